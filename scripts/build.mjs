@@ -1,0 +1,91 @@
+// Builds the console and the samples, each only when something it is made of has changed since its last build.
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { root } from './bootstrap.mjs';
+
+/** Folder of each page that is built, and where it is served. */
+const PAGES = {
+  'packages/console': '/',
+  'samples/viewer': '/samples/viewer/',
+  'samples/report-writer': '/samples/report-writer/',
+};
+
+/** What every page may be made of besides its own files. */
+const SHARED = [
+  'package-lock.json',
+  'scripts/build.mjs',
+  'packages/client/package.json',
+  'packages/client/src/**',
+  'packages/fhircast/src/**',
+  'samples/kit/**',
+];
+
+const BUILT = /(^|\/)(node_modules|dist|\.build-[^/]*)(\/|$)/;
+
+/** Hash over the names and contents of the files that the globs find. */
+function hashOf(patterns) {
+  const hash = createHash('sha256');
+  const files = globSync(patterns, { cwd: root, withFileTypes: true, exclude: (entry) => BUILT.test(entry.name) })
+    .filter((entry) => entry.isFile() && !/\.test\.tsx?$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+  for (const file of files) hash.update(file.slice(root.length)).update('\0').update(readFileSync(file)).update('\0');
+  return hash.digest('hex');
+}
+
+/** Compresses what is served often, once. */
+function compress(folder) {
+  for (const name of globSync('assets/*.{js,css}', { cwd: folder })) {
+    const content = readFileSync(join(folder, name));
+    writeFileSync(join(folder, `${name}.gz`), gzipSync(content, { level: 9 }));
+    writeFileSync(join(folder, `${name}.br`), brotliCompressSync(content));
+  }
+}
+
+function stampOf(folder) {
+  const path = join(root, folder, 'dist', '.built-from');
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
+const wanted = Object.keys(PAGES).map((folder) => ({ folder, hash: hashOf([...SHARED, `${folder}/**`]) }));
+const stale = wanted.filter(({ folder, hash }) => stampOf(folder) !== hash);
+
+if (stale.length > 0) {
+  const { build } = await import('vite');
+  const { default: react } = await import('@vitejs/plugin-react');
+  for (const { folder, hash } of stale) {
+    const started = Date.now();
+    const home = join(root, folder);
+    const fresh = join(home, `.build-${process.pid}`);
+    await build({
+      root: home,
+      base: PAGES[folder],
+      configFile: false,
+      logLevel: 'warn',
+      plugins: [react()],
+      resolve: { dedupe: ['react', 'react-dom'] },
+      build: {
+        outDir: fresh,
+        emptyOutDir: true,
+        target: 'es2023',
+        // A data: URL would need a wider content security policy.
+        assetsInlineLimit: 0,
+        modulePreload: { polyfill: false },
+        reportCompressedSize: false,
+        chunkSizeWarningLimit: 700,
+      },
+    });
+    compress(fresh);
+    writeFileSync(join(fresh, '.built-from'), hash);
+    // Whole or not at all: a server or another build may be reading.
+    const dist = join(home, 'dist');
+    const old = join(home, `.build-${process.pid}-old`);
+    if (existsSync(dist)) renameSync(dist, old);
+    renameSync(fresh, dist);
+    rmSync(old, { recursive: true, force: true });
+    console.log(`Built ${folder} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  }
+}

@@ -1,0 +1,20 @@
+// node scripts/lock.mjs [--fresh]: writes package-lock.json with every platform's packages and no download addresses, after
+// packages were added with npm install.
+import { spawnSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { markInstalled, root } from './bootstrap.mjs';
+
+const path = join(root, 'package-lock.json');
+if (process.argv.includes('--fresh')) rmSync(path, { force: true });
+const npm = ['install', '--package-lock-only', '--omit-lockfile-registry-resolved=false', '--loglevel=error'];
+const done = spawnSync('npm', npm, { cwd: root, stdio: 'inherit' });
+if (done.status !== 0) process.exit(1);
+const lock = JSON.parse(readFileSync(path, 'utf8'));
+for (const entry of Object.values(lock.packages)) {
+  if (String(entry.resolved).startsWith('http')) delete entry.resolved;
+}
+writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);
+// npm install has just brought what the lockfile now says.
+if (!process.argv.includes('--fresh')) markInstalled();
