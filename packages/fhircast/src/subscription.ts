@@ -1,0 +1,135 @@
+import { eventDefinition, eventKey } from './catalog.ts';
+import { type Parsed, parsed, refused } from './messages.ts';
+import type { Scopes } from './scopes.ts';
+
+export type ChannelType = 'websocket' | 'webhook';
+
+/** A subscription or unsubscription request, read from its form (2.4, SUB-1). */
+export interface SubscriptionRequest {
+  readonly mode: 'subscribe' | 'unsubscribe';
+  readonly channel: ChannelType;
+  /** The version that the form shows its writer to follow: STU1 knew no channel types (WEB-1). */
+  readonly version?: 'STU1';
+  readonly topic: string;
+  /** As asked for, in the catalog's spelling; `*` asks for everything. Empty for an unsubscription. */
+  readonly events: readonly string[];
+  /** Seconds. */
+  readonly leaseSeconds?: number;
+  /** The WebSocket URL of an existing subscription. */
+  readonly endpoint?: string;
+  readonly subscriberName?: string;
+  /** STU1 and STU2 webhooks. */
+  readonly callback?: string;
+  readonly secret?: string;
+}
+
+const FIELDS = [
+  'hub.channel.type',
+  'hub.mode',
+  'hub.topic',
+  'hub.events',
+  'hub.lease_seconds',
+  'hub.lease',
+  'hub.channel.endpoint',
+  'endpoint',
+  'subscriber.name',
+  'hub.callback',
+  'hub.secret',
+] as const;
+type Field = (typeof FIELDS)[number];
+
+const MAX_EVENTS = 500;
+const MAX_NAME_LENGTH = 256;
+/** Bytes (WEB-2). */
+const MAX_SECRET = 200;
+
+/**
+ * Event names as asked for: spelt as in the catalog, each once (SUB-3). Names that are no FHIRcast event are left out, as
+ * clients of older drafts ask for some; the confirmation tells what was granted.
+ */
+export function parseEventList(text: string): readonly string[] {
+  const names = new Map<string, string>();
+  for (const part of text.split(',').slice(0, MAX_EVENTS)) {
+    const name = part.trim();
+    if (name === '*') names.set('*', '*');
+    const known = eventDefinition(name);
+    if (known && !names.has(eventKey(known.name))) names.set(eventKey(known.name), known.name);
+  }
+  return names.has('*') ? ['*'] : [...names.values()];
+}
+
+function parseLease(text: string): number | undefined {
+  return /^[0-9]{1,15}$/.test(text) && Number(text) > 0 ? Number(text) : undefined;
+}
+
+/**
+ * Reads a subscription form.
+ * @param fields name and value pairs in order of appearance, so that repeated fields show; unknown names are ignored
+ */
+export function parseSubscription(fields: Iterable<readonly [string, string]>): Parsed<SubscriptionRequest> {
+  const form = new Map<Field, string>();
+  for (const [name, value] of fields) {
+    const field = FIELDS.find((one) => one === name);
+    if (!field) continue;
+    if (form.has(field)) return refused(`${field} appears more than once`);
+    // An empty value says no more than a missing one.
+    if (value.trim() !== '') form.set(field, value.trim());
+  }
+  const mode = form.get('hub.mode');
+  if (!mode) return refused('hub.mode is missing');
+  if (mode !== 'subscribe' && mode !== 'unsubscribe') return refused('hub.mode must be subscribe or unsubscribe');
+  const topic = form.get('hub.topic');
+  if (!topic) return refused('hub.topic is missing');
+  const callback = form.get('hub.callback');
+  // STU1 knew webhooks only and had no channel type (WEB-1).
+  const channel = form.get('hub.channel.type') ?? (callback ? 'webhook' : undefined);
+  if (!channel) return refused('hub.channel.type is missing');
+  if (channel !== 'websocket' && channel !== 'webhook') {
+    return refused('hub.channel.type must be websocket or webhook');
+  }
+  const lease = form.get('hub.lease_seconds') ?? form.get('hub.lease');
+  const leaseSeconds = lease === undefined ? undefined : parseLease(lease);
+  if (lease !== undefined && leaseSeconds === undefined) {
+    return refused('hub.lease_seconds must be a positive decimal integer');
+  }
+  // medplum 4.5.2 sends "endpoint" (SUB-9).
+  const endpoint = form.get('hub.channel.endpoint') ?? form.get('endpoint');
+  const subscriberName = form.get('subscriber.name');
+  if (subscriberName !== undefined && subscriberName.length > MAX_NAME_LENGTH) {
+    return refused(`subscriber.name must not be longer than ${MAX_NAME_LENGTH} characters`);
+  }
+  const secret = form.get('hub.secret');
+  if (channel === 'webhook') {
+    if (!callback) return refused('hub.callback is missing');
+    if (secret !== undefined && new TextEncoder().encode(secret).length >= MAX_SECRET) {
+      return refused(`hub.secret must be under ${MAX_SECRET} bytes`);
+    }
+  }
+  const asked = form.get('hub.events');
+  if (mode === 'subscribe' && !asked) return refused('hub.events is missing');
+  const events = mode === 'subscribe' && asked ? parseEventList(asked) : [];
+  if (mode === 'subscribe' && events.length === 0) return refused('hub.events names no FHIRcast event');
+  return parsed({
+    mode,
+    channel,
+    ...(form.has('hub.channel.type') ? undefined : { version: 'STU1' as const }),
+    topic,
+    events,
+    ...(leaseSeconds === undefined ? undefined : { leaseSeconds }),
+    ...(endpoint === undefined ? undefined : { endpoint }),
+    ...(subscriberName === undefined ? undefined : { subscriberName }),
+    ...(callback === undefined ? undefined : { callback }),
+    ...(secret === undefined ? undefined : { secret }),
+  });
+}
+
+/**
+ * The events granted out of those asked for: what the token's scopes let it receive (SUB-4). For `*`, everything that the
+ * scopes allow.
+ */
+export function grantEvents(asked: readonly string[], scopes: Scopes): readonly string[] {
+  if (!asked.includes('*')) return asked.filter((event) => scopes.mayReceive(event));
+  if (scopes.mayReceive('*')) return ['*'];
+  const names = scopes.list.flatMap((scope) => (scope.kind === 'fhircast' && scope.read ? [scope.event] : []));
+  return [...new Map(names.map((name) => [eventKey(name), name])).values()];
+}

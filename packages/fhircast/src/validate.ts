@@ -1,0 +1,274 @@
+import { type ContextKey, type EventDefinition, eventDefinition, isProprietary } from './catalog.ts';
+import {
+  type ContextElement,
+  type EventMessage,
+  isObject,
+  type JsonObject,
+  type Parsed,
+  parsed,
+  type Resource,
+  refused,
+} from './messages.ts';
+import { keyText, parseReference, type ResourceKey } from './reference.ts';
+
+/** Nesting beyond this is no FHIR resource but an attempt on somebody's parser (PUB-6). */
+const MAX_DEPTH = 64;
+const MAX_ID_LENGTH = 256;
+
+/** ISO 8601 date-time; the specification's own examples leave the zone out. */
+const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?$/;
+
+/** A published event, checked against the catalog. */
+export interface EventRequest {
+  readonly message: EventMessage;
+  readonly definition: EventDefinition;
+  /** The anchor that the event is about, for `{FHIR resource}-{action}` events. */
+  readonly anchor?: ResourceKey;
+}
+
+/** FHIR's own rule is stricter; the field's clients use more, but never what would break `Type/id`. */
+const RESOURCE_ID = /^[^\s/?#]{1,256}$/;
+const RESOURCE_TYPE = /^[A-Za-z]{1,64}$/;
+
+/** Stores and answers must be able to repeat an id exactly: no half characters, no spaces around it (ERR-1). */
+function isEventId(value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    value !== '' &&
+    value.length <= MAX_ID_LENGTH &&
+    value.trim() === value &&
+    value.isWellFormed()
+  );
+}
+
+function isResourceId(value: unknown): value is string {
+  return typeof value === 'string' && RESOURCE_ID.test(value) && value.isWellFormed();
+}
+
+/** Why the value may not be passed on, if so: too deep, or a key that is an attack on JavaScript receivers. */
+function unsafe(value: unknown, depth: number): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (depth > MAX_DEPTH) return `event.context is nested more than ${MAX_DEPTH} levels deep`;
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      const reason = unsafe(item, depth + 1);
+      if (reason) return reason;
+    }
+    return undefined;
+  }
+  for (const key of Object.keys(value)) {
+    if (key === '__proto__') return 'event.context has a key named __proto__';
+    const reason = unsafe((value as JsonObject)[key], depth + 1);
+    if (reason) return reason;
+  }
+  return undefined;
+}
+
+function checkResource(element: ContextElement, rule: ContextKey, where: string): string | undefined {
+  const resource: unknown = element.resource;
+  if (!isObject(resource)) {
+    const instead = element.reference === undefined ? '' : ', not a "reference"';
+    return `${where} must carry a "resource"${instead}`;
+  }
+  const type = resource.resourceType;
+  if (typeof type !== 'string' || (rule.types.length > 0 && !rule.types.includes(type))) {
+    return `${where} must hold a ${rule.types.join(' or ')} resource, not ${JSON.stringify(type ?? null).slice(0, 80)}`;
+  }
+  if (rule.id && !isResourceId(resource.id)) return `${where} must hold a resource with an "id"`;
+  return undefined;
+}
+
+function checkReference(element: ContextElement, rule: ContextKey, where: string): string | undefined {
+  // A selection may name several resources in one element, or none.
+  const list: readonly unknown[] = Array.isArray(element.reference) ? element.reference : [element.reference];
+  if (Array.isArray(element.reference) && rule.max === 1) return `${where} must carry one "reference"`;
+  for (const one of list) {
+    const text = isObject(one) ? one.reference : undefined;
+    if (typeof text !== 'string' || text === '') {
+      const instead = element.resource === undefined ? '' : ', not a "resource"';
+      return `${where} must carry a "reference" of the form {"reference": "Type/id"}${instead}`;
+    }
+    const key = parseReference(text);
+    if (rule.types.length > 0 && !(key && rule.types.includes(key.type))) {
+      return `${where} must refer to ${rule.types.join(' or ')}/{id}`;
+    }
+  }
+  return undefined;
+}
+
+function checkContext(event: EventDefinition, context: readonly ContextElement[]): string | undefined {
+  if (isProprietary(event)) return undefined;
+  if (event.name === 'Home-open' && context.length > 0) return 'Home-open: event.context must be empty';
+  for (const rule of event.keys) {
+    const elements = context.filter((element) => element.key === rule.key);
+    const where = `${event.name}: context key "${rule.key}"`;
+    if (elements.length < rule.min) return `${where} is required (${rule.min}..${rule.max})`;
+    if (rule.max === 1 && elements.length > 1) return `${where} may appear only once (${rule.min}..1)`;
+    for (const element of elements) {
+      // "select" without a value is how some clients clear the selection.
+      if (rule.key === 'select' && element.reference === undefined && element.resource === undefined) continue;
+      const reason =
+        rule.value === 'resource' ? checkResource(element, rule, where) : checkReference(element, rule, where);
+      if (reason) return reason;
+    }
+  }
+  return undefined;
+}
+
+/** The anchor named by a checked context. */
+function anchorOf(event: EventDefinition, context: readonly ContextElement[]): ResourceKey | undefined {
+  if (!event.anchorKey) return undefined;
+  const element = context.find((one) => one.key === event.anchorKey);
+  const resource = element?.resource;
+  if (resource?.id) return { type: resource.resourceType, id: resource.id };
+  const reference = element?.reference;
+  return isObject(reference) && typeof reference.reference === 'string'
+    ? parseReference(reference.reference)
+    : undefined;
+}
+
+/**
+ * Reads a published event (PUB-1, PUB-5): a JSON object `{timestamp, id, event: {hub.topic, hub.event, context, …}}`.
+ * What comes back is rebuilt from the fields of an event, with the catalog's spelling of its name; anything else at the
+ * top level is dropped (PUB-12).
+ * @returns the reason names the key and the rule that was broken
+ */
+export function parseEvent(body: unknown): Parsed<EventRequest> {
+  if (!isObject(body)) return refused('The body must be a JSON object {timestamp, id, event}');
+  const { timestamp, id, event } = body;
+  if (typeof timestamp !== 'string' || !TIMESTAMP.test(timestamp)) {
+    return refused('timestamp must be an ISO 8601 date and time');
+  }
+  if (!isEventId(id))
+    return refused(`id must be a string of 1 to ${MAX_ID_LENGTH} characters without spaces around it`);
+  if (!isObject(event)) return refused('event must be an object');
+  const topic = event['hub.topic'];
+  const name = event['hub.event'];
+  if (typeof topic !== 'string' || topic === '') return refused('event.hub.topic must be a string');
+  if (typeof name !== 'string') return refused('event.hub.event must be a string');
+  const definition = eventDefinition(name);
+  if (!definition) {
+    return refused(
+      'event.hub.event must be an event of the catalog, {FHIR resource}-{open|close|update|select}, or in reverse domain notation',
+    );
+  }
+  const { context } = event;
+  if (!Array.isArray(context)) return refused(`${definition.name}: event.context must be an array`);
+  const proprietary = isProprietary(definition);
+  for (const element of context) {
+    if (!proprietary && !(isObject(element) && typeof element.key === 'string')) {
+      return refused(`${definition.name}: each element of event.context must be an object with a "key"`);
+    }
+  }
+  const danger = unsafe(context, 0);
+  if (danger) return refused(danger);
+  const broken = checkContext(definition, context);
+  if (broken) return refused(broken);
+  // STU2 wrote versionId without the prefix (WEB-5).
+  const version = event['context.versionId'] ?? event.versionId;
+  if (version !== undefined && typeof version !== 'string') {
+    return refused(`${definition.name}: event["context.versionId"] must be a string`);
+  }
+  const anchor = anchorOf(definition, context);
+  return parsed({
+    message: {
+      timestamp,
+      id,
+      event: {
+        'hub.topic': topic,
+        'hub.event': definition.name,
+        ...(version === undefined ? undefined : { 'context.versionId': version }),
+        context,
+      },
+    },
+    definition,
+    ...(anchor && { anchor }),
+  });
+}
+
+const SENDER_FIELD = /^(subscriber|target)(\.[a-z][a-z0-9_]{0,63}){1,3}$/;
+const MAX_SENDER_FIELDS = 16;
+const MAX_SENDER_VALUE = 256;
+
+/**
+ * The `subscriber.*` and `target.*` fields beside a published event: short texts and lists of them. Nothing else passes, so
+ * that no field can be taken for one of the Hub's (PUB-12).
+ */
+export function senderFields(body: unknown): Readonly<Record<`subscriber.${string}` | `target.${string}`, unknown>> {
+  const short = (value: unknown): boolean => typeof value === 'string' && value.length <= MAX_SENDER_VALUE;
+  const fields = Object.entries(isObject(body) ? body : {}).filter(
+    ([name, value]) =>
+      SENDER_FIELD.test(name) &&
+      (short(value) || (Array.isArray(value) && value.length <= MAX_SENDER_FIELDS && value.every(short))),
+  );
+  return Object.fromEntries(fields.slice(0, MAX_SENDER_FIELDS));
+}
+
+/** One entry of an update: what a `*-update` does to one resource (CON-1). */
+export type UpdateEntry =
+  | { readonly method: 'PUT'; readonly key: ResourceKey; readonly resource: Resource; readonly fullUrl?: string }
+  /** `key` is missing when only a `urn:` full URL names the resource. */
+  | { readonly method: 'DELETE'; readonly key?: ResourceKey; readonly fullUrl?: string };
+
+function parseEntry(entry: unknown, where: string): Parsed<UpdateEntry> {
+  if (!isObject(entry) || !isObject(entry.request)) return refused(`${where} must have a "request"`);
+  const { request, resource, fullUrl } = entry;
+  if (fullUrl !== undefined && typeof fullUrl !== 'string') return refused(`${where}.fullUrl must be a string`);
+  if (request.method === 'PUT') {
+    const type = isObject(resource) ? resource.resourceType : undefined;
+    if (!isObject(resource) || typeof type !== 'string' || !RESOURCE_TYPE.test(type) || !isResourceId(resource.id)) {
+      return refused(`${where} is a PUT and must have a resource with resourceType and id`);
+    }
+    const key = { type, id: resource.id };
+    return parsed({
+      method: 'PUT',
+      key,
+      resource: resource as Resource,
+      ...(fullUrl === undefined ? undefined : { fullUrl }),
+    });
+  }
+  if (request.method === 'DELETE') {
+    if (resource !== undefined) return refused(`${where} is a DELETE and must not have a resource`);
+    const url = typeof request.url === 'string' ? request.url : undefined;
+    const key = (url ? parseReference(url) : undefined) ?? (fullUrl ? parseReference(fullUrl) : undefined);
+    if (!key && !fullUrl) return refused(`${where} is a DELETE and must name Type/id in fullUrl or request.url`);
+    return parsed({ method: 'DELETE', ...(key && { key }), ...(fullUrl === undefined ? undefined : { fullUrl }) });
+  }
+  return refused(`${where}.request.method must be PUT or DELETE`);
+}
+
+/**
+ * Reads the `updates` Bundle of a checked `*-update` event (CON-1).
+ * @returns the entries in order; no resource appears twice
+ */
+export function parseUpdates(context: readonly ContextElement[]): Parsed<readonly UpdateEntry[]> {
+  const bundle = context.find((element) => element.key === 'updates')?.resource;
+  if (!bundle) return refused('context key "updates" is required (1..1)');
+  if (bundle.type !== 'transaction') return refused('updates: Bundle.type must be "transaction"');
+  const list = bundle.entry ?? [];
+  if (!Array.isArray(list)) return refused('updates: Bundle.entry must be an array');
+  const entries: UpdateEntry[] = [];
+  const seen = new Set<string>();
+  for (const [index, one] of list.entries()) {
+    const entry = parseEntry(one, `updates: Bundle.entry[${index}]`);
+    if (!entry.ok) return entry;
+    const { key, fullUrl } = entry.value;
+    // One resource may be named both ways: by Type/id in one entry, by its full URL in another.
+    const names = new Set([key && keyText(key), fullUrl].filter((name) => name !== undefined));
+    for (const name of names) {
+      if (seen.has(name)) return refused(`updates: ${name.slice(0, 200)} appears more than once in the Bundle`);
+      seen.add(name);
+    }
+    entries.push(entry.value);
+  }
+  return parsed(entries);
+}
+
+/** The resources that a checked `*-select` selects; empty clears the selection. */
+export function selectedReferences(context: readonly ContextElement[]): readonly string[] {
+  return context
+    .filter((element) => element.key === 'select')
+    .flatMap((element) => (Array.isArray(element.reference) ? element.reference : [element.reference]))
+    .map((reference: unknown) => (isObject(reference) ? reference.reference : undefined))
+    .filter((text) => typeof text === 'string');
+}
