@@ -1,0 +1,484 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { suite, test } from 'node:test';
+import fc from 'fast-check';
+import type { Commit, LogEntry, SessionStore, StoredSession, StoreNotice } from './session-store.ts';
+import { AWKWARD, type OpenStore, opened, reopened } from './under-test.ts';
+
+/** What a test says of a commit; the rest is filled in. */
+type Change = Partial<Omit<Commit, 'topic' | 'expected' | 'parts' | 'append'>> & {
+  readonly parts?: Readonly<Record<string, string | null>>;
+  readonly append?: readonly LogEntry[];
+};
+
+/** Stores may look at the clock for what expires: times in the tests are about now. */
+const T0 = Date.now();
+
+function change(topic: string, expected: number, { parts = {}, append = [], at = T0, ...rest }: Change = {}): Commit {
+  return { topic, expected, parts: new Map(Object.entries(parts)), append, at, ...rest };
+}
+
+function entry(number: number, at = T0): LogEntry {
+  return { number, id: `event-${number}`, at, body: `{"n":${number}}` };
+}
+
+/** A new session whose log holds entries 1 … `entries`, one a commit; its revision is `max(1, entries)`. */
+async function create(sessions: SessionStore, entries = 0, topic: string = randomUUID()): Promise<string> {
+  if (entries === 0) assert.deepEqual(await sessions.commit(change(topic, 0)), { ok: true, revision: 1 });
+  for (let n = 1; n <= entries; n++) {
+    const result = await sessions.commit(change(topic, n - 1, { append: [entry(n)] }));
+    assert.deepEqual(result, { ok: true, revision: n });
+  }
+  return topic;
+}
+
+function heads(entries: readonly LogEntry[]): StoredSession['log'] {
+  return entries.map(({ number, id, at }) => ({ number, id, at }));
+}
+
+/** Collects notices until `count` of the kinds a test waits for have come. */
+function collect(sessions: SessionStore, count: number, of: (notice: StoreNotice) => boolean): Promise<StoreNotice[]> {
+  return new Promise((resolve) => {
+    const notices: StoreNotice[] = [];
+    const end = sessions.watch((notice) => {
+      if (!of(notice)) return;
+      notices.push(notice);
+      if (notices.length < count) return;
+      end();
+      resolve(notices);
+    });
+  });
+}
+
+/** Registers the tests of `SessionStore` for one store. */
+export function sessionStoreContract(name: string, open: OpenStore): void {
+  suite(`SessionStore on ${name}`, () => {
+    test('an unknown topic has nothing', async (t) => {
+      const { sessions } = await opened(t, open);
+      assert.equal(await sessions.load('nobody'), undefined);
+      assert.equal(await sessions.readLog('nobody', 0), undefined);
+      assert.deepEqual(await sessions.lookup('nobody'), []);
+      assert.deepEqual(await sessions.listParts('nobody', 'session'), []);
+      assert.equal(await sessions.erase('nobody'), false);
+    });
+
+    test('a commit creates the session that it expects to be absent', async (t) => {
+      const { sessions } = await opened(t, open);
+      const commit = change('new', 0, { parts: { session: '{"a":1}' }, append: [entry(1), entry(2)] });
+      assert.deepEqual(await sessions.commit(commit), { ok: true, revision: 1 });
+      assert.deepEqual(await sessions.load('new'), {
+        topic: 'new',
+        revision: 1,
+        parts: new Map([['session', '{"a":1}']]),
+        log: heads([entry(1), entry(2)]),
+      });
+    });
+
+    test('a commit that expects another revision is refused and changes nothing', async (t) => {
+      const { sessions } = await opened(t, open);
+      const topic = await create(sessions, 3);
+      await sessions.commit(change(topic, 3, { parts: { kept: '1' }, index: { add: ['kept'] } }));
+      const before = await sessions.load(topic);
+      for (const expected of [0, 1, 3, 5]) {
+        const refused = change(topic, expected, {
+          parts: { kept: null, other: '2' },
+          append: [entry(4)],
+          index: { add: ['other'], remove: ['kept'] },
+        });
+        assert.deepEqual(await sessions.commit(refused), { ok: false, revision: 4 });
+      }
+      assert.deepEqual(await sessions.load(topic), before);
+      assert.deepEqual(await sessions.readLog(topic, 3), []);
+      assert.deepEqual(await sessions.lookup('kept'), [topic]);
+      assert.deepEqual(await sessions.lookup('other'), []);
+      assert.deepEqual(await sessions.commit(change('absent', 3)), { ok: false, revision: 0 });
+      assert.equal(await sessions.load('absent'), undefined);
+    });
+
+    test('CON-8 of many commits that expect one revision exactly one wins', async (t) => {
+      const { sessions } = await opened(t, open);
+      for (let round = 0; round < 20; round++) {
+        const rivals = Array.from({ length: 50 }, (_, rival) =>
+          sessions.commit(
+            change('contested', round, {
+              parts: { winner: String(rival) },
+              append: [{ ...entry(round + 1), body: String(rival) }],
+              index: { add: [`rival ${rival}`] },
+            }),
+          ),
+        );
+        const results = await Promise.all(rivals);
+        assert.equal(results.filter((result) => result.ok).length, 1);
+        for (const result of results) assert.equal(result.revision, round + 1);
+        const winner = String(results.findIndex((result) => result.ok));
+        assert.equal((await sessions.load('contested'))?.parts.get('winner'), winner);
+        assert.deepEqual(await sessions.readLog('contested', round), [{ ...entry(round + 1), body: winner }]);
+        assert.deepEqual(await sessions.lookup(`rival ${winner}`), ['contested']);
+      }
+    });
+
+    test('commits of many sessions at once all count', async (t) => {
+      const { sessions } = await opened(t, open);
+      const topics = Array.from({ length: 200 }, () => randomUUID());
+      for (let round = 0; round < 3; round++) {
+        const results = await Promise.all(
+          topics.map((topic) =>
+            sessions.commit(
+              change(topic, round, { parts: { topic }, append: [entry(round + 1)], index: { add: ['all'] } }),
+            ),
+          ),
+        );
+        for (const result of results) assert.deepEqual(result, { ok: true, revision: round + 1 });
+      }
+      const listed = await sessions.listParts('all', 'topic');
+      assert.deepEqual(listed.map(({ topic }) => topic).sort(), [...topics].sort());
+      for (const { topic, part } of listed) assert.equal(part, topic);
+      for (const topic of topics) assert.equal((await sessions.readLog(topic, 0))?.length, 3);
+    });
+
+    test('parts are written, replaced and removed one by one', async (t) => {
+      const { sessions } = await opened(t, open);
+      const partsOf = async () => Object.fromEntries((await sessions.load('topic'))!.parts);
+      await sessions.commit(change('topic', 0, { parts: { a: '1', b: '2', c: '3' } }));
+      await sessions.commit(change('topic', 1, { parts: { b: '22', c: null, d: '4', never: null } }));
+      assert.deepEqual(await partsOf(), { a: '1', b: '22', d: '4' });
+      await sessions.commit(change('topic', 2, { parts: { a: null, b: null, d: null } }));
+      assert.deepEqual(await partsOf(), {});
+      await sessions.commit(change('topic', 3, { parts: { c: '5' } }));
+      assert.deepEqual(await partsOf(), { c: '5' });
+    });
+
+    test('SUB-11 the log is replayed from a number, in order', async (t) => {
+      const { sessions } = await opened(t, open);
+      await sessions.commit(change('topic', 0, { append: [entry(1), entry(2), entry(3)] }));
+      await sessions.commit(change('topic', 1));
+      await sessions.commit(change('topic', 2, { append: [entry(4)] }));
+      const all = [1, 2, 3, 4].map((n) => entry(n));
+      for (let after = 0; after <= 4; after++) {
+        assert.deepEqual(await sessions.readLog('topic', after), all.slice(after));
+      }
+      assert.equal(await sessions.readLog('topic', 5), undefined);
+      assert.deepEqual((await sessions.load('topic'))?.log, heads(all));
+    });
+
+    test('a session without entries has an empty log', async (t) => {
+      const { sessions } = await opened(t, open);
+      const topic = await create(sessions);
+      assert.deepEqual(await sessions.readLog(topic, 0), []);
+      assert.equal(await sessions.readLog(topic, 1), undefined);
+    });
+
+    test('entries that leave a gap are refused', async (t) => {
+      const { sessions } = await opened(t, open);
+      const topic = await create(sessions, 2);
+      const before = await sessions.load(topic);
+      for (const numbers of [[4], [2], [0], [3, 5], [3, 3]]) {
+        const append = numbers.map((n) => entry(n));
+        await assert.rejects(sessions.commit(change(topic, 2, { parts: { a: '1' }, append })), RangeError);
+      }
+      await assert.rejects(sessions.commit(change('new', 0, { append: [entry(2)] })), RangeError);
+      assert.deepEqual(await sessions.load(topic), before);
+      assert.equal(await sessions.load('new'), undefined);
+    });
+
+    test('the log is bounded by count: the newest are held, the oldest dropped', async (t) => {
+      const { sessions } = await opened(t, open, { count: 8, ageMs: 3_600_000 });
+      const topic = await create(sessions, 8);
+      assert.equal((await sessions.readLog(topic, 0))?.length, 8);
+      for (let n = 9; n <= 60; n++) {
+        await sessions.commit(change(topic, n - 1, { append: [entry(n)] }));
+        const held = (await sessions.load(topic))!.log;
+        const first = held[0]!.number;
+        assert.ok(held.length >= 8 && held.length <= 16, `${held.length} entries are held`);
+        assert.deepEqual(held, heads(Array.from({ length: n - first + 1 }, (_, i) => entry(first + i))));
+        assert.equal((await sessions.readLog(topic, first - 1))?.length, held.length);
+        if (first > 1) assert.equal(await sessions.readLog(topic, first - 2), undefined);
+        assert.deepEqual(await sessions.readLog(topic, n), []);
+      }
+    });
+
+    test('a commit of more entries than the bound leaves the newest', async (t) => {
+      const { sessions } = await opened(t, open, { count: 3, ageMs: 3_600_000 });
+      const append = Array.from({ length: 20 }, (_, i) => entry(i + 1));
+      await sessions.commit(change('topic', 0, { append }));
+      assert.deepEqual(await sessions.readLog('topic', 17), append.slice(17));
+      assert.equal(await sessions.readLog('topic', 13), undefined);
+    });
+
+    test('the log is bounded by age', async (t) => {
+      const { sessions } = await opened(t, open, { count: 1_000, ageMs: 60_000 });
+      const topic = await create(sessions, 5);
+      await sessions.commit(change(topic, 5, { at: T0 + 60_000, append: [entry(6, T0 + 60_000)] }));
+      assert.equal((await sessions.readLog(topic, 0))?.length, 6);
+      await sessions.commit(change(topic, 6, { at: T0 + 100_000, append: [entry(7, T0 + 100_000)] }));
+      await sessions.commit(change(topic, 7, { at: T0 + 120_001 }));
+      assert.equal(await sessions.readLog(topic, 4), undefined);
+      assert.deepEqual(await sessions.readLog(topic, 6), [entry(7, T0 + 100_000)]);
+      // Nothing is held any longer, and the numbers go on.
+      await sessions.commit(change(topic, 8, { at: T0 + 600_000 }));
+      assert.equal(await sessions.readLog(topic, 6), undefined);
+      assert.deepEqual(await sessions.readLog(topic, 7), []);
+      assert.deepEqual((await sessions.load(topic))?.log, []);
+      await sessions.commit(change(topic, 9, { at: T0 + 600_001, append: [entry(8, T0 + 600_001)] }));
+      assert.deepEqual(await sessions.readLog(topic, 7), [entry(8, T0 + 600_001)]);
+    });
+
+    test('topics are found by their index keys', async (t) => {
+      const { sessions } = await opened(t, open);
+      const [a, b] = [await create(sessions), await create(sessions)];
+      await sessions.commit(change(a, 1, { parts: { session: 'A' }, index: { add: ['all', 'user 1', 'all'] } }));
+      await sessions.commit(change(b, 1, { index: { add: ['all', 'user 2'] } }));
+      assert.deepEqual([...(await sessions.lookup('all'))].sort(), [a, b].sort());
+      assert.deepEqual(await sessions.lookup('user 1'), [a]);
+      assert.deepEqual(await sessions.listParts('all', 'session'), [{ topic: a, part: 'A' }]);
+      await sessions.commit(change(a, 2, { index: { add: ['user 3', 'all'], remove: ['user 1', 'never'] } }));
+      assert.deepEqual(await sessions.lookup('user 1'), []);
+      assert.deepEqual(await sessions.lookup('user 3'), [a]);
+      assert.deepEqual([...(await sessions.lookup('all'))].sort(), [a, b].sort());
+      await sessions.commit(change(b, 2, { parts: { session: 'B' } }));
+      await sessions.commit(change(a, 3, { parts: { session: 'A2' } }));
+      const listed = [...(await sessions.listParts('all', 'session'))].sort((x, y) => x.part.localeCompare(y.part));
+      assert.deepEqual(listed, [
+        { topic: a, part: 'A2' },
+        { topic: b, part: 'B' },
+      ]);
+    });
+
+    test('SES-5 erasure leaves nothing, and nothing else is touched', async (t) => {
+      const { sessions } = await opened(t, open);
+      const [gone, kept] = [await create(sessions, 3), await create(sessions, 3)];
+      for (const topic of [gone, kept]) {
+        await sessions.commit(change(topic, 3, { parts: { session: '{}' }, index: { add: ['all', topic] } }));
+      }
+      const before = await sessions.load(kept);
+      assert.equal(await sessions.erase(gone), true);
+      assert.equal(await sessions.load(gone), undefined);
+      assert.equal(await sessions.readLog(gone, 0), undefined);
+      assert.equal(await sessions.readLog(gone, 3), undefined);
+      assert.deepEqual(await sessions.lookup(gone), []);
+      assert.deepEqual(await sessions.lookup('all'), [kept]);
+      assert.deepEqual(await sessions.listParts('all', 'session'), [{ topic: kept, part: '{}' }]);
+      assert.equal(await sessions.erase(gone), false);
+      assert.deepEqual(await sessions.commit(change(gone, 4)), { ok: false, revision: 0 });
+      assert.deepEqual(await sessions.load(kept), before);
+    });
+
+    test('an erased topic can be created again, from the beginning', async (t) => {
+      const { sessions } = await opened(t, open);
+      const topic = await create(sessions, 3);
+      await sessions.commit(change(topic, 3, { parts: { old: '1' }, index: { add: ['old'] } }));
+      await sessions.erase(topic);
+      const commit = change(topic, 0, { parts: { new: '2' }, append: [entry(1, T0 + 5)] });
+      assert.deepEqual(await sessions.commit(commit), { ok: true, revision: 1 });
+      const log = heads([entry(1, T0 + 5)]);
+      assert.deepEqual(await sessions.load(topic), { topic, revision: 1, parts: new Map([['new', '2']]), log });
+      assert.equal(await sessions.readLog(topic, 3), undefined);
+      assert.deepEqual(await sessions.lookup('old'), []);
+    });
+
+    test('of many erasures at once exactly one finds the session', async (t) => {
+      const { sessions } = await opened(t, open);
+      const topic = await create(sessions);
+      const erased = await Promise.all(Array.from({ length: 20 }, () => sessions.erase(topic)));
+      assert.equal(erased.filter(Boolean).length, 1);
+    });
+
+    test('watchers are told of commits in order of revision, and of the erasure', async (t) => {
+      const { sessions } = await opened(t, open);
+      const topics = ['a', 'b', 'c'];
+      const told = collect(sessions, 3 * 31, (notice) => notice.kind === 'commit' || notice.kind === 'erased');
+      await Promise.all(
+        topics.map(async (topic) => {
+          for (let revision = 0; revision < 30; revision++) {
+            const parts = { part: `${topic}${revision}` };
+            const append = [entry(revision + 1)];
+            // A rival that may lose: the refused commit must not be told.
+            const [result] = await Promise.all([
+              sessions.commit(change(topic, revision, { parts, append })),
+              sessions.commit(change(topic, revision + 1_000)),
+            ]);
+            assert.equal(result.ok, true);
+          }
+          await sessions.erase(topic);
+        }),
+      );
+      const notices = await told;
+      for (const topic of topics) {
+        const own = notices.filter((notice) => notice.kind !== 'gap' && notice.topic === topic);
+        assert.equal(own.length, 31);
+        own.slice(0, 30).forEach((notice, revision) => {
+          assert.ok(notice.kind === 'commit');
+          assert.equal(notice.revision, revision + 1);
+          assert.equal(notice.local, true);
+          assert.equal(notice.commit.topic, topic);
+          assert.deepEqual(notice.commit.append, [entry(revision + 1)]);
+          assert.equal(notice.commit.parts.get('part'), `${topic}${revision}`);
+        });
+        assert.deepEqual(own[30], { kind: 'erased', topic, local: true });
+      }
+    });
+
+    test('announcements reach every watcher, with or without a session', async (t) => {
+      const { sessions } = await opened(t, open);
+      const isAnnouncement = (notice: StoreNotice) => notice.kind === 'announcement';
+      const both = Promise.all([collect(sessions, 2, isAnnouncement), collect(sessions, 2, isAnnouncement)]);
+      await sessions.announce('topic', '{"one":1}');
+      await sessions.announce('topic', AWKWARD.join());
+      for (const notices of await both) {
+        assert.deepEqual(notices, [
+          { kind: 'announcement', topic: 'topic', body: '{"one":1}', local: true },
+          { kind: 'announcement', topic: 'topic', body: AWKWARD.join(), local: true },
+        ]);
+      }
+      assert.equal(await sessions.load('topic'), undefined);
+    });
+
+    test('a watch that ended is told nothing', async (t) => {
+      const { sessions } = await opened(t, open);
+      const seen: StoreNotice[] = [];
+      const listener = (notice: StoreNotice) => void seen.push(notice);
+      const [end] = [sessions.watch(listener), sessions.watch(listener)];
+      const first = collect(sessions, 1, (notice) => notice.kind === 'commit');
+      await create(sessions);
+      await first;
+      assert.equal(seen.length, 2);
+      end();
+      end();
+      const second = collect(sessions, 1, (notice) => notice.kind === 'commit');
+      await create(sessions);
+      await second;
+      assert.equal(seen.length, 3);
+    });
+
+    test('PUB-4 everything outlasts the store being closed and opened again', async (t) => {
+      const first = await opened(t, open, { count: 5, ageMs: 3_600_000 });
+      const topic = await create(first.sessions, 12);
+      await first.sessions.commit(change(topic, 12, { parts: { a: '1', b: '2' }, index: { add: ['all'] } }));
+      const gone = await create(first.sessions, 1);
+      await first.sessions.erase(gone);
+      const before = await first.sessions.load(topic);
+      const { sessions } = await reopened(t, first);
+      assert.deepEqual(await sessions.load(topic), before);
+      assert.deepEqual(await sessions.readLog(topic, 10), [entry(11), entry(12)]);
+      assert.equal(await sessions.readLog(topic, 1), undefined);
+      assert.deepEqual(await sessions.listParts('all', 'b'), [{ topic, part: '2' }]);
+      assert.equal(await sessions.load(gone), undefined);
+      assert.deepEqual(await sessions.commit(change(topic, 12)), { ok: false, revision: 13 });
+      const next = change(topic, 13, { append: [entry(13)] });
+      assert.deepEqual(await sessions.commit(next), { ok: true, revision: 14 });
+    });
+
+    test('topics, names, keys and bodies are any text, and distinct texts stay distinct', async (t) => {
+      const { sessions } = await opened(t, open);
+      for (const topic of AWKWARD) {
+        const commit = change(topic, 0, {
+          append: AWKWARD.map((body, i) => ({ number: i + 1, id: body, at: T0, body })),
+          index: { add: [topic, 'all'] },
+        });
+        const parts = new Map(AWKWARD.map((name) => [name, `${topic}:${name}`]));
+        assert.deepEqual(await sessions.commit({ ...commit, parts }), { ok: true, revision: 1 });
+      }
+      for (const topic of AWKWARD) {
+        const session = await sessions.load(topic);
+        assert.equal(session?.topic, topic);
+        assert.deepEqual(new Map(session.parts), new Map(AWKWARD.map((name) => [name, `${topic}:${name}`])));
+        assert.deepEqual(
+          (await sessions.readLog(topic, 0))?.map(({ id, body }) => [id, body]),
+          AWKWARD.map((text) => [text, text]),
+        );
+        assert.deepEqual(await sessions.lookup(topic), [topic]);
+        const listed = await sessions.listParts('all', topic);
+        assert.deepEqual(
+          new Map(listed.map((row) => [row.topic, row.part])),
+          new Map(AWKWARD.map((name) => [name, `${name}:${topic}`])),
+        );
+      }
+      for (const topic of AWKWARD) assert.equal(await sessions.erase(topic), true);
+      assert.deepEqual(await sessions.lookup('all'), []);
+    });
+
+    test('bodies may have a megabyte', async (t) => {
+      const { sessions } = await opened(t, open);
+      const body = `{"text":"${'ä𝔘"\\'.repeat(100_000)}"}`;
+      await sessions.commit(change('topic', 0, { parts: { big: body }, append: [{ ...entry(1), body }] }));
+      assert.equal((await sessions.load('topic'))?.parts.get('big'), body);
+      assert.equal((await sessions.readLog('topic', 0))?.[0]?.body, body);
+    });
+
+    test('any sequence of commits and erasures does what a plain map would', async (t) => {
+      const { sessions } = await opened(t, open, { count: 4, ageMs: 3_600_000 });
+      const names = fc.constantFrom('a', 'b', 'c');
+      const step = fc.record({
+        topic: fc.constantFrom('x', 'y'),
+        erase: fc.nat(9).map((n) => n === 0),
+        stale: fc.nat(6).map((n) => n === 0),
+        parts: fc.dictionary(names, fc.option(fc.string({ unit: 'grapheme' }), { nil: null })),
+        entries: fc.nat(3),
+        add: fc.array(names, { maxLength: 2 }),
+        remove: fc.array(names, { maxLength: 2 }),
+      });
+      let run = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+          const prefix = `run ${run++} `;
+          const model = new Map<
+            string,
+            { revision: number; last: number; parts: Map<string, string>; keys: Set<string> }
+          >();
+          for (const { topic: name, erase, stale, parts, entries, add, remove } of steps) {
+            const topic = prefix + name;
+            const held = model.get(topic);
+            if (erase) {
+              assert.equal(await sessions.erase(topic), model.delete(topic));
+              continue;
+            }
+            const revision = held?.revision ?? 0;
+            const expected = stale ? revision + 1 : revision;
+            const removed = remove.filter((key) => !add.includes(key));
+            const result = await sessions.commit({
+              topic,
+              expected,
+              parts: new Map(Object.entries(parts)),
+              append: Array.from({ length: entries }, (_, i) => entry((held?.last ?? 0) + i + 1)),
+              index: { add: add.map((key) => prefix + key), remove: removed.map((key) => prefix + key) },
+              at: T0,
+            });
+            if (expected !== revision) {
+              assert.deepEqual(result, { ok: false, revision });
+              continue;
+            }
+            assert.deepEqual(result, { ok: true, revision: revision + 1 });
+            const next = held ?? { revision: 0, last: 0, parts: new Map<string, string>(), keys: new Set<string>() };
+            next.revision++;
+            next.last += entries;
+            for (const [part, body] of Object.entries(parts)) {
+              if (body === null) next.parts.delete(part);
+              else next.parts.set(part, body);
+            }
+            for (const key of removed) next.keys.delete(key);
+            for (const key of add) next.keys.add(key);
+            model.set(topic, next);
+          }
+          for (const topic of [`${prefix}x`, `${prefix}y`]) {
+            const held = model.get(topic);
+            const session = await sessions.load(topic);
+            assert.equal(session?.revision, held?.revision);
+            if (held === undefined || session === undefined) continue;
+            assert.deepEqual(new Map([...session.parts].sort()), new Map([...held.parts].sort()));
+            const log = Array.from({ length: held.last }, (_, i) => entry(i + 1)).slice(
+              -session.log.length || held.last,
+            );
+            assert.deepEqual(session.log, heads(log));
+            assert.ok(session.log.length >= Math.min(4, held.last));
+            assert.deepEqual(await sessions.readLog(topic, held.last - log.length), log);
+          }
+          for (const key of ['a', 'b', 'c']) {
+            const topics = [...model].filter(([, { keys }]) => keys.has(key)).map(([topic]) => topic);
+            assert.deepEqual([...(await sessions.lookup(prefix + key))].sort(), topics.sort());
+          }
+        }),
+        { numRuns: 60 },
+      );
+    });
+  });
+}

@@ -1,0 +1,111 @@
+/**
+ * One numbered entry of a topic's event log.
+ */
+export interface LogEntry {
+  /** Position in the topic's log: 1, 2, 3 … without gaps. */
+  readonly number: number;
+  /** The event's id, unique in the topic (PUB-7). */
+  readonly id: string;
+  /** Time of acceptance, ms since the epoch. */
+  readonly at: number;
+  /** The entry as JSON text; the store does not look into it. */
+  readonly body: string;
+}
+
+/** What a session consists of: named parts, each a JSON text the store does not look into. */
+export type Parts = ReadonlyMap<string, string>;
+
+export interface StoredSession {
+  readonly topic: string;
+  /** Grows by one with every commit, from 1; 0 is "does not exist". Counts anew when an erased topic is created again. */
+  readonly revision: number;
+  readonly parts: Parts;
+  /** The log's entries that are still held, oldest first, without their bodies. */
+  readonly log: readonly Pick<LogEntry, 'number' | 'id' | 'at'>[];
+}
+
+/** One atomic change of one session. */
+export interface Commit {
+  readonly topic: string;
+  /** The revision this change was decided on; 0 creates the session. */
+  readonly expected: number;
+  /** Parts to write; null removes the part. */
+  readonly parts: ReadonlyMap<string, string | null>;
+  /** Entries to append; their numbers continue the log, from 1 in a new session. A gap rejects with `RangeError`. */
+  readonly append: readonly LogEntry[];
+  /** Index keys under which the topic can be looked up from now on, and those it is no longer found under. */
+  readonly index?: { readonly add?: readonly string[]; readonly remove?: readonly string[] };
+  /** Told to the watchers on every node with the commit, and not kept. */
+  readonly note?: string;
+  /** Time of the commit, ms since the epoch: what `LogBounds.ageMs` counts from. */
+  readonly at: number;
+}
+
+export type CommitResult =
+  | { readonly ok: true; readonly revision: number }
+  /** Another commit came first; nothing was changed. `revision` is the one now in force, 0 when the session is gone. */
+  | { readonly ok: false; readonly revision: number };
+
+/**
+ * How much of each topic's log is kept. What is within both bounds is held; what is beyond either is dropped at a later
+ * commit of the topic, at the latest when the log holds twice the count or an entry twice the age.
+ */
+export interface LogBounds {
+  /** At least 1. */
+  readonly count: number;
+  /** ms between an entry's `at` and a commit's. */
+  readonly ageMs: number;
+}
+
+/** What a store tells every node (this one too) after a commit, an erasure or an announcement. */
+export type StoreNotice =
+  | {
+      readonly kind: 'commit';
+      readonly topic: string;
+      readonly revision: number;
+      readonly commit: Commit;
+      readonly local: boolean;
+    }
+  | { readonly kind: 'erased'; readonly topic: string; readonly local: boolean }
+  | { readonly kind: 'announcement'; readonly topic: string; readonly body: string; readonly local: boolean }
+  /** Notices may have been missed; what was cached must be read again. */
+  | { readonly kind: 'gap' };
+
+/**
+ * Keeps sessions and their event logs. A resolved `commit` is durable: it survives `kill -9` (PUB-4). Commits of one topic
+ * are totally ordered by revision; two commits that expect the same revision have exactly one winner (CON-8).
+ *
+ * Every method rejects with `StoreUnavailable` while the store cannot be reached. A commit or erasure rejected so may have
+ * happened all the same: `load` tells. Topics, part names, index keys and bodies are well-formed Unicode of any length.
+ */
+export interface SessionStore {
+  /** @returns undefined when there is no such session */
+  load(topic: string): Promise<StoredSession | undefined>;
+  commit(commit: Commit): Promise<CommitResult>;
+  /**
+   * Entries with a number above `after`, oldest first.
+   * @returns undefined when the log cannot say what came after that number: entries after it were dropped already, it
+   * was never reached, or there is no such session
+   */
+  readLog(topic: string, after: number): Promise<readonly LogEntry[] | undefined>;
+  /** Topics indexed under the key, in no particular order. */
+  lookup(indexKey: string): Promise<readonly string[]>;
+  /** Reads one part of each session indexed under the key that has it: a listing without loading whole sessions. */
+  listParts(indexKey: string, part: string): Promise<readonly { readonly topic: string; readonly part: string }[]>;
+  /** Removes the session, its parts, log and index entries without a trace (SES-5). Resolves false when there was none. */
+  erase(topic: string): Promise<boolean>;
+  /** Tells every node something that need not last. */
+  announce(topic: string, body: string): Promise<void>;
+  /** Notices of one topic arrive in order of revision, commits of this node included. @returns a function that ends the watch */
+  watch(listener: (notice: StoreNotice) => void): () => void;
+}
+
+/** The store cannot be reached; the caller may try again after `retryAfterSeconds`. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+  readonly retryAfterSeconds: number;
+  constructor(message: string, retryAfterSeconds = 5) {
+    super(message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
