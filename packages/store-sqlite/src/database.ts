@@ -1,0 +1,99 @@
+import { closeSync, openSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type Migration, migrate, migrations, schemaVersion } from './migrations.ts';
+import type { UnusableReason } from './operations.ts';
+import { UnusableDatabase } from './unusable-database.ts';
+
+/** `PRAGMA application_id` of our files: "LkSt". */
+const APPLICATION_ID = 0x4c6b5374;
+
+/** ms that opening waits for another process to let go of the file. */
+const OPEN_TIMEOUT = 1_000;
+
+/**
+ * Opens the file, creating or migrating it. The lock is exclusive and lasts until it is closed: one process owns the file,
+ * and SQLite keeps the index of the write-ahead log in that process's memory.
+ *
+ * @throws UnusableDatabase when the file cannot serve; it is unchanged then
+ */
+export function openDatabase(path: string, steps: readonly Migration[] = migrations): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    prepareFile(path);
+    // Absolute, for SQLite takes some relative names for something else than a file.
+    db = new DatabaseSync(resolve(path), { timeout: OPEN_TIMEOUT });
+    db.exec('PRAGMA locking_mode = EXCLUSIVE');
+    refuseForeign(db, path, steps.at(-1)?.version ?? 0);
+    db.exec(`
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA wal_autocheckpoint = 0;
+      PRAGMA secure_delete = ON;
+      PRAGMA temp_store = MEMORY;
+      PRAGMA cache_size = -16000;
+    `);
+    db.exec(`BEGIN EXCLUSIVE; PRAGMA application_id = ${APPLICATION_ID}; COMMIT`);
+    migrate(db, steps);
+    return db;
+  } catch (error) {
+    db?.close();
+    if (error instanceof UnusableDatabase) throw error;
+    throw unusable(path, reasonOf(error), error);
+  }
+}
+
+/** Bytes of the smallest page, and so of the smallest database. */
+const SMALLEST = 512;
+
+/**
+ * Creates a file that only its owner may read: it will hold patient data, and SQLite gives the write-ahead log its mode.
+ * Leaves one that exists unopened: closing any descriptor of a file ends the locks that this process has on it (POSIX),
+ * and with them the protection of a store that is open already.
+ */
+function prepareFile(path: string): void {
+  const { size } = statSync(path, { throwIfNoEntry: false }) ?? {};
+  if (size === undefined) closeSync(openSync(path, 'wx', 0o600));
+  // SQLite takes such a stub for an empty database and would write over it.
+  else if (size > 0 && size < SMALLEST) throw unusable(path, 'not-a-database');
+}
+
+function refuseForeign(db: DatabaseSync, path: string, newest: number): void {
+  const version = schemaVersion(db);
+  const owner = Number(db.prepare('PRAGMA application_id').get()?.application_id);
+  const tables = Number(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.n);
+  if (tables > 0 && owner !== APPLICATION_ID) {
+    throw new UnusableDatabase(path, 'foreign', `${path} is a database of another program`);
+  }
+  if (version > newest) {
+    throw new UnusableDatabase(
+      path,
+      'newer-schema',
+      `${path} was written by a newer version of Lockstep (schema ${version}; this version knows ${newest})`,
+    );
+  }
+}
+
+/** Primary result code of SQLite, when the error is one of SQLite's. */
+export function resultCode(error: unknown): number | undefined {
+  if (error instanceof Error && 'errcode' in error && typeof error.errcode === 'number') return error.errcode & 0xff;
+  return undefined;
+}
+
+const BUSY = 5;
+const LOCKED = 6;
+const NOT_A_DATABASE = 26;
+
+function reasonOf(error: unknown): UnusableReason {
+  const code = resultCode(error);
+  if (code === BUSY || code === LOCKED) return 'in-use';
+  if (code === NOT_A_DATABASE) return 'not-a-database';
+  return 'unreadable';
+}
+
+function unusable(path: string, reason: UnusableReason, cause?: unknown): UnusableDatabase {
+  if (reason === 'in-use') return new UnusableDatabase(path, reason, `${path} is in use by another process`);
+  if (reason === 'not-a-database') return new UnusableDatabase(path, reason, `${path} is not a database`);
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new UnusableDatabase(path, reason, `${path} cannot be opened: ${why}`);
+}

@@ -1,0 +1,3 @@
+export { openSqlite, type SqliteOptions, type SqliteStore } from './open.ts';
+export type { FileStats, UnusableReason } from './operations.ts';
+export { UnusableDatabase } from './unusable-database.ts';

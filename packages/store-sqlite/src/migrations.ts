@@ -1,0 +1,93 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+/** One step of the schema, run once, in its own transaction. */
+export interface Migration {
+  /** The schema's version afterwards: 1, 2, 3 … as `PRAGMA user_version` holds it. */
+  readonly version: number;
+  readonly sql: string;
+}
+
+/**
+ * The schema's history. A released step is never changed; what changes is a new step.
+ *
+ * Texts that can be large sit in rowid tables, whose inner nodes hold no bodies. An entry of the log has the key
+ * `session << 32 | number`: one tree, in the order in which it is read.
+ */
+export const migrations: readonly Migration[] = [
+  {
+    version: 1,
+    sql: `
+      CREATE TABLE session (
+        id INTEGER PRIMARY KEY,
+        topic TEXT NOT NULL UNIQUE,
+        revision INTEGER NOT NULL,
+        first INTEGER NOT NULL,  -- number of the oldest entry held; last + 1 when none is
+        last INTEGER NOT NULL,   -- number of the newest entry ever appended
+        oldest_at INTEGER        -- time of the oldest entry held
+      ) STRICT;
+      CREATE TABLE part (
+        id INTEGER PRIMARY KEY,
+        session INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (session, name)
+      ) STRICT;
+      CREATE TABLE log (
+        key INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        body TEXT NOT NULL
+      ) STRICT;
+      CREATE TABLE session_key (
+        key TEXT NOT NULL,
+        session INTEGER NOT NULL,
+        PRIMARY KEY (key, session)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX session_key_of ON session_key (session);
+
+      CREATE TABLE record (
+        row INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        consumed_at INTEGER,
+        expires_at INTEGER,
+        indexes TEXT,            -- JSON: [name, value, name, value, …], what record_index holds of this record
+        body TEXT NOT NULL,
+        UNIQUE (kind, id)
+      ) STRICT;
+      CREATE INDEX record_expiry ON record (expires_at) WHERE expires_at IS NOT NULL;
+      CREATE TABLE record_index (
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        id TEXT NOT NULL,
+        PRIMARY KEY (kind, name, value, id)
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE pulse (id INTEGER PRIMARY KEY CHECK (id = 1), beats INTEGER NOT NULL) STRICT;
+      INSERT INTO pulse VALUES (1, 0);
+    `,
+  },
+];
+
+/** Brings the schema from its version to the newest one. A step that fails leaves the version before it. */
+export function migrate(db: DatabaseSync, steps: readonly Migration[]): void {
+  const version = schemaVersion(db);
+  for (const step of steps) {
+    if (step.version <= version) continue;
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      db.exec(step.sql);
+      db.exec(`PRAGMA user_version = ${step.version}`);
+      db.exec('COMMIT');
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+export function schemaVersion(db: DatabaseSync): number {
+  return Number(db.prepare('PRAGMA user_version').get()?.user_version);
+}

@@ -1,0 +1,100 @@
+/**
+ * What the worker can be asked. Arguments and results are flat lists of texts and numbers: structured clone copies those
+ * at the least cost.
+ */
+export interface Operations {
+  load(topic: string): FlatSession | undefined;
+  /**
+   * @param parts name, body, name, body … a null body removes
+   * @param log number, id, at, body, number …
+   * @returns the new revision; zero or negative when refused: minus the revision in force
+   */
+  commit(
+    topic: string,
+    expected: number,
+    at: number,
+    parts: readonly (string | null)[],
+    log: readonly (string | number)[],
+    addKeys: readonly string[],
+    removeKeys: readonly string[],
+  ): number;
+  /** @returns number, id, at, body, number … */
+  readLog(topic: string, after: number): readonly (string | number)[] | undefined;
+  lookup(indexKey: string): readonly string[];
+  /** @returns topic, part, topic, part … */
+  listParts(indexKey: string, part: string): readonly string[];
+  erase(topic: string): boolean;
+
+  get(kind: string, id: string, now: number): FlatRecord | undefined;
+  /** @returns the new revision, or 0 when the condition did not hold */
+  put(write: FlatWrite, now: number): number;
+  putAll(writes: readonly FlatWrite[], now: number): boolean;
+  consume(kind: string, id: string, now: number): boolean;
+  delete(kind: string, id: string): boolean;
+  deleteBy(kind: string, index: string, value: string): readonly string[];
+  find(kind: string, index: string, value: string, now: number): readonly FlatRecord[];
+  list(kind: string, now: number, afterId: string | null, limit: number): readonly FlatRecord[];
+  /** Deletes at most `limit` expired records. @returns how many */
+  sweep(now: number, limit: number): number;
+
+  /** Writes to the file, so that an answer shows that commits are possible. */
+  ping(): void;
+  stats(): FileStats;
+}
+
+/** Sent in place of a batch: the worker brings everything into the main file, closes it and ends. */
+export const CLOSE = 'close';
+
+export interface FlatSession {
+  readonly revision: number;
+  /** name, body, name, body … */
+  readonly parts: readonly string[];
+  /** number, id, at, number … */
+  readonly log: readonly (string | number)[];
+}
+
+/** id, revision, body, consumedAt, expiresAt */
+export type FlatRecord = readonly [string, number, string, number | null, number | null];
+
+/** kind, id, body, expiresAt, condition (null: none, 0: absent, otherwise the revision), indexes (name, value, name …) */
+export type FlatWrite = readonly [string, string, string, number | null, number | null, readonly string[]];
+
+export interface FileStats {
+  /** Transactions committed since the file was opened. */
+  readonly transactions: number;
+  /** Operations that wrote in them. */
+  readonly writes: number;
+  readonly checkpoints: number;
+  /** Pages in the write-ahead log. */
+  readonly walPages: number;
+}
+
+export type OperationName = keyof Operations;
+
+/** One operation with its arguments. */
+export type Request = { [K in OperationName]: readonly [K, ...Parameters<Operations[K]>] }[OperationName];
+
+/** Answers to a batch, in its order; where `failures` names an index, that operation failed and changed nothing. */
+export interface Answers {
+  readonly values: readonly unknown[];
+  readonly failures: readonly (readonly [index: number, failure: Failure])[];
+}
+
+export interface Failure {
+  /** `unavailable`: the file cannot be written or read now. `refused`: the caller asked for what cannot be. */
+  readonly kind: 'unavailable' | 'refused' | 'defect';
+  readonly message: string;
+}
+
+/** The caller asked for what cannot be. Thrown before anything is changed; the caller gets a `RangeError`. */
+export class Refused extends Error {}
+
+/** What the worker says first: that the file is open, or why not. */
+export type Opened = { readonly opened: true } | { readonly opened: false; readonly failure: OpenFailure };
+
+export interface OpenFailure {
+  readonly reason: UnusableReason;
+  readonly message: string;
+}
+
+export type UnusableReason = 'in-use' | 'not-a-database' | 'foreign' | 'newer-schema' | 'unreadable';

@@ -1,0 +1,22 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+
+/** A statement whose rows come as arrays of column values, `R`. */
+export interface Statement<R extends readonly unknown[] = never> {
+  get(...values: SQLInputValue[]): R | undefined;
+  all(...values: SQLInputValue[]): R[];
+  run(...values: SQLInputValue[]): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint };
+}
+
+/** @param sql selects columns of the types in `R`, in that order */
+export function prepare<R extends readonly unknown[] = never>(db: DatabaseSync, sql: string): Statement<R> {
+  const statement = db.prepare(sql);
+  statement.setReturnArrays(true);
+  return statement as unknown as Statement<R>;
+}
+
+/** The columns of all rows, one after the other. */
+export function flat<T>(rows: readonly (readonly T[])[]): T[] {
+  const all: T[] = [];
+  for (const row of rows) for (const value of row) all.push(value);
+  return all;
+}

@@ -1,0 +1,172 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { LogBounds } from '@lockstep/store';
+import { type FlatSession, Refused } from './operations.ts';
+import { flat, prepare, type Statement } from './rows.ts';
+
+/** Columns of a session's row: id, revision, first, last, oldest_at. */
+type SessionRow = readonly [number, number, number, number, number | null];
+
+/** How far the log may exceed a bound before it is trimmed: one trim then serves many commits. */
+const SLACK = 1.25;
+
+/** Sessions in their tables. Methods that write run inside the caller's transaction and check before they change. */
+export class SessionTables {
+  readonly #bounds: LogBounds;
+  readonly #find: Statement<SessionRow>;
+  readonly #create: Statement;
+  readonly #update: Statement;
+  readonly #putPart: Statement;
+  readonly #removePart: Statement;
+  readonly #append: Statement;
+  readonly #entryAt: Statement<readonly [at: number]>;
+  readonly #firstSince: Statement<readonly [number: number]>;
+  readonly #trim: Statement;
+  readonly #addKey: Statement;
+  readonly #removeKey: Statement;
+  readonly #parts: Statement<readonly [name: string, body: string]>;
+  readonly #heads: Statement<readonly [number: number, id: string, at: number]>;
+  readonly #entries: Statement<readonly [number: number, id: string, at: number, body: string]>;
+  readonly #lookup: Statement<readonly [topic: string]>;
+  readonly #listParts: Statement<readonly [topic: string, body: string]>;
+  readonly #erase: readonly Statement[];
+
+  constructor(db: DatabaseSync, bounds: LogBounds) {
+    this.#bounds = bounds;
+    const write = (sql: string) => prepare(db, sql);
+    this.#find = prepare(db, 'SELECT id, revision, first, last, oldest_at FROM session WHERE topic = ?');
+    this.#create = write('INSERT INTO session (topic, revision, first, last, oldest_at) VALUES (?, 1, ?, ?, ?)');
+    this.#update = write('UPDATE session SET revision = ?2, first = ?3, last = ?4, oldest_at = ?5 WHERE id = ?1');
+    this.#putPart = write(
+      'INSERT INTO part (session, name, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body',
+    );
+    this.#removePart = write('DELETE FROM part WHERE session = ? AND name = ?');
+    this.#append = write('INSERT INTO log (key, at, id, body) VALUES ((?1 << 32) | ?2, ?3, ?4, ?5)');
+    this.#entryAt = prepare(db, 'SELECT at FROM log WHERE key = (?1 << 32) | ?2');
+    this.#firstSince = prepare(
+      db,
+      `SELECT key & 0xffffffff FROM log
+       WHERE key >= ((?1 << 32) | ?2) AND key < ((?1 + 1) << 32) AND at > ?3 ORDER BY key LIMIT 1`,
+    );
+    this.#trim = write('DELETE FROM log WHERE key >= (?1 << 32) AND key < ((?1 << 32) | ?2)');
+    this.#addKey = write('INSERT INTO session_key (key, session) VALUES (?, ?) ON CONFLICT DO NOTHING');
+    this.#removeKey = write('DELETE FROM session_key WHERE key = ? AND session = ?');
+    this.#parts = prepare(db, 'SELECT name, body FROM part WHERE session = ?');
+    this.#heads = prepare(
+      db,
+      'SELECT key & 0xffffffff, id, at FROM log WHERE key >= (?1 << 32) AND key < ((?1 + 1) << 32) ORDER BY key',
+    );
+    this.#entries = prepare(
+      db,
+      `SELECT key & 0xffffffff, id, at, body FROM log
+       WHERE key > ((?1 << 32) | ?2) AND key < ((?1 + 1) << 32) ORDER BY key`,
+    );
+    this.#lookup = prepare(db, 'SELECT s.topic FROM session_key k JOIN session s ON s.id = k.session WHERE k.key = ?');
+    this.#listParts = prepare(
+      db,
+      `SELECT s.topic, p.body FROM session_key k
+       CROSS JOIN session s ON s.id = k.session
+       CROSS JOIN part p ON p.session = k.session AND p.name = ?2
+       WHERE k.key = ?1`,
+    );
+    this.#erase = [
+      write('DELETE FROM part WHERE session = ?'),
+      write('DELETE FROM log WHERE key >= (?1 << 32) AND key < ((?1 + 1) << 32)'),
+      write('DELETE FROM session_key WHERE session = ?'),
+      write('DELETE FROM session WHERE id = ?'),
+    ];
+  }
+
+  load(topic: string): FlatSession | undefined {
+    const session = this.#session(topic);
+    if (session === undefined) return undefined;
+    return {
+      revision: session[1],
+      parts: flat(this.#parts.all(session[0])),
+      log: flat<string | number>(this.#heads.all(session[0])),
+    };
+  }
+
+  /** @see Operations.commit. @throws Refused when the entries do not continue the log */
+  commit(
+    topic: string,
+    expected: number,
+    at: number,
+    parts: readonly (string | null)[],
+    log: readonly (string | number)[],
+    addKeys: readonly string[],
+    removeKeys: readonly string[],
+  ): number {
+    const session = this.#session(topic);
+    const current = session?.[1] ?? 0;
+    if (current !== expected) return -current;
+    let first = session?.[2] ?? 1;
+    const before = session?.[3] ?? 0;
+    let oldestAt = session?.[4] ?? null;
+    const appended = log.length >> 2;
+    const last = before + appended;
+    if (appended > 0) {
+      if (log[0] !== before + 1) throw new Refused(`entry ${log[0]} does not follow entry ${before} of the log`);
+      if (first > before) oldestAt = log[2] as number;
+    }
+    const id = session?.[0] ?? Number(this.#create.run(topic, first, last, oldestAt).lastInsertRowid);
+    for (let i = 0; i < log.length; i += 4) {
+      this.#append.run(id, log[i]!, log[i + 2]!, log[i + 1]!, log[i + 3]!);
+    }
+    const keepFrom = this.#firstToKeep(id, first, last, oldestAt, at);
+    if (keepFrom > first) {
+      this.#trim.run(id, keepFrom);
+      first = keepFrom;
+      oldestAt = first > last ? null : (this.#entryAt.get(id, first)?.[0] ?? null);
+      if (session === undefined) this.#update.run(id, 1, first, last, oldestAt);
+    }
+    if (session !== undefined) this.#update.run(id, current + 1, first, last, oldestAt);
+    for (let i = 0; i < parts.length; i += 2) {
+      const body = parts[i + 1] as string | null;
+      if (body === null) this.#removePart.run(id, parts[i] as string);
+      else this.#putPart.run(id, parts[i] as string, body);
+    }
+    for (const key of removeKeys) this.#removeKey.run(key, id);
+    for (const key of addKeys) this.#addKey.run(key, id);
+    return current + 1;
+  }
+
+  readLog(topic: string, after: number): readonly (string | number)[] | undefined {
+    const session = this.#session(topic);
+    if (session === undefined) return undefined;
+    const [id, , first, last] = session;
+    if (after > last || after < first - 1) return undefined;
+    if (after === last) return [];
+    return flat<string | number>(this.#entries.all(id, after));
+  }
+
+  lookup(indexKey: string): readonly string[] {
+    return flat(this.#lookup.all(indexKey));
+  }
+
+  listParts(indexKey: string, part: string): readonly string[] {
+    return flat(this.#listParts.all(indexKey, part));
+  }
+
+  erase(topic: string): boolean {
+    const session = this.#session(topic);
+    if (session === undefined) return false;
+    for (const statement of this.#erase) statement.run(session[0]);
+    return true;
+  }
+
+  #session(topic: string): SessionRow | undefined {
+    return this.#find.get(topic);
+  }
+
+  /** Number of the first entry to keep: `first` while the log exceeds its bounds by less than the slack. */
+  #firstToKeep(id: number, first: number, last: number, oldestAt: number | null, at: number): number {
+    if (oldestAt === null || first > last) return first;
+    const { count, ageMs } = this.#bounds;
+    const tooMany = last - first + 1 > count * SLACK;
+    const tooOld = at - oldestAt > ageMs * SLACK;
+    if (!tooMany && !tooOld) return first;
+    const byCount = Math.max(first, last - count + 1);
+    const young = this.#firstSince.get(id, byCount, at - ageMs);
+    return young?.[0] ?? last + 1;
+  }
+}

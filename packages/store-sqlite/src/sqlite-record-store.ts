@@ -1,0 +1,105 @@
+import type { RecordInput, RecordStore, StoredRecord, WriteCondition } from '@lockstep/store';
+import type { FlatRecord, FlatWrite } from './operations.ts';
+import type { WorkerClient } from './worker-client.ts';
+
+/** Expired records deleted in one go, so that what waits behind them does not wait long. */
+const SWEEP = 500;
+
+const LIST_LIMIT = 1_000;
+
+/** Records on the worker. */
+export class SqliteRecordStore implements RecordStore {
+  readonly #worker: WorkerClient;
+
+  constructor(worker: WorkerClient) {
+    this.#worker = worker;
+  }
+
+  async get(kind: string, id: string, now: number): Promise<StoredRecord | undefined> {
+    const record = await this.#worker.call('get', kind, id, now);
+    return record && stored(record);
+  }
+
+  async put(
+    kind: string,
+    id: string,
+    record: RecordInput,
+    now: number,
+    condition?: WriteCondition,
+  ): Promise<number | undefined> {
+    const revision = await this.#worker.call('put', flatWrite(kind, id, record, condition), now);
+    return revision === 0 ? undefined : revision;
+  }
+
+  async putAll(
+    writes: readonly {
+      readonly kind: string;
+      readonly id: string;
+      readonly record: RecordInput;
+      readonly condition?: WriteCondition;
+    }[],
+    now: number,
+  ): Promise<boolean> {
+    const flat = writes.map(({ kind, id, record, condition }) => flatWrite(kind, id, record, condition));
+    if (new Set(flat.map(([kind, id]) => JSON.stringify([kind, id]))).size < flat.length) {
+      throw new RangeError('two writes of one record');
+    }
+    return this.#worker.call('putAll', flat, now);
+  }
+
+  consume(kind: string, id: string, now: number): Promise<boolean> {
+    return this.#worker.call('consume', kind, id, now);
+  }
+
+  delete(kind: string, id: string): Promise<boolean> {
+    return this.#worker.call('delete', kind, id);
+  }
+
+  deleteBy(kind: string, index: string, value: string): Promise<readonly string[]> {
+    return this.#worker.call('deleteBy', kind, index, value);
+  }
+
+  async find(kind: string, index: string, value: string, now: number): Promise<readonly StoredRecord[]> {
+    return (await this.#worker.call('find', kind, index, value, now)).map(stored);
+  }
+
+  async list(
+    kind: string,
+    now: number,
+    options: { readonly afterId?: string; readonly limit?: number } = {},
+  ): Promise<readonly StoredRecord[]> {
+    const limit = options.limit ?? LIST_LIMIT;
+    if (!Number.isSafeInteger(limit) || limit < 1)
+      throw new RangeError(`limit is ${limit}, not a positive whole number`);
+    return (await this.#worker.call('list', kind, now, options.afterId ?? null, limit)).map(stored);
+  }
+
+  async sweep(now: number): Promise<void> {
+    while ((await this.#worker.call('sweep', now, SWEEP)) === SWEEP);
+  }
+}
+
+function stored([id, revision, body, consumedAt, expiresAt]: FlatRecord): StoredRecord {
+  return {
+    id,
+    revision,
+    body,
+    ...(consumedAt !== null && { consumedAt }),
+    ...(expiresAt !== null && { expiresAt }),
+  };
+}
+
+function flatWrite(kind: string, id: string, record: RecordInput, condition: WriteCondition): FlatWrite {
+  if (kind === '' || id === '') throw new RangeError('a record needs a kind and an id');
+  const { body, expiresAt = null, indexes = {} } = record;
+  if (expiresAt !== null && !Number.isSafeInteger(expiresAt))
+    throw new RangeError(`expiresAt is ${expiresAt}, not whole ms`);
+  if (typeof condition === 'number' && !(Number.isSafeInteger(condition) && condition > 0)) {
+    throw new RangeError(`the revision ${condition} cannot be`);
+  }
+  const pairs: string[] = [];
+  for (const [name, values] of Object.entries(indexes)) {
+    for (const value of typeof values === 'string' ? [values] : values) pairs.push(name, value);
+  }
+  return [kind, id, body, expiresAt, condition === 'absent' ? 0 : (condition ?? null), pairs];
+}

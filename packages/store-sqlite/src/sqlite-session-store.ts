@@ -1,0 +1,119 @@
+import type { Commit, CommitResult, LogEntry, SessionStore, StoredSession, StoreNotice } from '@lockstep/store';
+import type { WorkerClient } from './worker-client.ts';
+
+/** Sessions on the worker. Its notices are all of this process: the file has one owner. */
+export class SqliteSessionStore implements SessionStore {
+  readonly #worker: WorkerClient;
+  readonly #listeners = new Set<(notice: StoreNotice) => void>();
+
+  constructor(worker: WorkerClient) {
+    this.#worker = worker;
+  }
+
+  async load(topic: string): Promise<StoredSession | undefined> {
+    const session = await this.#worker.call('load', topic);
+    if (session === undefined) return undefined;
+    const parts = new Map<string, string>();
+    for (let i = 0; i < session.parts.length; i += 2) parts.set(session.parts[i]!, session.parts[i + 1]!);
+    const log: Pick<LogEntry, 'number' | 'id' | 'at'>[] = [];
+    for (let i = 0; i < session.log.length; i += 3) {
+      const [number, id, at] = session.log.slice(i, i + 3) as [number, string, number];
+      log.push({ number, id, at });
+    }
+    return { topic, revision: session.revision, parts, log };
+  }
+
+  async commit(commit: Commit): Promise<CommitResult> {
+    const { topic, expected, at, append, index } = commit;
+    requireName('topic', topic);
+    requireCount('expected', expected);
+    requireCount('at', at);
+    const parts: (string | null)[] = [];
+    for (const [name, body] of commit.parts) parts.push(name, body);
+    const log: (string | number)[] = [];
+    for (const entry of append) {
+      if (entry.number !== append[0]!.number + log.length / 4)
+        throw new RangeError(`entry ${entry.number} leaves a gap`);
+      requireCount('at of an entry', entry.at);
+      log.push(entry.number, entry.id, entry.at, entry.body);
+    }
+    const revision = await this.#worker.call(
+      'commit',
+      topic,
+      expected,
+      at,
+      parts,
+      log,
+      index?.add ?? [],
+      index?.remove ?? [],
+    );
+    if (revision <= 0) return { ok: false, revision: -revision };
+    this.#tell({ kind: 'commit', topic, revision, commit, local: true });
+    return { ok: true, revision };
+  }
+
+  async readLog(topic: string, after: number): Promise<readonly LogEntry[] | undefined> {
+    requireCount('after', after);
+    const flat = await this.#worker.call('readLog', topic, after);
+    if (flat === undefined) return undefined;
+    const entries: LogEntry[] = [];
+    for (let i = 0; i < flat.length; i += 4) {
+      const [number, id, at, body] = flat.slice(i, i + 4) as [number, string, number, string];
+      entries.push({ number, id, at, body });
+    }
+    return entries;
+  }
+
+  lookup(indexKey: string): Promise<readonly string[]> {
+    return this.#worker.call('lookup', indexKey);
+  }
+
+  async listParts(
+    indexKey: string,
+    part: string,
+  ): Promise<readonly { readonly topic: string; readonly part: string }[]> {
+    const flat = await this.#worker.call('listParts', indexKey, part);
+    const parts: { topic: string; part: string }[] = [];
+    for (let i = 0; i < flat.length; i += 2) parts.push({ topic: flat[i]!, part: flat[i + 1]! });
+    return parts;
+  }
+
+  async erase(topic: string): Promise<boolean> {
+    const erased = await this.#worker.call('erase', topic);
+    if (erased) this.#tell({ kind: 'erased', topic, local: true });
+    return erased;
+  }
+
+  async announce(topic: string, body: string): Promise<void> {
+    this.#worker.requireOpen();
+    this.#tell({ kind: 'announcement', topic, body, local: true });
+  }
+
+  watch(listener: (notice: StoreNotice) => void): () => void {
+    // Of its own, so that one function watching twice is told twice and ends each watch by itself.
+    const watcher = (notice: StoreNotice) => listener(notice);
+    this.#listeners.add(watcher);
+    return () => this.#listeners.delete(watcher);
+  }
+
+  #tell(notice: StoreNotice): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(notice);
+      } catch (error) {
+        // The listener's defect must show, but neither fail the commit nor keep the notice from the others.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}
+
+function requireName(what: string, value: string): void {
+  if (value === '') throw new RangeError(`${what} is empty`);
+}
+
+function requireCount(what: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${what} is ${value}, not a whole number`);
+}

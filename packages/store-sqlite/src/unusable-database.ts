@@ -1,0 +1,21 @@
+import type { UnusableReason } from './operations.ts';
+
+/**
+ * The file cannot serve as a store; nothing in it was changed.
+ *
+ * - `in-use`: another process, or another store of this one, has it open
+ * - `not-a-database`: it is no SQLite file
+ * - `foreign`: it is a SQLite file of another program
+ * - `newer-schema`: a newer version of Lockstep wrote it
+ * - `unreadable`: it cannot be opened or read: permissions, a missing folder, damage
+ */
+export class UnusableDatabase extends Error {
+  override readonly name = 'UnusableDatabase';
+  readonly path: string;
+  readonly reason: UnusableReason;
+  constructor(path: string, reason: UnusableReason, message: string) {
+    super(message);
+    this.path = path;
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { test } from 'node:test';
+import type { Worker } from 'node:worker_threads';
+import { type Commit, StoreUnavailable } from '@lockstep/store';
+import { startChild } from '../test/child.ts';
+import { freshPath, openIn } from '../test/folder.ts';
+
+function create(topic: string): Commit {
+  return {
+    topic,
+    expected: 0,
+    at: 1,
+    parts: new Map([['a', '1']]),
+    append: [{ number: 1, id: topic, at: 1, body: '{}' }],
+    index: { add: ['all'] },
+  };
+}
+
+test('group commit: what is asked at once shares few transactions', async (t) => {
+  const store = await openIn(t, freshPath(t));
+  const before = await store.stats();
+  await Promise.all(Array.from({ length: 2_000 }, (_, n) => store.sessions.commit(create(`t${n}`))));
+  const after = await store.stats();
+  assert.equal(after.writes - before.writes, 2_000);
+  const transactions = after.transactions - before.transactions;
+  assert.ok(transactions <= 8, `${transactions} transactions`);
+  assert.equal((await store.sessions.lookup('all')).length, 2_000);
+});
+
+test('reading needs no transaction', async (t) => {
+  const store = await openIn(t, freshPath(t));
+  await Promise.all([store.sessions.load('a'), store.sessions.lookup('a'), store.records.list('a', 1)]);
+  assert.equal((await store.stats()).transactions, 0);
+});
+
+test('an operation that fails or is refused leaves the others of its batch alone', async (t) => {
+  const { sessions, records } = await openIn(t, freshPath(t));
+  await sessions.commit(create('known'));
+  // A caller past the types: SQLite cannot store an object, and finds out when half of the commit is written.
+  const broken = {
+    ...create('broken'),
+    parts: new Map<string, string>([
+      ['a', '1'],
+      ['b', {} as string],
+    ]),
+  };
+  const settled = await Promise.allSettled([
+    sessions.commit(create('before')),
+    records.put('kind', 'before', { body: '1' }, 1),
+    sessions.commit(broken),
+    sessions.commit({ ...create('gap'), append: [{ number: 2, id: 'x', at: 1, body: '{}' }] }),
+    sessions.commit(create('known')),
+    sessions.load('before'),
+    sessions.commit(create('after')),
+    records.putAll([{ kind: 'kind', id: 'after', record: { body: '1' } }], 1),
+  ]);
+  assert.deepEqual(
+    settled.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled', 'fulfilled'],
+  );
+  const [, , defect, gap, refused] = settled;
+  assert.ok(defect?.status === 'rejected' && !(defect.reason instanceof StoreUnavailable));
+  assert.ok(gap?.status === 'rejected' && gap.reason instanceof RangeError);
+  assert.deepEqual(refused?.status === 'fulfilled' && refused.value, { ok: false, revision: 1 });
+  assert.deepEqual([...(await sessions.lookup('all'))].sort(), ['after', 'before', 'known']);
+  for (const topic of ['before', 'after']) assert.equal((await sessions.readLog(topic, 0))?.length, 1);
+  assert.equal(await sessions.load('broken'), undefined);
+  assert.equal((await records.list('kind', 1)).length, 2);
+});
+
+test('what waits at the close is done first, and what comes later is refused', async (t) => {
+  const path = freshPath(t);
+  const store = await openIn(t, path);
+  const commits = Array.from({ length: 1_500 }, (_, n) => store.sessions.commit(create(`t${n}`)));
+  const closed = store.close();
+  await assert.rejects(store.sessions.commit(create('late')), StoreUnavailable);
+  for (const result of await Promise.all(commits)) assert.deepEqual(result, { ok: true, revision: 1 });
+  await closed;
+  await store.close();
+  for (const late of [
+    store.sessions.load('t1'),
+    store.sessions.announce('t1', ''),
+    store.records.sweep(1),
+    store.ping(),
+  ]) {
+    await assert.rejects(late, StoreUnavailable);
+  }
+  const again = await openIn(t, path);
+  assert.equal((await again.sessions.lookup('all')).length, 1_500);
+  await again.close();
+});
+
+test('a store whose thread died is unavailable', async (t) => {
+  const path = freshPath(t);
+  const started = once(process, 'worker');
+  const store = await openIn(t, path);
+  const [worker] = (await started) as [Worker];
+  await store.sessions.commit(create('a'));
+  const underWay = [store.sessions.commit(create('b')), store.ping()];
+  const ended = Promise.all(underWay.map((asked) => assert.rejects(asked, StoreUnavailable)));
+  await worker.terminate();
+  await ended;
+  await assert.rejects(store.sessions.load('a'), StoreUnavailable);
+  await assert.rejects(store.sessions.announce('a', ''), StoreUnavailable);
+  await assert.rejects(store.ping(), StoreUnavailable);
+  await store.close();
+  const again = await openIn(t, path);
+  assert.equal((await again.sessions.load('a'))?.revision, 1);
+  await again.close();
+});
+
+test('when too much waits, more is refused at once', async (t) => {
+  const store = await openIn(t, freshPath(t));
+  const asked = await Promise.allSettled(Array.from({ length: 50_010 }, () => store.sessions.load('a')));
+  const refused = asked.filter((result) => result.status === 'rejected');
+  assert.equal(refused.length, 10);
+  for (const { reason } of refused) assert.ok(reason instanceof StoreUnavailable);
+  assert.equal(await store.sessions.load('a'), undefined);
+});
+
+test('a watcher that throws shows, but neither fails the commit nor keeps others from being told', async (t) => {
+  const child = startChild('throwing-watcher.ts', [freshPath(t)]);
+  assert.equal(await child.ended, 0);
+  assert.deepEqual(child.lines, ['told of commit', 'uncaught: a defect of the watcher', 'committed 1']);
+});
+
+test('SES-5 nothing of an erased session or a deleted record is left in any file', async (t) => {
+  const path = freshPath(t);
+  const store = await openIn(t, path, { scrubAfterMs: 0 });
+  const traces = () =>
+    readdirSync(dirname(path)).filter((file) => readFileSync(join(dirname(path), file)).includes('Mustermann'));
+  for (let n = 0; n < 20; n++) {
+    const body = `Mustermann ${'x'.repeat(n * 700)}`;
+    await store.sessions.commit({
+      ...create(`Mustermann ${n}`),
+      parts: new Map([['a', body]]),
+      index: { add: [body] },
+    });
+    const append = [{ number: 2, id: body, at: 1, body }];
+    await store.sessions.commit({
+      ...create(`Mustermann ${n}`),
+      expected: 1,
+      parts: new Map([['a', `${body}!`]]),
+      append,
+    });
+    await store.records.put('Patient', `Mustermann ${n}`, { body, indexes: { name: body } }, 1);
+    await store.sessions.commit(create(`kept ${n}`));
+  }
+  assert.notDeepEqual(traces(), []);
+  const { checkpoints } = await store.stats();
+  await Promise.all(
+    Array.from({ length: 20 }, (_, n) => [
+      store.sessions.erase(`Mustermann ${n}`),
+      store.records.delete('Patient', `Mustermann ${n}`),
+    ]).flat(),
+  );
+  while ((await store.stats()).checkpoints === checkpoints);
+  assert.deepEqual(traces(), []);
+  assert.equal((await store.sessions.lookup('all')).length, 20);
+});
+
+test('10,000 sessions: the file opens at once, and a listing takes half a second at most', async (t) => {
+  const path = freshPath(t);
+  const first = await openIn(t, path);
+  const body = JSON.stringify({ filler: 'x'.repeat(400) });
+  const parts = new Map(['session', 'sub:1', 'sub:2', 'sub:3', 'sub:4'].map((name) => [name, body]));
+  const commits = Array.from({ length: 10_000 }, (_, n) => first.sessions.commit({ ...create(`t${n}`), parts }));
+  await Promise.all(commits);
+  await first.close();
+  const start = performance.now();
+  const store = await openIn(t, path);
+  const opened = performance.now();
+  assert.equal((await store.sessions.listParts('all', 'session')).length, 10_000);
+  const listed = performance.now();
+  assert.ok(opened - start < 1_000, `opened after ${opened - start} ms`);
+  assert.ok(listed - opened < 500, `listed in ${listed - opened} ms`);
+});

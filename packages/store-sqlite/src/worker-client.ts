@@ -1,0 +1,170 @@
+import { Worker } from 'node:worker_threads';
+import { StoreUnavailable } from '@lockstep/store';
+import {
+  type Answers,
+  CLOSE,
+  type Failure,
+  type Opened,
+  type OperationName,
+  type Operations,
+  type Request,
+} from './operations.ts';
+import { UnusableDatabase } from './unusable-database.ts';
+import type { WorkerOptions } from './worker.ts';
+
+/** Operations that may wait; beyond that the disk cannot keep up and new ones are refused. */
+const MAX_WAITING = 50_000;
+
+/** Operations sent at once, so that the first does not wait for thousands behind it. */
+const MAX_BATCH = 512;
+
+/**
+ * ms from one batch to the next while operations come faster than batches are done. A flush and the wake-ups of two threads
+ * cost some 150 µs of CPU, whether for one operation or for many.
+ */
+const SPACING = 1;
+
+/** Operations that share that cost well enough not to wait for more. */
+const PLENTY = 32;
+
+interface Waiting {
+  readonly request: Request;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * The calling side of the worker. One batch is under way at a time; all that is asked meanwhile becomes the next one, so
+ * that the busier the store is, the more operations share a message and a flush.
+ */
+export class WorkerClient {
+  readonly #worker: Worker;
+  #waiting: Waiting[] = [];
+  #underWay: Waiting[] | undefined;
+  #sentAt = 0;
+  #scheduled = false;
+  #pause: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+  #ended: StoreUnavailable | undefined;
+
+  /** @throws UnusableDatabase */
+  static open(options: WorkerOptions): Promise<WorkerClient> {
+    const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
+    const worker = new Worker(new URL(file, import.meta.url), { workerData: options, name: 'store' });
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error) =>
+        reject(new UnusableDatabase(options.path, 'unreadable', `${options.path} cannot be opened: ${error.message}`));
+      worker.once('error', failed);
+      worker.once('message', (first: Opened) => {
+        worker.off('error', failed);
+        if (first.opened) resolve(new WorkerClient(worker));
+        else reject(new UnusableDatabase(options.path, first.failure.reason, first.failure.message));
+      });
+    });
+  }
+
+  private constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.on('message', (answers: Answers) => this.#answered(answers));
+    worker.on('error', (error) => this.#end(`the store's thread failed: ${error.message}`));
+    worker.on('exit', () => this.#end('the store is closed'));
+  }
+
+  /**
+   * @throws StoreUnavailable when the file cannot be read or written, or the store is closed
+   * @throws RangeError when the caller asks for what cannot be
+   */
+  call<K extends OperationName>(name: K, ...args: Parameters<Operations[K]>): Promise<ReturnType<Operations[K]>> {
+    return new Promise((resolve, reject) => {
+      this.requireOpen();
+      if (this.#waiting.length >= MAX_WAITING) {
+        reject(new StoreUnavailable('the store cannot keep up', 1));
+      } else {
+        this.#push([name, ...args] as unknown as Request, resolve as (value: unknown) => void, reject);
+      }
+    });
+  }
+
+  /** @throws StoreUnavailable when the store is closed or its thread has ended */
+  requireOpen(): void {
+    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#closing !== undefined) throw new StoreUnavailable('the store is closed');
+  }
+
+  /** Finishes what was asked before, then closes the file and ends the thread. */
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#closing = this.#exited();
+      if (this.#underWay === undefined && !this.#scheduled) this.#send();
+    }
+    return this.#closing;
+  }
+
+  #exited(): Promise<void> {
+    if (this.#ended !== undefined) return Promise.resolve();
+    return new Promise((resolve) => this.#worker.once('exit', () => resolve()));
+  }
+
+  #push(request: Request, resolve: (value: unknown) => void, reject: (error: Error) => void): void {
+    this.#waiting.push({ request, resolve, reject });
+    if (this.#pause !== undefined && this.#waiting.length >= PLENTY) this.#send();
+    if (this.#underWay !== undefined || this.#pause !== undefined || this.#scheduled) return;
+    // Not at once: what the event loop has at hand now, of other sockets too, then goes along.
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#send();
+    });
+  }
+
+  /** After a batch: goes on at once, or gives others that are on their way the time to come along. */
+  #next(): void {
+    const waited = performance.now() - this.#sentAt;
+    const few = this.#waiting.length > 0 && this.#waiting.length < PLENTY;
+    if (few && waited < SPACING && this.#closing === undefined) {
+      this.#pause = setTimeout(() => this.#send(), SPACING - waited);
+    } else {
+      this.#send();
+    }
+  }
+
+  #send(): void {
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    if (this.#ended !== undefined) return;
+    if (this.#waiting.length === 0) {
+      if (this.#closing !== undefined) this.#worker.postMessage(CLOSE);
+      return;
+    }
+    const batch = this.#waiting.length <= MAX_BATCH ? this.#waiting : this.#waiting.slice(0, MAX_BATCH);
+    this.#waiting = this.#waiting.slice(batch.length);
+    this.#underWay = batch;
+    this.#sentAt = performance.now();
+    this.#worker.postMessage(batch.map((waiting) => waiting.request));
+  }
+
+  #answered(answers: Answers): void {
+    const batch = this.#underWay ?? [];
+    this.#underWay = undefined;
+    const failures = new Map(answers.failures);
+    for (let i = 0; i < batch.length; i++) {
+      const failure = failures.get(i);
+      if (failure === undefined) batch[i]!.resolve(answers.values[i]);
+      else batch[i]!.reject(errorOf(failure));
+    }
+    this.#next();
+  }
+
+  #end(message: string): void {
+    this.#ended ??= new StoreUnavailable(message);
+    const left = [...(this.#underWay ?? []), ...this.#waiting];
+    this.#underWay = undefined;
+    this.#waiting = [];
+    for (const waiting of left) waiting.reject(this.#ended);
+  }
+}
+
+function errorOf(failure: Failure): Error {
+  if (failure.kind === 'unavailable') return new StoreUnavailable(failure.message);
+  return failure.kind === 'refused' ? new RangeError(failure.message) : new Error(failure.message);
+}
