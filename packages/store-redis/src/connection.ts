@@ -1,0 +1,185 @@
+import { StoreUnavailable } from '@lockstep/store';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { RedisAddress } from './address.ts';
+import { isReadOnly, timedOut, translated } from './errors.ts';
+import type { Client, Reply, Script } from './script.ts';
+
+/** ms between attempts to connect. */
+const RETRY = 200;
+
+export interface ConnectionOptions {
+  readonly address: RedisAddress;
+  /** ms after which a command is given up. */
+  readonly timeoutMs: number;
+  readonly name: string;
+}
+
+function common({ address, timeoutMs, name }: ConnectionOptions): RedisOptions {
+  return {
+    db: address.db,
+    ...(address.username && { username: address.username }),
+    ...(address.password && { password: address.password }),
+    ...(address.tls && { tls: {} }),
+    connectionName: name,
+    connectTimeout: timeoutMs,
+    commandTimeout: timeoutMs,
+    // A command is answered or it fails: nothing waits for Redis to come back, and nothing is sent twice.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    autoResubscribe: false,
+    maxLoadingRetryTime: RETRY,
+    lazyConnect: true,
+    protocol: 2,
+  };
+}
+
+function hostOf(address: RedisAddress, attempt: number): { host: string; port: number } {
+  return address.hosts[attempt % address.hosts.length] ?? { host: 'localhost', port: 6379 };
+}
+
+function sentinelsOf({ hosts, primary, password, tls }: RedisAddress, timeoutMs: number): RedisOptions {
+  return {
+    sentinels: [...hosts],
+    name: primary ?? '',
+    ...(password && { sentinelPassword: password }),
+    ...(tls && { enableTLSForSentinelMode: true }),
+    sentinelRetryStrategy: () => RETRY,
+    sentinelCommandTimeout: timeoutMs,
+    connectTimeout: timeoutMs,
+    failoverDetector: true,
+  };
+}
+
+/** A client that connects again for as long as it is not closed. */
+export function openClient(options: ConnectionOptions): Client {
+  const { address, timeoutMs } = options;
+  const redisOptions = common(options);
+  if (address.kind === 'cluster') {
+    return new Cluster([...address.hosts], {
+      clusterRetryStrategy: () => RETRY,
+      enableOfflineQueue: false,
+      lazyConnect: true,
+      redisOptions,
+    });
+  }
+  return new Redis({
+    ...redisOptions,
+    ...(address.kind === 'sentinel' ? sentinelsOf(address, timeoutMs) : hostOf(address, 0)),
+    retryStrategy: () => RETRY,
+    reconnectOnError: isReadOnly,
+  });
+}
+
+/**
+ * A client for one connection's life, which then ends.
+ * @param attempt which of a cluster's nodes to connect to
+ */
+export function openSubscriber(options: ConnectionOptions, attempt: number): Redis {
+  const { address, timeoutMs } = options;
+  return new Redis({
+    ...common(options),
+    ...(address.kind === 'sentinel' ? sentinelsOf(address, timeoutMs) : hostOf(address, attempt)),
+    retryStrategy: null,
+  });
+}
+
+/** The connection that commands go through: what cannot be done in time fails, and the caller is told when to come back. */
+export class Connection {
+  readonly client: Client;
+  /** Grows with every connection: what one connection has written, another cannot wait for. */
+  generation = 0;
+  readonly #timeoutMs: number;
+  /** What the server's clock is ahead of this process's monotonic one, ms. */
+  #offset: number | undefined;
+  #readyAt = 0;
+  #watchdog: NodeJS.Timeout;
+  #closed = false;
+
+  constructor(options: ConnectionOptions) {
+    this.client = openClient(options);
+    this.#timeoutMs = options.timeoutMs;
+    // Every failure shows in a command that fails.
+    this.client.on('error', () => undefined);
+    this.client.on('ready', () => {
+      this.generation += 1;
+    });
+    // A client whose Sentinel was asked when it was told to connect anew gives up for good.
+    this.client.on('end', () => this.#revive());
+    this.#watchdog = setInterval(() => this.#watch(), 1000);
+  }
+
+  /** @throws StoreUnavailable when Redis cannot be reached in time */
+  async open(): Promise<void> {
+    try {
+      await this.client.connect();
+    } catch (error) {
+      throw new StoreUnavailable(`Redis cannot be reached: ${(error as Error).message}`, 1);
+    }
+    await this.measure();
+  }
+
+  /** Runs commands. @throws StoreUnavailable while Redis is away or will not take them */
+  async call<T>(commands: (client: Client) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new StoreUnavailable('The store is closed');
+    try {
+      return await commands(this.client);
+    } catch (error) {
+      // What hangs is given up as a whole: the next commands fail at once until there is a connection that answers.
+      if (timedOut(error) && this.client.status === 'ready') this.client.disconnect(true);
+      throw translated(error);
+    }
+  }
+
+  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply> {
+    return this.call((client) => script.run(client, keys, args));
+  }
+
+  /** Reads the server's clock: deadlines and hints are told by it, whatever the clocks of the nodes say. */
+  async measure(): Promise<void> {
+    const before = performance.now();
+    const [seconds = 0, micros = 0] = (await this.call((client) => client.time())).map(Number);
+    this.#offset = seconds * 1000 + micros / 1000 - (before + performance.now()) / 2;
+  }
+
+  /** The server's time, ms since the epoch. */
+  now(): number {
+    return performance.now() + (this.#offset ?? 0);
+  }
+
+  /** The server's time at which a command sent now is given up. */
+  deadline(): number {
+    return Math.ceil(this.now() + this.#timeoutMs);
+  }
+
+  #revive(): void {
+    setTimeout(() => {
+      if (!this.#closed && this.client.status === 'end') this.client.connect().catch(() => undefined);
+    }, RETRY);
+  }
+
+  /** A connection that was made but never answers is given up too. */
+  #watch(): void {
+    if (this.#closed) return;
+    if (this.client.status === 'ready') {
+      this.#readyAt = performance.now();
+      this.measure().catch(() => undefined);
+    } else if (performance.now() - this.#readyAt > 2 * this.#timeoutMs) {
+      this.#readyAt = performance.now();
+      this.client.disconnect(true);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#watchdog);
+    try {
+      // What was asked before is answered before.
+      if (this.client.status === 'ready') await this.client.quit();
+    } catch {
+      // It was away: there is nothing to wait for.
+    }
+    this.client.disconnect();
+  }
+}

@@ -1,0 +1,130 @@
+import type { Commit, LogEntry, StoreNotice } from '@lockstep/store';
+
+/**
+ * A notice on the wire: its number in one line, the byte lengths of its fields in the next, then the fields themselves, so
+ * that the script that commits can publish its own arguments and nothing is escaped or sent twice. What publishes it puts
+ * the number before it.
+ */
+export type Fields = readonly (string | number)[];
+
+export function encode(fields: Fields): string {
+  const texts = fields.map(String);
+  return `${texts.map((text) => Buffer.byteLength(text)).join(' ')}\n${texts.join('')}`;
+}
+
+/** The fields of a commit: the script takes them as its last arguments. */
+export function commitFields(origin: string, commit: Commit, nonce: string): (string | number)[] {
+  const { topic, expected, parts, append, index, note, at } = commit;
+  const put: string[] = [];
+  const removed: string[] = [];
+  for (const [name, body] of parts) {
+    if (body === null) removed.push(name);
+    else put.push(name, body);
+  }
+  const add = [...new Set(index?.add)];
+  const remove = index?.remove ?? [];
+  const fields: (string | number)[] = ['commit', origin, topic, expected, at, nonce];
+  fields.push(put.length / 2, removed.length, append.length, add.length, remove.length, note === undefined ? 0 : 1);
+  fields.push(...put, ...removed);
+  for (const { number, id, at: acceptedAt, body } of append) fields.push(number, id, acceptedAt, body);
+  fields.push(...add, ...remove);
+  if (note !== undefined) fields.push(note);
+  return fields;
+}
+
+/** Reads the fields of a message one after the other. */
+class Reader {
+  readonly #message: Buffer;
+  readonly #lengths: readonly string[];
+  #next = 0;
+  #offset: number;
+
+  constructor(message: Buffer, start: number) {
+    const end = message.indexOf(10, start);
+    this.#message = message;
+    this.#lengths = message.toString('latin1', start, end).split(' ');
+    this.#offset = end + 1;
+  }
+
+  text(): string {
+    const start = this.#offset;
+    this.#offset += Number(this.#lengths[this.#next++]);
+    return this.#message.toString('utf8', start, this.#offset);
+  }
+
+  number(): number {
+    return Number(this.text());
+  }
+
+  texts(count: number): string[] {
+    return Array.from({ length: count }, () => this.text());
+  }
+}
+
+function readCommit(reader: Reader, topic: string, expected: number): Commit {
+  const at = reader.number();
+  reader.text();
+  const [put = 0, removed = 0, appended = 0, added = 0, dropped = 0, noted = 0] = reader.texts(6).map(Number);
+  const parts = new Map<string, string | null>();
+  for (let i = 0; i < put; i++) parts.set(reader.text(), reader.text());
+  for (const name of reader.texts(removed)) parts.set(name, null);
+  const append: LogEntry[] = [];
+  for (let i = 0; i < appended; i++) {
+    append.push({ number: reader.number(), id: reader.text(), at: reader.number(), body: reader.text() });
+  }
+  const index = { add: reader.texts(added), remove: reader.texts(dropped) };
+  return {
+    topic,
+    expected,
+    parts,
+    append,
+    at,
+    ...(added + dropped > 0 && { index }),
+    ...(noted === 1 && { note: reader.text() }),
+  };
+}
+
+/** A commit's notice; what it changed is read when somebody asks for it. */
+class CommitNotice {
+  readonly kind = 'commit';
+  readonly topic: string;
+  readonly revision: number;
+  readonly local: boolean;
+  readonly #reader: Reader;
+  #commit: Commit | undefined;
+
+  constructor(topic: string, expected: number, local: boolean, reader: Reader) {
+    this.topic = topic;
+    this.revision = expected + 1;
+    this.local = local;
+    this.#reader = reader;
+  }
+
+  get commit(): Commit {
+    this.#commit ??= readCommit(this.#reader, this.topic, this.revision - 1);
+    return this.#commit;
+  }
+}
+
+/** A notice as it arrives. A beat only tells a node that it still hears what is published, and how far the numbers are. */
+export type Message = { readonly number: number | undefined } & (
+  | { readonly notice: StoreNotice }
+  | { readonly beat: number; readonly local: boolean }
+);
+
+/**
+ * @param node whose own notices are local
+ * @returns `number` undefined where notices are not numbered: in a cluster
+ */
+export function decode(message: Buffer, node: string): Message {
+  const end = message.indexOf(10);
+  const number = end > 0 ? Number(message.toString('latin1', 0, end)) : undefined;
+  const reader = new Reader(message, end + 1);
+  const kind = reader.text();
+  const local = reader.text() === node;
+  if (kind === 'beat') return { number, beat: reader.number(), local };
+  const topic = reader.text();
+  if (kind === 'commit') return { number, notice: new CommitNotice(topic, reader.number(), local, reader) };
+  if (kind === 'erased') return { number, notice: { kind, topic, local } };
+  return { number, notice: { kind: 'announcement', topic, body: reader.text(), local } };
+}

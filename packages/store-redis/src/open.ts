@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import { type LogBounds, type RecordStore, type SessionStore, StoreUnavailable } from '@lockstep/store';
+import { parseRedisUrl } from './address.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+import { RecordKeys } from './keys.ts';
+import { encode } from './notice.ts';
+import { RedisRecordStore } from './redis-record-store.ts';
+import { type Lane, RedisSessionStore } from './redis-session-store.ts';
+import { Replicas } from './replicas.ts';
+import { BEAT } from './session-scripts.ts';
+import { Subscriber } from './subscriber.ts';
+
+const DAY = 86_400_000;
+
+/**
+ * Connections that sessions share. Redis reads 16 KB of each in a turn and makes a turn durable as one: several connections
+ * let many commits share one fsync. A cluster's client has a connection to each shard already.
+ */
+const LANES = 8;
+
+export interface RedisOptions {
+  /** See `parseRedisUrl`. */
+  readonly url: string;
+  readonly log: LogBounds;
+  /** This node's name among those that share the store; no two that run may have the same. */
+  readonly nodeId?: string;
+  /** What the names of all keys begin with, `lockstep` unless told. Without braces. */
+  readonly prefix?: string;
+  /** ms that Redis may take for a command, 3,000 unless told; then the caller is told that the store is away. */
+  readonly timeoutMs?: number;
+  /** Replicas that must have a write before it counts as done; not in a cluster. 0 unless told. */
+  readonly replicas?: number;
+  /** ms after which a session that nobody has committed to is gone, 7 days unless told: far more than the Hub's idle time. */
+  readonly sessionExpiryMs?: number;
+}
+
+/** State that several nodes share. */
+export interface RedisStore {
+  readonly sessions: SessionStore;
+  readonly records: RecordStore;
+  /** What should be changed about the server's configuration, in words for whoever operates it. */
+  readonly warnings: readonly string[];
+  /** Finishes what was asked before. Whatever is asked later rejects with `StoreUnavailable`. */
+  close(): Promise<void>;
+  /** Resolves when a write was possible just now and notices arrive; rejects with `StoreUnavailable` otherwise. */
+  ping(): Promise<void>;
+}
+
+/**
+ * Connects to Redis 7 or newer, or Valkey.
+ *
+ * @throws StoreUnavailable when it cannot be reached
+ * @throws RangeError for options that cannot be, or a server that is too old
+ */
+export async function openRedis(options: RedisOptions): Promise<RedisStore> {
+  const { url, log, nodeId = randomUUID(), prefix = 'lockstep', timeoutMs = 3000, replicas: required = 0 } = options;
+  const { sessionExpiryMs: expiryMs = 7 * DAY } = options;
+  const address = parseRedisUrl(url);
+  const cluster = address.kind === 'cluster';
+  if (!(Number.isSafeInteger(log.count) && log.count > 0))
+    throw new RangeError('log.count is not a positive whole number');
+  if (!(log.ageMs > 0)) throw new RangeError('log.ageMs is not a positive number');
+  if (/[{}]/.test(prefix)) throw new RangeError('prefix holds a brace');
+  if (cluster && required > 0)
+    throw new RangeError('replicas cannot be waited for in a cluster: see min-replicas-to-write');
+
+  const connectionOptions: ConnectionOptions = { address, timeoutMs, name: `lockstep-${nodeId}` };
+  const open = (): Connection => new Connection(connectionOptions);
+  const connection = open();
+  const others = Array.from({ length: cluster ? 0 : LANES - 1 }, open);
+  const channel = `${prefix}:notices:${address.db}`;
+  const counter = cluster ? undefined : `${prefix}:notices`;
+  const beat = (number: number): Promise<unknown> => {
+    const text = encode(['beat', nodeId, number]);
+    if (counter === undefined) return connection.call((client) => client.publish(channel, `\n${text}`));
+    return connection.run(BEAT, [counter], [channel, text]);
+  };
+  const subscriber = new Subscriber({ ...connectionOptions, channel, node: nodeId, beat });
+  const close = async (): Promise<void> => {
+    subscriber.close();
+    await Promise.all([connection, ...others].map((one) => one.close()));
+  };
+  try {
+    await Promise.all([connection, ...others].map((one) => one.open()));
+    await subscriber.open();
+    const warnings = await inspected(connection, cluster, required);
+    const laneOf = (one: Connection): Lane => {
+      return { connection: one, replicas: new Replicas(one, required, timeoutMs / 2) };
+    };
+    const lane = laneOf(connection);
+    const sessionOptions = { prefix, channel, counter, node: nodeId, log, expiryMs };
+    return {
+      sessions: new RedisSessionStore([lane, ...others.map(laneOf)], subscriber, sessionOptions),
+      records: new RedisRecordStore(connection, lane.replicas, new RecordKeys(prefix)),
+      warnings,
+      close,
+      async ping() {
+        if (!subscriber.hears) throw new StoreUnavailable('Notices do not arrive', 1);
+        await connection.call((client) => client.set(`${prefix}:written`, '1', 'PX', 60_000));
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error instanceof StoreUnavailable || error instanceof RangeError
+      ? error
+      : new StoreUnavailable(`Redis cannot be reached: ${(error as Error).message}`, 1);
+  }
+}
+
+/** What a lost node, or a full memory, would make of the server's configuration. Managed services may not tell. */
+async function inspected(connection: Connection, cluster: boolean, replicas: number): Promise<readonly string[]> {
+  const info = await connection.call((client) => client.info('server'));
+  const version = /^redis_version:(\d+)/m.exec(info)?.[1];
+  if (version !== undefined && Number(version) < 7) throw new RangeError(`Redis ${version} is too old: 7 or newer`);
+  if (cluster) return [];
+  const config = new Map<string, string>();
+  try {
+    const flat = (await connection.call((client) =>
+      client.config('GET', 'maxmemory-policy', 'append*', 'min-replicas-to-write'),
+    )) as string[];
+    for (let i = 0; i < flat.length; i += 2) config.set(flat[i] ?? '', flat[i + 1] ?? '');
+  } catch {
+    return [];
+  }
+  const warnings: string[] = [];
+  const policy = config.get('maxmemory-policy');
+  if (policy !== undefined && policy !== 'noeviction')
+    warnings.push(`maxmemory-policy is ${policy}: sessions may vanish; set noeviction`);
+  if (config.get('appendonly') === 'no') warnings.push('appendonly is no: what was accepted may be lost');
+  else if (config.get('appendfsync') === 'no') warnings.push('appendfsync is no: what was accepted may be lost');
+  if (replicas > 0 && config.get('min-replicas-to-write') === '0')
+    warnings.push('min-replicas-to-write is 0: a primary that was cut off goes on accepting; set it to 1');
+  return warnings;
+}

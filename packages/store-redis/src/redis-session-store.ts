@@ -1,0 +1,277 @@
+import { randomBytes } from 'node:crypto';
+import type {
+  Commit,
+  CommitResult,
+  LogBounds,
+  LogEntry,
+  SessionStore,
+  StoredSession,
+  StoreNotice,
+} from '@lockstep/store';
+import type { Connection } from './connection.ts';
+import { indexKey, sessionKeys } from './keys.ts';
+import { commitFields, encode, type Fields } from './notice.ts';
+import type { Replicas } from './replicas.ts';
+import { COMMIT, ERASE, LOAD, PUBLISH, READ_LOG, TAKE_BACK } from './session-scripts.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** How old a hint without its session is when it is removed: its commit may still be under way, ms. */
+const HINT_SETTLES = 60_000;
+/** Sessions asked about at once. */
+const CHUNK = 500;
+/** Index fields of a session, and its parts, by their first two characters. */
+const KEY = 'k:';
+const PART = 'p:';
+
+/** A connection for some of the sessions. */
+export interface Lane {
+  readonly connection: Connection;
+  readonly replicas: Replicas;
+}
+
+export interface SessionStoreOptions {
+  readonly prefix: string;
+  readonly channel: string;
+  /** Where notices are numbered; undefined in a cluster, where no script could do both. */
+  readonly counter: string | undefined;
+  readonly node: string;
+  readonly log: LogBounds;
+  /** ms after which a session without a commit is gone. */
+  readonly expiryMs: number;
+}
+
+function pairs(flat: readonly string[]): [string, string][] {
+  const list: [string, string][] = [];
+  for (let i = 0; i < flat.length; i += 2) list.push([flat[i] ?? '', flat[i + 1] ?? '']);
+  return list;
+}
+
+function requireCount(what: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${what} is ${value}, not a whole number`);
+}
+
+function checked(commit: Commit): void {
+  if (commit.topic === '') throw new RangeError('topic is empty');
+  requireCount('expected', commit.expected);
+  requireCount('at', commit.at);
+  commit.append.forEach(({ number, at }, i) => {
+    if (number !== (commit.append[0]?.number ?? 0) + i) throw new RangeError(`entry ${number} leaves a gap`);
+    requireCount('at of an entry', at);
+  });
+}
+
+/**
+ * Sessions on Redis. A session's own keys share one slot and change in one script. Index keys are elsewhere: they hold
+ * hints, written before the commit that needs them and checked against the session whenever they are read.
+ */
+export class RedisSessionStore implements SessionStore {
+  readonly #lanes: readonly Lane[];
+  /** For what belongs to no session. */
+  readonly #connection: Connection;
+  readonly #subscriber: Subscriber;
+  readonly #options: SessionStoreOptions;
+
+  /** @param lanes at least one: each session has one of them for all that it does, in order */
+  constructor(lanes: readonly [Lane, ...Lane[]], subscriber: Subscriber, options: SessionStoreOptions) {
+    this.#lanes = lanes;
+    this.#connection = lanes[0].connection;
+    this.#subscriber = subscriber;
+    this.#options = options;
+  }
+
+  #lane(topic: string): Lane {
+    let hash = 0;
+    for (let i = 0; i < topic.length; i++) hash = (Math.imul(hash, 31) + topic.charCodeAt(i)) >>> 0;
+    return this.#lanes[hash % this.#lanes.length]!;
+  }
+
+  get #mustConfirm(): boolean {
+    return this.#lanes[0]!.replicas.required;
+  }
+
+  #keys(topic: string): [session: string, log: string, heads: string] {
+    return sessionKeys(this.#options.prefix, topic);
+  }
+
+  #numbered(keys: readonly string[]): readonly string[] {
+    const { counter } = this.#options;
+    return counter === undefined || this.#mustConfirm ? keys : [...keys, counter];
+  }
+
+  /** Where the script is to publish: nowhere while replicas may still lose what it tells. */
+  get #channel(): string {
+    return this.#mustConfirm ? '' : this.#options.channel;
+  }
+
+  async load(topic: string): Promise<StoredSession | undefined> {
+    const [session, , heads] = this.#keys(topic);
+    const reply = (await this.#lane(topic).connection.run(LOAD, [session, heads], [])) as [string[], string[]] | null;
+    if (!reply) return undefined;
+    const parts = new Map<string, string>();
+    let revision = 0;
+    let first = 1;
+    for (const [name, value] of pairs(reply[0])) {
+      if (name.startsWith(PART)) parts.set(name.slice(PART.length), value);
+      else if (name === 'r') revision = Number(value);
+      else if (name === 'f') first = Number(value);
+    }
+    const log = reply[1].map((head, i) => {
+      const colon = head.indexOf(':');
+      return { number: first + i, id: head.slice(colon + 1), at: Number(head.slice(0, colon)) };
+    });
+    return { topic, revision, parts, log };
+  }
+
+  async commit(commit: Commit): Promise<CommitResult> {
+    checked(commit);
+    const { topic, index } = commit;
+    const { node, expiryMs, log } = this.#options;
+    const { connection, replicas } = this.#lane(topic);
+    const nonce = `${Math.floor(connection.now())}.${randomBytes(6).toString('base64url')}`;
+    const fields = commitFields(node, commit, nonce);
+    if (index?.add?.length)
+      await this.#hint(
+        index.add.map((key) => [key, nonce]),
+        topic,
+      );
+    const { generation } = connection;
+    const bounds = [connection.deadline(), expiryMs, log.count, log.ageMs, this.#channel];
+    const keys = this.#numbered(this.#keys(topic));
+    const [won, revision = 0, stale, ...back] = await this.#runCommit(connection, keys, [...bounds, ...fields]);
+    if (won !== 1) return { ok: false, revision: Number(revision) };
+    await this.#settle(replicas, generation, fields);
+    // Hints that are not in order are found out when they are read.
+    if (back.length > 0) this.#takeBack(topic, pairs(back.map(String))).catch(() => undefined);
+    if (stale === 1) this.#refresh(topic).catch(() => undefined);
+    return { ok: true, revision: Number(revision) };
+  }
+
+  async #runCommit(
+    connection: Connection,
+    keys: readonly string[],
+    args: Fields,
+  ): Promise<readonly (string | number)[]> {
+    try {
+      return (await connection.run(COMMIT, keys, args)) as (string | number)[];
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith('GAP ')) throw new RangeError(error.message.slice(4));
+      throw error;
+    }
+  }
+
+  /** What a replica may lose is not told before the replicas have it. */
+  async #settle(replicas: Replicas, generation: number, fields: Fields): Promise<void> {
+    if (!replicas.required) return;
+    await replicas.confirm(generation);
+    await this.#publish(fields);
+  }
+
+  async #publish(fields: Fields): Promise<void> {
+    const { channel, counter } = this.#options;
+    const notice = encode(fields);
+    if (counter === undefined) await this.#connection.call((client) => client.publish(channel, `\n${notice}`));
+    else await this.#connection.run(PUBLISH, [counter], [channel, notice]);
+  }
+
+  async readLog(topic: string, after: number): Promise<readonly LogEntry[] | undefined> {
+    requireCount('after', after);
+    const [session, log] = this.#keys(topic);
+    const reply = (await this.#lane(topic).connection.run(READ_LOG, [session, log], [after])) as
+      | [string, string[]][]
+      | null;
+    return reply?.map(([number, [, id = '', , at = '', , body = '']]) => {
+      return { number: Number.parseInt(number, 10), id, at: Number(at), body };
+    });
+  }
+
+  async lookup(indexKey: string): Promise<readonly string[]> {
+    const found = await this.#sessionsUnder(indexKey, []);
+    return found.map(({ topic }) => topic);
+  }
+
+  async listParts(
+    indexKey: string,
+    part: string,
+  ): Promise<readonly { readonly topic: string; readonly part: string }[]> {
+    const found = await this.#sessionsUnder(indexKey, [PART + part]);
+    return found.flatMap(({ topic, fields: [body] }) => (typeof body === 'string' ? [{ topic, part: body }] : []));
+  }
+
+  /** Topics that are hinted at and say themselves that they are under the key; of each some fields. */
+  async #sessionsUnder(
+    key: string,
+    wanted: readonly string[],
+  ): Promise<{ topic: string; fields: readonly (string | null)[] }[]> {
+    const name = indexKey(this.#options.prefix, key);
+    const hints = Object.entries(await this.#connection.call((client) => client.hgetall(name)));
+    const found: { topic: string; fields: readonly (string | null)[] }[] = [];
+    const stale: string[] = [];
+    const settled = this.#connection.now() - HINT_SETTLES;
+    for (let i = 0; i < hints.length; i += CHUNK) {
+      const chunk = hints.slice(i, i + CHUNK);
+      const replies = await Promise.all(
+        chunk.map(([topic]) =>
+          this.#lane(topic).connection.call((client) => client.hmget(this.#keys(topic)[0], KEY + key, ...wanted)),
+        ),
+      );
+      chunk.forEach(([topic, nonce], n) => {
+        const [mark, ...fields] = replies[n] ?? [];
+        if (typeof mark === 'string') found.push({ topic, fields });
+        else if (Number.parseInt(nonce, 10) < settled) stale.push(topic, nonce);
+      });
+    }
+    if (stale.length > 0) this.#connection.run(TAKE_BACK, [name], stale).catch(() => undefined);
+    return found;
+  }
+
+  async #hint(hints: readonly (readonly [key: string, nonce: string])[], topic: string): Promise<void> {
+    const { prefix, expiryMs } = this.#options;
+    await Promise.all(
+      hints.flatMap(([key, nonce]) => {
+        const name = indexKey(prefix, key);
+        return [
+          this.#connection.call((client) => client.hset(name, topic, nonce)),
+          this.#connection.call((client) => client.pexpire(name, expiryMs)),
+        ];
+      }),
+    );
+  }
+
+  async #takeBack(topic: string, hints: readonly [key: string, nonce: string][]): Promise<void> {
+    await Promise.all(
+      hints.map(([key, nonce]) =>
+        this.#connection.run(TAKE_BACK, [indexKey(this.#options.prefix, key)], [topic, nonce]),
+      ),
+    );
+  }
+
+  /** Hints live as long as the sessions that need them. */
+  async #refresh(topic: string): Promise<void> {
+    const session = await this.#connection.call((client) => client.hgetall(this.#keys(topic)[0]));
+    const marks = Object.entries(session).filter(([field]) => field.startsWith(KEY));
+    await this.#hint(
+      marks.map(([field, nonce]) => [field.slice(KEY.length), nonce]),
+      topic,
+    );
+  }
+
+  async erase(topic: string): Promise<boolean> {
+    const fields = ['erased', this.#options.node, topic];
+    const { connection, replicas } = this.#lane(topic);
+    const { generation } = connection;
+    const keys = this.#numbered(this.#keys(topic));
+    const hints = (await connection.run(ERASE, keys, [this.#channel, encode(fields)])) as string[] | null;
+    if (!hints) return false;
+    await this.#takeBack(topic, pairs(hints));
+    await this.#settle(replicas, generation, fields);
+    return true;
+  }
+
+  announce(topic: string, body: string): Promise<void> {
+    return this.#publish(['announcement', this.#options.node, topic, body]);
+  }
+
+  watch(listener: (notice: StoreNotice) => void): () => void {
+    return this.#subscriber.watch(listener);
+  }
+}

@@ -1,0 +1,171 @@
+import { Script } from './script.ts';
+
+/** How far the log may exceed a bound before it is trimmed: one trim then serves many commits. */
+const SLACK = 1.25;
+
+/**
+ * One commit (PUB-4, CON-8): compare-and-set on the revision, parts, log, index marks, expiry, notice. Checks before it
+ * changes: what a script has done is not undone.
+ *
+ * KEYS: session, log, heads[, counter of notices]. ARGV: deadline (ms of the server's clock, 0 is none), expiry (ms), count
+ * and age of the log's bounds, channel (empty: the caller publishes), then the fields of the notice.
+ *
+ * The session's hash holds `t` topic, `r` revision, `f` first and `l` last number of the log, `x` when its hints were last
+ * refreshed, `p:` parts, and `k:` index keys, each with the nonce of its hint.
+ *
+ * Replies 0 and the revision in force where it is another one; else 1, the new revision, whether the hints are to be
+ * refreshed, and those to take back (key, nonce, …).
+ */
+export const COMMIT = new Script(`
+#!lua
+local session, log, heads = KEYS[1], KEYS[2], KEYS[3]
+local deadline, expiry = tonumber(ARGV[1]), ARGV[2]
+local count, age = tonumber(ARGV[3]), tonumber(ARGV[4])
+local FIRST = 6
+local topic, expected, at, nonce = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
+local put, removed, appended = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
+local added, dropped = tonumber(ARGV[15]), tonumber(ARGV[16])
+local next = 18
+
+if deadline > 0 then
+  local time = redis.call('TIME')
+  if time[1] * 1000 + time[2] / 1000 > deadline then
+    return redis.error_reply('LATE the commit arrived after its caller had given up')
+  end
+end
+local held = redis.call('HMGET', session, 'r', 'f', 'l', 'x')
+local revision = tonumber(held[1] or '0')
+if revision ~= expected then return {0, revision} end
+local first, last = tonumber(held[2] or '1'), tonumber(held[3] or '0')
+local entries = next + 2 * put + removed
+if appended > 0 and tonumber(ARGV[entries]) ~= last + 1 then
+  return redis.error_reply('GAP entry ' .. ARGV[entries] .. ' does not follow entry ' .. (held[3] or '0'))
+end
+
+for i = 1, put do
+  redis.call('HSET', session, 'p:' .. ARGV[next], ARGV[next + 1])
+  next = next + 2
+end
+for i = 1, removed do
+  redis.call('HDEL', session, 'p:' .. ARGV[next])
+  next = next + 1
+end
+for i = 1, appended do
+  local number, id, entryAt, body = ARGV[next], ARGV[next + 1], ARGV[next + 2], ARGV[next + 3]
+  redis.call('XADD', log, number .. '-0', 'i', id, 'a', entryAt, 'b', body)
+  redis.call('RPUSH', heads, entryAt .. ':' .. id)
+  next = next + 4
+end
+last = last + appended
+
+local function timeOf(head) return tonumber(string.match(head, '^%d+')) end
+if last >= first then
+  local oldest = timeOf(redis.call('LINDEX', heads, 0))
+  if last - first + 1 > count * ${SLACK} or at - oldest > age * ${SLACK} then
+    local keep = math.max(first, last - count + 1)
+    local young = false
+    while keep <= last and not young do
+      local chunk = redis.call('LRANGE', heads, keep - first, keep - first + 99)
+      for _, head in ipairs(chunk) do
+        if timeOf(head) > at - age then young = true break end
+        keep = keep + 1
+      end
+    end
+    if keep > first then
+      redis.call('LTRIM', heads, keep - first, -1)
+      redis.call('XTRIM', log, 'MINID', string.format('%.0f-0', keep))
+      first = keep
+    end
+  end
+end
+
+local back = {}
+local addFrom = next
+next = next + added
+for i = 1, dropped do
+  local field = 'k:' .. ARGV[next]
+  local hint = redis.call('HGET', session, field)
+  if hint then
+    redis.call('HDEL', session, field)
+    back[#back + 1] = ARGV[next]
+    back[#back + 1] = hint
+  end
+  next = next + 1
+end
+for i = addFrom, addFrom + added - 1 do redis.call('HSET', session, 'k:' .. ARGV[i], nonce) end
+
+local stale = held[4] and at - tonumber(held[4]) > tonumber(expiry) / 4
+if stale or not held[4] then redis.call('HSET', session, 'x', ARGV[10]) end
+local now = string.format('%.0f', revision + 1)
+redis.call('HSET', session, 't', topic, 'r', now, 'f', string.format('%.0f', first), 'l', string.format('%.0f', last))
+redis.call('PEXPIRE', session, expiry)
+redis.call('PEXPIRE', log, expiry)
+redis.call('PEXPIRE', heads, expiry)
+if ARGV[5] ~= '' then
+  local lengths = {}
+  for i = FIRST, #ARGV do lengths[#lengths + 1] = #ARGV[i] end
+  local number = KEYS[4] and string.format('%.0f', redis.call('INCR', KEYS[4])) or ''
+  redis.call('PUBLISH', ARGV[5], number .. '\\n' .. table.concat(lengths, ' ') .. '\\n' .. table.concat(ARGV, '', FIRST))
+end
+return {1, revision + 1, stale and 1 or 0, unpack(back)}
+`);
+
+/** KEYS: session, heads. Replies the hash and the heads, of one moment. */
+export const LOAD = new Script(`
+#!lua flags=no-writes
+local session = redis.call('HGETALL', KEYS[1])
+if #session == 0 then return false end
+return {session, redis.call('LRANGE', KEYS[2], 0, -1)}
+`);
+
+/** KEYS: session, log. ARGV: number after which to read. Replies entries as the stream has them, or nothing. */
+export const READ_LOG = new Script(`
+#!lua flags=no-writes
+local held = redis.call('HMGET', KEYS[1], 'f', 'l')
+local after = tonumber(ARGV[1])
+if not held[1] or after > tonumber(held[2]) or after < tonumber(held[1]) - 1 then return false end
+return redis.call('XRANGE', KEYS[2], '(' .. ARGV[1] .. '-0', '+')
+`);
+
+/**
+ * Removes a session (SES-5), also where memory is full. KEYS: session, log, heads[, counter of notices]. ARGV: channel (empty:
+ * the caller publishes), notice. Replies the hints to take back (key, nonce, …), or nothing where there was no session.
+ */
+export const ERASE = new Script(`
+#!lua flags=allow-oom
+local session = redis.call('HGETALL', KEYS[1])
+if #session == 0 then return false end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+local hints = {}
+for i = 1, #session, 2 do
+  if string.sub(session[i], 1, 2) == 'k:' then
+    hints[#hints + 1] = string.sub(session[i], 3)
+    hints[#hints + 1] = session[i + 1]
+  end
+end
+if ARGV[1] ~= '' then
+  local number = KEYS[4] and string.format('%.0f', redis.call('INCR', KEYS[4])) or ''
+  redis.call('PUBLISH', ARGV[1], number .. '\\n' .. ARGV[2])
+end
+return hints
+`);
+
+/** Takes hints back unless they have been given anew. KEYS: index key. ARGV: topic, nonce, … */
+export const TAKE_BACK = new Script(`
+#!lua flags=allow-oom
+for i = 1, #ARGV, 2 do
+  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
+end
+`);
+
+/** Publishes a notice under the next number. KEYS: counter of notices. ARGV: channel, notice. */
+export const PUBLISH = new Script(`
+#!lua flags=allow-oom
+return redis.call('PUBLISH', ARGV[1], string.format('%.0f', redis.call('INCR', KEYS[1])) .. '\\n' .. ARGV[2])
+`);
+
+/** Publishes a beat under the latest number. KEYS: counter of notices. ARGV: channel, beat. */
+export const BEAT = new Script(`
+#!lua flags=allow-oom
+return redis.call('PUBLISH', ARGV[1], (redis.call('GET', KEYS[1]) or '0') .. '\\n' .. ARGV[2])
+`);

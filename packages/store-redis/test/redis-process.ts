@@ -1,0 +1,153 @@
+/** Real Redis servers for tests, on loopback. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** A port that was free just now. */
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('There is no port');
+  return address.port;
+}
+
+/** One `redis-server` with a folder of its own; it keeps both through a restart. */
+export class RedisProcess {
+  readonly port: number;
+  readonly folder: string;
+  readonly #settings: Readonly<Record<string, string>>;
+  readonly #sentinelFile: string | undefined;
+  #child: ChildProcess | undefined;
+
+  private constructor(port: number, settings: Readonly<Record<string, string>>, sentinelFile?: string) {
+    this.port = port;
+    this.folder = mkdtempSync(join(tmpdir(), 'lockstep-redis-'));
+    this.#settings = settings;
+    this.#sentinelFile = sentinelFile;
+  }
+
+  /**
+   * Starts a server that loses nothing (`appendfsync always`) unless the settings say otherwise.
+   * @param settings as in redis.conf
+   */
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<RedisProcess> {
+    const durable = { save: '', appendonly: 'yes', appendfsync: 'always', 'repl-diskless-sync-delay': '0' };
+    const server = new RedisProcess(await freePort(), { ...durable, ...settings });
+    await server.restart();
+    return server;
+  }
+
+  /** Starts a Sentinel that alone decides about the primary named `lockstep`. */
+  static async sentinel(primary: RedisProcess, downAfterMs: number): Promise<RedisProcess> {
+    const sentinel = new RedisProcess(await freePort(), {}, 'sentinel.conf');
+    const lines = [
+      `port ${sentinel.port}`,
+      'bind 127.0.0.1',
+      `dir ${sentinel.folder}`,
+      `sentinel monitor lockstep 127.0.0.1 ${primary.port} 1`,
+      `sentinel down-after-milliseconds lockstep ${downAfterMs}`,
+      'sentinel failover-timeout lockstep 5000',
+    ];
+    writeFileSync(join(sentinel.folder, 'sentinel.conf'), `${lines.join('\n')}\n`);
+    await sentinel.restart();
+    return sentinel;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** Starts it again after `kill`, on the same port and folder. */
+  async restart(): Promise<void> {
+    const settings = { port: String(this.port), bind: '127.0.0.1', dir: this.folder, ...this.#settings };
+    const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+    const args = this.#sentinelFile ? [join(this.folder, this.#sentinelFile), '--sentinel'] : flags;
+    const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    running.add(child);
+    child.once('exit', () => running.delete(child));
+    this.#child = child;
+    let output = '';
+    await new Promise<void>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code) => reject(new Error(`redis-server ended with ${code}: ${output}`)));
+      child.stdout?.on('data', (data: Buffer) => {
+        output = (output + data.toString()).slice(-4000);
+        if (/Ready to accept connections|Sentinel ID is/.test(output)) resolve();
+      });
+    });
+  }
+
+  /** Runs one command and gives its reply, or the error's text. */
+  async command(...words: readonly string[]): Promise<string> {
+    const socket = connect(this.port, '127.0.0.1');
+    socket.setEncoding('utf8');
+    socket.write(`*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`);
+    try {
+      let reply = '';
+      for await (const chunk of socket) {
+        reply += chunk;
+        const bulk = /^\$(\d+)\r\n/.exec(reply);
+        if (bulk ? reply.length >= bulk[0].length + Number(bulk[1]) + 2 : reply.endsWith('\r\n')) break;
+      }
+      return reply.replace(/^\$\d+\r\n/, '').trimEnd();
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  /** Waits until what `INFO` says matches. */
+  async until(pattern: RegExp, section = 'all'): Promise<void> {
+    while (!pattern.test(await this.command('INFO', section))) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** Waits until a replica has everything. */
+  inSync(): Promise<void> {
+    return this.until(/^master_link_status:up/m, 'replication');
+  }
+
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child?.kill(signal);
+  }
+
+  /** `kill -9`. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+const SLOTS = 16_384;
+
+/** A cluster of servers that share the slots, without replicas. */
+export async function startCluster(size: number): Promise<readonly RedisProcess[]> {
+  const settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '2000', appendfsync: 'no' };
+  const servers = await Promise.all(Array.from({ length: size }, () => RedisProcess.start(settings)));
+  const [first] = servers;
+  for (const [i, server] of servers.entries()) {
+    const [from, to] = [i, i + 1].map((n) => Math.floor((n * SLOTS) / size));
+    await server.command('CLUSTER', 'ADDSLOTSRANGE', String(from), String((to ?? SLOTS) - 1));
+    await first?.command('CLUSTER', 'MEET', '127.0.0.1', String(server.port));
+  }
+  for (const server of servers) {
+    while (!/cluster_state:ok[\s\S]*cluster_slots_ok:16384/.test(await server.command('CLUSTER', 'INFO')))
+      await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return servers;
+}
