@@ -1,0 +1,339 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { SessionStore, StoreNotice } from '@lockstep/store';
+import { eventually, FakeCallbacks, FakeCursors } from '../test/callbacks.ts';
+import { body, observation, patient, put, reference, report, study, updates } from '../test/events.ts';
+import { Nodes } from '../test/nodes.ts';
+import { access, good, type Peer } from '../test/rig.ts';
+import { Hub } from './hub.ts';
+
+const names = (peer: Peer): string[] => peer.events.map(({ event }) => event['hub.event']);
+
+describe('several nodes on one store', () => {
+  it('PUB-3 subscribers of every node get the events in one order, whichever node they were published at', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b', 'c']);
+    const topic = await nodes[0]!.session();
+    const peers = await Promise.all(nodes.map((node) => node.join(topic)));
+    const ids = Array.from({ length: 60 }, (_, n) => `e${n}`);
+    const statuses = await Promise.all(
+      ids.map((id, n) => nodes[n % 3]!.publish(topic, 'Patient-open', [patient(`p${n % 7}`)], { id })),
+    );
+    assert.deepEqual(new Set(statuses), new Set([202]));
+    for (const peer of peers) await peer.until(() => peer.events.length >= 60);
+    assert.deepEqual([...peers[0]!.ids].sort(), [...ids].sort());
+    for (const peer of peers) {
+      assert.deepEqual(peer.ids, peers[0]!.ids);
+      assert.deepEqual(peer.received, peers[0]!.received, 'versions too');
+    }
+    const contexts = await Promise.all(nodes.map((node) => node.hub.currentContext(access(), topic)));
+    for (const context of contexts) assert.deepEqual(good(context), good(contexts[0]!));
+  });
+
+  it('CON-8 of updates of one version at several nodes exactly one wins', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b', 'c']);
+    const topic = await nodes[0]!.session();
+    const peers = await Promise.all(nodes.map((node) => node.join(topic)));
+    await nodes[0]!.publish(topic, 'DiagnosticReport-open', [report(), patient()]);
+    for (let round = 1; round <= 10; round++) {
+      for (const peer of peers) await peer.until(() => peer.events.length === round);
+      const based = peers[0]!.events.at(-1)!.event['context.versionId'];
+      const context = (n: number) => [reference('report', 'DiagnosticReport/r1'), updates(put(observation('o', n)))];
+      const results = await Promise.all(
+        [0, 1, 2, 0, 1, 2].map((node, n) =>
+          nodes[node]!.publish(topic, 'DiagnosticReport-update', context(n), { 'context.versionId': based }),
+        ),
+      );
+      assert.deepEqual(results.sort(), [202, 409, 409, 409, 409, 409]);
+    }
+    for (const peer of peers) await peer.until(() => peer.events.length === 11);
+    for (const peer of peers) assert.deepEqual(peer.events, peers[0]!.events);
+    const versions = peers[0]!.events.map(({ event }) => [event['context.priorVersionId'], event['context.versionId']]);
+    for (let i = 1; i < versions.length; i++) assert.equal(versions[i]![0], versions[i - 1]![1], 'no version forked');
+  });
+
+  it('DER-1, ERR-2 derived opens and SyncErrors cross nodes', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    const topic = await a.session();
+    const reader = await b.join(topic, 'Patient-open,SyncError', { 'subscriber.name': 'Reader' });
+    const viewer = await a.join(topic, 'ImagingStudy-open,SyncError', { 'subscriber.name': 'Viewer' });
+    await a.publish(topic, 'ImagingStudy-open', [study(), patient()], { id: 'e1' });
+    await reader.until(() => reader.events.length === 1);
+    assert.deepEqual(names(reader), ['Patient-open']);
+    reader.answer(409);
+    await viewer.until(() => viewer.syncErrors.length === 1);
+    const issue = viewer.syncErrors[0]!.event.context[0].resource.issue[0];
+    assert.match(issue.diagnostics, /Reader/);
+    assert.deepEqual(
+      issue.details.coding.map(({ code }: { code: string }) => code),
+      ['e1', 'ImagingStudy-open', 'Reader'],
+    );
+    assert.equal(reader.syncErrors.length, 0, 'who caused it is not told');
+  });
+
+  it('PUB-7 a retry at another node reaches those on every node that have not acknowledged', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b', 'c']);
+    const topic = await nodes[0]!.session();
+    const peers = await Promise.all(nodes.map((node) => node.join(topic)));
+    await nodes[0]!.publish(topic, 'Patient-open', [patient()], { id: 'once' });
+    for (const peer of peers) await peer.until(() => peer.events.length === 1);
+    peers[0]!.answer(200);
+    peers[1]!.answer(200);
+    assert.equal(await nodes[1]!.publish(topic, 'Patient-open', [patient()], { id: 'once' }), 202);
+    await peers[2]!.until(() => peers[2]!.events.length === 2);
+    assert.deepEqual(peers[2]!.ids, ['once', 'once']);
+    assert.deepEqual(
+      peers.map(({ events }) => events.length),
+      [1, 1, 2],
+    );
+    assert.equal((await nodes[0]!.hub.log(topic)).length, 1);
+  });
+
+  it('SUB-6, SUB-9 an endpoint is renewed and unsubscribed at any node', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    const topic = await a.session();
+    const peer = await a.join(topic, 'Patient-open');
+    await b.subscribe(topic, 'ImagingStudy-open', { 'hub.channel.endpoint': peer.endpoint });
+    await peer.until(() => peer.confirmations.length === 2);
+    assert.equal(peer.confirmations[1]!['hub.events'], 'ImagingStudy-open');
+    await b.unsubscribe(topic, peer.endpoint);
+    await peer.until(() => peer.closed !== undefined);
+    assert.equal(peer.closed?.code, 1000);
+    assert.equal(peer.denial?.['hub.reason'], 'Unsubscribed');
+  });
+
+  it('SUB-7 a second connection at another node takes the endpoint over', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    const topic = await a.session();
+    const first = await a.join(topic);
+    const second = await b.connect(first.endpoint);
+    await first.until(() => first.closed !== undefined);
+    assert.equal(first.denial, undefined);
+    first.connection?.closed(1000);
+    await a.publish(topic, 'Patient-open', [patient()]);
+    await second.until(() => second.events.length === 1);
+    assert.equal(first.events.length, 0);
+  });
+
+  it('SUB-11 a subscriber that comes back to another node gets what it missed, and its grace time ends', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    const topic = await a.session();
+    const watcher = await b.join(topic, 'SyncError');
+    const peer = await a.join(topic, 'Patient-open');
+    await a.publish(topic, 'Patient-open', [patient('p1')], { id: 'e1' });
+    peer.connection?.closed(1006);
+    await watcher.until(() => watcher.syncErrors.length === 1);
+    for (const n of [2, 3]) await a.publish(topic, 'Patient-open', [patient(`p${n}`)], { id: `e${n}` });
+    const back = await b.connect(peer.endpoint, 'e1');
+    await back.until(() => back.events.length === 2);
+    a.clock.advance(200_000);
+    await a.publish(topic, 'Patient-open', [patient('p4')], { id: 'e4' });
+    await back.until(() => back.events.length === 3);
+    assert.deepEqual(back.ids, ['e2', 'e3', 'e4'], 'in order, once, and not denied by the node it left');
+    assert.equal(back.denial, undefined);
+  });
+
+  it('SUB-5 a lease that was renewed at another node does not end at the old time', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    const topic = await a.session();
+    const peer = await a.join(topic, 'Patient-open', { 'hub.lease_seconds': '10' });
+    const renewal = { 'hub.channel.endpoint': peer.endpoint, 'hub.lease_seconds': '60' };
+    await b.subscribe(topic, 'Patient-open', renewal);
+    await peer.until(() => peer.confirmations.length === 2);
+    a.clock.advance(11_000);
+    await a.publish(topic, 'Patient-open', [patient()]);
+    await peer.until(() => peer.events.length === 1);
+    a.clock.advance(60_000);
+    await peer.until(() => peer.closed !== undefined);
+    assert.equal(peer.denial?.['hub.reason'], 'The lease has ended');
+  });
+
+  it('SES-5, TOK-6 the end of a session, or of access, reaches every node', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    const topic = await a.session();
+    const [mine, other] = [
+      await b.join(topic),
+      await b.connect(await a.subscribe(topic, '*', {}, access({ grantId: 'other' }))),
+    ];
+    await a.hub.accessEnded({ grantId: 'grant', reason: 'The token was revoked' });
+    await mine.until(() => mine.closed !== undefined);
+    assert.equal(mine.denial?.['hub.reason'], 'The token was revoked');
+    assert.equal(other.open, true);
+    await a.hub.endSession(topic, 'Done');
+    await other.until(() => other.closed !== undefined);
+    assert.notEqual(other.denial, undefined);
+    assert.equal(await b.publish(topic, 'Patient-open', [patient()]), 404);
+  });
+
+  it('ERR-3 subscribers of a node that died are reported once when they do not come back to any node', async (t) => {
+    const all = await Nodes.start(t, ['a', 'b', 'c']);
+    const [a, b, c] = [all.nodes[0]!, all.nodes[1]!, all.nodes[2]!];
+    const topic = await a.session();
+    const watcher = await b.join(topic, 'SyncError');
+    const lost = await a.join(topic, 'Patient-open', { 'subscriber.name': 'Lost' });
+    const returning = await a.join(topic, 'Patient-open', { 'subscriber.name': 'Returning' });
+    const living = [b, c];
+    await all.pass(5000);
+    assert.equal(b.lease.alive('a'), true);
+    await a.crash();
+    await all.pass(10_000, living);
+    assert.equal(b.lease.alive('a'), false);
+    assert.equal(watcher.syncErrors.length, 0, 'there is a time to come back');
+    const back = await c.connect(returning.endpoint);
+    await all.pass(130_000, living);
+    await watcher.until(() => watcher.syncErrors.length > 0);
+    await all.pass(10_000, living);
+    assert.equal(watcher.syncErrors.length, 1);
+    assert.match(watcher.syncErrors[0]!.event.context[0].resource.issue[0].diagnostics, /Lost/);
+    assert.equal(await b.hub.findEndpoint(lost.endpoint.split('/').at(-1)!), undefined);
+    await b.publish(topic, 'Patient-open', [patient()]);
+    await back.until(() => back.events.length === 1);
+    assert.deepEqual(await b.store.records.list('node', b.clock.now()).then((list) => list.map(({ id }) => id)), [
+      'b',
+      'c',
+    ]);
+  });
+
+  it('a node that was cut off and returns within the grace time keeps its subscribers', async (t) => {
+    const all = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [all.nodes[0]!, all.nodes[1]!];
+    const topic = await a.session();
+    const watcher = await b.join(topic, 'SyncError');
+    const peer = await a.join(topic, 'Patient-open');
+    await all.pass(10_000, [b]);
+    assert.equal(b.lease.alive('a'), false);
+    await all.pass(3000);
+    assert.equal(b.lease.alive('a'), true);
+    await all.pass(130_000);
+    await b.publish(topic, 'Patient-open', [patient()]);
+    await peer.until(() => peer.events.length === 1);
+    assert.equal(watcher.syncErrors.length, 0);
+  });
+
+  it('a node that stops in good order hands its subscribers over without a SyncError', async (t) => {
+    const all = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [all.nodes[0]!, all.nodes[1]!];
+    const topic = await a.session();
+    const watcher = await b.join(topic, 'SyncError');
+    const peer = await a.join(topic, 'Patient-open');
+    await a.lease.stop();
+    await a.hub.stop();
+    assert.equal(peer.closed?.code, 1012);
+    const back = await b.connect(peer.endpoint);
+    await all.pass(130_000, [b]);
+    await b.publish(topic, 'Patient-open', [patient()]);
+    await back.until(() => back.events.length === 1);
+    assert.equal(watcher.syncErrors.length, 0);
+  });
+
+  it('WEB-3 the callbacks of a node that died are called by another', async (t) => {
+    const callbacks = new FakeCallbacks();
+    const all = await Nodes.start(t, ['a', 'b'], { webhooks: { callbacks, cursors: new FakeCursors() } });
+    const [a, b] = [all.nodes[0]!, all.nodes[1]!];
+    const topic = await a.session();
+    const delivered = (id: string) => callbacks.until(() => callbacks.ids.at(-1) === id);
+    await a.subscribe(topic, 'Patient-open', {
+      'hub.channel.type': 'webhook',
+      'hub.callback': 'https://app.example/cb',
+    });
+    await eventually('it is confirmed', async () => (await a.hub.inspect(topic))?.state.subscriptions.size === 1);
+    await b.publish(topic, 'Patient-open', [patient('p1')], { id: 'e1' });
+    await delivered('e1');
+    await all.pass(3000);
+    await a.crash();
+    await b.publish(topic, 'Patient-open', [patient('p2')], { id: 'e2' });
+    await all.pass(10_000, [b]);
+    await delivered('e2');
+    await b.publish(topic, 'Patient-open', [patient('p3')], { id: 'e3' });
+    await delivered('e3');
+    assert.deepEqual(callbacks.ids, ['e1', 'e2', 'e3']);
+  });
+
+  it('nodes whose clocks differ by five seconds agree on order, versions and leases', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b'], { maxLeaseSeconds: 60 });
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    b.clock.advance(5000);
+    const topic = await a.session();
+    const peers = [await a.join(topic), await b.join(topic)];
+    for (let n = 0; n < 20; n++)
+      await nodes[n % 2]!.publish(topic, 'Patient-open', [patient(`p${n}`)], { id: `e${n}` });
+    for (const peer of peers) await peer.until(() => peer.events.length === 20);
+    assert.deepEqual(peers[0]!.events, peers[1]!.events);
+    assert.deepEqual(
+      peers[0]!.ids,
+      Array.from({ length: 20 }, (_, n) => `e${n}`),
+    );
+    a.clock.advance(59_000);
+    b.clock.advance(59_000);
+    await a.publish(topic, 'Patient-open', [patient()], { id: 'late' });
+    for (const peer of peers) await peer.until(() => peer.ids.includes('late'));
+    b.clock.advance(1000);
+    await peers[1]!.until(() => !peers[1]!.open);
+    assert.equal(peers[0]!.open, true, 'a lease ends by the clock of the node that holds the socket');
+  });
+
+  it('a session that is doubted while it is read is not taken for absent', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a']);
+    const [a] = nodes;
+    const topic = await a!.session();
+    const { sessions } = a!.store;
+    let tell: (notice: StoreNotice) => void = () => undefined;
+    // Doubts come in every turn after the session was read.
+    const doubting = new Proxy(sessions, {
+      get: (_, name: keyof SessionStore) => async (argument: never) => {
+        const result = await sessions[name](argument, undefined as never);
+        if (name === 'load') queueMicrotask(() => void doubts());
+        return result;
+      },
+    });
+    const doubts = async (): Promise<void> => {
+      for (let turn = 0; turn < 30; turn++) await tell({ kind: 'gap' });
+    };
+    const watch = (listener: typeof tell) => {
+      tell = listener;
+      return () => undefined;
+    };
+    const ids = { uuid: () => crypto.randomUUID(), secret: () => crypto.randomUUID() };
+    const hub = new Hub(
+      { hubUrl: '', endpointUrl: (id) => id },
+      { store: Object.assign(Object.create(doubting), { watch }), clock: a!.clock, ids },
+    );
+    await hub.start();
+    t.after(() => hub.stop());
+    for (let round = 0; round < 10; round++) {
+      tell({ kind: 'gap' });
+      assert.equal(good(await hub.publish(access(), body('Patient-open', [patient()], { topic }))), 202);
+      tell({ kind: 'gap' });
+      assert.equal(good(await hub.currentContext(access(), topic))['context.type'], 'Patient');
+    }
+  });
+
+  it('while the store is away publishing fails, and afterwards everybody catches up by themselves', async (t) => {
+    const all = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [all.nodes[0]!, all.nodes[1]!];
+    const topic = await a.session();
+    const peers = [await a.join(topic), await b.join(topic)];
+    await a.publish(topic, 'Patient-open', [patient('p1')], { id: 'e1' });
+    for (const peer of peers) await peer.until(() => peer.events.length === 1);
+    await all.server.kill();
+    await assert.rejects(a.publish(topic, 'Patient-open', [patient('p2')], { id: 'e2' }), { name: 'StoreUnavailable' });
+    const answer = () => b.hub.currentContext(access(), topic).catch((error: Error) => error.name);
+    await eventually('nobody is told what may be stale', async () => (await answer()) === 'StoreUnavailable');
+    await all.server.restart();
+    await all.whenBack();
+    for (const { clock } of all.nodes) clock.advance(2000);
+    assert.equal(await b.publish(topic, 'Patient-open', [patient('p3')], { id: 'e3' }), 202);
+    for (const peer of peers) await peer.until(() => peer.ids.includes('e3'));
+    assert.deepEqual(
+      peers[0]!.ids.filter((id) => id !== 'e2'),
+      ['e1', 'e3'],
+    );
+    assert.deepEqual(peers[1]!.ids, peers[0]!.ids);
+    for (const peer of peers) assert.equal(peer.open, true);
+  });
+});

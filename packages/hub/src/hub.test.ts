@@ -1,0 +1,984 @@
+/** The engine around the session rules: a real SQLite store, a clock that the tests move. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  observation,
+  operationOutcome,
+  parameters,
+  patient,
+  put,
+  reference,
+  report,
+  START,
+  study,
+  updates,
+} from '../test/events.ts';
+import { access, good, type Json, type Peer, Rig, refusal } from '../test/rig.ts';
+
+const HOUR = 3_600_000;
+const ANCHOR = reference('report', 'DiagnosticReport/r1');
+
+/** The cause of a SyncError: event id, event name, subscriber name. */
+function cause(message: Json | undefined): readonly string[] {
+  return message?.event.context[0].resource.issue[0].details.coding.map(({ code }: Json) => code) ?? [];
+}
+
+const diagnostics = (message: Json | undefined): string =>
+  message?.event.context[0].resource.issue[0].diagnostics ?? '';
+const names = (peer: Peer): readonly string[] => peer.events.map(({ event }) => event['hub.event']);
+
+const user = (name: string, more: Parameters<typeof access>[0] = {}) =>
+  access({ user: name, sessions: undefined, clientId: `app of ${name}`, ...more } as Parameters<typeof access>[0]);
+
+describe('SES sessions', () => {
+  it('SES-1, SES-2 are created with a topic of their own, by scope', async (t) => {
+    const rig = await Rig.open(t);
+    const topics = new Set(await Promise.all(Array.from({ length: 20 }, () => rig.session())));
+    assert.equal(topics.size, 20);
+    const create = (scope: string) => rig.hub.createSession(access({ scope }), { user: 'Practitioner/1' });
+    assert.equal(refusal(await create('fhircast/*.* hub/session.read')), 403);
+    assert.ok(good(await create('hub/session.write')).topic);
+  });
+
+  it('SES-2 are of the person that the name stands for; a user may leave it out and name nobody else', async (t) => {
+    const users = {
+      resolve: async (name: string) =>
+        ['jdoe', 'Practitioner/1'].includes(name) ? { user: 'Practitioner/1', aliases: ['pacs|jdoe'] } : undefined,
+    };
+    const rig = await Rig.open(t, { users });
+    const { info } = good(
+      await rig.hub.createSession(access(), { user: 'jdoe', workstation: 'WS1', label: 'Reading' }),
+    );
+    assert.deepEqual(info, {
+      user: 'Practitioner/1',
+      aliases: ['pacs|jdoe'],
+      workstation: 'WS1',
+      label: 'Reading',
+      startedAt: START,
+    });
+    assert.equal(good(await rig.hub.createSession(user('Practitioner/1'), {})).info.user, 'Practitioner/1');
+    assert.equal(refusal(await rig.hub.createSession(user('Practitioner/1'), { user: 'Practitioner/2' })), 403);
+    assert.equal(refusal(await rig.hub.createSession(access(), {})), 400);
+    const absolute = { user: 'https://ehr.example/fhir/Practitioner/9' };
+    assert.equal(good(await rig.hub.createSession(access(), absolute)).info.user, 'Practitioner/9');
+  });
+
+  it('SES-3, SES-7 are listed by user, by any of the names, by workstation', async (t) => {
+    const users = {
+      resolve: async (name: string) =>
+        ['late|jdoe', 'Practitioner/1'].includes(name) ? { user: 'Practitioner/1', aliases: ['pacs|jdoe'] } : undefined,
+    };
+    const rig = await Rig.open(t, { users });
+    const one = await rig.session('Practitioner/1', 'WS1');
+    const two = await rig.session('Practitioner/2', 'WS1');
+    const three = await rig.session('Practitioner/1', 'WS2');
+    const list = async (filter: { user?: string; workstation?: string }) =>
+      good(await rig.hub.listSessions(access(), filter)).map(({ topic }) => topic);
+    assert.deepEqual((await list({})).sort(), [one, two, three].sort());
+    assert.deepEqual((await list({ user: 'Practitioner/1' })).sort(), [one, three].sort());
+    assert.deepEqual((await list({ user: 'https://ehr/fhir/Practitioner/1' })).sort(), [one, three].sort());
+    assert.deepEqual((await list({ user: 'PACS|jdoe' })).sort(), [one, three].sort());
+    assert.deepEqual((await list({ user: 'late|jdoe' })).sort(), [one, three].sort());
+    assert.deepEqual((await list({ workstation: 'ws1' })).sort(), [one, two].sort());
+    assert.deepEqual(await list({ user: 'Practitioner/1', workstation: 'WS1' }), [one]);
+    assert.deepEqual((await list({ user: '?', workstation: ' ' })).length, 3);
+    assert.deepEqual(await list({ user: 'Practitioner/3' }), []);
+  });
+
+  it('SES-3 come with their subscribers, and with the context where scopes allow reading it', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    await rig.join(topic, '*', { 'subscriber.name': 'Viewer' });
+    await rig.publish(topic, 'Patient-open', [patient()]);
+    const listed = async (scope: string) => good(await rig.hub.listSessions(access({ scope }), {}))[0];
+    assert.deepEqual(
+      (await listed('fhircast/*.read'))?.subscribers.map(({ name }) => name),
+      ['Viewer'],
+    );
+    assert.equal((await listed('fhircast/*.read'))?.context?.['context.type'], 'Patient');
+    assert.equal((await listed('hub/session.read fhircast/SyncError.read'))?.context?.['context.type'], '');
+    assert.equal((await listed('hub/session.read'))?.context, undefined);
+    assert.equal(refusal(await rig.hub.listSessions(access({ scope: 'openid' }), {})), 403);
+    rig.clock.advance(2 * HOUR);
+    assert.deepEqual((await listed('fhircast/*.read'))?.subscribers, []);
+  });
+
+  it('SES-4, SES-6 of others answer like what does not exist', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session('Practitioner/1', 'WS1');
+    const strangers = [
+      user('Practitioner/2'),
+      access({ sessions: { users: ['Practitioner/2'] } }),
+      access({ sessions: { workstations: ['WS2'] } }),
+      access({ sessions: { users: ['Practitioner/1'], workstations: ['WS2'] } }),
+      access({ sessions: { users: [] } }),
+    ];
+    for (const as of strangers) {
+      assert.deepEqual(good(await rig.hub.listSessions(as, {})), []);
+      assert.deepEqual(good(await rig.hub.listSessions(as, { user: 'Practitioner/1' })), []);
+      for (const name of [topic, 'nowhere']) {
+        const answers = [
+          await rig.hub.currentContext(as, name),
+          await rig.subscribe(name, '*', {}, as),
+          await rig.unsubscribe(name, {}, as),
+          await rig.hub.deleteSession(as, name),
+        ];
+        for (const answer of answers) {
+          assert.deepEqual(answer, { ok: false, status: 404, reason: 'There is no such hub.topic' });
+        }
+        assert.equal(await rig.publish(name, 'Home-open', [], {}, as), 404);
+      }
+    }
+    assert.equal(refusal(await rig.hub.createSession(strangers[1]!, { user: 'Practitioner/1' })), 403);
+  });
+
+  it('SES-4, SES-6 are open to their user, to whom the topic was given, and to a client registered for them', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session('Practitioner/1', 'WS1');
+    for (const as of [
+      user('Practitioner/1'),
+      user('Practitioner/2', { topics: [topic] }),
+      access({ sessions: { users: ['practitioner/1'] } }),
+      access({ sessions: { workstations: ['ws1'] } }),
+      access({ sessions: { users: ['Practitioner/1'], workstations: ['WS1', 'WS2'] } }),
+    ]) {
+      assert.deepEqual(
+        good(await rig.hub.listSessions(as, {})).map((session) => session.topic),
+        [topic],
+      );
+      assert.equal(await rig.publish(topic, 'Home-open', [], {}, as), 202);
+    }
+  });
+
+  it('SES-5 that end deny their subscriptions with a reason, close the sockets, and leave nothing', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic);
+    await rig.publish(topic, 'Patient-open', [patient()]);
+    assert.equal(refusal(await rig.hub.deleteSession(access({ scope: 'fhircast/*.*' }), topic)), 403);
+    good(await rig.hub.deleteSession(access(), topic));
+    assert.equal(peer.denial?.['hub.reason'], 'The session was ended');
+    assert.equal(peer.closed?.code, 1000);
+    assert.equal(await rig.store.sessions.load(topic), undefined);
+    assert.equal(refusal(await rig.hub.currentContext(access(), topic)), 404);
+    assert.equal(await rig.connect(peer.endpoint), undefined);
+    assert.deepEqual(good(await rig.hub.listSessions(access(), {})), []);
+  });
+
+  it('SES-5 that are idle end by themselves; not while somebody is subscribed', async (t) => {
+    const rig = await Rig.open(t, { idleMs: HOUR });
+    const idle = await rig.session();
+    const busy = await rig.session();
+    const peer = await rig.join(busy, '*', { 'hub.lease_seconds': '5400' });
+    rig.clock.advance(HOUR - 1);
+    await rig.hub.endIdle();
+    assert.ok(await rig.store.sessions.load(idle));
+    rig.clock.advance(1);
+    await rig.hub.endIdle();
+    assert.equal(await rig.store.sessions.load(idle), undefined);
+    assert.ok(await rig.store.sessions.load(busy));
+    rig.clock.advance(HOUR / 2);
+    await peer.until(() => peer.closed !== undefined);
+    rig.clock.advance(HOUR);
+    await rig.hub.endIdle();
+    assert.equal(await rig.store.sessions.load(busy), undefined);
+  });
+});
+
+describe('SUB-4, SUB-5 subscriptions', () => {
+  it('SUB-4 get the events that their scopes cover, and the confirmation says which', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const narrow = access({ scope: 'fhircast/Patient-open.read fhircast/Patient-close.write' });
+    const peer = await rig.join(topic, 'patient-open,PATIENT-OPEN,Patient-close,SyncError', {}, narrow);
+    assert.deepEqual(peer.received, [
+      { 'hub.mode': 'subscribe', 'hub.topic': topic, 'hub.events': 'Patient-open', 'hub.lease_seconds': 7200 },
+    ]);
+    assert.equal(refusal(await rig.subscribe(topic, 'Patient-close', {}, narrow)), 403);
+    await rig.publish(topic, 'Patient-open', [patient()]);
+    await rig.publish(topic, 'Patient-close', [patient()]);
+    assert.deepEqual(names(peer), ['Patient-open']);
+  });
+
+  it('SUB-5 have the least of the lease asked for, the most that the Hub gives, and the life of the token', async (t) => {
+    const rig = await Rig.open(t, { maxLeaseSeconds: 9000 });
+    const topic = await rig.session();
+    const lease = async (asked: string | undefined, tokenSeconds: number) => {
+      const as = access({ expiresAt: START + tokenSeconds * 1000 });
+      const peer = await rig.join(topic, '*', asked ? { 'hub.lease_seconds': asked } : {}, as);
+      return peer.confirmations[0]?.['hub.lease_seconds'];
+    };
+    assert.equal(await lease(undefined, 99_999), 7200);
+    assert.equal(await lease('60', 99_999), 60);
+    assert.equal(await lease('99999', 99_999), 9000);
+    assert.equal(await lease(undefined, 300), 300);
+  });
+
+  it('SUB-5 end with their lease: denial, close, forgotten', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, 'Patient-open', { 'hub.lease_seconds': '60' });
+    rig.clock.advance(59_999);
+    await rig.settle(topic);
+    assert.ok(peer.open);
+    rig.clock.advance(1);
+    await peer.until(() => peer.closed !== undefined);
+    assert.deepEqual(peer.denial, {
+      'hub.mode': 'denied',
+      'hub.topic': topic,
+      'hub.events': 'Patient-open',
+      'hub.reason': 'The lease has ended',
+    });
+    assert.equal(peer.closed?.code, 1000);
+    assert.equal((await rig.hub.inspect(topic))?.state.subscriptions.size, 0);
+  });
+
+  it('SUB-5 end with their lease though nobody ever connected', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const { endpoint = '' } = good(await rig.subscribe(topic, '*', { 'hub.lease_seconds': '60' }));
+    good(await rig.subscribe(topic, '*', { 'hub.lease_seconds': '90', 'hub.channel.endpoint': endpoint }));
+    rig.clock.advance(60_000);
+    await rig.settle(topic);
+    assert.equal((await rig.hub.inspect(topic))?.state.subscriptions.size, 1);
+    rig.clock.advance(30_000);
+    await rig.settle(topic);
+    assert.equal((await rig.hub.inspect(topic))?.state.subscriptions.size, 0);
+    assert.equal(await rig.connect(endpoint), undefined);
+  });
+
+  it('are bounded in number, those whose lease passed not counted', async (t) => {
+    const rig = await Rig.open(t, { maxSubscriptionsPerSession: 2 });
+    const topic = await rig.session();
+    for (let i = 0; i < 2; i++) good(await rig.subscribe(topic, '*', { 'hub.lease_seconds': '60' }));
+    assert.equal(refusal(await rig.subscribe(topic, '*')), 429);
+    // Their timers are gone with the process.
+    await rig.crash();
+    rig.clock.advance(60_000);
+    good(await rig.subscribe(topic, '*'));
+    assert.equal((await rig.hub.inspect(topic))?.state.subscriptions.size, 1);
+  });
+});
+
+describe('SUB-6 renewing a subscription', () => {
+  it('replaces events and lease, and confirms on the open socket', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, 'Patient-open,Patient-close', {
+      'hub.lease_seconds': '60',
+      'subscriber.name': 'V',
+    });
+    await rig.publish(topic, 'Patient-open', [patient()]);
+    const renewed = await rig.subscribe(topic, 'Patient-close,SyncError', {
+      'hub.channel.endpoint': peer.endpoint,
+      'hub.lease_seconds': '120',
+    });
+    assert.equal(good(renewed).endpoint, peer.endpoint);
+    assert.deepEqual(peer.confirmations[1], {
+      'hub.mode': 'subscribe',
+      'hub.topic': topic,
+      'hub.events': 'Patient-close,SyncError',
+      'hub.lease_seconds': 120,
+    });
+    await rig.publish(topic, 'Patient-open', [patient('p2')]);
+    await rig.publish(topic, 'Patient-close', [patient('p2')]);
+    assert.deepEqual(names(peer), ['Patient-open', 'Patient-close']);
+    rig.clock.advance(119_999);
+    await rig.settle(topic);
+    assert.ok(peer.open);
+    rig.clock.advance(1);
+    await peer.until(() => peer.closed !== undefined);
+    assert.equal((await rig.hub.inspect(topic))?.state.subscriptions.size, 0);
+  });
+
+  it('confirms again even where nothing but the request is new', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, 'Patient-open');
+    await rig.publish(topic, 'Patient-open', [patient()]);
+    good(await rig.subscribe(topic, 'Patient-open', { 'hub.channel.endpoint': peer.endpoint }));
+    assert.equal(peer.confirmations.length, 2);
+    assert.equal(peer.events.length, 1);
+  });
+
+  it('SUB-8 brings the standing opens that were not subscribed to before', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, 'SyncError,ImagingStudy-open');
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    await rig.publish(topic, 'ImagingStudy-open', [study()], { id: 'b' });
+    good(await rig.subscribe(topic, 'ImagingStudy-open,Patient-open', { 'hub.channel.endpoint': peer.endpoint }));
+    assert.deepEqual(peer.ids, ['b', 'a']);
+  });
+
+  it('may shorten the lease', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic);
+    good(await rig.subscribe(topic, '*', { 'hub.channel.endpoint': peer.endpoint, 'hub.lease_seconds': '5' }));
+    rig.clock.advance(5000);
+    await peer.until(() => peer.closed !== undefined);
+    assert.equal(peer.denial?.['hub.reason'], 'The lease has ended');
+  });
+
+  it("is refused for an endpoint that is another's, of another topic, unknown or ended", async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic);
+    const renew = (endpoint: string, as = access(), name = topic) =>
+      rig.subscribe(name, 'SyncError', { 'hub.channel.endpoint': endpoint }, as);
+    assert.equal(refusal(await renew(peer.endpoint, access({ clientId: 'other' }))), 404);
+    assert.equal(refusal(await renew(peer.endpoint, user('Practitioner/1', { clientId: 'client' }))), 404);
+    assert.equal(refusal(await renew(peer.endpoint, access(), await rig.session())), 404);
+    assert.equal(refusal(await renew('wss://hub.example/hub/ws/unknown')), 404);
+    assert.equal(peer.confirmations.length, 1);
+    good(await rig.unsubscribe(topic, { 'hub.channel.endpoint': peer.endpoint }));
+    assert.equal(refusal(await renew(peer.endpoint)), 404);
+  });
+
+  it('is not what reading a session anew is: nobody is confirmed again for that', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic);
+    // Nothing happens for so long that the session leaves memory.
+    rig.clock.advance(10 * 60_000);
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    assert.deepEqual(peer.ids, ['a']);
+    assert.equal(peer.confirmations.length, 1);
+  });
+});
+
+describe('SUB-7 connecting', () => {
+  it('brings the confirmation first, then SUB-8 standing opens, then events', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    await rig.publish(topic, 'DiagnosticReport-open', [report(), patient()], { id: 'b' });
+    await rig.publish(topic, 'ImagingStudy-open', [study()], { id: 'c' });
+    const peer = await rig.join(topic, 'Patient-open,ImagingStudy-open');
+    await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'd' });
+    assert.equal(peer.received[0]?.['hub.mode'], 'subscribe');
+    assert.deepEqual(peer.ids, ['a', 'c', 'd']);
+  });
+
+  it('a second time takes over and closes the first; nobody is reported for it', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const watcher = await rig.join(topic, 'SyncError');
+    const first = await rig.join(topic);
+    const second = await rig.connect(first.endpoint);
+    assert.equal(first.closed?.code, 1000);
+    first.connection?.closed(1006);
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    assert.deepEqual(second?.ids, ['a']);
+    assert.deepEqual(first.ids, []);
+    assert.deepEqual(watcher.syncErrors, []);
+    assert.equal(rig.hub.counts.connected, 2);
+  });
+
+  it('is refused at an endpoint that is unknown, expired or ended', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    assert.equal(await rig.connect('wss://hub.example/hub/ws/unknown'), undefined);
+    const { endpoint = '' } = good(await rig.subscribe(topic, '*', { 'hub.lease_seconds': '60' }));
+    const found = await rig.hub.findEndpoint(endpoint.split('/').at(-1) ?? '');
+    assert.deepEqual(found, { topic });
+    good(await rig.unsubscribe(topic, { 'hub.channel.endpoint': endpoint }));
+    assert.equal(await rig.connect(endpoint), undefined);
+  });
+
+  it('to an endpoint that ended after it was found is closed', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic);
+    const id = peer.endpoint.split('/').at(-1) ?? '';
+    good(await rig.unsubscribe(topic, { 'hub.channel.endpoint': peer.endpoint }));
+    const closed: number[] = [];
+    const channel = { send: () => undefined, close: (code: number) => void closed.push(code), buffered: 0 };
+    assert.equal(await rig.hub.connect({ topic, id }, channel), undefined);
+    assert.deepEqual(closed, [1008]);
+  });
+});
+
+describe('SUB-9 unsubscribing', () => {
+  it('sends a denial, closes normally, and the endpoint is dead for good', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const watcher = await rig.join(topic, 'SyncError');
+    const peer = await rig.join(topic, 'Patient-open');
+    assert.equal(good(await rig.unsubscribe(topic, { endpoint: peer.endpoint })).endpoint, peer.endpoint);
+    assert.equal(peer.denial?.['hub.events'], 'Patient-open');
+    assert.equal(peer.closed?.code, 1000);
+    peer.connection?.closed(1000);
+    assert.equal(await rig.connect(peer.endpoint), undefined);
+    assert.equal(refusal(await rig.unsubscribe(topic, { endpoint: peer.endpoint })), 404);
+    await rig.settle(topic);
+    assert.deepEqual(watcher.syncErrors, []);
+    assert.equal(rig.hub.counts.connected, 1);
+  });
+
+  it('without an endpoint means the one of that name, or the only one; 400 where it could be several', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const a = await rig.join(topic, '*', { 'subscriber.name': 'A' });
+    const b = await rig.join(topic, '*', { 'subscriber.name': 'B' });
+    const b2 = await rig.join(topic, '*', { 'subscriber.name': 'B' });
+    const others = await rig.join(topic, '*', { 'subscriber.name': 'A' }, access({ clientId: 'other' }));
+    assert.equal(refusal(await rig.unsubscribe(topic)), 400);
+    assert.equal(refusal(await rig.unsubscribe(topic, { 'subscriber.name': 'B' })), 400);
+    assert.equal(refusal(await rig.unsubscribe(topic, { 'subscriber.name': 'C' })), 404);
+    good(await rig.unsubscribe(topic, { 'subscriber.name': 'A' }));
+    assert.ok(a.closed && !b.closed && !b2.closed && !others.closed);
+    good(await rig.unsubscribe(topic, { 'hub.channel.endpoint': b.endpoint }));
+    good(await rig.unsubscribe(topic));
+    assert.ok(b2.closed && !others.closed);
+    assert.equal(refusal(await rig.unsubscribe(topic, { 'hub.channel.endpoint': others.endpoint })), 404);
+  });
+});
+
+describe('SUB-11 coming back', () => {
+  it('is possible within the grace time, and brings SUB-8 again', async (t) => {
+    const rig = await Rig.open(t, { graceMs: 60_000 });
+    const topic = await rig.session();
+    const peer = await rig.join(topic);
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    peer.connection?.closed(1006);
+    await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
+    rig.clock.advance(59_999);
+    const back = await rig.connect(peer.endpoint);
+    assert.equal(back?.confirmations.length, 1);
+    assert.deepEqual(back?.ids, ['b']);
+    rig.clock.advance(60_000);
+    await rig.settle(topic);
+    assert.ok(back?.open);
+  });
+
+  it('is not possible after it, or after a normal close', async (t) => {
+    const rig = await Rig.open(t, { graceMs: 60_000 });
+    const topic = await rig.session();
+    const lost = await rig.join(topic);
+    const done = await rig.join(topic);
+    const away = await rig.join(topic);
+    lost.connection?.closed(1006);
+    done.connection?.closed(1000);
+    away.connection?.closed(1001);
+    await rig.settle(topic);
+    assert.equal(await rig.connect(done.endpoint), undefined);
+    rig.clock.advance(60_000);
+    await rig.settle(topic);
+    assert.equal(await rig.connect(lost.endpoint), undefined);
+    assert.equal(await rig.connect(away.endpoint), undefined);
+    assert.equal((await rig.hub.inspect(topic))?.state.subscriptions.size, 0);
+  });
+
+  it('has its own grace time for each subscriber and each drop', async (t) => {
+    const rig = await Rig.open(t, { graceMs: 60_000 });
+    const topic = await rig.session();
+    const a = await rig.join(topic);
+    const b = await rig.join(topic);
+    a.connection?.closed(1006);
+    rig.clock.advance(50_000);
+    b.connection?.closed(1006);
+    const again = await rig.connect(a.endpoint);
+    again?.connection?.closed(1006);
+    rig.clock.advance(50_000);
+    await rig.settle(topic);
+    assert.ok(await rig.connect(a.endpoint));
+    assert.ok(await rig.connect(b.endpoint));
+  });
+
+  it('with ?since brings every event missed, in order, and only those subscribed to', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, 'Patient-open,Patient-close');
+    for (const id of ['a', 'b']) await rig.publish(topic, 'Patient-open', [patient(id)], { id });
+    peer.connection?.closed(1006);
+    await rig.publish(topic, 'Patient-open', [patient('c')], { id: 'c' });
+    await rig.publish(topic, 'ImagingStudy-open', [study()], { id: 'x' });
+    await rig.publish(topic, 'Patient-close', [patient('c')], { id: 'd' });
+    const back = await rig.connect(peer.endpoint, 'a');
+    assert.deepEqual(back?.ids, ['b', 'c', 'd']);
+    await rig.publish(topic, 'Patient-open', [patient('e')], { id: 'e' });
+    assert.deepEqual(back?.ids, ['b', 'c', 'd', 'e']);
+  });
+
+  it('with ?since of the last event brings nothing; of an unknown one SUB-8', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic);
+    for (const id of ['a', 'b']) await rig.publish(topic, 'Patient-open', [patient(id)], { id });
+    peer.connection?.closed(1006);
+    assert.deepEqual((await rig.connect(peer.endpoint, 'b'))?.events, []);
+    assert.deepEqual((await rig.connect(peer.endpoint, 'unheard of'))?.ids, ['b']);
+  });
+
+  it('with ?since of an event that the log has dropped brings SUB-8', async (t) => {
+    const rig = await Rig.open(t, { log: { count: 2, ageMs: HOUR } });
+    const topic = await rig.session();
+    const peer = await rig.join(topic);
+    await rig.publish(topic, 'Patient-open', [patient('p1')], { id: 'a' });
+    await rig.publish(topic, 'ImagingStudy-open', [study()], { id: 's' });
+    peer.connection?.closed(1006);
+    for (let n = 0; n < 8; n++) await rig.publish(topic, 'org.example.x', [], { id: `x${n}` });
+    assert.deepEqual((await rig.connect(peer.endpoint, 'a'))?.ids, ['a', 's']);
+    assert.deepEqual((await rig.connect(peer.endpoint, 'x6'))?.ids, ['x7']);
+  });
+
+  it('with ?since of a derived event goes on from its original', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, 'Patient-open');
+    await rig.publish(topic, 'DiagnosticReport-open', [report(), patient('p1')], { id: 'a' });
+    assert.deepEqual(peer.ids, ['a~Patient.p1']);
+    peer.connection?.closed(1006);
+    await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
+    await rig.publish(topic, 'DiagnosticReport-open', [report(), patient('p1')], { id: 'c' });
+    assert.deepEqual((await rig.connect(peer.endpoint, 'a~Patient.p1'))?.ids, ['a~Patient.p1', 'b', 'c~Patient.p1']);
+  });
+});
+
+describe('SUB-11 the Hub itself goes away', () => {
+  it('in good order: 1012, subscribers return and miss nothing, nobody is reported', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const watcher = await rig.join(topic, 'SyncError');
+    const peer = await rig.join(topic);
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    await rig.restart();
+    assert.equal(peer.closed?.code, 1012);
+    await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
+    assert.deepEqual((await rig.connect(peer.endpoint, 'a'))?.ids, ['b']);
+    const back = await rig.connect(watcher.endpoint);
+    rig.clock.advance(120_000);
+    await rig.settle(topic);
+    assert.deepEqual(back?.syncErrors, []);
+  });
+
+  it('while it stops, no endpoint is called unknown', async (t) => {
+    const rig = await Rig.open(t);
+    const peer = await rig.join(await rig.session());
+    await rig.hub.stop();
+    await assert.rejects(rig.connect(peer.endpoint), { name: 'StoreUnavailable' });
+  });
+
+  it('PUB-4 at once: what was accepted is there, contexts, versions, content and subscriptions', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic);
+    await rig.publish(topic, 'DiagnosticReport-open', [report(), patient()], { id: 'a' });
+    const version = () => peer.events.at(-1)?.event['context.versionId'];
+    const entries = updates(put(observation('o1')));
+    assert.equal(
+      await rig.publish(topic, 'DiagnosticReport-update', [ANCHOR, entries], {
+        id: 'b',
+        'context.versionId': version(),
+      }),
+      202,
+    );
+    const before = await rig.context(topic);
+    await rig.crash();
+    assert.deepEqual(await rig.context(topic), before);
+    assert.equal(before['context.versionId'], version());
+    assert.deepEqual((await rig.connect(peer.endpoint, 'a'))?.ids, ['b']);
+    assert.equal(
+      await rig.publish(topic, 'DiagnosticReport-update', [ANCHOR, entries], { 'context.versionId': version() }),
+      202,
+    );
+  });
+
+  it('ERR-3 who does not return after it is reported and forgotten', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const watcher = await rig.join(topic, 'SyncError');
+    const gone = await rig.join(topic, '*', { 'subscriber.name': 'Gone' });
+    await rig.crash();
+    const back = await rig.connect(watcher.endpoint);
+    rig.clock.advance(119_999);
+    await rig.settle(topic);
+    assert.deepEqual(back?.syncErrors, []);
+    rig.clock.advance(1);
+    await back?.until(() => back.syncErrors.length > 0);
+    assert.deepEqual(cause(back?.syncErrors[0])[2], 'Gone');
+    await rig.settle(topic);
+    assert.equal(await rig.connect(gone.endpoint), undefined);
+    assert.equal((await rig.hub.inspect(topic))?.state.subscriptions.size, 1);
+  });
+
+  it('PUB-7 a retry after it is still recognized', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    await rig.publish(topic, 'Patient-close', [patient()], { id: 'b' });
+    await rig.crash();
+    assert.equal(await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' }), 202);
+    assert.equal((await rig.context(topic))['context.type'], '');
+    assert.equal((await rig.hub.log(topic)).length, 2);
+  });
+});
+
+describe('PUB publishing', () => {
+  it('PUB-2 needs a write scope for the event', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const as = access({ scope: 'fhircast/Patient-open.write fhircast/*.read' });
+    assert.equal(await rig.publish(topic, 'patient-open', [patient()], {}, as), 202);
+    assert.equal(await rig.publish(topic, 'Patient-close', [patient()], {}, as), 403);
+    assert.equal((await rig.context(topic))['context.type'], 'Patient');
+  });
+
+  it('PUB-1 refuses a path that names another topic, and what is no event', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const event = {
+      timestamp: '2026-01-08T01:37:05Z',
+      id: 'a',
+      event: { 'hub.topic': topic, 'hub.event': 'Home-open', context: [] },
+    };
+    assert.equal(refusal(await rig.hub.publish(access(), event, 'other')), 400);
+    assert.equal(good(await rig.hub.publish(access(), event, topic)), 202);
+    assert.equal(refusal(await rig.hub.publish(access(), { ...event, id: '' }, topic)), 400);
+    assert.equal(refusal(await rig.hub.publish(access(), null)), 400);
+    assert.deepEqual([rig.hub.counts.published, rig.hub.counts.refused], [1, 3]);
+  });
+
+  it('PUB-3 reaches every subscriber of the event, the publisher too, in one order', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peers = await Promise.all(
+      ['*', 'Patient-open,Patient-close', 'Patient-open'].map((events) => rig.join(topic, events)),
+    );
+    const other = await rig.join(await rig.session());
+    const ids = Array.from({ length: 50 }, (_, n) => `e${n}`);
+    await Promise.all(
+      ids.map((id, n) => rig.publish(topic, n % 2 ? 'Patient-open' : 'Patient-open', [patient(`${n}`)], { id })),
+    );
+    for (const peer of peers) assert.deepEqual(peer.ids, ids);
+    assert.deepEqual(other.events, []);
+    assert.deepEqual(
+      (await rig.hub.log(topic)).map(({ number, id }) => [number, id]),
+      ids.map((id, n) => [n + 1, id]),
+    );
+  });
+
+  it('PUB-7 delivers a retry only to who has not acknowledged it', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const [prompt, silent, refusing] = [
+      await rig.join(topic),
+      await rig.join(topic),
+      await rig.join(topic, 'Patient-open'),
+    ];
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    prompt.answer(200);
+    refusing.answer(500);
+    await rig.settle(topic);
+    assert.equal(await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' }), 202);
+    assert.deepEqual(prompt.ids.filter((id) => id === 'a').length, 1);
+    assert.deepEqual(silent.ids.filter((id) => id === 'a').length, 2);
+    assert.deepEqual(refusing.ids.filter((id) => id === 'a').length, 2);
+    const versions = silent.events.filter(({ id }) => id === 'a').map(({ event }) => event['context.versionId']);
+    assert.equal(versions[0], versions[1]);
+    assert.equal((await rig.hub.log(topic)).filter(({ id }) => id === 'a').length, 1);
+  });
+
+  it('PUB-10 UserLogout empties the session for readers and newcomers', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    await rig.publish(topic, 'Patient-open', [patient()]);
+    await rig.publish(topic, 'UserLogout', [parameters]);
+    assert.equal((await rig.context(topic))['context.type'], '');
+    assert.deepEqual((await rig.join(topic)).events, []);
+  });
+
+  it('CON-8 of two updates of one version exactly one wins', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    await rig.publish(topic, 'DiagnosticReport-open', [report(), patient()]);
+    for (let round = 0; round < 20; round++) {
+      const version = (await rig.context(topic))['context.versionId'];
+      const attempt = (id: string) =>
+        rig.publish(topic, 'DiagnosticReport-update', [ANCHOR, updates(put(observation(id, round)))], {
+          'context.versionId': version,
+        });
+      assert.deepEqual((await Promise.all([attempt('o1'), attempt('o2')])).sort(), [202, 409]);
+    }
+  });
+
+  it('CON-6 a reader without any FHIRcast scope gets nothing', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    assert.equal(refusal(await rig.hub.currentContext(access({ scope: 'hub/session.read' }), topic)), 403);
+  });
+});
+
+describe('ERR-2 a refusal', () => {
+  it('becomes a SyncError that names event and subscriber, for the others that subscribed to it', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const offender = await rig.join(topic, '*', { 'subscriber.name': 'Stubborn' });
+    const watcher = await rig.join(topic, 'SyncError');
+    const unaware = await rig.join(topic, 'Patient-open');
+    for (const [id, status] of [
+      ['a', 409],
+      ['b', 404],
+      ['c', 500],
+      ['d', 503],
+    ] as const) {
+      await rig.publish(topic, 'Patient-open', [patient()], { id });
+      offender.answer(status);
+      await rig.settle(topic);
+    }
+    assert.deepEqual(
+      watcher.syncErrors.map(cause),
+      ['a', 'b', 'c', 'd'].map((id) => [id, 'Patient-open', 'Stubborn']),
+    );
+    assert.match(diagnostics(watcher.syncErrors[0]), /Stubborn.*refused.*409/);
+    assert.match(diagnostics(watcher.syncErrors[3]), /Stubborn.*could not process.*503/);
+    const [first] = watcher.syncErrors;
+    assert.equal(first?.event.context[0].resource.issue[0].severity, 'warning');
+    assert.deepEqual(offender.syncErrors, []);
+    assert.deepEqual(unaware.syncErrors, []);
+  });
+
+  it('is reported with the reason that the subscriber gives', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const offender = await rig.join(topic, '*', { 'subscriber.name': 'Dictation' });
+    const watcher = await rig.join(topic, 'SyncError');
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    offender.connection?.received(JSON.stringify({ id: 'a', status: 409, reason: 'a report is\nnot signed' }));
+    await rig.settle(topic);
+    assert.match(diagnostics(watcher.syncErrors[0]), /^Dictation .*\(409\): a report is not signed\.$/);
+  });
+
+  it('is reported once; an answer to nothing, or of a SyncError, is no news', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const offender = await rig.join(topic);
+    const watcher = await rig.join(topic);
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    for (let n = 0; n < 3; n++) offender.answer(409, 'a');
+    offender.answer(409, 'unheard of');
+    await rig.settle(topic);
+    watcher.answer(409, watcher.syncErrors[0]?.id);
+    await rig.settle(topic);
+    assert.equal(watcher.syncErrors.length, 1);
+    assert.equal(offender.syncErrors.length, 0);
+  });
+
+  it('ERR-5 of an update or a selection is no SyncError', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const offender = await rig.join(topic);
+    const watcher = await rig.join(topic, 'SyncError');
+    await rig.publish(topic, 'DiagnosticReport-open', [report(), patient()]);
+    const version = offender.events[0]?.event['context.versionId'];
+    await rig.publish(topic, 'DiagnosticReport-update', [ANCHOR, updates()], { 'context.versionId': version });
+    offender.answer(409);
+    await rig.publish(topic, 'DiagnosticReport-select', [ANCHOR]);
+    offender.answer(500);
+    await rig.settle(topic);
+    assert.deepEqual(watcher.syncErrors, []);
+    assert.deepEqual(rig.observed.filter(({ kind }) => kind === 'answered').length, 2);
+  });
+
+  it('DER-3 of a derived open is reported under the original', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const offender = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Derived' });
+    const watcher = await rig.join(topic, 'SyncError');
+    await rig.publish(topic, 'DiagnosticReport-open', [report(), patient()], { id: 'a' });
+    offender.answer(409);
+    await rig.settle(topic);
+    assert.deepEqual(watcher.syncErrors.map(cause), [['a', 'DiagnosticReport-open', 'Derived']]);
+  });
+
+  it('ERR-6 a SyncError that a subscriber posts goes to all who subscribed to it', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, 'syncerror');
+    await rig.publish(topic, 'syncerror', [operationOutcome], { id: 's' });
+    assert.deepEqual(peer.ids, ['s']);
+    assert.deepEqual(names(peer), ['SyncError']);
+  });
+});
+
+describe('ERR-3 a lost connection', () => {
+  it('is reported to the others with the subscriber and the current context, unless it closed with 1000 or 1001', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const watcher = await rig.join(topic, 'SyncError');
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    for (const code of [1000, 1001, 1002, 1006, 1011]) {
+      const peer = await rig.join(topic, '*', { 'subscriber.name': `closed ${code}` });
+      peer.connection?.closed(code);
+      await rig.settle(topic);
+    }
+    assert.deepEqual(
+      watcher.syncErrors.map(cause),
+      [1002, 1006, 1011].map((code) => ['a', 'Patient-open', `closed ${code}`]),
+    );
+    assert.equal(rig.hub.counts.connected, 1);
+  });
+
+  it('where nothing is open is still a SyncError of the profile', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const watcher = await rig.join(topic, 'SyncError');
+    (await rig.join(topic, '*', { 'subscriber.name': 'Lost' })).connection?.closed(1006);
+    await rig.settle(topic);
+    const [error] = watcher.syncErrors;
+    assert.deepEqual(cause(error), [error?.id, 'SyncError', 'Lost']);
+  });
+});
+
+describe('ERR-4 no answer in time', () => {
+  const late = async (rig: Rig, topic: string, peer: Peer, events: number): Promise<void> => {
+    for (let n = 0; n < events; n++) {
+      await rig.publish(topic, 'Patient-open', [patient()], { id: `late${peer.ids.length}` });
+      rig.clock.advance(10_000);
+      await rig.settle(topic);
+    }
+  };
+
+  it('strict: a SyncError each time, and after three in a row a denial', async (t) => {
+    const rig = await Rig.open(t, { acknowledgements: 'strict' });
+    const topic = await rig.session();
+    const watcher = await rig.join(topic, 'SyncError');
+    const silent = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Silent' });
+    await late(rig, topic, silent, 2);
+    assert.ok(silent.open);
+    silent.answer(200, 'whatever');
+    await late(rig, topic, silent, 2);
+    assert.ok(silent.open);
+    await late(rig, topic, silent, 1);
+    await silent.until(() => silent.closed !== undefined);
+    assert.match(silent.denial?.['hub.reason'], /3 events in a row/);
+    assert.equal(silent.closed?.code, 1000);
+    assert.equal(watcher.syncErrors.length, 5);
+    assert.match(diagnostics(watcher.syncErrors[0]), /Silent did not answer Patient-open within 10 seconds/);
+    assert.equal(await rig.connect(silent.endpoint), undefined);
+  });
+
+  it('answers: never for viewers that never answer, from the first answer for others', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const watcher = await rig.join(topic, 'SyncError');
+    const viewer = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Viewer' });
+    const polite = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Polite' });
+    await late(rig, topic, viewer, 5);
+    assert.deepEqual(watcher.syncErrors, []);
+    polite.answer(200);
+    await late(rig, topic, viewer, 1);
+    assert.deepEqual(
+      watcher.syncErrors.map((error) => cause(error)[2]),
+      ['Polite'],
+    );
+    assert.ok(viewer.open);
+  });
+
+  it('off, for the Hub or for a registered client: never', async (t) => {
+    const rig = await Rig.open(t, { acknowledgements: 'strict' });
+    const topic = await rig.session();
+    const watcher = await rig.join(topic, 'SyncError');
+    const off = await rig.join(topic, 'Patient-open', {}, access({ switches: { acknowledgements: 'off' } }));
+    off.answer(200, 'x');
+    await late(rig, topic, off, 4);
+    assert.deepEqual(watcher.syncErrors, []);
+  });
+
+  it('time and number are configurable', async (t) => {
+    const rig = await Rig.open(t, { acknowledgements: 'strict', answerMs: 1000, maxMisses: 1 });
+    const topic = await rig.session();
+    const silent = await rig.join(topic);
+    await rig.publish(topic, 'Patient-open', [patient()]);
+    rig.clock.advance(999);
+    await rig.settle(topic);
+    assert.ok(silent.open);
+    rig.clock.advance(1);
+    await silent.until(() => silent.closed !== undefined);
+  });
+});
+
+describe('ERR-7 a subscriber that reads too slowly', () => {
+  it('is closed with 1013 and reported; the others get everything', async (t) => {
+    const rig = await Rig.open(t, { maxBufferedBytes: 10_000 });
+    const topic = await rig.session();
+    const watcher = await rig.join(topic, '*');
+    const slow = await rig.join(topic, '*', { 'subscriber.name': 'Slow' });
+    const other = await rig.join(topic, 'Patient-open');
+    slow.buffered = 10_001;
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'b' });
+    await rig.settle(topic);
+    assert.equal(slow.closed?.code, 1013);
+    assert.equal(cause(watcher.syncErrors[0])[2], 'Slow');
+    assert.deepEqual(
+      watcher.ids.filter((id) => id.length === 1),
+      ['a', 'b'],
+    );
+    assert.deepEqual(other.ids, ['a', 'b']);
+    // Once it reads again it may come back and miss nothing.
+    slow.connection?.closed(1013);
+    assert.deepEqual((await rig.connect(slow.endpoint, 'a'))?.ids.slice(-1), ['b']);
+    assert.equal(rig.hub.counts.connected, 3);
+  });
+});
+
+describe('TOK-6 access that ends', () => {
+  it('ends its subscriptions with the reason, and no others', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session('Practitioner/1');
+    const guest = user('Practitioner/2', { topics: [topic], grantId: 'g2', tokenId: 't2' });
+    const join = async () => ({
+      mine: await rig.join(topic, '*', {}, user('Practitioner/1', { grantId: 'g1', tokenId: 't1' })),
+      guest: await rig.join(topic, '*', {}, guest),
+      backend: await rig.join(topic),
+    });
+    for (const end of [
+      { grantId: 'g2' },
+      { clientId: 'app of Practitioner/2' },
+      { tokenId: 't2' },
+      { user: 'Practitioner/2' },
+    ]) {
+      const peers = await join();
+      await rig.hub.accessEnded({ ...end, reason: 'Access was revoked' });
+      assert.equal(peers.guest.denial?.['hub.reason'], 'Access was revoked', JSON.stringify(end));
+      assert.ok(!peers.mine.closed && !peers.backend.closed);
+    }
+    await rig.hub.accessEnded({ grantId: 'g1', clientId: 'another', reason: 'x' });
+    assert.equal((await rig.hub.inspect(topic))?.state.subscriptions.size, 8);
+  });
+});
+
+describe('observers', () => {
+  it('learn what happened, and nothing about patients', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, '*', { 'subscriber.name': 'App' });
+    const secret = {
+      key: 'patient',
+      resource: { resourceType: 'Patient', id: 'p1', name: [{ family: 'Secretname' }] },
+    };
+    await rig.publish(topic, 'Patient-open', [secret], { id: 'a' });
+    peer.answer(200);
+    await rig.publish(topic, 'Patient-close', [patient('p2')]);
+    good(await rig.unsubscribe(topic));
+    good(await rig.hub.deleteSession(access(), topic));
+    assert.deepEqual(
+      rig.observed.map(({ kind }) => kind),
+      [
+        'session-started',
+        'subscribed',
+        'connected',
+        'delivered',
+        'published',
+        'answered',
+        'refused',
+        'denied',
+        'session-ended',
+      ],
+    );
+    assert.doesNotMatch(JSON.stringify(rig.observed), /Secretname/);
+  });
+});

@@ -1,0 +1,11 @@
+export type { Answer } from './answer.ts';
+export { type FhircastConfiguration, fhircastConfiguration } from './capabilities.ts';
+export type { Connection } from './connections.ts';
+export { Hub } from './hub.ts';
+export { NodeLease, type NodeLeaseOptions } from './nodes.ts';
+export type { HubOptions, HubPorts } from './options.ts';
+export type * from './ports.ts';
+export type { SessionListing } from './sessions.ts';
+export type { Acknowledgements, SessionInfo, SessionState, Subscription } from './state.ts';
+export { CORE, IRA, STU1, STU2, VERSIONS, type Version, type VersionName, versionNamed } from './versions.ts';
+export type { Subscribed } from './webhook-subscriptions.ts';

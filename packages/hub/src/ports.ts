@@ -1,0 +1,198 @@
+import type { Scopes } from '@lockstep/fhircast';
+import type { Acknowledgements } from './state.ts';
+
+export interface Clock {
+  /** ms since the epoch. */
+  now(): number;
+  /** Calls `run` once after `ms`. @returns a function that cancels it */
+  after(ms: number, run: () => void): () => void;
+}
+
+export interface Ids {
+  /** A UUID of 122 random bits: topics, event ids, versions (SES-1, PUB-8). */
+  uuid(): string;
+  /** At least 128 random bits, safe in a URL path: endpoints (2.4 "Subscription Response"). */
+  secret(): string;
+}
+
+/** What a bearer token stands for. */
+export interface Access {
+  readonly tokenId: string;
+  readonly grantId: string;
+  readonly clientId: string;
+  readonly clientName: string;
+  readonly scopes: Scopes;
+  /** ms since the epoch. */
+  readonly expiresAt: number;
+  /** Reference of the user; absent for a backend service. */
+  readonly user?: string;
+  readonly userAliases: readonly string[];
+  /** Topics handed out with the token (SES-6). */
+  readonly topics: readonly string[];
+  /** The sessions that a backend service may see (SES-4). */
+  readonly sessions?: 'all' | { readonly users?: readonly string[]; readonly workstations?: readonly string[] };
+  /** Compatibility switches of the client's registration. */
+  readonly switches: {
+    readonly acknowledgements?: Acknowledgements;
+    /** The version that the client speaks, and how it reads event names (`subscriptionRules`). */
+    readonly fhircast?: unknown;
+    readonly lowerCaseEvents?: unknown;
+    /** `true` for a client whose `subscriber.*` and `target.*` fields go out with its events (PUB-12). */
+    readonly senderFields?: unknown;
+  };
+}
+
+/** The end of some access: everything that matches each given field (TOK-6). */
+export interface AccessEnd {
+  readonly grantId?: string;
+  readonly clientId?: string;
+  readonly tokenId?: string;
+  readonly user?: string;
+  readonly reason: string;
+}
+
+/** Finds the person behind a name (SES-7). */
+export interface Users {
+  /** @returns undefined for a name that is not known here: it stands for itself */
+  resolve(name: string): Promise<{ readonly user: string; readonly aliases: readonly string[] } | undefined>;
+}
+
+/** The way to one subscriber. The engine knows no sockets: a WebSocket is one kind of channel, a webhook another. */
+export interface Channel {
+  /** Sends one text message (UTF-8). */
+  send(text: string | Uint8Array): void;
+  /** Ends the channel with a WebSocket close code. */
+  close(code: number, reason: string): void;
+  /** Bytes accepted by `send` and not yet passed on (ERR-7). */
+  readonly buffered: number;
+}
+
+/** What a callback said; `status` 0 when nobody could be reached, or the address policy forbids it (WEB-4). */
+export interface CallbackAnswer {
+  readonly status: number;
+  /** At most as much as a challenge needs. */
+  readonly body: string;
+}
+
+/** The way to webhook callbacks: bounded in time and size, redirects not followed, addresses checked (WEB-4). */
+export interface Callbacks {
+  /** Why the address may not be called, in words for the client's developer. */
+  refusal(url: string): Promise<string | undefined>;
+  /** @param failures attempts in a row that found nobody there: such a callback must not keep others waiting */
+  get(url: string, failures: number): Promise<CallbackAnswer>;
+  /** @param failures as for `get` */
+  post(
+    url: string,
+    body: Uint8Array,
+    headers: Readonly<Record<string, string>>,
+    failures: number,
+  ): Promise<CallbackAnswer>;
+}
+
+/** The nodes that share the store: one that dies leaves subscribers who are not in sync (ERR-3). */
+export interface Nodes {
+  /** Tells of each node that is gone, those gone already included, and of each that is back. @returns ends the watch */
+  watch(listener: (node: string, alive: boolean) => void): () => void;
+  alive(node: string): boolean;
+  /** Nothing depends on a node that is gone any more. */
+  forget(node: string): Promise<void>;
+}
+
+/** Topics that subscribers compute themselves, since nobody told them one (LAU-2). */
+export interface DerivedTopics {
+  /**
+   * The Hub's own topic for one that the Hub does not know.
+   * @param subscriber name of who subscribes: the topic is its own from then on, and a session may be opened for it; without
+   *   one nothing changes
+   * @returns undefined for what is no such topic of this client
+   */
+  resolve(
+    topic: string,
+    access: Access,
+    subscriber?: string,
+  ): Promise<
+    | { readonly ok: true; readonly value: string }
+    | { readonly ok: false; readonly status: number; readonly reason: string }
+    | undefined
+  >;
+}
+
+/** Remembers how far each webhook subscriber has come, across restarts (WEB-3). */
+export interface Cursors {
+  /** Number of the last event that the subscriber is done with. */
+  load(topic: string, subscription: string): Promise<number | undefined>;
+  /** Need not be durable at once: an event that is sent twice has the same id. */
+  save(topic: string, subscription: string, number: number): void;
+  forget(topic: string, subscription: string): void;
+}
+
+/** A transaction that IHE wants audited (RAD-146, RAD-152, RAD-153): identifiers only, never patient data. */
+export interface AuditRecord {
+  readonly transaction: 'RAD-146' | 'RAD-152' | 'RAD-153';
+  /** ms since the epoch. */
+  readonly at: number;
+  /** HTTP status that it was answered with. */
+  readonly status: number;
+  readonly topic: string;
+  readonly clientId: string;
+  readonly user?: string;
+  readonly subscriberName?: string;
+}
+
+/** Where audit records go. It must not throw: what cannot be recorded is its own to report. */
+export interface AuditTrail {
+  record(entry: AuditRecord): void;
+}
+
+/** Something that happened in a session, for whoever watches: identifiers only, never patient data. */
+export type Observation =
+  | { readonly kind: 'session-started' | 'session-ended'; readonly reason?: string }
+  | {
+      readonly kind: 'published';
+      readonly number: number;
+      readonly eventId: string;
+      readonly event: string;
+      readonly clientId?: string;
+    }
+  | {
+      readonly kind: 'refused';
+      readonly clientId: string;
+      readonly status: number;
+      readonly reason: string;
+      readonly event?: string;
+      readonly eventId?: string;
+    }
+  | {
+      readonly kind: 'subscribed' | 'renewed' | 'connected';
+      readonly subscription: string;
+      readonly subscriber: string;
+      readonly events: readonly string[];
+      readonly expiresAt: number;
+    }
+  | {
+      readonly kind: 'delivered';
+      readonly subscription: string;
+      readonly subscriber: string;
+      readonly eventId: string;
+      readonly event: string;
+    }
+  | {
+      readonly kind: 'answered';
+      readonly subscription: string;
+      readonly subscriber: string;
+      readonly eventId: string;
+      readonly status: number;
+      readonly ms: number;
+    }
+  | {
+      readonly kind: 'unanswered';
+      readonly subscription: string;
+      readonly subscriber: string;
+      readonly eventId: string;
+    }
+  | { readonly kind: 'dropped'; readonly subscription: string; readonly subscriber: string; readonly code: number }
+  | { readonly kind: 'denied'; readonly subscription: string; readonly subscriber: string; readonly reason: string };
+
+export interface Observer {
+  observe(topic: string, at: number, observation: Observation): void;
+}

@@ -1,0 +1,109 @@
+import { type CurrentContext, type EventRequest, parseEvent, senderFields } from '@lockstep/fhircast';
+import { mayJoin } from './access.ts';
+import { type Answer, NO_TOPIC, refuse } from './answer.ts';
+import { currentContext } from './context.ts';
+import type { Access } from './ports.ts';
+import type { Runtime } from './runtime.ts';
+import type { Decision } from './session.ts';
+import type { Sessions } from './sessions.ts';
+
+/** PUB-12: what some viewers say about themselves beside the event goes out with it, for clients registered so. */
+function withSender(request: EventRequest, body: unknown): EventRequest {
+  return { ...request, message: { ...request.message, ...senderFields(body) } };
+}
+
+/** The event in the Hub's own topic. */
+function withTopic(request: EventRequest, topic: string): EventRequest {
+  const { message } = request;
+  return { ...request, message: { ...message, event: { ...message.event, 'hub.topic': topic } } };
+}
+
+/** Events that come in, and the context that they leave (PUB, CON). */
+export class Publishing {
+  readonly #runtime: Runtime;
+  readonly #sessions: Sessions;
+
+  constructor(runtime: Runtime, sessions: Sessions) {
+    this.#runtime = runtime;
+    this.#sessions = sessions;
+  }
+
+  /**
+   * `POST {hub.url}` and `POST {hub.url}/{topic}` (PUB).
+   * @param body the parsed JSON
+   * @param pathTopic the topic in the path, if there is one (PUB-1)
+   * @returns 202, or 206 where part of it was ignored; once it resolves, the event is durable (PUB-4)
+   */
+  async publish(access: Access, body: unknown, pathTopic?: string): Promise<Answer<202 | 206>> {
+    const read = parseEvent(body);
+    if (!read.ok) return this.#refusePublish(access, undefined, pathTopic, refuse(400, read.reason));
+    const written = access.switches.senderFields === true ? withSender(read.value, body) : read.value;
+    const writtenTopic = written.message.event['hub.topic'];
+    if (pathTopic !== undefined && pathTopic !== writtenTopic) {
+      return this.#refusePublish(
+        access,
+        written,
+        undefined,
+        refuse(400, 'event.hub.topic is not the topic in the path'),
+      );
+    }
+    const own = await this.#sessions.ownTopic(access, writtenTopic);
+    if (!own.ok) return this.#refusePublish(access, written, undefined, own);
+    const name = own.value;
+    const request = name === writtenTopic ? written : withTopic(written, name);
+    const topic = this.#runtime.topics.of(name);
+    const decision = await topic.run(async (): Promise<Decision> => {
+      const state = await topic.state();
+      if (!state || !mayJoin(access, name, state.info)) return NO_TOPIC;
+      if (!access.scopes.mayPublish(request.definition.name)) {
+        return refuse(403, `The token lacks the scope fhircast/${request.definition.name}.write`);
+      }
+      return topic.execute({ kind: 'publish', request, versionId: this.#runtime.ports.ids.uuid() }, request.message.id);
+    });
+    if (!decision.ok) {
+      if (decision !== NO_TOPIC) return this.#refusePublish(access, request, name, decision);
+      this.#runtime.topics.dropUnknown(topic);
+      const status = this.#runtime.options.profile.unknownTopicStatus;
+      return this.#refusePublish(access, request, name, { ...decision, status });
+    }
+    this.#runtime.counts.published += 1;
+    this.#runtime.observePublished(topic, decision, access.clientId);
+    return { ok: true, value: decision.status };
+  }
+
+  #refusePublish(
+    access: Access,
+    request: EventRequest | undefined,
+    topic: string | undefined,
+    answer: { status: number; reason: string },
+  ): Answer<202 | 206> {
+    this.#runtime.counts.refused += 1;
+    if (topic !== undefined && this.#runtime.topics.has(topic)) {
+      this.#runtime.observe(topic, {
+        kind: 'refused',
+        clientId: access.clientId,
+        status: answer.status,
+        reason: answer.reason,
+        ...(request && { event: request.definition.name, eventId: request.message.id }),
+      });
+    }
+    return { ok: false, status: answer.status, reason: answer.reason };
+  }
+
+  /** `GET {hub.url}/{topic}` (CON-5, CON-6). */
+  async currentContext(access: Access, topic: string): Promise<Answer<CurrentContext>> {
+    const answer = await this.#currentContext(access, topic);
+    this.#runtime.audit('RAD-153', access, topic, answer.ok ? 200 : answer.status);
+    return answer;
+  }
+
+  async #currentContext(access: Access, written: string): Promise<Answer<CurrentContext>> {
+    const own = await this.#sessions.ownTopic(access, written);
+    if (!own.ok) return own;
+    const state = await this.#sessions.joined(access, own.value);
+    if (!state) return NO_TOPIC;
+    if (!access.scopes.hasFhircast) return refuse(403, 'The token lacks a fhircast/….read scope');
+    const mayRead = (event: string): boolean => access.scopes.mayReceive(event);
+    return { ok: true, value: currentContext(state, mayRead, this.#runtime.options.profile) };
+  }
+}

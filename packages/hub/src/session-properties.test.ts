@@ -1,0 +1,334 @@
+/** Random command sequences: what must hold of a session whatever happens in it. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type EventMessage, parseReference, type Resource } from '@lockstep/fhircast';
+import fc from 'fast-check';
+import {
+  bare,
+  encounter,
+  observation,
+  operationOutcome,
+  parameters,
+  patient,
+  put,
+  reference,
+  remove,
+  report,
+  START,
+  study,
+  subscription,
+  Trial,
+  updates,
+} from '../test/events.ts';
+import { Delivery } from './delivery.ts';
+import { Interest } from './interest.ts';
+import { diffParts, fromParts } from './parts.ts';
+import type { SessionState } from './state.ts';
+
+type Step = (trial: Trial) => ReturnType<Trial['decide']>;
+
+const id = fc.constantFrom('1', '2', '3');
+const resource = fc.record({ type: fc.constantFrom('Observation', 'Media'), id, value: fc.nat(9) });
+const version = fc.constantFrom('current', 'stale', 'invented');
+
+const entry = fc.oneof(
+  resource.map(({ type, id: name, value }) => put({ ...observation(name, value), resourceType: type })),
+  resource.map(({ type, id: name }) => remove(`${type}/${name}`)),
+  // Part of every report's opening context: refused.
+  fc.constant(remove('Patient/1')),
+);
+
+const open = fc.oneof(
+  id.map(
+    (p): Step =>
+      (trial) =>
+        trial.publish('Patient-open', [patient(p)]),
+  ),
+  fc.tuple(id, id).map(
+    ([n, p]): Step =>
+      (trial) =>
+        trial.publish('Encounter-open', [encounter(n), patient(p)]),
+  ),
+  fc.tuple(id, id).map(
+    ([s, p]): Step =>
+      (trial) =>
+        trial.publish('ImagingStudy-open', [study(s), patient(p)]),
+  ),
+  id.map(
+    (r): Step =>
+      (trial) =>
+        trial.publish('DiagnosticReport-open', [report(r), patient('1'), study('1')]),
+  ),
+  fc.constant<Step>((trial) => trial.publish('Home-open', [])),
+);
+
+const close = fc.oneof(
+  id.map(
+    (p): Step =>
+      (trial) =>
+        trial.publish('Patient-close', [patient(p)]),
+  ),
+  id.map(
+    (r): Step =>
+      (trial) =>
+        trial.publish('DiagnosticReport-close', [report(r), patient('1')]),
+  ),
+);
+
+const update = fc.tuple(id, version, fc.array(entry, { maxLength: 3 })).map(([r, which, entries]): Step => {
+  return (trial) => {
+    const anchor = trial.state.anchors.get(`DiagnosticReport/${r}`);
+    const versions = { current: anchor?.versionId ?? 'none', stale: 'v1', invented: 'x' };
+    return trial.publish(
+      'DiagnosticReport-update',
+      [reference('report', `DiagnosticReport/${r}`), updates(...entries)],
+      {
+        'context.versionId': versions[which],
+      },
+    );
+  };
+});
+
+const other = fc.oneof(
+  id.map(
+    (r): Step =>
+      (trial) =>
+        trial.publish('DiagnosticReport-select', [reference('report', `DiagnosticReport/${r}`), { key: 'select' }]),
+  ),
+  fc.constant<Step>((trial) => trial.publish('SyncError', [operationOutcome])),
+  fc.constant<Step>((trial) => trial.publish('org.example.thing', [{ anything: 1 }])),
+  fc.constant<Step>((trial) => trial.publish('UserLogout', [parameters])),
+  id.map(
+    (s): Step =>
+      (trial) =>
+        trial.decide({ kind: 'subscribe', subscription: subscription(s) }),
+  ),
+  id.map(
+    (s): Step =>
+      (trial) =>
+        trial.decide({ kind: 'connect', id: s, node: 'n' }),
+  ),
+  id.map(
+    (s): Step =>
+      (trial) =>
+        trial.decide({ kind: 'deny', ids: [s], reason: 'x' }),
+  ),
+);
+
+const steps = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: open },
+    { weight: 6, arbitrary: update },
+    { weight: 2, arbitrary: close },
+    { weight: 2, arbitrary: other },
+  ),
+  { minLength: 1, maxLength: 60 },
+);
+
+/** What a subscriber that gets every event and follows FHIRcast's text believes: contexts, versions and content. */
+class Follower {
+  readonly anchors = new Map<string, { version: string; content: Map<string, Resource> }>();
+  current: string | undefined;
+
+  take({ event }: EventMessage): void {
+    const [type = '', action] = event['hub.event'].split('-');
+    if (event['hub.event'] === 'UserLogout') this.anchors.clear();
+    if (event['hub.event'] === 'UserLogout' || event['hub.event'] === 'Home-open') this.current = undefined;
+    const [first] = event.context;
+    const key =
+      first?.resource?.id ??
+      parseReference((first?.reference as { reference: string } | undefined)?.reference ?? '')?.id;
+    const name = `${type}/${key}`;
+    const held = this.anchors.get(name);
+    if (action === 'open' && type !== 'Home') {
+      this.anchors.delete(name);
+      this.anchors.set(name, { version: event['context.versionId'] ?? '', content: held?.content ?? new Map() });
+      this.current = name;
+    } else if (action === 'close') {
+      this.anchors.delete(name);
+      if (this.current === name) this.current = undefined;
+    } else if (action === 'update') {
+      assert.ok(held, `an update of ${name}, which is not open`);
+      assert.equal(event['context.priorVersionId'], held.version, 'the version chain is broken');
+      held.version = event['context.versionId'] ?? '';
+      const bundle = event.context.find((element) => element.key === 'updates')?.resource;
+      for (const one of (bundle?.entry ?? []) as { request: { method: string; url: string }; resource: Resource }[]) {
+        if (one.request.method === 'PUT') {
+          held.content.set(`${one.resource.resourceType}/${one.resource.id}`, one.resource);
+        } else held.content.delete(one.request.url);
+      }
+    }
+  }
+
+  get view(): unknown {
+    return {
+      current: this.current,
+      anchors: [...this.anchors].map(([name, { version: v, content }]) => [name, v, new Map(content)]),
+    };
+  }
+}
+
+function view(state: SessionState): unknown {
+  return {
+    current: state.current,
+    anchors: [...state.anchors].map(([name, anchor]) => [
+      name,
+      anchor.versionId,
+      new Map([...anchor.content].map(([key, { resource: held }]) => [key, held])),
+    ]),
+  };
+}
+
+/** Runs the steps. @returns what went out, in order */
+function run(trial: Trial, list: readonly Step[], after?: (before: SessionState) => void): readonly EventMessage[] {
+  const out: EventMessage[] = [];
+  for (const step of list) {
+    const before = trial.state;
+    trial.now += 1;
+    const decision = step(trial);
+    if (!decision.ok) assert.equal(trial.state, before, 'a refusal changed the state');
+    else if (decision.accepted) {
+      assert.equal(decision.accepted.number, before.nextNumber);
+      assert.equal(trial.state.nextNumber, before.nextNumber + 1);
+      out.push(decision.accepted.message);
+    }
+    after?.(before);
+  }
+  assert.equal(trial.state.nextNumber, out.length + 1);
+  return out;
+}
+
+const delivery = (message: EventMessage, number: number): Delivery =>
+  new Delivery({ number, id: message.id, name: message.event['hub.event'], text: JSON.stringify(message) });
+
+describe('whatever happens in a session', () => {
+  it('PUB-3, CON-2 who follows the events has the same contexts, versions and content', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const trial = new Trial();
+        const follower = new Follower();
+        let seen = 0;
+        const out: EventMessage[] = [];
+        for (const step of list) {
+          const decision = step(trial);
+          if (decision.ok && decision.accepted) out.push(decision.accepted.message);
+          for (; seen < out.length; seen++) follower.take(out[seen]!);
+          assert.deepEqual(follower.view, view(trial.state));
+        }
+        const replay = new Follower();
+        for (const message of out) replay.take(JSON.parse(JSON.stringify(message)));
+        assert.deepEqual(replay.view, follower.view);
+      }),
+    );
+  });
+
+  it('PUB-8, CON-2 no version is ever given twice', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const given = run(new Trial(), list).flatMap(({ event }) =>
+          /-(open|update)$/.test(event['hub.event']) ? [event['context.versionId']] : [],
+        );
+        assert.ok(given.every((one) => one !== undefined));
+        assert.equal(new Set(given).size, given.length);
+      }),
+    );
+  });
+
+  it('CON-8 an update of a version that is already history is refused', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const trial = new Trial();
+        const first: Step = () => trial.publish('DiagnosticReport-open', [report('1'), patient('1')]);
+        const history = new Set<string>();
+        run(trial, [first, ...list], () => {
+          for (const { versionId } of trial.state.anchors.values()) history.add(versionId);
+        });
+        const held = trial.state.anchors.get('DiagnosticReport/1');
+        for (const old of history) {
+          if (old === held?.versionId) continue;
+          const context = [reference('report', 'DiagnosticReport/1'), updates(put(observation('1')))];
+          assert.equal(trial.refused('DiagnosticReport-update', context, { 'context.versionId': old }), 409);
+        }
+      }),
+    );
+  });
+
+  it('SUB-8 the current context is the last one opened', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const trial = new Trial();
+        run(trial, list, () => {
+          const { current, anchors } = trial.state;
+          if (current !== undefined) assert.equal(current, [...anchors.keys()].at(-1));
+          const numbers = [...anchors.values()].map(({ opening }) => opening.number);
+          assert.deepEqual(
+            numbers,
+            numbers.toSorted((a, b) => a - b),
+          );
+        });
+      }),
+    );
+  });
+
+  it('PUB-4 the stored parts rebuild the same state, each change written by its difference', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const trial = new Trial();
+        const parts = new Map<string, string>();
+        const write = (before: SessionState | undefined): void => {
+          for (const [part, text] of diffParts(before, trial.state)) {
+            if (text === null) assert.ok(parts.delete(part), `${part} was not there to be removed`);
+            else parts.set(part, text);
+          }
+        };
+        write(undefined);
+        run(trial, list, (before) => {
+          if (trial.state !== before) write(before);
+          assert.deepEqual(fromParts(trial.state.topic, parts), bare(trial.state));
+        });
+      }),
+    );
+  });
+
+  it('PUB-3, DER-1 nobody gets an event that it did not subscribe to', () => {
+    const names = fc.subarray([
+      'Patient-open',
+      'Patient-close',
+      'ImagingStudy-open',
+      'Encounter-open',
+      'SyncError',
+      '*',
+    ]);
+    fc.assert(
+      fc.property(steps, names, fc.boolean(), (list, granted, derives) => {
+        const interest = new Interest(derives);
+        interest.grant(granted);
+        for (const [index, message] of run(new Trial(), list).entries()) {
+          const name = message.event['hub.event'];
+          const original = delivery(message, index + 1);
+          const sent = interest.select(original);
+          const wanted = granted.includes('*') || granted.includes(name);
+          if (wanted) assert.deepEqual(sent, [original.sendable]);
+          for (const one of sent) {
+            const read = JSON.parse(one.bytes.toString()) as EventMessage;
+            assert.equal(read.event['hub.event'], one.name);
+            assert.ok(granted.includes('*') || granted.includes(one.name), `${one.name} was not subscribed to`);
+            if (!wanted) assert.ok(derives && name.endsWith('-open') && one.name.endsWith('-open'));
+          }
+        }
+      }),
+    );
+  });
+
+  it('SES-5 the time of the last change is known', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const trial = new Trial();
+        run(trial, list, (before) => {
+          assert.equal(trial.state.changedAt, trial.state === before ? before.changedAt : trial.now);
+        });
+        assert.ok(trial.state.changedAt >= START);
+      }),
+    );
+  });
+});

@@ -1,0 +1,532 @@
+import { type Confirmation, type Denial, eventKey } from '@lockstep/fhircast';
+import { type Commit, type CommitResult, type LogEntry, type SessionStore, StoreUnavailable } from '@lockstep/store';
+import { standingOpens } from './context.ts';
+import { Delivery } from './delivery.ts';
+import { originalIds } from './derive.ts';
+import { Link, type LinkEvents, type LinkOptions } from './link.ts';
+import { applyParts, diffParts, fromParts } from './parts.ts';
+import type { Channel, Clock } from './ports.ts';
+import { type Accepted, type Command, type Decision, decide } from './session.ts';
+import { eventList } from './spelling.ts';
+import type { SessionState, Subscription } from './state.ts';
+import type { Version } from './versions.ts';
+import type { Backlog, ReadBacklog, Webhook } from './webhook.ts';
+
+type Done = Extract<Decision, { ok: true }>;
+type Refusal = Extract<Decision, { ok: false }>;
+
+export interface TopicOptions extends LinkOptions {
+  readonly profile: Version;
+  readonly nodeId: string;
+  /** How many event ids are remembered to recognize retries: as many as the log keeps. */
+  readonly logCount: number;
+  /** Told of a topic whose last commit may or may not have happened: it is to be read again (`resync`). */
+  readonly doubted: (topic: Topic) => void;
+  /** Makes the sender to a webhook's callback; absent where there are no webhooks. */
+  readonly openWebhook?: (topic: Topic, subscription: Subscription, read: ReadBacklog) => Promise<Webhook>;
+}
+
+/** Said to the other nodes without a commit: an entry is to be delivered again to those that have not acknowledged it. */
+export interface Announcement {
+  readonly redeliver: number;
+}
+
+/** Said to the other nodes with a commit: why subscriptions ended. */
+interface Note {
+  readonly denied: { readonly ids: readonly string[]; readonly reason: string };
+}
+
+const NO_SESSION: Refusal = { ok: false, status: 404, reason: 'There is no such hub.topic' };
+
+/** Keys under which a session is found again. */
+function indexKeys(state: SessionState): Set<string> {
+  const { user, aliases, workstation } = state.info;
+  const keys = new Set(['all', ...[user, ...aliases].map(userKey)]);
+  if (workstation) keys.add(workstationKey(workstation));
+  for (const { id, channel, node, grantId, clientId, user: subscriber } of state.subscriptions.values()) {
+    keys.add(`endpoint:${id}`).add(`grant:${grantId}`).add(`client:${clientId}`);
+    if (subscriber) keys.add(subscriberKey(subscriber));
+    if (node) keys.add(`node:${node}`);
+    if (channel === 'webhook') keys.add('webhooks');
+  }
+  return keys;
+}
+
+export function userKey(name: string): string {
+  return `user:${name.toLowerCase()}`;
+}
+
+/** The user that a subscription was made for, who need not be the session's own (SES-6). */
+export function subscriberKey(user: string): string {
+  return `subscriber:${user.toLowerCase()}`;
+}
+
+export function workstationKey(name: string): string {
+  return `workstation:${name.toLowerCase()}`;
+}
+
+function indexChange(before: SessionState | undefined, after: SessionState): Commit['index'] {
+  if (before && before.info === after.info && before.subscriptions === after.subscriptions) return undefined;
+  const old = before ? indexKeys(before) : new Set<string>();
+  const now = indexKeys(after);
+  return { add: [...now.difference(old)], remove: [...old.difference(now)] };
+}
+
+/** An accepted event on its way out; this is the one time that it is made into JSON. */
+function toDelivery({ number, message, except }: Accepted): Delivery {
+  const name = message.event['hub.event'];
+  const text = JSON.stringify(message);
+  return new Delivery({
+    number,
+    id: message.id,
+    name,
+    text,
+    message,
+    ...(except === undefined ? undefined : { except }),
+  });
+}
+
+/** The log keeps a line of facts about an event, then the event as it goes out. */
+function toEntry({ number, id, name, except, text }: Delivery, at: number): LogEntry {
+  const facts = { name, ...(except === undefined ? undefined : { except }) };
+  return { number, id, at, body: `${JSON.stringify(facts)}\n${text}` };
+}
+
+/** Reads a log entry back; the event itself stays text until somebody looks into it. */
+export function fromEntry({ number, id, body }: LogEntry): Delivery {
+  const end = body.indexOf('\n');
+  const facts = JSON.parse(body.slice(0, end)) as { name: string; except?: string };
+  return new Delivery({ number, id, text: body.slice(end + 1), ...facts });
+}
+
+function listed({ events, spelling }: Subscription): string {
+  return spelling ? eventList(events, spelling) : events.join(',');
+}
+
+function confirmation(subscription: Subscription, topic: string, now: number): Confirmation {
+  return {
+    'hub.mode': 'subscribe',
+    'hub.topic': subscription.spelling?.topic ?? topic,
+    'hub.events': listed(subscription),
+    'hub.lease_seconds': Math.max(0, Math.ceil((subscription.expiresAt - now) / 1000)),
+  };
+}
+
+function denial(subscription: Subscription, topic: string, reason: string): Denial {
+  return {
+    'hub.mode': 'denied',
+    'hub.topic': subscription.spelling?.topic ?? topic,
+    'hub.events': listed(subscription),
+    'hub.reason': reason,
+  };
+}
+
+/**
+ * One session on this node: its state as last seen, the subscribers connected here, and a queue that does one thing at a
+ * time, so that every subscriber gets the events in one order (PUB-3).
+ */
+export class Topic {
+  readonly name: string;
+  readonly links = new Map<string, Link>();
+  readonly hooks = new Map<string, Webhook>();
+  /** What the links of this topic tell. */
+  linkEvents: LinkEvents | undefined;
+  /** ms since the epoch of the last use, for eviction. */
+  usedAt = 0;
+  readonly #store: SessionStore;
+  readonly #clock: Clock;
+  readonly #options: TopicOptions;
+  /** Each gives what tells its caller; by then the topic is idle again, unless more is queued. */
+  readonly #queue: (() => Promise<() => void>)[] = [];
+  #running = false;
+  #state: SessionState | undefined;
+  /** How often what is known here was doubted. */
+  #doubts = 0;
+  #revision = 0;
+  /** Numbers of the held log entries by event id; stale while the state is not loaded. */
+  #log = new Map<string, number>();
+  /** Number and id of the last entry that went out to the links. */
+  #delivered = 0;
+  #deliveredId: string | undefined;
+
+  constructor(name: string, store: SessionStore, clock: Clock, options: TopicOptions) {
+    this.name = name;
+    this.#store = store;
+    this.#clock = clock;
+    this.#options = options;
+  }
+
+  get idle(): boolean {
+    return !this.#running && this.#queue.length === 0;
+  }
+
+  /** Drops what can be read from the store again. */
+  forget(): void {
+    if (!this.idle) return;
+    this.#state = undefined;
+    this.#log = new Map();
+  }
+
+  /** Runs the job once everything queued before has ended. */
+  run<T>(job: () => Promise<T>): Promise<T> {
+    this.usedAt = this.#clock.now();
+    return new Promise((resolve, reject) => {
+      this.#queue.push(() =>
+        job().then(
+          (value) => () => resolve(value),
+          (error) => () => reject(error),
+        ),
+      );
+      if (!this.#running) void this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    this.#running = true;
+    for (let next = this.#queue.shift(); next; ) {
+      const settle = await next();
+      next = this.#queue.shift();
+      this.#running = next !== undefined;
+      settle();
+    }
+  }
+
+  /** The session's state. Call within `run`. @returns undefined when there is no such session */
+  async state(): Promise<SessionState | undefined> {
+    return this.#state ?? this.#reload();
+  }
+
+  /**
+   * Reads the session anew, and delivers what the connected subscribers have not been sent. The state is the caller's even
+   * where it is doubted at once.
+   */
+  async #reload(): Promise<SessionState | undefined> {
+    const doubts = this.#doubts;
+    const stored = await this.#store.load(this.name);
+    if (!stored) {
+      this.endAll('The session has ended');
+      return undefined;
+    }
+    const state = fromParts(this.name, stored.parts);
+    const log = new Map(stored.log.map(({ id, number }) => [id, number]));
+    if (this.followed) await this.#catchUp(state, log);
+    else this.#reached(state.nextNumber - 1, stored.log.at(-1)?.id);
+    this.#revision = stored.revision;
+    this.#log = log;
+    this.#reconcile(state);
+    // What was read before a doubt is not kept after it.
+    this.#state = doubts === this.#doubts ? state : undefined;
+    return state;
+  }
+
+  /** Whether somebody here is sent what happens. */
+  get followed(): boolean {
+    return this.links.size > 0 || this.hooks.size > 0;
+  }
+
+  #reached(number: number, id: string | undefined): void {
+    this.#delivered = number;
+    this.#deliveredId = id;
+  }
+
+  async #catchUp(state: SessionState, log: ReadonlyMap<string, number>): Promise<void> {
+    const last = state.nextNumber - 1;
+    const held = this.#deliveredId === undefined ? undefined : log.get(this.#deliveredId);
+    // A store that came back from a copy may have lost what had been sent: the subscribers are told how things stand now.
+    const undone =
+      last < this.#delivered || (held === undefined ? log.has(this.#deliveredId ?? '') : held !== this.#delivered);
+    if (this.#delivered === last && !undone) return;
+    const missed = undone ? undefined : await this.#store.readLog(this.name, this.#delivered);
+    // What was committed since the state was read comes with the next notice.
+    const deliveries = missed?.filter(({ number }) => number <= last).map((entry) => fromEntry(entry));
+    for (const link of [...this.links.values()]) {
+      if (deliveries) for (const delivery of deliveries) link.deliver(delivery);
+      else this.#sendStandingOpens(link, state);
+    }
+    this.#reached(last, [...log].find(([, number]) => number === last)?.[0]);
+    for (const hook of this.hooks.values()) hook.catchUp();
+  }
+
+  /** Creates the session. Call within `run`. @returns false when the topic exists */
+  async create(state: SessionState): Promise<boolean> {
+    const parts = diffParts(undefined, state);
+    const index = indexChange(undefined, state);
+    const { changedAt: at } = state;
+    const result = await this.#store.commit({
+      topic: this.name,
+      expected: 0,
+      parts,
+      append: [],
+      at,
+      ...(index && { index }),
+    });
+    if (!result.ok) return false;
+    this.#state = state;
+    this.#revision = result.revision;
+    this.#log = new Map();
+    this.#reached(0, undefined);
+    return true;
+  }
+
+  /**
+   * Decides a command and makes the decision durable, then sends what goes out. Call within `run`. When another node was
+   * first, the command is decided again on what that node left (CON-8).
+   */
+  async execute(command: Command | ((state: SessionState) => Command), eventId?: string): Promise<Decision> {
+    for (;;) {
+      const before = this.#state ?? (await this.state());
+      if (!before) return NO_SESSION;
+      const now = this.#clock.now();
+      const knownAs = eventId === undefined ? undefined : this.#log.get(eventId);
+      const given = typeof command === 'function' ? command(before) : command;
+      const decided = given.kind === 'publish' && knownAs !== undefined ? { ...given, knownAs } : given;
+      const decision = decide(before, decided, now, this.#options.profile);
+      if (!decision.ok) return decision;
+      if (decision.redeliver !== undefined) {
+        await this.redeliver(decision.redeliver);
+        await this.#store.announce(this.name, JSON.stringify({ redeliver: decision.redeliver } satisfies Announcement));
+      }
+      if (decision.state === before) return decision;
+      if (await this.#commit(before, decision, now)) return decision;
+      await this.#reload();
+    }
+  }
+
+  async #commit(before: SessionState, decision: Done, now: number): Promise<boolean> {
+    const { state, accepted, denied } = decision;
+    const delivery = accepted && toDelivery(accepted);
+    const index = indexChange(before, state);
+    const result = await this.#attempt({
+      topic: this.name,
+      expected: this.#revision,
+      parts: diffParts(before, state),
+      append: delivery ? [toEntry(delivery, now)] : [],
+      at: now,
+      ...(index && { index }),
+      ...(denied && { note: JSON.stringify({ denied } satisfies Note) }),
+    });
+    if (!result.ok) return false;
+    this.#state = state;
+    this.#revision = result.revision;
+    if (delivery) this.#broadcast(delivery);
+    if (state.subscriptions !== before.subscriptions) this.#reconcile(state, denied);
+    return true;
+  }
+
+  async #attempt(commit: Commit): Promise<CommitResult> {
+    try {
+      return await this.#store.commit(commit);
+    } catch (error) {
+      // It may have happened all the same: nobody is answered from a state that may be stale.
+      this.doubt();
+      if (error instanceof StoreUnavailable) this.#options.doubted(this);
+      throw error;
+    }
+  }
+
+  #broadcast(delivery: Delivery): void {
+    this.#log.set(delivery.id, delivery.number);
+    if (this.#log.size > this.#options.logCount) this.#log.delete(this.#log.keys().next().value ?? '');
+    this.#reached(delivery.number, delivery.id);
+    for (const link of this.links.values()) link.deliver(delivery);
+    for (const hook of this.hooks.values()) hook.offer(delivery);
+  }
+
+  /** Sends an entry again to the subscribers here that have not acknowledged it (PUB-7). Call within `run`. */
+  async redeliver(number: number): Promise<void> {
+    const [entry] = (await this.#store.readLog(this.name, number - 1)) ?? [];
+    if (entry?.number !== number) return;
+    const delivery = fromEntry(entry);
+    for (const link of this.links.values()) link.redeliver(delivery);
+    for (const hook of this.hooks.values()) hook.redeliver(delivery);
+  }
+
+  /** Brings the connected subscribers in line with the state: ended ones are told why, renewed ones what they now have. */
+  #reconcile(state: SessionState, denied?: Note['denied']): void {
+    for (const [id, link] of this.links) {
+      const subscription = state.subscriptions.get(id);
+      if (!subscription) {
+        this.#end(link, denied?.ids.includes(id) ? denied.reason : 'The subscription has ended');
+      } else if (subscription.node !== this.#options.nodeId) {
+        this.#detach(link);
+        link.channel.close(1000, 'Connected elsewhere');
+      } else if (subscription !== link.subscription) {
+        // The same subscription read anew from the store is no news.
+        const had = link.subscription;
+        link.grant(subscription);
+        if (had.renewals !== subscription.renewals) {
+          link.say(confirmation(subscription, this.name, this.#clock.now()));
+          this.#sendStandingOpens(link, state, had);
+        }
+      }
+    }
+    this.#reconcileHooks(state);
+  }
+
+  #reconcileHooks(state: SessionState): void {
+    for (const [id, hook] of this.hooks) {
+      const subscription = state.subscriptions.get(id);
+      if (subscription?.node !== this.#options.nodeId) {
+        hook.end();
+        this.hooks.delete(id);
+      } else if (subscription !== hook.subscription) {
+        const had = hook.subscription;
+        hook.grant(subscription);
+        if (had.renewals !== subscription.renewals) hook.begin(this.#standingSince(state, had));
+      }
+    }
+  }
+
+  /**
+   * Starts the webhooks that this node calls. Call within `run`.
+   * @param fresh the new subscription that is to be sent the standing opens first (SUB-8)
+   */
+  async tendHooks(fresh?: string): Promise<void> {
+    const open = this.#options.openWebhook;
+    const state = await this.state();
+    if (!open || !state) return;
+    for (const subscription of state.subscriptions.values()) {
+      const { id, channel, node } = subscription;
+      if (channel !== 'webhook' || node !== this.#options.nodeId || this.hooks.has(id)) continue;
+      const hook = await open(this, subscription, (after) => this.#backlog(after));
+      this.hooks.set(id, hook);
+      if (id === fresh) hook.begin(this.standing(state));
+      hook.catchUp();
+    }
+  }
+
+  async #backlog(after: number): Promise<Backlog> {
+    const entries = await this.#store.readLog(this.name, after);
+    if (entries) return { deliveries: entries.map((entry) => fromEntry(entry)) };
+    const state = await this.run(() => this.state());
+    return state ? { deliveries: this.standing(state), gapUpTo: state.nextNumber - 1 } : { deliveries: [] };
+  }
+
+  /** The standing opens, as deliveries (SUB-8). */
+  standing(state: SessionState): readonly Delivery[] {
+    return standingOpens(state).map(
+      ({ number, message }) =>
+        new Delivery({
+          number,
+          id: message.id,
+          name: message.event['hub.event'],
+          text: JSON.stringify(message),
+          message,
+        }),
+    );
+  }
+
+  /** SUB-8; with `had`, only what a renewed subscription did not have before. */
+  #sendStandingOpens(link: Link, state: SessionState, had?: Subscription): void {
+    for (const open of this.#standingSince(state, had)) link.deliver(open);
+  }
+
+  #standingSince(state: SessionState, had?: Subscription): readonly Delivery[] {
+    const before = new Set(had?.events.map(eventKey));
+    return this.standing(state).filter(({ key }) => !before.has(key) && !before.has('*'));
+  }
+
+  /** Denial, normal close (SUB-5, SUB-9, SUB-10). */
+  #end(link: Link, reason: string): void {
+    link.say(denial(link.subscription, this.name, reason));
+    this.#detach(link);
+    link.channel.close(1000, 'Subscription ended');
+  }
+
+  #detach(link: Link): void {
+    link.end();
+    if (this.links.get(link.subscription.id) === link) this.links.delete(link.subscription.id);
+  }
+
+  /** Takes a link out whose channel is gone. @returns false when it was replaced or ended before */
+  detach(link: Link): boolean {
+    const held = this.links.get(link.subscription.id) === link;
+    this.#detach(link);
+    return held;
+  }
+
+  /**
+   * Connects a subscriber: confirmation, then what it missed since an event or the standing opens, then live (SUB-7, SUB-8,
+   * SUB-11). Call within `run`.
+   */
+  async connect(id: string, channel: Channel, events: LinkEvents, since?: string): Promise<Link | Refusal> {
+    const decision = await this.execute({ kind: 'connect', id, node: this.#options.nodeId });
+    if (!decision.ok) return decision;
+    const { state } = decision;
+    const subscription = state.subscriptions.get(id);
+    if (!subscription) return NO_SESSION;
+    const after = since === undefined ? undefined : this.#seen(since);
+    const missed = after === undefined ? undefined : await this.#store.readLog(this.name, after);
+    const earlier = this.links.get(id);
+    if (earlier) {
+      this.#detach(earlier);
+      earlier.channel.close(1000, 'Connected elsewhere');
+    }
+    const link = new Link(subscription, channel, this.#clock, events, this.#options);
+    this.links.set(id, link);
+    link.say(confirmation(subscription, this.name, this.#clock.now()));
+    // What was committed since the state was read comes with the next notice.
+    const sent = missed?.filter(({ number }) => number < state.nextNumber);
+    if (sent) for (const entry of sent) link.deliver(fromEntry(entry));
+    else this.#sendStandingOpens(link, state);
+    return link;
+  }
+
+  /** Number of the last entry that a subscriber has seen, if it is held. */
+  #seen(eventId: string): number | undefined {
+    const number = this.#log.get(eventId);
+    if (number !== undefined) return number;
+    // Of several opens derived from one event it may have seen only this one: they are sent again.
+    const original = originalIds(eventId).find((id) => this.#log.has(id));
+    return original === undefined ? undefined : this.#log.get(original)! - 1;
+  }
+
+  /** Whether a commit of this revision changes nothing here: it is known, or nobody here needs it. */
+  knows(revision: number): boolean {
+    return this.#state === undefined ? this.idle && !this.followed : revision <= this.#revision;
+  }
+
+  /** Takes over what was committed elsewhere, or here without its answer. Call within `run`. */
+  async follow(revision: number, commit: () => Commit): Promise<void> {
+    if (this.knows(revision)) return;
+    if (!this.followed) return this.forgetStale();
+    const before = this.#state;
+    if (!before || revision !== this.#revision + 1) return void (await this.#reload());
+    this.#apply(before, revision, commit());
+  }
+
+  #apply(before: SessionState, revision: number, commit: Commit): void {
+    this.#state = applyParts(before, commit.parts);
+    this.#revision = revision;
+    for (const entry of commit.append) this.#broadcast(fromEntry(entry));
+    const note = commit.note === undefined ? undefined : (JSON.parse(commit.note) as Note);
+    this.#reconcile(this.#state, note?.denied);
+  }
+
+  /** The state here is no longer the latest, and nobody here needs it now. */
+  forgetStale(): void {
+    this.#state = undefined;
+    this.#log = new Map();
+  }
+
+  /** Notices may have been missed: the state is read anew before anything is answered from it. */
+  doubt(): void {
+    this.#state = undefined;
+    this.#doubts += 1;
+  }
+
+  /** Reads everything anew, and delivers what was missed. Call within `run`. */
+  async resync(): Promise<void> {
+    this.doubt();
+    if (this.followed) await this.#reload();
+  }
+
+  /** The session is gone: every subscriber here is told so (SES-5). */
+  endAll(reason: string): void {
+    for (const link of [...this.links.values()]) this.#end(link, reason);
+    for (const hook of this.hooks.values()) hook.end();
+    this.hooks.clear();
+    this.forgetStale();
+    this.#revision = 0;
+  }
+}
