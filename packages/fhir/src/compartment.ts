@@ -1,0 +1,27 @@
+import { keyText, type ResourceKey } from '@lockstep/fhircast';
+import { definitionOf } from './definitions.ts';
+import { isObject, type JsonObject, localReference, references } from './resource.ts';
+
+/**
+ * The id of the patient whose compartment holds the resource (FHR-2): the Patient itself, or what the resource's subject
+ * refers to. Narrower than FHIR's compartment definition, which also counts performers and linked patients: so every
+ * resource belongs to one patient or to none.
+ */
+export function patientOf(resource: JsonObject, baseUrl: string): string | undefined {
+  if (resource.resourceType === 'Patient') return typeof resource.id === 'string' ? resource.id : undefined;
+  const element = definitionOf(String(resource.resourceType))?.subject;
+  const subject = element ? resource[element] : undefined;
+  if (!isObject(subject) || typeof subject.reference !== 'string') return undefined;
+  const key = localReference(subject.reference, baseUrl);
+  return key?.type === 'Patient' ? key.id : undefined;
+}
+
+/** The shared resources (Practitioner, Organization, Endpoint) of this server that the resource refers to. */
+export function sharedReferences(resource: JsonObject, baseUrl: string): ResourceKey[] {
+  const found = new Map<string, ResourceKey>();
+  for (const reference of references(resource)) {
+    const key = localReference(reference, baseUrl);
+    if (key && definitionOf(key.type)?.shared) found.set(keyText(key), key);
+  }
+  return [...found.values()];
+}

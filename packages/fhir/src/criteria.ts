@@ -1,0 +1,238 @@
+import { keyText } from '@lockstep/fhircast';
+import { parseTime, type TimeRange } from './dates.ts';
+import type { SearchParameter, TypeDefinition } from './definitions.ts';
+import { Refusal } from './refusal.ts';
+import { isId, isObject, type Json, type JsonObject, localReference, valuesAt } from './resource.ts';
+
+/** One search parameter with its values, of which one must match. */
+export interface Criterion {
+  readonly parameter: SearchParameter;
+  /** As given, for the self link. */
+  readonly name: string;
+  readonly text: string;
+  /** The values, unescapedd; one alone for a token, for index look-ups. */
+  readonly values: readonly string[];
+  matches(value: JsonObject, baseUrl: string): boolean;
+}
+
+type Test = (value: Json, parameter: SearchParameter, baseUrl: string) => boolean;
+
+/**
+ * Reads `name[:modifier]=value[,value]`.
+ * @returns undefined when the type has no such search parameter
+ * @throws Refusal 400 for a modifier, chain, prefix or value that is not supported: it is never silently widened
+ */
+export function parseCriterion(
+  definition: TypeDefinition,
+  name: string,
+  text: string,
+  baseUrl: string,
+): Criterion | undefined {
+  const [head = '', ...rest] = name.split(':');
+  const [base = '', chain] = head.split('.');
+  const parameter = definition.searchParameters.get(base);
+  if (chain !== undefined || name.startsWith('_has')) {
+    throw new Refusal(400, 'not-supported', 'Chained search parameters are not supported.');
+  }
+  if (!parameter) return undefined;
+  if (rest.length > 1) throw unsupported(name);
+  const [modifier] = rest;
+  if (modifier === 'missing') return missing(parameter, name, text);
+  const values = split(text, ',');
+  if (values.includes('')) throw new Refusal(400, 'value', `The search parameter ${name} has an empty value.`);
+  const tests = values.map((value) => testFor(parameter, modifier, value, name, baseUrl));
+  return {
+    parameter,
+    name,
+    text,
+    values: values.map(unescaped),
+    matches(resource, base) {
+      const found = parameter.paths.flatMap((path) => valuesAt(resource, path));
+      return tests.some((test) => found.some((value) => test(value, parameter, base)));
+    },
+  };
+}
+
+/** Whether the resource meets every criterion. */
+export function matchesAll(resource: JsonObject, criteria: readonly Criterion[], baseUrl: string): boolean {
+  return criteria.every((criterion) => criterion.matches(resource, baseUrl));
+}
+
+function missing(parameter: SearchParameter, name: string, text: string): Criterion {
+  if (text !== 'true' && text !== 'false') throw new Refusal(400, 'value', `${name} must be true or false.`);
+  const wanted = text === 'true';
+  return {
+    parameter,
+    name,
+    text,
+    values: [],
+    matches: (resource) => wanted === parameter.paths.every((path) => valuesAt(resource, path).length === 0),
+  };
+}
+
+function testFor(
+  parameter: SearchParameter,
+  modifier: string | undefined,
+  raw: string,
+  name: string,
+  baseUrl: string,
+): Test {
+  switch (parameter.kind) {
+    case 'string':
+      if (modifier !== undefined && modifier !== 'exact' && modifier !== 'contains') throw unsupported(name);
+      return stringTest(unescaped(raw), modifier);
+    case 'token':
+      if (modifier !== undefined) throw unsupported(name);
+      return tokenTest(raw);
+    case 'date':
+      if (modifier !== undefined) throw unsupported(name);
+      return dateTest(raw, name);
+    case 'reference':
+      return referenceTest(unescaped(raw), modifier, parameter, name, baseUrl);
+  }
+}
+
+function unsupported(name: string): Refusal {
+  return new Refusal(400, 'not-supported', `The modifier in ${name} is not supported.`);
+}
+
+/** Splits at a separator that no backslash precedes; what is escaped stays escaped. */
+function split(text: string, separator: string): string[] {
+  const parts = [''];
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === '\\' && at + 1 < text.length) parts[parts.length - 1] += text[at]! + text[++at]!;
+    else if (text[at] === separator) parts.push('');
+    else parts[parts.length - 1] += text[at]!;
+  }
+  return parts;
+}
+
+function unescaped(text: string): string {
+  return text.replace(/\\([\\,|$])/g, '$1');
+}
+
+/** Without case and accents, as FHIR compares strings. */
+export function folded(text: string): string {
+  return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+}
+
+const NAME_PARTS = ['text', 'family', 'given', 'prefix', 'suffix'];
+
+/** The strings of a string, or of a HumanName. */
+export function stringsOf(value: Json): string[] {
+  if (typeof value === 'string') return [value];
+  if (!isObject(value)) return [];
+  return NAME_PARTS.flatMap((part) => valuesAt(value, part)).filter((part) => typeof part === 'string');
+}
+
+function stringTest(wanted: string, modifier: 'exact' | 'contains' | undefined): Test {
+  if (modifier === 'exact') return (value) => stringsOf(value).includes(wanted);
+  const needle = folded(wanted);
+  if (modifier === 'contains') return (value) => stringsOf(value).some((part) => folded(part).includes(needle));
+  return (value) => stringsOf(value).some((part) => folded(part).startsWith(needle));
+}
+
+export interface Token {
+  readonly system?: string;
+  readonly code: string;
+}
+
+/** The tokens of a code, boolean, Coding, CodeableConcept or Identifier. */
+export function tokensOf(value: Json, { system, identifierType }: SearchParameter): Token[] {
+  if (typeof value === 'string' || typeof value === 'boolean')
+    return [{ ...(system && { system }), code: String(value) }];
+  if (!isObject(value)) return [];
+  if (Array.isArray(value.coding)) return valuesAt(value, 'coding').flatMap((coding) => codingOf(coding, 'code'));
+  if (value.value === undefined) return codingOf(value, 'code');
+  if (identifierType && !valuesAt(value, 'type.coding.code').includes(identifierType)) return [];
+  return codingOf(value, 'value');
+}
+
+function codingOf(value: Json, name: 'code' | 'value'): Token[] {
+  if (!isObject(value) || typeof value[name] !== 'string') return [];
+  return [{ ...(typeof value.system === 'string' && { system: value.system }), code: value[name] }];
+}
+
+/** `code`, `system|code`, `|code` (no system) and `system|` (any code of it). */
+function tokenTest(raw: string): Test {
+  const parts = split(raw, '|').map(unescaped);
+  if (parts.length > 2) throw new Refusal(400, 'value', 'A token is code, system|code, |code or system|.');
+  const [first = '', second] = parts;
+  if (second === undefined) return (value, parameter) => tokensOf(value, parameter).some(({ code }) => code === first);
+  if (first === '' && second === '') throw new Refusal(400, 'value', 'A token needs a system or a code.');
+  return (value, parameter) =>
+    tokensOf(value, parameter).some(
+      ({ system, code }) => (system ?? '') === first && (second === '' || code === second),
+    );
+}
+
+const PREFIXED = /^(eq|ne|lt|le|gt|ge|sa|eb|ap)?(\d.*)$/;
+
+function dateTest(raw: string, name: string): Test {
+  const match = PREFIXED.exec(raw);
+  const wanted = parseTime(match?.[2] ?? '');
+  if (!wanted) throw new Refusal(400, 'value', `${name} must be a date, a dateTime or part of one.`);
+  const prefix = match?.[1] ?? 'eq';
+  if (prefix === 'ap') throw new Refusal(400, 'not-supported', 'The prefix ap is not supported.');
+  const compare = COMPARE[prefix]!;
+  return (value) => {
+    const range = rangeOf(value);
+    return range !== undefined && compare(range, wanted);
+  };
+}
+
+const contains = (outer: TimeRange, inner: TimeRange) => outer.low <= inner.low && inner.high <= outer.high;
+
+/** The prefixes as FHIR defines them: on the ranges that both sides cover. */
+const COMPARE: Readonly<Record<string, (value: TimeRange, wanted: TimeRange) => boolean>> = {
+  eq: (value, wanted) => contains(wanted, value),
+  ne: (value, wanted) => !contains(wanted, value),
+  gt: (value, wanted) => value.high > wanted.high,
+  lt: (value, wanted) => value.low < wanted.low,
+  ge: (value, wanted) => value.high > wanted.high || contains(wanted, value),
+  le: (value, wanted) => value.low < wanted.low || contains(wanted, value),
+  sa: (value, wanted) => value.low > wanted.high,
+  eb: (value, wanted) => value.high < wanted.low,
+};
+
+/** The stretch of time that a date, dateTime, instant or Period covers. */
+export function rangeOf(value: Json): TimeRange | undefined {
+  if (typeof value === 'string') return parseTime(value);
+  if (!isObject(value)) return undefined;
+  const start = typeof value.start === 'string' ? parseTime(value.start) : undefined;
+  const end = typeof value.end === 'string' ? parseTime(value.end) : undefined;
+  if (!start && !end) return undefined;
+  return { low: start?.low ?? Number.NEGATIVE_INFINITY, high: end?.high ?? Number.POSITIVE_INFINITY };
+}
+
+/** `id`, `Type/id`, or an absolute URL, of this server or any other. */
+function referenceTest(
+  wanted: string,
+  modifier: string | undefined,
+  parameter: SearchParameter,
+  name: string,
+  baseUrl: string,
+): Test {
+  if (modifier !== undefined && !/^[A-Z][A-Za-z]+$/.test(modifier)) throw unsupported(name);
+  const types = modifier === undefined ? parameter.targets : [modifier];
+  if (isId(wanted))
+    return (value, _parameter, base) => {
+      const key = keyOf(value, base);
+      return key?.id === wanted && (!types || types.includes(key.type));
+    };
+  const key = localReference(wanted, baseUrl);
+  if (!key) {
+    if (!/^(https?:\/\/|urn:)\S+$/.test(wanted)) {
+      throw new Refusal(400, 'value', `${name} must be an id, Type/id or an absolute URL.`);
+    }
+    return (value) => isObject(value) && value.reference === wanted;
+  }
+  return (value, _parameter, base) => {
+    const found = keyOf(value, base);
+    return found !== undefined && keyText(found) === keyText(key) && (!types || types.includes(found.type));
+  };
+}
+
+function keyOf(value: Json, baseUrl: string) {
+  return isObject(value) && typeof value.reference === 'string' ? localReference(value.reference, baseUrl) : undefined;
+}

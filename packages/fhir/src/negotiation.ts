@@ -1,0 +1,59 @@
+import { Refusal } from './refusal.ts';
+
+export const FHIR_JSON = 'application/fhir+json; charset=utf-8';
+
+const JSON_TYPES = new Set(['application/fhir+json', 'application/json', 'application/json+fhir', 'text/json']);
+const WILDCARDS = new Set(['*/*', 'application/*']);
+
+/**
+ * Refuses requests for anything but JSON (FHR-4); `_format` goes before `Accept`.
+ * @throws Refusal 406
+ */
+export function requireJson(accept: string | undefined, format: string | null | undefined): void {
+  if (format !== null && format !== undefined) {
+    // An unescaped "+" in an address reads as a space.
+    const [type = ''] = format.toLowerCase().replace(' ', '+').split(';');
+    if (type !== 'json' && !JSON_TYPES.has(type.trim())) throw notAcceptable();
+    return;
+  }
+  if (!accept) return;
+  const wanted = accept
+    .toLowerCase()
+    .split(',')
+    .filter((range) => !/;\s*q=0(\.0*)?\s*(;|$)/.test(range))
+    .map((range) => range.split(';')[0]!.trim());
+  if (!wanted.some((type) => JSON_TYPES.has(type) || WILDCARDS.has(type))) throw notAcceptable();
+}
+
+function notAcceptable(): Refusal {
+  return new Refusal(406, 'not-supported', 'This endpoint answers application/fhir+json only.');
+}
+
+/** What `Prefer` asks for. */
+export interface Preferences {
+  /** The body of a write's answer. */
+  readonly body: 'representation' | 'minimal' | 'OperationOutcome';
+  /** Whether unknown search parameters are refused. */
+  readonly strict: boolean;
+}
+
+export function preferences(prefer: string | string[] | undefined): Preferences {
+  const text = String(prefer ?? '').toLowerCase();
+  const body = /\breturn\s*=\s*"?(minimal|operationoutcome)/.exec(text)?.[1];
+  return {
+    body: body === 'minimal' ? 'minimal' : body ? 'OperationOutcome' : 'representation',
+    strict: /\bhandling\s*=\s*"?strict/.test(text),
+  };
+}
+
+/**
+ * The version in an entity tag, `W/"3"` or `"3"`.
+ * @throws Refusal 400 when the header is neither that nor `*`
+ */
+export function ifMatch(header: string | undefined): number | 'any' | undefined {
+  if (header === undefined) return undefined;
+  if (header.trim() === '*') return 'any';
+  const version = /^\s*(?:W\/)?"(\d{1,9})"\s*$/.exec(header)?.[1];
+  if (version === undefined) throw new Refusal(400, 'value', 'If-Match must be an ETag of this server, such as W/"3".');
+  return Number(version);
+}

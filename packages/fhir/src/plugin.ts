@@ -1,0 +1,339 @@
+import { StoreUnavailable } from '@lockstep/store';
+import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { Access, type TokenInfo } from './access.ts';
+import { patientOf } from './compartment.ts';
+import { type Answered, etag, type Interactions, type Precondition } from './interactions.ts';
+import { FHIR_JSON, ifMatch, preferences, requireJson } from './negotiation.ts';
+import { type IssueType, operationOutcome, Refusal } from './refusal.ts';
+import type { Repository } from './repository.ts';
+import type { Json, JsonObject } from './resource.ts';
+
+/** Bytes of a request body; the largest report of the sample data has a few thousand. */
+const BODY_LIMIT = 2 * 1024 * 1024;
+/** Bytes of a search's form. */
+const FORM_LIMIT = 64 * 1024;
+
+/** Who did what with whose data; one for every request but those for the CapabilityStatement. */
+export interface AuditRecord {
+  /** ms since the epoch */
+  readonly at: number;
+  readonly method: string;
+  /** The route, such as `/fhir/:type/:id`: never the address itself, which may hold patient data. */
+  readonly route: string;
+  readonly status: number;
+  readonly type?: string;
+  readonly id?: string;
+  readonly tokenId?: string;
+  readonly clientId?: string;
+  readonly user?: string;
+  /** Ids of the patients whose data was answered or written. */
+  readonly patients: readonly string[];
+}
+
+export interface PluginOptions {
+  readonly interactions: Interactions;
+  readonly repository: Repository;
+  readonly baseUrl: string;
+  readonly now: () => number;
+  readonly verifyToken: (bearer: string) => Promise<TokenInfo | undefined>;
+  readonly metadata: () => JsonObject;
+  readonly audit?: ((record: AuditRecord) => void) | undefined;
+}
+
+type Params = { readonly type: string; readonly id: string; readonly version: string };
+type Request = FastifyRequest<{ Params: Params }>;
+
+/** A request body, unread: authorization comes first. */
+type Body = { readonly kind: 'json' | 'form'; readonly text: string } | undefined;
+
+/** What is known of a request once its token is verified. */
+interface Caller {
+  readonly token: TokenInfo;
+  readonly access: Access;
+  readonly patients: Set<string>;
+}
+
+const CORS = {
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers': 'ETag, Location, Content-Location, Last-Modified, WWW-Authenticate, Retry-After',
+};
+const PREFLIGHT = {
+  'access-control-allow-methods': 'GET, HEAD, POST, PUT, DELETE, OPTIONS',
+  'access-control-allow-headers':
+    'Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-None-Exist, X-Medplum, X-Request-Id',
+  'access-control-max-age': '86400',
+};
+
+/** FHIR's RESTful interface as a Fastify plugin, to be registered with the path of `baseUrl` as its prefix. */
+export function fhirPlugin(options: PluginOptions): FastifyPluginAsync {
+  return async (app) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser<string>(
+      ['application/fhir+json', 'application/json', 'text/json'],
+      { parseAs: 'string', bodyLimit: BODY_LIMIT },
+      (_request, text, done) => done(null, { kind: 'json', text } satisfies Body),
+    );
+    app.addContentTypeParser<string>(
+      'application/x-www-form-urlencoded',
+      { parseAs: 'string', bodyLimit: FORM_LIMIT },
+      (_request, text, done) => done(null, { kind: 'form', text } satisfies Body),
+    );
+    app.addHook('onRequest', async (_request, reply) => {
+      reply.headers(CORS);
+      reply.header('x-content-type-options', 'nosniff');
+    });
+    app.setErrorHandler((error: FastifyError, request, reply) => {
+      const refusal = asRefusal(error);
+      if (refusal.status >= 500) request.log.error({ err: error }, 'FHIR request failed');
+      return reply
+        .code(refusal.status)
+        .headers({ 'cache-control': 'no-store', ...refusal.headers })
+        .type(FHIR_JSON)
+        .send(JSON.stringify(operationOutcome(refusal.issue, refusal.message)));
+    });
+    await app.register(async (open) => openRoutes(open, options));
+    await app.register(async (guarded) => guardedRoutes(guarded, options));
+  };
+}
+
+function openRoutes(app: FastifyInstance, { metadata }: PluginOptions): void {
+  const preflight = async (_request: FastifyRequest, reply: FastifyReply) => reply.code(204).headers(PREFLIGHT).send();
+  app.options('/', preflight);
+  app.options('/*', preflight);
+  app.get('/metadata', async (request, reply) => {
+    const params = query(request);
+    requireJson(request.headers.accept, params.get('_format'));
+    return answer(reply, JSON.stringify(metadata()), params, 'no-cache');
+  });
+}
+
+function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
+  const { interactions, baseUrl } = options;
+  const callers = new WeakMap<FastifyRequest, Caller>();
+
+  app.addHook('onRequest', async (request) => {
+    const token = await authenticate(request, options);
+    const access = new Access(token, options.repository, baseUrl);
+    callers.set(request, { token, access, patients: new Set() });
+  });
+  const { audit } = options;
+  if (audit) {
+    app.addHook('onResponse', async (request, reply) => {
+      audit(auditRecord(request, reply.statusCode, callers.get(request), options.now()));
+    });
+  }
+
+  const callerOf = (request: FastifyRequest): Caller => callers.get(request)!;
+  const note = (caller: Caller, resource: JsonObject): void => {
+    const patient = patientOf(resource, baseUrl);
+    if (patient !== undefined) caller.patients.add(patient);
+  };
+
+  const read = async (request: Request, reply: FastifyReply) => {
+    const params = begin(request);
+    const caller = callerOf(request);
+    const { type, id, version } = request.params;
+    const found =
+      version === undefined
+        ? await interactions.read({ type, id }, caller.access)
+        : await interactions.vread({ type, id }, version, caller.access);
+    note(caller, found.resource);
+    const tag = versionHeaders(reply, found);
+    if (request.headers['if-none-match'] === tag) return reply.code(304).send();
+    return answer(reply, found.text, params);
+  };
+
+  const search = async (request: Request, reply: FastifyReply) => {
+    const params = query(request);
+    if (request.method === 'POST') for (const [name, value] of form(request.body as Body)) params.append(name, value);
+    requireJson(request.headers.accept, params.get('_format'));
+    const caller = callerOf(request);
+    const { strict } = preferences(request.headers.prefer);
+    const bundle = await interactions.search(request.params.type, params, caller.access, strict);
+    for (const { resource } of bundle.entry ?? []) note(caller, resource);
+    return answer(reply, JSON.stringify(bundle), params);
+  };
+
+  const written = (request: Request, reply: FastifyReply, done: Answered, status: number, params: URLSearchParams) => {
+    note(callerOf(request), done.resource);
+    versionHeaders(reply.code(status), done);
+    const { resourceType, id, meta } = done.resource;
+    const location = `${baseUrl}/${resourceType}/${id}/_history/${meta.versionId}`;
+    reply.header(status === 201 ? 'location' : 'content-location', location);
+    switch (preferences(request.headers.prefer).body) {
+      case 'minimal':
+        return reply.header('cache-control', 'no-store').send();
+      case 'OperationOutcome':
+        return answer(reply, JSON.stringify(STORED), params);
+      case 'representation':
+        return answer(reply, done.text, params);
+    }
+  };
+
+  app.get<{ Params: Params }>('/:type/:id', read);
+  app.get<{ Params: Params }>('/:type/:id/_history/:version', read);
+  app.get<{ Params: Params }>('/:type/:id/_history', async (request, reply) => {
+    const params = begin(request);
+    const caller = callerOf(request);
+    const bundle = await interactions.history(request.params, caller.access);
+    for (const { resource } of bundle.entry) if (resource) note(caller, resource);
+    return answer(reply, JSON.stringify(bundle), params);
+  });
+  app.get<{ Params: Params }>('/:type', search);
+  app.post<{ Params: Params }>('/:type/_search', search);
+
+  app.post<{ Params: Params }>('/:type', async (request, reply) => {
+    const params = begin(request);
+    if (request.headers['if-none-exist'] !== undefined) {
+      throw new Refusal(400, 'not-supported', 'Conditional create (If-None-Exist) is not supported.');
+    }
+    const { access } = callerOf(request);
+    const done = await interactions.create(request.params.type, () => json(request.body as Body), access);
+    return written(request, reply, done, 201, params);
+  });
+
+  app.put<{ Params: Params }>('/:type/:id', async (request, reply) => {
+    const params = begin(request);
+    const { access } = callerOf(request);
+    const done = await interactions.update(
+      request.params,
+      () => json(request.body as Body),
+      precondition(request),
+      access,
+    );
+    return written(request, reply, done, done.created ? 201 : 200, params);
+  });
+
+  app.delete<{ Params: Params }>('/:type/:id', async (request, reply) => {
+    begin(request);
+    const { access } = callerOf(request);
+    const { version } = await interactions.remove(request.params, precondition(request), access);
+    return reply
+      .code(204)
+      .headers({ etag: etag(version), 'cache-control': 'no-store' })
+      .send();
+  });
+
+  notAllowed(app, '/', []);
+  notAllowed(app, '/:type', ['GET', 'HEAD', 'POST']);
+  notAllowed(app, '/:type/_search', ['GET', 'HEAD', 'POST']);
+  notAllowed(app, '/:type/:id', ['GET', 'HEAD', 'PUT', 'DELETE']);
+  notAllowed(app, '/:type/:id/_history', ['GET', 'HEAD']);
+  notAllowed(app, '/:type/:id/_history/:version', ['GET', 'HEAD']);
+  app.setNotFoundHandler(async () => {
+    throw new Refusal(404, 'not-supported', 'There is nothing at this address.');
+  });
+}
+
+const STORED = {
+  resourceType: 'OperationOutcome',
+  issue: [{ severity: 'information', code: 'informational', diagnostics: 'Stored.' }],
+};
+
+/** Answers 405 to the methods that an address does not know. */
+function notAllowed(app: FastifyInstance, url: string, allowed: readonly string[]): void {
+  const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((method) => !allowed.includes(method));
+  app.route({
+    method: methods,
+    url,
+    exposeHeadRoute: false,
+    handler: async (request) => {
+      const headers = { allow: [...allowed, 'OPTIONS'].join(', ') };
+      throw new Refusal(405, 'not-supported', `${request.method} is not supported here.`, headers);
+    },
+  });
+}
+
+/**
+ * Finds out who calls.
+ * @throws Refusal 401 without a valid token
+ */
+async function authenticate(request: FastifyRequest, { verifyToken, now }: PluginOptions): Promise<TokenInfo> {
+  const bearer = /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (bearer === undefined) {
+    throw new Refusal(401, 'login', 'A bearer token is required.', { 'www-authenticate': 'Bearer realm="fhir"' });
+  }
+  const token = await verifyToken(bearer);
+  if (!token || token.expiresAt <= now()) {
+    throw new Refusal(401, 'login', 'The token is unknown, expired or revoked.', {
+      'www-authenticate': 'Bearer realm="fhir", error="invalid_token"',
+    });
+  }
+  return token;
+}
+
+function begin(request: FastifyRequest): URLSearchParams {
+  const params = query(request);
+  requireJson(request.headers.accept, params.get('_format'));
+  return params;
+}
+
+function query(request: FastifyRequest): URLSearchParams {
+  const start = request.url.indexOf('?');
+  return new URLSearchParams(start < 0 ? '' : request.url.slice(start + 1));
+}
+
+function json(body: Body): Json {
+  if (!body) throw new Refusal(400, 'structure', 'The body must be a resource.');
+  if (body.kind !== 'json') throw new Refusal(415, 'not-supported', 'The content type must be application/fhir+json.');
+  try {
+    return JSON.parse(body.text) as Json;
+  } catch {
+    throw new Refusal(400, 'structure', 'The body is not well-formed JSON.');
+  }
+}
+
+function form(body: Body): URLSearchParams {
+  if (body?.kind === 'json') {
+    throw new Refusal(415, 'not-supported', 'The content type must be application/x-www-form-urlencoded.');
+  }
+  return new URLSearchParams(body?.text);
+}
+
+function precondition(request: FastifyRequest): Precondition {
+  const version = ifMatch(request.headers['if-match']);
+  const absent = request.headers['if-none-match'];
+  if (absent !== undefined && absent !== '*') {
+    throw new Refusal(400, 'not-supported', 'If-None-Match on a write must be "*".');
+  }
+  return { ...(version !== undefined && { version }), absent: absent === '*' };
+}
+
+function versionHeaders(reply: FastifyReply, { resource }: Answered): string {
+  const tag = etag(resource.meta.versionId);
+  reply.header('etag', tag).header('last-modified', new Date(resource.meta.lastUpdated).toUTCString());
+  return tag;
+}
+
+function answer(reply: FastifyReply, text: string, params: URLSearchParams, cache = 'no-store') {
+  const body = params.get('_pretty') === 'true' ? JSON.stringify(JSON.parse(text), null, 2) : text;
+  return reply.header('cache-control', cache).header('content-type', FHIR_JSON).send(body);
+}
+
+const ISSUES: Readonly<Record<number, IssueType>> = { 404: 'not-found', 413: 'too-long', 415: 'not-supported' };
+
+function asRefusal(error: FastifyError | Error): Refusal {
+  if (error instanceof Refusal) return error;
+  if (error instanceof StoreUnavailable) {
+    const headers = { 'retry-after': String(error.retryAfterSeconds) };
+    return new Refusal(503, 'transient', 'The store cannot be reached; try again later.', headers);
+  }
+  const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;
+  if (status >= 400 && status < 500) return new Refusal(status, ISSUES[status] ?? 'structure', error.message);
+  return new Refusal(500, 'exception', 'The request failed through a fault of the server.');
+}
+
+function auditRecord(request: FastifyRequest, status: number, caller: Caller | undefined, at: number): AuditRecord {
+  const { type, id } = (request.params ?? {}) as Partial<Params>;
+  return {
+    at,
+    method: request.method,
+    route: request.routeOptions.url ?? '',
+    status,
+    ...(type !== undefined && { type }),
+    ...(id !== undefined && { id }),
+    ...(caller && { tokenId: caller.token.tokenId, clientId: caller.token.clientId }),
+    ...(caller?.token.user !== undefined && { user: caller.token.user }),
+    patients: [...(caller?.patients ?? [])],
+  };
+}

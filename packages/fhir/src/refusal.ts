@@ -1,0 +1,39 @@
+/** FHIR's issue types (http://hl7.org/fhir/R4/valueset-issue-type.html) that this endpoint uses. */
+export type IssueType =
+  | 'structure'
+  | 'required'
+  | 'value'
+  | 'invariant'
+  | 'login'
+  | 'forbidden'
+  | 'not-supported'
+  | 'not-found'
+  | 'deleted'
+  | 'too-long'
+  | 'conflict'
+  | 'exception'
+  | 'transient';
+
+/** A request that is answered with an error: the status, and an OperationOutcome that says why (FHR-4). */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly status: number;
+  readonly issue: IssueType;
+  readonly headers: Readonly<Record<string, string>>;
+
+  /** @param message what a client developer can act on; it never holds patient data */
+  constructor(status: number, issue: IssueType, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.status = status;
+    this.issue = issue;
+    this.headers = headers;
+  }
+}
+
+/** The OperationOutcome of one error. */
+export function operationOutcome(issue: IssueType, diagnostics: string) {
+  return {
+    resourceType: 'OperationOutcome',
+    issue: [{ severity: issue === 'exception' ? 'fatal' : 'error', code: issue, diagnostics }],
+  };
+}

@@ -1,0 +1,236 @@
+import { keyText, type ResourceKey } from '@lockstep/fhircast';
+import type { RecordInput, RecordStore, StoredRecord } from '@lockstep/store';
+import { patientOf, sharedReferences } from './compartment.ts';
+import { isObject, type Json, type JsonObject, type Resource, valuesAt } from './resource.ts';
+
+/** Current versions, and tombstones of deleted resources: `Type/id`. */
+const CURRENT = 'fhir';
+/** Versions that were replaced: `Type/id/version`, the version padded so that ids sort by it. */
+const REPLACED = 'fhir-version';
+const PAGE = 500;
+
+/** The current state of one id. */
+export type Stored =
+  | { readonly deleted: false; readonly version: number; readonly resource: Resource; readonly text: string }
+  | { readonly deleted: true; readonly version: number; readonly at: string };
+
+/** A version that was replaced, or the tombstone between two lives of an id. */
+export type Version =
+  | { readonly version: number; readonly at: string; readonly resource: Resource }
+  | { readonly version: number; readonly at: string; readonly resource: undefined };
+
+/** Where a search looks: resources with these ids, of this patient's compartment, or with this identifier value. */
+export interface Within {
+  readonly ids?: readonly string[];
+  readonly patient?: string | undefined;
+  readonly identifier?: string;
+}
+
+interface Tombstone {
+  readonly tombstone: string;
+}
+
+/**
+ * Keeps resources in a RecordStore. A version's number is the record's revision; all writes compare revisions, so that of
+ * two writers exactly one wins.
+ */
+export class Repository {
+  readonly #records: RecordStore;
+  readonly #baseUrl: string;
+  readonly #now: () => number;
+
+  constructor(records: RecordStore, baseUrl: string, now: () => number) {
+    this.#records = records;
+    this.#baseUrl = baseUrl;
+    this.#now = now;
+  }
+
+  /** @returns undefined when the id was never used */
+  async get(key: ResourceKey): Promise<Stored | undefined> {
+    const record = await this.#records.get(CURRENT, keyText(key), this.#now());
+    return record && stored(record);
+  }
+
+  /** One version, the current one too. */
+  async version(key: ResourceKey, version: number): Promise<Version | undefined> {
+    const current = await this.get(key);
+    if (!current || version > current.version) return undefined;
+    if (version === current.version) return asVersion(current);
+    const record = await this.#records.get(REPLACED, versionId(key, version), this.#now());
+    return record && replaced(record, version);
+  }
+
+  /** All versions, newest first. */
+  async history(key: ResourceKey): Promise<readonly Version[]> {
+    const current = await this.get(key);
+    if (!current) return [];
+    const prefix = `${keyText(key)}/`;
+    const versions: Version[] = [];
+    for await (const record of this.#scan(REPLACED, prefix)) {
+      versions.push(replaced(record, Number(record.id.slice(prefix.length))));
+    }
+    versions.push(asVersion(current));
+    return versions.reverse();
+  }
+
+  /**
+   * The resources of a type among which a search looks, ordered by id.
+   * @param within the narrowest index the caller knows to hold every result
+   */
+  async candidates(type: string, within: Within): Promise<readonly Resource[]> {
+    const { ids, patient, identifier } = within;
+    if (ids) {
+      const found = await Promise.all([...new Set(ids)].sort().map((id) => this.get({ type, id })));
+      return found.flatMap((one) => (one && !one.deleted ? [one.resource] : []));
+    }
+    if (patient !== undefined) return this.#find('patient', `${type}|${patient}`);
+    if (identifier !== undefined) return this.#find('identifier', `${type}|${identifier}`);
+    const found: Resource[] = [];
+    for await (const record of this.#scan(CURRENT, `${type}/`)) {
+      const one = stored(record);
+      if (!one.deleted) found.push(one.resource);
+    }
+    return found;
+  }
+
+  /** Whether a resource of the patient's compartment refers to the shared resource. */
+  async isLinked(patient: string, shared: ResourceKey): Promise<boolean> {
+    const linking = await this.#records.find(CURRENT, 'link', `${patient}|${keyText(shared)}`, this.#now());
+    return linking.length > 0;
+  }
+
+  /** Whether there is no resource at all. */
+  async isEmpty(): Promise<boolean> {
+    return (await this.#records.list(CURRENT, this.#now(), { limit: 1 })).length === 0;
+  }
+
+  /**
+   * Writes the next version of a resource.
+   * @param previous what the caller saw under the id; the write happens only when that is still so
+   * @returns the resource with its new version and time; undefined when another write came first
+   */
+  async write(key: ResourceKey, content: JsonObject, previous: Stored | undefined): Promise<Resource | undefined> {
+    const resource = this.#stamp(key, content, (previous?.version ?? 0) + 1);
+    const done = await this.#put(key, this.#record(resource), previous);
+    return done ? resource : undefined;
+  }
+
+  /**
+   * Deletes a resource, leaving its versions and a tombstone.
+   * @returns the tombstone's version; undefined when another write came first
+   */
+  async remove(key: ResourceKey, previous: Stored): Promise<number | undefined> {
+    const body: Tombstone = { tombstone: this.#instant() };
+    const done = await this.#put(key, { body: JSON.stringify(body) }, previous);
+    return done ? previous.version + 1 : undefined;
+  }
+
+  /** Creates all of them, or none when an id is in use. */
+  createAll(resources: readonly (JsonObject & { readonly resourceType: string; readonly id: string })[]) {
+    const writes = resources.map((content) => {
+      const key = { type: content.resourceType, id: content.id };
+      const record = this.#record(this.#stamp(key, content, 1));
+      return { kind: CURRENT, id: keyText(key), record, condition: 'absent' as const };
+    });
+    return this.#records.putAll(writes, this.#now());
+  }
+
+  async #put(key: ResourceKey, record: RecordInput, previous: Stored | undefined): Promise<boolean> {
+    const id = keyText(key);
+    if (!previous) return (await this.#records.put(CURRENT, id, record, this.#now(), 'absent')) !== undefined;
+    const body = previous.deleted ? JSON.stringify({ tombstone: previous.at } satisfies Tombstone) : previous.text;
+    return this.#records.putAll(
+      [
+        { kind: CURRENT, id, record, condition: previous.version },
+        { kind: REPLACED, id: versionId(key, previous.version), record: { body }, condition: 'absent' },
+      ],
+      this.#now(),
+    );
+  }
+
+  #stamp({ type, id }: ResourceKey, content: JsonObject, version: number): Resource {
+    const meta = {
+      ...(isObject(content.meta) && content.meta),
+      versionId: String(version),
+      lastUpdated: this.#instant(),
+    };
+    const { resourceType: _type, id: _id, meta: _meta, ...rest } = content;
+    return { resourceType: type, id, meta, ...rest };
+  }
+
+  #record(resource: Resource): RecordInput {
+    const patient = patientOf(resource, this.#baseUrl);
+    const type = resource.resourceType;
+    const identifiers = valuesAt(resource, 'identifier.value').map((value) => `${type}|${String(value)}`);
+    const shared = patient === undefined ? [] : sharedReferences(resource, this.#baseUrl);
+    return {
+      body: JSON.stringify(resource),
+      indexes: {
+        identifier: [...new Set(identifiers)],
+        ...(patient !== undefined && {
+          patient: `${type}|${patient}`,
+          link: shared.map((key) => `${patient}|${keyText(key)}`),
+        }),
+      },
+    };
+  }
+
+  async #find(index: string, value: string): Promise<readonly Resource[]> {
+    const records = await this.#records.find(CURRENT, index, value, this.#now());
+    return records.flatMap((record) => {
+      const one = stored(record);
+      return one.deleted ? [] : [one.resource];
+    });
+  }
+
+  async *#scan(kind: string, prefix: string): AsyncGenerator<StoredRecord> {
+    let afterId = prefix;
+    for (;;) {
+      const page = await this.#records.list(kind, this.#now(), { afterId, limit: PAGE });
+      for (const record of page) {
+        if (!record.id.startsWith(prefix)) return;
+        yield record;
+      }
+      if (page.length < PAGE) return;
+      afterId = page.at(-1)!.id;
+    }
+  }
+
+  #instant(): string {
+    return new Date(this.#now()).toISOString();
+  }
+}
+
+function versionId(key: ResourceKey, version: number): string {
+  return `${keyText(key)}/${String(version).padStart(10, '0')}`;
+}
+
+function read(body: string): Resource | Tombstone {
+  return JSON.parse(body) as Resource | Tombstone;
+}
+
+function isTombstone(value: Resource | Tombstone): value is Tombstone {
+  return (
+    typeof (value as Tombstone).tombstone === 'string' && (value as { resourceType?: Json }).resourceType === undefined
+  );
+}
+
+function stored(record: StoredRecord): Stored {
+  const value = read(record.body);
+  return isTombstone(value)
+    ? { deleted: true, version: record.revision, at: value.tombstone }
+    : { deleted: false, version: record.revision, resource: value, text: record.body };
+}
+
+function replaced(record: StoredRecord, version: number): Version {
+  const value = read(record.body);
+  return isTombstone(value)
+    ? { version, at: value.tombstone, resource: undefined }
+    : { version, at: value.meta.lastUpdated, resource: value };
+}
+
+function asVersion(current: Stored): Version {
+  return current.deleted
+    ? { version: current.version, at: current.at, resource: undefined }
+    : { version: current.version, at: current.resource.meta.lastUpdated, resource: current.resource };
+}

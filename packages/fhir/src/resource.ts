@@ -1,0 +1,78 @@
+import { isResourceType, type ResourceKey } from '@lockstep/fhircast';
+
+export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [name: string]: Json | undefined;
+}
+
+/** A resource as it is stored: with its type, id, version and time. */
+export interface Resource extends JsonObject {
+  readonly resourceType: string;
+  readonly id: string;
+  readonly meta: Meta;
+}
+
+export interface Meta extends JsonObject {
+  /** Decimal, 1 for the first version. */
+  readonly versionId: string;
+  /** FHIR instant, UTC with milliseconds. */
+  readonly lastUpdated: string;
+}
+
+const ID = /^[A-Za-z0-9\-.]{1,64}$/;
+
+/** Whether the text is a FHIR id. */
+export function isId(text: string): boolean {
+  return ID.test(text);
+}
+
+export function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Reads a reference to a resource of this server: `Type/id`, with or without a version, relative or below `baseUrl`.
+ * @returns undefined for everything else: other servers' resources, `urn:`, `#contained`, what is no reference
+ */
+export function localReference(reference: string, baseUrl: string): ResourceKey | undefined {
+  const path = reference.startsWith(`${baseUrl}/`) ? reference.slice(baseUrl.length + 1) : reference;
+  const segments = path.split('/');
+  const [type = '', id = '', history, version] = segments;
+  if (segments.length !== 2 && !(segments.length === 4 && history === '_history' && version)) return undefined;
+  return isResourceType(type) && isId(id) ? { type, id } : undefined;
+}
+
+/** Every `reference` of a resource, at any depth, in the resource's order. */
+export function references(resource: JsonObject): string[] {
+  const found: string[] = [];
+  const open: Json[] = [resource];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (Array.isArray(value)) {
+      open.push(...value);
+    } else if (isObject(value)) {
+      for (const [name, child] of Object.entries(value)) {
+        if (name === 'reference' && typeof child === 'string') found.push(child);
+        else if (child !== null && typeof child === 'object') open.push(child);
+      }
+    }
+  }
+  return found;
+}
+
+/**
+ * The values at a path of element names, arrays flattened.
+ * @param path names joined by dots, such as `series.modality`
+ */
+export function valuesAt(resource: JsonObject, path: string): Json[] {
+  let values: Json[] = [resource];
+  for (const name of path.split('.')) {
+    const next: Json[] = [];
+    for (const value of values) {
+      const child = isObject(value) ? value[name] : undefined;
+      if (Array.isArray(child)) next.push(...child);
+      else if (child !== undefined && child !== null) next.push(child as Json);
+    }
+    values = next;
+  }
+  return values;
+}

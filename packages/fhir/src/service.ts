@@ -1,0 +1,175 @@
+import type { RecordStore } from '@lockstep/store';
+import type { FastifyPluginAsync } from 'fastify';
+import { Access, type TokenInfo } from './access.ts';
+import { capabilityStatement, type SmartAddresses } from './capability.ts';
+import { folded, stringsOf } from './criteria.ts';
+import { Interactions } from './interactions.ts';
+import { type AuditRecord, fhirPlugin } from './plugin.ts';
+import { Repository } from './repository.ts';
+import { isObject, type JsonObject, type Resource, valuesAt } from './resource.ts';
+import { sampleResources } from './samples/index.ts';
+import type { SearchBundle } from './search.ts';
+
+export interface FhirOptions {
+  readonly records: RecordStore;
+  readonly clock: { now(): number };
+  /** The FHIR base, `{origin}/fhir`, without a slash at its end (DIS-1). */
+  readonly baseUrl: string;
+  /** @returns undefined for a token that is unknown, expired or revoked */
+  readonly verifyToken: (bearer: string) => Promise<TokenInfo | undefined>;
+  /** The authorization server's addresses, asked for at each reading of the CapabilityStatement (DIS-4). */
+  readonly smart: () => SmartAddresses;
+  readonly hubUrl: string;
+  /** Makes the ids of created resources: unguessable, 1 to 64 of A-Z, a-z, 0-9, "-" and ".". */
+  readonly ids: () => string;
+  /** Lockstep's version. */
+  readonly version: string;
+  readonly audit?: (record: AuditRecord) => void;
+}
+
+export interface PatientSummary {
+  readonly id: string;
+  /** As shown to people: `Given Family`. */
+  readonly name: string;
+  readonly birthDate?: string;
+  readonly gender?: string;
+  /** The first identifier's value. */
+  readonly identifier?: string;
+  readonly resource: Resource;
+}
+
+export interface EncounterSummary {
+  readonly id: string;
+  /** Its type or class in words. */
+  readonly label: string;
+  readonly status: string;
+  /** FHIR dateTimes. */
+  readonly start?: string;
+  readonly end?: string;
+  readonly resource: Resource;
+}
+
+/** The FHIR data for trusted callers in the same process: pickers and console. No scopes apply. */
+export interface FhirService {
+  /** @returns undefined when there is none, or none any more */
+  read(type: string, id: string): Promise<Resource | undefined>;
+  /**
+   * @param params search parameters, as over HTTP; unknown ones are refused
+   * @throws Refusal for what cannot be searched so
+   */
+  search(type: string, params: Readonly<Record<string, string>> | URLSearchParams): Promise<SearchBundle>;
+  /**
+   * Patients for a picker, by family name. Each word of the query must begin a part of the name, an identifier or the
+   * birth date; an empty query finds all.
+   * @param limit at most so many, 50 unless told
+   */
+  patients(query: string, limit?: number): Promise<readonly PatientSummary[]>;
+  /** A patient's encounters, the latest first. */
+  encounters(patientId: string): Promise<readonly EncounterSummary[]>;
+  /**
+   * Writes the sample data into a store that holds no resource yet, all of it or nothing.
+   * @returns how many resources were written: 0 when there are resources already
+   */
+  seedSampleData(): Promise<number>;
+}
+
+/** Makes the FHIR endpoint: the plugin is registered with the path of `baseUrl` as its prefix. */
+export async function createFhir(options: FhirOptions): Promise<{ plugin: FastifyPluginAsync; service: FhirService }> {
+  const { records, clock, baseUrl, verifyToken, smart, hubUrl, version, audit } = options;
+  const now = () => clock.now();
+  const started = now();
+  const repository = new Repository(records, baseUrl, now);
+  const interactions = new Interactions(repository, baseUrl, options.ids);
+  const plugin = fhirPlugin({
+    interactions,
+    repository,
+    baseUrl,
+    now,
+    verifyToken,
+    metadata: () => capabilityStatement({ baseUrl, hubUrl, version, smart: smart(), date: started }),
+    audit,
+  });
+  return { plugin, service: fhirService(repository, interactions, baseUrl) };
+}
+
+function fhirService(repository: Repository, interactions: Interactions, baseUrl: string): FhirService {
+  const access = new Access('trusted', repository, baseUrl);
+  return {
+    async read(type, id) {
+      const stored = await repository.get({ type, id });
+      return stored && !stored.deleted ? stored.resource : undefined;
+    },
+    search(type, params) {
+      return interactions.search(type, new URLSearchParams(params as Record<string, string>), access, true);
+    },
+    async patients(query, limit = 50) {
+      const words = folded(query).split(/\s+/).filter(Boolean);
+      const found = (await repository.candidates('Patient', {})).filter((patient) => {
+        const keys = pickerKeys(patient);
+        return words.every((word) => keys.some((key) => key.startsWith(word)));
+      });
+      const byName = found.map((patient) => ({ patient, name: sortName(patient) }));
+      byName.sort((a, b) => a.name.localeCompare(b.name) || a.patient.id.localeCompare(b.patient.id));
+      return byName.slice(0, limit).map(({ patient }) => patientSummary(patient));
+    },
+    async encounters(patientId) {
+      const params = new URLSearchParams({ patient: patientId, _sort: '-date', _count: '500' });
+      const bundle = await interactions.search('Encounter', params, access, true);
+      return (bundle.entry ?? []).map(({ resource }) => encounterSummary(resource as Resource));
+    },
+    async seedSampleData() {
+      if (!(await repository.isEmpty())) return 0;
+      const samples = sampleResources();
+      return (await repository.createAll(samples)) ? samples.length : 0;
+    },
+  };
+}
+
+function pickerKeys(patient: Resource): string[] {
+  const names = valuesAt(patient, 'name')
+    .flatMap(stringsOf)
+    .flatMap((part) => folded(part).split(/\s+/));
+  const others = [...valuesAt(patient, 'identifier.value'), ...valuesAt(patient, 'birthDate')];
+  return [...names, ...others.map((value) => folded(String(value)))];
+}
+
+function sortName(patient: Resource): string {
+  const [family, given] = [valuesAt(patient, 'name.family'), valuesAt(patient, 'name.given')];
+  return folded([...family, ...given].join(' '));
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function patientSummary(patient: Resource): PatientSummary {
+  const [name] = valuesAt(patient, 'name');
+  const parts = isObject(name) ? [...valuesAt(name, 'given'), ...valuesAt(name, 'family')] : [];
+  const shown = parts.length > 0 ? parts.join(' ') : (stringsOf(name ?? '')[0] ?? patient.id);
+  const identifier = text(valuesAt(patient, 'identifier.value')[0]);
+  const birthDate = text(patient.birthDate);
+  const gender = text(patient.gender);
+  return {
+    id: patient.id,
+    name: shown,
+    ...(birthDate && { birthDate }),
+    ...(gender && { gender }),
+    ...(identifier && { identifier }),
+    resource: patient,
+  };
+}
+
+function encounterSummary(encounter: Resource): EncounterSummary {
+  const labels = ['type.text', 'type.coding.display', 'class.display', 'class.code'];
+  const label = labels.flatMap((path) => valuesAt(encounter as JsonObject, path))[0];
+  const start = text(valuesAt(encounter, 'period.start')[0]);
+  const end = text(valuesAt(encounter, 'period.end')[0]);
+  return {
+    id: encounter.id,
+    label: text(label) ?? 'Encounter',
+    status: text(encounter.status) ?? 'unknown',
+    ...(start && { start }),
+    ...(end && { end }),
+    resource: encounter,
+  };
+}

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { type Endpoint, startEndpoint } from './harness.ts';
+
+let endpoint: Endpoint;
+let all: string;
+before(async () => {
+  endpoint = await startEndpoint();
+  all = endpoint.token({ scope: 'system/*.cruds' });
+});
+after(() => endpoint.close());
+
+async function refused(path: string, body: string, headers: Record<string, string> = {}): Promise<string> {
+  const { status, body: outcome } = await endpoint.send('POST', path, all, body, headers);
+  assert.equal(outcome?.resourceType, 'OperationOutcome', body.slice(0, 80));
+  return `${status} ${outcome.issue[0].diagnostics}`;
+}
+
+async function nothingStored(): Promise<void> {
+  for (const type of ['Patient', 'Observation', 'Organization', 'Endpoint', 'ImagingStudy']) {
+    assert.equal((await endpoint.get(`/${type}`, all)).body.total, 0, type);
+  }
+}
+
+test('FHR-4 malformed JSON and bodies that are no resource answer 400', async () => {
+  for (const body of ['{', '', '[]', 'null', '"x"', '7', '{"resourceType":"Patient",}', '{"a":1}{"b":2}']) {
+    assert.match(await refused('/Patient', body), /^400 /, body);
+  }
+  assert.match(
+    await refused('/Patient', '{"resourceType":"Observation","status":"final","code":{"text":"x"}}'),
+    /^400 /,
+  );
+  assert.match(
+    await refused('/Patient', '{"resourceType":"Patient"}', { 'content-type': 'application/x-www-form-urlencoded' }),
+    /^415 /,
+  );
+  assert.match(await refused('/Patient', '<Patient/>', { 'content-type': 'application/fhir+xml' }), /^415 /);
+  await nothingStored();
+});
+
+test('FHR-4 absurd nesting answers 400, a body over the limit 413', async () => {
+  const deep = `{"resourceType":"Patient","extension":[${'{"extension":['.repeat(5000)}{"url":"x"}${']}'.repeat(5000)}]}`;
+  assert.match(await refused('/Patient', deep), /^400 .*nested/);
+  assert.match(await refused('/Patient', '['.repeat(100_000)), /^400 /);
+  assert.match(await refused('/Patient', `"${'x'.repeat(2 * 1024 * 1024)}"`), /^413 /);
+  const form = { 'content-type': 'application/x-www-form-urlencoded' };
+  assert.match(await refused('/Patient/_search', `name=${'x'.repeat(64 * 1024)}`, form), /^413 /);
+  await nothingStored();
+});
+
+test('FHR-4 wrong elements, cardinalities, codes, dates and references answer 400 and name the element', async () => {
+  const patient = (over: object) => JSON.stringify({ resourceType: 'Patient', ...over });
+  const observation = (over: object) =>
+    JSON.stringify({ resourceType: 'Observation', status: 'final', code: { text: 'x' }, ...over });
+  const cases: [string, string, RegExp][] = [
+    ['Patient', patient({ shoeSize: 43 }), /shoeSize/],
+    ['Patient', patient({ name: { family: 'x' } }), /Patient\.name must be an array/],
+    ['Patient', patient({ name: ['x'] }), /Patient\.name must be an object/],
+    ['Patient', patient({ birthDate: '1980-02-30' }), /Patient\.birthDate/],
+    ['Patient', patient({ birthDate: '1980-02-03T10:00:00Z' }), /Patient\.birthDate/],
+    ['Patient', patient({ birthDate: 1980 }), /Patient\.birthDate/],
+    ['Patient', patient({ gender: 'm' }), /Patient\.gender/],
+    ['Patient', patient({ active: 'true' }), /Patient\.active/],
+    ['Patient', patient({ active: null }), /active must not be null/],
+    ['Patient', patient({ name: [] }), /empty/],
+    ['Patient', patient({ name: [{}] }), /empty/],
+    ['Patient', patient({ name: [{ family: '' }] }), /family must not be empty/],
+    ['Patient', patient({ meta: 'x' }), /Patient\.meta/],
+    ['Patient', patient({ id: 'a b' }), /id must be/],
+    ['Patient', patient({ id: 7 }), /id must be/],
+    ['Patient', '{"resourceType":"Patient","__proto__":{"x":1}}', /no FHIR element/],
+    ['Patient', patient({ name: [{ 'a b': 1 }] }), /no FHIR element/],
+    ['Observation', JSON.stringify({ resourceType: 'Observation', status: 'final' }), /Observation\.code is required/],
+    ['Observation', observation({ status: 'done' }), /Observation\.status/],
+    ['Observation', observation({ effectiveDateTime: '2026-01-01T10:00' }), /Observation\.effectiveDateTime/],
+    ['Observation', observation({ subject: { reference: 'Patient' } }), /reference/],
+    ['Observation', observation({ subject: { reference: 'Nothing/1' } }), /reference/],
+    ['Observation', observation({ subject: { reference: 'Patient/1/2/3' } }), /reference/],
+    ['Observation', observation({ subject: { reference: '../Patient/1' } }), /reference/],
+    ['Observation', observation({ subject: { reference: 'javascript:alert(1)' } }), /reference/],
+    ['Observation', observation({ subject: 'Patient/1' }), /Observation\.subject/],
+    ['Organization', '{"resourceType":"Organization"}', /at least one of identifier, name/],
+    ['Endpoint', '{"resourceType":"Endpoint","status":"active"}', /is required/],
+    [
+      'ImagingStudy',
+      '{"resourceType":"ImagingStudy","status":"available","subject":{"reference":"Patient/1"},"numberOfSeries":-1}',
+      /numberOfSeries/,
+    ],
+  ];
+  for (const [type, body, reason] of cases) {
+    const answer = await refused(`/${type}`, body);
+    assert.match(answer, /^400 /, body);
+    assert.match(answer, reason, body);
+  }
+  await nothingStored();
+});
+
+test('FHR-4 an id in the body must be the one in the address', async () => {
+  for (const id of [undefined, 'other']) {
+    const { status } = await endpoint.send('PUT', '/Patient/mine', all, { resourceType: 'Patient', ...(id && { id }) });
+    assert.equal(status, 400);
+  }
+  assert.equal((await endpoint.send('PUT', '/Patient/a_b', all, { resourceType: 'Patient', id: 'a_b' })).status, 400);
+  await nothingStored();
+});
+
+test('FHR-4 conditional create is refused, not done unconditionally', async () => {
+  const answer = await refused('/Patient', '{"resourceType":"Patient"}', { 'if-none-exist': 'identifier=x' });
+  assert.match(answer, /^400 /);
+  await nothingStored();
+});
+
+test('FHR-4 strange addresses answer 4xx', async () => {
+  for (const path of [
+    '/Patient/..%2f..%2fetc',
+    '/Patient/%00',
+    '/Patient/%2e%2e',
+    '/%2e%2e/metadata',
+    '/Patient?%=1&=&&',
+    "/Patient?name=';--",
+    '/Patient/x/_history/%00',
+  ]) {
+    const { status } = await endpoint.get(path, all);
+    assert.ok(status < 500, `${path} ${status}`);
+  }
+  assert.equal((await endpoint.get('/Patient?%=1&=&&', all)).status, 200);
+});
+
+test('FHR-4 an endpoint without its store answers 503 and says when to try again', async () => {
+  const other = await startEndpoint();
+  const bearer = other.token({ scope: 'system/*.cruds' });
+  await other.closeStore();
+  const { status, headers, body } = await other.get('/Patient/x', bearer);
+  assert.equal(status, 503);
+  assert.ok(Number(headers.get('retry-after')) > 0);
+  assert.equal(body.issue[0].code, 'transient');
+  await other.close();
+});

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonObject } from '../src/index.ts';
+import { references, valuesAt } from '../src/resource.ts';
+import { sampleResources } from '../src/samples/index.ts';
+import { validate } from '../src/validate.ts';
+import { startEndpoint } from './harness.ts';
+
+const samples = sampleResources();
+const ofType = (type: string) => samples.filter(({ resourceType }) => resourceType === type);
+const first = (resource: JsonObject, path: string) => valuesAt(resource, path)[0];
+
+test('FHR-3 the samples are valid, have ids of their own and refer only to one another', () => {
+  const keys = new Set(samples.map(({ resourceType, id }) => `${resourceType}/${id}`));
+  assert.equal(keys.size, samples.length);
+  for (const sample of samples) {
+    validate(sample, sample.resourceType);
+    for (const reference of references(sample)) assert.ok(keys.has(reference), `${sample.id} refers to ${reference}`);
+  }
+  assert.deepEqual(sampleResources(), samples);
+});
+
+test('FHR-3 at least 12 patients, each with encounters, orders, studies, reports, observations and conditions', () => {
+  const patients = ofType('Patient');
+  assert.ok(patients.length >= 12);
+  assert.ok(ofType('Practitioner').length >= 3);
+  for (const id of ['dr-lena-okafor', 'dr-tomas-lindqvist', 'dr-mei-tanaka', 'admin']) {
+    assert.ok(ofType('Practitioner').some((practitioner) => practitioner.id === id));
+  }
+  for (const { id } of patients) {
+    for (const type of ['Encounter', 'ServiceRequest', 'ImagingStudy', 'DiagnosticReport', 'Condition']) {
+      assert.ok(
+        ofType(type).some((one) => first(one, 'subject.reference') === `Patient/${id}`),
+        `${id} has no ${type}`,
+      );
+    }
+  }
+  const numbers = patients.map((patient) => first(patient, 'identifier.value'));
+  assert.equal(new Set(numbers).size, patients.length);
+});
+
+test('FHR-3 order, study, report and findings of an examination agree', () => {
+  for (const study of ofType('ImagingStudy')) {
+    const report = ofType('DiagnosticReport').find(
+      (one) => first(one, 'imagingStudy.reference') === `ImagingStudy/${study.id}`,
+    );
+    const order = ofType('ServiceRequest').find(
+      (one) => first(study, 'basedOn.reference') === `ServiceRequest/${one.id}`,
+    );
+    assert.ok(report && order, study.id);
+    for (const other of [report, order]) {
+      assert.deepEqual(other.subject, study.subject);
+      assert.deepEqual(other.encounter, study.encounter);
+      assert.deepEqual(first(other, 'code.coding.code'), first(study, 'procedureCode.coding.code'));
+    }
+    const series = valuesAt(study, 'series');
+    assert.equal(study.numberOfSeries, series.length);
+    const instances = series.reduce((sum: number, one) => sum + Number((one as JsonObject).numberOfInstances), 0);
+    assert.equal(study.numberOfInstances, instances);
+    const uid = String(first(study, 'identifier.value')).replace('urn:oid:', '');
+    assert.match(uid, /^2\.999(\.(0|[1-9]\d*))+$/);
+    for (const one of valuesAt(study, 'series.uid')) assert.ok(String(one).startsWith(`${uid}.`));
+    const modalities = new Set(valuesAt(study, 'modality.code'));
+    for (const one of valuesAt(study, 'series.modality.code')) assert.ok(modalities.has(one));
+  }
+  const accessions = ofType('ImagingStudy').map((study) => valuesAt(study, 'identifier.value')[1]);
+  assert.equal(new Set(accessions).size, accessions.length);
+});
+
+test('FHR-3 times of the samples are of 2026 and in order', () => {
+  const time = (resource: JsonObject, path: string) => Date.parse(String(first(resource, path)));
+  for (const report of ofType('DiagnosticReport')) {
+    const study = ofType('ImagingStudy').find(
+      ({ id }) => `ImagingStudy/${id}` === first(report, 'imagingStudy.reference'),
+    )!;
+    const order = ofType('ServiceRequest').find(
+      ({ id }) => `ServiceRequest/${id}` === first(report, 'basedOn.reference'),
+    )!;
+    const encounter = ofType('Encounter').find(({ id }) => `Encounter/${id}` === first(report, 'encounter.reference'))!;
+    assert.ok(time(order, 'authoredOn') <= time(study, 'started'), report.id);
+    assert.ok(time(encounter, 'period.start') <= time(study, 'started'), report.id);
+    if (first(encounter, 'period.end')) assert.ok(time(study, 'started') <= time(encounter, 'period.end'), report.id);
+    if (report.issued) assert.ok(time(study, 'started') < time(report, 'issued'), report.id);
+    assert.equal(report.issued === undefined, report.status === 'registered', report.id);
+    assert.match(String(study.started), /^2026-/);
+  }
+});
+
+test('FHR-3 seeding fills an empty store once, and leaves a used one alone', async () => {
+  const endpoint = await startEndpoint();
+  assert.equal(await endpoint.service.seedSampleData(), samples.length);
+  assert.equal(await endpoint.service.seedSampleData(), 0);
+  const all = endpoint.token({ scope: 'system/*.cruds' });
+  assert.equal((await endpoint.get('/Patient/yuki-sato', all)).body.meta.versionId, '1');
+  await endpoint.close();
+
+  const used = await startEndpoint();
+  const bearer = used.token({ scope: 'system/*.cruds' });
+  await used.send('POST', '/Patient', bearer, { resourceType: 'Patient' });
+  assert.equal(await used.service.seedSampleData(), 0);
+  assert.equal((await used.get('/Patient', bearer)).body.total, 1);
+  await used.close();
+});
