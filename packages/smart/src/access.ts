@@ -1,0 +1,339 @@
+import { Scopes } from '@lockstep/fhircast';
+import type { RecordStore } from '@lockstep/store';
+import type { AdapterPayload } from 'oidc-provider';
+import type { Addresses } from './addresses.ts';
+import { allowedSessions, type Client } from './client.ts';
+import type { Clients } from './clients.ts';
+import type { Clock } from './ports.ts';
+import { type Indexes, type RecordWrite, Repository } from './repository.ts';
+import { digest, randomToken } from './secrets.ts';
+import type { AccessEnded, TokenInfo } from './token-info.ts';
+import type { Users } from './users.ts';
+
+/** How long a bearer check may go without asking the store again, ms: what another node revokes ends within this time. */
+const RECHECK = 2000;
+const MAX_CACHED = 50_000;
+
+/** What a user consented to, apart from scopes: told with every token of the grant (TOK-2, TOK-4). */
+export interface GrantContext {
+  readonly user: string;
+  /** The user's FHIR resource. */
+  readonly reference: string;
+  readonly signIn: string;
+  /** Whether the grant outlives the sign-in (TOK-4). */
+  readonly offline: boolean;
+  readonly patient?: string;
+  readonly encounter?: string;
+  /** References of further resources, such as `ImagingStudy/1`. */
+  readonly fhirContext: readonly string[];
+  readonly topics: readonly string[];
+  readonly intent?: string;
+  readonly tenant?: string;
+  readonly needPatientBanner: boolean;
+  /** ms since the epoch. */
+  readonly grantedAt: number;
+}
+
+export interface GrantRecord {
+  readonly payload: AdapterPayload;
+  readonly context?: GrantContext;
+}
+
+/** A token as the store keeps it: under its digest, never itself. */
+export interface TokenRecord {
+  readonly kind: 'AccessToken' | 'ClientCredentials';
+  readonly clientId: string;
+  readonly grantId?: string;
+  readonly scope?: string;
+  /** s since the epoch. */
+  readonly iat: number;
+  readonly exp: number;
+  readonly [field: string]: unknown;
+}
+
+export interface LiveToken {
+  readonly tokenId: string;
+  readonly scope: string;
+  /** ms since the epoch. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  readonly user?: string;
+}
+
+interface Cached {
+  readonly info: TokenInfo;
+  readonly userId?: string;
+  readonly checkedAt: number;
+}
+
+type Listener = (ended: AccessEnded) => void;
+
+/** Tokens and grants: what a bearer token stands for, and everything that ends it (TOK-6). */
+export class Access {
+  readonly tokens: Repository<TokenRecord>;
+  readonly refreshTokens: Repository<AdapterPayload>;
+  readonly codes: Repository<AdapterPayload>;
+  readonly grants: Repository<GrantRecord>;
+  readonly #clock: Clock;
+  readonly #addresses: Addresses;
+  readonly #directories: () => { clients: Clients; users: Users };
+  readonly #cache = new Map<string, Cached>();
+  readonly #listeners = new Set<Listener>();
+  /** Grows with everything that ends access, so that a check that began before does not enter the cache after it. */
+  #endings = 0;
+
+  constructor(
+    store: RecordStore,
+    clock: Clock,
+    addresses: Addresses,
+    directories: () => { clients: Clients; users: Users },
+  ) {
+    this.#clock = clock;
+    this.#addresses = addresses;
+    this.#directories = directories;
+    const byGrant = (payload: AdapterPayload): Indexes => (payload.grantId ? { grant: payload.grantId } : {});
+    this.tokens = new Repository<TokenRecord>(store, clock, 'access-token', (token) => ({
+      client: token.clientId,
+      ...(token.grantId ? { grant: token.grantId } : {}),
+    }));
+    this.refreshTokens = new Repository(store, clock, 'refresh-token', byGrant);
+    this.codes = new Repository(store, clock, 'authorization-code', byGrant);
+    this.grants = new Repository<GrantRecord>(store, clock, 'grant', ({ payload, context }) => ({
+      ...(payload.clientId ? { client: payload.clientId } : {}),
+      ...(context ? { user: context.user, signIn: context.signIn } : {}),
+    }));
+  }
+
+  /**
+   * What a bearer token stands for. In memory while warm; anything that ends the token empties the memory first.
+   * @returns undefined for a token that is unknown, expired, revoked, or whose client or user is not active
+   */
+  async verifyToken(bearer: string): Promise<TokenInfo | undefined> {
+    const cached = this.#cache.get(bearer);
+    const now = this.#clock.now();
+    if (cached && now - cached.checkedAt < RECHECK) {
+      if (now < cached.info.expiresAt) return cached.info;
+      this.#cache.delete(bearer);
+      return undefined;
+    }
+    for (;;) {
+      const endings = this.#endings;
+      const loaded = await this.#load(bearer);
+      if (endings !== this.#endings) continue;
+      if (!loaded) {
+        this.#cache.delete(bearer);
+        return undefined;
+      }
+      if (this.#cache.size >= MAX_CACHED) this.#cache.clear();
+      this.#cache.set(bearer, loaded);
+      return loaded.info;
+    }
+  }
+
+  async #load(bearer: string): Promise<Cached | undefined> {
+    if (bearer === '' || bearer.length > 512) return undefined;
+    const tokenId = digest(bearer);
+    const token = await this.tokens.get(tokenId);
+    const now = this.#clock.now();
+    if (!token || token.exp * 1000 <= now) return undefined;
+    const { clients, users } = this.#directories();
+    const client = await clients.get(token.clientId);
+    if (client?.status !== 'active') return undefined;
+    const info = {
+      tokenId,
+      clientId: client.id,
+      clientName: client.name,
+      expiresAt: token.exp * 1000,
+      switches: client.switches,
+    };
+    if (!token.grantId) {
+      const scopes = new Scopes(token.scope ?? '');
+      const sessions = allowedSessions(client);
+      return { checkedAt: now, info: { ...info, grantId: tokenId, scopes, userAliases: [], topics: [], sessions } };
+    }
+    const context = (await this.grants.get(token.grantId))?.context;
+    const user = context && (await users.get(context.user));
+    if (!context || user?.status !== 'active') return undefined;
+    const scopes = new Scopes(token.scope ?? '');
+    return {
+      checkedAt: now,
+      userId: user.id,
+      info: {
+        ...info,
+        grantId: token.grantId,
+        scopes,
+        user: user.reference,
+        userAliases: [user.id, ...user.aliases],
+        fhirUser: this.#addresses.resource(user.reference),
+        topics: scopes.hasFhircast ? context.topics : [],
+        ...(context.patient ? { patient: context.patient } : {}),
+        ...(context.encounter ? { encounter: context.encounter } : {}),
+      },
+    };
+  }
+
+  /**
+   * Makes a backend service's token (TOK-5).
+   * @param life s
+   * @param spend a write that must hold together with the token's own
+   * @returns undefined when it did not hold
+   */
+  async issueBackendToken(
+    client: Client,
+    scope: string,
+    life: number,
+    spend?: RecordWrite,
+  ): Promise<string | undefined> {
+    const token = randomToken();
+    const iat = Math.floor(this.#clock.now() / 1000);
+    const record: TokenRecord = { kind: 'ClientCredentials', clientId: client.id, scope, iat, exp: iat + life };
+    const write = this.tokens.write(digest(token), record, { expiresAt: record.exp * 1000 });
+    return (await this.tokens.putAll(spend ? [spend, write] : [write])) ? token : undefined;
+  }
+
+  /**
+   * Makes a token for a person at one of the server's own pages, without a page in between: what the page may do is the
+   * server's decision. It ends with the sign-in.
+   * @param life s
+   */
+  async issueUserToken(
+    client: Client,
+    person: { readonly signInId: string; readonly user: { readonly id: string; readonly reference: string } },
+    given: { readonly scope: string; readonly topics: readonly string[]; readonly life: number },
+  ): Promise<{ readonly token: string; readonly expiresAt: number }> {
+    const token = randomToken();
+    const grantId = randomToken();
+    const grantedAt = this.#clock.now();
+    const iat = Math.floor(grantedAt / 1000);
+    const exp = iat + given.life;
+    const expiresAt = exp * 1000;
+    const context: GrantContext = {
+      user: person.user.id,
+      reference: person.user.reference,
+      signIn: person.signInId,
+      offline: false,
+      fhirContext: [],
+      topics: given.topics,
+      needPatientBanner: false,
+      grantedAt,
+    };
+    const payload = { clientId: client.id, accountId: person.user.id, exp, iat, jti: grantId };
+    await this.grants.put(grantId, { payload, context }, { expiresAt });
+    const record: TokenRecord = { kind: 'AccessToken', clientId: client.id, grantId, scope: given.scope, iat, exp };
+    await this.tokens.put(digest(token), record, { expiresAt });
+    return { token, expiresAt };
+  }
+
+  /** The client's tokens that work now (REG-3). */
+  async liveTokens(clientId: string): Promise<readonly LiveToken[]> {
+    const live: LiveToken[] = [];
+    for (const { id, value } of await this.tokens.findBy('client', clientId)) {
+      const context = value.grantId ? (await this.grants.get(value.grantId))?.context : undefined;
+      if (value.grantId && !context) continue;
+      live.push({
+        tokenId: id,
+        scope: value.scope ?? '',
+        issuedAt: value.iat * 1000,
+        expiresAt: value.exp * 1000,
+        ...(context ? { user: context.reference } : {}),
+      });
+    }
+    return live;
+  }
+
+  /** Ends a grant with all its tokens. */
+  async endGrant(grantId: string, reason: string): Promise<void> {
+    const grant = await this.grants.get(grantId);
+    this.#forget((info) => info.grantId === grantId);
+    await this.grants.delete(grantId);
+    await Promise.all([this.tokens, this.refreshTokens, this.codes].map((kind) => kind.deleteBy('grant', grantId)));
+    this.#ended(
+      {
+        grantId,
+        ...(grant?.payload.clientId ? { clientId: grant.payload.clientId } : {}),
+        ...(grant?.context ? { user: grant.context.reference } : {}),
+        reason,
+      },
+      (info) => info.grantId === grantId,
+    );
+  }
+
+  /** Ends one token by its id; a user's token takes its grant along (RFC 7009 section 2.1). @returns whether there was one */
+  async endToken(tokenId: string, reason: string): Promise<boolean> {
+    const token = await this.tokens.get(tokenId);
+    if (!token) return false;
+    if (token.grantId) {
+      await this.endGrant(token.grantId, reason);
+      return true;
+    }
+    this.#forget((info) => info.tokenId === tokenId);
+    await this.tokens.delete(tokenId);
+    this.#ended({ tokenId, clientId: token.clientId, reason }, (info) => info.tokenId === tokenId);
+    return true;
+  }
+
+  /** Ends everything a client holds: it was suspended, deleted, or its registration changed. */
+  async endClient(clientId: string, reason: string): Promise<void> {
+    this.#forget((info) => info.clientId === clientId);
+    for (const { id } of await this.grants.findBy('client', clientId)) await this.endGrant(id, reason);
+    await this.tokens.deleteBy('client', clientId);
+    this.#ended({ clientId, reason }, (info) => info.clientId === clientId);
+  }
+
+  /** Ends everything that was granted by a user. */
+  async endUser(user: { readonly id: string; readonly reference: string }, reason: string): Promise<void> {
+    for (const { id } of await this.grants.findBy('user', user.id)) await this.endGrant(id, reason);
+    this.#ended({ user: user.reference, reason }, (info) => info.user === user.reference);
+  }
+
+  /**
+   * The user signed out: grants that depend on the sign-in end. Those with `offline_access` lose the access tokens they
+   * have, and with them their live subscriptions, but may be refreshed (TOK-4).
+   */
+  async endSignIn(signIn: string, reason: string): Promise<void> {
+    for (const { id, value } of await this.grants.findBy('signIn', signIn)) {
+      if (!value.context?.offline) {
+        await this.endGrant(id, reason);
+        continue;
+      }
+      this.#forget((info) => info.grantId === id);
+      await this.tokens.deleteBy('grant', id);
+      this.#ended(
+        {
+          grantId: id,
+          ...(value.payload.clientId ? { clientId: value.payload.clientId } : {}),
+          user: value.context.reference,
+          reason,
+        },
+        (info) => info.grantId === id,
+      );
+    }
+  }
+
+  /** Another node has ended this access: forgets it here and tells this node's listeners. */
+  invalidate(ended: AccessEnded): void {
+    this.#ended(
+      ended,
+      (info) =>
+        (ended.grantId === undefined || info.grantId === ended.grantId) &&
+        (ended.clientId === undefined || info.clientId === ended.clientId) &&
+        (ended.tokenId === undefined || info.tokenId === ended.tokenId) &&
+        (ended.user === undefined || info.user === ended.user),
+    );
+  }
+
+  onAccessEnded(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #forget(matches: (info: TokenInfo) => boolean): void {
+    this.#endings += 1;
+    for (const [bearer, { info }] of this.#cache) if (matches(info)) this.#cache.delete(bearer);
+  }
+
+  #ended(ended: AccessEnded, matches: (info: TokenInfo) => boolean): void {
+    this.#forget(matches);
+    for (const listener of this.#listeners) listener(ended);
+  }
+}

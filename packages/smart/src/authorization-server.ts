@@ -1,0 +1,248 @@
+import type { RecordStore } from '@lockstep/store';
+import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
+import { Access, type LiveToken } from './access.ts';
+import { Addresses } from './addresses.ts';
+import { authorizeRoutes } from './authorize-routes.ts';
+import { Browser, PageError } from './browser.ts';
+import { ClientAuthentication } from './client-authentication.ts';
+import { ClientKeys } from './client-keys.ts';
+import { Clients } from './clients.ts';
+import { ClientCors } from './cors.ts';
+import { discoveryRoutes } from './discovery.ts';
+import { interactionRoutes } from './interaction.ts';
+import { introspectionRoutes } from './introspection.ts';
+import { Keys } from './keys.ts';
+import { LaunchContext } from './launch-context.ts';
+import { launchRoutes } from './launch-routes.ts';
+import { LaunchTokens } from './launch-tokens.ts';
+import { type LaunchAnswer, Launches, type LaunchRequest } from './launches.ts';
+import { manageRoutes } from './manage-routes.ts';
+import { OAuthError } from './oauth-error.ts';
+import { errorPage } from './pages/layout.ts';
+import type { AuditEntry, Clock, Logger, PatientDirectory, SessionDirectory } from './ports.ts';
+import { SmartProvider } from './provider.ts';
+import { registrationRoutes } from './registration.ts';
+import { SignInDesk, signInRoutes } from './sign-in-routes.ts';
+import { type SignedIn, type SignInEnded, SignIns } from './sign-ins.ts';
+import { tokenRoutes } from './token-endpoint.ts';
+import type { AccessEnded, TokenInfo } from './token-info.ts';
+import { type UserProfile, Users } from './users.ts';
+
+export interface AuthorizationServerOptions {
+  readonly records: RecordStore;
+  readonly clock: Clock;
+  /** The public origin, such as `http://localhost:8080`, without a trailing slash. */
+  readonly origin: string;
+  readonly hubUrl: string;
+  /** Whether the server listens on loopback only: self-registered clients work at once (REG-2), http is accepted. */
+  readonly loopback: boolean;
+  /** Brings immediate approval to a self-registration on any address (REG-2). */
+  readonly initialAccessToken?: string;
+  /**
+   * Fetches key sets from the `jwks_uri` that clients name: rejects for addresses that must not be called (CWE-918). Without
+   * it key sets are fetched on loopback only.
+   */
+  readonly fetchKeys?: typeof fetch;
+  readonly sessions: SessionDirectory;
+  readonly patients: PatientDirectory;
+  /** Whether the sample users exist and, on loopback, sign in by one click (REG-4). */
+  readonly sampleUsers: boolean;
+  /** Told to apps as `smart_style_url`; a plain style of the server's own otherwise. */
+  readonly smartStyleUrl?: string;
+  readonly logger: Logger;
+  readonly audit?: (entry: AuditEntry) => void;
+}
+
+export interface AuthorizationServer {
+  /** Discovery, authorization, tokens, registration, pages and `POST /launch`. */
+  readonly plugin: FastifyPluginAsync;
+  /** What a bearer token stands for; undefined at once after it has ended (TOK-6). */
+  verifyToken(bearer: string): Promise<TokenInfo | undefined>;
+  /** Tells what access has ended: live subscriptions made with it must be denied. */
+  onAccessEnded(listener: (ended: AccessEnded) => void): () => void;
+  /** Another node has ended this access. */
+  invalidate(ended: AccessEnded): void;
+  /** The person signed in at the browser that sent the request. */
+  signedIn(request: Pick<FastifyRequest, 'headers'>): Promise<SignedIn | undefined>;
+  /** Tells who signed out, and the hub session that was theirs. */
+  onSignedOut(listener: (ended: SignInEnded) => void): () => void;
+  /** Makes a launch for a user, as `POST /launch` does. */
+  launch(user: UserProfile, request: LaunchRequest): Promise<LaunchAnswer>;
+  /**
+   * Makes a token for the person signed in at one of the server's own pages; it ends with the sign-in.
+   * @throws Error when the client is not registered
+   */
+  pageToken(
+    clientId: string,
+    signedIn: SignedIn,
+    given: { readonly scope: string; readonly life: number },
+  ): Promise<{ readonly token: string; readonly expiresAt: number }>;
+  /**
+   * Makes a token for one of the server's own clients that acts for no person; it sees every session.
+   * @throws Error when the client is not registered
+   */
+  serverToken(
+    clientId: string,
+    given: { readonly scope: string; readonly life: number },
+  ): Promise<{ readonly token: string; readonly expiresAt: number }>;
+  readonly launchTokens: LaunchTokens;
+  readonly clients: Clients;
+  readonly users: Users;
+  readonly keys: Keys;
+  /** The tokens of a client that work now (REG-3). */
+  liveTokens(clientId: string): Promise<readonly LiveToken[]>;
+  /** Ends one token (with its grant) by its id. */
+  revokeToken(tokenId: string): Promise<boolean>;
+}
+
+export async function createAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
+  const { records, clock, loopback, logger } = options;
+  const addresses = new Addresses(options.origin);
+  const audit = options.audit ?? ((entry) => logger.info({ audit: entry }, 'audit'));
+  const access: Access = new Access(records, clock, addresses, () => ({ clients, users }));
+  const clients = new Clients(records, clock, {
+    insecureAllowed: loopback,
+    end: (id, reason) => access.endClient(id, reason),
+  });
+  const users = new Users(records, clock, async (user, reason) => {
+    await signIns.endAllOf(user.id, reason);
+    await access.endUser(user, reason);
+  });
+  const signIns: SignIns = new SignIns(records, clock, {
+    users,
+    access,
+    directory: options.sessions,
+    secure: addresses.origin.startsWith('https:'),
+  });
+  const keys = new Keys(records, clock);
+  await keys.open();
+  if (options.sampleUsers) await users.addSamples();
+
+  const clientKeys = new ClientKeys(clock, options.fetchKeys ?? (loopback ? fetch : fetchNothing));
+  const authentication = new ClientAuthentication(records, clock, clients, clientKeys, addresses.token);
+  const cors = new ClientCors(clients, addresses);
+  const launchContext = new LaunchContext(options.hubUrl, options.smartStyleUrl ?? addresses.style);
+
+  const { patients, sessions } = options;
+  const launches = new Launches(records, clock, { addresses, clients, patients, sessions });
+  const browser = new Browser(addresses);
+  const samples = options.sampleUsers && loopback;
+  const signInParts = { users, signIns, browser, clock, samples, audit };
+  const desk = new SignInDesk(signInParts);
+  const provider = new SmartProvider({
+    store: records,
+    clock,
+    addresses,
+    access,
+    clients,
+    users,
+    signIns,
+    keys,
+    patients,
+    launchContext,
+    logger,
+    errorPage,
+  });
+
+  const plugin: FastifyPluginAsync = async (app) => {
+    readBodies(app);
+    answerErrors(app, logger, browser);
+    discoveryRoutes(app, addresses, keys);
+    registrationRoutes(app, addresses, clients, options, audit);
+    tokenRoutes(app, {
+      addresses,
+      access,
+      authentication,
+      cors,
+      provider,
+    });
+    authorizeRoutes(app, { addresses, clients, launches, provider, browser });
+    interactionRoutes(app, {
+      store: records,
+      clock,
+      addresses,
+      access,
+      clients,
+      launches,
+      patients,
+      sessions,
+      provider,
+      signIns,
+      desk,
+      browser,
+      audit,
+    });
+    signInRoutes(app, signInParts, desk);
+    launchRoutes(app, { access, launches, signIns, sessions, users, audit });
+    manageRoutes(app, { addresses, access, clients, signIns, browser, audit });
+    introspectionRoutes(app, { addresses, access, clients, users, authentication, cors, launchContext });
+  };
+
+  return {
+    plugin,
+    verifyToken: (bearer) => access.verifyToken(bearer),
+    onAccessEnded: (listener) => access.onAccessEnded(listener),
+    invalidate: (ended) => {
+      if (ended.clientId) clients.invalidate(ended.clientId);
+      access.invalidate(ended);
+    },
+    signedIn: (request) => signIns.signedIn(request),
+    onSignedOut: (listener) => signIns.onEnded(listener),
+    launch: (user, request) => launches.create(user, request),
+    async pageToken(clientId, signedIn, given) {
+      const client = await clients.get(clientId);
+      if (!client) throw new Error(`the client ${clientId} is not registered`);
+      return access.issueUserToken(client, signedIn, { ...given, topics: [signedIn.topic] });
+    },
+    async serverToken(clientId, { scope, life }) {
+      const client = await clients.get(clientId);
+      const token = client && (await access.issueBackendToken(client, scope, life));
+      if (token === undefined) throw new Error(`the client ${clientId} is not registered`);
+      return { token, expiresAt: clock.now() + life * 1000 };
+    },
+    launchTokens: new LaunchTokens(access),
+    clients,
+    users,
+    keys,
+    liveTokens: (clientId) => access.liveTokens(clientId),
+    revokeToken: (tokenId) => access.endToken(tokenId, 'an administrator revoked the token'),
+  };
+}
+
+function fetchNothing(): Promise<never> {
+  return Promise.reject(new Error('key sets are not fetched here'));
+}
+
+/** Form bodies stay text, for `readForm`. */
+function readBodies(app: FastifyInstance): void {
+  const options = { parseAs: 'string', bodyLimit: 64 * 1024 } as const;
+  app.addContentTypeParser('application/x-www-form-urlencoded', options, (_request, body, done) => done(null, body));
+}
+
+/** Errors are OAuth errors, on pages pages; what went wrong inside is logged, not told. */
+function answerErrors(app: FastifyInstance, logger: Logger, browser: Browser): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    reply.header('cache-control', 'no-store').header('pragma', 'no-cache');
+    if (error instanceof PageError) {
+      if (request.routeOptions.url !== '/auth/session') {
+        return browser.send(reply, error.status, errorPage(error.error, error.message));
+      }
+      return reply.code(error.status).send({ error: error.error, error_description: error.message });
+    }
+    if (error instanceof OAuthError) {
+      if (error.status === 401) reply.header('www-authenticate', challenge(request.headers.authorization));
+      return reply.code(error.status).send(error.body);
+    }
+    const status = error.statusCode ?? 500;
+    if (status < 500) return reply.code(status).send({ error: 'invalid_request', error_description: error.message });
+    if (error.name === 'StoreUnavailable') {
+      return reply.code(503).header('retry-after', '5').send({ error: 'temporarily_unavailable' });
+    }
+    logger.error({ err: error, route: request.routeOptions.url }, 'request failed');
+    return reply.code(500).send({ error: 'server_error' });
+  });
+}
+
+function challenge(authorization: string | undefined): string {
+  return /^bearer/i.test(authorization ?? '') ? 'Bearer error="invalid_token"' : 'Basic realm="Lockstep"';
+}

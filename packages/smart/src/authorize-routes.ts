@@ -1,0 +1,107 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Addresses } from './addresses.ts';
+import { findFault, providerQuery, type RequestParams } from './authorization-request.ts';
+import { type Browser, PageError, pageHeaders } from './browser.ts';
+import type { Client } from './client.ts';
+import type { Clients } from './clients.ts';
+import { readForm } from './form.ts';
+import { html } from './html.ts';
+import type { Launches } from './launches.ts';
+import { OAuthError } from './oauth-error.ts';
+import type { SmartProvider } from './provider.ts';
+
+interface Parts {
+  readonly addresses: Addresses;
+  readonly clients: Clients;
+  readonly launches: Launches;
+  readonly provider: SmartProvider;
+  readonly browser: Browser;
+}
+
+/** The authorization endpoint (AUT-1, AUT-2): our checks first, then the provider's. */
+export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
+  const { addresses, clients, launches, provider, browser } = parts;
+
+  /** @throws PageError for what must never be redirected: unknown client, redirect_uri not registered exactly (AUT-2) */
+  async function knownClient(params: RequestParams): Promise<{ client: Client; redirectUri: string }> {
+    const client = await clients.get(params.get('client_id') ?? '');
+    if (client?.status !== 'active') throw new PageError('invalid_client', 'The application is not known here.');
+    const redirectUri = params.get('redirect_uri') ?? '';
+    if (!client.redirectUris.includes(redirectUri)) {
+      throw new PageError('invalid_redirect_uri', 'redirect_uri is not registered for the application.');
+    }
+    return { client, redirectUri };
+  }
+
+  async function faultOf(params: RequestParams, client: Client) {
+    const found = findFault(params, client, addresses);
+    if (found) return found;
+    const launch = params.get('launch');
+    if (launch === undefined || (await launches.find(launch, client))) return undefined;
+    return { error: 'invalid_request', description: 'launch is unknown, was used before, or has expired' };
+  }
+
+  function redirectFault(
+    reply: FastifyReply,
+    redirectUri: string,
+    fault: { error: string; description: string },
+    state: string | undefined,
+  ) {
+    const url = new URL(redirectUri);
+    url.searchParams.set('error', fault.error);
+    url.searchParams.set('error_description', fault.description);
+    if (state !== undefined) url.searchParams.set('state', state);
+    url.searchParams.set('iss', addresses.issuer);
+    return reply.redirect(url.href, 303);
+  }
+
+  async function handOver(request: FastifyRequest, reply: FastifyReply, url: string): Promise<void> {
+    pageHeaders(reply, false);
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    }
+    reply.hijack();
+    request.raw.url = url;
+    await provider.handle(request.raw, reply.raw);
+  }
+
+  app.get('/auth/authorize', async (request, reply) => {
+    reply.header('cache-control', 'no-store');
+    if (isForeignFrame(request)) return browser.send(reply, 200, bounce(request.url), true);
+    const params = readQuery(request.url);
+    const { client, redirectUri } = await knownClient(params);
+    const fault = await faultOf(params, client);
+    if (fault) return redirectFault(reply, redirectUri, fault, params.get('state'));
+    return handOver(request, reply, `/auth/authorize?${providerQuery(params, client, addresses)}`);
+  });
+
+  /** POST becomes GET, so that cookies may stay SameSite=Lax. */
+  app.post('/auth/authorize', async (request, reply) => {
+    if (typeof request.body !== 'string') throw new PageError('invalid_request', 'Send the request as a form.', 415);
+    return reply
+      .header('cache-control', 'no-store')
+      .redirect(`/auth/authorize?${new URLSearchParams(request.body)}`, 303);
+  });
+
+  app.get('/auth/authorize/:uid', (request, reply) => handOver(request, reply, request.url));
+}
+
+/** A repeated parameter could hide the checked one from the provider, so it goes no further. */
+function readQuery(url: string): RequestParams {
+  try {
+    return readForm(url.slice(url.indexOf('?') + 1 || url.length));
+  } catch (error) {
+    throw new PageError('invalid_request', error instanceof OAuthError ? error.message : 'The request cannot be read.');
+  }
+}
+
+/** An app of another site, framed by our pages, has sent its frame here: the browser leaves Lax cookies out. */
+function isForeignFrame(request: FastifyRequest): boolean {
+  return request.headers['sec-fetch-dest'] === 'iframe' && request.headers['sec-fetch-site'] === 'cross-site';
+}
+
+/** Sends the frame here once more, this time from our own site, with the cookies (AUT-7). */
+function bounce(url: string): string {
+  return html`<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Signing in</title>
+<meta http-equiv="refresh" content="0;url=${url}"></head><body><a href="${url}">Continue</a></body></html>`.toString();
+}

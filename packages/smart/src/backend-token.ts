@@ -1,0 +1,30 @@
+import type { Access } from './access.ts';
+import { mayBeBackend } from './client.ts';
+import { type Authenticated, usedBefore } from './client-authentication.ts';
+import { OAuthError } from './oauth-error.ts';
+import { grantableScopes } from './scope-policy.ts';
+
+/** Life of a backend service's token, s (TOK-5). */
+export const BACKEND_TOKEN_LIFE = 300;
+
+/**
+ * `client_credentials` of an authenticated client (TOK-5). Its assertion is spent in the token's own write.
+ * @throws OAuthError unauthorized_client, or invalid_scope when no scope is asked for or none of them can be granted
+ */
+export async function backendToken(
+  access: Access,
+  { client, spend }: Authenticated,
+  asked: string | undefined,
+): Promise<object> {
+  if (!client.grantTypes.includes('client_credentials') || !mayBeBackend(client)) {
+    throw new OAuthError('unauthorized_client', 'this client may not use client_credentials');
+  }
+  if (asked === undefined) throw new OAuthError('invalid_scope', 'scope is missing');
+  const scope = grantableScopes(asked, client.scope, 'backend')
+    .map(({ text }) => text)
+    .join(' ');
+  if (scope === '') throw new OAuthError('invalid_scope', 'none of these scopes is approved for the client');
+  const token = await access.issueBackendToken(client, scope, BACKEND_TOKEN_LIFE, spend);
+  if (token === undefined) throw usedBefore();
+  return { access_token: token, token_type: 'Bearer', expires_in: BACKEND_TOKEN_LIFE, scope };
+}

@@ -1,0 +1,11 @@
+/** Whose charts a person may open; the FHIR endpoint holds tokens to the same (FHR-2). */
+
+/** The patient that a user is. */
+export function ownPatient(user: string): string | undefined {
+  return user.startsWith('Patient/') ? user.slice('Patient/'.length) : undefined;
+}
+
+/** Whether the user may open anybody's chart: who works here may, a patient or a relative may not. */
+export function mayChoosePatient(user: string): boolean {
+  return /^Practitioner(Role)?\//.test(user);
+}

@@ -1,0 +1,76 @@
+import type { JWK } from 'jose';
+import type { AllowedSessions, Switches } from './token-info.ts';
+
+/** How an app is started (REG-1). */
+export const LAUNCH_KINDS = ['ehr', 'standalone', 'backend', 'command-line', 'web', 'file', 'derived'] as const;
+export type LaunchKind = (typeof LAUNCH_KINDS)[number];
+
+export const AUTH_METHODS = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
+export type AuthMethod = (typeof AUTH_METHODS)[number];
+
+export const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials'] as const;
+export type GrantType = (typeof GRANT_TYPES)[number];
+
+/** A registered app. */
+export interface Client {
+  readonly id: string;
+  readonly name: string;
+  readonly description?: string;
+  readonly uri?: string;
+  readonly logoUri?: string;
+  readonly contacts?: readonly string[];
+  readonly authMethod: AuthMethod;
+  /** Digest of the secret of a symmetric client. */
+  readonly secretDigest?: string;
+  readonly jwks?: { readonly keys: readonly JWK[] };
+  readonly jwksUri?: string;
+  readonly redirectUris: readonly string[];
+  readonly grantTypes: readonly GrantType[];
+  /** What the client may ask for, space-separated. */
+  readonly scope: string;
+  readonly launchUrl?: string;
+  readonly launchKinds: readonly LaunchKind[];
+  /** Origins whose pages may read answers (CORS). */
+  readonly origins: readonly string[];
+  /** Users whose sessions a backend client may see; with no such list and no workstations: all (SES-4). */
+  readonly sessionUsers?: readonly string[];
+  readonly sessionWorkstations?: readonly string[];
+  /** Whether it may introspect tokens of other clients (TOK-6). */
+  readonly resourceServer: boolean;
+  /** An administrator's word that EHR launches need no consent page (AUT-5). */
+  readonly trusted: boolean;
+  readonly switches: Switches;
+  /** `waiting` for an administrator (REG-2), `active`, or `suspended` by one. */
+  readonly status: 'waiting' | 'active' | 'suspended';
+  /** ms since the epoch. */
+  readonly registeredAt: number;
+  /** Digest of the registration access token (RFC 7592). */
+  readonly registrationTokenDigest?: string;
+  /** ms since the epoch. */
+  readonly lastLaunchAt?: number;
+}
+
+export function isPublic(client: Pick<Client, 'authMethod'>): boolean {
+  return client.authMethod === 'none';
+}
+
+export function isAsymmetric(client: Pick<Client, 'authMethod'>): boolean {
+  return client.authMethod === 'private_key_jwt';
+}
+
+/**
+ * Whether a client of this registration may use `client_credentials`: with a key (TOK-5), or with a secret where its
+ * registration says `secretCredentials`, as connectors that know no assertions need it.
+ */
+export function mayBeBackend({ authMethod, switches }: Pick<Client, 'authMethod' | 'switches'>): boolean {
+  return authMethod === 'private_key_jwt' || (authMethod !== 'none' && switches.secretCredentials === true);
+}
+
+/** The sessions a backend client may see (SES-4). */
+export function allowedSessions(client: Client): AllowedSessions {
+  if (!client.sessionUsers && !client.sessionWorkstations) return 'all';
+  return {
+    ...(client.sessionUsers ? { users: client.sessionUsers } : {}),
+    ...(client.sessionWorkstations ? { workstations: client.sessionWorkstations } : {}),
+  };
+}

@@ -1,0 +1,96 @@
+import type { FastifyInstance } from 'fastify';
+import type { Addresses } from './addresses.ts';
+import { AUTH_METHODS, GRANT_TYPES } from './client.ts';
+import { ASSERTION_ALGORITHMS } from './client-authentication.ts';
+import { allowAnyOrigin } from './cors.ts';
+import type { Keys } from './keys.ts';
+import { SUPPORTED_SCOPES } from './scope-policy.ts';
+
+/** What SMART App Launch calls capabilities (DIS-3). */
+export const CAPABILITIES: readonly string[] = [
+  'launch-ehr',
+  'launch-standalone',
+  'authorize-post',
+  'client-public',
+  'client-confidential-symmetric',
+  'client-confidential-asymmetric',
+  'sso-openid-connect',
+  'context-ehr-patient',
+  'context-ehr-encounter',
+  'context-standalone-patient',
+  'context-standalone-encounter',
+  'context-banner',
+  'context-style',
+  'permission-offline',
+  'permission-online',
+  'permission-patient',
+  'permission-user',
+  'permission-v1',
+  'permission-v2',
+];
+
+function common(addresses: Addresses) {
+  return {
+    issuer: addresses.issuer,
+    jwks_uri: addresses.jwks,
+    authorization_endpoint: addresses.authorize,
+    token_endpoint: addresses.token,
+    introspection_endpoint: addresses.introspect,
+    revocation_endpoint: addresses.revoke,
+    registration_endpoint: addresses.register,
+    grant_types_supported: [...GRANT_TYPES],
+    code_challenge_methods_supported: ['S256'],
+    token_endpoint_auth_methods_supported: [...AUTH_METHODS],
+    token_endpoint_auth_signing_alg_values_supported: [...ASSERTION_ALGORITHMS],
+    scopes_supported: [...SUPPORTED_SCOPES],
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    authorization_response_iss_parameter_supported: true,
+  };
+}
+
+/** `{fhir}/.well-known/smart-configuration` (DIS-2). */
+export function smartConfiguration(addresses: Addresses) {
+  return {
+    ...common(addresses),
+    management_endpoint: addresses.manage,
+    capabilities: [...CAPABILITIES],
+  };
+}
+
+/** `{issuer}/.well-known/openid-configuration` (DIS-5). */
+export function openidConfiguration(addresses: Addresses) {
+  return {
+    ...common(addresses),
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['RS256'],
+    claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'fhirUser', 'profile'],
+    claims_parameter_supported: false,
+    request_parameter_supported: false,
+    request_uri_parameter_supported: false,
+  };
+}
+
+/** How long a copy of what is published may be kept, s: an app that meets a key it does not know asks again at once. */
+const MAX_AGE = 300;
+
+/** The addresses that anyone may read. */
+export function discoveryRoutes(app: FastifyInstance, addresses: Addresses, keys: Keys): void {
+  const documents: Readonly<Record<string, () => object | Promise<object>>> = {
+    '/fhir/.well-known/smart-configuration': () => smartConfiguration(addresses),
+    '/.well-known/openid-configuration': () => openidConfiguration(addresses),
+    '/.well-known/oauth-authorization-server': () => openidConfiguration(addresses),
+    '/auth/jwks': () => keys.jwks(),
+  };
+  for (const [path, document] of Object.entries(documents)) {
+    app.get(path, async (request, reply) => {
+      allowAnyOrigin(request, reply);
+      reply.header('cache-control', `public, max-age=${MAX_AGE}`);
+      return reply.type('application/json').send(JSON.stringify(await document()));
+    });
+    app.options(path, (request, reply) => {
+      allowAnyOrigin(request, reply);
+      return reply.code(204).send();
+    });
+  }
+}

@@ -1,0 +1,26 @@
+import { OAuthError } from './oauth-error.ts';
+
+/**
+ * Reads a form body or a query into a map; each name at most once (RFC 6749 section 3.2). Empty values count as absent.
+ * @throws OAuthError invalid_request for a repeated name
+ */
+export function readForm(text: string): Map<string, string> {
+  const params = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (value === '') continue;
+    if (params.has(name)) throw new OAuthError('invalid_request', `${name} is given more than once`);
+    params.set(name, value);
+  }
+  return params;
+}
+
+/** The cookies of a request by name. */
+export function readCookies(header: string | undefined): Map<string, string> {
+  const cookies = new Map<string, string>();
+  for (const part of header?.split(';') ?? []) {
+    const equals = part.indexOf('=');
+    const name = part.slice(0, equals).trim();
+    if (equals > 0 && !cookies.has(name)) cookies.set(name, part.slice(equals + 1).trim());
+  }
+  return cookies;
+}

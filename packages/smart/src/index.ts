@@ -1,0 +1,30 @@
+export type { LiveToken } from './access.ts';
+export { Addresses } from './addresses.ts';
+export {
+  type AuthorizationServer,
+  type AuthorizationServerOptions,
+  createAuthorizationServer,
+} from './authorization-server.ts';
+export type { Client, LaunchKind } from './client.ts';
+export { toMetadata } from './client-metadata.ts';
+export type { Clients, NewClient } from './clients.ts';
+export { CAPABILITIES, smartConfiguration } from './discovery.ts';
+export type { Keys, SigningKey } from './keys.ts';
+export type { LaunchTokens } from './launch-tokens.ts';
+export type { LaunchAnswer, LaunchRequest } from './launches.ts';
+export { readManifest } from './manifest.ts';
+export { OAuthError } from './oauth-error.ts';
+export type {
+  AuditEntry,
+  Clock,
+  EncounterSummary,
+  Logger,
+  OpenSession,
+  PatientDirectory,
+  PatientSummary,
+  SessionDirectory,
+} from './ports.ts';
+export { groupScopes, scopeWords } from './scope-words.ts';
+export type { SignedIn, SignInEnded } from './sign-ins.ts';
+export type { AccessEnded, AcknowledgementMode, AllowedSessions, Switches, TokenInfo } from './token-info.ts';
+export { InvalidUser, type NewUser, SAMPLE_USERS, type UserProfile, type Users } from './users.ts';

@@ -1,0 +1,328 @@
+import { Scopes } from '@lockstep/fhircast';
+import type { RecordStore } from '@lockstep/store';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { InteractionResults, default as Provider } from 'oidc-provider';
+import type { Access } from './access.ts';
+import type { Addresses } from './addresses.ts';
+import { type Browser, PageError } from './browser.ts';
+import { mayChoosePatient, ownPatient } from './charts.ts';
+import type { Client } from './client.ts';
+import type { Clients } from './clients.ts';
+import { type Choice, Granting, type Progress, wantsPatient } from './granting.ts';
+import type { Launch, Launches } from './launches.ts';
+import { consentPage } from './pages/consent.ts';
+import { encounterPage, patientPage, sessionPage } from './pages/pickers.ts';
+import { signInPage } from './pages/sign-in.ts';
+import type { AuditEntry, Clock, PatientDirectory, SessionDirectory } from './ports.ts';
+import type { SmartProvider } from './provider.ts';
+import { Repository } from './repository.ts';
+import { groupScopes } from './scope-words.ts';
+import type { SignInDesk } from './sign-in-routes.ts';
+import { type SignedIn, type SignIns, workstationOf } from './sign-ins.ts';
+
+/** How long what was picked is kept for an unfinished flow, ms. */
+const PROGRESS_LIFE = 3_600_000;
+const LISTED_PATIENTS = 50;
+
+type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
+
+/** One authorization request on its way through the pages. */
+interface Flow {
+  readonly interaction: Interaction;
+  readonly client: Client;
+  readonly scopes: Scopes;
+  readonly launch?: Launch | undefined;
+  /** The pages' address. */
+  readonly path: string;
+}
+
+type SignedInFlow = Flow & Choice;
+
+type Step = 'patient' | 'encounter' | 'session' | 'consent';
+
+export interface InteractionParts {
+  readonly store: RecordStore;
+  readonly clock: Clock;
+  readonly addresses: Addresses;
+  readonly access: Access;
+  readonly clients: Clients;
+  readonly launches: Launches;
+  readonly patients: PatientDirectory;
+  readonly sessions: SessionDirectory;
+  readonly provider: SmartProvider;
+  readonly signIns: SignIns;
+  readonly desk: SignInDesk;
+  readonly browser: Browser;
+  readonly audit: (entry: AuditEntry) => void;
+}
+
+/** The pages between an authorization request and its answer: sign-in, pickers, consent (AUT-4, AUT-5). */
+export function interactionRoutes(app: FastifyInstance, parts: InteractionParts): void {
+  const { clients, launches, patients, sessions, signIns, desk, browser, audit } = parts;
+  const progresses = new Repository<Progress>(parts.store, parts.clock, 'interaction-progress');
+  const granting = new Granting(parts);
+
+  async function load(request: FastifyRequest, reply: FastifyReply): Promise<Flow> {
+    const provider = await parts.provider.provider();
+    const { uid } = request.params as { uid: string };
+    const interaction = await provider.interactionDetails(request.raw, reply.raw).catch(() => undefined);
+    const client = await clients.get(String(interaction?.params.client_id));
+    if (!interaction || interaction.uid !== uid || client?.status !== 'active') {
+      throw new PageError('session_expired', 'This sign-in has expired. Start again from your application.');
+    }
+    const launchValue = interaction.params.launch;
+    return {
+      interaction,
+      client,
+      scopes: new Scopes(String(interaction.params.scope ?? '')),
+      launch: typeof launchValue === 'string' ? await launches.find(launchValue, client) : undefined,
+      path: `/auth/interaction/${uid}`,
+    };
+  }
+
+  /** @throws PageError unless a person is signed in, the same one since the flow began */
+  async function loadSignedIn(request: FastifyRequest, reply: FastifyReply): Promise<SignedInFlow> {
+    const flow = await load(request, reply);
+    const signedIn = await signIns.signedIn(request);
+    if (!signedIn || flow.interaction.prompt.name === 'login') {
+      throw new PageError('login_required', 'You are not signed in any more. Start again from your application.', 401);
+    }
+    return withProgress(flow, signedIn);
+  }
+
+  async function withProgress(flow: Flow, signedIn: SignedIn): Promise<SignedInFlow> {
+    const progress = (await progresses.get(flow.interaction.uid)) ?? {};
+    const { reference } = signedIn.user;
+    return {
+      ...flow,
+      signedIn,
+      progress,
+      patient: ownPatient(reference) ?? flow.launch?.patient ?? progress.patient,
+      sessions: flow.scopes.hasFhircast && !flow.launch?.topic ? await sessions.ofUser(reference) : [],
+    };
+  }
+
+  async function note(flow: Flow, progress: Progress): Promise<void> {
+    const before = (await progresses.get(flow.interaction.uid)) ?? {};
+    const expiresAt = parts.clock.now() + PROGRESS_LIFE;
+    await progresses.put(flow.interaction.uid, { ...before, ...progress }, { expiresAt });
+  }
+
+  async function nextStep(flow: SignedInFlow): Promise<Step> {
+    const { scopes, progress, launch, patient } = flow;
+    const wantsEncounter = scopes.list.some((scope) => scope.kind === 'launch' && scope.need === 'encounter');
+    if (patient === undefined && (wantsEncounter || wantsPatient(scopes))) return 'patient';
+    if (wantsEncounter && !launch?.encounter && progress.encounter === undefined && patient !== undefined) {
+      if ((await patients.encounters(patient)).length > 0) return 'encounter';
+    }
+    if (flow.sessions.length > 1 && progress.topics === undefined) return 'session';
+    return 'consent';
+  }
+
+  /** Shows the next page, or goes on when no page is needed. */
+  async function show(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    flow: SignedInFlow,
+    problem?: string,
+  ): Promise<FastifyReply> {
+    if (isForeignLaunch(flow)) {
+      return deny(request, reply, 'access_denied', 'the launch was made for another person, or has expired');
+    }
+    const step = await nextStep(flow);
+    if (step === 'patient' && !mayChoosePatient(flow.signedIn.user.reference)) {
+      return deny(request, reply, 'access_denied', 'the user may not choose a patient');
+    }
+    if (step === 'consent' && flow.launch && flow.client.trusted) {
+      return finish(
+        request,
+        reply,
+        flow,
+        flow.scopes.list.map(({ text }) => text),
+      );
+    }
+    const framed = flow.launch?.embedded ?? false;
+    return browser.send(reply, problem ? 400 : 200, await render(request, step, flow, problem), framed);
+  }
+
+  async function render(
+    request: FastifyRequest,
+    step: Step,
+    flow: SignedInFlow,
+    problem: string | undefined,
+  ): Promise<string> {
+    const { client, signedIn, patient, scopes } = flow;
+    const view = { flow: flow.path, csrf: signedIn.csrf, app: client.name, problem };
+    switch (step) {
+      case 'patient': {
+        const search = String((request.query as { search?: unknown }).search ?? '').slice(0, 100);
+        return patientPage({ ...view, search, patients: await patients.search(search, LISTED_PATIENTS) });
+      }
+      case 'encounter':
+        return encounterPage({ ...view, encounters: await patients.encounters(patient ?? '') });
+      case 'session':
+        return sessionPage({ ...view, sessions: flow.sessions, own: signedIn.topic, several: scopes.hasBareFhircast });
+      case 'consent':
+        return consentPage({
+          ...view,
+          description: client.description,
+          destination: new URL(String(flow.interaction.params.redirect_uri)).host || 'this machine',
+          user: signedIn.user.name,
+          patient: patient === undefined ? undefined : (await patients.patient(patient))?.name,
+          groups: groupScopes(scopes.list),
+        });
+    }
+  }
+
+  async function showSignIn(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    flow: Flow,
+    status = 200,
+    view: { problem?: string; name?: string } = {},
+  ) {
+    const page = signInPage({
+      action: `${flow.path}/sign-in`,
+      csrf: browser.csrf(request, reply, await signIns.signedIn(request)),
+      app: flow.client.name,
+      samples: await desk.samples(),
+      workstation: workstationOf(request),
+      ...view,
+    });
+    return browser.send(reply, status, page, flow.launch?.embedded ?? false);
+  }
+
+  /** Hands the outcome to the provider, which sends the browser back to the app. */
+  async function resume(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    result: InteractionResults,
+  ): Promise<FastifyReply> {
+    const provider = await parts.provider.provider();
+    const target = await provider.interactionResult(request.raw, reply.raw, result, { mergeWithLastSubmission: false });
+    const { pathname, search } = new URL(target);
+    return reply.redirect(`${pathname}${search}`, 303);
+  }
+
+  function deny(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    error: string,
+    description: string,
+  ): Promise<FastifyReply> {
+    return resume(request, reply, { error, error_description: description });
+  }
+
+  /** Turns the person's answer into a grant. The launch is spent here: a second answer with it is refused (AUT-3). */
+  async function finish(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    flow: SignedInFlow,
+    chosen: readonly string[],
+  ): Promise<FastifyReply> {
+    const { interaction, client, signedIn, launch } = flow;
+    if (isForeignLaunch(flow)) {
+      return deny(request, reply, 'access_denied', 'the launch was made for another person, or has expired');
+    }
+    if (launch && !(await launches.redeem(String(interaction.params.launch)))) {
+      return deny(request, reply, 'invalid_request', 'launch is not valid any more');
+    }
+    const asked = flow.scopes.list.map(({ text }) => text);
+    const granted = asked.filter((scope) => chosen.includes(scope));
+    const grantId = await granting.grant(flow, asked, granted);
+    await progresses.delete(interaction.uid);
+    if (!launch) await clients.noteLaunch(client.id);
+    audit({ action: 'consent', user: signedIn.user.id, clientId: client.id, detail: granted.join(' ') });
+    return resume(request, reply, { consent: { grantId } });
+  }
+
+  app.get('/auth/interaction/:uid', async (request, reply) => {
+    const flow = await load(request, reply);
+    const signedIn = await signIns.signedIn(request);
+    if (!signedIn || flow.interaction.prompt.name === 'login') return showSignIn(request, reply, flow);
+    return show(request, reply, await withProgress(flow, signedIn));
+  });
+
+  app.post('/auth/interaction/:uid/sign-in', async (request, reply) => {
+    const flow = await load(request, reply);
+    const form = browser.form(request, await signIns.signedIn(request));
+    const name = form.get('user') ?? '';
+    const outcome = await desk.signIn(request, reply, {
+      user: name,
+      password: form.get('password') ?? undefined,
+      sample: form.get('sample') ?? undefined,
+      workstation: form.get('workstation') ?? undefined,
+    });
+    if ('problem' in outcome)
+      return showSignIn(request, reply, flow, outcome.status, { problem: outcome.problem, name });
+    return reply.redirect(restartOf(flow.interaction), 303);
+  });
+
+  app.post('/auth/interaction/:uid/patient', async (request, reply) => {
+    const flow = await loadSignedIn(request, reply);
+    const patient = browser.form(request, flow.signedIn).get('patient') ?? '';
+    if (!mayChoosePatient(flow.signedIn.user.reference) || !(await patients.patient(patient)))
+      return show(request, reply, flow, 'There is no such patient.');
+    await note(flow, { patient });
+    return reply.redirect(flow.path, 303);
+  });
+
+  app.post('/auth/interaction/:uid/encounter', async (request, reply) => {
+    const flow = await loadSignedIn(request, reply);
+    const encounter = browser.form(request, flow.signedIn).get('encounter') ?? '';
+    const known = await patients.encounters(flow.patient ?? '');
+    if (encounter !== 'none' && !known.some(({ id }) => id === encounter)) {
+      return show(request, reply, flow, 'The patient has no such encounter.');
+    }
+    await note(flow, { encounter });
+    return reply.redirect(flow.path, 303);
+  });
+
+  app.post('/auth/interaction/:uid/session', async (request, reply) => {
+    const flow = await loadSignedIn(request, reply);
+    const topics = [...new Set(browser.form(request, flow.signedIn).getAll('topic'))];
+    const known = topics.every((topic) => flow.sessions.some((session) => session.topic === topic));
+    if (topics.length === 0 || !known || (topics.length > 1 && !flow.scopes.hasBareFhircast)) {
+      return show(request, reply, flow, 'Choose one of your sessions.');
+    }
+    await note(flow, { topics });
+    return reply.redirect(flow.path, 303);
+  });
+
+  app.post('/auth/interaction/:uid/consent', async (request, reply) => {
+    const flow = await loadSignedIn(request, reply);
+    const form = browser.form(request, flow.signedIn);
+    if (form.get('decision') !== 'allow') return deny(request, reply, 'access_denied', 'the user refused');
+    if ((await nextStep(flow)) !== 'consent') return reply.redirect(flow.path, 303);
+    const chosen = form.getAll('scope');
+    if (!flow.scopes.list.some(({ text }) => chosen.includes(text))) {
+      return deny(request, reply, 'access_denied', 'the user allowed nothing');
+    }
+    return finish(request, reply, flow, chosen);
+  });
+
+  app.post('/auth/interaction/:uid/cancel', async (request, reply) => {
+    const flow = await loadSignedIn(request, reply);
+    browser.form(request, flow.signedIn);
+    return deny(request, reply, 'access_denied', 'the user cancelled');
+  });
+}
+
+/** Whether the request's `launch` is not this person's to redeem: another's, spent, or expired (AUT-3). */
+function isForeignLaunch({ interaction, launch, signedIn }: SignedInFlow): boolean {
+  return interaction.params.launch !== undefined && launch?.user !== signedIn.user.id;
+}
+
+/** The same request from its start, now that the person has signed in. */
+function restartOf(interaction: Interaction): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(interaction.params)) {
+    if (typeof value === 'string' && name !== 'resource') query.set(name, value);
+  }
+  const prompt = (query.get('prompt') ?? '')
+    .split(' ')
+    .filter((one) => one !== 'login')
+    .join(' ');
+  query.set('prompt', prompt || 'consent');
+  return `/auth/authorize?${query}`;
+}

@@ -1,0 +1,133 @@
+import { Scopes } from '@lockstep/fhircast';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Access, GrantContext } from './access.ts';
+import type { Addresses } from './addresses.ts';
+import { type Client, isPublic } from './client.ts';
+import type { ClientAuthentication } from './client-authentication.ts';
+import type { Clients } from './clients.ts';
+import type { ClientCors } from './cors.ts';
+import type { LaunchContext } from './launch-context.ts';
+import { invalidClient, OAuthError } from './oauth-error.ts';
+import { digest } from './secrets.ts';
+import { noStore, oauthParams } from './token-endpoint.ts';
+import type { Users } from './users.ts';
+
+interface Parts {
+  readonly addresses: Addresses;
+  readonly access: Access;
+  readonly clients: Clients;
+  readonly users: Users;
+  readonly authentication: ClientAuthentication;
+  readonly cors: ClientCors;
+  readonly launchContext: LaunchContext;
+}
+
+interface Found {
+  readonly clientId: string;
+  readonly grantId?: string | undefined;
+  readonly scope: string;
+  readonly iat?: number | undefined;
+  readonly exp: number;
+  readonly kind: 'access' | 'refresh';
+}
+
+/** Token introspection (RFC 7662) and revocation (RFC 7009): TOK-6. */
+export function introspectionRoutes(app: FastifyInstance, parts: Parts): void {
+  const { addresses, access, clients, users, authentication, cors, launchContext } = parts;
+
+  /** Callers show themselves by client authentication, or by a bearer token of their own. */
+  async function caller(
+    request: FastifyRequest,
+    params: ReadonlyMap<string, string>,
+    endpoint: string,
+  ): Promise<Client> {
+    const { authorization } = request.headers;
+    const bearer = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
+    if (bearer === undefined) return authentication.authenticate({ authorization, params, endpoint });
+    const info = await access.verifyToken(bearer);
+    const client = info && (await clients.get(info.clientId));
+    if (!client) throw new OAuthError('invalid_token', 'the bearer token is not valid', 401);
+    return client;
+  }
+
+  async function find(token: string): Promise<Found | undefined> {
+    if (await access.verifyToken(token)) {
+      const record = await access.tokens.get(digest(token));
+      if (record) return { ...record, scope: record.scope ?? '', kind: 'access' };
+    }
+    const stored = await access.refreshTokens.find(digest(token));
+    const { clientId, grantId, scope = '', iat, exp } = stored?.value ?? {};
+    if (!stored || stored.consumedAt !== undefined || !clientId || exp === undefined) return undefined;
+    return { clientId, grantId, scope, iat, exp, kind: 'refresh' };
+  }
+
+  async function describe(found: Found): Promise<object | undefined> {
+    const client = await clients.get(found.clientId);
+    if (client?.status !== 'active') return undefined;
+    const basics = {
+      active: true,
+      client_id: found.clientId,
+      scope: found.scope,
+      exp: found.exp,
+      iat: found.iat,
+      iss: addresses.issuer,
+      aud: addresses.fhir,
+      ...(found.kind === 'access' ? { token_type: 'Bearer' } : {}),
+    };
+    if (!found.grantId) return { ...basics, sub: found.clientId };
+    const context: GrantContext | undefined = (await access.grants.get(found.grantId))?.context;
+    const user = context && (await users.get(context.user));
+    if (!context || user?.status !== 'active') return undefined;
+    const scopes = new Scopes(found.scope);
+    return {
+      ...basics,
+      sub: user.id,
+      ...(scopes.has('fhirUser') || scopes.has('profile') ? { fhirUser: addresses.resource(user.reference) } : {}),
+      ...launchContext.parameters(context, scopes, client.switches),
+    };
+  }
+
+  for (const path of ['/auth/introspect', '/auth/revoke']) {
+    app.options(path, async (request, reply) => {
+      await cors.apply(request, reply);
+      return reply.code(204).send();
+    });
+  }
+
+  app.post('/auth/introspect', async (request, reply) => {
+    noStore(reply);
+    await cors.apply(request, reply);
+    const params = oauthParams(request);
+    const client = await caller(request, params, addresses.introspect);
+    if (isPublic(client) && !request.headers.authorization)
+      throw invalidClient('a public client may not introspect tokens');
+    cors.check(request, reply, client);
+    const token = params.get('token');
+    if (token === undefined) throw new OAuthError('invalid_request', 'token is missing');
+    const found = await find(token);
+    const allowed = found && (client.resourceServer || found.clientId === client.id);
+    return reply.send((allowed && (await describe(found))) || { active: false });
+  });
+
+  app.post('/auth/revoke', async (request, reply) => {
+    noStore(reply);
+    await cors.apply(request, reply);
+    const params = oauthParams(request);
+    const { authorization } = request.headers;
+    const client = await authentication.authenticate({ authorization, params, endpoint: addresses.revoke });
+    cors.check(request, reply, client);
+    const token = params.get('token');
+    if (token === undefined) throw new OAuthError('invalid_request', 'token is missing');
+    await revoke(client, digest(token));
+    return reply.code(200).send();
+  });
+
+  /** A token of another client, or one that does not exist, is left alone without a word (RFC 7009 section 2.2). */
+  async function revoke(client: Client, tokenId: string): Promise<void> {
+    const reason = 'the token was revoked';
+    const token = await access.tokens.get(tokenId);
+    if (token?.clientId === client.id) await access.endToken(tokenId, reason);
+    const refresh = await access.refreshTokens.get(tokenId);
+    if (refresh?.clientId === client.id && refresh.grantId) await access.endGrant(refresh.grantId, reason);
+  }
+}

@@ -1,0 +1,42 @@
+import { html } from '../html.ts';
+import { csrfField, page } from './layout.ts';
+
+export interface GrantView {
+  readonly id: string;
+  readonly app: string;
+  /** ms since the epoch. */
+  readonly grantedAt: number;
+  readonly offline: boolean;
+  readonly words: readonly string[];
+}
+
+/** What the person has allowed, and a way to take it back. */
+export function managePage(view: {
+  readonly user: string;
+  readonly csrf: string;
+  readonly grants: readonly GrantView[];
+}): string {
+  return page(
+    'Your applications',
+    html`<h1>Applications with access</h1>
+<p class="quiet">You are ${view.user}.</p>
+${view.grants.length === 0 ? html`<p>No application has access in your name.</p>` : undefined}
+${view.grants.map(
+  (grant) => html`<section>
+<h2>${grant.app}</h2>
+<p class="quiet">since ${new Date(grant.grantedAt).toISOString().slice(0, 16).replace('T', ' ')} UTC${
+    grant.offline ? ', also while you are signed out' : ''
+  }</p>
+<ul>${grant.words.map((words) => html`<li>${words}</li>`)}</ul>
+<form method="post" action="/auth/manage">${csrfField(view.csrf)}
+<button type="submit" name="grant" value="${grant.id}" aria-label="Take back access: ${grant.app}">Take back access</button></form>
+</section>`,
+)}
+<form method="post" action="/auth/sign-out">${csrfField(view.csrf)}
+<div class="actions"><button type="submit">Sign out</button></div></form>`,
+  );
+}
+
+export function signedOutPage(): string {
+  return page('Signed out', html`<h1>You are signed out</h1><p><a href="/auth/sign-in">Sign in again</a></p>`);
+}

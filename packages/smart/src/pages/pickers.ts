@@ -1,0 +1,92 @@
+import { type Html, html } from '../html.ts';
+import type { EncounterSummary, OpenSession, PatientSummary } from '../ports.ts';
+import { csrfField, page, problem } from './layout.ts';
+
+interface PickerView {
+  /** The address of the flow; each form goes to a step below it. */
+  readonly flow: string;
+  readonly csrf: string;
+  readonly app: string;
+  readonly problem?: string | undefined;
+}
+
+function cancel(view: PickerView): Html {
+  return html`<form method="post" action="${view.flow}/cancel">${csrfField(view.csrf)}
+<div class="actions"><button type="submit">Cancel</button></div></form>`;
+}
+
+function listed(parts: readonly (string | undefined)[]): string {
+  return parts.filter(Boolean).join(', ');
+}
+
+export function patientPage(
+  view: PickerView & { readonly search: string; readonly patients: readonly PatientSummary[] },
+): string {
+  return page(
+    'Choose a patient',
+    html`<h1>Choose a patient for ${view.app}</h1>
+${problem(view.problem)}
+<form method="get" action="${view.flow}" role="search">
+<label for="search">Name or number</label>
+<input type="search" id="search" name="search" value="${view.search}" autocomplete="off">
+<div class="actions"><button type="submit">Search</button></div>
+</form>
+<form method="post" action="${view.flow}/patient">
+${csrfField(view.csrf)}
+<h2>Patients</h2>
+${view.patients.length === 0 ? html`<p>No patient was found.</p>` : undefined}
+${view.patients.map(
+  (patient) => html`<button class="row" type="submit" name="patient" value="${patient.id}">${patient.name}
+<span class="quiet">${listed([patient.birthDate && `born ${patient.birthDate}`, patient.gender, patient.identifier])}</span></button>`,
+)}
+</form>
+${cancel(view)}`,
+  );
+}
+
+export function encounterPage(view: PickerView & { readonly encounters: readonly EncounterSummary[] }): string {
+  return page(
+    'Choose an encounter',
+    html`<h1>Choose an encounter for ${view.app}</h1>
+${problem(view.problem)}
+<form method="post" action="${view.flow}/encounter">
+${csrfField(view.csrf)}
+${view.encounters.map(
+  (encounter) => html`<button class="row" type="submit" name="encounter" value="${encounter.id}">${encounter.title}
+<span class="quiet">${listed([encounter.start?.slice(0, 10), encounter.status])}</span></button>`,
+)}
+<button class="row" type="submit" name="encounter" value="none">No encounter</button>
+</form>
+${cancel(view)}`,
+  );
+}
+
+/** @param view.several whether the app can follow more than one session at a time */
+export function sessionPage(
+  view: PickerView & { readonly sessions: readonly OpenSession[]; readonly own: string; readonly several: boolean },
+): string {
+  return page(
+    'Choose a session',
+    html`<h1>Which session should ${view.app} follow?</h1>
+<p>You are working in more than one place. The app follows what you open there.</p>
+${problem(view.problem)}
+<form method="post" action="${view.flow}/session">
+${csrfField(view.csrf)}
+<fieldset>
+<legend>Your sessions</legend>
+${view.sessions.map(
+  (
+    session,
+  ) => html`<label class="choice"><input type="${view.several ? 'checkbox' : 'radio'}" name="topic" value="${session.topic}"${
+    session.topic === view.own ? html` checked` : undefined
+  }> <span>${session.label ?? session.workstation ?? 'No workstation'}
+<span class="quiet">since ${new Date(session.startedAt).toISOString().slice(0, 16).replace('T', ' ')} UTC${
+    session.subscribers.length > 0 ? ` · ${session.subscribers.join(', ')}` : ''
+  }</span></span></label>`,
+)}
+</fieldset>
+<div class="actions"><button class="main" type="submit">Continue</button></div>
+</form>
+${cancel(view)}`,
+  );
+}

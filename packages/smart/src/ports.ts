@@ -1,0 +1,77 @@
+/** Time as the server sees it. */
+export interface Clock {
+  /** ms since the epoch. */
+  now(): number;
+  /** Calls back once after `ms`. @returns a function that cancels the call */
+  after(ms: number, run: () => void): () => void;
+}
+
+/** The part of a pino logger that is used. Messages never hold patient data, secrets or tokens. */
+export interface Logger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** One line of the audit trail: who did what to which registration, user, grant or key. */
+export interface AuditEntry {
+  readonly action: string;
+  readonly user?: string;
+  readonly clientId?: string;
+  readonly detail?: string;
+}
+
+export interface OpenSession {
+  readonly topic: string;
+  readonly workstation?: string;
+  readonly label?: string;
+  /** ms since the epoch. */
+  readonly startedAt: number;
+  /** Names of the subscribers. */
+  readonly subscribers: readonly string[];
+}
+
+/** The Hub's sessions, as sign-in and launches need them. `user` is a reference such as `Practitioner/123`. */
+export interface SessionDirectory {
+  /** The user's open sessions. */
+  ofUser(user: string): Promise<readonly OpenSession[]>;
+  /** Opens a session for the user (SES-2). */
+  open(session: {
+    readonly user: string;
+    readonly aliases: readonly string[];
+    readonly workstation?: string;
+    readonly label?: string;
+  }): Promise<{ readonly topic: string }>;
+  belongsTo(topic: string, user: string): Promise<boolean>;
+}
+
+export interface PatientSummary {
+  /** The Patient resource's id. */
+  readonly id: string;
+  readonly name: string;
+  readonly birthDate?: string;
+  readonly gender?: string;
+  /** A medical record number, to tell namesakes apart. */
+  readonly identifier?: string;
+}
+
+export interface EncounterSummary {
+  /** The Encounter resource's id. */
+  readonly id: string;
+  readonly title: string;
+  readonly status?: string;
+  /** An instant or date, as FHIR writes it. */
+  readonly start?: string;
+}
+
+/** What the pickers and `POST /launch` ask of the FHIR side. Nothing here is limited by a token's scopes. */
+export interface PatientDirectory {
+  /** Patients whose name or identifier starts with the text; all of them for an empty text. At most `limit`. */
+  search(text: string, limit: number): Promise<readonly PatientSummary[]>;
+  patient(id: string): Promise<PatientSummary | undefined>;
+  /** The patient's encounters, the latest first. */
+  encounters(patient: string): Promise<readonly EncounterSummary[]>;
+  /** Whether the imaging study belongs to the patient. */
+  hasStudy(patient: string, study: string): Promise<boolean>;
+  practitioner(id: string): Promise<{ readonly id: string; readonly name: string } | undefined>;
+}

@@ -1,0 +1,225 @@
+import type { EventEmitter } from 'node:events';
+import { IncomingMessage, type ServerResponse } from 'node:http';
+import { Scopes } from '@lockstep/fhircast';
+import type { RecordStore } from '@lockstep/store';
+import Provider, { type Configuration, interactionPolicy, type JWKS, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Access } from './access.ts';
+import { adapterFactory, loadedContext } from './adapter.ts';
+import type { Addresses } from './addresses.ts';
+import type { Client } from './client.ts';
+import type { Clients } from './clients.ts';
+import { ID_TOKEN_LIFE, type Keys } from './keys.ts';
+import type { LaunchContext } from './launch-context.ts';
+import type { Clock, Logger, PatientDirectory } from './ports.ts';
+import { SESSION_COOKIE, SIGN_IN_LIFE, type SignIns } from './sign-ins.ts';
+import type { UserProfile, Users } from './users.ts';
+
+/** Lives, s. */
+export const ACCESS_TOKEN_LIFE = 3600;
+const CODE_LIFE = 60;
+const OFFLINE_LIFE = 90 * 24 * 3600;
+const OFFLINE_GRANT_LIFE = 365 * 24 * 3600;
+const INTERACTION_LIFE = 3600;
+
+export interface ProviderParts {
+  readonly store: RecordStore;
+  readonly clock: Clock;
+  readonly addresses: Addresses;
+  readonly access: Access;
+  readonly clients: Clients;
+  readonly users: Users;
+  readonly signIns: SignIns;
+  readonly keys: Keys;
+  readonly patients: PatientDirectory;
+  readonly launchContext: LaunchContext;
+  readonly logger: Logger;
+  /** The page for errors that must not be redirected (AUT-2). */
+  readonly errorPage: (error: string, description: string | undefined) => string;
+}
+
+/** The claims that browser clients decode with `atob` hold no name and nothing beyond plain ASCII (TOK-7). */
+async function claimsOf(user: UserProfile, parts: ProviderParts): Promise<Record<string, unknown> & { sub: string }> {
+  const [type, id = ''] = user.reference.split('/');
+  const exists =
+    type === 'Practitioner'
+      ? await parts.patients.practitioner(id)
+      : type === 'Patient'
+        ? await parts.patients.patient(id)
+        : undefined;
+  if (!exists) return { sub: user.id };
+  const fhirUser = parts.addresses.resource(user.reference);
+  return { sub: user.id, fhirUser, profile: fhirUser };
+}
+
+function isOffline(scope: string | undefined): boolean {
+  return scope?.split(' ').includes('offline_access') ?? false;
+}
+
+/** The scopes of the request, code or refresh token that is being answered: they are checked before the provider sees them. */
+function scopeAtHand(ctx: KoaContextWithOIDC): string {
+  const { AuthorizationCode, RefreshToken } = ctx.oidc.entities;
+  return RefreshToken?.scope ?? AuthorizationCode?.scope ?? String(ctx.oidc.params?.scope ?? '');
+}
+
+function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
+  const { addresses, users, signIns } = parts;
+  return {
+    jwks,
+    adapter: adapterFactory(parts),
+    clientAuthMethods: ['none'],
+    clientBasedCORS: () => true,
+    clientDefaults: { id_token_signed_response_alg: 'RS256' },
+    claims: { openid: ['sub'], fhirUser: ['fhirUser'], profile: ['profile'] },
+    scopes: ['openid', 'offline_access'],
+    cookies: {
+      names: { session: SESSION_COOKIE, interaction: 'lockstep_interaction', resume: 'lockstep_resume' },
+      long: { httpOnly: true, sameSite: 'lax', path: '/' },
+      short: { httpOnly: true, sameSite: 'lax' },
+    },
+    enabledJWA: { idTokenSigningAlgValues: ['RS256'] },
+    // A window's tokens outlive other windows' sign-ins; what online_access means is decided by the sign-in itself.
+    expiresWithSession: () => false,
+    extraClientMetadata: { properties: ['lockstep_legacy', 'lockstep_rotate'] },
+    extraParams: ['aud', 'launch'],
+    features: {
+      devInteractions: { enabled: false },
+      userinfo: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => addresses.fhir,
+        useGrantedResource: () => true,
+        getResourceServerInfo: (ctx) => ({
+          scope: scopeAtHand(ctx),
+          audience: addresses.fhir,
+          accessTokenFormat: 'opaque',
+          accessTokenTTL: ACCESS_TOKEN_LIFE,
+        }),
+      },
+    },
+    findAccount: async (ctx, id, token) => {
+      const user = await users.get(id);
+      if (user?.status !== 'active') return undefined;
+      // online_access ends with the sign-in, also when that has merely run out (TOK-4).
+      if (token?.kind === 'RefreshToken') {
+        const context = loadedContext(ctx.state);
+        if (!context?.offline && !(context && (await signIns.isAlive(context.signIn)))) return undefined;
+      }
+      return { accountId: user.id, claims: () => claimsOf(user, parts) };
+    },
+    formats: { bitsOfOpaqueRandomness: 256 },
+    interactions: {
+      policy: interactionPolicy.base(),
+      url: (_ctx, interaction) => `/auth/interaction/${interaction.uid}`,
+    },
+    issueRefreshToken: (_ctx, client, code) =>
+      client.grantTypeAllowed('refresh_token') &&
+      (code.scopes.has('offline_access') || code.scopes.has('online_access')),
+    // Only what was consented to in this very interaction: an older grant would bring the older patient.
+    loadExistingGrant: async (ctx) => {
+      const grantId = ctx.oidc.result?.consent?.grantId;
+      return grantId ? ctx.oidc.provider.Grant.find(grantId) : undefined;
+    },
+    pkce: { required: (_ctx, client) => client.lockstep_legacy !== true },
+    renderError: (ctx, out) => {
+      ctx.type = 'html';
+      ctx.body = parts.errorPage(out.error, out.error_description);
+    },
+    responseTypes: ['code'],
+    revokeGrantPolicy: () => true,
+    rotateRefreshToken: (ctx) => ctx.oidc.client?.lockstep_rotate === true,
+    routes: { authorization: '/auth/authorize', token: '/auth/token', jwks: '/auth/jwks' },
+    ttl: {
+      AccessToken: ACCESS_TOKEN_LIFE,
+      AuthorizationCode: CODE_LIFE,
+      Grant: (_ctx, grant) =>
+        isOffline(grant.getResourceScope(addresses.fhir)) ? OFFLINE_GRANT_LIFE : SIGN_IN_LIFE / 1000,
+      IdToken: ID_TOKEN_LIFE / 1000,
+      Interaction: INTERACTION_LIFE,
+      RefreshToken: (_ctx, token) => (isOffline(token.scope) ? OFFLINE_LIFE : SIGN_IN_LIFE / 1000),
+      Session: SIGN_IN_LIFE / 1000,
+    },
+  };
+}
+
+/** oidc-provider, set up for SMART App Launch. Everything that is said to it is said here and in `adapter.ts`. */
+export class SmartProvider {
+  readonly #parts: ProviderParts;
+  readonly #clientOf = new WeakMap<IncomingMessage, Client>();
+  #built: { readonly kid: string; readonly provider: Provider } | undefined;
+
+  constructor(parts: ProviderParts) {
+    this.#parts = parts;
+  }
+
+  /** The provider with the newest signing key; built anew when that has changed. Its state is all in the store. */
+  async provider(): Promise<Provider> {
+    const [key] = await this.#parts.keys.signing();
+    const kid = key?.kid ?? '';
+    if (this.#built?.kid !== kid) {
+      this.#built = { kid, provider: this.#build({ keys: key ? [key] : [] } as JWKS) };
+    }
+    return this.#built.provider;
+  }
+
+  /** Passes a browser's request on; the provider answers it. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const provider = await this.provider();
+    this.#atPublicAddress(request);
+    await provider.callback()(request, response);
+  }
+
+  /** Redeems a code or refresh token for a client that is authenticated; the provider answers. */
+  async redeem(
+    client: Client,
+    params: URLSearchParams,
+    original: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const body = Buffer.from(params.toString());
+    const request = new IncomingMessage(original.socket);
+    request.method = 'POST';
+    request.url = '/auth/token';
+    request.headers = {
+      accept: 'application/json',
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-length': String(body.length),
+    };
+    request.complete = true;
+    request.push(body);
+    request.push(null);
+    this.#clientOf.set(request, client);
+    await this.handle(request, response);
+  }
+
+  /** Addresses in answers are the public ones, whatever Host a request names. */
+  #atPublicAddress(request: IncomingMessage): void {
+    const { host, protocol } = new URL(this.#parts.addresses.origin);
+    request.headers.host = host;
+    request.headers['x-forwarded-proto'] = protocol.slice(0, -1);
+    delete request.headers['x-forwarded-host'];
+  }
+
+  #build(jwks: JWKS): Provider {
+    const { addresses, logger, launchContext } = this.#parts;
+    const provider = new Provider(addresses.issuer, configuration(this.#parts, jwks));
+    provider.proxy = true;
+    // The id is new at every sign-in already; changing it again would break flows in other windows.
+    Object.assign(provider.Session.prototype, { resetIdentifier: () => undefined });
+    const log = (error: Error) => logger.error({ err: error }, 'authorization failed');
+    provider.on('server_error', (_ctx, error) => log(error));
+    (provider as EventEmitter).on('error', log);
+    provider.use(async (ctx, next) => {
+      await next();
+      const client = this.#clientOf.get(ctx.req);
+      if (!client) return;
+      if (ctx.response.get('access-control-allow-origin') === '*') ctx.remove('access-control-allow-origin');
+      const context = loadedContext(ctx.state);
+      if (ctx.status !== 200 || !context || typeof ctx.body !== 'object') return;
+      const body = ctx.body as { readonly scope?: string };
+      const scopes = new Scopes(body.scope ?? '');
+      ctx.body = { ...body, ...launchContext.parameters(context, scopes, client.switches) };
+    });
+    return provider;
+  }
+}

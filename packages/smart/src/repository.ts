@@ -1,0 +1,108 @@
+import type { RecordStore, WriteCondition } from '@lockstep/store';
+import type { Clock } from './ports.ts';
+
+export interface Stored<T> {
+  readonly id: string;
+  readonly value: T;
+  readonly revision: number;
+  readonly consumedAt?: number;
+  readonly expiresAt?: number;
+}
+
+export type Indexes = Readonly<Record<string, string | readonly string[]>>;
+
+/** A write that is not done yet, to be done together with others. */
+export type RecordWrite = Parameters<RecordStore['putAll']>[0][number];
+
+/** Records of one kind, as typed values. */
+export class Repository<T extends object> {
+  readonly kind: string;
+  readonly #store: RecordStore;
+  readonly #clock: Clock;
+  readonly #indexes: (value: T) => Indexes;
+
+  constructor(store: RecordStore, clock: Clock, kind: string, indexes: (value: T) => Indexes = () => ({})) {
+    this.#store = store;
+    this.#clock = clock;
+    this.kind = kind;
+    this.#indexes = indexes;
+  }
+
+  async find(id: string): Promise<Stored<T> | undefined> {
+    const record = await this.#store.get(this.kind, id, this.#clock.now());
+    return record && { ...record, value: JSON.parse(record.body) as T };
+  }
+
+  async get(id: string): Promise<T | undefined> {
+    return (await this.find(id))?.value;
+  }
+
+  /** @returns whether the condition held and the value was written */
+  async put(id: string, value: T, options: { expiresAt?: number; condition?: WriteCondition } = {}): Promise<boolean> {
+    const { record } = this.write(id, value, options);
+    return (await this.#store.put(this.kind, id, record, this.#clock.now(), options.condition)) !== undefined;
+  }
+
+  write(id: string, value: T, options: { expiresAt?: number; condition?: WriteCondition } = {}): RecordWrite {
+    const record = {
+      body: JSON.stringify(value),
+      indexes: this.#indexes(value),
+      ...(options.expiresAt === undefined ? {} : { expiresAt: options.expiresAt }),
+    };
+    return {
+      kind: this.kind,
+      id,
+      record,
+      ...(options.condition === undefined ? {} : { condition: options.condition }),
+    };
+  }
+
+  /** Does several writes as one, of other kinds too. @returns whether all conditions held */
+  putAll(writes: readonly RecordWrite[]): Promise<boolean> {
+    return this.#store.putAll(writes, this.#clock.now());
+  }
+
+  /** Changes a value, again from the start when another writer came first. @returns undefined when there is none */
+  async update(id: string, change: (value: T) => T): Promise<T | undefined> {
+    for (;;) {
+      const stored = await this.find(id);
+      if (!stored) return undefined;
+      const value = change(stored.value);
+      const { expiresAt } = stored;
+      const options = { condition: stored.revision, ...(expiresAt === undefined ? {} : { expiresAt }) };
+      if (await this.put(id, value, options)) return value;
+    }
+  }
+
+  /** @returns true for exactly one caller */
+  consume(id: string): Promise<boolean> {
+    return this.#store.consume(this.kind, id, this.#clock.now());
+  }
+
+  delete(id: string): Promise<boolean> {
+    return this.#store.delete(this.kind, id);
+  }
+
+  deleteBy(index: string, value: string): Promise<readonly string[]> {
+    return this.#store.deleteBy(this.kind, index, value);
+  }
+
+  async findBy(index: string, value: string): Promise<readonly Stored<T>[]> {
+    const records = await this.#store.find(this.kind, index, value, this.#clock.now());
+    return records.map((record) => ({ ...record, value: JSON.parse(record.body) as T }));
+  }
+
+  async list(): Promise<readonly Stored<T>[]> {
+    const all: Stored<T>[] = [];
+    const limit = 1000;
+    for (let afterId: string | undefined; ; ) {
+      const page = await this.#store.list(this.kind, this.#clock.now(), {
+        limit,
+        ...(afterId === undefined ? {} : { afterId }),
+      });
+      all.push(...page.map((record) => ({ ...record, value: JSON.parse(record.body) as T })));
+      if (page.length < limit) return all;
+      afterId = page.at(-1)?.id;
+    }
+  }
+}

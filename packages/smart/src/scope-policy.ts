@@ -1,0 +1,79 @@
+import { type Scope, Scopes } from '@lockstep/fhircast';
+import type { GrantType } from './client.ts';
+import { OAuthError } from './oauth-error.ts';
+
+/** What a user-facing app may ask for when its registration names no scopes. */
+const USER_SCOPES =
+  'openid fhirUser profile launch launch/patient launch/encounter online_access offline_access ' +
+  'patient/*.cruds user/*.cruds fhircast fhircast/*.* hub/session.*';
+
+const BACKEND_SCOPES = 'launch system/*.cruds fhircast fhircast/*.* hub/session.*';
+
+/** Examples of every form of scope that is really supported, for discovery (DIS-2). */
+export const SUPPORTED_SCOPES: readonly string[] = [
+  'openid',
+  'fhirUser',
+  'profile',
+  'launch',
+  'launch/patient',
+  'launch/encounter',
+  'online_access',
+  'offline_access',
+  ...['patient', 'user', 'system'].flatMap((context) => [
+    `${context}/*.rs`,
+    `${context}/*.cruds`,
+    `${context}/*.read`,
+    `${context}/*.write`,
+    `${context}/*.*`,
+  ]),
+  'fhircast',
+  'fhircast/*.read',
+  'fhircast/*.write',
+  'fhircast/*.*',
+  'hub/session.read',
+  'hub/session.write',
+];
+
+/**
+ * The scopes a registration is approved for: what it asked for, else all that its grant types can use.
+ * @throws OAuthError when nothing of what it asked for is known
+ */
+export function approvableScope(asked: string | undefined, grantTypes: readonly GrantType[]): string {
+  if (asked === undefined) {
+    const parts = [
+      ...(grantTypes.includes('authorization_code') ? USER_SCOPES.split(' ') : []),
+      ...(grantTypes.includes('client_credentials') ? BACKEND_SCOPES.split(' ') : []),
+    ];
+    return [...new Set(parts)].join(' ');
+  }
+  const known = new Scopes(asked).toString();
+  if (known === '') throw new OAuthError('invalid_client_metadata', 'scope: none of these scopes is supported');
+  return known;
+}
+
+/** Whether a scope can be given to a user's token. */
+function fitsUser(scope: Scope): boolean {
+  return scope.kind !== 'fhir' || scope.context !== 'system';
+}
+
+/** Whether a scope can be given to a backend service: nothing that belongs to a person (TOK-5). */
+function fitsBackend(scope: Scope): boolean {
+  switch (scope.kind) {
+    case 'fhir':
+      return scope.context === 'system';
+    case 'launch':
+      return scope.need === 'launch';
+    default:
+      return scope.kind === 'fhircast' || scope.kind === 'session';
+  }
+}
+
+/**
+ * The scopes of a request that can be granted: known, fit for the kind of token, approved for the client. The others are
+ * dropped (FHR-1). Their spelling stays as it was asked for.
+ */
+export function grantableScopes(asked: string, approved: string, kind: 'user' | 'backend'): readonly Scope[] {
+  const approval = new Scopes(approved);
+  const fits = kind === 'user' ? fitsUser : fitsBackend;
+  return new Scopes(asked).list.filter((scope) => fits(scope) && approval.covers(scope));
+}

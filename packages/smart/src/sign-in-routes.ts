@@ -1,0 +1,210 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Browser, PageError } from './browser.ts';
+import { OAuthError } from './oauth-error.ts';
+import { signedOutPage } from './pages/manage.ts';
+import { signInPage } from './pages/sign-in.ts';
+import type { AuditEntry, Clock } from './ports.ts';
+import { sameSecret } from './secrets.ts';
+import { type SignedIn, type SignIns, workstationOf } from './sign-ins.ts';
+import type { UserProfile, Users } from './users.ts';
+
+/** Failed sign-ins in a row before a name must wait, and how long, ms (CWE-307). */
+const FREE_FAILURES = 5;
+const FIRST_WAIT = 2_000;
+const LONGEST_WAIT = 15 * 60_000;
+
+export interface SignInParts {
+  readonly users: Users;
+  readonly signIns: SignIns;
+  readonly browser: Browser;
+  readonly clock: Clock;
+  /** Whether sample users sign in by one click. */
+  readonly samples: boolean;
+  readonly audit: (entry: AuditEntry) => void;
+}
+
+export type SignInOutcome =
+  | { readonly user: UserProfile; readonly topic: string }
+  | { readonly problem: string; readonly status: number };
+
+/** Signing in by form or by JSON: who may, and how often they may try. */
+export class SignInDesk {
+  readonly #parts: SignInParts;
+  readonly #failures = new Map<string, { count: number; until: number }>();
+
+  constructor(parts: SignInParts) {
+    this.#parts = parts;
+  }
+
+  async samples(): Promise<readonly UserProfile[]> {
+    if (!this.#parts.samples) return [];
+    return (await this.#parts.users.list()).filter(({ sample, status }) => sample && status === 'active');
+  }
+
+  /** Signs a person in and sets the cookies; the browser's earlier sign-in, if any, is left behind and ended. */
+  async signIn(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    given: {
+      user?: string | undefined;
+      password?: string | undefined;
+      sample?: string | undefined;
+      workstation?: string | undefined;
+    },
+  ): Promise<SignInOutcome> {
+    const { users, signIns, audit } = this.#parts;
+    const name = (given.sample ?? given.user ?? '').trim().toLowerCase();
+    const wait = this.#wait(name);
+    if (wait > 0) return { problem: `Too many attempts. Try again in ${Math.ceil(wait / 1000)} seconds.`, status: 429 };
+    const user = given.sample
+      ? (await this.samples()).find(({ id }) => id === name)
+      : await users.checkPassword(name, given.password ?? '');
+    if (!user) {
+      this.#fail(name);
+      audit({ action: 'sign-in.refuse', detail: name.slice(0, 100) });
+      return { problem: 'User name or password is wrong.', status: 401 };
+    }
+    this.#failures.delete(name);
+    const before = await signIns.signedIn(request);
+    const workstation = workstationOf(request, given.workstation);
+    const same = before?.user.id === user.id;
+    const { cookies, topic } = await signIns.start(user, workstation, same ? before.signInId : undefined);
+    if (before && !same) await signIns.end(before.signInId, 'another person signed in at the same browser');
+    for (const cookie of cookies) reply.header('set-cookie', cookie);
+    if (workstation) reply.header('set-cookie', signIns.workstationCookie(workstation));
+    audit({ action: 'sign-in', user: user.id });
+    return { user, topic };
+  }
+
+  #wait(name: string): number {
+    return (this.#failures.get(name)?.until ?? 0) - this.#parts.clock.now();
+  }
+
+  #fail(name: string): void {
+    const count = (this.#failures.get(name)?.count ?? 0) + 1;
+    const wait = count < FREE_FAILURES ? 0 : Math.min(FIRST_WAIT * 2 ** (count - FREE_FAILURES), LONGEST_WAIT);
+    if (this.#failures.size > 10_000) this.#failures.clear();
+    this.#failures.set(name, { count, until: this.#parts.clock.now() + wait });
+  }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** The sign-in and sign-out pages, and the same as JSON for the console. */
+export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: SignInDesk): void {
+  const { signIns, browser, audit } = parts;
+
+  async function show(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    status: number,
+    view: { problem?: string; name?: string; next: string },
+  ) {
+    const workstation = workstationOf(request, (request.query as { workstation?: string }).workstation);
+    const page = signInPage({
+      action: `/auth/sign-in?${new URLSearchParams({ return: view.next })}`,
+      csrf: browser.csrf(request, reply, await signIns.signedIn(request)),
+      samples: await desk.samples(),
+      workstation,
+      problem: view.problem,
+      name: view.name,
+    });
+    return browser.send(reply, status, page);
+  }
+
+  app.get('/auth/sign-in', async (request, reply) => {
+    const next = browser.ownPath((request.query as { return?: string }).return);
+    return show(request, reply, 200, { next });
+  });
+
+  app.post('/auth/sign-in', async (request, reply) => {
+    const next = browser.ownPath((request.query as { return?: string }).return);
+    const form = browser.form(request, await signIns.signedIn(request));
+    const name = form.get('user') ?? '';
+    const outcome = await desk.signIn(request, reply, {
+      user: name,
+      password: form.get('password') ?? undefined,
+      sample: form.get('sample') ?? undefined,
+      workstation: form.get('workstation') ?? undefined,
+    });
+    if ('problem' in outcome) return show(request, reply, outcome.status, { problem: outcome.problem, name, next });
+    return reply.redirect(next, 303);
+  });
+
+  app.post('/auth/sign-out', async (request, reply) => {
+    const signedIn = await signIns.signedIn(request);
+    browser.form(request, signedIn);
+    await signOut(reply, signedIn);
+    return browser.send(reply, 200, signedOutPage());
+  });
+
+  async function signOut(reply: FastifyReply, signedIn: SignedIn | undefined): Promise<void> {
+    if (!signedIn) return;
+    for (const cookie of await signIns.end(signedIn.signInId, 'the user signed out'))
+      reply.header('set-cookie', cookie);
+    audit({ action: 'sign-out', user: signedIn.user.id });
+  }
+
+  function describe(signedIn: SignedIn): object {
+    const { user, csrf, topic, workstation } = signedIn;
+    return {
+      user: user.reference,
+      user_name: user.id,
+      name: user.name,
+      administrator: user.administrator,
+      csrf,
+      session_topic: topic,
+      ...(workstation ? { workstation } : {}),
+    };
+  }
+
+  app.get('/auth/session', async (request, reply) => {
+    reply.header('cache-control', 'no-store');
+    const signedIn = await signIns.signedIn(request);
+    if (signedIn) return reply.send(describe(signedIn));
+    const samples = (await desk.samples()).map(({ id, name, administrator }) => ({ id, name, administrator }));
+    return reply.code(401).send({ error: 'login_required', sample_users: samples });
+  });
+
+  app.post('/auth/session', async (request, reply) => {
+    reply.header('cache-control', 'no-store');
+    browser.checkOrigin(request);
+    // JSON only: another site's page cannot send it without a preflight, which is not answered.
+    if (typeof request.body !== 'object' || request.body === null) {
+      throw new PageError('invalid_request', 'Send a JSON object.', 415);
+    }
+    const body = request.body as Record<string, unknown>;
+    const outcome = await desk.signIn(request, reply, {
+      user: text(body.user),
+      password: text(body.password),
+      sample: text(body.sample),
+      workstation: text(body.workstation),
+    });
+    if ('problem' in outcome) {
+      return reply.code(outcome.status).send({ error: 'access_denied', error_description: outcome.problem });
+    }
+    const cookie = [reply.getHeader('set-cookie')]
+      .flat()
+      .map((one) => String(one).split(';')[0])
+      .join('; ');
+    const signedIn = await signIns.signedIn({ headers: { cookie } });
+    return reply.send(signedIn ? describe(signedIn) : {});
+  });
+
+  app.delete('/auth/session', async (request, reply) => {
+    const signedIn = await signIns.signedIn(request);
+    if (signedIn) requireCsrf(request, signedIn);
+    await signOut(reply, signedIn);
+    return reply.code(204).send();
+  });
+}
+
+/** Calls of the console carry the sign-in's CSRF value in a header. @throws OAuthError */
+export function requireCsrf(request: FastifyRequest, signedIn: SignedIn): void {
+  const given = request.headers['x-csrf-token'];
+  if (typeof given !== 'string' || !sameSecret(given, signedIn.csrf)) {
+    throw new OAuthError('invalid_request', 'the x-csrf-token header is missing or wrong', 403);
+  }
+}

@@ -1,0 +1,218 @@
+import type { RecordStore } from '@lockstep/store';
+import type { FastifyRequest } from 'fastify';
+import type { AdapterPayload } from 'oidc-provider';
+import type { Access } from './access.ts';
+import { readCookies } from './form.ts';
+import type { Clock, SessionDirectory } from './ports.ts';
+import { Repository } from './repository.ts';
+import { digest, randomToken } from './secrets.ts';
+import type { UserProfile, Users } from './users.ts';
+
+/** How long a sign-in lasts, ms. */
+export const SIGN_IN_LIFE = 12 * 3_600_000;
+
+export const SESSION_COOKIE = 'lockstep_session';
+export const WORKSTATION_COOKIE = 'lockstep_workstation';
+
+interface SignIn {
+  readonly user: string;
+  /** The user's hub session that this sign-in opened or joined (SES-2). */
+  readonly topic: string;
+  readonly workstation?: string;
+  /** Goes with every form and every changing call of the console. */
+  readonly csrf: string;
+  /** ms since the epoch. */
+  readonly startedAt: number;
+  /** The browser session's id now. */
+  readonly session: string;
+}
+
+/** The person behind a request's cookie. */
+export interface SignedIn {
+  readonly signInId: string;
+  readonly user: UserProfile;
+  readonly csrf: string;
+  /** The hub session of the sign-in. */
+  readonly topic: string;
+  readonly workstation?: string;
+  /** ms since the epoch. */
+  readonly startedAt: number;
+}
+
+export interface SignInEnded {
+  readonly user: string;
+  readonly topic: string;
+}
+
+/** Who is signed in at which browser. The provider's browser session is one of these under a changing id. */
+export class SignIns {
+  readonly #records: Repository<SignIn>;
+  readonly #sessions: Repository<AdapterPayload>;
+  readonly #clock: Clock;
+  readonly #users: Users;
+  readonly #access: Access;
+  readonly #directory: SessionDirectory;
+  readonly #secure: boolean;
+  readonly #listeners = new Set<(ended: SignInEnded) => void>();
+
+  constructor(
+    store: RecordStore,
+    clock: Clock,
+    parts: { users: Users; access: Access; directory: SessionDirectory; secure: boolean },
+  ) {
+    this.#clock = clock;
+    this.#users = parts.users;
+    this.#access = parts.access;
+    this.#directory = parts.directory;
+    this.#secure = parts.secure;
+    this.#records = new Repository<SignIn>(store, clock, 'sign-in', ({ user }) => ({ user }));
+    this.#sessions = new Repository(store, clock, 'browser-session');
+  }
+
+  /**
+   * Starts a sign-in under ids of its own, whatever the browser sent before (session fixation, CWE-384), and opens the
+   * user's hub session or joins the one of the same workstation.
+   * @param renewed the sign-in of the same person that this one continues, under another cookie
+   * @returns the Set-Cookie values
+   */
+  async start(
+    user: UserProfile,
+    workstation: string | undefined,
+    renewed?: string,
+  ): Promise<{ cookies: readonly string[]; topic: string }> {
+    const topic = await this.#hubSession(user, workstation);
+    const before = renewed === undefined ? undefined : await this.#records.get(renewed);
+    if (before) await this.#sessions.delete(before.session);
+    const signInId = renewed ?? randomToken();
+    const session = randomToken();
+    const now = this.#clock.now();
+    const expiresAt = now + SIGN_IN_LIFE;
+    const seconds = Math.floor(now / 1000);
+    const signIn: SignIn = {
+      user: user.id,
+      topic,
+      csrf: randomToken(),
+      startedAt: now,
+      session: digest(session),
+      ...(workstation ? { workstation } : {}),
+    };
+    await this.#records.put(signInId, signIn, { expiresAt });
+    const payload = {
+      kind: 'Session',
+      uid: signInId,
+      accountId: user.id,
+      loginTs: seconds,
+      iat: seconds,
+      exp: Math.floor(expiresAt / 1000),
+    };
+    await this.#sessions.put(digest(session), payload, { expiresAt });
+    return { cookies: [this.#cookie(SESSION_COOKIE, session)], topic };
+  }
+
+  async #hubSession(user: UserProfile, workstation: string | undefined): Promise<string> {
+    const open = await this.#directory.ofUser(user.reference);
+    const same = open.find((session) => session.workstation === workstation);
+    if (same) return same.topic;
+    const { topic } = await this.#directory.open({
+      user: user.reference,
+      aliases: [user.id, ...user.aliases],
+      ...(workstation ? { workstation } : {}),
+    });
+    return topic;
+  }
+
+  /** The signed-in person of a request. */
+  async signedIn(request: Pick<FastifyRequest, 'headers'>): Promise<SignedIn | undefined> {
+    const cookie = readCookies(request.headers.cookie).get(SESSION_COOKIE);
+    if (!cookie) return undefined;
+    const session = await this.session(cookie);
+    return session?.uid ? this.byId(session.uid) : undefined;
+  }
+
+  async byId(signInId: string): Promise<SignedIn | undefined> {
+    const signIn = await this.#records.get(signInId);
+    const user = signIn && (await this.#users.get(signIn.user));
+    if (!signIn || user?.status !== 'active') return undefined;
+    const { csrf, topic, workstation, startedAt } = signIn;
+    return { signInId, user, csrf, topic, startedAt, ...(workstation ? { workstation } : {}) };
+  }
+
+  isAlive(signInId: string): Promise<boolean> {
+    return this.#records.get(signInId).then(Boolean);
+  }
+
+  /** Ends a sign-in: its cookie, its online grants and their subscriptions (TOK-4). @returns the Set-Cookie values */
+  async end(signInId: string, reason: string): Promise<readonly string[]> {
+    const signIn = await this.#records.get(signInId);
+    await this.#records.delete(signInId);
+    if (signIn) {
+      await this.#sessions.delete(signIn.session);
+      await this.#access.endSignIn(signInId, reason);
+      const user = await this.#users.get(signIn.user);
+      if (user) for (const listener of this.#listeners) listener({ user: user.reference, topic: signIn.topic });
+    }
+    return [this.#cookie(SESSION_COOKIE, '', 0)];
+  }
+
+  async endAllOf(user: string, reason: string): Promise<void> {
+    for (const { id } of await this.#records.findBy('user', user)) await this.end(id, reason);
+  }
+
+  onEnded(listener: (ended: SignInEnded) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** A browser session by its cookie, while the sign-in it stands for lives. */
+  async session(cookie: string): Promise<AdapterPayload | undefined> {
+    const payload = await this.#sessions.get(digest(cookie));
+    if (!payload?.uid || !(await this.isAlive(payload.uid))) return undefined;
+    return { ...payload, jti: cookie };
+  }
+
+  async sessionByUid(uid: string): Promise<AdapterPayload | undefined> {
+    const signIn = await this.#records.get(uid);
+    const payload = signIn && (await this.#sessions.get(signIn.session));
+    return payload && { ...payload, jti: uid };
+  }
+
+  /** The provider saves the session anew, often under another id. A sign-in that has ended stays ended. */
+  async saveSession(cookie: string, payload: AdapterPayload, expiresIn: number): Promise<undefined> {
+    const { jti: _, ...fields } = payload;
+    const id = digest(cookie);
+    if (payload.accountId && payload.uid) {
+      const signIn = await this.#records.update(payload.uid, (one) => ({ ...one, session: id }));
+      if (!signIn) return;
+    }
+    await this.#sessions.put(id, fields, { expiresAt: this.#clock.now() + expiresIn * 1000 });
+  }
+
+  async dropSession(cookie: string): Promise<void> {
+    await this.#sessions.delete(digest(cookie));
+  }
+
+  /** Remembers a workstation's name in its browser for a year. */
+  workstationCookie(workstation: string): string {
+    return this.#cookie(WORKSTATION_COOKIE, encodeURIComponent(workstation), 365 * 24 * 3600);
+  }
+
+  #cookie(name: string, value: string, maxAge?: number): string {
+    const age = maxAge === undefined ? '' : `; Max-Age=${maxAge}`;
+    return `${name}=${value}; Path=/; HttpOnly; SameSite=Lax${age}${this.#secure ? '; Secure' : ''}`;
+  }
+}
+
+/** The workstation a request names, by parameter or by its cookie. */
+export function workstationOf(request: Pick<FastifyRequest, 'headers'>, given?: string): string | undefined {
+  const cookie = readCookies(request.headers.cookie).get(WORKSTATION_COOKIE);
+  const name = given?.trim() || (cookie ? safeDecode(cookie) : undefined);
+  return name ? name.slice(0, 100) : undefined;
+}
+
+function safeDecode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,96 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Access } from './access.ts';
+import type { Addresses } from './addresses.ts';
+import { backendToken } from './backend-token.ts';
+import type { Client } from './client.ts';
+import type { ClientAuthentication } from './client-authentication.ts';
+import type { ClientCors } from './cors.ts';
+import { readForm } from './form.ts';
+import { OAuthError } from './oauth-error.ts';
+import type { SmartProvider } from './provider.ts';
+import { digest } from './secrets.ts';
+
+/** The form parameters of an OAuth POST. @throws OAuthError invalid_request */
+export function oauthParams(request: FastifyRequest): Map<string, string> {
+  if (typeof request.body !== 'string') {
+    throw new OAuthError('invalid_request', 'send the parameters as application/x-www-form-urlencoded');
+  }
+  return readForm(request.body);
+}
+
+export function noStore(reply: FastifyReply): void {
+  reply.header('cache-control', 'no-store').header('pragma', 'no-cache');
+}
+
+const PASSED_ON = ['grant_type', 'code', 'redirect_uri', 'code_verifier', 'refresh_token', 'scope'];
+
+/** The request as the provider gets it, of a client that is known to be who it says. */
+function passedOn(client: Client, params: ReadonlyMap<string, string>): URLSearchParams {
+  const fields = new URLSearchParams({ client_id: client.id });
+  for (const name of PASSED_ON) {
+    const value = params.get(name);
+    if (value !== undefined) fields.set(name, value);
+  }
+  return fields;
+}
+
+interface Credentials {
+  readonly authorization: string | undefined;
+  readonly params: ReadonlyMap<string, string>;
+}
+
+/** The token endpoint: authenticates the client, then answers the grant (TOK-1 to TOK-5). */
+export function tokenRoutes(
+  app: FastifyInstance,
+  parts: {
+    readonly addresses: Addresses;
+    readonly access: Access;
+    readonly authentication: ClientAuthentication;
+    readonly cors: ClientCors;
+    readonly provider: SmartProvider;
+  },
+): void {
+  const { addresses, access, authentication, cors, provider } = parts;
+
+  /** The client a refresh token was given to: a public one may leave client_id out (TOK-4). */
+  async function ownerOf({ authorization, params }: Credentials): Promise<string | undefined> {
+    const refreshToken = params.get('refresh_token');
+    if (params.get('grant_type') !== 'refresh_token' || !refreshToken) return undefined;
+    // Who names itself needs no other name; it would cost a read of the store.
+    if (authorization !== undefined || params.has('client_id') || params.has('client_assertion')) return undefined;
+    return (await access.refreshTokens.get(digest(refreshToken)))?.clientId;
+  }
+
+  app.options('/auth/token', async (request, reply) => {
+    await cors.apply(request, reply);
+    return reply.code(204).send();
+  });
+
+  app.post('/auth/token', async (request, reply) => {
+    noStore(reply);
+    await cors.apply(request, reply);
+    const params = oauthParams(request);
+    const grantType = params.get('grant_type');
+    if (grantType === undefined) throw new OAuthError('invalid_request', 'grant_type is missing');
+    if (!['authorization_code', 'refresh_token', 'client_credentials'].includes(grantType)) {
+      throw new OAuthError('unsupported_grant_type', 'this grant_type is not supported');
+    }
+    const { authorization } = request.headers;
+    const credentials = { authorization, params, endpoint: addresses.token };
+    if (grantType === 'client_credentials') {
+      const authenticated = await authentication.recognize(credentials);
+      cors.check(request, reply, authenticated.client);
+      return reply.send(await backendToken(access, authenticated, params.get('scope')));
+    }
+    const client = await authentication.authenticate(credentials, await ownerOf(credentials));
+    cors.check(request, reply, client);
+    if (!client.grantTypes.some((type) => type === grantType)) {
+      throw new OAuthError('unauthorized_client', `this client may not use ${grantType}`);
+    }
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    }
+    reply.hijack();
+    await provider.redeem(client, passedOn(client, params), request.raw, reply.raw);
+  });
+}

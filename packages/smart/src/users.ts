@@ -1,0 +1,199 @@
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import type { RecordStore } from '@lockstep/store';
+import type { Clock } from './ports.ts';
+import { Repository } from './repository.ts';
+
+export interface User {
+  /** The name to sign in with; lower case, and the subject of id tokens. */
+  readonly id: string;
+  readonly name: string;
+  /** The user's FHIR resource, `Practitioner/123`. */
+  readonly reference: string;
+  readonly administrator: boolean;
+  /** `system|value` or plain names by which other systems know the user (SES-7). */
+  readonly aliases: readonly string[];
+  /** A sample user signs in by one click, on loopback only. */
+  readonly sample: boolean;
+  readonly status: 'active' | 'suspended';
+  /** `scrypt$N$r$p$salt$hash`, base64url. */
+  readonly password?: string;
+}
+
+/** What may be told about a user: everything but the password. */
+export type UserProfile = Omit<User, 'password'>;
+
+export interface NewUser {
+  readonly id: string;
+  readonly name: string;
+  readonly reference?: string;
+  readonly administrator?: boolean;
+  readonly aliases?: readonly string[];
+  readonly password?: string;
+}
+
+export const SAMPLE_USERS: readonly NewUser[] = [
+  { id: 'dr-lena-okafor', name: 'Dr. Lena Okafor', reference: 'Practitioner/dr-lena-okafor', aliases: ['lokafor'] },
+  {
+    id: 'dr-tomas-lindqvist',
+    name: 'Dr. Tomas Lindqvist',
+    reference: 'Practitioner/dr-tomas-lindqvist',
+    aliases: ['tlindqvist'],
+  },
+  { id: 'dr-mei-tanaka', name: 'Dr. Mei Tanaka', reference: 'Practitioner/dr-mei-tanaka', aliases: ['mtanaka'] },
+  { id: 'admin', name: 'Administrator', reference: 'Practitioner/admin', administrator: true },
+];
+
+const COST = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 };
+const MIN_PASSWORD = 8;
+
+/** Printable ASCII without what breaks `atob` in an id token (TOK-7). */
+const USER_ID = /^[a-z0-9][a-z0-9._@+-]{0,99}$/;
+const REFERENCE = /^(Practitioner|Patient|PractitionerRole|RelatedPerson|Person)\/[A-Za-z0-9.-]{1,64}$/;
+
+export class InvalidUser extends Error {
+  override readonly name = 'InvalidUser';
+}
+
+function derive(password: string, salt: Buffer, cost: typeof COST): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    scrypt(password.normalize('NFKC'), salt, 32, cost, (error, key) => (error ? reject(error) : resolve(key)));
+  });
+}
+
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(16);
+  const key = await derive(password, salt, COST);
+  return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64url'), key.toString('base64url')].join('$');
+}
+
+export async function passwordMatches(password: string, stored: string): Promise<boolean> {
+  const [, n, r, p, salt = '', hash = ''] = stored.split('$');
+  const cost = { ...COST, N: Number(n), r: Number(r), p: Number(p) };
+  const key = await derive(password, Buffer.from(salt, 'base64url'), cost);
+  const expected = Buffer.from(hash, 'base64url');
+  return key.length === expected.length && timingSafeEqual(key, expected);
+}
+
+/** Compared against when a user does not exist, so that the answer takes as long (CWE-204). */
+const DECOY = hashPassword(randomBytes(16).toString('base64url'));
+
+function withoutPassword({ password: _, ...profile }: User): UserProfile {
+  return profile;
+}
+
+/** The people who sign in here (REG-4). */
+export class Users {
+  readonly #records: Repository<User>;
+  readonly #end: (user: User, reason: string) => Promise<void>;
+
+  /** @param end ends the access of a user who is suspended or deleted */
+  constructor(store: RecordStore, clock: Clock, end: (user: User, reason: string) => Promise<void>) {
+    this.#records = new Repository<User>(store, clock, 'user', (user) => ({
+      reference: user.reference,
+      alias: user.aliases,
+    }));
+    this.#end = end;
+  }
+
+  async get(id: string): Promise<UserProfile | undefined> {
+    const user = await this.#records.get(id);
+    return user && withoutPassword(user);
+  }
+
+  async list(): Promise<readonly UserProfile[]> {
+    return (await this.#records.list()).map(({ value }) => withoutPassword(value));
+  }
+
+  /** The user whom a reference, an alias or a sign-in name means (SES-7). */
+  async resolve(name: string): Promise<UserProfile | undefined> {
+    const found =
+      (await this.#records.findBy('reference', name))[0]?.value ??
+      (await this.#records.findBy('alias', name))[0]?.value ??
+      (await this.#records.get(name.toLowerCase()));
+    return found && withoutPassword(found);
+  }
+
+  /** @throws InvalidUser when a field is wrong or the name is taken */
+  async add(user: NewUser, options: { sample?: boolean } = {}): Promise<UserProfile> {
+    const record = await this.#build(user, options.sample ?? false);
+    if (!(await this.#records.put(record.id, record, { condition: 'absent' }))) {
+      throw new InvalidUser(`there is a user ${record.id} already`);
+    }
+    return withoutPassword(record);
+  }
+
+  /** @throws InvalidUser when a field is wrong. @returns undefined when there is no such user */
+  async edit(id: string, fields: Partial<Omit<NewUser, 'id'>>): Promise<UserProfile | undefined> {
+    const before = await this.#records.get(id);
+    if (!before) return undefined;
+    const built = await this.#build(
+      { ...before, ...fields, password: undefined, ...pickPassword(fields) },
+      before.sample,
+    );
+    const changed = await this.#records.update(id, (user) => ({
+      ...built,
+      status: user.status,
+      ...(built.password ? {} : user.password ? { password: user.password } : {}),
+    }));
+    return changed && withoutPassword(changed);
+  }
+
+  /** Ends the user's access until activated again. */
+  async suspend(id: string): Promise<UserProfile | undefined> {
+    const user = await this.#records.update(id, (one) => ({ ...one, status: 'suspended' }));
+    if (user) await this.#end(user, 'the user was suspended');
+    return user && withoutPassword(user);
+  }
+
+  async activate(id: string): Promise<UserProfile | undefined> {
+    const user = await this.#records.update(id, (one) => ({ ...one, status: 'active' }));
+    return user && withoutPassword(user);
+  }
+
+  async delete(id: string): Promise<boolean> {
+    const user = await this.#records.get(id);
+    const deleted = await this.#records.delete(id);
+    if (user && deleted) await this.#end(user, 'the user was deleted');
+    return deleted;
+  }
+
+  /** @returns the user, when name and password are right and the user is active */
+  async checkPassword(id: string, password: string): Promise<UserProfile | undefined> {
+    const user = await this.#records.get(id.trim().toLowerCase());
+    const matches = await passwordMatches(password, user?.password ?? (await DECOY));
+    return user?.password && matches && user.status === 'active' ? withoutPassword(user) : undefined;
+  }
+
+  async addSamples(): Promise<void> {
+    for (const user of SAMPLE_USERS) {
+      if (await this.#records.get(user.id)) continue;
+      // Another node that starts at the same time may be first.
+      await this.#records.put(user.id, await this.#build(user, true), { condition: 'absent' });
+    }
+  }
+
+  async #build(user: { [K in keyof NewUser]: NewUser[K] | undefined }, sample: boolean): Promise<User> {
+    const id = user.id?.trim().toLowerCase() ?? '';
+    if (!USER_ID.test(id)) throw new InvalidUser('a user name holds lower-case letters, digits and . _ @ + - only');
+    const reference = user.reference ?? `Practitioner/${id.replaceAll(/[^a-z0-9.-]/g, '-')}`;
+    if (!REFERENCE.test(reference)) throw new InvalidUser('reference must look like Practitioner/123');
+    if (!user.name) throw new InvalidUser('name is missing');
+    if (user.password !== undefined && user.password.length < MIN_PASSWORD) {
+      throw new InvalidUser(`a password has at least ${MIN_PASSWORD} characters`);
+    }
+    return {
+      id,
+      name: user.name,
+      reference,
+      administrator: user.administrator ?? false,
+      aliases: user.aliases ?? [],
+      sample,
+      status: 'active',
+      ...(user.password === undefined ? {} : { password: await hashPassword(user.password) }),
+    };
+  }
+}
+
+function pickPassword(fields: { readonly password?: string }): { password?: string } {
+  return fields.password === undefined ? {} : { password: fields.password };
+}

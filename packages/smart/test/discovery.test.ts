@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
+import { codeFields, codeFor, refresh, registerApp, TestBrowser, tokensFor } from './browsing.ts';
+import { answerOf, backend, type Json, post, startServer, type TestServer } from './harness.ts';
+
+async function read(server: TestServer, path: string, headers: Record<string, string> = {}) {
+  return answerOf(await fetch(server.url(path), { headers }));
+}
+
+test('DIS-2 smart-configuration names every address and what is supported, whatever Accept says', async (t) => {
+  const server = await startServer(t);
+  for (const accept of ['application/json', 'text/html', 'application/fhir+xml', '*/*']) {
+    const { status, headers, body } = await read(server, '/fhir/.well-known/smart-configuration', {
+      accept,
+      origin: 'https://any.example',
+    });
+    assert.equal(status, 200);
+    assert.match(headers.get('content-type') ?? '', /^application\/json/);
+    assert.equal(headers.get('access-control-allow-origin'), '*');
+    const { scopes_supported: scopes, capabilities, ...rest } = body;
+    const auth = `${server.origin}/auth`;
+    assert.deepEqual(rest, {
+      issuer: server.origin,
+      jwks_uri: `${auth}/jwks`,
+      authorization_endpoint: `${auth}/authorize`,
+      token_endpoint: `${auth}/token`,
+      introspection_endpoint: `${auth}/introspect`,
+      revocation_endpoint: `${auth}/revoke`,
+      registration_endpoint: `${auth}/register`,
+      management_endpoint: `${auth}/manage`,
+      grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
+      code_challenge_methods_supported: ['S256'],
+      token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+      token_endpoint_auth_signing_alg_values_supported: ['RS384', 'ES384'],
+      response_types_supported: ['code'],
+      response_modes_supported: ['query'],
+      authorization_response_iss_parameter_supported: true,
+    });
+    assert.ok((scopes as string[]).includes('fhircast/*.read'));
+    assert.deepEqual([...(capabilities as string[])].sort(), [
+      'authorize-post',
+      'client-confidential-asymmetric',
+      'client-confidential-symmetric',
+      'client-public',
+      'context-banner',
+      'context-ehr-encounter',
+      'context-ehr-patient',
+      'context-standalone-encounter',
+      'context-standalone-patient',
+      'context-style',
+      'launch-ehr',
+      'launch-standalone',
+      'permission-offline',
+      'permission-online',
+      'permission-patient',
+      'permission-user',
+      'permission-v1',
+      'permission-v2',
+      'sso-openid-connect',
+    ]);
+  }
+});
+
+test('DIS-2 every scope that is listed can really be granted', async (t) => {
+  const server = await startServer(t);
+  const { body } = await read(server, '/fhir/.well-known/smart-configuration');
+  const scopes = body.scopes_supported as string[];
+  const app = await registerApp(server);
+  const ehr = await backend(server);
+  const browser = new TestBrowser(server);
+  await browser.signIn();
+  const { body: launch } = await browser.launch({ client_id: app.clientId, patient: 'ida', encounter: 'ida-1' });
+  const forUsers = scopes.filter((scope) => !scope.startsWith('system/'));
+  const tokens = await tokensFor(browser, app, forUsers.join(' '), {}, { launch: String(launch.launch) });
+  assert.deepEqual(new Set(String(tokens.scope).split(' ')), new Set(forUsers));
+  const forSystems = scopes.filter((scope) => /^(system|fhircast|hub)/.test(scope));
+  assert.equal((await ehr.token(forSystems.join(' '))).body.scope, forSystems.join(' '));
+});
+
+test('DIS-2 every address that is listed answers', async (t) => {
+  const server = await startServer(t, { fhir: true });
+  const { body } = await read(server, '/fhir/.well-known/smart-configuration');
+  for (const [name, address] of Object.entries(body)) {
+    if (!/_endpoint$|_uri$/.test(name)) continue;
+    assert.doesNotMatch(String(address), /\?/);
+    const response = await fetch(String(address), {
+      method: /authorization|management|jwks/.test(name) ? 'GET' : 'POST',
+      redirect: 'manual',
+    });
+    assert.notEqual(response.status, 404, name);
+    assert.ok(response.status < 500, name);
+  }
+  const style = await tokensFor(new TestBrowser(server), await registerApp(server), 'openid user/*.rs');
+  assert.equal((await fetch(String(style.smart_style_url))).status, 200);
+});
+
+test('DIS-4 smart-configuration and /metadata agree field by field', async (t) => {
+  const server = await startServer(t, { fhir: true });
+  const { body: config } = await read(server, '/fhir/.well-known/smart-configuration');
+  const { body: metadata } = await read(server, '/fhir/metadata');
+  const [rest] = metadata.rest as {
+    security: { extension: { url: string; extension: { url: string; valueUri: string }[] }[] };
+  }[];
+  const uris = rest?.security.extension.find(({ url }) => url.endsWith('/oauth-uris'))?.extension ?? [];
+  const names = {
+    authorize: 'authorization',
+    token: 'token',
+    introspect: 'introspection',
+    manage: 'management',
+    register: 'registration',
+    revoke: 'revocation',
+  };
+  assert.deepEqual(
+    Object.fromEntries(uris.map(({ url, valueUri }) => [url, valueUri])),
+    Object.fromEntries(Object.entries(names).map(([url, name]) => [url, config[`${name}_endpoint`]])),
+  );
+});
+
+test('DIS-5 openid-configuration resolves below the issuer and agrees', async (t) => {
+  const server = await startServer(t);
+  const { body: smart } = await read(server, '/fhir/.well-known/smart-configuration');
+  for (const path of ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server']) {
+    const { status, headers, body } = await read(server, path);
+    assert.equal(status, 200);
+    assert.equal(headers.get('access-control-allow-origin'), '*');
+    assert.equal(body.issuer, smart.issuer);
+    for (const name of [
+      'authorization_endpoint',
+      'token_endpoint',
+      'jwks_uri',
+      'introspection_endpoint',
+      'revocation_endpoint',
+    ]) {
+      assert.equal(body[name], smart[name], name);
+    }
+    assert.deepEqual(body.id_token_signing_alg_values_supported, ['RS256']);
+    assert.deepEqual(body.subject_types_supported, ['public']);
+    assert.ok((body.claims_supported as string[]).includes('fhirUser'));
+  }
+});
+
+test('DIS-5 keys persist, rotate, and stay in the JWKS until their tokens have expired', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'lockstep-keys-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const file = join(directory, 'keys.db');
+  const first = await startServer(t, { file });
+  const kids = async (server: TestServer) =>
+    ((await read(server, '/auth/jwks')).body.keys as Json[]).map(({ kid }) => kid);
+  const [original] = await kids(first);
+  assert.ok(original);
+  const { origin } = first;
+  await first.close();
+
+  const server = await startServer(t, { file, origin });
+  assert.deepEqual(await kids(server), [original], 'after a restart');
+  const app = await registerApp(server);
+  const browser = new TestBrowser(server);
+  const idTokenOf = async () => String((await tokensFor(browser, app, 'openid user/*.rs')).id_token);
+  const old = await idTokenOf();
+  assert.equal(decodeProtectedHeader(old).kid, original);
+
+  const fresh = await server.auth.keys.rotate();
+  assert.deepEqual(new Set(await kids(server)), new Set([original, fresh]));
+  const young = await idTokenOf();
+  assert.equal(decodeProtectedHeader(young).kid, fresh);
+  const jwks = (await read(server, '/auth/jwks')).body as unknown as JSONWebKeySet;
+  for (const token of [old, young]) await jwtVerify(token, createLocalJWKSet(jwks), { issuer: server.origin });
+  for (const key of jwks.keys) {
+    assert.deepEqual(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'], 'public parts only');
+  }
+  assert.equal(server.auth.keys.list().find(({ kid }) => kid === original)?.retiredAt !== undefined, true);
+  server.clock.ahead = 3_600_000 + 10_000;
+  assert.deepEqual(await kids(server), [fresh]);
+});
+
+test('DIS-5 a rotation by another node is seen within seconds', async (t) => {
+  const server = await startServer(t);
+  const app = await registerApp(server);
+  const browser = new TestBrowser(server);
+  await tokensFor(browser, app, 'openid user/*.rs');
+  const kid = await (await server.node()).keys.rotate();
+  server.clock.ahead = 5_000;
+  const { id_token: token } = await tokensFor(browser, app, 'openid user/*.rs');
+  assert.equal(decodeProtectedHeader(String(token)).kid, kid);
+});
+
+test('REG-1 clients, grants and tokens survive a restart; a launch and a code too', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'lockstep-restart-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const file = join(directory, 'restart.db');
+  const first = await startServer(t, { file });
+  const app = await registerApp(first);
+  const browser = new TestBrowser(first);
+  const { session_topic: topic } = await browser.signIn();
+  const tokens = await tokensFor(browser, app, 'openid launch/patient patient/*.rs fhircast/*.* offline_access');
+  const { body: launch } = await browser.launch({ client_id: app.clientId, patient: 'omar' });
+  const { code, verifier } = await codeFor(browser, app, 'openid user/*.rs');
+  const { origin } = first;
+  await first.close();
+  const server = await startServer(t, { file, origin });
+  const info = await server.auth.verifyToken(String(tokens.access_token));
+  assert.equal(info?.patient, 'ida');
+  assert.deepEqual(info?.topics, [topic]);
+  const again = new TestBrowser(server);
+  for (const [key, cookie] of browser.cookies) again.cookies.set(key, cookie);
+  const relaunched = await tokensFor(again, app, 'launch patient/*.rs', {}, { launch: String(launch.launch) });
+  assert.equal(relaunched.patient, 'omar');
+  assert.equal((await post(server, '/auth/token', codeFields(app, code, verifier))).status, 200);
+  assert.equal((await refresh(server, app, tokens.refresh_token)).status, 200);
+});

@@ -1,0 +1,304 @@
+// The counterpart of each check of Inferno's SMART App Launch groups (STU1, STU2, STU2.2), in their order and with their
+// inputs: a public, a symmetric and an asymmetric app, each launched both ways.
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
+import { attempt, codeFields, REDIRECT, registerApp, returned, TestBrowser } from './browsing.ts';
+import {
+  type Answer,
+  type AppKey,
+  answerOf,
+  assertion,
+  assertionFields,
+  backend,
+  type Json,
+  makeKey,
+  post,
+  startServer,
+  type TestServer,
+} from './harness.ts';
+
+const ORIGIN = new URL(REDIRECT).origin;
+const FHIR_ID = /^[A-Za-z0-9.-]{1,64}$/;
+const STU1 = 'openid fhirUser offline_access patient/*.read user/Practitioner.read';
+const STU2 = 'openid fhirUser offline_access patient/*.rs user/Practitioner.rs';
+
+type Kind = 'public' | 'symmetric' | 'asymmetric';
+
+interface Kit {
+  readonly server: TestServer;
+  readonly clientId: string;
+  /** Credentials as the kit adds them to a token request. */
+  credentials(): Promise<{ fields: Record<string, string>; headers: Record<string, string> }>;
+  token(fields: Record<string, string>): Promise<Answer>;
+}
+
+async function kitFor(server: TestServer, kind: Kind, more: Json = {}): Promise<Kit> {
+  const key: AppKey | undefined = kind === 'asymmetric' ? await makeKey('RS384') : undefined;
+  const methods = { public: 'none', symmetric: 'client_secret_basic', asymmetric: 'private_key_jwt' };
+  const app = await registerApp(server, {
+    token_endpoint_auth_method: methods[kind],
+    ...(key ? { jwks: { keys: [key.publicJwk] } } : {}),
+    ...more,
+  });
+  const credentials: Kit['credentials'] = async () => {
+    const none: Record<string, string> = {};
+    if (key) return { fields: assertionFields(await assertion(server, key, app.clientId)), headers: none };
+    const headers: Record<string, string> = {};
+    if (kind === 'public') return { fields: { client_id: app.clientId }, headers: none };
+    const basic = Buffer.from(`${app.clientId}:${app.secret}`).toString('base64');
+    headers.authorization = `Basic ${basic}`;
+    return { fields: none, headers };
+  };
+  return {
+    server,
+    clientId: app.clientId,
+    credentials,
+    async token(fields) {
+      const { fields: own, headers } = await credentials();
+      return post(server, '/auth/token', { ...fields, ...own }, { origin: ORIGIN, ...headers });
+    },
+  };
+}
+
+function checkTokenResponse({ status, headers, body }: Answer, requested: string): void {
+  assert.equal(status, 200, JSON.stringify(body));
+  for (const field of ['access_token', 'token_type', 'scope'])
+    assert.ok(body[field] && typeof body[field] === 'string', field);
+  assert.equal(typeof body.expires_in, 'number');
+  assert.equal(String(body.token_type).toLowerCase(), 'bearer');
+  const granted = String(body.scope).split(' ');
+  assert.deepEqual(
+    requested.split(' ').filter((scope) => !granted.includes(scope)),
+    [],
+  );
+  assert.match(headers.get('cache-control') ?? '', /no-store/);
+  assert.match(headers.get('pragma') ?? '', /no-cache/);
+  assert.ok([ORIGIN, '*'].includes(headers.get('access-control-allow-origin') ?? ''));
+}
+
+function checkContext(body: Json): void {
+  assert.match(String(body.patient), FHIR_ID);
+  if (body.encounter !== undefined) assert.match(String(body.encounter), FHIR_ID);
+  if (body.intent !== undefined) assert.equal(typeof body.intent, 'string');
+  if (body.need_patient_banner !== undefined) assert.equal(typeof body.need_patient_banner, 'boolean');
+  if (body.smart_style_url !== undefined) assert.ok(URL.canParse(String(body.smart_style_url)));
+  for (const entry of (body.fhirContext ?? []) as Json[]) {
+    assert.match(String(entry.reference), /^[A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64}$/);
+    assert.doesNotMatch(String(entry.reference), /^(Patient|Encounter)\//);
+  }
+}
+
+async function readFhir(server: TestServer, path: string, token: unknown): Promise<Answer> {
+  return answerOf(
+    await fetch(`${server.origin}/fhir/${path}`, {
+      headers: { authorization: `Bearer ${token}`, origin: ORIGIN, accept: 'application/fhir+json' },
+    }),
+  );
+}
+
+async function checkOpenid(kit: Kit, tokens: Json): Promise<void> {
+  const { server, clientId } = kit;
+  const idToken = String(tokens.id_token);
+  const { body: configuration } = await answerOf(
+    await fetch(`${decodeJwt(idToken).iss}/.well-known/openid-configuration`),
+  );
+  const required = [
+    'issuer',
+    'authorization_endpoint',
+    'token_endpoint',
+    'jwks_uri',
+    'response_types_supported',
+    'subject_types_supported',
+    'id_token_signing_alg_values_supported',
+  ];
+  for (const field of required) assert.ok(configuration[field], field);
+  assert.ok((configuration.id_token_signing_alg_values_supported as string[]).includes('RS256'));
+  const { body: jwks } = await answerOf(await fetch(String(configuration.jwks_uri)));
+  const header = decodeProtectedHeader(idToken);
+  assert.equal(header.alg, 'RS256');
+  assert.ok((jwks.keys as Json[]).some(({ kid, kty }) => kid === header.kid && kty === 'RSA'));
+  const { payload } = await jwtVerify(idToken, createLocalJWKSet(jwks as unknown as JSONWebKeySet), {
+    issuer: String(configuration.issuer),
+    audience: clientId,
+  });
+  for (const claim of ['iss', 'sub', 'aud', 'exp', 'iat']) assert.ok(payload[claim], claim);
+  assert.ok(String(payload.sub).length < 256);
+  const [type, id] = String(payload.fhirUser).split('/').slice(-2);
+  assert.ok(['Patient', 'Practitioner', 'RelatedPerson', 'Person'].includes(String(type)));
+  const user = await readFhir(server, `${type}/${id}`, tokens.access_token);
+  assert.equal(user.status, 200);
+  assert.equal(user.body.resourceType, type);
+  assert.ok([ORIGIN, '*'].includes(user.headers.get('access-control-allow-origin') ?? ''), 'STU2.2');
+}
+
+async function checkRefresh(kit: Kit, tokens: Json): Promise<void> {
+  const without = await kit.token({ grant_type: 'refresh_token', refresh_token: String(tokens.refresh_token) });
+  checkTokenResponse(without, String(tokens.scope));
+  const next = String(without.body.refresh_token ?? tokens.refresh_token);
+  const withScope = await kit.token({ grant_type: 'refresh_token', refresh_token: next, scope: String(tokens.scope) });
+  checkTokenResponse(withScope, String(tokens.scope));
+}
+
+async function checkIntrospection(kit: Kit, tokens: Json, fhirUser: boolean): Promise<void> {
+  const { headers, fields } = await kit.credentials();
+  const ask = async (token: unknown) =>
+    post(
+      kit.server,
+      '/auth/introspect',
+      { token: String(token), ...fields },
+      { accept: 'application/json', ...headers },
+    );
+  const active = await ask(tokens.access_token);
+  assert.equal(active.status, 200);
+  assert.equal(active.body.active, true);
+  assert.equal(active.body.client_id, kit.clientId);
+  assert.deepEqual(String(active.body.scope).split(' ').sort(), String(tokens.scope).split(' ').sort());
+  assert.ok(Number(active.body.exp) > Date.now() / 1000 - 600);
+  assert.equal(active.body.patient, tokens.patient);
+  assert.equal(active.body.encounter, tokens.encounter);
+  const claims = decodeJwt(String(tokens.id_token));
+  assert.equal(active.body.iss, claims.iss);
+  assert.equal(active.body.sub, claims.sub);
+  if (fhirUser) assert.equal(active.body.fhirUser, claims.fhirUser);
+  const { fields: again } = await kit.credentials();
+  const invalid = await post(
+    kit.server,
+    '/auth/introspect',
+    { token: 'invalid_token_value', ...again },
+    { accept: 'application/json', ...headers },
+  );
+  assert.equal(invalid.status, 200);
+  assert.deepEqual(invalid.body, { active: false });
+}
+
+/** A launch as the kit does it: with or without PKCE, by GET or POST. */
+async function launch(
+  kit: Kit,
+  scope: string,
+  options: { ehr: boolean; pkce: boolean; byPost?: boolean },
+): Promise<Answer> {
+  const { server, clientId } = kit;
+  const browser = new TestBrowser(server);
+  let requested = options.ehr ? `launch ${scope}` : `launch/patient ${scope}`;
+  const change: Record<string, string | undefined> = options.pkce
+    ? {}
+    : { code_challenge: undefined, code_challenge_method: undefined };
+  const patient = await firstPatient(server);
+  if (options.ehr) {
+    await browser.signIn();
+    const { body } = await browser.launch({ client_id: clientId, patient });
+    const url = new URL(String(body.launch_url));
+    assert.equal(url.searchParams.get('iss'), `${server.origin}/fhir`);
+    change.launch = url.searchParams.get('launch') ?? undefined;
+    requested = `launch ${scope}`;
+  }
+  const { url, verifier, state } = attempt(server, { clientId }, requested, change);
+  const begun = options.byPost
+    ? browser.go('/auth/authorize', {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: new URL(url).search.slice(1),
+      })
+    : browser.go(url);
+  const back = returned(await browser.through(await begun, { patient }));
+  assert.equal(back.get('error'), null);
+  assert.equal(back.get('state'), state);
+  assert.ok(back.get('code'));
+  const { client_id: _, code_verifier: used, ...fields } = codeFields({ clientId }, back.get('code') ?? '', verifier);
+  const answer = await kit.token(options.pkce ? { ...fields, code_verifier: used ?? '' } : fields);
+  checkTokenResponse(answer, requested);
+  checkContext(answer.body);
+  return answer;
+}
+
+async function firstPatient(server: TestServer): Promise<string> {
+  const service = await backend(server);
+  const { body } = await service.token('system/Patient.rs');
+  const { body: bundle } = await readFhir(server, 'Patient?_count=1', body.access_token);
+  return String((bundle.entry as { resource: Json }[])[0]?.resource.id);
+}
+
+suite('Inferno: discovery', () => {
+  test('STU1, STU2, STU2.2: well-known and CapabilityStatement', async (t) => {
+    const server = await startServer(t, { fhir: true });
+    const wellKnown = await answerOf(
+      await fetch(`${server.origin}/fhir/.well-known/smart-configuration`, {
+        headers: { accept: 'application/json', origin: ORIGIN },
+      }),
+    );
+    assert.equal(wellKnown.status, 200);
+    assert.match(wellKnown.headers.get('content-type') ?? '', /^application\/json/);
+    assert.ok([ORIGIN, '*'].includes(wellKnown.headers.get('access-control-allow-origin') ?? ''));
+    const config = wellKnown.body;
+    for (const field of ['authorization_endpoint', 'token_endpoint', 'issuer', 'jwks_uri'])
+      assert.equal(typeof config[field], 'string', field);
+    for (const field of ['capabilities', 'grant_types_supported', 'code_challenge_methods_supported'])
+      assert.ok(Array.isArray(config[field]), field);
+    assert.ok((config.capabilities as unknown[]).every((one) => typeof one === 'string'));
+    assert.ok((config.grant_types_supported as string[]).includes('authorization_code'));
+    assert.ok((config.grant_types_supported as string[]).includes('client_credentials'));
+    assert.deepEqual(config.code_challenge_methods_supported, ['S256']);
+    const metadata = await answerOf(await fetch(`${server.origin}/fhir/metadata`, { headers: { origin: ORIGIN } }));
+    assert.equal(metadata.status, 200);
+    assert.ok([ORIGIN, '*'].includes(metadata.headers.get('access-control-allow-origin') ?? ''));
+    assert.match(JSON.stringify(metadata.body), /SMART-on-FHIR/);
+  });
+});
+
+for (const kind of ['public', 'symmetric', 'asymmetric'] as const) {
+  suite(`Inferno: launches of a ${kind} app`, () => {
+    for (const ehr of [false, true]) {
+      test(`${ehr ? 'EHR' : 'standalone'} launch, OpenID Connect, refresh, introspection (STU2, STU2.2)`, async (t) => {
+        const server = await startServer(t, { fhir: true });
+        const kit = await kitFor(server, kind);
+        const { body } = await launch(kit, STU2, { ehr, pkce: true, byPost: ehr });
+        const patient = await readFhir(server, `Patient/${body.patient}`, body.access_token);
+        assert.equal(patient.status, 200);
+        await checkOpenid(kit, body);
+        if (kind !== 'public') await checkIntrospection(kit, body, true);
+        await checkRefresh(kit, body);
+      });
+    }
+  });
+}
+
+suite('Inferno: STU1', () => {
+  for (const ehr of [false, true]) {
+    test(`${ehr ? 'EHR' : 'standalone'} launch with v1 scopes, without PKCE for an app with the legacy switch`, async (t) => {
+      const server = await startServer(t, { fhir: true });
+      const kit = await kitFor(server, 'symmetric', { legacy: true });
+      const { body } = await launch(kit, STU1, { ehr, pkce: false });
+      await checkOpenid(kit, body);
+      await checkRefresh(kit, body);
+    });
+  }
+});
+
+suite('Inferno: backend services', () => {
+  for (const alg of ['RS384', 'ES384'] as const) {
+    test(`invalid grant_type, client_assertion_type and JWT are refused, a good request succeeds (${alg})`, async (t) => {
+      const server = await startServer(t, { fhir: true });
+      const service = await backend(server, {}, await makeKey(alg));
+      const ask = async (change: Record<string, string>, claims: Json = {}) =>
+        post(server, '/auth/token', {
+          grant_type: 'client_credentials',
+          scope: 'system/*.read',
+          ...assertionFields(
+            await assertion(server, service.key, service.clientId, {
+              claims: { exp: Math.floor(Date.now() / 1000) + 300, ...claims },
+            }),
+          ),
+          ...change,
+        });
+      assert.equal((await ask({ grant_type: 'not_a_grant_type' })).status, 400);
+      assert.ok([400, 401].includes((await ask({ client_assertion_type: 'not_an_assertion_type' })).status));
+      assert.ok([400, 401].includes((await ask({}, { iss: 'not_a_client' })).status));
+      const good = await ask({});
+      assert.equal(good.status, 200);
+      for (const field of ['access_token', 'token_type', 'scope']) assert.ok(good.body[field], field);
+      assert.equal(typeof good.body.expires_in, 'number');
+      assert.equal((await readFhir(server, 'Patient?_count=1', good.body.access_token)).status, 200);
+    });
+  }
+});
