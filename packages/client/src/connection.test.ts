@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { buildArguments, buildTicketUrl, buildWebLaunch, LaunchError } from '@lockstep/fhircast';
+import { fromArgs, fromSmart, fromTicket, fromUrl } from './connection.ts';
+import { HubError } from './subscriber.ts';
+
+const launch = { hubUrl: 'https://hub.example.com', topic: 'fdb2f928-5546-4f52-87a0-0648e9ded065' };
+
+describe('fromSmart', () => {
+  const response = { access_token: 'one', 'hub.url': launch.hubUrl, 'hub.topic': launch.topic };
+
+  it('TOK-2 takes hub.url, hub.topic and the token', () => {
+    assert.deepEqual(fromSmart(response), { ...launch, token: 'one' });
+  });
+
+  it('TOK-3 takes the names of the first draft, and the first of several sessions', () => {
+    const first = { 'cast-hub': launch.hubUrl, 'cast-session': [launch.topic, 'another'] };
+    assert.deepEqual(fromSmart(first), launch);
+  });
+
+  it('gives the first token once, and new ones by refreshing', async () => {
+    const { token } = fromSmart(response, async () => ({ access_token: 'two' }));
+    assert.ok(typeof token === 'function');
+    assert.equal(await token(false), 'one');
+    assert.equal(await token(true), 'two');
+    const { token: broken } = fromSmart(response, async () => ({ error: 'invalid_grant' }));
+    assert.ok(typeof broken === 'function');
+    await assert.rejects(async () => broken(true), TypeError);
+  });
+
+  it('says when no FHIRcast scope was granted', () => {
+    assert.throws(() => fromSmart({ access_token: 'one' }), { name: 'TypeError', message: /hub\.url/ });
+  });
+});
+
+describe('launches without SMART', () => {
+  it('LAU-1 take the connection from an address and from arguments', () => {
+    const address = buildWebLaunch('https://app.example.com/', launch);
+    assert.deepEqual(fromUrl(address), launch);
+    assert.deepEqual(fromUrl(new URL(address)), launch);
+    for (const style of ['windows', 'posix'] as const)
+      assert.deepEqual(fromArgs(buildArguments(launch, style)), launch);
+    assert.throws(() => fromUrl('https://app.example.com/'), LaunchError);
+    assert.throws(() => fromArgs([]), LaunchError);
+  });
+
+  it('LAU-1 redeem a ticket by POST, once', async () => {
+    const url = buildTicketUrl({ hubUrl: launch.hubUrl, ticket: 'abc' });
+    const asked: string[] = [];
+    const fetch = async (address: string, init: RequestInit) => {
+      asked.push(`${init.method} ${address}`);
+      const body = { 'hub.url': launch.hubUrl, 'hub.topic': launch.topic, access_token: 'one' };
+      return asked.length === 1 ? Response.json(body) : new Response('spent', { status: 410 });
+    };
+    assert.deepEqual(await fromTicket(url, fetch), { ...launch, token: 'one' });
+    assert.deepEqual(asked, ['POST https://hub.example.com/ticket/abc']);
+    await assert.rejects(fromTicket(url, fetch), (error) => error instanceof HubError && error.status === 410);
+    await assert.rejects(fromTicket('https://hub.example.com/', fetch), LaunchError);
+    const away = async () => Promise.reject(new TypeError('fetch failed'));
+    await assert.rejects(fromTicket(url, away), (error) => error instanceof HubError && error.status === 0);
+  });
+});

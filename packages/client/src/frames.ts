@@ -1,0 +1,73 @@
+import { type EventBody, type EventMessage, isObject, type JsonObject } from '@lockstep/fhircast';
+import { spellEventName } from './contexts.ts';
+import { contextElements, parseJson } from './hub-api.ts';
+
+/** A frame from the Hub, read as generously as is safe. */
+export type Frame =
+  | { readonly kind: 'confirmation'; readonly events?: readonly string[]; readonly lease?: number }
+  | { readonly kind: 'denial'; readonly reason: string }
+  | { readonly kind: 'event'; readonly message: EventMessage }
+  /** A sign of life that says nothing. */
+  | { readonly kind: 'heartbeat' }
+  /** Not FHIRcast, of another topic, or too large. */
+  | { readonly kind: 'strange'; readonly why: string };
+
+/** The text of a frame; binary frames are taken for UTF-8. */
+export function frameText(data: unknown): string | undefined {
+  if (typeof data === 'string') return data;
+  if (data instanceof ArrayBuffer || ArrayBuffer.isView(data))
+    return new TextDecoder().decode(data as ArrayBuffer | Uint8Array);
+  return undefined;
+}
+
+function strange(why: string): Frame {
+  return { kind: 'strange', why };
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function confirmation(body: JsonObject): Frame {
+  const events = text(body['hub.events'])
+    ?.split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
+  const lease = Number(body['hub.lease_seconds']);
+  return {
+    kind: 'confirmation',
+    ...(events ? { events } : {}),
+    ...(Number.isFinite(lease) && lease > 0 ? { lease } : {}),
+  };
+}
+
+/** @param topic the subscription's: what is said about another one is strange */
+export function readFrame(data: string, topic: string): Frame {
+  const body = parseJson(data);
+  if (!isObject(body)) return strange('not a JSON object');
+  const event = isObject(body.event) ? body.event : undefined;
+  const about = event ? event['hub.topic'] : body['hub.topic'];
+  if (about !== undefined && about !== topic) return strange('another topic');
+  if (!event) {
+    const mode = body['hub.mode'];
+    if (mode === 'denied') return { kind: 'denial', reason: text(body['hub.reason']) ?? 'the Hub gave no reason' };
+    if (mode === 'subscribe') return confirmation(body);
+    return body.type === 'pong' ? { kind: 'heartbeat' } : strange('no FHIRcast message');
+  }
+  const name = text(event['hub.event']);
+  if (!name) return strange('an event without a name');
+  if (name.toLowerCase() === 'heartbeat') return { kind: 'heartbeat' };
+  const id = text(body.id);
+  if (!id) return strange('an event without an id');
+  const context = contextElements(event.context);
+  const versionId = text(event['context.versionId']) ?? text(event.versionId);
+  const prior = text(event['context.priorVersionId']) ?? text(event.priorVersionId);
+  const read: EventBody = {
+    'hub.topic': topic,
+    'hub.event': spellEventName(name, context),
+    ...(versionId ? { 'context.versionId': versionId } : {}),
+    ...(prior ? { 'context.priorVersionId': prior } : {}),
+    context,
+  };
+  return { kind: 'event', message: { timestamp: text(body.timestamp) ?? '', id, event: read } };
+}

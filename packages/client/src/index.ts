@@ -1,0 +1,17 @@
+export { type Handled, type HandlerResult, Refusal, refuse } from './answers.ts';
+export { type Connection, fromArgs, fromSmart, fromTicket, fromUrl } from './connection.ts';
+export type { Content, Context } from './contexts.ts';
+export { type EventName, HubEvent, type ResourceOf, type ResourcesOf } from './events.ts';
+export type { TokenSource } from './hub-api.ts';
+export type { Clock, Environment, Ports, Sign, Socket, SocketConstructor } from './ports.ts';
+export {
+  type AnyResource,
+  type Change,
+  type Follower,
+  type Handler,
+  HubError,
+  type Published,
+  Subscriber,
+  type SubscriberOptions,
+} from './subscriber.ts';
+export type { SyncState } from './sync-state.ts';

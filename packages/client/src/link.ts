@@ -1,0 +1,423 @@
+import type { EventMessage } from '@lockstep/fhircast';
+import { frameText, readFrame } from './frames.ts';
+import type { Failure, HubApi } from './hub-api.ts';
+import type { Ports, Socket } from './ports.ts';
+
+/** What the link tells its owner. None of these may throw. */
+export interface LinkEvents {
+  /** A socket is confirmed. `resumed`: the Hub was asked for what was missed. `events` are those granted, if it said so. */
+  confirmed(info: { readonly resumed: boolean; readonly events: readonly string[] | undefined }): void;
+  message(message: EventMessage): void;
+  /** The Hub said something that cannot be used. */
+  strange(why: string): void;
+  /** The connection is gone; the next attempt follows by itself. */
+  lost(reason: string, attempt: number): void;
+  /** Something happened after which the session may have moved on unnoticed. */
+  doubt(reason: string): void;
+  /** Nothing was heard for a while: see whether the Hub is there. */
+  quiet(): void;
+  /** Every two seconds of a confirmed connection. */
+  tick(): void;
+  /** Over for good. */
+  closed(reason: string): void;
+}
+
+export interface LinkOptions {
+  readonly topic: string;
+  /** What the application asks for. */
+  readonly events: readonly string[];
+  /** Asked for as well, and given up when the Hub refuses them. */
+  readonly extras: readonly string[];
+  readonly name: string | undefined;
+  /** Seconds. */
+  readonly lease: number;
+  /** ms without a frame until the Hub is asked. */
+  readonly silence: number;
+  /** ms from a connection's beginning to its confirmation. */
+  readonly confirmWithin: number;
+  /** ms between two attempts, at most. */
+  readonly maxBackoff: number;
+  /** Characters of a frame, at most. */
+  readonly maxFrame: number;
+  /** The Hub answers `{"type":"ping"}`. */
+  readonly ping: boolean;
+}
+
+/** How a connection ended. */
+interface End {
+  readonly reason: string;
+  readonly opened: boolean;
+  /** ms of confirmed life. */
+  readonly lived: number;
+  readonly denied?: boolean;
+  /** The endpoint is of no more use. */
+  readonly drop?: boolean;
+  /** Nobody failed: go on at once. */
+  readonly planned?: boolean;
+  readonly retryAfter?: number;
+  readonly final?: boolean;
+}
+
+const TICK = 2000;
+/** ms of confirmed life after which a connection counts as good, and the next attempt comes at once. */
+const STEADY = 2000;
+/** A tick that comes this much later than asked for means that the computer slept. */
+const SLEPT = 8000;
+const PROBE = 5000;
+
+/** Normal closure, and the code for leaving a socket that does not answer. */
+const NORMAL = 1000;
+const ABANDONED = 4000;
+
+/**
+ * Keeps one confirmed socket to the Hub: subscribes, connects, renews the lease, notices silence and sleep, and comes back
+ * to the same endpoint first, then with a new subscription.
+ */
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #api: HubApi;
+  readonly #ports: Ports;
+  readonly #events: LinkEvents;
+  #endpoint: string | undefined;
+  #extras: readonly string[];
+  #ended = false;
+  /** Ends the socket that is being served. */
+  #finish: ((end: Partial<End> & { reason: string }) => void) | undefined;
+  #socket: Socket | undefined;
+  #abandoned: { readonly socket: Socket; readonly code: number } | undefined;
+  #wakeUp: (() => void) | undefined;
+  #heard = 0;
+  #ticked = 0;
+  #leaseSeconds: number;
+  #leaseEnd = Number.POSITIVE_INFINITY;
+  #renewAt = Number.POSITIVE_INFINITY;
+  #renewing = false;
+  #proveBy = Number.POSITIVE_INFINITY;
+  #everConfirmed = false;
+  #failedRenewals = 0;
+  /** Id of the last event, for `?since=`; undefined where the Hub cannot be asked for its current context. */
+  since: string | undefined;
+
+  constructor(options: LinkOptions, api: HubApi, ports: Ports, events: LinkEvents) {
+    this.#options = options;
+    this.#api = api;
+    this.#ports = ports;
+    this.#events = events;
+    this.#extras = options.extras;
+    this.#leaseSeconds = options.lease;
+  }
+
+  /** Whether nothing was heard for so long that the timers must have stood still. */
+  get overslept(): boolean {
+    return this.#finish !== undefined && this.#ports.clock.now() - this.#ticked > TICK + SLEPT;
+  }
+
+  /** Connects and stays connected until `leave` or the Hub's final word. */
+  async run(): Promise<void> {
+    let attempt = 0;
+    let refusals = 0;
+    let denials = 0;
+    while (!this.#ended) {
+      const end = await this.#attempt();
+      if (this.#ended) return;
+      if (end.drop) this.#endpoint = undefined;
+      if (end.lived >= STEADY || end.planned) attempt = 0;
+      if (end.lived >= STEADY) {
+        refusals = 0;
+        denials = 0;
+      }
+      if (end.denied) denials++;
+      if (end.final) refusals++;
+      // A Hub that knew us before may be coming up again: its first refusals are not its last word.
+      const patience = this.#everConfirmed ? 3 : 1;
+      if (refusals >= patience || denials >= patience) {
+        this.#ended = true;
+        this.#closeAbandoned();
+        this.#events.closed(end.reason);
+        return;
+      }
+      attempt++;
+      this.#events.lost(end.reason, attempt);
+      await this.#pause(end.planned ? 0 : Math.max(this.#backoff(attempt), end.retryAfter ?? 0));
+    }
+  }
+
+  /** A frame, a ping or an HTTP answer proved that the Hub is there. */
+  heard(): void {
+    this.#heard = this.#ports.clock.now();
+  }
+
+  /** Sends text if the socket is open. */
+  send(text: string): void {
+    const socket = this.#socket;
+    if (socket?.readyState !== 1) return;
+    try {
+      socket.send(text);
+    } catch {
+      // The close event says more.
+    }
+  }
+
+  /** Gives this connection up and comes back. */
+  suspect(reason: string): void {
+    this.#finish?.({ reason });
+  }
+
+  /** Tries now instead of later. */
+  hurry(): void {
+    this.#wakeUp?.();
+  }
+
+  /**
+   * Asks the Hub to confirm the subscription again, which renews its lease.
+   * @param prove the connection is given up unless the confirmation comes
+   */
+  async renew(prove: boolean): Promise<void> {
+    const endpoint = this.#endpoint;
+    const serving = this.#finish;
+    if (endpoint === undefined || this.#renewing || !serving) return;
+    this.#renewing = true;
+    const { clock } = this.#ports;
+    if (prove) this.#proveBy = clock.now() + PROBE;
+    // The lease ends with the token at the latest: a renewal with the old one gains nothing.
+    await this.#api.renewToken();
+    const answer = await this.#subscribe(endpoint);
+    this.#renewing = false;
+    if (this.#finish !== serving) return;
+    if (answer.ok && answer.endpoint === endpoint) {
+      this.heard();
+      this.#failedRenewals = 0;
+      // Until the confirmation says otherwise.
+      this.#lease(this.#leaseSeconds);
+    } else if (answer.ok) {
+      this.#endpoint = answer.endpoint;
+      this.since = undefined;
+      serving({ reason: 'the subscription moved to another endpoint', planned: true });
+    } else if (answer.kind === 'unavailable') {
+      this.#failedRenewals++;
+      this.#renewAt = clock.now() + Math.max(this.#backoff(this.#failedRenewals + 1), answer.retryAfter ?? 0);
+    } else {
+      serving({
+        reason: `the lease was not renewed: ${answer.reason}`,
+        drop: true,
+        planned: this.#failedRenewals === 0,
+      });
+    }
+  }
+
+  /**
+   * Unsubscribes and closes normally.
+   * @param leaving the page goes away and nothing can be waited for
+   */
+  async leave(leaving: boolean): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    const endpoint = this.#endpoint;
+    const said = endpoint === undefined ? undefined : this.#api.unsubscribe(this.#options.topic, endpoint, leaving);
+    if (!leaving) await said;
+    this.#finish?.({ reason: 'unsubscribed' });
+    this.#closeAbandoned();
+    this.#wakeUp?.();
+  }
+
+  #backoff(attempt: number): number {
+    const { random } = this.#ports;
+    if (attempt <= 1) return random() * 150;
+    return Math.min(this.#options.maxBackoff, 200 * 1.7 ** (attempt - 2)) * (0.5 + random() / 2);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#ports.clock.after(ms, resolve);
+      this.#wakeUp = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#wakeUp = undefined;
+  }
+
+  async #attempt(): Promise<End> {
+    if (this.#endpoint !== undefined) {
+      const back = await this.#serve(this.#endpoint, this.since);
+      if (back.opened || this.#ended) return back;
+    }
+    const answer = await this.#subscribe();
+    if (this.#ended) return { reason: 'unsubscribed', opened: false, lived: 0 };
+    if (!answer.ok) return { ...answer, opened: false, lived: 0, final: answer.kind !== 'unavailable' };
+    this.#endpoint = answer.endpoint;
+    return this.#serve(answer.endpoint, undefined);
+  }
+
+  async #subscribe(endpoint?: string): Promise<Failure | { ok: true; endpoint: string }> {
+    const { topic, events, name, lease } = this.#options;
+    const ask = (extras: readonly string[]) =>
+      this.#api.subscribe({
+        topic,
+        events: [...new Set([...events, ...extras])],
+        lease,
+        ...(name === undefined ? {} : { name }),
+        ...(endpoint === undefined ? {} : { endpoint }),
+      });
+    const answer = await ask(this.#extras);
+    if (answer.ok || this.#extras.length === 0 || (answer.status !== 400 && answer.status !== 403)) return answer;
+    const plain = await ask([]);
+    if (plain.ok) this.#extras = [];
+    return plain;
+  }
+
+  #lease(seconds: number): void {
+    const now = this.#ports.clock.now();
+    this.#leaseSeconds = seconds;
+    this.#leaseEnd = now + seconds * 1000;
+    // Between 75 and 80 percent, so that many clients do not come at once.
+    this.#renewAt = now + Math.max(500, seconds * (750 + this.#ports.random() * 50));
+  }
+
+  #serve(endpoint: string, since: string | undefined): Promise<End> {
+    const { clock, WebSocket } = this.#ports;
+    const separator = endpoint.includes('?') ? '&' : '?';
+    const url = since === undefined ? endpoint : `${endpoint}${separator}since=${encodeURIComponent(since)}`;
+    return new Promise((resolve) => {
+      let socket: Socket;
+      try {
+        socket = new WebSocket(url);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : 'the endpoint is no address';
+        resolve({ reason, opened: false, lived: 0, drop: true });
+        return;
+      }
+      let opened = false;
+      let confirmedAt: number | undefined;
+      let events = 0;
+      let cancelTick = () => {};
+      const confirmTimer = clock.after(this.#options.confirmWithin, () => {
+        if (opened && events > 0) confirm({ resumed: since !== undefined, events: undefined });
+        else
+          finish({
+            reason: opened ? 'the Hub did not confirm the subscription' : 'the Hub did not answer',
+            drop: opened,
+          });
+      });
+      const finish = (end: Partial<End> & { reason: string }) => {
+        if (this.#finish !== finish) return;
+        this.#finish = undefined;
+        this.#socket = undefined;
+        confirmTimer();
+        cancelTick();
+        this.#retire(socket, end);
+        const lived = confirmedAt === undefined ? 0 : clock.now() - confirmedAt;
+        resolve({ opened, lived, ...end });
+      };
+      const confirm = (info: { resumed: boolean; events: readonly string[] | undefined }) => {
+        confirmTimer();
+        confirmedAt = clock.now();
+        this.#everConfirmed = true;
+        this.#ticked = confirmedAt;
+        this.#closeAbandoned();
+        cancelTick = clock.after(TICK, tick);
+        this.#events.confirmed(info);
+      };
+      const tick = () => {
+        cancelTick = clock.after(TICK, tick);
+        this.#tick();
+      };
+      this.#finish = finish;
+      this.#socket = socket;
+      this.#proveBy = Number.POSITIVE_INFINITY;
+      this.heard();
+      socket.binaryType = 'arraybuffer';
+      socket.addEventListener('open', () => {
+        opened = true;
+        if (this.#finish === finish) this.heard();
+      });
+      socket.addEventListener('error', () => {});
+      socket.addEventListener('close', ({ code, reason }) => {
+        finish({ reason: `the connection was closed (${code}${reason ? `: ${reason}` : ''})` });
+      });
+      socket.addEventListener('message', ({ data }) => {
+        if (this.#finish !== finish) return;
+        this.heard();
+        const text = frameText(data);
+        if (text === undefined || text.length > this.#options.maxFrame) {
+          this.#events.strange('a frame too large or of an unknown kind');
+          return;
+        }
+        const frame = readFrame(text, this.#options.topic);
+        switch (frame.kind) {
+          case 'confirmation':
+            this.#proveBy = Number.POSITIVE_INFINITY;
+            this.#lease(frame.lease ?? this.#options.lease);
+            if (confirmedAt === undefined) confirm({ resumed: since !== undefined, events: frame.events });
+            break;
+          case 'denial':
+            finish({ reason: `denied: ${frame.reason}`, denied: true, drop: true });
+            break;
+          case 'event':
+            events++;
+            this.#events.message(frame.message);
+            break;
+          case 'strange':
+            this.#events.strange(frame.why);
+            break;
+          case 'heartbeat':
+            break;
+        }
+      });
+    });
+  }
+
+  /** A socket that is given up stays open until the next one took over, so that the Hub sees no gap (SUB-7). */
+  #retire(socket: Socket, end: Partial<End>): void {
+    this.#closeAbandoned();
+    const code = this.#ended || end.drop || end.planned ? NORMAL : ABANDONED;
+    if (this.#ended || end.drop || socket.readyState !== 1) this.#close(socket, code);
+    else this.#abandoned = { socket, code };
+  }
+
+  #closeAbandoned(): void {
+    if (this.#abandoned) this.#close(this.#abandoned.socket, this.#abandoned.code);
+    this.#abandoned = undefined;
+  }
+
+  #close(socket: Socket, code: number): void {
+    if (socket.readyState > 1) return;
+    try {
+      socket.close(code);
+    } catch {
+      // A socket that cannot be closed is closed.
+    }
+  }
+
+  #tick(): void {
+    const now = this.#ports.clock.now();
+    const slept = now - this.#ticked > TICK + SLEPT;
+    this.#ticked = now;
+    if (now >= this.#leaseEnd) {
+      this.#finish?.({ reason: 'the lease ended', drop: true, planned: true });
+      return;
+    }
+    if (slept) {
+      // In a hidden page the browser holds timers up; elsewhere only sleep does, and connections seldom survive it.
+      if (!this.#ports.environment.hidden()) {
+        this.suspect('the computer slept');
+        return;
+      }
+      this.#heard = now;
+      this.#events.doubt('timers stood still');
+    }
+    const silent = now - this.#heard;
+    const { silence } = this.#options;
+    if (now >= this.#proveBy || silent >= silence + 2 * PROBE) {
+      this.suspect('the Hub is silent');
+      return;
+    }
+    if (now >= this.#renewAt) void this.renew(false);
+    if (silent < silence) {
+      this.#events.tick();
+      return;
+    }
+    if (this.#options.ping) this.send('{"type":"ping"}');
+    this.#events.quiet();
+  }
+}

@@ -1,0 +1,76 @@
+/** React hooks: a component shows what the session has and shows it anew when it changes. */
+import { useEffect, useRef, useSyncExternalStore } from 'react';
+import type { Content, Context } from './contexts.ts';
+import type { EventName } from './events.ts';
+import type { Follower, Handler, Subscriber } from './subscriber.ts';
+import type { SyncState } from './sync-state.ts';
+
+const NOTHING: SyncState = { status: 'closed', reason: 'no session' };
+const idle = () => () => {};
+
+function useValue<T>(
+  subscriber: Subscriber | undefined,
+  watch: (subscriber: Subscriber, changed: () => void) => () => void,
+  read: (subscriber: Subscriber) => T,
+  none: T,
+): T {
+  const value = () => (subscriber ? read(subscriber) : none);
+  // React subscribes anew when the function changes: it must depend on the subscriber alone.
+  const subscribe = useRef<{ of: Subscriber | undefined; run: (changed: () => void) => () => void }>(undefined);
+  if (!subscribe.current || subscribe.current.of !== subscriber) {
+    subscribe.current = { of: subscriber, run: subscriber ? (changed) => watch(subscriber, changed) : idle };
+  }
+  return useSyncExternalStore(subscribe.current.run, value, value);
+}
+
+/** Where the application stands; `closed` while there is no subscriber. */
+export function useSyncState(subscriber: Subscriber | undefined): SyncState {
+  return useValue<SyncState>(
+    subscriber,
+    (one, changed) => one.onState(changed),
+    (one) => one.state,
+    NOTHING,
+  );
+}
+
+/** The session's current context; undefined when none is open or known. */
+export function useCurrentContext(subscriber: Subscriber | undefined): Context | undefined {
+  return useValue<Context | undefined>(
+    subscriber,
+    (one, changed) => one.onContext(changed),
+    (one) => one.context,
+    undefined,
+  );
+}
+
+/** The current context's shared content by `Type/id`; undefined while it is unknown. */
+export function useContent(subscriber: Subscriber | undefined): Content | undefined {
+  return useValue<Content | undefined>(
+    subscriber,
+    (one, changed) => one.onContent(changed),
+    (one) => one.content,
+    undefined,
+  );
+}
+
+/** Handles events of one name while the component is shown; the newest handler is the one that runs. */
+export function useHubEvent<Name extends EventName>(
+  subscriber: Subscriber | undefined,
+  name: Name,
+  handler: Handler<Name>,
+): void {
+  const newest = useRef(handler);
+  useEffect(() => {
+    newest.current = handler;
+  });
+  useEffect(() => subscriber?.on(name, (event) => newest.current(event)), [subscriber, name]);
+}
+
+/** Follows the current context while the component is shown; the newest follower is the one that runs. */
+export function useFollow(subscriber: Subscriber | undefined, follower: Follower): void {
+  const newest = useRef(follower);
+  useEffect(() => {
+    newest.current = follower;
+  });
+  useEffect(() => subscriber?.follow((context, event) => newest.current(context, event)), [subscriber]);
+}

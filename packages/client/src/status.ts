@@ -1,0 +1,133 @@
+/**
+ * `<lockstep-status>`: shows where the application stands against the session, in words, shape and colour.
+ * Importing this module defines the element; set its `subscriber` property. Style it by `::part(mark)` and `::part(text)`
+ * and the custom properties `--lockstep-good`, `--lockstep-busy`, `--lockstep-bad`, `--lockstep-off`; its attribute
+ * `status` holds the state's name. Words of another language: the `words` property.
+ */
+import type { Subscriber } from './subscriber.ts';
+import type { SyncState } from './sync-state.ts';
+
+export type StatusWords = { readonly [status in SyncState['status']]: string };
+
+const ENGLISH: StatusWords = {
+  connecting: 'Connecting',
+  'in-sync': 'In sync',
+  behind: 'Catching up',
+  'out-of-sync': 'Out of sync',
+  closed: 'Not connected',
+};
+
+// One shape for each, so that colour is never all there is.
+const MARKS: { readonly [status in SyncState['status']]: readonly [mark: string, tone: string] } = {
+  connecting: ['◌', 'busy'],
+  'in-sync': ['✓', 'good'],
+  behind: ['…', 'busy'],
+  'out-of-sync': ['!', 'bad'],
+  closed: ['×', 'off'],
+};
+
+const STYLE = `
+:host { display: inline-flex; align-items: center; gap: 0.4em; font: inherit; }
+:host([hidden]) { display: none; }
+[part=mark] { display: inline-grid; place-items: center; width: 1.3em; height: 1.3em; border-radius: 50%; color: #fff;
+  font-weight: bold; line-height: 1; flex: none; }
+[data-tone=good] { background: var(--lockstep-good, #1b7f3b); }
+[data-tone=busy] { background: var(--lockstep-busy, #6b5900); }
+[data-tone=bad] { background: var(--lockstep-bad, #b3261e); }
+[data-tone=off] { background: var(--lockstep-off, #5f6368); }`;
+
+/** What the state means, for people: the name of the state, and who or what is in the way. */
+export function describeState(state: SyncState, words: StatusWords = ENGLISH): string {
+  const word = words[state.status];
+  switch (state.status) {
+    case 'in-sync':
+    case 'behind':
+      return word;
+    case 'out-of-sync':
+      return `${word}: ${state.who && !state.reason.includes(state.who) ? `${state.who}: ` : ''}${state.reason}`;
+    case 'connecting':
+      return state.attempt > 1 ? `${word} (${state.attempt})` : word;
+    case 'closed':
+      return `${word}: ${state.reason}`;
+  }
+}
+
+// Where there is no DOM, as when a server renders, the module does nothing.
+const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
+
+export class LockstepStatus extends Base {
+  #subscriber: Subscriber | undefined;
+  #words: StatusWords = ENGLISH;
+  #stop: (() => void) | undefined;
+  #mark: HTMLElement | undefined;
+  #text: HTMLElement | undefined;
+
+  get subscriber(): Subscriber | undefined {
+    return this.#subscriber;
+  }
+
+  set subscriber(subscriber: Subscriber | undefined) {
+    this.#subscriber = subscriber;
+    if (this.isConnected) this.#watch();
+  }
+
+  get words(): StatusWords {
+    return this.#words;
+  }
+
+  set words(words: Partial<StatusWords>) {
+    this.#words = { ...ENGLISH, ...words };
+    this.#show();
+  }
+
+  connectedCallback(): void {
+    if (!this.shadowRoot) {
+      const root = this.attachShadow({ mode: 'open' });
+      // A style element would need 'unsafe-inline' in the page's content security policy.
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(STYLE);
+      root.adoptedStyleSheets = [sheet];
+      this.#mark = document.createElement('span');
+      this.#mark.setAttribute('part', 'mark');
+      this.#mark.setAttribute('aria-hidden', 'true');
+      this.#text = document.createElement('span');
+      this.#text.setAttribute('part', 'text');
+      root.append(this.#mark, this.#text);
+    }
+    // Announced when it changes, without interrupting.
+    if (!this.hasAttribute('role')) this.setAttribute('role', 'status');
+    this.#watch();
+  }
+
+  disconnectedCallback(): void {
+    this.#stop?.();
+    this.#stop = undefined;
+  }
+
+  #watch(): void {
+    this.#stop?.();
+    this.#stop = this.#subscriber?.onState(() => this.#show());
+    this.#show();
+  }
+
+  #show(): void {
+    if (!this.#mark || !this.#text) return;
+    const state = this.#subscriber?.state ?? { status: 'closed', reason: 'no session' };
+    const [mark, tone] = MARKS[state.status];
+    this.setAttribute('status', state.status);
+    this.#mark.textContent = mark;
+    this.#mark.dataset.tone = tone;
+    this.#text.textContent = describeState(state, this.#words);
+    this.title = 'reason' in state ? (state.reason ?? '') : '';
+  }
+}
+
+if (globalThis.customElements && !customElements.get('lockstep-status')) {
+  customElements.define('lockstep-status', LockstepStatus);
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'lockstep-status': LockstepStatus;
+  }
+}

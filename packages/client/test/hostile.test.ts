@@ -1,0 +1,313 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { SyncState } from '../src/index.ts';
+import { type FrameFault, type HttpFault, held, VirtualNetwork } from './virtual.ts';
+
+/** Whatever escapes the client as a rejection nobody awaited. */
+const escaped: unknown[] = [];
+const note = (error: unknown) => escaped.push(error);
+before(() => process.on('unhandledRejection', note));
+after(() => {
+  process.off('unhandledRejection', note);
+  assert.deepEqual(escaped, []);
+});
+
+const topic = 'topic-1';
+const nonsense = [
+  '',
+  'null',
+  '[]',
+  '42',
+  '"hub.mode"',
+  '{',
+  '<!doctype html><title>502 Bad Gateway</title>',
+  '{}',
+  '{"hub.mode":"subscribe"}',
+  '{"hub.mode":"subscribe","hub.topic":"another","hub.events":"*","hub.lease_seconds":1}',
+  `{"hub.mode":"subscribe","hub.topic":"${topic}","hub.events":7,"hub.lease_seconds":"soon"}`,
+  `{"hub.mode":"subscribe","hub.topic":"${topic}","hub.events":"","hub.lease_seconds":-5}`,
+  `{"hub.mode":"denied","hub.topic":"another"}`,
+  '{"hub.mode":"banana"}',
+  '{"id":1,"event":null}',
+  '{"id":"x","event":{}}',
+  `{"id":"x1","event":{"hub.topic":"${topic}","hub.event":"Patient-open"}}`,
+  `{"id":"x2","event":{"hub.topic":"${topic}","hub.event":"Patient-open","context":"none"}}`,
+  `{"id":"x3","timestamp":7,"event":{"hub.topic":"${topic}","hub.event":"patient-OPEN","context":[null,{"key":3}]}}`,
+  `{"id":"x4","event":{"hub.topic":"${topic}","hub.event":"DiagnosticReport-update","context":[{"key":"report","reference":[]}]}}`,
+  `{"id":"x5","event":{"hub.topic":"${topic}","hub.event":"SyncError","context":[{"key":"operationoutcome","resource":{"resourceType":"OperationOutcome","issue":[{"details":{"coding":"no"}}]}}]}}`,
+  `{"id":"x6","event":{"hub.topic":"${topic}","hub.event":"__proto__-open","context":[{"key":"__proto__","resource":{"resourceType":"__proto__","id":"constructor"}}]}}`,
+  `{"event":{"hub.topic":"${topic}","hub.event":"heartbeat","context":[]}}`,
+  `{"id":"x7","event":{"hub.topic":"${topic}","hub.event":"org.example.greeting","context":[{"key":"any"}]},"extra":{"deep":[[[[]]]]}}`,
+  '['.repeat(100_000),
+  `{"id":"big","event":{"hub.topic":"${topic}","hub.event":"Patient-open","context":[{"key":"patient","resource":{"resourceType":"Patient","id":"big","x":"${'y'.repeat(300_000)}"}}]}}`,
+];
+
+const closeCodes = [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013, 1015, 3000, 4000, 4999];
+
+const httpAnswers: HttpFault[] = [
+  'cut',
+  'lose-answer',
+  { status: 200, body: '<html>captive portal</html>' },
+  { status: 202, body: '' },
+  { status: 202, body: '{"hub.channel.endpoint":7}' },
+  { status: 202, body: '{"hub.channel.endpoint":"javascript:alert(1)"}' },
+  { status: 202, body: '{"hub.channel.endpoint":"wss://nobody.test/ws"}' },
+  { status: 200, body: '{"context.type":5,"context":{}}' },
+  {
+    status: 200,
+    body: '{"context.type":"Patient","context":[{"key":"patient","resource":{"resourceType":"Patient"}}]}',
+  },
+  { status: 200, body: 'x'.repeat(300_000) },
+  { status: 302, body: '', headers: { Location: 'https://elsewhere.test' } },
+  { status: 408, body: '' },
+  { status: 429, body: 'slow down', headers: { 'Retry-After': '2' } },
+  { status: 500, body: 'oops' },
+  { status: 503, body: '<html>', headers: { 'Retry-After': 'Tue, 24 Nov 2026 08:00:00 GMT' } },
+];
+
+type Step =
+  | {
+      kind: 'open' | 'report' | 'close' | 'observe' | 'home' | 'deny' | 'forget' | 'die' | 'return' | 'dead';
+      n: number;
+    }
+  | { kind: 'close-socket'; code: number }
+  | { kind: 'frame'; text: string }
+  | { kind: 'http'; fault: HttpFault; times: number }
+  | { kind: 'frames'; fault: FrameFault; times: number }
+  | { kind: 'sign'; sign: 'online' | 'offline' | 'wake' }
+  | { kind: 'sleep'; ms: number };
+
+const simple = (
+  ...kinds: ('open' | 'report' | 'close' | 'observe' | 'home' | 'deny' | 'forget' | 'die' | 'return' | 'dead')[]
+) => fc.record({ kind: fc.constantFrom(...kinds), n: fc.nat(3) });
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { arbitrary: simple('open', 'report', 'close', 'observe', 'observe', 'observe', 'home'), weight: 10 },
+  { arbitrary: simple('deny', 'forget', 'die', 'return', 'dead'), weight: 3 },
+  fc.record({ kind: fc.constant('close-socket' as const), code: fc.constantFrom(...closeCodes) }),
+  fc.record({ kind: fc.constant('frame' as const), text: fc.oneof(fc.constantFrom(...nonsense), fc.json()) }),
+  fc.record({
+    kind: fc.constant('http' as const),
+    fault: fc.constantFrom(...httpAnswers),
+    times: fc.integer({ min: 1, max: 4 }),
+  }),
+  fc.record({
+    kind: fc.constant('frames' as const),
+    fault: fc.oneof(
+      fc.constantFrom<FrameFault>('drop', 'twice', 'late'),
+      fc.constantFrom(...nonsense).map((instead): FrameFault => ({ instead })),
+    ),
+    times: fc.integer({ min: 1, max: 4 }),
+  }),
+  fc.record({
+    kind: fc.constant('sign' as const),
+    sign: fc.constantFrom('online' as const, 'offline' as const, 'wake' as const),
+  }),
+  fc.record({ kind: fc.constant('sleep' as const), ms: fc.integer({ min: 1000, max: 100_000 }) }),
+);
+const script = fc.array(fc.tuple(step, fc.constantFrom(0, 1, 7, 40, 300, 3000, 20_000)), {
+  minLength: 1,
+  maxLength: 40,
+});
+
+/** Silence, the time a gentle check takes to show, and two ticks: what the client promises at most. */
+const HONEST_WITHIN = 15_000 + 2000 + 2 * 2000 + 100;
+
+class Session {
+  readonly network = new VirtualNetwork();
+  readonly errors: unknown[] = [];
+  readonly states: SyncState[] = [];
+  readonly subscriber = this.network.subscriber({
+    maxMessage: 200_000,
+    onError: (error) => this.errors.push(error),
+  });
+  /** What was true at the Hub, and since when. */
+  #truths: { truth: string; from: number }[] = [];
+
+  constructor() {
+    this.subscriber.on('*', (event) => {
+      assert.ok(event.resources);
+      assert.ok(event.selected);
+    });
+    this.subscriber.onState((state) => this.states.push(state));
+    void this.subscriber.connect();
+  }
+
+  apply(one: Step): void {
+    const { hub, clock } = this.network;
+    const now = clock.now();
+    const sockets = [...this.network.sockets];
+    switch (one.kind) {
+      case 'open':
+        hub.openPatient(`p${one.n}`, now);
+        break;
+      case 'report':
+        hub.openReport(`r${one.n}`, now);
+        break;
+      case 'close': {
+        const open = hub.current === undefined ? undefined : hub.contexts.get(hub.current);
+        if (open) hub.say(`${open.type}-close`, open.message.event.context, now);
+        break;
+      }
+      case 'observe':
+        if (hub.current?.startsWith('DiagnosticReport')) {
+          hub.observe(`o${one.n}`, one.n === 3 ? undefined : hub.log.length, now);
+        }
+        break;
+      case 'home':
+        hub.say('Home-open', [], now);
+        break;
+      case 'deny':
+        for (const endpoint of [...hub.subscriptions.keys()]) hub.deny(endpoint, 'because');
+        break;
+      case 'forget':
+        hub.subscriptions.clear();
+        for (const socket of sockets) socket.cut(1012);
+        break;
+      case 'die':
+        this.network.down();
+        break;
+      case 'return':
+        this.network.up = true;
+        break;
+      case 'dead':
+        for (const socket of sockets) socket.dead = true;
+        break;
+      case 'close-socket':
+        for (const socket of sockets) socket.cut(one.code);
+        break;
+      case 'frame':
+        for (const socket of sockets) socket.inject(one.text);
+        break;
+      case 'http': {
+        let left = one.times;
+        this.network.httpFault = () => (left-- > 0 ? one.fault : undefined);
+        break;
+      }
+      case 'frames': {
+        let left = one.times;
+        this.network.frameFault = () => (left-- > 0 ? one.fault : undefined);
+        break;
+      }
+      case 'sign':
+        this.network.sign(one.sign);
+        break;
+      case 'sleep':
+        clock.sleep(one.ms);
+        break;
+    }
+    this.look();
+  }
+
+  /** In-sync must mean: what is held was true at the Hub no longer ago than the client needs to notice. */
+  look(): void {
+    const { clock, hub } = this.network;
+    const now = clock.now();
+    const truth = hub.truth();
+    if (this.#truths.at(-1)?.truth !== truth) this.#truths.push({ truth, from: now });
+    if (this.subscriber.state.status !== 'in-sync') return;
+    const mine = held(this.subscriber);
+    const good = this.#truths.some(({ truth: one }, at) => {
+      const until = this.#truths[at + 1]?.from ?? now;
+      return one === mine && until >= now - HONEST_WITHIN;
+    });
+    assert.ok(good, `in-sync with ${mine}\nHub: ${JSON.stringify(this.#truths.slice(-4))}`);
+  }
+
+  async pass(ms: number): Promise<void> {
+    const { clock } = this.network;
+    for (let left = ms; left > 0; left -= 500) {
+      await clock.advance(Math.min(left, 500));
+      this.look();
+    }
+  }
+}
+
+describe('a Hub that answers nonsense', () => {
+  for (const [at, text] of nonsense.entries()) {
+    it(`frame ${at}: ${text.slice(0, 60)}`, async () => {
+      const session = new Session();
+      await session.network.clock.until(() => session.subscriber.state.status === 'in-sync');
+      session.network.hub.openPatient('p1', session.network.clock.now());
+      await session.pass(100);
+      for (const socket of session.network.sockets) {
+        socket.inject(text);
+        socket.inject(new TextEncoder().encode(text).buffer);
+        socket.inject({ neither: 'text nor bytes' });
+      }
+      session.look();
+      await session.pass(10_000);
+      await session.network.clock.until(() => session.subscriber.state.status !== 'behind');
+      session.look();
+    });
+  }
+
+  for (const code of closeCodes) {
+    it(`close code ${code}: comes back`, async () => {
+      const session = new Session();
+      await session.network.clock.until(() => session.subscriber.state.status === 'in-sync');
+      for (const socket of [...session.network.sockets]) socket.cut(code);
+      session.network.hub.openPatient('p1', session.network.clock.now());
+      await session.pass(100);
+      await session.network.clock.until(() => session.subscriber.state.status === 'in-sync');
+      assert.equal(held(session.subscriber), session.network.hub.truth());
+    });
+  }
+
+  const beginnings: [what: string, frame: string, end: string][] = [
+    ['a denial', `{"hub.mode":"denied","hub.topic":"${topic}","hub.reason":"not you"}`, 'closed'],
+    ['no confirmation', '{}', 'connecting'],
+    [
+      'an event and no confirmation',
+      '{"id":"e","event":{"hub.topic":"topic-1","hub.event":"Home-open","context":[]}}',
+      'in-sync',
+    ],
+  ];
+  for (const [what, frame, end] of beginnings) {
+    it(`${what} instead of the confirmation: ${end}`, async () => {
+      const session = new Session();
+      session.network.hub.connect = (_endpoint, _since, socket) => {
+        socket.send(frame);
+        return true;
+      };
+      await session.pass(60_000);
+      assert.equal(session.subscriber.state.status, end);
+    });
+  }
+
+  it('never throws, is never falsely in-sync, and ends in-sync with what the Hub has, whatever happened', async () => {
+    await fc.assert(
+      fc.asyncProperty(script, async (steps) => {
+        const session = new Session();
+        const { network, subscriber } = session;
+        for (const [one, pause] of steps) {
+          session.apply(one);
+          await session.pass(pause);
+        }
+        // The faults end; what the client was denied for good, it may have given up.
+        network.up = true;
+        network.httpFault = () => undefined;
+        network.frameFault = () => undefined;
+        for (let waited = 0; waited < 300 && !/in-sync|closed/.test(subscriber.state.status); waited++)
+          await session.pass(40_000);
+        if (subscriber.state.status === 'closed') {
+          assert.ok(steps.some(([one]) => one.kind === 'deny' || one.kind === 'http' || one.kind === 'frames'));
+          void subscriber.connect();
+        }
+        await session.pass(40_000);
+        assert.equal(held(subscriber), network.hub.truth());
+        if (subscriber.state.status === 'out-of-sync') {
+          // The Hub said that somebody did not follow: only a new context ends that.
+          assert.ok(steps.some(([one]) => JSON.stringify(one).includes('SyncError')));
+          network.hub.openPatient('next', network.clock.now());
+          await session.pass(40_000);
+        }
+        assert.equal(subscriber.state.status, 'in-sync', JSON.stringify(session.states.slice(-5)));
+        assert.equal(held(subscriber), network.hub.truth());
+        assert.deepEqual(session.errors, []);
+      }),
+      { numRuns: Number(process.env.FC_RUNS ?? 150) },
+    );
+  });
+});

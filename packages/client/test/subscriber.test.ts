@@ -1,0 +1,810 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { HubError, type HubEvent, refuse, type SyncState } from '../src/index.ts';
+import { held, VirtualNetwork } from './virtual.ts';
+
+const patient = (id: string) => ({ resourceType: 'Patient', id });
+
+/** A network with one subscriber in sync. */
+async function joined(options: Parameters<VirtualNetwork['subscriber']>[0] = {}, network = new VirtualNetwork()) {
+  const subscriber = network.subscriber(options);
+  const states: SyncState[] = [];
+  subscriber.onState((state) => states.push(state));
+  const first = subscriber.connect();
+  await network.clock.until(() => subscriber.state.status === 'in-sync');
+  await first;
+  const { hub, clock } = network;
+  return { network, hub, clock, subscriber, states };
+}
+
+describe('subscribing', () => {
+  it('SUB-1 SUB-7 sends the form, waits for the confirmation and is in sync once the Hub was read', async () => {
+    const { network, states, subscriber } = await joined();
+    const form = new URLSearchParams(network.requests[0]?.body);
+    assert.equal(form.get('hub.channel.type'), 'websocket');
+    assert.equal(form.get('hub.mode'), 'subscribe');
+    assert.equal(form.get('hub.topic'), 'topic-1');
+    assert.equal(form.get('subscriber.name'), 'Viewer');
+    assert.equal(form.get('hub.lease_seconds'), '7200');
+    assert.deepEqual(form.get('hub.events')?.split(',').sort(), [
+      'DiagnosticReport-close',
+      'DiagnosticReport-open',
+      'DiagnosticReport-update',
+      'Home-open',
+      'Patient-close',
+      'Patient-open',
+      'SyncError',
+    ]);
+    assert.deepEqual(
+      states.map((one) => one.status),
+      ['connecting', 'behind', 'in-sync'],
+    );
+    assert.equal(subscriber.granted?.has('syncerror'), true);
+  });
+
+  it('asks for no more than the app wants where the Hub refuses the rest', async () => {
+    const network = new VirtualNetwork();
+    network.hub.can.strictEvents = true;
+    const { subscriber } = await joined({ events: ['Patient-open'] }, network);
+    assert.deepEqual([...(subscriber.granted ?? [])], ['patient-open']);
+  });
+
+  it('SUB-8 a late joiner gets the open context once, and answers it', async () => {
+    const network = new VirtualNetwork();
+    const id = network.hub.openPatient('p1', network.clock.now());
+    const events: string[] = [];
+    const subscriber = network.subscriber();
+    subscriber.on('Patient-open', (event) => {
+      events.push(event.resources.patient.id ?? '');
+    });
+    void subscriber.connect();
+    await network.clock.until(() => subscriber.state.status === 'in-sync');
+    assert.deepEqual(events, ['p1']);
+    await network.clock.advance(100);
+    assert.deepEqual(network.hub.answers, [{ id, status: 200 }]);
+    assert.equal(held(subscriber), network.hub.truth());
+  });
+
+  it('a Hub that does not send open contexts again is read, and the app gets a derived event', async () => {
+    const network = new VirtualNetwork();
+    network.hub.can.resend = false;
+    network.hub.openPatient('p1', network.clock.now());
+    const events: HubEvent[] = [];
+    const subscriber = network.subscriber();
+    subscriber.on('*', (event) => {
+      events.push(event);
+    });
+    void subscriber.connect();
+    await network.clock.until(() => subscriber.state.status === 'in-sync');
+    assert.deepEqual(
+      events.map((one) => [one.name, one.derived]),
+      [['Patient-open', true]],
+    );
+    assert.equal(held(subscriber), network.hub.truth());
+  });
+
+  it('works with a Hub that cannot be read and has no versions', async () => {
+    const network = new VirtualNetwork();
+    Object.assign(network.hub.can, { read: false, since: false, versions: false });
+    network.hub.openPatient('p1', network.clock.now());
+    const { subscriber, hub, clock } = await joined({}, network);
+    assert.equal(held(subscriber), hub.truth());
+    hub.openReport('r1', clock.now());
+    await clock.advance(10);
+    hub.observe('o1', 1, clock.now());
+    await clock.advance(100);
+    assert.equal(subscriber.state.status, 'in-sync');
+    assert.equal(held(subscriber), hub.truth());
+    // The report was closed while the connection was gone: it is not sent again, so it is not open.
+    network.down();
+    hub.say(
+      'DiagnosticReport-close',
+      [{ key: 'report', resource: { resourceType: 'DiagnosticReport', id: 'r1' } }],
+      clock.now(),
+    );
+    hub.closePatient('p1', clock.now());
+    await clock.advance(50);
+    network.up = true;
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    assert.equal(held(subscriber), 'empty');
+  });
+
+  it('SUB-5 renews the lease before its end with a new token, on the same socket', async () => {
+    const network = new VirtualNetwork();
+    network.hub.lease = 600;
+    const asked: boolean[] = [];
+    const { clock, hub, subscriber } = await joined(
+      {
+        token: (renew) => {
+          asked.push(renew);
+          return 'token';
+        },
+      },
+      network,
+    );
+    const sockets = [...network.sockets];
+    await clock.advance(490_000);
+    assert.deepEqual(asked, [false, true]);
+    const renewals = network.requests.filter((one) => one.body.includes('hub.channel.endpoint'));
+    assert.equal(renewals.length, 1);
+    assert.deepEqual([...network.sockets], sockets);
+    assert.equal(hub.subscriptions.size, 1);
+    assert.equal(subscriber.state.status, 'in-sync');
+  });
+
+  it('subscribes anew where the Hub does not renew', async () => {
+    const network = new VirtualNetwork();
+    network.hub.lease = 60;
+    const { clock, subscriber } = await joined({}, network);
+    network.httpFault = () => undefined;
+    const [endpoint = ''] = network.hub.subscriptions.keys();
+    network.hub.subscriptions.delete(endpoint);
+    await clock.advance(70_000);
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    network.hub.openPatient('p1', clock.now());
+    await clock.advance(100);
+    assert.equal(held(subscriber), network.hub.truth());
+  });
+
+  it('SUB-9 unsubscribes over HTTP and closes normally', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    const [socket] = network.sockets;
+    const left = subscriber.unsubscribe();
+    await clock.advance(100);
+    await left;
+    assert.equal(hub.subscriptions.size, 0);
+    assert.match(network.requests.at(-1)?.body ?? '', /hub.mode=unsubscribe/);
+    assert.equal(socket?.readyState, 3);
+    assert.deepEqual(subscriber.state, { status: 'closed', reason: 'unsubscribed' });
+    await clock.advance(60_000);
+    assert.equal(clock.timers, 0, 'nothing runs on after the end');
+  });
+
+  it('leaves when the page is hidden for good, and returns with it', async () => {
+    const { network, clock, subscriber } = await joined();
+    const [socket] = network.sockets;
+    network.sign('leave');
+    assert.equal(socket?.closeCode, 1000, 'the socket is closed before the page is gone');
+    assert.match(network.requests.at(-1)?.body ?? '', /hub.mode=unsubscribe/);
+    assert.equal(subscriber.state.status, 'closed');
+    network.sign('return');
+    await clock.until(() => subscriber.state.status === 'in-sync');
+  });
+
+  it('a refusal is final and says why', async () => {
+    const network = new VirtualNetwork();
+    const subscriber = network.subscriber({ topic: 'unheard-of' });
+    void subscriber.connect();
+    await network.clock.until(() => subscriber.state.status === 'closed');
+    assert.deepEqual(subscriber.state, { status: 'closed', reason: 'HTTP 404: unknown topic' });
+  });
+
+  it('SUB-10 a denied subscription is tried anew, and a denied session closes', async () => {
+    const { hub, clock, subscriber } = await joined();
+    const [endpoint = ''] = hub.subscriptions.keys();
+    hub.deny(endpoint, 'the lease ended');
+    await clock.advance(10);
+    assert.equal(subscriber.state.status, 'connecting');
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    hub.tokens.clear();
+    for (const one of [...hub.subscriptions.keys()]) hub.deny(one, 'the session is over');
+    await clock.until(() => subscriber.state.status === 'closed');
+  });
+});
+
+describe('tokens', () => {
+  it('a refused token is renewed once, whatever was refused', async () => {
+    const network = new VirtualNetwork();
+    let token = 'token';
+    const { hub, clock, subscriber } = await joined({ token: () => token }, network);
+    hub.tokens = new Set(['second']);
+    token = 'second';
+    const done = subscriber.openPatient(patient('p1'));
+    await clock.advance(100);
+    await done;
+    assert.equal(hub.truth(), held(subscriber));
+  });
+
+  it('without a way to renew it, the refusal is final', async () => {
+    const network = new VirtualNetwork();
+    const subscriber = network.subscriber({ token: 'stolen' });
+    void subscriber.connect();
+    await network.clock.until(() => subscriber.state.status === 'closed');
+    assert.match(JSON.stringify(subscriber.state), /401/);
+  });
+
+  it('a token source that fails is asked again', async () => {
+    const network = new VirtualNetwork();
+    let asked = 0;
+    const { subscriber } = await joined(
+      {
+        token: () => {
+          asked++;
+          if (asked < 3) throw new Error('the sign-in server is away');
+          return 'token';
+        },
+      },
+      network,
+    );
+    assert.equal(asked, 3);
+    assert.equal(subscriber.state.status, 'in-sync');
+  });
+});
+
+describe('answers', () => {
+  it('say why not, and take a refusal back once a follower follows after all', async () => {
+    const { hub, clock, subscriber } = await joined();
+    let busy = true;
+    const stop = subscriber.follow(() => (busy ? refuse('a report is being dictated') : true));
+    const id = hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    assert.deepEqual(hub.answers, [{ id, status: 409 }]);
+    assert.equal(hub.reasons.get(id), 'a report is being dictated');
+    assert.equal(subscriber.state.status, 'out-of-sync');
+    busy = false;
+    stop();
+    subscriber.follow(() => true);
+    await clock.advance(50);
+    assert.deepEqual(hub.answers.at(-1), { id, status: 200 });
+    assert.equal(subscriber.state.status, 'in-sync');
+  });
+
+  const cases: [title: string, handler: () => unknown, status: number][] = [
+    ['nothing', () => undefined, 200],
+    ['true', () => true, 200],
+    ['a promise', async () => undefined, 200],
+    ['false', () => false, 409],
+    ['a refusal', () => refuse('a report is being dictated'), 409],
+    ['a thrown refusal', () => Promise.reject(refuse('a report is being dictated')), 409],
+    ['an exception', () => assert.fail('bug'), 500],
+    ['a status', () => 503, 503],
+  ];
+  for (const [title, handler, status] of cases) {
+    it(`${title} answers ${status}`, async () => {
+      const errors: unknown[] = [];
+      const { hub, clock, subscriber } = await joined({ onError: (error) => errors.push(error) });
+      subscriber.on('Patient-open', handler as () => undefined);
+      const id = hub.openPatient('p1', clock.now());
+      await clock.advance(50);
+      assert.deepEqual(hub.answers, [{ id, status }]);
+      const { state } = subscriber;
+      if (status === 200) assert.equal(state.status, 'in-sync');
+      else
+        assert.deepEqual(
+          [state.status, 'us' in state && state.us, 'who' in state && state.who],
+          ['out-of-sync', true, 'Viewer'],
+        );
+      assert.equal(errors.length, status === 500 ? 1 : 0);
+    });
+  }
+
+  it('one that takes too long answers 202 by itself, and is behind until it has followed', async () => {
+    const { hub, clock, subscriber } = await joined();
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    subscriber.on('Patient-open', () => promise);
+    const id = hub.openPatient('p1', clock.now());
+    await clock.advance(5100);
+    assert.deepEqual(hub.answers, [{ id, status: 202 }]);
+    assert.deepEqual(subscriber.state, { status: 'behind', reason: 'a handler is at work' });
+    resolve(undefined);
+    await clock.advance(1);
+    assert.equal(subscriber.state.status, 'in-sync');
+    assert.equal(hub.answers.length, 1);
+  });
+
+  it('2.5 one that refuses after its 202 sends a SyncError', async () => {
+    const { hub, clock, subscriber } = await joined();
+    const { promise, reject } = Promise.withResolvers<undefined>();
+    subscriber.on('Patient-open', () => promise);
+    const id = hub.openPatient('p1', clock.now());
+    await clock.advance(6000);
+    reject(refuse('the user said no'));
+    await clock.advance(100);
+    const sent = hub.log.at(-1)?.event;
+    assert.equal(sent?.['hub.event'], 'SyncError');
+    const text = JSON.stringify(sent);
+    assert.match(text, new RegExp(`"code":"${id}"`));
+    assert.match(text, /Viewer did not follow: the user said no/);
+    assert.deepEqual(subscriber.state, { status: 'out-of-sync', reason: 'the user said no', who: 'Viewer', us: true });
+  });
+
+  it('2.5 one that never decides sends a SyncError after ten seconds', async () => {
+    const { hub, clock, subscriber } = await joined();
+    subscriber.on('Patient-open', () => new Promise<undefined>(() => {}));
+    hub.openPatient('p1', clock.now());
+    await clock.advance(10_100);
+    assert.equal(hub.log.at(-1)?.event['hub.event'], 'SyncError');
+    assert.equal(subscriber.state.status, 'out-of-sync');
+  });
+
+  it('a newer context aborts the work for the older one, whose outcome no longer counts', async () => {
+    const { hub, clock, subscriber } = await joined();
+    const { promise, reject } = Promise.withResolvers<undefined>();
+    const signals: AbortSignal[] = [];
+    subscriber.on('Patient-open', (event) => {
+      signals.push(event.signal);
+      return event.resources.patient.id === 'p1' ? promise : undefined;
+    });
+    hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    hub.openPatient('p2', clock.now());
+    await clock.advance(50);
+    assert.deepEqual(
+      signals.map((one) => one.aborted),
+      [true, false],
+    );
+    assert.equal(subscriber.state.status, 'in-sync');
+    reject(refuse('too late'));
+    await clock.advance(10_000);
+    assert.equal(subscriber.state.status, 'in-sync');
+    assert.equal(
+      hub.log.some((one) => one.event['hub.event'] === 'SyncError'),
+      false,
+    );
+  });
+
+  it('ERR-5 a refused update is answered and does not touch the state', async () => {
+    const { hub, clock, subscriber } = await joined();
+    subscriber.on('DiagnosticReport-update', () => refuse('not supported'));
+    hub.openReport('r1', clock.now());
+    await clock.advance(50);
+    const id = hub.observe('o1', 1, clock.now());
+    await clock.advance(50);
+    assert.deepEqual(hub.answers.at(-1), { id, status: 409 });
+    assert.equal(subscriber.state.status, 'in-sync');
+  });
+
+  it('PUB-7 the same event again is answered, not handled again; after a refusal it is handled again', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    let busy = true;
+    let calls = 0;
+    subscriber.on('Patient-open', () => {
+      calls++;
+      return busy ? refuse('busy') : undefined;
+    });
+    const id = hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    assert.equal(subscriber.state.status, 'out-of-sync');
+    busy = false;
+    const [socket] = network.sockets;
+    for (let again = 0; again < 2; again++) {
+      socket?.inject(JSON.stringify(hub.log.at(-1)));
+      await clock.advance(50);
+    }
+    assert.equal(calls, 2);
+    assert.deepEqual(
+      hub.answers.map((one) => one.status),
+      [409, 200, 200],
+    );
+    assert.ok(hub.answers.every((one) => one.id === id));
+    assert.equal(subscriber.state.status, 'in-sync');
+  });
+
+  it('follow sees every change of the current context, and what is open when it begins', async () => {
+    const { hub, clock, subscriber } = await joined();
+    hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    const seen: (string | undefined)[] = [];
+    subscriber.follow((context) => {
+      seen.push(context && `${context.type}/${context.id}`);
+    });
+    hub.openReport('r1', clock.now());
+    await clock.advance(50);
+    hub.say('Home-open', [], clock.now());
+    await clock.advance(50);
+    assert.deepEqual(seen, ['Patient/p1', 'DiagnosticReport/r1', undefined]);
+  });
+});
+
+describe('SyncErrors', () => {
+  it('show who did not follow until the next context', async () => {
+    const { hub, clock, subscriber } = await joined();
+    const id = hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    hub.syncError(id, 'Patient-open', 'Acme Reporter', clock.now());
+    await clock.advance(50);
+    assert.deepEqual(subscriber.state, {
+      status: 'out-of-sync',
+      reason: 'Acme Reporter did not follow',
+      who: 'Acme Reporter',
+      us: false,
+    });
+    hub.openPatient('p2', clock.now());
+    await clock.advance(50);
+    assert.equal(subscriber.state.status, 'in-sync');
+  });
+
+  it('about a context that is no longer current say nothing', async () => {
+    const { hub, clock, subscriber } = await joined();
+    const first = hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    hub.openPatient('p2', clock.now());
+    await clock.advance(50);
+    hub.syncError(first, 'Patient-open', 'Acme Reporter', clock.now());
+    await clock.advance(50);
+    assert.equal(subscriber.state.status, 'in-sync');
+  });
+});
+
+describe('losing the connection', () => {
+  it('SUB-11 returns to the same endpoint and asks for what it missed', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    const names: string[] = [];
+    subscriber.on('*', (event) => {
+      names.push(`${event.name} ${event.derived}`);
+    });
+    const first = hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    network.down();
+    hub.openPatient('p2', clock.now());
+    hub.closePatient('p2', clock.now());
+    await clock.advance(1000);
+    assert.equal(subscriber.state.status, 'connecting');
+    const sockets: string[] = [];
+    network.up = true;
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    for (const socket of network.sockets) sockets.push(socket.url);
+    assert.match(sockets[0] ?? '', new RegExp(`since=${first}$`));
+    assert.equal(hub.subscriptions.size, 1);
+    assert.deepEqual(names, ['Patient-open false', 'Patient-open false', 'Patient-close false']);
+    assert.equal(held(subscriber), 'empty');
+  });
+
+  it('subscribes anew when the endpoint is refused, and finds the context closed meanwhile', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    hub.can.since = false;
+    hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    const seen: (string | undefined)[] = [];
+    subscriber.follow((context) => {
+      seen.push(context?.id);
+    });
+    network.down();
+    hub.subscriptions.clear();
+    hub.closePatient('p1', clock.now());
+    await clock.advance(50);
+    network.up = true;
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    assert.equal(hub.subscriptions.size, 1);
+    assert.deepEqual(seen, ['p1', undefined]);
+    assert.equal(held(subscriber), hub.truth());
+  });
+
+  it('is back within a second of a Hub that was away for a while', async () => {
+    for (const away of [100, 700, 1500, 3000]) {
+      const { network, clock, subscriber } = await joined();
+      await clock.advance(10_000);
+      network.down();
+      await clock.advance(away);
+      network.up = true;
+      const from = clock.now();
+      await clock.until(() => subscriber.state.status === 'in-sync');
+      assert.ok(clock.now() - from <= Math.max(1000, away), `${away} ms away, ${clock.now() - from} ms to come back`);
+    }
+  });
+
+  it('waits longer and longer, never longer than told', async () => {
+    const { network, clock } = await joined({ maxBackoff: 3000 });
+    network.down();
+    const before = network.requests.length;
+    await clock.advance(60_000);
+    const tries = network.requests.length - before;
+    assert.ok(tries > 15 && tries < 60, `${tries} tries in a minute`);
+  });
+
+  it('a dead socket that says nothing is noticed, and the state does not stay in-sync', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    const [socket] = network.sockets;
+    assert.ok(socket);
+    socket.dead = true;
+    hub.openPatient('p2', clock.now());
+    const from = clock.now();
+    await clock.until(() => held(subscriber) === hub.truth());
+    assert.ok(clock.now() - from < 20_000);
+    await clock.until(() => ![...network.sockets].includes(socket));
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    hub.openPatient('p3', clock.now());
+    await clock.advance(50);
+    assert.equal(held(subscriber), hub.truth());
+  });
+
+  it('a Hub that answers nothing at all is not in-sync for longer than the silence it allows', async () => {
+    const { network, clock, subscriber } = await joined();
+    network.httpFault = () => 'hang';
+    for (const socket of network.sockets) socket.dead = true;
+    await clock.advance(15_000 + 2000 + 2100);
+    assert.notEqual(subscriber.state.status, 'in-sync');
+  });
+
+  it('sleep is noticed by whoever looks first, and the connection is made anew', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    for (const socket of network.sockets) socket.dead = true;
+    clock.sleep(3_600_000);
+    hub.openPatient('p1', clock.now());
+    assert.equal(subscriber.state.status, 'behind');
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    assert.equal(held(subscriber), hub.truth());
+  });
+
+  it('in a hidden page late timers are no sleep', async () => {
+    const { network, clock, subscriber } = await joined();
+    network.hidden = true;
+    const [socket] = network.sockets;
+    for (let minute = 0; minute < 5; minute++) {
+      clock.sleep(60_000);
+      await clock.advance(3000);
+    }
+    assert.deepEqual([...network.sockets], [socket]);
+    assert.equal(subscriber.state.status, 'in-sync');
+  });
+
+  it('the network coming back is used at once', async () => {
+    const { network, clock, subscriber } = await joined();
+    network.down();
+    await clock.advance(120_000);
+    network.up = true;
+    network.sign('online');
+    const from = clock.now();
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    assert.ok(clock.now() - from < 500);
+  });
+});
+
+describe('order', () => {
+  it('2.5 what is older than the current context is ignored', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    const seen: string[] = [];
+    subscriber.on('*', (event) => {
+      seen.push(event.name);
+    });
+    const stale = { key: 'patient', resource: patient('p0') };
+    const event = { 'hub.topic': 'topic-1', 'hub.event': 'Patient-open', context: [stale] };
+    const [socket] = network.sockets;
+    socket?.inject(JSON.stringify({ timestamp: '2026-11-22T07:00:00', id: 'stale', event }));
+    assert.equal(subscriber.state.status, 'behind', 'doubt until the Hub was read');
+    await clock.advance(500);
+    assert.deepEqual(seen, []);
+    assert.equal(subscriber.context?.id, 'p1');
+    assert.equal(subscriber.state.status, 'in-sync');
+  });
+
+  it('a publisher whose clock is slow is followed all the same: the Hub decides what is current', async () => {
+    const { hub, clock, subscriber } = await joined();
+    hub.openPatient('p1', clock.now() + 60_000);
+    await clock.advance(50);
+    hub.openPatient('p2', clock.now());
+    await clock.until(() => subscriber.state.status === 'in-sync' && held(subscriber) === hub.truth());
+    hub.openPatient('p3', clock.now());
+    await clock.advance(50);
+    assert.equal(held(subscriber), hub.truth());
+    assert.equal(subscriber.state.status, 'in-sync');
+  });
+
+  it('what this application publishes is never older than the context it follows, whatever its clock says', async () => {
+    const { hub, clock, subscriber } = await joined();
+    const ahead = clock.now() + 60_000;
+    hub.openPatient('p1', ahead);
+    await clock.advance(50);
+    const done = subscriber.openPatient(patient('p2'));
+    await clock.advance(100);
+    assert.ok(Date.parse((await done).timestamp) > ahead);
+    assert.equal(subscriber.context?.id, 'p2');
+  });
+});
+
+describe('content', () => {
+  async function report() {
+    const session = await joined();
+    session.hub.openReport('r1', session.clock.now());
+    await session.clock.advance(50);
+    return session;
+  }
+
+  it('CON-2 applies what others put and remove', async () => {
+    const { hub, clock, subscriber } = await report();
+    const changes: number[] = [];
+    subscriber.onContent((content) => changes.push(content?.size ?? -1));
+    hub.observe('o1', 1, clock.now());
+    await clock.advance(50);
+    hub.observe('o2', 2, clock.now());
+    await clock.advance(50);
+    hub.observe('o1', undefined, clock.now());
+    await clock.advance(50);
+    assert.deepEqual(changes, [1, 2, 1]);
+    assert.deepEqual([...(subscriber.content?.keys() ?? [])], ['Observation/o2']);
+    assert.equal(held(subscriber), hub.truth());
+  });
+
+  it('a re-opened report keeps its content, also that from before this application came', async () => {
+    const network = new VirtualNetwork();
+    const { hub, clock } = network;
+    hub.openReport('r1', clock.now());
+    hub.observe('o1', 1, clock.now());
+    hub.openPatient('p1', clock.now());
+    const { subscriber } = await joined({}, network);
+    hub.openReport('r1', clock.now());
+    await clock.until(() => subscriber.state.status === 'in-sync' && subscriber.context?.type === 'DiagnosticReport');
+    assert.equal(held(subscriber), hub.truth());
+    assert.equal(subscriber.content?.size, 1);
+  });
+
+  it('a missing update is noticed by the version chain and read from the Hub', async () => {
+    const { network, hub, clock, subscriber } = await report();
+    network.frameFault = () => 'drop';
+    hub.observe('o1', 1, clock.now());
+    await clock.advance(50);
+    network.frameFault = () => undefined;
+    hub.observe('o2', 2, clock.now());
+    await clock.advance(6);
+    assert.equal(subscriber.state.status, 'behind');
+    assert.equal(subscriber.content, undefined, 'no content is better than wrong content');
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    assert.equal(held(subscriber), hub.truth());
+  });
+
+  it('publishes updates that others see, and has them when the call returns', async () => {
+    const { hub, clock, subscriber } = await report();
+    const done = subscriber.update([{ put: { resourceType: 'Observation', id: 'o1' } }]);
+    await clock.advance(100);
+    await done;
+    assert.equal(subscriber.content?.has('Observation/o1'), true);
+    const gone = subscriber.update([{ remove: 'Observation/o1' }]);
+    await clock.advance(100);
+    await gone;
+    assert.equal(held(subscriber), hub.truth());
+    assert.equal(subscriber.content?.size, 0);
+  });
+
+  it('CON-8 an update that lost a race is made again from the newer content', async () => {
+    const { network, hub, clock, subscriber } = await report();
+    hub.observe('count', 10, clock.now());
+    await clock.advance(50);
+    const tries: number[] = [];
+    network.latency = 50;
+    const done = subscriber.update((content) => {
+      const value = Number(content.get('Observation/count')?.valueInteger);
+      tries.push(value);
+      return [
+        { put: { resourceType: 'Observation', id: 'count', valueInteger: value + 1 } as { resourceType: string } },
+      ];
+    });
+    // Another application is faster, twice.
+    await clock.advance(1);
+    hub.observe('count', 20, clock.now());
+    await clock.advance(400);
+    await done;
+    assert.deepEqual(tries, [10, 20]);
+    assert.equal(hub.contexts.get('DiagnosticReport/r1')?.content.get('Observation/count')?.valueInteger, 21);
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    assert.equal(held(subscriber), hub.truth());
+  });
+
+  it('CON-8 without a function to make it again, a lost race is an error', async () => {
+    const { network, hub, clock, subscriber } = await report();
+    network.latency = 50;
+    const done = assert.rejects(
+      subscriber.update([{ put: { resourceType: 'Observation', id: 'o1' } }]),
+      (error) => error instanceof HubError && error.status === 409,
+    );
+    await clock.advance(1);
+    hub.observe('o2', 2, clock.now());
+    await clock.advance(400);
+    await done;
+  });
+
+  it('2.10 an update that is accepted first and refused by SyncError is made again too', async () => {
+    const { network, hub, clock, subscriber } = await report();
+    const real = hub.publish.bind(hub);
+    let refusals = 0;
+    hub.publish = (message, token) => {
+      if (message.event['hub.event'] !== 'DiagnosticReport-update' || refusals++ > 0) return real(message, token);
+      clock.after(20, () => hub.syncError(message.id, 'DiagnosticReport-update', 'Hub', clock.now()));
+      return { status: 202, body: '' };
+    };
+    const done = subscriber.update(() => [{ put: { resourceType: 'Observation', id: 'o1' } }]);
+    await clock.advance(1000);
+    await done;
+    assert.equal(refusals, 2);
+    assert.equal(held(subscriber), hub.truth());
+    assert.ok(network);
+  });
+
+  it('updates of one application never race each other', async () => {
+    const { hub, clock, subscriber } = await report();
+    const all = Promise.all(
+      Array.from({ length: 10 }, (_, at) =>
+        subscriber.update([{ put: { resourceType: 'Observation', id: `o${at}` } }]),
+      ),
+    );
+    await clock.advance(2000);
+    await all;
+    assert.equal(subscriber.content?.size, 10);
+    assert.equal(held(subscriber), hub.truth());
+  });
+});
+
+describe('publishing', () => {
+  it('writes each event as the catalog has it', async () => {
+    const { hub, clock, subscriber } = await joined({ events: ['*'] });
+    const study = { resourceType: 'ImagingStudy', id: 's1' };
+    const encounter = { resourceType: 'Encounter', id: 'e1' };
+    const report = { resourceType: 'DiagnosticReport', id: 'r1' };
+    const steps = [
+      () => subscriber.openPatient(patient('p1')),
+      () => subscriber.close(),
+      () => subscriber.openEncounter(encounter, patient('p1')),
+      () => subscriber.openStudy(study, { patient: patient('p1') }),
+      () => subscriber.openReport(report, { patient: patient('p1'), study: [study, study] }),
+      () => subscriber.select(['Observation/o1', study]),
+      () => subscriber.select([]),
+      () => subscriber.home(),
+      () => subscriber.hibernate(),
+      () => subscriber.logout(),
+    ];
+    for (const step of steps) {
+      const done = step();
+      await clock.advance(100);
+      await done;
+    }
+    assert.deepEqual(
+      hub.log.map(({ event }) => [event['hub.event'], event.context.map((one) => one.key).join()]),
+      [
+        ['Patient-open', 'patient'],
+        ['Patient-close', 'patient'],
+        ['Encounter-open', 'encounter,patient'],
+        ['ImagingStudy-open', 'study,patient'],
+        ['DiagnosticReport-open', 'report,study,study,patient'],
+        ['DiagnosticReport-select', 'report,patient,select,select'],
+        ['DiagnosticReport-select', 'report,patient'],
+        ['Home-open', ''],
+        ['UserHibernate', 'parameters'],
+        ['UserLogout', 'parameters'],
+      ],
+    );
+    assert.match(JSON.stringify(hub.log.at(-1)), /fhircast-logout-codesystem.*user-initiated/);
+    assert.equal(subscriber.context, undefined);
+  });
+
+  it('knows its own events when they come back', async () => {
+    const { hub, clock, subscriber } = await joined();
+    const mine: boolean[] = [];
+    subscriber.on('Patient-open', (event) => {
+      mine.push(event.mine);
+    });
+    const done = subscriber.openPatient(patient('p1'));
+    await clock.advance(50);
+    await done;
+    hub.openPatient('p2', clock.now());
+    await clock.advance(50);
+    assert.deepEqual(mine, [true, false]);
+  });
+
+  it('PUB-7 sends again with the same id when the answer was lost, and changes the session once', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    let lost = 0;
+    network.httpFault = (method) => (method === 'POST' && lost++ === 0 ? 'lose-answer' : undefined);
+    const done = subscriber.openPatient(patient('p1'));
+    await clock.advance(2000);
+    const { id } = await done;
+    assert.deepEqual(
+      hub.log.map((one) => one.id),
+      [id],
+    );
+  });
+
+  it('rejects with the words of the Hub', async () => {
+    const { network, clock, subscriber } = await joined();
+    network.httpFault = () => ({ status: 403, body: 'fhircast/Patient-open.write is missing' });
+    const done = assert.rejects(subscriber.openPatient(patient('p1')), {
+      name: 'HubError',
+      status: 403,
+      message: 'HTTP 403: fhircast/Patient-open.write is missing',
+    });
+    await clock.advance(100);
+    await done;
+  });
+});
