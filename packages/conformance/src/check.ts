@@ -1,0 +1,76 @@
+import type { Scenario } from './target/scenario.ts';
+
+/** The specifications that the suite judges by. */
+export type Version = '3.0.0' | 'STU2' | 'IRA';
+
+export const VERSIONS: readonly Version[] = ['3.0.0', 'STU2', 'IRA'];
+
+export type Level = 'SHALL' | 'SHOULD' | 'MAY';
+
+/** What a Hub says that it does, or what its operator says for it; a check that needs more is skipped. */
+export type Claim =
+  /** `GET {hub.url}/{topic}`: `capabilities.supportsGetCurrentContext` or `getCurrentSupport`. */
+  | 'get-current'
+  /** At least one `*-update` in `eventsSupported`. */
+  | 'content'
+  /** At least one `*-select` in `eventsSupported`. */
+  | 'select'
+  /** `capabilities.supportsNonCurrentContextUpdates`. */
+  | 'non-current-updates'
+  /** `webhookSupport`. */
+  | 'webhooks'
+  /** The Hub says that it has no webhooks. */
+  | 'no-webhooks'
+  /** The run has access tokens: the Hub is protected. */
+  | 'tokens'
+  /** The run can get a token that reads `Patient-open` and nothing else. */
+  | 'limited-token';
+
+/** One thing that a Hub is checked for. A failing check throws {@link CheckFailure}; see docs/conformance.md. */
+export interface Check {
+  /** Lower-case words joined by dashes; stable, since reports are compared by it. */
+  readonly id: string;
+  readonly title: string;
+  /** The rule of the Hub's rule book that it proves, such as `SUB-2`. */
+  readonly rule: string;
+  /** Ids in the list of requirements; the first is the one that the check rests on. */
+  readonly requirements: readonly [string, ...string[]];
+  readonly level: Level;
+  readonly versions: readonly Version[];
+  readonly needs?: readonly Claim[];
+  /** Seconds that the check may take on a Hub of normal speed; 15 unless said. */
+  readonly seconds?: number;
+  readonly run: (scenario: Scenario) => Promise<void>;
+}
+
+/** The Hub did not do what a check asks for. */
+export class CheckFailure extends Error {
+  readonly expected: string;
+  readonly seen: string;
+  constructor(expected: string, seen: string) {
+    super(`expected ${expected}; seen: ${seen}`);
+    this.name = 'CheckFailure';
+    this.expected = expected;
+    this.seen = seen;
+  }
+}
+
+/** The check cannot say anything about this Hub. */
+export class CheckSkip extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'CheckSkip';
+  }
+}
+
+/** Throws {@link CheckFailure} unless `fact` holds. */
+export function expect(fact: boolean, expected: string, seen: unknown): asserts fact {
+  if (!fact) throw new CheckFailure(expected, show(seen));
+}
+
+/** A value as a report shows it: JSON, at most 600 characters. */
+export function show(value: unknown): string {
+  const text = typeof value === 'string' ? value : value === undefined ? 'nothing' : JSON.stringify(value);
+  if (text === '') return 'an empty text';
+  return text.length > 600 ? `${text.slice(0, 600)}…` : text;
+}

@@ -1,0 +1,284 @@
+import { type Check, CheckFailure, CheckSkip, type Claim, VERSIONS, type Version } from './check.ts';
+import { HUB_CHECKS } from './hub/checks.ts';
+import { pause, within } from './pause.ts';
+import { Presence } from './presence.ts';
+import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from './report/report.ts';
+import { requirement } from './requirements.ts';
+import { CallbackHost, type CallbackOptions } from './target/callback.ts';
+import { claimsOf, UNCLAIMED } from './target/claims.ts';
+import { type HttpLimits, send } from './target/http.ts';
+import { type Hub, Scenario } from './target/scenario.ts';
+import type { Waits } from './target/subscriber.ts';
+import { type Authorization, Tokens } from './target/tokens.ts';
+import { TopicPool, type Topics } from './target/topics.ts';
+import { Transcript } from './transcript.ts';
+
+/** What to test, and how. */
+export interface ConformanceOptions {
+  /** `hub.url` of the Hub under test. */
+  readonly hubUrl: string;
+  /** Without it: 3.0.0, and STU2 as well where the Hub claims webhooks. */
+  readonly versions?: readonly Version[];
+  /** Without it the Hub is taken for an open one. */
+  readonly authorization?: Authorization;
+  /** Without it the Hub is taken to accept any topic. */
+  readonly topics?: Topics;
+  /** What the Hub does, on top of what its configuration claims. */
+  readonly claims?: readonly Claim[];
+  /** False to accept self-signed certificates; true unless given. */
+  readonly rejectUnauthorized?: boolean;
+  /** Factor on every waiting time: 3 for a Hub that is three times slower than a good one. 1 unless given. */
+  readonly slowness?: number;
+  /** How long to wait for something that has to come, ms; 4000 unless given. */
+  readonly timeoutMs?: number;
+  /** How long to wait for something that must not come, ms; 300 unless given. */
+  readonly settleMs?: number;
+  /** Longest time of the whole run, ms; five minutes unless given. */
+  readonly totalMs?: number;
+  /** Scenarios side by side; 8 unless given, fewer where topics are given. */
+  readonly concurrency?: number;
+  /** Ids of the checks to run, or beginnings of ids that end in `*`. */
+  readonly only?: readonly string[];
+  /** Ids of checks to leave out, likewise. */
+  readonly except?: readonly string[];
+  /** Where the Hub reaches the suite, for webhooks. */
+  readonly callback?: CallbackOptions;
+  /** Whose exchanges the report keeps: those that did not pass unless given. */
+  readonly exchanges?: 'failures' | 'all';
+  /** Ends the run early; checks that did not run are skipped. */
+  readonly signal?: AbortSignal;
+}
+
+/** How far a run is. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+  /** The check that has just ended. */
+  readonly result: CheckResult;
+}
+
+export type OnProgress = (progress: Progress) => void;
+
+const matches = (id: string, patterns: readonly string[]) =>
+  patterns.some((pattern) => (pattern.endsWith('*') ? id.startsWith(pattern.slice(0, -1)) : id === pattern));
+
+/** The checks that a run with these options holds. */
+export function selectChecks(
+  versions: readonly Version[],
+  options: Pick<ConformanceOptions, 'only' | 'except'> = {},
+  checks: readonly Check[] = HUB_CHECKS,
+): readonly Check[] {
+  return checks.filter(
+    (check) =>
+      check.versions.some((version) => versions.includes(version)) &&
+      (options.only === undefined || matches(check.id, options.only)) &&
+      !matches(check.id, options.except ?? []),
+  );
+}
+
+/**
+ * Tests a Hub. It does not throw for what the Hub does: a Hub that is away, hangs or lies fails its checks.
+ * @throws TypeError for options that make no sense
+ */
+export async function runConformance(options: ConformanceOptions, onProgress: OnProgress = () => {}): Promise<Report> {
+  const url = hubUrlOf(options.hubUrl);
+  const slowness = positive('slowness', options.slowness ?? 1);
+  const waits: Waits = {
+    timeoutMs: positive('timeoutMs', options.timeoutMs ?? 4000) * slowness,
+    settleMs: positive('settleMs', options.settleMs ?? 300) * slowness,
+  };
+  const limits: HttpLimits = { timeoutMs: waits.timeoutMs, rejectUnauthorized: options.rejectUnauthorized ?? true };
+  const startedAt = new Date();
+  const configuration = await readConfiguration(url, limits);
+  const claims = claimsOf(configuration);
+  for (const claim of options.claims ?? []) claims.add(claim);
+  if (claims.has('webhooks')) claims.delete('no-webhooks');
+  const tokens = new Tokens(options.authorization ?? { kind: 'none' }, limits);
+  if (tokens.protects) claims.add('tokens');
+  if (tokens.canLimit) claims.add('limited-token');
+  const versions = options.versions ?? (claims.has('webhooks') ? ['3.0.0', 'STU2'] : ['3.0.0']);
+  if (versions.length === 0 || versions.some((one) => !VERSIONS.includes(one))) {
+    throw new TypeError(`versions: one or more of ${VERSIONS.join(', ')}`);
+  }
+  const callbacks = new CallbackHost(options.callback);
+  const topics = new TopicPool(options.topics ?? { kind: 'any' }, url, tokens, limits);
+  const hub: Hub = { url, versions: new Set(versions), claims, tokens, topics, limits, waits, callbacks };
+  const checks = selectChecks(versions, options);
+  const end = AbortSignal.timeout(positive('totalMs', options.totalMs ?? 300_000));
+  const signal = options.signal ? AbortSignal.any([options.signal, end]) : end;
+
+  const width = Math.min(positive('concurrency', options.concurrency ?? 8), topics.width, Math.max(1, checks.length));
+  const results = await runAll(checks, width, await Presence.of(url, limits, slowness), onProgress, (check) =>
+    runCheck(check, hub, slowness, signal, options.exchanges ?? 'failures'),
+  );
+  await callbacks.close();
+  return {
+    format: REPORT_FORMAT,
+    target: { kind: 'hub', name: url, ...(configuration !== undefined && { configuration }) },
+    versions,
+    startedAt: startedAt.toISOString(),
+    durationMs: Date.now() - startedAt.getTime(),
+    counts: countVerdicts(results),
+    results,
+  };
+}
+
+/** Runs the checks side by side; those that the Hub's going away may have spoilt, again and alone. */
+async function runAll(
+  checks: readonly Check[],
+  width: number,
+  presence: Presence,
+  onProgress: OnProgress,
+  run: (check: Check) => Promise<CheckResult>,
+): Promise<readonly CheckResult[]> {
+  const results: CheckResult[] = new Array(checks.length);
+  const doubtful: { check: Check; index: number; result: CheckResult }[] = [];
+  let done = 0;
+  const settle = (index: number, result: CheckResult) => {
+    results[index] = result;
+    onProgress({ done: ++done, total: checks.length, result });
+  };
+  // What takes long begins first: the short ones fill the time beside it.
+  const queue = checks.map((check, index) => ({ check, index }));
+  queue.sort((a, b) => (b.check.seconds ?? 15) - (a.check.seconds ?? 15) || a.index - b.index);
+  const worker = async () => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      if (presence.gone) {
+        settle(next.index, unjudged(next.check));
+        continue;
+      }
+      const result = await run(next.check);
+      if (!presence.doubts(result)) settle(next.index, result);
+      else {
+        doubtful.push({ ...next, result });
+        await presence.back();
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+  const before = doubtful.some(({ result }) => !hadGone(result));
+  for (const { check, index, result } of doubtful) {
+    if (await presence.back()) settle(index, await run(check));
+    else if (before && hadGone(result)) settle(index, unjudged(check));
+    else settle(index, { ...result, reason: `The Hub went away during this check. ${result.reason ?? ''}` });
+  }
+  return results;
+}
+
+/** Whether the Hub was not there any more when the check met it. */
+const hadGone = (result: CheckResult) => /ECONNREFUSED/.test(result.seen ?? '');
+
+function unjudged(check: Check): CheckResult {
+  const reason = 'The Hub had gone away in an earlier check and did not come back';
+  return resultOf(check, { verdict: 'skip', reason }, 0, new Transcript(), 'failures');
+}
+
+async function runCheck(
+  check: Check,
+  hub: Hub,
+  slowness: number,
+  signal: AbortSignal,
+  exchanges: 'failures' | 'all',
+): Promise<CheckResult> {
+  const started = performance.now();
+  const transcript = new Transcript();
+  const found = await judge(check, hub, slowness, signal, transcript);
+  return resultOf(check, found, Math.round(performance.now() - started), transcript, exchanges);
+}
+
+export function resultOf(
+  check: Omit<Check, 'run' | 'needs'>,
+  found: Finding,
+  durationMs: number,
+  transcript: Transcript,
+  exchanges: 'failures' | 'all',
+): CheckResult {
+  const { id, section, quote, link } = requirement(check.requirements[0]);
+  const keep = exchanges === 'all' || found.verdict === 'fail' || found.verdict === 'warning';
+  return {
+    id: check.id,
+    title: check.title,
+    rule: check.rule,
+    level: check.level,
+    versions: check.versions,
+    requirement: { id, section, quote, link },
+    ...found,
+    durationMs,
+    ...(keep && transcript.lines.length > 0 && { exchange: transcript.lines }),
+  };
+}
+
+async function judge(
+  check: Check,
+  hub: Hub,
+  slowness: number,
+  signal: AbortSignal,
+  transcript: Transcript,
+): Promise<Finding> {
+  const missing = check.needs?.find((claim) => !hub.claims.has(claim));
+  if (missing !== undefined) return { verdict: 'skip', reason: UNCLAIMED[missing] };
+  if (signal.aborted) return { verdict: 'skip', reason: 'The run was ended before this check' };
+  let scenario: Scenario | undefined;
+  const seconds = (check.seconds ?? 15) * slowness;
+  const limit = new AbortController();
+  const late = async (): Promise<never> => {
+    await pause(seconds * 1000, limit.signal);
+    throw new CheckFailure(`an end within ${seconds} s`, 'the scenario was still waiting');
+  };
+  const stopped = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(new CheckSkip('The run was ended during this check')), {
+      signal: limit.signal,
+    });
+  });
+  try {
+    const run = async () => {
+      const began = await Scenario.begin(hub, transcript);
+      if (limit.signal.aborted) return began.end();
+      scenario = began;
+      await check.run(began);
+    };
+    await Promise.race([run(), late(), stopped]);
+    return { verdict: 'pass' };
+  } catch (error) {
+    return findingOf(error, check);
+  } finally {
+    limit.abort();
+    await within(hub.waits.timeoutMs, scenario?.end());
+  }
+}
+
+/** A check's verdict from what it threw. */
+export function findingOf(error: unknown, check: Pick<Check, 'level'>): Finding {
+  if (error instanceof CheckSkip) return { verdict: 'skip', reason: error.message };
+  if (error instanceof CheckFailure) {
+    const { expected, seen } = error;
+    if (check.level === 'MAY') {
+      return { verdict: 'skip', reason: `Optional, and not done: ${expected}`, expected, seen };
+    }
+    const verdict = check.level === 'SHOULD' ? 'warning' : 'fail';
+    return { verdict, reason: `Expected ${expected}`, expected, seen };
+  }
+  // What a Hub sends is read with care, but should something still trip the check, the Hub sent something odd.
+  const reason = `The check could not make sense of what was sent: ${error instanceof Error ? error.message : error}`;
+  return { verdict: 'fail', reason, expected: 'messages of FHIRcast', seen: reason };
+}
+
+async function readConfiguration(url: string, limits: HttpLimits): Promise<unknown> {
+  try {
+    const request = { method: 'GET', url: `${url}/.well-known/fhircast-configuration` } as const;
+    return (await send(request, limits, new Transcript())).json;
+  } catch {
+    return undefined;
+  }
+}
+
+function hubUrlOf(text: string): string {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text))
+    throw new TypeError(`hubUrl: an http or https URL, not ${text}`);
+  return text.replace(/\/+$/, '');
+}
+
+function positive(name: string, value: number): number {
+  if (!Number.isFinite(value) || value <= 0) throw new TypeError(`${name}: a positive number`);
+  return value;
+}

@@ -1,0 +1,27 @@
+import type { Check } from '../check.ts';
+import { authorization } from './authorization.ts';
+import { contentSharing } from './content.ts';
+import { currentContext } from './current-context.ts';
+import { delivery } from './delivery.ts';
+import { discovery } from './discovery.ts';
+import { ira } from './ira.ts';
+import { lateJoiner } from './late-joiner.ts';
+import { subscribing } from './subscribing.ts';
+import { syncErrors } from './sync-errors.ts';
+import { unsubscribing } from './unsubscribing.ts';
+import { webhooks } from './webhooks.ts';
+
+/** Every check on a Hub, in the order of the specification. */
+export const HUB_CHECKS: readonly Check[] = [
+  ...discovery,
+  ...authorization,
+  ...subscribing,
+  ...lateJoiner,
+  ...unsubscribing,
+  ...delivery,
+  ...syncErrors,
+  ...currentContext,
+  ...contentSharing,
+  ...webhooks,
+  ...ira,
+];

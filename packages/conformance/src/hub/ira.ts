@@ -1,0 +1,460 @@
+import { randomUUID } from 'node:crypto';
+import { type Check, expect } from '../check.ts';
+import { isObject, objects } from '../json.ts';
+import {
+  type BundleEntry,
+  type EventMessage,
+  observation,
+  patient,
+  patientElements,
+  put,
+  type Resource,
+  remove,
+  reportContext,
+  reportElements,
+  selectElements,
+  syncErrorElements,
+} from '../samples.ts';
+import { type Scenario, succeeded } from '../target/scenario.ts';
+import { isSyncError, syncErrorCodings, syncErrorIssue } from '../target/subscriber.ts';
+import {
+  closing,
+  contentElements,
+  driver,
+  elementsOf,
+  madeUp,
+  type OpenReport,
+  openPatient,
+  openReport,
+  PATIENT,
+  REPORT,
+  update,
+  updateOf,
+} from './parts.ts';
+import { lost } from './sync-errors.ts';
+
+function check(
+  id: string,
+  title: string,
+  rule: string,
+  requirements: Check['requirements'],
+  run: (s: Scenario) => Promise<void>,
+  more: Partial<Check> = {},
+): Check {
+  return { id: `ira-${id}`, title, rule, requirements, level: 'SHALL', versions: ['IRA'], run, ...more };
+}
+
+/** The Hub answers exactly this status. */
+function status(response: { status: number; body: string }, wanted: number, to: string): void {
+  expect(response.status === wanted, `HTTP ${wanted} to ${to}`, `HTTP ${response.status} ${response.body}`);
+}
+
+function subscription(
+  id: string,
+  title: string,
+  requirement: string,
+  change: (fields: Record<string, string>) => Record<string, string | undefined>,
+): Check {
+  return check(id, title, 'SUB-12', [requirement], async (s) => {
+    status(await s.post(change(s.fields(PATIENT))), 400, 'this subscription request');
+  });
+}
+
+/** An event without one of its top-level fields. */
+function spoilt(message: EventMessage): readonly { what: string; body: unknown }[] {
+  return (['timestamp', 'id', 'event'] as const).map((field) => ({
+    what: `a request without ${field}`,
+    body: { ...message, [field]: undefined },
+  }));
+}
+
+function withContext(
+  message: EventMessage,
+  change: (context: EventMessage['event']['context']) => readonly unknown[],
+): unknown {
+  return { ...message, event: { ...message.event, context: change(message.event.context) } };
+}
+
+const without = (key: string) => (context: EventMessage['event']['context']) =>
+  context.filter((one) => one.key !== key);
+
+function elsewhere(message: EventMessage): unknown {
+  return { ...message, event: { ...message.event, 'hub.topic': `no-session-${randomUUID()}` } };
+}
+
+/** Updates of an open report that a Hub answers 400. */
+function refusedUpdate(
+  id: string,
+  title: string,
+  requirement: string,
+  entries: (report: OpenReport) => readonly BundleEntry[],
+): Check {
+  return check(id, title, 'CON-4', [requirement, 'RAD-150-reject'], async (s) => {
+    const report = await openReport(s);
+    const message = updateOf(s, report, report.version, entries(report));
+    status(await s.publish(message), 400, 'this update');
+    await s.settle();
+    const came = report.driver.events.some((event) => event.id === message.id);
+    expect(!came, 'no broadcast of a refused update', 'it was broadcast');
+  });
+}
+
+const reidentified = (resource: Resource, at: number): Resource => {
+  const identifiers = (resource.identifier as readonly object[]).map((one, index) =>
+    index === at ? { ...one, value: 'changed' } : one,
+  );
+  return { ...resource, identifier: identifiers };
+};
+
+const selectOf = (s: Scenario, report: OpenReport, selected: readonly Resource[]) =>
+  s.event('DiagnosticReport-select', selectElements(report.context, selected));
+
+/** IHE Radiology, Integrated Reporting Applications: what its Hub does beyond, or instead of, FHIRcast. */
+export const ira: readonly Check[] = [
+  subscription('subscribe-channel', 'A channel other than websocket is answered 400', 'RAD-146-channel', (fields) => ({
+    ...fields,
+    'hub.channel.type': 'pigeon',
+  })),
+  subscription('subscribe-topic', 'An empty hub.topic is answered 400', 'RAD-146-topic', (fields) => ({
+    ...fields,
+    'hub.topic': '',
+  })),
+  subscription('subscribe-events', 'Empty hub.events are answered 400', 'RAD-146-events', (fields) => ({
+    ...fields,
+    'hub.events': '',
+  })),
+  subscription(
+    'subscribe-without-events',
+    'A request without hub.events is answered 400',
+    'RAD-146-events',
+    (fields) => ({
+      ...fields,
+      'hub.events': undefined,
+    }),
+  ),
+  subscription('subscribe-name', 'A request without subscriber.name is answered 400', 'RAD-146-name', (fields) => ({
+    ...fields,
+    'subscriber.name': undefined,
+  })),
+  check(
+    'session-created',
+    'An unknown topic in a subscription creates the session',
+    'SUB-12',
+    ['RAD-146-create'],
+    async (s) => {
+      const topic = randomUUID();
+      const one = await s.subscribe({ events: PATIENT, fields: { 'hub.topic': topic } });
+      const open = await s.accepted(s.event('Patient-open', patientElements(patient()), { topic }));
+      await one.event(open.id);
+    },
+  ),
+  check(
+    'custom-events',
+    'Events of no catalog are taken and distributed',
+    'SUB-3',
+    ['RAD-146-custom', 'IRA-any-event'],
+    async (s) => {
+      const name = 'org.example.patient_transmogrify';
+      const one = await driver(s, [name, 'Patient-open']);
+      const sent = await s.accepted(s.event(name, patientElements(patient())));
+      await one.event(sent.id);
+    },
+  ),
+  check(
+    'unknown-endpoint',
+    'A WebSocket identifier that does not exist is an error',
+    'SUB-7',
+    ['RAD-147-unknown'],
+    async (s) => {
+      const fate = await s.fateOf(madeUp(await s.ask({ events: PATIENT })));
+      expect(fate === 'refused', 'the connection to be refused or closed', 'the Hub left it open');
+    },
+  ),
+  check(
+    'endpoint-over',
+    'After unsubscribing the WebSocket identifier is an error',
+    'SUB-9',
+    ['RAD-152-terminate', 'RAD-147-unknown'],
+    async (s) => {
+      const one = await driver(s, PATIENT);
+      await s.unsubscribe(one);
+      await one.waitForClose().catch(() => undefined);
+      const fate = await s.fateOf(one.endpoint);
+      expect(fate === 'refused', 'the connection to be refused or closed', 'the Hub left it open');
+    },
+  ),
+  check(
+    'event-fields',
+    'A request without timestamp, id or event is answered 400',
+    'PUB-5',
+    ['RAD-148-fields'],
+    async (s) => {
+      for (const message of await everyRequest(s)) {
+        for (const { what, body } of spoilt(message)) {
+          status(await s.publish(body), 400, `${what} (${message.event['hub.event']})`);
+        }
+      }
+    },
+  ),
+  check(
+    'open-context',
+    'An open without report, patient or study is answered 400',
+    'PUB-5',
+    ['RAD-148-context'],
+    async (s) => {
+      await driver(s, REPORT);
+      for (const key of ['report', 'patient', 'study']) {
+        const message = s.event('DiagnosticReport-open', reportElements(reportContext()));
+        status(await s.publish(withContext(message, without(key))), 400, `a DiagnosticReport-open without ${key}`);
+      }
+    },
+  ),
+  check('unknown-session', 'A request for no known session is answered 400', 'SES-6', ['RAD-148-topic'], async (s) => {
+    for (const message of await everyRequest(s)) {
+      status(await s.publish(elsewhere(message)), 400, `a ${message.event['hub.event']} for an unknown session`);
+    }
+  }),
+  check('close-report', 'A close without report is answered 400', 'PUB-5', ['RAD-149-report'], async (s) => {
+    const { opened } = await openReport(s);
+    status(await s.publish(withContext(closing(s, opened), without('report'))), 400, 'a close without report');
+  }),
+  check('close-id', 'A close of a report without id is answered 400', 'PUB-5', ['RAD-149-id'], async (s) => {
+    const { opened, context } = await openReport(s);
+    const { id: _id, ...nameless } = context.report;
+    const body = withContext(closing(s, opened), (all) => [{ key: 'report', resource: nameless }, ...all.slice(1)]);
+    status(await s.publish(body), 400, 'a close of a report without id');
+  }),
+  check(
+    'update-fields',
+    'An update without report or updates is answered 400',
+    'CON-1',
+    ['RAD-150-fields'],
+    async (s) => {
+      const report = await openReport(s);
+      for (const key of ['report', 'updates']) {
+        const message = updateOf(s, report, report.version, [put(observation(report.context.patient))]);
+        status(await s.publish(withContext(message, without(key))), 400, `an update without ${key}`);
+      }
+    },
+  ),
+  check('update-version', 'An update with another version is answered 400', 'CON-2', ['RAD-150-version'], async (s) => {
+    const report = await openReport(s);
+    const message = updateOf(s, report, randomUUID(), [put(observation(report.context.patient))]);
+    status(await s.publish(message), 400, 'an update with another version');
+  }),
+  refusedUpdate('update-removes-patient', 'Removing the patient is answered 400', 'RAD-150-patient', ({ context }) => [
+    remove(context.patient),
+  ]),
+  refusedUpdate(
+    'update-changes-patient-id',
+    'Changing the patient’s identifier is answered 400',
+    'RAD-150-patient',
+    ({ context }) => [put(reidentified(context.patient, 0))],
+  ),
+  refusedUpdate('update-removes-study', 'Removing the study is answered 400', 'RAD-150-study', ({ context }) => [
+    remove(context.study),
+  ]),
+  refusedUpdate(
+    'update-changes-study-uid',
+    'Changing the study’s instance UID is answered 400',
+    'RAD-150-study',
+    ({ context }) => [put(reidentified(context.study, 0))],
+  ),
+  refusedUpdate(
+    'update-changes-accession',
+    'Changing the study’s accession number is answered 400',
+    'RAD-150-study',
+    ({ context }) => [put(reidentified(context.study, 1))],
+  ),
+  check(
+    'select-fields',
+    'A selection without report or select is answered 400',
+    'CON-7',
+    ['RAD-151-fields'],
+    async (s) => {
+      const report = await openReport(s);
+      const one = observation(report.context.patient);
+      await update(s, report, report.version, [put(one)]);
+      for (const key of ['report', 'select']) {
+        status(
+          await s.publish(withContext(selectOf(s, report, [one]), without(key))),
+          400,
+          `a selection without ${key}`,
+        );
+      }
+    },
+  ),
+  check('select-unknown', 'A selection of something unknown is answered 206', 'CON-7', ['RAD-151-206'], async (s) => {
+    const report = await openReport(s);
+    const one = observation(report.context.patient);
+    await update(s, report, report.version, [put(one)]);
+    const other = observation(report.context.patient);
+    status(await s.publish(selectOf(s, report, [one, other])), 206, 'a selection of something unknown');
+  }),
+  check(
+    'select-ignores-unknown',
+    'What is unknown is left out of the selection',
+    'CON-7',
+    ['RAD-151-ignore'],
+    async (s) => {
+      const report = await openReport(s);
+      const one = observation(report.context.patient);
+      await update(s, report, report.version, [put(one)]);
+      const other = observation(report.context.patient);
+      const message = selectOf(s, report, [one, other]);
+      const response = await s.publish(message);
+      expect(succeeded(response), 'a successful status', `HTTP ${response.status} ${response.body}`);
+      const event = await report.driver.event(message.id);
+      const selected = elementsOf(event).filter((element) => element.key === 'select');
+      const named = selected.flatMap(({ reference }) => objects(Array.isArray(reference) ? reference : [reference]));
+      const references = named.map((reference) => reference.reference);
+      expect(
+        references.length === 1 && references[0] === `Observation/${one.id}`,
+        'the known Observation alone',
+        references,
+      );
+    },
+  ),
+  check(
+    'not-open',
+    'An update, selection or close of what is not open is answered 409',
+    'PUB-11',
+    ['IRA-409'],
+    async (s) => {
+      const report = await openReport(s);
+      const other: OpenReport = { ...report, context: reportContext() };
+      const one = observation(other.context.patient);
+      status(
+        await s.publish(updateOf(s, other, report.version, [put(one)])),
+        409,
+        'an update of a report that is not open',
+      );
+      status(await s.publish(selectOf(s, other, [one])), 409, 'a selection in a report that is not open');
+      const close = s.event('DiagnosticReport-close', reportElements(other.context));
+      status(await s.publish(close), 409, 'a close of a report that is not open');
+    },
+  ),
+  check(
+    'unsubscribe-channel',
+    'Unsubscribing another channel is answered 400',
+    'SUB-9',
+    ['RAD-152-channel'],
+    async (s) => {
+      const one = await driver(s, PATIENT);
+      status(await s.unsubscribe(one, { 'hub.channel.type': 'pigeon' }), 400, 'an unsubscribe of another channel');
+    },
+  ),
+  check(
+    'unsubscribe-endpoint',
+    'Unsubscribing without an endpoint is answered 400',
+    'SUB-9',
+    ['RAD-152-endpoint'],
+    async (s) => {
+      const one = await driver(s, PATIENT);
+      for (const endpoint of [undefined, '']) {
+        status(await s.unsubscribe(one, { 'hub.channel.endpoint': endpoint }), 400, 'an unsubscribe without endpoint');
+      }
+    },
+  ),
+  check(
+    'unsubscribe-mismatch',
+    'Unsubscribing an endpoint of nobody is answered 400',
+    'SUB-9',
+    ['RAD-152-mismatch'],
+    async (s) => {
+      const one = await driver(s, PATIENT);
+      status(
+        await s.unsubscribe(one, { 'hub.channel.endpoint': madeUp(one.endpoint) }),
+        400,
+        'an unsubscribe of an unknown endpoint',
+      );
+    },
+  ),
+  check(
+    'content-key',
+    'The current context always has the key content',
+    'CON-5',
+    ['RAD-153-content'],
+    async (s) => {
+      await openReport(s);
+      const context = await s.context();
+      expect(contentElements(context).length === 1, 'one element "content"', context.context);
+    },
+    { needs: ['get-current'] },
+  ),
+  check('syncerror-severity', 'A SyncError’s severity is information', 'ERR-2', ['RAD-155-severity'], async (s) => {
+    const error = await refusal(s);
+    const severity = syncErrorIssue(error.notification)?.severity;
+    expect(severity === 'information', 'issue[0].severity: "information"', severity);
+  }),
+  check(
+    'syncerror-codings',
+    'A SyncError’s codings come in order: event id, event name, subscriber',
+    'ERR-2',
+    ['RAD-155-id', 'RAD-155-name', 'RAD-155-subscriber'],
+    async (s) => {
+      const { notification, open } = await refusal(s);
+      const codes = syncErrorCodings(notification).map((coding) => coding.code);
+      expect(codes[0] === open.id, `coding[0].code: the event id ${open.id}`, codes);
+      expect(String(codes[1]).toLowerCase() === 'patient-open', 'coding[1].code: the event name', codes);
+      expect(codes[2] === 'Offender', 'coding[2].code: the subscriber name "Offender"', codes);
+    },
+  ),
+  check(
+    'lost-connection-told',
+    'A lost connection becomes a SyncError to the others',
+    'ERR-3',
+    ['IRA-lost'],
+    async (s) => {
+      const { watcher } = await lost(s);
+      await watcher.notification('a SyncError', isSyncError);
+    },
+  ),
+  check(
+    'syncerror-context',
+    'A SyncError without an OperationOutcome is answered 400',
+    'ERR-6',
+    ['RAD-156-context'],
+    async (s) => {
+      const one = await driver(s, [...PATIENT, 'SyncError']);
+      await openPatient(s, one);
+      status(await s.publish(s.event('SyncError', [])), 400, 'a SyncError without operationoutcome');
+    },
+  ),
+  check(
+    'syncerror-conform',
+    'A SyncError whose OperationOutcome has no issue is answered 400',
+    'ERR-6',
+    ['RAD-156-conform'],
+    async (s) => {
+      const one = await driver(s, [...PATIENT, 'SyncError']);
+      const open = await openPatient(s, one);
+      const element = syncErrorElements(open, 'Doubtful')[0];
+      const resource = isObject(element?.resource) ? { ...element.resource, issue: [] } : {};
+      const bare = s.event('SyncError', [{ key: 'operationoutcome', resource }]);
+      status(await s.publish(bare), 400, 'a SyncError whose OperationOutcome has no issue');
+    },
+  ),
+];
+
+/** An open that one subscriber refuses, and the SyncError about it. */
+async function refusal(s: Scenario) {
+  const watcher = await s.subscribe({ events: [...PATIENT, 'SyncError'], name: 'Watcher' });
+  await s.subscribe({ events: [...PATIENT], name: 'Offender', answer: () => 409 });
+  const open = await openPatient(s, watcher);
+  return { notification: await watcher.notification('a SyncError', isSyncError), open };
+}
+
+/** One good request of every kind that the profile knows, for an open report. */
+async function everyRequest(s: Scenario): Promise<readonly EventMessage[]> {
+  const report = await openReport(s);
+  const one = observation(report.context.patient);
+  const { version } = await update(s, report, report.version, [put(one)]);
+  return [
+    s.event('DiagnosticReport-open', reportElements(reportContext())),
+    closing(s, report.opened),
+    updateOf(s, report, version, [put(one)]),
+    selectOf(s, report, [one]),
+    s.event('SyncError', syncErrorElements(report.opened, 'Doubtful')),
+  ];
+}

@@ -1,0 +1,134 @@
+/** Steps that several checks share. */
+import { expect, type Version } from '../check.ts';
+import { isObject, type JsonObject, objects } from '../json.ts';
+import {
+  type BundleEntry,
+  type ContextElement,
+  type EventMessage,
+  patient,
+  patientElements,
+  type ReportContext,
+  reportContext,
+  reportElements,
+  updateElements,
+} from '../samples.ts';
+import { type Scenario, versionOf } from '../target/scenario.ts';
+import type { Answer, Notification, Subscriber } from '../target/subscriber.ts';
+
+/** Rules that FHIRcast 3.0.0 made and IRA keeps. */
+export const CORE: readonly Version[] = ['3.0.0', 'IRA'];
+/** Rules that hold in STU2 as well. */
+export const ALL: readonly Version[] = ['3.0.0', 'STU2', 'IRA'];
+export const ONLY_3: readonly Version[] = ['3.0.0'];
+
+export const PATIENT = ['Patient-open', 'Patient-close'] as const;
+export const CONTEXT_EVENTS = [
+  ...PATIENT,
+  'Encounter-open',
+  'Encounter-close',
+  'ImagingStudy-open',
+  'ImagingStudy-close',
+  'DiagnosticReport-open',
+  'DiagnosticReport-close',
+] as const;
+export const REPORT = [
+  'DiagnosticReport-open',
+  'DiagnosticReport-close',
+  'DiagnosticReport-update',
+  'DiagnosticReport-select',
+  'SyncError',
+] as const;
+
+/** The elements that an event carries, whatever a Hub sent. */
+export const elementsOf = (notification: Notification): readonly JsonObject[] => objects(notification.event.context);
+
+export const elementWith = (elements: readonly JsonObject[], key: string): JsonObject | undefined =>
+  elements.find((one) => one.key === key);
+
+/** An application that stays in the session from beginning to end. */
+export function driver(s: Scenario, events: readonly string[], answer?: Answer): Promise<Subscriber> {
+  return s.subscribe({ events, name: 'Driver', ...(answer && { answer }) });
+}
+
+/** Opens a new patient and waits for the broadcast. */
+export async function openPatient(s: Scenario, at: Subscriber): Promise<EventMessage> {
+  const open = await s.accepted(s.event('Patient-open', patientElements(patient())));
+  await at.event(open.id);
+  return open;
+}
+
+export function closing(s: Scenario, open: EventMessage): EventMessage {
+  return s.event(open.event['hub.event'].replace(/-open$/i, '-close'), open.event.context);
+}
+
+export interface OpenReport {
+  readonly driver: Subscriber;
+  readonly context: ReportContext;
+  readonly elements: readonly ContextElement[];
+  readonly opened: EventMessage;
+  readonly version: string;
+}
+
+/** Opens a report with the driver watching everything about it. */
+export async function openReport(s: Scenario, at?: Subscriber): Promise<OpenReport> {
+  const watcher = at ?? (await driver(s, REPORT));
+  const context = reportContext();
+  const elements = reportElements(context);
+  const opened = await s.accepted(s.event('DiagnosticReport-open', elements));
+  const notification = await watcher.event(opened.id);
+  return { driver: watcher, context, elements, opened, version: versionOf(notification) };
+}
+
+export function updateOf(
+  s: Scenario,
+  report: OpenReport,
+  versionId: string | undefined,
+  entries: readonly BundleEntry[],
+  bundleId?: string,
+): EventMessage {
+  const elements = updateElements(report.context, entries, bundleId);
+  return s.event('DiagnosticReport-update', elements, versionId === undefined ? {} : { versionId });
+}
+
+/** Updates with the right version; answers with the broadcast and the version it brought. */
+export async function update(
+  s: Scenario,
+  report: OpenReport,
+  versionId: string,
+  entries: readonly BundleEntry[],
+): Promise<{ notification: Notification; version: string; message: EventMessage }> {
+  const message = await s.accepted(updateOf(s, report, versionId, entries));
+  const notification = await report.driver.event(message.id);
+  return { notification, version: versionOf(notification), message };
+}
+
+/** The `content` elements of a current context. */
+export function contentElements(context: JsonObject): readonly JsonObject[] {
+  return objects(context.context).filter((one) => one.key === 'content');
+}
+
+/** The one content Bundle of a current context. */
+export function contentBundle(context: JsonObject): JsonObject {
+  const elements = contentElements(context);
+  expect(elements.length === 1, 'one element with the key "content"', `${elements.length} of them`);
+  const bundle = elements[0]?.resource;
+  expect(isObject(bundle) && bundle.resourceType === 'Bundle', 'a Bundle in the element "content"', elements[0]);
+  return bundle;
+}
+
+export function contentResources(context: JsonObject): readonly JsonObject[] {
+  return objects(contentBundle(context).entry).flatMap((entry) => (isObject(entry.resource) ? [entry.resource] : []));
+}
+
+export function holds(
+  resources: readonly JsonObject[],
+  wanted: { resourceType: string; id: string },
+): JsonObject | undefined {
+  return resources.find((one) => one.resourceType === wanted.resourceType && one.id === wanted.id);
+}
+
+/** An endpoint that the Hub never gave: its last characters are others, none of them new to a URL. */
+export function madeUp(endpoint: string): string {
+  const tail = endpoint.slice(-12).replace(/[A-Za-z0-9]/g, (character) => (character === 'f' ? 'e' : 'f'));
+  return endpoint.slice(0, -12) + tail;
+}

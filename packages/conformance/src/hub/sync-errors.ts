@@ -1,0 +1,347 @@
+import { type Check, CheckSkip, expect } from '../check.ts';
+import { sameJson } from '../json.ts';
+import { pause } from '../pause.ts';
+import { type EventMessage, observation, patient, patientElements, put, syncErrorElements } from '../samples.ts';
+import { type Scenario, versionOf } from '../target/scenario.ts';
+import {
+  isSyncError,
+  type Notification,
+  type Subscriber,
+  syncErrorCodes,
+  syncErrorIssue,
+} from '../target/subscriber.ts';
+import { ALL, CORE, elementsOf, ONLY_3, openPatient, openReport, PATIENT, REPORT, updateOf } from './parts.ts';
+
+const EVENTS = [...PATIENT, 'SyncError'];
+
+interface Refused {
+  readonly watcher: Subscriber;
+  readonly offender: Subscriber;
+  readonly unaware: Subscriber;
+  readonly event: EventMessage;
+}
+
+/** One subscriber answers an open with this status; the others accept it. */
+async function refused(s: Scenario, status: number | string): Promise<Refused> {
+  const event = s.event('Patient-open', patientElements(patient()));
+  const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
+  const unaware = await s.subscribe({ events: PATIENT, name: 'Unaware' });
+  const offender = await s.subscribe({
+    events: EVENTS,
+    name: 'Offender',
+    answer: (one) => (one.id === event.id ? status : 200),
+  });
+  await s.accepted(event);
+  await offender.event(event.id);
+  return { watcher, offender, unaware, event };
+}
+
+/** A SyncError about a refusal, judged. */
+function about(
+  id: string,
+  title: string,
+  requirements: Check['requirements'],
+  judge: (error: Notification, refusal: Refused, s: Scenario) => void,
+  versions: Check['versions'] = CORE,
+): Check {
+  return {
+    id,
+    title,
+    rule: 'ERR-2',
+    requirements,
+    level: 'SHALL',
+    versions,
+    run: async (s) => {
+      const refusal = await refused(s, 409);
+      judge(await refusal.watcher.notification('a SyncError', isSyncError), refusal, s);
+    },
+  };
+}
+
+function afterStatus(id: string, status: number, requirement: string): Check {
+  return {
+    id,
+    title: `An answer ${status} becomes a SyncError to the others`,
+    rule: 'ERR-2',
+    requirements: [requirement, '2.5-others', 'RAD-154-error'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const { watcher, event } = await refused(s, status);
+      await watcher.syncError(event.id);
+    },
+  };
+}
+
+function noneAfter(
+  id: string,
+  title: string,
+  requirement: string,
+  step: (s: Scenario, other: Subscriber) => Promise<void>,
+): Check {
+  return {
+    id,
+    title,
+    rule: 'ERR-3',
+    requirements: [requirement],
+    level: 'SHALL',
+    versions: ALL,
+    run: async (s) => {
+      const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
+      const other = await s.subscribe({ events: EVENTS, name: 'Other' });
+      await openPatient(s, watcher);
+      await step(s, other);
+      await openPatient(s, watcher);
+      await s.settle();
+      const error = watcher.events.find(isSyncError);
+      expect(error === undefined, 'no SyncError', error?.frame.text);
+    },
+  };
+}
+
+export const syncErrors: readonly Check[] = [
+  afterStatus('syncerror-after-409', 409, '2.5-409'),
+  afterStatus('syncerror-after-4xx', 422, '2.5-4xx'),
+  afterStatus('syncerror-after-500', 500, '2.5-500'),
+  afterStatus('syncerror-after-5xx', 503, '2.5-5xx'),
+  {
+    id: 'syncerror-after-string-status',
+    title: 'A status written as a string, as the specification’s example does, is understood',
+    rule: 'ERR-1',
+    requirements: ['2.5-string-status', '2.5-409'],
+    level: 'SHOULD',
+    versions: CORE,
+    run: async (s) => {
+      const { watcher, event } = await refused(s, '409');
+      await watcher.syncError(event.id);
+    },
+  },
+  {
+    id: 'no-syncerror-after-success',
+    title: 'A 200 or 202 is no error',
+    rule: 'ERR-1',
+    requirements: ['2.5-2xx'],
+    level: 'SHALL',
+    versions: ALL,
+    run: async (s) => {
+      const statuses = [200, 202, 204];
+      const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
+      await s.subscribe({ events: EVENTS, name: 'Other', answer: () => statuses.shift() ?? 200 });
+      for (let index = 0; index < 3; index++) await openPatient(s, watcher);
+      await s.settle();
+      const error = watcher.events.find(isSyncError);
+      expect(error === undefined, 'no SyncError', error?.frame.text);
+    },
+  },
+  {
+    id: 'syncerror-not-to-offender',
+    title: 'The subscriber that refused is not told of its own refusal',
+    rule: 'ERR-2',
+    requirements: ['2.5-others'],
+    level: 'SHALL',
+    versions: ONLY_3,
+    run: async (s) => {
+      const { watcher, offender } = await refused(s, 409);
+      await watcher.notification('a SyncError', isSyncError);
+      await s.settle();
+      const error = offender.events.find(isSyncError);
+      expect(error === undefined, 'no SyncError to the subscriber that refused', error?.frame.text);
+    },
+  },
+  {
+    id: 'syncerror-subscribed-only',
+    title: 'Only subscribers of SyncError are told',
+    rule: 'ERR-2',
+    requirements: ['2.5-subscribed-error', '2.4-not-subscribed'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const { watcher, unaware } = await refused(s, 409);
+      await watcher.notification('a SyncError', isSyncError);
+      await s.settle();
+      const error = unaware.events.find(isSyncError);
+      expect(error === undefined, 'no SyncError to who did not subscribe to it', error?.frame.text);
+    },
+  },
+  {
+    id: 'syncerror-once',
+    title: 'One refusal is one SyncError',
+    rule: 'ERR-2',
+    requirements: ['2.5-no-duplicates', '2.5-409'],
+    level: 'SHOULD',
+    versions: CORE,
+    run: async (s) => {
+      const { watcher } = await refused(s, 409);
+      await watcher.notification('a SyncError', isSyncError);
+      await s.settle();
+      const times = watcher.events.filter(isSyncError).length;
+      expect(times === 1, 'one SyncError', `${times} of them`);
+    },
+  },
+  about(
+    'syncerror-structure',
+    'A SyncError is an event with one OperationOutcome',
+    ['2.5-same-structure', '3.2.1-profile'],
+    (error, _refusal, s) => {
+      expect(typeof error.id === 'string' && typeof error.timestamp === 'string', 'id and timestamp', error.frame.text);
+      expect(error.event['hub.topic'] === s.topic, `hub.topic: "${s.topic}"`, error.event['hub.topic']);
+      const elements = elementsOf(error);
+      const resource = elements[0]?.resource as { resourceType?: unknown } | undefined;
+      const one = elements.length === 1 && elements[0]?.key === 'operationoutcome';
+      expect(
+        one && resource?.resourceType === 'OperationOutcome',
+        'one element "operationoutcome"',
+        error.event.context,
+      );
+    },
+  ),
+  about('syncerror-own-id', 'A SyncError has an id of its own', ['2.5-id'], (error, { event }) =>
+    expect(error.id !== event.id, 'another id than the refused event’s', error.id),
+  ),
+  about(
+    'syncerror-severity',
+    'Its severity is warning',
+    ['3.2.1-severity'],
+    (error) => {
+      const severity = syncErrorIssue(error)?.severity;
+      expect(severity === 'warning', 'issue.severity: "warning"', severity);
+    },
+    ONLY_3,
+  ),
+  about('syncerror-code', 'Its code is processing', ['3.2.1-profile'], (error) => {
+    const code = syncErrorIssue(error)?.code;
+    expect(code === 'processing', 'issue.code: "processing"', code);
+  }),
+  about('syncerror-diagnostics', 'It says what happened in words', ['3.2.1-diagnostics', '3.2.1-profile'], (error) => {
+    const words = syncErrorIssue(error)?.diagnostics;
+    expect(typeof words === 'string' && words.trim() !== '', 'issue.diagnostics: a text', words);
+  }),
+  about(
+    'syncerror-event-id',
+    'It names the refused event’s id',
+    ['3.2.1-profile', 'RAD-155-id'],
+    (error, { event }) => {
+      const { eventId } = syncErrorCodes(error);
+      expect(eventId === event.id, `a coding of the event id ${event.id}`, syncErrorIssue(error));
+    },
+  ),
+  about('syncerror-event-name', 'It names the refused event', ['3.2.1-profile', 'RAD-155-name'], (error) => {
+    const { eventName } = syncErrorCodes(error);
+    expect(String(eventName).toLowerCase() === 'patient-open', 'a coding of the event name', syncErrorIssue(error));
+  }),
+  about('syncerror-subscriber', 'It names the subscriber', ['3.2.1-profile', 'RAD-155-subscriber'], (error) => {
+    const { subscriber } = syncErrorCodes(error);
+    expect(subscriber === 'Offender', 'a coding of the subscriber name "Offender"', syncErrorIssue(error));
+  }),
+  {
+    id: 'syncerror-from-subscriber',
+    title: 'A SyncError that a subscriber sends is broadcast',
+    rule: 'ERR-6',
+    requirements: ['2.5-subscribed-error', '2.5-from-subscriber'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
+      const open = await openPatient(s, watcher);
+      const error = await s.accepted(s.event('SyncError', syncErrorElements(open, 'Doubtful')));
+      const came = await watcher.event(error.id);
+      expect(sameJson(came.event.context, error.event.context), 'the SyncError as it was sent', came.event.context);
+    },
+  },
+  {
+    id: 'refusal-keeps-context',
+    title: 'After a refusal the Hub goes on',
+    rule: 'ERR-2',
+    requirements: ['2.5-notify', 'RAD-154-keep'],
+    level: 'SHALL',
+    versions: ALL,
+    run: async (s) => {
+      const { watcher, offender } = await refused(s, 409);
+      const next = await openPatient(s, watcher);
+      await offender.event(next.id);
+    },
+  },
+  noneAfter('no-syncerror-after-1000', 'Closing with 1000 is no error', '2.5-normal-close', (_s, other) =>
+    other.close(1000),
+  ),
+  noneAfter('no-syncerror-after-1001', 'Going away with 1001 is no error', '2.5-normal-close', (_s, other) =>
+    other.close(1001),
+  ),
+  noneAfter('no-syncerror-after-noise', 'Text that is no answer does no harm', '2.5-2xx', async (_s, other) => {
+    for (const noise of ['', 'hello', '{}', '[1]', '{"id": 7}', '{"id": "unknown", "status": 200}']) other.send(noise);
+  }),
+  {
+    id: 'lost-connection-told',
+    title: 'A connection lost without a normal close is told to the others',
+    rule: 'ERR-3',
+    requirements: ['2.5-lost'],
+    level: 'MAY',
+    versions: ONLY_3,
+    run: async (s) => {
+      const { watcher } = await lost(s);
+      await watcher.notification('a SyncError', isSyncError);
+    },
+  },
+  {
+    id: 'syncerror-not-for-updates',
+    title: 'A refused update is no SyncError',
+    rule: 'ERR-5',
+    requirements: ['3.2.1-not-content'],
+    level: 'SHOULD',
+    versions: ONLY_3,
+    needs: ['content'],
+    run: async (s) => {
+      const report = await openReport(s);
+      await s.subscribe({
+        events: REPORT,
+        name: 'Refusing',
+        answer: (event) => (event.name === 'diagnosticreport-update' ? 409 : 200),
+      });
+      const message = updateOf(s, report, report.version, [put(observation(report.context.patient))]);
+      await s.accepted(message);
+      versionOf(await report.driver.event(message.id));
+      await s.settle();
+      const error = report.driver.events.find(isSyncError);
+      expect(error === undefined, 'no SyncError about an update', error?.frame.text);
+    },
+  },
+  {
+    id: 'unresponsive-unsubscribed',
+    title: 'A subscriber that never answers is unsubscribed once the others were told',
+    rule: 'ERR-4',
+    requirements: ['2.5-unresponsive'],
+    level: 'SHALL',
+    versions: CORE,
+    seconds: 45,
+    run: async (s) => {
+      const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
+      let silent = false;
+      const mute = await s.subscribe({ events: PATIENT, name: 'Mute', answer: () => (silent ? undefined : 200) });
+      const first = await openPatient(s, watcher);
+      await mute.event(first.id);
+      silent = true;
+      const opens = [];
+      for (let index = 0; index < 6; index++) opens.push(await openPatient(s, watcher));
+      // 10 s is what the specification names; a Hub may take it easy, and need not tell at all.
+      const told = await watcher.notification('a SyncError', isSyncError, 13_000).catch(() => undefined);
+      if (!told) throw new CheckSkip('The Hub sent no SyncError within 13 s of silence, which it may leave');
+      await pause(s.hub.waits.settleMs);
+      await mute.waitForClose(5000).catch(() => undefined);
+      const gone = mute.closed !== undefined || mute.denials.length > 0;
+      expect(
+        gone,
+        'the silent subscriber to be unsubscribed',
+        `${opens.length} unanswered events, and it is still connected`,
+      );
+    },
+  },
+];
+
+/** One subscriber whose connection breaks off. */
+export async function lost(s: Scenario): Promise<{ watcher: Subscriber; lost: Subscriber }> {
+  const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
+  const other = await s.subscribe({ events: EVENTS, name: 'Lost' });
+  await openPatient(s, watcher);
+  other.cut();
+  return { watcher, lost: other };
+}

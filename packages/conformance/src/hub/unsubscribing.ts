@@ -1,0 +1,207 @@
+import { type Check, expect } from '../check.ts';
+import { isObject } from '../json.ts';
+import type { Scenario } from '../target/scenario.ts';
+import type { Subscriber } from '../target/subscriber.ts';
+import { ALL, CORE, driver, madeUp, openPatient, PATIENT } from './parts.ts';
+
+/** One that leaves and one that stays. */
+async function leaving(s: Scenario): Promise<{ leaver: Subscriber; stays: Subscriber }> {
+  const stays = await driver(s, PATIENT);
+  const leaver = await s.subscribe({ events: PATIENT, name: 'Leaver' });
+  return { leaver, stays };
+}
+
+async function denied(s: Scenario): Promise<Record<string, unknown>> {
+  const { leaver } = await leaving(s);
+  await s.unsubscribe(leaver);
+  return leaver.message('a denial', (message) => message['hub.mode'] === 'denied');
+}
+
+export const unsubscribing: readonly Check[] = [
+  {
+    id: 'unsubscribe-accepted',
+    title: 'An unsubscribe request is answered 202',
+    rule: 'SUB-9',
+    requirements: ['2.4-unsubscribe-202'],
+    level: 'SHALL',
+    versions: ALL,
+    run: async (s) => {
+      const { leaver } = await leaving(s);
+      const response = await s.unsubscribe(leaver);
+      expect(response.status === 202, 'HTTP 202', `HTTP ${response.status} ${response.body}`);
+    },
+  },
+  {
+    id: 'unsubscribe-endpoint',
+    title: 'The answer names the endpoint',
+    rule: 'SUB-9',
+    requirements: ['2.4-unsubscribe-endpoint', 'RAD-152-body'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const { leaver } = await leaving(s);
+      const response = await s.unsubscribe(leaver);
+      const endpoint = isObject(response.json) ? response.json['hub.channel.endpoint'] : undefined;
+      expect(endpoint === leaver.endpoint, `hub.channel.endpoint: "${leaver.endpoint}"`, response.body);
+    },
+  },
+  {
+    id: 'unsubscribe-denial',
+    title: 'Unsubscribing sends a denial on the socket',
+    rule: 'SUB-9',
+    requirements: ['2.4-unsubscribe-denial', '2.4-denial'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => void (await denied(s)),
+  },
+  {
+    id: 'denial-mode',
+    title: 'A denial’s hub.mode is "denied"',
+    rule: 'SUB-10',
+    requirements: ['2.4-denial-mode'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const { leaver } = await leaving(s);
+      const before = leaver.frames.length;
+      await s.unsubscribe(leaver);
+      await leaver.waitForClose().catch(() => undefined);
+      const frame = leaver.frames.slice(before).find((one) => one.message && !isObject(one.message.event));
+      expect(frame?.message?.['hub.mode'] === 'denied', 'hub.mode: "denied"', frame?.text);
+    },
+  },
+  {
+    id: 'denial-topic',
+    title: 'A denial names the session',
+    rule: 'SUB-10',
+    requirements: ['2.4-denial-topic'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const message = await denied(s);
+      expect(message['hub.topic'] === s.topic, `hub.topic: "${s.topic}"`, message);
+    },
+  },
+  {
+    id: 'denial-events',
+    title: 'A denial names the events',
+    rule: 'SUB-10',
+    requirements: ['2.4-denial-events'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const message = await denied(s);
+      const events = String(message['hub.events']).toLowerCase();
+      const named = typeof message['hub.events'] === 'string' && events.includes('patient-open');
+      expect(named, 'hub.events: a string with the denied events', message);
+    },
+  },
+  {
+    id: 'unsubscribe-closes-socket',
+    title: 'Unsubscribing closes the socket',
+    rule: 'SUB-9',
+    requirements: ['2.4-unsubscribe-close', '2.4-destroyed', 'RAD-152-terminate'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const { leaver } = await leaving(s);
+      await s.unsubscribe(leaver);
+      await leaver.waitForClose();
+    },
+  },
+  {
+    id: 'unsubscribe-ends-delivery',
+    title: 'After unsubscribing no more events come',
+    rule: 'SUB-9',
+    requirements: ['2.4-destroyed', '2.4-not-subscribed'],
+    level: 'SHALL',
+    versions: ALL,
+    run: async (s) => {
+      const { leaver, stays } = await leaving(s);
+      await s.unsubscribe(leaver);
+      const open = await openPatient(s, stays);
+      await s.settle();
+      expect(!leaver.events.some((event) => event.id === open.id), 'no event', 'the event was delivered');
+    },
+  },
+  {
+    id: 'unsubscribe-kills-endpoint',
+    title: 'The endpoint cannot be used again',
+    rule: 'SUB-9',
+    requirements: ['2.4-destroyed', 'RAD-152-terminate'],
+    level: 'SHALL',
+    versions: ALL,
+    run: async (s) => {
+      const { leaver } = await leaving(s);
+      await s.unsubscribe(leaver);
+      await leaver.waitForClose().catch(() => undefined);
+      const fate = await s.fateOf(leaver.endpoint);
+      expect(fate !== 'served', 'the endpoint to be over', 'the Hub confirmed a connection to it');
+    },
+  },
+  {
+    id: 'subscribe-again-new-endpoint',
+    title: 'A subscription after unsubscribing has a new endpoint',
+    rule: 'SUB-9',
+    requirements: ['2.4-new-endpoint', 'RAD-152-terminate'],
+    level: 'SHALL',
+    versions: ALL,
+    run: async (s) => {
+      const { leaver } = await leaving(s);
+      await s.unsubscribe(leaver);
+      const endpoint = await s.ask({ events: PATIENT, name: 'Leaver' });
+      expect(endpoint !== leaver.endpoint, 'a new endpoint', endpoint);
+    },
+  },
+  {
+    id: 'unsubscribe-leaves-others',
+    title: 'Unsubscribing one application leaves the others',
+    rule: 'SUB-9',
+    requirements: ['2.4-override', '2.5-notify'],
+    level: 'SHALL',
+    versions: ALL,
+    run: async (s) => {
+      const { leaver, stays } = await leaving(s);
+      await s.unsubscribe(leaver);
+      await openPatient(s, stays);
+      expect(stays.denials.length === 0, 'no denial to the others', stays.denials[0]);
+    },
+  },
+  {
+    id: 'unsubscribe-unknown-endpoint',
+    title: 'Unsubscribing an endpoint that is none is refused, with a reason',
+    rule: 'SUB-9',
+    requirements: ['2.4-unsubscribe-error', 'RAD-152-mismatch'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const { leaver } = await leaving(s);
+      const response = await s.unsubscribe(leaver, { 'hub.channel.endpoint': madeUp(leaver.endpoint) });
+      expect(
+        response.status >= 400 && response.status < 600,
+        'HTTP 4xx or 5xx',
+        `HTTP ${response.status} ${response.body}`,
+      );
+      expect(response.body.trim() !== '', 'a description of the error in the body', 'an empty body');
+    },
+  },
+  {
+    id: 'unsubscribe-refusal-plain-text',
+    title: 'A refused unsubscribe request says why, as plain text',
+    rule: 'SUB-9',
+    requirements: ['2.4-unsubscribe-error'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const { leaver } = await leaving(s);
+      const response = await s.unsubscribe(leaver, { 'hub.topic': undefined });
+      expect(response.status >= 400 && response.status < 600, 'HTTP 4xx or 5xx', `HTTP ${response.status}`);
+      const type = response.headers['content-type'] ?? '';
+      expect(
+        /^text\/plain\b/i.test(type) && response.body.trim() !== '',
+        'a reason as text/plain',
+        `${type} ${response.body}`,
+      );
+    },
+  },
+];

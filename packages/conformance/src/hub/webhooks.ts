@@ -1,0 +1,284 @@
+import { createHmac } from 'node:crypto';
+import { type Check, CheckSkip, expect } from '../check.ts';
+import { isObject } from '../json.ts';
+import { pause } from '../pause.ts';
+import { type EventMessage, patient, patientElements } from '../samples.ts';
+import type { Callback, CallbackAnswer, CallbackRequest } from '../target/callback.ts';
+import type { Scenario } from '../target/scenario.ts';
+import { isSyncError } from '../target/subscriber.ts';
+import { closing, driver, openPatient, PATIENT } from './parts.ts';
+
+const SECRET = 'shhh-this-is-a-secret-of-the-conformance-suite';
+const QUERY = 'foo=bar&red=fish';
+
+function check(
+  id: string,
+  title: string,
+  rule: string,
+  requirements: Check['requirements'],
+  run: (s: Scenario) => Promise<void>,
+  more: Partial<Check> = {},
+): Check {
+  return {
+    id: `webhook-${id}`,
+    title,
+    rule,
+    requirements,
+    level: 'SHALL',
+    versions: ['STU2'],
+    needs: ['webhooks'],
+    run,
+    ...more,
+  };
+}
+
+type Fields = Readonly<Record<string, string | undefined>>;
+
+function fieldsOf(s: Scenario, url: string, more: Fields = {}): Fields {
+  return {
+    'hub.channel.type': 'webhook',
+    'hub.mode': 'subscribe',
+    'hub.topic': s.topic,
+    'hub.events': PATIENT.join(','),
+    'hub.secret': SECRET,
+    'hub.callback': url,
+    'subscriber.name': 'Webhook',
+    ...more,
+  };
+}
+
+/** Subscribes a webhook; the Hub has verified it when this resolves. */
+async function webhook(
+  s: Scenario,
+  more: Fields = {},
+  query = '',
+): Promise<{ hook: Callback; verified: CallbackRequest }> {
+  const hook = await s.callback();
+  const response = await s.post(fieldsOf(s, `${hook.url}${query && `?${query}`}`, more), { who: 'Webhook' });
+  expect(response.status === 202, 'HTTP 202 to a webhook subscription', `HTTP ${response.status} ${response.body}`);
+  const verified = await hook.verification();
+  await s.settle();
+  return { hook, verified };
+}
+
+/** Subscribes with a callback that fails the verification, then publishes. */
+async function unverified(s: Scenario, answer: CallbackAnswer): Promise<void> {
+  const hook = await s.callback();
+  hook.answer = (request) => (request.method === 'GET' ? answer(request) : { status: 200 });
+  await s.post(fieldsOf(s, hook.url), { who: 'Webhook' });
+  await hook.verification();
+  await s.settle();
+  await openPatient(s, await driver(s, PATIENT));
+  await s.settle();
+  expect(hook.deliveries.length === 0, 'no delivery to a callback that was not verified', hook.deliveries[0]?.json);
+}
+
+async function publish(s: Scenario): Promise<EventMessage> {
+  return s.accepted(s.event('Patient-open', patientElements(patient())));
+}
+
+/** STU2's webhooks. A verification of an unsubscribe request is confirmed where it comes, and not asked for. */
+export const webhooks: readonly Check[] = [
+  {
+    id: 'webhook-refused',
+    title: 'A Hub without webhooks refuses them',
+    rule: 'WEB-1',
+    requirements: ['STU2-deny-webhook'],
+    level: 'SHOULD',
+    versions: ['STU2'],
+    needs: ['no-webhooks'],
+    run: async (s) => {
+      const response = await s.post(fieldsOf(s, 'https://app.example.com/callback'));
+      expect(
+        response.status >= 400 && response.status < 600,
+        'HTTP 4xx or 5xx',
+        `HTTP ${response.status} ${response.body}`,
+      );
+    },
+  },
+  check(
+    'accepted',
+    'A webhook subscription is answered 202',
+    'WEB-1',
+    ['STU2-202', 'STU2-webhook-support'],
+    async (s) => {
+      const hook = await s.callback();
+      const response = await s.post(fieldsOf(s, hook.url));
+      expect(response.status === 202, 'HTTP 202', `HTTP ${response.status} ${response.body}`);
+    },
+  ),
+  check('without-callback', 'Without a callback it is refused', 'WEB-1', ['STU2-callback'], async (s) => {
+    const response = await s.post(fieldsOf(s, '', { 'hub.callback': undefined }));
+    expect(
+      response.status >= 400 && response.status < 600,
+      'HTTP 4xx or 5xx',
+      `HTTP ${response.status} ${response.body}`,
+    );
+  }),
+  check('secret-too-long', 'A secret of 200 bytes or more is refused', 'WEB-2', ['STU2-secret'], async (s) => {
+    const hook = await s.callback();
+    const response = await s.post(fieldsOf(s, hook.url, { 'hub.secret': 's'.repeat(200) }));
+    expect(
+      response.status >= 400 && response.status < 600,
+      'HTTP 4xx or 5xx',
+      `HTTP ${response.status} ${response.body}`,
+    );
+  }),
+  check('verified', 'The Hub verifies by GET', 'WEB-1', ['STU2-verify'], async (s) => {
+    const { verified } = await webhook(s);
+    expect(verified.method === 'GET', 'a GET', verified.method);
+  }),
+  check('verification-fields', 'The verification has its five fields', 'WEB-1', ['STU2-verify-fields'], async (s) => {
+    const { verified } = await webhook(s);
+    const fields = verified.url.searchParams;
+    expect(fields.get('hub.mode') === 'subscribe', 'hub.mode=subscribe', verified.url.search);
+    expect(fields.get('hub.topic') === s.topic, `hub.topic=${s.topic}`, verified.url.search);
+    const events = (fields.get('hub.events') ?? '').toLowerCase();
+    expect(events.includes('patient-open') && events.includes('patient-close'), 'hub.events', verified.url.search);
+    expect((fields.get('hub.challenge') ?? '') !== '', 'hub.challenge', verified.url.search);
+    expect(Number(fields.get('hub.lease_seconds')) > 0, 'hub.lease_seconds: a positive number', verified.url.search);
+  }),
+  check('challenge-random', 'Every verification has a challenge of its own', 'WEB-1', ['STU2-challenge'], async (s) => {
+    const seen = [];
+    for (let index = 0; index < 2; index++) {
+      const challenge = (await webhook(s)).verified.url.searchParams.get('hub.challenge') ?? '';
+      expect(challenge.length >= 8, 'a random challenge', challenge);
+      seen.push(challenge);
+    }
+    expect(seen[0] !== seen[1], 'two different challenges', seen);
+  }),
+  check('query-kept', 'The callback’s own query comes first and stays', 'WEB-1', ['STU2-query'], async (s) => {
+    const { verified } = await webhook(s, {}, QUERY);
+    expect(
+      verified.url.search.startsWith(`?${QUERY}&hub.`),
+      `a query that begins with ?${QUERY}&`,
+      verified.url.search,
+    );
+  }),
+  check('wrong-challenge', 'A body other than the challenge does not verify', 'WEB-1', ['STU2-failed-body'], (s) =>
+    unverified(s, () => ({ status: 200, body: 'something else' })),
+  ),
+  check('verification-refused', 'A 404 does not verify', 'WEB-1', ['STU2-failed-status'], (s) =>
+    unverified(s, ({ url }) => ({ status: 404, body: url.searchParams.get('hub.challenge') ?? '' })),
+  ),
+  check('delivered', 'Events are delivered by POST', 'WEB-2', ['STU2-notify', 'STU2-broadcast'], async (s) => {
+    const { hook } = await webhook(s);
+    const open = await publish(s);
+    const delivery = await hook.delivery(open.id);
+    expect(delivery.method === 'POST', 'a POST', delivery.method);
+    const event = isObject(delivery.json) && isObject(delivery.json.event) ? delivery.json.event : {};
+    expect(String(event['hub.event']).toLowerCase() === 'patient-open', 'the Patient-open', delivery.json);
+    expect(event['hub.topic'] === s.topic, `hub.topic: "${s.topic}"`, delivery.json);
+  }),
+  check(
+    'delivered-to-query',
+    'Deliveries go to the callback with its query',
+    'WEB-2',
+    ['STU2-post-query'],
+    async (s) => {
+      const { hook } = await webhook(s, {}, QUERY);
+      const open = await publish(s);
+      const { url } = await hook.delivery(open.id);
+      expect(url.search === `?${QUERY}`, `the query ?${QUERY}`, url.search);
+    },
+  ),
+  check('signature', 'The signature is the HMAC of the exact bytes', 'WEB-2', ['STU2-signature'], async (s) => {
+    const { hook } = await webhook(s);
+    const open = await publish(s);
+    const delivery = await hook.delivery(open.id);
+    const given = String(delivery.headers['x-hub-signature'] ?? '');
+    const method = given.split('=')[0] ?? '';
+    const known = ['sha1', 'sha256', 'sha384', 'sha512'].includes(method) ? method : 'sha256';
+    const right = `${known}=${createHmac(known, SECRET).update(delivery.bytes).digest('hex')}`;
+    expect(given === right, `X-Hub-Signature: ${right}`, given);
+  }),
+  check('signature-form', 'The signature is method=hexadecimal', 'WEB-2', ['STU2-signature-form'], async (s) => {
+    const { hook } = await webhook(s);
+    const open = await publish(s);
+    const given = String((await hook.delivery(open.id)).headers['x-hub-signature'] ?? '');
+    expect(/^sha(1|256|384|512)=[0-9a-f]+$/.test(given), 'sha256=… in hexadecimal', given);
+  }),
+  check('subscribed-only', 'Only events subscribed to are delivered', 'PUB-3', ['STU2-notify'], async (s) => {
+    const { hook } = await webhook(s, { 'hub.events': 'Patient-close' });
+    const one = await driver(s, PATIENT);
+    const open = await openPatient(s, one);
+    const close = await s.accepted(closing(s, open));
+    await hook.delivery(close.id);
+    await s.settle();
+    const other = hook.deliveries.find(({ json }) => json.id === open.id);
+    expect(other === undefined, 'Patient-close only', other?.json);
+  }),
+  check('resubscribed', 'A new request at the callback replaces the events', 'SUB-6', ['STU2-override'], async (s) => {
+    const { hook } = await webhook(s, { 'hub.events': 'Patient-open' });
+    hook.requests.length = 0;
+    await s.post(fieldsOf(s, hook.url, { 'hub.events': 'Patient-close' }), { who: 'Webhook' });
+    await hook.verification();
+    await s.settle();
+    const one = await driver(s, PATIENT);
+    const open = await openPatient(s, one);
+    const close = await s.accepted(closing(s, open));
+    await hook.delivery(close.id);
+    expect(!hook.deliveries.some(({ json }) => json.id === open.id), 'no event of the old list', 'it was delivered');
+  }),
+  check(
+    'unsubscribed',
+    'After unsubscribing nothing is delivered',
+    'WEB-3',
+    ['STU2-unsubscribe', 'STU2-override'],
+    async (s) => {
+      const { hook } = await webhook(s);
+      const fields = fieldsOf(s, hook.url, { 'hub.mode': 'unsubscribe', 'hub.events': undefined });
+      const response = await s.post(fields, { who: 'Webhook' });
+      expect(response.status === 202, 'HTTP 202', `HTTP ${response.status} ${response.body}`);
+      await pause(s.hub.waits.settleMs * 2);
+      const open = await openPatient(s, await driver(s, PATIENT));
+      await s.settle();
+      expect(!hook.deliveries.some(({ json }) => json.id === open.id), 'no delivery', 'the event was delivered');
+    },
+  ),
+  check(
+    'lease',
+    'After its lease nothing is delivered',
+    'SUB-5',
+    ['STU2-lease'],
+    async (s) => {
+      const { hook, verified } = await webhook(s, { 'hub.lease_seconds': '2' });
+      const lease = Number(verified.url.searchParams.get('hub.lease_seconds'));
+      if (!(lease <= 8)) throw new CheckSkip(`The Hub gave a lease of ${lease} s where 2 s were asked for`);
+      await pause(lease * 1000 + s.hub.waits.settleMs * 4);
+      const open = await openPatient(s, await driver(s, PATIENT));
+      await s.settle();
+      expect(
+        !hook.deliveries.some(({ json }) => json.id === open.id),
+        'no delivery after the lease',
+        'the event was delivered',
+      );
+    },
+    { seconds: 30 },
+  ),
+  check(
+    'refusal',
+    'A refusal becomes a SyncError to the others',
+    'ERR-2',
+    ['STU2-error'],
+    async (s) => {
+      const { hook } = await webhook(s);
+      hook.answer = () => ({ status: 409 });
+      const watcher = await s.subscribe({ events: [...PATIENT, 'SyncError'], name: 'Watcher' });
+      const open = await openPatient(s, watcher);
+      await hook.delivery(open.id);
+      await watcher.notification('a SyncError', isSyncError);
+    },
+    { level: 'SHOULD', seconds: 25 },
+  ),
+  check('accepted-later', 'A 202 to a delivery is no error', 'WEB-2', ['STU2-notify'], async (s) => {
+    const { hook } = await webhook(s);
+    hook.answer = () => ({ status: 202 });
+    const watcher = await s.subscribe({ events: [...PATIENT, 'SyncError'], name: 'Watcher' });
+    const open = await openPatient(s, watcher);
+    await hook.delivery(open.id);
+    await s.settle();
+    const error = watcher.events.find(isSyncError);
+    expect(error === undefined, 'no SyncError', error?.frame.text);
+  }),
+];

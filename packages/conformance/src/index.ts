@@ -1,0 +1,23 @@
+export * from './check.ts';
+export * from './engine.ts';
+export { HUB_CHECKS } from './hub/checks.ts';
+export { renderBadge } from './report/badge.ts';
+export { type Change, diffReports, type ReportDiff, renderDiff } from './report/diff.ts';
+export { renderHtml } from './report/html.ts';
+export { readReport, renderJson } from './report/json.ts';
+export { renderJunit } from './report/junit.ts';
+export * from './report/report.ts';
+export { renderProgress, renderTerminal } from './report/terminal.ts';
+export { renderTestReport } from './report/test-report.ts';
+export { REQUIREMENTS, type Requirement, requirement } from './requirements.ts';
+export { type AppScenario, SUBSCRIBER_CHECKS, type SubscriberCheck } from './subscriber/checks.ts';
+export {
+  type Invitation,
+  type RunningApp,
+  runSubscriberConformance,
+  type SubscriberOptions,
+} from './subscriber/run.ts';
+export type { CallbackOptions } from './target/callback.ts';
+export type { Authorization } from './target/tokens.ts';
+export type { Topics } from './target/topics.ts';
+export type { Exchange } from './transcript.ts';

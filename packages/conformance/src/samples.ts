@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto';
+
+/** A resource of a scenario, written out in full: nothing of the suite's expectations comes from a shared library. */
+export interface Resource {
+  readonly resourceType: string;
+  readonly id: string;
+  readonly [element: string]: unknown;
+}
+
+export interface ContextElement {
+  readonly key: string;
+  readonly resource?: unknown;
+  readonly reference?: unknown;
+}
+
+export interface EventMessage {
+  readonly timestamp: string;
+  readonly id: string;
+  readonly event: {
+    readonly 'hub.topic': string;
+    readonly 'hub.event': string;
+    readonly 'context.versionId'?: string;
+    readonly 'context.priorVersionId'?: string;
+    readonly context: readonly ContextElement[];
+  };
+}
+
+const MR = { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code: 'MR' }] };
+const ACSN = { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code: 'ACSN' }] };
+
+export function patient(): Resource {
+  const id = randomUUID();
+  return {
+    resourceType: 'Patient',
+    id,
+    identifier: [{ use: 'official', type: MR, system: 'urn:oid:2.999.1', value: `MR-${id.slice(0, 8)}` }],
+    name: [{ use: 'official', family: 'Conformance', given: ['Ada'] }],
+    gender: 'female',
+    birthDate: '1970-01-31',
+  };
+}
+
+const subject = (of: Resource) => ({ reference: `Patient/${of.id}` });
+
+export function encounter(of: Resource): Resource {
+  const id = randomUUID();
+  return {
+    resourceType: 'Encounter',
+    id,
+    identifier: [{ use: 'official', system: 'urn:oid:2.999.2', value: `V-${id.slice(0, 8)}` }],
+    status: 'unknown',
+    class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' },
+    subject: subject(of),
+  };
+}
+
+export function study(of: Resource): Resource {
+  const id = randomUUID();
+  return {
+    resourceType: 'ImagingStudy',
+    id,
+    identifier: [
+      { system: 'urn:dicom:uid', value: `urn:oid:2.999.3.${Number.parseInt(id.slice(0, 8), 16)}` },
+      { type: ACSN, system: 'urn:oid:2.999.4', value: `A-${id.slice(0, 8)}` },
+    ],
+    status: 'unknown',
+    subject: subject(of),
+  };
+}
+
+export function report(of: Resource, about: Resource): Resource {
+  const id = randomUUID();
+  return {
+    resourceType: 'DiagnosticReport',
+    id,
+    identifier: [{ use: 'official', system: 'urn:oid:2.999.5', value: `R-${id.slice(0, 8)}` }],
+    status: 'unknown',
+    code: { coding: [{ system: 'http://loinc.org', code: '19005-8' }] },
+    subject: subject(of),
+    imagingStudy: [{ reference: `ImagingStudy/${about.id}` }],
+  };
+}
+
+export function observation(of: Resource, text = 'measurement'): Resource {
+  return {
+    resourceType: 'Observation',
+    id: randomUUID(),
+    status: 'preliminary',
+    code: { coding: [{ system: 'http://radlex.org', code: 'RID49690' }], text },
+    subject: subject(of),
+  };
+}
+
+/** Everything that a report's opening context holds. */
+export interface ReportContext {
+  readonly patient: Resource;
+  readonly study: Resource;
+  readonly report: Resource;
+}
+
+export function reportContext(): ReportContext {
+  const of = patient();
+  const about = study(of);
+  return { patient: of, study: about, report: report(of, about) };
+}
+
+export const patientElements = (of: Resource): ContextElement[] => [{ key: 'patient', resource: of }];
+
+export const encounterElements = (visit: Resource, of: Resource): ContextElement[] => [
+  { key: 'encounter', resource: visit },
+  { key: 'patient', resource: of },
+];
+
+export const studyElements = (about: Resource, of: Resource): ContextElement[] => [
+  { key: 'study', resource: about },
+  { key: 'patient', resource: of },
+];
+
+export const reportElements = (context: ReportContext): ContextElement[] => [
+  { key: 'report', resource: context.report },
+  { key: 'patient', resource: context.patient },
+  { key: 'study', resource: context.study },
+];
+
+export interface BundleEntry {
+  readonly fullUrl?: string;
+  readonly request?: { readonly method: string; readonly url?: string };
+  readonly resource?: unknown;
+}
+
+export const put = (resource: Resource): BundleEntry => ({
+  fullUrl: `https://conformance.example.org/fhir/${resource.resourceType}/${resource.id}`,
+  request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` },
+  resource,
+});
+
+export const remove = (resource: Resource): BundleEntry => ({
+  fullUrl: `https://conformance.example.org/fhir/${resource.resourceType}/${resource.id}`,
+  request: { method: 'DELETE', url: `${resource.resourceType}/${resource.id}` },
+});
+
+export const updateElements = (
+  context: ReportContext,
+  entries: readonly BundleEntry[],
+  bundleId: string = randomUUID(),
+): ContextElement[] => [
+  { key: 'report', reference: { reference: `DiagnosticReport/${context.report.id}` } },
+  { key: 'patient', reference: { reference: `Patient/${context.patient.id}` } },
+  { key: 'updates', resource: { resourceType: 'Bundle', id: bundleId, type: 'transaction', entry: entries } },
+];
+
+export const selectElements = (context: ReportContext, selected: readonly Resource[]): ContextElement[] => [
+  { key: 'report', reference: { reference: `DiagnosticReport/${context.report.id}` } },
+  { key: 'patient', reference: { reference: `Patient/${context.patient.id}` } },
+  ...selected.map((one) => ({ key: 'select', reference: { reference: `${one.resourceType}/${one.id}` } })),
+];
+
+export const logoutElements = (): ContextElement[] => [
+  {
+    key: 'parameters',
+    resource: {
+      resourceType: 'Parameters',
+      parameter: [
+        {
+          name: 'code',
+          valueCoding: {
+            system: 'http://hl7.org/fhir/uv/fhircast/CodeSystem/fhircast-codesystem',
+            code: 'user-initiated',
+          },
+        },
+      ],
+    },
+  },
+];
+
+/** The context of a SyncError that a subscriber sends about an event that it first accepted. */
+export const syncErrorElements = (about: EventMessage, subscriber: string): ContextElement[] => [
+  {
+    key: 'operationoutcome',
+    resource: {
+      resourceType: 'OperationOutcome',
+      issue: [
+        {
+          severity: 'warning',
+          code: 'processing',
+          diagnostics: `${subscriber} refused to follow context`,
+          details: {
+            coding: [
+              { system: 'https://fhircast.hl7.org/events/syncerror/eventid', code: about.id },
+              { system: 'https://fhircast.hl7.org/events/syncerror/eventname', code: about.event['hub.event'] },
+              { system: 'https://fhircast.hl7.org/events/syncerror/subscribername', code: subscriber },
+            ],
+          },
+        },
+      ],
+    },
+  },
+];

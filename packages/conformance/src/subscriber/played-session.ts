@@ -1,0 +1,217 @@
+import { randomUUID } from 'node:crypto';
+import type { WebSocket } from 'ws';
+import { CheckFailure, show } from '../check.ts';
+import { isObject, type JsonObject, parseJson } from '../json.ts';
+import { pause } from '../pause.ts';
+import type { ContextElement, EventMessage } from '../samples.ts';
+import type { Waits } from '../target/subscriber.ts';
+import type { Transcript } from '../transcript.ts';
+
+/** A subscription or unsubscription request that the application sent. */
+export interface FormRequest {
+  readonly method: string;
+  readonly contentType: string;
+  readonly authorization: string | undefined;
+  readonly fields: URLSearchParams;
+}
+
+/** What the application answered to an event. */
+export interface AppAnswer {
+  readonly id: string;
+  /** As it was sent. */
+  readonly status: unknown;
+  /** `performance.now()`. */
+  readonly at: number;
+}
+
+/** How the played Hub treats the application; a check may change it. */
+export interface Behaviour {
+  /** Lease that it gives, seconds. */
+  leaseSeconds: number;
+  /** Status of its answer to what the application publishes. */
+  publishStatus: number;
+}
+
+/** One session of the Hub that the suite plays, with the application under test in it. */
+export class PlayedSession {
+  readonly topic: string = randomUUID();
+  readonly token: string = randomUUID();
+  readonly forms: FormRequest[] = [];
+  readonly answers: AppAnswer[] = [];
+  readonly published: JsonObject[] = [];
+  /** Frames from the application that are neither answer nor ping. */
+  readonly noise: string[] = [];
+  readonly closes: { endpoint: string; code: number }[] = [];
+  /** Connections to endpoints that were over. */
+  deadConnections = 0;
+  connections = 0;
+  contextReads = 0;
+  readonly behaviour: Behaviour = { leaseSeconds: 3600, publishStatus: 202 };
+  readonly waits: Waits;
+  transcript: Transcript;
+  #socket: WebSocket | undefined;
+  #endpoint: string | undefined;
+  #events = '';
+  #current: EventMessage | undefined;
+  #version = '';
+  /** Time of the newest event so far, ms. */
+  #newest = 0;
+
+  constructor(waits: Waits, transcript: Transcript) {
+    this.waits = waits;
+    this.transcript = transcript;
+  }
+
+  /** The last subscription request. */
+  get subscription(): FormRequest | undefined {
+    return this.forms.findLast(({ fields }) => fields.get('hub.mode') === 'subscribe');
+  }
+
+  get unsubscription(): FormRequest | undefined {
+    return this.forms.findLast(({ fields }) => fields.get('hub.mode') === 'unsubscribe');
+  }
+
+  get connected(): boolean {
+    return this.#socket?.readyState === 1;
+  }
+
+  /** The endpoint's path segment that is good now. */
+  get endpoint(): string | undefined {
+    return this.#endpoint;
+  }
+
+  wants(event: string): boolean {
+    const list = this.#events.toLowerCase().split(',');
+    return list.includes(event.toLowerCase()) || list.includes('*');
+  }
+
+  /** Takes a subscription. @returns the endpoint's path segment */
+  subscribed(events: string): string {
+    this.#events = events;
+    this.#endpoint ??= randomUUID();
+    if (this.connected) this.#confirm();
+    return this.#endpoint;
+  }
+
+  ended(): void {
+    this.deny('unsubscribed');
+  }
+
+  attach(socket: WebSocket): void {
+    this.connections++;
+    this.#socket?.close(1001);
+    this.#socket = socket;
+    const endpoint = this.#endpoint ?? '';
+    socket.on('error', () => {});
+    socket.on('message', (data) => this.#heard(String(data)));
+    socket.on('close', (code) => {
+      this.transcript.add('closed', 'App', `code ${code}`);
+      this.closes.push({ endpoint, code });
+    });
+    this.#confirm();
+  }
+
+  #confirm(): void {
+    this.send({
+      'hub.mode': 'subscribe',
+      'hub.topic': this.topic,
+      'hub.events': this.#events,
+      'hub.lease_seconds': this.behaviour.leaseSeconds,
+    });
+  }
+
+  #heard(text: string): void {
+    this.transcript.add('received', 'Hub', text);
+    const message = parseJson(text);
+    if (isObject(message) && typeof message.id === 'string') {
+      this.answers.push({ id: message.id, status: message.status, at: performance.now() });
+    } else if (!(isObject(message) && message.type === 'ping')) this.noise.push(text);
+  }
+
+  /** The current context, for `GET {hub.url}/{topic}`. */
+  read(): object {
+    this.contextReads++;
+    if (!this.#current) return { 'context.type': '', context: [] };
+    const type = this.#current.event['hub.event'].split('-')[0];
+    const content = { key: 'content', resource: { resourceType: 'Bundle', type: 'collection', entry: [] } };
+    const context = [...this.#current.event.context, content];
+    return { 'context.type': type, 'context.versionId': this.#version, context };
+  }
+
+  send(message: unknown): void {
+    const text = typeof message === 'string' ? message : JSON.stringify(message);
+    this.transcript.add('sent', 'Hub', text);
+    if (this.#socket?.readyState === 1) this.#socket.send(text);
+  }
+
+  /** An event as the Hub sends it; without a timestamp it is newer than every one before. */
+  event(
+    name: string,
+    context: readonly ContextElement[],
+    options: { timestamp?: string; versionId?: string; priorVersionId?: string } = {},
+  ): EventMessage {
+    const { versionId, priorVersionId } = options;
+    const timestamp = options.timestamp ?? new Date(Math.max(Date.now(), this.#newest + 1)).toISOString();
+    this.#newest = Math.max(this.#newest, Date.parse(timestamp));
+    return {
+      timestamp,
+      id: randomUUID(),
+      event: {
+        'hub.topic': this.topic,
+        'hub.event': name,
+        'context.versionId': versionId ?? randomUUID(),
+        ...(priorVersionId !== undefined && { 'context.priorVersionId': priorVersionId }),
+        context,
+      },
+    };
+  }
+
+  /** Sends an event and waits for its answer, ten seconds at most. */
+  async deliver(message: EventMessage): Promise<AppAnswer> {
+    if (!this.connected) throw new CheckFailure('the application to be connected', 'it is not');
+    if (/-open$/i.test(message.event['hub.event'])) {
+      this.#current = message;
+      this.#version = message.event['context.versionId'] ?? '';
+    }
+    const before = this.answers.length;
+    this.send(message);
+    await this.until(
+      `an answer to ${message.event['hub.event']} ${message.id}`,
+      () => this.answers.slice(before).some(({ id }) => id === message.id),
+      10_000,
+    );
+    return this.answers.slice(before).find(({ id }) => id === message.id)!;
+  }
+
+  async until(what: string, done: () => boolean, timeoutMs = this.waits.timeoutMs): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!done()) {
+      if (performance.now() > deadline) {
+        const noise = this.noise.at(-1);
+        throw new CheckFailure(what, `${timeoutMs} ms passed${noise === undefined ? '' : `; it sent ${show(noise)}`}`);
+      }
+      await pause(10);
+    }
+  }
+
+  settle(): Promise<void> {
+    return pause(this.waits.settleMs);
+  }
+
+  /** Ends the subscription with a denial and a normal close; its endpoint is over. */
+  deny(reason: string): void {
+    this.send({ 'hub.mode': 'denied', 'hub.topic': this.topic, 'hub.events': this.#events, 'hub.reason': reason });
+    this.#endpoint = undefined;
+    this.#socket?.close(1000);
+  }
+
+  /** Ends the lease: closes without a word, as 2.4 allows. */
+  expire(): void {
+    this.#endpoint = undefined;
+    this.#socket?.close(1000);
+  }
+
+  leave(): void {
+    this.#socket?.terminate();
+  }
+}

@@ -1,0 +1,210 @@
+import { spawn } from 'node:child_process';
+import { CheckFailure, CheckSkip } from '../check.ts';
+import { findingOf, type OnProgress, resultOf } from '../engine.ts';
+import { pause, within } from '../pause.ts';
+import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from '../report/report.ts';
+import type { Waits } from '../target/subscriber.ts';
+import { Transcript } from '../transcript.ts';
+import { type AppScenario, SUBSCRIBER_CHECKS, type SubscriberCheck } from './checks.ts';
+import { PlayedHub, type PlayedHubOptions } from './played-hub.ts';
+
+/** What an application needs to join a session of the Hub that the suite plays. */
+export interface Invitation {
+  readonly hubUrl: string;
+  readonly topic: string;
+  /** Bearer token that the application sends. */
+  readonly token: string;
+}
+
+/** A running application. */
+export interface RunningApp {
+  /** Quits it in its normal way. */
+  quit(): Promise<void>;
+  /** What it shows: the id of its patient, `''` for none. */
+  shown?(): Promise<string>;
+}
+
+export interface SubscriberOptions {
+  /** The application's name in the report. */
+  readonly name: string;
+  /**
+   * How it is started: a function; a shell command with `FHIRCAST_HUB_URL`, `FHIRCAST_TOPIC` and `FHIRCAST_TOKEN` in its
+   * environment, quit by SIGTERM; or not at all, and a person starts it.
+   */
+  readonly launch?: string | ((invitation: Invitation) => Promise<RunningApp>);
+  /** A shell command that prints the id of the patient shown. */
+  readonly stateCommand?: string;
+  /** Tells a person at the application what to do; true when it was done. */
+  readonly ask?: (instruction: string) => Promise<boolean>;
+  readonly hub?: PlayedHubOptions;
+  readonly slowness?: number;
+  /** How long to wait for something that has to come, ms; 4000 unless given. */
+  readonly timeoutMs?: number;
+  /** How long to wait for something that must not come, ms; 400 unless given. */
+  readonly settleMs?: number;
+  /** How long a started application may take to subscribe, ms; 60000 unless given. */
+  readonly startMs?: number;
+  /** Ids of the checks to run. */
+  readonly only?: readonly string[];
+  readonly exchanges?: 'failures' | 'all';
+}
+
+/** Seconds that one check may take. */
+const LONGEST_CHECK = 60;
+/** Seconds that one check may take with a person in it. */
+const LONGEST_WITH_PERSON = 600;
+
+/** Tests an application, as the Hub that it talks to. */
+export async function runSubscriberConformance(
+  options: SubscriberOptions,
+  onProgress: OnProgress = () => {},
+): Promise<Report> {
+  const startedAt = new Date();
+  const slowness = options.slowness ?? 1;
+  const waits: Waits = {
+    timeoutMs: (options.timeoutMs ?? 4000) * slowness,
+    settleMs: (options.settleMs ?? 400) * slowness,
+  };
+  const checks = SUBSCRIBER_CHECKS.filter(({ id }) => options.only === undefined || options.only.includes(id));
+  const hub = await PlayedHub.start(options.hub);
+  const results: CheckResult[] = [];
+  try {
+    const groups = [checks.filter(({ own }) => !own), ...checks.filter(({ own }) => own).map((check) => [check])];
+    for (const group of groups) {
+      if (group.length === 0) continue;
+      for await (const result of runGroup(group, hub, waits, options)) {
+        results.push(result);
+        onProgress({ done: results.length, total: checks.length, result });
+      }
+    }
+  } finally {
+    await hub.close();
+  }
+  return {
+    format: REPORT_FORMAT,
+    target: { kind: 'subscriber', name: options.name },
+    versions: ['3.0.0'],
+    startedAt: startedAt.toISOString(),
+    durationMs: Date.now() - startedAt.getTime(),
+    counts: countVerdicts(results),
+    results,
+  };
+}
+
+/** Runs the checks of one session, one after the other. */
+async function* runGroup(
+  group: readonly SubscriberCheck[],
+  hub: PlayedHub,
+  waits: Waits,
+  options: SubscriberOptions,
+): AsyncGenerator<CheckResult> {
+  const beginning = new Transcript();
+  const session = hub.session(waits, beginning);
+  let app: RunningApp | undefined;
+  let failure: Finding | undefined;
+  try {
+    app = await launch({ hubUrl: hub.url, topic: session.topic, token: session.token }, options);
+    await session.until(
+      'the application to subscribe and to connect',
+      () => session.connected,
+      options.startMs ?? 60_000,
+    );
+  } catch (error) {
+    failure = findingOf(error, { level: 'SHALL' });
+  }
+  const scenario: AppScenario = {
+    session,
+    ask: options.ask,
+    shown: options.stateCommand ? () => output(options.stateCommand!) : app?.shown?.bind(app),
+    quit: app && (() => app!.quit()),
+  };
+  for (const [index, check] of group.entries()) {
+    const started = performance.now();
+    // What came before the first check belongs to it.
+    const transcript = index === 0 ? beginning : new Transcript();
+    transcript.hide(session.token);
+    session.transcript = transcript;
+    const found = failure && !session.subscription ? failure : await judge(check, scenario);
+    const took = Math.round(performance.now() - started);
+    yield resultOf({ ...check, versions: ['3.0.0'] }, found, took, transcript, options.exchanges ?? 'failures');
+  }
+  session.leave();
+  await within(
+    5000,
+    app?.quit().catch(() => undefined),
+  );
+}
+
+async function judge(check: SubscriberCheck, scenario: AppScenario): Promise<Finding> {
+  const seconds = scenario.ask ? LONGEST_WITH_PERSON : LONGEST_CHECK;
+  const ended = new AbortController();
+  const late = async (): Promise<never> => {
+    await pause(seconds * 1000, ended.signal);
+    throw new CheckFailure(`an end within ${seconds} s`, 'the scenario was still waiting');
+  };
+  try {
+    await Promise.race([check.run(scenario), late()]);
+    return { verdict: 'pass' };
+  } catch (error) {
+    return findingOf(error, check);
+  } finally {
+    ended.abort();
+  }
+}
+
+async function launch(invitation: Invitation, options: SubscriberOptions): Promise<RunningApp | undefined> {
+  if (typeof options.launch === 'function') return options.launch(invitation);
+  if (options.launch !== undefined) return spawnApp(options.launch, invitation);
+  const instruction = `Start the application with hub.url ${invitation.hubUrl} and hub.topic ${invitation.topic} (access token ${invitation.token}).`;
+  if (!options.ask) throw new CheckSkip('Nobody starts the application: neither a command nor a person is there');
+  if (!(await options.ask(instruction))) throw new CheckSkip('The application was not started');
+  return undefined;
+}
+
+function spawnApp(command: string, invitation: Invitation): RunningApp {
+  const child = spawn(command, {
+    shell: true,
+    stdio: 'ignore',
+    // A group of its own, so that quitting reaches the application behind the shell.
+    detached: process.platform !== 'win32',
+    env: {
+      ...process.env,
+      FHIRCAST_HUB_URL: invitation.hubUrl,
+      FHIRCAST_TOPIC: invitation.topic,
+      FHIRCAST_TOKEN: invitation.token,
+    },
+  });
+  const gone = new Promise<void>((resolve) => {
+    child.once('close', () => resolve());
+    child.once('error', () => resolve());
+  });
+  const signal = (name: NodeJS.Signals) => {
+    try {
+      if (child.pid !== undefined) process.kill(process.platform === 'win32' ? child.pid : -child.pid, name);
+    } catch {
+      // It has ended by itself.
+    }
+  };
+  return {
+    quit: async () => {
+      signal('SIGTERM');
+      await within(4000, gone);
+      signal('SIGKILL');
+    },
+  };
+}
+
+function output(command: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, { shell: true, stdio: ['ignore', 'pipe', 'ignore'], timeout: 10_000 });
+    let text = '';
+    child.stdout.on('data', (data) => {
+      text += data;
+    });
+    child.on('error', (error) => reject(new CheckSkip(`The state command failed: ${error.message}`)));
+    child.on('close', (code) => {
+      if (code === 0) resolve(text.trim());
+      else reject(new CheckSkip(`The state command failed with exit code ${code}`));
+    });
+  });
+}

@@ -1,0 +1,123 @@
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { CheckFailure } from '../check.ts';
+import { parseJson } from '../json.ts';
+import { pause } from '../pause.ts';
+import type { Transcript } from '../transcript.ts';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** The body as JSON; undefined when it is none. */
+  readonly json: unknown;
+}
+
+export interface HttpLimits {
+  /** Longest time to a complete answer, ms. */
+  readonly timeoutMs: number;
+  readonly rejectUnauthorized: boolean;
+}
+
+/** Bytes of a body that are read; the rest is dropped. */
+const LONGEST_BODY = 4_000_000;
+const CHUNK = 65_536;
+
+function describe(request: HttpRequest): string {
+  const headers = Object.entries(request.headers ?? {}).map(([name, value]) => `${name}: ${value}`);
+  return [`${request.method} ${request.url}`, ...headers, '', request.body ?? ''].join('\n').trimEnd();
+}
+
+/**
+ * Sends one request and reads the whole answer, in bounded time and memory.
+ * @throws CheckFailure when there is no answer: refused, reset, late, or no HTTP
+ */
+export function send(
+  request: HttpRequest,
+  limits: HttpLimits,
+  transcript: Transcript,
+  who = 'suite',
+): Promise<HttpResponse> {
+  transcript.add('request', who, describe(request));
+  return new Promise((resolve, reject) => {
+    const give = (reason: string) => {
+      clearTimeout(timer);
+      transcript.add('note', who, `no answer: ${reason}`);
+      call.destroy();
+      reject(new CheckFailure(`an HTTP answer to ${request.method} ${request.url}`, reason));
+    };
+    const timer = setTimeout(() => give(`none within ${limits.timeoutMs} ms`), limits.timeoutMs);
+    let url: URL;
+    try {
+      url = new URL(request.url);
+    } catch {
+      clearTimeout(timer);
+      reject(new CheckFailure('an absolute URL', request.url));
+      return;
+    }
+    const body = request.body === undefined ? undefined : Buffer.from(request.body);
+    let answered = false;
+    const call = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+      method: request.method,
+      headers: { ...request.headers, ...(body && { 'content-length': String(body.length) }), connection: 'close' },
+      agent: false,
+      ...(url.protocol === 'https:' && { rejectUnauthorized: limits.rejectUnauthorized }),
+    });
+    call.on('error', (error: NodeJS.ErrnoException) => {
+      if (!answered) give(error.code ?? error.message);
+    });
+    call.on('response', (response) => {
+      answered = true;
+      const chunks: Buffer[] = [];
+      let length = 0;
+      const finish = () => {
+        clearTimeout(timer);
+        const text = Buffer.concat(chunks).toString('utf8');
+        const headers: Record<string, string> = {};
+        for (const [name, value] of Object.entries(response.headers)) headers[name] = String(value);
+        const shown = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+        const status = response.statusCode ?? 0;
+        transcript.add('response', who, [`HTTP ${status}`, ...shown, '', text].join('\n').trimEnd());
+        resolve({ status, headers, body: text, json: parseJson(text) });
+        call.destroy();
+      };
+      response.on('data', (chunk: Buffer) => {
+        length += chunk.length;
+        if (length <= LONGEST_BODY) chunks.push(chunk);
+      });
+      response.on('end', finish);
+      response.on('error', (error) => give(`the body broke off: ${error.message}`));
+      response.on('aborted', () => give('the body broke off'));
+    });
+    void (async () => {
+      const large = body !== undefined && body.length > CHUNK;
+      // A Hub may refuse a large body by its length alone: it gets the time to say so before the body comes.
+      if (large) {
+        call.flushHeaders();
+        await pause(300);
+      }
+      for (let at = 0; body && at < body.length && !answered && !call.destroyed; at += CHUNK) {
+        call.write(body.subarray(at, at + CHUNK));
+        if (large) await pause(1);
+      }
+      if (!call.destroyed && !answered) call.end();
+    })();
+  });
+}
+
+/** A form body; a field given as a list is sent once for each value. */
+export function form(fields: Readonly<Record<string, string | readonly string[] | undefined>>): string {
+  const pairs = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    for (const one of typeof value === 'string' ? [value] : value) pairs.append(name, one);
+  }
+  return pairs.toString();
+}

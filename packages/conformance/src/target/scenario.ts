@@ -1,0 +1,342 @@
+import { randomUUID } from 'node:crypto';
+import { CheckFailure, CheckSkip, type Claim, expect, show, type Version } from '../check.ts';
+import { isObject, type JsonObject } from '../json.ts';
+import { pause } from '../pause.ts';
+import type { ContextElement, EventMessage } from '../samples.ts';
+import type { Transcript } from '../transcript.ts';
+import type { Callback, CallbackHost } from './callback.ts';
+import { form, type HttpLimits, type HttpResponse, send } from './http.ts';
+import { type Answer, type Notification, Subscriber, type Waits } from './subscriber.ts';
+import type { Token, Tokens } from './tokens.ts';
+import type { Topic, TopicPool } from './topics.ts';
+
+/** The Hub under test and how to reach it. */
+export interface Hub {
+  /** `hub.url` without a trailing slash. */
+  readonly url: string;
+  readonly versions: ReadonlySet<Version>;
+  readonly claims: ReadonlySet<Claim>;
+  readonly tokens: Tokens;
+  readonly topics: TopicPool;
+  readonly limits: HttpLimits;
+  readonly waits: Waits;
+  readonly callbacks: CallbackHost;
+}
+
+export interface SubscribeOptions {
+  readonly events: readonly string[];
+  readonly name?: string;
+  readonly lease?: number;
+  readonly answer?: Answer;
+  readonly token?: Token | undefined;
+  /** Fields to add, or with undefined to leave out. */
+  readonly fields?: Readonly<Record<string, string | undefined>>;
+}
+
+export type FormFields = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** `Bearer` of this token, or no header at all for `null`. */
+export type Bearer = Token | null | undefined;
+
+/** One check's own session with its parties. Everything it opens is closed when it ends. */
+export class Scenario {
+  readonly hub: Hub;
+  readonly transcript: Transcript;
+  readonly #topic: Topic;
+  readonly #token: Token | undefined;
+  readonly #subscribers: Subscriber[] = [];
+  readonly #callbacks: Callback[] = [];
+  readonly #opened = new Map<string, EventMessage>();
+  #ticks = 0;
+
+  /** @throws CheckFailure when there is no token or no session to be had */
+  static async begin(hub: Hub, transcript: Transcript): Promise<Scenario> {
+    const token = await hub.tokens.full(transcript);
+    const topic = await hub.topics.acquire(transcript);
+    return new Scenario(hub, transcript, topic, token);
+  }
+
+  constructor(hub: Hub, transcript: Transcript, topic: Topic, token: Token | undefined) {
+    this.hub = hub;
+    this.transcript = transcript;
+    this.#topic = topic;
+    this.#token = token;
+  }
+
+  get topic(): string {
+    return this.#topic.name;
+  }
+
+  get token(): Token | undefined {
+    return this.#token;
+  }
+
+  limitedToken(): Promise<Token> {
+    return this.hub.tokens.limited(this.transcript);
+  }
+
+  /** A second session, released with the scenario. */
+  async otherTopic(): Promise<string> {
+    if (this.hub.topics.width === 1) throw new CheckSkip('Only one topic was given, and this check needs two');
+    const topic = await this.hub.topics.acquire(this.transcript);
+    this.#extra.push(topic);
+    return topic.name;
+  }
+  readonly #extra: Topic[] = [];
+
+  /** An event that happens now, a millisecond after the scenario's last one. */
+  event(
+    name: string,
+    context: readonly ContextElement[],
+    options: { versionId?: string; topic?: string; id?: string } = {},
+  ): EventMessage {
+    return {
+      timestamp: new Date(Date.now() + this.#ticks++).toISOString(),
+      id: options.id ?? randomUUID(),
+      event: {
+        'hub.topic': options.topic ?? this.topic,
+        'hub.event': name,
+        ...(options.versionId !== undefined && { 'context.versionId': options.versionId }),
+        context,
+      },
+    };
+  }
+
+  request(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    options: { headers?: Record<string, string>; body?: string; bearer?: Bearer; who?: string } = {},
+  ): Promise<HttpResponse> {
+    const bearer = options.bearer === undefined ? this.#token : options.bearer;
+    return send(
+      {
+        method,
+        url: `${this.hub.url}${path}`,
+        headers: {
+          accept: 'application/json, text/plain, */*;q=0.1',
+          ...(bearer && { authorization: `Bearer ${bearer.value}` }),
+          ...options.headers,
+        },
+        ...(options.body !== undefined && { body: options.body }),
+      },
+      this.hub.limits,
+      this.transcript,
+      options.who,
+    );
+  }
+
+  /** Posts a subscription form as it is given. */
+  post(fields: FormFields, options: { bearer?: Bearer; who?: string } = {}): Promise<HttpResponse> {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    return this.request('POST', '', { headers, body: form(fields), ...options });
+  }
+
+  /** The fields of a plain subscription, to be changed by a check. */
+  fields(events: readonly string[], name = 'Alpha'): Record<string, string> {
+    return {
+      'hub.channel.type': 'websocket',
+      'hub.mode': 'subscribe',
+      'hub.topic': this.topic,
+      'hub.events': events.join(','),
+      'subscriber.name': name,
+    };
+  }
+
+  /**
+   * Asks for a subscription and answers with the endpoint.
+   * @throws CheckFailure when the Hub refuses, or says no endpoint
+   */
+  async ask(options: SubscribeOptions): Promise<string> {
+    const name = options.name ?? 'Alpha';
+    const fields: Record<string, string | undefined> = {
+      ...this.fields(options.events, name),
+      'hub.lease_seconds': options.lease === undefined ? undefined : String(options.lease),
+      ...options.fields,
+    };
+    const response = await this.post(fields, { who: name, ...(options.token && { bearer: options.token }) });
+    expect(response.status === 202, 'HTTP 202 to a subscription', `HTTP ${response.status} ${response.body}`);
+    return endpointOf(response);
+  }
+
+  /** Subscribes and connects; the confirmation has come when this resolves. */
+  async subscribe(options: SubscribeOptions): Promise<Subscriber> {
+    const endpoint = await this.ask(options);
+    const subscriber = await this.connect(endpoint, options.name ?? 'Alpha', options.answer);
+    await subscriber.confirmation();
+    return subscriber;
+  }
+
+  async connect(endpoint: string, name = 'Alpha', answer?: Answer): Promise<Subscriber> {
+    const subscriber = await Subscriber.connect(
+      { name, endpoint, ...(answer && { answer }), rejectUnauthorized: this.hub.limits.rejectUnauthorized },
+      this.hub.waits,
+      this.transcript,
+    );
+    this.#subscribers.push(subscriber);
+    return subscriber;
+  }
+
+  /**
+   * What happens to a connection at the endpoint: it is refused or closed at once; or confirmed, or told events; or left open
+   * without a word.
+   */
+  async fateOf(endpoint: string): Promise<'refused' | 'served' | 'silent'> {
+    let subscriber: Subscriber;
+    try {
+      subscriber = await this.connect(endpoint, 'Returning');
+    } catch (error) {
+      // A Hub that is not there at all refuses everything, and proves nothing.
+      if (error instanceof CheckFailure && !/ECONNREFUSED/.test(error.seen)) return 'refused';
+      throw error;
+    }
+    await subscriber.waitForClose(this.hub.waits.settleMs * 2).catch(() => undefined);
+    if (subscriber.events.length > 0 || subscriber.frames.some(confirms)) return 'served';
+    return subscriber.closed ? 'refused' : 'silent';
+  }
+
+  unsubscribe(subscriber: Subscriber, fields: Record<string, string | undefined> = {}): Promise<HttpResponse> {
+    return this.post(
+      {
+        'hub.channel.type': 'websocket',
+        'hub.mode': 'unsubscribe',
+        'hub.topic': this.topic,
+        'hub.channel.endpoint': subscriber.endpoint,
+        'subscriber.name': subscriber.name,
+        ...fields,
+      },
+      { who: subscriber.name },
+    );
+  }
+
+  /** Posts an event, or whatever the check wants to pass for one. */
+  async publish(
+    message: unknown,
+    options: { contentType?: string; bearer?: Bearer; who?: string } = {},
+  ): Promise<HttpResponse> {
+    const body = typeof message === 'string' ? message : JSON.stringify(message);
+    const response = await this.request('POST', '', {
+      headers: { 'content-type': options.contentType ?? 'application/json' },
+      body,
+      who: options.who ?? 'Publisher',
+      ...(options.bearer !== undefined && { bearer: options.bearer }),
+    });
+    if (succeeded(response) && isObject(message)) this.#remember(message as unknown as EventMessage);
+    return response;
+  }
+
+  /** Publishes an event that the Hub has to take. */
+  async accepted(message: EventMessage, options: { contentType?: string } = {}): Promise<EventMessage> {
+    const response = await this.publish(message, options);
+    const name = message.event['hub.event'];
+    expect(succeeded(response), `a successful status to ${name}`, `HTTP ${response.status} ${response.body}`);
+    return message;
+  }
+
+  /**
+   * Publishes something that the Hub has to reject: with a 4xx or 5xx, or later with a SyncError to its publisher.
+   * `watcher` must be subscribed to `SyncError` and to the event, which must not reach it.
+   */
+  async rejected(what: string, message: EventMessage, watcher: Subscriber): Promise<HttpResponse> {
+    const response = await this.publish(message);
+    if (succeeded(response)) {
+      await watcher.syncError(message.id).catch(() => {
+        throw new CheckFailure(
+          `${what} to be rejected by a 4xx or 5xx status, or by a SyncError`,
+          `HTTP ${response.status} and no SyncError`,
+        );
+      });
+    } else {
+      expect(response.status >= 400, `${what} to be rejected by a 4xx or 5xx status`, `HTTP ${response.status}`);
+      await this.settle();
+    }
+    const came = watcher.events.some((one) => one.id === message.id);
+    expect(!came, `${what} not to be broadcast`, 'the event came to a subscriber');
+    return response;
+  }
+
+  async context(options: { bearer?: Bearer } = {}): Promise<JsonObject> {
+    const response = await this.contextResponse(options);
+    expect(response.status === 200, 'HTTP 200 to Get Current Context', `HTTP ${response.status} ${response.body}`);
+    expect(isObject(response.json), 'a JSON object as current context', response.body);
+    return response.json;
+  }
+
+  contextResponse(options: { bearer?: Bearer } = {}): Promise<HttpResponse> {
+    return this.request('GET', `/${encodeURIComponent(this.topic)}`, options);
+  }
+
+  /** A callback for webhooks, with a URL of its own. */
+  async callback(): Promise<Callback> {
+    const callback = await this.hub.callbacks.create(this.transcript, this.hub.waits);
+    this.#callbacks.push(callback);
+    return callback;
+  }
+
+  /** Lets the time pass in which something that must not come would come. */
+  settle(): Promise<void> {
+    return pause(this.hub.waits.settleMs);
+  }
+
+  note(text: string): void {
+    this.transcript.add('note', 'suite', text);
+  }
+
+  /** Closes sockets and gives topics back; a shared topic is left without open contexts. */
+  async end(): Promise<void> {
+    for (const subscriber of this.#subscribers) if (!subscriber.closed) subscriber.cut();
+    for (const callback of this.#callbacks) callback.end();
+    try {
+      if (!this.#topic.own) {
+        for (const open of this.#opened.values()) {
+          const name = open.event['hub.event'].replace(/-open$/i, '-close');
+          await this.publish(this.event(name, open.event.context, { topic: open.event['hub.topic'] }));
+        }
+      }
+    } catch {
+      // The check has its verdict; a Hub that cannot clean up shows in the next one.
+    }
+    for (const topic of [this.#topic, ...this.#extra]) await topic.release().catch(() => undefined);
+  }
+
+  #remember(message: EventMessage): void {
+    const name = message.event?.['hub.event'];
+    if (typeof name !== 'string' || !Array.isArray(message.event.context)) return;
+    const key = JSON.stringify([message.event['hub.topic'], name.toLowerCase().split('-')[0], anchorId(message)]);
+    if (/-open$/i.test(name)) this.#opened.set(key, message);
+    else if (/-close$/i.test(name)) this.#opened.delete(key);
+  }
+}
+
+function anchorId(message: EventMessage): unknown {
+  const first: unknown = message.event.context[0];
+  return isObject(first) && isObject(first.resource) ? first.resource.id : undefined;
+}
+
+const confirms = (frame: { message: JsonObject | undefined }) => frame.message?.['hub.mode'] === 'subscribe';
+
+export function succeeded(response: HttpResponse): boolean {
+  return response.status >= 200 && response.status < 300;
+}
+
+export function endpointOf(response: HttpResponse): string {
+  const endpoint = isObject(response.json) ? response.json['hub.channel.endpoint'] : undefined;
+  expect(
+    typeof endpoint === 'string' && /^wss?:\/\//.test(endpoint) && URL.canParse(endpoint),
+    'a WebSocket URL in hub.channel.endpoint',
+    response.body,
+  );
+  return endpoint;
+}
+
+/** The version that a Hub gave an event's context. Section 2.3 writes `versionId`, 2.10 and 3.6 `context.versionId`. */
+export function versionOf(notification: Notification): string {
+  const version = notification.event['context.versionId'] ?? notification.event.versionId;
+  if (typeof version !== 'string' || version === '') {
+    throw new CheckFailure('a context.versionId in the broadcast event', show(notification.event));
+  }
+  return version;
+}
+
+export function priorVersionOf(notification: Notification): unknown {
+  return notification.event['context.priorVersionId'] ?? notification.event.priorVersionId;
+}

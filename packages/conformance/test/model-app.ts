@@ -1,0 +1,220 @@
+/** A small, healthy FHIRcast application for the suite's own tests, that can be given one defect. */
+import { randomUUID } from 'node:crypto';
+import { WebSocket } from 'ws';
+import type { Invitation, RunningApp } from '../src/index.ts';
+
+export const APP_DEFECTS = {
+  'json-subscription': 'app-sends-form',
+  'no-channel': 'app-channel',
+  'mode-twice': 'app-fields-once',
+  'events-twice': 'app-events-distinct',
+  'lease-in-words': 'app-lease',
+  'other-token': 'app-token',
+  'no-topic-list': 'app-subscribes',
+  'never-answers': 'app-answers',
+  'answers-without-id': 'app-answers',
+  'status-ok': 'app-status',
+  'slow-answer': 'app-answers-in-time',
+  'small-resources-only': 'app-full-resource',
+  'case-sensitive': 'app-any-case',
+  'leaves-on-duplicate': 'app-duplicates',
+  'follows-stale': 'app-stale',
+  'last-wins': 'app-order',
+  'follows-with-draft': 'app-refuses',
+  'strict-fields': 'app-unknown-fields',
+  'same-id': 'app-publishes-ids',
+  'no-timestamp': 'app-publishes-timestamps',
+  'wrong-key': 'app-publishes-context',
+  'version-of-its-own': 'app-updates-versioned',
+  'leaves-on-rejection': 'app-rejected',
+  'just-leaves': 'app-shutdown',
+  'hammers-endpoint': 'app-denied',
+} as const;
+
+export type AppDefect = keyof typeof APP_DEFECTS;
+
+interface Notice {
+  id: string;
+  timestamp: string;
+  event: { 'hub.event': string; 'context.versionId'?: string; context: { key: string; resource?: { id?: string } }[] };
+}
+
+export class ModelApp implements RunningApp {
+  readonly #invitation: Invitation;
+  readonly #defect: AppDefect | undefined;
+  #socket: WebSocket | undefined;
+  #endpoint = '';
+  #patient = '';
+  #newest = '';
+  #report: { id: string; version: string } | undefined;
+  #draft = false;
+  readonly #seen = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #leaving = false;
+
+  static async launch(invitation: Invitation, defect?: AppDefect): Promise<ModelApp> {
+    const app = new ModelApp(invitation, defect);
+    await app.#subscribe();
+    return app;
+  }
+
+  constructor(invitation: Invitation, defect: AppDefect | undefined) {
+    this.#invitation = invitation;
+    this.#defect = defect;
+  }
+
+  #is(defect: AppDefect): boolean {
+    return this.#defect === defect;
+  }
+
+  async shown(): Promise<string> {
+    return this.#patient;
+  }
+
+  /** What a person would do at the application. */
+  async do(instruction: string): Promise<boolean> {
+    if (/^Begin something/.test(instruction)) {
+      this.#draft = true;
+      setTimeout(() => {
+        this.#draft = false;
+      }, 150);
+    } else if (/^Change the patient/.test(instruction)) {
+      await this.#publish();
+      await this.#publish();
+    } else if (/^Share something/.test(instruction)) await this.#share();
+    return true;
+  }
+
+  async quit(): Promise<void> {
+    this.#leaving = true;
+    clearTimeout(this.#timer);
+    if (this.#is('just-leaves')) {
+      this.#socket?.terminate();
+      return;
+    }
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    await this.#post({ 'hub.mode': 'unsubscribe', 'hub.channel.endpoint': this.#endpoint });
+  }
+
+  #headers(): Record<string, string> {
+    const token = this.#is('other-token') ? 'another' : this.#invitation.token;
+    return { authorization: `Bearer ${token}` };
+  }
+
+  #post(more: Record<string, string>): Promise<Response> {
+    const fields = new URLSearchParams({
+      'hub.channel.type': 'websocket',
+      'hub.topic': this.#invitation.topic,
+      'subscriber.name': 'Model application',
+      ...more,
+    });
+    if (this.#is('no-channel')) fields.set('hub.channel.type', 'carrier');
+    if (this.#is('mode-twice')) fields.append('hub.mode', 'subscribe');
+    const json = this.#is('json-subscription');
+    return fetch(this.#invitation.hubUrl, {
+      method: 'POST',
+      headers: {
+        ...this.#headers(),
+        'content-type': json ? 'text/plain' : 'application/x-www-form-urlencoded',
+      },
+      body: fields.toString(),
+    });
+  }
+
+  async #subscribe(): Promise<void> {
+    const events = ['Patient-open', 'Patient-close', 'DiagnosticReport-open', 'DiagnosticReport-update', 'SyncError'];
+    if (this.#is('events-twice')) events.push('patient-open');
+    const response = await this.#post({
+      'hub.mode': 'subscribe',
+      'hub.events': this.#is('no-topic-list') ? '' : events.join(','),
+      'hub.lease_seconds': this.#is('lease-in-words') ? 'an hour' : '3600',
+    });
+    const answer = (await response.json()) as { 'hub.channel.endpoint': string };
+    this.#endpoint = answer['hub.channel.endpoint'];
+    this.#connect();
+  }
+
+  #connect(): void {
+    const socket = new WebSocket(this.#endpoint);
+    this.#socket = socket;
+    socket.on('error', () => {});
+    socket.on('message', (data) => void this.#heard(String(data)));
+    socket.on('close', () => {
+      if (this.#is('hammers-endpoint') && !this.#leaving) this.#timer = setTimeout(() => this.#connect(), 100);
+      else if (!this.#leaving) this.#timer = setTimeout(() => void this.#subscribe().catch(() => {}), 200);
+    });
+  }
+
+  async #heard(text: string): Promise<void> {
+    const message = JSON.parse(text) as Partial<Notice> & Record<string, unknown>;
+    if (message['hub.mode'] === 'denied') {
+      if (this.#leaving) this.#socket?.close(1000);
+      return;
+    }
+    if (!message.event || message.id === undefined) return;
+    const notice = message as Notice;
+    if (this.#seen.has(notice.id) && this.#is('leaves-on-duplicate')) return this.#socket?.close(1000);
+    this.#seen.add(notice.id);
+    if (this.#is('never-answers')) return;
+    if (this.#is('slow-answer')) await new Promise((resolve) => setTimeout(resolve, 11_000));
+    const status = this.#follow(notice, text.length);
+    if (this.#is('strict-fields') && notice.event.context.some(({ key }) => key === 'extension')) return;
+    const answer = this.#is('answers-without-id')
+      ? { status }
+      : { id: notice.id, status: this.#is('status-ok') ? 'OK' : status };
+    this.#socket?.send(JSON.stringify(answer));
+  }
+
+  #follow({ timestamp, event }: Notice, size: number): number {
+    if (this.#is('small-resources-only') && size > 50_000) return 413;
+    const name = event['hub.event'];
+    if (this.#is('case-sensitive') && name === name.toUpperCase()) return 400;
+    if (this.#draft && !this.#is('follows-with-draft')) return 409;
+    const lower = name.toLowerCase();
+    if (!lower.endsWith('-open')) return 200;
+    const old = timestamp < this.#newest;
+    const stale = old && !(this.#is('follows-stale') || this.#is('last-wins'));
+    if (stale) return 200;
+    this.#newest = timestamp;
+    this.#patient = event.context.find(({ key }) => key === 'patient')?.resource?.id ?? '';
+    const report = event.context.find(({ key }) => key === 'report')?.resource?.id;
+    if (report !== undefined) {
+      this.#report = { id: report, version: event['context.versionId'] ?? '' };
+    }
+    return 200;
+  }
+
+  async #send(name: string, context: unknown[], versionId?: string): Promise<void> {
+    const response = await fetch(this.#invitation.hubUrl, {
+      method: 'POST',
+      headers: { ...this.#headers(), 'content-type': 'application/json' },
+      body: JSON.stringify({
+        ...(!this.#is('no-timestamp') && { timestamp: new Date().toISOString() }),
+        id: this.#is('same-id') ? 'always-the-same' : randomUUID(),
+        event: {
+          'hub.topic': this.#invitation.topic,
+          'hub.event': name,
+          ...(versionId !== undefined && { 'context.versionId': versionId }),
+          context,
+        },
+      }),
+    });
+    if (response.status >= 400 && this.#is('leaves-on-rejection')) this.#socket?.close(1000);
+  }
+
+  #publish(): Promise<void> {
+    const resource = { resourceType: 'Patient', id: randomUUID(), identifier: [{ value: 'x' }] };
+    return this.#send('Patient-open', [{ key: this.#is('wrong-key') ? 'Patient' : 'patient', resource }]);
+  }
+
+  #share(): Promise<void> {
+    const observation = { resourceType: 'Observation', id: randomUUID(), status: 'preliminary' };
+    const entry = [{ request: { method: 'PUT', url: `Observation/${observation.id}` }, resource: observation }];
+    const version = this.#is('version-of-its-own') ? '1' : this.#report?.version;
+    const context = [
+      { key: 'report', reference: { reference: `DiagnosticReport/${this.#report?.id}` } },
+      { key: 'updates', resource: { resourceType: 'Bundle', type: 'transaction', entry } },
+    ];
+    return this.#send('DiagnosticReport-update', context, version);
+  }
+}

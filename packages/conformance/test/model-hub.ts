@@ -1,0 +1,1133 @@
+/**
+ * A small, healthy FHIRcast Hub in memory, written from the specification for the suite's own tests, that can be given one
+ * defect or several. It shares no code with any other Hub.
+ */
+import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { DefectName, Setup } from './defects.ts';
+
+type Json = Record<string, unknown>;
+
+interface Element extends Json {
+  key: string;
+  resource?: Json;
+  reference?: Json;
+}
+
+interface Message {
+  timestamp: unknown;
+  id: unknown;
+  event: Json & { context: Element[] };
+}
+
+interface Open {
+  key: string;
+  type: string;
+  message: Message;
+  version: string;
+  content: Map<string, Json>;
+}
+
+interface Sub {
+  id: string;
+  topic: string;
+  name: string;
+  events: string[];
+  granted: (event: string) => boolean;
+  leaseSeconds: number;
+  timer?: NodeJS.Timeout;
+  socket?: WebSocket;
+  pending: Map<string, { name: string; timer: NodeJS.Timeout }>;
+  /** Events that it had, kept until it answers. */
+  sent: Map<string, string>;
+  hasAnswered: boolean;
+  misses: number;
+  callback?: string;
+  secret?: string;
+  verified: boolean;
+}
+
+interface Session {
+  topic: string;
+  subs: Map<string, Sub>;
+  opens: Map<string, Open>;
+  current?: string;
+  versions: number;
+  history: Message[];
+  /** Broadcasts held back by a defect. */
+  held: Message[];
+}
+
+const CATALOG: Record<string, { name: string; required: Record<string, string>; anchor?: string }> = {
+  syncerror: { name: 'SyncError', required: { operationoutcome: 'OperationOutcome' } },
+  userlogout: { name: 'UserLogout', required: { parameters: 'Parameters' } },
+  userhibernate: { name: 'UserHibernate', required: { parameters: 'Parameters' } },
+  'home-open': { name: 'Home-open', required: {} },
+};
+const ANCHORS: Record<string, { key: string; required: Record<string, string> }> = {
+  Patient: { key: 'patient', required: { patient: 'Patient' } },
+  Encounter: { key: 'encounter', required: { encounter: 'Encounter', patient: 'Patient' } },
+  ImagingStudy: { key: 'study', required: { study: 'ImagingStudy' } },
+  DiagnosticReport: { key: 'report', required: { report: 'DiagnosticReport', patient: 'Patient' } },
+};
+for (const [type, { key, required }] of Object.entries(ANCHORS)) {
+  for (const action of ['open', 'close']) {
+    CATALOG[`${type}-${action}`.toLowerCase()] = { name: `${type}-${action}`, required, anchor: key };
+  }
+  for (const action of ['update', 'select']) {
+    CATALOG[`${type}-${action}`.toLowerCase()] = { name: `${type}-${action}`, required: {}, anchor: key };
+  }
+}
+
+const BODY_LIMIT = 10_000_000;
+const ANSWER_MS = 2500;
+
+class Refusal extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export interface ModelHubOptions {
+  readonly setup?: Setup;
+  readonly defects?: readonly DefectName[];
+}
+
+export class ModelHub {
+  readonly #setup: Setup;
+  readonly #defects: ReadonlySet<DefectName>;
+  readonly #sessions = new Map<string, Session>();
+  readonly #subs = new Map<string, Sub>();
+  readonly #dead = new Map<string, Sub>();
+  readonly #tokens = new Map<string, { scopes: string[]; until: number }>();
+  readonly #server: Server;
+  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: 1_000_000 });
+  #count = 0;
+  url = '';
+  origin = '';
+
+  static async start(options: ModelHubOptions = {}): Promise<ModelHub> {
+    const hub = new ModelHub(options);
+    await new Promise<void>((resolve) => hub.#server.listen(0, '127.0.0.1', resolve));
+    hub.origin = `http://127.0.0.1:${(hub.#server.address() as AddressInfo).port}`;
+    hub.url = `${hub.origin}/hub`;
+    return hub;
+  }
+
+  constructor(options: ModelHubOptions) {
+    this.#setup = options.setup ?? 'core';
+    this.#defects = new Set(options.defects ?? []);
+    this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+  }
+
+  async close(): Promise<void> {
+    for (const sub of this.#subs.values()) this.#forget(sub);
+    for (const socket of this.#sockets.clients) socket.terminate();
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #is(defect: DefectName): boolean {
+    return this.#defects.has(defect);
+  }
+
+  // HTTP
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const body = await this.#read(request);
+      await this.#route(request, body, response);
+    } catch (error) {
+      if (!(error instanceof Refusal)) console.error(error);
+      const status = error instanceof Refusal ? error.status : 500;
+      const type = this.#is('refusal-as-html')
+        ? 'text/html'
+        : this.#is('unsubscribe-refusal-as-json')
+          ? 'application/json'
+          : 'text/plain';
+      response.writeHead(status, { 'content-type': type, connection: 'close' });
+      response.end(error instanceof Error ? error.message : '');
+    }
+  }
+
+  async #read(request: IncomingMessage): Promise<string> {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    if (Number(request.headers['content-length'] ?? 0) > BODY_LIMIT) {
+      throw new Refusal(this.#is('too-large-500') ? 500 : 413, 'too large');
+    }
+    for await (const chunk of request) {
+      chunks.push(chunk as Buffer);
+      length += (chunk as Buffer).length;
+      if (length > BODY_LIMIT) throw new Refusal(413, 'too large');
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  }
+
+  async #route(request: IncomingMessage, body: string, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', this.origin);
+    const json = (status: number, value: unknown, type = 'application/json') => {
+      response.writeHead(status, { 'content-type': type }).end(JSON.stringify(value));
+    };
+    if (url.pathname === '/fhir/.well-known/smart-configuration') {
+      return json(200, { token_endpoint: `${this.origin}/token` });
+    }
+    if (url.pathname === '/token') return json(200, this.#token(request, new URLSearchParams(body)));
+    if (url.pathname === '/hub/.well-known/fhircast-configuration') {
+      if (this.#is('no-configuration')) throw new Refusal(404, 'not found');
+      return json(200, this.#configuration(), this.#is('configuration-as-text') ? 'text/plain' : undefined);
+    }
+    if (request.method === 'GET' && url.pathname.startsWith('/hub/')) {
+      const context = this.#context(decodeURIComponent(url.pathname.slice(5)), request);
+      if (context === undefined) throw new Refusal(404, 'no context');
+      return json(200, context, this.#is('context-as-html') ? 'text/html' : undefined);
+    }
+    if (request.method !== 'POST' || url.pathname !== '/hub') throw new Refusal(404, 'not found');
+    const type = request.headers['content-type'] ?? '';
+    if (type.startsWith('application/x-www-form-urlencoded')) return this.#subscription(request, body, response);
+    if (!/^application\/(fhir\+)?json/.test(type)) throw new Refusal(415, 'JSON or a form');
+    if (this.#is('json-only') && type.includes('fhir')) throw new Refusal(415, 'application/json');
+    const status = await this.#publish(body, request);
+    if (this.#is('accepted-with-broken-body')) {
+      response.writeHead(202, { 'content-type': 'application/json' }).end('Accepted');
+    } else if (this.#is('publish-302')) response.writeHead(302, { location: '/' }).end();
+    else response.writeHead(status).end();
+  }
+
+  #configuration(): Json {
+    const is = (defect: DefectName) => this.#is(defect);
+    const events = Object.values(CATALOG).map(({ name }) => name);
+    return {
+      eventsSupported: is('events-supported-as-string') ? events.join(',') : events,
+      websocketSupport: is('websocket-support-as-string') ? 'true' : true,
+      webhookSupport: this.#setup === 'webhooks',
+      ...(!is('no-version-said') && { fhircastVersion: '3.0.0' }),
+      ...(!is('get-current-said-once') && { getCurrentSupport: true }),
+      capabilities: {
+        supportsGetCurrentContext: true,
+        supportsNonCurrentContextUpdates: is('capability-as-string') ? 'yes' : true,
+      },
+      fhirVersion: 'R4',
+    };
+  }
+
+  // Tokens
+
+  #token(request: IncomingMessage, fields: URLSearchParams): Json {
+    const basic = Buffer.from((request.headers.authorization ?? '').replace(/^Basic /, ''), 'base64').toString();
+    if (basic !== 'suite:secret') throw new Refusal(401, 'invalid_client');
+    const value = randomUUID();
+    const scope = fields.get('scope') ?? '';
+    this.#tokens.set(value, { scopes: scope.split(' '), until: Date.now() + 300_000 });
+    return { access_token: value, token_type: 'bearer', expires_in: 300, scope };
+  }
+
+  /** What the request's token allows; everything where the Hub is open. */
+  #access(request: IncomingMessage, lax: DefectName): (event: string, access: 'read' | 'write') => boolean {
+    if (this.#setup !== 'tokens') return () => true;
+    const token = this.#tokens.get((request.headers.authorization ?? '').replace(/^Bearer /, ''));
+    if (!token) {
+      if (this.#is(lax)) return () => true;
+      throw new Refusal(401, 'a token is needed');
+    }
+    return (event, access) =>
+      token.scopes.some((scope) => {
+        const [name, allowed] = scope.replace(/^fhircast\//, '').split('.');
+        return (name === '*' || name?.toLowerCase() === event.toLowerCase()) && (allowed === access || allowed === '*');
+      });
+  }
+
+  // Subscriptions
+
+  #session(topic: string): Session {
+    let session = this.#sessions.get(topic);
+    if (!session) {
+      session = { topic, subs: new Map(), opens: new Map(), versions: 0, history: [], held: [] };
+      this.#sessions.set(topic, session);
+    }
+    return session;
+  }
+
+  async #subscription(request: IncomingMessage, body: string, response: ServerResponse): Promise<void> {
+    const ira = this.#setup === 'ira';
+    const form = new URLSearchParams(body);
+    const need = (name: string, lax: DefectName, fallback: string): string => {
+      const value = form.get(name);
+      if (value) return value;
+      if (this.#is(lax)) return fallback;
+      if (!form.has('hub.mode') && !form.has('hub.topic') && this.#is('garbage-kills-sockets')) {
+        for (const socket of this.#sockets.clients) socket.terminate();
+      }
+      throw new Refusal(400, `${name} is missing`);
+    };
+    const allowed = this.#access(request, 'subscribe-without-token');
+    const once = ['hub.mode', 'hub.topic', 'hub.events', 'hub.channel.type', 'hub.lease_seconds'];
+    if (!this.#is('last-field-wins') && once.some((name) => form.getAll(name).length > 1)) {
+      throw new Refusal(400, 'a field is given twice');
+    }
+    const topic = need('hub.topic', this.#is('ira-empty-topic') ? 'ira-empty-topic' : 'topic-not-required', 'default');
+    const session = this.#session(topic);
+    const mode = need('hub.mode', 'mode-not-required', 'subscribe');
+    if (mode !== 'subscribe' && mode !== 'unsubscribe' && !this.#is('any-mode')) {
+      if (this.#is('refusal-drops-subscription')) {
+        const sub = this.#subAt(form.get('hub.channel.endpoint') ?? '');
+        if (sub) sub.events = [];
+      }
+      throw new Refusal(400, `hub.mode ${mode} is not known`);
+    }
+    const channel = need('hub.channel.type', 'channel-not-required', 'websocket');
+    const webhook = channel === 'webhook' && this.#setup === 'webhooks';
+    const laxChannel =
+      this.#is('any-channel') ||
+      (ira && this.#is(mode === 'subscribe' ? 'ira-any-channel' : 'ira-unsubscribe-channel')) ||
+      (channel === 'webhook' && this.#is('webhook-taken-for-socket'));
+    if (channel !== 'websocket' && !webhook && !laxChannel)
+      throw new Refusal(400, `channel ${channel} is not supported`);
+    if (mode === 'unsubscribe') return this.#unsubscribe(session, form, webhook, response);
+
+    if (ira && !form.has('hub.events') && this.#is('ira-no-events-422')) throw new Refusal(422, 'no events');
+    const list = need(
+      'hub.events',
+      this.#is('ira-empty-events') ? 'ira-empty-events' : 'events-not-required',
+      'Patient-open',
+    );
+    const asked = list.split(',').map((name) => name.trim());
+    if (ira && this.#is('ira-catalog-only') && asked.some((name) => !CATALOG[name.toLowerCase()])) {
+      throw new Refusal(400, 'an event of no catalog');
+    }
+    const name = form.get('subscriber.name') ?? '';
+    if (ira && name === '' && !this.#is('ira-anonymous')) throw new Refusal(400, 'subscriber.name is missing');
+    if (ira && this.#is('ira-known-sessions-only') && session.subs.size === 0 && session.history.length === 0) {
+      if (/^[0-9a-f-]{36}$/.test(topic)) throw new Refusal(404, 'no such session');
+    }
+    const events = this.#distinct(asked).filter(
+      (event) => allowed(event, 'read') || this.#is('ungranted-delivered') || this.#is('ungranted-confirmed'),
+    );
+    if (events.length === 0) throw new Refusal(403, 'none of the events is allowed');
+    const lease = this.#lease(form.get('hub.lease_seconds'));
+    const granted = (event: string) => allowed(event, 'read') || this.#is('ungranted-delivered');
+    if (webhook) return this.#subscribeWebhook(session, form, events, lease, granted, response);
+
+    const again = form.get('hub.channel.endpoint');
+    const existing = again === null ? undefined : this.#subAt(again);
+    if (again !== null && (!existing || this.#is('no-resubscribing'))) throw new Refusal(404, 'no such endpoint');
+    if (this.#is('one-subscriber-a-session')) {
+      for (const other of session.subs.values()) if (other !== existing) this.#forget(other, 4000);
+    }
+    const sub: Sub = existing ?? this.#newSub(session, name, granted);
+    if (existing && this.#is('resubscribing-only-adds')) sub.events = this.#distinct([...sub.events, ...events]);
+    else if (!existing || !this.#is('resubscribing-adds-nothing')) sub.events = events;
+    if (!existing || !this.#is('lease-never-renewed')) this.#startLease(sub, lease);
+    if (existing) this.#confirm(sub);
+    const answer = { 'hub.channel.endpoint': this.#endpoint(sub) };
+    const status = this.#is('subscribe-200') ? 200 : 202;
+    if (this.#is('endpoint-in-header-only')) {
+      response.writeHead(status, { 'content-location': this.#endpoint(sub) }).end();
+    } else {
+      const type = this.#is('endpoint-as-text') ? 'text/plain' : 'application/json';
+      response.writeHead(status, { 'content-type': type }).end(JSON.stringify(answer));
+    }
+  }
+
+  #distinct(events: readonly string[]): string[] {
+    if (this.#is('repeats-counted-twice')) return [...events];
+    const seen = new Map(events.map((event) => [event.toLowerCase(), event]));
+    if (this.#is('case-sensitive-subscriptions')) return [...seen.values()];
+    return [...seen].map(([key, event]) => CATALOG[key]?.name ?? event);
+  }
+
+  #lease(text: string | null): number {
+    if (text === null) return 3600;
+    if (!/^\d+$/.test(text) || Number(text) === 0) {
+      const lax = text.startsWith('-') ? this.#is('negative-lease') : this.#is('any-lease');
+      if (!lax) throw new Refusal(400, 'hub.lease_seconds is a positive decimal integer');
+      return 3600;
+    }
+    const most = this.#setup === 'tokens' && !this.#is('lease-beyond-token') ? 300 : 86_400;
+    return Math.min(Number(text), most);
+  }
+
+  #newSub(session: Session, name: string, granted: Sub['granted']): Sub {
+    let id = createHash('sha256').update(randomUUID()).digest('base64url');
+    if (this.#is('endpoint-from-topic')) id = session.topic;
+    if (this.#is('endpoint-counted')) id = String(100_000 + this.#count++);
+    if (this.#is('endpoint-by-name'))
+      id = createHash('sha256')
+        .update(session.topic + name)
+        .digest('base64url');
+    const sub: Sub = {
+      id,
+      topic: session.topic,
+      name,
+      events: [],
+      granted,
+      leaseSeconds: 0,
+      pending: new Map(),
+      sent: new Map(),
+      hasAnswered: false,
+      misses: 0,
+      verified: true,
+    };
+    session.subs.set(id, sub);
+    this.#subs.set(id, sub);
+    return sub;
+  }
+
+  #startLease(sub: Sub, seconds: number): void {
+    sub.leaseSeconds = seconds;
+    clearTimeout(sub.timer);
+    if (this.#is('lease-ignored') || (sub.callback !== undefined && this.#is('webhook-lease-ignored'))) return;
+    const real = this.#is('lease-cut-short') ? seconds * 0.3 : seconds;
+    if (real < 600) sub.timer = setTimeout(() => this.#endLease(sub), real * 1000);
+  }
+
+  #endLease(sub: Sub): void {
+    if (this.#is('socket-open-after-lease')) {
+      sub.events = [];
+      return;
+    }
+    this.#deny(sub, 'the lease has ended');
+    this.#forget(sub, 1000);
+  }
+
+  #endpoint(sub: Sub): string {
+    return `${this.origin.replace('http', 'ws')}/ws/${encodeURIComponent(sub.id)}`;
+  }
+
+  #subAt(endpoint: string): Sub | undefined {
+    return this.#subs.get(decodeURIComponent(endpoint.split('/').at(-1) ?? ''));
+  }
+
+  #forget(sub: Sub, code?: number): void {
+    clearTimeout(sub.timer);
+    for (const { timer } of sub.pending.values()) clearTimeout(timer);
+    sub.pending.clear();
+    this.#subs.delete(sub.id);
+    this.#sessions.get(sub.topic)?.subs.delete(sub.id);
+    this.#dead.set(sub.id, sub);
+    if (code !== undefined) sub.socket?.close(code);
+  }
+
+  #unsubscribe(session: Session, form: URLSearchParams, webhook: boolean, response: ServerResponse): void {
+    if (webhook) {
+      const sub = [...session.subs.values()].find((one) => one.callback === form.get('hub.callback'));
+      if (sub && !this.#is('webhook-unsubscribe-ignored')) this.#forget(sub);
+      response.writeHead(202).end();
+      return;
+    }
+    const endpoint = form.get('hub.channel.endpoint') ?? '';
+    let sub = this.#subAt(endpoint);
+    if (endpoint === '' && this.#is('ira-unsubscribe-by-name')) sub = [...session.subs.values()][0];
+    if (!sub || sub.topic !== session.topic) {
+      if (!this.#is('unsubscribe-anything')) {
+        const strict = this.#setup === 'ira' && !this.#is('ira-unsubscribe-404');
+        throw new Refusal(strict || endpoint === '' ? 400 : 404, 'no such subscription');
+      }
+    }
+    const status = this.#is('unsubscribe-200') ? 200 : 202;
+    if (this.#is('unsubscribe-empty')) response.writeHead(status).end();
+    else {
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ 'hub.channel.endpoint': sub ? this.#endpoint(sub) : endpoint }));
+    }
+    if (!sub) return;
+    if (this.#is('events-after-unsubscribe')) return;
+    if (this.#is('unsubscribe-ends-session')) for (const one of session.subs.values()) this.#deny(one, 'ended');
+    const ended = sub;
+    if (this.#is('late-denial')) setTimeout(() => this.#deny(ended, 'unsubscribed', true), 8000).unref();
+    else this.#deny(sub, 'unsubscribed');
+    if (this.#is('late-denial') || this.#is('socket-open-after-unsubscribe')) this.#forget(sub);
+    else this.#forget(sub, 1000);
+  }
+
+  #deny(sub: Sub, reason: string, late = false): void {
+    if (this.#is('no-denial') || (this.#is('late-denial') && !late)) return;
+    this.#send(sub, {
+      'hub.mode': this.#is('denial-mode-unsubscribe') ? 'unsubscribe' : 'denied',
+      ...(!this.#is('denial-without-topic') && { 'hub.topic': sub.topic }),
+      ...(!this.#is('denial-without-events') && { 'hub.events': sub.events.join(',') }),
+      'hub.reason': reason,
+    });
+  }
+
+  // Sockets
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const id = decodeURIComponent((request.url ?? '').split('/').at(-1) ?? '');
+    let sub = this.#subs.get(id);
+    if (!sub && this.#is('endpoint-reusable')) sub = this.#dead.get(id);
+    if (!sub && this.#is('any-endpoint-connects')) sub = [...this.#subs.values()].at(-1);
+    const opens = this.#is(this.#dead.has(id) ? 'ira-old-endpoint-opens' : 'ira-any-endpoint-opens');
+    if (!sub && opens) {
+      this.#sockets.handleUpgrade(request, socket, head, (connection) => void connection.on('error', () => {}));
+      return;
+    }
+    if (!sub) {
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
+      return;
+    }
+    const found = sub;
+    this.#sockets.handleUpgrade(request, socket, head, (connection) => this.#connected(found, connection));
+  }
+
+  #connected(sub: Sub, socket: WebSocket): void {
+    sub.socket = socket;
+    socket.on('error', () => {});
+    socket.on('message', (data) => this.#heard(sub, String(data)));
+    socket.on('close', (code) => {
+      if (sub.socket !== socket || !this.#subs.has(sub.id)) return;
+      this.#forget(sub);
+      const normal = code === 1000 || code === 1001;
+      const reported =
+        (code === 1000 && this.#is('normal-close-reported')) || (code === 1001 && this.#is('going-away-reported'));
+      if (reported || (!normal && !(this.#setup === 'ira' && this.#is('ira-lost-ignored')))) {
+        this.#report(sub, randomUUID(), 'SyncError', 'the connection was lost');
+      }
+    });
+    if (this.#is('greeting-on-socket')) socket.send('welcome');
+    const session = this.#sessions.get(sub.topic);
+    if (this.#is('confirmation-after-first-event')) {
+      this.#send(sub, {
+        timestamp: new Date().toISOString(),
+        id: randomUUID(),
+        event: { 'hub.event': 'hello', context: [] },
+      });
+    }
+    this.#confirm(sub);
+    if (this.#is('late-joiner-told-late')) return;
+    if (session) for (const message of this.#latest(session, sub)) this.#deliver(sub, message);
+  }
+
+  #confirm(sub: Sub): void {
+    const events = sub.events.filter((event) => sub.granted(event) || this.#is('ungranted-confirmed'));
+    const lease = this.#is('lease-as-string') ? String(sub.leaseSeconds) : sub.leaseSeconds;
+    this.#send(sub, {
+      ...(!this.#is('confirmation-without-mode') && { 'hub.mode': 'subscribe' }),
+      ...(!this.#is('confirmation-without-topic') && { 'hub.topic': sub.topic }),
+      'hub.events': this.#is('confirmation-events-as-array') ? events : events.join(','),
+      ...(!this.#is('confirmation-without-lease') && { 'hub.lease_seconds': lease }),
+    });
+  }
+
+  /** What a new subscriber is told. */
+  #latest(session: Session, sub: Sub): Message[] {
+    const is = (defect: DefectName) => this.#is(defect);
+    if (is('late-joiner-told-nothing')) return [];
+    let opens = [...session.opens.values()];
+    if (is('late-joiner-told-closed')) return session.history.filter((one) => this.#nameOf(one).endsWith('-open'));
+    if (is('late-joiner-current-only')) opens = opens.filter((one) => one.key === session.current);
+    if (is('late-joiner-forgets-earlier')) {
+      const last = session.history.findLast((one) => this.#nameOf(one).endsWith('-open'));
+      opens = opens.filter((one) => one.message.id === last?.id);
+    }
+    const byType = new Map(opens.map((one) => [is('late-joiner-told-history') ? one.key : one.type, one]));
+    return [...byType.values()]
+      .map(({ message }) => message)
+      .filter((message) => is('late-joiner-told-all-types') || this.#wants(sub, message))
+      .map((message) => ({
+        ...message,
+        ...(is('late-joiner-new-id') && { id: randomUUID() }),
+        ...(is('late-joiner-new-time') && { timestamp: new Date(Date.now() + 5000).toISOString() }),
+      }));
+  }
+
+  #send(sub: Sub, message: unknown): void {
+    if (sub.socket?.readyState === 1) sub.socket.send(JSON.stringify(message));
+  }
+
+  #heard(sub: Sub, text: string): void {
+    let message: unknown;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      message = undefined;
+    }
+    const session = this.#sessions.get(sub.topic);
+    if (!session) return;
+    const name = isObject(message) && typeof message.id === 'string' ? sub.sent.get(message.id) : undefined;
+    if (!isObject(message) || name === undefined) {
+      if (this.#is('noise-reported') && !isObject(message)) this.#report(sub, randomUUID(), 'SyncError', 'noise');
+      return;
+    }
+    const id = String(message.id);
+    sub.hasAnswered = true;
+    sub.misses = 0;
+    clearTimeout(sub.pending.get(id)?.timer);
+    sub.pending.delete(id);
+    if (typeof message.status === 'string' && this.#is('string-status-ignored')) return;
+    this.#answered(sub, id, name, Number(message.status ?? 200));
+  }
+
+  #answered(sub: Sub, id: string, name: string, status: number): void {
+    const is = (defect: DefectName) => this.#is(defect);
+    const session = this.#sessions.get(sub.topic);
+    if (status >= 200 && status < 300) {
+      if (status === 202 && (is('202-taken-for-error') || (sub.callback && is('webhook-202-is-error')))) {
+        this.#report(sub, id, name, 'not yet');
+      }
+      return;
+    }
+    if (/-(update|select)$/i.test(name) && this.#setup !== 'ira' && !is('syncerror-for-updates')) return;
+    if (status === 409 && is('409-ignored')) return;
+    if (status !== 409 && status < 500 && is('4xx-ignored')) return;
+    if (status === 500 && is('500-ignored')) return;
+    if (status > 500 && is('5xx-ignored')) return;
+    if (sub.callback && is('webhook-refusal-ignored')) return;
+    if (session && is('refusal-reverts-context')) session.current = undefined!;
+    this.#report(sub, id, name, `answered ${status}`);
+    if (is('refusal-unsubscribes')) this.#forget(sub, 4409);
+  }
+
+  #report(offender: Sub, id: string, name: string, reason: string): void {
+    const session = this.#sessions.get(offender.topic);
+    if (!session) return;
+    const is = (defect: DefectName) => this.#is(defect);
+    const ira = this.#setup === 'ira';
+    const base = 'https://fhircast.hl7.org/events/syncerror/';
+    const coding = [
+      ...(is('syncerror-without-event-id') ? [] : [{ system: `${base}eventid`, code: id }]),
+      ...(is('syncerror-without-event-name') ? [] : [{ system: `${base}eventname`, code: name }]),
+      ...(is('syncerror-anonymous') ? [] : [{ system: `${base}subscribername`, code: offender.name }]),
+    ];
+    if (is('ira-codings-reordered')) coding.reverse();
+    const issue = {
+      severity: is('syncerror-as-error') ? 'error' : ira && !is('ira-warning') ? 'information' : 'warning',
+      code: is('syncerror-exception') ? 'exception' : 'processing',
+      ...(!is('syncerror-wordless') && { diagnostics: `${offender.name}: ${reason}` }),
+      details: { coding },
+    };
+    const message: Message = {
+      timestamp: new Date().toISOString(),
+      id: is('syncerror-same-id') ? id : randomUUID(),
+      event: {
+        ...(!is('syncerror-without-topic') && { 'hub.topic': session.topic }),
+        'hub.event': 'SyncError',
+        context: [{ key: 'operationoutcome', resource: { resourceType: 'OperationOutcome', issue: [issue] } }],
+      },
+    };
+    for (const sub of session.subs.values()) {
+      if (sub === offender && !ira && !is('syncerror-to-offender')) continue;
+      if (!this.#wants(sub, message) && !is('syncerror-to-everybody')) continue;
+      this.#deliver(sub, message);
+      if (is('syncerror-twice')) this.#deliver(sub, { ...message, id: randomUUID() });
+    }
+  }
+
+  // Events
+
+  #nameOf(message: Message): string {
+    return String(message.event['hub.event']).toLowerCase();
+  }
+
+  #wants(sub: Sub, message: Message): boolean {
+    const name = String(message.event['hub.event']);
+    const wants = sub.events.some((event) =>
+      this.#is('case-sensitive-subscriptions') ? event === name : event.toLowerCase() === name.toLowerCase(),
+    );
+    return wants && sub.granted(name);
+  }
+
+  #deliver(sub: Sub, message: Message): void {
+    if (!sub.verified && !this.#is('webhook-not-verified')) return;
+    const id = String(message.id);
+    const name = String(message.event['hub.event']);
+    sub.sent.set(id, name);
+    if (sub.callback !== undefined) {
+      void this.#post(sub, message, id, name);
+      return;
+    }
+    if (!sub.socket) return;
+    this.#send(sub, message);
+    if (this.#is('delivered-twice')) this.#send(sub, message);
+    if (!sub.hasAnswered || name.toLowerCase() === 'syncerror') return;
+    const timer = setTimeout(() => {
+      sub.pending.delete(id);
+      if (!this.#subs.has(sub.id)) return;
+      this.#report(sub, id, name, 'no answer');
+      if (++sub.misses >= 3 && !this.#is('mute-stays')) {
+        this.#deny(sub, 'no answers');
+        this.#forget(sub, 1000);
+      }
+    }, ANSWER_MS);
+    timer.unref();
+    sub.pending.set(id, { name, timer });
+  }
+
+  #broadcast(session: Session, message: Message): void {
+    const is = (defect: DefectName) => this.#is(defect);
+    session.history.push(message);
+    const swapped = is('order-swapped');
+    if (swapped && session.held.length === 0) {
+      session.held.push(message);
+      setTimeout(() => {
+        const held = session.held.splice(0);
+        for (const one of held) this.#spread(session, one);
+      }, 40).unref();
+      return;
+    }
+    if (swapped) session.held.unshift(message);
+    else this.#spread(session, message);
+  }
+
+  #spread(session: Session, message: Message): void {
+    const is = (defect: DefectName) => this.#is(defect);
+    const sessions = is('sessions-mixed') ? [...this.#sessions.values()] : [session];
+    let first = true;
+    for (const sub of sessions.flatMap(({ subs }) => [...subs.values()])) {
+      const own = sub.callback !== undefined && is('webhook-all-events');
+      const out = is('topic-left-out') ? { ...message, event: { ...message.event, 'hub.topic': undefined } } : message;
+      if (this.#wants(sub, message) || is('events-to-everybody') || own) {
+        const times = is('repeats-counted-twice')
+          ? sub.events.filter((event) => event.toLowerCase() === this.#nameOf(message)).length
+          : 1;
+        if (!first && is('updates-swapped') && this.#nameOf(message).endsWith('-update')) {
+          // Every second update overtakes the one before it.
+          const held = session.held.pop();
+          if (held) for (const one of [out, held]) this.#deliver(sub, one);
+          else session.held.push(out);
+        } else if (first || !is('first-subscriber-only')) for (let n = 0; n < times; n++) this.#deliver(sub, out);
+        first = false;
+        if (is('derived-beside-original')) this.#derive(session, sub, message);
+      } else this.#derive(session, sub, message);
+    }
+  }
+
+  #derive(session: Session, sub: Sub, message: Message): void {
+    if (this.#setup === 'ira' || this.#is('no-derived-opens')) return;
+    const name = this.#nameOf(message);
+    if (!name.endsWith('-open')) return;
+    for (const [type, { required }] of Object.entries(ANCHORS)) {
+      if (`${type}-open`.toLowerCase() === name) continue;
+      const anchor = message.event.context.find((one) => one.resource?.resourceType === type);
+      if (!anchor) continue;
+      const keys = new Set([...Object.keys(required), ...(type === 'ImagingStudy' ? ['patient'] : [])]);
+      const all = this.#is('derived-with-all-keys');
+      const context = message.event.context.filter((one) => all || keys.has(one.key));
+      const derived: Message = {
+        timestamp: message.timestamp,
+        id: randomUUID(),
+        event: { 'hub.topic': session.topic, 'hub.event': `${type}-open`, context },
+      };
+      const twice = this.#is('derived-beside-original') ? 2 : 1;
+      if (this.#wants(sub, derived))
+        for (let n = 0; n < twice; n++) this.#deliver(sub, { ...derived, id: randomUUID() });
+    }
+  }
+
+  // Publishing
+
+  async #publish(body: string, request: IncomingMessage): Promise<number> {
+    const is = (defect: DefectName) => this.#is(defect);
+    const ira = this.#setup === 'ira';
+    let message: unknown;
+    try {
+      message = JSON.parse(body);
+    } catch {
+      if (is('malformed-accepted')) return 202;
+      throw new Refusal(400, 'no JSON');
+    }
+    const allowed = this.#access(request, 'publish-without-token');
+    if (!isObject(message)) throw new Refusal(400, 'no object');
+    const wrong = ira && is('ira-fields-422') ? 422 : 400;
+    const event = message.event;
+    if (!isObject(event)) {
+      if (is('malformed-kills-sockets')) for (const socket of this.#sockets.clients) socket.terminate();
+      throw new Refusal(wrong, 'event is missing');
+    }
+    if (typeof message.id !== 'string' && !is('id-not-required')) throw new Refusal(wrong, 'id is missing');
+    if (typeof message.timestamp !== 'string' && !is('timestamp-not-required')) throw new Refusal(wrong, 'timestamp');
+    const topic = event['hub.topic'];
+    if (typeof topic !== 'string') {
+      if (is('publish-topic-not-required')) return 202;
+      throw new Refusal(400, 'hub.topic is missing');
+    }
+    if (ira && !this.#sessions.has(topic) && !is('ira-session-by-publishing'))
+      throw new Refusal(400, 'no such session');
+    const asked = String(event['hub.event']);
+    if (is('case-sensitive-requests') && CATALOG[asked.toLowerCase()] && CATALOG[asked.toLowerCase()]?.name !== asked) {
+      throw new Refusal(400, 'unknown event');
+    }
+    const definition = CATALOG[asked.toLowerCase()];
+    const name = definition?.name ?? asked;
+    if (!allowed(name, 'write') && !is('read-scope-writes')) throw new Refusal(403, 'not allowed');
+    if (!Array.isArray(event.context)) {
+      const lax = event.context === undefined ? is('context-not-required') : is('context-of-any-kind');
+      if (!lax) throw new Refusal(400, 'context is no array');
+    }
+    const context = (Array.isArray(event.context) ? event.context : []).filter(isObject) as Element[];
+    if (definition && Array.isArray(event.context)) this.#checkContext(name, definition.required, context);
+    const session = this.#session(topic);
+    const out: Message = {
+      timestamp: message.timestamp,
+      id: message.id,
+      event: { 'hub.topic': topic, 'hub.event': name, context: event.context as Element[] },
+    };
+    if (name === 'UserLogout' && is('logout-swallowed')) return 202;
+    if (name === 'UserHibernate' && is('hibernate-swallowed')) return 202;
+    if (name === 'Home-open' && is('home-swallowed')) return 202;
+    if (name === 'SyncError') {
+      if (is('syncerror-swallowed')) return 202;
+    }
+    const [type = '', action = ''] = name.split('-');
+    const anchored = ANCHORS[type];
+    let status = 202;
+    if (name === 'Home-open') {
+      if (!is('home-keeps-context')) delete session.current;
+    } else if (anchored && action === 'open') this.#open(session, type, anchored.key, out, context);
+    else if (anchored && action === 'close') this.#close(session, type, anchored.key, context);
+    else if (anchored && action === 'update') await this.#update(session, type, anchored.key, out, context, event);
+    else if (anchored && action === 'select') {
+      status = this.#select(session, type, anchored.key, out, context);
+      if (is('select-swallowed')) return status;
+    }
+    if (action === 'update' && is('update-swallowed')) return 202;
+    if (is('id-changed')) out.id = randomUUID();
+    if (is('id-as-number')) out.id = 4711;
+    if (is('timestamp-rewritten')) out.timestamp = new Date(Date.now() + 60_000).toISOString();
+    if (is('context-cut')) {
+      const cut = context.map((one) => ({
+        key: one.key,
+        resource: { resourceType: one.resource?.resourceType, id: one.resource?.id },
+      }));
+      out.event = { ...out.event, context: cut };
+    }
+    if (is('not-to-requester') && message['subscriber.name'] !== undefined) {
+      for (const sub of session.subs.values()) {
+        if (sub.name !== message['subscriber.name'] && this.#wants(sub, out)) this.#deliver(sub, out);
+      }
+      return status;
+    }
+    this.#broadcast(session, out);
+    return status;
+  }
+
+  #checkContext(name: string, required: Record<string, string>, context: readonly Element[]): void {
+    const is = (defect: DefectName) => this.#is(defect);
+    const ira = this.#setup === 'ira';
+    const keys = { ...required, ...(ira && name === 'DiagnosticReport-open' && { study: 'ImagingStudy' }) };
+    for (const [key, type] of Object.entries(keys)) {
+      const lax = is('keys-in-any-case');
+      const element = context.find((one) => one.key === key || (lax && String(one.key).toLowerCase() === key));
+      if (!element) {
+        const skipped =
+          (is('anchor-not-required') && context.length === 0) ||
+          (key === 'study' && is('ira-open-without-study')) ||
+          (key === 'report' && name === 'DiagnosticReport-close' && is('ira-close-without-report')) ||
+          (name === 'SyncError' && is('ira-any-syncerror'));
+        if (skipped) continue;
+        throw new Refusal(400, `${name} needs ${key}`);
+      }
+      if (element.resource?.resourceType !== type && !is('any-resource')) throw new Refusal(400, `${key} is a ${type}`);
+      const plain = type === 'Parameters' || type === 'OperationOutcome';
+      if (!plain && typeof element.resource?.id !== 'string' && !is('ira-close-without-id')) {
+        throw new Refusal(400, `${key} has no id`);
+      }
+      if (type === 'OperationOutcome' && ira && !is('ira-any-outcome')) {
+        const issue = element.resource?.issue;
+        if (!Array.isArray(issue) || issue.length === 0) throw new Refusal(400, 'no issue');
+      }
+    }
+  }
+
+  #version(session: Session): string {
+    return this.#is('versions-counted-per-report') ? `v${++session.versions % 2}` : randomUUID();
+  }
+
+  #open(session: Session, type: string, anchorKey: string, out: Message, context: readonly Element[]): void {
+    const is = (defect: DefectName) => this.#is(defect);
+    const key = `${type}/${context.find((one) => one.key === anchorKey)?.resource?.id}`;
+    const before = session.opens.get(key);
+    const version = is('versions-counted-per-report') ? '1' : this.#version(session);
+    if (!is('no-versions') && !(type === 'Patient' && is('patients-without-version'))) {
+      out.event['context.versionId'] = version;
+    }
+    session.opens.delete(key);
+    const content = before && !is('content-lost-on-reopen') ? before.content : new Map<string, Json>();
+    session.opens.set(key, { key, type, message: out, version, content });
+    if (is('context-first-stays') && session.current !== undefined) return;
+    if (is('reopen-ignored') && before) return;
+    session.current = key;
+  }
+
+  #close(session: Session, type: string, anchorKey: string, context: readonly Element[]): void {
+    const is = (defect: DefectName) => this.#is(defect);
+    const key = `${type}/${context.find((one) => one.key === anchorKey)?.resource?.id}`;
+    const open = session.opens.get(key);
+    if (!open && this.#setup === 'ira') {
+      if (is('ira-close-without-report') || is('ira-close-without-id')) return;
+      throw new Refusal(is('ira-not-open-400') ? 400 : 409, 'not open');
+    }
+    if (is('close-ignored')) return;
+    if (!(is('content-kept-after-close') && open)) session.opens.delete(key);
+    if (is('update-of-closed') && open) session.opens.set(key, open);
+    if (session.current === key || is('close-of-any-empties')) delete session.current;
+    if (is('close-brings-previous') && session.current === undefined) {
+      const previous = [...session.opens.keys()].at(-1);
+      if (previous !== undefined) session.current = previous;
+    }
+  }
+
+  async #update(
+    session: Session,
+    type: string,
+    anchorKey: string,
+    out: Message,
+    context: readonly Element[],
+    event: Json,
+  ): Promise<void> {
+    const is = (defect: DefectName) => this.#is(defect);
+    const ira = this.#setup === 'ira';
+    const anchor = context.find((one) => one.key === anchorKey);
+    if (!anchor && !is('report-not-required')) throw new Refusal(400, `${anchorKey} is missing`);
+    const key = String(anchor?.reference?.reference ?? session.current);
+    const open = session.opens.get(key);
+    if (!open || (is('update-of-current-only') && session.current !== key)) {
+      throw new Refusal(is('ira-not-open-400') ? 400 : 409, `${type} is not open`);
+    }
+    const bundle = context.find((one) => one.key === 'updates')?.resource;
+    if (!bundle) {
+      if (is('bundle-not-required') || is('ira-update-without-bundle')) return;
+      throw new Refusal(400, 'updates is missing');
+    }
+    const entries = (Array.isArray(bundle.entry) ? bundle.entry : []).filter(isObject);
+    const given = event['context.versionId'];
+    const missing = given === undefined && is('version-not-required');
+    const older = is('older-version') && session.history.some((one) => one.event['context.versionId'] === given);
+    if (given !== open.version && !is('any-version') && !missing && !older) {
+      if (is('applied-before-refused')) this.#apply(open, entries);
+      throw new Refusal(ira && !is('ira-version-409') ? 400 : 409, 'another version');
+    }
+    if (is('late-version-check')) await new Promise((resolve) => setTimeout(resolve, 30));
+    const reason = this.#refusalOf(open, entries);
+    if (reason !== undefined) {
+      if (is('applied-in-part')) this.#apply(open, entries.slice(0, 1));
+      throw new Refusal(ira ? 400 : 422, reason);
+    }
+    const target = is('content-of-session') ? ([...session.opens.values()][0] ?? open) : open;
+    this.#apply(target, is('first-entry-only') ? entries.slice(0, 1) : entries);
+    const prior = open.version;
+    const next = is('versions-counted-per-report') ? String(Number(prior) + 1) : this.#version(session);
+    open.version = is('version-stays') ? prior : next;
+    const told = context.map((one) =>
+      one.key === 'updates' && is('bundle-renamed') ? { ...one, resource: { ...bundle, id: randomUUID() } } : one,
+    );
+    out.event = {
+      ...out.event,
+      'context.versionId': open.version,
+      ...(!is('prior-version-left-out') && { 'context.priorVersionId': prior }),
+      context: is('update-context-cut') ? told.filter((one) => one.key === 'updates') : told,
+    };
+  }
+
+  /** Why a Bundle is refused, whole. */
+  #refusalOf(open: Open, entries: readonly Json[]): string | undefined {
+    const is = (defect: DefectName) => this.#is(defect);
+    const seen = new Set<string>();
+    for (const entry of entries) {
+      const request = isObject(entry.request) ? entry.request : {};
+      const resource = isObject(entry.resource) ? entry.resource : undefined;
+      if (request.method !== 'PUT' && request.method !== 'DELETE') return 'PUT or DELETE only';
+      if (request.method === 'PUT' && !resource) return 'an entry without resource';
+      const key = this.#entryKey(entry);
+      if (seen.has(key) && !is('resource-twice')) return 'a resource twice';
+      seen.add(key);
+      const element = open.message.event.context.find(
+        (one) => `${one.resource?.resourceType}/${one.resource?.id}` === key,
+      );
+      if (!element) continue;
+      const what = element.resource?.resourceType;
+      if (request.method === 'DELETE') {
+        const lax =
+          (what === 'Patient' && is('ira-patient-removed')) || (what === 'ImagingStudy' && is('ira-study-removed'));
+        if (!lax) return `${key} belongs to the opening context`;
+      } else if (this.#setup === 'ira' && resource) {
+        const [before, after] = [element.resource?.identifier, resource.identifier] as [Json[], Json[]];
+        const changed = before.map((one, index) => one.value !== after[index]?.value);
+        if (what === 'Patient' && changed[0] && !is('ira-patient-reidentified'))
+          return 'the patient’s identifier changed';
+        if (what === 'ImagingStudy' && changed[0] && !is('ira-study-reidentified')) return 'the study’s UID changed';
+        if (what === 'ImagingStudy' && changed[1] && !is('ira-accession-changed'))
+          return 'the accession number changed';
+      }
+    }
+    return undefined;
+  }
+
+  #entryKey(entry: Json): string {
+    const resource = isObject(entry.resource) ? entry.resource : undefined;
+    if (resource) return `${resource.resourceType}/${resource.id}`;
+    const request = isObject(entry.request) ? entry.request : {};
+    return String(request.url ?? entry.fullUrl)
+      .split('/')
+      .slice(-2)
+      .join('/');
+  }
+
+  #apply(open: Open, entries: readonly Json[]): void {
+    for (const entry of entries) {
+      let key = this.#entryKey(entry);
+      if (this.#is('content-by-id')) key = key.split('/')[1] ?? key;
+      const request = isObject(entry.request) ? entry.request : {};
+      if (request.method === 'DELETE') {
+        if (!this.#is('delete-ignored')) open.content.delete(key);
+      } else if (isObject(entry.resource)) {
+        if (this.#is('put-appends') && open.content.has(key)) key = `${key}#${open.content.size}`;
+        open.content.set(key, entry.resource);
+        if (this.#is('context-changed-by-update')) {
+          for (const one of open.message.event.context) {
+            if (one.resource?.resourceType === entry.resource.resourceType) one.resource = entry.resource;
+          }
+        }
+      }
+    }
+  }
+
+  #select(session: Session, type: string, anchorKey: string, out: Message, context: readonly Element[]): number {
+    const is = (defect: DefectName) => this.#is(defect);
+    const anchor = context.find((one) => one.key === anchorKey);
+    const selected = context.filter((one) => one.key === 'select');
+    if (!anchor) throw new Refusal(400, `${anchorKey} is missing`);
+    const open = session.opens.get(String(anchor.reference?.reference));
+    if (!open) throw new Refusal(is('ira-not-open-400') ? 400 : 409, `${type} is not open`);
+    if (this.#setup !== 'ira') return 202;
+    if (selected.length === 0 && !is('ira-select-nothing')) throw new Refusal(400, 'select is missing');
+    const known = (one: Element) => open.content.has(String(one.reference?.reference));
+    if (selected.every(known)) return 202;
+    if (!is('ira-select-unknown-passed')) {
+      out.event = { ...out.event, context: context.filter((one) => one.key !== 'select' || known(one)) };
+    }
+    return is('ira-select-202') ? 202 : 206;
+  }
+
+  // Current context
+
+  #context(topic: string, request: IncomingMessage): Json | undefined {
+    const is = (defect: DefectName) => this.#is(defect);
+    const allowed = this.#access(request, 'context-without-token');
+    const session = this.#sessions.get(topic);
+    const open = session?.current === undefined ? undefined : session.opens.get(session.current);
+    if (!open || (!allowed(`${open.type}-open`, 'read') && !is('context-for-anybody'))) {
+      return is('empty-context-404') ? undefined : { 'context.type': '', context: [] };
+    }
+    const version = is('context-version-constant') ? 'constant' : is('context-version-as-number') ? 7 : open.version;
+    const original = open.message.event;
+    const context: Element[] = is('context-as-reference')
+      ? original.context.map((one) => ({
+          key: one.key,
+          reference: { reference: `${one.resource?.resourceType}/${one.resource?.id}` },
+        }))
+      : [...original.context];
+    const type = is('context-type-of-event')
+      ? `${open.type}-open`
+      : is('context-type-always-patient')
+        ? 'Patient'
+        : open.type;
+    const resources = is('content-of-session')
+      ? [...session!.opens.values()].flatMap(({ content }) => [...content.values()])
+      : [...open.content.values()];
+    const bare = resources.length === 0 && (is('no-empty-bundle') || is('ira-no-content-key'));
+    if (!bare) {
+      context.push({
+        key: 'content',
+        resource: {
+          resourceType: 'Bundle',
+          id: randomUUID(),
+          type: is('content-as-transaction') ? 'transaction' : 'collection',
+          entry: resources.map((resource) => ({
+            fullUrl: `urn:uuid:${resource.id}`,
+            resource,
+            ...(is('content-with-request') && { request: { method: 'PUT', url: String(resource.id) } }),
+          })),
+        },
+      });
+    }
+    const versionId = is('content-version-of-open') ? original['context.versionId'] : version;
+    return { 'context.type': type, 'context.versionId': versionId, context };
+  }
+
+  // Webhooks
+
+  #subscribeWebhook(
+    session: Session,
+    form: URLSearchParams,
+    events: string[],
+    lease: number,
+    granted: Sub['granted'],
+    response: ServerResponse,
+  ): void {
+    const is = (defect: DefectName) => this.#is(defect);
+    const callback = form.get('hub.callback') ?? '';
+    if (callback === '' && !is('webhook-without-callback')) throw new Refusal(400, 'hub.callback is missing');
+    const secret = form.get('hub.secret') ?? undefined;
+    if (secret !== undefined && Buffer.byteLength(secret) >= 200 && !is('webhook-any-secret')) {
+      throw new Refusal(400, 'hub.secret is too long');
+    }
+    response.writeHead(is('webhook-200') ? 200 : 202).end();
+    if (callback === '') return;
+    const existing = [...session.subs.values()].find((one) => one.callback === callback);
+    const sub = existing ?? this.#newSub(session, form.get('subscriber.name') ?? 'webhook', granted);
+    sub.callback = callback;
+    sub.verified = existing?.verified ?? false;
+    if (secret !== undefined) sub.secret = secret;
+    const wanted = existing && is('webhook-resubscribing-adds') ? [...existing.events, ...events] : events;
+    if (is('webhook-not-verified')) sub.events = wanted;
+    else void this.#verify(sub, wanted, lease);
+  }
+
+  async #verify(sub: Sub, events: string[], lease: number): Promise<void> {
+    const is = (defect: DefectName) => this.#is(defect);
+    const challenge = is('webhook-same-challenge') ? 'open-sesame' : randomUUID();
+    const query = new URLSearchParams({
+      'hub.mode': 'subscribe',
+      ...(!is('webhook-verification-without-topic') && { 'hub.topic': sub.topic }),
+      'hub.events': events.join(','),
+      'hub.challenge': challenge,
+      'hub.lease_seconds': String(lease),
+    });
+    const callback = sub.callback ?? '';
+    const base = is('webhook-query-lost') ? callback.split('?')[0]! : callback;
+    const response = await fetch(`${base}${base.includes('?') ? '&' : '?'}${query}`).catch(() => undefined);
+    if (!response) {
+      this.#forget(sub);
+      return;
+    }
+    const echoed = (await response.text()) === challenge;
+    const good = (response.ok || is('webhook-status-unread')) && (echoed || is('webhook-challenge-unread'));
+    if (!good) {
+      this.#forget(sub);
+      return;
+    }
+    sub.verified = true;
+    sub.events = events;
+    this.#startLease(sub, lease);
+  }
+
+  async #post(sub: Sub, message: Message, id: string, name: string): Promise<void> {
+    const is = (defect: DefectName) => this.#is(defect);
+    if (is('webhook-never-delivered')) return;
+    const callback = sub.callback ?? '';
+    const url = is('webhook-delivered-without-query') ? callback.split('?')[0]! : callback;
+    const body = JSON.stringify(message);
+    const signed = is('webhook-signature-of-text') ? `${body}\n` : body;
+    const encoding = is('webhook-signature-base64') ? 'base64' : 'hex';
+    const headers: Record<string, string> = { 'content-type': 'application/json' };
+    if (sub.secret !== undefined) {
+      headers['x-hub-signature'] = `sha256=${createHmac('sha256', sub.secret).update(signed).digest(encoding)}`;
+    }
+    try {
+      const response = await fetch(url, { method: 'POST', headers, body });
+      this.#answered(sub, id, name, response.status);
+    } catch {
+      this.#report(sub, id, name, 'not reached');
+    }
+  }
+}
