@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { EMPTY_FORM, fieldOf, fromManifest, problemsOf, toMetadata } from './metadata.ts';
+
+const good = {
+  ...EMPTY_FORM,
+  name: 'Viewer',
+  launchUrl: 'https://viewer.example.org/launch',
+  redirectUris: 'https://viewer.example.org/\nviewer://callback',
+};
+
+test('REG-1 a complete form has no problems and makes RFC 7591 metadata', () => {
+  assert.deepEqual(problemsOf(good, false), {});
+  const metadata = toMetadata({ ...good, scopes: ['launch', 'online_access'] });
+  assert.deepEqual(metadata.redirect_uris, ['https://viewer.example.org/', 'viewer://callback']);
+  assert.deepEqual(metadata.grant_types, ['authorization_code', 'refresh_token']);
+  assert.equal(metadata.token_endpoint_auth_method, 'none');
+});
+
+test('REG-1 what is typed wrong is told at its field', () => {
+  assert.ok(problemsOf({ ...good, name: ' ' }, false).name);
+  assert.ok(problemsOf({ ...good, launchUrl: 'viewer.example.org' }, false).launchUrl);
+  assert.ok(problemsOf({ ...good, launchUrl: '' }, false).launchUrl);
+  assert.ok(problemsOf({ ...good, launchUrl: 'http://viewer.example.org/' }, false).launchUrl);
+  assert.equal(problemsOf({ ...good, launchUrl: 'http://localhost:3000/' }, false).launchUrl, undefined);
+  assert.ok(problemsOf({ ...good, redirectUris: 'https://a.example/#x' }, false).redirectUris);
+  assert.ok(problemsOf({ ...good, redirectUris: 'javascript:alert(1)' }, false).redirectUris);
+  assert.ok(problemsOf({ ...good, type: 'keys', keys: '{"keys":[{"kty":"EC","d":"x"}]}' }, false).keys);
+  assert.ok(problemsOf({ ...good, kinds: ['backend'] }, false).type);
+  assert.ok(problemsOf({ ...good, origins: 'https://a.example/path' }, false).origins);
+});
+
+test('REG-1 a manifest fills the form, and the form gives it back', () => {
+  const manifest = { ...toMetadata(good), client_name: 'From a manifest' };
+  const form = fromManifest(JSON.stringify(manifest));
+  assert.equal(form.name, 'From a manifest');
+  assert.deepEqual(toMetadata(form), manifest);
+  assert.throws(() => fromManifest('[]'), /not a JSON object/);
+  assert.throws(() => fromManifest('nonsense'), /not valid JSON/);
+});
+
+test("a server's refusal finds its field", () => {
+  assert.equal(fieldOf('redirect_uris: none may hold a fragment'), 'redirectUris');
+  assert.equal(fieldOf('jwks must not hold private keys'), 'keys');
+  assert.equal(fieldOf('something else'), undefined);
+});

@@ -1,0 +1,269 @@
+/** What a person enters about an app, checked as it is typed, and the registration that is made of it. */
+import type { AppMetadata, LaunchKind } from '../api.ts';
+import { LAUNCH_KINDS } from '../api.ts';
+
+export const CLIENT_TYPES = ['public', 'secret', 'keys'] as const;
+export type ClientType = (typeof CLIENT_TYPES)[number];
+
+/** The form as it is typed: lists are one entry a line. */
+export interface AppForm {
+  readonly name: string;
+  readonly description: string;
+  readonly logo: string;
+  readonly launchUrl: string;
+  readonly redirectUris: string;
+  readonly type: ClientType;
+  readonly post: boolean;
+  /** The address of a JWKS, or the JWKS itself. */
+  readonly keys: string;
+  readonly kinds: readonly LaunchKind[];
+  readonly scopes: readonly string[];
+  readonly origins: string;
+  readonly sessionUsers: string;
+  readonly sessionWorkstations: string;
+  readonly trusted: boolean;
+  readonly acknowledgements: string;
+  readonly legacy: boolean;
+  readonly stu2: boolean;
+}
+
+export type Field = keyof AppForm;
+export type Problems = Partial<Record<Field, string>>;
+
+export const EMPTY_FORM: AppForm = {
+  name: '',
+  description: '',
+  logo: '',
+  launchUrl: '',
+  redirectUris: '',
+  type: 'public',
+  post: false,
+  keys: '',
+  kinds: ['ehr'],
+  scopes: ['openid', 'fhirUser', 'launch', 'user/*.rs', 'fhircast/*.read'],
+  origins: '',
+  sessionUsers: '',
+  sessionWorkstations: '',
+  trusted: false,
+  acknowledgements: '',
+  legacy: false,
+  stu2: false,
+};
+
+export function linesOf(text: string): readonly string[] {
+  return [
+    ...new Set(
+      text
+        .split(/[\n,]/)
+        .map((line) => line.trim())
+        .filter(Boolean),
+    ),
+  ];
+}
+
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
+const DANGEROUS = new Set(['javascript:', 'vbscript:', 'data:', 'blob:', 'file:', 'about:', 'ws:', 'wss:', 'ftp:']);
+
+/** What is wrong with an address of a web page; undefined when nothing is. */
+export function webAddressProblem(text: string, insecureAllowed: boolean): string | undefined {
+  const url = URL.parse(text);
+  if (!url) return 'Not a whole address: it begins with https://';
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'An address begins with https:// or http://';
+  if (url.username || url.password) return 'An address must not hold a user name or password';
+  if (url.protocol === 'http:' && !insecureAllowed && !LOOPBACK.has(url.hostname)) return 'Use https:// here';
+  return undefined;
+}
+
+/** What is wrong with a redirect address (REG-1). */
+export function redirectProblem(text: string, insecureAllowed: boolean): string | undefined {
+  const url = URL.parse(text);
+  if (!url) return `${text}: not a whole address`;
+  if (text.includes('#')) return `${text}: the part from # on never reaches a server; leave it out`;
+  if (DANGEROUS.has(url.protocol)) return `${text}: ${url.protocol} is not allowed`;
+  if (/^https?:$/.test(url.protocol)) {
+    const problem = webAddressProblem(text, insecureAllowed);
+    return problem && `${text}: ${problem}`;
+  }
+  return undefined;
+}
+
+function keysProblem(text: string, insecureAllowed: boolean): string | undefined {
+  if (text.trim() === '') return 'Give the address of the JWKS, or paste it';
+  if (!text.trim().startsWith('{')) return webAddressProblem(text.trim(), insecureAllowed);
+  try {
+    const { keys } = JSON.parse(text) as { keys?: unknown };
+    if (!Array.isArray(keys) || keys.length === 0) return 'A JWKS has a list of keys: {"keys": [ … ]}';
+    if (keys.some((key) => typeof key === 'object' && key !== null && 'd' in key))
+      return 'This is a private key: paste public keys only';
+    return undefined;
+  } catch {
+    return 'Not valid JSON';
+  }
+}
+
+export function isBackend({ kinds }: Pick<AppForm, 'kinds'>): boolean {
+  return kinds.includes('backend');
+}
+
+/** Whether people are sent to the app's pages with a code. */
+export function usesCodes({ kinds }: Pick<AppForm, 'kinds'>): boolean {
+  return kinds.includes('ehr') || kinds.includes('standalone');
+}
+
+/** Everything that is wrong with the form, next to the field it is about. */
+export function problemsOf(form: AppForm, insecureAllowed: boolean): Problems {
+  const problems: { -readonly [K in Field]?: string } = {};
+  const { launchUrl, logo } = form;
+  if (form.name.trim() === '') problems.name = 'Give the app a name';
+  if (form.kinds.length === 0) problems.kinds = 'Choose how the app is started';
+  if (launchUrl.trim() !== '') {
+    const problem = webAddressProblem(launchUrl.trim(), insecureAllowed);
+    if (problem) problems.launchUrl = problem;
+  } else if (form.kinds.includes('ehr') || form.kinds.includes('web')) {
+    problems.launchUrl = 'The EHR must know which address to open';
+  }
+  if (logo.trim() !== '' && !logo.startsWith('data:image/')) {
+    const problem = webAddressProblem(logo.trim(), true);
+    if (problem) problems.logo = problem;
+  }
+  const redirects = linesOf(form.redirectUris);
+  const wrong = redirects.map((uri) => redirectProblem(uri, insecureAllowed)).find(Boolean);
+  if (wrong) problems.redirectUris = wrong;
+  else if (usesCodes(form) && redirects.length === 0)
+    problems.redirectUris = 'Where does the app take the answer? One address a line';
+  if (isBackend(form) && form.type !== 'keys') problems.type = 'A backend service signs with its own keys';
+  if (form.type === 'keys') {
+    const problem = keysProblem(form.keys, insecureAllowed);
+    if (problem) problems.keys = problem;
+  }
+  if (form.scopes.length === 0) problems.scopes = 'Choose what the app may ask for';
+  const origin = linesOf(form.origins).find((one) => URL.parse(one)?.origin !== one);
+  if (origin) problems.origins = `${origin}: an origin is scheme, host and port, without a path`;
+  return problems;
+}
+
+/** RFC 7591 metadata of the form. */
+export function toMetadata(form: AppForm): AppMetadata {
+  const text = (value: string): string | undefined => value.trim() || undefined;
+  const list = (value: string): readonly string[] | undefined => {
+    const lines = linesOf(value);
+    return lines.length > 0 ? lines : undefined;
+  };
+  const keys = form.keys.trim();
+  const method = {
+    public: 'none',
+    keys: 'private_key_jwt',
+    secret: form.post ? 'client_secret_post' : 'client_secret_basic',
+  };
+  const offline = form.scopes.includes('offline_access') || form.scopes.includes('online_access');
+  const fields: AppMetadata = {
+    client_name: form.name.trim(),
+    description: text(form.description),
+    logo_uri: text(form.logo),
+    launch_url: text(form.launchUrl),
+    redirect_uris: linesOf(form.redirectUris),
+    token_endpoint_auth_method: method[form.type],
+    ...(form.type === 'keys' && (keys.startsWith('{') ? { jwks: JSON.parse(keys) as unknown } : { jwks_uri: keys })),
+    grant_types: [
+      ...(linesOf(form.redirectUris).length > 0 ? ['authorization_code'] : []),
+      ...(linesOf(form.redirectUris).length > 0 && offline ? ['refresh_token'] : []),
+      ...(isBackend(form) ? ['client_credentials'] : []),
+    ],
+    launch_kinds: form.kinds,
+    scope: form.scopes.join(' '),
+    origins: list(form.origins),
+    session_users: list(form.sessionUsers),
+    session_workstations: list(form.sessionWorkstations),
+    trusted: form.trusted,
+    acknowledgements: text(form.acknowledgements),
+    legacy: form.legacy || undefined,
+    stu2: form.stu2 || undefined,
+  };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+function strings(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
+}
+
+/**
+ * The form that a registration or a manifest fills: RFC 7591 names, with those of SMART app manifests as well.
+ * @throws Error in words for people when the text is no manifest
+ */
+export function fromManifest(text: string): AppForm {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error('The manifest is not valid JSON.');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error('The manifest is not a JSON object.');
+  return fromMetadata(value as AppMetadata);
+}
+
+export function fromMetadata(given: AppMetadata): AppForm {
+  const text = (...names: readonly string[]): string =>
+    names.map((name) => given[name]).find((one): one is string => typeof one === 'string') ?? '';
+  const method = text('token_endpoint_auth_method');
+  const hasKeys = given.jwks !== undefined || given.jwks_uri !== undefined;
+  const type: ClientType =
+    method === 'none'
+      ? 'public'
+      : method === 'private_key_jwt' || (method === '' && hasKeys)
+        ? 'keys'
+        : method === ''
+          ? 'public'
+          : 'secret';
+  const redirects = strings(given.redirect_uris);
+  const launchUrl = text('launch_url', 'initiate_login_uri');
+  const kinds = strings(given.launch_kinds).filter((kind): kind is LaunchKind =>
+    LAUNCH_KINDS.includes(kind as LaunchKind),
+  );
+  const scope = given.scope ?? given.scopes;
+  return {
+    ...EMPTY_FORM,
+    name: text('client_name', 'name'),
+    description: text('description', 'client_description'),
+    logo: text('logo_uri'),
+    launchUrl,
+    redirectUris: redirects.join('\n'),
+    type,
+    post: method === 'client_secret_post',
+    keys: given.jwks_uri ?? (given.jwks === undefined ? '' : JSON.stringify(given.jwks, null, 2)),
+    kinds:
+      kinds.length > 0
+        ? kinds
+        : [...(launchUrl ? (['ehr'] as const) : []), ...(redirects.length > 0 ? (['standalone'] as const) : [])],
+    scopes: typeof scope === 'string' ? scope.split(/\s+/).filter(Boolean) : strings(scope),
+    origins: strings(given.origins).join('\n'),
+    sessionUsers: strings(given.session_users).join('\n'),
+    sessionWorkstations: strings(given.session_workstations).join('\n'),
+    trusted: given.trusted === true,
+    acknowledgements: text('acknowledgements'),
+    legacy: given.legacy === true,
+    stu2: given.stu2 === true,
+  };
+}
+
+/** The field that a server's refusal is about: it names the metadata field first. */
+export function fieldOf(message: string): Field | undefined {
+  const names: Readonly<Record<string, Field>> = {
+    client_name: 'name',
+    description: 'description',
+    logo_uri: 'logo',
+    launch_url: 'launchUrl',
+    redirect_uris: 'redirectUris',
+    token_endpoint_auth_method: 'type',
+    client_credentials: 'type',
+    private_key_jwt: 'keys',
+    jwks: 'keys',
+    jwks_uri: 'keys',
+    launch_kinds: 'kinds',
+    scope: 'scopes',
+    origins: 'origins',
+    session_users: 'sessionUsers',
+    session_workstations: 'sessionWorkstations',
+  };
+  return names[/^([a-z_]+)/.exec(message)?.[1] ?? ''];
+}

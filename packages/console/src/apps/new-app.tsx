@@ -1,0 +1,71 @@
+import { Button, FileButton } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { type AppDetails, post, words } from '../api.ts';
+import { Link, navigate } from '../router.tsx';
+import { Copyable } from '../ui/copyable.tsx';
+import { AppFormView } from './app-form.tsx';
+import { type AppForm, EMPTY_FORM, fromManifest, toMetadata } from './metadata.ts';
+
+/** Registering an app by form or by its manifest. A secret is shown once, here. */
+export default function NewApp() {
+  const queries = useQueryClient();
+  const [initial, setInitial] = useState<{ form: AppForm; from: number }>({ form: EMPTY_FORM, from: 0 });
+  const [problem, setProblem] = useState<string>();
+  const [done, setDone] = useState<AppDetails>();
+
+  async function upload(file: File | null): Promise<void> {
+    if (!file) return;
+    try {
+      const form = fromManifest(await file.text());
+      setInitial(({ from }) => ({ form, from: from + 1 }));
+      setProblem(undefined);
+    } catch (error) {
+      setProblem(`${file.name}: ${words(error)}`);
+    }
+  }
+
+  async function register(form: AppForm): Promise<void> {
+    const app = await post<AppDetails>('/api/console/apps', toMetadata(form));
+    await queries.invalidateQueries({ queryKey: ['apps'] });
+    if (app.secret === undefined) navigate(`/apps/${encodeURIComponent(app.id)}`);
+    else setDone(app);
+  }
+
+  if (done?.secret !== undefined) {
+    return (
+      <div className="page">
+        <h1>{done.name} is registered</h1>
+        <p className="lead">The secret is shown once. Keep it now: it is stored here as a digest only.</p>
+        <Copyable title="Client id" text={done.id} />
+        <Copyable title="Secret" text={done.secret} secret />
+        <p>
+          <Link href={`/apps/${encodeURIComponent(done.id)}`}>Go on to the app</Link>
+        </p>
+      </div>
+    );
+  }
+  return (
+    <div className="page">
+      <header className="page-head">
+        <div>
+          <h1>Register an app</h1>
+          <p className="lead">Fill in the form, or let the app's manifest fill it.</p>
+        </div>
+        <FileButton onChange={(file) => void upload(file)} accept="application/json,.json">
+          {(props) => (
+            <Button {...props} variant="default">
+              Upload a manifest
+            </Button>
+          )}
+        </FileButton>
+      </header>
+      {problem !== undefined && (
+        <p className="problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <AppFormView key={initial.from} initial={initial.form} action="Register" onSubmit={register} />
+    </div>
+  );
+}

@@ -1,0 +1,67 @@
+/** Who is signed in decides what is shown: the sign-in page, or the console around the session. */
+import { useCallback, useEffect, useState } from 'react';
+import { ApiError, type Person, post, type SampleUser, setCsrf, words } from './api.ts';
+import { type EhrSession, startSession } from './ehr/session.ts';
+import { Shell } from './shell.tsx';
+import { SignIn } from './sign-in.tsx';
+import { Problem, Waiting } from './ui/problem.tsx';
+
+type State =
+  | { readonly kind: 'asking' }
+  | { readonly kind: 'unreachable'; readonly error: unknown }
+  | { readonly kind: 'signed-out'; readonly samples: readonly SampleUser[] }
+  | { readonly kind: 'signed-in'; readonly session: EhrSession };
+
+async function whoIsThere(): Promise<Person | readonly SampleUser[]> {
+  const response = await fetch('/auth/session', { headers: { accept: 'application/json' } });
+  if (response.ok) return (await response.json()) as Person;
+  if (response.status !== 401) throw new ApiError(response.status, `The server answered ${response.status}.`);
+  const { sample_users: samples = [] } = (await response.json()) as { sample_users?: readonly SampleUser[] };
+  return samples;
+}
+
+export function Console() {
+  const [state, setState] = useState<State>({ kind: 'asking' });
+
+  const enter = useCallback(async (person: Person) => {
+    setCsrf(person.csrf);
+    const session = await startSession(person);
+    setState({ kind: 'signed-in', session });
+  }, []);
+
+  const begin = useCallback(async () => {
+    try {
+      const answer = await whoIsThere();
+      if ('user' in answer) await enter(answer);
+      else setState({ kind: 'signed-out', samples: answer });
+    } catch (error) {
+      setState({ kind: 'unreachable', error });
+    }
+  }, [enter]);
+
+  useEffect(() => {
+    void begin();
+  }, [begin]);
+
+  async function signOut(session: EhrSession): Promise<void> {
+    await session.signOut();
+    session.end();
+    await fetch('/auth/session', { method: 'DELETE', headers: { 'x-csrf-token': session.person.csrf } });
+    await begin();
+  }
+
+  switch (state.kind) {
+    case 'asking':
+      return <Waiting what="Starting" />;
+    case 'unreachable':
+      return (
+        <Problem error={new Error(`Lockstep cannot be reached: ${words(state.error)}`)} retry={() => void begin()} />
+      );
+    case 'signed-out':
+      return (
+        <SignIn samples={state.samples} onSignIn={async (given) => enter(await post<Person>('/auth/session', given))} />
+      );
+    case 'signed-in':
+      return <Shell session={state.session} onSignOut={() => void signOut(state.session)} />;
+  }
+}

@@ -1,0 +1,145 @@
+/** Applications that run inside the EHR, each in its frame. */
+import { ActionIcon, Button, CloseButton, Tooltip } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { type App, get, words } from '../api.ts';
+import { AppIcon } from '../apps/icon.tsx';
+import { launchContext, makeLaunch, runInWindow } from '../apps/run.ts';
+import { Link, navigate } from '../router.tsx';
+import { Store, useStore } from '../store.ts';
+import type { EhrSession } from './session.ts';
+
+interface Running {
+  /** Counts runs: the same app may run twice. */
+  readonly run: number;
+  readonly app: App;
+  readonly url: string;
+}
+
+const running = new Store<readonly Running[]>([]);
+let runs = 0;
+
+/** Runs the app in a frame of the EHR. @throws ApiError with what does not fit */
+export async function runHere(session: EhrSession, app: App): Promise<void> {
+  const url = await makeLaunch(session, app, { ...launchContext(session), embedded: true });
+  running.update((all) => [...all, { run: ++runs, app, url }]);
+  navigate('/');
+}
+
+/** An app of another origin may not take the whole window along. */
+const SANDBOX = 'allow-scripts allow-same-origin allow-forms allow-popups allow-downloads allow-modals';
+
+function isForeign({ launchUrl }: App): boolean {
+  return URL.parse(launchUrl ?? '')?.origin !== location.origin;
+}
+
+function stop(run: number): void {
+  running.update((all) => all.filter((one) => one.run !== run));
+}
+
+export function isLaunchable({ launchUrl, launchKinds, status }: App): boolean {
+  return launchUrl !== undefined && launchKinds.includes('ehr') && status === 'active';
+}
+
+export function useApps() {
+  return useQuery({ queryKey: ['apps'], queryFn: () => get<readonly App[]>('/api/console/apps') });
+}
+
+function Frame({ session, one }: { session: EhrSession; one: Running }) {
+  return (
+    <section className="frame" aria-label={one.app.name}>
+      <header>
+        <AppIcon app={one.app} size={18} />
+        <h2>{one.app.name}</h2>
+        <Tooltip label="Run in a window of its own">
+          <ActionIcon
+            size="sm"
+            variant="subtle"
+            color="gray"
+            aria-label={`Run ${one.app.name} in a window of its own`}
+            onClick={() => {
+              stop(one.run);
+              void runInWindow(session, one.app);
+            }}
+          >
+            <svg
+              viewBox="0 0 16 16"
+              width="13"
+              height="13"
+              fill="none"
+              stroke="currentColor"
+              strokeWidth="1.6"
+              aria-hidden="true"
+            >
+              <path d="M9 2h5v5M14 2 8 8M12 10v4H2V4h4" />
+            </svg>
+          </ActionIcon>
+        </Tooltip>
+        <CloseButton size="sm" aria-label={`Close ${one.app.name}`} onClick={() => stop(one.run)} />
+      </header>
+      <iframe
+        title={one.app.name}
+        src={one.url}
+        {...(isForeign(one.app) && { sandbox: SANDBOX })}
+        referrerPolicy="no-referrer"
+      />
+    </section>
+  );
+}
+
+export function Dock({ session }: { session: EhrSession }) {
+  const open = useStore(running);
+  const apps = useApps();
+  const [problem, setProblem] = useState<string>();
+  const there = new Set(open.map(({ app }) => app.id));
+  const more = (apps.data ?? [])
+    .filter((app) => isLaunchable(app) && !there.has(app.id))
+    .sort((a, b) => a.name.localeCompare(b.name));
+
+  async function run(app: App): Promise<void> {
+    setProblem(undefined);
+    try {
+      await runHere(session, app);
+    } catch (error) {
+      setProblem(`${app.name} was not launched: ${words(error)}`);
+    }
+  }
+
+  return (
+    <section className="dock" aria-label="Applications" data-empty={open.length === 0 || undefined}>
+      {problem !== undefined && (
+        <p className="problem" role="alert">
+          {problem}
+        </p>
+      )}
+      {open.map((one) => (
+        <Frame key={one.run} session={session} one={one} />
+      ))}
+      {more.length > 0 && (
+        <ul className="dock-apps">
+          {more.slice(0, 4).map((app) => (
+            <li key={app.id}>
+              <AppIcon app={app} size={open.length > 0 ? 22 : 36} />
+              <div>
+                <strong>{app.name}</strong>
+                {open.length === 0 && app.description !== undefined && <p>{app.description}</p>}
+              </div>
+              <Button
+                variant={open.length === 0 ? 'filled' : 'default'}
+                aria-label={`Run ${app.name}`}
+                onClick={() => void run(app)}
+              >
+                Run
+              </Button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {open.length === 0 && (
+        <p className="dock-hint">
+          Applications run here, beside the chart, or in windows of their own. <Link href="/apps">All apps</Link>
+        </p>
+      )}
+    </section>
+  );
+}

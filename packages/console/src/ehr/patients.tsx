@@ -1,0 +1,87 @@
+import type { Resource } from '@lockstep/fhircast';
+import { TextInput } from '@mantine/core';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useDeferredValue, useState } from 'react';
+import { ageOf, nameOf, recordNumber, textAt } from '../fhir.ts';
+import { useStore } from '../store.ts';
+import { Problem, Waiting } from '../ui/problem.tsx';
+import type { EhrSession } from './session.ts';
+
+/** Patients read at once; a record with more is searched by the server. */
+const PAGE = 100;
+
+function folded(text: string): string {
+  return text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase();
+}
+
+/** Whether every word begins a name, or is part of a number or the date of birth. */
+function matches(patient: Resource, query: string): boolean {
+  const keys = [
+    ...folded(nameOf(patient)).split(/\s+/),
+    folded(recordNumber(patient) ?? ''),
+    textAt(patient, 'birthDate') ?? '',
+  ];
+  return folded(query)
+    .split(/\s+/)
+    .filter(Boolean)
+    .every((word) => keys.some((key) => key.startsWith(word) || (/\d/.test(word) && key.includes(word))));
+}
+
+export function PatientList({ session }: { session: EhrSession }) {
+  const { tabs, active } = useStore(session.charts);
+  const [text, setText] = useState('');
+  const query = useDeferredValue(text.trim());
+  const all = useQuery({
+    queryKey: ['patients', ''],
+    queryFn: () => session.fhir.search('Patient', { _count: String(PAGE), _sort: 'family' }),
+  });
+  const whole = (all.data?.length ?? 0) < PAGE;
+  const found = useQuery({
+    queryKey: ['patients', query],
+    queryFn: () => session.fhir.search('Patient', { _count: String(PAGE), _sort: 'family', name: query }),
+    enabled: !whole && query !== '',
+    placeholderData: keepPreviousData,
+  });
+  const list = (whole || query === '' ? all.data : found.data) ?? [];
+  const shown = whole && query !== '' ? list.filter((patient) => matches(patient, query)) : list;
+  const open = new Set(tabs.map(({ patient }) => patient.id));
+
+  return (
+    <section className="patients" aria-label="Patients">
+      <TextInput
+        type="search"
+        aria-label="Search patients"
+        placeholder="Name, record number, date of birth"
+        value={text}
+        onChange={(event) => setText(event.currentTarget.value)}
+      />
+      {all.isError && <Problem error={all.error} retry={() => void all.refetch()} />}
+      {all.isPending && <Waiting what="Reading patients" />}
+      <ul className="patient-list">
+        {shown.map((patient) => (
+          <li key={patient.id}>
+            <button
+              type="button"
+              className="patient"
+              aria-current={patient.id === active || undefined}
+              onClick={() => void session.openPatient(patient)}
+            >
+              <span className="patient-name">
+                {nameOf(patient)}
+                {open.has(patient.id) && <span className="open-mark">open</span>}
+              </span>
+              <span className="patient-facts">
+                {[textAt(patient, 'gender'), ageOf(textAt(patient, 'birthDate')), recordNumber(patient)]
+                  .filter((fact) => fact !== undefined)
+                  .join(' · ')}
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {all.data && shown.length === 0 && (
+        <p className="nothing">{query === '' ? 'The record holds no patients.' : `Nobody matches “${query}”.`}</p>
+      )}
+    </section>
+  );
+}

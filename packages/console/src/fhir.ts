@@ -1,0 +1,198 @@
+/** Reading FHIR resources, and showing what is in them. Whatever a resource holds is shown as text. */
+import type { Resource } from '@lockstep/fhircast';
+import { ApiError } from './api.ts';
+
+export type Json = { readonly [key: string]: unknown };
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The values at a dotted path, lists gone through. */
+export function valuesAt(value: unknown, path: string): readonly unknown[] {
+  let found: unknown[] = [value];
+  for (const step of path.split('.')) {
+    found = found.flatMap((one) => (isObject(one) && one[step] !== undefined ? [one[step]].flat() : []));
+  }
+  return found;
+}
+
+/** The first text at any of the paths. */
+export function textAt(value: unknown, ...paths: readonly string[]): string | undefined {
+  for (const path of paths) {
+    for (const one of valuesAt(value, path)) if (typeof one === 'string' && one !== '') return one;
+  }
+  return undefined;
+}
+
+export function numberAt(value: unknown, path: string): number | undefined {
+  return valuesAt(value, path).find((one): one is number => typeof one === 'number');
+}
+
+/** `Okafor, Lena` reads badly aloud: given names first. */
+export function nameOf(resource: Resource | undefined): string {
+  if (!resource) return '';
+  const text = textAt(resource, 'name.text');
+  if (text) return text;
+  const parts = [...valuesAt(resource, 'name.given'), ...valuesAt(resource, 'name.family').slice(0, 1)];
+  return parts.filter((one) => typeof one === 'string').join(' ') || `${resource.resourceType} ${resource.id ?? ''}`;
+}
+
+/** What a coded element says. */
+export function conceptOf(resource: unknown, path: string): string {
+  return (
+    textAt(resource, `${path}.text`, `${path}.coding.display`, `${path}.display`, `${path}.coding.code`, path) ?? ''
+  );
+}
+
+/** `Patient/123` of a reference, whatever stands before it. */
+export function referenceOf(resource: unknown, path: string): string | undefined {
+  return /([A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/.exec(textAt(resource, `${path}.reference`) ?? '')?.[1];
+}
+
+/** The patient a resource is about: `Patient/123`. */
+export function subjectOf(resource: Resource | undefined): string | undefined {
+  return referenceOf(resource, 'subject') ?? referenceOf(resource, 'patient');
+}
+
+/** Years of age, today. */
+export function ageOf(birthDate: string | undefined, today = new Date()): number | undefined {
+  const [, year, month = '1', day = '1'] = /^(\d{4})(?:-(\d\d))?(?:-(\d\d))?/.exec(birthDate ?? '') ?? [];
+  if (year === undefined) return undefined;
+  const passed =
+    today.getMonth() + 1 > Number(month) || (today.getMonth() + 1 === Number(month) && today.getDate() >= Number(day));
+  return today.getFullYear() - Number(year) - (passed ? 0 : 1);
+}
+
+/** A medical record number, else the first identifier. */
+export function recordNumber(patient: Resource): string | undefined {
+  const identifiers = valuesAt(patient, 'identifier');
+  const usual = identifiers.find((one) => textAt(one, 'type.coding.code') === 'MR') ?? identifiers[0];
+  return textAt(usual, 'value');
+}
+
+/** A FHIR date, dateTime or instant for people: `14 Jan 2026`, with the time where there is one and it is wanted. */
+export function when(value: string | undefined, withTime = false): string {
+  if (!value) return '';
+  if (/^\d{4}$/.test(value)) return value;
+  const date = new Date(
+    /^\d{4}-\d\d(-\d\d)?$/.test(value) ? `${value.padEnd(10, '-01').slice(0, 10)}T00:00:00` : value,
+  );
+  if (Number.isNaN(date.getTime())) return value;
+  const day = date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+  if (!withTime || !value.includes('T')) return day;
+  return `${day}, ${date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}`;
+}
+
+/** An Observation's value for people. */
+export function observedValue(observation: Resource): string {
+  const one = (value: unknown): string => {
+    const number = numberAt(value, 'valueQuantity.value');
+    if (number !== undefined)
+      return `${number} ${textAt(value, 'valueQuantity.unit', 'valueQuantity.code') ?? ''}`.trim();
+    return textAt(value, 'valueString') ?? conceptOf(value, 'valueCodeableConcept');
+  };
+  const whole = one(observation);
+  if (whole !== '') return whole;
+  return valuesAt(observation, 'component').map(one).join(' / ');
+}
+
+/** What a context's anchor is called in a line of text. */
+export function titleOf(resource: Resource | undefined): string {
+  if (!resource) return '';
+  switch (resource.resourceType) {
+    case 'Patient':
+      return nameOf(resource);
+    case 'ImagingStudy':
+      return textAt(resource, 'description') ?? conceptOf(resource, 'procedureCode');
+    case 'DiagnosticReport':
+      return conceptOf(resource, 'code') || 'Report';
+    case 'Encounter':
+      return conceptOf(resource, 'type') || conceptOf(resource, 'class') || 'Encounter';
+    default:
+      return `${resource.resourceType} ${resource.id ?? ''}`;
+  }
+}
+
+/** What goes along in an event: identity and headline, not the whole record. */
+export function forEvent(resource: Resource): Resource {
+  const { resourceType, id } = resource;
+  const kept = [
+    'identifier',
+    'status',
+    'name',
+    'gender',
+    'birthDate',
+    'subject',
+    'encounter',
+    'code',
+    'class',
+    'type',
+    'period',
+  ];
+  const more = [
+    'description',
+    'procedureCode',
+    'started',
+    'modality',
+    'imagingStudy',
+    'basedOn',
+    'category',
+    'effectiveDateTime',
+  ];
+  const fields = [...kept, ...more].filter((field) => resource[field] !== undefined);
+  return { resourceType, ...(id && { id }), ...Object.fromEntries(fields.map((field) => [field, resource[field]])) };
+}
+
+export type TokenOf = (renew: boolean) => Promise<string>;
+
+/** The FHIR endpoint, with the token of the person signed in. */
+export class Fhir {
+  readonly #base: string;
+  readonly #token: TokenOf;
+
+  /** @param base without a slash at its end */
+  constructor(base: string, token: TokenOf) {
+    this.#base = base;
+    this.#token = token;
+  }
+
+  async #request(path: string, init: RequestInit = {}, renew = false): Promise<unknown> {
+    const headers = {
+      ...init.headers,
+      accept: 'application/fhir+json',
+      authorization: `Bearer ${await this.#token(renew)}`,
+    };
+    let response: Response;
+    try {
+      response = await fetch(`${this.#base}/${path}`, { ...init, headers });
+    } catch {
+      throw new ApiError(0, 'The record cannot be reached.');
+    }
+    if (response.status === 401 && !renew) return this.#request(path, init, true);
+    const body: unknown = await response.json().catch(() => undefined);
+    if (response.ok) return body;
+    throw new ApiError(
+      response.status,
+      textAt(body, 'issue.details.text', 'issue.diagnostics') ?? `The record answered ${response.status}.`,
+    );
+  }
+
+  async read(reference: string): Promise<Resource> {
+    return (await this.#request(reference)) as Resource;
+  }
+
+  async search(type: string, params: Readonly<Record<string, string>>): Promise<readonly Resource[]> {
+    const bundle = await this.#request(`${type}?${new URLSearchParams(params)}`);
+    return valuesAt(bundle, 'entry.resource') as readonly Resource[];
+  }
+
+  async create(resource: Resource): Promise<Resource> {
+    const headers = { 'content-type': 'application/fhir+json', prefer: 'return=representation' };
+    return (await this.#request(resource.resourceType, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(resource),
+    })) as Resource;
+  }
+}

@@ -1,0 +1,147 @@
+import { eventDefinition, STANDARD_EVENTS } from '@lockstep/fhircast';
+import { Button, NativeSelect, SegmentedControl, Textarea, TextInput } from '@mantine/core';
+import { type FormEvent, useState } from 'react';
+import { post, words } from '../api.ts';
+import { compose, type Filled, problemsOf, typeOf } from './compose.ts';
+import type { Replayed } from './replay.ts';
+
+const OTHER = 'other';
+
+/** The current context's anchors, so that an event about them needs no typing. */
+function known({ anchors, current }: Replayed): Filled {
+  const filled: Record<string, string> = {};
+  for (const key of [...anchors.keys(), ...(current === undefined ? [] : [current])]) {
+    const [type = '', id = ''] = key.split('/');
+    const name = type === 'DiagnosticReport' ? 'report' : type === 'ImagingStudy' ? 'study' : type.toLowerCase();
+    filled[name] = id;
+  }
+  return filled;
+}
+
+/** Publishes any event of the catalog into the session, from a form or as JSON. */
+export function Composer({ topic, state }: { topic: string; state: Replayed }) {
+  const [picked, setPicked] = useState('Patient-open');
+  const [other, setOther] = useState('');
+  const [mode, setMode] = useState('form');
+  const [filled, setFilled] = useState<Filled>(() => known(state));
+  const [json, setJson] = useState('');
+  const [tried, setTried] = useState(false);
+  const [outcome, setOutcome] = useState<{ good: boolean; text: string }>();
+  const name = picked === OTHER ? other.trim() : picked;
+  const definition = eventDefinition(name);
+  const problems = problemsOf(name, filled);
+
+  function message(): unknown {
+    const version = state.current === undefined ? undefined : state.anchors.get(state.current)?.versionId;
+    return compose(topic, name, filled, version);
+  }
+
+  function change(to: string): void {
+    if (to === 'json') {
+      try {
+        setJson(JSON.stringify(message(), null, 2));
+      } catch {
+        setJson('');
+      }
+    }
+    setMode(to);
+  }
+
+  async function publish(event: FormEvent): Promise<void> {
+    event.preventDefault();
+    setTried(true);
+    setOutcome(undefined);
+    if (mode === 'form' && Object.keys(problems).length > 0) return;
+    let body: unknown;
+    try {
+      body = mode === 'form' ? message() : JSON.parse(json);
+    } catch (error) {
+      setOutcome({ good: false, text: `Not valid JSON: ${words(error)}` });
+      return;
+    }
+    try {
+      const { status } = await post<{ status: number }>(
+        `/api/console/sessions/${encodeURIComponent(topic)}/publish`,
+        body,
+      );
+      setOutcome({ good: true, text: `Accepted (${status}).` });
+      setTried(false);
+    } catch (error) {
+      setOutcome({ good: false, text: words(error) });
+    }
+  }
+
+  return (
+    <form className="composer stack" onSubmit={(event) => void publish(event)} noValidate>
+      <SegmentedControl
+        aria-label="How to write the event"
+        value={mode}
+        onChange={change}
+        data={[
+          { value: 'form', label: 'Form' },
+          { value: 'json', label: 'JSON' },
+        ]}
+      />
+      {mode === 'form' ? (
+        <>
+          <NativeSelect
+            label="Event"
+            value={picked}
+            onChange={(event) => setPicked(event.currentTarget.value)}
+            data={[...STANDARD_EVENTS, { value: OTHER, label: 'Another …' }]}
+          />
+          {picked === OTHER && (
+            <TextInput
+              label="Name of the event"
+              placeholder="Encounter-select, or org.example.thing"
+              value={other}
+              error={tried ? problems.event : undefined}
+              onChange={(event) => setOther(event.currentTarget.value)}
+            />
+          )}
+          {definition?.keys.map((key) => {
+            const type = typeOf(key);
+            const props = {
+              label: `${key.key}${key.min > 0 ? '' : ' (optional)'}`,
+              value: filled[key.key] ?? '',
+              error: tried ? problems[key.key] : undefined,
+            };
+            const set = (value: string): void => setFilled((now) => ({ ...now, [key.key]: value }));
+            return type === 'Bundle' ? (
+              <Textarea
+                key={key.key}
+                {...props}
+                rows={5}
+                description="The resources to share: one, or a list, as JSON."
+                onChange={(event) => set(event.currentTarget.value)}
+              />
+            ) : (
+              <TextInput
+                key={key.key}
+                {...props}
+                description={
+                  type === 'OperationOutcome' ? 'What went wrong' : type === 'Parameters' ? 'Code' : `Id of the ${type}`
+                }
+                onChange={(event) => set(event.currentTarget.value)}
+              />
+            );
+          })}
+        </>
+      ) : (
+        <Textarea
+          label="The message as it is posted"
+          rows={16}
+          classNames={{ input: 'mono' }}
+          value={json}
+          onChange={(event) => setJson(event.currentTarget.value)}
+        />
+      )}
+      <Button type="submit">Publish</Button>
+      {outcome && (
+        <p className={outcome.good ? 'accepted' : 'problem'} role={outcome.good ? 'status' : 'alert'}>
+          {outcome.text}
+        </p>
+      )}
+    </form>
+  );
+}

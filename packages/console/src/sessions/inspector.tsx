@@ -1,0 +1,337 @@
+/** One session in full: what happened, what is open, and how it came about. */
+import { Button, Modal, SegmentedControl, Switch } from '@mantine/core';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { call, get, type LogLine, type SessionDetail, type TimelineEntry, words } from '../api.ts';
+import { watchLive } from '../live.ts';
+import { Link, navigate } from '../router.tsx';
+import { Problem, Waiting } from '../ui/problem.tsx';
+import { Composer } from './composer.tsx';
+import { contentChanges, NOTHING, type Replayed, replay } from './replay.ts';
+import { describe, FILTERS, type Filter, keeps, withEntries } from './rows.ts';
+import { LatencyPlot, Timeline } from './timeline.tsx';
+
+/** Entries that are kept in the page. */
+const MAX_ENTRIES = 10_000;
+/** Between two steps of a replay, ms. */
+const PACE = 700;
+
+/** The timeline and the log of a session, kept up to date by what the server tells. */
+function useHistory(topic: string) {
+  const base = `/api/console/sessions/${encodeURIComponent(topic)}`;
+  const queries = useQueryClient();
+  const [entries, setEntries] = useState<readonly TimelineEntry[]>([]);
+  const [log, setLog] = useState<readonly LogLine[]>([]);
+  const [problem, setProblem] = useState<unknown>();
+  const last = useRef(0);
+  const reading = useRef<Promise<void>>(Promise.resolve());
+
+  const readLog = useCallback((): void => {
+    // One after another: each reads from where the one before ended.
+    reading.current = reading.current
+      .then(() => get<readonly LogLine[]>(`${base}/log?after=${last.current}`))
+      .then((lines) => {
+        last.current = lines.at(-1)?.number ?? last.current;
+        if (lines.length > 0) setLog((now) => [...now, ...lines]);
+      })
+      .catch(setProblem);
+  }, [base]);
+
+  useEffect(() => {
+    let ended = false;
+    const changed = (): void => void queries.invalidateQueries({ queryKey: ['session', topic] });
+    const stop = watchLive(topic, {
+      ready() {
+        get<readonly TimelineEntry[]>(`${base}/timeline`).then(
+          (all) => {
+            if (ended) return;
+            setProblem(undefined);
+            setEntries((now) => {
+              const newest = all.at(-1)?.seq ?? 0;
+              return withEntries([], [...all, ...now.filter(({ seq }) => seq > newest)], MAX_ENTRIES);
+            });
+          },
+          (error: unknown) => setProblem(error),
+        );
+        readLog();
+        changed();
+      },
+      entries(more) {
+        setEntries((now) => withEntries(now, more, MAX_ENTRIES));
+        if (more.some(({ kind }) => kind === 'published')) readLog();
+        if (more.some(({ kind }) => kind !== 'delivered' && kind !== 'answered')) changed();
+      },
+    });
+    return () => {
+      ended = true;
+      stop();
+    };
+  }, [base, topic, queries, readLog]);
+
+  return { entries, log, problem };
+}
+
+function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
+  const anchors = [...state.anchors.values()].reverse();
+  if (anchors.length === 0) return <p className="nothing">Nothing is open.</p>;
+  return (
+    <ul className="anchors">
+      {anchors.map(({ anchor, versionId, content }) => {
+        const changes = contentChanges(before.anchors.get(anchor)?.content, content);
+        return (
+          <li key={anchor} data-current={state.current === anchor || undefined}>
+            <h3 className="mono">
+              {anchor} {state.current === anchor && <span className="current-mark">current</span>}
+            </h3>
+            <p className="label">
+              version <span className="mono">{versionId ?? 'none'}</span>
+            </p>
+            {changes.map(({ target, kind, differences }) => (
+              <div key={target} className="change" data-kind={kind}>
+                <span>
+                  {kind} <span className="mono">{target}</span>
+                </span>
+                {differences.map(({ path, before: old, after }) => (
+                  <p key={path} className="mono difference">
+                    {path}: {old !== undefined && <del>{old}</del>} {after !== undefined && <ins>{after}</ins>}
+                  </p>
+                ))}
+              </div>
+            ))}
+            {[...content].map(([target, resource]) => (
+              <details key={target}>
+                <summary className="mono">
+                  {target}
+                  {state.selected.includes(target) && <span className="current-mark">selected</span>}
+                </summary>
+                {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+                <pre tabIndex={0}>{JSON.stringify(resource, null, 2)}</pre>
+              </details>
+            ))}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function Raw({ entry, line }: { entry: TimelineEntry | undefined; line: LogLine | undefined }) {
+  if (!entry) return <p className="nothing">Choose a row of the timeline.</p>;
+  const { what, detail } = describe(entry);
+  return (
+    <>
+      <h3>{what}</h3>
+      {detail !== '' && <p className="label">{detail}</p>}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <pre tabIndex={0}>{JSON.stringify(line?.message ?? entry, null, 2)}</pre>
+    </>
+  );
+}
+
+type Pane = 'state' | 'raw' | 'compose';
+
+export default function Inspector({ topic }: { topic: string }) {
+  const base = `/api/console/sessions/${encodeURIComponent(topic)}`;
+  const session = useQuery({ queryKey: ['session', topic], queryFn: () => get<SessionDetail>(base), staleTime: 0 });
+  const { entries, log, problem } = useHistory(topic);
+  const [filter, setFilter] = useState<Filter>('all');
+  const [selected, setSelected] = useState<TimelineEntry>();
+  const [position, setPosition] = useState<number>();
+  const [playing, setPlaying] = useState(false);
+  const [pane, setPane] = useState<Pane>('state');
+  const [ending, setEnding] = useState(false);
+  const [refusal, setRefusal] = useState<string>();
+
+  const shown = useMemo(
+    () => (filter === 'all' ? entries : entries.filter((entry) => keeps(filter, entry))),
+    [entries, filter],
+  );
+  const states = useMemo(() => replay(log), [log]);
+  const live = position === undefined;
+  const at = position ?? log.length - 1;
+  const state = states[at] ?? NOTHING;
+  const before = states[at - 1] ?? NOTHING;
+  const line = log.find(({ message }) => message.id === selected?.eventId);
+
+  /** Goes to an event of the log, and to its row. */
+  const goTo = useCallback(
+    (index: number): void => {
+      const to = Math.min(log.length - 1, Math.max(0, index));
+      setPosition(to);
+      const { number } = log[to] ?? {};
+      setSelected(entries.find((entry) => entry.kind === 'published' && entry.number === number));
+    },
+    [log, entries],
+  );
+
+  useEffect(() => {
+    if (!playing) return undefined;
+    if (at >= log.length - 1 && !live) {
+      setPlaying(false);
+      return undefined;
+    }
+    const timer = setTimeout(() => goTo(live ? 0 : at + 1), PACE);
+    return () => clearTimeout(timer);
+  }, [playing, at, live, log.length, goTo]);
+
+  function select(entry: TimelineEntry): void {
+    setSelected(entry);
+    if (entry.kind === 'published' || entry.eventId !== undefined) {
+      const index = log.findIndex(({ message }) => message.id === entry.eventId);
+      if (index >= 0) setPosition(index);
+    }
+    if (pane === 'compose') setPane('raw');
+  }
+
+  async function end(): Promise<void> {
+    try {
+      await call('DELETE', base);
+      navigate('/sessions');
+    } catch (error) {
+      setRefusal(words(error));
+    }
+    setEnding(false);
+  }
+
+  if (session.isPending) return <Waiting what="Reading the session" />;
+  if (session.isError) {
+    return (
+      <div className="page">
+        <h1>Session</h1>
+        <Problem error={session.error} retry={() => void session.refetch()} />
+        <p>
+          <Link href="/sessions">All sessions</Link>
+        </p>
+      </div>
+    );
+  }
+  const { data } = session;
+  const names = new Map(data.subscriptions.map(({ clientId, client = clientId }) => [clientId, client]));
+  const truncated = (log[0]?.number ?? 1) > 1;
+  return (
+    <div className="inspector">
+      <header className="inspector-head">
+        <div>
+          <h1>
+            {data.userName ?? data.user}
+            {data.workstation !== undefined && <span className="workstation">{data.workstation}</span>}
+          </h1>
+          <p className="lead mono">{topic}</p>
+        </div>
+        <LatencyPlot entries={entries} />
+        <div className="inspector-actions">
+          <a className="quiet-link" href={`${base}/export`} download>
+            Export JSON lines
+          </a>
+          <Button variant="default" onClick={() => setEnding(true)}>
+            End session
+          </Button>
+        </div>
+      </header>
+      {(problem ?? refusal) !== undefined && <Problem error={problem ?? refusal} />}
+      <div className="inspector-body">
+        <section className="inspector-timeline" aria-label="What happened">
+          <div className="toolbar">
+            <SegmentedControl
+              aria-label="Rows that are shown"
+              value={filter}
+              onChange={(value) => setFilter(value as Filter)}
+              data={FILTERS.map((one) => ({ value: one, label: one }))}
+            />
+            <span className="count">{shown.length.toLocaleString('en-GB')} rows</span>
+          </div>
+          <Timeline
+            entries={shown}
+            selected={selected?.seq}
+            onSelect={select}
+            follow={live && !playing}
+            names={names}
+          />
+        </section>
+        <section className="inspector-pane" aria-label="Details">
+          <div className="toolbar replay">
+            <Button
+              variant="default"
+              disabled={log.length === 0 || at <= 0}
+              aria-label="One event back"
+              onClick={() => goTo(at - 1)}
+            >
+              ◂
+            </Button>
+            <Button variant="default" disabled={log.length === 0} onClick={() => setPlaying((now) => !now)}>
+              {playing ? 'Pause' : 'Replay'}
+            </Button>
+            <Button
+              variant="default"
+              disabled={live || at >= log.length - 1}
+              aria-label="One event on"
+              onClick={() => goTo(at + 1)}
+            >
+              ▸
+            </Button>
+            <span className="count">{log.length === 0 ? 'no events' : `event ${at + 1} of ${log.length}`}</span>
+            <Switch
+              label="live"
+              checked={live}
+              onChange={(event) => {
+                setPlaying(false);
+                setPosition(event.currentTarget.checked ? undefined : log.length - 1);
+              }}
+            />
+          </div>
+          <div className="toolbar">
+            <SegmentedControl
+              aria-label="What is shown"
+              value={pane}
+              onChange={(value) => setPane(value as Pane)}
+              data={[
+                { value: 'state', label: 'Open and shared' },
+                { value: 'raw', label: 'Message' },
+                { value: 'compose', label: 'Compose' },
+              ]}
+            />
+          </div>
+          <div className="inspector-scroll">
+            {pane === 'state' && (
+              <>
+                {truncated && (
+                  <p className="label">
+                    The log begins at event {log[0]?.number}: what was opened before is not replayed.
+                  </p>
+                )}
+                <Anchors state={state} before={before} />
+              </>
+            )}
+            {pane === 'raw' && <Raw entry={selected} line={line} />}
+            {pane === 'compose' && <Composer topic={topic} state={states.at(-1) ?? NOTHING} />}
+          </div>
+          <ul className="subscribers" aria-label="Subscribers">
+            {data.subscriptions.map(({ id, name, client, connected, events, expiresAt }) => (
+              <li key={id} data-tone={connected ? 'good' : 'bad'}>
+                <span className="mark" aria-hidden="true">
+                  {connected ? '✓' : '×'}
+                </span>
+                <b>{name}</b>
+                <span className="label" title={events.join(', ')}>
+                  {client ?? ''} · {events.length} events · lease until{' '}
+                  {new Date(expiresAt).toLocaleTimeString('en-GB')}
+                </span>
+              </li>
+            ))}
+          </ul>
+        </section>
+      </div>
+      <Modal opened={ending} onClose={() => setEnding(false)} title="End the session?">
+        <p>Its applications are told and disconnected; what is open and shared in it is erased.</p>
+        <div className="modal-end">
+          <Button variant="default" onClick={() => setEnding(false)}>
+            Cancel
+          </Button>
+          <Button data-autofocus onClick={() => void end()}>
+            End session
+          </Button>
+        </div>
+      </Modal>
+    </div>
+  );
+}

@@ -1,0 +1,120 @@
+/** The timeline's rows: what each entry says, and which rows a filter keeps. */
+import type { TimelineEntry } from '../api.ts';
+
+export const FILTERS = ['all', 'events', 'answers', 'subscriptions', 'problems'] as const;
+export type Filter = (typeof FILTERS)[number];
+
+export type Tone = 'event' | 'good' | 'busy' | 'bad' | 'quiet';
+
+const SUBSCRIPTIONS = new Set<TimelineEntry['kind']>([
+  'subscribed',
+  'renewed',
+  'connected',
+  'dropped',
+  'denied',
+  'session-started',
+  'session-ended',
+]);
+
+export function isProblem(entry: TimelineEntry): boolean {
+  switch (entry.kind) {
+    case 'answered':
+      return (entry.status ?? 0) >= 300;
+    case 'published':
+      return entry.event === 'SyncError';
+    case 'refused':
+    case 'unanswered':
+      return true;
+    case 'dropped':
+      return entry.code !== 1000 && entry.code !== 1001;
+    default:
+      return false;
+  }
+}
+
+export function keeps(filter: Filter, entry: TimelineEntry): boolean {
+  switch (filter) {
+    case 'all':
+      return true;
+    case 'events':
+      return entry.kind === 'published' || entry.kind === 'refused';
+    case 'answers':
+      return entry.kind === 'answered' || entry.kind === 'unanswered';
+    case 'subscriptions':
+      return SUBSCRIPTIONS.has(entry.kind);
+    case 'problems':
+      return isProblem(entry);
+  }
+}
+
+export function toneOf(entry: TimelineEntry): Tone {
+  if (isProblem(entry)) return 'bad';
+  switch (entry.kind) {
+    case 'published':
+      return 'event';
+    case 'answered':
+      return entry.status === 202 ? 'busy' : 'good';
+    default:
+      return 'quiet';
+  }
+}
+
+function until(ms: number | undefined): string {
+  return ms === undefined ? '' : ` until ${new Date(ms).toLocaleTimeString('en-GB')}`;
+}
+
+/** What happened, and to whom. */
+/** @param names of clients, by id */
+export function describe(
+  entry: TimelineEntry,
+  names: ReadonlyMap<string, string> = new Map(),
+): { readonly what: string; readonly detail: string } {
+  const { subscriber = '', event = '', clientId = '' } = entry;
+  const client = names.get(clientId) ?? clientId;
+  switch (entry.kind) {
+    case 'session-started':
+      return { what: 'session started', detail: '' };
+    case 'session-ended':
+      return { what: 'session ended', detail: entry.reason ?? '' };
+    case 'published':
+      return { what: event, detail: client === '' ? 'by the Hub' : `by ${client}` };
+    case 'refused':
+      return {
+        what: `refused ${entry.status}${event === '' ? '' : ` ${event}`}`,
+        detail: `${entry.reason} (${client})`,
+      };
+    case 'subscribed':
+      return { what: 'subscribed', detail: `${subscriber}: ${entry.events?.join(', ')}${until(entry.expiresAt)}` };
+    case 'renewed':
+      return { what: 'lease renewed', detail: `${subscriber}${until(entry.expiresAt)}` };
+    case 'connected':
+      return { what: 'connected', detail: `${subscriber}, lease${until(entry.expiresAt)}` };
+    case 'delivered':
+      return { what: 'sent', detail: `${event} to ${subscriber}` };
+    case 'answered':
+      return { what: `answer ${entry.status}`, detail: subscriber };
+    case 'unanswered':
+      return { what: 'no answer', detail: subscriber };
+    case 'dropped':
+      return { what: `disconnected ${entry.code}`, detail: subscriber };
+    case 'denied':
+      return { what: 'denied', detail: `${subscriber}: ${entry.reason}` };
+  }
+}
+
+/** Adds entries; an event stands before what it was sent to, though the Hub tells of both in the same moment. */
+export function withEntries(
+  known: readonly TimelineEntry[],
+  more: readonly TimelineEntry[],
+  most: number,
+): readonly TimelineEntry[] {
+  const all = [...known];
+  for (const entry of more) {
+    let at = all.length;
+    if (entry.kind === 'published') {
+      while (at > 0 && all[at - 1]?.eventId === entry.eventId && all[at - 1]?.kind === 'delivered') at -= 1;
+    }
+    all.splice(at, 0, entry);
+  }
+  return all.length > most ? all.slice(-most) : all;
+}

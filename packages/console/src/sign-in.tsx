@@ -1,0 +1,117 @@
+import { Button, PasswordInput, TextInput } from '@mantine/core';
+import { type FormEvent, useState } from 'react';
+import { type SampleUser, words } from './api.ts';
+import { Brand } from './ui/brand.tsx';
+
+export interface Given {
+  readonly user?: string;
+  readonly password?: string;
+  readonly sample?: string;
+  readonly workstation?: string;
+}
+
+/** Sample users by one click; everybody else by name and password. */
+export function SignIn({
+  samples,
+  onSignIn,
+}: {
+  samples: readonly SampleUser[];
+  onSignIn: (given: Given) => Promise<void>;
+}) {
+  const [user, setUser] = useState('');
+  const [password, setPassword] = useState('');
+  const [workstation, setWorkstation] = useState('');
+  const [problem, setProblem] = useState<string>();
+  const [missing, setMissing] = useState(false);
+  const [busy, setBusy] = useState<string>();
+
+  async function signIn(who: string, given: Given): Promise<void> {
+    setBusy(who);
+    setProblem(undefined);
+    try {
+      await onSignIn({ ...given, ...(workstation.trim() && { workstation: workstation.trim() }) });
+    } catch (error) {
+      setProblem(words(error));
+      setBusy(undefined);
+    }
+  }
+
+  function submit(event: FormEvent): void {
+    event.preventDefault();
+    setMissing(user.trim() === '' || password === '');
+    if (user.trim() !== '' && password !== '') void signIn('form', { user: user.trim(), password });
+  }
+
+  return (
+    <main className="sign-in">
+      <section className="sign-in-story">
+        <Brand large />
+        <h1>Every application on the same patient.</h1>
+        <p>
+          Open a patient in one application and the others follow, within milliseconds. Lockstep is the Hub between
+          them, the authorization server that launches them, and the record they read.
+        </p>
+      </section>
+      <section className="sign-in-ways" aria-label="Sign in">
+        {problem !== undefined && (
+          <p className="problem" role="alert">
+            {problem}
+          </p>
+        )}
+        {samples.length > 0 && (
+          <>
+            <h2>Sign in as a sample user</h2>
+            <ul className="sample-users">
+              {[...samples]
+                .sort((a, b) => Number(a.administrator) - Number(b.administrator))
+                .map(({ id, name, administrator }) => (
+                  <li key={id}>
+                    <Button
+                      variant="default"
+                      size="md"
+                      fullWidth
+                      justify="space-between"
+                      loading={busy === id}
+                      onClick={() => void signIn(id, { sample: id })}
+                      rightSection={<span className="role">{administrator ? 'sees every session' : 'clinician'}</span>}
+                    >
+                      {name}
+                    </Button>
+                  </li>
+                ))}
+            </ul>
+          </>
+        )}
+        <h2>{samples.length > 0 ? 'Or with a password' : 'Sign in'}</h2>
+        <form onSubmit={submit} noValidate>
+          <TextInput
+            label="User name"
+            size="sm"
+            autoComplete="username"
+            value={user}
+            error={missing && user.trim() === '' ? 'Enter your user name' : undefined}
+            onChange={(event) => setUser(event.currentTarget.value)}
+          />
+          <PasswordInput
+            label="Password"
+            autoComplete="current-password"
+            value={password}
+            error={missing && password === '' ? 'Enter your password' : undefined}
+            onChange={(event) => setPassword(event.currentTarget.value)}
+          />
+          <TextInput
+            label="Workstation"
+            description="Optional. Keeps sessions at different desks apart."
+            size="sm"
+            value={workstation}
+            maxLength={100}
+            onChange={(event) => setWorkstation(event.currentTarget.value)}
+          />
+          <Button type="submit" size="sm" loading={busy === 'form'}>
+            Sign in
+          </Button>
+        </form>
+      </section>
+    </main>
+  );
+}

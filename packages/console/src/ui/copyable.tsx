@@ -1,0 +1,27 @@
+import { Button } from '@mantine/core';
+import { useState } from 'react';
+
+/** Text to take along, with a button that copies it. */
+export function Copyable({ title, text, secret = false }: { title: string; text: string; secret?: boolean }) {
+  const [state, setState] = useState<'ready' | 'copied' | 'refused'>('ready');
+
+  async function copy(): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(text);
+      setState('copied');
+    } catch {
+      setState('refused');
+    }
+  }
+
+  return (
+    <div className="copyable" data-secret={secret || undefined}>
+      <span className="copyable-title">{title}</span>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <pre tabIndex={0}>{text}</pre>
+      <Button variant="default" aria-label={`Copy: ${title}`} onClick={() => void copy()}>
+        {state === 'copied' ? 'Copied' : state === 'refused' ? 'Select and copy it' : 'Copy'}
+      </Button>
+    </div>
+  );
+}

@@ -1,0 +1,25 @@
+import { Button } from '@mantine/core';
+import { words } from '../api.ts';
+
+/** What went wrong, and a way on. */
+export function Problem({ error, retry }: { error: unknown; retry?: () => void }) {
+  return (
+    <div className="problem" role="alert">
+      <span>{words(error)}</span>
+      {retry && (
+        <Button variant="default" onClick={retry}>
+          Try again
+        </Button>
+      )}
+    </div>
+  );
+}
+
+/** Something is being read. It shows only after a while: what is fast needs no word. */
+export function Waiting({ what = 'Reading' }: { what?: string }) {
+  return (
+    <p className="waiting" role="status">
+      {what} …
+    </p>
+  );
+}

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { openPatient, run, Stage, shows } from './stage.ts';
+
+let stage: Stage;
+before(async () => {
+  stage = await Stage.open();
+});
+after(() => stage.close());
+
+const SCRIPT = '<img src=x onerror="window.broken=true"><b>bold</b>';
+
+/** A web app of somebody else's: says what it was launched with. */
+async function foreignApp(): Promise<{ origin: string; close: () => Promise<void> }> {
+  const server = createServer((request, response) => {
+    response.setHeader('content-type', 'text/html');
+    const { searchParams } = new URL(request.url ?? '/', 'http://app');
+    response.end(`<h1>Launched with ${searchParams.get('iss')} ${searchParams.get('launch')?.length}</h1>`);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+async function registerForm(page: Page): Promise<void> {
+  await page.getByRole('link', { name: 'Apps', exact: true }).click();
+  await page.getByRole('link', { name: 'Register an app' }).click();
+  await page.getByRole('heading', { name: 'Register an app' }).waitFor();
+}
+
+test('REG-1 what is typed wrong is told next to its field; a secret is shown once; Run launches the app', async (t) => {
+  const app = await foreignApp();
+  t.after(() => app.close());
+  const page = await stage.person(/Administrator/);
+  await openPatient(page, /Amara Diallo/);
+  await registerForm(page);
+  await page.getByLabel('Launch address').fill('app.example.org');
+  await page.getByText('Not a whole address: it begins with https://').waitFor();
+  await page.getByLabel('Redirect addresses').fill('javascript:alert(1)');
+  await page.getByText('javascript: is not allowed').waitFor();
+  await page.getByRole('button', { name: 'Register', exact: true }).click();
+  await page.getByText('Give the app a name').waitFor();
+  await page.getByLabel('Name', { exact: true }).fill(`Dictation ${SCRIPT}`);
+  await page.getByLabel('Description').fill(SCRIPT);
+  await page.getByLabel('Launch address').fill(`${app.origin}/launch`);
+  await page.getByLabel('Redirect addresses').fill(`${app.origin}/back`);
+  await page.getByText('keeps a secret that is made here').click();
+  await page.getByRole('button', { name: 'Register', exact: true }).click();
+  await page.getByText('The secret is shown once').waitFor();
+  const secret = (await page.locator('.copyable[data-secret] pre').innerText()).trim();
+  assert.ok(secret.length >= 32);
+  await page.getByRole('link', { name: 'Go on to the app' }).click();
+  await page.getByRole('heading', { name: 'Live tokens' }).waitFor();
+  assert.equal((await page.content()).includes(secret), false);
+
+  await page.getByRole('link', { name: 'Apps', exact: true }).first().click();
+  const opening = page.context().waitForEvent('page');
+  await page.getByRole('button', { name: /^Run Dictation .* in a new window$/ }).click();
+  const opened = await opening;
+  await opened.getByRole('heading', { name: `Launched with ${stage.origin}/fhir 43` }).waitFor();
+  assert.equal(await opened.evaluate(() => window.opener), null);
+  // Markup in what others wrote is text.
+  assert.ok((await page.locator('.app-list').getByText(SCRIPT).count()) > 0);
+  assert.equal(await page.evaluate(() => 'broken' in window), false);
+  stage.strangers.length = 0;
+  await page.context().close();
+});
+
+test('REG-1 a manifest fills the form, and one that is none says why', async () => {
+  const page = await stage.person(/Administrator/);
+  await registerForm(page);
+  const manifest = {
+    client_name: 'From a manifest',
+    launch_url: 'https://app.example.org/launch',
+    redirect_uris: ['https://app.example.org/back'],
+    token_endpoint_auth_method: 'none',
+    scope: 'launch openid fhircast/Patient-open.read',
+  };
+  const upload = (name: string, text: string) =>
+    page.locator('input[type=file]').setInputFiles({ name, mimeType: 'application/json', buffer: Buffer.from(text) });
+  await upload('broken.json', '{');
+  await page.getByText('broken.json: The manifest is not valid JSON.').waitFor();
+  await upload('app.json', JSON.stringify(manifest));
+  await page.getByLabel('Name', { exact: true }).and(page.locator('[value="From a manifest"]')).waitFor();
+  await page.getByRole('button', { name: 'Register', exact: true }).click();
+  await page.getByRole('heading', { name: 'From a manifest' }).waitFor();
+  await page.getByText('see which patient you have open').waitFor();
+  // Editing, suspending, deleting.
+  await page.getByLabel('Description').fill('Edited');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('button', { name: 'Suspend' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Suspend' }).click();
+  await page.getByRole('button', { name: 'Let in again' }).click();
+  await page.getByRole('button', { name: 'Suspend' }).waitFor();
+  await page.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('heading', { name: 'Apps', exact: true }).waitFor();
+  assert.equal(await page.locator('.app-list').getByText('From a manifest').count(), 0);
+  await page.context().close();
+});
+
+test('AUT-4 AUT-5 a sample launches on its own: sign-in, patient, consent; and a refusal is said', async () => {
+  const page = await stage.browser();
+  await page.goto(`${stage.origin}/samples/viewer/`);
+  await page.getByRole('button', { name: 'Launch on its own' }).click();
+  await page.getByRole('button', { name: /Mei Tanaka/ }).click();
+  await page.getByRole('button', { name: /Kofi Mensah/ }).click();
+  await page.getByRole('button', { name: 'Refuse' }).click();
+  await page.getByRole('heading', { name: 'Image viewer was not launched' }).waitFor();
+  await page.getByRole('button', { name: 'Launch on its own' }).click();
+  await page.getByRole('button', { name: /Kofi Mensah/ }).click();
+  await page.getByRole('button', { name: 'Allow' }).click();
+  await page.locator('lockstep-status[status="in-sync"]').waitFor();
+  const console = await page.context().newPage();
+  await console.goto(stage.origin);
+  await openPatient(console, /Hannah Kowalczyk/);
+  await shows(page, 'Hannah Kowalczyk');
+  await page.context().close();
+});
+
+test('TOK-6 an administrator revokes the tokens of an app that is subscribed, and it says so', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await openPatient(page, /Amara Diallo/);
+  const viewer = await run(page, 'Image viewer');
+  const administrator = await stage.person(/Administrator/);
+  await administrator.goto(`${stage.origin}/apps/sample-viewer`);
+  const row = administrator.getByRole('row').filter({ hasText: 'Dr. Lena Okafor' });
+  await row.getByRole('button', { name: 'Revoke' }).click();
+  await viewer.getByText('Not in the session any more').waitFor();
+  await viewer.locator('lockstep-status[status="closed"]').waitFor();
+  await page.locator('[data-member="Image viewer"]').waitFor({ state: 'detached' });
+  await administrator.context().close();
+  await page.context().close();
+});
+
+test('simulated faults: the launch says what went wrong', async () => {
+  const page = await stage.person(/Tomas Lindqvist/);
+  await page.goto(`${stage.origin}/launch?kind=ehr&app=sample-viewer&patient=amara-diallo&faults=wrong-aud`);
+  const opening = page.context().waitForEvent('page');
+  await page.getByRole('button', { name: 'Launch Image viewer' }).click();
+  const failed = await opening;
+  await failed.getByText('Simulated: aud is not the FHIR endpoint').waitFor();
+  await page.getByLabel('Wrong aud').uncheck();
+  await page.getByLabel('Refused subscription').check();
+  assert.match(page.url(), /faults=refused-subscription$/);
+  const again = page.context().waitForEvent('page');
+  await page.getByRole('button', { name: 'Launch Image viewer' }).click();
+  const refused = await again;
+  await refused.getByText('Simulated: the subscription is refused').first().waitFor();
+  await page.context().close();
+});
+
+test('nothing was complained of', () => {
+  const expected = /\b(400|403)\b/;
+  assert.deepEqual(
+    stage.complaints.filter((text) => !expected.test(text)),
+    [],
+  );
+});

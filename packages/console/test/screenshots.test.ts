@@ -1,0 +1,124 @@
+/**
+ * Pictures of every page. With SCREENSHOTS=docs in the environment they are written to `docs/screenshots`; otherwise they
+ * are taken all the same, so that the way to each page is known to work.
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync } from 'node:fs';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { FrameLocator, Page } from 'playwright-core';
+import { member, openPatient, run, Stage, shows } from './stage.ts';
+
+const kept = process.env.SCREENSHOTS === 'docs';
+const folder = kept
+  ? fileURLToPath(new URL('../../../docs/screenshots/', import.meta.url))
+  : mkdtempSync(join(tmpdir(), 'screenshots-'));
+const SIZE = { width: 1440, height: 900 };
+
+let stage: Stage;
+before(async () => {
+  await mkdir(folder, { recursive: true });
+  stage = await Stage.open();
+});
+after(async () => {
+  await stage.close();
+  if (!kept) await rm(folder, { recursive: true, force: true });
+});
+
+async function picture(page: Page, name: string): Promise<void> {
+  const path = join(folder, `${name}.png`);
+  await page.mouse.move(2, 2);
+  await page.screenshot({ path, animations: 'disabled', caret: 'hide' });
+  assert.ok((await stat(path)).size > 10_000, name);
+}
+
+/** A measurement across the middle of the picture, shared in the open report. */
+async function measure(page: Page, viewer: FrameLocator, label: string): Promise<void> {
+  const box = await viewer.getByRole('img', { name: /Drag to measure/ }).boundingBox();
+  assert.ok(box);
+  const [x, y] = [box.x + box.width / 2 - 52, box.y + box.height / 2 - 12];
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + 26, y - 8, { steps: 3 });
+  await page.mouse.up();
+  await viewer.getByLabel('What it is').fill(label);
+  await viewer.getByRole('button', { name: 'Share' }).click();
+}
+
+test('every page has its picture', async () => {
+  const page = await stage.browser(SIZE);
+  await page.goto(stage.origin);
+  await page.getByRole('button', { name: /Lena Okafor/ }).waitFor();
+  await picture(page, 'sign-in');
+  await page.getByRole('button', { name: /Lena Okafor/ }).click();
+  await openPatient(page, /Hannah Kowalczyk/);
+  await openPatient(page, /Amara Diallo/);
+  await page.getByRole('heading', { name: /Imaging/ }).waitFor();
+  const viewer = await run(page, 'Image viewer');
+  const writer = await run(page, 'Report writer');
+  await viewer
+    .getByRole('button', { name: /Mediastinum/ })
+    .first()
+    .click();
+  await writer.getByRole('button', { name: /CT Chest.*May 2026/ }).click();
+  await writer.getByLabel('Impression').fill('Solid nodule in the right upper lobe, unchanged.');
+  await measure(page, viewer, 'Nodule');
+  await writer.getByText('Nodule', { exact: false }).first().waitFor();
+  await writer.getByRole('button', { name: 'Show Nodule in the images' }).click();
+  await viewer.getByRole('button', { name: /Nodule/, pressed: true }).waitFor();
+  await picture(page, 'ehr');
+
+  await openPatient(page, /Kofi Mensah/);
+  await shows(viewer, 'Kofi Mensah');
+  await page.getByRole('alert').first().waitFor();
+  await picture(page, 'not-following');
+  await writer.getByRole('button', { name: 'Sign' }).click();
+  await shows(writer, 'Kofi Mensah');
+  await member(page, 'Report writer').and(page.locator('[data-tone="good"]')).waitFor();
+  await page.locator('.own-status[status="in-sync"]').waitFor();
+  await page.getByRole('link', { name: 'Apps', exact: true }).first().click();
+  await page.getByRole('heading', { name: 'Apps', exact: true }).waitFor();
+  await picture(page, 'apps');
+
+  const administrator = await stage.person(/Administrator/, SIZE);
+  await administrator.goto(`${stage.origin}/sessions`);
+  await administrator.locator('.session-list').waitFor();
+  await picture(administrator, 'sessions');
+  await administrator.locator('.session-list').getByRole('link', { name: 'Dr. Lena Okafor' }).click();
+  await administrator.getByRole('option').first().waitFor();
+  await administrator.getByText('events', { exact: true }).click();
+  await administrator.getByRole('option').filter({ hasText: 'DiagnosticReport-update' }).click();
+  await administrator.getByText('added', { exact: false }).first().waitFor();
+  await administrator.getByText('all', { exact: true }).click();
+  await picture(administrator, 'inspector');
+  await administrator.getByText('Compose', { exact: true }).click();
+  await administrator.getByRole('button', { name: 'Publish' }).waitFor();
+  await picture(administrator, 'composer');
+  await administrator.goto(`${stage.origin}/apps/new`);
+  await administrator.getByRole('heading', { name: 'Register an app' }).waitFor();
+  await picture(administrator, 'register');
+  await administrator.goto(`${stage.origin}/apps/sample-viewer`);
+  await administrator.getByRole('heading', { name: 'Live tokens' }).waitFor();
+  await picture(administrator, 'app');
+  await administrator.goto(
+    `${stage.origin}/launch?kind=ehr&app=sample-viewer&patient=amara-diallo&faults=slow-hub,sync-error`,
+  );
+  await administrator.getByLabel('Slow Hub').waitFor();
+  await picture(administrator, 'launch-builder');
+  await administrator.context().close();
+
+  await page.getByRole('link', { name: 'EHR', exact: true }).click();
+  await page.getByRole('button', { name: 'Change to light' }).click();
+  await picture(page, 'ehr-light');
+  await page.context().close();
+
+  const tablet = await stage.person(/Mei Tanaka/, { width: 1024, height: 1366 });
+  await openPatient(tablet, /Walter Pruitt/);
+  await run(tablet, 'Image viewer');
+  await picture(tablet, 'tablet');
+  await tablet.context().close();
+});

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+import { member, openPatient, run, Stage, shows } from './stage.ts';
+
+let stage: Stage;
+before(async () => {
+  stage = await Stage.open();
+});
+after(() => stage.close());
+
+test('after the Hub was restarted everybody is back in sync without a click', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await openPatient(page, /Amara Diallo/);
+  const viewer = await run(page, 'Image viewer');
+  const writer = await run(page, 'Report writer');
+  await stage.restart(async () => {
+    for (const one of [
+      page.locator('.own-status'),
+      viewer.locator('lockstep-status'),
+      writer.locator('lockstep-status'),
+    ]) {
+      await one
+        .and(one.page().locator('[status="connecting"]'))
+        .or(one.filter({ hasText: 'Reconnecting' }))
+        .first()
+        .waitFor();
+    }
+  });
+  await page.locator('.own-status[status="in-sync"]').waitFor();
+  await viewer.locator('lockstep-status[status="in-sync"]').waitFor();
+  await writer.locator('lockstep-status[status="in-sync"]').waitFor();
+  await openPatient(page, /Kofi Mensah/);
+  await shows(viewer, 'Kofi Mensah');
+  await shows(writer, 'Kofi Mensah');
+  await page.context().close();
+});
+
+test('the inspector shows a session live, replays it, composes into it and exports it', async () => {
+  const page = await stage.person(/Mei Tanaka/);
+  const administrator = await stage.person(/Administrator/);
+  await administrator.getByRole('link', { name: 'Sessions', exact: true }).click();
+  await administrator.locator('.session-list').getByRole('link', { name: 'Dr. Mei Tanaka' }).click();
+  const timeline = administrator.getByRole('listbox', { name: 'Timeline' });
+  await timeline.waitFor();
+  await openPatient(page, /Walter Pruitt/);
+  await timeline.getByRole('option').filter({ hasText: 'by EHR' }).first().waitFor();
+  const open = administrator.getByRole('region', { name: 'Details' });
+  await open.getByRole('heading', { name: /Patient\/walter-pruitt/ }).waitFor();
+
+  // Composed events reach the application as any other.
+  await administrator.getByText('Compose', { exact: true }).click();
+  await administrator.getByLabel('patient', { exact: true }).fill('');
+  await administrator.getByRole('button', { name: 'Publish' }).click();
+  await administrator.getByText('Needed by this event').waitFor();
+  await administrator.getByLabel('patient', { exact: true }).fill('priya-raman');
+  await administrator.getByRole('button', { name: 'Publish' }).click();
+  await administrator.getByText('Accepted (202).').waitFor();
+  await page.getByRole('tabpanel').getByRole('heading', { name: 'Priya Raman' }).waitFor();
+  await administrator.getByText('JSON', { exact: true }).click();
+  await administrator.getByLabel('The message as it is posted').fill('{"event": 1}');
+  await administrator.getByRole('button', { name: 'Publish' }).click();
+  await open.getByRole('alert').waitFor();
+
+  // Step by step through what happened.
+  await administrator.getByText('Open and shared', { exact: true }).click();
+  await administrator.getByRole('button', { name: 'One event back' }).click();
+  await open.getByText('event 1 of 2').waitFor();
+  await administrator.getByRole('button', { name: 'One event on' }).click();
+  await open.getByText('event 2 of 2').waitFor();
+  await open.getByRole('heading', { name: /Patient\/priya-raman/ }).waitFor();
+
+  const downloading = administrator.waitForEvent('download');
+  await administrator.getByRole('link', { name: 'Export JSON lines' }).click();
+  const lines = (await readFile(await (await downloading).path(), 'utf8')).trim().split('\n');
+  const events = lines.map((line) => JSON.parse(line) as { type: string; kind?: string });
+  assert.equal(events.filter(({ type }) => type === 'event').length, 2);
+  assert.ok(events.some(({ kind }) => kind === 'answered'));
+
+  await administrator.getByRole('button', { name: 'End session' }).click();
+  await administrator.getByRole('dialog').getByRole('button', { name: 'End session' }).click();
+  await administrator.getByRole('heading', { name: 'Sessions', exact: true }).waitFor();
+  await page.locator('.own-status[status="closed"]').waitFor();
+  await page.getByRole('button', { name: 'Rejoin' }).click();
+  await page.locator('.own-status[status="in-sync"]').waitFor();
+  await administrator.context().close();
+  await page.context().close();
+});
+
+test('ten thousand entries: only the rows in view exist', async () => {
+  const administrator = await stage.person(/Administrator/);
+  const { topic } = await stage.lockstep.hub.openSession({ user: 'Practitioner/busy' });
+  await administrator.goto(`${stage.origin}/sessions/${topic}`);
+  await administrator.getByRole('listbox', { name: 'Timeline' }).waitFor();
+  for (let index = 0; index < 10_000; index++) {
+    stage.lockstep.inspector.observe(topic, Date.now(), {
+      kind: 'answered',
+      subscription: 's',
+      subscriber: 'Busy',
+      eventId: `e${index}`,
+      status: 200,
+      ms: index % 40,
+    });
+  }
+  await administrator.getByText('10,000 rows').waitFor();
+  assert.ok((await administrator.getByRole('option').count()) < 120);
+  const started = Date.now();
+  await administrator.getByRole('listbox', { name: 'Timeline' }).press('Home');
+  await administrator.getByRole('option').first().waitFor();
+  assert.ok(Date.now() - started < 1500);
+  await administrator.context().close();
+});
+
+test('SES-4 sessions are for administrators', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  assert.equal(await page.getByRole('link', { name: 'Sessions', exact: true }).count(), 0);
+  const statuses = await page.evaluate(() =>
+    Promise.all(
+      ['sessions', 'apps/sample-viewer', 'me'].map(async (path) => (await fetch(`/api/console/${path}`)).status),
+    ),
+  );
+  assert.deepEqual(statuses, [403, 403, 200]);
+  const unsigned = await page.evaluate(
+    async () =>
+      (
+        await fetch('/api/console/token', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: '{}',
+        })
+      ).status,
+  );
+  assert.equal(unsigned, 403);
+  await page.context().close();
+});
+
+test('an idle tab asks for nothing', async () => {
+  const page = await stage.person(/Tomas Lindqvist/);
+  await openPatient(page, /Amara Diallo/);
+  await member(page, 'EHR')
+    .getByText(/^followed/)
+    .waitFor();
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(request.url()));
+  // The one place where time itself is what is tested.
+  await page.waitForTimeout(4000);
+  assert.deepEqual(asked, []);
+  await page.context().close();
+});
