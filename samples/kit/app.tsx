@@ -1,0 +1,167 @@
+/** What both samples begin with: the launch, the subscription, and a bar that says where they stand. */
+import '@lockstep/client/status';
+import './kit.css';
+import { type EventName, fromSmart, Subscriber } from '@lockstep/client';
+import { useSyncState } from '@lockstep/client/react';
+import type { LockstepStatus } from '@lockstep/client/status';
+import { type HTMLAttributes, type ReactNode, type Ref, StrictMode, useEffect, useRef, useState } from 'react';
+import { createRoot } from 'react-dom/client';
+import { Fhir } from './fhir.ts';
+import { authorize, forget, type Grant, type SmartApp, start } from './smart.ts';
+
+declare module 'react' {
+  namespace JSX {
+    interface IntrinsicElements {
+      'lockstep-status': HTMLAttributes<LockstepStatus> & { ref?: Ref<LockstepStatus> };
+    }
+  }
+}
+
+export interface Sample extends SmartApp {
+  readonly name: string;
+  readonly description: string;
+}
+
+export interface Connected {
+  readonly subscriber: Subscriber;
+  readonly fhir: Fhir;
+  readonly grant: Grant;
+}
+
+/** How long the Hub may be silent before it is asked, ms. */
+const SILENCE = 300_000;
+
+type State =
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'welcome' }
+  | { readonly kind: 'failed'; readonly why: string }
+  | { readonly kind: 'ready'; readonly connected: Connected };
+
+function connect(app: Sample, grant: Grant, events: readonly EventName[]): Connected {
+  const subscriber = new Subscriber({
+    // The one line that makes a SMART app a FHIRcast subscriber.
+    ...fromSmart(grant.token, grant.renew),
+    name: app.name,
+    events,
+    silence: SILENCE,
+    maxBackoff: 3000,
+  });
+  // Without a token there is no way back: better said than tried for ever.
+  grant.onEnded = () => void subscriber.unsubscribe();
+  void subscriber.connect();
+  return { subscriber, fhir: new Fhir(grant), grant };
+}
+
+/** Lets the browser paint: an answer to the Hub then means that the context is on the screen. */
+export function painted(): Promise<void> {
+  return new Promise((resolve) => {
+    // Hidden pages never paint.
+    const late = setTimeout(resolve, 100);
+    requestAnimationFrame(() => {
+      clearTimeout(late);
+      setTimeout(resolve);
+    });
+  });
+}
+
+/** The application's state against the session, in words, shape and color. */
+export function Status({ subscriber }: { subscriber: Subscriber }) {
+  const element = useRef<LockstepStatus>(null);
+  useEffect(() => {
+    if (!element.current) return;
+    element.current.words = { connecting: 'Reconnecting' };
+    element.current.subscriber = subscriber;
+  }, [subscriber]);
+  return <lockstep-status ref={element} />;
+}
+
+/** The subscription is over for good: why, and the way back. */
+export function Ended({ app, subscriber, grant }: Connected & { app: Sample }) {
+  const state = useSyncState(subscriber);
+  if (state.status !== 'closed' || state.reason === 'not connected yet') return null;
+  return (
+    <div className="apart" role="alert">
+      <span>Not in the session any more: {grant.ended ?? state.reason}.</span>
+      <button
+        type="button"
+        onClick={() => {
+          forget(app);
+          void authorize(app, `${location.origin}/fhir`);
+        }}
+      >
+        Launch again
+      </button>
+    </div>
+  );
+}
+
+// A launch is redeemed once and subscribed once, however often React mounts the page.
+let launched: ReturnType<typeof start> | undefined;
+let connection: Connected | undefined;
+
+function Page(props: { app: Sample; events: readonly EventName[]; children: (connected: Connected) => ReactNode }) {
+  const { app, events, children } = props;
+  const [state, setState] = useState<State>({ kind: 'starting' });
+
+  useEffect(() => {
+    launched ??= start(app);
+    launched.then(
+      (started) => {
+        if (started.kind === 'welcome') setState({ kind: 'welcome' });
+        if (started.kind !== 'ready') return;
+        connection ??= connect(app, started.grant, events);
+        setState({ kind: 'ready', connected: connection });
+      },
+      (error: unknown) => setState({ kind: 'failed', why: error instanceof Error ? error.message : String(error) }),
+    );
+  }, [app, events]);
+
+  function launch(): void {
+    forget(app);
+    authorize(app, `${location.origin}/fhir`).catch((error: unknown) =>
+      setState({ kind: 'failed', why: error instanceof Error ? error.message : String(error) }),
+    );
+  }
+
+  switch (state.kind) {
+    case 'starting':
+      return <p className="kit-message">Starting …</p>;
+    case 'ready':
+      return children(state.connected);
+    case 'welcome':
+      return (
+        <main className="kit-message">
+          <h1>{app.name}</h1>
+          <p>{app.description}</p>
+          <p>Run it from the EHR, or let it ask for a patient itself.</p>
+          <button type="button" className="main" onClick={launch}>
+            Launch on its own
+          </button>
+        </main>
+      );
+    case 'failed':
+      return (
+        <main className="kit-message">
+          <h1>{app.name} was not launched</h1>
+          <p role="alert">{state.why}</p>
+          <p>Run it again from the EHR, or let it ask for a patient itself.</p>
+          <button type="button" className="main" onClick={launch}>
+            Launch on its own
+          </button>
+        </main>
+      );
+  }
+}
+
+/** Shows the sample once it is launched and subscribed. */
+export function run(app: Sample, events: readonly EventName[], children: (connected: Connected) => ReactNode): void {
+  const root = document.getElementById('root');
+  if (!root) return;
+  createRoot(root).render(
+    <StrictMode>
+      <Page app={app} events={events}>
+        {children}
+      </Page>
+    </StrictMode>,
+  );
+}

@@ -1,0 +1,81 @@
+/** The record, with the token of the launch; and what is in a resource, in words. */
+import type { Grant } from './smart.ts';
+
+export interface Resource {
+  readonly resourceType: string;
+  readonly id?: string;
+  readonly [element: string]: unknown;
+}
+
+/** The values at a dotted path, lists gone through. */
+export function valuesAt(value: unknown, path: string): readonly unknown[] {
+  let found: unknown[] = [value];
+  for (const step of path.split('.')) {
+    found = found.flatMap((one) => {
+      const next = typeof one === 'object' && one !== null ? (one as Record<string, unknown>)[step] : undefined;
+      return next === undefined ? [] : [next].flat();
+    });
+  }
+  return found;
+}
+
+/** The first text at any of the paths. */
+export function textAt(value: unknown, ...paths: readonly string[]): string | undefined {
+  return paths.flatMap((path) => valuesAt(value, path)).find((one): one is string => typeof one === 'string');
+}
+
+export function nameOf(patient: Resource | undefined): string {
+  const parts = [...valuesAt(patient, 'name.given'), ...valuesAt(patient, 'name.family')];
+  return textAt(patient, 'name.text') ?? (parts.join(' ') || (patient?.id ?? ''));
+}
+
+export function titleOf(resource: Resource | undefined): string {
+  return textAt(resource, 'description', 'code.text', 'code.coding.display') ?? '';
+}
+
+export function dayOf(value: string | undefined): string {
+  const date = new Date(value ?? '');
+  return Number.isNaN(date.getTime())
+    ? ''
+    : date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+}
+
+/** `ImagingStudy/1` of a reference. */
+export function referenceOf(resource: unknown, path: string): string | undefined {
+  return /([A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/.exec(textAt(resource, `${path}.reference`) ?? '')?.[1];
+}
+
+export class Fhir {
+  readonly #grant: Grant;
+
+  constructor(grant: Grant) {
+    this.#grant = grant;
+  }
+
+  async #request(path: string, init: RequestInit = {}, again = false): Promise<unknown> {
+    const { access_token: token } = again ? await this.#grant.renew() : this.#grant.token;
+    const headers = { ...init.headers, accept: 'application/fhir+json', authorization: `Bearer ${token}` };
+    const response = await fetch(`${this.#grant.iss}/${path}`, { ...init, headers });
+    if (response.status === 401 && !again) return this.#request(path, init, true);
+    const body: unknown = await response.json().catch(() => undefined);
+    if (response.ok) return body;
+    throw new Error(
+      textAt(body, 'issue.diagnostics', 'issue.details.text') ?? `The record answered ${response.status}.`,
+    );
+  }
+
+  async read(reference: string): Promise<Resource> {
+    return (await this.#request(reference)) as Resource;
+  }
+
+  async search(type: string, params: Readonly<Record<string, string>>): Promise<readonly Resource[]> {
+    return valuesAt(await this.#request(`${type}?${new URLSearchParams(params)}`), 'entry.resource') as Resource[];
+  }
+
+  /** Writes the resource under its own id. */
+  async put(resource: Resource): Promise<void> {
+    const headers = { 'content-type': 'application/fhir+json', prefer: 'return=minimal' };
+    const path = `${resource.resourceType}/${resource.id}`;
+    await this.#request(path, { method: 'PUT', headers, body: JSON.stringify(resource) });
+  }
+}

@@ -1,0 +1,197 @@
+/** SMART App Launch for a page without a server: EHR launch, standalone launch, refresh. All of it is in this file. */
+
+export interface SmartApp {
+  readonly id: string;
+  /** The page's own path; launch and redirect address in one. */
+  readonly path: string;
+  readonly scope: string;
+}
+
+export interface TokenResponse {
+  readonly access_token: string;
+  readonly refresh_token?: string;
+  readonly patient?: string;
+  readonly scope?: string;
+  readonly [field: string]: unknown;
+}
+
+export type Start =
+  /** The person is on the way to the authorization server. */
+  | { readonly kind: 'leaving' }
+  /** Nobody launched the page: it may launch itself. */
+  | { readonly kind: 'welcome' }
+  | { readonly kind: 'ready'; readonly grant: Grant };
+
+interface Pending {
+  readonly state: string;
+  readonly verifier: string;
+  readonly tokenEndpoint: string;
+  readonly iss: string;
+}
+
+interface Kept {
+  readonly iss: string;
+  readonly tokenEndpoint: string;
+  readonly token: TokenResponse;
+}
+
+function base64url(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '');
+}
+
+const random = (): string => base64url(crypto.getRandomValues(new Uint8Array(32)));
+
+async function challengeOf(verifier: string): Promise<string> {
+  return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier))));
+}
+
+async function json(response: Response, what: string): Promise<Record<string, unknown>> {
+  const body = (await response.json().catch(() => ({}))) as Record<string, unknown>;
+  if (response.ok) return body;
+  throw new Error(`${what}: ${String(body.error_description ?? body.error ?? `HTTP ${response.status}`)}`);
+}
+
+/** Storage of this window and this app alone. */
+function slot<T>(name: string): { get(): T | undefined; set(value: T): void; clear(): void } {
+  return {
+    get: () => JSON.parse(sessionStorage.getItem(name) ?? 'null') ?? undefined,
+    set: (value) => sessionStorage.setItem(name, JSON.stringify(value)),
+    clear: () => sessionStorage.removeItem(name),
+  };
+}
+
+/** What was granted: where the record is, the token, and a way to a new one. */
+export class Grant {
+  readonly iss: string;
+  readonly #app: SmartApp;
+  readonly #tokenEndpoint: string;
+  #token: TokenResponse;
+  #renewing: Promise<TokenResponse> | undefined;
+  /** Why the server gives no token any more; undefined while it does. */
+  ended: string | undefined;
+  /** Is told when the access has ended for good. */
+  onEnded: () => void = () => undefined;
+
+  constructor(app: SmartApp, { iss, tokenEndpoint, token }: Kept) {
+    this.#app = app;
+    this.iss = iss;
+    this.#tokenEndpoint = tokenEndpoint;
+    this.#token = token;
+  }
+
+  get token(): TokenResponse {
+    return this.#token;
+  }
+
+  /** A new token by the refresh token; callers at the same time share one. @throws Error when the grant has ended */
+  renew = (): Promise<TokenResponse> => {
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  };
+
+  async #renew(): Promise<TokenResponse> {
+    const { refresh_token: refreshToken } = this.#token;
+    if (!refreshToken) throw this.#end('the access has ended');
+    const body = new URLSearchParams({
+      grant_type: 'refresh_token',
+      refresh_token: refreshToken,
+      client_id: this.#app.id,
+    });
+    const response = await fetch(this.#tokenEndpoint, { method: 'POST', body });
+    if (response.status === 400 || response.status === 401) throw this.#end('the access was revoked or has ended');
+    const fresh = (await json(response, 'The access was not renewed')) as unknown as TokenResponse;
+    this.#token = { ...this.#token, ...fresh };
+    slot<Kept>(`token ${this.#app.id}`).set({
+      iss: this.iss,
+      tokenEndpoint: this.#tokenEndpoint,
+      token: this.#token,
+    });
+    return this.#token;
+  }
+
+  #end(why: string): Error {
+    this.ended = why;
+    this.onEnded();
+    return new Error(why);
+  }
+}
+
+/** Sends the person to the authorization server. @param launch of an EHR; without one the app launches itself */
+export async function authorize(app: SmartApp, iss: string, launch?: string): Promise<void> {
+  const found = await json(await fetch(`${iss}/.well-known/smart-configuration`), 'The server could not be found');
+  const verifier = random();
+  const state = random();
+  const scope = app.scope
+    .split(' ')
+    .filter((one) => (launch === undefined ? one !== 'launch' : !one.startsWith('launch/')))
+    .join(' ');
+  slot<Pending>(`launch ${app.id}`).set({ state, verifier, tokenEndpoint: String(found.token_endpoint), iss });
+  const url = new URL(String(found.authorization_endpoint));
+  url.search = String(
+    new URLSearchParams({
+      response_type: 'code',
+      client_id: app.id,
+      redirect_uri: `${location.origin}${app.path}`,
+      scope,
+      state,
+      aud: iss,
+      code_challenge: await challengeOf(verifier),
+      code_challenge_method: 'S256',
+      ...(launch !== undefined && { launch }),
+    }),
+  );
+  location.replace(url.href);
+}
+
+async function redeem(app: SmartApp, code: string, state: string | null): Promise<Grant> {
+  const pending = slot<Pending>(`launch ${app.id}`);
+  const { verifier, tokenEndpoint, iss, state: expected } = pending.get() ?? {};
+  pending.clear();
+  if (!verifier || !tokenEndpoint || !iss || state !== expected) {
+    throw new Error('This answer belongs to another launch. Launch the app again.');
+  }
+  const body = new URLSearchParams({
+    grant_type: 'authorization_code',
+    code,
+    redirect_uri: `${location.origin}${app.path}`,
+    client_id: app.id,
+    code_verifier: verifier,
+  });
+  const response = await fetch(tokenEndpoint, { method: 'POST', body });
+  const token = (await json(response, 'The launch was not completed')) as unknown as TokenResponse;
+  const kept = { iss, tokenEndpoint, token };
+  slot<Kept>(`token ${app.id}`).set(kept);
+  return new Grant(app, kept);
+}
+
+/** Finds out how the page was opened, and goes on from there. @throws Error with what is wrong with the launch */
+export async function start(app: SmartApp): Promise<Start> {
+  const query = new URLSearchParams(location.search);
+  const [iss, launch, code, error] = ['iss', 'launch', 'code', 'error'].map((name) => query.get(name));
+  if (location.search !== '') history.replaceState(null, '', app.path);
+  if (error) throw new Error(query.get('error_description') ?? error);
+  if (code) return { kind: 'ready', grant: await redeem(app, code, query.get('state')) };
+  if (iss && launch) {
+    await authorize(app, iss, launch);
+    return { kind: 'leaving' };
+  }
+  // A standalone launch may name the record to start with.
+  const record = query.get('fhirServiceUrl');
+  if (record) {
+    await authorize(app, record);
+    return { kind: 'leaving' };
+  }
+  if (iss || launch) throw new Error('An EHR launch brings both iss and launch; one of them is missing.');
+  const kept = slot<Kept>(`token ${app.id}`).get();
+  return kept ? { kind: 'ready', grant: new Grant(app, kept) } : { kind: 'welcome' };
+}
+
+/** Forgets the access that this window has. */
+export function forget(app: SmartApp): void {
+  slot(`token ${app.id}`).clear();
+}

@@ -1,0 +1,20 @@
+import './writer.css';
+import { run } from '../../kit/app.tsx';
+import { app } from '../manifest.ts';
+import { Writer } from './writer.tsx';
+
+run(
+  app,
+  [
+    'Patient-open',
+    'Patient-close',
+    'Encounter-open',
+    'ImagingStudy-open',
+    'ImagingStudy-close',
+    'DiagnosticReport-open',
+    'DiagnosticReport-close',
+    'DiagnosticReport-update',
+    'DiagnosticReport-select',
+  ],
+  (connected) => <Writer {...connected} />,
+);

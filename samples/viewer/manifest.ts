@@ -1,0 +1,21 @@
+/** What the viewer is registered with. */
+export const app = {
+  id: 'sample-viewer',
+  name: 'Image viewer',
+  description: 'Shows the study you have open, measures in it and shares what was measured.',
+  path: '/samples/viewer/',
+  scope: [
+    'launch',
+    'launch/patient',
+    'openid',
+    'fhirUser',
+    'online_access',
+    'user/Patient.rs',
+    'user/ImagingStudy.rs',
+    'fhircast/*.read',
+    'fhircast/ImagingStudy-open.write',
+    'fhircast/DiagnosticReport-update.write',
+    'fhircast/DiagnosticReport-select.write',
+    'fhircast/SyncError.write',
+  ].join(' '),
+};
