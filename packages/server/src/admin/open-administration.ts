@@ -1,0 +1,41 @@
+import type { AuthorizationServer, SessionDirectory } from '@lockstep/smart';
+import type { FastifyInstance } from 'fastify';
+import { adminRoutes } from '../http/admin-routes.ts';
+import type { Launching } from '../launch/open-launches.ts';
+import { createAdministration } from './administration.ts';
+import { announceRunning, localUrl, newAdminToken } from './running.ts';
+
+export interface AdministrationParts {
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+  readonly origin: string;
+  readonly version: string;
+  readonly authorization: AuthorizationServer;
+  readonly sessions: SessionDirectory;
+  readonly launching: Launching;
+}
+
+/**
+ * Lets commands on this machine administer the server.
+ * @returns what tells them where it is, once it is ready; that in turn returns what takes it back
+ */
+export async function openAdministration(
+  app: FastifyInstance,
+  parts: AdministrationParts,
+): Promise<() => Promise<() => Promise<void>>> {
+  const { data, host, port, origin, version, authorization, sessions, launching } = parts;
+  const token = newAdminToken();
+  await app.register(
+    adminRoutes({
+      token,
+      about: { version, origin, hubUrl: `${origin}/hub`, fhirUrl: `${origin}/fhir` },
+      administration: createAdministration(authorization, launching.secrets),
+      authorization,
+      sessions,
+      launcher: launching.launcher,
+    }),
+    { prefix: '/api/admin' },
+  );
+  return () => announceRunning(data, { url: localUrl(host, port), origin, token });
+}

@@ -1,0 +1,61 @@
+/** Audit records of the transactions that IHE wants audited, as FHIR AuditEvents, one a line. */
+import { createWriteStream, type WriteStream } from 'node:fs';
+import type { AuditRecord, AuditTrail } from '@lockstep/hub';
+
+const TRANSACTIONS: Readonly<Record<AuditRecord['transaction'], string>> = {
+  'RAD-146': 'Subscribe to Reporting Session',
+  'RAD-152': 'Unsubscribe Session',
+  'RAD-153': 'Get Current Context',
+};
+
+/** FHIR's audit-event-outcome: success, minor failure of the caller's, serious failure of the Hub's. */
+function outcome(status: number): '0' | '4' | '8' {
+  return status < 400 ? '0' : status < 500 ? '4' : '8';
+}
+
+/** The record as a FHIR R4 AuditEvent (ITI-20): who, what, when and which session; no patient and no context. */
+export function auditEvent(record: AuditRecord, hubUrl: string): object {
+  const { transaction, at, status, topic, clientId, user, subscriberName } = record;
+  return {
+    resourceType: 'AuditEvent',
+    type: { system: 'http://dicom.nema.org/resources/ontology/DCM', code: '110112', display: 'Query' },
+    subtype: [{ system: 'urn:ihe:event-type-code', code: transaction, display: TRANSACTIONS[transaction] }],
+    action: 'E',
+    recorded: new Date(at).toISOString(),
+    outcome: outcome(status),
+    outcomeDesc: `HTTP ${status}`,
+    agent: [
+      {
+        requestor: user === undefined,
+        who: { identifier: { value: clientId } },
+        ...(subscriberName && { name: subscriberName }),
+      },
+      ...(user ? [{ requestor: true, who: { reference: user } }] : []),
+    ],
+    source: { observer: { identifier: { value: hubUrl } } },
+    entity: [{ what: { identifier: { value: topic } }, description: 'hub.topic' }],
+  };
+}
+
+/** Appends audit records to a file, one JSON text a line. */
+export class AuditFile implements AuditTrail {
+  readonly #stream: WriteStream;
+  readonly #hubUrl: string;
+
+  /** @param failed told when records cannot be written: the file is on a full disk, say */
+  constructor(path: string, hubUrl: string, failed: (error: unknown) => void) {
+    this.#hubUrl = hubUrl;
+    this.#stream = createWriteStream(path, { flags: 'a', mode: 0o600 });
+    this.#stream.on('error', failed);
+  }
+
+  record(entry: AuditRecord): void {
+    if (!this.#stream.destroyed) this.#stream.write(`${JSON.stringify(auditEvent(entry, this.#hubUrl))}\n`);
+  }
+
+  /** Resolves once everything has been written. */
+  async close(): Promise<void> {
+    if (this.#stream.destroyed) return;
+    await new Promise<void>((resolve) => this.#stream.end(resolve));
+  }
+}

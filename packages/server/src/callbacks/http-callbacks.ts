@@ -1,0 +1,170 @@
+/** Calls webhook callbacks: bounded in time, size and number, redirects not followed (WEB-4). */
+import type { CallbackAnswer, Callbacks, Clock } from '@lockstep/hub';
+import { Agent, type Dispatcher } from 'undici';
+import type { AddressPolicy } from './address-policy.ts';
+import { Lane } from './lane.ts';
+
+export interface HttpCallbackOptions {
+  readonly policy: AddressPolicy;
+  readonly clock: Clock;
+  /** ms for one call, connecting included. */
+  readonly timeoutMs: number;
+  /** CA certificates to trust instead of the system's, PEM. */
+  readonly ca?: string;
+}
+
+/** A challenge is short; nothing else in an answer is read. Bytes. */
+const MAX_ANSWER = 4096;
+/** Calls to one host under way at once, and connections to one that did not answer. */
+const PER_HOST = 64;
+const PER_SUSPECT_HOST = 8;
+/** A call that takes longer does not keep others waiting, ms. */
+const PATIENCE = 1000;
+/** Calls to callbacks that answered last time. */
+const GOOD = { width: 1024, patienceMs: PATIENCE };
+/** Calls to those that did not: they cost little, however many there are. */
+const SUSPECT = { width: 128, perSecond: 100 };
+/** Verifications. */
+const ASKING = { width: 256, patienceMs: PATIENCE };
+const MAX_RANK = 16;
+
+const NOBODY: CallbackAnswer = { status: 0, body: '' };
+const HEADERS = { 'user-agent': 'Lockstep' };
+
+type Handler = Dispatcher.DispatchHandler;
+type Controller = Dispatcher.DispatchController;
+
+/** Collects one answer, as far as it is wanted. */
+class Call implements Handler {
+  readonly #done: (answer: CallbackAnswer) => void;
+  #controller: Controller | undefined;
+  #status = 0;
+  #body = '';
+  #over = false;
+
+  constructor(done: (answer: CallbackAnswer) => void) {
+    this.#done = done;
+  }
+
+  /** Ends the call with what is known by now. */
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#done(this.#status === 0 ? NOBODY : { status: this.#status, body: this.#body });
+    this.#controller?.abort(new Error('The call is over'));
+  }
+
+  onRequestStart(controller: Controller): void {
+    this.#controller = controller;
+    if (this.#over) controller.abort(new Error('The call is over'));
+  }
+
+  onResponseStart(_: Controller, status: number): void {
+    this.#status = status;
+  }
+
+  onResponseData(_: Controller, chunk: Buffer): void {
+    this.#body += chunk.toString('latin1');
+    if (this.#body.length > MAX_ANSWER) this.end();
+  }
+
+  onResponseEnd(): void {
+    this.#controller = undefined;
+    this.end();
+  }
+
+  onResponseError(): void {
+    this.#controller = undefined;
+    this.end();
+  }
+}
+
+export class HttpCallbacks implements Callbacks {
+  readonly #policy: AddressPolicy;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #agent: Agent;
+  readonly #suspectAgent: Agent;
+  readonly #good: Lane;
+  readonly #suspect: Lane;
+  readonly #asking: Lane;
+  readonly #hosts = new Map<string, Lane>();
+
+  constructor({ policy, clock, timeoutMs, ca }: HttpCallbackOptions) {
+    this.#policy = policy;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+    this.#good = new Lane(clock, GOOD);
+    this.#suspect = new Lane(clock, SUSPECT);
+    this.#asking = new Lane(clock, ASKING);
+    const options = {
+      connect: { lookup: policy.lookup, timeout: timeoutMs, ...(ca && { ca }) },
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+    };
+    this.#agent = new Agent({ ...options, connections: PER_HOST });
+    this.#suspectAgent = new Agent({ ...options, connections: PER_SUSPECT_HOST });
+  }
+
+  refusal(url: string): Promise<string | undefined> {
+    return this.#policy.refusal(url);
+  }
+
+  get(url: string, failures: number): Promise<CallbackAnswer> {
+    return this.#run(this.#asking, failures, url, 'GET', HEADERS, null);
+  }
+
+  post(
+    url: string,
+    body: Uint8Array,
+    headers: Readonly<Record<string, string>>,
+    failures: number,
+  ): Promise<CallbackAnswer> {
+    return this.#run(this.#good, failures, url, 'POST', { ...HEADERS, ...headers }, body);
+  }
+
+  async #run(
+    /** Used unless the callback did not answer last time. */
+    lane: Lane,
+    failures: number,
+    url: string,
+    method: 'GET' | 'POST',
+    headers: Record<string, string>,
+    body: Uint8Array | null,
+  ): Promise<CallbackAnswer> {
+    if (this.#policy.objection(url)) return NOBODY;
+    const { origin, pathname, search } = new URL(url);
+    const request = { origin, path: pathname + search, method, headers, body };
+    if (failures > 0) {
+      const rank = Math.min(failures, MAX_RANK);
+      return this.#suspect.run(() => this.#call(this.#suspectAgent, request), rank);
+    }
+    const host = this.#hosts.get(origin) ?? new Lane(this.#clock, { width: PER_HOST });
+    this.#hosts.set(origin, host);
+    try {
+      return await host.run(() => lane.run(() => this.#call(this.#agent, request)));
+    } finally {
+      if (host.idle) this.#hosts.delete(origin);
+    }
+  }
+
+  #call(agent: Agent, request: Dispatcher.DispatchOptions): Promise<CallbackAnswer> {
+    return new Promise((resolve) => {
+      const call = new Call((answer) => {
+        cancel();
+        resolve(answer);
+      });
+      const cancel = this.#clock.after(this.#timeoutMs, () => call.end());
+      try {
+        agent.dispatch(request, call);
+      } catch {
+        // Closed, or an address that cannot be written on the wire.
+        call.end();
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#agent.destroy(), this.#suspectAgent.destroy()]);
+  }
+}

@@ -1,0 +1,26 @@
+import type { Command } from './command.ts';
+import { commandHelp, overview } from './help.ts';
+
+const INTRODUCTION = `# The lockstep command
+
+\`npx lockstep\` in a checkout of this repository; it brings Node 24 where the machine's own is older. This page is made from the
+command's own help texts by \`npm run docs\`.
+
+Commands that administer (\`apps\`, \`users\`, \`keys\`, \`topic secret\`) find the running server by the file \`running.json\` in its data
+folder, which only its owner can read, and work on the database themselves where no server runs. Commands that talk to a Hub
+(\`listen\`, \`publish\`, \`context\`, \`sessions\`) take any maker's Hub with \`--hub\`; without it they use the local server, and get
+their token from it.
+
+The environment can hold what should not stand on a command line: \`FHIRCAST_HUB_URL\`, \`FHIRCAST_TOPIC\`, \`FHIRCAST_TOKEN\`,
+\`TOPIC_SECRET\`. \`NO_COLOR\` switches colours off.
+`;
+
+function fence(text: string): string {
+  return `\`\`\`\n${text.trimEnd()}\n\`\`\`\n`;
+}
+
+/** The commands' help as a page of documentation, in Markdown. */
+export function cliPage(commands: readonly Command[]): string {
+  const sections = commands.map((command) => `## ${command.name}\n\n${fence(commandHelp(command))}`);
+  return `${INTRODUCTION}\n${fence(overview(commands))}\n${sections.join('\n')}`;
+}

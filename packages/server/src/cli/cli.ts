@@ -1,0 +1,84 @@
+/** The `lockstep` command: finds the command that was typed, reads its options, runs it, and says how it ended. */
+import { parseArgs } from 'node:util';
+import { CliError, type Command, EXIT, Values } from './command.ts';
+import { COMMANDS } from './commands.ts';
+import { COMMON, commandHelp, overview } from './help.ts';
+import { Terminal } from './terminal.ts';
+
+/** The command whose words the arguments begin with, and the arguments after them. */
+function find(argv: readonly string[]): { command: Command; rest: readonly string[] } | undefined {
+  for (const words of [2, 1]) {
+    const name = argv.slice(0, words).join(' ');
+    const command = COMMANDS.find((one) => one.name === name);
+    if (command) return { command, rest: argv.slice(words) };
+  }
+  return undefined;
+}
+
+function unknown(argv: readonly string[]): CliError {
+  const [word = ''] = argv;
+  const group = COMMANDS.filter(({ name }) => name.startsWith(`${word} `)).map(({ name }) => name);
+  if (group.length > 0) return new CliError(EXIT.usage, `${word} needs one of: ${group.join(', ')}`);
+  return new CliError(EXIT.usage, `there is no command ${word}`, 'lockstep --help lists the commands.');
+}
+
+function parse(command: Command, argv: readonly string[]) {
+  if (command.raw) return { values: {}, positionals: [...argv] };
+  const options = Object.fromEntries(
+    Object.entries({ ...command.options, ...COMMON }).map(([name, { type, short, multiple }]) => [
+      name,
+      { type, ...(short && { short }), ...(multiple && { multiple }) },
+    ]),
+  );
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    const [sentence = ''] = (error as Error).message.split('. ');
+    throw new CliError(EXIT.usage, sentence, `lockstep ${command.name} --help lists the options.`);
+  }
+}
+
+function checkChoices(command: Command, values: Values): void {
+  for (const [name, { choices }] of Object.entries(command.options)) {
+    const value = values.text(name);
+    if (choices && value !== undefined && !choices.includes(value)) {
+      throw new CliError(EXIT.usage, `--${name} must be one of ${choices.join(', ')}`);
+    }
+  }
+}
+
+/**
+ * Runs the command line.
+ * @param argv what follows the program's name
+ * @returns the exit code
+ */
+export async function runCli(argv: readonly string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<number> {
+  const split = argv.indexOf('--');
+  const before = split < 0 ? argv : argv.slice(0, split);
+  const terminal = new Terminal(before.includes('--json'), env);
+  try {
+    const [first] = before;
+    if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
+      const topic = first === 'help' ? find(before.slice(1)) : undefined;
+      terminal.raw(topic ? commandHelp(topic.command) : overview(COMMANDS));
+      return first === undefined ? EXIT.usage : EXIT.done;
+    }
+    const found = find(before);
+    if (!found) throw unknown(before);
+    const { command, rest } = found;
+    if (rest.includes('--help') || rest.includes('-h')) {
+      terminal.raw(commandHelp(command));
+      return EXIT.done;
+    }
+    const parsed = parse(command, rest);
+    const values = new Values(parsed.values);
+    checkChoices(command, values);
+    const after = split < 0 ? [] : argv.slice(split + 1);
+    return (await command.run({ values, args: parsed.positionals, rest: after, terminal, env, signal })) ?? EXIT.done;
+  } catch (error) {
+    const told = error instanceof CliError ? error : undefined;
+    const exit = told?.exit ?? EXIT.failed;
+    terminal.error(error instanceof Error ? error.message : String(error), told?.hint, exit);
+    return exit;
+  }
+}

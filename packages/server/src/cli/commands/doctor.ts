@@ -1,0 +1,37 @@
+import { type Command, EXIT } from '../command.ts';
+import { examine, type Finding } from '../doctor.ts';
+import { DATA_OPTION, dataFolder } from '../local-server.ts';
+
+const MARKS = { ok: 'ok', warning: 'warning', problem: 'problem' } as const;
+const STYLES = { ok: 'green', warning: 'yellow', problem: 'red' } as const;
+
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'Check configuration, folder, port, clock, TLS, Redis and reachability, and say what to do',
+  details: 'Reads the same environment and file as lockstep serve. Changes nothing.',
+  options: {
+    hub: { type: 'string', value: 'URL', help: 'examine this Hub from here instead of the local installation' },
+    ...DATA_OPTION,
+  },
+  examples: [
+    { line: 'lockstep doctor', means: 'the local installation' },
+    { line: 'lockstep doctor --hub https://hub.example.com/hub', means: 'a Hub, as its clients see it' },
+  ],
+  async run(call) {
+    const { values, env, terminal } = call;
+    const findings: Finding[] = [];
+    const hub = values.text('hub');
+    for await (const finding of examine({ env, data: dataFolder(call), ...(hub !== undefined && { hub }) }, (what) =>
+      terminal.progress(what),
+    )) {
+      findings.push(finding);
+      if (terminal.json) continue;
+      const { check, status, message, fix } = finding;
+      terminal.line(`${terminal.style(STYLES[status], MARKS[status].padEnd(8))} ${check.padEnd(13)} ${message}`);
+      if (fix !== undefined) terminal.line(`${' '.repeat(23)}${fix}`);
+    }
+    const problems = findings.filter(({ status }) => status === 'problem').length;
+    if (terminal.json) terminal.result(findings, () => '');
+    return problems > 0 ? EXIT.failed : EXIT.done;
+  },
+};

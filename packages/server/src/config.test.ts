@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { ConfigError, isLocal, isLoopback, readConfig } from './config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lockstep-config-'));
+after(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+/** @returns the path of a configuration file that holds the text */
+function file(content: unknown): string {
+  files += 1;
+  const path = join(folder, `${files}.json`);
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+function problems(env: NodeJS.ProcessEnv): readonly string[] {
+  try {
+    readConfig(env);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    for (const problem of error.problems) assert.ok(error.message.includes(problem));
+    return error.problems;
+  }
+  assert.fail('was accepted');
+}
+
+/** Every setting with a value that is right, one a setting could never have, and a name in the file. */
+const SETTINGS: readonly (readonly [variable: string, name: string, good: string, wrong: readonly string[]])[] = [
+  ['PORT', 'port', '8081', ['', 'x', '-1', '65536', '80.5', '0x50', '1e3']],
+  ['LOCKSTEP_HOST', 'host', '0.0.0.0', ['', 'a b', 'http://x', '-x', 'x/y']],
+  [
+    'LOCKSTEP_PUBLIC_URL',
+    'publicUrl',
+    'https://hub.example',
+    ['', 'hub.example', 'ftp://hub.example', 'https://hub.example/path', 'https://a@hub.example', 'https://x/?y'],
+  ],
+  ['LOCKSTEP_DATA', 'data', '/var/lib/lockstep', ['', ' ']],
+  ['LOCKSTEP_REDIS_URL', 'redisUrl', 'redis://cache', ['', 'cache', 'redis://a,b', 'http://cache']],
+  ['LOCKSTEP_REDIS_REPLICAS', 'redisReplicas', '1', ['', '-1', '11']],
+  ['LOCKSTEP_LOG_LEVEL', 'logLevel', 'debug', ['', 'loud', 'WARN']],
+  ['LOCKSTEP_BODY_LIMIT', 'bodyLimit', '2048', ['', '1023', '-5', '1MB', '268435457']],
+  ['LOCKSTEP_RATE_LIMIT', 'rateLimit', '0', ['', '-1', 'none', '1000001']],
+  ['LOCKSTEP_LEASE_SECONDS', 'leaseSeconds', '60', ['', '0', '1h', '-60']],
+  ['LOCKSTEP_MAX_LEASE_SECONDS', 'maxLeaseSeconds', '7200', ['', '0', '31536001']],
+  ['LOCKSTEP_GRACE_SECONDS', 'graceSeconds', '0', ['', '-1', '86401']],
+  ['LOCKSTEP_ANSWER_SECONDS', 'answerSeconds', '10', ['', '0', '3601']],
+  ['LOCKSTEP_MAX_UNANSWERED', 'maxUnanswered', '1', ['', '0', '1001']],
+  ['LOCKSTEP_ACKNOWLEDGEMENTS', 'acknowledgements', 'strict', ['', 'sometimes', 'Strict']],
+  ['LOCKSTEP_PING_SECONDS', 'pingSeconds', '1', ['', '0', '3601']],
+  ['LOCKSTEP_IDLE_HOURS', 'idleHours', '1', ['', '0', '8761']],
+  ['LOCKSTEP_PROFILE', 'profile', 'ira', ['', 'stu9', 'IRA']],
+  ['LOCKSTEP_LOG_EVENTS', 'logEvents', '10', ['', '0', '1000001']],
+  ['LOCKSTEP_LOG_HOURS', 'logHours', '1', ['', '0', '8761']],
+  ['LOCKSTEP_WEBHOOKS', 'webhooks', 'off', ['', 'yes', 'true']],
+  ['LOCKSTEP_INITIAL_ACCESS_TOKEN', 'initialAccessToken', 'secret', ['', ' ']],
+  ['LOCKSTEP_CREATE_SESSIONS', 'createSessions', 'on', ['', 'yes']],
+  ['LOCKSTEP_SAMPLE_DATA', 'sampleData', 'off', ['', 'false']],
+];
+
+describe('the configuration', () => {
+  it('has a default for everything: loopback, port 8080, samples', () => {
+    const { data, callbackNetworks, ...config } = readConfig({});
+    assert.ok(data);
+    assert.deepEqual(callbackNetworks, []);
+    assert.deepEqual(config, {
+      port: 8080,
+      host: '127.0.0.1',
+      logLevel: 'warn',
+      bodyLimit: 1_048_576,
+      rateLimit: 1000,
+      leaseSeconds: 7200,
+      maxLeaseSeconds: 86_400,
+      graceSeconds: 120,
+      answerSeconds: 10,
+      maxUnanswered: 3,
+      acknowledgements: 'answers',
+      pingSeconds: 30,
+      idleHours: 12,
+      profile: 'core',
+      logEvents: 1000,
+      logHours: 24,
+      webhooks: true,
+      redisReplicas: 0,
+      createSessions: false,
+      sampleData: true,
+    });
+  });
+
+  it('is read from the environment, with spaces around a value', () => {
+    for (const [variable, name, good] of SETTINGS) {
+      const config = readConfig({ [variable]: ` ${good} ` }) as unknown as Record<string, unknown>;
+      const value = config[name];
+      const text = typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
+      assert.equal(text, good, variable);
+    }
+  });
+
+  it('names every wrong value by its variable', () => {
+    for (const [variable, , , wrong] of SETTINGS) {
+      for (const value of wrong) {
+        const found = problems({ [variable]: value });
+        assert.equal(found.length, 1, `${variable}=${value}`);
+        assert.ok(found[0]?.startsWith(`${variable} `), found[0]);
+      }
+    }
+    const all = Object.fromEntries(SETTINGS.map(([variable, , , [wrong]]) => [variable, wrong]));
+    assert.equal(problems(all).length, SETTINGS.length);
+  });
+
+  it('names a variable that is no setting, and leaves those of others alone', () => {
+    assert.deepEqual(problems({ LOCKSTEP_POTR: '1' }), ['LOCKSTEP_POTR is no setting']);
+    assert.ok(readConfig({ PATH: '/bin', HOME: '/' }));
+  });
+
+  it('is read from a file; the environment comes first', () => {
+    const path = file({ port: 9000, leaseSeconds: '60', host: '::1' });
+    const config = readConfig({ LOCKSTEP_CONFIG: path, LOCKSTEP_HOST: '127.0.0.2' });
+    assert.deepEqual([config.port, config.leaseSeconds, config.host], [9000, 60, '127.0.0.2']);
+  });
+
+  it('names every wrong value and unknown name of the file', () => {
+    for (const [, name, , wrong] of SETTINGS) {
+      for (const value of wrong) {
+        const [found] = problems({ LOCKSTEP_CONFIG: file({ [name]: value }) });
+        assert.ok(found?.startsWith(`${name} `), `${name}: ${found}`);
+      }
+    }
+    for (const value of [null, {}, [8080]]) {
+      assert.deepEqual(problems({ LOCKSTEP_CONFIG: file({ port: value }) }), [
+        'port in the file must be a string or a number',
+      ]);
+    }
+    for (const name of ['potr', 'PORT', 'toString', 'constructor']) {
+      assert.deepEqual(problems({ LOCKSTEP_CONFIG: file({ [name]: 1 }) }), [`${name} in the file is no setting`]);
+    }
+    assert.deepEqual(problems({ LOCKSTEP_CONFIG: file('{"__proto__":1}') }), ['__proto__ in the file is no setting']);
+  });
+
+  it('says so where the file is not there or no JSON object', () => {
+    assert.match(problems({ LOCKSTEP_CONFIG: join(folder, 'none') })[0] ?? '', /cannot be read/);
+    for (const content of ['', '{', '[]', 'null', '5']) {
+      assert.match(problems({ LOCKSTEP_CONFIG: file(content) })[0] ?? '', /does not hold a JSON object/, content);
+    }
+  });
+
+  it('has no lease beyond the longest', () => {
+    const found = problems({ LOCKSTEP_LEASE_SECONDS: '100', LOCKSTEP_MAX_LEASE_SECONDS: '99' });
+    assert.match(found[0] ?? '', /LOCKSTEP_LEASE_SECONDS must not be more than LOCKSTEP_MAX_LEASE_SECONDS/);
+  });
+
+  it('REG-2 has samples on loopback only, unless told', () => {
+    assert.equal(readConfig({ LOCKSTEP_HOST: '0.0.0.0' }).sampleData, false);
+    assert.equal(readConfig({ LOCKSTEP_HOST: '0.0.0.0', LOCKSTEP_SAMPLE_DATA: 'on' }).sampleData, true);
+    for (const host of ['localhost', '127.0.0.1', '127.9.9.9', '::1']) assert.ok(isLoopback(host), host);
+    for (const host of ['0.0.0.0', '::', '127.example.com', '10.0.0.1', '128.0.0.1', 'localhost.example'])
+      assert.ok(!isLoopback(host), host);
+  });
+
+  it('REG-2 is no development server behind a proxy, though it listens on loopback', () => {
+    const behind = (url: string) => readConfig({ LOCKSTEP_PUBLIC_URL: url });
+    for (const url of ['http://localhost:9000', 'http://127.0.0.1:9000', 'http://[::1]:9000']) {
+      assert.ok(isLocal(behind(url)), url);
+      assert.ok(behind(url).sampleData, url);
+    }
+    for (const url of ['https://lockstep.example', 'http://10.0.0.1', 'https://127.example.com']) {
+      assert.ok(!isLocal(behind(url)), url);
+      assert.ok(!behind(url).sampleData, url);
+    }
+    assert.ok(!isLocal(readConfig({ LOCKSTEP_HOST: '0.0.0.0', LOCKSTEP_PUBLIC_URL: 'http://localhost:9000' })));
+  });
+});

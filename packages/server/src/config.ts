@@ -1,0 +1,206 @@
+/** Configuration by environment and file: every value checked, every wrong one named. */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { parseRedisUrl } from '@lockstep/store-redis';
+import { networks } from './callbacks/address-policy.ts';
+
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  /** What clients use to reach Lockstep; no trailing slash. Undefined: made of host and port. */
+  readonly publicUrl?: string;
+  /** Folder of the database. */
+  readonly data: string;
+  /** Redis instead of a file: several processes may then serve the same sessions. See `parseRedisUrl`. */
+  readonly redisUrl?: string;
+  /** Replicas of Redis that must have an event before it is accepted. */
+  readonly redisReplicas: number;
+  readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  /** Largest request body, bytes. */
+  readonly bodyLimit: number;
+  /** Requests a second and client; 0 is no limit. */
+  readonly rateLimit: number;
+  readonly leaseSeconds: number;
+  readonly maxLeaseSeconds: number;
+  readonly graceSeconds: number;
+  readonly answerSeconds: number;
+  readonly maxUnanswered: number;
+  readonly acknowledgements: 'answers' | 'strict' | 'off';
+  readonly pingSeconds: number;
+  readonly idleHours: number;
+  /** The version of FHIRcast that the Hub follows; `core` is 3.0.0. */
+  readonly profile: 'core' | 'ira' | 'stu2' | 'stu1';
+  /** Whether subscribing to a topic that does not exist creates the session; by default in IHE IRA only (SUB-12). */
+  readonly createSessions: boolean;
+  /** How many events of a topic's log are kept, and for how long. */
+  readonly logEvents: number;
+  readonly logHours: number;
+  /** Whether subscriptions may be webhooks (STU1, STU2). */
+  readonly webhooks: boolean;
+  /** Internal networks that webhook callbacks may be in, in CIDR notation (WEB-4). */
+  readonly callbackNetworks: readonly string[];
+  /** File that audit records are appended to; none are made without it. */
+  readonly audit?: string;
+  readonly initialAccessToken?: string;
+  /** Whether invented patients and users are there to try things with; by default on loopback only. */
+  readonly sampleData: boolean;
+}
+
+/** Every wrong value of a configuration. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(`The configuration has ${problems.length === 1 ? 'a problem' : 'problems'}:\n- ${problems.join('\n- ')}`);
+    this.problems = problems;
+  }
+}
+
+type Reader<T> = (text: string) => T | { readonly problem: string };
+
+const problem = (text: string): { problem: string } => ({ problem: text });
+
+function whole(min: number, max: number): Reader<number> {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? value : problem(`must be a whole number from ${min} to ${max}`);
+  };
+}
+
+function oneOf<T extends string>(...values: readonly T[]): Reader<T> {
+  return (text) => values.find((value) => value === text) ?? problem(`must be one of ${values.join(', ')}`);
+}
+
+const filled: Reader<string> = (text) => (text === '' ? problem('must not be empty') : text);
+
+const onOff: Reader<boolean> = (text) => (text === 'on' ? true : text === 'off' ? false : problem('must be on or off'));
+
+const networkList: Reader<readonly string[]> = (text) => {
+  const list = text.split(',').flatMap((one) => one.trim() || []);
+  try {
+    networks(list);
+    return list;
+  } catch (error) {
+    return problem(`must be networks such as 10.0.0.0/8, separated by commas: ${(error as Error).message}`);
+  }
+};
+
+const hostName: Reader<string> = (text) =>
+  isIP(text) > 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(text)
+    ? text
+    : problem('must be a host name or an IP address');
+
+const webUrl: Reader<string> = (text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !['http:', 'https:'].includes(url.protocol)) return problem('must be an http: or https: URL');
+  if (url.pathname !== '/' || url.search || url.hash || url.username)
+    return problem('must be an origin without a path');
+  return url.origin;
+};
+
+const redisAddress: Reader<string> = (text) => {
+  if (text === '') return filled(text);
+  try {
+    parseRedisUrl(text);
+    return text;
+  } catch (error) {
+    return problem((error as Error).message);
+  }
+};
+
+/** Name in the file → environment variable, default and reader. */
+const SETTINGS = {
+  port: ['PORT', '8080', whole(0, 65_535)],
+  host: ['LOCKSTEP_HOST', '127.0.0.1', hostName],
+  publicUrl: ['LOCKSTEP_PUBLIC_URL', undefined, webUrl],
+  data: ['LOCKSTEP_DATA', './data', filled],
+  redisUrl: ['LOCKSTEP_REDIS_URL', undefined, redisAddress],
+  redisReplicas: ['LOCKSTEP_REDIS_REPLICAS', '0', whole(0, 10)],
+  logLevel: ['LOCKSTEP_LOG_LEVEL', 'warn', oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent')],
+  bodyLimit: ['LOCKSTEP_BODY_LIMIT', '1048576', whole(1024, 268_435_456)],
+  rateLimit: ['LOCKSTEP_RATE_LIMIT', '1000', whole(0, 1_000_000)],
+  leaseSeconds: ['LOCKSTEP_LEASE_SECONDS', '7200', whole(1, 31_536_000)],
+  maxLeaseSeconds: ['LOCKSTEP_MAX_LEASE_SECONDS', '86400', whole(1, 31_536_000)],
+  graceSeconds: ['LOCKSTEP_GRACE_SECONDS', '120', whole(0, 86_400)],
+  answerSeconds: ['LOCKSTEP_ANSWER_SECONDS', '10', whole(1, 3600)],
+  maxUnanswered: ['LOCKSTEP_MAX_UNANSWERED', '3', whole(1, 1000)],
+  acknowledgements: ['LOCKSTEP_ACKNOWLEDGEMENTS', 'answers', oneOf('answers', 'strict', 'off')],
+  pingSeconds: ['LOCKSTEP_PING_SECONDS', '30', whole(1, 3600)],
+  idleHours: ['LOCKSTEP_IDLE_HOURS', '12', whole(1, 8760)],
+  profile: ['LOCKSTEP_PROFILE', 'core', oneOf('core', 'ira', 'stu2', 'stu1')],
+  createSessions: ['LOCKSTEP_CREATE_SESSIONS', undefined, onOff],
+  logEvents: ['LOCKSTEP_LOG_EVENTS', '1000', whole(1, 1_000_000)],
+  logHours: ['LOCKSTEP_LOG_HOURS', '24', whole(1, 8760)],
+  webhooks: ['LOCKSTEP_WEBHOOKS', 'on', onOff],
+  callbackNetworks: ['LOCKSTEP_CALLBACK_NETWORKS', '', networkList],
+  audit: ['LOCKSTEP_AUDIT', undefined, filled],
+  initialAccessToken: ['LOCKSTEP_INITIAL_ACCESS_TOKEN', undefined, filled],
+  sampleData: ['LOCKSTEP_SAMPLE_DATA', undefined, onOff],
+} as const satisfies Record<keyof Config, readonly [string, string | undefined, Reader<unknown>]>;
+
+function readFile(path: string): Readonly<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    throw new ConfigError([`LOCKSTEP_CONFIG: the file ${path} cannot be read`]);
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch {
+    // Said below, in words of ours.
+  }
+  throw new ConfigError([`LOCKSTEP_CONFIG: the file ${path} does not hold a JSON object`]);
+}
+
+/**
+ * Reads the configuration: environment before file before default.
+ * @throws ConfigError naming every wrong value and every unknown setting
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const file = env.LOCKSTEP_CONFIG ? readFile(env.LOCKSTEP_CONFIG) : {};
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  const variables = new Set<string>(['LOCKSTEP_CONFIG', ...Object.values(SETTINGS).map(([variable]) => variable)]);
+  for (const name of Object.keys(file))
+    if (!Object.hasOwn(SETTINGS, name)) problems.push(`${name} in the file is no setting`);
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('LOCKSTEP_') && !variables.has(name)) problems.push(`${name} is no setting`);
+  }
+  for (const [name, [variable, fallback, read]] of Object.entries(SETTINGS)) {
+    const inFile = file[name];
+    if (inFile !== undefined && typeof inFile !== 'string' && typeof inFile !== 'number') {
+      problems.push(`${name} in the file must be a string or a number`);
+      continue;
+    }
+    const text = env[variable] ?? (inFile === undefined ? fallback : String(inFile));
+    if (text === undefined) continue;
+    const value = read(text.trim());
+    if (typeof value === 'object' && 'problem' in value)
+      problems.push(`${env[variable] === undefined ? name : variable} ${value.problem}`);
+    else values[name] = value;
+  }
+  if (problems.length === 0) values.sampleData ??= isLocal(values as unknown as Config);
+  values.createSessions ??= values.profile === 'ira';
+  const config = values as unknown as Config;
+  if (problems.length === 0 && config.leaseSeconds > config.maxLeaseSeconds) {
+    problems.push('LOCKSTEP_LEASE_SECONDS must not be more than LOCKSTEP_MAX_LEASE_SECONDS');
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/**
+ * Whether only this machine can reach Lockstep: registration is open then, and samples are there (REG-2). Behind a proxy it
+ * listens on loopback too, and is reached by others for all that.
+ */
+export function isLocal({ host, publicUrl }: Pick<Config, 'host' | 'publicUrl'>): boolean {
+  const outside = publicUrl === undefined ? host : new URL(publicUrl).hostname.replace(/^\[|\]$/g, '');
+  return isLoopback(host) && isLoopback(outside);
+}
+
+/** Whether only this machine can reach the address. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}

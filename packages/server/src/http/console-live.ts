@@ -1,0 +1,136 @@
+/** Tells the console's pages what happens while it happens: one WebSocket a view, nothing is asked for again and again. */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Clock, Hub } from '@lockstep/hub';
+import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
+import { WebSocket, WebSocketServer } from 'ws';
+import { type Entry, type Inspector, toTimeline } from '../inspector.ts';
+import { splitAddress } from './request-address.ts';
+
+const PATH = /^\/api\/console\/live(?:\/([A-Za-z0-9._~-]+))?$/;
+/** What happens within this time goes out in one message, ms. */
+const BATCH = 15;
+/** A page that reads too slowly is closed, and reads anew, bytes. */
+const MAX_BUFFERED = 4 * 1024 * 1024;
+const PING = 30_000;
+/** Entries that a page is told when its view opens. */
+const RECENT = 200;
+
+export interface LiveOptions {
+  readonly hub: Hub;
+  readonly inspector: Inspector;
+  readonly authorization: AuthorizationServer;
+  readonly origin: string;
+  readonly clock: Clock;
+}
+
+interface Viewer {
+  readonly socket: WebSocket;
+  readonly headers: IncomingMessage['headers'];
+  readonly user: string;
+  heard: boolean;
+}
+
+/** Live views by WebSocket, for the console's own pages. */
+export class ConsoleLive {
+  readonly #options: LiveOptions;
+  readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1024 });
+  readonly #viewers = new Set<Viewer>();
+  readonly #ends: (() => void)[] = [];
+  #cancelPing: () => void;
+
+  constructor(options: LiveOptions) {
+    this.#options = options;
+    this.#ends.push(options.authorization.onSignedOut(({ user }) => void this.#recheck(user)));
+    this.#cancelPing = options.clock.after(PING, () => this.#ping());
+  }
+
+  /** Takes the upgrade of a console page. @returns false when it is for somebody else */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const match = PATH.exec(splitAddress(request.url ?? '/')[0]);
+    if (!match) return false;
+    this.#admit(request, match[1]).then(
+      (viewer) => {
+        if (!viewer) socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+        else
+          this.#sockets.handleUpgrade(request, socket, head, (client) =>
+            this.#serve(client, request, viewer, match[1]),
+          );
+      },
+      () => socket.destroy(),
+    );
+    return true;
+  }
+
+  /** Another site's page could open the socket with the person's cookie: the origin tells (CWE-1385). */
+  async #admit(request: IncomingMessage, topic: string | undefined): Promise<SignedIn | undefined> {
+    const { authorization, origin, hub } = this.#options;
+    if (request.headers.origin !== origin) return undefined;
+    const signedIn = await authorization.signedIn(request);
+    if (!signedIn) return undefined;
+    if (topic === undefined || topic !== signedIn.topic) return signedIn.user.administrator ? signedIn : undefined;
+    return (await hub.inspect(topic)) ? signedIn : undefined;
+  }
+
+  #serve(socket: WebSocket, request: IncomingMessage, signedIn: SignedIn, topic: string | undefined): void {
+    const viewer: Viewer = { socket, headers: request.headers, user: signedIn.user.reference, heard: true };
+    this.#viewers.add(viewer);
+    let batch: Entry[] = [];
+    let cancel: (() => void) | undefined;
+    const flush = (): void => {
+      cancel = undefined;
+      const entries = batch;
+      batch = [];
+      if (socket.bufferedAmount > MAX_BUFFERED) socket.close(1013, 'Too much is waiting to be read');
+      else if (topic === undefined) socket.send('{"kind":"changed"}');
+      else socket.send(JSON.stringify({ kind: 'entries', entries: entries.map(toTimeline) }));
+    };
+    const stop = this.#options.inspector.watch(topic, (_, entry) => {
+      // The list of sessions says who is there, not who was sent what.
+      if (topic === undefined && (entry.observation.kind === 'delivered' || entry.observation.kind === 'answered'))
+        return;
+      batch.push(entry);
+      cancel ??= this.#options.clock.after(topic === undefined ? 250 : BATCH, flush);
+    });
+    socket.on('pong', () => {
+      viewer.heard = true;
+    });
+    socket.on('error', () => socket.terminate());
+    socket.on('close', () => {
+      stop();
+      cancel?.();
+      this.#viewers.delete(viewer);
+    });
+    socket.send('{"kind":"ready"}');
+    if (topic !== undefined) {
+      // What has just happened may have happened before the page was listening.
+      const recent = this.#options.inspector.recent(topic).slice(-RECENT).map(toTimeline);
+      socket.send(JSON.stringify({ kind: 'recent', entries: recent }));
+    }
+  }
+
+  /** Somebody signed out: their pages see nothing more. */
+  async #recheck(user: string): Promise<void> {
+    for (const viewer of [...this.#viewers]) {
+      if (viewer.user !== user) continue;
+      if (!(await this.#options.authorization.signedIn(viewer))) viewer.socket.close(4401, 'Signed out');
+    }
+  }
+
+  #ping(): void {
+    for (const viewer of this.#viewers) {
+      if (!viewer.heard) viewer.socket.terminate();
+      else if (viewer.socket.readyState === WebSocket.OPEN) {
+        viewer.heard = false;
+        viewer.socket.ping();
+      }
+    }
+    this.#cancelPing = this.#options.clock.after(PING, () => this.#ping());
+  }
+
+  close(): void {
+    this.#cancelPing();
+    for (const end of this.#ends) end();
+    for (const { socket } of this.#viewers) socket.close(1012, 'The server restarts');
+  }
+}

@@ -1,0 +1,75 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** Shared by all sockets: one made for each would keep its request in memory for as long as the connection lasts. */
+function destroyed(this: Duplex): void {
+  this.destroy();
+}
+
+/**
+ * The HTTP server's listening side. It takes its port before Lockstep is ready, since the addresses that Lockstep hands out
+ * hold the port; what arrives until then waits.
+ */
+export class Door {
+  readonly #server: Server;
+  #onRequest: RequestListener | undefined;
+  #onUpgrade: UpgradeListener | undefined;
+  #isOpen = false;
+  #waiting: (() => void)[] = [];
+
+  constructor() {
+    this.#server = createServer(
+      // Java's HTTP client offers h2c with every request; that is no reason not to answer it.
+      { shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket' },
+      (request, response) => this.#request(request, response),
+    );
+    this.#server.on('upgrade', (request, socket, head) => {
+      socket.on('error', destroyed);
+      this.#once(() => this.#onUpgrade?.(request, socket, head));
+    });
+  }
+
+  #request(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#isOpen) this.#onRequest?.(request, response);
+    else this.#waiting.push(() => this.#onRequest?.(request, response));
+  }
+
+  #once(run: () => void): void {
+    if (this.#isOpen) run();
+    else this.#waiting.push(run);
+  }
+
+  /**
+   * @param port 0 takes a free one
+   * @returns the port
+   */
+  listen(port: number, host: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, host, () => resolve((this.#server.address() as AddressInfo).port));
+    });
+  }
+
+  /** The server, for Fastify, which brings the handler of requests. */
+  serve(handler: RequestListener): Server {
+    this.#onRequest = handler;
+    return this.#server;
+  }
+
+  /** Lets everything in, what has waited first. */
+  open(onUpgrade: UpgradeListener): void {
+    this.#onUpgrade = onUpgrade;
+    this.#isOpen = true;
+    for (const run of this.#waiting.splice(0)) run();
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+}

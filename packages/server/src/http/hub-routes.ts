@@ -1,0 +1,256 @@
+/** The Hub's HTTP face: addresses, content types and status codes of hub-rules "Addresses", SUB, PUB, SES and CAP. */
+import { isUtf8 } from 'node:buffer';
+import { isObject, parseSubscription } from '@lockstep/fhircast';
+import { type Access, fhircastConfiguration, type Hub, type SessionListing, type VersionName } from '@lockstep/hub';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { bearerOf } from './bearer.ts';
+import { refuse } from './plain.ts';
+import type { RateLimit } from './rate-limit.ts';
+
+export interface HubRouteOptions {
+  readonly hub: Hub;
+  readonly hubUrl: string;
+  verifyToken(bearer: string): Promise<Access | undefined>;
+  readonly rateLimit: RateLimit;
+  readonly webhooks: boolean;
+  readonly version: VersionName;
+}
+
+/** What a body was sent as; its content type decides how it is read. */
+type Body = { readonly form: URLSearchParams } | { readonly json: unknown };
+
+const FORM = 'application/x-www-form-urlencoded';
+const JSON_TYPES = ['application/json', 'application/fhir+json'];
+
+const INVALID = 'The bearer token is not valid';
+
+/** Where Fastify refuses, in words that help more than its own. */
+const REASONS: Readonly<Record<number, string>> = {
+  413: 'The body is too large',
+  415: `The Content-Type must be ${[FORM, ...JSON_TYPES].join(', ')}`,
+};
+
+/** RFC 6750 section 2.2: a client that cannot set headers sends the token with its form. */
+function tokenInForm(request: FastifyRequest): string | undefined {
+  const body = request.body as Body | undefined;
+  if (request.headers.authorization !== undefined || !body || !('form' in body)) return undefined;
+  const [token, ...more] = body.form.getAll('access_token');
+  return more.length === 0 ? token : undefined;
+}
+
+function parseBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  const text = (body: Buffer): string => {
+    if (!isUtf8(body)) throw Object.assign(new Error('The body is not valid UTF-8'), { statusCode: 400 });
+    return body.toString('utf8');
+  };
+  app.addContentTypeParser<Buffer>(FORM, { parseAs: 'buffer' }, (_, body, done) => {
+    try {
+      done(null, { form: new URLSearchParams(text(body)) });
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.addContentTypeParser<Buffer>(JSON_TYPES, { parseAs: 'buffer' }, (_, body, done) => {
+    try {
+      done(null, { json: JSON.parse(text(body)) });
+    } catch (error) {
+      const invalid = Object.assign(new Error('The body is not valid JSON'), { statusCode: 400 });
+      done(error instanceof SyntaxError ? invalid : (error as Error));
+    }
+  });
+}
+
+/** A JSON subscription has the form's names (SUB-1); its values are strings and numbers. */
+function* formFields(body: Body): Iterable<readonly [string, string]> {
+  if ('form' in body) yield* body.form;
+  else if (isObject(body.json)) {
+    for (const [name, value] of Object.entries(body.json)) {
+      // No field takes an object, and a deep one must not be written out.
+      yield [name, typeof value === 'object' ? (value === null ? '' : '{}') : String(value)];
+    }
+  }
+}
+
+function isSubscription(body: Body): boolean {
+  return 'form' in body || (isObject(body.json) && 'hub.mode' in body.json);
+}
+
+function listing(hubUrl: string, { topic, info, subscribers, context }: SessionListing): object {
+  return {
+    'hub.topic': topic,
+    'hub.url': hubUrl,
+    user: info.user,
+    ...(info.workstation && { workstation: info.workstation }),
+    ...(info.label && { label: info.label }),
+    started: new Date(info.startedAt).toISOString(),
+    subscribers: subscribers.map(({ name }) => name),
+    ...(context && { context }),
+  };
+}
+
+/** One text value of a query or a body; anything else is the caller's mistake. */
+function textField(source: unknown, name: string): { value?: string } | undefined {
+  const value = isObject(source) ? source[name] : undefined;
+  if (value === undefined || value === null) return {};
+  return typeof value === 'string' && value.length <= 256 ? { value } : undefined;
+}
+
+export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
+  const { hub, hubUrl, rateLimit } = options;
+  const configuration = fhircastConfiguration({ webhooks: options.webhooks, version: options.version });
+
+  const tokenOf = (request: FastifyRequest): string | undefined => bearerOf(request) ?? tokenInForm(request);
+
+  async function authorize(request: FastifyRequest, reply: FastifyReply): Promise<Access | undefined> {
+    const token = tokenOf(request);
+    const access = token === undefined ? undefined : await options.verifyToken(token);
+    const client = access ? `client ${access.clientId}` : `address ${request.ip}`;
+    if (!rateLimit.take(client)) {
+      refuse(reply, 429, 'Too many requests');
+      return undefined;
+    }
+    if (!access) {
+      refuse(reply, 401, token === undefined ? 'A bearer token is required' : INVALID);
+    }
+    return access;
+  }
+
+  /** TOK-6: what was subscribed while the token was being revoked, here or on another node, must not outlive it. */
+  async function isStillGood({ tokenId, clientId }: Access, token: string | undefined): Promise<boolean> {
+    if (token !== undefined && (await options.verifyToken(token))) return true;
+    await hub.accessEnded({ tokenId, clientId, reason: 'The token was revoked' });
+    return false;
+  }
+
+  async function subscription(
+    access: Access,
+    body: Body,
+    reply: FastifyReply,
+    token: string | undefined,
+  ): Promise<FastifyReply> {
+    const request = parseSubscription(formFields(body));
+    if (!request.ok) return refuse(reply, 400, request.reason);
+    const { mode } = request.value;
+    const answer = await (mode === 'subscribe'
+      ? hub.subscribe(access, request.value)
+      : hub.unsubscribe(access, request.value));
+    if (!answer.ok) return refuse(reply, answer.status, answer.reason);
+    if (mode === 'subscribe' && !(await isStillGood(access, token))) return refuse(reply, 401, INVALID);
+    const { endpoint } = answer.value;
+    return endpoint === undefined ? reply.code(202).send() : reply.code(202).send({ 'hub.channel.endpoint': endpoint });
+  }
+
+  async function publish(access: Access, body: Body, reply: FastifyReply, topic?: string): Promise<FastifyReply> {
+    if (!('json' in body)) return refuse(reply, 415, `An event is published as ${JSON_TYPES.join(' or ')}`);
+    const answer = await hub.publish(access, body.json, topic);
+    if (!answer.ok) return refuse(reply, answer.status, answer.reason);
+    // No content type: an empty body that claims to be JSON makes clients throw (PUB-1).
+    return reply.code(answer.value).send();
+  }
+
+  return async (app) => {
+    parseBodies(app);
+
+    app.addHook('onRequest', (_, reply, done) => {
+      reply.header('access-control-allow-origin', '*');
+      reply.header('access-control-expose-headers', 'Location, Retry-After, WWW-Authenticate');
+      done();
+    });
+
+    const preflight = async (_: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
+      reply
+        .header('access-control-allow-methods', 'GET, POST, DELETE, OPTIONS')
+        .header('access-control-allow-headers', 'Authorization, Content-Type, Accept, X-Medplum')
+        .header('access-control-max-age', '7200')
+        .code(204)
+        .send();
+    app.options('/', preflight);
+    app.options('/*', preflight);
+
+    app.setErrorHandler(
+      (error: { statusCode?: number; message: string; retryAfterSeconds?: number }, request, reply) => {
+        const status = error.statusCode ?? ('retryAfterSeconds' in error ? 503 : 500);
+        if (status >= 500) request.log.error({ err: error }, 'request failed');
+        return refuse(reply, status, status >= 500 ? 'The Hub could not do this' : (REASONS[status] ?? error.message));
+      },
+    );
+    const nothingHere = (_: FastifyRequest, reply: FastifyReply): FastifyReply =>
+      refuse(reply, 404, 'There is nothing at this address of the Hub');
+    app.setNotFoundHandler(nothingHere);
+    // Or the console's pages would be looked for below the Hub.
+    app.get('/*', nothingHere);
+
+    app.get('/.well-known/fhircast-configuration', async () => configuration);
+
+    app.post('/', async (request, reply) => {
+      const access = await authorize(request, reply);
+      if (!access) return reply;
+      const body = request.body as Body | undefined;
+      if (!body) return refuse(reply, 400, 'The body is empty');
+      return isSubscription(body) ? subscription(access, body, reply, tokenOf(request)) : publish(access, body, reply);
+    });
+
+    app.post('/session', async (request, reply) => {
+      const access = await authorize(request, reply);
+      if (!access) return reply;
+      const body = request.body as Body | undefined;
+      if (!body || !('json' in body) || !isObject(body.json)) {
+        return refuse(reply, 400, 'The body must be a JSON object {user, workstation?, label?}');
+      }
+      const user = textField(body.json, 'user');
+      const workstation = textField(body.json, 'workstation');
+      const label = textField(body.json, 'label');
+      if (!user || !workstation || !label)
+        return refuse(reply, 400, 'user, workstation and label must be short strings');
+      const answer = await hub.createSession(access, {
+        ...(user.value && { user: user.value }),
+        ...(workstation.value && { workstation: workstation.value }),
+        ...(label.value && { label: label.value }),
+      });
+      if (!answer.ok) return refuse(reply, answer.status, answer.reason);
+      const { topic, info } = answer.value;
+      return reply
+        .code(201)
+        .header('location', `${hubUrl}/session/${topic}`)
+        .send(listing(hubUrl, { topic, info, subscribers: [] }));
+    });
+
+    app.get('/session', async (request, reply) => {
+      const access = await authorize(request, reply);
+      if (!access) return reply;
+      const user = textField(request.query, 'user');
+      const workstation = textField(request.query, 'workstation');
+      if (!user || !workstation) return refuse(reply, 400, 'user and workstation may each be given once');
+      const answer = await hub.listSessions(access, {
+        ...(user.value && { user: user.value }),
+        ...(workstation.value && { workstation: workstation.value }),
+      });
+      if (!answer.ok) return refuse(reply, answer.status, answer.reason);
+      return reply.send(answer.value.map((session) => listing(hubUrl, session)));
+    });
+
+    app.delete<{ Params: { topic: string } }>('/session/:topic', async (request, reply) => {
+      const access = await authorize(request, reply);
+      if (!access) return reply;
+      const answer = await hub.deleteSession(access, request.params.topic);
+      return answer.ok ? reply.code(204).send() : refuse(reply, answer.status, answer.reason);
+    });
+
+    app.get<{ Params: { topic: string } }>('/:topic', async (request, reply) => {
+      const access = await authorize(request, reply);
+      if (!access) return reply;
+      const answer = await hub.currentContext(access, request.params.topic);
+      if (!answer.ok) return refuse(reply, answer.status, answer.reason);
+      return reply.header('cache-control', 'no-store').send(answer.value);
+    });
+
+    app.post<{ Params: { topic: string } }>('/:topic', async (request, reply) => {
+      const access = await authorize(request, reply);
+      if (!access) return reply;
+      const body = request.body as Body | undefined;
+      if (!body) return refuse(reply, 400, 'The body is empty');
+      return publish(access, body, reply, request.params.topic);
+    });
+  };
+}

@@ -1,0 +1,17 @@
+/** A request's path, and its query without the question mark. Never throws, whatever was sent. */
+export function splitAddress(url: string): readonly [path: string, query: string | undefined] {
+  const mark = url.indexOf('?');
+  return mark < 0 ? [url, undefined] : [url.slice(0, mark), url.slice(mark + 1)];
+}
+
+/**
+ * `/api/hub` is `/hub`; at the Hub and at the FHIR endpoint (DIS-1) doubled and trailing slashes make no difference. Other
+ * addresses stay as they are.
+ */
+export function cleanAddress(url: string): string {
+  const [path, query] = splitAddress(url);
+  const clean = path.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1');
+  if (!/^((\/api)?\/hub|\/fhir)(\/|$)/.test(clean)) return url;
+  const short = clean.replace(/^\/api/, '');
+  return query === undefined ? short : `${short}?${query}`;
+}

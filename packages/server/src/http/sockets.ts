@@ -1,0 +1,178 @@
+/** WebSocket endpoints on the HTTP server's own port (SUB-7, SUB-11). */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Channel, Clock, Connection, Hub } from '@lockstep/hub';
+import { WebSocket, WebSocketServer } from 'ws';
+import type { UpgradeListener } from './door.ts';
+import { frameOf } from './frame.ts';
+import { cleanAddress, splitAddress } from './request-address.ts';
+
+/** Subscribers send answers; nothing they have to say is larger. Bytes. */
+const MAX_FRAME = 64 * 1024;
+const PATH = /^\/hub\/ws\/([A-Za-z0-9_-]+)$/;
+
+export interface SocketOptions {
+  readonly hub: Hub;
+  readonly clock: Clock;
+  /** ms between pings; a peer that has not been heard since the last one is closed. */
+  readonly pingMs: number;
+  /** Takes upgrades of other paths; false leaves them to be refused. */
+  readonly others?: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
+}
+
+export interface Sockets {
+  readonly onUpgrade: UpgradeListener;
+  /** Ends the pings and cuts what is still connected. */
+  end(): void;
+}
+
+/** Where an endpoint is, below the Hub's origin. */
+export function endpointPath(id: string): string {
+  return `/hub/ws/${id}`;
+}
+
+function refuseUpgrade(socket: Duplex, status: string, reason: string): void {
+  const body = `${reason}\n`;
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+/** One subscriber's connection: the Hub's channel to it. */
+class Peer implements Channel {
+  /** Whether anything came since the last ping. */
+  heard = true;
+  connection: Connection | undefined;
+  readonly #socket: PeerSocket;
+  readonly #stream: Duplex;
+
+  constructor(socket: PeerSocket, stream: Duplex) {
+    this.#socket = socket;
+    this.#stream = stream;
+    socket.peer = this;
+  }
+
+  send(text: string | Uint8Array): void {
+    if (typeof text === 'string') this.#socket.send(text);
+    // Without compression `ws` writes each frame at once, so frames written beside it stay whole and in order.
+    else if (this.#socket.readyState === WebSocket.OPEN) this.#stream.write(frameOf(text));
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  get buffered(): number {
+    return this.#stream.writableLength;
+  }
+
+  /** Pings the peer, or ends its socket when it has been silent since the last ping. */
+  check(): void {
+    if (!this.heard) {
+      this.terminate();
+      return;
+    }
+    this.heard = false;
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+}
+
+/** Knows its peer, so that the listeners can be shared by all sockets. */
+class PeerSocket extends WebSocket {
+  peer: Peer | undefined;
+}
+
+function peerOf(socket: WebSocket): Peer | undefined {
+  return socket instanceof PeerSocket ? socket.peer : undefined;
+}
+
+/** Serves the Hub's endpoints to whoever asks an HTTP server for an upgrade. */
+export function serveSockets({ hub, clock, pingMs, others }: SocketOptions): Sockets {
+  const sockets = new WebSocketServer({
+    WebSocket: PeerSocket,
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: MAX_FRAME,
+    clientTracking: false,
+  });
+  const peers = new Set<Peer>();
+
+  function hear(this: WebSocket): void {
+    const peer = peerOf(this);
+    if (peer) peer.heard = true;
+  }
+
+  function received(this: WebSocket, data: Buffer, isBinary: boolean): void {
+    const peer = peerOf(this);
+    if (!peer) return;
+    peer.heard = true;
+    // A binary frame is no answer, whatever it holds.
+    peer.connection?.received(isBinary ? '' : data.toString('utf8'));
+  }
+
+  function closed(this: WebSocket, code: number): void {
+    const peer = peerOf(this);
+    if (!peer) return;
+    peers.delete(peer);
+    peer.connection?.closed(code);
+  }
+
+  async function connect(
+    socket: PeerSocket,
+    stream: Duplex,
+    endpoint: { id: string; topic: string },
+    since?: string,
+  ): Promise<void> {
+    const peer = new Peer(socket, stream);
+    peers.add(peer);
+    socket.on('message', received);
+    socket.on('pong', hear);
+    socket.on('close', closed);
+    // Protocol errors end in a close, which is what counts.
+    socket.on('error', hear);
+    // What the client says first is read once the Hub knows it.
+    socket.pause();
+    try {
+      peer.connection = await hub.connect(endpoint, peer, since);
+    } catch {
+      socket.close(1013, 'Try again later');
+    }
+    socket.resume();
+    if (socket.readyState === WebSocket.CLOSED) peer.connection?.closed(1006);
+  }
+
+  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const [path, query] = splitAddress(cleanAddress(request.url ?? '/'));
+    const id = PATH.exec(path)?.[1];
+    if (id === undefined && others?.(request, socket, head)) return;
+    const found = id === undefined ? undefined : await hub.findEndpoint(id);
+    if (id === undefined || !found) {
+      refuseUpgrade(socket, '404 Not Found', 'There is no such subscription endpoint');
+      return;
+    }
+    const since = new URLSearchParams(query).get('since') ?? undefined;
+    const to = { id, topic: found.topic };
+    sockets.handleUpgrade(request, socket, head, (client) => void connect(client, socket, to, since));
+  }
+
+  let cancel = (): void => undefined;
+  const ping = (): void => {
+    for (const peer of peers) peer.check();
+    cancel = clock.after(pingMs, ping);
+  };
+  cancel = clock.after(pingMs, ping);
+
+  return {
+    onUpgrade: (request, socket, head) => {
+      upgrade(request, socket, head).catch(() => refuseUpgrade(socket, '503 Service Unavailable', 'Try again later'));
+    },
+    end() {
+      cancel();
+      for (const peer of peers) peer.terminate();
+    },
+  };
+}

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import type { Observation, Observer } from '@lockstep/hub';
+
+/** Something that happened in a session, in the order it was seen. */
+export interface Entry {
+  /** Counts over all sessions since the start. */
+  readonly seq: number;
+  /** ms since the epoch. */
+  readonly at: number;
+  readonly observation: Observation;
+}
+
+/** What an entry looks like outside: a subscription's id is the secret part of its endpoint, so its digest stands for it. */
+export type TimelineEntry = { readonly seq: number; readonly at: number } & Observation;
+
+export interface InspectorOptions {
+  /** Entries kept of each session. */
+  readonly perTopic?: number;
+  /** Sessions of which entries are kept; beyond it those quiet for longest are forgotten. */
+  readonly topics?: number;
+  /** Entries kept in all; an entry takes some 150 bytes. Beyond it the sessions quiet for longest are forgotten. */
+  readonly total?: number;
+}
+
+export type Watcher = (topic: string, entry: Entry) => void;
+
+/** A list of bounded length that forgets its oldest. */
+class Ring {
+  /** `seq` of the newest entry. */
+  newest = 0;
+  readonly #size: number;
+  #entries: Entry[] = [];
+  #start = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  /** @returns by how much it grew */
+  push(entry: Entry): 0 | 1 {
+    this.newest = entry.seq;
+    if (this.#entries.length < this.#size) {
+      this.#entries.push(entry);
+      return 1;
+    }
+    this.#entries[this.#start] = entry;
+    this.#start = (this.#start + 1) % this.#size;
+    return 0;
+  }
+
+  list(): readonly Entry[] {
+    return [...this.#entries.slice(this.#start), ...this.#entries.slice(0, this.#start)];
+  }
+}
+
+/** Names a subscription without giving its endpoint away: who knows the endpoint could take the socket over (SUB-7). */
+export function subscriptionName(id: string): string {
+  return createHash('sha256').update(id).digest('base64url').slice(0, 12);
+}
+
+/** Remembers what the Hub does in each session, and tells those who watch. Nothing of it is patient data. */
+export class Inspector implements Observer {
+  readonly #perTopic: number;
+  readonly #maxTopics: number;
+  readonly #maxTotal: number;
+  readonly #rings = new Map<string, Ring>();
+  #total = 0;
+  readonly #watchers = new Map<string, Set<Watcher>>();
+  readonly #all = new Set<Watcher>();
+  #seq = 0;
+
+  constructor({ perTopic = 10_000, topics = 500, total = 250_000 }: InspectorOptions = {}) {
+    this.#perTopic = perTopic;
+    this.#maxTopics = topics;
+    this.#maxTotal = total;
+  }
+
+  observe(topic: string, at: number, observation: Observation): void {
+    const entry = { seq: ++this.#seq, at, observation };
+    let ring = this.#rings.get(topic);
+    if (!ring) {
+      ring = new Ring(this.#perTopic);
+      this.#rings.set(topic, ring);
+    }
+    this.#total += ring.push(entry);
+    if (this.#total > this.#maxTotal || this.#rings.size > this.#maxTopics) this.#forget();
+    const watchers = this.#watchers.get(topic);
+    if (watchers) for (const watcher of watchers) watcher(topic, entry);
+    for (const watcher of this.#all) watcher(topic, entry);
+    // What has ended leaves nothing behind (SES-5).
+    if (observation.kind === 'session-ended') this.#drop(topic, ring);
+  }
+
+  #drop(topic: string, ring: Ring): void {
+    this.#rings.delete(topic);
+    this.#total -= ring.length;
+  }
+
+  /** Makes room: a tenth of the sessions at once, since an order of last use kept with every entry would cost more. */
+  #forget(): void {
+    const quietest = [...this.#rings].sort(([, a], [, b]) => a.newest - b.newest);
+    for (const [topic, ring] of quietest.slice(0, Math.ceil(Math.min(quietest.length - 1, this.#maxTopics) / 10))) {
+      this.#drop(topic, ring);
+    }
+  }
+
+  /** What is remembered of a session, oldest first. */
+  recent(topic: string): readonly Entry[] {
+    return this.#rings.get(topic)?.list() ?? [];
+  }
+
+  /** @param topic one session, or undefined for all. @returns ends the watch */
+  watch(topic: string | undefined, watcher: Watcher): () => void {
+    if (topic === undefined) {
+      this.#all.add(watcher);
+      return () => this.#all.delete(watcher);
+    }
+    const watchers = this.#watchers.get(topic) ?? new Set();
+    this.#watchers.set(topic, watchers);
+    watchers.add(watcher);
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size === 0) this.#watchers.delete(topic);
+    };
+  }
+}
+
+/** The entry as it may leave the server. */
+export function toTimeline({ seq, at, observation }: Entry): TimelineEntry {
+  if (!('subscription' in observation)) return { seq, at, ...observation };
+  return { seq, at, ...observation, subscription: subscriptionName(observation.subscription) };
+}

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { launchRig } from '../../test/launch-rig.ts';
+import { TICKET_LIFE, Tickets } from './tickets.ts';
+
+test('LAU-1 a ticket lasts one minute', async (t) => {
+  const { store, clock, hub, hubUrl, authorization, app } = await launchRig(t);
+  const tickets = new Tickets({ records: store.records, clock, hub, hubUrl, authorization });
+  const user = (await authorization.users.get('dr-lena-okafor'))!;
+  const { topic } = await hub.openSession({ user: user.reference });
+  const client = await app();
+  const inTime = await tickets.issue(client, user, topic);
+  const late = await tickets.issue(client, user, topic);
+  clock.time += TICKET_LIFE * 1000 - 1;
+  assert.ok(await tickets.redeem(inTime.ticket));
+  clock.time += 1;
+  assert.equal(await tickets.redeem(late.ticket), undefined);
+});
+
+test('LAU-1 the store holds no ticket that could be redeemed', async (t) => {
+  const { store, clock, hub, hubUrl, authorization, app } = await launchRig(t);
+  const tickets = new Tickets({ records: store.records, clock, hub, hubUrl, authorization });
+  const user = (await authorization.users.get('dr-lena-okafor'))!;
+  const { topic } = await hub.openSession({ user: user.reference });
+  const { ticket } = await tickets.issue(await app(), user, topic);
+  const stored = await store.records.list('launch-ticket', clock.now());
+  assert.equal(stored.length, 1);
+  assert.ok(!JSON.stringify(stored).includes(ticket));
+});
+
+test('LAU-1 a ticket is worth nothing once its app or its user is suspended', async (t) => {
+  const { store, clock, hub, hubUrl, authorization, app } = await launchRig(t);
+  const tickets = new Tickets({ records: store.records, clock, hub, hubUrl, authorization });
+  const user = (await authorization.users.get('dr-lena-okafor'))!;
+  const { topic } = await hub.openSession({ user: user.reference });
+  const client = await app();
+  const first = await tickets.issue(client, user, topic);
+  await authorization.clients.suspend(client.id);
+  assert.equal(await tickets.redeem(first.ticket), undefined);
+  await authorization.clients.activate(client.id);
+  const second = await tickets.issue(client, user, topic);
+  await authorization.users.suspend(user.id);
+  assert.equal(await tickets.redeem(second.ticket), undefined);
+});

@@ -1,0 +1,178 @@
+/** One-time launch tickets: an app that speaks no OAuth gets Hub, topic and a token in one exchange (LAU-1). */
+import { hash, randomBytes } from 'node:crypto';
+import { buildTicketUrl, Scopes } from '@lockstep/fhircast';
+import type { Clock, Hub } from '@lockstep/hub';
+import { type AuthorizationServer, type Client, OAuthError, type TokenInfo, type UserProfile } from '@lockstep/smart';
+import type { RecordStore } from '@lockstep/store';
+
+/** How long a ticket may be redeemed, s. */
+export const TICKET_LIFE = 60;
+
+const KIND = 'launch-ticket';
+/** Apps of these launch kinds are started without a sign-in page: their registration is the administrator's consent. */
+const KINDS: readonly Client['launchKinds'][number][] = ['command-line', 'web', 'file'];
+
+/** What a ticket stands for. */
+interface TicketRecord {
+  readonly clientId: string;
+  readonly user: string;
+  readonly topic: string;
+  readonly scope: string;
+}
+
+export interface TicketRequest {
+  readonly clientId: string;
+  /** A reference, alias or sign-in name. A person's own token need not name one. */
+  readonly user?: string;
+  /** Without it, the user's latest session. */
+  readonly topic?: string;
+  readonly scope?: string;
+}
+
+export interface TicketAnswer {
+  readonly ticket: string;
+  readonly ticket_url: string;
+  /** s. */
+  readonly expires_in: number;
+  readonly 'hub.url': string;
+  readonly 'hub.topic': string;
+}
+
+/** A SMART token response, as far as such a launch has one. */
+export interface TicketRedeemed {
+  readonly access_token: string;
+  readonly token_type: 'Bearer';
+  /** s. */
+  readonly expires_in: number;
+  readonly scope: string;
+  readonly 'hub.url': string;
+  readonly 'hub.topic': string;
+}
+
+export interface TicketParts {
+  readonly records: RecordStore;
+  readonly clock: Clock;
+  readonly hub: Hub;
+  readonly hubUrl: string;
+  readonly authorization: AuthorizationServer;
+}
+
+function refuse(description: string, status = 400, error = 'invalid_request'): OAuthError {
+  return new OAuthError(error, description, status);
+}
+
+/** Only the digest is kept, so that a copy of the store opens nothing. */
+function idOf(ticket: string): string {
+  return hash('sha256', ticket, 'base64url');
+}
+
+/** Makes and redeems tickets. */
+export class Tickets {
+  readonly #parts: TicketParts;
+
+  constructor(parts: TicketParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * A ticket for an outside caller: a backend service with the scope `launch`, or a person's application that may open
+   * sessions (`hub/session.write`), which hands on no more than it has.
+   * @throws OAuthError naming what does not fit; nothing is made then
+   */
+  async request(caller: TokenInfo, request: TicketRequest): Promise<TicketAnswer> {
+    const person = caller.user !== undefined;
+    if (person ? !caller.scopes.maySession('write') : !caller.scopes.has('launch')) {
+      throw refuse(
+        `a token with the scope ${person ? 'hub/session.write' : 'launch'} is needed`,
+        403,
+        'insufficient_scope',
+      );
+    }
+    const name = request.user ?? caller.user;
+    if (name === undefined) throw refuse('user is missing');
+    const user = await this.#parts.authorization.users.resolve(name);
+    if (!user || (person && user.reference !== caller.user)) throw refuse('user: there is no such user');
+    const topic = await this.#sessionFor(caller, user, request.topic);
+    const client = await this.clientOf(request.clientId);
+    return this.issue(client, user, topic, {
+      ...(request.scope !== undefined && { scope: request.scope }),
+      ...(person && { limit: caller.scopes }),
+    });
+  }
+
+  /** A session of the user that the caller may join (SES-4, SES-6). */
+  async #sessionFor(caller: TokenInfo, user: UserProfile, topic: string | undefined): Promise<string> {
+    const { hub } = this.#parts;
+    const listed = await hub.listSessions(caller, { user: user.reference });
+    if (!listed.ok) throw refuse(listed.reason, listed.status, 'insufficient_scope');
+    const own = listed.value.filter(({ info }) => info.user === user.reference);
+    const found = topic === undefined ? own.at(-1)?.topic : own.find((one) => one.topic === topic)?.topic;
+    if (found !== undefined) return found;
+    if (topic !== undefined) throw refuse('topic: the user has no such session');
+    const created = await hub.createSession(caller, { user: user.reference });
+    if (!created.ok) throw refuse(`the user has no session, and none was made: ${created.reason}`);
+    return created.value.topic;
+  }
+
+  /** The app, if it can be launched by a ticket. @throws OAuthError */
+  async clientOf(id: string): Promise<Client> {
+    const client = await this.#parts.authorization.clients.get(id);
+    if (client?.status !== 'active') throw refuse('client_id: there is no such app');
+    if (!client.launchKinds.some((kind) => KINDS.includes(kind))) {
+      throw refuse(`client_id: the app is not registered for a launch without sign-in (${KINDS.join(', ')})`);
+    }
+    return client;
+  }
+
+  /**
+   * A ticket, for callers that have made sure that the user may be launched into the session.
+   * @throws OAuthError when no scope is left to give
+   */
+  async issue(
+    client: Client,
+    user: UserProfile,
+    topic: string,
+    given: { readonly scope?: string; readonly limit?: Scopes } = {},
+  ): Promise<TicketAnswer> {
+    const { records, clock, hubUrl, authorization } = this.#parts;
+    if (user.status !== 'active') throw refuse('user: there is no such user');
+    const scope = authorization.launchTokens.scope(client, given.scope, given.limit);
+    if (!new Scopes(scope).hasFhircast) throw refuse('scope: no FHIRcast scope is left to give', 400, 'invalid_scope');
+    const ticket = randomBytes(32).toString('base64url');
+    const body = JSON.stringify({ clientId: client.id, user: user.id, topic, scope } satisfies TicketRecord);
+    const now = clock.now();
+    await records.put(KIND, idOf(ticket), { body, expiresAt: now + TICKET_LIFE * 1000 }, now, 'absent');
+    await authorization.clients.noteLaunch(client.id);
+    return {
+      ticket,
+      ticket_url: buildTicketUrl({ hubUrl, ticket }),
+      expires_in: TICKET_LIFE,
+      'hub.url': hubUrl,
+      'hub.topic': topic,
+    };
+  }
+
+  /**
+   * Redeems a ticket; of several at the same moment exactly one succeeds.
+   * @returns undefined for a ticket that is unknown, spent or too old, or whose app, user or session is gone
+   */
+  async redeem(ticket: string): Promise<TicketRedeemed | undefined> {
+    const { records, clock, hub, hubUrl, authorization } = this.#parts;
+    const id = idOf(ticket);
+    const stored = await records.get(KIND, id, clock.now());
+    if (!stored || !(await records.consume(KIND, id, clock.now()))) return undefined;
+    const { clientId, user: userId, topic, scope } = JSON.parse(stored.body) as TicketRecord;
+    const client = await authorization.clients.get(clientId);
+    const user = await authorization.users.get(userId);
+    if (client?.status !== 'active' || user?.status !== 'active' || !(await hub.inspect(topic))) return undefined;
+    const { token, expiresAt } = await authorization.launchTokens.issue(client, user, { scope, topic });
+    return {
+      access_token: token,
+      token_type: 'Bearer',
+      expires_in: Math.floor((expiresAt - clock.now()) / 1000),
+      scope,
+      'hub.url': hubUrl,
+      'hub.topic': topic,
+    };
+  }
+}

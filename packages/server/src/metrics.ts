@@ -1,0 +1,133 @@
+/** What Lockstep does, counted for Prometheus. The hot path only counts; everything else happens when somebody asks. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import process from 'node:process';
+import type { Hub } from '@lockstep/hub';
+import type { SessionStore } from '@lockstep/store';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Upper bounds of the commit histogram, s: a flush to a disk takes from a tenth of a millisecond to seconds. */
+const COMMIT_BOUNDS = [0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2];
+
+/** ms between two looks at the event loop. */
+const LAG_RESOLUTION = 20;
+
+/** What the Hub counts by itself, and how it is told. */
+const COUNTED = {
+  published: ['events_total', 'Events accepted from publishers'],
+  refused: ['refused_events_total', 'Events refused'],
+  delivered: ['deliveries_total', 'Events sent to subscribers'],
+  answered: ['answers_total', 'Answers of subscribers'],
+  syncErrors: ['sync_errors_total', 'SyncErrors made by the Hub'],
+  ignoredFrames: ['ignored_frames_total', 'Frames of disconnected subscribers that were no answer'],
+} as const satisfies Partial<Record<keyof Hub['counts'], readonly [string, string]>>;
+
+/** The numbers of one running Lockstep. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #commits: Histogram;
+  readonly #lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION });
+
+  constructor() {
+    const registers = [this.#registry];
+    this.#commits = new Histogram({
+      name: 'lockstep_commit_seconds',
+      help: 'Time from a decision to its being on disk',
+      buckets: COMMIT_BOUNDS,
+      registers,
+    });
+    this.#lag.enable();
+    const lag = this.#lag;
+    new Gauge({
+      name: 'lockstep_event_loop_lag_seconds',
+      help: 'Delay of the event loop since the last scrape',
+      labelNames: ['quantile'],
+      registers,
+      collect() {
+        for (const quantile of [0.5, 0.99, 1]) {
+          const late = lag.percentile(quantile * 100) / 1e9 - LAG_RESOLUTION / 1000;
+          this.set({ quantile }, Math.max(0, late));
+        }
+        lag.reset();
+      },
+    });
+    new Gauge({
+      name: 'process_resident_memory_bytes',
+      help: 'Resident memory',
+      registers,
+      collect() {
+        this.set(process.memoryUsage.rss());
+      },
+    });
+    new Counter({
+      name: 'process_cpu_seconds_total',
+      help: 'CPU time of all threads',
+      registers,
+      collect() {
+        const { user, system } = process.cpuUsage();
+        this.reset();
+        this.inc((user + system) / 1e6);
+      },
+    });
+  }
+
+  /** The store, its commits timed. */
+  timed(store: SessionStore): SessionStore {
+    const commits = this.#commits;
+    return {
+      load: (topic) => store.load(topic),
+      readLog: (topic, after) => store.readLog(topic, after),
+      lookup: (key) => store.lookup(key),
+      listParts: (key, part) => store.listParts(key, part),
+      erase: (topic) => store.erase(topic),
+      announce: (topic, body) => store.announce(topic, body),
+      watch: (listener) => store.watch(listener),
+      async commit(commit) {
+        const startedAt = performance.now();
+        const result = await store.commit(commit);
+        commits.observe((performance.now() - startedAt) / 1000);
+        return result;
+      },
+    };
+  }
+
+  /** Tells what the Hub counts. */
+  tellOf(hub: Hub): void {
+    const registers = [this.#registry];
+    for (const [count, [name, help]] of Object.entries(COUNTED) as [
+      keyof typeof COUNTED,
+      readonly [string, string],
+    ][]) {
+      new Counter({
+        name: `lockstep_${name}`,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(hub.counts[count]);
+        },
+      });
+    }
+    new Gauge({
+      name: 'lockstep_connected_sockets',
+      help: 'Subscribers connected by WebSocket',
+      registers,
+      collect() {
+        this.set(hub.counts.connected);
+      },
+    });
+  }
+
+  /** The text format of Prometheus. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  /** Ends the watch over the event loop. */
+  close(): void {
+    this.#lag.disable();
+  }
+}

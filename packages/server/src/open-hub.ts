@@ -1,0 +1,78 @@
+import { CORE, type DerivedTopics, Hub, IRA, type NodeLease, type Observer, STU1, STU2 } from '@lockstep/hub';
+import type { Users } from '@lockstep/smart';
+import type { SessionStore } from '@lockstep/store';
+import type { AuditFile } from './audit.ts';
+import type { AddressPolicy } from './callbacks/address-policy.ts';
+import { RecordCursors } from './callbacks/cursors.ts';
+import { HttpCallbacks } from './callbacks/http-callbacks.ts';
+import type { Config } from './config.ts';
+import { endpointPath } from './http/sockets.ts';
+import type { Store } from './store.ts';
+import { systemClock, systemIds } from './system.ts';
+
+/** Specifications by the name that the configuration has for them. */
+export const PROFILES = { core: CORE, ira: IRA, stu2: STU2, stu1: STU1 } as const;
+
+/** What the Hub works with. */
+export interface HubParts {
+  readonly sessions: SessionStore;
+  readonly nodeId: string;
+  readonly nodes?: NodeLease;
+  readonly users: () => Users;
+  readonly derivedTopics: DerivedTopics;
+  readonly observer?: Observer;
+  readonly audit?: AuditFile;
+  readonly failed: (error: unknown) => void;
+  readonly webhooks?: { readonly callbacks: HttpCallbacks; readonly cursors: RecordCursors };
+}
+
+/** The way to webhook callbacks; undefined where there are to be none. */
+export function openWebhooks(config: Config, store: Store, policy: AddressPolicy): HubParts['webhooks'] {
+  if (!config.webhooks || !PROFILES[config.profile].channels.includes('webhook')) return undefined;
+  return {
+    callbacks: new HttpCallbacks({ policy, clock: systemClock, timeoutMs: config.answerSeconds * 1000 }),
+    cursors: new RecordCursors(store.records, systemClock),
+  };
+}
+
+/** The Hub that the configuration describes. */
+export function openHub(
+  config: Config,
+  origin: string,
+  { sessions, nodeId, nodes, users, derivedTopics, observer, audit, failed, webhooks }: HubParts,
+): Hub {
+  return new Hub(
+    {
+      hubUrl: `${origin}/hub`,
+      endpointUrl: (id) => `${origin.replace(/^http/, 'ws')}${endpointPath(id)}`,
+      profile: PROFILES[config.profile],
+      nodeId,
+      createsSessions: config.createSessions,
+      defaultLeaseSeconds: config.leaseSeconds,
+      maxLeaseSeconds: config.maxLeaseSeconds,
+      graceMs: config.graceSeconds * 1000,
+      answerMs: config.answerSeconds * 1000,
+      maxMisses: config.maxUnanswered,
+      acknowledgements: config.acknowledgements,
+      idleMs: config.idleHours * 3_600_000,
+      logCount: config.logEvents,
+    },
+    {
+      store: sessions,
+      clock: systemClock,
+      ids: systemIds,
+      users: {
+        async resolve(name) {
+          const user = await users().resolve(name);
+          return user && { user: user.reference, aliases: [user.id, ...user.aliases] };
+        },
+      },
+      derivedTopics,
+      ...(observer && { observer }),
+      ...(audit && { audit }),
+      failed,
+      ...(nodes && { nodes }),
+      ...webhooks,
+    },
+  );
+}

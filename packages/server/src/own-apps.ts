@@ -1,0 +1,100 @@
+/** The applications that come with Lockstep: the console's own EHR, the command line, and the samples. */
+
+import * as reportWriter from '@lockstep/sample-report-writer';
+import * as viewer from '@lockstep/sample-viewer';
+import type { AuthorizationServer } from '@lockstep/smart';
+import type { RecordStore } from '@lockstep/store';
+
+type Clients = AuthorizationServer['clients'];
+
+export const CONSOLE_CLIENT = 'lockstep-console';
+/** What the embedded EHR may do for the person signed in. */
+export const CONSOLE_SCOPE = 'fhircast/*.* hub/session.* user/*.rs user/Observation.cu';
+
+/** What commands on the server's machine act as: it cannot sign in, and nobody can sign in to it. */
+export const COMMAND_LINE_CLIENT = 'lockstep-command-line';
+export const COMMAND_LINE_SCOPE = 'fhircast/*.* hub/session.*';
+
+/** Clients that are no apps to launch. */
+export const OWN_CLIENTS: ReadonlySet<string> = new Set([CONSOLE_CLIENT, COMMAND_LINE_CLIENT]);
+
+/** Where the samples' pages are, and what is served there. */
+export const SAMPLES = [viewer, reportWriter].map(({ app, files }) => ({ ...app, files }));
+
+const SETUP = 'setup';
+
+function consoleMetadata(origin: string): Record<string, unknown> {
+  return {
+    client_name: 'EHR',
+    description: 'The console of this server',
+    client_uri: `${origin}/`,
+    redirect_uris: [`${origin}/`],
+    grant_types: ['authorization_code'],
+    token_endpoint_auth_method: 'none',
+    launch_kinds: [],
+    scope: CONSOLE_SCOPE,
+  };
+}
+
+const COMMAND_LINE_METADATA: Readonly<Record<string, unknown>> = {
+  client_name: 'Command line',
+  description: "The lockstep command on the server's machine",
+  redirect_uris: [],
+  grant_types: [],
+  token_endpoint_auth_method: 'none',
+  launch_kinds: [],
+  scope: COMMAND_LINE_SCOPE,
+};
+
+function sampleMetadata(origin: string, { name, description, path, scope }: (typeof SAMPLES)[number]) {
+  return {
+    client_name: name,
+    description,
+    launch_url: `${origin}${path}`,
+    redirect_uris: [`${origin}${path}`],
+    logo_uri: `${origin}${path}icon.svg`,
+    token_endpoint_auth_method: 'none',
+    launch_kinds: ['ehr', 'standalone'],
+    scope,
+  };
+}
+
+/** Another node that starts at the same time may be first. */
+async function addOnce(clients: Clients, id: string, metadata: Record<string, unknown>): Promise<void> {
+  try {
+    await clients.add(metadata, { id, status: 'active', trusted: true });
+  } catch (error) {
+    if (!(await clients.get(id))) throw error;
+  }
+}
+
+/** Writes a registration, or brings its addresses up to date where the server moved. */
+async function bringUp(
+  clients: Clients,
+  id: string,
+  metadata: Readonly<Record<string, unknown>>,
+  add: boolean,
+): Promise<void> {
+  const known = await clients.get(id);
+  if (!known) {
+    if (add) await addOnce(clients, id, metadata);
+    return;
+  }
+  const wanted = metadata.redirect_uris as readonly string[];
+  if (known.redirectUris[0] !== wanted[0] || known.scope !== metadata.scope) await clients.patch(id, metadata);
+}
+
+/**
+ * Registers the console and the command line, and at the first start the samples: what an administrator deletes stays deleted.
+ * @param samples whether there are to be sample applications
+ */
+export async function registerOwnApps(
+  clients: Clients,
+  options: { readonly records: RecordStore; readonly origin: string; readonly samples: boolean; readonly now: number },
+): Promise<void> {
+  const { records, origin, samples, now } = options;
+  await bringUp(clients, CONSOLE_CLIENT, consoleMetadata(origin), true);
+  await bringUp(clients, COMMAND_LINE_CLIENT, COMMAND_LINE_METADATA, true);
+  const first = samples && (await records.put(SETUP, 'samples', { body: '{}' }, now, 'absent')) !== undefined;
+  for (const app of SAMPLES) await bringUp(clients, app.id, sampleMetadata(origin, app), first);
+}

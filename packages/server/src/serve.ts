@@ -1,0 +1,26 @@
+import { readConfig } from './config.ts';
+import { type Lockstep, startLockstep } from './lockstep.ts';
+
+/**
+ * Runs Lockstep until the signal aborts.
+ * @param ready told once it is ready
+ * @throws ConfigError, or why it cannot start
+ */
+export async function serve(
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+  ready: (lockstep: Lockstep) => void,
+): Promise<void> {
+  const lockstep = await startLockstep(readConfig(env));
+  ready(lockstep);
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  await lockstep.close();
+}
+
+/** What whoever starts Lockstep is told. */
+export function readyText({ origin, firstAdministrator }: Lockstep): string {
+  const ready = `Lockstep is ready at ${origin}`;
+  if (!firstAdministrator) return ready;
+  const { user, password } = firstAdministrator;
+  return `${ready}\nSign in as ${user} with the one-time password ${password} and choose your own; it is not shown again.`;
+}

@@ -1,0 +1,26 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Clock, Ids } from '@lockstep/hub';
+
+/** Longest delay that a Node timer takes; longer ones are cut into several. */
+const MAX_DELAY = 2_147_483_647;
+
+/** The machine's own clock. Its timers keep no process alive. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, run) {
+    if (ms <= MAX_DELAY) {
+      const timer = setTimeout(run, Math.max(0, ms)).unref();
+      return () => clearTimeout(timer);
+    }
+    let cancel = this.after(MAX_DELAY, () => {
+      cancel = this.after(ms - MAX_DELAY, run);
+    });
+    return () => cancel();
+  },
+};
+
+/** Randomness from the operating system: UUIDs of 122 bits, endpoints of 192. */
+export const systemIds: Ids = {
+  uuid: () => randomUUID(),
+  secret: () => randomBytes(24).toString('base64url'),
+};

@@ -1,0 +1,335 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { type Lockstep, startLockstep } from '@lockstep/server';
+import { findRunning } from '../src/admin/running.ts';
+import { COMMANDS } from '../src/cli/commands.ts';
+import { commandHelp } from '../src/cli/help.ts';
+import { event, inSync, lockstep, Running } from './command-line.ts';
+import { type Json, json, testConfig } from './harness.ts';
+
+const config = testConfig();
+const at = ['--data', config.data];
+const folder = mkdtempSync(join(tmpdir(), 'lockstep-cli-'));
+let server: Lockstep;
+
+before(async () => {
+  server = await startLockstep(config);
+});
+
+after(async () => {
+  await server.close();
+  await rm(config.data, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function openSession(user: string): Promise<string> {
+  const { code, stdout } = await lockstep(['sessions', 'open', '--user', user, ...at]);
+  assert.equal(code, 0);
+  return stdout.trim();
+}
+
+test('every command explains itself, with examples', async () => {
+  const overview = await lockstep(['--help']);
+  assert.equal(overview.code, 0);
+  for (const command of COMMANDS) {
+    const { name, options } = command;
+    assert.ok(overview.stdout.includes(`\n  ${name} `), name);
+    const help = commandHelp(command);
+    assert.match(help, new RegExp(`^lockstep ${name}`));
+    assert.match(help, /\nExamples:\n {2}# .+\n {2}\S/);
+    assert.match(help, /Exit codes: 0 done/);
+    for (const option of Object.keys(options)) assert.ok(help.includes(`--${option}`), `${name} --${option}`);
+  }
+  const asked = await lockstep(['apps', 'launch', '--help']);
+  assert.equal(asked.code, 0);
+  assert.equal(asked.stdout, commandHelp(COMMANDS.find(({ name }) => name === 'apps launch')!));
+});
+
+test('wrong use ends with 2 and says what is wrong, as JSON too', async () => {
+  const wrong: [string[], RegExp][] = [
+    [['fly'], /there is no command fly/],
+    [['apps'], /apps needs one of: apps register, apps list, apps launch/],
+    [['sessions', '--fly'], /Unknown option '--fly'/],
+    [['apps', 'launch'], /which app/],
+    [['publish', ...at], /which event/],
+    [['publish', 'Patient-open', 'nonsense', '--topic', 't', ...at], /no resource/],
+    [['listen', '--answer', 'perhaps', ...at], /--answer perhaps/],
+    [['listen', '--count', 'many', ...at], /whole number/],
+    [['launch', 'build', '--form', 'smoke'], /must be one of windows, posix/],
+    [['launch', 'start'], /program is missing/],
+    [['topic', 'derive', 'jsmith'], /no secret/],
+    [['completion', 'fish'], /bash or zsh/],
+  ];
+  for (const [args, reason] of wrong) {
+    const { code, stdout, stderr } = await lockstep(args);
+    assert.equal(code, 2, args.join(' '));
+    assert.equal(stdout, '');
+    assert.match(stderr, reason);
+  }
+  const told = await lockstep(['fly', '--json']);
+  assert.deepEqual(JSON.parse(told.stderr).exit, 2);
+});
+
+test('without a server a command ends with 3 and says how to start one', async () => {
+  const { code, stderr } = await lockstep(['sessions', '--data', folder]);
+  assert.equal(code, 3);
+  assert.match(stderr, /lockstep serve/);
+});
+
+test('only its owner can read how to administer a running server, and the interface wants that token', async () => {
+  const path = join(config.data, 'running.json');
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  const { url, token } = (await findRunning(config.data))!;
+  assert.ok(token.length >= 43);
+  const ask = (headers: Record<string, string>) => fetch(`${url}/api/admin/users`, { headers });
+  assert.equal((await ask({})).status, 401);
+  assert.equal((await ask({ authorization: `Bearer ${token.slice(1)}A` })).status, 401);
+  assert.equal((await ask({ authorization: `Bearer ${token}`, origin: 'https://evil.example' })).status, 401);
+  assert.equal((await ask({ authorization: `Bearer ${token}`, 'x-forwarded-for': '203.0.113.9' })).status, 401);
+  assert.equal((await ask({ authorization: `Bearer ${token}` })).status, 200);
+  const posted = await fetch(`${url}/api/admin/keys/rotate`, { method: 'POST' });
+  assert.equal(posted.status, 401);
+});
+
+test('REG-4 users add adds somebody who can sign in', async () => {
+  const added = await lockstep([
+    'users',
+    'add',
+    'mruiz',
+    '--full-name',
+    'Dr. Marta Ruiz',
+    '--alias',
+    'ris|47',
+    '--json',
+    ...at,
+  ]);
+  assert.equal(added.code, 0);
+  assert.equal(added.json.reference, 'Practitioner/mruiz');
+  const again = await lockstep(['users', 'add', 'mruiz', ...at]);
+  assert.equal(again.code, 4);
+  assert.match(again.stderr, /there is a user mruiz already/);
+  const short = await lockstep(['users', 'add', 'other', '--password-stdin', ...at], { input: 'short\n' });
+  assert.equal(short.code, 4);
+  assert.match(short.stderr, /at least 8 characters/);
+  const own = await lockstep(['users', 'add', 'other', '--password-stdin', '--json', ...at], {
+    input: 'long enough\n',
+  });
+  assert.equal(own.code, 0);
+  assert.equal(own.json.password, undefined);
+  const listed = (await lockstep(['users', 'list', '--json', ...at])).json as unknown as Json[];
+  assert.deepEqual(listed.find(({ id }) => id === 'mruiz')?.aliases, ['ris|47']);
+});
+
+test('DIS-5 keys rotate publishes a new key beside the old one', async () => {
+  const jwks = async (): Promise<string[]> => {
+    const { jwks_uri } = await json(fetch(`${server.origin}/fhir/.well-known/smart-configuration`));
+    return (await json(fetch(jwks_uri))).keys.map(({ kid }: Json) => kid);
+  };
+  const old = await jwks();
+  const { code, json: made } = await lockstep(['keys', 'rotate', '--json', ...at]);
+  assert.equal(code, 0);
+  assert.deepEqual(new Set(await jwks()), new Set([...old, made.kid]));
+});
+
+test('commands administer the database themselves where no server runs', async () => {
+  const elsewhere = testConfig();
+  const there = ['--data', elsewhere.data];
+  const nothing = await lockstep(['users', 'list', ...there]);
+  assert.equal(nothing.code, 3);
+  await (await startLockstep(elsewhere)).close();
+  assert.equal(await findRunning(elsewhere.data), undefined, 'the file goes with the server');
+  assert.equal((await lockstep(['users', 'add', 'mruiz', ...there])).code, 0);
+  assert.equal((await lockstep(['users', 'add', 'mruiz', ...there])).code, 4);
+  assert.equal((await lockstep(['keys', 'rotate', ...there])).code, 0);
+  assert.equal((await lockstep(['apps', 'register', '--name', 'PACS', '--kind', 'command-line', ...there])).code, 0);
+  assert.match((await lockstep(['users', 'list', ...there])).stdout, /mruiz/);
+  assert.match((await lockstep(['apps', 'list', ...there])).stdout, /PACS/);
+  await rm(elsewhere.data, { recursive: true, force: true });
+});
+
+test('a command meets the file of a server that was killed', async () => {
+  const elsewhere = testConfig();
+  await (await startLockstep(elsewhere)).close();
+  const dead = { url: 'http://127.0.0.1:1', origin: 'http://localhost:1', token: 'x', pid: 1, startedAt: '' };
+  await writeFile(join(elsewhere.data, 'running.json'), JSON.stringify(dead));
+  assert.equal((await lockstep(['users', 'list', '--data', elsewhere.data])).code, 0);
+  assert.equal((await lockstep(['sessions', '--data', elsewhere.data])).code, 3);
+  await rm(elsewhere.data, { recursive: true, force: true });
+});
+
+test('listen shows what publish publishes, and context what is open', async (t) => {
+  const topic = await openSession('dr-lena-okafor');
+  const listener = Running.start(t, ['listen', '--topic', topic, '--json', ...at]);
+  await listener.find(inSync);
+  const published = await lockstep([
+    'publish',
+    'patient-open',
+    'Patient/ida-moreau',
+    '--user',
+    'lokafor',
+    '--json',
+    ...at,
+  ]);
+  assert.equal(published.code, 0);
+  const seen = await listener.find(event('Patient-open'));
+  assert.equal(seen.id, published.json.id);
+  assert.equal(seen.event.context[0].resource.id, 'ida-moreau');
+  const context = await lockstep(['context', '--topic', topic, '--json', ...at]);
+  assert.equal(context.json['context.type'], 'Patient');
+  assert.match((await lockstep(['context', '--topic', topic, ...at])).stdout, /^patient Patient\/ida-moreau\nversion /);
+  const sessions = (await lockstep(['sessions', '--user', 'lokafor', '--json', ...at])).json as unknown as Json[];
+  assert.deepEqual(
+    sessions.map((one) => [one['hub.topic'], one.subscribers]),
+    [[topic, ['lockstep listen']]],
+  );
+  assert.equal(await listener.stop(), 0, 'Ctrl-C is a normal end');
+  const left = (await lockstep(['sessions', '--user', 'lokafor', '--json', ...at])).json as unknown as Json[];
+  assert.deepEqual(left[0]?.subscribers, [], 'it has unsubscribed');
+  assert.equal((await lockstep(['sessions', 'end', '--topic', topic, ...at])).code, 0);
+  assert.equal((await lockstep(['context', '--topic', topic, ...at])).code, 4);
+});
+
+test('ERR-2 what listen is told to answer reaches the others as a SyncError', async (t) => {
+  const topic = await openSession('dr-mei-tanaka');
+  const watcher = Running.start(t, ['listen', '--topic', topic, '--name', 'Watcher', '--json', ...at]);
+  const refusing = ['--answer', 'Patient-open=409', '--name', 'Refuser'];
+  const refuser = Running.start(t, ['listen', '--topic', topic, ...refusing, '--json', ...at]);
+  await Promise.all([watcher.find(inSync), refuser.find(inSync)]);
+  await lockstep(['publish', 'Patient-open', 'Patient/p1', '--topic', topic, ...at]);
+  const { context } = (await watcher.find(event('SyncError'))).event;
+  assert.match(context[0].resource.issue[0].diagnostics, /Refuser.*409/);
+});
+
+test('listen ends after the number of events it was told, or fails when they do not come', async (t) => {
+  const topic = await openSession('dr-tomas-lindqvist');
+  const one = Running.start(t, ['listen', '--topic', topic, '-e', 'Patient-open', '--count', '1', '--json', ...at]);
+  await one.find(inSync);
+  await lockstep(['publish', 'Patient-open', 'Patient/p1', '--topic', topic, ...at]);
+  assert.equal(await one.ended, 0);
+  const none = await lockstep([
+    'listen',
+    '--topic',
+    topic,
+    '-e',
+    'Patient-close',
+    '--count',
+    '1',
+    '--timeout',
+    '1',
+    ...at,
+  ]);
+  assert.equal(none.code, 1);
+  assert.match(none.stderr, /0 of 1 events/);
+  const raw = Running.start(t, ['listen', '--topic', topic, '--raw', ...at]);
+  const confirmation = await raw.find((frame) => frame['hub.mode'] === 'subscribe');
+  assert.equal(confirmation['hub.topic'], topic);
+  const gone = await lockstep(['listen', '--topic', 'no-such-topic', ...at]);
+  assert.equal(gone.code, 4);
+});
+
+test('publish reads contexts and whole events from files', async () => {
+  const topic = await openSession('publisher');
+  const path = join(folder, 'context.json');
+  const context = [{ key: 'patient', resource: { resourceType: 'Patient', id: 'p9', active: true } }];
+  await writeFile(path, JSON.stringify(context));
+  const to = ['--topic', topic, ...at];
+  assert.equal((await lockstep(['publish', 'Patient-open', '--context', path, ...to])).code, 0);
+  assert.deepEqual((await lockstep(['context', '--json', ...to])).json.context[0], context[0]);
+  const whole = {
+    id: 'e1',
+    timestamp: '2020-01-01T00:00:00Z',
+    event: { 'hub.topic': 'x', 'hub.event': 'Patient-close', context },
+  };
+  const piped = await lockstep(['publish', '--event', '-', '--json', ...to], { input: JSON.stringify(whole) });
+  assert.equal(piped.code, 0, piped.stderr);
+  assert.equal(piped.json.id, 'e1');
+  assert.equal((await lockstep(['context', ...to])).stdout.trim(), 'nothing is open');
+  const refused = await lockstep(['publish', 'Patient-open', 'Encounter/e1', ...to]);
+  assert.equal(refused.code, 4);
+  assert.match(refused.stderr, /patient/i, "the Hub's own words");
+});
+
+test('TOK-5 a backend registration serves where no administration token is at hand', async (t) => {
+  const key = join(folder, 'key.json');
+  const registered = await lockstep(['apps', 'register', '--name', 'Bridge', '--key-out', key, '--json', ...at]);
+  assert.equal(registered.code, 0, registered.stderr);
+  assert.equal((await stat(key)).mode & 0o777, 0o600);
+  assert.ok(!registered.stdout.includes(JSON.parse(await readFile(key, 'utf8')).d), 'the private half stays here');
+  const hub = ['--hub', `${server.origin}/hub`, '--client-id', registered.json.app.client_id, '--key', key];
+  const opened = await lockstep(['sessions', 'open', '--user', 'bridged', '--json', ...hub]);
+  assert.equal(opened.code, 0, opened.stderr);
+  const topic = opened.json['hub.topic'];
+  const listener = Running.start(t, ['listen', '--topic', topic, '--json', ...hub]);
+  await listener.find(inSync);
+  assert.equal((await lockstep(['publish', 'Patient-open', 'Patient/p1', '--topic', topic, ...hub])).code, 0);
+  await listener.find(event('Patient-open'));
+  const stranger = await lockstep(['sessions', '--hub', `${server.origin}/hub`]);
+  assert.equal(stranger.code, 4);
+  assert.match(stranger.stderr, /bearer token is required/);
+  const overwritten = await lockstep(['apps', 'register', '--name', 'Second', '--key-out', key, ...at]);
+  assert.equal(overwritten.code, 2);
+  const nobody = await lockstep(['sessions', '--hub', 'http://127.0.0.1:1/hub', '--token', 'x']);
+  assert.equal(nobody.code, 3);
+});
+
+test('doctor finds nothing wrong with a running server', async () => {
+  const { code, json: findings } = await lockstep(['doctor', '--json', ...at]);
+  const list = findings as unknown as Json[];
+  assert.equal(code, 0, JSON.stringify(list));
+  const checks = new Set(list.map(({ check }) => check));
+  for (const check of ['configuration', 'data', 'server', 'clock', 'websocket']) assert.ok(checks.has(check), check);
+});
+
+test('doctor says what is wrong, and what to do', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as { port: number };
+  const problems = async (env: NodeJS.ProcessEnv, ...more: string[]): Promise<Json[]> => {
+    const { code, json: findings } = await lockstep(['doctor', '--json', '--data', folder, ...more], { env });
+    assert.equal(code, 1);
+    return (findings as unknown as Json[]).filter(({ status }) => status === 'problem');
+  };
+  const [taken] = await problems({ PORT: String(port) });
+  assert.match(taken?.message, /taken by another program/);
+  assert.match(taken?.fix, /PORT/);
+  other.close();
+  const [wrong] = await problems({ LOCKSTEP_GRACE_SECONDS: 'soon' });
+  assert.match(wrong?.message, /LOCKSTEP_GRACE_SECONDS/);
+  const [open] = await problems({ PORT: '0', LOCKSTEP_HOST: '0.0.0.0', LOCKSTEP_PUBLIC_URL: 'http://127.0.0.1:1' });
+  assert.match(open?.message, /in the clear/);
+  const [away] = await problems({}, '--hub', 'http://127.0.0.1:1/hub');
+  assert.match(away?.message, /cannot be reached/);
+  const [noRedis] = await problems({ PORT: '0', LOCKSTEP_REDIS_URL: 'redis://127.0.0.1:1' });
+  assert.equal(noRedis?.check, 'redis');
+  const [noTls] = await problems({}, '--hub', `https://127.0.0.1:${new URL(server.origin).port}/hub`);
+  assert.equal(noTls?.check, 'tls');
+});
+
+test('completion completes commands, options and choices', async () => {
+  const { stdout: script } = await lockstep(['completion', 'bash']);
+  const { execFileSync } = await import('node:child_process');
+  const complete = (...words: string[]): string[] => {
+    const list = words.map((word) => `'${word}'`).join(' ');
+    const program = `${script}\nCOMP_WORDS=(lockstep ${list}); COMP_CWORD=${words.length}; _lockstep; echo "\${COMPREPLY[@]}"`;
+    return execFileSync('bash', ['-c', program], { encoding: 'utf8' }).trim().split(' ');
+  };
+  assert.deepEqual(complete('pub'), ['publish']);
+  assert.deepEqual(complete('apps', 'l'), ['list', 'launch']);
+  assert.deepEqual(complete('listen', '--ans'), ['--answer']);
+  assert.deepEqual(complete('launch', 'build', '--form', 'p'), ['posix']);
+  assert.deepEqual(complete('apps', 'launch', '--form', 't'), ['ticket']);
+  assert.match((await lockstep(['completion', 'zsh'])).stdout, /bashcompinit/);
+});
+
+test('conformance is the suite’s own command', async () => {
+  const { code, stdout } = await lockstep(['conformance', 'checks']);
+  assert.equal(code, 0);
+  assert.ok(stdout.split('\n').length > 50);
+  assert.equal((await lockstep(['conformance', 'hub'])).code, 2);
+});

@@ -1,0 +1,257 @@
+/** Webhook callbacks that behave badly, on real sockets (WEB-4). */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import { AddressPolicy, type Lookup } from '../src/callbacks/address-policy.ts';
+import { HttpCallbacks } from '../src/callbacks/http-callbacks.ts';
+import { systemClock } from '../src/system.ts';
+import { CallbackServer } from './callback-server.ts';
+import { selfSigned } from './certificate.ts';
+
+const BODY = Buffer.from('{}');
+
+function callbacks(
+  t: TestContext,
+  options: { readonly policy?: AddressPolicy; readonly timeoutMs?: number; readonly ca?: string } = {},
+): HttpCallbacks {
+  const policy = new AddressPolicy({ open: true, allowed: [] });
+  const made = new HttpCallbacks({ policy, clock: systemClock, timeoutMs: 300, ...options });
+  t.after(() => made.close());
+  return made;
+}
+
+async function server(t: TestContext, tls?: Parameters<typeof CallbackServer.start>[0]): Promise<CallbackServer> {
+  const made = await CallbackServer.start(tls);
+  t.after(() => made.close());
+  return made;
+}
+
+/** A server that speaks in bytes; `ended` counts connections that the caller has closed. */
+async function raw(t: TestContext, say: (socket: Socket) => void): Promise<{ url: string; sockets: Set<Socket> }> {
+  const sockets = new Set<Socket>();
+  const listening = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => sockets.delete(socket));
+    socket.once('data', () => say(socket));
+  });
+  listening.listen(0, '127.0.0.1');
+  await once(listening, 'listening');
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    listening.close();
+  });
+  const address = listening.address();
+  assert.ok(typeof address === 'object' && address);
+  return { url: `http://127.0.0.1:${address.port}/`, sockets };
+}
+
+/** Waits for every connection to have been closed by the caller. */
+async function closed(sockets: ReadonlySet<Socket>): Promise<void> {
+  for (const socket of sockets) await new Promise((resolve) => socket.once('close', resolve));
+}
+
+/** The one is answered while the others still hang. */
+async function before(others: readonly Promise<unknown>[], one: Promise<{ readonly status: number }>): Promise<void> {
+  const first = await Promise.race([one, ...others.map((other) => other.then(() => undefined))]);
+  assert.equal(first?.status, 200, 'it had to wait');
+}
+
+const within = async (ms: number, work: Promise<unknown>): Promise<void> => {
+  const started = performance.now();
+  await work;
+  const took = performance.now() - started;
+  assert.ok(took < ms, `took ${Math.round(took)} ms`);
+};
+
+describe('WEB-2 calls', () => {
+  it('POST bytes and headers, and give the status', async (t) => {
+    const there = await server(t);
+    there.answer = (_, response) => response.writeHead(202).end('thank you');
+    const answer = await callbacks(t).post(`${there.url}?a=1`, BODY, { 'x-hub-signature': 'sha256=00' }, 0);
+    assert.equal(answer.status, 202);
+    const [got] = there.requests;
+    assert.deepEqual([got?.method, got?.url.search, got?.headers['x-hub-signature']], ['POST', '?a=1', 'sha256=00']);
+    assert.deepEqual(got?.bytes, BODY);
+  });
+
+  it('keep their connection for the next one', async (t) => {
+    const there = await server(t);
+    const ports = new Set<number | undefined>();
+    there.answer = (_, response) => {
+      ports.add(response.socket?.remotePort);
+      response.end();
+    };
+    const calls = callbacks(t);
+    for (let index = 0; index < 5; index++) await calls.post(there.url, BODY, {}, 0);
+    // One may still be giving its connection back while the next begins.
+    assert.ok(ports.size <= 2, `${ports.size} connections`);
+  });
+
+  it('go over TLS to certificates that are trusted, and to no others', async (t) => {
+    const tls = selfSigned();
+    const there = await server(t, tls);
+    assert.equal((await callbacks(t, { ca: tls.cert }).post(there.url, BODY, {}, 0)).status, 200);
+    assert.equal((await callbacks(t).post(there.url, BODY, {}, 0)).status, 0);
+    assert.equal((await callbacks(t, { ca: selfSigned().cert }).post(there.url, BODY, {}, 0)).status, 0);
+    assert.equal(there.requests.length, 1);
+  });
+
+  it('give 0 where nobody listens, and where there is no such name', async (t) => {
+    const there = await CallbackServer.start();
+    const { url } = there;
+    await there.close();
+    assert.deepEqual(await callbacks(t).post(url, BODY, {}, 0), { status: 0, body: '' });
+    assert.deepEqual(await callbacks(t).get('http://no-such-host.invalid/', 0), { status: 0, body: '' });
+  });
+
+  it('give 0 once they are closed', async (t) => {
+    const there = await server(t);
+    const calls = callbacks(t);
+    await calls.close();
+    assert.equal((await calls.post(there.url, BODY, {}, 0)).status, 0);
+  });
+});
+
+describe('WEB-4 redirects', () => {
+  it('are not followed, least of all to the metadata address', async (t) => {
+    const secret = await server(t);
+    const there = await server(t);
+    for (const location of [secret.url, 'http://169.254.169.254/latest/meta-data/', '//169.254.169.254/']) {
+      for (const status of [301, 302, 303, 307, 308]) {
+        there.answer = (_, response) => response.writeHead(status, { location }).end();
+        assert.equal((await callbacks(t).get(there.url, 0)).status, status);
+        assert.equal((await callbacks(t).post(there.url, BODY, {}, 0)).status, status);
+      }
+    }
+    assert.equal(secret.requests.length, 0);
+  });
+});
+
+describe('WEB-4 forbidden addresses', () => {
+  it('are not connected to, though the name was fine when it was checked (DNS rebinding)', async (t) => {
+    const there = await server(t);
+    let checks = 0;
+    const lookup = ((_: string, __: unknown, done: (error: null, found: object[]) => void) => {
+      checks += 1;
+      done(null, [{ address: checks === 1 ? '93.184.216.34' : '127.0.0.1', family: 4 }]);
+    }) as unknown as Lookup;
+    const policy = new AddressPolicy({ open: false, allowed: [], lookup });
+    const url = `https://rebinding.example:${there.port}/`;
+    const calls = callbacks(t, { policy });
+    assert.equal(await calls.refusal(url), undefined);
+    assert.deepEqual(await calls.get(url, 0), { status: 0, body: '' });
+    assert.deepEqual(await calls.post(url, BODY, {}, 0), { status: 0, body: '' });
+    assert.equal(there.requests.length, 0);
+    assert.ok(checks > 1, 'it was asked again when it connected');
+  });
+
+  it('are not connected to when they stand in the URL', async (t) => {
+    const there = await server(t, selfSigned());
+    const calls = callbacks(t, { policy: new AddressPolicy({ open: false, allowed: [] }) });
+    for (const host of ['127.0.0.1', '2130706433', '[::ffff:127.0.0.1]', 'localhost']) {
+      assert.equal((await calls.post(`https://${host}:${there.port}/`, BODY, {}, 0)).status, 0, host);
+    }
+    assert.equal(there.requests.length, 0);
+  });
+});
+
+describe('WEB-4 callbacks that behave badly are bounded', () => {
+  it('one that never answers, never finishes its headers, or never ends its body', async (t) => {
+    const calls = callbacks(t);
+    const silent = await raw(t, () => undefined);
+    await within(
+      1500,
+      calls.get(silent.url, 0).then(({ status }) => assert.equal(status, 0)),
+    );
+    const halting = await raw(t, (socket) => socket.write('HTTP/1.1 200 OK\r\nX-A: '));
+    await within(
+      1500,
+      calls.get(halting.url, 0).then(({ status }) => assert.equal(status, 0)),
+    );
+    const unending = await raw(t, (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nchall'));
+    await within(
+      1500,
+      calls.get(unending.url, 0).then((answer) => assert.deepEqual(answer, { status: 200, body: 'chall' })),
+    );
+    // Its connections are closed: nothing of it stays behind.
+    for (const { sockets } of [silent, halting, unending]) {
+      await closed(sockets);
+    }
+  });
+
+  it('one that dribbles a byte at a time for ever', async (t) => {
+    const there = await raw(t, (socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+      const timer = setInterval(() => socket.write('1\r\nx\r\n'), 20);
+      socket.on('close', () => clearInterval(timer));
+    });
+    await within(
+      1500,
+      callbacks(t)
+        .post(there.url, BODY, {}, 0)
+        .then(({ status }) => assert.equal(status, 200)),
+    );
+    await closed(there.sockets);
+  });
+
+  it('one that streams without end', async (t) => {
+    let sent = 0;
+    const there = await raw(t, (socket) => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      const chunk = Buffer.alloc(64 * 1024, 'x');
+      const more = (): void => {
+        while (!socket.destroyed && socket.write(chunk)) sent += chunk.length;
+      };
+      socket.on('drain', more);
+      more();
+    });
+    const answer = await callbacks(t, { timeoutMs: 5000 }).get(there.url, 0);
+    assert.equal(answer.status, 200);
+    assert.ok(answer.body.length <= 4096 + 64 * 1024, `${answer.body.length} bytes`);
+    await closed(there.sockets);
+    assert.ok(sent < 16 * 1024 * 1024, `${sent} bytes were read`);
+  });
+
+  it('one that speaks no HTTP, or too many headers of it', async (t) => {
+    const calls = callbacks(t);
+    for (const text of [
+      'SSH-2.0-OpenSSH_9.7\r\n',
+      '\0\0\0',
+      'HTTP/1.1 abc\r\n\r\n',
+      `HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(100_000)}\r\n\r\n`,
+    ]) {
+      const there = await raw(t, (socket) => socket.end(text));
+      assert.equal((await calls.get(there.url, 0)).status, 0);
+    }
+  });
+
+  it('one that closes instead of answering', async (t) => {
+    const there = await raw(t, (socket) => socket.destroy());
+    assert.equal((await callbacks(t).post(there.url, BODY, {}, 0)).status, 0);
+  });
+
+  it('one host never has more than 64 calls under way, and delays no other', async (t) => {
+    let most = 0;
+    const hanging = await raw(t, () => {
+      most = Math.max(most, hanging.sockets.size);
+    });
+    const there = await server(t);
+    const calls = callbacks(t, { timeoutMs: 600 });
+    const many = Array.from({ length: 200 }, () => calls.post(hanging.url, BODY, {}, 0));
+    await before(many, calls.post(there.url, BODY, {}, 0));
+    const statuses = new Set((await Promise.all(many)).map(({ status }) => status));
+    assert.deepEqual([...statuses], [0]);
+    assert.ok(most > 0 && most <= 64, `${most} at once`);
+  });
+
+  it('a thousand that found nobody last time delay none that answers', async (t) => {
+    const hanging = await raw(t, () => undefined);
+    const there = await server(t);
+    const calls = callbacks(t, { timeoutMs: 3000 });
+    const many = Array.from({ length: 1000 }, (_, index) => calls.post(hanging.url, BODY, {}, 1 + (index % 8)));
+    await before(many, calls.post(there.url, BODY, {}, 0));
+    await before(many, calls.get(there.url, 0));
+  });
+});

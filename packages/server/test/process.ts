@@ -1,0 +1,74 @@
+/** Lockstep as a child process, which can be killed and started again on the same data and port. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+
+export class LockstepProcess {
+  origin = '';
+  /** What it has written to its standard output, line by line. */
+  readonly output: string[] = [];
+  readonly data: string;
+  readonly #env: NodeJS.ProcessEnv;
+  #child: ChildProcess | undefined;
+
+  private constructor(env: NodeJS.ProcessEnv) {
+    this.data = mkdtempSync(join(tmpdir(), 'lockstep-process-'));
+    this.#env = env;
+  }
+
+  static async start(t: TestContext, env: NodeJS.ProcessEnv = {}): Promise<LockstepProcess> {
+    const lockstep = new LockstepProcess(env);
+    t.after(async () => {
+      await lockstep.kill();
+      await rm(lockstep.data, { recursive: true, force: true });
+    });
+    await lockstep.start();
+    return lockstep;
+  }
+
+  /** Starts it, on the port it had before. Resolves once it says that it is ready. */
+  async start(): Promise<void> {
+    const child = spawn(process.execPath, [MAIN], {
+      env: {
+        PATH: process.env.PATH,
+        PORT: this.origin ? new URL(this.origin).port : '0',
+        LOCKSTEP_DATA: this.data,
+        LOCKSTEP_RATE_LIMIT: '0',
+        LOCKSTEP_LOG_LEVEL: 'error',
+        ...this.#env,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#child = child;
+    const ended = once(child, 'exit').then(([code]) => {
+      throw new Error(`Lockstep ended with ${code} before it was ready`);
+    });
+    const ready = new Promise<string>((resolve) => {
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        this.output.push(line);
+        const origin = /^Lockstep is ready at (\S+)$/.exec(line)?.[1];
+        if (origin) resolve(origin);
+      });
+    });
+    this.origin = await Promise.race([ready, ended]);
+    ended.catch(() => undefined);
+  }
+
+  /** Sends a signal and waits for the end. @returns the exit code, null where the signal ended it */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return null;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    const [code] = await exited;
+    return code;
+  }
+}
