@@ -1,0 +1,85 @@
+/** Memory of subscribers that are connected and quiet. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { FAN_OUT } from './hub.ts';
+import { Loader } from './loader.ts';
+import { residentBytes } from './measure.ts';
+import { type Program, startFloor, startLockstep } from './program.ts';
+import type { Row, Scenario, Section } from './scenario.ts';
+import { Backend, prepareFloor, prepareLockstep } from './target.ts';
+
+const SUBSCRIBERS = 10_000;
+
+/** What a program needs to get going is none of the subscribers' memory: they are counted from here on. */
+const FIRST = 2_000;
+
+/** ms a program is left alone before its memory is read: V8 gives memory back when nothing happens. */
+const SETTLE_MS = 10_000;
+
+/** One program after the other, each with a load generator of its own: sockets are files, and files are limited. */
+async function grown(
+  label: string,
+  program: Program,
+  prepare: (loader: Loader, target: string, topics: number) => Promise<unknown>,
+  say: (line: string) => void,
+): Promise<Row> {
+  const loader = new Loader();
+  try {
+    const settled = async (target: string, subscribers: number): Promise<number> => {
+      say(`${label}: connecting ${subscribers} subscribers, then leaving them alone`);
+      await prepare(loader, target, subscribers / FAN_OUT);
+      await wait(SETTLE_MS);
+      return residentBytes(program.pid);
+    };
+    const before = await settled('first', FIRST);
+    const after = await settled('others', SUBSCRIBERS - FIRST);
+    return {
+      label,
+      values: {
+        before: before / 2 ** 20,
+        after: after / 2 ** 20,
+        each: (after - before) / (SUBSCRIBERS - FIRST) / 1024,
+      },
+    };
+  } finally {
+    loader.stop();
+    await program.stop();
+  }
+}
+
+async function run(say: (line: string) => void): Promise<readonly Section[]> {
+  const data = await mkdtemp(join(tmpdir(), 'lockstep-bench-'));
+  try {
+    const floor = await startFloor();
+    const connectFloor = (loader: Loader, target: string, topics: number) =>
+      prepareFloor(loader, target, floor, topics, FAN_OUT);
+    const rows = [await grown('floor', floor, connectFloor, say)];
+    const lockstep = await startLockstep(data);
+    const backend = await Backend.register(lockstep.origin);
+    const connect = (loader: Loader, target: string, topics: number) =>
+      prepareLockstep(loader, target, backend, topics, FAN_OUT);
+    rows.push(await grown('Lockstep', lockstep, connect, say));
+    return [
+      {
+        title: 'Memory',
+        note:
+          `Resident memory with ${FIRST} and with ${SUBSCRIBERS} idle subscribers, ${FAN_OUT} a session, each time ` +
+          `${SETTLE_MS / 1000} s after the last connected. The difference counts in full as the subscribers', sessions included.`,
+        columns: [
+          { key: 'before', title: `MiB at ${FIRST}`, digits: 0 },
+          { key: 'after', title: `MiB at ${SUBSCRIBERS}`, digits: 0 },
+          { key: 'each', title: 'KiB/subscriber', digits: 1 },
+        ],
+        rows,
+        chart: { column: 'each', title: 'Resident KiB per idle subscriber' },
+        goals: [{ what: 'Memory of an idle subscriber', reached: rows[1]!.values.each!, limit: 15, unit: 'KiB' }],
+      },
+    ];
+  } finally {
+    await rm(data, { recursive: true });
+  }
+}
+
+export const idle: Scenario = { name: 'idle', run };

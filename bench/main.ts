@@ -1,0 +1,71 @@
+/**
+ * `npm run bench [-- SCENARIO …]`: measures Lockstep next to floors in the same run, prints tables, and keeps the run in
+ * `docs/benchmarks/`, which `docs/benchmarks.md` shows. A scenario is a file of this folder; with no name given, all run.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import process from 'node:process';
+import { access } from './access.ts';
+import { cluster } from './cluster.ts';
+import { hub } from './hub.ts';
+import { idle } from './idle.ts';
+import { path } from './program.ts';
+import { describeRun, type Run, sectionChart, sectionText } from './report.ts';
+import type { Scenario } from './scenario.ts';
+import { sessions } from './sessions.ts';
+import { webhook } from './webhook.ts';
+
+const SCENARIOS: readonly Scenario[] = [hub, idle, sessions, access, webhook, cluster];
+const FOLDER = path('../docs/benchmarks/');
+const BEGIN = '<!-- runs: written by npm run bench -->';
+const END = '<!-- end of runs -->';
+
+function chosen(names: readonly string[]): readonly Scenario[] {
+  if (names.length === 0) return SCENARIOS;
+  return names.map((name) => {
+    const scenario = SCENARIOS.find((one) => one.name === name);
+    if (!scenario) throw new Error(`${name} is no scenario; there are ${SCENARIOS.map((one) => one.name).join(', ')}`);
+    return scenario;
+  });
+}
+
+async function keep(name: string, run: Run): Promise<void> {
+  await writeFile(`${FOLDER}${name}.json`, `${JSON.stringify(run, undefined, 2)}\n`);
+  for (const section of run.sections) {
+    const chart = sectionChart(section);
+    if (chart) await writeFile(`${FOLDER}${name}.svg`, chart);
+  }
+}
+
+/** The latest run of each scenario, as the page shows it. */
+async function latest(): Promise<string> {
+  const parts: string[] = [];
+  for (const { name } of SCENARIOS) {
+    const text = await readFile(`${FOLDER}${name}.json`, 'utf8').catch(() => undefined);
+    if (text === undefined) continue;
+    const { date, machine, node, sections } = JSON.parse(text) as Run;
+    for (const section of sections) {
+      parts.push(sectionText(section), `${date}; ${machine}; Node ${node}.\n`);
+      if (section.chart) parts.push(`![${section.chart.title}](benchmarks/${name}.svg)\n`);
+    }
+  }
+  return parts.join('\n');
+}
+
+async function showLatest(): Promise<void> {
+  const page = path('../docs/benchmarks.md');
+  const text = await readFile(page, 'utf8');
+  const [before] = text.split(BEGIN);
+  const [, after] = text.split(END);
+  if (before === undefined || after === undefined) throw new Error('docs/benchmarks.md has no place for the runs');
+  await writeFile(page, `${before}${BEGIN}\n\n${await latest()}\n${END}${after}`);
+}
+
+await mkdir(FOLDER, { recursive: true });
+for (const scenario of chosen(process.argv.slice(2))) {
+  const load = loadavg()[0]!;
+  const run = describeRun(await scenario.run((line) => console.error(`${scenario.name}: ${line}`)), load);
+  for (const section of run.sections) console.log(`\n${sectionText(section)}`);
+  await keep(scenario.name, run);
+}
+await showLatest();

@@ -1,0 +1,58 @@
+/** Programs under test that take turns, so that what else the machine does meets all of them alike. */
+import type { RunResult } from './loader.ts';
+import { cpuSeconds, median } from './measure.ts';
+import type { Program } from './program.ts';
+
+export interface Contestant {
+  /** What the load generator knows it as. */
+  readonly target: string;
+  readonly program: Program;
+}
+
+/** What a program did, turn by turn, without the first turn, which warms it up. */
+export interface Turns {
+  readonly results: readonly RunResult[];
+  /** CPU µs an event. Includes what the program did until its next turn, such as checkpoints. */
+  readonly cpu: readonly number[];
+  /** Share of one core that was used. */
+  readonly busy: readonly number[];
+}
+
+/** @param turns at least 2: the first does not count. One program may be several contestants. */
+export async function takeTurns(
+  contestants: readonly Contestant[],
+  turns: number,
+  turn: (contestant: Contestant, index: number) => Promise<RunResult>,
+): Promise<readonly Turns[]> {
+  const taken = contestants.map(() => ({ results: [] as RunResult[], cpu: [] as number[], busy: [] as number[] }));
+  /** Of each program: CPU s at the beginning of its latest turn, and where its end is to be noted. */
+  const latest = new Map<Program, { since: number; cpu: number[]; events: number }>();
+  const settle = (program: Program): number => {
+    const used = cpuSeconds(program.pid);
+    const before = latest.get(program);
+    if (before) before.cpu.push(((used - before.since) / before.events) * 1e6);
+    return used;
+  };
+  for (let round = 0; round < turns; round++) {
+    for (const [index, contestant] of contestants.entries()) {
+      const { program } = contestant;
+      const { results, cpu, busy } = taken[index]!;
+      const since = settle(program);
+      const result = await turn(contestant, index);
+      latest.set(program, { since, cpu, events: result.events });
+      results.push(result);
+      busy.push((cpuSeconds(program.pid) - since) / result.seconds);
+    }
+  }
+  for (const program of latest.keys()) settle(program);
+  return taken.map(({ results, cpu, busy }) => ({ results: results.slice(1), cpu: cpu.slice(1), busy: busy.slice(1) }));
+}
+
+export function medianOf({ results }: Turns, value: (result: RunResult) => number): number {
+  return median(results.map(value));
+}
+
+/** The median of the ratios of neighbouring turns. */
+export function ratio(values: readonly number[], floor: readonly number[]): number {
+  return median(values.map((value, turn) => value / floor[turn]!));
+}
