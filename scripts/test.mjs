@@ -1,6 +1,6 @@
 // npm test [-- PATH ...]: installs what the tests need and runs them all, or those below the paths named.
 import { spawnSync } from 'node:child_process';
-import fs, { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import fs, { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
@@ -52,19 +52,42 @@ const files = globSync(['packages/*/{src,test}/**/*.test.{ts,tsx}', 'scripts/*.t
   .sort();
 
 const scratch = mkdtempSync(join(tmpdir(), 'lockstep-test-'));
-const tally = join(scratch, 'tally.json');
-const code = await runNode([
-  '--test',
-  '--test-concurrency=2',
-  '--test-timeout=300000',
-  '--test-reporter=spec',
-  '--test-reporter-destination=stdout',
-  `--test-reporter=${join(root, 'scripts', 'tally-reporter.mjs')}`,
-  `--test-reporter-destination=${tally}`,
-  ...files,
-]);
-const { passed, failed, failures } = JSON.parse(readFileSync(tally, 'utf8') || '{"passed":0,"failed":1,"failures":[]}');
+
+async function runFiles(paths, concurrency) {
+  const tally = join(scratch, 'tally.json');
+  writeFileSync(tally, '');
+  const code = await runNode([
+    '--test',
+    `--test-concurrency=${concurrency}`,
+    '--test-timeout=300000',
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    `--test-reporter=${join(root, 'scripts', 'tally-reporter.mjs')}`,
+    `--test-reporter-destination=${tally}`,
+    ...paths,
+  ]);
+  const counted = JSON.parse(readFileSync(tally, 'utf8') || '{"passed":{},"failures":[]}');
+  if (code !== 0 && counted.failures.length === 0) counted.failures.push({ file: '', name: `the test run ended with ${code}` });
+  return counted;
+}
+
+const first = await runFiles(files, 2);
+let { failures } = first;
+const passed = { ...first.passed };
+const failedFiles = [...new Set(failures.map(({ file }) => file))];
+// A few files that failed beside others get one more run alone: what passes then is named, so that it can be mended.
+if (failures.length > 0 && failedFiles.length <= 3 && failedFiles.every((file) => existsSync(join(root, file)) && file)) {
+  console.log(`Once more, alone: ${failedFiles.join(', ')}`);
+  const unsteady = failures;
+  const again = await runFiles(failedFiles.map((file) => join(root, file)), 1);
+  failures = again.failures;
+  for (const file of failedFiles) passed[file] = again.passed[file] ?? 0;
+  const named = ({ file, name }) => `${file}: ${name}`;
+  const still = new Set(failures.map(named));
+  for (const one of unsteady) if (!still.has(named(one))) console.log(`unsteady, passed alone: ${named(one)}`);
+}
 rmSync(scratch, { recursive: true, force: true });
-for (const failure of failures) console.log(`failed: ${failure}`);
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = code !== 0 || failed > 0 || passed === 0 ? 1 : 0;
+for (const { file, name } of failures) console.log(`failed: ${file}: ${name}`);
+const total = Object.values(passed).reduce((sum, count) => sum + count, 0);
+console.log(`${total} passed, ${failures.length} failed`);
+process.exitCode = failures.length > 0 || total === 0 ? 1 : 0;

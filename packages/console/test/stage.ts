@@ -62,8 +62,16 @@ export class Stage {
     context.on('console', (message) => {
       const text = message.text();
       // Being told "not signed in" is how a page finds out.
-      if (message.type() === 'error' && !/401|ERR_CONNECTION|WebSocket connection/.test(text))
+      if (message.type() === 'error' && !/^Failed to load resource|401|ERR_CONNECTION|WebSocket connection/.test(text))
         this.complaints.push(`${text} ${message.location().url}`);
+    });
+    context.on('response', (response) => {
+      const request = response.request();
+      const status = response.status();
+      if (status < 400 || status === 401) return;
+      // A page that goes away closes its socket and unsubscribes: either may be the first to end the subscription.
+      if (status === 404 && /hub\.mode=unsubscribe/.test(request.postData() ?? '')) return;
+      this.complaints.push(`${status} ${request.method()} ${response.url()}`);
     });
     context.on('request', (request) => {
       const url = request.url();

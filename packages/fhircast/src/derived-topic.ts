@@ -48,6 +48,14 @@ export function newTopicSecret(): string {
   return toBase64url(random(32));
 }
 
+/** A topic is also an argument of a command: it must not begin with "-", which an iv of these first six bits would give. */
+function newIv(): Uint8Array<ArrayBuffer> {
+  for (;;) {
+    const iv = random(IV_BYTES);
+    if ((iv[0] ?? 0) >> 2 !== 0b111110) return iv;
+  }
+}
+
 /**
  * The topic of a user's session.
  * @param user the user's name as the subscriber knows it
@@ -58,7 +66,7 @@ export async function deriveTopic(user: string, secret: TopicSecret, now: number
   if (user === '' || !user.isWellFormed()) throw new TypeError('a derived topic needs a user name');
   if (!Number.isSafeInteger(now) || now < 0) throw new TypeError('a derived topic needs a time in whole milliseconds');
   const key = await keyOf(secret, 'encrypt');
-  const iv = random(IV_BYTES);
+  const iv = newIv();
   const plain = new TextEncoder().encode(`${user}\n${now.toString(36)}.${toBase64url(random(16))}`);
   const sealed = new Uint8Array(await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, plain));
   const topic = new Uint8Array(IV_BYTES + sealed.length);
