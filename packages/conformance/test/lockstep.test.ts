@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { test } from 'node:test';
-import { readConfig, startLockstep } from '@lockstep/server';
+import { describe, test } from 'node:test';
 import { type Report, runConformance, type Version } from '../src/index.ts';
+import { startLockstep, startRedis } from './lockstep-process.ts';
 
 /** Checks that have nothing to look at here, with the reason that the report gives. */
 type Skips = Readonly<Record<string, RegExp>>;
@@ -15,26 +12,26 @@ const ON_LOOPBACK: Skips = {
 };
 
 async function testLockstep(env: Record<string, string>, versions: readonly Version[]): Promise<Report> {
-  const data = mkdtempSync(join(tmpdir(), 'lockstep-conformance-'));
-  const config = readConfig({
-    PORT: '0',
-    LOCKSTEP_DATA: data,
-    LOCKSTEP_LOG_LEVEL: 'silent',
-    LOCKSTEP_RATE_LIMIT: '0',
-    ...env,
-  });
-  const lockstep = await startLockstep(config);
+  const lockstep = await startLockstep(env);
   try {
     return await runConformance({
-      hubUrl: `${lockstep.origin}/hub`,
+      hubUrl: `${lockstep.url}/hub`,
       versions,
-      authorization: { kind: 'register', smart: `${lockstep.origin}/fhir` },
+      authorization: { kind: 'register', smart: `${lockstep.url}/fhir` },
       topics: { kind: 'session', user: 'Practitioner/conformance' },
       timeoutMs: 8000,
     });
   } finally {
-    await lockstep.close();
-    rmSync(data, { recursive: true, force: true });
+    await lockstep.stop();
+  }
+}
+
+async function testOnRedis(env: Record<string, string>, versions: readonly Version[]): Promise<Report> {
+  const redis = await startRedis();
+  try {
+    return await testLockstep({ ...env, LOCKSTEP_REDIS_URL: redis.url }, versions);
+  } finally {
+    await redis.stop();
   }
 }
 
@@ -50,18 +47,33 @@ function judge(report: Report, skips: Skips): void {
   assert.ok(report.durationMs < 60_000, `${report.durationMs} ms`);
 }
 
-test('Lockstep keeps FHIRcast 3.0.0 and the webhooks of STU2', async () => {
-  const report = await testLockstep({ LOCKSTEP_ANSWER_SECONDS: '2' }, ['3.0.0', 'STU2']);
-  judge(report, { ...ON_LOOPBACK, 'webhook-refused': /claims webhooks/ });
-});
+/** The wait for silent subscribers ends sooner than the ten seconds of a Hub in use. */
+const QUICK = { LOCKSTEP_ANSWER_SECONDS: '2' };
 
-test('Lockstep without webhooks refuses them', async () => {
-  const report = await testLockstep({ LOCKSTEP_WEBHOOKS: 'off' }, ['STU2']);
-  const refused = report.results.find(({ id }) => id === 'webhook-refused');
-  assert.equal(refused?.verdict, 'pass');
-});
+const STORES = [
+  ['SQLite', testLockstep],
+  ['Redis', testOnRedis],
+] as const;
 
-test('Lockstep keeps IHE IRA', async () => {
-  const report = await testLockstep({ LOCKSTEP_PROFILE: 'ira', LOCKSTEP_ANSWER_SECONDS: '2' }, ['IRA']);
-  judge(report, ON_LOOPBACK);
+// A run mostly waits: two side by side take little longer than one.
+describe('Lockstep', { concurrency: 2 }, () => {
+  for (const [store, run] of STORES) {
+    test(`keeps FHIRcast 3.0.0 and the webhooks of STU2 on ${store}`, async () => {
+      const report = await run(QUICK, ['3.0.0', 'STU2']);
+      judge(report, { ...ON_LOOPBACK, 'webhook-refused': /claims webhooks/ });
+    });
+  }
+
+  for (const [store, run] of STORES) {
+    test(`keeps IHE IRA on ${store}`, async () => {
+      const report = await run({ ...QUICK, LOCKSTEP_PROFILE: 'ira' }, ['IRA']);
+      judge(report, ON_LOOPBACK);
+    });
+  }
+
+  test('without webhooks refuses them', async () => {
+    const report = await testLockstep({ LOCKSTEP_WEBHOOKS: 'off' }, ['STU2']);
+    const refused = report.results.find(({ id }) => id === 'webhook-refused');
+    assert.equal(refused?.verdict, 'pass');
+  });
 });
