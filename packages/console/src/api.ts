@@ -1,5 +1,7 @@
 /** The server's answers to the console, and how they are asked for. */
-import type { ContextElement, EventMessage, Resource } from '@lockstep/fhircast';
+import type { LaunchKind } from './wire.ts';
+
+export type * from './wire.ts';
 
 export interface Person {
   /** `Practitioner/123`. */
@@ -28,142 +30,15 @@ export interface TokenResponse {
   readonly fhir: string;
 }
 
-export const LAUNCH_KINDS = ['ehr', 'standalone', 'backend', 'command-line', 'web', 'file', 'derived'] as const;
-export type LaunchKind = (typeof LAUNCH_KINDS)[number];
-
-export interface App {
-  readonly id: string;
-  readonly name: string;
-  readonly description?: string;
-  readonly logo?: string;
-  readonly launchUrl?: string;
-  readonly launchKinds: readonly LaunchKind[];
-  readonly status: 'active' | 'waiting' | 'suspended';
-  readonly lastLaunchAt?: number;
-}
-
-export interface LiveToken {
-  readonly tokenId: string;
-  readonly scope: string;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
-  readonly user?: string;
-  readonly userName?: string;
-}
-
-export interface ScopeWords {
-  readonly scope: string;
-  readonly words: string;
-}
-
-/** RFC 7591 metadata with Lockstep's own fields. */
-export interface AppMetadata {
-  readonly client_name?: string;
-  readonly description?: string;
-  readonly client_uri?: string;
-  readonly logo_uri?: string;
-  readonly launch_url?: string;
-  readonly redirect_uris?: readonly string[];
-  readonly grant_types?: readonly string[];
-  readonly token_endpoint_auth_method?: string;
-  readonly jwks?: unknown;
-  readonly jwks_uri?: string;
-  readonly scope?: string;
-  readonly launch_kinds?: readonly LaunchKind[];
-  readonly origins?: readonly string[];
-  readonly session_users?: readonly string[];
-  readonly session_workstations?: readonly string[];
-  readonly acknowledgements?: string;
-  readonly legacy?: boolean;
-  readonly stu2?: boolean;
-  readonly trusted?: boolean;
-  readonly [field: string]: unknown;
-}
-
-export interface AppDetails extends App {
-  readonly metadata: AppMetadata;
-  readonly trusted: boolean;
-  readonly hasSecret: boolean;
-  readonly registeredAt: number;
-  readonly scopes: readonly { readonly title: string; readonly entries: readonly ScopeWords[] }[];
-  readonly tokens: readonly LiveToken[];
-  /** Only in the answer to a registration. */
-  readonly secret?: string;
-}
-
-export interface SubscriptionView {
-  readonly id: string;
-  readonly name: string;
-  readonly clientId: string;
-  readonly client?: string;
-  readonly channel: string;
-  readonly connected: boolean;
-  readonly events: readonly string[];
-  /** ms since the epoch. */
-  readonly expiresAt: number;
-}
-
-export interface SessionView {
-  readonly topic: string;
-  readonly user: string;
-  readonly userName?: string;
-  readonly workstation?: string;
-  readonly label?: string;
-  readonly startedAt: number;
-  readonly changedAt: number;
-  readonly current?: string;
-  readonly subscriptions: readonly SubscriptionView[];
-}
-
-export interface AnchorView {
-  readonly anchor: string;
-  readonly versionId: string;
-  readonly openedBy: { readonly number: number; readonly id: string; readonly timestamp: string };
-  readonly context: readonly ContextElement[];
-  readonly content: readonly Resource[];
-}
-
-export interface SessionDetail extends SessionView {
-  readonly anchors: readonly AnchorView[];
-}
-
-export interface LogLine {
-  readonly number: number;
-  readonly at: number;
-  readonly message: EventMessage;
-}
-
-/** What the Hub did, as the server tells it. */
-export interface TimelineEntry {
-  readonly seq: number;
-  /** ms since the epoch. */
-  readonly at: number;
-  readonly kind:
-    | 'session-started'
-    | 'session-ended'
-    | 'published'
-    | 'refused'
-    | 'subscribed'
-    | 'renewed'
-    | 'connected'
-    | 'delivered'
-    | 'answered'
-    | 'unanswered'
-    | 'dropped'
-    | 'denied';
-  readonly number?: number;
-  readonly eventId?: string;
-  readonly event?: string;
-  readonly clientId?: string;
-  readonly status?: number;
-  readonly reason?: string;
-  readonly subscription?: string;
-  readonly subscriber?: string;
-  readonly events?: readonly string[];
-  readonly expiresAt?: number;
-  readonly ms?: number;
-  readonly code?: number;
-}
+export const LAUNCH_KINDS = [
+  'ehr',
+  'standalone',
+  'backend',
+  'command-line',
+  'web',
+  'file',
+  'derived',
+] as const satisfies readonly LaunchKind[];
 
 /** A request that was not granted. The message is for people. */
 export class ApiError extends Error {

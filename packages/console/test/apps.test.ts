@@ -89,7 +89,7 @@ test('REG-1 a manifest fills the form, and one that is none says why', async () 
   const upload = (name: string, text: string) =>
     page.locator('input[type=file]').setInputFiles({ name, mimeType: 'application/json', buffer: Buffer.from(text) });
   await upload('broken.json', '{');
-  await page.getByText('broken.json: The manifest is not valid JSON.').waitFor();
+  await page.getByText('broken.json: the manifest is no valid JSON').waitFor();
   await upload('app.json', JSON.stringify(manifest));
   await page.getByLabel('Name', { exact: true }).and(page.locator('[value="From a manifest"]')).waitFor();
   await page.getByRole('button', { name: 'Register', exact: true }).click();

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { TimelineEntry } from '@lockstep/console/wire';
 import type { Observation, Observer } from '@lockstep/hub';
 
 /** Something that happened in a session, in the order it was seen. */
@@ -9,9 +10,6 @@ export interface Entry {
   readonly at: number;
   readonly observation: Observation;
 }
-
-/** What an entry looks like outside: a subscription's id is the secret part of its endpoint, so its digest stands for it. */
-export type TimelineEntry = { readonly seq: number; readonly at: number } & Observation;
 
 export interface InspectorOptions {
   /** Entries kept of each session. */
@@ -129,7 +127,7 @@ export class Inspector implements Observer {
   }
 }
 
-/** The entry as it may leave the server. */
+/** The entry as it may leave the server: a subscription's id is the secret part of its endpoint, so its digest stands for it. */
 export function toTimeline({ seq, at, observation }: Entry): TimelineEntry {
   if (!('subscription' in observation)) return { seq, at, ...observation };
   return { seq, at, ...observation, subscription: subscriptionName(observation.subscription) };

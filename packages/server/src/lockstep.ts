@@ -51,7 +51,7 @@ export interface Lockstep {
 const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { version: string };
 
 /** Addresses that the console's own script routes. */
-const CONSOLE_ROUTES = ['', 'apps', 'apps/*', 'sessions', 'sessions/*', 'launch'];
+const CONSOLE_ROUTES = ['', 'apps', 'apps/*', 'sessions', 'sessions/*', 'launch', 'users', 'users/*'];
 
 function originOf(config: Config, port: number): string {
   if (config.publicUrl) return config.publicUrl;
@@ -175,8 +175,19 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
     const administering = { data, host, port, origin, version: VERSION, authorization, sessions, launching };
     const announce = await openAdministration(app, administering);
     const fhirUrl = addresses.fhir;
-    const { launcher } = launching;
-    const consoleParts = { hub, hubUrl, fhirUrl, origin, authorization, inspector, administrator, launcher, now };
+    const { launcher, secrets } = launching;
+    const consoleParts = {
+      hub,
+      hubUrl,
+      fhirUrl,
+      origin,
+      authorization,
+      inspector,
+      administrator,
+      launcher,
+      secrets,
+      now,
+    };
     await app.register(consoleRoutes(consoleParts), { prefix: '/api/console' });
     if (config.sampleData) {
       const simulation = { origin, hub, inspector, clock: systemClock };

@@ -2,47 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Lockstep } from '@lockstep/server';
 import { WebSocket } from 'ws';
+import { ConsolePerson } from './console-person.ts';
 import { type Json, json, withLockstep } from './harness.ts';
-
-/** A browser's session with the console. */
-class Person {
-  readonly origin: string;
-  readonly cookie: string;
-  readonly session: Json;
-
-  private constructor(origin: string, cookie: string, session: Json) {
-    this.origin = origin;
-    this.cookie = cookie;
-    this.session = session;
-  }
-
-  static async signIn(origin: string, given: Json): Promise<Person> {
-    const response = await fetch(`${origin}/auth/session`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(given),
-    });
-    assert.equal(response.status, 200, await response.clone().text());
-    const cookie = response.headers
-      .getSetCookie()
-      .map((one) => one.split(';')[0])
-      .join('; ');
-    return new Person(origin, cookie, await json(response));
-  }
-
-  call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
-    return fetch(`${this.origin}/api/console/${path}`, {
-      method,
-      headers: {
-        cookie: this.cookie,
-        'x-csrf-token': this.session.csrf,
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-  }
-}
 
 /** Whether a live view opens, or the status it is refused with. */
 function live(lockstep: Lockstep, path: string, headers: Record<string, string>): Promise<number> {
@@ -60,7 +21,7 @@ function live(lockstep: Lockstep, path: string, headers: Record<string, string>)
 test('the console answers the person signed in, and changes nothing without the CSRF value', () =>
   withLockstep(async ({ origin }) => {
     assert.equal((await fetch(`${origin}/api/console/apps`)).status, 401);
-    const lena = await Person.signIn(origin, { sample: 'dr-lena-okafor' });
+    const lena = await ConsolePerson.signIn(origin, { sample: 'dr-lena-okafor' });
     assert.equal((await lena.call('POST', 'token', {}, { 'x-csrf-token': 'wrong' })).status, 403);
     assert.equal((await lena.call('POST', 'token', {}, { origin: 'https://elsewhere.example' })).status, 403);
     const apps = (await json(lena.call('GET', 'apps'))) as unknown as Json[];
@@ -74,7 +35,7 @@ test('the console answers the person signed in, and changes nothing without the 
 
 test('SES-6 the EHR of the console gets a token for its own session, and sign-out ends it', () =>
   withLockstep(async ({ origin }) => {
-    const lena = await Person.signIn(origin, { sample: 'dr-lena-okafor' });
+    const lena = await ConsolePerson.signIn(origin, { sample: 'dr-lena-okafor' });
     const token = await json(lena.call('POST', 'token', {}));
     assert.equal(token['hub.topic'], lena.session.session_topic);
     const authorization = { authorization: `Bearer ${token.access_token}` };
@@ -91,9 +52,9 @@ test('SES-6 the EHR of the console gets a token for its own session, and sign-ou
 test('live views open for their own people from our own pages only', () =>
   withLockstep(async (lockstep) => {
     const { origin } = lockstep;
-    const lena = await Person.signIn(origin, { sample: 'dr-lena-okafor' });
-    const tomas = await Person.signIn(origin, { sample: 'dr-tomas-lindqvist' });
-    const admin = await Person.signIn(origin, { sample: 'admin' });
+    const lena = await ConsolePerson.signIn(origin, { sample: 'dr-lena-okafor' });
+    const tomas = await ConsolePerson.signIn(origin, { sample: 'dr-tomas-lindqvist' });
+    const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
     const own = `/api/console/live/${lena.session.session_topic}`;
     assert.equal(await live(lockstep, own, { cookie: lena.cookie, origin }), 101);
     assert.equal(await live(lockstep, own, { cookie: lena.cookie, origin: 'https://elsewhere.example' }), 403);
@@ -107,7 +68,7 @@ test('live views open for their own people from our own pages only', () =>
 
 test('what the console tells of subscriptions does not give their endpoints away', () =>
   withLockstep(async ({ origin, hub }) => {
-    const admin = await Person.signIn(origin, { sample: 'admin' });
+    const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
     const token = await json(admin.call('POST', 'token', {}));
     const topic = token['hub.topic'] as string;
     const response = await fetch(token['hub.url'], {
@@ -168,7 +129,7 @@ test('REG-4 a server that others can reach makes one administrator, whose one-ti
     async ({ origin, firstAdministrator }) => {
       assert.ok(firstAdministrator && firstAdministrator.password.length >= 16);
       const { user, password } = firstAdministrator;
-      const admin = await Person.signIn(origin, { user, password });
+      const admin = await ConsolePerson.signIn(origin, { user, password });
       assert.deepEqual(await json(admin.call('GET', 'me')), { mustChoosePassword: true });
       assert.equal((await admin.call('GET', 'sessions')).status, 403);
       const wrong = await admin.call('POST', 'password', { before: 'not it', after: 'a new password' });
@@ -176,7 +137,7 @@ test('REG-4 a server that others can reach makes one administrator, whose one-ti
       const short = await admin.call('POST', 'password', { before: password, after: 'short' });
       assert.equal(short.status, 400);
       assert.equal((await admin.call('POST', 'password', { before: password, after: 'a new password' })).status, 204);
-      const again = await Person.signIn(origin, { user, password: 'a new password' });
+      const again = await ConsolePerson.signIn(origin, { user, password: 'a new password' });
       assert.equal((await again.call('GET', 'sessions')).status, 200);
       assert.deepEqual(await json(again.call('GET', 'me')), { mustChoosePassword: false });
     },
@@ -185,7 +146,7 @@ test('REG-4 a server that others can reach makes one administrator, whose one-ti
 
 test('what an administrator deletes stays deleted; addresses follow the server', () =>
   withLockstep(async ({ origin }) => {
-    const admin = await Person.signIn(origin, { sample: 'admin' });
+    const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
     assert.equal((await admin.call('DELETE', 'apps/lockstep-console')).status, 404);
     assert.equal((await admin.call('DELETE', 'apps/sample-viewer')).status, 204);
     assert.equal((await admin.call('GET', 'apps/sample-viewer')).status, 404);

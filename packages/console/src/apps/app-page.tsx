@@ -13,7 +13,7 @@ function time(ms: number | undefined): string {
   return ms === undefined ? 'never' : new Date(ms).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
 }
 
-type Asked = 'delete' | 'secret' | 'suspend';
+type Asked = 'delete' | 'secret' | 'topic-secret' | 'suspend';
 
 const ASKED: Readonly<Record<Asked, { title: string; text: string; action: string }>> = {
   delete: {
@@ -22,6 +22,11 @@ const ASKED: Readonly<Record<Asked, { title: string; text: string; action: strin
     action: 'Delete',
   },
   secret: { title: 'Make a new secret?', text: 'The secret it has now is void at once.', action: 'Make a new secret' },
+  'topic-secret': {
+    title: 'Make a new secret for derived topics?',
+    text: 'The secret it has now is void at once, and topics derived with it.',
+    action: 'Make a new secret',
+  },
   suspend: {
     title: 'Suspend the app?',
     text: 'Its tokens and live subscriptions end at once. It can be let in again later.',
@@ -103,6 +108,8 @@ export default function AppPage({ id }: { id: string }) {
         await call('DELETE', path);
       } else if (what === 'secret') {
         setSecret((await post<{ secret: string }>(`${path}/secret`)).secret);
+      } else if (what === 'topic-secret') {
+        setSecret((await post<{ topicSecret: string }>(`${path}/topic-secret`)).topicSecret);
       } else {
         await post(`${path}/${what}`);
       }
@@ -157,6 +164,11 @@ export default function AppPage({ id }: { id: string }) {
           {data.hasSecret && (
             <Button variant="default" onClick={() => setAsked('secret')}>
               New secret
+            </Button>
+          )}
+          {data.launchKinds.includes('derived') && (
+            <Button variant="default" onClick={() => setAsked('topic-secret')}>
+              New topic secret
             </Button>
           )}
           <Button variant="default" color="red" onClick={() => setAsked('delete')}>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { EMPTY_FORM, fieldOf, fromManifest, problemsOf, toMetadata } from './metadata.ts';
+import { EMPTY_FORM, fieldOf, fromMetadata, problemsOf, toMetadata } from './metadata.ts';
 
 const good = {
   ...EMPTY_FORM,
@@ -30,13 +30,39 @@ test('REG-1 what is typed wrong is told at its field', () => {
   assert.ok(problemsOf({ ...good, origins: 'https://a.example/path' }, false).origins);
 });
 
-test('REG-1 a manifest fills the form, and the form gives it back', () => {
-  const manifest = { ...toMetadata(good), client_name: 'From a manifest' };
-  const form = fromManifest(JSON.stringify(manifest));
-  assert.equal(form.name, 'From a manifest');
-  assert.deepEqual(toMetadata(form), manifest);
-  assert.throws(() => fromManifest('[]'), /not a JSON object/);
-  assert.throws(() => fromManifest('nonsense'), /not valid JSON/);
+test('REG-1 a registration fills the form, and the form gives it back with what it does not show', () => {
+  const registration = {
+    ...toMetadata(good),
+    client_name: 'Registered',
+    client_uri: 'https://viewer.example.org/',
+    contacts: ['it@example.org'],
+    resource_server: true,
+    switches: { program: 'viewer.exe' },
+    grant_types: ['authorization_code'],
+  };
+  const form = fromMetadata({ ...registration, client_id: 'x', status: 'active' });
+  assert.equal(form.name, 'Registered');
+  assert.deepEqual(toMetadata(form), registration);
+  assert.deepEqual(
+    toMetadata({ ...form, kinds: ['ehr', 'backend'], type: 'keys', keys: 'https://k.example/' }).grant_types,
+    ['authorization_code', 'refresh_token', 'client_credentials'],
+  );
+});
+
+test('REG-1 what is no text where a text belongs leaves its field empty', () => {
+  const form = fromMetadata({
+    client_name: 7,
+    redirect_uris: 'x',
+    scope: ['launch'],
+    launch_kinds: ['ehr', 'made-up'],
+  });
+  assert.deepEqual([form.name, form.redirectUris, form.scopes, form.kinds], ['', '', [], ['ehr']]);
+});
+
+test('TOK-5 a backend service with a secret stays one where its registration says so', () => {
+  const backend = { ...good, kinds: ['backend'] as const, type: 'secret' as const };
+  assert.ok(problemsOf(backend, false).type);
+  assert.equal(problemsOf({ ...backend, kept: { switches: { secretCredentials: true } } }, false).type, undefined);
 });
 
 test("a server's refusal finds its field", () => {

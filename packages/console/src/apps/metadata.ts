@@ -25,6 +25,8 @@ export interface AppForm {
   readonly acknowledgements: string;
   readonly legacy: boolean;
   readonly stu2: boolean;
+  /** What the registration says besides: the form does not show it, and keeps it. */
+  readonly kept: AppMetadata;
 }
 
 export type Field = keyof AppForm;
@@ -48,6 +50,7 @@ export const EMPTY_FORM: AppForm = {
   acknowledgements: '',
   legacy: false,
   stu2: false,
+  kept: {},
 };
 
 export function linesOf(text: string): readonly string[] {
@@ -105,6 +108,12 @@ export function isBackend({ kinds }: Pick<AppForm, 'kinds'>): boolean {
   return kinds.includes('backend');
 }
 
+/** Whether its registration lets a backend service authenticate with a secret: connectors that know no assertions. */
+function mayUseSecret({ kept, type }: AppForm): boolean {
+  const { secretCredentials } = (kept.switches ?? {}) as { secretCredentials?: unknown };
+  return type === 'secret' && secretCredentials === true;
+}
+
 /** Whether people are sent to the app's pages with a code. */
 export function usesCodes({ kinds }: Pick<AppForm, 'kinds'>): boolean {
   return kinds.includes('ehr') || kinds.includes('standalone');
@@ -131,7 +140,8 @@ export function problemsOf(form: AppForm, insecureAllowed: boolean): Problems {
   if (wrong) problems.redirectUris = wrong;
   else if (usesCodes(form) && redirects.length === 0)
     problems.redirectUris = 'Where does the app take the answer? One address a line';
-  if (isBackend(form) && form.type !== 'keys') problems.type = 'A backend service signs with its own keys';
+  if (isBackend(form) && form.type !== 'keys' && !mayUseSecret(form))
+    problems.type = 'A backend service signs with its own keys';
   if (form.type === 'keys') {
     const problem = keysProblem(form.keys, insecureAllowed);
     if (problem) problems.keys = problem;
@@ -140,6 +150,45 @@ export function problemsOf(form: AppForm, insecureAllowed: boolean): Problems {
   const origin = linesOf(form.origins).find((one) => URL.parse(one)?.origin !== one);
   if (origin) problems.origins = `${origin}: an origin is scheme, host and port, without a path`;
   return problems;
+}
+
+/** What only the server decides, or what the form makes of its fields. */
+const NOT_KEPT = [
+  'client_id',
+  'client_id_issued_at',
+  'status',
+  'client_name',
+  'description',
+  'logo_uri',
+  'launch_url',
+  'redirect_uris',
+  'token_endpoint_auth_method',
+  'jwks',
+  'jwks_uri',
+  'response_types',
+  'launch_kinds',
+  'scope',
+  'origins',
+  'session_users',
+  'session_workstations',
+  'trusted',
+  'acknowledgements',
+  'legacy',
+  'stu2',
+];
+
+/** The grant types of the registration while they fit the form, else those that the form needs. */
+function grantTypes(form: AppForm, codes: boolean): readonly string[] {
+  const given = strings(form.kept.grant_types);
+  const fits =
+    given.length > 0 &&
+    given.includes('authorization_code') === codes &&
+    given.includes('client_credentials') === isBackend(form);
+  if (fits) return given;
+  return [
+    ...(codes ? ['authorization_code', 'refresh_token'] : []),
+    ...(isBackend(form) ? ['client_credentials'] : []),
+  ];
 }
 
 /** RFC 7591 metadata of the form. */
@@ -155,20 +204,17 @@ export function toMetadata(form: AppForm): AppMetadata {
     keys: 'private_key_jwt',
     secret: form.post ? 'client_secret_post' : 'client_secret_basic',
   };
-  const offline = form.scopes.includes('offline_access') || form.scopes.includes('online_access');
+  const redirects = linesOf(form.redirectUris);
   const fields: AppMetadata = {
+    ...form.kept,
     client_name: form.name.trim(),
     description: text(form.description),
     logo_uri: text(form.logo),
     launch_url: text(form.launchUrl),
-    redirect_uris: linesOf(form.redirectUris),
+    redirect_uris: redirects,
     token_endpoint_auth_method: method[form.type],
     ...(form.type === 'keys' && (keys.startsWith('{') ? { jwks: JSON.parse(keys) as unknown } : { jwks_uri: keys })),
-    grant_types: [
-      ...(linesOf(form.redirectUris).length > 0 ? ['authorization_code'] : []),
-      ...(linesOf(form.redirectUris).length > 0 && offline ? ['refresh_token'] : []),
-      ...(isBackend(form) ? ['client_credentials'] : []),
-    ],
+    grant_types: grantTypes(form, redirects.length > 0),
     launch_kinds: form.kinds,
     scope: form.scopes.join(' '),
     origins: list(form.origins),
@@ -186,63 +232,47 @@ function strings(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
 }
 
-/**
- * The form that a registration or a manifest fills: RFC 7591 names, with those of SMART app manifests as well.
- * @throws Error in words for people when the text is no manifest
- */
-export function fromManifest(text: string): AppForm {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Error('The manifest is not valid JSON.');
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Error('The manifest is not a JSON object.');
-  return fromMetadata(value as AppMetadata);
+function typeOf(method: string): ClientType {
+  if (method === '' || method === 'none') return 'public';
+  return method === 'private_key_jwt' ? 'keys' : 'secret';
 }
 
+/** A manifest that is refused for something else may name no kinds: they follow from its addresses. */
+function kindsOf({ launch_kinds: kinds, launch_url: launchUrl, redirect_uris: redirects }: AppMetadata): LaunchKind[] {
+  if (kinds !== undefined) return LAUNCH_KINDS.filter((kind) => strings(kinds).includes(kind));
+  return [
+    ...(launchUrl ? (['ehr'] as const) : []),
+    ...(strings(redirects).length > 0 ? (['standalone'] as const) : []),
+  ];
+}
+
+/** The form that a registration fills, or a manifest as the server reads it. */
 export function fromMetadata(given: AppMetadata): AppForm {
-  const text = (...names: readonly string[]): string =>
-    names.map((name) => given[name]).find((one): one is string => typeof one === 'string') ?? '';
+  const text = (name: string): string => {
+    const value = given[name];
+    return typeof value === 'string' ? value : '';
+  };
+  const lines = (name: string): string => strings(given[name]).join('\n');
   const method = text('token_endpoint_auth_method');
-  const hasKeys = given.jwks !== undefined || given.jwks_uri !== undefined;
-  const type: ClientType =
-    method === 'none'
-      ? 'public'
-      : method === 'private_key_jwt' || (method === '' && hasKeys)
-        ? 'keys'
-        : method === ''
-          ? 'public'
-          : 'secret';
-  const redirects = strings(given.redirect_uris);
-  const launchUrl = text('launch_url', 'initiate_login_uri');
-  const kinds = strings(given.launch_kinds).filter((kind): kind is LaunchKind =>
-    LAUNCH_KINDS.includes(kind as LaunchKind),
-  );
-  const scope = given.scope ?? given.scopes;
   return {
-    ...EMPTY_FORM,
-    name: text('client_name', 'name'),
-    description: text('description', 'client_description'),
+    name: text('client_name'),
+    description: text('description'),
     logo: text('logo_uri'),
-    launchUrl,
-    redirectUris: redirects.join('\n'),
-    type,
+    launchUrl: text('launch_url'),
+    redirectUris: lines('redirect_uris'),
+    type: typeOf(method),
     post: method === 'client_secret_post',
-    keys: given.jwks_uri ?? (given.jwks === undefined ? '' : JSON.stringify(given.jwks, null, 2)),
-    kinds:
-      kinds.length > 0
-        ? kinds
-        : [...(launchUrl ? (['ehr'] as const) : []), ...(redirects.length > 0 ? (['standalone'] as const) : [])],
-    scopes: typeof scope === 'string' ? scope.split(/\s+/).filter(Boolean) : strings(scope),
-    origins: strings(given.origins).join('\n'),
-    sessionUsers: strings(given.session_users).join('\n'),
-    sessionWorkstations: strings(given.session_workstations).join('\n'),
+    keys: text('jwks_uri') || (given.jwks === undefined ? '' : JSON.stringify(given.jwks, null, 2)),
+    kinds: kindsOf(given),
+    scopes: text('scope').split(/\s+/).filter(Boolean),
+    origins: lines('origins'),
+    sessionUsers: lines('session_users'),
+    sessionWorkstations: lines('session_workstations'),
     trusted: given.trusted === true,
     acknowledgements: text('acknowledgements'),
     legacy: given.legacy === true,
     stu2: given.stu2 === true,
+    kept: Object.fromEntries(Object.entries(given).filter(([name]) => !NOT_KEPT.includes(name))),
   };
 }
 
@@ -264,6 +294,7 @@ export function fieldOf(message: string): Field | undefined {
     origins: 'origins',
     session_users: 'sessionUsers',
     session_workstations: 'sessionWorkstations',
+    acknowledgements: 'acknowledgements',
   };
   return names[/^([a-z_]+)/.exec(message)?.[1] ?? ''];
 }

@@ -1,44 +1,48 @@
 import { Button, FileButton } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { type AppDetails, post, words } from '../api.ts';
+import { post, type ReadManifest, type RegisteredApp, words } from '../api.ts';
 import { Link, navigate } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import { AppFormView } from './app-form.tsx';
-import { type AppForm, EMPTY_FORM, fromManifest, toMetadata } from './metadata.ts';
+import { type AppForm, EMPTY_FORM, fromMetadata, toMetadata } from './metadata.ts';
 
 /** Registering an app by form or by its manifest. A secret is shown once, here. */
 export default function NewApp() {
   const queries = useQueryClient();
   const [initial, setInitial] = useState<{ form: AppForm; from: number }>({ form: EMPTY_FORM, from: 0 });
   const [problem, setProblem] = useState<string>();
-  const [done, setDone] = useState<AppDetails>();
+  const [done, setDone] = useState<RegisteredApp>();
 
   async function upload(file: File | null): Promise<void> {
     if (!file) return;
     try {
-      const form = fromManifest(await file.text());
-      setInitial(({ from }) => ({ form, from: from + 1 }));
-      setProblem(undefined);
+      const text = await file.text();
+      const { metadata, problem: refused } = await post<ReadManifest>('/api/console/manifest', { text });
+      setInitial(({ from }) => ({ form: fromMetadata(metadata), from: from + 1 }));
+      setProblem(refused === undefined ? undefined : `${file.name}: ${refused}`);
     } catch (error) {
       setProblem(`${file.name}: ${words(error)}`);
     }
   }
 
   async function register(form: AppForm): Promise<void> {
-    const app = await post<AppDetails>('/api/console/apps', toMetadata(form));
+    const app = await post<RegisteredApp>('/api/console/apps', toMetadata(form));
     await queries.invalidateQueries({ queryKey: ['apps'] });
-    if (app.secret === undefined) navigate(`/apps/${encodeURIComponent(app.id)}`);
+    if (app.secret === undefined && app.topicSecret === undefined) navigate(`/apps/${encodeURIComponent(app.id)}`);
     else setDone(app);
   }
 
-  if (done?.secret !== undefined) {
+  if (done) {
     return (
       <div className="page">
         <h1>{done.name} is registered</h1>
-        <p className="lead">The secret is shown once. Keep it now: it is stored here as a digest only.</p>
+        <p className="lead">What is secret is shown once: keep it now.</p>
         <Copyable title="Client id" text={done.id} />
-        <Copyable title="Secret" text={done.secret} secret />
+        {done.secret !== undefined && <Copyable title="Secret" text={done.secret} secret />}
+        {done.topicSecret !== undefined && (
+          <Copyable title="Secret that topics are derived with" text={done.topicSecret} secret />
+        )}
         <p>
           <Link href={`/apps/${encodeURIComponent(done.id)}`}>Go on to the app</Link>
         </p>

@@ -1,47 +1,8 @@
 /** Sessions as the console shows them. Endpoints of subscriptions stay secret: see `subscriptionName`. */
-import type { ContextElement, Resource } from '@lockstep/fhircast';
+import type { AnchorView, SessionView, SubscriptionView } from '@lockstep/console/wire';
 import type { Hub, SessionState } from '@lockstep/hub';
 import type { Clients, Users } from '@lockstep/smart';
 import { subscriptionName } from '../inspector.ts';
-
-export interface SubscriptionView {
-  readonly id: string;
-  readonly name: string;
-  readonly clientId: string;
-  readonly client?: string;
-  readonly channel: string;
-  readonly connected: boolean;
-  readonly events: readonly string[];
-  /** ms since the epoch. */
-  readonly expiresAt: number;
-}
-
-export interface SessionView {
-  readonly topic: string;
-  readonly user: string;
-  readonly userName?: string;
-  readonly workstation?: string;
-  readonly label?: string;
-  /** ms since the epoch. */
-  readonly startedAt: number;
-  readonly changedAt: number;
-  /** `Type/id` of the current context's anchor. */
-  readonly current?: string;
-  readonly subscriptions: readonly SubscriptionView[];
-}
-
-export interface AnchorView {
-  readonly anchor: string;
-  readonly versionId: string;
-  readonly openedBy: { readonly number: number; readonly id: string; readonly timestamp: string };
-  readonly context: readonly ContextElement[];
-  readonly content: readonly Resource[];
-}
-
-export interface SessionDetail extends SessionView {
-  /** In order of opening: the latest comes last. */
-  readonly anchors: readonly AnchorView[];
-}
 
 interface Names {
   readonly users: Pick<Users, 'resolve'>;

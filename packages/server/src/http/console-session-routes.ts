@@ -1,0 +1,124 @@
+/** Sessions of everybody, for administrators: what happens in them, and a composer that takes part. */
+import type { LogLine, SessionDetail } from '@lockstep/console/wire';
+import { Scopes } from '@lockstep/fhircast';
+import type { Access, Hub } from '@lockstep/hub';
+import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
+import type { LogEntry } from '@lockstep/store';
+import type { FastifyInstance } from 'fastify';
+import { type Inspector, toTimeline } from '../inspector.ts';
+import { CONSOLE_CLIENT } from '../own-apps.ts';
+import { type ByTopic, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
+import { anchorViews, sessionView } from './console-sessions.ts';
+
+export interface ConsoleSessionParts {
+  readonly hub: Hub;
+  readonly authorization: AuthorizationServer;
+  readonly inspector: Inspector;
+  readonly now: () => number;
+  readonly personOf: PersonOf;
+}
+
+/** Life of what the composer may do, ms: it is made anew for every message. */
+const COMPOSER_LIFE = 60_000;
+
+/** A log entry's own line of facts, and the event as it went out. */
+function logView({ number, at, body }: LogEntry): LogLine {
+  return { number, at, message: JSON.parse(body.slice(body.indexOf('\n') + 1)) as LogLine['message'] };
+}
+
+export function consoleSessionRoutes(app: FastifyInstance, parts: ConsoleSessionParts): void {
+  const { hub, authorization, inspector, now, personOf } = parts;
+  const { clients, users } = authorization;
+
+  async function inspect(topic: string) {
+    const found = await hub.inspect(topic);
+    if (!found) throw new ConsoleError(404, 'There is no such session.');
+    return found;
+  }
+
+  app.get('/sessions', async () => {
+    const listed = await Promise.all((await hub.sessions()).map(({ topic }) => hub.inspect(topic)));
+    const views = listed.flatMap((one) => (one ? [sessionView(one, { users, clients })] : []));
+    return Promise.all(views);
+  });
+
+  app.get<ByTopic>('/sessions/:topic', async (request): Promise<SessionDetail> => {
+    const found = await inspect(request.params.topic);
+    return { ...(await sessionView(found, { users, clients })), anchors: anchorViews(found.state) };
+  });
+
+  app.get<ByTopic>('/sessions/:topic/timeline', async (request) => {
+    await inspect(request.params.topic);
+    return inspector.recent(request.params.topic).map(toTimeline);
+  });
+
+  app.get<ByTopic & { Querystring: { after?: string } }>('/sessions/:topic/log', async (request) => {
+    const { topic } = request.params;
+    const { state } = await inspect(topic);
+    const after = Number(request.query.after ?? 0);
+    if (!Number.isSafeInteger(after) || after < 0) throw new ConsoleError(400, 'after must be a whole number.');
+    return (await heldLog(topic, after, state.nextNumber)).map(logView);
+  });
+
+  /** The log from a number on, or from the first entry that is still held. */
+  async function heldLog(topic: string, after: number, next: number): Promise<readonly LogEntry[]> {
+    if (after + 1 >= next) return [];
+    const asked = await hub.log(topic, after);
+    if (asked.length > 0) return asked;
+    // The oldest entries are gone; where the held ones begin is found by halving.
+    let [missing, held] = [after, next - 1];
+    let found: readonly LogEntry[] = [];
+    while (held - missing > 1) {
+      const middle = Math.floor((held + missing) / 2);
+      const entries = await hub.log(topic, middle);
+      if (entries.length > 0) {
+        found = entries;
+        held = middle;
+      } else missing = middle;
+    }
+    return found;
+  }
+
+  /** Everything that is known of a session, one JSON object a line, in the order it happened. */
+  app.get<ByTopic>('/sessions/:topic/export', async (request, reply) => {
+    const { topic } = request.params;
+    const { state } = await inspect(topic);
+    const log = (await heldLog(topic, 0, state.nextNumber)).map((entry) => ({ type: 'event', ...logView(entry) }));
+    const seen = inspector.recent(topic).map((entry) => ({ type: 'observation', ...toTimeline(entry) }));
+    const lines = [...log, ...seen].sort((a, b) => a.at - b.at);
+    return reply
+      .type('application/x-ndjson; charset=utf-8')
+      .header('content-disposition', `attachment; filename="session-${topic.slice(0, 8)}.jsonl"`)
+      .send(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  });
+
+  app.post<ByTopic>('/sessions/:topic/publish', async (request, reply) => {
+    const { topic } = request.params;
+    await inspect(topic);
+    const answer = await hub.publish(composerAccess(personOf(request)), bodyOf(request), topic);
+    if (!answer.ok) throw new ConsoleError(answer.status, answer.reason);
+    return reply.code(202).send({ status: answer.value });
+  });
+
+  app.delete<ByTopic>('/sessions/:topic', async (request, reply) => {
+    await inspect(request.params.topic);
+    await hub.endSession(request.params.topic, 'An administrator ended the session');
+    return reply.code(204).send();
+  });
+
+  /** The composer publishes into any session, in the administrator's own name. */
+  function composerAccess({ signInId, user }: SignedIn): Access {
+    return {
+      tokenId: `composer ${signInId}`,
+      grantId: `composer ${signInId}`,
+      clientId: CONSOLE_CLIENT,
+      clientName: `Composer of ${user.name}`,
+      scopes: new Scopes('fhircast/*.*'),
+      expiresAt: now() + COMPOSER_LIFE,
+      userAliases: [],
+      topics: [],
+      sessions: 'all',
+      switches: {},
+    };
+  }
+}

@@ -1,0 +1,143 @@
+/** The people who sign in, for administrators (REG-4). */
+import { randomBytes } from 'node:crypto';
+import type { UserView } from '@lockstep/console/wire';
+import type { Hub } from '@lockstep/hub';
+import { type AuthorizationServer, InvalidUser, type UserProfile } from '@lockstep/smart';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { readUser } from '../admin/administration.ts';
+import { audit, type ById, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
+
+export interface ConsoleUserParts {
+  readonly hub: Hub;
+  readonly authorization: Pick<AuthorizationServer, 'users'>;
+  readonly personOf: PersonOf;
+}
+
+/** A password that is shown once: 96 random bits. */
+function newPassword(): string {
+  return randomBytes(12).toString('base64url');
+}
+
+export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, personOf }: ConsoleUserParts): void {
+  const { users } = authorization;
+
+  function note(request: FastifyRequest, action: string, id: string): void {
+    audit(request, { action, user: personOf(request).user.id, detail: id });
+  }
+
+  async function userOf(id: string): Promise<UserProfile> {
+    const user = await users.get(id);
+    if (!user) throw new ConsoleError(404, 'There is no such user.');
+    return user;
+  }
+
+  /** Nobody locks themselves out. */
+  async function otherUser(request: FastifyRequest): Promise<UserProfile> {
+    const user = await userOf((request.params as ById['Params']).id);
+    if (user.id === personOf(request).user.id) throw new ConsoleError(409, 'You cannot do this to yourself.');
+    return user;
+  }
+
+  const sessionsOf = ({ reference }: UserProfile) => hub.sessions({ user: reference });
+
+  async function view(user: UserProfile): Promise<UserView> {
+    const { id, name, reference, administrator, aliases, sample, status } = user;
+    const { length: sessions } = await sessionsOf(user);
+    return { id, name, reference, administrator, aliases, sample, status, sessions };
+  }
+
+  /** A name that meant two people would show one the patients of the other (SES-7). @throws InvalidUser */
+  async function checkNames(id: string, user: { readonly reference?: string; readonly aliases?: readonly string[] }) {
+    for (const other of await users.list()) {
+      if (other.id === id) continue;
+      const taken = [other.id, other.reference, ...other.aliases].map((name) => name.toLowerCase());
+      const says = (name: string): string => `${name} means ${other.name} already`;
+      if (user.reference && taken.includes(user.reference.toLowerCase()))
+        throw new InvalidUser(`reference: ${says(user.reference)}`);
+      const alias = user.aliases?.find((one) => taken.includes(one.toLowerCase()));
+      if (alias !== undefined) throw new InvalidUser(`aliases: ${says(alias)}`);
+    }
+  }
+
+  async function endSessions(user: UserProfile, reason: string): Promise<void> {
+    for (const { topic } of await sessionsOf(user)) await hub.endSession(topic, reason);
+  }
+
+  /** Ends sign-ins, tokens and sessions. Suspending is what ends access; the user is let in again at once. */
+  async function signOut(user: UserProfile, reason: string): Promise<void> {
+    await users.suspend(user.id);
+    await endSessions(user, reason);
+    if (user.status === 'active') await users.activate(user.id);
+  }
+
+  app.get('/users', async () => Promise.all((await users.list()).map(view)));
+  app.get<ById>('/users/:id', async (request) => view(await userOf(request.params.id)));
+
+  app.post('/users', async (request, reply) => {
+    const given = readUser(bodyOf(request));
+    await checkNames(given.id.trim().toLowerCase(), given);
+    const made = given.password === undefined ? newPassword() : undefined;
+    const user = await users.add(made === undefined ? given : { ...given, password: made });
+    note(request, 'user.add', user.id);
+    return reply.code(201).send({ ...(await view(user)), ...(made !== undefined && { password: made }) });
+  });
+
+  app.put<ById>('/users/:id', async (request) => {
+    const before = await userOf(request.params.id);
+    const { id, password: _, ...fields } = readUser({ ...bodyOf(request), id: before.id });
+    if (id === personOf(request).user.id && fields.administrator === false) {
+      throw new ConsoleError(409, 'administrator: you cannot take this from yourself.');
+    }
+    await checkNames(id, fields);
+    const edited = await users.edit(id, fields);
+    if (!edited) throw new ConsoleError(404, 'There is no such user.');
+    note(request, 'user.edit', id);
+    // What was granted to somebody else's reference, or to an administrator, is worth nothing now.
+    if (edited.reference !== before.reference || (before.administrator && !edited.administrator)) {
+      await signOut(before, 'an administrator changed who the user is');
+    }
+    return view(await userOf(id));
+  });
+
+  app.post<ById>('/users/:id/password', async (request) => {
+    const user = await otherUser(request);
+    const { password } = bodyOf(request);
+    if (password !== undefined && typeof password !== 'string') throw new InvalidUser('password must be a string');
+    const made = password === undefined ? newPassword() : undefined;
+    await users.edit(user.id, { password: made ?? password ?? '' });
+    note(request, 'user.password', user.id);
+    // Whoever knew the password before is out.
+    await signOut(user, 'an administrator set a new password');
+    return { ...(made !== undefined && { password: made }) };
+  });
+
+  app.post<ById>('/users/:id/suspend', async (request) => {
+    const user = await otherUser(request);
+    await users.suspend(user.id);
+    await endSessions(user, 'the user was suspended');
+    note(request, 'user.suspend', user.id);
+    return view(await userOf(user.id));
+  });
+
+  app.post<ById>('/users/:id/activate', async (request) => {
+    const { id } = await userOf(request.params.id);
+    await users.activate(id);
+    note(request, 'user.activate', id);
+    return view(await userOf(id));
+  });
+
+  app.post<ById>('/users/:id/sign-out', async (request) => {
+    const user = await otherUser(request);
+    await signOut(user, 'an administrator signed the user out');
+    note(request, 'user.sign-out', user.id);
+    return view(await userOf(user.id));
+  });
+
+  app.delete<ById>('/users/:id', async (request, reply) => {
+    const user = await otherUser(request);
+    await users.delete(user.id);
+    await endSessions(user, 'the user was deleted');
+    note(request, 'user.delete', user.id);
+    return reply.code(204).send();
+  });
+}
