@@ -8,7 +8,8 @@ let stores = 0;
 
 /** Each store under a prefix of its own: nothing of one is another's. */
 async function at(prefix: string, log: LogBounds, options: Omit<RedisOptions, 'log'>): Promise<StoreUnderTest> {
-  const store = await openRedis({ log, prefix, ...options });
+  // A busy machine may keep any part waiting: time-outs are not what is tested here.
+  const store = await openRedis({ log, prefix, timeoutMs: 20_000, ...options });
   return {
     sessions: store.sessions,
     records: store.records,

@@ -1,5 +1,6 @@
 /** Real Redis servers for tests, on loopback. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,14 +11,26 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** A port that was free just now. */
+/**
+ * Ports that nobody is given by chance: below those that the system hands out to whoever listens on port 0 or connects, and
+ * 10,000 below those by which the servers of a cluster talk to each other.
+ */
+const PORTS = { first: 10_000, count: 10_000 };
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
+}
+
+/** A port for a server that may end and come back to it: nobody takes it meanwhile. */
 export async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('There is no port');
-  return address.port;
+  for (;;) {
+    const port = randomInt(PORTS.first, PORTS.first + PORTS.count);
+    if (await isFree(port)) return port;
+  }
 }
 
 /** One `redis-server` with a folder of its own; it keeps both through a restart. */
@@ -137,7 +150,8 @@ const SLOTS = 16_384;
 
 /** A cluster of servers that share the slots, without replicas. */
 export async function startCluster(size: number): Promise<readonly RedisProcess[]> {
-  const settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '2000', appendfsync: 'no' };
+  // Nobody takes over here: a server that a busy machine keeps waiting is not to be given up.
+  const settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '60000', appendfsync: 'no' };
   const servers = await Promise.all(Array.from({ length: size }, () => RedisProcess.start(settings)));
   const [first] = servers;
   for (const [i, server] of servers.entries()) {

@@ -74,6 +74,17 @@ export class ClusterNode {
     rmSync(this.#data, { recursive: true, force: true });
   }
 
+  /** Subscribers whose sockets are here. */
+  async followers(): Promise<number> {
+    const response = await fetch(`http://127.0.0.1:${this.port}/metrics`);
+    return Number(/^lockstep_connected_sockets (\d+)$/m.exec(await response.text())?.[1]);
+  }
+
+  /** Waits until an address of this node answers with the status. */
+  async until(path: string, status: number): Promise<void> {
+    while ((await this.status(path)) !== status) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
   /** Status of an address of this node. */
   async status(path: string): Promise<number> {
     const response = await fetch(`http://127.0.0.1:${this.port}${path}`);
@@ -121,6 +132,14 @@ export class Cluster {
       throw error;
     }
     return cluster;
+  }
+
+  /** The node that runs and has the most subscribers. */
+  async busiest(): Promise<ClusterNode> {
+    const counts = await Promise.all(
+      this.nodes.map(async (node) => ({ node, count: node.running ? await node.followers() : -1 })),
+    );
+    return counts.reduce((a, b) => (b.count > a.count ? b : a)).node;
   }
 
   get origin(): string {

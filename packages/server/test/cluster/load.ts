@@ -14,6 +14,8 @@ export class Client {
   #issued = performance.now();
   /** Answers that asked to come back later, and connections that failed. */
   refused = 0;
+  /** Told of each answer: when its request was sent, ms of `performance.now()`, and its status, 0 for none. */
+  readonly answers = new Set<(sentAt: number, status: number) => void>();
 
   private constructor(origin: string, backend: Backend) {
     this.origin = origin;
@@ -49,18 +51,23 @@ export class Client {
   post(path: string, body: Json | URLSearchParams): Promise<{ status: number; answer: Json }> {
     return this.again(async () => {
       const form = body instanceof URLSearchParams;
-      const response = await fetch(`${this.origin}${path}`, {
-        method: 'POST',
-        headers: {
-          authorization: `Bearer ${await this.#bearer()}`,
-          ...(!form && { 'content-type': 'application/json' }),
-        },
-        body: form ? body : JSON.stringify(body),
-        signal: AbortSignal.timeout(15_000),
-      });
-      const text = await response.text();
-      if (response.status >= 500) throw new Error(`${response.status}`);
-      return { status: response.status, answer: text.startsWith('{') ? JSON.parse(text) : { text } };
+      const bearer = await this.#bearer();
+      const sentAt = performance.now();
+      let status = 0;
+      try {
+        const response = await fetch(`${this.origin}${path}`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${bearer}`, ...(!form && { 'content-type': 'application/json' }) },
+          body: form ? body : JSON.stringify(body),
+          signal: AbortSignal.timeout(15_000),
+        });
+        const text = await response.text();
+        status = response.status;
+        if (status >= 500) throw new Error(`${status}`);
+        return { status, answer: text.startsWith('{') ? JSON.parse(text) : { text } };
+      } finally {
+        for (const told of this.answers) told(sentAt, status);
+      }
     });
   }
 
@@ -208,6 +215,14 @@ interface Session {
   readonly accepted: Set<string>;
 }
 
+/** Some time in a run, as its requests tell it. */
+export interface Span {
+  /** Requests that were both sent and answered with 202 since. */
+  accepted(): number;
+  /** Waits until so many requests were both sent and refused since, or failed. */
+  refusals(count: number): Promise<void>;
+}
+
 /** Sessions in which several applications publish and follow. */
 export class Load {
   readonly #client: Client;
@@ -248,6 +263,29 @@ export class Load {
 
   get accepted(): number {
     return this.#sessions.reduce((sum, { accepted }) => sum + accepted.size, 0);
+  }
+
+  /** Waits until so many more events were accepted. */
+  async more(count: number): Promise<void> {
+    const before = this.accepted;
+    while (this.accepted < before + count) await pause(20);
+  }
+
+  /** The time from now on. */
+  span(): Span {
+    const since = performance.now();
+    let [accepted, refused] = [0, 0];
+    this.#client.answers.add((sentAt, status) => {
+      if (sentAt < since) return;
+      if (status === 202) accepted += 1;
+      else if (status === 0 || status >= 500) refused += 1;
+    });
+    return {
+      accepted: () => accepted,
+      async refusals(count) {
+        while (refused < count) await pause(20);
+      },
+    };
   }
 
   /** Publishes until it is accepted: a retry has the same id. */
