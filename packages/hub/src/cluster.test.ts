@@ -336,4 +336,27 @@ describe('several nodes on one store', () => {
     assert.deepEqual(peers[1]!.ids, peers[0]!.ids);
     for (const peer of peers) assert.equal(peer.open, true);
   });
+
+  it('PUB-4 an event that got the number of one that Redis has lost reaches everybody', async (t) => {
+    // Less than is asked for where nothing may be lost: it comes back as it was saved last.
+    const all = await Nodes.start(t, ['a', 'b'], {}, { appendonly: 'no' });
+    const [a, b] = [all.nodes[0]!, all.nodes[1]!];
+    const topic = await a.session();
+    const peer = await a.join(topic);
+    await a.publish(topic, 'Patient-open', [patient('p1')], { id: 'saved' });
+    await peer.until(() => peer.ids.includes('saved'));
+    await all.server.command('SAVE');
+    await a.publish(topic, 'Patient-open', [patient('p2')], { id: 'lost' });
+    await peer.until(() => peer.ids.includes('lost'));
+    await all.server.kill();
+    await all.server.restart();
+    await all.whenBack();
+    // The first node has not looked since: its clock stands still.
+    await b.publish(topic, 'Patient-close', [patient('p1')], { id: 'instead' });
+    await peer.until(() => peer.ids.includes('instead'));
+    a.clock.advance(2000);
+    await b.publish(topic, 'Patient-open', [patient('p3')], { id: 'next' });
+    await peer.until(() => peer.ids.includes('next'));
+    assert.deepEqual(peer.ids, ['saved', 'lost', 'instead', 'next']);
+  });
 });

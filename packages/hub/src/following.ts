@@ -39,7 +39,8 @@ export class Following {
 
   #noticed(notice: StoreNotice): void {
     if (notice.kind === 'gap') {
-      for (const topic of this.#runtime.topics.all()) this.doubt(topic);
+      if (notice.topic === undefined) this.#doubtAll();
+      else if (this.#runtime.topics.has(notice.topic)) this.doubt(this.#runtime.topics.of(notice.topic));
       return;
     }
     const topic = this.#runtime.topics.live(notice.topic);
@@ -62,6 +63,10 @@ export class Following {
       if (error instanceof StoreUnavailable) this.doubt(topic);
       else this.#runtime.ports.failed?.(error);
     });
+  }
+
+  #doubtAll(): void {
+    for (const topic of this.#runtime.topics.all()) this.doubt(topic);
   }
 
   /** The topic may have missed something: it is read again. */
@@ -103,7 +108,7 @@ export class Following {
     this.#gone.delete(node);
     if (alive) return;
     // What it had committed it may not have told.
-    for (const topic of this.#runtime.topics.all()) this.doubt(topic);
+    this.#doubtAll();
     this.#runtime.later(() => this.#callbacks.adopt(node));
     const cancel = this.#runtime.after(this.#runtime.options.graceMs, () => {
       this.#gone.delete(node);

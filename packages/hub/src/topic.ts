@@ -231,20 +231,37 @@ export class Topic {
 
   async #catchUp(state: SessionState, log: ReadonlyMap<string, number>): Promise<void> {
     const last = state.nextNumber - 1;
-    const held = this.#deliveredId === undefined ? undefined : log.get(this.#deliveredId);
-    // A store that came back from a copy may have lost what had been sent: the subscribers are told how things stand now.
-    const undone =
-      last < this.#delivered || (held === undefined ? log.has(this.#deliveredId ?? '') : held !== this.#delivered);
+    const undone = this.#isUndone(last, log);
     if (this.#delivered === last && !undone) return;
-    const missed = undone ? undefined : await this.#store.readLog(this.name, this.#delivered);
+    const from = undone ? this.#lastShared(log) : this.#delivered;
+    const missed = from === undefined ? undefined : await this.#store.readLog(this.name, from);
     // What was committed since the state was read comes with the next notice.
     const deliveries = missed?.filter(({ number }) => number <= last).map((entry) => fromEntry(entry));
+    // Subscribers that were sent what is gone are told how things stand now.
+    const standing = undone || !deliveries ? this.standing(state) : [];
+    const earlier = deliveries ? standing.filter(({ number }) => number <= (from ?? 0)) : standing;
     for (const link of [...this.links.values()]) {
-      if (deliveries) for (const delivery of deliveries) link.deliver(delivery);
-      else this.#sendStandingOpens(link, state);
+      for (const delivery of [...earlier, ...(deliveries ?? [])]) link.deliver(delivery);
     }
     this.#reached(last, [...log].find(([, number]) => number === last)?.[0]);
     for (const hook of this.hooks.values()) hook.catchUp();
+  }
+
+  /** Whether the store has lost what was sent: it came back from a copy, and may have given the numbers to others since. */
+  #isUndone(last: number, log: ReadonlyMap<string, number>): boolean {
+    if (last < this.#delivered) return true;
+    if (this.#deliveredId === undefined) return false;
+    const held = log.get(this.#deliveredId);
+    const [first = last + 1] = log.values();
+    return held === undefined ? this.#delivered >= first : held !== this.#delivered;
+  }
+
+  /** Number of the last entry that was sent and still stands; undefined where that is not known. */
+  #lastShared(log: ReadonlyMap<string, number>): number | undefined {
+    const [first] = this.#log.values();
+    let shared = first === 1 ? 0 : undefined;
+    for (const [id, number] of this.#log) if (log.get(id) === number) shared = number;
+    return shared;
   }
 
   /** Creates the session. Call within `run`. @returns false when the topic exists */

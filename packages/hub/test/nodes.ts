@@ -121,8 +121,9 @@ export class Nodes {
     t: TestContext,
     names: readonly string[],
     options: Partial<HubOptions> & { webhooks?: { callbacks: Callbacks; cursors: Cursors } } = {},
+    redis: Readonly<Record<string, string>> = {},
   ): Promise<Nodes> {
-    const server = await RedisProcess.start();
+    const server = await RedisProcess.start(redis);
     t.after(() => server.remove());
     const nodes = new Nodes(t, server);
     for (const name of names) await nodes.add(name, options);
@@ -134,7 +135,7 @@ export class Nodes {
     { webhooks, ...options }: Partial<HubOptions> & { webhooks?: { callbacks: Callbacks; cursors: Cursors } } = {},
   ): Promise<Node> {
     const log = { count: 1000, ageMs: 86_400_000 };
-    const store = await openRedis({ url: this.server.url, log, nodeId: name, timeoutMs: 1000 });
+    const store = await openRedis({ url: this.server.url, log, nodeId: name, timeoutMs: 20_000 });
     const node = new Node(name, new ManualClock(START), store, options, webhooks);
     this.#t.after(async () => {
       await node.hub.stop().catch(() => undefined);

@@ -23,6 +23,8 @@ function common({ address, timeoutMs, name }: ConnectionOptions): RedisOptions {
     connectionName: name,
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
+    // What does not answer is not waited for when it is told goodbye.
+    disconnectTimeout: RETRY,
     // A command is answered or it fails: nothing waits for Redis to come back, and nothing is sent twice.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -87,7 +89,7 @@ export function openSubscriber(options: ConnectionOptions, attempt: number): Red
 /** The connection that commands go through: what cannot be done in time fails, and the caller is told when to come back. */
 export class Connection {
   readonly client: Client;
-  /** Grows with every connection: what one connection has written, another cannot wait for. */
+  /** Grows with every connection: what one has written another cannot wait for, and what one has read may be gone. */
   generation = 0;
   readonly #timeoutMs: number;
   /** What the server's clock is ahead of this process's monotonic one, ms. */
@@ -96,13 +98,29 @@ export class Connection {
   #watchdog: NodeJS.Timeout;
   #closed = false;
 
-  constructor(options: ConnectionOptions) {
+  /**
+   * @param broke told when a connection has ended: the next one may lead to a server that has lost what this one was told,
+   *   and has something else in its place
+   */
+  constructor(options: ConnectionOptions, broke: () => void) {
     this.client = openClient(options);
     this.#timeoutMs = options.timeoutMs;
     // Every failure shows in a command that fails.
     this.client.on('error', () => undefined);
+    let isUp = false;
     this.client.on('ready', () => {
       this.generation += 1;
+      isUp = true;
+      this.measure().catch(() => undefined);
+    });
+    this.client.on('close', () => {
+      if (isUp && !this.#closed) broke();
+      isUp = false;
+    });
+    // One of a cluster's nodes is away: another may take its place.
+    this.client.on('-node', () => {
+      this.generation += 1;
+      if (!this.#closed) broke();
     });
     // A client whose Sentinel was asked when it was told to connect anew gives up for good.
     this.client.on('end', () => this.#revive());
@@ -117,6 +135,10 @@ export class Connection {
       throw new StoreUnavailable(`Redis cannot be reached: ${(error as Error).message}`, 1);
     }
     await this.measure();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** Runs commands. @throws StoreUnavailable while Redis is away or will not take them */

@@ -126,5 +126,6 @@ export function decode(message: Buffer, node: string): Message {
   const topic = reader.text();
   if (kind === 'commit') return { number, notice: new CommitNotice(topic, reader.number(), local, reader) };
   if (kind === 'erased') return { number, notice: { kind, topic, local } };
+  if (kind === 'doubt') return { number, notice: { kind: 'gap', topic } };
   return { number, notice: { kind: 'announcement', topic, body: reader.text(), local } };
 }

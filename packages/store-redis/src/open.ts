@@ -28,7 +28,7 @@ export interface RedisOptions {
   readonly prefix?: string;
   /** ms that Redis may take for a command, 3,000 unless told; then the caller is told that the store is away. */
   readonly timeoutMs?: number;
-  /** Replicas that must have a write before it counts as done; not in a cluster. 0 unless told. */
+  /** Replicas that must have a write before it counts as done, and a session before it is read. 0 unless told. */
   readonly replicas?: number;
   /** ms after which a session that nobody has committed to is gone, 7 days unless told: far more than the Hub's idle time. */
   readonly sessionExpiryMs?: number;
@@ -61,11 +61,9 @@ export async function openRedis(options: RedisOptions): Promise<RedisStore> {
     throw new RangeError('log.count is not a positive whole number');
   if (!(log.ageMs > 0)) throw new RangeError('log.ageMs is not a positive number');
   if (/[{}]/.test(prefix)) throw new RangeError('prefix holds a brace');
-  if (cluster && required > 0)
-    throw new RangeError('replicas cannot be waited for in a cluster: see min-replicas-to-write');
 
   const connectionOptions: ConnectionOptions = { address, timeoutMs, name: `lockstep-${nodeId}` };
-  const open = (): Connection => new Connection(connectionOptions);
+  const open = (): Connection => new Connection(connectionOptions, () => subscriber.doubt());
   const connection = open();
   const others = Array.from({ length: cluster ? 0 : LANES - 1 }, open);
   const channel = `${prefix}:notices:${address.db}`;
@@ -85,7 +83,7 @@ export async function openRedis(options: RedisOptions): Promise<RedisStore> {
     await subscriber.open();
     const warnings = await inspected(connection, cluster, required);
     const laneOf = (one: Connection): Lane => {
-      return { connection: one, replicas: new Replicas(one, required, timeoutMs / 2) };
+      return { connection: one, replicas: new Replicas(one, { count: required, timeoutMs: timeoutMs / 2, cluster }) };
     };
     const lane = laneOf(connection);
     const sessionOptions = { prefix, channel, counter, node: nodeId, log, expiryMs };

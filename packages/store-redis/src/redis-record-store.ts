@@ -31,11 +31,8 @@ export class RedisRecordStore implements RecordStore {
     return this.#connection.run(script, [this.#keys.expiries], args);
   }
 
-  async #write(script: Script, ...args: (string | number)[]): Promise<unknown> {
-    const { generation } = this.#connection;
-    const reply = await this.#read(script, ...args);
-    await this.#replicas.confirm(generation);
-    return reply;
+  #write(script: Script, ...args: (string | number)[]): Promise<unknown> {
+    return this.#replicas.run(script, [this.#keys.expiries], args);
   }
 
   async get(kind: string, id: string, now: number): Promise<StoredRecord | undefined> {

@@ -1,24 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import type {
-  Commit,
-  CommitResult,
-  LogBounds,
-  LogEntry,
-  SessionStore,
-  StoredSession,
-  StoreNotice,
+import {
+  type Commit,
+  type CommitResult,
+  type LogBounds,
+  type LogEntry,
+  type SessionStore,
+  type StoredSession,
+  type StoreNotice,
+  StoreUnavailable,
 } from '@lockstep/store';
 import type { Connection } from './connection.ts';
 import { indexKey, sessionKeys } from './keys.ts';
 import { commitFields, encode, type Fields } from './notice.ts';
 import type { Replicas } from './replicas.ts';
-import { COMMIT, ERASE, LOAD, PUBLISH, READ_LOG, TAKE_BACK } from './session-scripts.ts';
+import { COMMIT, ERASE, LOAD, LOAD_TO_CONFIRM, PUBLISH, READ_LOG, TAKE_BACK } from './session-scripts.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** How old a hint without its session is when it is removed: its commit may still be under way, ms. */
 const HINT_SETTLES = 60_000;
 /** Sessions asked about at once. */
 const CHUNK = 500;
+/** ms between attempts to tell that something may have been missed. */
+const RETRY = 200;
 /** Index fields of a session, and its parts, by their first two characters. */
 const KEY = 'k:';
 const PART = 'p:';
@@ -70,6 +73,9 @@ export class RedisSessionStore implements SessionStore {
   readonly #connection: Connection;
   readonly #subscriber: Subscriber;
   readonly #options: SessionStoreOptions;
+  /** Topics that may have changed without anybody being told so far. */
+  readonly #untold = new Set<string>();
+  #telling = false;
 
   /** @param lanes at least one: each session has one of them for all that it does, in order */
   constructor(lanes: readonly [Lane, ...Lane[]], subscriber: Subscriber, options: SessionStoreOptions) {
@@ -105,7 +111,10 @@ export class RedisSessionStore implements SessionStore {
 
   async load(topic: string): Promise<StoredSession | undefined> {
     const [session, , heads] = this.#keys(topic);
-    const reply = (await this.#lane(topic).connection.run(LOAD, [session, heads], [])) as [string[], string[]] | null;
+    const { replicas } = this.#lane(topic);
+    const script = replicas.required ? LOAD_TO_CONFIRM : LOAD;
+    const found = await replicas.run(script, [session, heads], [], (session) => session !== null);
+    const reply = found as [string[], string[]] | null;
     if (!reply) return undefined;
     const parts = new Map<string, string>();
     let revision = 0;
@@ -129,41 +138,68 @@ export class RedisSessionStore implements SessionStore {
     const { connection, replicas } = this.#lane(topic);
     const nonce = `${Math.floor(connection.now())}.${randomBytes(6).toString('base64url')}`;
     const fields = commitFields(node, commit, nonce);
-    if (index?.add?.length)
+    if (index?.add?.length) {
+      const { generation } = connection;
       await this.#hint(
         index.add.map((key) => [key, nonce]),
         topic,
       );
-    const { generation } = connection;
+      // What the commit was decided on may be gone: only the connection that it was read through has not lost it.
+      if (generation !== connection.generation) throw new StoreUnavailable('The connection to Redis broke', 1);
+    }
     const bounds = [connection.deadline(), expiryMs, log.count, log.ageMs, this.#channel];
     const keys = this.#numbered(this.#keys(topic));
-    const [won, revision = 0, stale, ...back] = await this.#runCommit(connection, keys, [...bounds, ...fields]);
+    const [won, revision = 0, stale, ...back] = await this.#surely(topic, async () => {
+      const reply = await this.#runCommit(replicas, keys, [...bounds, ...fields]);
+      if (reply[0] === 1 && replicas.required) await this.#publish(fields);
+      return reply;
+    });
     if (won !== 1) return { ok: false, revision: Number(revision) };
-    await this.#settle(replicas, generation, fields);
     // Hints that are not in order are found out when they are read.
     if (back.length > 0) this.#takeBack(topic, pairs(back.map(String))).catch(() => undefined);
     if (stale === 1) this.#refresh(topic).catch(() => undefined);
     return { ok: true, revision: Number(revision) };
   }
 
-  async #runCommit(
-    connection: Connection,
-    keys: readonly string[],
-    args: Fields,
-  ): Promise<readonly (string | number)[]> {
+  async #runCommit(replicas: Replicas, keys: readonly string[], args: Fields): Promise<readonly (string | number)[]> {
     try {
-      return (await connection.run(COMMIT, keys, args)) as (string | number)[];
+      const reply = await replicas.run(COMMIT, keys, args, (reply) => Array.isArray(reply) && reply[0] === 1);
+      return reply as (string | number)[];
     } catch (error) {
       if (error instanceof Error && error.message.startsWith('GAP ')) throw new RangeError(error.message.slice(4));
       throw error;
     }
   }
 
-  /** What a replica may lose is not told before the replicas have it. */
-  async #settle(replicas: Replicas, generation: number, fields: Fields): Promise<void> {
-    if (!replicas.required) return;
-    await replicas.confirm(generation);
-    await this.#publish(fields);
+  /**
+   * What replicas must confirm is told after they have. Where that fails it may stand all the same, untold: then every node
+   * is to look for itself.
+   */
+  async #surely<T>(topic: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (this.#mustConfirm && error instanceof StoreUnavailable) {
+        this.#untold.add(topic);
+        if (!this.#telling) void this.#tellDoubts();
+      }
+      throw error;
+    }
+  }
+
+  async #tellDoubts(): Promise<void> {
+    this.#telling = true;
+    while (this.#untold.size > 0 && !this.#connection.closed) {
+      const [topic = ''] = this.#untold;
+      this.#untold.delete(topic);
+      try {
+        await this.#publish(['doubt', this.#options.node, topic]);
+      } catch {
+        this.#untold.add(topic);
+        await new Promise((resolve) => setTimeout(resolve, RETRY));
+      }
+    }
+    this.#telling = false;
   }
 
   async #publish(fields: Fields): Promise<void> {
@@ -257,13 +293,16 @@ export class RedisSessionStore implements SessionStore {
 
   async erase(topic: string): Promise<boolean> {
     const fields = ['erased', this.#options.node, topic];
-    const { connection, replicas } = this.#lane(topic);
-    const { generation } = connection;
+    const { replicas } = this.#lane(topic);
     const keys = this.#numbered(this.#keys(topic));
-    const hints = (await connection.run(ERASE, keys, [this.#channel, encode(fields)])) as string[] | null;
+    const hints = await this.#surely(topic, async () => {
+      const args = [this.#channel, encode(fields)];
+      const hints = (await replicas.run(ERASE, keys, args, (reply) => reply !== null)) as string[] | null;
+      if (hints && replicas.required) await this.#publish(fields);
+      return hints;
+    });
     if (!hints) return false;
     await this.#takeBack(topic, pairs(hints));
-    await this.#settle(replicas, generation, fields);
     return true;
   }
 

@@ -1,5 +1,6 @@
 import { StoreUnavailable } from '@lockstep/store';
 import type { Connection } from './connection.ts';
+import type { Reply, Script } from './script.ts';
 
 interface Waiting {
   readonly generation: number;
@@ -7,48 +8,79 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Waits until replicas have what was written; one `WAIT` answers for everything written before it. */
+export interface ReplicaOptions {
+  /** Replicas that must have a write. */
+  readonly count: number;
+  /** ms that they may take, less than the connection's own for a command. */
+  readonly timeoutMs: number;
+  /** Whether the client is a cluster's, with a connection to each shard. */
+  readonly cluster: boolean;
+}
+
+const TOO_FEW = 'Too few replicas have confirmed the write';
+
+/** Writes that only count once replicas have them. */
 export class Replicas {
   readonly #connection: Connection;
-  readonly #count: number;
-  readonly #timeoutMs: number;
+  readonly #options: ReplicaOptions;
   #waiting: Waiting[] = [];
   #running = false;
 
-  /** @param timeoutMs less than the connection's own for a command */
-  constructor(connection: Connection, count: number, timeoutMs: number) {
+  constructor(connection: Connection, options: ReplicaOptions) {
     this.#connection = connection;
-    this.#count = count;
-    this.#timeoutMs = timeoutMs;
+    this.#options = options;
   }
 
   get required(): boolean {
-    return this.#count > 0;
+    return this.#options.count > 0;
   }
 
   /**
-   * Resolves once enough replicas have what this connection has written.
-   * @param generation of the connection that wrote it
+   * Runs a script, and waits until enough replicas have what it wrote.
+   * @param counts whether a reply with this meaning must be confirmed: not where nothing was written
    * @throws StoreUnavailable when they do not in time, or nobody can tell any more
    */
-  confirm(generation: number): Promise<void> {
-    if (!this.required) return Promise.resolve();
+  async run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+    counts: (reply: Reply) => boolean = () => true,
+  ): Promise<Reply> {
+    const connection = this.#connection;
+    if (!this.required) return connection.run(script, keys, args);
+    const { count, timeoutMs, cluster } = this.#options;
+    if (!cluster) {
+      const { generation } = connection;
+      const reply = await connection.run(script, keys, args);
+      if (counts(reply)) await this.#confirm(generation);
+      return reply;
+    }
+    const { reply, reached } = await connection.call((client) =>
+      script.runAndWait(client, keys, args, count, timeoutMs),
+    );
+    if (counts(reply) && reached < count) throw new StoreUnavailable(TOO_FEW, 1);
+    return reply;
+  }
+
+  /** One `WAIT` answers for everything that the connection wrote before it. */
+  #confirm(generation: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ generation, resolve, reject });
-      if (!this.#running) void this.#run();
+      if (!this.#running) void this.#drain();
     });
   }
 
-  async #run(): Promise<void> {
+  async #drain(): Promise<void> {
     this.#running = true;
+    const { count, timeoutMs } = this.#options;
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
       try {
-        const reached = await this.#connection.call((client) => client.wait(this.#count, this.#timeoutMs));
+        const reached = await this.#connection.call((client) => client.wait(count, timeoutMs));
         for (const { generation, resolve, reject } of batch) {
-          if (reached >= this.#count && generation === this.#connection.generation) resolve();
-          else reject(new StoreUnavailable('Too few replicas have confirmed the write', 1));
+          if (reached >= count && generation === this.#connection.generation) resolve();
+          else reject(new StoreUnavailable(TOO_FEW, 1));
         }
       } catch (error) {
         for (const { reject } of batch) reject(error);

@@ -118,6 +118,18 @@ if #session == 0 then return false end
 return {session, redis.call('LRANGE', KEYS[2], 0, -1)}
 `);
 
+/**
+ * The same where replicas must confirm: it writes what was there, so that whoever waits for it waits for all that was read.
+ * Nobody is told, and nobody answered, of what a fail-over may undo.
+ */
+export const LOAD_TO_CONFIRM = new Script(`
+#!lua flags=allow-oom
+local session = redis.call('HGETALL', KEYS[1])
+if #session == 0 then return false end
+redis.call('HSET', KEYS[1], 'r', redis.call('HGET', KEYS[1], 'r'))
+return {session, redis.call('LRANGE', KEYS[2], 0, -1)}
+`);
+
 /** KEYS: session, log. ARGV: number after which to read. Replies entries as the stream has them, or nothing. */
 export const READ_LOG = new Script(`
 #!lua flags=no-writes

@@ -54,6 +54,11 @@ export class Subscriber {
     return () => this.#listeners.delete(watcher);
   }
 
+  /** The other connection has broken: what was read through it may not be so any more. */
+  doubt(): void {
+    if (!this.#closed) this.#tell({ kind: 'gap' });
+  }
+
   async #connect(): Promise<void> {
     const redis = openSubscriber(this.#options, this.#attempt++);
     this.#redis = redis;

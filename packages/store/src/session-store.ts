@@ -68,8 +68,8 @@ export type StoreNotice =
     }
   | { readonly kind: 'erased'; readonly topic: string; readonly local: boolean }
   | { readonly kind: 'announcement'; readonly topic: string; readonly body: string; readonly local: boolean }
-  /** Notices may have been missed; what was cached must be read again. */
-  | { readonly kind: 'gap' };
+  /** Notices may have been missed, of one topic or of all; what was cached must be read again. */
+  | { readonly kind: 'gap'; readonly topic?: string };
 
 /**
  * Keeps sessions and their event logs. A resolved `commit` is durable: it survives `kill -9` (PUB-4). Commits of one topic
