@@ -18,11 +18,14 @@ import { LaunchTokens } from './launch-tokens.ts';
 import { type LaunchAnswer, Launches, type LaunchRequest } from './launches.ts';
 import { manageRoutes } from './manage-routes.ts';
 import { OAuthError } from './oauth-error.ts';
+import { openOutside } from './outside/desk.ts';
+import type { OutsideOptions } from './outside/options.ts';
+import { outsideRoutes } from './outside/routes.ts';
 import { errorPage } from './pages/layout.ts';
 import type { AuditEntry, Clock, Logger, PatientDirectory, SessionDirectory } from './ports.ts';
 import { SmartProvider } from './provider.ts';
 import { registrationRoutes } from './registration.ts';
-import { SignInDesk, signInRoutes } from './sign-in-routes.ts';
+import { SignInDesk, SignInPages, signInRoutes } from './sign-in-routes.ts';
 import { type SignedIn, type SignInEnded, SignIns } from './sign-ins.ts';
 import { tokenRoutes } from './token-endpoint.ts';
 import type { AccessEnded, TokenInfo } from './token-info.ts';
@@ -47,6 +50,8 @@ export interface AuthorizationServerOptions {
   readonly patients: PatientDirectory;
   /** Whether the sample users exist and, on loopback, sign in by one click (REG-4). */
   readonly sampleUsers: boolean;
+  /** An OpenID provider that people may, or must, sign in at (REG-4). */
+  readonly outside?: OutsideOptions;
   /** Told to apps as `smart_style_url`; a plain style of the server's own otherwise. */
   readonly smartStyleUrl?: string;
   readonly logger: Logger;
@@ -127,8 +132,10 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const launches = new Launches(records, clock, { addresses, clients, patients, sessions });
   const browser = new Browser(addresses);
   const samples = options.sampleUsers && loopback;
-  const signInParts = { users, signIns, browser, clock, samples, audit };
+  const outside = options.outside && openOutside(options.outside, { records, clock, addresses, users, logger, audit });
+  const signInParts = { users, signIns, browser, clock, samples, outside, audit };
   const desk = new SignInDesk(signInParts);
+  const signInPages = new SignInPages(signInParts, desk);
   const provider = new SmartProvider({
     store: records,
     clock,
@@ -169,10 +176,12 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       provider,
       signIns,
       desk,
+      outside,
       browser,
       audit,
     });
-    signInRoutes(app, signInParts, desk);
+    signInRoutes(app, signInParts, desk, signInPages);
+    if (outside) outsideRoutes(app, { signIns, browser, desk, outside, pages: signInPages });
     launchRoutes(app, { access, launches, signIns, sessions, users, audit });
     manageRoutes(app, { addresses, access, clients, signIns, browser, audit });
     introspectionRoutes(app, { addresses, access, clients, users, authentication, cors, launchContext });

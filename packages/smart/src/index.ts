@@ -14,6 +14,7 @@ export type { LaunchTokens } from './launch-tokens.ts';
 export type { LaunchAnswer, LaunchRequest } from './launches.ts';
 export { readManifest } from './manifest.ts';
 export { OAuthError } from './oauth-error.ts';
+export type { OutsideOptions } from './outside/options.ts';
 export type {
   AuditEntry,
   Clock,
@@ -27,4 +28,11 @@ export type {
 export { groupScopes, scopeWords } from './scope-words.ts';
 export type { SignedIn, SignInEnded } from './sign-ins.ts';
 export type { AccessEnded, AcknowledgementMode, AllowedSessions, Switches, TokenInfo } from './token-info.ts';
-export { InvalidUser, type NewUser, SAMPLE_USERS, type UserProfile, type Users } from './users.ts';
+export {
+  InvalidUser,
+  type NewUser,
+  type OutsideIdentity,
+  SAMPLE_USERS,
+  type UserProfile,
+  type Users,
+} from './users.ts';

@@ -10,6 +10,7 @@ import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
 import { type Choice, Granting, type Progress, wantsPatient } from './granting.ts';
 import type { Launch, Launches } from './launches.ts';
+import type { OutsideDesk } from './outside/desk.ts';
 import { consentPage } from './pages/consent.ts';
 import { encounterPage, patientPage, sessionPage } from './pages/pickers.ts';
 import { signInPage } from './pages/sign-in.ts';
@@ -52,13 +53,14 @@ export interface InteractionParts {
   readonly provider: SmartProvider;
   readonly signIns: SignIns;
   readonly desk: SignInDesk;
+  readonly outside?: OutsideDesk | undefined;
   readonly browser: Browser;
   readonly audit: (entry: AuditEntry) => void;
 }
 
 /** The pages between an authorization request and its answer: sign-in, pickers, consent (AUT-4, AUT-5). */
 export function interactionRoutes(app: FastifyInstance, parts: InteractionParts): void {
-  const { clients, launches, patients, sessions, signIns, desk, browser, audit } = parts;
+  const { clients, launches, patients, sessions, signIns, desk, outside, browser, audit } = parts;
   const progresses = new Repository<Progress>(parts.store, parts.clock, 'interaction-progress');
   const granting = new Granting(parts);
 
@@ -184,8 +186,9 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     const page = signInPage({
       action: `${flow.path}/sign-in`,
       csrf: browser.csrf(request, reply, await signIns.signedIn(request)),
+      outsideAction: `${flow.path}/outside`,
       app: flow.client.name,
-      samples: await desk.samples(),
+      ways: await desk.ways(),
       workstation: workstationOf(request),
       ...view,
     });
@@ -258,6 +261,20 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     return reply.redirect(restartOf(flow.interaction), 303);
   });
 
+  if (outside) {
+    app.post('/auth/interaction/:uid/outside', async (request, reply) => {
+      const flow = await load(request, reply);
+      const form = browser.form(request, await signIns.signedIn(request));
+      const started = await outside.begin(reply, {
+        next: restartOf(flow.interaction),
+        workstation: workstationOf(request, form.get('workstation') ?? undefined),
+        again: asksAgain(flow.interaction),
+      });
+      if ('problem' in started) return showSignIn(request, reply, flow, started.status, { problem: started.problem });
+      return reply.header('cache-control', 'no-store').redirect(started.address, 303);
+    });
+  }
+
   app.post('/auth/interaction/:uid/patient', async (request, reply) => {
     const flow = await loadSignedIn(request, reply);
     const patient = browser.form(request, flow.signedIn).get('patient') ?? '';
@@ -311,6 +328,16 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
 /** Whether the request's `launch` is not this person's to redeem: another's, spent, or expired (AUT-3). */
 function isForeignLaunch({ interaction, launch, signedIn }: SignedInFlow): boolean {
   return interaction.params.launch !== undefined && launch?.user !== signedIn.user.id;
+}
+
+/** Whether the app wants the person to show anew who they are, and not the outside provider's word from before. */
+function asksAgain({ params }: Interaction): boolean {
+  return (
+    params.max_age !== undefined ||
+    String(params.prompt ?? '')
+      .split(' ')
+      .includes('login')
+  );
 }
 
 /** The same request from its start, now that the person has signed in. */

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Browser, PageError } from './browser.ts';
 import { OAuthError } from './oauth-error.ts';
+import type { OutsideDesk } from './outside/desk.ts';
 import { signedOutPage } from './pages/manage.ts';
-import { signInPage } from './pages/sign-in.ts';
+import { type SignInWays, signInPage } from './pages/sign-in.ts';
 import type { AuditEntry, Clock } from './ports.ts';
 import { sameSecret } from './secrets.ts';
 import { type SignedIn, type SignIns, workstationOf } from './sign-ins.ts';
@@ -20,6 +21,8 @@ export interface SignInParts {
   readonly clock: Clock;
   /** Whether sample users sign in by one click. */
   readonly samples: boolean;
+  /** Sign-in at the outside provider, where there is one. */
+  readonly outside?: OutsideDesk | undefined;
   readonly audit: (entry: AuditEntry) => void;
 }
 
@@ -37,8 +40,18 @@ export class SignInDesk {
   }
 
   async samples(): Promise<readonly UserProfile[]> {
-    if (!this.#parts.samples) return [];
+    if (!this.#parts.samples || !this.#passwords) return [];
     return (await this.#parts.users.list()).filter(({ sample, status }) => sample && status === 'active');
+  }
+
+  /** How people may sign in. */
+  async ways(): Promise<SignInWays> {
+    const { outside } = this.#parts;
+    return { samples: await this.samples(), passwords: this.#passwords, ...(outside && { outside: outside.name }) };
+  }
+
+  get #passwords(): boolean {
+    return this.#parts.outside?.passwords ?? true;
   }
 
   /** Signs a person in and sets the cookies; the browser's earlier sign-in, if any, is left behind and ended. */
@@ -52,7 +65,8 @@ export class SignInDesk {
       workstation?: string | undefined;
     },
   ): Promise<SignInOutcome> {
-    const { users, signIns, audit } = this.#parts;
+    const { users, outside, audit } = this.#parts;
+    if (outside && !outside.passwords) return { problem: `Sign in with ${outside.name}.`, status: 403 };
     const name = (given.sample ?? given.user ?? '').trim().toLowerCase();
     const wait = this.#wait(name);
     if (wait > 0) return { problem: `Too many attempts. Try again in ${Math.ceil(wait / 1000)} seconds.`, status: 429 };
@@ -65,15 +79,29 @@ export class SignInDesk {
       return { problem: 'User name or password is wrong.', status: 401 };
     }
     this.#failures.delete(name);
+    const topic = await this.begin(request, reply, user, workstationOf(request, given.workstation));
+    return { user, topic };
+  }
+
+  /**
+   * Signs in a person who has shown who they are.
+   * @returns the topic of their hub session
+   */
+  async begin(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    user: UserProfile,
+    workstation: string | undefined,
+  ): Promise<string> {
+    const { signIns, audit } = this.#parts;
     const before = await signIns.signedIn(request);
-    const workstation = workstationOf(request, given.workstation);
     const same = before?.user.id === user.id;
     const { cookies, topic } = await signIns.start(user, workstation, same ? before.signInId : undefined);
     if (before && !same) await signIns.end(before.signInId, 'another person signed in at the same browser');
     for (const cookie of cookies) reply.header('set-cookie', cookie);
     if (workstation) reply.header('set-cookie', signIns.workstationCookie(workstation));
     audit({ action: 'sign-in', user: user.id });
-    return { user, topic };
+    return topic;
   }
 
   #wait(name: string): number {
@@ -92,31 +120,44 @@ function text(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The sign-in and sign-out pages, and the same as JSON for the console. */
-export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: SignInDesk): void {
-  const { signIns, browser, audit } = parts;
+/** Our sign-in page, outside of an app's request. */
+export class SignInPages {
+  readonly #parts: SignInParts;
+  readonly #desk: SignInDesk;
 
-  async function show(
+  constructor(parts: SignInParts, desk: SignInDesk) {
+    this.#parts = parts;
+    this.#desk = desk;
+  }
+
+  /** @param view `next` is where to go after the sign-in, a path of ours */
+  async show(
     request: FastifyRequest,
     reply: FastifyReply,
-    status: number,
-    view: { problem?: string; name?: string; next: string },
-  ) {
-    const workstation = workstationOf(request, (request.query as { workstation?: string }).workstation);
+    view: { readonly next: string; readonly status?: number; readonly problem?: string; readonly name?: string },
+  ): Promise<FastifyReply> {
+    const { browser, signIns } = this.#parts;
+    const target = new URLSearchParams({ return: view.next });
     const page = signInPage({
-      action: `/auth/sign-in?${new URLSearchParams({ return: view.next })}`,
+      action: `/auth/sign-in?${target}`,
+      outsideAction: `/auth/outside?${target}`,
       csrf: browser.csrf(request, reply, await signIns.signedIn(request)),
-      samples: await desk.samples(),
-      workstation,
+      ways: await this.#desk.ways(),
+      workstation: workstationOf(request, (request.query as { workstation?: string }).workstation),
       problem: view.problem,
       name: view.name,
     });
-    return browser.send(reply, status, page);
+    return browser.send(reply, view.status ?? 200, page);
   }
+}
+
+/** The sign-in and sign-out pages, and the same as JSON for the console. */
+export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: SignInDesk, pages: SignInPages): void {
+  const { signIns, browser, audit, outside } = parts;
 
   app.get('/auth/sign-in', async (request, reply) => {
     const next = browser.ownPath((request.query as { return?: string }).return);
-    return show(request, reply, 200, { next });
+    return pages.show(request, reply, { next });
   });
 
   app.post('/auth/sign-in', async (request, reply) => {
@@ -129,22 +170,25 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
       sample: form.get('sample') ?? undefined,
       workstation: form.get('workstation') ?? undefined,
     });
-    if ('problem' in outcome) return show(request, reply, outcome.status, { problem: outcome.problem, name, next });
+    if ('problem' in outcome) return pages.show(request, reply, { ...outcome, name, next });
     return reply.redirect(next, 303);
   });
 
   app.post('/auth/sign-out', async (request, reply) => {
     const signedIn = await signIns.signedIn(request);
     browser.form(request, signedIn);
-    await signOut(reply, signedIn);
+    const elsewhere = await signOut(reply, signedIn);
+    if (elsewhere !== undefined) return reply.redirect(elsewhere, 303);
     return browser.send(reply, 200, signedOutPage());
   });
 
-  async function signOut(reply: FastifyReply, signedIn: SignedIn | undefined): Promise<void> {
-    if (!signedIn) return;
+  /** @returns where somebody who came from the outside provider signs out there too: the next person starts anew */
+  async function signOut(reply: FastifyReply, signedIn: SignedIn | undefined): Promise<string | undefined> {
+    if (!signedIn) return undefined;
     for (const cookie of await signIns.end(signedIn.signInId, 'the user signed out'))
       reply.header('set-cookie', cookie);
     audit({ action: 'sign-out', user: signedIn.user.id });
+    return signedIn.user.outside && outside?.endSessionUrl();
   }
 
   function describe(signedIn: SignedIn): object {
@@ -164,8 +208,13 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
     reply.header('cache-control', 'no-store');
     const signedIn = await signIns.signedIn(request);
     if (signedIn) return reply.send(describe(signedIn));
-    const samples = (await desk.samples()).map(({ id, name, administrator }) => ({ id, name, administrator }));
-    return reply.code(401).send({ error: 'login_required', sample_users: samples });
+    const { samples, passwords, outside: elsewhere } = await desk.ways();
+    return reply.code(401).send({
+      error: 'login_required',
+      sample_users: samples.map(({ id, name, administrator }) => ({ id, name, administrator })),
+      passwords,
+      ...(elsewhere !== undefined && { outside: { name: elsewhere, url: '/auth/outside' } }),
+    });
   });
 
   app.post('/auth/session', async (request, reply) => {
@@ -196,8 +245,8 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
   app.delete('/auth/session', async (request, reply) => {
     const signedIn = await signIns.signedIn(request);
     if (signedIn) requireCsrf(request, signedIn);
-    await signOut(reply, signedIn);
-    return reply.code(204).send();
+    const elsewhere = await signOut(reply, signedIn);
+    return elsewhere === undefined ? reply.code(204).send() : reply.send({ sign_out_url: elsewhere });
   });
 }
 

@@ -2,6 +2,7 @@ import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import type { RecordStore } from '@lockstep/store';
 import type { Clock } from './ports.ts';
 import { Repository } from './repository.ts';
+import { digest } from './secrets.ts';
 
 export interface User {
   /** The name to sign in with; lower case, and the subject of id tokens. */
@@ -17,6 +18,14 @@ export interface User {
   readonly status: 'active' | 'suspended';
   /** `scrypt$N$r$p$salt$hash`, base64url. */
   readonly password?: string;
+  /** Who the user is at the outside provider; such a user signs in there only and has no password. */
+  readonly outside?: OutsideIdentity;
+}
+
+/** A person as an OpenID provider knows them: nothing else names one for good (OpenID Connect Core section 5.7). */
+export interface OutsideIdentity {
+  readonly issuer: string;
+  readonly subject: string;
 }
 
 /** What may be told about a user: everything but the password. */
@@ -84,6 +93,8 @@ function withoutPassword({ password: _, ...profile }: User): UserProfile {
 /** The people who sign in here (REG-4). */
 export class Users {
   readonly #records: Repository<User>;
+  /** The user that an outside identity stands for, under that identity's digest: it is given to one user only. */
+  readonly #links: Repository<{ readonly user: string }>;
   readonly #end: (user: User, reason: string) => Promise<void>;
 
   /** @param end ends the access of a user who is suspended or deleted */
@@ -92,12 +103,52 @@ export class Users {
       reference: user.reference,
       alias: user.aliases,
     }));
+    this.#links = new Repository(store, clock, 'outside-user');
     this.#end = end;
   }
 
   async get(id: string): Promise<UserProfile | undefined> {
     const user = await this.#records.get(id);
     return user && withoutPassword(user);
+  }
+
+  /** The user whom an outside identity was given to. */
+  async byOutside(identity: OutsideIdentity): Promise<UserProfile | undefined> {
+    const link = await this.#links.get(linkId(identity));
+    return link && this.get(link.user);
+  }
+
+  /** The users who stand for a FHIR resource. */
+  async withReference(reference: string): Promise<readonly UserProfile[]> {
+    return (await this.#records.findBy('reference', reference)).map(({ value }) => withoutPassword(value));
+  }
+
+  /**
+   * Makes a user of somebody who signed in at the outside provider.
+   * @throws InvalidUser when a field is wrong, or the name or the identity is taken
+   */
+  async addOutside(user: Omit<NewUser, 'password'>, identity: OutsideIdentity): Promise<UserProfile> {
+    const record = { ...(await this.#build(user, false)), outside: identity };
+    const writes = [this.#records.write(record.id, record, { condition: 'absent' }), this.#link(record.id, identity)];
+    if (!(await this.#records.putAll(writes))) throw new InvalidUser(`there is a user ${record.id} already`);
+    return withoutPassword(record);
+  }
+
+  /**
+   * Gives an outside identity to a user who was here before: the password is gone, and so is the sample's one click.
+   * @returns undefined when there is no such user, or one of the two was linked already
+   */
+  async linkOutside(id: string, identity: OutsideIdentity): Promise<UserProfile | undefined> {
+    const stored = await this.#records.find(id);
+    if (!stored || stored.value.outside) return undefined;
+    const { password: _, ...user } = stored.value;
+    const record: User = { ...user, sample: false, outside: identity };
+    const writes = [this.#records.write(id, record, { condition: stored.revision }), this.#link(id, identity)];
+    return (await this.#records.putAll(writes)) ? withoutPassword(record) : undefined;
+  }
+
+  #link(user: string, identity: OutsideIdentity) {
+    return this.#links.write(linkId(identity), { user }, { condition: 'absent' });
   }
 
   async list(): Promise<readonly UserProfile[]> {
@@ -126,15 +177,20 @@ export class Users {
   async edit(id: string, fields: Partial<Omit<NewUser, 'id'>>): Promise<UserProfile | undefined> {
     const before = await this.#records.get(id);
     if (!before) return undefined;
+    if (before.outside && fields.password !== undefined)
+      throw new InvalidUser(`${id} signs in elsewhere, without a password`);
     const built = await this.#build(
       { ...before, ...fields, password: undefined, ...pickPassword(fields) },
       before.sample,
     );
-    const changed = await this.#records.update(id, (user) => ({
+    const changed = await this.#records.update(id, ({ status, sample, outside, password }) => ({
       ...built,
-      status: user.status,
-      ...(built.password ? {} : user.password ? { password: user.password } : {}),
+      status,
+      sample,
+      ...(outside ? { outside } : !built.password && password ? { password } : {}),
     }));
+    if (changed && changed.reference !== before.reference)
+      await this.#end(before, 'the user stands for another resource');
     return changed && withoutPassword(changed);
   }
 
@@ -153,6 +209,7 @@ export class Users {
   async delete(id: string): Promise<boolean> {
     const user = await this.#records.get(id);
     const deleted = await this.#records.delete(id);
+    if (user?.outside) await this.#links.delete(linkId(user.outside));
     if (user && deleted) await this.#end(user, 'the user was deleted');
     return deleted;
   }
@@ -161,7 +218,7 @@ export class Users {
   async checkPassword(id: string, password: string): Promise<UserProfile | undefined> {
     const user = await this.#records.get(id.trim().toLowerCase());
     const matches = await passwordMatches(password, user?.password ?? (await DECOY));
-    return user?.password && matches && user.status === 'active' ? withoutPassword(user) : undefined;
+    return user?.password && !user.outside && matches && user.status === 'active' ? withoutPassword(user) : undefined;
   }
 
   async addSamples(): Promise<void> {
@@ -175,7 +232,7 @@ export class Users {
   async #build(user: { [K in keyof NewUser]: NewUser[K] | undefined }, sample: boolean): Promise<User> {
     const id = user.id?.trim().toLowerCase() ?? '';
     if (!USER_ID.test(id)) throw new InvalidUser('a user name holds lower-case letters, digits and . _ @ + - only');
-    const reference = user.reference ?? `Practitioner/${id.replaceAll(/[^a-z0-9.-]/g, '-')}`;
+    const reference = user.reference ?? defaultReference(id);
     if (!REFERENCE.test(reference)) throw new InvalidUser('reference must look like Practitioner/123');
     if (!user.name) throw new InvalidUser('name is missing');
     if (user.password !== undefined && user.password.length < MIN_PASSWORD) {
@@ -192,6 +249,15 @@ export class Users {
       ...(user.password === undefined ? {} : { password: await hashPassword(user.password) }),
     };
   }
+}
+
+/** The FHIR resource of a user for whom none is named. */
+export function defaultReference(id: string): string {
+  return `Practitioner/${id.replaceAll(/[^a-z0-9.-]/g, '-')}`;
+}
+
+function linkId({ issuer, subject }: OutsideIdentity): string {
+  return digest(JSON.stringify([issuer, subject]));
 }
 
 function pickPassword(fields: { readonly password?: string }): { password?: string } {

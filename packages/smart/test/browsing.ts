@@ -34,7 +34,13 @@ export interface Form {
   readonly action: string;
   readonly method: string;
   readonly fields: [name: string, value: string][];
-  readonly buttons: { name?: string | undefined; value?: string | undefined; label: string }[];
+  readonly buttons: {
+    name?: string | undefined;
+    value?: string | undefined;
+    label: string;
+    /** Where this button sends the form instead. */
+    action?: string | undefined;
+  }[];
 }
 
 /** The forms of a page, with what a browser would send of them. */
@@ -50,6 +56,7 @@ export function formsOf(page: Page): Form[] {
       name: attribute(button, 'name'),
       value: attribute(button, 'value'),
       label: label.replaceAll(/<[^>]*>/g, '').trim(),
+      action: attribute(button, 'formaction'),
     })),
   }));
 }
@@ -121,7 +128,7 @@ export class TestBrowser {
     for (const [name, values] of Object.entries(changes))
       for (const value of [values].flat()) fields.append(name, value);
     if (pressed.name) fields.set(pressed.name, pressed.value ?? '');
-    const address = new URL(form.action, page.url);
+    const address = new URL(pressed.action ?? form.action, page.url);
     if (form.method === 'get') return this.go(`${address.pathname}?${fields}`);
     return this.go(address.href, {
       method: 'POST',

@@ -1,43 +1,61 @@
-import { html } from '../html.ts';
+import { type Html, html } from '../html.ts';
 import type { UserProfile } from '../users.ts';
 import { csrfField, page, problem } from './layout.ts';
+
+/** How people may sign in here. */
+export interface SignInWays {
+  readonly samples: readonly UserProfile[];
+  readonly passwords: boolean;
+  /** The name of the outside provider. */
+  readonly outside?: string;
+}
 
 export interface SignInView {
   /** Where the form goes. */
   readonly action: string;
+  /** Where it goes for the outside provider. */
+  readonly outsideAction: string;
   readonly csrf: string;
   /** The name of the app that asks, when one does. */
   readonly app?: string | undefined;
-  readonly samples: readonly UserProfile[];
+  readonly ways: SignInWays;
   readonly workstation?: string | undefined;
   readonly problem?: string | undefined;
   readonly name?: string | undefined;
 }
 
+function passwordFields(view: SignInView): Html {
+  return html`<label for="user">User name</label>
+<input type="text" id="user" name="user" value="${view.name ?? ''}" autocomplete="username" autocapitalize="none" spellcheck="false">
+<label for="password">Password</label>
+<input type="password" id="password" name="password" autocomplete="current-password">`;
+}
+
 export function signInPage(view: SignInView): string {
+  const { samples, passwords, outside } = view.ways;
   return page(
     'Sign in',
     html`<h1>Sign in</h1>
 ${view.app ? html`<p>to continue to <strong>${view.app}</strong></p>` : undefined}
 ${problem(view.problem)}
-<form method="post" action="${view.action}">
+<form method="post" action="${passwords ? view.action : view.outsideAction}">
 ${csrfField(view.csrf)}
-<label for="user">User name</label>
-<input type="text" id="user" name="user" value="${view.name ?? ''}" autocomplete="username" autocapitalize="none" spellcheck="false">
-<label for="password">Password</label>
-<input type="password" id="password" name="password" autocomplete="current-password">
+${passwords && passwordFields(view)}
 <label for="workstation">Workstation <span class="quiet">(optional)</span></label>
 <input type="text" id="workstation" name="workstation" value="${view.workstation ?? ''}" autocomplete="off">
-<div class="actions"><button class="main" type="submit">Sign in</button></div>
+<div class="actions">${passwords && html`<button class="main" type="submit">Sign in</button>`}${
+      outside !== undefined &&
+      html`<button class="${passwords ? 'other' : 'main'}" type="submit" formaction="${view.outsideAction}">Sign in with ${outside}</button>`
+    }</div>
 </form>
 ${
-  view.samples.length === 0
+  samples.length === 0
     ? undefined
     : html`<form method="post" action="${view.action}" aria-labelledby="samples">
 ${csrfField(view.csrf)}
 <h2 id="samples">Sample users</h2>
 <p class="quiet">Invented people, for trying Lockstep out on this machine.</p>
-${view.samples.map(
+${samples.map(
   (user) =>
     html`<button class="row" type="submit" name="sample" value="${user.id}">${user.name}${
       user.administrator ? html` <span class="quiet">– may administer</span>` : undefined
