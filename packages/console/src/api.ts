@@ -51,6 +51,18 @@ export class ApiError extends Error {
   }
 }
 
+const signedOutListeners = new Set<() => void>();
+
+/** Tells when the server no longer knows who asks. @returns ends the watch */
+export function onSignedOut(listener: () => void): () => void {
+  signedOutListeners.add(listener);
+  return () => signedOutListeners.delete(listener);
+}
+
+export function noteSignedOut(): void {
+  for (const listener of [...signedOutListeners]) listener();
+}
+
 let csrf = '';
 
 /** Changing calls carry the sign-in's CSRF value. */
@@ -88,6 +100,7 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
   } catch {
     value = undefined;
   }
+  if (response.status === 401) noteSignedOut();
   if (!response.ok) throw new ApiError(response.status, messageOf(value, response.status));
   return value as T;
 }

@@ -1,5 +1,5 @@
 /** The server's live view of a session: entries as they happen, and word when they may have been missed. */
-import type { TimelineEntry } from './api.ts';
+import { noteSignedOut, type TimelineEntry } from './api.ts';
 
 export interface LiveHandlers {
   /** The view is open: what happened before must be read. Again after every interruption. */
@@ -15,6 +15,8 @@ export interface LiveHandlers {
 
 const FIRST_WAIT = 300;
 const LONGEST_WAIT = 5000;
+/** The close code for somebody who signed out, or was signed out. */
+const SIGNED_OUT = 4401;
 
 /**
  * Opens a live view.
@@ -39,9 +41,13 @@ export function watchLive(topic: string | undefined, handlers: LiveHandlers): ()
       else if (message.kind === 'recent') handlers.recent?.(message.entries ?? []);
       else if (message.kind === 'entries') handlers.entries?.(message.entries ?? []);
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       if (ended) return;
       handlers.lost?.();
+      if (code === SIGNED_OUT) {
+        noteSignedOut();
+        return;
+      }
       timer = setTimeout(open, wait * (0.7 + Math.random() * 0.6));
       wait = Math.min(wait * 2, LONGEST_WAIT);
     };

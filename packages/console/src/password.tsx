@@ -1,8 +1,7 @@
 import { Button, Modal, PasswordInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { post, words } from './api.ts';
-
-const SHORTEST = 8;
+import { passwordProblem } from './users/fields.ts';
 
 /** Choosing a password of one's own; after the one-time password it cannot be put off. */
 export default function Password({ needed, onDone }: { needed: boolean; onDone: () => void }) {
@@ -11,7 +10,7 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
   const [again, setAgain] = useState('');
   const [problem, setProblem] = useState<string>();
   const [tried, setTried] = useState(false);
-  const short = after.length < SHORTEST ? `At least ${SHORTEST} characters` : undefined;
+  const short = passwordProblem(after);
   const different = after !== again ? 'The two are not the same' : undefined;
 
   async function submit(event: FormEvent): Promise<void> {

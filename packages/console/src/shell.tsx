@@ -1,5 +1,5 @@
 /** What is around every page: where one can go, who is signed in, and the strip that says who follows. */
-import { ActionIcon, Menu, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, Button, Menu, Modal, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
 import { get } from './api.ts';
 import { EhrPage } from './ehr/page.tsx';
@@ -7,6 +7,7 @@ import type { EhrSession } from './ehr/session.ts';
 import { Strip } from './ehr/strip.tsx';
 import { Unsaved } from './ehr/unsaved.tsx';
 import { Link, usePath } from './router.tsx';
+import { useStore } from './store.ts';
 import { Brand } from './ui/brand.tsx';
 import { Waiting } from './ui/problem.tsx';
 
@@ -16,6 +17,9 @@ const AppPage = lazy(() => import('./apps/app-page.tsx'));
 const Sessions = lazy(() => import('./sessions/list.tsx'));
 const Inspector = lazy(() => import('./sessions/inspector.tsx'));
 const LaunchBuilder = lazy(() => import('./launch/builder.tsx'));
+const Users = lazy(() => import('./users/list.tsx'));
+const NewUser = lazy(() => import('./users/new-user.tsx'));
+const UserPage = lazy(() => import('./users/user-page.tsx'));
 const Password = lazy(() => import('./password.tsx'));
 
 function pageOf(path: string, session: EhrSession): { title: string; page?: ReactNode } {
@@ -33,6 +37,11 @@ function pageOf(path: string, session: EhrSession): { title: string; page?: Reac
       if (!administrator) return { title: 'Sessions', page: <ForAdministrators /> };
       if (second === undefined) return { title: 'Sessions', page: <Sessions /> };
       return { title: 'Session', page: <Inspector key={second} topic={second} /> };
+    case 'users':
+      if (!administrator) return { title: 'Users', page: <ForAdministrators /> };
+      if (second === undefined) return { title: 'Users', page: <Users /> };
+      if (second === 'new') return { title: 'Add a user', page: <NewUser /> };
+      return { title: 'User', page: <UserPage key={second} id={second} person={session.person} /> };
     case 'launch':
       return { title: 'Launch builder', page: <LaunchBuilder session={session} /> };
     default:
@@ -85,6 +94,22 @@ function SchemeButton() {
   );
 }
 
+/** The sign-in has ended elsewhere. What is on the page stays until the person has seen why. */
+function SignedOut({ session }: { session: EhrSession }) {
+  const out = useStore(session.signedOut);
+  const again = (): void => location.reload();
+  return (
+    <Modal opened={out} onClose={again} withCloseButton={false} title="You are signed out">
+      <p>The sign-in has ended: after its time, in another window, or by an administrator. Notes not saved are lost.</p>
+      <div className="modal-end">
+        <Button data-autofocus onClick={again}>
+          Sign in
+        </Button>
+      </div>
+    </Modal>
+  );
+}
+
 export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: () => void }) {
   const path = usePath();
   const { person } = session;
@@ -114,6 +139,7 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
           <NavLink href="/">EHR</NavLink>
           <NavLink href="/apps">Apps</NavLink>
           {person.administrator && <NavLink href="/sessions">Sessions</NavLink>}
+          {person.administrator && <NavLink href="/users">Users</NavLink>}
           <NavLink href="/launch">Launch builder</NavLink>
         </nav>
         <div className="top-right">
@@ -144,6 +170,7 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
         <Suspense fallback={<Waiting />}>{page}</Suspense>
       </main>
       <Unsaved session={session} />
+      <SignedOut session={session} />
       <Suspense>
         {password !== undefined && <Password needed={password === 'needed'} onDone={() => setPassword(undefined)} />}
       </Suspense>

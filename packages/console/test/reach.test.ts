@@ -78,6 +78,9 @@ for (const [scheme, rules] of [
     await visit('/apps/new', 'Register an app');
     await visit('/apps/sample-viewer', 'Live tokens');
     await visit('/launch', 'Launch builder');
+    await visit('/users', 'Users');
+    await visit('/users/new', 'Add a user');
+    await visit('/users/dr-mei-tanaka', 'Dr. Mei Tanaka');
     await visit('/sessions', 'Sessions');
     await page.locator('.session-list').getByRole('link', { name: 'Administrator' }).click();
     await page.getByRole('option').first().waitFor();

@@ -17,7 +17,7 @@ const FLAGS = [
 ];
 
 /** How long a test waits for what must happen, ms. */
-const PATIENCE = 15_000;
+const PATIENCE = 30_000;
 
 /** A server and a browser; every `person` has cookies and storage of their own. */
 export class Stage {

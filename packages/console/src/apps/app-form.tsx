@@ -1,8 +1,9 @@
-import { Button, Checkbox, NativeSelect, Radio, Textarea, TextInput } from '@mantine/core';
-import { type FormEvent, type ReactNode, useId, useState } from 'react';
-import { LAUNCH_KINDS, type LaunchKind, words } from '../api.ts';
+import { Checkbox, NativeSelect, Radio, Textarea, TextInput } from '@mantine/core';
+import { useId } from 'react';
+import { LAUNCH_KINDS, type LaunchKind } from '../api.ts';
+import { FormEnd, Part, useForm } from '../ui/form.tsx';
 import { KIND_WORDS } from './kinds.ts';
-import { type AppForm, type ClientType, type Field, fieldOf, isBackend, problemsOf } from './metadata.ts';
+import { type AppForm, type ClientType, fieldOf, isBackend, problemsOf } from './metadata.ts';
 import { SCOPE_GROUPS, unlisted } from './scopes.ts';
 
 const TYPE_WORDS: Readonly<Record<ClientType, string>> = {
@@ -10,15 +11,6 @@ const TYPE_WORDS: Readonly<Record<ClientType, string>> = {
   secret: 'Has a server: keeps a secret that is made here',
   keys: 'Has a server: signs with its own keys',
 };
-
-function Part({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <fieldset className="form-part">
-      <legend>{title}</legend>
-      {children}
-    </fieldset>
-  );
-}
 
 /** While Lockstep listens on this machine only, plain http is accepted. */
 const insecureAllowed = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
@@ -30,69 +22,29 @@ export interface AppFormProps {
   readonly onSubmit: (form: AppForm) => Promise<void>;
 }
 
+function toggled(list: readonly string[], one: string, on: boolean): readonly string[] {
+  return on ? [...list, one] : list.filter((other) => other !== one);
+}
+
 export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
-  const [form, setForm] = useState(initial);
-  const [touched, setTouched] = useState<ReadonlySet<Field>>(new Set());
-  const [tried, setTried] = useState(false);
-  const [refusal, setRefusal] = useState<{ field?: Field; text: string }>();
-  const [busy, setBusy] = useState(false);
+  const form = useForm<AppForm>({
+    initial,
+    problems: (values) => problemsOf(values, insecureAllowed),
+    fieldOf,
+    onSubmit,
+  });
+  const { values, set, problem, text, flag } = form;
   const id = useId();
-  const problems = problemsOf(form, insecureAllowed);
-
-  function set<K extends Field>(field: K, value: AppForm[K]): void {
-    setForm((now) => ({ ...now, [field]: value }));
-    setTouched((now) => new Set(now).add(field));
-    setRefusal(undefined);
-  }
-
-  /** Nothing is said of a field before something was typed in it. */
-  function problem(field: Field): string | undefined {
-    if (refusal?.field === field) return refusal.text;
-    return tried || touched.has(field) ? problems[field] : undefined;
-  }
-
-  async function submit(event: FormEvent): Promise<void> {
-    event.preventDefault();
-    setTried(true);
-    if (Object.keys(problems).length > 0) return;
-    setBusy(true);
-    try {
-      await onSubmit(form);
-    } catch (error) {
-      const field = fieldOf(words(error));
-      setRefusal({ text: words(error), ...(field && { field }) });
-    }
-    setBusy(false);
-  }
-
-  const toggle = (list: readonly string[], one: string, on: boolean): readonly string[] =>
-    on ? [...list, one] : list.filter((other) => other !== one);
-  const wrong = tried ? Object.keys(problems).length : 0;
 
   return (
-    <form className="app-form" onSubmit={(event) => void submit(event)} noValidate>
+    <form className="app-form" onSubmit={form.onSubmit} noValidate>
       <Part title="What it is">
-        <TextInput
-          label="Name"
-          required
-          withAsterisk={false}
-          value={form.name}
-          error={problem('name')}
-          maxLength={200}
-          onChange={(event) => set('name', event.currentTarget.value)}
-        />
-        <TextInput
-          label="Description"
-          value={form.description}
-          error={problem('description')}
-          onChange={(event) => set('description', event.currentTarget.value)}
-        />
+        <TextInput label="Name" required withAsterisk={false} {...text('name')} maxLength={200} />
+        <TextInput label="Description" {...text('description')} />
         <TextInput
           label="Icon"
           description="Address or data: URL. The console shows icons of its own origin and data: URLs only."
-          value={form.logo}
-          error={problem('logo')}
-          onChange={(event) => set('logo', event.currentTarget.value)}
+          {...text('logo')}
         />
       </Part>
       <Part title="How it is started">
@@ -101,34 +53,28 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
             <Checkbox
               key={kind}
               label={KIND_WORDS[kind].long}
-              checked={form.kinds.includes(kind)}
-              onChange={(event) => set('kinds', toggle(form.kinds, kind, event.currentTarget.checked) as LaunchKind[])}
+              checked={values.kinds.includes(kind)}
+              onChange={(event) =>
+                set('kinds', toggled(values.kinds, kind, event.currentTarget.checked) as LaunchKind[])
+              }
             />
           ))}
         </fieldset>
         {problem('kinds') !== undefined && <p className="field-problem">{problem('kinds')}</p>}
-        <TextInput
-          label="Launch address"
-          placeholder="https://app.example.org/launch"
-          value={form.launchUrl}
-          error={problem('launchUrl')}
-          onChange={(event) => set('launchUrl', event.currentTarget.value)}
-        />
+        <TextInput label="Launch address" placeholder="https://app.example.org/launch" {...text('launchUrl')} />
         <Textarea
           label="Redirect addresses"
           description="Where answers are sent, one a line, compared exactly."
           placeholder="https://app.example.org/callback"
           rows={2}
-          value={form.redirectUris}
-          error={problem('redirectUris')}
-          onChange={(event) => set('redirectUris', event.currentTarget.value)}
+          {...text('redirectUris')}
         />
       </Part>
       <Part title="How it proves itself">
         <Radio.Group
           name={`${id}-type`}
           aria-label="Kind of client"
-          value={form.type}
+          value={values.type}
           error={problem('type')}
           onChange={(value) => set('type', value as ClientType)}
         >
@@ -136,21 +82,15 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
             <Radio key={type} size="xs" mb={6} value={type} label={TYPE_WORDS[type]} />
           ))}
         </Radio.Group>
-        {form.type === 'secret' && (
-          <Checkbox
-            label="Sends the secret in the body instead of a header"
-            checked={form.post}
-            onChange={(event) => set('post', event.currentTarget.checked)}
-          />
+        {values.type === 'secret' && (
+          <Checkbox label="Sends the secret in the body instead of a header" {...flag('post')} />
         )}
-        {form.type === 'keys' && (
+        {values.type === 'keys' && (
           <Textarea
             label="Public keys"
             description="Address of the JWKS, or the JWKS itself."
             rows={4}
-            value={form.keys}
-            error={problem('keys')}
-            onChange={(event) => set('keys', event.currentTarget.value)}
+            {...text('keys')}
           />
         )}
       </Part>
@@ -167,8 +107,8 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
                       {meaning} <code>{scope}</code>
                     </>
                   }
-                  checked={form.scopes.includes(scope)}
-                  onChange={(event) => set('scopes', toggle(form.scopes, scope, event.currentTarget.checked))}
+                  checked={values.scopes.includes(scope)}
+                  onChange={(event) => set('scopes', toggled(values.scopes, scope, event.currentTarget.checked))}
                 />
               ))}
             </fieldset>
@@ -177,19 +117,15 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
         <TextInput
           label="Other scopes"
           description="Separated by spaces."
-          value={unlisted(form.scopes).join(' ')}
+          value={unlisted(values.scopes).join(' ')}
           error={problem('scopes')}
           onChange={(event) => {
-            const listed = form.scopes.filter((scope) => !unlisted([scope]).length);
+            const listed = values.scopes.filter((scope) => !unlisted([scope]).length);
             set('scopes', [...listed, ...event.currentTarget.value.split(/\s+/)]);
           }}
-          onBlur={() => setForm((now) => ({ ...now, scopes: [...new Set(now.scopes.filter(Boolean))] }))}
+          onBlur={() => set('scopes', [...new Set(values.scopes.filter(Boolean))])}
         />
-        <Checkbox
-          label="Trusted: started from the EHR, it needs no consent page"
-          checked={form.trusted}
-          onChange={(event) => set('trusted', event.currentTarget.checked)}
-        />
+        <Checkbox label="Trusted: started from the EHR, it needs no consent page" {...flag('trusted')} />
       </Part>
       <details className="form-part">
         <summary>More: origins, sessions of backend services, compatibility</summary>
@@ -197,33 +133,22 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
           label="Origins"
           description="Whose pages may read answers, one a line. Left empty: those of the addresses above."
           rows={2}
-          value={form.origins}
-          error={problem('origins')}
-          onChange={(event) => set('origins', event.currentTarget.value)}
+          {...text('origins')}
         />
-        {isBackend(form) && (
+        {isBackend(values) && (
           <>
             <Textarea
               label="Users whose sessions it sees"
               description="One a line. Left empty together with workstations: all."
               rows={2}
-              value={form.sessionUsers}
-              error={problem('sessionUsers')}
-              onChange={(event) => set('sessionUsers', event.currentTarget.value)}
+              {...text('sessionUsers')}
             />
-            <Textarea
-              label="Workstations whose sessions it sees"
-              rows={2}
-              value={form.sessionWorkstations}
-              error={problem('sessionWorkstations')}
-              onChange={(event) => set('sessionWorkstations', event.currentTarget.value)}
-            />
+            <Textarea label="Workstations whose sessions it sees" rows={2} {...text('sessionWorkstations')} />
           </>
         )}
         <NativeSelect
           label="When a missing answer to an event counts"
-          value={form.acknowledgements}
-          onChange={(event) => set('acknowledgements', event.currentTarget.value)}
+          {...text('acknowledgements')}
           data={[
             { value: '', label: "As the Hub's configuration says" },
             { value: 'answers', label: 'From its first answer on' },
@@ -231,32 +156,10 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
             { value: 'off', label: 'Never: it does not answer' },
           ]}
         />
-        <Checkbox
-          label="Old client: PKCE may be missing"
-          checked={form.legacy}
-          onChange={(event) => set('legacy', event.currentTarget.checked)}
-        />
-        <Checkbox
-          label="Old client: fhirContext as strings (SMART 2.0)"
-          checked={form.stu2}
-          onChange={(event) => set('stu2', event.currentTarget.checked)}
-        />
+        <Checkbox label="Old client: PKCE may be missing" {...flag('legacy')} />
+        <Checkbox label="Old client: fhirContext as strings (SMART 2.0)" {...flag('stu2')} />
       </details>
-      {refusal !== undefined && (
-        <p className="problem" role="alert">
-          {refusal.text}
-        </p>
-      )}
-      <div className="form-end">
-        <Button type="submit" size="sm" loading={busy}>
-          {action}
-        </Button>
-        {wrong > 0 && (
-          <span className="field-problem" role="alert">
-            {wrong === 1 ? 'One field needs attention.' : `${wrong} fields need attention.`}
-          </span>
-        )}
-      </div>
+      <FormEnd form={form} action={action} />
     </form>
   );
 }

@@ -1,8 +1,9 @@
-import { Button, Modal } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type AppDetails, call, get, post, words } from '../api.ts';
 import { Link, navigate } from '../router.tsx';
+import { Asking, type Question } from '../ui/asking.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { AppFormView } from './app-form.tsx';
@@ -15,7 +16,7 @@ function time(ms: number | undefined): string {
 
 type Asked = 'delete' | 'secret' | 'topic-secret' | 'suspend';
 
-const ASKED: Readonly<Record<Asked, { title: string; text: string; action: string }>> = {
+const ASKED: Readonly<Record<Asked, Question>> = {
   delete: {
     title: 'Delete the app?',
     text: 'Its registration, tokens and live subscriptions end at once, and cannot be brought back.',
@@ -213,21 +214,12 @@ export default function AppPage({ id }: { id: string }) {
           }}
         />
       </section>
-      <Modal opened={asked !== undefined} onClose={() => setAsked(undefined)} title={asked && ASKED[asked].title}>
-        {asked && (
-          <>
-            <p>{ASKED[asked].text}</p>
-            <div className="modal-end">
-              <Button variant="default" onClick={() => setAsked(undefined)}>
-                Cancel
-              </Button>
-              <Button data-autofocus loading={act.isPending} onClick={() => act.mutate(asked)}>
-                {ASKED[asked].action}
-              </Button>
-            </div>
-          </>
-        )}
-      </Modal>
+      <Asking
+        question={asked && ASKED[asked]}
+        busy={act.isPending}
+        onCancel={() => setAsked(undefined)}
+        onConfirm={() => asked && act.mutate(asked)}
+      />
     </div>
   );
 }

@@ -2,9 +2,9 @@
 import { Button, SegmentedControl, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { type App, type LaunchKind, words } from '../api.ts';
+import { contextTitle } from '../ehr/context.ts';
 import { isLaunchable, runHere, useApps } from '../ehr/dock.tsx';
 import type { EhrSession } from '../ehr/session.ts';
-import { contextTitle } from '../ehr/session.ts';
 import { Link } from '../router.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { Commands } from './commands.tsx';

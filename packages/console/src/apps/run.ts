@@ -15,7 +15,7 @@ export interface LaunchContext {
 
 /** What an app that is started now is told: the patient in front, and what of theirs is current. */
 export function launchContext(session: EhrSession): LaunchContext {
-  const { active } = session.charts.get();
+  const { active } = session.book.charts.get();
   if (active === undefined) return {};
   const { context } = session.subscriber;
   const patient = context?.type === 'Patient' ? context.id : context?.resources.patient?.id;

@@ -18,7 +18,8 @@ import {
 } from '../fhir.ts';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
-import type { Chart, EhrSession } from './session.ts';
+import type { Chart } from './charts.ts';
+import type { EhrSession } from './session.ts';
 
 interface RecordOf {
   readonly encounters: readonly Resource[];
@@ -95,7 +96,7 @@ function Row({ session, chart, resource, others, cells }: RowProps) {
             size="compact-xs"
             variant="default"
             aria-label={`Open ${title}`}
-            onClick={() => void session.open(resource, chart.patient, others)}
+            onClick={() => void session.publishing.open(resource, chart.patient, others)}
           >
             Open
           </Button>
@@ -106,7 +107,7 @@ function Row({ session, chart, resource, others, cells }: RowProps) {
             variant="subtle"
             color="gray"
             aria-label={`Close ${title}`}
-            onClick={() => void session.close(resource, chart.patient)}
+            onClick={() => void session.publishing.close(resource, chart.patient)}
           >
             Close
           </Button>
@@ -160,7 +161,7 @@ function Flag({ observation }: { observation: Resource }) {
 }
 
 function Note({ session, patientId }: { session: EhrSession; patientId: string }) {
-  const drafts = useStore(session.drafts);
+  const drafts = useStore(session.book.drafts);
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
   const text = drafts.get(patientId) ?? '';
@@ -185,12 +186,12 @@ function Note({ session, patientId }: { session: EhrSession; patientId: string }
         placeholder="Write a note. While it is not saved, the EHR asks before it follows elsewhere."
         value={text}
         error={problem}
-        onChange={(event) => session.setDraft(patientId, event.currentTarget.value)}
+        onChange={(event) => session.book.setDraft(patientId, event.currentTarget.value)}
       />
       {text !== '' && (
         <div className="note-actions">
           <span className="unsaved">not saved</span>
-          <Button variant="default" onClick={() => session.setDraft(patientId, '')}>
+          <Button variant="default" onClick={() => session.book.setDraft(patientId, '')}>
             Discard
           </Button>
           <Button loading={busy} disabled={text.trim() === ''} onClick={() => void save()}>

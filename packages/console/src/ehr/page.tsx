@@ -7,7 +7,7 @@ import type { EhrSession } from './session.ts';
 import { Tabs } from './tabs.tsx';
 
 export function EhrPage({ session }: { session: EhrSession }) {
-  const { tabs, active } = useStore(session.charts);
+  const { tabs, active } = useStore(session.book.charts);
   const chart = tabs.find(({ patient }) => patient.id === active);
   return (
     <div className="ehr">

@@ -28,7 +28,7 @@ function matches(patient: Resource, query: string): boolean {
 }
 
 export function PatientList({ session }: { session: EhrSession }) {
-  const { tabs, active } = useStore(session.charts);
+  const { tabs, active } = useStore(session.book.charts);
   const [text, setText] = useState('');
   const query = useDeferredValue(text.trim());
   const all = useQuery({
@@ -64,7 +64,7 @@ export function PatientList({ session }: { session: EhrSession }) {
               type="button"
               className="patient"
               aria-current={patient.id === active || undefined}
-              onClick={() => void session.openPatient(patient)}
+              onClick={() => void session.publishing.openPatient(patient)}
             >
               <span className="patient-name">
                 {nameOf(patient)}

@@ -6,8 +6,9 @@ import { Button, CloseButton } from '@mantine/core';
 import { useEffect, useRef } from 'react';
 import { useStore } from '../store.ts';
 import { median, Sparkline } from '../ui/sparkline.tsx';
+import { contextTitle } from './context.ts';
 import { isBehind, type Member, outcomeWords } from './roster.ts';
-import { contextTitle, type EhrSession } from './session.ts';
+import type { EhrSession } from './session.ts';
 
 function markOf(member: Member): { sign: string; tone: 'good' | 'busy' | 'bad' | 'off' } {
   if (!member.connected) return { sign: '×', tone: 'bad' };
@@ -58,10 +59,10 @@ function OwnStatus({ session }: { session: EhrSession }) {
 }
 
 export function Strip({ session }: { session: EhrSession }) {
-  const roster = useStore(session.roster);
-  const warnings = useStore(session.warnings);
-  const notice = useStore(session.notice);
-  const live = useStore(session.live);
+  const roster = useStore(session.members.roster);
+  const warnings = useStore(session.following.warnings);
+  const notice = useStore(session.publishing.notice);
+  const live = useStore(session.members.live);
   const context = useCurrentContext(session.subscriber);
   const state = useSyncState(session.subscriber);
   const members = [...roster.values()];
@@ -94,12 +95,12 @@ export function Strip({ session }: { session: EhrSession }) {
             {text}
             {who !== '' && <> {who} may still show something else.</>}
           </span>
-          <Button variant="default" onClick={() => void session.askAgain()}>
+          <Button variant="default" onClick={() => void session.publishing.askAgain()}>
             Ask again
           </Button>
           <CloseButton
             aria-label="Dismiss the warning"
-            onClick={() => session.warnings.update((all) => all.filter((one) => one.id !== id))}
+            onClick={() => session.following.warnings.update((all) => all.filter((one) => one.id !== id))}
           />
         </div>
       ))}
@@ -109,7 +110,7 @@ export function Strip({ session }: { session: EhrSession }) {
             !
           </span>
           <span>{notice}</span>
-          <CloseButton aria-label="Dismiss the notice" onClick={() => session.notice.set(undefined)} />
+          <CloseButton aria-label="Dismiss the notice" onClick={() => session.publishing.notice.set(undefined)} />
         </div>
       )}
       <p className="sr-only" role="status">

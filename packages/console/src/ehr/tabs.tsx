@@ -6,8 +6,8 @@ import type { EhrSession } from './session.ts';
 
 /** One tab a patient. Changing tabs opens the patient anew for everybody; closing a tab closes the patient. */
 export function Tabs({ session }: { session: EhrSession }) {
-  const { tabs, active } = useStore(session.charts);
-  const drafts = useStore(session.drafts);
+  const { tabs, active } = useStore(session.book.charts);
+  const drafts = useStore(session.book.drafts);
   if (tabs.length === 0) return null;
 
   function move(event: KeyboardEvent, index: number): void {
@@ -16,7 +16,7 @@ export function Tabs({ session }: { session: EhrSession }) {
     event.preventDefault();
     const next = tabs[(index + step + tabs.length) % tabs.length];
     if (!next) return;
-    void session.openPatient(next.patient);
+    void session.publishing.openPatient(next.patient);
     document.getElementById(`tab-${next.patient.id}`)?.focus();
   }
 
@@ -36,7 +36,7 @@ export function Tabs({ session }: { session: EhrSession }) {
                 aria-selected={front}
                 aria-controls="chart"
                 tabIndex={front ? 0 : -1}
-                onClick={() => void session.openPatient(patient)}
+                onClick={() => void session.publishing.openPatient(patient)}
                 onKeyDown={(event) => move(event, index)}
               >
                 {name}
@@ -57,7 +57,7 @@ export function Tabs({ session }: { session: EhrSession }) {
               size="sm"
               aria-label={`Close ${nameOf(patient)}`}
               title={`Close ${nameOf(patient)}`}
-              onClick={() => void session.closeTab(patient.id ?? '')}
+              onClick={() => void session.publishing.closeTab(patient.id ?? '')}
             />
           ))}
       </div>

@@ -4,7 +4,7 @@ import type { EhrSession } from './session.ts';
 
 /** Another application goes elsewhere while a note is not saved: the person decides what becomes of it. */
 export function Unsaved({ session }: { session: EhrSession }) {
-  const question = useStore(session.question);
+  const question = useStore(session.following.question);
   return (
     <Modal
       opened={question !== undefined}

@@ -1,10 +1,11 @@
 /** One session in full: what happened, what is open, and how it came about. */
-import { Button, Modal, SegmentedControl, Switch } from '@mantine/core';
+import { Button, SegmentedControl, Switch } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { call, get, type LogLine, type SessionDetail, type TimelineEntry, words } from '../api.ts';
 import { watchLive } from '../live.ts';
 import { Link, navigate } from '../router.tsx';
+import { Asking } from '../ui/asking.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { Composer } from './composer.tsx';
 import { contentChanges, NOTHING, type Replayed, replay } from './replay.ts';
@@ -321,17 +322,19 @@ export default function Inspector({ topic }: { topic: string }) {
           </ul>
         </section>
       </div>
-      <Modal opened={ending} onClose={() => setEnding(false)} title="End the session?">
-        <p>Its applications are told and disconnected; what is open and shared in it is erased.</p>
-        <div className="modal-end">
-          <Button variant="default" onClick={() => setEnding(false)}>
-            Cancel
-          </Button>
-          <Button data-autofocus onClick={() => void end()}>
-            End session
-          </Button>
-        </div>
-      </Modal>
+      <Asking
+        question={
+          ending
+            ? {
+                title: 'End the session?',
+                text: 'Its applications are told and disconnected; what is open and shared in it is erased.',
+                action: 'End session',
+              }
+            : undefined
+        }
+        onCancel={() => setEnding(false)}
+        onConfirm={() => void end()}
+      />
     </div>
   );
 }

@@ -1,0 +1,57 @@
+/** Who is in the session, kept up to date by what the server tells. */
+import { get, type SessionView } from '../api.ts';
+import { watchLive } from '../live.ts';
+import { Store } from '../store.ts';
+import { caughtUp, followEntries, type Roster, readRoster, withReason } from './roster.ts';
+
+export interface MemberParts {
+  readonly topic: string;
+  /** Names of applications that did not follow. */
+  readonly warned: () => readonly string[];
+  /** One of those follows now. */
+  readonly onCaughtUp: () => void;
+}
+
+export class Members {
+  readonly roster = new Store<Roster>(new Map());
+  /** Whether the live view of the session is open. */
+  readonly live = new Store(false);
+  /** Ends the live view. */
+  readonly stop: () => void;
+  #reading: Promise<void> | undefined;
+
+  constructor({ topic, warned, onCaughtUp }: MemberParts) {
+    this.stop = watchLive(topic, {
+      ready: () => this.live.set(true),
+      lost: () => this.live.set(false),
+      recent: (entries) => {
+        this.roster.update((known) => followEntries(known, entries));
+        void this.#read();
+      },
+      entries: (entries) => {
+        const before = this.roster.get();
+        this.roster.update((known) => followEntries(known, entries));
+        // Who did not follow and now does: opened anew, the context puts everybody's doubts to rest.
+        if (caughtUp(before, this.roster.get(), warned())) onCaughtUp();
+        if ([...this.roster.get().values()].some(({ clientId }) => clientId === '')) void this.#read();
+      },
+    });
+  }
+
+  /** What an application, or the Hub, said of why it does not follow. */
+  noteReason(name: string, reason: string): void {
+    this.roster.update((known) => withReason(known, name, reason));
+  }
+
+  #read(): Promise<void> {
+    this.#reading ??= get<SessionView>('/api/console/session')
+      .then(
+        ({ subscriptions }) => this.roster.update((known) => readRoster(subscriptions, known)),
+        () => undefined,
+      )
+      .finally(() => {
+        this.#reading = undefined;
+      });
+    return this.#reading;
+  }
+}

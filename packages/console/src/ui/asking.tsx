@@ -1,0 +1,35 @@
+import { Button, Modal } from '@mantine/core';
+
+export interface Question {
+  readonly title: string;
+  readonly text: string;
+  /** What happens, on the button. */
+  readonly action: string;
+}
+
+/** Asks before something that cannot be taken back. */
+export function Asking(props: {
+  question: Question | undefined;
+  busy?: boolean;
+  onCancel: () => void;
+  onConfirm: () => void;
+}) {
+  const { question, busy = false, onCancel, onConfirm } = props;
+  return (
+    <Modal opened={question !== undefined} onClose={onCancel} title={question?.title}>
+      {question && (
+        <>
+          <p>{question.text}</p>
+          <div className="modal-end">
+            <Button variant="default" onClick={onCancel}>
+              Cancel
+            </Button>
+            <Button data-autofocus loading={busy} onClick={onConfirm}>
+              {question.action}
+            </Button>
+          </div>
+        </>
+      )}
+    </Modal>
+  );
+}
