@@ -69,6 +69,8 @@ export interface UserView {
   /** Names in other systems, plain or `system|value`. */
   readonly aliases: readonly string[];
   readonly sample: boolean;
+  /** Whether they sign in at an outside provider, and have no password here. */
+  readonly outside: boolean;
   readonly status: 'active' | 'suspended';
   /** Open sessions of the Hub. */
   readonly sessions: number;

@@ -37,6 +37,7 @@ test('REG-4 an administrator adds a user, whose made password is told once and s
       administrator: false,
       aliases: ['urn:hospital|4711'],
       sample: false,
+      outside: false,
       status: 'active',
       sessions: 0,
     });

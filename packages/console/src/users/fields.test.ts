@@ -11,7 +11,7 @@ test('REG-4 a user is sent as entered, without what is left empty', () => {
   const typed = { ...MARTA, typed: true, password: 'a good one' };
   assert.deepEqual(toBody(typed, false), { id: 'mruiz', ...body, password: 'a good one' });
   const known = { id: 'mruiz', name: 'M', reference: 'Practitioner/1', aliases: ['a', 'b'], administrator: true };
-  const fields = toFields({ ...known, sample: false, status: 'active', sessions: 0 });
+  const fields = toFields({ ...known, sample: false, outside: false, status: 'active', sessions: 0 });
   const { id: _, ...sent } = known;
   assert.deepEqual(toBody(fields, true), sent);
 });

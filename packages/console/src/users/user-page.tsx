@@ -120,18 +120,23 @@ export default function UserPage({ id, person }: { id: string; person: Person })
           </h1>
           <p className="lead">
             Signs in as <span className="mono">{data.id}</span>
-            {data.sample && ' · a sample user: one click signs in, on this machine only'} ·{' '}
+            {data.sample && ' · a sample user: one click signs in, on this machine only'}
+            {data.outside && ' · at an outside provider, without a password here'} ·{' '}
             {data.sessions === 1 ? 'one open session' : `${data.sessions} open sessions`}
           </p>
         </div>
         {!self && (
           <div className="app-actions">
-            <Button variant="default" onClick={() => setAsked('made-password')}>
-              Make a password
-            </Button>
-            <Button variant="default" onClick={() => setTyping(true)}>
-              Set a password
-            </Button>
+            {!data.outside && (
+              <>
+                <Button variant="default" onClick={() => setAsked('made-password')}>
+                  Make a password
+                </Button>
+                <Button variant="default" onClick={() => setTyping(true)}>
+                  Set a password
+                </Button>
+              </>
+            )}
             <Button variant="default" onClick={() => setAsked('sign-out')}>
               End sessions
             </Button>

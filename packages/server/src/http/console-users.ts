@@ -43,7 +43,8 @@ export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, pe
   async function view(user: UserProfile): Promise<UserView> {
     const { id, name, reference, administrator, aliases, sample, status } = user;
     const { length: sessions } = await sessionsOf(user);
-    return { id, name, reference, administrator, aliases, sample, status, sessions };
+    const outside = user.outside !== undefined;
+    return { id, name, reference, administrator, aliases, sample, outside, status, sessions };
   }
 
   /** A name that meant two people would show one the patients of the other (SES-7). @throws InvalidUser */
