@@ -1,23 +1,22 @@
 /** Who is signed in decides what is shown: the sign-in page, or the console around the session. */
 import { useCallback, useEffect, useState } from 'react';
-import { ApiError, type Person, post, type SampleUser, setCsrf, words } from './api.ts';
+import { ApiError, type Person, post, setCsrf, words } from './api.ts';
 import { type EhrSession, startSession } from './ehr/session.ts';
 import { Shell } from './shell.tsx';
-import { SignIn } from './sign-in.tsx';
+import { SignIn, type SignInWays } from './sign-in.tsx';
 import { Problem, Waiting } from './ui/problem.tsx';
 
 type State =
   | { readonly kind: 'asking' }
   | { readonly kind: 'unreachable'; readonly error: unknown }
-  | { readonly kind: 'signed-out'; readonly samples: readonly SampleUser[] }
+  | { readonly kind: 'signed-out'; readonly ways: SignInWays }
   | { readonly kind: 'signed-in'; readonly session: EhrSession };
 
-async function whoIsThere(): Promise<Person | readonly SampleUser[]> {
+async function whoIsThere(): Promise<Person | SignInWays> {
   const response = await fetch('/auth/session', { headers: { accept: 'application/json' } });
   if (response.ok) return (await response.json()) as Person;
   if (response.status !== 401) throw new ApiError(response.status, `The server answered ${response.status}.`);
-  const { sample_users: samples = [] } = (await response.json()) as { sample_users?: readonly SampleUser[] };
-  return samples;
+  return (await response.json()) as SignInWays;
 }
 
 export function Console() {
@@ -33,7 +32,7 @@ export function Console() {
     try {
       const answer = await whoIsThere();
       if ('user' in answer) await enter(answer);
-      else setState({ kind: 'signed-out', samples: answer });
+      else setState({ kind: 'signed-out', ways: answer });
     } catch (error) {
       setState({ kind: 'unreachable', error });
     }
@@ -46,8 +45,11 @@ export function Console() {
   async function signOut(session: EhrSession): Promise<void> {
     await session.signOut();
     session.end();
-    await fetch('/auth/session', { method: 'DELETE', headers: { 'x-csrf-token': session.person.csrf } });
-    await begin();
+    const headers = { 'x-csrf-token': session.person.csrf };
+    const response = await fetch('/auth/session', { method: 'DELETE', headers });
+    // Who came from an outside provider signs out there too.
+    if (response.status === 200) location.assign(((await response.json()) as { sign_out_url: string }).sign_out_url);
+    else await begin();
   }
 
   switch (state.kind) {
@@ -58,9 +60,7 @@ export function Console() {
         <Problem error={new Error(`Lockstep cannot be reached: ${words(state.error)}`)} retry={() => void begin()} />
       );
     case 'signed-out':
-      return (
-        <SignIn samples={state.samples} onSignIn={async (given) => enter(await post<Person>('/auth/session', given))} />
-      );
+      return <SignIn ways={state.ways} onSignIn={async (given) => enter(await post<Person>('/auth/session', given))} />;
     case 'signed-in':
       return <Shell session={state.session} onSignOut={() => void signOut(state.session)} />;
   }

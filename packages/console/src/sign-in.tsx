@@ -10,14 +10,17 @@ export interface Given {
   readonly workstation?: string;
 }
 
-/** Sample users by one click; everybody else by name and password. */
-export function SignIn({
-  samples,
-  onSignIn,
-}: {
-  samples: readonly SampleUser[];
-  onSignIn: (given: Given) => Promise<void>;
-}) {
+/** How people may sign in, as the server tells who is not signed in. */
+export interface SignInWays {
+  readonly sample_users?: readonly SampleUser[];
+  readonly passwords?: boolean;
+  /** The outside provider, and our page that leads there. */
+  readonly outside?: { readonly name: string; readonly url: string };
+}
+
+/** Sample users by one click; everybody else by name and password, or at an outside provider. */
+export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given: Given) => Promise<void> }) {
+  const { sample_users: samples = [], passwords = true, outside } = ways;
   const [user, setUser] = useState('');
   const [password, setPassword] = useState('');
   const [workstation, setWorkstation] = useState('');
@@ -36,8 +39,14 @@ export function SignIn({
     }
   }
 
+  function outsideAddress(url: string): string {
+    const place = workstation.trim();
+    return `${url}?${new URLSearchParams({ return: location.pathname, ...(place && { workstation: place }) })}`;
+  }
+
   function submit(event: FormEvent): void {
     event.preventDefault();
+    if (!passwords) return;
     setMissing(user.trim() === '' || password === '');
     if (user.trim() !== '' && password !== '') void signIn('form', { user: user.trim(), password });
   }
@@ -82,23 +91,27 @@ export function SignIn({
             </ul>
           </>
         )}
-        <h2>{samples.length > 0 ? 'Or with a password' : 'Sign in'}</h2>
+        <h2>{samples.length > 0 && passwords ? 'Or with a password' : 'Sign in'}</h2>
         <form onSubmit={submit} noValidate>
-          <TextInput
-            label="User name"
-            size="sm"
-            autoComplete="username"
-            value={user}
-            error={missing && user.trim() === '' ? 'Enter your user name' : undefined}
-            onChange={(event) => setUser(event.currentTarget.value)}
-          />
-          <PasswordInput
-            label="Password"
-            autoComplete="current-password"
-            value={password}
-            error={missing && password === '' ? 'Enter your password' : undefined}
-            onChange={(event) => setPassword(event.currentTarget.value)}
-          />
+          {passwords && (
+            <>
+              <TextInput
+                label="User name"
+                size="sm"
+                autoComplete="username"
+                value={user}
+                error={missing && user.trim() === '' ? 'Enter your user name' : undefined}
+                onChange={(event) => setUser(event.currentTarget.value)}
+              />
+              <PasswordInput
+                label="Password"
+                autoComplete="current-password"
+                value={password}
+                error={missing && password === '' ? 'Enter your password' : undefined}
+                onChange={(event) => setPassword(event.currentTarget.value)}
+              />
+            </>
+          )}
           <TextInput
             label="Workstation"
             description="Optional. Keeps sessions at different desks apart."
@@ -107,9 +120,21 @@ export function SignIn({
             maxLength={100}
             onChange={(event) => setWorkstation(event.currentTarget.value)}
           />
-          <Button type="submit" size="sm" loading={busy === 'form'}>
-            Sign in
-          </Button>
+          {passwords && (
+            <Button type="submit" size="sm" loading={busy === 'form'}>
+              Sign in
+            </Button>
+          )}
+          {outside && (
+            <Button
+              component="a"
+              href={outsideAddress(outside.url)}
+              size="sm"
+              variant={passwords ? 'default' : 'filled'}
+            >
+              Sign in with {outside.name}
+            </Button>
+          )}
         </form>
       </section>
     </main>

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { ConfigError, isLocal, isLoopback, readConfig } from './config.ts';
+import { outsideOptions } from './outside-sign-in.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-config-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -59,6 +60,11 @@ const SETTINGS: readonly (readonly [variable: string, name: string, good: string
   ['LOCKSTEP_INITIAL_ACCESS_TOKEN', 'initialAccessToken', 'secret', ['', ' ']],
   ['LOCKSTEP_CREATE_SESSIONS', 'createSessions', 'on', ['', 'yes']],
   ['LOCKSTEP_SAMPLE_DATA', 'sampleData', 'off', ['', 'false']],
+  ['LOCKSTEP_OIDC_SCOPES', 'oidcScopes', 'openid email', ['', 'profile', 'openidx']],
+  ['LOCKSTEP_OIDC_USER_CLAIM', 'oidcUserClaim', 'upn', ['', ' ']],
+  ['LOCKSTEP_OIDC_FHIR_USER_CLAIM', 'oidcFhirUserClaim', 'fhir', ['']],
+  ['LOCKSTEP_OIDC_NEW_USERS', 'oidcNewUsers', 'off', ['', 'no']],
+  ['LOCKSTEP_OIDC_LINK_BY_NAME', 'oidcLinkByName', 'on', ['', 'email']],
 ];
 
 describe('the configuration', () => {
@@ -87,6 +93,12 @@ describe('the configuration', () => {
       redisReplicas: 0,
       createSessions: false,
       sampleData: true,
+      oidcScopes: 'openid profile',
+      oidcUserClaim: 'preferred_username',
+      oidcFhirUserClaim: 'fhirUser',
+      oidcMode: 'beside',
+      oidcNewUsers: true,
+      oidcLinkByName: false,
     });
   });
 
@@ -150,6 +162,44 @@ describe('the configuration', () => {
   it('has no lease beyond the longest', () => {
     const found = problems({ LOCKSTEP_LEASE_SECONDS: '100', LOCKSTEP_MAX_LEASE_SECONDS: '99' });
     assert.match(found[0] ?? '', /LOCKSTEP_LEASE_SECONDS must not be more than LOCKSTEP_MAX_LEASE_SECONDS/);
+  });
+
+  it('REG-4 names an outside provider by issuer and client; what does not go together is said', () => {
+    const issuer = { LOCKSTEP_OIDC_ISSUER: 'https://login.example/realms/city' };
+    const client = { ...issuer, LOCKSTEP_OIDC_CLIENT_ID: 'lockstep' };
+    assert.equal(readConfig(client).oidcIssuer, 'https://login.example/realms/city');
+    assert.ok(readConfig({ ...client, LOCKSTEP_OIDC_ISSUER: 'http://localhost:9000' }));
+    assert.equal(readConfig({ ...client, LOCKSTEP_OIDC_MODE: 'only' }).oidcMode, 'only');
+    const wrong = ['', 'login.example', 'http://login.example', 'https://x/?a=b', 'https://x/#a', 'https://a@x/'];
+    for (const value of wrong) {
+      assert.match(problems({ ...client, LOCKSTEP_OIDC_ISSUER: value })[0] ?? '', /^LOCKSTEP_OIDC_ISSUER must /, value);
+    }
+    const cases: [NodeJS.ProcessEnv, RegExp][] = [
+      [issuer, /^LOCKSTEP_OIDC_CLIENT_ID is missing/],
+      [{ LOCKSTEP_OIDC_CLIENT_ID: 'lockstep' }, /^LOCKSTEP_OIDC_ISSUER is missing/],
+      [{ LOCKSTEP_OIDC_MODE: 'only' }, /^LOCKSTEP_OIDC_ISSUER is missing/],
+      [{ ...client, LOCKSTEP_OIDC_CLIENT_SECRET: 's', LOCKSTEP_OIDC_CLIENT_KEY: 'k' }, /exclude each other/],
+      [{ ...client, LOCKSTEP_OIDC_ROLES_CLAIM: 'roles' }, /belong together/],
+      [{ ...client, LOCKSTEP_OIDC_ADMINISTRATOR_ROLE: 'admin' }, /belong together/],
+      [{ ...client, LOCKSTEP_OIDC_MODE: 'off' }, /^LOCKSTEP_OIDC_MODE must be one of/],
+    ];
+    for (const [env, words] of cases) assert.match(problems(env).join(), words, JSON.stringify(env));
+  });
+
+  it('REG-4 reads the client key from its file', () => {
+    const read = (path: string) => {
+      const env = { LOCKSTEP_OIDC_ISSUER: 'https://login.example', LOCKSTEP_OIDC_CLIENT_ID: 'lockstep' };
+      return outsideOptions(readConfig({ ...env, LOCKSTEP_OIDC_CLIENT_KEY: path }));
+    };
+    const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd', alg: 'ES256' };
+    const options = read(file(key));
+    assert.deepEqual(options?.clientKey, key);
+    assert.equal(options?.name, 'login.example');
+    const { d: _, ...publicKey } = key;
+    for (const content of ['{', publicKey, { ...key, alg: undefined }, { kty: 'oct', d: 'd', alg: 'HS256' }]) {
+      assert.throws(() => read(file(content)), { name: 'ConfigError', message: /LOCKSTEP_OIDC_CLIENT_KEY: the file/ });
+    }
+    assert.throws(() => read(join(folder, 'none')), ConfigError);
   });
 
   it('REG-2 has samples on loopback only, unless told', () => {

@@ -44,6 +44,23 @@ export interface Config {
   readonly initialAccessToken?: string;
   /** Whether invented patients and users are there to try things with; by default on loopback only. */
   readonly sampleData: boolean;
+  /** The OpenID provider where people sign in; the settings that follow are about it (REG-4). */
+  readonly oidcIssuer?: string;
+  readonly oidcClientId?: string;
+  readonly oidcClientSecret?: string;
+  /** File with a private key (JWK), instead of a secret. */
+  readonly oidcClientKey?: string;
+  /** What the provider is called on the sign-in page. */
+  readonly oidcName?: string;
+  readonly oidcScopes: string;
+  readonly oidcUserClaim: string;
+  readonly oidcFhirUserClaim: string;
+  readonly oidcRolesClaim?: string;
+  readonly oidcAdministratorRole?: string;
+  /** `beside` passwords, or `only` there. */
+  readonly oidcMode: 'beside' | 'only';
+  readonly oidcNewUsers: boolean;
+  readonly oidcLinkByName: boolean;
 }
 
 /** Every wrong value of a configuration. */
@@ -98,6 +115,18 @@ const webUrl: Reader<string> = (text) => {
   return url.origin;
 };
 
+/** Plain http is for a provider on this machine. */
+const issuerUrl: Reader<string> = (text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const plain = url?.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, ''));
+  if (url?.protocol !== 'https:' && !plain) return problem('must be an https: URL');
+  if (url?.search || url?.hash || url?.username) return problem('must be an URL without query, fragment and user');
+  return text;
+};
+
+const openidScopes: Reader<string> = (text) =>
+  text.split(/\s+/).includes('openid') ? text.replace(/\s+/g, ' ') : problem('must hold the scope openid');
+
 const redisAddress: Reader<string> = (text) => {
   if (text === '') return filled(text);
   try {
@@ -136,6 +165,19 @@ const SETTINGS = {
   audit: ['LOCKSTEP_AUDIT', undefined, filled],
   initialAccessToken: ['LOCKSTEP_INITIAL_ACCESS_TOKEN', undefined, filled],
   sampleData: ['LOCKSTEP_SAMPLE_DATA', undefined, onOff],
+  oidcIssuer: ['LOCKSTEP_OIDC_ISSUER', undefined, issuerUrl],
+  oidcClientId: ['LOCKSTEP_OIDC_CLIENT_ID', undefined, filled],
+  oidcClientSecret: ['LOCKSTEP_OIDC_CLIENT_SECRET', undefined, filled],
+  oidcClientKey: ['LOCKSTEP_OIDC_CLIENT_KEY', undefined, filled],
+  oidcName: ['LOCKSTEP_OIDC_NAME', undefined, filled],
+  oidcScopes: ['LOCKSTEP_OIDC_SCOPES', 'openid profile', openidScopes],
+  oidcUserClaim: ['LOCKSTEP_OIDC_USER_CLAIM', 'preferred_username', filled],
+  oidcFhirUserClaim: ['LOCKSTEP_OIDC_FHIR_USER_CLAIM', 'fhirUser', filled],
+  oidcRolesClaim: ['LOCKSTEP_OIDC_ROLES_CLAIM', undefined, filled],
+  oidcAdministratorRole: ['LOCKSTEP_OIDC_ADMINISTRATOR_ROLE', undefined, filled],
+  oidcMode: ['LOCKSTEP_OIDC_MODE', 'beside', oneOf('beside', 'only')],
+  oidcNewUsers: ['LOCKSTEP_OIDC_NEW_USERS', 'on', onOff],
+  oidcLinkByName: ['LOCKSTEP_OIDC_LINK_BY_NAME', 'off', onOff],
 } as const satisfies Record<keyof Config, readonly [string, string | undefined, Reader<unknown>]>;
 
 function readFile(path: string): Readonly<Record<string, unknown>> {
@@ -184,11 +226,34 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   if (problems.length === 0) values.sampleData ??= isLocal(values as unknown as Config);
   values.createSessions ??= values.profile === 'ira';
   const config = values as unknown as Config;
-  if (problems.length === 0 && config.leaseSeconds > config.maxLeaseSeconds) {
-    problems.push('LOCKSTEP_LEASE_SECONDS must not be more than LOCKSTEP_MAX_LEASE_SECONDS');
-  }
+  if (problems.length === 0) problems.push(...contradictions(config));
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
+}
+
+/** Settings that are right each and wrong together. */
+function contradictions(config: Config): readonly string[] {
+  const found: string[] = [];
+  if (config.leaseSeconds > config.maxLeaseSeconds) {
+    found.push('LOCKSTEP_LEASE_SECONDS must not be more than LOCKSTEP_MAX_LEASE_SECONDS');
+  }
+  if (config.oidcIssuer === undefined) {
+    const { oidcClientId, oidcClientSecret, oidcClientKey, oidcName, oidcRolesClaim, oidcAdministratorRole } = config;
+    const rest = [oidcClientId, oidcClientSecret, oidcClientKey, oidcName, oidcRolesClaim, oidcAdministratorRole];
+    if (config.oidcMode === 'only' || rest.some((value) => value !== undefined)) {
+      found.push('LOCKSTEP_OIDC_ISSUER is missing: other settings are about that provider');
+    }
+    return found;
+  }
+  if (config.oidcClientId === undefined)
+    found.push('LOCKSTEP_OIDC_CLIENT_ID is missing: the provider knows Lockstep by it');
+  if (config.oidcClientSecret !== undefined && config.oidcClientKey !== undefined) {
+    found.push('LOCKSTEP_OIDC_CLIENT_SECRET and LOCKSTEP_OIDC_CLIENT_KEY exclude each other');
+  }
+  if ((config.oidcRolesClaim === undefined) !== (config.oidcAdministratorRole === undefined)) {
+    found.push('LOCKSTEP_OIDC_ROLES_CLAIM and LOCKSTEP_OIDC_ADMINISTRATOR_ROLE belong together');
+  }
+  return found;
 }
 
 /**

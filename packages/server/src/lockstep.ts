@@ -29,6 +29,7 @@ import { DerivedTopicDirectory } from './launch/derived-topics.ts';
 import { openLaunches } from './launch/open-launches.ts';
 import { Metrics } from './metrics.ts';
 import { openHub, openWebhooks, PROFILES } from './open-hub.ts';
+import { outsideOptions } from './outside-sign-in.ts';
 import { registerOwnApps, SAMPLES } from './own-apps.ts';
 import { patientDirectory } from './patient-directory.ts';
 import { sessionDirectory } from './session-directory.ts';
@@ -64,6 +65,7 @@ function originOf(config: Config, port: number): string {
  * @throws when the port is taken or the store cannot be used
  */
 export async function startLockstep(config: Config): Promise<Lockstep> {
+  const outside = outsideOptions(config);
   mkdirSync(config.data, { recursive: true });
   const store = await openStore(config);
   const door = new Door();
@@ -135,6 +137,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       sessions,
       patients: patientDirectory(fhir.service),
       sampleUsers: config.sampleData,
+      ...(outside && { outside }),
       logger: app.log,
     });
     authorization.onAccessEnded((ended) => {
@@ -150,7 +153,9 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       now: now(),
     });
     const administrator = new FirstAdministrator(store.records, authorization.users, now);
-    const firstAdministrator = local && config.sampleData ? undefined : await administrator.create();
+    // Where nobody signs in by password, a one-time password opens nothing.
+    const withoutFirst = (local && config.sampleData) || outside?.passwords === false;
+    const firstAdministrator = withoutFirst ? undefined : await administrator.create();
     const health = { draining: false };
     metrics.tellOf(hub);
     await app.register(healthRoutes({ store, hub, health }));

@@ -6,6 +6,7 @@ import { after, before, suite, test } from 'node:test';
 import { type Browser, type BrowserContext, chromium, type Page, type Request } from 'playwright-core';
 import { attempt, registerApp } from './browsing.ts';
 import { serve, startServer, type TestServer } from './harness.ts';
+import { startOutside } from './outside-provider.ts';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -46,6 +47,26 @@ suite('pages in Chromium', () => {
     browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
   });
   after(() => browser.close());
+
+  test('REG-4 the way to an outside provider and back works without JavaScript', async (t) => {
+    const { server, idp } = await startOutside(t);
+    const { redirect } = await callback(t);
+    const app = await registerApp(server, { redirect_uris: [redirect] });
+    const page = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
+    const { url } = attempt(server, app, 'openid fhirUser user/*.rs', { redirect_uri: redirect });
+    await page.goto(url);
+    idp.refusal = { error: 'access_denied' };
+    await page.getByRole('button', { name: 'Sign in with City Hospital' }).click();
+    await page.getByRole('alert').filter({ hasText: 'City Hospital did not let you in' }).waitFor();
+    idp.refusal = undefined;
+    await page.getByLabel('Workstation').fill('reading room 2');
+    await page.getByRole('button', { name: 'Sign in with City Hospital' }).click();
+    await page.getByText('Dr. Vera Sole').waitFor();
+    await page.getByRole('button', { name: 'Allow' }).click();
+    await page.getByText('back at the app').waitFor();
+    assert.equal(server.sessions.open_[0]?.workstation, 'reading room 2');
+    await page.context().close();
+  });
 
   test('AUT-4 sign-in, pickers and consent work without JavaScript', async (t) => {
     const server = await startServer(t, { fhir: true });
