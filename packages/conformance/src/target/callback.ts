@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CheckFailure } from '../check.ts';
+import { CheckFailure, CheckSkip } from '../check.ts';
 import { isObject, type JsonObject, parseJson } from '../json.ts';
 import { pause } from '../pause.ts';
 import type { Transcript } from '../transcript.ts';
@@ -89,7 +89,9 @@ export class CallbackHost {
 
   async create(transcript: Transcript, waits: Waits): Promise<Callback> {
     this.#server ??= this.#listen();
-    const { base } = await this.#server;
+    const { base } = await this.#server.catch((error: Error) => {
+      throw new CheckSkip(`The suite cannot listen for webhooks: ${error.message}`);
+    });
     const path = `/callback/${randomUUID()}`;
     const callback = new Callback(`${base}${path}`, waits, () => this.#callbacks.delete(path));
     this.#callbacks.set(path, { callback, transcript });
@@ -97,9 +99,11 @@ export class CallbackHost {
   }
 
   async close(): Promise<void> {
-    const running = await this.#server;
-    running?.server.closeAllConnections();
-    await new Promise<void>((resolve) => (running ? running.server.close(() => resolve()) : resolve()));
+    const running = await this.#server?.catch(() => undefined);
+    if (!running) return;
+    const closed = new Promise((resolve) => running.server.close(resolve));
+    running.server.closeAllConnections();
+    await closed;
   }
 
   #listen(): Promise<{ server: Server; base: string }> {

@@ -30,6 +30,15 @@ export interface HttpLimits {
 const LONGEST_BODY = 4_000_000;
 const CHUNK = 65_536;
 
+const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/;
+
+/** Why there is no connection, in words; where the Hub's certificate is the reason, with what can be done about it. */
+export function reasonOf(error: NodeJS.ErrnoException): string {
+  const code = error.code ?? error.message;
+  if (!UNTRUSTED.test(code)) return code;
+  return `the Hub's certificate is not trusted (${code}); accept it with --insecure (rejectUnauthorized: false), or trust its issuer with NODE_EXTRA_CA_CERTS`;
+}
+
 function describe(request: HttpRequest): string {
   const headers = Object.entries(request.headers ?? {}).map(([name, value]) => `${name}: ${value}`);
   return [`${request.method} ${request.url}`, ...headers, '', request.body ?? ''].join('\n').trimEnd();
@@ -71,7 +80,7 @@ export function send(
       ...(url.protocol === 'https:' && { rejectUnauthorized: limits.rejectUnauthorized }),
     });
     call.on('error', (error: NodeJS.ErrnoException) => {
-      if (!answered) give(error.code ?? error.message);
+      if (!answered) give(reasonOf(error));
     });
     call.on('response', (response) => {
       answered = true;

@@ -2,6 +2,7 @@ import { WebSocket } from 'ws';
 import { CheckFailure, show } from '../check.ts';
 import { isObject, type JsonObject, parseJson } from '../json.ts';
 import type { Transcript } from '../transcript.ts';
+import { reasonOf } from './http.ts';
 
 /** A frame that the Hub sent. */
 export interface Frame {
@@ -26,6 +27,10 @@ export interface Closed {
   readonly code: number;
   readonly reason: string;
 }
+
+/** What is kept of one connection: frames, and characters in them. A Hub that floods it is cut off. */
+const MOST_FRAMES = 5000;
+const MOST_TEXT = 64_000_000;
 
 /** What a subscriber answers to an event: a status, or nothing at all. */
 export type Answer = (notification: Notification) => number | string | undefined;
@@ -65,6 +70,7 @@ export class Subscriber {
   readonly #waits: Waits;
   readonly #transcript: Transcript;
   #waiting: (() => void)[] = [];
+  #length = 0;
 
   /** @throws CheckFailure when the Hub does not open the socket */
   static connect(
@@ -99,7 +105,7 @@ export class Subscriber {
         response.resume();
         socket.terminate();
       });
-      socket.on('error', (error) => refuse(error.message));
+      socket.on('error', (error) => refuse(reasonOf(error)));
       socket.once('close', (code) => refuse(`closed with ${code} before it was open`));
     });
   }
@@ -246,7 +252,9 @@ export class Subscriber {
     this.#transcript.add('received', this.name, text);
     const json = parseJson(text);
     const frame: Frame = { text, message: isObject(json) ? json : undefined, at: performance.now() };
-    if (this.frames.length < 5000) this.frames.push(frame);
+    this.#length += text.length;
+    if (this.#length > MOST_TEXT) this.cut();
+    else if (this.frames.length < MOST_FRAMES) this.frames.push(frame);
     const notification = asNotification(frame);
     const status = notification && this.answer(notification);
     if (status !== undefined && typeof notification?.id === 'string') {

@@ -139,12 +139,17 @@ export class Tokens {
     if (!token) {
       token = make();
       this.#kept.set(name, token);
+      // The next scenario asks again.
+      token.catch(() => this.#kept.delete(name));
     }
     return token;
   }
 
   async #fetch(scope: string, transcript: Transcript): Promise<Token> {
-    this.#client ??= this.#makeClient(transcript);
+    this.#client ??= this.#makeClient(transcript).catch((error) => {
+      this.#client = undefined;
+      throw error;
+    });
     const client = await this.#client;
     if (client.secret) transcript.hide(client.secret);
     const { key, secret } = client;

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type ConformanceOptions, type Report, runConformance, selectChecks } from '../src/index.ts';
+import { ModelHub } from './model-hub.ts';
+import { FAULTS, Relay, type RelayOptions, STEPS } from './relay.ts';
+
+/** Longest time of a run, ms, and what ending it may take on a busy machine. */
+const TOTAL = 5000;
+const ENDING = 12_000;
+
+async function testHostile(fault: RelayOptions['fault'], only?: readonly string[]): Promise<Report> {
+  const hub = await ModelHub.start();
+  const relay = await Relay.start(hub, { ...(fault && { fault }) });
+  const options: Omit<ConformanceOptions, 'hubUrl'> = {
+    versions: ['3.0.0', 'IRA'],
+    timeoutMs: 250,
+    settleMs: 20,
+    concurrency: 16,
+    totalMs: TOTAL,
+    // What it hears of the configuration may be garbage.
+    claims: ['get-current', 'content', 'select'],
+    ...(only && { only }),
+  };
+  try {
+    const report = await runConformance({ ...options, hubUrl: relay.url });
+    assert.equal(report.results.length, selectChecks(options.versions!, options).length, 'every check has its result');
+    return report;
+  } finally {
+    await relay.close();
+    await hub.close();
+  }
+}
+
+/** The run ended, in time, and says why of everything that did not pass. */
+function judge(report: Report): void {
+  assert.ok(report.durationMs < TOTAL + ENDING, `${report.durationMs} ms`);
+  for (const { id, verdict, reason, expected, seen } of report.results) {
+    if (verdict === 'skip') assert.ok(reason, id);
+    if (verdict === 'fail' || verdict === 'warning') assert.ok(reason && expected && seen, id);
+    assert.doesNotMatch(reason ?? '', /could not make sense/, `${id} reads with care what it is sent`);
+  }
+}
+
+/** At least one check that hears what the hub says at each step. */
+const HEARD = [
+  'well-known-served',
+  'subscribe-endpoint',
+  'confirmation-sent',
+  'publish-accepted',
+  'broadcast-to-all',
+  'context-latest',
+  'context-array',
+  'late-joiner-open',
+  'update-applied',
+  'syncerror-after-409',
+  'unsubscribe-accepted',
+  'unsubscribe-denial',
+  'unsubscribe-closes-socket',
+];
+
+describe('a Hub that at one step', { concurrency: 6 }, () => {
+  for (const fault of FAULTS) {
+    for (const step of STEPS) {
+      test(`${fault === 'hang' ? 'hangs' : fault === 'close' ? 'closes early' : 'sends garbage'}: ${step}`, async () => {
+        const report = await testHostile((at) => (at === step ? fault : undefined), HEARD);
+        judge(report);
+        // A connection that breaks off instead of closing is closed all the same.
+        if (!(step === 'close' && fault === 'close')) assert.ok(report.counts.fail > 0, 'some check fails for it');
+      });
+    }
+  }
+});
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+describe('a Hub that spoils one message in seven, anyhow', { concurrency: 4 }, () => {
+  for (const seed of [1, 2, 3, 4]) {
+    test(`seed ${seed}`, async () => {
+      const random = randomOf(seed);
+      const report = await testHostile(() =>
+        random() < 1 / 7 ? FAULTS[Math.floor(random() * FAULTS.length)] : undefined,
+      );
+      judge(report);
+      assert.ok(report.counts.fail > 0, JSON.stringify(report.counts));
+    });
+  }
+});

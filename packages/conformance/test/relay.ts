@@ -1,0 +1,197 @@
+/** Stands between the suite and the model hub: speaks TLS for it, slows it down, or spoils what it says. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocket, WebSocketServer } from 'ws';
+import type { ModelHub } from './model-hub.ts';
+
+/** What a hub says, by the moment at which it says it. */
+export const STEPS = [
+  'configuration',
+  'subscribe',
+  'unsubscribe',
+  'publish',
+  'context',
+  'connect',
+  'confirmation',
+  'event',
+  'denial',
+  'close',
+] as const;
+export type Step = (typeof STEPS)[number];
+
+/** `hang`: it is never said. `garbage`: something else is. `close`: the connection breaks off in the middle of it. */
+export const FAULTS = ['hang', 'garbage', 'close'] as const;
+export type Fault = (typeof FAULTS)[number];
+
+export interface RelayOptions {
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** Before everything that the hub says, ms. */
+  readonly delayMs?: number;
+  /** Called once for everything that the hub says. */
+  readonly fault?: (step: Step) => Fault | undefined;
+}
+
+const BODIES = [
+  '',
+  'null',
+  '[]',
+  '{"hub.channel.endpoint": 7}',
+  '{"hub.channel.endpoint": "ws://["}',
+  '{',
+  '\u0000\u0001',
+];
+const FRAMES = [
+  'null',
+  '{"event": 1}',
+  '{"hub.mode": {}}',
+  '{"event": {"hub.event": {}, "context": "x"}, "id": {}}',
+  '{"event": {"hub.event": "SyncError", "context": [null, {"key": "operationoutcome", "resource": {"issue": [7]}}]}}',
+  '{"event": {"hub.event": "Patient-open", "context": {"key": 1}}, "id": "x", "timestamp": 5}',
+  '{"id": ',
+];
+
+function stepOfFrame(text: string): Step {
+  if (text.includes('"hub.mode":"denied"')) return 'denial';
+  return text.includes('"hub.mode"') ? 'confirmation' : 'event';
+}
+
+function stepOfRequest(request: IncomingMessage, body: string): Step {
+  if (request.url?.includes('.well-known')) return 'configuration';
+  if (request.method === 'GET') return 'context';
+  if (!/[?&]?hub\.mode=/.test(body)) return 'publish';
+  return body.includes('hub.mode=unsubscribe') ? 'unsubscribe' : 'subscribe';
+}
+
+export class Relay {
+  readonly #hub: string;
+  readonly #options: RelayOptions;
+  readonly #server: Server;
+  readonly #sockets = new WebSocketServer({ noServer: true });
+  readonly #upstream = new Set<WebSocket>();
+  readonly #held = new Set<Duplex>();
+  #turn = 0;
+  url = '';
+
+  static async start(hub: ModelHub, options: RelayOptions): Promise<Relay> {
+    const relay = new Relay(hub.origin, options);
+    await new Promise<void>((resolve) => relay.#server.listen(0, '127.0.0.1', resolve));
+    const { port } = relay.#server.address() as AddressInfo;
+    const origin = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
+    relay.url = `${origin}/hub`;
+    // The endpoints that the hub hands out lead here too.
+    hub.origin = origin;
+    return relay;
+  }
+
+  private constructor(hub: string, options: RelayOptions) {
+    this.#hub = hub;
+    this.#options = options;
+    const serve = (request: IncomingMessage, response: ServerResponse) =>
+      void this.#serve(request, response).catch(() => response.destroy());
+    this.#server = options.tls ? createTlsServer(options.tls, serve) : createServer(serve);
+    this.#server.on('connection', (socket: Duplex) => {
+      this.#held.add(socket.on('error', () => {}));
+      socket.on('close', () => this.#held.delete(socket));
+    });
+    this.#server.on('tlsClientError', () => {});
+    this.#server.on('upgrade', (request, socket: Duplex, head) => void this.#upgrade(request, socket, head));
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#upstream) socket.terminate();
+    for (const socket of this.#held) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #moment(step: Step): Promise<Fault | undefined> {
+    if (this.#options.delayMs) await new Promise((resolve) => setTimeout(resolve, this.#options.delayMs));
+    return this.#options.fault?.(step);
+  }
+
+  #next<T>(list: readonly T[]): T {
+    return list[this.#turn++ % list.length]!;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const { 'content-type': type, authorization } = request.headers;
+    const answer = await fetch(this.#hub + request.url, {
+      method: request.method ?? 'GET',
+      headers: { ...(type && { 'content-type': type }), ...(authorization && { authorization }) },
+      ...(request.method === 'POST' && { body }),
+    });
+    const text = await answer.text();
+    const fault = await this.#moment(stepOfRequest(request, body));
+    if (fault === 'hang') return;
+    const head = { 'content-type': answer.headers.get('content-type') ?? 'text/plain' };
+    if (fault === 'close') {
+      response.writeHead(answer.status, { ...head, 'content-length': String(text.length + 10) });
+      response.write(text.slice(0, text.length / 2), () => response.destroy());
+      return;
+    }
+    const garbage = fault === 'garbage' ? this.#next([...BODIES, undefined]) : text;
+    // No HTTP at all.
+    if (garbage === undefined) response.socket?.end('\u0016\u0003 good day\r\n\r\n');
+    else response.writeHead(answer.status, head).end(garbage);
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const fault = await this.#moment('connect');
+    if (fault === 'hang') return;
+    if (fault === 'garbage') return void socket.end('HTTP/1.1 101 Welcome\r\nUpgrade: tea\r\n\r\n');
+    if (fault === 'close') return void socket.destroy();
+    const upstream = new WebSocket(this.#hub.replace('http', 'ws') + request.url);
+    this.#upstream.add(upstream);
+    upstream.on('error', () => {});
+    upstream.on('unexpected-response', (_request, response) => {
+      socket.end(`HTTP/1.1 ${response.statusCode} No\r\nConnection: close\r\n\r\n`);
+      response.resume();
+    });
+    upstream.once('open', () =>
+      this.#sockets.handleUpgrade(request, socket, head, (downstream) => this.#join(upstream, downstream, socket)),
+    );
+  }
+
+  #join(upstream: WebSocket, downstream: WebSocket, socket: Duplex): void {
+    downstream.on('error', () => {});
+    downstream.on('message', (data) => upstream.readyState === WebSocket.OPEN && upstream.send(String(data)));
+    downstream.on('close', (code) => {
+      this.#upstream.delete(upstream);
+      if (code === 1006) upstream.terminate();
+      else upstream.close(code === 1005 ? 1000 : code);
+    });
+    let turn = Promise.resolve();
+    const say = (step: Step, speak: () => void, text: string) => {
+      turn = turn.then(async () => {
+        const fault = await this.#moment(step);
+        if (fault === 'hang') return;
+        if (fault === undefined) return speak();
+        if (fault === 'garbage') return this.#babble(downstream, socket);
+        // The first half of a frame, and nothing more.
+        const bytes = Buffer.from(text);
+        socket.write(
+          Buffer.concat([
+            Buffer.from([0x81, 126, bytes.length >> 8, bytes.length & 255]),
+            bytes.subarray(0, bytes.length / 2),
+          ]),
+        );
+        socket.destroy();
+      });
+    };
+    upstream.on('message', (data) => say(stepOfFrame(String(data)), () => downstream.send(String(data)), String(data)));
+    upstream.on('close', (code, reason) => {
+      const known = code === 1006 || code === 1005 ? 1000 : code;
+      say('close', () => downstream.close(known, String(reason)), 'closing');
+    });
+  }
+
+  /** Messages of the wrong shape, or bytes that are no frames. */
+  #babble(downstream: WebSocket, socket: Duplex): void {
+    const text = this.#next([...FRAMES, undefined]);
+    if (text === undefined) socket.write(Buffer.from([0xff, 0xff, 0x00, 0x12, 0x34]));
+    else downstream.send(text);
+  }
+}
