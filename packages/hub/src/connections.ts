@@ -153,6 +153,11 @@ export class Connections {
     this.#graces.delete(id);
   }
 
+  /** Ids of the subscriptions whose sockets dropped here and may come back. */
+  dropped(): Iterable<string> {
+    return this.#graces.keys();
+  }
+
   /** Forgets subscribers of a node that have not returned since it ended; nobody has been told of them. */
   async dropMissing(topics: readonly string[], node: string): Promise<void> {
     for (const name of topics) {

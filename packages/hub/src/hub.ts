@@ -163,6 +163,11 @@ export class Hub {
     return state && { state, connected: new Set(this.#runtime.topics.live(topic)?.links.keys()) };
   }
 
+  /** Ids of the subscriptions whose sockets dropped at this node and may come back (SUB-11), for inspection. */
+  dropped(): Iterable<string> {
+    return this.#connections.dropped();
+  }
+
   /** The topic's log as it is held, for inspection: every event after a number, oldest first. */
   async log(topic: string, after = 0): Promise<readonly LogEntry[]> {
     return (await this.#runtime.ports.store.readLog(topic, after)) ?? [];

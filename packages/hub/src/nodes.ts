@@ -71,6 +71,11 @@ export class NodeLease implements Nodes {
     return node === this.#nodeId ? !this.#stopped : this.#known.get(node)?.gone === false;
   }
 
+  /** The other nodes that are alive, as far as is known. */
+  others(): readonly string[] {
+    return [...this.#known].flatMap(([node, { gone }]) => (gone ? [] : [node]));
+  }
+
   async forget(node: string): Promise<void> {
     await this.#records.delete(KIND, node);
   }

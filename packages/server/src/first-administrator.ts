@@ -10,8 +10,8 @@ export class FirstAdministrator {
   readonly #records: RecordStore;
   readonly #users: Users;
   readonly #now: () => number;
-  /** The user whose password still is the one that was printed. */
-  #oneTime: string | undefined;
+  /** A password was chosen, and that stays so. */
+  #settled = false;
 
   constructor(records: RecordStore, users: Users, now: () => number) {
     this.#records = records;
@@ -26,28 +26,28 @@ export class FirstAdministrator {
   async create(): Promise<{ readonly user: string; readonly password: string } | undefined> {
     const body = JSON.stringify({ user: 'admin' });
     const first = await this.#records.put(SETUP, ADMINISTRATOR, { body }, this.#now(), 'absent');
-    if (first === undefined) {
-      const stored = await this.#records.get(SETUP, ADMINISTRATOR, this.#now());
-      this.#oneTime = stored && (JSON.parse(stored.body) as { user?: string }).user;
-      return undefined;
-    }
+    if (first === undefined) return undefined;
     const password = randomBytes(12).toString('base64url');
     const known = await this.#users.get('admin');
     if (known) await this.#users.edit('admin', { administrator: true, password });
     else await this.#users.add({ id: 'admin', name: 'Administrator', administrator: true, password });
-    this.#oneTime = 'admin';
     return { user: 'admin', password };
   }
 
-  /** Whether the user must choose a password before anything else. */
-  mustChoose(user: string): boolean {
-    return this.#oneTime === user;
+  /** Whether the user must choose a password before anything else, at whichever node. */
+  async mustChoose(user: string): Promise<boolean> {
+    if (this.#settled) return false;
+    const stored = await this.#records.get(SETUP, ADMINISTRATOR, this.#now());
+    if (!stored) return false;
+    const { user: first } = JSON.parse(stored.body) as { user?: string };
+    this.#settled = first === undefined;
+    return first === user;
   }
 
   /** The user has chosen one. */
   async chosen(user: string): Promise<void> {
-    if (this.#oneTime !== user) return;
+    if (!(await this.mustChoose(user))) return;
     await this.#records.put(SETUP, ADMINISTRATOR, { body: '{}' }, this.#now());
-    this.#oneTime = undefined;
+    this.#settled = true;
   }
 }

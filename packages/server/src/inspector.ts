@@ -4,7 +4,7 @@ import type { Observation, Observer } from '@lockstep/hub';
 
 /** Something that happened in a session, in the order it was seen. */
 export interface Entry {
-  /** Counts over all sessions since the start. */
+  /** Grows with every entry of this node; between nodes it is in the order of their clocks. */
   readonly seq: number;
   /** ms since the epoch. */
   readonly at: number;
@@ -18,7 +18,14 @@ export interface InspectorOptions {
   readonly topics?: number;
   /** Entries kept in all; an entry takes some 150 bytes. Beyond it the sessions quiet for longest are forgotten. */
   readonly total?: number;
+  /** This node's name among those whose entries are shown as one. */
+  readonly node?: string;
 }
+
+/** Numbers of entries: so many to a millisecond, since when, and how many nodes take turns in them. */
+const PER_MS = 4096;
+const SINCE = Date.UTC(2025, 0, 1);
+const TURNS = 256;
 
 export type Watcher = (topic: string, entry: Entry) => void;
 
@@ -69,16 +76,17 @@ export class Inspector implements Observer {
   #total = 0;
   readonly #watchers = new Map<string, Set<Watcher>>();
   readonly #all = new Set<Watcher>();
-  #seq = 0;
+  #seq: number;
 
-  constructor({ perTopic = 10_000, topics = 500, total = 250_000 }: InspectorOptions = {}) {
+  constructor({ perTopic = 10_000, topics = 500, total = 250_000, node = '' }: InspectorOptions = {}) {
+    this.#seq = createHash('sha256').update(node).digest()[0] ?? 0;
     this.#perTopic = perTopic;
     this.#maxTopics = topics;
     this.#maxTotal = total;
   }
 
   observe(topic: string, at: number, observation: Observation): void {
-    const entry = { seq: ++this.#seq, at, observation };
+    const entry = { seq: this.#number(at), at, observation };
     let ring = this.#rings.get(topic);
     if (!ring) {
       ring = new Ring(this.#perTopic);
@@ -91,6 +99,13 @@ export class Inspector implements Observer {
     for (const watcher of this.#all) watcher(topic, entry);
     // What has ended leaves nothing behind (SES-5).
     if (observation.kind === 'session-ended') this.#drop(topic, ring);
+  }
+
+  /** The next of this node's numbers that is not before the time. */
+  #number(at: number): number {
+    const behind = (at - SINCE) * PER_MS - this.#seq;
+    this.#seq += behind > TURNS ? behind - (behind % TURNS) : TURNS;
+    return this.#seq;
   }
 
   #drop(topic: string, ring: Ring): void {

@@ -33,6 +33,7 @@ import { outsideOptions } from './outside-sign-in.ts';
 import { registerOwnApps, SAMPLES } from './own-apps.ts';
 import { patientDirectory } from './patient-directory.ts';
 import { sessionDirectory } from './session-directory.ts';
+import { SharedViews } from './shared-views.ts';
 import { openStore, sweepRecords } from './store.ts';
 import { systemClock, systemIds } from './system.ts';
 
@@ -91,7 +92,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       serverFactory: (handler) => door.serve(handler),
     });
 
-    const inspector = new Inspector();
+    const inspector = new Inspector({ node: store.nodeId });
     const derivedTopics = new DerivedTopicDirectory({ records: store.records, clock: systemClock, hub: () => hub });
     const metrics = new Metrics();
     const audit =
@@ -112,6 +113,15 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       ...(audit && { audit }),
       failed,
       ...(webhooks && { webhooks }),
+    });
+    const views = new SharedViews({
+      inspector,
+      hub,
+      sessions: store.sessions,
+      nodeId,
+      clock: systemClock,
+      ...(nodes && { nodes }),
+      failed,
     });
     const addresses = new Addresses(origin);
     const fhir = await createFhir({
@@ -187,7 +197,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       fhirUrl,
       origin,
       authorization,
-      inspector,
+      views,
       administrator,
       launcher,
       secrets,
@@ -206,7 +216,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
     await app.ready();
     await nodes?.start();
     await hub.start();
-    const live = new ConsoleLive({ hub, inspector, authorization, origin, clock: systemClock });
+    const live = new ConsoleLive({ hub, views, authorization, origin, clock: systemClock });
     const sockets = serveSockets({
       hub,
       clock: systemClock,
@@ -227,6 +237,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
         health.draining = true;
         await withdraw();
         live.close();
+        views.close();
         await hub.stop();
         // Subscribers get a moment to answer the close before their sockets are cut.
         await new Promise((resolve) => setTimeout(resolve, 100));

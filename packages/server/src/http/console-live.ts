@@ -1,10 +1,11 @@
 /** Tells the console's pages what happens while it happens: one WebSocket a view, nothing is asked for again and again. */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { TimelineEntry } from '@lockstep/console/wire';
 import type { Clock, Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
 import { WebSocket, WebSocketServer } from 'ws';
-import { type Entry, type Inspector, toTimeline } from '../inspector.ts';
+import type { SharedViews } from '../shared-views.ts';
 import { splitAddress } from './request-address.ts';
 
 const PATH = /^\/api\/console\/live(?:\/([A-Za-z0-9._~-]+))?$/;
@@ -18,7 +19,7 @@ const RECENT = 200;
 
 export interface LiveOptions {
   readonly hub: Hub;
-  readonly inspector: Inspector;
+  readonly views: SharedViews;
   readonly authorization: AuthorizationServer;
   readonly origin: string;
   readonly clock: Clock;
@@ -31,6 +32,10 @@ interface Viewer {
   heard: boolean;
 }
 
+function refusal(status: string, ...headers: readonly string[]): string {
+  return [`HTTP/1.1 ${status}`, 'Connection: close', 'Content-Length: 0', ...headers, '', ''].join('\r\n');
+}
+
 /** Live views by WebSocket, for the console's own pages. */
 export class ConsoleLive {
   readonly #options: LiveOptions;
@@ -41,7 +46,7 @@ export class ConsoleLive {
 
   constructor(options: LiveOptions) {
     this.#options = options;
-    this.#ends.push(options.authorization.onSignedOut(({ user }) => void this.#recheck(user)));
+    this.#ends.push(options.authorization.onSignedOut(({ user }) => void this.#recheck(user).catch(() => undefined)));
     this.#cancelPing = options.clock.after(PING, () => this.#ping());
   }
 
@@ -51,13 +56,13 @@ export class ConsoleLive {
     if (!match) return false;
     this.#admit(request, match[1]).then(
       (viewer) => {
-        if (!viewer) socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+        if (!viewer) socket.end(refusal('403 Forbidden'));
         else
-          this.#sockets.handleUpgrade(request, socket, head, (client) =>
-            this.#serve(client, request, viewer, match[1]),
-          );
+          this.#sockets.handleUpgrade(request, socket, head, (client) => {
+            this.#serve(client, request, viewer, match[1]).catch(() => client.close(1013, 'Try again later'));
+          });
       },
-      () => socket.destroy(),
+      () => socket.end(refusal('503 Service Unavailable', 'Retry-After: 1')),
     );
     return true;
   }
@@ -72,41 +77,54 @@ export class ConsoleLive {
     return (await hub.inspect(topic)) ? signedIn : undefined;
   }
 
-  #serve(socket: WebSocket, request: IncomingMessage, signedIn: SignedIn, topic: string | undefined): void {
+  async #serve(
+    socket: WebSocket,
+    request: IncomingMessage,
+    signedIn: SignedIn,
+    topic: string | undefined,
+  ): Promise<void> {
     const viewer: Viewer = { socket, headers: request.headers, user: signedIn.user.reference, heard: true };
     this.#viewers.add(viewer);
-    let batch: Entry[] = [];
+    let batch: TimelineEntry[] = [];
     let cancel: (() => void) | undefined;
+    // What happens is told after what happened before.
+    let isReady = false;
     const flush = (): void => {
       cancel = undefined;
       const entries = batch;
       batch = [];
       if (socket.bufferedAmount > MAX_BUFFERED) socket.close(1013, 'Too much is waiting to be read');
       else if (topic === undefined) socket.send('{"kind":"changed"}');
-      else socket.send(JSON.stringify({ kind: 'entries', entries: entries.map(toTimeline) }));
+      else socket.send(JSON.stringify({ kind: 'entries', entries }));
     };
-    const stop = this.#options.inspector.watch(topic, (_, entry) => {
-      // The list of sessions says who is there, not who was sent what.
-      if (topic === undefined && (entry.observation.kind === 'delivered' || entry.observation.kind === 'answered'))
-        return;
-      batch.push(entry);
-      cancel ??= this.#options.clock.after(topic === undefined ? 250 : BATCH, flush);
+    const schedule = (): void => {
+      if (isReady) cancel ??= this.#options.clock.after(topic === undefined ? 250 : BATCH, flush);
+    };
+    const { views } = this.#options;
+    const watching = views.watch(topic, (entries) => {
+      batch.push(...entries);
+      schedule();
     });
     socket.on('pong', () => {
       viewer.heard = true;
     });
     socket.on('error', () => socket.terminate());
     socket.on('close', () => {
-      stop();
+      void watching.then((stop) => stop());
       cancel?.();
       this.#viewers.delete(viewer);
     });
+    await watching;
     socket.send('{"kind":"ready"}');
     if (topic !== undefined) {
       // What has just happened may have happened before the page was listening.
-      const recent = this.#options.inspector.recent(topic).slice(-RECENT).map(toTimeline);
+      const recent = (await views.timeline(topic)).slice(-RECENT);
       socket.send(JSON.stringify({ kind: 'recent', entries: recent }));
+      const told = new Set(recent.map(({ seq }) => seq));
+      batch = batch.filter(({ seq }) => !told.has(seq));
     }
+    isReady = true;
+    if (batch.length > 0) schedule();
   }
 
   /** Somebody signed out: their pages see nothing more. */
@@ -118,6 +136,8 @@ export class ConsoleLive {
   }
 
   #ping(): void {
+    // Of a sign-out at another node nothing is heard here.
+    for (const user of new Set([...this.#viewers].map(({ user }) => user))) this.#recheck(user).catch(() => undefined);
     for (const viewer of this.#viewers) {
       if (!viewer.heard) viewer.socket.terminate();
       else if (viewer.socket.readyState === WebSocket.OPEN) {

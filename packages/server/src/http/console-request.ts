@@ -1,5 +1,6 @@
 /** What the console's routes share: who asks, what was sent, and how refusals are told. */
 import { type AuditEntry, InvalidUser, OAuthError, type SignedIn } from '@lockstep/smart';
+import { StoreUnavailable } from '@lockstep/store';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 
 /** A request of the console that is refused. */
@@ -38,7 +39,11 @@ export function answerError(error: FastifyError, request: FastifyRequest, reply:
   if (error instanceof ConsoleError) return reply.code(error.status).send({ message: error.message });
   if (error instanceof OAuthError) return reply.code(error.status).send({ error: error.error, message: error.message });
   if (error instanceof InvalidUser) return reply.code(400).send({ message: error.message });
-  const status = error.statusCode ?? (error.name === 'StoreUnavailable' ? 503 : 500);
+  if (error instanceof StoreUnavailable) {
+    const message = 'The store is away; try again in a moment.';
+    return reply.code(503).header('retry-after', String(error.retryAfterSeconds)).send({ message });
+  }
+  const status = error.statusCode ?? 500;
   if (status < 500) return reply.code(status).send({ message: error.message });
   request.log.error({ err: error }, 'request of the console failed');
   return reply.code(status).send({ message: 'The server could not do this.' });

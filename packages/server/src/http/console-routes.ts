@@ -3,10 +3,10 @@ import type { Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
 import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { FirstAdministrator } from '../first-administrator.ts';
-import type { Inspector } from '../inspector.ts';
 import { type Launcher, readLaunchForm } from '../launch/launcher.ts';
 import type { TopicSecrets } from '../launch/topic-secrets.ts';
 import { CONSOLE_CLIENT, CONSOLE_SCOPE, OWN_CLIENTS } from '../own-apps.ts';
+import type { SharedViews } from '../shared-views.ts';
 import { appView, clientOf, consoleAppRoutes } from './console-apps.ts';
 import { answerError, type ById, bodyOf, ConsoleError } from './console-request.ts';
 import { consoleSessionRoutes } from './console-session-routes.ts';
@@ -19,7 +19,7 @@ export interface ConsoleOptions {
   readonly fhirUrl: string;
   readonly origin: string;
   readonly authorization: AuthorizationServer;
-  readonly inspector: Inspector;
+  readonly views: SharedViews;
   readonly administrator: FirstAdministrator;
   readonly launcher: Launcher;
   readonly secrets: TopicSecrets;
@@ -30,7 +30,7 @@ export interface ConsoleOptions {
 const TOKEN_LIFE = 3600;
 
 export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
-  const { hub, hubUrl, fhirUrl, origin, authorization, inspector, administrator, launcher, secrets, now } = options;
+  const { hub, hubUrl, fhirUrl, origin, authorization, views, administrator, launcher, secrets, now } = options;
   const { clients, users } = authorization;
   const people = new WeakMap<FastifyRequest, SignedIn>();
 
@@ -51,7 +51,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
   async function requireAdministrator(request: FastifyRequest): Promise<void> {
     const { user } = personOf(request);
     if (!user.administrator) throw new ConsoleError(403, 'This is for administrators.');
-    if (administrator.mustChoose(user.id)) throw new ConsoleError(403, 'Choose a password of your own first.');
+    if (await administrator.mustChoose(user.id)) throw new ConsoleError(403, 'Choose a password of your own first.');
   }
 
   /** The sign-in's session; one that has ended meanwhile begins anew under its topic. */
@@ -68,7 +68,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
   function forEverybody(app: FastifyInstance): void {
     app.get('/me', async (request) => {
       const { user } = personOf(request);
-      return { mustChoosePassword: administrator.mustChoose(user.id) };
+      return { mustChoosePassword: await administrator.mustChoose(user.id) };
     });
 
     /** A token for the EHR that the console is: it follows and publishes like any other application. */
@@ -90,7 +90,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
       };
     });
 
-    app.get('/session', async (request) => sessionView(await ownSession(personOf(request)), { users, clients }));
+    app.get('/session', async (request) => sessionView(await ownSession(personOf(request)), { authorization, views }));
 
     app.get('/apps', async (request) => {
       const { administrator: all } = personOf(request).user;
@@ -136,7 +136,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     await app.register(async (guarded) => {
       guarded.addHook('preHandler', requireAdministrator);
       consoleAppRoutes(guarded, { authorization, secrets, personOf });
-      consoleSessionRoutes(guarded, { hub, authorization, inspector, now, personOf });
+      consoleSessionRoutes(guarded, { hub, authorization, views, now, personOf });
       consoleUserRoutes(guarded, { hub, authorization, personOf });
     });
   };

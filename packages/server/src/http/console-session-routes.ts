@@ -5,15 +5,15 @@ import type { Access, Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
 import type { LogEntry } from '@lockstep/store';
 import type { FastifyInstance } from 'fastify';
-import { type Inspector, toTimeline } from '../inspector.ts';
 import { CONSOLE_CLIENT } from '../own-apps.ts';
+import type { SharedViews } from '../shared-views.ts';
 import { type ByTopic, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
-import { anchorViews, sessionView } from './console-sessions.ts';
+import { anchorViews, sessionView, sessionViews } from './console-sessions.ts';
 
 export interface ConsoleSessionParts {
   readonly hub: Hub;
   readonly authorization: AuthorizationServer;
-  readonly inspector: Inspector;
+  readonly views: SharedViews;
   readonly now: () => number;
   readonly personOf: PersonOf;
 }
@@ -27,8 +27,7 @@ function logView({ number, at, body }: LogEntry): LogLine {
 }
 
 export function consoleSessionRoutes(app: FastifyInstance, parts: ConsoleSessionParts): void {
-  const { hub, authorization, inspector, now, personOf } = parts;
-  const { clients, users } = authorization;
+  const { hub, authorization, views, now, personOf } = parts;
 
   async function inspect(topic: string) {
     const found = await hub.inspect(topic);
@@ -38,18 +37,20 @@ export function consoleSessionRoutes(app: FastifyInstance, parts: ConsoleSession
 
   app.get('/sessions', async () => {
     const listed = await Promise.all((await hub.sessions()).map(({ topic }) => hub.inspect(topic)));
-    const views = listed.flatMap((one) => (one ? [sessionView(one, { users, clients })] : []));
-    return Promise.all(views);
+    return sessionViews(
+      listed.filter((one) => one !== undefined),
+      { authorization, views },
+    );
   });
 
   app.get<ByTopic>('/sessions/:topic', async (request): Promise<SessionDetail> => {
     const found = await inspect(request.params.topic);
-    return { ...(await sessionView(found, { users, clients })), anchors: anchorViews(found.state) };
+    return { ...(await sessionView(found, { authorization, views })), anchors: anchorViews(found.state) };
   });
 
   app.get<ByTopic>('/sessions/:topic/timeline', async (request) => {
     await inspect(request.params.topic);
-    return inspector.recent(request.params.topic).map(toTimeline);
+    return views.timeline(request.params.topic);
   });
 
   app.get<ByTopic & { Querystring: { after?: string } }>('/sessions/:topic/log', async (request) => {
@@ -84,7 +85,7 @@ export function consoleSessionRoutes(app: FastifyInstance, parts: ConsoleSession
     const { topic } = request.params;
     const { state } = await inspect(topic);
     const log = (await heldLog(topic, 0, state.nextNumber)).map((entry) => ({ type: 'event', ...logView(entry) }));
-    const seen = inspector.recent(topic).map((entry) => ({ type: 'observation', ...toTimeline(entry) }));
+    const seen = (await views.timeline(topic)).map((entry) => ({ type: 'observation', ...entry }));
     const lines = [...log, ...seen].sort((a, b) => a.at - b.at);
     return reply
       .type('application/x-ndjson; charset=utf-8')

@@ -1,18 +1,37 @@
 /** Sessions as the console shows them. Endpoints of subscriptions stay secret: see `subscriptionName`. */
 import type { AnchorView, SessionView, SubscriptionView } from '@lockstep/console/wire';
 import type { Hub, SessionState } from '@lockstep/hub';
-import type { Clients, Users } from '@lockstep/smart';
+import type { AuthorizationServer } from '@lockstep/smart';
 import { subscriptionName } from '../inspector.ts';
+import type { SharedViews } from '../shared-views.ts';
 
-interface Names {
-  readonly users: Pick<Users, 'resolve'>;
-  readonly clients: Pick<Clients, 'get'>;
+interface Sources {
+  readonly authorization: Pick<AuthorizationServer, 'users' | 'clients'>;
+  readonly views: SharedViews;
 }
 
 type Inspected = NonNullable<Awaited<ReturnType<Hub['inspect']>>>;
 
 /** A session without what is open in it. */
-export async function sessionView({ state, connected }: Inspected, names: Names): Promise<SessionView> {
+export async function sessionView(inspected: Inspected, sources: Sources): Promise<SessionView> {
+  const [view] = await sessionViews([inspected], sources);
+  return view!;
+}
+
+/** Sessions without what is open in them. */
+export async function sessionViews(
+  inspected: readonly Inspected[],
+  { authorization, views }: Sources,
+): Promise<readonly SessionView[]> {
+  const isConnected = await views.presence(inspected.flatMap(({ state }) => [...state.subscriptions.values()]));
+  return Promise.all(inspected.map((one) => viewOf(one, authorization, isConnected)));
+}
+
+async function viewOf(
+  { state, connected }: Inspected,
+  names: Sources['authorization'],
+  isConnected: Awaited<ReturnType<SharedViews['presence']>>,
+): Promise<SessionView> {
   const { user, workstation, label, startedAt } = state.info;
   const subscriptions = [...state.subscriptions.values()].map(async (one): Promise<SubscriptionView> => {
     const client = await names.clients.get(one.clientId);
@@ -22,7 +41,7 @@ export async function sessionView({ state, connected }: Inspected, names: Names)
       clientId: one.clientId,
       ...(client && { client: client.name }),
       channel: one.channel,
-      connected: connected.has(one.id),
+      connected: isConnected(one, connected),
       events: one.events,
       expiresAt: one.expiresAt,
     };
