@@ -17,8 +17,13 @@ async function bundled(entry: string): Promise<number> {
       write: false,
       target: 'es2022',
       minify: true,
-      lib: { entry: fileURLToPath(new URL(`../src/${entry}`, import.meta.url)), formats: ['es'] },
-      rollupOptions: { external: ['react'] },
+      // Not Vite's library mode, which leaves white space in.
+      rollupOptions: {
+        input: fileURLToPath(new URL(`../src/${entry}`, import.meta.url)),
+        preserveEntrySignatures: 'strict',
+        external: ['react'],
+        output: { format: 'es' },
+      },
     },
   });
   const outputs = (Array.isArray(result) ? result : [result]).flatMap((one) => ('output' in one ? one.output : []));
