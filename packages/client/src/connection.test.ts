@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { buildArguments, buildTicketUrl, buildWebLaunch, LaunchError } from '@lockstep/fhircast';
 import { fromArgs, fromSmart, fromTicket, fromUrl } from './connection.ts';
-import { HubError } from './subscriber.ts';
+import { HubError } from './options.ts';
 
 const launch = { hubUrl: 'https://hub.example.com', topic: 'fdb2f928-5546-4f52-87a0-0648e9ded065' };
 

@@ -1,7 +1,7 @@
 import { isObject, parseArguments, parseTicketUrl, parseWebLaunch } from '@lockstep/fhircast';
 import { parseJson } from './hub-api.ts';
+import { HubError, type SubscriberOptions } from './options.ts';
 import type { Ports } from './ports.ts';
-import { HubError, type SubscriberOptions } from './subscriber.ts';
 
 /** The part of the options that a launch gives. */
 export type Connection = Pick<SubscriberOptions, 'hubUrl' | 'topic' | 'token'>;

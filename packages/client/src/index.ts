@@ -3,7 +3,6 @@ export { type Connection, fromArgs, fromSmart, fromTicket, fromUrl } from './con
 export type { Content, Context } from './contexts.ts';
 export { type EventName, HubEvent, type ResourceOf, type ResourcesOf } from './events.ts';
 export type { TokenSource } from './hub-api.ts';
-export type { Clock, Environment, Ports, Sign, Socket, SocketConstructor } from './ports.ts';
 export {
   type AnyResource,
   type Change,
@@ -11,7 +10,9 @@ export {
   type Handler,
   HubError,
   type Published,
-  Subscriber,
   type SubscriberOptions,
-} from './subscriber.ts';
+} from './options.ts';
+export type { Clock, Environment, Ports, Sign, Socket, SocketConstructor } from './ports.ts';
+export { Subscriber } from './subscriber.ts';
 export type { SyncState } from './sync-state.ts';
+export type { Changes } from './updater.ts';

@@ -2,7 +2,8 @@
 import { useEffect, useRef, useSyncExternalStore } from 'react';
 import type { Content, Context } from './contexts.ts';
 import type { EventName } from './events.ts';
-import type { Follower, Handler, Subscriber } from './subscriber.ts';
+import type { Follower, Handler } from './options.ts';
+import type { Subscriber } from './subscriber.ts';
 import type { SyncState } from './sync-state.ts';
 
 const NOTHING: SyncState = { status: 'closed', reason: 'no session' };

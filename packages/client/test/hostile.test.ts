@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { SyncState } from '../src/index.ts';
+import { HubError, type SyncState } from '../src/index.ts';
 import { type FrameFault, type HttpFault, held, VirtualNetwork } from './virtual.ts';
 
 /** Whatever escapes the client as a rejection nobody awaited. */
@@ -66,9 +66,24 @@ const httpAnswers: HttpFault[] = [
   { status: 503, body: '<html>', headers: { 'Retry-After': 'Tue, 24 Nov 2026 08:00:00 GMT' } },
 ];
 
+type Plain =
+  | 'open'
+  | 'report'
+  | 'close'
+  | 'observe'
+  | 'home'
+  | 'mine'
+  | 'change'
+  | 'refused'
+  | 'deny'
+  | 'forget'
+  | 'die'
+  | 'return'
+  | 'dead';
+
 type Step =
   | {
-      kind: 'open' | 'report' | 'close' | 'observe' | 'home' | 'deny' | 'forget' | 'die' | 'return' | 'dead';
+      kind: Plain;
       n: number;
     }
   | { kind: 'close-socket'; code: number }
@@ -78,12 +93,11 @@ type Step =
   | { kind: 'sign'; sign: 'online' | 'offline' | 'wake' }
   | { kind: 'sleep'; ms: number };
 
-const simple = (
-  ...kinds: ('open' | 'report' | 'close' | 'observe' | 'home' | 'deny' | 'forget' | 'die' | 'return' | 'dead')[]
-) => fc.record({ kind: fc.constantFrom(...kinds), n: fc.nat(3) });
+const simple = (...kinds: Plain[]) => fc.record({ kind: fc.constantFrom(...kinds), n: fc.nat(3) });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { arbitrary: simple('open', 'report', 'close', 'observe', 'observe', 'observe', 'home'), weight: 10 },
+  { arbitrary: simple('mine', 'mine', 'change', 'refused'), weight: 4 },
   { arbitrary: simple('deny', 'forget', 'die', 'return', 'dead'), weight: 3 },
   fc.record({ kind: fc.constant('close-socket' as const), code: fc.constantFrom(...closeCodes) }),
   fc.record({ kind: fc.constant('frame' as const), text: fc.oneof(fc.constantFrom(...nonsense), fc.json()) }),
@@ -158,6 +172,19 @@ class Session {
       case 'home':
         hub.say('Home-open', [], now);
         break;
+      case 'mine':
+        this.#publish(this.subscriber.openPatient({ resourceType: 'Patient', id: `p${one.n}` }));
+        break;
+      case 'change':
+        // Of other contexts it gets no updates, and promises nothing of their content.
+        if (this.subscriber.context?.type !== 'DiagnosticReport') break;
+        this.#publish(this.subscriber.update(() => [{ put: { resourceType: 'Observation', id: `o${one.n}` } }]));
+        break;
+      case 'refused': {
+        const open = hub.current === undefined ? undefined : hub.contexts.get(hub.current);
+        if (open) hub.syncError(open.message.id, `${open.type}-open`, `writer ${one.n}`, now);
+        break;
+      }
       case 'deny':
         for (const endpoint of [...hub.subscriptions.keys()]) hub.deny(endpoint, 'because');
         break;
@@ -198,6 +225,13 @@ class Session {
         break;
     }
     this.look();
+  }
+
+  /** What the client publishes succeeds, or fails with the one error that it may fail with. */
+  #publish(sent: Promise<unknown>): void {
+    sent.catch((error: unknown) => {
+      if (!(error instanceof HubError)) this.errors.push(error);
+    });
   }
 
   /** In-sync must mean: what is held was true at the Hub no longer ago than the client needs to notice. */
@@ -299,7 +333,7 @@ describe('a Hub that answers nonsense', () => {
         assert.equal(held(subscriber), network.hub.truth());
         if (subscriber.state.status === 'out-of-sync') {
           // The Hub said that somebody did not follow: only a new context ends that.
-          assert.ok(steps.some(([one]) => JSON.stringify(one).includes('SyncError')));
+          assert.ok(steps.some(([one]) => one.kind === 'refused' || JSON.stringify(one).includes('SyncError')));
           network.hub.openPatient('next', network.clock.now());
           await session.pass(40_000);
         }

@@ -1,0 +1,90 @@
+import { type ContextElement, type EventBody, type EventMessage, eventKey } from '@lockstep/fhircast';
+import { Contexts } from './contexts.ts';
+import { type Failure, HubApi } from './hub-api.ts';
+import type { Link } from './link.ts';
+import type { SubscriberOptions } from './options.ts';
+import { type Ports, systemPorts } from './ports.ts';
+
+/** Recent events by id are kept, so that what comes twice is handled once. */
+export const MAX_SEEN = 1000;
+
+export function remember<T>(set: Set<T>, value: T): void {
+  set.add(value);
+  if (set.size > MAX_SEEN) set.delete(set.values().next().value as T);
+}
+
+/** What a subscriber's parts share: its place in the session, and the way to the Hub. */
+export class Core {
+  readonly options: SubscriberOptions;
+  readonly ports: Ports;
+  readonly api: HubApi;
+  contexts = new Contexts();
+  link: Link | undefined;
+  /** Counts connections, so that what belongs to an old one is known. 0 while there is none. */
+  session = 0;
+  /** Lower-case names; undefined stands for every event. */
+  granted: ReadonlySet<string> | undefined;
+  /** Ids of events that were published here. */
+  readonly mine = new Set<string>();
+  /** Looks at the state anew. */
+  readonly settle: () => void;
+  /** Hands the context and its content to who watches them. */
+  readonly show: () => void;
+
+  constructor(options: SubscriberOptions, settle: () => void, show: () => void) {
+    this.options = options;
+    this.settle = settle;
+    this.show = show;
+    this.ports = systemPorts(options.ports ?? {});
+    this.api = new HubApi(
+      options.hubUrl,
+      options.token,
+      this.ports,
+      options.requestTimeout ?? 10_000,
+      options.maxMessage ?? 16_000_000,
+    );
+  }
+
+  receives = (name: string): boolean => this.granted?.has(eventKey(name)) ?? true;
+
+  report = (error: unknown): void => {
+    const { onError = (failure) => console.error('Lockstep client:', failure) } = this.options;
+    try {
+      onError(error);
+    } catch {
+      // A broken error handler must not break the session too.
+    }
+  };
+
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.ports.clock.after(ms, resolve);
+    });
+  }
+
+  /** Never earlier than what established the current context: subscribers ignore what is older (2.5), clocks differ. */
+  stamp(): string {
+    return new Date(Math.max(this.ports.clock.now(), this.contexts.established + 1)).toISOString();
+  }
+
+  make(name: string, context: readonly ContextElement[], versionId?: string): EventMessage {
+    const id = this.ports.newId();
+    remember(this.mine, id);
+    const event: EventBody = {
+      'hub.topic': this.options.topic,
+      'hub.event': name,
+      ...(versionId === undefined ? {} : { 'context.versionId': versionId }),
+      context,
+    };
+    return { timestamp: this.stamp(), id, event };
+  }
+
+  /** Sent again with the same id while the Hub is unavailable: a Hub takes it once (PUB-7). */
+  async post(message: EventMessage): Promise<Failure | { ok: true }> {
+    for (let attempt = 1; ; attempt++) {
+      const answer = await this.api.publish(message);
+      if (answer.ok || answer.kind !== 'unavailable' || attempt === 3) return answer;
+      await this.pause(Math.max(answer.retryAfter ?? 0, 200 * 2 ** attempt * (0.5 + this.ports.random() / 2)));
+    }
+  }
+}

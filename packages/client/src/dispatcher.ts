@@ -1,0 +1,240 @@
+import { eventKey, isObject, syncErrorMessage } from '@lockstep/fhircast';
+import { ask, FOLLOWED, followed, type Outcome } from './answers.ts';
+import { type Core, MAX_SEEN, remember } from './core.ts';
+import { HubEvent } from './events.ts';
+import { type Follower, type Handler, HubError } from './options.ts';
+import { Resender } from './resender.ts';
+
+/** Somebody does not follow. */
+export interface Trouble {
+  readonly reason: string;
+  readonly who?: string;
+  readonly us: boolean;
+}
+
+const US = '\u0000us';
+
+/** Asks the application's handlers about events, tells the Hub what they say, and keeps who does not follow. */
+export class Dispatcher {
+  readonly #core: Core;
+  readonly #handlers = new Map<string, Set<Handler<string>>>();
+  readonly #followers = new Set<Follower>();
+  /** What was said of recent events; undefined while handlers are at work. */
+  readonly #seen = new Map<string, Outcome | undefined>();
+  readonly #superseded = new Set<string>();
+  readonly #troubles = new Map<string, Trouble>();
+  readonly #resender: Resender;
+  /** The event that made the current context, and what our handlers say of it. */
+  #latest: HubEvent | undefined;
+  #latestOutcome: Outcome | Promise<Outcome> = FOLLOWED;
+  #deciding = false;
+  #updatesAtWork = 0;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#resender = new Resender(core, (who) => this.#troubles.delete(who));
+  }
+
+  /** Handlers have not decided yet. */
+  get busy(): boolean {
+    return this.#deciding || this.#updatesAtWork > 0;
+  }
+
+  get trouble(): Trouble | undefined {
+    return this.#troubles.values().next().value;
+  }
+
+  on(name: string, handler: Handler<never>): () => void {
+    const key = eventKey(name);
+    const handlers = this.#handlers.get(key) ?? new Set();
+    this.#handlers.set(key, handlers);
+    handlers.add(handler as Handler<string>);
+    return () => handlers.delete(handler as Handler<string>);
+  }
+
+  follow(follower: Follower): () => void {
+    this.#followers.add(follower);
+    const latest = this.#latest;
+    const { current } = this.#core.contexts;
+    const { report } = this.#core;
+    if (latest && current) this.#conclude(latest, ask([() => follower(current, latest)], report), true, true);
+    return () => this.#followers.delete(follower);
+  }
+
+  close(): void {
+    this.#deciding = false;
+    this.#troubles.clear();
+    this.#resender.stop();
+  }
+
+  /**
+   * Whether the event was handled before and needs nothing more, or is with its handlers still. One that was refused is
+   * handled again: asked again, the handlers may think better of it (PUB-7).
+   */
+  handled(id: string): boolean {
+    if (!this.#seen.has(id)) return false;
+    const outcome = this.#seen.get(id);
+    if (outcome && !followed(outcome)) return false;
+    if (outcome) this.#answer(id, outcome.status);
+    return true;
+  }
+
+  /** Answers an event that the handlers are not asked about. */
+  ignore(id: string): void {
+    this.#remember(id, { status: 202, reason: '' });
+    this.#answer(id, 202);
+  }
+
+  /** @param moved the event is about which context is current */
+  dispatch(event: HubEvent, moved: boolean): void {
+    const { contexts, report, show } = this.#core;
+    const { current } = contexts;
+    if (moved) {
+      if (this.#latest) {
+        HubEvent.supersede(this.#latest);
+        if (this.#latest.id !== event.id) remember(this.#superseded, this.#latest.id);
+      }
+      this.#latest = event;
+      this.#troubles.clear();
+      this.#resender.stop();
+      this.#deciding = false;
+    }
+    // Watchers see the new context before handlers are asked about it.
+    show();
+    const handlers = [...(this.#handlers.get(eventKey(event.name)) ?? []), ...(this.#handlers.get('*') ?? [])].map(
+      (handler) => () => handler(event),
+    );
+    if (moved) for (const follower of this.#followers) handlers.push(() => follower(current, event));
+    const outcome = ask(handlers, report);
+    if (moved) this.#latestOutcome = outcome;
+    this.#conclude(event, outcome, moved, false);
+  }
+
+  /** The event opens what is current already, by a reading or by an event of the same id. */
+  reopened(event: HubEvent): void {
+    const asked = this.#latest;
+    // Again the event of the current context, which the handlers did not follow before.
+    if (asked?.id === event.id) {
+      this.dispatch(event, true);
+      return;
+    }
+    // The handlers were asked when the reading was adopted.
+    this.#latest = event;
+    this.#conclude(event, this.#latestOutcome, true, false);
+    if (asked && !asked.derived) remember(this.#superseded, asked.id);
+  }
+
+  /**
+   * Answers the Hub with what the handlers say, in time.
+   * @param moved the event is about which context is current
+   * @param answered the Hub has its answer
+   */
+  #conclude(event: HubEvent, outcome: Outcome | Promise<Outcome>, moved: boolean, answered: boolean): void {
+    if (!(outcome instanceof Promise)) {
+      this.#concluded(event, outcome, moved, answered);
+      return;
+    }
+    const { options, ports, settle } = this.#core;
+    const { answerWithin = 5000, decideWithin = 10_000 } = options;
+    let told = answered;
+    if (!answered) this.#remember(event.id, undefined);
+    if (moved) this.#deciding = true;
+    else this.#updatesAtWork++;
+    const cancelAnswer = ports.clock.after(answerWithin, () => {
+      if (told) return;
+      told = true;
+      this.#answer(event.id, 202);
+    });
+    const cancelDecision = ports.clock.after(decideWithin, () => {
+      if (moved && this.#latest === event) this.#refuse(event, 'no decision in time');
+    });
+    settle();
+    void outcome.then((final) => {
+      cancelAnswer();
+      cancelDecision();
+      if (!moved) this.#updatesAtWork--;
+      else if (this.#latest === event) this.#deciding = false;
+      this.#concluded(event, final, moved, told);
+    });
+  }
+
+  #concluded(event: HubEvent, outcome: Outcome, moved: boolean, answered: boolean): void {
+    this.#remember(event.id, outcome);
+    const good = followed(outcome);
+    if (!answered) this.#answer(event.id, outcome.status, outcome.reason);
+    if (moved && this.#latest === event) {
+      // Whoever watches the session learns that a refusal was taken back.
+      if (good) {
+        if (this.#troubles.delete(US) && answered) this.#answer(event.id, outcome.status);
+      } else if (answered && event.id !== '') this.#refuse(event, outcome.reason);
+      else this.#ourTrouble(outcome.reason);
+    }
+    this.#core.settle();
+  }
+
+  #ourTrouble(reason: string): void {
+    const { name } = this.#core.options;
+    this.#troubles.set(US, { reason, us: true, ...(name === undefined ? {} : { who: name }) });
+  }
+
+  /** Tells the others that this application does not follow after all (2.5: 202, then SyncError). */
+  #refuse(event: HubEvent, reason: string): void {
+    const { options, ports, mine, api, report, settle } = this.#core;
+    this.#ourTrouble(reason);
+    settle();
+    if (event.id === '') return;
+    const subscriberName = options.name ?? 'unnamed application';
+    const cause = {
+      eventId: event.id,
+      eventName: event.name,
+      subscriberName,
+      diagnostics: `${subscriberName} did not follow: ${reason}`,
+      severity: 'warning' as const,
+    };
+    const message = syncErrorMessage(ports.newId(), this.#core.stamp(), options.topic, cause);
+    remember(mine, message.id);
+    void api.publish(message).then((sent) => {
+      if (!sent.ok) report(new HubError(sent.status, `the SyncError could not be sent: ${sent.reason}`));
+    });
+  }
+
+  /**
+   * Somebody did not follow.
+   * @param update whether the event, by its id, was an update that was awaited, which is told to who sent it
+   */
+  syncError(event: HubEvent, update: (id: string, reason: string) => boolean): void {
+    const outcome = event.elements.find((one) => one.key === 'operationoutcome')?.resource;
+    const issues: unknown = outcome?.issue;
+    const issue = Array.isArray(issues) && isObject(issues[0]) ? issues[0] : {};
+    const details = isObject(issue.details) ? issue.details : {};
+    const codings = Array.isArray(details.coding) ? details.coding.filter(isObject) : [];
+    const code = (...kinds: string[]) => {
+      const value = codings.find((one) =>
+        kinds.some((kind) => String(one.system).endsWith(`/syncerror/${kind}`)),
+      )?.code;
+      return typeof value === 'string' ? value : '';
+    };
+    const about = code('eventid');
+    // The specification's example says "subscriber", its profile "subscribername".
+    const who = code('subscribername', 'subscriber');
+    const reason = typeof issue.diagnostics === 'string' ? issue.diagnostics : 'an application did not follow';
+    if (update(about, reason)) return;
+    if (event.mine || event.time < this.#core.contexts.established) return;
+    if (about !== '' && this.#superseded.has(about)) return;
+    this.#troubles.set(who, { reason, us: false, ...(who === '' ? {} : { who }) });
+    this.#resender.objected(who, about, this.#latest);
+  }
+
+  /** @param reason why not, for people; Hubs that do not know the field leave it out (ERR-1) */
+  #answer(id: string, status: number, reason = ''): void {
+    if (id === '') return;
+    this.#core.link?.send(JSON.stringify({ id, status, ...(status >= 300 && reason !== '' ? { reason } : {}) }));
+  }
+
+  #remember(id: string, outcome: Outcome | undefined): void {
+    if (id === '') return;
+    this.#seen.delete(id);
+    this.#seen.set(id, outcome);
+    if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.keys().next().value ?? '');
+  }
+}

@@ -1,0 +1,79 @@
+import type { Handled } from './answers.ts';
+import type { Context } from './contexts.ts';
+import type { EventName, HubEvent } from './events.ts';
+import type { TokenSource } from './hub-api.ts';
+import type { Ports } from './ports.ts';
+
+/** How to reach a session, and what to do in it. Durations are milliseconds unless the name says otherwise. */
+export interface SubscriberOptions {
+  readonly hubUrl: string;
+  readonly topic: string;
+  /** Bearer token, or a function that gives one; left out where the Hub wants none. */
+  readonly token?: TokenSource;
+  /**
+   * Events to receive. Those that an honest state needs are asked for as well where the Hub grants them: `SyncError`, the
+   * closes of what is opened, `Home-open`.
+   */
+  readonly events: readonly (EventName | '*')[];
+  /** `subscriber.name`: how the other applications call this one when it does not follow. */
+  readonly name?: string;
+  /** Seconds; default 7200. */
+  readonly leaseSeconds?: number;
+  /** A handler that has not answered by then answers 202 (default 5000). */
+  readonly answerWithin?: number;
+  /** A handler that has not decided by then does not follow: SyncError (default 10000, as 2.5 recommends). */
+  readonly decideWithin?: number;
+  /**
+   * A context change of this application's that another one did not follow is sent again, unchanged, this long after the
+   * SyncError and after each further one, until nobody objects or a newer context came (2.6). Default 15000, since a Hub
+   * takes ten seconds to notice that an application does not answer; 2.6 recommends 10000 at least; 0 for never.
+   */
+  readonly resendEvery?: number;
+  /** Silence after which the Hub is asked whether it is there (default 15000). */
+  readonly silence?: number;
+  readonly requestTimeout?: number;
+  /** From a connection's beginning to its confirmation (default 10000). */
+  readonly confirmWithin?: number;
+  /** Between two attempts to connect, at most (default 10000). */
+  readonly maxBackoff?: number;
+  /** Characters of a frame or an HTTP answer, at most (default 16 million). */
+  readonly maxMessage?: number;
+  /** The Hub answers `{"type":"ping"}`, as Lockstep does: then a dead socket shows sooner. Default false. */
+  readonly ping?: boolean;
+  /** Unsubscribe when the page goes away (default true). */
+  readonly leaveOnPageHide?: boolean;
+  /** Is told what handlers throw and what could not be reported to the Hub. Default: `console.error`. */
+  readonly onError?: (error: unknown) => void;
+  readonly ports?: Partial<Ports>;
+}
+
+/** A request to the Hub that was not granted. */
+export class HubError extends Error {
+  override readonly name = 'HubError';
+  /** HTTP status; 0 when the Hub could not be reached. */
+  readonly status: number;
+
+  constructor(status: number, reason: string) {
+    super(reason);
+    this.status = status;
+  }
+}
+
+/** What was published. */
+export interface Published {
+  readonly id: string;
+  readonly timestamp: string;
+}
+
+/** A change of shared content. */
+export type Change = { readonly put: AnyResource & { readonly id?: string } } | { readonly remove: string };
+
+/** Any FHIR resource, of any library's types. */
+export interface AnyResource {
+  readonly resourceType: string;
+  readonly id?: string | undefined;
+}
+
+export type Handler<Name extends string> = (event: HubEvent<Name>) => Handled | Promise<Handled>;
+/** @param context undefined when no context is open */
+export type Follower = (context: Context | undefined, event: HubEvent) => Handled | Promise<Handled>;

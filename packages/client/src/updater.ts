@@ -1,0 +1,109 @@
+import type { Content } from './contexts.ts';
+import type { Core } from './core.ts';
+import { updated } from './elements.ts';
+import type { Failure } from './hub-api.ts';
+import { type Change, HubError } from './options.ts';
+import type { Verifier } from './verifier.ts';
+
+const UPDATE_TRIES = 5;
+const ECHO = 5000;
+
+export type Changes = readonly Change[] | ((content: Content) => readonly Change[] | Promise<readonly Change[]>);
+
+interface Echo {
+  resolve(): void;
+  reject(reason: string): void;
+}
+
+/** Changes the current context's shared content; what loses a race is made anew from the content that won. */
+export class Updater {
+  readonly #core: Core;
+  readonly #verifier: Verifier;
+  readonly #echoes = new Map<string, Echo>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(core: Core, verifier: Verifier) {
+    this.#core = core;
+    this.#verifier = verifier;
+  }
+
+  /** One after another: two updates of our own must not race each other. @throws HubError */
+  update(changes: Changes): Promise<void> {
+    const done = this.#last.then(() => this.#update(changes));
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  /** The event came back from the Hub. */
+  echoed(id: string): void {
+    this.#echoes.get(id)?.resolve();
+  }
+
+  /** The Hub took the event, and then said that it did not. @returns whether it was an update of ours */
+  refused(id: string, reason: string): boolean {
+    const echo = this.#echoes.get(id);
+    echo?.reject(reason);
+    return echo !== undefined;
+  }
+
+  close(reason: string): void {
+    for (const echo of [...this.#echoes.values()]) echo.reject(reason);
+  }
+
+  async #update(changes: Changes): Promise<void> {
+    const core = this.#core;
+    let conflict: Failure | undefined;
+    for (let attempt = 0; attempt < UPDATE_TRIES; attempt++) {
+      if (!core.contexts.content && !(await this.#verifier.verify('the content is being read'))) {
+        throw new HubError(0, 'the content is unknown');
+      }
+      const { current: context, content } = core.contexts;
+      if (!context) throw new HubError(409, 'no context is open');
+      const made = typeof changes === 'function' ? await changes(content ?? new Map()) : changes;
+      if (made.length === 0) return;
+      const name = `${context.type}-update`;
+      const sent = core.make(name, updated(context, made, core.ports.newId()), context.versionId);
+      const echoed = core.session && core.receives(name) ? this.#awaitEcho(sent.id) : undefined;
+      const answer = await core.post(sent);
+      const failure = answer.ok ? await echoed?.done : answer;
+      echoed?.cancel();
+      if (!failure) {
+        // Without its own events, the new version is known only from the Hub.
+        if (!echoed && core.session) await this.#verifier.verify('an update was sent');
+        return;
+      }
+      conflict = failure;
+      // IHE's hubs answer 400 to an old version, so a change of version is what tells (CON-2).
+      const raced = [400, 409, 412].includes(failure.status);
+      if (!raced || typeof changes !== 'function' || !core.session) break;
+      const settled = await this.#verifier.verify('an update lost a race');
+      if (!settled || (failure.status === 400 && core.contexts.current?.versionId === context.versionId)) break;
+    }
+    throw new HubError(conflict?.status ?? 0, conflict?.reason ?? 'the update was not sent');
+  }
+
+  /** An update is done when it comes back; some Hubs accept it first and send a SyncError then (2.10). */
+  #awaitEcho(id: string): { done: Promise<Failure | undefined>; cancel: () => void } {
+    let cancel = () => {};
+    const done = new Promise<Failure | undefined>((resolve) => {
+      const verify = () => void this.#verifier.verify('an update did not come back').then(end);
+      const timer = this.#core.ports.clock.after(ECHO, verify);
+      const end = () => {
+        cancel();
+        resolve(undefined);
+      };
+      cancel = () => {
+        timer();
+        this.#echoes.delete(id);
+      };
+      this.#echoes.set(id, {
+        resolve: end,
+        reject(reason) {
+          cancel();
+          resolve({ ok: false, kind: 'refused', status: 409, reason });
+        },
+      });
+    });
+    return { done, cancel };
+  }
+}

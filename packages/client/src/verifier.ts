@@ -1,0 +1,197 @@
+import { type Context, Contexts } from './contexts.ts';
+import type { Core } from './core.ts';
+import { HubEvent } from './events.ts';
+import type { Failure, Reading } from './hub-api.ts';
+
+/** A gentle check leaves the state alone for this long. */
+const GENTLE = 2000;
+/** Between two readings that must agree before they overrule the socket. */
+const SETTLE = 100;
+/** A Hub that cannot be asked gets this long to send the open contexts (SUB-8). */
+const RESEND = 1000;
+/** Events are to arrive this soon after a reading told of them. */
+const OWED = 2500;
+/** However much is heard, the Hub's context is read once in this time. */
+const CHECK = 60_000;
+/** Readings of what is past already, until one is believed. */
+const MAX_PAST = 5;
+
+function sensible(reading: Failure | Reading): Failure | Reading {
+  if (!reading.ok || Contexts.makesSense(reading)) return reading;
+  return { ok: false, kind: 'unavailable', status: 200, reason: 'the context is not identified' };
+}
+
+/** Reads the Hub's context and makes sure that ours equals it. */
+export class Verifier {
+  readonly #core: Core;
+  readonly #tell: (event: HubEvent) => void;
+  /** Ours was the Hub's when it was last read, and nothing gave reason to doubt it since. */
+  verified = false;
+  doubtReason = '';
+  /** The Hub cannot be read: what the socket says is all there is. */
+  trusted = false;
+  /** The current context came again over this connection. */
+  resent = false;
+  #resumed = false;
+  #confirmedAt = 0;
+  #verifiedAt = 0;
+  #doubts = 0;
+  #checking: Promise<boolean> | undefined;
+  /** The Hub's context was read at least once. */
+  #readable = false;
+
+  /** @param tell is given changes that no event told of */
+  constructor(core: Core, tell: (event: HubEvent) => void) {
+    this.#core = core;
+    this.#tell = tell;
+  }
+
+  /** A new connection. @param resumed the Hub was asked for what was missed */
+  confirmed(resumed: boolean): void {
+    this.#confirmedAt = this.#core.ports.clock.now();
+    this.#resumed = resumed;
+    this.resent = false;
+    this.trusted = false;
+    this.#checking = undefined;
+  }
+
+  doubt(reason: string): void {
+    this.verified = false;
+    this.doubtReason = reason;
+    this.#core.settle();
+  }
+
+  /** Reads the Hub when it was not read for long. */
+  routine(): void {
+    if (this.#core.ports.clock.now() - this.#verifiedAt > CHECK) void this.verify('routine', true);
+  }
+
+  /**
+   * @param gentle doubt shows only when it takes longer
+   * @returns false when the connection ended before
+   */
+  verify(reason: string, gentle = false): Promise<boolean> {
+    this.#doubts++;
+    const core = this.#core;
+    const { session } = core;
+    if (gentle) {
+      const doubts = this.#doubts;
+      const checkedAt = this.#verifiedAt;
+      core.ports.clock.after(GENTLE, () => {
+        const open = this.#checking && this.#verifiedAt === checkedAt && this.#doubts >= doubts;
+        if (open && session && session === core.session && this.verified) this.doubt(reason);
+      });
+    } else {
+      this.doubt(reason);
+    }
+    if (!this.#checking) {
+      const checking = this.#check(session).finally(() => {
+        if (this.#checking === checking) this.#checking = undefined;
+      });
+      this.#checking = checking;
+    }
+    return this.#checking;
+  }
+
+  async #check(session: number): Promise<boolean> {
+    const core = this.#core;
+    let insisted: string | undefined;
+    let past = 0;
+    let failures = 0;
+    const here = () => session !== 0 && session === core.session;
+    while (here()) {
+      const doubts = this.#doubts;
+      const { contexts } = core;
+      const { epoch } = contexts;
+      const reading = sensible(await core.api.read(core.options.topic));
+      if (!here()) return false;
+      if (!reading.ok) {
+        if (reading.kind !== 'unavailable' && !this.#readable) return this.#trustSocket(here);
+        failures++;
+        if (reading.kind !== 'unavailable' && failures >= 3) core.link?.suspect(`no context: ${reading.reason}`);
+        else if (failures > 1) this.doubt(`the Hub's context cannot be read: ${reading.reason}`);
+        await core.pause(Math.max(reading.retryAfter ?? 0, Math.min(5000, 125 * 2 ** failures)));
+        continue;
+      }
+      failures = 0;
+      this.#readable = true;
+      this.trusted = false;
+      core.link?.heard();
+      const quiet = contexts.epoch === epoch;
+      const comparison = contexts.compare(reading, core.receives, quiet);
+      if (comparison === 'same') {
+        if (this.#doubts === doubts) return this.#certain();
+        // Something happened while the Hub was being read; ask again, but not in a tight loop.
+        await core.pause(SETTLE / 4);
+      } else if (!quiet) {
+        insisted = undefined;
+        await core.pause(SETTLE / 2);
+      } else {
+        const said = JSON.stringify([reading.type, reading.versionId, reading.context]);
+        if (comparison === 'past' ? ++past < MAX_PAST : insisted !== said) {
+          insisted = said;
+          await core.pause(SETTLE);
+        } else {
+          const before = contexts.current;
+          if (contexts.adopt(reading, core.receives)) this.#derive(before);
+          this.#owe(session);
+          if (this.#doubts === doubts) return this.#certain();
+        }
+      }
+    }
+    return false;
+  }
+
+  #certain(): true {
+    this.verified = true;
+    this.#verifiedAt = this.#core.ports.clock.now();
+    this.#core.show();
+    this.#core.settle();
+    return true;
+  }
+
+  /** What a reading told, the socket must tell too; else it is dead though it looks alive. */
+  #owe(session: number): void {
+    const core = this.#core;
+    const { clock } = core.ports;
+    const fresh = clock.now() - this.#confirmedAt < OWED;
+    clock.after(OWED, () => {
+      if (session !== core.session || !core.contexts.awaiting) return;
+      core.contexts.stopAwaiting();
+      if (!fresh) core.link?.suspect('an event did not arrive');
+    });
+  }
+
+  /** A Hub that cannot be asked for its context: what it sends after the confirmation is all there is (SUB-8). */
+  async #trustSocket(here: () => boolean): Promise<boolean> {
+    const core = this.#core;
+    const first = !this.trusted;
+    this.trusted = true;
+    if (core.link) core.link.since = undefined;
+    await core.pause(Math.max(0, this.#confirmedAt + RESEND - core.ports.clock.now()));
+    if (!here()) return false;
+    const before = core.contexts.current;
+    if (first && before && !this.#resumed && !this.resent) {
+      core.contexts.drop();
+      this.#derive(before);
+    }
+    if (core.contexts.whole) return this.#certain();
+    core.show();
+    core.settle();
+    return false;
+  }
+
+  /** Tells the application of a change that no event told of. */
+  #derive(before: Context | undefined): void {
+    const { contexts, options, receives } = this.#core;
+    const { current } = contexts;
+    const home = receives('Home-open') ? 'Home-open' : `${before?.type}-close`;
+    const event = {
+      'hub.topic': options.topic,
+      'hub.event': current ? `${current.type}-open` : home,
+      ...(current?.versionId === undefined ? {} : { 'context.versionId': current.versionId }),
+      context: current?.elements ?? (home === 'Home-open' ? [] : (before?.elements ?? [])),
+    };
+    this.#tell(new HubEvent({ id: '', timestamp: '', event }, false, true));
+  }
+}
