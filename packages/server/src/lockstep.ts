@@ -34,6 +34,7 @@ import { registerOwnApps, SAMPLES } from './own-apps.ts';
 import { patientDirectory } from './patient-directory.ts';
 import { sessionDirectory } from './session-directory.ts';
 import { SharedViews } from './shared-views.ts';
+import { StandIns } from './simulation/stand-ins.ts';
 import { openStore, sweepRecords } from './store.ts';
 import { systemClock, systemIds } from './system.ts';
 
@@ -147,6 +148,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       sessions,
       patients: patientDirectory(fhir.service),
       sampleUsers: config.sampleData,
+      isTokenEndpoint: (address) => config.sampleData && address.startsWith(`${origin}/simulate/`),
       ...(outside && { outside }),
       logger: app.log,
     });
@@ -191,6 +193,9 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
     const announce = await openAdministration(app, administering);
     const fhirUrl = addresses.fhir;
     const { launcher, secrets } = launching;
+    // Where others reach the server, client checks cannot be switched off, and nobody is launched as somebody else.
+    const standIns = local && config.sampleData ? new StandIns({ origin, authorization, now }) : undefined;
+    const simulation = config.sampleData ? { ...(standIns && { standIns }) } : undefined;
     const consoleParts = {
       hub,
       hubUrl,
@@ -202,11 +207,12 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       launcher,
       secrets,
       now,
+      simulation,
     };
     await app.register(consoleRoutes(consoleParts), { prefix: '/api/console' });
-    if (config.sampleData) {
-      const simulation = { origin, hub, inspector, clock: systemClock };
-      await app.register(simulationRoutes(simulation), { prefix: '/simulate' });
+    if (simulation) {
+      const parts = { origin, hub, authorization, inspector, clock: systemClock, ...simulation };
+      await app.register(simulationRoutes(parts), { prefix: '/simulate' });
     }
     const pages = [
       { path: '/', files: consoleFiles, routes: CONSOLE_ROUTES, frames: true, framed: false },

@@ -4,6 +4,7 @@ import * as reportWriter from '@lockstep/sample-report-writer';
 import * as viewer from '@lockstep/sample-viewer';
 import type { AuthorizationServer } from '@lockstep/smart';
 import type { RecordStore } from '@lockstep/store';
+import { isStandIn } from './simulation/stand-ins.ts';
 
 type Clients = AuthorizationServer['clients'];
 
@@ -17,6 +18,11 @@ export const COMMAND_LINE_SCOPE = 'fhircast/*.* hub/session.*';
 
 /** Clients that are no apps to launch. */
 export const OWN_CLIENTS: ReadonlySet<string> = new Set([CONSOLE_CLIENT, COMMAND_LINE_CLIENT]);
+
+/** Whether a client is no app to launch: the server's own, or one that stands in for another in a simulated launch. */
+export function isNoApp(clientId: string): boolean {
+  return OWN_CLIENTS.has(clientId) || isStandIn(clientId);
+}
 
 /** Where the samples' pages are, and what is served there. */
 export const SAMPLES = [viewer, reportWriter].map(({ app, files }) => ({ ...app, files }));

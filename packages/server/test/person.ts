@@ -235,6 +235,17 @@ export class App {
     return this.registration.client_id;
   }
 
+  /** An app that nobody registered. */
+  static stranger(origin: string, clientId: string): App {
+    return new App(origin, 'public', { client_id: clientId });
+  }
+
+  /** The same app, sent to another address of the server. */
+  at(origin: string): App {
+    const key = this.#key && this.privateJwk && { key: this.#key, jwk: this.privateJwk };
+    return new App(origin, this.kind, this.registration, key);
+  }
+
   async #credentials(): Promise<{ fields: Record<string, string>; headers: Record<string, string> }> {
     if (this.#key) {
       const exp = Math.floor(Date.now() / 1000) + 120;

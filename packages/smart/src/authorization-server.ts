@@ -54,6 +54,8 @@ export interface AuthorizationServerOptions {
   readonly outside?: OutsideOptions;
   /** Told to apps as `smart_style_url`; a plain style of the server's own otherwise. */
   readonly smartStyleUrl?: string;
+  /** Whether an address is one of the server's own by which its token endpoint is reached as well: client assertions may name it. */
+  readonly isTokenEndpoint?: (address: string) => boolean;
   readonly logger: Logger;
   readonly audit?: (entry: AuditEntry) => void;
 }
@@ -124,7 +126,14 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   if (options.sampleUsers) await users.addSamples();
 
   const clientKeys = new ClientKeys(clock, options.fetchKeys ?? (loopback ? fetch : fetchNothing));
-  const authentication = new ClientAuthentication(records, clock, clients, clientKeys, addresses.token);
+  const authentication = new ClientAuthentication(
+    records,
+    clock,
+    clients,
+    clientKeys,
+    addresses.token,
+    options.isTokenEndpoint,
+  );
   const cors = new ClientCors(clients, addresses);
   const launchContext = new LaunchContext(options.hubUrl, options.smartStyleUrl ?? addresses.style);
 

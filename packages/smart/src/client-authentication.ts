@@ -39,13 +39,23 @@ export class ClientAuthentication {
   readonly #keys: ClientKeys;
   readonly #clock: Clock;
   readonly #tokenEndpoint: string;
+  readonly #alsoFor: (audience: string) => boolean;
   readonly #jtis: Repository<{ clientId: string }>;
 
-  constructor(store: RecordStore, clock: Clock, clients: Clients, keys: ClientKeys, tokenEndpoint: string) {
+  /** @param alsoFor whether an assertion may name this audience instead of the token endpoint */
+  constructor(
+    store: RecordStore,
+    clock: Clock,
+    clients: Clients,
+    keys: ClientKeys,
+    tokenEndpoint: string,
+    alsoFor: (audience: string) => boolean = () => false,
+  ) {
     this.#clients = clients;
     this.#keys = keys;
     this.#clock = clock;
     this.#tokenEndpoint = tokenEndpoint;
+    this.#alsoFor = alsoFor;
     this.#jtis = new Repository(store, clock, 'jti');
   }
 
@@ -126,7 +136,8 @@ export class ClientAuthentication {
 
   #checkAudience(claims: JWTPayload, endpoint: string): void {
     const audiences = typeof claims.aud === 'string' ? [claims.aud] : (claims.aud ?? []);
-    if (!audiences.includes(this.#tokenEndpoint) && !audiences.includes(endpoint)) {
+    const known = audiences.includes(this.#tokenEndpoint) || audiences.includes(endpoint);
+    if (!known && !audiences.some((one) => this.#alsoFor(one))) {
       throw invalidClient('aud must be the token endpoint');
     }
   }

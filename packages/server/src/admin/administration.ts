@@ -7,7 +7,7 @@ import {
   type UserProfile,
 } from '@lockstep/smart';
 import type { TopicSecrets } from '../launch/topic-secrets.ts';
-import { OWN_CLIENTS } from '../own-apps.ts';
+import { isNoApp } from '../own-apps.ts';
 
 /** An app as administrators see it: its RFC 7591 metadata. */
 export type AppView = Readonly<Record<string, unknown>> & { readonly client_id: string };
@@ -41,7 +41,7 @@ export function createAdministration(
   return {
     async apps() {
       return (await clients.list())
-        .filter(({ id }) => !OWN_CLIENTS.has(id))
+        .filter(({ id }) => !isNoApp(id))
         .map((client) => ({ ...toMetadata(client), client_id: client.id, trusted: client.trusted }));
     },
     async registerApp({ trusted, ...metadata }) {

@@ -12,7 +12,7 @@ import {
 } from '@lockstep/smart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { TopicSecrets } from '../launch/topic-secrets.ts';
-import { OWN_CLIENTS } from '../own-apps.ts';
+import { isNoApp } from '../own-apps.ts';
 import { audit, type ById, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
 
 /** An app as everybody sees it. */
@@ -32,7 +32,7 @@ export function appView(client: Client): App {
 /** The app, unless it is the server's own. @throws ConsoleError */
 export async function clientOf({ clients }: Pick<AuthorizationServer, 'clients'>, id: string): Promise<Client> {
   const client = await clients.get(id);
-  if (!client || OWN_CLIENTS.has(client.id)) throw new ConsoleError(404, 'There is no such app.');
+  if (!client || isNoApp(client.id)) throw new ConsoleError(404, 'There is no such app.');
   return client;
 }
 

@@ -5,12 +5,14 @@ import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest 
 import type { FirstAdministrator } from '../first-administrator.ts';
 import { type Launcher, readLaunchForm } from '../launch/launcher.ts';
 import type { TopicSecrets } from '../launch/topic-secrets.ts';
-import { CONSOLE_CLIENT, CONSOLE_SCOPE, OWN_CLIENTS } from '../own-apps.ts';
+import { CONSOLE_CLIENT, CONSOLE_SCOPE, isNoApp } from '../own-apps.ts';
 import type { SharedViews } from '../shared-views.ts';
+import type { StandIns } from '../simulation/stand-ins.ts';
 import { appView, clientOf, consoleAppRoutes } from './console-apps.ts';
 import { answerError, type ById, bodyOf, ConsoleError } from './console-request.ts';
 import { consoleSessionRoutes } from './console-session-routes.ts';
 import { sessionView } from './console-sessions.ts';
+import { consoleSimulationRoutes } from './console-simulation.ts';
 import { consoleUserRoutes } from './console-users.ts';
 
 export interface ConsoleOptions {
@@ -24,6 +26,8 @@ export interface ConsoleOptions {
   readonly launcher: Launcher;
   readonly secrets: TopicSecrets;
   readonly now: () => number;
+  /** How launches can be simulated; undefined where they cannot. */
+  readonly simulation: { readonly standIns?: StandIns } | undefined;
 }
 
 /** s. */
@@ -94,9 +98,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
 
     app.get('/apps', async (request) => {
       const { administrator: all } = personOf(request).user;
-      const list = (await clients.list()).filter(
-        ({ id, status }) => !OWN_CLIENTS.has(id) && (all || status === 'active'),
-      );
+      const list = (await clients.list()).filter(({ id, status }) => !isNoApp(id) && (all || status === 'active'));
       return list.map(appView);
     });
 
@@ -133,6 +135,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     app.addHook('preHandler', authenticate);
     app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply));
     forEverybody(app);
+    consoleSimulationRoutes(app, { origin, hub, authorization, personOf, simulation: options.simulation });
     await app.register(async (guarded) => {
       guarded.addHook('preHandler', requireAdministrator);
       consoleAppRoutes(guarded, { authorization, secrets, personOf });

@@ -1,29 +1,26 @@
 /**
  * A second face of the server that fails on purpose, for those who build apps: the same addresses below
- * `/simulate/{faults}`, passed on to the real ones but for the faults asked for. Only where sample data is.
+ * `/simulate/{options}`, passed on to the real ones but for what was asked for. Only where sample data is.
  */
 import { Scopes, syncErrorMessage } from '@lockstep/fhircast';
 import type { Clock, Hub } from '@lockstep/hub';
+import { type AuthorizationServer, OAuthError } from '@lockstep/smart';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Inspector } from '../inspector.ts';
 import { CONSOLE_CLIENT } from '../own-apps.ts';
-
-export const FAULTS = [
-  'expired-token',
-  'bad-scope',
-  'wrong-aud',
-  'denied-consent',
-  'slow-hub',
-  'refused-subscription',
-  'sync-error',
-] as const;
-export type Fault = (typeof FAULTS)[number];
+import { type Fault, readSimulated, type Simulated } from '../simulation/options.ts';
+import { servePerson } from '../simulation/person.ts';
+import { asStandIn, type StandIns } from '../simulation/stand-ins.ts';
+import { answerOAuthErrors } from './json-bodies.ts';
 
 export interface SimulationOptions {
   readonly origin: string;
   readonly hub: Hub;
+  readonly authorization: AuthorizationServer;
   readonly inspector: Inspector;
   readonly clock: Clock;
+  /** Where only this machine reaches the server: launches may then go unchecked, and be made for any sample user. */
+  readonly standIns?: StandIns;
   /** What a slow Hub adds to each answer, ms. */
   readonly delayMs?: number;
 }
@@ -33,13 +30,10 @@ const SYNC_ERROR_LIFE = 10 * 60_000;
 
 const SIMULATED = 'Simulated application';
 
-type Params = { faults: string; '*': string };
+/** The part of a request that is passed on. */
+type Sent = Pick<FastifyRequest, 'method' | 'headers' | 'body'>;
 
-/** Faults by name, joined by commas. @returns undefined when one of them is unknown */
-export function parseFaults(text: string): readonly Fault[] | undefined {
-  const names = [...new Set(text.split(',').filter((name) => name !== '' && name !== 'none'))];
-  return names.every((name): name is Fault => FAULTS.includes(name as Fault)) ? names : undefined;
-}
+type Params = { options: string; '*': string };
 
 /** The refusals of the authorization endpoint, in the order they would be found. */
 const AUTHORIZE: readonly (readonly [fault: Fault, error: string, description: string])[] = [
@@ -49,20 +43,27 @@ const AUTHORIZE: readonly (readonly [fault: Fault, error: string, description: s
 ];
 
 export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync {
-  const { origin, hub, inspector, clock, delayMs = 3000 } = options;
+  const { origin, hub, authorization, inspector, clock, standIns, delayMs = 3000 } = options;
   const noisy = new Set<string>();
 
-  function faultsOf(request: FastifyRequest): readonly Fault[] {
-    const faults = parseFaults((request.params as Params).faults);
-    if (!faults) throw Object.assign(new Error(`Faults are ${FAULTS.join(', ')}`), { statusCode: 400 });
-    return faults;
+  /** @throws OAuthError for what is unknown, or not for this server */
+  function simulated(request: FastifyRequest): Simulated {
+    const read = readSimulated((request.params as Params).options);
+    if ('problem' in read) throw new OAuthError('invalid_request', read.problem);
+    if (!standIns && (read.unchecked || read.user !== undefined)) {
+      throw new OAuthError(
+        'access_denied',
+        'Others can reach this server: client checks and users stay as they are',
+        403,
+      );
+    }
+    return read;
   }
 
-  function baseOf(request: FastifyRequest): string {
-    return `${origin}/simulate/${(request.params as Params).faults}`;
-  }
+  const pathOf = (request: FastifyRequest): string => `/simulate/${(request.params as Params).options}`;
+  const baseOf = (request: FastifyRequest): string => `${origin}${pathOf(request)}`;
 
-  function pass(app: FastifyInstance, request: FastifyRequest, url: string) {
+  function pass(app: FastifyInstance, request: Sent, url: string) {
     const { 'content-length': _, host, connection: __, ...headers } = request.headers;
     return app.inject({
       method: request.method as 'GET',
@@ -119,60 +120,110 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     };
   }
 
+  /** Where an authorization request goes: back with a fault, or on to the real endpoint. */
+  async function authorize(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    query: URLSearchParams,
+  ): Promise<FastifyReply> {
+    const { faults, unchecked, user } = simulated(request);
+    const [, error, description] = AUTHORIZE.find(([fault]) => faults.includes(fault)) ?? [];
+    const redirect = URL.parse(query.get('redirect_uri') ?? '');
+    if (error !== undefined && description !== undefined && redirect && /^https?:$/.test(redirect.protocol)) {
+      redirect.searchParams.set('error', error);
+      redirect.searchParams.set('error_description', description);
+      if (query.has('state')) redirect.searchParams.set('state', query.get('state') ?? '');
+      return reply.redirect(redirect.href, 303);
+    }
+    const params = unchecked && standIns ? await standIns.admit(query) : query;
+    params.set('aud', `${origin}/fhir`);
+    const there = user === undefined ? origin : `${baseOf(request)}/person`;
+    return reply.redirect(`${there}/auth/authorize?${params}`, 303);
+  }
+
+  async function passForm(app: FastifyInstance, request: FastifyRequest, url: string) {
+    const { unchecked } = simulated(request);
+    const form = new URLSearchParams(String(request.body ?? ''));
+    if (!unchecked || request.method !== 'POST' || form.get('grant_type') === 'client_credentials') {
+      return pass(app, request, url);
+    }
+    const { authorization: proof, ...headers } = request.headers;
+    const body = Buffer.from(asStandIn(form, proof).toString());
+    return pass(app, { method: request.method, headers, body }, url);
+  }
+
+  async function token(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { faults } = simulated(request);
+    const passed = await passForm(app, request, '/auth/token');
+    if (passed.statusCode !== 200) return answer(reply, passed);
+    const granted = passed.json() as Record<string, unknown>;
+    if (faults.includes('expired-token')) await expire(String(granted.access_token));
+    if (faults.includes('sync-error') && typeof granted['hub.topic'] === 'string') makeNoise(granted['hub.topic']);
+    const hubUrl = 'hub.url' in granted && { 'hub.url': `${baseOf(request)}/hub` };
+    return answer(reply, passed, { ...granted, ...hubUrl });
+  }
+
+  /** Ends the token that the app is about to use. */
+  async function expire(bearer: string): Promise<void> {
+    const info = await authorization.verifyToken(bearer);
+    if (info) await authorization.revokeToken(info.tokenId);
+  }
+
   return async (app) => {
+    answerOAuthErrors(app);
     // Bodies are passed on as they came.
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
-    app.get<{ Params: Params }>('/:faults/fhir/.well-known/smart-configuration', async (request, reply) => {
-      faultsOf(request);
+    app.get<{ Params: Params }>('/:options/fhir/.well-known/smart-configuration', async (request, reply) => {
+      simulated(request);
       const passed = await pass(app, request, '/fhir/.well-known/smart-configuration');
       const base = baseOf(request);
       return answer(reply, passed, {
         ...(passed.json() as object),
         authorization_endpoint: `${base}/auth/authorize`,
         token_endpoint: `${base}/auth/token`,
+        revocation_endpoint: `${base}/auth/revoke`,
       });
     });
 
-    app.get<{ Params: Params }>('/:faults/auth/authorize', async (request, reply) => {
-      const faults = faultsOf(request);
-      const query = new URLSearchParams(request.url.split('?')[1] ?? '');
-      const [, error, description] = AUTHORIZE.find(([fault]) => faults.includes(fault)) ?? [];
-      const redirect = URL.parse(query.get('redirect_uri') ?? '');
-      if (error !== undefined && description !== undefined && redirect && /^https?:$/.test(redirect.protocol)) {
-        redirect.searchParams.set('error', error);
-        redirect.searchParams.set('error_description', description);
-        if (query.has('state')) redirect.searchParams.set('state', query.get('state') ?? '');
-        return reply.redirect(redirect.href, 303);
-      }
-      query.set('aud', `${origin}/fhir`);
-      return reply.redirect(`${origin}/auth/authorize?${query}`, 303);
+    app.get('/:options/auth/authorize', (request, reply) =>
+      authorize(request, reply, new URLSearchParams(request.url.split('?')[1] ?? '')),
+    );
+    app.post('/:options/auth/authorize', (request, reply) =>
+      authorize(request, reply, new URLSearchParams(String(request.body ?? ''))),
+    );
+    app.route({
+      method: ['POST', 'OPTIONS'],
+      url: '/:options/auth/token',
+      handler: (request, reply) => token(app, request, reply),
+    });
+    app.route({
+      method: ['POST', 'OPTIONS'],
+      url: '/:options/auth/revoke',
+      handler: async (request, reply) => answer(reply, await passForm(app, request, '/auth/revoke')),
     });
 
     app.route<{ Params: Params }>({
-      method: ['POST', 'OPTIONS'],
-      url: '/:faults/auth/token',
+      method: ['GET', 'POST'],
+      url: '/:options/person/auth/*',
       async handler(request, reply) {
-        const faults = faultsOf(request);
-        const passed = await pass(app, request, '/auth/token');
-        if (passed.statusCode !== 200) return answer(reply, passed);
-        const token = passed.json() as Record<string, unknown>;
-        if (faults.includes('expired-token')) await revoke(app, request, String(token.access_token));
-        if (faults.includes('sync-error') && typeof token['hub.topic'] === 'string') makeNoise(token['hub.topic']);
-        const simulated = 'hub.url' in token && { 'hub.url': `${baseOf(request)}/hub` };
-        return answer(reply, passed, { ...token, ...simulated });
+        const { user: userId } = simulated(request);
+        if (userId === undefined) throw new OAuthError('invalid_request', 'user is missing', 404);
+        const base = `${pathOf(request)}/person`;
+        const path = request.url.slice(base.length);
+        return servePerson(app, request, reply, { origin, authorization, base, path, userId });
       },
     });
 
-    app.all<{ Params: Params }>('/:faults/fhir/*', async (request, reply) => {
-      faultsOf(request);
+    app.all<{ Params: Params }>('/:options/fhir/*', async (request, reply) => {
+      simulated(request);
       const [, query] = request.url.split('?');
       return answer(reply, await pass(app, request, `/fhir/${request.params['*']}${query ? `?${query}` : ''}`));
     });
 
     const serveHub = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-      const faults = faultsOf(request);
+      const { faults } = simulated(request);
       if (faults.includes('slow-hub') && request.method !== 'OPTIONS') {
         await new Promise<void>((resolve) => {
           clock.after(delayMs, resolve);
@@ -185,20 +236,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
       const rest = (request.params as Params)['*'];
       return answer(reply, await pass(app, request, rest ? `/hub/${rest}` : '/hub'));
     };
-    app.all('/:faults/hub', serveHub);
-    app.all('/:faults/hub/*', serveHub);
+    app.all('/:options/hub', serveHub);
+    app.all('/:options/hub/*', serveHub);
   };
-}
-
-/** Ends the token that the app is about to use (RFC 7009). */
-async function revoke(app: FastifyInstance, request: FastifyRequest, token: string): Promise<void> {
-  const given = new URLSearchParams(String(request.body ?? ''));
-  const form = new URLSearchParams({ token, client_id: given.get('client_id') ?? '' });
-  const { authorization } = request.headers;
-  await app.inject({
-    method: 'POST',
-    url: '/auth/revoke',
-    headers: { 'content-type': 'application/x-www-form-urlencoded', ...(authorization && { authorization }) },
-    payload: form.toString(),
-  });
 }
