@@ -39,7 +39,12 @@ export function renderCoverage(): string {
     table(REQUIREMENTS.filter((one) => one.on === 'Hub' && one.version === version)),
     '',
   ]);
-  const app = ['### Application: FHIRcast 3.0.0', '', table(REQUIREMENTS.filter((one) => one.on === 'Subscriber')), ''];
+  const app = (['3.0.0', 'IRA'] as const).flatMap((version) => [
+    `### Application: ${HEADS[version]}`,
+    '',
+    table(REQUIREMENTS.filter((one) => one.on === 'Subscriber' && one.version === version)),
+    '',
+  ]);
   const counts = `${HUB_CHECKS.length} checks on a Hub, ${SUBSCRIBER_CHECKS.length} on an application, ${REQUIREMENTS.length} requirements.`;
   return [counts, '', ...hub, ...app].join('\n');
 }

@@ -64,6 +64,7 @@ Hub: conditions
 
 Subscriber
   --name TEXT             the application's name
+  --spec LIST             of 3.0.0, IRA; 3.0.0
   --launch COMMAND        starts it, with FHIRCAST_HUB_URL, FHIRCAST_TOPIC and FHIRCAST_TOKEN; SIGTERM quits it.
                           Without it you start it yourself and answer questions
   --state-command COMMAND prints the id of the patient that it shows
@@ -285,6 +286,7 @@ async function testSubscriber(values: Values, terminal: Terminal): Promise<numbe
       name: values.name ?? 'application',
       hub: given({ host: values.host, port: number(values, 'port'), publicUrl: values['public-url'] }),
       ...given({
+        versions: listOf('spec', values.spec?.split(','), ['3.0.0', 'IRA'] as const),
         launch: values.launch,
         stateCommand: values['state-command'],
         ask,
@@ -303,7 +305,9 @@ async function testSubscriber(values: Values, terminal: Terminal): Promise<numbe
 function listChecks(terminal: Terminal): void {
   for (const { id, level, versions, title } of HUB_CHECKS)
     terminal.out(`${id}\t${level}\t${versions.join(',')}\t${title}\n`);
-  for (const { id, level, title } of SUBSCRIBER_CHECKS) terminal.out(`${id}\t${level}\tsubscriber\t${title}\n`);
+  for (const { id, level, versions = ['3.0.0', 'IRA'], title } of SUBSCRIBER_CHECKS) {
+    terminal.out(`${id}\t${level}\tsubscriber ${versions.join(',')}\t${title}\n`);
+  }
 }
 
 function load(file: string | undefined): Report {

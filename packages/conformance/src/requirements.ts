@@ -3,6 +3,7 @@ import { EVENTS } from './requirements/chapter-2-events.ts';
 import { SESSIONS } from './requirements/chapter-2-sessions.ts';
 import { CATALOG } from './requirements/chapter-3.ts';
 import { IRA } from './requirements/ira.ts';
+import { IRA_SUBSCRIBER } from './requirements/ira-subscriber.ts';
 import type { Requirement } from './requirements/requirement.ts';
 import { STU2 } from './requirements/stu2.ts';
 import { SUBSCRIBER } from './requirements/subscriber.ts';
@@ -18,6 +19,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   ...STU2,
   ...IRA,
   ...SUBSCRIBER,
+  ...IRA_SUBSCRIBER,
 ];
 
 const BY_ID = new Map(REQUIREMENTS.map((one) => [one.id, one]));

@@ -29,6 +29,16 @@ export const APP_DEFECTS = {
   'leaves-on-rejection': 'app-rejected',
   'just-leaves': 'app-shutdown',
   'hammers-endpoint': 'app-denied',
+  'four-events': 'ira-app-events',
+  nameless: 'ira-app-name',
+  'never-connects': 'ira-app-connects',
+  'silent-on-errors': 'ira-app-confirms',
+  'ignores-gaps': 'ira-app-version-gap',
+  'version-of-the-open': 'ira-app-newest-version',
+  'keeps-what-is-closed': 'ira-app-closes',
+  'keeps-selections': 'ira-app-selects',
+  'retries-with-the-id': 'ira-app-retries-anew',
+  'opens-without-study': 'ira-app-opens-whole',
 } as const;
 
 export type AppDefect = keyof typeof APP_DEFECTS;
@@ -36,7 +46,12 @@ export type AppDefect = keyof typeof APP_DEFECTS;
 interface Notice {
   id: string;
   timestamp: string;
-  event: { 'hub.event': string; 'context.versionId'?: string; context: { key: string; resource?: { id?: string } }[] };
+  event: {
+    'hub.event': string;
+    'context.versionId'?: string;
+    'context.priorVersionId'?: string;
+    context: { key: string; resource?: { id?: string }; reference?: { reference?: string } }[];
+  };
 }
 
 export class ModelApp implements RunningApp {
@@ -48,6 +63,9 @@ export class ModelApp implements RunningApp {
   #newest = '';
   #report: { id: string; version: string } | undefined;
   #draft = false;
+  /** What is shown as selected, `Type/id`. */
+  #selected: (string | undefined)[] = [];
+  #lastId = '';
   readonly #seen = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #leaving = false;
@@ -75,13 +93,15 @@ export class ModelApp implements RunningApp {
   async do(instruction: string): Promise<boolean> {
     if (/^Begin something/.test(instruction)) {
       this.#draft = true;
-      setTimeout(() => {
-        this.#draft = false;
-      }, 150);
     } else if (/^Change the patient/.test(instruction)) {
       await this.#publish();
       await this.#publish();
+      await this.#openReport();
     } else if (/^Share something/.test(instruction)) await this.#share();
+    else if (/no report any more/.test(instruction)) return this.#report === undefined;
+    else if (/study as selected no longer/.test(instruction)) {
+      return !this.#selected.some((one) => one?.startsWith('ImagingStudy/'));
+    }
     return true;
   }
 
@@ -105,7 +125,7 @@ export class ModelApp implements RunningApp {
     const fields = new URLSearchParams({
       'hub.channel.type': 'websocket',
       'hub.topic': this.#invitation.topic,
-      'subscriber.name': 'Model application',
+      ...(!this.#is('nameless') && { 'subscriber.name': 'Model application' }),
       ...more,
     });
     if (this.#is('no-channel')) fields.set('hub.channel.type', 'carrier');
@@ -122,7 +142,9 @@ export class ModelApp implements RunningApp {
   }
 
   async #subscribe(): Promise<void> {
-    const events = ['Patient-open', 'Patient-close', 'DiagnosticReport-open', 'DiagnosticReport-update', 'SyncError'];
+    const events = ['Patient-open', 'Patient-close', 'SyncError'];
+    for (const action of ['open', 'close', 'update', 'select']) events.push(`DiagnosticReport-${action}`);
+    if (this.#is('four-events')) events.pop();
     if (this.#is('events-twice')) events.push('patient-open');
     const response = await this.#post({
       'hub.mode': 'subscribe',
@@ -131,7 +153,7 @@ export class ModelApp implements RunningApp {
     });
     const answer = (await response.json()) as { 'hub.channel.endpoint': string };
     this.#endpoint = answer['hub.channel.endpoint'];
-    this.#connect();
+    if (!this.#is('never-connects')) this.#connect();
   }
 
   #connect(): void {
@@ -158,6 +180,7 @@ export class ModelApp implements RunningApp {
     if (this.#is('never-answers')) return;
     if (this.#is('slow-answer')) await new Promise((resolve) => setTimeout(resolve, 11_000));
     const status = this.#follow(notice, text.length);
+    if (this.#is('silent-on-errors') && /^syncerror$/i.test(notice.event['hub.event'])) return;
     if (this.#is('strict-fields') && notice.event.context.some(({ key }) => key === 'extension')) return;
     const answer = this.#is('answers-without-id')
       ? { status }
@@ -169,8 +192,13 @@ export class ModelApp implements RunningApp {
     if (this.#is('small-resources-only') && size > 50_000) return 413;
     const name = event['hub.event'];
     if (this.#is('case-sensitive') && name === name.toUpperCase()) return 400;
-    if (this.#draft && !this.#is('follows-with-draft')) return 409;
+    if (this.#draft && !this.#is('follows-with-draft')) {
+      // Its user gives the draft up when asked about it.
+      this.#draft = false;
+      return 409;
+    }
     const lower = name.toLowerCase();
+    if (lower.startsWith('diagnosticreport-')) this.#note(lower, event);
     if (!lower.endsWith('-open')) return 200;
     const old = timestamp < this.#newest;
     const stale = old && !(this.#is('follows-stale') || this.#is('last-wins'));
@@ -184,13 +212,32 @@ export class ModelApp implements RunningApp {
     return 200;
   }
 
+  /** Keeps up with what happens to the open report. */
+  #note(name: string, event: Notice['event']): void {
+    if (name.endsWith('-update') && this.#report) {
+      const missed = event['context.priorVersionId'] !== this.#report.version;
+      if (missed && !this.#is('ignores-gaps')) {
+        void fetch(`${this.#invitation.hubUrl}/${this.#invitation.topic}`, { headers: this.#headers() });
+      }
+      if (!this.#is('version-of-the-open')) this.#report.version = event['context.versionId'] ?? '';
+    }
+    if (name.endsWith('-select')) {
+      const named = event.context.filter(({ key }) => key === 'select').map(({ reference }) => reference?.reference);
+      this.#selected = this.#is('keeps-selections') ? [...this.#selected, ...named] : named;
+    }
+    if (name.endsWith('-close') && !this.#is('keeps-what-is-closed')) {
+      this.#report = undefined;
+      this.#patient = '';
+    }
+  }
+
   async #send(name: string, context: unknown[], versionId?: string): Promise<void> {
     const response = await fetch(this.#invitation.hubUrl, {
       method: 'POST',
       headers: { ...this.#headers(), 'content-type': 'application/json' },
       body: JSON.stringify({
         ...(!this.#is('no-timestamp') && { timestamp: new Date().toISOString() }),
-        id: this.#is('same-id') ? 'always-the-same' : randomUUID(),
+        id: this.#id(),
         event: {
           'hub.topic': this.#invitation.topic,
           'hub.event': name,
@@ -199,7 +246,24 @@ export class ModelApp implements RunningApp {
         },
       }),
     });
-    if (response.status >= 400 && this.#is('leaves-on-rejection')) this.#socket?.close(1000);
+    this.#refused = response.status >= 400;
+    if (this.#refused && this.#is('leaves-on-rejection')) this.#socket?.close(1000);
+  }
+  #refused = false;
+
+  #id(): string {
+    if (this.#is('same-id')) return 'always-the-same';
+    if (!(this.#refused && this.#is('retries-with-the-id'))) this.#lastId = randomUUID();
+    return this.#lastId;
+  }
+
+  #openReport(): Promise<void> {
+    const context = [
+      { key: 'report', resource: { resourceType: 'DiagnosticReport', id: randomUUID() } },
+      { key: 'patient', resource: { resourceType: 'Patient', id: randomUUID() } },
+      { key: 'study', resource: { resourceType: 'ImagingStudy', id: randomUUID() } },
+    ];
+    return this.#send('DiagnosticReport-open', this.#is('opens-without-study') ? context.slice(0, 2) : context);
   }
 
   #publish(): Promise<void> {

@@ -306,7 +306,7 @@ export const contentSharing: readonly Check[] = [
     'update-applied',
     'Every entry of an accepted update is in the content',
     'CON-3',
-    ['2.10-all-entries', '2.10-maintain'],
+    ['2.10-all-entries', '2.10-maintain', 'IRA-manage-content'],
     async (s) => {
       const report = await openReport(s);
       const several = [1, 2, 3].map(() => observation(report.context.patient));
@@ -493,7 +493,7 @@ export const contentSharing: readonly Check[] = [
     'update-one-winner',
     'Of two updates of one version exactly one is accepted',
     'CON-8',
-    ['2.10-atomic', '2.10-mismatch'],
+    ['2.10-atomic', '2.10-mismatch', 'IRA-coordinate'],
     async (s) => {
       const report = await openReport(s);
       const two = [1, 2].map(() => updateOf(s, report, report.version, [put(observation(report.context.patient))]));

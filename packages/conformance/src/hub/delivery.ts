@@ -163,7 +163,7 @@ export const delivery: readonly Check[] = [
     id: 'broadcast-to-all',
     title: 'Every subscriber of an event is told',
     rule: 'PUB-3',
-    requirements: ['2.5-notify', '2.6-broadcast', 'STU2-notify'],
+    requirements: ['2.5-notify', '2.6-broadcast', 'STU2-notify', 'RAD-154-each', 'IRA-distribute'],
     level: 'SHALL',
     versions: ALL,
     run: async (s) => {

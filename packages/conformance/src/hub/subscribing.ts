@@ -83,7 +83,7 @@ export const subscribing: readonly Check[] = [
     id: 'subscribe-accepted',
     title: 'A subscription request is answered 202',
     rule: 'SUB-2',
-    requirements: ['2.4-response', 'STU2-202', 'RAD-146-several'],
+    requirements: ['2.4-response', 'STU2-202', 'RAD-146-several', 'RAD-146-add'],
     level: 'SHALL',
     versions: ALL,
     run: async (s) => {

@@ -22,7 +22,7 @@ export const unsubscribing: readonly Check[] = [
     id: 'unsubscribe-accepted',
     title: 'An unsubscribe request is answered 202',
     rule: 'SUB-9',
-    requirements: ['2.4-unsubscribe-202'],
+    requirements: ['2.4-unsubscribe-202', 'RAD-152-202'],
     level: 'SHALL',
     versions: ALL,
     run: async (s) => {

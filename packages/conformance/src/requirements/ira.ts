@@ -11,6 +11,7 @@ export const IRA: readonly Requirement[] = [
       'RAD-146-custom',
       'The Manager shall accept any events (including custom events not defined in FHIRcast Event Library) specified in the `hub.events` attributes',
     ],
+    ['RAD-146-add', 'The Manager shall add the Subscriber and its subscribed events for the session'],
     ['RAD-146-update', 'Update the list of events subscribed by the Subscriber'],
     ['RAD-146-channel', 'The Manager shall return `400` Bad Request error if: … `hub.channel.type` is not `websocket`'],
     ['RAD-146-topic', 'The Manager shall return `400` Bad Request error if: … `hub.topic` is empty'],
@@ -102,6 +103,10 @@ export const IRA: readonly Requirement[] = [
       'The Manager shall terminate the websocket connection and delete the websocket identifier. The Manager shall not reuse the websocket identifier for other future subscriptions',
     ],
     [
+      'RAD-152-202',
+      'If the Manager successfully processed the request, the Manager shall respond with an HTTP 202 “Accepted” response',
+    ],
+    [
       'RAD-152-channel',
       'The Manager shall return `400` Bad Request error if: … the `hub.channel.type` is not `websocket`',
     ],
@@ -126,6 +131,7 @@ export const IRA: readonly Requirement[] = [
     ],
   ]),
   ...hubIra('RAD-154 Distribute Context Event', 'rad-154.html', [
+    ['RAD-154-each', 'The Manager shall send a separate Notification message to each Subscriber'],
     [
       'RAD-154-error',
       'If the Manager receives an error confirmation message (i.e., `status` `4xx` or `5xx`) from at least one of the Subscribers, then the Manager shall send a `syncerror` event',
@@ -164,6 +170,13 @@ export const IRA: readonly Requirement[] = [
       'If it detects a websocket connection issue with a Subscriber, then the Hub shall: … Unsubscribe the Subscriber and drop the websocket connection … Send a SyncError notification to other Subscribers',
     ],
     ['IRA-any-event', 'The Hub shall be able to process all valid events conforming to the FHIRcast Event Format'],
+    ['IRA-distribute', 'It shall receive and distribute the event to all Subscribers subscribed to that event type'],
+    ['IRA-current', 'It shall manage the current context in the session for all context-change events'],
+    ['IRA-manage-content', 'It shall manage the current content in the session for all content sharing events'],
+    [
+      'IRA-coordinate',
+      'It shall serve as a transaction coordinator to avoid lost updates and other out of sync conditions when processing content sharing events',
+    ],
     [
       'IRA-409',
       'If it receives `*-update`, `*-select` or `*-close` events for a context that is not opened, then it shall return `409` Conflict response',

@@ -48,3 +48,5 @@ export const hub2 = (section: string, anchor: string, list: readonly Row[]) =>
   rows('STU2', 'Hub', section, `${HL7_STU2}#${anchor}`, list);
 export const hubIra = (section: string, page: string, list: readonly Row[]) =>
   rows('IRA', 'Hub', section, `${IHE}/${page}`, list);
+export const subscriberIra = (section: string, page: string, list: readonly Row[]) =>
+  rows('IRA', 'Subscriber', section, `${IHE}/${page}`, list);

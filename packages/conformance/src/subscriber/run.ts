@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { CheckFailure, CheckSkip } from '../check.ts';
+import { CheckFailure, CheckSkip, type Version } from '../check.ts';
 import { findingOf, type OnProgress, resultOf } from '../engine.ts';
 import { pause, within } from '../pause.ts';
 import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from '../report/report.ts';
@@ -34,8 +34,13 @@ export interface SubscriberOptions {
   readonly launch?: string | ((invitation: Invitation) => Promise<RunningApp>);
   /** A shell command that prints the id of the patient shown. */
   readonly stateCommand?: string;
-  /** Tells a person at the application what to do; true when it was done. */
-  readonly ask?: (instruction: string) => Promise<boolean>;
+  /**
+   * Tells a person at the application what to do; true when it was done.
+   * @param invitation what to start the application with, where that is what is to be done
+   */
+  readonly ask?: (instruction: string, invitation?: Invitation) => Promise<boolean>;
+  /** `['3.0.0']` unless given; IRA asks for everything that 3.0.0 asks for, and more. */
+  readonly versions?: readonly ('3.0.0' | 'IRA')[];
   readonly hub?: PlayedHubOptions;
   readonly slowness?: number;
   /** How long to wait for something that has to come, ms; 4000 unless given. */
@@ -47,6 +52,8 @@ export interface SubscriberOptions {
   /** Ids of the checks to run. */
   readonly only?: readonly string[];
   readonly exchanges?: 'failures' | 'all';
+  /** Ends the run early; checks that did not run are skipped. */
+  readonly signal?: AbortSignal;
 }
 
 /** Seconds that one check may take. */
@@ -65,7 +72,12 @@ export async function runSubscriberConformance(
     timeoutMs: (options.timeoutMs ?? 4000) * slowness,
     settleMs: (options.settleMs ?? 400) * slowness,
   };
-  const checks = SUBSCRIBER_CHECKS.filter(({ id }) => options.only === undefined || options.only.includes(id));
+  const versions: readonly Version[] = options.versions ?? ['3.0.0'];
+  const checks = SUBSCRIBER_CHECKS.filter(
+    (check) =>
+      versionsOf(check).some((version) => versions.includes(version)) &&
+      (options.only === undefined || options.only.includes(check.id)),
+  );
   const hub = await PlayedHub.start(options.hub);
   const results: CheckResult[] = [];
   try {
@@ -83,13 +95,16 @@ export async function runSubscriberConformance(
   return {
     format: REPORT_FORMAT,
     target: { kind: 'subscriber', name: options.name },
-    versions: ['3.0.0'],
+    versions,
     startedAt: startedAt.toISOString(),
     durationMs: Date.now() - startedAt.getTime(),
     counts: countVerdicts(results),
     results,
   };
 }
+
+/** What FHIRcast asks of an application, IRA asks too. */
+const versionsOf = ({ versions }: SubscriberCheck): readonly Version[] => versions ?? ['3.0.0', 'IRA'];
 
 /** Runs the checks of one session, one after the other. */
 async function* runGroup(
@@ -103,15 +118,17 @@ async function* runGroup(
   let app: RunningApp | undefined;
   let failure: Finding | undefined;
   try {
-    app = await launch({ hubUrl: hub.url, topic: session.topic, token: session.token }, options);
+    const invitation = { hubUrl: hub.url, topic: session.topic, token: session.token };
+    app = options.signal?.aborted ? undefined : await launch(invitation, options);
     await session.until(
       'the application to subscribe and to connect',
-      () => session.connected,
+      () => session.connected || options.signal?.aborted === true,
       options.startMs ?? 60_000,
     );
   } catch (error) {
     failure = findingOf(error, { level: 'SHALL' });
   }
+  if (options.signal?.aborted) failure = ENDED;
   const scenario: AppScenario = {
     session,
     ask: options.ask,
@@ -124,9 +141,10 @@ async function* runGroup(
     const transcript = index === 0 ? beginning : new Transcript();
     transcript.hide(session.token);
     session.transcript = transcript;
-    const found = failure && !session.subscription ? failure : await judge(check, scenario);
+    const found =
+      failure && (!session.subscription || failure === ENDED) ? failure : await judge(check, scenario, options.signal);
     const took = Math.round(performance.now() - started);
-    yield resultOf({ ...check, versions: ['3.0.0'] }, found, took, transcript, options.exchanges ?? 'failures');
+    yield resultOf({ ...check, versions: versionsOf(check) }, found, took, transcript, options.exchanges ?? 'failures');
   }
   session.leave();
   await within(
@@ -135,7 +153,10 @@ async function* runGroup(
   );
 }
 
-async function judge(check: SubscriberCheck, scenario: AppScenario): Promise<Finding> {
+const ENDED: Finding = { verdict: 'skip', reason: 'The run was ended before this check' };
+
+async function judge(check: SubscriberCheck, scenario: AppScenario, signal?: AbortSignal): Promise<Finding> {
+  if (signal?.aborted) return ENDED;
   const seconds = scenario.ask ? LONGEST_WITH_PERSON : LONGEST_CHECK;
   const ended = new AbortController();
   const late = async (): Promise<never> => {
@@ -143,7 +164,7 @@ async function judge(check: SubscriberCheck, scenario: AppScenario): Promise<Fin
     throw new CheckFailure(`an end within ${seconds} s`, 'the scenario was still waiting');
   };
   try {
-    await Promise.race([check.run(scenario), late()]);
+    await Promise.race([check.run(scenario), late(), stopped(signal, ended.signal)]);
     return { verdict: 'pass' };
   } catch (error) {
     return findingOf(error, check);
@@ -152,12 +173,20 @@ async function judge(check: SubscriberCheck, scenario: AppScenario): Promise<Fin
   }
 }
 
+/** Never resolves; rejects when the run is ended, unless `over` first. */
+function stopped(signal: AbortSignal | undefined, over: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const end = () => reject(new CheckSkip('The run was ended during this check'));
+    signal?.addEventListener('abort', end, { signal: over });
+  });
+}
+
 async function launch(invitation: Invitation, options: SubscriberOptions): Promise<RunningApp | undefined> {
   if (typeof options.launch === 'function') return options.launch(invitation);
   if (options.launch !== undefined) return spawnApp(options.launch, invitation);
   const instruction = `Start the application with hub.url ${invitation.hubUrl} and hub.topic ${invitation.topic} (access token ${invitation.token}).`;
   if (!options.ask) throw new CheckSkip('Nobody starts the application: neither a command nor a person is there');
-  if (!(await options.ask(instruction))) throw new CheckSkip('The application was not started');
+  if (!(await options.ask(instruction, invitation))) throw new CheckSkip('The application was not started');
   return undefined;
 }
 

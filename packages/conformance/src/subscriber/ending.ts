@@ -1,0 +1,65 @@
+import { CheckSkip, expect } from '../check.ts';
+import { pause } from '../pause.ts';
+import { opening, type SubscriberCheck, subscription } from './scenario.ts';
+
+/** How an application ends, and what it does where others end it. */
+export const ending: readonly SubscriberCheck[] = [
+  {
+    id: 'app-shutdown',
+    title: 'When it is quit it unsubscribes and closes with 1000',
+    rule: 'SUB-9',
+    requirements: ['S-shutdown', 'S-unsubscribe'],
+    level: 'SHALL',
+    own: true,
+    run: async ({ session, ask, quit }) => {
+      await session.deliver(opening(session));
+      if (quit) await quit();
+      else if (!(await ask?.('Quit the application in the normal way now.')))
+        throw new CheckSkip('Nobody can quit the application');
+      await session.until('the end of the connection', () => session.closes.length > 0);
+      expect(session.unsubscription !== undefined, 'an unsubscribe request', 'none came');
+      const { code } = session.closes.at(-1)!;
+      expect(code === 1000, 'a close with 1000', code);
+    },
+  },
+  {
+    id: 'app-denied',
+    title: 'After a denial it leaves the endpoint alone',
+    rule: 'SUB-10',
+    requirements: ['S-denied', 'S-new-endpoint'],
+    level: 'SHOULD',
+    own: true,
+    run: async ({ session }) => {
+      await session.deliver(opening(session));
+      session.deny('session unexpectedly stopped');
+      await session.until('the end of the connection', () => session.closes.length > 0);
+      await pause(session.waits.settleMs * 8);
+      expect(
+        session.deadConnections === 0,
+        'no connection to an endpoint that is over',
+        `${session.deadConnections} of them`,
+      );
+    },
+  },
+  {
+    id: 'app-renews',
+    title: 'Before or after the end of its lease it subscribes again',
+    rule: 'SUB-6',
+    requirements: ['S-renew'],
+    level: 'MAY',
+    own: true,
+    run: async ({ session }) => {
+      const before = session.forms.length;
+      session.behaviour.leaseSeconds = 3;
+      session.send({
+        'hub.mode': 'subscribe',
+        'hub.topic': session.topic,
+        'hub.events': subscription(session).fields.get('hub.events'),
+        'hub.lease_seconds': 3,
+      });
+      await pause(3000);
+      if (session.forms.length === before) session.expire();
+      await session.until('another subscription request', () => session.forms.length > before);
+    },
+  },
+];

@@ -1,0 +1,192 @@
+import { CheckFailure, CheckSkip, expect } from '../check.ts';
+import { objects } from '../json.ts';
+import { patient, type Resource } from '../samples.ts';
+import { accepts, nameOf, opening, type SubscriberCheck, statusOf, tellReport, updateFor } from './scenario.ts';
+
+const isSyncError = (message: object) => nameOf(message) === 'syncerror';
+
+function mrn(of: Resource): string {
+  const identifiers = objects(of.identifier);
+  return String(identifiers[0]?.value);
+}
+
+/** How an application follows what the Hub tells it. */
+export const following: readonly SubscriberCheck[] = [
+  {
+    id: 'app-answers',
+    title: 'It answers every event with the event’s id and a status',
+    rule: 'ERR-1',
+    requirements: ['S-answer', 'S-answer-id'],
+    level: 'SHALL',
+    run: async ({ session }) => {
+      for (let index = 0; index < 3; index++) await session.deliver(opening(session));
+    },
+  },
+  {
+    id: 'app-status',
+    title: 'The status is an HTTP status code',
+    rule: 'ERR-1',
+    requirements: ['S-answer-status'],
+    level: 'SHALL',
+    run: async ({ session }) => {
+      const { status } = await session.deliver(opening(session));
+      // The specification says numeric and shows a string: both are right.
+      const right = /^[1-5]\d\d$/.test(String(status)) && (typeof status === 'number' || typeof status === 'string');
+      expect(right, 'a status from 100 to 599', status);
+    },
+  },
+  {
+    id: 'app-answers-in-time',
+    title: 'It answers within 10 seconds',
+    rule: 'ERR-4',
+    requirements: ['S-ten-seconds'],
+    level: 'SHOULD',
+    run: async ({ session }) => void (await session.deliver(opening(session))),
+  },
+  {
+    id: 'app-full-resource',
+    title: 'It takes a resource with everything in it',
+    rule: 'PUB-5',
+    requirements: ['S-full-resource'],
+    level: 'SHALL',
+    run: async ({ session }) => {
+      const whole = {
+        ...patient(),
+        meta: { versionId: '7', lastUpdated: '2026-01-01T00:00:00Z' },
+        text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">Ada</div>' },
+        extension: [{ url: 'http://example.org/fhir/StructureDefinition/note', valueString: 'x' }],
+        telecom: [{ system: 'phone', value: '555' }],
+        address: [{ line: ['1 Main Street'], city: 'Springfield' }],
+        photo: [{ contentType: 'image/png', data: 'A'.repeat(60_000) }],
+      };
+      const answer = await session.deliver(opening(session, whole));
+      expect(accepts(answer), 'a 2xx status', answer.status);
+    },
+  },
+  {
+    id: 'app-any-case',
+    title: 'It knows an event by its name in any case',
+    rule: 'SUB-3',
+    requirements: ['S-case'],
+    level: 'SHALL',
+    run: async ({ session, shown }) => {
+      const of = patient();
+      const event = opening(session, of);
+      const name = event.event['hub.event'].toUpperCase();
+      const answer = await session.deliver({ ...event, event: { ...event.event, 'hub.event': name } });
+      expect(accepts(answer), 'a 2xx status', answer.status);
+      if (shown && session.wants('Patient-open')) {
+        await session.settle();
+        expect((await shown()) === of.id, `the application to show the patient ${of.id}`, await shown());
+      }
+    },
+  },
+  {
+    id: 'app-duplicates',
+    title: 'It lives with an event that comes twice',
+    rule: 'PUB-7',
+    requirements: ['S-retry'],
+    level: 'SHOULD',
+    run: async ({ session }) => {
+      const event = opening(session);
+      await session.deliver(event);
+      session.send(event);
+      await session.settle();
+      await session.deliver(opening(session));
+    },
+  },
+  {
+    id: 'app-stale',
+    title: 'It ignores an event older than its context',
+    rule: 'PUB-3',
+    requirements: ['S-stale'],
+    level: 'SHALL',
+    run: async ({ session, ask, shown }) => {
+      const of = patient();
+      await session.deliver(opening(session, of));
+      const old = new Date(Date.now() - 3_600_000).toISOString();
+      const other = patient();
+      session.send(opening(session, other, undefined, old));
+      await session.settle();
+      if (shown) {
+        const found = await shown();
+        expect(found === of.id, `the application to stay with the patient ${of.id}`, found);
+      } else if (ask) {
+        const stayed = await ask(
+          `Answer yes if the application shows the patient ${mrn(of)} and not ${mrn(other)} (an event an hour old).`,
+        );
+        expect(stayed, `the application to stay with ${mrn(of)}`, 'it followed the older event, says who watched it');
+      } else throw new CheckSkip('Nobody can tell what the application shows (a person or a state command is needed)');
+    },
+  },
+  {
+    id: 'app-order',
+    title: 'Of events out of order it keeps the newest',
+    rule: 'PUB-3',
+    requirements: ['S-stale'],
+    level: 'SHALL',
+    run: async ({ session, shown }) => {
+      if (!shown) throw new CheckSkip('Nobody can tell what the application shows (a state command is needed)');
+      const [first, second, third] = [patient(), patient(), patient()];
+      const at = (ms: number) => new Date(Date.now() + 1000 + ms).toISOString();
+      for (const [of, ms] of [
+        [first, 0],
+        [third, 20],
+        [second, 10],
+      ] as const) {
+        session.send(opening(session, of, undefined, at(ms)));
+      }
+      await session.settle();
+      const found = await shown();
+      expect(found === third.id, `the newest patient, ${third.id}`, found);
+    },
+  },
+  {
+    id: 'app-refuses',
+    title: 'With unsaved work it refuses to follow, and says so',
+    rule: 'ERR-2',
+    requirements: ['S-refuse'],
+    level: 'SHALL',
+    run: async ({ session, ask }) => {
+      if (!ask) throw new CheckSkip('A person has to bring the application into a state in which it cannot follow');
+      const ready = await ask(
+        'Begin something in the application that must not be left (a draft, an open dialog); answer yes when done, no if there is no such thing.',
+      );
+      if (!ready) throw new CheckSkip('The application has no state in which it does not follow');
+      const event = opening(session);
+      const before = session.published.length;
+      const answer = await session.deliver(event);
+      if (statusOf(answer) >= 400) return;
+      await session
+        .until('a SyncError', () => session.published.slice(before).some(isSyncError), 10_000)
+        .catch(() => {
+          throw new CheckFailure('an answer 409, or 202 and then a SyncError', `${answer.status} and no SyncError`);
+        });
+    },
+  },
+  {
+    id: 'app-unknown-fields',
+    title: 'It lives with fields and keys that it does not know',
+    rule: 'PUB-3',
+    requirements: ['S-answer'],
+    level: 'SHALL',
+    run: async ({ session }) => {
+      const event = opening(session);
+      const context = [...event.event.context, { key: 'extension', data: { 'user-timezone': '+1:00' } }];
+      await session.deliver({ ...event, event: { ...event.event, context } });
+    },
+  },
+  {
+    id: 'app-version-gap',
+    title: 'After an update that it missed it reads the current context',
+    rule: 'CON-5',
+    requirements: ['S-gap'],
+    level: 'MAY',
+    run: async ({ session }) => {
+      const report = await tellReport(session, 'DiagnosticReport-update');
+      const before = session.contextReads;
+      await session.deliver(updateFor(session, report, 'never-sent'));
+      await session.until('a GET of the current context', () => session.contextReads > before);
+    },
+  },
+];

@@ -1,0 +1,110 @@
+import { CheckSkip, expect } from '../check.ts';
+import { type JsonObject, objects } from '../json.ts';
+import type { PlayedSession } from './played-session.ts';
+import { type AppScenario, eventOf, nameOf, opening, type SubscriberCheck, tellReport, versionIn } from './scenario.ts';
+
+/** What the application published, judged; skipped where it published nothing. */
+export function onPublished(
+  id: string,
+  title: string,
+  requirements: SubscriberCheck['requirements'],
+  judge: (messages: PlayedSession['published']) => void,
+): SubscriberCheck {
+  return {
+    id,
+    title,
+    rule: 'PUB-1',
+    requirements,
+    level: 'SHALL',
+    run: async ({ session, ask }) => {
+      if (session.published.length === 0) await ask?.('Change the patient or the report in the application now.');
+      if (session.published.length === 0) throw new CheckSkip('The application published nothing');
+      judge(session.published);
+    },
+  };
+}
+
+/** The first update that the application publishes of the open report. @throws CheckSkip where it publishes none */
+export async function sharedUpdate(
+  session: PlayedSession,
+  ask: AppScenario['ask'],
+  before: number,
+): Promise<JsonObject> {
+  await ask?.('Share something of the open report in the application (a measurement, a finding) now.');
+  await session.settle();
+  const update = session.published.slice(before).find((one) => nameOf(one).endsWith('-update'));
+  if (!update) throw new CheckSkip('The application published no update');
+  return update;
+}
+
+/** What an application publishes. */
+export const publishing: readonly SubscriberCheck[] = [
+  onPublished('app-publishes-ids', 'What it publishes has ids of its own', ['S-unique'], (messages) => {
+    const ids = messages.map(({ id }) => id);
+    expect(
+      ids.every((id) => typeof id === 'string' && id !== ''),
+      'an id in every request',
+      ids,
+    );
+    expect(new Set(ids).size === ids.length, 'a new id for every request', ids);
+  }),
+  onPublished('app-publishes-timestamps', 'What it publishes has a timestamp', ['S-timestamp'], (messages) => {
+    for (const { timestamp } of messages) {
+      const right = typeof timestamp === 'string' && !Number.isNaN(Date.parse(timestamp));
+      expect(right, 'timestamp: an ISO 8601 time', timestamp);
+    }
+  }),
+  onPublished(
+    'app-publishes-context',
+    'What it publishes has its context, with the anchor',
+    ['S-required', 'S-anchor'],
+    (messages) => {
+      const keys: Record<string, string> = { imagingstudy: 'study', diagnosticreport: 'report' };
+      for (const message of messages) {
+        const { context, 'hub.event': name } = eventOf(message);
+        expect(Array.isArray(context), 'event.context: an array', message);
+        const [type, action] = String(name).toLowerCase().split('-');
+        if (type === undefined || type === 'home' || (action !== 'open' && action !== 'close')) continue;
+        const key = keys[type] ?? type;
+        expect(
+          objects(context).some((one) => one.key === key),
+          `an element with the key "${key}"`,
+          message,
+        );
+      }
+    },
+  ),
+  {
+    id: 'app-updates-versioned',
+    title: 'Its updates name the version that the Hub gave last',
+    rule: 'CON-2',
+    requirements: ['S-version', 'S-bundle'],
+    level: 'SHALL',
+    run: async ({ session, ask }) => {
+      const before = session.published.length;
+      const { open } = await tellReport(session);
+      const update = await sharedUpdate(session, ask, before);
+      const version = eventOf(update)['context.versionId'];
+      const wanted = versionIn(open);
+      expect(version === wanted, `context.versionId: "${wanted}"`, version);
+      const bundles = objects(eventOf(update).context).filter((one) => one.key === 'updates');
+      expect(bundles.length === 1, 'one element "updates"', bundles);
+    },
+  },
+  {
+    id: 'app-rejected',
+    title: 'It lives with a rejected request',
+    rule: 'PUB-11',
+    requirements: ['S-rejected'],
+    level: 'SHALL',
+    run: async ({ session, ask }) => {
+      if (!ask) throw new CheckSkip('A person has to make the application publish something');
+      session.behaviour.publishStatus = 409;
+      const before = session.published.length;
+      await ask('Change the patient or the report in the application once more: the Hub will reject it.');
+      session.behaviour.publishStatus = 202;
+      if (session.published.length === before) throw new CheckSkip('The application published nothing');
+      await session.deliver(opening(session));
+    },
+  },
+];
