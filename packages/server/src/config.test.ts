@@ -45,6 +45,7 @@ const SETTINGS: readonly (readonly [variable: string, name: string, good: string
   ['LOCKSTEP_LOG_LEVEL', 'logLevel', 'debug', ['', 'loud', 'WARN']],
   ['LOCKSTEP_BODY_LIMIT', 'bodyLimit', '2048', ['', '1023', '-5', '1MB', '268435457']],
   ['LOCKSTEP_RATE_LIMIT', 'rateLimit', '0', ['', '-1', 'none', '1000001']],
+  ['LOCKSTEP_TRUSTED_PROXIES', 'trustedProxies', '127.0.0.0/8,fd12::/16', ['proxy', '10.0.0.1', '10.0.0.0/99']],
   ['LOCKSTEP_LEASE_SECONDS', 'leaseSeconds', '60', ['', '0', '1h', '-60']],
   ['LOCKSTEP_MAX_LEASE_SECONDS', 'maxLeaseSeconds', '7200', ['', '0', '31536001']],
   ['LOCKSTEP_GRACE_SECONDS', 'graceSeconds', '0', ['', '-1', '86401']],
@@ -69,9 +70,9 @@ const SETTINGS: readonly (readonly [variable: string, name: string, good: string
 
 describe('the configuration', () => {
   it('has a default for everything: loopback, port 8080, samples', () => {
-    const { data, callbackNetworks, ...config } = readConfig({});
+    const { data, callbackNetworks, trustedProxies, ...config } = readConfig({});
     assert.ok(data);
-    assert.deepEqual(callbackNetworks, []);
+    assert.deepEqual([callbackNetworks, trustedProxies], [[], []]);
     assert.deepEqual(config, {
       port: 8080,
       host: '127.0.0.1',

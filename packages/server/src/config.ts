@@ -20,6 +20,8 @@ export interface Config {
   readonly bodyLimit: number;
   /** Requests a second and client; 0 is no limit. */
   readonly rateLimit: number;
+  /** Proxies in CIDR notation whose `X-Forwarded-For` says where a request comes from. */
+  readonly trustedProxies: readonly string[];
   readonly leaseSeconds: number;
   readonly maxLeaseSeconds: number;
   readonly graceSeconds: number;
@@ -148,6 +150,7 @@ const SETTINGS = {
   logLevel: ['LOCKSTEP_LOG_LEVEL', 'warn', oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent')],
   bodyLimit: ['LOCKSTEP_BODY_LIMIT', '1048576', whole(1024, 268_435_456)],
   rateLimit: ['LOCKSTEP_RATE_LIMIT', '1000', whole(0, 1_000_000)],
+  trustedProxies: ['LOCKSTEP_TRUSTED_PROXIES', '', networkList],
   leaseSeconds: ['LOCKSTEP_LEASE_SECONDS', '7200', whole(1, 31_536_000)],
   maxLeaseSeconds: ['LOCKSTEP_MAX_LEASE_SECONDS', '86400', whole(1, 31_536_000)],
   graceSeconds: ['LOCKSTEP_GRACE_SECONDS', '120', whole(0, 86_400)],

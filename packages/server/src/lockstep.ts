@@ -86,6 +86,8 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       // Only what went wrong is logged: a line a request costs more than the request.
       logController: new LogController({ disableRequestLogging: true }),
       bodyLimit: config.bodyLimit,
+      // Anybody can write X-Forwarded-For; only what a proxy of ours has written counts.
+      trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
       rewriteUrl: (request) => cleanAddress(request.url ?? '/'),
       forceCloseConnections: true,
       // A topic that was derived from a user's name is longer than Fastify expects of a parameter (LAU-2).
@@ -150,6 +152,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       sampleUsers: config.sampleData,
       isTokenEndpoint: (address) => config.sampleData && address.startsWith(`${origin}/simulate/`),
       ...(outside && { outside }),
+      rateLimit,
       logger: app.log,
     });
     authorization.onAccessEnded((ended) => {

@@ -16,13 +16,14 @@ import { LaunchContext } from './launch-context.ts';
 import { launchRoutes } from './launch-routes.ts';
 import { LaunchTokens } from './launch-tokens.ts';
 import { type LaunchAnswer, Launches, type LaunchRequest } from './launches.ts';
+import { limitRequests } from './limits.ts';
 import { manageRoutes } from './manage-routes.ts';
 import { OAuthError } from './oauth-error.ts';
 import { openOutside } from './outside/desk.ts';
 import type { OutsideOptions } from './outside/options.ts';
 import { outsideRoutes } from './outside/routes.ts';
 import { errorPage } from './pages/layout.ts';
-import type { AuditEntry, Clock, Logger, PatientDirectory, SessionDirectory } from './ports.ts';
+import type { AuditEntry, Clock, Logger, PatientDirectory, RequestLimit, SessionDirectory } from './ports.ts';
 import { SmartProvider } from './provider.ts';
 import { registrationRoutes } from './registration.ts';
 import { SignInDesk, SignInPages, signInRoutes } from './sign-in-routes.ts';
@@ -56,6 +57,8 @@ export interface AuthorizationServerOptions {
   readonly smartStyleUrl?: string;
   /** Whether an address is one of the server's own by which its token endpoint is reached as well: client assertions may name it. */
   readonly isTokenEndpoint?: (address: string) => boolean;
+  /** How many requests a second an address, and at the token endpoint a client, may send; no limit without it. */
+  readonly rateLimit?: RequestLimit;
   readonly logger: Logger;
   readonly audit?: (entry: AuditEntry) => void;
 }
@@ -163,6 +166,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const plugin: FastifyPluginAsync = async (app) => {
     readBodies(app);
     answerErrors(app, logger, browser);
+    if (options.rateLimit) limitRequests(app, options.rateLimit);
     discoveryRoutes(app, addresses, keys);
     registrationRoutes(app, addresses, clients, options, audit);
     tokenRoutes(app, {
@@ -171,6 +175,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       authentication,
       cors,
       provider,
+      limit: options.rateLimit,
     });
     authorizeRoutes(app, { addresses, clients, launches, provider, browser });
     interactionRoutes(app, {

@@ -23,6 +23,7 @@ export type {
   OpenSession,
   PatientDirectory,
   PatientSummary,
+  RequestLimit,
   SessionDirectory,
 } from './ports.ts';
 export { groupScopes, scopeWords } from './scope-words.ts';

@@ -13,6 +13,12 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/** Requests a second and caller; who has had too many waits. */
+export interface RequestLimit {
+  /** Takes one request of this caller. @returns false when it has to wait */
+  take(caller: string): boolean;
+}
+
 /** One line of the audit trail: who did what to which registration, user, grant or key. */
 export interface AuditEntry {
   readonly action: string;

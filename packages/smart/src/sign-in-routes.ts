@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Browser, PageError } from './browser.ts';
+import { GuessLimit } from './guess-limit.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { OutsideDesk } from './outside/desk.ts';
 import { signedOutPage } from './pages/manage.ts';
@@ -8,11 +9,6 @@ import type { AuditEntry, Clock } from './ports.ts';
 import { sameSecret } from './secrets.ts';
 import { type SignedIn, type SignIns, workstationOf } from './sign-ins.ts';
 import type { UserProfile, Users } from './users.ts';
-
-/** Failed sign-ins in a row before a name must wait, and how long, ms (CWE-307). */
-const FREE_FAILURES = 5;
-const FIRST_WAIT = 2_000;
-const LONGEST_WAIT = 15 * 60_000;
 
 export interface SignInParts {
   readonly users: Users;
@@ -33,10 +29,11 @@ export type SignInOutcome =
 /** Signing in by form or by JSON: who may, and how often they may try. */
 export class SignInDesk {
   readonly #parts: SignInParts;
-  readonly #failures = new Map<string, { count: number; until: number }>();
+  readonly #guesses: GuessLimit;
 
   constructor(parts: SignInParts) {
     this.#parts = parts;
+    this.#guesses = new GuessLimit(parts.clock);
   }
 
   async samples(): Promise<readonly UserProfile[]> {
@@ -68,17 +65,19 @@ export class SignInDesk {
     const { users, outside, audit } = this.#parts;
     if (outside && !outside.passwords) return { problem: `Sign in with ${outside.name}.`, status: 403 };
     const name = (given.sample ?? given.user ?? '').trim().toLowerCase();
-    const wait = this.#wait(name);
-    if (wait > 0) return { problem: `Too many attempts. Try again in ${Math.ceil(wait / 1000)} seconds.`, status: 429 };
+    const wait = Math.ceil(this.#guesses.begin(name, request.ip) / 1000);
+    if (wait > 0) {
+      reply.header('retry-after', String(wait));
+      return { problem: `Too many attempts. Try again in ${inWords(wait)}.`, status: 429 };
+    }
     const user = given.sample
       ? (await this.samples()).find(({ id }) => id === name)
       : await users.checkPassword(name, given.password ?? '');
     if (!user) {
-      this.#fail(name);
       audit({ action: 'sign-in.refuse', detail: name.slice(0, 100) });
       return { problem: 'User name or password is wrong.', status: 401 };
     }
-    this.#failures.delete(name);
+    this.#guesses.succeeded(name, request.ip);
     const topic = await this.begin(request, reply, user, workstationOf(request, given.workstation));
     return { user, topic };
   }
@@ -103,17 +102,11 @@ export class SignInDesk {
     audit({ action: 'sign-in', user: user.id });
     return topic;
   }
+}
 
-  #wait(name: string): number {
-    return (this.#failures.get(name)?.until ?? 0) - this.#parts.clock.now();
-  }
-
-  #fail(name: string): void {
-    const count = (this.#failures.get(name)?.count ?? 0) + 1;
-    const wait = count < FREE_FAILURES ? 0 : Math.min(FIRST_WAIT * 2 ** (count - FREE_FAILURES), LONGEST_WAIT);
-    if (this.#failures.size > 10_000) this.#failures.clear();
-    this.#failures.set(name, { count, until: this.#parts.clock.now() + wait });
-  }
+function inWords(seconds: number): string {
+  if (seconds > 90) return `${Math.ceil(seconds / 60)} minutes`;
+  return seconds === 1 ? 'a second' : `${seconds} seconds`;
 }
 
 function text(value: unknown): string | undefined {

@@ -6,7 +6,9 @@ import type { Client } from './client.ts';
 import type { ClientAuthentication } from './client-authentication.ts';
 import type { ClientCors } from './cors.ts';
 import { readForm } from './form.ts';
+import { limitClient } from './limits.ts';
 import { OAuthError } from './oauth-error.ts';
+import type { RequestLimit } from './ports.ts';
 import type { SmartProvider } from './provider.ts';
 import { digest } from './secrets.ts';
 
@@ -48,9 +50,10 @@ export function tokenRoutes(
     readonly authentication: ClientAuthentication;
     readonly cors: ClientCors;
     readonly provider: SmartProvider;
+    readonly limit?: RequestLimit | undefined;
   },
 ): void {
-  const { addresses, access, authentication, cors, provider } = parts;
+  const { addresses, access, authentication, cors, provider, limit } = parts;
 
   /** The client a refresh token was given to: a public one may leave client_id out (TOK-4). */
   async function ownerOf({ authorization, params }: Credentials): Promise<string | undefined> {
@@ -80,10 +83,12 @@ export function tokenRoutes(
     if (grantType === 'client_credentials') {
       const authenticated = await authentication.recognize(credentials);
       cors.check(request, reply, authenticated.client);
+      limitClient(limit, authenticated.client.id, request, reply);
       return reply.send(await backendToken(access, authenticated, params.get('scope')));
     }
     const client = await authentication.authenticate(credentials, await ownerOf(credentials));
     cors.check(request, reply, client);
+    limitClient(limit, client.id, request, reply);
     if (!client.grantTypes.some((type) => type === grantType)) {
       throw new OAuthError('unauthorized_client', `this client may not use ${grantType}`);
     }

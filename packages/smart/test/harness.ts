@@ -29,8 +29,13 @@ import {
 /** The system's clock, moved ahead at will. */
 export class TestClock implements Clock {
   ahead = 0;
+  #frozenAt: number | undefined;
   now(): number {
-    return Date.now() + this.ahead;
+    return (this.#frozenAt ?? Date.now()) + this.ahead;
+  }
+  /** From now on, only `ahead` moves it. */
+  freeze(): void {
+    this.#frozenAt = Date.now();
   }
   after(ms: number, run: () => void): () => void {
     const timer = setTimeout(run, ms);

@@ -250,6 +250,7 @@ test('CWE-79 what an app or a person calls itself is text on every page', async 
 
 test('REG-4 password sign-in: right, wrong, unknown, suspended, and slower after failures', async (t) => {
   const server = await startServer(t);
+  server.clock.freeze();
   await server.auth.users.add({ id: 'ann', name: 'Ann', password: 'correct horse' });
   await assert.rejects(server.auth.users.add({ id: 'ann', name: 'Ann' }), { name: 'InvalidUser' });
   await assert.rejects(server.auth.users.add({ id: 'bob', name: 'Bob', password: 'short' }), { name: 'InvalidUser' });

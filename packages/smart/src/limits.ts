@@ -1,0 +1,41 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { PageError } from './browser.ts';
+import { OAuthError } from './oauth-error.ts';
+import type { RequestLimit } from './ports.ts';
+
+/** s. A caller gets its next request within one. */
+const RETRY_AFTER = '1';
+
+/** What people see in a browser. */
+const PAGES = /^\/auth\/(authorize|interaction|manage|outside|sign-in|sign-out)(\/|\?|$)/;
+/** What costs work or can be guessed at; what is published (discovery, keys, styles) is neither. */
+const LIMITED = /^\/(auth\/(?!jwks|style|smart-style)|launch(\?|$))/;
+
+/** Limits the requests of each address; at the token endpoint those of each client too, see `limitClient`. */
+export function limitRequests(app: FastifyInstance, limit: RequestLimit): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (!LIMITED.test(request.url) || limit.take(`authorization of ${request.ip}`)) return;
+    throw tooMany(request, reply);
+  });
+}
+
+/** @throws OAuthError when the client has to wait */
+export function limitClient(
+  limit: RequestLimit | undefined,
+  clientId: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  if (limit?.take(`tokens of ${clientId}`) === false) throw tooMany(request, reply);
+}
+
+function tooMany(request: FastifyRequest, reply: FastifyReply): Error {
+  reply.header('retry-after', RETRY_AFTER);
+  return PAGES.test(request.url)
+    ? new PageError(
+        'slow_down',
+        'Too many requests come from your network. Wait a moment, then load this page again.',
+        429,
+      )
+    : new OAuthError('slow_down', 'too many requests', 429);
+}
