@@ -244,7 +244,7 @@ export class Topic {
       for (const delivery of [...earlier, ...(deliveries ?? [])]) link.deliver(delivery);
     }
     this.#reached(last, [...log].find(([, number]) => number === last)?.[0]);
-    for (const hook of this.hooks.values()) hook.catchUp();
+    for (const hook of this.hooks.values()) hook.catchUp(undone ? from : undefined);
   }
 
   /** Whether the store has lost what was sent: it came back from a copy, and may have given the numbers to others since. */

@@ -195,6 +195,31 @@ describe('WEB-3 order and retry', () => {
     assert.deepEqual(bench.callbacks.ids, ids(1, 4));
   });
 
+  it('sends an event once that was read from the log before it was offered, as those of other nodes may be', async () => {
+    const bench = new Bench();
+    const answers: ((status: number) => void)[] = [];
+    bench.callbacks.answer = () => new Promise((resolve) => answers.push(resolve));
+    bench.log.push(delivery(1));
+    bench.hook.catchUp();
+    await turns();
+    bench.hook.offer(delivery(1));
+    answers.shift()?.(200);
+    await turns();
+    bench.publish(2);
+    await turns();
+    assert.deepEqual(bench.callbacks.ids, ['e1', 'e2']);
+  });
+
+  it('sends what got the numbers of events that the log has lost', async () => {
+    const bench = new Bench();
+    bench.publish(1, 2);
+    await turns();
+    bench.log.splice(1, 1, new Delivery({ ...delivery(3), number: 2 }));
+    bench.hook.catchUp(1);
+    await turns();
+    assert.deepEqual(bench.callbacks.ids, ids(1, 3));
+  });
+
   it('tries again after each wait, and what follows waits its turn', async () => {
     const bench = new Bench();
     const statuses = [0, 503, 429, 200];

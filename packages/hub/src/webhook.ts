@@ -131,8 +131,12 @@ export class Webhook {
     this.#start();
   }
 
-  /** The log may hold events that were not offered. */
-  catchUp(): void {
+  /**
+   * The log may hold events that were not offered.
+   * @param from number after which the log has others than before, where it has lost some
+   */
+  catchUp(from = this.#cursor): void {
+    this.#cursor = Math.min(this.#cursor, from);
     this.#behind = true;
     this.#start();
   }
@@ -183,6 +187,8 @@ export class Webhook {
   async #next(): Promise<Delivery | undefined> {
     while (!this.#ended) {
       const first = this.#waiting.shift();
+      // Another node's event may have been read from the log before it was offered.
+      if (first && first.number <= this.#cursor) continue;
       if (first || !this.#behind) return first;
       this.#behind = false;
       try {
