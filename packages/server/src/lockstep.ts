@@ -13,6 +13,7 @@ import { AddressPolicy } from './callbacks/address-policy.ts';
 import { guardedFetch } from './callbacks/guarded-fetch.ts';
 import { type Config, isLocal, isLoopback } from './config.ts';
 import { FirstAdministrator } from './first-administrator.ts';
+import { answerBadAddress } from './http/bad-address.ts';
 import { ConsoleLive } from './http/console-live.ts';
 import { consoleRoutes } from './http/console-routes.ts';
 import { Door } from './http/door.ts';
@@ -88,6 +89,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       bodyLimit: config.bodyLimit,
       // Anybody can write X-Forwarded-For; only what a proxy of ours has written counts.
       trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
+      frameworkErrors: answerBadAddress,
       rewriteUrl: (request) => cleanAddress(request.url ?? '/'),
       forceCloseConnections: true,
       // A topic that was derived from a user's name is longer than Fastify expects of a parameter (LAU-2).
