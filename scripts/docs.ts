@@ -25,6 +25,27 @@ const APIS = [
       'Types, event catalog, scopes, launches and checks; runs in browsers and in Node, and imports nothing.',
     entries: { '@lockstep/fhircast': 'index' },
   },
+  {
+    name: 'hub',
+    title: 'Hub engine',
+    introduction:
+      'The Hub without a server around it: sockets, stores, callbacks and time come in through the ports. The server of this ' +
+      'repository is one embedding; its other interface is [HTTP](http.md).',
+    entries: { '@lockstep/hub': 'index' },
+  },
+  {
+    name: 'store',
+    title: 'Store ports',
+    introduction:
+      'What a store must do. A store of another kind is one when the tests of `@lockstep/store/contract` pass against it.',
+    entries: { '@lockstep/store': 'index', '@lockstep/store/contract': 'contract' },
+  },
+  {
+    name: 'conformance',
+    title: 'Conformance suite',
+    introduction: 'The suite as a library; the command is in [Conformance](../conformance.md).',
+    entries: { '@lockstep/conformance': 'index' },
+  },
 ] as const;
 
 /** The compiler's declarations of a package's modules. */

@@ -46,6 +46,8 @@ export interface Lockstep {
   readonly port: number;
   readonly hub: Hub;
   readonly inspector: Inspector;
+  /** What is served over HTTP, `GET /hub/session`; `*` for a rest of any length. `docs/api/http.md` lists them. */
+  readonly routes: readonly string[];
   /** The first administrator and the password to tell once; only at the first start of a server that others can reach. */
   readonly firstAdministrator?: { readonly user: string; readonly password: string };
   /** Closes sockets with 1012, finishes what was begun, closes the store. */
@@ -97,6 +99,10 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       serverFactory: (handler) => door.serve(handler),
     });
 
+    const routes: string[] = [];
+    app.addHook('onRoute', ({ method, path }) => {
+      for (const one of [method].flat()) routes.push(`${one} ${path}`);
+    });
     const inspector = new Inspector({ node: store.nodeId });
     const derivedTopics = new DerivedTopicDirectory({ records: store.records, clock: systemClock, hub: () => hub });
     const metrics = new Metrics();
@@ -243,6 +249,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       port,
       hub,
       inspector,
+      routes,
       ...(firstAdministrator && { firstAdministrator }),
       async close() {
         health.draining = true;
