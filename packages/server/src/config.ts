@@ -30,6 +30,8 @@ export interface Config {
   readonly acknowledgements: 'answers' | 'strict' | 'off';
   readonly pingSeconds: number;
   readonly idleHours: number;
+  /** Life of a token that comes with a launch without SMART. */
+  readonly launchTokenSeconds: number;
   /** The version of FHIRcast that the Hub follows; `core` is 3.0.0. */
   readonly profile: 'core' | 'ira' | 'stu2' | 'stu1';
   /** Whether subscribing to a topic that does not exist creates the session; by default in IHE IRA only (SUB-12). */
@@ -159,6 +161,7 @@ const SETTINGS = {
   acknowledgements: ['LOCKSTEP_ACKNOWLEDGEMENTS', 'answers', oneOf('answers', 'strict', 'off')],
   pingSeconds: ['LOCKSTEP_PING_SECONDS', '30', whole(1, 3600)],
   idleHours: ['LOCKSTEP_IDLE_HOURS', '12', whole(1, 8760)],
+  launchTokenSeconds: ['LOCKSTEP_LAUNCH_TOKEN_SECONDS', '43200', whole(60, 604_800)],
   profile: ['LOCKSTEP_PROFILE', 'core', oneOf('core', 'ira', 'stu2', 'stu1')],
   createSessions: ['LOCKSTEP_CREATE_SESSIONS', undefined, onOff],
   logEvents: ['LOCKSTEP_LOG_EVENTS', '1000', whole(1, 1_000_000)],

@@ -161,6 +161,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       isTokenEndpoint: (address) => config.sampleData && address.startsWith(`${origin}/simulate/`),
       ...(outside && { outside }),
       rateLimit,
+      launchTokenLife: config.launchTokenSeconds,
       logger: app.log,
     });
     authorization.onAccessEnded((ended) => {

@@ -59,6 +59,8 @@ export interface AuthorizationServerOptions {
   readonly isTokenEndpoint?: (address: string) => boolean;
   /** How many requests a second an address, and at the token endpoint a client, may send; no limit without it. */
   readonly rateLimit?: RequestLimit;
+  /** How long a token lasts that comes with a launch without OAuth, s; twelve hours without it. */
+  readonly launchTokenLife?: number;
   readonly logger: Logger;
   readonly audit?: (entry: AuditEntry) => void;
 }
@@ -223,7 +225,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       if (token === undefined) throw new Error(`the client ${clientId} is not registered`);
       return { token, expiresAt: clock.now() + life * 1000 };
     },
-    launchTokens: new LaunchTokens(access),
+    launchTokens: new LaunchTokens(access, options.launchTokenLife),
     clients,
     users,
     keys,

@@ -5,7 +5,7 @@ import { grantableScopes } from './scope-policy.ts';
 import type { UserProfile } from './users.ts';
 
 /** Life of a token that comes with a launch without OAuth, s: a working day, as a sign-in has, since it cannot be refreshed. */
-export const LAUNCH_TOKEN_LIFE = 12 * 3600;
+const LAUNCH_TOKEN_LIFE = 12 * 3600;
 
 /** No page is shown: what needs a patient picker, an id token or a refresh is not given. */
 function fitsTicket(scope: Scope): boolean {
@@ -15,9 +15,12 @@ function fitsTicket(scope: Scope): boolean {
 /** Tokens for apps that are launched without OAuth (LAU-1): somebody with the right to launch has already said yes. */
 export class LaunchTokens {
   readonly #access: Access;
+  readonly #life: number;
 
-  constructor(access: Access) {
+  /** @param life of the tokens, s */
+  constructor(access: Access, life = LAUNCH_TOKEN_LIFE) {
     this.#access = access;
+    this.#life = life;
   }
 
   /**
@@ -46,7 +49,7 @@ export class LaunchTokens {
     return this.#access.issueUserToken(client, person, {
       scope: given.scope,
       topics: [given.topic],
-      life: LAUNCH_TOKEN_LIFE,
+      life: this.#life,
     });
   }
 }
