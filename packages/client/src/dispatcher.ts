@@ -79,6 +79,11 @@ export class Dispatcher {
     return true;
   }
 
+  /** Whether the event was received. */
+  knows(id: string): boolean {
+    return this.#seen.has(id);
+  }
+
   /** Answers an event that the handlers are not asked about. */
   ignore(id: string): void {
     this.#remember(id, { status: 202, reason: '' });

@@ -16,7 +16,7 @@ import {
 import type { Sign } from './ports.ts';
 import { Observable, type SyncState, sameState } from './sync-state.ts';
 import { type Changes, Updater } from './updater.ts';
-import { Verifier } from './verifier.ts';
+import { OWED, Verifier } from './verifier.ts';
 
 /** Asked for beside the application's events: what an honest state needs. */
 function extrasOf(events: readonly string[]): readonly string[] {
@@ -375,9 +375,18 @@ export class Subscriber {
    * @throws HubError
    */
   async publish(name: EventName, context: readonly ContextElement[], versionId?: string): Promise<Published> {
-    const sent = this.#core.make(name, context, versionId);
-    const answer = await this.#core.post(sent);
+    const core = this.#core;
+    const sent = core.make(name, context, versionId);
+    const answer = await core.post(sent);
     if (!answer.ok) throw new HubError(answer.status, answer.reason);
+    const { session } = core;
+    if (session && core.receives(name)) {
+      core.ports.clock.after(OWED, () => {
+        if (session === core.session && !this.#dispatcher.knows(sent.id)) {
+          void this.#verifier.verify('an event did not come back', true);
+        }
+      });
+    }
     return { id: sent.id, timestamp: sent.timestamp };
   }
 

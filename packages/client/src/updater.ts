@@ -1,4 +1,4 @@
-import type { Content } from './contexts.ts';
+import type { Content, Context } from './contexts.ts';
 import type { Core } from './core.ts';
 import { updated } from './elements.ts';
 import type { Failure } from './hub-api.ts';
@@ -29,7 +29,9 @@ export class Updater {
 
   /** One after another: two updates of our own must not race each other. @throws HubError */
   update(changes: Changes): Promise<void> {
-    const done = this.#last.then(() => this.#update(changes));
+    const { current } = this.#core.contexts;
+    if (!current) return Promise.reject(new HubError(409, 'no context is open'));
+    const done = this.#last.then(() => this.#update(changes, current));
     this.#last = done.catch(() => {});
     return done;
   }
@@ -50,7 +52,8 @@ export class Updater {
     for (const echo of [...this.#echoes.values()]) echo.reject(reason);
   }
 
-  async #update(changes: Changes): Promise<void> {
+  /** @param meant the context that was current when the application asked: what is another's must not get its changes */
+  async #update(changes: Changes, meant: Context): Promise<void> {
     const core = this.#core;
     let conflict: Failure | undefined;
     for (let attempt = 0; attempt < UPDATE_TRIES; attempt++) {
@@ -58,7 +61,7 @@ export class Updater {
         throw new HubError(0, 'the content is unknown');
       }
       const { current: context, content } = core.contexts;
-      if (!context) throw new HubError(409, 'no context is open');
+      if (context?.type !== meant.type || context.id !== meant.id) throw new HubError(409, 'the context has changed');
       const made = typeof changes === 'function' ? await changes(content ?? new Map()) : changes;
       if (made.length === 0) return;
       const name = `${context.type}-update`;

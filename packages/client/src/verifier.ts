@@ -9,8 +9,8 @@ const GENTLE = 2000;
 const SETTLE = 100;
 /** A Hub that cannot be asked gets this long to send the open contexts (SUB-8). */
 const RESEND = 1000;
-/** Events are to arrive this soon after a reading told of them. */
-const OWED = 2500;
+/** Events are to arrive this soon after a reading told of them, or the Hub took them from us. */
+export const OWED = 2500;
 /** However much is heard, the Hub's context is read once in this time. */
 const CHECK = 60_000;
 /** Readings of what is past already, until one is believed. */

@@ -140,6 +140,8 @@ class Session {
   #truths: { truth: string; from: number }[] = [];
 
   constructor() {
+    // What is held of a context that is not current any more was never the Hub's truth as a whole.
+    this.network.hub.can.nonCurrent = false;
     this.subscriber.on('*', (event) => {
       assert.ok(event.resources);
       assert.ok(event.selected);

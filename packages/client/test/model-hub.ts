@@ -49,7 +49,15 @@ export class ModelHub {
   tokens = new Set(['token']);
   lease = 7200;
   /** What this maker's Hub can do. */
-  readonly can = { read: true, since: true, versions: true, resend: true, reconfirm: true, strictEvents: false };
+  readonly can = {
+    read: true,
+    since: true,
+    versions: true,
+    resend: true,
+    reconfirm: true,
+    strictEvents: false,
+    nonCurrent: true,
+  };
   #versions = 0;
 
   constructor(topic = 'topic-1') {
@@ -205,7 +213,7 @@ export class ModelHub {
       if (this.current === key) this.current = undefined;
     } else if (action === 'update') {
       const open = this.contexts.get(key);
-      if (!open) return { status: 409, body: 'not open' };
+      if (!open || (key !== this.current && !this.can.nonCurrent)) return { status: 409, body: 'not open' };
       if (this.can.versions && event['context.versionId'] !== open.version) {
         return { status: 409, body: 'context.versionId is not the current one' };
       }

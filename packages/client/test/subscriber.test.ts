@@ -713,6 +713,28 @@ describe('content', () => {
     assert.ok(network);
   });
 
+  it('CON-8 what was meant for one report is never made again for the next one', async () => {
+    const { network, hub, clock, subscriber } = await report();
+    network.latency = 50;
+    const made: number[] = [];
+    const change = () =>
+      subscriber.update(({ size }) => {
+        made.push(size);
+        return [{ put: { resourceType: 'Observation', id: 'o1' } }];
+      });
+    const all = [change(), change()].map((one) =>
+      assert.rejects(one, (error) => error instanceof HubError && error.status === 409),
+    );
+    // The first loses a race, and both a report that is closed before they come to it.
+    await clock.advance(1);
+    hub.observe('o2', 2, clock.now());
+    hub.openReport('r2', clock.now());
+    await clock.advance(1000);
+    await Promise.all(all);
+    assert.deepEqual(made, [0]);
+    assert.equal(hub.contexts.get('DiagnosticReport/r2')?.content.size, 0);
+  });
+
   it('updates of one application never race each other', async () => {
     const { hub, clock, subscriber } = await report();
     const all = Promise.all(
@@ -728,6 +750,18 @@ describe('content', () => {
 });
 
 describe('publishing', () => {
+  it('an event that does not come back is looked for, before the session is wrong for long', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    network.frameFault = () => 'drop';
+    const done = subscriber.openPatient(patient('p1'));
+    await clock.advance(50);
+    await done;
+    assert.equal(subscriber.context, undefined);
+    await clock.advance(3000);
+    assert.equal(held(subscriber), hub.truth());
+    assert.equal(subscriber.context?.id, 'p1');
+  });
+
   it('writes each event as the catalog has it', async () => {
     const { hub, clock, subscriber } = await joined({ events: ['*'] });
     const study = { resourceType: 'ImagingStudy', id: 's1' };
