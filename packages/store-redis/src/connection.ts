@@ -6,6 +6,8 @@ import type { Client, Reply, Script } from './script.ts';
 
 /** ms between attempts to connect. */
 const RETRY = 200;
+/** ms by which clocks may drift apart between two looks at them. */
+const DRIFT = 1;
 
 export interface ConnectionOptions {
   readonly address: RedisAddress;
@@ -92,8 +94,10 @@ export class Connection {
   /** Grows with every connection: what one has written another cannot wait for, and what one has read may be gone. */
   generation = 0;
   readonly #timeoutMs: number;
-  /** What the server's clock is ahead of this process's monotonic one, ms. */
-  #offset: number | undefined;
+  /** What the server's clock is ahead of this process's monotonic one, ms: at least so much. */
+  #offset = 0;
+  /** What the offset was taken from is not the server that there is now. */
+  #isNew = true;
   #readyAt = 0;
   #watchdog: NodeJS.Timeout;
   #closed = false;
@@ -111,6 +115,7 @@ export class Connection {
     this.client.on('ready', () => {
       this.generation += 1;
       isUp = true;
+      this.#isNew = true;
       this.measure().catch(() => undefined);
     });
     this.client.on('close', () => {
@@ -161,17 +166,21 @@ export class Connection {
   async measure(): Promise<void> {
     const before = performance.now();
     const [seconds = 0, micros = 0] = (await this.call((client) => client.time())).map(Number);
-    this.#offset = seconds * 1000 + micros / 1000 - (before + performance.now()) / 2;
+    const time = seconds * 1000 + micros / 1000;
+    // However long the answer took; a better answer of before holds on, as clocks drift apart little in a second.
+    const known = this.#isNew ? Number.NEGATIVE_INFINITY : this.#offset - DRIFT;
+    this.#offset = Math.min(Math.max(time - performance.now(), known), time - before);
+    this.#isNew = false;
   }
 
-  /** The server's time, ms since the epoch. */
+  /** The server's time, ms since the epoch, or a little before it. */
   now(): number {
-    return performance.now() + (this.#offset ?? 0);
+    return performance.now() + this.#offset;
   }
 
-  /** The server's time at which a command sent now is given up. */
+  /** The server's time at which a command sent now is given up, or a little before it. */
   deadline(): number {
-    return Math.ceil(this.now() + this.#timeoutMs);
+    return Math.floor(this.now() + this.#timeoutMs);
   }
 
   #revive(): void {

@@ -62,6 +62,16 @@ contract(
 );
 
 contract(
+  'Redis Cluster whose replicas must confirm',
+  async () => {
+    const servers = await startCluster(3, { 'cluster-node-timeout': '60000' }, { replicas: true });
+    url = `redis+cluster://${servers.map(({ port }) => `127.0.0.1:${port}`).join()}`;
+    return servers;
+  },
+  () => ({ url, replicas: 1 }),
+);
+
+contract(
   'Redis Cluster',
   async () => {
     const servers = await startCluster(3);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import test, { type TestContext } from 'node:test';
 import { type Commit, type SessionStore, type StoreNotice, StoreUnavailable } from '@lockstep/store';
-import { RedisProcess } from '../test/redis-process.ts';
+import { RedisProcess, startCluster } from '../test/redis-process.ts';
 import { openRedis, type RedisOptions, type RedisStore } from './index.ts';
 
 const LOG = { count: 100, ageMs: 3_600_000 };
@@ -204,6 +204,34 @@ test('a notice that is missing between two others is told as a gap', async (t) =
   await sessions.announce('topic', 'second');
   await done;
   assert.deepEqual(seen, ['gap', 'announcement']);
+});
+
+test('in a cluster, a notice that is lost between two servers is told as a gap', async (t) => {
+  const servers = await startCluster(3, { 'enable-debug-command': 'yes' });
+  t.after(() => Promise.all(servers.map((server) => server.remove())));
+  const url = `redis+cluster://${servers.map(({ port }) => `127.0.0.1:${port}`).join()}`;
+  const [a, b] = [await open(t, url, { nodeId: 'a' }), await open(t, url, { nodeId: 'b' })];
+  let [gaps, heard] = [0, 0];
+  const last = new Promise<void>((resolve) => {
+    b.sessions.watch((one) => {
+      if (one.kind === 'gap') gaps += 1;
+      else if (one.kind === 'announcement') heard += 1;
+      if (gaps > 0 && heard > 0) resolve();
+    });
+  });
+  const ids = await Promise.all(servers.map((server) => server.command('CLUSTER', 'MYID')));
+  let stop = false;
+  const publishing = (async () => {
+    // Until one is lost: a server has no way to another for a moment.
+    for (let n = 0; !stop; n++) {
+      const [i, j] = [n % 3, (n + 1 + (n % 2)) % 3];
+      await servers[i]?.command('DEBUG', 'CLUSTERLINK', 'KILL', 'all', ids[j] ?? '');
+      await a.sessions.announce('topic', String(n));
+    }
+  })();
+  await last;
+  stop = true;
+  await publishing;
 });
 
 test('a full memory refuses commits without changing anything, and takes erasures', async (t) => {

@@ -106,10 +106,13 @@ class CommitNotice {
   }
 }
 
-/** A notice as it arrives. A beat only tells a node that it still hears what is published, and how far the numbers are. */
-export type Message = { readonly number: number | undefined } & (
+/**
+ * A notice as it arrives. A beat tells a node that it still hears what is published, and how far the numbers are; in a cluster
+ * how many notices its origin has published until then.
+ */
+export type Message = { readonly number: number | undefined; readonly origin: string } & (
   | { readonly notice: StoreNotice }
-  | { readonly beat: number; readonly local: boolean }
+  | { readonly beat: number; readonly published: number; readonly local: boolean }
 );
 
 /**
@@ -121,11 +124,13 @@ export function decode(message: Buffer, node: string): Message {
   const number = end > 0 ? Number(message.toString('latin1', 0, end)) : undefined;
   const reader = new Reader(message, end + 1);
   const kind = reader.text();
-  const local = reader.text() === node;
-  if (kind === 'beat') return { number, beat: reader.number(), local };
+  const origin = reader.text();
+  const local = origin === node;
+  const from = { number, origin };
+  if (kind === 'beat') return { ...from, beat: reader.number(), published: reader.number(), local };
   const topic = reader.text();
-  if (kind === 'commit') return { number, notice: new CommitNotice(topic, reader.number(), local, reader) };
-  if (kind === 'erased') return { number, notice: { kind, topic, local } };
-  if (kind === 'doubt') return { number, notice: { kind: 'gap', topic } };
-  return { number, notice: { kind: 'announcement', topic, body: reader.text(), local } };
+  if (kind === 'commit') return { ...from, notice: new CommitNotice(topic, reader.number(), local, reader) };
+  if (kind === 'erased') return { ...from, notice: { kind, topic, local } };
+  if (kind === 'doubt') return { ...from, notice: { kind: 'gap', topic } };
+  return { ...from, notice: { kind: 'announcement', topic, body: reader.text(), local } };
 }

@@ -69,11 +69,17 @@ export async function openRedis(options: RedisOptions): Promise<RedisStore> {
   const channel = `${prefix}:notices:${address.db}`;
   const counter = cluster ? undefined : `${prefix}:notices`;
   const beat = (number: number): Promise<unknown> => {
-    const text = encode(['beat', nodeId, number]);
+    const text = encode(['beat', nodeId, number, sessions.published]);
     if (counter === undefined) return connection.call((client) => client.publish(channel, `\n${text}`));
     return connection.run(BEAT, [counter], [channel, text]);
   };
   const subscriber = new Subscriber({ ...connectionOptions, channel, node: nodeId, beat });
+  const laneOf = (one: Connection): Lane => {
+    return { connection: one, replicas: new Replicas(one, { count: required, timeoutMs: timeoutMs / 2, cluster }) };
+  };
+  const lane = laneOf(connection);
+  const sessionOptions = { prefix, channel, counter, node: nodeId, log, expiryMs };
+  const sessions = new RedisSessionStore([lane, ...others.map(laneOf)], subscriber, sessionOptions);
   const close = async (): Promise<void> => {
     subscriber.close();
     await Promise.all([connection, ...others].map((one) => one.close()));
@@ -82,13 +88,8 @@ export async function openRedis(options: RedisOptions): Promise<RedisStore> {
     await Promise.all([connection, ...others].map((one) => one.open()));
     await subscriber.open();
     const warnings = await inspected(connection, cluster, required);
-    const laneOf = (one: Connection): Lane => {
-      return { connection: one, replicas: new Replicas(one, { count: required, timeoutMs: timeoutMs / 2, cluster }) };
-    };
-    const lane = laneOf(connection);
-    const sessionOptions = { prefix, channel, counter, node: nodeId, log, expiryMs };
     return {
-      sessions: new RedisSessionStore([lane, ...others.map(laneOf)], subscriber, sessionOptions),
+      sessions,
       records: new RedisRecordStore(connection, lane.replicas, new RecordKeys(prefix)),
       warnings,
       close,

@@ -13,7 +13,17 @@ import type { Connection } from './connection.ts';
 import { indexKey, sessionKeys } from './keys.ts';
 import { commitFields, encode, type Fields } from './notice.ts';
 import type { Replicas } from './replicas.ts';
-import { COMMIT, ERASE, LOAD, LOAD_TO_CONFIRM, PUBLISH, READ_LOG, TAKE_BACK } from './session-scripts.ts';
+import type { Reply } from './script.ts';
+import {
+  COMMIT,
+  ERASE,
+  LOAD,
+  LOAD_TO_CONFIRM,
+  PUBLISH,
+  PUBLISH_THROUGH,
+  READ_LOG,
+  TAKE_BACK,
+} from './session-scripts.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** How old a hint without its session is when it is removed: its commit may still be under way, ms. */
@@ -75,6 +85,8 @@ export class RedisSessionStore implements SessionStore {
   readonly #options: SessionStoreOptions;
   /** Topics that may have changed without anybody being told so far. */
   readonly #untold = new Set<string>();
+  /** Notices that were published, or may have been. */
+  published = 0;
   #telling = false;
 
   /** @param lanes at least one: each session has one of them for all that it does, in order */
@@ -151,7 +163,7 @@ export class RedisSessionStore implements SessionStore {
     const keys = this.#numbered(this.#keys(topic));
     const [won, revision = 0, stale, ...back] = await this.#surely(topic, async () => {
       const reply = await this.#runCommit(replicas, keys, [...bounds, ...fields]);
-      if (reply[0] === 1 && replicas.required) await this.#publish(fields);
+      if (reply[0] === 1 && replicas.required) await this.#publish(topic, fields);
       return reply;
     });
     if (won !== 1) return { ok: false, revision: Number(revision) };
@@ -162,10 +174,13 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async #runCommit(replicas: Replicas, keys: readonly string[], args: Fields): Promise<readonly (string | number)[]> {
+    const won = (reply: Reply): boolean => Array.isArray(reply) && reply[0] === 1;
     try {
-      const reply = await replicas.run(COMMIT, keys, args, (reply) => Array.isArray(reply) && reply[0] === 1);
+      const reply = await replicas.run(COMMIT, keys, args, won);
+      if (won(reply) && !replicas.required) this.published += 1;
       return reply as (string | number)[];
     } catch (error) {
+      if (!replicas.required) this.published += 1;
       if (error instanceof Error && error.message.startsWith('GAP ')) throw new RangeError(error.message.slice(4));
       throw error;
     }
@@ -193,7 +208,7 @@ export class RedisSessionStore implements SessionStore {
       const [topic = ''] = this.#untold;
       this.#untold.delete(topic);
       try {
-        await this.#publish(['doubt', this.#options.node, topic]);
+        await this.#publish(topic, ['doubt', this.#options.node, topic]);
       } catch {
         this.#untold.add(topic);
         await new Promise((resolve) => setTimeout(resolve, RETRY));
@@ -202,11 +217,12 @@ export class RedisSessionStore implements SessionStore {
     this.#telling = false;
   }
 
-  async #publish(fields: Fields): Promise<void> {
+  async #publish(topic: string, fields: Fields): Promise<void> {
     const { channel, counter } = this.#options;
     const notice = encode(fields);
-    if (counter === undefined) await this.#connection.call((client) => client.publish(channel, `\n${notice}`));
-    else await this.#connection.run(PUBLISH, [counter], [channel, notice]);
+    this.published += 1;
+    if (counter !== undefined) await this.#connection.run(PUBLISH, [counter], [channel, notice]);
+    else await this.#connection.run(PUBLISH_THROUGH, [this.#keys(topic)[0]], [channel, notice]);
   }
 
   async readLog(topic: string, after: number): Promise<readonly LogEntry[] | undefined> {
@@ -298,7 +314,8 @@ export class RedisSessionStore implements SessionStore {
     const hints = await this.#surely(topic, async () => {
       const args = [this.#channel, encode(fields)];
       const hints = (await replicas.run(ERASE, keys, args, (reply) => reply !== null)) as string[] | null;
-      if (hints && replicas.required) await this.#publish(fields);
+      if (hints && replicas.required) await this.#publish(topic, fields);
+      else if (hints) this.published += 1;
       return hints;
     });
     if (!hints) return false;
@@ -307,7 +324,7 @@ export class RedisSessionStore implements SessionStore {
   }
 
   announce(topic: string, body: string): Promise<void> {
-    return this.#publish(['announcement', this.#options.node, topic, body]);
+    return this.#publish(topic, ['announcement', this.#options.node, topic, body]);
   }
 
   watch(listener: (notice: StoreNotice) => void): () => void {

@@ -176,6 +176,15 @@ export const PUBLISH = new Script(`
 return redis.call('PUBLISH', ARGV[1], string.format('%.0f', redis.call('INCR', KEYS[1])) .. '\\n' .. ARGV[2])
 `);
 
+/**
+ * Publishes a notice without a number, in a cluster: through the server that has the session, so that its notices come in
+ * order. KEYS: session. ARGV: channel, notice.
+ */
+export const PUBLISH_THROUGH = new Script(`
+#!lua flags=allow-oom
+return redis.call('PUBLISH', ARGV[1], '\\n' .. ARGV[2])
+`);
+
 /** Publishes a beat under the latest number. KEYS: counter of notices. ARGV: channel, beat. */
 export const BEAT = new Script(`
 #!lua flags=allow-oom

@@ -2,6 +2,7 @@ import type { StoreNotice } from '@lockstep/store';
 import type { Redis } from 'ioredis';
 import { type ConnectionOptions, openSubscriber } from './connection.ts';
 import { decode } from './notice.ts';
+import { Tally } from './tally.ts';
 
 /** ms between beats, and between attempts to connect. */
 const BEAT = 1000;
@@ -25,6 +26,8 @@ export class Subscriber {
   #attempt = 0;
   /** Number of the last notice, where notices are numbered. */
   #last: number | undefined;
+  /** For where they are not. */
+  readonly #tally = new Tally();
   #beat = 0;
   #heard = 0;
   #hears = false;
@@ -75,6 +78,7 @@ export class Subscriber {
     }
     if (this.#redis !== redis) throw new Error('It took too long');
     this.#last = undefined;
+    this.#tally.clear();
     this.#heard = this.#beat;
     this.#hears = true;
   }
@@ -115,7 +119,8 @@ export class Subscriber {
       const missed = this.#last !== undefined && number !== this.#last + (isBeat ? 0 : 1);
       this.#last = number;
       if (missed) this.#tell({ kind: 'gap' });
-    }
+    } else if (!isBeat) this.#tally.heard(message.origin);
+    else if (this.#tally.misses(message.origin, message.published)) this.#tell({ kind: 'gap' });
     if (!isBeat) this.#tell(message.notice);
     else if (message.local) this.#heard = message.beat;
   }

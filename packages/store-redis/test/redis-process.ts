@@ -37,7 +37,7 @@ export async function freePort(): Promise<number> {
 export class RedisProcess {
   readonly port: number;
   readonly folder: string;
-  readonly #settings: Readonly<Record<string, string>>;
+  #settings: Readonly<Record<string, string>>;
   readonly #sentinelFile: string | undefined;
   #child: ChildProcess | undefined;
 
@@ -79,8 +79,12 @@ export class RedisProcess {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Starts it again after `kill`, on the same port and folder. */
-  async restart(): Promise<void> {
+  /**
+   * Starts it again after `kill`, on the same port and folder.
+   * @param changes settings that are others from now on
+   */
+  async restart(changes: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.#settings = { ...this.#settings, ...changes };
     const settings = { port: String(this.port), bind: '127.0.0.1', dir: this.folder, ...this.#settings };
     const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
     const args = this.#sentinelFile ? [join(this.folder, this.#sentinelFile), '--sentinel'] : flags;
@@ -148,20 +152,40 @@ export class RedisProcess {
 
 const SLOTS = 16_384;
 
-/** A cluster of servers that share the slots, without replicas. */
-export async function startCluster(size: number): Promise<readonly RedisProcess[]> {
-  // Nobody takes over here: a server that a busy machine keeps waiting is not to be given up.
-  const settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '60000', appendfsync: 'no' };
-  const servers = await Promise.all(Array.from({ length: size }, () => RedisProcess.start(settings)));
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+/**
+ * A cluster of servers that share the slots.
+ * @param options `replicas`: whether each has one, which takes over
+ * @returns those that share the slots, then their replicas in the same order
+ */
+export async function startCluster(
+  size: number,
+  settings: Readonly<Record<string, string>> = {},
+  { replicas = false }: { readonly replicas?: boolean } = {},
+): Promise<readonly RedisProcess[]> {
+  // Without replicas nobody takes over: a server that a busy machine keeps waiting is not to be given up.
+  const patience = { 'cluster-node-timeout': replicas ? '2000' : '60000', 'cluster-replica-validity-factor': '0' };
+  const all = { 'cluster-enabled': 'yes', appendfsync: 'no', ...patience, ...settings };
+  const count = replicas ? 2 * size : size;
+  const servers = await Promise.all(Array.from({ length: count }, () => RedisProcess.start(all)));
   const [first] = servers;
   for (const [i, server] of servers.entries()) {
     const [from, to] = [i, i + 1].map((n) => Math.floor((n * SLOTS) / size));
-    await server.command('CLUSTER', 'ADDSLOTSRANGE', String(from), String((to ?? SLOTS) - 1));
+    if (i < size) await server.command('CLUSTER', 'ADDSLOTSRANGE', String(from), String((to ?? SLOTS) - 1));
     await first?.command('CLUSTER', 'MEET', '127.0.0.1', String(server.port));
   }
-  for (const server of servers) {
-    while (!/cluster_state:ok[\s\S]*cluster_slots_ok:16384/.test(await server.command('CLUSTER', 'INFO')))
-      await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const [i, server] of servers.entries()) {
+    if (i < size) continue;
+    const id = await servers[i - size]?.command('CLUSTER', 'MYID');
+    await until(async () => (await server.command('CLUSTER', 'REPLICATE', id ?? '')).startsWith('+OK'));
+    await server.inSync();
   }
+  const complete = new RegExp(
+    `cluster_state:ok[\\s\\S]*cluster_slots_ok:${SLOTS}[\\s\\S]*cluster_known_nodes:${count}`,
+  );
+  for (const server of servers) await until(async () => complete.test(await server.command('CLUSTER', 'INFO')));
   return servers;
 }
