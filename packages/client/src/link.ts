@@ -417,7 +417,11 @@ export class Link {
       this.#events.tick();
       return;
     }
-    if (this.#options.ping) this.send('{"type":"ping"}');
+    if (this.#options.ping) {
+      this.send('{"type":"ping"}');
+      // The answer to it is enough; only without one the Hub itself is asked.
+      if (silent < silence + PROBE) return;
+    }
     this.#events.quiet();
   }
 }

@@ -31,6 +31,11 @@ export interface SubscriberOptions {
   readonly resendEvery?: number;
   /** Silence after which the Hub is asked whether it is there (default 15000). */
   readonly silence?: number;
+  /**
+   * However much is heard, the Hub's context is read once in this time (default 60000). 0 for never: a Hub that loses no
+   * event and answers pings need not be asked by an idle page.
+   */
+  readonly checkEvery?: number;
   readonly requestTimeout?: number;
   /** From a connection's beginning to its confirmation (default 10000). */
   readonly confirmWithin?: number;
@@ -38,7 +43,10 @@ export interface SubscriberOptions {
   readonly maxBackoff?: number;
   /** Characters of a frame or an HTTP answer, at most (default 16 million). */
   readonly maxMessage?: number;
-  /** The Hub answers `{"type":"ping"}`, as Lockstep does: then a dead socket shows sooner. Default false. */
+  /**
+   * The Hub answers `{"type":"ping"}`, as Lockstep does: then the socket is asked first when it is silent, and the Hub only
+   * if no answer comes. Default false.
+   */
   readonly ping?: boolean;
   /** Unsubscribe when the page goes away (default true). */
   readonly leaveOnPageHide?: boolean;

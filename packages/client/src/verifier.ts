@@ -11,7 +11,7 @@ const SETTLE = 100;
 const RESEND = 1000;
 /** Events are to arrive this soon after a reading told of them, or the Hub took them from us. */
 export const OWED = 2500;
-/** However much is heard, the Hub's context is read once in this time. */
+/** However much is heard, the Hub's context is read once in this time, unless the application says otherwise. */
 const CHECK = 60_000;
 /** Readings of what is past already, until one is believed. */
 const MAX_PAST = 5;
@@ -63,7 +63,10 @@ export class Verifier {
 
   /** Reads the Hub when it was not read for long. */
   routine(): void {
-    if (this.#core.ports.clock.now() - this.#verifiedAt > CHECK) void this.verify('routine', true);
+    const { checkEvery = CHECK } = this.#core.options;
+    // A check that is under way is enough: one more doubt with every tick, and the answers of a slow Hub never counted.
+    if (this.#checking || checkEvery === 0) return;
+    if (this.#core.ports.clock.now() - this.#verifiedAt > checkEvery) void this.verify('routine', true);
   }
 
   /**

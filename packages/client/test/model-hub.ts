@@ -57,6 +57,7 @@ export class ModelHub {
     reconfirm: true,
     strictEvents: false,
     nonCurrent: true,
+    pong: false,
   };
   #versions = 0;
 
@@ -130,9 +131,11 @@ export class ModelHub {
     for (const one of this.subscriptions.values()) if (one.socket === socket) one.socket = undefined;
   }
 
-  hear(text: string): void {
+  /** @param socket what said it, where a ping is to be answered */
+  hear(text: string, socket?: ModelSocket): void {
     try {
-      const { id, status, reason } = JSON.parse(text);
+      const { id, status, reason, type } = JSON.parse(text);
+      if (type === 'ping' && this.can.pong) socket?.send('{"type":"pong"}');
       if (reason !== undefined) this.reasons.set(id, reason);
       if (id) this.answers.push({ id, status: Number(status) });
     } catch {

@@ -518,6 +518,28 @@ describe('losing the connection', () => {
     assert.notEqual(subscriber.state.status, 'in-sync');
   });
 
+  it('a Hub that takes longer to answer than a page to tick is in sync all the same', async () => {
+    const network = new VirtualNetwork();
+    network.latency = 1500;
+    network.hub.openPatient('p1', network.clock.now());
+    const { hub, clock, subscriber } = await joined({}, network);
+    hub.openPatient('p2', clock.now());
+    await clock.until(() => held(subscriber) === hub.truth() && subscriber.state.status === 'in-sync');
+  });
+
+  it('an idle page of a Hub that answers pings asks for nothing, and notices when they are not answered', async () => {
+    const network = new VirtualNetwork();
+    network.hub.can.pong = true;
+    const { hub, clock, subscriber } = await joined({ ping: true, checkEvery: 0 }, network);
+    const { length } = network.requests;
+    await clock.advance(3_600_000);
+    assert.equal(network.requests.length, length);
+    assert.equal(subscriber.state.status, 'in-sync');
+    for (const socket of network.sockets) socket.dead = true;
+    hub.openPatient('p1', clock.now());
+    await clock.until(() => held(subscriber) === hub.truth(), 60_000);
+  });
+
   it('sleep is noticed by whoever looks first, and the connection is made anew', async () => {
     const { network, hub, clock, subscriber } = await joined();
     for (const socket of network.sockets) socket.dead = true;
@@ -750,6 +772,30 @@ describe('content', () => {
 });
 
 describe('publishing', () => {
+  for (const [what, follows] of [
+    ["another application's", true],
+    ['its own, though it does not get it', false],
+  ] as const) {
+    it(`an event that the Hub asked to send later is not sent after a newer context: ${what}`, async () => {
+      const { network, hub, clock, subscriber } = await joined(follows ? {} : { events: ['Encounter-open'] });
+      let busy = true;
+      network.httpFault = (method) =>
+        method === 'POST' && busy ? { status: 503, body: '', headers: { 'Retry-After': '30' } } : undefined;
+      const late = assert.rejects(
+        subscriber.openPatient(patient('p1')),
+        (error) => error instanceof HubError && error.status === 503,
+      );
+      await clock.advance(1000);
+      busy = false;
+      if (follows) hub.openPatient('p2', clock.now());
+      else void subscriber.openPatient(patient('p2'));
+      await clock.advance(60_000);
+      await late;
+      assert.equal(hub.current, 'Patient/p2');
+      assert.equal(hub.log.length, 1);
+    });
+  }
+
   it('an event that does not come back is looked for, before the session is wrong for long', async () => {
     const { network, hub, clock, subscriber } = await joined();
     network.frameFault = () => 'drop';

@@ -227,7 +227,7 @@ export class VirtualSocket {
     if (this.readyState !== 1) throw new Error('not open');
     const { clock, latency, hub } = this.#network;
     clock.after(latency, () => {
-      if (!this.dead) hub.hear(text);
+      if (!this.dead) hub.hear(text, this.#side);
     });
   }
 
