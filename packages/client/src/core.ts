@@ -1,5 +1,5 @@
 import { type ContextElement, type EventBody, type EventMessage, eventKey } from '@lockstep/fhircast';
-import { Contexts } from './contexts.ts';
+import { Contexts, parseTimestamp } from './contexts.ts';
 import { type Failure, HubApi } from './hub-api.ts';
 import type { Link } from './link.ts';
 import type { SubscriberOptions } from './options.ts';
@@ -26,6 +26,8 @@ export class Core {
   granted: ReadonlySet<string> | undefined;
   /** Ids of events that were published here. */
   readonly mine = new Set<string>();
+  /** When the newest context change was made that the Hub has taken from us. */
+  #led = 0;
   /** Looks at the state anew. */
   readonly settle: () => void;
   /** Hands the context and its content to who watches them. */
@@ -79,12 +81,18 @@ export class Core {
     return { timestamp: this.stamp(), id, event };
   }
 
-  /** Sent again with the same id while the Hub is unavailable: a Hub takes it once (PUB-7). */
+  /**
+   * Sent again with the same id while the Hub is unavailable: a Hub takes it once (PUB-7). What a newer context has overtaken
+   * meanwhile is not: it would take the others back.
+   */
   async post(message: EventMessage): Promise<Failure | { ok: true }> {
+    const time = parseTimestamp(message.timestamp);
     for (let attempt = 1; ; attempt++) {
       const answer = await this.api.publish(message);
+      if (answer.ok && /-(open|close)$/.test(message.event['hub.event'])) this.#led = Math.max(this.#led, time);
       if (answer.ok || answer.kind !== 'unavailable' || attempt === 3) return answer;
       await this.pause(Math.max(answer.retryAfter ?? 0, 200 * 2 ** attempt * (0.5 + this.ports.random() / 2)));
+      if (time < Math.max(this.#led, this.contexts.established)) return answer;
     }
   }
 }
