@@ -1,11 +1,11 @@
-import { Scopes } from '@lockstep/fhircast';
+import { type Scope, Scopes } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { InteractionResults, default as Provider } from 'oidc-provider';
 import type { Access } from './access.ts';
 import type { Addresses } from './addresses.ts';
 import { type Browser, PageError } from './browser.ts';
-import { mayChoosePatient, ownPatient } from './charts.ts';
+import { isRepresented, mayChoosePatient, ownPatient } from './charts.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
 import { type Choice, Granting, type Progress, wantsPatient } from './granting.ts';
@@ -37,7 +37,10 @@ interface Flow {
   readonly path: string;
 }
 
-type SignedInFlow = Flow & Choice;
+type SignedInFlow = Flow & Choice & { /** What of the request can be granted. */ readonly grantable: readonly Scope[] };
+
+/** Scopes that tell which FHIR resource the person is. */
+const IDENTITY: ReadonlySet<string> = new Set(['fhirUser', 'profile']);
 
 type Step = 'patient' | 'encounter' | 'session' | 'consent';
 
@@ -95,8 +98,10 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
   async function withProgress(flow: Flow, signedIn: SignedIn): Promise<SignedInFlow> {
     const progress = (await progresses.get(flow.interaction.uid)) ?? {};
     const { reference } = signedIn.user;
+    const represented = await isRepresented(reference, patients);
     return {
       ...flow,
+      grantable: flow.scopes.list.filter(({ text }) => represented || !IDENTITY.has(text)),
       signedIn,
       progress,
       patient: ownPatient(reference) ?? flow.launch?.patient ?? progress.patient,
@@ -140,7 +145,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
         request,
         reply,
         flow,
-        flow.scopes.list.map(({ text }) => text),
+        flow.grantable.map(({ text }) => text),
       );
     }
     const framed = flow.launch?.embedded ?? false;
@@ -171,7 +176,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
           destination: new URL(String(flow.interaction.params.redirect_uri)).host || 'this machine',
           user: signedIn.user.name,
           patient: patient === undefined ? undefined : (await patients.patient(patient))?.name,
-          groups: groupScopes(scopes.list),
+          groups: groupScopes(flow.grantable),
         });
     }
   }
@@ -231,7 +236,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
       return deny(request, reply, 'invalid_request', 'launch is not valid any more');
     }
     const asked = flow.scopes.list.map(({ text }) => text);
-    const granted = asked.filter((scope) => chosen.includes(scope));
+    const granted = flow.grantable.map(({ text }) => text).filter((scope) => chosen.includes(scope));
     const grantId = await granting.grant(flow, asked, granted);
     await progresses.delete(interaction.uid);
     if (!launch) await clients.noteLaunch(client.id);
@@ -312,7 +317,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     if (form.get('decision') !== 'allow') return deny(request, reply, 'access_denied', 'the user refused');
     if ((await nextStep(flow)) !== 'consent') return reply.redirect(flow.path, 303);
     const chosen = form.getAll('scope');
-    if (!flow.scopes.list.some(({ text }) => chosen.includes(text))) {
+    if (!flow.grantable.some(({ text }) => chosen.includes(text))) {
       return deny(request, reply, 'access_denied', 'the user allowed nothing');
     }
     return finish(request, reply, flow, chosen);

@@ -6,6 +6,7 @@ import Provider, { type Configuration, interactionPolicy, type JWKS, type KoaCon
 import type { Access } from './access.ts';
 import { adapterFactory, loadedContext } from './adapter.ts';
 import type { Addresses } from './addresses.ts';
+import { isRepresented } from './charts.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
 import { ID_TOKEN_LIFE, type Keys } from './keys.ts';
@@ -39,14 +40,7 @@ export interface ProviderParts {
 
 /** The claims that browser clients decode with `atob` hold no name and nothing beyond plain ASCII (TOK-7). */
 async function claimsOf(user: UserProfile, parts: ProviderParts): Promise<Record<string, unknown> & { sub: string }> {
-  const [type, id = ''] = user.reference.split('/');
-  const exists =
-    type === 'Practitioner'
-      ? await parts.patients.practitioner(id)
-      : type === 'Patient'
-        ? await parts.patients.patient(id)
-        : undefined;
-  if (!exists) return { sub: user.id };
+  if (!(await isRepresented(user.reference, parts.patients))) return { sub: user.id };
   const fhirUser = parts.addresses.resource(user.reference);
   return { sub: user.id, fhirUser, profile: fhirUser };
 }

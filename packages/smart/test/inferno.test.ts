@@ -20,8 +20,12 @@ import {
 
 const ORIGIN = new URL(REDIRECT).origin;
 const FHIR_ID = /^[A-Za-z0-9.-]{1,64}$/;
-const STU1 = 'openid fhirUser offline_access patient/*.read user/Practitioner.read';
-const STU2 = 'openid fhirUser offline_access patient/*.rs user/Practitioner.rs';
+/** What the kit asks for unless the tester changes it: nothing but `fhirUser` opens the user's resource. */
+const IDENTITY = 'openid fhirUser offline_access';
+const STU1 = `${IDENTITY} patient/*.read`;
+const STU2 = `${IDENTITY} patient/*.rs`;
+/** At an EHR launch some of its presets ask for the user's access. */
+const OF_USER = `${IDENTITY} user/*.rs`;
 
 type Kind = 'public' | 'symmetric' | 'asymmetric';
 
@@ -100,9 +104,10 @@ async function readFhir(server: TestServer, path: string, token: unknown): Promi
 async function checkOpenid(kit: Kit, tokens: Json): Promise<void> {
   const { server, clientId } = kit;
   const idToken = String(tokens.id_token);
-  const { body: configuration } = await answerOf(
+  const { body: configuration, headers } = await answerOf(
     await fetch(`${decodeJwt(idToken).iss}/.well-known/openid-configuration`),
   );
+  assert.match(headers.get('content-type') ?? '', /^application\/json/);
   const required = [
     'issuer',
     'authorization_endpoint',
@@ -129,6 +134,7 @@ async function checkOpenid(kit: Kit, tokens: Json): Promise<void> {
   const user = await readFhir(server, `${type}/${id}`, tokens.access_token);
   assert.equal(user.status, 200);
   assert.equal(user.body.resourceType, type);
+  assert.equal(user.body.id, id);
   assert.ok([ORIGIN, '*'].includes(user.headers.get('access-control-allow-origin') ?? ''), 'STU2.2');
 }
 
@@ -263,6 +269,20 @@ for (const kind of ['public', 'symmetric', 'asymmetric'] as const) {
   });
 }
 
+suite('Inferno: presets of the reference server', () => {
+  for (const scope of [OF_USER, `${IDENTITY} user/*.read`]) {
+    test(`EHR launch with ${scope}`, async (t) => {
+      const server = await startServer(t, { fhir: true });
+      const kit = await kitFor(server, 'symmetric');
+      const { body } = await launch(kit, scope, { ehr: true, pkce: true });
+      assert.equal((await readFhir(server, `Patient/${body.patient}`, body.access_token)).status, 200);
+      await checkOpenid(kit, body);
+      await checkIntrospection(kit, body, true);
+      await checkRefresh(kit, body);
+    });
+  }
+});
+
 suite('Inferno: STU1', () => {
   for (const ehr of [false, true]) {
     test(`${ehr ? 'EHR' : 'standalone'} launch with v1 scopes, without PKCE for an app with the legacy switch`, async (t) => {
@@ -301,4 +321,129 @@ suite('Inferno: backend services', () => {
       assert.equal((await readFhir(server, 'Patient?_count=1', good.body.access_token)).status, 200);
     });
   }
+});
+
+suite('Inferno: what its requirements say and its checks leave out', () => {
+  test('state comes back as the exact value, with a code and with an error', async (t) => {
+    const server = await startServer(t);
+    const app = await registerApp(server);
+    const browser = new TestBrowser(server);
+    await browser.signIn();
+    for (const state of ['a b+c&d=e%20f', '~._-!*()\'"<>', 'ü€😀', `${'x'.repeat(500)}`, '{"nested":"/?#"}']) {
+      const good = await browser.through(await browser.go(attempt(server, app, 'user/*.rs', { state }).url));
+      assert.equal(returned(good).get('state'), state);
+      const bad = await browser.go(attempt(server, app, 'user/*.rs', { state, aud: 'https://other.example' }).url);
+      assert.equal(returned(bad).get('state'), state);
+      assert.ok(returned(bad).get('error'));
+    }
+  });
+
+  test('whom no FHIR resource stands for is asked for and told no fhirUser', async (t) => {
+    const server = await startServer(t, { fhir: true });
+    await server.auth.users.add({ id: 'nobody', name: 'Nobody', password: 'correct horse battery' });
+    const app = await registerApp(server);
+    const browser = new TestBrowser(server);
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ user: 'nobody', password: 'correct horse battery' });
+    await browser.request('/auth/session', { method: 'POST', headers, body });
+    const { url, verifier } = attempt(server, app, 'openid fhirUser profile user/*.rs');
+    const consent = await browser.go(url);
+    assert.doesNotMatch(consent.text, /value="(fhirUser|profile)"/);
+    const back = returned(await browser.submit(consent, { value: 'allow' }));
+    const tokens = await post(server, '/auth/token', codeFields(app, back.get('code') ?? '', verifier));
+    assert.deepEqual(String(tokens.body.scope).split(' ').sort(), ['openid', 'user/*.rs']);
+    assert.equal(decodeJwt(String(tokens.body.id_token)).fhirUser, undefined);
+    const info = await post(
+      server,
+      '/auth/introspect',
+      { token: String(tokens.body.access_token) },
+      { authorization: `Bearer ${tokens.body.access_token}` },
+    );
+    assert.deepEqual([info.body.active, info.body.fhirUser], [true, undefined]);
+  });
+
+  test('errors of the token endpoint are said in JSON that pages of the app’s origin may read', async (t) => {
+    const server = await startServer(t);
+    const kit = await kitFor(server, 'public');
+    const requests: [Record<string, string>, string][] = [
+      [
+        { grant_type: 'authorization_code', code: 'made-up', redirect_uri: REDIRECT, code_verifier: 'x'.repeat(43) },
+        'invalid_grant',
+      ],
+      [{ grant_type: 'refresh_token', refresh_token: 'made-up' }, 'invalid_grant'],
+      [{ grant_type: 'password' }, 'unsupported_grant_type'],
+      [{ grant_type: 'client_credentials', scope: 'system/*.rs' }, 'unauthorized_client'],
+      [{}, 'invalid_request'],
+    ];
+    for (const [fields, error] of requests) {
+      const { status, headers, body } = await kit.token(fields);
+      assert.deepEqual([status, body.error], [400, error], JSON.stringify(body));
+      assert.equal(typeof body.error_description, 'string');
+      assert.equal(headers.get('access-control-allow-origin'), ORIGIN, error);
+      assert.match(headers.get('cache-control') ?? '', /no-store/);
+      assert.match(headers.get('pragma') ?? '', /no-cache/);
+    }
+  });
+
+  test('revocation: a hint of the kind may be wrong, what is unknown is no error, and who asks must be known', async (t) => {
+    const server = await startServer(t, { fhir: true });
+    const kit = await kitFor(server, 'symmetric');
+    const { body } = await launch(kit, STU2, { ehr: false, pkce: true });
+    const revoke = async (fields: Record<string, string>) => {
+      const { headers, fields: own } = await kit.credentials();
+      return post(server, '/auth/revoke', { ...fields, ...own }, headers);
+    };
+    assert.equal((await revoke({ token: 'made-up' })).status, 200);
+    assert.equal((await revoke({ token: 'made-up', token_type_hint: 'access_token' })).status, 200);
+    const stranger = await post(server, '/auth/revoke', { token: String(body.access_token) });
+    assert.deepEqual([stranger.status, stranger.body.error], [401, 'invalid_client']);
+    assert.equal((await readFhir(server, `Patient/${body.patient}`, body.access_token)).status, 200);
+    const hint = { token_type_hint: 'refresh_token' };
+    assert.equal((await revoke({ token: String(body.access_token), ...hint })).status, 200);
+    assert.equal((await readFhir(server, `Patient/${body.patient}`, body.access_token)).status, 401);
+    const refreshed = await kit.token({ grant_type: 'refresh_token', refresh_token: String(body.refresh_token) });
+    assert.deepEqual([refreshed.status, refreshed.body.error], [400, 'invalid_grant']);
+  });
+
+  test('cookies of the whole way are HttpOnly and SameSite=Lax, and none is meant for other hosts', async (t) => {
+    const server = await startServer(t);
+    const app = await registerApp(server);
+    const browser = new TestBrowser(server);
+    const lines: string[] = [];
+    const request = browser.request.bind(browser);
+    browser.request = async (url, init) => {
+      const response = await request(url, init);
+      lines.push(...response.headers.getSetCookie());
+      return response;
+    };
+    await browser.through(await browser.go(attempt(server, app, 'openid launch/patient patient/*.rs').url));
+    assert.ok(lines.length >= 4, lines.join('\n'));
+    for (const line of lines) {
+      assert.match(line, /; ?httponly/i);
+      assert.match(line, /; ?samesite=lax/i);
+      assert.doesNotMatch(line, /; ?domain=/i);
+    }
+  });
+
+  test('what is not built is not said to be: access brands, batch and transaction', async (t) => {
+    const server = await startServer(t, { fhir: true });
+    const { body } = await answerOf(await fetch(`${server.origin}/fhir/.well-known/smart-configuration`));
+    assert.ok(!(body.capabilities as string[]).includes('user-access-brand'));
+    assert.equal(body.user_access_brand_bundle, undefined);
+    const { body: metadata } = await answerOf(await fetch(`${server.origin}/fhir/metadata`));
+    const [rest] = metadata.rest as { interaction?: { code: string }[] }[];
+    const codes = (rest?.interaction ?? []).map(({ code }) => code);
+    const service = await backend(server);
+    const { body: token } = await service.token('system/*.cruds');
+    for (const type of ['batch', 'transaction'].filter((code) => !codes.includes(code))) {
+      const entry = [{ request: { method: 'GET', url: 'Patient' } }];
+      const response = await fetch(`${server.origin}/fhir`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token.access_token}`, 'content-type': 'application/fhir+json' },
+        body: JSON.stringify({ resourceType: 'Bundle', type, entry }),
+      });
+      assert.ok(response.status >= 400 && response.status < 500, String(response.status));
+      assert.equal(((await response.json()) as Json).resourceType, 'OperationOutcome');
+    }
+  });
 });
