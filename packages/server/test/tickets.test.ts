@@ -81,6 +81,24 @@ test('LAU-1 of parallel redemptions exactly one wins', async () => {
   });
 });
 
+test('LAU-1 a ticket that comes again is refused, and revokes what it gave', async () => {
+  await withLockstep(async (lockstep) => {
+    const { ehr, app } = await parts(lockstep, { scope: 'fhircast/*.*' });
+    const topic = await ehr.session(USER);
+    const { ticket_url } = await json(ehr.json('/ticket', { client_id: app, user: USER, topic }));
+    const { access_token } = await json(fetch(ticket_url, { method: 'POST' }));
+    const hub = new HubClient(`${lockstep.origin}/hub`, access_token);
+    const subscriber = await hub.subscribe(topic, 'Patient-open');
+    assert.equal((await subscriber.next())['hub.mode'], 'subscribe');
+    const again = await fetch(ticket_url, { method: 'POST' });
+    assert.equal(again.status, 400);
+    assert.equal((await json(again)).error, 'invalid_grant');
+    assert.equal((await subscriber.next())['hub.mode'], 'denied');
+    assert.equal((await hub.request(`/${topic}`)).status, 401);
+    assert.equal((await fetch(ticket_url, { method: 'POST' })).status, 400);
+  });
+});
+
 test('LAU-1 a ticket opens a session for a user who has none, where the caller may', async () => {
   await withLockstep(async (lockstep) => {
     const { ehr, app } = await parts(lockstep);

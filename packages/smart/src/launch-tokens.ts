@@ -2,6 +2,7 @@ import type { Scope, Scopes } from '@lockstep/fhircast';
 import type { Access } from './access.ts';
 import type { Client } from './client.ts';
 import { grantableScopes } from './scope-policy.ts';
+import { digest } from './secrets.ts';
 import type { UserProfile } from './users.ts';
 
 /** Life of a token that comes with a launch without OAuth, s: a working day, as a sign-in has, since it cannot be refreshed. */
@@ -38,18 +39,19 @@ export class LaunchTokens {
       .join(' ');
   }
 
-  /** @returns the token, and when it ends (ms since the epoch) */
-  issue(
+  /** @returns the token, the id by which it is revoked, and when it ends (ms since the epoch) */
+  async issue(
     client: Client,
     user: UserProfile,
     given: { readonly scope: string; readonly topic: string },
-  ): Promise<{ readonly token: string; readonly expiresAt: number }> {
+  ): Promise<{ readonly token: string; readonly tokenId: string; readonly expiresAt: number }> {
     // It belongs to no browser's sign-in, and so ends with none.
     const person = { signInId: 'launch without sign-in', user };
-    return this.#access.issueUserToken(client, person, {
+    const issued = await this.#access.issueUserToken(client, person, {
       scope: given.scope,
       topics: [given.topic],
       life: this.#life,
     });
+    return { ...issued, tokenId: digest(issued.token) };
   }
 }

@@ -17,6 +17,34 @@ test('LAU-1 a ticket lasts one minute', async (t) => {
   assert.equal(await tickets.redeem(late.ticket), undefined);
 });
 
+test('LAU-1 of a ticket that came twice at the same moment nobody keeps a token', async (t) => {
+  const { store, clock, hub, hubUrl, authorization, app } = await launchRig(t);
+  const parts = { records: store.records, clock, hub, hubUrl, authorization };
+  const user = (await authorization.users.get('dr-lena-okafor'))!;
+  const { topic } = await hub.openSession({ user: user.reference });
+  const client = await app();
+  for (let round = 0; round < 20; round++) {
+    const { ticket } = await new Tickets(parts).issue(client, user, topic);
+    const answers = await Promise.all([1, 2, 3].map(() => new Tickets(parts).redeem(ticket)));
+    const given = answers.flatMap((one) => (one ? [one.access_token] : []));
+    assert.equal(given.length, 1);
+    assert.equal(await authorization.verifyToken(given[0] ?? ''), undefined);
+  }
+});
+
+test('LAU-1 whoever comes with a spent ticket within ten minutes shows that it was seen', async (t) => {
+  const { store, clock, hub, hubUrl, authorization, app } = await launchRig(t);
+  const tickets = new Tickets({ records: store.records, clock, hub, hubUrl, authorization });
+  const user = (await authorization.users.get('dr-lena-okafor'))!;
+  const { topic } = await hub.openSession({ user: user.reference });
+  const { ticket } = await tickets.issue(await app(), user, topic);
+  const { access_token = '' } = (await tickets.redeem(ticket)) ?? {};
+  clock.time += 9 * 60_000;
+  assert.ok(await authorization.verifyToken(access_token));
+  assert.equal(await tickets.redeem(ticket), undefined);
+  assert.equal(await authorization.verifyToken(access_token), undefined);
+});
+
 test('LAU-1 the store holds no ticket that could be redeemed', async (t) => {
   const { store, clock, hub, hubUrl, authorization, app } = await launchRig(t);
   const tickets = new Tickets({ records: store.records, clock, hub, hubUrl, authorization });

@@ -7,6 +7,8 @@ import type { RecordStore } from '@lockstep/store';
 
 /** How long a ticket may be redeemed, s. */
 export const TICKET_LIFE = 60;
+/** How long a spent ticket is known, s: who comes with it meanwhile shows that somebody else has it, too. */
+const SPENT_LIFE = 600;
 
 const KIND = 'launch-ticket';
 /** Apps of these launch kinds are started without a sign-in page: their registration is the administrator's consent. */
@@ -18,6 +20,10 @@ interface TicketRecord {
   readonly user: string;
   readonly topic: string;
   readonly scope: string;
+  /** The token that it was redeemed for. */
+  readonly tokenId?: string;
+  /** It came a second time before its token was noted. */
+  readonly replayed?: true;
 }
 
 export interface TicketRequest {
@@ -153,19 +159,28 @@ export class Tickets {
   }
 
   /**
-   * Redeems a ticket; of several at the same moment exactly one succeeds.
+   * Redeems a ticket; of several at the same moment exactly one succeeds. One that comes again was seen by somebody else: what
+   * it gave is revoked, as with an authorization code (AUT-6).
    * @returns undefined for a ticket that is unknown, spent or too old, or whose app, user or session is gone
    */
   async redeem(ticket: string): Promise<TicketRedeemed | undefined> {
     const { records, clock, hub, hubUrl, authorization } = this.#parts;
     const id = idOf(ticket);
     const stored = await records.get(KIND, id, clock.now());
-    if (!stored || !(await records.consume(KIND, id, clock.now()))) return undefined;
-    const { clientId, user: userId, topic, scope } = JSON.parse(stored.body) as TicketRecord;
+    if (!stored) return undefined;
+    if (!(await records.consume(KIND, id, clock.now()))) {
+      await this.#replayed(id);
+      return undefined;
+    }
+    const record = JSON.parse(stored.body) as TicketRecord;
+    const { clientId, user: userId, topic, scope } = record;
     const client = await authorization.clients.get(clientId);
     const user = await authorization.users.get(userId);
     if (client?.status !== 'active' || user?.status !== 'active' || !(await hub.inspect(topic))) return undefined;
-    const { token, expiresAt } = await authorization.launchTokens.issue(client, user, { scope, topic });
+    const { token, tokenId, expiresAt } = await authorization.launchTokens.issue(client, user, { scope, topic });
+    // Consuming it was the one write since; any other tells that the ticket came again.
+    const noted = await this.#note(id, { ...record, tokenId }, stored.revision + 1);
+    if (!noted) await authorization.revokeToken(tokenId);
     return {
       access_token: token,
       token_type: 'Bearer',
@@ -174,5 +189,27 @@ export class Tickets {
       'hub.url': hubUrl,
       'hub.topic': topic,
     };
+  }
+
+  async #note(id: string, record: TicketRecord, revision: number): Promise<boolean> {
+    const { records, clock } = this.#parts;
+    const now = clock.now();
+    const kept = { body: JSON.stringify(record), expiresAt: now + SPENT_LIFE * 1000 };
+    return (await records.put(KIND, id, kept, now, revision)) !== undefined;
+  }
+
+  /** A spent ticket came again. */
+  async #replayed(id: string): Promise<void> {
+    const { records, clock, authorization } = this.#parts;
+    for (;;) {
+      const stored = await records.get(KIND, id, clock.now());
+      if (!stored) return;
+      const record = JSON.parse(stored.body) as TicketRecord;
+      if (record.tokenId !== undefined) {
+        await authorization.revokeToken(record.tokenId);
+        return;
+      }
+      if (record.replayed || (await this.#note(id, { ...record, replayed: true }, stored.revision))) return;
+    }
   }
 }
