@@ -89,7 +89,11 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   };
   const limits: HttpLimits = { timeoutMs: waits.timeoutMs, rejectUnauthorized: options.rejectUnauthorized ?? true };
   const startedAt = new Date();
-  const configuration = await readConfiguration(url, limits);
+  const end = AbortSignal.timeout(positive('totalMs', options.totalMs ?? 300_000));
+  const signal = options.signal ? AbortSignal.any([options.signal, end]) : end;
+  const known = Promise.all([readConfiguration(url, limits), Presence.of(url, limits, slowness)]);
+  const unknown = [undefined, Presence.none(url, limits)] as const;
+  const [configuration, presence] = await Promise.race([known, aborted(signal).then(() => unknown)]);
   const claims = claimsOf(configuration);
   for (const claim of options.claims ?? []) claims.add(claim);
   if (claims.has('webhooks')) claims.delete('no-webhooks');
@@ -104,11 +108,9 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   const topics = new TopicPool(options.topics ?? { kind: 'any' }, url, tokens, limits);
   const hub: Hub = { url, versions: new Set(versions), claims, tokens, topics, limits, waits, callbacks };
   const checks = selectChecks(versions, options);
-  const end = AbortSignal.timeout(positive('totalMs', options.totalMs ?? 300_000));
-  const signal = options.signal ? AbortSignal.any([options.signal, end]) : end;
 
   const width = Math.min(positive('concurrency', options.concurrency ?? 8), topics.width, Math.max(1, checks.length));
-  const results = await runAll(checks, width, await Presence.of(url, limits, slowness), onProgress, (check) =>
+  const results = await runAll(checks, width, presence, onProgress, (check) =>
     runCheck(check, hub, slowness, signal, options.exchanges ?? 'failures'),
   );
   await callbacks.close();
@@ -243,7 +245,8 @@ async function judge(
     return findingOf(error, check);
   } finally {
     limit.abort();
-    await within(hub.waits.timeoutMs, scenario?.end());
+    // Whoever ends a run does not want to wait for a Hub that hangs.
+    await within(signal.aborted ? Math.min(1000, hub.waits.timeoutMs) : hub.waits.timeoutMs, scenario?.end());
   }
 }
 
@@ -261,6 +264,12 @@ export function findingOf(error: unknown, check: Pick<Check, 'level'>): Finding 
   // What a Hub sends is read with care, but should something still trip the check, the Hub sent something odd.
   const reason = `The check could not make sense of what was sent: ${error instanceof Error ? error.message : error}`;
   return { verdict: 'fail', reason, expected: 'messages of FHIRcast', seen: reason };
+}
+
+/** Resolves when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 async function readConfiguration(url: string, limits: HttpLimits): Promise<unknown> {

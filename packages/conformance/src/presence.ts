@@ -25,6 +25,11 @@ export class Presence {
     return new Presence(url, limits, COMING_BACK * slowness, await presence.answers());
   }
 
+  /** Of a Hub that nobody has looked for. */
+  static none(url: string, limits: HttpLimits): Presence {
+    return new Presence(url, limits, 0, false);
+  }
+
   constructor(url: string, limits: HttpLimits, patienceMs: number, there: boolean) {
     this.#url = url;
     this.#limits = limits;

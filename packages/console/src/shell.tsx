@@ -20,6 +20,7 @@ const LaunchBuilder = lazy(() => import('./launch/builder.tsx'));
 const Users = lazy(() => import('./users/list.tsx'));
 const NewUser = lazy(() => import('./users/new-user.tsx'));
 const UserPage = lazy(() => import('./users/user-page.tsx'));
+const Conformance = lazy(() => import('./conformance/page.tsx'));
 const Password = lazy(() => import('./password.tsx'));
 
 function pageOf(path: string, session: EhrSession): { title: string; page?: ReactNode } {
@@ -42,6 +43,8 @@ function pageOf(path: string, session: EhrSession): { title: string; page?: Reac
       if (second === undefined) return { title: 'Users', page: <Users /> };
       if (second === 'new') return { title: 'Add a user', page: <NewUser /> };
       return { title: 'User', page: <UserPage key={second} id={second} person={session.person} /> };
+    case 'conformance':
+      return { title: 'Conformance', page: administrator ? <Conformance /> : <ForAdministrators /> };
     case 'launch':
       return { title: 'Launch builder', page: <LaunchBuilder session={session} /> };
     default:
@@ -141,6 +144,7 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
           {person.administrator && <NavLink href="/sessions">Sessions</NavLink>}
           {person.administrator && <NavLink href="/users">Users</NavLink>}
           <NavLink href="/launch">Launch builder</NavLink>
+          {person.administrator && <NavLink href="/conformance">Conformance</NavLink>}
         </nav>
         <div className="top-right">
           {person.workstation !== undefined && <span className="workstation">{person.workstation}</span>}

@@ -1,6 +1,8 @@
 /** The shapes of what the server tells the console's pages (`/api/console/…`): declared once, for both. Types only. */
 import type { ContextElement, EventMessage, Resource } from '@lockstep/fhircast';
 
+export type * from './conformance/wire.ts';
+
 export type LaunchKind = 'ehr' | 'standalone' | 'backend' | 'command-line' | 'web' | 'file' | 'derived';
 
 /** An app as everybody sees it. */

@@ -1,39 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import type { Frame, Page } from 'playwright-core';
+import { findings } from './axe.ts';
 import { member, openPatient, run, Stage } from './stage.ts';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-interface Finding {
-  readonly id: string;
-  readonly impact: string;
-  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
-}
-
-/** What axe finds to be serious or critical. */
-async function findings(page: Page | Frame, rules: readonly string[] = []): Promise<readonly string[]> {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(async (only) => {
-    const { axe } = window as unknown as {
-      axe: { run: (options: object) => Promise<{ violations: readonly Finding[] }> };
-    };
-    return (
-      await axe.run({
-        iframes: false,
-        resultTypes: ['violations'],
-        ...(only.length > 0 && { runOnly: only }),
-      })
-    ).violations;
-  }, rules);
-  return found
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) =>
-      nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)}\n${failureSummary}`),
-    );
-}
 
 let stage: Stage;
 before(async () => {
@@ -81,6 +49,7 @@ for (const [scheme, rules] of [
     await visit('/users', 'Users');
     await visit('/users/new', 'Add a user');
     await visit('/users/dr-mei-tanaka', 'Dr. Mei Tanaka');
+    await visit('/conformance', 'Conformance');
     await visit('/sessions', 'Sessions');
     await page.locator('.session-list').getByRole('link', { name: 'Administrator' }).click();
     await page.getByRole('option').first().waitFor();

@@ -29,7 +29,7 @@ import { Inspector } from './inspector.ts';
 import { DerivedTopicDirectory } from './launch/derived-topics.ts';
 import { openLaunches } from './launch/open-launches.ts';
 import { Metrics } from './metrics.ts';
-import { openHub, openWebhooks, PROFILES } from './open-hub.ts';
+import { conformanceSpecs, openHub, openWebhooks, PROFILES } from './open-hub.ts';
 import { outsideOptions } from './outside-sign-in.ts';
 import { registerOwnApps, SAMPLES } from './own-apps.ts';
 import { patientDirectory } from './patient-directory.ts';
@@ -57,7 +57,7 @@ export interface Lockstep {
 const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { version: string };
 
 /** Addresses that the console's own script routes. */
-const CONSOLE_ROUTES = ['', 'apps', 'apps/*', 'sessions', 'sessions/*', 'launch', 'users', 'users/*'];
+const CONSOLE_ROUTES = ['', 'apps', 'apps/*', 'sessions', 'sessions/*', 'launch', 'users', 'users/*', 'conformance'];
 
 function originOf(config: Config, port: number): string {
   if (config.publicUrl) return config.publicUrl;
@@ -218,6 +218,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       administrator,
       launcher,
       secrets,
+      specs: conformanceSpecs(config),
       now,
       simulation,
     };

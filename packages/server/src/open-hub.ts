@@ -1,3 +1,4 @@
+import type { ConformanceSpec } from '@lockstep/console/wire';
 import { CORE, type DerivedTopics, Hub, IRA, type NodeLease, type Observer, STU1, STU2 } from '@lockstep/hub';
 import type { Users } from '@lockstep/smart';
 import type { SessionStore } from '@lockstep/store';
@@ -33,6 +34,17 @@ export function openWebhooks(config: Config, store: Store, policy: AddressPolicy
     callbacks: new HttpCallbacks({ policy, clock: systemClock, timeoutMs: config.answerSeconds * 1000 }),
     cursors: new RecordCursors(store.records, systemClock),
   };
+}
+
+/** What the conformance suite can hold the Hub to. */
+export function conformanceSpecs({ profile, webhooks }: Config): readonly ConformanceSpec[] {
+  const specs: Readonly<Record<Config['profile'], readonly ConformanceSpec[]>> = {
+    core: webhooks ? ['3.0.0', 'STU2'] : ['3.0.0'],
+    ira: ['IRA'],
+    stu2: ['STU2'],
+    stu1: [],
+  };
+  return specs[profile];
 }
 
 /** The Hub that the configuration describes. */

@@ -1,7 +1,9 @@
 /** What the console asks of the server, as JSON: for the person signed in, and some of it for administrators only. */
+import type { ConformanceSpec } from '@lockstep/console/wire';
 import type { Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
 import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
+import { ConformanceRuns } from '../conformance-runs.ts';
 import type { FirstAdministrator } from '../first-administrator.ts';
 import { type Launcher, readLaunchForm } from '../launch/launcher.ts';
 import type { TopicSecrets } from '../launch/topic-secrets.ts';
@@ -9,6 +11,7 @@ import { CONSOLE_CLIENT, CONSOLE_SCOPE, isNoApp } from '../own-apps.ts';
 import type { SharedViews } from '../shared-views.ts';
 import type { StandIns } from '../simulation/stand-ins.ts';
 import { appView, clientOf, consoleAppRoutes } from './console-apps.ts';
+import { consoleConformanceRoutes } from './console-conformance.ts';
 import { answerError, type ById, bodyOf, ConsoleError } from './console-request.ts';
 import { consoleSessionRoutes } from './console-session-routes.ts';
 import { sessionView } from './console-sessions.ts';
@@ -26,6 +29,8 @@ export interface ConsoleOptions {
   readonly launcher: Launcher;
   readonly secrets: TopicSecrets;
   readonly now: () => number;
+  /** What the Hub keeps, for the conformance suite. */
+  readonly specs: readonly ConformanceSpec[];
   /** How launches can be simulated; undefined where they cannot. */
   readonly simulation: { readonly standIns?: StandIns } | undefined;
 }
@@ -141,6 +146,8 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
       consoleAppRoutes(guarded, { authorization, secrets, personOf });
       consoleSessionRoutes(guarded, { hub, authorization, views, now, personOf });
       consoleUserRoutes(guarded, { hub, authorization, personOf });
+      const runs = new ConformanceRuns(now);
+      consoleConformanceRoutes(guarded, { authorization, hubUrl, specs: options.specs, runs, personOf });
     });
   };
 }

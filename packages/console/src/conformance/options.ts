@@ -1,0 +1,126 @@
+/** What an administrator enters to start a run, and what is sent for it. */
+import type { ConformanceSpec } from '../api.ts';
+import type { Problems } from '../ui/form.tsx';
+
+export type Access = 'open' | 'token' | 'client' | 'register';
+export type Sessions = 'any' | 'given' | 'made';
+
+export interface RunFields {
+  readonly kind: 'own' | 'other' | 'subscriber';
+  readonly spec: ConformanceSpec;
+  readonly insecure: boolean;
+  /** Factor on every waiting time, as it is typed. */
+  readonly slowness: string;
+  readonly url: string;
+  readonly access: Access;
+  readonly token: string;
+  readonly clientId: string;
+  readonly secret: string;
+  readonly smart: string;
+  readonly tokenUrl: string;
+  readonly sessions: Sessions;
+  readonly topics: string;
+  readonly user: string;
+  readonly callbackHost: string;
+  readonly callbackUrl: string;
+  /** The application's. */
+  readonly name: string;
+  readonly host: string;
+  readonly publicUrl: string;
+}
+
+export const SPEC_WORDS: Readonly<Record<ConformanceSpec, string>> = {
+  '3.0.0': 'FHIRcast 3.0.0',
+  STU2: 'FHIRcast STU2',
+  IRA: 'IHE IRA',
+};
+
+export function initialFields(specs: readonly ConformanceSpec[]): RunFields {
+  return {
+    kind: 'own',
+    spec: specs[0] ?? '3.0.0',
+    insecure: false,
+    slowness: '1',
+    url: '',
+    access: 'token',
+    token: '',
+    clientId: '',
+    secret: '',
+    smart: '',
+    tokenUrl: '',
+    sessions: 'given',
+    topics: '',
+    user: '',
+    callbackHost: '',
+    callbackUrl: '',
+    name: '',
+    host: '',
+    publicUrl: '',
+  };
+}
+
+/** The specifications that there are for what is tested. */
+export function specsFor(kind: RunFields['kind'], own: readonly ConformanceSpec[]): readonly ConformanceSpec[] {
+  if (kind === 'subscriber') return ['3.0.0', 'IRA'];
+  return kind === 'own' && own.length > 0 ? own : ['3.0.0', 'STU2', 'IRA'];
+}
+
+const address = (text: string): string | undefined =>
+  /^https?:\/\//.test(text.trim()) && URL.canParse(text.trim())
+    ? undefined
+    : 'Not a whole address: http://… or https://…';
+const filled = (text: string, problem: string): string | undefined => (text.trim() === '' ? problem : undefined);
+
+export function problemsOf(fields: RunFields): Problems<RunFields> {
+  const { kind, access, sessions } = fields;
+  const factor = Number(fields.slowness);
+  const found: { -readonly [K in keyof RunFields]?: string | undefined } = {
+    slowness: factor >= 1 && factor <= 20 ? undefined : 'A number from 1 to 20',
+  };
+  if (kind === 'subscriber') {
+    found.name = filled(fields.name, 'Give the application a name, for the report');
+    if (fields.publicUrl.trim() !== '') found.publicUrl = address(fields.publicUrl);
+  }
+  if (kind !== 'subscriber' && fields.callbackUrl.trim() !== '') found.callbackUrl = address(fields.callbackUrl);
+  if (kind === 'other') {
+    found.url = address(fields.url);
+    if (access === 'token') found.token = filled(fields.token, 'Enter the access token');
+    if (access === 'client') {
+      found.clientId = filled(fields.clientId, 'Enter the client id');
+      found.secret = filled(fields.secret, 'Enter the secret');
+      if (fields.tokenUrl.trim() === '') found.smart = address(fields.smart);
+      else found.tokenUrl = address(fields.tokenUrl);
+    }
+    if (access === 'register') found.smart = address(fields.smart);
+    if (sessions === 'given') found.topics = filled(fields.topics, 'Enter at least one hub.topic');
+  }
+  return Object.fromEntries(
+    Object.entries(found).filter(([, problem]) => problem !== undefined),
+  ) as Problems<RunFields>;
+}
+
+/** The field that a refusal of the server's is about: it begins with its name. */
+export function fieldOf(message: string): keyof RunFields | undefined {
+  const name = /^(\w+):/.exec(message)?.[1];
+  return name !== undefined && name in initialFields([]) ? (name as keyof RunFields) : undefined;
+}
+
+export function toBody(fields: RunFields): Record<string, unknown> {
+  const { kind, spec, insecure, callbackHost, callbackUrl } = fields;
+  const slowness = Number(fields.slowness);
+  if (kind === 'subscriber') {
+    const { name, host, publicUrl } = fields;
+    return { kind, spec, slowness, name, host, publicUrl };
+  }
+  const common = { kind: 'hub', hub: kind, spec, slowness, insecure, callbackHost, callbackUrl };
+  if (kind === 'own') return common;
+  const { url, access, token, clientId, secret, smart, tokenUrl, sessions, topics, user } = fields;
+  const credentials = {
+    open: {},
+    token: { token },
+    client: { clientId, secret, smart, tokenUrl },
+    register: { smart },
+  };
+  const made = { any: {}, given: { topics }, made: { user } };
+  return { ...common, url, access, ...credentials[access], sessions, ...made[sessions] };
+}

@@ -1,0 +1,34 @@
+/** Accessibility as axe sees it. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Frame, Page } from 'playwright-core';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+interface Finding {
+  readonly id: string;
+  readonly impact: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+
+/** What axe finds to be serious or critical. */
+export async function findings(page: Page | Frame, rules: readonly string[] = []): Promise<readonly string[]> {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(async (only) => {
+    const { axe } = window as unknown as {
+      axe: { run: (options: object) => Promise<{ violations: readonly Finding[] }> };
+    };
+    return (
+      await axe.run({
+        iframes: false,
+        resultTypes: ['violations'],
+        ...(only.length > 0 && { runOnly: only }),
+      })
+    ).violations;
+  }, rules);
+  return found
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)}\n${failureSummary}`),
+    );
+}

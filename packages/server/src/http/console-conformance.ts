@@ -1,0 +1,272 @@
+/**
+ * The conformance suite for administrators in the console: start, watch, answer, cancel, take the report along. A run makes
+ * requests to the address that the administrator names, wherever that is (CWE-918): it is for administrators only.
+ */
+import {
+  type Authorization,
+  type ConformanceOptions,
+  type Report,
+  renderBadge,
+  renderHtml,
+  renderJson,
+  renderJunit,
+  renderTestReport,
+  type Topics,
+} from '@lockstep/conformance';
+import type { ConformanceSetup, ConformanceSpec } from '@lockstep/console/wire';
+import type { AuthorizationServer } from '@lockstep/smart';
+import type { FastifyInstance } from 'fastify';
+import type { Assignment, ConformanceRuns, Run } from '../conformance-runs.ts';
+import { COMMAND_LINE_CLIENT } from '../own-apps.ts';
+import { audit, type Body, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
+
+export interface ConformanceRoutes {
+  readonly authorization: AuthorizationServer;
+  readonly hubUrl: string;
+  /** What this server's own Hub keeps. */
+  readonly specs: readonly ConformanceSpec[];
+  readonly runs: ConformanceRuns;
+  readonly personOf: PersonOf;
+}
+
+/** Life of the tokens for the server's own Hub, s. */
+const TOKEN_LIFE = 900;
+const OWN_SCOPE = 'fhircast/*.* hub/session.*';
+const LIMITED_SCOPE = 'fhircast/Patient-open.read';
+/** Whose sessions the suite works in; nobody's who works here. */
+const OWN_USER = 'Practitioner/conformance';
+/** How often a stream says that it is still there, ms. */
+const BEAT = 15_000;
+const LONGEST_TEXT = 4000;
+
+/** Forms of a report: the ending of its file, its type, and how it is made. */
+const FORMS: Readonly<
+  Record<string, { readonly file: string; readonly type: string; render(report: Report): string }>
+> = {
+  html: { file: 'html', type: 'text/html; charset=utf-8', render: renderHtml },
+  junit: { file: 'junit.xml', type: 'application/xml; charset=utf-8', render: renderJunit },
+  json: { file: 'json', type: 'application/json; charset=utf-8', render: renderJson },
+  testreport: {
+    file: 'testreport.json',
+    type: 'application/fhir+json; charset=utf-8',
+    render: (report) => `${JSON.stringify(renderTestReport(report), undefined, 2)}\n`,
+  },
+  badge: { file: 'svg', type: 'image/svg+xml; charset=utf-8', render: renderBadge },
+};
+
+function textOf(body: Body, field: string): string | undefined {
+  const value = body[field];
+  if (value === undefined || value === '') return undefined;
+  if (typeof value !== 'string' || value.length > LONGEST_TEXT) throw new ConsoleError(400, `${field}: a text`);
+  return value.trim();
+}
+
+function needed(body: Body, field: string): string {
+  const value = textOf(body, field);
+  if (value === undefined) throw new ConsoleError(400, `${field}: is needed`);
+  return value;
+}
+
+function oneOf<T extends string>(body: Body, field: string, values: readonly T[]): T {
+  const found = values.find((value) => value === body[field]);
+  if (found === undefined) throw new ConsoleError(400, `${field}: one of ${values.join(', ')}`);
+  return found;
+}
+
+function webAddress(body: Body, field: string): string | undefined {
+  const text = textOf(body, field);
+  if (text === undefined) return undefined;
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text))
+    throw new ConsoleError(400, `${field}: an http or https address`);
+  return text.replace(/\/+$/, '');
+}
+
+function neededAddress(body: Body, field: string): string {
+  needed(body, field);
+  return webAddress(body, field)!;
+}
+
+function slownessOf(body: Body): number {
+  const { slowness = 1 } = body;
+  if (typeof slowness !== 'number' || !(slowness >= 1 && slowness <= 20)) {
+    throw new ConsoleError(400, 'slowness: a number from 1 to 20');
+  }
+  return slowness;
+}
+
+function portOf(body: Body): number | undefined {
+  const { port } = body;
+  if (port === undefined) return undefined;
+  if (typeof port !== 'number' || !Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new ConsoleError(400, 'port: a whole number up to 65535');
+  }
+  return port;
+}
+
+function authorizationOf(body: Body): Authorization | undefined {
+  switch (oneOf(body, 'access', ['open', 'token', 'client', 'register'])) {
+    case 'open':
+      return undefined;
+    case 'token':
+      return { kind: 'token', token: needed(body, 'token') };
+    case 'register':
+      return { kind: 'register', smart: neededAddress(body, 'smart') };
+    case 'client': {
+      const smart = webAddress(body, 'smart');
+      const tokenUrl = webAddress(body, 'tokenUrl');
+      if (smart === undefined && tokenUrl === undefined) {
+        throw new ConsoleError(400, 'smart: the FHIR address, or the address of the token endpoint, is needed');
+      }
+      const secret = needed(body, 'secret');
+      const where = { ...(smart !== undefined && { smart }), ...(tokenUrl !== undefined && { tokenUrl }) };
+      return { kind: 'client', clientId: needed(body, 'clientId'), secret, ...where };
+    }
+  }
+}
+
+/** A topic command would run on this machine: it is for the command line only. */
+function topicsOf(body: Body): Topics {
+  switch (oneOf(body, 'sessions', ['any', 'given', 'made'])) {
+    case 'any':
+      return { kind: 'any' };
+    case 'given':
+      return {
+        kind: 'given',
+        topics: needed(body, 'topics')
+          .split(/[\s,]+/)
+          .filter(Boolean),
+      };
+    case 'made':
+      return { kind: 'session', user: textOf(body, 'user') ?? OWN_USER };
+  }
+}
+
+function callbackOf(body: Body): Pick<ConformanceOptions, 'callback'> {
+  const host = textOf(body, 'callbackHost');
+  const publicUrl = webAddress(body, 'callbackUrl');
+  return { callback: { ...(host !== undefined && { host }), ...(publicUrl !== undefined && { publicUrl }) } };
+}
+
+export function consoleConformanceRoutes(app: FastifyInstance, options: ConformanceRoutes): void {
+  const { authorization, hubUrl, specs, runs, personOf } = options;
+
+  /** Access to the server's own Hub, without anybody having to register anything. */
+  async function ownAccess(): Promise<Pick<ConformanceOptions, 'authorization' | 'topics'>> {
+    const token = (scope: string) => authorization.serverToken(COMMAND_LINE_CLIENT, { scope, life: TOKEN_LIFE });
+    const [full, limited] = await Promise.all([token(OWN_SCOPE), token(LIMITED_SCOPE)]);
+    return {
+      authorization: { kind: 'token', token: full.token, limitedToken: limited.token, expiresIn: TOKEN_LIFE },
+      topics: { kind: 'session', user: OWN_USER },
+    };
+  }
+
+  async function assignmentOf(body: Body): Promise<Assignment> {
+    const slowness = slownessOf(body);
+    if (oneOf(body, 'kind', ['hub', 'subscriber']) === 'subscriber') {
+      const host = textOf(body, 'host');
+      const port = portOf(body);
+      const publicUrl = webAddress(body, 'publicUrl');
+      const where = { ...(host !== undefined && { host }), ...(port !== undefined && { port }) };
+      const hub = { ...where, ...(publicUrl !== undefined && { publicUrl }) };
+      const spec = oneOf(body, 'spec', ['3.0.0', 'IRA']);
+      // A person takes longer than a program.
+      const timed = { slowness, startMs: 600_000 };
+      return { kind: 'subscriber', spec, options: { name: needed(body, 'name'), hub, ...timed } };
+    }
+    const spec = oneOf(body, 'spec', ['3.0.0', 'STU2', 'IRA']);
+    const common = { slowness, rejectUnauthorized: body.insecure !== true, ...callbackOf(body) };
+    if (oneOf(body, 'hub', ['own', 'other']) === 'own') {
+      return { kind: 'hub', spec, options: { hubUrl, ...common, ...(await ownAccess()) } };
+    }
+    const access = authorizationOf(body);
+    const given = { ...(access && { authorization: access }), topics: topicsOf(body) };
+    return { kind: 'hub', spec, options: { hubUrl: neededAddress(body, 'url'), ...common, ...given } };
+  }
+
+  function runOf(user: string): Run {
+    const run = runs.of(user);
+    // Runs are kept by the node that runs them.
+    if (!run) throw new ConsoleError(404, 'There is no run: it was started at another node, or the server restarted.');
+    return run;
+  }
+
+  app.get('/conformance', async (request): Promise<ConformanceSetup> => {
+    const run = runs.of(personOf(request).user.id)?.view;
+    return { hubUrl, specs, ...(run && { run }) };
+  });
+
+  app.post('/conformance/run', async (request, reply) => {
+    const { user } = personOf(request);
+    const run = runs.start(user.id, await assignmentOf(bodyOf(request)));
+    if (!run) throw new ConsoleError(409, 'A run of yours is under way: wait for its end, or cancel it.');
+    audit(request, { action: 'conformance-started', user: user.id, detail: run.view.name });
+    return reply.code(201).send(run.view);
+  });
+
+  app.delete('/conformance/run', async (request, reply) => {
+    const run = runOf(personOf(request).user.id);
+    run.cancel();
+    return reply.code(202).send(run.view);
+  });
+
+  app.post('/conformance/run/answer', async (request, reply) => {
+    const { question, done } = bodyOf(request);
+    if (typeof question !== 'number' || typeof done !== 'boolean') {
+      throw new ConsoleError(400, 'question: its number; done: true or false');
+    }
+    if (!runOf(personOf(request).user.id).answer(question, done)) {
+      throw new ConsoleError(409, 'That is not asked any more.');
+    }
+    return reply.code(204).send();
+  });
+
+  /** The run as server-sent events: as it is now, and after every change. */
+  app.get('/conformance/run/live', async (request, reply) => {
+    const { user } = personOf(request);
+    const run = runOf(user.id);
+    reply.hijack();
+    const { raw } = reply;
+    raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+    const ends: (() => void)[] = [];
+    const end = (): void => {
+      for (const one of ends.splice(0)) one();
+      raw.end();
+    };
+    const beat = setInterval(() => raw.write(': still here\n\n'), BEAT);
+    ends.push(() => clearInterval(beat));
+    ends.push(
+      authorization.onSignedOut((left) => {
+        if (left.user === user.reference) end();
+      }),
+    );
+    raw.on('close', end);
+    ends.push(
+      run.watch((view) => {
+        raw.write(`data: ${JSON.stringify(view)}\n\n`);
+        // The page closes what is over; until then it is told the same again.
+        if (view.status !== 'running') setImmediate(end);
+      }),
+    );
+  });
+
+  app.get('/conformance/run/report', async (request) => reportOf(runOf(personOf(request).user.id)));
+
+  app.get<{ Params: { form: string } }>('/conformance/run/report/:form', async (request, reply) => {
+    const form = Object.hasOwn(FORMS, request.params.form) ? FORMS[request.params.form] : undefined;
+    if (!form) throw new ConsoleError(404, 'There is no such form of a report.');
+    const report = reportOf(runOf(personOf(request).user.id));
+    return reply
+      .type(form.type)
+      .header('content-disposition', `attachment; filename="conformance.${form.file}"`)
+      .header('x-content-type-options', 'nosniff')
+      .header('content-security-policy', 'sandbox')
+      .send(form.render(report));
+  });
+
+  app.addHook('preClose', () => runs.close());
+}
+
+function reportOf(run: Run): Report {
+  if (!run.report) throw new ConsoleError(409, 'There is no report: the run is under way, or it failed.');
+  return run.report;
+}
