@@ -28,8 +28,8 @@ export interface Connected {
   readonly grant: Grant;
 }
 
-/** How long the Hub may be silent before it is asked, ms. */
-const SILENCE = 300_000;
+/** How long the socket may be silent before it is pinged, ms. */
+const SILENCE = 60_000;
 
 type State =
   | { readonly kind: 'starting' }
@@ -44,6 +44,9 @@ function connect(app: Sample, grant: Grant, events: readonly EventName[]): Conne
     name: app.name,
     events,
     silence: SILENCE,
+    // What Lockstep's Hub allows, and an idle page is grateful for.
+    ping: true,
+    checkEvery: 0,
     maxBackoff: 3000,
   });
   // Without a token there is no way back: better said than tried for ever.

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Lockstep, readConfig, startLockstep } from '@lockstep/server';
 import { type Browser, type BrowserContext, chromium, type FrameLocator, type Page } from 'playwright-core';
+import { ServerProcess } from './server-process.ts';
 
 const FLAGS = [
   '--no-sandbox',
@@ -19,11 +20,33 @@ const FLAGS = [
 /** How long a test waits for what must happen, ms. */
 const PATIENCE = 30_000;
 
+/** The server of a stage: in this process, where tests look into it, or in one of its own. */
+interface Server {
+  readonly origin: string;
+  readonly lockstep?: Lockstep;
+  readonly process?: ServerProcess;
+  close(): Promise<unknown>;
+}
+
+/** The server's settings, as its environment would say them. */
+type Settings = Readonly<Record<string, string>>;
+
+async function serveHere(data: string, settings: Settings): Promise<Server> {
+  const config = readConfig({ PORT: '0', LOCKSTEP_LOG_LEVEL: 'error', LOCKSTEP_RATE_LIMIT: '0', ...settings });
+  const lockstep = await startLockstep({ ...config, data });
+  return { origin: lockstep.origin, lockstep, close: () => lockstep.close() };
+}
+
+async function serveApart(data: string, settings: Settings): Promise<Server> {
+  const process = await ServerProcess.start(data, settings);
+  return { origin: process.origin, process, close: () => process.stop('SIGKILL') };
+}
+
 /** A server and a browser; every `person` has cookies and storage of their own. */
 export class Stage {
   readonly data: string;
-  readonly port: number;
-  #lockstep: Lockstep;
+  readonly origin: string;
+  readonly #server: Server;
   readonly #browser: Browser;
   readonly #contexts: BrowserContext[] = [];
   /** What pages threw or complained of. */
@@ -31,26 +54,26 @@ export class Stage {
   /** Requests to other origins than the server's. */
   readonly strangers: string[] = [];
 
-  private constructor(lockstep: Lockstep, browser: Browser, data: string) {
-    this.#lockstep = lockstep;
+  private constructor(server: Server, browser: Browser, data: string) {
+    this.#server = server;
     this.#browser = browser;
     this.data = data;
-    this.port = lockstep.port;
+    this.origin = server.origin;
   }
 
-  static async open(): Promise<Stage> {
+  /** @param apart whether the server runs in a process of its own, so that it can be ended and started again */
+  static async open(settings: Settings = {}, { apart = false } = {}): Promise<Stage> {
     const data = mkdtempSync(join(tmpdir(), 'lockstep-'));
-    const lockstep = await startLockstep(config(data, 0));
+    const server = await (apart ? serveApart(data, settings) : serveHere(data, settings));
     const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS });
-    return new Stage(lockstep, browser, data);
+    return new Stage(server, browser, data);
   }
 
-  get origin(): string {
-    return this.#lockstep.origin;
-  }
-
+  /** The server's inside, of a stage that does not run it apart. */
   get lockstep(): Lockstep {
-    return this.#lockstep;
+    const { lockstep } = this.#server;
+    if (!lockstep) throw new Error('the server runs in a process of its own');
+    return lockstep;
   }
 
   /** A browser with nobody signed in. */
@@ -89,25 +112,20 @@ export class Stage {
     return page;
   }
 
-  /** Stops the server, as a restart or a crash of the machine would, and starts it again where it was. */
-  async restart(between: () => Promise<void>): Promise<void> {
-    await this.#lockstep.close();
+  /** Ends the server by a signal, and starts it again where it was. @param between what happens while it is away */
+  async restart(signal: 'SIGKILL' | 'SIGTERM', between: () => Promise<void>): Promise<void> {
+    const { process } = this.#server;
+    if (!process) throw new Error('open the stage with the server apart');
+    await process.stop(signal);
     await between();
-    this.#lockstep = await startLockstep(config(this.data, this.port));
+    await process.start();
   }
 
   async close(): Promise<void> {
     await this.#browser.close();
-    await this.#lockstep.close();
+    await this.#server.close();
     await rm(this.data, { recursive: true, force: true });
   }
-}
-
-function config(data: string, port: number) {
-  return {
-    ...readConfig({ PORT: String(port), LOCKSTEP_LOG_LEVEL: 'error', LOCKSTEP_RATE_LIMIT: '0' }),
-    data,
-  };
 }
 
 export async function openPatient(page: Page, name: RegExp): Promise<void> {

@@ -10,8 +10,8 @@ import { Publishing } from './publishing.ts';
 
 /** How long a person may think about unsaved text before the EHR counts as not following, ms. */
 const THINK = 120_000;
-/** How long the Hub may be silent before it is asked, ms: a closed socket shows at once, so asking is rarely needed. */
-const SILENCE = 300_000;
+/** How long the socket may be silent before it is pinged, ms: a closed one shows at once, so this finds dead ones only. */
+const SILENCE = 60_000;
 
 export interface EhrSession {
   readonly person: Person;
@@ -49,6 +49,9 @@ export async function startSession(person: Person): Promise<EhrSession> {
     events: EVENTS,
     decideWithin: THINK,
     silence: SILENCE,
+    // Lockstep answers pings and loses no event: an idle page asks for nothing.
+    ping: true,
+    checkEvery: 0,
     maxBackoff: 3000,
   });
 

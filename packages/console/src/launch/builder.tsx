@@ -1,17 +1,18 @@
 /** Launches made to order: who, what, and which faults; the whole of it is in the page's address. */
-import { Button, Checkbox, NativeSelect, SegmentedControl } from '@mantine/core';
+import { Button, Checkbox, NativeSelect, SegmentedControl, Switch, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { type App, words } from '../api.ts';
+import { ApiError, get, type SimulationOffer, words } from '../api.ts';
 import { KIND_WORDS } from '../apps/kinds.ts';
-import { makeLaunch } from '../apps/run.ts';
+import { webAddressProblem } from '../apps/metadata.ts';
 import { useApps } from '../ehr/dock.tsx';
 import type { EhrSession } from '../ehr/session.ts';
 import { nameOf, textAt, titleOf, when } from '../fhir.ts';
 import { navigate, useQueryText } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
-import { FAULT_WORDS, type Fault, readPlan, simulated, toQuery } from './plan.ts';
+import { addressOf } from './address.ts';
+import { BY_ADDRESS, FAULT_WORDS, type Fault, type Plan, readPlan, simulated, toQuery } from './plan.ts';
 
 function useChoices(session: EhrSession, patient: string) {
   const patients = useQuery({
@@ -32,66 +33,171 @@ function useChoices(session: EhrSession, patient: string) {
   return { ...patients, encounters: of.data?.encounters ?? [], studies: of.data?.studies ?? [] };
 }
 
-export default function LaunchBuilder({ session }: { session: EhrSession }) {
-  const query = useQueryText();
-  const plan = readPlan(query);
-  const apps = useApps();
-  const { encounters, studies, ...patients } = useChoices(session, plan.patient);
-  const [problem, setProblem] = useState<string>();
-  const launchable = (apps.data ?? []).filter(
-    ({ launchUrl, status }) => launchUrl !== undefined && status === 'active',
-  );
-  const app = launchable.find(({ id }) => id === plan.app) ?? launchable[0];
+/** What can be simulated here; null where nothing can. */
+function useOffer() {
+  return useQuery({
+    queryKey: ['simulation'],
+    queryFn: () =>
+      get<SimulationOffer>('/api/console/simulation').catch((error: unknown) => {
+        if (error instanceof ApiError && error.status === 404) return null;
+        throw error;
+      }),
+  });
+}
 
-  function change(fields: Partial<typeof plan>): void {
+interface PartProps {
+  readonly plan: Plan;
+  readonly change: (fields: Partial<Plan>) => void;
+}
+
+function Context({ session, plan, change }: PartProps & { session: EhrSession }) {
+  const { encounters, studies, ...patients } = useChoices(session, plan.patient);
+  if (patients.isPending) return <Waiting what="Reading patients" />;
+  if (patients.isError) return <Problem error={patients.error} retry={() => void patients.refetch()} />;
+  const none = { value: '', label: 'none' };
+  return (
+    <>
+      <NativeSelect
+        label="Patient"
+        value={plan.patient}
+        onChange={(event) => change({ patient: event.currentTarget.value, encounter: '', study: '' })}
+        data={[none, ...patients.data.map((one) => ({ value: one.id ?? '', label: nameOf(one) }))]}
+      />
+      <NativeSelect
+        label="Encounter"
+        value={plan.encounter}
+        disabled={plan.patient === ''}
+        onChange={(event) => change({ encounter: event.currentTarget.value })}
+        data={[
+          none,
+          ...encounters.map((one) => ({
+            value: one.id ?? '',
+            label: `${titleOf(one)}, ${when(textAt(one, 'period.start'))}`,
+          })),
+        ]}
+      />
+      <NativeSelect
+        label="Imaging study"
+        value={plan.study}
+        disabled={plan.patient === ''}
+        onChange={(event) => change({ study: event.currentTarget.value })}
+        data={[
+          none,
+          ...studies.map((one) => ({
+            value: one.id ?? '',
+            label: `${titleOf(one)}, ${when(textAt(one, 'started'))}`,
+          })),
+        ]}
+      />
+    </>
+  );
+}
+
+function Simulation({ plan, change, offer }: PartProps & { offer: SimulationOffer | null }) {
+  if (offer === null) {
+    return (
+      <section className="panel" aria-label="Simulated">
+        <h2>Simulated</h2>
+        <p className="label">Faults are simulated where the server has sample data. Here launches are real.</p>
+      </section>
+    );
+  }
+  return (
+    <section className="panel" aria-label="Simulated">
+      <h2>Simulated</h2>
+      <Switch
+        label="Client checks"
+        description={
+          offer.unchecked
+            ? 'Switched off, whoever asks is let in: any client, redirect address and scope.'
+            : 'They stay on: others can reach this server.'
+        }
+        disabled={!offer.unchecked}
+        checked={plan.checks}
+        onChange={(event) => {
+          const checks = event.currentTarget.checked;
+          change({ checks, ...(checks && plan.app === BY_ADDRESS && { app: '' }) });
+        }}
+      />
+      <h3>Faults</h3>
+      <p className="label">Each happens as it would with a server that has the trouble.</p>
+      {(Object.keys(FAULT_WORDS) as Fault[]).map((fault) => (
+        <Checkbox
+          key={fault}
+          label={FAULT_WORDS[fault].title}
+          description={FAULT_WORDS[fault].text}
+          checked={plan.faults.includes(fault)}
+          onChange={(event) =>
+            change({
+              faults: event.currentTarget.checked
+                ? [...plan.faults, fault]
+                : plan.faults.filter((one) => one !== fault),
+            })
+          }
+        />
+      ))}
+    </section>
+  );
+}
+
+export default function LaunchBuilder({ session }: { session: EhrSession }) {
+  const asked = readPlan(useQueryText());
+  const apps = useApps();
+  const offer = useOffer();
+  const [problem, setProblem] = useState<string>();
+  const [tried, setTried] = useState(false);
+
+  if (apps.isPending || offer.isPending) return <Waiting />;
+  if (apps.isError || offer.isError) {
+    return (
+      <div className="page">
+        <Problem
+          error={apps.error ?? offer.error}
+          retry={() => {
+            void apps.refetch();
+            void offer.refetch();
+          }}
+        />
+      </div>
+    );
+  }
+
+  // A shared address may ask for more than this server, or this person, can simulate.
+  const others = (offer.data?.users ?? []).filter(({ id }) => id !== session.person.user_name);
+  const plan: Plan = {
+    ...asked,
+    user: others.some(({ id }) => id === asked.user) ? asked.user : '',
+    checks: asked.checks || !offer.data?.unchecked,
+    faults: offer.data ? asked.faults : [],
+  };
+  const launchable = apps.data.filter(({ launchUrl, status }) => launchUrl !== undefined && status === 'active');
+  const byAddress = !plan.checks && plan.app === BY_ADDRESS;
+  const app = byAddress ? undefined : (launchable.find(({ id }) => id === plan.app) ?? launchable[0]);
+  const addressProblem = byAddress ? webAddressProblem(plan.address, true) : undefined;
+  const name = byAddress ? 'the app' : app?.name;
+
+  function change(fields: Partial<Plan>): void {
     setProblem(undefined);
     navigate(`/launch${toQuery({ ...plan, ...fields })}`, { replace: true });
   }
 
-  async function addressOf(chosen: App): Promise<string> {
-    const base = simulated(location.origin, plan.faults);
-    if (plan.kind === 'standalone') {
-      const url = new URL(chosen.launchUrl ?? '');
-      url.searchParams.set('fhirServiceUrl', `${base}/fhir`);
-      return url.href;
-    }
-    const { patient, encounter, study } = plan;
-    const url = new URL(
-      await makeLaunch(session, chosen, {
-        ...(patient && { patient }),
-        ...(encounter && { encounter }),
-        ...(study && { imaging_study: study }),
-      }),
-    );
-    url.searchParams.set('iss', `${base}/fhir`);
-    return url.href;
-  }
-
   async function launch(): Promise<void> {
-    if (!app) return;
+    setTried(true);
+    if (addressProblem !== undefined) return;
     // Opened before anything is awaited: browsers allow windows only in answer to a click.
     const opened = window.open('about:blank', '_blank');
     try {
-      const address = await addressOf(app);
+      const address = await addressOf(session, plan, app);
       if (!opened) throw new Error('The browser did not allow a new window.');
       opened.opener = null;
       opened.location.href = address;
       setProblem(undefined);
     } catch (error) {
       opened?.close();
-      setProblem(`${app.name} was not launched: ${words(error)}`);
+      setProblem(`${name} was not launched: ${words(error)}`);
     }
   }
 
-  if (apps.isPending || patients.isPending) return <Waiting />;
-  if (apps.isError || patients.isError) {
-    return (
-      <div className="page">
-        <Problem error={apps.error ?? patients.error} retry={() => void apps.refetch()} />
-      </div>
-    );
-  }
-  const none = { value: '', label: 'none' };
   return (
     <div className="page">
       <header>
@@ -104,7 +210,7 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
           <SegmentedControl
             aria-label="Kind of launch"
             value={plan.kind}
-            onChange={(kind) => change({ kind: kind as typeof plan.kind })}
+            onChange={(kind) => change({ kind: kind as Plan['kind'] })}
             data={[
               { value: 'ehr', label: KIND_WORDS.ehr.short },
               { value: 'standalone', label: KIND_WORDS.standalone.short },
@@ -112,67 +218,38 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
           />
           <NativeSelect
             label="App"
-            value={app?.id ?? ''}
+            value={byAddress ? BY_ADDRESS : (app?.id ?? '')}
             onChange={(event) => change({ app: event.currentTarget.value })}
-            data={launchable.map(({ id, name }) => ({ value: id, label: name }))}
+            data={[
+              ...launchable.map(({ id, name: label }) => ({ value: id, label })),
+              ...(plan.checks ? [] : [{ value: BY_ADDRESS, label: 'Another app, by its address' }]),
+            ]}
           />
-          <p className="label">User: {session.person.name}. Sign in as somebody else to launch for them.</p>
-          {plan.kind === 'ehr' && (
-            <>
-              <NativeSelect
-                label="Patient"
-                value={plan.patient}
-                onChange={(event) => change({ patient: event.currentTarget.value, encounter: '', study: '' })}
-                data={[none, ...(patients.data ?? []).map((one) => ({ value: one.id ?? '', label: nameOf(one) }))]}
-              />
-              <NativeSelect
-                label="Encounter"
-                value={plan.encounter}
-                disabled={plan.patient === ''}
-                onChange={(event) => change({ encounter: event.currentTarget.value })}
-                data={[
-                  none,
-                  ...encounters.map((one) => ({
-                    value: one.id ?? '',
-                    label: `${titleOf(one)}, ${when(textAt(one, 'period.start'))}`,
-                  })),
-                ]}
-              />
-              <NativeSelect
-                label="Imaging study"
-                value={plan.study}
-                disabled={plan.patient === ''}
-                onChange={(event) => change({ study: event.currentTarget.value })}
-                data={[
-                  none,
-                  ...studies.map((one) => ({
-                    value: one.id ?? '',
-                    label: `${titleOf(one)}, ${when(textAt(one, 'started'))}`,
-                  })),
-                ]}
-              />
-            </>
-          )}
-        </section>
-        <section className="panel" aria-label="Faults">
-          <h2>Faults</h2>
-          <p className="label">Each happens as it would with a server that has the trouble.</p>
-          {(Object.keys(FAULT_WORDS) as Fault[]).map((fault) => (
-            <Checkbox
-              key={fault}
-              label={FAULT_WORDS[fault].title}
-              description={FAULT_WORDS[fault].text}
-              checked={plan.faults.includes(fault)}
-              onChange={(event) =>
-                change({
-                  faults: event.currentTarget.checked
-                    ? [...plan.faults, fault]
-                    : plan.faults.filter((one) => one !== fault),
-                })
-              }
+          {byAddress && (
+            <TextInput
+              label="Launch address"
+              placeholder="http://localhost:3000/launch"
+              value={plan.address}
+              error={tried || plan.address !== '' ? addressProblem : undefined}
+              onChange={(event) => change({ address: event.currentTarget.value })}
             />
-          ))}
+          )}
+          <NativeSelect
+            label="User"
+            {...(plan.user !== '' && {
+              description: 'The pages of the launch say so. You stay signed in as yourself.',
+            })}
+            value={plan.user}
+            onChange={(event) => change({ user: event.currentTarget.value })}
+            data={[
+              { value: '', label: `${session.person.name} (you)` },
+              ...others.map(({ id, name: label }) => ({ value: id, label })),
+            ]}
+          />
+          {plan.kind === 'ehr' && <Context session={session} plan={plan} change={change} />}
+          {plan.kind === 'standalone' && <p className="label">The app asks for a patient where its scopes need one.</p>}
         </section>
+        <Simulation plan={plan} change={change} offer={offer.data} />
       </div>
       {problem !== undefined && (
         <p className="problem" role="alert">
@@ -180,12 +257,13 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
         </p>
       )}
       <div className="form-end">
-        <Button size="sm" disabled={!app} onClick={() => void launch()}>
-          Launch {app?.name}
+        <Button size="sm" disabled={!app && !byAddress} onClick={() => void launch()}>
+          Launch {name}
         </Button>
+        {!plan.checks && <span className="unsaved">Simulated: client checks are off</span>}
       </div>
       <Copyable title="This launch, to share" text={`${location.origin}/launch${toQuery(plan)}`} />
-      <Copyable title="FHIR endpoint of this launch (iss)" text={`${simulated(location.origin, plan.faults)}/fhir`} />
+      <Copyable title="FHIR endpoint of this launch (iss)" text={`${simulated(location.origin, plan)}/fhir`} />
     </div>
   );
 }

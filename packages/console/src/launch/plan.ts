@@ -11,37 +11,53 @@ export const FAULT_WORDS = {
 } as const;
 export type Fault = keyof typeof FAULT_WORDS;
 
+/** In place of an app's id: whatever answers at the plan's address. */
+export const BY_ADDRESS = 'by-address';
+
 export interface Plan {
   readonly kind: 'ehr' | 'standalone';
+  /** The id of a registered app, or `BY_ADDRESS`. */
   readonly app: string;
+  /** Launch address of an app that is not registered. */
+  readonly address: string;
+  /** Another user than the person signed in. */
+  readonly user: string;
   readonly patient: string;
   readonly encounter: string;
   readonly study: string;
+  /** Whether client, redirect address and scopes are checked. */
+  readonly checks: boolean;
   readonly faults: readonly Fault[];
 }
 
 /** Reads a plan from an address; what is missing or unknown in it is left out. */
 export function readPlan(query: string): Plan {
   const given = new URLSearchParams(query);
-  const faults = (given.get('faults') ?? '').split(',');
+  const text = (name: string): string => given.get(name) ?? '';
+  const faults = text('faults').split(',');
   return {
-    kind: given.get('kind') === 'standalone' ? 'standalone' : 'ehr',
-    app: given.get('app') ?? '',
-    patient: given.get('patient') ?? '',
-    encounter: given.get('encounter') ?? '',
-    study: given.get('study') ?? '',
+    kind: text('kind') === 'standalone' ? 'standalone' : 'ehr',
+    app: text('app'),
+    address: text('address'),
+    user: text('user'),
+    patient: text('patient'),
+    encounter: text('encounter'),
+    study: text('study'),
+    checks: text('checks') !== 'off',
     faults: (Object.keys(FAULT_WORDS) as Fault[]).filter((fault) => faults.includes(fault)),
   };
 }
 
-export function toQuery({ kind, faults, ...rest }: Plan): string {
+export function toQuery({ kind, checks, faults, ...rest }: Plan): string {
   const query = new URLSearchParams({ kind });
   for (const [name, value] of Object.entries(rest)) if (value !== '') query.set(name, value);
+  if (!checks) query.set('checks', 'off');
   if (faults.length > 0) query.set('faults', faults.join(','));
   return `?${query}`;
 }
 
-/** Where the server is that has the faults. */
-export function simulated(origin: string, faults: readonly Fault[]): string {
-  return faults.length === 0 ? origin : `${origin}/simulate/${faults.join(',')}`;
+/** Where the server is that launches in this way. */
+export function simulated(origin: string, { faults, checks, user }: Pick<Plan, 'faults' | 'checks' | 'user'>): string {
+  const options = [...faults, ...(checks ? [] : ['unchecked']), ...(user === '' ? [] : [`user:${user}`])];
+  return options.length === 0 ? origin : `${origin}/simulate/${options.join(',')}`;
 }

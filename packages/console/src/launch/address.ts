@@ -1,0 +1,43 @@
+/** The address that starts an app as planned. */
+import { type App, post } from '../api.ts';
+import { type LaunchContext, makeLaunch } from '../apps/run.ts';
+import type { EhrSession } from '../ehr/session.ts';
+import { type Plan, simulated } from './plan.ts';
+
+/**
+ * @param app undefined where the plan names an address instead
+ * @throws ApiError with what does not fit
+ */
+export async function addressOf(session: EhrSession, plan: Plan, app: App | undefined): Promise<string> {
+  const fhir = `${simulated(location.origin, plan)}/fhir`;
+  if (plan.kind === 'standalone') {
+    const url = new URL(app?.launchUrl ?? plan.address);
+    url.searchParams.set('fhirServiceUrl', fhir);
+    return url.href;
+  }
+  const { patient, encounter, study } = plan;
+  const context: LaunchContext = {
+    ...(patient && { patient }),
+    ...(encounter && { encounter }),
+    ...(study && { imaging_study: study }),
+  };
+  const url = new URL(await launchUrl(session, plan, app, context));
+  url.searchParams.set('iss', fhir);
+  return url.href;
+}
+
+async function launchUrl(
+  session: EhrSession,
+  { user, checks, address }: Plan,
+  app: App | undefined,
+  context: LaunchContext,
+): Promise<string> {
+  if (app && checks && user === '') return makeLaunch(session, app, context);
+  const { launch_url: made } = await post<{ readonly launch_url: string }>('/api/console/simulation/launch', {
+    ...(app ? { app: app.id } : { address }),
+    ...(user !== '' && { user }),
+    unchecked: !checks,
+    ...context,
+  });
+  return made;
+}

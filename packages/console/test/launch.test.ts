@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { ServerApp } from './server-app.ts';
+import { member, openPatient, Stage, shows } from './stage.ts';
+
+let stage: Stage;
+before(async () => {
+  stage = await Stage.open();
+});
+after(() => stage.close());
+
+/** Opens the builder at a plan. */
+async function plan(page: Page, query: string): Promise<void> {
+  await page.goto(`${stage.origin}/launch?${query}`);
+  await page.getByRole('heading', { name: 'Launch builder' }).waitFor();
+}
+
+/** Presses Launch. @returns the window that opens */
+async function launch(page: Page, app = 'Image viewer'): Promise<Page> {
+  const opening = page.context().waitForEvent('page');
+  await page.getByRole('button', { name: `Launch ${app}`, exact: true }).click();
+  return opening;
+}
+
+/** What the viewer says when it is launched with the fault. */
+const SAID = {
+  'bad-scope': 'Simulated: none of the scopes can be granted',
+  'wrong-aud': 'Simulated: aud is not the FHIR endpoint of this server',
+  'denied-consent': 'Simulated: the user refused',
+  'expired-token': 'Not in the session any more',
+  'refused-subscription': 'Simulated: the subscription is refused',
+} as const;
+
+test('simulated faults: the launch says what went wrong, for each that stops it', async () => {
+  const page = await stage.person(/Tomas Lindqvist/);
+  for (const [fault, said] of Object.entries(SAID)) {
+    await plan(page, `kind=ehr&app=sample-viewer&patient=amara-diallo&faults=${fault}`);
+    const opened = await launch(page);
+    await opened.getByText(said).first().waitFor();
+    await opened.close();
+  }
+  await page.context().close();
+});
+
+test('simulated faults: a slow Hub takes its time, and the app gets there', async () => {
+  const page = await stage.person(/Tomas Lindqvist/);
+  await plan(page, 'kind=ehr&app=sample-viewer&patient=amara-diallo&faults=slow-hub');
+  const subscribed = page
+    .context()
+    .waitForEvent('response', (one) => one.url().endsWith('/hub') && one.request().method() === 'POST');
+  const opened = await launch(page);
+  const answer = await subscribed;
+  assert.equal(new URL(answer.url()).pathname, '/simulate/slow-hub/hub');
+  await answer.finished();
+  assert.ok(answer.request().timing().responseStart >= 2900, 'three seconds');
+  await opened.locator('lockstep-status[status="in-sync"]').waitFor();
+  await page.getByRole('link', { name: 'EHR', exact: true }).click();
+  await openPatient(page, /Kofi Mensah/);
+  await shows(opened, 'Kofi Mensah');
+  await page.context().close();
+});
+
+test('simulated faults: every open is followed by a SyncError, and the strip warns', async () => {
+  const page = await stage.person(/Mei Tanaka/);
+  await plan(page, 'kind=ehr&app=sample-viewer&patient=amara-diallo&faults=sync-error');
+  const opened = await launch(page);
+  await opened.locator('lockstep-status[status="in-sync"], lockstep-status[status="out-of-sync"]').waitFor();
+  await page.getByRole('link', { name: 'EHR', exact: true }).click();
+  await openPatient(page, /Priya Raman/);
+  await shows(opened, 'Priya Raman');
+  await page
+    .getByRole('alert')
+    .filter({ hasText: 'Simulated application was sent Patient-open and did not follow it' })
+    .waitFor();
+  await page.context().close();
+});
+
+test('the whole launch is in the address, which another person can open', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await plan(page, 'kind=ehr');
+  await page.getByLabel('App', { exact: true }).selectOption('Image viewer');
+  await page.getByLabel('User', { exact: true }).selectOption('Dr. Mei Tanaka');
+  await page.getByLabel('Patient', { exact: true }).selectOption('Kofi Mensah');
+  await page.getByLabel('Imaging study').selectOption({ index: 1 });
+  await page.getByRole('switch', { name: 'Client checks' }).uncheck();
+  await page.getByLabel('App', { exact: true }).selectOption('Another app, by its address');
+  await page.getByLabel('Launch address').fill('localhost');
+  await page.getByText('Not a whole address: it begins with https://').waitFor();
+  await page.getByLabel('Launch address').fill('http://localhost:1/launch');
+  await page.getByLabel('Slow Hub').check();
+  const address = page.url();
+  const shared = new URL(address).searchParams;
+  assert.deepEqual(
+    ['kind', 'app', 'address', 'user', 'patient', 'checks', 'faults'].map((name) => shared.get(name)),
+    ['ehr', 'by-address', 'http://localhost:1/launch', 'dr-mei-tanaka', 'kofi-mensah', 'off', 'slow-hub'],
+  );
+  assert.ok(shared.get('study'));
+  await page
+    .locator('.copyable')
+    .filter({ hasText: 'This launch, to share' })
+    .getByText(address, { exact: true })
+    .waitFor();
+  await page.context().close();
+
+  const other = await stage.browser();
+  await other.goto(address);
+  await other.getByRole('button', { name: /Tomas Lindqvist/ }).click();
+  await other.getByLabel('Launch address').and(other.locator('[value="http://localhost:1/launch"]')).waitFor();
+  assert.equal(await other.getByLabel('User', { exact: true }).inputValue(), 'dr-mei-tanaka');
+  assert.ok(await other.getByLabel('Slow Hub').isChecked());
+  await other.context().close();
+});
+
+test('with client checks off an app that nobody registered is launched, and the pages say so', async (t) => {
+  const app = await ServerApp.open();
+  t.after(() => app.close());
+  const page = await stage.person(/Lena Okafor/);
+  const address = encodeURIComponent(`${app.origin}/launch`);
+  await plan(page, `kind=ehr&app=by-address&address=${address}&patient=amara-diallo&checks=off`);
+  await page.getByText('Simulated: client checks are off').waitFor();
+  const opened = await launch(page, 'the app');
+  await opened.getByRole('heading', { name: 'Allow never-registered (not checked)?' }).waitFor();
+  await opened.getByText('client checks are off, and whoever asks as this app is let in').waitFor();
+  await opened.getByRole('button', { name: 'Allow' }).click();
+  await opened.getByText(`launched with amara-diallo at ${stage.origin}/simulate/unchecked/hub`).waitFor();
+  await page.getByRole('switch', { name: 'Client checks' }).check();
+  await page.getByText('Simulated: client checks are off').waitFor({ state: 'detached' });
+  assert.equal(await page.getByLabel('App', { exact: true }).getByText('by its address').count(), 0);
+  stage.strangers.length = 0;
+  await page.context().close();
+});
+
+test('a launch as another user is in their session, and whoever signed in stays', async (t) => {
+  const app = await ServerApp.open();
+  t.after(() => app.close());
+  const page = await stage.person(/Lena Okafor/);
+  await plan(page, 'kind=ehr&app=sample-viewer&patient=amara-diallo&user=dr-mei-tanaka');
+  const viewer = await launch(page);
+  await viewer.locator('lockstep-status[status="in-sync"]').waitFor();
+  const mei = await stage.person(/Mei Tanaka/);
+  await member(mei, 'Image viewer').waitFor();
+  await openPatient(mei, /Kofi Mensah/);
+  await shows(viewer, 'Kofi Mensah');
+  assert.equal(await member(page, 'Image viewer').count(), 0);
+  await page.reload();
+  await page.getByRole('button', { name: 'Dr. Lena Okafor' }).waitFor();
+
+  const address = encodeURIComponent(`${app.origin}/launch`);
+  await plan(page, `kind=standalone&app=by-address&address=${address}&checks=off&user=dr-mei-tanaka`);
+  const opened = await launch(page, 'the app');
+  await opened.getByText('A simulated launch, as Dr. Mei Tanaka.').waitFor();
+  await opened.getByText('You are Dr. Mei Tanaka.').waitFor();
+  await opened.getByRole('button', { name: 'Refuse' }).click();
+  await opened.getByText('refused: the user refused').waitFor();
+  stage.strangers.length = 0;
+  await mei.context().close();
+  await page.context().close();
+});
+
+test('TOK-1 an app that signs with its own keys is launched with a fault as without', async (t) => {
+  const app = await ServerApp.open();
+  t.after(() => app.close());
+  app.withKey = true;
+  const registered = await fetch(`${stage.origin}/auth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      client_name: 'Signer',
+      launch_url: `${app.origin}/launch`,
+      redirect_uris: [`${app.origin}/back`],
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: app.jwks,
+    }),
+  });
+  app.clientId = ((await registered.json()) as { client_id: string }).client_id;
+  const page = await stage.person(/Tomas Lindqvist/);
+  for (const faults of ['', 'slow-hub']) {
+    await plan(page, `kind=ehr&app=${app.clientId}&patient=amara-diallo&faults=${faults}`);
+    const opened = await launch(page, 'Signer');
+    await opened.getByRole('button', { name: 'Allow' }).click();
+    const hub = faults === '' ? `${stage.origin}/hub` : `${stage.origin}/simulate/${faults}/hub`;
+    await opened.getByText(`launched with amara-diallo at ${hub}`).waitFor();
+    await opened.close();
+  }
+  stage.strangers.length = 0;
+  await page.context().close();
+});
+
+test('nothing was complained of but what was refused on purpose', () => {
+  assert.deepEqual(
+    stage.complaints.filter((text) => !/\/simulate\/|\b400 POST \S+\/auth\/token/.test(text)),
+    [],
+  );
+});
