@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { Subscriber as Client } from '@lockstep/client';
 import { deriveTopic } from '@lockstep/fhircast';
 import type { Lockstep } from '@lockstep/server';
 import { findRunning } from '../src/admin/running.ts';
 import type { Config } from '../src/config.ts';
+import { CallbackServer } from './callback-server.ts';
 import { Backend, EVERYTHING, HubClient, type Json, json, patient, testConfig, withLockstep } from './harness.ts';
 
 const USER = 'dr-lena-okafor';
@@ -71,6 +73,46 @@ test(
     assert.deepEqual([denied['hub.mode'], denied['hub.topic']], ['denied', derived], 'denial');
     assert.ok(!JSON.stringify(subscriber.received).includes(topic), 'the topic of the Hub stays with the Hub');
     await other.close();
+  }),
+);
+
+test(
+  'LAU-2 WEB-1 WEB-2 a webhook with a derived topic is verified, called and ended with the topic as it wrote it',
+  over(async (lockstep, config) => {
+    const { hub, secret } = await dictation(lockstep, config);
+    const driver = await HubClient.backend(lockstep.origin, EVERYTHING);
+    const topic = await driver.session(USER);
+    const derived = await deriveTopic(USER, secret);
+    const callback = await CallbackServer.start();
+    try {
+      const form = { 'hub.channel.type': 'webhook', 'hub.topic': derived, 'hub.callback': callback.url };
+      const subscribe = { ...form, 'hub.mode': 'subscribe', 'hub.events': 'Patient-open', 'hub.secret': 'shhh' };
+      const subscribed = await hub.form({ ...subscribe, 'subscriber.name': 'Room 1' });
+      assert.equal(subscribed.status, 202, await subscribed.text());
+      await callback.until(() => callback.modes('subscribe').length === 1);
+      assert.equal(callback.modes('subscribe')[0]?.url.searchParams.get('hub.topic'), derived);
+      await driver.publish(topic, 'Patient-open', [patient('p1')]);
+      await callback.until(() => callback.events.length === 1);
+      assert.equal(callback.events[0]?.event['hub.topic'], derived);
+      const signed = callback.requests.find(({ json }) => json !== undefined);
+      assert.equal(
+        signed?.headers['x-hub-signature'],
+        `sha256=${createHmac('sha256', 'shhh')
+          .update(signed?.bytes ?? '')
+          .digest('hex')}`,
+      );
+      const replayed = await hub.form({ ...subscribe, 'subscriber.name': 'Room 2' });
+      assert.equal(replayed.status, 403, 'another subscriber');
+      const ended = await hub.form({ ...form, 'hub.mode': 'unsubscribe', 'hub.events': 'Patient-open' });
+      assert.equal(ended.status, 202, await ended.text());
+      await callback.until(() => callback.modes('unsubscribe').length === 1);
+      assert.equal(callback.modes('unsubscribe')[0]?.url.searchParams.get('hub.topic'), derived);
+      for (const { url, bytes } of callback.requests) {
+        assert.ok(!`${url}${bytes}`.includes(topic), 'the topic of the Hub stays with the Hub');
+      }
+    } finally {
+      await callback.close();
+    }
   }),
 );
 

@@ -73,6 +73,35 @@ test('LAU-2 two apps that start at the same moment meet in one new session', asy
   assert.equal((await hub.sessions()).length, 1);
 });
 
+test('LAU-2 of two nodes one opens the session, and what a node left that died does not keep the others', async (t) => {
+  const { store, clock, hub, derive } = await bench(t);
+  const waits: number[] = [];
+  const node = (onWait = (): void => undefined) => {
+    const after = (ms: number, run: () => void): (() => void) => {
+      waits.push(ms);
+      onWait();
+      const timer = setTimeout(run, 1);
+      return () => clearTimeout(timer);
+    };
+    return new DerivedTopicDirectory({ records: store.records, clock: { now: clock.now, after }, hub: () => hub });
+  };
+  const made = await Promise.all(
+    [node(), node(), node()].map(async (one) => one.resolve(await derive(), backend('pacs'), 'PACS')),
+  );
+  assert.equal(new Set(made.map((one) => one?.ok && one.value)).size, 1);
+  assert.equal((await hub.sessions()).length, 1);
+
+  const other = 'Practitioner/dr-mei-tanaka';
+  const left = { body: '{}', expiresAt: clock.now() + 10_000 };
+  await store.records.put('topic-opening', other.toLowerCase(), left, clock.now());
+  waits.length = 0;
+  const patient = node(() => {
+    clock.time += 4_000;
+  });
+  assert.ok((await patient.resolve(await derive(other), backend('pacs'), 'PACS'))?.ok);
+  assert.equal(waits.length, 3);
+});
+
 test('LAU-2 a nonce outside its window is refused, before and after', async (t) => {
   const { topics, derive, hub, clock } = await bench(t);
   await hub.openSession({ user: USER });

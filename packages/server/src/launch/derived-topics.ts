@@ -10,6 +10,12 @@ export const NONCE_WINDOW = 5 * 60_000;
 const BINDING_LIFE = 7 * 24 * 3_600_000;
 
 const KIND = 'topic-nonce';
+/** Held by the node that opens a user's session. */
+const OPENING = 'topic-opening';
+/** For how long it may be held, ms; a node that died holding it must not keep the others. */
+const OPENING_LIFE = 10_000;
+/** Between two looks at what another node opens, ms. */
+const OPENING_POLL = 50;
 /** The shortest that a name, a nonce, an iv and a tag can be in base64url, and longer than any name. */
 const FORM = /^[A-Za-z0-9_-]{80,1024}$/;
 
@@ -42,7 +48,7 @@ function subscriberKey({ clientId, user, grantId }: Access, name: string): strin
 export class DerivedTopicDirectory implements DerivedTopics {
   readonly #parts: DerivedTopicParts;
   readonly #secrets: TopicSecrets;
-  /** Sessions that are being opened, by user: two apps that start at once are to meet in one. */
+  /** Sessions that are being opened here, by user: two apps that start at once are to meet in one. */
   readonly #opening = new Map<string, Promise<Answer<string>>>();
 
   constructor(parts: DerivedTopicParts) {
@@ -102,11 +108,34 @@ export class DerivedTopicDirectory implements DerivedTopics {
   }
 
   async #findOrOpen(user: string, access: Access, mayOpen: boolean): Promise<Answer<string>> {
-    const hub = this.#parts.hub();
-    const latest = (await hub.sessions({ user })).at(-1);
-    if (latest) return { ok: true, value: latest.topic };
+    const latest = await this.#latest(user);
+    if (latest) return latest;
     if (!mayOpen) return refuse(404, 'There is no such hub.topic');
-    const opened = await hub.createSession(access, { user });
+    // The others on this node wait already; of several nodes one opens the session.
+    const { records, clock } = this.#parts;
+    const id = user.toLowerCase();
+    for (;;) {
+      const now = clock.now();
+      const record = { body: '{}', expiresAt: now + OPENING_LIFE };
+      if ((await records.put(OPENING, id, record, now, 'absent')) !== undefined) break;
+      await new Promise<void>((resolve) => clock.after(OPENING_POLL, resolve));
+      const opened = await this.#latest(user);
+      if (opened) return opened;
+    }
+    try {
+      return (await this.#latest(user)) ?? (await this.#open(user, access));
+    } finally {
+      await records.delete(OPENING, id);
+    }
+  }
+
+  async #latest(user: string): Promise<Answer<string> | undefined> {
+    const latest = (await this.#parts.hub().sessions({ user })).at(-1);
+    return latest && { ok: true, value: latest.topic };
+  }
+
+  async #open(user: string, access: Access): Promise<Answer<string>> {
+    const opened = await this.#parts.hub().createSession(access, { user });
     if (opened.ok) return { ok: true, value: opened.value.topic };
     return refuse(404, `The user of the derived hub.topic has no session, and none was made: ${opened.reason}`);
   }
