@@ -2,17 +2,7 @@
  * The conformance suite for administrators in the console: start, watch, answer, cancel, take the report along. A run makes
  * requests to the address that the administrator names, wherever that is (CWE-918): it is for administrators only.
  */
-import {
-  type Authorization,
-  type ConformanceOptions,
-  type Report,
-  renderBadge,
-  renderHtml,
-  renderJson,
-  renderJunit,
-  renderTestReport,
-  type Topics,
-} from '@lockstep/conformance';
+import type { Authorization, ConformanceOptions, Report, Topics } from '@lockstep/conformance';
 import type { ConformanceSetup, ConformanceSpec } from '@lockstep/console/wire';
 import type { AuthorizationServer } from '@lockstep/smart';
 import type { FastifyInstance } from 'fastify';
@@ -39,19 +29,21 @@ const OWN_USER = 'Practitioner/conformance';
 const BEAT = 15_000;
 const LONGEST_TEXT = 4000;
 
+type Suite = typeof import('@lockstep/conformance');
+
 /** Forms of a report: the ending of its file, its type, and how it is made. */
 const FORMS: Readonly<
-  Record<string, { readonly file: string; readonly type: string; render(report: Report): string }>
+  Record<string, readonly [ending: string, type: string, render: (suite: Suite, report: Report) => string]>
 > = {
-  html: { file: 'html', type: 'text/html; charset=utf-8', render: renderHtml },
-  junit: { file: 'junit.xml', type: 'application/xml; charset=utf-8', render: renderJunit },
-  json: { file: 'json', type: 'application/json; charset=utf-8', render: renderJson },
-  testreport: {
-    file: 'testreport.json',
-    type: 'application/fhir+json; charset=utf-8',
-    render: (report) => `${JSON.stringify(renderTestReport(report), undefined, 2)}\n`,
-  },
-  badge: { file: 'svg', type: 'image/svg+xml; charset=utf-8', render: renderBadge },
+  html: ['html', 'text/html', ({ renderHtml }, report) => renderHtml(report)],
+  junit: ['junit.xml', 'application/xml', ({ renderJunit }, report) => renderJunit(report)],
+  json: ['json', 'application/json', ({ renderJson }, report) => renderJson(report)],
+  testreport: [
+    'testreport.json',
+    'application/fhir+json',
+    ({ renderTestReport }, report) => `${JSON.stringify(renderTestReport(report), undefined, 2)}\n`,
+  ],
+  badge: ['svg', 'image/svg+xml', ({ renderBadge }, report) => renderBadge(report)],
 };
 
 function textOf(body: Body, field: string): string | undefined {
@@ -255,12 +247,13 @@ export function consoleConformanceRoutes(app: FastifyInstance, options: Conforma
     const form = Object.hasOwn(FORMS, request.params.form) ? FORMS[request.params.form] : undefined;
     if (!form) throw new ConsoleError(404, 'There is no such form of a report.');
     const report = reportOf(runOf(personOf(request).user.id));
+    const [ending, type, render] = form;
     return reply
-      .type(form.type)
-      .header('content-disposition', `attachment; filename="conformance.${form.file}"`)
+      .type(`${type}; charset=utf-8`)
+      .header('content-disposition', `attachment; filename="conformance.${ending}"`)
       .header('x-content-type-options', 'nosniff')
       .header('content-security-policy', 'sandbox')
-      .send(form.render(report));
+      .send(render(await import('@lockstep/conformance'), report));
   });
 
   app.addHook('preClose', () => runs.close());
