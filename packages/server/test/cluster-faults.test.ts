@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { RedisProcess } from '@lockstep/store-redis/testing';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 import { type Findings, Load } from './cluster/load.ts';
+import { Pair, type RedisSide, Shards } from './cluster/redis-sides.ts';
 
 /** Requests that must be refused before it counts that none was accepted. */
 const REFUSALS = 20;
@@ -17,6 +18,7 @@ async function survives(
   const cluster = await Cluster.start({ nodes: 3, ...options });
   t.after(() => cluster.close());
   const load = await Load.start(cluster.origin, { sessions: 3, followers: 3, pauseMs: 10 });
+  t.after(() => load.stop());
   await load.more(30);
   await breaks(cluster, load);
   await load.more(30);
@@ -81,32 +83,70 @@ test('PUB-4 Redis is killed, restarted, frozen, cut off from one node and full, 
   });
 });
 
-test('PUB-4 a replica takes over from a Redis that died, with WAIT 1', async (t) => {
-  const others: RedisProcess[] = [];
-  // A primary that nobody follows any more takes nothing, so that nobody reads from it what will be gone.
-  const careful = { 'min-replicas-to-write': '1' };
-  t.after(() => Promise.all(others.map((server) => server.remove())));
-  const redisUrl = async (redis: RedisProcess): Promise<string> => {
-    const replica = await RedisProcess.start({ ...careful, replicaof: `127.0.0.1 ${redis.port}` });
-    others.push(replica);
+/** A primary, its replica and a Sentinel that decides. */
+class Watched implements RedisSide {
+  readonly env = { LOCKSTEP_REDIS_REPLICAS: '1' };
+  readonly primary: RedisProcess;
+  readonly replica: RedisProcess;
+  readonly sentinel: RedisProcess;
+
+  private constructor(primary: RedisProcess, replica: RedisProcess, sentinel: RedisProcess) {
+    this.primary = primary;
+    this.replica = replica;
+    this.sentinel = sentinel;
+  }
+
+  static async start(): Promise<Watched> {
+    // A primary that nobody follows any more takes nothing, so that nobody reads from it what will be gone.
+    const careful = { 'min-replicas-to-write': '1' };
+    const primary = await RedisProcess.start(careful);
+    const replica = await RedisProcess.start({ ...careful, replicaof: `127.0.0.1 ${primary.port}` });
     await replica.inSync();
-    const sentinel = await RedisProcess.sentinel(redis, 1000);
-    others.push(sentinel);
+    const sentinel = await RedisProcess.sentinel(primary, 1000);
     await sentinel.until(/slaves=1/, 'sentinel');
-    return `redis+sentinel://127.0.0.1:${sentinel.port}/lockstep`;
-  };
-  const env = { LOCKSTEP_REDIS_REPLICAS: '1' };
-  await survives(t, { nodes: 2, redis: careful, redisUrl, env }, async ({ redis }, load) => {
-    await redis.kill();
-    const [replica, sentinel] = others;
-    await replica?.until(/^role:master/m, 'replication');
+    return new Watched(primary, replica, sentinel);
+  }
+
+  get url(): string {
+    return `redis+sentinel://127.0.0.1:${this.sentinel.port}/lockstep`;
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all([this.primary, this.replica, this.sentinel].map((server) => server.remove()));
+  }
+}
+
+test('PUB-4 a replica takes over from a Redis that died, with WAIT 1', async (t) => {
+  const side = await Watched.start();
+  await survives(t, { nodes: 2, side }, async (_, load) => {
+    const { primary, replica, sentinel } = side;
+    await primary.kill();
+    await replica.until(/^role:master/m, 'replication');
     // Else it would come back as the primary that it was, and the Sentinel would have two.
-    await sentinel?.until(new RegExp(`address=127.0.0.1:${replica?.port}\\b`), 'sentinel');
+    await sentinel.until(new RegExp(`address=127.0.0.1:${replica.port}\\b`), 'sentinel');
     // Only with a replica again is anything accepted; the replica must have refused some of it itself.
     const span = load.span();
-    await replica?.until(/^errorstat_NOREPLICAS:count=\d{2}/m, 'errorstats');
+    await replica.until(/^errorstat_NOREPLICAS:count=\d{2}/m, 'errorstats');
     await span.refusals(REFUSALS);
     assert.equal(span.accepted(), 0);
-    await redis.restart();
+    await primary.restart();
+  });
+});
+
+test('PUB-4 a replica takes over from a Redis that nobody reached and that comes back, with WAIT 1', async (t) => {
+  const side = await Pair.start();
+  await survives(t, { nodes: 2, side }, async (_, load) => {
+    // There are two primaries for a time: neither accepts anything.
+    await side.failOverFrozen(() => refusesAll(load));
+  });
+});
+
+test('PUB-4 each shard of a Redis Cluster dies and is taken over by its replica, with WAIT 1', async (t) => {
+  const side = await Shards.start();
+  await survives(t, { nodes: 2, side }, async (_, load) => {
+    for (let shard = 0; shard < side.size; shard++) {
+      await side.failOver(shard);
+      await load.more(30);
+    }
   });
 });

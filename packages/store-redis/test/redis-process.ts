@@ -121,9 +121,9 @@ export class RedisProcess {
     }
   }
 
-  /** Waits until what `INFO` says matches. */
-  async until(pattern: RegExp, section = 'all'): Promise<void> {
-    while (!pattern.test(await this.command('INFO', section))) await new Promise((resolve) => setTimeout(resolve, 20));
+  /** Waits until what `INFO` says matches. A Sentinel closes all connections of a server that it promotes, this one too. */
+  until(pattern: RegExp, section = 'all'): Promise<void> {
+    return until(async () => pattern.test(await this.command('INFO', section).catch(() => '')));
   }
 
   /** Waits until a replica has everything. */
@@ -153,7 +153,7 @@ export class RedisProcess {
 const SLOTS = 16_384;
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 /**

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { freePort, RedisProcess } from '@lockstep/store-redis/testing';
+import { freePort, type RedisProcess } from '@lockstep/store-redis/testing';
+import { type RedisSide, Single } from './redis-sides.ts';
 import { Balancer, Wire } from './wires.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -15,6 +16,9 @@ const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
+
+/** Times that a node is started again which ended before it was ready. */
+const ATTEMPTS = 4;
 
 /** One node's process. */
 export class ClusterNode {
@@ -36,7 +40,15 @@ export class ClusterNode {
     return this.#child?.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** Starts it, as often as whoever supervises it would: a busy machine may keep Redis waiting too long. */
   async start(): Promise<void> {
+    for (let left = ATTEMPTS; !(await this.#ready()); left--) {
+      if (left === 0) throw new Error('the node does not get ready');
+    }
+  }
+
+  /** Starts it once. @returns whether it got ready before it ended */
+  async #ready(): Promise<boolean> {
     const child = spawn(process.execPath, [MAIN], {
       env: {
         PATH: process.env.PATH,
@@ -51,10 +63,10 @@ export class ClusterNode {
     this.#child = child;
     running.add(child);
     child.once('exit', () => running.delete(child));
-    await new Promise<void>((resolve, reject) => {
-      child.once('exit', (code) => reject(new Error(`the node ended with ${code} before it was ready`)));
+    return new Promise<boolean>((resolve) => {
+      child.once('exit', () => resolve(false));
       createInterface({ input: child.stdout }).on('line', (line) => {
-        if (line.startsWith('Lockstep is ready')) resolve();
+        if (line.startsWith('Lockstep is ready')) resolve(true);
       });
     });
   }
@@ -95,35 +107,33 @@ export class ClusterNode {
 
 export interface ClusterOptions {
   readonly nodes: number;
-  readonly redis?: Readonly<Record<string, string>>;
-  /** Address of Redis for all nodes, instead of one server at the end of a wire for each. */
-  readonly redisUrl?: (redis: RedisProcess) => Promise<string>;
+  /** What the state is kept on, one Redis unless told; the cluster removes it. */
+  readonly side?: RedisSide;
   readonly env?: NodeJS.ProcessEnv;
 }
 
 export class Cluster {
-  readonly redis: RedisProcess;
+  readonly side: RedisSide;
   readonly nodes: readonly ClusterNode[];
   readonly balancer: Balancer;
 
-  private constructor(redis: RedisProcess, nodes: readonly ClusterNode[], balancer: Balancer) {
-    this.redis = redis;
+  private constructor(side: RedisSide, nodes: readonly ClusterNode[], balancer: Balancer) {
+    this.side = side;
     this.nodes = nodes;
     this.balancer = balancer;
   }
 
-  static async start({ nodes: count, redis: settings, redisUrl, env }: ClusterOptions): Promise<Cluster> {
-    const redis = await RedisProcess.start(settings);
-    const common = redisUrl && (await redisUrl(redis));
+  static async start({ nodes: count, side: given, env }: ClusterOptions): Promise<Cluster> {
+    const side: RedisSide = given ?? (await Single.start());
     const nodes: ClusterNode[] = [];
     const balancer = await Balancer.start(() => nodes.filter(({ running }) => running).map(({ port }) => port));
     for (let i = 0; i < count; i++) {
-      const wire = common === undefined ? await Wire.to(() => redis.port) : undefined;
-      const url = common ?? `redis://127.0.0.1:${wire?.port}`;
+      const wire = side.url === undefined ? await Wire.to(() => side.primary.port) : undefined;
+      const url = side.url ?? `redis://127.0.0.1:${wire?.port}`;
       const own = { LOCKSTEP_REDIS_URL: url, LOCKSTEP_PUBLIC_URL: `http://localhost:${balancer.port}` };
-      nodes.push(new ClusterNode(await freePort(), { ...own, ...env }, wire));
+      nodes.push(new ClusterNode(await freePort(), { ...own, ...side.env, ...env }, wire));
     }
-    const cluster = new Cluster(redis, nodes, balancer);
+    const cluster = new Cluster(side, nodes, balancer);
     try {
       // All at once, on an empty store: nobody is first.
       await Promise.all(nodes.map((node) => node.start()));
@@ -132,6 +142,10 @@ export class Cluster {
       throw error;
     }
     return cluster;
+  }
+
+  get redis(): RedisProcess {
+    return this.side.primary;
   }
 
   /** The node that runs and has the most subscribers. */
@@ -149,6 +163,6 @@ export class Cluster {
   async close(): Promise<void> {
     this.balancer.close();
     await Promise.all(this.nodes.map((node) => node.remove()));
-    await this.redis.remove();
+    await this.side.remove();
   }
 }

@@ -35,12 +35,16 @@ export class Client {
     return this.#token;
   }
 
+  /** Ends what is tried again and again. */
+  stopped = false;
+
   /** Tries until it is not the store's or the network's absence that fails. */
   async again<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await work();
-      } catch {
+      } catch (error) {
+        if (this.stopped) throw error;
         this.refused += 1;
         await pause(100);
       }
@@ -265,10 +269,18 @@ export class Load {
     return this.#sessions.reduce((sum, { accepted }) => sum + accepted.size, 0);
   }
 
+  /** Gives up: nothing goes on after a test that failed. */
+  stop(): void {
+    this.#stopped = true;
+    this.#client.stopped = true;
+    for (const { followers } of this.#sessions) for (const follower of followers) follower.stop();
+    for (const publisher of this.#publishers) publisher.catch(() => undefined);
+  }
+
   /** Waits until so many more events were accepted. */
   async more(count: number): Promise<void> {
     const before = this.accepted;
-    while (this.accepted < before + count) await pause(20);
+    while (this.accepted < before + count && !this.#stopped) await pause(20);
   }
 
   /** The time from now on. */
@@ -282,8 +294,8 @@ export class Load {
     });
     return {
       accepted: () => accepted,
-      async refusals(count) {
-        while (refused < count) await pause(20);
+      refusals: async (count) => {
+        while (refused < count && !this.#stopped) await pause(20);
       },
     };
   }
