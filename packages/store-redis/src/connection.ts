@@ -88,6 +88,23 @@ export function openSubscriber(options: ConnectionOptions, attempt: number): Red
   });
 }
 
+/** Tells when a server that has slots is away, or has them no more: another may have taken its place. */
+function watchPrimaries(cluster: Cluster, lost: () => void): void {
+  const nameOf = ({ options }: Redis): string => `${options.host}:${options.port}`;
+  let primaries = new Set<string>();
+  const look = (): void => {
+    const now = new Set(cluster.nodes('master').map(nameOf));
+    const isLost = !primaries.isSubsetOf(now);
+    primaries = now;
+    if (isLost) lost();
+  };
+  cluster.on('ready', look);
+  cluster.on('refresh', look);
+  cluster.on('-node', (server: Redis) => {
+    if (primaries.delete(nameOf(server))) lost();
+  });
+}
+
 /** The connection that commands go through: what cannot be done in time fails, and the caller is told when to come back. */
 export class Connection {
   readonly client: Client;
@@ -122,11 +139,12 @@ export class Connection {
       if (isUp && !this.#closed) broke();
       isUp = false;
     });
-    // One of a cluster's nodes is away: another may take its place.
-    this.client.on('-node', () => {
-      this.generation += 1;
-      if (!this.#closed) broke();
-    });
+    if (this.client instanceof Cluster) {
+      watchPrimaries(this.client, () => {
+        this.generation += 1;
+        if (!this.#closed) broke();
+      });
+    }
     // A client whose Sentinel was asked when it was told to connect anew gives up for good.
     this.client.on('end', () => this.#revive());
     this.#watchdog = setInterval(() => this.#watch(), 1000);
