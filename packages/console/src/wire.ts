@@ -54,6 +54,19 @@ export interface RegisteredApp extends AppDetails {
   readonly topicSecret?: string;
 }
 
+/** What starts an app that is launched without SMART (LAU-1). All but the ticket itself carry one. */
+export type LaunchedApp =
+  | { readonly form: 'web'; readonly url: string }
+  | {
+      readonly form: 'switches';
+      /** One element an argument, as Windows programs take them. */
+      readonly arguments: readonly string[];
+      /** The same with the program. */
+      readonly command_line: string;
+    }
+  | { readonly form: 'file'; readonly file: string }
+  | { readonly form: 'ticket'; readonly ticket_url: string };
+
 /** A manifest as the server reads it, and what a registration with it would be refused for. */
 export interface ReadManifest {
   readonly metadata: AppMetadata;

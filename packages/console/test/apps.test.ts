@@ -56,7 +56,7 @@ test('REG-1 what is typed wrong is told next to its field; a secret is shown onc
   await page.getByLabel('Redirect addresses').fill(`${app.origin}/back`);
   await page.getByText('keeps a secret that is made here').click();
   await page.getByRole('button', { name: 'Register', exact: true }).click();
-  await page.getByText('The secret is shown once').waitFor();
+  await page.getByText('What is secret is shown once').waitFor();
   const secret = (await page.locator('.copyable[data-secret] pre').innerText()).trim();
   assert.ok(secret.length >= 32);
   await page.getByRole('link', { name: 'Go on to the app' }).click();
@@ -140,6 +140,69 @@ test('TOK-6 an administrator revokes the tokens of an app that is subscribed, an
   await viewer.locator('lockstep-status[status="closed"]').waitFor();
   await page.locator('[data-member="Image viewer"]').waitFor({ state: 'detached' });
   await administrator.context().close();
+  await page.context().close();
+});
+
+/** Registers an app that is launched without SMART. */
+async function registerByHand(kind: string, more: object = {}): Promise<void> {
+  const response = await fetch(`${stage.origin}/auth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      client_name: `By ${kind}`,
+      launch_kinds: [kind],
+      token_endpoint_auth_method: 'none',
+      grant_types: [],
+      redirect_uris: [],
+      scope: 'fhircast/*.*',
+      ...more,
+    }),
+  });
+  assert.equal(response.status, 201, await response.text());
+}
+
+test('LAU-1 apps without SMART show what to run, and launches bring a ticket for their token', async (t) => {
+  const app = await foreignApp();
+  t.after(() => app.close());
+  await registerByHand('command-line', { switches: { program: 'C:\\PACS\\PACS.exe' } });
+  await registerByHand('web', { launch_url: `${app.origin}/start` });
+  await registerByHand('file');
+  await registerByHand('derived');
+  const page = await stage.person(/Lena Okafor/);
+  await page.getByRole('link', { name: 'Apps', exact: true }).first().click();
+  const card = (kind: string) => page.getByRole('listitem', { name: `By ${kind}`, exact: true });
+  const topic = await page.evaluate(async () => (await (await fetch('/auth/session')).json()).session_topic as string);
+
+  await card('command-line').getByText(`by-command-line --user=dr-lena-okafor`).waitFor();
+  await card('command-line').getByRole('button', { name: 'Make a launch: By command-line' }).click();
+  const made = card('command-line').getByRole('status');
+  await made.getByText(/^C:\\PACS\\PACS\.exe \/user:dr-lena-okafor .*ticket/).waitFor();
+  await made.getByText(/^by-command-line --user=dr-lena-okafor .*--ticket=/).waitFor();
+  assert.equal(await made.getByRole('button', { name: /^Copy: / }).count(), 2);
+  await card('command-line').getByRole('button', { name: 'A ticket for By command-line' }).click();
+  const curl = await made.getByText(/^curl -X POST /).innerText();
+  const redeemed = await fetch(curl.replace('curl -X POST ', '').trim(), { method: 'POST' });
+  assert.equal(((await redeemed.json()) as { 'hub.topic': string })['hub.topic'], topic);
+
+  const opening = page.context().waitForEvent('page');
+  await card('web').getByRole('button', { name: 'Open: By web' }).click();
+  const opened = await opening;
+  await opened.waitForURL((url) => url.origin === app.origin);
+  const { searchParams } = new URL(opened.url());
+  assert.equal(searchParams.get('hub.topic'), topic);
+  assert.match(searchParams.get('ticket') ?? '', /\/hub\/ticket\//);
+  assert.equal(await opened.evaluate(() => window.opener), null);
+
+  await card('file').getByRole('button', { name: 'Drop the file: By file' }).click();
+  await card('file')
+    .getByRole('status')
+    .getByText(/^launch-[0-9a-f-]+\.json$/)
+    .waitFor();
+  await card('derived').getByText('lockstep topic derive dr-lena-okafor').waitFor();
+  await page.getByRole('radiogroup', { name: 'Kind of launch' }).getByText('No launch').click();
+  await card('web').waitFor({ state: 'detached' });
+  await card('derived').waitFor();
+  stage.strangers.length = 0;
   await page.context().close();
 });
 

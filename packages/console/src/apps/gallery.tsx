@@ -7,19 +7,18 @@ import { isLaunchable, runHere, useApps } from '../ehr/dock.tsx';
 import type { EhrSession } from '../ehr/session.ts';
 import { Link } from '../router.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
-import { Commands } from './commands.tsx';
+import { Commands } from './by-hand.tsx';
+import { BY_HAND } from './commands.ts';
 import { AppIcon } from './icon.tsx';
 import { KIND_WORDS } from './kinds.ts';
 import { runInWindow } from './run.ts';
 
 const ALL = 'all';
-/** Kinds that are started by hand, with something to copy. */
-const BY_HAND: readonly LaunchKind[] = ['command-line', 'web', 'file', 'derived'];
 
 function AppCard({ session, app }: { session: EhrSession; app: App }) {
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
-  const byHand = app.launchKinds.filter((kind) => BY_HAND.includes(kind));
+  const byHand = BY_HAND.filter((kind) => app.launchKinds.includes(kind));
 
   async function run(start: () => Promise<void>): Promise<void> {
     setBusy(true);

@@ -39,18 +39,26 @@ export async function makeLaunch(
   return url;
 }
 
-/** Runs the app in a window of its own. @throws ApiError, or Error when the browser forbids the window */
-export async function runInWindow(session: EhrSession, app: App): Promise<void> {
+/**
+ * Opens a window at an address that is yet to be made.
+ * @throws what `address` throws, or Error when the browser forbids the window
+ */
+export async function openWindow(address: () => Promise<string>): Promise<void> {
   // Opened before anything is awaited: browsers allow windows only in answer to a click.
   const opened = window.open('about:blank', '_blank');
   if (!opened)
     throw new Error('The browser did not allow a new window. Allow windows for this site, or run the app here.');
   try {
-    const url = await makeLaunch(session, app);
+    const url = await address();
     opened.opener = null;
     opened.location.href = url;
   } catch (error) {
     opened.close();
     throw error;
   }
+}
+
+/** Runs the app in a window of its own. @throws ApiError, or Error when the browser forbids the window */
+export function runInWindow(session: EhrSession, app: App): Promise<void> {
+  return openWindow(() => makeLaunch(session, app));
 }

@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { ApiError, get, type SimulationOffer, words } from '../api.ts';
 import { KIND_WORDS } from '../apps/kinds.ts';
 import { webAddressProblem } from '../apps/metadata.ts';
+import { openWindow } from '../apps/run.ts';
 import { useApps } from '../ehr/dock.tsx';
 import type { EhrSession } from '../ehr/session.ts';
 import { nameOf, textAt, titleOf, when } from '../fhir.ts';
@@ -184,16 +185,10 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
   async function launch(): Promise<void> {
     setTried(true);
     if (addressProblem !== undefined) return;
-    // Opened before anything is awaited: browsers allow windows only in answer to a click.
-    const opened = window.open('about:blank', '_blank');
     try {
-      const address = await addressOf(session, plan, app);
-      if (!opened) throw new Error('The browser did not allow a new window.');
-      opened.opener = null;
-      opened.location.href = address;
+      await openWindow(() => addressOf(session, plan, app));
       setProblem(undefined);
     } catch (error) {
-      opened?.close();
       setProblem(`${name} was not launched: ${words(error)}`);
     }
   }
