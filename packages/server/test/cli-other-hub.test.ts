@@ -2,15 +2,13 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-// The client's stand-in for Hubs of other makers: it shares no code with ours, and has none of our extensions.
-import { scriptedHub } from '../../client/test/scripted-hub.ts';
 import { event, inSync, lockstep, Running } from './command-line.ts';
+import { OtherHub } from './other-hub.ts';
 
 test("listen, publish and context work against another maker's Hub", async (t) => {
-  const { hub, origin, close } = await scriptedHub();
-  t.after(close);
-  hub.can.since = false;
-  const env = { FHIRCAST_HUB_URL: origin, FHIRCAST_TOPIC: hub.topic, FHIRCAST_TOKEN: 'token' };
+  const hub = await OtherHub.start();
+  t.after(() => hub.close());
+  const env = { FHIRCAST_HUB_URL: hub.url, FHIRCAST_TOPIC: hub.topic, FHIRCAST_TOKEN: 'token' };
   const listener = Running.start(t, ['listen', '--name', 'Tester', '--answer', 'Patient-close=409', '--json'], env);
   await listener.find(inSync);
   const [subscription] = hub.subscriptions.values();
@@ -35,15 +33,15 @@ test("listen, publish and context work against another maker's Hub", async (t) =
 });
 
 test('a Hub that wants another token, or none of ours, is told apart from one that is away', async (t) => {
-  const { hub, origin, close } = await scriptedHub();
-  t.after(close);
-  const to = ['--hub', origin, '--topic', hub.topic];
+  const hub = await OtherHub.start();
+  t.after(() => hub.close());
+  const to = ['--hub', hub.url, '--topic', hub.topic];
   const refused = await lockstep(['publish', 'Patient-open', 'Patient/p1', '--token', 'wrong', ...to]);
   assert.equal(refused.code, 4);
   assert.match(refused.stderr, /401/);
   const listening = await lockstep(['listen', '--token', 'wrong', '--timeout', '20', ...to]);
   assert.equal(listening.code, 4);
-  const unknown = await lockstep(['listen', '--token', 'token', '--hub', origin, '--topic', 'another']);
+  const unknown = await lockstep(['listen', '--token', 'token', '--hub', hub.url, '--topic', 'another']);
   assert.equal(unknown.code, 4);
 });
 

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -276,55 +274,6 @@ test('TOK-5 a backend registration serves where no administration token is at ha
   assert.equal(overwritten.code, 2);
   const nobody = await lockstep(['sessions', '--hub', 'http://127.0.0.1:1/hub', '--token', 'x']);
   assert.equal(nobody.code, 3);
-});
-
-test('doctor finds nothing wrong with a running server', async () => {
-  const { code, json: findings } = await lockstep(['doctor', '--json', ...at]);
-  const list = findings as unknown as Json[];
-  assert.equal(code, 0, JSON.stringify(list));
-  const checks = new Set(list.map(({ check }) => check));
-  for (const check of ['configuration', 'data', 'server', 'clock', 'websocket']) assert.ok(checks.has(check), check);
-});
-
-test('doctor says what is wrong, and what to do', async () => {
-  const other = createServer().listen(0, '127.0.0.1');
-  await once(other, 'listening');
-  const { port } = other.address() as { port: number };
-  const problems = async (env: NodeJS.ProcessEnv, ...more: string[]): Promise<Json[]> => {
-    const { code, json: findings } = await lockstep(['doctor', '--json', '--data', folder, ...more], { env });
-    assert.equal(code, 1);
-    return (findings as unknown as Json[]).filter(({ status }) => status === 'problem');
-  };
-  const [taken] = await problems({ PORT: String(port) });
-  assert.match(taken?.message, /taken by another program/);
-  assert.match(taken?.fix, /PORT/);
-  other.close();
-  const [wrong] = await problems({ LOCKSTEP_GRACE_SECONDS: 'soon' });
-  assert.match(wrong?.message, /LOCKSTEP_GRACE_SECONDS/);
-  const [open] = await problems({ PORT: '0', LOCKSTEP_HOST: '0.0.0.0', LOCKSTEP_PUBLIC_URL: 'http://127.0.0.1:1' });
-  assert.match(open?.message, /in the clear/);
-  const [away] = await problems({}, '--hub', 'http://127.0.0.1:1/hub');
-  assert.match(away?.message, /cannot be reached/);
-  const [noRedis] = await problems({ PORT: '0', LOCKSTEP_REDIS_URL: 'redis://127.0.0.1:1' });
-  assert.equal(noRedis?.check, 'redis');
-  const [noTls] = await problems({}, '--hub', `https://127.0.0.1:${new URL(server.origin).port}/hub`);
-  assert.equal(noTls?.check, 'tls');
-});
-
-test('completion completes commands, options and choices', async () => {
-  const { stdout: script } = await lockstep(['completion', 'bash']);
-  const { execFileSync } = await import('node:child_process');
-  const complete = (...words: string[]): string[] => {
-    const list = words.map((word) => `'${word}'`).join(' ');
-    const program = `${script}\nCOMP_WORDS=(lockstep ${list}); COMP_CWORD=${words.length}; _lockstep; echo "\${COMPREPLY[@]}"`;
-    return execFileSync('bash', ['-c', program], { encoding: 'utf8' }).trim().split(' ');
-  };
-  assert.deepEqual(complete('pub'), ['publish']);
-  assert.deepEqual(complete('apps', 'l'), ['list', 'launch']);
-  assert.deepEqual(complete('listen', '--ans'), ['--answer']);
-  assert.deepEqual(complete('launch', 'build', '--form', 'p'), ['posix']);
-  assert.deepEqual(complete('apps', 'launch', '--form', 't'), ['ticket']);
-  assert.match((await lockstep(['completion', 'zsh'])).stdout, /bashcompinit/);
 });
 
 test('conformance is the suite’s own command', async () => {

@@ -69,7 +69,8 @@ complete -o default -F _lockstep lockstep
 `;
 }
 
-/** zsh runs bash's completions. */
+/** zsh runs bash's completions; where its own are not set up yet, they are first. */
 export function zshCompletion(commands: readonly Command[]): string {
-  return `autoload -Uz bashcompinit && bashcompinit\n${bashCompletion(commands)}`;
+  const ready = '(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }';
+  return `${ready}\nautoload -Uz bashcompinit && bashcompinit\n${bashCompletion(commands)}`;
 }
