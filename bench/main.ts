@@ -6,6 +6,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import process from 'node:process';
 import { access } from './access.ts';
+import { client } from './client.ts';
 import { cluster } from './cluster.ts';
 import { hub } from './hub.ts';
 import { idle } from './idle.ts';
@@ -15,7 +16,7 @@ import type { Scenario } from './scenario.ts';
 import { sessions } from './sessions.ts';
 import { webhook } from './webhook.ts';
 
-const SCENARIOS: readonly Scenario[] = [hub, idle, sessions, access, webhook, cluster];
+const SCENARIOS: readonly Scenario[] = [hub, idle, sessions, access, webhook, cluster, client];
 const FOLDER = path('../docs/benchmarks/');
 const BEGIN = '<!-- runs: written by npm run bench -->';
 const END = '<!-- end of runs -->';
