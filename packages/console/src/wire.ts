@@ -140,7 +140,7 @@ export interface LogLine {
 
 /** What the Hub did. A subscription is told by a digest of its id, which is the secret part of its endpoint. */
 export interface TimelineEntry {
-  /** Counts over all sessions since the server's start. */
+  /** Grows in the order in which things happened, by the clocks of the nodes where they did; no two have the same. */
   readonly seq: number;
   /** ms since the epoch. */
   readonly at: number;

@@ -47,10 +47,7 @@ function useHistory(topic: string) {
           (all) => {
             if (ended) return;
             setProblem(undefined);
-            setEntries((now) => {
-              const newest = all.at(-1)?.seq ?? 0;
-              return withEntries([], [...all, ...now.filter(({ seq }) => seq > newest)], MAX_ENTRIES);
-            });
+            setEntries((now) => withEntries(withEntries([], all, MAX_ENTRIES), now, MAX_ENTRIES));
           },
           (error: unknown) => setProblem(error),
         );

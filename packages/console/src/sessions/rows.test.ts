@@ -26,6 +26,18 @@ test('an event stands before its deliveries, and only before its own', () => {
   );
 });
 
+test('what arrives late stands where it belongs, and what arrives twice stands once', () => {
+  const rows = withEntries(
+    [entry(1, 'connected'), entry(4, 'connected')],
+    [entry(4, 'connected'), entry(2, 'answered'), entry(5, 'connected')],
+    10,
+  );
+  assert.deepEqual(
+    rows.map(({ seq }) => seq),
+    [1, 2, 4, 5],
+  );
+});
+
 test('the oldest rows leave first', () => {
   const rows = withEntries([entry(1, 'connected'), entry(2, 'connected')], [entry(3, 'connected')], 2);
   assert.deepEqual(

@@ -102,15 +102,22 @@ export function describe(
   }
 }
 
-/** Adds entries; an event stands before what it was sent to, though the Hub tells of both in the same moment. */
+/**
+ * Adds entries that are new, in the order of their numbers: another node's may arrive later than they happened. An event
+ * stands before what it was sent to, though the Hub tells of both in the same moment.
+ */
 export function withEntries(
   known: readonly TimelineEntry[],
   more: readonly TimelineEntry[],
   most: number,
 ): readonly TimelineEntry[] {
   const all = [...known];
+  const numbers = new Set(known.map(({ seq }) => seq));
   for (const entry of more) {
+    if (numbers.has(entry.seq)) continue;
+    numbers.add(entry.seq);
     let at = all.length;
+    while (at > 0 && (all[at - 1]?.seq ?? 0) > entry.seq) at -= 1;
     if (entry.kind === 'published') {
       while (at > 0 && all[at - 1]?.eventId === entry.eventId && all[at - 1]?.kind === 'delivered') at -= 1;
     }
