@@ -115,7 +115,8 @@ export class Connection {
   #offset = 0;
   /** What the offset was taken from is not the server that there is now. */
   #isNew = true;
-  #readyAt = 0;
+  /** When it last was seen to work, or began, ms of this process. */
+  #readyAt = performance.now();
   #watchdog: NodeJS.Timeout;
   #closed = false;
 
