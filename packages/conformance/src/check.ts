@@ -43,15 +43,38 @@ export interface Check {
   readonly run: (scenario: Scenario) => Promise<void>;
 }
 
+/** What a scenario has to do before it comes to what it checks. */
+export type Step = 'subscribe' | 'confirm' | 'publish' | 'notify';
+
+/** The checks that are about a step alone. */
+export const STEPS: Readonly<Record<Step, readonly string[]>> = {
+  subscribe: ['subscribe-accepted', 'subscribe-endpoint'],
+  confirm: ['confirmation-sent'],
+  publish: ['publish-accepted'],
+  notify: ['broadcast-to-all'],
+};
+
 /** The Hub did not do what a check asks for. */
 export class CheckFailure extends Error {
   readonly expected: string;
   readonly seen: string;
+  /** The step that it stumbled on, where that is not yet what the check is about. */
+  step: Step | undefined;
   constructor(expected: string, seen: string) {
     super(`expected ${expected}; seen: ${seen}`);
     this.name = 'CheckFailure';
     this.expected = expected;
     this.seen = seen;
+  }
+}
+
+/** Does a step of a scenario: where it fails, the failure says that it is this step's. */
+export async function stepping<T>(step: Step, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof CheckFailure) error.step ??= step;
+    throw error;
   }
 }
 

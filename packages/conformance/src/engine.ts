@@ -1,4 +1,4 @@
-import { type Check, CheckFailure, CheckSkip, type Claim, VERSIONS, type Version } from './check.ts';
+import { type Check, CheckFailure, CheckSkip, type Claim, STEPS, VERSIONS, type Version } from './check.ts';
 import { HUB_CHECKS } from './hub/checks.ts';
 import { pause, within } from './pause.ts';
 import { Presence } from './presence.ts';
@@ -110,10 +110,11 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   const checks = selectChecks(versions, options);
 
   const width = Math.min(positive('concurrency', options.concurrency ?? 8), topics.width, Math.max(1, checks.length));
-  const results = await runAll(checks, width, presence, onProgress, (check) =>
+  const found = await runAll(checks, width, presence, onProgress, (check) =>
     runCheck(check, hub, slowness, signal, options.exchanges ?? 'failures'),
   );
   await callbacks.close();
+  const results = attributed(found);
   return {
     format: REPORT_FORMAT,
     target: { kind: 'hub', name: url, ...(configuration !== undefined && { configuration }) },
@@ -123,6 +124,19 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
     counts: countVerdicts(results),
     results,
   };
+}
+
+/**
+ * Gives a failure to the check that it is about: where a step on the way failed in the check of that step too, nothing is
+ * known of what comes after it.
+ */
+function attributed(results: readonly CheckResult[]): readonly CheckResult[] {
+  const failed = new Set(results.filter(({ verdict }) => verdict === 'fail').map(({ id }) => id));
+  return results.map((result) => {
+    const { step, expected: _expected, seen: _seen, exchange: _exchange, ...rest } = result;
+    const about = step && !STEPS[step].includes(result.id) && STEPS[step].find((id) => failed.has(id));
+    return about ? { ...rest, verdict: 'skip', reason: `It needs what ${about} checks, and that failed` } : result;
+  });
 }
 
 /** Runs the checks side by side; those that the Hub's going away may have spoilt, again and alone. */
@@ -158,17 +172,24 @@ async function runAll(
     }
   };
   await Promise.all(Array.from({ length: width }, worker));
-  const before = doubtful.some(({ result }) => !hadGone(result));
+  const beside = doubtful.filter(({ result }) => !hadGone(result)).length;
   for (const { check, index, result } of doubtful) {
     if (await presence.back()) settle(index, await run(check));
-    else if (before && hadGone(result)) settle(index, unjudged(check));
-    else settle(index, { ...result, reason: `The Hub went away during this check. ${result.reason ?? ''}` });
+    else if (beside > 0 && hadGone(result)) settle(index, unjudged(check));
+    else settle(index, wentAway(result, beside));
   }
   return results;
 }
 
 /** Whether the Hub was not there any more when the check met it. */
 const hadGone = (result: CheckResult) => /ECONNREFUSED/.test(result.seen ?? '');
+
+/** @param beside how many checks were under way when the Hub went */
+function wentAway(result: CheckResult, beside: number): CheckResult {
+  const others = 'checks were under way: with a concurrency of 1 the run shows which of them brings it down';
+  const went = `The Hub went away during this check and did not come back${beside > 1 ? `; ${beside} ${others}` : ''}`;
+  return { ...result, seen: `${result.seen}. ${went}`, reason: `${went}. ${result.reason ?? ''}` };
+}
 
 function unjudged(check: Check): CheckResult {
   const reason = 'The Hub had gone away in an earlier check and did not come back';
@@ -255,11 +276,12 @@ export function findingOf(error: unknown, check: Pick<Check, 'level'>): Finding 
   if (error instanceof CheckSkip) return { verdict: 'skip', reason: error.message };
   if (error instanceof CheckFailure) {
     const { expected, seen } = error;
+    const step = error.step && { step: error.step };
     if (check.level === 'MAY') {
       return { verdict: 'skip', reason: `Optional, and not done: ${expected}`, expected, seen };
     }
     const verdict = check.level === 'SHOULD' ? 'warning' : 'fail';
-    return { verdict, reason: `Expected ${expected}`, expected, seen };
+    return { verdict, reason: `Expected ${expected}`, expected, seen, ...step };
   }
   // What a Hub sends is read with care, but should something still trip the check, the Hub sent something odd.
   const reason = `The check could not make sense of what was sent: ${error instanceof Error ? error.message : error}`;

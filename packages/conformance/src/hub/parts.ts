@@ -1,5 +1,5 @@
 /** Steps that several checks share. */
-import { expect, type Version } from '../check.ts';
+import { expect, stepping, type Version } from '../check.ts';
 import { isObject, type JsonObject, objects } from '../json.ts';
 import {
   type BundleEntry,
@@ -53,7 +53,7 @@ export function driver(s: Scenario, events: readonly string[], answer?: Answer):
 /** Opens a new patient and waits for the broadcast. */
 export async function openPatient(s: Scenario, at: Subscriber): Promise<EventMessage> {
   const open = await s.accepted(s.event('Patient-open', patientElements(patient())));
-  await at.event(open.id);
+  await stepping('notify', () => at.event(open.id));
   return open;
 }
 
@@ -75,7 +75,7 @@ export async function openReport(s: Scenario, at?: Subscriber): Promise<OpenRepo
   const context = reportContext();
   const elements = reportElements(context);
   const opened = await s.accepted(s.event('DiagnosticReport-open', elements));
-  const notification = await watcher.event(opened.id);
+  const notification = await stepping('notify', () => watcher.event(opened.id));
   return { driver: watcher, context, elements, opened, version: versionOf(notification) };
 }
 

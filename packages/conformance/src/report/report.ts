@@ -1,4 +1,4 @@
-import type { Level, Version } from '../check.ts';
+import type { Level, Step, Version } from '../check.ts';
 import type { Exchange } from '../transcript.ts';
 
 /** `warning`: a SHOULD that is not kept. `skip`: not claimed, not observable here, or a MAY that is not done. */
@@ -12,6 +12,8 @@ export interface Finding {
   readonly reason?: string;
   readonly expected?: string;
   readonly seen?: string;
+  /** The step before the one that the check is about, where it failed at that. */
+  readonly step?: Step;
 }
 
 /** What one check found, with what it was about. */
@@ -33,6 +35,7 @@ export interface CheckResult {
   readonly reason?: string;
   readonly expected?: string;
   readonly seen?: string;
+  readonly step?: Step;
   readonly durationMs: number;
   /** What went over the wire; of checks that passed only where the options ask for it. */
   readonly exchange?: readonly Exchange[];

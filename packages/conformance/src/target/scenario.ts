@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { CheckFailure, CheckSkip, type Claim, expect, show, type Version } from '../check.ts';
+import { CheckFailure, CheckSkip, type Claim, expect, show, stepping, type Version } from '../check.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import { pause } from '../pause.ts';
 import type { ContextElement, EventMessage } from '../samples.ts';
@@ -49,11 +49,17 @@ export class Scenario {
   readonly #opened = new Map<string, EventMessage>();
   #ticks = 0;
 
-  /** @throws CheckFailure when there is no token or no session to be had */
+  /** @throws CheckSkip when there is no token or no session to be had */
   static async begin(hub: Hub, transcript: Transcript): Promise<Scenario> {
-    const token = await hub.tokens.full(transcript);
-    const topic = await hub.topics.acquire(transcript);
-    return new Scenario(hub, transcript, topic, token);
+    try {
+      const token = await hub.tokens.full(transcript);
+      const topic = await hub.topics.acquire(transcript);
+      return new Scenario(hub, transcript, topic, token);
+    } catch (error) {
+      // That says nothing of what the check is about.
+      if (!(error instanceof CheckFailure)) throw error;
+      throw new CheckSkip(`The suite has no session to work in: expected ${error.expected}; seen: ${error.seen}`);
+    }
   }
 
   constructor(hub: Hub, transcript: Transcript, topic: Topic, token: Token | undefined) {
@@ -160,10 +166,12 @@ export class Scenario {
 
   /** Subscribes and connects; the confirmation has come when this resolves. */
   async subscribe(options: SubscribeOptions): Promise<Subscriber> {
-    const endpoint = await this.ask(options);
-    const subscriber = await this.connect(endpoint, options.name ?? 'Alpha', options.answer);
-    await subscriber.confirmation();
-    return subscriber;
+    const endpoint = await stepping('subscribe', () => this.ask(options));
+    return stepping('confirm', async () => {
+      const subscriber = await this.connect(endpoint, options.name ?? 'Alpha', options.answer);
+      await subscriber.confirmation();
+      return subscriber;
+    });
   }
 
   async connect(endpoint: string, name = 'Alpha', answer?: Answer): Promise<Subscriber> {
@@ -226,10 +234,12 @@ export class Scenario {
 
   /** Publishes an event that the Hub has to take. */
   async accepted(message: EventMessage, options: { contentType?: string } = {}): Promise<EventMessage> {
-    const response = await this.publish(message, options);
-    const name = message.event['hub.event'];
-    expect(succeeded(response), `a successful status to ${name}`, `HTTP ${response.status} ${response.body}`);
-    return message;
+    return stepping('publish', async () => {
+      const response = await this.publish(message, options);
+      const name = message.event['hub.event'];
+      expect(succeeded(response), `a successful status to ${name}`, `HTTP ${response.status} ${response.body}`);
+      return message;
+    });
   }
 
   /**
