@@ -134,7 +134,11 @@ export class Follower {
     for (;;) {
       await pause(RENEW * 1000, undefined, { ref: false });
       if (this.#stopped || this.denied) return;
-      await this.#subscribe(this.#endpoint);
+      try {
+        await this.#subscribe(this.#endpoint);
+      } catch (error) {
+        if (!this.#stopped) throw error;
+      }
     }
   }
 
@@ -361,7 +365,7 @@ export class Load {
       unexplained += longest.filter((id) => !this.#tried.has(id)).length;
       forked += forks(followers.find(({ events }) => events.length === longest.length)?.events ?? []);
     }
-    for (const follower of all) follower.stop();
+    this.stop();
     return {
       accepted: this.accepted,
       delivered: all.reduce((sum, { events }) => sum + events.length, 0),
