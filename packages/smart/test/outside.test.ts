@@ -212,6 +212,15 @@ test('REG-4 two windows of a new person at the same moment make one user', async
   for (const one of [person, second]) assert.equal((await one.browser.session()).body.user_name, 'vsole');
 });
 
+test('REG-4 of several requests with the same answer at the same moment one signs in', async (t) => {
+  const { person } = await startOutside(t);
+  const answer = await person.answered(
+    await person.leave(await person.browser.go('/auth/sign-in?return=/auth/manage')),
+  );
+  const responses = await Promise.all(Array.from({ length: 5 }, () => person.browser.request(answer)));
+  assert.deepEqual(responses.map(({ status }) => status).sort(), [303, 400, 400, 400, 400]);
+});
+
 test('REG-4 administrators by a role, as long as they have it', async (t) => {
   const administrators = { claim: 'realm_access.roles', role: 'lockstep-admin' };
   const { server, idp, person } = await startOutside(t, { outside: { administrators } });

@@ -1,5 +1,5 @@
-// Tokens, codes, launches and assertions on Redis: the same tests as on a file, those of parallel redemption among them
-// (AUT-3, AUT-6, TOK-1, TOK-4).
+// Tokens, codes, launches, assertions and sign-ins from outside on Redis: the same tests as on a file, those of parallel
+// redemption among them (AUT-3, AUT-6, REG-4, TOK-1, TOK-4).
 import { createHash } from 'node:crypto';
 import { after } from 'node:test';
 import { openRedis } from '@lockstep/store-redis';
@@ -16,4 +16,5 @@ useStore((name) => {
 
 await import('./authorize.test.ts');
 await import('./backend.test.ts');
+await import('./outside.test.ts');
 await import('./tokens.test.ts');
