@@ -49,6 +49,40 @@ async function measure(page: Page, viewer: FrameLocator, label: string): Promise
   await viewer.getByRole('button', { name: 'Share' }).click();
 }
 
+/** Somebody else at work, at a workstation of a name. */
+async function colleague(name: RegExp, workstation: string): Promise<Page> {
+  const page = await stage.browser();
+  await page.goto(stage.origin);
+  await page.getByLabel('Workstation').fill(workstation);
+  await page.getByRole('button', { name }).click();
+  await page.getByRole('searchbox', { name: 'Search patients' }).waitFor();
+  return page;
+}
+
+async function register(metadata: object): Promise<void> {
+  const response = await fetch(`${stage.origin}/auth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      token_endpoint_auth_method: 'none',
+      grant_types: [],
+      redirect_uris: [],
+      scope: 'fhircast/*.*',
+      ...metadata,
+    }),
+  });
+  assert.equal(response.status, 201);
+}
+
+async function addUser(administrator: Page, user: object): Promise<void> {
+  const status = await administrator.evaluate(async (body) => {
+    const { csrf } = (await (await fetch('/auth/session')).json()) as { csrf: string };
+    const headers = { 'content-type': 'application/json', 'x-csrf-token': csrf };
+    return (await fetch('/api/console/users', { method: 'POST', headers, body: JSON.stringify(body) })).status;
+  }, user);
+  assert.equal(status, 201);
+}
+
 test('every page has its picture', async () => {
   const page = await stage.browser(SIZE);
   await page.goto(stage.origin);
@@ -80,13 +114,30 @@ test('every page has its picture', async () => {
   await shows(writer, 'Kofi Mensah');
   await member(page, 'Report writer').and(page.locator('[data-tone="good"]')).waitFor();
   await page.locator('.own-status[status="in-sync"]').waitFor();
+  await register({
+    client_name: 'Workstation PACS',
+    description: 'A program on the desktop that speaks FHIRcast, and no OAuth.',
+    launch_kinds: ['command-line'],
+    switches: { program: 'C:\\PACS\\pacs.exe' },
+  });
+  await register({
+    client_name: 'Tumour board',
+    description: 'A web page that is told the session in its address.',
+    launch_kinds: ['web'],
+    launch_url: 'https://board.example.org/start',
+  });
   await page.getByRole('link', { name: 'Apps', exact: true }).first().click();
-  await page.getByRole('heading', { name: 'Apps', exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Make a launch: Workstation PACS' }).waitFor();
   await picture(page, 'apps');
 
+  const mei = await colleague(/Mei Tanaka/, 'Reading room 2');
+  await openPatient(mei, /Walter Pruitt/);
+  await run(mei, 'Image viewer');
+  const tomas = await colleague(/Tomas Lindqvist/, 'Emergency desk');
+  await openPatient(tomas, /Priya Raman/);
   const administrator = await stage.person(/Administrator/, SIZE);
-  await administrator.goto(`${stage.origin}/sessions`);
-  await administrator.locator('.session-list').waitFor();
+  await administrator.getByRole('link', { name: 'Sessions', exact: true }).click();
+  await administrator.locator('.session-list').getByText('Emergency desk').waitFor();
   await picture(administrator, 'sessions');
   await administrator.locator('.session-list').getByRole('link', { name: 'Dr. Lena Okafor' }).click();
   await administrator.getByRole('option').first().waitFor();
@@ -109,7 +160,18 @@ test('every page has its picture', async () => {
   );
   await administrator.getByLabel('Slow Hub').waitFor();
   await picture(administrator, 'launch-builder');
+  await addUser(administrator, { id: 'mruiz', name: 'Dr. Marta Ruiz', aliases: ['urn:hospital|4711', 'MRUIZ-RAD'] });
+  await addUser(administrator, { id: 'it-support', name: 'Ben Adeyemi', administrator: true });
+  await addUser(administrator, { id: 'snovak', name: 'Dr. Sara Novak', aliases: ['urn:hospital|5203'] });
+  await administrator.getByRole('link', { name: 'Users', exact: true }).click();
+  await administrator.getByRole('link', { name: 'Dr. Sara Novak' }).waitFor();
+  await picture(administrator, 'users');
+  await administrator.getByRole('link', { name: 'Dr. Marta Ruiz' }).click();
+  await administrator.getByRole('button', { name: 'End sessions' }).waitFor();
+  await picture(administrator, 'user');
   await administrator.context().close();
+  await mei.context().close();
+  await tomas.context().close();
 
   await page.getByRole('link', { name: 'EHR', exact: true }).click();
   await page.getByRole('button', { name: 'Change to light' }).click();
@@ -121,4 +183,17 @@ test('every page has its picture', async () => {
   await run(tablet, 'Image viewer');
   await picture(tablet, 'tablet');
   await tablet.context().close();
+});
+
+test('the conformance page has its picture', async (t) => {
+  // A Hub in use waits ten seconds for an answer.
+  const tested = await Stage.open({ LOCKSTEP_ANSWER_SECONDS: '2' });
+  t.after(() => tested.close());
+  const administrator = await tested.person(/Administrator/, SIZE);
+  await administrator.getByRole('link', { name: 'Conformance' }).click();
+  await administrator.getByRole('button', { name: 'Run', exact: true }).click();
+  await administrator.getByText('It conforms: nothing failed.').waitFor({ timeout: 120_000 });
+  await administrator.getByRole('heading', { name: /\d+ passed/ }).click();
+  await administrator.evaluate(() => document.getElementById('content')?.scrollTo(0, 0));
+  await picture(administrator, 'conformance');
 });

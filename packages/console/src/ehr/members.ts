@@ -1,8 +1,8 @@
 /** Who is in the session, kept up to date by what the server tells. */
-import { get, type SessionView } from '../api.ts';
+import { get, type SessionView, type TimelineEntry } from '../api.ts';
 import { watchLive } from '../live.ts';
 import { Store } from '../store.ts';
-import { caughtUp, followEntries, type Roster, readRoster, withReason } from './roster.ts';
+import { caughtUp, followEntries, type Roster, readBeside, withReason } from './roster.ts';
 
 export interface MemberParts {
   readonly topic: string;
@@ -19,6 +19,8 @@ export class Members {
   /** Ends the live view. */
   readonly stop: () => void;
   #reading: Promise<void> | undefined;
+  /** What was told since the reading began. */
+  #told: TimelineEntry[] = [];
 
   constructor({ topic, warned, onCaughtUp }: MemberParts) {
     this.stop = watchLive(topic, {
@@ -29,11 +31,12 @@ export class Members {
         void this.#read();
       },
       entries: (entries) => {
+        if (this.#reading) this.#told.push(...entries);
         const before = this.roster.get();
         this.roster.update((known) => followEntries(known, entries));
         // Who did not follow and now does: opened anew, the context puts everybody's doubts to rest.
         if (caughtUp(before, this.roster.get(), warned())) onCaughtUp();
-        if ([...this.roster.get().values()].some(({ clientId }) => clientId === '')) void this.#read();
+        this.#readUnknown();
       },
     });
   }
@@ -43,14 +46,22 @@ export class Members {
     this.roster.update((known) => withReason(known, name, reason));
   }
 
+  #readUnknown(): void {
+    if ([...this.roster.get().values()].some(({ clientId }) => clientId === '')) void this.#read();
+  }
+
   #read(): Promise<void> {
-    this.#reading ??= get<SessionView>('/api/console/session')
+    if (this.#reading) return this.#reading;
+    this.#told = [];
+    this.#reading = get<SessionView>('/api/console/session')
       .then(
-        ({ subscriptions }) => this.roster.update((known) => readRoster(subscriptions, known)),
+        ({ subscriptions }) => this.roster.update((known) => readBeside(subscriptions, known, this.#told)),
         () => undefined,
       )
       .finally(() => {
         this.#reading = undefined;
+        // Who came while it was read is not in the answer.
+        if (this.#told.length > 0) this.#readUnknown();
       });
     return this.#reading;
   }

@@ -51,7 +51,7 @@ export function PatientList({ session }: { session: EhrSession }) {
       <TextInput
         type="search"
         aria-label="Search patients"
-        placeholder="Name, record number, date of birth"
+        placeholder="Name, number, birth date"
         value={text}
         onChange={(event) => setText(event.currentTarget.value)}
       />

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { TimelineEntry } from '../api.ts';
-import { caughtUp, followEntries, isBehind, outcomeWords, type Roster, readRoster, withReason } from './roster.ts';
+import {
+  caughtUp,
+  followEntries,
+  isBehind,
+  outcomeWords,
+  type Roster,
+  readBeside,
+  readRoster,
+  withReason,
+} from './roster.ts';
 
 let seq = 0;
 const entry = (kind: TimelineEntry['kind'], fields: Partial<TimelineEntry> = {}): TimelineEntry => ({
@@ -89,6 +98,19 @@ test('reading the session anew keeps what is known of those who stay', () => {
   );
   assert.deepEqual([...read.keys()], ['v', 'w']);
   assert.deepEqual(viewer(read).times, [7]);
+});
+
+test('an answer that is older than what was told meanwhile brings nobody back to where they were', () => {
+  const subscription = { channel: 'websocket', events: [], expiresAt: 0, name: 'Viewer', clientId: 'c' };
+  const told = [entry('connected'), entry('delivered', { eventId: 'e1', event: 'Patient-open' })];
+  const known = followEntries(present, told);
+  const read = readBeside([{ ...subscription, id: 'v', connected: false }], known, told);
+  assert.equal(viewer(read).connected, true);
+  assert.equal(viewer(read).outcome?.state, 'waiting');
+  const left = readBeside([{ ...subscription, id: 'v', connected: true }], known, [entry('dropped')]);
+  assert.equal(viewer(left).connected, false);
+  const fresh = readBeside([], new Map(), [entry('subscribed'), entry('connected')]);
+  assert.equal(viewer(fresh).connected, true, 'it came after the answer');
 });
 
 test('an application catches up with whatever event it follows next', () => {

@@ -103,6 +103,23 @@ export function followEntries(roster: Roster, entries: readonly TimelineEntry[])
   return next;
 }
 
+const COMINGS = new Set<TimelineEntry['kind']>(['subscribed', 'connected', 'dropped', 'denied']);
+
+/**
+ * The roster of a session as it was read, after what was told while it was being read: the answer may be older than that.
+ * @param told every entry since the reading began, whether `known` has it or not
+ */
+export function readBeside(
+  subscriptions: readonly SubscriptionView[],
+  known: Roster,
+  told: readonly TimelineEntry[],
+): Roster {
+  return followEntries(
+    readRoster(subscriptions, known),
+    told.filter(({ kind }) => COMINGS.has(kind)),
+  );
+}
+
 /** A SyncError names its subscriber: what it says is why that one does not follow. */
 export function withReason(roster: Roster, name: string, reason: string): Roster {
   const next = new Map(roster);

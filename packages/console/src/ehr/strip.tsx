@@ -35,7 +35,9 @@ function MemberChip({ member }: { member: Member }) {
       <span className="member-name">{member.name}</span>
       <span className="member-outcome">
         {outcomeWords(member)}
-        {outcome?.state === 'followed' && outcome.ms !== undefined && <b className="ms"> {outcome.ms} ms</b>}
+        {member.connected && outcome?.state === 'followed' && outcome.ms !== undefined && (
+          <b className="ms"> {outcome.ms} ms</b>
+        )}
       </span>
       {middle !== undefined && times.length > 1 && (
         <Sparkline
