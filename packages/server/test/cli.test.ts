@@ -276,6 +276,23 @@ test('TOK-5 a backend registration serves where no administration token is at ha
   assert.equal(nobody.code, 3);
 });
 
+test('token prints one that opens the Hub, and nothing besides', async () => {
+  const { code, stdout } = await lockstep(['token', ...at]);
+  assert.equal(code, 0);
+  const open = (token: string) =>
+    fetch(`${server.origin}/hub/session`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ user: 'Practitioner/curl' }),
+    });
+  assert.equal((await open(stdout.trimEnd())).status, 201);
+  const { json } = await lockstep(['token', '--scope', 'fhircast/Patient-open.read', '--json', ...at]);
+  assert.equal((await open(json.access_token)).status, 403);
+  const nothing = await lockstep(['token', '--hub', `${server.origin}/hub`]);
+  assert.equal(nothing.code, 2);
+  assert.match(nothing.stderr, /--client-id/);
+});
+
 test('conformance is the suite’s own command', async () => {
   const { code, stdout } = await lockstep(['conformance', 'checks']);
   assert.equal(code, 0);

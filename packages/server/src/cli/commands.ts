@@ -17,6 +17,7 @@ import { serve } from './commands/serve.ts';
 import { sessions } from './commands/sessions.ts';
 import { sessionsEnd } from './commands/sessions-end.ts';
 import { sessionsOpen } from './commands/sessions-open.ts';
+import { token } from './commands/token.ts';
 import { topicDerive } from './commands/topic-derive.ts';
 import { topicInspect } from './commands/topic-inspect.ts';
 import { topicSecret } from './commands/topic-secret.ts';
@@ -29,6 +30,7 @@ export const COMMANDS: readonly Command[] = [
   listen,
   publish,
   context,
+  token,
   sessions,
   sessionsOpen,
   sessionsEnd,
