@@ -24,14 +24,16 @@ export class FirstAdministrator {
    * @returns the user's name and the password to tell once; undefined when there is nothing to tell
    */
   async create(): Promise<{ readonly user: string; readonly password: string } | undefined> {
-    const body = JSON.stringify({ user: 'admin' });
+    // A person of that name who signs in at an outside provider is somebody else, and takes no password.
+    const id = (await this.#users.get('admin'))?.outside ? 'local-admin' : 'admin';
+    const body = JSON.stringify({ user: id });
     const first = await this.#records.put(SETUP, ADMINISTRATOR, { body }, this.#now(), 'absent');
     if (first === undefined) return undefined;
     const password = randomBytes(12).toString('base64url');
-    const known = await this.#users.get('admin');
-    if (known) await this.#users.edit('admin', { administrator: true, password });
-    else await this.#users.add({ id: 'admin', name: 'Administrator', administrator: true, password });
-    return { user: 'admin', password };
+    const known = await this.#users.get(id);
+    if (known) await this.#users.edit(id, { administrator: true, password });
+    else await this.#users.add({ id, name: 'Administrator', administrator: true, password });
+    return { user: id, password };
   }
 
   /** Whether the user must choose a password before anything else, at whichever node. */
@@ -41,7 +43,8 @@ export class FirstAdministrator {
     if (!stored) return false;
     const { user: first } = JSON.parse(stored.body) as { user?: string };
     this.#settled = first === undefined;
-    return first === user;
+    // Linked to an outside provider meanwhile, the one-time password is gone.
+    return first === user && (await this.#users.get(user))?.outside === undefined;
   }
 
   /** The user has chosen one. */

@@ -132,3 +132,30 @@ function promptOf(asked: string | undefined): string {
   const prompts = new Set(asked?.split(' ') ?? []);
   return [...prompts.add('consent')].join(' ');
 }
+
+/** A request's parameters as the provider holds them while the person is at our pages. */
+type HeldParams = Readonly<Record<string, unknown>>;
+
+/** Whether the app wants the person to show anew who they are, and not the outside provider's word from before. */
+export function asksAgain(params: HeldParams): boolean {
+  return (
+    params.max_age !== undefined ||
+    String(params.prompt ?? '')
+      .split(' ')
+      .includes('login')
+  );
+}
+
+/** Where the same request starts again, now that the person has signed in. */
+export function restartOf(params: HeldParams): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    if (typeof value === 'string' && name !== 'resource') query.set(name, value);
+  }
+  const prompt = (query.get('prompt') ?? '')
+    .split(' ')
+    .filter((one) => one !== 'login')
+    .join(' ');
+  query.set('prompt', prompt || 'consent');
+  return `/auth/authorize?${query}`;
+}

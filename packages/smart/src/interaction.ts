@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { InteractionResults, default as Provider } from 'oidc-provider';
 import type { Access } from './access.ts';
 import type { Addresses } from './addresses.ts';
+import { asksAgain, restartOf } from './authorization-request.ts';
 import { type Browser, PageError } from './browser.ts';
 import { isRepresented, mayChoosePatient, ownPatient } from './charts.ts';
 import type { Client } from './client.ts';
@@ -263,7 +264,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     });
     if ('problem' in outcome)
       return showSignIn(request, reply, flow, outcome.status, { problem: outcome.problem, name });
-    return reply.redirect(restartOf(flow.interaction), 303);
+    return reply.redirect(restartOf(flow.interaction.params), 303);
   });
 
   if (outside) {
@@ -271,9 +272,9 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
       const flow = await load(request, reply);
       const form = browser.form(request, await signIns.signedIn(request));
       const started = await outside.begin(reply, {
-        next: restartOf(flow.interaction),
+        next: restartOf(flow.interaction.params),
         workstation: workstationOf(request, form.get('workstation') ?? undefined),
-        again: asksAgain(flow.interaction),
+        again: asksAgain(flow.interaction.params),
       });
       if ('problem' in started) return showSignIn(request, reply, flow, started.status, { problem: started.problem });
       return reply.header('cache-control', 'no-store').redirect(started.address, 303);
@@ -333,28 +334,4 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
 /** Whether the request's `launch` is not this person's to redeem: another's, spent, or expired (AUT-3). */
 function isForeignLaunch({ interaction, launch, signedIn }: SignedInFlow): boolean {
   return interaction.params.launch !== undefined && launch?.user !== signedIn.user.id;
-}
-
-/** Whether the app wants the person to show anew who they are, and not the outside provider's word from before. */
-function asksAgain({ params }: Interaction): boolean {
-  return (
-    params.max_age !== undefined ||
-    String(params.prompt ?? '')
-      .split(' ')
-      .includes('login')
-  );
-}
-
-/** The same request from its start, now that the person has signed in. */
-function restartOf(interaction: Interaction): string {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(interaction.params)) {
-    if (typeof value === 'string' && name !== 'resource') query.set(name, value);
-  }
-  const prompt = (query.get('prompt') ?? '')
-    .split(' ')
-    .filter((one) => one !== 'login')
-    .join(' ');
-  query.set('prompt', prompt || 'consent');
-  return `/auth/authorize?${query}`;
 }

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { createAuthorizationServer } from '@lockstep/smart';
+import { openSqlite } from '@lockstep/store-sqlite';
+import { FirstAdministrator } from './first-administrator.ts';
+import { systemClock } from './system.ts';
+
+const OUTSIDE = { issuer: 'https://login.example', subject: 'subject-1' };
+
+async function start(t: TestContext) {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-first-'));
+  const store = await openSqlite({ path: join(folder, 'first.db'), log: { count: 100, ageMs: 60_000 } });
+  t.after(async () => {
+    await store.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const nothing = () => undefined;
+  const { users } = await createAuthorizationServer({
+    records: store.records,
+    clock: systemClock,
+    origin: 'https://lockstep.example',
+    hubUrl: 'https://lockstep.example/hub',
+    loopback: false,
+    sessions: { ofUser: async () => [], open: async () => ({ topic: 'topic' }), belongsTo: async () => false },
+    patients: {
+      search: async () => [],
+      patient: async () => undefined,
+      encounters: async () => [],
+      hasStudy: async () => false,
+      practitioner: async () => undefined,
+    },
+    sampleUsers: false,
+    logger: { info: nothing, warn: nothing, error: nothing },
+  });
+  return { users, first: new FirstAdministrator(store.records, users, () => systemClock.now()) };
+}
+
+test('REG-4 the first administrator has a one-time password, until one is chosen', async (t) => {
+  const { users, first } = await start(t);
+  const made = await first.create();
+  assert.equal(made?.user, 'admin');
+  assert.equal((await users.checkPassword('admin', made?.password ?? ''))?.administrator, true);
+  assert.equal(await first.mustChoose('admin'), true);
+  assert.equal(await first.mustChoose('ann'), false);
+  assert.equal(await first.create(), undefined, 'once');
+  await first.chosen('admin');
+  assert.equal(await first.mustChoose('admin'), false);
+});
+
+test('REG-4 one who is linked to an outside provider has no password to choose', async (t) => {
+  const { users, first } = await start(t);
+  await first.create();
+  assert.ok(await users.linkOutside('admin', OUTSIDE));
+  assert.equal(await first.mustChoose('admin'), false);
+});
+
+test('REG-4 somebody from outside whose name is admin does not become the first administrator', async (t) => {
+  const { users, first } = await start(t);
+  await users.addOutside({ id: 'admin', name: 'Adam Min' }, OUTSIDE);
+  const made = await first.create();
+  assert.equal(made?.user, 'local-admin');
+  assert.ok(await users.checkPassword('local-admin', made?.password ?? ''));
+  assert.equal((await users.get('admin'))?.administrator, false);
+});
