@@ -222,12 +222,13 @@ export class Scenario {
     options: { contentType?: string; bearer?: Bearer; who?: string } = {},
   ): Promise<HttpResponse> {
     const body = typeof message === 'string' ? message : JSON.stringify(message);
-    const response = await this.request('POST', '', {
+    const sent = {
       headers: { 'content-type': options.contentType ?? 'application/json' },
       body,
       who: options.who ?? 'Publisher',
       ...(options.bearer !== undefined && { bearer: options.bearer }),
-    });
+    };
+    const response = await stepping('publish', () => this.request('POST', '', sent));
     if (succeeded(response) && isObject(message)) this.#remember(message as unknown as EventMessage);
     return response;
   }

@@ -81,7 +81,9 @@ export class Subscriber {
     const { name, endpoint } = options;
     transcript.add('connect', name, endpoint);
     return new Promise((resolve, reject) => {
+      let open = false;
       const refuse = (seen: string) => {
+        if (open) return;
         transcript.add('note', name, `not connected: ${seen}`);
         reject(new CheckFailure(`a WebSocket connection to ${endpoint}`, seen));
       };
@@ -99,7 +101,10 @@ export class Subscriber {
       }
       // Frames may come with the handshake's last packet: listen before the connection is open.
       const subscriber = new Subscriber(options, socket, waits, transcript);
-      socket.once('open', () => resolve(subscriber));
+      socket.once('open', () => {
+        open = true;
+        resolve(subscriber);
+      });
       socket.once('unexpected-response', (_request, response) => {
         refuse(`HTTP ${response.statusCode}`);
         response.resume();
