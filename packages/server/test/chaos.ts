@@ -18,6 +18,8 @@ const { values } = parseArgs({
     verbose: { type: 'boolean', default: false },
   },
 });
+// What was started ends with this process, however it ends.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const seed = Number(values.seed);
 
 /** Numbers below 1 that the seed decides (mulberry32). */

@@ -64,7 +64,7 @@ contract(
 contract(
   'Redis Cluster whose replicas must confirm',
   async () => {
-    const servers = await startCluster(3, { 'cluster-node-timeout': '60000' }, { replicas: true });
+    const servers = await startCluster(3, {}, { replicas: true });
     url = `redis+cluster://${servers.map(({ port }) => `127.0.0.1:${port}`).join()}`;
     return servers;
   },

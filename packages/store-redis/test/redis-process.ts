@@ -103,6 +103,12 @@ export class RedisProcess {
     });
   }
 
+  /** Changes settings while it runs; they stay through a restart. */
+  async configure(changes: Readonly<Record<string, string>>): Promise<void> {
+    this.#settings = { ...this.#settings, ...changes };
+    await this.command('CONFIG', 'SET', ...Object.entries(changes).flat());
+  }
+
   /** Runs one command and gives its reply, or the error's text. */
   async command(...words: readonly string[]): Promise<string> {
     const socket = connect(this.port, '127.0.0.1');
@@ -166,9 +172,9 @@ export async function startCluster(
   settings: Readonly<Record<string, string>> = {},
   { replicas = false }: { readonly replicas?: boolean } = {},
 ): Promise<readonly RedisProcess[]> {
-  // Without replicas nobody takes over: a server that a busy machine keeps waiting is not to be given up.
-  const patience = { 'cluster-node-timeout': replicas ? '2000' : '60000', 'cluster-replica-validity-factor': '0' };
-  const all = { 'cluster-enabled': 'yes', appendfsync: 'no', ...patience, ...settings };
+  // A server that a busy machine keeps waiting is not to be given up while they get to know each other.
+  const patience = { 'cluster-node-timeout': '60000', 'cluster-replica-validity-factor': '0' };
+  const all = { 'cluster-enabled': 'yes', appendfsync: 'no', ...settings, ...patience };
   const count = replicas ? 2 * size : size;
   const servers = await Promise.all(Array.from({ length: count }, () => RedisProcess.start(all)));
   const [first] = servers;
@@ -187,5 +193,7 @@ export async function startCluster(
     `cluster_state:ok[\\s\\S]*cluster_slots_ok:${SLOTS}[\\s\\S]*cluster_known_nodes:${count}`,
   );
   for (const server of servers) await until(async () => complete.test(await server.command('CLUSTER', 'INFO')));
+  const { 'cluster-node-timeout': timeout = '60000' } = settings;
+  for (const server of servers) await server.configure({ 'cluster-node-timeout': timeout });
   return servers;
 }

@@ -13,6 +13,8 @@ export interface RedisSide {
 
 /** Nothing is accepted that is only in one place, and nothing is taken that has no second place to go to. */
 const CAREFUL = { 'min-replicas-to-write': '1', 'min-replicas-max-lag': '2' };
+/** ms after which a shard's primary counts as gone. */
+const IMPATIENT = { appendfsync: 'always', 'cluster-node-timeout': '2000' };
 const CONFIRMED = { LOCKSTEP_REDIS_REPLICAS: '1' };
 
 export class Single implements RedisSide {
@@ -102,7 +104,7 @@ export class Shards implements RedisSide {
   }
 
   static async start(): Promise<Shards> {
-    return new Shards(await startCluster(3, { appendfsync: 'always', ...CAREFUL }, { replicas: true }));
+    return new Shards(await startCluster(3, { ...CAREFUL, ...IMPATIENT }, { replicas: true }));
   }
 
   get primary(): RedisProcess {
