@@ -354,13 +354,16 @@ export class Load {
       all.push(...followers);
       const histories = followers.map(({ events }) => events.map(({ id }) => id as string));
       const longest = histories.reduce((a, b) => (b.length > a.length ? b : a), []);
+      const inLongest = new Set(longest);
       for (const history of histories) {
         const seen = new Set(history);
         lost += accepted.difference(seen).size;
         // An event without its 202 may have been accepted all the same, and then everybody got it.
         lost += longest.filter((id) => !seen.has(id) && !accepted.has(id) && this.#tried.has(id)).length;
+        // Who caused a SyncError is not sent it: only what both were sent has an order.
+        const both = history.filter((id) => inLongest.has(id));
         const shared = longest.filter((id) => seen.has(id));
-        reordered += history.filter((id, i) => shared[i] !== id).length;
+        reordered += both.filter((id, i) => shared[i] !== id).length;
       }
       unexplained += longest.filter((id) => !this.#tried.has(id)).length;
       forked += forks(followers.find(({ events }) => events.length === longest.length)?.events ?? []);
