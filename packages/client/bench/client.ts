@@ -94,6 +94,10 @@ async function events(): Promise<object> {
 }
 
 let failedStarts = 0;
+/** The Hub must not outlive a run that is stopped. */
+let running: ChildProcess | undefined;
+process.on('exit', () => running?.kill('SIGKILL'));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 /** A Lockstep process of its own; one that fails while it starts is started again, and counted. */
 async function lockstep(port: string, data: string): Promise<{ child: ChildProcess; port: string }> {
@@ -115,6 +119,7 @@ async function start(port: string, data: string): Promise<{ child: ChildProcess;
     LOCKSTEP_RATE_LIMIT: '0',
   };
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  running = child;
   let said = '';
   for await (const part of child.stdout ?? []) {
     said += part;
