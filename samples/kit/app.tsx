@@ -6,7 +6,7 @@ import { useSyncState } from '@lockstep/client/react';
 import type { LockstepStatus } from '@lockstep/client/status';
 import { type HTMLAttributes, type ReactNode, type Ref, StrictMode, useEffect, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
-import { Fhir } from './fhir.ts';
+import { Fhir, type Resource } from './fhir.ts';
 import { authorize, forget, type Grant, type SmartApp, start } from './smart.ts';
 
 declare module 'react' {
@@ -53,6 +53,30 @@ function connect(app: Sample, grant: Grant, events: readonly EventName[]): Conne
   grant.onEnded = () => void subscriber.unsubscribe();
   void subscriber.connect();
   return { subscriber, fhir: new Fhir(grant), grant };
+}
+
+/** Shows the patient of the launch, once, unless the session has something open. */
+export function useLaunchPatient({ fhir, grant, subscriber }: Connected, show: (patient: Resource) => void): void {
+  const latest = useRef(show);
+  latest.current = show;
+  useEffect(() => {
+    const { patient } = grant.token;
+    if (patient === undefined) return undefined;
+    let moved = false;
+    const stop = subscriber.onContext((context) => {
+      if (context) moved = true;
+    });
+    fhir.read(`Patient/${patient}`).then(
+      (found) => {
+        if (!moved && !subscriber.context) latest.current(found);
+      },
+      () => undefined,
+    );
+    return () => {
+      moved = true;
+      stop();
+    };
+  }, [fhir, grant, subscriber]);
 }
 
 /** Lets the browser paint: an answer to the Hub then means that the context is on the screen. */

@@ -55,6 +55,8 @@ test('simulated faults: a slow Hub takes its time, and the app gets there', asyn
   await answer.finished();
   assert.ok(answer.request().timing().responseStart >= 2900, 'three seconds');
   await opened.locator('lockstep-status[status="in-sync"]').waitFor();
+  // Nothing is open in the session: the app shows what it was launched with, until something is.
+  await shows(opened, 'Amara Diallo');
   await page.getByRole('link', { name: 'EHR', exact: true }).click();
   await openPatient(page, /Kofi Mensah/);
   await shows(opened, 'Kofi Mensah');

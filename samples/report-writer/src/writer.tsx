@@ -1,7 +1,7 @@
 import { type Context, HubError, refuse } from '@lockstep/client';
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
 import { useEffect, useRef, useState } from 'react';
-import { type Connected, Ended, painted, Status } from '../../kit/app.tsx';
+import { type Connected, Ended, painted, Status, useLaunchPatient } from '../../kit/app.tsx';
 import { dayOf, type Fhir, nameOf, type Resource, referenceOf, textAt, titleOf, valuesAt } from '../../kit/fhir.ts';
 import { app } from '../manifest.ts';
 import { isUnfinished, newReport, signed } from './filing.ts';
@@ -97,6 +97,7 @@ export function Writer(connected: Connected) {
       }),
     [subscriber, asked],
   );
+  useLaunchPatient(connected, (patient) => setShown((now) => now ?? { patient }));
   useHubEvent(subscriber, 'Patient-close', ({ resources }) => {
     if (!unsaved.current) setShown((now) => (now?.patient.id === resources.patient?.id ? undefined : now));
   });

@@ -1,7 +1,7 @@
 import { type Context, HubError, refuse, type Subscriber } from '@lockstep/client';
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
 import { useEffect, useRef, useState } from 'react';
-import { type Connected, Ended, painted, Status } from '../../kit/app.tsx';
+import { type Connected, Ended, painted, Status, useLaunchPatient } from '../../kit/app.tsx';
 import { dayOf, type Fhir, nameOf, type Resource, referenceOf, textAt, titleOf, valuesAt } from '../../kit/fhir.ts';
 import { app } from '../manifest.ts';
 import { type Line, lengthOf, toObservation } from './measure.ts';
@@ -43,7 +43,8 @@ function useFollowing(subscriber: Subscriber, unsaved: string | undefined) {
   useHubEvent(subscriber, 'Patient-close', ({ resources }) => {
     setShown((now) => (now?.patient.id === resources.patient?.id ? undefined : now));
   });
-  return { shown, again: () => setAsked((count) => count + 1) };
+  const show = (patient: Resource): void => setShown((now) => now ?? { patient });
+  return { shown, show, again: () => setAsked((count) => count + 1) };
 }
 
 function useStudies(fhir: Fhir, patient: string | undefined) {
@@ -73,7 +74,8 @@ export function Viewer(connected: Connected) {
   const [lines, setLines] = useState<ReadonlyMap<string, Line>>(new Map());
   const [selected, setSelected] = useState<readonly string[]>([]);
   const [picked, setPicked] = useState<number>();
-  const { shown, again } = useFollowing(subscriber, draft && 'a measurement is not shared yet');
+  const { shown, show, again } = useFollowing(subscriber, draft && 'a measurement is not shared yet');
+  useLaunchPatient(connected, show);
   const { studies, problem } = useStudies(fhir, shown?.patient.id);
   const context = useCurrentContext(subscriber);
   const content = useContent(subscriber);

@@ -42,7 +42,8 @@ export function isLaunchable({ launchUrl, launchKinds, status }: App): boolean {
 }
 
 export function useApps() {
-  return useQuery({ queryKey: ['apps'], queryFn: () => get<readonly App[]>('/api/console/apps') });
+  // Nobody tells when an app is registered elsewhere: every page that lists them reads them anew when it opens.
+  return useQuery({ queryKey: ['apps'], queryFn: () => get<readonly App[]>('/api/console/apps'), staleTime: 0 });
 }
 
 function Frame({ session, one }: { session: EhrSession; one: Running }) {
