@@ -1,6 +1,6 @@
 import { type CurrentContext, type EventMessage, keyText } from '@lockstep/fhircast';
 import { deriveOpens } from './derive.ts';
-import type { Anchor, SessionState } from './state.ts';
+import { type Anchor, resourceOf, type SessionState } from './state.ts';
 import type { Version } from './versions.ts';
 
 const EMPTY: CurrentContext = { 'context.type': '', context: [] };
@@ -52,9 +52,10 @@ function contentOf(anchor: Anchor): CurrentContext['context'][number] {
       resourceType: 'Bundle',
       id: anchor.versionId,
       type: 'collection',
-      entry: [...anchor.content.values()].map(({ resource, fullUrl }) =>
-        fullUrl === undefined ? { resource } : { fullUrl, resource },
-      ),
+      entry: [...anchor.content.values()].map((held) => {
+        const { fullUrl } = held;
+        return { ...(fullUrl !== undefined && { fullUrl }), resource: resourceOf(held) };
+      }),
     },
   };
 }

@@ -6,6 +6,6 @@ export { NodeLease, type NodeLeaseOptions } from './nodes.ts';
 export type { HubOptions, HubPorts } from './options.ts';
 export type * from './ports.ts';
 export type { SessionListing } from './sessions.ts';
-export type { Acknowledgements, SessionInfo, SessionState, Subscription } from './state.ts';
+export { type Acknowledgements, resourceOf, type SessionInfo, type SessionState, type Subscription } from './state.ts';
 export { CORE, IRA, STU1, STU2, VERSIONS, type Version, type VersionName, versionNamed } from './versions.ts';
 export type { Subscribed } from './webhook-subscriptions.ts';

@@ -5,7 +5,14 @@
 
 import { parseReference } from '@lockstep/fhircast';
 import type { Parts } from '@lockstep/store';
-import type { Anchor, ContentEntry, SessionInfo, SessionState, Subscription } from './state.ts';
+import {
+  type Anchor,
+  type ContentEntry,
+  contentEntry,
+  type SessionInfo,
+  type SessionState,
+  type Subscription,
+} from './state.ts';
 
 /** The part that changes with every event. */
 interface Head {
@@ -50,10 +57,15 @@ function head(state: SessionState): string {
   return JSON.stringify(value);
 }
 
+/** The entry as `{resource, fullUrl?}`, its resource as it is. */
+function contentPart({ json, fullUrl }: ContentEntry): string {
+  return fullUrl === undefined ? `{"resource":${json}}` : `{"resource":${json},"fullUrl":${JSON.stringify(fullUrl)}}`;
+}
+
 function diffContent(parts: Map<string, string | null>, name: string, before?: Anchor, after?: Anchor): void {
   if (before?.content === after?.content) return;
   for (const [key, entry] of after?.content ?? []) {
-    if (before?.content.get(key) !== entry) parts.set(CONTENT + name + SEPARATOR + key, JSON.stringify(entry));
+    if (before?.content.get(key) !== entry) parts.set(CONTENT + name + SEPARATOR + key, contentPart(entry));
   }
   for (const key of before?.content.keys() ?? []) {
     if (!after?.content.has(key)) parts.set(CONTENT + name + SEPARATOR + key, null);
@@ -113,7 +125,7 @@ export function applyParts(before: SessionState, changes: ReadonlyMap<string, st
       const content = contents.get(name) ?? new Map(before.anchors.get(name)?.content);
       contents.set(name, content);
       if (text === null) content.delete(key);
-      else content.set(key, JSON.parse(text));
+      else content.set(key, contentEntry(JSON.parse(text)));
     }
   }
   for (const [name, anchor] of anchors) {
@@ -157,7 +169,7 @@ export function fromParts(topic: string, parts: Parts): SessionState {
     else if (part.startsWith(CONTENT)) {
       const [name = '', key = ''] = part.slice(CONTENT.length).split(SEPARATOR);
       const content = contents.get(name) ?? new Map<string, ContentEntry>();
-      contents.set(name, content.set(key, JSON.parse(text)));
+      contents.set(name, content.set(key, contentEntry(JSON.parse(text))));
     }
   }
   openings.sort(([, a], [, b]) => a.number - b.number);

@@ -23,7 +23,7 @@ import {
 import { Delivery } from './delivery.ts';
 import { Interest } from './interest.ts';
 import { diffParts, fromParts } from './parts.ts';
-import type { SessionState } from './state.ts';
+import { resourceOf, type SessionState } from './state.ts';
 
 type Step = (trial: Trial) => ReturnType<Trial['decide']>;
 
@@ -174,7 +174,7 @@ function view(state: SessionState): unknown {
     anchors: [...state.anchors].map(([name, anchor]) => [
       name,
       anchor.versionId,
-      new Map([...anchor.content].map(([key, { resource: held }]) => [key, held])),
+      new Map([...anchor.content].map(([key, held]) => [key, resourceOf(held)])),
     ]),
   };
 }

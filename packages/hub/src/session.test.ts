@@ -16,6 +16,7 @@ import {
   Trial,
   updates,
 } from '../test/events.ts';
+import { resourceOf } from './state.ts';
 import { IRA } from './versions.ts';
 
 const ANCHOR = reference('report', 'DiagnosticReport/r1');
@@ -262,7 +263,7 @@ describe('CON-3', () => {
     update(trial, [remove('Media/1'), put(observation('1', 2))]);
     assert.deepEqual(trial.content('DiagnosticReport/r1'), ['Observation/1']);
     assert.equal(
-      trial.state.anchors.get('DiagnosticReport/r1')?.content.get('Observation/1')?.resource.valueInteger,
+      resourceOf(trial.state.anchors.get('DiagnosticReport/r1')!.content.get('Observation/1')!).valueInteger,
       2,
     );
   });

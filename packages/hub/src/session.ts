@@ -18,7 +18,14 @@ import {
   type UpdateEntry,
 } from '@lockstep/fhircast';
 import { changedIdentifier } from './protected-identifiers.ts';
-import type { Anchor, ContentEntry, Opening, SessionState, Subscription } from './state.ts';
+import {
+  type Anchor,
+  type ContentEntry,
+  contentEntry,
+  type Opening,
+  type SessionState,
+  type Subscription,
+} from './state.ts';
 import type { Version } from './versions.ts';
 
 export type Command =
@@ -186,12 +193,11 @@ function applyUpdates(
   const fixed = openingKeys(anchor);
   for (const entry of entries) {
     if (entry.method === 'PUT') {
-      const { resource, fullUrl } = entry;
       if (profile.protectsIdentifiers) {
-        const what = changedIdentifier(anchor, resource);
+        const what = changedIdentifier(anchor, entry.resource);
         if (what) return refuse(profile.fixedContextStatus, `${keyText(entry.key)}: ${what} may not be changed`);
       }
-      content.set(keyText(entry.key), fullUrl === undefined ? { resource } : { resource, fullUrl });
+      content.set(keyText(entry.key), contentEntry(entry));
       continue;
     }
     const name = entry.key ? keyText(entry.key) : [...content].find(([, held]) => held.fullUrl === entry.fullUrl)?.[0];

@@ -22,9 +22,26 @@ export interface Opening {
   readonly context: readonly ContextElement[];
 }
 
+/** A shared resource. Kept as text: it is held long and looked into rarely, and a tree of objects keeps collectors busy. */
 export interface ContentEntry {
-  readonly resource: Resource;
+  /** The resource as JSON. */
+  readonly json: string;
   readonly fullUrl?: string;
+}
+
+export function contentEntry({
+  resource,
+  fullUrl,
+}: {
+  resource: Resource;
+  fullUrl?: string | undefined;
+}): ContentEntry {
+  const json = JSON.stringify(resource);
+  return fullUrl === undefined ? { json } : { json, fullUrl };
+}
+
+export function resourceOf({ json }: ContentEntry): Resource {
+  return JSON.parse(json) as Resource;
 }
 
 /** An open anchor context with the content shared in it (CON-1). */

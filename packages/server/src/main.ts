@@ -1,7 +1,13 @@
 /** `npm start`: runs Lockstep until it is told to stop. */
 import process from 'node:process';
+import { setFlagsFromString } from 'node:v8';
 import { ConfigError } from './config.ts';
 import { readyText, serve } from './serve.ts';
+
+// What dies young here is little: more threads that look for it cost more than they save.
+setFlagsFromString('--no-parallel-scavenge');
+// A Hub between two bursts gives memory back after 2 s instead of 8.
+setFlagsFromString('--gc-memory-reducer-start-delay-ms=2000');
 
 const told = new AbortController();
 process.on('SIGTERM', () => told.abort());

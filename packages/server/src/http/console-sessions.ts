@@ -1,6 +1,6 @@
 /** Sessions as the console shows them. Endpoints of subscriptions stay secret: see `subscriptionName`. */
 import type { AnchorView, SessionView, SubscriptionView } from '@lockstep/console/wire';
-import type { Hub, SessionState } from '@lockstep/hub';
+import { type Hub, resourceOf, type SessionState } from '@lockstep/hub';
 import type { AuthorizationServer } from '@lockstep/smart';
 import { subscriptionName } from '../inspector.ts';
 import type { SharedViews } from '../shared-views.ts';
@@ -67,6 +67,6 @@ export function anchorViews(state: SessionState): readonly AnchorView[] {
     versionId,
     openedBy: { number: opening.number, id: opening.id, timestamp: opening.timestamp },
     context: opening.context,
-    content: [...content.values()].map(({ resource }) => resource),
+    content: [...content.values()].map(resourceOf),
   }));
 }
