@@ -176,15 +176,4 @@ test('10,000 sessions of a reopened file are listed, each once', async (t) => {
   assert.equal(new Set(listed.map(({ topic }) => topic)).size, 10_000);
   assert.equal(listed.length, 10_000);
 });
-  const parts = new Map(['session', 'sub:1', 'sub:2', 'sub:3', 'sub:4'].map((name) => [name, body]));
-  const commits = Array.from({ length: 10_000 }, (_, n) => first.sessions.commit({ ...create(`t${n}`), parts }));
-  await Promise.all(commits);
-  await first.close();
-  const start = performance.now();
-  const store = await openIn(t, path);
-  const opened = performance.now();
-  assert.equal((await store.sessions.listParts('all', 'session')).length, 10_000);
-  const listed = performance.now();
-  assert.ok(opened - start < 1_000, `opened after ${opened - start} ms`);
-  assert.ok(listed - opened < 500, `listed in ${listed - opened} ms`);
-});
+const parts = new Map(['session', 'sub:1', 'sub:2', 'sub:3', 'sub:4'].map((name) => [name, body]));
