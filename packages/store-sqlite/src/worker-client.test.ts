@@ -176,4 +176,3 @@ test('10,000 sessions of a reopened file are listed, each once', async (t) => {
   assert.equal(new Set(listed.map(({ topic }) => topic)).size, 10_000);
   assert.equal(listed.length, 10_000);
 });
-const parts = new Map(['session', 'sub:1', 'sub:2', 'sub:3', 'sub:4'].map((name) => [name, body]));
