@@ -2,11 +2,11 @@ import { type CurrentContext, parseReference } from '@lockstep/fhircast';
 import { mayJoin, mayOpen } from './access.ts';
 import { type Answer, NO_TOPIC, refuse } from './answer.ts';
 import { currentContext } from './context.ts';
+import { userKey, workstationKey } from './index-keys.ts';
 import { changedAt, fromParts, HEAD_PART } from './parts.ts';
 import type { Access } from './ports.ts';
 import type { Runtime } from './runtime.ts';
 import { newSession, type SessionInfo, type SessionState, type Subscription } from './state.ts';
-import { userKey, workstationKey } from './topic.ts';
 
 /** A session as it is listed (SES-3). */
 export interface SessionListing {

@@ -1,13 +1,13 @@
 import { grantEvents, type SubscriptionRequest } from '@lockstep/fhircast';
 import { owns } from './access.ts';
 import { type Answer, NO_TOPIC, noEndpoint, type Refusal, refuse } from './answer.ts';
+import { subscriberKey } from './index-keys.ts';
 import { type Leases, UNSUBSCRIBED } from './leases.ts';
 import type { Access, AccessEnd } from './ports.ts';
 import type { Runtime } from './runtime.ts';
 import type { Decision } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import type { Subscription } from './state.ts';
-import { subscriberKey } from './topic.ts';
 import { type SubscriptionRules, subscriptionRules } from './versions.ts';
 import type { Subscribed, WebhookSubscriptions } from './webhook-subscriptions.ts';
 

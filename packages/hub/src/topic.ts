@@ -1,13 +1,16 @@
-import { type Confirmation, type Denial, eventKey } from '@lockstep/fhircast';
-import { type Commit, type CommitResult, type LogEntry, type SessionStore, StoreUnavailable } from '@lockstep/store';
+import { eventKey } from '@lockstep/fhircast';
+import { type Commit, type CommitResult, type SessionStore, StoreUnavailable } from '@lockstep/store';
 import { standingOpens } from './context.ts';
+import { confirmation, denial } from './control-messages.ts';
 import { Delivery } from './delivery.ts';
 import { originalIds } from './derive.ts';
+import { fromEntry, toDelivery, toEntry } from './entries.ts';
+import { indexChange } from './index-keys.ts';
+import { JobQueue } from './job-queue.ts';
 import { Link, type LinkEvents, type LinkOptions } from './link.ts';
 import { applyParts, diffParts, fromParts } from './parts.ts';
 import type { Channel, Clock } from './ports.ts';
-import { type Accepted, type Command, type Decision, decide } from './session.ts';
-import { eventList } from './spelling.ts';
+import { type Command, type Decision, decide } from './session.ts';
 import type { SessionState, Subscription } from './state.ts';
 import type { Version } from './versions.ts';
 import type { Backlog, ReadBacklog, Webhook } from './webhook.ts';
@@ -38,89 +41,6 @@ interface Note {
 
 const NO_SESSION: Refusal = { ok: false, status: 404, reason: 'There is no such hub.topic' };
 
-/** Keys under which a session is found again. */
-function indexKeys(state: SessionState): Set<string> {
-  const { user, aliases, workstation } = state.info;
-  const keys = new Set(['all', ...[user, ...aliases].map(userKey)]);
-  if (workstation) keys.add(workstationKey(workstation));
-  for (const { id, channel, node, grantId, clientId, user: subscriber } of state.subscriptions.values()) {
-    keys.add(`endpoint:${id}`).add(`grant:${grantId}`).add(`client:${clientId}`);
-    if (subscriber) keys.add(subscriberKey(subscriber));
-    if (node) keys.add(`node:${node}`);
-    if (channel === 'webhook') keys.add('webhooks');
-  }
-  return keys;
-}
-
-export function userKey(name: string): string {
-  return `user:${name.toLowerCase()}`;
-}
-
-/** The user that a subscription was made for, who need not be the session's own (SES-6). */
-export function subscriberKey(user: string): string {
-  return `subscriber:${user.toLowerCase()}`;
-}
-
-export function workstationKey(name: string): string {
-  return `workstation:${name.toLowerCase()}`;
-}
-
-function indexChange(before: SessionState | undefined, after: SessionState): Commit['index'] {
-  if (before && before.info === after.info && before.subscriptions === after.subscriptions) return undefined;
-  const old = before ? indexKeys(before) : new Set<string>();
-  const now = indexKeys(after);
-  return { add: [...now.difference(old)], remove: [...old.difference(now)] };
-}
-
-/** An accepted event on its way out; this is the one time that it is made into JSON. */
-function toDelivery({ number, message, except }: Accepted): Delivery {
-  const name = message.event['hub.event'];
-  const text = JSON.stringify(message);
-  return new Delivery({
-    number,
-    id: message.id,
-    name,
-    text,
-    message,
-    ...(except === undefined ? undefined : { except }),
-  });
-}
-
-/** The log keeps a line of facts about an event, then the event as it goes out. */
-function toEntry({ number, id, name, except, text }: Delivery, at: number): LogEntry {
-  const facts = { name, ...(except === undefined ? undefined : { except }) };
-  return { number, id, at, body: `${JSON.stringify(facts)}\n${text}` };
-}
-
-/** Reads a log entry back; the event itself stays text until somebody looks into it. */
-export function fromEntry({ number, id, body }: LogEntry): Delivery {
-  const end = body.indexOf('\n');
-  const facts = JSON.parse(body.slice(0, end)) as { name: string; except?: string };
-  return new Delivery({ number, id, text: body.slice(end + 1), ...facts });
-}
-
-function listed({ events, spelling }: Subscription): string {
-  return spelling ? eventList(events, spelling) : events.join(',');
-}
-
-function confirmation(subscription: Subscription, topic: string, now: number): Confirmation {
-  return {
-    'hub.mode': 'subscribe',
-    'hub.topic': subscription.spelling?.topic ?? topic,
-    'hub.events': listed(subscription),
-    'hub.lease_seconds': Math.max(0, Math.ceil((subscription.expiresAt - now) / 1000)),
-  };
-}
-
-function denial(subscription: Subscription, topic: string, reason: string): Denial {
-  return {
-    'hub.mode': 'denied',
-    'hub.topic': subscription.spelling?.topic ?? topic,
-    'hub.events': listed(subscription),
-    'hub.reason': reason,
-  };
-}
-
 /**
  * One session on this node: its state as last seen, the subscribers connected here, and a queue that does one thing at a
  * time, so that every subscriber gets the events in one order (PUB-3).
@@ -136,9 +56,7 @@ export class Topic {
   readonly #store: SessionStore;
   readonly #clock: Clock;
   readonly #options: TopicOptions;
-  /** Each gives what tells its caller; by then the topic is idle again, unless more is queued. */
-  readonly #queue: (() => Promise<() => void>)[] = [];
-  #running = false;
+  readonly #jobs = new JobQueue();
   #state: SessionState | undefined;
   /** How often what is known here was doubted. */
   #doubts = 0;
@@ -157,7 +75,7 @@ export class Topic {
   }
 
   get idle(): boolean {
-    return !this.#running && this.#queue.length === 0;
+    return this.#jobs.idle;
   }
 
   /** Drops what can be read from the store again. */
@@ -170,25 +88,7 @@ export class Topic {
   /** Runs the job once everything queued before has ended. */
   run<T>(job: () => Promise<T>): Promise<T> {
     this.usedAt = this.#clock.now();
-    return new Promise((resolve, reject) => {
-      this.#queue.push(() =>
-        job().then(
-          (value) => () => resolve(value),
-          (error) => () => reject(error),
-        ),
-      );
-      if (!this.#running) void this.#drain();
-    });
-  }
-
-  async #drain(): Promise<void> {
-    this.#running = true;
-    for (let next = this.#queue.shift(); next; ) {
-      const settle = await next();
-      next = this.#queue.shift();
-      this.#running = next !== undefined;
-      settle();
-    }
+    return this.#jobs.run(job);
   }
 
   /** The session's state. Call within `run`. @returns undefined when there is no such session */
