@@ -18,6 +18,8 @@ const folder = kept
   ? fileURLToPath(new URL('../../../docs/screenshots/', import.meta.url))
   : mkdtempSync(join(tmpdir(), 'screenshots-'));
 const SIZE = { width: 1440, height: 900 };
+/** Of pages with little on them. */
+const LOW = { width: 1440, height: 560 };
 
 let stage: Stage;
 before(async () => {
@@ -29,7 +31,8 @@ after(async () => {
   if (!kept) await rm(folder, { recursive: true, force: true });
 });
 
-async function picture(page: Page, name: string): Promise<void> {
+async function picture(page: Page, name: string, size = page.viewportSize() ?? SIZE): Promise<void> {
+  await page.setViewportSize(size);
   const path = join(folder, `${name}.png`);
   await page.mouse.move(2, 2);
   await page.screenshot({ path, animations: 'disabled', caret: 'hide' });
@@ -138,7 +141,8 @@ test('every page has its picture', async () => {
   const administrator = await stage.person(/Administrator/, SIZE);
   await administrator.getByRole('link', { name: 'Sessions', exact: true }).click();
   await administrator.locator('.session-list').getByText('Emergency desk').waitFor();
-  await picture(administrator, 'sessions');
+  await picture(administrator, 'sessions', LOW);
+  await administrator.setViewportSize(SIZE);
   await administrator.locator('.session-list').getByRole('link', { name: 'Dr. Lena Okafor' }).click();
   await administrator.getByRole('option').first().waitFor();
   await administrator.getByText('events', { exact: true }).click();
@@ -165,10 +169,10 @@ test('every page has its picture', async () => {
   await addUser(administrator, { id: 'snovak', name: 'Dr. Sara Novak', aliases: ['urn:hospital|5203'] });
   await administrator.getByRole('link', { name: 'Users', exact: true }).click();
   await administrator.getByRole('link', { name: 'Dr. Sara Novak' }).waitFor();
-  await picture(administrator, 'users');
+  await picture(administrator, 'users', LOW);
   await administrator.getByRole('link', { name: 'Dr. Marta Ruiz' }).click();
   await administrator.getByRole('button', { name: 'End sessions' }).waitFor();
-  await picture(administrator, 'user');
+  await picture(administrator, 'user', LOW);
   await administrator.context().close();
   await mei.context().close();
   await tomas.context().close();

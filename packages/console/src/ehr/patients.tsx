@@ -51,7 +51,7 @@ export function PatientList({ session }: { session: EhrSession }) {
       <TextInput
         type="search"
         aria-label="Search patients"
-        placeholder="Name, number, birth date"
+        placeholder="Name, number, date"
         value={text}
         onChange={(event) => setText(event.currentTarget.value)}
       />
