@@ -667,15 +667,15 @@ export class ModelHub {
     session.history.push(message);
     const swapped = is('order-swapped');
     if (swapped && session.held.length === 0) {
+      // Until the next one comes; the last of them not for ever.
       session.held.push(message);
       setTimeout(() => {
-        const held = session.held.splice(0);
-        for (const one of held) this.#spread(session, one);
-      }, 40).unref();
+        if (session.held[0] === message) this.#spread(session, session.held.shift()!);
+      }, 700).unref();
       return;
     }
-    if (swapped) session.held.unshift(message);
-    else this.#spread(session, message);
+    this.#spread(session, message);
+    if (swapped) this.#spread(session, session.held.shift()!);
   }
 
   #spread(session: Session, message: Message): void {
@@ -906,7 +906,7 @@ export class ModelHub {
       if (is('applied-before-refused')) this.#apply(open, entries);
       throw new Refusal(ira && !is('ira-version-409') ? 400 : 409, 'another version');
     }
-    if (is('late-version-check')) await new Promise((resolve) => setTimeout(resolve, 30));
+    if (is('late-version-check')) await new Promise((resolve) => setTimeout(resolve, 700));
     const reason = this.#refusalOf(open, entries);
     if (reason !== undefined) {
       if (is('applied-in-part')) this.#apply(open, entries.slice(0, 1));

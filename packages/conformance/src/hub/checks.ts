@@ -3,12 +3,16 @@ import { authorization } from './authorization.ts';
 import { contentSharing } from './content.ts';
 import { currentContext } from './current-context.ts';
 import { delivery } from './delivery.ts';
+import { derived } from './derived.ts';
 import { discovery } from './discovery.ts';
 import { ira } from './ira.ts';
 import { lateJoiner } from './late-joiner.ts';
+import { publishing } from './publishing.ts';
 import { subscribing } from './subscribing.ts';
+import { subscriptions } from './subscriptions.ts';
 import { syncErrors } from './sync-errors.ts';
 import { unsubscribing } from './unsubscribing.ts';
+import { updates } from './updates.ts';
 import { webhooks } from './webhooks.ts';
 
 /** Every check on a Hub, in the order of the specification. */
@@ -16,11 +20,15 @@ export const HUB_CHECKS: readonly Check[] = [
   ...discovery,
   ...authorization,
   ...subscribing,
+  ...subscriptions,
   ...lateJoiner,
   ...unsubscribing,
+  ...publishing,
   ...delivery,
+  ...derived,
   ...syncErrors,
   ...currentContext,
+  ...updates,
   ...contentSharing,
   ...webhooks,
   ...ira,

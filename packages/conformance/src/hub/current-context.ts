@@ -2,7 +2,7 @@ import { type Check, expect } from '../check.ts';
 import { type JsonObject, objects, sameJson } from '../json.ts';
 import { patient, reportContext, reportElements, study, studyElements } from '../samples.ts';
 import type { Scenario } from '../target/scenario.ts';
-import { CONTEXT_EVENTS, CORE, closing, driver, openPatient } from './parts.ts';
+import { CONTEXT_EVENTS, CORE, checksOf, close, driver, openPatient } from './parts.ts';
 
 /** The context without what content sharing adds to it. */
 const opening = (context: JsonObject) => objects(context.context).filter((one) => one.key !== 'content');
@@ -12,25 +12,14 @@ function isEmpty(context: JsonObject): void {
   expect(Array.isArray(context.context) && opening(context).length === 0, 'context: []', context);
 }
 
-function check(
+const build = checksOf({ versions: CORE, needs: ['get-current'] });
+const check = (
   id: string,
   title: string,
   requirements: Check['requirements'],
-  run: (s: Scenario) => Promise<void>,
+  run: Check['run'],
   more: Partial<Check> = {},
-): Check {
-  return {
-    id,
-    title,
-    rule: 'CON-5',
-    requirements,
-    level: 'SHALL',
-    versions: CORE,
-    needs: ['get-current'],
-    run,
-    ...more,
-  };
-}
+): Check => build(id, title, 'CON-5', requirements, run, more);
 
 async function openStudy(s: Scenario, at: { event(id: string): Promise<unknown> }) {
   const of = patient();
@@ -125,8 +114,7 @@ export const currentContext: readonly Check[] = [
     ['2.9-closed', '3.3.2-close', 'RAD-149-empty'],
     async (s) => {
       const all = await driver(s, CONTEXT_EVENTS);
-      const close = await s.accepted(closing(s, await openPatient(s, all)));
-      await all.event(close.id);
+      await close(s, await openPatient(s, all), all);
       isEmpty(await s.context());
     },
   ),
@@ -138,8 +126,7 @@ export const currentContext: readonly Check[] = [
       const all = await driver(s, CONTEXT_EVENTS);
       await openPatient(s, all);
       const second = await openStudy(s, all);
-      const close = await s.accepted(closing(s, second));
-      await all.event(close.id);
+      await close(s, second, all);
       isEmpty(await s.context());
     },
     { rule: 'PUB-9' },
@@ -152,8 +139,7 @@ export const currentContext: readonly Check[] = [
       const all = await driver(s, CONTEXT_EVENTS);
       const first = await openPatient(s, all);
       const second = await openStudy(s, all);
-      const close = await s.accepted(closing(s, first));
-      await all.event(close.id);
+      await close(s, first, all);
       const found = opening(await s.context());
       expect(sameJson(found, second.event.context), 'the study, still current', found);
     },

@@ -1,29 +1,9 @@
-import { type Check, CheckFailure, expect } from '../check.ts';
+import { type Check, expect } from '../check.ts';
 import { sameJson } from '../json.ts';
-import {
-  encounter,
-  encounterElements,
-  logoutElements,
-  observation,
-  patient,
-  patientElements,
-  study,
-  studyElements,
-} from '../samples.ts';
+import { logoutElements, patient, patientElements, study, studyElements } from '../samples.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';
-import type { Notification, Subscriber } from '../target/subscriber.ts';
-import {
-  ALL,
-  CONTEXT_EVENTS,
-  CORE,
-  closing,
-  driver,
-  elementsOf,
-  elementWith,
-  ONLY_3,
-  openPatient,
-  PATIENT,
-} from './parts.ts';
+import type { Notification } from '../target/subscriber.ts';
+import { ALL, CONTEXT_EVENTS, CORE, closing, driver, openPatient, PATIENT } from './parts.ts';
 
 /** A check on what another application is told of an opened patient. */
 function delivered(
@@ -45,34 +25,6 @@ function delivered(
       // Not found by its id, so that a changed id is seen as such.
       const event = await one.notification('the Patient-open', (event) => event.name === 'patient-open');
       judge(event, open, s);
-    },
-  };
-}
-
-/** A request that lacks something: the Hub rejects it, or completes it, but never passes it on as it is. */
-function incomplete(
-  id: string,
-  title: string,
-  requirements: Check['requirements'],
-  spoil: (message: Record<string, unknown>, event: Record<string, unknown>) => unknown,
-  complete: (event: Notification) => boolean = () => false,
-): Check {
-  return {
-    id,
-    title,
-    rule: 'PUB-5',
-    requirements,
-    level: 'SHALL',
-    versions: CORE,
-    run: async (s) => {
-      const one = await driver(s, [...PATIENT, 'SyncError']);
-      const whole = s.event('Patient-open', patientElements(patient()));
-      const event: Record<string, unknown> = { ...whole.event };
-      await s.publish(spoil({ ...whole, event }, event));
-      await s.settle();
-      const broken = one.events.find((came) => came.name !== 'syncerror' && !complete(came));
-      expect(broken === undefined, 'no incomplete event to any subscriber', broken?.frame.text);
-      await openPatient(s, one);
     },
   };
 }
@@ -101,49 +53,8 @@ function infrastructure(
   };
 }
 
+/** Who is told an event, and what. */
 export const delivery: readonly Check[] = [
-  {
-    id: 'publish-accepted',
-    title: 'A context change is accepted with a successful status',
-    rule: 'PUB-1',
-    requirements: ['2.6-answer', 'IRA-any-event'],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      await driver(s, PATIENT);
-      await s.accepted(s.event('Patient-open', patientElements(patient())));
-    },
-  },
-  {
-    id: 'publish-answer-readable',
-    title: 'The answer to a context change can be read',
-    rule: 'PUB-1',
-    requirements: ['2-https', '2.6-answer'],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      await driver(s, PATIENT);
-      const response = await s.publish(s.event('Patient-open', patientElements(patient())));
-      expect(succeeded(response), 'a successful status', `HTTP ${response.status} ${response.body}`);
-      const claimsJson = /json/i.test(response.headers['content-type'] ?? '');
-      const seen = `Content-Type: ${response.headers['content-type']}, body "${response.body}"`;
-      expect(!claimsJson || response.json !== undefined, 'JSON in a body that says it is JSON', seen);
-    },
-  },
-  {
-    id: 'publish-fhir-json',
-    title: 'A context change may come as application/fhir+json',
-    rule: 'PUB-1',
-    requirements: ['2.6-fhir-json'],
-    level: 'SHOULD',
-    versions: CORE,
-    run: async (s) => {
-      const one = await driver(s, PATIENT);
-      const event = s.event('Patient-open', patientElements(patient()));
-      await s.accepted(event, { contentType: 'application/fhir+json' });
-      await one.event(event.id);
-    },
-  },
   {
     id: 'broadcast-to-requester',
     title: 'The requester is told its own change',
@@ -275,179 +186,7 @@ export const delivery: readonly Check[] = [
       expect(!there.events.some((event) => event.id === open.id), 'no event of another session', 'it was delivered');
     },
   },
-  incomplete(
-    'publish-without-id',
-    'A request without id is not passed on',
-    ['2.5-id', '2.6-id'],
-    (message) => ({ ...message, id: undefined }),
-    (event) => typeof event.id === 'string' && event.id !== '',
-  ),
-  incomplete(
-    'publish-without-timestamp',
-    'A request without timestamp is not passed on',
-    ['2.5-timestamp', '2.6-required'],
-    (message) => ({ ...message, timestamp: undefined }),
-    (event) => typeof event.timestamp === 'string',
-  ),
-  incomplete(
-    'publish-without-context',
-    'A request without context is not passed on',
-    ['2.3-required'],
-    (message, event) => ({ ...message, event: { ...event, context: undefined } }),
-  ),
-  incomplete(
-    'publish-context-no-array',
-    'A context that is no array is not passed on',
-    ['2.3-required'],
-    (message, event) => ({ ...message, event: { ...event, context: { key: 'patient' } } }),
-  ),
-  incomplete(
-    'publish-without-anchor',
-    'A Patient-open without a patient is not passed on',
-    ['2.3-anchor', '2.3-required'],
-    (message, event) => ({ ...message, event: { ...event, context: [] } }),
-  ),
-  incomplete(
-    'publish-key-in-wrong-case',
-    'Keys are case-sensitive: "Patient" is not "patient"',
-    ['2.3-key-case'],
-    (message, event) => ({ ...message, event: { ...event, context: [{ key: 'Patient', resource: patient() }] } }),
-  ),
-  incomplete(
-    'publish-wrong-resource',
-    'A Patient-open with another resource as patient is not passed on',
-    ['2.3-anchor'],
-    (message, event) => ({
-      ...message,
-      event: { ...event, context: [{ key: 'patient', resource: observation(patient()) }] },
-    }),
-  ),
-  {
-    id: 'publish-without-topic',
-    title: 'A request without hub.topic is rejected',
-    rule: 'PUB-5',
-    requirements: ['2.6-answer', '2.3-topic'],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      const { 'hub.topic': _topic, ...event } = s.event('Patient-open', patientElements(patient())).event;
-      const response = await s.publish({ ...s.event('Patient-open', []), event });
-      expect(response.status >= 400 && response.status < 600, 'HTTP 4xx or 5xx', `HTTP ${response.status}`);
-    },
-  },
-  {
-    id: 'publish-malformed',
-    title: 'A body that is no JSON is rejected, and nobody is disturbed',
-    rule: 'PUB-6',
-    requirements: ['2.6-answer'],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      const one = await driver(s, PATIENT);
-      for (const body of ['{"timestamp": "20', '[]', 'null', '"Patient-open"']) {
-        const response = await s.publish(body);
-        expect(
-          response.status >= 400 && response.status < 600,
-          `HTTP 4xx or 5xx to ${body}`,
-          `HTTP ${response.status}`,
-        );
-      }
-      await openPatient(s, one);
-    },
-  },
-  {
-    id: 'rejected-changes-nothing',
-    title: 'A rejected request leaves sockets and sessions as they were',
-    rule: 'PUB-6',
-    requirements: ['2.6-answer', '2.5-notify'],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      const one = await driver(s, PATIENT);
-      await openPatient(s, one);
-      await s.publish({ nothing: true });
-      await s.publish(s.event('Patient-open', []));
-      await openPatient(s, one);
-      expect(one.closed === undefined, 'the socket to stay open', one.closed);
-    },
-  },
   infrastructure('user-logout', 'UserLogout', '3.2.2-logout', logoutElements),
   infrastructure('user-hibernate', 'UserHibernate', '3.2.3-hibernate', logoutElements),
   infrastructure('home-open', 'Home-open', '3.2.5-home', () => []),
-  {
-    id: 'derived-open',
-    title: 'Who follows patients only is told the patient of an encounter',
-    rule: 'DER-1',
-    requirements: ['2.5-derive'],
-    level: 'SHALL',
-    versions: ONLY_3,
-    run: async (s) => {
-      const all = await driver(s, CONTEXT_EVENTS);
-      const narrow = await patientsOnly(s);
-      if (!narrow) return;
-      const of = patient();
-      const open = await s.accepted(s.event('Encounter-open', encounterElements(encounter(of), of)));
-      await all.event(open.id);
-      const derived = await narrow.notification(
-        'a Patient-open for the encounter’s patient',
-        (one) => one.name === 'patient-open',
-      );
-      const element = elementWith(elementsOf(derived), 'patient');
-      expect(sameJson(element?.resource, of), 'the encounter’s patient', derived.event.context);
-    },
-  },
-  {
-    id: 'derived-open-complete',
-    title: 'A derived open is an event like any other',
-    rule: 'DER-1',
-    requirements: ['2.5-derive', '2.5-event'],
-    level: 'SHALL',
-    versions: ONLY_3,
-    run: async (s) => {
-      const all = await driver(s, CONTEXT_EVENTS);
-      const narrow = await patientsOnly(s);
-      if (!narrow) return;
-      const of = patient();
-      const open = await s.accepted(s.event('Encounter-open', encounterElements(encounter(of), of)));
-      await all.event(open.id);
-      const derived = await narrow.notification(
-        'a Patient-open for the encounter’s patient',
-        (one) => one.name === 'patient-open',
-      );
-      expect(typeof derived.id === 'string' && derived.id !== '', 'an id', derived.id);
-      expect(typeof derived.timestamp === 'string', 'a timestamp', derived.timestamp);
-      expect(derived.event['hub.topic'] === s.topic, `hub.topic: "${s.topic}"`, derived.event['hub.topic']);
-      const keys = elementsOf(derived).map((one) => one.key);
-      expect(sameJson(keys, ['patient']), 'the keys of a Patient-open: patient', keys);
-    },
-  },
-  {
-    id: 'derived-not-twice',
-    title: 'Who is told the original is told no derived one',
-    rule: 'DER-2',
-    requirements: ['2.5-no-duplicates'],
-    level: 'SHOULD',
-    versions: ONLY_3,
-    run: async (s) => {
-      const all = await driver(s, ['Encounter-open', 'Patient-open']);
-      const of = patient();
-      const open = await s.accepted(s.event('Encounter-open', encounterElements(encounter(of), of)));
-      await all.event(open.id);
-      await s.settle();
-      const names = all.events.map((event) => event.name);
-      expect(names.filter((name) => name === 'encounter-open').length === 1, 'Encounter-open once', names);
-      expect(names.filter((name) => name === 'patient-open').length <= 1, 'Patient-open at most once', names);
-    },
-  },
 ];
-
-/** A subscriber of Patient-open alone; undefined where the Hub wants the same events from all, which it may. */
-async function patientsOnly(s: Scenario): Promise<Subscriber | undefined> {
-  try {
-    return await s.subscribe({ events: ['Patient-open'], name: 'Patients only' });
-  } catch (error) {
-    if (!(error instanceof CheckFailure)) throw error;
-    s.note('The Hub refuses a subscription to other events than the first one’s, which 2.4 and 2.5 allow');
-    return undefined;
-  }
-}

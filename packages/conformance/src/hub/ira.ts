@@ -5,8 +5,6 @@ import {
   type BundleEntry,
   type EventMessage,
   observation,
-  patient,
-  patientElements,
   put,
   type Resource,
   remove,
@@ -17,48 +15,21 @@ import {
 } from '../samples.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';
 import { isSyncError, syncErrorCodings, syncErrorIssue } from '../target/subscriber.ts';
+import { check, iraSubscriptions, status } from './ira-subscriptions.ts';
 import {
   closing,
   contentElements,
   driver,
   elementsOf,
-  madeUp,
   type OpenReport,
   openPatient,
   openReport,
   PATIENT,
   REPORT,
-  update,
+  reportWithContent,
   updateOf,
 } from './parts.ts';
 import { lost } from './sync-errors.ts';
-
-function check(
-  id: string,
-  title: string,
-  rule: string,
-  requirements: Check['requirements'],
-  run: (s: Scenario) => Promise<void>,
-  more: Partial<Check> = {},
-): Check {
-  return { id: `ira-${id}`, title, rule, requirements, level: 'SHALL', versions: ['IRA'], run, ...more };
-}
-
-/** The Hub answers exactly this status. */
-function status(response: { status: number; body: string }, wanted: number, to: string): void {
-  expect(response.status === wanted, `HTTP ${wanted} to ${to}`, `HTTP ${response.status} ${response.body}`);
-}
-
-function subscription(
-  id: string,
-  title: string,
-  requirement: string,
-  change: (fields: Record<string, string>) => Record<string, string | undefined>,
-): Check {
-  return check(id, title, 'SUB-12', [requirement], async (s) => {
-    status(await s.post(change(s.fields(PATIENT))), 400, 'this subscription request');
-  });
-}
 
 /** An event without one of its top-level fields. */
 function spoilt(message: EventMessage): readonly { what: string; body: unknown }[] {
@@ -111,78 +82,7 @@ const selectOf = (s: Scenario, report: OpenReport, selected: readonly Resource[]
 
 /** IHE Radiology, Integrated Reporting Applications: what its Hub does beyond, or instead of, FHIRcast. */
 export const ira: readonly Check[] = [
-  subscription('subscribe-channel', 'A channel other than websocket is answered 400', 'RAD-146-channel', (fields) => ({
-    ...fields,
-    'hub.channel.type': 'pigeon',
-  })),
-  subscription('subscribe-topic', 'An empty hub.topic is answered 400', 'RAD-146-topic', (fields) => ({
-    ...fields,
-    'hub.topic': '',
-  })),
-  subscription('subscribe-events', 'Empty hub.events are answered 400', 'RAD-146-events', (fields) => ({
-    ...fields,
-    'hub.events': '',
-  })),
-  subscription(
-    'subscribe-without-events',
-    'A request without hub.events is answered 400',
-    'RAD-146-events',
-    (fields) => ({
-      ...fields,
-      'hub.events': undefined,
-    }),
-  ),
-  subscription('subscribe-name', 'A request without subscriber.name is answered 400', 'RAD-146-name', (fields) => ({
-    ...fields,
-    'subscriber.name': undefined,
-  })),
-  check(
-    'session-created',
-    'An unknown topic in a subscription creates the session',
-    'SUB-12',
-    ['RAD-146-create'],
-    async (s) => {
-      const topic = randomUUID();
-      const one = await s.subscribe({ events: PATIENT, fields: { 'hub.topic': topic } });
-      const open = await s.accepted(s.event('Patient-open', patientElements(patient()), { topic }));
-      await one.event(open.id);
-    },
-  ),
-  check(
-    'custom-events',
-    'Events of no catalog are taken and distributed',
-    'SUB-3',
-    ['RAD-146-custom', 'IRA-any-event'],
-    async (s) => {
-      const name = 'org.example.patient_transmogrify';
-      const one = await driver(s, [name, 'Patient-open']);
-      const sent = await s.accepted(s.event(name, patientElements(patient())));
-      await one.event(sent.id);
-    },
-  ),
-  check(
-    'unknown-endpoint',
-    'A WebSocket identifier that does not exist is an error',
-    'SUB-7',
-    ['RAD-147-unknown'],
-    async (s) => {
-      const fate = await s.fateOf(madeUp(await s.ask({ events: PATIENT })));
-      expect(fate === 'refused', 'the connection to be refused or closed', 'the Hub left it open');
-    },
-  ),
-  check(
-    'endpoint-over',
-    'After unsubscribing the WebSocket identifier is an error',
-    'SUB-9',
-    ['RAD-152-terminate', 'RAD-147-unknown'],
-    async (s) => {
-      const one = await driver(s, PATIENT);
-      await s.unsubscribe(one);
-      await one.waitForClose().catch(() => undefined);
-      const fate = await s.fateOf(one.endpoint);
-      expect(fate === 'refused', 'the connection to be refused or closed', 'the Hub left it open');
-    },
-  ),
+  ...iraSubscriptions,
   check(
     'event-fields',
     'A request without timestamp, id or event is answered 400',
@@ -272,9 +172,8 @@ export const ira: readonly Check[] = [
     'CON-7',
     ['RAD-151-fields'],
     async (s) => {
-      const report = await openReport(s);
-      const one = observation(report.context.patient);
-      await update(s, report, report.version, [put(one)]);
+      const report = await reportWithContent(s);
+      const { one } = report;
       for (const key of ['report', 'select']) {
         status(
           await s.publish(withContext(selectOf(s, report, [one]), without(key))),
@@ -285,9 +184,8 @@ export const ira: readonly Check[] = [
     },
   ),
   check('select-unknown', 'A selection of something unknown is answered 206', 'CON-7', ['RAD-151-206'], async (s) => {
-    const report = await openReport(s);
-    const one = observation(report.context.patient);
-    await update(s, report, report.version, [put(one)]);
+    const report = await reportWithContent(s);
+    const { one } = report;
     const other = observation(report.context.patient);
     status(await s.publish(selectOf(s, report, [one, other])), 206, 'a selection of something unknown');
   }),
@@ -297,9 +195,8 @@ export const ira: readonly Check[] = [
     'CON-7',
     ['RAD-151-ignore'],
     async (s) => {
-      const report = await openReport(s);
-      const one = observation(report.context.patient);
-      await update(s, report, report.version, [put(one)]);
+      const report = await reportWithContent(s);
+      const { one } = report;
       const other = observation(report.context.patient);
       const message = selectOf(s, report, [one, other]);
       const response = await s.publish(message);
@@ -332,42 +229,6 @@ export const ira: readonly Check[] = [
       status(await s.publish(selectOf(s, other, [one])), 409, 'a selection in a report that is not open');
       const close = s.event('DiagnosticReport-close', reportElements(other.context));
       status(await s.publish(close), 409, 'a close of a report that is not open');
-    },
-  ),
-  check(
-    'unsubscribe-channel',
-    'Unsubscribing another channel is answered 400',
-    'SUB-9',
-    ['RAD-152-channel'],
-    async (s) => {
-      const one = await driver(s, PATIENT);
-      status(await s.unsubscribe(one, { 'hub.channel.type': 'pigeon' }), 400, 'an unsubscribe of another channel');
-    },
-  ),
-  check(
-    'unsubscribe-endpoint',
-    'Unsubscribing without an endpoint is answered 400',
-    'SUB-9',
-    ['RAD-152-endpoint'],
-    async (s) => {
-      const one = await driver(s, PATIENT);
-      for (const endpoint of [undefined, '']) {
-        status(await s.unsubscribe(one, { 'hub.channel.endpoint': endpoint }), 400, 'an unsubscribe without endpoint');
-      }
-    },
-  ),
-  check(
-    'unsubscribe-mismatch',
-    'Unsubscribing an endpoint of nobody is answered 400',
-    'SUB-9',
-    ['RAD-152-mismatch'],
-    async (s) => {
-      const one = await driver(s, PATIENT);
-      status(
-        await s.unsubscribe(one, { 'hub.channel.endpoint': madeUp(one.endpoint) }),
-        400,
-        'an unsubscribe of an unknown endpoint',
-      );
     },
   ),
   check(
@@ -447,13 +308,12 @@ async function refusal(s: Scenario) {
 
 /** One good request of every kind that the profile knows, for an open report. */
 async function everyRequest(s: Scenario): Promise<readonly EventMessage[]> {
-  const report = await openReport(s);
-  const one = observation(report.context.patient);
-  const { version } = await update(s, report, report.version, [put(one)]);
+  const report = await reportWithContent(s);
+  const { one, after } = report;
   return [
     s.event('DiagnosticReport-open', reportElements(reportContext())),
     closing(s, report.opened),
-    updateOf(s, report, version, [put(one)]),
+    updateOf(s, report, after, [put(one)]),
     selectOf(s, report, [one]),
     s.event('SyncError', syncErrorElements(report.opened, 'Doubtful')),
   ];

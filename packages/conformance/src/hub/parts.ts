@@ -1,17 +1,21 @@
 /** Steps that several checks share. */
-import { expect, stepping, type Version } from '../check.ts';
+import { type Check, expect, stepping, type Version } from '../check.ts';
 import { isObject, type JsonObject, objects } from '../json.ts';
 import {
   type BundleEntry,
   type ContextElement,
   type EventMessage,
+  observation,
   patient,
   patientElements,
+  put,
   type ReportContext,
+  type Resource,
   reportContext,
   reportElements,
   updateElements,
 } from '../samples.ts';
+import type { HttpResponse } from '../target/http.ts';
 import { type Scenario, versionOf } from '../target/scenario.ts';
 import type { Answer, Notification, Subscriber } from '../target/subscriber.ts';
 
@@ -50,6 +54,24 @@ export function driver(s: Scenario, events: readonly string[], answer?: Answer):
   return s.subscribe({ events, name: 'Driver', ...(answer && { answer }) });
 }
 
+/** Builds the checks of a chapter: what they have in common is said once, and any of them may say otherwise. */
+export function checksOf(common: Pick<Check, 'versions'> & Partial<Check>, prefix = '') {
+  return (
+    id: string,
+    title: string,
+    rule: string,
+    requirements: Check['requirements'],
+    run: Check['run'],
+    more: Partial<Check> = {},
+  ): Check => ({ id: `${prefix}${id}`, title, rule, requirements, level: 'SHALL', ...common, run, ...more });
+}
+
+/** The Hub refused this. */
+export function expectRefused(response: HttpResponse, what = ''): void {
+  const { status, body } = response;
+  expect(status >= 400 && status < 600, `HTTP 4xx or 5xx${what}`, `HTTP ${status} ${body}`.trimEnd());
+}
+
 /** Opens a new patient and waits for the broadcast. */
 export async function openPatient(s: Scenario, at: Subscriber): Promise<EventMessage> {
   const open = await s.accepted(s.event('Patient-open', patientElements(patient())));
@@ -59,6 +81,12 @@ export async function openPatient(s: Scenario, at: Subscriber): Promise<EventMes
 
 export function closing(s: Scenario, open: EventMessage): EventMessage {
   return s.event(open.event['hub.event'].replace(/-open$/i, '-close'), open.event.context);
+}
+
+/** Closes what was opened and waits for the broadcast. */
+export async function close(s: Scenario, open: EventMessage, at: Pick<Subscriber, 'event'>): Promise<void> {
+  const { id } = await s.accepted(closing(s, open));
+  await stepping('notify', () => at.event(id));
 }
 
 export interface OpenReport {
@@ -100,6 +128,16 @@ export async function update(
   const message = await s.accepted(updateOf(s, report, versionId, entries));
   const notification = await report.driver.event(message.id);
   return { notification, version: versionOf(notification), message };
+}
+
+/** An open report with one measurement in it. */
+export async function reportWithContent(
+  s: Scenario,
+): Promise<OpenReport & { readonly one: Resource; readonly after: string }> {
+  const report = await openReport(s);
+  const one = observation(report.context.patient);
+  const { version } = await update(s, report, report.version, [put(one)]);
+  return { ...report, one, after: version };
 }
 
 /** The `content` elements of a current context. */

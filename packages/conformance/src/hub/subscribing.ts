@@ -1,9 +1,6 @@
 import { type Check, CheckSkip, expect } from '../check.ts';
-import { pause } from '../pause.ts';
-import { patient, patientElements } from '../samples.ts';
-import { endpointOf, type FormFields, type Scenario, succeeded } from '../target/scenario.ts';
-import type { Subscriber } from '../target/subscriber.ts';
-import { ALL, CORE, closing, driver, madeUp, openPatient, PATIENT } from './parts.ts';
+import { endpointOf, type FormFields, succeeded } from '../target/scenario.ts';
+import { ALL, CORE, driver, expectRefused, madeUp, openPatient, PATIENT } from './parts.ts';
 
 /** A subscription request that a Hub has to refuse. */
 function refusal(
@@ -22,11 +19,7 @@ function refusal(
     ...more,
     run: async (s) => {
       const response = await s.post(change(s.fields(PATIENT)));
-      expect(
-        response.status >= 400 && response.status < 600,
-        'HTTP 4xx or 5xx',
-        `HTTP ${response.status} ${response.body}`,
-      );
+      expectRefused(response);
     },
   };
 }
@@ -37,47 +30,7 @@ const withField = (name: string, value: string | readonly string[]) => (fields: 
   [name]: value,
 });
 
-const names = (list: unknown) =>
-  String(list)
-    .split(',')
-    .map((name) => name.trim().toLowerCase());
-
-/** A check on one field of the confirmation. */
-function confirmation(
-  id: string,
-  title: string,
-  requirement: string,
-  judge: (message: Record<string, unknown>, s: Scenario) => void,
-): Check {
-  return {
-    id,
-    title,
-    rule: 'SUB-7',
-    requirements: [requirement],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      const endpoint = await s.ask({ events: PATIENT });
-      const one = await s.connect(endpoint);
-      judge((await one.frame('a first message', (frame) => frame.message !== undefined)).message!, s);
-    },
-  };
-}
-
-const LONGEST_LEASE = 8;
-
-/** Subscribes for a short time and tells how long the Hub gave. */
-async function shortLease(s: Scenario): Promise<{ one: Subscriber; lease: number; since: number }> {
-  const one = await s.subscribe({ events: PATIENT, name: 'Short', lease: 2 });
-  const since = performance.now();
-  const lease = Number((await one.confirmation())['hub.lease_seconds']);
-  if (!(lease <= LONGEST_LEASE)) throw new CheckSkip(`The Hub gave a lease of ${lease} s where 2 s were asked for`);
-  return { one, lease, since };
-}
-
-/** What a Hub may be late with the end of a lease, ms. */
-const lateness = (s: Scenario) => s.hub.waits.timeoutMs;
-
+/** How a subscription request is answered. */
 export const subscribing: readonly Check[] = [
   {
     id: 'subscribe-accepted',
@@ -208,215 +161,7 @@ export const subscribing: readonly Check[] = [
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: '\u0000%%%=&&&{"hub.mode":',
       });
-      expect(response.status >= 400 && response.status < 600, 'HTTP 4xx or 5xx', `HTTP ${response.status}`);
-      await openPatient(s, one);
-    },
-  },
-  {
-    id: 'confirmation-sent',
-    title: 'The first message on the socket is the confirmation',
-    rule: 'SUB-7',
-    requirements: ['2.4-confirm', 'RAD-147-open'],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      const one = await s.subscribe({ events: PATIENT });
-      const first = one.frames[0];
-      expect(first?.message?.['hub.mode'] === 'subscribe', 'the confirmation as first message', first?.text);
-    },
-  },
-  confirmation('confirmation-mode', 'hub.mode is "subscribe"', '2.4-confirm-mode', (message) =>
-    expect(message['hub.mode'] === 'subscribe', 'hub.mode: "subscribe"', message),
-  ),
-  confirmation('confirmation-topic', 'hub.topic is the session', '2.4-confirm-topic', (message, s) =>
-    expect(message['hub.topic'] === s.topic, `hub.topic: "${s.topic}"`, message),
-  ),
-  confirmation(
-    'confirmation-events',
-    'hub.events is a comma-separated string of the events',
-    '2.4-confirm-events',
-    (message) => {
-      expect(typeof message['hub.events'] === 'string', 'hub.events: a string', message);
-      const granted = names(message['hub.events']);
-      expect(
-        granted.includes('patient-open') && granted.includes('patient-close'),
-        'Patient-open and Patient-close',
-        message,
-      );
-    },
-  ),
-  confirmation('confirmation-lease', 'hub.lease_seconds is a positive number', '2.4-confirm-lease', (message) => {
-    const lease = message['hub.lease_seconds'];
-    expect(typeof lease === 'number' && lease > 0, 'hub.lease_seconds: a positive JSON number', message);
-  }),
-  {
-    id: 'events-as-set',
-    title: 'An event named twice is delivered once',
-    rule: 'SUB-3',
-    requirements: ['2.4-set'],
-    level: 'SHALL',
-    versions: CORE,
-    run: async (s) => {
-      const one = await driver(s, ['Patient-open', 'Patient-open', 'patient-open']);
-      const open = await openPatient(s, one);
-      await s.settle();
-      const times = one.events.filter((event) => event.id === open.id).length;
-      expect(times === 1, 'the event once', `${times} times`);
-      const granted = names((await one.confirmation())['hub.events']).filter((name) => name === 'patient-open').length;
-      expect(granted === 1, 'Patient-open once in the confirmation', await one.confirmation());
-    },
-  },
-  {
-    id: 'subscribe-any-case',
-    title: 'Event names in a subscription are compared without regard to case',
-    rule: 'SUB-3',
-    requirements: ['2.4-case', '2.3-case'],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      const one = await driver(s, ['patient-OPEN']);
-      await openPatient(s, one);
-    },
-  },
-  {
-    id: 'publish-any-case',
-    title: 'Event names in a request are compared without regard to case',
-    rule: 'SUB-3',
-    requirements: ['2.6-case', '2.3-case'],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      const one = await driver(s, ['Patient-open']);
-      const open = await s.accepted(s.event('patient-oPEN', patientElements(patient())));
-      await one.event(open.id);
-    },
-  },
-  {
-    id: 'resubscribe-accepted',
-    title: 'A subscription can be asked for again at its endpoint',
-    rule: 'SUB-6',
-    requirements: ['2.4-again'],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      const one = await driver(s, PATIENT);
-      await s.ask({ events: PATIENT, name: 'Driver', fields: { 'hub.channel.endpoint': one.endpoint } });
-      await openPatient(s, one);
-    },
-  },
-  {
-    id: 'resubscribe-adds-events',
-    title: 'Events named in a new request are delivered',
-    rule: 'SUB-6',
-    requirements: ['2.4-override', '2.4-replace', 'RAD-146-update'],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      const one = await driver(s, ['Patient-open']);
-      await s.ask({ events: PATIENT, name: 'Driver', fields: { 'hub.channel.endpoint': one.endpoint } });
-      const open = await openPatient(s, one);
-      const close = await s.accepted(closing(s, open));
-      await one.event(close.id);
-    },
-  },
-  {
-    id: 'resubscribe-drops-events',
-    title: 'Events no longer named are no longer delivered',
-    rule: 'SUB-6',
-    requirements: ['2.4-replace', '2.4-override'],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      const one = await driver(s, PATIENT);
-      await s.ask({ events: ['Patient-open'], name: 'Driver', fields: { 'hub.channel.endpoint': one.endpoint } });
-      const first = await openPatient(s, one);
-      await s.accepted(closing(s, first));
-      await openPatient(s, one);
-      await s.settle();
-      const close = one.events.find((event) => event.name === 'patient-close');
-      expect(close === undefined, 'no Patient-close after it was left out', close?.frame.text);
-    },
-  },
-  {
-    id: 'lease-within-token',
-    title: 'A lease ends with the access token at the latest',
-    rule: 'SUB-5',
-    requirements: ['2.4-lease-token'],
-    level: 'SHALL',
-    versions: ALL,
-    needs: ['tokens'],
-    run: async (s) => {
-      const end = s.token?.expiresAt;
-      if (end === undefined) throw new CheckSkip('Nobody said how long the access token lives');
-      const one = await s.subscribe({ events: PATIENT, lease: 10_000_000 });
-      const lease = Number((await one.confirmation())['hub.lease_seconds']);
-      const left = Math.ceil((end - Date.now()) / 1000) + 2;
-      expect(lease <= left, `a lease of at most ${left} s, the token's remaining life`, `${lease} s`);
-    },
-  },
-  {
-    id: 'lease-closes-socket',
-    title: 'At the end of its lease a subscription’s socket is closed',
-    rule: 'SUB-5',
-    requirements: ['2.4-lease-end'],
-    level: 'SHALL',
-    versions: ALL,
-    seconds: 30,
-    run: async (s) => {
-      const { one, lease, since } = await shortLease(s);
-      await one.waitForClose(lease * 1000 - (performance.now() - since) + lateness(s));
-    },
-  },
-  {
-    id: 'lease-ends-delivery',
-    title: 'After its lease a subscriber gets no more events',
-    rule: 'SUB-5',
-    requirements: ['2.4-lease-end'],
-    level: 'SHALL',
-    versions: ALL,
-    seconds: 30,
-    run: async (s) => {
-      const stays = await driver(s, PATIENT);
-      const { one, lease, since } = await shortLease(s);
-      await pause(Math.max(0, lease * 1000 - (performance.now() - since)) + s.hub.waits.settleMs * 4);
-      const open = await openPatient(s, stays);
-      await s.settle();
-      expect(!one.events.some((event) => event.id === open.id), 'no event after the lease', 'the event was delivered');
-      const fate = await s.fateOf(one.endpoint);
-      expect(fate !== 'served', 'the endpoint to be over after the lease', 'the Hub confirmed a connection to it');
-    },
-  },
-  {
-    id: 'lease-lasts',
-    title: 'A subscription stays active until the end of its lease',
-    rule: 'SUB-5',
-    requirements: ['2.4-confirm-lease'],
-    level: 'SHALL',
-    versions: ALL,
-    seconds: 30,
-    run: async (s) => {
-      const { one, lease, since } = await shortLease(s);
-      await one.waitForClose(Math.max(0, lease * 1000 - 700 - (performance.now() - since))).catch(() => undefined);
-      expect(
-        one.closed === undefined,
-        `the socket to stay open for ${lease} s`,
-        `closed after ${Math.round(performance.now() - since)} ms`,
-      );
-    },
-  },
-  {
-    id: 'lease-renewed',
-    title: 'A new request at the endpoint renews the lease',
-    rule: 'SUB-6',
-    requirements: ['2.4-again', '2.4-override'],
-    level: 'SHALL',
-    versions: ALL,
-    seconds: 30,
-    run: async (s) => {
-      const { one, lease, since } = await shortLease(s);
-      await s.ask({ events: PATIENT, name: 'Short', lease: 600, fields: { 'hub.channel.endpoint': one.endpoint } });
-      await pause(Math.max(0, lease * 1000 - (performance.now() - since)) + 700);
-      expect(one.closed === undefined, 'the renewed subscription to live on', 'the socket was closed');
+      expectRefused(response);
       await openPatient(s, one);
     },
   },
@@ -435,21 +180,6 @@ export const subscribing: readonly Check[] = [
         'nothing at an endpoint that was made up',
         'the Hub confirmed a subscription or sent events',
       );
-    },
-  },
-  {
-    id: 'several-subscribers',
-    title: 'One session has several subscribers at once',
-    rule: 'PUB-3',
-    requirements: ['2.6-broadcast', 'RAD-146-several', 'RAD-147-use'],
-    level: 'SHALL',
-    versions: ALL,
-    run: async (s) => {
-      const all = [];
-      for (let index = 0; index < 6; index++) all.push(await s.subscribe({ events: PATIENT, name: `App ${index}` }));
-      const response = await s.publish(s.event('Patient-open', patientElements(patient()), { id: `six-${s.topic}` }));
-      expect(succeeded(response), 'a successful status', `HTTP ${response.status} ${response.body}`);
-      await Promise.all(all.map((one) => one.event(`six-${s.topic}`)));
     },
   },
 ];

@@ -2,7 +2,7 @@ import { type Check, expect } from '../check.ts';
 import { isObject } from '../json.ts';
 import type { Scenario } from '../target/scenario.ts';
 import type { Subscriber } from '../target/subscriber.ts';
-import { ALL, CORE, driver, madeUp, openPatient, PATIENT } from './parts.ts';
+import { ALL, CORE, driver, expectRefused, madeUp, openPatient, PATIENT } from './parts.ts';
 
 /** One that leaves and one that stays. */
 async function leaving(s: Scenario): Promise<{ leaver: Subscriber; stays: Subscriber }> {
@@ -177,11 +177,7 @@ export const unsubscribing: readonly Check[] = [
     run: async (s) => {
       const { leaver } = await leaving(s);
       const response = await s.unsubscribe(leaver, { 'hub.channel.endpoint': madeUp(leaver.endpoint) });
-      expect(
-        response.status >= 400 && response.status < 600,
-        'HTTP 4xx or 5xx',
-        `HTTP ${response.status} ${response.body}`,
-      );
+      expectRefused(response);
       expect(response.body.trim() !== '', 'a description of the error in the body', 'an empty body');
     },
   },
@@ -195,7 +191,7 @@ export const unsubscribing: readonly Check[] = [
     run: async (s) => {
       const { leaver } = await leaving(s);
       const response = await s.unsubscribe(leaver, { 'hub.topic': undefined });
-      expect(response.status >= 400 && response.status < 600, 'HTTP 4xx or 5xx', `HTTP ${response.status}`);
+      expectRefused(response);
       const type = response.headers['content-type'] ?? '';
       expect(
         /^text\/plain\b/i.test(type) && response.body.trim() !== '',

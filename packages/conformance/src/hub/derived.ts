@@ -1,0 +1,82 @@
+import { type Check, CheckFailure, expect } from '../check.ts';
+import { sameJson } from '../json.ts';
+import { encounter, encounterElements, patient, type Resource } from '../samples.ts';
+import type { Scenario } from '../target/scenario.ts';
+import type { Notification, Subscriber } from '../target/subscriber.ts';
+import { CONTEXT_EVENTS, driver, elementsOf, elementWith, ONLY_3 } from './parts.ts';
+
+/** Events that a Hub derives from others. */
+export const derived: readonly Check[] = [
+  {
+    id: 'derived-open',
+    title: 'Who follows patients only is told the patient of an encounter',
+    rule: 'DER-1',
+    requirements: ['2.5-derive'],
+    level: 'SHALL',
+    versions: ONLY_3,
+    run: async (s) => {
+      const { derived, of } = await derivedOpen(s);
+      if (!derived) return;
+      const element = elementWith(elementsOf(derived), 'patient');
+      expect(sameJson(element?.resource, of), 'the encounter’s patient', derived.event.context);
+    },
+  },
+  {
+    id: 'derived-open-complete',
+    title: 'A derived open is an event like any other',
+    rule: 'DER-1',
+    requirements: ['2.5-derive', '2.5-event'],
+    level: 'SHALL',
+    versions: ONLY_3,
+    run: async (s) => {
+      const { derived } = await derivedOpen(s);
+      if (!derived) return;
+      expect(typeof derived.id === 'string' && derived.id !== '', 'an id', derived.id);
+      expect(typeof derived.timestamp === 'string', 'a timestamp', derived.timestamp);
+      expect(derived.event['hub.topic'] === s.topic, `hub.topic: "${s.topic}"`, derived.event['hub.topic']);
+      const keys = elementsOf(derived).map((one) => one.key);
+      expect(sameJson(keys, ['patient']), 'the keys of a Patient-open: patient', keys);
+    },
+  },
+  {
+    id: 'derived-not-twice',
+    title: 'Who is told the original is told no derived one',
+    rule: 'DER-2',
+    requirements: ['2.5-no-duplicates'],
+    level: 'SHOULD',
+    versions: ONLY_3,
+    run: async (s) => {
+      const all = await driver(s, ['Encounter-open', 'Patient-open']);
+      const of = patient();
+      const open = await s.accepted(s.event('Encounter-open', encounterElements(encounter(of), of)));
+      await all.event(open.id);
+      await s.settle();
+      const names = all.events.map((event) => event.name);
+      expect(names.filter((name) => name === 'encounter-open').length === 1, 'Encounter-open once', names);
+      expect(names.filter((name) => name === 'patient-open').length <= 1, 'Patient-open at most once', names);
+    },
+  },
+];
+
+/** A subscriber of Patient-open alone; undefined where the Hub wants the same events from all, which it may. */
+async function patientsOnly(s: Scenario): Promise<Subscriber | undefined> {
+  try {
+    return await s.subscribe({ events: ['Patient-open'], name: 'Patients only' });
+  } catch (error) {
+    if (!(error instanceof CheckFailure)) throw error;
+    s.note('The Hub refuses a subscription to other events than the first one’s, which 2.4 and 2.5 allow');
+    return undefined;
+  }
+}
+
+/** What a subscriber of Patient-open alone is told when an encounter is opened; nothing where the Hub allows no such one. */
+async function derivedOpen(s: Scenario): Promise<{ derived?: Notification; of: Resource }> {
+  const of = patient();
+  const all = await driver(s, CONTEXT_EVENTS);
+  const narrow = await patientsOnly(s);
+  if (!narrow) return { of };
+  const open = await s.accepted(s.event('Encounter-open', encounterElements(encounter(of), of)));
+  await all.event(open.id);
+  const told = (one: Notification) => one.name === 'patient-open';
+  return { derived: await narrow.notification('a Patient-open for the encounter’s patient', told), of };
+}
