@@ -125,7 +125,7 @@ export class Connections {
 
   /** ERR-3; then the subscriber has a grace time to return in (SUB-11). */
   #closed(topic: Topic, link: Link, code: number): void {
-    if (!topic.detach(link) || this.#runtime.stopping) return;
+    if (!topic.audience.detach(link) || this.#runtime.stopping) return;
     this.#runtime.observeLink(topic, link, { kind: 'dropped', code });
     const { id } = link.subscription;
     const here: DenyOnly = { node: this.#runtime.options.nodeId };
@@ -166,7 +166,8 @@ export class Connections {
       for (const subscription of state?.subscriptions.values() ?? []) {
         const { id, channel } = subscription;
         if (channel !== 'websocket' || subscription.node !== node) continue;
-        if (!topic.links.has(id) && !this.#graces.has(id)) await this.#errors.drop(topic, subscription, node, NOT_BACK);
+        if (!topic.audience.links.has(id) && !this.#graces.has(id))
+          await this.#errors.drop(topic, subscription, node, NOT_BACK);
       }
     }
   }

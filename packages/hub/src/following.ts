@@ -72,7 +72,7 @@ export class Following {
   /** The topic may have missed something: it is read again. */
   doubt(topic: Topic): void {
     topic.doubt();
-    if (!topic.followed) return;
+    if (topic.audience.empty) return;
     this.#doubted.add(topic);
     if (this.#resyncing) return;
     this.#resyncing = true;

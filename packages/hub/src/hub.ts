@@ -160,7 +160,7 @@ export class Hub {
     topic: string,
   ): Promise<{ readonly state: SessionState; readonly connected: ReadonlySet<string> } | undefined> {
     const state = await this.#runtime.topics.load(topic);
-    return state && { state, connected: new Set(this.#runtime.topics.live(topic)?.links.keys()) };
+    return state && { state, connected: new Set(this.#runtime.topics.live(topic)?.audience.links.keys()) };
   }
 
   /** Ids of the subscriptions whose sockets dropped at this node and may come back (SUB-11), for inspection. */

@@ -90,7 +90,7 @@ export class Leases {
   async #expireUnconnected(topic: Topic, id: string): Promise<void> {
     const state = await topic.run(() => topic.state());
     const subscription = state?.subscriptions.get(id);
-    if (!subscription || topic.links.has(id)) return;
+    if (!subscription || topic.audience.links.has(id)) return;
     await this.deny(topic, [id], LEASE_ENDED, { expired: true });
   }
 

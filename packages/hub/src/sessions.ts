@@ -117,7 +117,7 @@ export class Sessions {
   /** Whether the subscriber can be reached now; of another node's it is only known that the node lives. */
   #isConnected(topic: string, { id, node }: Subscription): boolean {
     const live = this.#runtime.topics.live(topic);
-    if (live?.links.has(id) || live?.hooks.has(id)) return true;
+    if (live?.audience.links.has(id) || live?.audience.hooks.has(id)) return true;
     return (
       node !== undefined && node !== this.#runtime.options.nodeId && (this.#runtime.ports.nodes?.alive(node) ?? false)
     );

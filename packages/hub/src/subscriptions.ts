@@ -92,7 +92,7 @@ export class Subscriptions {
     });
     if (!decision.ok) return decision;
     const renewed = decision.state.subscriptions.get(id);
-    const link = topic.links.get(id);
+    const link = topic.audience.links.get(id);
     if (link) this.#leases.watch(topic, link);
     else if (renewed) this.#leases.watchUnconnected(topic, renewed);
     if (renewed) this.#runtime.observeSubscription(request.topic, 'renewed', renewed);

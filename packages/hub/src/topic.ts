@@ -1,13 +1,11 @@
-import { eventKey } from '@lockstep/fhircast';
 import { type Commit, type CommitResult, type SessionStore, StoreUnavailable } from '@lockstep/store';
-import { standingOpens } from './context.ts';
-import { confirmation, denial } from './control-messages.ts';
-import { Delivery } from './delivery.ts';
+import { Audience, type AudienceOptions, type Denied, standing } from './audience.ts';
+import type { Delivery } from './delivery.ts';
 import { originalIds } from './derive.ts';
 import { fromEntry, toDelivery, toEntry } from './entries.ts';
 import { indexChange } from './index-keys.ts';
 import { JobQueue } from './job-queue.ts';
-import { Link, type LinkEvents, type LinkOptions } from './link.ts';
+import type { Link, LinkEvents } from './link.ts';
 import { applyParts, diffParts, fromParts } from './parts.ts';
 import type { Channel, Clock } from './ports.ts';
 import { type Command, type Decision, decide } from './session.ts';
@@ -18,9 +16,8 @@ import type { Backlog, ReadBacklog, Webhook } from './webhook.ts';
 type Done = Extract<Decision, { ok: true }>;
 type Refusal = Extract<Decision, { ok: false }>;
 
-export interface TopicOptions extends LinkOptions {
+export interface TopicOptions extends AudienceOptions {
   readonly profile: Version;
-  readonly nodeId: string;
   /** How many event ids are remembered to recognize retries: as many as the log keeps. */
   readonly logCount: number;
   /** Told of a topic whose last commit may or may not have happened: it is to be read again (`resync`). */
@@ -36,7 +33,7 @@ export interface Announcement {
 
 /** Said to the other nodes with a commit: why subscriptions ended. */
 interface Note {
-  readonly denied: { readonly ids: readonly string[]; readonly reason: string };
+  readonly denied: Denied;
 }
 
 const NO_SESSION: Refusal = { ok: false, status: 404, reason: 'There is no such hub.topic' };
@@ -47,8 +44,7 @@ const NO_SESSION: Refusal = { ok: false, status: 404, reason: 'There is no such 
  */
 export class Topic {
   readonly name: string;
-  readonly links = new Map<string, Link>();
-  readonly hooks = new Map<string, Webhook>();
+  readonly audience: Audience;
   /** What the links of this topic tell. */
   linkEvents: LinkEvents | undefined;
   /** ms since the epoch of the last use, for eviction. */
@@ -72,6 +68,7 @@ export class Topic {
     this.#store = store;
     this.#clock = clock;
     this.#options = options;
+    this.audience = new Audience(name, clock, options);
   }
 
   get idle(): boolean {
@@ -109,19 +106,14 @@ export class Topic {
     }
     const state = fromParts(this.name, stored.parts);
     const log = new Map(stored.log.map(({ id, number }) => [id, number]));
-    if (this.followed) await this.#catchUp(state, log);
+    if (!this.audience.empty) await this.#catchUp(state, log);
     else this.#reached(state.nextNumber - 1, stored.log.at(-1)?.id);
     this.#revision = stored.revision;
     this.#log = log;
-    this.#reconcile(state);
+    this.audience.reconcile(state);
     // What was read before a doubt is not kept after it.
     this.#state = doubts === this.#doubts ? state : undefined;
     return state;
-  }
-
-  /** Whether somebody here is sent what happens. */
-  get followed(): boolean {
-    return this.links.size > 0 || this.hooks.size > 0;
   }
 
   #reached(number: number, id: string | undefined): void {
@@ -138,13 +130,13 @@ export class Topic {
     // What was committed since the state was read comes with the next notice.
     const deliveries = missed?.filter(({ number }) => number <= last).map((entry) => fromEntry(entry));
     // Subscribers that were sent what is gone are told how things stand now.
-    const standing = undone || !deliveries ? this.standing(state) : [];
-    const earlier = deliveries ? standing.filter(({ number }) => number <= (from ?? 0)) : standing;
-    for (const link of [...this.links.values()]) {
+    const opens = undone || !deliveries ? standing(state) : [];
+    const earlier = deliveries ? opens.filter(({ number }) => number <= (from ?? 0)) : opens;
+    for (const link of [...this.audience.links.values()]) {
       for (const delivery of [...earlier, ...(deliveries ?? [])]) link.deliver(delivery);
     }
     this.#reached(last, [...log].find(([, number]) => number === last)?.[0]);
-    for (const hook of this.hooks.values()) hook.catchUp(undone ? from : undefined);
+    for (const hook of this.audience.hooks.values()) hook.catchUp(undone ? from : undefined);
   }
 
   /** Whether the store has lost what was sent: it came back from a copy, and may have given the numbers to others since. */
@@ -226,7 +218,7 @@ export class Topic {
     this.#state = state;
     this.#revision = result.revision;
     if (delivery) this.#broadcast(delivery);
-    if (state.subscriptions !== before.subscriptions) this.#reconcile(state, denied);
+    if (state.subscriptions !== before.subscriptions) this.audience.reconcile(state, denied);
     return true;
   }
 
@@ -245,53 +237,14 @@ export class Topic {
     this.#log.set(delivery.id, delivery.number);
     if (this.#log.size > this.#options.logCount) this.#log.delete(this.#log.keys().next().value ?? '');
     this.#reached(delivery.number, delivery.id);
-    for (const link of this.links.values()) link.deliver(delivery);
-    for (const hook of this.hooks.values()) hook.offer(delivery);
+    this.audience.deliver(delivery);
   }
 
   /** Sends an entry again to the subscribers here that have not acknowledged it (PUB-7). Call within `run`. */
   async redeliver(number: number): Promise<void> {
     const [entry] = (await this.#store.readLog(this.name, number - 1)) ?? [];
     if (entry?.number !== number) return;
-    const delivery = fromEntry(entry);
-    for (const link of this.links.values()) link.redeliver(delivery);
-    for (const hook of this.hooks.values()) hook.redeliver(delivery);
-  }
-
-  /** Brings the connected subscribers in line with the state: ended ones are told why, renewed ones what they now have. */
-  #reconcile(state: SessionState, denied?: Note['denied']): void {
-    for (const [id, link] of this.links) {
-      const subscription = state.subscriptions.get(id);
-      if (!subscription) {
-        this.#end(link, denied?.ids.includes(id) ? denied.reason : 'The subscription has ended');
-      } else if (subscription.node !== this.#options.nodeId) {
-        this.#detach(link);
-        link.channel.close(1000, 'Connected elsewhere');
-      } else if (subscription !== link.subscription) {
-        // The same subscription read anew from the store is no news.
-        const had = link.subscription;
-        link.grant(subscription);
-        if (had.renewals !== subscription.renewals) {
-          link.say(confirmation(subscription, this.name, this.#clock.now()));
-          this.#sendStandingOpens(link, state, had);
-        }
-      }
-    }
-    this.#reconcileHooks(state);
-  }
-
-  #reconcileHooks(state: SessionState): void {
-    for (const [id, hook] of this.hooks) {
-      const subscription = state.subscriptions.get(id);
-      if (subscription?.node !== this.#options.nodeId) {
-        hook.end();
-        this.hooks.delete(id);
-      } else if (subscription !== hook.subscription) {
-        const had = hook.subscription;
-        hook.grant(subscription);
-        if (had.renewals !== subscription.renewals) hook.begin(this.#standingSince(state, had));
-      }
-    }
+    this.audience.redeliver(fromEntry(entry));
   }
 
   /**
@@ -304,10 +257,10 @@ export class Topic {
     if (!open || !state) return;
     for (const subscription of state.subscriptions.values()) {
       const { id, channel, node } = subscription;
-      if (channel !== 'webhook' || node !== this.#options.nodeId || this.hooks.has(id)) continue;
+      if (channel !== 'webhook' || node !== this.#options.nodeId || this.audience.hooks.has(id)) continue;
       const hook = await open(this, subscription, (after) => this.#backlog(after));
-      this.hooks.set(id, hook);
-      if (id === fresh) hook.begin(this.standing(state));
+      this.audience.hooks.set(id, hook);
+      if (id === fresh) hook.begin(standing(state));
       hook.catchUp();
     }
   }
@@ -316,50 +269,7 @@ export class Topic {
     const entries = await this.#store.readLog(this.name, after);
     if (entries) return { deliveries: entries.map((entry) => fromEntry(entry)) };
     const state = await this.run(() => this.state());
-    return state ? { deliveries: this.standing(state), gapUpTo: state.nextNumber - 1 } : { deliveries: [] };
-  }
-
-  /** The standing opens, as deliveries (SUB-8). */
-  standing(state: SessionState): readonly Delivery[] {
-    return standingOpens(state).map(
-      ({ number, message }) =>
-        new Delivery({
-          number,
-          id: message.id,
-          name: message.event['hub.event'],
-          text: JSON.stringify(message),
-          message,
-        }),
-    );
-  }
-
-  /** SUB-8; with `had`, only what a renewed subscription did not have before. */
-  #sendStandingOpens(link: Link, state: SessionState, had?: Subscription): void {
-    for (const open of this.#standingSince(state, had)) link.deliver(open);
-  }
-
-  #standingSince(state: SessionState, had?: Subscription): readonly Delivery[] {
-    const before = new Set(had?.events.map(eventKey));
-    return this.standing(state).filter(({ key }) => !before.has(key) && !before.has('*'));
-  }
-
-  /** Denial, normal close (SUB-5, SUB-9, SUB-10). */
-  #end(link: Link, reason: string): void {
-    link.say(denial(link.subscription, this.name, reason));
-    this.#detach(link);
-    link.channel.close(1000, 'Subscription ended');
-  }
-
-  #detach(link: Link): void {
-    link.end();
-    if (this.links.get(link.subscription.id) === link) this.links.delete(link.subscription.id);
-  }
-
-  /** Takes a link out whose channel is gone. @returns false when it was replaced or ended before */
-  detach(link: Link): boolean {
-    const held = this.links.get(link.subscription.id) === link;
-    this.#detach(link);
-    return held;
+    return state ? { deliveries: standing(state), gapUpTo: state.nextNumber - 1 } : { deliveries: [] };
   }
 
   /**
@@ -374,19 +284,9 @@ export class Topic {
     if (!subscription) return NO_SESSION;
     const after = since === undefined ? undefined : this.#seen(since);
     const missed = after === undefined ? undefined : await this.#store.readLog(this.name, after);
-    const earlier = this.links.get(id);
-    if (earlier) {
-      this.#detach(earlier);
-      earlier.channel.close(1000, 'Connected elsewhere');
-    }
-    const link = new Link(subscription, channel, this.#clock, events, this.#options);
-    this.links.set(id, link);
-    link.say(confirmation(subscription, this.name, this.#clock.now()));
     // What was committed since the state was read comes with the next notice.
-    const sent = missed?.filter(({ number }) => number < state.nextNumber);
-    if (sent) for (const entry of sent) link.deliver(fromEntry(entry));
-    else this.#sendStandingOpens(link, state);
-    return link;
+    const sent = missed?.filter(({ number }) => number < state.nextNumber).map((entry) => fromEntry(entry));
+    return this.audience.connect(subscription, channel, events, state, sent);
   }
 
   /** Number of the last entry that a subscriber has seen, if it is held. */
@@ -400,13 +300,13 @@ export class Topic {
 
   /** Whether a commit of this revision changes nothing here: it is known, or nobody here needs it. */
   knows(revision: number): boolean {
-    return this.#state === undefined ? this.idle && !this.followed : revision <= this.#revision;
+    return this.#state === undefined ? this.idle && this.audience.empty : revision <= this.#revision;
   }
 
   /** Takes over what was committed elsewhere, or here without its answer. Call within `run`. */
   async follow(revision: number, commit: () => Commit): Promise<void> {
     if (this.knows(revision)) return;
-    if (!this.followed) return this.forgetStale();
+    if (this.audience.empty) return this.forgetStale();
     const before = this.#state;
     if (!before || revision !== this.#revision + 1) return void (await this.#reload());
     this.#apply(before, revision, commit());
@@ -417,7 +317,7 @@ export class Topic {
     this.#revision = revision;
     for (const entry of commit.append) this.#broadcast(fromEntry(entry));
     const note = commit.note === undefined ? undefined : (JSON.parse(commit.note) as Note);
-    this.#reconcile(this.#state, note?.denied);
+    this.audience.reconcile(this.#state, note?.denied);
   }
 
   /** The state here is no longer the latest, and nobody here needs it now. */
@@ -435,14 +335,12 @@ export class Topic {
   /** Reads everything anew, and delivers what was missed. Call within `run`. */
   async resync(): Promise<void> {
     this.doubt();
-    if (this.followed) await this.#reload();
+    if (!this.audience.empty) await this.#reload();
   }
 
   /** The session is gone: every subscriber here is told so (SES-5). */
   endAll(reason: string): void {
-    for (const link of [...this.links.values()]) this.#end(link, reason);
-    for (const hook of this.hooks.values()) hook.end();
-    this.hooks.clear();
+    this.audience.endAll(reason);
     this.forgetStale();
     this.#revision = 0;
   }

@@ -73,7 +73,7 @@ export class Topics {
 
   /** Requests for topics that do not exist leave nothing behind. */
   dropUnknown(topic: Topic): void {
-    if (topic.idle && topic.links.size === 0) this.#live.delete(topic.name);
+    if (topic.idle && topic.audience.links.size === 0) this.#live.delete(topic.name);
   }
 
   /** Memory is for sessions in use: others are read again when somebody comes back. */
@@ -82,7 +82,7 @@ export class Topics {
     for (const [name, topic] of this.#live) {
       if (topic.usedAt > longAgo || !topic.idle) continue;
       topic.forget();
-      if (topic.links.size === 0 && topic.hooks.size === 0) this.#live.delete(name);
+      if (topic.audience.empty) this.#live.delete(name);
     }
   }
 
@@ -91,11 +91,11 @@ export class Topics {
     await Promise.all(
       [...this.#live.values()].map((topic) =>
         topic.run(async () => {
-          for (const link of [...topic.links.values()]) {
-            topic.detach(link);
+          for (const link of [...topic.audience.links.values()]) {
+            topic.audience.detach(link);
             link.channel.close(1012, 'The Hub restarts');
           }
-          for (const hook of topic.hooks.values()) hook.end();
+          for (const hook of topic.audience.hooks.values()) hook.end();
         }),
       ),
     );

@@ -108,7 +108,7 @@ export class WebhookSubscriptions {
   resume(topic: Topic): Promise<void> {
     return topic.run(async () => {
       await topic.tendHooks();
-      for (const hook of topic.hooks.values()) this.#leases.watchUnconnected(topic, hook.subscription);
+      for (const hook of topic.audience.hooks.values()) this.#leases.watchUnconnected(topic, hook.subscription);
     });
   }
 
