@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import fs, { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import process from 'node:process';
 import { ensureInstalled, root, runNode } from './bootstrap.mjs';
 
@@ -66,28 +66,37 @@ async function runFiles(paths, concurrency) {
     `--test-reporter-destination=${tally}`,
     ...paths,
   ]);
-  const counted = JSON.parse(readFileSync(tally, 'utf8') || '{"passed":{},"failures":[]}');
-  if (code !== 0 && counted.failures.length === 0) counted.failures.push({ file: '', name: `the test run ended with ${code}` });
+  const counted = JSON.parse(readFileSync(tally, 'utf8') || '{"passed":{},"names":[],"failures":[]}');
+  if (code !== 0 && counted.failures.length === 0)
+    counted.failures.push({ file: '', name: `the test run ended with ${code}` });
   return counted;
+}
+
+const named = ({ file, name }) => `${file}: ${name}`;
+
+/** The test files in which a test that is written in `file` runs: the file itself, or those that run a contract. */
+function runnersOf(file) {
+  const path = join(root, file);
+  if (files.includes(path)) return [path];
+  return files.filter((one) => /from '[^']*contract(\.ts)?'/.test(readFileSync(one, 'utf8')));
 }
 
 const first = await runFiles(files, 2);
 let { failures } = first;
 const passed = { ...first.passed };
-const failedFiles = [...new Set(failures.map(({ file }) => file))];
+const suspects = [...new Set(failures.flatMap(({ file }) => runnersOf(file)))];
 // A few files that failed beside others get one more run alone: what passes then is named, so that it can be mended.
-if (failures.length > 0 && failedFiles.length <= 3 && failedFiles.every((file) => existsSync(join(root, file)) && file)) {
-  console.log(`Once more, alone: ${failedFiles.join(', ')}`);
-  const unsteady = failures;
-  const again = await runFiles(failedFiles.map((file) => join(root, file)), 1);
-  failures = again.failures;
-  for (const file of failedFiles) passed[file] = again.passed[file] ?? 0;
-  const named = ({ file, name }) => `${file}: ${name}`;
-  const still = new Set(failures.map(named));
-  for (const one of unsteady) if (!still.has(named(one))) console.log(`unsteady, passed alone: ${named(one)}`);
+if (suspects.length > 0 && suspects.length <= 3 && failures.every(({ file }) => runnersOf(file).length > 0)) {
+  console.log(`Once more, alone: ${suspects.map((path) => relative(root, path)).join(', ')}`);
+  const again = await runFiles(suspects, 1);
+  const passedNow = new Set(again.names);
+  for (const one of failures) if (passedNow.has(named(one))) console.log(`unsteady, passed alone: ${named(one)}`);
+  failures = [...failures.filter((one) => !passedNow.has(named(one))), ...again.failures];
+  failures = [...new Map(failures.map((one) => [named(one), one])).values()];
+  Object.assign(passed, again.passed);
 }
 rmSync(scratch, { recursive: true, force: true });
-for (const { file, name } of failures) console.log(`failed: ${file}: ${name}`);
+for (const one of failures) console.log(`failed: ${named(one)}`);
 const total = Object.values(passed).reduce((sum, count) => sum + count, 0);
 console.log(`${total} passed, ${failures.length} failed`);
 process.exitCode = failures.length > 0 || total === 0 ? 1 : 0;
