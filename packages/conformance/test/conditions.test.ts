@@ -53,7 +53,7 @@ test('without that a self-signed certificate fails, and the reason says what to 
 test('a slow Hub passes once the suite is told how slow it is', async () => {
   const patience = { timeoutMs: 100, settleMs: 10, only: ['subscribe-accepted', 'confirmation-*', 'broadcast-*'] };
   const hurried = await testThrough({ delayMs: 200 }, patience);
-  assert.ok(hurried.counts.fail > 5, 'too slow for the waiting time');
+  assert.ok(hurried.counts.fail > 0, 'too slow for the waiting time');
   assert.match(hurried.results.find(({ verdict }) => verdict === 'fail')?.seen ?? '', /none within 100 ms/);
   const patient = await testThrough({ delayMs: 200 }, { ...patience, slowness: 40 });
   assert.deepEqual(unhappy(patient), []);
