@@ -54,6 +54,7 @@ const HEARD = [
   'update-applied',
   'syncerror-after-409',
   'unsubscribe-accepted',
+  'unsubscribe-endpoint',
   'unsubscribe-denial',
   'unsubscribe-closes-socket',
 ];
