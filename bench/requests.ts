@@ -46,13 +46,19 @@ export class Requests {
       throw error;
     });
     this.#sockets.add(connection.socket);
+    // A connection that rested for too long is ended by the server: from then on it takes no more requests.
+    connection.socket.on('end', () => this.#lose(connection));
     connection.socket.on('close', () => {
       this.#sockets.delete(connection.socket);
       if (connection.answered) throw new Error('The server closed a connection with a request under way');
-      const index = this.#free.indexOf(connection);
-      if (index >= 0) this.#free.splice(index, 1);
+      this.#lose(connection);
     });
     return connection;
+  }
+
+  #lose(connection: Connection): void {
+    const index = this.#free.indexOf(connection);
+    if (index >= 0) this.#free.splice(index, 1);
   }
 
   /** Sends a whole request. @param answered is called with the status once the answer is complete */

@@ -1,4 +1,5 @@
 /** `npm start`: runs Lockstep until it is told to stop. */
+import { flushCompileCache } from 'node:module';
 import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { ConfigError } from './config.ts';
@@ -13,7 +14,11 @@ const told = new AbortController();
 process.on('SIGTERM', () => told.abort());
 process.on('SIGINT', () => told.abort());
 try {
-  await serve(process.env, told.signal, (lockstep) => console.log(readyText(lockstep)));
+  await serve(process.env, told.signal, (lockstep) => {
+    console.log(readyText(lockstep));
+    // Now, and not at the end, which a process that is killed does not reach.
+    flushCompileCache();
+  });
   process.exit(0);
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);

@@ -17,10 +17,10 @@ export async function serve(
   await lockstep.close();
 }
 
-/** What whoever starts Lockstep is told. */
+/** What whoever starts Lockstep is told. That it is ready comes last: scripts wait for that line. */
 export function readyText({ origin, firstAdministrator }: Lockstep): string {
   const ready = `Lockstep is ready at ${origin}`;
   if (!firstAdministrator) return ready;
   const { user, password } = firstAdministrator;
-  return `${ready}\nSign in as ${user} with the one-time password ${password} and choose your own; it is not shown again.`;
+  return `Sign in as ${user} with the one-time password ${password} and choose your own; it is not shown again.\n${ready}`;
 }
