@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { freePort, RedisProcess } from '@lockstep/store-redis/testing';
 import { Loader, type RunResult } from './loader.ts';
 import { cpuSeconds, median } from './measure.ts';
-import { type Program, path, startLockstep, startProgram } from './program.ts';
+import { type Program, startLockstep, startServer } from './program.ts';
 import type { Column, Goal, Row, Scenario, Section } from './scenario.ts';
 import { Backend, forEach } from './target.ts';
 
@@ -134,7 +134,7 @@ function rowOf({ label }: Case, { full, paced }: Turns): Row {
 }
 
 function startNode(data: string, port: number, publicPort: number, redis: RedisProcess): Promise<Program> {
-  return startProgram([path('../packages/server/src/main.ts')], {
+  return startServer({
     PORT: String(port),
     LOCKSTEP_PUBLIC_URL: `http://localhost:${publicPort}`,
     LOCKSTEP_DATA: data,

@@ -90,14 +90,15 @@ export function startFloor(): Promise<Program> {
   return startProgram([path('./floor.ts')]);
 }
 
+/** Starts the server with what `npm` commands give Node, which this process was started with too. */
+export function startServer(env: NodeJS.ProcessEnv, nodeOptions: readonly string[] = []): Promise<Program> {
+  return startProgram([...process.execArgv, ...nodeOptions, path('../packages/server/src/main.ts')], env);
+}
+
 /** Every rule on, nothing relaxed but the number of requests that one client may make. */
 export function startLockstep(data: string, nodeOptions: readonly string[] = []): Promise<Program> {
-  return startProgram([...nodeOptions, path('../packages/server/src/main.ts')], {
-    PORT: '0',
-    LOCKSTEP_DATA: data,
-    LOCKSTEP_LOG_LEVEL: 'error',
-    LOCKSTEP_RATE_LIMIT: '1000000',
-  });
+  const env = { PORT: '0', LOCKSTEP_DATA: data, LOCKSTEP_LOG_LEVEL: 'error', LOCKSTEP_RATE_LIMIT: '1000000' };
+  return startServer(env, nodeOptions);
 }
 
 /** Starts the load generator with a channel to talk to it. */
