@@ -173,7 +173,7 @@ describe('WEB-4 callbacks that behave badly are bounded', () => {
     const unending = await raw(t, (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nchall'));
     await within(
       1500,
-      calls.get(unending.url, 0).then((answer) => assert.deepEqual(answer, { status: 200, body: 'chall' })),
+      calls.get(unending.url, 0).then((answer) => assert.deepEqual(answer, { status: 200, body: '' })),
     );
     // Its connections are closed: nothing of it stays behind.
     for (const { sockets } of [silent, halting, unending]) {
@@ -209,7 +209,7 @@ describe('WEB-4 callbacks that behave badly are bounded', () => {
     });
     const answer = await callbacks(t, { timeoutMs: 5000 }).get(there.url, 0);
     assert.equal(answer.status, 200);
-    assert.ok(answer.body.length <= 4096 + 64 * 1024, `${answer.body.length} bytes`);
+    assert.equal(answer.body, '', 'no part of it is taken for the whole');
     await closed(there.sockets);
     assert.ok(sent < 16 * 1024 * 1024, `${sent} bytes were read`);
   });

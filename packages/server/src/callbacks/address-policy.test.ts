@@ -53,6 +53,7 @@ describe('WEB-4 addresses that a callback may not have', () => {
       '[::ffff:7f00:1]',
       '[::ffff:169.254.169.254]',
       '[::ffff:a9fe:a9fe]',
+      '[::ffff:0:127.0.0.1]',
       '[::127.0.0.1]',
       '[64:ff9b::7f00:1]',
       '[64:ff9b::169.254.169.254]',

@@ -46,11 +46,11 @@ class Call implements Handler {
     this.#done = done;
   }
 
-  /** Ends the call with what is known by now. */
-  end(): void {
+  /** Ends the call with what is known by now: of an answer that did not come to its end, the status (RFC 9112, 8). */
+  end(body = ''): void {
     if (this.#over) return;
     this.#over = true;
-    this.#done(this.#status === 0 ? NOBODY : { status: this.#status, body: this.#body });
+    this.#done(this.#status === 0 ? NOBODY : { status: this.#status, body });
     this.#controller?.abort(new Error('The call is over'));
   }
 
@@ -70,7 +70,7 @@ class Call implements Handler {
 
   onResponseEnd(): void {
     this.#controller = undefined;
-    this.end();
+    this.end(this.#body);
   }
 
   onResponseError(): void {
