@@ -10,7 +10,9 @@ import type { SyncErrors } from './sync-errors.ts';
 import type { Topic } from './topic.ts';
 import type { SubscriptionRules } from './versions.ts';
 import type { WebhookAttempt, WebhookEvents } from './webhook.ts';
-import type { Webhooks } from './webhooks.ts';
+import { isSameSubscriber, type Webhooks } from './webhooks.ts';
+
+const GONE = 410;
 
 /** The WebSocket URL to connect to; none for a webhook, which is verified next (WEB-1). */
 export interface Subscribed {
@@ -52,7 +54,7 @@ export class WebhookSubscriptions {
   }
 
   async #confirm(webhooks: Webhooks, topic: Topic, subscription: Subscription): Promise<void> {
-    const { id, subscriberName: subscriber, callback } = subscription;
+    const { id, subscriberName: subscriber } = subscription;
     if (!(await webhooks.verify('subscribe', topic.name, subscription))) {
       const reason = 'The callback did not confirm the subscription';
       this.#runtime.observe(topic.name, { kind: 'denied', subscription: id, subscriber, reason });
@@ -61,9 +63,7 @@ export class WebhookSubscriptions {
     const confirmed = await topic.run(async () => {
       const state = await topic.state();
       if (!state || subscription.expiresAt <= this.#runtime.ports.clock.now()) return undefined;
-      const held = [...state.subscriptions.values()].find(
-        (one) => one.callback === callback && one.clientId === subscription.clientId && one.user === subscription.user,
-      );
+      const held = [...state.subscriptions.values()].find((one) => isSameSubscriber(one, subscription));
       const decision = await topic.execute((now) =>
         held
           ? { kind: 'renew', subscription: { ...subscription, id: held.id, after: held.after ?? 0 } }
@@ -94,8 +94,8 @@ export class WebhookSubscriptions {
     const webhooks = this.#runtime.webhooks;
     if (!webhooks) return noEndpoint(rules);
     // One that still waits for its callback's word is simply taken back.
-    webhooks.cancel((topic, one) => topic === name && one.callback === callback && owns(access, one));
-    if (!subscription) return noEndpoint(rules);
+    const pending = webhooks.cancel((topic, one) => topic === name && one.callback === callback && owns(access, one));
+    if (!subscription) return pending ? { ok: true, value: {} } : noEndpoint(rules);
     this.#runtime.later(async () => {
       if (rules.verifiesUnsubscribe && !(await webhooks.verify('unsubscribe', name, subscription))) return;
       await this.#leases.deny(this.#runtime.topics.of(name), [subscription.id], UNSUBSCRIBED);
@@ -132,8 +132,12 @@ export class WebhookSubscriptions {
       answered: (hook, attempt, status, ms) => {
         this.#runtime.counts.answered += 1;
         this.#runtime.observeLink(topic, hook, { kind: 'answered', eventId: attempt.id, status, ms });
-        if (status < 200 || status >= 300)
-          this.#runtime.later(() => this.#errors.refusedEvent(topic, hook, attempt, status));
+        if (status >= 200 && status < 300) return;
+        this.#runtime.later(async () => {
+          await this.#errors.refusedEvent(topic, hook, attempt, status);
+          // WebSub, section 7: the subscription has been deleted over there.
+          if (status === GONE) await this.#leases.deny(topic, [hook.subscription.id], 'The callback is gone');
+        });
       },
       gaveUp: (hook, attempt, status) => {
         this.#runtime.observeLink(topic, hook, { kind: 'unanswered', eventId: attempt.id });

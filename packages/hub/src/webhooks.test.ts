@@ -142,11 +142,32 @@ describe('WEB-1 intent verification', () => {
     const s = await scene(t);
     const confirm = s.callbacks.hold();
     await hook(s);
-    assert.equal(refusal(await s.rig.unsubscribe(s.topic, form())), 404);
+    assert.deepEqual(good(await s.rig.unsubscribe(s.topic, form())), {});
+    assert.equal(refusal(await s.rig.unsubscribe(s.topic, form())), 404, 'once');
     const before = decided(s);
     confirm();
     await eventually('a decision', () => decided(s) > before);
     assert.deepEqual(await subscriptions(s), []);
+  });
+
+  it('of two requests for one callback the later one counts, in whatever order they are confirmed', async (t) => {
+    const s = await scene(t);
+    const answers: (() => void)[] = [];
+    s.callbacks.confirm = ({ url }) =>
+      new Promise((resolve) => {
+        const body = url.searchParams.get('hub.challenge') ?? '';
+        answers.push(() => resolve({ status: 200, body }));
+      });
+    s.callbacks.held = true;
+    await hook(s, 'Patient-open');
+    await hook(s, 'Patient-close');
+    for (const answer of [answers[1], answers[0]]) {
+      const before = decided(s);
+      answer?.();
+      await eventually('a decision', () => decided(s) > before);
+    }
+    const events = (await subscriptions(s)).map((one) => one.events);
+    assert.deepEqual(events, [['Patient-close']]);
   });
 
   it('tells a callback that confirmed too late that nothing came of it', async (t) => {
@@ -218,6 +239,20 @@ describe('WEB-3 answers', () => {
     await s.rig.settle(s.topic);
     assert.equal(other.syncErrors.length, 1);
     assert.ok(!s.callbacks.posts.some(({ text }) => text.includes('SyncError')), 'not to the one that caused it');
+  });
+
+  it('410 ends the subscription: the callback has deleted it', async (t) => {
+    const s = await scene(t);
+    await hook(s);
+    const other = await s.rig.join(s.topic, 'SyncError');
+    s.callbacks.answer = () => 410;
+    await open(s, 'p1');
+    await eventually('a denial', () => reasons(s.callbacks).length > 0);
+    assert.deepEqual(reasons(s.callbacks), ['The callback is gone']);
+    assert.deepEqual(await subscriptions(s).then((list) => list.map(({ events }) => events)), [['SyncError']]);
+    await other.until(() => other.syncErrors.length > 0);
+    await open(s, 'p2');
+    await posted(s, ['open-p1']);
   });
 
   it('gives up into a SyncError that says why (ERR-2)', async (t) => {

@@ -19,6 +19,11 @@ interface Asking {
   cancelled: boolean;
 }
 
+/** Whether one is a renewal of the other (SUB-6). */
+export function isSameSubscriber(one: Subscription, other: Subscription): boolean {
+  return one.callback === other.callback && one.clientId === other.clientId && one.user === other.user;
+}
+
 /** What the Hub asks callbacks beside delivering events: whether they want it, and telling them that it is over (WEB-1, WEB-3). */
 export class Webhooks {
   readonly #ports: WebhookPorts;
@@ -44,9 +49,19 @@ export class Webhooks {
     return count;
   }
 
-  /** Takes subscriptions back that wait for their callback's word: it will not count. */
-  cancel(matches: (topic: string, subscription: Subscription) => boolean): void {
-    for (const one of this.#asking) if (matches(one.topic, one.subscription)) one.cancelled = true;
+  /** Takes subscriptions back that wait for their callback's word: it will not count. @returns whether there were any */
+  cancel(matches: (topic: string, subscription: Subscription) => boolean): boolean {
+    const found = [...this.#asking].filter((one) => !one.cancelled && matches(one.topic, one.subscription));
+    for (const one of found) one.cancelled = true;
+    return found.length > 0;
+  }
+
+  /** Of several requests for one callback the last that was confirmed counts, in whatever order the callback answers. */
+  #overtake(asking: Asking): void {
+    for (const one of this.#asking) {
+      if (one === asking) return;
+      if (one.topic === asking.topic && isSameSubscriber(one.subscription, asking.subscription)) one.cancelled = true;
+    }
   }
 
   /** Intent verification: only a 2xx whose body is the challenge confirms (WEB-1). */
@@ -58,7 +73,9 @@ export class Webhooks {
       const lease = Math.max(1, Math.ceil((subscription.expiresAt - this.#ports.clock.now()) / 1000));
       const url = this.#url(topic, subscription, mode, { challenge, lease_seconds: String(lease) });
       const { status, body } = await this.#ports.callbacks.get(url, 0);
-      return !asking.cancelled && status >= 200 && status < 300 && body === challenge;
+      const confirmed = !asking.cancelled && status >= 200 && status < 300 && body === challenge;
+      if (confirmed) this.#overtake(asking);
+      return confirmed;
     } finally {
       this.#asking.delete(asking);
     }
