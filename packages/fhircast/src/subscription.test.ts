@@ -62,6 +62,21 @@ describe('SUB-1 subscription form', () => {
     assert.equal(padded.ok && padded.value.leaseSeconds, 7);
   });
 
+  it('WEB-2 takes a secret as it is, spaces too', () => {
+    const webhook = { 'hub.channel.type': 'webhook', 'hub.callback': 'https://app.example/' };
+    const result = read({ ...webhook, 'hub.secret': ' s\n' });
+    assert.equal(result.ok && result.value.secret, ' s\n');
+    const none = read({ ...webhook, 'hub.secret': ' ' });
+    assert.ok(none.ok && none.value.secret === undefined);
+  });
+
+  it('takes the PowerCast family’s "hub.subscriber" for a name', () => {
+    const result = read({ 'hub.subscriber': 'TestPowerCast', 'hub.callback': '' });
+    assert.equal(result.ok && result.value.subscriberName, 'TestPowerCast');
+    const both = read({ 'hub.subscriber': 'x', 'subscriber.name': 'y' });
+    assert.equal(both.ok && both.value.subscriberName, 'y');
+  });
+
   it('takes the viewers\' "hub.lease" and their callback beside a websocket', () => {
     const result = read({ 'hub.lease': '999', 'hub.callback': 'http://viewer/x' });
     assert.ok(result.ok && result.value.leaseSeconds === 999 && result.value.channel === 'websocket');
@@ -71,6 +86,8 @@ describe('SUB-1 subscription form', () => {
     const result = read({ 'hub.mode': 'unsubscribe', 'hub.events': '', endpoint: 'wss://hub/ws/x' });
     assert.ok(result.ok);
     assert.deepEqual(result.value.events, []);
+    const lease = read({ 'hub.mode': 'unsubscribe', 'hub.lease_seconds': 'none', 'hub.lease': '-1' });
+    assert.ok(lease.ok, 'STU2: its lease "MUST be ignored"');
     assert.equal(result.value.endpoint, 'wss://hub/ws/x');
     const both = read({ 'hub.mode': 'unsubscribe', endpoint: 'wss://wrong', 'hub.channel.endpoint': 'wss://right' });
     assert.equal(both.ok && both.value.endpoint, 'wss://right');

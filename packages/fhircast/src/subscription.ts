@@ -33,6 +33,7 @@ const FIELDS = [
   'hub.channel.endpoint',
   'endpoint',
   'subscriber.name',
+  'hub.subscriber',
   'hub.callback',
   'hub.secret',
 ] as const;
@@ -72,8 +73,8 @@ export function parseSubscription(fields: Iterable<readonly [string, string]>): 
     const field = FIELDS.find((one) => one === name);
     if (!field) continue;
     if (form.has(field)) return refused(`${field} appears more than once`);
-    // An empty value says no more than a missing one.
-    if (value.trim() !== '') form.set(field, value.trim());
+    // An empty value says no more than a missing one. A secret is a key: every byte of it counts (WEB-2).
+    if (value.trim() !== '') form.set(field, field === 'hub.secret' ? value : value.trim());
   }
   const mode = form.get('hub.mode');
   if (!mode) return refused('hub.mode is missing');
@@ -87,14 +88,16 @@ export function parseSubscription(fields: Iterable<readonly [string, string]>): 
   if (channel !== 'websocket' && channel !== 'webhook') {
     return refused('hub.channel.type must be websocket or webhook');
   }
-  const lease = form.get('hub.lease_seconds') ?? form.get('hub.lease');
+  // STU2: in an unsubscription it "MUST be ignored".
+  const lease = mode === 'subscribe' ? (form.get('hub.lease_seconds') ?? form.get('hub.lease')) : undefined;
   const leaseSeconds = lease === undefined ? undefined : parseLease(lease);
   if (lease !== undefined && leaseSeconds === undefined) {
     return refused('hub.lease_seconds must be a positive decimal integer');
   }
   // medplum 4.5.2 sends "endpoint" (SUB-9).
   const endpoint = form.get('hub.channel.endpoint') ?? form.get('endpoint');
-  const subscriberName = form.get('subscriber.name');
+  // Connectors of the PowerCast family send "hub.subscriber".
+  const subscriberName = form.get('subscriber.name') ?? form.get('hub.subscriber');
   if (subscriberName !== undefined && subscriberName.length > MAX_NAME_LENGTH) {
     return refused(`subscriber.name must not be longer than ${MAX_NAME_LENGTH} characters`);
   }
