@@ -1,6 +1,7 @@
 export * from './answer.ts';
 export * from './catalog.ts';
 export * from './derived-topic.ts';
+export * from './drafts.ts';
 export * from './launch.ts';
 export * from './messages.ts';
 export * from './reference.ts';

@@ -13,7 +13,7 @@ import {
   Trial,
   updates,
 } from '../test/events.ts';
-import { currentContext, standingOpens } from './context.ts';
+import { contextList, currentContext, standingOpens } from './context.ts';
 import { CORE, IRA } from './versions.ts';
 
 const everything = (_: string): boolean => true;
@@ -138,5 +138,39 @@ describe('SUB-8 standing opens', () => {
     trial.accepted('Home-open', [], { id: 'h2' });
     trial.accepted('UserLogout', [{ key: 'parameters', resource: { resourceType: 'Parameters' } }]);
     assert.deepEqual(ids(trial), []);
+  });
+});
+
+describe('WEB-5 the context as a list', () => {
+  const list = (trial: Trial, mayRead = everything) => contextList(trial.state, mayRead, trial.profile);
+  const types = (trial: Trial, mayRead = everything) => list(trial, mayRead).map(({ contextType }) => contextType);
+
+  it('is the current context, then what else is open, the latest first', () => {
+    const trial = new Trial();
+    assert.deepEqual(list(trial), []);
+    trial.accepted('ImagingStudy-open', [study()]);
+    trial.accepted('Patient-open', [patient('p1')]);
+    trial.accepted('DiagnosticReport-open', [report(), patient(), study()]);
+    assert.deepEqual(types(trial), ['DiagnosticReport', 'Patient', 'ImagingStudy']);
+    const [current] = list(trial);
+    assert.deepEqual(current, { contextType: 'DiagnosticReport', ...read(trial) });
+    trial.accepted('Patient-open', [patient('p1')]);
+    assert.deepEqual(types(trial), ['Patient', 'DiagnosticReport', 'ImagingStudy']);
+  });
+
+  it('is empty where there is no current context, whatever else is open', () => {
+    const trial = new Trial();
+    trial.accepted('Patient-open', [patient('p1')]);
+    trial.accepted('ImagingStudy-open', [study()]);
+    trial.accepted('ImagingStudy-close', [study()]);
+    assert.deepEqual(list(trial), []);
+  });
+
+  it('CON-6 holds what its reader may read', () => {
+    const trial = new Trial();
+    trial.accepted('ImagingStudy-open', [study()]);
+    trial.accepted('DiagnosticReport-open', [report(), patient(), study()]);
+    assert.deepEqual(types(trial, scoped('fhircast/ImagingStudy-open.read')), ['ImagingStudy']);
+    assert.deepEqual(types(trial, scoped('fhircast/Encounter-open.read')), []);
   });
 });

@@ -45,6 +45,11 @@ export function standingOpens(state: SessionState): readonly StandingOpen[] {
   return opens.sort((a, b) => a.number - b.number);
 }
 
+/** A context as connectors of the PowerCast family list it. */
+export interface ContextInList extends CurrentContext {
+  readonly contextType: string;
+}
+
 function contentOf(anchor: Anchor): CurrentContext['context'][number] {
   return {
     key: 'content',
@@ -60,6 +65,14 @@ function contentOf(anchor: Anchor): CurrentContext['context'][number] {
   };
 }
 
+function anchored(anchor: Anchor): CurrentContext {
+  return {
+    'context.type': anchor.key.type,
+    'context.versionId': anchor.versionId,
+    context: [...anchor.opening.context, contentOf(anchor)],
+  };
+}
+
 /**
  * What `GET {hub.url}/{topic}` answers: the latest open that the reader may read, its context unchanged, plus the shared
  * content (CON-5, CON-6). A reader that may read only opens derived from it gets those, as a subscriber would (DER-1).
@@ -72,13 +85,7 @@ export function currentContext(
 ): CurrentContext {
   if (state.current === undefined) return EMPTY;
   for (const anchor of [...state.anchors.values()].reverse()) {
-    if (mayRead(`${anchor.key.type}-open`)) {
-      return {
-        'context.type': anchor.key.type,
-        'context.versionId': anchor.versionId,
-        context: [...anchor.opening.context, contentOf(anchor)],
-      };
-    }
+    if (mayRead(`${anchor.key.type}-open`)) return anchored(anchor);
     if (!profile.derivesOpens) continue;
     const derived = deriveOpens(openMessage(state.topic, anchor), anchor.key.type).findLast(({ name }) =>
       mayRead(name),
@@ -98,4 +105,21 @@ export function currentContext(
     };
   }
   return EMPTY;
+}
+
+/**
+ * The same for clients that read a list: the current context first, then what else is open, the latest first. Empty where
+ * there is no current context: what is open beside it is not what the user sees.
+ */
+export function contextList(
+  state: SessionState,
+  mayRead: (event: string) => boolean,
+  profile: Version,
+): readonly ContextInList[] {
+  const current = currentContext(state, mayRead, profile);
+  if (current['context.type'] === '') return [];
+  const others = [...state.anchors.values()]
+    .reverse()
+    .filter(({ key, versionId }) => mayRead(`${key.type}-open`) && versionId !== current['context.versionId']);
+  return [current, ...others.map(anchored)].map((one) => ({ contextType: one['context.type'], ...one }));
 }

@@ -2,6 +2,7 @@ import type { CurrentContext, SubscriptionRequest } from '@lockstep/fhircast';
 import type { LogEntry } from '@lockstep/store';
 import type { Answer } from './answer.ts';
 import { type Connection, Connections } from './connections.ts';
+import type { ContextInList } from './context.ts';
 import { Following } from './following.ts';
 import { Leases } from './leases.ts';
 import type { HubOptions, HubPorts } from './options.ts';
@@ -153,6 +154,11 @@ export class Hub {
   /** `GET {hub.url}/{topic}` (CON-5, CON-6). */
   currentContext(access: Access, topic: string): Promise<Answer<CurrentContext>> {
     return this.#publishing.currentContext(access, topic);
+  }
+
+  /** The same for clients that read a list: the current context, then what else is open (switch `contextList`). */
+  contextList(access: Access, topic: string): Promise<Answer<readonly ContextInList[]>> {
+    return this.#publishing.contextList(access, topic);
   }
 
   /** Everything that is known of a session, for inspection. @returns undefined when there is no such session */

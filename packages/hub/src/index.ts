@@ -1,6 +1,7 @@
 export type { Answer } from './answer.ts';
 export { type FhircastConfiguration, fhircastConfiguration } from './capabilities.ts';
 export type { Connection } from './connections.ts';
+export type { ContextInList } from './context.ts';
 export { Hub } from './hub.ts';
 export { NodeLease, type NodeLeaseOptions } from './nodes.ts';
 export type { HubOptions, HubPorts } from './options.ts';

@@ -37,6 +37,9 @@ export interface Access {
     /** The version that the client speaks, and how it reads event names (`subscriptionRules`). */
     readonly fhircast?: unknown;
     readonly lowerCaseEvents?: unknown;
+    readonly draftContent?: unknown;
+    /** `true` for a client that reads the current context as a list. */
+    readonly contextList?: unknown;
     /** `true` for a client whose `subscriber.*` and `target.*` fields go out with its events (PUB-12). */
     readonly senderFields?: unknown;
   };

@@ -1,11 +1,16 @@
-import { type CurrentContext, type EventRequest, parseEvent, senderFields } from '@lockstep/fhircast';
+import { type CurrentContext, type EventRequest, fromDraft, parseEvent, senderFields } from '@lockstep/fhircast';
 import { mayJoin } from './access.ts';
 import { type Answer, NO_TOPIC, refuse } from './answer.ts';
-import { currentContext } from './context.ts';
+import { type ContextInList, contextList, currentContext } from './context.ts';
 import type { Access } from './ports.ts';
 import type { Runtime } from './runtime.ts';
 import type { Decision } from './session.ts';
 import type { Sessions } from './sessions.ts';
+import type { SessionState } from './state.ts';
+import { publisherRules, type Version } from './versions.ts';
+
+/** What is read of a session's contexts. */
+type Reading<T> = (state: SessionState, mayRead: (event: string) => boolean, profile: Version) => T;
 
 /** PUB-12: what some viewers say about themselves beside the event goes out with it, for clients registered so. */
 function withSender(request: EventRequest, body: unknown): EventRequest {
@@ -35,7 +40,8 @@ export class Publishing {
    * @returns 202, or 206 where part of it was ignored; once it resolves, the event is durable (PUB-4)
    */
   async publish(access: Access, body: unknown, pathTopic?: string): Promise<Answer<202 | 206>> {
-    const read = parseEvent(body);
+    const { readsDrafts } = publisherRules(access.switches, this.#runtime.options.profile);
+    const read = parseEvent(readsDrafts ? fromDraft(body) : body);
     if (!read.ok) return this.#refusePublish(access, undefined, pathTopic, refuse(400, read.reason));
     const written = access.switches.senderFields === true ? withSender(read.value, body) : read.value;
     const writtenTopic = written.message.event['hub.topic'];
@@ -91,19 +97,28 @@ export class Publishing {
   }
 
   /** `GET {hub.url}/{topic}` (CON-5, CON-6). */
-  async currentContext(access: Access, topic: string): Promise<Answer<CurrentContext>> {
-    const answer = await this.#currentContext(access, topic);
+  currentContext(access: Access, topic: string): Promise<Answer<CurrentContext>> {
+    return this.#read(access, topic, currentContext);
+  }
+
+  /** The same for clients that read a list. */
+  contextList(access: Access, topic: string): Promise<Answer<readonly ContextInList[]>> {
+    return this.#read(access, topic, contextList);
+  }
+
+  async #read<T>(access: Access, topic: string, read: Reading<T>): Promise<Answer<T>> {
+    const answer = await this.#readOwn(access, topic, read);
     this.#runtime.audit('RAD-153', access, topic, answer.ok ? 200 : answer.status);
     return answer;
   }
 
-  async #currentContext(access: Access, written: string): Promise<Answer<CurrentContext>> {
+  async #readOwn<T>(access: Access, written: string, read: Reading<T>): Promise<Answer<T>> {
     const own = await this.#sessions.ownTopic(access, written);
     if (!own.ok) return own;
     const state = await this.#sessions.joined(access, own.value);
     if (!state) return NO_TOPIC;
     if (!access.scopes.hasFhircast) return refuse(403, 'The token lacks a fhircast/….read scope');
     const mayRead = (event: string): boolean => access.scopes.mayReceive(event);
-    return { ok: true, value: currentContext(state, mayRead, this.#runtime.options.profile) };
+    return { ok: true, value: read(state, mayRead, this.#runtime.options.profile) };
   }
 }

@@ -1,4 +1,4 @@
-import { type EventMessage, isObject } from '@lockstep/fhircast';
+import { type EventMessage, isObject, toDraft } from '@lockstep/fhircast';
 import type { Sendable } from './delivery.ts';
 import type { Spelling } from './versions.ts';
 
@@ -6,7 +6,7 @@ const VERSION = 'context.versionId';
 const PRIOR_VERSION = 'context.priorVersionId';
 
 /** The event as this spelling writes it (WEB-5, LAU-2). */
-function respell(message: EventMessage, { names, versions, topic }: Spelling): unknown {
+function respell(message: EventMessage, { names, versions, drafts, topic }: Spelling): unknown {
   const { 'hub.event': name, [VERSION]: version, [PRIOR_VERSION]: prior, context, ...event } = message.event;
   const found = { [VERSION]: version, [PRIOR_VERSION]: prior };
   const bare = { versionId: version, priorVersionId: prior };
@@ -19,7 +19,7 @@ function respell(message: EventMessage, { names, versions, topic }: Spelling): u
       // JSON leaves out what is undefined.
       ...(versions === 'none' ? undefined : found),
       ...(versions === 'context and bare' ? bare : undefined),
-      context,
+      context: drafts ? toDraft(message) : context,
     },
   };
 }
@@ -29,9 +29,9 @@ const made = new WeakMap<Sendable, Map<string, Uint8Array>>();
 
 /** The bytes of an event as a subscriber of this spelling gets them. */
 export function bytesOf(sendable: Sendable, spelling: Spelling): Uint8Array {
-  const { names, versions, topic } = spelling;
-  if (names === 'catalog' && versions === 'context' && topic === undefined) return sendable.bytes;
-  const key = `${names} ${versions} ${topic ?? ''}`;
+  const { names, versions, drafts, topic } = spelling;
+  if (names === 'catalog' && versions === 'context' && !drafts && topic === undefined) return sendable.bytes;
+  const key = `${names} ${versions} ${drafts} ${topic ?? ''}`;
   let spellings = made.get(sendable);
   if (!spellings) {
     spellings = new Map();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CORE, IRA, STU1, STU2, subscriptionRules, VERSIONS, versionNamed } from './versions.ts';
+import { CORE, IRA, publisherRules, STU1, STU2, subscriptionRules, VERSIONS, versionNamed } from './versions.ts';
 
 describe('the versions', () => {
   it('each stand under their name', () => {
@@ -40,5 +40,16 @@ describe('WEB-5 the version that a subscription follows', () => {
     const { spelling } = subscriptionRules({}, { fhircast: 'STU2', lowerCaseEvents: true }, CORE);
     assert.deepEqual(spelling, { names: 'lower', versions: 'context and bare' });
     assert.deepEqual(subscriptionRules({}, { lowerCaseEvents: 'yes' }, CORE).spelling, CORE.spelling);
+  });
+
+  it('reads and writes the content of the drafts for clients that are registered for that', () => {
+    const { spelling } = subscriptionRules({}, { draftContent: true, lowerCaseEvents: true }, CORE);
+    assert.deepEqual(spelling, { names: 'lower', versions: 'context', drafts: true });
+    const reads = (switches: object, hub = CORE): boolean => publisherRules(switches, hub).readsDrafts;
+    assert.deepEqual(
+      [reads({}), reads({}, IRA), reads({ draftContent: 'yes' }), reads({ fhircast: '3.0.0' }, STU2)],
+      [false, false, false, false],
+    );
+    assert.ok(reads({ draftContent: true }, IRA) && reads({ fhircast: 'STU2' }) && reads({}, STU1));
   });
 });

@@ -12,6 +12,8 @@ export interface Spelling {
   readonly names: 'catalog' | 'lower';
   /** Names of an event's version and prior version; the drafts wrote them without `context.` (WEB-5). */
   readonly versions: 'none' | 'context' | 'context and bare';
+  /** Updates and selections with small resources where 3.0.0 has references. */
+  readonly drafts?: true;
   /** The topic as the subscriber wrote it, where that is not the Hub's own (LAU-2). */
   readonly topic?: string;
 }
@@ -62,7 +64,13 @@ export interface SubscriptionRules {
   readonly spelling: Spelling;
 }
 
-export interface Version extends SessionRules, SubscriptionRules {
+/** How what a client publishes is read. */
+export interface PublisherRules {
+  /** Whether events in the words of the drafts are understood (`fromDraft`). */
+  readonly readsDrafts: boolean;
+}
+
+export interface Version extends SessionRules, SubscriptionRules, PublisherRules {
   readonly name: VersionName;
 }
 
@@ -88,6 +96,7 @@ export const CORE: Version = {
   endpointRequired: false,
   unknownEndpointStatus: 404,
   verifiesUnsubscribe: true,
+  readsDrafts: false,
   spelling: { names: 'catalog', versions: 'context' },
 };
 
@@ -97,6 +106,7 @@ export const STU2: Version = {
   name: 'STU2',
   derivesOpens: false,
   verifiesUnsubscribe: false,
+  readsDrafts: true,
   spelling: { names: 'catalog', versions: 'context and bare' },
 };
 
@@ -106,6 +116,7 @@ export const STU1: Version = {
   name: 'STU1',
   derivesOpens: false,
   secretRequired: true,
+  readsDrafts: true,
   spelling: { names: 'catalog', versions: 'none' },
 };
 
@@ -148,6 +159,8 @@ export interface VersionSwitches {
   readonly fhircast?: unknown;
   /** `true` for a client that takes `patient-open` for another event than `Patient-open`, which no version allows. */
   readonly lowerCaseEvents?: unknown;
+  /** `true` for a client that writes, and wants to read, updates and selections as the drafts before 3.0.0 had them. */
+  readonly draftContent?: unknown;
 }
 
 /**
@@ -161,6 +174,13 @@ export function subscriptionRules(
 ): SubscriptionRules {
   const shown = hub.channels.includes('webhook') ? versionNamed(request.version) : undefined;
   const version = versionNamed(switches.fhircast) ?? shown ?? hub;
-  if (switches.lowerCaseEvents !== true) return version;
-  return { ...version, spelling: { ...version.spelling, names: 'lower' } };
+  const lower = switches.lowerCaseEvents === true && ({ names: 'lower' } as const);
+  const drafts = switches.draftContent === true && ({ drafts: true } as const);
+  return lower || drafts ? { ...version, spelling: { ...version.spelling, ...lower, ...drafts } } : version;
+}
+
+/** The rules that what a client publishes is read by. */
+export function publisherRules(switches: VersionSwitches, hub: Version): PublisherRules {
+  const { readsDrafts } = versionNamed(switches.fhircast) ?? hub;
+  return { readsDrafts: readsDrafts || switches.draftContent === true };
 }

@@ -283,40 +283,144 @@ describe('3D Slicer cast client', () => {
 describe('PowerCast-like connector', () => {
   const LEASE = '86400';
 
+  /** What it sends, in its order: .NET's forms, and JSON of its own objects. */
+  class Connector {
+    readonly #hub = `${origin}/hub`;
+    readonly #topic: string;
+    readonly #token: string;
+
+    private constructor(topic: string, token: string) {
+      this.#topic = topic;
+      this.#token = token;
+    }
+
+    static async start(topic: string, switches: Json): Promise<Connector> {
+      const { id, secret } = await withSecret(switches);
+      // It names the audience, and asks for no scope.
+      const granted = await fetch(`${origin}/auth/token`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+        body: `grant_type=client_credentials&client_id=${id}&client_secret=${secret}&audience=${encodeURIComponent(`${origin}/hub`)}`,
+      });
+      assert.equal(granted.status, 200, await granted.clone().text());
+      return new Connector(topic, (await json(granted)).access_token);
+    }
+
+    #send(url: string, contentType: string | undefined, body?: string): Promise<Response> {
+      const headers = { Authorization: `Bearer ${this.#token}`, ...(contentType && { 'Content-Type': contentType }) };
+      return fetch(url, { method: body === undefined ? 'GET' : 'POST', headers, ...(body !== undefined && { body }) });
+    }
+
+    form(mode: string, events: string, endpoint = ''): Promise<Response> {
+      const body =
+        `hub.channel.type=websocket&hub.callback=&hub.mode=${mode}&hub.topic=${this.#topic}` +
+        `&hub.events=${encodeURIComponent(events)}&hub.secret=SeCreT&hub.lease_seconds=${LEASE}&hub.subscriber=TestPowerCast` +
+        (endpoint && `&hub.channel.endpoint=${encodeURIComponent(endpoint)}`);
+      return this.#send(this.#hub, 'application/x-www-form-urlencoded', body);
+    }
+
+    async subscribe(events: string): Promise<Subscriber> {
+      const response = await this.form('subscribe', events);
+      assert.equal(response.status, 202, await response.clone().text());
+      const socket = await Subscriber.connect((await json(response))['hub.channel.endpoint']);
+      socket.answer = () => undefined;
+      assert.equal((await socket.next())['hub.topic'], this.#topic, 'or it gives up');
+      return socket;
+    }
+
+    publish(event: string, context: readonly Json[], version?: string): Promise<Response> {
+      const local = new Date().toISOString().replace('Z', '4567-05:00');
+      const message = {
+        timestamp: local,
+        id: `TestPowerCast-${crypto.randomUUID().replaceAll('-', '')}`,
+        event: {
+          'hub.topic': this.#topic,
+          'hub.event': event,
+          ...(version && { 'context.versionId': version }),
+          context,
+        },
+      };
+      const text = JSON.stringify(message, undefined, 2);
+      return this.#send(`${this.#hub}/${this.#topic}`, 'application/json; charset=utf-8', text);
+    }
+
+    /** It reads a list, and works on the first report in it. */
+    async report(): Promise<Json | undefined> {
+      const list = await json(this.#send(`${this.#hub}/${this.#topic}`, undefined));
+      assert.ok(Array.isArray(list), 'or it fails');
+      return list.find(({ contextType }) => contextType === 'DiagnosticReport');
+    }
+  }
+
   it('reads the context as a list with versions and works on it; an old version is a 409', async () => {
-    const { token } = await withSecret({});
-    const connector = new HubClient(`${origin}/hub`, token);
-    const topic = await connector.session('Practitioner/1', 'ws-7');
-    const socket = await connector.subscribe(topic, 'DiagnosticReport-open,DiagnosticReport-update', {
-      'hub.lease_seconds': LEASE,
-      'subscriber.name': 'PowerCast',
-    });
-    const confirmation = await socket.next();
-    assert.ok(
-      confirmation['hub.lease_seconds'] > 0 && confirmation['hub.lease_seconds'] <= 300,
-      'no longer than its token',
+    const ehr = await HubClient.backend(origin);
+    const topic = await ehr.session('Practitioner/1', 'ws-7');
+    const other = await ehr.subscribe(topic, '*');
+    const connector = await Connector.start(topic, { contextList: true, draftContent: true });
+    const socket = await connector.subscribe('DiagnosticReport-open,DiagnosticReport-update,syncerror');
+    const { 'hub.lease_seconds': lease } = socket.received[0] ?? {};
+    assert.ok(lease > 0 && lease <= 300, 'no longer than its token');
+    const [listed] = await json(ehr.request('/session?workstation=ws-7')).then((list) => list as unknown as Json[]);
+    assert.ok(listed?.subscribers.includes('TestPowerCast'), 'known by the name that it gives');
+    assert.equal(await connector.report(), undefined);
+
+    // Patient and studies come before the report.
+    assert.equal(
+      (await connector.publish('DiagnosticReport-open', [patient('p1'), study('s1'), report('r1')])).status,
+      202,
     );
-    await connector.publish(topic, 'DiagnosticReport-open', [report('r1'), patient('p1'), study('s1')]);
-    const opened = await socket.event();
-    const context = await connector.context(topic);
-    assert.equal(context['context.type'], 'DiagnosticReport');
-    assert.equal(context['context.versionId'], opened.event['context.versionId']);
+    const opened = (await socket.event()).event['context.versionId'];
+    const found = await connector.report();
+    assert.equal(found?.['context.versionId'], opened);
     assert.deepEqual(
-      context.context.map(({ key }: Json) => key),
-      ['report', 'patient', 'study', 'content'],
+      found?.context.map(({ key }: Json) => key),
+      ['patient', 'study', 'report', 'content'],
     );
-    const update = (versionId: string): Promise<Response> =>
-      connector.publish(
-        topic,
-        'DiagnosticReport-update',
-        [{ key: 'report', reference: { reference: 'DiagnosticReport/r1' } }, updates(put(observation('o1')))],
-        { 'context.versionId': versionId },
-      );
-    assert.equal((await update(context['context.versionId'])).status, 202);
-    assert.equal((await update(context['context.versionId'])).status, 409);
-    const updated = await socket.event();
-    assert.equal((await connector.context(topic))['context.versionId'], updated.event['context.versionId']);
-    await socket.close();
+
+    // What it adds it posts, beside a whole report.
+    const whole = { key: 'report', resource: { resourceType: 'DiagnosticReport', id: 'r1' } };
+    const bundle = (...entry: Json[]): Json => ({
+      key: 'content',
+      resource: { resourceType: 'Bundle', id: 'b1', type: 'transaction', entry },
+    });
+    const add = [whole, bundle({ request: { method: 'POST' }, resource: observation('o1') })];
+    assert.equal((await connector.publish('DiagnosticReport-update', add, opened)).status, 202);
+    assert.equal((await connector.publish('DiagnosticReport-update', add, opened)).status, 409);
+    const told = (await socket.event()).event;
+    assert.deepEqual(told.context[0], whole, 'it cannot read references');
+    const seen = [await other.event(), await other.event()].at(-1)?.event;
+    assert.deepEqual(seen.context[0], { key: 'report', reference: { reference: 'DiagnosticReport/r1' } });
+    assert.equal(seen.context[1].key, 'updates');
+    assert.equal(seen.context[1].resource.entry[0].request.method, 'PUT', 'to others it is what 3.0.0 says');
+    const now = await connector.report();
+    assert.equal(now?.['context.versionId'], told['context.versionId']);
+    assert.deepEqual(now?.context.at(-1).resource.entry[0].resource, observation('o1'));
+
+    const remove = [whole, bundle({ request: { method: 'DELETE' }, resource: observation('o1') })];
+    assert.equal((await connector.publish('DiagnosticReport-update', remove, now?.['context.versionId'])).status, 202);
+    assert.deepEqual((await connector.report())?.context.at(-1).resource.entry, []);
+    const outcome = { resourceType: 'OperationOutcome', issue: [{ severity: 'error', code: 'processing' }] };
+    assert.equal((await connector.publish('syncerror', [{ key: 'OperationOutcome', resource: outcome }])).status, 202);
+    assert.equal((await connector.publish('DiagnosticReport-close', [patient('p1'), report('r1')])).status, 202);
+    assert.equal(await connector.report(), undefined);
+    assert.equal((await connector.publish('userlogout', [])).status, 202);
+
+    assert.equal((await connector.form('unsubscribe', 'DiagnosticReport-open', socket.endpoint)).status, 202);
+    assert.equal((await socket.closed).code, 1000);
+    await other.close();
+  });
+
+  it('without its switches it is served as 3.0.0 says', async () => {
+    const topic = await (await HubClient.backend(origin)).session();
+    const connector = await Connector.start(topic, {});
+    assert.equal((await connector.publish('DiagnosticReport-open', [patient('p1'), report('r1')])).status, 202);
+    assert.equal(
+      (await connector.publish('DiagnosticReport-close', [report('r1')])).status,
+      400,
+      'a patient is required',
+    );
+    await assert.rejects(connector.report(), /or it fails/);
+    assert.equal((await connector.publish('userlogout', [])).status, 400);
   });
 
   it('WEB-5 writes the version without its prefix, and registered for STU2 reads it so', async () => {

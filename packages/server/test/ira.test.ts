@@ -417,6 +417,43 @@ describe('IHE RAD IRA, what the Hub refuses', () => {
       await actor.socket.close();
     }));
 
+  it("RAD-150, RAD-151 in the words of the profile's own examples", () =>
+    withIra(async (origin) => {
+      const topic = crypto.randomUUID();
+      const display = await Actor.start(origin, topic, 'Image Display');
+      const metadata = { client_name: 'Evidence Creator', scope: WRITE, switches: { draftContent: true } };
+      const client = await HubClient.backend(origin, WRITE, metadata);
+      await display.does('DiagnosticReport-open', reportContext(1));
+      const version = (await see([display], 'DiagnosticReport-open')).event['context.versionId'];
+      const report = { key: 'report', resource: { resourceType: 'DiagnosticReport', id: 'r1' } };
+      const post = (resource: Json): Json => ({ request: { method: 'POST' }, resource });
+      const found = [report, updates(post(imagingSelection), post(measurement(1)))];
+      const update = { 'context.versionId': version };
+      assert.equal(
+        (await display.publish('DiagnosticReport-update', found, update)).status,
+        400,
+        'unless registered so',
+      );
+      assert.equal((await client.publish(topic, 'DiagnosticReport-update', found, update)).status, 202);
+      await see([display], 'DiagnosticReport-update');
+      const identify = ({ resourceType, id }: Json): Json => ({ resourceType, id });
+      const chosen = {
+        key: 'select',
+        resource: [measurement(1), imagingSelection, { ...measurement(1), id: 'o9' }].map(identify),
+      };
+      assert.equal((await client.publish(topic, 'DiagnosticReport-select', [report, chosen])).status, 206);
+      assert.deepEqual((await see([display], 'DiagnosticReport-select')).event.context, [
+        reportReference(1),
+        { key: 'select', reference: [{ reference: 'Observation/o1' }, { reference: 'ImagingSelection/is1' }] },
+      ]);
+      const { context } = await display.current();
+      assert.deepEqual(
+        context.at(-1).resource.entry.map(({ resource }: Json) => resource),
+        [imagingSelection, measurement(1)],
+      );
+      await display.socket.close();
+    }));
+
   it('RAD-154 a refused update is told of too, and sessions are not made up where the deployment forbids it', () =>
     withLockstep(
       async ({ origin }) => {

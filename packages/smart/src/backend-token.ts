@@ -9,7 +9,8 @@ export const BACKEND_TOKEN_LIFE = 300;
 
 /**
  * `client_credentials` of an authenticated client (TOK-5). Its assertion is spent in the token's own write.
- * @throws OAuthError unauthorized_client, or invalid_scope when no scope is asked for or none of them can be granted
+ * @throws OAuthError unauthorized_client, or invalid_scope when none of the scopes asked for can be granted, or a client
+ *   with keys asks for none
  */
 export async function backendToken(
   access: Access,
@@ -19,8 +20,10 @@ export async function backendToken(
   if (!client.grantTypes.includes('client_credentials') || !mayBeBackend(client)) {
     throw new OAuthError('unauthorized_client', 'this client may not use client_credentials');
   }
-  if (asked === undefined) throw new OAuthError('invalid_scope', 'scope is missing');
-  const scope = grantableScopes(asked, client.scope, 'backend')
+  // Connectors with a secret come from servers where scope may be left out (RFC 6749, 3.3).
+  const wanted = asked ?? (client.authMethod === 'private_key_jwt' ? undefined : client.scope);
+  if (wanted === undefined) throw new OAuthError('invalid_scope', 'scope is missing');
+  const scope = grantableScopes(wanted, client.scope, 'backend')
     .map(({ text }) => text)
     .join(' ');
   if (scope === '') throw new OAuthError('invalid_scope', 'none of these scopes is approved for the client');

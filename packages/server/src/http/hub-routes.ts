@@ -240,7 +240,10 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
     app.get<{ Params: { topic: string } }>('/:topic', async (request, reply) => {
       const access = await authorize(request, reply);
       if (!access) return reply;
-      const answer = await hub.currentContext(access, request.params.topic);
+      const { topic } = request.params;
+      const answer = await (access.switches.contextList === true
+        ? hub.contextList(access, topic)
+        : hub.currentContext(access, topic));
       if (!answer.ok) return refuse(reply, answer.status, answer.reason);
       return reply.header('cache-control', 'no-store').send(answer.value);
     });
