@@ -8,6 +8,10 @@ import { AuditFile, auditEvent } from './audit.ts';
 
 const RECORD = { transaction: 'RAD-146', at: 0, status: 202, topic: 't', clientId: 'viewer' } as const;
 
+const role = (code: string, display: string): object => ({
+  type: { coding: [{ system: 'http://dicom.nema.org/resources/ontology/DCM', code, display }] },
+});
+
 describe('RAD-146, RAD-152 and RAD-153 are audited', () => {
   it('as AuditEvents that say who did what in which session', () => {
     const event = auditEvent({ ...RECORD, user: 'Practitioner/1', subscriberName: 'Viewer' }, 'https://hub/hub');
@@ -20,12 +24,47 @@ describe('RAD-146, RAD-152 and RAD-153 are audited', () => {
       outcome: '0',
       outcomeDesc: 'HTTP 202',
       agent: [
-        { requestor: false, who: { identifier: { value: 'viewer' } }, name: 'Viewer' },
-        { requestor: true, who: { reference: 'Practitioner/1' } },
+        {
+          ...role('110153', 'Source Role ID'),
+          who: { identifier: { value: 'viewer' } },
+          requestor: false,
+          name: 'Viewer',
+        },
+        {
+          ...role('110152', 'Destination Role ID'),
+          who: { identifier: { value: 'https://hub/hub' } },
+          requestor: false,
+        },
+        {
+          type: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType', code: 'IRCP' }] },
+          who: { reference: 'Practitioner/1' },
+          requestor: true,
+        },
       ],
       source: { observer: { identifier: { value: 'https://hub/hub' } } },
-      entity: [{ what: { identifier: { value: 't' } }, description: 'hub.topic' }],
+      entity: [
+        {
+          what: { identifier: { value: 't' } },
+          type: {
+            system: 'http://terminology.hl7.org/CodeSystem/audit-entity-type',
+            code: '2',
+            display: 'System Object',
+          },
+          role: { system: 'http://terminology.hl7.org/CodeSystem/object-role', code: '24', display: 'Query' },
+          description: 'hub.topic',
+        },
+      ],
     });
+  });
+
+  it('with a backend as who asked, and a user whose name is no reference', () => {
+    const agents = (more: object): readonly { requestor: boolean; who: object }[] =>
+      (auditEvent({ ...RECORD, ...more }, 'x') as { agent: [] }).agent;
+    assert.deepEqual(
+      agents({}).map(({ requestor }) => requestor),
+      [true, false],
+    );
+    assert.deepEqual(agents({ user: 'dr.example' }).at(-1)?.who, { identifier: { value: 'dr.example' } });
   });
 
   it('with the outcome that the status says', () => {

@@ -1,5 +1,6 @@
 /** Audit records of the transactions that IHE wants audited, as FHIR AuditEvents, one a line. */
 import { createWriteStream, type WriteStream } from 'node:fs';
+import { parseReference } from '@lockstep/fhircast';
 import type { AuditRecord, AuditTrail } from '@lockstep/hub';
 
 const TRANSACTIONS: Readonly<Record<AuditRecord['transaction'], string>> = {
@@ -7,6 +8,20 @@ const TRANSACTIONS: Readonly<Record<AuditRecord['transaction'], string>> = {
   'RAD-152': 'Unsubscribe Session',
   'RAD-153': 'Get Current Context',
 };
+
+const DCM = 'http://dicom.nema.org/resources/ontology/DCM';
+
+/** The roles of a Query (DICOM PS3.15, A.5.3.10): who asks, who is asked, and who learns the answer. */
+const ROLES = {
+  source: { system: DCM, code: '110153', display: 'Source Role ID' },
+  destination: { system: DCM, code: '110152', display: 'Destination Role ID' },
+  user: { system: 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType', code: 'IRCP' },
+};
+
+function agent(role: keyof typeof ROLES, requestor: boolean, who: string): object {
+  const named = parseReference(who) ? { reference: who } : { identifier: { value: who } };
+  return { type: { coding: [ROLES[role]] }, who: role === 'user' ? named : { identifier: { value: who } }, requestor };
+}
 
 /** FHIR's audit-event-outcome: success, minor failure of the caller's, serious failure of the Hub's. */
 function outcome(status: number): '0' | '4' | '8' {
@@ -18,22 +33,30 @@ export function auditEvent(record: AuditRecord, hubUrl: string): object {
   const { transaction, at, status, topic, clientId, user, subscriberName } = record;
   return {
     resourceType: 'AuditEvent',
-    type: { system: 'http://dicom.nema.org/resources/ontology/DCM', code: '110112', display: 'Query' },
+    type: { system: DCM, code: '110112', display: 'Query' },
     subtype: [{ system: 'urn:ihe:event-type-code', code: transaction, display: TRANSACTIONS[transaction] }],
     action: 'E',
     recorded: new Date(at).toISOString(),
     outcome: outcome(status),
     outcomeDesc: `HTTP ${status}`,
     agent: [
-      {
-        requestor: user === undefined,
-        who: { identifier: { value: clientId } },
-        ...(subscriberName && { name: subscriberName }),
-      },
-      ...(user ? [{ requestor: true, who: { reference: user } }] : []),
+      { ...agent('source', user === undefined, clientId), ...(subscriberName && { name: subscriberName }) },
+      agent('destination', false, hubUrl),
+      ...(user ? [agent('user', true, user)] : []),
     ],
     source: { observer: { identifier: { value: hubUrl } } },
-    entity: [{ what: { identifier: { value: topic } }, description: 'hub.topic' }],
+    entity: [
+      {
+        what: { identifier: { value: topic } },
+        type: {
+          system: 'http://terminology.hl7.org/CodeSystem/audit-entity-type',
+          code: '2',
+          display: 'System Object',
+        },
+        role: { system: 'http://terminology.hl7.org/CodeSystem/object-role', code: '24', display: 'Query' },
+        description: 'hub.topic',
+      },
+    ],
   };
 }
 
