@@ -238,7 +238,10 @@ function update(
   });
 }
 
-/** The selection without resources that the anchor does not hold, if it names any (CON-7 ira). */
+/**
+ * The selection without resources that the anchor does not hold, if it names any (CON-7 ira). Where it holds none of them, the
+ * selection is empty, and says so (3.6.4).
+ */
 function knownSelection(anchor: Anchor, context: readonly ContextElement[]): readonly ContextElement[] | undefined {
   const opened = openingKeys(anchor);
   const holds = (text: string): boolean => {
@@ -247,13 +250,14 @@ function knownSelection(anchor: Anchor, context: readonly ContextElement[]): rea
     return anchor.content.has(name) || opened.has(name);
   };
   if (selectedReferences(context).every(holds)) return undefined;
-  return context.flatMap((element) => {
+  const found = context.flatMap((element) => {
     if (element.key !== 'select') return [element];
     const list = Array.isArray(element.reference) ? element.reference : [element.reference];
     const known = list.filter((one) => typeof one?.reference === 'string' && holds(one.reference));
     if (known.length === 0) return [];
     return [Array.isArray(element.reference) ? { ...element, reference: known } : element];
   });
+  return found.some(({ key }) => key === 'select') ? found : [...found, { key: 'select', reference: [] }];
 }
 
 /** CON-7: selections are made in the current context only. */

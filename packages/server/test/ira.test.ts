@@ -233,6 +233,14 @@ describe('IHE RAD IRA, use cases 1 to 4', () => {
         ['Observation/o1', 'ImagingStudy/s1'],
       );
 
+      const none = await display.publish('DiagnosticReport-select', [
+        reportReference(1),
+        ...select('Observation/gone'),
+      ]);
+      assert.equal(none.status, 206);
+      const empty = (await see(all, 'DiagnosticReport-select')).event.context;
+      assert.deepEqual(empty, [reportReference(1), { key: 'select', reference: [] }], 'nothing is selected any more');
+
       // Use case 3: an urgent study interrupts; the first report stays open, with its content.
       await display.does('DiagnosticReport-open', reportContext(2));
       await see(all, 'DiagnosticReport-open');
