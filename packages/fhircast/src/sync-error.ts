@@ -50,6 +50,9 @@ export function syncErrorMessage(id: string, timestamp: string, topic: string, c
 /** What the codings of a SyncError say; 3.2.1's example writes `subscriber`, its profile `subscribername`. */
 const CODINGS: readonly (readonly string[])[] = [['eventid'], ['eventname'], ['subscribername', 'subscriber']];
 
+/** FHIR's issue-severity. */
+const SEVERITIES: readonly unknown[] = ['fatal', 'error', 'warning', 'information'];
+
 function objects(value: unknown): readonly JsonObject[] {
   return Array.isArray(value) ? value.filter(isObject) : [];
 }
@@ -62,7 +65,7 @@ export function syncErrorProblem(context: readonly ContextElement[]): string | u
   const outcome = context.find((element) => element.key === 'operationoutcome')?.resource;
   const issue = objects(outcome?.issue).find((one) => one.code === 'processing');
   if (!issue) return 'the OperationOutcome must have an issue with the code processing';
-  if (typeof issue.severity !== 'string') return 'issue.severity is missing';
+  if (!SEVERITIES.includes(issue.severity)) return `issue.severity must be one of ${SEVERITIES.join(', ')}`;
   if (typeof issue.diagnostics !== 'string') return 'issue.diagnostics must say in words what happened';
   const codings = objects(isObject(issue.details) ? issue.details.coding : undefined);
   const missing = CODINGS.find(

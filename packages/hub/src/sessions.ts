@@ -1,6 +1,6 @@
 import { type CurrentContext, parseReference } from '@lockstep/fhircast';
 import { mayJoin, mayOpen } from './access.ts';
-import { type Answer, NO_TOPIC, refuse } from './answer.ts';
+import { type Answer, NO_TOPIC, type Refusal, refuse } from './answer.ts';
 import { currentContext } from './context.ts';
 import { userKey, workstationKey } from './index-keys.ts';
 import { changedAt, fromParts, HEAD_PART } from './parts.ts';
@@ -210,6 +210,12 @@ export class Sessions {
     }
     if (!state) this.#runtime.topics.dropUnknown(topic);
     return state && mayJoin(access, name, state.info) ? state : undefined;
+  }
+
+  /** SUB-12: why no session can be created for a topic, where subscriptions create them; undefined where one can. */
+  unusable(name: string): Refusal | undefined {
+    if (!this.#runtime.options.createsSessions || isTopicName(name)) return undefined;
+    return refuse(400, 'hub.topic must be 1 to 256 letters, digits and . _ ~ : - to start a session');
   }
 
   /** SUB-12: the session belongs to the token's user; a backend service without one is its own user. */

@@ -53,7 +53,7 @@ export class Subscriptions {
     const request = { ...written, topic: own.value };
     const rules = own.value === written.topic ? found : respelt(found, written.topic);
     const session = await this.#sessions.joined(access, request.topic, events.length > 0);
-    if (!session) return NO_TOPIC;
+    if (!session) return this.#sessions.unusable(request.topic) ?? NO_TOPIC;
     if (events.length === 0) return refuse(403, "None of hub.events is covered by the token's fhircast/….read scopes");
     if (request.endpoint && request.channel === 'websocket') {
       return this.#renew(access, request, request.endpoint, events, rules);

@@ -357,6 +357,7 @@ describe('IHE RAD IRA, what the Hub refuses', () => {
         { 'hub.channel.type': 'webhook', 'hub.callback': 'https://app.example/' },
         { 'hub.channel.type': '', 'hub.callback': 'https://app.example/', 'hub.secret': 'x' },
         { 'hub.topic': '' },
+        { 'hub.topic': 'made/up' },
         { 'hub.events': '' },
         { 'subscriber.name': '' },
         { 'subscriber.name': ' ' },
@@ -393,6 +394,10 @@ describe('IHE RAD IRA, what the Hub refuses', () => {
       await actor.refused(400, 'SyncError', []);
       await actor.refused(400, 'SyncError', [
         { key: 'operationoutcome', resource: { resourceType: 'OperationOutcome', issue: [{ code: 'processing' }] } },
+      ]);
+      const issue = { severity: 'grave', code: 'processing', diagnostics: 'x', details: { coding: [] } };
+      await actor.refused(400, 'SyncError', [
+        { key: 'operationoutcome', resource: { resourceType: 'OperationOutcome', issue: [issue] } },
       ]);
       await actor.refused(409, 'DiagnosticReport-close', reportContext(9));
 
