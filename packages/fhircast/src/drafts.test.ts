@@ -66,6 +66,18 @@ describe('WEB-5 events of the drafts', () => {
     assert.deepEqual(context, [{ key: 'operationoutcome', resource: outcome }]);
   });
 
+  it('close by their anchor alone', () => {
+    const close = body('DiagnosticReport-close', [report]);
+    assert.equal(parseEvent(close).ok, false);
+    assert.ok(parseEvent(fromDraft(close), true).ok);
+    for (const [event, context] of [
+      ['DiagnosticReport-close', []],
+      ['DiagnosticReport-open', [report]],
+    ] as const) {
+      assert.equal(parseEvent(fromDraft(body(event, context)), true).ok, false, event);
+    }
+  });
+
   it('leave what 3.0.0 writes as it is, and what they do not understand', () => {
     const reference = { key: 'report', reference: { reference: 'DiagnosticReport/r1' } };
     const put = { fullUrl: 'urn:uuid:1', request: { method: 'PUT', url: 'Observation/o1' }, resource: observation };

@@ -283,6 +283,7 @@ describe('CON-1 updates', () => {
       put('1', { resource: undefined }),
       put('a b'),
       put('1', { resource: { resourceType: 'x y', id: '1' } }),
+      put('1', { resource: { resourceType: 'observation', id: '1' } }),
       put('1', { resource: { resourceType: 'Observation' } }),
       put('1', { fullUrl: 5 }),
       { request: { method: 'DELETE' } },

@@ -28,7 +28,8 @@ export interface EventRequest {
 
 /** FHIR's own rule is stricter; the field's clients use more, but never what would break `Type/id`. */
 const RESOURCE_ID = /^[^\s/?#]{1,256}$/;
-const RESOURCE_TYPE = /^[A-Za-z]{1,64}$/;
+/** Any of any release; `patient` is none, though some would take it for one. */
+const RESOURCE_TYPE = /^[A-Z][A-Za-z]{0,63}$/;
 
 /** Stores and answers must be able to repeat an id exactly: no half characters, no spaces around it (ERR-1). */
 function isEventId(value: unknown): value is string {
@@ -97,13 +98,14 @@ function checkReference(element: ContextElement, rule: ContextKey, where: string
   return undefined;
 }
 
-function checkContext(event: EventDefinition, context: readonly ContextElement[]): string | undefined {
+function checkContext(event: EventDefinition, context: readonly ContextElement[], draft: boolean): string | undefined {
   if (isProprietary(event)) return undefined;
   if (event.name === 'Home-open' && context.length > 0) return 'Home-open: event.context must be empty';
   for (const rule of event.keys) {
     const elements = context.filter((element) => element.key === rule.key);
     const where = `${event.name}: context key "${rule.key}"`;
-    if (elements.length < rule.min) return `${where} is required (${rule.min}..${rule.max})`;
+    const wanted = draft && event.action === 'close' && rule.key !== event.anchorKey ? 0 : rule.min;
+    if (elements.length < wanted) return `${where} is required (${rule.min}..${rule.max})`;
     if (rule.max === 1 && elements.length > 1) return `${where} may appear only once (${rule.min}..1)`;
     for (const element of elements) {
       // "select" without a value is how some clients clear the selection.
@@ -132,9 +134,11 @@ function anchorOf(event: EventDefinition, context: readonly ContextElement[]): R
  * Reads a published event (PUB-1, PUB-5): a JSON object `{timestamp, id, event: {hub.topic, hub.event, context, …}}`.
  * What comes back is rebuilt from the fields of an event, with the catalog's spelling of its name; anything else at the
  * top level is dropped (PUB-12).
+ * @param body the parsed JSON
+ * @param draft whether it is written as the drafts did, in the words of 3.0.0 (`fromDraft`): a close may name its anchor alone
  * @returns the reason names the key and the rule that was broken
  */
-export function parseEvent(body: unknown): Parsed<EventRequest> {
+export function parseEvent(body: unknown, draft = false): Parsed<EventRequest> {
   if (!isObject(body)) return refused('The body must be a JSON object {timestamp, id, event}');
   const { timestamp, id, event } = body;
   if (typeof timestamp !== 'string' || !TIMESTAMP.test(timestamp)) {
@@ -163,7 +167,7 @@ export function parseEvent(body: unknown): Parsed<EventRequest> {
   }
   const danger = unsafe(context, 0);
   if (danger) return refused(danger);
-  const broken = checkContext(definition, context);
+  const broken = checkContext(definition, context, draft);
   if (broken) return refused(broken);
   // STU2 wrote versionId without the prefix (WEB-5).
   const version = event['context.versionId'] ?? event.versionId;

@@ -1,4 +1,11 @@
-import { type CurrentContext, type EventRequest, fromDraft, parseEvent, senderFields } from '@lockstep/fhircast';
+import {
+  type CurrentContext,
+  type EventRequest,
+  fromDraft,
+  keyText,
+  parseEvent,
+  senderFields,
+} from '@lockstep/fhircast';
 import { mayJoin } from './access.ts';
 import { type Answer, NO_TOPIC, refuse } from './answer.ts';
 import { type ContextInList, contextList, currentContext } from './context.ts';
@@ -15,6 +22,18 @@ type Reading<T> = (state: SessionState, mayRead: (event: string) => boolean, pro
 /** PUB-12: what some viewers say about themselves beside the event goes out with it, for clients registered so. */
 function withSender(request: EventRequest, body: unknown): EventRequest {
   return { ...request, message: { ...request.message, ...senderFields(body) } };
+}
+
+/** A close that names its anchor alone, as the drafts let it, is about what was opened with it. */
+function completed(request: EventRequest, { anchors }: SessionState): EventRequest {
+  const { definition, anchor, message } = request;
+  if (definition.action !== 'close' || !anchor) return request;
+  const { context } = message.event;
+  const has = (key: string): boolean => context.some((one) => one.key === key);
+  const lacks = (key: string): boolean => !has(key) && definition.keys.some((one) => one.key === key && one.min > 0);
+  const missing = anchors.get(keyText(anchor))?.opening.context.filter(({ key }) => lacks(key)) ?? [];
+  if (missing.length === 0) return request;
+  return { ...request, message: { ...message, event: { ...message.event, context: [...context, ...missing] } } };
 }
 
 /** The event in the Hub's own topic. */
@@ -41,7 +60,7 @@ export class Publishing {
    */
   async publish(access: Access, body: unknown, pathTopic?: string): Promise<Answer<202 | 206>> {
     const { readsDrafts } = publisherRules(access.switches, this.#runtime.options.profile);
-    const read = parseEvent(readsDrafts ? fromDraft(body) : body);
+    const read = readsDrafts ? parseEvent(fromDraft(body), true) : parseEvent(body);
     if (!read.ok) return this.#refusePublish(access, undefined, pathTopic, refuse(400, read.reason));
     const written = access.switches.senderFields === true ? withSender(read.value, body) : read.value;
     const writtenTopic = written.message.event['hub.topic'];
@@ -64,7 +83,11 @@ export class Publishing {
       if (!access.scopes.mayPublish(request.definition.name)) {
         return refuse(403, `The token lacks the scope fhircast/${request.definition.name}.write`);
       }
-      return topic.execute({ kind: 'publish', request, versionId: this.#runtime.ports.ids.uuid() }, request.message.id);
+      const versionId = this.#runtime.ports.ids.uuid();
+      return topic.execute(
+        (now) => ({ kind: 'publish', request: completed(request, now), versionId }),
+        request.message.id,
+      );
     });
     if (!decision.ok) {
       if (decision !== NO_TOPIC) return this.#refusePublish(access, request, name, decision);

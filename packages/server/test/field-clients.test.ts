@@ -401,8 +401,11 @@ describe('PowerCast-like connector', () => {
     assert.deepEqual((await connector.report())?.context.at(-1).resource.entry, []);
     const outcome = { resourceType: 'OperationOutcome', issue: [{ severity: 'error', code: 'processing' }] };
     assert.equal((await connector.publish('syncerror', [{ key: 'OperationOutcome', resource: outcome }])).status, 202);
-    assert.equal((await connector.publish('DiagnosticReport-close', [patient('p1'), report('r1')])).status, 202);
+    // A report alone; to others it is a close with its patient, as 3.0.0 wants it.
+    assert.equal((await connector.publish('DiagnosticReport-close', [report('r1')])).status, 202);
     assert.equal(await connector.report(), undefined);
+    const { context: closed } = [await other.event(), await other.event(), await other.event()].at(-1)?.event ?? {};
+    assert.deepEqual(closed, [report('r1'), patient('p1')]);
     assert.equal((await connector.publish('userlogout', [])).status, 202);
 
     assert.equal((await connector.form('unsubscribe', 'DiagnosticReport-open', socket.endpoint)).status, 202);
