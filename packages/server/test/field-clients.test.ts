@@ -466,6 +466,8 @@ describe('PowerCast-like connector', () => {
     await server.until(() => server.modes('subscribe').length === 1);
     await connector.publish(topic, 'DiagnosticReport-open', [report('r1'), patient('p1')], { id: 'e1' });
     await server.until(() => server.ids.includes('e1'));
+    const delivery = server.requests.at(-1);
+    assert.equal(delivery?.headers['x-hub-signature'], sign('shhh', delivery?.bytes));
   });
 
   it('without a header of its own it sends the token with the form (RFC 6750, 2.2)', async () => {
@@ -485,6 +487,10 @@ describe('PowerCast-like connector', () => {
     assert.equal((await post(form)).status, 401);
   });
 });
+
+function sign(secret: string, bytes: Buffer = Buffer.alloc(0)): string {
+  return `sha256=${createHmac('sha256', secret).update(bytes).digest('hex')}`;
+}
 
 async function callback(t: TestContext): Promise<CallbackServer> {
   const server = await CallbackServer.start();
@@ -511,15 +517,15 @@ describe('a bare WebSub subscriber', () => {
     await client.publish(topic, 'Patient-open', [patient('p1')], { id: 'e1' });
     await server.until(() => server.ids.includes('e1'));
     const [delivery] = server.requests.filter(({ method }) => method === 'POST');
-    const sign = (secret: string, bytes: Buffer): string =>
-      `sha256=${createHmac('sha256', secret).update(bytes).digest('hex')}`;
-    assert.equal(delivery?.headers['x-hub-signature'], sign('one', delivery?.bytes ?? Buffer.alloc(0)));
+    assert.equal(delivery?.headers['x-hub-signature'], sign('one', delivery?.bytes));
     assert.equal(delivery?.headers.link, `<${origin}/hub>; rel="hub", <${origin}/hub/${topic}>; rel="self"`);
 
     assert.equal((await form('subscribe', 'two')).status, 202);
     await server.until(() => server.modes('subscribe').length === 2);
     await client.publish(topic, 'Patient-close', [patient('p1')], { id: 'e2' });
     await server.until(() => server.ids.includes('e2'));
+    const renewed = server.requests.at(-1);
+    assert.equal(renewed?.headers['x-hub-signature'], sign('two', renewed?.bytes), 'the new secret');
 
     assert.equal((await form('unsubscribe', 'two')).status, 202);
     await server.until(() => server.modes('unsubscribe').length === 1);
