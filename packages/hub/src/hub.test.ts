@@ -14,6 +14,7 @@ import {
   updates,
 } from '../test/events.ts';
 import { access, good, type Json, type Peer, Rig, refusal } from '../test/rig.ts';
+import { CORE, IRA, STU1, STU2 } from './versions.ts';
 
 const HOUR = 3_600_000;
 const ANCHOR = reference('report', 'DiagnosticReport/r1');
@@ -791,6 +792,17 @@ describe('ERR-2 a refusal', () => {
     offender.answer(409);
     await rig.settle(topic);
     assert.deepEqual(watcher.syncErrors.map(cause), [['a', 'DiagnosticReport-open', 'Derived']]);
+  });
+
+  it('DER-1 no opens are derived by a Hub of STU1, STU2 or IHE IRA', async (t) => {
+    for (const profile of [STU1, STU2, IRA, CORE]) {
+      const rig = await Rig.open(t, { profile });
+      const topic = await rig.session();
+      const peer = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'x' });
+      await rig.publish(topic, 'DiagnosticReport-open', [report(), patient(), study()], { id: 'a' });
+      await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
+      assert.deepEqual(peer.ids, profile === CORE ? ['a~Patient.p1', 'b'] : ['b'], profile.name);
+    }
   });
 
   it('ERR-6 a SyncError that a subscriber posts goes to all who subscribed to it', async (t) => {
