@@ -1,11 +1,12 @@
 import { type Check, CheckFailure, CheckSkip, type Claim, STEPS, VERSIONS, type Version } from './check.ts';
 import { HUB_CHECKS } from './hub/checks.ts';
+import { isObject } from './json.ts';
 import { pause, within } from './pause.ts';
 import { Presence } from './presence.ts';
 import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from './report/report.ts';
 import { requirement } from './requirements.ts';
 import { CallbackHost, type CallbackOptions } from './target/callback.ts';
-import { claimsOf, UNCLAIMED } from './target/claims.ts';
+import { claimsOf, eventsOf, REQUIRED_BY_IRA, unclaimed } from './target/claims.ts';
 import { type HttpLimits, send } from './target/http.ts';
 import { type Hub, Scenario } from './target/scenario.ts';
 import type { Waits } from './target/subscriber.ts';
@@ -96,6 +97,7 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   const [configuration, presence] = await Promise.race([known, aborted(signal).then(() => unknown)]);
   const claims = claimsOf(configuration);
   for (const claim of options.claims ?? []) claims.add(claim);
+  if (options.versions?.includes('IRA')) for (const claim of REQUIRED_BY_IRA) claims.add(claim);
   if (claims.has('webhooks')) claims.delete('no-webhooks');
   const tokens = new Tokens(options.authorization ?? { kind: 'none' }, limits);
   if (tokens.protects) claims.add('tokens');
@@ -106,7 +108,19 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   }
   const callbacks = new CallbackHost(options.callback);
   const topics = new TopicPool(options.topics ?? { kind: 'any' }, url, tokens, limits);
-  const hub: Hub = { url, versions: new Set(versions), claims, tokens, topics, limits, waits, callbacks };
+  const events = eventsOf(configuration, versions);
+  const hub: Hub = {
+    url,
+    versions: new Set(versions),
+    configured: isObject(configuration),
+    claims,
+    events,
+    tokens,
+    topics,
+    limits,
+    waits,
+    callbacks,
+  };
   const checks = selectChecks(versions, options);
 
   const width = Math.min(positive('concurrency', options.concurrency ?? 8), topics.width, Math.max(1, checks.length));
@@ -239,7 +253,7 @@ async function judge(
   transcript: Transcript,
 ): Promise<Finding> {
   const missing = check.needs?.find((claim) => !hub.claims.has(claim));
-  if (missing !== undefined) return { verdict: 'skip', reason: UNCLAIMED[missing] };
+  if (missing !== undefined) return { verdict: 'skip', reason: unclaimed(missing, hub.configured) };
   if (signal.aborted) return { verdict: 'skip', reason: 'The run was ended before this check' };
   let scenario: Scenario | undefined;
   const seconds = (check.seconds ?? 15) * slowness;

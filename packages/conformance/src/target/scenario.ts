@@ -15,7 +15,11 @@ export interface Hub {
   /** `hub.url` without a trailing slash. */
   readonly url: string;
   readonly versions: ReadonlySet<Version>;
+  /** Whether it serves a configuration that says what it claims. */
+  readonly configured: boolean;
   readonly claims: ReadonlySet<Claim>;
+  /** Events that it says it supports, in lower case; undefined where that is all of them. */
+  readonly events: ReadonlySet<string> | undefined;
   readonly tokens: Tokens;
   readonly topics: TopicPool;
   readonly limits: HttpLimits;
@@ -137,8 +141,18 @@ export class Scenario {
     return this.request('POST', '', { headers, body: form(fields), ...options });
   }
 
-  /** The fields of a plain subscription, to be changed by a check. */
-  fields(events: readonly string[], name = 'Alpha'): Record<string, string> {
+  /** Whether the Hub claims an event. */
+  #claims(event: string): boolean {
+    return this.hub.events?.has(event.toLowerCase()) ?? true;
+  }
+
+  /**
+   * The fields of a plain subscription, to be changed by a check; without the events that the Hub does not claim.
+   * @throws CheckSkip when it claims none of them
+   */
+  fields(asked: readonly string[], name = 'Alpha'): Record<string, string> {
+    const events = asked.filter((event) => this.#claims(event));
+    if (events.length === 0) throw new CheckSkip(unsupported(asked.join(', ')));
     return {
       'hub.channel.type': 'websocket',
       'hub.mode': 'subscribe',
@@ -216,11 +230,16 @@ export class Scenario {
     );
   }
 
-  /** Posts an event, or whatever the check wants to pass for one. */
+  /**
+   * Posts an event, or whatever the check wants to pass for one.
+   * @throws CheckSkip when the Hub does not claim the event
+   */
   async publish(
     message: unknown,
     options: { contentType?: string; bearer?: Bearer; who?: string } = {},
   ): Promise<HttpResponse> {
+    const name = nameOf(message);
+    if (name !== undefined && !this.#claims(name)) throw new CheckSkip(unsupported(name));
     const body = typeof message === 'string' ? message : JSON.stringify(message);
     const sent = {
       headers: { 'content-type': options.contentType ?? 'application/json' },
@@ -265,15 +284,15 @@ export class Scenario {
     return response;
   }
 
-  async context(options: { bearer?: Bearer } = {}): Promise<JsonObject> {
+  async context(options: { bearer?: Bearer; topic?: string } = {}): Promise<JsonObject> {
     const response = await this.contextResponse(options);
     expect(response.status === 200, 'HTTP 200 to Get Current Context', `HTTP ${response.status} ${response.body}`);
     expect(isObject(response.json), 'a JSON object as current context', response.body);
     return response.json;
   }
 
-  contextResponse(options: { bearer?: Bearer } = {}): Promise<HttpResponse> {
-    return this.request('GET', `/${encodeURIComponent(this.topic)}`, options);
+  contextResponse(options: { bearer?: Bearer; topic?: string } = {}): Promise<HttpResponse> {
+    return this.request('GET', `/${encodeURIComponent(options.topic ?? this.topic)}`, options);
   }
 
   /** A callback for webhooks, with a URL of its own. */
@@ -321,6 +340,13 @@ export class Scenario {
 function anchorId(message: EventMessage): unknown {
   const first: unknown = message.event.context[0];
   return isObject(first) && isObject(first.resource) ? first.resource.id : undefined;
+}
+
+const unsupported = (events: string) => `The Hub does not claim ${events} (eventsSupported)`;
+
+function nameOf(message: unknown): string | undefined {
+  const event = isObject(message) && isObject(message.event) ? message.event['hub.event'] : undefined;
+  return typeof event === 'string' ? event : undefined;
 }
 
 const confirms = (frame: { message: JsonObject | undefined }) => frame.message?.['hub.mode'] === 'subscribe';
