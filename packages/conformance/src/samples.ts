@@ -40,6 +40,11 @@ export function patient(): Resource {
   };
 }
 
+/** A patient whose name is in no single alphabet: its characters take one to four bytes in UTF-8. */
+export function patientAbroad(): Resource {
+  return { ...patient(), name: [{ use: 'official', family: 'Ångström-Łukasz', given: ['健太', 'Зоя', '𠮷'] }] };
+}
+
 const subject = (of: Resource) => ({ reference: `Patient/${of.id}` });
 
 export function encounter(of: Resource): Resource {

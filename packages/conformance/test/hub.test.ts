@@ -27,11 +27,11 @@ async function runAgainst(options: ModelHubOptions, more: Partial<ConformanceOpt
   }
 }
 
-for (const setup of ['core', 'tokens', 'webhooks', 'ira'] as const) {
+for (const setup of ['core', 'tokens', 'webhooks', 'ira', 'few', 'otherwise'] as const) {
   test(`a healthy hub (${setup}) fails no check`, async () => {
     const report = await runAgainst({ setup }, { timeoutMs: 6000 });
     assert.deepEqual(await confirmed(report, (only) => runAgainst({ setup }, { timeoutMs: 6000, ...only })), []);
-    assert.ok(report.counts.pass > 70, `${report.counts.pass} checks passed`);
+    assert.ok(report.counts.pass > (setup === 'few' ? 60 : 70), `${report.counts.pass} checks passed`);
     assert.ok(report.durationMs < 60_000, `${report.durationMs} ms`);
   });
 }

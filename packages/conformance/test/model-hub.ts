@@ -26,6 +26,8 @@ interface Message {
 interface Open {
   key: string;
   type: string;
+  /** The type as the event's name had it. */
+  written: string;
   message: Message;
   version: string;
   content: Map<string, Json>;
@@ -82,6 +84,9 @@ for (const [type, { key, required }] of Object.entries(ANCHORS)) {
   }
 }
 
+/** What the hub of few events knows: the list in the specification's own example. */
+const FEW = ['patient-open', 'patient-close', 'syncerror'];
+
 const BODY_LIMIT = 10_000_000;
 const ANSWER_MS = 2500;
 
@@ -107,6 +112,8 @@ export class ModelHub {
   readonly #sessions = new Map<string, Session>();
   readonly #subs = new Map<string, Sub>();
   readonly #dead = new Map<string, Sub>();
+  /** Events whose refusal was told. */
+  readonly #told = new Set<string>();
   readonly #tokens = new Map<string, { scopes: string[]; until: number }>();
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: 1_000_000 });
@@ -140,6 +147,16 @@ export class ModelHub {
     return this.#defects.has(defect);
   }
 
+  /** Healthy, and different wherever the specification leaves a choice. */
+  get #otherwise(): boolean {
+    return this.#setup === 'otherwise';
+  }
+
+  /** Whether the hub knows this event. */
+  #supports(name: string): boolean {
+    return this.#setup !== 'few' || FEW.includes(name.toLowerCase());
+  }
+
   // HTTP
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -159,24 +176,30 @@ export class ModelHub {
     }
   }
 
+  /** Whether a body that is too large is taken, to be thrown away later. */
+  get #tooLarge(): boolean {
+    return this.#otherwise || this.#is('too-large-swallowed') || this.#is('too-large-told-as-processing');
+  }
+
   async #read(request: IncomingMessage): Promise<string> {
     const chunks: Buffer[] = [];
     let length = 0;
     if (Number(request.headers['content-length'] ?? 0) > BODY_LIMIT) {
-      throw new Refusal(this.#is('too-large-500') ? 500 : 413, 'too large');
+      if (!this.#tooLarge) throw new Refusal(this.#is('too-large-500') ? 500 : 413, 'too large');
     }
     for await (const chunk of request) {
       chunks.push(chunk as Buffer);
       length += (chunk as Buffer).length;
-      if (length > BODY_LIMIT) throw new Refusal(413, 'too large');
+      if (length > BODY_LIMIT && !this.#tooLarge) throw new Refusal(413, 'too large');
     }
-    return Buffer.concat(chunks).toString('utf8');
+    return Buffer.concat(chunks).toString(this.#is('text-as-latin1') ? 'latin1' : 'utf8');
   }
 
   async #route(request: IncomingMessage, body: string, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.origin);
     const json = (status: number, value: unknown, type = 'application/json') => {
-      response.writeHead(status, { 'content-type': type }).end(JSON.stringify(value));
+      const charset = this.#otherwise ? '; charset=utf-8' : '';
+      response.writeHead(status, { 'content-type': `${type}${charset}` }).end(JSON.stringify(value));
     };
     if (url.pathname === '/fhir/.well-known/smart-configuration') {
       return json(200, { token_endpoint: `${this.origin}/token` });
@@ -193,19 +216,27 @@ export class ModelHub {
     }
     if (request.method !== 'POST' || url.pathname !== '/hub') throw new Refusal(404, 'not found');
     const type = request.headers['content-type'] ?? '';
-    if (type.startsWith('application/x-www-form-urlencoded')) return this.#subscription(request, body, response);
+    const exact = this.#is('form-media-type-exact') && type !== 'application/x-www-form-urlencoded';
+    if (type.startsWith('application/x-www-form-urlencoded') && !exact)
+      return this.#subscription(request, body, response);
     if (!/^application\/(fhir\+)?json/.test(type)) throw new Refusal(415, 'JSON or a form');
+    if (this.#is('json-media-type-exact') && type.includes(';')) throw new Refusal(415, 'JSON');
     if (this.#is('json-only') && type.includes('fhir')) throw new Refusal(415, 'application/json');
     const status = await this.#publish(body, request);
     if (this.#is('accepted-with-broken-body')) {
       response.writeHead(202, { 'content-type': 'application/json' }).end('Accepted');
     } else if (this.#is('publish-302')) response.writeHead(302, { location: '/' }).end();
-    else response.writeHead(status).end();
+    else if (this.#otherwise) {
+      response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' }).end('{"accepted":true}');
+    } else response.writeHead(status).end();
   }
 
   #configuration(): Json {
     const is = (defect: DefectName) => this.#is(defect);
-    const events = Object.values(CATALOG).map(({ name }) => name);
+    const events = Object.values(CATALOG)
+      .map(({ name }) => (this.#otherwise ? name.toLowerCase() : name))
+      .filter((name) => this.#supports(name));
+    if (this.#setup === 'few') return { eventsSupported: events, websocketSupport: true, fhircastVersion: '3.0.0' };
     return {
       eventsSupported: is('events-supported-as-string') ? events.join(',') : events,
       websocketSupport: is('websocket-support-as-string') ? 'true' : true,
@@ -217,6 +248,7 @@ export class ModelHub {
         supportsNonCurrentContextUpdates: is('capability-as-string') ? 'yes' : true,
       },
       fhirVersion: 'R4',
+      ...(this.#otherwise && { 'x-vendor': { build: 7 } }),
     };
   }
 
@@ -274,6 +306,9 @@ export class ModelHub {
     if (!this.#is('last-field-wins') && once.some((name) => form.getAll(name).length > 1)) {
       throw new Refusal(400, 'a field is given twice');
     }
+    if (form.get('hub.mode') === 'unsubscribe' && !form.get('hub.topic') && this.#is('ira-unsubscribe-no-topic-404')) {
+      throw new Refusal(404, 'no such session');
+    }
     const topic = need('hub.topic', this.#is('ira-empty-topic') ? 'ira-empty-topic' : 'topic-not-required', 'default');
     const session = this.#session(topic);
     const mode = need('hub.mode', 'mode-not-required', 'subscribe');
@@ -301,10 +336,12 @@ export class ModelHub {
       'Patient-open',
     );
     const asked = list.split(',').map((name) => name.trim());
+    if (asked.some((name) => !this.#supports(name))) throw new Refusal(400, 'an event that is not supported');
     if (ira && this.#is('ira-catalog-only') && asked.some((name) => !CATALOG[name.toLowerCase()])) {
       throw new Refusal(400, 'an event of no catalog');
     }
     const name = form.get('subscriber.name') ?? '';
+    if (name === '' && this.#is('name-required')) throw new Refusal(400, 'subscriber.name is missing');
     if (ira && name === '' && !this.#is('ira-anonymous')) throw new Refusal(400, 'subscriber.name is missing');
     if (ira && this.#is('ira-known-sessions-only') && session.subs.size === 0 && session.history.length === 0) {
       if (/^[0-9a-f-]{36}$/.test(topic)) throw new Refusal(404, 'no such session');
@@ -323,12 +360,18 @@ export class ModelHub {
     if (this.#is('one-subscriber-a-session')) {
       for (const other of session.subs.values()) if (other !== existing) this.#forget(other, 4000);
     }
+    if (this.#is('one-subscriber-a-name')) {
+      for (const other of session.subs.values()) if (other !== existing && other.name === name) this.#forget(other);
+    }
     const sub: Sub = existing ?? this.#newSub(session, name, granted);
     if (existing && this.#is('resubscribing-only-adds')) sub.events = this.#distinct([...sub.events, ...events]);
     else if (!existing || !this.#is('resubscribing-adds-nothing')) sub.events = events;
     if (!existing || !this.#is('lease-never-renewed')) this.#startLease(sub, lease);
     if (existing) this.#confirm(sub);
-    const answer = { 'hub.channel.endpoint': this.#endpoint(sub) };
+    const answer = {
+      ...(this.#otherwise && { 'hub.topic': topic, 'hub.lease_seconds': sub.leaseSeconds, status: 'accepted' }),
+      'hub.channel.endpoint': this.#endpoint(sub),
+    };
     const status = this.#is('subscribe-200') ? 200 : 202;
     if (this.#is('endpoint-in-header-only')) {
       response.writeHead(status, { 'content-location': this.#endpoint(sub) }).end();
@@ -341,16 +384,18 @@ export class ModelHub {
   #distinct(events: readonly string[]): string[] {
     if (this.#is('repeats-counted-twice')) return [...events];
     const seen = new Map(events.map((event) => [event.toLowerCase(), event]));
+    if (this.#is('syncerror-case-sensitive') || this.#is('late-joiner-case-sensitive')) return [...seen.values()];
+    if (this.#otherwise) return [...seen.keys()];
     if (this.#is('case-sensitive-subscriptions')) return [...seen.values()];
     return [...seen].map(([key, event]) => CATALOG[key]?.name ?? event);
   }
 
   #lease(text: string | null): number {
-    if (text === null) return 3600;
+    if (text === null || this.#otherwise) return 3600;
     if (!/^\d+$/.test(text) || Number(text) === 0) {
       const lax = text.startsWith('-') ? this.#is('negative-lease') : this.#is('any-lease');
       if (!lax) throw new Refusal(400, 'hub.lease_seconds is a positive decimal integer');
-      return 3600;
+      return Number(text);
     }
     const most = this.#setup === 'tokens' && !this.#is('lease-beyond-token') ? 300 : 86_400;
     return Math.min(Number(text), most);
@@ -420,12 +465,16 @@ export class ModelHub {
   #unsubscribe(session: Session, form: URLSearchParams, webhook: boolean, response: ServerResponse): void {
     if (webhook) {
       const sub = [...session.subs.values()].find((one) => one.callback === form.get('hub.callback'));
-      if (sub && !this.#is('webhook-unsubscribe-ignored')) this.#forget(sub);
+      const part = (form.get('hub.events') ?? '').toLowerCase().split(',');
+      if (sub && part[0] !== '' && this.#is('webhook-unsubscribe-in-part')) {
+        sub.events = sub.events.filter((event) => !part.includes(event.toLowerCase()));
+      } else if (sub && !this.#is('webhook-unsubscribe-ignored')) this.#forget(sub);
       response.writeHead(202).end();
       return;
     }
     const endpoint = form.get('hub.channel.endpoint') ?? '';
     let sub = this.#subAt(endpoint);
+    if (this.#is('unsubscribing-reported') && sub) this.#report(sub, randomUUID(), 'SyncError', 'it left');
     if (endpoint === '' && this.#is('ira-unsubscribe-by-name')) sub = [...session.subs.values()][0];
     if (!sub || sub.topic !== session.topic) {
       if (!this.#is('unsubscribe-anything')) {
@@ -446,7 +495,7 @@ export class ModelHub {
     if (this.#is('late-denial')) setTimeout(() => this.#deny(ended, 'unsubscribed', true), 8000).unref();
     else this.#deny(sub, 'unsubscribed');
     if (this.#is('late-denial') || this.#is('socket-open-after-unsubscribe')) this.#forget(sub);
-    else this.#forget(sub, 1000);
+    else this.#forget(sub, this.#otherwise ? 1001 : 1000);
   }
 
   #deny(sub: Sub, reason: string, late = false): void {
@@ -456,6 +505,7 @@ export class ModelHub {
       ...(!this.#is('denial-without-topic') && { 'hub.topic': sub.topic }),
       ...(!this.#is('denial-without-events') && { 'hub.events': sub.events.join(',') }),
       'hub.reason': reason,
+      ...(this.#otherwise && { timestamp: new Date().toISOString() }),
     });
   }
 
@@ -490,7 +540,8 @@ export class ModelHub {
       const reported =
         (code === 1000 && this.#is('normal-close-reported')) || (code === 1001 && this.#is('going-away-reported'));
       if (reported || (!normal && !(this.#setup === 'ira' && this.#is('ira-lost-ignored')))) {
-        this.#report(sub, randomUUID(), 'SyncError', 'the connection was lost');
+        const last = this.#is('ira-lost-as-last-event') ? 'Patient-open' : 'SyncError';
+        this.#report(sub, randomUUID(), last, 'the connection was lost');
       }
     });
     if (this.#is('greeting-on-socket')) socket.send('welcome');
@@ -503,6 +554,10 @@ export class ModelHub {
       });
     }
     this.#confirm(sub);
+    if (this.#otherwise) {
+      socket.ping();
+      this.#send(sub, { type: 'heartbeat', at: Date.now() });
+    }
     if (this.#is('late-joiner-told-late')) return;
     if (session) for (const message of this.#latest(session, sub)) this.#deliver(sub, message);
   }
@@ -533,8 +588,14 @@ export class ModelHub {
     return [...byType.values()]
       .map(({ message }) => message)
       .filter((message) => is('late-joiner-told-all-types') || this.#wants(sub, message))
+      .filter(
+        ({ event }) => !is('late-joiner-case-sensitive') || sub.events.some((name) => name === event['hub.event']),
+      )
       .map((message) => ({
         ...message,
+        ...(is('late-joiner-without-version') && {
+          event: { ...message.event, 'context.versionId': undefined },
+        }),
         ...(is('late-joiner-new-id') && { id: randomUUID() }),
         ...(is('late-joiner-new-time') && { timestamp: new Date(Date.now() + 5000).toISOString() }),
       }));
@@ -555,7 +616,9 @@ export class ModelHub {
     if (!session) return;
     const name = isObject(message) && typeof message.id === 'string' ? sub.sent.get(message.id) : undefined;
     if (!isObject(message) || name === undefined) {
-      if (this.#is('noise-reported') && !isObject(message)) this.#report(sub, randomUUID(), 'SyncError', 'noise');
+      const answered = isObject(message) && typeof message.id === 'string';
+      if (this.#is(answered ? 'unknown-answer-reported' : 'noise-reported'))
+        this.#report(sub, randomUUID(), 'SyncError', 'noise');
       return;
     }
     const id = String(message.id);
@@ -577,6 +640,11 @@ export class ModelHub {
       return;
     }
     if (/-(update|select)$/i.test(name) && this.#setup !== 'ira' && !is('syncerror-for-updates')) return;
+    if (/-close$/i.test(name) && is('refused-close-ignored')) return;
+    if (is('refusals-told-once')) {
+      if (this.#told.has(id)) return;
+      this.#told.add(id);
+    }
     if (status === 409 && is('409-ignored')) return;
     if (status !== 409 && status < 500 && is('4xx-ignored')) return;
     if (status === 500 && is('500-ignored')) return;
@@ -598,25 +666,38 @@ export class ModelHub {
       ...(is('syncerror-without-event-name') ? [] : [{ system: `${base}eventname`, code: name }]),
       ...(is('syncerror-anonymous') ? [] : [{ system: `${base}subscribername`, code: offender.name }]),
     ];
+    if (is('webhook-refusal-without-event')) coding.splice(0, 2);
     if (is('ira-codings-reordered')) coding.reverse();
+    if (this.#otherwise) {
+      coding.reverse();
+      coding.unshift({ system: 'https://hub.example.org/errors', code: 'E7' });
+    }
     const issue = {
       severity: is('syncerror-as-error') ? 'error' : ira && !is('ira-warning') ? 'information' : 'warning',
       code: is('syncerror-exception') ? 'exception' : 'processing',
       ...(!is('syncerror-wordless') && { diagnostics: `${offender.name}: ${reason}` }),
       details: { coding },
     };
+    const other = { severity: 'information', code: 'informational', details: { text: 'see the log' } };
+    const issues = this.#otherwise ? [other, issue] : [issue];
+    const now = is('syncerror-time-as-mail')
+      ? new Date().toUTCString()
+      : is('syncerror-local-time')
+        ? `${new Date(Date.now() + 3_600_000).toISOString().slice(0, -1)}+01:00`
+        : new Date().toISOString();
     const message: Message = {
-      timestamp: new Date().toISOString(),
+      timestamp: now,
       id: is('syncerror-same-id') ? id : randomUUID(),
       event: {
         ...(!is('syncerror-without-topic') && { 'hub.topic': session.topic }),
-        'hub.event': 'SyncError',
-        context: [{ key: 'operationoutcome', resource: { resourceType: 'OperationOutcome', issue: [issue] } }],
+        'hub.event': this.#otherwise ? 'syncerror' : 'SyncError',
+        context: [{ key: 'operationoutcome', resource: { resourceType: 'OperationOutcome', issue: issues } }],
       },
     };
     for (const sub of session.subs.values()) {
       if (sub === offender && !ira && !is('syncerror-to-offender')) continue;
       if (!this.#wants(sub, message) && !is('syncerror-to-everybody')) continue;
+      if (is('syncerror-case-sensitive') && !sub.events.includes('SyncError')) continue;
       this.#deliver(sub, message);
       if (is('syncerror-twice')) this.#deliver(sub, { ...message, id: randomUUID() });
     }
@@ -758,6 +839,8 @@ export class ModelHub {
     }
     const definition = CATALOG[asked.toLowerCase()];
     const name = definition?.name ?? asked;
+    if (!this.#supports(name)) throw new Refusal(400, 'an event that is not supported');
+    if (body.length > BODY_LIMIT) return this.#takeTooLarge(String(topic), message as unknown as Message);
     if (!allowed(name, 'write') && !is('read-scope-writes')) throw new Refusal(403, 'not allowed');
     if (!Array.isArray(event.context)) {
       const lax = event.context === undefined ? is('context-not-required') : is('context-of-any-kind');
@@ -769,7 +852,11 @@ export class ModelHub {
     const out: Message = {
       timestamp: message.timestamp,
       id: message.id,
-      event: { 'hub.topic': topic, 'hub.event': name, context: event.context as Element[] },
+      event: {
+        'hub.topic': topic,
+        'hub.event': this.#otherwise ? name.toLowerCase() : name,
+        context: event.context as Element[],
+      },
     };
     if (name === 'UserLogout' && is('logout-swallowed')) return 202;
     if (name === 'UserHibernate' && is('hibernate-swallowed')) return 202;
@@ -780,12 +867,25 @@ export class ModelHub {
     const [type = '', action = ''] = name.split('-');
     const anchored = ANCHORS[type];
     let status = 202;
+    if (is('state-case-sensitive') && asked !== name) {
+      this.#broadcast(session, out);
+      return status;
+    }
     if (name === 'Home-open') {
       if (!is('home-keeps-context')) delete session.current;
-    } else if (anchored && action === 'open') this.#open(session, type, anchored.key, out, context);
-    else if (anchored && action === 'close') this.#close(session, type, anchored.key, context);
-    else if (anchored && action === 'update') await this.#update(session, type, anchored.key, out, context, event);
-    else if (anchored && action === 'select') {
+    } else if (anchored && action === 'open') {
+      const written = is('context-type-as-written') ? (asked.split('-')[0] ?? type) : type;
+      this.#open(session, type, written, anchored.key, out, context);
+    } else if (anchored && action === 'close') this.#close(session, type, anchored.key, context);
+    else if (anchored && action === 'update') {
+      try {
+        await this.#update(session, type, anchored.key, out, context, event);
+      } catch (error) {
+        if (!this.#otherwise) throw error;
+        this.#reject(session, out, 'processing');
+        return 202;
+      }
+    } else if (anchored && action === 'select') {
       status = this.#select(session, type, anchored.key, out, context);
       if (is('select-swallowed')) return status;
     }
@@ -808,6 +908,33 @@ export class ModelHub {
     }
     this.#broadcast(session, out);
     return status;
+  }
+
+  /** Accepts a body that is too large, and tells later that it was none. */
+  #takeTooLarge(topic: string, message: Message): number {
+    if (this.#is('too-large-swallowed')) return 202;
+    const code = this.#is('too-large-told-as-processing') ? 'processing' : 'too-long';
+    this.#reject(this.#session(topic), message, code);
+    return 202;
+  }
+
+  /** The SyncError of a request that was accepted and is rejected after all. */
+  #reject(session: Session, message: Message, code: string): void {
+    const coding = [
+      { system: 'https://fhircast.hl7.org/events/syncerror/eventid', code: message.id },
+      { system: 'https://fhircast.hl7.org/events/syncerror/eventname', code: message.event['hub.event'] },
+    ];
+    const issue = { severity: 'warning', code, diagnostics: 'rejected by the hub', details: { coding } };
+    const error: Message = {
+      timestamp: new Date().toISOString(),
+      id: randomUUID(),
+      event: {
+        'hub.topic': session.topic,
+        'hub.event': 'SyncError',
+        context: [{ key: 'operationoutcome', resource: { resourceType: 'OperationOutcome', issue: [issue] } }],
+      },
+    };
+    for (const sub of session.subs.values()) if (this.#wants(sub, error)) this.#deliver(sub, error);
   }
 
   #checkContext(name: string, required: Record<string, string>, context: readonly Element[]): void {
@@ -842,7 +969,14 @@ export class ModelHub {
     return this.#is('versions-counted-per-report') ? `v${++session.versions % 2}` : randomUUID();
   }
 
-  #open(session: Session, type: string, anchorKey: string, out: Message, context: readonly Element[]): void {
+  #open(
+    session: Session,
+    type: string,
+    written: string,
+    anchorKey: string,
+    out: Message,
+    context: readonly Element[],
+  ): void {
     const is = (defect: DefectName) => this.#is(defect);
     const key = `${type}/${context.find((one) => one.key === anchorKey)?.resource?.id}`;
     const before = session.opens.get(key);
@@ -852,7 +986,7 @@ export class ModelHub {
     }
     session.opens.delete(key);
     const content = before && !is('content-lost-on-reopen') ? before.content : new Map<string, Json>();
-    session.opens.set(key, { key, type, message: out, version, content });
+    session.opens.set(key, { key, type, written, message: out, version, content });
     if (is('context-first-stays') && session.current !== undefined) return;
     if (is('reopen-ignored') && before) return;
     session.current = key;
@@ -867,6 +1001,13 @@ export class ModelHub {
       throw new Refusal(is('ira-not-open-400') ? 400 : 409, 'not open');
     }
     if (is('close-ignored')) return;
+    if (is('close-by-likeness') && open && JSON.stringify(open.message.event.context) !== JSON.stringify(context)) {
+      return;
+    }
+    if (is('close-of-all-of-type')) {
+      for (const one of session.opens.values()) if (one.type === type) session.opens.delete(one.key);
+    }
+    if (is('close-of-type-empties') && session.current?.startsWith(`${type}/`)) delete session.current;
     if (!(is('content-kept-after-close') && open)) session.opens.delete(key);
     if (is('update-of-closed') && open) session.opens.set(key, open);
     if (session.current === key || is('close-of-any-empties')) delete session.current;
@@ -917,9 +1058,13 @@ export class ModelHub {
     const prior = open.version;
     const next = is('versions-counted-per-report') ? String(Number(prior) + 1) : this.#version(session);
     open.version = is('version-stays') ? prior : next;
-    const told = context.map((one) =>
-      one.key === 'updates' && is('bundle-renamed') ? { ...one, resource: { ...bundle, id: randomUUID() } } : one,
-    );
+    const spread = {
+      ...bundle,
+      ...(is('bundle-renamed') && { id: randomUUID() }),
+      ...(is('bundle-as-collection') && { type: 'collection' }),
+      ...(is('bundle-without-requests') && { entry: entries.map(({ request: _request, ...rest }) => rest) }),
+    };
+    const told = context.map((one) => (one.key === 'updates' ? { ...one, resource: spread } : one));
     out.event = {
       ...out.event,
       'context.versionId': open.version,
@@ -964,6 +1109,7 @@ export class ModelHub {
 
   #entryKey(entry: Json): string {
     const resource = isObject(entry.resource) ? entry.resource : undefined;
+    if (this.#is('content-by-full-url') && typeof entry.fullUrl === 'string') return entry.fullUrl;
     if (resource) return `${resource.resourceType}/${resource.id}`;
     const request = isObject(entry.request) ? entry.request : {};
     return String(request.url ?? entry.fullUrl)
@@ -1013,7 +1159,8 @@ export class ModelHub {
   #context(topic: string, request: IncomingMessage): Json | undefined {
     const is = (defect: DefectName) => this.#is(defect);
     const allowed = this.#access(request, 'context-without-token');
-    const session = this.#sessions.get(topic);
+    const own = this.#sessions.get(topic);
+    const session = is('context-of-any-session') ? [...this.#sessions.values()].find(({ current }) => current) : own;
     const open = session?.current === undefined ? undefined : session.opens.get(session.current);
     if (!open || (!allowed(`${open.type}-open`, 'read') && !is('context-for-anybody'))) {
       return is('empty-context-404') ? undefined : { 'context.type': '', context: [] };
@@ -1050,8 +1197,16 @@ export class ModelHub {
         },
       });
     }
-    const versionId = is('content-version-of-open') ? original['context.versionId'] : version;
-    return { 'context.type': type, 'context.versionId': versionId, context };
+    const versionId = is('content-version-of-open')
+      ? original['context.versionId']
+      : is('context-version-of-its-own')
+        ? `${version}-current`
+        : version;
+    return {
+      'context.type': is('context-type-as-written') ? open.written : type,
+      'context.versionId': versionId,
+      context,
+    };
   }
 
   // Webhooks
@@ -1095,13 +1250,16 @@ export class ModelHub {
     });
     const callback = sub.callback ?? '';
     const base = is('webhook-query-lost') ? callback.split('?')[0]! : callback;
-    const response = await fetch(`${base}${base.includes('?') ? '&' : '?'}${query}`).catch(() => undefined);
+    const redirect = is('webhook-redirect-followed') ? 'follow' : 'manual';
+    const url = `${base}${base.includes('?') ? '&' : '?'}${query}`;
+    const response = await fetch(url, { redirect }).catch(() => undefined);
     if (!response) {
       this.#forget(sub);
       return;
     }
     const echoed = (await response.text()) === challenge;
-    const good = (response.ok || is('webhook-status-unread')) && (echoed || is('webhook-challenge-unread'));
+    const lax = is('webhook-status-unread') || (is('webhook-500-verifies') && response.status === 500);
+    const good = (response.ok || lax) && (echoed || is('webhook-challenge-unread'));
     if (!good) {
       this.#forget(sub);
       return;
@@ -1116,8 +1274,9 @@ export class ModelHub {
     if (is('webhook-never-delivered')) return;
     const callback = sub.callback ?? '';
     const url = is('webhook-delivered-without-query') ? callback.split('?')[0]! : callback;
-    const body = JSON.stringify(message);
-    const signed = is('webhook-signature-of-text') ? `${body}\n` : body;
+    const body = JSON.stringify(is('webhook-without-timestamp') ? { ...message, timestamp: undefined } : message);
+    const bytes = is('webhook-signature-of-characters') ? Buffer.from(body, 'latin1') : Buffer.from(body);
+    const signed = is('webhook-signature-of-text') ? `${body}\n` : bytes;
     const encoding = is('webhook-signature-base64') ? 'base64' : 'hex';
     const headers: Record<string, string> = { 'content-type': 'application/json' };
     if (sub.secret !== undefined) {

@@ -61,7 +61,7 @@ export const authorization: readonly Check[] = [
     id: 'granted-events-only',
     title: 'Events that the token does not cover are not delivered',
     rule: 'SUB-4',
-    requirements: ['2.3-authorized'],
+    requirements: ['2.3-authorized', 'STU2-authorized'],
     level: 'SHALL',
     versions: ALL,
     needs: ['limited-token'],

@@ -151,6 +151,23 @@ export const contentSharing: readonly Check[] = [
     STATE,
   ),
   check(
+    'content-without-full-url',
+    'A resource is the same whatever its entry’s fullUrl',
+    'CON-3',
+    ['2.10-maintain', '2.10-all-entries'],
+    async (s) => {
+      const report = await openReport(s);
+      const one = observation(report.context.patient);
+      const { fullUrl: _fullUrl, ...bare } = put(one);
+      const { version } = await update(s, report, report.version, [bare]);
+      const changed = { ...one, status: 'final' };
+      await update(s, report, version, [put(changed)]);
+      const found = (await content(s)).filter((resource) => resource.id === one.id);
+      expect(found.length === 1 && sameJson(found[0], changed), 'the resource once, as it was sent last', found);
+    },
+    STATE,
+  ),
+  check(
     'content-empty',
     'Without content there is one Bundle without entries',
     'CON-5',

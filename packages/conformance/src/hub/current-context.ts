@@ -1,8 +1,8 @@
 import { type Check, expect } from '../check.ts';
 import { type JsonObject, objects, sameJson } from '../json.ts';
-import { patient, reportContext, reportElements, study, studyElements } from '../samples.ts';
+import { patient, patientElements, reportContext, reportElements, study, studyElements } from '../samples.ts';
 import type { Scenario } from '../target/scenario.ts';
-import { CONTEXT_EVENTS, CORE, checksOf, close, driver, openPatient } from './parts.ts';
+import { CONTEXT_EVENTS, CORE, checksOf, close, driver, openPatient, openReport } from './parts.ts';
 
 /** The context without what content sharing adds to it. */
 const opening = (context: JsonObject) => objects(context.context).filter((one) => one.key !== 'content');
@@ -144,6 +144,59 @@ export const currentContext: readonly Check[] = [
       expect(sameJson(found, second.event.context), 'the study, still current', found);
     },
     { rule: 'PUB-9' },
+  ),
+  check(
+    'context-close-of-same-type',
+    'Closing another one of the same type leaves the current context',
+    ['2.9-most-recent', '3.3.2-close'],
+    async (s) => {
+      const all = await driver(s, CONTEXT_EVENTS);
+      const first = await openPatient(s, all);
+      const second = await openPatient(s, all);
+      await close(s, first, all);
+      const found = opening(await s.context());
+      expect(sameJson(found, second.event.context), 'the second patient, still current', found);
+    },
+    { rule: 'PUB-9' },
+  ),
+  check(
+    'context-any-case',
+    'Events open and close whatever the case of their names',
+    ['2.6-case', '2.9-type'],
+    async (s) => {
+      const all = await driver(s, CONTEXT_EVENTS);
+      const elements = patientElements(patient());
+      const open = await s.accepted(s.event('patient-OPEN', elements));
+      await all.event(open.id);
+      const type = (await s.context())['context.type'];
+      expect(type === 'Patient', 'context.type: "Patient" after patient-OPEN', type);
+      const closed = await s.accepted(s.event('PATIENT-close', elements));
+      await all.event(closed.id);
+      isEmpty(await s.context());
+    },
+    { rule: 'SUB-3' },
+  ),
+  check(
+    'context-of-its-session',
+    'A session’s current context is not another one’s',
+    ['2.9-none', '2.3-topic'],
+    async (s) => {
+      const other = await s.otherTopic();
+      await s.subscribe({ events: CONTEXT_EVENTS, name: 'Elsewhere', fields: { 'hub.topic': other } });
+      await openPatient(s, await driver(s, CONTEXT_EVENTS));
+      isEmpty(await s.context({ topic: other }));
+    },
+  ),
+  check(
+    'context-version-of-open',
+    'The current context has the version that the open was broadcast with',
+    ['2.10-assign', '2.9-version'],
+    async (s) => {
+      const { version } = await openReport(s);
+      const found = (await s.context())['context.versionId'];
+      expect(found === version, `context.versionId: "${version}"`, found);
+    },
+    { needs: ['get-current', 'content'] },
   ),
   check(
     'context-home',

@@ -1,6 +1,6 @@
 import { type Check, expect } from '../check.ts';
 import { sameJson } from '../json.ts';
-import { logoutElements, patient, patientElements, study, studyElements } from '../samples.ts';
+import { logoutElements, patient, patientAbroad, patientElements, study, studyElements } from '../samples.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';
 import type { Notification } from '../target/subscriber.ts';
 import { ALL, CONTEXT_EVENTS, CORE, closing, driver, openPatient, PATIENT } from './parts.ts';
@@ -102,6 +102,20 @@ export const delivery: readonly Check[] = [
     (event, open) =>
       expect(sameJson(event.event.context, open.event.context), 'the context as it was sent', event.event.context),
   ),
+  {
+    id: 'broadcast-unicode',
+    title: 'Names in any alphabet come through',
+    rule: 'PUB-3',
+    requirements: ['2-wss', '2-https'],
+    level: 'SHALL',
+    versions: ALL,
+    run: async (s) => {
+      const one = await driver(s, PATIENT);
+      const open = await s.accepted(s.event('Patient-open', patientElements(patientAbroad())));
+      const { context } = (await one.event(open.id)).event;
+      expect(sameJson(context, open.event.context), 'the context as it was sent', context);
+    },
+  },
   delivered('broadcast-fields', 'The broadcast’s fields have their types', ['2.5-event', '2.5-timestamp'], (event) => {
     expect(typeof event.id === 'string' && event.id !== '', 'id: a string', event.id);
     expect(typeof event.timestamp === 'string', 'timestamp: a string', event.timestamp);

@@ -105,6 +105,10 @@ export const iraSubscriptions: readonly Check[] = [
       status(await s.unsubscribe(one, { 'hub.channel.type': 'pigeon' }), 400, 'an unsubscribe of another channel');
     },
   ),
+  check('unsubscribe-topic', 'Unsubscribing without a topic is answered 400', 'SUB-9', ['RAD-152-topic'], async (s) => {
+    const one = await driver(s, PATIENT);
+    status(await s.unsubscribe(one, { 'hub.topic': '' }), 400, 'an unsubscribe with an empty hub.topic');
+  }),
   check(
     'unsubscribe-endpoint',
     'Unsubscribing without an endpoint is answered 400',

@@ -87,7 +87,7 @@ export const ira: readonly Check[] = [
     'event-fields',
     'A request without timestamp, id or event is answered 400',
     'PUB-5',
-    ['RAD-148-fields'],
+    ['RAD-148-fields', 'RAD-149-fields', 'RAD-150-set', 'RAD-151-set', 'RAD-156-set'],
     async (s) => {
       for (const message of await everyRequest(s)) {
         for (const { what, body } of spoilt(message)) {
@@ -109,11 +109,17 @@ export const ira: readonly Check[] = [
       }
     },
   ),
-  check('unknown-session', 'A request for no known session is answered 400', 'SES-6', ['RAD-148-topic'], async (s) => {
-    for (const message of await everyRequest(s)) {
-      status(await s.publish(elsewhere(message)), 400, `a ${message.event['hub.event']} for an unknown session`);
-    }
-  }),
+  check(
+    'unknown-session',
+    'A request for no known session is answered 400',
+    'SES-6',
+    ['RAD-148-topic', 'RAD-149-topic', 'RAD-150-topic', 'RAD-151-topic', 'RAD-156-topic'],
+    async (s) => {
+      for (const message of await everyRequest(s)) {
+        status(await s.publish(elsewhere(message)), 400, `a ${message.event['hub.event']} for an unknown session`);
+      }
+    },
+  ),
   check('close-report', 'A close without report is answered 400', 'PUB-5', ['RAD-149-report'], async (s) => {
     const { opened } = await openReport(s);
     status(await s.publish(withContext(closing(s, opened), without('report'))), 400, 'a close without report');
@@ -269,6 +275,19 @@ export const ira: readonly Check[] = [
     async (s) => {
       const { watcher } = await lost(s);
       await watcher.notification('a SyncError', isSyncError);
+    },
+  ),
+  check(
+    'lost-connection-codings',
+    'The SyncError about a lost connection names a SyncError and the subscriber',
+    'ERR-3',
+    ['RAD-155-no-event', 'RAD-155-subscriber'],
+    async (s) => {
+      const { watcher } = await lost(s);
+      const codes = syncErrorCodings(await watcher.notification('a SyncError', isSyncError)).map(({ code }) => code);
+      expect(typeof codes[0] === 'string' && codes[0] !== '', 'coding[0].code: a generated id', codes);
+      expect(String(codes[1]).toLowerCase() === 'syncerror', 'coding[1].code: "syncerror"', codes);
+      expect(codes[2] === 'Lost', 'coding[2].code: the subscriber name "Lost"', codes);
     },
   ),
   check(

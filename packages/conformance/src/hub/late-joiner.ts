@@ -1,9 +1,9 @@
 import { type Check, expect } from '../check.ts';
 import { sameJson } from '../json.ts';
 import { patient, patientElements, study, studyElements } from '../samples.ts';
-import type { Scenario } from '../target/scenario.ts';
+import { type Scenario, versionOf } from '../target/scenario.ts';
 import type { Subscriber } from '../target/subscriber.ts';
-import { ALL, CONTEXT_EVENTS, CORE, checksOf, close, driver, openPatient } from './parts.ts';
+import { ALL, CONTEXT_EVENTS, CORE, checksOf, close, driver, openPatient, openReport, REPORT } from './parts.ts';
 
 const join = (s: Scenario, events: readonly string[] = CONTEXT_EVENTS): Promise<Subscriber> =>
   s.subscribe({ events, name: 'Late' });
@@ -52,8 +52,10 @@ export const lateJoiner: readonly Check[] = [
     },
   ),
   check('per-type', 'It is told one open for every anchor type', ['2.4-late-joiner'], async (s, stays) => {
-    const first = await openPatient(s, stays);
     const of = patient();
+    const first = await s.accepted(s.event('Patient-open', patientElements(of)));
+    await stays.event(first.id);
+    // Of the same patient: what a Hub may derive from it is nothing new.
     const second = await s.accepted(s.event('ImagingStudy-open', studyElements(study(of), of)));
     await stays.event(second.id);
     const late = await join(s);
@@ -75,6 +77,55 @@ export const lateJoiner: readonly Check[] = [
     await s.settle();
     expect(late.events.length === 0, 'no event: the patient was closed', late.events[0]?.frame.text);
   }),
+  check(
+    'closed-by-id',
+    'A close need not repeat all that the open said',
+    ['3.3.2-close', '2.4-late-joiner'],
+    async (s, stays) => {
+      const whole = patient();
+      const open = await s.accepted(s.event('Patient-open', patientElements(whole)));
+      await stays.event(open.id);
+      const { resourceType, id, identifier } = whole;
+      const close = await s.accepted(s.event('Patient-close', patientElements({ resourceType, id, identifier })));
+      await stays.event(close.id);
+      const late = await join(s);
+      await s.settle();
+      expect(late.events.length === 0, 'no event: the patient was closed', late.events[0]?.frame.text);
+    },
+  ),
+  check(
+    'older-closed',
+    'Closing an older one leaves the latest',
+    ['2.4-late-joiner', '3.3.2-close'],
+    async (s, stays) => {
+      const first = await openPatient(s, stays);
+      const second = await openPatient(s, stays);
+      await close(s, first, stays);
+      await (await join(s)).event(second.id);
+    },
+  ),
+  check(
+    'any-case',
+    'It is told the open context however it wrote the event’s name',
+    ['2.4-case', '2.4-late-joiner'],
+    async (s, stays) => {
+      const open = await openPatient(s, stays);
+      await (await join(s, ['patient-OPEN'])).event(open.id);
+    },
+  ),
+  build(
+    'version',
+    'The open that it is told has its context.versionId',
+    'SUB-8',
+    ['3.6.1-version', '2.4-indistinguishable'],
+    async (s) => {
+      const report = await openReport(s);
+      const late = await join(s, REPORT);
+      const version = versionOf(await late.event(report.opened.id));
+      expect(version === report.version, `context.versionId: "${report.version}"`, version);
+    },
+    { needs: ['content'] },
+  ),
   check(
     'after-close',
     'After a close it is told the most recent one that is still open',

@@ -11,13 +11,14 @@ function incomplete(
   requirements: Check['requirements'],
   spoil: (message: Record<string, unknown>, event: Record<string, unknown>) => unknown,
   complete: (event: Notification) => boolean = () => false,
+  level: Check['level'] = 'SHALL',
 ): Check {
   return {
     id,
     title,
     rule: 'PUB-5',
     requirements,
-    level: 'SHALL',
+    level,
     versions: CORE,
     run: async (s) => {
       const one = await driver(s, [...PATIENT, 'SyncError']);
@@ -76,6 +77,20 @@ export const publishing: readonly Check[] = [
       await one.event(event.id);
     },
   },
+  {
+    id: 'publish-charset',
+    title: 'JSON that names its character set is JSON',
+    rule: 'PUB-1',
+    requirements: ['2-https'],
+    level: 'SHOULD',
+    versions: ALL,
+    run: async (s) => {
+      const one = await driver(s, PATIENT);
+      const event = s.event('Patient-open', patientElements(patient()));
+      await s.accepted(event, { contentType: 'application/json; charset=utf-8' });
+      await one.event(event.id);
+    },
+  },
   incomplete(
     'publish-without-id',
     'A request without id is not passed on',
@@ -122,6 +137,9 @@ export const publishing: readonly Check[] = [
       ...message,
       event: { ...event, context: [{ key: 'patient', resource: observation(patient()) }] },
     }),
+    () => false,
+    // “A Hub is not responsible for structurally validating FHIR resources” (2.10).
+    'SHOULD',
   ),
   {
     id: 'publish-without-topic',

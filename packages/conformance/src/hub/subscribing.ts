@@ -1,4 +1,5 @@
 import { type Check, CheckSkip, expect } from '../check.ts';
+import { form } from '../target/http.ts';
 import { endpointOf, type FormFields, succeeded } from '../target/scenario.ts';
 import { ALL, CORE, driver, expectRefused, madeUp, openPatient, PATIENT } from './parts.ts';
 
@@ -24,6 +25,25 @@ function refusal(
   };
 }
 
+/** A lease that is no number of seconds: the Hub refuses it, or passes it over; what it confirms is a lease all the same. */
+function unusableLease(id: string, title: string, lease: string): Check {
+  return {
+    id,
+    title,
+    rule: 'SUB-1',
+    requirements: ['2.4-confirm-lease', '2.4-error'],
+    level: 'SHALL',
+    versions: ALL,
+    run: async (s) => {
+      const response = await s.post({ ...s.fields(PATIENT), 'hub.lease_seconds': lease });
+      if (!succeeded(response)) return expectRefused(response);
+      const given = (await (await s.connect(endpointOf(response))).confirmation())['hub.lease_seconds'];
+      const right = typeof given === 'number' && given > 0;
+      expect(right, `HTTP 4xx or 5xx to a lease of "${lease}", or a positive lease in the confirmation`, given);
+    },
+  };
+}
+
 const without = (name: string) => (fields: Record<string, string>) => ({ ...fields, [name]: undefined });
 const withField = (name: string, value: string | readonly string[]) => (fields: Record<string, string>) => ({
   ...fields,
@@ -36,7 +56,7 @@ export const subscribing: readonly Check[] = [
     id: 'subscribe-accepted',
     title: 'A subscription request is answered 202',
     rule: 'SUB-2',
-    requirements: ['2.4-response', 'STU2-202', 'RAD-146-several', 'RAD-146-add'],
+    requirements: ['2.4-response', 'STU2-202', 'STU2-sockets', 'RAD-146-several', 'RAD-146-add'],
     level: 'SHALL',
     versions: ALL,
     run: async (s) => {
@@ -63,6 +83,31 @@ export const subscribing: readonly Check[] = [
     run: async (s) => {
       const type = (await s.post(s.fields(PATIENT))).headers['content-type'];
       expect(/^application\/json\b/i.test(type ?? ''), 'Content-Type: application/json', type);
+    },
+  },
+  {
+    id: 'subscribe-without-name',
+    title: 'A subscription needs no subscriber.name',
+    rule: 'SUB-1',
+    requirements: ['2.4-name', '2.4-response'],
+    level: 'SHALL',
+    versions: ['3.0.0', 'STU2'],
+    run: async (s) => {
+      const one = await s.subscribe({ events: PATIENT, fields: { 'subscriber.name': undefined } });
+      await openPatient(s, one);
+    },
+  },
+  {
+    id: 'subscribe-form-charset',
+    title: 'A form that names its character set is a form',
+    rule: 'SUB-1',
+    requirements: ['2.4-response'],
+    level: 'SHOULD',
+    versions: ALL,
+    run: async (s) => {
+      const headers = { 'content-type': 'application/x-www-form-urlencoded; charset=UTF-8' };
+      const response = await s.request('POST', '', { headers, body: form(s.fields(PATIENT)) });
+      expect(response.status === 202, 'HTTP 202', `HTTP ${response.status} ${response.body}`);
     },
   },
   {
@@ -106,12 +151,8 @@ export const subscribing: readonly Check[] = [
     requirements: ['2.4-channel'],
   }),
   refusal('subscribe-unknown-channel', 'An unknown channel is refused', withField('hub.channel.type', 'pigeon')),
-  refusal('subscribe-lease-no-number', 'A lease that is no number is refused', withField('hub.lease_seconds', 'soon'), {
-    rule: 'SUB-1',
-  }),
-  refusal('subscribe-lease-negative', 'A negative lease is refused', withField('hub.lease_seconds', '-5'), {
-    rule: 'SUB-1',
-  }),
+  unusableLease('subscribe-lease-no-number', 'A lease that is no number is refused or passed over', 'soon'),
+  unusableLease('subscribe-lease-negative', 'A negative lease is refused or passed over', '-5'),
   refusal(
     'subscribe-field-twice',
     'A field given twice is refused',

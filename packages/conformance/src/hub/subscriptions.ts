@@ -243,7 +243,7 @@ export const subscriptions: readonly Check[] = [
     id: 'lease-renewed',
     title: 'A new request at the endpoint renews the lease',
     rule: 'SUB-6',
-    requirements: ['2.4-again', '2.4-override'],
+    requirements: ['2.4-again', '2.4-override', 'RAD-146-expiry'],
     level: 'SHALL',
     versions: ALL,
     seconds: 30,
@@ -268,6 +268,21 @@ export const subscriptions: readonly Check[] = [
       const response = await s.publish(s.event('Patient-open', patientElements(patient()), { id: `six-${s.topic}` }));
       expect(succeeded(response), 'a successful status', `HTTP ${response.status} ${response.body}`);
       await Promise.all(all.map((one) => one.event(`six-${s.topic}`)));
+    },
+  },
+  {
+    id: 'same-name-apart',
+    title: 'Two applications of one name are two subscribers',
+    rule: 'PUB-3',
+    requirements: ['2.4-name', '2.5-notify'],
+    level: 'SHALL',
+    // In IRA the name is what tells one subscriber of a session from another.
+    versions: ['3.0.0', 'STU2'],
+    run: async (s) => {
+      const first = await s.subscribe({ events: PATIENT, name: 'Viewer' });
+      const second = await s.subscribe({ events: PATIENT, name: 'Viewer' });
+      const open = await openPatient(s, second);
+      await first.event(open.id);
     },
   },
 ];

@@ -4,15 +4,20 @@ import { pause } from '../pause.ts';
 import { type EventMessage, observation, patient, patientElements, put, syncErrorElements } from '../samples.ts';
 import { type Scenario, versionOf } from '../target/scenario.ts';
 import {
+  type Answer,
+  isAbout,
   isSyncError,
   type Notification,
   type Subscriber,
   syncErrorCodes,
   syncErrorIssue,
 } from '../target/subscriber.ts';
-import { ALL, CORE, elementsOf, ONLY_3, openPatient, openReport, PATIENT, REPORT, updateOf } from './parts.ts';
+import { ALL, CORE, closing, elementsOf, ONLY_3, openPatient, openReport, PATIENT, REPORT, updateOf } from './parts.ts';
 
 const EVENTS = [...PATIENT, 'SyncError'];
+
+/** The specification's own examples leave the zone out. */
+const ISO_8601_UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|\+00(:?00)?)?$/;
 
 interface Refused {
   readonly watcher: Subscriber;
@@ -117,6 +122,52 @@ export const syncErrors: readonly Check[] = [
     },
   },
   {
+    id: 'syncerror-any-case',
+    title: 'SyncErrors are told however a subscriber wrote their name',
+    rule: 'SUB-3',
+    requirements: ['2.4-case', '2.5-others'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const watcher = await s.subscribe({ events: [...PATIENT, 'syncerror'], name: 'Watcher' });
+      await s.subscribe({ events: PATIENT, name: 'Offender', answer: () => 409 });
+      const open = await openPatient(s, watcher);
+      await watcher.syncError(open.id);
+    },
+  },
+  {
+    id: 'syncerror-after-refused-close',
+    title: 'A refused close is told like a refused open',
+    rule: 'ERR-2',
+    requirements: ['2.5-409', '2.5-others'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
+      const answer: Answer = ({ name }) => (name === 'patient-close' ? 409 : 200);
+      await s.subscribe({ events: PATIENT, name: 'Offender', answer });
+      const close = await s.accepted(closing(s, await openPatient(s, watcher)));
+      await watcher.syncError(close.id);
+    },
+  },
+  {
+    id: 'syncerror-each-refusal',
+    title: 'Where two refuse, both are named',
+    rule: 'ERR-2',
+    requirements: ['2.5-409', '2.5-others', 'RAD-155-each'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
+      for (const name of ['First', 'Second']) await s.subscribe({ events: PATIENT, name, answer: () => 409 });
+      const open = await openPatient(s, watcher);
+      for (const name of ['First', 'Second']) {
+        const names = (one: Notification) => isAbout(one, open.id) && syncErrorCodes(one).subscriber === name;
+        await watcher.notification(`a SyncError about the event ${open.id} that names "${name}"`, names);
+      }
+    },
+  },
+  {
     id: 'no-syncerror-after-success',
     title: 'A 200 or 202 is no error',
     rule: 'ERR-1',
@@ -181,7 +232,7 @@ export const syncErrors: readonly Check[] = [
   about(
     'syncerror-structure',
     'A SyncError is an event with one OperationOutcome',
-    ['2.5-same-structure', '3.2.1-profile'],
+    ['2.5-same-structure', '3.2.1-profile', 'RAD-155-conform'],
     (error, _refusal, s) => {
       expect(typeof error.id === 'string' && typeof error.timestamp === 'string', 'id and timestamp', error.frame.text);
       expect(error.event['hub.topic'] === s.topic, `hub.topic: "${s.topic}"`, error.event['hub.topic']);
@@ -195,6 +246,10 @@ export const syncErrors: readonly Check[] = [
       );
     },
   ),
+  about('syncerror-timestamp', 'Its timestamp is ISO 8601, in UTC', ['2.5-timestamp'], (error) => {
+    const right = typeof error.timestamp === 'string' && ISO_8601_UTC.test(error.timestamp);
+    expect(right, 'a timestamp such as 2026-01-31T09:00:00.000Z', error.timestamp);
+  }),
   about('syncerror-own-id', 'A SyncError has an id of its own', ['2.5-id'], (error, { event }) =>
     expect(error.id !== event.id, 'another id than the refused event’s', error.id),
   ),
@@ -267,9 +322,30 @@ export const syncErrors: readonly Check[] = [
   noneAfter('no-syncerror-after-1001', 'Going away with 1001 is no error', '2.5-normal-close', (_s, other) =>
     other.close(1001),
   ),
-  noneAfter('no-syncerror-after-noise', 'Text that is no answer does no harm', '2.5-2xx', async (_s, other) => {
-    for (const noise of ['', 'hello', '{}', '[1]', '{"id": 7}', '{"id": "unknown", "status": 200}']) other.send(noise);
-  }),
+  noneAfter(
+    'no-syncerror-after-unknown-answer',
+    'An answer 200 to no event is no error',
+    '2.5-2xx',
+    async (_s, other) => {
+      other.send(JSON.stringify({ id: 'unknown', status: 200 }));
+      for (const { id } of other.events) other.send(JSON.stringify({ id, status: 200 }));
+    },
+  ),
+  {
+    ...noneAfter('no-syncerror-after-noise', 'Text that is no answer does no harm', '2.5-2xx', async (_s, other) => {
+      for (const noise of ['', 'hello', '{}', '[1]', '{"id": 7}']) other.send(noise);
+    }),
+    level: 'SHOULD',
+  },
+  {
+    ...noneAfter(
+      'no-syncerror-after-unsubscribe',
+      'Unsubscribing is no error',
+      '2.5-normal-close',
+      async (s, other) => void (await s.unsubscribe(other)),
+    ),
+    level: 'SHOULD',
+  },
   {
     id: 'lost-connection-told',
     title: 'A connection lost without a normal close is told to the others',

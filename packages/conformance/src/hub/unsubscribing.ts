@@ -1,6 +1,6 @@
-import { type Check, expect } from '../check.ts';
+import { type Check, CheckSkip, expect } from '../check.ts';
 import { isObject } from '../json.ts';
-import type { Scenario } from '../target/scenario.ts';
+import { type Scenario, succeeded } from '../target/scenario.ts';
 import type { Subscriber } from '../target/subscriber.ts';
 import { ALL, CORE, driver, expectRefused, madeUp, openPatient, PATIENT } from './parts.ts';
 
@@ -16,6 +16,9 @@ async function denied(s: Scenario): Promise<Record<string, unknown>> {
   await s.unsubscribe(leaver);
   return leaver.message('a denial', (message) => message['hub.mode'] === 'denied');
 }
+
+/** What tells a denial, or what was meant for one, from whatever else a Hub may send. */
+const MARKS = ['hub.mode', 'hub.reason'];
 
 export const unsubscribing: readonly Check[] = [
   {
@@ -66,7 +69,7 @@ export const unsubscribing: readonly Check[] = [
       const before = leaver.frames.length;
       await s.unsubscribe(leaver);
       await leaver.waitForClose().catch(() => undefined);
-      const frame = leaver.frames.slice(before).find((one) => one.message && !isObject(one.message.event));
+      const frame = leaver.frames.slice(before).find(({ message }) => message && MARKS.some((key) => key in message));
       expect(frame?.message?.['hub.mode'] === 'denied', 'hub.mode: "denied"', frame?.text);
     },
   },
@@ -190,7 +193,8 @@ export const unsubscribing: readonly Check[] = [
     versions: CORE,
     run: async (s) => {
       const { leaver } = await leaving(s);
-      const response = await s.unsubscribe(leaver, { 'hub.topic': undefined });
+      const response = await s.unsubscribe(leaver, { 'hub.channel.endpoint': madeUp(leaver.endpoint) });
+      if (succeeded(response)) throw new CheckSkip('The Hub refuses nothing of this: see unsubscribe-unknown-endpoint');
       expectRefused(response);
       const type = response.headers['content-type'] ?? '';
       expect(

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type Check, CheckFailure, CheckSkip, expect } from '../check.ts';
 import { isObject, type JsonObject, objects, sameJson } from '../json.ts';
-import { observation, patient, patientElements, put, selectElements } from '../samples.ts';
+import { observation, patient, patientElements, put, remove, selectElements } from '../samples.ts';
 import { priorVersionOf, succeeded, versionOf } from '../target/scenario.ts';
+import { isAbout, syncErrorIssues } from '../target/subscriber.ts';
 import { content } from './content.ts';
 import {
   CORE,
@@ -106,6 +107,25 @@ export const updates: readonly Check[] = [
     },
   ),
   check(
+    'update-bundle-methods',
+    'The broadcast update says of every entry what is done to which resource',
+    'CON-2',
+    ['2.3-update-bundle', '2.3-update-fields'],
+    async (s) => {
+      const report = await reportWithContent(s);
+      const two = observation(report.context.patient);
+      const { notification } = await update(s, report, report.after, [put(two), remove(report.one)]);
+      const bundle = bundleOf(elementsOf(notification));
+      expect(bundle.type === 'transaction', 'Bundle.type: "transaction"', bundle.type);
+      const done = objects(bundle.entry).map(({ request }) => (isObject(request) ? [request.method, request.url] : []));
+      const asked = [
+        ['PUT', `Observation/${two.id}`],
+        ['DELETE', `Observation/${report.one.id}`],
+      ];
+      expect(sameJson(done, asked), 'entries whose request has the method and url that were sent', bundle.entry);
+    },
+  ),
+  check(
     'update-context-kept',
     'The broadcast update has the request’s context',
     'PUB-3',
@@ -149,7 +169,7 @@ export const updates: readonly Check[] = [
     'update-wrong-version',
     'An update with a version that is none is rejected',
     'CON-2',
-    ['2.10-mismatch', '2.10-reject', '2.10-compare'],
+    ['2.10-mismatch', '2.10-reject', '2.10-compare', 'RAD-154-versions'],
     async (s) => {
       const report = await openReport(s);
       const entries = [put(observation(report.context.patient))];
@@ -249,8 +269,17 @@ export const updates: readonly Check[] = [
           ? new CheckSkip('The Hub cut the connection before it had read the update; no answer can be seen')
           : error;
       });
-      if (succeeded(response)) throw new CheckSkip('The Hub takes updates of 12 MB');
-      expect(response.status === 413, 'HTTP 413', `HTTP ${response.status} ${response.body}`);
+      if (!succeeded(response)) {
+        expect(response.status === 413, 'HTTP 413', `HTTP ${response.status} ${response.body}`);
+        return;
+      }
+      const fate = await report.driver.notification(
+        'after a successful status the update, or a SyncError with the code "too-long"',
+        (one) => one.id === message.id || isAbout(one, message.id),
+      );
+      if (fate.id === message.id) throw new CheckSkip('The Hub takes updates of 12 MB');
+      const codes = syncErrorIssues(fate).map(({ code }) => code);
+      expect(codes.includes('too-long'), 'an issue with the code "too-long"', codes);
     },
     { seconds: 25 },
   ),

@@ -62,6 +62,7 @@ export const SESSIONS: readonly Requirement[] = [
       '2.3-update-fields',
       'The `context` element in an update event SHALL contain at least two fields. One with the name of the `FHIRresource` which holds the anchor context and one named `updates` holding a single `Bundle` resource',
     ],
+    ['2.3-update-bundle', 'The `Bundle` resource SHALL conform to the FHIRcast content update Bundle profile'],
     ['2.3-topic', 'The session topic given in the subscription request'],
     [
       '2.3-select',
@@ -98,6 +99,10 @@ export const SESSIONS: readonly Requirement[] = [
       'the Hub SHALL replace the subscription’s previous `hub.events` with the new list of granted events',
     ],
     ['2.4-case', 'Hubs and Subscribers SHALL be case insensitive for event-names'],
+    [
+      '2.4-name',
+      'An optional description of the Subscriber that will be used in `SyncError` notifications when an event is refused or cannot be delivered',
+    ],
     ['2.4-once', 'Each parameter SHALL appear at most one time', { level: 'SHOULD' }],
   ]),
   ...hub3('2.4 Subscribing: Subscription Response', '2-4-Subscribing.html#subscription-response', [

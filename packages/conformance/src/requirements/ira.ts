@@ -13,6 +13,7 @@ export const IRA: readonly Requirement[] = [
     ],
     ['RAD-146-add', 'The Manager shall add the Subscriber and its subscribed events for the session'],
     ['RAD-146-update', 'Update the list of events subscribed by the Subscriber'],
+    ['RAD-146-expiry', "Update the expiry of the Subscriber's websocket connection"],
     ['RAD-146-channel', 'The Manager shall return `400` Bad Request error if: … `hub.channel.type` is not `websocket`'],
     ['RAD-146-topic', 'The Manager shall return `400` Bad Request error if: … `hub.topic` is empty'],
     [
@@ -54,6 +55,14 @@ export const IRA: readonly Requirement[] = [
     ],
   ]),
   ...hubIra('RAD-149 Close Report Context', 'rad-149.html', [
+    [
+      'RAD-149-fields',
+      'The Manager shall return `400` Bad Request error if: … If `timestamp`, `id` or `event` are not set',
+    ],
+    [
+      'RAD-149-topic',
+      'The Manager shall return `400` Bad Request error if: … if `event`.`hub.topic` is not a known session',
+    ],
     ['RAD-149-empty', 'Per FHIRcast, the Manager shall set the `current context` to *empty*'],
     [
       'RAD-149-report',
@@ -65,6 +74,11 @@ export const IRA: readonly Requirement[] = [
     ],
   ]),
   ...hubIra('RAD-150 Update Report Content', 'rad-150.html', [
+    ['RAD-150-set', 'The Manager shall return `400` Bad Request error: … if `timestamp`, `id` or `event` are not set'],
+    [
+      'RAD-150-topic',
+      'The Manager shall return `400` Bad Request error: … if `event`.`hub.topic` is not a known session',
+    ],
     [
       'RAD-150-fields',
       'The Manager shall return `400` Bad Request error: … if `event.context` does not include `report` and `updates`',
@@ -92,6 +106,11 @@ export const IRA: readonly Requirement[] = [
       'The Manager shall ignore any selected resources in the request that are not known based on any previous `DiagnosticReport-open` or `DiagnosticReport-update` events',
     ],
     ['RAD-151-206', 'If the Manager ignore unknown resources, then it shall return `206` Partial Content'],
+    ['RAD-151-set', 'The Manager shall return `400` Bad Request error: … if `timestamp`, `id` or `event` are not set'],
+    [
+      'RAD-151-topic',
+      'The Manager shall return `400` Bad Request error: … if `event`.`hub.topic` is not a known session',
+    ],
     [
       'RAD-151-fields',
       'The Manager shall return `400` Bad Request error: … if `event.context` does not include `report` and `select`',
@@ -110,6 +129,12 @@ export const IRA: readonly Requirement[] = [
       'RAD-152-channel',
       'The Manager shall return `400` Bad Request error if: … the `hub.channel.type` is not `websocket`',
     ],
+    ['RAD-152-topic', 'The Manager shall return `400` Bad Request error if: … the `hub.topic` is empty'],
+    [
+      'RAD-152-audit',
+      'Managers that support the ATNA Profile shall audit this transaction',
+      { unobservable: 'Audit records are not part of the Hub’s interface' },
+    ],
     [
       'RAD-152-endpoint',
       'The Manager shall return `400` Bad Request error if: … the `hub.mode` is `unsubscribe` and there is no `hub.channel.endpoint` or its value is empty',
@@ -124,6 +149,16 @@ export const IRA: readonly Requirement[] = [
     ],
   ]),
   ...hubIra('RAD-153 Get Current Context', 'rad-153.html', [
+    [
+      'RAD-153-topic',
+      'The Manager shall validate if the `topic` specified in the request URL is a valid session',
+      { unobservable: 'The profile does not say how a topic that is none is answered' },
+    ],
+    [
+      'RAD-153-audit',
+      'Managers that support the ATNA Profile shall audit this transaction',
+      { unobservable: 'Audit records are not part of the Hub’s interface' },
+    ],
     ['RAD-153-content', 'The Manager shall include the `content` key in the response'],
     [
       'RAD-153-retrieve',
@@ -131,10 +166,14 @@ export const IRA: readonly Requirement[] = [
     ],
   ]),
   ...hubIra('RAD-154 Distribute Context Event', 'rad-154.html', [
+    [
+      'RAD-154-versions',
+      'The Manager shall support the additional requirements regarding `version id` defined in FHIRcast content sharing',
+    ],
     ['RAD-154-each', 'The Manager shall send a separate Notification message to each Subscriber'],
     [
       'RAD-154-error',
-      'If the Manager receives an error confirmation message (i.e., `status` `4xx` or `5xx`) from at least one of the Subscribers, then the Manager shall send a `syncerror` event',
+      'If the Manager receives an error confirmation message (i.e., `status` `4xx` or `5xx`) from at least one of the Subscribers, then the Manager shall send a `syncerror` event using the Generate SyncError Event (RAD-155) transaction to all subscribers that subscribed to the `syncerror` event',
     ],
     [
       'RAD-154-keep',
@@ -142,6 +181,17 @@ export const IRA: readonly Requirement[] = [
     ],
   ]),
   ...hubIra('RAD-155 Generate SyncError Event', 'rad-155.html', [
+    [
+      'RAD-155-each',
+      'For most triggers, the Manager shall send a separate Error Notification message to each Subscriber',
+    ],
+    [
+      'RAD-155-requester',
+      'When the Manager initially accepted a context or content change request (i.e. responded with a `202` Accepted respond) but later rejected the request, then the Manager shall send a single Error Notification message to the original requesting Subscriber',
+      { unobservable: 'Nothing that a client does makes a Hub reject what it has accepted' },
+    ],
+    ['RAD-155-conform', 'The `event.context` shall conform to SyncError Context'],
+    ['RAD-155-no-event', '`issue[0].details.coding[1].code` shall be … `syncerror` for non-event triggered errors'],
     ['RAD-155-severity', 'the `issue[0].severity` of the `operationoutcome` context will be set to `information`'],
     ['RAD-155-id', '`issue[0].details.coding[0].code` shall be the `event.id` of the event that triggered the error'],
     [
@@ -154,6 +204,11 @@ export const IRA: readonly Requirement[] = [
     ],
   ]),
   ...hubIra('RAD-156 Notify Error', 'rad-156.html', [
+    ['RAD-156-set', 'The Manager shall return `400` Bad Request error: … if `timestamp`, `id` or `event` are not set'],
+    [
+      'RAD-156-topic',
+      'The Manager shall return `400` Bad Request error: … if `event`.`hub.topic` is not a known session',
+    ],
     [
       'RAD-156-context',
       'The Manager shall return `400` Bad Request error: … if `event.context` does not include `operationoutcome`',

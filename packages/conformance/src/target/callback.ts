@@ -16,7 +16,7 @@ export interface CallbackRequest {
   readonly json: unknown;
 }
 
-export type CallbackAnswer = (request: CallbackRequest) => { status: number; body?: string };
+export type CallbackAnswer = (request: CallbackRequest) => { status: number; body?: string; location?: string };
 
 /** Where the Hub reaches the suite's webhooks. */
 export interface CallbackOptions {
@@ -150,6 +150,8 @@ export class CallbackHost {
     found.callback.requests.push(received);
     const answer = found.callback.answer(received);
     found.transcript.add('sent', 'Callback', `HTTP ${answer.status} ${answer.body ?? ''}`.trimEnd());
-    response.writeHead(answer.status, { 'content-type': 'text/html' }).end(answer.body ?? '');
+    const { status, location } = answer;
+    response.writeHead(status, { 'content-type': 'text/html', ...(location !== undefined && { location }) });
+    response.end(answer.body ?? '');
   }
 }

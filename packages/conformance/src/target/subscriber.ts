@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws';
 import { CheckFailure, show } from '../check.ts';
-import { isObject, type JsonObject, parseJson } from '../json.ts';
+import { isObject, type JsonObject, objects, parseJson } from '../json.ts';
 import type { Transcript } from '../transcript.ts';
 import { reasonOf } from './http.ts';
 
@@ -287,13 +287,18 @@ export function syncErrorCodes(notification: Notification): {
 }
 
 export function syncErrorIssue(notification: Notification): JsonObject | undefined {
+  const issues = syncErrorIssues(notification);
+  // The profile leaves room for issues with other codes beside its own.
+  return issues.find(({ code }) => code === 'processing') ?? issues[0];
+}
+
+export function syncErrorIssues(notification: Notification): readonly JsonObject[] {
   const context = notification.event.context;
   const element = Array.isArray(context)
     ? context.find((one) => isObject(one) && one.key === 'operationoutcome')
     : undefined;
   const resource = isObject(element) ? element.resource : undefined;
-  const issue = isObject(resource) && Array.isArray(resource.issue) ? resource.issue[0] : undefined;
-  return isObject(issue) ? issue : undefined;
+  return isObject(resource) ? objects(resource.issue) : [];
 }
 
 export function syncErrorCodings(notification: Notification): readonly JsonObject[] {
@@ -304,6 +309,6 @@ export function syncErrorCodings(notification: Notification): readonly JsonObjec
 
 export const isSyncError = (notification: Notification): boolean => notification.name === 'syncerror';
 
-function isAbout(notification: Notification, id: string): boolean {
+export function isAbout(notification: Notification, id: string): boolean {
   return isSyncError(notification) && syncErrorCodings(notification).some((coding) => coding.code === id);
 }
