@@ -280,6 +280,7 @@ export const DEFECTS = {
   'ira-warning': { check: 'ira-syncerror-severity', setup: 'ira' },
   'ira-codings-reordered': { check: 'ira-syncerror-codings', setup: 'ira' },
   'ira-lost-ignored': { check: 'ira-lost-connection-told', setup: 'ira' },
+  'ira-lost-may-return': { check: 'ira-lost-connection-unsubscribed', setup: 'ira' },
   'ira-lost-as-last-event': { check: 'ira-lost-connection-codings', setup: 'ira' },
   'ira-any-endpoint-opens': { check: 'ira-unknown-endpoint', setup: 'ira' },
   'ira-old-endpoint-opens': { check: 'ira-endpoint-over', setup: 'ira' },

@@ -26,8 +26,11 @@ export const APP_DEFECTS = {
   'no-timestamp': 'app-publishes-timestamps',
   'wrong-key': 'app-publishes-context',
   'version-of-its-own': 'app-updates-versioned',
+  'own-updates-unnoticed': 'app-updates-again',
+  'syncerror-as-error': 'app-publishes-syncerrors',
   'leaves-on-rejection': 'app-rejected',
   'just-leaves': 'app-shutdown',
+  'gone-for-good': 'app-returns',
   'hammers-endpoint': 'app-denied',
   'four-events': 'ira-app-events',
   nameless: 'ira-app-name',
@@ -97,6 +100,7 @@ export class ModelApp implements RunningApp {
       await this.#publish();
       await this.#publish();
       await this.#openReport();
+      await this.#regret();
     } else if (/^Share something/.test(instruction)) await this.#share();
     else if (/no report any more/.test(instruction)) return this.#report === undefined;
     else if (/study as selected no longer/.test(instruction)) {
@@ -161,7 +165,8 @@ export class ModelApp implements RunningApp {
     this.#socket = socket;
     socket.on('error', () => {});
     socket.on('message', (data) => void this.#heard(String(data)));
-    socket.on('close', () => {
+    socket.on('close', (code) => {
+      if (code === 1006 && this.#is('gone-for-good')) return;
       if (this.#is('hammers-endpoint') && !this.#leaving) this.#timer = setTimeout(() => this.#connect(), 100);
       else if (!this.#leaving) this.#timer = setTimeout(() => void this.#subscribe().catch(() => {}), 200);
     });
@@ -188,7 +193,7 @@ export class ModelApp implements RunningApp {
     this.#socket?.send(JSON.stringify(answer));
   }
 
-  #follow({ timestamp, event }: Notice, size: number): number {
+  #follow({ id, timestamp, event }: Notice, size: number): number {
     if (this.#is('small-resources-only') && size > 50_000) return 413;
     const name = event['hub.event'];
     if (this.#is('case-sensitive') && name === name.toUpperCase()) return 400;
@@ -198,7 +203,7 @@ export class ModelApp implements RunningApp {
       return 409;
     }
     const lower = name.toLowerCase();
-    if (lower.startsWith('diagnosticreport-')) this.#note(lower, event);
+    if (lower.startsWith('diagnosticreport-')) this.#note(id, lower, event);
     if (!lower.endsWith('-open')) return 200;
     const old = timestamp < this.#newest;
     const stale = old && !(this.#is('follows-stale') || this.#is('last-wins'));
@@ -213,13 +218,14 @@ export class ModelApp implements RunningApp {
   }
 
   /** Keeps up with what happens to the open report. */
-  #note(name: string, event: Notice['event']): void {
+  #note(id: string, name: string, event: Notice['event']): void {
     if (name.endsWith('-update') && this.#report) {
       const missed = event['context.priorVersionId'] !== this.#report.version;
       if (missed && !this.#is('ignores-gaps')) {
         void fetch(`${this.#invitation.hubUrl}/${this.#invitation.topic}`, { headers: this.#headers() });
       }
-      if (!this.#is('version-of-the-open')) this.#report.version = event['context.versionId'] ?? '';
+      const own = id === this.#lastId && this.#is('own-updates-unnoticed');
+      if (!this.#is('version-of-the-open') && !own) this.#report.version = event['context.versionId'] ?? '';
     }
     if (name.endsWith('-select')) {
       const named = event.context.filter(({ key }) => key === 'select').map(({ reference }) => reference?.reference);
@@ -264,6 +270,21 @@ export class ModelApp implements RunningApp {
       { key: 'study', resource: { resourceType: 'ImagingStudy', id: randomUUID() } },
     ];
     return this.#send('DiagnosticReport-open', this.#is('opens-without-study') ? context.slice(0, 2) : context);
+  }
+
+  /** Says of its last event that it cannot follow it after all. */
+  #regret(): Promise<void> {
+    const base = 'https://fhircast.hl7.org/events/syncerror/';
+    const coding = [
+      { system: `${base}eventid`, code: this.#lastId },
+      { system: `${base}eventname`, code: 'DiagnosticReport-open' },
+      { system: `${base}subscribername`, code: 'Model application' },
+    ];
+    const severity = this.#is('syncerror-as-error') ? 'error' : 'warning';
+    const issue = { severity, code: 'processing', diagnostics: 'not now', details: { coding } };
+    return this.#send('SyncError', [
+      { key: 'operationoutcome', resource: { resourceType: 'OperationOutcome', issue: [issue] } },
+    ]);
   }
 
   #publish(): Promise<void> {

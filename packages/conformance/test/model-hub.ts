@@ -535,7 +535,7 @@ export class ModelHub {
     socket.on('message', (data) => this.#heard(sub, String(data)));
     socket.on('close', (code) => {
       if (sub.socket !== socket || !this.#subs.has(sub.id)) return;
-      this.#forget(sub);
+      if (!this.#is('ira-lost-may-return')) this.#forget(sub);
       const normal = code === 1000 || code === 1001;
       const reported =
         (code === 1000 && this.#is('normal-close-reported')) || (code === 1001 && this.#is('going-away-reported'));

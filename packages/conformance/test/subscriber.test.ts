@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Report, runSubscriberConformance, SUBSCRIBER_CHECKS, type SubscriberOptions } from '../src/index.ts';
+import { PlayedSession } from '../src/subscriber/played-session.ts';
+import { Transcript } from '../src/transcript.ts';
 import { APP_DEFECTS, type AppDefect, ModelApp } from './model-app.ts';
 
 /** Tests the model application, with somebody at it who does as told unless `alone`. */
@@ -56,6 +58,46 @@ test('an application that never comes fails with a reason', async () => {
       ['fail', '200 ms passed'],
     ],
   );
+});
+
+test('an application that never comes is one failure', async () => {
+  const report = await runSubscriberConformance({
+    name: 'Nobody',
+    launch: async () => ({ quit: async () => {} }),
+    startMs: 200,
+  });
+  const failed = report.results.filter(({ verdict }) => verdict !== 'skip').map(({ id }) => id);
+  assert.deepEqual(failed, ['app-subscribes']);
+});
+
+test('the played Hub versions what an application opens and updates, and tells its content', async () => {
+  const session = new PlayedSession({ timeoutMs: 100, settleMs: 10 }, new Transcript());
+  const sent = (name: string, context: readonly object[], versionId?: string) => ({
+    timestamp: '2026-01-31T09:00:00Z',
+    id: `${name} ${versionId}`,
+    event: { 'hub.topic': session.topic, 'hub.event': name, 'context.versionId': versionId, context },
+  });
+  const reference = { reference: 'DiagnosticReport/1' };
+  const observation = { resourceType: 'Observation', id: '2' };
+  const entry = [{ request: { method: 'PUT', url: 'Observation/2' }, resource: observation }];
+  const update = [
+    { key: 'report', reference },
+    { key: 'updates', resource: { resourceType: 'Bundle', type: 'transaction', entry } },
+  ];
+  const open = [{ key: 'report', resource: { resourceType: 'DiagnosticReport', id: '1' } }];
+  assert.equal(session.take(sent('DiagnosticReport-open', open)), 202);
+  const read = () => session.read() as Record<string, unknown> & { context: { key: string; resource: object }[] };
+  const first = read()['context.versionId'];
+  assert.equal(session.take(sent('DiagnosticReport-update', update, 'another')), 409, 'a version that is none');
+  const second = sent('diagnosticreport-UPDATE', update, String(first));
+  assert.equal(session.take(second), 202);
+  assert.equal(read()['context.type'], 'DiagnosticReport');
+  assert.equal(read()['context.versionId'], session.versionAfter(second));
+  assert.notEqual(session.versionAfter(second), first);
+  const content = read().context.find(({ key }) => key === 'content')?.resource as { entry?: unknown };
+  assert.deepEqual(content.entry, [{ resource: observation }]);
+  assert.equal(session.take(sent('DiagnosticReport-close', open)), 202);
+  assert.equal(read()['context.type'], '');
 });
 
 test('every defect of an application is found by the check that claims it', { concurrency: 8 }, async (t) => {

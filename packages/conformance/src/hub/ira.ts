@@ -278,6 +278,18 @@ export const ira: readonly Check[] = [
     },
   ),
   check(
+    'lost-connection-unsubscribed',
+    'Who lost its connection is no longer subscribed',
+    'ERR-3',
+    ['IRA-lost-unsubscribed'],
+    async (s) => {
+      const { watcher, lost: other } = await lost(s);
+      await watcher.notification('a SyncError', isSyncError);
+      const fate = await s.fateOf(other.endpoint);
+      expect(fate !== 'served', 'the subscription to be over', 'the Hub confirmed a connection to its endpoint');
+    },
+  ),
+  check(
     'lost-connection-codings',
     'The SyncError about a lost connection names a SyncError and the subscriber',
     'ERR-3',

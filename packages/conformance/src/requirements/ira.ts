@@ -222,7 +222,11 @@ export const IRA: readonly Requirement[] = [
     ['IRA-content', 'The Hub shall support content sharing'],
     [
       'IRA-lost',
-      'If it detects a websocket connection issue with a Subscriber, then the Hub shall: … Unsubscribe the Subscriber and drop the websocket connection … Send a SyncError notification to other Subscribers',
+      'If it detects a websocket connection issue with a Subscriber, then the Hub shall: … Send a SyncError notification to other Subscribers',
+    ],
+    [
+      'IRA-lost-unsubscribed',
+      'If it detects a websocket connection issue with a Subscriber, then the Hub shall: … Unsubscribe the Subscriber and drop the websocket connection',
     ],
     ['IRA-any-event', 'The Hub shall be able to process all valid events conforming to the FHIRcast Event Format'],
     ['IRA-distribute', 'It shall receive and distribute the event to all Subscribers subscribed to that event type'],

@@ -2,6 +2,9 @@ import { CheckSkip, expect } from '../check.ts';
 import { pause } from '../pause.ts';
 import { opening, type SubscriberCheck, subscription } from './scenario.ts';
 
+/** How long an application may take to come back, ms: those in use wait up to ten seconds. */
+const RETURNING = 20_000;
+
 /** How an application ends, and what it does where others end it. */
 export const ending: readonly SubscriberCheck[] = [
   {
@@ -39,6 +42,20 @@ export const ending: readonly SubscriberCheck[] = [
         'no connection to an endpoint that is over',
         `${session.deadConnections} of them`,
       );
+    },
+  },
+  {
+    id: 'app-returns',
+    title: 'When it loses the connection it comes back',
+    rule: 'SUB-11',
+    requirements: ['S-lost'],
+    level: 'SHOULD',
+    own: true,
+    run: async ({ session }) => {
+      await session.deliver(opening(session));
+      const before = session.connections;
+      session.drop();
+      await session.until('another connection', () => session.connections > before, RETURNING);
     },
   },
   {

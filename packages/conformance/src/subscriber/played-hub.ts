@@ -15,6 +15,16 @@ export interface PlayedHubOptions {
   readonly publicUrl?: string;
 }
 
+const EVENTS = [
+  'Patient-open',
+  'Patient-close',
+  'DiagnosticReport-open',
+  'DiagnosticReport-close',
+  'DiagnosticReport-update',
+  'DiagnosticReport-select',
+  'SyncError',
+];
+
 const LONGEST_BODY = 4_000_000;
 
 /** The Hub that the suite plays: it takes what comes, keeps it, and sends only what a check tells it to. */
@@ -78,13 +88,7 @@ export class PlayedHub {
     if (request.method === 'OPTIONS') return void response.writeHead(204).end();
     if (path === '/hub/.well-known/fhircast-configuration') {
       return json(200, {
-        eventsSupported: [
-          'Patient-open',
-          'Patient-close',
-          'DiagnosticReport-open',
-          'DiagnosticReport-update',
-          'SyncError',
-        ],
+        eventsSupported: EVENTS,
         websocketSupport: true,
         fhircastVersion: '3.0.0',
         capabilities: { supportsGetCurrentContext: true },
@@ -110,11 +114,9 @@ export class PlayedHub {
       return;
     }
     session.transcript.add('request', 'App', `POST /hub\n\n${body}`);
-    session.published.push(message);
-    const status = session.behaviour.publishStatus;
+    const status = session.take(message);
     session.transcript.add('response', 'Hub', `HTTP ${status}`);
     response.writeHead(status).end();
-    if (status < 300) session.send(message);
   }
 
   #form(

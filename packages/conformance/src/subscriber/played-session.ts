@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { WebSocket } from 'ws';
 import { CheckFailure, show } from '../check.ts';
-import { isObject, type JsonObject, parseJson } from '../json.ts';
+import { isObject, type JsonObject, objects, parseJson } from '../json.ts';
 import { pause } from '../pause.ts';
 import type { ContextElement, EventMessage } from '../samples.ts';
 import type { Waits } from '../target/subscriber.ts';
@@ -32,6 +32,16 @@ export interface Behaviour {
   publishStatus: number;
 }
 
+/** What an event does: the last part of its name, in lower case. */
+const actionOf = (event: JsonObject): string => String(event['hub.event']).toLowerCase().split('-')[1] ?? '';
+
+/** What an event is about, as `Type/id`: its first element, a resource or a reference to one. */
+function anchorOf(event: object): string {
+  const [first] = objects((event as JsonObject).context);
+  if (isObject(first?.resource)) return `${first.resource.resourceType}/${first.resource.id}`;
+  return isObject(first?.reference) ? String(first.reference.reference) : '';
+}
+
 /** One session of the Hub that the suite plays, with the application under test in it. */
 export class PlayedSession {
   readonly topic: string = randomUUID();
@@ -53,7 +63,11 @@ export class PlayedSession {
   #endpoint: string | undefined;
   #events = '';
   #current: EventMessage | undefined;
-  #version = '';
+  /** The last `context.versionId` of every open report, patient, …, by its reference. */
+  readonly #versions = new Map<string, string>();
+  readonly #made = new Map<JsonObject, string>();
+  /** The current context's shared content, by reference. */
+  #content = new Map<string, JsonObject>();
   /** Time of the newest event so far, ms. */
   #newest = 0;
 
@@ -132,10 +146,70 @@ export class PlayedSession {
   read(): object {
     this.contextReads++;
     if (!this.#current) return { 'context.type': '', context: [] };
-    const type = this.#current.event['hub.event'].split('-')[0];
-    const content = { key: 'content', resource: { resourceType: 'Bundle', type: 'collection', entry: [] } };
+    const anchor = anchorOf(this.#current.event);
+    const entry = [...this.#content.values()].map((resource) => ({ resource }));
+    const content = {
+      key: 'content',
+      resource: { resourceType: 'Bundle', id: randomUUID(), type: 'collection', entry },
+    };
     const context = [...this.#current.event.context, content];
-    return { 'context.type': type, 'context.versionId': this.#version, context };
+    return { 'context.type': anchor.split('/')[0], 'context.versionId': this.#versions.get(anchor), context };
+  }
+
+  /**
+   * Takes what the application published, as a Hub does: gives opens and updates their version, and tells it.
+   * @returns the status of the answer
+   */
+  take(message: JsonObject): number {
+    this.published.push(message);
+    const status = this.behaviour.publishStatus;
+    if (status >= 300) return status;
+    const event = isObject(message.event) ? message.event : {};
+    const { 'context.versionId': given, ...rest } = event;
+    const time = Date.parse(String(message.timestamp));
+    // The application's clock may be ahead: what the Hub tells it next is newer all the same.
+    if (!Number.isNaN(time)) this.#newest = Math.max(this.#newest, time);
+    const action = actionOf(event);
+    const known = this.#versions.get(anchorOf(event));
+    if (action === 'update' && known !== undefined && given !== known) return 409;
+    const versions = {
+      ...((action === 'open' || action === 'update') && { 'context.versionId': randomUUID() }),
+      ...(action === 'update' && known !== undefined && { 'context.priorVersionId': known }),
+    };
+    const told = { ...message, event: { ...rest, ...versions } };
+    this.#remember(told.event, told as unknown as EventMessage);
+    if (action === 'update') this.#made.set(message, told.event['context.versionId'] ?? '');
+    this.send(told);
+    return status;
+  }
+
+  /** The version that an update of the application's made; undefined where it was rejected. */
+  versionAfter(update: JsonObject): string | undefined {
+    return this.#made.get(update);
+  }
+
+  /** Keeps what an event does to the context. */
+  #remember(event: JsonObject, message: EventMessage): void {
+    const anchor = anchorOf(event);
+    const action = actionOf(event);
+    const version = event['context.versionId'];
+    if (action === 'open' || action === 'update')
+      this.#versions.set(anchor, typeof version === 'string' ? version : '');
+    if (action === 'open') {
+      const same = this.#current !== undefined && anchorOf(this.#current.event) === anchor;
+      if (!same) this.#content = new Map();
+      this.#current = message;
+    } else if (action === 'update') {
+      const bundle = objects(event.context).find(({ key }) => key === 'updates')?.resource;
+      for (const { request, resource } of isObject(bundle) ? objects(bundle.entry) : []) {
+        if (!isObject(request)) continue;
+        if (request.method === 'DELETE') this.#content.delete(String(request.url));
+        else if (isObject(resource)) this.#content.set(`${resource.resourceType}/${resource.id}`, resource);
+      }
+    } else if (action === 'close') {
+      this.#versions.delete(anchor);
+      if (this.#current && anchorOf(this.#current.event) === anchor) this.#current = undefined;
+    }
   }
 
   send(message: unknown): void {
@@ -169,10 +243,7 @@ export class PlayedSession {
   /** Sends an event and waits for its answer, ten seconds at most. */
   async deliver(message: EventMessage): Promise<AppAnswer> {
     if (!this.connected) throw new CheckFailure('the application to be connected', 'it is not');
-    if (/-open$/i.test(message.event['hub.event'])) {
-      this.#current = message;
-      this.#version = message.event['context.versionId'] ?? '';
-    }
+    this.#remember({ ...message.event }, message);
     const before = this.answers.length;
     this.send(message);
     await this.until(
@@ -209,6 +280,11 @@ export class PlayedSession {
   expire(): void {
     this.#endpoint = undefined;
     this.#socket?.close(1000);
+  }
+
+  /** Loses the connection without a word; its endpoint stays good. */
+  drop(): void {
+    this.#socket?.terminate();
   }
 
   leave(): void {

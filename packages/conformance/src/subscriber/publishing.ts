@@ -1,5 +1,5 @@
 import { CheckSkip, expect } from '../check.ts';
-import { type JsonObject, objects } from '../json.ts';
+import { isObject, type JsonObject, objects } from '../json.ts';
 import type { PlayedSession } from './played-session.ts';
 import { type AppScenario, eventOf, nameOf, opening, type SubscriberCheck, tellReport, versionIn } from './scenario.ts';
 
@@ -91,6 +91,42 @@ export const publishing: readonly SubscriberCheck[] = [
       expect(bundles.length === 1, 'one element "updates"', bundles);
     },
   },
+  {
+    id: 'app-updates-again',
+    title: 'After an update of its own it names the version that the Hub made of it',
+    rule: 'CON-2',
+    requirements: ['S-version'],
+    level: 'SHALL',
+    run: async ({ session, ask }) => {
+      await tellReport(session, 'DiagnosticReport-update');
+      const first = await sharedUpdate(session, ask, session.published.length);
+      const told = session.versionAfter(first);
+      if (told === undefined) throw new CheckSkip('The Hub rejected the first update: see app-updates-versioned');
+      const second = await sharedUpdate(session, ask, session.published.length);
+      const version = eventOf(second)['context.versionId'];
+      expect(version === told, `context.versionId: "${told}"`, version);
+    },
+  },
+  onPublished(
+    'app-publishes-syncerrors',
+    'A SyncError of its own has the profile’s OperationOutcome',
+    ['S-syncerror', 'S-syncerror-severity'],
+    (messages) => {
+      const errors = messages.filter((message) => nameOf(message) === 'syncerror');
+      if (errors.length === 0) throw new CheckSkip('The application published no SyncError');
+      for (const error of errors) {
+        const outcomes = objects(eventOf(error).context).filter(({ key }) => key === 'operationoutcome');
+        const issues = outcomes.flatMap(({ resource }) => (isObject(resource) ? objects(resource.issue) : []));
+        const issue = issues.find(({ code }) => code === 'processing');
+        expect(issue !== undefined, 'an operationoutcome with an issue of the code "processing"', eventOf(error));
+        expect(issue.severity === 'warning', 'issue.severity: "warning"', issue);
+        const codings = isObject(issue.details) ? objects(issue.details.coding) : [];
+        const systems = codings.map(({ system }) => String(system).split('/').at(-1) ?? '');
+        const right = ['eventid', 'eventname'].every((one) => systems.includes(one));
+        expect(right && systems.some((one) => one.startsWith('subscriber')), 'codings of event and subscriber', issue);
+      }
+    },
+  ),
   {
     id: 'app-rejected',
     title: 'It lives with a rejected request',

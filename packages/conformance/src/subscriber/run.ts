@@ -92,16 +92,30 @@ export async function runSubscriberConformance(
   } finally {
     await hub.close();
   }
+  const judged = attributed(results);
   return {
     format: REPORT_FORMAT,
     target: { kind: 'subscriber', name: options.name },
     versions,
     startedAt: startedAt.toISOString(),
     durationMs: Date.now() - startedAt.getTime(),
-    counts: countVerdicts(results),
-    results,
+    counts: countVerdicts(judged),
+    results: judged,
   };
 }
+
+/** Where the application never came, that is the failure of one check: nothing is known of the others. */
+function attributed(results: readonly CheckResult[]): readonly CheckResult[] {
+  const never = results.find(({ id, verdict }) => id === 'app-subscribes' && verdict === 'fail');
+  if (!never) return results;
+  return results.map((result) => {
+    if (result === never || result.verdict !== 'fail' || result.expected !== COMING) return result;
+    const { expected: _expected, seen: _seen, exchange: _exchange, ...rest } = result;
+    return { ...rest, verdict: 'skip', reason: 'It needs what app-subscribes checks, and that failed' };
+  });
+}
+
+const COMING = 'the application to subscribe and to connect';
 
 /** What FHIRcast asks of an application, IRA asks too. */
 const versionsOf = ({ versions }: SubscriberCheck): readonly Version[] => versions ?? ['3.0.0', 'IRA'];
@@ -120,11 +134,7 @@ async function* runGroup(
   try {
     const invitation = { hubUrl: hub.url, topic: session.topic, token: session.token };
     app = options.signal?.aborted ? undefined : await launch(invitation, options);
-    await session.until(
-      'the application to subscribe and to connect',
-      () => session.connected || options.signal?.aborted === true,
-      options.startMs ?? 60_000,
-    );
+    await session.until(COMING, () => session.connected || options.signal?.aborted === true, options.startMs ?? 60_000);
   } catch (error) {
     failure = findingOf(error, { level: 'SHALL' });
   }
