@@ -14,6 +14,7 @@ export const APP_DEFECTS = {
   'never-answers': 'app-answers',
   'answers-without-id': 'app-answers',
   'status-ok': 'app-status',
+  'no-status': 'app-status',
   'slow-answer': 'app-answers-in-time',
   'small-resources-only': 'app-full-resource',
   'case-sensitive': 'app-any-case',
@@ -189,7 +190,7 @@ export class ModelApp implements RunningApp {
     if (this.#is('strict-fields') && notice.event.context.some(({ key }) => key === 'extension')) return;
     const answer = this.#is('answers-without-id')
       ? { status }
-      : { id: notice.id, status: this.#is('status-ok') ? 'OK' : status };
+      : { id: notice.id, ...(!this.#is('no-status') && { status: this.#is('status-ok') ? 'OK' : status }) };
     this.#socket?.send(JSON.stringify(answer));
   }
 

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Report, runSubscriberConformance, SUBSCRIBER_CHECKS, type SubscriberOptions } from '../src/index.ts';
 import { PlayedSession } from '../src/subscriber/played-session.ts';
@@ -68,6 +72,48 @@ test('an application that never comes is one failure', async () => {
   });
   const failed = report.results.filter(({ verdict }) => verdict !== 'skip').map(({ id }) => id);
   assert.deepEqual(failed, ['app-subscribes']);
+});
+
+test('an application that leaves a status out fails the check of the status alone', async () => {
+  const report = await runAgainst('no-status', {
+    only: ['app-answers', 'app-status', 'app-full-resource', 'app-any-case'],
+  });
+  const failed = report.results.filter(({ verdict }) => verdict !== 'pass').map(({ id }) => id);
+  assert.deepEqual(failed, ['app-status']);
+});
+
+test('an application behind a shell is given the time to leave', async () => {
+  // It waits for a moment before it unsubscribes; the shell that started it is gone by then.
+  const app = `
+    const { WebSocket } = require('ws');
+    const { FHIRCAST_HUB_URL: hub, FHIRCAST_TOPIC: topic } = process.env;
+    const post = (more) => fetch(hub, { method: 'POST', body: new URLSearchParams({ 'hub.topic': topic, ...more }) });
+    (async () => {
+      const answer = await (await post({ 'hub.mode': 'subscribe', 'hub.events': 'Patient-open' })).json();
+      const endpoint = answer['hub.channel.endpoint'];
+      const socket = new WebSocket(endpoint);
+      socket.on('message', (data) => socket.send(JSON.stringify({ id: JSON.parse(data).id, status: 200 })));
+      process.on('SIGTERM', () => {
+        setTimeout(() => post({ 'hub.mode': 'unsubscribe', 'hub.channel.endpoint': endpoint }), 300);
+        socket.on('close', () => process.exit());
+      });
+    })();
+  `;
+  const folder = mkdtempSync(join(tmpdir(), 'leaving-'));
+  writeFileSync(
+    join(folder, 'app.cjs'),
+    app.replace("'ws'", JSON.stringify(createRequire(import.meta.url).resolve('ws'))),
+  );
+  const report = await runSubscriberConformance({
+    name: 'Behind a shell',
+    launch: `"${process.execPath}" "${join(folder, 'app.cjs')}"; true`,
+    only: ['app-shutdown'],
+  });
+  rmSync(folder, { recursive: true });
+  assert.deepEqual(
+    report.results.map(({ verdict, seen }) => [verdict, seen]),
+    [['pass', undefined]],
+  );
 });
 
 test('the played Hub versions what an application opens and updates, and tells its content', async () => {

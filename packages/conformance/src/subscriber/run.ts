@@ -163,6 +163,9 @@ async function* runGroup(
   );
 }
 
+/** How long a started application may take to quit, ms. */
+const LEAVING = 4000;
+
 const ENDED: Finding = { verdict: 'skip', reason: 'The run was ended before this check' };
 
 async function judge(check: SubscriberCheck, scenario: AppScenario, signal?: AbortSignal): Promise<Finding> {
@@ -217,17 +220,22 @@ function spawnApp(command: string, invitation: Invitation): RunningApp {
     child.once('close', () => resolve());
     child.once('error', () => resolve());
   });
-  const signal = (name: NodeJS.Signals) => {
+  /** @returns whether somebody was there to hear it */
+  const signal = (name: NodeJS.Signals | 0): boolean => {
     try {
-      if (child.pid !== undefined) process.kill(process.platform === 'win32' ? child.pid : -child.pid, name);
+      return child.pid !== undefined && process.kill(process.platform === 'win32' ? child.pid : -child.pid, name);
     } catch {
       // It has ended by itself.
+      return false;
     }
   };
   return {
     quit: async () => {
+      const deadline = performance.now() + LEAVING;
       signal('SIGTERM');
-      await within(4000, gone);
+      await within(LEAVING, gone);
+      // The shell ends at once; the application behind it may still be taking its leave.
+      while (signal(0) && performance.now() < deadline) await pause(20);
       signal('SIGKILL');
     },
   };

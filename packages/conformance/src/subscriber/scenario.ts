@@ -36,7 +36,9 @@ export interface SubscriberCheck extends Omit<Check, 'run' | 'needs' | 'versions
 }
 
 export const statusOf = (answer: AppAnswer) => Number(answer.status);
-export const accepts = (answer: AppAnswer) => statusOf(answer) >= 200 && statusOf(answer) < 300;
+/** Whether an answer is no refusal. One without a status is not: that it lacks one is for the check of the status to say. */
+export const accepts = (answer: AppAnswer) =>
+  answer.status === undefined || (statusOf(answer) >= 200 && statusOf(answer) < 300);
 
 /** An event that the application follows: a patient where it subscribed to patients, a report otherwise. */
 export function opening(session: PlayedSession, of: Resource = patient(), name?: string, timestamp?: string) {
