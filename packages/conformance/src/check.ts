@@ -44,7 +44,7 @@ export interface Check {
 }
 
 /** What a scenario has to do before it comes to what it checks. */
-export type Step = 'subscribe' | 'confirm' | 'publish' | 'notify';
+export type Step = 'subscribe' | 'confirm' | 'publish' | 'notify' | 'deny';
 
 /** The checks that are about a step alone. */
 export const STEPS: Readonly<Record<Step, readonly string[]>> = {
@@ -52,6 +52,7 @@ export const STEPS: Readonly<Record<Step, readonly string[]>> = {
   confirm: ['confirmation-sent'],
   publish: ['publish-accepted'],
   notify: ['broadcast-to-all'],
+  deny: ['unsubscribe-denial'],
 };
 
 /** The Hub did not do what a check asks for. */

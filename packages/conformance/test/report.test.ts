@@ -46,6 +46,22 @@ test('a report counts its verdicts and shows the exchange of what failed', () =>
   assert.equal(broken.results.find(({ verdict }) => verdict === 'pass')?.exchange, undefined);
 });
 
+test('the page has its sections in the order of the specification, and its counts in words', () => {
+  const page = renderHtml({
+    ...broken,
+    results: broken.results.toReversed(),
+    counts: { ...broken.counts, warning: 2 },
+  });
+  const heads = [...page.matchAll(/<h2>([^<]+)<\/h2>/g)].map(([, head]) => head);
+  assert.deepEqual(heads, [
+    '2 Specification',
+    '2.4 Subscribing: Subscription Response',
+    '2.4 Subscribing: Subscription Confirmation',
+    '2.6 Send Event Notification',
+  ]);
+  assert.match(page, /1 failed<.*2 warnings<.*1 passed</s);
+});
+
 test('JSON is read back as it was', () => {
   assert.deepEqual(readReport(renderJson(broken)), JSON.parse(JSON.stringify(broken)));
   assert.throws(() => readReport('{"results": []}'), TypeError);
@@ -55,7 +71,8 @@ test('JUnit counts failures and skips, and escapes what a Hub sent', () => {
   const seen = 'a "quote" <tag> & \u0000 nothing';
   const results = broken.results.map((one) => (one.verdict === 'fail' ? { ...one, seen } : one));
   const xml = renderJunit({ ...broken, results });
-  assert.match(xml, /<testsuites tests="4" failures="1" errors="0" skipped="1"/);
+  assert.match(xml, /<testsuites tests="4" failures="1" errors="0" time="[\d.]+">/);
+  assert.match(xml, /<testsuite name="[^"]+" tests="4" failures="1" errors="0" time="[\d.]+" skipped="1"/);
   assert.equal(xml.match(/<failure /g)?.length, 1);
   assert.equal(xml.match(/<skipped /g)?.length, 1);
   assert.ok(xml.includes('a &quot;quote&quot; &lt;tag&gt; &amp; \ufffd nothing'));

@@ -1,7 +1,7 @@
-import { type Check, CheckSkip, expect } from '../check.ts';
+import { type Check, CheckSkip, expect, stepping } from '../check.ts';
 import { isObject } from '../json.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';
-import type { Subscriber } from '../target/subscriber.ts';
+import type { Frame, Subscriber } from '../target/subscriber.ts';
 import { ALL, CORE, driver, expectRefused, madeUp, openPatient, PATIENT } from './parts.ts';
 
 /** One that leaves and one that stays. */
@@ -14,7 +14,7 @@ async function leaving(s: Scenario): Promise<{ leaver: Subscriber; stays: Subscr
 async function denied(s: Scenario): Promise<Record<string, unknown>> {
   const { leaver } = await leaving(s);
   await s.unsubscribe(leaver);
-  return leaver.message('a denial', (message) => message['hub.mode'] === 'denied');
+  return stepping('deny', () => leaver.message('a denial', (message) => message['hub.mode'] === 'denied'));
 }
 
 /** What tells a denial, or what was meant for one, from whatever else a Hub may send. */
@@ -68,9 +68,10 @@ export const unsubscribing: readonly Check[] = [
       const { leaver } = await leaving(s);
       const before = leaver.frames.length;
       await s.unsubscribe(leaver);
-      await leaver.waitForClose().catch(() => undefined);
-      const frame = leaver.frames.slice(before).find(({ message }) => message && MARKS.some((key) => key in message));
-      expect(frame?.message?.['hub.mode'] === 'denied', 'hub.mode: "denied"', frame?.text);
+      const sent = ({ message }: Frame) => message !== undefined && MARKS.some((key) => key in message);
+      const told = () => leaver.frame('a denial', (frame) => leaver.frames.indexOf(frame) >= before && sent(frame));
+      const frame = await stepping('deny', told);
+      expect(frame.message?.['hub.mode'] === 'denied', 'hub.mode: "denied"', frame.text);
     },
   },
   {

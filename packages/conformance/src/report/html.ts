@@ -1,7 +1,13 @@
+import { REQUIREMENTS } from '../requirements.ts';
 import { type CheckResult, conforms, type Report, VERDICTS, type Verdict } from './report.ts';
 import { escapeXml } from './xml.ts';
 
 const WORD: Readonly<Record<Verdict, string>> = { fail: 'failed', warning: 'warning', pass: 'passed', skip: 'skipped' };
+
+const count = (number: number, verdict: Verdict) =>
+  `${number} ${WORD[verdict]}${verdict === 'warning' && number !== 1 ? 's' : ''}`;
+
+const SECTIONS: readonly string[] = [...new Set(REQUIREMENTS.map(({ section }) => section))];
 
 const STYLE = `
 :root{color-scheme:light dark;--text:#1a1c1e;--dim:#5b6168;--back:#fff;--card:#f4f5f7;--line:#d5d9de;
@@ -10,7 +16,7 @@ const STYLE = `
 --fail:#ff8a80;--warning:#f2c55c;--pass:#7bd39a;--skip:#a3abb3}}
 *{box-sizing:border-box}
 body{font:16px/1.5 system-ui,sans-serif;color:var(--text);background:var(--back);margin:0 auto;padding:1.5rem;max-width:62rem}
-h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
+h1,summary{overflow-wrap:anywhere}h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
 p{margin:.25rem 0}.dim{color:var(--dim)}
 fieldset{border:0;padding:0;margin:1.25rem 0;display:flex;flex-wrap:wrap;gap:.5rem 1.25rem}
 legend{position:absolute;left:-99rem}
@@ -24,6 +30,8 @@ ol{list-style:none;margin:.5rem 0;padding:0}
 li{border-top:1px solid var(--line);padding:.35rem 0}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.15rem 0;font-size:.85rem}
 body:not(.show-fail) .is-fail,body:not(.show-warning) .is-warning,body:not(.show-pass) .is-pass,body:not(.show-skip) .is-skip{display:none}
+section{display:none}
+.show-fail section:has(.is-fail),.show-warning section:has(.is-warning),.show-pass section:has(.is-pass),.show-skip section:has(.is-skip){display:block}
 @media print{details{break-inside:avoid}fieldset{display:none}}
 `;
 
@@ -82,10 +90,15 @@ function entry(result: CheckResult): string {
 
 /** The report as one page that needs nothing else. */
 export function renderHtml(report: Report): string {
-  const sections = [...new Set(report.results.map(({ requirement }) => requirement.section))];
+  // In the order of the specifications; a report of another version of the suite may name others.
+  const named = new Set(report.results.map(({ requirement }) => requirement.section));
+  const sections = [
+    ...SECTIONS.filter((one) => named.has(one)),
+    ...[...named].filter((one) => !SECTIONS.includes(one)),
+  ];
   const boxes = VERDICTS.map((verdict) => {
     const checked = verdict === 'skip' ? '' : ' checked';
-    return `<label><input type="checkbox" data-verdict="${verdict}"${checked}> <span class="verdict ${verdict}">${report.counts[verdict]} ${WORD[verdict]}</span></label>`;
+    return `<label><input type="checkbox" data-verdict="${verdict}"${checked}> <span class="verdict ${verdict}">${count(report.counts[verdict], verdict)}</span></label>`;
   });
   const lists = sections.map((section) => {
     const results = report.results.filter(({ requirement }) => requirement.section === section);

@@ -14,7 +14,7 @@ function body(result: CheckResult): string {
     case 'pass':
       return '';
     case 'fail':
-      return `<failure${attribute('message', result.reason ?? '')}>${escapeXml(detail)}</failure>`;
+      return `<failure${attribute('type', result.level)}${attribute('message', result.reason ?? '')}>${escapeXml(detail)}</failure>`;
     case 'skip':
       return `<skipped${attribute('message', result.reason ?? '')}/>`;
     // JUnit knows no warnings: a SHOULD that is not kept passes, with its words.
@@ -35,14 +35,14 @@ export function renderJunit(report: Report): string {
     attribute('tests', report.results.length),
     attribute('failures', report.counts.fail),
     attribute('errors', 0),
-    attribute('skipped', report.counts.skip),
     attribute('time', seconds(report.durationMs)),
   ].join('');
+  const skipped = attribute('skipped', report.counts.skip);
   const suite = attribute('name', `FHIRcast ${report.versions.join(', ')}: ${report.target.name}`);
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites${numbers}>`,
-    `  <testsuite${suite}${numbers}${attribute('timestamp', report.startedAt)}>`,
+    `  <testsuite${suite}${numbers}${skipped}${attribute('timestamp', report.startedAt)}>`,
     ...cases,
     '  </testsuite>',
     '</testsuites>',
