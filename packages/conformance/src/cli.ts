@@ -264,8 +264,9 @@ function write(report: Report, values: Values): void {
 }
 
 function finish(report: Report, values: Values, terminal: Terminal): number {
-  write(report, values);
+  // Before the files: one that cannot be written must not take a long run with it.
   terminal.out(renderTerminal(report, { color: colored(values, terminal), all: values.all ?? false }));
+  write(report, values);
   return conforms(report) ? EXIT.conforms : EXIT.fails;
 }
 

@@ -60,8 +60,19 @@ export interface Progress {
 
 export type OnProgress = (progress: Progress) => void;
 
-const matches = (id: string, patterns: readonly string[]) =>
+/** Whether one of the patterns, ids or beginnings of ids that end in `*`, is meant by this id. */
+export const matches = (id: string, patterns: readonly string[]): boolean =>
   patterns.some((pattern) => (pattern.endsWith('*') ? id.startsWith(pattern.slice(0, -1)) : id === pattern));
+
+/** @throws TypeError for a pattern that means no check at all: a slip of the pen would make a run of nothing */
+export function expectKnown(
+  option: 'only' | 'except',
+  patterns: readonly string[] | undefined,
+  checks: readonly { readonly id: string }[],
+): void {
+  const unknown = patterns?.find((pattern) => !checks.some(({ id }) => matches(id, [pattern])));
+  if (unknown !== undefined) throw new TypeError(`${option}: there is no check ${unknown}`);
+}
 
 /** The checks that a run with these options holds. */
 export function selectChecks(
@@ -83,6 +94,8 @@ export function selectChecks(
  */
 export async function runConformance(options: ConformanceOptions, onProgress: OnProgress = () => {}): Promise<Report> {
   const url = hubUrlOf(options.hubUrl);
+  expectKnown('only', options.only, HUB_CHECKS);
+  expectKnown('except', options.except, HUB_CHECKS);
   const slowness = positive('slowness', options.slowness ?? 1);
   const waits: Waits = {
     timeoutMs: positive('timeoutMs', options.timeoutMs ?? 4000) * slowness,

@@ -179,6 +179,14 @@ test('the command tests a Hub, writes every form and tells the outcome by its ex
   assert.match(worse.out, /confirmation-lease: pass → fail/);
 });
 
+test('a file that cannot be written does not take the outcome with it', async () => {
+  writeFileSync(join(folder, 'whole'), renderJson(broken));
+  const { code, out, err } = await run('report', join(folder, 'whole'), '--html', join(folder, 'no', 'such', 'folder'));
+  assert.equal(code, EXIT.usage);
+  assert.match(out, /1 passed, 1 failed/);
+  assert.match(err, /ENOENT/);
+});
+
 test('wrong use says so and exits with 2', async () => {
   for (const argv of [
     [],
@@ -187,6 +195,9 @@ test('wrong use says so and exits with 2', async () => {
     ['hub', 'ftp://hub.example.com'],
     ['hub', 'http://127.0.0.1:1/hub', '--spec', '9.9'],
     ['hub', 'http://127.0.0.1:1/hub', '--slow', 'very'],
+    ['hub', 'http://127.0.0.1:1/hub', '--only', 'subscribe-acepted'],
+    ['hub', 'http://127.0.0.1:1/hub', '--except', 'webhok-*'],
+    ['subscriber', '--launch', 'true', '--only', 'app-nothing'],
     ['hub', 'http://127.0.0.1:1/hub', '--client-id', 'x'],
     ['hub', 'http://127.0.0.1:1/hub', '--no-such-option'],
     ['subscriber'],

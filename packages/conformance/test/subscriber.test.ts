@@ -116,6 +116,15 @@ test('an application behind a shell is given the time to leave', async () => {
   );
 });
 
+test('an application that ends before it came is not waited for', async () => {
+  const report = await runSubscriberConformance({ name: 'Short', launch: 'exit 3', only: ['app-sub*'] });
+  assert.deepEqual(
+    report.results.map(({ id, verdict, seen }) => [id, verdict, seen]),
+    [['app-subscribes', 'fail', 'it ended with exit code 3']],
+  );
+  assert.ok(report.durationMs < 30_000, `${report.durationMs} ms`);
+});
+
 test('the played Hub versions what an application opens and updates, and tells its content', async () => {
   const session = new PlayedSession({ timeoutMs: 100, settleMs: 10 }, new Transcript());
   const sent = (name: string, context: readonly object[], versionId?: string) => ({

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { CheckFailure, CheckSkip, type Version } from '../check.ts';
-import { findingOf, type OnProgress, resultOf } from '../engine.ts';
+import { expectKnown, findingOf, matches, type OnProgress, resultOf } from '../engine.ts';
 import { pause, within } from '../pause.ts';
 import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from '../report/report.ts';
 import type { Waits } from '../target/subscriber.ts';
@@ -22,6 +22,8 @@ export interface RunningApp {
   quit(): Promise<void>;
   /** What it shows: the id of its patient, `''` for none. */
   shown?(): Promise<string>;
+  /** How it ended by itself, in words; undefined while it runs. */
+  ended?(): string | undefined;
 }
 
 export interface SubscriberOptions {
@@ -49,7 +51,7 @@ export interface SubscriberOptions {
   readonly settleMs?: number;
   /** How long a started application may take to subscribe, ms; 60000 unless given. */
   readonly startMs?: number;
-  /** Ids of the checks to run. */
+  /** Ids of the checks to run, or beginnings of ids that end in `*`. */
   readonly only?: readonly string[];
   readonly exchanges?: 'failures' | 'all';
   /** Ends the run early; checks that did not run are skipped. */
@@ -66,6 +68,7 @@ export async function runSubscriberConformance(
   options: SubscriberOptions,
   onProgress: OnProgress = () => {},
 ): Promise<Report> {
+  expectKnown('only', options.only, SUBSCRIBER_CHECKS);
   const startedAt = new Date();
   const slowness = options.slowness ?? 1;
   const waits: Waits = {
@@ -76,7 +79,7 @@ export async function runSubscriberConformance(
   const checks = SUBSCRIBER_CHECKS.filter(
     (check) =>
       versionsOf(check).some((version) => versions.includes(version)) &&
-      (options.only === undefined || options.only.includes(check.id)),
+      (options.only === undefined || matches(check.id, options.only)),
   );
   const hub = await PlayedHub.start(options.hub);
   const results: CheckResult[] = [];
@@ -134,7 +137,11 @@ async function* runGroup(
   try {
     const invitation = { hubUrl: hub.url, topic: session.topic, token: session.token };
     app = options.signal?.aborted ? undefined : await launch(invitation, options);
-    await session.until(COMING, () => session.connected || options.signal?.aborted === true, options.startMs ?? 60_000);
+    const ended = () => (session.connected ? undefined : app?.ended?.());
+    const settled = () => session.connected || options.signal?.aborted === true || ended() !== undefined;
+    await session.until(COMING, settled, options.startMs ?? 60_000);
+    const end = ended();
+    if (end !== undefined) throw new CheckFailure(COMING, end);
   } catch (error) {
     failure = findingOf(error, { level: 'SHALL' });
   }
@@ -216,9 +223,17 @@ function spawnApp(command: string, invitation: Invitation): RunningApp {
       FHIRCAST_TOKEN: invitation.token,
     },
   });
+  let ended: string | undefined;
   const gone = new Promise<void>((resolve) => {
-    child.once('close', () => resolve());
-    child.once('error', () => resolve());
+    child.once('close', (code, killed) => {
+      // A shell that has put the application into the background ends well.
+      if (code !== 0) ended = `it ended with ${killed ?? `exit code ${code}`}`;
+      resolve();
+    });
+    child.once('error', (error) => {
+      ended = `it could not be started: ${error.message}`;
+      resolve();
+    });
   });
   /** @returns whether somebody was there to hear it */
   const signal = (name: NodeJS.Signals | 0): boolean => {
@@ -230,6 +245,7 @@ function spawnApp(command: string, invitation: Invitation): RunningApp {
     }
   };
   return {
+    ended: () => ended,
     quit: async () => {
       const deadline = performance.now() + LEAVING;
       signal('SIGTERM');
