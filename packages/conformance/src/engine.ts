@@ -5,6 +5,7 @@ import { pause, within } from './pause.ts';
 import { Presence } from './presence.ts';
 import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from './report/report.ts';
 import { requirement } from './requirements.ts';
+import { expectKnown, matches } from './selection.ts';
 import { CallbackHost, type CallbackOptions } from './target/callback.ts';
 import { claimsOf, eventsOf, REQUIRED_BY_IRA, unclaimed } from './target/claims.ts';
 import { type HttpLimits, send } from './target/http.ts';
@@ -59,20 +60,6 @@ export interface Progress {
 }
 
 export type OnProgress = (progress: Progress) => void;
-
-/** Whether one of the patterns, ids or beginnings of ids that end in `*`, is meant by this id. */
-export const matches = (id: string, patterns: readonly string[]): boolean =>
-  patterns.some((pattern) => (pattern.endsWith('*') ? id.startsWith(pattern.slice(0, -1)) : id === pattern));
-
-/** @throws TypeError for a pattern that means no check at all: a slip of the pen would make a run of nothing */
-export function expectKnown(
-  option: 'only' | 'except',
-  patterns: readonly string[] | undefined,
-  checks: readonly { readonly id: string }[],
-): void {
-  const unknown = patterns?.find((pattern) => !checks.some(({ id }) => matches(id, [pattern])));
-  if (unknown !== undefined) throw new TypeError(`${option}: there is no check ${unknown}`);
-}
 
 /** The checks that a run with these options holds. */
 export function selectChecks(

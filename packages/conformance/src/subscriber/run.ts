@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { CheckFailure, CheckSkip, type Version } from '../check.ts';
-import { expectKnown, findingOf, matches, type OnProgress, resultOf } from '../engine.ts';
+import { findingOf, type OnProgress, resultOf } from '../engine.ts';
 import { pause, within } from '../pause.ts';
 import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from '../report/report.ts';
+import { expectKnown, matches } from '../selection.ts';
 import type { Waits } from '../target/subscriber.ts';
 import { Transcript } from '../transcript.ts';
 import { type AppScenario, SUBSCRIBER_CHECKS, type SubscriberCheck } from './checks.ts';
