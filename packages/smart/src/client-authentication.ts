@@ -1,6 +1,6 @@
 import { type KeyObject, verify } from 'node:crypto';
 import type { RecordStore } from '@lockstep/store';
-import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
+import type { JWTPayload } from 'jose';
 import { type Client, isAsymmetric, isPublic } from './client.ts';
 import type { ClientKeys } from './client-keys.ts';
 import type { Clients } from './clients.ts';
@@ -146,7 +146,7 @@ export class ClientAuthentication {
   #checkTimes(claims: JWTPayload): number {
     const now = this.#clock.now();
     if (typeof claims.exp !== 'number' || !Number.isFinite(claims.exp)) throw invalidClient('exp must be a number');
-    const expiresAt = claims.exp * 1000;
+    const expiresAt = Math.floor(claims.exp * 1000);
     if (expiresAt + LEEWAY <= now) throw invalidClient('the assertion has expired');
     if (expiresAt > now + MAX_LIFE + LEEWAY) throw invalidClient('exp may be at most five minutes ahead');
     for (const claim of [claims.nbf, claims.iat]) {
@@ -204,19 +204,34 @@ function readBasic(authorization: string): readonly Credentials[] {
   return decoded ? [raw, { id, secret }] : [raw];
 }
 
+/** A compact JWS (RFC 7515): header, claims, signature. */
+const JWS = /^([\w-]+)\.([\w-]+)\.[\w-]+$/;
+
+/** @throws SyntaxError or TypeError when it is no JSON object */
+function readPart(part: string): Readonly<Record<string, unknown>> {
+  const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('no object');
+  return value as Readonly<Record<string, unknown>>;
+}
+
 function readAssertion(assertion: string | undefined): {
-  header: { alg: AssertionAlgorithm; kid?: string; jku?: string };
+  header: { alg: AssertionAlgorithm; kid?: string; jku?: unknown };
   claims: JWTPayload;
 } {
+  const [, first = '', second = ''] = JWS.exec(assertion ?? '') ?? [];
+  let header: Readonly<Record<string, unknown>>;
+  let claims: JWTPayload;
   try {
-    const header = decodeProtectedHeader(assertion ?? '');
-    const claims = decodeJwt(assertion ?? '');
-    const alg = ASSERTION_ALGORITHMS.find((one) => one === header.alg);
-    if (!alg) throw invalidClient('the assertion must be signed with RS384 or ES384');
-    const { kid, jku } = header;
-    if (kid !== undefined && typeof kid !== 'string') throw invalidClient('kid must be a string');
-    return { header: { alg, ...(kid === undefined ? {} : { kid }), ...(jku === undefined ? {} : { jku }) }, claims };
-  } catch (error) {
-    throw error instanceof OAuthError ? error : invalidClient('client_assertion is no signed JWT');
+    header = readPart(first);
+    claims = readPart(second);
+  } catch {
+    throw invalidClient('client_assertion is no signed JWT');
   }
+  const alg = ASSERTION_ALGORITHMS.find((one) => one === header.alg);
+  if (!alg) throw invalidClient('the assertion must be signed with RS384 or ES384');
+  // An extension that is critical and not understood (RFC 7515 section 4.1.11): none is.
+  if (header.crit !== undefined) throw invalidClient('crit is not supported');
+  const { kid, jku } = header;
+  if (kid !== undefined && typeof kid !== 'string') throw invalidClient('kid must be a string');
+  return { header: { alg, ...(kid === undefined ? {} : { kid }), ...(jku === undefined ? {} : { jku }) }, claims };
 }

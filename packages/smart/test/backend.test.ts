@@ -123,6 +123,32 @@ test('TOK-1 alg none, and HS256 with the public key as secret, are refused', asy
   }
 });
 
+test('TOK-1 an assertion is refused for an extension that must be understood, and read with an exp in fractions of seconds', async (t) => {
+  const server = await startServer(t);
+  const app = await backend(server);
+  const ask = async (header: object, exp: number) => {
+    const claims = {
+      iss: app.clientId,
+      sub: app.clientId,
+      aud: `${server.origin}/auth/token`,
+      exp,
+      jti: crypto.randomUUID(),
+    };
+    const jwt = await new SignJWT(claims)
+      .setProtectedHeader({ alg: app.key.alg, kid: app.key.kid, ...header })
+      .sign(app.key.privateKey, { crit: { 'urn:example:rule': true } });
+    return post(server, '/auth/token', {
+      grant_type: 'client_credentials',
+      scope: 'system/*.rs',
+      ...assertionFields(jwt),
+    });
+  };
+  const soon = server.clock.now() / 1000 + 60.1234567;
+  const critical = await ask({ crit: ['urn:example:rule'], 'urn:example:rule': 1 }, Math.floor(soon));
+  assert.deepEqual([critical.status, critical.body.error], [401, 'invalid_client']);
+  assert.equal((await ask({ 'urn:example:rule': 1 }, soon)).status, 200, 'what need not be understood does no harm');
+});
+
 test('TOK-1 two matching keys are refused', async (t) => {
   const server = await startServer(t);
   const key = await makeKey();
