@@ -68,12 +68,27 @@ function fitsBackend(scope: Scope): boolean {
   }
 }
 
+/** Clients ask for the same scopes again and again. */
+const known = new Map<string, Scopes>();
+const MAX_KNOWN = 500;
+const MAX_LENGTH = 2_000;
+
+function parsed(text: string): Scopes {
+  let scopes = known.get(text);
+  if (!scopes) {
+    scopes = new Scopes(text);
+    if (known.size >= MAX_KNOWN) known.clear();
+    if (text.length <= MAX_LENGTH) known.set(text, scopes);
+  }
+  return scopes;
+}
+
 /**
  * The scopes of a request that can be granted: known, fit for the kind of token, approved for the client. The others are
  * dropped (FHR-1). Their spelling stays as it was asked for.
  */
 export function grantableScopes(asked: string, approved: string, kind: 'user' | 'backend'): readonly Scope[] {
-  const approval = new Scopes(approved);
+  const approval = parsed(approved);
   const fits = kind === 'user' ? fitsUser : fitsBackend;
-  return new Scopes(asked).list.filter((scope) => fits(scope) && approval.covers(scope));
+  return parsed(asked).list.filter((scope) => fits(scope) && approval.covers(scope));
 }
