@@ -31,14 +31,17 @@ async function expect(status: number, response: Response): Promise<Record<string
 export class Backend {
   readonly origin: string;
   readonly clientId: string;
+  /** The public key of its assertions. */
+  readonly jwk: object;
   readonly #key: KeyObject;
   readonly tokenUrl: string;
   token = '';
 
-  private constructor(origin: string, clientId: string, key: KeyObject, tokenUrl: string) {
+  private constructor(origin: string, clientId: string, keys: { jwk: object; key: KeyObject }, tokenUrl: string) {
     this.origin = origin;
     this.clientId = clientId;
-    this.#key = key;
+    this.jwk = keys.jwk;
+    this.#key = keys.key;
     this.tokenUrl = tokenUrl;
   }
 
@@ -60,7 +63,12 @@ export class Backend {
         }),
       }),
     );
-    const backend = new Backend(origin, String(registered.client_id), privateKey, String(smart.token_endpoint));
+    const backend = new Backend(
+      origin,
+      String(registered.client_id),
+      { jwk, key: privateKey },
+      String(smart.token_endpoint),
+    );
     await backend.renew();
     return backend;
   }
