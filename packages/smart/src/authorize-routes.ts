@@ -1,13 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Addresses } from './addresses.ts';
-import { findFault, providerQuery, type RequestParams } from './authorization-request.ts';
+import { type Fault, findFault, providerQuery, type RequestParams } from './authorization-request.ts';
 import { type Browser, PageError, pageHeaders } from './browser.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
-import { readForm } from './form.ts';
 import { html } from './html.ts';
 import type { Launches } from './launches.ts';
-import { OAuthError } from './oauth-error.ts';
 import type { SmartProvider } from './provider.ts';
 
 interface Parts {
@@ -23,7 +21,9 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
   const { addresses, clients, launches, provider, browser } = parts;
 
   /** @throws PageError for what must never be redirected: unknown client, redirect_uri not registered exactly (AUT-2) */
-  async function knownClient(params: RequestParams): Promise<{ client: Client; redirectUri: string }> {
+  async function knownClient({ params, repeated }: Query): Promise<{ client: Client; redirectUri: string }> {
+    const twice = ['client_id', 'redirect_uri'].find((name) => repeated.includes(name));
+    if (twice !== undefined) throw new PageError('invalid_request', `${twice} is given more than once.`);
     const client = await clients.get(params.get('client_id') ?? '');
     if (client?.status !== 'active') throw new PageError('invalid_client', 'The application is not known here.');
     const redirectUri = params.get('redirect_uri') ?? '';
@@ -33,7 +33,11 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
     return { client, redirectUri };
   }
 
-  async function faultOf(params: RequestParams, client: Client) {
+  async function faultOf({ params, repeated }: Query, client: Client): Promise<Fault | undefined> {
+    // The one that was not checked could be the one that the provider reads.
+    if (repeated.length > 0) {
+      return { error: 'invalid_request', description: `given more than once: ${repeated.join(', ')}` };
+    }
     const found = findFault(params, client, addresses);
     if (found) return found;
     const launch = params.get('launch');
@@ -41,12 +45,7 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
     return { error: 'invalid_request', description: 'launch is unknown, was used before, or has expired' };
   }
 
-  function redirectFault(
-    reply: FastifyReply,
-    redirectUri: string,
-    fault: { error: string; description: string },
-    state: string | undefined,
-  ) {
+  function redirectFault(reply: FastifyReply, redirectUri: string, fault: Fault, state: string | undefined) {
     const url = new URL(redirectUri);
     url.searchParams.set('error', fault.error);
     url.searchParams.set('error_description', fault.description);
@@ -68,9 +67,10 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
   app.get('/auth/authorize', async (request, reply) => {
     reply.header('cache-control', 'no-store');
     if (isForeignFrame(request)) return browser.send(reply, 200, bounce(request.url), true);
-    const params = readQuery(request.url);
-    const { client, redirectUri } = await knownClient(params);
-    const fault = await faultOf(params, client);
+    const query = readQuery(request.url);
+    const { params } = query;
+    const { client, redirectUri } = await knownClient(query);
+    const fault = await faultOf(query, client);
     if (fault) return redirectFault(reply, redirectUri, fault, params.get('state'));
     return handOver(request, reply, `/auth/authorize?${providerQuery(params, client, addresses)}`);
   });
@@ -86,13 +86,22 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
   app.get('/auth/authorize/:uid', (request, reply) => handOver(request, reply, request.url));
 }
 
-/** A repeated parameter could hide the checked one from the provider, so it goes no further. */
-function readQuery(url: string): RequestParams {
-  try {
-    return readForm(url.slice(url.indexOf('?') + 1 || url.length));
-  } catch (error) {
-    throw new PageError('invalid_request', error instanceof OAuthError ? error.message : 'The request cannot be read.');
+interface Query {
+  /** Without the repeated ones. Empty values count as absent. */
+  readonly params: RequestParams;
+  readonly repeated: readonly string[];
+}
+
+function readQuery(url: string): Query {
+  const params = new Map<string, string>();
+  const repeated = new Set<string>();
+  for (const [name, value] of new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length))) {
+    if (value === '') continue;
+    if (params.has(name)) repeated.add(name);
+    params.set(name, value);
   }
+  for (const name of repeated) params.delete(name);
+  return { params, repeated: [...repeated].map((name) => name.replaceAll(/[^\w-]/g, '?').slice(0, 40)) };
 }
 
 /** An app of another site, framed by our pages, has sent its frame here: the browser leaves Lax cookies out. */

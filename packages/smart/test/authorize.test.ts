@@ -120,13 +120,33 @@ test('AUT-2 an unknown client or redirect_uri gets a page, never a redirect', as
   }
 });
 
-test('AUT-2 a repeated parameter gets a page: it could hide the one that was checked', async (t) => {
+test('AUT-2 a repeated parameter, which could hide the one that was checked, is refused: by a page where it decides the way', async (t) => {
   const server = await startServer(t);
   const app = await registerApp(server);
-  for (const more of ['redirect_uri=https%3A%2F%2Fevil.example', 'client_id=x', 'scope=launch', 'state=1']) {
-    const response = await new TestBrowser(server).request(`${attempt(server, app, SCOPE).url}&${more}`);
-    assert.equal(response.status, 400, more);
-    assert.equal(response.headers.get('location'), null, more);
+  const refused: Readonly<Record<string, string>> = {
+    scope: 'user/*.cruds',
+    aud: 'https://elsewhere.example',
+    '</x>': 'y',
+  };
+  for (const [name, value] of Object.entries(refused)) {
+    const { url, state } = attempt(server, app, SCOPE, { [name]: value });
+    const params = returned(await new TestBrowser(server).go(`${url}&${new URLSearchParams({ [name]: value })}`));
+    assert.deepEqual(
+      [params.get('error'), params.get('state'), params.get('code')],
+      ['invalid_request', state, null],
+      name,
+    );
+    assert.match(params.get('error_description') ?? '', /more than once/);
+  }
+  const { url } = attempt(server, app, SCOPE);
+  const twice = returned(await new TestBrowser(server).go(`${url}&state=another`));
+  assert.deepEqual([twice.get('error'), twice.get('state')], ['invalid_request', null], 'neither state is sent back');
+  for (const [name, value] of [
+    ['redirect_uri', 'https://evil.example/callback'],
+    ['client_id', app.clientId],
+  ]) {
+    const page = await new TestBrowser(server).request(`${url}&${new URLSearchParams({ [name!]: value! })}`);
+    assert.deepEqual([page.status, page.headers.get('location')], [400, null], name);
   }
 });
 
