@@ -28,6 +28,8 @@ export class Clients {
   readonly #insecureAllowed: boolean;
   readonly #end: ClientEnd;
   readonly #cache = new Map<string, { client: Client | undefined; readAt: number }>();
+  /** Grows with every change, so that what was read before one does not enter the cache after it. */
+  #changes = 0;
 
   /** @param end ends the access of a client that is suspended, deleted or narrowed */
   constructor(store: RecordStore, clock: Clock, options: { insecureAllowed: boolean; end: ClientEnd }) {
@@ -41,7 +43,9 @@ export class Clients {
   async get(id: string): Promise<Client | undefined> {
     const cached = this.#cache.get(id);
     if (cached && this.#clock.now() - cached.readAt < FRESH_FOR) return cached.client;
+    const changes = this.#changes;
     const client = await this.#records.get(id);
+    if (changes !== this.#changes) return client;
     if (this.#cache.size > 10_000) this.#cache.clear();
     if (client) this.#cache.set(id, { client, readAt: this.#clock.now() });
     else this.#cache.delete(id);
@@ -146,7 +150,7 @@ export class Clients {
 
   async delete(id: string): Promise<boolean> {
     const deleted = await this.#records.delete(id);
-    this.#cache.delete(id);
+    this.invalidate(id);
     if (deleted) await this.#end(id, 'the app was deleted');
     return deleted;
   }
@@ -162,14 +166,15 @@ export class Clients {
     await this.#change(id, (client) => ({ ...client, lastLaunchAt: this.#clock.now() }));
   }
 
-  /** Forgets what is cached of a client: another node has changed it. */
+  /** Forgets what is cached of a client, which was changed here or by another node. */
   invalidate(id: string): void {
+    this.#changes += 1;
     this.#cache.delete(id);
   }
 
   async #change(id: string, change: (client: Client) => Client): Promise<Client | undefined> {
     const client = await this.#records.update(id, change);
-    this.#cache.delete(id);
+    this.invalidate(id);
     return client;
   }
 }
