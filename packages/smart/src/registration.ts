@@ -129,6 +129,10 @@ export function registrationRoutes(
 
 /** What an administrator has approved may not be changed by the app itself where approval is needed (REG-2). */
 const APPROVED = [
+  // By its name people know an app at the consent page; its launch URL is opened from the record of a patient.
+  'client_name',
+  'launch_url',
+  'launch_kinds',
   'scope',
   'redirect_uris',
   'grant_types',

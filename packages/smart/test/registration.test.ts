@@ -204,12 +204,18 @@ test('REG-2 what an administrator approved, the app itself cannot widen', async 
     { switches: { anything: true } },
     { redirect_uris: ['https://elsewhere.example/'] },
     { resource_server: true },
+    { client_name: 'Somebody else’s app' },
+    { launch_url: 'https://elsewhere.example/launch' },
+    { launch_kinds: ['ehr', 'web'] },
   ]) {
     const refused = await manage(server, app.clientId, token, 'PUT', { ...approved, ...wider });
     assert.ok([400, 403].includes(refused.status), JSON.stringify(wider));
   }
   assert.deepEqual((await manage(server, app.clientId, token, 'GET')).body, approved);
-  assert.equal((await manage(server, app.clientId, token, 'PUT', { ...approved, client_name: 'Renamed' })).status, 200);
+  assert.equal(
+    (await manage(server, app.clientId, token, 'PUT', { ...approved, description: 'Says more' })).status,
+    200,
+  );
 });
 
 test('REG-2 a waiting app gets no page and no token', async (t) => {
