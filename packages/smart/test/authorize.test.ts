@@ -435,6 +435,11 @@ test('AUT-4 the encounter picker comes for launch/encounter', async (t) => {
   const none = await tokensFor(browser, app, 'launch/encounter patient/*.rs', { encounter: 'none' });
   assert.equal(none.encounter, undefined);
   assert.equal(none.patient, 'ida');
+  const patients = await browser.go(attempt(server, app, 'launch/encounter').url);
+  const page = await browser.submit(patients, { name: 'patient', value: 'ida' });
+  const forged = { ...page, text: page.text.replaceAll('"ida-1"', '"omar-1"') };
+  const refused = await browser.submit(forged, { name: 'encounter', value: 'omar-1' });
+  assert.equal(refused.status, 400, 'an encounter of another patient');
 });
 
 test('AUT-4 the session picker comes when there is more than one, a new session when there is none', async (t) => {
@@ -477,6 +482,25 @@ test('AUT-5 consent speaks plainly, and what is switched off is not granted', as
   assert.equal(tokens.scope, 'user/Patient.rs fhircast/Patient-open.*');
   assert.equal(tokens.id_token, undefined);
   assert.equal(tokens.refresh_token, undefined);
+});
+
+test('AUT-5 an app whose launch scope was switched off is told nothing of the launch', async (t) => {
+  const server = await startServer(t);
+  const app = await registerApp(server);
+  const browser = new TestBrowser(server);
+  await browser.signIn();
+  const { body } = await browser.launch({
+    client_id: app.clientId,
+    patient: 'omar',
+    encounter: 'omar-1',
+    imaging_study: 'omar-ct',
+  });
+  const changes = { launch: String(body.launch) };
+  const tokens = await tokensFor(browser, app, 'launch openid patient/*.rs', { scopes: ['openid'] }, changes);
+  assert.deepEqual(
+    [tokens.scope, tokens.patient, tokens.encounter, tokens.fhirContext],
+    ['openid', undefined, undefined, undefined],
+  );
 });
 
 test('AUT-5 denial, nothing allowed and cancelling are access_denied', async (t) => {

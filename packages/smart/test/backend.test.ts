@@ -95,6 +95,13 @@ test('TOK-1 every fault of an assertion is invalid_client', async (t) => {
   const stranger = await makeKey('ES384', app.key.kid);
   assert.equal((await ask(await assertion(server, stranger, app.clientId))).body.error, 'invalid_client');
   assert.equal((await ask('not.a.jwt')).body.error, 'invalid_client');
+  const otherId = await post(server, '/auth/token', {
+    grant_type: 'client_credentials',
+    scope: 'system/*.rs',
+    client_id: 'another',
+    ...assertionFields(good),
+  });
+  assert.equal(otherId.body.error, 'invalid_client', 'client_id of another beside the assertion');
   assert.equal((await ask(good)).status, 200, 'the untouched assertion works');
 });
 

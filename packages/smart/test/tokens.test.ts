@@ -170,6 +170,13 @@ test('TOK-2 a page of a registered origin may read the answer, another may not',
   const answer = await post(server, '/auth/token', fields, { origin: own });
   assert.equal(answer.status, 200, 'the refusal has not spent the code');
   assert.equal(answer.headers.get('access-control-allow-origin'), own);
+  const asked = { token: String(answer.body.access_token) };
+  const headers = { authorization: `Bearer ${answer.body.access_token}` };
+  assert.equal((await post(server, '/auth/introspect', asked, { ...headers, origin: own })).body.active, true);
+  assert.equal(
+    (await post(server, '/auth/introspect', asked, { ...headers, origin: 'https://evil.example' })).status,
+    400,
+  );
   const plain = await refresh(server, app, 'unknown');
   assert.equal(plain.headers.get('access-control-allow-origin'), null);
 });
@@ -303,9 +310,10 @@ test('TOK-4 online_access also ends when the sign-in has run out by itself', asy
   server.clock.ahead = 11 * 3_600_000;
   const online = await tokensFor(browser, app, `${SCOPE} online_access`);
   const offline = await tokensFor(browser, app, `${SCOPE} offline_access`);
-  assert.equal((await refresh(server, app, online.refresh_token)).status, 200);
+  const { status, body } = await refresh(server, app, online.refresh_token);
+  assert.equal(status, 200);
   server.clock.ahead = 13 * 3_600_000;
-  assert.equal((await refresh(server, app, online.refresh_token)).body.error, 'invalid_grant');
+  assert.equal((await refresh(server, app, body.refresh_token)).body.error, 'invalid_grant');
   assert.equal((await refresh(server, app, offline.refresh_token)).status, 200);
 });
 
