@@ -19,10 +19,10 @@ export interface Turns {
 }
 
 /** @param turns at least 2: the first does not count. One program may be several contestants. */
-export async function takeTurns(
-  contestants: readonly Contestant[],
+export async function takeTurns<C extends Contestant>(
+  contestants: readonly C[],
   turns: number,
-  turn: (contestant: Contestant, index: number) => Promise<RunResult>,
+  turn: (contestant: C, index: number) => Promise<RunResult>,
 ): Promise<readonly Turns[]> {
   const taken = contestants.map(() => ({ results: [] as RunResult[], cpu: [] as number[], busy: [] as number[] }));
   /** Of each program: CPU s at the beginning of its latest turn, and where its end is to be noted. */
