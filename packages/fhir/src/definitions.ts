@@ -1,6 +1,7 @@
 /**
  * What this endpoint knows about its ten resource types, as data: search parameters, compartment, elements.
  */
+import { type Elements, elements, GENDERS, OBSERVED } from './elements.ts';
 
 export type SearchKind = 'token' | 'string' | 'date' | 'reference';
 
@@ -27,62 +28,13 @@ export interface TypeDefinition {
   readonly searchParameters: ReadonlyMap<string, SearchParameter>;
   /** The search parameters that `_include` may name. */
   readonly includes: readonly string[];
-  readonly elements: ReadonlyMap<string, Element>;
+  readonly elements: Elements;
   /** Choices and conditions beyond required elements: at least one of each list must be there. */
   readonly atLeastOne: readonly (readonly string[])[];
 }
 
-export type ElementKind =
-  | 'object'
-  | 'string'
-  | 'code'
-  | 'boolean'
-  | 'date'
-  | 'dateTime'
-  | 'instant'
-  | 'count'
-  | 'number';
-
-export interface Element {
-  readonly kind: ElementKind;
-  readonly list: boolean;
-  readonly required: boolean;
-  /** The codes of a required binding. */
-  readonly codes?: readonly string[];
-}
-
-const KINDS: Readonly<Record<string, ElementKind>> = {
-  s: 'string',
-  c: 'code',
-  b: 'boolean',
-  d: 'date',
-  t: 'dateTime',
-  i: 'instant',
-  n: 'count',
-  q: 'number',
-};
-
-const COMMON = 'meta implicitRules:s language:c text contained* extension* modifierExtension* identifier*';
-
-/**
- * Reads a list of elements: `name`, `name:kind` for primitives, `*` for lists, `!` for required ones.
- */
-function elements(list: string, bindings: Readonly<Record<string, string>> = {}): ReadonlyMap<string, Element> {
-  const found = new Map<string, Element>();
-  for (const word of `${COMMON} ${list}`.split(/\s+/)) {
-    const match = /^([A-Za-z]+)(?::([a-z]))?(\*?)(!?)$/.exec(word);
-    const name = match?.[1];
-    if (!name) throw new Error(`not an element: ${word}`);
-    const codes = bindings[name]?.split(' ');
-    found.set(name, {
-      kind: match[2] ? KINDS[match[2]]! : 'object',
-      list: match[3] === '*',
-      required: match[4] === '!',
-      ...(codes && { codes }),
-    });
-  }
-  return found;
-}
+const COMMON =
+  'meta:Meta implicitRules:s language:c text:Narrative contained* extension* modifierExtension* identifier:Identifier*';
 
 function token(name: string, paths = name, system?: string): SearchParameter {
   return { name, kind: 'token', paths: paths.split(' '), ...(system && { system }) };
@@ -107,7 +59,8 @@ function define(
   type: string,
   owner: 'subject' | 'patient' | 'self' | 'shared',
   parameters: readonly SearchParameter[],
-  elementsOfType: ReadonlyMap<string, Element>,
+  list: string,
+  bindings: Readonly<Record<string, string>> = {},
   atLeastOne: readonly (readonly string[])[] = [],
 ): [string, TypeDefinition] {
   const all = [...EVERYWHERE, ...parameters];
@@ -119,7 +72,7 @@ function define(
       shared: owner === 'shared',
       searchParameters: new Map(all.map((parameter) => [parameter.name, parameter])),
       includes: all.filter((parameter) => parameter.kind === 'reference').map((parameter) => parameter.name),
-      elements: elementsOfType,
+      elements: elements(`${COMMON} ${list}`, bindings),
       atLeastOne,
     },
   ];
@@ -131,7 +84,6 @@ function ofPatient(path = 'subject'): SearchParameter[] {
 }
 
 const GENDER = 'http://hl7.org/fhir/administrative-gender';
-const GENDERS = 'male female other unknown';
 const REQUEST_STATUS = 'http://hl7.org/fhir/request-status';
 
 const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
@@ -148,12 +100,11 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
       reference('general-practitioner', 'generalPractitioner'),
       reference('organization', 'managingOrganization', 'Organization'),
     ],
-    elements(
-      `active:b name* telecom* gender:c birthDate:d deceasedBoolean:b deceasedDateTime:t address* maritalStatus
-      multipleBirthBoolean:b multipleBirthInteger:q photo* contact* communication* generalPractitioner*
-      managingOrganization link*`,
-      { gender: GENDERS },
-    ),
+    `active:b name:HumanName* telecom:ContactPoint* gender:c birthDate:d deceasedBoolean:b deceasedDateTime:t
+    address:Address* maritalStatus:CodeableConcept multipleBirthBoolean:b multipleBirthInteger:z photo:Attachment*
+    contact:PatientContact* communication:Communication* generalPractitioner:Reference* managingOrganization:Reference
+    link:PatientLink*`,
+    { gender: GENDERS },
   ),
   define(
     'Practitioner',
@@ -165,15 +116,17 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
       text('given', 'name.given'),
       token('gender', 'gender', GENDER),
     ],
-    elements('active:b name* telecom* address* gender:c birthDate:d photo* qualification* communication*', {
-      gender: GENDERS,
-    }),
+    `active:b name:HumanName* telecom:ContactPoint* address:Address* gender:c birthDate:d photo:Attachment*
+    qualification:Qualification* communication:CodeableConcept*`,
+    { gender: GENDERS },
   ),
   define(
     'Organization',
     'shared',
     [token('active'), text('name', 'name alias'), token('type'), reference('partof', 'partOf', 'Organization')],
-    elements('active:b type* name:s alias:s* telecom* address* partOf contact* endpoint*'),
+    `active:b type:CodeableConcept* name:s alias:s* telecom:ContactPoint* address:Address* partOf:Reference
+    contact:OrganizationContact* endpoint:Reference*`,
+    {},
     [['identifier', 'name']],
   ),
   define(
@@ -185,11 +138,9 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
       token('connection-type', 'connectionType'),
       reference('organization', 'managingOrganization', 'Organization'),
     ],
-    elements(
-      `status:c! connectionType! name:s managingOrganization contact* period payloadType*! payloadMimeType:c*
-      address:s! header:s*`,
-      { status: 'active suspended error off entered-in-error test' },
-    ),
+    `status:c! connectionType:Coding! name:s managingOrganization:Reference contact:ContactPoint* period:Period
+    payloadType:CodeableConcept*! payloadMimeType:c* address:s! header:s*`,
+    { status: 'active suspended error off entered-in-error test' },
   ),
   define(
     'Encounter',
@@ -206,12 +157,12 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
       reference('part-of', 'partOf', 'Encounter'),
       token('reason-code', 'reasonCode'),
     ],
-    elements(
-      `status:c! statusHistory* class! classHistory* type* serviceType priority subject episodeOfCare* basedOn*
-      participant* appointment* period length reasonCode* reasonReference* diagnosis* account* hospitalization
-      location* serviceProvider partOf`,
-      { status: 'planned arrived triaged in-progress onleave finished cancelled entered-in-error unknown' },
-    ),
+    `status:c! statusHistory:StatusHistory* class:Coding! classHistory:ClassHistory* type:CodeableConcept*
+    serviceType:CodeableConcept priority:CodeableConcept subject:Reference episodeOfCare:Reference* basedOn:Reference*
+    participant:Participant* appointment:Reference* period:Period length:Quantity reasonCode:CodeableConcept*
+    reasonReference:Reference* diagnosis:EncounterDiagnosis* account:Reference* hospitalization:Hospitalization
+    location:EncounterLocation* serviceProvider:Reference partOf:Reference`,
+    { status: 'planned arrived triaged in-progress onleave finished cancelled entered-in-error unknown' },
   ),
   define(
     'Observation',
@@ -230,14 +181,12 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
       reference('derived-from', 'derivedFrom'),
       reference('has-member', 'hasMember'),
     ],
-    elements(
-      `basedOn* partOf* status:c! category* code! subject focus* encounter effectiveDateTime:t effectivePeriod
-      effectiveTiming effectiveInstant:i issued:i performer* valueQuantity valueCodeableConcept valueString:s
-      valueBoolean:b valueInteger:q valueRange valueRatio valueSampledData valueTime:s valueDateTime:t valuePeriod
-      dataAbsentReason interpretation* note* bodySite method specimen device referenceRange* hasMember* derivedFrom*
-      component*`,
-      { status: 'registered preliminary final amended corrected cancelled entered-in-error unknown' },
-    ),
+    `basedOn:Reference* partOf:Reference* status:c! category:CodeableConcept* code:CodeableConcept! subject:Reference
+    focus:Reference* encounter:Reference effectiveDateTime:t effectivePeriod:Period effectiveTiming:Timing
+    effectiveInstant:i issued:i performer:Reference* ${OBSERVED} note:Annotation* bodySite:CodeableConcept
+    method:CodeableConcept specimen:Reference device:Reference hasMember:Reference* derivedFrom:Reference*
+    component:ObservationComponent*`,
+    { status: 'registered preliminary final amended corrected cancelled entered-in-error unknown' },
   ),
   define(
     'Condition',
@@ -255,11 +204,11 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
       date('recorded-date', 'recordedDate'),
       reference('asserter'),
     ],
-    elements(
-      `clinicalStatus verificationStatus category* severity code bodySite* subject! encounter onsetDateTime:t onsetAge
-      onsetPeriod onsetRange onsetString:s abatementDateTime:t abatementAge abatementPeriod abatementRange
-      abatementString:s recordedDate:t recorder asserter stage* evidence* note*`,
-    ),
+    `clinicalStatus:CodeableConcept verificationStatus:CodeableConcept category:CodeableConcept* severity:CodeableConcept
+    code:CodeableConcept bodySite:CodeableConcept* subject:Reference! encounter:Reference onsetDateTime:t
+    onsetAge:Quantity onsetPeriod:Period onsetRange:Range onsetString:s abatementDateTime:t abatementAge:Quantity
+    abatementPeriod:Period abatementRange:Range abatementString:s recordedDate:t recorder:Reference asserter:Reference
+    stage:ConditionStage* evidence:ConditionEvidence* note:Annotation*`,
   ),
   define(
     'ImagingStudy',
@@ -280,12 +229,11 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
       reference('interpreter'),
       reference('referrer'),
     ],
-    elements(
-      `status:c! modality* subject! encounter started:t basedOn* referrer interpreter* endpoint* numberOfSeries:n
-      numberOfInstances:n procedureReference procedureCode* location reasonCode* reasonReference* note* description:s
-      series*`,
-      { status: 'registered available cancelled entered-in-error unknown' },
-    ),
+    `status:c! modality:Coding* subject:Reference! encounter:Reference started:t basedOn:Reference* referrer:Reference
+    interpreter:Reference* endpoint:Reference* numberOfSeries:n numberOfInstances:n procedureReference:Reference
+    procedureCode:CodeableConcept* location:Reference reasonCode:CodeableConcept* reasonReference:Reference*
+    note:Annotation* description:s series:Series*`,
+    { status: 'registered available cancelled entered-in-error unknown' },
   ),
   define(
     'DiagnosticReport',
@@ -305,13 +253,13 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
       reference('result', 'result', 'Observation'),
       reference('imaging-study', 'imagingStudy', 'ImagingStudy'),
     ],
-    elements(
-      `basedOn* status:c! category* code! subject encounter effectiveDateTime:t effectivePeriod issued:i performer*
-      resultsInterpreter* specimen* result* imagingStudy* media* conclusion:s conclusionCode* presentedForm*`,
-      {
-        status: 'registered partial preliminary final amended corrected appended cancelled entered-in-error unknown',
-      },
-    ),
+    `basedOn:Reference* status:c! category:CodeableConcept* code:CodeableConcept! subject:Reference encounter:Reference
+    effectiveDateTime:t effectivePeriod:Period issued:i performer:Reference* resultsInterpreter:Reference*
+    specimen:Reference* result:Reference* imagingStudy:Reference* media:ReportMedia* conclusion:s
+    conclusionCode:CodeableConcept* presentedForm:Attachment*`,
+    {
+      status: 'registered partial preliminary final amended corrected appended cancelled entered-in-error unknown',
+    },
   ),
   define(
     'ServiceRequest',
@@ -332,18 +280,19 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
       reference('based-on', 'basedOn'),
       reference('replaces'),
     ],
-    elements(
-      `instantiatesCanonical:s* instantiatesUri:s* basedOn* replaces* requisition status:c! intent:c! category*
-      priority:c doNotPerform:b code orderDetail* quantityQuantity quantityRatio quantityRange subject! encounter
-      occurrenceDateTime:t occurrencePeriod occurrenceTiming asNeededBoolean:b asNeededCodeableConcept authoredOn:t
-      requester performerType performer* locationCode* locationReference* reasonCode* reasonReference* insurance*
-      supportingInfo* specimen* bodySite* note* patientInstruction:s relevantHistory*`,
-      {
-        status: 'draft active on-hold revoked completed entered-in-error unknown',
-        intent: 'proposal plan directive order original-order reflex-order filler-order instance-order option',
-        priority: 'routine urgent asap stat',
-      },
-    ),
+    `instantiatesCanonical:s* instantiatesUri:s* basedOn:Reference* replaces:Reference* requisition:Identifier status:c!
+    intent:c! category:CodeableConcept* priority:c doNotPerform:b code:CodeableConcept orderDetail:CodeableConcept*
+    quantityQuantity:Quantity quantityRatio:Ratio quantityRange:Range subject:Reference! encounter:Reference
+    occurrenceDateTime:t occurrencePeriod:Period occurrenceTiming:Timing asNeededBoolean:b
+    asNeededCodeableConcept:CodeableConcept authoredOn:t requester:Reference performerType:CodeableConcept
+    performer:Reference* locationCode:CodeableConcept* locationReference:Reference* reasonCode:CodeableConcept*
+    reasonReference:Reference* insurance:Reference* supportingInfo:Reference* specimen:Reference*
+    bodySite:CodeableConcept* note:Annotation* patientInstruction:s relevantHistory:Reference*`,
+    {
+      status: 'draft active on-hold revoked completed entered-in-error unknown',
+      intent: 'proposal plan directive order original-order reflex-order filler-order instance-order option',
+      priority: 'routine urgent asap stat',
+    },
   ),
 ]);
 

@@ -95,6 +95,45 @@ test('FHR-4 wrong elements, cardinalities, codes, dates and references answer 40
   await nothingStored();
 });
 
+test('FHR-4 what is inside elements is checked too: datatypes, choices, numbers, characters', async () => {
+  const cases: [string, RegExp][] = [
+    ['{"resourceType":"Patient","name":[{"family":5}]}', /Patient\.name\.family must be a string/],
+    ['{"resourceType":"Patient","name":[{"given":"Ida"}]}', /Patient\.name\.given must be an array/],
+    ['{"resourceType":"Patient","name":[{"given":["Ida",""]}]}', /must not be empty/],
+    ['{"resourceType":"Patient","name":[{"surname":"Moreau"}]}', /Patient\.name has no element surname/],
+    ['{"resourceType":"Patient","name":[{"use":"main"}]}', /Patient\.name\.use must be one of/],
+    ['{"resourceType":"Patient","name":[{"period":{"start":"2026-02-30"}}]}', /Patient\.name\.period\.start/],
+    ['{"resourceType":"Patient","maritalStatus":{"coding":"M"}}', /maritalStatus\.coding must be an array/],
+    ['{"resourceType":"Patient","managingOrganization":{"reference":7}}', /managingOrganization\.reference/],
+    ['{"resourceType":"Patient","link":[{"type":"seealso"}]}', /Patient\.link\.other is required/],
+    [
+      '{"resourceType":"Patient","deceasedBoolean":true,"deceasedDateTime":"2020"}',
+      /deceasedBoolean and deceasedDateTime/,
+    ],
+    ['{"resourceType":"Patient","multipleBirthInteger":1.5}', /multipleBirthInteger must be a whole number/],
+    ['{"resourceType":"Patient","multipleBirthInteger":1e999}', /too large a number/],
+    ['{"resourceType":"Patient","name":[{"text":"a\\u0000b"}]}', /control characters/],
+    ['{"resourceType":"Patient","identifier":[{"value":"\\ud800"}]}', /surrogate/],
+    ['{"resourceType":"Patient","text":{"status":"generated"}}', /Patient\.text\.div is required/],
+  ];
+  for (const [body, reason] of cases) assert.match(await refused('/Patient', body), reason, body);
+  const study = (series: object) => ({
+    resourceType: 'ImagingStudy',
+    status: 'available',
+    subject: { reference: 'Patient/1' },
+    series: [series],
+  });
+  const modality = { code: 'CT' };
+  for (const [series, reason] of [
+    [{ modality }, /series\.uid is required/],
+    [{ uid: '2.999.1', modality: 'CT' }, /series\.modality must be an object/],
+    [{ uid: '2.999.1', modality, instance: [{ uid: '2.999.1.1' }] }, /series\.instance\.sopClass is required/],
+  ] as const) {
+    assert.match(await refused('/ImagingStudy', JSON.stringify(study(series))), reason);
+  }
+  await nothingStored();
+});
+
 test('FHR-4 an id in the body must be the one in the address', async () => {
   for (const id of [undefined, 'other']) {
     const { status } = await endpoint.send('PUT', '/Patient/mine', all, { resourceType: 'Patient', ...(id && { id }) });
