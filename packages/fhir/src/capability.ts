@@ -92,7 +92,7 @@ function resource(type: string) {
     conditionalRead: 'not-match',
     conditionalUpdate: false,
     conditionalDelete: 'not-supported',
-    referencePolicy: ['literal', 'local'],
+    referencePolicy: ['literal'],
     ...(includes.length > 0 && { searchInclude: ['*', ...includes].map((name) => `${type}:${name}`) }),
     searchParam: [...searchParameters.values()].map(({ name, kind }) => ({ name, type: kind })),
   };

@@ -10,7 +10,7 @@ export interface Criterion {
   /** As given, for the self link. */
   readonly name: string;
   readonly text: string;
-  /** The values, unescapedd; one alone for a token, for index look-ups. */
+  /** The values, unescaped, for index look-ups. */
   readonly values: readonly string[];
   matches(value: JsonObject, baseUrl: string): boolean;
 }
@@ -169,7 +169,8 @@ function tokenTest(raw: string): Test {
 const PREFIXED = /^(eq|ne|lt|le|gt|ge|sa|eb|ap)?(\d.*)$/;
 
 function dateTest(raw: string, name: string): Test {
-  const match = PREFIXED.exec(raw);
+  // An unescaped "+" before a time zone reads as a space.
+  const match = PREFIXED.exec(raw.replace(/ (?=\d\d:\d\d$)/, '+'));
   const wanted = parseTime(match?.[2] ?? '');
   if (!wanted) throw new Refusal(400, 'value', `${name} must be a date, a dateTime or part of one.`);
   const prefix = match?.[1] ?? 'eq';

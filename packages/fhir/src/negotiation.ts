@@ -46,6 +46,12 @@ export function preferences(prefer: string | string[] | undefined): Preferences 
   };
 }
 
+/** Whether If-None-Match names the entity tag: any of a list, weak or strong, or `*`. */
+export function noneMatch(header: string | undefined, tag: string): boolean {
+  const opaque = (text: string) => text.trim().replace(/^W\//, '');
+  return (header ?? '').split(',').some((one) => one.trim() === '*' || opaque(one) === opaque(tag));
+}
+
 /**
  * The version in an entity tag, `W/"3"` or `"3"`.
  * @throws Refusal 400 when the header is neither that nor `*`

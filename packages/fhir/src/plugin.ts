@@ -3,7 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, F
 import { Access, type TokenInfo } from './access.ts';
 import { patientOf } from './compartment.ts';
 import { type Answered, etag, type Interactions, type Precondition } from './interactions.ts';
-import { FHIR_JSON, ifMatch, preferences, requireJson } from './negotiation.ts';
+import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson } from './negotiation.ts';
 import { type IssueType, operationOutcome, Refusal } from './refusal.ts';
 import type { Repository } from './repository.ts';
 import type { Json, JsonObject } from './resource.ts';
@@ -139,7 +139,7 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
         : await interactions.vread({ type, id }, version, caller.access);
     note(caller, found.resource);
     const tag = versionHeaders(reply, found);
-    if (request.headers['if-none-match'] === tag) return reply.code(304).send();
+    if (noneMatch(request.headers['if-none-match'], tag)) return reply.code(304).send();
     return answer(reply, found.text, params);
   };
 
@@ -214,7 +214,7 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
       .send();
   });
 
-  notAllowed(app, '/', []);
+  notAllowed(app, '/', [], 'Batches, transactions and searches of all types are not supported.');
   notAllowed(app, '/:type', ['GET', 'HEAD', 'POST']);
   notAllowed(app, '/:type/_search', ['GET', 'HEAD', 'POST']);
   notAllowed(app, '/:type/:id', ['GET', 'HEAD', 'PUT', 'DELETE']);
@@ -231,7 +231,7 @@ const STORED = {
 };
 
 /** Answers 405 to the methods that an address does not know. */
-function notAllowed(app: FastifyInstance, url: string, allowed: readonly string[]): void {
+function notAllowed(app: FastifyInstance, url: string, allowed: readonly string[], reason?: string): void {
   const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((method) => !allowed.includes(method));
   app.route({
     method: methods,
@@ -239,7 +239,7 @@ function notAllowed(app: FastifyInstance, url: string, allowed: readonly string[
     exposeHeadRoute: false,
     handler: async (request) => {
       const headers = { allow: [...allowed, 'OPTIONS'].join(', ') };
-      throw new Refusal(405, 'not-supported', `${request.method} is not supported here.`, headers);
+      throw new Refusal(405, 'not-supported', reason ?? `${request.method} is not supported here.`, headers);
     },
   });
 }

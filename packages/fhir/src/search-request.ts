@@ -22,8 +22,10 @@ export interface SearchRequest {
   readonly sort: readonly Sort[];
   /** Results a page; 0 asks for the total only. */
   readonly count: number;
-  /** Only these top-level elements. */
+  /** Only these top-level elements, beside those that a resource may not lack. */
   readonly elements?: readonly string[];
+  /** Whether the narrative is left out. */
+  readonly withoutText: boolean;
   readonly withTotal: boolean;
   /** Where the page starts, as a previous page's `next` link said. */
   readonly cursor?: readonly (string | number | null)[];
@@ -64,7 +66,7 @@ export function parseSearch(type: string, params: URLSearchParams, strict: boole
   const sort: Sort[] = [];
   const used = new URLSearchParams();
   let count = DEFAULT_COUNT;
-  let summary: 'count' | 'data' | 'false' = 'false';
+  let summary: 'count' | 'data' | 'text' | 'false' = 'false';
   let elements: string[] | undefined;
   let withTotal = true;
   let cursor: SearchRequest['cursor'];
@@ -84,7 +86,7 @@ export function parseSearch(type: string, params: URLSearchParams, strict: boole
         elements = [...(elements ?? []), ...value.split(',').map((element) => element.trim())];
         break;
       case '_summary':
-        summary = oneOf(name, value, ['count', 'data', 'false']);
+        summary = oneOf(name, value, ['count', 'data', 'text', 'false']);
         break;
       case '_total':
         withTotal = oneOf(name, value, ['none', 'estimate', 'accurate']) !== 'none';
@@ -113,7 +115,8 @@ export function parseSearch(type: string, params: URLSearchParams, strict: boole
     includes,
     sort,
     count: summary === 'count' ? 0 : Math.min(count, MAX_COUNT),
-    ...(elements && { elements }),
+    ...(elements ? { elements } : summary === 'text' && { elements: ['text'] }),
+    withoutText: summary === 'data',
     withTotal,
     ...(cursor && { cursor }),
     used,

@@ -176,18 +176,21 @@ async function include(
 
 function entry(resource: Resource, mode: 'match' | 'include', request: SearchRequest, baseUrl: string): SearchEntry {
   const fullUrl = `${baseUrl}/${resource.resourceType}/${resource.id}`;
-  const shown = mode === 'match' && request.elements ? subset(resource, request) : resource;
+  const shown = mode === 'match' ? subset(resource, request) : resource;
   return { fullUrl, resource: shown, search: { mode } };
 }
 
 const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' };
 
 /** Only the elements asked for, and those a resource may not lack. */
-function subset(resource: Resource, { definition, elements = [] }: SearchRequest): JsonObject {
-  const kept = Object.entries(resource).filter(
-    ([name]) =>
-      name === 'resourceType' || name === 'id' || elements.includes(name) || definition.elements.get(name)?.required,
-  );
+function subset(resource: Resource, { definition, elements, withoutText }: SearchRequest): Resource {
+  if (!elements && !withoutText) return resource;
+  const isKept = (name: string) => {
+    if (name === 'resourceType' || name === 'id') return true;
+    return elements ? elements.includes(name) || definition.elements.get(name)?.required : name !== 'text';
+  };
+  const kept = Object.entries(resource).filter(([name]) => isKept(name));
   const tags = Array.isArray(resource.meta.tag) ? resource.meta.tag : [];
-  return { ...Object.fromEntries(kept), meta: { ...resource.meta, tag: [...tags, SUBSETTED] } };
+  const { resourceType, id } = resource;
+  return { resourceType, id, ...Object.fromEntries(kept), meta: { ...resource.meta, tag: [...tags, SUBSETTED] } };
 }

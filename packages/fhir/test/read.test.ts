@@ -31,7 +31,10 @@ test('FHR-3 HEAD answers as GET without a body', async () => {
 test('FHR-3 a client that holds the version gets 304', async () => {
   const { status, text } = await endpoint.get('/Patient/amara-diallo', all, { 'if-none-match': 'W/"1"' });
   assert.deepEqual([status, text], [304, '']);
-  assert.equal((await endpoint.get('/Patient/amara-diallo', all, { 'if-none-match': 'W/"2"' })).status, 200);
+  const statusFor = async (tags: string) =>
+    (await endpoint.get('/Patient/amara-diallo', all, { 'if-none-match': tags })).status;
+  for (const tags of ['"1"', 'W/"7", W/"1"', '*']) assert.equal(await statusFor(tags), 304, tags);
+  for (const tags of ['W/"2"', '1', '"11"', '']) assert.equal(await statusFor(tags), 200, tags);
 });
 
 test('FHR-3 versions are read one by one and as history, newest first', async () => {

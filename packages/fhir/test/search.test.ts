@@ -87,6 +87,9 @@ test('FHR-3 _lastUpdated takes prefixes', async () => {
   assert.deepEqual(await ids(`/Organization?_lastUpdated=gt${new Date(NOW).toISOString()}`), ['late']);
   assert.ok(!(await ids(`/Organization?_lastUpdated=le${new Date(NOW).toISOString()}`)).includes('late'));
   assert.ok((await ids('/Organization?_lastUpdated=2026-06-01')).includes('late'));
+  for (const plus of ['+', '%2B']) {
+    assert.deepEqual(await ids(`/Organization?_lastUpdated=gt2026-06-01T10:00:00${plus}02:00`), ['late'], plus);
+  }
 });
 
 test('FHR-3 POST _search reads the form, and the query with it', async () => {
@@ -192,6 +195,15 @@ test('FHR-3 _summary=count, _count=0, _total and _elements shape the answer', as
     assert.deepEqual([body.total, body.entry], [13, undefined], query);
   }
   assert.equal('total' in (await endpoint.get('/Patient?_total=none', all)).body, false);
+  const told = { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">Late</div>' };
+  const place = { resourceType: 'Organization', id: 'told', text: told, name: 'Told', active: true };
+  await endpoint.send('PUT', '/Organization/told', all, place);
+  const shown = async (form: string) =>
+    Object.keys(matches((await endpoint.get(`/Organization?_id=told&${form}`, all)).body)[0]!).toSorted();
+  assert.deepEqual(await shown('_summary=text'), ['id', 'meta', 'resourceType', 'text']);
+  assert.deepEqual(await shown('_summary=data'), ['active', 'id', 'meta', 'name', 'resourceType']);
+  assert.deepEqual(await shown('_summary=false'), ['active', 'id', 'meta', 'name', 'resourceType', 'text']);
+  await endpoint.send('DELETE', '/Organization/told', all);
   const { body } = await endpoint.get('/Patient?_id=kofi-mensah&_elements=birthDate,name', all);
   const [patient] = matches(body);
   assert.deepEqual(Object.keys(patient!).toSorted(), ['birthDate', 'id', 'meta', 'name', 'resourceType']);
