@@ -56,6 +56,11 @@ export class Access {
     this.#baseUrl = baseUrl;
   }
 
+  /** Whose access this is: the token's id. */
+  get caller(): string {
+    return this.#token === 'trusted' ? '' : this.#token.tokenId;
+  }
+
   /** @throws Refusal 403 when no resource of the type could be reached */
   require(interaction: Interaction, type: string): void {
     if (this.#for(interaction, type).length === 0) throw forbidden(interaction, type);

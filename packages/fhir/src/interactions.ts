@@ -4,7 +4,7 @@ import { definitionOf } from './definitions.ts';
 import { Refusal } from './refusal.ts';
 import type { Repository, Stored, Version } from './repository.ts';
 import { isId, type Json, type Resource } from './resource.ts';
-import { type SearchBundle, search } from './search.ts';
+import { type SearchBundle, search, Totals } from './search.ts';
 import { parseSearch } from './search-request.ts';
 import { validate } from './validate.ts';
 
@@ -31,6 +31,7 @@ export class Interactions {
   readonly #repository: Repository;
   readonly #baseUrl: string;
   readonly #ids: () => string;
+  readonly #totals = new Totals();
 
   constructor(repository: Repository, baseUrl: string, ids: () => string) {
     this.#repository = repository;
@@ -96,7 +97,8 @@ export class Interactions {
   async search(type: string, params: URLSearchParams, access: Access, strict = false): Promise<SearchBundle> {
     requireServed(type);
     access.require('s', type);
-    return search(parseSearch(type, params, strict, this.#baseUrl), access, this.#repository, this.#baseUrl);
+    const request = parseSearch(type, params, strict, this.#baseUrl);
+    return search(request, access, this.#repository, this.#totals, this.#baseUrl);
   }
 
   /** Creates a resource under an id of the server's. */

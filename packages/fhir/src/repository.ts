@@ -7,7 +7,8 @@ import { isObject, type Json, type JsonObject, type Resource, valuesAt } from '.
 const CURRENT = 'fhir';
 /** Versions that were replaced: `Type/id/version`, the version padded so that ids sort by it. */
 const REPLACED = 'fhir-version';
-const PAGE = 500;
+/** Records read in one go: few enough that reading them in delays nobody. */
+const PAGE = 200;
 
 /** The current state of one id. */
 export type Stored =
@@ -19,11 +20,12 @@ export type Version =
   | { readonly version: number; readonly at: string; readonly resource: Resource }
   | { readonly version: number; readonly at: string; readonly resource: undefined };
 
-/** Where a search looks: resources with these ids, of this patient's compartment, or with this identifier value. */
+/** Where a search looks: resources with one of these ids, or of these patients' compartments, or with these identifiers. */
 export interface Within {
   readonly ids?: readonly string[];
-  readonly patient?: string | undefined;
-  readonly identifier?: string;
+  readonly patients?: readonly string[];
+  /** Values without their systems. */
+  readonly identifiers?: readonly string[];
 }
 
 interface Tombstone {
@@ -74,28 +76,34 @@ export class Repository {
   }
 
   /**
-   * The resources of a type among which a search looks, ordered by id.
+   * The resources of a type among which a search looks, ordered by id; read as they are taken where no index helps.
    * @param within the narrowest index the caller knows to hold every result
+   * @param afterId only what comes after this id
    */
-  async candidates(type: string, within: Within): Promise<readonly Resource[]> {
-    const { ids, patient, identifier } = within;
+  async *candidates(type: string, within: Within = {}, afterId = ''): AsyncGenerator<Resource> {
+    const { ids, patients, identifiers } = within;
     if (ids) {
-      const found = await Promise.all([...new Set(ids)].sort().map((id) => this.get({ type, id })));
-      return found.flatMap((one) => (one && !one.deleted ? [one.resource] : []));
+      const wanted = [...new Set(ids)].filter((id) => id > afterId).sort();
+      const found = await Promise.all(wanted.map((id) => this.get({ type, id })));
+      for (const one of found) if (one && !one.deleted) yield one.resource;
+    } else if (patients || identifiers) {
+      const [index, values] = patients ? ['patient', patients] : ['identifier', identifiers ?? []];
+      const found = await this.#find(
+        index,
+        values.map((value) => `${type}|${value}`),
+      );
+      for (const resource of found) if (resource.id > afterId) yield resource;
+    } else {
+      for await (const record of this.#scan(CURRENT, `${type}/`, afterId)) {
+        const one = stored(record);
+        if (!one.deleted) yield one.resource;
+      }
     }
-    if (patient !== undefined) return this.#find('patient', `${type}|${patient}`);
-    if (identifier !== undefined) return this.#find('identifier', `${type}|${identifier}`);
-    const found: Resource[] = [];
-    for await (const record of this.#scan(CURRENT, `${type}/`)) {
-      const one = stored(record);
-      if (!one.deleted) found.push(one.resource);
-    }
-    return found;
   }
 
   /** Whether a resource of the patient's compartment refers to the shared resource. */
   async isLinked(patient: string, shared: ResourceKey): Promise<boolean> {
-    const linking = await this.#records.find(CURRENT, 'link', `${patient}|${keyText(shared)}`, this.#now());
+    const linking = await this.#records.find(CURRENT, 'link', `${patient}|${keyText(shared)}`, this.#now(), 1);
     return linking.length > 0;
   }
 
@@ -175,16 +183,21 @@ export class Repository {
     };
   }
 
-  async #find(index: string, value: string): Promise<readonly Resource[]> {
-    const records = await this.#records.find(CURRENT, index, value, this.#now());
-    return records.flatMap((record) => {
-      const one = stored(record);
-      return one.deleted ? [] : [one.resource];
-    });
+  /** Resources with any of these index values, once, ordered by id. */
+  async #find(index: string, values: readonly string[]): Promise<readonly Resource[]> {
+    const found = new Map<string, Resource>();
+    for (const value of new Set(values)) {
+      for (const record of await this.#records.find(CURRENT, index, value, this.#now())) {
+        const one = stored(record);
+        if (!one.deleted) found.set(one.resource.id, one.resource);
+      }
+    }
+    const resources = [...found.values()];
+    return values.length > 1 ? resources.sort((a, b) => (a.id < b.id ? -1 : 1)) : resources;
   }
 
-  async *#scan(kind: string, prefix: string): AsyncGenerator<StoredRecord> {
-    let afterId = prefix;
+  async *#scan(kind: string, prefix: string, after = ''): AsyncGenerator<StoredRecord> {
+    let afterId = prefix + after;
     for (;;) {
       const page = await this.#records.list(kind, this.#now(), { afterId, limit: PAGE });
       for (const record of page) {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
 import type { Access } from './access.ts';
 import { type Criterion, folded, matchesAll, rangeOf, stringsOf, tokensOf } from './criteria.ts';
@@ -25,66 +26,118 @@ interface SearchEntry extends JsonObject {
   readonly search: { readonly mode: 'match' | 'include' };
 }
 
+/** How many totals are remembered. */
+const MAX_TOTALS = 1000;
+
+/** Totals of searches whose pages are being read, so that the pages after the first need not count anew. */
+export class Totals {
+  readonly #kept = new Map<string, number>();
+
+  get(key: string): number | undefined {
+    return this.#kept.get(key);
+  }
+
+  set(key: string, total: number): void {
+    this.#kept.delete(key);
+    this.#kept.set(key, total);
+    if (this.#kept.size > MAX_TOTALS) for (const oldest of this.#kept.keys().take(1)) this.#kept.delete(oldest);
+  }
+}
+
+interface Match {
+  readonly resource: Resource;
+  readonly keys: readonly SortKey[];
+}
+
 /**
  * Runs a search. Every resource of the answer, and everything counted in its total, is one the caller may reach: matches
- * with search access, included resources with read access, one by one (FHR-2). Pages hold no state: a page's link is the
- * search itself with a starting point, and is authorized anew.
+ * with search access, included resources with read access, one by one (FHR-2). A page's link is the search itself with a
+ * starting point, and is authorized anew; only the total is that of the caller's first page, where it is remembered.
  */
 export async function search(
   request: SearchRequest,
   access: Access,
   repository: Repository,
+  totals: Totals,
   baseUrl: string,
 ): Promise<SearchBundle> {
-  const { type } = request.definition;
-  const matches: { readonly resource: Resource; readonly keys: readonly SortKey[] }[] = [];
-  const within: Within = { patient: access.onlyPatient('s', type), ...narrowest(request.criteria, baseUrl) };
-  for (const resource of await repository.candidates(type, within)) {
-    if (!matchesAll(resource, request.criteria, baseUrl)) continue;
-    if (!(await access.allows('s', resource))) continue;
-    matches.push({ resource, keys: sortKeys(resource, request, baseUrl) });
-  }
-  const compare = comparator(request);
-  if (request.sort.length > 0 || request.cursor) matches.sort((a, b) => compare(a.keys, b.keys));
+  const { definition, cursor, count, withTotal } = request;
+  const search = hash('sha256', `${access.caller}\n${definition.type}?${request.used}`, 'base64');
+  const remembered = withTotal && cursor ? totals.get(search) : undefined;
+  const found = await matches(request, access, repository, baseUrl, withTotal && remembered === undefined);
+  const total = remembered ?? found.counted;
+  const page = found.matches.slice(0, count);
+  const next = found.matches.length > count ? page.at(-1)?.keys : undefined;
+  if (withTotal && next) totals.set(search, total);
 
-  const { cursor, count } = request;
-  const rest = cursor ? matches.filter(({ keys }) => compare(keys, cursor) > 0) : matches;
-  const page = rest.slice(0, count);
-  const last = page.at(-1);
-  const entries = page.map(({ resource }) => entry(resource, 'match', request, baseUrl));
-  const included = await include(
-    request,
-    page.map(({ resource }) => resource),
-    access,
-    repository,
-    baseUrl,
-  );
+  const resources = page.map(({ resource }) => resource);
+  const entries = resources.map((resource) => entry(resource, 'match', request, baseUrl));
+  const included = await include(request, resources, access, repository, baseUrl);
   entries.push(...included.map((resource) => entry(resource, 'include', request, baseUrl)));
   return {
     resourceType: 'Bundle',
     type: 'searchset',
-    ...(request.withTotal && { total: matches.length }),
-    link: links(request, rest.length > page.length ? last?.keys : undefined, baseUrl),
+    ...(withTotal && { total }),
+    link: links(request, next, baseUrl),
     ...(entries.length > 0 && { entry: entries }),
   };
 }
 
-/** The narrowest index that holds every match, as far as the criteria tell. */
-function narrowest(criteria: readonly Criterion[], baseUrl: string): Within {
-  const plain = criteria.filter(({ values, text }) => values.length > 0 && !text.includes('\\'));
-  const id = plain.find(({ name }) => name === '_id');
-  if (id && id.values.length <= MAX_LOOKUPS && id.values.every(isId)) return { ids: id.values };
-  const single = plain.filter(({ values }) => values.length === 1);
-  const patient = single.find(({ name }) => name === 'patient')?.values[0];
-  if (patient !== undefined) {
-    const key = isId(patient) ? { type: 'Patient', id: patient } : localReference(patient, baseUrl);
-    if (key?.type === 'Patient') return { patient: key.id };
+/**
+ * The matches of a page, and one more when there is another page. Nothing beyond them is read unless all must be: to be
+ * counted, or sorted.
+ */
+async function matches(
+  request: SearchRequest,
+  access: Access,
+  repository: Repository,
+  baseUrl: string,
+  counting: boolean,
+): Promise<{ readonly matches: readonly Match[]; readonly counted: number }> {
+  const { definition, criteria, cursor, count } = request;
+  const sorted = request.sort.length > 0;
+  const compare = comparator(request);
+  const only = access.onlyPatient('s', definition.type);
+  const within = narrowest(request, baseUrl) ?? (only === undefined ? {} : { patients: [only] });
+  const afterId = cursor && !sorted && !counting ? String(cursor.at(-1)) : '';
+  const found: Match[] = [];
+  let counted = 0;
+  for await (const resource of repository.candidates(definition.type, within, afterId)) {
+    if (!matchesAll(resource, criteria, baseUrl) || !(await access.allows('s', resource))) continue;
+    counted += 1;
+    if (!sorted && found.length > count) continue;
+    const keys = sortKeys(resource, request, baseUrl);
+    if (cursor && compare(keys, cursor) <= 0) continue;
+    found.push({ resource, keys });
+    if (!sorted && !counting && found.length > count) break;
   }
-  const identifier = single
-    .find(({ name }) => name === 'identifier')
-    ?.values[0]?.split('|')
-    .at(-1);
-  return identifier ? { identifier } : {};
+  if (sorted) found.sort((a, b) => compare(a.keys, b.keys));
+  return { matches: found, counted };
+}
+
+/** The narrowest index that holds every match, as far as the criteria tell. */
+function narrowest({ definition, criteria }: SearchRequest, baseUrl: string): Within | undefined {
+  const plain = criteria.filter(({ values, text }) => values.length <= MAX_LOOKUPS && !text.includes('\\'));
+  const looked = (use: (criterion: Criterion, value: string) => string | undefined): string[] | undefined => {
+    for (const criterion of plain) {
+      const keys = criterion.values.map((value) => use(criterion, value) ?? '');
+      if (keys.length > 0 && !keys.includes('')) return keys;
+    }
+    return undefined;
+  };
+  const ids = looked(({ name }, value) => (name === '_id' && isId(value) ? value : undefined));
+  if (ids) return { ids };
+  const identifiers = looked(({ parameter, name }, value) =>
+    parameter.paths.join() === 'identifier' && name === parameter.name ? value.split('|').at(-1) : undefined,
+  );
+  if (identifiers) return { identifiers };
+  const patients = looked(({ parameter, name }, value) => {
+    if (parameter.paths.join() !== definition.subject) return undefined;
+    const type = name.split(':')[1] ?? (parameter.targets?.length === 1 ? parameter.targets[0] : undefined);
+    const key = isId(value) ? type && { type, id: value } : localReference(value, baseUrl);
+    return key && key.type === 'Patient' ? key.id : undefined;
+  });
+  return patients && { patients };
 }
 
 function sortKeys(resource: Resource, request: SearchRequest, baseUrl: string): SortKey[] {

@@ -104,11 +104,12 @@ function fhirService(repository: Repository, interactions: Interactions, baseUrl
     },
     async patients(query, limit = 50) {
       const words = folded(query).split(/\s+/).filter(Boolean);
-      const found = (await repository.candidates('Patient', {})).filter((patient) => {
+      const byName: { readonly patient: Resource; readonly name: string }[] = [];
+      for await (const patient of repository.candidates('Patient')) {
         const keys = pickerKeys(patient);
-        return words.every((word) => keys.some((key) => key.startsWith(word)));
-      });
-      const byName = found.map((patient) => ({ patient, name: sortName(patient) }));
+        const found = words.every((word) => keys.some((key) => key.startsWith(word)));
+        if (found) byName.push({ patient, name: sortName(patient) });
+      }
       byName.sort((a, b) => a.name.localeCompare(b.name) || a.patient.id.localeCompare(b.patient.id));
       return byName.slice(0, limit).map(({ patient }) => patientSummary(patient));
     },

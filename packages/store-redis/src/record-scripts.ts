@@ -108,12 +108,14 @@ redis.call('DEL', ARGV[1])
 return gone
 `);
 
-/** KEYS: expiries. ARGV: index key, start of the record keys, now. */
+/** KEYS: expiries. ARGV: index key, start of the record keys, now, limit (-1 for all). */
 export const FIND = new Script(`
 #!lua flags=no-writes
 ${COMMON}
 local found = {}
+local limit = tonumber(ARGV[4])
 for _, id in ipairs(redis.call('ZRANGE', ARGV[1], 0, -1)) do
+  if #found == limit then break end
   found[#found + 1] = described(id, ARGV[2] .. id, tonumber(ARGV[3]))
 end
 return found

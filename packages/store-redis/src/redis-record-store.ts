@@ -94,9 +94,9 @@ export class RedisRecordStore implements RecordStore {
     return (await this.#write(DELETE_BY, key, this.#keys.records(kind))) as string[];
   }
 
-  async find(kind: string, index: string, value: string, now: number): Promise<readonly StoredRecord[]> {
+  async find(kind: string, index: string, value: string, now: number, limit = -1): Promise<readonly StoredRecord[]> {
     const key = this.#keys.index(kind, index, value);
-    return ((await this.#read(FIND, key, this.#keys.records(kind), now)) as Row[]).map(recordOf);
+    return ((await this.#read(FIND, key, this.#keys.records(kind), now, limit)) as Row[]).map(recordOf);
   }
 
   async list(

@@ -32,7 +32,7 @@ export interface Operations {
   consume(kind: string, id: string, now: number): boolean;
   delete(kind: string, id: string): boolean;
   deleteBy(kind: string, index: string, value: string): readonly string[];
-  find(kind: string, index: string, value: string, now: number): readonly FlatRecord[];
+  find(kind: string, index: string, value: string, now: number, limit: number): readonly FlatRecord[];
   list(kind: string, now: number, afterId: string | null, limit: number): readonly FlatRecord[];
   /** Deletes at most `limit` expired records. @returns how many */
   sweep(now: number, limit: number): number;

@@ -61,7 +61,7 @@ export class RecordTables {
       `SELECT r.id, r.revision, r.body, r.consumed_at, r.expires_at FROM record_index i
        CROSS JOIN record r ON r.kind = i.kind AND r.id = i.id
        WHERE i.kind = ?1 AND i.name = ?2 AND i.value = ?3 AND (r.expires_at IS NULL OR r.expires_at > ?4)
-       ORDER BY i.id`,
+       ORDER BY i.id LIMIT ?5`,
     );
     const list = (after: string) =>
       prepare<FlatRecord>(
@@ -110,8 +110,9 @@ export class RecordTables {
     return ids;
   }
 
-  find(kind: string, index: string, value: string, now: number): readonly FlatRecord[] {
-    return this.#find.all(kind, index, value, now);
+  /** @param limit -1 for all */
+  find(kind: string, index: string, value: string, now: number, limit: number): readonly FlatRecord[] {
+    return this.#find.all(kind, index, value, now, limit);
   }
 
   list(kind: string, now: number, afterId: string | null, limit: number): readonly FlatRecord[] {

@@ -59,8 +59,14 @@ export class SqliteRecordStore implements RecordStore {
     return this.#worker.call('deleteBy', kind, index, value);
   }
 
-  async find(kind: string, index: string, value: string, now: number): Promise<readonly StoredRecord[]> {
-    return (await this.#worker.call('find', kind, index, value, now)).map(stored);
+  async find(
+    kind: string,
+    index: string,
+    value: string,
+    now: number,
+    limit?: number,
+  ): Promise<readonly StoredRecord[]> {
+    return (await this.#worker.call('find', kind, index, value, now, limit ?? -1)).map(stored);
   }
 
   async list(

@@ -196,6 +196,8 @@ export function recordStoreContract(name: string, open: OpenStore): void {
       await records.put('kind', 'b', { body: '1', indexes: { user: 'u1', client: [] } }, T0);
       await records.put('other', 'a', { body: '1', indexes: { user: 'u1' } }, T0);
       assert.deepEqual(await ids(records.find('kind', 'user', 'u1', T0)), ['a', 'b']);
+      assert.deepEqual(await ids(records.find('kind', 'user', 'u1', T0, 1)), ['a']);
+      assert.deepEqual(await ids(records.find('kind', 'user', 'u1', T0, 5)), ['a', 'b']);
       assert.deepEqual(await ids(records.find('kind', 'user', 'u2', T0)), ['a']);
       assert.deepEqual(await ids(records.find('kind', 'client', 'c1', T0)), ['a']);
       assert.deepEqual(await records.find('kind', 'client', 'u1', T0), []);

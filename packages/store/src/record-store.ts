@@ -63,8 +63,8 @@ export interface RecordStore {
   delete(kind: string, id: string): Promise<boolean>;
   /** Deletes all records with this index value. @returns their ids */
   deleteBy(kind: string, index: string, value: string): Promise<readonly string[]>;
-  /** Records with this index value, ordered by id. */
-  find(kind: string, index: string, value: string, now: number): Promise<readonly StoredRecord[]>;
+  /** Records with this index value, ordered by id; all of them unless `limit` says how many at most. */
+  find(kind: string, index: string, value: string, now: number, limit?: number): Promise<readonly StoredRecord[]>;
   /** Records of the kind, ordered by id, from the first one after `afterId`; at most `limit` (default 1,000). */
   list(
     kind: string,
