@@ -48,9 +48,10 @@ test('FHR-3 order, study, report and findings of an examination agree', () => {
       (one) => first(study, 'basedOn.reference') === `ServiceRequest/${one.id}`,
     );
     assert.ok(report && order, study.id);
+    assert.deepEqual(report.encounter, study.encounter);
+    if (order.encounter) assert.deepEqual(order.encounter, study.encounter);
     for (const other of [report, order]) {
       assert.deepEqual(other.subject, study.subject);
-      assert.deepEqual(other.encounter, study.encounter);
       assert.deepEqual(first(other, 'code.coding.code'), first(study, 'procedureCode.coding.code'));
     }
     const series = valuesAt(study, 'series');
@@ -83,6 +84,78 @@ test('FHR-3 times of the samples are of 2026 and in order', () => {
     if (report.issued) assert.ok(time(study, 'started') < time(report, 'issued'), report.id);
     assert.equal(report.issued === undefined, report.status === 'registered', report.id);
     assert.match(String(study.started), /^2026-/);
+  }
+});
+
+test('FHR-3 whatever names a visit is of its patient and not before it, and nothing is before birth', () => {
+  const byKey = new Map(samples.map((sample) => [`${sample.resourceType}/${sample.id}`, sample]));
+  const DATES =
+    'onsetDateTime recordedDate authoredOn effectiveDateTime issued started series.started period.start period.end';
+  for (const sample of samples) {
+    const patient = byKey.get(String(first(sample, 'subject.reference')));
+    if (!patient) continue;
+    const what = `${sample.resourceType}/${sample.id}`;
+    for (const path of DATES.split(' ')) {
+      for (const date of valuesAt(sample, path)) {
+        assert.ok(String(date) > String(patient.birthDate), `${what} ${path} is before birth`);
+      }
+    }
+    const visit = byKey.get(String(first(sample, 'encounter.reference')));
+    if (!visit) continue;
+    assert.deepEqual(visit.subject, sample.subject, what);
+    const start = Date.parse(String(first(visit, 'period.start')));
+    const end = Date.parse(String(first(visit, 'period.end') ?? '2027'));
+    for (const path of ['recordedDate', 'authoredOn', 'effectiveDateTime', 'started']) {
+      for (const date of valuesAt(sample, path)) {
+        const time = Date.parse(String(date));
+        assert.ok(start <= time && time <= end, `${what} ${path} is outside its visit`);
+      }
+    }
+  }
+});
+
+test('FHR-3 identifiers are unique, accession numbers typed ACSN and shared by order, study and report', () => {
+  const accessionOf = (resource: JsonObject) =>
+    valuesAt(resource, 'identifier')
+      .map((identifier) => identifier as JsonObject)
+      .find((identifier) => first(identifier, 'type.coding.code') === 'ACSN')?.value;
+  for (const study of ofType('ImagingStudy')) {
+    const accession = accessionOf(study);
+    assert.ok(accession, study.id);
+    for (const type of ['ServiceRequest', 'DiagnosticReport']) {
+      assert.deepEqual(
+        ofType(type)
+          .filter((other) => accessionOf(other) === accession)
+          .map(({ id }) => id),
+        [study.id],
+      );
+    }
+  }
+  const uids = ofType('ImagingStudy').flatMap((study) => [
+    String(first(study, 'identifier.value')).replace('urn:oid:', ''),
+    ...valuesAt(study, 'series.uid').map(String),
+  ]);
+  assert.equal(new Set(uids).size, uids.length);
+  for (const uid of uids) assert.ok(uid.length <= 64, uid);
+});
+
+test('FHR-3 a report lists the findings of its study, of its status, and says their sizes in words', () => {
+  const observations = new Map(ofType('Observation').map((one) => [`Observation/${one.id}`, one]));
+  for (const report of ofType('DiagnosticReport')) {
+    const study = first(report, 'imagingStudy.reference');
+    const listed = valuesAt(report, 'result.reference').map(String);
+    const found = [...observations].filter(([, one]) => first(one, 'partOf.reference') === study).map(([key]) => key);
+    assert.deepEqual(listed.toSorted(), found.toSorted(), report.id);
+    const data = first(report, 'presentedForm.data');
+    const text = data === undefined ? '' : Buffer.from(String(data), 'base64').toString();
+    for (const key of listed) {
+      const one = observations.get(key)!;
+      assert.equal(one.status === 'preliminary', report.status === 'preliminary', key);
+      const unit = first(one, 'valueQuantity.code');
+      if (unit === 'mm' || unit === 'mL') {
+        assert.ok(text.includes(`${first(one, 'valueQuantity.value')} ${unit}`), `${key} is not in its report`);
+      }
+    }
   }
 });
 

@@ -78,7 +78,7 @@ export const CHEST: readonly Case[] = [
               status: 'final',
               issued: '2026-01-12T15:40:00Z',
               impression:
-                'Solid 7 mm nodule in the right upper lobe. High-risk patient: follow-up CT in 3 to 6 months is advised.',
+                'Solid 7 mm nodule in the right upper lobe. High-risk patient: CT in 3 months is advised (BTS).',
               conclusions: [snomed('427359005', 'Solitary nodule of lung')],
             },
           },

@@ -13,7 +13,7 @@ const from =
 
 export const loinc = from('http://loinc.org');
 export const snomed = from('http://snomed.info/sct');
-export const radlex = from('http://radlex.org');
+export const radlex = from('http://www.radlex.org');
 /** Imaging measurements that Northfield has codes of its own for. */
 export const northfield = from('http://northfield.example.org/codes/imaging');
 export const dicom = from('http://dicom.nema.org/resources/ontology/DCM');
@@ -25,7 +25,7 @@ export function concept(code: Code, text = code.display): JsonObject {
 
 /** Body sites, SNOMED CT. */
 export const SITE = {
-  abdomenAndPelvis: snomed('818983003', 'Structure of abdomen and pelvis'),
+  abdomenAndPelvis: snomed('818982008', 'Abdomen and Pelvis'),
   body: snomed('38266002', 'Entire body as a whole'),
   brain: snomed('12738006', 'Brain structure'),
   breast: snomed('76752008', 'Breast structure'),
@@ -59,6 +59,8 @@ export const EXAM = {
 /** What is measured at the bedside and in the laboratory: code, unit (UCUM) and reference range. */
 export interface Measurand {
   readonly code: Code;
+  /** A second, more exact code. */
+  readonly exactly?: Code;
   readonly unit: string;
   readonly category: 'vital-signs' | 'laboratory';
   readonly low?: number;
@@ -106,7 +108,11 @@ export const MEASURE = {
   comaScore: vital('9269-2', 'Glasgow coma score total', '{score}'),
   heartRate: vital('8867-4', 'Heart rate', '/min'),
   height: vital('8302-2', 'Body height', 'cm'),
-  oxygen: vital('59408-5', 'Oxygen saturation in Arterial blood by Pulse oximetry', '%'),
+  // FHIR's profile of vital signs asks for the first code, and allows the more exact one beside it.
+  oxygen: {
+    ...vital('2708-6', 'Oxygen saturation in Arterial blood', '%'),
+    exactly: loinc('59408-5', 'Oxygen saturation in Arterial blood by Pulse oximetry'),
+  },
   respiration: vital('9279-1', 'Respiratory rate', '/min'),
   temperature: vital('8310-5', 'Body temperature', 'Cel'),
   weight: vital('29463-7', 'Body weight', 'kg'),

@@ -36,6 +36,8 @@ interface Place {
   readonly subject: JsonObject;
   readonly encounter: JsonObject;
   readonly prefix: string;
+  /** When the visit began. */
+  readonly start: string;
   readonly doctor: JsonObject;
 }
 
@@ -60,6 +62,7 @@ export function expand(told: Case, number: number): Sample[] {
     },
   ];
   for (const problem of problems) {
+    const found = visits.find(({ key }) => key === problem.visit);
     resources.push({
       resourceType: 'Condition',
       id: `${patient.id}-${problem.key}`,
@@ -78,7 +81,7 @@ export function expand(told: Case, number: number): Sample[] {
       subject,
       ...(problem.visit && { encounter: ref(`Encounter/${patient.id}-${problem.visit}`) }),
       onsetDateTime: problem.onset,
-      recordedDate: problem.onset,
+      recordedDate: found?.start ?? problem.onset,
     });
   }
   let exam = 0;
@@ -88,6 +91,7 @@ export function expand(told: Case, number: number): Sample[] {
       subject,
       encounter: ref(`Encounter/${patient.id}-${visit.key}`),
       prefix: `${patient.id}-${visit.key}`,
+      start: visit.start,
       doctor: ref(`Practitioner/${visit.doctor}`),
     };
     resources.push(encounter(visit, place), ...measurements(visit, place));
@@ -128,12 +132,21 @@ function observationCategory(code: string): JsonObject {
   return { coding: [{ system: CATEGORY, code }] };
 }
 
+/** Units as people write them, where UCUM does not. */
+const WRITTEN: Readonly<Record<string, string>> = {
+  Cel: '°C',
+  deg: '°',
+  'mL/min/{1.73_m2}': 'mL/min/1.73 m²',
+  'mm[Hg]': 'mmHg',
+  "[hnsf'U]": 'HU',
+};
+
 function quantity(value: number, unit: string): JsonObject {
-  return { value, unit: unit.replace(/[{}]/g, ''), system: 'http://unitsofmeasure.org', code: unit };
+  return { value, unit: WRITTEN[unit] ?? unit.replace(/[{}]/g, ''), system: 'http://unitsofmeasure.org', code: unit };
 }
 
 function measurement([measurand, value]: Measured, at: string, place: Place): Sample {
-  const { code, unit, category, low, high } = measurand;
+  const { code, exactly, unit, category, low, high } = measurand;
   const flag = low !== undefined && value < low ? 'L' : high !== undefined && value > high ? 'H' : 'N';
   const bounded = low !== undefined || high !== undefined;
   return {
@@ -141,7 +154,7 @@ function measurement([measurand, value]: Measured, at: string, place: Place): Sa
     id: `${place.prefix}-${code.code}`,
     status: 'final',
     category: [observationCategory(category)],
-    code: concept(code),
+    code: { coding: [{ ...code }, ...(exactly ? [{ ...exactly }] : [])], text: code.display },
     subject: place.subject,
     encounter: place.encounter,
     effectiveDateTime: at,
@@ -204,7 +217,8 @@ function imaging(exam: Exam, place: Place, uid: string): Sample[] {
       priority: exam.priority,
       code: concept(exam.code),
       subject,
-      encounter,
+      // What was ordered ahead belongs to no visit yet.
+      ...(Date.parse(exam.ordered) >= Date.parse(place.start) && { encounter }),
       authoredOn: exam.ordered,
       requester: place.doctor,
       performer: [ref(IMAGING, 'Northfield Imaging Centre')],

@@ -169,7 +169,7 @@ export const NEURO: readonly Case[] = [
     problems: [
       {
         key: 'head-injury',
-        code: snomed('127295002', 'Traumatic brain injury'),
+        code: snomed('95453001', 'Subdural intracranial hematoma'),
         text: 'Acute subdural haematoma after a fall',
         onset: '2026-05-31',
         verification: 'provisional',
@@ -191,7 +191,7 @@ export const NEURO: readonly Case[] = [
         start: '2026-05-31T19:05:00Z',
         doctor: 'dr-tomas-lindqvist',
         measured: {
-          at: '2026-05-31T19:15:00Z',
+          at: '2026-05-31T19:08:00Z',
           values: [
             [MEASURE.comaScore, 13],
             [MEASURE.heartRate, 88],
@@ -241,7 +241,7 @@ export const NEURO: readonly Case[] = [
               impression:
                 'Acute subdural haematoma of 9 mm along the left convexity with 4 mm of midline shift. Dr. Lindqvist was ' +
                 'told in person at 19:45. Preliminary report.',
-              conclusions: [snomed('127295002', 'Traumatic brain injury')],
+              conclusions: [snomed('95453001', 'Subdural intracranial hematoma')],
             },
           },
         ],

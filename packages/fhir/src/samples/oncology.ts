@@ -147,7 +147,6 @@ export const ONCOLOGY: readonly Case[] = [
                 site: SITE.chest,
                 quantity: [74, 'mm'],
               },
-              { key: 'deauville', code: northfield('deauville', 'Deauville score'), value: '5' },
             ],
             report: {
               status: 'final',
@@ -196,7 +195,7 @@ export const ONCOLOGY: readonly Case[] = [
             comparison: 'PET/CT of 17 February 2026 (NF26-000577).',
             findings:
               'The cervical and retroperitoneal nodes no longer take up FDG. The mediastinal conglomerate measures 31 mm, ' +
-              '74 mm before; its residual uptake is below that of the liver (SUVmax 2.1, liver 2.8). Spleen normal. Diffuse ' +
+              '74 mm before; its residual uptake is above the blood pool and below the liver (SUVmax 2.1, 1.7 and 2.8). Spleen normal. Diffuse ' +
               'uptake of the bone marrow as after growth factors.',
             observed: [
               {
