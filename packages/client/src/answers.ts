@@ -41,6 +41,11 @@ function thrown(error: unknown): Outcome {
   return { status: 500, reason: 'the application failed' };
 }
 
+/** Not only this realm's promises: where zone.js replaces them, an async function's is another kind. */
+function isThenable(value: unknown): value is PromiseLike<Handled> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
 /** The one outcome of several handlers: the worst. */
 function worst(outcomes: readonly Outcome[]): Outcome {
   return outcomes.reduce((a, b) => (b.status > a.status ? b : a), FOLLOWED);
@@ -63,9 +68,9 @@ export function ask(
   for (const handler of handlers) {
     try {
       const value = handler();
-      if (value instanceof Promise) {
+      if (isThenable(value)) {
         waits = true;
-        outcomes.push(value.then(returned, failed));
+        outcomes.push(Promise.resolve(value).then(returned, failed));
       } else {
         outcomes.push(returned(value));
       }

@@ -43,6 +43,8 @@ interface Anchor {
   content: Content | undefined;
   /** Updates since the open, kept while the content is unknown. */
   pending: { readonly prior: string | undefined; readonly version: string; readonly entries: readonly JsonObject[] }[];
+  /** Versions that updates led on from, since it became current and over this connection. */
+  passed: string[];
 }
 
 export type Comparison = 'same' | 'differs' | 'past';
@@ -91,17 +93,26 @@ function lastTwo(reference: unknown): string | undefined {
   return /(?:^|\/)([A-Za-z]+\/[^/?#]+)(?:\/_history\/[^/]*)?$/.exec(reference)?.[1];
 }
 
+function isResource(value: unknown): value is Resource {
+  return isObject(value) && typeof value.resourceType === 'string';
+}
+
+/** `Type/id`; undefined where there is no id. What a Hub sends may hold anything. */
+export function identityOf({ resourceType, id }: Resource): string | undefined {
+  return typeof id === 'string' && id !== '' ? `${resourceType}/${id}` : undefined;
+}
+
 /** `Type/id` of a context element's resource or reference; an id is what a context is known by. */
-function identityOf({ resource, reference }: ContextElement): string | undefined {
+function elementIdentity({ resource, reference }: ContextElement): string | undefined {
   if (!resource) return isObject(reference) ? lastTwo(reference.reference) : undefined;
-  return typeof resource.id === 'string' && resource.id !== '' ? `${resource.resourceType}/${resource.id}` : undefined;
+  return identityOf(resource);
 }
 
 /** `Type/id` of the anchor that an event is about; undefined where the Hub left it or its id out. */
 function anchorOf(type: string, elements: readonly ContextElement[]): string | undefined {
   const start = `${type.toLowerCase()}/`;
   for (const element of elements) {
-    const identity = identityOf(element);
+    const identity = elementIdentity(element);
     if (identity?.toLowerCase().startsWith(start)) return identity;
   }
   return undefined;
@@ -126,13 +137,13 @@ function applyEntries(content: Content, entries: readonly JsonObject[]): Content
   const changed = new Map(content);
   for (const entry of entries) {
     const request = isObject(entry.request) ? entry.request : {};
-    const resource = isObject(entry.resource) ? entry.resource : undefined;
-    if (String(request.method).toUpperCase() === 'DELETE') {
-      const gone = lastTwo(entry.fullUrl) ?? lastTwo(request.url);
+    const resource = isResource(entry.resource) ? entry.resource : undefined;
+    const identity = resource && identityOf(resource);
+    if (typeof request.method === 'string' && request.method.toUpperCase() === 'DELETE') {
+      const gone = lastTwo(entry.fullUrl) ?? lastTwo(request.url) ?? identity;
       if (gone) changed.delete(gone);
-      else if (resource) changed.delete(`${resource.resourceType}/${resource.id}`);
-    } else if (resource && typeof resource.resourceType === 'string' && typeof resource.id === 'string') {
-      changed.set(`${resource.resourceType}/${resource.id}`, resource as Resource);
+    } else if (resource && identity) {
+      changed.set(identity, resource);
     }
   }
   return changed;
@@ -208,6 +219,7 @@ export class Contexts {
   reconnected(forget: boolean): void {
     this.#past = [];
     this.#awaited = undefined;
+    if (this.#current) this.#current.passed = [];
     if (forget && this.#current) this.#current.content = undefined;
   }
 
@@ -254,7 +266,7 @@ export class Contexts {
     const held = this.#anchors.get(anchor);
     // A re-open keeps its content (PUB-8), also that from before our time: only the Hub knows it.
     const content = shares ? undefined : held ? held.content : NO_CONTENT;
-    this.#move({ context: makeContext(anchor, body.context, version), content, pending: [] }, timestamp);
+    this.#move({ context: makeContext(anchor, body.context, version), content, pending: [], passed: [] }, timestamp);
     this.#seen(anchor);
     return { kind: 'news', moved: true, ...(shares ? { doubt: 'the content is being read' } : this.#overtaken()) };
   }
@@ -293,7 +305,11 @@ export class Contexts {
     const entries = Array.isArray(bundle?.entry) ? bundle.entry.filter(isObject) : undefined;
     const follows = entries && (prior === undefined || ours === undefined || prior === ours);
     this.epoch++;
-    if (current) this.#remember();
+    if (current) {
+      this.#remember();
+      if (ours !== undefined) held.passed.push(ours);
+      if (held.passed.length > MAX_PAST) held.passed.shift();
+    }
     if (version !== undefined) held.context = { ...held.context, versionId: version };
     if (held.content) {
       held.content = follows ? applyEntries(held.content, entries) : undefined;
@@ -390,8 +406,13 @@ export class Contexts {
       return 'same';
     }
     if (!this.#past.includes(markOf(match))) return 'differs';
+    if (current.content) {
+      // Updates that came while it was under way led on from it. Otherwise the Hub should know what we know: an open that came
+      // late may have taken us back.
+      return !quiet && current.passed.includes(match.versionId) ? 'same' : 'past';
+    }
     // The updates that came while the reading was under way complete it.
-    current.content ??= completed(reading, current.pending, ours);
+    current.content = completed(reading, current.pending, ours);
     return current.content ? 'same' : 'past';
   }
 
@@ -413,7 +434,7 @@ export class Contexts {
     const same = anchor === anchorText(this.current);
     const content = context.elements === reading.context ? contentOf(reading) : NO_CONTENT;
     const established = this.#ignored?.anchor === anchor ? this.#ignored.timestamp : Number.NaN;
-    this.#move({ context, content, pending: [] }, established);
+    this.#move({ context, content, pending: [], passed: [] }, established);
     this.#ignored = undefined;
     this.#awaited = anchor;
     return !same;

@@ -8,6 +8,9 @@ import { type Ports, systemPorts } from './ports.ts';
 /** Recent events by id are kept, so that what comes twice is handled once. */
 export const MAX_SEEN = 1000;
 
+/** The last time that a timestamp can hold: an event may claim to be of then. */
+const LAST_TIME = 8.64e15;
+
 export function remember<T>(set: Set<T>, value: T): void {
   set.add(value);
   if (set.size > MAX_SEEN) set.delete(set.values().next().value as T);
@@ -66,7 +69,7 @@ export class Core {
 
   /** Never earlier than what established the current context: subscribers ignore what is older (2.5), clocks differ. */
   stamp(): string {
-    return new Date(Math.max(this.ports.clock.now(), this.contexts.established + 1)).toISOString();
+    return new Date(Math.min(LAST_TIME, Math.max(this.ports.clock.now(), this.contexts.established + 1))).toISOString();
   }
 
   make(name: string, context: readonly ContextElement[], versionId?: string): EventMessage {

@@ -28,7 +28,8 @@ export class Dispatcher {
   #latest: HubEvent | undefined;
   #latestOutcome: Outcome | Promise<Outcome> = FOLLOWED;
   #deciding = false;
-  #updatesAtWork = 0;
+  /** Other events of the current context that handlers have not decided about. */
+  readonly #atWork = new Set<HubEvent>();
 
   constructor(core: Core) {
     this.#core = core;
@@ -37,7 +38,7 @@ export class Dispatcher {
 
   /** Handlers have not decided yet. */
   get busy(): boolean {
-    return this.#deciding || this.#updatesAtWork > 0;
+    return this.#deciding || this.#atWork.size > 0;
   }
 
   get trouble(): Trouble | undefined {
@@ -62,7 +63,13 @@ export class Dispatcher {
   }
 
   close(): void {
+    this.#forget();
+  }
+
+  /** What was said of the context so far, and what is still to be said, counts no more. */
+  #forget(): void {
     this.#deciding = false;
+    this.#atWork.clear();
     this.#troubles.clear();
     this.#resender.stop();
   }
@@ -100,9 +107,7 @@ export class Dispatcher {
         if (this.#latest.id !== event.id) remember(this.#superseded, this.#latest.id);
       }
       this.#latest = event;
-      this.#troubles.clear();
-      this.#resender.stop();
-      this.#deciding = false;
+      this.#forget();
     }
     // Watchers see the new context before handlers are asked about it.
     show();
@@ -135,7 +140,7 @@ export class Dispatcher {
    * @param answered the Hub has its answer
    */
   #conclude(event: HubEvent, outcome: Outcome | Promise<Outcome>, moved: boolean, answered: boolean): void {
-    if (!(outcome instanceof Promise)) {
+    if ('status' in outcome) {
       this.#concluded(event, outcome, moved, answered);
       return;
     }
@@ -144,7 +149,7 @@ export class Dispatcher {
     let told = answered;
     if (!answered) this.#remember(event.id, undefined);
     if (moved) this.#deciding = true;
-    else this.#updatesAtWork++;
+    else this.#atWork.add(event);
     const cancelAnswer = ports.clock.after(answerWithin, () => {
       if (told) return;
       told = true;
@@ -157,7 +162,7 @@ export class Dispatcher {
     void outcome.then((final) => {
       cancelAnswer();
       cancelDecision();
-      if (!moved) this.#updatesAtWork--;
+      if (!moved) this.#atWork.delete(event);
       else if (this.#latest === event) this.#deciding = false;
       this.#concluded(event, final, moved, told);
     });
@@ -214,8 +219,8 @@ export class Dispatcher {
     const details = isObject(issue.details) ? issue.details : {};
     const codings = Array.isArray(details.coding) ? details.coding.filter(isObject) : [];
     const code = (...kinds: string[]) => {
-      const value = codings.find((one) =>
-        kinds.some((kind) => String(one.system).endsWith(`/syncerror/${kind}`)),
+      const value = codings.find(
+        ({ system }) => typeof system === 'string' && kinds.some((kind) => system.endsWith(`/syncerror/${kind}`)),
       )?.code;
       return typeof value === 'string' ? value : '';
     };

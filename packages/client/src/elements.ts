@@ -1,6 +1,6 @@
 /** The context elements of what is published, by FHIRcast's definitions of the events. */
 import { anchorKeyOf, type ContextElement, type JsonObject, type Resource } from '@lockstep/fhircast';
-import type { Context } from './contexts.ts';
+import { type Context, identityOf } from './contexts.ts';
 import type { AnyResource, Change } from './options.ts';
 
 function element(key: string, reference: string): ContextElement {
@@ -24,7 +24,8 @@ export function opened(
 /** The anchor, and the patient where it is another, by reference (2.10). */
 function subject({ type, id, resources: { patient } }: Context): ContextElement[] {
   const elements = [element(anchorKeyOf(type), `${type}/${id}`)];
-  if (patient?.id !== undefined && type !== 'Patient') elements.push(element('patient', `Patient/${patient.id}`));
+  const about = patient && identityOf(patient);
+  if (about && type !== 'Patient') elements.push(element('patient', about));
   return elements;
 }
 

@@ -33,11 +33,12 @@ function confirmation(body: JsonObject): Frame {
     ?.split(',')
     .map((one) => one.trim())
     .filter((one) => one !== '');
-  const lease = Number(body['hub.lease_seconds']);
+  const given = body['hub.lease_seconds'];
+  const lease = typeof given === 'string' ? Number(given) : given;
   return {
     kind: 'confirmation',
     ...(events ? { events } : {}),
-    ...(Number.isFinite(lease) && lease > 0 ? { lease } : {}),
+    ...(typeof lease === 'number' && Number.isFinite(lease) && lease > 0 ? { lease } : {}),
   };
 }
 

@@ -62,16 +62,33 @@ function retryAfter(header: string | null, now: number): number | undefined {
   return ms > 0 ? Math.min(ms, 60_000) : undefined;
 }
 
+/** Node says "fetch failed", and in the cause why. */
 function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error && error.cause.message ? error.cause.message : error.message;
 }
 
+/** Levels of nesting: more than any resource has, fewer than overflow the stack when it is written again. */
+const MAX_DEPTH = 500;
+
+function tooDeep(value: unknown, left: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return left === 0 || Object.values(value).some((one) => tooDeep(one, left - 1));
+}
+
+/** What the text says; undefined when it is not JSON, or JSON that cannot be worked with. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return text.length > 2 * MAX_DEPTH && tooDeep(value, MAX_DEPTH) ? undefined : value;
   } catch {
     return undefined;
   }
+}
+
+/** For any text: half of a surrogate pair, which JSON can spell, has no place in an address. */
+export function uriComponent(text: string): string {
+  return encodeURIComponent(text.toWellFormed());
 }
 
 function isElement(one: unknown): one is ContextElement {
@@ -108,14 +125,22 @@ export class HubApi {
   }
 
   /**
-   * Asks the token source for a new token; the old one is kept where there is none to be had.
+   * Asks the token source for a new token; the old one is kept where there is none to be had. A source that takes long, as a
+   * sign-in may, is not asked again meanwhile.
    * @returns why there is none
    */
   renewToken(): Promise<string | undefined> {
     this.#renewing ??= this.#renew().finally(() => {
       this.#renewing = undefined;
     });
-    return this.#renewing;
+    const renewing = this.#renewing;
+    return new Promise((resolve) => {
+      const cancel = this.#ports.clock.after(this.#timeout, () => resolve('the token source has not answered yet'));
+      void renewing.then((failed) => {
+        cancel();
+        resolve(failed);
+      });
+    });
   }
 
   async #renew(): Promise<string | undefined> {
@@ -166,7 +191,7 @@ export class HubApi {
   }
 
   async read(topic: string): Promise<Failure | Reading> {
-    const answer = await this.#call(`/${encodeURIComponent(topic)}`, { method: 'GET' });
+    const answer = await this.#call(`/${uriComponent(topic)}`, { method: 'GET' });
     if (!answer.ok) return answer;
     const body = parseJson(answer.text);
     // The second draft answers with the bare array.

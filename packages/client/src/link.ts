@@ -1,6 +1,6 @@
 import type { EventMessage } from '@lockstep/fhircast';
 import { frameText, readFrame } from './frames.ts';
-import type { Failure, HubApi } from './hub-api.ts';
+import { type Failure, type HubApi, uriComponent } from './hub-api.ts';
 import type { Ports, Socket } from './ports.ts';
 
 /** What the link tells its owner. None of these may throw. */
@@ -260,7 +260,7 @@ export class Link {
         ...(endpoint === undefined ? {} : { endpoint }),
       });
     const answer = await ask(this.#extras);
-    if (answer.ok || this.#extras.length === 0 || (answer.status !== 400 && answer.status !== 403)) return answer;
+    if (answer.ok || this.#extras.length === 0 || answer.kind !== 'refused') return answer;
     const plain = await ask([]);
     if (plain.ok) this.#extras = [];
     return plain;
@@ -277,7 +277,7 @@ export class Link {
   #serve(endpoint: string, since: string | undefined): Promise<End> {
     const { clock, WebSocket } = this.#ports;
     const separator = endpoint.includes('?') ? '&' : '?';
-    const url = since === undefined ? endpoint : `${endpoint}${separator}since=${encodeURIComponent(since)}`;
+    const url = since === undefined ? endpoint : `${endpoint}${separator}since=${uriComponent(since)}`;
     return new Promise((resolve) => {
       let socket: Socket;
       try {

@@ -205,7 +205,14 @@ export class Subscriber {
       core.ports,
       {
         confirmed: guard((info) => this.#confirmed(info.resumed, info.events)),
-        message: guard((message) => this.#receive(message)),
+        message: guard((message) => {
+          try {
+            this.#receive(message);
+          } catch (error) {
+            core.report(error);
+            this.#strange();
+          }
+        }),
         strange: guard(() => this.#strange()),
         lost: guard((reason, attempt) => this.#lost(reason, attempt)),
         doubt: guard((reason) => void this.#verifier.verify(reason)),
@@ -238,7 +245,8 @@ export class Subscriber {
     const { link } = this.#core;
     this.#core.link = undefined;
     const left = link?.leave(leaving);
-    this.#close(reason);
+    // What the Hub closed is closed for the Hub's reason.
+    if (this.#closed === undefined) this.#close(reason);
     await left;
   }
 

@@ -88,9 +88,14 @@ export class Verifier {
       this.doubt(reason);
     }
     if (!this.#checking) {
-      const checking = this.#check(session).finally(() => {
-        if (this.#checking === checking) this.#checking = undefined;
-      });
+      const checking = this.#check(session)
+        .catch((error: unknown) => {
+          core.report(error);
+          return false;
+        })
+        .finally(() => {
+          if (this.#checking === checking) this.#checking = undefined;
+        });
       this.#checking = checking;
     }
     return this.#checking;

@@ -59,6 +59,8 @@ export class ModelHub {
     nonCurrent: true,
     pong: false,
   };
+  /** What a Hub answers that takes only some events. */
+  strictStatus = 400;
   #versions = 0;
 
   constructor(topic = 'topic-1') {
@@ -86,7 +88,7 @@ export class ModelHub {
     }
     const events = (form.get('hub.events') ?? '').split(',');
     if (this.can.strictEvents && events.some((one) => !/^(Patient|DiagnosticReport)-/i.test(one))) {
-      return { status: 400, body: 'event not supported' };
+      return { status: this.strictStatus, body: 'event not supported' };
     }
     if (form.has('hub.channel.endpoint') && !held) return { status: 404, body: 'unknown endpoint' };
     const name = form.get('subscriber.name') ?? '';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { runInNewContext } from 'node:vm';
 import { HubError, type HubEvent, refuse, type SyncState } from '../src/index.ts';
 import { held, VirtualNetwork } from './virtual.ts';
 
@@ -42,12 +43,15 @@ describe('subscribing', () => {
     assert.equal(subscriber.granted?.has('syncerror'), true);
   });
 
-  it('asks for no more than the app wants where the Hub refuses the rest', async () => {
-    const network = new VirtualNetwork();
-    network.hub.can.strictEvents = true;
-    const { subscriber } = await joined({ events: ['Patient-open'] }, network);
-    assert.deepEqual([...(subscriber.granted ?? [])], ['patient-open']);
-  });
+  for (const status of [400, 403, 422]) {
+    it(`asks for no more than the app wants where the Hub refuses the rest by ${status}`, async () => {
+      const network = new VirtualNetwork();
+      network.hub.can.strictEvents = true;
+      network.hub.strictStatus = status;
+      const { subscriber } = await joined({ events: ['Patient-open'] }, network);
+      assert.deepEqual([...(subscriber.granted ?? [])], ['patient-open']);
+    });
+  }
 
   it('SUB-8 a late joiner gets the open context once, and answers it', async () => {
     const network = new VirtualNetwork();
@@ -211,6 +215,8 @@ describe('tokens', () => {
     void subscriber.connect();
     await network.clock.until(() => subscriber.state.status === 'closed');
     assert.match(JSON.stringify(subscriber.state), /401/);
+    await subscriber.unsubscribe();
+    assert.match(JSON.stringify(subscriber.state), /401/);
   });
 
   it('a token source that fails is asked again', async () => {
@@ -229,6 +235,47 @@ describe('tokens', () => {
     assert.equal(asked, 3);
     assert.equal(subscriber.state.status, 'in-sync');
   });
+
+  it('a token source that takes long is asked once, and holds nothing else up', async () => {
+    const network = new VirtualNetwork();
+    const { promise, resolve } = Promise.withResolvers<string>();
+    let asked = 0;
+    const { hub, clock, subscriber } = await joined(
+      {
+        token: (renew) => {
+          if (renew) asked++;
+          return renew ? promise : 'token';
+        },
+      },
+      network,
+    );
+    hub.tokens = new Set(['second']);
+    let left = false;
+    const failed = assert.rejects(subscriber.openPatient(patient('p1')), /token source/);
+    await clock.advance(60_000);
+    await failed;
+    assert.equal(asked, 1);
+    resolve('second');
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    assert.equal(asked, 1);
+    network.httpFault = () => 'hang';
+    void subscriber.unsubscribe().then(() => {
+      left = true;
+    });
+    await clock.until(() => left);
+  });
+});
+
+it('watchers are told of changes in their order, also when one of them makes the next', async () => {
+  const { network, clock, subscriber } = await joined();
+  const seen: string[] = [];
+  subscriber.onState(({ status }) => {
+    if (status === 'connecting') void subscriber.unsubscribe();
+  });
+  subscriber.onState(({ status }) => seen.push(status));
+  network.down();
+  await clock.advance(1000);
+  assert.deepEqual(seen, ['closed']);
 });
 
 describe('answers', () => {
@@ -253,6 +300,7 @@ describe('answers', () => {
     ['nothing', () => undefined, 200],
     ['true', () => true, 200],
     ['a promise', async () => undefined, 200],
+    ['a promise of another realm', () => runInNewContext('Promise.resolve(false)'), 409],
     ['false', () => false, 409],
     ['a refusal', () => refuse('a report is being dictated'), 409],
     ['a thrown refusal', () => Promise.reject(refuse('a report is being dictated')), 409],
@@ -290,6 +338,19 @@ describe('answers', () => {
     await clock.advance(1);
     assert.equal(subscriber.state.status, 'in-sync');
     assert.equal(hub.answers.length, 1);
+  });
+
+  it('one of an older context that never decides does not hold the newer one up', async () => {
+    const { hub, clock, subscriber } = await joined();
+    hub.openReport('r1', clock.now());
+    await clock.advance(50);
+    subscriber.on('DiagnosticReport-update', () => new Promise(() => {}));
+    hub.observe('o1', 1, clock.now());
+    await clock.advance(20_000);
+    assert.deepEqual(subscriber.state, { status: 'behind', reason: 'a handler is at work' });
+    hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    assert.equal(subscriber.state.status, 'in-sync');
   });
 
   it('2.5 one that refuses after its 202 sends a SyncError', async () => {
@@ -802,7 +863,7 @@ describe('publishing', () => {
     const done = subscriber.openPatient(patient('p1'));
     await clock.advance(50);
     await done;
-    assert.equal(subscriber.context, undefined);
+    assert.equal(held(subscriber), 'empty');
     await clock.advance(3000);
     assert.equal(held(subscriber), hub.truth());
     assert.equal(subscriber.context?.id, 'p1');
