@@ -125,6 +125,29 @@ describe('readings', () => {
     assert.equal(contexts.compare(reading('Patient', 'v2', [element('Patient', 'p2')]), everything, true), 'same');
   });
 
+  it('an open that came late and took the context back is not taken for the newest', () => {
+    const contexts = new Contexts();
+    const p1 = [element('Patient', 'p1')];
+    contexts.adopt(reading('Patient', 'v2', p1), everything);
+    contexts.apply(message('Patient-open', p1, 1, version('v1')), nothing);
+    for (const quiet of [true, false]) {
+      assert.equal(contexts.compare(reading('Patient', 'v2', p1), everything, quiet), 'past');
+    }
+  });
+
+  it('one that updates have led on from agrees, if they came while it was under way', () => {
+    const contexts = new Contexts();
+    const r = [element('DiagnosticReport', 'r', 'report')];
+    contexts.apply(message('DiagnosticReport-open', r, 1, version('v1')), nothing);
+    const updates = [...r, { key: 'updates', resource: { resourceType: 'Bundle', entry: [] } }];
+    contexts.apply(message('DiagnosticReport-update', updates, 2, version('v2', 'v1')), nothing);
+    const before = reading('DiagnosticReport', 'v1', r);
+    assert.equal(contexts.compare(before, everything, false), 'same');
+    assert.equal(contexts.compare(before, everything, true), 'past');
+    contexts.reconnected(false);
+    assert.equal(contexts.compare(before, everything, false), 'differs');
+  });
+
   it('the event of a context that a reading told already is known', () => {
     const contexts = new Contexts();
     contexts.adopt(reading('Patient', 'v1', [element('Patient', 'p1')]), everything);

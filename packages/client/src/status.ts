@@ -81,6 +81,8 @@ export class LockstepStatus extends Base {
   }
 
   connectedCallback(): void {
+    this.#upgrade('subscriber');
+    this.#upgrade('words');
     if (!this.shadowRoot) {
       const root = this.attachShadow({ mode: 'open' });
       // A style element would need 'unsafe-inline' in the page's content security policy.
@@ -102,6 +104,14 @@ export class LockstepStatus extends Base {
   disconnectedCallback(): void {
     this.#stop?.();
     this.#stop = undefined;
+  }
+
+  /** What was set before the element was defined lies over its accessor. */
+  #upgrade(name: 'subscriber' | 'words'): void {
+    if (!Object.hasOwn(this, name)) return;
+    const { value } = Object.getOwnPropertyDescriptor(this, name) ?? {};
+    Reflect.deleteProperty(this, name);
+    Reflect.set(this, name, value);
   }
 
   #watch(): void {

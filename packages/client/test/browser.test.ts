@@ -85,6 +85,20 @@ describe('in a browser', () => {
     await page.locator('lockstep-status[status=in-sync]').waitFor();
   });
 
+  it('<lockstep-status> heeds what was set before the element was defined', async () => {
+    const text = await page.evaluate(() => {
+      const elsewhere = document.implementation.createHTMLDocument();
+      const early = elsewhere.createElement('lockstep-status');
+      const subscriber = { state: { status: 'behind', reason: 'catching up' }, onState: () => () => {} };
+      Object.assign(early, { subscriber, words: { behind: 'Moment' } });
+      document.body.append(early);
+      const shown = early.shadowRoot?.querySelector('[part=text]')?.textContent;
+      early.remove();
+      return shown;
+    });
+    assert.equal(text, 'Moment');
+  });
+
   it('a lost connection shows and heals', async () => {
     const [subscription] = hub.hub.subscriptions.values();
     subscription?.socket?.close(1012, 'restart');
