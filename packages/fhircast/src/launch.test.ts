@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
@@ -12,6 +13,8 @@ import {
   parseLaunchFile,
   parseTicketUrl,
   parseWebLaunch,
+  posixCommandLine,
+  splitPosixCommandLine,
   splitWindowsCommandLine,
   windowsCommandLine,
 } from './launch.ts';
@@ -81,6 +84,22 @@ describe('LAU-1 command line', () => {
         assert.deepEqual(rest, args);
       }),
     );
+  });
+
+  it('is undone on a POSIX command line, whatever the arguments hold', () => {
+    const hard = fc.string({ unit: fc.constantFrom('a', ' ', '"', "'", '\\', '$', '`', '&', ';', '\n', 'é') });
+    fc.assert(
+      fc.property(fc.array(hard), (args) => {
+        assert.deepEqual(splitPosixCommandLine(posixCommandLine('/opt/a b/app', args)), ['/opt/a b/app', ...args]);
+      }),
+    );
+    assert.deepEqual(splitPosixCommandLine('app "a \\"b\\" $c" d\\ e'), ['app', 'a "b" $c', 'd e']);
+  });
+
+  it('is taken apart by a POSIX shell as it was put together', () => {
+    const args = ["it's", '"a b"', '$(id)', '`id`', 'a&b;c', '\\', '*', '~', '#x', '', 'naïve'];
+    const said = execFileSync('sh', ['-c', posixCommandLine('printf', ['%s\\n', ...args])], { encoding: 'utf8' });
+    assert.deepEqual(said.split('\n').slice(0, -1), args);
   });
 
   it('quotes any argument so that a Windows program gets it back', () => {

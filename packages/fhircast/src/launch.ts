@@ -84,7 +84,7 @@ function fromPairs(pairs: Iterable<readonly [name: string, value: string]>): Lau
 
 /**
  * Arguments for a program: `/hub.url:https://…` (`windows`, the default) or `--hub.url=https://…` (`posix`).
- * Each element is one argument; `windowsCommandLine` joins them where a single string is wanted.
+ * Each element is one argument; `windowsCommandLine` and `posixCommandLine` join them where a single string is wanted.
  * @throws LaunchError
  */
 export function buildArguments(launch: Launch, style: 'windows' | 'posix' = 'windows'): string[] {
@@ -114,6 +114,32 @@ export function windowsCommandLine(program: string, args: readonly string[]): st
       return `"${arg.replace(/(\\*)"/g, '$1$1\\"').replace(/(\\+)$/, '$1$1')}"`;
     })
     .join(' ');
+}
+
+/** Joins a program and its arguments to one command line, quoted as a POSIX shell takes it apart again. */
+export function posixCommandLine(program: string, args: readonly string[]): string {
+  return [program, ...args]
+    .map((arg) => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`))
+    .join(' ');
+}
+
+/** Takes a POSIX command line apart, without expanding anything: the inverse of `posixCommandLine`, the program first. */
+export function splitPosixCommandLine(line: string): string[] {
+  const args: string[] = [];
+  let current: string | undefined;
+  // A quoted part, an escaped character, white space, or anything else.
+  for (const [, single, double, escaped, space, other] of line.matchAll(
+    /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\([\s\S])|(\s+)|([\s\S])/g,
+  )) {
+    if (space !== undefined) {
+      if (current !== undefined) args.push(current);
+      current = undefined;
+    } else {
+      current = (current ?? '') + (single ?? double?.replace(/\\(["\\$`])/g, '$1') ?? escaped ?? other ?? '');
+    }
+  }
+  if (current !== undefined) args.push(current);
+  return args;
 }
 
 /** Takes a Windows command line apart: the inverse of `windowsCommandLine`, the program first. */

@@ -8,6 +8,7 @@ import { type Lockstep, startLockstep } from '@lockstep/server';
 import { findRunning } from '../src/admin/running.ts';
 import { COMMANDS } from '../src/cli/commands.ts';
 import { commandHelp } from '../src/cli/help.ts';
+import { Terminal } from '../src/cli/terminal.ts';
 import { event, inSync, lockstep, Running } from './command-line.ts';
 import { type Json, json, testConfig } from './harness.ts';
 
@@ -63,11 +64,15 @@ test('wrong use ends with 2 and says what is wrong, as JSON too', async () => {
     [['launch', 'start'], /program is missing/],
     [['topic', 'derive', 'jsmith'], /no secret/],
     [['completion', 'fish'], /bash or zsh/],
+    [['sessions', 'ends', ...at], /sessions takes no argument ends/],
+    [['topic', 'inspect', 'one', 'two'], /takes no argument two/],
+    [['context', ...at, '--', 'x'], /takes no argument x/],
+    [['help', 'fly'], /there is no command fly/],
   ];
   for (const [args, reason] of wrong) {
     const { code, stdout, stderr } = await lockstep(args);
     assert.equal(code, 2, args.join(' '));
-    assert.equal(stdout, '');
+    assert.equal(stdout, '', args.join(' '));
     assert.match(stderr, reason);
   }
   const told = await lockstep(['fly', '--json']);
@@ -159,6 +164,48 @@ test('a command meets the file of a server that was killed', async () => {
   assert.equal((await lockstep(['users', 'list', '--data', elsewhere.data])).code, 0);
   assert.equal((await lockstep(['sessions', '--data', elsewhere.data])).code, 3);
   await rm(elsewhere.data, { recursive: true, force: true });
+});
+
+test('listen leaves its session when nobody reads it any more', async (t) => {
+  const topic = await openSession('dr-lena-okafor');
+  const other = Running.start(t, ['listen', '--topic', topic, '--name', 'other', '--json', ...at]);
+  await other.find(inSync);
+  const listener = Running.start(t, ['listen', '--topic', topic, '--json', ...at]);
+  await listener.find(inSync);
+  listener.readNoMore();
+  const open = ['publish', 'Patient-open', 'Patient/ida-moreau', '--topic', topic, ...at];
+  assert.equal((await lockstep(open)).code, 0);
+  assert.equal(await listener.ended, 0);
+  // Had it been lost, a SyncError would have come before this.
+  assert.equal((await lockstep(['publish', 'Home-open', '--topic', topic, ...at])).code, 0);
+  const next = await other.find((value) => event('SyncError')(value) || event('Home-open')(value));
+  assert.equal(next.event['hub.event'], 'Home-open');
+  await lockstep(['sessions', 'end', '--topic', topic, ...at]);
+});
+
+test('listen that never reached the Hub ends with 3', async () => {
+  const { code, stderr } = await lockstep([
+    'listen',
+    '--hub',
+    'http://127.0.0.1:1/hub',
+    '--topic',
+    't',
+    '--timeout',
+    '1',
+  ]);
+  assert.equal(code, 3);
+  assert.match(stderr, /cannot be reached/);
+});
+
+test('what others wrote does not steer the terminal, and colours go to terminals only', () => {
+  const sink = (isTTY: boolean) => ({ isTTY, text: '', write: (text: string) => text });
+  const [screen, file] = [sink(true), sink(false)];
+  for (const one of [screen, file]) one.write = (text) => (one.text += text);
+  const terminal = new Terminal(false, {}, screen, file);
+  terminal.line(`${terminal.style('red', 'SyncError')} \u001b]0;title\u0007 \u001b[2J\r\u009b1m`);
+  assert.equal(screen.text, '\u001b[31mSyncError\u001b[39m \ufffd]0;title\ufffd \ufffd[2J\ufffd\ufffd1m\n');
+  terminal.error('no', undefined, 1);
+  assert.equal(file.text, 'error: no\n');
 });
 
 test('listen shows what publish publishes, and context what is open', async (t) => {

@@ -89,6 +89,11 @@ export class Running {
     }
   }
 
+  /** Reads no more of what it writes, as `head` when it has enough. */
+  readNoMore(): void {
+    this.#child.stdout.destroy();
+  }
+
   /** Asks it to stop, as Ctrl-C does. @returns its exit code */
   stop(): Promise<number | null> {
     this.#child.kill('SIGINT');

@@ -38,6 +38,20 @@ function parse(command: Command, argv: readonly string[]) {
   }
 }
 
+/** What a command does not take is a mistake, such as `sessions ends`, and must not be passed over. */
+function checkArguments({ name, takes = '', raw }: Command, args: readonly string[], rest: readonly string[]): void {
+  if (raw) return;
+  const [before = ''] = takes.split('--');
+  const most = before.includes('...') ? args.length : before.split(/\s+/).filter((word) => /\w/.test(word)).length;
+  const surplus = args[most] ?? (takes.includes('--') ? undefined : rest[0]);
+  if (surplus === undefined) return;
+  throw new CliError(
+    EXIT.usage,
+    `${name} takes no argument ${surplus}`,
+    `lockstep ${name} --help tells what it takes.`,
+  );
+}
+
 function checkChoices(command: Command, values: Values): void {
   for (const [name, { choices }] of Object.entries(command.options)) {
     const value = values.text(name);
@@ -60,6 +74,7 @@ export async function runCli(argv: readonly string[], env: NodeJS.ProcessEnv, si
     const [first] = before;
     if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
       const topic = first === 'help' ? find(before.slice(1)) : undefined;
+      if (first === 'help' && !topic && before.length > 1) throw unknown(before.slice(1));
       terminal.raw(topic ? commandHelp(topic.command) : overview(COMMANDS));
       return first === undefined ? EXIT.usage : EXIT.done;
     }
@@ -74,6 +89,7 @@ export async function runCli(argv: readonly string[], env: NodeJS.ProcessEnv, si
     const values = new Values(parsed.values);
     checkChoices(command, values);
     const after = split < 0 ? [] : argv.slice(split + 1);
+    checkArguments(command, parsed.positionals, after);
     return (await command.run({ values, args: parsed.positionals, rest: after, terminal, env, signal })) ?? EXIT.done;
   } catch (error) {
     const told = error instanceof CliError ? error : undefined;

@@ -8,6 +8,7 @@ import {
   parseLaunchFile,
   parseTicketUrl,
   parseWebLaunch,
+  splitPosixCommandLine,
   splitWindowsCommandLine,
 } from '@lockstep/fhircast';
 
@@ -32,8 +33,10 @@ export async function readLaunch(text: string): Promise<ParsedLaunch> {
   const trimmed = text.trim();
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed)) return { form: 'web', launch: parseWebLaunch(trimmed) };
   if (/^[{[]/.test(trimmed)) return { form: 'file', launch: parseLaunchFile(trimmed) };
-  if (/(^|\s)"?(\/|--?)(hub\.|cast-)/i.test(trimmed)) {
-    return { form: 'switches', launch: parseArguments(splitWindowsCommandLine(trimmed)) };
+  const [, , start] = /(^|\s)["']?(\/|--?)(?:hub\.|cast-)/i.exec(trimmed) ?? [];
+  if (start !== undefined) {
+    const split = start === '/' ? splitWindowsCommandLine : splitPosixCommandLine;
+    return { form: 'switches', launch: parseArguments(split(trimmed)) };
   }
   const content = await readFile(trimmed, 'utf8').catch(() => {
     throw new LaunchError('this is no launch: neither an address, nor switches, nor a launch file');

@@ -10,6 +10,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     ended.abort();
   });
 }
-// A reader that went away, such as `head`, is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+// A reader that went away, such as `head`, is no failure; a command that waits ends as when it is told to.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.exit(1);
+  ended.abort();
+});
 process.exitCode = await runCli(process.argv.slice(2), process.env, ended.signal);

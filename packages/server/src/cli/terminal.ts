@@ -10,12 +10,20 @@ interface Sink {
   write(text: string): unknown;
 }
 
+/** What Hubs and applications wrote must not steer the terminal (CWE-150): of control characters, colours and new lines stay. */
+function shown(text: string): string {
+  return text.replace(/\p{Cc}/gu, (one, at: number) => {
+    const stays = one === '\n' || one === '\t' || (one === '\u001b' && /^\[[\d;]*m/.test(text.slice(at + 1, at + 20)));
+    return stays ? one : '\ufffd';
+  });
+}
+
 export class Terminal {
   /** Whether output is for programs. */
   readonly json: boolean;
   readonly #out: Sink;
   readonly #err: Sink;
-  readonly #color: boolean;
+  readonly #colors: boolean;
   #progress = false;
 
   constructor(
@@ -27,31 +35,31 @@ export class Terminal {
     this.json = json;
     this.#out = out;
     this.#err = err;
-    this.#color = !json && out.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
+    this.#colors = !json && !env.NO_COLOR && env.TERM !== 'dumb';
   }
 
   /** The text in a style, on a terminal that has colours. */
-  style(style: Style, text: string): string {
-    return this.#color ? styleText(style, text, { validateStream: false }) : text;
+  style(style: Style, text: string, on: Sink = this.#out): string {
+    return this.#colors && on.isTTY === true ? styleText(style, text, { validateStream: false }) : text;
   }
 
   /** A line for people; programs do not get it. */
   line(text = ''): void {
     if (this.json) return;
     this.#clear();
-    this.#out.write(`${text}\n`);
+    this.#out.write(`${shown(text)}\n`);
   }
 
   /** A result: `value` for programs, in one line or indented; the text for people. */
   result(value: unknown, text: () => string): void {
     this.#clear();
-    this.#out.write(this.json ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
+    this.#out.write(this.json ? `${JSON.stringify(value, null, 2)}\n` : `${shown(text())}\n`);
   }
 
   /** One of many results: a JSON line for programs. */
   item(value: unknown, text: () => string): void {
     this.#clear();
-    this.#out.write(this.json ? `${JSON.stringify(value)}\n` : `${text()}\n`);
+    this.#out.write(this.json ? `${JSON.stringify(value)}\n` : `${shown(text())}\n`);
   }
 
   /** Text as it is, for people and programs. */
@@ -71,13 +79,13 @@ export class Terminal {
   note(text: string): void {
     if (this.json) return;
     this.#clear();
-    this.#err.write(`${text}\n`);
+    this.#err.write(`${shown(text)}\n`);
   }
 
   error(message: string, hint: string | undefined, exit: number): void {
     this.#clear();
     if (this.json) this.#err.write(`${JSON.stringify({ error: message, ...(hint && { hint }), exit })}\n`);
-    else this.#err.write(`${this.style('red', 'error:')} ${message}\n${hint ? `${hint}\n` : ''}`);
+    else this.#err.write(shown(`${this.style('red', 'error:', this.#err)} ${message}\n${hint ? `${hint}\n` : ''}`));
   }
 
   #clear(): void {

@@ -8,6 +8,7 @@ import {
   buildWebLaunch,
   type Launch,
   LaunchError,
+  posixCommandLine,
   windowsCommandLine,
 } from '@lockstep/fhircast';
 import { CliError, type Command, EXIT, type Option, type Values } from '../command.ts';
@@ -58,7 +59,7 @@ function build(form: string, values: Values): Built {
     default: {
       const args = buildArguments(launch, form === 'posix' ? 'posix' : 'windows');
       // Without a program the text is what follows it.
-      const line = windowsCommandLine(program ?? 'x', args);
+      const line = (form === 'posix' ? posixCommandLine : windowsCommandLine)(program ?? 'x', args);
       return { text: program === undefined ? line.slice(2) : line, arguments: args };
     }
   }

@@ -9,7 +9,7 @@ export const launchParse: Command = {
   takes: 'TEXT | -- SWITCH ...',
   summary: 'Read a launch without SMART, whatever its form',
   details:
-    'TEXT is an address, a command line, a ticket, the content of a launch file or a path to one; - reads standard input.',
+    'TEXT is an address, a command line, a ticket, the content of a launch file or a path to one; - reads standard input. A\ntext that begins with - comes after --.',
   options: {},
   examples: [
     {
@@ -20,11 +20,13 @@ export const launchParse: Command = {
     { line: 'lockstep launch parse launches/launch-1.json --json', means: 'a file, for programs' },
   ],
   async run({ args, rest, terminal }) {
-    const [text] = args;
-    if (text === undefined && rest.length === 0) throw new CliError(EXIT.usage, 'there is nothing to read');
+    // No switch alone is a launch: what comes alone is a text.
+    const [text] = rest.length === 1 ? rest : args;
+    const switches = rest.length > 1 ? rest : undefined;
+    if (text === undefined && !switches) throw new CliError(EXIT.usage, 'there is nothing to read');
     try {
       const given = text === '-' ? await readAll(process.stdin) : (text ?? '');
-      const ticket = rest.length > 0 ? undefined : readTicket(given);
+      const ticket = switches ? undefined : readTicket(given);
       if (ticket) {
         terminal.result(
           { form: 'ticket', ...ticket },
@@ -32,8 +34,9 @@ export const launchParse: Command = {
         );
         return EXIT.done;
       }
-      const { form, launch } =
-        rest.length > 0 ? { form: 'switches', launch: parseArguments(rest) } : await readLaunch(given);
+      const { form, launch } = switches
+        ? { form: 'switches', launch: parseArguments(switches) }
+        : await readLaunch(given);
       terminal.result({ form, ...launch }, () =>
         [
           `form   ${form}`,

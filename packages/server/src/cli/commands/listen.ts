@@ -95,6 +95,7 @@ event only, as Patient-open=409. The most specific one counts.`,
 
     let seen = 0;
     let refused: string | undefined;
+    let away: string | undefined = 'the Hub cannot be reached';
     const ended = new AbortController();
     /** Ids of events that get no answer. */
     const silent = new Set<string>();
@@ -132,6 +133,8 @@ event only, as Patient-open=409. The most specific one counts.`,
     });
     subscriber.onState((state: SyncState) => {
       if (!raw) terminal.item({ kind: 'state', ...state }, () => stateLine(state, terminal));
+      if (state.status !== 'connecting') away = undefined;
+      else if (away !== undefined && state.reason !== undefined) away = `the Hub cannot be reached: ${state.reason}`;
       if (state.status === 'closed' && !ended.signal.aborted && !signal.aborted) {
         refused = state.reason;
         ended.abort();
@@ -143,8 +146,10 @@ event only, as Patient-open=409. The most specific one counts.`,
     if (!end.aborted) await new Promise((resolve) => end.addEventListener('abort', resolve, { once: true }));
     // Whoever ended it, the others are not to be alarmed.
     ended.abort();
+    const unreached = away;
     await subscriber.unsubscribe();
     if (refused !== undefined) throw new CliError(EXIT.refused, refused);
+    if (unreached !== undefined && !signal.aborted) throw new CliError(EXIT.unreachable, unreached);
     if (count !== undefined && seen < count && !signal.aborted) {
       throw new CliError(EXIT.failed, `${seen} of ${count} events came within ${timeout} s`);
     }
