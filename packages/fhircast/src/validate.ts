@@ -269,6 +269,30 @@ export function parseUpdates(context: readonly ContextElement[]): Parsed<readonl
   return parsed(entries);
 }
 
+/** A resource in a published event, and where it is, in words. */
+export interface PublishedResource {
+  readonly where: string;
+  readonly resource: Resource;
+}
+
+/**
+ * The resources of a context: those of its elements, and in place of an `updates` Bundle those that it puts. The Bundle is
+ * FHIRcast's own envelope, whose rules are those of `parseUpdates`.
+ */
+export function publishedResources(context: readonly ContextElement[]): readonly PublishedResource[] {
+  return context.flatMap(({ key, resource }) => {
+    if (!isObject(resource)) return [];
+    const where = `context key "${key}"`;
+    if (key !== 'updates') return [{ where, resource }];
+    const entries: readonly unknown[] = Array.isArray(resource.entry) ? resource.entry : [];
+    return entries.flatMap((entry, index) =>
+      isObject(entry) && isObject(entry.resource)
+        ? [{ where: `${where}: Bundle.entry[${index}].resource`, resource: entry.resource as Resource }]
+        : [],
+    );
+  });
+}
+
 /** The resources that a checked `*-select` selects; empty clears the selection. */
 export function selectedReferences(context: readonly ContextElement[]): readonly string[] {
   return context

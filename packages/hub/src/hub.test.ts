@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  body,
   observation,
   operationOutcome,
   parameters,
   patient,
   put,
   reference,
+  remove,
   report,
   START,
   study,
@@ -640,6 +642,41 @@ describe('PUB publishing', () => {
     assert.equal(refusal(await rig.hub.publish(access(), { ...event, id: '' }, topic)), 400);
     assert.equal(refusal(await rig.hub.publish(access(), null)), 400);
     assert.deepEqual([rig.hub.counts.published, rig.hub.counts.refused], [1, 3]);
+  });
+
+  it('PUB-5 has every resource of a context or an update looked into, where that is asked for', async (t) => {
+    const seen: string[] = [];
+    const rig = await Rig.open(t, {
+      validation: {
+        problem: ({ resourceType, id }) => {
+          seen.push(`${resourceType}/${id}`);
+          return id === 'bad' ? `${resourceType}.status is required` : undefined;
+        },
+      },
+    });
+    const topic = await rig.session();
+    assert.equal(await rig.publish(topic, 'DiagnosticReport-open', [report(), patient()]), 202);
+    const { 'context.versionId': version, ...before } = await rig.context(topic);
+    const more = { 'context.versionId': version };
+    const entries = [remove('Observation/9'), put(observation('good')), put(observation('bad'))];
+    const event = body('DiagnosticReport-update', [ANCHOR, updates(...entries)], { topic, ...more });
+    const answer = await rig.hub.publish(access(), event);
+    assert.equal(
+      answer.ok || answer.reason,
+      'DiagnosticReport-update: context key "updates": Bundle.entry[2].resource: Observation.status is required',
+    );
+    assert.equal(refusal(answer), 400);
+    assert.deepEqual(await rig.context(topic), { 'context.versionId': version, ...before });
+    assert.equal(await rig.publish(topic, 'org.example.thing', [{ resource: { resourceType: 'X', id: 'bad' } }]), 202);
+    const context = [ANCHOR, updates(...entries.slice(0, 2))];
+    assert.equal(await rig.publish(topic, 'DiagnosticReport-update', context, more), 202);
+    assert.deepEqual(seen, [
+      'DiagnosticReport/r1',
+      'Patient/p1',
+      'Observation/good',
+      'Observation/bad',
+      'Observation/good',
+    ]);
   });
 
   it('PUB-3 reaches every subscriber of the event, the publisher too, in one order', async (t) => {

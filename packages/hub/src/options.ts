@@ -1,5 +1,16 @@
 import type { SessionStore } from '@lockstep/store';
-import type { AuditTrail, Callbacks, Clock, Cursors, DerivedTopics, Ids, Nodes, Observer, Users } from './ports.ts';
+import type {
+  AuditTrail,
+  Callbacks,
+  Clock,
+  Cursors,
+  DerivedTopics,
+  Ids,
+  Nodes,
+  Observer,
+  ResourceValidation,
+  Users,
+} from './ports.ts';
 import type { Acknowledgements } from './state.ts';
 import { CORE, type Version } from './versions.ts';
 
@@ -43,6 +54,8 @@ export interface HubPorts {
   readonly users?: Users;
   /** Understands topics that the Hub has not minted. */
   readonly derivedTopics?: DerivedTopics;
+  /** Without it, resources are looked into as far as the event catalog asks. */
+  readonly validation?: ResourceValidation;
   readonly observer?: Observer;
   readonly audit?: AuditTrail;
   /** Told what went wrong in work that nobody waits for. */

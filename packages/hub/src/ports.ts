@@ -1,4 +1,4 @@
-import type { Scopes } from '@lockstep/fhircast';
+import type { Resource, Scopes } from '@lockstep/fhircast';
 import type { Acknowledgements } from './state.ts';
 
 export interface Clock {
@@ -118,6 +118,12 @@ export interface DerivedTopics {
     | { readonly ok: false; readonly status: number; readonly reason: string }
     | undefined
   >;
+}
+
+/** Looks deeper into published resources than the event catalog does (PUB-5). */
+export interface ResourceValidation {
+  /** @returns where the resource breaks which rule, in words for the client's developer; undefined where it breaks none */
+  problem(resource: Resource): string | undefined;
 }
 
 /** Remembers how far each webhook subscriber has come, across restarts (WEB-3). */

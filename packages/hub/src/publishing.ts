@@ -2,8 +2,10 @@ import {
   type CurrentContext,
   type EventRequest,
   fromDraft,
+  isProprietary,
   keyText,
   parseEvent,
+  publishedResources,
   senderFields,
 } from '@lockstep/fhircast';
 import { mayJoin } from './access.ts';
@@ -83,6 +85,8 @@ export class Publishing {
       if (!access.scopes.mayPublish(request.definition.name)) {
         return refuse(403, `The token lacks the scope fhircast/${request.definition.name}.write`);
       }
+      const invalid = this.#invalid(request);
+      if (invalid) return refuse(400, invalid);
       const versionId = this.#runtime.ports.ids.uuid();
       return topic.execute(
         (now) => ({ kind: 'publish', request: completed(request, now), versionId }),
@@ -98,6 +102,17 @@ export class Publishing {
     this.#runtime.counts.published += 1;
     this.#runtime.observePublished(topic, decision, access.clientId);
     return { ok: true, value: decision.status };
+  }
+
+  /** PUB-5: why a resource is not what it should be, where that is looked into; what is in an event of others' own is theirs. */
+  #invalid({ message, definition }: EventRequest): string | undefined {
+    const { validation } = this.#runtime.ports;
+    if (!validation || isProprietary(definition)) return undefined;
+    for (const { where, resource } of publishedResources(message.event.context)) {
+      const problem = validation.problem(resource);
+      if (problem) return `${definition.name}: ${where}: ${problem}`;
+    }
+    return undefined;
   }
 
   #refusePublish(

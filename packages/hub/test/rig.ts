@@ -11,7 +11,16 @@ import type { Answer } from '../src/answer.ts';
 import type { Connection } from '../src/connections.ts';
 import { Hub } from '../src/hub.ts';
 import type { HubOptions } from '../src/options.ts';
-import type { Access, AuditTrail, Callbacks, Channel, Cursors, Observation, Users } from '../src/ports.ts';
+import type {
+  Access,
+  AuditTrail,
+  Callbacks,
+  Channel,
+  Cursors,
+  Observation,
+  ResourceValidation,
+  Users,
+} from '../src/ports.ts';
 import { ManualClock } from './clock.ts';
 import { body, START } from './events.ts';
 
@@ -113,6 +122,7 @@ export interface RigOptions extends Partial<HubOptions> {
   /** Where webhooks are called, and what is remembered of them across restarts. */
   readonly webhooks?: { readonly callbacks: Callbacks; readonly cursors: Cursors };
   readonly audit?: AuditTrail;
+  readonly validation?: ResourceValidation;
   readonly log?: { readonly count: number; readonly ageMs: number };
 }
 
@@ -149,7 +159,7 @@ export class Rig {
   }
 
   #open(): Hub {
-    const { users, log, webhooks, audit, ...options } = this.#options;
+    const { users, log, webhooks, audit, validation, ...options } = this.#options;
     return new Hub(
       {
         hubUrl: 'https://hub.example/hub',
@@ -163,6 +173,7 @@ export class Rig {
         ids: { uuid: () => crypto.randomUUID(), secret: () => crypto.randomUUID().replaceAll('-', '') },
         ...(users && { users }),
         ...(audit && { audit }),
+        ...(validation && { validation }),
         ...webhooks,
         observer: { observe: (_topic, _at, observation) => void this.observed.push(observation) },
         failed: (error) => {

@@ -36,6 +36,8 @@ export interface Config {
   readonly profile: 'core' | 'ira' | 'stu2' | 'stu1';
   /** Whether subscribing to a topic that does not exist creates the session; by default in IHE IRA only (SUB-12). */
   readonly createSessions: boolean;
+  /** Whether published resources are held against FHIR R4's definitions (PUB-5). */
+  readonly validation: 'off' | 'fhir';
   /** How many events of a topic's log are kept, and for how long. */
   readonly logEvents: number;
   readonly logHours: number;
@@ -164,6 +166,7 @@ const SETTINGS = {
   launchTokenSeconds: ['LOCKSTEP_LAUNCH_TOKEN_SECONDS', '43200', whole(60, 604_800)],
   profile: ['LOCKSTEP_PROFILE', 'core', oneOf('core', 'ira', 'stu2', 'stu1')],
   createSessions: ['LOCKSTEP_CREATE_SESSIONS', undefined, onOff],
+  validation: ['LOCKSTEP_VALIDATION', 'off', oneOf('off', 'fhir')],
   logEvents: ['LOCKSTEP_LOG_EVENTS', '1000', whole(1, 1_000_000)],
   logHours: ['LOCKSTEP_LOG_HOURS', '24', whole(1, 8760)],
   webhooks: ['LOCKSTEP_WEBHOOKS', 'on', onOff],

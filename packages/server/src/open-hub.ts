@@ -10,6 +10,7 @@ import type { Config } from './config.ts';
 import { endpointPath } from './http/sockets.ts';
 import type { Store } from './store.ts';
 import { systemClock, systemIds } from './system.ts';
+import { FhirValidation } from './validation/fhir-validation.ts';
 
 /** Specifications by the name that the configuration has for them. */
 export const PROFILES = { core: CORE, ira: IRA, stu2: STU2, stu1: STU1 } as const;
@@ -80,6 +81,7 @@ export function openHub(
         },
       },
       derivedTopics,
+      ...(config.validation === 'fhir' && { validation: new FhirValidation() }),
       ...(observer && { observer }),
       ...(audit && { audit }),
       failed,
