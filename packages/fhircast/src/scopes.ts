@@ -162,6 +162,11 @@ export class Scopes {
     return this.#reads.size > 0 || this.#writes.size > 0;
   }
 
+  /** Whether events of any name may be received: a context is told to nobody else (CON-6). */
+  get readsFhircast(): boolean {
+    return this.#reads.size > 0;
+  }
+
   /** Whether the first drafts' bare `fhircast` is held: it brings `cast-hub` and `cast-session` (TOK-3). */
   get hasBareFhircast(): boolean {
     return this.list.some((scope) => scope.kind === 'fhircast' && scope.text.toLowerCase() === 'fhircast');

@@ -86,6 +86,14 @@ describe('CON-6 what the scopes do not cover', () => {
     assert.deepEqual(read(trial, scoped('fhircast/SyncError.read fhircast/DiagnosticReport-open.write')).context, []);
   });
 
+  it('is content too: it came by updates', () => {
+    const opens = scoped('fhircast/DiagnosticReport-open.read');
+    assert.deepEqual(content(trial, opens)?.entry, []);
+    assert.equal(read(trial, opens)['context.versionId'], trial.version('DiagnosticReport/r1'));
+    const both = scoped('fhircast/DiagnosticReport-open.read fhircast/DiagnosticReport-update.read');
+    assert.deepEqual(content(trial, both)?.entry, [{ resource: observation('o1') }]);
+  });
+
   it('DER-1 may imply an open that can be read; the content of what it implies is not in it', () => {
     const derived = read(trial, scoped('fhircast/Patient-open.read'));
     assert.equal(derived['context.type'], 'Patient');

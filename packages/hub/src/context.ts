@@ -50,14 +50,18 @@ export interface ContextInList extends CurrentContext {
   readonly contextType: string;
 }
 
-function contentOf(anchor: Anchor): CurrentContext['context'][number] {
+type MayRead = (event: string) => boolean;
+
+/** The shared content, which came by updates: who may not receive those is shown none (CON-6). */
+function contentOf(anchor: Anchor, mayRead: MayRead): CurrentContext['context'][number] {
+  const shared = mayRead(`${anchor.key.type}-update`) ? [...anchor.content.values()] : [];
   return {
     key: 'content',
     resource: {
       resourceType: 'Bundle',
       id: anchor.versionId,
       type: 'collection',
-      entry: [...anchor.content.values()].map((held) => {
+      entry: shared.map((held) => {
         const { fullUrl } = held;
         return { ...(fullUrl !== undefined && { fullUrl }), resource: resourceOf(held) };
       }),
@@ -65,11 +69,11 @@ function contentOf(anchor: Anchor): CurrentContext['context'][number] {
   };
 }
 
-function anchored(anchor: Anchor): CurrentContext {
+function anchored(anchor: Anchor, mayRead: MayRead): CurrentContext {
   return {
     'context.type': anchor.key.type,
     'context.versionId': anchor.versionId,
-    context: [...anchor.opening.context, contentOf(anchor)],
+    context: [...anchor.opening.context, contentOf(anchor, mayRead)],
   };
 }
 
@@ -78,14 +82,10 @@ function anchored(anchor: Anchor): CurrentContext {
  * content (CON-5, CON-6). A reader that may read only opens derived from it gets those, as a subscriber would (DER-1).
  * @param mayRead whether events of this name may be received
  */
-export function currentContext(
-  state: SessionState,
-  mayRead: (event: string) => boolean,
-  profile: Version,
-): CurrentContext {
+export function currentContext(state: SessionState, mayRead: MayRead, profile: Version): CurrentContext {
   if (state.current === undefined) return EMPTY;
   for (const anchor of [...state.anchors.values()].reverse()) {
-    if (mayRead(`${anchor.key.type}-open`)) return anchored(anchor);
+    if (mayRead(`${anchor.key.type}-open`)) return anchored(anchor, mayRead);
     if (!profile.derivesOpens) continue;
     const derived = deriveOpens(openMessage(state.topic, anchor), anchor.key.type).findLast(({ name }) =>
       mayRead(name),
@@ -101,7 +101,7 @@ export function currentContext(
     return {
       'context.type': derived.type,
       'context.versionId': standing.versionId,
-      context: [...derived.message.event.context, contentOf(standing)],
+      context: [...derived.message.event.context, contentOf(standing, mayRead)],
     };
   }
   return EMPTY;
@@ -111,15 +111,11 @@ export function currentContext(
  * The same for clients that read a list: the current context first, then what else is open, the latest first. Empty where
  * there is no current context: what is open beside it is not what the user sees.
  */
-export function contextList(
-  state: SessionState,
-  mayRead: (event: string) => boolean,
-  profile: Version,
-): readonly ContextInList[] {
+export function contextList(state: SessionState, mayRead: MayRead, profile: Version): readonly ContextInList[] {
   const current = currentContext(state, mayRead, profile);
   if (current['context.type'] === '') return [];
   const others = [...state.anchors.values()]
     .reverse()
     .filter(({ key, versionId }) => mayRead(`${key.type}-open`) && versionId !== current['context.versionId']);
-  return [current, ...others.map(anchored)].map((one) => ({ contextType: one['context.type'], ...one }));
+  return [current, ...others.map((anchor) => anchored(anchor, mayRead))].map((one) => ({ contextType: one['context.type'], ...one }));
 }

@@ -155,7 +155,7 @@ export class Publishing {
     if (!own.ok) return own;
     const state = await this.#sessions.joined(access, own.value);
     if (!state) return NO_TOPIC;
-    if (!access.scopes.hasFhircast) return refuse(403, 'The token lacks a fhircast/….read scope');
+    if (!access.scopes.readsFhircast) return refuse(403, 'The token lacks a fhircast/….read scope');
     const mayRead = (event: string): boolean => access.scopes.mayReceive(event);
     return { ok: true, value: read(state, mayRead, this.#runtime.options.profile) };
   }

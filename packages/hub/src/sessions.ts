@@ -143,7 +143,7 @@ export class Sessions {
       const here = state.info.workstation?.toLowerCase();
       if (workstation && here !== workstation.toLowerCase()) continue;
       const mayRead = (event: string): boolean => access?.scopes.mayReceive(event) ?? true;
-      const reads = !access || access.scopes.hasFhircast;
+      const reads = !access || access.scopes.readsFhircast;
       list.push(
         this.#listing(state, reads ? currentContext(state, mayRead, this.#runtime.options.profile) : undefined),
       );
