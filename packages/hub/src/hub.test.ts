@@ -260,6 +260,8 @@ describe('SUB-4, SUB-5 subscriptions', () => {
     rig.clock.advance(60_000);
     good(await rig.subscribe(topic, '*'));
     assert.equal((await rig.hub.inspect(topic))?.state.subscriptions.size, 1);
+    const many = await Promise.all(Array.from({ length: 5 }, () => rig.subscribe(topic, '*')));
+    assert.deepEqual(many.map((answer) => (answer.ok ? 202 : answer.status)).sort(), [202, 429, 429, 429, 429]);
   });
 });
 
@@ -740,6 +742,16 @@ describe('PUB publishing', () => {
         });
       assert.deepEqual((await Promise.all([attempt('o1'), attempt('o2')])).sort(), [202, 409]);
     }
+  });
+
+  it('CON-6 a writer that may read nothing is not told that nothing is open', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const as = access({ scope: 'fhircast/*.write hub/session.read' });
+    assert.equal(await rig.publish(topic, 'Patient-open', [patient()], {}, as), 202);
+    assert.equal(refusal(await rig.hub.currentContext(as, topic)), 403);
+    const [listed] = good(await rig.hub.listSessions(as, {}));
+    assert.deepEqual([listed?.topic, listed?.context], [topic, undefined]);
   });
 
   it('CON-6 a reader without any FHIRcast scope gets nothing', async (t) => {

@@ -7,7 +7,7 @@ import type { Access, AccessEnd } from './ports.ts';
 import type { Runtime } from './runtime.ts';
 import type { Decision } from './session.ts';
 import type { Sessions } from './sessions.ts';
-import type { Subscription } from './state.ts';
+import type { SessionState, Subscription } from './state.ts';
 import { type SubscriptionRules, subscriptionRules } from './versions.ts';
 import type { Subscribed, WebhookSubscriptions } from './webhook-subscriptions.ts';
 
@@ -58,19 +58,28 @@ export class Subscriptions {
     if (request.endpoint && request.channel === 'websocket') {
       return this.#renew(access, request, request.endpoint, events, rules);
     }
-    const { maxSubscriptionsPerSession } = this.#runtime.options;
-    const asking = this.#runtime.webhooks?.asking(request.topic) ?? 0;
-    if (this.#sessions.unexpired(session).length + asking >= maxSubscriptionsPerSession) {
-      return refuse(429, `The session has ${maxSubscriptionsPerSession} subscriptions already`);
-    }
+    const full = this.#full(session);
+    if (full) return full;
     if (request.channel === 'webhook') return this.#callbacks.subscribe(access, request, events, rules);
     const subscription = this.#leases.grant(access, request, events, rules);
     const topic = this.#runtime.topics.of(request.topic);
-    const decision = await topic.run(() => topic.execute({ kind: 'subscribe', subscription }));
+    const decision = await topic.run(async (): Promise<Decision> => {
+      // Of many that ask at once, each was early enough until now.
+      const state = await topic.state();
+      return (state && this.#full(state)) ?? topic.execute({ kind: 'subscribe', subscription });
+    });
     if (!decision.ok) return decision;
     this.#runtime.observeSubscription(request.topic, 'subscribed', subscription);
     this.#leases.watchUnconnected(topic, subscription);
     return { ok: true, value: { endpoint: this.#runtime.options.endpointUrl(subscription.id) } };
+  }
+
+  /** Why nobody else may subscribe to the session, if so: what each event costs is bounded. */
+  #full(session: SessionState): Refusal | undefined {
+    const { maxSubscriptionsPerSession } = this.#runtime.options;
+    const asking = this.#runtime.webhooks?.asking(session.topic) ?? 0;
+    if (this.#sessions.unexpired(session).length + asking < maxSubscriptionsPerSession) return undefined;
+    return refuse(429, `The session has ${maxSubscriptionsPerSession} subscriptions already`);
   }
 
   /** SUB-6: the same endpoint, other events, another lease. */
