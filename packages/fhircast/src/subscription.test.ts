@@ -50,16 +50,34 @@ describe('SUB-1 subscription form', () => {
     for (const field of Object.keys(FORM)) {
       const twice = parseSubscription([...Object.entries(FORM), [field, 'x']]);
       assert.match(twice.ok ? '' : twice.reason, /more than once/);
+      const emptyFirst = parseSubscription([[field, ''], ...Object.entries(FORM)]);
+      assert.match(emptyFirst.ok ? '' : emptyFirst.reason, /more than once/);
     }
     assert.ok(parseSubscription([...Object.entries(FORM), ['x', '1'], ['x', '2'], ['__proto__', '3']]).ok);
   });
 
   it('refuses a lease that is not a positive decimal integer', () => {
-    for (const lease of ['0', '-1', '1.5', '1e3', '0x10', 'x', '+5', '9'.repeat(16), '٣']) {
+    for (const lease of ['0', '-1', '1.5', '1e3', '0x10', 'x', '+5', '٣']) {
       assert.match(reason({ 'hub.lease_seconds': lease }), /hub\.lease_seconds/, lease);
     }
     const padded = read({ 'hub.lease_seconds': ' 007 ' });
     assert.equal(padded.ok && padded.value.leaseSeconds, 7);
+    const endless = read({ 'hub.lease_seconds': '9'.repeat(400) });
+    assert.equal(endless.ok && endless.value.leaseSeconds, Number.MAX_SAFE_INTEGER);
+  });
+
+  it('takes the numbers and nulls of JSON, and names a field that is something else', () => {
+    const result = parseSubscription(Object.entries({ ...FORM, 'hub.lease_seconds': 60, 'subscriber.name': null }));
+    assert.ok(result.ok && result.value.leaseSeconds === 60 && result.value.subscriberName === undefined);
+    for (const [field, value] of [
+      ['hub.events', ['Patient-open']],
+      ['hub.topic', {}],
+      ['subscriber.name', { name: 'x' }],
+      ['hub.mode', true],
+    ] as const) {
+      const wrong = parseSubscription(Object.entries({ ...FORM, [field]: value }));
+      assert.equal(wrong.ok || wrong.reason, `${field} must be a string`);
+    }
   });
 
   it('WEB-2 takes a secret as it is, spaces too', () => {

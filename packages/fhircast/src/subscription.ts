@@ -60,21 +60,27 @@ export function parseEventList(text: string): readonly string[] {
 }
 
 function parseLease(text: string): number | undefined {
-  return /^[0-9]{1,15}$/.test(text) && Number(text) > 0 ? Number(text) : undefined;
+  return /^[0-9]+$/.test(text) && Number(text) > 0 ? Math.min(Number(text), Number.MAX_SAFE_INTEGER) : undefined;
 }
 
 /**
  * Reads a subscription form.
- * @param fields name and value pairs in order of appearance, so that repeated fields show; unknown names are ignored
+ * @param fields name and value pairs in order of appearance, so that repeated fields show; unknown names are ignored. Values
+ *   are strings, or what JSON has in their place: numbers, and null for a field that is left out
  */
-export function parseSubscription(fields: Iterable<readonly [string, string]>): Parsed<SubscriptionRequest> {
+export function parseSubscription(fields: Iterable<readonly [string, unknown]>): Parsed<SubscriptionRequest> {
   const form = new Map<Field, string>();
+  const seen = new Set<Field>();
   for (const [name, value] of fields) {
     const field = FIELDS.find((one) => one === name);
     if (!field) continue;
-    if (form.has(field)) return refused(`${field} appears more than once`);
+    if (seen.has(field)) return refused(`${field} appears more than once`);
+    seen.add(field);
+    if (value === null || value === undefined) continue;
+    if (typeof value !== 'string' && typeof value !== 'number') return refused(`${field} must be a string`);
+    const text = String(value);
     // An empty value says no more than a missing one. A secret is a key: every byte of it counts (WEB-2).
-    if (value.trim() !== '') form.set(field, field === 'hub.secret' ? value : value.trim());
+    if (text.trim() !== '') form.set(field, field === 'hub.secret' ? text : text.trim());
   }
   const mode = form.get('hub.mode');
   if (!mode) return refused('hub.mode is missing');

@@ -34,7 +34,7 @@ describe('PUB-1 envelope', () => {
     const good = body('Patient-open', [patient]) as Record<string, unknown>;
     for (const value of [undefined, null, 1, 'x', [], {}]) assert.ok(reason(value));
     for (const [field, values] of Object.entries({
-      timestamp: [undefined, 5, '', 'yesterday', '2026-01-08', {}],
+      timestamp: [undefined, 5, '', 'yesterday', '2026-01-08', '2026-13-08T01:37:05Z', '2026-01-08T24:61:05Z', {}],
       id: [undefined, 5, '', 'x'.repeat(257), ' e1', 'e1\n', '\ud800', {}],
       event: [undefined, null, 'x', []],
     })) {
@@ -192,6 +192,8 @@ describe('PUB-6 hostile bodies', () => {
     }
     assert.match(reason(body('org.example.x', [arrays])), /nested/);
     assert.match(reason(body('Patient-open', [{ ...patient, extra: objects }])), /nested/);
+    assert.match(reason(body('Patient-open', [patient], { extra: objects })), /nested/);
+    assert.match(reason({ ...(body('Patient-open', [patient]) as object), extra: arrays }), /nested/);
   });
 
   it('are refused when a key attacks JavaScript receivers', () => {
@@ -199,6 +201,7 @@ describe('PUB-6 hostile bodies', () => {
       '{"key":"patient","resource":{"resourceType":"Patient","id":"1","a":[{"__proto__":{}}]}}',
     );
     assert.match(reason(body('Patient-open', [attack])), /__proto__/);
+    assert.match(reason({ ...(body('Patient-open', [patient]) as object), extra: attack }), /__proto__/);
   });
 
   it('never make the reader throw', () => {
@@ -283,6 +286,7 @@ describe('CON-1 updates', () => {
       put('1', { resource: undefined }),
       put('a b'),
       put('1', { resource: { resourceType: 'x y', id: '1' } }),
+      put('1', { resource: { resourceType: 'Nonsense', id: '1' } }),
       put('1', { resource: { resourceType: 'observation', id: '1' } }),
       put('1', { resource: { resourceType: 'Observation' } }),
       put('1', { fullUrl: 5 }),

@@ -10,13 +10,15 @@ import {
   refused,
 } from './messages.ts';
 import { keyText, parseReference, type ResourceKey } from './reference.ts';
+import { isResourceType } from './resource-types.ts';
 
 /** Nesting beyond this is no FHIR resource but an attempt on somebody's parser (PUB-6). */
 const MAX_DEPTH = 64;
 const MAX_ID_LENGTH = 256;
 
 /** ISO 8601 date-time; the specification's own examples leave the zone out. */
-const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?$/;
+const TIMESTAMP =
+  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d(:([0-5]\d|60)([.,]\d+)?)?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?$/;
 
 /** A published event, checked against the catalog. */
 export interface EventRequest {
@@ -28,8 +30,6 @@ export interface EventRequest {
 
 /** FHIR's own rule is stricter; the field's clients use more, but never what would break `Type/id`. */
 const RESOURCE_ID = /^[^\s/?#]{1,256}$/;
-/** Any of any release; `patient` is none, though some would take it for one. */
-const RESOURCE_TYPE = /^[A-Z][A-Za-z]{0,63}$/;
 
 /** Stores and answers must be able to repeat an id exactly: no half characters, no spaces around it (ERR-1). */
 function isEventId(value: unknown): value is string {
@@ -49,7 +49,7 @@ function isResourceId(value: unknown): value is string {
 /** Why the value may not be passed on, if so: too deep, or a key that is an attack on JavaScript receivers. */
 function unsafe(value: unknown, depth: number): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  if (depth > MAX_DEPTH) return `event.context is nested more than ${MAX_DEPTH} levels deep`;
+  if (depth > MAX_DEPTH) return `The body is nested more than ${MAX_DEPTH} levels deep`;
   if (Array.isArray(value)) {
     for (const item of value) {
       const reason = unsafe(item, depth + 1);
@@ -59,7 +59,7 @@ function unsafe(value: unknown, depth: number): string | undefined {
   }
   // What JSON.parse made has no keys but its own.
   for (const key in value) {
-    if (key === '__proto__') return 'event.context has a key named __proto__';
+    if (key === '__proto__') return 'The body has a key named __proto__';
     const reason = unsafe((value as JsonObject)[key], depth + 1);
     if (reason) return reason;
   }
@@ -140,6 +140,8 @@ function anchorOf(event: EventDefinition, context: readonly ContextElement[]): R
  */
 export function parseEvent(body: unknown, draft = false): Parsed<EventRequest> {
   if (!isObject(body)) return refused('The body must be a JSON object {timestamp, id, event}');
+  const danger = unsafe(body, 0);
+  if (danger) return refused(danger);
   const { timestamp, id, event } = body;
   if (typeof timestamp !== 'string' || !TIMESTAMP.test(timestamp)) {
     return refused('timestamp must be an ISO 8601 date and time');
@@ -165,8 +167,6 @@ export function parseEvent(body: unknown, draft = false): Parsed<EventRequest> {
       return refused(`${definition.name}: each element of event.context must be an object with a "key"`);
     }
   }
-  const danger = unsafe(context, 0);
-  if (danger) return refused(danger);
   const broken = checkContext(definition, context, draft);
   if (broken) return refused(broken);
   // STU2 wrote versionId without the prefix (WEB-5).
@@ -221,9 +221,11 @@ function parseEntry(entry: unknown, where: string): Parsed<UpdateEntry> {
   if (fullUrl !== undefined && typeof fullUrl !== 'string') return refused(`${where}.fullUrl must be a string`);
   if (request.method === 'PUT') {
     const type = isObject(resource) ? resource.resourceType : undefined;
-    if (!isObject(resource) || typeof type !== 'string' || !RESOURCE_TYPE.test(type) || !isResourceId(resource.id)) {
+    if (!isObject(resource) || typeof type !== 'string' || !isResourceId(resource.id)) {
       return refused(`${where} is a PUT and must have a resource with resourceType and id`);
     }
+    // Nor could it be deleted again: `Type/id` is a reference only where FHIR has the type.
+    if (!isResourceType(type)) return refused(`${where}.resource.resourceType must be a resource type of FHIR`);
     const key = { type, id: resource.id };
     return parsed({
       method: 'PUT',
