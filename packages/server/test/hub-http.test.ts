@@ -1,7 +1,8 @@
 /** The Hub's addresses over real HTTP: SES, SUB, PUB, CON and CAP as a client sees them. */
 import assert from 'node:assert/strict';
-import { request as httpRequest } from 'node:http';
+import { Agent, request as httpRequest } from 'node:http';
 import { describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import {
   Backend,
   EVERYTHING,
@@ -202,7 +203,9 @@ describe('tokens', () => {
         [`/session/${topic}`, { method: 'DELETE' }],
       ] as const) {
         const response = await fetch(`${hubUrl}${path}`, { ...init, headers });
-        assert.match(response.headers.get('www-authenticate') ?? '', /^Bearer/);
+        const challenge = response.headers.get('www-authenticate') ?? '';
+        assert.match(challenge, /^Bearer/);
+        assert.equal(challenge.includes('error="invalid_token"'), authorization === 'Bearer wrong');
         assert.equal(await refused(response), 401);
       }
     }
@@ -420,6 +423,15 @@ describe('PUB publishing', () => {
     }
     assert.equal(await refused(post(`/${topic}`, 'application/x-www-form-urlencoded', 'a=b')), 415);
     assert.equal(await refused(hub.request('', { method: 'POST' }), /empty/), 400);
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    const packed = { method: 'POST', headers, body: gzipSync(body) };
+    assert.equal(await refused(hub.request('', packed), /Content-Encoding/), 415);
+  });
+
+  it('begins with a byte order mark where its writer adds one', async () => {
+    const topic = await hub.session();
+    const marked = `\ufeff${JSON.stringify(event(topic, 'Patient-open', [patient('p1')]))}`;
+    assert.equal((await post('', 'application/json', marked)).status, 202);
   });
 
   it('PUB-7 a retry is 202 and changes nothing', async () => {
@@ -524,9 +536,51 @@ describe('addresses', () => {
   it('what is not there is 404; a broken one is no 5xx', async () => {
     const topic = await hub.session();
     assert.equal(await refused(hub.request(`/${topic}/x/y`)), 404);
-    assert.equal(await refused(hub.request(`/${topic}`, { method: 'PUT' })), 404);
     assert.ok((await hub.request('/%E0%A4%A')).status < 500);
     assert.ok((await hub.request('/%00')).status < 500);
+  });
+
+  it('another method than an address takes is 405, with those that it takes', async () => {
+    const topic = await hub.session();
+    for (const [path, allow, methods] of [
+      ['', 'POST', ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']],
+      [`/${topic}`, 'GET, POST', ['PUT', 'PATCH', 'DELETE']],
+      ['/session', 'GET, POST', ['PUT', 'DELETE']],
+      [`/session/${topic}`, 'DELETE', ['GET', 'POST', 'PUT']],
+      ['/.well-known/fhircast-configuration', 'GET', ['PUT', 'DELETE']],
+    ] as const) {
+      for (const method of methods) {
+        const response = await hub.request(path, { method });
+        assert.equal(response.headers.get('allow'), `${allow}, OPTIONS`, `${method} ${path}`);
+        if (method === 'HEAD') assert.equal(response.status, 405);
+        else assert.equal(await refused(response, /takes/), 405);
+      }
+    }
+  });
+
+  it('a WebSocket endpoint that is asked for without an upgrade says what is missing', async () => {
+    const response = await hub.request('/ws/anything');
+    assert.equal(response.headers.get('upgrade'), 'websocket');
+    assert.equal(await refused(response, /WebSocket.*Upgrade/), 426);
+  });
+
+  it('a refused body leaves the connection to the next request', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const topic = await hub.session();
+    const send = (body: string): Promise<readonly [status: number | undefined, reused: boolean]> =>
+      new Promise((resolve, reject) => {
+        const headers = { authorization: `Bearer ${hub.token}`, 'content-type': 'application/json' };
+        const request = httpRequest(hubUrl, { method: 'POST', headers, agent }, (response) => {
+          response.resume();
+          response.on('end', () => resolve([response.statusCode, request.reusedSocket]));
+        });
+        request.on('error', reject);
+        request.end(body);
+      });
+    assert.deepEqual(await send('{'), [400, false]);
+    assert.deepEqual(await send('\ufeff5'), [400, true]);
+    assert.deepEqual(await send(JSON.stringify(event(topic, 'Home-open', []))), [202, true]);
+    agent.destroy();
   });
 
   it('a client that offers h2c with its request gets its answer', async () => {

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import { bearerOf } from './bearer.ts';
 import { refuse } from './plain.ts';
 import type { RateLimit } from './rate-limit.ts';
+import { splitAddress } from './request-address.ts';
 
 export interface HubRouteOptions {
   readonly hub: Hub;
@@ -17,12 +18,28 @@ export interface HubRouteOptions {
 }
 
 /** What a body was sent as; its content type decides how it is read. */
-type Body = { readonly form: URLSearchParams } | { readonly json: unknown };
+type Readable = { readonly form: URLSearchParams } | { readonly json: unknown };
+
+/** Or why it cannot be read: the handler says so, since what the parser refuses costs its sender the connection. */
+type Body = Readable | { readonly status: 400 | 415; readonly problem: string };
 
 const FORM = 'application/x-www-form-urlencoded';
 const JSON_TYPES = ['application/json', 'application/fhir+json'];
 
 const INVALID = 'The bearer token is not valid';
+
+/** What the Hub's addresses take, the first one that fits. */
+const METHODS: readonly (readonly [path: RegExp, methods: string])[] = [
+  [/^\/hub$/, 'POST'],
+  [/^\/hub\/session$/, 'GET, POST'],
+  [/^\/hub\/session\/[^/]+$/, 'DELETE'],
+  [/^\/hub\/\.well-known\/fhircast-configuration$/, 'GET'],
+  [/^\/hub\/[^/]+$/, 'GET, POST'],
+];
+const ENDPOINT = /^\/hub\/ws\/[^/]+$/;
+
+/** RFC 8259 leaves it to the reader whether such a mark is an error; some writers' libraries begin every text with it. */
+const BYTE_ORDER_MARK = /^\uFEFF/;
 
 /** Where Fastify refuses, in words that help more than its own. */
 const REASONS: Readonly<Record<number, string>> = {
@@ -38,41 +55,52 @@ function tokenInForm(request: FastifyRequest): string | undefined {
   return more.length === 0 ? token : undefined;
 }
 
-function parseBodies(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  const text = (body: Buffer): string => {
-    if (!isUtf8(body)) throw Object.assign(new Error('The body is not valid UTF-8'), { statusCode: 400 });
-    return body.toString('utf8');
-  };
-  app.addContentTypeParser<Buffer>(FORM, { parseAs: 'buffer' }, (_, body, done) => {
-    try {
-      done(null, { form: new URLSearchParams(text(body)) });
-    } catch (error) {
-      done(error as Error);
-    }
-  });
-  app.addContentTypeParser<Buffer>(JSON_TYPES, { parseAs: 'buffer' }, (_, body, done) => {
-    try {
-      done(null, { json: JSON.parse(text(body)) });
-    } catch (error) {
-      const invalid = Object.assign(new Error('The body is not valid JSON'), { statusCode: 400 });
-      done(error instanceof SyntaxError ? invalid : (error as Error));
-    }
-  });
+/** The body's text, or why there is none. */
+function textOf(request: FastifyRequest, body: Buffer): { readonly text: string } | Exclude<Body, Readable> {
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  if (encoding.toLowerCase() !== 'identity') {
+    return { status: 415, problem: 'A compressed body is not understood: leave Content-Encoding out' };
+  }
+  if (!isUtf8(body)) return { status: 400, problem: 'The body is not valid UTF-8' };
+  return { text: body.toString('utf8').replace(BYTE_ORDER_MARK, '') };
 }
 
-/** A JSON subscription has the form's names (SUB-1); its values are strings and numbers. */
-function* formFields(body: Body): Iterable<readonly [string, string]> {
-  if ('form' in body) yield* body.form;
-  else if (isObject(body.json)) {
-    for (const [name, value] of Object.entries(body.json)) {
-      // No field takes an object, and a deep one must not be written out.
-      yield [name, typeof value === 'object' ? (value === null ? '' : '{}') : String(value)];
-    }
+function readJson(text: string): Body {
+  try {
+    return { json: JSON.parse(text) };
+  } catch {
+    return { status: 400, problem: 'The body is not valid JSON' };
   }
 }
 
-function isSubscription(body: Body): boolean {
+function parseBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<Buffer>(FORM, { parseAs: 'buffer' }, (request, body, done) => {
+    const read = textOf(request, body);
+    done(null, 'text' in read ? { form: new URLSearchParams(read.text) } : read);
+  });
+  app.addContentTypeParser<Buffer>(JSON_TYPES, { parseAs: 'buffer' }, (request, body, done) => {
+    const read = textOf(request, body);
+    done(null, 'text' in read ? readJson(read.text) : read);
+  });
+}
+
+/** The body, unless it is refused. */
+function readableBody(request: FastifyRequest, reply: FastifyReply): Readable | undefined {
+  const body = request.body as Body | undefined;
+  if (!body) refuse(reply, 400, 'The body is empty');
+  else if ('problem' in body) refuse(reply, body.status, body.problem);
+  else return body;
+  return undefined;
+}
+
+/** A JSON subscription has the form's names (SUB-1). */
+function formFields(body: Readable): Iterable<readonly [string, unknown]> {
+  if ('form' in body) return body.form;
+  return isObject(body.json) ? Object.entries(body.json) : [];
+}
+
+function isSubscription(body: Readable): boolean {
   return 'form' in body || (isObject(body.json) && 'hub.mode' in body.json);
 }
 
@@ -102,6 +130,12 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
 
   const tokenOf = (request: FastifyRequest): string | undefined => bearerOf(request) ?? tokenInForm(request);
 
+  /** RFC 6750 section 3.1: a client that sent no token is not told what is wrong with it. */
+  function refuseToken(reply: FastifyReply, token: string | undefined): FastifyReply {
+    if (token === undefined) return refuse(reply, 401, 'A bearer token is required');
+    return refuse(reply.header('www-authenticate', 'Bearer realm="Lockstep", error="invalid_token"'), 401, INVALID);
+  }
+
   async function authorize(request: FastifyRequest, reply: FastifyReply): Promise<Access | undefined> {
     const token = tokenOf(request);
     const access = token === undefined ? undefined : await options.verifyToken(token);
@@ -110,9 +144,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
       refuse(reply, 429, 'Too many requests');
       return undefined;
     }
-    if (!access) {
-      refuse(reply, 401, token === undefined ? 'A bearer token is required' : INVALID);
-    }
+    if (!access) refuseToken(reply, token);
     return access;
   }
 
@@ -125,7 +157,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
 
   async function subscription(
     access: Access,
-    body: Body,
+    body: Readable,
     reply: FastifyReply,
     token: string | undefined,
   ): Promise<FastifyReply> {
@@ -136,12 +168,12 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
       ? hub.subscribe(access, request.value)
       : hub.unsubscribe(access, request.value));
     if (!answer.ok) return refuse(reply, answer.status, answer.reason);
-    if (mode === 'subscribe' && !(await isStillGood(access, token))) return refuse(reply, 401, INVALID);
+    if (mode === 'subscribe' && !(await isStillGood(access, token))) return refuseToken(reply, token);
     const { endpoint } = answer.value;
     return endpoint === undefined ? reply.code(202).send() : reply.code(202).send({ 'hub.channel.endpoint': endpoint });
   }
 
-  async function publish(access: Access, body: Body, reply: FastifyReply, topic?: string): Promise<FastifyReply> {
+  async function publish(access: Access, body: Readable, reply: FastifyReply, topic?: string): Promise<FastifyReply> {
     if (!('json' in body)) return refuse(reply, 415, `An event is published as ${JSON_TYPES.join(' or ')}`);
     const answer = await hub.publish(access, body.json, topic);
     if (!answer.ok) return refuse(reply, answer.status, answer.reason);
@@ -175,10 +207,19 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
         return refuse(reply, status, status >= 500 ? 'The Hub could not do this' : (REASONS[status] ?? error.message));
       },
     );
-    const nothingHere = (_: FastifyRequest, reply: FastifyReply): FastifyReply =>
-      refuse(reply, 404, 'There is nothing at this address of the Hub');
+    const nothingHere = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+      const [path] = splitAddress(request.url);
+      if (ENDPOINT.test(path)) {
+        const reason = 'This is a WebSocket endpoint: a proxy in between has to pass Upgrade and Connection on';
+        return refuse(reply.header('upgrade', 'websocket'), 426, reason);
+      }
+      const methods = METHODS.find(([one]) => one.test(path))?.[1];
+      if (!methods) return refuse(reply, 404, 'There is nothing at this address of the Hub');
+      return refuse(reply.header('allow', `${methods}, OPTIONS`), 405, `This address of the Hub takes ${methods}`);
+    };
     app.setNotFoundHandler(nothingHere);
     // Or the console's pages would be looked for below the Hub.
+    app.get('/', nothingHere);
     app.get('/*', nothingHere);
 
     app.get('/.well-known/fhircast-configuration', async () => configuration);
@@ -186,16 +227,17 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
     app.post('/', async (request, reply) => {
       const access = await authorize(request, reply);
       if (!access) return reply;
-      const body = request.body as Body | undefined;
-      if (!body) return refuse(reply, 400, 'The body is empty');
+      const body = readableBody(request, reply);
+      if (!body) return reply;
       return isSubscription(body) ? subscription(access, body, reply, tokenOf(request)) : publish(access, body, reply);
     });
 
     app.post('/session', async (request, reply) => {
       const access = await authorize(request, reply);
       if (!access) return reply;
-      const body = request.body as Body | undefined;
-      if (!body || !('json' in body) || !isObject(body.json)) {
+      const body = readableBody(request, reply);
+      if (!body) return reply;
+      if (!('json' in body) || !isObject(body.json)) {
         return refuse(reply, 400, 'The body must be a JSON object {user, workstation?, label?}');
       }
       const user = textField(body.json, 'user');
@@ -227,7 +269,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
         ...(workstation.value && { workstation: workstation.value }),
       });
       if (!answer.ok) return refuse(reply, answer.status, answer.reason);
-      return reply.send(answer.value.map((session) => listing(hubUrl, session)));
+      return reply.header('cache-control', 'no-store').send(answer.value.map((session) => listing(hubUrl, session)));
     });
 
     app.delete<{ Params: { topic: string } }>('/session/:topic', async (request, reply) => {
@@ -251,8 +293,8 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
     app.post<{ Params: { topic: string } }>('/:topic', async (request, reply) => {
       const access = await authorize(request, reply);
       if (!access) return reply;
-      const body = request.body as Body | undefined;
-      if (!body) return refuse(reply, 400, 'The body is empty');
+      const body = readableBody(request, reply);
+      if (!body) return reply;
       return publish(access, body, reply, request.params.topic);
     });
   };
