@@ -14,6 +14,7 @@ import {
   reference,
   remove,
   report,
+  request,
   START,
   study,
   subscription,
@@ -29,13 +30,18 @@ type Step = (trial: Trial) => ReturnType<Trial['decide']>;
 
 const id = fc.constantFrom('1', '2', '3');
 const resource = fc.record({ type: fc.constantFrom('Observation', 'Media'), id, value: fc.nat(9) });
-const version = fc.constantFrom('current', 'stale', 'invented');
+/** Few, so that the same one is filled and emptied again. */
+const reportId = fc.constantFrom('1', '2');
+const version = fc.constantFrom('current', 'current', 'current', 'stale', 'invented');
 
 const entry = fc.oneof(
-  resource.map(({ type, id: name, value }) => put({ ...observation(name, value), resourceType: type })),
-  resource.map(({ type, id: name }) => remove(`${type}/${name}`)),
+  {
+    weight: 5,
+    arbitrary: resource.map(({ type, id: name, value }) => put({ ...observation(name, value), resourceType: type })),
+  },
+  { weight: 4, arbitrary: resource.map(({ type, id: name }) => remove(`${type}/${name}`)) },
   // Part of every report's opening context: refused.
-  fc.constant(remove('Patient/1')),
+  { weight: 1, arbitrary: fc.constant(remove('Patient/1')) },
 );
 
 const open = fc.oneof(
@@ -54,7 +60,7 @@ const open = fc.oneof(
       (trial) =>
         trial.publish('ImagingStudy-open', [study(s), patient(p)]),
   ),
-  id.map(
+  reportId.map(
     (r): Step =>
       (trial) =>
         trial.publish('DiagnosticReport-open', [report(r), patient('1'), study('1')]),
@@ -68,14 +74,14 @@ const close = fc.oneof(
       (trial) =>
         trial.publish('Patient-close', [patient(p)]),
   ),
-  id.map(
+  reportId.map(
     (r): Step =>
       (trial) =>
         trial.publish('DiagnosticReport-close', [report(r), patient('1')]),
   ),
 );
 
-const update = fc.tuple(id, version, fc.array(entry, { maxLength: 3 })).map(([r, which, entries]): Step => {
+const update = fc.tuple(reportId, version, fc.array(entry, { maxLength: 3 })).map(([r, which, entries]): Step => {
   return (trial) => {
     const anchor = trial.state.anchors.get(`DiagnosticReport/${r}`);
     const versions = { current: anchor?.versionId ?? 'none', stale: 'v1', invented: 'x' };
@@ -122,18 +128,23 @@ const steps = fc.array(
     { weight: 2, arbitrary: close },
     { weight: 2, arbitrary: other },
   ),
-  { minLength: 1, maxLength: 60 },
+  // Left to itself, fast-check stops at a dozen: too few for anything to be opened, filled, left and opened again.
+  { minLength: 1, maxLength: 60, size: 'max' },
 );
 
 /** What a subscriber that gets every event and follows FHIRcast's text believes: contexts, versions and content. */
 class Follower {
   readonly anchors = new Map<string, { version: string; content: Map<string, Resource> }>();
   current: string | undefined;
+  /** Whether Home-open is the latest context change. */
+  home = false;
 
   take({ event }: EventMessage): void {
     const [type = '', action] = event['hub.event'].split('-');
     if (event['hub.event'] === 'UserLogout') this.anchors.clear();
     if (event['hub.event'] === 'UserLogout' || event['hub.event'] === 'Home-open') this.current = undefined;
+    if (event['hub.event'] === 'Home-open') this.home = true;
+    else if (event['hub.event'] === 'UserLogout' || action === 'open') this.home = false;
     const [first] = event.context;
     const key =
       first?.resource?.id ??
@@ -163,6 +174,7 @@ class Follower {
   get view(): unknown {
     return {
       current: this.current,
+      home: this.home,
       anchors: [...this.anchors].map(([name, { version: v, content }]) => [name, v, new Map(content)]),
     };
   }
@@ -171,6 +183,7 @@ class Follower {
 function view(state: SessionState): unknown {
   return {
     current: state.current,
+    home: state.home !== undefined,
     anchors: [...state.anchors].map(([name, anchor]) => [
       name,
       anchor.versionId,
@@ -248,6 +261,69 @@ describe('whatever happens in a session', () => {
           if (old === held?.versionId) continue;
           const context = [reference('report', 'DiagnosticReport/1'), updates(put(observation('1')))];
           assert.equal(trial.refused('DiagnosticReport-update', context, { 'context.versionId': old }), 409);
+        }
+      }),
+    );
+  });
+
+  it('CON-3, CON-4 an update of the current version is applied as a whole, or refused as a whole', () => {
+    fc.assert(
+      fc.property(steps, fc.array(entry, { maxLength: 4 }), (list, entries) => {
+        const trial = new Trial();
+        run(trial, list);
+        trial.accepted('DiagnosticReport-open', [report('1'), patient('1'), study('1')]);
+        const held = (): Map<string, unknown> =>
+          new Map(
+            [...trial.state.anchors.get('DiagnosticReport/1')!.content].map(([key, one]) => [key, resourceOf(one)]),
+          );
+        const expected = held();
+        const names = entries.map(({ request, resource: put }) =>
+          put ? `${put.resourceType}/${put.id}` : request.url,
+        );
+        for (const [index, name] of names.entries()) {
+          const { resource: put } = entries[index]!;
+          if (put) expected.set(name, put);
+          else expected.delete(name);
+        }
+        const repeats = new Set(names).size < names.length;
+        const context = [reference('report', 'DiagnosticReport/1'), updates(...entries)];
+        const more = { 'context.versionId': trial.version('DiagnosticReport/1') };
+        if (repeats || names.includes('Patient/1')) {
+          assert.equal(trial.refused('DiagnosticReport-update', context, more), repeats ? 400 : 409);
+          return;
+        }
+        trial.accepted('DiagnosticReport-update', context, more);
+        assert.deepEqual(held(), expected);
+      }),
+    );
+  });
+
+  it('CON-7 a selection changes nothing, and is made where the user is', () => {
+    fc.assert(
+      fc.property(steps, id, (list, r) => {
+        const trial = new Trial();
+        run(trial, list);
+        const before = view(trial.state);
+        const decision = trial.publish('DiagnosticReport-select', [
+          reference('report', `DiagnosticReport/${r}`),
+          { key: 'select' },
+        ]);
+        assert.equal(decision.ok, trial.state.current === `DiagnosticReport/${r}`);
+        assert.deepEqual(view(trial.state), before);
+      }),
+    );
+  });
+
+  it('PUB-7 a retry of any event changes nothing', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const trial = new Trial();
+        for (const [index, { id: eventId, event }] of run(trial, list).entries()) {
+          const again = request(event['hub.event'], event.context, { id: eventId });
+          const before = trial.state;
+          const decision = trial.decide({ kind: 'publish', request: again, versionId: 'again', knownAs: index + 1 });
+          assert.ok(decision.ok && !decision.accepted, event['hub.event']);
+          assert.equal(trial.state, before);
         }
       }),
     );
