@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -131,6 +131,13 @@ describe('the configuration', () => {
   it('names a variable that is no setting, and leaves those of others alone', () => {
     assert.deepEqual(problems({ LOCKSTEP_POTR: '1' }), ['LOCKSTEP_POTR is no setting']);
     assert.ok(readConfig({ PATH: '/bin', HOME: '/' }));
+  });
+
+  it('is listed in the README, each setting with its name in the file', () => {
+    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+    // Those of an outside provider have a page of their own.
+    const here = SETTINGS.filter(([variable]) => !variable.startsWith('LOCKSTEP_OIDC_'));
+    for (const [variable, name] of here) assert.ok(readme.includes(`\`${variable}\` (\`${name}\`)`), variable);
   });
 
   it('is read from a file; the environment comes first', () => {
