@@ -132,6 +132,11 @@ const steps = fc.array(
   { minLength: 1, maxLength: 60, size: 'max' },
 );
 
+interface Entry {
+  readonly request: { readonly method: string; readonly url: string };
+  readonly resource?: Resource;
+}
+
 /** What a subscriber that gets every event and follows FHIRcast's text believes: contexts, versions and content. */
 class Follower {
   readonly anchors = new Map<string, { version: string; content: Map<string, Resource> }>();
@@ -163,7 +168,7 @@ class Follower {
       assert.equal(event['context.priorVersionId'], held.version, 'the version chain is broken');
       held.version = event['context.versionId'] ?? '';
       const bundle = event.context.find((element) => element.key === 'updates')?.resource;
-      for (const one of (bundle?.entry ?? []) as { request: { method: string; url: string }; resource: Resource }[]) {
+      for (const one of (bundle?.entry ?? []) as Required<Entry>[]) {
         if (one.request.method === 'PUT') {
           held.content.set(`${one.resource.resourceType}/${one.resource.id}`, one.resource);
         } else held.content.delete(one.request.url);
@@ -277,11 +282,10 @@ describe('whatever happens in a session', () => {
             [...trial.state.anchors.get('DiagnosticReport/1')!.content].map(([key, one]) => [key, resourceOf(one)]),
           );
         const expected = held();
-        const names = entries.map(({ request, resource: put }) =>
-          put ? `${put.resourceType}/${put.id}` : request.url,
-        );
-        for (const [index, name] of names.entries()) {
-          const { resource: put } = entries[index]!;
+        const names: string[] = [];
+        for (const { request: asked, resource: put } of entries as unknown as readonly Entry[]) {
+          const name = put ? `${put.resourceType}/${put.id}` : asked.url;
+          names.push(name);
           if (put) expected.set(name, put);
           else expected.delete(name);
         }
