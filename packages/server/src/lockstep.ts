@@ -11,7 +11,7 @@ import { openAdministration } from './admin/open-administration.ts';
 import { AuditFile } from './audit.ts';
 import { AddressPolicy } from './callbacks/address-policy.ts';
 import { guardedFetch } from './callbacks/guarded-fetch.ts';
-import { type Config, isLocal, isLoopback } from './config.ts';
+import { type Config, ConfigError, isLocal, isLoopback } from './config.ts';
 import { FirstAdministrator } from './first-administrator.ts';
 import { answerBadAddress } from './http/bad-address.ts';
 import { ConsoleLive } from './http/console-live.ts';
@@ -65,13 +65,21 @@ function originOf(config: Config, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new ConfigError([`LOCKSTEP_DATA: the folder ${path} cannot be made: ${(error as Error).message}`]);
+  }
+}
+
 /**
  * Starts Lockstep; it is ready when this resolves.
  * @throws when the port is taken or the store cannot be used
  */
 export async function startLockstep(config: Config): Promise<Lockstep> {
   const outside = outsideOptions(config);
-  mkdirSync(config.data, { recursive: true });
+  makeFolder(config.data);
   const store = await openStore(config);
   const door = new Door();
   let app: FastifyInstance | undefined;

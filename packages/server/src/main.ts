@@ -2,6 +2,7 @@
 import { flushCompileCache } from 'node:module';
 import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
+import { UnusableDatabase } from '@lockstep/store-sqlite';
 import { ConfigError } from './config.ts';
 import { readyText, serve } from './serve.ts';
 
@@ -22,8 +23,9 @@ try {
   process.exit(0);
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
-  const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-  if (error instanceof ConfigError || inUse) console.error(message);
+  // What the machine refuses, such as an address to listen on, is no defect: where in the program that was helps nobody.
+  const refused = (error as NodeJS.ErrnoException).syscall !== undefined;
+  if (error instanceof ConfigError || error instanceof UnusableDatabase || refused) console.error(message);
   else console.error(error);
   process.exit(1);
 }

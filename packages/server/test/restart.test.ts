@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { startLockstep } from '@lockstep/server';
 import {
   HubClient,
@@ -179,6 +180,11 @@ describe('a shutdown in good order', () => {
       { sampleData: false },
     );
     await assert.rejects(LockstepProcess.start(t, { LOCKSTEP_PING_SECONDS: 'often' }), /ended with 1/);
+    const file = fileURLToPath(import.meta.url);
+    await assert.rejects(startLockstep(testConfig({ data: file })), {
+      name: 'ConfigError',
+      message: new RegExp(`LOCKSTEP_DATA: the folder ${file} cannot be made: EEXIST`),
+    });
   });
 });
 
