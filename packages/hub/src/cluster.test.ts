@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import type { SessionStore, StoreNotice } from '@lockstep/store';
 import { eventually, FakeCallbacks, FakeCursors } from '../test/callbacks.ts';
 import { body, observation, patient, put, reference, report, study, updates } from '../test/events.ts';
-import { Nodes } from '../test/nodes.ts';
-import { access, good, type Peer } from '../test/rig.ts';
+import { type Node, Nodes } from '../test/nodes.ts';
+import { access, good, type Peer, refusal } from '../test/rig.ts';
 import { Hub } from './hub.ts';
 
 const names = (peer: Peer): string[] => peer.events.map(({ event }) => event['hub.event']);
@@ -27,6 +27,47 @@ describe('several nodes on one store', () => {
     }
     const contexts = await Promise.all(nodes.map((node) => node.hub.currentContext(access(), topic)));
     for (const context of contexts) assert.deepEqual(good(context), good(contexts[0]!));
+  });
+
+  it('CON-5, PUB-9 what one node has answered, another knows before its notice arrives', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    const topic = await a.session();
+    const peer = await b.join(topic);
+    const current = async (node: Node) => good(await node.hub.currentContext(access(), topic)).context[0]?.resource?.id;
+    await b.publish(topic, 'Patient-open', [patient('p1')], { id: 'e1' });
+    b.holdNotices();
+    assert.equal(await a.publish(topic, 'Patient-open', [patient('p2')], { id: 'e2' }), 202);
+    assert.equal(await current(b), 'p2');
+    assert.equal(await a.publish(topic, 'ImagingStudy-open', [study()]), 202);
+    assert.equal(await b.publish(topic, 'ImagingStudy-close', [study()]), 202, 'it is open');
+    const endpoint = await a.subscribe(topic, 'Patient-open');
+    assert.ok(await b.hub.findEndpoint(endpoint.split('/').at(-1)!));
+    b.hear();
+    await b.publish(topic, 'Patient-open', [patient('p3')], { id: 'e3' });
+    assert.deepEqual(
+      peer.events.map(({ event, id }) => (/^e\d$/.test(id) ? id : event['hub.event'])),
+      ['e1', 'e2', 'ImagingStudy-open', 'ImagingStudy-close', 'e3'],
+      'each once',
+    );
+    b.holdNotices();
+    await a.hub.endSession(topic, 'Done');
+    assert.equal(refusal(await b.hub.currentContext(access(), topic)), 404);
+  });
+
+  it('PUB-7 a retry at another node is not sent again once a newer context was accepted', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    const topic = await a.session();
+    const peer = await b.join(topic);
+    await a.publish(topic, 'Patient-open', [patient('p1')], { id: 'e1' });
+    await peer.until(() => peer.ids.includes('e1'));
+    b.holdNotices();
+    await a.publish(topic, 'Patient-open', [patient('p2')], { id: 'e2' });
+    assert.equal(await b.publish(topic, 'Patient-open', [patient('p1')], { id: 'e1' }), 202);
+    b.hear();
+    await peer.until(() => peer.ids.includes('e2'));
+    assert.deepEqual(peer.ids, ['e1', 'e2']);
   });
 
   it('CON-8 of updates of one version at several nodes exactly one wins', async (t) => {

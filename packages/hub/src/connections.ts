@@ -162,7 +162,7 @@ export class Connections {
   async dropMissing(topics: readonly string[], node: string): Promise<void> {
     for (const name of topics) {
       const topic = this.#runtime.topics.of(name);
-      const state = await topic.run(() => topic.state());
+      const state = await topic.run(() => topic.current());
       for (const subscription of state?.subscriptions.values() ?? []) {
         const { id, channel } = subscription;
         if (channel !== 'websocket' || subscription.node !== node) continue;

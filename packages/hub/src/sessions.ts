@@ -8,6 +8,9 @@ import type { Access } from './ports.ts';
 import type { Runtime } from './runtime.ts';
 import { newSession, type SessionInfo, type SessionState, type Subscription } from './state.ts';
 
+/** Sessions of a list that are read at the same time. */
+const LISTED_AT_ONCE = 64;
+
 /** A session as it is listed (SES-3). */
 export interface SessionListing {
   readonly topic: string;
@@ -137,9 +140,14 @@ export class Sessions {
     const user = given(filter.user);
     const workstation = given(filter.workstation);
     const list: SessionListing[] = [];
-    for (const topic of await this.#candidates(access, user, workstation)) {
-      const state = await this.#runtime.topics.load(topic);
-      if (!state || (access && !mayJoin(access, topic, state.info))) continue;
+    const topics = await this.#candidates(access, user, workstation);
+    const states: (SessionState | undefined)[] = [];
+    for (let i = 0; i < topics.length; i += LISTED_AT_ONCE) {
+      const some = topics.slice(i, i + LISTED_AT_ONCE);
+      states.push(...(await Promise.all(some.map((topic) => this.#runtime.topics.load(topic)))));
+    }
+    for (const state of states) {
+      if (!state || (access && !mayJoin(access, state.topic, state.info))) continue;
       const here = state.info.workstation?.toLowerCase();
       if (workstation && here !== workstation.toLowerCase()) continue;
       const mayRead = (event: string): boolean => access?.scopes.mayReceive(event) ?? true;
@@ -175,7 +183,7 @@ export class Sessions {
   async end(name: string, reason: string): Promise<void> {
     const topic = this.#runtime.topics.of(name);
     await topic.run(async () => {
-      for (const subscription of (await topic.state())?.subscriptions.values() ?? []) {
+      for (const subscription of (await topic.current())?.subscriptions.values() ?? []) {
         if (subscription.channel === 'webhook')
           this.#runtime.later(async () => this.#runtime.webhooks?.deny(name, subscription, reason));
       }
@@ -203,7 +211,7 @@ export class Sessions {
   /** The session, if the token is good for it: one answer for what does not exist and what is not the caller's (SES-6). */
   async joined(access: Access, name: string, create = false): Promise<SessionState | undefined> {
     const topic = this.#runtime.topics.of(name);
-    let state = await topic.run(() => topic.state());
+    let state = await topic.run(() => topic.current());
     if (!state && create && this.#runtime.options.createsSessions) {
       await this.#startSession(access, name);
       state = await topic.run(() => topic.state());

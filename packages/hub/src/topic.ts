@@ -20,6 +20,8 @@ export interface TopicOptions extends AudienceOptions {
   readonly profile: Version;
   /** How many event ids are remembered to recognize retries: as many as the log keeps. */
   readonly logCount: number;
+  /** Whether other nodes commit too. */
+  readonly shared: boolean;
   /** Told of a topic whose last commit may or may not have happened: it is to be read again (`resync`). */
   readonly doubted: (topic: Topic) => void;
   /** Makes the sender to a webhook's callback; absent where there are no webhooks. */
@@ -91,6 +93,19 @@ export class Topic {
   /** The session's state. Call within `run`. @returns undefined when there is no such session */
   async state(): Promise<SessionState | undefined> {
     return this.#state ?? this.#reload();
+  }
+
+  /**
+   * The session's state as it is now, whichever node has answered for it last: that node's notice may still be under way. Call
+   * within `run`. @returns undefined when there is no such session
+   */
+  async current(): Promise<SessionState | undefined> {
+    return (await this.#isBehind()) ? this.#reload() : this.state();
+  }
+
+  async #isBehind(): Promise<boolean> {
+    if (!this.#options.shared || this.#state === undefined) return false;
+    return (await this.#store.revision(this.name)) !== this.#revision;
   }
 
   /**
@@ -179,23 +194,29 @@ export class Topic {
 
   /**
    * Decides a command and makes the decision durable, then sends what goes out. Call within `run`. When another node was
-   * first, the command is decided again on what that node left (CON-8).
+   * first, the command is decided again on what that node left (CON-8): also where it is refused, or changes nothing.
    */
   async execute(command: Command | ((state: SessionState) => Command), eventId?: string): Promise<Decision> {
-    for (;;) {
-      const before = this.#state ?? (await this.state());
+    for (let read = false; ; read = true) {
+      const held = this.#state;
+      const before = held ?? (await this.state());
       if (!before) return NO_SESSION;
       const now = this.#clock.now();
       const knownAs = eventId === undefined ? undefined : this.#log.get(eventId);
       const given = typeof command === 'function' ? command(before) : command;
       const decided = given.kind === 'publish' && knownAs !== undefined ? { ...given, knownAs } : given;
       const decision = decide(before, decided, now, this.#options.profile);
+      const changes = decision.ok && decision.state !== before;
+      if (!changes && held && !read && (await this.#isBehind())) {
+        await this.#reload();
+        continue;
+      }
       if (!decision.ok) return decision;
       if (decision.redeliver !== undefined) {
         await this.redeliver(decision.redeliver);
         await this.#store.announce(this.name, JSON.stringify({ redeliver: decision.redeliver } satisfies Announcement));
       }
-      if (decision.state === before) return decision;
+      if (!changes) return decision;
       if (await this.#commit(before, decision, now)) return decision;
       await this.#reload();
     }

@@ -27,6 +27,7 @@ export class Topics {
       answerMs,
       maxBufferedBytes,
       logCount,
+      shared: ports.nodes !== undefined,
       derivesOpens: profile.derivesOpens,
       doubted: needs.doubted,
       ...(webhooks && {
@@ -66,7 +67,7 @@ export class Topics {
   /** The session's state, without holding a topic that nobody uses. */
   async load(topic: string): Promise<SessionState | undefined> {
     const live = this.#live.get(topic);
-    if (live) return live.run(() => live.state());
+    if (live) return live.run(() => live.current());
     const stored = await this.#ports.store.load(topic);
     return stored && fromParts(topic, stored.parts);
   }

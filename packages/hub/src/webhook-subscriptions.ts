@@ -61,7 +61,7 @@ export class WebhookSubscriptions {
       return;
     }
     const confirmed = await topic.run(async () => {
-      const state = await topic.state();
+      const state = await topic.current();
       if (!state || subscription.expiresAt <= this.#runtime.ports.clock.now()) return undefined;
       const held = [...state.subscriptions.values()].find((one) => isSameSubscriber(one, subscription));
       const decision = await topic.execute((now) =>

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { parseSubscription } from '@lockstep/fhircast';
+import type { SessionStore } from '@lockstep/store';
 import { openRedis, type RedisStore } from '@lockstep/store-redis';
 import { RedisProcess } from '@lockstep/store-redis/testing';
 import { Hub } from '../src/hub.ts';
@@ -23,6 +24,8 @@ export class Node {
   readonly hub: Hub;
   readonly lease: NodeLease;
   readonly observed: Observation[] = [];
+  /** Notices that are still on their way, while a test holds them back. */
+  #late: (() => void)[] | undefined;
 
   constructor(
     name: string,
@@ -47,7 +50,7 @@ export class Node {
         ...options,
       },
       {
-        store: store.sessions,
+        store: this.#slow(store.sessions),
         clock,
         ids: { uuid: () => crypto.randomUUID(), secret: () => crypto.randomUUID().replaceAll('-', '') },
         observer: { observe: (_topic, _at, observation) => void this.observed.push(observation) },
@@ -56,6 +59,28 @@ export class Node {
         ...webhooks,
       },
     );
+  }
+
+  #slow(sessions: SessionStore): SessionStore {
+    const watch: SessionStore['watch'] = (listener) =>
+      sessions.watch((notice) => {
+        if (this.#late) this.#late.push(() => listener(notice));
+        else listener(notice);
+      });
+    return new Proxy(sessions, {
+      get: (_, name: keyof SessionStore) => (name === 'watch' ? watch : sessions[name].bind(sessions)),
+    });
+  }
+
+  /** From now on notices are under way, until `hear`. */
+  holdNotices(): void {
+    this.#late ??= [];
+  }
+
+  hear(): void {
+    const late = this.#late ?? [];
+    this.#late = undefined;
+    for (const tell of late) tell();
   }
 
   async session(): Promise<string> {

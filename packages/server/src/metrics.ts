@@ -75,6 +75,7 @@ export class Metrics {
     const commits = this.#commits;
     return {
       load: (topic) => store.load(topic),
+      revision: (topic) => store.revision(topic),
       readLog: (topic, after) => store.readLog(topic, after),
       lookup: (key) => store.lookup(key),
       listParts: (key, part) => store.listParts(key, part),

@@ -143,6 +143,11 @@ export class RedisSessionStore implements SessionStore {
     return { topic, revision, parts, log };
   }
 
+  async revision(topic: string): Promise<number> {
+    const [session] = this.#keys(topic);
+    return Number(await this.#lane(topic).connection.call((client) => client.hget(session, 'r')));
+  }
+
   async commit(commit: Commit): Promise<CommitResult> {
     checked(commit);
     const { topic, index } = commit;

@@ -23,6 +23,10 @@ export class SqliteSessionStore implements SessionStore {
     return { topic, revision: session.revision, parts, log };
   }
 
+  async revision(topic: string): Promise<number> {
+    return (await this.load(topic))?.revision ?? 0;
+  }
+
   async commit(commit: Commit): Promise<CommitResult> {
     const { topic, expected, at, append, index } = commit;
     requireName('topic', topic);

@@ -81,6 +81,8 @@ export type StoreNotice =
 export interface SessionStore {
   /** @returns undefined when there is no such session */
   load(topic: string): Promise<StoredSession | undefined>;
+  /** The session's revision, 0 when there is no such session: whether what was loaded is still so. */
+  revision(topic: string): Promise<number>;
   commit(commit: Commit): Promise<CommitResult>;
   /**
    * Entries with a number above `after`, oldest first.
