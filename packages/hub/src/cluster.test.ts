@@ -211,6 +211,22 @@ describe('several nodes on one store', () => {
     assert.equal(await b.publish(topic, 'Patient-open', [patient()]), 404);
   });
 
+  it('TOK-6 access that ends while the store is away ends its subscriptions once it is back', async (t) => {
+    const all = await Nodes.start(t, ['a']);
+    const a = all.nodes[0]!;
+    const peer = await a.join(await a.session());
+    await all.server.kill();
+    await a.hub.accessEnded({ grantId: 'grant', reason: 'The token was revoked' });
+    assert.equal(peer.open, true);
+    await all.server.restart();
+    await all.whenBack();
+    await eventually('it is denied', async () => {
+      a.clock.advance(1000);
+      return !peer.open;
+    });
+    assert.equal(peer.denial?.['hub.reason'], 'The token was revoked');
+  });
+
   it('ERR-3 subscribers of a node that died are reported once when they do not come back to any node', async (t) => {
     const all = await Nodes.start(t, ['a', 'b', 'c']);
     const [a, b, c] = [all.nodes[0]!, all.nodes[1]!, all.nodes[2]!];

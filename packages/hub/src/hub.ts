@@ -1,5 +1,5 @@
 import type { CurrentContext, SubscriptionRequest } from '@lockstep/fhircast';
-import type { LogEntry } from '@lockstep/store';
+import { type LogEntry, StoreUnavailable } from '@lockstep/store';
 import type { Answer } from './answer.ts';
 import { type Connection, Connections } from './connections.ts';
 import type { ContextInList } from './context.ts';
@@ -115,9 +115,17 @@ export class Hub {
     return this.#subscriptions.unsubscribe(access, request);
   }
 
-  /** Ends subscriptions whose access has ended, wherever they are connected (TOK-6). */
-  accessEnded(end: AccessEnd): Promise<void> {
-    return this.#subscriptions.accessEnded(end);
+  /**
+   * Ends subscriptions whose access has ended, wherever they are connected (TOK-6). Resolves also while the store is away: then
+   * they end as soon as it is back.
+   */
+  async accessEnded(end: AccessEnd): Promise<void> {
+    try {
+      await this.#subscriptions.accessEnded(end);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      this.#runtime.later(() => this.#subscriptions.accessEnded(end));
+    }
   }
 
   /**

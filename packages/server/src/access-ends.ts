@@ -2,13 +2,14 @@ import type { AuthorizationServer } from '@lockstep/smart';
 import type { SessionStore } from '@lockstep/store';
 
 /** No session has this name: topics that the Hub mints are UUIDs. */
-const CHANNEL = 'lockstep:access-ended';
+const CHANNEL = 'lockstep:access';
 
 type Ended = Parameters<AuthorizationServer['invalidate']>[0];
+type Message = { readonly ended: Ended } | { readonly client: string };
 
 /**
- * Access that ended at one node ends at all of them (TOK-6). A node that does not hear of it asks the store about a token
- * within seconds all the same.
+ * Access that ended at one node ends at all of them (TOK-6), and a registration that changed is read anew. Whoever asked for
+ * it is answered after the other nodes were told. A node that may not have heard asks the store.
  * @param failed told that it could not be announced
  * @returns ends it
  */
@@ -18,21 +19,25 @@ export function shareAccessEnds(
   failed: (error: unknown) => void,
 ): () => void {
   let hearing = false;
-  const endOwn = authorization.onAccessEnded((ended) => {
-    // What was heard from another node is no news for it.
-    if (!hearing) sessions.announce(CHANNEL, JSON.stringify(ended)).catch(failed);
-  });
+  const tell = (message: Message): Promise<void> => sessions.announce(CHANNEL, JSON.stringify(message)).catch(failed);
+  // What was heard from another node is no news for it.
+  const endOwn = authorization.onAccessEnded((ended) => (hearing ? undefined : tell({ ended })));
+  const endChanges = authorization.clients.onChanged((client) => tell({ client }));
   const endWatch = sessions.watch((notice) => {
+    if (notice.kind === 'gap' && notice.topic === undefined) authorization.doubt();
     if (notice.kind !== 'announcement' || notice.local || notice.topic !== CHANNEL) return;
+    const message = JSON.parse(notice.body) as Message;
+    if ('client' in message) return authorization.clients.invalidate(message.client);
     hearing = true;
     try {
-      authorization.invalidate(JSON.parse(notice.body) as Ended);
+      authorization.invalidate(message.ended);
     } finally {
       hearing = false;
     }
   });
   return () => {
-    endOwn?.();
+    endOwn();
+    endChanges();
     endWatch();
   };
 }

@@ -172,9 +172,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       launchTokenLife: config.launchTokenSeconds,
       logger: app.log,
     });
-    authorization.onAccessEnded((ended) => {
-      hub.accessEnded(ended).catch((error) => app?.log.error({ err: error }, 'subscriptions could not be ended'));
-    });
+    authorization.onAccessEnded((ended) => hub.accessEnded(ended).catch(failed));
     const endSharing = store.shared ? shareAccessEnds(store.sessions, authorization, failed) : undefined;
     const endSweeps = sweepRecords(store.records, systemClock, failed);
     const now = (): number => systemClock.now();

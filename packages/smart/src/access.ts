@@ -66,7 +66,10 @@ interface Cached {
   readonly checkedAt: number;
 }
 
-type Listener = (ended: AccessEnded) => void;
+type Listener = (ended: AccessEnded) => void | Promise<void>;
+
+/** What the listeners still do about what has ended. */
+type Told = (void | Promise<void>)[];
 
 /** Tokens and grants: what a bearer token stands for, and everything that ends it (TOK-6). */
 export class Access {
@@ -241,13 +244,20 @@ export class Access {
     return live;
   }
 
-  /** Ends a grant with all its tokens. */
+  /** Ends a grant with all its tokens. Resolves once the listeners have done what they do about it. */
   async endGrant(grantId: string, reason: string): Promise<void> {
+    const told: Told = [];
+    await this.#endGrant(grantId, reason, told);
+    await Promise.all(told);
+  }
+
+  async #endGrant(grantId: string, reason: string, told: Told): Promise<void> {
     const grant = await this.grants.get(grantId);
     this.#forget((info) => info.grantId === grantId);
     await this.grants.delete(grantId);
     await Promise.all([this.tokens, this.refreshTokens, this.codes].map((kind) => kind.deleteBy('grant', grantId)));
     this.#ended(
+      told,
       {
         grantId,
         ...(grant?.payload.clientId ? { clientId: grant.payload.clientId } : {}),
@@ -268,22 +278,28 @@ export class Access {
     }
     this.#forget((info) => info.tokenId === tokenId);
     await this.tokens.delete(tokenId);
-    this.#ended({ tokenId, clientId: token.clientId, reason }, (info) => info.tokenId === tokenId);
+    const told: Told = [];
+    this.#ended(told, { tokenId, clientId: token.clientId, reason }, (info) => info.tokenId === tokenId);
+    await Promise.all(told);
     return true;
   }
 
   /** Ends everything a client holds: it was suspended, deleted, or its registration changed. */
   async endClient(clientId: string, reason: string): Promise<void> {
     this.#forget((info) => info.clientId === clientId);
-    for (const { id } of await this.grants.findBy('client', clientId)) await this.endGrant(id, reason);
+    const told: Told = [];
+    for (const { id } of await this.grants.findBy('client', clientId)) await this.#endGrant(id, reason, told);
     await this.tokens.deleteBy('client', clientId);
-    this.#ended({ clientId, reason }, (info) => info.clientId === clientId);
+    this.#ended(told, { clientId, reason }, (info) => info.clientId === clientId);
+    await Promise.all(told);
   }
 
   /** Ends everything that was granted by a user. */
   async endUser(user: { readonly id: string; readonly reference: string }, reason: string): Promise<void> {
-    for (const { id } of await this.grants.findBy('user', user.id)) await this.endGrant(id, reason);
-    this.#ended({ user: user.reference, reason }, (info) => info.user === user.reference);
+    const told: Told = [];
+    for (const { id } of await this.grants.findBy('user', user.id)) await this.#endGrant(id, reason, told);
+    this.#ended(told, { user: user.reference, reason }, (info) => info.user === user.reference);
+    await Promise.all(told);
   }
 
   /**
@@ -291,14 +307,16 @@ export class Access {
    * have, and with them their live subscriptions, but may be refreshed (TOK-4).
    */
   async endSignIn(signIn: string, reason: string): Promise<void> {
+    const told: Told = [];
     for (const { id, value } of await this.grants.findBy('signIn', signIn)) {
       if (!value.context?.offline) {
-        await this.endGrant(id, reason);
+        await this.#endGrant(id, reason, told);
         continue;
       }
       this.#forget((info) => info.grantId === id);
       await this.tokens.deleteBy('grant', id);
       this.#ended(
+        told,
         {
           grantId: id,
           ...(value.payload.clientId ? { clientId: value.payload.clientId } : {}),
@@ -308,11 +326,13 @@ export class Access {
         (info) => info.grantId === id,
       );
     }
+    await Promise.all(told);
   }
 
   /** Another node has ended this access: forgets it here and tells this node's listeners. */
   invalidate(ended: AccessEnded): void {
     this.#ended(
+      [],
       ended,
       (info) =>
         (ended.grantId === undefined || info.grantId === ended.grantId) &&
@@ -320,6 +340,11 @@ export class Access {
         (ended.tokenId === undefined || info.tokenId === ended.tokenId) &&
         (ended.user === undefined || info.user === ended.user),
     );
+  }
+
+  /** What another node has ended may not have been told: nothing is known without the store. */
+  doubt(): void {
+    this.#forget(() => true);
   }
 
   onAccessEnded(listener: Listener): () => void {
@@ -332,8 +357,8 @@ export class Access {
     for (const [bearer, { info }] of this.#cache) if (matches(info)) this.#cache.delete(bearer);
   }
 
-  #ended(ended: AccessEnded, matches: (info: TokenInfo) => boolean): void {
+  #ended(told: Told, ended: AccessEnded, matches: (info: TokenInfo) => boolean): void {
     this.#forget(matches);
-    for (const listener of this.#listeners) listener(ended);
+    for (const listener of this.#listeners) told.push(listener(ended));
   }
 }

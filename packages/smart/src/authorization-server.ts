@@ -70,10 +70,15 @@ export interface AuthorizationServer {
   readonly plugin: FastifyPluginAsync;
   /** What a bearer token stands for; undefined at once after it has ended (TOK-6). */
   verifyToken(bearer: string): Promise<TokenInfo | undefined>;
-  /** Tells what access has ended: live subscriptions made with it must be denied. */
-  onAccessEnded(listener: (ended: AccessEnded) => void): () => void;
+  /**
+   * Tells what access has ended: live subscriptions made with it must be denied. Whoever ends it is answered once that is
+   * done; the listener never rejects.
+   */
+  onAccessEnded(listener: (ended: AccessEnded) => void | Promise<void>): () => void;
   /** Another node has ended this access. */
   invalidate(ended: AccessEnded): void;
+  /** What other nodes have ended or changed may not have been told: the store is asked again about everything. */
+  doubt(): void;
   /** The person signed in at the browser that sent the request. */
   signedIn(request: Pick<FastifyRequest, 'headers'>): Promise<SignedIn | undefined>;
   /** Tells who signed out, and the hub session that was theirs. */
@@ -210,6 +215,10 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     invalidate: (ended) => {
       if (ended.clientId) clients.invalidate(ended.clientId);
       access.invalidate(ended);
+    },
+    doubt: () => {
+      clients.invalidate();
+      access.doubt();
     },
     signedIn: (request) => signIns.signedIn(request),
     onSignedOut: (listener) => signIns.onEnded(listener),

@@ -30,6 +30,7 @@ export class Clients {
   readonly #cache = new Map<string, { client: Client | undefined; readAt: number }>();
   /** Grows with every change, so that what was read before one does not enter the cache after it. */
   #changes = 0;
+  readonly #listeners = new Set<(id: string) => void | Promise<void>>();
 
   /** @param end ends the access of a client that is suspended, deleted or narrowed */
   constructor(store: RecordStore, clock: Clock, options: { insecureAllowed: boolean; end: ClientEnd }) {
@@ -39,7 +40,7 @@ export class Clients {
     this.#records = new Repository<Client>(store, clock, 'client', (client) => ({ origin: client.origins }));
   }
 
-  /** Reads through a cache that this node's changes empty and that other nodes' changes outlive by two seconds. */
+  /** Reads through a cache that changes empty, and that those nobody told outlive by two seconds. */
   async get(id: string): Promise<Client | undefined> {
     const cached = this.#cache.get(id);
     if (cached && this.#clock.now() - cached.readAt < FRESH_FOR) return cached.client;
@@ -150,7 +151,7 @@ export class Clients {
 
   async delete(id: string): Promise<boolean> {
     const deleted = await this.#records.delete(id);
-    this.invalidate(id);
+    await this.#changed(id);
     if (deleted) await this.#end(id, 'the app was deleted');
     return deleted;
   }
@@ -166,15 +167,27 @@ export class Clients {
     await this.#change(id, (client) => ({ ...client, lastLaunchAt: this.#clock.now() }));
   }
 
-  /** Forgets what is cached of a client, which was changed here or by another node. */
-  invalidate(id: string): void {
+  /** Tells which registration has changed or gone. @returns ends it */
+  onChanged(listener: (id: string) => void | Promise<void>): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Forgets what is cached of a client, which was changed here or by another node; without an id, of all. */
+  invalidate(id?: string): void {
     this.#changes += 1;
-    this.#cache.delete(id);
+    if (id === undefined) this.#cache.clear();
+    else this.#cache.delete(id);
+  }
+
+  async #changed(id: string): Promise<void> {
+    this.invalidate(id);
+    await Promise.all([...this.#listeners].map((listener) => listener(id)));
   }
 
   async #change(id: string, change: (client: Client) => Client): Promise<Client | undefined> {
     const client = await this.#records.update(id, change);
-    this.invalidate(id);
+    await this.#changed(id);
     return client;
   }
 }

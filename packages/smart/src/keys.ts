@@ -55,9 +55,9 @@ export class Keys {
     return this.#current.map(({ jwk }) => jwk);
   }
 
-  /** The published set (RFC 7517). */
+  /** The published set (RFC 7517), with the key that another process made just now and signs with already. */
   async jwks(): Promise<{ keys: readonly JWK[] }> {
-    await this.refresh();
+    await this.#load();
     return { keys: this.#keys.map(({ jwk }) => publicPart(jwk)) };
   }
 

@@ -177,6 +177,14 @@ test('DIS-5 keys persist, rotate, and stay in the JWKS until their tokens have e
   assert.deepEqual(await kids(server), [fresh]);
 });
 
+test('DIS-5 a key that another node made is published at once: it signs already', async (t) => {
+  const server = await startServer(t);
+  const kids = async () => ((await read(server, '/auth/jwks')).body.keys as Json[]).map(({ kid }) => kid);
+  const [original] = await kids();
+  const kid = await (await server.node()).keys.rotate();
+  assert.deepEqual(new Set(await kids()), new Set([original, kid]));
+});
+
 test('DIS-5 a rotation by another node is seen within seconds', async (t) => {
   const server = await startServer(t);
   const app = await registerApp(server);

@@ -172,7 +172,7 @@ export async function startServer(
   };
   const auth: AuthorizationServer = await createAuthorizationServer(settings);
   const ended: AccessEnded[] = [];
-  auth.onAccessEnded((one) => ended.push(one));
+  auth.onAccessEnded((one) => void ended.push(one));
   await app.register(auth.plugin);
   options.pages?.(app);
   if (fhir) await app.register(fhir.plugin, { prefix: '/fhir' });

@@ -452,6 +452,46 @@ test('TOK-6 what another node revokes is void here within two seconds, and at on
   assert.equal((await app.token('system/*.rs')).body.error, 'invalid_client');
 });
 
+test('TOK-6 whoever revokes is answered once the listeners are done', async (t) => {
+  const server = await startServer(t);
+  const app = await backend(server);
+  const told: string[] = [];
+  server.auth.onAccessEnded(async (ended) => {
+    await new Promise(setImmediate);
+    told.push(ended.tokenId ?? `all of ${ended.clientId}`);
+  });
+  const { access_token: token } = (await app.token('system/*.rs')).body;
+  const tokenId = (await server.auth.verifyToken(String(token)))?.tokenId ?? '';
+  await server.auth.revokeToken(tokenId);
+  assert.deepEqual(told, [tokenId]);
+  await server.auth.clients.suspend(app.clientId);
+  assert.deepEqual(told, [tokenId, `all of ${app.clientId}`]);
+});
+
+test('TOK-6 after a doubt, the store is asked about tokens and clients', async (t) => {
+  const server = await startServer(t);
+  const other = await server.node();
+  const app = await backend(server);
+  const { access_token: token } = (await app.token('system/*.rs')).body;
+  const tokenId = (await server.auth.verifyToken(String(token)))?.tokenId ?? '';
+  await other.revokeToken(tokenId);
+  await other.clients.patch(app.clientId, { client_name: 'Renamed' });
+  server.auth.doubt();
+  assert.equal(await server.auth.verifyToken(String(token)), undefined);
+  assert.equal((await server.auth.clients.get(app.clientId))?.name, 'Renamed');
+});
+
+test('REG-3 other nodes are told which registrations change', async (t) => {
+  const server = await startServer(t);
+  const app = await backend(server);
+  const changed: string[] = [];
+  server.auth.clients.onChanged((id) => void changed.push(id));
+  await server.auth.clients.patch(app.clientId, { client_name: 'Renamed' });
+  await server.auth.clients.suspend(app.clientId);
+  await server.auth.clients.delete(app.clientId);
+  assert.deepEqual(changed, [app.clientId, app.clientId, app.clientId]);
+});
+
 test('TOK-6 suspending a user ends the sign-in and the tokens', async (t) => {
   const server = await startServer(t);
   const app = await registerApp(server);
