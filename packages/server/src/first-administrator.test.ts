@@ -35,7 +35,8 @@ async function start(t: TestContext) {
     sampleUsers: false,
     logger: { info: nothing, warn: nothing, error: nothing },
   });
-  return { users, first: new FirstAdministrator(store.records, users, () => systemClock.now()) };
+  const { records } = store;
+  return { users, records, first: new FirstAdministrator(records, users, () => systemClock.now()) };
 }
 
 test('REG-4 the first administrator has a one-time password, until one is chosen', async (t) => {
@@ -48,6 +49,31 @@ test('REG-4 the first administrator has a one-time password, until one is chosen
   assert.equal(await first.create(), undefined, 'once');
   await first.chosen('admin');
   assert.equal(await first.mustChoose('admin'), false);
+});
+
+test('REG-4 nodes that start at the same time make one first administrator, with one password', async (t) => {
+  const { users, records, first } = await start(t);
+  const others = Array.from({ length: 4 }, () => new FirstAdministrator(records, users, () => systemClock.now()));
+  const made = await Promise.all([first, ...others].map((one) => one.create()));
+  const [told, ...more] = made.filter((one) => one !== undefined);
+  assert.deepEqual(more, []);
+  assert.ok(await users.checkPassword('admin', told?.password ?? ''));
+});
+
+test('REG-4 a first start that was broken off is brought to its end by the next', async (t) => {
+  const { users, records, first } = await start(t);
+  await records.put('setup', 'administrator', { body: JSON.stringify({ user: 'admin' }) }, systemClock.now());
+  const made = await first.create();
+  assert.ok(await users.checkPassword('admin', made?.password ?? ''));
+  assert.equal(await first.mustChoose('admin'), true);
+  await users.add({ id: 'ann', name: 'Ann', administrator: true, password: 'correct horse battery' });
+  await users.delete('admin');
+  assert.equal(await first.create(), undefined, 'where there is an administrator, nobody is made one');
+  await users.delete('ann');
+  await first.create();
+  await first.chosen('admin');
+  await users.delete('admin');
+  assert.equal(await first.create(), undefined, 'whom an administrator deletes stays deleted');
 });
 
 test('REG-4 one who is linked to an outside provider has no password to choose', async (t) => {

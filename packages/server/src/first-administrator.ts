@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Users } from '@lockstep/smart';
+import { InvalidUser, type Users } from '@lockstep/smart';
 import type { RecordStore } from '@lockstep/store';
 
 const SETUP = 'setup';
@@ -28,12 +28,24 @@ export class FirstAdministrator {
     const id = (await this.#users.get('admin'))?.outside ? 'local-admin' : 'admin';
     const body = JSON.stringify({ user: id });
     const first = await this.#records.put(SETUP, ADMINISTRATOR, { body }, this.#now(), 'absent');
-    if (first === undefined) return undefined;
-    const password = randomBytes(12).toString('base64url');
     const known = await this.#users.get(id);
-    if (known) await this.#users.edit(id, { administrator: true, password });
-    else await this.#users.add({ id, name: 'Administrator', administrator: true, password });
+    // A process that began this may have ended before the user was there.
+    if (first === undefined && (known || !(await this.#isPending(body)))) return undefined;
+    const password = randomBytes(12).toString('base64url');
+    try {
+      if (known) await this.#users.edit(id, { administrator: true, password });
+      else await this.#users.add({ id, name: 'Administrator', administrator: true, password });
+    } catch (error) {
+      // Another node that starts at the same time has made the user, and tells the password.
+      if (error instanceof InvalidUser && (await this.#users.get(id))) return undefined;
+      throw error;
+    }
     return { user: id, password };
+  }
+
+  async #isPending(body: string): Promise<boolean> {
+    if ((await this.#records.get(SETUP, ADMINISTRATOR, this.#now()))?.body !== body) return false;
+    return !(await this.#users.list()).some(({ administrator }) => administrator);
   }
 
   /** Whether the user must choose a password before anything else, at whichever node. */

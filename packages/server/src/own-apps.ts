@@ -101,6 +101,8 @@ export async function registerOwnApps(
   const { records, origin, samples, now } = options;
   await bringUp(clients, CONSOLE_CLIENT, consoleMetadata(origin), true);
   await bringUp(clients, COMMAND_LINE_CLIENT, COMMAND_LINE_METADATA, true);
-  const first = samples && (await records.put(SETUP, 'samples', { body: '{}' }, now, 'absent')) !== undefined;
+  const first = samples && (await records.get(SETUP, 'samples', now)) === undefined;
   for (const app of SAMPLES) await bringUp(clients, app.id, sampleMetadata(origin, app), first);
+  // Afterwards: a process that ends before has not been the first.
+  if (first) await records.put(SETUP, 'samples', { body: '{}' }, now, 'absent');
 }

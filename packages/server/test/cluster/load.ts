@@ -349,8 +349,10 @@ export class Load {
     await Promise.all(this.#publishers);
     let [lost, reordered, forked, unexplained] = [0, 0, 0, 0];
     const all: Follower[] = [];
+    await Promise.all(
+      this.#sessions.flatMap(({ followers, accepted }) => followers.map((one) => one.until(accepted, waitMs))),
+    );
     for (const { followers, accepted } of this.#sessions) {
-      await Promise.all(followers.map((follower) => follower.until(accepted, waitMs)));
       all.push(...followers);
       const histories = followers.map(({ events }) => events.map(({ id }) => id as string));
       const longest = histories.reduce((a, b) => (b.length > a.length ? b : a), []);
