@@ -12,7 +12,7 @@ import { authorize, forget, type Grant, type SmartApp, start } from './smart.ts'
 declare module 'react' {
   namespace JSX {
     interface IntrinsicElements {
-      'lockstep-status': HTMLAttributes<LockstepStatus> & { ref?: Ref<LockstepStatus> };
+      'lockstep-status': HTMLAttributes<LockstepStatus> & { brief?: boolean; ref?: Ref<LockstepStatus> };
     }
   }
 }
@@ -91,15 +91,15 @@ export function painted(): Promise<void> {
   });
 }
 
-/** The application's state against the session, in words, shape and color. */
-export function Status({ subscriber }: { subscriber: Subscriber }) {
+/** The application's state against the session, in words, shape and color. @param brief the reason is said elsewhere */
+export function Status({ subscriber, brief = false }: { subscriber: Subscriber; brief?: boolean }) {
   const element = useRef<LockstepStatus>(null);
   useEffect(() => {
     if (!element.current) return;
     element.current.words = { connecting: 'Reconnecting' };
     element.current.subscriber = subscriber;
   }, [subscriber]);
-  return <lockstep-status ref={element} />;
+  return <lockstep-status ref={element} brief={brief} />;
 }
 
 /** The subscription is over for good: why, and the way back. */
@@ -180,10 +180,28 @@ function Page(props: { app: Sample; events: readonly EventName[]; children: (con
   }
 }
 
+const SCHEME = 'lockstep-color-scheme';
+
+/** Served beside the console, the samples are as dark or light as the person chose there: dark unless light was chosen. */
+function followScheme(): void {
+  const show = (): void => {
+    try {
+      document.documentElement.dataset.scheme = localStorage.getItem(SCHEME) === 'light' ? 'light' : 'dark';
+    } catch {
+      // Storage may be closed to pages.
+    }
+  };
+  addEventListener('storage', ({ key }) => {
+    if (key === SCHEME) show();
+  });
+  show();
+}
+
 /** Shows the sample once it is launched and subscribed. */
 export function run(app: Sample, events: readonly EventName[], children: (connected: Connected) => ReactNode): void {
   const root = document.getElementById('root');
   if (!root) return;
+  followScheme();
   createRoot(root).render(
     <StrictMode>
       <Page app={app} events={events}>

@@ -40,6 +40,29 @@ export function dayOf(value: string | undefined): string {
     : date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 }
 
+/** What an Observation says: `9 mm`, with the unit it was measured in, or its words. */
+export function observedValue(observation: Resource): string {
+  const [value] = valuesAt(observation, 'valueQuantity.value');
+  if (value !== undefined) {
+    const unit = textAt(observation, 'valueQuantity.unit', 'valueQuantity.code');
+    return unit === undefined ? String(value) : `${String(value)} ${unit}`;
+  }
+  return (
+    textAt(
+      observation,
+      'valueString',
+      'valueCodeableConcept.text',
+      'valueCodeableConcept.coding.display',
+      'valueCodeableConcept.coding.code',
+    ) ?? ''
+  );
+}
+
+/** What an Observation is about. */
+export function observedName(observation: Resource): string {
+  return textAt(observation, 'code.text', 'code.coding.display', 'code.coding.code') ?? 'Observation';
+}
+
 /** `ImagingStudy/1` of a reference. */
 export function referenceOf(resource: unknown, path: string): string | undefined {
   return /([A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/.exec(textAt(resource, `${path}.reference`) ?? '')?.[1];

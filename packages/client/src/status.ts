@@ -2,7 +2,8 @@
  * `<lockstep-status>`: shows where the application stands against the session, in words, shape and colour.
  * Importing this module defines the element; set its `subscriber` property. Style it by `::part(mark)` and `::part(text)`
  * and the custom properties `--lockstep-good`, `--lockstep-busy`, `--lockstep-bad`, `--lockstep-off`; its attribute
- * `status` holds the state's name. Words of another language: the `words` property.
+ * `status` holds the state's name. Words of another language: the `words` property. With the attribute `brief` the state's
+ * name stands alone, for a page that says the reason elsewhere.
  */
 import type { Subscriber } from './subscriber.ts';
 import type { SyncState } from './sync-state.ts';
@@ -56,6 +57,8 @@ export function describeState(state: SyncState, words: StatusWords = ENGLISH): s
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 export class LockstepStatus extends Base {
+  static readonly observedAttributes = ['brief'];
+
   #subscriber: Subscriber | undefined;
   #words: StatusWords = ENGLISH;
   #stop: (() => void) | undefined;
@@ -101,6 +104,10 @@ export class LockstepStatus extends Base {
     this.#watch();
   }
 
+  attributeChangedCallback(): void {
+    this.#show();
+  }
+
   disconnectedCallback(): void {
     this.#stop?.();
     this.#stop = undefined;
@@ -127,7 +134,7 @@ export class LockstepStatus extends Base {
     this.setAttribute('status', state.status);
     this.#mark.textContent = mark;
     this.#mark.dataset.tone = tone;
-    this.#text.textContent = describeState(state, this.#words);
+    this.#text.textContent = this.hasAttribute('brief') ? this.#words[state.status] : describeState(state, this.#words);
     this.title = 'reason' in state ? (state.reason ?? '') : '';
   }
 }

@@ -6,6 +6,7 @@ declare module 'react' {
     interface IntrinsicElements {
       'lockstep-status': Omit<HTMLAttributes<LockstepStatus>, 'className'> & {
         class?: string;
+        brief?: boolean;
         ref?: Ref<LockstepStatus>;
       };
     }

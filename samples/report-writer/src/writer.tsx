@@ -1,8 +1,18 @@
-import { type Context, HubError, refuse } from '@lockstep/client';
+import { type Content, type Context, HubError, refuse } from '@lockstep/client';
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
 import { useEffect, useRef, useState } from 'react';
 import { type Connected, Ended, painted, Status, useLaunchPatient } from '../../kit/app.tsx';
-import { dayOf, type Fhir, nameOf, type Resource, referenceOf, textAt, titleOf, valuesAt } from '../../kit/fhir.ts';
+import {
+  dayOf,
+  type Fhir,
+  nameOf,
+  observedName,
+  observedValue,
+  type Resource,
+  referenceOf,
+  textAt,
+  titleOf,
+} from '../../kit/fhir.ts';
 import { app } from '../manifest.ts';
 import { isUnfinished, newReport, signed } from './filing.ts';
 
@@ -51,6 +61,16 @@ function useWork(fhir: Fhir, patient: string | undefined, filed: number) {
     };
   }, [fhir, patient, filed]);
   return work;
+}
+
+/** What was shared in a report: it stays with the report when the session goes elsewhere before it is signed. */
+function useCollected(report: string | undefined, content: Content | undefined): readonly Resource[] {
+  const [collected, setCollected] = useState<{ report: string | undefined; content: Content }>();
+  useEffect(() => {
+    if (content) setCollected({ report, content });
+  }, [report, content]);
+  const known = content ?? (collected?.report === report ? collected?.content : undefined);
+  return [...(known?.values() ?? [])].filter(({ resourceType }) => resourceType === 'Observation');
 }
 
 export function Writer(connected: Connected) {
@@ -104,11 +124,7 @@ export function Writer(connected: Connected) {
   useHubEvent(subscriber, 'DiagnosticReport-select', (event) => setSelected(event.selected));
 
   const here = context?.type === 'DiagnosticReport' && context.id === shown?.report?.id;
-  const observed = here
-    ? [...(content ?? new Map<string, Resource>()).values()].filter(
-        ({ resourceType }) => resourceType === 'Observation',
-      )
-    : [];
+  const observed = useCollected(shown?.report?.id, here ? content : undefined);
 
   async function attempt(what: () => Promise<unknown>): Promise<boolean> {
     setBusy(true);
@@ -190,7 +206,7 @@ export function Writer(connected: Connected) {
       <header className="bar">
         <h1>{shown ? nameOf(shown.patient) : 'No patient is open'}</h1>
         <span className="facts">{report ? titleOf(report) : ''}</span>
-        <Status subscriber={subscriber} />
+        <Status subscriber={subscriber} brief={apart} />
       </header>
       <Ended app={app} {...connected} />
       {apart && (
@@ -231,29 +247,30 @@ export function Writer(connected: Connected) {
             <ul>
               {observed.map((one) => {
                 const reference = `Observation/${one.id}`;
-                const value = String(valuesAt(one, 'valueQuantity.value')[0] ?? '');
-                const name = textAt(one, 'code.text', 'code.coding.display') ?? 'Observation';
+                const value = observedValue(one);
+                const name = observedName(one);
                 return (
                   <li key={reference} data-selected={selected.includes(reference) || undefined}>
                     <label>
                       <input type="checkbox" checked={!left.has(one.id ?? '')} onChange={() => toggle(one.id ?? '')} />
                       <span>
-                        {name} <b>{`${value} ${textAt(one, 'valueQuantity.unit') ?? ''}`}</b>
+                        {name} <b>{value}</b>
                       </span>
                     </label>
                     <button
                       type="button"
                       aria-pressed={selected.includes(reference)}
                       aria-label={`Show ${name} in the images`}
+                      disabled={!here}
                       onClick={() => void attempt(() => subscriber.select([reference]))}
                     >
                       Show
                     </button>
                     <button
                       type="button"
-                      aria-label={`Put ${name} into the text`}
+                      aria-label={`Cite ${name} in the text`}
                       onClick={() =>
-                        setText((now) => `${now}${now === '' || now.endsWith('\n') ? '' : '\n'}${name}: ${value} mm.`)
+                        setText((now) => `${now}${now === '' || now.endsWith('\n') ? '' : '\n'}${name}: ${value}.`)
                       }
                     >
                       Cite
@@ -273,6 +290,7 @@ export function Writer(connected: Connected) {
               {studies.map((study) => {
                 const own = reports.filter((one) => referenceOf(one, 'imagingStudy') === `ImagingStudy/${study.id}`);
                 const going = own.some(isUnfinished);
+                const action = going ? 'Go on' : own.length > 0 ? 'New report' : 'Report';
                 const current = shown.study === `ImagingStudy/${study.id}`;
                 return (
                   <li key={study.id} data-current={current || undefined}>
@@ -283,10 +301,10 @@ export function Writer(connected: Connected) {
                       type="button"
                       className={current || going ? 'main' : ''}
                       disabled={busy}
-                      aria-label={`${going ? 'Go on with the report on' : 'Report'} ${titleOf(study)}, ${dayOf(textAt(study, 'started'))}`}
+                      aria-label={`${action}: ${titleOf(study)}, ${dayOf(textAt(study, 'started'))}`}
                       onClick={() => begin(study)}
                     >
-                      {going ? 'Go on' : own.length > 0 ? 'New report' : 'Report'}
+                      {action}
                     </button>
                   </li>
                 );

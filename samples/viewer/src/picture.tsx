@@ -1,4 +1,4 @@
-import { type PointerEvent, useEffect, useRef, useState, type WheelEvent } from 'react';
+import { type PointerEvent, type RefObject, useEffect, useRef, useState, type WheelEvent } from 'react';
 import { type Line, lengthOf } from './measure.ts';
 import { drawPhantom } from './phantom.ts';
 
@@ -19,13 +19,30 @@ interface PictureProps {
   readonly onDraft: (line: Line) => void;
 }
 
-function LineMark({ line, className }: { line: Line; className: string }) {
+/** Pixels of the picture to a pixel of the screen: marks are as large in a small frame as in a window. */
+function useScale(surface: RefObject<Element | null>): number {
+  const [scale, setScale] = useState(1);
+  useEffect(() => {
+    const { current } = surface;
+    if (!current) return undefined;
+    const observer = new ResizeObserver(([entry]) => {
+      const { width = SIZE, height = SIZE } = entry?.contentRect ?? {};
+      setScale(SIZE / Math.max(1, Math.min(width, height)));
+    });
+    observer.observe(current);
+    return () => observer.disconnect();
+  }, [surface]);
+  return scale;
+}
+
+function LineMark({ line, scale, className }: { line: Line; scale: number; className: string }) {
+  const { x1, y1, x2, y2 } = line;
   return (
     <g className={className}>
       <line {...line} />
-      <circle cx={line.x1} cy={line.y1} r={3.5} />
-      <circle cx={line.x2} cy={line.y2} r={3.5} />
-      <text x={Math.max(line.x1, line.x2) + 8} y={line.x1 > line.x2 ? line.y1 + 4 : line.y2 + 4}>
+      <circle cx={x1} cy={y1} r={3 * scale} />
+      <circle cx={x2} cy={y2} r={3 * scale} />
+      <text x={Math.max(x1, x2) + 7 * scale} y={(x1 > x2 ? y1 : y2) + 4 * scale} fontSize={13 * scale}>
         {lengthOf(line)} mm
       </text>
     </g>
@@ -37,6 +54,7 @@ export function Picture({ seed, kind, images, shared, draft, onDraft }: PictureP
   const canvas = useRef<HTMLCanvasElement>(null);
   const surface = useRef<SVGSVGElement>(null);
   const [image, setImage] = useState(Math.ceil(images / 2));
+  const scale = useScale(surface);
   const [begun, setBegun] = useState<{ x: number; y: number }>();
 
   useEffect(() => setImage(Math.ceil(images / 2)), [images]);
@@ -78,9 +96,9 @@ export function Picture({ seed, kind, images, shared, draft, onDraft }: PictureP
           onWheel={scroll}
         >
           {shared.map(({ id, line, selected }) => (
-            <LineMark key={id} line={line} className={selected ? 'line selected' : 'line'} />
+            <LineMark key={id} line={line} scale={scale} className={selected ? 'line selected' : 'line'} />
           ))}
-          {draft && <LineMark line={draft} className="line draft" />}
+          {draft && <LineMark line={draft} scale={scale} className="line draft" />}
         </svg>
         <span className="picture-place">
           {image}/{images}

@@ -2,7 +2,18 @@ import { type Context, HubError, refuse, type Subscriber } from '@lockstep/clien
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
 import { useEffect, useRef, useState } from 'react';
 import { type Connected, Ended, painted, Status, useLaunchPatient } from '../../kit/app.tsx';
-import { dayOf, type Fhir, nameOf, type Resource, referenceOf, textAt, titleOf, valuesAt } from '../../kit/fhir.ts';
+import {
+  dayOf,
+  type Fhir,
+  nameOf,
+  observedName,
+  observedValue,
+  type Resource,
+  referenceOf,
+  textAt,
+  titleOf,
+  valuesAt,
+} from '../../kit/fhir.ts';
 import { app } from '../manifest.ts';
 import { type Line, lengthOf, toObservation } from './measure.ts';
 import { Picture } from './picture.tsx';
@@ -137,7 +148,7 @@ export function Viewer(connected: Connected) {
       <header className="bar">
         <h1>{shown ? nameOf(shown.patient) : 'No patient is open'}</h1>
         <span className="facts">{study && `${titleOf(study)} · ${dayOf(textAt(study, 'started'))}`}</span>
-        <Status subscriber={subscriber} />
+        <Status subscriber={subscriber} brief={apart} />
       </header>
       <Ended app={app} {...connected} />
       {apart && (
@@ -234,7 +245,7 @@ export function Viewer(connected: Connected) {
                     aria-pressed={selected.includes(reference)}
                     onClick={() => void tell(() => subscriber.select([reference]))}
                   >
-                    {textAt(each, 'code.text')} <b>{String(valuesAt(each, 'valueQuantity.value')[0] ?? '')} mm</b>
+                    {observedName(each)} <b>{observedValue(each)}</b>
                   </button>
                 </li>
               );
