@@ -43,7 +43,7 @@ export function Console() {
   }, [begin]);
 
   async function signOut(session: EhrSession): Promise<void> {
-    await session.signOut();
+    if (!(await session.signOut())) return;
     session.end();
     const headers = { 'x-csrf-token': session.person.csrf };
     const response = await fetch('/auth/session', { method: 'DELETE', headers });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { availableParallelism, loadavg } from 'node:os';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import type { FrameLocator } from 'playwright-core';
+import type { FrameLocator, Page } from 'playwright-core';
 import { member, openPatient, run, Stage, shows } from './stage.ts';
 
 let stage: Stage;
@@ -114,7 +114,7 @@ test('a measurement is shared, selected, signed with its report, and filed', asy
   await writer.getByText('Nodule, right upper lobe').waitFor();
   await writer.getByRole('button', { name: 'Show Nodule, right upper lobe in the images' }).click();
   await viewer.getByRole('button', { name: /Nodule, right upper lobe/, pressed: true }).waitFor();
-  await writer.getByRole('button', { name: 'Put Nodule, right upper lobe into the text' }).click();
+  await writer.getByRole('button', { name: 'Cite Nodule, right upper lobe in the text' }).click();
   await writer.getByLabel('Impression').pressSequentially(' Stable.');
   await writer.getByRole('button', { name: 'Sign' }).click();
   await writer.getByRole('region', { name: 'Studies to report' }).waitFor();
@@ -147,42 +147,130 @@ test('ERR-2 an application with unsaved work refuses, the strip warns, and it fo
   await page.context().close();
 });
 
+/** Another application of the person's, as small as can be: it publishes, and reads what is open. */
+async function otherApp(page: Page) {
+  const { token, topic } = await page.evaluate(async () => {
+    const { csrf, session_topic } = (await (await fetch('/auth/session')).json()) as Record<string, string>;
+    const headers = { 'x-csrf-token': csrf ?? '', 'content-type': 'application/json' };
+    const answer = await fetch('/api/console/token', { method: 'POST', headers, body: '{}' });
+    return { token: ((await answer.json()) as { access_token: string }).access_token, topic: session_topic ?? '' };
+  });
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  return {
+    async current() {
+      return (await (await fetch(`${stage.origin}/hub/${topic}`, { headers })).json()) as {
+        'context.versionId': string;
+        context: readonly { key: string; resource?: { id: string } }[];
+      };
+    },
+    async publish(event: string, context: readonly object[], more: object = {}) {
+      const body = {
+        timestamp: new Date().toISOString(),
+        id: crypto.randomUUID(),
+        event: { 'hub.topic': topic, 'hub.event': event, context, ...more },
+      };
+      const { status } = await fetch(`${stage.origin}/hub`, { method: 'POST', headers, body: JSON.stringify(body) });
+      assert.equal(status, 202);
+    },
+  };
+}
+
+const patientOf = (id: string, name: string) => ({
+  key: 'patient',
+  resource: { resourceType: 'Patient', id, name: [{ text: name }] },
+});
+
+test('what was shared in a report is signed with it, in its own unit, though the session went elsewhere', async () => {
+  const page = await stage.person(/Mei Tanaka/);
+  await openPatient(page, /Kofi Mensah/);
+  const writer = await run(page, 'Report writer');
+  await writer.getByRole('button', { name: /^New report: PET.*Apr 2026/ }).click();
+  await writer.getByLabel('Impression').fill('Uptake as before.');
+  const other = await otherApp(page);
+  const { context, 'context.versionId': version } = await other.current();
+  const report = context.find(({ key }) => key === 'report')?.resource?.id;
+  const id = crypto.randomUUID();
+  const observation = {
+    resourceType: 'Observation',
+    id,
+    status: 'preliminary',
+    code: { text: 'Uptake' },
+    subject: { reference: 'Patient/kofi-mensah' },
+    valueQuantity: { value: 4.2, unit: 'SUV' },
+  };
+  const entry = [{ request: { method: 'PUT', url: `Observation/${id}` }, resource: observation }];
+  await other.publish(
+    'DiagnosticReport-update',
+    [
+      { key: 'report', reference: { reference: `DiagnosticReport/${report}` } },
+      { key: 'patient', reference: { reference: 'Patient/kofi-mensah' } },
+      { key: 'updates', resource: { resourceType: 'Bundle', id: 'b', type: 'transaction', entry } },
+    ],
+    { 'context.versionId': version },
+  );
+  await writer.getByText('4.2 SUV').waitFor();
+  await writer.getByRole('button', { name: 'Cite Uptake in the text' }).click();
+  assert.equal(await writer.getByLabel('Impression').inputValue(), 'Uptake as before.\nUptake: 4.2 SUV.');
+  await openPatient(page, /Priya Raman/);
+  await writer.locator('lockstep-status[status="out-of-sync"]').waitFor();
+  await writer.getByText('4.2 SUV', { exact: true }).waitFor();
+  assert.ok(await writer.getByRole('button', { name: 'Show Uptake in the images' }).isDisabled());
+  await writer.getByRole('button', { name: 'Sign' }).click();
+  await shows(writer, 'Priya Raman');
+  await openPatient(page, /Kofi Mensah/);
+  await page.getByRole('row', { name: /Uptake 4\.2 SUV final/ }).waitFor();
+  await page.context().close();
+});
+
 test('the chart asks before it leaves a note that is not saved', async () => {
   const page = await stage.person(/Lena Okafor/);
   await openPatient(page, /Kofi Mensah/);
   await page.getByRole('textbox', { name: 'Note' }).fill('To be continued');
-  const topic = await page.evaluate(async () => (await (await fetch('/auth/session')).json()).session_topic as string);
-  const open = {
-    key: 'patient',
-    resource: { resourceType: 'Patient', id: 'priya-raman', name: [{ text: 'Priya Raman' }] },
-  };
-  const event = { 'hub.topic': topic, 'hub.event': 'Patient-open', context: [open] };
-  const token = await page.evaluate(async () => {
-    const { csrf } = (await (await fetch('/auth/session')).json()) as { csrf: string };
-    const answer = await fetch('/api/console/token', {
-      method: 'POST',
-      headers: { 'x-csrf-token': csrf, 'content-type': 'application/json' },
-      body: '{}',
-    });
-    return ((await answer.json()) as { access_token: string }).access_token;
-  });
-  const publish = (id: string) =>
-    fetch(`${stage.origin}/hub`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ timestamp: new Date().toISOString(), id, event }),
-    });
-  assert.equal((await publish('1')).status, 202);
+  const other = await otherApp(page);
+  const openPriya = () => other.publish('Patient-open', [patientOf('priya-raman', 'Priya Raman')]);
+  await openPriya();
   const dialog = page.getByRole('dialog', { name: 'A note is not saved' });
   await dialog.getByRole('button', { name: 'Stay here', exact: true }).last().click();
   await page.locator('.own-status[status="out-of-sync"]').waitFor();
   await page.getByRole('tabpanel').getByRole('heading', { name: 'Kofi Mensah' }).waitFor();
-  assert.equal((await publish('2')).status, 202);
+  await openPriya();
+  // A note that the record does not take is not lost.
+  const full = '{"issue": [{"severity": "error", "code": "exception", "diagnostics": "No room left"}]}';
+  await page.route('**/fhir/Observation', (route) => route.fulfill({ status: 507, body: full }), { times: 1 });
+  await dialog.getByRole('button', { name: 'Save and follow' }).click();
+  await dialog.getByText('The note was not saved: No room left').waitFor();
   await dialog.getByRole('button', { name: 'Save and follow' }).click();
   await page.getByRole('tabpanel').getByRole('heading', { name: 'Priya Raman' }).waitFor();
   await page.locator('.own-status[status="in-sync"]').waitFor();
   await openPatient(page, /Kofi Mensah/);
   await page.getByRole('cell', { name: 'To be continued' }).waitFor();
+  stage.complaints.splice(0, 1);
+  await page.context().close();
+});
+
+test('a note that is not saved outlives the closing of its patient, and signing out', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await openPatient(page, /Walter Pruitt/);
+  const note = page.getByRole('textbox', { name: 'Note' });
+  await note.fill('Half a thought');
+  const other = await otherApp(page);
+  await other.publish('Patient-close', [patientOf('walter-pruitt', 'Walter Pruitt')]);
+  await page.getByTestId('context').getByText('Nothing is open').waitFor();
+  assert.equal(await note.inputValue(), 'Half a thought');
+
+  const dialog = page.getByRole('dialog', { name: 'A note is not saved' });
+  await page.getByRole('button', { name: 'Dr. Lena Okafor' }).click();
+  await page.getByRole('menuitem', { name: 'Sign out' }).click();
+  await dialog.getByRole('button', { name: 'Stay here', exact: true }).last().click();
+  await page.getByRole('button', { name: 'Close Walter Pruitt' }).click();
+  await dialog.getByRole('button', { name: 'Save and close' }).click();
+  await page.getByRole('tab', { name: 'Walter Pruitt' }).waitFor({ state: 'detached' });
+  await openPatient(page, /Walter Pruitt/);
+  await page.getByRole('cell', { name: 'Half a thought' }).waitFor();
+  await note.fill('Another');
+  await page.getByRole('button', { name: 'Close Walter Pruitt' }).click();
+  await dialog.getByRole('button', { name: 'Discard and close' }).click();
+  await page.getByRole('tab', { name: 'Walter Pruitt' }).waitFor({ state: 'detached' });
   await page.context().close();
 });
 

@@ -9,6 +9,8 @@ export interface Chart {
   readonly patient: Resource;
   /** What of this patient the session has open besides, by `Type/id`, in order of opening. */
   readonly open: ReadonlyMap<string, Resource>;
+  /** The session has closed the patient: the tab is there for the sake of its unsaved note. */
+  readonly closed?: true;
 }
 
 export interface Charts {
@@ -42,7 +44,7 @@ export class ChartBook {
         open.delete(keyOf(opened));
         open.set(keyOf(opened), opened);
       }
-      const next = { ...chart, open };
+      const next = { patient: chart.patient, open };
       return { active: id, tabs: known ? tabs.map((tab) => (tab === known ? next : tab)) : [...tabs, next] };
     });
   }
@@ -55,6 +57,20 @@ export class ChartBook {
       return { tabs: left, ...(next !== undefined && { active: next }) };
     });
     this.setDraft(patientId, '');
+  }
+
+  /** The session has closed a patient: so does the book, unless a note would be lost. */
+  closedElsewhere(patientId: string): void {
+    if (this.draftOf(patientId) === undefined) {
+      this.forget(patientId);
+      return;
+    }
+    this.charts.update(({ tabs, ...rest }) => ({
+      ...rest,
+      tabs: tabs.map((tab) =>
+        tab.patient.id === patientId ? { patient: tab.patient, open: new Map(), closed: true } : tab,
+      ),
+    }));
   }
 
   /** @param key `Type/id` of what is not open any more */

@@ -5,6 +5,7 @@ import { type Fhir, nameOf, subjectOf, textAt, valuesAt } from '../fhir.ts';
 import { Store } from '../store.ts';
 import type { ChartBook } from './charts.ts';
 import { keyOf, patientOf } from './context.ts';
+import type { Notes } from './notes.ts';
 
 /** Types whose opens and closes are followed. */
 const TYPES = ['Patient', 'Encounter', 'ImagingStudy', 'DiagnosticReport'] as const;
@@ -17,15 +18,6 @@ export const EVENTS = [
   'SyncError',
 ] as const;
 
-/** Another application wants to go elsewhere while there is unsaved text. */
-export interface Question {
-  readonly from: string;
-  readonly to: string;
-  answer(choice: Choice): void;
-}
-
-type Choice = 'save' | 'discard' | 'stay';
-
 /** Somebody did not follow: the desktop's warner. */
 export interface Warning {
   readonly id: string;
@@ -37,7 +29,7 @@ export interface FollowingParts {
   readonly subscriber: Subscriber;
   readonly fhir: Fhir;
   readonly book: ChartBook;
-  readonly saveDraft: (patientId: string) => Promise<void>;
+  readonly notes: Notes;
   /** A report was closed: it may have been filed before. */
   readonly onReportClosed: () => void;
   /** An application, by its name, did not follow. */
@@ -56,7 +48,6 @@ export function painted(): Promise<void> {
 }
 
 export class Following {
-  readonly question = new Store<Question | undefined>(undefined);
   readonly warnings = new Store<readonly Warning[]>([]);
   readonly #parts: FollowingParts;
 
@@ -68,7 +59,7 @@ export class Following {
       subscriber.on(`${type}-close`, ({ elements }) => {
         const closed = elements.find(({ resource }) => resource?.resourceType === type)?.resource;
         if (!closed) return;
-        if (type === 'Patient') book.forget(closed.id ?? '');
+        if (type === 'Patient') book.closedElsewhere(closed.id ?? '');
         else book.forgetOpen(keyOf(closed));
         if (type === 'DiagnosticReport') onReportClosed();
       });
@@ -101,27 +92,11 @@ export class Following {
   }
 
   /** Whether nothing unsaved is left behind, when the person has been asked. */
-  async #mayLeaveFor(patient: Resource, signal: AbortSignal): Promise<boolean> {
-    const { book, saveDraft } = this.#parts;
+  #mayLeaveFor(patient: Resource, signal: AbortSignal): Promise<boolean> | true {
+    const { book, notes } = this.#parts;
     const { front } = book;
-    const id = front?.patient.id;
-    if (id === undefined || id === patient.id || book.draftOf(id) === undefined) return true;
-    const choice = await this.#ask(nameOf(front?.patient), nameOf(patient), signal);
-    if (choice === 'discard') book.setDraft(id, '');
-    if (choice === 'save') await saveDraft(id);
-    return choice !== 'stay';
-  }
-
-  #ask(from: string, to: string, signal: AbortSignal): Promise<Choice> {
-    return new Promise((resolve) => {
-      const answer = (choice: Choice): void => {
-        this.question.set(undefined);
-        resolve(choice);
-      };
-      // A newer context makes the question pointless.
-      signal.addEventListener('abort', () => answer('stay'), { once: true });
-      this.question.set({ from, to, answer });
-    });
+    if (front === undefined || front.patient.id === patient.id) return true;
+    return notes.settle([front.patient], { why: 'followed', to: nameOf(patient) }, signal);
   }
 
   #warn({ id, elements }: HubEvent): void {

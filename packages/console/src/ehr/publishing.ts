@@ -65,7 +65,7 @@ export class Publishing {
     const wasFront = this.#book.front === chart;
     this.#book.forget(patientId);
     for (const opened of chart.open.values()) await this.#sendClose(opened, chart.patient);
-    await this.#sendClose(chart.patient, chart.patient);
+    if (!chart.closed) await this.#sendClose(chart.patient, chart.patient);
     const { front } = this.#book;
     if (front && wasFront) await this.openPatient(front.patient);
   }

@@ -6,6 +6,7 @@ import { Store } from '../store.ts';
 import { ChartBook } from './charts.ts';
 import { EVENTS, Following } from './following.ts';
 import { Members } from './members.ts';
+import { Notes } from './notes.ts';
 import { Publishing } from './publishing.ts';
 
 /** How long a person may think about unsaved text before the EHR counts as not following, ms. */
@@ -19,6 +20,7 @@ export interface EhrSession {
   readonly subscriber: Subscriber;
   readonly fhir: Fhir;
   readonly book: ChartBook;
+  readonly notes: Notes;
   readonly following: Following;
   readonly publishing: Publishing;
   readonly members: Members;
@@ -28,7 +30,10 @@ export interface EhrSession {
   readonly signedOut: Store<boolean>;
   /** Files the unsaved note. @throws ApiError when the record does not take it; it stays unsaved then */
   saveDraft(patientId: string): Promise<void>;
-  signOut(): Promise<void>;
+  /** Closes a patient's tab, once nothing unsaved would be lost by it. */
+  closeTab(patientId: string): Promise<void>;
+  /** @returns false when the person stays, for the sake of what is not saved */
+  signOut(): Promise<boolean>;
   end(): void;
 }
 
@@ -75,12 +80,13 @@ export async function startSession(person: Person): Promise<EhrSession> {
     wasFiled();
   }
 
+  const notes = new Notes(book, saveDraft);
   const publishing = new Publishing(subscriber, book);
   const following = new Following({
     subscriber,
     fhir,
     book,
-    saveDraft,
+    notes,
     onReportClosed: wasFiled,
     onBehind: (name, reason) => members.noteReason(name, reason),
   });
@@ -109,16 +115,23 @@ export async function startSession(person: Person): Promise<EhrSession> {
     subscriber,
     fhir,
     book,
+    notes,
     following,
     publishing,
     members,
     filed,
     signedOut,
     saveDraft,
+    async closeTab(patientId) {
+      const chart = book.find(patientId);
+      if (chart && (await notes.settle([chart.patient], { why: 'closed' }))) await publishing.closeTab(patientId);
+    },
     async signOut() {
+      if (!(await notes.settle(notes.unsaved, { why: 'signed-out' }))) return false;
       stopWatching();
       await publishing.logout();
       await subscriber.unsubscribe();
+      return true;
     },
     end,
   };

@@ -57,7 +57,7 @@ export function Tabs({ session }: { session: EhrSession }) {
               size="sm"
               aria-label={`Close ${nameOf(patient)}`}
               title={`Close ${nameOf(patient)}`}
-              onClick={() => void session.publishing.closeTab(patient.id ?? '')}
+              onClick={() => void session.closeTab(patient.id ?? '')}
             />
           ))}
       </div>

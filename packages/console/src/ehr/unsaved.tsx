@@ -1,10 +1,29 @@
-import { Button, Group, Modal } from '@mantine/core';
+import { Button, Modal } from '@mantine/core';
+import { useEffect } from 'react';
 import { useStore } from '../store.ts';
+import type { Leaving } from './notes.ts';
 import type { EhrSession } from './session.ts';
 
-/** Another application goes elsewhere while a note is not saved: the person decides what becomes of it. */
+const ACTIONS: Readonly<Record<Leaving['why'], string>> = {
+  followed: 'follow',
+  closed: 'close',
+  'signed-out': 'sign out',
+};
+
+/** Something unsaved would be left behind: the person decides what becomes of it. */
 export function Unsaved({ session }: { session: EhrSession }) {
-  const question = useStore(session.following.question);
+  const question = useStore(session.notes.question);
+  const drafts = useStore(session.book.drafts);
+  const unsaved = drafts.size > 0;
+
+  useEffect(() => {
+    if (!unsaved) return undefined;
+    const ask = (event: BeforeUnloadEvent): void => event.preventDefault();
+    addEventListener('beforeunload', ask);
+    return () => removeEventListener('beforeunload', ask);
+  }, [unsaved]);
+
+  const action = question && ACTIONS[question.leaving.why];
   return (
     <Modal
       opened={question !== undefined}
@@ -14,21 +33,32 @@ export function Unsaved({ session }: { session: EhrSession }) {
     >
       {question && (
         <>
+          {question.problem !== undefined && (
+            <p className="problem" role="alert">
+              {question.problem}
+            </p>
+          )}
           <p>
-            Another application opened <strong>{question.to}</strong>. Your note on <strong>{question.from}</strong> is
-            not saved.
+            {question.leaving.why === 'followed' && (
+              <>
+                Another application opened <strong>{question.leaving.to}</strong>.{' '}
+              </>
+            )}
+            {question.of.length === 1 ? 'Your note on ' : 'Your notes on '}
+            <strong>{question.of.join(', ')}</strong>
+            {question.of.length === 1 ? ' is not saved.' : ' are not saved.'}
           </p>
-          <Group justify="flex-end" mt="md" gap="xs">
+          <div className="modal-end">
             <Button variant="default" onClick={() => question.answer('stay')}>
               Stay here
             </Button>
             <Button variant="default" onClick={() => question.answer('discard')}>
-              Discard and follow
+              Discard and {action}
             </Button>
             <Button data-autofocus onClick={() => question.answer('save')}>
-              Save and follow
+              Save and {action}
             </Button>
-          </Group>
+          </div>
         </>
       )}
     </Modal>
