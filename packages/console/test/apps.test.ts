@@ -76,6 +76,49 @@ test('REG-1 what is typed wrong is told next to its field; a secret is shown onc
   await page.context().close();
 });
 
+test('AUT-3 an app that nobody answers for is told of where it was run, with what to look at', async () => {
+  const page = await stage.browser();
+  await page.clock.install();
+  await page.goto(stage.origin);
+  await page.getByRole('button', { name: /Mei Tanaka/ }).click();
+  // Nothing listens at the port of this address.
+  const launch = 'http://localhost:1/launch';
+  const registered = await fetch(`${stage.origin}/auth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      client_name: 'Absent',
+      launch_url: launch,
+      redirect_uris: ['http://localhost:1/back'],
+      token_endpoint_auth_method: 'none',
+    }),
+  });
+  assert.equal(registered.status, 201);
+  await page.getByRole('link', { name: 'Apps', exact: true }).click();
+  await page.getByRole('button', { name: 'Run Absent', exact: true }).click();
+  const frame = page.getByRole('region', { name: 'Absent' });
+  await frame.waitFor();
+  await page.clock.fastForward(9000);
+  await frame.getByText('Absent has not asked for its authorization.').waitFor();
+  await frame.getByText(launch).waitFor();
+  // An app that asks is not complained of.
+  const asked = page.waitForResponse(/\/api\/console\/launches\//);
+  const src = new URL((await frame.locator('iframe').getAttribute('src')) ?? '');
+  const { client_id } = (await registered.json()) as { client_id: string };
+  const query = new URLSearchParams({
+    client_id,
+    redirect_uri: 'http://localhost:1/back',
+    launch: src.searchParams.get('launch') ?? '',
+  });
+  const answer = await fetch(`${stage.origin}/auth/authorize?${query}`, { redirect: 'manual' });
+  assert.equal(answer.status, 303);
+  await page.clock.fastForward(12_000);
+  assert.deepEqual(await (await asked).json(), { asked: true });
+  await frame.getByRole('alert').waitFor({ state: 'detached' });
+  stage.strangers.length = 0;
+  await page.context().close();
+});
+
 test('REG-1 a manifest fills the form, and one that is none says why', async () => {
   const page = await stage.person(/Administrator/);
   await registerForm(page);

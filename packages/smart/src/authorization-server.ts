@@ -85,6 +85,8 @@ export interface AuthorizationServer {
   onSignedOut(listener: (ended: SignInEnded) => void): () => void;
   /** Makes a launch for a user, as `POST /launch` does. */
   launch(user: UserProfile, request: LaunchRequest): Promise<LaunchAnswer>;
+  /** Whether the app has come to the authorization endpoint with a launch that was made for it. */
+  launchAsked(launch: string): Promise<boolean>;
   /**
    * Makes a token for the person signed in at one of the server's own pages; it ends with the sign-in.
    * @throws Error when the client is not registered
@@ -223,6 +225,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     signedIn: (request) => signIns.signedIn(request),
     onSignedOut: (listener) => signIns.onEnded(listener),
     launch: (user, request) => launches.create(user, request),
+    launchAsked: (launch) => launches.wasAsked(launch),
     async pageToken(clientId, signedIn, given) {
       const client = await clients.get(clientId);
       if (!client) throw new Error(`the client ${clientId} is not registered`);

@@ -38,10 +38,12 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
     if (repeated.length > 0) {
       return { error: 'invalid_request', description: `given more than once: ${repeated.join(', ')}` };
     }
+    const launch = params.get('launch');
+    const known = launch !== undefined && (await launches.find(launch, client)) !== undefined;
+    if (known) await launches.noteAsked(launch);
     const found = findFault(params, client, addresses);
     if (found) return found;
-    const launch = params.get('launch');
-    if (launch === undefined || (await launches.find(launch, client))) return undefined;
+    if (launch === undefined || known) return undefined;
     return { error: 'invalid_request', description: 'launch is unknown, was used before, or has expired' };
   }
 

@@ -55,6 +55,8 @@ function refuse(description: string): OAuthError {
 /** Makes and redeems `launch` values. */
 export class Launches {
   readonly #records: Repository<Launch>;
+  /** Launches that an app has come with, apart from what they stand for: noting it must not undo a redemption. */
+  readonly #asked: Repository<object>;
   readonly #clock: Clock;
   readonly #addresses: Addresses;
   readonly #clients: Clients;
@@ -67,6 +69,7 @@ export class Launches {
     parts: { addresses: Addresses; clients: Clients; patients: PatientDirectory; sessions: SessionDirectory },
   ) {
     this.#records = new Repository<Launch>(store, clock, 'launch');
+    this.#asked = new Repository(store, clock, 'launch-asked');
     this.#clock = clock;
     this.#addresses = parts.addresses;
     this.#clients = parts.clients;
@@ -134,6 +137,16 @@ export class Launches {
     const stored = await this.#records.find(digest(launch));
     if (!stored || stored.consumedAt !== undefined || stored.value.clientId !== client.id) return undefined;
     return stored.value;
+  }
+
+  /** Notes that the app has come to the authorization endpoint with the launch. */
+  async noteAsked(launch: string): Promise<void> {
+    await this.#asked.put(digest(launch), {}, { expiresAt: this.#clock.now() + LAUNCH_LIFE });
+  }
+
+  /** Whether the app has come with the launch: one that never does was not reached, or is none. */
+  async wasAsked(launch: string): Promise<boolean> {
+    return (await this.#asked.find(digest(launch))) !== undefined;
   }
 
   /** @returns true for exactly one caller (AUT-3) */

@@ -1,7 +1,8 @@
 /** The registered apps: what each is, and how to start it. */
+import { useCurrentContext } from '@lockstep/client/react';
 import { Button, SegmentedControl, TextInput } from '@mantine/core';
 import { useState } from 'react';
-import { type App, type LaunchKind, words } from '../api.ts';
+import { type App, LAUNCH_KINDS, type LaunchKind, words } from '../api.ts';
 import { contextTitle } from '../ehr/context.ts';
 import { isLaunchable, runHere, useApps } from '../ehr/dock.tsx';
 import type { EhrSession } from '../ehr/session.ts';
@@ -12,12 +13,14 @@ import { BY_HAND } from './commands.ts';
 import { AppIcon } from './icon.tsx';
 import { KIND_WORDS } from './kinds.ts';
 import { runInWindow } from './run.ts';
+import { Silent } from './silent.tsx';
 
 const ALL = 'all';
 
 function AppCard({ session, app }: { session: EhrSession; app: App }) {
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
+  const [opened, setOpened] = useState<string>();
   const byHand = BY_HAND.filter((kind) => app.launchKinds.includes(kind));
 
   async function run(start: () => Promise<void>): Promise<void> {
@@ -49,6 +52,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
             {problem}
           </p>
         )}
+        {opened !== undefined && <Silent app={app} address={opened} />}
         {byHand.length > 0 && <Commands session={session} app={app} kinds={byHand} />}
       </div>
       <div className="app-actions">
@@ -60,7 +64,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
             <Button
               variant="default"
               aria-label={`Run ${app.name} in a new window`}
-              onClick={() => void run(() => runInWindow(session, app))}
+              onClick={() => void run(async () => setOpened(await runInWindow(session, app)))}
             >
               New window
             </Button>
@@ -83,9 +87,10 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
 
 export default function Gallery({ session }: { session: EhrSession }) {
   const apps = useApps();
+  const context = useCurrentContext(session.subscriber);
   const [kind, setKind] = useState<string>(ALL);
   const [text, setText] = useState('');
-  const kinds = [...new Set((apps.data ?? []).flatMap(({ launchKinds }) => launchKinds))];
+  const kinds = LAUNCH_KINDS.filter((one) => apps.data?.some(({ launchKinds }) => launchKinds.includes(one)));
   const wanted = text.trim().toLowerCase();
   const shown = (apps.data ?? [])
     .filter(({ launchKinds }) => kind === ALL || launchKinds.includes(kind as LaunchKind))
@@ -98,7 +103,7 @@ export default function Gallery({ session }: { session: EhrSession }) {
         <div>
           <h1>Apps</h1>
           <p className="lead">
-            Run an app with what the EHR has open: <strong>{contextTitle(session.subscriber.context)}</strong>
+            Run an app with what the EHR has open: <strong>{contextTitle(context, session.book)}</strong>
           </p>
         </div>
         {session.person.administrator && (

@@ -1,5 +1,5 @@
 /** Starting an app with what the EHR has open. */
-import { type App, post } from '../api.ts';
+import { type App, get, post } from '../api.ts';
 import type { EhrSession } from '../ehr/session.ts';
 
 interface LaunchAnswer {
@@ -58,7 +58,48 @@ export async function openWindow(address: () => Promise<string>): Promise<void> 
   }
 }
 
-/** Runs the app in a window of its own. @throws ApiError, or Error when the browser forbids the window */
-export function runInWindow(session: EhrSession, app: App): Promise<void> {
-  return openWindow(() => makeLaunch(session, app));
+/**
+ * Runs the app in a window of its own.
+ * @returns the address that it was opened at
+ * @throws ApiError, or Error when the browser forbids the window
+ */
+export async function runInWindow(session: EhrSession, app: App): Promise<string> {
+  let address = '';
+  await openWindow(async () => {
+    address = await makeLaunch(session, app);
+    return address;
+  });
+  return address;
+}
+
+/** Whether the app's pages are another server's: nobody tells the EHR how it fares there. */
+export function isForeign({ launchUrl }: Pick<App, 'launchUrl'>): boolean {
+  return URL.parse(launchUrl ?? '')?.origin !== location.origin;
+}
+
+/** When a launched app is looked for, ms after its launch: again while it has not come. */
+const LOOKS = [8_000, 20_000, 60_000] as const;
+
+/**
+ * Watches whether an app that was launched comes for its authorization.
+ * @param tell is told after some time that it has not, and that it has
+ * @returns ends the watch
+ */
+export function watchLaunch(address: string, tell: (silent: boolean) => void): () => void {
+  const launch = URL.parse(address)?.searchParams.get('launch');
+  if (!launch) return () => undefined;
+  const timers = LOOKS.map((after, index) =>
+    setTimeout(() => {
+      get<{ readonly asked: boolean }>(`/api/console/launches/${encodeURIComponent(launch)}`).then(
+        ({ asked }) => {
+          if (asked) for (const timer of timers.slice(index)) clearTimeout(timer);
+          tell(!asked);
+        },
+        () => undefined,
+      );
+    }, after),
+  );
+  return () => {
+    for (const timer of timers) clearTimeout(timer);
+  };
 }

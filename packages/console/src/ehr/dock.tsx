@@ -4,7 +4,8 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type App, get, words } from '../api.ts';
 import { AppIcon } from '../apps/icon.tsx';
-import { launchContext, makeLaunch, runInWindow } from '../apps/run.ts';
+import { isForeign, launchContext, makeLaunch, runInWindow } from '../apps/run.ts';
+import { Silent } from '../apps/silent.tsx';
 import { Link, navigate } from '../router.tsx';
 import { Store, useStore } from '../store.ts';
 import type { EhrSession } from './session.ts';
@@ -28,10 +29,6 @@ export async function runHere(session: EhrSession, app: App): Promise<void> {
 
 /** An app of another origin may not take the whole window along. */
 const SANDBOX = 'allow-scripts allow-same-origin allow-forms allow-popups allow-downloads allow-modals';
-
-function isForeign({ launchUrl }: App): boolean {
-  return URL.parse(launchUrl ?? '')?.origin !== location.origin;
-}
 
 function stop(run: number): void {
   running.update((all) => all.filter((one) => one.run !== run));
@@ -78,6 +75,7 @@ function Frame({ session, one }: { session: EhrSession; one: Running }) {
         </Tooltip>
         <CloseButton size="sm" aria-label={`Close ${one.app.name}`} onClick={() => stop(one.run)} />
       </header>
+      <Silent app={one.app} address={one.url} framed />
       <iframe
         title={one.app.name}
         src={one.url}

@@ -107,6 +107,11 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
       return list.map(appView);
     });
 
+    /** Whether an app that was launched has come for its authorization, so that the EHR can say when it has not. */
+    app.get<{ Params: { launch: string } }>('/launches/:launch', async (request) => {
+      return { asked: await authorization.launchAsked(request.params.launch) };
+    });
+
     /** Starts an app for the person, in the session of the sign-in, in the way the app was made for (LAU-1). */
     app.post<ById>('/apps/:id/launch', async (request, reply) => {
       const { user, topic } = personOf(request);
