@@ -114,6 +114,18 @@ test('the whole launch is in the address, which another person can open', async 
   await other.context().close();
 });
 
+test('an address that asks for what is not here says so, and launches nothing else instead', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await plan(page, 'kind=ehr&app=gone&user=nobody&patient=stranger');
+  await page.getByText('There is no app gone that can be launched in this way: choose another.').waitFor();
+  await page.getByText('nobody cannot be simulated here: it would be launched as you.').waitFor();
+  await page.getByText('Not in the list: the launch will ask for it all the same.').waitFor();
+  assert.ok(await page.getByRole('button', { name: 'Launch', exact: true }).isDisabled());
+  await page.getByLabel('App', { exact: true }).selectOption('Image viewer');
+  assert.ok(await page.getByRole('button', { name: 'Launch Image viewer' }).isEnabled());
+  await page.context().close();
+});
+
 test('with client checks off an app that nobody registered is launched, and the pages say so', async (t) => {
   const app = await ServerApp.open();
   t.after(() => app.close());

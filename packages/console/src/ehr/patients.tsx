@@ -5,26 +5,17 @@ import { useDeferredValue, useState } from 'react';
 import { ageOf, nameOf, recordNumber, textAt } from '../fhir.ts';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import { matches, searchesFor } from './patient-search.ts';
 import type { EhrSession } from './session.ts';
 
 /** Patients read at once; a record with more is searched by the server. */
 const PAGE = 100;
 
-function folded(text: string): string {
-  return text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase();
-}
-
-/** Whether every word begins a name, or is part of a number or the date of birth. */
-function matches(patient: Resource, query: string): boolean {
-  const keys = [
-    ...folded(nameOf(patient)).split(/\s+/),
-    folded(recordNumber(patient) ?? ''),
-    textAt(patient, 'birthDate') ?? '',
-  ];
-  return folded(query)
-    .split(/\s+/)
-    .filter(Boolean)
-    .every((word) => keys.some((key) => key.startsWith(word) || (/\d/.test(word) && key.includes(word))));
+async function search(session: EhrSession, query: string): Promise<readonly Resource[]> {
+  const found = await Promise.all(
+    searchesFor(query).map((by) => session.fhir.search('Patient', { _count: String(PAGE), _sort: 'family', ...by })),
+  );
+  return [...new Map(found.flat().map((patient) => [patient.id, patient])).values()];
 }
 
 export function PatientList({ session }: { session: EhrSession }) {
@@ -38,7 +29,7 @@ export function PatientList({ session }: { session: EhrSession }) {
   const whole = (all.data?.length ?? 0) < PAGE;
   const found = useQuery({
     queryKey: ['patients', query],
-    queryFn: () => session.fhir.search('Patient', { _count: String(PAGE), _sort: 'family', name: query }),
+    queryFn: () => search(session, query),
     enabled: !whole && query !== '',
     placeholderData: keepPreviousData,
   });
@@ -79,9 +70,11 @@ export function PatientList({ session }: { session: EhrSession }) {
           </li>
         ))}
       </ul>
-      {all.data && shown.length === 0 && (
+      {all.data && shown.length === 0 && !found.isFetching && (
         <p className="nothing">{query === '' ? 'The record holds no patients.' : `Nobody matches “${query}”.`}</p>
       )}
+      {!whole && query === '' && <p className="nothing">The first {PAGE} of the record. Search for the others.</p>}
+      {found.isError && <Problem error={found.error} retry={() => void found.refetch()} />}
     </section>
   );
 }

@@ -31,7 +31,12 @@ function useChoices(session: EhrSession, patient: string) {
     },
     enabled: patient !== '',
   });
-  return { ...patients, encounters: of.data?.encounters ?? [], studies: of.data?.studies ?? [] };
+  return {
+    ...patients,
+    encounters: of.data?.encounters ?? [],
+    studies: of.data?.studies ?? [],
+    known: of.isSuccess || of.isError,
+  };
 }
 
 /** What can be simulated here; null where nothing can. */
@@ -51,8 +56,22 @@ interface PartProps {
   readonly change: (fields: Partial<Plan>) => void;
 }
 
+interface Option {
+  readonly value: string;
+  readonly label: string;
+}
+
+/** A list with what an address may ask for that is not in it. @param known whether the list has been read */
+function chosen(value: string, options: readonly Option[], known = true) {
+  if (options.some((one) => one.value === value)) return { data: [...options] };
+  return {
+    data: [...options, { value, label: value }],
+    error: known ? 'Not in the list: the launch will ask for it all the same.' : undefined,
+  };
+}
+
 function Context({ session, plan, change }: PartProps & { session: EhrSession }) {
-  const { encounters, studies, ...patients } = useChoices(session, plan.patient);
+  const { encounters, studies, known, ...patients } = useChoices(session, plan.patient);
   if (patients.isPending) return <Waiting what="Reading patients" />;
   if (patients.isError) return <Problem error={patients.error} retry={() => void patients.refetch()} />;
   const none = { value: '', label: 'none' };
@@ -62,33 +81,41 @@ function Context({ session, plan, change }: PartProps & { session: EhrSession })
         label="Patient"
         value={plan.patient}
         onChange={(event) => change({ patient: event.currentTarget.value, encounter: '', study: '' })}
-        data={[none, ...patients.data.map((one) => ({ value: one.id ?? '', label: nameOf(one) }))]}
+        {...chosen(plan.patient, [none, ...patients.data.map((one) => ({ value: one.id ?? '', label: nameOf(one) }))])}
       />
       <NativeSelect
         label="Encounter"
         value={plan.encounter}
         disabled={plan.patient === ''}
         onChange={(event) => change({ encounter: event.currentTarget.value })}
-        data={[
-          none,
-          ...encounters.map((one) => ({
-            value: one.id ?? '',
-            label: `${titleOf(one)}, ${when(textAt(one, 'period.start'))}`,
-          })),
-        ]}
+        {...chosen(
+          plan.encounter,
+          [
+            none,
+            ...encounters.map((one) => ({
+              value: one.id ?? '',
+              label: `${titleOf(one)}, ${when(textAt(one, 'period.start'))}`,
+            })),
+          ],
+          known,
+        )}
       />
       <NativeSelect
         label="Imaging study"
         value={plan.study}
         disabled={plan.patient === ''}
         onChange={(event) => change({ study: event.currentTarget.value })}
-        data={[
-          none,
-          ...studies.map((one) => ({
-            value: one.id ?? '',
-            label: `${titleOf(one)}, ${when(textAt(one, 'started'))}`,
-          })),
-        ]}
+        {...chosen(
+          plan.study,
+          [
+            none,
+            ...studies.map((one) => ({
+              value: one.id ?? '',
+              label: `${titleOf(one)}, ${when(textAt(one, 'started'))}`,
+            })),
+          ],
+          known,
+        )}
       />
     </>
   );
@@ -171,9 +198,15 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
     checks: asked.checks || !offer.data?.unchecked,
     faults: offer.data ? asked.faults : [],
   };
-  const launchable = apps.data.filter(({ launchUrl, status }) => launchUrl !== undefined && status === 'active');
+  const stranger = asked.user !== '' && asked.user !== session.person.user_name && plan.user === '';
+  const launchable = apps.data.filter(
+    ({ launchUrl, launchKinds, status }) =>
+      launchUrl !== undefined && launchKinds.includes(plan.kind) && status === 'active',
+  );
   const byAddress = !plan.checks && plan.app === BY_ADDRESS;
-  const app = byAddress ? undefined : (launchable.find(({ id }) => id === plan.app) ?? launchable[0]);
+  const named = launchable.find(({ id }) => id === plan.app);
+  const unknown = !byAddress && plan.app !== '' && !named;
+  const app = byAddress ? undefined : (named ?? (unknown ? undefined : launchable[0]));
   const addressProblem = byAddress ? webAddressProblem(plan.address, true) : undefined;
   const name = byAddress ? 'the app' : app?.name;
 
@@ -214,8 +247,12 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
           <NativeSelect
             label="App"
             value={byAddress ? BY_ADDRESS : (app?.id ?? '')}
+            error={
+              unknown ? `There is no app ${plan.app} that can be launched in this way: choose another.` : undefined
+            }
             onChange={(event) => change({ app: event.currentTarget.value })}
             data={[
+              ...(app || byAddress ? [] : [{ value: '', label: unknown ? plan.app : 'none' }]),
               ...launchable.map(({ id, name: label }) => ({ value: id, label })),
               ...(plan.checks ? [] : [{ value: BY_ADDRESS, label: 'Another app, by its address' }]),
             ]}
@@ -234,6 +271,7 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
             {...(plan.user !== '' && {
               description: 'The pages of the launch say so. You stay signed in as yourself.',
             })}
+            error={stranger ? `${asked.user} cannot be simulated here: it would be launched as you.` : undefined}
             value={plan.user}
             onChange={(event) => change({ user: event.currentTarget.value })}
             data={[
@@ -253,7 +291,7 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
       )}
       <div className="form-end">
         <Button size="sm" disabled={!app && !byAddress} onClick={() => void launch()}>
-          Launch {name}
+          {name === undefined ? 'Launch' : `Launch ${name}`}
         </Button>
         {!plan.checks && <span className="unsaved">Simulated: client checks are off</span>}
       </div>
