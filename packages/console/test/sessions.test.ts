@@ -30,7 +30,12 @@ test('the inspector shows a session live, replays it, composes into it and expor
   await administrator.getByRole('button', { name: 'Publish' }).click();
   await administrator.getByText('Accepted (202).').waitFor();
   await page.getByRole('tabpanel').getByRole('heading', { name: 'Priya Raman' }).waitFor();
+  await page.getByTestId('context').getByText('Priya Raman', { exact: true }).waitFor();
+  await timeline.getByRole('option').filter({ hasText: 'by the composer of admin' }).waitFor();
   await administrator.getByText('JSON', { exact: true }).click();
+  await administrator.getByLabel('The message as it is posted').fill('{"event": ');
+  await administrator.getByRole('button', { name: 'Publish' }).click();
+  await administrator.getByText('Not valid JSON').waitFor();
   await administrator.getByLabel('The message as it is posted').fill('{"event": 1}');
   await administrator.getByRole('button', { name: 'Publish' }).click();
   await open.getByRole('alert').waitFor();

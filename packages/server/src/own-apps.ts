@@ -16,6 +16,9 @@ export const CONSOLE_SCOPE = 'fhircast/*.* hub/session.* user/*.rs user/Observat
 export const COMMAND_LINE_CLIENT = 'lockstep-command-line';
 export const COMMAND_LINE_SCOPE = 'fhircast/*.* hub/session.*';
 
+/** What an administrator's composer publishes as, by the administrator's id: nobody takes its events for the EHR's. */
+export const composerClient = (userId: string): string => `lockstep-composer/${userId}`;
+
 /** Clients that are no apps to launch. */
 export const OWN_CLIENTS: ReadonlySet<string> = new Set([CONSOLE_CLIENT, COMMAND_LINE_CLIENT]);
 

@@ -2,6 +2,7 @@
 import type { Context } from '@lockstep/client';
 import { anchorKeyOf, type ContextElement, type Resource } from '@lockstep/fhircast';
 import { forEvent, nameOf, titleOf } from '../fhir.ts';
+import type { ChartBook } from './charts.ts';
 
 /** `Type/id`. */
 export const keyOf = (resource: Resource): string => `${resource.resourceType}/${resource.id ?? ''}`;
@@ -16,10 +17,14 @@ export function closing(resource: Resource, patient: Resource): ContextElement[]
   return resource === patient ? [anchor] : [anchor, { key: 'patient', resource: forEvent(patient) }];
 }
 
-/** What is open, in a line: `Amara Diallo · CT chest`. */
-export function contextTitle(context: Context | undefined): string {
+/**
+ * What is open, in a line: `Amara Diallo · CT chest`.
+ * @param book knows the names of patients of whom the context brings no more than an id
+ */
+export function contextTitle(context: Context | undefined, book: ChartBook): string {
   if (!context) return 'Nothing is open';
-  const patient = patientOf(context);
+  const given = patientOf(context);
+  const patient = given?.name === undefined ? (book.find(given?.id)?.patient ?? given) : given;
   const anchor = Object.values(context.resources).find(({ resourceType }) => resourceType === context.type);
   const name = patient ? nameOf(patient) : '';
   if (context.type === 'Patient' || !anchor) return name || `${context.type} ${context.id}`;

@@ -79,6 +79,21 @@ test('ERR-3 a lost connection shows, and a denied subscription leaves', () => {
   assert.equal(followEntries(lost, [entry('denied', { reason: 'gone' })]).size, 0);
 });
 
+test('an application that has just subscribed is joining: its connection is not lost', () => {
+  const joining = followEntries(new Map(), [entry('subscribed')]);
+  assert.equal(outcomeWords(viewer(joining)), 'joining');
+  assert.equal(isBehind(viewer(joining)), false);
+  const subscription = { channel: 'websocket', events: [], expiresAt: 0, name: 'Viewer', clientId: 'c' };
+  const read = readRoster([{ ...subscription, id: 'v', connected: false }], joining);
+  assert.equal(outcomeWords(viewer(read)), 'joining');
+  const there = followEntries(read, [entry('connected')]);
+  assert.equal(outcomeWords(viewer(there)), 'present');
+  assert.equal(outcomeWords(viewer(followEntries(there, [entry('dropped', { code: 1006 })]))), 'connection lost');
+  // Nobody has seen it subscribe: it was there before a restart, and has not come back yet.
+  const before = readRoster([{ ...subscription, id: 'v', connected: false }]);
+  assert.equal(outcomeWords(viewer(before)), 'connection lost');
+});
+
 test('reading the session anew keeps what is known of those who stay', () => {
   const followed = followEntries(opened, [entry('answered', { eventId: 'e1', status: 200, ms: 7 })]);
   const subscription = {

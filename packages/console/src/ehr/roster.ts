@@ -16,6 +16,8 @@ export interface Member {
   readonly name: string;
   readonly clientId: string;
   readonly connected: boolean;
+  /** It has subscribed, and is about to connect for the first time. */
+  readonly joining?: boolean;
   readonly outcome?: Outcome;
   /** The latest times to follow, oldest first, ms. */
   readonly times: readonly number[];
@@ -36,8 +38,12 @@ function changesContext(event: string | undefined): boolean {
 export function readRoster(subscriptions: readonly SubscriptionView[], known: Roster = new Map()): Roster {
   return new Map(
     subscriptions.map(({ id, name, clientId, connected }) => {
-      const { outcome, times = [], reason } = known.get(id) ?? {};
-      const kept = { ...(outcome && { outcome }), ...(reason !== undefined && { reason }) };
+      const { outcome, times = [], reason, joining = false } = known.get(id) ?? {};
+      const kept = {
+        ...(outcome && { outcome }),
+        ...(reason !== undefined && { reason }),
+        ...(joining && !connected && { joining }),
+      };
       return [id, { id, name, clientId, connected, times, ...kept }];
     }),
   );
@@ -49,15 +55,21 @@ function outcomeOf(status: number): Outcome['state'] {
   return status >= 500 ? 'failed' : 'refused';
 }
 
+function newcomer({ subscription = '', subscriber = '' }: TimelineEntry): Member {
+  return { id: subscription, name: subscriber, clientId: '', connected: false, times: [] };
+}
+
 function apply(roster: Map<string, Member>, entry: TimelineEntry): void {
   const id = entry.subscription;
   if (id === undefined) return;
   const member = roster.get(id);
   switch (entry.kind) {
     case 'subscribed':
+      if (!member) roster.set(id, { ...newcomer(entry), connected: false, joining: true });
+      return;
     case 'connected': {
-      const fresh = { id, name: entry.subscriber ?? '', clientId: '', times: [] };
-      roster.set(id, { ...(member ?? fresh), connected: entry.kind === 'connected' || (member?.connected ?? false) });
+      const { joining: _, ...rest } = member ?? newcomer(entry);
+      roster.set(id, { ...rest, connected: true });
       return;
     }
     case 'denied':
@@ -67,9 +79,11 @@ function apply(roster: Map<string, Member>, entry: TimelineEntry): void {
   if (!member) return;
   const { outcome } = member;
   switch (entry.kind) {
-    case 'dropped':
-      roster.set(id, { ...member, connected: false });
+    case 'dropped': {
+      const { joining: _, ...rest } = member;
+      roster.set(id, { ...rest, connected: false });
       return;
+    }
     case 'delivered':
       if (changesContext(entry.event)) {
         const { reason: _, ...rest } = member;
@@ -133,13 +147,14 @@ export function withReason(roster: Roster, name: string, reason: string): Roster
 }
 
 /** The application's own reason, where there is one: what the Hub says of itself is in the outcome already. */
-function ownReason(reason: string | undefined): string | undefined {
+export function ownReason(reason: string | undefined): string | undefined {
   return /(?:did not follow|follow it \(\d+\)): (.+?)\.?$/s.exec(reason ?? '')?.[1];
 }
 
 /** What a member's chip says, in words. */
-export function outcomeWords({ connected, outcome, reason: said }: Member): string {
+export function outcomeWords({ connected, joining, outcome, reason: said }: Member): string {
   const reason = ownReason(said);
+  if (joining) return 'joining';
   if (!connected) return 'connection lost';
   if (!outcome) return 'present';
   switch (outcome.state) {
@@ -159,7 +174,8 @@ export function outcomeWords({ connected, outcome, reason: said }: Member): stri
 }
 
 /** Whether the application is, as far as is known, somewhere else than the session. */
-export function isBehind({ connected, outcome }: Member): boolean {
+export function isBehind({ connected, joining, outcome }: Member): boolean {
+  if (joining) return false;
   return !connected || (outcome !== undefined && ['refused', 'failed', 'silent'].includes(outcome.state));
 }
 

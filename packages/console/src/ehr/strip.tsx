@@ -7,10 +7,11 @@ import { useEffect, useRef } from 'react';
 import { useStore } from '../store.ts';
 import { median, Sparkline } from '../ui/sparkline.tsx';
 import { contextTitle } from './context.ts';
-import { isBehind, type Member, outcomeWords } from './roster.ts';
+import { isBehind, type Member, outcomeWords, ownReason } from './roster.ts';
 import type { EhrSession } from './session.ts';
 
 function markOf(member: Member): { sign: string; tone: 'good' | 'busy' | 'bad' | 'off' } {
+  if (member.joining) return { sign: '…', tone: 'busy' };
   if (!member.connected) return { sign: '×', tone: 'bad' };
   if (isBehind(member)) return { sign: '!', tone: 'bad' };
   switch (member.outcome?.state) {
@@ -50,14 +51,20 @@ function MemberChip({ member }: { member: Member }) {
 }
 
 /** The EHR's own state, by the element that every application can use. */
-function OwnStatus({ session }: { session: EhrSession }) {
+function OwnStatus({ session, brief }: { session: EhrSession; brief: boolean }) {
   const element = useRef<LockstepStatus>(null);
   useEffect(() => {
     if (!element.current) return;
     element.current.words = { connecting: 'Reconnecting' };
     element.current.subscriber = session.subscriber;
   }, [session]);
-  return <lockstep-status ref={element} class="own-status" />;
+  return <lockstep-status ref={element} class="own-status" brief={brief} />;
+}
+
+/** In the application's own words where it has said why; else in the Hub's. */
+function warning(who: string, text: string): string {
+  const reason = ownReason(text);
+  return who === '' || reason === undefined ? text : `${who} did not follow: ${reason}.`;
 }
 
 export function Strip({ session }: { session: EhrSession }) {
@@ -69,17 +76,18 @@ export function Strip({ session }: { session: EhrSession }) {
   const state = useSyncState(session.subscriber);
   const members = [...roster.values()];
   const apart = members.filter(isBehind);
+  useStore(session.book.charts);
 
   return (
     <section className="strip" aria-label="Session">
       <div className="strip-row">
-        <OwnStatus session={session} />
+        <OwnStatus session={session} brief={warnings.length > 0} />
         {state.status === 'closed' && state.reason !== 'not connected yet' && (
           // The server opens the session anew under its old topic.
           <Button onClick={() => location.reload()}>Rejoin</Button>
         )}
         <span className="strip-context" data-testid="context">
-          {contextTitle(context)}
+          {contextTitle(context, session.book)}
         </span>
         <ul className="members" aria-label="Applications in the session">
           {members.map((member) => (
@@ -94,8 +102,8 @@ export function Strip({ session }: { session: EhrSession }) {
             !
           </span>
           <span>
-            {text}
-            {who !== '' && <> {who} may still show something else.</>}
+            {warning(who, text)}
+            {who !== '' && <> It may still show something else.</>}
           </span>
           <Button variant="default" onClick={() => void session.publishing.askAgain()}>
             Ask again

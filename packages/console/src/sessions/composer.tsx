@@ -26,6 +26,7 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
   const [filled, setFilled] = useState<Filled>(() => known(state));
   const [json, setJson] = useState('');
   const [tried, setTried] = useState(false);
+  const [jsonProblem, setJsonProblem] = useState<string>();
   const [outcome, setOutcome] = useState<{ good: boolean; text: string }>();
   const name = picked === OTHER ? other.trim() : picked;
   const definition = eventDefinition(name);
@@ -56,7 +57,7 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
     try {
       body = mode === 'form' ? message() : JSON.parse(json);
     } catch (error) {
-      setOutcome({ good: false, text: `Not valid JSON: ${words(error)}` });
+      setJsonProblem(`Not valid JSON: ${words(error)}`);
       return;
     }
     try {
@@ -133,7 +134,11 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
           rows={16}
           classNames={{ input: 'mono' }}
           value={json}
-          onChange={(event) => setJson(event.currentTarget.value)}
+          error={jsonProblem}
+          onChange={(event) => {
+            setJson(event.currentTarget.value);
+            setJsonProblem(undefined);
+          }}
         />
       )}
       <Button type="submit">Publish</Button>

@@ -26,6 +26,23 @@ test('an event stands before its deliveries, and only before its own', () => {
   );
 });
 
+test('a subscriber connects before it is sent what is open', () => {
+  const rows = withEntries(
+    [entry(1, 'answered'), entry(2, 'delivered', { subscription: 'v' }), entry(3, 'delivered', { subscription: 'w' })],
+    [entry(4, 'connected', { subscription: 'v' })],
+    10,
+  );
+  assert.deepEqual(
+    rows.map(({ seq }) => seq),
+    [1, 4, 2, 3],
+  );
+});
+
+test('what an administrator composed is not taken for the work of the EHR', () => {
+  const composed = entry(1, 'published', { event: 'Patient-open', clientId: 'lockstep-composer/admin' });
+  assert.equal(describe(composed).detail, 'by the composer of admin');
+});
+
 test('what arrives late stands where it belongs, and what arrives twice stands once', () => {
   const rows = withEntries(
     [entry(1, 'connected'), entry(4, 'connected')],

@@ -63,14 +63,22 @@ function until(ms: number | undefined): string {
   return ms === undefined ? '' : ` until ${new Date(ms).toLocaleTimeString('en-GB')}`;
 }
 
-/** What happened, and to whom. */
 /** @param names of clients, by id */
+function clientName(id: string, names: ReadonlyMap<string, string>): string {
+  const [, administrator] = /^lockstep-composer\/(.+)$/.exec(id) ?? [];
+  return administrator === undefined ? (names.get(id) ?? id) : `the composer of ${administrator}`;
+}
+
+/**
+ * What happened, and to whom.
+ * @param names of clients, by id
+ */
 export function describe(
   entry: TimelineEntry,
   names: ReadonlyMap<string, string> = new Map(),
 ): { readonly what: string; readonly detail: string } {
   const { subscriber = '', event = '', clientId = '' } = entry;
-  const client = names.get(clientId) ?? clientId;
+  const client = clientName(clientId, names);
   switch (entry.kind) {
     case 'session-started':
       return { what: 'session started', detail: '' };
@@ -102,9 +110,15 @@ export function describe(
   }
 }
 
+/** Whether an event was sent because of this: it was published, or the subscriber has just connected. */
+function caused(cause: TimelineEntry, sent: TimelineEntry): boolean {
+  if (cause.kind === 'published') return sent.eventId === cause.eventId;
+  return cause.kind === 'connected' && sent.subscription === cause.subscription;
+}
+
 /**
- * Adds entries that are new, in the order of their numbers: another node's may arrive later than they happened. An event
- * stands before what it was sent to, though the Hub tells of both in the same moment.
+ * Adds entries that are new, in the order of their numbers: another node's may arrive later than they happened. What makes
+ * events be sent stands before their sending, though the Hub tells of both in the same moment.
  */
 export function withEntries(
   known: readonly TimelineEntry[],
@@ -118,8 +132,8 @@ export function withEntries(
     numbers.add(entry.seq);
     let at = all.length;
     while (at > 0 && (all[at - 1]?.seq ?? 0) > entry.seq) at -= 1;
-    if (entry.kind === 'published') {
-      while (at > 0 && all[at - 1]?.eventId === entry.eventId && all[at - 1]?.kind === 'delivered') at -= 1;
+    for (let before = at - 1; all[before]?.kind === 'delivered'; before--) {
+      if (caused(entry, all[before]!)) at = before;
     }
     all.splice(at, 0, entry);
   }

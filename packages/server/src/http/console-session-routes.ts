@@ -5,7 +5,7 @@ import type { Access, Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
 import type { LogEntry } from '@lockstep/store';
 import type { FastifyInstance } from 'fastify';
-import { CONSOLE_CLIENT } from '../own-apps.ts';
+import { composerClient } from '../own-apps.ts';
 import type { SharedViews } from '../shared-views.ts';
 import { type ByTopic, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
 import { anchorViews, sessionView, sessionViews } from './console-sessions.ts';
@@ -112,7 +112,7 @@ export function consoleSessionRoutes(app: FastifyInstance, parts: ConsoleSession
     return {
       tokenId: `composer ${signInId}`,
       grantId: `composer ${signInId}`,
-      clientId: CONSOLE_CLIENT,
+      clientId: composerClient(user.id),
       clientName: `Composer of ${user.name}`,
       scopes: new Scopes('fhircast/*.*'),
       expiresAt: now() + COMPOSER_LIFE,
