@@ -147,9 +147,13 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
           {person.administrator && <NavLink href="/conformance">Conformance</NavLink>}
         </nav>
         <div className="top-right">
-          {person.workstation !== undefined && <span className="workstation">{person.workstation}</span>}
+          {person.workstation !== undefined && (
+            <span className="workstation" title={person.workstation}>
+              {person.workstation}
+            </span>
+          )}
           <SchemeButton />
-          <Menu position="bottom-end">
+          <Menu position="bottom-end" withInitialFocusPlaceholder={false}>
             <Menu.Target>
               <button type="button" className="who">
                 {person.name}

@@ -62,6 +62,14 @@ export const theme = createTheme({
 
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
-  light: { '--mantine-color-dimmed': '#4b5864', '--mantine-color-placeholder': '#5c6873' },
-  dark: { '--mantine-color-dimmed': '#97a4af', '--mantine-color-placeholder': '#8b98a3' },
+  light: {
+    '--mantine-color-dimmed': '#4b5864',
+    '--mantine-color-placeholder': '#5c6873',
+    '--mantine-color-error': '#a32a1c',
+  },
+  dark: {
+    '--mantine-color-dimmed': '#97a4af',
+    '--mantine-color-placeholder': '#8b98a3',
+    '--mantine-color-error': '#f08f83',
+  },
 });

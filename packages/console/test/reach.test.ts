@@ -27,6 +27,12 @@ for (const [scheme, rules] of [
     assert.deepEqual(await findings(page, rules), []);
     const viewer = await run(page, 'Image viewer');
     const writer = await run(page, 'Report writer');
+    await writer.getByRole('button', { name: /CT Chest.*May 2026/ }).waitFor();
+    for (const frame of page.frames().slice(1)) assert.deepEqual(await findings(frame, rules), []);
+    await page.getByRole('button', { name: 'Administrator' }).click();
+    await page.getByRole('menuitem', { name: 'Sign out' }).waitFor();
+    assert.deepEqual(await findings(page, rules), [], 'menu');
+    await page.keyboard.press('Escape');
     await writer.getByRole('button', { name: /CT Chest.*May 2026/ }).click();
     await writer.getByLabel('Impression').fill('Half a sentence');
     await viewer.getByRole('button', { name: 'Measure' }).click();
@@ -44,7 +50,14 @@ for (const [scheme, rules] of [
     };
     await visit('/apps', 'Apps');
     await visit('/apps/new', 'Register an app');
+    await page.getByRole('button', { name: 'Register', exact: true }).click();
+    await page.getByText('Give the app a name').waitFor();
+    assert.deepEqual(await findings(page, rules), [], 'what is wrong with a form');
     await visit('/apps/sample-viewer', 'Live tokens');
+    await page.getByRole('button', { name: 'Suspend' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).waitFor();
+    assert.deepEqual(await findings(page, rules), [], 'a dialog');
+    await page.keyboard.press('Escape');
     await visit('/launch', 'Launch builder');
     await visit('/users', 'Users');
     await visit('/users/new', 'Add a user');
@@ -60,6 +73,30 @@ for (const [scheme, rules] of [
     await page.context().close();
   });
 }
+
+test('on a tablet nothing is wider than the page', async () => {
+  const page = await stage.browser({ width: 820, height: 1180 });
+  await page.goto(stage.origin);
+  await page.getByLabel('Workstation').fill('Reading room 3, by the window');
+  await page.getByRole('button', { name: /Administrator/ }).click();
+  await openPatient(page, /Amara Diallo/);
+  await run(page, 'Image viewer');
+  for (const to of ['/', '/apps', '/apps/new', '/sessions', '/users', '/launch', '/conformance']) {
+    await page.evaluate((path) => {
+      history.pushState(null, '', path);
+      dispatchEvent(new PopStateEvent('popstate'));
+    }, to);
+    await page.getByRole('heading', { level: 1 }).last().waitFor();
+    const wide = await page.evaluate(() =>
+      ['html', '#content', '.top', '.strip-row'].filter((one) => {
+        const element = document.querySelector(one);
+        return element && element.scrollWidth > Math.min(element.clientWidth, innerWidth);
+      }),
+    );
+    assert.deepEqual(wide, [], to);
+  }
+  await page.context().close();
+});
 
 test('by keyboard alone: sign in, find a patient, open, run an app, change tabs, sign out', async () => {
   const page = await stage.browser();
@@ -109,7 +146,6 @@ test('by keyboard alone: sign in, find a patient, open, run an app, change tabs,
   await page.getByRole('button', { name: 'Dr. Lena Okafor' }).focus();
   await page.keyboard.press('Enter');
   await page.getByRole('menuitem', { name: 'Sign out' }).waitFor();
-  await page.keyboard.press('ArrowDown');
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Sign in as a sample user' }).waitFor();

@@ -124,7 +124,7 @@ export function LatencyPlot({ entries }: { entries: readonly TimelineEntry[] }) 
         ))}
       </svg>
       <figcaption>
-        median <b>{at(0.5)} ms</b> · 99% <b>{at(0.99)} ms</b>
+        half within <b>{at(0.5)} ms</b>, 99 of 100 within <b>{at(0.99)} ms</b>
       </figcaption>
     </figure>
   );

@@ -9,7 +9,7 @@ export function Brand({ large = false }: { large?: boolean }) {
         <circle cx="16" cy="16" r="3.4" />
         <circle cx="24" cy="16" r="3.4" />
       </svg>
-      Lockstep
+      <span className="brand-name">Lockstep</span>
     </span>
   );
 }
