@@ -79,6 +79,9 @@ describe('in a browser', () => {
     hub.hub.syncError(id, 'Patient-open', 'Acme Reporter', Date.now());
     await page.locator('lockstep-status[status=out-of-sync]').waitFor();
     assert.equal(await status.locator('[part=text]').textContent(), 'Out of sync: Acme Reporter did not follow');
+    await status.evaluate((element) => element.toggleAttribute('brief'));
+    assert.equal(await status.locator('[part=text]').textContent(), 'Out of sync');
+    await status.evaluate((element) => element.toggleAttribute('brief'));
     hub.hub.openPatient('unwanted', Date.now());
     await page.getByText('Out of sync: Page: the application does not follow').waitFor();
     hub.hub.openPatient('p2', Date.now());

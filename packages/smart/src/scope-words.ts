@@ -47,6 +47,14 @@ function fhirWords(scope: FhirScope): string {
   return `${list} ${what} ${WHOSE[scope.context]}${only}`;
 }
 
+/** Events that are about no resource: what reading and writing them means, by the event in lower case. */
+const OTHER_EVENTS: ReadonlyMap<string, readonly [read: string, write: string]> = new Map([
+  ['syncerror', ['be told when an application does not follow', 'say that it does not follow']],
+  ['userlogout', ['be told when you sign out', 'sign you out of your applications']],
+  ['userhibernate', ['be told when you pause your work', 'pause your work in your applications']],
+  ['home-open', ['see when you leave for the start page', 'bring your applications to their start page']],
+]);
+
 function eventWords(scope: FhircastScope): string {
   if (scope.event === '*') {
     if (scope.read && scope.write) return 'follow and change what you have open in all your applications';
@@ -54,6 +62,8 @@ function eventWords(scope: FhircastScope): string {
       ? 'see what you have open in your other applications'
       : 'change what is open in your other applications';
   }
+  const other = OTHER_EVENTS.get(scope.event.toLowerCase());
+  if (other) return joinReadWrite(scope, ...other);
   const dash = scope.event.lastIndexOf('-');
   const what = typeWords(dash < 0 ? scope.event : scope.event.slice(0, dash));
   const action = dash < 0 ? '' : scope.event.slice(dash + 1);

@@ -321,7 +321,9 @@ test('AUT-3 a launch is opaque, used once, and only by its own client and person
   const scope = 'launch patient/*.rs';
   const foreign = returned(await browser.go(attempt(server, other, scope, { launch }).url));
   assert.equal(foreign.get('error'), 'invalid_request');
+  assert.equal(await server.auth.launchAsked(launch), false, 'its own app has not come with it');
   await codeFor(browser, app, scope, {}, { launch });
+  assert.equal(await server.auth.launchAsked(launch), true);
   const reused = returned(await browser.go(attempt(server, app, scope, { launch }).url));
   assert.equal(reused.get('error'), 'invalid_request');
 
