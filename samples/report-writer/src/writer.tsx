@@ -257,24 +257,26 @@ export function Writer(connected: Connected) {
                         {name} <b>{value}</b>
                       </span>
                     </label>
-                    <button
-                      type="button"
-                      aria-pressed={selected.includes(reference)}
-                      aria-label={`Show ${name} in the images`}
-                      disabled={!here}
-                      onClick={() => void attempt(() => subscriber.select([reference]))}
-                    >
-                      Show
-                    </button>
-                    <button
-                      type="button"
-                      aria-label={`Cite ${name} in the text`}
-                      onClick={() =>
-                        setText((now) => `${now}${now === '' || now.endsWith('\n') ? '' : '\n'}${name}: ${value}.`)
-                      }
-                    >
-                      Cite
-                    </button>
+                    <span className="choices">
+                      <button
+                        type="button"
+                        aria-pressed={selected.includes(reference)}
+                        aria-label={`Show ${name} in the images`}
+                        disabled={!here}
+                        onClick={() => void attempt(() => subscriber.select([reference]))}
+                      >
+                        Show
+                      </button>
+                      <button
+                        type="button"
+                        aria-label={`Cite ${name} in the text`}
+                        onClick={() =>
+                          setText((now) => `${now}${now === '' || now.endsWith('\n') ? '' : '\n'}${name}: ${value}.`)
+                        }
+                      >
+                        Cite
+                      </button>
+                    </span>
                   </li>
                 );
               })}
