@@ -144,7 +144,11 @@ export default function Inspector({ topic }: { topic: string }) {
     () => (filter === 'all' ? entries : entries.filter((entry) => keeps(filter, entry))),
     [entries, filter],
   );
-  const states = useMemo(() => replay(log), [log]);
+  const replayed = useRef<readonly Replayed[]>([]);
+  const states = useMemo(() => {
+    replayed.current = replay(log, replayed.current);
+    return replayed.current;
+  }, [log]);
   const live = position === undefined;
   const at = position ?? log.length - 1;
   const state = states[at] ?? NOTHING;

@@ -40,6 +40,14 @@ test('PUB-9 PUB-10 opens, closes and home move the current context', () => {
   assert.equal(states[6]?.anchors.size, 0);
 });
 
+test('a log that has grown is replayed from where it had ended', () => {
+  const log = [line('Patient-open', [patient], 'v1'), line('DiagnosticReport-open', [report, patient], 'v2')];
+  const before = replay(log.slice(0, 1));
+  const states = replay(log, before);
+  assert.equal(states[0], before[0]);
+  assert.deepEqual(states, replay(log));
+});
+
 test('CON-1 updates put and delete content, and a re-open keeps it', () => {
   const states = replay([
     line('DiagnosticReport-open', [report, patient], 'v1'),

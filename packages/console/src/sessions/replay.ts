@@ -91,13 +91,17 @@ export function step(before: Replayed, message: EventMessage): Replayed {
   }
 }
 
-/** The states after each event; `states[i]` is the one after `log[i]`. */
-export function replay(log: readonly LogLine[]): readonly Replayed[] {
-  let state = NOTHING;
-  return log.map(({ message }) => {
+/**
+ * The states after each event; `states[i]` is the one after `log[i]`.
+ * @param known those of the log's beginning, where it was replayed before
+ */
+export function replay(log: readonly LogLine[], known: readonly Replayed[] = []): readonly Replayed[] {
+  let state = known.at(-1) ?? NOTHING;
+  const more = log.slice(known.length).map(({ message }) => {
     state = step(state, message);
     return state;
   });
+  return [...known, ...more];
 }
 
 /** One element that differs. */

@@ -55,6 +55,15 @@ test('what arrives late stands where it belongs, and what arrives twice stands o
   );
 });
 
+test('what arrives twice stands once, after a cause too that stands before what it was sent to', () => {
+  const sent = [entry(2, 'delivered', { subscription: 'v' }), entry(3, 'connected', { subscription: 'v' })];
+  const rows = withEntries(withEntries([entry(1, 'answered')], sent, 10), [...sent, entry(4, 'answered')], 10);
+  assert.deepEqual(
+    rows.map(({ seq }) => seq),
+    [1, 3, 2, 4],
+  );
+});
+
 test('the oldest rows leave first', () => {
   const rows = withEntries([entry(1, 'connected'), entry(2, 'connected')], [entry(3, 'connected')], 2);
   assert.deepEqual(

@@ -116,6 +116,16 @@ function caused(cause: TimelineEntry, sent: TimelineEntry): boolean {
   return cause.kind === 'connected' && sent.subscription === cause.subscription;
 }
 
+/** The greatest number: of the last row, or of what stands before the deliveries that it caused. */
+function newestOf(rows: readonly TimelineEntry[]): number {
+  let newest = 0;
+  for (let at = rows.length - 1; at >= 0; at--) {
+    newest = Math.max(newest, rows[at]!.seq);
+    if (rows[at]!.kind !== 'delivered') break;
+  }
+  return newest;
+}
+
 /**
  * Adds entries that are new, in the order of their numbers: another node's may arrive later than they happened. What makes
  * events be sent stands before their sending, though the Hub tells of both in the same moment.
@@ -126,10 +136,14 @@ export function withEntries(
   most: number,
 ): readonly TimelineEntry[] {
   const all = [...known];
-  const numbers = new Set(known.map(({ seq }) => seq));
+  // Ten thousand rows are looked through only for what may be among them already.
+  let numbers: Set<number> | undefined;
   for (const entry of more) {
-    if (numbers.has(entry.seq)) continue;
-    numbers.add(entry.seq);
+    if (entry.seq <= newestOf(all)) {
+      numbers ??= new Set(all.map(({ seq }) => seq));
+      if (numbers.has(entry.seq)) continue;
+    }
+    numbers?.add(entry.seq);
     let at = all.length;
     while (at > 0 && (all[at - 1]?.seq ?? 0) > entry.seq) at -= 1;
     for (let before = at - 1; all[before]?.kind === 'delivered'; before--) {
