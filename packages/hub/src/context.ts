@@ -117,5 +117,8 @@ export function contextList(state: SessionState, mayRead: MayRead, profile: Vers
   const others = [...state.anchors.values()]
     .reverse()
     .filter(({ key, versionId }) => mayRead(`${key.type}-open`) && versionId !== current['context.versionId']);
-  return [current, ...others.map((anchor) => anchored(anchor, mayRead))].map((one) => ({ contextType: one['context.type'], ...one }));
+  return [current, ...others.map((anchor) => anchored(anchor, mayRead))].map((one) => ({
+    contextType: one['context.type'],
+    ...one,
+  }));
 }
