@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -99,9 +100,11 @@ test('doctor looks at a Hub behind TLS as its clients do', async (t) => {
     for await (const part of body ?? []) response.write(part);
     response.end();
   });
-  proxy.on('upgrade', async (request, socket) => {
-    const { status } = await fetch(`${server.origin}${request.url}`);
-    socket.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\n\r\n`);
+  proxy.on('upgrade', ({ url, headers }, socket) => {
+    get(`${server.origin}${url}`, { headers }, (answer) => {
+      answer.resume();
+      socket.end(`HTTP/1.1 ${answer.statusCode} Refused\r\nConnection: close\r\n\r\n`);
+    });
   });
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');
