@@ -58,6 +58,16 @@ async function publish(s: Scenario): Promise<EventMessage> {
   return s.accepted(s.event('Patient-open', patientElements(patient())));
 }
 
+/** A webhook that has refused an open, and another subscriber of the session. */
+async function refusing(s: Scenario) {
+  const { hook } = await webhook(s);
+  hook.answer = () => ({ status: 409 });
+  const watcher = await s.subscribe({ events: [...PATIENT, 'SyncError'], name: 'Watcher' });
+  const open = await openPatient(s, watcher);
+  await hook.delivery(open.id);
+  return { watcher, open };
+}
+
 /** STU2's webhooks. A verification of an unsubscribe request is confirmed where it comes, and not asked for. */
 export const webhooks: readonly Check[] = [
   {
@@ -294,11 +304,7 @@ export const webhooks: readonly Check[] = [
     'ERR-2',
     ['STU2-error'],
     async (s) => {
-      const { hook } = await webhook(s);
-      hook.answer = () => ({ status: 409 });
-      const watcher = await s.subscribe({ events: [...PATIENT, 'SyncError'], name: 'Watcher' });
-      const open = await openPatient(s, watcher);
-      await hook.delivery(open.id);
+      const { watcher } = await refusing(s);
       await watcher.notification('a SyncError', isSyncError);
     },
     { level: 'SHOULD', seconds: 25 },
@@ -309,11 +315,7 @@ export const webhooks: readonly Check[] = [
     'ERR-2',
     ['STU2-outcome'],
     async (s) => {
-      const { hook } = await webhook(s);
-      hook.answer = () => ({ status: 409 });
-      const watcher = await s.subscribe({ events: [...PATIENT, 'SyncError'], name: 'Watcher' });
-      const open = await openPatient(s, watcher);
-      await hook.delivery(open.id);
+      const { watcher, open } = await refusing(s);
       const error = await watcher.notification('a SyncError', isSyncError).catch(() => undefined);
       if (!error) throw new CheckSkip('The Hub sent no SyncError, which is a SHOULD: see webhook-refusal');
       expect(syncErrorIssue(error)?.code === 'processing', 'issue.code: "processing"', syncErrorIssue(error));
