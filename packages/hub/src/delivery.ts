@@ -36,7 +36,7 @@ export class Delivery {
     id: string;
     name: string;
     text: string;
-    except?: string;
+    except?: string | undefined;
     message?: EventMessage;
   }) {
     this.number = entry.number;

@@ -47,10 +47,11 @@ function contextFor(
       context.push({ key: rule.key, resource });
       continue;
     }
-    const others = source.filter((one) => isIdentified(one.resource) && rule.types.includes(one.resource.resourceType));
+    const others = source.flatMap((one) =>
+      isIdentified(one.resource) && rule.types.includes(one.resource.resourceType) ? [one.resource] : [],
+    );
     if (others.length < rule.min) return undefined;
-    for (const one of rule.max === 1 ? others.slice(0, 1) : others)
-      context.push({ key: rule.key, resource: one.resource });
+    for (const other of rule.max === 1 ? others.slice(0, 1) : others) context.push({ key: rule.key, resource: other });
   }
   return context;
 }

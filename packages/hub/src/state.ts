@@ -90,9 +90,9 @@ export interface SessionState {
   /** By `Type/id`, in order of opening: the latest open comes last. */
   readonly anchors: ReadonlyMap<string, Anchor>;
   /** `Type/id` of the current context's anchor; undefined when it is empty (PUB-9, PUB-10). */
-  readonly current?: string;
+  readonly current?: string | undefined;
   /** Set while a Home-open is the latest context change. */
-  readonly home?: Opening & { readonly versionId: string };
+  readonly home?: (Opening & { readonly versionId: string }) | undefined;
   readonly subscriptions: ReadonlyMap<string, Subscription>;
   /** Number that the next log entry gets. */
   readonly nextNumber: number;

@@ -16,7 +16,10 @@ export interface ConnectionOptions {
   readonly name: string;
 }
 
-function common({ address, timeoutMs, name }: ConnectionOptions): RedisOptions {
+/** The type of `replyMapping` does not compile with `exactOptionalPropertyTypes`, and nothing here sets it. */
+type Settings = Omit<RedisOptions, 'replyMapping'>;
+
+function common({ address, timeoutMs, name }: ConnectionOptions): Settings {
   return {
     db: address.db,
     ...(address.username && { username: address.username }),
@@ -42,7 +45,7 @@ function hostOf(address: RedisAddress, attempt: number): { host: string; port: n
   return address.hosts[attempt % address.hosts.length] ?? { host: 'localhost', port: 6379 };
 }
 
-function sentinelsOf({ hosts, primary, password, tls }: RedisAddress, timeoutMs: number): RedisOptions {
+function sentinelsOf({ hosts, primary, password, tls }: RedisAddress, timeoutMs: number): Settings {
   return {
     sentinels: [...hosts],
     name: primary ?? '',
