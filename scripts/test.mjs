@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import fs, { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { ensureInstalled, root, runNode } from './bootstrap.mjs';
 
@@ -53,50 +53,22 @@ const files = globSync(['packages/*/{src,test}/**/*.test.{ts,tsx}', 'scripts/*.t
 
 const scratch = mkdtempSync(join(tmpdir(), 'lockstep-test-'));
 
-async function runFiles(paths, concurrency) {
-  const tally = join(scratch, 'tally.json');
-  writeFileSync(tally, '');
-  const code = await runNode([
-    '--test',
-    `--test-concurrency=${concurrency}`,
-    '--test-timeout=300000',
-    '--test-reporter=spec',
-    '--test-reporter-destination=stdout',
-    `--test-reporter=${join(root, 'scripts', 'tally-reporter.mjs')}`,
-    `--test-reporter-destination=${tally}`,
-    ...paths,
-  ]);
-  const counted = JSON.parse(readFileSync(tally, 'utf8') || '{"passed":{},"names":[],"failures":[]}');
-  if (code !== 0 && counted.failures.length === 0)
-    counted.failures.push({ file: '', name: `the test run ended with ${code}` });
-  return counted;
-}
-
-const named = ({ file, name }) => `${file}: ${name}`;
-
-/** The test files in which a test that is written in `file` runs: the file itself, or those that run a contract. */
-function runnersOf(file) {
-  const path = join(root, file);
-  if (files.includes(path)) return [path];
-  return files.filter((one) => /from '[^']*contract(\.ts)?'/.test(readFileSync(one, 'utf8')));
-}
-
-const first = await runFiles(files, 2);
-let { failures } = first;
-const passed = { ...first.passed };
-const suspects = [...new Set(failures.flatMap(({ file }) => runnersOf(file)))];
-// A few files that failed beside others get one more run alone: what passes then is named, so that it can be mended.
-if (suspects.length > 0 && suspects.length <= 3 && failures.every(({ file }) => runnersOf(file).length > 0)) {
-  console.log(`Once more, alone: ${suspects.map((path) => relative(root, path)).join(', ')}`);
-  const again = await runFiles(suspects, 1);
-  const passedNow = new Set(again.names);
-  for (const one of failures) if (passedNow.has(named(one))) console.log(`unsteady, passed alone: ${named(one)}`);
-  failures = [...failures.filter((one) => !passedNow.has(named(one))), ...again.failures];
-  failures = [...new Map(failures.map((one) => [named(one), one])).values()];
-  Object.assign(passed, again.passed);
-}
+const tally = join(scratch, 'tally.json');
+writeFileSync(tally, '');
+const exitCode = await runNode([
+  '--test',
+  '--test-concurrency=2',
+  '--test-timeout=300000',
+  '--test-reporter=spec',
+  '--test-reporter-destination=stdout',
+  `--test-reporter=${join(root, 'scripts', 'tally-reporter.mjs')}`,
+  `--test-reporter-destination=${tally}`,
+  ...files,
+]);
+const { passed, failures } = JSON.parse(readFileSync(tally, 'utf8') || '{"passed":{},"failures":[]}');
+if (exitCode !== 0 && failures.length === 0) failures.push({ file: '', name: `the test run ended with ${exitCode}` });
 rmSync(scratch, { recursive: true, force: true });
-for (const one of failures) console.log(`failed: ${named(one)}`);
+for (const { file, name } of failures) console.log(`failed: ${file}: ${name}`);
 const total = Object.values(passed).reduce((sum, count) => sum + count, 0);
 console.log(`${total} passed, ${failures.length} failed`);
 process.exitCode = failures.length > 0 || total === 0 ? 1 : 0;
