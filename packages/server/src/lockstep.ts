@@ -5,7 +5,7 @@ import { files as consoleFiles } from '@lockstep/console';
 import { createFhir } from '@lockstep/fhir';
 import { type Hub, NodeLease } from '@lockstep/hub';
 import { Addresses, createAuthorizationServer } from '@lockstep/smart';
-import Fastify, { type FastifyInstance, LogController } from 'fastify';
+import pino, { type Logger } from 'pino';
 import { shareAccessEnds } from './access-ends.ts';
 import { openAdministration } from './admin/open-administration.ts';
 import { AuditFile } from './audit.ts';
@@ -13,17 +13,16 @@ import { AddressPolicy } from './callbacks/address-policy.ts';
 import { guardedFetch } from './callbacks/guarded-fetch.ts';
 import { type Config, ConfigError, isLocal, isLoopback } from './config.ts';
 import { FirstAdministrator } from './first-administrator.ts';
-import { answerBadAddress } from './http/bad-address.ts';
+import { createApp } from './http/app.ts';
 import { ConsoleLive } from './http/console-live.ts';
 import { consoleRoutes } from './http/console-routes.ts';
-import { Door } from './http/door.ts';
 import { healthRoutes } from './http/health.ts';
 import { hubRoutes } from './http/hub-routes.ts';
+import { Listener } from './http/listener.ts';
 import { metricsRoute } from './http/metrics-route.ts';
 import { RateLimit } from './http/rate-limit.ts';
-import { cleanAddress } from './http/request-address.ts';
 import { simulationRoutes } from './http/simulation.ts';
-import { serveSockets } from './http/sockets.ts';
+import { Sockets } from './http/sockets.ts';
 import { staticRoutes } from './http/static.ts';
 import { Inspector } from './inspector.ts';
 import { DerivedTopicDirectory } from './launch/derived-topics.ts';
@@ -32,11 +31,12 @@ import { Metrics } from './metrics.ts';
 import { conformanceSpecs, openHub, openWebhooks, PROFILES } from './open-hub.ts';
 import { outsideOptions } from './outside-sign-in.ts';
 import { registerOwnApps, SAMPLES } from './own-apps.ts';
+import { Parts } from './parts.ts';
 import { patientDirectory } from './patient-directory.ts';
 import { sessionDirectory } from './session-directory.ts';
 import { SharedViews } from './shared-views.ts';
 import { StandIns } from './simulation/stand-ins.ts';
-import { openStore, sweepRecords } from './store.ts';
+import { openStore, type Store, sweepRecords } from './store.ts';
 import { systemClock, systemIds } from './system.ts';
 
 /** A running Lockstep. */
@@ -73,151 +73,207 @@ function makeFolder(path: string): void {
   }
 }
 
+/** How long subscribers may take to answer the close of their sockets, ms. */
+const CLOSE_ANSWER = 100;
+
 /**
- * Starts Lockstep; it is ready when this resolves.
+ * Starts Lockstep; it is ready when this resolves. What was started is stopped again when a later part cannot start.
  * @throws when the port is taken or the store cannot be used
  */
 export async function startLockstep(config: Config): Promise<Lockstep> {
-  const outside = outsideOptions(config);
-  makeFolder(config.data);
-  const store = await openStore(config);
-  const door = new Door();
-  let app: FastifyInstance | undefined;
+  const log = pino({ level: config.logLevel });
+  const parts = new Parts();
+  const stop = (): Promise<void> =>
+    parts.stop((name, error) => log.error({ err: error, part: name }, 'a part of the server could not be stopped'));
   try {
-    const local = isLocal(config);
-    const policy = new AddressPolicy({ open: local, allowed: config.callbackNetworks });
-    const keySets = guardedFetch(policy);
-    const webhooks = openWebhooks(config, store, policy);
-    const port = await door.listen(config.port, config.host);
-    const origin = originOf(config, port);
-    const hubUrl = `${origin}/hub`;
-    const rateLimit = new RateLimit(config.rateLimit, () => systemClock.now());
-    app = Fastify({
-      logger: { level: config.logLevel },
-      // Only what went wrong is logged: a line a request costs more than the request.
-      logController: new LogController({ disableRequestLogging: true }),
-      bodyLimit: config.bodyLimit,
-      // Anybody can write X-Forwarded-For; only what a proxy of ours has written counts.
-      trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
-      frameworkErrors: answerBadAddress,
-      rewriteUrl: (request) => cleanAddress(request.url ?? '/'),
-      forceCloseConnections: true,
-      // A topic that was derived from a user's name is longer than Fastify expects of a parameter (LAU-2).
-      routerOptions: { maxParamLength: 1024 },
-      serverFactory: (handler) => door.serve(handler),
-    });
+    return { ...(await startParts(config, log, parts)), close: stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
 
-    const routes: string[] = [];
-    app.addHook('onRoute', ({ method, path }) => {
-      for (const one of [method].flat()) routes.push(`${one} ${path}`);
-    });
-    const inspector = new Inspector({ node: store.nodeId });
-    const derivedTopics = new DerivedTopicDirectory({ records: store.records, clock: systemClock, hub: () => hub });
-    const metrics = new Metrics();
-    const audit =
-      config.audit === undefined
-        ? undefined
-        : new AuditFile(config.audit, hubUrl, (error) => app?.log.error({ err: error }, 'the audit cannot be written'));
-    const failed = (error: unknown): void => app?.log.error({ err: error }, 'work in the background failed');
-    for (const warning of store.warnings) app.log.warn(warning);
-    const { nodeId } = store;
-    const nodes = store.shared ? new NodeLease(store.records, systemClock, { nodeId }, failed) : undefined;
-    const hub = openHub(config, origin, {
-      sessions: metrics.timed(store.sessions),
-      nodeId,
-      ...(nodes && { nodes }),
-      users: () => authorization.users,
-      derivedTopics,
-      observer: inspector,
-      ...(audit && { audit }),
-      failed,
-      ...(webhooks && { webhooks }),
-    });
-    const views = new SharedViews({
-      inspector,
-      hub,
-      sessions: store.sessions,
-      nodeId,
-      clock: systemClock,
-      ...(nodes && { nodes }),
-      failed,
-    });
-    const addresses = new Addresses(origin);
-    const fhir = await createFhir({
-      records: store.records,
-      clock: systemClock,
-      ids: () => systemIds.uuid(),
-      baseUrl: addresses.fhir,
-      hubUrl,
-      version: VERSION,
-      verifyToken: (bearer) => authorization.verifyToken(bearer),
-      smart: () => addresses,
-    });
-    if (config.sampleData) await fhir.service.seedSampleData();
-    const sessions = sessionDirectory(hub);
-    const authorization = await createAuthorizationServer({
-      records: store.records,
-      clock: systemClock,
-      origin,
-      hubUrl,
-      loopback: local,
-      fetchKeys: keySets.fetch,
-      ...(config.initialAccessToken && { initialAccessToken: config.initialAccessToken }),
-      sessions,
-      patients: patientDirectory(fhir.service),
-      sampleUsers: config.sampleData,
-      isTokenEndpoint: (address) => config.sampleData && address.startsWith(`${origin}/simulate/`),
-      ...(outside && { outside }),
-      rateLimit,
-      launchTokenLife: config.launchTokenSeconds,
-      logger: app.log,
-    });
-    authorization.onAccessEnded((ended) => hub.accessEnded(ended).catch(failed));
-    const endSharing = store.shared ? shareAccessEnds(store.sessions, authorization, failed) : undefined;
-    const endSweeps = sweepRecords(store.records, systemClock, failed);
-    const now = (): number => systemClock.now();
-    await registerOwnApps(authorization.clients, {
-      records: store.records,
-      origin,
-      samples: config.sampleData,
-      now: now(),
-    });
-    const administrator = new FirstAdministrator(store.records, authorization.users, now);
-    // Where nobody signs in by password, a one-time password opens nothing.
-    const withoutFirst = (local && config.sampleData) || outside?.passwords === false;
-    const firstAdministrator = withoutFirst ? undefined : await administrator.create();
-    const health = { draining: false };
-    metrics.tellOf(hub);
-    await app.register(healthRoutes({ store, hub, health }));
-    await app.register(metricsRoute(metrics));
-    await app.register(authorization.plugin);
-    await app.register(fhir.plugin, { prefix: '/fhir' });
-    await app.register(
-      hubRoutes({
+/** Starts the parts, each after those that it needs; they stop in the opposite order. */
+async function startParts(config: Config, log: Logger, parts: Parts): Promise<Omit<Lockstep, 'close'>> {
+  const outside = outsideOptions(config);
+  const local = isLocal(config);
+  const failed = (error: unknown): void => log.error({ err: error }, 'work in the background failed');
+  const now = (): number => systemClock.now();
+  makeFolder(config.data);
+
+  const listener = await parts.start({
+    name: 'port',
+    start: async () => {
+      const taken = new Listener();
+      await taken.listen(config.port, config.host);
+      return taken;
+    },
+    stop: (taken) => taken.close(),
+  });
+  const origin = originOf(config, listener.port);
+  const hubUrl = `${origin}/hub`;
+
+  // Last to stop, so that no other node takes over what this one still does.
+  const store = await parts.start({ name: 'store', start: () => openStore(config), stop: (opened) => opened.close() });
+  for (const warning of store.warnings) log.warn(warning);
+  const { records, nodeId } = store;
+
+  const audit = await parts.start({
+    name: 'audit',
+    start: () => openAudit(config, hubUrl, log),
+    stop: (opened) => opened?.close(),
+  });
+  const policy = new AddressPolicy({ open: local, allowed: config.callbackNetworks });
+  const keySets = await parts.start({
+    name: 'key sets of clients',
+    start: () => guardedFetch(policy),
+    stop: (opened) => opened.close(),
+  });
+  const nodes = await parts.start({
+    name: 'node lease',
+    async start() {
+      const lease = store.shared ? new NodeLease(records, systemClock, { nodeId }, failed) : undefined;
+      await lease?.start();
+      return lease;
+    },
+    stop: (lease) => lease?.stop(),
+  });
+  const webhooks = await parts.start({
+    name: 'webhooks',
+    start: () => openWebhooks(config, store, policy),
+    async stop(opened) {
+      await opened?.cursors.flush();
+      await opened?.callbacks.close();
+    },
+  });
+  await parts.start({
+    name: 'sweep of expired records',
+    start: () => sweepRecords(records, systemClock, failed),
+    stop: (end) => end(),
+  });
+  const metrics = await parts.start({
+    name: 'metrics',
+    start: () => new Metrics(),
+    stop: (counted) => counted.close(),
+  });
+  const rateLimit = new RateLimit(config.rateLimit, now);
+
+  // The Hub asks who a user is, the authorization server which sessions there are: one is made before it has the other.
+  const inspector = new Inspector({ node: nodeId });
+  const derivedTopics = new DerivedTopicDirectory({ records, clock: systemClock, hub: () => hub });
+  const hub = openHub(config, origin, {
+    sessions: metrics.timed(store.sessions),
+    nodeId,
+    ...(nodes && { nodes }),
+    users: () => authorization.users,
+    derivedTopics,
+    observer: inspector,
+    ...(audit && { audit }),
+    failed,
+    ...(webhooks && { webhooks }),
+  });
+  const addresses = new Addresses(origin);
+  const fhir = await createFhir({
+    records,
+    clock: systemClock,
+    ids: () => systemIds.uuid(),
+    baseUrl: addresses.fhir,
+    hubUrl,
+    version: VERSION,
+    verifyToken: (bearer) => authorization.verifyToken(bearer),
+    smart: () => addresses,
+  });
+  if (config.sampleData) await fhir.service.seedSampleData();
+  const sessions = sessionDirectory(hub);
+  const authorization = await createAuthorizationServer({
+    records,
+    clock: systemClock,
+    origin,
+    hubUrl,
+    loopback: local,
+    fetchKeys: keySets.fetch,
+    ...(config.initialAccessToken && { initialAccessToken: config.initialAccessToken }),
+    sessions,
+    patients: patientDirectory(fhir.service),
+    sampleUsers: config.sampleData,
+    isTokenEndpoint: (address) => config.sampleData && address.startsWith(`${origin}/simulate/`),
+    ...(outside && { outside }),
+    rateLimit,
+    launchTokenLife: config.launchTokenSeconds,
+    logger: log,
+  });
+  authorization.onAccessEnded((ended) => hub.accessEnded(ended).catch(failed));
+  await parts.start({
+    name: 'ends of access at other nodes',
+    start: () => (store.shared ? shareAccessEnds(store.sessions, authorization, failed) : undefined),
+    stop: (end) => end?.(),
+  });
+  await registerOwnApps(authorization.clients, { records, origin, samples: config.sampleData, now: now() });
+  const administrator = new FirstAdministrator(records, authorization.users, now);
+  // Where nobody signs in by password, a one-time password opens nothing.
+  const withoutFirst = (local && config.sampleData) || outside?.passwords === false;
+  const firstAdministrator = withoutFirst ? undefined : await administrator.create();
+
+  const { app, routes } = await parts.start({
+    name: 'requests',
+    start: () => createApp(config, listener, log),
+    stop: async (opened) => {
+      await opened.app.close();
+      await listener.close();
+    },
+  });
+  const sockets = await parts.start({
+    name: 'WebSockets',
+    start: () => new Sockets({ hub, clock: systemClock, pingMs: config.pingSeconds * 1000 }),
+    stop: (opened) => opened.end(),
+  });
+  const views = await parts.start({
+    name: 'views of the console',
+    start: () =>
+      new SharedViews({
+        inspector,
         hub,
-        hubUrl,
-        verifyToken: (bearer) => authorization.verifyToken(bearer),
-        rateLimit,
-        webhooks: webhooks !== undefined,
-        version: PROFILES[config.profile].name,
+        sessions: store.sessions,
+        nodeId,
+        clock: systemClock,
+        ...(nodes && { nodes }),
+        failed,
       }),
-      { prefix: '/hub' },
-    );
-    const records = store.records;
-    const { host, data } = config;
-    const launching = openLaunches({ records, clock: systemClock, hub, hubUrl, authorization, rateLimit, data });
-    await app.register(launching.plugin, { prefix: '/hub' });
-    const administering = { data, host, port, origin, version: VERSION, authorization, sessions, launching };
-    const announce = await openAdministration(app, administering);
-    const fhirUrl = addresses.fhir;
-    const { launcher, secrets } = launching;
-    // Where others reach the server, client checks cannot be switched off, and nobody is launched as somebody else.
-    const standIns = local && config.sampleData ? new StandIns({ origin, authorization, now }) : undefined;
-    const simulation = config.sampleData ? { ...(standIns && { standIns }) } : undefined;
-    const consoleParts = {
+    stop: (opened) => opened.close(),
+  });
+  metrics.tellOf(hub);
+
+  const health = { draining: false };
+  await app.register(healthRoutes({ store, health }));
+  await app.register(metricsRoute(metrics));
+  await app.register(authorization.plugin);
+  await app.register(fhir.plugin, { prefix: '/fhir' });
+  await app.register(
+    hubRoutes({
       hub,
       hubUrl,
-      fhirUrl,
+      verifyToken: (bearer) => authorization.verifyToken(bearer),
+      rateLimit,
+      webhooks: webhooks !== undefined,
+      version: PROFILES[config.profile].name,
+    }),
+    { prefix: '/hub' },
+  );
+  const { host, data } = config;
+  const { port } = listener;
+  const launching = openLaunches({ records, clock: systemClock, hub, hubUrl, authorization, rateLimit, data });
+  await app.register(launching.plugin, { prefix: '/hub' });
+  const administering = { data, host, port, origin, version: VERSION, authorization, sessions, launching };
+  const announce = await openAdministration(app, administering);
+  const { launcher, secrets } = launching;
+  // Where others reach the server, client checks cannot be switched off, and nobody is launched as somebody else.
+  const standIns = local && config.sampleData ? new StandIns({ origin, authorization, now }) : undefined;
+  const simulation = config.sampleData ? { ...(standIns && { standIns }) } : undefined;
+  await app.register(
+    consoleRoutes({
+      hub,
+      hubUrl,
+      fhirUrl: addresses.fhir,
       origin,
       authorization,
       views,
@@ -227,65 +283,52 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
       specs: conformanceSpecs(config),
       now,
       simulation,
-    };
-    await app.register(consoleRoutes(consoleParts), { prefix: '/api/console' });
-    if (simulation) {
-      const parts = { origin, hub, authorization, inspector, clock: systemClock, ...simulation };
-      await app.register(simulationRoutes(parts), { prefix: '/simulate' });
-    }
-    const pages = [
-      { path: '/', files: consoleFiles, routes: CONSOLE_ROUTES, frames: true, framed: false },
-      ...SAMPLES.map(({ path, files }) => ({ path, files, routes: [''], frames: false, framed: true })),
-    ];
-    await app.register(staticRoutes(pages, origin, local));
-    await app.ready();
-    await nodes?.start();
-    await hub.start();
-    const live = new ConsoleLive({ hub, views, authorization, origin, clock: systemClock });
-    const sockets = serveSockets({
-      hub,
-      clock: systemClock,
-      pingMs: config.pingSeconds * 1000,
-      others: (request, socket, head) => live.upgrade(request, socket, head),
-    });
-    door.open(sockets.onUpgrade);
-    const withdraw = await announce();
-
-    const ready = app;
-    return {
-      origin,
-      port,
-      hub,
-      inspector,
-      routes,
-      ...(firstAdministrator && { firstAdministrator }),
-      async close() {
-        health.draining = true;
-        await withdraw();
-        live.close();
-        views.close();
-        await hub.stop();
-        // Subscribers get a moment to answer the close before their sockets are cut.
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        sockets.end();
-        metrics.close();
-        await ready.close();
-        await door.close();
-        await webhooks?.cursors.flush();
-        endSweeps();
-        endSharing?.();
-        // Last, so that no other node takes over what this one still does.
-        await nodes?.stop().catch(failed);
-        await webhooks?.callbacks.close();
-        await keySets.close();
-        await audit?.close();
-        await store.close();
-      },
-    };
-  } catch (error) {
-    await app?.close();
-    await door.close();
-    await store.close();
-    throw error;
+    }),
+    { prefix: '/api/console' },
+  );
+  if (simulation) {
+    const simulated = { origin, hub, authorization, inspector, clock: systemClock, ...simulation };
+    await app.register(simulationRoutes(simulated), { prefix: '/simulate' });
   }
+  const pages = [
+    { path: '/', files: consoleFiles, routes: CONSOLE_ROUTES, frames: true, framed: false },
+    ...SAMPLES.map(({ path, files }) => ({ path, files, routes: [''], frames: false, framed: true })),
+  ];
+  await app.register(staticRoutes(pages, origin, local));
+  await app.ready();
+
+  await parts.start({
+    name: 'Hub',
+    start: () => hub.start(),
+    async stop() {
+      await hub.stop();
+      await new Promise((resolve) => setTimeout(resolve, CLOSE_ANSWER));
+    },
+  });
+  const live = await parts.start({
+    name: 'live views of the console',
+    start: () => new ConsoleLive({ hub, views, authorization, origin, clock: systemClock }),
+    stop: (opened) => opened.close(),
+  });
+  listener.open((request, socket, head) => {
+    if (!live.upgrade(request, socket, head)) sockets.upgrade(request, socket, head);
+  });
+  await parts.start({
+    name: 'announcement to commands on this machine',
+    start: announce,
+    stop: (withdraw) => withdraw(),
+  });
+  await parts.start({
+    name: 'readiness',
+    start: () => undefined,
+    stop() {
+      health.draining = true;
+    },
+  });
+  return { origin, port, hub, inspector, routes, ...(firstAdministrator && { firstAdministrator }) };
+}
+
+function openAudit({ audit }: Config, hubUrl: string, log: Logger): AuditFile | undefined {
+  if (audit === undefined) return undefined;
+  return new AuditFile(audit, hubUrl, (error) => log.error({ err: error }, 'the audit cannot be written'));
 }

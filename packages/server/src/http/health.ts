@@ -1,9 +1,7 @@
-import type { Hub } from '@lockstep/hub';
 import type { FastifyPluginAsync } from 'fastify';
 
 export interface HealthOptions {
   readonly store: { ping(): Promise<void> };
-  readonly hub: Hub;
   readonly health: { readonly draining: boolean };
 }
 

@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Channel, Clock, Connection, Hub } from '@lockstep/hub';
 import { WebSocket, WebSocketServer } from 'ws';
-import type { UpgradeListener } from './door.ts';
 import { frameOf } from './frame.ts';
 import { cleanAddress, splitAddress } from './request-address.ts';
 
@@ -16,14 +15,6 @@ export interface SocketOptions {
   readonly clock: Clock;
   /** ms between pings; a peer that has not been heard since the last one is closed. */
   readonly pingMs: number;
-  /** Takes upgrades of other paths; false leaves them to be refused. */
-  readonly others?: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
-}
-
-export interface Sockets {
-  readonly onUpgrade: UpgradeListener;
-  /** Ends the pings and cuts what is still connected. */
-  end(): void;
 }
 
 /** Where an endpoint is, below the Hub's origin. */
@@ -90,54 +81,84 @@ function peerOf(socket: WebSocket): Peer | undefined {
   return socket instanceof PeerSocket ? socket.peer : undefined;
 }
 
-/** Serves the Hub's endpoints to whoever asks an HTTP server for an upgrade. */
-export function serveSockets({ hub, clock, pingMs, others }: SocketOptions): Sockets {
-  const sockets = new WebSocketServer({
+function hear(this: WebSocket): void {
+  const peer = peerOf(this);
+  if (peer) peer.heard = true;
+}
+
+function received(this: WebSocket, data: Buffer, isBinary: boolean): void {
+  const peer = peerOf(this);
+  if (!peer) return;
+  peer.heard = true;
+  // A binary frame is no answer, whatever it holds.
+  peer.connection?.received(isBinary ? '' : data.toString('utf8'));
+}
+
+/** The Hub's endpoints, for whoever asks an HTTP server for an upgrade. */
+export class Sockets {
+  readonly #hub: Hub;
+  readonly #clock: Clock;
+  readonly #pingMs: number;
+  readonly #server = new WebSocketServer({
     WebSocket: PeerSocket,
     noServer: true,
     perMessageDeflate: false,
     maxPayload: MAX_FRAME,
     clientTracking: false,
   });
-  const peers = new Set<Peer>();
+  readonly #peers = new Set<Peer>();
+  readonly #closed: (this: WebSocket, code: number) => void;
+  #cancelPing: () => void;
 
-  function hear(this: WebSocket): void {
-    const peer = peerOf(this);
-    if (peer) peer.heard = true;
+  constructor({ hub, clock, pingMs }: SocketOptions) {
+    this.#hub = hub;
+    this.#clock = clock;
+    this.#pingMs = pingMs;
+    const peers = this.#peers;
+    this.#closed = function closed(code) {
+      const peer = peerOf(this);
+      if (!peer) return;
+      peers.delete(peer);
+      peer.connection?.closed(code);
+    };
+    this.#cancelPing = clock.after(pingMs, () => this.#ping());
   }
 
-  function received(this: WebSocket, data: Buffer, isBinary: boolean): void {
-    const peer = peerOf(this);
-    if (!peer) return;
-    peer.heard = true;
-    // A binary frame is no answer, whatever it holds.
-    peer.connection?.received(isBinary ? '' : data.toString('utf8'));
+  /** Connects a subscriber to its endpoint, or refuses the upgrade. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#admit(request, socket, head).catch(() => refuseUpgrade(socket, '503 Service Unavailable', 'Try again later'));
   }
 
-  function closed(this: WebSocket, code: number): void {
-    const peer = peerOf(this);
-    if (!peer) return;
-    peers.delete(peer);
-    peer.connection?.closed(code);
+  async #admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const [path, query] = splitAddress(cleanAddress(request.url ?? '/'));
+    const id = PATH.exec(path)?.[1];
+    const found = id === undefined ? undefined : await this.#hub.findEndpoint(id);
+    if (id === undefined || !found) {
+      refuseUpgrade(socket, '404 Not Found', 'There is no such subscription endpoint');
+      return;
+    }
+    const since = new URLSearchParams(query).get('since') ?? undefined;
+    const endpoint = { id, topic: found.topic };
+    this.#server.handleUpgrade(request, socket, head, (client) => void this.#connect(client, socket, endpoint, since));
   }
 
-  async function connect(
+  async #connect(
     socket: PeerSocket,
     stream: Duplex,
     endpoint: { id: string; topic: string },
     since?: string,
   ): Promise<void> {
     const peer = new Peer(socket, stream);
-    peers.add(peer);
+    this.#peers.add(peer);
     socket.on('message', received);
     socket.on('pong', hear);
-    socket.on('close', closed);
+    socket.on('close', this.#closed);
     // Protocol errors end in a close, which is what counts.
     socket.on('error', hear);
     // What the client says first is read once the Hub knows it.
     socket.pause();
     try {
-      peer.connection = await hub.connect(endpoint, peer, since);
+      peer.connection = await this.#hub.connect(endpoint, peer, since);
     } catch {
       socket.close(1013, 'Try again later');
     }
@@ -145,34 +166,14 @@ export function serveSockets({ hub, clock, pingMs, others }: SocketOptions): Soc
     if (socket.readyState === WebSocket.CLOSED) peer.connection?.closed(1006);
   }
 
-  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const [path, query] = splitAddress(cleanAddress(request.url ?? '/'));
-    const id = PATH.exec(path)?.[1];
-    if (id === undefined && others?.(request, socket, head)) return;
-    const found = id === undefined ? undefined : await hub.findEndpoint(id);
-    if (id === undefined || !found) {
-      refuseUpgrade(socket, '404 Not Found', 'There is no such subscription endpoint');
-      return;
-    }
-    const since = new URLSearchParams(query).get('since') ?? undefined;
-    const to = { id, topic: found.topic };
-    sockets.handleUpgrade(request, socket, head, (client) => void connect(client, socket, to, since));
+  #ping(): void {
+    for (const peer of this.#peers) peer.check();
+    this.#cancelPing = this.#clock.after(this.#pingMs, () => this.#ping());
   }
 
-  let cancel = (): void => undefined;
-  const ping = (): void => {
-    for (const peer of peers) peer.check();
-    cancel = clock.after(pingMs, ping);
-  };
-  cancel = clock.after(pingMs, ping);
-
-  return {
-    onUpgrade: (request, socket, head) => {
-      upgrade(request, socket, head).catch(() => refuseUpgrade(socket, '503 Service Unavailable', 'Try again later'));
-    },
-    end() {
-      cancel();
-      for (const peer of peers) peer.terminate();
-    },
-  };
+  /** Ends the pings and cuts what is still connected. */
+  end(): void {
+    this.#cancelPing();
+    for (const peer of this.#peers) peer.terminate();
+  }
 }

@@ -2,6 +2,11 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 
+/** How long an idle connection is kept, ms: longer than the 60 s for which balancers keep theirs, so that they close first. */
+const KEEP_ALIVE = 72_000;
+/** How long requests in progress may take while the server stops, ms. */
+const GRACE = 5000;
+
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 /** Shared by all sockets: one made for each would keep its request in memory for as long as the connection lasts. */
@@ -13,7 +18,7 @@ function destroyed(this: Duplex): void {
  * The HTTP server's listening side. It takes its port before Lockstep is ready, since the addresses that Lockstep hands out
  * hold the port; what arrives until then waits.
  */
-export class Door {
+export class Listener {
   readonly #server: Server;
   #onRequest: RequestListener | undefined;
   #onUpgrade: UpgradeListener | undefined;
@@ -22,8 +27,11 @@ export class Door {
 
   constructor() {
     this.#server = createServer(
-      // Java's HTTP client offers h2c with every request; that is no reason not to answer it.
-      { shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket' },
+      {
+        keepAliveTimeout: KEEP_ALIVE,
+        // Java's HTTP client offers h2c with every request; that is no reason not to answer it.
+        shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+      },
       (request, response) => this.#request(request, response),
     );
     this.#server.on('upgrade', (request, socket, head) => {
@@ -42,15 +50,17 @@ export class Door {
     else this.#waiting.push(run);
   }
 
-  /**
-   * @param port 0 takes a free one
-   * @returns the port
-   */
-  listen(port: number, host: string): Promise<number> {
+  /** @param port 0 takes a free one */
+  listen(port: number, host: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(port, host, () => resolve((this.#server.address() as AddressInfo).port));
+      this.#server.listen(port, host, () => resolve());
     });
+  }
+
+  /** The port that it listens on. */
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
   }
 
   /** The server, for Fastify, which brings the handler of requests. */
@@ -66,10 +76,14 @@ export class Door {
     for (const run of this.#waiting.splice(0)) run();
   }
 
-  close(): Promise<void> {
-    return new Promise((resolve) => {
+  /** Takes no more connections, lets what has been asked be answered, and cuts what is left after `GRACE`. */
+  async close(): Promise<void> {
+    const cut = setTimeout(() => this.#server.closeAllConnections(), GRACE);
+    await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
+      if (this.#isOpen) this.#server.closeIdleConnections();
+      else this.#server.closeAllConnections();
     });
+    clearTimeout(cut);
   }
 }

@@ -1,0 +1,35 @@
+/** The web framework as Lockstep sets it up. */
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Config } from '../config.ts';
+import { answerBadAddress } from './bad-address.ts';
+import type { Listener } from './listener.ts';
+import { cleanAddress } from './request-address.ts';
+
+export interface App {
+  readonly app: FastifyInstance;
+  /** Every address that is served, `GET /hub/session`; grows as routes are added. */
+  readonly routes: readonly string[];
+}
+
+/** Makes the application that answers what the listener takes. It closes nothing of the listener's. */
+export function createApp(config: Config, listener: Listener, log: FastifyBaseLogger): App {
+  const app = Fastify({
+    loggerInstance: log,
+    // Only what went wrong is logged: a line a request costs more than the request.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: config.bodyLimit,
+    // Anybody can write X-Forwarded-For; only what a proxy of ours has written counts.
+    trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
+    frameworkErrors: answerBadAddress,
+    rewriteUrl: (request) => cleanAddress(request.url ?? '/'),
+    forceCloseConnections: 'idle',
+    // A topic that was derived from a user's name is longer than Fastify expects of a parameter (LAU-2).
+    routerOptions: { maxParamLength: 1024 },
+    serverFactory: (handler) => listener.serve(handler),
+  });
+  const routes: string[] = [];
+  app.addHook('onRoute', ({ method, path }) => {
+    for (const one of [method].flat()) routes.push(`${one} ${path}`);
+  });
+  return { app, routes };
+}

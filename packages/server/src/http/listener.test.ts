@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
+import { describe, it } from 'node:test';
+import { Listener } from './listener.ts';
+
+/** A listener whose requests are answered when the test says so. */
+async function listening() {
+  const listener = new Listener();
+  const waiting: (() => void)[] = [];
+  const arrived: (() => void)[] = [];
+  listener.serve((_, response) => {
+    waiting.push(() => response.end('answer'));
+    for (const told of arrived.splice(0)) told();
+  });
+  await listener.listen(0, '127.0.0.1');
+  return { listener, waiting, next: () => new Promise<void>((resolve) => arrived.push(resolve)) };
+}
+
+function ask(port: number, agent: Agent): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ port, agent, host: '127.0.0.1' }, async (response) => {
+      let body = '';
+      for await (const chunk of response) body += chunk;
+      resolve({ status: response.statusCode, body });
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+describe('the listener', () => {
+  it('says that it keeps idle connections for 72 s', async (t) => {
+    const { listener, waiting, next } = await listening();
+    t.after(() => listener.close());
+    listener.open(() => undefined);
+    const arrived = next();
+    const socket = connect(listener.port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await arrived;
+    waiting[0]?.();
+    const [data] = await once(socket, 'data');
+    assert.match(String(data), /keep-alive: timeout=72\r\n/i);
+  });
+
+  it('answers what it was asked before it closed, and takes nothing after', async () => {
+    const { listener, waiting, next } = await listening();
+    listener.open(() => undefined);
+    const agent = new Agent({ keepAlive: true });
+    const arrived = next();
+    const asked = ask(listener.port, agent);
+    await arrived;
+    const { port } = listener;
+    const closed = listener.close();
+    await assert.rejects(ask(port, new Agent()));
+    waiting[0]?.();
+    assert.deepEqual(await asked, { status: 200, body: 'answer' });
+    await closed;
+    await assert.rejects(ask(port, agent));
+    assert.equal(waiting.length, 1);
+    agent.destroy();
+  });
+
+  it('closes at once when it never opened', async () => {
+    const { listener, waiting } = await listening();
+    const asked = ask(listener.port, new Agent());
+    const refused = assert.rejects(asked);
+    await listener.close();
+    await refused;
+    assert.equal(waiting.length, 0);
+  });
+});
