@@ -12,8 +12,14 @@ const npm = ['install', '--package-lock-only', '--omit-lockfile-registry-resolve
 const done = spawnSync('npm', npm, { cwd: root, stdio: 'inherit' });
 if (done.status !== 0) process.exit(1);
 const lock = JSON.parse(readFileSync(path, 'utf8'));
-for (const entry of Object.values(lock.packages)) {
+const unchecked = [];
+for (const [name, entry] of Object.entries(lock.packages)) {
   if (String(entry.resolved).startsWith('http')) delete entry.resolved;
+  if (name.includes('node_modules/') && !entry.link && !entry.inBundle && !entry.integrity) unchecked.push(name);
+}
+if (unchecked.length > 0) {
+  console.error(`No checksum for ${unchecked.join(', ')}. Delete those entries and node_modules, and run this again.`);
+  process.exit(1);
 }
 writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);
 // npm install has just brought what the lockfile now says.
