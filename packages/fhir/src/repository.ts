@@ -103,7 +103,9 @@ export class Repository {
 
   /** Whether a resource of the patient's compartment refers to the shared resource. */
   async isLinked(patient: string, shared: ResourceKey): Promise<boolean> {
-    const linking = await this.#records.find(CURRENT, 'link', `${patient}|${keyText(shared)}`, this.#now(), 1);
+    const linking = await this.#records.find(CURRENT, 'link', `${patient}|${keyText(shared)}`, this.#now(), {
+      limit: 1,
+    });
     return linking.length > 0;
   }
 

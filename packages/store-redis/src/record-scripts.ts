@@ -108,26 +108,18 @@ redis.call('DEL', ARGV[1])
 return gone
 `);
 
-/** KEYS: expiries. ARGV: index key, start of the record keys, now, limit (-1 for all). */
-export const FIND = new Script(`
+/**
+ * Reads a page of a kind's records, or of those with an index value. KEYS: expiries. ARGV: key of the ordered ids, start of the
+ * record keys, now, from where (as in ZRANGE BYLEX), limit (-1 for all).
+ */
+export const PAGE = new Script(`
 #!lua flags=no-writes
 ${COMMON}
-local found = {}
-local limit = tonumber(ARGV[4])
-for _, id in ipairs(redis.call('ZRANGE', ARGV[1], 0, -1)) do
-  if #found == limit then break end
-  found[#found + 1] = described(id, ARGV[2] .. id, tonumber(ARGV[3]))
-end
-return found
-`);
-
-/** KEYS: expiries. ARGV: kind key, start of the record keys, now, from where (as in ZRANGE BYLEX), limit. */
-export const LIST = new Script(`
-#!lua flags=no-writes
-${COMMON}
+local CHUNK = 1000
 local found, from, limit = {}, ARGV[4], tonumber(ARGV[5])
-while #found < limit do
-  local ids = redis.call('ZRANGE', ARGV[1], from, '+', 'BYLEX', 'LIMIT', 0, limit - #found)
+while limit < 0 or #found < limit do
+  local wanted = limit < 0 and CHUNK or math.min(CHUNK, limit - #found)
+  local ids = redis.call('ZRANGE', ARGV[1], from, '+', 'BYLEX', 'LIMIT', 0, wanted)
   if #ids == 0 then break end
   for _, id in ipairs(ids) do found[#found + 1] = described(id, ARGV[2] .. id, tonumber(ARGV[3])) end
   from = '(' .. ids[#ids]

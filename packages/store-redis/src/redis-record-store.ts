@@ -1,12 +1,22 @@
-import type { RecordInput, RecordStore, StoredRecord, WriteCondition } from '@lockstep/store';
+import type { Counted, Page, RecordInput, RecordStore, StoredRecord, WriteCondition } from '@lockstep/store';
 import type { Connection } from './connection.ts';
 import type { RecordKeys } from './keys.ts';
-import { CONSUME, DELETE, DELETE_BY, FIND, LIST, PUT, SWEEP } from './record-scripts.ts';
+import { CONSUME, DELETE, DELETE_BY, PAGE, PUT, SWEEP } from './record-scripts.ts';
 import type { Replicas } from './replicas.ts';
 import type { Script } from './script.ts';
 
 /** Records removed by one run of the sweep's script: others wait for it. */
 const SWEEP_CHUNK = 500;
+
+const LIST_LIMIT = 1_000;
+const COUNT_LIMIT = 1_000;
+
+/** @throws RangeError */
+function positive(what: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new RangeError(`${what} is ${value}, not a positive whole number`);
+  return value;
+}
 
 interface Write {
   readonly kind: string;
@@ -94,19 +104,24 @@ export class RedisRecordStore implements RecordStore {
     return (await this.#write(DELETE_BY, key, this.#keys.records(kind))) as string[];
   }
 
-  async find(kind: string, index: string, value: string, now: number, limit = -1): Promise<readonly StoredRecord[]> {
-    const key = this.#keys.index(kind, index, value);
-    return ((await this.#read(FIND, key, this.#keys.records(kind), now, limit)) as Row[]).map(recordOf);
+  find(kind: string, index: string, value: string, now: number, page: Page = {}): Promise<readonly StoredRecord[]> {
+    return this.#page(this.#keys.index(kind, index, value), kind, now, page);
   }
 
-  async list(
-    kind: string,
-    now: number,
-    { afterId, limit = 1000 }: { readonly afterId?: string; readonly limit?: number } = {},
-  ): Promise<readonly StoredRecord[]> {
+  list(kind: string, now: number, { limit = LIST_LIMIT, ...page }: Page = {}): Promise<readonly StoredRecord[]> {
+    return this.#page(this.#keys.kind(kind), kind, now, { limit, ...page });
+  }
+
+  async #page(ids: string, kind: string, now: number, { afterId, limit }: Page): Promise<readonly StoredRecord[]> {
+    const atMost = limit === undefined ? -1 : positive('limit', limit);
     const from = afterId === undefined ? '-' : `(${afterId}`;
-    const rows = await this.#read(LIST, this.#keys.kind(kind), this.#keys.records(kind), now, from, limit);
-    return (rows as Row[]).map(recordOf);
+    return ((await this.#read(PAGE, ids, this.#keys.records(kind), now, from, atMost)) as Row[]).map(recordOf);
+  }
+
+  async count(kind: string, { index, atMost = COUNT_LIMIT }: Counted = {}): Promise<number> {
+    positive('atMost', atMost);
+    const ids = index ? this.#keys.index(kind, index.name, index.value) : this.#keys.kind(kind);
+    return Math.min(atMost, await this.#connection.call((client) => client.zcard(ids)));
   }
 
   async sweep(now: number): Promise<void> {

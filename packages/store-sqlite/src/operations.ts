@@ -32,8 +32,14 @@ export interface Operations {
   consume(kind: string, id: string, now: number): boolean;
   delete(kind: string, id: string): boolean;
   deleteBy(kind: string, index: string, value: string): readonly string[];
-  find(kind: string, index: string, value: string, now: number, limit: number): readonly FlatRecord[];
-  list(kind: string, now: number, afterId: string | null, limit: number): readonly FlatRecord[];
+  /**
+   * @param afterId empty for the first page
+   * @param limit -1 for all
+   */
+  find(kind: string, index: string, value: string, now: number, afterId: string, limit: number): readonly FlatRecord[];
+  list(kind: string, now: number, afterId: string, limit: number): readonly FlatRecord[];
+  count(kind: string, atMost: number): number;
+  countBy(kind: string, index: string, value: string, atMost: number): number;
   /** Deletes at most `limit` expired records. @returns how many */
   sweep(now: number, limit: number): number;
 

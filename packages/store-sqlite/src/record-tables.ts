@@ -18,7 +18,8 @@ export class RecordTables {
   readonly #get: Statement<FlatRecord>;
   readonly #find: Statement<FlatRecord>;
   readonly #list: Statement<FlatRecord>;
-  readonly #listAfter: Statement<FlatRecord>;
+  readonly #count: Statement<readonly [count: number]>;
+  readonly #countBy: Statement<readonly [count: number]>;
   readonly #idsBy: Statement<readonly [id: string]>;
   readonly #expired: Statement<readonly [kind: string, id: string]>;
 
@@ -60,17 +61,19 @@ export class RecordTables {
       db,
       `SELECT r.id, r.revision, r.body, r.consumed_at, r.expires_at FROM record_index i
        CROSS JOIN record r ON r.kind = i.kind AND r.id = i.id
-       WHERE i.kind = ?1 AND i.name = ?2 AND i.value = ?3 AND (r.expires_at IS NULL OR r.expires_at > ?4)
-       ORDER BY i.id LIMIT ?5`,
+       WHERE i.kind = ?1 AND i.name = ?2 AND i.value = ?3 AND i.id > ?5 AND (r.expires_at IS NULL OR r.expires_at > ?4)
+       ORDER BY i.id LIMIT ?6`,
     );
-    const list = (after: string) =>
-      prepare<FlatRecord>(
-        db,
-        `SELECT id, revision, body, consumed_at, expires_at FROM record
-         WHERE kind = ?1 ${after} AND (expires_at IS NULL OR expires_at > ?2) ORDER BY id LIMIT ?3`,
-      );
-    this.#list = list('');
-    this.#listAfter = list('AND id > ?4');
+    this.#list = prepare(
+      db,
+      `SELECT id, revision, body, consumed_at, expires_at FROM record
+       WHERE kind = ?1 AND id > ?3 AND (expires_at IS NULL OR expires_at > ?2) ORDER BY id LIMIT ?4`,
+    );
+    this.#count = prepare(db, 'SELECT count(*) FROM (SELECT 1 FROM record WHERE kind = ? LIMIT ?)');
+    this.#countBy = prepare(
+      db,
+      'SELECT count(*) FROM (SELECT 1 FROM record_index WHERE kind = ? AND name = ? AND value = ? LIMIT ?)',
+    );
     this.#idsBy = prepare(db, 'SELECT id FROM record_index WHERE kind = ? AND name = ? AND value = ? ORDER BY id');
     this.#expired = prepare(db, 'SELECT kind, id FROM record WHERE expires_at <= ? LIMIT ?');
   }
@@ -110,13 +113,20 @@ export class RecordTables {
     return ids;
   }
 
-  /** @param limit -1 for all */
-  find(kind: string, index: string, value: string, now: number, limit: number): readonly FlatRecord[] {
-    return this.#find.all(kind, index, value, now, limit);
+  find(kind: string, index: string, value: string, now: number, afterId: string, limit: number): readonly FlatRecord[] {
+    return this.#find.all(kind, index, value, now, afterId, limit);
   }
 
-  list(kind: string, now: number, afterId: string | null, limit: number): readonly FlatRecord[] {
-    return afterId === null ? this.#list.all(kind, now, limit) : this.#listAfter.all(kind, now, limit, afterId);
+  list(kind: string, now: number, afterId: string, limit: number): readonly FlatRecord[] {
+    return this.#list.all(kind, now, afterId, limit);
+  }
+
+  count(kind: string, atMost: number): number {
+    return this.#count.get(kind, atMost)?.[0] ?? 0;
+  }
+
+  countBy(kind: string, index: string, value: string, atMost: number): number {
+    return this.#countBy.get(kind, index, value, atMost)?.[0] ?? 0;
   }
 
   sweep(now: number, limit: number): number {

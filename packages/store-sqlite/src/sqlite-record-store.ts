@@ -1,4 +1,4 @@
-import type { RecordInput, RecordStore, StoredRecord, WriteCondition } from '@lockstep/store';
+import type { Counted, Page, RecordInput, RecordStore, StoredRecord, WriteCondition } from '@lockstep/store';
 import type { FlatRecord, FlatWrite } from './operations.ts';
 import type { WorkerClient } from './worker-client.ts';
 
@@ -6,6 +6,14 @@ import type { WorkerClient } from './worker-client.ts';
 const SWEEP = 500;
 
 const LIST_LIMIT = 1_000;
+const COUNT_LIMIT = 1_000;
+
+/** @throws RangeError */
+function positive(what: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new RangeError(`${what} is ${value}, not a positive whole number`);
+  return value;
+}
 
 /** Records on the worker. */
 export class SqliteRecordStore implements RecordStore {
@@ -64,20 +72,24 @@ export class SqliteRecordStore implements RecordStore {
     index: string,
     value: string,
     now: number,
-    limit?: number,
+    { afterId = '', limit }: Page = {},
   ): Promise<readonly StoredRecord[]> {
-    return (await this.#worker.call('find', kind, index, value, now, limit ?? -1)).map(stored);
+    const atMost = limit === undefined ? -1 : positive('limit', limit);
+    return (await this.#worker.call('find', kind, index, value, now, afterId, atMost)).map(stored);
   }
 
   async list(
     kind: string,
     now: number,
-    options: { readonly afterId?: string; readonly limit?: number } = {},
+    { afterId = '', limit = LIST_LIMIT }: Page = {},
   ): Promise<readonly StoredRecord[]> {
-    const limit = options.limit ?? LIST_LIMIT;
-    if (!Number.isSafeInteger(limit) || limit < 1)
-      throw new RangeError(`limit is ${limit}, not a positive whole number`);
-    return (await this.#worker.call('list', kind, now, options.afterId ?? null, limit)).map(stored);
+    return (await this.#worker.call('list', kind, now, afterId, positive('limit', limit))).map(stored);
+  }
+
+  async count(kind: string, { index, atMost = COUNT_LIMIT }: Counted = {}): Promise<number> {
+    positive('atMost', atMost);
+    if (index === undefined) return this.#worker.call('count', kind, atMost);
+    return this.#worker.call('countBy', kind, index.name, index.value, atMost);
   }
 
   async sweep(now: number): Promise<void> {

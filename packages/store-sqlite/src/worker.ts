@@ -47,6 +47,8 @@ function serve(): void {
     },
     find: (...args) => records.find(...args),
     list: (...args) => records.list(...args),
+    count: (...args) => records.count(...args),
+    countBy: (...args) => records.countBy(...args),
     sweep: (...args) => {
       const swept = records.sweep(...args);
       gone(swept > 0);

@@ -196,8 +196,8 @@ export function recordStoreContract(name: string, open: OpenStore): void {
       await records.put('kind', 'b', { body: '1', indexes: { user: 'u1', client: [] } }, T0);
       await records.put('other', 'a', { body: '1', indexes: { user: 'u1' } }, T0);
       assert.deepEqual(await ids(records.find('kind', 'user', 'u1', T0)), ['a', 'b']);
-      assert.deepEqual(await ids(records.find('kind', 'user', 'u1', T0, 1)), ['a']);
-      assert.deepEqual(await ids(records.find('kind', 'user', 'u1', T0, 5)), ['a', 'b']);
+      assert.deepEqual(await ids(records.find('kind', 'user', 'u1', T0, { limit: 1 })), ['a']);
+      assert.deepEqual(await ids(records.find('kind', 'user', 'u1', T0, { limit: 5 })), ['a', 'b']);
       assert.deepEqual(await ids(records.find('kind', 'user', 'u2', T0)), ['a']);
       assert.deepEqual(await ids(records.find('kind', 'client', 'c1', T0)), ['a']);
       assert.deepEqual(await records.find('kind', 'client', 'u1', T0), []);
@@ -243,7 +243,44 @@ export function recordStoreContract(name: string, open: OpenStore): void {
         paged.push(...page);
       }
       assert.deepEqual(paged, ordered);
-      assert.deepEqual(await ids(records.list('kind', T0, { afterId: 'ab' })), ['b', 'é', '\uffee', '😀']);
+      const last = ['b', 'é', '\uffee', '😀'];
+      assert.deepEqual(await ids(records.list('kind', T0, { afterId: 'ab' })), last);
+      assert.deepEqual(await ids(records.find('kind', 'by', 'a', T0, { afterId: 'ab' })), last);
+      assert.deepEqual(await ids(records.find('kind', 'by', 'a', T0, { afterId: '1', limit: 3 })), ['10', '2', 'A']);
+    });
+
+    test('a page of what cannot be counted is refused', async (t) => {
+      const { records } = await opened(t, open);
+      for (const limit of [0, -1, 1.5, Number.NaN]) {
+        await assert.rejects(records.list('kind', T0, { limit }), RangeError);
+        await assert.rejects(records.find('kind', 'by', 'a', T0, { limit }), RangeError);
+        await assert.rejects(records.count('kind', { atMost: limit }), RangeError);
+      }
+    });
+
+    test('REG-6 records are counted by kind and by index value, up to a limit, without being read', async (t) => {
+      const { records } = await opened(t, open);
+      assert.equal(await records.count('kind'), 0);
+      const by = (value: string) => ({ index: { name: 'by', value } });
+      assert.equal(await records.count('kind', by('a')), 0);
+      const writes = Array.from({ length: 1_100 }, (_, n) => ({
+        kind: 'kind',
+        id: `${n}`,
+        record: { body: '1', indexes: { by: n < 30 ? ['a', 'b'] : 'b' }, ...(n < 10 && { expiresAt: T0 + HOUR }) },
+      }));
+      await records.putAll(writes, T0);
+      assert.equal(await records.count('kind'), 1_000);
+      assert.equal(await records.count('kind', { atMost: 5_000 }), 1_100);
+      assert.equal(await records.count('other'), 0);
+      assert.equal(await records.count('kind', by('a')), 30);
+      assert.equal(await records.count('kind', { ...by('a'), atMost: 7 }), 7);
+      assert.equal(await records.count('kind', { ...by('b'), atMost: 5_000 }), 1_100);
+      await records.put('kind', '20', { body: '2', indexes: { by: 'b' } }, T0);
+      await records.delete('kind', '21');
+      assert.equal(await records.count('kind', by('a')), 28);
+      await records.sweep(T0 + HOUR);
+      assert.equal(await records.count('kind', by('a')), 18);
+      assert.equal(await records.count('kind', { atMost: 5_000 }), 1_089);
     });
 
     test('a page skips what has expired and is full nevertheless', async (t) => {

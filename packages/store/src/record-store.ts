@@ -25,6 +25,22 @@ export interface RecordInput {
  */
 export type WriteCondition = undefined | 'absent' | number;
 
+/** Some of many records, in order of their ids. */
+export interface Page {
+  /** The page begins after this id; without it at the first record. */
+  readonly afterId?: string;
+  /** How many records it has at most: a positive whole number. */
+  readonly limit?: number;
+}
+
+/** What is counted, and how far. */
+export interface Counted {
+  /** Only records with this index value. */
+  readonly index?: { readonly name: string; readonly value: string };
+  /** Where counting ends, 1,000 unless told: the cost of an answer is bounded by it. */
+  readonly atMost?: number;
+}
+
 /**
  * Keeps everything that is not a session: clients, users, grants, tokens, codes, launches, keys, FHIR resources. All
  * writes are durable once resolved; conditional writes are atomic on one node and across nodes (AUT-6, TOK-1).
@@ -63,14 +79,19 @@ export interface RecordStore {
   delete(kind: string, id: string): Promise<boolean>;
   /** Deletes all records with this index value. @returns their ids */
   deleteBy(kind: string, index: string, value: string): Promise<readonly string[]>;
-  /** Records with this index value, ordered by id; all of them unless `limit` says how many at most. */
-  find(kind: string, index: string, value: string, now: number, limit?: number): Promise<readonly StoredRecord[]>;
-  /** Records of the kind, ordered by id, from the first one after `afterId`; at most `limit` (default 1,000). */
-  list(
-    kind: string,
-    now: number,
-    options?: { readonly afterId?: string; readonly limit?: number },
-  ): Promise<readonly StoredRecord[]>;
+  /**
+   * Records with this index value, ordered by id; all of them unless the page has a limit. Whoever answers a request gives
+   * one wherever strangers or applications decide how many there are.
+   */
+  find(kind: string, index: string, value: string, now: number, page?: Page): Promise<readonly StoredRecord[]>;
+  /** Records of the kind, ordered by id; at most 1,000 unless the page has another limit. */
+  list(kind: string, now: number, page?: Page): Promise<readonly StoredRecord[]>;
+  /**
+   * How many records the kind has, or how many of them have an index value, without reading them: for limits, and for pages
+   * that say of how many they are. Records that have expired count until a sweep removes them.
+   * @returns `atMost` where there are as many or more
+   */
+  count(kind: string, counted?: Counted): Promise<number>;
   /** Removes what has expired. Stores that expire by themselves do nothing. */
   sweep(now: number): Promise<void>;
 }
