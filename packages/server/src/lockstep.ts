@@ -36,7 +36,7 @@ import { patientDirectory } from './patient-directory.ts';
 import { sessionDirectory } from './session-directory.ts';
 import { SharedViews } from './shared-views.ts';
 import { StandIns } from './simulation/stand-ins.ts';
-import { openStore, type Store, sweepRecords } from './store.ts';
+import { openStore, sweepRecords } from './store.ts';
 import { systemClock, systemIds } from './system.ts';
 
 /** A running Lockstep. */
