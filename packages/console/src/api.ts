@@ -84,6 +84,10 @@ function messageOf(body: unknown, status: number): string {
  * @throws ApiError
  */
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  return (await request<T>(method, path, body)).value;
+}
+
+async function request<T>(method: string, path: string, body?: unknown): Promise<Page<T>> {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (method !== 'GET') headers['x-csrf-token'] = csrf;
@@ -102,7 +106,25 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
   }
   if (response.status === 401) noteSignedOut();
   if (!response.ok) throw new ApiError(response.status, messageOf(value, response.status));
-  return value as T;
+  const next = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
+  return { value: value as T, next };
+}
+
+/** What `call` reads, and where a list goes on (RFC 8288). */
+interface Page<T> {
+  readonly value: T;
+  readonly next: string | undefined;
+}
+
+/** Asks for a list that comes in pages. @throws ApiError */
+export async function getAll<T>(path: string): Promise<readonly T[]> {
+  const all: T[] = [];
+  for (let next: string | undefined = path; next !== undefined; ) {
+    const page: Page<readonly T[]> = await request<readonly T[]>('GET', next);
+    all.push(...page.value);
+    next = page.next;
+  }
+  return all;
 }
 
 export const get = <T>(path: string): Promise<T> => call<T>('GET', path);

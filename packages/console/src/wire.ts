@@ -41,6 +41,10 @@ export type AppMetadata = Readonly<Record<string, unknown>>;
 export interface AppDetails extends App {
   readonly metadata: AppMetadata;
   readonly trusted: boolean;
+  /** Whether it may make launch tickets (LAU-1). */
+  readonly launcher: boolean;
+  /** Names what is shown here; approving the app takes it along (REG-6). */
+  readonly revision: string;
   readonly hasSecret: boolean;
   readonly registeredAt: number;
   readonly scopes: readonly { readonly title: string; readonly entries: readonly ScopeWords[] }[];

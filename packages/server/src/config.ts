@@ -48,6 +48,8 @@ export interface Config {
   /** File that audit records are appended to; none are made without it. */
   readonly audit?: string;
   readonly initialAccessToken?: string;
+  /** Whether anybody may register an app, or only who has the initial access token (REG-6). */
+  readonly registration: 'open' | 'closed';
   /** Whether invented patients and users are there to try things with; by default on loopback only. */
   readonly sampleData: boolean;
   /** The OpenID provider where people sign in; the settings that follow are about it (REG-4). */
@@ -173,6 +175,7 @@ const SETTINGS = {
   callbackNetworks: ['LOCKSTEP_CALLBACK_NETWORKS', '', networkList],
   audit: ['LOCKSTEP_AUDIT', undefined, filled],
   initialAccessToken: ['LOCKSTEP_INITIAL_ACCESS_TOKEN', undefined, filled],
+  registration: ['LOCKSTEP_REGISTRATION', 'open', oneOf('open', 'closed')],
   sampleData: ['LOCKSTEP_SAMPLE_DATA', undefined, onOff],
   oidcIssuer: ['LOCKSTEP_OIDC_ISSUER', undefined, issuerUrl],
   oidcClientId: ['LOCKSTEP_OIDC_CLIENT_ID', undefined, filled],

@@ -193,6 +193,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     loopback: local,
     fetchKeys: keySets.fetch,
     ...(config.initialAccessToken && { initialAccessToken: config.initialAccessToken }),
+    strangersRegister: config.registration === 'open',
     sessions,
     patients: patientDirectory(fhir.service),
     sampleUsers: config.sampleData,

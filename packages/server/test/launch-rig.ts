@@ -60,7 +60,12 @@ export async function launchRig(t: TestContext): Promise<LaunchRig> {
     hub,
     authorization,
     async app(metadata = {}) {
-      const given = { redirect_uris: ['https://app.test/'], launch_kinds: ['command-line'], ...metadata };
+      const given = {
+        token_endpoint_auth_method: 'none',
+        redirect_uris: ['https://app.test/'],
+        launch_kinds: ['command-line'],
+        ...metadata,
+      };
       return (await authorization.clients.add(given, { status: 'active' })).client;
     },
   };

@@ -1,7 +1,7 @@
 /** What ends access ends it everywhere at once: FHIR, Hub, live subscriptions (TOK-4, TOK-6, REG-3, SES-5). */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Backend, HubClient, type Json, patient, Subscriber, sharedLockstep } from './harness.ts';
+import { Backend, HubClient, type Json, json, patient, Subscriber, sharedLockstep } from './harness.ts';
 import { App, answerOf, fhir, formsOf, Person, resources } from './person.ts';
 
 const lockstep = await sharedLockstep();
@@ -117,11 +117,15 @@ describe('what ends access', () => {
     const other = await following('dr-mei-tanaka', 'offline_access', one.app);
     const administrator = new Person(origin);
     const { csrf } = await administrator.signIn('admin');
-    const act = (action: string): Promise<Response> =>
-      administrator.request(`/api/console/apps/${one.app.clientId}/${action}`, {
+    const path = `/api/console/apps/${one.app.clientId}`;
+    const act = async (action: string): Promise<Response> => {
+      const { revision } = await json(administrator.request(path));
+      return administrator.request(`${path}/${action}`, {
         method: 'POST',
-        headers: { 'x-csrf-token': csrf },
+        headers: { 'x-csrf-token': csrf, 'content-type': 'application/json' },
+        body: JSON.stringify({ revision }),
       });
+    };
     assert.equal((await act('suspend')).status, 200);
     await assertEnded(one, /suspended/);
     await assertEnded(other, /suspended/);

@@ -42,6 +42,8 @@ export interface AuthorizationServerOptions {
   readonly loopback: boolean;
   /** Brings immediate approval to a self-registration on any address (REG-2). */
   readonly initialAccessToken?: string;
+  /** Whether anybody may register an app (REG-6), as without it; otherwise the initial access token is needed. */
+  readonly strangersRegister?: boolean;
   /**
    * Fetches key sets from the `jwks_uri` that clients name: rejects for addresses that must not be called (CWE-918). Without
    * it key sets are fetched on loopback only.

@@ -16,7 +16,14 @@ import type { Switches } from './token-info.ts';
 /** What a registration decides on; the rest of a `Client` is the server's. */
 export type ClientProfile = Omit<
   Client,
-  'id' | 'secretDigest' | 'status' | 'registeredAt' | 'registrationTokenDigest' | 'lastLaunchAt' | 'trusted'
+  | 'id'
+  | 'secretDigest'
+  | 'status'
+  | 'registeredAt'
+  | 'registrationTokenDigest'
+  | 'lastLaunchAt'
+  | 'trusted'
+  | 'launcher'
 >;
 
 export type Metadata = Readonly<Record<string, unknown>>;

@@ -39,6 +39,8 @@ export interface Client {
   readonly resourceServer: boolean;
   /** An administrator's word that EHR launches need no consent page (AUT-5). */
   readonly trusted: boolean;
+  /** An administrator's word that the client may make launch tickets for apps of others (LAU-1). */
+  readonly launcher?: boolean;
   readonly switches: Switches;
   /** `waiting` for an administrator (REG-2), `active`, or `suspended` by one. */
   readonly status: 'waiting' | 'active' | 'suspended';

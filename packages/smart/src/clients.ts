@@ -6,6 +6,7 @@ import { OAuthError } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
 import { Repository } from './repository.ts';
 import { digest, randomToken } from './secrets.ts';
+import { WAITING_LIFE, WaitingRegistrations } from './waiting-registrations.ts';
 
 /** How long another node's change of a registration may go unnoticed, ms. */
 const FRESH_FOR = 2000;
@@ -21,9 +22,36 @@ export interface NewClient {
 /** What becomes of a client: tokens of a suspended or deleted one end at once. */
 export type ClientEnd = (clientId: string, reason: string) => Promise<void>;
 
+/** Most registrations that one page of the list holds. */
+const PAGE = 100;
+
+export interface ClientPage {
+  readonly clients: readonly Client[];
+  /** Where the next page begins: pass it as `after`. Undefined at the end of the list. */
+  readonly next?: string;
+}
+
+/** How a new client is registered. A waiting one came from a stranger, whose network (`networkOf`) is told. */
+export type NewClientOptions = {
+  readonly trusted?: boolean;
+  readonly launcher?: boolean;
+  readonly id?: string;
+  readonly secret?: string;
+} & ({ readonly status: 'active' } | { readonly status: 'waiting'; readonly network: string });
+
+/**
+ * Names what a registration says, whoever reads it: an administrator approves the revision that was shown (REG-6). It
+ * changes with every field that the app or an administrator can set.
+ */
+export function revisionOf(client: Client): string {
+  const { status: _, ...metadata } = toMetadata(client);
+  return digest(JSON.stringify({ ...metadata, trusted: client.trusted, launcher: client.launcher ?? false }));
+}
+
 /** The registered apps (REG-1, REG-3). */
 export class Clients {
   readonly #records: Repository<Client>;
+  readonly #waiting: WaitingRegistrations;
   readonly #clock: Clock;
   readonly #insecureAllowed: boolean;
   readonly #end: ClientEnd;
@@ -37,7 +65,11 @@ export class Clients {
     this.#clock = clock;
     this.#insecureAllowed = options.insecureAllowed;
     this.#end = options.end;
-    this.#records = new Repository<Client>(store, clock, 'client', (client) => ({ origin: client.origins }));
+    // The origins of registrations that wait count for nothing, and are not searched.
+    this.#records = new Repository<Client>(store, clock, 'client', (client) => ({
+      origin: client.status === 'waiting' ? [] : client.origins,
+    }));
+    this.#waiting = new WaitingRegistrations(store, clock);
   }
 
   /** Reads through a cache that changes empty, and that those nobody told outlive by two seconds. */
@@ -53,8 +85,11 @@ export class Clients {
     return client;
   }
 
-  async list(): Promise<readonly Client[]> {
-    return (await this.#records.list()).map(({ value }) => value);
+  /** Some of the registrations, in the order of their ids. @param limit at most this many, 100 without it */
+  async page(options: { readonly after?: string | undefined; readonly limit?: number } = {}): Promise<ClientPage> {
+    const limit = Math.min(options.limit ?? PAGE, PAGE);
+    const { items, next } = await this.#records.page({ after: options.after, limit });
+    return { clients: items.map(({ value }) => value), ...(next === undefined ? {} : { next }) };
   }
 
   /** Whether any active client registered this origin (CORS preflights name no client). */
@@ -67,10 +102,7 @@ export class Clients {
    * Registers an app from RFC 7591 metadata.
    * @throws OAuthError when the metadata cannot be accepted; nothing is changed then
    */
-  async add(
-    metadata: Metadata,
-    options: { status: 'active' | 'waiting'; trusted?: boolean; id?: string; secret?: string },
-  ): Promise<NewClient> {
+  async add(metadata: Metadata, options: NewClientOptions): Promise<NewClient> {
     const profile = readMetadata(metadata, this.#insecureAllowed);
     const secret = isPublic(profile) || isAsymmetric(profile) ? undefined : (options.secret ?? randomToken());
     const registrationToken = randomToken();
@@ -81,12 +113,21 @@ export class Clients {
       status: options.status,
       registeredAt: this.#clock.now(),
       registrationTokenDigest: digest(registrationToken),
+      ...(options.launcher ? { launcher: true } : {}),
       ...(secret === undefined ? {} : { secretDigest: digest(secret) }),
     };
-    if (!(await this.#records.put(client.id, client, { condition: 'absent' }))) {
-      throw new OAuthError('invalid_client_metadata', 'client_id is taken', 409);
-    }
+    if (options.status === 'waiting') await this.#addWaiting(client, options.network);
+    else if (!(await this.#records.put(client.id, client, { condition: 'absent' }))) throw taken();
     return { client, registrationToken, ...(secret === undefined ? {} : { secret }) };
+  }
+
+  /** Registers a client until an administrator decides, or until it expires. @throws OAuthError when too many wait */
+  async #addWaiting(client: Client, network: string): Promise<void> {
+    const expiresAt = this.#clock.now() + WAITING_LIFE;
+    const write = this.#records.write(client.id, client, { condition: 'absent', expiresAt });
+    while (!(await this.#records.putAll([await this.#waiting.place(client.id, network, expiresAt), write]))) {
+      if (await this.#records.get(client.id)) throw taken();
+    }
   }
 
   /**
@@ -100,17 +141,27 @@ export class Clients {
   /**
    * Replaces what a registration says. What the server decided (status, trust) and the secret stay; the access the client
    * has ends when its scopes, sessions or way to authenticate change.
+   * @param allow refuses by throwing; it sees the registration at the moment of the change
    * @returns undefined when there is no such client
    */
-  async edit(id: string, metadata: Metadata): Promise<Client | undefined> {
-    const before = await this.#records.get(id);
-    if (!before) return undefined;
+  async edit(
+    id: string,
+    metadata: Metadata,
+    options: { readonly trusted?: boolean; readonly launcher?: boolean } = {},
+    allow: (before: Client, after: Client) => void = () => undefined,
+  ): Promise<Client | undefined> {
     const profile = readMetadata(metadata, this.#insecureAllowed);
     const symmetric = !isPublic(profile) && !isAsymmetric(profile);
-    if (symmetric && !before.secretDigest) {
-      throw new OAuthError('invalid_client_metadata', 'a client without a secret cannot become a symmetric one');
-    }
-    const changed = await this.#change(id, (client) => keepServerSide(client, profile));
+    let before: Client | undefined;
+    const changed = await this.#change(id, (client) => {
+      if (symmetric && !client.secretDigest) {
+        throw new OAuthError('invalid_client_metadata', 'a client without a secret cannot become a symmetric one');
+      }
+      const after = decide(keepServerSide(client, profile), options);
+      allow(client, after);
+      before = client;
+      return after;
+    });
     const decisive = (client: ClientProfile) =>
       JSON.stringify([
         client.scope,
@@ -120,26 +171,47 @@ export class Clients {
         client.jwks,
         client.jwksUri,
       ]);
-    if (changed && decisive(before) !== decisive(changed))
+    if (changed && before && decisive(before) !== decisive(changed))
       await this.#end(id, 'the registration of the app has changed');
     return changed;
   }
 
-  /** Merges RFC 7591 fields into the registration, `trusted` among them: an administrator's edit. */
+  /** Merges RFC 7591 fields, `trusted` and `launcher` into the registration: an administrator's edit. */
   async patch(id: string, fields: Metadata): Promise<Client | undefined> {
     const before = await this.#records.get(id);
     if (!before) return undefined;
-    const { trusted, ...metadata } = fields;
-    if (trusted !== undefined && typeof trusted !== 'boolean') {
-      throw new OAuthError('invalid_client_metadata', 'trusted must be true or false');
+    const { trusted, launcher, ...metadata } = fields;
+    for (const [name, value] of Object.entries({ trusted, launcher })) {
+      if (value === undefined || typeof value === 'boolean') continue;
+      throw new OAuthError('invalid_client_metadata', `${name} must be true or false`);
     }
-    if (trusted !== undefined) await this.#change(id, (client) => ({ ...client, trusted }));
-    return Object.keys(metadata).length === 0 ? this.get(id) : this.edit(id, { ...toMetadata(before), ...metadata });
+    const decided = {
+      ...(typeof trusted === 'boolean' ? { trusted } : {}),
+      ...(typeof launcher === 'boolean' ? { launcher } : {}),
+    };
+    if (Object.keys(metadata).length === 0) return this.#change(id, (client) => decide(client, decided));
+    return this.edit(id, { ...toMetadata(before), ...metadata }, decided);
   }
 
-  /** Lets a waiting client work (REG-2), or a suspended one again. */
-  activate(id: string): Promise<Client | undefined> {
-    return this.#change(id, (client) => ({ ...client, status: 'active' }));
+  /**
+   * Lets a waiting client work (REG-2), or a suspended one again.
+   * @param revision of the registration that was reviewed, see `revisionOf`
+   * @throws OAuthError with status 409 when the registration has changed since (REG-6)
+   */
+  async activate(id: string, revision: string): Promise<Client | undefined> {
+    const approve = (client: Client): Client => {
+      if (revisionOf(client) !== revision) {
+        throw new OAuthError(
+          'invalid_request',
+          'the registration has changed since it was shown: review it again',
+          409,
+        );
+      }
+      return { ...client, status: 'active' };
+    };
+    const client = await this.#change(id, approve, { keepsExpiry: false });
+    if (client) await this.#waiting.leave(id);
+    return client;
   }
 
   /** Ends the client's access until it is activated again. */
@@ -151,6 +223,7 @@ export class Clients {
 
   async delete(id: string): Promise<boolean> {
     const deleted = await this.#records.delete(id);
+    await this.#waiting.leave(id);
     await this.#changed(id);
     if (deleted) await this.#end(id, 'the app was deleted');
     return deleted;
@@ -185,15 +258,33 @@ export class Clients {
     await Promise.all([...this.#listeners].map((listener) => listener(id)));
   }
 
-  async #change(id: string, change: (client: Client) => Client): Promise<Client | undefined> {
-    const client = await this.#records.update(id, change);
+  async #change(
+    id: string,
+    change: (client: Client) => Client,
+    options?: { readonly keepsExpiry: boolean },
+  ): Promise<Client | undefined> {
+    const client = await this.#records.update(id, change, options);
     await this.#changed(id);
     return client;
   }
 }
 
+function taken(): OAuthError {
+  return new OAuthError('invalid_client_metadata', 'client_id is taken', 409);
+}
+
+/** What only an administrator decides, where it is given. */
+function decide(client: Client, { trusted, launcher }: { trusted?: boolean; launcher?: boolean }): Client {
+  const { launcher: before, ...rest } = client;
+  return {
+    ...rest,
+    trusted: trusted ?? client.trusted,
+    ...((launcher ?? before) ? { launcher: true } : {}),
+  };
+}
+
 function keepServerSide(client: Client, profile: ClientProfile): Client {
-  const { id, trusted, status, registeredAt, secretDigest, registrationTokenDigest, lastLaunchAt } = client;
+  const { id, trusted, status, registeredAt, secretDigest, registrationTokenDigest, lastLaunchAt, launcher } = client;
   return {
     ...profile,
     id,
@@ -203,5 +294,6 @@ function keepServerSide(client: Client, profile: ClientProfile): Client {
     ...(secretDigest && profile.authMethod.startsWith('client_secret') ? { secretDigest } : {}),
     ...(registrationTokenDigest ? { registrationTokenDigest } : {}),
     ...(lastLaunchAt ? { lastLaunchAt } : {}),
+    ...(launcher ? { launcher } : {}),
   };
 }

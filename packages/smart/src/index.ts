@@ -7,7 +7,7 @@ export {
 } from './authorization-server.ts';
 export type { Client, LaunchKind } from './client.ts';
 export { toMetadata } from './client-metadata.ts';
-export type { Clients, NewClient } from './clients.ts';
+export { type ClientPage, type Clients, type NewClient, type NewClientOptions, revisionOf } from './clients.ts';
 export { CAPABILITIES, smartConfiguration } from './discovery.ts';
 export type { Keys, SigningKey } from './keys.ts';
 export type { LaunchTokens } from './launch-tokens.ts';

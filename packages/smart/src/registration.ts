@@ -2,18 +2,21 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Addresses } from './addresses.ts';
 import type { Client } from './client.ts';
 import { type Metadata, toMetadata } from './client-metadata.ts';
-import type { Clients } from './clients.ts';
+import type { Clients, NewClientOptions } from './clients.ts';
+import { networkOf } from './guess-limit.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { AuditEntry } from './ports.ts';
 import { digest, sameSecret } from './secrets.ts';
 import { noStore } from './token-endpoint.ts';
 
-/** Registrations that may wait for an administrator at a time; beyond it anonymous ones are refused. */
-const MAX_WAITING = 500;
+/** Largest registration that is read, bytes (REG-6). */
+const MAX_METADATA = 8 * 1024;
 
 export interface RegistrationPolicy {
   /** Whether self-registered clients work at once (REG-2). */
   readonly loopback: boolean;
+  /** Whether anybody may register; otherwise an initial access token is needed. Anybody without it. */
+  readonly strangersRegister?: boolean | undefined;
   /** Brings immediate approval on any address. */
   readonly initialAccessToken?: string | undefined;
 }
@@ -46,28 +49,23 @@ export function registrationRoutes(
     }
   }
 
-  async function statusOfNew(request: FastifyRequest): Promise<'active' | 'waiting'> {
+  /** What becomes of a new registration. @throws OAuthError when the request may not register */
+  function statusOfNew(request: FastifyRequest): NewClientOptions {
     const token = bearer(request);
     if (token !== undefined && policy.initialAccessToken !== undefined) {
-      if (sameSecret(token, policy.initialAccessToken)) return 'active';
+      if (sameSecret(token, policy.initialAccessToken)) return { status: 'active' };
       throw new OAuthError('invalid_token', 'the initial access token is wrong', 401);
     }
-    if (policy.loopback) return 'active';
-    const waiting = (await clients.list()).filter(({ status }) => status === 'waiting').length;
-    if (waiting >= MAX_WAITING) {
-      throw new OAuthError(
-        'invalid_request',
-        'too many registrations wait for an administrator; use an initial access token',
-        429,
-      );
+    if (policy.strangersRegister === false) {
+      throw new OAuthError('access_denied', 'registration needs an initial access token here', 403);
     }
-    return 'waiting';
+    return policy.loopback ? { status: 'active' } : { status: 'waiting', network: networkOf(request.ip) };
   }
 
-  app.post('/auth/register', async (request, reply) => {
+  app.post('/auth/register', { bodyLimit: MAX_METADATA }, async (request, reply) => {
     checkPage(request);
     const metadata = readBody(request);
-    const { client, secret, registrationToken } = await clients.add(metadata, { status: await statusOfNew(request) });
+    const { client, secret, registrationToken } = await clients.add(metadata, statusOfNew(request));
     audit({ action: 'client.register', clientId: client.id, detail: client.status });
     noStore(reply);
     return reply.code(201).send({
@@ -100,7 +98,7 @@ export function registrationRoutes(
     return reply.send(information(client, bearer(request)));
   });
 
-  app.put('/auth/register/:id', async (request, reply) => {
+  app.put('/auth/register/:id', { bodyLimit: MAX_METADATA }, async (request, reply) => {
     const before = await managed(request);
     const metadata = readBody(request);
     if (metadata.client_id !== before.id) {
@@ -111,8 +109,9 @@ export function registrationRoutes(
     if (secret !== undefined && (typeof secret !== 'string' || digest(secret) !== before.secretDigest)) {
       throw new OAuthError('invalid_request', 'client_secret in the body must be that of the client');
     }
-    if (!policy.loopback && before.status === 'active') checkNotWider(before, clients.edited(before, metadata));
-    const client = await clients.edit(before.id, metadata);
+    const client = await clients.edit(before.id, metadata, {}, (now, after) => {
+      if (!policy.loopback && now.status !== 'waiting') checkNotWider(now, after);
+    });
     if (!client) throw new OAuthError('invalid_token', 'the client was deleted', 401);
     audit({ action: 'client.edit', clientId: client.id, detail: 'by its registration token' });
     noStore(reply);

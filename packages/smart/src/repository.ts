@@ -62,15 +62,19 @@ export class Repository<T extends object> {
     return this.#store.putAll(writes, this.#clock.now());
   }
 
-  /** Changes a value, again from the start when another writer came first. @returns undefined when there is none */
-  async update(id: string, change: (value: T) => T): Promise<T | undefined> {
+  /**
+   * Changes a value, again from the start when another writer came first.
+   * @param options `keepsExpiry: false` makes the value stay for good
+   * @returns undefined when there is none
+   */
+  async update(id: string, change: (value: T) => T, options = { keepsExpiry: true }): Promise<T | undefined> {
     for (;;) {
       const stored = await this.find(id);
       if (!stored) return undefined;
       const value = change(stored.value);
-      const { expiresAt } = stored;
-      const options = { condition: stored.revision, ...(expiresAt === undefined ? {} : { expiresAt }) };
-      if (await this.put(id, value, options)) return value;
+      const expiresAt = options.keepsExpiry ? stored.expiresAt : undefined;
+      const written = { condition: stored.revision, ...(expiresAt === undefined ? {} : { expiresAt }) };
+      if (await this.put(id, value, written)) return value;
     }
   }
 
@@ -90,6 +94,21 @@ export class Repository<T extends object> {
   async findBy(index: string, value: string): Promise<readonly Stored<T>[]> {
     const records = await this.#store.find(this.kind, index, value, this.#clock.now());
     return records.map((record) => ({ ...record, value: JSON.parse(record.body) as T }));
+  }
+
+  /** Values in the order of their ids, from the first one after `after`. `next` is the `after` of the page that follows. */
+  async page(options: {
+    readonly after?: string | undefined;
+    readonly limit: number;
+  }): Promise<{ readonly items: readonly Stored<T>[]; readonly next?: string }> {
+    const { after, limit } = options;
+    const found = await this.#store.list(this.kind, this.#clock.now(), {
+      limit: limit + 1,
+      ...(after === undefined ? {} : { afterId: after }),
+    });
+    const items = found.slice(0, limit).map((record) => ({ ...record, value: JSON.parse(record.body) as T }));
+    const last = items.at(-1)?.id;
+    return { items, ...(found.length > limit && last !== undefined ? { next: last } : {}) };
   }
 
   async list(): Promise<readonly Stored<T>[]> {

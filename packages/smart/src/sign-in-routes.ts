@@ -38,7 +38,7 @@ export class SignInDesk {
 
   async samples(): Promise<readonly UserProfile[]> {
     if (!this.#parts.samples || !this.#passwords) return [];
-    return (await this.#parts.users.list()).filter(({ sample, status }) => sample && status === 'active');
+    return this.#parts.users.samples();
   }
 
   /** How people may sign in. */

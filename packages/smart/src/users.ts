@@ -151,8 +151,24 @@ export class Users {
     return this.#links.write(linkId(identity), { user }, { condition: 'absent' });
   }
 
+  /** All users: for work that is not a request's. */
   async list(): Promise<readonly UserProfile[]> {
     return (await this.#records.list()).map(({ value }) => withoutPassword(value));
+  }
+
+  /** Some of the users, in the order of their names. `next` is the `after` of the following page. */
+  async page(options: {
+    readonly after?: string | undefined;
+    readonly limit: number;
+  }): Promise<{ readonly users: readonly UserProfile[]; readonly next?: string }> {
+    const { items, next } = await this.#records.page(options);
+    return { users: items.map(({ value }) => withoutPassword(value)), ...(next === undefined ? {} : { next }) };
+  }
+
+  /** The sample users who may sign in. */
+  async samples(): Promise<readonly UserProfile[]> {
+    const found = await Promise.all(SAMPLE_USERS.map(({ id }) => this.get(id)));
+    return found.filter((user) => user?.sample && user.status === 'active') as UserProfile[];
   }
 
   /** The user whom a reference, an alias or a sign-in name means (SES-7). */

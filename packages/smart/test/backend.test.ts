@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SignJWT } from 'jose';
-import { assertion, assertionFields, backend, makeKey, post, register, serve, startServer } from './harness.ts';
+import {
+  approve,
+  assertion,
+  assertionFields,
+  backend,
+  makeKey,
+  post,
+  register,
+  serve,
+  startServer,
+} from './harness.ts';
 
 for (const alg of ['RS384', 'ES384'] as const) {
   test(`TOK-5 a backend service registers with a JWKS and gets a token by ${alg}`, async (t) => {
@@ -251,7 +261,7 @@ test('REG-3 suspending an app ends its tokens and its way in at once', async (t)
   assert.equal(await server.auth.verifyToken(token), undefined);
   assert.equal((await app.token('system/*.rs')).body.error, 'invalid_client');
   assert.deepEqual(server.ended, [{ clientId: app.clientId, reason: 'the app was suspended' }]);
-  await server.auth.clients.activate(app.clientId);
+  await approve(server, app.clientId);
   assert.equal((await app.token('system/*.rs')).status, 200);
 });
 
@@ -280,7 +290,7 @@ test('REG-2 away from loopback a self-registered client waits for an administrat
   const server = await startServer(t, { loopback: false, initialAccessToken: 'let-me-in-at-once' });
   const waiting = await backend(server);
   assert.equal((await waiting.token('system/*.rs')).body.error, 'invalid_client');
-  await server.auth.clients.activate(waiting.clientId);
+  await approve(server, waiting.clientId);
   assert.equal((await waiting.token('system/*.rs')).status, 200);
   const metadata = { grant_types: ['client_credentials'], jwks: { keys: [waiting.key.publicJwk] } };
   const wrong = await register(server, metadata, { authorization: 'Bearer guess' });

@@ -1,4 +1,5 @@
 // A real server on an ephemeral port with a real SQLite file, and the doubles of what other packages bring.
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -23,6 +24,7 @@ import {
   type OpenSession,
   type PatientDirectory,
   type PatientSummary,
+  revisionOf,
   type SessionDirectory,
 } from '../src/index.ts';
 
@@ -240,6 +242,17 @@ export async function register(
     body: JSON.stringify(metadata),
   });
   return answerOf(response);
+}
+
+/** Approves a client as it is registered now. */
+export async function approve({ auth }: Pick<TestServer, 'auth'>, clientId: string): Promise<void> {
+  const client = await auth.clients.get(clientId);
+  assert.ok(client, 'there is such a client');
+  await auth.clients.activate(clientId, revisionOf(client));
+}
+
+export async function countClients({ auth }: Pick<TestServer, 'auth'>): Promise<number> {
+  return (await auth.clients.page()).clients.length;
 }
 
 export async function post(

@@ -126,6 +126,7 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
           onBlur={() => set('scopes', [...new Set(values.scopes.filter(Boolean))])}
         />
         <Checkbox label="Trusted: started from the EHR, it needs no consent page" {...flag('trusted')} />
+        <Checkbox label="Launcher: it may make launch tickets for other apps" {...flag('launcher')} />
       </Part>
       <details className="form-part">
         <summary>More: origins, sessions of backend services, compatibility</summary>

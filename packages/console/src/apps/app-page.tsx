@@ -112,7 +112,7 @@ export default function AppPage({ id }: { id: string }) {
       } else if (what === 'topic-secret') {
         setSecret((await post<{ topicSecret: string }>(`${path}/topic-secret`)).topicSecret);
       } else {
-        await post(`${path}/${what}`);
+        await post(`${path}/${what}`, what === 'activate' ? { revision: app.data?.revision } : {});
       }
     },
     onSuccess: async (_, what) => {
@@ -205,7 +205,7 @@ export default function AppPage({ id }: { id: string }) {
         <h2>Registration</h2>
         <AppFormView
           key={edited}
-          initial={fromMetadata({ ...data.metadata, trusted: data.trusted })}
+          initial={fromMetadata({ ...data.metadata, trusted: data.trusted, launcher: data.launcher })}
           action="Save"
           onSubmit={async (form) => {
             await call('PUT', path, toMetadata(form));

@@ -22,6 +22,7 @@ export interface AppForm {
   readonly sessionUsers: string;
   readonly sessionWorkstations: string;
   readonly trusted: boolean;
+  readonly launcher: boolean;
   readonly acknowledgements: string;
   readonly legacy: boolean;
   readonly stu2: boolean;
@@ -47,6 +48,7 @@ export const EMPTY_FORM: AppForm = {
   sessionUsers: '',
   sessionWorkstations: '',
   trusted: false,
+  launcher: false,
   acknowledgements: '',
   legacy: false,
   stu2: false,
@@ -172,6 +174,7 @@ const NOT_KEPT = [
   'session_users',
   'session_workstations',
   'trusted',
+  'launcher',
   'acknowledgements',
   'legacy',
   'stu2',
@@ -221,6 +224,7 @@ export function toMetadata(form: AppForm): AppMetadata {
     session_users: list(form.sessionUsers),
     session_workstations: list(form.sessionWorkstations),
     trusted: form.trusted,
+    launcher: form.launcher || undefined,
     acknowledgements: text(form.acknowledgements),
     legacy: form.legacy || undefined,
     stu2: form.stu2 || undefined,
@@ -269,6 +273,7 @@ export function fromMetadata(given: AppMetadata): AppForm {
     sessionUsers: lines('session_users'),
     sessionWorkstations: lines('session_workstations'),
     trusted: given.trusted === true,
+    launcher: given.launcher === true,
     acknowledgements: text('acknowledgements'),
     legacy: given.legacy === true,
     stu2: given.stu2 === true,

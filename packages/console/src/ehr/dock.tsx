@@ -2,7 +2,7 @@
 import { ActionIcon, Button, CloseButton, Tooltip } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { type App, get, words } from '../api.ts';
+import { type App, getAll, words } from '../api.ts';
 import { AppIcon } from '../apps/icon.tsx';
 import { isForeign, launchContext, makeLaunch, runInWindow } from '../apps/run.ts';
 import { Silent } from '../apps/silent.tsx';
@@ -40,7 +40,7 @@ export function isLaunchable({ launchUrl, launchKinds, status }: App): boolean {
 
 export function useApps() {
   // Nobody tells when an app is registered elsewhere: every page that lists them reads them anew when it opens.
-  return useQuery({ queryKey: ['apps'], queryFn: () => get<readonly App[]>('/api/console/apps'), staleTime: 0 });
+  return useQuery({ queryKey: ['apps'], queryFn: () => getAll<App>('/api/console/apps'), staleTime: 0 });
 }
 
 function Frame({ session, one }: { session: EhrSession; one: Running }) {

@@ -2,7 +2,7 @@
 import { TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { get, type UserView } from '../api.ts';
+import { getAll, type UserView } from '../api.ts';
 import { Link } from '../router.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 
@@ -13,7 +13,7 @@ function matches({ id, name, reference, aliases }: UserView, text: string): bool
 export default function Users() {
   const users = useQuery({
     queryKey: ['users'],
-    queryFn: () => get<readonly UserView[]>('/api/console/users'),
+    queryFn: () => getAll<UserView>('/api/console/users'),
     staleTime: 0,
   });
   const [text, setText] = useState('');

@@ -1,5 +1,6 @@
 import {
   type AuthorizationServer,
+  type Client,
   InvalidUser,
   type NewUser,
   OAuthError,
@@ -11,6 +12,12 @@ import { isNoApp } from '../own-apps.ts';
 
 /** An app as administrators see it: its RFC 7591 metadata. */
 export type AppView = Readonly<Record<string, unknown>> & { readonly client_id: string };
+
+export interface AppPage {
+  readonly apps: readonly AppView[];
+  /** The `after` of the following page, where there is one. */
+  readonly next?: string;
+}
 
 export interface RegisteredApp {
   readonly app: AppView;
@@ -25,7 +32,8 @@ export interface RegisteredApp {
  * Every method throws `OAuthError` or `InvalidUser` for input that does not fit, and changes nothing then.
  */
 export interface Administration {
-  apps(): Promise<readonly AppView[]>;
+  /** A page of the apps, in the order of their ids, from the first one after `after`. */
+  apps(after?: string): Promise<AppPage>;
   registerApp(metadata: Readonly<Record<string, unknown>>): Promise<RegisteredApp>;
   /** A new secret for derived topics; the old one is void at once. */
   topicSecret(clientId: string): Promise<{ readonly topicSecret: string }>;
@@ -34,22 +42,35 @@ export interface Administration {
   rotateKeys(): Promise<{ readonly kid: string }>;
 }
 
+function viewOf(client: Client): AppView {
+  return {
+    ...toMetadata(client),
+    client_id: client.id,
+    trusted: client.trusted,
+    ...(client.launcher && { launcher: true }),
+  };
+}
+
 export function createAdministration(
   { clients, users, keys }: Pick<AuthorizationServer, 'clients' | 'users' | 'keys'>,
   secrets: TopicSecrets,
 ): Administration {
   return {
-    async apps() {
-      return (await clients.list())
-        .filter(({ id }) => !isNoApp(id))
-        .map((client) => ({ ...toMetadata(client), client_id: client.id, trusted: client.trusted }));
+    async apps(after) {
+      const { clients: page, next } = await clients.page({ after });
+      const apps = page.filter(({ id }) => !isNoApp(id)).map(viewOf);
+      return { apps, ...(next !== undefined && { next }) };
     },
-    async registerApp({ trusted, ...metadata }) {
-      const { client, secret } = await clients.add(metadata, { status: 'active', trusted: trusted === true });
+    async registerApp({ trusted, launcher, ...metadata }) {
+      const { client, secret } = await clients.add(metadata, {
+        status: 'active',
+        trusted: trusted === true,
+        launcher: launcher === true,
+      });
       const derived = client.launchKinds.includes('derived');
       const topicSecret = derived ? await secrets.renew(client.id) : undefined;
       return {
-        app: { ...toMetadata(client), client_id: client.id, trusted: client.trusted },
+        app: viewOf(client),
         ...(secret !== undefined && { secret }),
         ...(topicSecret !== undefined && { topicSecret }),
       };

@@ -1,6 +1,6 @@
 /** The server on this machine: found by its data folder, administered over loopback HTTP, or by its file while it does not run. */
 import type { NewUser, UserProfile } from '@lockstep/smart';
-import type { Administration, AppView, RegisteredApp } from '../admin/administration.ts';
+import type { Administration, AppPage, RegisteredApp } from '../admin/administration.ts';
 import { findRunning, type Running } from '../admin/running.ts';
 import type { Launched } from '../launch/launch-forms.ts';
 import { type Call, CliError, EXIT, type Option } from './command.ts';
@@ -50,8 +50,8 @@ export class LocalServer implements Administration {
     return this.#ask('GET', '/server');
   }
 
-  apps(): Promise<readonly AppView[]> {
-    return this.#ask('GET', '/apps');
+  apps(after?: string): Promise<AppPage> {
+    return this.#ask('GET', after === undefined ? '/apps' : `/apps?${new URLSearchParams({ after })}`);
   }
 
   registerApp(metadata: Readonly<Record<string, unknown>>): Promise<RegisteredApp> {

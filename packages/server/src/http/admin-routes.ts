@@ -55,7 +55,10 @@ export function adminRoutes(options: AdminRouteOptions): FastifyPluginAsync {
     });
 
     app.get('/server', async () => options.about);
-    app.get('/apps', () => administration.apps());
+    app.get('/apps', (request) => {
+      const { after } = request.query as { readonly after?: unknown };
+      return administration.apps(typeof after === 'string' && after !== '' ? after : undefined);
+    });
     app.post('/apps', async (request, reply) => {
       return reply.code(201).send(await administration.registerApp(jsonBody(request)));
     });

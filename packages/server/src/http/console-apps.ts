@@ -7,6 +7,7 @@ import {
   groupScopes,
   OAuthError,
   readManifest,
+  revisionOf,
   scopeWords,
   toMetadata,
 } from '@lockstep/smart';
@@ -70,8 +71,10 @@ export function consoleAppRoutes(app: FastifyInstance, { authorization, secrets,
     const tokens = await authorization.liveTokens(client.id);
     return {
       ...appView(client),
-      metadata: { ...toMetadata(client), trusted: client.trusted },
+      metadata: { ...toMetadata(client), trusted: client.trusted, ...(client.launcher && { launcher: true }) },
       trusted: client.trusted,
+      launcher: client.launcher === true,
+      revision: revisionOf(client),
       hasSecret: client.secretDigest !== undefined,
       registeredAt: client.registeredAt,
       scopes: groupScopes(new Scopes(client.scope).list).map(({ title, entries }) => ({
@@ -109,8 +112,12 @@ export function consoleAppRoutes(app: FastifyInstance, { authorization, secrets,
   });
 
   app.post('/apps', async (request, reply) => {
-    const { trusted, ...metadata } = bodyOf(request);
-    const { client, secret } = await clients.add(metadata, { status: 'active', trusted: trusted === true });
+    const { trusted, launcher, ...metadata } = bodyOf(request);
+    const { client, secret } = await clients.add(metadata, {
+      status: 'active',
+      trusted: trusted === true,
+      launcher: launcher === true,
+    });
     const topicSecret = client.launchKinds.includes('derived') ? await secrets.renew(client.id) : undefined;
     note(request, 'app.add', client.id);
     const registered: RegisteredApp = {
@@ -123,10 +130,9 @@ export function consoleAppRoutes(app: FastifyInstance, { authorization, secrets,
 
   app.put<ById>('/apps/:id', async (request) => {
     const { id } = await clientOf(authorization, request.params.id);
-    const { trusted, ...metadata } = bodyOf(request);
-    const edited = await clients.edit(id, metadata);
-    if (!edited) throw new ConsoleError(404, 'There is no such app.');
-    await clients.patch(id, { trusted: trusted === true });
+    const { trusted, launcher, ...metadata } = bodyOf(request);
+    const decided = { trusted: trusted === true, launcher: launcher === true };
+    if (!(await clients.edit(id, metadata, decided))) throw new ConsoleError(404, 'There is no such app.');
     note(request, 'app.edit', id);
     return details(await clientOf(authorization, id));
   });
@@ -138,9 +144,12 @@ export function consoleAppRoutes(app: FastifyInstance, { authorization, secrets,
     return details(await clientOf(authorization, id));
   });
 
+  /** Lets in what was shown: the body carries the `revision` of the details that were looked at (REG-6). */
   app.post<ById>('/apps/:id/activate', async (request) => {
     const { id } = await clientOf(authorization, request.params.id);
-    await clients.activate(id);
+    const { revision } = bodyOf(request);
+    if (typeof revision !== 'string') throw new ConsoleError(400, 'revision: send that of the app as it was shown.');
+    await clients.activate(id, revision);
     note(request, 'app.activate', id);
     return details(await clientOf(authorization, id));
   });

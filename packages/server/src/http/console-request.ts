@@ -29,6 +29,22 @@ export function bodyOf(request: FastifyRequest): Body {
   return body as Body;
 }
 
+/** Entries of one page of a list, unless the caller asks for fewer. */
+const PAGE = 100;
+
+/** What a request wants of a list: `?after=…&limit=…`. */
+export function pageAsked(request: FastifyRequest): { readonly after?: string; readonly limit: number } {
+  const { after, limit } = request.query as { readonly after?: unknown; readonly limit?: unknown };
+  const most = typeof limit === 'string' && /^[1-9]\d{0,2}$/.test(limit) ? Math.min(Number(limit), PAGE) : PAGE;
+  return { limit: most, ...(typeof after === 'string' && after !== '' && { after }) };
+}
+
+/** Tells where a list goes on (RFC 8288). @param next the `after` of the following page */
+export function tellNext(reply: FastifyReply, path: string, next: string | undefined, limit: number): void {
+  if (next === undefined) return;
+  reply.header('link', `<${path}?${new URLSearchParams({ after: next, limit: String(limit) })}>; rel="next"`);
+}
+
 /** Writes to the audit trail what an administrator did. */
 export function audit(request: FastifyRequest, entry: AuditEntry): void {
   request.log.info({ audit: entry }, 'audit');

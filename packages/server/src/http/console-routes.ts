@@ -12,7 +12,7 @@ import type { SharedViews } from '../shared-views.ts';
 import type { StandIns } from '../simulation/stand-ins.ts';
 import { appView, clientOf, consoleAppRoutes } from './console-apps.ts';
 import { consoleConformanceRoutes } from './console-conformance.ts';
-import { answerError, type ById, bodyOf, ConsoleError } from './console-request.ts';
+import { answerError, type ById, bodyOf, ConsoleError, pageAsked, tellNext } from './console-request.ts';
 import { consoleSessionRoutes } from './console-session-routes.ts';
 import { sessionView } from './console-sessions.ts';
 import { consoleSimulationRoutes } from './console-simulation.ts';
@@ -101,10 +101,13 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
 
     app.get('/session', async (request) => sessionView(await ownSession(personOf(request)), { authorization, views }));
 
-    app.get('/apps', async (request) => {
+    /** A page of the apps; `Link` leads to the next one (REG-6). */
+    app.get('/apps', async (request, reply) => {
       const { administrator: all } = personOf(request).user;
-      const list = (await clients.list()).filter(({ id, status }) => !isNoApp(id) && (all || status === 'active'));
-      return list.map(appView);
+      const asked = pageAsked(request);
+      const { clients: page, next } = await clients.page(asked);
+      tellNext(reply, '/api/console/apps', next, asked.limit);
+      return page.filter(({ id, status }) => !isNoApp(id) && (all || status === 'active')).map(appView);
     });
 
     /** Whether an app that was launched has come for its authorization, so that the EHR can say when it has not. */

@@ -32,7 +32,7 @@ export function consoleSimulationRoutes(app: FastifyInstance, parts: ConsoleSimu
     if (!simulation) throw new ConsoleError(404, 'Launches are simulated with sample data only.');
     if (!simulation.standIns) return { unchecked: false, users: [] };
     const own = personOf(request).user.id;
-    const others = (await users.list()).filter(({ sample, status, id }) => sample && status === 'active' && id !== own);
+    const others = (await users.samples()).filter(({ id }) => id !== own);
     return { unchecked: true, users: others.map(({ id, name }) => ({ id, name })) };
   });
 

@@ -5,7 +5,7 @@ import type { Hub } from '@lockstep/hub';
 import { type AuthorizationServer, InvalidUser, type UserProfile } from '@lockstep/smart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { readUser } from '../admin/administration.ts';
-import { audit, type ById, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
+import { audit, type ById, bodyOf, ConsoleError, type PersonOf, pageAsked, tellNext } from './console-request.ts';
 
 export interface ConsoleUserParts {
   readonly hub: Hub;
@@ -71,7 +71,12 @@ export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, pe
     if (user.status === 'active') await users.activate(user.id);
   }
 
-  app.get('/users', async () => Promise.all((await users.list()).map(view)));
+  app.get('/users', async (request, reply) => {
+    const asked = pageAsked(request);
+    const { users: page, next } = await users.page(asked);
+    tellNext(reply, '/api/console/users', next, asked.limit);
+    return Promise.all(page.map(view));
+  });
   app.get<ById>('/users/:id', async (request) => view(await userOf(request.params.id)));
 
   app.post('/users', async (request, reply) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { revisionOf } from '@lockstep/smart';
 import { launchRig } from '../../test/launch-rig.ts';
 import { TICKET_LIFE, Tickets } from './tickets.ts';
 
@@ -65,7 +66,7 @@ test('LAU-1 a ticket is worth nothing once its app or its user is suspended', as
   const first = await tickets.issue(client, user, topic);
   await authorization.clients.suspend(client.id);
   assert.equal(await tickets.redeem(first.ticket), undefined);
-  await authorization.clients.activate(client.id);
+  await authorization.clients.activate(client.id, revisionOf(client));
   const second = await tickets.issue(client, user, topic);
   await authorization.users.suspend(user.id);
   assert.equal(await tickets.redeem(second.ticket), undefined);

@@ -113,7 +113,8 @@ export class StandIns {
 
   async #forgetOldest(): Promise<void> {
     const { clients } = this.#parts.authorization;
-    const standIns = (await clients.list()).filter(({ id }) => isStandIn(id));
+    const { clients: page } = await clients.page({ after: PREFIX });
+    const standIns = page.filter(({ id }) => isStandIn(id));
     const oldest = standIns
       .sort((a, b) => a.registeredAt - b.registeredAt)
       .slice(0, Math.max(0, standIns.length - MOST));

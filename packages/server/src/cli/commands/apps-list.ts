@@ -1,8 +1,20 @@
+import type { Administration, AppView } from '../../admin/administration.ts';
 import { type Command, EXIT } from '../command.ts';
 import { administer, DATA_OPTION } from '../local-server.ts';
 import { table } from '../terminal.ts';
 
 const text = (value: unknown): string => (Array.isArray(value) ? value.join(', ') : String(value ?? ''));
+
+async function allApps(administration: Administration): Promise<readonly AppView[]> {
+  const all: AppView[] = [];
+  let next: string | undefined;
+  do {
+    const page = await administration.apps(next);
+    all.push(...page.apps);
+    next = page.next;
+  } while (next !== undefined);
+  return all;
+}
 
 export const appsList: Command = {
   name: 'apps list',
@@ -10,7 +22,7 @@ export const appsList: Command = {
   options: DATA_OPTION,
   examples: [{ line: 'lockstep apps list', means: 'with ids, launch kinds and status' }],
   async run(call) {
-    const apps = await administer(call, (administration) => administration.apps());
+    const apps = await administer(call, allApps);
     call.terminal.result(apps, () =>
       table([
         ['CLIENT ID', 'NAME', 'LAUNCH', 'STATUS'],
