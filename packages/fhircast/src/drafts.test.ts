@@ -47,7 +47,7 @@ describe('WEB-5 events of the drafts', () => {
   });
 
   it('add with POST, and delete with the resource', () => {
-    const add = { request: { method: 'POST' }, resource: observation };
+    const add = { request: { method: 'POST', url: 'Observation' }, resource: observation };
     const remove = { request: { method: 'DELETE' }, resource: { resourceType: 'ImagingStudy', id: 's1' } };
     const { context } = read('DiagnosticReport-update', [report, bundle('updates', add, remove)]).message.event;
     const entries = parseUpdates(context);

@@ -9,9 +9,13 @@ import { parseReference } from './reference.ts';
 /** What the Bundle of an update was called. */
 const UPDATES = ['updates', 'bundle', 'content'];
 
+function addressOf(resource: JsonObject): string {
+  return `${String(resource.resourceType)}/${String(resource.id)}`;
+}
+
 function referenceTo(resource: unknown): unknown {
   if (!isObject(resource)) return resource;
-  return { reference: `${String(resource.resourceType)}/${String(resource.id)}` };
+  return { reference: addressOf(resource) };
 }
 
 /** One element as the catalog's row wants it. */
@@ -25,14 +29,16 @@ function element(given: JsonObject, rule: ContextKey): JsonObject {
   return { ...found, reference };
 }
 
-/** `POST` makes what `PUT` makes; what is deleted is named instead of sent. */
+/** `POST` makes what `PUT` makes, and is addressed to a type alone; what is deleted is named instead of sent. */
 function entry(given: unknown): unknown {
   if (!isObject(given) || !isObject(given.request)) return given;
   const { resource, ...rest } = given;
   const { method, url } = given.request;
-  if (method === 'POST') return { ...given, request: { ...given.request, method: 'PUT' } };
+  if (method === 'POST') {
+    return { ...given, request: { method: 'PUT', ...(isObject(resource) && { url: addressOf(resource) }) } };
+  }
   if (method !== 'DELETE' || !isObject(resource)) return given;
-  return { ...rest, request: { method, url: url ?? `${String(resource.resourceType)}/${String(resource.id)}` } };
+  return { ...rest, request: { method, url: url ?? addressOf(resource) } };
 }
 
 function bundle(given: JsonObject): JsonObject {

@@ -73,6 +73,17 @@ export function refused(reason: string): { readonly ok: false; readonly reason: 
   return { ok: false, reason };
 }
 
+/** Why something is not done: a code for programs, words for a client's developer. */
+export interface Objection<Code extends string> {
+  readonly ok: false;
+  readonly code: Code;
+  readonly reason: string;
+}
+
+export function objection<Code extends string>(code: Code, reason: string): Objection<Code> {
+  return { ok: false, code, reason };
+}
+
 export type JsonObject = { readonly [key: string]: unknown };
 
 export function isObject(value: unknown): value is JsonObject {

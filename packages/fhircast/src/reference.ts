@@ -6,17 +6,26 @@ export interface ResourceKey {
   readonly id: string;
 }
 
+/** `Type/id` at the end of an address, with or without a version. A `?` or `#` makes it something else: a search, a part. */
+const NAMED =
+  /^(?![Uu][Rr][Nn]:)(?:[^?#]*\/)?([A-Z][A-Za-z]*)\/((?!_history$)[^\s/?#]{1,256})(?:\/_history\/[^\s/?#]+)?$/;
+
+/**
+ * The resource that a relative or absolute address names, with or without a version. Its type may be one that FHIR lacks.
+ * @returns undefined for what names none by itself: `urn:uuid:…`, `#contained`, a search, a type alone
+ */
+export function namedResource(address: string): ResourceKey | undefined {
+  const [, type, id] = NAMED.exec(address) ?? [];
+  return type && id ? { type, id } : undefined;
+}
+
 /**
  * Reads `Type/id` from a relative or absolute reference, with or without a version.
- * @returns undefined for anything else (`urn:uuid:…`, `#contained`, unknown types)
+ * @returns undefined for anything else (`urn:uuid:…`, `#contained`, types that FHIR lacks)
  */
 export function parseReference(reference: string): ResourceKey | undefined {
-  const segments = reference.split('/');
-  const history = segments.indexOf('_history');
-  if (history >= 0) segments.length = history;
-  const id = segments.pop();
-  const type = segments.pop();
-  return id && type && isResourceType(type) ? { type, id } : undefined;
+  const key = namedResource(reference);
+  return key && isResourceType(key.type) ? key : undefined;
 }
 
 /** `Type/id`. */

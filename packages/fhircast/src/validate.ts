@@ -1,15 +1,17 @@
 import { type ContextKey, type EventDefinition, eventDefinition, isProprietary } from './catalog.ts';
+import { readUpdates } from './content.ts';
 import {
   type ContextElement,
   type EventMessage,
   isObject,
   type JsonObject,
+  objection,
   type Parsed,
   parsed,
   type Resource,
   refused,
 } from './messages.ts';
-import { keyText, parseReference, type ResourceKey } from './reference.ts';
+import { parseReference, type ResourceKey } from './reference.ts';
 import { isResourceType } from './resource-types.ts';
 
 /** Nesting beyond this is no FHIR resource but an attempt on somebody's parser (PUB-6). */
@@ -209,66 +211,22 @@ export function senderFields(body: unknown): Readonly<Record<`subscriber.${strin
   return Object.fromEntries(fields.slice(0, MAX_SENDER_FIELDS));
 }
 
-/** One entry of an update: what a `*-update` does to one resource (CON-1). */
-export type UpdateEntry =
-  | { readonly method: 'PUT'; readonly key: ResourceKey; readonly resource: Resource; readonly fullUrl?: string }
-  /** `key` is missing when only a `urn:` full URL names the resource. */
-  | { readonly method: 'DELETE'; readonly key?: ResourceKey; readonly fullUrl?: string };
-
-function parseEntry(entry: unknown, where: string): Parsed<UpdateEntry> {
-  if (!isObject(entry) || !isObject(entry.request)) return refused(`${where} must have a "request"`);
-  const { request, resource, fullUrl } = entry;
-  if (fullUrl !== undefined && typeof fullUrl !== 'string') return refused(`${where}.fullUrl must be a string`);
-  if (request.method === 'PUT') {
-    const type = isObject(resource) ? resource.resourceType : undefined;
-    if (!isObject(resource) || typeof type !== 'string' || !isResourceId(resource.id)) {
-      return refused(`${where} is a PUT and must have a resource with resourceType and id`);
-    }
-    // Nor could it be deleted again: `Type/id` is a reference only where FHIR has the type.
-    if (!isResourceType(type)) return refused(`${where}.resource.resourceType must be a resource type of FHIR`);
-    const key = { type, id: resource.id };
-    return parsed({
-      method: 'PUT',
-      key,
-      resource: resource as Resource,
-      ...(fullUrl === undefined ? undefined : { fullUrl }),
-    });
-  }
-  if (request.method === 'DELETE') {
-    if (resource !== undefined) return refused(`${where} is a DELETE and must not have a resource`);
-    const url = typeof request.url === 'string' ? request.url : undefined;
-    const key = (url ? parseReference(url) : undefined) ?? (fullUrl ? parseReference(fullUrl) : undefined);
-    if (!key && !fullUrl) return refused(`${where} is a DELETE and must name Type/id in fullUrl or request.url`);
-    return parsed({ method: 'DELETE', ...(key && { key }), ...(fullUrl === undefined ? undefined : { fullUrl }) });
-  }
-  return refused(`${where}.request.method must be PUT or DELETE`);
-}
-
 /**
- * Reads the `updates` Bundle of a checked `*-update` event (CON-1).
- * @returns the entries in order; no resource appears twice
+ * Reads the `updates` Bundle of a checked `*-update` event as `readUpdates` does, and sees to it that every resource put is
+ * one that FHIR has and that can be referred to (CON-1, CON-9).
  */
-export function parseUpdates(context: readonly ContextElement[]): Parsed<readonly UpdateEntry[]> {
-  const bundle = context.find((element) => element.key === 'updates')?.resource;
-  if (!bundle) return refused('context key "updates" is required (1..1)');
-  if (bundle.type !== 'transaction') return refused('updates: Bundle.type must be "transaction"');
-  const list = bundle.entry ?? [];
-  if (!Array.isArray(list)) return refused('updates: Bundle.entry must be an array');
-  const entries: UpdateEntry[] = [];
-  const seen = new Set<string>();
-  for (const [index, one] of list.entries()) {
-    const entry = parseEntry(one, `updates: Bundle.entry[${index}]`);
-    if (!entry.ok) return entry;
-    const { key, fullUrl } = entry.value;
-    // One resource may be named both ways: by Type/id in one entry, by its full URL in another.
-    const names = new Set([key && keyText(key), fullUrl].filter((name) => name !== undefined));
-    for (const name of names) {
-      if (seen.has(name)) return refused(`updates: ${name.slice(0, 200)} appears more than once in the Bundle`);
-      seen.add(name);
+export function parseUpdates(context: readonly ContextElement[]): ReturnType<typeof readUpdates> {
+  const read = readUpdates(context);
+  if (!read.ok) return read;
+  for (const [index, { method, key }] of read.value.entries()) {
+    if (method !== 'PUT') continue;
+    const where = `updates: Bundle.entry[${index}].resource`;
+    if (!isResourceId(key.id)) return objection('malformed-update', `${where}.id must be one that can be referred to`);
+    if (!isResourceType(key.type)) {
+      return objection('malformed-update', `${where}.resourceType must be a resource type of FHIR`);
     }
-    entries.push(entry.value);
   }
-  return parsed(entries);
+  return read;
 }
 
 /** A resource in a published event, and where it is, in words. */
@@ -293,13 +251,4 @@ export function publishedResources(context: readonly ContextElement[]): readonly
         : [],
     );
   });
-}
-
-/** The resources that a checked `*-select` selects; empty clears the selection. */
-export function selectedReferences(context: readonly ContextElement[]): readonly string[] {
-  return context
-    .filter((element) => element.key === 'select')
-    .flatMap((element) => (Array.isArray(element.reference) ? element.reference : [element.reference]))
-    .map((reference: unknown) => (isObject(reference) ? reference.reference : undefined))
-    .filter((text) => typeof text === 'string');
 }

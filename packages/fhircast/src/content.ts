@@ -1,0 +1,196 @@
+/**
+ * Shared content (2.10): what a `*-update` does to it. The only place that applies an update, for Hubs, subscribers and
+ * replays alike (CON-9).
+ */
+import { type ContextElement, isObject, type Objection, objection, type Resource } from './messages.ts';
+import { keyText, namedResource, type ResourceKey } from './reference.ts';
+
+/** Why an update is not taken. */
+export type UpdateReason =
+  /** The `updates` Bundle or one of its entries is not what CON-1 asks for. */
+  | 'malformed-update'
+  /** An entry gives two names that are not of one resource (CON-9). */
+  | 'names-disagree'
+  /** Two entries are about one resource (CON-1). */
+  | 'resource-repeated'
+  /** An entry would delete a resource of the opening context (CON-4). */
+  | 'opening-resource-deleted';
+
+/** One entry of an update: what it does to one resource (CON-1). */
+export type UpdateEntry = PutEntry | DeleteEntry;
+
+export interface PutEntry {
+  readonly method: 'PUT';
+  readonly key: ResourceKey;
+  readonly resource: Resource;
+  readonly fullUrl?: string;
+}
+
+export interface DeleteEntry {
+  readonly method: 'DELETE';
+  /** Missing when only a full URL without `Type/id`, such as `urn:uuid:…`, names the resource. */
+  readonly key?: ResourceKey;
+  readonly fullUrl?: string;
+}
+
+/** A shared resource. `R` is how its holder keeps it: as a value, or as text (PUB-13). */
+export interface SharedResource<R = Resource> {
+  readonly resource: R;
+  /** The last full URL that a PUT gave it. */
+  readonly fullUrl?: string;
+}
+
+/** Shared content by `Type/id` (CON-3), in the order in which the resources first came. */
+export type SharedContent<R = Resource> = ReadonlyMap<string, SharedResource<R>>;
+
+export const NO_CONTENT: SharedContent<never> = new Map();
+
+function same(a: ResourceKey, b: ResourceKey): boolean {
+  return a.type === b.type && a.id === b.id;
+}
+
+function shown(name: ResourceKey | string): string {
+  return (typeof name === 'string' ? name : keyText(name)).slice(0, 200);
+}
+
+type Read<T> = { readonly ok: true; readonly value: T } | Objection<UpdateReason>;
+
+function readEntry(entry: unknown, where: string): Read<UpdateEntry> {
+  const malformed = (what: string) => objection('malformed-update', `${where}${what}`);
+  if (!isObject(entry) || !isObject(entry.request)) return malformed(' must have a "request"');
+  const { request, resource, fullUrl } = entry;
+  const { method, url } = request;
+  if (method !== 'PUT' && method !== 'DELETE') return malformed('.request.method must be PUT or DELETE');
+  if (fullUrl !== undefined && (typeof fullUrl !== 'string' || fullUrl === '')) {
+    return malformed('.fullUrl must be a string');
+  }
+  if (url !== undefined && typeof url !== 'string') return malformed('.request.url must be a string');
+  let key: ResourceKey | undefined;
+  if (method === 'PUT') {
+    const type = isObject(resource) ? resource.resourceType : undefined;
+    if (!isObject(resource) || typeof type !== 'string' || typeof resource.id !== 'string' || resource.id === '') {
+      return malformed(' is a PUT and must have a resource with resourceType and id');
+    }
+    key = { type, id: resource.id };
+  } else if (resource !== undefined) {
+    return malformed(' is a DELETE and must not have a resource');
+  }
+  let name = fullUrl;
+  if (url !== undefined) {
+    const named = namedResource(url);
+    if (named) {
+      if (key && !same(key, named)) {
+        return objection('names-disagree', `${where}: request.url and the resource are not of one resource`);
+      }
+      key = named;
+    } else if (/^urn:/i.test(url)) {
+      if (name !== undefined && name !== url && !namedResource(name)) {
+        return objection('names-disagree', `${where}: request.url and fullUrl are not of one resource`);
+      }
+      name = url;
+    } else {
+      return malformed('.request.url must be Type/id');
+    }
+  }
+  const named = fullUrl === undefined ? undefined : namedResource(fullUrl);
+  if (named) {
+    if (key && !same(key, named)) {
+      return objection('names-disagree', `${where}: fullUrl and request.url or the resource are not of one resource`);
+    }
+    key = named;
+  }
+  const names = name === undefined ? undefined : { fullUrl: name };
+  if (method === 'PUT') {
+    // `key` is set: a PUT has a resource.
+    return { ok: true, value: { method, key: key as ResourceKey, resource: resource as Resource, ...names } };
+  }
+  if (!key && name === undefined) return malformed(' is a DELETE and must name Type/id in fullUrl or request.url');
+  return { ok: true, value: { method, ...(key && { key }), ...names } };
+}
+
+/**
+ * Reads the `updates` Bundle of a `*-update` event (CON-1, CON-9). An entry names its resource by `request.url`, by `fullUrl`
+ * or, for a PUT, by the resource itself; what it gives must agree.
+ * @returns the entries in order; no resource appears twice
+ */
+export function readUpdates(context: readonly ContextElement[]): Read<readonly UpdateEntry[]> {
+  const bundle = context.find((element) => element.key === 'updates')?.resource;
+  if (!bundle) return objection('malformed-update', 'context key "updates" is required (1..1)');
+  if (bundle.type !== 'transaction') return objection('malformed-update', 'updates: Bundle.type must be "transaction"');
+  const list = bundle.entry ?? [];
+  if (!Array.isArray(list)) return objection('malformed-update', 'updates: Bundle.entry must be an array');
+  const entries: UpdateEntry[] = [];
+  const seen = new Set<string>();
+  for (const [index, one] of list.entries()) {
+    const read = readEntry(one, `updates: Bundle.entry[${index}]`);
+    if (!read.ok) return read;
+    const { key, fullUrl } = read.value;
+    for (const name of new Set([key ? keyText(key) : fullUrl, fullUrl])) {
+      if (name === undefined) continue;
+      if (seen.has(name)) return repeated(name);
+      seen.add(name);
+    }
+    entries.push(read.value);
+  }
+  return { ok: true, value: entries };
+}
+
+function repeated(name: string): Objection<UpdateReason> {
+  return objection('resource-repeated', `updates: ${shown(name)} appears more than once in the Bundle`);
+}
+
+/** `Type/id` of the held resources by the full URL that they were put under. */
+function namesByFullUrl(content: SharedContent<unknown>): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const [name, { fullUrl }] of content) if (fullUrl !== undefined) names.set(fullUrl, name);
+  return names;
+}
+
+/**
+ * The content after an update, which is applied whole or not at all (CON-2, CON-3). A DELETE of what is not held changes
+ * nothing.
+ * @param entries as `readUpdates` gives them
+ * @param hold how the holder keeps the resource of a PUT
+ * @param opening `Type/id` of the resources of the opening context, which are never deleted (CON-4)
+ * @returns a new map that shares what did not change
+ */
+export function applyUpdates<R>(
+  content: SharedContent<R>,
+  entries: readonly UpdateEntry[],
+  hold: (resource: Resource) => R,
+  opening: ReadonlySet<string> = new Set(),
+): Read<SharedContent<R>> {
+  const changed = new Map(content);
+  const seen = new Set<string>();
+  let byFullUrl: ReadonlyMap<string, string> | undefined;
+  for (const entry of entries) {
+    const { key, fullUrl } = entry;
+    const named = key && keyText(key);
+    // Looked up in the content before the update: its entries are one change, not a sequence.
+    if (fullUrl !== undefined) byFullUrl ??= namesByFullUrl(content);
+    const held = fullUrl === undefined ? undefined : byFullUrl?.get(fullUrl);
+    if (named !== undefined && held !== undefined && named !== held) {
+      return objection(
+        'names-disagree',
+        `updates: ${shown(fullUrl ?? '')} is the full URL of ${shown(held)}, not of ${shown(named)}`,
+      );
+    }
+    const name = named ?? held;
+    if (name === undefined) continue;
+    if (seen.has(name)) return repeated(name);
+    seen.add(name);
+    if (entry.method === 'PUT') {
+      const known = fullUrl ?? content.get(name)?.fullUrl;
+      const resource = hold(entry.resource);
+      changed.set(name, known === undefined ? { resource } : { resource, fullUrl: known });
+    } else if (opening.has(name)) {
+      return objection(
+        'opening-resource-deleted',
+        `${shown(name)} is part of the opening context and may not be deleted`,
+      );
+    } else {
+      changed.delete(name);
+    }
+  }
+  return { ok: true, value: changed };
+}
