@@ -238,7 +238,11 @@ function entry(resource: Resource, mode: 'match' | 'include', baseUrl: string): 
 const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' };
 
 /** Only the elements asked for, and those a resource may not lack. */
-function subset(resource: Resource, { definition, elements, withoutText }: SearchRequest, validator: R4Validator): Resource {
+function subset(
+  resource: Resource,
+  { definition, elements, withoutText }: SearchRequest,
+  validator: R4Validator,
+): Resource {
   if (!elements && !withoutText) return resource;
   const { mandatory } = validator.parts(definition.type);
   const isKept = (name: string) => {

@@ -121,11 +121,14 @@ export class R4Validator {
             membersProblem(value, place, elements) ?? (partial ? undefined : organizationProblem(value, place));
           if (problem) found.push(problem);
         },
-        visitProperty: (_parent, key, _path, values, { elements }: InternalTypeSchema) => {
+        visitProperty: (parent, key, _path, values, { elements }: InternalTypeSchema) => {
           const element = elements[key];
-          for (const one of found.length === 0 && element ? values.flat() : []) {
-            const problem = this.#primitiveProblem(one, element!);
-            if (problem) found.push(problem);
+          if (found.length > 0 || !element) return;
+          const problem = listProblem(values, element, `${parent.path}.${key}`);
+          if (problem) found.push(problem);
+          for (const one of found.length === 0 ? values.flat() : []) {
+            const wrong = this.#primitiveProblem(one, element);
+            if (wrong) found.push(wrong);
           }
         },
       },
@@ -165,6 +168,17 @@ function unknownType(type: string): Problem {
 function listed(codes: ReadonlySet<string>): string {
   const some = [...codes].slice(0, MAX_CODES);
   return `one of ${some.join(', ')}${codes.size > some.length ? ', …' : ''}`;
+}
+
+/** @param values the values of a member, each a list where the member holds one */
+function listProblem(
+  values: readonly (TypedValueWithPath | TypedValueWithPath[])[],
+  { isArray = false }: InternalSchemaElement,
+  path: string,
+): Problem | undefined {
+  const given = values.filter((one) => Array.isArray(one) || one.value !== undefined);
+  if (given.every((one) => Array.isArray(one) === isArray)) return undefined;
+  return { kind: 'structure', text: `${path} must ${isArray ? '' : 'not '}be an array` };
 }
 
 /** Every member by the element it belongs to: the library takes a choice's name for an element, and any `_name`. */
