@@ -1,3 +1,4 @@
+export * from './anchor-key.ts';
 export * from './answer.ts';
 export * from './catalog.ts';
 export * from './content.ts';
