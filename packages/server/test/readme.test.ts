@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 function scriptBelow(heading: string): string {
   const text = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
   const section = text.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
-  return [...section.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, lines = '']) => lines).join('\n');
+  return [...section.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, lines = '']) => lines).join('\n');
 }
 
 test('the lines of the README work as they are, one after the other in one shell', async (t) => {
@@ -27,5 +27,5 @@ test('the lines of the README work as they are, one after the other in one shell
   assert.match(stdout, /"hub\.channel\.endpoint":"ws:/, 'the subscription is accepted');
   assert.match(stdout, /^202$/m, 'the event is accepted');
   assert.match(stdout, /"id":"walter-pruitt"/, 'the current context is the patient that was opened');
-  assert.match(stdout, /rosa-quispe[^]*rosa-quispe/, 'the listener is told, and the context shows it');
+  assert.match(stdout, /rosa-quispe[\s\S]*rosa-quispe/, 'the context shows the next patient, and the listener is told');
 });
