@@ -60,8 +60,8 @@ const WAYS: Readonly<Record<string, { readonly entries: readonly TimelineEntry[]
     entries: [entry('dropped', { code: 1006 }), entry('denied', { reason: 'It did not come back' })],
     words: 'out of the session: It did not come back',
   },
-  'the end of its lease': {
-    entries: [answers('e1', 200), entry('denied', { reason: 'The lease has ended' })],
+  'a denial before it answered': {
+    entries: [entry('denied', { reason: 'The lease has ended' })],
     words: 'out of the session: The lease has ended',
   },
 };
@@ -94,6 +94,8 @@ test('ERR-8 it ends when the application leaves of its own wish', () => {
   for (const reason of ['Unsubscribed', 'The subscriber closed its connection'])
     assert.equal(followEntries(refused, [entry('denied', { reason })]).size, 0, reason);
   assert.equal(followEntries(opened, [entry('session-ended')]).size, 0);
+  const ended = [answers('e1', 200), entry('denied', { reason: 'The access was revoked' })];
+  assert.equal(followEntries(opened, ended).size, 0, 'it followed to its end');
 });
 
 test('ERR-8 one that is gone is forgotten for one that was started again and follows, not for another window of it', () => {

@@ -170,18 +170,19 @@ function answer(
   else roster.set(id, apartFor(answered, state === 'failed' ? 'failed' : 'refused', at, { status }));
 }
 
-/** Its subscription has ended. One that did not wish it may go on showing what it showed. */
+/** Its subscription has ended. One that was not following then may go on showing what it showed. */
 function deny(roster: Map<string, Member>, member: Member | undefined, entry: TimelineEntry): void {
   if (!member) return;
   roster.delete(member.id);
   const { reason = '' } = entry;
-  const leftQuietly = !member.connected && !member.joining && member.apart === undefined;
-  if (CLEAN.has(reason)) forgetReplaced(roster, following(member));
-  else if (!member.joining && !leftQuietly) {
-    const gone = apartFor({ ...member, connected: false }, 'gone', entry.at, { reason });
-    const replaced = [...roster.values()].some((one) => one.outcome?.state === 'followed' && replaces(one, gone));
-    if (!replaced) roster.set(member.id, gone);
+  if (CLEAN.has(reason)) {
+    forgetReplaced(roster, following(member));
+    return;
   }
+  if (!isBehind(member) && !isWaiting(member)) return;
+  const gone = apartFor({ ...member, connected: false }, 'gone', entry.at, { reason });
+  const replaced = [...roster.values()].some((one) => one.outcome?.state === 'followed' && replaces(one, gone));
+  if (!replaced) roster.set(member.id, gone);
 }
 
 /** The roster after some more has happened. */
