@@ -18,7 +18,7 @@ import {
 } from '../fhir.ts';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
-import type { Chart } from './charts.ts';
+import type { Chart } from './desk.ts';
 import type { EhrSession } from './session.ts';
 
 interface RecordOf {
