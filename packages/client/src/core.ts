@@ -1,6 +1,5 @@
 import { type ContextElement, type EventBody, type EventMessage, eventKey } from '@lockstep/fhircast';
-import { parseTimestamp } from './event-names.ts';
-import { HeldContexts } from './held-contexts.ts';
+import { Contexts, parseTimestamp } from './contexts.ts';
 import { type Failure, HubApi } from './hub-api.ts';
 import type { Link } from './link.ts';
 import type { SubscriberOptions } from './options.ts';
@@ -22,7 +21,7 @@ export class Core {
   readonly options: SubscriberOptions;
   readonly ports: Ports;
   readonly api: HubApi;
-  contexts = new HeldContexts();
+  contexts = new Contexts();
   link: Link | undefined;
   /** Counts connections, so that what belongs to an old one is known. 0 while there is none. */
   session = 0;

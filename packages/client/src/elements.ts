@@ -1,13 +1,6 @@
 /** The context elements of what is published, by FHIRcast's definitions of the events. */
-import {
-  anchorKeyOf,
-  type ContextElement,
-  type JsonObject,
-  keyText,
-  type Resource,
-  resourceKey,
-} from '@lockstep/fhircast';
-import type { Context } from './context.ts';
+import { anchorKeyOf, type ContextElement, type JsonObject, type Resource } from '@lockstep/fhircast';
+import { type Context, identityOf } from './contexts.ts';
 import type { AnyResource, Change } from './options.ts';
 
 function element(key: string, reference: string): ContextElement {
@@ -31,8 +24,8 @@ export function opened(
 /** The anchor, and the patient where it is another, by reference (2.10). */
 function subject({ type, id, resources: { patient } }: Context): ContextElement[] {
   const elements = [element(anchorKeyOf(type), `${type}/${id}`)];
-  const about = resourceKey(patient);
-  if (about && type !== 'Patient') elements.push(element('patient', keyText(about)));
+  const about = patient && identityOf(patient);
+  if (about && type !== 'Patient') elements.push(element('patient', about));
   return elements;
 }
 

@@ -1,6 +1,5 @@
 import type { ContextElement, EventMessage, Resource } from '@lockstep/fhircast';
-import { resourcesByKey } from './context.ts';
-import { parseTimestamp } from './event-names.ts';
+import { parseTimestamp, resourcesByKey } from './contexts.ts';
 
 /** A resource of a known type; cast it to the type of your FHIR library for its elements. */
 export type ResourceOf<T extends string> = Resource & { readonly resourceType: T };

@@ -1,10 +1,9 @@
-import { type ContextElement, contextAction, type EventMessage, eventKey } from '@lockstep/fhircast';
-import type { Content, Context } from './context.ts';
+import { type ContextElement, type EventMessage, eventKey } from '@lockstep/fhircast';
+import { type Content, type Context, Contexts, parseEventName } from './contexts.ts';
 import { Core } from './core.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { ending, opened, selected } from './elements.ts';
 import { type EventName, HubEvent } from './events.ts';
-import { HeldContexts } from './held-contexts.ts';
 import { Link } from './link.ts';
 import {
   type AnyResource,
@@ -24,7 +23,7 @@ function extrasOf(events: readonly string[]): readonly string[] {
   if (events.includes('*')) return [];
   const extras = new Set(['SyncError']);
   for (const name of events) {
-    const about = contextAction(name);
+    const about = parseEventName(name);
     if (!about || name.toLowerCase() === 'home-open') continue;
     if (about.action !== 'open') extras.add(`${about.type}-open`);
     extras.add(`${about.type}-close`).add('Home-open');
@@ -230,7 +229,7 @@ export class Subscriber {
       },
     );
     core.link = link;
-    core.contexts = new HeldContexts();
+    core.contexts = new Contexts();
     this.#grant(undefined);
     this.#closed = undefined;
     this.#attempt = 1;
@@ -363,7 +362,7 @@ export class Subscriber {
         void verifier.verify(verdict.kind === 'older' ? 'events are out of order' : 'an event could not be read');
         break;
       case 'known':
-        if (contextAction(name)?.action === 'open') dispatcher.reopened(event);
+        if (parseEventName(name)?.action === 'open') dispatcher.reopened(event);
         else dispatcher.dispatch(event, false);
         this.#show();
         this.#settle();

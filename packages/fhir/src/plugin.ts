@@ -1,3 +1,4 @@
+import { bearerToken, jsonLimitProblem } from '@lockstep/fhircast';
 import { StoreUnavailable } from '@lockstep/store';
 import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Access, type TokenInfo } from './access.ts';
@@ -7,7 +8,6 @@ import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson } from './negot
 import { type IssueType, operationOutcome, Refusal } from './refusal.ts';
 import type { Repository } from './repository.ts';
 import type { Json, JsonObject } from './resource.ts';
-import type { Content } from './validate.ts';
 
 /** Bytes of a request body; the largest report of the sample data has a few thousand. */
 const BODY_LIMIT = 2 * 1024 * 1024;
@@ -35,8 +35,6 @@ export interface PluginOptions {
   readonly interactions: Interactions;
   readonly repository: Repository;
   readonly baseUrl: string;
-  /** Whether the elements that IHE IRA takes from FHIR R5 may be stored, whatever the client says (FHR-7). */
-  readonly r5: boolean;
   readonly now: () => number;
   readonly verifyToken: (bearer: string) => Promise<TokenInfo | undefined>;
   readonly metadata: () => JsonObject;
@@ -132,12 +130,6 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
     if (patient !== undefined) caller.patients.add(patient);
   };
 
-  /** FHR-7: a client says R5 by the MIME type parameter `fhirVersion` (http://hl7.org/fhir/R4/versioning.html#mt-version). */
-  const content = (request: Request): Content => ({
-    read: () => json(request.body as Body),
-    r5: options.r5 || /;\s*fhirVersion\s*=\s*"?5\./i.test(request.headers['content-type'] ?? ''),
-  });
-
   const read = async (request: Request, reply: FastifyReply) => {
     const params = begin(request);
     const caller = callerOf(request);
@@ -197,14 +189,19 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
       throw new Refusal(400, 'not-supported', 'Conditional create (If-None-Exist) is not supported.');
     }
     const { access } = callerOf(request);
-    const done = await interactions.create(request.params.type, content(request), access);
+    const done = await interactions.create(request.params.type, () => json(request.body as Body), access);
     return written(request, reply, done, 201, params);
   });
 
   app.put<{ Params: Params }>('/:type/:id', async (request, reply) => {
     const params = begin(request);
     const { access } = callerOf(request);
-    const done = await interactions.update(request.params, content(request), precondition(request), access);
+    const done = await interactions.update(
+      request.params,
+      () => json(request.body as Body),
+      precondition(request),
+      access,
+    );
     return written(request, reply, done, done.created ? 201 : 200, params);
   });
 
@@ -253,7 +250,7 @@ function notAllowed(app: FastifyInstance, url: string, allowed: readonly string[
  * @throws Refusal 401 without a valid token
  */
 async function authenticate(request: FastifyRequest, { verifyToken, now }: PluginOptions): Promise<TokenInfo> {
-  const bearer = /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(request.headers.authorization ?? '')?.[1];
+  const bearer = bearerToken(request.headers.authorization);
   if (bearer === undefined) {
     throw new Refusal(401, 'login', 'A bearer token is required.', { 'www-authenticate': 'Bearer realm="fhir"' });
   }
@@ -280,6 +277,8 @@ function query(request: FastifyRequest): URLSearchParams {
 function json(body: Body): Json {
   if (!body) throw new Refusal(400, 'structure', 'The body must be a resource.');
   if (body.kind !== 'json') throw new Refusal(415, 'not-supported', 'The content type must be application/fhir+json.');
+  const problem = jsonLimitProblem(body.text);
+  if (problem !== undefined) throw new Refusal(400, 'too-costly', problem);
   try {
     return JSON.parse(body.text) as Json;
   } catch {
@@ -314,7 +313,13 @@ function answer(reply: FastifyReply, text: string, params: URLSearchParams, cach
   return reply.header('cache-control', cache).header('content-type', FHIR_JSON).send(body);
 }
 
-const ISSUES: Readonly<Record<number, IssueType>> = { 404: 'not-found', 413: 'too-long', 415: 'not-supported' };
+const ISSUES: Readonly<Record<number, IssueType>> = {
+  401: 'login',
+  429: 'throttled',
+  404: 'not-found',
+  413: 'too-long',
+  415: 'not-supported',
+};
 
 function asRefusal(error: FastifyError | Error): Refusal {
   if (error instanceof Refusal) return error;

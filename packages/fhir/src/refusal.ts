@@ -10,6 +10,8 @@ export type IssueType =
   | 'not-found'
   | 'deleted'
   | 'too-long'
+  | 'too-costly'
+  | 'throttled'
   | 'conflict'
   | 'exception'
   | 'transient';

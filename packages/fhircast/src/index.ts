@@ -1,4 +1,4 @@
-export * from './anchor-key.ts';
+export * from './access-token.ts';
 export * from './answer.ts';
 export * from './catalog.ts';
 export * from './content.ts';
@@ -6,6 +6,7 @@ export * from './contexts.ts';
 export * from './derived-topic.ts';
 export * from './drafts.ts';
 export * from './exact.ts';
+export * from './json-limits.ts';
 export * from './launch.ts';
 export * from './messages.ts';
 export * from './reference.ts';

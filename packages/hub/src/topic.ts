@@ -1,12 +1,4 @@
-import {
-  type Commit,
-  type CommitResult,
-  holdsPosition,
-  type LogPosition,
-  type SessionStore,
-  type StoredSession,
-  StoreUnavailable,
-} from '@lockstep/store';
+import { type Commit, type CommitResult, type SessionStore, StoreUnavailable } from '@lockstep/store';
 import { Audience, type AudienceOptions, type Denied, standing } from './audience.ts';
 import type { Delivery } from './delivery.ts';
 import { originalIds } from './derive.ts';
@@ -67,12 +59,11 @@ export class Topic {
   /** How often what is known here was doubted. */
   #doubts = 0;
   #revision = 0;
-  /** The history that the revision is of; undefined where it is not known. */
-  #epoch: string | undefined;
   /** Numbers of the held log entries by event id; stale while the state is not loaded. */
   #log = new Map<string, number>();
-  /** The last entry that went out to the links; undefined before anything is known. */
-  #delivered: LogPosition | undefined;
+  /** Number and id of the last entry that went out to the links. */
+  #delivered = 0;
+  #deliveredId: string | undefined;
 
   constructor(name: string, store: SessionStore, clock: Clock, options: TopicOptions) {
     this.name = name;
@@ -130,10 +121,9 @@ export class Topic {
     }
     const state = fromParts(this.name, stored.parts);
     const log = new Map(stored.log.map(({ id, number }) => [id, number]));
-    if (!this.audience.empty) await this.#catchUp(state, stored, log);
-    this.#delivered = stored.position;
+    if (!this.audience.empty) await this.#catchUp(state, log);
+    else this.#reached(state.nextNumber - 1, stored.log.at(-1)?.id);
     this.#revision = stored.revision;
-    this.#epoch = stored.epoch;
     this.#log = log;
     this.audience.reconcile(state);
     // What was read before a doubt is not kept after it.
@@ -141,12 +131,16 @@ export class Topic {
     return state;
   }
 
-  async #catchUp(state: SessionState, stored: StoredSession, log: ReadonlyMap<string, number>): Promise<void> {
-    const last = stored.position.offset;
-    const delivered = this.#delivered?.offset ?? 0;
-    const undone = this.#isUndone(stored);
-    if (delivered === last && !undone) return;
-    const from = undone ? this.#lastShared(log) : delivered;
+  #reached(number: number, id: string | undefined): void {
+    this.#delivered = number;
+    this.#deliveredId = id;
+  }
+
+  async #catchUp(state: SessionState, log: ReadonlyMap<string, number>): Promise<void> {
+    const last = state.nextNumber - 1;
+    const undone = this.#isUndone(last, log);
+    if (this.#delivered === last && !undone) return;
+    const from = undone ? this.#lastShared(log) : this.#delivered;
     const missed = from === undefined ? undefined : await this.#store.readLog(this.name, from);
     // What was committed since the state was read comes with the next notice.
     const deliveries = missed?.filter(({ number }) => number <= last).map((entry) => fromEntry(entry));
@@ -156,14 +150,17 @@ export class Topic {
     for (const link of [...this.audience.links.values()]) {
       for (const delivery of [...earlier, ...(deliveries ?? [])]) link.deliver(delivery);
     }
+    this.#reached(last, [...log].find(([, number]) => number === last)?.[0]);
     for (const hook of this.audience.hooks.values()) hook.catchUp(undone ? from : undefined);
   }
 
   /** Whether the store has lost what was sent: it came back from a copy, and may have given the numbers to others since. */
-  #isUndone(stored: StoredSession): boolean {
-    const delivered = this.#delivered;
-    if (delivered === undefined || delivered.offset < stored.start.offset) return false;
-    return !holdsPosition(stored, delivered);
+  #isUndone(last: number, log: ReadonlyMap<string, number>): boolean {
+    if (last < this.#delivered) return true;
+    if (this.#deliveredId === undefined) return false;
+    const held = log.get(this.#deliveredId);
+    const [first = last + 1] = log.values();
+    return held === undefined ? this.#delivered >= first : held !== this.#delivered;
   }
 
   /** Number of the last entry that was sent and still stands; undefined where that is not known. */
@@ -190,9 +187,8 @@ export class Topic {
     if (!result.ok) return false;
     this.#state = state;
     this.#revision = result.revision;
-    this.#epoch = result.epoch;
     this.#log = new Map();
-    this.#delivered = { offset: 0, epoch: result.epoch };
+    this.#reached(0, undefined);
     return true;
   }
 
@@ -233,7 +229,6 @@ export class Topic {
     const result = await this.#attempt({
       topic: this.name,
       expected: this.#revision,
-      ...(this.#epoch !== undefined && { epoch: this.#epoch }),
       parts: diffParts(before, state),
       append: delivery ? [toEntry(delivery, now)] : [],
       at: now,
@@ -243,8 +238,7 @@ export class Topic {
     if (!result.ok) return false;
     this.#state = state;
     this.#revision = result.revision;
-    this.#epoch = result.epoch;
-    if (delivery) this.#broadcast(delivery, result.epoch);
+    if (delivery) this.#broadcast(delivery);
     if (state.subscriptions !== before.subscriptions) this.audience.reconcile(state, denied);
     return true;
   }
@@ -260,10 +254,10 @@ export class Topic {
     }
   }
 
-  #broadcast(delivery: Delivery, epoch: string): void {
+  #broadcast(delivery: Delivery): void {
     this.#log.set(delivery.id, delivery.number);
     if (this.#log.size > this.#options.logCount) this.#log.delete(this.#log.keys().next().value ?? '');
-    this.#delivered = { offset: delivery.number, epoch };
+    this.#reached(delivery.number, delivery.id);
     this.audience.deliver(delivery);
   }
 
@@ -331,19 +325,18 @@ export class Topic {
   }
 
   /** Takes over what was committed elsewhere, or here without its answer. Call within `run`. */
-  async follow(revision: number, epoch: string, commit: () => Commit): Promise<void> {
+  async follow(revision: number, commit: () => Commit): Promise<void> {
     if (this.knows(revision)) return;
     if (this.audience.empty) return this.forgetStale();
     const before = this.#state;
     if (!before || revision !== this.#revision + 1) return void (await this.#reload());
-    this.#apply(before, revision, epoch, commit());
+    this.#apply(before, revision, commit());
   }
 
-  #apply(before: SessionState, revision: number, epoch: string, commit: Commit): void {
+  #apply(before: SessionState, revision: number, commit: Commit): void {
     this.#state = applyParts(before, commit.parts);
     this.#revision = revision;
-    this.#epoch = epoch;
-    for (const entry of commit.append) this.#broadcast(fromEntry(entry), epoch);
+    for (const entry of commit.append) this.#broadcast(fromEntry(entry));
     const note = commit.note === undefined ? undefined : (JSON.parse(commit.note) as Note);
     this.audience.reconcile(this.#state, note?.denied);
   }
@@ -371,6 +364,5 @@ export class Topic {
     this.audience.endAll(reason);
     this.forgetStale();
     this.#revision = 0;
-    this.#epoch = undefined;
   }
 }

@@ -4,7 +4,6 @@ import { createRequire } from 'node:module';
 import { files as consoleFiles } from '@lockstep/console';
 import { createFhir } from '@lockstep/fhir';
 import { type Hub, NodeLease } from '@lockstep/hub';
-import { R4Validator } from '@lockstep/r4';
 import { Addresses, createAuthorizationServer } from '@lockstep/smart';
 import pino, { type Logger } from 'pino';
 import { shareAccessEnds } from './access-ends.ts';
@@ -17,11 +16,11 @@ import { FirstAdministrator } from './first-administrator.ts';
 import { createApp } from './http/app.ts';
 import { ConsoleLive } from './http/console-live.ts';
 import { consoleRoutes } from './http/console-routes.ts';
+import { Limiter, shareLimits } from './http/doors/limiter.ts';
 import { healthRoutes } from './http/health.ts';
 import { hubRoutes } from './http/hub-routes.ts';
 import { Listener } from './http/listener.ts';
 import { metricsRoute } from './http/metrics-route.ts';
-import { RateLimit } from './http/rate-limit.ts';
 import { simulationRoutes } from './http/simulation.ts';
 import { Sockets } from './http/sockets.ts';
 import { staticRoutes } from './http/static.ts';
@@ -29,7 +28,7 @@ import { Inspector } from './inspector.ts';
 import { DerivedTopicDirectory } from './launch/derived-topics.ts';
 import { openLaunches } from './launch/open-launches.ts';
 import { Metrics } from './metrics.ts';
-import { allowsR5, conformanceSpecs, openHub, openWebhooks, PROFILES } from './open-hub.ts';
+import { conformanceSpecs, openHub, openWebhooks, PROFILES } from './open-hub.ts';
 import { outsideOptions } from './outside-sign-in.ts';
 import { registerOwnApps, SAMPLES } from './own-apps.ts';
 import { Parts } from './parts.ts';
@@ -147,6 +146,12 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
       await opened?.callbacks.close();
     },
   });
+  const limiter = new Limiter(config.rateLimit, now);
+  await parts.start({
+    name: 'limits shared with other nodes',
+    start: () => (store.shared ? shareLimits(limiter, store.sessions, systemClock, failed) : undefined),
+    stop: (end) => end?.(),
+  });
   await parts.start({
     name: 'sweep of expired records',
     start: () => sweepRecords(records, systemClock, failed),
@@ -157,14 +162,11 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     start: () => new Metrics(),
     stop: (counted) => counted.close(),
   });
-  const rateLimit = new RateLimit(config.rateLimit, now);
 
   // The Hub asks who a user is, the authorization server which sessions there are: one is made before it has the other.
   const inspector = new Inspector({ node: nodeId });
   const derivedTopics = new DerivedTopicDirectory({ records, clock: systemClock, hub: () => hub });
-  const validator = new R4Validator();
   const hub = openHub(config, origin, {
-    validator,
     sessions: metrics.timed(store.sessions),
     nodeId,
     ...(nodes && { nodes }),
@@ -178,8 +180,6 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
   const addresses = new Addresses(origin);
   const fhir = await createFhir({
     records,
-    validator,
-    r5: allowsR5(config),
     clock: systemClock,
     ids: () => systemIds.uuid(),
     baseUrl: addresses.fhir,
@@ -204,10 +204,11 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     sampleUsers: config.sampleData,
     isTokenEndpoint: (address) => config.sampleData && address.startsWith(`${origin}/simulate/`),
     ...(outside && { outside }),
-    rateLimit,
+    rateLimit: limiter,
     launchTokenLife: config.launchTokenSeconds,
     logger: log,
   });
+  const verifyToken = authorization.verifyToken.bind(authorization);
   authorization.onAccessEnded((ended) => hub.accessEnded(ended).catch(failed));
   await parts.start({
     name: 'ends of access at other nodes',
@@ -222,7 +223,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
 
   const { app, routes } = await parts.start({
     name: 'requests',
-    start: () => createApp(config, listener, log),
+    start: () => createApp(config, listener, log, { verifyToken, limiter, https: origin.startsWith('https:') }),
     stop: async (opened) => {
       await opened.app.close();
       await listener.close();
@@ -258,8 +259,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     hubRoutes({
       hub,
       hubUrl,
-      verifyToken: (bearer) => authorization.verifyToken(bearer),
-      rateLimit,
+      verifyToken,
       webhooks: webhooks !== undefined,
       version: PROFILES[config.profile].name,
     }),
@@ -267,7 +267,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
   );
   const { host, data } = config;
   const { port } = listener;
-  const launching = openLaunches({ records, clock: systemClock, hub, hubUrl, authorization, rateLimit, data });
+  const launching = openLaunches({ records, clock: systemClock, hub, hubUrl, authorization, data });
   await app.register(launching.plugin, { prefix: '/hub' });
   const administering = { data, host, port, origin, version: VERSION, authorization, sessions, launching };
   const announce = await openAdministration(app, administering);

@@ -1,16 +1,5 @@
 import type { ConformanceSpec } from '@lockstep/console/wire';
-import {
-  CORE,
-  type DerivedTopics,
-  Hub,
-  IRA,
-  type NodeLease,
-  type Observer,
-  type ResourceValidation,
-  STU1,
-  STU2,
-} from '@lockstep/hub';
-import type { R4Validator } from '@lockstep/r4';
+import { CORE, type DerivedTopics, Hub, IRA, type NodeLease, type Observer, STU1, STU2 } from '@lockstep/hub';
 import type { Users } from '@lockstep/smart';
 import type { SessionStore } from '@lockstep/store';
 import type { AuditFile } from './audit.ts';
@@ -21,26 +10,13 @@ import type { Config } from './config.ts';
 import { endpointPath } from './http/sockets.ts';
 import type { Store } from './store.ts';
 import { systemClock, systemIds } from './system.ts';
+import { FhirValidation } from './validation/fhir-validation.ts';
 
 /** Specifications by the name that the configuration has for them. */
 export const PROFILES = { core: CORE, ira: IRA, stu2: STU2, stu1: STU1 } as const;
 
-/** Whether IHE IRA's elements of FHIR R5 may be published and stored, whatever the client says (FHR-7). */
-export function allowsR5({ profile }: Config): boolean {
-  return profile === 'ira';
-}
-
-/** How published resources are looked into; undefined where they are not (PUB-5). */
-function resourceValidation(config: Config, validator: R4Validator): ResourceValidation | undefined {
-  if (config.validation !== 'fhir') return undefined;
-  const r5 = allowsR5(config);
-  validator.load();
-  return { problem: (resource, partial) => validator.problem(resource, { partial, r5 })?.text };
-}
-
 /** What the Hub works with. */
 export interface HubParts {
-  readonly validator: R4Validator;
   readonly sessions: SessionStore;
   readonly nodeId: string;
   readonly nodes?: NodeLease;
@@ -76,9 +52,8 @@ export function conformanceSpecs({ profile, webhooks }: Config): readonly Confor
 export function openHub(
   config: Config,
   origin: string,
-  { validator, sessions, nodeId, nodes, users, derivedTopics, observer, audit, failed, webhooks }: HubParts,
+  { sessions, nodeId, nodes, users, derivedTopics, observer, audit, failed, webhooks }: HubParts,
 ): Hub {
-  const validation = resourceValidation(config, validator);
   return new Hub(
     {
       hubUrl: `${origin}/hub`,
@@ -106,7 +81,7 @@ export function openHub(
         },
       },
       derivedTopics,
-      ...(validation && { validation }),
+      ...(config.validation === 'fhir' && { validation: new FhirValidation() }),
       ...(observer && { observer }),
       ...(audit && { audit }),
       failed,

@@ -279,9 +279,11 @@ describe('SUB subscribing', () => {
     for (const field of ['hub.mode', 'hub.topic', 'hub.events', 'hub.lease_seconds']) {
       assert.ok((await refused(hub.json('', { ...fields, [field]: ['Patient-open'] }))) >= 400, field);
     }
-    const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
-    const body = JSON.stringify(fields).replace('{', `{"x":${deep},"hub.lease_seconds":${deep},`);
-    assert.equal(await refused(post('', 'application/json', body), /hub\.lease_seconds/), 400);
+    const nested = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`;
+    const body = (levels: number): string =>
+      JSON.stringify(fields).replace('{', `{"x":${nested(levels)},"hub.lease_seconds":${nested(levels)},`);
+    assert.equal(await refused(post('', 'application/json', body(60)), /hub\.lease_seconds/), 400);
+    assert.equal(await refused(post('', 'application/json', body(200_000)), /levels deep/), 400);
   });
 
   it('SUB-4 is refused where no event is covered: 403', async () => {

@@ -4,8 +4,10 @@ import { it } from 'node:test';
 import { Scopes } from '@lockstep/fhircast';
 import type { Access } from '@lockstep/hub';
 import Fastify from 'fastify';
+import { DOORS } from '../src/http/doors/doors.ts';
+import { guardDoors } from '../src/http/doors/guard.ts';
+import { Limiter } from '../src/http/doors/limiter.ts';
 import { hubRoutes } from '../src/http/hub-routes.ts';
-import { RateLimit } from '../src/http/rate-limit.ts';
 import { launchRig } from './launch-rig.ts';
 
 it('TOK-6 a subscription made while its token is revoked is refused and leaves nothing', async (t) => {
@@ -26,9 +28,10 @@ it('TOK-6 a subscription made while its token is revoked is refused and leaves n
   const answers = [access, undefined, access, access];
   const app = Fastify();
   t.after(() => app.close());
-  const rateLimit = new RateLimit(0, () => clock.now());
   const verifyToken = async (): Promise<Access | undefined> => answers.shift();
-  await app.register(hubRoutes({ hub, hubUrl, verifyToken, rateLimit, webhooks: false, version: '3.0.0' }), {
+  const limiter = new Limiter(0, () => clock.now());
+  guardDoors(app, { doors: DOORS, verifyToken: verifyToken as never, limiter, https: false });
+  await app.register(hubRoutes({ hub, hubUrl, verifyToken, webhooks: false, version: '3.0.0' }), {
     prefix: '/hub',
   });
   const subscribe = () =>

@@ -1,4 +1,4 @@
-import { Scopes } from '@lockstep/fhircast';
+import { bearerToken, Scopes } from '@lockstep/fhircast';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Access, GrantContext } from './access.ts';
 import type { Addresses } from './addresses.ts';
@@ -42,7 +42,7 @@ export function introspectionRoutes(app: FastifyInstance, parts: Parts): void {
     endpoint: string,
   ): Promise<Client> {
     const { authorization } = request.headers;
-    const bearer = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
+    const bearer = bearerToken(authorization);
     if (bearer === undefined) return authentication.authenticate({ authorization, params, endpoint });
     const info = await access.verifyToken(bearer);
     const client = info && (await clients.get(info.clientId));

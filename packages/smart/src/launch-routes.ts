@@ -1,3 +1,4 @@
+import { bearerToken } from '@lockstep/fhircast';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Access } from './access.ts';
 import type { Launches } from './launches.ts';
@@ -55,7 +56,7 @@ export function launchRoutes(app: FastifyInstance, parts: Parts): void {
 
   async function launching(request: FastifyRequest, body: Body): Promise<Launching> {
     const named = optional(body, 'user');
-    const bearer = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+    const bearer = bearerToken(request.headers.authorization);
     if (bearer !== undefined) return launchingForUser(bearer, named);
     const signedIn = await signIns.signedIn(request);
     if (!signedIn) throw new OAuthError('invalid_token', 'sign in, or send a bearer token', 401);

@@ -1,3 +1,4 @@
+import { bearerToken } from '@lockstep/fhircast';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Addresses } from './addresses.ts';
 import type { Client } from './client.ts';
@@ -21,9 +22,7 @@ export interface RegistrationPolicy {
   readonly initialAccessToken?: string | undefined;
 }
 
-function bearer(request: FastifyRequest): string | undefined {
-  return /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
-}
+const bearer = (request: FastifyRequest): string | undefined => bearerToken(request.headers.authorization);
 
 function readBody(request: FastifyRequest): Metadata {
   const { body } = request;

@@ -4,8 +4,6 @@ import {
   type CommitResult,
   type LogBounds,
   type LogEntry,
-  type LogHead,
-  type LogPosition,
   type SessionStore,
   type StoredSession,
   type StoreNotice,
@@ -59,19 +57,6 @@ function pairs(flat: readonly string[]): [string, string][] {
   const list: [string, string][] = [];
   for (let i = 0; i < flat.length; i += 2) list.push([flat[i] ?? '', flat[i + 1] ?? '']);
   return list;
-}
-
-/** @param head `at.epoch:id`; `at:id` where it was written before there were epochs */
-function readHead(head: string, number: number): LogHead {
-  const colon = head.indexOf(':');
-  const dot = head.indexOf('.');
-  const hasEpoch = dot >= 0 && dot < colon;
-  return {
-    number,
-    id: head.slice(colon + 1),
-    at: Number(head.slice(0, hasEpoch ? dot : colon)),
-    epoch: hasEpoch ? head.slice(dot + 1, colon) : '',
-  };
 }
 
 function requireCount(what: string, value: number): void {
@@ -144,22 +129,18 @@ export class RedisSessionStore implements SessionStore {
     const reply = found as [string[], string[]] | null;
     if (!reply) return undefined;
     const parts = new Map<string, string>();
-    const own = new Map<string, string>();
+    let revision = 0;
+    let first = 1;
     for (const [name, value] of pairs(reply[0])) {
       if (name.startsWith(PART)) parts.set(name.slice(PART.length), value);
-      else own.set(name, value);
+      else if (name === 'r') revision = Number(value);
+      else if (name === 'f') first = Number(value);
     }
-    const first = Number(own.get('f'));
-    const text = (field: string): string => own.get(field) ?? '';
-    return {
-      topic,
-      revision: Number(own.get('r')),
-      epoch: text('e'),
-      parts,
-      log: reply[1].map((head, i) => readHead(head, first + i)),
-      start: { offset: first - 1, epoch: text('es') },
-      position: { offset: Number(own.get('l')), epoch: text('el') },
-    };
+    const log = reply[1].map((head, i) => {
+      const colon = head.indexOf(':');
+      return { number: first + i, id: head.slice(colon + 1), at: Number(head.slice(0, colon)) };
+    });
+    return { topic, revision, parts, log };
   }
 
   async revision(topic: string): Promise<number> {
@@ -183,7 +164,7 @@ export class RedisSessionStore implements SessionStore {
       // What the commit was decided on may be gone: only the connection that it was read through has not lost it.
       if (generation !== connection.generation) throw new StoreUnavailable('The connection to Redis broke', 1);
     }
-    const bounds = [connection.deadline(), expiryMs, log.count, log.ageMs, this.#channel, commit.epoch ?? ''];
+    const bounds = [connection.deadline(), expiryMs, log.count, log.ageMs, this.#channel];
     const keys = this.#numbered(this.#keys(topic));
     const [won, revision = 0, stale, ...back] = await this.#surely(topic, async () => {
       const reply = await this.#runCommit(replicas, keys, [...bounds, ...fields]);
@@ -194,7 +175,7 @@ export class RedisSessionStore implements SessionStore {
     // Hints that are not in order are found out when they are read.
     if (back.length > 0) this.#takeBack(topic, pairs(back.map(String))).catch(() => undefined);
     if (stale === 1) this.#refresh(topic).catch(() => undefined);
-    return { ok: true, revision: Number(revision), epoch: nonce };
+    return { ok: true, revision: Number(revision) };
   }
 
   async #runCommit(replicas: Replicas, keys: readonly string[], args: Fields): Promise<readonly (string | number)[]> {
@@ -249,11 +230,10 @@ export class RedisSessionStore implements SessionStore {
     else await this.#connection.run(PUBLISH_THROUGH, [this.#keys(topic)[0]], [channel, notice]);
   }
 
-  async readLog(topic: string, after: number | LogPosition): Promise<readonly LogEntry[] | undefined> {
-    const { offset, epoch } = typeof after === 'number' ? { offset: after, epoch: '' } : after;
-    requireCount('after', offset);
+  async readLog(topic: string, after: number): Promise<readonly LogEntry[] | undefined> {
+    requireCount('after', after);
     const [session, log] = this.#keys(topic);
-    const reply = (await this.#lane(topic).connection.run(READ_LOG, [session, log], [offset, epoch])) as
+    const reply = (await this.#lane(topic).connection.run(READ_LOG, [session, log], [after])) as
       | [string, string[]][]
       | null;
     return reply?.map(([number, [, id = '', , at = '', , body = '']]) => {

@@ -1,11 +1,11 @@
-import type { Content } from '@lockstep/client';
+import { type Content, type Context, HubError, refuse } from '@lockstep/client';
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
-import { useEffect, useMemo, useRef, useState } from 'react';
-import { Bar, type Connected, Ended, useLaunchPatient, wordsOf } from '../../kit/app.tsx';
-import { draftStore } from '../../kit/drafts.ts';
+import { useEffect, useRef, useState } from 'react';
+import { type Connected, Ended, painted, Status, useLaunchPatient } from '../../kit/app.tsx';
 import {
   dayOf,
   type Fhir,
+  nameOf,
   observedName,
   observedValue,
   type Resource,
@@ -13,7 +13,6 @@ import {
   textAt,
   titleOf,
 } from '../../kit/fhir.ts';
-import { type Followed, useFollowing } from '../../kit/following.ts';
 import { app } from '../manifest.ts';
 import { isUnfinished, newReport, signed } from './filing.ts';
 
@@ -26,9 +25,11 @@ interface Shown {
   readonly report?: Resource;
 }
 
-function shownOf({ context, patient }: Followed): Shown {
+function shownOf(context: Context | undefined): Shown | undefined {
+  const patient = context?.type === 'Patient' ? Object.values(context.resources)[0] : context?.resources.patient;
+  if (!context || !patient?.id) return undefined;
   const { report } = context.resources;
-  const study = context.type === 'ImagingStudy' ? context.id : context.resources.study?.id;
+  const study = context.resources.study?.id;
   const reference = study === undefined ? referenceOf(report, 'imagingStudy') : `ImagingStudy/${study}`;
   return {
     patient,
@@ -36,8 +37,6 @@ function shownOf({ context, patient }: Followed): Shown {
     ...(context.type === 'DiagnosticReport' && report && { report }),
   };
 }
-
-const isText = (value: unknown): value is string => typeof value === 'string';
 
 interface Work {
   readonly studies: readonly Resource[];
@@ -75,13 +74,14 @@ function useCollected(report: string | undefined, content: Content | undefined):
 }
 
 export function Writer(connected: Connected) {
-  const { subscriber, fhir, grant } = connected;
+  const { subscriber, fhir } = connected;
   const [shown, setShown] = useState<Shown>();
   const [text, setText] = useState('');
   const [saved, setSaved] = useState('');
   const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
   const [selected, setSelected] = useState<readonly string[]>([]);
   const [notice, setNotice] = useState<string>();
+  const [asked, setAsked] = useState(0);
   const [filed, setFiled] = useState(0);
   const [busy, setBusy] = useState(false);
   const context = useCurrentContext(subscriber);
@@ -89,18 +89,15 @@ export function Writer(connected: Connected) {
   const state = useSyncState(subscriber);
   const { studies, reports } = useWork(fhir, shown?.patient.id, filed);
 
-  const drafts = useMemo(() => draftStore(app.id, grant.user, isText), [grant]);
   const unsaved = useRef(false);
   unsaved.current = shown?.report !== undefined && text !== saved;
   const open = useRef<string>(undefined);
   open.current = shown?.report?.id;
 
   function show(next: Shown | undefined): void {
-    const { report } = next ?? {};
-    if (report?.id !== open.current) {
-      const begun = textAt(report, 'conclusion') ?? '';
-      // What was typed before the window was closed is there again, and still not saved.
-      setText(drafts.get(report?.id ?? '') ?? begun);
+    if (next?.report?.id !== open.current) {
+      const begun = textAt(next?.report, 'conclusion') ?? '';
+      setText(begun);
       setSaved(begun);
       setLeft(new Set());
       setSelected([]);
@@ -108,19 +105,22 @@ export function Writer(connected: Connected) {
     setShown(next);
   }
 
-  function write(next: string): void {
-    setText(next);
-    if (open.current !== undefined) drafts.set(open.current, next);
-  }
-
-  const { obstacle, again } = useFollowing(connected, {
-    staysFor: (next) =>
-      unsaved.current && next?.context.resources.report?.id !== open.current
-        ? 'a report is not signed or saved'
-        : undefined,
-    show: (next) => show(next && shownOf(next)),
+  useEffect(
+    () =>
+      subscriber.follow(async (now) => {
+        const next = shownOf(now);
+        if (unsaved.current && next?.report?.id !== open.current) return refuse('a report is not signed or saved');
+        if (now === undefined) setShown((before) => before && { patient: before.patient });
+        else show(next);
+        await painted();
+        return true;
+      }),
+    [subscriber, asked],
+  );
+  useLaunchPatient(connected, (patient) => setShown((now) => now ?? { patient }));
+  useHubEvent(subscriber, 'Patient-close', ({ resources }) => {
+    if (!unsaved.current) setShown((now) => (now?.patient.id === resources.patient?.id ? undefined : now));
   });
-  const launchProblem = useLaunchPatient(connected);
   useHubEvent(subscriber, 'DiagnosticReport-select', (event) => setSelected(event.selected));
 
   const here = context?.type === 'DiagnosticReport' && context.id === shown?.report?.id;
@@ -133,7 +133,8 @@ export function Writer(connected: Connected) {
       setNotice(undefined);
       return true;
     } catch (error) {
-      setNotice(wordsOf(error));
+      const why = error instanceof Error ? error.message : String(error);
+      setNotice(error instanceof HubError && error.status === 0 ? 'The Hub cannot be reached.' : why);
       return false;
     } finally {
       setBusy(false);
@@ -153,22 +154,18 @@ export function Writer(connected: Connected) {
   async function close(): Promise<void> {
     const { report, patient } = shown ?? {};
     if (!report || !patient) return;
-    drafts.clear(report.id ?? '');
     setSaved(text);
     unsaved.current = false;
-    const wasCurrent = here;
-    await attempt(async () => {
-      await subscriber.close({
+    await attempt(() =>
+      subscriber.close({
         type: 'DiagnosticReport',
         elements: [
           { key: 'report', resource: report },
           { key: 'patient', resource: patient },
         ],
-      });
-      // After a close nothing is open: the work goes on with the patient.
-      if (wasCurrent) await subscriber.openPatient(patient);
-    });
-    again();
+      }),
+    );
+    setAsked((count) => count + 1);
   }
 
   async function sign(): Promise<void> {
@@ -189,10 +186,9 @@ export function Writer(connected: Connected) {
     const { report } = shown ?? {};
     if (!report) return;
     if (!(await attempt(() => fhir.put({ ...report, status: 'preliminary', conclusion: text.trim() })))) return;
-    drafts.clear(report.id ?? '');
     setSaved(text);
     unsaved.current = false;
-    again();
+    setAsked((count) => count + 1);
   }
 
   function toggle(id: string): void {
@@ -207,31 +203,20 @@ export function Writer(connected: Connected) {
   const apart = state.status === 'out-of-sync' && state.us;
   return (
     <main className="writer">
-      <Bar
-        app={app}
-        subscriber={subscriber}
-        patient={shown?.patient}
-        facts={report ? titleOf(report) : ''}
-        brief={apart}
-      />
+      <header className="bar">
+        <h1>{shown ? nameOf(shown.patient) : 'No patient is open'}</h1>
+        <span className="facts">{report ? titleOf(report) : ''}</span>
+        <Status subscriber={subscriber} brief={apart} />
+      </header>
       <Ended app={app} {...connected} />
       {apart && (
         <div className="apart" role="alert">
-          {obstacle === undefined ? (
-            <span>The session is elsewhere. Sign, save or discard this report to follow.</span>
-          ) : (
-            <>
-              <span>Not followed: {obstacle}.</span>
-              <button type="button" onClick={again}>
-                Try again
-              </button>
-            </>
-          )}
+          <span>The session is elsewhere. Sign, save or discard this report to follow.</span>
         </div>
       )}
-      {(notice ?? launchProblem) !== undefined && (
+      {notice !== undefined && (
         <div className="apart" role="alert">
-          <span>{notice ?? launchProblem}</span>
+          <span>{notice}</span>
         </div>
       )}
       {report ? (
@@ -242,7 +227,7 @@ export function Writer(connected: Connected) {
               id="impression"
               value={text}
               placeholder="What the images show. Measurements that are shared arrive on the right."
-              onChange={(event) => write(event.currentTarget.value)}
+              onChange={(event) => setText(event.currentTarget.value)}
             />
             <div className="actions">
               <span className="draft">{text !== saved ? 'not saved' : ''}</span>
@@ -286,7 +271,7 @@ export function Writer(connected: Connected) {
                         type="button"
                         aria-label={`Cite ${name} in the text`}
                         onClick={() =>
-                          write(`${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${name}: ${value}.`)
+                          setText((now) => `${now}${now === '' || now.endsWith('\n') ? '' : '\n'}${name}: ${value}.`)
                         }
                       >
                         Cite

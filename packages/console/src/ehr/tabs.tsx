@@ -1,16 +1,14 @@
 import { CloseButton } from '@mantine/core';
 import type { KeyboardEvent } from 'react';
-import { identityText, Who } from '../identity.tsx';
+import { nameOf } from '../fhir.ts';
 import { useStore } from '../store.ts';
-import { shownChart } from './desk.ts';
 import type { EhrSession } from './session.ts';
 
-/** One tab a patient. Changing tabs opens the patient again for everybody; closing a tab closes the patient. */
+/** One tab a patient. Changing tabs opens the patient anew for everybody; closing a tab closes the patient. */
 export function Tabs({ session }: { session: EhrSession }) {
-  const desk = useStore(session.book.desk);
-  const { tabs, drafts } = desk;
+  const { tabs, active } = useStore(session.book.charts);
+  const drafts = useStore(session.book.drafts);
   if (tabs.length === 0) return null;
-  const active = shownChart(desk)?.patient.id;
 
   function move(event: KeyboardEvent, index: number): void {
     const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
@@ -28,6 +26,7 @@ export function Tabs({ session }: { session: EhrSession }) {
         {tabs.map(({ patient }, index) => {
           const { id = '' } = patient;
           const front = id === active;
+          const name = nameOf(patient);
           return (
             <div key={id} className="tab" data-front={front || undefined} role="presentation">
               <button
@@ -36,11 +35,11 @@ export function Tabs({ session }: { session: EhrSession }) {
                 id={`tab-${id}`}
                 aria-selected={front}
                 aria-controls="chart"
-                tabIndex={front || (active === undefined && index === 0) ? 0 : -1}
+                tabIndex={front ? 0 : -1}
                 onClick={() => void session.publishing.openPatient(patient)}
                 onKeyDown={(event) => move(event, index)}
               >
-                <Who patient={patient} />
+                {name}
                 {drafts.has(id) && (
                   <span className="unsaved-dot" role="img" aria-label="note not saved" title="Note not saved" />
                 )}
@@ -56,9 +55,9 @@ export function Tabs({ session }: { session: EhrSession }) {
             <CloseButton
               key={patient.id}
               size="sm"
-              aria-label={`Close ${identityText(patient)}`}
-              title={`Close ${identityText(patient)}`}
-              onClick={() => void session.closePatient(patient)}
+              aria-label={`Close ${nameOf(patient)}`}
+              title={`Close ${nameOf(patient)}`}
+              onClick={() => void session.closeTab(patient.id ?? '')}
             />
           ))}
       </div>

@@ -1,11 +1,11 @@
 /** The administration interface of commands on the same machine: `/api/admin/…`, with the token of the data folder's file. */
 import { hash, timingSafeEqual } from 'node:crypto';
-import { type AuthorizationServer, InvalidUser, OAuthError, type SessionDirectory } from '@lockstep/smart';
+import { bearerToken } from '@lockstep/fhircast';
+import { type AuthorizationServer, OAuthError, type SessionDirectory } from '@lockstep/smart';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { type Administration, readUser } from '../admin/administration.ts';
 import { type Launcher, readLaunchForm } from '../launch/launcher.ts';
 import { COMMAND_LINE_CLIENT, COMMAND_LINE_SCOPE } from '../own-apps.ts';
-import { bearerOf } from './bearer.ts';
 import { answerOAuthErrors, jsonBody, optionalText, requiredText } from './json-bodies.ts';
 
 export interface AdminRouteOptions {
@@ -25,23 +25,13 @@ function sameToken(a: string, b: string): boolean {
   return timingSafeEqual(hash('sha256', a, 'buffer'), hash('sha256', b, 'buffer'));
 }
 
-/** InvalidUser and LaunchError are the caller's mistakes too. */
-async function asRefusal<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof InvalidUser) throw new OAuthError('invalid_request', error.message);
-    throw error;
-  }
-}
-
 export function adminRoutes(options: AdminRouteOptions): FastifyPluginAsync {
   const { administration, authorization, sessions, launcher } = options;
 
   async function authenticate({ headers }: FastifyRequest): Promise<void> {
     // It is for this machine: what a browser or a proxy sends on is not (defence in depth, the token decides).
     const forwarded = ['origin', 'forwarded', 'x-forwarded-for'].some((name) => headers[name] !== undefined);
-    const bearer = bearerOf({ headers });
+    const bearer = bearerToken(headers.authorization);
     if (forwarded || bearer === undefined || !sameToken(bearer, options.token)) {
       throw new OAuthError('invalid_token', "the administration token of the server's data folder is required", 401);
     }
@@ -67,7 +57,7 @@ export function adminRoutes(options: AdminRouteOptions): FastifyPluginAsync {
     );
     app.get('/users', () => administration.users());
     app.post('/users', async (request, reply) => {
-      const user = await asRefusal(async () => administration.addUser(readUser(jsonBody(request))));
+      const user = await administration.addUser(readUser(jsonBody(request)));
       return reply.code(201).send(user);
     });
     app.post('/keys/rotate', () => administration.rotateKeys());
@@ -93,7 +83,7 @@ export function adminRoutes(options: AdminRouteOptions): FastifyPluginAsync {
       const session = topic ?? (await sessions.ofUser(user.reference)).at(-1)?.topic;
       const into =
         session ?? (await sessions.open({ user: user.reference, aliases: [user.id, ...user.aliases] })).topic;
-      return reply.code(201).send(await launcher.launch(client, user, into, {}, form));
+      return reply.code(201).send(await launcher.launch(client, user, into, form));
     });
   };
 }

@@ -2,6 +2,9 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Config } from '../config.ts';
 import { answerBadAddress } from './bad-address.ts';
+import { DOORS } from './doors/doors.ts';
+import { type GuardParts, guardDoors } from './doors/guard.ts';
+import { answerOAuthErrors, parseJsonWithinLimits } from './json-bodies.ts';
 import type { Listener } from './listener.ts';
 import { cleanAddress } from './request-address.ts';
 
@@ -12,7 +15,12 @@ export interface App {
 }
 
 /** Makes the application that answers what the listener takes. It closes nothing of the listener's. */
-export function createApp(config: Config, listener: Listener, log: FastifyBaseLogger): App {
+export function createApp(
+  config: Config,
+  listener: Listener,
+  log: FastifyBaseLogger,
+  guard: Pick<GuardParts, 'verifyToken' | 'limiter' | 'https'>,
+): App {
   const app = Fastify({
     loggerInstance: log,
     // Only what went wrong is logged: a line a request costs more than the request.
@@ -31,5 +39,8 @@ export function createApp(config: Config, listener: Listener, log: FastifyBaseLo
   app.addHook('onRoute', ({ method, path }) => {
     for (const one of [method].flat()) routes.push(`${one} ${path}`);
   });
+  guardDoors(app, { doors: DOORS, ...guard });
+  parseJsonWithinLimits(app);
+  answerOAuthErrors(app);
   return { app, routes };
 }

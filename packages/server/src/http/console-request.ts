@@ -1,15 +1,17 @@
 /** What the console's routes share: who asks, what was sent, and how refusals are told. */
-import { type AuditEntry, InvalidUser, OAuthError, type SignedIn } from '@lockstep/smart';
-import { StoreUnavailable } from '@lockstep/store';
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { AuditEntry, SignedIn } from '@lockstep/smart';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { answerFailures } from './failure.ts';
+
+const AWAY = 'The store is away; try again in a moment.';
 
 /** A request of the console that is refused. */
 export class ConsoleError extends Error {
   override readonly name = 'ConsoleError';
-  readonly status: number;
+  readonly statusCode: number;
   constructor(status: number, message: string) {
     super(message);
-    this.status = status;
+    this.statusCode = status;
   }
 }
 
@@ -50,17 +52,10 @@ export function audit(request: FastifyRequest, entry: AuditEntry): void {
   request.log.info({ audit: entry }, 'audit');
 }
 
-/** Refusals in words for people; what went wrong inside is logged, not told. */
-export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (error instanceof ConsoleError) return reply.code(error.status).send({ message: error.message });
-  if (error instanceof OAuthError) return reply.code(error.status).send({ error: error.error, message: error.message });
-  if (error instanceof InvalidUser) return reply.code(400).send({ message: error.message });
-  if (error instanceof StoreUnavailable) {
-    const message = 'The store is away; try again in a moment.';
-    return reply.code(503).header('retry-after', String(error.retryAfterSeconds)).send({ message });
-  }
-  const status = error.statusCode ?? 500;
-  if (status < 500) return reply.code(status).send({ message: error.message });
-  request.log.error({ err: error }, 'request of the console failed');
-  return reply.code(status).send({ message: 'The server could not do this.' });
+/** Refusals in words for people. */
+export function answerConsoleErrors(app: FastifyInstance): void {
+  answerFailures(app, ({ status, code, reason }) => ({
+    ...(reason !== undefined && { error: code }),
+    message: reason ?? (status === 503 ? AWAY : 'The server could not do this.'),
+  }));
 }

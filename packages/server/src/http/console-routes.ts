@@ -2,7 +2,7 @@
 import type { ConformanceSpec } from '@lockstep/console/wire';
 import type { Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
-import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { ConformanceRuns } from '../conformance-runs.ts';
 import type { FirstAdministrator } from '../first-administrator.ts';
 import { type Launcher, readLaunchForm } from '../launch/launcher.ts';
@@ -12,7 +12,9 @@ import type { SharedViews } from '../shared-views.ts';
 import type { StandIns } from '../simulation/stand-ins.ts';
 import { appView, clientOf, consoleAppRoutes } from './console-apps.ts';
 import { consoleConformanceRoutes } from './console-conformance.ts';
-import { answerError, type ById, bodyOf, ConsoleError, pageAsked, tellNext } from './console-request.ts';
+
+import { answerConsoleErrors, type ById, bodyOf, ConsoleError, pageAsked, tellNext } from './console-request.ts';
+
 import { consoleSessionRoutes } from './console-session-routes.ts';
 import { sessionView } from './console-sessions.ts';
 import { consoleSimulationRoutes } from './console-simulation.ts';
@@ -117,11 +119,11 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
 
     /** Starts an app for the person, in the session of the sign-in, in the way the app was made for (LAU-1). */
     app.post<ById>('/apps/:id/launch', async (request, reply) => {
-      const { user, topic, signInId } = personOf(request);
+      const { user, topic } = personOf(request);
       const client = await clientOf(authorization, request.params.id);
       const form = readLaunchForm(bodyOf(request).form);
       await ownSession(personOf(request));
-      const launched = await launcher.launch(client, user, topic, { signIn: signInId }, form);
+      const launched = await launcher.launch(client, user, topic, form);
       // Where the server keeps its files is not everybody's business.
       return reply.code(201).send(launched.form === 'file' ? { form: launched.form, file: launched.file } : launched);
     });
@@ -145,12 +147,12 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     app.addHook('onRequest', async (_, reply) => {
       reply.header('cache-control', 'no-store');
     });
-    app.addHook('preHandler', authenticate);
-    app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply));
+    app.addHook('onRequest', authenticate);
+    answerConsoleErrors(app);
     forEverybody(app);
     consoleSimulationRoutes(app, { origin, hub, authorization, personOf, simulation: options.simulation });
     await app.register(async (guarded) => {
-      guarded.addHook('preHandler', requireAdministrator);
+      guarded.addHook('onRequest', requireAdministrator);
       consoleAppRoutes(guarded, { authorization, secrets, personOf });
       consoleSessionRoutes(guarded, { hub, authorization, views, now, personOf });
       consoleUserRoutes(guarded, { hub, authorization, personOf });

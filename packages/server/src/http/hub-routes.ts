@@ -1,18 +1,17 @@
 /** The Hub's HTTP face: addresses, content types and status codes of hub-rules "Addresses", SUB, PUB, SES and CAP. */
 import { isUtf8 } from 'node:buffer';
-import { isObject, parseSubscription } from '@lockstep/fhircast';
+import { bearerToken, isObject, jsonLimitProblem, parseSubscription } from '@lockstep/fhircast';
 import { type Access, fhircastConfiguration, type Hub, type SessionListing, type VersionName } from '@lockstep/hub';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { bearerOf } from './bearer.ts';
+import { SMALL_BODY } from './doors/door.ts';
+import { failureOf } from './failure.ts';
 import { refuse } from './plain.ts';
-import type { RateLimit } from './rate-limit.ts';
 import { splitAddress } from './request-address.ts';
 
 export interface HubRouteOptions {
   readonly hub: Hub;
   readonly hubUrl: string;
   verifyToken(bearer: string): Promise<Access | undefined>;
-  readonly rateLimit: RateLimit;
   readonly webhooks: boolean;
   readonly version: VersionName;
 }
@@ -25,8 +24,6 @@ type Body = Readable | { readonly status: 400 | 415; readonly problem: string };
 
 const FORM = 'application/x-www-form-urlencoded';
 const JSON_TYPES = ['application/json', 'application/fhir+json'];
-
-const INVALID = 'The bearer token is not valid';
 
 /** What the Hub's addresses take, the first one that fits. */
 const METHODS: readonly (readonly [path: RegExp, methods: string])[] = [
@@ -66,6 +63,8 @@ function textOf(request: FastifyRequest, body: Buffer): { readonly text: string 
 }
 
 function readJson(text: string): Body {
+  const problem = jsonLimitProblem(text);
+  if (problem !== undefined) return { status: 400, problem };
   try {
     return { json: JSON.parse(text) };
   } catch {
@@ -75,7 +74,7 @@ function readJson(text: string): Body {
 
 function parseBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser<Buffer>(FORM, { parseAs: 'buffer' }, (request, body, done) => {
+  app.addContentTypeParser<Buffer>(FORM, { parseAs: 'buffer', bodyLimit: SMALL_BODY }, (request, body, done) => {
     const read = textOf(request, body);
     done(null, 'text' in read ? { form: new URLSearchParams(read.text) } : read);
   });
@@ -125,25 +124,24 @@ function textField(source: unknown, name: string): { value?: string } | undefine
 }
 
 export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
-  const { hub, hubUrl, rateLimit } = options;
+  const { hub, hubUrl } = options;
   const configuration = fhircastConfiguration({ webhooks: options.webhooks, version: options.version });
 
-  const tokenOf = (request: FastifyRequest): string | undefined => bearerOf(request) ?? tokenInForm(request);
+  const tokenOf = (request: FastifyRequest): string | undefined =>
+    bearerToken(request.headers.authorization) ?? tokenInForm(request);
 
   /** RFC 6750 section 3.1: a client that sent no token is not told what is wrong with it. */
   function refuseToken(reply: FastifyReply, token: string | undefined): FastifyReply {
     if (token === undefined) return refuse(reply, 401, 'A bearer token is required');
-    return refuse(reply.header('www-authenticate', 'Bearer realm="Lockstep", error="invalid_token"'), 401, INVALID);
+    reply.header('www-authenticate', 'Bearer realm="Lockstep", error="invalid_token"');
+    return refuse(reply, 401, 'The bearer token is not valid');
   }
 
+  /** Who calls: the door has looked at the header, and left the form to be read. */
   async function authorize(request: FastifyRequest, reply: FastifyReply): Promise<Access | undefined> {
-    const token = tokenOf(request);
+    if (request.caller) return request.caller;
+    const token = tokenInForm(request);
     const access = token === undefined ? undefined : await options.verifyToken(token);
-    const client = access ? `client ${access.clientId}` : `address ${request.ip}`;
-    if (!rateLimit.take(client)) {
-      refuse(reply, 429, 'Too many requests');
-      return undefined;
-    }
     if (!access) refuseToken(reply, token);
     return access;
   }
@@ -184,12 +182,6 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
   return async (app) => {
     parseBodies(app);
 
-    app.addHook('onRequest', (_, reply, done) => {
-      reply.header('access-control-allow-origin', '*');
-      reply.header('access-control-expose-headers', 'Location, Retry-After, WWW-Authenticate');
-      done();
-    });
-
     const preflight = async (_: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
       reply
         .header('access-control-allow-methods', 'GET, POST, DELETE, OPTIONS')
@@ -200,13 +192,11 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
     app.options('/', preflight);
     app.options('/*', preflight);
 
-    app.setErrorHandler(
-      (error: { statusCode?: number; message: string; retryAfterSeconds?: number }, request, reply) => {
-        const status = error.statusCode ?? ('retryAfterSeconds' in error ? 503 : 500);
-        if (status >= 500) request.log.error({ err: error }, 'request failed');
-        return refuse(reply, status, status >= 500 ? 'The Hub could not do this' : (REASONS[status] ?? error.message));
-      },
-    );
+    app.setErrorHandler((error, request, reply) => {
+      const { status, reason, retryAfter } = failureOf(error);
+      if (status >= 500) request.log.error({ err: error }, 'request failed');
+      return refuse(reply, status, REASONS[status] ?? reason ?? 'The Hub could not do this', retryAfter);
+    });
     const nothingHere = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
       const [path] = splitAddress(request.url);
       if (ENDPOINT.test(path)) {

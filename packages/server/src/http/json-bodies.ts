@@ -1,5 +1,31 @@
+import { jsonLimitProblem } from '@lockstep/fhircast';
 import { OAuthError } from '@lockstep/smart';
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { answerFailures, RequestRefused } from './failure.ts';
+
+/** Reads JSON bodies within the limits of `jsonLimitProblem`; what is refused is the sender's mistake. */
+export function parseJsonWithinLimits(app: FastifyInstance): void {
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (_request, text, done) => {
+    try {
+      done(null, readJson(text));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+/** @throws RequestRefused for what is no JSON, or too much of it */
+function readJson(text: string): unknown {
+  const problem = jsonLimitProblem(text);
+  if (problem !== undefined) throw new RequestRefused('invalid-request', problem);
+  try {
+    // Some writers begin every text with a byte order mark.
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch {
+    throw new RequestRefused('invalid-request', 'The body is not valid JSON');
+  }
+}
 
 export type JsonBody = Readonly<Record<string, unknown>>;
 
@@ -25,17 +51,10 @@ export function requiredText(body: JsonBody, name: string, longest = 500): strin
   return value;
 }
 
-/** Refusals as RFC 6749 section 5.2 writes them; what went wrong inside is logged, not told. */
+/** Refusals as RFC 6749 section 5.2 writes them. */
 export function answerOAuthErrors(app: FastifyInstance): void {
-  app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-    if (error instanceof OAuthError) {
-      if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="Lockstep"');
-      return reply.code(error.status).send(error.body);
-    }
-    const status = error.statusCode ?? (error.name === 'StoreUnavailable' ? 503 : 500);
-    if (status < 500) return reply.code(status).send({ error: 'invalid_request', error_description: error.message });
-    if (status === 503) return reply.code(503).header('retry-after', '1').send({ error: 'temporarily_unavailable' });
-    request.log.error({ err: error }, 'request failed');
-    return reply.code(500).send({ error: 'server_error' });
-  });
+  answerFailures(app, ({ code, reason }) => ({
+    error: code,
+    ...(reason !== undefined && { error_description: reason }),
+  }));
 }

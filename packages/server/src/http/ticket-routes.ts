@@ -1,22 +1,14 @@
 /** `POST {hub.url}/ticket` makes a one-time launch ticket, `POST {hub.url}/ticket/{ticket}` redeems it (LAU-1). */
-import { OAuthError, type TokenInfo } from '@lockstep/smart';
+import { OAuthError } from '@lockstep/smart';
 import type { FastifyPluginAsync } from 'fastify';
 import type { Tickets } from '../launch/tickets.ts';
-import { bearerOf } from './bearer.ts';
 import { answerOAuthErrors, jsonBody, optionalText, requiredText } from './json-bodies.ts';
-import type { RateLimit } from './rate-limit.ts';
 
 export interface TicketRouteOptions {
   readonly tickets: Tickets;
-  verifyToken(bearer: string): Promise<TokenInfo | undefined>;
-  readonly rateLimit: RateLimit;
 }
 
-export function ticketRoutes({ tickets, verifyToken, rateLimit }: TicketRouteOptions): FastifyPluginAsync {
-  function limit(client: string): void {
-    if (!rateLimit.take(client)) throw new OAuthError('slow_down', 'too many requests', 429);
-  }
-
+export function ticketRoutes({ tickets }: TicketRouteOptions): FastifyPluginAsync {
   return async (app) => {
     answerOAuthErrors(app);
     // A launched program may send its request with a form's content type, or none: nothing in the body counts.
@@ -26,9 +18,7 @@ export function ticketRoutes({ tickets, verifyToken, rateLimit }: TicketRouteOpt
     });
 
     app.post('/ticket', async (request, reply) => {
-      const bearer = bearerOf(request);
-      const caller = bearer === undefined ? undefined : await verifyToken(bearer);
-      limit(caller ? `client ${caller.clientId}` : `address ${request.ip}`);
+      const { caller } = request;
       if (!caller) throw new OAuthError('invalid_token', 'a valid bearer token is required', 401);
       const body = jsonBody(request);
       const user = optionalText(body, 'user');
@@ -44,7 +34,6 @@ export function ticketRoutes({ tickets, verifyToken, rateLimit }: TicketRouteOpt
     });
 
     app.post<{ Params: { ticket: string } }>('/ticket/:ticket', async (request, reply) => {
-      limit(`address ${request.ip}`);
       const redeemed = await tickets.redeem(request.params.ticket);
       if (!redeemed) throw new OAuthError('invalid_grant', 'the ticket is unknown, spent or too old');
       return reply.send(redeemed);

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { FastifyPluginAsync } from 'fastify';
-import type { RateLimit } from '../http/rate-limit.ts';
 import { ticketRoutes } from '../http/ticket-routes.ts';
 import { Launcher } from './launcher.ts';
 import { type TicketParts, Tickets } from './tickets.ts';
@@ -18,14 +17,13 @@ export interface Launching {
  * Launches without SMART, from the server's side (LAU-1).
  * @param parts `data` is the server's folder
  */
-export function openLaunches(parts: TicketParts & { readonly rateLimit: RateLimit; readonly data: string }): Launching {
-  const { authorization, rateLimit, records, clock, hubUrl, data } = parts;
+export function openLaunches(parts: TicketParts & { readonly data: string }): Launching {
+  const { authorization, records, clock, hubUrl, data } = parts;
   const tickets = new Tickets(parts);
-  const verifyToken = authorization.verifyToken.bind(authorization);
   return {
     tickets,
     launcher: new Launcher({ authorization, tickets, hubUrl, clock, folder: join(data, 'launches') }),
     secrets: new TopicSecrets(records, () => clock.now()),
-    plugin: ticketRoutes({ tickets, verifyToken, rateLimit }),
+    plugin: ticketRoutes({ tickets }),
   };
 }

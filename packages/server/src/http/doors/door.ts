@@ -1,0 +1,69 @@
+/** What a door of the server is: an address, and what is decided about a request there before it is worked on. */
+
+/** Who may come in. Everything but `handler` and `none` is decided before a byte of the body is read. */
+export type Authentication =
+  /** Everybody: what is published, and pages. */
+  | 'none'
+  /** An access token in the header. */
+  | 'bearer'
+  /** The same, or in a form of at most `SMALL_BODY` bytes (RFC 6750 section 2.2). */
+  | 'bearer or form'
+  /** The sign-in of a browser, with its CSRF value where something changes. */
+  | 'browser'
+  /** The token of the data folder. */
+  | 'folder'
+  /** What the handler finds in a body of at most `SMALL_BODY` bytes: a client's secret or key, a password, a ticket. */
+  | 'handler';
+
+/** Largest body, in bytes, of whoever has not been authenticated. */
+export const SMALL_BODY = 64 * 1024;
+
+/** What is written to the audit trail about a request. */
+export type Act =
+  | 'session-create'
+  | 'session-list'
+  | 'session-end'
+  | 'subscribe'
+  | 'unsubscribe'
+  | 'publish'
+  | 'context-read'
+  | 'fhir'
+  | 'token'
+  | 'token-introspect'
+  | 'token-revoke'
+  | 'client-registration'
+  | 'consent'
+  | 'sign-in'
+  | 'sign-out'
+  | 'password-change'
+  | 'launch'
+  | 'ticket-make'
+  | 'ticket-redeem'
+  | 'administration';
+
+export interface Door {
+  readonly authentication: Authentication;
+  /** Whether pages of every origin may read the answers. */
+  readonly shared: boolean;
+  /** What is recorded; or why nothing is. */
+  readonly audit: Act | { readonly none: string };
+  /** Whether requests are counted here, before anything else; `handler` where what is behind takes from the same limiter. */
+  readonly limit: 'door' | 'handler';
+}
+
+/** A row of the table of doors. */
+export interface DoorRow extends Door {
+  /** `*` for all. */
+  readonly methods: string;
+  /** As the route is registered; with `**` at its end everything that begins so. */
+  readonly path: string;
+}
+
+/** The first row that fits a route; a slash at its end makes no difference. */
+export function findDoor(rows: readonly DoorRow[], method: string, route: string): DoorRow | undefined {
+  const path = route.replace(/(.)\/$/, '$1');
+  return rows.find((row) => {
+    if (row.methods !== '*' && !row.methods.split(' ').includes(method)) return false;
+    return row.path.endsWith('**') ? path.startsWith(row.path.slice(0, -2)) : path === row.path;
+  });
+}

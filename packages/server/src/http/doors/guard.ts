@@ -1,0 +1,113 @@
+/** Decides about every request before a byte of its body is read: who comes in, and how often. */
+import { bearerToken } from '@lockstep/fhircast';
+import type { TokenInfo } from '@lockstep/smart';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { RequestRefused } from '../failure.ts';
+import { type DoorRow, findDoor, SMALL_BODY } from './door.ts';
+import type { Limiter } from './limiter.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    door?: DoorRow;
+  }
+  interface FastifyRequest {
+    /** What the bearer token of the header stands for; undefined where there is none, or none that works. */
+    caller: TokenInfo | undefined;
+  }
+}
+
+export interface GuardParts {
+  readonly doors: readonly DoorRow[];
+  verifyToken(bearer: string): Promise<TokenInfo | undefined>;
+  readonly limiter: Limiter;
+  /** Whether clients reach the server by https: browsers are told to come back so only (RFC 6797). */
+  readonly https: boolean;
+}
+
+/** An address may send more than one client: a whole hospital may have one address. */
+const CLIENTS_AT_ADDRESS = 10;
+
+const SHARED = {
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers':
+    'ETag, Location, Content-Location, Last-Modified, Retry-After, WWW-Authenticate, X-Request-Id',
+};
+const ONE_YEAR = 'max-age=31536000';
+
+/** What is answered where no route is. */
+const NOWHERE: DoorRow = {
+  methods: '*',
+  path: '*',
+  authentication: 'none',
+  shared: false,
+  audit: { none: 'there is nothing at this address' },
+  limit: 'door',
+};
+
+const SHARED_NOWHERE: DoorRow = { ...NOWHERE, shared: true };
+
+const isShared = (address: string): boolean => /^\/(hub|fhir)(\/|\?|$)/.test(address);
+
+/**
+ * Puts a guard at every route that is added from now on. A route that fits no row of the table is refused.
+ * @throws Error by `app.route`, naming the route
+ */
+export function guardDoors(app: FastifyInstance, parts: GuardParts): void {
+  app.decorateRequest('caller', undefined);
+  app.addHook('onRoute', (route) => decide(route, parts.doors));
+  app.addHook('onRequest', (request, reply) => admit(request, reply, parts));
+}
+
+function decide(route: RouteOptions & { path: string }, doors: readonly DoorRow[]): void {
+  const found = new Set(
+    [route.method].flat().map((method) => findDoor(doors, method === 'HEAD' ? 'GET' : method, route.path)),
+  );
+  const [door] = found;
+  if (found.size !== 1 || door === undefined) {
+    const name = `${[route.method].flat().join(', ')} ${route.path}`;
+    throw new Error(
+      `${name} has no door of its own: decide in http/doors/doors.ts who may come in and what is recorded`,
+    );
+  }
+  route.config = { ...route.config, door };
+  if (isUnknown(door)) route.bodyLimit = Math.min(route.bodyLimit ?? SMALL_BODY, SMALL_BODY);
+}
+
+/** Whether bodies of whoever was not authenticated are read here. */
+function isUnknown({ authentication }: DoorRow): boolean {
+  return authentication === 'none' || authentication === 'handler';
+}
+
+function isForm(request: FastifyRequest): boolean {
+  return /^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '');
+}
+
+async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardParts): Promise<void> {
+  const door = request.routeOptions.config?.door ?? (isShared(request.url) ? SHARED_NOWHERE : NOWHERE);
+  reply.header('x-content-type-options', 'nosniff');
+  if (parts.https) reply.header('strict-transport-security', ONE_YEAR);
+  if (door.shared) reply.headers(SHARED);
+  const bearer = door.authentication.startsWith('bearer') ? bearerToken(request.headers.authorization) : undefined;
+  if (bearer !== undefined) request.caller = await parts.verifyToken(bearer);
+  if (door.limit === 'door') limit(request, reply, parts.limiter);
+  if (!door.authentication.startsWith('bearer') || request.caller) return;
+  if (bearer !== undefined) {
+    reply.header('www-authenticate', 'Bearer realm="Lockstep", error="invalid_token"');
+    throw new RequestRefused('token-invalid', 'The bearer token is not valid');
+  }
+  // RFC 6750 section 3.1: a client that sent no token is not told what is wrong with it.
+  const inForm = door.authentication === 'bearer or form' && isForm(request) && !request.headers.authorization;
+  if (!inForm) throw new RequestRefused('token-missing', 'A bearer token is required');
+}
+
+/** A client, its user and its address have a share each: many clients of one person or place get no more together. */
+function limit({ caller, ip }: FastifyRequest, reply: FastifyReply, limiter: Limiter): void {
+  const allowed = caller
+    ? limiter.take(`address of clients ${ip}`, CLIENTS_AT_ADDRESS) &&
+      (caller.user === undefined || limiter.take(`user ${caller.user}`)) &&
+      limiter.take(`client ${caller.clientId}`)
+    : limiter.take(`address ${ip}`);
+  if (allowed) return;
+  reply.header('retry-after', '1');
+  throw new RequestRefused('too-many-requests', 'Too many requests');
+}

@@ -1,0 +1,160 @@
+/** What holds for every address of the server: a new route cannot leave any of it out. */
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { describe, it } from 'node:test';
+import Fastify from 'fastify';
+import { findDoor, SMALL_BODY } from '../src/http/doors/door.ts';
+import { DOORS } from '../src/http/doors/doors.ts';
+import { guardDoors } from '../src/http/doors/guard.ts';
+import { Limiter } from '../src/http/doors/limiter.ts';
+import { testConfig, withLockstep } from './harness.ts';
+
+interface Raw {
+  readonly status: number;
+  readonly head: string;
+  readonly body: string;
+  /** ms until the answer. */
+  readonly ms: number;
+}
+
+/** Sends bytes as they are. */
+function send(port: number, head: string, body = ''): Promise<Raw> {
+  return new Promise((resolve, reject) => {
+    const from = performance.now();
+    const socket = connect(port, '127.0.0.1', () => socket.write(`${head}\r\n\r\n${body}`));
+    let text = '';
+    const done = (): void => {
+      const [first = '', ...rest] = text.split('\r\n\r\n');
+      const status = Number(/^HTTP\/1\.1 (\d+)/.exec(first)?.[1]);
+      resolve({ status, head: first, body: rest.join('\r\n\r\n'), ms: performance.now() - from });
+    };
+    socket.on('data', (data) => {
+      text += data;
+    });
+    socket.on('error', (error) => (text === '' ? reject(error) : done()));
+    socket.on('close', done);
+  });
+}
+
+/** A route with something in the place of its parameters. */
+function address(path: string): string {
+  return path
+    .replace(':options', 'none')
+    .replace(':type', 'Patient')
+    .replace(/:[A-Za-z]+/g, 'x')
+    .replace('*', 'x');
+}
+
+const split = (route: string): readonly [method: string, path: string] => route.split(' ') as [string, string];
+
+/** With everything that a configuration can bring. */
+const EVERYTHING_ON = { oidcIssuer: 'https://sign-in.example', oidcClientId: 'lockstep' };
+
+/** Every route once; HEAD is the GET of the same. */
+function served(routes: readonly string[]): readonly (readonly [method: string, path: string])[] {
+  return [...new Set(routes)].map(split).filter(([method]) => method !== 'HEAD' && method !== 'TRACE');
+}
+
+describe('every door of the server', () => {
+  it('is in the table, and nothing else is', () =>
+    withLockstep(async ({ routes }) => {
+      const used = new Set<object>();
+      for (const [method, path] of served(routes)) {
+        const door = findDoor(DOORS, method, path);
+        assert.ok(door, `${method} ${path}`);
+        used.add(door);
+      }
+      for (const door of DOORS) assert.ok(used.has(door), `${door.methods} ${door.path} is no route`);
+    }, EVERYTHING_ON));
+
+  it('has a row, or the server does not start', async () => {
+    const app = Fastify();
+    const limiter = new Limiter(0, () => 0);
+    guardDoors(app, { doors: DOORS, verifyToken: async () => undefined, limiter, https: false });
+    for (const [method, url] of [
+      ['GET', '/new'],
+      ['POST', '/hub/new'],
+      ['DELETE', '/health/live'],
+      ['POST', '/apps'],
+      ['PUT', '/metrics'],
+    ] as const) {
+      assert.throws(
+        () => app.route({ method, url, handler: async () => 'x' }),
+        /has no door of its own/,
+        `${method} ${url}`,
+      );
+    }
+    await app.close();
+  });
+
+  it('with a token refuses whoever has none before it reads the body, also a body that never ends', () =>
+    withLockstep(async ({ routes, port }) => {
+      for (const [method, path] of served(routes)) {
+        const door = findDoor(DOORS, method, path);
+        if (!door || ['none', 'handler'].includes(door.authentication)) continue;
+        for (const token of ['', 'Authorization: Bearer no-such-token\r\n', 'Authorization: Basic eDp4\r\n']) {
+          const head = `${method} ${address(path)} HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\n${token}`;
+          const { status } = await send(
+            port,
+            `${head}Content-Type: application/json\r\nContent-Length: 1000000`,
+            '[[],',
+          );
+          assert.equal(status, 401, `${method} ${path} ${token}`);
+        }
+      }
+    }, EVERYTHING_ON));
+
+  it('without one reads no more than a small body', () =>
+    withLockstep(async ({ routes, port }) => {
+      for (const [method, path] of served(routes)) {
+        const door = findDoor(DOORS, method, path);
+        if (!door || !['none', 'handler'].includes(door.authentication) || path.startsWith('/simulate/')) continue;
+        if (!['POST', 'PUT', 'PATCH', 'DELETE'].includes(method)) continue;
+        for (const type of ['application/json', 'application/x-www-form-urlencoded']) {
+          const head = `${method} ${address(path)} HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close`;
+          const { status } = await send(port, `${head}\r\nContent-Type: ${type}\r\nContent-Length: ${SMALL_BODY + 1}`);
+          assert.equal(status, 413, `${method} ${path} ${type}`);
+        }
+      }
+      const form = `POST /hub HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded`;
+      assert.equal((await send(port, `${form}\r\nContent-Length: ${SMALL_BODY + 1}`)).status, 413);
+    }, EVERYTHING_ON));
+
+  it('makes whoever asks too often wait, and says for how long', async () => {
+    await withLockstep(
+      async ({ routes, port }) => {
+        for (const [method, path] of served(routes)) {
+          // What is behind these takes from the same limiter.
+          if (path.startsWith('/simulate/')) continue;
+          let last: Raw | undefined;
+          for (let round = 0; round < 8 && last?.status !== 429; round += 1) {
+            const head = `${method} ${address(path)} HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close`;
+            last = await send(port, `${head}\r\nContent-Length: 0`);
+          }
+          assert.equal(last?.status, 429, `${method} ${path}`);
+          assert.match(last.head, /retry-after: \d+/i, `${method} ${path}`);
+        }
+      },
+      { ...EVERYTHING_ON, rateLimit: 1 },
+    );
+  });
+
+  it('forbids browsers to guess what an answer is; by https it has them come back by https only', async () => {
+    const local = testConfig(EVERYTHING_ON);
+    for (const publicUrl of [undefined, 'https://lockstep.example.org']) {
+      await withLockstep(
+        async ({ routes, port }) => {
+          for (const [method, path] of served(routes)) {
+            const { head, status } = await send(
+              port,
+              `${method} ${address(path)} HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\nContent-Length: 0`,
+            );
+            assert.match(head, /x-content-type-options: nosniff/i, `${method} ${path} ${status}`);
+            assert.equal(/strict-transport-security: max-age=\d{8}/i.test(head), publicUrl !== undefined, path);
+          }
+        },
+        { ...EVERYTHING_ON, sampleData: local.sampleData, ...(publicUrl && { publicUrl }) },
+      );
+    }
+  });
+});
