@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { test } from 'node:test';
+
+const root = dirname(import.meta.dirname);
+
+test('the documentation site builds, with no link that leads nowhere', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-site-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const built = spawnSync(process.execPath, [join(root, 'scripts', 'site.mjs'), folder], { encoding: 'utf8' });
+  assert.equal(built.status, 0, built.stdout + built.stderr);
+  assert.match(readFileSync(join(folder, 'index.html'), 'utf8'), /Where to go from here/);
+  const pages = globSync('**/*.md', { cwd: join(root, 'docs') }).map((path) => path.replace(/\.md$/, '.html'));
+  const made = new Set(globSync('**/*.html', { cwd: folder }));
+  for (const page of pages) assert.ok(made.has(page), `${page} is missing`);
+});

@@ -1,0 +1,76 @@
+import { defineConfig } from 'vitepress';
+
+/** The documentation site: pages of docs/, by who reads them. Links that lead nowhere fail the build. */
+export default defineConfig({
+  title: 'Lockstep',
+  description: 'FHIRcast Hub and SMART App Launch server',
+  srcDir: '../docs',
+  outDir: 'dist',
+  cacheDir: '.cache',
+  cleanUrls: true,
+  lastUpdated: false,
+  vite: {
+    build: { chunkSizeWarningLimit: 2000 },
+    // The pages lie outside this folder, so what they are compiled to would not find vue.
+    resolve: {
+      alias: [{ find: /^vue(\/server-renderer)?$/, replacement: `${import.meta.dirname}/../node_modules/vue$1` }],
+    },
+    // The root's tsconfig.json is for Node.
+    esbuild: { tsconfigRaw: {} },
+  },
+  // What is written as `<name>` in the pages is text, not a component.
+  markdown: { html: false },
+  themeConfig: {
+    search: { provider: 'local' },
+    outline: [2, 3],
+    nav: [
+      { text: 'Start', link: '/' },
+      { text: 'Guides', link: '/make-your-app-follow' },
+      { text: 'Reference', link: '/api/http' },
+      { text: 'Explanation', link: '/architecture' },
+    ],
+    sidebar: [
+      {
+        text: 'For the developer of an app',
+        items: [
+          { text: 'Make your app follow', link: '/make-your-app-follow' },
+          { text: 'Launch without SMART', link: '/launch-without-smart' },
+          { text: 'Client library', link: '/api/client' },
+        ],
+      },
+      {
+        text: 'For the vendor of an EHR',
+        items: [
+          { text: 'HTTP reference', link: '/api/http' },
+          { text: 'Compatibility', link: '/compatibility' },
+        ],
+      },
+      {
+        text: 'For the operator',
+        items: [
+          { text: 'Sign-in elsewhere', link: '/sign-in-elsewhere' },
+          { text: 'Durability', link: '/durability' },
+          { text: 'The lockstep command', link: '/cli' },
+          { text: 'Benchmarks', link: '/benchmarks' },
+        ],
+      },
+      {
+        text: 'For the tester of a Hub',
+        items: [
+          { text: 'Conformance suite', link: '/conformance' },
+          { text: 'Suite as a library', link: '/api/conformance' },
+        ],
+      },
+      {
+        text: 'For who changes Lockstep',
+        items: [
+          { text: 'Architecture', link: '/architecture' },
+          { text: 'Protocol', link: '/api/fhircast' },
+          { text: 'Hub engine', link: '/api/hub' },
+          { text: 'Store ports', link: '/api/store' },
+          { text: 'Dependencies', link: '/decisions/dependencies' },
+        ],
+      },
+    ],
+  },
+});
