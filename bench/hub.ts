@@ -1,125 +1,195 @@
-/** Events through the Hub, next to the same events through the floor: throughput, CPU and time to the last subscriber. */
+/** Events through the Hub, next to the same events through two floors: throughput, CPU and time to the last subscriber. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { KINDS, type Kind } from './events.ts';
 import { Loader } from './loader.ts';
 import { median } from './measure.ts';
-import { startFloor, startLockstep } from './program.ts';
+import { type Program, startBareFloor, startDurableFloor, startLockstep } from './program.ts';
 import type { Column, Goal, Row, Scenario, Section } from './scenario.ts';
 import { Backend, prepareFloor, prepareLockstep } from './target.ts';
-import { type Contestant, medianOf, ratio, takeTurns } from './turns.ts';
+import { type Contestant, medianOf, ratio, spread, type Turns, takeTurns } from './turns.ts';
 
 export const FAN_OUT = 4;
 
-/** Topics of the two sizes of the work. */
-const TOPICS = [250, 1_000];
+/** The two sizes of the work: sessions, and events a second while times are taken. */
+const SIZES = [
+  { sessions: 250, perSecond: 250 },
+  { sessions: 1_000, perSecond: 1_000 },
+];
 
 /** Events on their way at once when as many are asked for as the program takes. */
-const IN_FLIGHT = 128;
+const IN_FLIGHT = 64;
 
 /** Turns of each program, ms each. The first one warms up and does not count. */
-const TURNS = 4;
+const TURNS = 7;
 const TURN_MS = 2_500;
+/** Turns while times are taken: together a minute of events. */
+const PACED_TURNS = 5;
+const PACED_MS = 15_000;
+
+const BARE = 'bare floor';
+const DURABLE = 'durable floor';
+/** The durable floor once more: what it differs from itself is what the machine did meanwhile. */
+const CONTROL = 'durable floor, again';
+
+interface Entrant extends Contestant {
+  /** Its name in the table. */
+  readonly name: string;
+}
 
 const COLUMNS: readonly Column[] = [
   { key: 'events', title: 'events/s', digits: 0 },
-  { key: 'deliveries', title: 'deliveries/s', digits: 0 },
   { key: 'busy', title: 'cores used', digits: 2 },
-  { key: 'cpuDelivery', title: 'CPU µs/delivery', digits: 1 },
   { key: 'cpuEvent', title: 'CPU µs/event', digits: 0 },
-  { key: 'cpuRatio', title: '× floor', digits: 2 },
-  { key: 'halfEvents', title: 'half load, events/s', digits: 0 },
-  { key: 'halfCpu', title: 'CPU µs/event', digits: 0 },
-  { key: 'p50', title: 'p50 ms', digits: 2 },
+  { key: 'spread', title: '± %', digits: 1 },
+  { key: 'cpuRatio', title: '× durable floor', digits: 2 },
+  { key: 'p50', title: 'paced: p50 ms', digits: 2 },
   { key: 'p99', title: 'p99 ms', digits: 2 },
-  { key: 'p99Ratio', title: '× floor', digits: 2 },
+  { key: 'longest', title: 'longest ms', digits: 0 },
+  { key: 'p99Ratio', title: '× durable floor', digits: 2 },
 ];
 
-async function measure(loader: Loader, contestants: readonly Contestant[], kind: Kind, label: string): Promise<Row[]> {
-  const full = await takeTurns(contestants, TURNS, ({ target }) =>
+/** What each entrant did, by its name. */
+function byName(entrants: readonly Entrant[], turns: readonly Turns[]): ReadonlyMap<string, Turns> {
+  return new Map(entrants.map(({ name }, index) => [name, turns[index]!]));
+}
+
+function timesOf(turns: Turns, durable: Turns): Row['values'] {
+  const p99s = ({ results }: Turns): readonly number[] => results.map((result) => result.p99);
+  return {
+    p50: medianOf(turns, (result) => result.p50),
+    p99: medianOf(turns, (result) => result.p99),
+    longest: Math.max(...turns.results.map((result) => result.longest)),
+    p99Ratio: ratio(p99s(turns), p99s(durable)),
+  };
+}
+
+async function measure(
+  loader: Loader,
+  entrants: readonly Entrant[],
+  kind: Kind,
+  perSecond: number,
+  label: string,
+): Promise<Row[]> {
+  const saturated = await takeTurns(entrants, TURNS, ({ target }) =>
     loader.order({ do: 'saturate', target, kind, ms: TURN_MS, inFlight: IN_FLIGHT }),
   );
-  const rates = full.map((turns) => medianOf(turns, ({ events, seconds }) => events / seconds));
-  const half = await takeTurns(contestants, TURNS, ({ target }, index) =>
-    loader.order({ do: 'pace', target, kind, ms: TURN_MS, perSecond: rates[index]! / 2 }),
+  const timed = entrants.filter(({ name }) => name !== BARE && name !== CONTROL);
+  const paced = await takeTurns(timed, PACED_TURNS, ({ target }) =>
+    loader.order({ do: 'pace', target, kind, ms: PACED_MS, perSecond }),
   );
-  const p99 = half.map(({ results }) => results.map((result) => result.p99));
-  return contestants.map(({ target }, index) => {
-    const { cpu, busy } = full[index]!;
+  const full = byName(entrants, saturated);
+  const times = byName(timed, paced);
+  return [...full].map(([name, turns]) => {
+    const own = times.get(name);
     return {
-      label: `${label}, ${target}`,
+      label: `${label}, ${name}`,
       values: {
-        events: rates[index]!,
-        deliveries: rates[index]! * FAN_OUT,
-        busy: median(busy),
-        cpuDelivery: median(cpu) / FAN_OUT,
-        cpuEvent: median(cpu),
-        cpuRatio: ratio(cpu, full[0]!.cpu),
-        halfEvents: medianOf(half[index]!, ({ events, seconds }) => events / seconds),
-        halfCpu: median(half[index]!.cpu),
-        p50: medianOf(half[index]!, (result) => result.p50),
-        p99: median(p99[index]!),
-        p99Ratio: ratio(p99[index]!, p99[0]!),
+        events: medianOf(turns, ({ events, seconds }) => events / seconds),
+        busy: median(turns.busy),
+        cpuEvent: median(turns.cpu),
+        spread: spread(turns.cpu) * 100,
+        cpuRatio: ratio(turns.cpu, full.get(DURABLE)!.cpu),
+        ...(own && timesOf(own, times.get(DURABLE)!)),
       },
     };
   });
 }
 
-async function run(say: (line: string) => void): Promise<readonly Section[]> {
-  const rows: Row[] = [];
-  for (const topics of TOPICS) {
-    const data = await mkdtemp(join(tmpdir(), 'lockstep-bench-'));
-    const loader = new Loader();
-    const floor = await startFloor();
-    const lockstep = await startLockstep(data);
-    try {
-      say(`${topics} topics × ${FAN_OUT} subscribers: connecting`);
-      const backend = await Backend.register(lockstep.origin);
-      await prepareFloor(loader, 'floor', floor, topics, FAN_OUT);
-      await prepareLockstep(loader, 'Lockstep', backend, topics, FAN_OUT);
-      const contestants: Contestant[] = [
-        { target: 'floor', program: floor },
-        { target: 'Lockstep', program: lockstep },
-      ];
-      for (const kind of ['open', 'update'] as const) {
-        if (kind === 'update') {
-          for (const { target } of contestants) await loader.order({ do: 'open-reports', target });
-        }
-        const label = `${topics} × ${FAN_OUT}, ${KINDS[kind]}`;
-        say(label);
-        rows.push(...(await measure(loader, contestants, kind, label)));
-      }
-    } finally {
-      loader.stop();
-      await floor.stop();
-      await lockstep.stop();
-      await rm(data, { recursive: true });
-    }
-  }
-  const worst = (key: string): number => Math.max(...rows.map(({ values }) => values[key]!));
-  const goals: Goal[] = [
-    { what: 'CPU of an event at fan-out 4, against the floor', reached: worst('cpuRatio'), limit: 2, unit: '×' },
-    {
-      what: 'p99 to the last subscriber at half load, against the floor',
-      reached: worst('p99Ratio'),
-      limit: 3,
-      unit: '×',
-    },
+/** The programs of one size, each with its subscribers connected. */
+async function enter(
+  loader: Loader,
+  data: string,
+  before: string | undefined,
+  sessions: number,
+  started: (program: Program) => Program,
+): Promise<Entrant[]> {
+  const bare = started(await startBareFloor());
+  await prepareFloor(loader, BARE, bare, sessions, FAN_OUT);
+  const durable = started(await startDurableFloor(data));
+  await prepareFloor(loader, DURABLE, durable, sessions, FAN_OUT);
+  const lockstep = async (name: string, folder: string, main?: string): Promise<Entrant> => {
+    const program = started(await startLockstep(join(data, folder), [], main));
+    await prepareLockstep(loader, name, await Backend.register(program.origin), sessions, FAN_OUT);
+    return { name, target: name, program };
+  };
+  return [
+    { name: BARE, target: BARE, program: bare },
+    { name: DURABLE, target: DURABLE, program: durable },
+    { name: CONTROL, target: DURABLE, program: durable },
+    await lockstep('Lockstep', 'now'),
+    ...(before ? [await lockstep('Lockstep before', 'before', join(before, 'packages/server/src/main.ts'))] : []),
   ];
+}
+
+/** @param before folder of another checkout that takes turns with this one */
+async function measureSize(
+  { sessions, perSecond }: (typeof SIZES)[number],
+  before: string | undefined,
+  say: (line: string) => void,
+): Promise<Row[]> {
+  const data = await mkdtemp(join(tmpdir(), 'lockstep-bench-'));
+  const loader = new Loader();
+  const programs: Program[] = [];
+  const started = (program: Program): Program => {
+    programs.push(program);
+    return program;
+  };
+  const rows: Row[] = [];
+  try {
+    say(`${sessions} sessions × ${FAN_OUT} subscribers: connecting`);
+    const entrants = await enter(loader, data, before, sessions, started);
+    for (const kind of ['open', 'update'] as const) {
+      if (kind === 'update') {
+        const targets = new Set(entrants.map(({ target }) => target));
+        for (const target of targets) await loader.order({ do: 'open-reports', target });
+      }
+      const label = `${sessions} × ${FAN_OUT}, ${KINDS[kind]}`;
+      say(label);
+      rows.push(...(await measure(loader, entrants, kind, perSecond, label)));
+    }
+  } finally {
+    loader.stop();
+    for (const program of programs) await program.stop();
+    await rm(data, { recursive: true });
+  }
+  return rows;
+}
+
+/** The worst of Lockstep's rows of one kind of event, against a goal. */
+function goal(rows: readonly Row[], kind: Kind, key: string, what: string, limit: number, unit: string): Goal {
+  const own = rows.filter(({ label }) => label.endsWith(`${KINDS[kind]}, Lockstep`));
+  return { what: `${what}, ${KINDS[kind]}`, reached: Math.max(...own.map(({ values }) => values[key]!)), limit, unit };
+}
+
+/** With `BENCH_BEFORE`, the folder of another checkout, that one takes turns too: the ratios tell what a change costs. */
+async function run(say: (line: string) => void): Promise<readonly Section[]> {
+  const sizes: Row[][] = [];
+  for (const size of SIZES) sizes.push(await measureSize(size, process.env.BENCH_BEFORE, say));
+  const [small = [], large = []] = sizes;
+  const rows = sizes.flat();
+  const controls = rows.filter(({ label }) => label.endsWith(CONTROL));
   return [
     {
       title: 'Events',
       note:
-        `Programs take turns of ${TURN_MS / 1000} s on one core, the load on another; medians of ${TURNS - 1} turns, ` +
-        'ratios of neighbouring turns. Full load: ' +
-        `${IN_FLIGHT} events on their way at once. Half load: half as many events a second as the program took then; ` +
-        'times from publishing to the last of the subscribers. All subscribers acknowledge; Lockstep is durable before it ' +
-        'answers 202.',
+        `Programs take turns of ${TURN_MS / 1000} s on one core in an order of chance, the load on another; medians of ` +
+        `${TURNS - 1} turns, ratios of the turns of one round, ± half the distance of the quartiles. ${IN_FLIGHT} events on ` +
+        'their way at once. Paced: as many events a second as there are sessions, for a minute; times from publishing to the ' +
+        'last of the subscribers. All subscribers acknowledge; Lockstep and the durable floor are durable before they answer 202.',
       columns: COLUMNS,
       rows,
       chart: { column: 'cpuEvent', title: 'CPU µs per event at fan-out 4' },
-      goals,
+      control: Math.max(...controls.map(({ values }) => Math.abs(values.cpuRatio! - 1))),
+      goals: [
+        goal(rows, 'open', 'cpuRatio', 'CPU of an event against the durable floor', 1.4, '×'),
+        goal(rows, 'update', 'cpuRatio', 'CPU of an event against the durable floor', 1.6, '×'),
+        goal(small, 'open', 'p99Ratio', 'p99 against the durable floor at 250 events/s', 1.5, '×'),
+        goal(small, 'open', 'longest', 'Longest in a minute at 250 events/s', 50, 'ms'),
+        goal(large, 'open', 'p99', 'p99 at 1,000 events/s', 10, 'ms'),
+      ],
     },
   ];
 }

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { FAN_OUT } from './hub.ts';
 import { Loader } from './loader.ts';
 import { residentBytes } from './measure.ts';
-import { type Program, startFloor, startLockstep } from './program.ts';
+import { type Program, startBareFloor, startLockstep } from './program.ts';
 import type { Row, Scenario, Section } from './scenario.ts';
 import { Backend, prepareFloor, prepareLockstep } from './target.ts';
 
@@ -52,7 +52,7 @@ async function grown(
 async function run(say: (line: string) => void): Promise<readonly Section[]> {
   const data = await mkdtemp(join(tmpdir(), 'lockstep-bench-'));
   try {
-    const floor = await startFloor();
+    const floor = await startBareFloor();
     const connectFloor = (loader: Loader, target: string, topics: number) =>
       prepareFloor(loader, target, floor, topics, FAN_OUT);
     const rows = [await grown('floor', floor, connectFloor, say)];

@@ -17,6 +17,12 @@ const LOST_AFTER = 20_000;
 
 const VERSION = '"context.versionId":"';
 
+function timesOf(latencies: readonly number[]): Pick<RunResult, 'p50' | 'p99' | 'longest'> {
+  if (latencies.length === 0) return { p50: 0, p99: 0, longest: 0 };
+  const sorted = [...latencies].sort((a, b) => a - b);
+  return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99), longest: sorted.at(-1)! };
+}
+
 /** The event of a topic that is on its way: done when it was answered and has reached every subscriber. */
 interface Flight {
   readonly id: string;
@@ -199,9 +205,7 @@ class Target {
         clearTimeout(lost);
         this.#done = () => undefined;
         const seconds = (performance.now() - startedAt) / 1000;
-        latencies.sort((a, b) => a - b);
-        const [p50, p99] = latencies.length > 0 ? [percentile(latencies, 0.5), percentile(latencies, 0.99)] : [0, 0];
-        resolve({ events, deliveries, seconds, p50, p99 });
+        resolve({ events, deliveries, seconds, ...timesOf(latencies) });
       };
       const finishWhenIdle = (): void => {
         if (!running() && this.#topics.every(({ flight }) => !flight)) finish();
@@ -251,14 +255,7 @@ function sendRequests({
       } else if (open === 0) {
         connections.close();
         const seconds = (performance.now() - startedAt) / 1000;
-        latencies.sort((a, b) => a - b);
-        resolve({
-          events: latencies.length,
-          deliveries: 0,
-          seconds,
-          p50: percentile(latencies, 0.5),
-          p99: percentile(latencies, 0.99),
-        });
+        resolve({ events: latencies.length, deliveries: 0, seconds, ...timesOf(latencies) });
       }
     };
     for (let i = 0; i < inFlight; i++) next();

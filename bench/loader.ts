@@ -11,6 +11,7 @@ export interface RunResult {
   /** ms from publishing to the last subscriber; the first fifth of the run is left out. */
   readonly p50: number;
   readonly p99: number;
+  readonly longest: number;
 }
 
 export type Order = { readonly target: string } & (

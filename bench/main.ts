@@ -18,6 +18,8 @@ import { webhook } from './webhook.ts';
 
 const SCENARIOS: readonly Scenario[] = [hub, idle, sessions, access, webhook, cluster, client];
 const FOLDER = path('../docs/benchmarks/');
+/** What a program may differ from itself in a run that is kept. */
+const STEADY = 0.05;
 const BEGIN = '<!-- runs: written by npm run bench -->';
 const END = '<!-- end of runs -->';
 
@@ -67,6 +69,10 @@ for (const scenario of chosen(process.argv.slice(2))) {
   const load = loadavg()[0]!;
   const run = describeRun(await scenario.run((line) => console.error(`${scenario.name}: ${line}`)), load);
   for (const section of run.sections) console.log(`\n${sectionText(section)}`);
-  await keep(scenario.name, run);
+  const control = Math.max(0, ...run.sections.map((section) => section.control ?? 0));
+  if (control > STEADY) {
+    console.error(`${scenario.name}: not kept: one program differed from itself by ${(control * 100).toFixed(1)} %`);
+    process.exitCode = 1;
+  } else if (process.env.BENCH_BEFORE === undefined) await keep(scenario.name, run);
 }
 await showLatest();

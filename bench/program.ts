@@ -86,19 +86,31 @@ export async function startProgram(args: readonly string[], env: NodeJS.ProcessE
   };
 }
 
-export function startFloor(): Promise<Program> {
-  return startProgram([path('./floor.ts')]);
+export function startBareFloor(): Promise<Program> {
+  return startProgram([path('./bare-floor.ts')]);
+}
+
+/** @param data a folder for its database */
+export function startDurableFloor(data: string): Promise<Program> {
+  return startProgram([path('./durable-floor.ts'), data]);
 }
 
 /** Starts the server with what `npm` commands give Node, which this process was started with too. */
-export function startServer(env: NodeJS.ProcessEnv, nodeOptions: readonly string[] = []): Promise<Program> {
-  return startProgram([...process.execArgv, ...nodeOptions, path('../packages/server/src/main.ts')], env);
+export function startServer(
+  env: NodeJS.ProcessEnv,
+  nodeOptions: readonly string[] = [],
+  main = path('../packages/server/src/main.ts'),
+): Promise<Program> {
+  return startProgram([...process.execArgv, ...nodeOptions, main], env);
 }
 
-/** Every rule on, nothing relaxed but the number of requests that one client may make. */
-export function startLockstep(data: string, nodeOptions: readonly string[] = []): Promise<Program> {
+/**
+ * Every rule on, nothing relaxed but the number of requests that one client may make.
+ * @param main the program, where it is that of another checkout
+ */
+export function startLockstep(data: string, nodeOptions: readonly string[] = [], main?: string): Promise<Program> {
   const env = { PORT: '0', LOCKSTEP_DATA: data, LOCKSTEP_LOG_LEVEL: 'error', LOCKSTEP_RATE_LIMIT: '1000000' };
-  return startServer(env, nodeOptions);
+  return startServer(env, nodeOptions, main);
 }
 
 /** Starts the load generator with a channel to talk to it. */

@@ -31,6 +31,8 @@ export interface Section {
   /** Two rows that share a label's beginning are drawn side by side by this column. */
   readonly chart?: { readonly column: string; readonly title: string };
   readonly goals: readonly Goal[];
+  /** How far a program measured against itself was from 1: more than 0.05, and the run says nothing. */
+  readonly control?: number;
 }
 
 /** A file of this folder that measures one thing; `npm run bench -- NAME` runs it alone. */

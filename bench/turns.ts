@@ -1,6 +1,7 @@
 /** Programs under test that take turns, so that what else the machine does meets all of them alike. */
+import { randomInt } from 'node:crypto';
 import type { RunResult } from './loader.ts';
-import { cpuSeconds, median } from './measure.ts';
+import { cpuSeconds, median, percentile } from './measure.ts';
 import type { Program } from './program.ts';
 
 export interface Contestant {
@@ -16,6 +17,16 @@ export interface Turns {
   readonly cpu: readonly number[];
   /** Share of one core that was used. */
   readonly busy: readonly number[];
+}
+
+/** The numbers below `count` in an order of chance: no program always follows the same one. */
+function shuffled(count: number): number[] {
+  const order = Array.from({ length: count }, (_, index) => index);
+  for (let last = count - 1; last > 0; last--) {
+    const chosen = randomInt(last + 1);
+    [order[last], order[chosen]] = [order[chosen]!, order[last]!];
+  }
+  return order;
 }
 
 /** @param turns at least 2: the first does not count. One program may be several contestants. */
@@ -34,7 +45,8 @@ export async function takeTurns<C extends Contestant>(
     return used;
   };
   for (let round = 0; round < turns; round++) {
-    for (const [index, contestant] of contestants.entries()) {
+    for (const index of shuffled(contestants.length)) {
+      const contestant = contestants[index]!;
       const { program } = contestant;
       const { results, cpu, busy } = taken[index]!;
       const since = settle(program);
@@ -55,4 +67,10 @@ export function medianOf({ results }: Turns, value: (result: RunResult) => numbe
 /** The median of the ratios of neighbouring turns. */
 export function ratio(values: readonly number[], floor: readonly number[]): number {
   return median(values.map((value, turn) => value / floor[turn]!));
+}
+
+/** Half the distance between the quartiles, as a share of the median. */
+export function spread(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (percentile(sorted, 0.75) - percentile(sorted, 0.25)) / 2 / median(sorted);
 }

@@ -15,7 +15,7 @@ if (typeof globSync !== 'function') {
 }
 
 /** Debian packages that some tests run for real, and a program that shows each is there. */
-const DEBIAN = { chromium: 'chromium', 'redis-server': 'redis-server' };
+const DEBIAN = { chromium: 'chromium', 'redis-server': 'redis-server', curl: 'curl' };
 
 function ensurePrograms() {
   const missing = Object.entries(DEBIAN).filter(([, program]) => spawnSync('which', [program]).status !== 0);

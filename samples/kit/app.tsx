@@ -1,12 +1,13 @@
 /** What both samples begin with: the launch, the subscription, and a bar that says where they stand. */
 import '@lockstep/client/status';
 import './kit.css';
-import { type EventName, fromSmart, Subscriber } from '@lockstep/client';
+import { type EventName, fromSmart, HubError, Subscriber } from '@lockstep/client';
 import { useSyncState } from '@lockstep/client/react';
 import type { LockstepStatus } from '@lockstep/client/status';
 import { type HTMLAttributes, type ReactNode, type Ref, StrictMode, useEffect, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Fhir, type Resource } from './fhir.ts';
+import { identityText, Who } from './identity.tsx';
 import { authorize, forget, type Grant, type SmartApp, start } from './smart.ts';
 
 declare module 'react' {
@@ -55,28 +56,26 @@ function connect(app: Sample, grant: Grant, events: readonly EventName[]): Conne
   return { subscriber, fhir: new Fhir(grant), grant };
 }
 
-/** Shows the patient of the launch, once, unless the session has something open. */
-export function useLaunchPatient({ fhir, grant, subscriber }: Connected, show: (patient: Resource) => void): void {
-  const latest = useRef(show);
-  latest.current = show;
+/** Opens the patient of the launch for the session, once, unless something is open there. */
+export function useLaunchPatient({ fhir, grant, subscriber }: Connected): string | undefined {
+  const [problem, setProblem] = useState<string>();
   useEffect(() => {
-    const { patient } = grant.token;
-    if (patient === undefined) return undefined;
-    let moved = false;
-    const stop = subscriber.onContext((context) => {
-      if (context) moved = true;
-    });
-    fhir.read(`Patient/${patient}`).then(
-      (found) => {
-        if (!moved && !subscriber.context) latest.current(found);
-      },
-      () => undefined,
-    );
-    return () => {
-      moved = true;
-      stop();
+    const patient = grant.takeLaunchPatient();
+    if (patient === undefined) return;
+    const open = async (): Promise<void> => {
+      const state = await subscriber.settled();
+      if (state.status === 'closed' || subscriber.context) return;
+      await subscriber.openPatient(await fhir.read(`Patient/${patient}`));
     };
+    open().catch((error: unknown) => setProblem(`The patient of the launch was not opened: ${wordsOf(error)}`));
   }, [fhir, grant, subscriber]);
+  return problem;
+}
+
+/** Words for an error of any kind. */
+export function wordsOf(error: unknown): string {
+  if (error instanceof HubError && error.status === 0) return 'The Hub cannot be reached.';
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Lets the browser paint: an answer to the Hub then means that the context is on the screen. */
@@ -100,6 +99,32 @@ export function Status({ subscriber, brief = false }: { subscriber: Subscriber; 
     element.current.subscriber = subscriber;
   }, [subscriber]);
   return <lockstep-status ref={element} brief={brief} />;
+}
+
+/** The page's first line and the window's title: who is shown, what of theirs, and where the application stands. */
+export function Bar(props: {
+  app: Sample;
+  subscriber: Subscriber;
+  patient: Resource | undefined;
+  /** What of the patient is shown. */
+  facts: string;
+  /** The reason of the status is said elsewhere. */
+  brief: boolean;
+}) {
+  const { app, subscriber, patient, facts, brief } = props;
+  const state = useSyncState(subscriber);
+  const alarm = state.status === 'out-of-sync' || state.status === 'closed' ? '(!)' : '';
+  const title = [alarm, patient && identityText(patient), app.name].filter(Boolean).join(' · ');
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
+  return (
+    <header className="bar">
+      <h1>{patient ? <Who patient={patient} /> : 'No patient is open'}</h1>
+      <bdi className="facts">{facts}</bdi>
+      <Status subscriber={subscriber} brief={brief} />
+    </header>
+  );
 }
 
 /** The subscription is over for good: why, and the way back. */
@@ -139,14 +164,14 @@ function Page(props: { app: Sample; events: readonly EventName[]; children: (con
         connection ??= connect(app, started.grant, events);
         setState({ kind: 'ready', connected: connection });
       },
-      (error: unknown) => setState({ kind: 'failed', why: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => setState({ kind: 'failed', why: wordsOf(error) }),
     );
   }, [app, events]);
 
   function launch(): void {
     forget(app);
     authorize(app, `${location.origin}/fhir`).catch((error: unknown) =>
-      setState({ kind: 'failed', why: error instanceof Error ? error.message : String(error) }),
+      setState({ kind: 'failed', why: wordsOf(error) }),
     );
   }
 

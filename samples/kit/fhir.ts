@@ -33,11 +33,18 @@ export function titleOf(resource: Resource | undefined): string {
   return textAt(resource, 'description', 'code.text', 'code.coding.display') ?? '';
 }
 
+/** A FHIR date or dateTime for people: `14 Jan 2026`. A date alone has no zone: it is the same day everywhere. */
 export function dayOf(value: string | undefined): string {
-  const date = new Date(value ?? '');
-  return Number.isNaN(date.getTime())
-    ? ''
-    : date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+  const alone = /^\d{4}-\d\d-\d\d$/.test(value ?? '');
+  const date = new Date(alone ? `${value}T00:00:00` : (value ?? ''));
+  if (Number.isNaN(date.getTime())) return value ?? '';
+  return date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+}
+
+/** A medical record number, else the first identifier. */
+export function recordNumber(patient: Resource): string | undefined {
+  const identifiers = valuesAt(patient, 'identifier');
+  return textAt(identifiers.find((one) => textAt(one, 'type.coding.code') === 'MR') ?? identifiers[0], 'value');
 }
 
 /** What an Observation says: `9 mm`, with the unit it was measured in, or its words. */
@@ -68,6 +75,17 @@ export function referenceOf(resource: unknown, path: string): string | undefined
   return /([A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/.exec(textAt(resource, `${path}.reference`) ?? '')?.[1];
 }
 
+/** A request that the record did not grant. The message is for people. */
+export class FhirError extends Error {
+  override readonly name = 'FhirError';
+  /** HTTP status. */
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
 export class Fhir {
   readonly #grant: Grant;
 
@@ -82,7 +100,8 @@ export class Fhir {
     if (response.status === 401 && !again) return this.#request(path, init, true);
     const body: unknown = await response.json().catch(() => undefined);
     if (response.ok) return body;
-    throw new Error(
+    throw new FhirError(
+      response.status,
       textAt(body, 'issue.diagnostics', 'issue.details.text') ?? `The record answered ${response.status}.`,
     );
   }

@@ -54,6 +54,17 @@ async function json(response: Response, what: string): Promise<Record<string, un
   throw new Error(`${what}: ${String(body.error_description ?? body.error ?? `HTTP ${response.status}`)}`);
 }
 
+/** `sub` of an identity token, which came straight from the token endpoint: its signature proves nothing more here. */
+function subjectOf(idToken: unknown): string {
+  try {
+    const payload = String(idToken).split('.')[1] ?? '';
+    const claims: unknown = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')));
+    return String((claims as { sub?: unknown }).sub ?? '');
+  } catch {
+    return '';
+  }
+}
+
 /** Storage of this window and this app alone. */
 function slot<T>(name: string): { get(): T | undefined; set(value: T): void; clear(): void } {
   return {
@@ -75,8 +86,12 @@ export class Grant {
   /** Is told when the access has ended for good. */
   onEnded: () => void = () => undefined;
 
-  constructor(app: SmartApp, { iss, tokenEndpoint, token }: Kept) {
+  #launchPatient: string | undefined;
+
+  /** @param fresh whether the launch has just been made: a page that is loaded again has no launch to begin with */
+  constructor(app: SmartApp, { iss, tokenEndpoint, token }: Kept, fresh: boolean) {
     this.#app = app;
+    this.#launchPatient = fresh ? token.patient : undefined;
     this.iss = iss;
     this.#tokenEndpoint = tokenEndpoint;
     this.#token = token;
@@ -84,6 +99,18 @@ export class Grant {
 
   get token(): TokenResponse {
     return this.#token;
+  }
+
+  /** Who has signed in, as the identity token names them; empty where there is none. Tells whose drafts are whose. */
+  get user(): string {
+    return subjectOf(this.#token.id_token);
+  }
+
+  /** The patient whom the launch is about; given once. */
+  takeLaunchPatient(): string | undefined {
+    const patient = this.#launchPatient;
+    this.#launchPatient = undefined;
+    return patient;
   }
 
   /** A new token by the refresh token; callers at the same time share one. @throws Error when the grant has ended */
@@ -166,7 +193,7 @@ async function redeem(app: SmartApp, code: string, state: string | null): Promis
   const token = (await json(response, 'The launch was not completed')) as unknown as TokenResponse;
   const kept = { iss, tokenEndpoint, token };
   slot<Kept>(`token ${app.id}`).set(kept);
-  return new Grant(app, kept);
+  return new Grant(app, kept, true);
 }
 
 /** Finds out how the page was opened, and goes on from there. @throws Error with what is wrong with the launch */
@@ -188,7 +215,7 @@ export async function start(app: SmartApp): Promise<Start> {
   }
   if (iss || launch) throw new Error('An EHR launch brings both iss and launch; one of them is missing.');
   const kept = slot<Kept>(`token ${app.id}`).get();
-  return kept ? { kind: 'ready', grant: new Grant(app, kept) } : { kind: 'welcome' };
+  return kept ? { kind: 'ready', grant: new Grant(app, kept, false) } : { kind: 'welcome' };
 }
 
 /** Forgets the access that this window has. */

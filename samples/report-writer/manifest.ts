@@ -15,6 +15,7 @@ export const app = {
     'user/Observation.crus',
     'user/DiagnosticReport.crus',
     'fhircast/*.read',
+    'fhircast/Patient-open.write',
     'fhircast/DiagnosticReport-open.write',
     'fhircast/DiagnosticReport-close.write',
     'fhircast/DiagnosticReport-update.write',

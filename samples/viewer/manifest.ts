@@ -13,6 +13,7 @@ export const app = {
     'user/Patient.rs',
     'user/ImagingStudy.rs',
     'fhircast/*.read',
+    'fhircast/Patient-open.write',
     'fhircast/ImagingStudy-open.write',
     'fhircast/DiagnosticReport-update.write',
     'fhircast/DiagnosticReport-select.write',

@@ -1,5 +1,6 @@
 import { type ContextElement, type EventBody, type EventMessage, eventKey } from '@lockstep/fhircast';
-import { Contexts, parseTimestamp } from './contexts.ts';
+import { parseTimestamp } from './event-names.ts';
+import { HeldContexts } from './held-contexts.ts';
 import { type Failure, HubApi } from './hub-api.ts';
 import type { Link } from './link.ts';
 import type { SubscriberOptions } from './options.ts';
@@ -21,7 +22,7 @@ export class Core {
   readonly options: SubscriberOptions;
   readonly ports: Ports;
   readonly api: HubApi;
-  contexts = new Contexts();
+  contexts = new HeldContexts();
   link: Link | undefined;
   /** Counts connections, so that what belongs to an old one is known. 0 while there is none. */
   session = 0;

@@ -1,6 +1,13 @@
 /** The context elements of what is published, by FHIRcast's definitions of the events. */
-import { anchorKeyOf, type ContextElement, type JsonObject, type Resource } from '@lockstep/fhircast';
-import { type Context, identityOf } from './contexts.ts';
+import {
+  anchorKeyOf,
+  type ContextElement,
+  type JsonObject,
+  keyText,
+  type Resource,
+  resourceKey,
+} from '@lockstep/fhircast';
+import type { Context } from './context.ts';
 import type { AnyResource, Change } from './options.ts';
 
 function element(key: string, reference: string): ContextElement {
@@ -24,8 +31,8 @@ export function opened(
 /** The anchor, and the patient where it is another, by reference (2.10). */
 function subject({ type, id, resources: { patient } }: Context): ContextElement[] {
   const elements = [element(anchorKeyOf(type), `${type}/${id}`)];
-  const about = patient && identityOf(patient);
-  if (about && type !== 'Patient') elements.push(element('patient', about));
+  const about = resourceKey(patient);
+  if (about && type !== 'Patient') elements.push(element('patient', keyText(about)));
   return elements;
 }
 

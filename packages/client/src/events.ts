@@ -1,5 +1,6 @@
 import type { ContextElement, EventMessage, Resource } from '@lockstep/fhircast';
-import { parseTimestamp, resourcesByKey } from './contexts.ts';
+import { resourcesByKey } from './context.ts';
+import { parseTimestamp } from './event-names.ts';
 
 /** A resource of a known type; cast it to the type of your FHIR library for its elements. */
 export type ResourceOf<T extends string> = Resource & { readonly resourceType: T };

@@ -1,5 +1,5 @@
 import { type EventBody, type EventMessage, isObject, type JsonObject } from '@lockstep/fhircast';
-import { spellEventName } from './contexts.ts';
+import { spellEventName } from './event-names.ts';
 import { contextElements, parseJson } from './hub-api.ts';
 
 /** A frame from the Hub, read as generously as is safe. */

@@ -1,5 +1,5 @@
 import type { Handled } from './answers.ts';
-import type { Context } from './contexts.ts';
+import type { Context } from './context.ts';
 import type { EventName, HubEvent } from './events.ts';
 import type { TokenSource } from './hub-api.ts';
 import type { Ports } from './ports.ts';

@@ -1,6 +1,6 @@
 /** React hooks: a component shows what the session has and shows it anew when it changes. */
 import { useEffect, useRef, useSyncExternalStore } from 'react';
-import type { Content, Context } from './contexts.ts';
+import type { Content, Context } from './context.ts';
 import type { EventName } from './events.ts';
 import type { Follower, Handler } from './options.ts';
 import type { Subscriber } from './subscriber.ts';

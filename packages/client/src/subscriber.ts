@@ -1,9 +1,10 @@
-import { type ContextElement, type EventMessage, eventKey } from '@lockstep/fhircast';
-import { type Content, type Context, Contexts, parseEventName } from './contexts.ts';
+import { type ContextElement, contextAction, type EventMessage, eventKey } from '@lockstep/fhircast';
+import type { Content, Context } from './context.ts';
 import { Core } from './core.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { ending, opened, selected } from './elements.ts';
 import { type EventName, HubEvent } from './events.ts';
+import { HeldContexts } from './held-contexts.ts';
 import { Link } from './link.ts';
 import {
   type AnyResource,
@@ -23,7 +24,7 @@ function extrasOf(events: readonly string[]): readonly string[] {
   if (events.includes('*')) return [];
   const extras = new Set(['SyncError']);
   for (const name of events) {
-    const about = parseEventName(name);
+    const about = contextAction(name);
     if (!about || name.toLowerCase() === 'home-open') continue;
     if (about.action !== 'open') extras.add(`${about.type}-open`);
     extras.add(`${about.type}-close`).add('Home-open');
@@ -229,7 +230,7 @@ export class Subscriber {
       },
     );
     core.link = link;
-    core.contexts = new Contexts();
+    core.contexts = new HeldContexts();
     this.#grant(undefined);
     this.#closed = undefined;
     this.#attempt = 1;
@@ -362,7 +363,7 @@ export class Subscriber {
         void verifier.verify(verdict.kind === 'older' ? 'events are out of order' : 'an event could not be read');
         break;
       case 'known':
-        if (parseEventName(name)?.action === 'open') dispatcher.reopened(event);
+        if (contextAction(name)?.action === 'open') dispatcher.reopened(event);
         else dispatcher.dispatch(event, false);
         this.#show();
         this.#settle();

@@ -1,4 +1,4 @@
-import type { Content, Context } from './contexts.ts';
+import type { Content, Context } from './context.ts';
 import type { Core } from './core.ts';
 import { updated } from './elements.ts';
 import type { Failure } from './hub-api.ts';

@@ -1,6 +1,7 @@
-import { type Context, Contexts } from './contexts.ts';
+import type { Context } from './context.ts';
 import type { Core } from './core.ts';
 import { HubEvent } from './events.ts';
+import { HeldContexts } from './held-contexts.ts';
 import type { Failure, Reading } from './hub-api.ts';
 
 /** A gentle check leaves the state alone for this long. */
@@ -17,7 +18,7 @@ const CHECK = 60_000;
 const MAX_PAST = 5;
 
 function sensible(reading: Failure | Reading): Failure | Reading {
-  if (!reading.ok || Contexts.makesSense(reading)) return reading;
+  if (!reading.ok || HeldContexts.makesSense(reading)) return reading;
   return { ok: false, kind: 'unavailable', status: 200, reason: 'the context is not identified' };
 }
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
 
-const LIMIT = 15_000;
+const LIMIT = 16_384;
 
 /** The module as an app's bundler makes it: minified, with all that it imports of ours. Bytes after gzip. */
 async function bundled(entry: string): Promise<number> {
@@ -34,7 +34,7 @@ async function bundled(entry: string): Promise<number> {
 
 describe('size', () => {
   for (const entry of ['index.ts', 'status.ts', 'react.ts']) {
-    it(`${entry} is under 15 KB bundled, minified and compressed`, async (test) => {
+    it(`${entry} is under 16 KB bundled, minified and compressed`, async (test) => {
       const size = await bundled(entry);
       test.diagnostic(`${entry}: ${size} bytes`);
       assert.ok(size < LIMIT, `${size} bytes`);

@@ -84,6 +84,13 @@ export function when(value: string | undefined, withTime = false): string {
   return `${day}, ${date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}`;
 }
 
+/** A moment for people: the time of a day, with the day unless it is today's. @param at ms since the epoch */
+export function timeOf(at: number, now = new Date()): string {
+  const date = new Date(at);
+  const time = date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+  return date.toDateString() === now.toDateString() ? time : `${when(date.toISOString())}, ${time}`;
+}
+
 /** An Observation's value for people. */
 export function observedValue(observation: Resource): string {
   const one = (value: unknown): string => {

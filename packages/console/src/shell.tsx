@@ -2,10 +2,12 @@
 import { ActionIcon, Button, Menu, Modal, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
 import { get } from './api.ts';
+import { shownChart } from './ehr/desk.ts';
 import { EhrPage } from './ehr/page.tsx';
 import type { EhrSession } from './ehr/session.ts';
-import { Strip } from './ehr/strip.tsx';
+import { Strip, useHeadline } from './ehr/strip.tsx';
 import { Unsaved } from './ehr/unsaved.tsx';
+import { identityText } from './identity.tsx';
 import { Link, usePath } from './router.tsx';
 import { useStore } from './store.ts';
 import { Brand } from './ui/brand.tsx';
@@ -113,15 +115,25 @@ function SignedOut({ session }: { session: EhrSession }) {
   );
 }
 
+/** The window's title: whether something is wrong, whose chart is open, and the page. */
+function useTitle(session: EhrSession, page: string): void {
+  const { status, words } = useHeadline(session);
+  const chart = shownChart(useStore(session.book.desk));
+  const alarm = status === 'out-of-sync' || status === 'closed' ? `(!) ${words}` : '';
+  const who = chart ? identityText(chart.patient) : '';
+  const title = [alarm, who, page, 'Lockstep'].filter(Boolean).join(' · ');
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
+}
+
 export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: () => void }) {
   const path = usePath();
   const { person } = session;
   const { title, page } = pageOf(path, session);
   const [password, setPassword] = useState<'wanted' | 'needed'>();
 
-  useEffect(() => {
-    document.title = `${title} · Lockstep`;
-  }, [title]);
+  useTitle(session, title);
 
   useEffect(() => {
     if (!person.administrator) return;

@@ -132,7 +132,7 @@ test('every page has its picture', async () => {
   await writer.getByRole('button', { name: 'Sign' }).click();
   await shows(writer, 'Kofi Mensah');
   await member(page, 'Report writer').and(page.locator('[data-tone="good"]')).waitFor();
-  await page.locator('.own-status[status="in-sync"]').waitFor();
+  await page.locator('.own-status[data-status="in-sync"]').waitFor();
   await register({
     client_name: 'Workstation PACS',
     description: 'A program on the desktop that speaks FHIRcast, and no OAuth.',

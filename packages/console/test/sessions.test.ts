@@ -58,9 +58,9 @@ test('the inspector shows a session live, replays it, composes into it and expor
   await administrator.getByRole('button', { name: 'End session' }).click();
   await administrator.getByRole('dialog').getByRole('button', { name: 'End session' }).click();
   await administrator.getByRole('heading', { name: 'Sessions', exact: true }).waitFor();
-  await page.locator('.own-status[status="closed"]').waitFor();
+  await page.locator('.own-status[data-status="closed"]').waitFor();
   await page.getByRole('button', { name: 'Rejoin' }).click();
-  await page.locator('.own-status[status="in-sync"]').waitFor();
+  await page.locator('.own-status[data-status="in-sync"]').waitFor();
   await administrator.context().close();
   await page.context().close();
 });

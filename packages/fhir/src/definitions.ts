@@ -1,7 +1,6 @@
 /**
- * What this endpoint knows about its ten resource types, as data: search parameters, compartment, elements.
+ * What this endpoint knows about its resource types, as data: search parameters and compartment.
  */
-import { type Elements, elements, GENDERS, OBSERVED } from './elements.ts';
 
 export type SearchKind = 'token' | 'string' | 'date' | 'reference';
 
@@ -28,13 +27,7 @@ export interface TypeDefinition {
   readonly searchParameters: ReadonlyMap<string, SearchParameter>;
   /** The search parameters that `_include` may name. */
   readonly includes: readonly string[];
-  readonly elements: Elements;
-  /** Choices and conditions beyond required elements: at least one of each list must be there. */
-  readonly atLeastOne: readonly (readonly string[])[];
 }
-
-const COMMON =
-  'meta:Meta implicitRules:s language:c text:Narrative contained* extension* modifierExtension* identifier:Identifier*';
 
 function token(name: string, paths = name, system?: string): SearchParameter {
   return { name, kind: 'token', paths: paths.split(' '), ...(system && { system }) };
@@ -59,9 +52,6 @@ function define(
   type: string,
   owner: 'subject' | 'patient' | 'self' | 'shared',
   parameters: readonly SearchParameter[],
-  list: string,
-  bindings: Readonly<Record<string, string>> = {},
-  atLeastOne: readonly (readonly string[])[] = [],
 ): [string, TypeDefinition] {
   const all = [...EVERYWHERE, ...parameters];
   return [
@@ -72,8 +62,6 @@ function define(
       shared: owner === 'shared',
       searchParameters: new Map(all.map((parameter) => [parameter.name, parameter])),
       includes: all.filter((parameter) => parameter.kind === 'reference').map((parameter) => parameter.name),
-      elements: elements(`${COMMON} ${list}`, bindings),
-      atLeastOne,
     },
   ];
 }
@@ -87,213 +75,121 @@ const GENDER = 'http://hl7.org/fhir/administrative-gender';
 const REQUEST_STATUS = 'http://hl7.org/fhir/request-status';
 
 const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
-  define(
-    'Patient',
-    'self',
-    [
-      token('active'),
-      text('name'),
-      text('family', 'name.family'),
-      text('given', 'name.given'),
-      date('birthdate', 'birthDate'),
-      token('gender', 'gender', GENDER),
-      reference('general-practitioner', 'generalPractitioner'),
-      reference('organization', 'managingOrganization', 'Organization'),
-    ],
-    `active:b name:HumanName* telecom:ContactPoint* gender:c birthDate:d deceasedBoolean:b deceasedDateTime:t
-    address:Address* maritalStatus:CodeableConcept multipleBirthBoolean:b multipleBirthInteger:z photo:Attachment*
-    contact:PatientContact* communication:Communication* generalPractitioner:Reference* managingOrganization:Reference
-    link:PatientLink*`,
-    { gender: GENDERS },
-  ),
-  define(
-    'Practitioner',
-    'shared',
-    [
-      token('active'),
-      text('name'),
-      text('family', 'name.family'),
-      text('given', 'name.given'),
-      token('gender', 'gender', GENDER),
-    ],
-    `active:b name:HumanName* telecom:ContactPoint* address:Address* gender:c birthDate:d photo:Attachment*
-    qualification:Qualification* communication:CodeableConcept*`,
-    { gender: GENDERS },
-  ),
-  define(
-    'Organization',
-    'shared',
-    [token('active'), text('name', 'name alias'), token('type'), reference('partof', 'partOf', 'Organization')],
-    `active:b type:CodeableConcept* name:s alias:s* telecom:ContactPoint* address:Address* partOf:Reference
-    contact:OrganizationContact* endpoint:Reference*`,
-    {},
-    [['identifier', 'name']],
-  ),
-  define(
-    'Endpoint',
-    'shared',
-    [
-      text('name'),
-      token('status', 'status', 'http://hl7.org/fhir/endpoint-status'),
-      token('connection-type', 'connectionType'),
-      reference('organization', 'managingOrganization', 'Organization'),
-    ],
-    `status:c! connectionType:Coding! name:s managingOrganization:Reference contact:ContactPoint* period:Period
-    payloadType:CodeableConcept*! payloadMimeType:c* address:s! header:s*`,
-    { status: 'active suspended error off entered-in-error test' },
-  ),
-  define(
-    'Encounter',
-    'subject',
-    [
-      ...ofPatient(),
-      token('status', 'status', 'http://hl7.org/fhir/encounter-status'),
-      token('class'),
-      token('type'),
-      date('date', 'period'),
-      reference('participant', 'participant.individual'),
-      reference('service-provider', 'serviceProvider', 'Organization'),
-      reference('based-on', 'basedOn', ...REQUEST_TARGETS),
-      reference('part-of', 'partOf', 'Encounter'),
-      token('reason-code', 'reasonCode'),
-    ],
-    `status:c! statusHistory:StatusHistory* class:Coding! classHistory:ClassHistory* type:CodeableConcept*
-    serviceType:CodeableConcept priority:CodeableConcept subject:Reference episodeOfCare:Reference* basedOn:Reference*
-    participant:Participant* appointment:Reference* period:Period length:Quantity reasonCode:CodeableConcept*
-    reasonReference:Reference* diagnosis:EncounterDiagnosis* account:Reference* hospitalization:Hospitalization
-    location:EncounterLocation* serviceProvider:Reference partOf:Reference`,
-    { status: 'planned arrived triaged in-progress onleave finished cancelled entered-in-error unknown' },
-  ),
-  define(
-    'Observation',
-    'subject',
-    [
-      ...ofPatient(),
-      reference('encounter', 'encounter', 'Encounter'),
-      token('status', 'status', 'http://hl7.org/fhir/observation-status'),
-      token('category'),
-      token('code'),
-      date('date', 'effectiveDateTime effectivePeriod effectiveInstant'),
-      token('value-concept', 'valueCodeableConcept'),
-      reference('performer'),
-      reference('based-on', 'basedOn', ...REQUEST_TARGETS),
-      reference('part-of', 'partOf'),
-      reference('derived-from', 'derivedFrom'),
-      reference('has-member', 'hasMember'),
-    ],
-    `basedOn:Reference* partOf:Reference* status:c! category:CodeableConcept* code:CodeableConcept! subject:Reference
-    focus:Reference* encounter:Reference effectiveDateTime:t effectivePeriod:Period effectiveTiming:Timing
-    effectiveInstant:i issued:i performer:Reference* ${OBSERVED} note:Annotation* bodySite:CodeableConcept
-    method:CodeableConcept specimen:Reference device:Reference hasMember:Reference* derivedFrom:Reference*
-    component:ObservationComponent*`,
-    { status: 'registered preliminary final amended corrected cancelled entered-in-error unknown' },
-  ),
-  define(
-    'Condition',
-    'subject',
-    [
-      ...ofPatient(),
-      reference('encounter', 'encounter', 'Encounter'),
-      token('clinical-status', 'clinicalStatus'),
-      token('verification-status', 'verificationStatus'),
-      token('category'),
-      token('severity'),
-      token('code'),
-      token('body-site', 'bodySite'),
-      date('onset-date', 'onsetDateTime onsetPeriod'),
-      date('recorded-date', 'recordedDate'),
-      reference('asserter'),
-    ],
-    `clinicalStatus:CodeableConcept verificationStatus:CodeableConcept category:CodeableConcept* severity:CodeableConcept
-    code:CodeableConcept bodySite:CodeableConcept* subject:Reference! encounter:Reference onsetDateTime:t
-    onsetAge:Quantity onsetPeriod:Period onsetRange:Range onsetString:s abatementDateTime:t abatementAge:Quantity
-    abatementPeriod:Period abatementRange:Range abatementString:s recordedDate:t recorder:Reference asserter:Reference
-    stage:ConditionStage* evidence:ConditionEvidence* note:Annotation*`,
-  ),
-  define(
-    'ImagingStudy',
-    'subject',
-    [
-      ...ofPatient(),
-      reference('encounter', 'encounter', 'Encounter'),
-      token('status', 'status', 'http://hl7.org/fhir/imagingstudy-status'),
-      { ...token('accession', 'identifier'), identifierType: 'ACSN' },
-      date('started'),
-      token('modality', 'modality series.modality'),
-      token('bodysite', 'series.bodySite'),
-      token('series', 'series.uid'),
-      token('reason', 'reasonCode'),
-      reference('basedon', 'basedOn', ...REQUEST_TARGETS),
-      reference('based-on', 'basedOn', ...REQUEST_TARGETS),
-      reference('endpoint', 'endpoint series.endpoint', 'Endpoint'),
-      reference('interpreter'),
-      reference('referrer'),
-    ],
-    `status:c! modality:Coding* subject:Reference! encounter:Reference started:t basedOn:Reference* referrer:Reference
-    interpreter:Reference* endpoint:Reference* numberOfSeries:n numberOfInstances:n procedureReference:Reference
-    procedureCode:CodeableConcept* location:Reference reasonCode:CodeableConcept* reasonReference:Reference*
-    note:Annotation* description:s series:Series*`,
-    { status: 'registered available cancelled entered-in-error unknown' },
-  ),
-  define(
-    'DiagnosticReport',
-    'subject',
-    [
-      ...ofPatient(),
-      reference('encounter', 'encounter', 'Encounter'),
-      token('status', 'status', 'http://hl7.org/fhir/diagnostic-report-status'),
-      token('category'),
-      token('code'),
-      date('date', 'effectiveDateTime effectivePeriod'),
-      date('issued'),
-      token('conclusion', 'conclusionCode'),
-      reference('performer'),
-      reference('results-interpreter', 'resultsInterpreter'),
-      reference('based-on', 'basedOn', ...REQUEST_TARGETS),
-      reference('result', 'result', 'Observation'),
-      reference('imaging-study', 'imagingStudy', 'ImagingStudy'),
-    ],
-    `basedOn:Reference* status:c! category:CodeableConcept* code:CodeableConcept! subject:Reference encounter:Reference
-    effectiveDateTime:t effectivePeriod:Period issued:i performer:Reference* resultsInterpreter:Reference*
-    specimen:Reference* result:Reference* imagingStudy:Reference* media:ReportMedia* conclusion:s
-    conclusionCode:CodeableConcept* presentedForm:Attachment*`,
-    {
-      status: 'registered partial preliminary final amended corrected appended cancelled entered-in-error unknown',
-    },
-  ),
-  define(
-    'ServiceRequest',
-    'subject',
-    [
-      ...ofPatient(),
-      reference('encounter', 'encounter', 'Encounter'),
-      token('status', 'status', REQUEST_STATUS),
-      token('intent', 'intent', 'http://hl7.org/fhir/request-intent'),
-      token('priority', 'priority', 'http://hl7.org/fhir/request-priority'),
-      token('category'),
-      token('code'),
-      token('requisition'),
-      date('authored', 'authoredOn'),
-      date('occurrence', 'occurrenceDateTime occurrencePeriod'),
-      reference('requester'),
-      reference('performer'),
-      reference('based-on', 'basedOn'),
-      reference('replaces'),
-    ],
-    `instantiatesCanonical:s* instantiatesUri:s* basedOn:Reference* replaces:Reference* requisition:Identifier status:c!
-    intent:c! category:CodeableConcept* priority:c doNotPerform:b code:CodeableConcept orderDetail:CodeableConcept*
-    quantityQuantity:Quantity quantityRatio:Ratio quantityRange:Range subject:Reference! encounter:Reference
-    occurrenceDateTime:t occurrencePeriod:Period occurrenceTiming:Timing asNeededBoolean:b
-    asNeededCodeableConcept:CodeableConcept authoredOn:t requester:Reference performerType:CodeableConcept
-    performer:Reference* locationCode:CodeableConcept* locationReference:Reference* reasonCode:CodeableConcept*
-    reasonReference:Reference* insurance:Reference* supportingInfo:Reference* specimen:Reference*
-    bodySite:CodeableConcept* note:Annotation* patientInstruction:s relevantHistory:Reference*`,
-    {
-      status: 'draft active on-hold revoked completed entered-in-error unknown',
-      intent: 'proposal plan directive order original-order reflex-order filler-order instance-order option',
-      priority: 'routine urgent asap stat',
-    },
-  ),
+  define('Patient', 'self', [
+    token('active'),
+    text('name'),
+    text('family', 'name.family'),
+    text('given', 'name.given'),
+    date('birthdate', 'birthDate'),
+    token('gender', 'gender', GENDER),
+    reference('general-practitioner', 'generalPractitioner'),
+    reference('organization', 'managingOrganization', 'Organization'),
+  ]),
+  define('Practitioner', 'shared', [
+    token('active'),
+    text('name'),
+    text('family', 'name.family'),
+    text('given', 'name.given'),
+    token('gender', 'gender', GENDER),
+  ]),
+  define('Organization', 'shared', [
+    token('active'),
+    text('name', 'name alias'),
+    token('type'),
+    reference('partof', 'partOf', 'Organization'),
+  ]),
+  define('Endpoint', 'shared', [
+    text('name'),
+    token('status', 'status', 'http://hl7.org/fhir/endpoint-status'),
+    token('connection-type', 'connectionType'),
+    reference('organization', 'managingOrganization', 'Organization'),
+  ]),
+  define('Encounter', 'subject', [
+    ...ofPatient(),
+    token('status', 'status', 'http://hl7.org/fhir/encounter-status'),
+    token('class'),
+    token('type'),
+    date('date', 'period'),
+    reference('participant', 'participant.individual'),
+    reference('service-provider', 'serviceProvider', 'Organization'),
+    reference('based-on', 'basedOn', ...REQUEST_TARGETS),
+    reference('part-of', 'partOf', 'Encounter'),
+    token('reason-code', 'reasonCode'),
+  ]),
+  define('Observation', 'subject', [
+    ...ofPatient(),
+    reference('encounter', 'encounter', 'Encounter'),
+    token('status', 'status', 'http://hl7.org/fhir/observation-status'),
+    token('category'),
+    token('code'),
+    date('date', 'effectiveDateTime effectivePeriod effectiveInstant'),
+    token('value-concept', 'valueCodeableConcept'),
+    reference('performer'),
+    reference('based-on', 'basedOn', ...REQUEST_TARGETS),
+    reference('part-of', 'partOf'),
+    reference('derived-from', 'derivedFrom'),
+    reference('has-member', 'hasMember'),
+  ]),
+  define('Condition', 'subject', [
+    ...ofPatient(),
+    reference('encounter', 'encounter', 'Encounter'),
+    token('clinical-status', 'clinicalStatus'),
+    token('verification-status', 'verificationStatus'),
+    token('category'),
+    token('severity'),
+    token('code'),
+    token('body-site', 'bodySite'),
+    date('onset-date', 'onsetDateTime onsetPeriod'),
+    date('recorded-date', 'recordedDate'),
+    reference('asserter'),
+  ]),
+  define('ImagingStudy', 'subject', [
+    ...ofPatient(),
+    reference('encounter', 'encounter', 'Encounter'),
+    token('status', 'status', 'http://hl7.org/fhir/imagingstudy-status'),
+    { ...token('accession', 'identifier'), identifierType: 'ACSN' },
+    date('started'),
+    token('modality', 'modality series.modality'),
+    token('bodysite', 'series.bodySite'),
+    token('series', 'series.uid'),
+    token('reason', 'reasonCode'),
+    reference('basedon', 'basedOn', ...REQUEST_TARGETS),
+    reference('based-on', 'basedOn', ...REQUEST_TARGETS),
+    reference('endpoint', 'endpoint series.endpoint', 'Endpoint'),
+    reference('interpreter'),
+    reference('referrer'),
+  ]),
+  define('DiagnosticReport', 'subject', [
+    ...ofPatient(),
+    reference('encounter', 'encounter', 'Encounter'),
+    token('status', 'status', 'http://hl7.org/fhir/diagnostic-report-status'),
+    token('category'),
+    token('code'),
+    date('date', 'effectiveDateTime effectivePeriod'),
+    date('issued'),
+    token('conclusion', 'conclusionCode'),
+    reference('performer'),
+    reference('results-interpreter', 'resultsInterpreter'),
+    reference('based-on', 'basedOn', ...REQUEST_TARGETS),
+    reference('result', 'result', 'Observation'),
+    reference('imaging-study', 'imagingStudy', 'ImagingStudy'),
+  ]),
+  define('ServiceRequest', 'subject', [
+    ...ofPatient(),
+    reference('encounter', 'encounter', 'Encounter'),
+    token('status', 'status', REQUEST_STATUS),
+    token('intent', 'intent', 'http://hl7.org/fhir/request-intent'),
+    token('priority', 'priority', 'http://hl7.org/fhir/request-priority'),
+    token('category'),
+    token('code'),
+    token('requisition'),
+    date('authored', 'authoredOn'),
+    date('occurrence', 'occurrenceDateTime occurrencePeriod'),
+    reference('requester'),
+    reference('performer'),
+    reference('based-on', 'basedOn'),
+    reference('replaces'),
+  ]),
 ]);
 
 /** The resource types served, in the order of the CapabilityStatement. */

@@ -1,12 +1,13 @@
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
+import type { R4Validator } from '@lockstep/r4';
 import type { Access } from './access.ts';
 import { definitionOf } from './definitions.ts';
 import { Refusal } from './refusal.ts';
 import type { Repository, Stored, Version } from './repository.ts';
-import { isId, type Json, type Resource } from './resource.ts';
+import { isId, type Resource } from './resource.ts';
 import { type SearchBundle, search, Totals } from './search.ts';
 import { parseSearch } from './search-request.ts';
-import { validate } from './validate.ts';
+import { type Content, validate } from './validate.ts';
 
 /** How often a write without If-Match is tried again when another write came first. */
 const ATTEMPTS = 5;
@@ -24,17 +25,19 @@ export interface Precondition {
 }
 
 /**
- * FHIR's interactions on the ten resource types, each with its authorization (FHR-2): nothing is read, counted, linked or
+ * FHIR's interactions on the resource types served, each with its authorization (FHR-2): nothing is read, counted, linked or
  * written that the caller's `Access` does not allow. All methods throw `Refusal`.
  */
 export class Interactions {
   readonly #repository: Repository;
   readonly #baseUrl: string;
   readonly #ids: () => string;
+  readonly #validator: R4Validator;
   readonly #totals = new Totals();
 
-  constructor(repository: Repository, baseUrl: string, ids: () => string) {
+  constructor(repository: Repository, validator: R4Validator, baseUrl: string, ids: () => string) {
     this.#repository = repository;
+    this.#validator = validator;
     this.#baseUrl = baseUrl;
     this.#ids = ids;
   }
@@ -98,14 +101,14 @@ export class Interactions {
     requireServed(type);
     access.require('s', type);
     const request = parseSearch(type, params, strict, this.#baseUrl);
-    return search(request, access, this.#repository, this.#totals, this.#baseUrl);
+    return search(request, access, this.#repository, this.#validator, this.#totals, this.#baseUrl);
   }
 
   /** Creates a resource under an id of the server's. */
-  async create(type: string, body: () => Json, access: Access): Promise<Answered> {
+  async create(type: string, body: Content, access: Access): Promise<Answered> {
     requireServed(type);
     access.require('c', type);
-    const content = { ...validate(body(), type), id: this.#ids() };
+    const content = { ...validate(body, type, this.#validator), id: this.#ids() };
     await access.requireFor('c', content);
     await access.requireReferences(content);
     const resource = await this.#repository.write({ type, id: content.id }, content, undefined);
@@ -119,14 +122,14 @@ export class Interactions {
    */
   async update(
     key: ResourceKey,
-    body: () => Json,
+    body: Content,
     precondition: Precondition,
     access: Access,
   ): Promise<Answered & { readonly created: boolean }> {
     requireServed(key.type);
     access.require('u', key.type);
     if (!isId(key.id)) throw new Refusal(400, 'value', 'The id must be 1 to 64 of A-Z, a-z, 0-9, "-" and ".".');
-    const content = validate(body(), key.type);
+    const content = validate(body, key.type, this.#validator);
     if (content.id !== key.id) throw new Refusal(400, 'invariant', "The body's id must be the one in the address.");
     await access.requireFor('u', content);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {

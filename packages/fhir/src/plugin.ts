@@ -8,6 +8,7 @@ import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson } from './negot
 import { type IssueType, operationOutcome, Refusal } from './refusal.ts';
 import type { Repository } from './repository.ts';
 import type { Json, JsonObject } from './resource.ts';
+import type { Content } from './validate.ts';
 
 /** Bytes of a request body; the largest report of the sample data has a few thousand. */
 const BODY_LIMIT = 2 * 1024 * 1024;
@@ -35,6 +36,8 @@ export interface PluginOptions {
   readonly interactions: Interactions;
   readonly repository: Repository;
   readonly baseUrl: string;
+  /** Whether the elements that IHE IRA takes from FHIR R5 may be stored, whatever the client says (FHR-7). */
+  readonly r5: boolean;
   readonly now: () => number;
   readonly verifyToken: (bearer: string) => Promise<TokenInfo | undefined>;
   readonly metadata: () => JsonObject;
@@ -130,6 +133,12 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
     if (patient !== undefined) caller.patients.add(patient);
   };
 
+  /** FHR-7: a client says R5 by the MIME type parameter `fhirVersion` (http://hl7.org/fhir/R4/versioning.html#mt-version). */
+  const content = (request: Request): Content => ({
+    read: () => json(request.body as Body),
+    r5: options.r5 || /;\s*fhirVersion\s*=\s*"?5\./i.test(request.headers['content-type'] ?? ''),
+  });
+
   const read = async (request: Request, reply: FastifyReply) => {
     const params = begin(request);
     const caller = callerOf(request);
@@ -189,19 +198,14 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
       throw new Refusal(400, 'not-supported', 'Conditional create (If-None-Exist) is not supported.');
     }
     const { access } = callerOf(request);
-    const done = await interactions.create(request.params.type, () => json(request.body as Body), access);
+    const done = await interactions.create(request.params.type, content(request), access);
     return written(request, reply, done, 201, params);
   });
 
   app.put<{ Params: Params }>('/:type/:id', async (request, reply) => {
     const params = begin(request);
     const { access } = callerOf(request);
-    const done = await interactions.update(
-      request.params,
-      () => json(request.body as Body),
-      precondition(request),
-      access,
-    );
+    const done = await interactions.update(request.params, content(request), precondition(request), access);
     return written(request, reply, done, done.created ? 201 : 200, params);
   });
 

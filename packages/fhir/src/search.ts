@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
+import type { R4Validator } from '@lockstep/r4';
 import type { Access } from './access.ts';
 import { type Criterion, folded, matchesAll, rangeOf, stringsOf, tokensOf } from './criteria.ts';
 import { definitionOf, type SearchParameter } from './definitions.ts';
@@ -58,6 +59,7 @@ export async function search(
   request: SearchRequest,
   access: Access,
   repository: Repository,
+  validator: R4Validator,
   totals: Totals,
   baseUrl: string,
 ): Promise<SearchBundle> {
@@ -71,9 +73,11 @@ export async function search(
   if (withTotal && next) totals.set(search, total);
 
   const resources = page.map(({ resource }) => resource);
-  const entries = resources.map((resource) => entry(resource, 'match', request, baseUrl));
   const included = await include(request, resources, access, repository, baseUrl);
-  entries.push(...included.map((resource) => entry(resource, 'include', request, baseUrl)));
+  const entries = [
+    ...resources.map((resource) => entry(subset(resource, request, validator), 'match', baseUrl)),
+    ...included.map((resource) => entry(resource, 'include', baseUrl)),
+  ];
   return {
     resourceType: 'Bundle',
     type: 'searchset',
@@ -227,20 +231,23 @@ async function include(
   return found;
 }
 
-function entry(resource: Resource, mode: 'match' | 'include', request: SearchRequest, baseUrl: string): SearchEntry {
-  const fullUrl = `${baseUrl}/${resource.resourceType}/${resource.id}`;
-  const shown = mode === 'match' ? subset(resource, request) : resource;
-  return { fullUrl, resource: shown, search: { mode } };
+function entry(resource: Resource, mode: 'match' | 'include', baseUrl: string): SearchEntry {
+  return { fullUrl: `${baseUrl}/${resource.resourceType}/${resource.id}`, resource, search: { mode } };
 }
 
 const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' };
 
 /** Only the elements asked for, and those a resource may not lack. */
-function subset(resource: Resource, { definition, elements, withoutText }: SearchRequest): Resource {
+function subset(
+  resource: Resource,
+  { definition, elements, withoutText }: SearchRequest,
+  validator: R4Validator,
+): Resource {
   if (!elements && !withoutText) return resource;
+  const { mandatory } = validator.parts(definition.type);
   const isKept = (name: string) => {
     if (name === 'resourceType' || name === 'id') return true;
-    return elements ? elements.includes(name) || definition.elements.get(name)?.required : name !== 'text';
+    return elements ? elements.includes(name) || mandatory.has(name) : name !== 'text';
   };
   const kept = Object.entries(resource).filter(([name]) => isKept(name));
   const tags = Array.isArray(resource.meta.tag) ? resource.meta.tag : [];

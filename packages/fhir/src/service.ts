@@ -1,3 +1,4 @@
+import type { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyPluginAsync } from 'fastify';
 import { Access, type TokenInfo } from './access.ts';
@@ -12,6 +13,9 @@ import type { SearchBundle } from './search.ts';
 
 export interface FhirOptions {
   readonly records: RecordStore;
+  readonly validator: R4Validator;
+  /** Whether the elements that IHE IRA takes from FHIR R5 may be stored (FHR-7); else only where the client says R5. */
+  readonly r5?: boolean;
   readonly clock: { now(): number };
   /** The FHIR base, `{origin}/fhir`, without a slash at its end (DIS-1). */
   readonly baseUrl: string;
@@ -79,11 +83,12 @@ export async function createFhir(options: FhirOptions): Promise<{ plugin: Fastif
   const now = () => clock.now();
   const started = now();
   const repository = new Repository(records, baseUrl, now);
-  const interactions = new Interactions(repository, baseUrl, options.ids);
+  const interactions = new Interactions(repository, options.validator, baseUrl, options.ids);
   const plugin = fhirPlugin({
     interactions,
     repository,
     baseUrl,
+    r5: options.r5 ?? false,
     now,
     verifyToken,
     metadata: () => capabilityStatement({ baseUrl, hubUrl, version, smart: smart(), date: started }),

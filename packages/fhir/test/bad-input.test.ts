@@ -55,7 +55,7 @@ test('FHR-4 wrong elements, cardinalities, codes, dates and references answer 40
   const cases: [string, string, RegExp][] = [
     ['Patient', patient({ shoeSize: 43 }), /shoeSize/],
     ['Patient', patient({ name: { family: 'x' } }), /Patient\.name must be an array/],
-    ['Patient', patient({ name: ['x'] }), /Patient\.name must be an object/],
+    ['Patient', patient({ name: ['x'] }), /Patient\.name\[0\] must be an object/],
     ['Patient', patient({ birthDate: '1980-02-30' }), /Patient\.birthDate/],
     ['Patient', patient({ birthDate: '1980-02-03T10:00:00Z' }), /Patient\.birthDate/],
     ['Patient', patient({ birthDate: 1980 }), /Patient\.birthDate/],
@@ -66,20 +66,20 @@ test('FHR-4 wrong elements, cardinalities, codes, dates and references answer 40
     ['Patient', patient({ name: [{}] }), /empty/],
     ['Patient', patient({ name: [{ family: '' }] }), /family must not be empty/],
     ['Patient', patient({ meta: 'x' }), /Patient\.meta/],
-    ['Patient', patient({ id: 'a b' }), /id must be/],
-    ['Patient', patient({ id: 7 }), /id must be/],
-    ['Patient', '{"resourceType":"Patient","__proto__":{"x":1}}', /no FHIR element/],
-    ['Patient', patient({ name: [{ 'a b': 1 }] }), /no FHIR element/],
+    ['Patient', patient({ id: 'a b' }), /Patient\.id must be/],
+    ['Patient', patient({ id: 7 }), /Patient\.id must be/],
+    ['Patient', '{"resourceType":"Patient","__proto__":{"x":1}}', /whose name no FHIR element has/],
+    ['Patient', patient({ name: [{ 'a b': 1 }] }), /whose name no FHIR element has/],
     ['Observation', JSON.stringify({ resourceType: 'Observation', status: 'final' }), /Observation\.code is required/],
     ['Observation', observation({ status: 'done' }), /Observation\.status/],
-    ['Observation', observation({ effectiveDateTime: '2026-01-01T10:00' }), /Observation\.effectiveDateTime/],
+    ['Observation', observation({ effectiveDateTime: '2026-01-01T10:00' }), /Observation\.effective\[x\] must be/],
     ['Observation', observation({ subject: { reference: 'Patient' } }), /reference/],
     ['Observation', observation({ subject: { reference: 'Nothing/1' } }), /reference/],
     ['Observation', observation({ subject: { reference: 'Patient/1/2/3' } }), /reference/],
     ['Observation', observation({ subject: { reference: '../Patient/1' } }), /reference/],
     ['Observation', observation({ subject: { reference: 'javascript:alert(1)' } }), /reference/],
     ['Observation', observation({ subject: 'Patient/1' }), /Observation\.subject/],
-    ['Organization', '{"resourceType":"Organization"}', /at least one of identifier, name/],
+    ['Organization', '{"resourceType":"Organization"}', /at least one of identifier and name/],
     ['Endpoint', '{"resourceType":"Endpoint","status":"active"}', /is required/],
     [
       'ImagingStudy',
@@ -97,20 +97,20 @@ test('FHR-4 wrong elements, cardinalities, codes, dates and references answer 40
 
 test('FHR-4 what is inside elements is checked too: datatypes, choices, numbers, characters', async () => {
   const cases: [string, RegExp][] = [
-    ['{"resourceType":"Patient","name":[{"family":5}]}', /Patient\.name\.family must be a string/],
-    ['{"resourceType":"Patient","name":[{"given":"Ida"}]}', /Patient\.name\.given must be an array/],
+    ['{"resourceType":"Patient","name":[{"family":5}]}', /Patient\.name\[0\]\.family must be a string/],
+    ['{"resourceType":"Patient","name":[{"given":"Ida"}]}', /Patient\.name\[0\]\.given must be an array/],
     ['{"resourceType":"Patient","name":[{"given":["Ida",""]}]}', /must not be empty/],
-    ['{"resourceType":"Patient","name":[{"surname":"Moreau"}]}', /Patient\.name has no element surname/],
-    ['{"resourceType":"Patient","name":[{"use":"main"}]}', /Patient\.name\.use must be one of/],
-    ['{"resourceType":"Patient","name":[{"period":{"start":"2026-02-30"}}]}', /Patient\.name\.period\.start/],
+    ['{"resourceType":"Patient","name":[{"surname":"Moreau"}]}', /Patient\.name\[0\]\.surname is no element/],
+    ['{"resourceType":"Patient","name":[{"use":"main"}]}', /Patient\.name\[0\]\.use must be one of/],
+    ['{"resourceType":"Patient","name":[{"period":{"start":"2026-02-30"}}]}', /Patient\.name\[0\]\.period\.start/],
     ['{"resourceType":"Patient","maritalStatus":{"coding":"M"}}', /maritalStatus\.coding must be an array/],
     ['{"resourceType":"Patient","managingOrganization":{"reference":7}}', /managingOrganization\.reference/],
-    ['{"resourceType":"Patient","link":[{"type":"seealso"}]}', /Patient\.link\.other is required/],
+    ['{"resourceType":"Patient","link":[{"type":"seealso"}]}', /Patient\.link\[0\]\.other is required/],
     [
       '{"resourceType":"Patient","deceasedBoolean":true,"deceasedDateTime":"2020"}',
       /deceasedBoolean and deceasedDateTime/,
     ],
-    ['{"resourceType":"Patient","multipleBirthInteger":1.5}', /multipleBirthInteger must be a whole number/],
+    ['{"resourceType":"Patient","multipleBirthInteger":1.5}', /multipleBirth\[x\] must be a whole number/],
     ['{"resourceType":"Patient","multipleBirthInteger":1e999}', /too large a number/],
     ['{"resourceType":"Patient","name":[{"text":"a\\u0000b"}]}', /control characters/],
     ['{"resourceType":"Patient","identifier":[{"value":"\\ud800"}]}', /surrogate/],
@@ -125,9 +125,12 @@ test('FHR-4 what is inside elements is checked too: datatypes, choices, numbers,
   });
   const modality = { code: 'CT' };
   for (const [series, reason] of [
-    [{ modality }, /series\.uid is required/],
-    [{ uid: '2.999.1', modality: 'CT' }, /series\.modality must be an object/],
-    [{ uid: '2.999.1', modality, instance: [{ uid: '2.999.1.1' }] }, /series\.instance\.sopClass is required/],
+    [{ modality }, /series\[0\]\.uid is required/],
+    [{ uid: '2.999.1', modality: 'CT' }, /series\[0\]\.modality must be an object/],
+    [
+      { uid: '2.999.1', modality, instance: [{ uid: '2.999.1.1' }] },
+      /series\[0\]\.instance\[0\]\.sopClass is required/,
+    ],
   ] as const) {
     assert.match(await refused('/ImagingStudy', JSON.stringify(study(series))), reason);
   }

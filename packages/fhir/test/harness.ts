@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Scopes } from '@lockstep/fhircast';
+import { R4Validator } from '@lockstep/r4';
 import { openSqlite } from '@lockstep/store-sqlite';
 import fastify from 'fastify';
 import {
@@ -61,6 +62,9 @@ export const SMART = {
   revoke: 'https://ehr.example/auth/revoke',
 };
 
+/** One for all endpoints of a test file: it loads the definitions once. */
+const validator = new R4Validator();
+
 /** A FHIR endpoint on a loopback socket and an SQLite file of its own. */
 export async function startEndpoint(): Promise<Endpoint> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-fhir-'));
@@ -72,6 +76,7 @@ export async function startEndpoint(): Promise<Endpoint> {
   let made = 0;
   const { plugin, service } = await createFhir({
     records: store.records,
+    validator,
     clock: { now: () => clock.time },
     baseUrl: BASE,
     verifyToken: async (bearer) => tokens.get(bearer),

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { Scopes } from '@lockstep/fhircast';
+import { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import { openSqlite } from '@lockstep/store-sqlite';
 import { Access } from '../src/access.ts';
@@ -42,7 +43,7 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lockstep-fhir-'));
   store = await openSqlite({ path: join(folder, 'store.db'), log: { count: 100, ageMs: 60_000 } });
   repository = new Repository(counting(store.records), BASE, () => NOW);
-  interactions = new Interactions(repository, BASE, () => 'made');
+  interactions = new Interactions(repository, new R4Validator(), BASE, () => 'made');
   const observations = Array.from({ length: ALL }, (_, index) => ({
     resourceType: 'Observation',
     id: `o${String(index).padStart(5, '0')}`,

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { R4Validator } from '@lockstep/r4';
 import type { JsonObject } from '../src/index.ts';
 import { references, valuesAt } from '../src/resource.ts';
 import { sampleResources } from '../src/samples/index.ts';
-import { validate } from '../src/validate.ts';
 import { startEndpoint } from './harness.ts';
 
 const samples = sampleResources();
+const validator = new R4Validator();
 const ofType = (type: string) => samples.filter(({ resourceType }) => resourceType === type);
 const first = (resource: JsonObject, path: string) => valuesAt(resource, path)[0];
 
@@ -14,7 +15,7 @@ test('FHR-3 the samples are valid, have ids of their own and refer only to one a
   const keys = new Set(samples.map(({ resourceType, id }) => `${resourceType}/${id}`));
   assert.equal(keys.size, samples.length);
   for (const sample of samples) {
-    validate(sample, sample.resourceType);
+    assert.equal(validator.problem(sample), undefined);
     for (const reference of references(sample)) assert.ok(keys.has(reference), `${sample.id} refers to ${reference}`);
   }
   assert.deepEqual(sampleResources(), samples);

@@ -1,3 +1,4 @@
+import { anchorKeyOf } from './anchor-key.ts';
 import { resourceTypeSpelling } from './resource-types.ts';
 
 export type Action = 'open' | 'close' | 'update' | 'select';
@@ -64,11 +65,6 @@ const INFRASTRUCTURE: readonly EventDefinition[] = [
 ];
 
 const ACTIONS: readonly Action[] = ['open', 'close', 'update', 'select'];
-
-/** The context key of an anchor type: `report` and `study` for historical reasons, else the type in lower case. */
-export function anchorKeyOf(type: string): string {
-  return OPEN_CONTEXT[type]?.[0]?.key ?? type.toLowerCase();
-}
 
 function define(type: string, action: Action): EventDefinition {
   const anchorKey = anchorKeyOf(type);

@@ -3,7 +3,7 @@
  * replays alike (CON-9).
  */
 import { type ContextElement, isObject, type Objection, objection, type Resource } from './messages.ts';
-import { keyText, namedResource, type ResourceKey } from './reference.ts';
+import { keyText, namedResource, type ResourceKey, resourceKey } from './reference.ts';
 
 /** Why an update is not taken. */
 export type UpdateReason =
@@ -45,67 +45,46 @@ export type SharedContent<R = Resource> = ReadonlyMap<string, SharedResource<R>>
 
 export const NO_CONTENT: SharedContent<never> = new Map();
 
-function same(a: ResourceKey, b: ResourceKey): boolean {
-  return a.type === b.type && a.id === b.id;
-}
-
-function shown(name: ResourceKey | string): string {
-  return (typeof name === 'string' ? name : keyText(name)).slice(0, 200);
+function shown(name: string): string {
+  return name.slice(0, 200);
 }
 
 type Read<T> = { readonly ok: true; readonly value: T } | Objection<UpdateReason>;
 
 function readEntry(entry: unknown, where: string): Read<UpdateEntry> {
   const malformed = (what: string) => objection('malformed-update', `${where}${what}`);
-  if (!isObject(entry) || !isObject(entry.request)) return malformed(' must have a "request"');
-  const { request, resource, fullUrl } = entry;
+  const request = isObject(entry) ? entry.request : undefined;
+  if (!isObject(entry) || !isObject(request)) return malformed(' must have a "request"');
+  const { resource, fullUrl } = entry;
   const { method, url } = request;
-  if (method !== 'PUT' && method !== 'DELETE') return malformed('.request.method must be PUT or DELETE');
-  if (fullUrl !== undefined && (typeof fullUrl !== 'string' || fullUrl === '')) {
-    return malformed('.fullUrl must be a string');
+  const put = method === 'PUT';
+  if (!put && method !== 'DELETE') return malformed('.request.method must be PUT or DELETE');
+  const own = put ? resourceKey(resource) : undefined;
+  if (put && !own) return malformed(' is a PUT and must have a resource with resourceType and id');
+  if (!put && resource !== undefined) return malformed(' is a DELETE and must not have a resource');
+  const keys = own ? [own] : [];
+  const urns = new Set<string>();
+  for (const [field, name] of [
+    ['request.url', url],
+    ['fullUrl', fullUrl],
+  ] as const) {
+    if (name === undefined) continue;
+    if (typeof name !== 'string' || name === '') return malformed(`.${field} must be a string`);
+    const key = namedResource(name);
+    if (key) keys.push(key);
+    else if (field === 'fullUrl' || /^urn:/i.test(name)) urns.add(name);
+    else return malformed(`.${field} must be Type/id`);
   }
-  if (url !== undefined && typeof url !== 'string') return malformed('.request.url must be a string');
-  let key: ResourceKey | undefined;
-  if (method === 'PUT') {
-    const type = isObject(resource) ? resource.resourceType : undefined;
-    if (!isObject(resource) || typeof type !== 'string' || typeof resource.id !== 'string' || resource.id === '') {
-      return malformed(' is a PUT and must have a resource with resourceType and id');
-    }
-    key = { type, id: resource.id };
-  } else if (resource !== undefined) {
-    return malformed(' is a DELETE and must not have a resource');
+  const [key] = keys;
+  if (urns.size > 1 || new Set(keys.map(keyText)).size > 1) {
+    return objection('names-disagree', `${where}: fullUrl, request.url and the resource are not of one resource`);
   }
-  let name = fullUrl;
-  if (url !== undefined) {
-    const named = namedResource(url);
-    if (named) {
-      if (key && !same(key, named)) {
-        return objection('names-disagree', `${where}: request.url and the resource are not of one resource`);
-      }
-      key = named;
-    } else if (/^urn:/i.test(url)) {
-      if (name !== undefined && name !== url && !namedResource(name)) {
-        return objection('names-disagree', `${where}: request.url and fullUrl are not of one resource`);
-      }
-      name = url;
-    } else {
-      return malformed('.request.url must be Type/id');
-    }
-  }
-  const named = fullUrl === undefined ? undefined : namedResource(fullUrl);
-  if (named) {
-    if (key && !same(key, named)) {
-      return objection('names-disagree', `${where}: fullUrl and request.url or the resource are not of one resource`);
-    }
-    key = named;
-  }
+  // A urn in request.url is as good as one in fullUrl.
+  const name = [...urns][0] ?? (typeof fullUrl === 'string' ? fullUrl : undefined);
   const names = name === undefined ? undefined : { fullUrl: name };
-  if (method === 'PUT') {
-    // `key` is set: a PUT has a resource.
-    return { ok: true, value: { method, key: key as ResourceKey, resource: resource as Resource, ...names } };
-  }
-  if (!key && name === undefined) return malformed(' is a DELETE and must name Type/id in fullUrl or request.url');
-  return { ok: true, value: { method, ...(key && { key }), ...names } };
+  if (put) return { ok: true, value: { method, key: own as ResourceKey, resource: resource as Resource, ...names } };
+  if (!key && !names) return malformed(' is a DELETE and must name Type/id in fullUrl or request.url');
+  return { ok: true, value: { method: 'DELETE', ...(key && { key }), ...names } };
 }
 
 /**
@@ -116,7 +95,6 @@ function readEntry(entry: unknown, where: string): Read<UpdateEntry> {
 export function readUpdates(context: readonly ContextElement[]): Read<readonly UpdateEntry[]> {
   const bundle = context.find((element) => element.key === 'updates')?.resource;
   if (!bundle) return objection('malformed-update', 'context key "updates" is required (1..1)');
-  if (bundle.type !== 'transaction') return objection('malformed-update', 'updates: Bundle.type must be "transaction"');
   const list = bundle.entry ?? [];
   if (!Array.isArray(list)) return objection('malformed-update', 'updates: Bundle.entry must be an array');
   const entries: UpdateEntry[] = [];
@@ -137,6 +115,18 @@ export function readUpdates(context: readonly ContextElement[]): Read<readonly U
 
 function repeated(name: string): Objection<UpdateReason> {
   return objection('resource-repeated', `updates: ${shown(name)} appears more than once in the Bundle`);
+}
+
+/** The content that a `content` Bundle of the current context holds (2.9). What is no resource with an id is left out. */
+export function readContent(entries: readonly unknown[]): SharedContent {
+  const content = new Map<string, SharedResource>();
+  for (const entry of entries) {
+    const { resource, fullUrl } = isObject(entry) ? entry : {};
+    const key = resourceKey(resource);
+    const names = typeof fullUrl === 'string' ? { fullUrl } : undefined;
+    if (key) content.set(keyText(key), { resource: resource as Resource, ...names });
+  }
+  return content;
 }
 
 /** `Type/id` of the held resources by the full URL that they were put under. */
@@ -170,10 +160,7 @@ export function applyUpdates<R>(
     if (fullUrl !== undefined) byFullUrl ??= namesByFullUrl(content);
     const held = fullUrl === undefined ? undefined : byFullUrl?.get(fullUrl);
     if (named !== undefined && held !== undefined && named !== held) {
-      return objection(
-        'names-disagree',
-        `updates: ${shown(fullUrl ?? '')} is the full URL of ${shown(held)}, not of ${shown(named)}`,
-      );
+      return objection('names-disagree', `updates: ${shown(fullUrl ?? '')} is the fullUrl of another resource`);
     }
     const name = named ?? held;
     if (name === undefined) continue;

@@ -1,19 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  anchorOf,
-  contextChange,
-  type Holding,
-  NO_CONTEXTS,
-  resourceKeys,
-  type SessionContexts,
-  stepContexts,
-} from './contexts.ts';
-import type { ContextElement, EventMessage, Resource } from './messages.ts';
+import { AS_READ, anchorOf, contextChange, NO_CONTEXTS, type SessionContexts, stepContexts } from './contexts.ts';
+import type { ContextElement, EventMessage } from './messages.ts';
 
 type Held = readonly ContextElement[];
-
-const HOLDING: Holding<Held, Resource> = { hold: (resource) => resource, openingResources: resourceKeys };
 
 const patient = { key: 'patient', resource: { resourceType: 'Patient', id: 'p' } };
 const report = { key: 'report', resource: { resourceType: 'DiagnosticReport', id: 'r' } };
@@ -47,7 +37,7 @@ function after(...events: readonly EventMessage[]): SessionContexts<Held> | stri
     const read = contextChange(message, message.event.context);
     if (!read) continue;
     if (!read.ok) return read.code;
-    const stepped = stepContexts(contexts, read.change, HOLDING);
+    const stepped = stepContexts(contexts, read.change, AS_READ);
     if (!stepped.ok) return stepped.code;
     contexts = stepped.contexts;
   }
@@ -130,7 +120,7 @@ describe('a session’s contexts', () => {
     const update = event('Patient-update', [toPatient, updates(put)], 'v3', 'v1');
     const read = contextChange(update, update.event.context);
     assert.ok(read?.ok);
-    const stepped = stepContexts(before, read.change, HOLDING);
+    const stepped = stepContexts(before, read.change, AS_READ);
     assert.ok(stepped.ok);
     assert.equal(stepped.contexts.anchors.get('DiagnosticReport/r'), before.anchors.get('DiagnosticReport/r'));
     assert.equal(before.anchors.get('Patient/p')?.content.size, 0);

@@ -2,7 +2,7 @@
  * The contexts of a session, one event after another: which are open, which one is current, what is shared in them. Pure, for
  * Hubs, subscribers and replays alike; each step makes a new value that shares what did not change.
  */
-import { anchorKeyOf } from './catalog.ts';
+import { anchorKeyOf } from './anchor-key.ts';
 import {
   applyUpdates,
   NO_CONTENT,
@@ -19,7 +19,7 @@ import {
   objection,
   type Resource,
 } from './messages.ts';
-import { keyText, namedResource, type ResourceKey } from './reference.ts';
+import { keyText, namedResource, type ResourceKey, resourceKey } from './reference.ts';
 
 /** An open context. `O` is what its holder keeps of the opening event, `R` how it keeps a shared resource. */
 export interface OpenContext<O, R = Resource> {
@@ -92,10 +92,7 @@ export function contextAction(name: string): { readonly type: string; readonly a
 
 /** The resource that an element carries or refers to. */
 export function elementKey({ resource, reference }: ContextElement): ResourceKey | undefined {
-  if (resource) {
-    const { resourceType: type, id } = resource;
-    return typeof type === 'string' && typeof id === 'string' && id !== '' ? { type, id } : undefined;
-  }
+  if (resource) return resourceKey(resource);
   return isObject(reference) && typeof reference.reference === 'string'
     ? namedResource(reference.reference)
     : undefined;
@@ -118,7 +115,7 @@ export function anchorOf(type: string, context: readonly ContextElement[]): Reso
 export function resourceKeys(context: readonly ContextElement[]): ReadonlySet<string> {
   return new Set(
     context.flatMap((element) => {
-      const key = element.resource && elementKey(element);
+      const key = resourceKey(element.resource);
       return key ? [keyText(key)] : [];
     }),
   );
@@ -165,6 +162,12 @@ export function contextChange<O>(
     }
   }
 }
+
+/** For holders that keep everything as it was read. */
+export const AS_READ: Holding<readonly ContextElement[], Resource> = {
+  hold: (resource) => resource,
+  openingResources: resourceKeys,
+};
 
 type Stepped<O, R> = { readonly ok: true; readonly contexts: SessionContexts<O, R> } | Objection<ContextReason>;
 

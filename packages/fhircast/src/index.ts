@@ -1,4 +1,5 @@
 export * from './access-token.ts';
+export * from './anchor-key.ts';
 export * from './answer.ts';
 export * from './catalog.ts';
 export * from './content.ts';

@@ -1,3 +1,4 @@
+import { isObject } from './messages.ts';
 import { isResourceType } from './resource-types.ts';
 
 /** A resource's identity: FHIR ids are unique only within a type (CON-3). */
@@ -26,6 +27,13 @@ export function namedResource(address: string): ResourceKey | undefined {
 export function parseReference(reference: string): ResourceKey | undefined {
   const key = namedResource(reference);
   return key && isResourceType(key.type) ? key : undefined;
+}
+
+/** What a resource is known by; undefined where there is no id. What a Hub or a client sends may hold anything. */
+export function resourceKey(resource: unknown): ResourceKey | undefined {
+  if (!isObject(resource)) return undefined;
+  const { resourceType: type, id } = resource;
+  return typeof type === 'string' && typeof id === 'string' && id !== '' ? { type, id } : undefined;
 }
 
 /** `Type/id`. */

@@ -212,12 +212,15 @@ export function senderFields(body: unknown): Readonly<Record<`subscriber.${strin
 }
 
 /**
- * Reads the `updates` Bundle of a checked `*-update` event as `readUpdates` does, and sees to it that every resource put is
- * one that FHIR has and that can be referred to (CON-1, CON-9).
+ * Reads the `updates` Bundle of a checked `*-update` event as `readUpdates` does, and checks that it is a transaction and that
+ * every resource put is one that FHIR has and that can be referred to (CON-1, CON-9).
  */
 export function parseUpdates(context: readonly ContextElement[]): ReturnType<typeof readUpdates> {
   const read = readUpdates(context);
   if (!read.ok) return read;
+  if (context.some(({ key, resource }) => key === 'updates' && resource?.type !== 'transaction')) {
+    return objection('malformed-update', 'updates: Bundle.type must be "transaction"');
+  }
   for (const [index, { method, key }] of read.value.entries()) {
     if (method !== 'PUT') continue;
     const where = `updates: Bundle.entry[${index}].resource`;

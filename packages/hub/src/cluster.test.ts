@@ -416,4 +416,25 @@ describe('several nodes on one store', () => {
     await peer.until(() => peer.ids.includes('next'));
     assert.deepEqual(peer.ids, ['saved', 'lost', 'instead', 'next']);
   });
+
+  it('PUB-4 a lost event that is published again, and gets its old number, goes out with its new version', async (t) => {
+    const all = await Nodes.start(t, ['a', 'b'], {}, { appendonly: 'no' });
+    const [a, b] = [all.nodes[0]!, all.nodes[1]!];
+    const topic = await a.session();
+    const peer = await a.join(topic);
+    await a.publish(topic, 'Patient-open', [patient('p1')], { id: 'saved' });
+    await all.server.command('SAVE');
+    await a.publish(topic, 'Patient-open', [patient('p2')], { id: 'lost' });
+    await peer.until(() => peer.ids.includes('lost'));
+    await all.server.kill();
+    await all.server.restart();
+    await all.whenBack();
+    assert.equal(await b.publish(topic, 'Patient-open', [patient('p2')], { id: 'lost' }), 202);
+    a.clock.advance(2000);
+    await b.publish(topic, 'Patient-open', [patient('p3')], { id: 'next' });
+    await peer.until(() => peer.ids.includes('next'));
+    const versions = peer.events.map(({ id, event }) => [id, event['context.versionId']]);
+    const lost = versions.filter(([id]) => id === 'lost').map(([, version]) => version);
+    assert.equal(new Set(lost).size, 2, 'sent before the loss, and as it was accepted afterwards');
+  });
 });

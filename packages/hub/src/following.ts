@@ -48,7 +48,7 @@ export class Following {
     if (notice.kind === 'commit') {
       const { revision } = notice;
       // One of this node's own is known, unless its answer was lost.
-      if (!topic.knows(revision)) this.#follow(topic, () => topic.follow(revision, () => notice.commit));
+      if (!topic.knows(revision)) this.#follow(topic, () => topic.follow(revision, notice.epoch, () => notice.commit));
     } else if (!notice.local && notice.kind === 'erased') {
       this.#follow(topic, async () => topic.endAll('The session has ended'));
     } else if (!notice.local && notice.kind === 'announcement') {

@@ -650,8 +650,8 @@ describe('PUB publishing', () => {
     const seen: string[] = [];
     const rig = await Rig.open(t, {
       validation: {
-        problem: ({ resourceType, id }) => {
-          seen.push(`${resourceType}/${id}`);
+        problem: ({ resourceType, id }, partial) => {
+          seen.push(`${resourceType}/${id}${partial ? ' in part' : ''}`);
           return id === 'bad' ? `${resourceType}.status is required` : undefined;
         },
       },
@@ -672,12 +672,15 @@ describe('PUB publishing', () => {
     assert.equal(await rig.publish(topic, 'org.example.thing', [{ resource: { resourceType: 'X', id: 'bad' } }]), 202);
     const context = [ANCHOR, updates(...entries.slice(0, 2))];
     assert.equal(await rig.publish(topic, 'DiagnosticReport-update', context, more), 202);
+    assert.equal(await rig.publish(topic, 'DiagnosticReport-close', [report(), patient()]), 202);
     assert.deepEqual(seen, [
       'DiagnosticReport/r1',
       'Patient/p1',
       'Observation/good',
       'Observation/bad',
       'Observation/good',
+      'DiagnosticReport/r1 in part',
+      'Patient/p1 in part',
     ]);
   });
 

@@ -109,7 +109,7 @@ export class Publishing {
     const { validation } = this.#runtime.ports;
     if (!validation || isProprietary(definition)) return undefined;
     for (const { where, resource } of publishedResources(message.event.context)) {
-      const problem = validation.problem(resource);
+      const problem = validation.problem(resource, definition.action === 'close');
       if (problem) return `${definition.name}: ${where}: ${problem}`;
     }
     return undefined;

@@ -1,4 +1,12 @@
-import { type Commit, type CommitResult, type SessionStore, StoreUnavailable } from '@lockstep/store';
+import {
+  type Commit,
+  type CommitResult,
+  holdsPosition,
+  type LogPosition,
+  type SessionStore,
+  type StoredSession,
+  StoreUnavailable,
+} from '@lockstep/store';
 import { Audience, type AudienceOptions, type Denied, standing } from './audience.ts';
 import type { Delivery } from './delivery.ts';
 import { originalIds } from './derive.ts';
@@ -59,11 +67,12 @@ export class Topic {
   /** How often what is known here was doubted. */
   #doubts = 0;
   #revision = 0;
+  /** The history that the revision is of; undefined where it is not known. */
+  #epoch: string | undefined;
   /** Numbers of the held log entries by event id; stale while the state is not loaded. */
   #log = new Map<string, number>();
-  /** Number and id of the last entry that went out to the links. */
-  #delivered = 0;
-  #deliveredId: string | undefined;
+  /** The last entry that went out to the links; undefined before anything is known. */
+  #delivered: LogPosition | undefined;
 
   constructor(name: string, store: SessionStore, clock: Clock, options: TopicOptions) {
     this.name = name;
@@ -121,9 +130,10 @@ export class Topic {
     }
     const state = fromParts(this.name, stored.parts);
     const log = new Map(stored.log.map(({ id, number }) => [id, number]));
-    if (!this.audience.empty) await this.#catchUp(state, log);
-    else this.#reached(state.nextNumber - 1, stored.log.at(-1)?.id);
+    if (!this.audience.empty) await this.#catchUp(state, stored, log);
+    this.#delivered = stored.position;
     this.#revision = stored.revision;
+    this.#epoch = stored.epoch;
     this.#log = log;
     this.audience.reconcile(state);
     // What was read before a doubt is not kept after it.
@@ -131,16 +141,12 @@ export class Topic {
     return state;
   }
 
-  #reached(number: number, id: string | undefined): void {
-    this.#delivered = number;
-    this.#deliveredId = id;
-  }
-
-  async #catchUp(state: SessionState, log: ReadonlyMap<string, number>): Promise<void> {
-    const last = state.nextNumber - 1;
-    const undone = this.#isUndone(last, log);
-    if (this.#delivered === last && !undone) return;
-    const from = undone ? this.#lastShared(log) : this.#delivered;
+  async #catchUp(state: SessionState, stored: StoredSession, log: ReadonlyMap<string, number>): Promise<void> {
+    const last = stored.position.offset;
+    const delivered = this.#delivered?.offset ?? 0;
+    const undone = this.#isUndone(stored);
+    if (delivered === last && !undone) return;
+    const from = undone ? this.#lastShared(log) : delivered;
     const missed = from === undefined ? undefined : await this.#store.readLog(this.name, from);
     // What was committed since the state was read comes with the next notice.
     const deliveries = missed?.filter(({ number }) => number <= last).map((entry) => fromEntry(entry));
@@ -150,17 +156,14 @@ export class Topic {
     for (const link of [...this.audience.links.values()]) {
       for (const delivery of [...earlier, ...(deliveries ?? [])]) link.deliver(delivery);
     }
-    this.#reached(last, [...log].find(([, number]) => number === last)?.[0]);
     for (const hook of this.audience.hooks.values()) hook.catchUp(undone ? from : undefined);
   }
 
   /** Whether the store has lost what was sent: it came back from a copy, and may have given the numbers to others since. */
-  #isUndone(last: number, log: ReadonlyMap<string, number>): boolean {
-    if (last < this.#delivered) return true;
-    if (this.#deliveredId === undefined) return false;
-    const held = log.get(this.#deliveredId);
-    const [first = last + 1] = log.values();
-    return held === undefined ? this.#delivered >= first : held !== this.#delivered;
+  #isUndone(stored: StoredSession): boolean {
+    const delivered = this.#delivered;
+    if (delivered === undefined || delivered.offset < stored.start.offset) return false;
+    return !holdsPosition(stored, delivered);
   }
 
   /** Number of the last entry that was sent and still stands; undefined where that is not known. */
@@ -187,8 +190,9 @@ export class Topic {
     if (!result.ok) return false;
     this.#state = state;
     this.#revision = result.revision;
+    this.#epoch = result.epoch;
     this.#log = new Map();
-    this.#reached(0, undefined);
+    this.#delivered = { offset: 0, epoch: result.epoch };
     return true;
   }
 
@@ -229,6 +233,7 @@ export class Topic {
     const result = await this.#attempt({
       topic: this.name,
       expected: this.#revision,
+      ...(this.#epoch !== undefined && { epoch: this.#epoch }),
       parts: diffParts(before, state),
       append: delivery ? [toEntry(delivery, now)] : [],
       at: now,
@@ -238,7 +243,8 @@ export class Topic {
     if (!result.ok) return false;
     this.#state = state;
     this.#revision = result.revision;
-    if (delivery) this.#broadcast(delivery);
+    this.#epoch = result.epoch;
+    if (delivery) this.#broadcast(delivery, result.epoch);
     if (state.subscriptions !== before.subscriptions) this.audience.reconcile(state, denied);
     return true;
   }
@@ -254,10 +260,10 @@ export class Topic {
     }
   }
 
-  #broadcast(delivery: Delivery): void {
+  #broadcast(delivery: Delivery, epoch: string): void {
     this.#log.set(delivery.id, delivery.number);
     if (this.#log.size > this.#options.logCount) this.#log.delete(this.#log.keys().next().value ?? '');
-    this.#reached(delivery.number, delivery.id);
+    this.#delivered = { offset: delivery.number, epoch };
     this.audience.deliver(delivery);
   }
 
@@ -325,18 +331,19 @@ export class Topic {
   }
 
   /** Takes over what was committed elsewhere, or here without its answer. Call within `run`. */
-  async follow(revision: number, commit: () => Commit): Promise<void> {
+  async follow(revision: number, epoch: string, commit: () => Commit): Promise<void> {
     if (this.knows(revision)) return;
     if (this.audience.empty) return this.forgetStale();
     const before = this.#state;
     if (!before || revision !== this.#revision + 1) return void (await this.#reload());
-    this.#apply(before, revision, commit());
+    this.#apply(before, revision, epoch, commit());
   }
 
-  #apply(before: SessionState, revision: number, commit: Commit): void {
+  #apply(before: SessionState, revision: number, epoch: string, commit: Commit): void {
     this.#state = applyParts(before, commit.parts);
     this.#revision = revision;
-    for (const entry of commit.append) this.#broadcast(fromEntry(entry));
+    this.#epoch = epoch;
+    for (const entry of commit.append) this.#broadcast(fromEntry(entry), epoch);
     const note = commit.note === undefined ? undefined : (JSON.parse(commit.note) as Note);
     this.audience.reconcile(this.#state, note?.denied);
   }
@@ -364,5 +371,6 @@ export class Topic {
     this.audience.endAll(reason);
     this.forgetStale();
     this.#revision = 0;
+    this.#epoch = undefined;
   }
 }

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { files as consoleFiles } from '@lockstep/console';
 import { createFhir } from '@lockstep/fhir';
 import { type Hub, NodeLease } from '@lockstep/hub';
+import { R4Validator } from '@lockstep/r4';
 import { Addresses, createAuthorizationServer } from '@lockstep/smart';
 import pino, { type Logger } from 'pino';
 import { shareAccessEnds } from './access-ends.ts';
@@ -28,7 +29,7 @@ import { Inspector } from './inspector.ts';
 import { DerivedTopicDirectory } from './launch/derived-topics.ts';
 import { openLaunches } from './launch/open-launches.ts';
 import { Metrics } from './metrics.ts';
-import { conformanceSpecs, openHub, openWebhooks, PROFILES } from './open-hub.ts';
+import { allowsR5, conformanceSpecs, openHub, openWebhooks, PROFILES } from './open-hub.ts';
 import { outsideOptions } from './outside-sign-in.ts';
 import { registerOwnApps, SAMPLES } from './own-apps.ts';
 import { Parts } from './parts.ts';
@@ -166,7 +167,9 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
   // The Hub asks who a user is, the authorization server which sessions there are: one is made before it has the other.
   const inspector = new Inspector({ node: nodeId });
   const derivedTopics = new DerivedTopicDirectory({ records, clock: systemClock, hub: () => hub });
+  const validator = new R4Validator();
   const hub = openHub(config, origin, {
+    validator,
     sessions: metrics.timed(store.sessions),
     nodeId,
     ...(nodes && { nodes }),
@@ -180,6 +183,8 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
   const addresses = new Addresses(origin);
   const fhir = await createFhir({
     records,
+    validator,
+    r5: allowsR5(config),
     clock: systemClock,
     ids: () => systemIds.uuid(),
     baseUrl: addresses.fhir,

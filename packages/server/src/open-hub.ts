@@ -1,5 +1,16 @@
 import type { ConformanceSpec } from '@lockstep/console/wire';
-import { CORE, type DerivedTopics, Hub, IRA, type NodeLease, type Observer, STU1, STU2 } from '@lockstep/hub';
+import {
+  CORE,
+  type DerivedTopics,
+  Hub,
+  IRA,
+  type NodeLease,
+  type Observer,
+  type ResourceValidation,
+  STU1,
+  STU2,
+} from '@lockstep/hub';
+import type { R4Validator } from '@lockstep/r4';
 import type { Users } from '@lockstep/smart';
 import type { SessionStore } from '@lockstep/store';
 import type { AuditFile } from './audit.ts';
@@ -10,13 +21,26 @@ import type { Config } from './config.ts';
 import { endpointPath } from './http/sockets.ts';
 import type { Store } from './store.ts';
 import { systemClock, systemIds } from './system.ts';
-import { FhirValidation } from './validation/fhir-validation.ts';
 
 /** Specifications by the name that the configuration has for them. */
 export const PROFILES = { core: CORE, ira: IRA, stu2: STU2, stu1: STU1 } as const;
 
+/** Whether IHE IRA's elements of FHIR R5 may be published and stored, whatever the client says (FHR-7). */
+export function allowsR5({ profile }: Config): boolean {
+  return profile === 'ira';
+}
+
+/** How published resources are looked into; undefined where they are not (PUB-5). */
+function resourceValidation(config: Config, validator: R4Validator): ResourceValidation | undefined {
+  if (config.validation !== 'fhir') return undefined;
+  const r5 = allowsR5(config);
+  validator.load();
+  return { problem: (resource, partial) => validator.problem(resource, { partial, r5 })?.text };
+}
+
 /** What the Hub works with. */
 export interface HubParts {
+  readonly validator: R4Validator;
   readonly sessions: SessionStore;
   readonly nodeId: string;
   readonly nodes?: NodeLease;
@@ -52,8 +76,9 @@ export function conformanceSpecs({ profile, webhooks }: Config): readonly Confor
 export function openHub(
   config: Config,
   origin: string,
-  { sessions, nodeId, nodes, users, derivedTopics, observer, audit, failed, webhooks }: HubParts,
+  { validator, sessions, nodeId, nodes, users, derivedTopics, observer, audit, failed, webhooks }: HubParts,
 ): Hub {
+  const validation = resourceValidation(config, validator);
   return new Hub(
     {
       hubUrl: `${origin}/hub`,
@@ -81,7 +106,7 @@ export function openHub(
         },
       },
       derivedTopics,
-      ...(config.validation === 'fhir' && { validation: new FhirValidation() }),
+      ...(validation && { validation }),
       ...(observer && { observer }),
       ...(audit && { audit }),
       failed,

@@ -71,7 +71,7 @@ function sampleMetadata(origin: string, { name, description, path, scope }: (typ
 /** Another node that starts at the same time may be first. */
 async function addOnce(clients: Clients, id: string, metadata: Record<string, unknown>): Promise<void> {
   try {
-    await clients.add(metadata, { id, status: 'active', trusted: true });
+    await clients.add(metadata, { id, status: 'active', trusted: true, launcher: mayLaunch(id) });
   } catch (error) {
     if (!(await clients.get(id))) throw error;
   }
@@ -90,7 +90,15 @@ async function bringUp(
     return;
   }
   const wanted = metadata.redirect_uris as readonly string[];
-  if (known.redirectUris[0] !== wanted[0] || known.scope !== metadata.scope) await clients.patch(id, metadata);
+  const launcher = mayLaunch(id);
+  if (known.redirectUris[0] !== wanted[0] || known.scope !== metadata.scope || (launcher && !known.launcher)) {
+    await clients.patch(id, { ...metadata, ...(launcher && { launcher }) });
+  }
+}
+
+/** Whoever uses the command line on the server's machine is an administrator, and may launch (LAU-1). */
+function mayLaunch(id: string): boolean {
+  return id === COMMAND_LINE_CLIENT;
 }
 
 /**

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { fromTicket } from '@lockstep/client';
 import { parseArguments, parseWebLaunch } from '@lockstep/fhircast';
 import { Backend, HubClient, type Json, json, withLockstep } from './harness.ts';
+import { App } from './person.ts';
 
 /** A person signed in at the console. */
 async function signIn(origin: string, user: string) {
@@ -29,9 +30,9 @@ async function signIn(origin: string, user: string) {
 test('LAU-1 the gallery launches an app in the way it is registered for, into the session of the sign-in', () =>
   withLockstep(async ({ origin }) => {
     const register = (kind: string, more: Json = {}) =>
-      Backend.register(origin, { client_name: kind, launch_kinds: [kind], scope: 'fhircast/*.*', ...more });
+      App.register(origin, 'public', { client_name: kind, launch_kinds: [kind], scope: 'fhircast/*.*', ...more });
     const web = await register('web', { launch_url: 'http://localhost:4000/start?lang=en' });
-    const program = await register('command-line', { switches: { program: 'C:\\PACS\\PACS.exe' } });
+    const program = await register('command-line', { launch_url: '', switches: { program: 'C:\\PACS\\PACS.exe' } });
     const file = await register('file');
     const { session, launch } = await signIn(origin, 'dr-lena-okafor');
 
@@ -51,6 +52,11 @@ test('LAU-1 the gallery launches an app in the way it is registered for, into th
     const dropped = await json(launch(file.clientId, {}));
     assert.deepEqual(Object.keys(dropped).sort(), ['file', 'form'], 'the folder is not told');
     assert.match((await json(launch(program.clientId, { form: 'ticket' }))).ticket_url, /\/hub\/ticket\//);
+
+    const withKey = await Backend.register(origin, { launch_kinds: ['command-line'] });
+    const { parameters } = parseArguments((await json(launch(withKey.clientId, {}))).arguments);
+    assert.equal(parameters?.ticket, undefined, 'it gets its token with its key');
+    assert.equal((await launch(withKey.clientId, { form: 'ticket' })).status, 400);
 
     assert.equal((await launch(program.clientId, { form: 'smoke' })).status, 400);
     assert.equal((await launch(program.clientId, { form: 'web' })).status, 400);

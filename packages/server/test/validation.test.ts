@@ -1,7 +1,8 @@
-/** PUB-5: published resources held against FHIR R4's definitions, where the configuration asks for it. */
+/** PUB-5, FHR-7: published resources held against FHIR R4's definitions, as stored ones are. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FhirValidation } from '../src/validation/fhir-validation.ts';
+import { R4Validator } from '@lockstep/r4';
+import fc from 'fast-check';
 import {
   HubClient,
   type Json,
@@ -18,6 +19,7 @@ const { origin } = await sharedLockstep({ validation: 'fhir' });
 const hub = await HubClient.backend(origin);
 
 const code = { text: 'Chest' };
+const subject = { reference: 'Patient/p1' };
 const report: Json = {
   key: 'report',
   resource: {
@@ -96,7 +98,7 @@ describe('PUB-5 with validation', () => {
   });
 
   it('all that is among the invented patients is good FHIR', async () => {
-    const validation = new FhirValidation();
+    const validator = new R4Validator();
     await withLockstep(
       async (lockstep) => {
         const reader = await HubClient.backend(lockstep.origin, 'system/*.rs', { scope: 'system/*.rs' });
@@ -107,15 +109,183 @@ describe('PUB-5 with validation', () => {
           'DiagnosticReport',
           'Observation',
           'Practitioner',
+          'Organization',
+          'Endpoint',
+          'Condition',
+          'ServiceRequest',
         ]) {
           const headers = { authorization: `Bearer ${reader.token}` };
           const { entry } = await json(fetch(`${lockstep.origin}/fhir/${type}?_count=1000`, { headers }));
           assert.ok(entry.length > 0, type);
-          for (const { resource } of entry) assert.equal(validation.problem(resource), undefined);
+          for (const { resource } of entry) assert.equal(validator.problem(resource), undefined);
         }
       },
       { sampleData: true },
     );
+  });
+});
+
+describe('FHR-7 the endpoint and the Hub give one verdict', async () => {
+  const writer = await HubClient.backend(origin, 'system/*.cud', { scope: 'system/*.cruds' });
+
+  /** What the endpoint says about a resource that is to be stored. */
+  async function stored(resource: Json): Promise<string> {
+    const response = await fetch(`${origin}/fhir/${resource.resourceType}/${resource.id}`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${writer.token}`, 'content-type': 'application/fhir+json' },
+      body: JSON.stringify(resource),
+    });
+    const answer = await json(response);
+    return response.status === 400 ? answer.issue[0].diagnostics.replace(/\.$/, '') : String(response.status < 300);
+  }
+
+  /** What the Hub says about it as the anchor of an open. */
+  async function published(topic: string, resource: Json): Promise<string> {
+    const key = resource.resourceType.toLowerCase();
+    const context = [{ key, resource }];
+    const response = await hub.publish(topic, `${resource.resourceType}-open`, context);
+    if (response.status !== 400) return String(response.status === 202);
+    return (await response.text()).trim().replace(/^[^:]+: context key "[^"]+": /, '');
+  }
+
+  const fine = { resourceType: 'Observation', id: 'o1', status: 'final', code };
+  const service = { resourceType: 'ServiceRequest', id: 's1', status: 'active', intent: 'order', subject };
+  const probes: readonly Json[] = [
+    fine,
+    service,
+    { ...fine, valueQuantity: { value: 7.1 } },
+    { ...fine, _valueString: { extension: [{ url: 'http://example.org/x', valueCode: 'unknown' }] } },
+    { ...fine, code: undefined },
+    { ...fine, status: 'done' },
+    { ...fine, shoeSize: 43 },
+    { ...fine, valueQuantity: { value: 1 }, valueString: 'x' },
+    { ...fine, valueAddress: { city: 'x' } },
+    { ...fine, value: 'x' },
+    { ...fine, _code: { id: 'x' } },
+    { ...fine, effectiveDateTime: '2026-02-30' },
+    { ...fine, effectiveDateTime: '2026-02-03T10:00' },
+    { ...fine, issued: '2026-02-03' },
+    { ...fine, note: [{}] },
+    { ...fine, note: [] },
+    { ...fine, note: [{ text: ' ' }] },
+    { ...fine, category: { text: 'x' } },
+    { ...fine, subject: { reference: 'Nothing/1' } },
+    { ...fine, subject: { reference: 'Patient' } },
+    { ...fine, subject: 'Patient/1' },
+    { ...fine, text: { status: 'generated' } },
+    { ...fine, text: { status: 'generated', div: '<p>x</p>' } },
+    { ...fine, valueString: 'x', dataAbsentReason: { text: 'y' } },
+    { ...fine, component: [{ code, valueQuantity: { value: '1', comparator: '=' } }] },
+    { ...fine, contained: [{ resourceType: 'Patient', name: [{ use: 'main' }] }] },
+    { ...fine, contained: [{ resourceType: 'ImagingSelection', id: 'x', what: 1 }] },
+    { ...fine, contained: [{ id: 'x' }] },
+    { ...fine, constructor: 'x' },
+    { ...fine, extension: [{ url: 'http://example.org/x', valueString: 'a', valueCode: 'b' }] },
+    { ...service, intent: 'wish' },
+    { ...service, priority: 'soon' },
+    { ...service, occurrenceDateTime: '2026', occurrencePeriod: { start: '2026' } },
+    { ...service, quantityQuantity: { value: '1' } },
+    { ...service, insurance: [{ reference: 'javascript:alert(1)' }] },
+    { resourceType: 'Organization', id: 'x' },
+    { resourceType: 'Endpoint', id: 'x', status: 'active' },
+    { resourceType: 'Condition', id: 'x', subject, onsetString: 'x', onsetDateTime: '2026' },
+  ];
+
+  it('on resources right and wrong', async () => {
+    const topic = await hub.session();
+    const verdicts = new Set<boolean>();
+    for (const probe of probes) {
+      const verdict = await stored(probe);
+      assert.equal(await published(topic, probe), verdict, JSON.stringify(probe));
+      verdicts.add(verdict === 'true');
+    }
+    assert.deepEqual(verdicts, new Set([true, false]));
+  });
+
+  it('on resources with anything in any element', async () => {
+    const topic = await hub.session();
+    const name = fc.constantFrom(
+      'status',
+      'code',
+      'note',
+      'valueString',
+      '_status',
+      'subject',
+      'extension',
+      'meta',
+      'zzz',
+    );
+    const value = fc.oneof(
+      fc.jsonValue({ maxDepth: 2 }),
+      fc.constantFrom<unknown>('final', [{ text: 'x' }], { text: 'x' }),
+    );
+    await fc.assert(
+      fc.asyncProperty(name, value, async (member, odd) => {
+        const probe = { ...fine, [member]: odd };
+        assert.equal(await published(topic, probe), await stored(probe));
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('FHR-7 with IHE IRA', async () => {
+  const ira = await sharedLockstep({ validation: 'fhir', profile: 'ira' });
+  const peer = await HubClient.backend(ira.origin);
+  const study = [{ reference: 'ImagingStudy/s1' }];
+  const later = { key: 'report', resource: { ...report.resource, study } };
+  const imaging = { key: 'study', resource: { resourceType: 'ImagingStudy', id: 's1', status: 'available', subject } };
+
+  it('an open with DiagnosticReport.study passes, and is refused without it by name of the element', async () => {
+    const topic = await peer.session();
+    const open = [later, patient('p1'), imaging];
+    assert.equal((await peer.publish(topic, 'DiagnosticReport-open', open)).status, 202);
+    const core = await hub.publish(await hub.session(), 'DiagnosticReport-open', open);
+    assert.equal(
+      await refused(core),
+      'DiagnosticReport-open: context key "report": DiagnosticReport.study is no element that FHIR R4 has',
+    );
+  });
+
+  it('closes may name their resources by type and id alone; what is there must be right', async () => {
+    for (const [one, anchor] of [
+      [peer, later],
+      [hub, report],
+    ] as const) {
+      const topic = await one.session();
+      const open = [anchor, patient('p1'), imaging];
+      assert.equal((await one.publish(topic, 'DiagnosticReport-open', open)).status, 202);
+      const short = (type: string, id: string, more: Json = {}) => ({ resourceType: type, id, ...more });
+      const close = (more: Json) => [
+        { key: 'report', resource: short('DiagnosticReport', 'r1', more) },
+        { key: 'patient', resource: short('Patient', 'p1') },
+        { key: 'study', resource: short('ImagingStudy', 's1') },
+      ];
+      const odd = await one.publish(topic, 'DiagnosticReport-close', close({ status: 'over' }));
+      assert.match(await refused(odd), /DiagnosticReport\.status must be one of/);
+      assert.equal((await one.publish(topic, 'DiagnosticReport-close', close({}))).status, 202);
+    }
+  });
+});
+
+describe('FHR-7 the client says R5', async () => {
+  it('by the fhirVersion of its content type, or by a profile of IHE IRA', async () => {
+    const writer = await HubClient.backend(origin, 'system/*.cud', { scope: 'system/*.cruds' });
+    const later = { ...report.resource, study: [{ reference: 'ImagingStudy/s1' }] };
+    const profile = ['https://profiles.ihe.net/RAD/IRA/StructureDefinition/diagnosticreportcontext'];
+    for (const [type, body, status] of [
+      ['application/fhir+json', later, 400],
+      ['application/fhir+json; fhirVersion=4.0', later, 400],
+      ['application/fhir+json; fhirVersion=5.0', later, 201],
+      ['application/fhir+json', { ...later, meta: { profile } }, 200],
+    ] as const) {
+      const response = await fetch(`${origin}/fhir/DiagnosticReport/r1`, {
+        method: 'PUT',
+        headers: { authorization: `Bearer ${writer.token}`, 'content-type': type },
+        body: JSON.stringify(body),
+      });
+      assert.equal(response.status, status, type);
+    }
   });
 });
 

@@ -32,7 +32,27 @@ export interface GrantContext {
   readonly needPatientBanner: boolean;
   /** ms since the epoch. */
   readonly grantedAt: number;
+  /** Of a launch without OAuth (LAU-1): the access that launched it, which ends it. */
+  readonly launched?: LaunchedBy;
 }
+
+/** The access that launched an app: a client, by a grant of a person or by a token of its own. */
+export interface LaunchedBy {
+  readonly client?: string;
+  readonly grant?: string;
+  readonly token?: string;
+}
+
+/** Index values by which the end of an access finds what it launched. */
+function launcherKeys({ client, grant, token }: LaunchedBy): readonly string[] {
+  return [
+    ...(client === undefined ? [] : [`client ${client}`]),
+    ...(grant === undefined ? [] : [`grant ${grant}`]),
+    ...(token === undefined ? [] : [`token ${token}`]),
+  ];
+}
+
+const LAUNCHER_ENDED = 'what launched the app has ended';
 
 export interface GrantRecord {
   readonly payload: AdapterPayload;
@@ -104,6 +124,7 @@ export class Access {
     this.grants = new Repository<GrantRecord>(store, clock, 'grant', ({ payload, context }) => ({
       ...(payload.clientId ? { client: payload.clientId } : {}),
       ...(context ? { user: context.user, signIn: context.signIn } : {}),
+      ...(context?.launched ? { launcher: launcherKeys(context.launched) } : {}),
     }));
   }
 
@@ -169,6 +190,7 @@ export class Access {
         userAliases: [user.id, ...user.aliases],
         fhirUser: this.#addresses.resource(user.reference),
         topics: scopes.hasFhircast ? context.topics : [],
+        ...(context.launched ? { launched: true } : {}),
         ...(context.patient ? { patient: context.patient } : {}),
         ...(context.encounter ? { encounter: context.encounter } : {}),
       },
@@ -202,7 +224,13 @@ export class Access {
   async issueUserToken(
     client: Client,
     person: { readonly signInId: string; readonly user: { readonly id: string; readonly reference: string } },
-    given: { readonly scope: string; readonly topics: readonly string[]; readonly life: number },
+    given: {
+      readonly scope: string;
+      readonly topics: readonly string[];
+      readonly life: number;
+      /** For a launch without OAuth. */
+      readonly launched?: LaunchedBy;
+    },
   ): Promise<{ readonly token: string; readonly expiresAt: number }> {
     const token = randomToken();
     const grantId = randomToken();
@@ -219,12 +247,29 @@ export class Access {
       topics: given.topics,
       needPatientBanner: false,
       grantedAt,
+      ...(given.launched ? { launched: given.launched } : {}),
     };
     const payload = { clientId: client.id, accountId: person.user.id, exp, iat, jti: grantId };
     await this.grants.put(grantId, { payload, context }, { expiresAt });
     const record: TokenRecord = { kind: 'AccessToken', clientId: client.id, grantId, scope: given.scope, iat, exp };
     await this.tokens.put(digest(token), record, { expiresAt });
     return { token, expiresAt };
+  }
+
+  /** ms since the epoch until which a launching access lasts; undefined when it has ended (LAU-1). */
+  async endOfLauncher({ client, grant, token }: LaunchedBy): Promise<number | undefined> {
+    if (client !== undefined && (await this.#directories().clients.get(client))?.status !== 'active') return undefined;
+    if (token !== undefined && this.#clock.now() >= ((await this.tokens.find(token))?.expiresAt ?? 0)) return undefined;
+    if (grant === undefined) return Number.POSITIVE_INFINITY;
+    const stored = await this.grants.find(grant);
+    return stored && (stored.expiresAt ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Ends what an access launched (LAU-1). */
+  async #endLaunched(by: LaunchedBy, told: Told): Promise<void> {
+    for (const key of launcherKeys(by)) {
+      for (const { id } of await this.grants.findBy('launcher', key)) await this.#endGrant(id, LAUNCHER_ENDED, told);
+    }
   }
 
   /** The client's tokens that work now (REG-3). */
@@ -266,6 +311,7 @@ export class Access {
       },
       (info) => info.grantId === grantId,
     );
+    await this.#endLaunched({ grant: grantId }, told);
   }
 
   /** Ends one token by its id; a user's token takes its grant along (RFC 7009 section 2.1). @returns whether there was one */
@@ -280,6 +326,7 @@ export class Access {
     await this.tokens.delete(tokenId);
     const told: Told = [];
     this.#ended(told, { tokenId, clientId: token.clientId, reason }, (info) => info.tokenId === tokenId);
+    await this.#endLaunched({ token: tokenId }, told);
     await Promise.all(told);
     return true;
   }
@@ -291,6 +338,7 @@ export class Access {
     for (const { id } of await this.grants.findBy('client', clientId)) await this.#endGrant(id, reason, told);
     await this.tokens.deleteBy('client', clientId);
     this.#ended(told, { clientId, reason }, (info) => info.clientId === clientId);
+    await this.#endLaunched({ client: clientId }, told);
     await Promise.all(told);
   }
 

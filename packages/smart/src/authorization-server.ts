@@ -239,7 +239,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       if (token === undefined) throw new Error(`the client ${clientId} is not registered`);
       return { token, expiresAt: clock.now() + life * 1000 };
     },
-    launchTokens: new LaunchTokens(access, options.launchTokenLife),
+    launchTokens: new LaunchTokens(access, signIns, clock, options.launchTokenLife),
     clients,
     users,
     keys,

@@ -10,7 +10,7 @@ export { toMetadata } from './client-metadata.ts';
 export { type ClientPage, type Clients, type NewClient, type NewClientOptions, revisionOf } from './clients.ts';
 export { CAPABILITIES, smartConfiguration } from './discovery.ts';
 export type { Keys, SigningKey } from './keys.ts';
-export type { LaunchTokens } from './launch-tokens.ts';
+export type { LaunchBinding, LaunchTokens } from './launch-tokens.ts';
 export type { LaunchAnswer, LaunchRequest } from './launches.ts';
 export { readManifest } from './manifest.ts';
 export { OAuthError } from './oauth-error.ts';

@@ -1,12 +1,26 @@
 import type { Scope, Scopes } from '@lockstep/fhircast';
-import type { Access } from './access.ts';
-import type { Client } from './client.ts';
+import type { Access, LaunchedBy } from './access.ts';
+import { type Client, isPublic } from './client.ts';
+import type { Clock } from './ports.ts';
 import { grantableScopes } from './scope-policy.ts';
 import { digest } from './secrets.ts';
+import type { SignIns } from './sign-ins.ts';
+import type { TokenInfo } from './token-info.ts';
 import type { UserProfile } from './users.ts';
 
 /** Life of a token that comes with a launch without OAuth, s: a working day, as a sign-in has, since it cannot be refreshed. */
 const LAUNCH_TOKEN_LIFE = 12 * 3600;
+
+/**
+ * What a launch without OAuth depends on (LAU-1): the end of any of these ends what was launched. An administrator's
+ * command depends on none.
+ */
+export interface LaunchBinding {
+  /** The sign-in of the person who launched. */
+  readonly signIn?: string;
+  /** The access of the application that launched. */
+  readonly by?: LaunchedBy;
+}
 
 /** No page is shown: what needs a patient picker, an id token or a refresh is not given. */
 function fitsTicket(scope: Scope): boolean {
@@ -16,12 +30,21 @@ function fitsTicket(scope: Scope): boolean {
 /** Tokens for apps that are launched without OAuth (LAU-1): somebody with the right to launch has already said yes. */
 export class LaunchTokens {
   readonly #access: Access;
+  readonly #signIns: SignIns;
+  readonly #clock: Clock;
   readonly #life: number;
 
   /** @param life of the tokens, s */
-  constructor(access: Access, life = LAUNCH_TOKEN_LIFE) {
+  constructor(access: Access, signIns: SignIns, clock: Clock, life = LAUNCH_TOKEN_LIFE) {
     this.#access = access;
+    this.#signIns = signIns;
+    this.#clock = clock;
     this.#life = life;
+  }
+
+  /** Whether an app can be launched so: one with a key or a secret gets its tokens with that (LAU-1). */
+  fits(client: Client): boolean {
+    return isPublic(client);
   }
 
   /**
@@ -39,19 +62,50 @@ export class LaunchTokens {
       .join(' ');
   }
 
-  /** @returns the token, the id by which it is revoked, and when it ends (ms since the epoch) */
+  /** What a launch by the bearer of this token depends on. @returns undefined when that access has ended */
+  async bindingOf(caller: TokenInfo): Promise<LaunchBinding | undefined> {
+    const { clientId, grantId, tokenId } = caller;
+    if (caller.user === undefined) return { by: { client: clientId, token: tokenId } };
+    const context = (await this.#access.grants.get(grantId))?.context;
+    if (!context) return undefined;
+    const by = { client: clientId, grant: grantId };
+    return (await this.#signIns.isAlive(context.signIn)) ? { signIn: context.signIn, by } : { by };
+  }
+
+  /** ms since the epoch until which everything that the launch depends on lasts by itself; undefined when some of it has ended. */
+  async #aliveUntil({ signIn, by }: LaunchBinding): Promise<number | undefined> {
+    const ends = await Promise.all([
+      signIn === undefined ? Number.POSITIVE_INFINITY : this.#signIns.endOf(signIn),
+      by === undefined ? Number.POSITIVE_INFINITY : this.#access.endOfLauncher(by),
+    ]);
+    return ends.includes(undefined) ? undefined : Math.min(...(ends as number[]));
+  }
+
+  /**
+   * A token that ends with the binding, at the latest when the sign-in or the grant would have run out.
+   * @returns the token, the id by which it is revoked, and when it ends (ms since the epoch); undefined when something that
+   *   the launch depends on has ended
+   */
   async issue(
     client: Client,
     user: UserProfile,
-    given: { readonly scope: string; readonly topic: string },
-  ): Promise<{ readonly token: string; readonly tokenId: string; readonly expiresAt: number }> {
-    // It belongs to no browser's sign-in, and so ends with none.
-    const person = { signInId: 'launch without sign-in', user };
+    given: { readonly scope: string; readonly topic: string; readonly binding: LaunchBinding },
+  ): Promise<{ readonly token: string; readonly tokenId: string; readonly expiresAt: number } | undefined> {
+    const { signIn, by } = given.binding;
+    const until = await this.#aliveUntil(given.binding);
+    const life = Math.min(this.#life, Math.floor(((until ?? 0) - this.#clock.now()) / 1000));
+    if (until === undefined || life <= 0) return undefined;
+    const person = { signInId: signIn ?? 'launch without sign-in', user };
     const issued = await this.#access.issueUserToken(client, person, {
       scope: given.scope,
       topics: [given.topic],
-      life: this.#life,
+      life,
+      launched: by ?? {},
     });
-    return { ...issued, tokenId: digest(issued.token) };
+    const tokenId = digest(issued.token);
+    // What ended while the token was written has not found it.
+    if ((await this.#aliveUntil(given.binding)) !== undefined) return { ...issued, tokenId };
+    await this.#access.endToken(tokenId, 'what launched the app has ended');
+    return undefined;
   }
 }

@@ -141,6 +141,12 @@ export class SignIns {
     return this.#records.get(signInId).then(Boolean);
   }
 
+  /** ms since the epoch until which a sign-in lasts by itself; undefined when it has ended. */
+  async endOf(signInId: string): Promise<number | undefined> {
+    const stored = await this.#records.find(signInId);
+    return stored && (stored.expiresAt ?? Number.POSITIVE_INFINITY);
+  }
+
   /** Ends a sign-in: its cookie, its online grants and their subscriptions (TOK-4). @returns the Set-Cookie values */
   async end(signInId: string, reason: string): Promise<readonly string[]> {
     const signIn = await this.#records.get(signInId);

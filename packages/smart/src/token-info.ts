@@ -40,6 +40,8 @@ export interface TokenInfo {
   /** What a backend client may see; absent for users' tokens. */
   readonly sessions?: AllowedSessions;
   readonly switches: Switches;
+  /** It came with a launch without OAuth: it launches nothing itself (LAU-1). */
+  readonly launched?: boolean;
 }
 
 /** Access that has just ended: whatever matches all the fields given must stop (TOK-6). */

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createFhir, type FhirService } from '@lockstep/fhir';
+import { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import { openSqlite } from '@lockstep/store-sqlite';
 import fastify, { type FastifyInstance } from 'fastify';
@@ -150,6 +151,7 @@ export async function startServer(
     options.fhir &&
     (await createFhir({
       records: store.records,
+      validator: new R4Validator(),
       clock,
       baseUrl: `${origin}/fhir`,
       hubUrl: `${origin}/hub`,

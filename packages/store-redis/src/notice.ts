@@ -12,7 +12,10 @@ export function encode(fields: Fields): string {
   return `${texts.map((text) => Buffer.byteLength(text)).join(' ')}\n${texts.join('')}`;
 }
 
-/** The fields of a commit: the script takes them as its last arguments. */
+/**
+ * The fields of a commit: the script takes them as its last arguments.
+ * @param nonce epoch of the new revision
+ */
 export function commitFields(origin: string, commit: Commit, nonce: string): (string | number)[] {
   const { topic, expected, parts, append, index, note, at } = commit;
   const put: string[] = [];
@@ -61,9 +64,7 @@ class Reader {
   }
 }
 
-function readCommit(reader: Reader, topic: string, expected: number): Commit {
-  const at = reader.number();
-  reader.text();
+function readCommit(reader: Reader, topic: string, expected: number, at: number): Commit {
   const [put = 0, removed = 0, appended = 0, added = 0, dropped = 0, noted = 0] = reader.texts(6).map(Number);
   const parts = new Map<string, string | null>();
   for (let i = 0; i < put; i++) parts.set(reader.text(), reader.text());
@@ -89,19 +90,23 @@ class CommitNotice {
   readonly kind = 'commit';
   readonly topic: string;
   readonly revision: number;
+  readonly epoch: string;
   readonly local: boolean;
+  readonly #at: number;
   readonly #reader: Reader;
   #commit: Commit | undefined;
 
-  constructor(topic: string, expected: number, local: boolean, reader: Reader) {
+  constructor(topic: string, local: boolean, reader: Reader) {
     this.topic = topic;
-    this.revision = expected + 1;
+    this.revision = reader.number() + 1;
     this.local = local;
+    this.#at = reader.number();
+    this.epoch = reader.text();
     this.#reader = reader;
   }
 
   get commit(): Commit {
-    this.#commit ??= readCommit(this.#reader, this.topic, this.revision - 1);
+    this.#commit ??= readCommit(this.#reader, this.topic, this.revision - 1, this.#at);
     return this.#commit;
   }
 }
@@ -129,7 +134,7 @@ export function decode(message: Buffer, node: string): Message {
   const from = { number, origin };
   if (kind === 'beat') return { ...from, beat: reader.number(), published: reader.number(), local };
   const topic = reader.text();
-  if (kind === 'commit') return { ...from, notice: new CommitNotice(topic, reader.number(), local, reader) };
+  if (kind === 'commit') return { ...from, notice: new CommitNotice(topic, local, reader) };
   if (kind === 'erased') return { ...from, notice: { kind, topic, local } };
   if (kind === 'doubt') return { ...from, notice: { kind: 'gap', topic } };
   return { ...from, notice: { kind: 'announcement', topic, body: reader.text(), local } };

@@ -50,7 +50,7 @@ export interface RedisStore {
  * Connects to Redis 7 or newer, or Valkey.
  *
  * @throws StoreUnavailable when it cannot be reached
- * @throws RangeError for options that cannot be, or a server that is too old
+ * @throws RangeError for options that cannot be, a server that is too old, or data of a newer version of Lockstep
  */
 export async function openRedis(options: RedisOptions): Promise<RedisStore> {
   const { url, log, nodeId = randomUUID(), prefix = 'lockstep', timeoutMs = 3000, replicas: required = 0 } = options;
@@ -87,6 +87,7 @@ export async function openRedis(options: RedisOptions): Promise<RedisStore> {
   try {
     await Promise.all([connection, ...others].map((one) => one.open()));
     await subscriber.open();
+    await requireFormat(connection, prefix);
     const warnings = await inspected(connection, cluster, required);
     return {
       sessions,
@@ -104,6 +105,27 @@ export async function openRedis(options: RedisOptions): Promise<RedisStore> {
       ? error
       : new StoreUnavailable(`Redis cannot be reached: ${(error as Error).message}`, 1);
   }
+}
+
+/**
+ * Form of what is kept under the prefix. 1 had no epochs: what is left of it is read as it is, and each session has an epoch
+ * from its next commit on.
+ */
+const FORMAT = 2;
+
+/**
+ * Marks what is kept with its format, so that an older version of Lockstep that knows of formats leaves newer data alone.
+ * @throws RangeError when a newer version has written it
+ */
+async function requireFormat(connection: Connection, prefix: string): Promise<void> {
+  const key = `${prefix}:format`;
+  const found = Number((await connection.call((client) => client.get(key))) ?? 1);
+  if (found > FORMAT) {
+    throw new RangeError(
+      `Redis holds data of a newer version of Lockstep under ${prefix}: (format ${found}; this version knows ${FORMAT})`,
+    );
+  }
+  if (found < FORMAT) await connection.call((client) => client.set(key, FORMAT));
 }
 
 /** What a lost node, or a full memory, would make of the server's configuration. Managed services may not tell. */

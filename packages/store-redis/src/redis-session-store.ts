@@ -4,6 +4,8 @@ import {
   type CommitResult,
   type LogBounds,
   type LogEntry,
+  type LogHead,
+  type LogPosition,
   type SessionStore,
   type StoredSession,
   type StoreNotice,
@@ -57,6 +59,19 @@ function pairs(flat: readonly string[]): [string, string][] {
   const list: [string, string][] = [];
   for (let i = 0; i < flat.length; i += 2) list.push([flat[i] ?? '', flat[i + 1] ?? '']);
   return list;
+}
+
+/** @param head `at.epoch:id`; `at:id` where it was written before there were epochs */
+function readHead(head: string, number: number): LogHead {
+  const colon = head.indexOf(':');
+  const dot = head.indexOf('.');
+  const hasEpoch = dot >= 0 && dot < colon;
+  return {
+    number,
+    id: head.slice(colon + 1),
+    at: Number(head.slice(0, hasEpoch ? dot : colon)),
+    epoch: hasEpoch ? head.slice(dot + 1, colon) : '',
+  };
 }
 
 function requireCount(what: string, value: number): void {
@@ -129,18 +144,22 @@ export class RedisSessionStore implements SessionStore {
     const reply = found as [string[], string[]] | null;
     if (!reply) return undefined;
     const parts = new Map<string, string>();
-    let revision = 0;
-    let first = 1;
+    const own = new Map<string, string>();
     for (const [name, value] of pairs(reply[0])) {
       if (name.startsWith(PART)) parts.set(name.slice(PART.length), value);
-      else if (name === 'r') revision = Number(value);
-      else if (name === 'f') first = Number(value);
+      else own.set(name, value);
     }
-    const log = reply[1].map((head, i) => {
-      const colon = head.indexOf(':');
-      return { number: first + i, id: head.slice(colon + 1), at: Number(head.slice(0, colon)) };
-    });
-    return { topic, revision, parts, log };
+    const first = Number(own.get('f'));
+    const text = (field: string): string => own.get(field) ?? '';
+    return {
+      topic,
+      revision: Number(own.get('r')),
+      epoch: text('e'),
+      parts,
+      log: reply[1].map((head, i) => readHead(head, first + i)),
+      start: { offset: first - 1, epoch: text('es') },
+      position: { offset: Number(own.get('l')), epoch: text('el') },
+    };
   }
 
   async revision(topic: string): Promise<number> {
@@ -164,7 +183,7 @@ export class RedisSessionStore implements SessionStore {
       // What the commit was decided on may be gone: only the connection that it was read through has not lost it.
       if (generation !== connection.generation) throw new StoreUnavailable('The connection to Redis broke', 1);
     }
-    const bounds = [connection.deadline(), expiryMs, log.count, log.ageMs, this.#channel];
+    const bounds = [connection.deadline(), expiryMs, log.count, log.ageMs, this.#channel, commit.epoch ?? ''];
     const keys = this.#numbered(this.#keys(topic));
     const [won, revision = 0, stale, ...back] = await this.#surely(topic, async () => {
       const reply = await this.#runCommit(replicas, keys, [...bounds, ...fields]);
@@ -175,7 +194,7 @@ export class RedisSessionStore implements SessionStore {
     // Hints that are not in order are found out when they are read.
     if (back.length > 0) this.#takeBack(topic, pairs(back.map(String))).catch(() => undefined);
     if (stale === 1) this.#refresh(topic).catch(() => undefined);
-    return { ok: true, revision: Number(revision) };
+    return { ok: true, revision: Number(revision), epoch: nonce };
   }
 
   async #runCommit(replicas: Replicas, keys: readonly string[], args: Fields): Promise<readonly (string | number)[]> {
@@ -230,10 +249,11 @@ export class RedisSessionStore implements SessionStore {
     else await this.#connection.run(PUBLISH_THROUGH, [this.#keys(topic)[0]], [channel, notice]);
   }
 
-  async readLog(topic: string, after: number): Promise<readonly LogEntry[] | undefined> {
-    requireCount('after', after);
+  async readLog(topic: string, after: number | LogPosition): Promise<readonly LogEntry[] | undefined> {
+    const { offset, epoch } = typeof after === 'number' ? { offset: after, epoch: '' } : after;
+    requireCount('after', offset);
     const [session, log] = this.#keys(topic);
-    const reply = (await this.#lane(topic).connection.run(READ_LOG, [session, log], [after])) as
+    const reply = (await this.#lane(topic).connection.run(READ_LOG, [session, log], [offset, epoch])) as
       | [string, string[]][]
       | null;
     return reply?.map(([number, [, id = '', , at = '', , body = '']]) => {

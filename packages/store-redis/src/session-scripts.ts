@@ -8,10 +8,12 @@ const SLACK = 1.25;
  * changes: what a script has done is not undone.
  *
  * KEYS: session, log, heads[, counter of notices]. ARGV: deadline (ms of the server's clock, 0 is none), expiry (ms), count
- * and age of the log's bounds, channel (empty: the caller publishes), then the fields of the notice.
+ * and age of the log's bounds, channel (empty: the caller publishes), epoch of the expected revision (empty: any), then the
+ * fields of the notice.
  *
- * The session's hash holds `t` topic, `r` revision, `f` first and `l` last number of the log, `x` when its hints were last
- * refreshed, `p:` parts, and `k:` index keys, each with the nonce of its hint.
+ * The session's hash holds `t` topic, `r` revision and `e` its epoch, `f` first and `l` last number of the log, `el` the epoch of
+ * its last entry and `es` that of the entry before the first, `x` when its hints were last refreshed, `p:` parts, and `k:` index
+ * keys, each with the nonce of its hint. The nonce of a commit is the epoch of the revision and of the entries.
  *
  * Replies 0 and the revision in force where it is another one; else 1, the new revision, whether the hints are to be
  * refreshed, and those to take back (key, nonce, …).
@@ -21,11 +23,12 @@ export const COMMIT = new Script(`
 local session, log, heads = KEYS[1], KEYS[2], KEYS[3]
 local deadline, expiry = tonumber(ARGV[1]), ARGV[2]
 local count, age = tonumber(ARGV[3]), tonumber(ARGV[4])
-local FIRST = 6
-local topic, expected, at, nonce = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
-local put, removed, appended = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
-local added, dropped = tonumber(ARGV[15]), tonumber(ARGV[16])
-local next = 18
+local expectedEpoch = ARGV[6]
+local FIRST = 7
+local topic, expected, at, nonce = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
+local put, removed, appended = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
+local added, dropped = tonumber(ARGV[16]), tonumber(ARGV[17])
+local next = 19
 
 if deadline > 0 then
   local time = redis.call('TIME')
@@ -33,9 +36,13 @@ if deadline > 0 then
     return redis.error_reply('LATE the commit arrived after its caller had given up')
   end
 end
-local held = redis.call('HMGET', session, 'r', 'f', 'l', 'x')
+local held = redis.call('HMGET', session, 'r', 'f', 'l', 'x', 'e', 'el', 'es')
 local revision = tonumber(held[1] or '0')
 if revision ~= expected then return {0, revision} end
+if expectedEpoch ~= '' and revision > 0 and held[5] ~= expectedEpoch then return {0, revision} end
+local lastEpoch, startEpoch = held[6] or '', held[7] or ''
+if revision == 0 then lastEpoch, startEpoch = nonce, nonce end
+if appended > 0 then lastEpoch = nonce end
 local first, last = tonumber(held[2] or '1'), tonumber(held[3] or '0')
 local entries = next + 2 * put + removed
 if appended > 0 and tonumber(ARGV[entries]) ~= last + 1 then
@@ -52,8 +59,8 @@ for i = 1, removed do
 end
 for i = 1, appended do
   local number, id, entryAt, body = ARGV[next], ARGV[next + 1], ARGV[next + 2], ARGV[next + 3]
-  redis.call('XADD', log, number .. '-0', 'i', id, 'a', entryAt, 'b', body)
-  redis.call('RPUSH', heads, entryAt .. ':' .. id)
+  redis.call('XADD', log, number .. '-0', 'i', id, 'a', entryAt, 'b', body, 'e', nonce)
+  redis.call('RPUSH', heads, entryAt .. '.' .. nonce .. ':' .. id)
   next = next + 4
 end
 last = last + appended
@@ -72,6 +79,7 @@ if last >= first then
       end
     end
     if keep > first then
+      startEpoch = string.match(redis.call('LINDEX', heads, keep - first - 1), '^%d+%.([^:]*):') or ''
       redis.call('LTRIM', heads, keep - first, -1)
       redis.call('XTRIM', log, 'MINID', string.format('%.0f-0', keep))
       first = keep
@@ -95,9 +103,10 @@ end
 for i = addFrom, addFrom + added - 1 do redis.call('HSET', session, 'k:' .. ARGV[i], nonce) end
 
 local stale = held[4] and at - tonumber(held[4]) > tonumber(expiry) / 4
-if stale or not held[4] then redis.call('HSET', session, 'x', ARGV[10]) end
+if stale or not held[4] then redis.call('HSET', session, 'x', ARGV[11]) end
 local now = string.format('%.0f', revision + 1)
 redis.call('HSET', session, 't', topic, 'r', now, 'f', string.format('%.0f', first), 'l', string.format('%.0f', last))
+redis.call('HSET', session, 'e', nonce, 'el', lastEpoch, 'es', startEpoch)
 redis.call('PEXPIRE', session, expiry)
 redis.call('PEXPIRE', log, expiry)
 redis.call('PEXPIRE', heads, expiry)
@@ -130,12 +139,25 @@ redis.call('HSET', KEYS[1], 'r', redis.call('HGET', KEYS[1], 'r'))
 return {session, redis.call('LRANGE', KEYS[2], 0, -1)}
 `);
 
-/** KEYS: session, log. ARGV: number after which to read. Replies entries as the stream has them, or nothing. */
+/**
+ * KEYS: session, log. ARGV: number after which to read, epoch of that position (empty: any). Replies entries as the stream has
+ * them, or nothing.
+ */
 export const READ_LOG = new Script(`
 #!lua flags=no-writes
-local held = redis.call('HMGET', KEYS[1], 'f', 'l')
-local after = tonumber(ARGV[1])
-if not held[1] or after > tonumber(held[2]) or after < tonumber(held[1]) - 1 then return false end
+local held = redis.call('HMGET', KEYS[1], 'f', 'l', 'el', 'es')
+local after, epoch = tonumber(ARGV[1]), ARGV[2]
+if not held[1] then return false end
+local first, last = tonumber(held[1]), tonumber(held[2])
+if after > last or after < first - 1 then return false end
+if epoch ~= '' then
+  local found = after == last and held[3] or held[4]
+  if after >= first and after < last then
+    local entry = redis.call('XRANGE', KEYS[2], ARGV[1] .. '-0', ARGV[1] .. '-0')[1]
+    found = entry and entry[2][8]
+  end
+  if found ~= epoch then return false end
+end
 return redis.call('XRANGE', KEYS[2], '(' .. ARGV[1] .. '-0', '+')
 `);
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { entryChecksum } from './entry-checksum.ts';
 
 /** One step of the schema, run once, in its own transaction. */
 export interface Migration {
@@ -69,11 +70,33 @@ export const migrations: readonly Migration[] = [
       INSERT INTO pulse VALUES (1, 0);
     `,
   },
+  {
+    version: 2,
+    sql: `
+      DROP TABLE pulse;
+      CREATE TABLE store (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        name TEXT NOT NULL,        -- of this database and of every copy of it
+        sequence INTEGER NOT NULL  -- transactions that changed it
+      ) STRICT;
+      INSERT INTO store VALUES (1, lower(hex(randomblob(8))), 0);
+      ALTER TABLE session ADD COLUMN epoch TEXT NOT NULL DEFAULT '';        -- of the revision
+      ALTER TABLE session ADD COLUMN last_epoch TEXT NOT NULL DEFAULT '';   -- of entry last
+      ALTER TABLE session ADD COLUMN start_epoch TEXT NOT NULL DEFAULT '';  -- of entry first - 1
+      UPDATE session SET epoch = name, last_epoch = name, start_epoch = name FROM store;
+      ALTER TABLE log ADD COLUMN epoch TEXT NOT NULL DEFAULT '';
+      ALTER TABLE log ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+      UPDATE log SET epoch = name, checksum = entry_checksum(log.id, at, name, body) FROM store;
+    `,
+  },
 ];
 
 /** Brings the schema from its version to the newest one. A step that fails leaves the version before it. */
 export function migrate(db: DatabaseSync, steps: readonly Migration[]): void {
   const version = schemaVersion(db);
+  db.function('entry_checksum', { deterministic: true }, (id, at, epoch, body) =>
+    entryChecksum(String(id), Number(at), String(epoch), String(body)),
+  );
   for (const step of steps) {
     if (step.version <= version) continue;
     db.exec('BEGIN IMMEDIATE');

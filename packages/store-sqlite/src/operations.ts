@@ -1,3 +1,5 @@
+import type { LogPosition } from '@lockstep/store';
+
 /**
  * What the worker can be asked. Arguments and results are flat lists of texts and numbers: structured clone copies those
  * at the least cost.
@@ -5,6 +7,8 @@
 export interface Operations {
   load(topic: string): FlatSession | undefined;
   /**
+   * @param expectedEpoch null where any will do
+   * @param epoch of the new revision and of the entries
    * @param parts name, body, name, body … a null body removes
    * @param log number, id, at, body, number …
    * @returns the new revision; zero or negative when refused: minus the revision in force
@@ -12,14 +16,19 @@ export interface Operations {
   commit(
     topic: string,
     expected: number,
+    expectedEpoch: string | null,
+    epoch: string,
     at: number,
     parts: readonly (string | null)[],
     log: readonly (string | number)[],
     addKeys: readonly string[],
     removeKeys: readonly string[],
   ): number;
-  /** @returns number, id, at, body, number … */
-  readLog(topic: string, after: number): readonly (string | number)[] | undefined;
+  /**
+   * @param epoch null where any will do
+   * @returns number, id, at, body, number …
+   */
+  readLog(topic: string, after: number, epoch: string | null): readonly (string | number)[] | undefined;
   lookup(indexKey: string): readonly string[];
   /** @returns topic, part, topic, part … */
   listParts(indexKey: string, part: string): readonly string[];
@@ -53,9 +62,12 @@ export const CLOSE = 'close';
 
 export interface FlatSession {
   readonly revision: number;
+  readonly epoch: string;
+  readonly start: LogPosition;
+  readonly position: LogPosition;
   /** name, body, name, body … */
   readonly parts: readonly string[];
-  /** number, id, at, number … */
+  /** number, id, at, epoch, number … */
   readonly log: readonly (string | number)[];
 }
 

@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { LogBounds } from '@lockstep/store';
+import { entryChecksum } from './entry-checksum.ts';
 import { type FlatSession, Refused } from './operations.ts';
 import { flat, prepare, type Statement } from './rows.ts';
 
-/** Columns of a session's row: id, revision, first, last, oldest_at. */
-type SessionRow = readonly [number, number, number, number, number | null];
+/** Columns of a session's row: id, revision, first, last, oldest_at, epoch, last_epoch, start_epoch. */
+type SessionRow = readonly [number, number, number, number, number | null, string, string, string];
 
 /** How far the log may exceed a bound before it is trimmed: one trim then serves many commits. */
 const SLACK = 1.25;
@@ -19,12 +20,13 @@ export class SessionTables {
   readonly #removePart: Statement;
   readonly #append: Statement;
   readonly #entryAt: Statement<readonly [at: number]>;
+  readonly #epochOf: Statement<readonly [epoch: string]>;
   readonly #firstSince: Statement<readonly [number: number]>;
   readonly #trim: Statement;
   readonly #addKey: Statement;
   readonly #removeKey: Statement;
   readonly #parts: Statement<readonly [name: string, body: string]>;
-  readonly #heads: Statement<readonly [number: number, id: string, at: number]>;
+  readonly #heads: Statement<readonly [number: number, id: string, at: number, epoch: string]>;
   readonly #entries: Statement<readonly [number: number, id: string, at: number, body: string]>;
   readonly #lookup: Statement<readonly [topic: string]>;
   readonly #listParts: Statement<readonly [topic: string, body: string]>;
@@ -33,14 +35,26 @@ export class SessionTables {
   constructor(db: DatabaseSync, bounds: LogBounds) {
     this.#bounds = bounds;
     const write = (sql: string) => prepare(db, sql);
-    this.#find = prepare(db, 'SELECT id, revision, first, last, oldest_at FROM session WHERE topic = ?');
-    this.#create = write('INSERT INTO session (topic, revision, first, last, oldest_at) VALUES (?, 1, ?, ?, ?)');
-    this.#update = write('UPDATE session SET revision = ?2, first = ?3, last = ?4, oldest_at = ?5 WHERE id = ?1');
+    this.#find = prepare(
+      db,
+      'SELECT id, revision, first, last, oldest_at, epoch, last_epoch, start_epoch FROM session WHERE topic = ?',
+    );
+    this.#create = write(
+      `INSERT INTO session (topic, revision, first, last, oldest_at, epoch, last_epoch, start_epoch)
+       VALUES (?1, 1, ?2, ?3, ?4, ?5, ?5, ?5)`,
+    );
+    this.#update = write(
+      `UPDATE session SET revision = ?2, first = ?3, last = ?4, oldest_at = ?5, epoch = ?6, last_epoch = ?7, start_epoch = ?8
+       WHERE id = ?1`,
+    );
     this.#putPart = write(
       'INSERT INTO part (session, name, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body',
     );
     this.#removePart = write('DELETE FROM part WHERE session = ? AND name = ?');
-    this.#append = write('INSERT INTO log (key, at, id, body) VALUES ((?1 << 32) | ?2, ?3, ?4, ?5)');
+    this.#append = write(
+      'INSERT INTO log (key, at, id, body, epoch, checksum) VALUES ((?1 << 32) | ?2, ?3, ?4, ?5, ?6, ?7)',
+    );
+    this.#epochOf = prepare(db, 'SELECT epoch FROM log WHERE key = (?1 << 32) | ?2');
     this.#entryAt = prepare(db, 'SELECT at FROM log WHERE key = (?1 << 32) | ?2');
     this.#firstSince = prepare(
       db,
@@ -53,7 +67,7 @@ export class SessionTables {
     this.#parts = prepare(db, 'SELECT name, body FROM part WHERE session = ?');
     this.#heads = prepare(
       db,
-      'SELECT key & 0xffffffff, id, at FROM log WHERE key >= (?1 << 32) AND key < ((?1 + 1) << 32) ORDER BY key',
+      'SELECT key & 0xffffffff, id, at, epoch FROM log WHERE key >= (?1 << 32) AND key < ((?1 + 1) << 32) ORDER BY key',
     );
     this.#entries = prepare(
       db,
@@ -79,8 +93,12 @@ export class SessionTables {
   load(topic: string): FlatSession | undefined {
     const session = this.#session(topic);
     if (session === undefined) return undefined;
+    const [, revision, first, last, , epoch, lastEpoch, startEpoch] = session;
     return {
-      revision: session[1],
+      revision,
+      epoch,
+      start: { offset: first - 1, epoch: startEpoch },
+      position: { offset: last, epoch: lastEpoch },
       parts: flat(this.#parts.all(session[0])),
       log: flat<string | number>(this.#heads.all(session[0])),
     };
@@ -90,6 +108,8 @@ export class SessionTables {
   commit(
     topic: string,
     expected: number,
+    expectedEpoch: string | null,
+    epoch: string,
     at: number,
     parts: readonly (string | null)[],
     log: readonly (string | number)[],
@@ -99,27 +119,34 @@ export class SessionTables {
     const session = this.#session(topic);
     const current = session?.[1] ?? 0;
     if (current !== expected) return -current;
+    if (session !== undefined && expectedEpoch !== null && session[5] !== expectedEpoch) return -current;
     let first = session?.[2] ?? 1;
     const before = session?.[3] ?? 0;
     let oldestAt = session?.[4] ?? null;
+    let startEpoch = session?.[7] ?? epoch;
     const appended = log.length >> 2;
     const last = before + appended;
+    const lastEpoch = appended > 0 ? epoch : (session?.[6] ?? epoch);
     if (appended > 0) {
       if (log[0] !== before + 1) throw new Refused(`entry ${log[0]} does not follow entry ${before} of the log`);
       if (first > before) oldestAt = log[2] as number;
     }
-    const id = session?.[0] ?? Number(this.#create.run(topic, first, last, oldestAt).lastInsertRowid);
+    const id = session?.[0] ?? Number(this.#create.run(topic, first, last, oldestAt, epoch).lastInsertRowid);
     for (let i = 0; i < log.length; i += 4) {
-      this.#append.run(id, log[i]!, log[i + 2]!, log[i + 1]!, log[i + 3]!);
+      const [number, entryId, entryAt, body] = log.slice(i, i + 4) as [number, string, number, string];
+      this.#append.run(id, number, entryAt, entryId, body, epoch, entryChecksum(entryId, entryAt, epoch, body));
     }
     const keepFrom = this.#firstToKeep(id, first, last, oldestAt, at);
-    if (keepFrom > first) {
+    const trims = keepFrom > first;
+    if (trims) {
+      startEpoch = this.#epochOf.get(id, keepFrom - 1)?.[0] ?? '';
       this.#trim.run(id, keepFrom);
       first = keepFrom;
       oldestAt = first > last ? null : (this.#entryAt.get(id, first)?.[0] ?? null);
-      if (session === undefined) this.#update.run(id, 1, first, last, oldestAt);
     }
-    if (session !== undefined) this.#update.run(id, current + 1, first, last, oldestAt);
+    if (session !== undefined || trims) {
+      this.#update.run(id, current + 1, first, last, oldestAt, epoch, lastEpoch, startEpoch);
+    }
     for (let i = 0; i < parts.length; i += 2) {
       const body = parts[i + 1] as string | null;
       if (body === null) this.#removePart.run(id, parts[i] as string);
@@ -130,13 +157,20 @@ export class SessionTables {
     return current + 1;
   }
 
-  readLog(topic: string, after: number): readonly (string | number)[] | undefined {
+  readLog(topic: string, after: number, epoch: string | null): readonly (string | number)[] | undefined {
     const session = this.#session(topic);
     if (session === undefined) return undefined;
     const [id, , first, last] = session;
     if (after > last || after < first - 1) return undefined;
+    if (epoch !== null && this.#epochAt(session, after) !== epoch) return undefined;
     if (after === last) return [];
     return flat<string | number>(this.#entries.all(id, after));
+  }
+
+  /** @param number from that before the oldest entry held to that of the newest */
+  #epochAt([id, , first, last, , , lastEpoch, startEpoch]: SessionRow, number: number): string | undefined {
+    if (number === first - 1) return startEpoch;
+    return number === last ? lastEpoch : this.#epochOf.get(id, number)?.[0];
   }
 
   lookup(indexKey: string): readonly string[] {

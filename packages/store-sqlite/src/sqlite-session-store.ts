@@ -1,10 +1,23 @@
-import type { Commit, CommitResult, LogEntry, SessionStore, StoredSession, StoreNotice } from '@lockstep/store';
+import { randomBytes } from 'node:crypto';
+import type {
+  Commit,
+  CommitResult,
+  LogEntry,
+  LogHead,
+  LogPosition,
+  SessionStore,
+  StoredSession,
+  StoreNotice,
+} from '@lockstep/store';
 import type { WorkerClient } from './worker-client.ts';
 
 /** Sessions on the worker. Its notices are all of this process: the file has one owner. */
 export class SqliteSessionStore implements SessionStore {
   readonly #worker: WorkerClient;
   readonly #listeners = new Set<(notice: StoreNotice) => void>();
+  /** What the epochs of this store's commits begin with: another one each time that a file is opened. */
+  readonly #opening = randomBytes(9).toString('base64url');
+  #commits = 0;
 
   constructor(worker: WorkerClient) {
     this.#worker = worker;
@@ -15,12 +28,13 @@ export class SqliteSessionStore implements SessionStore {
     if (session === undefined) return undefined;
     const parts = new Map<string, string>();
     for (let i = 0; i < session.parts.length; i += 2) parts.set(session.parts[i]!, session.parts[i + 1]!);
-    const log: Pick<LogEntry, 'number' | 'id' | 'at'>[] = [];
-    for (let i = 0; i < session.log.length; i += 3) {
-      const [number, id, at] = session.log.slice(i, i + 3) as [number, string, number];
-      log.push({ number, id, at });
+    const log: LogHead[] = [];
+    for (let i = 0; i < session.log.length; i += 4) {
+      const [number, id, at, epoch] = session.log.slice(i, i + 4) as [number, string, number, string];
+      log.push({ number, id, at, epoch });
     }
-    return { topic, revision: session.revision, parts, log };
+    const { revision, epoch, start, position } = session;
+    return { topic, revision, epoch, parts, log, start, position };
   }
 
   async revision(topic: string): Promise<number> {
@@ -41,10 +55,13 @@ export class SqliteSessionStore implements SessionStore {
       requireCount('at of an entry', entry.at);
       log.push(entry.number, entry.id, entry.at, entry.body);
     }
+    const epoch = `${this.#opening}.${(this.#commits++).toString(36)}`;
     const revision = await this.#worker.call(
       'commit',
       topic,
       expected,
+      commit.epoch ?? null,
+      epoch,
       at,
       parts,
       log,
@@ -52,13 +69,14 @@ export class SqliteSessionStore implements SessionStore {
       index?.remove ?? [],
     );
     if (revision <= 0) return { ok: false, revision: -revision };
-    this.#tell({ kind: 'commit', topic, revision, commit, local: true });
-    return { ok: true, revision };
+    this.#tell({ kind: 'commit', topic, revision, epoch, commit, local: true });
+    return { ok: true, revision, epoch };
   }
 
-  async readLog(topic: string, after: number): Promise<readonly LogEntry[] | undefined> {
-    requireCount('after', after);
-    const flat = await this.#worker.call('readLog', topic, after);
+  async readLog(topic: string, after: number | LogPosition): Promise<readonly LogEntry[] | undefined> {
+    const { offset, epoch } = typeof after === 'number' ? { offset: after, epoch: null } : after;
+    requireCount('after', offset);
+    const flat = await this.#worker.call('readLog', topic, offset, epoch);
     if (flat === undefined) return undefined;
     const entries: LogEntry[] = [];
     for (let i = 0; i < flat.length; i += 4) {

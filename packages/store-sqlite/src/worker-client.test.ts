@@ -78,7 +78,7 @@ test('what waits at the close is done first, and what comes later is refused', a
   const commits = Array.from({ length: 1_500 }, (_, n) => store.sessions.commit(create(`t${n}`)));
   const closed = store.close();
   await assert.rejects(store.sessions.commit(create('late')), StoreUnavailable);
-  for (const result of await Promise.all(commits)) assert.deepEqual(result, { ok: true, revision: 1 });
+  for (const result of await Promise.all(commits)) assert.equal(result.ok && result.revision, 1);
   await closed;
   await store.close();
   for (const late of [

@@ -25,7 +25,7 @@ function serve(): void {
   const sessions = new SessionTables(db, options.log);
   const records = new RecordTables(db);
   const checkpoints = new Checkpoints(db);
-  const beat = db.prepare('UPDATE pulse SET beats = beats + 1');
+  const beat = db.prepare('UPDATE store SET sequence = sequence + 1');
   let scrub: NodeJS.Timeout | undefined;
 
   const handlers: Operations = {

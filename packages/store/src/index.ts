@@ -4,9 +4,11 @@ export type {
   CommitResult,
   LogBounds,
   LogEntry,
+  LogHead,
+  LogPosition,
   Parts,
   SessionStore,
   StoredSession,
   StoreNotice,
 } from './session-store.ts';
-export { StoreUnavailable } from './session-store.ts';
+export { holdsPosition, StoreUnavailable } from './session-store.ts';

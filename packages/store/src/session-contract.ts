@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
-import type { Commit, LogEntry, SessionStore, StoredSession, StoreNotice } from './session-store.ts';
+import {
+  type Commit,
+  type CommitResult,
+  holdsPosition,
+  type LogEntry,
+  type LogHead,
+  type SessionStore,
+  type StoreNotice,
+} from './session-store.ts';
 import { AWKWARD, type OpenStore, opened, reopened } from './under-test.ts';
 
 /** What a test says of a commit; the rest is filled in. */
@@ -24,16 +32,25 @@ function entry(number: number, at = T0): LogEntry {
 
 /** A new session whose log holds entries 1 … `entries`, one a commit; its revision is `max(1, entries)`. */
 async function create(sessions: SessionStore, entries = 0, topic: string = randomUUID()): Promise<string> {
-  if (entries === 0) assert.deepEqual(await sessions.commit(change(topic, 0)), { ok: true, revision: 1 });
+  if (entries === 0) committed(await sessions.commit(change(topic, 0)), 1);
   for (let n = 1; n <= entries; n++) {
     const result = await sessions.commit(change(topic, n - 1, { append: [entry(n)] }));
-    assert.deepEqual(result, { ok: true, revision: n });
+    committed(result, n);
   }
   return topic;
 }
 
-function heads(entries: readonly LogEntry[]): StoredSession['log'] {
+/** What a listed log says of entries, whatever their epochs are. */
+function heads(entries: readonly (LogEntry | LogHead)[]): readonly Omit<LogHead, 'epoch'>[] {
   return entries.map(({ number, id, at }) => ({ number, id, at }));
+}
+
+/** The commit was accepted as this revision. @returns its epoch */
+function committed(result: CommitResult, revision: number): string {
+  assert.ok(result.ok, `another commit came first: ${result.revision}`);
+  assert.equal(result.revision, revision);
+  assert.ok(result.epoch.length > 0);
+  return result.epoch;
 }
 
 /** Collects notices until `count` of the kinds a test waits for have come. */
@@ -66,13 +83,10 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
     test('a commit creates the session that it expects to be absent', async (t) => {
       const { sessions } = await opened(t, open);
       const commit = change('new', 0, { parts: { session: '{"a":1}' }, append: [entry(1), entry(2)] });
-      assert.deepEqual(await sessions.commit(commit), { ok: true, revision: 1 });
-      assert.deepEqual(await sessions.load('new'), {
-        topic: 'new',
-        revision: 1,
-        parts: new Map([['session', '{"a":1}']]),
-        log: heads([entry(1), entry(2)]),
-      });
+      committed(await sessions.commit(commit), 1);
+      const { topic, revision, parts, log } = (await sessions.load('new'))!;
+      assert.deepEqual({ topic, revision, parts }, { topic: 'new', revision: 1, parts: commit.parts });
+      assert.deepEqual(heads(log), heads([entry(1), entry(2)]));
     });
 
     test('a commit that expects another revision is refused and changes nothing', async (t) => {
@@ -131,7 +145,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
             ),
           ),
         );
-        for (const result of results) assert.deepEqual(result, { ok: true, revision: round + 1 });
+        for (const result of results) committed(result, round + 1);
       }
       const listed = await sessions.listParts('all', 'topic');
       assert.deepEqual(listed.map(({ topic }) => topic).sort(), [...topics].sort());
@@ -161,7 +175,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
         assert.deepEqual(await sessions.readLog('topic', after), all.slice(after));
       }
       assert.equal(await sessions.readLog('topic', 5), undefined);
-      assert.deepEqual((await sessions.load('topic'))?.log, heads(all));
+      assert.deepEqual(heads((await sessions.load('topic'))!.log), heads(all));
     });
 
     test('a session without entries has an empty log', async (t) => {
@@ -184,6 +198,75 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       assert.equal(await sessions.load('new'), undefined);
     });
 
+    test('SUB-11 a log is replayed from a position of its own history only', async (t) => {
+      const { sessions } = await opened(t, open, { count: 4, ageMs: 3_600_000 });
+      const topic = await create(sessions);
+      const beginning = (await sessions.load(topic))!.position;
+      assert.equal(beginning.offset, 0);
+      const positions = [beginning];
+      for (let n = 1; n <= 30; n++) {
+        const epoch = committed(await sessions.commit(change(topic, n, { append: [entry(n)] })), n + 1);
+        positions.push({ offset: n, epoch });
+        const session = (await sessions.load(topic))!;
+        assert.equal(session.epoch, epoch);
+        assert.deepEqual(session.position, { offset: n, epoch });
+        assert.deepEqual(
+          session.log.map(({ number, epoch }) => ({ offset: number, epoch })),
+          positions.slice(session.start.offset + 1),
+        );
+        assert.deepEqual(session.start, positions[session.start.offset]);
+        for (const position of positions) {
+          const { offset } = position;
+          const isHeld = offset >= session.start.offset;
+          assert.equal(holdsPosition(session, position), isHeld);
+          assert.deepEqual(
+            await sessions.readLog(topic, position),
+            isHeld ? await sessions.readLog(topic, offset) : undefined,
+          );
+          const other = { offset, epoch: `${position.epoch}x` };
+          assert.equal(holdsPosition(session, other), false);
+          assert.equal(await sessions.readLog(topic, other), undefined);
+        }
+        const ahead = { offset: n + 1, epoch };
+        assert.equal(holdsPosition(session, ahead), false);
+        assert.equal(await sessions.readLog(topic, ahead), undefined);
+      }
+      // A commit without an entry leaves the position where it is.
+      const epoch = committed(await sessions.commit(change(topic, 31)), 32);
+      const session = (await sessions.load(topic))!;
+      assert.equal(session.epoch, epoch);
+      assert.deepEqual(session.position, positions.at(-1));
+    });
+
+    test('a topic that was erased and created again has another history', async (t) => {
+      const { sessions } = await opened(t, open);
+      const topic = await create(sessions, 3);
+      const before = (await sessions.load(topic))!;
+      await sessions.erase(topic);
+      await create(sessions, 3, topic);
+      const after = (await sessions.load(topic))!;
+      assert.equal(after.revision, before.revision);
+      assert.equal(after.position.offset, before.position.offset);
+      for (const position of [before.start, before.position]) assert.equal(holdsPosition(after, position), false);
+      for (const { number: offset, epoch } of before.log) {
+        assert.equal(await sessions.readLog(topic, { offset, epoch }), undefined);
+      }
+    });
+
+    test('a commit decided on a revision of another history is refused and changes nothing', async (t) => {
+      const { sessions } = await opened(t, open);
+      const topic = await create(sessions, 2);
+      const { epoch: lost } = (await sessions.load(topic))!;
+      await sessions.erase(topic);
+      await create(sessions, 2, topic);
+      const before = (await sessions.load(topic))!;
+      const late = change(topic, 2, { epoch: lost, append: [entry(3)], parts: { a: '1' } });
+      assert.deepEqual(await sessions.commit(late), { ok: false, revision: 2 });
+      assert.deepEqual(await sessions.load(topic), before);
+      committed(await sessions.commit({ ...late, epoch: before.epoch }), 3);
+      assert.deepEqual(await sessions.commit(change('absent', 3, { epoch: lost })), { ok: false, revision: 0 });
+    });
+
     test('the log is bounded by count: the newest are held, the oldest dropped', async (t) => {
       const { sessions } = await opened(t, open, { count: 8, ageMs: 3_600_000 });
       const topic = await create(sessions, 8);
@@ -193,7 +276,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
         const held = (await sessions.load(topic))!.log;
         const first = held[0]!.number;
         assert.ok(held.length >= 8 && held.length <= 16, `${held.length} entries are held`);
-        assert.deepEqual(held, heads(Array.from({ length: n - first + 1 }, (_, i) => entry(first + i))));
+        assert.deepEqual(heads(held), heads(Array.from({ length: n - first + 1 }, (_, i) => entry(first + i))));
         assert.equal((await sessions.readLog(topic, first - 1))?.length, held.length);
         if (first > 1) assert.equal(await sessions.readLog(topic, first - 2), undefined);
         assert.deepEqual(await sessions.readLog(topic, n), []);
@@ -272,9 +355,10 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       await sessions.commit(change(topic, 3, { parts: { old: '1' }, index: { add: ['old'] } }));
       await sessions.erase(topic);
       const commit = change(topic, 0, { parts: { new: '2' }, append: [entry(1, T0 + 5)] });
-      assert.deepEqual(await sessions.commit(commit), { ok: true, revision: 1 });
-      const log = heads([entry(1, T0 + 5)]);
-      assert.deepEqual(await sessions.load(topic), { topic, revision: 1, parts: new Map([['new', '2']]), log });
+      committed(await sessions.commit(commit), 1);
+      const { revision, parts, log } = (await sessions.load(topic))!;
+      assert.deepEqual({ revision, parts }, { revision: 1, parts: new Map([['new', '2']]) });
+      assert.deepEqual(heads(log), heads([entry(1, T0 + 5)]));
       assert.equal(await sessions.readLog(topic, 3), undefined);
       assert.deepEqual(await sessions.lookup('old'), []);
     });
@@ -289,6 +373,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
     test('watchers are told of commits in order of revision, and of the erasure', async (t) => {
       const { sessions } = await opened(t, open);
       const topics = ['a', 'b', 'c'];
+      const epochs = new Map<string, string[]>(topics.map((topic) => [topic, []]));
       const told = collect(sessions, 3 * 31, (notice) => notice.kind === 'commit' || notice.kind === 'erased');
       await Promise.all(
         topics.map(async (topic) => {
@@ -300,7 +385,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
               sessions.commit(change(topic, revision, { parts, append })),
               sessions.commit(change(topic, revision + 1_000)),
             ]);
-            assert.equal(result.ok, true);
+            epochs.get(topic)?.push(committed(result, revision + 1));
           }
           await sessions.erase(topic);
         }),
@@ -312,6 +397,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
         own.slice(0, 30).forEach((notice, revision) => {
           assert.ok(notice.kind === 'commit');
           assert.equal(notice.revision, revision + 1);
+          assert.equal(notice.epoch, epochs.get(topic)?.[revision]);
           assert.equal(notice.local, true);
           assert.equal(notice.commit.topic, topic);
           assert.deepEqual(notice.commit.append, [entry(revision + 1)]);
@@ -368,7 +454,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       assert.equal(await sessions.load(gone), undefined);
       assert.deepEqual(await sessions.commit(change(topic, 12)), { ok: false, revision: 13 });
       const next = change(topic, 13, { append: [entry(13)] });
-      assert.deepEqual(await sessions.commit(next), { ok: true, revision: 14 });
+      committed(await sessions.commit(next), 14);
     });
 
     test('topics, names, keys and bodies are any text, and distinct texts stay distinct', async (t) => {
@@ -379,7 +465,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
           index: { add: [topic, 'all'] },
         });
         const parts = new Map(AWKWARD.map((name) => [name, `${topic}:${name}`]));
-        assert.deepEqual(await sessions.commit({ ...commit, parts }), { ok: true, revision: 1 });
+        committed(await sessions.commit({ ...commit, parts }), 1);
       }
       for (const topic of AWKWARD) {
         const session = await sessions.load(topic);
@@ -450,7 +536,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
               assert.deepEqual(result, { ok: false, revision });
               continue;
             }
-            assert.deepEqual(result, { ok: true, revision: revision + 1 });
+            committed(result, revision + 1);
             const next = held ?? { revision: 0, last: 0, parts: new Map<string, string>(), keys: new Set<string>() };
             next.revision++;
             next.last += entries;
@@ -471,7 +557,8 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
             const log = Array.from({ length: held.last }, (_, i) => entry(i + 1)).slice(
               -session.log.length || held.last,
             );
-            assert.deepEqual(session.log, heads(log));
+            assert.deepEqual(heads(session.log), heads(log));
+            assert.deepEqual(session.position.offset, held.last);
             assert.ok(session.log.length >= Math.min(4, held.last));
             assert.deepEqual(await sessions.readLog(topic, held.last - log.length), log);
           }

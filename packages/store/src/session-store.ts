@@ -12,6 +12,23 @@ export interface LogEntry {
   readonly body: string;
 }
 
+/**
+ * A place in a session's log. The offset says where, the epoch says in which history: two entries that were ever given the
+ * same offset, because a store was restored from a copy, lost its newest writes or failed over to a replica without them, have
+ * different epochs, and so have the entries of a topic that was erased and created again.
+ *
+ * An epoch is opaque. It may be another one from entry to entry of one history, so two positions are never compared by their
+ * epochs: `holdsPosition` and `SessionStore.readLog` say whether a log still has a position.
+ */
+export interface LogPosition {
+  /** Number of the entry; 0 is the beginning, before the first one. */
+  readonly offset: number;
+  readonly epoch: string;
+}
+
+/** An entry as it is listed with its session: without its body, with its epoch. */
+export type LogHead = Pick<LogEntry, 'number' | 'id' | 'at'> & { readonly epoch: string };
+
 /** What a session consists of: named parts, each a JSON text the store does not look into. */
 export type Parts = ReadonlyMap<string, string>;
 
@@ -19,9 +36,22 @@ export interface StoredSession {
   readonly topic: string;
   /** Grows by one with every commit, from 1; 0 is "does not exist". Counts anew when an erased topic is created again. */
   readonly revision: number;
+  /** The history that this revision is of: two commits that were ever given one revision have different epochs. */
+  readonly epoch: string;
   readonly parts: Parts;
   /** The log's entries that are still held, oldest first, without their bodies. */
-  readonly log: readonly Pick<LogEntry, 'number' | 'id' | 'at'>[];
+  readonly log: readonly LogHead[];
+  /** Position before the oldest entry that is held: what was dropped, or the beginning. */
+  readonly start: LogPosition;
+  /** Position of the newest entry ever appended, held or not; of the beginning where there was none. */
+  readonly position: LogPosition;
+}
+
+/** Whether the session's log still has the position, so that what came after it can be read. */
+export function holdsPosition({ log, start, position }: StoredSession, { offset, epoch }: LogPosition): boolean {
+  if (offset === start.offset) return epoch === start.epoch;
+  if (offset === position.offset) return epoch === position.epoch;
+  return log[offset - start.offset - 1]?.epoch === epoch;
 }
 
 /** One atomic change of one session. */
@@ -29,6 +59,11 @@ export interface Commit {
   readonly topic: string;
   /** The revision this change was decided on; 0 creates the session. */
   readonly expected: number;
+  /**
+   * Epoch of that revision, where the caller knows it: a commit decided on a revision that the store has lost, and given to
+   * another commit since, is refused as one decided on another revision.
+   */
+  readonly epoch?: string;
   /** Parts to write; null removes the part. */
   readonly parts: ReadonlyMap<string, string | null>;
   /** Entries to append; their numbers continue the log, from 1 in a new session. A gap rejects with `RangeError`. */
@@ -42,8 +77,12 @@ export interface Commit {
 }
 
 export type CommitResult =
-  | { readonly ok: true; readonly revision: number }
-  /** Another commit came first; nothing was changed. `revision` is the one now in force, 0 when the session is gone. */
+  /** `epoch` is that of the new revision and of every entry that was appended. */
+  | { readonly ok: true; readonly revision: number; readonly epoch: string }
+  /**
+   * Another commit came first; nothing was changed. `revision` is the one now in force, 0 when the session is gone; it is the
+   * expected one where only the epoch differs.
+   */
   | { readonly ok: false; readonly revision: number };
 
 /**
@@ -63,6 +102,8 @@ export type StoreNotice =
       readonly kind: 'commit';
       readonly topic: string;
       readonly revision: number;
+      /** Epoch of the revision and of every entry that was appended. */
+      readonly epoch: string;
       readonly commit: Commit;
       readonly local: boolean;
     }
@@ -86,10 +127,11 @@ export interface SessionStore {
   commit(commit: Commit): Promise<CommitResult>;
   /**
    * Entries with a number above `after`, oldest first.
-   * @returns undefined when the log cannot say what came after that number: entries after it were dropped already, it
-   * was never reached, or there is no such session
+   * @param after a number, or a position, which must be one of this very history
+   * @returns undefined when the log cannot say what came after it: entries after it were dropped already, it was never
+   * reached, the log is of another history, or there is no such session
    */
-  readLog(topic: string, after: number): Promise<readonly LogEntry[] | undefined>;
+  readLog(topic: string, after: number | LogPosition): Promise<readonly LogEntry[] | undefined>;
   /** Topics indexed under the key, in no particular order. */
   lookup(indexKey: string): Promise<readonly string[]>;
   /** Reads one part of each session indexed under the key that has it: a listing without loading whole sessions. */

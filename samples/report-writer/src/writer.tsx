@@ -1,11 +1,11 @@
-import { type Content, type Context, HubError, refuse } from '@lockstep/client';
+import type { Content } from '@lockstep/client';
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
-import { useEffect, useRef, useState } from 'react';
-import { type Connected, Ended, painted, Status, useLaunchPatient } from '../../kit/app.tsx';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { Bar, type Connected, Ended, useLaunchPatient, wordsOf } from '../../kit/app.tsx';
+import { draftStore } from '../../kit/drafts.ts';
 import {
   dayOf,
   type Fhir,
-  nameOf,
   observedName,
   observedValue,
   type Resource,
@@ -13,6 +13,7 @@ import {
   textAt,
   titleOf,
 } from '../../kit/fhir.ts';
+import { type Followed, useFollowing } from '../../kit/following.ts';
 import { app } from '../manifest.ts';
 import { isUnfinished, newReport, signed } from './filing.ts';
 
@@ -25,11 +26,9 @@ interface Shown {
   readonly report?: Resource;
 }
 
-function shownOf(context: Context | undefined): Shown | undefined {
-  const patient = context?.type === 'Patient' ? Object.values(context.resources)[0] : context?.resources.patient;
-  if (!context || !patient?.id) return undefined;
+function shownOf({ context, patient }: Followed): Shown {
   const { report } = context.resources;
-  const study = context.resources.study?.id;
+  const study = context.type === 'ImagingStudy' ? context.id : context.resources.study?.id;
   const reference = study === undefined ? referenceOf(report, 'imagingStudy') : `ImagingStudy/${study}`;
   return {
     patient,
@@ -37,6 +36,8 @@ function shownOf(context: Context | undefined): Shown | undefined {
     ...(context.type === 'DiagnosticReport' && report && { report }),
   };
 }
+
+const isText = (value: unknown): value is string => typeof value === 'string';
 
 interface Work {
   readonly studies: readonly Resource[];
@@ -74,14 +75,13 @@ function useCollected(report: string | undefined, content: Content | undefined):
 }
 
 export function Writer(connected: Connected) {
-  const { subscriber, fhir } = connected;
+  const { subscriber, fhir, grant } = connected;
   const [shown, setShown] = useState<Shown>();
   const [text, setText] = useState('');
   const [saved, setSaved] = useState('');
   const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
   const [selected, setSelected] = useState<readonly string[]>([]);
   const [notice, setNotice] = useState<string>();
-  const [asked, setAsked] = useState(0);
   const [filed, setFiled] = useState(0);
   const [busy, setBusy] = useState(false);
   const context = useCurrentContext(subscriber);
@@ -89,15 +89,18 @@ export function Writer(connected: Connected) {
   const state = useSyncState(subscriber);
   const { studies, reports } = useWork(fhir, shown?.patient.id, filed);
 
+  const drafts = useMemo(() => draftStore(app.id, grant.user, isText), [grant]);
   const unsaved = useRef(false);
   unsaved.current = shown?.report !== undefined && text !== saved;
   const open = useRef<string>(undefined);
   open.current = shown?.report?.id;
 
   function show(next: Shown | undefined): void {
-    if (next?.report?.id !== open.current) {
-      const begun = textAt(next?.report, 'conclusion') ?? '';
-      setText(begun);
+    const { report } = next ?? {};
+    if (report?.id !== open.current) {
+      const begun = textAt(report, 'conclusion') ?? '';
+      // What was typed before the window was closed is there again, and still not saved.
+      setText(drafts.get(report?.id ?? '') ?? begun);
       setSaved(begun);
       setLeft(new Set());
       setSelected([]);
@@ -105,22 +108,19 @@ export function Writer(connected: Connected) {
     setShown(next);
   }
 
-  useEffect(
-    () =>
-      subscriber.follow(async (now) => {
-        const next = shownOf(now);
-        if (unsaved.current && next?.report?.id !== open.current) return refuse('a report is not signed or saved');
-        if (now === undefined) setShown((before) => before && { patient: before.patient });
-        else show(next);
-        await painted();
-        return true;
-      }),
-    [subscriber, asked],
-  );
-  useLaunchPatient(connected, (patient) => setShown((now) => now ?? { patient }));
-  useHubEvent(subscriber, 'Patient-close', ({ resources }) => {
-    if (!unsaved.current) setShown((now) => (now?.patient.id === resources.patient?.id ? undefined : now));
+  function write(next: string): void {
+    setText(next);
+    if (open.current !== undefined) drafts.set(open.current, next);
+  }
+
+  const { obstacle, again } = useFollowing(connected, {
+    staysFor: (next) =>
+      unsaved.current && next?.context.resources.report?.id !== open.current
+        ? 'a report is not signed or saved'
+        : undefined,
+    show: (next) => show(next && shownOf(next)),
   });
+  const launchProblem = useLaunchPatient(connected);
   useHubEvent(subscriber, 'DiagnosticReport-select', (event) => setSelected(event.selected));
 
   const here = context?.type === 'DiagnosticReport' && context.id === shown?.report?.id;
@@ -133,8 +133,7 @@ export function Writer(connected: Connected) {
       setNotice(undefined);
       return true;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      setNotice(error instanceof HubError && error.status === 0 ? 'The Hub cannot be reached.' : why);
+      setNotice(wordsOf(error));
       return false;
     } finally {
       setBusy(false);
@@ -154,18 +153,22 @@ export function Writer(connected: Connected) {
   async function close(): Promise<void> {
     const { report, patient } = shown ?? {};
     if (!report || !patient) return;
+    drafts.clear(report.id ?? '');
     setSaved(text);
     unsaved.current = false;
-    await attempt(() =>
-      subscriber.close({
+    const wasCurrent = here;
+    await attempt(async () => {
+      await subscriber.close({
         type: 'DiagnosticReport',
         elements: [
           { key: 'report', resource: report },
           { key: 'patient', resource: patient },
         ],
-      }),
-    );
-    setAsked((count) => count + 1);
+      });
+      // After a close nothing is open: the work goes on with the patient.
+      if (wasCurrent) await subscriber.openPatient(patient);
+    });
+    again();
   }
 
   async function sign(): Promise<void> {
@@ -186,9 +189,10 @@ export function Writer(connected: Connected) {
     const { report } = shown ?? {};
     if (!report) return;
     if (!(await attempt(() => fhir.put({ ...report, status: 'preliminary', conclusion: text.trim() })))) return;
+    drafts.clear(report.id ?? '');
     setSaved(text);
     unsaved.current = false;
-    setAsked((count) => count + 1);
+    again();
   }
 
   function toggle(id: string): void {
@@ -203,20 +207,31 @@ export function Writer(connected: Connected) {
   const apart = state.status === 'out-of-sync' && state.us;
   return (
     <main className="writer">
-      <header className="bar">
-        <h1>{shown ? nameOf(shown.patient) : 'No patient is open'}</h1>
-        <span className="facts">{report ? titleOf(report) : ''}</span>
-        <Status subscriber={subscriber} brief={apart} />
-      </header>
+      <Bar
+        app={app}
+        subscriber={subscriber}
+        patient={shown?.patient}
+        facts={report ? titleOf(report) : ''}
+        brief={apart}
+      />
       <Ended app={app} {...connected} />
       {apart && (
         <div className="apart" role="alert">
-          <span>The session is elsewhere. Sign, save or discard this report to follow.</span>
+          {obstacle === undefined ? (
+            <span>The session is elsewhere. Sign, save or discard this report to follow.</span>
+          ) : (
+            <>
+              <span>Not followed: {obstacle}.</span>
+              <button type="button" onClick={again}>
+                Try again
+              </button>
+            </>
+          )}
         </div>
       )}
-      {notice !== undefined && (
+      {(notice ?? launchProblem) !== undefined && (
         <div className="apart" role="alert">
-          <span>{notice}</span>
+          <span>{notice ?? launchProblem}</span>
         </div>
       )}
       {report ? (
@@ -227,7 +242,7 @@ export function Writer(connected: Connected) {
               id="impression"
               value={text}
               placeholder="What the images show. Measurements that are shared arrive on the right."
-              onChange={(event) => setText(event.currentTarget.value)}
+              onChange={(event) => write(event.currentTarget.value)}
             />
             <div className="actions">
               <span className="draft">{text !== saved ? 'not saved' : ''}</span>
@@ -271,7 +286,7 @@ export function Writer(connected: Connected) {
                         type="button"
                         aria-label={`Cite ${name} in the text`}
                         onClick={() =>
-                          setText((now) => `${now}${now === '' || now.endsWith('\n') ? '' : '\n'}${name}: ${value}.`)
+                          write(`${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${name}: ${value}.`)
                         }
                       >
                         Cite

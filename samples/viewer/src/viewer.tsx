@@ -1,11 +1,10 @@
-import { type Context, HubError, refuse, type Subscriber } from '@lockstep/client';
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
-import { useEffect, useRef, useState } from 'react';
-import { type Connected, Ended, painted, Status, useLaunchPatient } from '../../kit/app.tsx';
+import { useEffect, useMemo, useState } from 'react';
+import { Bar, type Connected, Ended, useLaunchPatient, wordsOf } from '../../kit/app.tsx';
+import { draftStore } from '../../kit/drafts.ts';
 import {
   dayOf,
   type Fhir,
-  nameOf,
   observedName,
   observedValue,
   type Resource,
@@ -14,6 +13,7 @@ import {
   titleOf,
   valuesAt,
 } from '../../kit/fhir.ts';
+import { type Followed, useFollowing } from '../../kit/following.ts';
 import { app } from '../manifest.ts';
 import { type Line, lengthOf, toObservation } from './measure.ts';
 import { Picture } from './picture.tsx';
@@ -25,37 +25,24 @@ interface Shown {
   readonly study?: string;
 }
 
-function shownOf(context: Context | undefined): Shown | undefined {
-  const patient = context?.type === 'Patient' ? Object.values(context.resources)[0] : context?.resources.patient;
-  if (!context || !patient?.id) return undefined;
+function shownOf({ context, patient }: Followed): Shown {
   const { study, report } = context.resources;
-  const id = study?.id ?? referenceOf(report, 'imagingStudy')?.split('/')[1];
+  const named = context.type === 'ImagingStudy' ? context.id : study?.id;
+  const id = named ?? referenceOf(report, 'imagingStudy')?.split('/')[1];
   return { patient, ...(id !== undefined && { study: id }) };
 }
 
-/** Follows the session unless there is a reason not to; `again` asks anew once the reason is gone. */
-function useFollowing(subscriber: Subscriber, unsaved: string | undefined) {
-  const [shown, setShown] = useState<Shown>();
-  const [asked, setAsked] = useState(0);
-  const reason = useRef(unsaved);
-  reason.current = unsaved;
-  useEffect(
-    () =>
-      subscriber.follow(async (context) => {
-        const next = shownOf(context);
-        if (reason.current !== undefined) return refuse(reason.current);
-        setShown((now) => (context === undefined ? now : next));
-        await painted();
-        return true;
-      }),
-    [subscriber, asked],
-  );
-  // A closed patient is not shown any longer.
-  useHubEvent(subscriber, 'Patient-close', ({ resources }) => {
-    setShown((now) => (now?.patient.id === resources.patient?.id ? undefined : now));
-  });
-  const show = (patient: Resource): void => setShown((now) => now ?? { patient });
-  return { shown, show, again: () => setAsked((count) => count + 1) };
+/** A measurement that is not shared. */
+interface Draft {
+  readonly line: Line;
+  readonly label: string;
+}
+
+function isDraft(value: unknown): value is Draft {
+  if (typeof value !== 'object' || value === null) return false;
+  const { line, label } = value as Partial<Draft>;
+  const numbers = [line?.x1, line?.y1, line?.x2, line?.y2];
+  return typeof label === 'string' && numbers.every((one) => typeof one === 'number');
 }
 
 function useStudies(fhir: Fhir, patient: string | undefined) {
@@ -78,15 +65,19 @@ function useStudies(fhir: Fhir, patient: string | undefined) {
 }
 
 export function Viewer(connected: Connected) {
-  const { subscriber, fhir } = connected;
-  const [draft, setDraft] = useState<Line>();
-  const [label, setLabel] = useState('');
+  const { subscriber, fhir, grant } = connected;
+  const [shown, setShown] = useState<Shown>();
+  const [draft, setDraft] = useState<Draft>();
   const [notice, setNotice] = useState<string>();
   const [lines, setLines] = useState<ReadonlyMap<string, Line>>(new Map());
   const [selected, setSelected] = useState<readonly string[]>([]);
   const [picked, setPicked] = useState<number>();
-  const { shown, show, again } = useFollowing(subscriber, draft && 'a measurement is not shared yet');
-  useLaunchPatient(connected, show);
+  const drafts = useMemo(() => draftStore(app.id, grant.user, isDraft), [grant]);
+  const { obstacle, again } = useFollowing(connected, {
+    staysFor: () => draft && 'a measurement is not shared yet',
+    show: (next) => setShown(next && shownOf(next)),
+  });
+  const launchProblem = useLaunchPatient(connected);
   const { studies, problem } = useStudies(fhir, shown?.patient.id);
   const context = useCurrentContext(subscriber);
   const content = useContent(subscriber);
@@ -102,7 +93,15 @@ export function Viewer(connected: Connected) {
     ({ resourceType }) => resourceType === 'Observation',
   );
 
-  useEffect(() => setPicked(undefined), [study?.id]);
+  const studyId = study?.id;
+  useEffect(() => setPicked(undefined), [studyId]);
+  // What was measured before the window was closed is there again when the study is.
+  useEffect(() => {
+    if (studyId !== undefined) setDraft((now) => now ?? drafts.get(studyId));
+  }, [drafts, studyId]);
+  useEffect(() => {
+    if (studyId !== undefined && draft) drafts.set(studyId, draft);
+  }, [drafts, studyId, draft]);
 
   async function tell(what: () => Promise<unknown>): Promise<boolean> {
     try {
@@ -110,15 +109,14 @@ export function Viewer(connected: Connected) {
       setNotice(undefined);
       return true;
     } catch (error) {
-      if (!(error instanceof HubError)) throw error;
-      setNotice(error.status === 0 ? 'The Hub cannot be reached.' : error.message);
+      setNotice(wordsOf(error));
       return false;
     }
   }
 
   function drop(): void {
+    if (studyId !== undefined) drafts.clear(studyId);
     setDraft(undefined);
-    setLabel('');
     setNotice(undefined);
     again();
   }
@@ -130,35 +128,47 @@ export function Viewer(connected: Connected) {
       return;
     }
     const id = crypto.randomUUID();
-    const observation = toObservation(draft, {
+    const observation = toObservation(draft.line, {
       id,
-      label: label.trim() || 'Length',
+      label: draft.label.trim() || 'Length',
       patient: `Patient/${shown.patient.id}`,
       ...(study && { study: `ImagingStudy/${study.id}` }),
       at: new Date(),
     });
     if (!(await tell(() => subscriber.update([{ put: observation }])))) return;
-    setLines((all) => new Map(all).set(`Observation/${id}`, draft));
+    setLines((all) => new Map(all).set(`Observation/${id}`, draft.line));
     drop();
   }
 
+  const said = notice ?? problem ?? launchProblem;
   const apart = state.status === 'out-of-sync' && state.us;
   return (
     <main className="viewer">
-      <header className="bar">
-        <h1>{shown ? nameOf(shown.patient) : 'No patient is open'}</h1>
-        <span className="facts">{study && `${titleOf(study)} · ${dayOf(textAt(study, 'started'))}`}</span>
-        <Status subscriber={subscriber} brief={apart} />
-      </header>
+      <Bar
+        app={app}
+        subscriber={subscriber}
+        patient={shown?.patient}
+        facts={study ? `${titleOf(study)} · ${dayOf(textAt(study, 'started'))}` : ''}
+        brief={apart}
+      />
       <Ended app={app} {...connected} />
       {apart && (
         <div className="apart" role="alert">
-          <span>The session is elsewhere. Share or discard the measurement to follow.</span>
+          {obstacle === undefined ? (
+            <span>The session is elsewhere. Share or discard the measurement to follow.</span>
+          ) : (
+            <>
+              <span>Not followed: {obstacle}.</span>
+              <button type="button" onClick={again}>
+                Try again
+              </button>
+            </>
+          )}
         </div>
       )}
-      {(notice ?? problem) !== undefined && (
+      {said !== undefined && (
         <div className="apart" role="alert">
-          <span>{notice ?? problem}</span>
+          <span>{said}</span>
         </div>
       )}
       <div className="viewer-body">
@@ -203,8 +213,8 @@ export function Viewer(connected: Connected) {
               const line = lines.get(`Observation/${id}`);
               return line ? [{ id: id ?? '', line, selected: selected.includes(`Observation/${id}`) }] : [];
             })}
-            draft={draft}
-            onDraft={setDraft}
+            draft={draft?.line}
+            onDraft={(line) => setDraft((now) => ({ label: now?.label ?? '', line }))}
           />
         ) : (
           <p className="nothing">{shown ? 'Nothing to show.' : 'Open a patient in any application.'}</p>
@@ -217,10 +227,14 @@ export function Viewer(connected: Connected) {
                 void share();
               }}
             >
-              <strong>{lengthOf(draft)} mm</strong>
+              <strong>{lengthOf(draft.line)} mm</strong>
               <label>
                 What it is
-                <input value={label} placeholder="Nodule" onChange={(event) => setLabel(event.currentTarget.value)} />
+                <input
+                  value={draft.label}
+                  placeholder="Nodule"
+                  onChange={(event) => setDraft({ ...draft, label: event.currentTarget.value })}
+                />
               </label>
               <button type="submit" className="main">
                 Share
@@ -230,7 +244,11 @@ export function Viewer(connected: Connected) {
               </button>
             </form>
           ) : (
-            <button type="button" disabled={!one} onClick={() => setDraft({ x1: 216, y1: 236, x2: 262, y2: 250 })}>
+            <button
+              type="button"
+              disabled={!one}
+              onClick={() => setDraft({ label: '', line: { x1: 216, y1: 236, x2: 262, y2: 250 } })}
+            >
               Measure
             </button>
           )}

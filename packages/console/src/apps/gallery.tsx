@@ -1,10 +1,9 @@
 /** The registered apps: what each is, and how to start it. */
-import { useCurrentContext } from '@lockstep/client/react';
 import { Button, SegmentedControl, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { type App, LAUNCH_KINDS, type LaunchKind, words } from '../api.ts';
-import { contextTitle } from '../ehr/context.ts';
 import { isLaunchable, runHere, useApps } from '../ehr/dock.tsx';
+import { OpenContext } from '../ehr/open-context.tsx';
 import type { EhrSession } from '../ehr/session.ts';
 import { Link } from '../router.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
@@ -87,7 +86,6 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
 
 export default function Gallery({ session }: { session: EhrSession }) {
   const apps = useApps();
-  const context = useCurrentContext(session.subscriber);
   const [kind, setKind] = useState<string>(ALL);
   const [text, setText] = useState('');
   const kinds = LAUNCH_KINDS.filter((one) => apps.data?.some(({ launchKinds }) => launchKinds.includes(one)));
@@ -103,7 +101,7 @@ export default function Gallery({ session }: { session: EhrSession }) {
         <div>
           <h1>Apps</h1>
           <p className="lead">
-            Run an app with what the EHR has open: <strong>{contextTitle(context, session.book)}</strong>
+            Run an app with what the EHR has open: <OpenContext session={session} />
           </p>
         </div>
         {session.person.administrator && (

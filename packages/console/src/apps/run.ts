@@ -15,11 +15,11 @@ export interface LaunchContext {
 
 /** What an app that is started now is told: the patient in front, and what of theirs is current. */
 export function launchContext(session: EhrSession): LaunchContext {
-  const { active } = session.book.charts.get();
-  if (active === undefined) return {};
+  const { shown } = session.book.desk.get();
+  if (shown.kind !== 'chart') return {};
+  const active = shown.patientId;
   const { context } = session.subscriber;
-  const patient = context?.type === 'Patient' ? context.id : context?.resources.patient?.id;
-  if (!context || patient !== active) return { patient: active };
+  if (!context || context.type !== shown.of.type || context.id !== shown.of.id) return { patient: active };
   const encounter = context.resources.encounter?.id;
   const study = context.resources.study?.id;
   return { patient: active, ...(encounter && { encounter }), ...(study && { imaging_study: study }) };

@@ -18,7 +18,7 @@ import {
 } from '../fhir.ts';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
-import type { Chart } from './charts.ts';
+import type { Chart } from './desk.ts';
 import type { EhrSession } from './session.ts';
 
 interface RecordOf {
@@ -47,7 +47,9 @@ function Banner({ patient }: { patient: Resource }) {
   const age = ageOf(birthDate);
   return (
     <div className="banner">
-      <h2>{nameOf(patient)}</h2>
+      <h2>
+        <bdi>{nameOf(patient)}</bdi>
+      </h2>
       <dl>
         <div>
           <dt>Sex</dt>
@@ -160,17 +162,17 @@ function Flag({ observation }: { observation: Resource }) {
   );
 }
 
-function Note({ session, patientId }: { session: EhrSession; patientId: string }) {
-  const drafts = useStore(session.book.drafts);
+function Note({ session, patient }: { session: EhrSession; patient: Resource }) {
+  const { drafts } = useStore(session.book.desk);
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
-  const text = drafts.get(patientId) ?? '';
+  const text = drafts.get(patient.id ?? '')?.text ?? '';
 
   async function save(): Promise<void> {
     setBusy(true);
     setProblem(undefined);
     try {
-      await session.saveDraft(patientId);
+      await session.saveDraft(patient);
     } catch (error) {
       setProblem(`The note was not saved: ${words(error)}`);
     }
@@ -186,12 +188,12 @@ function Note({ session, patientId }: { session: EhrSession; patientId: string }
         placeholder="Write a note. While it is not saved, the EHR asks before it follows elsewhere."
         value={text}
         error={problem}
-        onChange={(event) => session.book.setDraft(patientId, event.currentTarget.value)}
+        onChange={(event) => session.book.setDraft(patient, event.currentTarget.value)}
       />
       {text !== '' && (
         <div className="note-actions">
           <span className="unsaved">not saved</span>
-          <Button variant="default" onClick={() => session.book.setDraft(patientId, '')}>
+          <Button variant="default" onClick={() => session.book.setDraft(patient, '')}>
             Discard
           </Button>
           <Button loading={busy} disabled={text.trim() === ''} onClick={() => void save()}>
@@ -200,6 +202,23 @@ function Note({ session, patientId }: { session: EhrSession; patientId: string }
         </div>
       )}
     </section>
+  );
+}
+
+/** What is open besides, and this patient's record does not have: it is named, so that its absence is seen (HZ-5). */
+function Elsewhere({ session, chart, known }: { session: EhrSession; chart: Chart; known: RecordOf }) {
+  const context = useCurrentContext(session.subscriber);
+  if (!context || context.type === 'Patient') return null;
+  const listed: readonly Resource[] = [...known.encounters, ...known.studies, ...known.reports];
+  if (listed.some(({ resourceType, id }) => resourceType === context.type && id === context.id)) return null;
+  const opened = chart.open.get(`${context.type}/${context.id}`);
+  return (
+    <p className="elsewhere">
+      Open in the session, and not in this patient’s record: <bdi>{titleOf(opened) || context.type}</bdi>{' '}
+      <span className="mono">
+        {context.type}/{context.id}
+      </span>
+    </p>
   );
 }
 
@@ -226,6 +245,7 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
       {record.isPending && <Waiting what="Reading the record" />}
       {record.data && (
         <>
+          <Elsewhere session={session} chart={chart} known={record.data} />
           <p className="problems">
             <span className="label">Problems</span>
             {active.length === 0 ? 'none active' : active.map((one) => conceptOf(one, 'code')).join(' · ')}
@@ -315,7 +335,7 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
           </Section>
         </>
       )}
-      <Note session={session} patientId={id} />
+      <Note session={session} patient={patient} />
     </div>
   );
 }

@@ -1,11 +1,15 @@
-/** What other applications do, followed in the EHR; it asks first when there is unsaved text. */
+/** What happens in the session, followed in the EHR: the only place where a chart gets onto the screen. */
 import { type Context, type HubEvent, refuse, type Subscriber } from '@lockstep/client';
 import type { Resource } from '@lockstep/fhircast';
-import { type Fhir, nameOf, subjectOf, textAt, valuesAt } from '../fhir.ts';
+import { ApiError, words } from '../api.ts';
+import { type Fhir, subjectOf, textAt, valuesAt } from '../fhir.ts';
+import { identityText } from '../identity.tsx';
 import { Store } from '../store.ts';
 import type { ChartBook } from './charts.ts';
-import { keyOf, patientOf } from './context.ts';
+import { anchorOf, anchorTitle, closedKey, keyOf, patientOf } from './context.ts';
+import { type Shown, withChart, withClosed, withNothing, withoutChart, withSessionEnded } from './desk.ts';
 import type { Notes } from './notes.ts';
+import { contradiction, identifierSearches } from './patient-match.ts';
 
 /** Types whose opens and closes are followed. */
 const TYPES = ['Patient', 'Encounter', 'ImagingStudy', 'DiagnosticReport'] as const;
@@ -18,11 +22,18 @@ export const EVENTS = [
   'SyncError',
 ] as const;
 
-/** Somebody did not follow: the desktop's warner. */
-export interface Warning {
-  readonly id: string;
+/** Events of which it is remembered what they opened. */
+const MAX_TITLES = 200;
+
+/** Answers an event that a newer one has replaced. */
+const REPLACED = 202;
+
+/** What a SyncError says of an application. */
+export interface Report {
   readonly who: string;
   readonly text: string;
+  /** ms since the epoch. */
+  readonly at: number;
 }
 
 export interface FollowingParts {
@@ -36,6 +47,12 @@ export interface FollowingParts {
   readonly onBehind: (name: string, reason: string) => void;
 }
 
+/** The patient of a context, as the record has them. */
+type Found =
+  | { readonly kind: 'found'; readonly patient: Resource }
+  | { readonly kind: 'not-in-record'; readonly patient?: Resource }
+  | { readonly kind: 'unreadable'; readonly patient?: Resource; readonly reason: string };
+
 /** Lets the browser paint, so that an answer means that the context is on the screen. Hidden pages never paint. */
 export function painted(): Promise<void> {
   return new Promise((resolve) => {
@@ -48,47 +65,105 @@ export function painted(): Promise<void> {
 }
 
 export class Following {
-  readonly warnings = new Store<readonly Warning[]>([]);
+  /** What events opened, in words, by event id: says what an application that did not follow still shows. */
+  readonly titles = new Store<ReadonlyMap<string, string>>(new Map());
+  /** SyncErrors about the current context: of applications that the roster lacks they are all there is. */
+  readonly reports = new Store<readonly Report[]>([]);
   readonly #parts: FollowingParts;
+  /** Ids of the record for patient ids of contexts that differ from them. */
+  readonly #recordIds = new Map<string, string>();
+  #stop: () => void;
 
   constructor(parts: FollowingParts) {
     this.#parts = parts;
     const { subscriber, book, onReportClosed } = parts;
-    subscriber.follow((context, event) => this.#follow(context, event));
+    this.#stop = this.#start();
     for (const type of TYPES) {
       subscriber.on(`${type}-close`, ({ elements }) => {
-        const closed = elements.find(({ resource }) => resource?.resourceType === type)?.resource;
-        if (!closed) return;
-        if (type === 'Patient') book.closedElsewhere(closed.id ?? '');
-        else book.forgetOpen(keyOf(closed));
+        const key = closedKey(type, elements);
+        if (key === undefined) return;
+        const [, id = ''] = key.split('/');
+        const recordId = type === 'Patient' ? this.#recordIds.get(id) : undefined;
+        book.desk.update((desk) => withClosed(desk, recordId === undefined ? key : `Patient/${recordId}`));
         if (type === 'DiagnosticReport') onReportClosed();
       });
     }
-    subscriber.on('SyncError', (event) => this.#warn(event));
+    subscriber.on('UserLogout', () => book.desk.update(withSessionEnded));
+    subscriber.on('SyncError', (event) => this.#note(event));
+  }
+
+  /** Follows the current context once more, such as when the record can be read again. */
+  again(): void {
+    this.#stop();
+    this.#stop = this.#start();
+  }
+
+  #start(): () => void {
+    return this.#parts.subscriber.follow((context, event) => this.#follow(context, event));
   }
 
   async #follow(context: Context | undefined, event: HubEvent) {
-    this.warnings.set([]);
-    if (!context) return undefined;
-    const patient = await this.#fullPatient(context);
-    if (!patient?.id) return undefined;
+    const { book } = this.#parts;
+    this.reports.set([]);
+    if (!context) {
+      book.desk.update(withNothing);
+      await painted();
+      return true;
+    }
+    const of = { type: context.type, id: context.id };
+    const found = await this.#find(context);
+    if (event.signal.aborted) return REPLACED;
+    if (found.kind !== 'found') {
+      book.desk.update((desk) => withoutChart(desk, { ...found, of } satisfies Shown));
+      await painted();
+      return refuse(found.kind === 'unreadable' ? 'the record cannot be read' : 'the patient is not in this record');
+    }
+    const { patient } = found;
+    this.#remember(event.id, context, patient);
     if (!event.mine && !(await this.#mayLeaveFor(patient, event.signal))) return refuse('a note is not saved');
-    const anchor = Object.values(context.resources).find(
-      (one) => one.resourceType === context.type && one.id === context.id,
-    );
-    this.#parts.book.show(patient, context.type === 'Patient' ? undefined : anchor);
+    if (event.signal.aborted) return REPLACED;
+    const opened = context.type === 'Patient' ? undefined : anchorOf(context);
+    book.desk.update((desk) => withChart(desk, of, patient, opened));
     await painted();
     return true;
   }
 
-  /** The patient of a context; read from the record where the context brings less than a name. */
-  async #fullPatient(context: Context): Promise<Resource | undefined> {
-    const { book, fhir } = this.#parts;
+  /** The patient of a context as the record has them; what an event says of a person is not believed for the record. */
+  async #find(context: Context): Promise<Found> {
+    const { fhir } = this.#parts;
     const given = patientOf(context);
-    if (given?.id && (given.name !== undefined || book.find(given.id))) return given;
-    const reference = given?.id ? keyOf(given) : Object.values(context.resources).map(subjectOf).find(Boolean);
-    if (!reference) return given;
-    return fhir.read(reference).catch(() => given);
+    const patient = given && { patient: given };
+    try {
+      const reference = given?.id ? keyOf(given) : await this.#subjectOf(context);
+      const read = reference === undefined ? undefined : await this.#read(reference);
+      if (read && !(given && contradiction(given, read))) return { kind: 'found', patient: read };
+      for (const identifier of given ? identifierSearches(given) : []) {
+        const [one, ...others] = await fhir.search('Patient', { identifier, _count: '2' });
+        if (!one?.id || others.length > 0 || !given || contradiction(given, one)) continue;
+        this.#recordIds.set(given.id ?? '', one.id);
+        return { kind: 'found', patient: one };
+      }
+      return { kind: 'not-in-record', ...patient };
+    } catch (error) {
+      return { kind: 'unreadable', ...patient, reason: words(error) };
+    }
+  }
+
+  /** `Patient/1` of whom the context's resources, or the record's, say that they are about. */
+  async #subjectOf(context: Context): Promise<string | undefined> {
+    const said = Object.values(context.resources).map(subjectOf).find(Boolean);
+    return said ?? subjectOf(await this.#read(`${context.type}/${context.id}`));
+  }
+
+  /** @returns undefined when the record has no such resource */
+  async #read(reference: string): Promise<Resource | undefined> {
+    try {
+      return await this.#parts.fhir.read(reference);
+    } catch (error) {
+      // 400: an id that no record can have.
+      if (error instanceof ApiError && [400, 404, 410].includes(error.status)) return undefined;
+      throw error;
+    }
   }
 
   /** Whether nothing unsaved is left behind, when the person has been asked. */
@@ -96,16 +171,23 @@ export class Following {
     const { book, notes } = this.#parts;
     const { front } = book;
     if (front === undefined || front.patient.id === patient.id) return true;
-    return notes.settle([front.patient], { why: 'followed', to: nameOf(patient) }, signal);
+    return notes.settle([front.patient], { why: 'followed', to: patient }, signal);
   }
 
-  #warn({ id, elements }: HubEvent): void {
+  #remember(eventId: string, context: Context, patient: Resource): void {
+    if (eventId === '') return;
+    this.titles.update((all) => {
+      const title = [identityText(patient), anchorTitle(context)].filter(Boolean).join(' · ');
+      const next = [...all].filter(([id]) => id !== eventId).slice(1 - MAX_TITLES);
+      return new Map([...next, [eventId, title]]);
+    });
+  }
+
+  #note({ elements }: HubEvent): void {
     const outcome = elements[0]?.resource;
     const text = textAt(outcome, 'issue.diagnostics') ?? 'An application did not follow.';
-    const codings = valuesAt(outcome, 'issue.details.coding');
-    const who = textAt(codings[2], 'code', 'display') ?? '';
-    // An application that lost its connection shows that by itself, and comes back by itself.
+    const who = textAt(valuesAt(outcome, 'issue.details.coding')[2], 'code', 'display') ?? '';
     if (who !== '') this.#parts.onBehind(who, text);
-    this.warnings.update((all) => [...all.filter((one) => one.who !== who), { id, who, text }]);
+    this.reports.update((all) => [...all.filter((one) => one.who !== who), { who, text, at: Date.now() }]);
   }
 }

@@ -2,61 +2,123 @@
 import { get, type SessionView, type TimelineEntry } from '../api.ts';
 import { watchLive } from '../live.ts';
 import { Store } from '../store.ts';
-import { caughtUp, followEntries, type Roster, readBeside, withReason } from './roster.ts';
+import { caughtUp, followEntries, type Roster, readBeside, undecided, withLate, withReason } from './roster.ts';
+
+/** An application that has not decided about a change by then counts as not following (2.5), ms. */
+const DECIDE_WITHIN = 10_000;
+/** Until the members are read again after that failed, ms. */
+const RETRY = 2000;
+/** Numbers of entries that are remembered: more than a view tells when it opens. */
+const MAX_SEEN = 1000;
 
 export interface MemberParts {
   readonly topic: string;
-  /** Names of applications that did not follow. */
-  readonly warned: () => readonly string[];
-  /** One of those follows now. */
+  /** An application that did not follow does so now. */
   readonly onCaughtUp: () => void;
 }
 
 export class Members {
   readonly roster = new Store<Roster>(new Map());
-  /** Whether the live view of the session is open. */
+  /** Whether the live view of the session is open, and the members have been read. */
   readonly live = new Store(false);
-  /** Ends the live view. */
-  readonly stop: () => void;
-  #reading: Promise<void> | undefined;
+  readonly #end: () => void;
+  #reading: Promise<boolean> | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  /** Numbers of the entries that were told last. */
+  readonly #seen = new Set<number>();
   /** What was told since the reading began. */
   #told: TimelineEntry[] = [];
+  /** What applications have not decided about: the event, and what ends the wait, by subscription. */
+  readonly #waits = new Map<string, { readonly eventId: string; readonly timer: ReturnType<typeof setTimeout> }>();
 
-  constructor({ topic, warned, onCaughtUp }: MemberParts) {
-    this.stop = watchLive(topic, {
-      ready: () => this.live.set(true),
-      lost: () => this.live.set(false),
-      recent: (entries) => {
-        this.roster.update((known) => followEntries(known, entries));
-        void this.#read();
+  constructor({ topic, onCaughtUp }: MemberParts) {
+    const unwatch = this.roster.watch(() => this.#wait());
+    const stop = watchLive(topic, {
+      ready: () => undefined,
+      lost: () => {
+        clearTimeout(this.#retry);
+        this.live.set(false);
       },
-      entries: (entries) => {
+      recent: (entries) => {
+        this.roster.update((known) => followEntries(known, this.#unseen(entries)));
+        void this.#readAll();
+      },
+      entries: (told) => {
+        const entries = this.#unseen(told);
         if (this.#reading) this.#told.push(...entries);
         const before = this.roster.get();
         this.roster.update((known) => followEntries(known, entries));
-        // Who did not follow and now does: opened anew, the context puts everybody's doubts to rest.
-        if (caughtUp(before, this.roster.get(), warned())) onCaughtUp();
+        // Opened again, the context takes back what the other applications were told of it.
+        if (caughtUp(before, this.roster.get())) onCaughtUp();
         this.#readUnknown();
       },
     });
+    this.#end = () => {
+      stop();
+      unwatch();
+      clearTimeout(this.#retry);
+      for (const { timer } of this.#waits.values()) clearTimeout(timer);
+      this.#waits.clear();
+    };
+  }
+
+  /** Ends the live view. */
+  stop(): void {
+    this.#end();
   }
 
   /** What an application, or the Hub, said of why it does not follow. */
   noteReason(name: string, reason: string): void {
-    this.roster.update((known) => withReason(known, name, reason));
+    this.roster.update((known) => withReason(known, name, reason, Date.now()));
+  }
+
+  /** Gives everybody who has not decided the time to do so. */
+  #wait(): void {
+    const open = undecided(this.roster.get());
+    for (const [id, { eventId, timer }] of this.#waits) {
+      if (open.get(id) === eventId) continue;
+      clearTimeout(timer);
+      this.#waits.delete(id);
+    }
+    for (const [id, eventId] of open) {
+      if (this.#waits.has(id)) continue;
+      const late = (): void => this.roster.update((known) => withLate(known, id, eventId, Date.now()));
+      this.#waits.set(id, { eventId, timer: setTimeout(late, DECIDE_WITHIN) });
+    }
+  }
+
+  /** Entries that were not told before: a view that is opened again tells of what was seen already. */
+  #unseen(entries: readonly TimelineEntry[]): readonly TimelineEntry[] {
+    const fresh = entries.filter(({ seq }) => !this.#seen.has(seq));
+    for (const { seq } of fresh) this.#seen.add(seq);
+    for (const seq of this.#seen) {
+      if (this.#seen.size <= MAX_SEEN) break;
+      this.#seen.delete(seq);
+    }
+    return fresh;
+  }
+
+  /** Reads who is in the session; until that worked, nothing is claimed of them. */
+  async #readAll(): Promise<void> {
+    if (await this.#read()) this.live.set(true);
+    else this.#retry = setTimeout(() => void this.#readAll(), RETRY);
   }
 
   #readUnknown(): void {
     if ([...this.roster.get().values()].some(({ clientId }) => clientId === '')) void this.#read();
   }
 
-  #read(): Promise<void> {
+  /** @returns false when it could not be read */
+  #read(): Promise<boolean> {
     if (this.#reading) return this.#reading;
     this.#told = [];
     this.#reading = get<SessionView>('/api/console/session')
       .then(
-        ({ subscriptions }) => this.roster.update((known) => readBeside(subscriptions, known, this.#told)),
-        () => undefined,
+        ({ subscriptions }) => {
+          this.roster.update((known) => readBeside(subscriptions, known, this.#told));
+          return true;
+        },
+        () => false,
       )
       .finally(() => {
         this.#reading = undefined;

@@ -1,13 +1,12 @@
 /** Notes that are not saved are never left behind unasked: the person decides what becomes of them. */
 import type { Resource } from '@lockstep/fhircast';
 import { words } from '../api.ts';
-import { nameOf } from '../fhir.ts';
 import { Store } from '../store.ts';
 import type { ChartBook } from './charts.ts';
 
 /** Why a note would be left, and where that leads. */
 export type Leaving =
-  | { readonly why: 'followed'; readonly to: string }
+  | { readonly why: 'followed'; readonly to: Resource }
   | { readonly why: 'closed' }
   | { readonly why: 'signed-out' };
 
@@ -15,7 +14,7 @@ type Choice = 'save' | 'discard' | 'stay';
 
 export interface Question {
   /** Whose notes are not saved. */
-  readonly of: readonly string[];
+  readonly of: readonly Resource[];
   readonly leaving: Leaving;
   /** Why saving did not work, when it was tried. */
   readonly problem?: string;
@@ -25,19 +24,18 @@ export interface Question {
 export class Notes {
   readonly question = new Store<Question | undefined>(undefined);
   readonly #book: ChartBook;
-  readonly #save: (patientId: string) => Promise<void>;
+  readonly #save: (patient: Resource) => Promise<void>;
 
   /** @param save files the note; it throws when the record does not take it */
-  constructor(book: ChartBook, save: (patientId: string) => Promise<void>) {
+  constructor(book: ChartBook, save: (patient: Resource) => Promise<void>) {
     this.#book = book;
     this.#save = save;
   }
 
+  /** Patients with notes that say something and are not saved. */
   get unsaved(): readonly Resource[] {
-    return this.#book.charts
-      .get()
-      .tabs.map(({ patient }) => patient)
-      .filter(({ id }) => this.#book.draftOf(id) !== undefined);
+    const drafts = [...this.#book.desk.get().drafts.values()];
+    return drafts.map(({ patient }) => patient).filter(({ id }) => this.#book.draftOf(id) !== undefined);
   }
 
   /**
@@ -49,12 +47,12 @@ export class Notes {
   async settle(patients: readonly Resource[], leaving: Leaving, signal?: AbortSignal): Promise<boolean> {
     let problem: string | undefined;
     while (patients.some(({ id }) => this.#book.draftOf(id) !== undefined)) {
-      const choice = await this.#ask({ of: patients.map(nameOf), leaving, ...(problem && { problem }) }, signal);
+      const choice = await this.#ask({ of: patients, leaving, ...(problem && { problem }) }, signal);
       if (choice === 'stay') return false;
       try {
-        for (const { id = '' } of patients) {
-          if (choice === 'discard') this.#book.setDraft(id, '');
-          else if (this.#book.draftOf(id) !== undefined) await this.#save(id);
+        for (const patient of patients) {
+          if (choice === 'discard') this.#book.setDraft(patient, '');
+          else if (this.#book.draftOf(patient.id) !== undefined) await this.#save(patient);
         }
       } catch (error) {
         problem = `The note was not saved: ${words(error)}`;

@@ -5,6 +5,7 @@ import { useDeferredValue, useState } from 'react';
 import { ageOf, nameOf, recordNumber, textAt } from '../fhir.ts';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import { shownChart } from './desk.ts';
 import { matches, searchesFor } from './patient-search.ts';
 import type { EhrSession } from './session.ts';
 
@@ -19,7 +20,8 @@ async function search(session: EhrSession, query: string): Promise<readonly Reso
 }
 
 export function PatientList({ session }: { session: EhrSession }) {
-  const { tabs, active } = useStore(session.book.charts);
+  const desk = useStore(session.book.desk);
+  const active = shownChart(desk)?.patient.id;
   const [text, setText] = useState('');
   const query = useDeferredValue(text.trim());
   const all = useQuery({
@@ -35,7 +37,7 @@ export function PatientList({ session }: { session: EhrSession }) {
   });
   const list = (whole || query === '' ? all.data : found.data) ?? [];
   const shown = whole && query !== '' ? list.filter((patient) => matches(patient, query)) : list;
-  const open = new Set(tabs.map(({ patient }) => patient.id));
+  const open = new Set(desk.tabs.map(({ patient }) => patient.id));
 
   return (
     <section className="patients" aria-label="Patients">

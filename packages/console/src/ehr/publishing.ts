@@ -1,36 +1,56 @@
-/** What the person does in the EHR, told to the other applications. */
+/** What the person does in the EHR, asked of the Hub. Nothing of it is shown before the Hub has accepted it. */
 import { HubError, type Subscriber } from '@lockstep/client';
 import type { Resource } from '@lockstep/fhircast';
-import { forEvent } from '../fhir.ts';
-import { Store } from '../store.ts';
+import { words } from '../api.ts';
+import { forEvent, titleOf } from '../fhir.ts';
+import { identityText } from '../identity.tsx';
 import type { ChartBook } from './charts.ts';
 import { closing, keyOf } from './context.ts';
+import { withClosed, withoutRequest, withRefusal, withRequest } from './desk.ts';
+
+/** The Hub's answer to the close of what is not open. */
+const CONFLICT = 409;
 
 export class Publishing {
-  /** What could not be sent, in words. */
-  readonly notice = new Store<string | undefined>(undefined);
   readonly #subscriber: Subscriber;
   readonly #book: ChartBook;
+  #requests = 0;
+  #latest: { readonly what: string; readonly send: () => Promise<unknown> } | undefined;
 
   constructor(subscriber: Subscriber, book: ChartBook) {
     this.#subscriber = subscriber;
     this.#book = book;
   }
 
-  async #publish(send: () => Promise<unknown>): Promise<void> {
+  /** @param what the request as a sentence without its end. @returns whether the Hub accepted it */
+  async #request(what: string, send: () => Promise<unknown>): Promise<boolean> {
+    const number = ++this.#requests;
+    const { desk } = this.#book;
+    this.#latest = { what, send };
+    desk.update((now) => withRequest(now, number, what));
     try {
       await send();
-      this.notice.set(undefined);
+      desk.update((now) => withoutRequest(now, number));
+      return true;
     } catch (error) {
-      if (!(error instanceof HubError)) throw error;
-      const why = error.status === 0 ? 'the Hub cannot be reached' : error.message;
-      this.notice.set(`The other applications were not told: ${why}.`);
+      const reason = error instanceof HubError && error.status === 0 ? 'the Hub cannot be reached' : words(error);
+      desk.update((now) => withRefusal(now, number, reason));
+      return false;
     }
   }
 
+  /** Sends what was not accepted once more. */
+  async sendAgain(): Promise<void> {
+    if (this.#latest) await this.#request(this.#latest.what, this.#latest.send);
+  }
+
+  /** Gives up what was not accepted: the chart that is shown stays. */
+  goBack(): void {
+    this.#book.desk.update((now) => withoutRequest(now));
+  }
+
   async openPatient(patient: Resource): Promise<void> {
-    this.#book.show(patient);
-    await this.#publish(() => this.#subscriber.openPatient(forEvent(patient)));
+    await this.#request(`Open ${identityText(patient)}`, () => this.#subscriber.openPatient(forEvent(patient)));
   }
 
   /** Opens an encounter, study or report of the patient. */
@@ -39,44 +59,55 @@ export class Publishing {
     patient: Resource,
     others: Readonly<Record<string, Resource | undefined>>,
   ): Promise<void> {
-    this.#book.show(patient, resource);
     const along = Object.entries(others).map(([key, one]) => [key, one && forEvent(one)] as const);
     const elements = { ...Object.fromEntries(along), patient: forEvent(patient) };
-    await this.#publish(() => this.#subscriber.open(forEvent(resource), elements));
+    await this.#request(`Open ${titleOf(resource)} of ${identityText(patient)}`, () =>
+      this.#subscriber.open(forEvent(resource), elements),
+    );
   }
 
+  /** Closes an encounter, study or report; the patient is opened again where it was current. */
   async close(resource: Resource, patient: Resource): Promise<void> {
     const { context } = this.#subscriber;
     const wasCurrent = context?.type === resource.resourceType && context.id === resource.id;
-    this.#book.forgetOpen(keyOf(resource));
-    await this.#sendClose(resource, patient);
-    // After a close the context is empty: the chart that stays in front says so to the others.
-    if (wasCurrent) await this.#publish(() => this.#subscriber.openPatient(forEvent(patient)));
+    const closed = await this.#request(`Close ${titleOf(resource)} of ${identityText(patient)}`, () =>
+      this.#close(resource, patient),
+    );
+    if (closed && wasCurrent) await this.openPatient(patient);
   }
 
-  #sendClose(resource: Resource, patient: Resource): Promise<void> {
-    const event = `${resource.resourceType as 'Encounter'}-close` as const;
-    return this.#publish(() => this.#subscriber.publish(event, closing(resource, patient)));
-  }
-
-  async closeTab(patientId: string): Promise<void> {
+  /** Closes a patient, and what of theirs is open. Nothing is open afterwards if they were current. */
+  async closePatient(patientId: string): Promise<void> {
     const chart = this.#book.find(patientId);
     if (!chart) return;
-    const wasFront = this.#book.front === chart;
-    this.#book.forget(patientId);
-    for (const opened of chart.open.values()) await this.#sendClose(opened, chart.patient);
-    if (!chart.closed) await this.#sendClose(chart.patient, chart.patient);
-    const { front } = this.#book;
-    if (front && wasFront) await this.openPatient(front.patient);
+    await this.#request(`Close ${identityText(chart.patient)}`, async () => {
+      for (const opened of chart.open.values()) await this.#close(opened, chart.patient);
+      await this.#close(chart.patient, chart.patient);
+    });
+  }
+
+  /** @throws HubError unless it is closed afterwards, whoever closed it */
+  async #close(resource: Resource, patient: Resource): Promise<void> {
+    const event = `${resource.resourceType as 'Encounter'}-close` as const;
+    try {
+      await this.#subscriber.publish(event, closing(resource, patient));
+    } catch (error) {
+      if (!(error instanceof HubError) || error.status !== CONFLICT) throw error;
+    }
+    this.#book.desk.update((desk) => withClosed(desk, keyOf(resource)));
   }
 
   /** Publishes the current context again: whoever did not follow may think better of it. */
   async askAgain(): Promise<void> {
     const { context } = this.#subscriber;
-    if (context) await this.#publish(() => this.#subscriber.publish(`${context.type}-open`, context.elements));
+    if (!context) return;
+    await this.#request('Ask the other applications again', () =>
+      this.#subscriber.publish(`${context.type}-open`, context.elements),
+    );
   }
 
+  /** Tells the others that the person signs out. */
   async logout(): Promise<void> {
-    await this.#publish(() => this.#subscriber.logout());
+    await this.#request('Sign out of the session', () => this.#subscriber.logout());
   }
 }

@@ -5,10 +5,13 @@ import {
   caughtUp,
   followEntries,
   isBehind,
+  isWaiting,
   outcomeWords,
   type Roster,
   readBeside,
   readRoster,
+  undecided,
+  withLate,
   withReason,
 } from './roster.ts';
 
@@ -26,88 +29,153 @@ const viewer = (roster: Roster) => {
   assert.ok(member);
   return member;
 };
+const sent = (eventId: string, event = 'Patient-open') => entry('delivered', { eventId, event });
+const answers = (eventId: string, status: number) => entry('answered', { eventId, status, ms: 3 });
 const present = followEntries(new Map(), [entry('subscribed'), entry('connected')]);
-const opened = followEntries(present, [entry('delivered', { eventId: 'e1', event: 'Patient-open' })]);
+const opened = followEntries(present, [sent('e1')]);
+const subscription = { channel: 'websocket', events: [], expiresAt: 0, name: 'Viewer', clientId: 'c' };
 
 test('ERR-1 an application that answers 200 followed, and the time it took is kept', () => {
+  assert.equal(isWaiting(viewer(opened)), true);
   const roster = followEntries(opened, [entry('answered', { eventId: 'e1', status: 200, ms: 12 })]);
   assert.equal(viewer(roster).outcome?.state, 'followed');
+  assert.equal(viewer(roster).followed, 'e1');
   assert.deepEqual(viewer(roster).times, [12]);
   assert.equal(isBehind(viewer(roster)), false);
+  assert.equal(isWaiting(viewer(roster)), false);
 });
 
-test('ERR-2 an application that refuses is behind until the next context, with its reason', () => {
-  const refused = followEntries(opened, [entry('answered', { eventId: 'e1', status: 409, ms: 3 })]);
-  assert.equal(isBehind(viewer(refused)), true);
-  assert.equal(outcomeWords(viewer(refused)), 'did not follow (409)');
-  const told = withReason(refused, 'Viewer', 'Viewer did not follow: a draft is unsaved');
+/** Every way not to follow, as the timeline tells it. */
+const WAYS: Readonly<Record<string, { readonly entries: readonly TimelineEntry[]; readonly words: string }>> = {
+  'a refusal': { entries: [answers('e1', 409)], words: 'did not follow (409)' },
+  'a failure': { entries: [answers('e1', 500)], words: 'could not follow (500)' },
+  'a status that is none': { entries: [answers('e1', 999)], words: 'did not follow (999)' },
+  silence: { entries: [entry('unanswered', { eventId: 'e1' })], words: 'no answer' },
+  'a lost connection': { entries: [entry('dropped', { code: 4001 })], words: 'connection lost' },
+  'a denial after silence': {
+    entries: [entry('unanswered', { eventId: 'e1' }), entry('denied', { reason: '3 events were not answered' })],
+    words: 'out of the session: 3 events were not answered',
+  },
+  'a denial after a lost connection': {
+    entries: [entry('dropped', { code: 1006 }), entry('denied', { reason: 'It did not come back' })],
+    words: 'out of the session: It did not come back',
+  },
+  'a denial before it answered': {
+    entries: [entry('denied', { reason: 'The lease has ended' })],
+    words: 'out of the session: The lease has ended',
+  },
+};
+
+for (const [way, { entries, words }] of Object.entries(WAYS)) {
+  test(`ERR-8 ${way} lasts when the context moves on`, () => {
+    const behind = followEntries(opened, entries);
+    assert.equal(outcomeWords(viewer(behind)), words);
+    const since = viewer(behind).apart?.since;
+    // The next contexts are sent to others, or to it as well: neither is an answer of its own.
+    for (const later of [[], [sent('e2', 'ImagingStudy-open')], [sent('e2'), answers('e1', 200)]]) {
+      const roster = followEntries(behind, later);
+      assert.equal(isBehind(viewer(roster)), true);
+      assert.equal(viewer(roster).apart?.since, since, 'since the first of them');
+      assert.equal(isBehind(viewer(readRoster([{ ...subscription, id: 'v', connected: false }], roster))), true);
+    }
+  });
+}
+
+test('ERR-8 it ends when the application follows a later change', () => {
+  const refused = followEntries(opened, [answers('e1', 409)]);
+  const told = withReason(refused, 'Viewer', 'Viewer did not follow: a draft is unsaved', 9);
   assert.equal(outcomeWords(viewer(told)), 'a draft is unsaved');
-  const next = followEntries(told, [
-    entry('delivered', { eventId: 'e2', event: 'Patient-open' }),
-    entry('answered', { eventId: 'e2', status: 200, ms: 5 }),
-  ]);
+  const next = followEntries(told, [sent('e2'), answers('e2', 200)]);
   assert.equal(isBehind(viewer(next)), false);
-  assert.equal(viewer(next).reason, undefined);
+});
+
+test('ERR-8 it ends when the application leaves of its own wish', () => {
+  const refused = followEntries(opened, [answers('e1', 409)]);
+  for (const reason of ['Unsubscribed', 'The subscriber closed its connection'])
+    assert.equal(followEntries(refused, [entry('denied', { reason })]).size, 0, reason);
+  assert.equal(followEntries(opened, [entry('session-ended')]).size, 0);
+  const ended = [answers('e1', 200), entry('denied', { reason: 'The access was revoked' })];
+  assert.equal(followEntries(opened, ended).size, 0, 'it followed to its end');
+});
+
+test('ERR-8 one that is gone is forgotten for one that was started again and follows, not for another window of it', () => {
+  const gone = followEntries(opened, [entry('dropped', { code: 1006 }), entry('denied', { reason: 'lost' })]);
+  const again = { subscription: 'w' };
+  const started = followEntries(gone, [entry('subscribed', again), entry('connected', again)]);
+  assert.deepEqual([...started.keys()], ['v', 'w'], 'it has not followed yet');
+  const follows = [
+    entry('delivered', { eventId: 'e2', event: 'Patient-open', ...again }),
+    entry('answered', { eventId: 'e2', status: 200, ms: 1, ...again }),
+  ];
+  assert.deepEqual([...followEntries(started, follows).keys()], ['w']);
+  const before = { ...again, at: 0 };
+  const beside = followEntries(new Map(), [entry('subscribed', before), entry('connected', before)]);
+  const both = new Map([...beside, ...gone]);
+  assert.deepEqual([...followEntries(both, follows).keys()].sort(), ['v', 'w'], 'it was there before');
 });
 
 test('ERR-4 an application that said 202 and then sends a SyncError did not follow', () => {
   const working = followEntries(opened, [entry('answered', { eventId: 'e1', status: 202, ms: 5000 })]);
   assert.equal(viewer(working).outcome?.state, 'working');
-  assert.equal(isBehind(viewer(withReason(working, 'Viewer', 'nobody decided'))), true);
+  assert.equal(isWaiting(viewer(working)), true);
+  assert.equal(isBehind(viewer(withReason(working, 'Viewer', 'nobody decided', 9))), true);
+});
+
+test('HZ-3 who has not decided in time does not follow, until they do', () => {
+  assert.deepEqual([...undecided(opened)], [['v', 'e1']]);
+  const late = withLate(opened, 'v', 'e1', 99);
+  assert.equal(outcomeWords(viewer(late)), 'has not decided');
+  assert.equal(viewer(late).apart?.since, 99);
+  assert.equal(undecided(late).size, 0);
+  assert.equal(isBehind(viewer(followEntries(late, [answers('e1', 200)]))), false);
+  assert.equal(withLate(followEntries(opened, [answers('e1', 200)]), 'v', 'e1', 99).get('v')?.apart, undefined);
+  assert.equal(withLate(followEntries(opened, [sent('e2')]), 'v', 'e1', 99).get('v')?.apart, undefined);
 });
 
 test('an answer to an older event changes nothing', () => {
-  const roster = followEntries(opened, [
-    entry('delivered', { eventId: 'e2', event: 'Patient-open' }),
-    entry('answered', { eventId: 'e1', status: 409, ms: 3 }),
-  ]);
+  const roster = followEntries(opened, [sent('e2'), answers('e1', 409)]);
   assert.equal(viewer(roster).outcome?.state, 'waiting');
+  assert.equal(isBehind(viewer(roster)), false);
 });
 
 test('updates and selections are not followed like opens', () => {
-  const roster = followEntries(opened, [
-    entry('answered', { eventId: 'e1', status: 200, ms: 1 }),
-    entry('delivered', { eventId: 'u1', event: 'DiagnosticReport-update' }),
-    entry('answered', { eventId: 'u1', status: 409, ms: 1 }),
-  ]);
+  const roster = followEntries(opened, [answers('e1', 200), sent('u1', 'DiagnosticReport-update'), answers('u1', 409)]);
   assert.equal(viewer(roster).outcome?.state, 'followed');
 });
 
-test('ERR-3 a lost connection shows, and a denied subscription leaves', () => {
-  const lost = followEntries(opened, [entry('dropped', { code: 1006 })]);
-  assert.equal(outcomeWords(viewer(lost)), 'connection lost');
-  assert.equal(followEntries(lost, [entry('denied', { reason: 'gone' })]).size, 0);
+test('ERR-3 a lost connection that comes back before anything was missed follows on', () => {
+  const followed = followEntries(opened, [answers('e1', 200)]);
+  const back = followEntries(followed, [entry('dropped', { code: 1006 }), entry('connected')]);
+  assert.equal(isBehind(viewer(back)), false);
+  const missed = followEntries(opened, [entry('dropped', { code: 1006 }), entry('connected')]);
+  assert.equal(isBehind(viewer(missed)), true, 'it has not answered what it was sent');
+});
+
+test('ERR-3 a page that went away in the ordinary way is no alarm, and leaves when its time is over', () => {
+  const away = followEntries(opened, [answers('e1', 200), entry('dropped', { code: 1001 })]);
+  assert.equal(outcomeWords(viewer(away)), 'connection closed');
+  assert.equal(isBehind(viewer(away)), false);
+  assert.equal(followEntries(away, [entry('denied', { reason: 'It did not come back' })]).size, 0);
 });
 
 test('an application that has just subscribed is joining: its connection is not lost', () => {
   const joining = followEntries(new Map(), [entry('subscribed')]);
   assert.equal(outcomeWords(viewer(joining)), 'joining');
   assert.equal(isBehind(viewer(joining)), false);
-  const subscription = { channel: 'websocket', events: [], expiresAt: 0, name: 'Viewer', clientId: 'c' };
   const read = readRoster([{ ...subscription, id: 'v', connected: false }], joining);
   assert.equal(outcomeWords(viewer(read)), 'joining');
   const there = followEntries(read, [entry('connected')]);
   assert.equal(outcomeWords(viewer(there)), 'present');
   assert.equal(outcomeWords(viewer(followEntries(there, [entry('dropped', { code: 1006 })]))), 'connection lost');
-  // Nobody has seen it subscribe: it was there before a restart, and has not come back yet.
-  const before = readRoster([{ ...subscription, id: 'v', connected: false }]);
-  assert.equal(outcomeWords(viewer(before)), 'connection lost');
 });
 
-test('reading the session anew keeps what is known of those who stay', () => {
+test('reading the session again keeps what is known of those who stay', () => {
   const followed = followEntries(opened, [entry('answered', { eventId: 'e1', status: 200, ms: 7 })]);
-  const subscription = {
-    channel: 'websocket',
-    connected: true,
-    events: [],
-    expiresAt: 0,
-    name: 'Viewer',
-    clientId: 'c',
-  };
+  const here = { ...subscription, connected: true };
   const read = readRoster(
     [
-      { ...subscription, id: 'v' },
-      { ...subscription, id: 'w', name: 'Writer' },
+      { ...here, id: 'v' },
+      { ...here, id: 'w', name: 'Writer' },
     ],
     followed,
   );
@@ -116,8 +184,7 @@ test('reading the session anew keeps what is known of those who stay', () => {
 });
 
 test('an answer that is older than what was told meanwhile brings nobody back to where they were', () => {
-  const subscription = { channel: 'websocket', events: [], expiresAt: 0, name: 'Viewer', clientId: 'c' };
-  const told = [entry('connected'), entry('delivered', { eventId: 'e1', event: 'Patient-open' })];
+  const told = [entry('connected'), sent('e1')];
   const known = followEntries(present, told);
   const read = readBeside([{ ...subscription, id: 'v', connected: false }], known, told);
   assert.equal(viewer(read).connected, true);
@@ -129,11 +196,10 @@ test('an answer that is older than what was told meanwhile brings nobody back to
 });
 
 test('an application catches up with whatever event it follows next', () => {
-  const refused = followEntries(opened, [entry('answered', { eventId: 'e1', status: 409, ms: 3 })]);
-  const asked = followEntries(refused, [entry('delivered', { eventId: 'c1', event: 'DiagnosticReport-close' })]);
-  const followed = followEntries(asked, [entry('answered', { eventId: 'c1', status: 200, ms: 3 })]);
-  assert.equal(caughtUp(refused, asked, ['Viewer']), false);
-  assert.equal(caughtUp(asked, followed, ['Viewer']), true);
-  assert.equal(caughtUp(asked, followed, ['Writer']), false);
-  assert.equal(caughtUp(followed, followed, ['Viewer']), false);
+  const refused = followEntries(opened, [answers('e1', 409)]);
+  const asked = followEntries(refused, [sent('c1', 'DiagnosticReport-close')]);
+  const followed = followEntries(asked, [answers('c1', 200)]);
+  assert.equal(caughtUp(refused, asked), false);
+  assert.equal(caughtUp(asked, followed), true);
+  assert.equal(caughtUp(followed, followed), false);
 });

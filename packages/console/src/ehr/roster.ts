@@ -1,4 +1,4 @@
-/** Who is in the session, and who followed the last change of context: made from what the server tells, without I/O. */
+/** Who is in the session, and who follows it: made from what the server tells, without I/O. */
 import type { SubscriptionView, TimelineEntry } from '../api.ts';
 
 /** How one application took the last change of context that it was sent. */
@@ -11,103 +11,178 @@ export interface Outcome {
   readonly status?: number;
 }
 
+/**
+ * Why an application is not where the session is. It lasts until the application follows a later change, or leaves by its own
+ * wish (ERR-8).
+ */
+export interface Apart {
+  readonly why: 'refused' | 'failed' | 'silent' | 'undecided' | 'lost' | 'gone';
+  /** ms since the epoch, by the server's clock. */
+  readonly since: number;
+  /** HTTP status of its answer. */
+  readonly status?: number;
+  /** What the application or the Hub said of it. */
+  readonly reason?: string;
+}
+
 export interface Member {
   readonly id: string;
   readonly name: string;
   readonly clientId: string;
   readonly connected: boolean;
+  /** When it subscribed, where that was seen, ms since the epoch. */
+  readonly joinedAt?: number;
   /** It has subscribed, and is about to connect for the first time. */
   readonly joining?: boolean;
   readonly outcome?: Outcome;
+  readonly apart?: Apart;
+  /** Id of the last event that it followed. */
+  readonly followed?: string;
   /** The latest times to follow, oldest first, ms. */
   readonly times: readonly number[];
-  /** What the Hub or the application said of why it does not follow. */
-  readonly reason?: string;
 }
 
 export type Roster = ReadonlyMap<string, Member>;
 
 const KEPT_TIMES = 24;
 
+/** Reasons of denials by which an application has left of its own wish. */
+const CLEAN = new Set(['Unsubscribed', 'The subscriber closed its connection']);
+
+/** Codes of a socket that was closed in the ordinary way (ERR-3). */
+const CLEAN_CODES = new Set([1000, 1001]);
+
 /** Updates and selections move nothing: only opens and closes are followed. */
 function changesContext(event: string | undefined): boolean {
   return event !== undefined && /(-open|-close)$/i.test(event);
 }
 
-/** The roster of a session as it was read; what was known of its members stays. */
+/** The roster of a session as it was read; what was known of its members, and of those who are gone, stays. */
 export function readRoster(subscriptions: readonly SubscriptionView[], known: Roster = new Map()): Roster {
-  return new Map(
-    subscriptions.map(({ id, name, clientId, connected }) => {
-      const { outcome, times = [], reason, joining = false } = known.get(id) ?? {};
-      const kept = {
-        ...(outcome && { outcome }),
-        ...(reason !== undefined && { reason }),
-        ...(joining && !connected && { joining }),
-      };
-      return [id, { id, name, clientId, connected, times, ...kept }];
-    }),
-  );
+  const read = subscriptions.map(({ id, name, clientId, connected }): [string, Member] => {
+    const { joining = false, ...before } = known.get(id) ?? { times: [] };
+    return [id, { ...before, id, name, clientId, connected, ...(joining && !connected && { joining }) }];
+  });
+  const gone = [...known].filter(([, { apart }]) => apart?.why === 'gone');
+  return new Map([...gone, ...read]);
 }
 
 function outcomeOf(status: number): Outcome['state'] {
   if (status === 202) return 'working';
   if (status >= 200 && status < 300) return 'followed';
-  return status >= 500 ? 'failed' : 'refused';
+  return status >= 500 && status <= 599 ? 'failed' : 'refused';
 }
 
-function newcomer({ subscription = '', subscriber = '' }: TimelineEntry): Member {
-  return { id: subscription, name: subscriber, clientId: '', connected: false, times: [] };
+function newcomer({ subscription = '', subscriber = '', at }: TimelineEntry): Member {
+  return { id: subscription, name: subscriber, clientId: '', connected: false, joinedAt: at, times: [] };
+}
+
+function withoutJoining({ joining: _, ...rest }: Member): Member {
+  return rest;
+}
+
+/** Not following, for a reason; since the first of the reasons in a row. */
+function apartFor(
+  member: Member,
+  why: Apart['why'],
+  at: number,
+  more: Omit<Partial<Apart>, 'why' | 'since'> = {},
+): Member {
+  return { ...member, apart: { why, since: member.apart?.since ?? at, ...more } };
+}
+
+function following({ apart: _, ...member }: Member): Member {
+  return member;
+}
+
+/** Whether the member was started again after the other was gone: it stands where the other stood. */
+function replaces({ name, joinedAt = 0, apart }: Member, gone: Member): boolean {
+  return !apart && name === gone.name && joinedAt >= (gone.apart?.since ?? Number.POSITIVE_INFINITY);
+}
+
+/** The member follows, or has left properly: nobody waits for those whom it replaced. */
+function forgetReplaced(roster: Map<string, Member>, member: Member): void {
+  for (const [id, one] of roster) if (one.apart?.why === 'gone' && replaces(member, one)) roster.delete(id);
 }
 
 function apply(roster: Map<string, Member>, entry: TimelineEntry): void {
+  if (entry.kind === 'session-ended') roster.clear();
   const id = entry.subscription;
   if (id === undefined) return;
   const member = roster.get(id);
   switch (entry.kind) {
     case 'subscribed':
-      if (!member) roster.set(id, { ...newcomer(entry), connected: false, joining: true });
+      if (!member) roster.set(id, { ...newcomer(entry), joining: true });
       return;
     case 'connected': {
-      const { joining: _, ...rest } = member ?? newcomer(entry);
-      roster.set(id, { ...rest, connected: true });
+      const here = { ...withoutJoining(member ?? newcomer(entry)), connected: true };
+      // Back before anything was sent to it: it has missed nothing.
+      const missed = here.outcome !== undefined && here.outcome.state !== 'followed';
+      roster.set(id, here.apart?.why === 'lost' && !missed ? following(here) : here);
       return;
     }
     case 'denied':
-      roster.delete(id);
+      deny(roster, member, entry);
       return;
   }
   if (!member) return;
-  const { outcome } = member;
   switch (entry.kind) {
     case 'dropped': {
-      const { joining: _, ...rest } = member;
-      roster.set(id, { ...rest, connected: false });
+      const there = { ...withoutJoining(member), connected: false };
+      const lost = !CLEAN_CODES.has(entry.code ?? 1006);
+      roster.set(id, lost ? apartFor(there, 'lost', entry.at) : there);
       return;
     }
     case 'delivered':
-      if (changesContext(entry.event)) {
-        const { reason: _, ...rest } = member;
+      if (changesContext(entry.event))
         roster.set(id, {
-          ...rest,
+          ...member,
           outcome: { eventId: entry.eventId ?? '', event: entry.event ?? '', state: 'waiting' },
         });
-      }
       return;
-    case 'answered': {
-      if (!outcome || outcome.eventId !== entry.eventId) return;
-      const { status = 0, ms } = entry;
-      const state = outcomeOf(status);
-      // A refusal taken back says nothing of how fast the application is.
-      const timed = state === 'followed' && outcome.state === 'waiting' && ms !== undefined;
-      const times = timed ? [...member.times, ms].slice(-KEPT_TIMES) : member.times;
-      roster.set(id, { ...member, times, outcome: { ...outcome, state, status, ...(timed && { ms }) } });
+    case 'answered':
+      answer(roster, member, entry);
       return;
-    }
     case 'unanswered':
-      if (outcome && outcome.eventId === entry.eventId)
-        roster.set(id, { ...member, outcome: { ...outcome, state: 'silent' } });
+      if (member.outcome && member.outcome.eventId === entry.eventId)
+        roster.set(id, apartFor({ ...member, outcome: { ...member.outcome, state: 'silent' } }, 'silent', entry.at));
       return;
   }
+}
+
+function answer(
+  roster: Map<string, Member>,
+  member: Member,
+  { eventId = '', status = 0, ms, at }: TimelineEntry,
+): void {
+  const { outcome, id } = member;
+  if (!outcome || outcome.eventId !== eventId) return;
+  const state = outcomeOf(status);
+  // A refusal taken back says nothing of how fast the application is.
+  const timed = state === 'followed' && outcome.state === 'waiting' && ms !== undefined;
+  const times = timed ? [...member.times, ms].slice(-KEPT_TIMES) : member.times;
+  const answered = { ...member, times, outcome: { ...outcome, state, status, ...(timed && { ms }) } };
+  if (state === 'followed') {
+    const here = { ...following(answered), followed: eventId };
+    roster.set(id, here);
+    forgetReplaced(roster, here);
+  } else if (state === 'working') roster.set(id, answered);
+  else roster.set(id, apartFor(answered, state === 'failed' ? 'failed' : 'refused', at, { status }));
+}
+
+/** Its subscription has ended. One that was not following then may go on showing what it showed. */
+function deny(roster: Map<string, Member>, member: Member | undefined, entry: TimelineEntry): void {
+  if (!member) return;
+  roster.delete(member.id);
+  const { reason = '' } = entry;
+  if (CLEAN.has(reason)) {
+    forgetReplaced(roster, following(member));
+    return;
+  }
+  if (!isBehind(member) && !isWaiting(member)) return;
+  const gone = apartFor({ ...member, connected: false }, 'gone', entry.at, { reason });
+  const replaced = [...roster.values()].some((one) => one.outcome?.state === 'followed' && replaces(one, gone));
+  if (!replaced) roster.set(member.id, gone);
 }
 
 /** The roster after some more has happened. */
@@ -134,16 +209,33 @@ export function readBeside(
   );
 }
 
-/** A SyncError names its subscriber: what it says is why that one does not follow. */
-export function withReason(roster: Roster, name: string, reason: string): Roster {
+/** A SyncError names its subscriber: what it says is why that one does not follow. @param at ms since the epoch */
+export function withReason(roster: Roster, name: string, reason: string, at: number): Roster {
   const next = new Map(roster);
   for (const member of roster.values()) {
     if (member.name !== name) continue;
-    const { outcome } = member;
+    const { outcome, apart } = member;
     const late = outcome?.state === 'working' || outcome?.state === 'waiting';
-    next.set(member.id, { ...member, reason, ...(late && { outcome: { ...outcome, state: 'refused' as const } }) });
+    if (apart) next.set(member.id, { ...member, apart: { ...apart, reason } });
+    else if (late) next.set(member.id, apartFor(member, 'undecided', at, { reason }));
   }
   return next;
+}
+
+/** Events that applications were sent and have not decided about, by subscription. */
+export function undecided(roster: Roster): ReadonlyMap<string, string> {
+  return new Map(
+    [...roster.values()].flatMap(({ id, outcome, apart }) =>
+      !apart && (outcome?.state === 'waiting' || outcome?.state === 'working') ? [[id, outcome.eventId] as const] : [],
+    ),
+  );
+}
+
+/** An application has not decided about an event in time: it counts as not following (2.5). @param at ms since the epoch */
+export function withLate(roster: Roster, id: string, eventId: string, at: number): Roster {
+  const member = roster.get(id);
+  if (!member || undecided(new Map([[id, member]])).get(id) !== eventId) return roster;
+  return new Map(roster).set(id, apartFor(member, 'undecided', at));
 }
 
 /** The application's own reason, where there is one: what the Hub says of itself is in the outcome already. */
@@ -151,41 +243,55 @@ export function ownReason(reason: string | undefined): string | undefined {
   return /(?:did not follow|follow it \(\d+\)): (.+?)\.?$/s.exec(reason ?? '')?.[1];
 }
 
+/** Why an application does not follow, in words. */
+export function apartWords({ why, status, reason }: Apart): string {
+  const own = ownReason(reason);
+  switch (why) {
+    case 'refused':
+      return own ?? `did not follow (${status ?? 'late'})`;
+    case 'failed':
+      return own ?? `could not follow (${status ?? 'late'})`;
+    case 'silent':
+      return 'no answer';
+    case 'undecided':
+      return own ?? 'has not decided';
+    case 'lost':
+      return 'connection lost';
+    case 'gone':
+      return `out of the session: ${reason || 'no reason given'}`;
+  }
+}
+
 /** What a member's chip says, in words. */
-export function outcomeWords({ connected, joining, outcome, reason: said }: Member): string {
-  const reason = ownReason(said);
+export function outcomeWords({ connected, joining, outcome, apart }: Member): string {
   if (joining) return 'joining';
-  if (!connected) return 'connection lost';
-  if (!outcome) return 'present';
-  switch (outcome.state) {
+  if (apart) return apartWords(apart);
+  if (!connected) return 'connection closed';
+  switch (outcome?.state) {
+    case undefined:
+      return 'present';
     case 'waiting':
       return 'waiting';
     case 'working':
       return 'still working';
-    case 'followed':
-      return 'followed';
-    case 'refused':
-      return reason ?? `did not follow (${outcome.status ?? 'late'})`;
-    case 'failed':
-      return reason ?? `could not follow (${outcome.status ?? 'late'})`;
-    case 'silent':
-      return 'no answer';
+    default:
+      return outcome?.state ?? '';
   }
 }
 
 /** Whether the application is, as far as is known, somewhere else than the session. */
-export function isBehind({ connected, joining, outcome }: Member): boolean {
-  if (joining) return false;
-  return !connected || (outcome !== undefined && ['refused', 'failed', 'silent'].includes(outcome.state));
+export function isBehind({ apart }: Member): boolean {
+  return apart !== undefined;
 }
 
-/** Whether one of these applications, which did not follow, follows now. */
-export function caughtUp(before: Roster, after: Roster, names: readonly string[]): boolean {
+/** Whether the application may still follow what it was sent. */
+export function isWaiting({ apart, outcome }: Member): boolean {
+  return !apart && (outcome?.state === 'waiting' || outcome?.state === 'working');
+}
+
+/** Whether an application that did not follow does so now. */
+export function caughtUp(before: Roster, after: Roster): boolean {
   return [...after.values()].some(
-    ({ id, name, connected, outcome }) =>
-      names.includes(name) &&
-      connected &&
-      outcome?.state === 'followed' &&
-      before.get(id)?.outcome?.state !== 'followed',
+    ({ id, apart, outcome }) => !apart && outcome?.state === 'followed' && before.get(id)?.apart !== undefined,
   );
 }

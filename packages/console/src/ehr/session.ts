@@ -1,6 +1,7 @@
 /** The EHR as an application among others: it follows and publishes through the Hub with a token of its own. */
 import { fromSmart, Subscriber } from '@lockstep/client';
-import { onSignedOut, type Person, post, type TokenResponse } from '../api.ts';
+import type { Resource } from '@lockstep/fhircast';
+import { get, onSignedOut, type Person, post, type SessionView, type TokenResponse } from '../api.ts';
 import { Fhir } from '../fhir.ts';
 import { Store } from '../store.ts';
 import { ChartBook } from './charts.ts';
@@ -8,9 +9,8 @@ import { EVENTS, Following } from './following.ts';
 import { Members } from './members.ts';
 import { Notes } from './notes.ts';
 import { Publishing } from './publishing.ts';
+import { takeWindowName } from './window-name.ts';
 
-/** How long a person may think about unsaved text before the EHR counts as not following, ms. */
-const THINK = 120_000;
 /** How long the socket may be silent before it is pinged, ms: a closed one shows at once, so this finds dead ones only. */
 const SILENCE = 60_000;
 
@@ -29,9 +29,9 @@ export interface EhrSession {
   /** Whether the sign-in has ended: elsewhere, by an administrator, or after its time. */
   readonly signedOut: Store<boolean>;
   /** Files the unsaved note. @throws ApiError when the record does not take it; it stays unsaved then */
-  saveDraft(patientId: string): Promise<void>;
-  /** Closes a patient's tab, once nothing unsaved would be lost by it. */
-  closeTab(patientId: string): Promise<void>;
+  saveDraft(patient: Resource): Promise<void>;
+  /** Closes a patient, once nothing unsaved would be lost by it. */
+  closePatient(patient: Resource): Promise<void>;
   /** @returns false when the person stays, for the sake of what is not saved */
   signOut(): Promise<boolean>;
   end(): void;
@@ -48,11 +48,17 @@ export async function startSession(person: Person): Promise<EhrSession> {
   };
   const fhir = new Fhir(first.fhir, async (renew) => (renew ? (await refresh()).access_token : token));
   const topic = first['hub.topic'];
+  const { subscriptions } = await get<SessionView>('/api/console/session');
+  const window = await takeWindowName({
+    topic,
+    inUse: subscriptions.filter(({ connected }) => connected).map(({ name }) => name),
+    locks: navigator.locks,
+    storage: sessionStorage,
+  });
   const subscriber = new Subscriber({
     ...fromSmart(first, refresh),
-    name: 'EHR',
+    name: window.name,
     events: EVENTS,
-    decideWithin: THINK,
     silence: SILENCE,
     // Lockstep answers pings and loses no event: an idle page asks for nothing.
     ping: true,
@@ -64,19 +70,19 @@ export async function startSession(person: Person): Promise<EhrSession> {
   const wasFiled = (): void => filed.update((count) => count + 1);
   const book = new ChartBook();
 
-  async function saveDraft(patientId: string): Promise<void> {
-    const text = book.draftOf(patientId);
+  async function saveDraft(patient: Resource): Promise<void> {
+    const text = book.draftOf(patient.id);
     if (!text) return;
     await fhir.create({
       resourceType: 'Observation',
       status: 'final',
       code: { text: 'Clinical note' },
-      subject: { reference: `Patient/${patientId}` },
+      subject: { reference: `Patient/${patient.id}` },
       effectiveDateTime: new Date().toISOString(),
       performer: [{ reference: person.user }],
       valueString: text,
     });
-    book.setDraft(patientId, '');
+    book.setDraft(patient, '');
     wasFiled();
   }
 
@@ -92,7 +98,6 @@ export async function startSession(person: Person): Promise<EhrSession> {
   });
   const members: Members = new Members({
     topic,
-    warned: () => following.warnings.get().map(({ who }) => who),
     onCaughtUp: () => void publishing.askAgain(),
   });
 
@@ -106,6 +111,7 @@ export async function startSession(person: Person): Promise<EhrSession> {
     stopWatching();
     members.stop();
     void subscriber.unsubscribe();
+    window.release();
   }
 
   void subscriber.connect();
@@ -122,9 +128,8 @@ export async function startSession(person: Person): Promise<EhrSession> {
     filed,
     signedOut,
     saveDraft,
-    async closeTab(patientId) {
-      const chart = book.find(patientId);
-      if (chart && (await notes.settle([chart.patient], { why: 'closed' }))) await publishing.closeTab(patientId);
+    async closePatient(patient) {
+      if (await notes.settle([patient], { why: 'closed' })) await publishing.closePatient(patient.id ?? '');
     },
     async signOut() {
       if (!(await notes.settle(notes.unsaved, { why: 'signed-out' }))) return false;

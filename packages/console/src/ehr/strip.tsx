@@ -1,31 +1,43 @@
-/** The desktop's warner: what is open, who is in the session, who followed and who did not, and how long it took. */
-import '@lockstep/client/status';
+/** The desktop's warner: what is open, who is in the session, who follows and who does not, and how long it took. */
 import { useCurrentContext, useSyncState } from '@lockstep/client/react';
-import type { LockstepStatus } from '@lockstep/client/status';
-import { Button, CloseButton } from '@mantine/core';
-import { useEffect, useRef } from 'react';
+import { Button } from '@mantine/core';
+import type { ReactNode } from 'react';
+import { timeOf } from '../fhir.ts';
 import { useStore } from '../store.ts';
 import { median, Sparkline } from '../ui/sparkline.tsx';
-import { contextTitle } from './context.ts';
-import { isBehind, type Member, outcomeWords, ownReason } from './roster.ts';
+import { type Headline, headline } from './headline.ts';
+import { OpenContext } from './open-context.tsx';
+import { apartWords, isBehind, type Member, outcomeWords } from './roster.ts';
 import type { EhrSession } from './session.ts';
 
-function markOf(member: Member): { sign: string; tone: 'good' | 'busy' | 'bad' | 'off' } {
+type Tone = 'good' | 'busy' | 'bad' | 'off';
+
+/** One shape for each, so that color is never all there is. */
+const MARKS: Readonly<Record<Headline['status'], { readonly sign: string; readonly tone: Tone }>> = {
+  'in-sync': { sign: '✓', tone: 'good' },
+  behind: { sign: '…', tone: 'busy' },
+  connecting: { sign: '◌', tone: 'busy' },
+  'out-of-sync': { sign: '!', tone: 'bad' },
+  closed: { sign: '×', tone: 'off' },
+};
+
+/** @param settled whether nothing the person asked for is waiting to be sent: until then no answer is about it */
+function markOf(member: Member, settled: boolean): { sign: string; tone: Tone } {
   if (member.joining) return { sign: '…', tone: 'busy' };
-  if (!member.connected) return { sign: '×', tone: 'bad' };
-  if (isBehind(member)) return { sign: '!', tone: 'bad' };
+  if (isBehind(member)) return { sign: member.connected ? '!' : '×', tone: 'bad' };
+  if (!member.connected) return { sign: '×', tone: 'off' };
   switch (member.outcome?.state) {
     case undefined:
       return { sign: '·', tone: 'off' };
     case 'followed':
-      return { sign: '✓', tone: 'good' };
+      return settled ? { sign: '✓', tone: 'good' } : { sign: '·', tone: 'off' };
     default:
       return { sign: '…', tone: 'busy' };
   }
 }
 
-function MemberChip({ member }: { member: Member }) {
-  const { sign, tone } = markOf(member);
+function MemberChip({ member, settled }: { member: Member; settled: boolean }) {
+  const { sign, tone } = markOf(member, settled);
   const { outcome, times } = member;
   const middle = median(times);
   return (
@@ -33,10 +45,10 @@ function MemberChip({ member }: { member: Member }) {
       <span className="mark" aria-hidden="true">
         {sign}
       </span>
-      <span className="member-name">{member.name}</span>
+      <bdi className="member-name">{member.name}</bdi>
       <span className="member-outcome">
         {outcomeWords(member)}
-        {member.connected && outcome?.state === 'followed' && outcome.ms !== undefined && (
+        {!member.apart && outcome?.state === 'followed' && outcome.ms !== undefined && (
           <b className="ms"> {outcome.ms} ms</b>
         )}
       </span>
@@ -50,82 +62,106 @@ function MemberChip({ member }: { member: Member }) {
   );
 }
 
-/** The EHR's own state, by the element that every application can use. */
-function OwnStatus({ session, brief }: { session: EhrSession; brief: boolean }) {
-  const element = useRef<LockstepStatus>(null);
-  useEffect(() => {
-    if (!element.current) return;
-    element.current.words = { connecting: 'Reconnecting' };
-    element.current.subscriber = session.subscriber;
-  }, [session]);
-  return <lockstep-status ref={element} class="own-status" brief={brief} />;
+/** What the EHR claims of the session, computed from all that it knows. */
+export function useHeadline(session: EhrSession): Headline {
+  const own = useSyncState(session.subscriber);
+  const accepted = useCurrentContext(session.subscriber);
+  const desk = useStore(session.book.desk);
+  const roster = useStore(session.members.roster);
+  const live = useStore(session.members.live);
+  return headline({ own, desk, accepted, members: [...roster.values()], live });
 }
 
-/** In the application's own words where it has said why; else in the Hub's. */
-function warning(who: string, text: string): string {
-  const reason = ownReason(text);
-  return who === '' || reason === undefined ? text : `${who} did not follow: ${reason}.`;
+function Warner({ children, actions }: { children: ReactNode; actions: ReactNode }) {
+  return (
+    <div className="warner" role="alert">
+      <span className="mark" aria-hidden="true">
+        !
+      </span>
+      <span>{children}</span>
+      {actions}
+    </div>
+  );
+}
+
+function AskAgain({ session }: { session: EhrSession }) {
+  return (
+    <Button variant="default" onClick={() => void session.publishing.askAgain()}>
+      Ask again
+    </Button>
+  );
+}
+
+/** An application that does not follow: why, since when, and what it still shows where that is known. */
+function NotFollowing({ session, member }: { session: EhrSession; member: Member }) {
+  const titles = useStore(session.following.titles);
+  const { name, apart, followed } = member;
+  if (!apart) return null;
+  const shows = followed === undefined ? undefined : titles.get(followed);
+  return (
+    <Warner actions={<AskAgain session={session} />}>
+      <bdi>{name || 'An application'}</bdi> does not follow since {timeOf(apart.since)}: {apartWords(apart)}.{' '}
+      {shows === undefined ? 'It may still show something else.' : `It still shows ${shows}.`}
+    </Warner>
+  );
 }
 
 export function Strip({ session }: { session: EhrSession }) {
   const roster = useStore(session.members.roster);
-  const warnings = useStore(session.following.warnings);
-  const notice = useStore(session.publishing.notice);
   const live = useStore(session.members.live);
-  const context = useCurrentContext(session.subscriber);
+  const { pending } = useStore(session.book.desk);
   const state = useSyncState(session.subscriber);
+  const now = useHeadline(session);
+  const { sign, tone } = MARKS[now.status];
   const members = [...roster.values()];
-  const apart = members.filter(isBehind);
-  useStore(session.book.charts);
+  const known = new Set(members.map(({ name }) => name));
+  const reports = useStore(session.following.reports).filter(({ who }) => !known.has(who));
 
   return (
     <section className="strip" aria-label="Session">
       <div className="strip-row">
-        <OwnStatus session={session} brief={warnings.length > 0} />
+        <span className="own-status" role="status" data-status={now.status} data-tone={tone} title={now.detail}>
+          <span className="mark" aria-hidden="true">
+            {sign}
+          </span>
+          <span className="own-words">{now.words}</span>
+        </span>
         {state.status === 'closed' && state.reason !== 'not connected yet' && (
-          // The server opens the session anew under its old topic.
+          // The server opens the session again under its old topic.
           <Button onClick={() => location.reload()}>Rejoin</Button>
         )}
-        <span className="strip-context" data-testid="context">
-          {contextTitle(context, session.book)}
+        <span className="strip-open" data-testid="context">
+          <OpenContext session={session} />
         </span>
         <ul className="members" aria-label="Applications in the session">
           {members.map((member) => (
-            <MemberChip key={member.id} member={member} />
+            <MemberChip key={member.id} member={member} settled={pending === undefined} />
           ))}
         </ul>
         {!live && state.status !== 'connecting' && <span className="strip-note">live view interrupted</span>}
       </div>
-      {warnings.map(({ id, who, text }) => (
-        <div key={id} className="warner" role="alert">
-          <span className="mark" aria-hidden="true">
-            !
-          </span>
-          <span>
-            {warning(who, text)}
-            {who !== '' && <> It may still show something else.</>}
-          </span>
-          <Button variant="default" onClick={() => void session.publishing.askAgain()}>
-            Ask again
-          </Button>
-          <CloseButton
-            aria-label="Dismiss the warning"
-            onClick={() => session.following.warnings.update((all) => all.filter((one) => one.id !== id))}
-          />
-        </div>
-      ))}
-      {notice !== undefined && (
-        <div className="warner" role="alert">
-          <span className="mark" aria-hidden="true">
-            !
-          </span>
-          <span>{notice}</span>
-          <CloseButton aria-label="Dismiss the notice" onClick={() => session.publishing.notice.set(undefined)} />
-        </div>
+      {pending?.state === 'failed' && (
+        <Warner
+          actions={
+            <>
+              <Button onClick={() => void session.publishing.sendAgain()}>Send again</Button>
+              <Button variant="default" onClick={() => session.publishing.goBack()}>
+                Go back
+              </Button>
+            </>
+          }
+        >
+          Not sent: {pending.what}. The other applications were not told: {pending.reason}.
+        </Warner>
       )}
-      <p className="sr-only" role="status">
-        {apart.length > 0 ? `Not following: ${apart.map(({ name }) => name).join(', ')}` : ''}
-      </p>
+      {members.filter(isBehind).map((member) => (
+        <NotFollowing key={member.id} session={session} member={member} />
+      ))}
+      {reports.map(({ who, text, at }) => (
+        <Warner key={who} actions={<AskAgain session={session} />}>
+          {text} ({timeOf(at)})
+        </Warner>
+      ))}
     </section>
   );
 }

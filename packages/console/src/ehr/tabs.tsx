@@ -1,14 +1,16 @@
 import { CloseButton } from '@mantine/core';
 import type { KeyboardEvent } from 'react';
-import { nameOf } from '../fhir.ts';
+import { identityText, Who } from '../identity.tsx';
 import { useStore } from '../store.ts';
+import { shownChart } from './desk.ts';
 import type { EhrSession } from './session.ts';
 
-/** One tab a patient. Changing tabs opens the patient anew for everybody; closing a tab closes the patient. */
+/** One tab a patient. Changing tabs opens the patient again for everybody; closing a tab closes the patient. */
 export function Tabs({ session }: { session: EhrSession }) {
-  const { tabs, active } = useStore(session.book.charts);
-  const drafts = useStore(session.book.drafts);
+  const desk = useStore(session.book.desk);
+  const { tabs, drafts } = desk;
   if (tabs.length === 0) return null;
+  const active = shownChart(desk)?.patient.id;
 
   function move(event: KeyboardEvent, index: number): void {
     const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
@@ -26,7 +28,6 @@ export function Tabs({ session }: { session: EhrSession }) {
         {tabs.map(({ patient }, index) => {
           const { id = '' } = patient;
           const front = id === active;
-          const name = nameOf(patient);
           return (
             <div key={id} className="tab" data-front={front || undefined} role="presentation">
               <button
@@ -35,11 +36,11 @@ export function Tabs({ session }: { session: EhrSession }) {
                 id={`tab-${id}`}
                 aria-selected={front}
                 aria-controls="chart"
-                tabIndex={front ? 0 : -1}
+                tabIndex={front || (active === undefined && index === 0) ? 0 : -1}
                 onClick={() => void session.publishing.openPatient(patient)}
                 onKeyDown={(event) => move(event, index)}
               >
-                {name}
+                <Who patient={patient} />
                 {drafts.has(id) && (
                   <span className="unsaved-dot" role="img" aria-label="note not saved" title="Note not saved" />
                 )}
@@ -55,9 +56,9 @@ export function Tabs({ session }: { session: EhrSession }) {
             <CloseButton
               key={patient.id}
               size="sm"
-              aria-label={`Close ${nameOf(patient)}`}
-              title={`Close ${nameOf(patient)}`}
-              onClick={() => void session.closeTab(patient.id ?? '')}
+              aria-label={`Close ${identityText(patient)}`}
+              title={`Close ${identityText(patient)}`}
+              onClick={() => void session.closePatient(patient)}
             />
           ))}
       </div>

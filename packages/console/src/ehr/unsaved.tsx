@@ -1,5 +1,6 @@
 import { Button, Modal } from '@mantine/core';
 import { useEffect } from 'react';
+import { Who } from '../identity.tsx';
 import { useStore } from '../store.ts';
 import type { Leaving } from './notes.ts';
 import type { EhrSession } from './session.ts';
@@ -13,7 +14,7 @@ const ACTIONS: Readonly<Record<Leaving['why'], string>> = {
 /** Something unsaved would be left behind: the person decides what becomes of it. */
 export function Unsaved({ session }: { session: EhrSession }) {
   const question = useStore(session.notes.question);
-  const drafts = useStore(session.book.drafts);
+  const { drafts } = useStore(session.book.desk);
   const unsaved = drafts.size > 0;
 
   useEffect(() => {
@@ -38,16 +39,19 @@ export function Unsaved({ session }: { session: EhrSession }) {
               {question.problem}
             </p>
           )}
-          <p>
-            {question.leaving.why === 'followed' && (
-              <>
-                Another application opened <strong>{question.leaving.to}</strong>.{' '}
-              </>
-            )}
-            {question.of.length === 1 ? 'Your note on ' : 'Your notes on '}
-            <strong>{question.of.join(', ')}</strong>
-            {question.of.length === 1 ? ' is not saved.' : ' are not saved.'}
-          </p>
+          {question.leaving.why === 'followed' && (
+            <p>
+              Another application opened <Who patient={question.leaving.to} />
+            </p>
+          )}
+          <p>{question.of.length === 1 ? 'Your note is not saved on' : 'Your notes are not saved on'}</p>
+          <ul>
+            {question.of.map((patient) => (
+              <li key={patient.id}>
+                <Who patient={patient} />
+              </li>
+            ))}
+          </ul>
           <div className="modal-end">
             <Button variant="default" onClick={() => question.answer('stay')}>
               Stay here

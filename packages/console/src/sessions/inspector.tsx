@@ -70,11 +70,11 @@ function useHistory(topic: string) {
 }
 
 function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
-  const anchors = [...state.anchors.values()].reverse();
+  const anchors = [...state.anchors].reverse();
   if (anchors.length === 0) return <p className="nothing">Nothing is open.</p>;
   return (
     <ul className="anchors">
-      {anchors.map(({ anchor, versionId, content }) => {
+      {anchors.map(([anchor, { versionId, content }]) => {
         const changes = contentChanges(before.anchors.get(anchor)?.content, content);
         return (
           <li key={anchor} data-current={state.current === anchor || undefined}>
@@ -82,7 +82,7 @@ function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
               {anchor} {state.current === anchor && <span className="current-mark">current</span>}
             </h3>
             <p className="label">
-              version <span className="mono">{versionId ?? 'none'}</span>
+              version <span className="mono">{versionId || 'none'}</span>
             </p>
             {changes.map(({ target, kind, differences }) => (
               <div key={target} className="change" data-kind={kind}>
@@ -96,7 +96,7 @@ function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
                 ))}
               </div>
             ))}
-            {[...content].map(([target, resource]) => (
+            {[...content].map(([target, { resource }]) => (
               <details key={target}>
                 <summary className="mono">
                   {target}

@@ -62,7 +62,7 @@ test('CON-1 updates put and delete content, and a re-open keeps it', () => {
   ]);
   const content = states.map(({ anchors }) => anchors.get('DiagnosticReport/r')?.content);
   assert.deepEqual(
-    content.map((one) => one?.get('Observation/o')?.valueInteger),
+    content.map((one) => one?.get('Observation/o')?.resource.valueInteger),
     [undefined, 1, 1, 2, undefined],
   );
   assert.deepEqual(contentChanges(content[0], content[1]), [
@@ -72,6 +72,17 @@ test('CON-1 updates put and delete content, and a re-open keeps it', () => {
     { target: 'Observation/o', kind: 'changed', differences: [{ path: 'valueInteger', before: '1', after: '2' }] },
   ]);
   assert.equal(contentChanges(content[3], content[4])[0]?.kind, 'removed');
+});
+
+test('CON-9 a DELETE by the urn that a PUT brought removes its resource', () => {
+  const urn = 'urn:uuid:9b9cf5a4-8a2c-4a9c-ae3f-7f4b47a6f0a1';
+  const states = replay([
+    line('DiagnosticReport-open', [report, patient], 'v1'),
+    line('DiagnosticReport-update', [reportRef, update({ fullUrl: urn, ...put(1) })], 'v2'),
+    line('DiagnosticReport-update', [reportRef, update({ fullUrl: urn, request: { method: 'DELETE' } })], 'v3'),
+  ]);
+  assert.equal(states[1]?.anchors.get('DiagnosticReport/r')?.content.size, 1);
+  assert.equal(states[2]?.anchors.get('DiagnosticReport/r')?.content.size, 0);
 });
 
 test('CON-7 a selection is remembered until the next context', () => {

@@ -83,7 +83,7 @@ export function adminRoutes(options: AdminRouteOptions): FastifyPluginAsync {
       const session = topic ?? (await sessions.ofUser(user.reference)).at(-1)?.topic;
       const into =
         session ?? (await sessions.open({ user: user.reference, aliases: [user.id, ...user.aliases] })).topic;
-      return reply.code(201).send(await launcher.launch(client, user, into, form));
+      return reply.code(201).send(await launcher.launch(client, user, into, {}, form));
     });
   };
 }

@@ -119,11 +119,11 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
 
     /** Starts an app for the person, in the session of the sign-in, in the way the app was made for (LAU-1). */
     app.post<ById>('/apps/:id/launch', async (request, reply) => {
-      const { user, topic } = personOf(request);
+      const { user, topic, signInId } = personOf(request);
       const client = await clientOf(authorization, request.params.id);
       const form = readLaunchForm(bodyOf(request).form);
       await ownSession(personOf(request));
-      const launched = await launcher.launch(client, user, topic, form);
+      const launched = await launcher.launch(client, user, topic, { signIn: signInId }, form);
       // Where the server keeps its files is not everybody's business.
       return reply.code(201).send(launched.form === 'file' ? { form: launched.form, file: launched.file } : launched);
     });

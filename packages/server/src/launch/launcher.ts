@@ -4,7 +4,13 @@ import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildArguments, buildLaunchFile, buildWebLaunch, type Launch, windowsCommandLine } from '@lockstep/fhircast';
 import type { Clock } from '@lockstep/hub';
-import { type AuthorizationServer, type Client, OAuthError, type UserProfile } from '@lockstep/smart';
+import {
+  type AuthorizationServer,
+  type Client,
+  type LaunchBinding,
+  OAuthError,
+  type UserProfile,
+} from '@lockstep/smart';
 import { LAUNCH_FORMS, type Launched, type LaunchForm } from './launch-forms.ts';
 import { TICKET_LIFE, type Tickets } from './tickets.ts';
 
@@ -52,23 +58,33 @@ export class Launcher {
 
   /**
    * Launches an app for a user into a session, for a caller that has made sure that this user may be launched into it.
-   * Web, switches and file carry a ticket beside Hub and topic, so that the app gets its token.
+   * Web, switches and file carry a ticket beside Hub and topic, so that an app without key or secret gets its token.
+   * @param binding what ends the launch: the sign-in of the person who launches; an administrator's command has none
    * @param form without it, the one of the app's first launch kind
    * @throws OAuthError saying what the app is not registered for
    */
-  async launch(client: Client, user: UserProfile, topic: string, form = formOf(client)): Promise<Launched> {
+  async launch(
+    client: Client,
+    user: UserProfile,
+    topic: string,
+    binding: LaunchBinding,
+    form = formOf(client),
+  ): Promise<Launched> {
     if (form === undefined) throw new OAuthError('invalid_request', 'nobody launches this app: it starts by itself');
     if (form === 'smart') {
       return { form, ...(await this.#parts.authorization.launch(user, { clientId: client.id, topic })) };
     }
-    const registered = await this.#parts.tickets.clientOf(client.id);
-    const ticket = await this.#parts.tickets.issue(registered, user, topic);
-    if (form === 'ticket') return { form, ...ticket };
+    const { tickets, authorization, hubUrl } = this.#parts;
+    const registered = await tickets.clientOf(client.id);
+    if (form === 'ticket') return { form, ...(await tickets.issue(registered, user, topic, { binding })) };
+    // An app with a key or a secret gets its token with that.
+    const ticketed = authorization.launchTokens.fits(registered);
+    const ticket = ticketed ? await tickets.issue(registered, user, topic, { binding }) : undefined;
     const launch: Launch = {
-      hubUrl: this.#parts.hubUrl,
+      hubUrl,
       topic,
       user: user.id,
-      parameters: { [TICKET_PARAMETER]: ticket.ticket_url },
+      ...(ticket && { parameters: { [TICKET_PARAMETER]: ticket.ticket_url } }),
     };
     if (form === 'web') {
       if (!client.launchUrl) throw new OAuthError('invalid_request', 'the app has no launch URL');

@@ -10,8 +10,8 @@ test('LAU-1 a ticket lasts one minute', async (t) => {
   const user = (await authorization.users.get('dr-lena-okafor'))!;
   const { topic } = await hub.openSession({ user: user.reference });
   const client = await app();
-  const inTime = await tickets.issue(client, user, topic);
-  const late = await tickets.issue(client, user, topic);
+  const inTime = await tickets.issue(client, user, topic, { binding: {} });
+  const late = await tickets.issue(client, user, topic, { binding: {} });
   clock.time += TICKET_LIFE * 1000 - 1;
   assert.ok(await tickets.redeem(inTime.ticket));
   clock.time += 1;
@@ -25,7 +25,7 @@ test('LAU-1 of a ticket that came twice at the same moment nobody keeps a token'
   const { topic } = await hub.openSession({ user: user.reference });
   const client = await app();
   for (let round = 0; round < 20; round++) {
-    const { ticket } = await new Tickets(parts).issue(client, user, topic);
+    const { ticket } = await new Tickets(parts).issue(client, user, topic, { binding: {} });
     const answers = await Promise.all([1, 2, 3].map(() => new Tickets(parts).redeem(ticket)));
     const given = answers.flatMap((one) => (one ? [one.access_token] : []));
     assert.equal(given.length, 1);
@@ -38,7 +38,7 @@ test('LAU-1 whoever comes with a spent ticket within ten minutes shows that it w
   const tickets = new Tickets({ records: store.records, clock, hub, hubUrl, authorization });
   const user = (await authorization.users.get('dr-lena-okafor'))!;
   const { topic } = await hub.openSession({ user: user.reference });
-  const { ticket } = await tickets.issue(await app(), user, topic);
+  const { ticket } = await tickets.issue(await app(), user, topic, { binding: {} });
   const { access_token = '' } = (await tickets.redeem(ticket)) ?? {};
   clock.time += 9 * 60_000;
   assert.ok(await authorization.verifyToken(access_token));
@@ -51,7 +51,7 @@ test('LAU-1 the store holds no ticket that could be redeemed', async (t) => {
   const tickets = new Tickets({ records: store.records, clock, hub, hubUrl, authorization });
   const user = (await authorization.users.get('dr-lena-okafor'))!;
   const { topic } = await hub.openSession({ user: user.reference });
-  const { ticket } = await tickets.issue(await app(), user, topic);
+  const { ticket } = await tickets.issue(await app(), user, topic, { binding: {} });
   const stored = await store.records.list('launch-ticket', clock.now());
   assert.equal(stored.length, 1);
   assert.ok(!JSON.stringify(stored).includes(ticket));
@@ -63,11 +63,11 @@ test('LAU-1 a ticket is worth nothing once its app or its user is suspended', as
   const user = (await authorization.users.get('dr-lena-okafor'))!;
   const { topic } = await hub.openSession({ user: user.reference });
   const client = await app();
-  const first = await tickets.issue(client, user, topic);
+  const first = await tickets.issue(client, user, topic, { binding: {} });
   await authorization.clients.suspend(client.id);
   assert.equal(await tickets.redeem(first.ticket), undefined);
   await authorization.clients.activate(client.id, revisionOf(client));
-  const second = await tickets.issue(client, user, topic);
+  const second = await tickets.issue(client, user, topic, { binding: {} });
   await authorization.users.suspend(user.id);
   assert.equal(await tickets.redeem(second.ticket), undefined);
 });

@@ -2,7 +2,14 @@
 import { hash, randomBytes } from 'node:crypto';
 import { buildTicketUrl, Scopes } from '@lockstep/fhircast';
 import type { Clock, Hub } from '@lockstep/hub';
-import { type AuthorizationServer, type Client, OAuthError, type TokenInfo, type UserProfile } from '@lockstep/smart';
+import {
+  type AuthorizationServer,
+  type Client,
+  type LaunchBinding,
+  OAuthError,
+  type TokenInfo,
+  type UserProfile,
+} from '@lockstep/smart';
 import type { RecordStore } from '@lockstep/store';
 
 /** How long a ticket may be redeemed, s. */
@@ -20,6 +27,7 @@ interface TicketRecord {
   readonly user: string;
   readonly topic: string;
   readonly scope: string;
+  readonly binding: LaunchBinding;
   /** The token that it was redeemed for. */
   readonly tokenId?: string;
   /** It came a second time before its token was noted. */
@@ -81,11 +89,17 @@ export class Tickets {
   }
 
   /**
-   * A ticket for an outside caller: a backend service with the scope `launch`, or a person's application that may open
-   * sessions (`hub/session.write`), which hands on no more than it has.
+   * A ticket for an outside caller that an administrator named as a launcher: a backend service with the scope `launch`, or
+   * a person's application that may open sessions (`hub/session.write`), which hands on no more than it has. What the
+   * ticket gives ends with the caller's access and its person's sign-in.
    * @throws OAuthError naming what does not fit; nothing is made then
    */
   async request(caller: TokenInfo, request: TicketRequest): Promise<TicketAnswer> {
+    const { authorization } = this.#parts;
+    if (caller.launched) throw refuse('an app that was launched by a ticket launches no other', 403, 'access_denied');
+    if (!(await authorization.clients.get(caller.clientId))?.launcher) {
+      throw refuse('an administrator has to name this client as a launcher first', 403, 'access_denied');
+    }
     const person = caller.user !== undefined;
     if (person ? !caller.scopes.maySession('write') : !caller.scopes.has('launch')) {
       throw refuse(
@@ -96,11 +110,17 @@ export class Tickets {
     }
     const name = request.user ?? caller.user;
     if (name === undefined) throw refuse('user is missing');
-    const user = await this.#parts.authorization.users.resolve(name);
+    const user = await authorization.users.resolve(name);
     if (!user || (person && user.reference !== caller.user)) throw refuse('user: there is no such user');
     const topic = await this.#sessionFor(caller, user, request.topic);
     const client = await this.clientOf(request.clientId);
+    if (client.id === caller.clientId) throw refuse('client_id: a client does not launch itself');
+    const binding = await authorization.launchTokens.bindingOf(caller);
+    if (!binding) throw refuse('the access of the caller has ended', 401, 'invalid_token');
     return this.issue(client, user, topic, {
+      binding,
+      // Of a service whose token has run out, nobody could say whether it was revoked.
+      ...(!person && { until: caller.expiresAt }),
       ...(request.scope !== undefined && { scope: request.scope }),
       ...(person && { limit: caller.scopes }),
     });
@@ -138,21 +158,32 @@ export class Tickets {
     client: Client,
     user: UserProfile,
     topic: string,
-    given: { readonly scope?: string; readonly limit?: Scopes } = {},
+    given: {
+      readonly binding: LaunchBinding;
+      readonly scope?: string;
+      readonly limit?: Scopes;
+      /** ms since the epoch, when the ticket ends at the latest. */
+      readonly until?: number;
+    },
   ): Promise<TicketAnswer> {
     const { records, clock, hubUrl, authorization } = this.#parts;
+    if (!authorization.launchTokens.fits(client)) {
+      throw refuse('client_id: the app has a key or secret of its own, and gets its tokens with that');
+    }
     if (user.status !== 'active') throw refuse('user: there is no such user');
     const scope = authorization.launchTokens.scope(client, given.scope, given.limit);
     if (!new Scopes(scope).hasFhircast) throw refuse('scope: no FHIRcast scope is left to give', 400, 'invalid_scope');
     const ticket = randomBytes(32).toString('base64url');
-    const body = JSON.stringify({ clientId: client.id, user: user.id, topic, scope } satisfies TicketRecord);
+    const { binding } = given;
+    const body = JSON.stringify({ clientId: client.id, user: user.id, topic, scope, binding } satisfies TicketRecord);
     const now = clock.now();
-    await records.put(KIND, idOf(ticket), { body, expiresAt: now + TICKET_LIFE * 1000 }, now, 'absent');
+    const expiresAt = Math.min(now + TICKET_LIFE * 1000, given.until ?? Number.POSITIVE_INFINITY);
+    await records.put(KIND, idOf(ticket), { body, expiresAt }, now, 'absent');
     await authorization.clients.noteLaunch(client.id);
     return {
       ticket,
       ticket_url: buildTicketUrl({ hubUrl, ticket }),
-      expires_in: TICKET_LIFE,
+      expires_in: Math.floor((expiresAt - now) / 1000),
       'hub.url': hubUrl,
       'hub.topic': topic,
     };
@@ -161,7 +192,7 @@ export class Tickets {
   /**
    * Redeems a ticket; of several at the same moment exactly one succeeds. One that comes again was seen by somebody else: what
    * it gave is revoked, as with an authorization code (AUT-6).
-   * @returns undefined for a ticket that is unknown, spent or too old, or whose app, user or session is gone
+   * @returns undefined for a ticket that is unknown, spent or too old, or whose app, user, session or launcher is gone
    */
   async redeem(ticket: string): Promise<TicketRedeemed | undefined> {
     const { records, clock, hub, hubUrl, authorization } = this.#parts;
@@ -173,11 +204,14 @@ export class Tickets {
       return undefined;
     }
     const record = JSON.parse(stored.body) as TicketRecord;
-    const { clientId, user: userId, topic, scope } = record;
+    const { clientId, user: userId, topic, scope, binding } = record;
     const client = await authorization.clients.get(clientId);
     const user = await authorization.users.get(userId);
-    if (client?.status !== 'active' || user?.status !== 'active' || !(await hub.inspect(topic))) return undefined;
-    const { token, tokenId, expiresAt } = await authorization.launchTokens.issue(client, user, { scope, topic });
+    if (client?.status !== 'active' || !authorization.launchTokens.fits(client)) return undefined;
+    if (user?.status !== 'active' || !(await hub.inspect(topic))) return undefined;
+    const issued = await authorization.launchTokens.issue(client, user, { scope, topic, binding });
+    if (!issued) return undefined;
+    const { token, tokenId, expiresAt } = issued;
     // Consuming it was the one write since; any other tells that the ticket came again.
     const noted = await this.#note(id, { ...record, tokenId }, stored.revision + 1);
     if (!noted) await authorization.revokeToken(tokenId);

@@ -43,6 +43,7 @@ async function metadataOf({ values }: Call): Promise<{ metadata: Metadata; priva
   if (values.list('kind').length > 0) metadata.launch_kinds = values.list('kind');
   if (values.flag('public')) metadata.token_endpoint_auth_method = 'none';
   if (values.flag('trusted')) metadata.trusted = true;
+  if (values.flag('launcher')) metadata.launcher = true;
   const keyOut = values.text('key-out');
   // Without a redirect nothing but a key lets a client in; one launched by a ticket needs neither.
   const redirects = Array.isArray(metadata.redirect_uris) && metadata.redirect_uris.length > 0;
@@ -82,6 +83,7 @@ export const appsRegister: Command = {
       help: 'a backend client sees the sessions of these users only',
     },
     trusted: { type: 'boolean', help: 'EHR launches need no consent page' },
+    launcher: { type: 'boolean', help: 'it may make launch tickets for other apps' },
     manifest: { type: 'string', value: 'FILE', file: true, help: 'RFC 7591 metadata or a SMART app manifest, as JSON' },
     ...DATA_OPTION,
   },

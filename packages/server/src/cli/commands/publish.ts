@@ -49,7 +49,7 @@ come from --context, a JSON array as in an event, and whole events from --event;
   },
   examples: [
     {
-      line: 'lockstep publish Patient-open Patient/ida-moreau',
+      line: 'lockstep publish Patient-open Patient/rosa-quispe',
       means: "open a patient in the local server's only session",
     },
     {

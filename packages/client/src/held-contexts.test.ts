@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Contexts, parseTimestamp, spellEventName } from './contexts.ts';
+import { parseTimestamp, spellEventName } from './event-names.ts';
+import { HeldContexts } from './held-contexts.ts';
 
 const topic = 't';
 const element = (type: string, id: string, key = type.toLowerCase()) => ({ key, resource: { resourceType: type, id } });
@@ -28,7 +29,7 @@ describe('event names', () => {
   it('SUB-3 are spelt as in the catalog, whatever the case they come in', () => {
     assert.equal(spellEventName('syncerror', []), 'SyncError');
     assert.equal(spellEventName('HOME-OPEN', []), 'Home-open');
-    assert.equal(spellEventName('imagingstudy-open', []), 'ImagingStudy-open');
+    assert.equal(spellEventName('imagingstudy-open', [element('ImagingStudy', '1', 'study')]), 'ImagingStudy-open');
     assert.equal(
       spellEventName('careplan-update', [{ key: 'careplan', reference: { reference: 'CarePlan/1' } }]),
       'CarePlan-update',
@@ -49,7 +50,7 @@ describe('timestamps', () => {
 
 describe('the current context', () => {
   it('PUB-9 is empty after its close, and untouched by the close of another', () => {
-    const contexts = new Contexts();
+    const contexts = new HeldContexts();
     contexts.apply(message('Patient-open', [element('Patient', 'p')], 1), nothing);
     contexts.apply(message('DiagnosticReport-open', [element('DiagnosticReport', 'r', 'report')], 2), nothing);
     contexts.apply(message('Patient-close', [element('Patient', 'p')], 3), nothing);
@@ -59,17 +60,17 @@ describe('the current context', () => {
   });
 
   it('PUB-10 Home-open empties it, open anchors stay; UserLogout ends them all', () => {
-    const contexts = new Contexts();
+    const contexts = new HeldContexts();
     contexts.apply(message('Patient-open', [element('Patient', 'p')], 1), nothing);
     contexts.apply(message('Home-open', [], 2), nothing);
     assert.equal(contexts.current, undefined);
-    assert.equal(contexts.find('Patient/p')?.id, 'p');
+    assert.equal(contexts.model.anchors.get('Patient/p')?.key.id, 'p');
     contexts.apply(message('UserLogout', [], 3), nothing);
-    assert.equal(contexts.find('Patient/p'), undefined);
+    assert.equal(contexts.model.anchors.get('Patient/p'), undefined);
   });
 
   it('2.5 an older event changes nothing, an equally old or undated one does', () => {
-    const contexts = new Contexts();
+    const contexts = new HeldContexts();
     contexts.apply(message('Patient-open', [element('Patient', 'p1')], 5), nothing);
     assert.equal(contexts.apply(message('Patient-open', [element('Patient', 'p0')], 4), nothing).kind, 'older');
     assert.equal(contexts.apply(message('Patient-close', [element('Patient', 'p1')], 4), nothing).kind, 'older');
@@ -81,7 +82,7 @@ describe('the current context', () => {
   });
 
   it('an event that does not say which context it opens leaves the model unsure', () => {
-    const contexts = new Contexts();
+    const contexts = new HeldContexts();
     assert.equal(contexts.apply(message('Patient-open', [], 1), nothing).kind, 'unreadable');
     assert.equal(contexts.whole, false);
     contexts.apply(message('Patient-open', [element('Patient', 'p')], 2), nothing);
@@ -89,17 +90,17 @@ describe('the current context', () => {
   });
 
   it('keeps no more open anchors than it needs, whatever is never closed', () => {
-    const contexts = new Contexts();
+    const contexts = new HeldContexts();
     for (let at = 0; at < 1000; at++)
       contexts.apply(message('Patient-open', [element('Patient', `p${at}`)], at), nothing);
-    assert.equal(contexts.find('Patient/p900'), undefined);
-    assert.equal(contexts.find('Patient/p999')?.id, 'p999');
+    assert.equal(contexts.model.anchors.get('Patient/p900'), undefined);
+    assert.equal(contexts.model.anchors.get('Patient/p999')?.key.id, 'p999');
   });
 });
 
 describe('readings', () => {
   it('DER-1 CON-6 a context whose open is not granted is taken for what derives from it', () => {
-    const contexts = new Contexts();
+    const contexts = new HeldContexts();
     const receives = (name: string) => name === 'Patient-open';
     contexts.apply(message('Patient-open', [element('Patient', 'p')], 1, version('v1')), nothing);
     const report = reading('DiagnosticReport', 'v9', [
@@ -117,7 +118,7 @@ describe('readings', () => {
   });
 
   it('one from before the last event is recognized as past', () => {
-    const contexts = new Contexts();
+    const contexts = new HeldContexts();
     contexts.apply(message('Patient-open', [element('Patient', 'p1')], 1, version('v1')), nothing);
     contexts.apply(message('Patient-open', [element('Patient', 'p2')], 2, version('v2')), nothing);
     assert.equal(contexts.compare(reading('Patient', 'v1', [element('Patient', 'p1')]), everything, true), 'past');
@@ -126,7 +127,7 @@ describe('readings', () => {
   });
 
   it('an open that came late and took the context back is not taken for the newest', () => {
-    const contexts = new Contexts();
+    const contexts = new HeldContexts();
     const p1 = [element('Patient', 'p1')];
     contexts.adopt(reading('Patient', 'v2', p1), everything);
     contexts.apply(message('Patient-open', p1, 1, version('v1')), nothing);
@@ -136,7 +137,7 @@ describe('readings', () => {
   });
 
   it('one that updates have led on from agrees, if they came while it was under way', () => {
-    const contexts = new Contexts();
+    const contexts = new HeldContexts();
     const r = [element('DiagnosticReport', 'r', 'report')];
     contexts.apply(message('DiagnosticReport-open', r, 1, version('v1')), nothing);
     const updates = [...r, { key: 'updates', resource: { resourceType: 'Bundle', entry: [] } }];
@@ -149,7 +150,7 @@ describe('readings', () => {
   });
 
   it('the event of a context that a reading told already is known', () => {
-    const contexts = new Contexts();
+    const contexts = new HeldContexts();
     contexts.adopt(reading('Patient', 'v1', [element('Patient', 'p1')]), everything);
     assert.equal(contexts.awaiting, true);
     const late = message('Patient-open', [element('Patient', 'p1')], 1, version('v1'));
@@ -197,7 +198,7 @@ describe('content', () => {
         }
         const told = Math.min(readAt, puts.length);
         const heard = Math.min(heardAt, puts.length);
-        const contexts = new Contexts();
+        const contexts = new HeldContexts();
         const verdict = contexts.apply(message('DiagnosticReport-open', report, 0, version('v0')), everything);
         assert.ok('doubt' in verdict);
         const shared = [...(truths[told]?.values() ?? [])];
@@ -219,7 +220,7 @@ describe('content', () => {
   });
 
   it('is unknown rather than wrong when an update is missing', () => {
-    const contexts = new Contexts();
+    const contexts = new HeldContexts();
     contexts.apply(message('DiagnosticReport-open', report, 0, version('v0')), nothing);
     contexts.apply(update({ id: 'a', value: 1 }, 0), nothing);
     assert.equal(contexts.content?.size, 1);

@@ -1,0 +1,469 @@
+import {
+  AS_READ,
+  anchorOf,
+  applyUpdates,
+  type ContextChange,
+  type ContextElement,
+  contextAction,
+  contextChange,
+  type EventMessage,
+  keyText,
+  NO_CONTENT,
+  NO_CONTEXTS,
+  type OpenContext,
+  type ResourceKey,
+  readContent,
+  type SessionContexts,
+  type SharedContent,
+  stepContexts,
+} from '@lockstep/fhircast';
+import { anchorText, type Content, type Context, makeContext } from './context.ts';
+import { parseTimestamp } from './event-names.ts';
+import type { Reading } from './hub-api.ts';
+
+/** What an event did to the model. */
+export type Verdict =
+  /** Applied, or of no consequence here: the application should see it. */
+  | { readonly kind: 'news'; readonly moved: boolean; readonly doubt?: string }
+  /** The Hub's reading told it already. */
+  | { readonly kind: 'known' }
+  /** Older than what established the current context: to be ignored (2.5). */
+  | { readonly kind: 'older' }
+  /** Says that a context changed, but not to what. */
+  | { readonly kind: 'unreadable' };
+
+type Elements = readonly ContextElement[];
+type Open = OpenContext<Elements>;
+type Update = Extract<ContextChange<Elements>, { kind: 'update' }>;
+
+export type Comparison = 'same' | 'differs' | 'past';
+
+/** What the Hub's reading means for us: a context of ours, and the content where the reading has it. */
+interface Meant {
+  readonly key: ResourceKey;
+  readonly elements: Elements;
+  readonly versionId: string;
+  readonly content: SharedContent | undefined;
+}
+
+/** Open anchors kept at most; contexts that the Hub closes without telling us would pile up otherwise. */
+const MAX_ANCHORS = 50;
+const MAX_PENDING = 100;
+const MAX_PAST = 50;
+/** Its open was missed, or was before our time. */
+const UNKNOWN = { doubt: 'an event is about a context that was not opened here' };
+
+/** Whether a DELETE names a resource in words that the content does not know. */
+function isPuzzling({ entries }: Update, content: SharedContent): boolean {
+  const known = new Set([...content.values()].map(({ fullUrl }) => fullUrl));
+  return entries.some(({ key, fullUrl }) => !key && !known.has(fullUrl));
+}
+
+/**
+ * Which contexts are open, which one is current and what is shared in them, as far as events and readings tell. The contexts
+ * themselves are those of the protocol (`stepContexts`); here is what a subscriber does not know of them, and how it finds out.
+ * Holds no clock and does no I/O.
+ */
+export class HeldContexts {
+  #model: SessionContexts<Elements> = NO_CONTEXTS;
+  /** Updates since the open of those whose content is unknown until it is read from the Hub, by `Type/id`. */
+  readonly #unread = new Map<string, Update[]>();
+  /** When the current context, also an empty one, was established by its publisher's clock. */
+  #established = Number.NEGATIVE_INFINITY;
+  #ignored: { readonly anchor: string; readonly timestamp: number } | undefined;
+  #past: string[] = [];
+  /** Versions that updates of the current context led on from, over this connection. */
+  #passed: string[] = [];
+  /** The anchor of a context adopted from a reading, until its event comes along. */
+  #awaited: string | undefined;
+  /** A context changed in a way that could not be read. */
+  #lost = false;
+  #context: Context | undefined;
+  #content: { readonly of: SharedContent; readonly content: Content } = { of: NO_CONTENT, content: new Map() };
+  /** Counts what was applied. */
+  epoch = 0;
+
+  /** The contexts, as the protocol's model has them. */
+  get model(): SessionContexts<Elements> {
+    return this.#model;
+  }
+
+  get #current(): Open | undefined {
+    const { current, anchors } = this.#model;
+    return current === undefined ? undefined : anchors.get(current);
+  }
+
+  /** The same object until something of it changes. */
+  get current(): Context | undefined {
+    const open = this.#current;
+    const last = this.#context;
+    if (!open) this.#context = undefined;
+    else if (
+      last?.elements !== open.opening ||
+      (last.versionId ?? '') !== open.versionId ||
+      anchorText(last) !== keyText(open.key)
+    ) {
+      this.#context = makeContext(open.key, open.opening, open.versionId);
+    }
+    return this.#context;
+  }
+
+  /** The current context's content; undefined while it is unknown. The same object until something of it changes. */
+  get content(): Content | undefined {
+    const { current } = this.#model;
+    if (current !== undefined && this.#unread.has(current)) return undefined;
+    const of = this.#current?.content ?? NO_CONTENT;
+    if (this.#content.of !== of) {
+      this.#content = { of, content: new Map([...of].map(([name, { resource }]) => [name, resource])) };
+    }
+    return this.#content.content;
+  }
+
+  /** The publisher's time of the current context; -Infinity when unknown. */
+  get established(): number {
+    return this.#established;
+  }
+
+  /** A context was adopted whose event the socket still owes. */
+  get awaiting(): boolean {
+    return this.#awaited !== undefined;
+  }
+
+  stopAwaiting(): void {
+    this.#awaited = undefined;
+  }
+
+  /** Whether a reading says anything: a context that it does not identify is nonsense. */
+  static makesSense(reading: Reading): boolean {
+    return reading.type === '' || anchorOf(reading.type, reading.context) !== undefined;
+  }
+
+  /** Whether the model is whole, as far as events alone tell. */
+  get whole(): boolean {
+    return !this.#lost && this.content !== undefined;
+  }
+
+  /** Whether the event opens what is current. */
+  reopens({ event }: EventMessage): boolean {
+    const about = contextAction(event['hub.event']);
+    if (about?.action !== 'open' || this.#model.current === undefined) return false;
+    const key = anchorOf(about.type, event.context);
+    return key !== undefined && keyText(key) === this.#model.current;
+  }
+
+  /**
+   * A new connection: readings from before say nothing about what is past now.
+   * @param forget the current content was not followed until now
+   */
+  reconnected(forget: boolean): void {
+    this.#past = [];
+    this.#passed = [];
+    this.#awaited = undefined;
+    if (forget && this.#model.current !== undefined) this.#unread.set(this.#model.current, []);
+  }
+
+  /** @param shares whether content of this anchor type is followed and can be read from the Hub */
+  apply(message: EventMessage, shares: (type: string) => boolean): Verdict {
+    const timestamp = parseTimestamp(message.timestamp);
+    const older = timestamp < this.#established;
+    const read = contextChange(message, message.event.context);
+    if (!read) return older ? { kind: 'older' } : { kind: 'news', moved: false };
+    if (!read.ok) {
+      // An update that cannot be read tells at least the context's new version.
+      if (read.code === 'no-anchor') return this.#unreadable();
+      return this.#unreadableUpdate(message);
+    }
+    const { change } = read;
+    switch (change.kind) {
+      case 'home':
+        return older ? { kind: 'older' } : this.#leave(change, timestamp);
+      case 'logout': {
+        this.#leave(change, timestamp);
+        this.#unread.clear();
+        this.#established = Number.NEGATIVE_INFINITY;
+        return { kind: 'news', moved: true };
+      }
+      case 'open':
+        return this.#open(change, timestamp, older, shares(change.key.type));
+      case 'close':
+        return this.#close(change, timestamp, older);
+      case 'update':
+        return this.#update(change);
+      case 'select':
+        if (older) return { kind: 'older' };
+        this.#step(change);
+        return { kind: 'news', moved: false };
+    }
+  }
+
+  /** @returns whether the change was made */
+  #step(change: ContextChange<Elements>): boolean {
+    const stepped = stepContexts(this.#model, change, AS_READ);
+    if (stepped.ok) this.#model = stepped.contexts;
+    return stepped.ok;
+  }
+
+  #open(
+    change: Extract<ContextChange<Elements>, { kind: 'open' }>,
+    timestamp: number,
+    older: boolean,
+    shares: boolean,
+  ): Verdict {
+    const anchor = keyText(change.key);
+    if (change.versionId !== '' && `${anchor}@${change.versionId}` === this.#mark) {
+      this.#seen(anchor);
+      if (!Number.isNaN(timestamp)) this.#established = timestamp;
+      return { kind: 'known' };
+    }
+    if (older) {
+      this.#ignored = { anchor, timestamp };
+      return { kind: 'older' };
+    }
+    this.#moving(timestamp);
+    this.#step(change);
+    this.#bound();
+    // A re-open keeps its content (PUB-8), also that from before our time: only the Hub knows it.
+    if (shares) this.#unread.set(anchor, []);
+    this.#seen(anchor);
+    return { kind: 'news', moved: true, ...(shares ? { doubt: 'the content is being read' } : this.#overtaken()) };
+  }
+
+  #close(change: Extract<ContextChange<Elements>, { kind: 'close' }>, timestamp: number, older: boolean): Verdict {
+    if (older) return { kind: 'older' };
+    const anchor = keyText(change.key);
+    if (this.#model.current === anchor) return this.#leave(change, timestamp);
+    const held = this.#step(change);
+    this.#unread.delete(anchor);
+    if (this.#model.current === undefined) this.#seen('');
+    return { kind: 'news', moved: false, ...(held ? {} : UNKNOWN) };
+  }
+
+  #leave(change: ContextChange<Elements>, timestamp: number): Verdict {
+    this.#moving(timestamp);
+    const left = this.#model.current;
+    this.#step(change);
+    if (left !== undefined && !this.#model.anchors.has(left)) this.#unread.delete(left);
+    this.#seen('');
+    return { kind: 'news', moved: true, ...this.#overtaken() };
+  }
+
+  #update(change: Update): Verdict {
+    const anchor = keyText(change.key);
+    const held = this.#model.anchors.get(anchor);
+    if (!held) return { kind: 'news', moved: false, ...UNKNOWN };
+    const current = this.#model.current === anchor;
+    if (change.versionId !== '' && change.versionId === held.versionId) {
+      if (current) this.#seen(anchor);
+      return { kind: 'known' };
+    }
+    this.#leadOn(held, current);
+    const pending = this.#unread.get(anchor);
+    if (pending || isPuzzling(change, held.content) || !this.#step(change)) this.#miss(held, change.versionId, change);
+    if (!current) return { kind: 'news', moved: false };
+    if (this.content === undefined) return { kind: 'news', moved: false, doubt: 'an update is missing' };
+    return { kind: 'news', moved: false, ...this.#overtaken() };
+  }
+
+  #unreadableUpdate({ event }: EventMessage): Verdict {
+    const about = contextAction(event['hub.event']);
+    const key = about && anchorOf(about.type, event.context);
+    const held = key && this.#model.anchors.get(keyText(key));
+    if (!held) return { kind: 'news', moved: false, ...UNKNOWN };
+    const current = this.#current === held;
+    this.#leadOn(held, current);
+    this.#miss(held, event['context.versionId'] ?? '');
+    return { kind: 'news', moved: false, ...(current ? { doubt: 'an update is missing' } : {}) };
+  }
+
+  /** An update leads on from this version. */
+  #leadOn({ versionId }: Open, current: boolean): void {
+    this.epoch++;
+    if (!current) return;
+    this.#remember();
+    if (versionId !== '') this.#passed.push(versionId);
+    if (this.#passed.length > MAX_PAST) this.#passed.shift();
+  }
+
+  /** The content is unknown after an update that was not applied. @param update to be applied to what will be read */
+  #miss(held: Open, versionId: string, update?: Update): void {
+    const anchor = keyText(held.key);
+    if (versionId !== '') this.#replace({ ...held, versionId });
+    const before = this.#unread.get(anchor);
+    const pending = before ?? [];
+    // What comes after a gap does not complete a reading from before the gap.
+    if (before && update && versionId !== '') pending.push(update);
+    if (pending.length > MAX_PENDING) pending.shift();
+    this.#unread.set(anchor, pending);
+  }
+
+  #replace(open: Open): void {
+    const anchors = new Map(this.#model.anchors).set(keyText(open.key), open);
+    this.#model = { ...this.#model, anchors };
+  }
+
+  #unreadable(): Verdict {
+    this.#lost = true;
+    this.epoch++;
+    return { kind: 'unreadable' };
+  }
+
+  /** While a reading has overtaken the socket, what comes next may be from before it. */
+  #overtaken(): { doubt?: string } {
+    return this.#awaited === undefined ? {} : { doubt: 'events arrive late' };
+  }
+
+  #seen(anchor: string): void {
+    if (this.#awaited === anchor) this.#awaited = undefined;
+  }
+
+  /** What tells one state of the current context from another. */
+  get #mark(): string {
+    const open = this.#current;
+    return open ? `${keyText(open.key)}@${open.versionId}` : '';
+  }
+
+  #remember(): void {
+    this.#past.push(this.#mark);
+    if (this.#past.length > MAX_PAST) this.#past.shift();
+  }
+
+  /** The current context is about to be another one. */
+  #moving(timestamp: number): void {
+    this.epoch++;
+    this.#lost = false;
+    this.#remember();
+    this.#passed = [];
+    if (!Number.isNaN(timestamp)) this.#established = timestamp;
+  }
+
+  #bound(): void {
+    if (this.#model.anchors.size <= MAX_ANCHORS) return;
+    const anchors = new Map(this.#model.anchors);
+    const [oldest = ''] = anchors.keys();
+    anchors.delete(oldest);
+    this.#unread.delete(oldest);
+    this.#model = { ...this.#model, anchors };
+  }
+
+  /**
+   * The contexts that a reading may mean for us. The Hub reads by scope, not by subscription (CON-6): of a context whose
+   * open we do not get, those count that derive from it (2.5).
+   * @param receives whether events of this name are granted
+   * @returns undefined when it says nothing about ours
+   */
+  #meant(reading: Reading, receives: (event: string) => boolean): readonly Meant[] | undefined {
+    const { type, context, versionId = '', content = [] } = reading;
+    if (type === '') return [];
+    const whole = anchorOf(type, context);
+    if (whole !== undefined && receives(`${type}-open`)) {
+      return [{ key: whole, elements: context, versionId, content: readContent(content) }];
+    }
+    const derived = context.flatMap((element) => {
+      const other = element.resource?.resourceType;
+      const key = other && receives(`${other}-open`) ? anchorOf(other, [element]) : undefined;
+      return key === undefined ? [] : [{ key, elements: [element], versionId: '', content: undefined }];
+    });
+    return derived.length > 0 ? derived : undefined;
+  }
+
+  /** The content is known. */
+  #learn(open: Open, content: SharedContent): void {
+    this.#unread.delete(keyText(open.key));
+    this.#replace({ ...open, content });
+  }
+
+  /**
+   * Holds a reading against the model, and takes its content where ours is unknown.
+   * `past` is what the model has gone beyond since the connection was made.
+   * @param quiet whether no event came while the reading was under way
+   */
+  compare(reading: Reading, receives: (event: string) => boolean, quiet: boolean): Comparison {
+    const meant = this.#meant(reading, receives);
+    const current = this.#current;
+    const anchor = this.#model.current ?? '';
+    if (!meant) {
+      this.#unread.delete(anchor);
+      return 'same';
+    }
+    const match = meant.find(({ key }) => keyText(key) === anchor);
+    if (!current || !match) {
+      if (!current && meant.length === 0) return 'same';
+      const [first] = meant;
+      return this.#past.includes(first ? `${keyText(first.key)}@${first.versionId}` : '') ? 'past' : 'differs';
+    }
+    const { versionId: ours } = current;
+    const { versionId: theirs, content } = match;
+    if (!content || theirs === '' || ours === '') {
+      // Without versions only silence tells that the content is of now.
+      if (content && !quiet) return 'differs';
+      if (content) this.#learn(current, content);
+      this.#unread.delete(anchor);
+      return 'same';
+    }
+    const pending = this.#unread.get(anchor);
+    if (theirs === ours) {
+      if (pending) this.#learn(current, content);
+      return 'same';
+    }
+    if (!this.#past.includes(`${anchor}@${theirs}`)) return 'differs';
+    if (!pending) {
+      // Updates that came while it was under way led on from it. Otherwise the Hub should know what we know: an open that came
+      // late may have taken us back.
+      return !quiet && this.#passed.includes(theirs) ? 'same' : 'past';
+    }
+    // The updates that came while the reading was under way complete it.
+    const completed = complete(content, theirs, pending, ours);
+    if (completed) this.#learn(current, completed);
+    return completed ? 'same' : 'past';
+  }
+
+  /**
+   * Takes a reading for the truth. The next events are compared with it.
+   * @returns whether the current context is another one now
+   */
+  adopt(reading: Reading, receives: (event: string) => boolean): boolean {
+    const meant = this.#meant(reading, receives);
+    if (!meant) return false;
+    const before = this.#model.current;
+    const [first] = meant;
+    if (!first) {
+      this.drop();
+      this.#awaited = '';
+      return before !== undefined;
+    }
+    const { key, elements, versionId, content = NO_CONTENT } = first;
+    const anchor = keyText(key);
+    this.#moving(this.#ignored?.anchor === anchor ? this.#ignored.timestamp : Number.NaN);
+    this.#step({ kind: 'open', key, versionId, opening: elements });
+    this.#bound();
+    this.#learn({ key, opening: elements, versionId, content }, content);
+    this.#ignored = undefined;
+    this.#awaited = anchor;
+    return before !== anchor;
+  }
+
+  /** No context is current, as far as the Hub tells or fails to tell (SUB-8). */
+  drop(): void {
+    this.#moving(Number.NaN);
+    this.#model = { anchors: this.#model.anchors, selected: [] };
+  }
+}
+
+/** A reading's content brought to `version` by updates; undefined when one of them is missing. */
+function complete(
+  content: SharedContent,
+  versionId: string,
+  updates: readonly Update[],
+  version: string,
+): SharedContent | undefined {
+  let at = versionId;
+  let reached = content;
+  for (const update of updates) {
+    if (update.basedOn !== at) continue;
+    const applied = isPuzzling(update, reached) ? undefined : applyUpdates(reached, update.entries, AS_READ.hold);
+    if (!applied?.ok) return undefined;
+    reached = applied.value;
+    at = update.versionId;
+  }
+  return at === version ? reached : undefined;
+}

@@ -1,0 +1,58 @@
+/** The one line that says whether everybody shows what the session has open: computed from what is known, set by nobody. */
+import type { SyncState } from '@lockstep/client';
+import { type Anchor, type Desk, isShown } from './desk.ts';
+import { apartWords, isBehind, isWaiting, type Member } from './roster.ts';
+
+export interface Headline {
+  readonly status: SyncState['status'];
+  /** A few words, complete by themselves. */
+  readonly words: string;
+  /** More of it: the reason, where it is known. */
+  readonly detail?: string;
+}
+
+export interface Known {
+  /** This window against the Hub, as the SDK tells it. */
+  readonly own: SyncState;
+  readonly desk: Desk;
+  /** The session's current context; undefined when none is open. */
+  readonly accepted: Anchor | undefined;
+  readonly members: readonly Member[];
+  /** Whether the server tells what the members do. */
+  readonly live: boolean;
+}
+
+function names(members: readonly Member[]): string {
+  const [first, ...others] = [...new Set(members.map(({ name }) => name || 'an application'))];
+  return others.length === 0 ? `${first}` : `${first} and ${others.length} more`;
+}
+
+/** The worst of what is known (HZ-2): green means that this window and everybody else show the session's context. */
+export function headline({ own, desk, accepted, members, live }: Known): Headline {
+  if (own.status === 'closed') return { status: 'closed', words: 'Not connected', detail: own.reason };
+  if (own.status === 'connecting') return { status: 'connecting', words: 'Reconnecting' };
+  const { pending, shown } = desk;
+  if (pending?.state === 'failed') return { status: 'out-of-sync', words: 'Not sent', detail: pending.what };
+  if (shown.kind === 'not-in-record') return { status: 'out-of-sync', words: 'Not in this record' };
+  if (shown.kind === 'unreadable') return { status: 'out-of-sync', words: 'Record not read', detail: shown.reason };
+  if (own.status === 'out-of-sync' && own.us)
+    return { status: 'out-of-sync', words: 'This window does not follow', detail: own.reason };
+  const behind = members.filter(isBehind);
+  if (behind.length > 0) {
+    const [{ apart } = {}] = behind;
+    return {
+      status: 'out-of-sync',
+      words: `Not following: ${names(behind)}`,
+      ...(apart && behind.length === 1 && { detail: apartWords(apart) }),
+    };
+  }
+  if (own.status === 'out-of-sync')
+    return { status: 'out-of-sync', words: `Not following: ${own.who ?? 'an application'}`, detail: own.reason };
+  if (!live) return { status: 'behind', words: 'Asking who follows' };
+  if (pending) return { status: 'behind', words: 'Sending', detail: pending.what };
+  if (own.status === 'behind') return { status: 'behind', words: 'Catching up', detail: own.reason };
+  if (!isShown(desk, accepted)) return { status: 'behind', words: 'Catching up', detail: 'the chart is another' };
+  const waiting = members.filter(isWaiting);
+  if (waiting.length > 0) return { status: 'behind', words: `Waiting for ${names(waiting)}` };
+  return { status: 'in-sync', words: 'In sync' };
+}

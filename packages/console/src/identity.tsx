@@ -1,0 +1,49 @@
+/**
+ * Who somebody is. A name alone identifies nobody: wherever a patient is named as the one who is open, the date of birth and
+ * the record number stand beside the name (HZ-6).
+ */
+import type { Resource } from '@lockstep/fhircast';
+import { nameOf, recordNumber, textAt, when } from './fhir.ts';
+
+export interface Identity {
+  readonly name: string;
+  /** Date of birth for people; says so where it is unknown. */
+  readonly born: string;
+  /** Record number; says so where there is none. */
+  readonly number: string;
+}
+
+export function identityOf(patient: Resource): Identity {
+  return {
+    name: nameOf(patient),
+    born: when(textAt(patient, 'birthDate')) || 'born unknown',
+    number: recordNumber(patient) ?? 'no record number',
+  };
+}
+
+/** Letters that are written from right to left, and controls of direction. */
+const DIRECTED = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufefc]/;
+
+/** Keeps the direction of a text's writing from changing what stands around it (Unicode UAX 9: FSI and PDI). */
+export function isolated(text: string): string {
+  return DIRECTED.test(text) ? `\u2068${text}\u2069` : text;
+}
+
+/** For attributes, titles and sentences: `Kofi Mensah, 12 Mar 1961, NF-104466`. */
+export function identityText(patient: Resource): string {
+  const { name, born, number } = identityOf(patient);
+  return [isolated(name), born, isolated(number)].join(', ');
+}
+
+/** Name, date of birth and record number, of which only the name may be cut. */
+export function Who({ patient }: { patient: Resource }) {
+  const { name, born, number } = identityOf(patient);
+  return (
+    <span className="identity" title={identityText(patient)}>
+      <bdi className="identity-name">{name}</bdi>
+      <span className="identity-facts">
+        {born} · <bdi>{number}</bdi>
+      </span>
+    </span>
+  );
+}

@@ -1,0 +1,17 @@
+/** Why a resource is not what FHIR R4 says: FHIR's issue types (http://hl7.org/fhir/R4/valueset-issue-type.html). */
+export type ProblemKind = 'structure' | 'required' | 'value' | 'invariant';
+
+/** The first thing that is wrong with a resource. */
+export interface Problem {
+  readonly kind: ProblemKind;
+  /** The element's path and the rule, such as `Patient.name[0].use must be one of …`: never a value, which is a patient's. */
+  readonly text: string;
+}
+
+/** As much of a name that a client made up as a message repeats. */
+const MAX_NAME = 60;
+
+/** A name that a client made up, safe to repeat. */
+export function named(name: string): string {
+  return name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name;
+}

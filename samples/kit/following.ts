@@ -1,0 +1,65 @@
+/** Following the session: what both samples do before they show anything of a context. */
+import { type Context, refuse } from '@lockstep/client';
+import { useEffect, useRef, useState } from 'react';
+import { type Connected, painted } from './app.tsx';
+import type { Resource } from './fhir.ts';
+import { findPatient } from './patient.ts';
+
+/** A context whose patient the record has. */
+export interface Followed {
+  readonly context: Context;
+  /** As the record has them. */
+  readonly patient: Resource;
+}
+
+export interface FollowingParts {
+  /** Why the application stays where it is, for people; undefined when it may go. @param next what would be shown */
+  readonly staysFor: (next: Followed | undefined) => string | undefined;
+  /** Shows it; undefined when nothing is open: then nothing is shown (HZ-4). */
+  readonly show: (next: Followed | undefined) => void;
+}
+
+export interface Following {
+  /** What stands in the way of showing what is open, in words. */
+  readonly obstacle: string | undefined;
+  /** Asks again, once the reason to stay is gone. */
+  readonly again: () => void;
+}
+
+/** Answers an event that a newer one has replaced. */
+const REPLACED = 202;
+
+export function useFollowing({ subscriber, fhir }: Connected, parts: FollowingParts): Following {
+  const latest = useRef(parts);
+  latest.current = parts;
+  const [obstacle, setObstacle] = useState<string>();
+  const [asked, setAsked] = useState(0);
+
+  useEffect(
+    () =>
+      subscriber.follow(async (context, { signal }) => {
+        const { next, problem } = context ? await read(context) : {};
+        if (signal.aborted) return REPLACED;
+        const reason = latest.current.staysFor(next);
+        if (reason !== undefined) return refuse(reason);
+        setObstacle(problem);
+        latest.current.show(next);
+        await painted();
+        return problem === undefined ? true : refuse(problem);
+      }),
+    // `asked` follows once more.
+    [subscriber, fhir, asked],
+  );
+
+  async function read(context: Context): Promise<{ next?: Followed; problem?: string }> {
+    try {
+      const found = await findPatient(fhir, context);
+      if (found.kind === 'found') return { next: { context, patient: found.patient } };
+      return { problem: 'the patient is not in this record' };
+    } catch {
+      return { problem: 'the record cannot be read' };
+    }
+  }
+
+  return { obstacle, again: () => setAsked((count) => count + 1) };
+}

@@ -1,0 +1,24 @@
+/** Who somebody is: a name alone identifies nobody, so date of birth and record number stand beside it. */
+import { dayOf, nameOf, type Resource, recordNumber, textAt } from './fhir.ts';
+
+function factsOf(patient: Resource): readonly [born: string, number: string] {
+  return [dayOf(textAt(patient, 'birthDate')) || 'born unknown', recordNumber(patient) ?? 'no record number'];
+}
+
+/** For titles and sentences: `Kofi Mensah, 12 Mar 1961, NF-104466`. */
+export function identityText(patient: Resource): string {
+  return [nameOf(patient), ...factsOf(patient)].join(', ');
+}
+
+/** Name, date of birth and record number, of which only the name may be cut. */
+export function Who({ patient }: { patient: Resource }) {
+  const [born, number] = factsOf(patient);
+  return (
+    <span className="identity" title={identityText(patient)}>
+      <bdi className="identity-name">{nameOf(patient)}</bdi>
+      <span className="identity-facts">
+        {born} · <bdi>{number}</bdi>
+      </span>
+    </span>
+  );
+}
