@@ -45,9 +45,12 @@ export class ApiError extends Error {
   override readonly name = 'ApiError';
   /** HTTP status; 0 when the server could not be reached. */
   readonly status: number;
-  constructor(status: number, message: string) {
+  /** The server's error code, `second_factor_required`. */
+  readonly code: string | undefined;
+  constructor(status: number, message: string, code?: string) {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -79,6 +82,11 @@ function messageOf(body: unknown, status: number): string {
   return `The server answered ${status}.`;
 }
 
+function codeOf(body: unknown): string | undefined {
+  const code = (body as { readonly error?: unknown } | undefined)?.error;
+  return typeof code === 'string' ? code : undefined;
+}
+
 /**
  * Asks the server for JSON.
  * @throws ApiError
@@ -105,7 +113,7 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
     value = undefined;
   }
   if (response.status === 401) noteSignedOut();
-  if (!response.ok) throw new ApiError(response.status, messageOf(value, response.status));
+  if (!response.ok) throw new ApiError(response.status, messageOf(value, response.status), codeOf(value));
   const next = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
   return { value: value as T, next };
 }

@@ -1,11 +1,13 @@
 import { Button, PasswordInput, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
-import { type SampleUser, words } from './api.ts';
+import { ApiError, type SampleUser, words } from './api.ts';
 import { Brand } from './ui/brand.tsx';
 
 export interface Given {
   readonly user?: string;
   readonly password?: string;
+  /** Of the authenticator app. */
+  readonly code?: string;
   readonly sample?: string;
   readonly workstation?: string;
 }
@@ -23,6 +25,8 @@ export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given:
   const { sample_users: samples = [], passwords = true, outside } = ways;
   const [user, setUser] = useState('');
   const [password, setPassword] = useState('');
+  const [code, setCode] = useState('');
+  const [needsCode, setNeedsCode] = useState(false);
   const [workstation, setWorkstation] = useState('');
   const [problem, setProblem] = useState<string>();
   const [missing, setMissing] = useState(false);
@@ -35,6 +39,7 @@ export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given:
       await onSignIn({ ...given, ...(workstation.trim() && { workstation: workstation.trim() }) });
     } catch (error) {
       setProblem(words(error));
+      if (error instanceof ApiError && error.code === 'second_factor_required') setNeedsCode(true);
       setBusy(undefined);
     }
   }
@@ -48,7 +53,9 @@ export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given:
     event.preventDefault();
     if (!passwords) return;
     setMissing(user.trim() === '' || password === '');
-    if (user.trim() !== '' && password !== '') void signIn('form', { user: user.trim(), password });
+    if (user.trim() !== '' && password !== '') {
+      void signIn('form', { user: user.trim(), password, ...(code.trim() && { code: code.trim() }) });
+    }
   }
 
   return (
@@ -110,6 +117,17 @@ export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given:
                 error={missing && password === '' ? 'Enter your password' : undefined}
                 onChange={(event) => setPassword(event.currentTarget.value)}
               />
+              {needsCode && (
+                <TextInput
+                  label="Code of your authenticator app"
+                  inputMode="numeric"
+                  autoComplete="one-time-code"
+                  size="sm"
+                  value={code}
+                  maxLength={7}
+                  onChange={(event) => setCode(event.currentTarget.value)}
+                />
+              )}
             </>
           )}
           <TextInput

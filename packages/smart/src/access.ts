@@ -350,6 +350,15 @@ export class Access {
     await Promise.all(told);
   }
 
+  /** Ends what the user granted at other sign-ins than this one, with what those apps may do while nobody is signed in. */
+  async endGrantsOfOtherSignIns(user: string, signIn: string, reason: string): Promise<void> {
+    const told: Told = [];
+    for (const { id, value } of await this.grants.findBy('user', user)) {
+      if (value.context?.signIn !== signIn) await this.#endGrant(id, reason, told);
+    }
+    await Promise.all(told);
+  }
+
   /**
    * The user signed out: grants that depend on the sign-in end. Those with `offline_access` lose the access tokens they
    * have, and with them their live subscriptions, but may be refreshed (TOK-4).

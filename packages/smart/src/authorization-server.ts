@@ -9,9 +9,11 @@ import { ClientKeys } from './client-keys.ts';
 import { Clients } from './clients.ts';
 import { ClientCors } from './cors.ts';
 import { discoveryRoutes } from './discovery.ts';
+import { GuessLimit } from './guess-limit.ts';
 import { interactionRoutes } from './interaction.ts';
 import { introspectionRoutes } from './introspection.ts';
 import { Keys } from './keys.ts';
+import { KnownBrowsers } from './known-browsers.ts';
 import { LaunchContext } from './launch-context.ts';
 import { launchRoutes } from './launch-routes.ts';
 import { LaunchTokens } from './launch-tokens.ts';
@@ -23,9 +25,12 @@ import { openOutside } from './outside/desk.ts';
 import type { OutsideOptions } from './outside/options.ts';
 import { outsideRoutes } from './outside/routes.ts';
 import { errorPage } from './pages/layout.ts';
+import { PasswordDoor } from './password-door.ts';
 import type { AuditEntry, Clock, Logger, PatientDirectory, RequestLimit, SessionDirectory } from './ports.ts';
 import { SmartProvider } from './provider.ts';
 import { registrationRoutes } from './registration.ts';
+import { secondFactorRoutes } from './second-factor-routes.ts';
+import { SecondFactors } from './second-factors.ts';
 import { SignInDesk, SignInPages, signInRoutes } from './sign-in-routes.ts';
 import { type SignedIn, type SignInEnded, SignIns } from './sign-ins.ts';
 import { tokenRoutes } from './token-endpoint.ts';
@@ -107,6 +112,11 @@ export interface AuthorizationServer {
     given: { readonly scope: string; readonly life: number },
   ): Promise<{ readonly token: string; readonly expiresAt: number }>;
   readonly launchTokens: LaunchTokens;
+  /** Where passwords are checked, with a limit on guesses that all pages share. */
+  readonly passwordDoor: PasswordDoor;
+  readonly secondFactors: SecondFactors;
+  /** Ends the user's other sign-ins, and what was granted with them: whoever knew the password before is out. */
+  endOtherAccess(signedIn: SignedIn, reason: string): Promise<void>;
   readonly clients: Clients;
   readonly users: Users;
   readonly keys: Keys;
@@ -156,7 +166,11 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const browser = new Browser(addresses);
   const samples = options.sampleUsers && loopback;
   const outside = options.outside && openOutside(options.outside, { records, clock, addresses, users, logger, audit });
-  const signInParts = { users, signIns, browser, clock, samples, outside, audit };
+  const secure = addresses.origin.startsWith('https:');
+  const secondFactors = new SecondFactors(records, clock, `Lockstep ${new URL(addresses.origin).host}`);
+  const browsers = new KnownBrowsers(records, clock, secure);
+  const door = new PasswordDoor({ users, browsers, secondFactors, clock, audit });
+  const signInParts = { users, signIns, browser, door, samples, outside, audit };
   const desk = new SignInDesk(signInParts);
   const signInPages = new SignInPages(signInParts, desk);
   const provider = new SmartProvider({
@@ -179,7 +193,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     answerErrors(app, logger, browser);
     if (options.rateLimit) limitRequests(app, options.rateLimit);
     discoveryRoutes(app, addresses, keys);
-    registrationRoutes(app, addresses, clients, options, audit);
+    registrationRoutes(app, addresses, clients, { ...options, guesses: new GuessLimit(clock) }, audit);
     tokenRoutes(app, {
       addresses,
       access,
@@ -206,6 +220,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       audit,
     });
     signInRoutes(app, signInParts, desk, signInPages);
+    secondFactorRoutes(app, { browser, signIns, door, secondFactors, audit });
     if (outside) outsideRoutes(app, { signIns, browser, desk, outside, pages: signInPages });
     launchRoutes(app, { access, launches, signIns, sessions, users, audit });
     manageRoutes(app, { addresses, access, clients, signIns, browser, audit });
@@ -238,6 +253,12 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       const token = client && (await access.issueBackendToken(client, scope, life));
       if (token === undefined) throw new Error(`the client ${clientId} is not registered`);
       return { token, expiresAt: clock.now() + life * 1000 };
+    },
+    passwordDoor: door,
+    secondFactors,
+    async endOtherAccess({ user, signInId }, reason) {
+      await signIns.endAllOf(user.id, reason, signInId);
+      await access.endGrantsOfOtherSignIns(user.id, signInId, reason);
     },
     launchTokens: new LaunchTokens(access, signIns, clock, options.launchTokenLife),
     clients,

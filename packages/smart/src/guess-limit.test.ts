@@ -9,13 +9,13 @@ function limitAt(): { limit: GuessLimit; pass: (ms: number) => void } {
 
 /** Guesses until one has to wait. */
 function guesses(limit: GuessLimit, name: (n: number) => string, address: (n: number) => string): number {
-  for (let n = 0; n < 1000; n += 1) if (limit.begin(name(n), address(n)) > 0) return n;
+  for (let n = 0; n < 1000; n += 1) if (limit.begin({ name: name(n), address: address(n) }) > 0) return n;
   return 1000;
 }
 
 test('REG-4 one address has five guesses at a name, then waits twice as long each time', () => {
   const { limit, pass } = limitAt();
-  const guess = () => limit.begin('ann', '192.0.2.1');
+  const guess = () => limit.begin({ name: 'ann', address: '192.0.2.1' });
   assert.equal(
     guesses(
       limit,
@@ -40,50 +40,50 @@ test('REG-4 whoever guesses at a name does not shut its owner out at another add
     () => 'ann',
     () => '192.0.2.1',
   );
-  assert.equal(limit.begin('ann', '192.0.2.2'), 0);
-  assert.ok(limit.begin('ann', '192.0.2.1') > 0);
+  assert.equal(limit.begin({ name: 'ann', address: '192.0.2.2' }), 0);
+  assert.ok(limit.begin({ name: 'ann', address: '192.0.2.1' }) > 0);
 });
 
-test('REG-4 one address tries no more than a hundred names, then one each ten seconds', () => {
+test('REG-4 one address tries no more than twenty names, then one each ten seconds', () => {
   const { limit, pass } = limitAt();
   const address = () => '192.0.2.1';
   assert.equal(
     guesses(limit, (n) => `user-${n}`, address),
-    100,
+    20,
   );
   pass(9_999);
-  assert.equal(limit.begin('user-x', address()), 1);
+  assert.equal(limit.begin({ name: 'user-x', address: address() }), 1);
   pass(1);
-  assert.equal(limit.begin('user-x', address()), 0);
-  assert.ok(limit.begin('user-y', address()) > 0);
-  assert.equal(limit.begin('user-y', '192.0.2.2'), 0);
+  assert.equal(limit.begin({ name: 'user-x', address: address() }), 0);
+  assert.ok(limit.begin({ name: 'user-y', address: address() }) > 0);
+  assert.equal(limit.begin({ name: 'user-y', address: '192.0.2.2' }), 0);
 });
 
-test('REG-4 many addresses together have fifty guesses at a name, then one each five seconds', () => {
+test('REG-4 many addresses together have twenty guesses at a name, then one each ten seconds', () => {
   const { limit, pass } = limitAt();
   const address = (n: number) => `198.51.100.${n}`;
   assert.equal(
     guesses(limit, () => 'ann', address),
-    50,
+    20,
   );
-  assert.equal(limit.begin('ann', '203.0.113.1'), 5000);
-  pass(5000);
-  assert.equal(limit.begin('ann', '203.0.113.1'), 0);
+  assert.equal(limit.begin({ name: 'ann', address: '203.0.113.1' }), 10_000);
+  pass(10_000);
+  assert.equal(limit.begin({ name: 'ann', address: '203.0.113.1' }), 0);
 });
 
 test('REG-4 a right password costs nothing, and does not pay for wrong ones at other names', () => {
   const { limit } = limitAt();
   const address = '192.0.2.1';
   for (let n = 0; n < 500; n += 1) {
-    assert.equal(limit.begin('mine', address), 0);
-    limit.succeeded('mine', address);
+    assert.equal(limit.begin({ name: 'mine', address: address }), 0);
+    limit.succeeded({ name: 'mine', address: address });
   }
   let wrong = 0;
-  while (limit.begin(`victim-${wrong}`, address) === 0) {
+  while (limit.begin({ name: `victim-${wrong}`, address: address }) === 0) {
     wrong += 1;
-    if (limit.begin('mine', address) === 0) limit.succeeded('mine', address);
+    if (limit.begin({ name: 'mine', address: address }) === 0) limit.succeeded({ name: 'mine', address: address });
   }
-  assert.equal(wrong, 100);
+  assert.equal(wrong, 20);
 });
 
 test('REG-4 long names and many of them do not fill the memory, nor make the limit forget', () => {
@@ -93,9 +93,31 @@ test('REG-4 long names and many of them do not fill the memory, nor make the lim
     () => 'ann',
     () => '192.0.2.1',
   );
-  for (let n = 0; n < 9_000; n += 1) limit.begin(`${n}${'x'.repeat(10_000)}`, `10.0.${n >> 8}.${n & 255}`);
-  assert.ok(limit.begin('ann', '192.0.2.1') > 0);
-  assert.equal(limit.begin(`${'y'.repeat(200)}1`, '192.0.2.9'), 0);
+  for (let n = 0; n < 9_000; n += 1) {
+    limit.begin({ name: `${n}${'x'.repeat(10_000)}`, address: `10.0.${n >> 8}.${n & 255}` });
+  }
+  assert.ok(limit.begin({ name: 'ann', address: '192.0.2.1' }) > 0);
+});
+
+test('REG-4 many names at many addresses together are slowed too', () => {
+  const { limit, pass } = limitAt();
+  const network = (n: number) => `10.${n >> 8}.${n & 255}.1`;
+  assert.equal(
+    guesses(limit, (n) => `user-${n}`, network),
+    300,
+  );
+  assert.ok(limit.begin({ name: 'somebody', address: '192.0.2.9' }) > 0);
+  pass(200);
+  assert.equal(limit.begin({ name: 'somebody', address: '192.0.2.9' }), 0);
+});
+
+test('REG-4 guesses from elsewhere do not lock the owner out at a browser that is known, whose own guesses count', () => {
+  const { limit } = limitAt();
+  const mine = { name: 'ann', address: '192.0.2.1', browser: 'known' };
+  for (let n = 0; n < 1000; n += 1) limit.begin({ name: n % 2 ? 'ann' : `user-${n}`, address: `192.0.${n & 3}.1` });
+  assert.ok(limit.begin({ name: 'ann', address: '192.0.2.1' }) > 0, 'nobody else gets in');
+  for (let n = 0; n < 5; n += 1) assert.equal(limit.begin(mine), 0);
+  assert.ok(limit.begin(mine) > 0, 'a browser that was stolen guesses no more than others');
 });
 
 test('REG-4 an IPv6 network of one customer counts as one address', () => {

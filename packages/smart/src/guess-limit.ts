@@ -5,10 +5,15 @@ const FREE_FAILURES = 5;
 const FIRST_WAIT = 2_000;
 const LONGEST_WAIT = 15 * 60_000;
 
-/** How many guesses an address may make over all names, and how soon it gets another, ms. A whole hospital may have one. */
-const OF_ADDRESS = { burst: 100, every: 10_000 };
-/** The same for a name over all addresses: many machines together are slowed too, and nobody is shut out for long. */
-const OF_NAME = { burst: 50, every: 5_000 };
+/**
+ * How many wrong guesses an address may make over all names, and how soon it gets another, ms. A whole hospital may share an
+ * address: right passwords do not count, and browsers that are known are counted by themselves.
+ */
+const OF_ADDRESS = { burst: 20, every: 10_000 };
+/** The same for a name over all addresses: many machines together are slowed too. */
+const OF_NAME = { burst: 20, every: 10_000 };
+/** The same over all names and addresses together. */
+const OVERALL = { burst: 300, every: 200 };
 
 /** What is remembered of each kind; the oldest goes first. */
 const MAX_REMEMBERED = 10_000;
@@ -54,15 +59,25 @@ class Allowance {
   }
 }
 
+/** Who guesses at a name. */
+export interface Guesser {
+  readonly name: string;
+  readonly address: string;
+  /** The browser, where the owner of the name has signed in before: its guesses are counted apart from all others. */
+  readonly browser?: string | undefined;
+}
+
 /**
- * Slows down who guesses passwords (CWE-307): by name and address together, by address, and by name. Kept in memory: each
- * node counts for itself.
+ * Slows down who guesses passwords (CWE-307): by name and address together, by address, by name, and over all. Whoever
+ * guesses from elsewhere does not lock the owner of a name out at a browser that is known. Kept in memory: each node counts
+ * for itself.
  */
 export class GuessLimit {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #pairs = new Recent<{ readonly count: number; readonly until: number }>();
   readonly #addresses = new Allowance(OF_ADDRESS);
   readonly #names = new Allowance(OF_NAME);
+  readonly #all = new Allowance(OVERALL);
 
   constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock;
@@ -72,38 +87,51 @@ export class GuessLimit {
    * Counts a guess, before it is checked: of many at the same moment no more get through than one after the other.
    * @returns how long to wait instead, ms; 0 when the guess may be made
    */
-  begin(name: string, address: string): number {
+  begin(guesser: Guesser): number {
     const now = this.#clock.now();
-    const keys = keysOf(name, address);
+    const keys = keysOf(guesser);
     const pair = this.#pairs.get(keys.pair);
-    const wait = Math.max(
-      (pair?.until ?? 0) - now,
-      this.#addresses.wait(keys.address, now),
-      this.#names.wait(keys.name, now),
-    );
+    const shared = this.#shared(keys).map(([allowance, key]) => allowance.wait(key, now));
+    const wait = Math.max((pair?.until ?? 0) - now, 0, ...shared);
     if (wait > 0) return wait;
     const count = (pair?.count ?? 0) + 1;
     const next = count < FREE_FAILURES ? 0 : Math.min(FIRST_WAIT * 2 ** (count - FREE_FAILURES), LONGEST_WAIT);
     this.#pairs.set(keys.pair, { count, until: now + next });
-    this.#addresses.take(keys.address, now, 1);
-    this.#names.take(keys.name, now, 1);
+    for (const [allowance, key] of this.#shared(keys)) allowance.take(key, now, 1);
     return 0;
   }
 
   /** The guess was no guess. */
-  succeeded(name: string, address: string): void {
+  succeeded(guesser: Guesser): void {
     const now = this.#clock.now();
-    const keys = keysOf(name, address);
+    const keys = keysOf(guesser);
     this.#pairs.delete(keys.pair);
-    this.#addresses.take(keys.address, now, -1);
-    this.#names.take(keys.name, now, -1);
+    for (const [allowance, key] of this.#shared(keys)) allowance.take(key, now, -1);
+  }
+
+  /** What a guess shares with others: nothing where the browser is known. */
+  #shared({ name, address, known }: Keys): readonly (readonly [Allowance, string])[] {
+    if (known) return [];
+    return [
+      [this.#addresses, address],
+      [this.#names, name],
+      [this.#all, ''],
+    ];
   }
 }
 
-function keysOf(name: string, address: string): { name: string; address: string; pair: string } {
+interface Keys {
+  readonly name: string;
+  readonly address: string;
+  readonly pair: string;
+  readonly known: boolean;
+}
+
+function keysOf({ name, address, browser }: Guesser): Keys {
   const who = name.slice(0, MAX_NAME);
   const where = networkOf(address);
-  return { name: who, address: where, pair: `${where} ${who}` };
+  const known = browser !== undefined;
+  return { name: who, address: where, pair: `${known ? `browser ${browser}` : where} ${who}`, known };
 }
 
 /** An IPv4 address; of an IPv6 address the /64 that one customer has to choose from. */

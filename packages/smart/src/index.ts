@@ -15,6 +15,7 @@ export type { LaunchAnswer, LaunchRequest } from './launches.ts';
 export { readManifest } from './manifest.ts';
 export { OAuthError } from './oauth-error.ts';
 export type { OutsideOptions } from './outside/options.ts';
+export type { PasswordDoor } from './password-door.ts';
 export type {
   AuditEntry,
   Clock,
@@ -27,6 +28,7 @@ export type {
   SessionDirectory,
 } from './ports.ts';
 export { groupScopes, scopeWords } from './scope-words.ts';
+export type { SecondFactors } from './second-factors.ts';
 export type { SignedIn, SignInEnded } from './sign-ins.ts';
 export type { AccessEnded, AcknowledgementMode, AllowedSessions, Switches, TokenInfo } from './token-info.ts';
 export {

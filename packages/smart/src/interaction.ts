@@ -187,7 +187,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     reply: FastifyReply,
     flow: Flow,
     status = 200,
-    view: { problem?: string; name?: string } = {},
+    view: { problem?: string; needsCode?: boolean; name?: string } = {},
   ) {
     const page = signInPage({
       action: `${flow.path}/sign-in`,
@@ -259,11 +259,14 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     const outcome = await desk.signIn(request, reply, {
       user: name,
       password: form.get('password') ?? undefined,
+      code: form.get('code') ?? undefined,
       sample: form.get('sample') ?? undefined,
       workstation: form.get('workstation') ?? undefined,
     });
-    if ('problem' in outcome)
-      return showSignIn(request, reply, flow, outcome.status, { problem: outcome.problem, name });
+    if ('problem' in outcome) {
+      const { problem, status, needsCode = false } = outcome;
+      return showSignIn(request, reply, flow, status, { problem, needsCode, name });
+    }
     return reply.redirect(restartOf(flow.interaction.params), 303);
   });
 

@@ -7,7 +7,7 @@ import type { RequestLimit } from './ports.ts';
 const RETRY_AFTER = '1';
 
 /** What people see in a browser. */
-const PAGES = /^\/auth\/(authorize|interaction|manage|outside|sign-in|sign-out)(\/|\?|$)/;
+const PAGES = /^\/auth\/(authorize|interaction|manage|outside|second-factor|sign-in|sign-out)(\/|\?|$)/;
 /** What costs work or can be guessed at; what is published (discovery, keys, styles) is neither. */
 const LIMITED = /^\/(auth\/(?!jwks|style|smart-style)|launch(\?|$))/;
 

@@ -4,7 +4,7 @@ import type { Addresses } from './addresses.ts';
 import type { Client } from './client.ts';
 import { type Metadata, toMetadata } from './client-metadata.ts';
 import type { Clients, NewClientOptions } from './clients.ts';
-import { networkOf } from './guess-limit.ts';
+import { type GuessLimit, networkOf } from './guess-limit.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { AuditEntry } from './ports.ts';
 import { digest, sameSecret } from './secrets.ts';
@@ -18,6 +18,8 @@ export interface RegistrationPolicy {
   readonly loopback: boolean;
   /** Whether anybody may register; otherwise an initial access token is needed. Anybody without it. */
   readonly strangersRegister?: boolean | undefined;
+  /** Counts wrong initial access tokens. */
+  readonly guesses: GuessLimit;
   /** Brings immediate approval on any address. */
   readonly initialAccessToken?: string | undefined;
 }
@@ -52,7 +54,12 @@ export function registrationRoutes(
   function statusOfNew(request: FastifyRequest): NewClientOptions {
     const token = bearer(request);
     if (token !== undefined && policy.initialAccessToken !== undefined) {
-      if (sameSecret(token, policy.initialAccessToken)) return { status: 'active' };
+      const guesser = { name: 'initial access token', address: request.ip };
+      if (policy.guesses.begin(guesser) > 0) throw new OAuthError('slow_down', 'too many attempts', 429);
+      if (sameSecret(token, policy.initialAccessToken)) {
+        policy.guesses.succeeded(guesser);
+        return { status: 'active' };
+      }
       throw new OAuthError('invalid_token', 'the initial access token is wrong', 401);
     }
     if (policy.strangersRegister === false) {

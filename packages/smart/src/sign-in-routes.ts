@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Browser, PageError } from './browser.ts';
-import { GuessLimit } from './guess-limit.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { OutsideDesk } from './outside/desk.ts';
 import { signedOutPage } from './pages/manage.ts';
 import { type SignInWays, signInPage } from './pages/sign-in.ts';
-import type { AuditEntry, Clock } from './ports.ts';
+import type { PasswordDoor, Refusal } from './password-door.ts';
+import type { AuditEntry } from './ports.ts';
 import { sameSecret } from './secrets.ts';
 import { type SignedIn, type SignIns, workstationOf } from './sign-ins.ts';
 import type { UserProfile, Users } from './users.ts';
@@ -14,7 +14,7 @@ export interface SignInParts {
   readonly users: Users;
   readonly signIns: SignIns;
   readonly browser: Browser;
-  readonly clock: Clock;
+  readonly door: PasswordDoor;
   /** Whether sample users sign in by one click. */
   readonly samples: boolean;
   /** Sign-in at the outside provider, where there is one. */
@@ -22,18 +22,16 @@ export interface SignInParts {
   readonly audit: (entry: AuditEntry) => void;
 }
 
-export type SignInOutcome =
-  | { readonly user: UserProfile; readonly topic: string }
-  | { readonly problem: string; readonly status: number };
+export type SignInOutcome = { readonly user: UserProfile; readonly topic: string } | Refusal;
 
-/** Signing in by form or by JSON: who may, and how often they may try. */
+const NO_SAMPLE: Refusal = { problem: 'There is no such sample user.', status: 401 };
+
+/** Signing in by form or by JSON. */
 export class SignInDesk {
   readonly #parts: SignInParts;
-  readonly #guesses: GuessLimit;
 
   constructor(parts: SignInParts) {
     this.#parts = parts;
-    this.#guesses = new GuessLimit(parts.clock);
   }
 
   async samples(): Promise<readonly UserProfile[]> {
@@ -58,26 +56,22 @@ export class SignInDesk {
     given: {
       user?: string | undefined;
       password?: string | undefined;
+      /** Of the authenticator app, for users with a second factor. */
+      code?: string | undefined;
       sample?: string | undefined;
       workstation?: string | undefined;
     },
   ): Promise<SignInOutcome> {
-    const { users, outside, audit } = this.#parts;
+    const { outside, door } = this.#parts;
     if (outside && !outside.passwords) return { problem: `Sign in with ${outside.name}.`, status: 403 };
-    const name = (given.sample ?? given.user ?? '').trim().toLowerCase();
-    const wait = Math.ceil(this.#guesses.begin(name, request.ip) / 1000);
-    if (wait > 0) {
-      reply.header('retry-after', String(wait));
-      return { problem: `Too many attempts. Try again in ${inWords(wait)}.`, status: 429 };
-    }
-    const user = given.sample
-      ? (await this.samples()).find(({ id }) => id === name)
-      : await users.checkPassword(name, given.password ?? '');
-    if (!user) {
-      audit({ action: 'sign-in.refuse', detail: name.slice(0, 100) });
-      return { problem: 'User name or password is wrong.', status: 401 };
-    }
-    this.#guesses.succeeded(name, request.ip);
+    const user = !given.sample
+      ? await door.signIn(request, reply, {
+          name: given.user ?? '',
+          password: given.password ?? '',
+          code: given.code,
+        })
+      : ((await this.samples()).find(({ id }) => id === given.sample) ?? NO_SAMPLE);
+    if ('problem' in user) return user;
     const topic = await this.begin(request, reply, user, workstationOf(request, given.workstation));
     return { user, topic };
   }
@@ -104,11 +98,6 @@ export class SignInDesk {
   }
 }
 
-function inWords(seconds: number): string {
-  if (seconds > 90) return `${Math.ceil(seconds / 60)} minutes`;
-  return seconds === 1 ? 'a second' : `${seconds} seconds`;
-}
-
 function text(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
@@ -127,7 +116,13 @@ export class SignInPages {
   async show(
     request: FastifyRequest,
     reply: FastifyReply,
-    view: { readonly next: string; readonly status?: number; readonly problem?: string; readonly name?: string },
+    view: {
+      readonly next: string;
+      readonly status?: number;
+      readonly problem?: string;
+      readonly needsCode?: boolean;
+      readonly name?: string;
+    },
   ): Promise<FastifyReply> {
     const { browser, signIns } = this.#parts;
     const target = new URLSearchParams({ return: view.next });
@@ -138,6 +133,7 @@ export class SignInPages {
       ways: await this.#desk.ways(),
       workstation: workstationOf(request, (request.query as { workstation?: string }).workstation),
       problem: view.problem,
+      needsCode: view.needsCode,
       name: view.name,
     });
     return browser.send(reply, view.status ?? 200, page);
@@ -160,6 +156,7 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
     const outcome = await desk.signIn(request, reply, {
       user: name,
       password: form.get('password') ?? undefined,
+      code: form.get('code') ?? undefined,
       sample: form.get('sample') ?? undefined,
       workstation: form.get('workstation') ?? undefined,
     });
@@ -221,11 +218,13 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
     const outcome = await desk.signIn(request, reply, {
       user: text(body.user),
       password: text(body.password),
+      code: text(body.code),
       sample: text(body.sample),
       workstation: text(body.workstation),
     });
     if ('problem' in outcome) {
-      return reply.code(outcome.status).send({ error: 'access_denied', error_description: outcome.problem });
+      const error = outcome.needsCode ? 'second_factor_required' : 'access_denied';
+      return reply.code(outcome.status).send({ error, error_description: outcome.problem });
     }
     const cookie = [reply.getHeader('set-cookie')]
       .flat()

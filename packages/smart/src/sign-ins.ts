@@ -160,8 +160,9 @@ export class SignIns {
     return [this.#cookie(SESSION_COOKIE, '', 0)];
   }
 
-  async endAllOf(user: string, reason: string): Promise<void> {
-    for (const { id } of await this.#records.findBy('user', user)) await this.end(id, reason);
+  /** @param except a sign-in that goes on */
+  async endAllOf(user: string, reason: string, except?: string): Promise<void> {
+    for (const { id } of await this.#records.findBy('user', user)) if (id !== except) await this.end(id, reason);
   }
 
   onEnded(listener: (ended: SignInEnded) => void): () => void {

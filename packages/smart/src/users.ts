@@ -1,5 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import type { RecordStore } from '@lockstep/store';
+import { passwordProblem } from './password-rules.ts';
 import type { Clock } from './ports.ts';
 import { Repository } from './repository.ts';
 import { digest } from './secrets.ts';
@@ -53,7 +54,6 @@ export const SAMPLE_USERS: readonly NewUser[] = [
 ];
 
 const COST = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 };
-const MIN_PASSWORD = 8;
 
 /** Printable ASCII without what breaks `atob` in an id token (TOK-7). */
 const USER_ID = /^[a-z0-9][a-z0-9._@+-]{0,99}$/;
@@ -167,7 +167,8 @@ export class Users {
 
   /** The sample users who may sign in. */
   async samples(): Promise<readonly UserProfile[]> {
-    const found = await Promise.all(SAMPLE_USERS.map(({ id }) => this.get(id)));
+    const ids = SAMPLE_USERS.map(({ id }) => id).sort();
+    const found = await Promise.all(ids.map((id) => this.get(id)));
     return found.filter((user) => user?.sample && user.status === 'active') as UserProfile[];
   }
 
@@ -251,8 +252,9 @@ export class Users {
     const reference = user.reference ?? defaultReference(id);
     if (!REFERENCE.test(reference)) throw new InvalidUser('reference must look like Practitioner/123');
     if (!user.name) throw new InvalidUser('name is missing');
-    if (user.password !== undefined && user.password.length < MIN_PASSWORD) {
-      throw new InvalidUser(`a password has at least ${MIN_PASSWORD} characters`);
+    if (user.password !== undefined) {
+      const why = await passwordProblem(user.password, [id, ...user.name.split(/\s+/)]);
+      if (why !== undefined) throw new InvalidUser(why);
     }
     return {
       id,

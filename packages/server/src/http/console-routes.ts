@@ -131,14 +131,15 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     app.post('/password', async (request, reply) => {
       const { user } = personOf(request);
       const { before, after } = bodyOf(request);
-      if (typeof before !== 'string' || !(await users.checkPassword(user.id, before))) {
-        throw new ConsoleError(400, 'before: the password you have now is another.');
-      }
+      if (typeof before !== 'string') throw new ConsoleError(400, 'before: send the password you have now.');
+      const checked = await authorization.passwordDoor.confirm(request, reply, user, before);
+      if ('problem' in checked) throw new ConsoleError(checked.status, `before: ${checked.problem}`);
       if (typeof after !== 'string' || after === before) {
         throw new ConsoleError(400, 'after: choose a password you have not had.');
       }
       await users.edit(user.id, { password: after });
       await administrator.chosen(user.id);
+      await authorization.endOtherAccess(personOf(request), 'the user changed the password');
       return reply.code(204).send();
     });
   }

@@ -9,7 +9,7 @@ import { audit, type ById, bodyOf, ConsoleError, type PersonOf, pageAsked, tellN
 
 export interface ConsoleUserParts {
   readonly hub: Hub;
-  readonly authorization: Pick<AuthorizationServer, 'users'>;
+  readonly authorization: Pick<AuthorizationServer, 'users' | 'secondFactors'>;
   readonly personOf: PersonOf;
 }
 
@@ -117,6 +117,14 @@ export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, pe
     return { ...(made !== undefined && { password: made }) };
   });
 
+  /** Ends the second factor of somebody who has lost it. */
+  app.delete<ById>('/users/:id/second-factor', async (request, reply) => {
+    const user = await otherUser(request);
+    if (!(await authorization.secondFactors.remove(user.id))) throw new ConsoleError(404, 'There is no second factor.');
+    note(request, 'user.second-factor', user.id);
+    return reply.code(204).send();
+  });
+
   app.post<ById>('/users/:id/suspend', async (request) => {
     const user = await otherUser(request);
     await users.suspend(user.id);
@@ -142,6 +150,7 @@ export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, pe
   app.delete<ById>('/users/:id', async (request, reply) => {
     const user = await otherUser(request);
     await users.delete(user.id);
+    await authorization.secondFactors.remove(user.id);
     await endSessions(user, 'the user was deleted');
     note(request, 'user.delete', user.id);
     return reply.code(204).send();

@@ -32,6 +32,7 @@ ${view.grants.map(
 <button type="submit" name="grant" value="${grant.id}" aria-label="Take back access: ${grant.app}">Take back access</button></form>
 </section>`,
 )}
+<p><a href="/auth/second-factor">Second factor for signing in</a></p>
 <form method="post" action="/auth/sign-out">${csrfField(view.csrf)}
 <div class="actions"><button type="submit">Sign out</button></div></form>`,
   );

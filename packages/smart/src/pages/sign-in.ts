@@ -21,6 +21,8 @@ export interface SignInView {
   readonly ways: SignInWays;
   readonly workstation?: string | undefined;
   readonly problem?: string | undefined;
+  /** Whether a code of the authenticator app is asked for too. */
+  readonly needsCode?: boolean | undefined;
   readonly name?: string | undefined;
 }
 
@@ -28,7 +30,12 @@ function passwordFields(view: SignInView): Html {
   return html`<label for="user">User name</label>
 <input type="text" id="user" name="user" value="${view.name ?? ''}" autocomplete="username" autocapitalize="none" spellcheck="false">
 <label for="password">Password</label>
-<input type="password" id="password" name="password" autocomplete="current-password">`;
+<input type="password" id="password" name="password" autocomplete="current-password">
+${
+  view.needsCode &&
+  html`<label for="code">Code of your authenticator app</label>
+<input type="text" id="code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="7">`
+}`;
 }
 
 export function signInPage(view: SignInView): string {
