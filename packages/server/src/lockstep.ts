@@ -207,7 +207,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     sessions,
     patients: patientDirectory(fhir.service),
     sampleUsers: config.sampleData,
-    isTokenEndpoint: (address) => config.sampleData && address.startsWith(`${origin}/simulate/`),
+    isTokenEndpoint: (address) => local && config.sampleData && address.startsWith(`${origin}/simulate/`),
     ...(outside && { outside }),
     rateLimit: limiter,
     launchTokenLife: config.launchTokenSeconds,
@@ -277,9 +277,8 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
   const administering = { data, host, port, origin, version: VERSION, authorization, sessions, launching };
   const announce = await openAdministration(app, administering);
   const { launcher, secrets } = launching;
-  // Where others reach the server, client checks cannot be switched off, and nobody is launched as somebody else.
+  // Where others reach the server, no failure is simulated, and nobody is launched as somebody else.
   const standIns = local && config.sampleData ? new StandIns({ origin, authorization, now }) : undefined;
-  const simulation = config.sampleData ? { ...(standIns && { standIns }) } : undefined;
   await app.register(
     consoleRoutes({
       hub,
@@ -293,12 +292,12 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
       secrets,
       specs: conformanceSpecs(config),
       now,
-      simulation,
+      standIns,
     }),
     { prefix: '/api/console' },
   );
-  if (simulation) {
-    const simulated = { origin, hub, authorization, inspector, clock: systemClock, ...simulation };
+  if (standIns) {
+    const simulated = { origin, hub, authorization, inspector, clock: systemClock, standIns };
     await app.register(simulationRoutes(simulated), { prefix: '/simulate' });
   }
   const pages = [

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
 import { test } from 'node:test';
 import { ConsolePerson } from './console-person.ts';
 import { json, withLockstep } from './harness.ts';
@@ -115,18 +116,89 @@ test('an unchecked EHR launch brings its user, patient and session to whoever re
     );
   }));
 
-test('a server that others reach switches no checks off and launches nobody as somebody else', () =>
+test('where others reach the server nothing is simulated', () =>
   withLockstep(
-    async ({ origin, port }) => {
-      const at = (options: string) =>
-        fetch(`http://127.0.0.1:${port}/simulate/${options}/fhir/.well-known/smart-configuration`);
-      assert.equal((await at('slow-hub')).status, 200);
-      assert.equal((await at('unchecked')).status, 403);
-      assert.equal((await at('user:admin')).status, 403);
-      assert.notEqual(origin, '');
+    async ({ port }) => {
+      for (const options of ['none', 'slow-hub', 'unchecked', 'user:admin', 'denied-consent']) {
+        for (const path of ['fhir/metadata', 'fhir/.well-known/smart-configuration', 'auth/authorize', 'hub']) {
+          const { status } = await fetch(`http://127.0.0.1:${port}/simulate/${options}/${path}`, {
+            redirect: 'manual',
+          });
+          assert.equal(status, 404, `${options}/${path}`);
+        }
+      }
     },
     { sampleData: true, publicUrl: 'https://lockstep.example.org' },
   ));
+
+test('a simulated refusal goes to an address that the app registered, or with client checks off to this machine', () =>
+  withLockstep(async ({ origin }) => {
+    const app = await App.register(origin, 'public');
+    const ask = (faults: string, client: string, redirect: string) =>
+      fetch(
+        `${origin}/simulate/${faults}/auth/authorize?client_id=${client}&redirect_uri=${encodeURIComponent(redirect)}`,
+        { redirect: 'manual' },
+      );
+    for (const fault of ['wrong-aud', 'bad-scope', 'denied-consent']) {
+      const good = await ask(fault, app.clientId, REDIRECT);
+      assert.equal(good.status, 303, fault);
+      assert.ok(good.headers.get('location')?.startsWith(REDIRECT), fault);
+      const evil = [
+        'https://evil.example/',
+        'http://localhost.evil.example/',
+        `${REDIRECT}.evil.example`,
+        `${REDIRECT}/../x`,
+        '//evil.example',
+        'javascript:alert(1)',
+        '',
+      ];
+      for (const redirect of evil) {
+        for (const faults of [fault, `unchecked,${fault}`]) {
+          for (const client of [app.clientId, 'nobody', '']) {
+            const { status, headers } = await ask(faults, client, redirect);
+            const loopback = faults !== fault && redirect.startsWith(REDIRECT);
+            if (!loopback) assert.equal(status, 400, `${faults} ${client} ${redirect} → ${headers.get('location')}`);
+          }
+        }
+      }
+      assert.equal((await ask(`unchecked,${fault}`, 'nobody', 'http://127.0.0.1:9/back')).status, 303);
+    }
+  }));
+
+test('an address is passed on as it was written, and leads nowhere but below its own', () =>
+  withLockstep(async ({ origin, port }) => {
+    const raw = (path: string): Promise<{ status: number | undefined; body: string }> =>
+      new Promise((resolve, reject) => {
+        const sent = request(
+          { port, host: '127.0.0.1', path, headers: { host: new URL(origin).host } },
+          async (answer) => {
+            let body = '';
+            for await (const chunk of answer) body += chunk;
+            resolve({ status: answer.statusCode, body });
+          },
+        );
+        sent.on('error', reject);
+        sent.end();
+      });
+    assert.equal((await raw('/simulate/none/fhir/metadata')).status, 200);
+    assert.equal((await raw('/simulate/none/hub/.well-known/fhircast-configuration')).status, 200);
+    const ups = ['..', '%2e%2e', '.%2e', '%2E.', '..%2f..', '%2e%2e%2f', '..%5c', '%252e%252e', '..%252f', '.;/..'];
+    for (const door of ['fhir', 'hub', 'person/auth']) {
+      for (const up of ups) {
+        for (const target of ['metrics', 'health/ready', 'api/admin/server', 'auth/jwks', '../metrics']) {
+          for (const join of ['/', '%2f', '%5c', '\\']) {
+            const { status = 0, body } = await raw(`/simulate/none/${door}/${up}${join}${target}`);
+            assert.ok(status >= 400 && status < 500, `${door}/${up}${join}${target}: ${status}`);
+            assert.doesNotMatch(
+              body,
+              /lockstep_events_total|"status":"ready"|"keys":/,
+              `${door}/${up}${join}${target}`,
+            );
+          }
+        }
+      }
+    }
+  }));
 
 test('where there is no sample data nothing is simulated', () =>
   withLockstep(

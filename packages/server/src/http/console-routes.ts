@@ -33,8 +33,8 @@ export interface ConsoleOptions {
   readonly now: () => number;
   /** What the Hub keeps, for the conformance suite. */
   readonly specs: readonly ConformanceSpec[];
-  /** How launches can be simulated; undefined where they cannot. */
-  readonly simulation: { readonly standIns?: StandIns } | undefined;
+  /** Who stands in for apps and users in simulated launches; undefined where launches are not simulated. */
+  readonly standIns: StandIns | undefined;
 }
 
 /** s. */
@@ -151,7 +151,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     app.addHook('onRequest', authenticate);
     answerConsoleErrors(app);
     forEverybody(app);
-    consoleSimulationRoutes(app, { origin, hub, authorization, personOf, simulation: options.simulation });
+    consoleSimulationRoutes(app, { origin, hub, authorization, personOf, standIns: options.standIns });
     await app.register(async (guarded) => {
       guarded.addHook('onRequest', requireAdministrator);
       consoleAppRoutes(guarded, { authorization, secrets, personOf });

@@ -13,8 +13,8 @@ export interface ConsoleSimulationParts {
   readonly hub: Hub;
   readonly authorization: AuthorizationServer;
   readonly personOf: PersonOf;
-  /** Whether launches can be simulated at all, and with which stand-ins. */
-  readonly simulation: { readonly standIns?: StandIns } | undefined;
+  /** Who stands in for apps and users; undefined where launches are not simulated. */
+  readonly standIns: StandIns | undefined;
 }
 
 function textOf(body: Body, name: string): string | undefined {
@@ -25,12 +25,16 @@ function textOf(body: Body, name: string): string | undefined {
 }
 
 export function consoleSimulationRoutes(app: FastifyInstance, parts: ConsoleSimulationParts): void {
-  const { origin, hub, authorization, personOf, simulation } = parts;
+  const { origin, hub, authorization, personOf, standIns } = parts;
   const { users } = authorization;
 
   app.get('/simulation', async (request): Promise<SimulationOffer> => {
-    if (!simulation) throw new ConsoleError(404, 'Launches are simulated with sample data only.');
-    if (!simulation.standIns) return { unchecked: false, users: [] };
+    if (!standIns) {
+      throw new ConsoleError(
+        404,
+        'Launches are simulated with sample data, where only this machine reaches the server.',
+      );
+    }
     const own = personOf(request).user.id;
     const others = (await users.samples()).filter(({ id }) => id !== own);
     return { unchecked: true, users: others.map(({ id, name }) => ({ id, name })) };
@@ -46,7 +50,6 @@ export function consoleSimulationRoutes(app: FastifyInstance, parts: ConsoleSimu
 
   /** @returns the address that an EHR would open, with the server's real FHIR endpoint as `iss` */
   app.post('/simulation/launch', async (request, reply) => {
-    const standIns = simulation?.standIns;
     if (!standIns)
       throw new ConsoleError(403, 'Such launches are simulated where only this machine reaches the server.');
     const body = bodyOf(request);

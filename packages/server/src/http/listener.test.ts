@@ -71,4 +71,20 @@ describe('the listener', () => {
     await refused;
     assert.equal(waiting.length, 0);
   });
+
+  it('refuses a request with more than one Host header, in whatever letters, and an upgrade too', async (t) => {
+    const { listener, waiting } = await listening();
+    t.after(() => listener.close());
+    listener.open(() => assert.fail('upgraded'));
+    for (const second of ['Host: x', 'host: y', 'HOST: x\r\nhOsT: z']) {
+      for (const upgrade of ['', 'Connection: Upgrade\r\nUpgrade: websocket\r\n']) {
+        const socket = connect(listener.port, '127.0.0.1');
+        socket.write(`GET / HTTP/1.1\r\nHost: x\r\n${upgrade}${second}\r\n\r\n`);
+        const [data] = await once(socket, 'data');
+        assert.match(String(data), /^HTTP\/1\.1 400 /, second);
+        socket.destroy();
+      }
+    }
+    assert.equal(waiting.length, 0);
+  });
 });

@@ -4,6 +4,9 @@ import type { Duplex } from 'node:stream';
 
 /** How long an idle connection is kept, ms: longer than the 60 s for which balancers keep theirs, so that they close first. */
 const KEEP_ALIVE = 72_000;
+/** How long a request's head, and a whole request, may take to arrive, ms: half-open ones must not pile up (CWE-400). */
+const HEADERS_TIMEOUT = 20_000;
+const REQUEST_TIMEOUT = 60_000;
 /** How long requests in progress may take while the server stops, ms. */
 const GRACE = 5000;
 
@@ -12,6 +15,16 @@ export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: B
 /** Shared by all sockets: one made for each would keep its request in memory for as long as the connection lasts. */
 function destroyed(this: Duplex): void {
   this.destroy();
+}
+
+/** How many Host headers there are: with two, a proxy in front may have decided by another one (RFC 9112 section 3.2). */
+function hostHeaders({ rawHeaders }: IncomingMessage): number {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? '';
+    if (name.length === 4 && name.toLowerCase() === 'host') count += 1;
+  }
+  return count;
 }
 
 /**
@@ -29,6 +42,8 @@ export class Listener {
     this.#server = createServer(
       {
         keepAliveTimeout: KEEP_ALIVE,
+        headersTimeout: HEADERS_TIMEOUT,
+        requestTimeout: REQUEST_TIMEOUT,
         // Java's HTTP client offers h2c with every request; that is no reason not to answer it.
         shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
       },
@@ -36,11 +51,18 @@ export class Listener {
     );
     this.#server.on('upgrade', (request, socket, head) => {
       socket.on('error', destroyed);
-      this.#once(() => this.#onUpgrade?.(request, socket, head));
+      if (hostHeaders(request) > 1)
+        socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      else this.#once(() => this.#onUpgrade?.(request, socket, head));
     });
   }
 
   #request(request: IncomingMessage, response: ServerResponse): void {
+    if (hostHeaders(request) > 1) {
+      response.writeHead(400, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
+      response.end('A request has one Host header\n');
+      return;
+    }
     if (this.#isOpen) this.#onRequest?.(request, response);
     else this.#waiting.push(() => this.#onRequest?.(request, response));
   }

@@ -1,11 +1,12 @@
 /**
  * A second face of the server that fails on purpose, for those who build apps: the same addresses below
- * `/simulate/{options}`, passed on to the real ones but for what was asked for. Only where sample data is.
+ * `/simulate/{options}`, passed on to the real ones but for what was asked for. Only where sample data is and no other machine reaches the server.
  */
 import { Scopes, syncErrorMessage } from '@lockstep/fhircast';
 import type { Clock, Hub } from '@lockstep/hub';
 import { type AuthorizationServer, OAuthError } from '@lockstep/smart';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { isLoopback } from '../config.ts';
 import type { Inspector } from '../inspector.ts';
 import { CONSOLE_CLIENT } from '../own-apps.ts';
 import { type Fault, readSimulated, type Simulated } from '../simulation/options.ts';
@@ -19,8 +20,8 @@ export interface SimulationOptions {
   readonly authorization: AuthorizationServer;
   readonly inspector: Inspector;
   readonly clock: Clock;
-  /** Where only this machine reaches the server: launches may then go unchecked, and be made for any sample user. */
-  readonly standIns?: StandIns;
+  /** Who stands in for the apps of unchecked launches. */
+  readonly standIns: StandIns;
   /** What a slow Hub adds to each answer, ms. */
   readonly delayMs?: number;
 }
@@ -46,22 +47,31 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
   const { origin, hub, authorization, inspector, clock, standIns, delayMs = 3000 } = options;
   const noisy = new Set<string>();
 
-  /** @throws OAuthError for what is unknown, or not for this server */
+  /** @throws OAuthError for what is unknown */
   function simulated(request: FastifyRequest): Simulated {
     const read = readSimulated((request.params as Params).options);
     if ('problem' in read) throw new OAuthError('invalid_request', read.problem);
-    if (!standIns && (read.unchecked || read.user !== undefined)) {
-      throw new OAuthError(
-        'access_denied',
-        'Others can reach this server: client checks and users stay as they are',
-        403,
-      );
-    }
     return read;
   }
 
   const pathOf = (request: FastifyRequest): string => `/simulate/${(request.params as Params).options}`;
   const baseOf = (request: FastifyRequest): string => `${origin}${pathOf(request)}`;
+
+  /**
+   * The address behind the simulated one, as it was written: decoding it and sending it on would decode it twice, and reach
+   * what is not below `from` (CWE-22, CWE-174).
+   * @param from what the address begins with there, such as `/fhir`
+   * @throws OAuthError for an address that leads elsewhere
+   */
+  function behind(request: FastifyRequest, from: string): string {
+    const address = `${from}${request.url.slice(`${pathOf(request)}${from}`.length)}`;
+    const { pathname } = new URL(address, origin);
+    const leadsElsewhere = pathname !== from && !pathname.startsWith(`${from}/`);
+    if (leadsElsewhere || /%2f|%5c|%00|\\/i.test(pathname)) {
+      throw new OAuthError('invalid_request', 'there is nothing at this address', 404);
+    }
+    return address;
+  }
 
   function pass(app: FastifyInstance, request: Sent, url: string) {
     const { 'content-length': _, host, connection: __, ...headers } = request.headers;
@@ -120,6 +130,21 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     };
   }
 
+  /**
+   * Where a simulated refusal goes: to an address of the app's registration, or with client checks off to this machine. Any
+   * other would make the server send people wherever a link says (CWE-601).
+   * @throws OAuthError
+   */
+  async function registeredRedirect(query: URLSearchParams, unchecked: boolean): Promise<URL> {
+    const asked = query.get('redirect_uri') ?? '';
+    const redirect = URL.parse(asked);
+    const client = await authorization.clients.get(query.get('client_id') ?? '');
+    const registered = client?.redirectUris.includes(asked) === true;
+    const here = unchecked && redirect?.protocol === 'http:' && isLoopback(redirect.hostname.replace(/^\[|\]$/g, ''));
+    if (redirect && (registered || here)) return redirect;
+    throw new OAuthError('invalid_request', 'redirect_uri is not registered for this client');
+  }
+
   /** Where an authorization request goes: back with a fault, or on to the real endpoint. */
   async function authorize(
     request: FastifyRequest,
@@ -128,14 +153,14 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
   ): Promise<FastifyReply> {
     const { faults, unchecked, user } = simulated(request);
     const [, error, description] = AUTHORIZE.find(([fault]) => faults.includes(fault)) ?? [];
-    const redirect = URL.parse(query.get('redirect_uri') ?? '');
-    if (error !== undefined && description !== undefined && redirect && /^https?:$/.test(redirect.protocol)) {
+    if (error !== undefined && description !== undefined) {
+      const redirect = await registeredRedirect(query, unchecked);
       redirect.searchParams.set('error', error);
       redirect.searchParams.set('error_description', description);
       if (query.has('state')) redirect.searchParams.set('state', query.get('state') ?? '');
       return reply.redirect(redirect.href, 303);
     }
-    const params = unchecked && standIns ? await standIns.admit(query) : query;
+    const params = unchecked ? await standIns.admit(query) : query;
     params.set('aud', `${origin}/fhir`);
     const there = user === undefined ? origin : `${baseOf(request)}/person`;
     return reply.redirect(`${there}/auth/authorize?${params}`, 303);
@@ -211,15 +236,14 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
         const { user: userId } = simulated(request);
         if (userId === undefined) throw new OAuthError('invalid_request', 'user is missing', 404);
         const base = `${pathOf(request)}/person`;
-        const path = request.url.slice(base.length);
+        const path = behind(request, '/person/auth').slice('/person'.length);
         return servePerson(app, request, reply, { origin, authorization, base, path, userId });
       },
     });
 
     app.all<{ Params: Params }>('/:options/fhir/*', async (request, reply) => {
       simulated(request);
-      const [, query] = request.url.split('?');
-      return answer(reply, await pass(app, request, `/fhir/${request.params['*']}${query ? `?${query}` : ''}`));
+      return answer(reply, await pass(app, request, behind(request, '/fhir')));
     });
 
     const serveHub = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
@@ -233,8 +257,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
       if (faults.includes('refused-subscription') && request.method === 'POST' && form) {
         return reply.code(403).type('text/plain').send('Simulated: the subscription is refused\n');
       }
-      const rest = (request.params as Params)['*'];
-      return answer(reply, await pass(app, request, rest ? `/hub/${rest}` : '/hub'));
+      return answer(reply, await pass(app, request, behind(request, '/hub')));
     };
     app.all('/:options/hub', serveHub);
     app.all('/:options/hub/*', serveHub);
