@@ -46,7 +46,11 @@ export class PlayedHub {
   }
 
   constructor() {
-    this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server = createServer(
+      // Java's HTTP client offers h2c with every request; that is no reason not to answer it.
+      { shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket' },
+      (request, response) => void this.#serve(request, response),
+    );
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
