@@ -24,7 +24,9 @@ export type Claim =
   /** The run has access tokens: the Hub is protected. */
   | 'tokens'
   /** The run can get a token that reads `Patient-open` and nothing else. */
-  | 'limited-token';
+  | 'limited-token'
+  /** The run can be a second client. */
+  | 'second-client';
 
 /** One thing that a Hub is checked for. A failing check throws {@link CheckFailure}; see docs/conformance.md. */
 export interface Check {
@@ -36,15 +38,41 @@ export interface Check {
   /** Ids in the list of requirements; the first is the one that the check rests on. */
   readonly requirements: readonly [string, ...string[]];
   readonly level: Level;
+  /**
+   * Whether a Hub that does not do it may leave somebody at the wrong patient. Where the text says only SHOULD, that is a
+   * safety warning.
+   */
+  readonly safety?: boolean;
   readonly versions: readonly Version[];
   readonly needs?: readonly Claim[];
   /** Seconds that the check may take on a Hub of normal speed; 15 unless said. */
   readonly seconds?: number;
+  /** Whether it runs after all others, since it judges what they met. */
+  readonly last?: boolean;
   readonly run: (scenario: Scenario) => Promise<void>;
 }
 
 /** What a scenario has to do before it comes to what it checks. */
-export type Step = 'subscribe' | 'confirm' | 'publish' | 'notify' | 'deny';
+export type Step = 'subscribe' | 'confirm' | 'publish' | 'notify' | 'deny' | 'carry' | 'carry-numbers' | 'carry-all';
+
+/** Kinds of event, in lower case, as the ids of the checks on their broadcasts name them. */
+export const KINDS = [
+  'patient-open',
+  'patient-close',
+  'encounter-open',
+  'encounter-close',
+  'imagingstudy-open',
+  'imagingstudy-close',
+  'diagnosticreport-open',
+  'diagnosticreport-close',
+  'diagnosticreport-update',
+  'diagnosticreport-select',
+  'home-open',
+  'userlogout',
+  'userhibernate',
+  'syncerror',
+  'proprietary',
+] as const;
 
 /** The checks that are about a step alone. */
 export const STEPS: Readonly<Record<Step, readonly string[]>> = {
@@ -53,7 +81,32 @@ export const STEPS: Readonly<Record<Step, readonly string[]>> = {
   publish: ['publish-accepted'],
   notify: ['broadcast-to-all'],
   deny: ['unsubscribe-denial'],
+  /** What is broadcast of a plain event, and of one with everything in it. */
+  carry: [
+    'broadcast-id',
+    'broadcast-timestamp',
+    'broadcast-topic',
+    'broadcast-context',
+    'broadcast-unicode',
+    'same-patient-open',
+  ],
+  'carry-numbers': ['broadcast-numbers'],
+  /** What is broadcast of the other kinds of event. */
+  'carry-all': [
+    ...KINDS.map((kind) => `same-${kind}`),
+    'same-large',
+    'same-to-late-joiner',
+    'soak',
+    'broadcast-context',
+  ],
 };
+
+/**
+ * What a run may take for granted though the Hub does not do it, so that its other checks are judged: the check of the same
+ * name fails all the same.
+ */
+export const ASSUMABLE = ['subscribe-accepted', 'confirmation-sent', 'publish-accepted'] as const;
+export type Assumable = (typeof ASSUMABLE)[number];
 
 /** The Hub did not do what a check asks for. */
 export class CheckFailure extends Error {

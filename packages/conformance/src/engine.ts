@@ -1,7 +1,19 @@
-import { type Check, CheckFailure, CheckSkip, type Claim, STEPS, VERSIONS, type Version } from './check.ts';
+import {
+  ASSUMABLE,
+  type Assumable,
+  type Check,
+  CheckFailure,
+  CheckSkip,
+  type Claim,
+  STEPS,
+  VERSIONS,
+  type Version,
+} from './check.ts';
 import { HUB_CHECKS } from './hub/checks.ts';
 import { isObject } from './json.ts';
+import { Pace } from './pace.ts';
 import { pause, within } from './pause.ts';
+import { type Diagnosis, preflight } from './preflight.ts';
 import { Presence } from './presence.ts';
 import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from './report/report.ts';
 import { requirement } from './requirements.ts';
@@ -10,10 +22,11 @@ import { CallbackHost, type CallbackOptions } from './target/callback.ts';
 import { claimsOf, eventsOf, REQUIRED_BY_IRA, unclaimed } from './target/claims.ts';
 import { type HttpLimits, send } from './target/http.ts';
 import { type Hub, Scenario } from './target/scenario.ts';
-import type { Waits } from './target/subscriber.ts';
 import { type Authorization, Tokens } from './target/tokens.ts';
 import { TopicPool, type Topics } from './target/topics.ts';
 import { Transcript } from './transcript.ts';
+import { SUITE } from './version.ts';
+import { Witness } from './witness.ts';
 
 /** What to test, and how. */
 export interface ConformanceOptions {
@@ -45,6 +58,8 @@ export interface ConformanceOptions {
   readonly except?: readonly string[];
   /** Where the Hub reaches the suite, for webhooks. */
   readonly callback?: CallbackOptions;
+  /** What is taken for granted though the Hub does not do it; the check of it fails all the same. */
+  readonly assume?: readonly Assumable[];
   /** Whose exchanges the report keeps: those that did not pass unless given. */
   readonly exchanges?: 'failures' | 'all';
   /** Ends the run early; checks that did not run are skipped. */
@@ -84,11 +99,20 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   expectKnown('only', options.only, HUB_CHECKS);
   expectKnown('except', options.except, HUB_CHECKS);
   const slowness = positive('slowness', options.slowness ?? 1);
-  const waits: Waits = {
+  for (const one of options.assume ?? []) {
+    if (!ASSUMABLE.includes(one)) throw new TypeError(`assume: one or more of ${ASSUMABLE.join(', ')}`);
+  }
+  const waits = new Pace({
     timeoutMs: positive('timeoutMs', options.timeoutMs ?? 4000) * slowness,
     settleMs: positive('settleMs', options.settleMs ?? 300) * slowness,
+  });
+  const limits: HttpLimits = {
+    get timeoutMs() {
+      return waits.timeoutMs;
+    },
+    rejectUnauthorized: options.rejectUnauthorized ?? true,
+    onRoundTrip: (ms) => waits.saw(ms),
   };
-  const limits: HttpLimits = { timeoutMs: waits.timeoutMs, rejectUnauthorized: options.rejectUnauthorized ?? true };
   const startedAt = new Date();
   const end = AbortSignal.timeout(positive('totalMs', options.totalMs ?? 300_000));
   const signal = options.signal ? AbortSignal.any([options.signal, end]) : end;
@@ -102,6 +126,7 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   const tokens = new Tokens(options.authorization ?? { kind: 'none' }, limits);
   if (tokens.protects) claims.add('tokens');
   if (tokens.canLimit) claims.add('limited-token');
+  if (tokens.hasOther) claims.add('second-client');
   const versions = options.versions ?? (claims.has('webhooks') ? ['3.0.0', 'STU2'] : ['3.0.0']);
   if (versions.length === 0 || versions.some((one) => !VERSIONS.includes(one))) {
     throw new TypeError(`versions: one or more of ${VERSIONS.join(', ')}`);
@@ -109,6 +134,7 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   const callbacks = new CallbackHost(options.callback);
   const topics = new TopicPool(options.topics ?? { kind: 'any' }, url, tokens, limits);
   const events = eventsOf(configuration, versions);
+  const assumed = new Set<Assumable>(options.assume);
   const hub: Hub = {
     url,
     versions: new Set(versions),
@@ -119,20 +145,34 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
     topics,
     limits,
     waits,
+    pace: waits,
     callbacks,
+    assumed,
+    witness: new Witness(),
   };
   const checks = selectChecks(versions, options);
+  const ended = aborted(signal).then((): readonly Diagnosis[] => []);
+  const diagnosis = await Promise.race([preflight(hub), ended]);
+  for (const { assumes } of diagnosis) if (assumes) assumed.add(assumes);
+  const stopped = diagnosis.find(({ stops }) => stops);
 
   const width = Math.min(positive('concurrency', options.concurrency ?? 8), topics.width, Math.max(1, checks.length));
-  const found = await runAll(checks, width, presence, onProgress, (check) =>
-    runCheck(check, hub, slowness, signal, options.exchanges ?? 'failures'),
-  );
+  const found = stopped
+    ? unrun(checks, stopped, onProgress)
+    : await runAll(checks, width, presence, onProgress, (check) =>
+        runCheck(check, hub, slowness, signal, options.exchanges ?? 'failures'),
+      );
   await callbacks.close();
+  waits.end();
   const results = attributed(found);
   return {
     format: REPORT_FORMAT,
     target: { kind: 'hub', name: url, ...(configuration !== undefined && { configuration }) },
     versions,
+    suite: SUITE,
+    options: shownOptions(options, url),
+    claims: [...claims],
+    ...(diagnosis.length > 0 && { diagnosis }),
     startedAt: startedAt.toISOString(),
     durationMs: Date.now() - startedAt.getTime(),
     counts: countVerdicts(results),
@@ -151,6 +191,34 @@ function attributed(results: readonly CheckResult[]): readonly CheckResult[] {
     const about = step && !STEPS[step].includes(result.id) && STEPS[step].find((id) => failed.has(id));
     return about ? { ...rest, verdict: 'skip', reason: `It needs what ${about} checks, and that failed` } : result;
   });
+}
+
+/** The results of a run that could not begin: the first check fails with the reason, the others are skipped. */
+function unrun(checks: readonly Check[], { sentence }: Diagnosis, onProgress: OnProgress): readonly CheckResult[] {
+  const first = checks.find(({ id }) => id === 'subscribe-accepted') ?? checks[0];
+  const finding = (check: Check): Finding =>
+    check === first
+      ? { verdict: 'fail', reason: sentence, expected: 'a Hub that can be tested', seen: sentence }
+      : { verdict: 'skip', reason: `The run could not begin. ${sentence}` };
+  const results = checks.map((check) => resultOf(check, finding(check), 0, new Transcript(), 'failures'));
+  for (const [index, result] of results.entries()) onProgress({ done: index + 1, total: checks.length, result });
+  return results;
+}
+
+/** The options of a run as a report shows them: without anything secret. */
+function shownOptions(options: ConformanceOptions, url: string): Readonly<Record<string, unknown>> {
+  const { signal: _signal, authorization, topics, ...rest } = options;
+  const access = authorization && {
+    kind: authorization.kind,
+    ...('clientId' in authorization && { clientId: authorization.clientId }),
+    ...('smart' in authorization && authorization.smart !== undefined && { smart: authorization.smart }),
+  };
+  return {
+    ...rest,
+    hubUrl: url,
+    ...(access && { authorization: access }),
+    ...(topics && { topics: { kind: topics.kind } }),
+  };
 }
 
 /** Runs the checks side by side; those that the Hub's going away may have spoilt, again and alone. */
@@ -185,7 +253,11 @@ async function runAll(
       }
     }
   };
+  const last = queue.filter(({ check }) => check.last);
+  for (const one of last) queue.splice(queue.indexOf(one), 1);
   await Promise.all(Array.from({ length: width }, worker));
+  queue.push(...last);
+  await worker();
   const beside = doubtful.filter(({ result }) => !hadGone(result)).length;
   for (const { check, index, result } of doubtful) {
     if (await presence.back()) settle(index, await run(check));
@@ -237,6 +309,7 @@ export function resultOf(
     title: check.title,
     rule: check.rule,
     level: check.level,
+    ...(check.safety && { safety: true }),
     versions: check.versions,
     requirement: { id, section, quote, link },
     ...found,
@@ -259,7 +332,10 @@ async function judge(
   const seconds = (check.seconds ?? 15) * slowness;
   const limit = new AbortController();
   const late = async (): Promise<never> => {
-    await pause(seconds * 1000, limit.signal);
+    const started = performance.now();
+    // Where everything takes longer, so may the check.
+    const left = () => started + seconds * 1000 * hub.pace.factor - performance.now();
+    while (left() > 0 && !limit.signal.aborted) await pause(left(), limit.signal);
     throw new CheckFailure(`an end within ${seconds} s`, 'the scenario was still waiting');
   };
   const stopped = new Promise<never>((_resolve, reject) => {
@@ -269,7 +345,7 @@ async function judge(
   });
   try {
     const run = async () => {
-      const began = await Scenario.begin(hub, transcript);
+      const began = await Scenario.begin(hub, transcript, check.id);
       if (limit.signal.aborted) return began.end();
       scenario = began;
       await check.run(began);

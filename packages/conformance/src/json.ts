@@ -28,3 +28,79 @@ export function sameJson(a: unknown, b: unknown): boolean {
 export function objects(value: unknown): readonly JsonObject[] {
   return Array.isArray(value) ? value.filter(isObject) : [];
 }
+
+/** A JSON number as it was written: `7.10` is not `7.1`, since a FHIR decimal has a precision. */
+export class Numeral {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+type Exact = {
+  parse(text: string, reviver: (key: string, value: unknown, source: { source?: string }) => unknown): unknown;
+  rawJSON(text: string): number;
+};
+const exact = JSON as unknown as Exact;
+
+/** Parses JSON and keeps every number as {@link Numeral}; undefined when it is no JSON. */
+export function parseAsWritten(text: string): unknown {
+  try {
+    return exact.parse(text, (_key, value, { source }) =>
+      typeof value === 'number' ? new Numeral(source ?? String(value)) : value,
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+/** A number that `JSON.stringify` writes with exactly these characters. */
+export const numeral = (text: string): number => exact.rawJSON(text);
+
+/** Where two JSON values differ. */
+export interface Difference {
+  /** Such as `context[0].resource.birthDate`. */
+  readonly path: string;
+  readonly sent: string;
+  readonly came: string;
+  /** Whether it is only the way in which a number is written. */
+  readonly writtenOtherwise: boolean;
+}
+
+const shown = (value: unknown): string => {
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value, (_key, one) => (one instanceof Numeral ? numeral(one.text) : one));
+  return text.length > 200 ? `${text.slice(0, 200)}… (${text.length} characters)` : text;
+};
+
+/**
+ * The first difference between two values of {@link parseAsWritten}; undefined when there is none. The order of an object's
+ * members does not count.
+ */
+export function difference(sent: unknown, came: unknown, path = ''): Difference | undefined {
+  const differs = (writtenOtherwise = false): Difference => ({
+    path: path === '' ? 'the whole' : path,
+    sent: shown(sent),
+    came: shown(came),
+    writtenOtherwise,
+  });
+  if (sent instanceof Numeral && came instanceof Numeral) {
+    return sent.text === came.text ? undefined : differs(Number(sent.text) === Number(came.text));
+  }
+  if (sent instanceof Numeral || came instanceof Numeral) return differs();
+  if (Array.isArray(sent) && Array.isArray(came)) {
+    for (let index = 0; index < Math.max(sent.length, came.length); index++) {
+      const found = difference(sent[index], came[index], `${path}[${index}]`);
+      if (found) return found;
+    }
+    return undefined;
+  }
+  if (isObject(sent) && isObject(came)) {
+    for (const key of new Set([...Object.keys(sent), ...Object.keys(came)])) {
+      const found = difference(sent[key], came[key], path === '' ? key : `${path}.${key}`);
+      if (found) return found;
+    }
+    return undefined;
+  }
+  return Object.is(sent, came) ? undefined : differs();
+}

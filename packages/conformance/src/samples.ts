@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { numeral } from './json.ts';
 
 /** A resource of a scenario, written out in full: nothing of the suite's expectations comes from a shared library. */
 export interface Resource {
@@ -94,6 +95,89 @@ export function observation(of: Resource, text = 'measurement'): Resource {
     code: { coding: [{ system: 'http://radlex.org', code: 'RID49690' }], text },
     subject: subject(of),
   };
+}
+
+const EXTENSION = 'https://conformance.example.org/fhir/StructureDefinition';
+
+/** Numbers that a program changes which takes them for its own: a precision, a large whole number, thirty digits, an exponent. */
+const NUMBERS = ['7.10', '0.00', '9007199254740993', '1.234567890123456789012345678901', '1.50e-7', '-3.0'];
+
+/** The resource with what programs like to lose: metadata, narrative, extensions of resources and of primitives, numbers. */
+export function enriched(resource: Resource): Resource {
+  return {
+    ...resource,
+    meta: {
+      versionId: '7',
+      lastUpdated: '2026-01-31T09:00:00.123+01:00',
+      security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }],
+      tag: [{ system: 'https://conformance.example.org/tags', code: 'a', display: 'Ä "quoted" \\ tag' }],
+    },
+    language: 'en',
+    _language: { extension: [{ url: `${EXTENSION}/source`, valueString: 'by hand' }] },
+    text: {
+      status: 'generated',
+      div: '<div xmlns="http://www.w3.org/1999/xhtml"><p>a &lt; b &amp; c\u2028\u00a0\ud83d\ude00</p></div>',
+    },
+    extension: [
+      ...NUMBERS.map((text) => ({ url: `${EXTENSION}/number`, valueDecimal: numeral(text) })),
+      {
+        url: `${EXTENSION}/nested`,
+        extension: [
+          { url: 'flag', valueBoolean: false },
+          { url: 'none', valueString: ' a ' },
+        ],
+      },
+    ],
+  };
+}
+
+/** A patient with everything that {@link enriched} adds, several identifiers and names with gaps in them. */
+export function richPatient(): Resource {
+  const one = patient();
+  return enriched({
+    ...one,
+    identifier: [
+      ...(one.identifier as readonly object[]),
+      { use: 'secondary', system: 'urn:oid:2.999.6', value: `0${one.id.slice(0, 6)}`, period: { start: '2020-01-01' } },
+    ],
+    active: true,
+    name: [
+      {
+        use: 'official',
+        family: 'Conformance-Łukasz',
+        _family: { extension: [{ url: `${EXTENSION}/own-name`, valueString: 'Łukasz' }] },
+        given: ['Ada', null, '健太'],
+        _given: [null, { extension: [{ url: `${EXTENSION}/unknown`, valueCode: 'masked' }] }, null],
+      },
+      { use: 'maiden', family: "O'Neill" },
+    ],
+    _birthDate: {
+      extension: [
+        { url: 'http://hl7.org/fhir/StructureDefinition/patient-birthTime', valueDateTime: '1970-01-31T04:05:06.070Z' },
+      ],
+    },
+    deceasedBoolean: false,
+    multipleBirthInteger: 2,
+    contact: [{ name: { text: 'A contact\nin two lines' } }],
+  });
+}
+
+/** Everything that a report's opening context holds, with what programs like to lose. */
+export function richReportContext(): ReportContext {
+  const of = richPatient();
+  const about = enriched(study(of));
+  return { patient: of, study: about, report: enriched(report(of, about)) };
+}
+
+/** A measurement whose precision matters. */
+export function richObservation(of: Resource): Resource {
+  const { status, ...rest } = observation(of);
+  return enriched({
+    ...rest,
+    status,
+    valueQuantity: { value: numeral('7.10'), unit: 'mm', system: 'http://unitsofmeasure.org', code: 'mm' },
+    component: [{ code: { text: 'long axis' }, valueQuantity: { value: numeral('12.300'), unit: 'mm' } }],
+  });
 }
 
 /** Everything that a report's opening context holds. */

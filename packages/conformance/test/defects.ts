@@ -1,7 +1,7 @@
 /** Faults that the model hub can be given, each with the check that must find it. */
 
-/** `few`: patients only; `otherwise`: healthy, and different wherever the specification leaves a choice. */
-export type Setup = 'core' | 'ira' | 'webhooks' | 'tokens' | 'few' | 'otherwise';
+/** `few`: patients only; `otherwise`: healthy, and different wherever the specification leaves a choice; `grace`: who lost its connection may return. */
+export type Setup = 'core' | 'ira' | 'webhooks' | 'tokens' | 'few' | 'otherwise' | 'grace';
 
 export interface Defect {
   readonly check: string;
@@ -221,7 +221,39 @@ export const DEFECTS = {
   'ungranted-confirmed': { check: 'granted-events-confirmed', setup: 'tokens' },
   'read-scope-writes': { check: 'write-scope-needed', setup: 'tokens' },
   'context-for-anybody': { check: 'context-authorized-only', setup: 'tokens' },
+  'foreign-unsubscribes': { check: 'foreign-endpoint-unsubscribed', setup: 'tokens' },
+  'foreign-renews': { check: 'foreign-endpoint-renewed', setup: 'tokens' },
+  'renewal-grants-more': { check: 'renewal-grants-no-more', setup: 'tokens' },
+  'endpoint-moves': { check: 'foreign-topic-renewed' },
+  'altered-token-taken': { check: 'altered-token-refused', setup: 'tokens' },
+  'newcomer-told-ungranted': { check: 'newcomer-granted-only', setup: 'tokens' },
+  'rights-of-first': { check: 'granted-to-each', setup: 'tokens' },
+  'endpoint-revived': { check: 'unsubscribe-not-revived' },
+  // In the long run
+  'numbers-rewritten': { check: 'broadcast-numbers' },
+  'every-tenth-lost': { check: 'soak' },
+  'one-in-200-swapped': { check: 'soak' },
+  'late-deliveries': { check: 'broadcast-prompt' },
+  'retries-taken-anew': { check: 'retry-keeps-newer' },
+  'used-id-swallowed': { check: 'used-id-not-swallowed' },
+  'close-missed-while-away': { check: 'return-hears-close', setup: 'grace' },
+  'nothing-on-return': { check: 'return-told-current', setup: 'grace' },
+  'contexts-before-confirmation': { check: 'confirmation-before-contexts' },
+  'pings-ignored': { check: 'ping-answered' },
+  'syncerror-to-first-only': { check: 'syncerror-to-each' },
+  'offenders-not-told': { check: 'syncerror-between-offenders' },
+  'patients-only-reported': { check: 'syncerror-every-kind' },
+  'publisher-speaks-for-hub': { check: 'envelope-clean' },
+  'publisher-named': { check: 'envelope-alone' },
+  'photos-cut': { check: 'same-large' },
+  'run-altered-once': { check: 'run-unaltered' },
+  'late-joiner-simplified': { check: 'same-to-late-joiner' },
+  'context-simplified': { check: 'same-in-current-context' },
+  'content-simplified': { check: 'same-in-content' },
   // Webhooks
+  'webhook-third-lost': { check: 'webhook-every-delivery', setup: 'webhooks' },
+  'webhook-simplified': { check: 'webhook-delivered-same', setup: 'webhooks' },
+  'webhook-sha1': { check: 'webhook-signature-strong', setup: 'webhooks' },
   'webhook-taken-for-socket': { check: 'webhook-refused' },
   'webhook-200': { check: 'webhook-accepted', setup: 'webhooks' },
   'webhook-without-callback': { check: 'webhook-without-callback', setup: 'webhooks' },
@@ -249,6 +281,7 @@ export const DEFECTS = {
   'webhook-refusal-without-event': { check: 'webhook-syncerror', setup: 'webhooks' },
   'webhook-202-is-error': { check: 'webhook-accepted-later', setup: 'webhooks' },
   // IRA
+  'ira-silence-ignored': { check: 'ira-silent-told', setup: 'ira' },
   'ira-any-channel': { check: 'ira-subscribe-channel', setup: 'ira' },
   'ira-empty-topic': { check: 'ira-subscribe-topic', setup: 'ira' },
   'ira-empty-events': { check: 'ira-subscribe-events', setup: 'ira' },

@@ -39,6 +39,10 @@ interface Sub {
   name: string;
   events: string[];
   granted: (event: string) => boolean;
+  /** Events that it asked for, in lower case. */
+  asked: string[];
+  /** The client that subscribed. */
+  owner: string;
   leaseSeconds: number;
   timer?: NodeJS.Timeout;
   socket?: WebSocket;
@@ -50,6 +54,12 @@ interface Sub {
   callback?: string;
   secret?: string;
   verified: boolean;
+  refuses?: boolean;
+  /** Events so far; one that is held back by a defect. */
+  count?: number;
+  swapped?: Message;
+  /** What it missed while it was away. */
+  away?: Message[];
 }
 
 interface Session {
@@ -61,6 +71,8 @@ interface Session {
   history: Message[];
   /** Broadcasts held back by a defect. */
   held: Message[];
+  /** Bodies of accepted events by id. */
+  taken: Map<string, string>;
 }
 
 const CATALOG: Record<string, { name: string; required: Record<string, string>; anchor?: string }> = {
@@ -98,6 +110,25 @@ class Refusal extends Error {
   }
 }
 
+/** Elements whose resources have lost their extensions. */
+function simplified(elements: readonly Element[]): Element[] {
+  return elements.map(({ resource, ...rest }) => {
+    const { extension: _extension, ...bare } = resource ?? {};
+    return { ...rest, ...(resource && { resource: bare }) };
+  });
+}
+
+/** Parses JSON whose numbers are written again as they came. */
+function parseExact(text: string): unknown {
+  const exact = JSON as unknown as {
+    parse(text: string, reviver: (key: string, value: unknown, from: { source?: string }) => unknown): unknown;
+    rawJSON(text: string): unknown;
+  };
+  return exact.parse(text, (_key, value, { source }) =>
+    typeof value === 'number' ? exact.rawJSON(source ?? String(value)) : value,
+  );
+}
+
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -114,9 +145,9 @@ export class ModelHub {
   readonly #dead = new Map<string, Sub>();
   /** Events whose refusal was told. */
   readonly #told = new Set<string>();
-  readonly #tokens = new Map<string, { scopes: string[]; until: number }>();
+  readonly #tokens = new Map<string, { scopes: string[]; until: number; client: string }>();
   readonly #server: Server;
-  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: 1_000_000 });
+  readonly #sockets: WebSocketServer;
   #count = 0;
   url = '';
   origin = '';
@@ -132,6 +163,11 @@ export class ModelHub {
   constructor(options: ModelHubOptions) {
     this.#setup = options.setup ?? 'core';
     this.#defects = new Set(options.defects ?? []);
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      maxPayload: 1_000_000,
+      autoPong: !this.#is('pings-ignored'),
+    });
     this.#server = createServer((request, response) => void this.#serve(request, response));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
@@ -256,17 +292,26 @@ export class ModelHub {
 
   #token(request: IncomingMessage, fields: URLSearchParams): Json {
     const basic = Buffer.from((request.headers.authorization ?? '').replace(/^Basic /, ''), 'base64').toString();
-    if (basic !== 'suite:secret') throw new Refusal(401, 'invalid_client');
+    if (basic !== 'suite:secret' && basic !== 'other:secret') throw new Refusal(401, 'invalid_client');
     const value = randomUUID();
     const scope = fields.get('scope') ?? '';
-    this.#tokens.set(value, { scopes: scope.split(' '), until: Date.now() + 300_000 });
+    this.#tokens.set(value, { scopes: scope.split(' '), until: Date.now() + 300_000, client: basic });
     return { access_token: value, token_type: 'bearer', expires_in: 300, scope };
+  }
+
+  /** Who sends a request; nobody where the Hub is open. */
+  #client(request: IncomingMessage): string {
+    return this.#tokens.get((request.headers.authorization ?? '').replace(/^Bearer /, ''))?.client ?? '';
   }
 
   /** What the request's token allows; everything where the Hub is open. */
   #access(request: IncomingMessage, lax: DefectName): (event: string, access: 'read' | 'write') => boolean {
     if (this.#setup !== 'tokens') return () => true;
-    const token = this.#tokens.get((request.headers.authorization ?? '').replace(/^Bearer /, ''));
+    const value = (request.headers.authorization ?? '').replace(/^Bearer /, '');
+    const altered = this.#is('altered-token-taken')
+      ? [...this.#tokens.keys()].find((one) => one.startsWith(value.slice(0, 8)))
+      : undefined;
+    const token = this.#tokens.get(altered && value !== '' ? altered : value);
     if (!token) {
       if (this.#is(lax)) return () => true;
       throw new Refusal(401, 'a token is needed');
@@ -283,7 +328,7 @@ export class ModelHub {
   #session(topic: string): Session {
     let session = this.#sessions.get(topic);
     if (!session) {
-      session = { topic, subs: new Map(), opens: new Map(), versions: 0, history: [], held: [] };
+      session = { topic, subs: new Map(), opens: new Map(), versions: 0, history: [], held: [], taken: new Map() };
       this.#sessions.set(topic, session);
     }
     return session;
@@ -327,6 +372,10 @@ export class ModelHub {
       (channel === 'webhook' && this.#is('webhook-taken-for-socket'));
     if (channel !== 'websocket' && !webhook && !laxChannel)
       throw new Refusal(400, `channel ${channel} is not supported`);
+    const caller = this.#client(request);
+    const named = channel === 'websocket' ? this.#subAt(form.get('hub.channel.endpoint') ?? '') : undefined;
+    const lax = this.#is(mode === 'unsubscribe' ? 'foreign-unsubscribes' : 'foreign-renews');
+    if (named && named.owner !== caller && !lax) throw new Refusal(403, 'the endpoint is another client’s');
     if (mode === 'unsubscribe') return this.#unsubscribe(session, form, webhook, response);
 
     if (ira && !form.has('hub.events') && this.#is('ira-no-events-422')) throw new Refusal(422, 'no events');
@@ -347,15 +396,22 @@ export class ModelHub {
       if (/^[0-9a-f-]{36}$/.test(topic)) throw new Refusal(404, 'no such session');
     }
     const events = this.#distinct(asked).filter(
-      (event) => allowed(event, 'read') || this.#is('ungranted-delivered') || this.#is('ungranted-confirmed'),
+      (event) =>
+        allowed(event, 'read') ||
+        (['ungranted-delivered', 'ungranted-confirmed', 'rights-of-first'] as const).some((defect) =>
+          this.#is(defect),
+        ) ||
+        (form.has('hub.channel.endpoint') && this.#is('renewal-grants-more')),
     );
     if (events.length === 0) throw new Refusal(403, 'none of the events is allowed');
-    const lease = this.#lease(form.get('hub.lease_seconds'));
-    const granted = (event: string) => allowed(event, 'read') || this.#is('ungranted-delivered');
+    const lease = this.#lease(form.get('hub.lease_seconds'), request);
+    const first = [...session.subs.values()][0];
+    const granted = (event: string) =>
+      allowed(event, 'read') || this.#is('ungranted-delivered') || (first !== undefined && this.#is('rights-of-first'));
     if (webhook) return this.#subscribeWebhook(session, form, events, lease, granted, response);
 
     const again = form.get('hub.channel.endpoint');
-    const existing = again === null ? undefined : this.#subAt(again);
+    const existing = again === null ? undefined : (this.#subAt(again) ?? this.#revived(again));
     if (again !== null && (!existing || this.#is('no-resubscribing'))) throw new Refusal(404, 'no such endpoint');
     if (this.#is('one-subscriber-a-session')) {
       for (const other of session.subs.values()) if (other !== existing) this.#forget(other, 4000);
@@ -363,7 +419,12 @@ export class ModelHub {
     if (this.#is('one-subscriber-a-name')) {
       for (const other of session.subs.values()) if (other !== existing && other.name === name) this.#forget(other);
     }
-    const sub: Sub = existing ?? this.#newSub(session, name, granted);
+    if (existing && existing.topic !== topic && !this.#is('endpoint-moves')) throw new Refusal(404, 'no such endpoint');
+    if (existing && this.#is('endpoint-moves')) this.#move(existing, session);
+    const sub: Sub = existing ?? this.#newSub(session, name, granted, caller);
+    sub.asked = asked.map((event) => event.toLowerCase());
+    if (existing && !this.#is('renewal-grants-more')) existing.granted = granted;
+    else if (existing) existing.granted = () => true;
     if (existing && this.#is('resubscribing-only-adds')) sub.events = this.#distinct([...sub.events, ...events]);
     else if (!existing || !this.#is('resubscribing-adds-nothing')) sub.events = events;
     if (!existing || !this.#is('lease-never-renewed')) this.#startLease(sub, lease);
@@ -390,18 +451,36 @@ export class ModelHub {
     return [...seen].map(([key, event]) => CATALOG[key]?.name ?? event);
   }
 
-  #lease(text: string | null): number {
+  #lease(text: string | null, request: IncomingMessage): number {
     if (text === null || this.#otherwise) return 3600;
     if (!/^\d+$/.test(text) || Number(text) === 0) {
       const lax = text.startsWith('-') ? this.#is('negative-lease') : this.#is('any-lease');
       if (!lax) throw new Refusal(400, 'hub.lease_seconds is a positive decimal integer');
       return Number(text);
     }
-    const most = this.#setup === 'tokens' && !this.#is('lease-beyond-token') ? 300 : 86_400;
+    const until = this.#tokens.get((request.headers.authorization ?? '').replace(/^Bearer /, ''))?.until;
+    const left = until === undefined ? 86_400 : Math.floor((until - Date.now()) / 1000);
+    const most = this.#is('lease-beyond-token') ? 86_400 : left;
     return Math.min(Number(text), most);
   }
 
-  #newSub(session: Session, name: string, granted: Sub['granted']): Sub {
+  /** A defect: a subscription that ended comes back. */
+  #revived(endpoint: string): Sub | undefined {
+    const sub = this.#is('endpoint-revived')
+      ? this.#dead.get(decodeURIComponent(endpoint.split('/').at(-1) ?? ''))
+      : undefined;
+    if (!sub) return undefined;
+    this.#subs.set(sub.id, sub);
+    this.#sessions.get(sub.topic)?.subs.set(sub.id, sub);
+    return sub;
+  }
+
+  /** A defect: an endpoint is told events of two sessions. */
+  #move(sub: Sub, session: Session): void {
+    session.subs.set(sub.id, sub);
+  }
+
+  #newSub(session: Session, name: string, granted: Sub['granted'], owner = ''): Sub {
     let id = createHash('sha256').update(randomUUID()).digest('base64url');
     if (this.#is('endpoint-from-topic')) id = session.topic;
     if (this.#is('endpoint-counted')) id = String(100_000 + this.#count++);
@@ -415,6 +494,8 @@ export class ModelHub {
       name,
       events: [],
       granted,
+      owner,
+      asked: [],
       leaseSeconds: 0,
       pending: new Map(),
       sent: new Map(),
@@ -535,7 +616,8 @@ export class ModelHub {
     socket.on('message', (data) => this.#heard(sub, String(data)));
     socket.on('close', (code) => {
       if (sub.socket !== socket || !this.#subs.has(sub.id)) return;
-      if (!this.#is('ira-lost-may-return')) this.#forget(sub);
+      if (this.#setup === 'grace' && code === 1006) sub.away = [];
+      else if (!this.#is('ira-lost-may-return')) this.#forget(sub);
       const normal = code === 1000 || code === 1001;
       const reported =
         (code === 1000 && this.#is('normal-close-reported')) || (code === 1001 && this.#is('going-away-reported'));
@@ -553,12 +635,21 @@ export class ModelHub {
         event: { 'hub.event': 'hello', context: [] },
       });
     }
+    if (this.#is('contexts-before-confirmation') && session) {
+      for (const message of this.#latest(session, sub)) this.#deliver(sub, message);
+    }
     this.#confirm(sub);
     if (this.#otherwise) {
       socket.ping();
       this.#send(sub, { type: 'heartbeat', at: Date.now() });
     }
     if (this.#is('late-joiner-told-late')) return;
+    const missed = sub.away;
+    delete sub.away;
+    if (missed && !this.#is('close-missed-while-away')) {
+      for (const message of this.#is('nothing-on-return') ? [] : missed) this.#deliver(sub, message);
+      return;
+    }
     if (session) for (const message of this.#latest(session, sub)) this.#deliver(sub, message);
   }
 
@@ -587,7 +678,12 @@ export class ModelHub {
     const byType = new Map(opens.map((one) => [is('late-joiner-told-history') ? one.key : one.type, one]));
     return [...byType.values()]
       .map(({ message }) => message)
-      .filter((message) => is('late-joiner-told-all-types') || this.#wants(sub, message))
+      .filter(
+        (message) =>
+          is('late-joiner-told-all-types') ||
+          this.#wants(sub, message) ||
+          (is('newcomer-told-ungranted') && sub.asked.includes(this.#nameOf(message))),
+      )
       .filter(
         ({ event }) => !is('late-joiner-case-sensitive') || sub.events.some((name) => name === event['hub.event']),
       )
@@ -595,6 +691,9 @@ export class ModelHub {
         ...message,
         ...(is('late-joiner-without-version') && {
           event: { ...message.event, 'context.versionId': undefined },
+        }),
+        ...(is('late-joiner-simplified') && {
+          event: { ...message.event, context: simplified(message.event.context) },
         }),
         ...(is('late-joiner-new-id') && { id: randomUUID() }),
         ...(is('late-joiner-new-time') && { timestamp: new Date(Date.now() + 5000).toISOString() }),
@@ -641,6 +740,7 @@ export class ModelHub {
     }
     if (/-(update|select)$/i.test(name) && this.#setup !== 'ira' && !is('syncerror-for-updates')) return;
     if (/-close$/i.test(name) && is('refused-close-ignored')) return;
+    if (!/^patient/i.test(name) && is('patients-only-reported')) return;
     if (is('refusals-told-once')) {
       if (this.#told.has(id)) return;
       this.#told.add(id);
@@ -694,8 +794,12 @@ export class ModelHub {
         context: [{ key: 'operationoutcome', resource: { resourceType: 'OperationOutcome', issue: issues } }],
       },
     };
+    let told = 0;
+    offender.refuses = true;
     for (const sub of session.subs.values()) {
       if (sub === offender && !ira && !is('syncerror-to-offender')) continue;
+      if (is('offenders-not-told') && sub.refuses) continue;
+      if (is('syncerror-to-first-only') && told++ > 0) continue;
       if (!this.#wants(sub, message) && !is('syncerror-to-everybody')) continue;
       if (is('syncerror-case-sensitive') && !sub.events.includes('SyncError')) continue;
       this.#deliver(sub, message);
@@ -726,10 +830,29 @@ export class ModelHub {
       void this.#post(sub, message, id, name);
       return;
     }
+    if (sub.away) sub.away.push(message);
     if (!sub.socket) return;
+    const n = (sub.count ?? 0) + 1;
+    sub.count = n;
+    if (this.#is('every-tenth-lost') && n % 10 === 0) return;
+    if (this.#is('late-deliveries') && n % 5 === 0) {
+      setTimeout(() => this.#send(sub, message), 3000).unref();
+      return;
+    }
+    if (this.#is('one-in-200-swapped')) {
+      if (n % 200 === 0) {
+        sub.swapped = message;
+        return;
+      }
+      this.#send(sub, message);
+      if (sub.swapped) this.#send(sub, sub.swapped);
+      delete sub.swapped;
+      return;
+    }
     this.#send(sub, message);
     if (this.#is('delivered-twice')) this.#send(sub, message);
-    if (!sub.hasAnswered || name.toLowerCase() === 'syncerror') return;
+    const fromTheStart = this.#setup === 'ira' && !this.#is('ira-silence-ignored');
+    if (!(sub.hasAnswered || fromTheStart) || name.toLowerCase() === 'syncerror') return;
     const timer = setTimeout(() => {
       sub.pending.delete(id);
       if (!this.#subs.has(sub.id)) return;
@@ -811,7 +934,8 @@ export class ModelHub {
     const ira = this.#setup === 'ira';
     let message: unknown;
     try {
-      message = JSON.parse(body);
+      // Numbers stay as they were written.
+      message = is('numbers-rewritten') ? JSON.parse(body) : parseExact(body);
     } catch {
       if (is('malformed-accepted')) return 202;
       throw new Refusal(400, 'no JSON');
@@ -849,6 +973,11 @@ export class ModelHub {
     const context = (Array.isArray(event.context) ? event.context : []).filter(isObject) as Element[];
     if (definition && Array.isArray(event.context)) this.#checkContext(name, definition.required, context);
     const session = this.#session(topic);
+    const taken = session.taken.get(String(message.id));
+    if (taken !== undefined && typeof message.id === 'string' && !is('retries-taken-anew')) {
+      if (taken === body || is('used-id-swallowed')) return 202;
+      throw new Refusal(409, 'another event has this id');
+    }
     const out: Message = {
       timestamp: message.timestamp,
       id: message.id,
@@ -858,6 +987,7 @@ export class ModelHub {
         context: event.context as Element[],
       },
     };
+    if (typeof message.id === 'string' && name !== 'UserLogout') session.taken.set(message.id, body);
     if (name === 'UserLogout' && is('logout-swallowed')) return 202;
     if (name === 'UserHibernate' && is('hibernate-swallowed')) return 202;
     if (name === 'Home-open' && is('home-swallowed')) return 202;
@@ -906,6 +1036,17 @@ export class ModelHub {
       }
       return status;
     }
+    if (is('publisher-speaks-for-hub') || is('publisher-named')) {
+      const extra = is('publisher-named') ? { publisher: 'Somebody' } : message;
+      for (const [key, value] of Object.entries(extra)) if (!(key in out)) (out as unknown as Json)[key] = value;
+    }
+    if (is('photos-cut')) {
+      for (const { resource } of out.event.context) {
+        const [photo] = Array.isArray(resource?.photo) ? (resource.photo as Json[]) : [];
+        if (photo) photo.data = String(photo.data).slice(0, 65_000);
+      }
+    }
+    if (is('run-altered-once') && ++this.#count === 7) out.timestamp = new Date(0).toISOString();
     this.#broadcast(session, out);
     return status;
   }
@@ -1172,7 +1313,9 @@ export class ModelHub {
           key: one.key,
           reference: { reference: `${one.resource?.resourceType}/${one.resource?.id}` },
         }))
-      : [...original.context];
+      : is('context-simplified')
+        ? simplified(original.context)
+        : [...original.context];
     const type = is('context-type-of-event')
       ? `${open.type}-open`
       : is('context-type-always-patient')
@@ -1191,7 +1334,7 @@ export class ModelHub {
           type: is('content-as-transaction') ? 'transaction' : 'collection',
           entry: resources.map((resource) => ({
             fullUrl: `urn:uuid:${resource.id}`,
-            resource,
+            resource: is('content-simplified') ? { ...resource, meta: undefined } : resource,
             ...(is('content-with-request') && { request: { method: 'PUT', url: String(resource.id) } }),
           })),
         },
@@ -1274,13 +1417,23 @@ export class ModelHub {
     if (is('webhook-never-delivered')) return;
     const callback = sub.callback ?? '';
     const url = is('webhook-delivered-without-query') ? callback.split('?')[0]! : callback;
-    const body = JSON.stringify(is('webhook-without-timestamp') ? { ...message, timestamp: undefined } : message);
+    sub.count = (sub.count ?? 0) + 1;
+    if (is('webhook-third-lost') && sub.count === 3) return;
+    const event = is('webhook-simplified')
+      ? { ...message.event, context: simplified(message.event.context) }
+      : message.event;
+    const body = JSON.stringify({
+      ...message,
+      event,
+      ...(is('webhook-without-timestamp') && { timestamp: undefined }),
+    });
     const bytes = is('webhook-signature-of-characters') ? Buffer.from(body, 'latin1') : Buffer.from(body);
     const signed = is('webhook-signature-of-text') ? `${body}\n` : bytes;
     const encoding = is('webhook-signature-base64') ? 'base64' : 'hex';
     const headers: Record<string, string> = { 'content-type': 'application/json' };
     if (sub.secret !== undefined) {
-      headers['x-hub-signature'] = `sha256=${createHmac('sha256', sub.secret).update(signed).digest(encoding)}`;
+      const method = is('webhook-sha1') ? 'sha1' : 'sha256';
+      headers['x-hub-signature'] = `${method}=${createHmac(method, sub.secret).update(signed).digest(encoding)}`;
     }
     try {
       const response = await fetch(url, { method: 'POST', headers, body });

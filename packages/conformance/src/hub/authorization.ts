@@ -14,6 +14,7 @@ export const authorization: readonly Check[] = [
     rule: 'SUB-4',
     requirements: ['2.4-bearer', '2.4-error'],
     level: 'SHALL',
+    safety: true,
     versions: ALL,
     needs: ['tokens'],
     run: async (s) => {
@@ -29,6 +30,7 @@ export const authorization: readonly Check[] = [
     rule: 'PUB-2',
     requirements: ['2.2-write'],
     level: 'SHOULD',
+    safety: true,
     versions: ALL,
     needs: ['tokens'],
     run: async (s) => {
@@ -47,6 +49,7 @@ export const authorization: readonly Check[] = [
     rule: 'CON-6',
     requirements: ['2.3-authorized'],
     level: 'SHALL',
+    safety: true,
     versions: CORE,
     needs: ['tokens', 'get-current'],
     run: async (s) => {
@@ -63,6 +66,7 @@ export const authorization: readonly Check[] = [
     rule: 'SUB-4',
     requirements: ['2.3-authorized', 'STU2-authorized'],
     level: 'SHALL',
+    safety: true,
     versions: ALL,
     needs: ['limited-token'],
     run: async (s) => {
@@ -106,6 +110,7 @@ export const authorization: readonly Check[] = [
     rule: 'PUB-2',
     requirements: ['2.2-write'],
     level: 'SHOULD',
+    safety: true,
     versions: ALL,
     needs: ['limited-token'],
     run: async (s) => {
@@ -123,6 +128,7 @@ export const authorization: readonly Check[] = [
     rule: 'CON-6',
     requirements: ['2.3-authorized'],
     level: 'SHALL',
+    safety: true,
     versions: CORE,
     needs: ['limited-token', 'get-current'],
     run: async (s) => {

@@ -8,6 +8,9 @@ import { discovery } from './discovery.ts';
 import { ira } from './ira.ts';
 import { lateJoiner } from './late-joiner.ts';
 import { publishing } from './publishing.ts';
+import { rights } from './rights.ts';
+import { sameAsPublished } from './same.ts';
+import { soak } from './soak.ts';
 import { subscribing } from './subscribing.ts';
 import { subscriptions } from './subscriptions.ts';
 import { syncErrors } from './sync-errors.ts';
@@ -19,12 +22,15 @@ import { webhooks } from './webhooks.ts';
 export const HUB_CHECKS: readonly Check[] = [
   ...discovery,
   ...authorization,
+  ...rights,
   ...subscribing,
   ...subscriptions,
   ...lateJoiner,
   ...unsubscribing,
   ...publishing,
   ...delivery,
+  ...sameAsPublished,
+  ...soak,
   ...derived,
   ...syncErrors,
   ...currentContext,

@@ -3,6 +3,7 @@ import { type Check, CheckSkip, expect } from '../check.ts';
 import { type JsonObject, objects, sameJson } from '../json.ts';
 import { type BundleEntry, observation, put, type Resource, remove } from '../samples.ts';
 import { type Scenario, succeeded, versionOf } from '../target/scenario.ts';
+import { isAbout, type Notification } from '../target/subscriber.ts';
 import {
   CORE,
   checksOf,
@@ -18,7 +19,7 @@ import {
   updateOf,
 } from './parts.ts';
 
-const check = checksOf({ versions: CORE, needs: ['content'] });
+const check = checksOf({ versions: CORE, safety: true, needs: ['content'] });
 
 const STATE: Pick<Check, 'needs'> = { needs: ['content', 'get-current'] };
 
@@ -69,7 +70,10 @@ export const contentSharing: readonly Check[] = [
         const entries = doubtful(report, good)[index]!;
         const message = updateOf(s, report, version, entries);
         const response = await s.publish(message);
-        await s.settle();
+        // Taken, it is broadcast, or rejected by a SyncError.
+        const fate = (one: Notification) => one.id === message.id || isAbout(one, message.id);
+        if (succeeded(response)) await report.driver.notification('what became of it', fate).catch(() => undefined);
+        else await s.settle();
         const broadcast = report.driver.events.find((event) => event.id === message.id);
         if (succeeded(response) && broadcast) {
           version = versionOf(broadcast);

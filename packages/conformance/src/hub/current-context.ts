@@ -12,7 +12,7 @@ function isEmpty(context: JsonObject): void {
   expect(Array.isArray(context.context) && opening(context).length === 0, 'context: []', context);
 }
 
-const build = checksOf({ versions: CORE, needs: ['get-current'] });
+const build = checksOf({ versions: CORE, safety: true, needs: ['get-current'] });
 const check = (
   id: string,
   title: string,

@@ -61,6 +61,7 @@ export const delivery: readonly Check[] = [
     rule: 'PUB-3',
     requirements: ['2.6-broadcast', 'STU2-broadcast'],
     level: 'SHALL',
+    safety: true,
     versions: ALL,
     run: async (s) => {
       const one = await driver(s, PATIENT);
@@ -76,6 +77,7 @@ export const delivery: readonly Check[] = [
     rule: 'PUB-3',
     requirements: ['2.5-notify', '2.6-broadcast', 'STU2-notify', 'RAD-154-each', 'IRA-distribute'],
     level: 'SHALL',
+    safety: true,
     versions: ALL,
     run: async (s) => {
       const all = await Promise.all(['One', 'Two', 'Three'].map((name) => s.subscribe({ events: PATIENT, name })));
@@ -144,6 +146,7 @@ export const delivery: readonly Check[] = [
     rule: 'PUB-3',
     requirements: ['2.10-order', '2.5-notify'],
     level: 'SHOULD',
+    safety: true,
     versions: ALL,
     run: async (s) => {
       const both = [await driver(s, PATIENT), await s.subscribe({ events: PATIENT, name: 'Second' })];
@@ -168,6 +171,7 @@ export const delivery: readonly Check[] = [
     rule: 'PUB-3',
     requirements: ['2.4-not-subscribed'],
     level: 'SHALL',
+    safety: true,
     versions: ALL,
     run: async (s) => {
       const all = await driver(s, CONTEXT_EVENTS);
@@ -190,6 +194,7 @@ export const delivery: readonly Check[] = [
     rule: 'PUB-3',
     requirements: ['2.3-topic', '2.5-notify'],
     level: 'SHALL',
+    safety: true,
     versions: ALL,
     run: async (s) => {
       const other = await s.otherTopic();

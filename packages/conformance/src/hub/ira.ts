@@ -268,6 +268,20 @@ export const ira: readonly Check[] = [
     },
   ),
   check(
+    'silent-told',
+    'Who has never answered is told to the others like who stopped answering',
+    'ERR-4',
+    ['RAD-155-no-answer'],
+    async (s) => {
+      const watcher = await s.subscribe({ events: [...PATIENT, 'SyncError'], name: 'Watcher' });
+      await s.subscribe({ events: [...PATIENT], name: 'Mute', answer: () => undefined });
+      const open = await openPatient(s, watcher);
+      // The profile names no time; FHIRcast names ten seconds.
+      await watcher.syncError(open.id, 15_000 * s.hub.pace.factor);
+    },
+    { level: 'SHOULD', safety: true, seconds: 25 },
+  ),
+  check(
     'lost-connection-told',
     'A lost connection becomes a SyncError to the others',
     'ERR-3',

@@ -8,7 +8,7 @@ import { ALL, CONTEXT_EVENTS, CORE, checksOf, close, driver, openPatient, openRe
 const join = (s: Scenario, events: readonly string[] = CONTEXT_EVENTS): Promise<Subscriber> =>
   s.subscribe({ events, name: 'Late' });
 
-const build = checksOf({ versions: CORE }, 'late-joiner-');
+const build = checksOf({ versions: CORE, safety: true }, 'late-joiner-');
 
 /** @param run with an application that has been in the session from the beginning */
 function check(

@@ -19,6 +19,7 @@ function incomplete(
     rule: 'PUB-5',
     requirements,
     level,
+    safety: true,
     versions: CORE,
     run: async (s) => {
       const one = await driver(s, [...PATIENT, 'SyncError']);
@@ -160,6 +161,7 @@ export const publishing: readonly Check[] = [
     rule: 'PUB-6',
     requirements: ['2.6-answer'],
     level: 'SHALL',
+    safety: true,
     versions: ALL,
     run: async (s) => {
       const one = await driver(s, PATIENT);
@@ -176,6 +178,7 @@ export const publishing: readonly Check[] = [
     rule: 'PUB-6',
     requirements: ['2.6-answer', '2.5-notify'],
     level: 'SHALL',
+    safety: true,
     versions: ALL,
     run: async (s) => {
       const one = await driver(s, PATIENT);

@@ -180,6 +180,7 @@ export const subscribing: readonly Check[] = [
     rule: 'SUB-2',
     requirements: ['2.4-error'],
     level: 'SHALL',
+    safety: true,
     versions: ALL,
     run: async (s) => {
       const one = await driver(s, PATIENT);

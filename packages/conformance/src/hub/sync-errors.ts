@@ -1,7 +1,18 @@
 import { type Check, CheckSkip, expect } from '../check.ts';
 import { sameJson } from '../json.ts';
 import { pause } from '../pause.ts';
-import { type EventMessage, observation, patient, patientElements, put, syncErrorElements } from '../samples.ts';
+import {
+  type EventMessage,
+  encounter,
+  encounterElements,
+  observation,
+  patient,
+  patientElements,
+  put,
+  study,
+  studyElements,
+  syncErrorElements,
+} from '../samples.ts';
 import { type Scenario, versionOf } from '../target/scenario.ts';
 import {
   type Answer,
@@ -115,6 +126,7 @@ export const syncErrors: readonly Check[] = [
     rule: 'ERR-1',
     requirements: ['2.5-string-status', '2.5-409'],
     level: 'SHOULD',
+    safety: true,
     versions: CORE,
     run: async (s) => {
       const { watcher, event } = await refused(s, '409');
@@ -127,6 +139,7 @@ export const syncErrors: readonly Check[] = [
     rule: 'SUB-3',
     requirements: ['2.4-case', '2.5-others'],
     level: 'SHALL',
+    safety: true,
     versions: CORE,
     run: async (s) => {
       const watcher = await s.subscribe({ events: [...PATIENT, 'syncerror'], name: 'Watcher' });
@@ -141,6 +154,7 @@ export const syncErrors: readonly Check[] = [
     rule: 'ERR-2',
     requirements: ['2.5-409', '2.5-others'],
     level: 'SHALL',
+    safety: true,
     versions: CORE,
     run: async (s) => {
       const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
@@ -156,6 +170,7 @@ export const syncErrors: readonly Check[] = [
     rule: 'ERR-2',
     requirements: ['2.5-409', '2.5-others', 'RAD-155-each'],
     level: 'SHALL',
+    safety: true,
     versions: CORE,
     run: async (s) => {
       const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
@@ -164,6 +179,87 @@ export const syncErrors: readonly Check[] = [
       for (const name of ['First', 'Second']) {
         const names = (one: Notification) => isAbout(one, open.id) && syncErrorCodes(one).subscriber === name;
         await watcher.notification(`a SyncError about the event ${open.id} that names "${name}"`, names);
+      }
+    },
+  },
+  {
+    id: 'syncerror-to-each',
+    title: 'Each of several others is told of a refusal, and of the same one',
+    rule: 'ERR-2',
+    requirements: ['2.5-others', '2.5-409', 'RAD-154-error'],
+    level: 'SHALL',
+    safety: true,
+    versions: CORE,
+    run: async (s) => {
+      const watchers = [];
+      for (const name of ['One', 'Two', 'Three']) watchers.push(await s.subscribe({ events: EVENTS, name }));
+      await s.subscribe({ events: PATIENT, name: 'Offender', answer: () => 409 });
+      const [first] = watchers;
+      for (let index = 0; index < 3; index++) {
+        const open = await openPatient(s, first!);
+        const told = await Promise.all(watchers.map((one) => one.syncError(open.id)));
+        for (const error of told) {
+          const { eventName, subscriber } = syncErrorCodes(error);
+          expect(subscriber === 'Offender', 'a coding of the subscriber name "Offender"', syncErrorIssue(error));
+          const named = String(eventName).toLowerCase() === 'patient-open';
+          expect(named, 'a coding of the event name Patient-open', syncErrorIssue(error));
+          const same = sameJson(error.event.context, told[0]?.event.context) && error.id === told[0]?.id;
+          expect(
+            same,
+            'one SyncError for all',
+            told.map(({ frame }) => frame.text),
+          );
+        }
+      }
+    },
+  },
+  {
+    id: 'syncerror-between-offenders',
+    title: 'Who refused is told that another refused too',
+    rule: 'ERR-2',
+    requirements: ['2.5-others', '2.5-409'],
+    level: 'SHALL',
+    safety: true,
+    versions: CORE,
+    run: async (s) => {
+      const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
+      const answer: Answer = ({ name }) => (name === 'patient-open' ? 409 : 200);
+      const names = ['First', 'Second'];
+      const offenders = [];
+      for (const name of names) offenders.push(await s.subscribe({ events: EVENTS, name, answer }));
+      const open = await openPatient(s, watcher);
+      for (const [index, one] of offenders.entries()) {
+        const other = names[1 - index];
+        const isIt = (error: Notification) => isAbout(error, open.id) && syncErrorCodes(error).subscriber === other;
+        await one.notification(`a SyncError about the event ${open.id} that names "${other}"`, isIt);
+      }
+    },
+  },
+  {
+    id: 'syncerror-every-kind',
+    title: 'A refusal is told whatever kind of context was opened or closed',
+    rule: 'ERR-2',
+    requirements: ['2.5-409', '2.5-others'],
+    level: 'SHALL',
+    safety: true,
+    versions: CORE,
+    run: async (s) => {
+      const events = ['Encounter-open', 'Encounter-close', 'ImagingStudy-open', 'ImagingStudy-close'];
+      const watcher = await s.subscribe({ events: [...EVENTS, ...events], name: 'Watcher' });
+      await s.subscribe({ events: [...PATIENT, ...events], name: 'Offender', answer: () => 409 });
+      const of = patient();
+      for (const [type, elements] of [
+        ['Encounter', encounterElements(encounter(of), of)],
+        ['ImagingStudy', studyElements(study(of), of)],
+      ] as const) {
+        for (const action of ['open', 'close']) {
+          const name = `${type}-${action}`;
+          if (!s.claims(name)) continue;
+          const message = await s.accepted(s.event(name, elements));
+          const error = await watcher.syncError(message.id);
+          const told = String(syncErrorCodes(error).eventName).toLowerCase();
+          expect(told === name.toLowerCase(), `a coding of the event name ${name}`, syncErrorIssue(error));
+        }
       }
     },
   },
@@ -309,6 +405,7 @@ export const syncErrors: readonly Check[] = [
     rule: 'ERR-2',
     requirements: ['2.5-notify', 'RAD-154-keep'],
     level: 'SHALL',
+    safety: true,
     versions: ALL,
     run: async (s) => {
       const { watcher, offender } = await refused(s, 409);
@@ -352,6 +449,7 @@ export const syncErrors: readonly Check[] = [
     rule: 'ERR-3',
     requirements: ['2.5-lost'],
     level: 'MAY',
+    safety: true,
     versions: ONLY_3,
     run: async (s) => {
       const { watcher } = await lost(s);

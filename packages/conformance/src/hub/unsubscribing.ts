@@ -119,6 +119,7 @@ export const unsubscribing: readonly Check[] = [
     rule: 'SUB-9',
     requirements: ['2.4-destroyed', '2.4-not-subscribed'],
     level: 'SHALL',
+    safety: true,
     versions: ALL,
     run: async (s) => {
       const { leaver, stays } = await leaving(s);
@@ -163,6 +164,7 @@ export const unsubscribing: readonly Check[] = [
     rule: 'SUB-9',
     requirements: ['2.4-override', '2.5-notify'],
     level: 'SHALL',
+    safety: true,
     versions: ALL,
     run: async (s) => {
       const { leaver, stays } = await leaving(s);

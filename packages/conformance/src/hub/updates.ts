@@ -3,7 +3,7 @@ import { type Check, CheckFailure, CheckSkip, expect } from '../check.ts';
 import { isObject, type JsonObject, objects, sameJson } from '../json.ts';
 import { observation, patient, patientElements, put, remove, selectElements } from '../samples.ts';
 import { priorVersionOf, succeeded, versionOf } from '../target/scenario.ts';
-import { isAbout, syncErrorIssues } from '../target/subscriber.ts';
+import { isAbout, type Notification, syncErrorIssues } from '../target/subscriber.ts';
 import { content } from './content.ts';
 import {
   CORE,
@@ -21,7 +21,7 @@ import {
   updateOf,
 } from './parts.ts';
 
-const check = checksOf({ versions: CORE, needs: ['content'] });
+const check = checksOf({ versions: CORE, safety: true, needs: ['content'] });
 
 const bundleOf = (elements: readonly JsonObject[]): JsonObject => {
   const resource = elementWith(elements, 'updates')?.resource;
@@ -248,6 +248,8 @@ export const updates: readonly Check[] = [
       const report = await openReport(s);
       const two = [1, 2].map(() => updateOf(s, report, report.version, [put(observation(report.context.patient))]));
       await Promise.all(two.map((message) => s.publish(message)));
+      const isOne = (event: Notification) => two.some(({ id }) => id === event.id);
+      await report.driver.notification('one of the two updates', isOne);
       await s.settle();
       const came = report.driver.events.filter((event) => two.some(({ id }) => id === event.id));
       expect(came.length === 1, 'one broadcast update', `${came.length} of them`);

@@ -1,8 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { type Check, CheckSkip, expect } from '../check.ts';
+import { alteration } from '../fidelity.ts';
 import { isObject, type JsonObject, sameJson } from '../json.ts';
 import { pause } from '../pause.ts';
-import { type EventMessage, patient, patientAbroad, patientElements } from '../samples.ts';
+import { type EventMessage, patient, patientAbroad, patientElements, richPatient } from '../samples.ts';
 import type { Callback, CallbackAnswer, CallbackRequest } from '../target/callback.ts';
 import type { Scenario } from '../target/scenario.ts';
 import { isSyncError, syncErrorCodes, syncErrorIssue } from '../target/subscriber.ts';
@@ -210,6 +211,44 @@ export const webhooks: readonly Check[] = [
       const right = `${known}=${createHmac(known, SECRET).update(delivery.bytes).digest('hex')}`;
       expect(given === right, `X-Hub-Signature: ${right}`, given);
     },
+  ),
+  check('every-delivery', 'Of ten events every one is delivered once', 'WEB-2', ['STU2-notify'], async (s) => {
+    const { hook } = await webhook(s);
+    const sent = [];
+    for (let index = 0; index < 10; index++) sent.push(await publish(s));
+    for (const message of sent) await hook.delivery(message.id);
+    await s.settle();
+    for (const { id } of sent) {
+      const times = hook.deliveries.filter(({ json }) => json.id === id).length;
+      expect(times === 1, `the event ${id} once`, `${times} times`);
+    }
+  }),
+  check(
+    'delivered-same',
+    'What is delivered is what was published',
+    'PUB-13',
+    ['STU2-notification', 'STU2-broadcast'],
+    async (s) => {
+      const { hook } = await webhook(s);
+      const open = await s.accepted(s.event('Patient-open', patientElements(richPatient())));
+      const { bytes } = await hook.delivery(open.id);
+      const found = alteration(JSON.stringify(open), bytes.toString('utf8'));
+      expect(found === undefined, `${found?.path} as it was published: ${found?.sent}`, found?.came);
+    },
+    { safety: true },
+  ),
+  check(
+    'signature-strong',
+    'The signature is made by a stronger method than SHA-1',
+    'WEB-2',
+    ['STU2-hmac'],
+    async (s) => {
+      const { hook } = await webhook(s);
+      const open = await publish(s);
+      const given = String((await hook.delivery(open.id)).headers['x-hub-signature'] ?? '');
+      expect(!/^sha1=/i.test(given), 'sha256=…, sha384=… or sha512=…', given);
+    },
+    { level: 'SHOULD' },
   ),
   check('signature-form', 'The signature is method=hexadecimal', 'WEB-2', ['STU2-signature-form'], async (s) => {
     const { hook } = await webhook(s);

@@ -1,4 +1,5 @@
-import type { Level, Step, Version } from '../check.ts';
+import type { Claim, Level, Step, Version } from '../check.ts';
+import type { Diagnosis } from '../preflight.ts';
 import type { Exchange } from '../transcript.ts';
 
 /** `warning`: a SHOULD that is not kept. `skip`: not claimed, not observable here, or a MAY that is not done. */
@@ -22,6 +23,8 @@ export interface CheckResult {
   readonly title: string;
   readonly rule: string;
   readonly level: Level;
+  /** Whether a failure of it may leave somebody at the wrong patient. */
+  readonly safety?: boolean;
   readonly versions: readonly Version[];
   /** The requirement that the check rests on. */
   readonly requirement: {
@@ -36,9 +39,18 @@ export interface CheckResult {
   readonly expected?: string;
   readonly seen?: string;
   readonly step?: Step;
+  /** Why its failure does not count, and until when. */
+  readonly waived?: Waiver;
   readonly durationMs: number;
   /** What went over the wire; of checks that passed only where the options ask for it. */
   readonly exchange?: readonly Exchange[];
+}
+
+/** A failure that somebody accepts for a time. */
+export interface Waiver {
+  readonly reason: string;
+  /** Day on which it ends, `2027-01-31`. */
+  readonly expires: string;
 }
 
 export const REPORT_FORMAT = 'fhircast-conformance/1';
@@ -55,6 +67,18 @@ export interface Report {
     readonly configuration?: unknown;
   };
   readonly versions: readonly Version[];
+  /** What judged. */
+  readonly suite?: {
+    readonly name: string;
+    readonly version: string;
+    /** Commits of the specifications' sources that the checks were written from. */
+    readonly specifications: Readonly<Record<string, string>>;
+  };
+  /** The options of the run, without secrets. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly claims?: readonly Claim[];
+  /** What did not go well before the checks, in one sentence each. */
+  readonly diagnosis?: readonly Diagnosis[];
   /** ISO 8601. */
   readonly startedAt: string;
   readonly durationMs: number;
@@ -62,10 +86,29 @@ export interface Report {
   readonly results: readonly CheckResult[];
 }
 
-/** Whether nothing failed and something passed. */
-export function conforms(report: Report): boolean {
-  return report.counts.fail === 0 && report.counts.pass > 0;
+/** What everything rests on: a run in which one of these could not be judged says nothing. */
+const BASIC = ['subscribe-accepted', 'subscribe-endpoint', 'confirmation-sent', 'publish-accepted', 'broadcast-to-all'];
+
+/** A SHOULD that is not kept and that may leave somebody at the wrong patient. */
+export const isSafetyWarning = ({ verdict, safety, waived }: CheckResult): boolean =>
+  verdict === 'warning' && safety === true && waived === undefined;
+
+export const isFailure = ({ verdict, waived }: CheckResult): boolean => verdict === 'fail' && waived === undefined;
+
+export interface ConformsOptions {
+  /** Whether safety warnings count as failures. */
+  readonly strict?: boolean;
 }
+
+/** Whether nothing failed that is not waived, something passed, and the basic steps could be judged. */
+export function conforms(report: Report, { strict = false }: ConformsOptions = {}): boolean {
+  if (report.results.some((result) => isFailure(result) || (strict && isSafetyWarning(result)))) return false;
+  const unjudged = ({ id, verdict }: CheckResult) => BASIC.includes(id) && verdict === 'skip';
+  return report.counts.pass > 0 && !report.results.some(unjudged) && !report.diagnosis?.some(({ stops }) => stops);
+}
+
+/** How many safety warnings a report holds. */
+export const countSafetyWarnings = (report: Report): number => report.results.filter(isSafetyWarning).length;
 
 export function countVerdicts(results: readonly CheckResult[]): Record<Verdict, number> {
   const counts: Record<Verdict, number> = { pass: 0, fail: 0, warning: 0, skip: 0 };

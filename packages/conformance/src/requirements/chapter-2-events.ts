@@ -1,4 +1,4 @@
-import { hub3, type Requirement } from './requirement.ts';
+import { elsewhere3, hub3, type Requirement } from './requirement.ts';
 
 /** Sections 2.5 and 2.6 of FHIRcast 3.0.0, events told and asked for: what a Hub has to do. */
 export const EVENTS: readonly Requirement[] = [
@@ -80,5 +80,29 @@ export const EVENTS: readonly Requirement[] = [
     ['2.6-case', 'Hubs and Subscribers SHALL be case insensitive for event-names'],
     ['2.6-required', 'ISO 8601-2 timestamp in UTC describing the time at which the event occurred'],
     ['2.6-fhir-json', 'Content-Type: application/fhir+json', { level: 'SHOULD' }],
+    [
+      '2.6-retried',
+      'It is recommended to wait at least 10 seconds before resending the event. Note that such resend will use the timestamp of the original event to prevent race conditions',
+      { level: 'SHOULD' },
+    ],
+  ]),
+  ...elsewhere3('FHIR R4: decimal', 'https://hl7.org/fhir/R4/datatypes.html#decimal', [
+    [
+      'R4-decimal',
+      'Implementations SHALL handle decimal values in ways that preserve and respect the precision of the value as represented for presentation purposes',
+    ],
+  ]),
+  ...elsewhere3('RFC 6455 Ping', 'https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5.2', [
+    [
+      'RFC6455-pong',
+      'Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a Close frame',
+    ],
+  ]),
+  ...hub3('4.3 Security Considerations', '4-3-security-considerations.html#sources-of-risk', [
+    [
+      '4.3-endpoint',
+      'An application’s credentials or a Hub’s lack of authentication could be used by a malicious system to control the user’s session',
+      { level: 'SHOULD' },
+    ],
   ]),
 ];

@@ -190,6 +190,11 @@ export const IRA: readonly Requirement[] = [
       'When the Manager initially accepted a context or content change request (i.e. responded with a `202` Accepted respond) but later rejected the request, then the Manager shall send a single Error Notification message to the original requesting Subscriber',
       { unobservable: 'Nothing that a client does makes a Hub reject what it has accepted' },
     ],
+    [
+      'RAD-155-no-answer',
+      'It does not receive a `2xx` response within a predetermined time frame from a Subscriber after the Manager sent a context event',
+      { level: 'SHOULD' },
+    ],
     ['RAD-155-conform', 'The `event.context` shall conform to SyncError Context'],
     ['RAD-155-no-event', '`issue[0].details.coding[1].code` shall be … `syncerror` for non-event triggered errors'],
     ['RAD-155-severity', 'the `issue[0].severity` of the `operationoutcome` context will be set to `information`'],
@@ -204,6 +209,7 @@ export const IRA: readonly Requirement[] = [
     ],
   ]),
   ...hubIra('RAD-156 Notify Error', 'rad-156.html', [
+    ['RAD-156-distribute', 'The Manager shall receive, validate and process the request'],
     ['RAD-156-set', 'The Manager shall return `400` Bad Request error: … if `timestamp`, `id` or `event` are not set'],
     [
       'RAD-156-topic',

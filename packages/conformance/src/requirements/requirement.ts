@@ -42,6 +42,9 @@ const IHE = 'https://profiles.ihe.net/RAD/IRA';
 
 export const hub3 = (section: string, page: string, list: readonly Row[]) =>
   rows('3.0.0', 'Hub', section, `${HL7}/${page}`, list);
+/** What a specification says that FHIRcast rests on. */
+export const elsewhere3 = (section: string, link: string, list: readonly Row[]) =>
+  rows('3.0.0', 'Hub', section, link, list);
 export const subscriber3 = (section: string, page: string, list: readonly Row[]) =>
   rows('3.0.0', 'Subscriber', section, `${HL7}/${page}`, list);
 export const hub2 = (section: string, anchor: string, list: readonly Row[]) =>

@@ -60,13 +60,16 @@ export class Callback {
   }
 
   async next(what: string, matches: (request: CallbackRequest) => boolean): Promise<CallbackRequest> {
-    const deadline = performance.now() + this.#waits.timeoutMs;
+    const started = performance.now();
     for (;;) {
       const found = this.requests.find(matches);
       if (found) return found;
-      if (performance.now() > deadline) {
+      if (performance.now() > started + this.#waits.timeoutMs) {
         const seen = this.requests.map((one) => `${one.method} ${one.url.search}`).join(' | ');
-        throw new CheckFailure(what, `${this.#waits.timeoutMs} ms passed; ${seen === '' ? 'no request came' : seen}`);
+        throw new CheckFailure(
+          what,
+          `${Math.round(this.#waits.timeoutMs)} ms passed; ${seen === '' ? 'no request came' : seen}`,
+        );
       }
       await pause(10);
     }

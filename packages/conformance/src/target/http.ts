@@ -24,6 +24,8 @@ export interface HttpLimits {
   /** Longest time to a complete answer, ms. */
   readonly timeoutMs: number;
   readonly rejectUnauthorized: boolean;
+  /** Told how long each answer took, ms. */
+  readonly onRoundTrip?: (ms: number) => void;
 }
 
 /** Bytes of a body that are read; the rest is dropped. */
@@ -62,7 +64,14 @@ export function send(
       call.destroy();
       reject(new CheckFailure(`an HTTP answer to ${request.method} ${request.url}`, reason));
     };
-    const timer = setTimeout(() => give(`none within ${limits.timeoutMs} ms`), limits.timeoutMs);
+    const started = performance.now();
+    // The limit may grow while the answer is awaited.
+    const late = () => {
+      const left = started + limits.timeoutMs - performance.now();
+      if (left > 1) timer = setTimeout(late, left);
+      else give(`none within ${Math.round(limits.timeoutMs)} ms`);
+    };
+    let timer = setTimeout(late, limits.timeoutMs);
     let url: URL;
     try {
       url = new URL(request.url);
@@ -84,6 +93,7 @@ export function send(
     });
     call.on('response', (response) => {
       answered = true;
+      if (request.body === undefined || request.body.length < CHUNK) limits.onRoundTrip?.(performance.now() - started);
       const chunks: Buffer[] = [];
       let length = 0;
       const finish = () => {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { CheckFailure, CheckSkip, type Claim, expect, show, stepping, type Version } from '../check.ts';
+import { type Assumable, CheckFailure, CheckSkip, type Claim, expect, show, stepping, type Version } from '../check.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import { pause } from '../pause.ts';
 import type { ContextElement, EventMessage } from '../samples.ts';
 import type { Transcript } from '../transcript.ts';
+import { Ledger, type Witness } from '../witness.ts';
 import type { Callback, CallbackHost } from './callback.ts';
 import { form, type HttpLimits, type HttpResponse, send } from './http.ts';
 import { type Answer, type Notification, Subscriber, type Waits } from './subscriber.ts';
@@ -24,7 +25,12 @@ export interface Hub {
   readonly topics: TopicPool;
   readonly limits: HttpLimits;
   readonly waits: Waits;
+  /** How slow the Hub and this machine are at the moment. */
+  readonly pace: { readonly factor: number };
   readonly callbacks: CallbackHost;
+  /** What is taken for granted though the Hub does not do it. */
+  readonly assumed: ReadonlySet<Assumable>;
+  readonly witness: Witness;
 }
 
 export interface SubscribeOptions {
@@ -51,14 +57,19 @@ export class Scenario {
   readonly #subscribers: Subscriber[] = [];
   readonly #callbacks: Callback[] = [];
   readonly #opened = new Map<string, EventMessage>();
+  readonly #check: string;
+  readonly #ledger: Ledger;
   #ticks = 0;
 
-  /** @throws CheckSkip when there is no token or no session to be had */
-  static async begin(hub: Hub, transcript: Transcript): Promise<Scenario> {
+  /**
+   * @param check the id of the check that it is for
+   * @throws CheckSkip when there is no token or no session to be had
+   */
+  static async begin(hub: Hub, transcript: Transcript, check: string): Promise<Scenario> {
     try {
       const token = await hub.tokens.full(transcript);
       const topic = await hub.topics.acquire(transcript);
-      return new Scenario(hub, transcript, topic, token);
+      return new Scenario(hub, transcript, topic, token, check);
     } catch (error) {
       // That says nothing of what the check is about.
       if (!(error instanceof CheckFailure)) throw error;
@@ -66,11 +77,13 @@ export class Scenario {
     }
   }
 
-  constructor(hub: Hub, transcript: Transcript, topic: Topic, token: Token | undefined) {
+  constructor(hub: Hub, transcript: Transcript, topic: Topic, token: Token | undefined, check: string) {
     this.hub = hub;
     this.transcript = transcript;
     this.#topic = topic;
     this.#token = token;
+    this.#check = check;
+    this.#ledger = new Ledger(hub.witness, { shared: !topic.own, selectionsMayShrink: hub.versions.has('IRA') });
   }
 
   get topic(): string {
@@ -83,6 +96,11 @@ export class Scenario {
 
   limitedToken(): Promise<Token> {
     return this.hub.tokens.limited(this.transcript);
+  }
+
+  /** The token of a second client. */
+  otherToken(): Promise<Token> {
+    return this.hub.tokens.other(this.transcript);
   }
 
   /** A second session, released with the scenario. */
@@ -141,9 +159,13 @@ export class Scenario {
     return this.request('POST', '', { headers, body: form(fields), ...options });
   }
 
+  /** Events that were posted, in order. */
+  readonly published: EventMessage[] = [];
+
   /** Whether the Hub claims an event. */
-  #claims(event: string): boolean {
-    return this.hub.events?.has(event.toLowerCase()) ?? true;
+  claims(event: string): boolean {
+    // No catalog lists events in reverse domain notation.
+    return event.includes('.') || (this.hub.events?.has(event.toLowerCase()) ?? true);
   }
 
   /**
@@ -151,7 +173,7 @@ export class Scenario {
    * @throws CheckSkip when it claims none of them
    */
   fields(asked: readonly string[], name = 'Alpha'): Record<string, string> {
-    const events = asked.filter((event) => this.#claims(event));
+    const events = asked.filter((event) => this.claims(event));
     if (events.length === 0) throw new CheckSkip(unsupported(asked.join(', ')));
     return {
       'hub.channel.type': 'websocket',
@@ -174,7 +196,9 @@ export class Scenario {
       ...options.fields,
     };
     const response = await this.post(fields, { who: name, ...(options.token && { bearer: options.token }) });
-    expect(response.status === 202, 'HTTP 202 to a subscription', `HTTP ${response.status} ${response.body}`);
+    const { status } = response;
+    const taken = status === 202 || (succeeded(response) && this.hub.assumed.has('subscribe-accepted'));
+    expect(taken, 'HTTP 202 to a subscription', `HTTP ${status} ${response.body}`);
     return endpointOf(response);
   }
 
@@ -183,14 +207,21 @@ export class Scenario {
     const endpoint = await stepping('subscribe', () => this.ask(options));
     return stepping('confirm', async () => {
       const subscriber = await this.connect(endpoint, options.name ?? 'Alpha', options.answer);
-      await subscriber.confirmation();
+      if (this.hub.assumed.has('confirmation-sent')) await this.settle();
+      else await subscriber.confirmation();
       return subscriber;
     });
   }
 
   async connect(endpoint: string, name = 'Alpha', answer?: Answer): Promise<Subscriber> {
     const subscriber = await Subscriber.connect(
-      { name, endpoint, ...(answer && { answer }), rejectUnauthorized: this.hub.limits.rejectUnauthorized },
+      {
+        name,
+        endpoint,
+        ...(answer && { answer }),
+        rejectUnauthorized: this.hub.limits.rejectUnauthorized,
+        onEvent: (event) => this.#ledger.receives(this.#check, name, event),
+      },
       this.hub.waits,
       this.transcript,
     );
@@ -211,7 +242,7 @@ export class Scenario {
       if (error instanceof CheckFailure && !/ECONNREFUSED/.test(error.seen)) return 'refused';
       throw error;
     }
-    await subscriber.waitForClose(this.hub.waits.settleMs * 2).catch(() => undefined);
+    await subscriber.waitForClose(this.hub.waits.settleMs * 3).catch(() => undefined);
     if (subscriber.events.length > 0 || subscriber.frames.some(confirms)) return 'served';
     return subscriber.closed ? 'refused' : 'silent';
   }
@@ -239,8 +270,12 @@ export class Scenario {
     options: { contentType?: string; bearer?: Bearer; who?: string } = {},
   ): Promise<HttpResponse> {
     const name = nameOf(message);
-    if (name !== undefined && !this.#claims(name)) throw new CheckSkip(unsupported(name));
+    if (name !== undefined && !this.claims(name)) throw new CheckSkip(unsupported(name));
     const body = typeof message === 'string' ? message : JSON.stringify(message);
+    if (name !== undefined && isObject(message) && typeof message.timestamp === 'string') {
+      this.#ledger.sends(body, message.id);
+      this.published.push(message as unknown as EventMessage);
+    } else this.#ledger.sendsSomethingElse();
     const sent = {
       headers: { 'content-type': options.contentType ?? 'application/json' },
       body,
@@ -257,6 +292,7 @@ export class Scenario {
     return stepping('publish', async () => {
       const response = await this.publish(message, options);
       const name = message.event['hub.event'];
+      if (this.hub.assumed.has('publish-accepted')) return message;
       expect(succeeded(response), `a successful status to ${name}`, `HTTP ${response.status} ${response.body}`);
       return message;
     });
@@ -337,7 +373,8 @@ export class Scenario {
   }
 }
 
-function anchorId(message: EventMessage): unknown {
+/** The id of the resource that an event is about. */
+export function anchorId(message: EventMessage): unknown {
   const first: unknown = message.event.context[0];
   return isObject(first) && isObject(first.resource) ? first.resource.id : undefined;
 }

@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import { CheckFailure, show } from '../check.ts';
+import { CheckFailure, show, stepping } from '../check.ts';
 import { isObject, type JsonObject, objects, parseJson } from '../json.ts';
 import type { Transcript } from '../transcript.ts';
 import { reasonOf } from './http.ts';
@@ -59,6 +59,14 @@ export function asNotification(frame: Frame): Notification | undefined {
   };
 }
 
+interface SubscriberOptions {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly answer?: Answer;
+  /** Told of every event. */
+  readonly onEvent?: (notification: Notification) => void;
+}
+
 /** One application at one WebSocket endpoint: keeps every frame and answers events as it is told. */
 export class Subscriber {
   readonly name: string;
@@ -66,6 +74,7 @@ export class Subscriber {
   readonly frames: Frame[] = [];
   closed: Closed | undefined;
   answer: Answer;
+  readonly #onEvent: ((notification: Notification) => void) | undefined;
   readonly #socket: WebSocket;
   readonly #waits: Waits;
   readonly #transcript: Transcript;
@@ -74,7 +83,7 @@ export class Subscriber {
 
   /** @throws CheckFailure when the Hub does not open the socket */
   static connect(
-    options: { name: string; endpoint: string; answer?: Answer; rejectUnauthorized: boolean },
+    options: SubscriberOptions & { rejectUnauthorized: boolean },
     waits: Waits,
     transcript: Transcript,
   ): Promise<Subscriber> {
@@ -115,15 +124,11 @@ export class Subscriber {
     });
   }
 
-  constructor(
-    options: { name: string; endpoint: string; answer?: Answer },
-    socket: WebSocket,
-    waits: Waits,
-    transcript: Transcript,
-  ) {
+  constructor(options: SubscriberOptions, socket: WebSocket, waits: Waits, transcript: Transcript) {
     this.name = options.name;
     this.endpoint = options.endpoint;
     this.answer = options.answer ?? (() => 200);
+    this.#onEvent = options.onEvent;
     this.#socket = socket;
     this.#waits = waits;
     this.#transcript = transcript;
@@ -146,7 +151,7 @@ export class Subscriber {
 
   /** The first confirmation; waits for it. */
   confirmation(): Promise<JsonObject> {
-    return this.message('the confirmation of the subscription', isConfirmation);
+    return stepping('confirm', () => this.message('the confirmation of the subscription', isConfirmation));
   }
 
   /** The next message, or an earlier one, that matches. */
@@ -185,6 +190,19 @@ export class Subscriber {
     );
   }
 
+  /** Pings, and waits for the pong. @throws CheckFailure where none comes */
+  async ping(): Promise<void> {
+    let answered = false;
+    this.#socket.once('pong', () => {
+      answered = true;
+      this.#wake();
+    });
+    this.#transcript.add('sent', this.name, '(ping)');
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
+    await this.#until(() => answered || this.closed !== undefined);
+    if (!answered) throw new CheckFailure('a pong to a ping', this.#seen());
+  }
+
   /** Sends text as it is. */
   send(text: string): void {
     this.#transcript.add('sent', this.name, text);
@@ -205,13 +223,13 @@ export class Subscriber {
     this.#socket.terminate();
   }
 
-  async waitForClose(timeoutMs = this.#waits.timeoutMs): Promise<Closed> {
+  async waitForClose(timeoutMs?: number): Promise<Closed> {
     await this.#until(() => this.closed !== undefined, timeoutMs);
     if (!this.closed) throw new CheckFailure('the Hub to close the WebSocket connection', this.#seen(timeoutMs));
     return this.closed;
   }
 
-  async frame(what: string, matches: (frame: Frame) => boolean, timeoutMs = this.#waits.timeoutMs): Promise<Frame> {
+  async frame(what: string, matches: (frame: Frame) => boolean, timeoutMs?: number): Promise<Frame> {
     let found: Frame | undefined;
     let looked = 0;
     const look = () => {
@@ -226,16 +244,17 @@ export class Subscriber {
     return found;
   }
 
-  #seen(timeoutMs: number): string {
-    const end = this.closed ? `connection closed with ${this.closed.code}` : `${timeoutMs} ms passed`;
+  #seen(timeoutMs = this.#waits.timeoutMs): string {
+    const end = this.closed ? `connection closed with ${this.closed.code}` : `${Math.round(timeoutMs)} ms passed`;
     const last = this.frames.slice(-3).map((frame) => frame.text);
     return `${end}; ${last.length === 0 ? 'no message came' : `last messages: ${show(last.join(' | '))}`}`;
   }
 
-  async #until(done: () => boolean, timeoutMs: number): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
+  /** @param timeoutMs the run's waiting time unless given, which may grow while it passes */
+  async #until(done: () => boolean, timeoutMs?: number): Promise<void> {
+    const started = performance.now();
     while (!done()) {
-      const left = deadline - performance.now();
+      const left = started + (timeoutMs ?? this.#waits.timeoutMs) - performance.now();
       if (left <= 0) return;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
@@ -261,6 +280,7 @@ export class Subscriber {
     if (this.#length > MOST_TEXT) this.cut();
     else if (this.frames.length < MOST_FRAMES) this.frames.push(frame);
     const notification = asNotification(frame);
+    if (notification) this.#onEvent?.(notification);
     const status = notification && this.answer(notification);
     if (status !== undefined && typeof notification?.id === 'string') {
       this.send(JSON.stringify({ id: notification.id, status }));

@@ -15,6 +15,8 @@ export type Authorization =
       readonly expiresIn?: number;
       /** A second token whose only FHIRcast scope is `fhircast/Patient-open.read`. */
       readonly limitedToken?: string;
+      /** A token of another client with the same scopes. */
+      readonly otherToken?: string;
     }
   | {
       /** Client credentials, with a secret or a signed assertion. */
@@ -28,6 +30,8 @@ export type Authorization =
       /** Private key as JWK (RSA for RS384, P-384 for ES384). */
       readonly key?: JsonWebKey & { readonly kid?: string };
       readonly scope?: string;
+      /** A second client of the same server. */
+      readonly other?: { readonly clientId: string; readonly secret: string };
     }
   | {
       /** Registers itself (RFC 7591), then client credentials with a signed assertion. */
@@ -46,6 +50,9 @@ export interface Token {
 /** Everything that the suite does with its full token. */
 export const FULL_SCOPE = 'fhircast/*.read fhircast/*.write hub/session.read hub/session.write';
 export const LIMITED_SCOPE = 'fhircast/Patient-open.read';
+
+/** Which of the run's two clients. */
+type Who = 'first' | 'second';
 
 interface Client {
   readonly tokenUrl: string;
@@ -78,7 +85,7 @@ export class Tokens {
   readonly #authorization: Authorization;
   readonly #limits: HttpLimits;
   readonly #kept = new Map<string, Promise<Token>>();
-  #client: Promise<Client> | undefined;
+  readonly #clients = new Map<Who, Promise<Client>>();
 
   constructor(authorization: Authorization, limits: HttpLimits) {
     this.#authorization = authorization;
@@ -92,6 +99,13 @@ export class Tokens {
   get canLimit(): boolean {
     const authorization = this.#authorization;
     return authorization.kind === 'token' ? authorization.limitedToken !== undefined : authorization.kind !== 'none';
+  }
+
+  /** Whether there is a second client. */
+  get hasOther(): boolean {
+    const one = this.#authorization;
+    if (one.kind === 'token') return one.otherToken !== undefined;
+    return one.kind === 'register' || (one.kind === 'client' && one.other !== undefined);
   }
 
   /**
@@ -109,8 +123,19 @@ export class Tokens {
         expiresAt: expiresIn === undefined ? undefined : Date.now() + expiresIn * 1000,
       }));
     }
-    const scope = authorization.scope ?? FULL_SCOPE;
-    return this.#cached(scope, transcript);
+    return this.#cached('first', authorization.scope ?? FULL_SCOPE, transcript);
+  }
+
+  /** A second client's token for everything. @throws CheckFailure when none is to be had */
+  async other(transcript: Transcript): Promise<Token> {
+    const authorization = this.#authorization;
+    if (!this.hasOther || authorization.kind === 'none') throw new CheckSkip('The run has no second client');
+    if (authorization.kind === 'token') {
+      const value = authorization.otherToken ?? '';
+      transcript.hide(value);
+      return { value, expiresAt: undefined };
+    }
+    return this.#cached('second', authorization.scope ?? FULL_SCOPE, transcript);
   }
 
   /** A token that may read `Patient-open` and do nothing else. */
@@ -122,14 +147,15 @@ export class Tokens {
       transcript.hide(authorization.limitedToken);
       return { value: authorization.limitedToken, expiresAt: undefined };
     }
-    return this.#cached(LIMITED_SCOPE, transcript);
+    return this.#cached('first', LIMITED_SCOPE, transcript);
   }
 
-  async #cached(scope: string, transcript: Transcript): Promise<Token> {
-    const kept = await this.#kept.get(scope);
+  async #cached(who: Who, scope: string, transcript: Transcript): Promise<Token> {
+    const name = `${who} ${scope}`;
+    const kept = await this.#kept.get(name);
     const fresh = kept && (kept.expiresAt === undefined || kept.expiresAt - Date.now() > 60_000);
-    if (kept && !fresh) this.#kept.delete(scope);
-    const token = await this.#keep(scope, () => this.#fetch(scope, transcript));
+    if (kept && !fresh) this.#kept.delete(name);
+    const token = await this.#keep(name, () => this.#fetch(who, scope, transcript));
     transcript.hide(token.value);
     return token;
   }
@@ -145,12 +171,14 @@ export class Tokens {
     return token;
   }
 
-  async #fetch(scope: string, transcript: Transcript): Promise<Token> {
-    this.#client ??= this.#makeClient(transcript).catch((error) => {
-      this.#client = undefined;
-      throw error;
-    });
-    const client = await this.#client;
+  async #fetch(who: Who, scope: string, transcript: Transcript): Promise<Token> {
+    let made = this.#clients.get(who);
+    if (!made) {
+      made = this.#makeClient(who, transcript);
+      this.#clients.set(who, made);
+      made.catch(() => this.#clients.delete(who));
+    }
+    const client = await made;
     if (client.secret) transcript.hide(client.secret);
     const { key, secret } = client;
     const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -185,11 +213,13 @@ export class Tokens {
     };
   }
 
-  async #makeClient(transcript: Transcript): Promise<Client> {
+  async #makeClient(who: Who, transcript: Transcript): Promise<Client> {
     const authorization = this.#authorization;
     if (authorization.kind === 'client') {
       const { clientId, secret, key, scope, smart } = authorization;
       const tokenUrl = authorization.tokenUrl ?? (await this.#smart(smart, 'token_endpoint', transcript));
+      if (who === 'second' && authorization.other)
+        return { tokenUrl, scope: scope ?? FULL_SCOPE, ...authorization.other };
       return {
         tokenUrl,
         clientId,
@@ -208,7 +238,7 @@ export class Tokens {
     const kid = randomUUID();
     const scope = authorization.scope ?? FULL_SCOPE;
     const metadata = {
-      client_name: 'FHIRcast conformance suite',
+      client_name: who === 'first' ? 'FHIRcast conformance suite' : 'FHIRcast conformance suite, second client',
       grant_types: ['client_credentials'],
       response_types: [],
       redirect_uris: [],

@@ -48,6 +48,11 @@ export class TopicPool {
     return this.#topics.kind === 'given' ? Math.max(1, this.#topics.topics.length) : Number.POSITIVE_INFINITY;
   }
 
+  /** Whether the suite makes topics up. */
+  get invents(): boolean {
+    return this.#topics.kind === 'any';
+  }
+
   /** @throws CheckFailure when no session is to be had */
   async acquire(transcript: Transcript): Promise<Topic> {
     switch (this.#topics.kind) {

@@ -1,0 +1,58 @@
+/** What is broadcast is what was published: one comparison for every kind of event. */
+import { type Difference, difference, isObject, type JsonObject, objects, parseAsWritten } from './json.ts';
+
+/** Members that a Hub adds to an event, beside those of its publisher. */
+const VERSIONS = ['context.versionId', 'context.priorVersionId', 'versionId', 'priorVersionId'];
+
+const sameInstant = (a: unknown, b: unknown): boolean =>
+  a === b || (typeof a === 'string' && typeof b === 'string' && Date.parse(a) === Date.parse(b));
+
+export interface ComparisonOptions {
+  /** Whether a Hub may leave selected resources out that it does not know (RAD-151). */
+  readonly selectionsMayShrink?: boolean;
+}
+
+/** `event` with the members in which a broadcast may differ from its request taken out. */
+function comparable(event: JsonObject): JsonObject {
+  const { 'hub.event': name, ...rest } = event;
+  for (const key of VERSIONS) delete (rest as Record<string, unknown>)[key];
+  return { ...rest, 'hub.event': typeof name === 'string' ? name.toLowerCase() : name };
+}
+
+function withoutMissingSelections(sent: unknown, came: unknown): unknown {
+  const kept = objects(came).map((one) => JSON.stringify(one));
+  return objects(sent).filter((one) => one.key !== 'select' || kept.includes(JSON.stringify(one)));
+}
+
+/**
+ * How a broadcast differs from what was published; undefined when it does not. The id, the topic, the event and every member of
+ * the context have to be the same, numbers as they were written; the time has to be the same instant. Versions are the Hub's, and
+ * other top-level members are not looked at.
+ * @param sent the text of the request
+ * @param came the text of the frame
+ */
+export function alteration(sent: string, came: string, options: ComparisonOptions = {}): Difference | undefined {
+  const [request, frame] = [parseAsWritten(sent), parseAsWritten(came)];
+  if (!isObject(request) || !isObject(frame)) return difference(request, frame);
+  const { id, timestamp, event } = request;
+  const found = difference(id, frame.id, 'id');
+  if (found) return found;
+  if (!sameInstant(timestamp, frame.timestamp)) return difference(timestamp, frame.timestamp, 'timestamp');
+  if (!isObject(event) || !isObject(frame.event)) return difference(event, frame.event, 'event');
+  const [wanted, given] = [comparable(event), comparable(frame.event)];
+  const select = /-select$/.test(String(wanted['hub.event'])) && options.selectionsMayShrink;
+  const context = select ? withoutMissingSelections(wanted.context, given.context) : wanted.context;
+  return difference({ ...wanted, context }, given, 'event');
+}
+
+/** Whether every element of an event was in something that was published: so an open that the Hub derived, or a close of its own. */
+export function isMadeOf(came: string, sent: readonly string[]): boolean {
+  const frame = parseAsWritten(came);
+  const elements = isObject(frame) && isObject(frame.event) ? frame.event.context : undefined;
+  if (!Array.isArray(elements)) return false;
+  const published = sent.flatMap((text) => {
+    const message = parseAsWritten(text);
+    return isObject(message) && isObject(message.event) ? objects(message.event.context) : [];
+  });
+  return elements.every((element) => published.some((one) => difference(one, element) === undefined));
+}

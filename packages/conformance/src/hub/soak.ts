@@ -1,0 +1,205 @@
+import { type Check, CheckFailure, CheckSkip, expect } from '../check.ts';
+import { isObject, objects, sameJson } from '../json.ts';
+import { patient, patientElements, study, studyElements } from '../samples.ts';
+import { anchorId, type Scenario, succeeded } from '../target/scenario.ts';
+import type { Subscriber } from '../target/subscriber.ts';
+import { ALL, CORE, checksOf, closing, driver, openPatient, PATIENT } from './parts.ts';
+import { expectSame } from './same.ts';
+
+const check = checksOf({ versions: ALL, safety: true });
+
+/** Events of one soak, and those that are on their way at once. */
+const EVENTS = 500;
+const ABREAST = 10;
+
+/** What a slow delivery is, ms, beside the round trips of the run. */
+const PROMPT = 1500;
+
+/** What happens to a session in the long run: many events, lost connections, requests sent again. */
+export const soak: readonly Check[] = [
+  check(
+    'soak',
+    `Of ${EVENTS} events every one reaches every subscriber, as it was published`,
+    'PUB-3',
+    ['2.5-notify', '2.6-broadcast'],
+    async (s) => {
+      const all = [];
+      for (const name of ['First', 'Second', 'Third']) all.push(await s.subscribe({ events: PATIENT, name }));
+      const sent = [];
+      for (let at = 0; at < EVENTS; at += ABREAST) {
+        const group = Array.from({ length: ABREAST }, () => s.event('Patient-open', patientElements(patient())));
+        await Promise.all(group.map((message) => s.accepted(message)));
+        sent.push(...group);
+      }
+      const wanted = new Set(sent.map(({ id }) => id));
+      let order: readonly unknown[] | undefined;
+      for (const one of all) {
+        await one.event(sent.at(-1)!.id);
+        await s.settle();
+        const came = one.events.filter(({ id }) => wanted.has(String(id)));
+        const told = new Set(came.map(({ id }) => id));
+        const missing = sent.filter(({ id }) => !told.has(id));
+        expect(
+          missing.length === 0,
+          `${EVENTS} events at ${one.name}`,
+          `${missing.length} are missing, such as ${missing[0]?.id}`,
+        );
+        expect(came.length === EVENTS, `every event once at ${one.name}`, `${came.length - EVENTS} came again`);
+        const byId = new Map(came.map((event) => [event.id, event]));
+        for (const message of sent) expectSame(message, byId.get(message.id)!);
+        const ids = came.map(({ id }) => id);
+        order ??= ids;
+        expect(
+          sameJson(ids, order),
+          `one order for every subscriber; ${one.name} like ${all[0]?.name}`,
+          'another order',
+        );
+      }
+    },
+    { seconds: 60 },
+  ),
+  check(
+    'broadcast-prompt',
+    'A broadcast follows its request at once',
+    'PUB-3',
+    ['2.5-notify'],
+    async (s) => {
+      const one = await driver(s, PATIENT);
+      const late: number[] = [];
+      for (let index = 0; index < 12; index++) {
+        const message = s.event('Patient-open', patientElements(patient()));
+        const started = performance.now();
+        await s.accepted(message);
+        const answered = performance.now() - started;
+        const { frame } = await one.event(message.id);
+        const took = frame.at - started;
+        if (took > PROMPT * s.hub.pace.factor + 4 * answered) late.push(Math.round(took));
+      }
+      expect(late.length === 0, `every event within ${PROMPT} ms`, `after ${late.join(', ')} ms`);
+    },
+    { level: 'SHOULD', seconds: 30 },
+  ),
+  check(
+    'retry-keeps-newer',
+    'An event that is sent again does not take the context back',
+    'PUB-7',
+    ['2.6-retried', '2.9-most-recent'],
+    async (s) => {
+      const one = await driver(s, PATIENT);
+      const first = await openPatient(s, one);
+      const second = await openPatient(s, one);
+      await s.publish(first);
+      await s.settle();
+      const { context } = await s.context();
+      const [held] = objects(context);
+      const right = isObject(held?.resource) && held.resource.id === anchorId(second);
+      expect(right, 'the newer patient still current after the older event was sent again', context);
+    },
+    { level: 'SHOULD', versions: CORE, needs: ['get-current'] },
+  ),
+  check(
+    'used-id-not-swallowed',
+    'A new event with a used id is refused or broadcast, but never taken without a word',
+    'PUB-7',
+    ['2.6-broadcast', '2.6-answer'],
+    async (s) => {
+      const one = await s.subscribe({ events: [...PATIENT, 'SyncError'], name: 'Driver' });
+      const first = await openPatient(s, one);
+      const other = s.event('Patient-open', patientElements(patient()), { id: first.id });
+      const response = await s.publish(other);
+      if (!succeeded(response)) return;
+      const isOther = (text: string) => text.includes(String(anchorId(other)));
+      await one.notification('after a successful status the other patient, or a SyncError', (event) =>
+        event.name === 'syncerror' ? true : isOther(event.frame.text),
+      );
+    },
+  ),
+  check(
+    'return-hears-close',
+    'Who returns to its endpoint is not left with a patient that was closed meanwhile',
+    'SUB-11',
+    ['2.5-notify', '2.4-late-joiner'],
+    async (s) => {
+      const stays = await driver(s, PATIENT);
+      const away = await s.subscribe({ events: PATIENT, name: 'Away' });
+      const first = await openPatient(s, stays);
+      await away.event(first.id);
+      away.cut();
+      // More than a short log of events keeps.
+      for (let index = 0; index < 30; index++) {
+        const next = await openPatient(s, stays);
+        await s.accepted(closing(s, next));
+      }
+      await s.accepted(closing(s, first));
+      const back = await returned(s, away);
+      await s.settle();
+      await s.settle();
+      const denied = back.denials.length > 0 || back.closed !== undefined;
+      const id = String(anchorId(first));
+      const closed = back.events.some((event) => event.name === 'patient-close' && event.frame.text.includes(id));
+      expect(denied || closed, `a Patient-close of ${id}, or a denial`, `${back.events.length} events without it`);
+    },
+    { level: 'SHOULD', seconds: 40 },
+  ),
+  check(
+    'return-told-current',
+    'Who returns to its endpoint is told the context that is open now',
+    'SUB-11',
+    ['2.4-late-joiner'],
+    async (s) => {
+      const stays = await driver(s, PATIENT);
+      const away = await s.subscribe({ events: PATIENT, name: 'Away' });
+      const first = await openPatient(s, stays);
+      await away.event(first.id);
+      away.cut();
+      const second = await openPatient(s, stays);
+      const back = await returned(s, away);
+      await back.event(second.id);
+    },
+    { level: 'SHOULD', versions: CORE },
+  ),
+  check(
+    'confirmation-before-contexts',
+    'The confirmation comes before the open contexts',
+    'SUB-7',
+    ['2.4-confirm', '2.4-late-joiner'],
+    async (s) => {
+      const of = patient();
+      const stays = await driver(s, [...PATIENT, 'ImagingStudy-open']);
+      await openPatient(s, stays);
+      const open = await s.accepted(s.event('ImagingStudy-open', studyElements(study(of), of)));
+      await stays.event(open.id);
+      const late = await s.connect(await s.ask({ events: [...PATIENT, 'ImagingStudy-open'], name: 'Late' }), 'Late');
+      await late.confirmation();
+      const first = late.frames.find(
+        ({ message }) => message?.['hub.mode'] !== undefined || message?.event !== undefined,
+      );
+      expect(first?.message?.['hub.mode'] === 'subscribe', 'the confirmation first', first?.text);
+    },
+    { safety: false },
+  ),
+  check(
+    'ping-answered',
+    'A ping is answered',
+    'SUB-11',
+    ['RFC6455-pong', '2-wss'],
+    async (s) => {
+      const one = await driver(s, PATIENT);
+      await one.ping();
+      await openPatient(s, one);
+    },
+    { safety: false },
+  ),
+];
+
+/** Connects to the endpoint again. @throws CheckSkip where the Hub wants a new subscription after a lost connection, which it may */
+async function returned(s: Scenario, away: Subscriber): Promise<Subscriber> {
+  try {
+    const back = await s.connect(away.endpoint, 'Back');
+    await back.confirmation();
+    return back;
+  } catch (error) {
+    if (!(error instanceof CheckFailure)) throw error;
+    throw new CheckSkip('After a lost connection the Hub wants a new subscription');
+  }
+}
