@@ -1,7 +1,7 @@
 import type { Waits } from './target/subscriber.ts';
 
 /** A round trip to a Hub of normal speed on a machine that is not busy, ms. */
-const NORMAL = 60;
+const NORMAL = 100;
 /** Round trips that are remembered. */
 const RECENT = 24;
 const MOST = 8;
@@ -47,7 +47,7 @@ export class Pace implements Waits {
   }
 
   get settleMs(): number {
-    return this.#base.settleMs * Math.min(4, this.factor);
+    return this.#base.settleMs * Math.min(3, this.factor);
   }
 
   end(): void {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { WebSocketServer } from 'ws';
 import { type ConformanceOptions, countVerdicts, type Report, runConformance } from '../src/index.ts';
 import { ModelHub } from './model-hub.ts';
+import { SEEDED_HUBS } from './mutants/mutants.ts';
 
 const QUICK: Omit<ConformanceOptions, 'hubUrl'> = {
   timeoutMs: 250,
@@ -226,7 +227,7 @@ test('no token shows in a report', async () => {
   assert.doesNotMatch(text, /Bearer [0-9a-f-]{36}/);
 });
 
-test('one thing that fails is one failure: what needs it is skipped, and says so', async () => {
+test('a wrong status of a basic step is one failure: the other checks are judged as if it were right', async () => {
   const hub = await ModelHub.start({ defects: ['subscribe-200'] });
   const only = ['subscribe-*', 'broadcast-*', 'late-joiner-*', 'context-*'];
   const options = { ...QUICK, hubUrl: hub.url, timeoutMs: 2000, versions: ['3.0.0'] as const, only };
@@ -234,8 +235,27 @@ test('one thing that fails is one failure: what needs it is skipped, and says so
   await hub.close();
   const failed = report.results.filter(({ verdict }) => verdict === 'fail').map(({ id }) => id);
   assert.deepEqual(failed, ['subscribe-accepted']);
-  const skipped = report.results.find(({ id }) => id === 'broadcast-to-all');
-  assert.equal(skipped?.reason, 'It needs what subscribe-accepted checks, and that failed');
-  assert.equal(skipped?.exchange, undefined);
+  assert.equal(report.results.find(({ id }) => id === 'broadcast-to-all')?.verdict, 'pass');
+  assert.match(report.diagnosis?.[0]?.sentence ?? '', /answered HTTP 200 for 202/);
   assert.deepEqual(report.counts, countVerdicts(report.results));
+});
+
+test('without a confirmation the rest is judged all the same', async () => {
+  const seeded = SEEDED_HUBS.find(({ name }) => name === 'no confirmation');
+  const report = await seeded!.judge({ only: ['confirmation-*', 'broadcast-*', 'unsubscribe-*'] });
+  const failed = report.results.filter(({ verdict }) => verdict === 'fail').map(({ id }) => id);
+  assert.deepEqual(failed, ['confirmation-sent']);
+  assert.equal(report.results.find(({ id }) => id === 'broadcast-to-all')?.verdict, 'pass');
+  assert.match(report.diagnosis?.[0]?.sentence ?? '', /No confirmation comes/);
+});
+
+test('a thing that the others cannot do without is one failure: what needs it is skipped, and says so', async () => {
+  const hub = await ModelHub.start({ defects: ['endpoint-in-header-only'] });
+  const only = ['subscribe-*', 'broadcast-*', 'context-*'];
+  const report = await runConformance({ ...QUICK, hubUrl: hub.url, timeoutMs: 2000, versions: ['3.0.0'], only });
+  await hub.close();
+  const failed = report.results.filter(({ verdict }) => verdict === 'fail').map(({ id }) => id);
+  assert.deepEqual(failed, ['subscribe-endpoint', 'subscribe-mime-type']);
+  const skipped = report.results.find(({ id }) => id === 'broadcast-to-all');
+  assert.equal(skipped?.reason, 'It needs what subscribe-endpoint checks, and that failed');
 });

@@ -14,6 +14,6 @@ export async function confirmed(
   again: (options: Pick<ConformanceOptions, 'only' | 'concurrency'>) => Promise<Report>,
 ): Promise<ReturnType<typeof unhappy>> {
   const first = unhappy(report);
-  if (first.length === 0 || first.length > 3) return first;
+  if (first.length === 0 || first.length > 6) return first;
   return unhappy(await again({ only: first.map(({ id }) => id), concurrency: 1 }));
 }

@@ -44,6 +44,8 @@ function judge(report: Report): void {
 /** At least one check that hears what the hub says at each step. */
 const HEARD = [
   'well-known-served',
+  'well-known-events',
+  'well-known-websocket',
   'subscribe-endpoint',
   'confirmation-sent',
   'publish-accepted',

@@ -25,7 +25,41 @@ export type Step = (typeof STEPS)[number];
 export const FAULTS = ['hang', 'garbage', 'close'] as const;
 export type Fault = (typeof FAULTS)[number];
 
+export interface RelayedRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly body: string;
+  readonly authorization: string | undefined;
+}
+
+export interface RelayedAnswer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+/** A frame to send, at once or late. */
+export type RelayedFrame = string | { readonly text: string; readonly afterMs: number };
+
+/** What a relay makes of the messages that pass it; what it does not name passes as it is. */
+export interface Change {
+  /** Before a request goes on to the Hub; an answer is given in its place. */
+  readonly request?: (request: RelayedRequest) => RelayedRequest | RelayedAnswer;
+  /** Requests of the relay's own, after one that went through. */
+  readonly again?: (request: RelayedRequest) => RelayedRequest | undefined;
+  readonly answer?: (answer: RelayedAnswer, request: RelayedRequest) => RelayedAnswer;
+  /** A frame from the Hub to the subscriber of a connection; connections are counted from 0. */
+  readonly frame?: (text: string, connection: number) => readonly RelayedFrame[];
+  /** A frame from a subscriber to the Hub. */
+  readonly heard?: (text: string, connection: number) => readonly string[];
+  /** The code with which a subscriber closed, as the Hub hears it. */
+  readonly closed?: (code: number) => number;
+  /** Whether the Hub's end of a connection reaches the subscriber. */
+  readonly keepsOpen?: boolean;
+}
+
 export interface RelayOptions {
+  readonly change?: Change;
   readonly tls?: { readonly key: string; readonly cert: string };
   /** Before everything that the hub says, ms. */
   readonly delayMs?: number;
@@ -72,6 +106,7 @@ export class Relay {
   readonly #upstream = new Set<WebSocket>();
   readonly #held = new Set<Duplex>();
   #turn = 0;
+  #connections = 0;
   url = '';
 
   static async start(hub: ModelHub, options: RelayOptions): Promise<Relay> {
@@ -118,24 +153,43 @@ export class Relay {
     let body = '';
     for await (const chunk of request) body += chunk;
     const { 'content-type': type, authorization } = request.headers;
-    const answer = await fetch(this.#hub + request.url, {
-      method: request.method ?? 'GET',
-      headers: { ...(type && { 'content-type': type }), ...(authorization && { authorization }) },
-      ...(request.method === 'POST' && { body }),
-    });
-    const text = await answer.text();
+    const change = this.#options.change ?? {};
+    const came: RelayedRequest = { method: request.method ?? 'GET', url: request.url ?? '/', body, authorization };
+    const passed = change.request?.(came) ?? came;
+    if ('status' in passed) {
+      response.writeHead(passed.status, { 'content-type': passed.type }).end(passed.body);
+      return;
+    }
+    const ask = (one: RelayedRequest) =>
+      fetch(this.#hub + one.url, {
+        method: one.method,
+        headers: {
+          ...(type && { 'content-type': type }),
+          ...(one.authorization && { authorization: one.authorization }),
+        },
+        ...(one.method === 'POST' && { body: one.body }),
+      });
+    const answer = await ask(passed);
+    const told: RelayedAnswer = {
+      status: answer.status,
+      type: answer.headers.get('content-type') ?? 'text/plain',
+      body: await answer.text(),
+    };
+    const more = change.again?.(passed);
+    if (more) await (await ask(more)).text();
+    const { status, type: kind, body: text } = change.answer?.(told, came) ?? told;
     const fault = await this.#moment(stepOfRequest(request, body));
     if (fault === 'hang') return;
-    const head = { 'content-type': answer.headers.get('content-type') ?? 'text/plain' };
+    const head = { 'content-type': kind };
     if (fault === 'close') {
-      response.writeHead(answer.status, { ...head, 'content-length': String(text.length + 10) });
+      response.writeHead(status, { ...head, 'content-length': String(text.length + 10) });
       response.write(text.slice(0, text.length / 2), () => response.destroy());
       return;
     }
     const garbage = fault === 'garbage' ? this.#next([...BODIES, undefined]) : text;
     // No HTTP at all.
     if (garbage === undefined) response.socket?.end('\u0016\u0003 good day\r\n\r\n');
-    else response.writeHead(answer.status, head).end(garbage);
+    else response.writeHead(status, head).end(garbage);
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -156,10 +210,16 @@ export class Relay {
   }
 
   #join(upstream: WebSocket, downstream: WebSocket, socket: Duplex): void {
+    const change = this.#options.change ?? {};
+    const connection = this.#connections++;
     downstream.on('error', () => {});
-    downstream.on('message', (data) => upstream.readyState === WebSocket.OPEN && upstream.send(String(data)));
-    downstream.on('close', (code) => {
+    downstream.on('message', (data) => {
+      const texts = change.heard?.(String(data), connection) ?? [String(data)];
+      for (const text of texts) if (upstream.readyState === WebSocket.OPEN) upstream.send(text);
+    });
+    downstream.on('close', (closed) => {
       this.#upstream.delete(upstream);
+      const code = change.closed?.(closed) ?? closed;
       if (code === 1006) upstream.terminate();
       else upstream.close(code === 1005 ? 1000 : code);
     });
@@ -181,8 +241,15 @@ export class Relay {
         socket.destroy();
       });
     };
-    upstream.on('message', (data) => say(stepOfFrame(String(data)), () => downstream.send(String(data)), String(data)));
+    upstream.on('message', (data) => {
+      for (const one of change.frame?.(String(data), connection) ?? [String(data)]) {
+        if (typeof one === 'string') say(stepOfFrame(one), () => downstream.send(one), one);
+        else
+          setTimeout(() => downstream.readyState === WebSocket.OPEN && downstream.send(one.text), one.afterMs).unref();
+      }
+    });
     upstream.on('close', (code, reason) => {
+      if (change.keepsOpen) return;
       const known = code === 1006 || code === 1005 ? 1000 : code;
       say('close', () => downstream.close(known, String(reason)), 'closing');
     });

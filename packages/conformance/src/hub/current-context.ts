@@ -87,7 +87,9 @@ export const currentContext: readonly Check[] = [
     ['2.9-most-recent', 'IRA-current'],
     async (s) => {
       const all = await driver(s, CONTEXT_EVENTS);
-      await openPatient(s, all);
+      const first = await openPatient(s, all);
+      const before = opening(await s.context());
+      expect(sameJson(before, first.event.context), 'the context of the Patient-open', before);
       const second = await openStudy(s, all);
       const found = opening(await s.context());
       expect(sameJson(found, second.event.context), 'the context of the ImagingStudy-open', found);

@@ -148,14 +148,15 @@ export const discovery: readonly Check[] = [
   },
   {
     id: 'well-known-version',
-    title: 'fhircastVersion says which version',
+    title: 'fhircastVersion says which version, and it is the one that is tested',
     rule: 'CAP-1',
     requirements: ['2.7-version'],
     level: 'SHOULD',
     versions: CORE,
     run: async (s) => {
       const { fhircastVersion } = await configuration(s);
-      expect(typeof fhircastVersion === 'string' && fhircastVersion !== '', 'fhircastVersion', fhircastVersion);
+      const right = typeof fhircastVersion === 'string' && /^(STU)?3\b/i.test(fhircastVersion);
+      expect(right, 'fhircastVersion: "3.0.0"', fhircastVersion);
     },
   },
   {

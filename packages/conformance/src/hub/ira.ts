@@ -277,7 +277,7 @@ export const ira: readonly Check[] = [
       await s.subscribe({ events: [...PATIENT], name: 'Mute', answer: () => undefined });
       const open = await openPatient(s, watcher);
       // The profile names no time; FHIRcast names ten seconds.
-      await watcher.syncError(open.id, 15_000 * s.hub.pace.factor);
+      await watcher.syncError(open.id, 15_000);
     },
     { level: 'SHOULD', safety: true, seconds: 25 },
   ),

@@ -45,7 +45,8 @@ export const publishing: readonly Check[] = [
     versions: ALL,
     run: async (s) => {
       await driver(s, PATIENT);
-      await s.accepted(s.event('Patient-open', patientElements(patient())));
+      const { status, body } = await s.publish(s.event('Patient-open', patientElements(patient())));
+      expect(status >= 200 && status < 300, 'a successful status to Patient-open', `HTTP ${status} ${body}`.trimEnd());
     },
   },
   {

@@ -178,7 +178,12 @@ export const rights: readonly Check[] = [
     async (s) => {
       const token = await s.limitedToken();
       const all = await driver(s, CONTEXT_EVENTS);
-      const limited = await s.subscribe({ events: ['Patient-open'], name: 'Limited', token });
+      const asked = ['Patient-open', 'ImagingStudy-open', 'ImagingStudy-close'];
+      const whole = await s.post(s.fields(asked, 'Limited'), { bearer: token });
+      // Refusing the whole request is an answer too.
+      const limited = succeeded(whole)
+        ? await s.connect(endpointOf(whole), 'Limited')
+        : await s.subscribe({ events: ['Patient-open'], name: 'Limited', token });
       const second = await s.subscribe({ events: CONTEXT_EVENTS, name: 'Second' });
       const open = await openStudy(s, all);
       await second.event(open.id);

@@ -49,6 +49,9 @@ export const soak: readonly Check[] = [
         for (const message of sent) expectSame(message, byId.get(message.id)!);
         const ids = came.map(({ id }) => id);
         order ??= ids;
+        const group = new Map(sent.map(({ id }, at) => [id, Math.floor(at / ABREAST)]));
+        const late = ids.findIndex((id, at) => at > 0 && group.get(String(id))! < group.get(String(ids[at - 1]))!);
+        expect(late < 0, 'what was accepted before another is published comes before it', `${ids[late]} came late`);
         expect(
           sameJson(ids, order),
           `one order for every subscriber; ${one.name} like ${all[0]?.name}`,

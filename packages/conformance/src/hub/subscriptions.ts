@@ -1,4 +1,4 @@
-import { type Check, CheckSkip, expect } from '../check.ts';
+import { type Check, CheckSkip, expect, stepping } from '../check.ts';
 import { pause } from '../pause.ts';
 import { patient, patientElements } from '../samples.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';
@@ -27,7 +27,8 @@ function confirmation(
     run: async (s) => {
       const endpoint = await s.ask({ events: PATIENT });
       const one = await s.connect(endpoint);
-      judge((await one.frame('a first message', (frame) => frame.message !== undefined)).message!, s);
+      const first = () => one.frame('a first message', (frame) => frame.message?.event === undefined);
+      judge((await stepping('confirm', first)).message ?? {}, s);
     },
   };
 }
