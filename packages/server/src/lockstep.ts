@@ -202,6 +202,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     hubUrl,
     loopback: local,
     fetchKeys: keySets.fetch,
+    keyHostAllowed: (host) => policy.allowsHost(host),
     ...(config.initialAccessToken && { initialAccessToken: config.initialAccessToken }),
     strangersRegister: config.registration === 'open',
     sessions,

@@ -50,3 +50,36 @@ test('REG-6 the list of apps comes in pages that hold every app once', () =>
     assert.deepEqual(found, whole);
     assert.equal(whole.length, 9, 'seven of ours and two samples');
   }));
+
+test('REG-1 CWE-918 key sets in networks of the server are refused when an app registers', () =>
+  withLockstep(
+    async ({ port }) => {
+      const at = (jwks_uri: string) =>
+        fetch(`http://127.0.0.1:${port}/auth/register`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ jwks_uri, token_endpoint_auth_method: 'private_key_jwt' }),
+        });
+      const inside = [
+        ...['127.0.0.1', '127.1', '0x7f000001', '10.0.0.7', '192.168.1.1', '172.16.0.1', '169.254.169.254', '0.0.0.0'],
+        ...['[::1]', '[fd00::1]', '[fe80::1]', '[::ffff:10.0.0.7]', '100.64.0.1'],
+        ...[
+          'localhost',
+          'keys',
+          'keys.local',
+          'metadata.google.internal',
+          'a.localhost',
+          'router.lan',
+          'x.home.arpa',
+          'keys.',
+        ],
+      ];
+      for (const host of inside) {
+        const refused = await at(`https://${host}/jwks`);
+        assert.equal(refused.status, 400, host);
+        assert.match((await json(refused)).error_description, /^jwks_uri/, host);
+      }
+      assert.equal((await at('https://keys.example.com/jwks')).status, 201);
+    },
+    { publicUrl: 'https://lockstep.example' },
+  ));

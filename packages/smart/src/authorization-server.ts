@@ -54,6 +54,8 @@ export interface AuthorizationServerOptions {
    * it key sets are fetched on loopback only.
    */
   readonly fetchKeys?: typeof fetch;
+  /** Whether key sets may be fetched from a host, by its name or IP address: others are refused when an app registers. */
+  readonly keyHostAllowed?: (host: string) => boolean;
   readonly sessions: SessionDirectory;
   readonly patients: PatientDirectory;
   /** Whether the sample users exist and, on loopback, sign in by one click (REG-4). */
@@ -132,7 +134,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const audit = options.audit ?? ((entry) => logger.info({ audit: entry }, 'audit'));
   const access: Access = new Access(records, clock, addresses, () => ({ clients, users }));
   const clients = new Clients(records, clock, {
-    insecureAllowed: loopback,
+    policy: { insecureAllowed: loopback, keyHostAllowed: options.keyHostAllowed ?? (() => true) },
     end: (id, reason) => access.endClient(id, reason),
   });
   const users = new Users(records, clock, async (user, reason) => {

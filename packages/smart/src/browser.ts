@@ -68,9 +68,10 @@ export class Browser {
   }
 
   /** Where to go after signing in: a path of our own, whatever was asked for (CWE-601). */
-  ownPath(asked: string | null | undefined): string {
-    const url = URL.parse(asked ?? '', this.#addresses.origin);
-    if (!asked?.startsWith('/') || url?.origin !== new URL(this.#addresses.origin).origin) return '/';
+  ownPath(asked: unknown): string {
+    if (typeof asked !== 'string') return '/';
+    const url = URL.parse(asked, this.#addresses.origin);
+    if (!asked.startsWith('/') || url?.origin !== new URL(this.#addresses.origin).origin) return '/';
     const path = `${url.pathname}${url.search}${url.hash}`;
     return /^\/[/\\]/.test(path) ? '/' : path;
   }

@@ -135,7 +135,8 @@ export class ClientAuthentication {
   }
 
   #checkAudience(claims: JWTPayload, endpoint: string): void {
-    const audiences = typeof claims.aud === 'string' ? [claims.aud] : (claims.aud ?? []);
+    const aud: unknown = claims.aud;
+    const audiences = (Array.isArray(aud) ? aud : [aud]).filter((one) => typeof one === 'string');
     const known = audiences.includes(this.#tokenEndpoint) || audiences.includes(endpoint);
     if (!known && !audiences.some((one) => this.#alsoFor(one))) {
       throw invalidClient('aud must be the token endpoint');

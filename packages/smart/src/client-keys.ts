@@ -144,6 +144,6 @@ function matchingKeys(keys: readonly JWK[], header: { readonly alg: string; read
       (header.kid === undefined || key.kid === header.kid) &&
       (key.alg === undefined || key.alg === header.alg) &&
       (key.use === undefined || key.use === 'sig') &&
-      (key.key_ops === undefined || key.key_ops.includes('verify')),
+      (key.key_ops === undefined || (Array.isArray(key.key_ops) && key.key_ops.includes('verify'))),
   );
 }

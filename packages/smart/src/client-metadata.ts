@@ -10,6 +10,7 @@ import {
   mayBeBackend,
 } from './client.ts';
 import { OAuthError } from './oauth-error.ts';
+import { isPlainLines, isPlainText } from './plain-text.ts';
 import { approvableScope } from './scope-policy.ts';
 import type { Switches } from './token-info.ts';
 
@@ -37,7 +38,12 @@ function optionalString(metadata: Metadata, name: string): string | undefined {
   if (value === undefined || value === null || value === '') return undefined;
   if (typeof value !== 'string') throw invalid(`${name} must be a string`);
   if (value.length > 2000) throw invalid(`${name} is too long`);
+  if (!(name.endsWith('description') ? isPlainLines(value) : isPlainText(value))) throw misleading(name);
   return value;
+}
+
+function misleading(name: string): OAuthError {
+  return invalid(`${name} holds control characters, or some that hide or turn what is written`);
 }
 
 function strings(metadata: Metadata, name: string): readonly string[] | undefined {
@@ -47,6 +53,7 @@ function strings(metadata: Metadata, name: string): readonly string[] | undefine
     throw invalid(`${name} must be an array of strings`);
   }
   if (value.length > 100) throw invalid(`${name} has too many entries`);
+  if (!(value as string[]).every(isPlainText)) throw misleading(name);
   return [...new Set(value as string[])];
 }
 
@@ -59,8 +66,11 @@ function boolean(metadata: Metadata, name: string): boolean | undefined {
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
-/** Schemes that a browser would run or that lead nowhere. */
-const DANGEROUS = new Set(['javascript:', 'vbscript:', 'data:', 'blob:', 'file:', 'about:', 'ws:', 'wss:', 'ftp:']);
+/** Schemes that belong to one app: a domain name of its maker, written backwards (RFC 8252 section 7.1). */
+const PRIVATE_USE = /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:$/;
+
+/** Origins of pages that are packed into a mobile app: browsers there send them, and no other app can. */
+const PACKED_ORIGIN = /^(capacitor|ionic):\/\/[a-z0-9.-]+$/;
 
 function webAddress(value: string | undefined, name: string, insecureAllowed: boolean): string | undefined {
   if (value === undefined) return undefined;
@@ -78,10 +88,12 @@ function checkRedirectUri(value: string, insecureAllowed: boolean): void {
   const url = URL.parse(value);
   if (!url) throw fail('each must be an absolute address');
   if (value.includes('#')) throw fail('none may hold a fragment');
-  if (DANGEROUS.has(url.protocol)) throw fail(`the scheme ${url.protocol} is not allowed`);
-  if (url.protocol === 'http:' && !insecureAllowed && !LOOPBACK.has(url.hostname)) {
-    throw fail('plain http is for loopback addresses');
+  if (url.username || url.password) throw fail('none may hold credentials');
+  if (url.protocol === 'https:' || PRIVATE_USE.test(url.protocol)) return;
+  if (url.protocol !== 'http:') {
+    throw fail(`the scheme ${url.protocol} is not allowed: use https, or a domain name written backwards`);
   }
+  if (!insecureAllowed && !LOOPBACK.has(url.hostname)) throw fail('plain http is for loopback addresses');
 }
 
 function readJwks(metadata: Metadata): { readonly keys: readonly JWK[] } | undefined {
@@ -142,16 +154,27 @@ function readAuthMethod(metadata: Metadata, hasKeys: boolean): AuthMethod {
   return choices([asked], AUTH_METHODS, 'token_endpoint_auth_method')![0]!;
 }
 
+/** What the deployment allows in registrations. */
+export interface MetadataPolicy {
+  /** Whether plain http is accepted for addresses that are not loopback. */
+  readonly insecureAllowed: boolean;
+  /** Whether key sets may be fetched from a host, an IP address without brackets or a name (CWE-918). */
+  readonly keyHostAllowed: (host: string) => boolean;
+}
+
 /**
  * Reads client metadata (RFC 7591 section 2, with Lockstep's own fields) and checks it (REG-1).
- * @param insecureAllowed whether plain http is accepted for addresses that are not loopback
  * @throws OAuthError invalid_client_metadata or invalid_redirect_uri, saying which field and why
  */
-export function readMetadata(metadata: Metadata, insecureAllowed: boolean): ClientProfile {
+export function readMetadata(metadata: Metadata, policy: MetadataPolicy): ClientProfile {
+  const { insecureAllowed, keyHostAllowed } = policy;
   const jwks = readJwks(metadata);
   const jwksUri = webAddress(optionalString(metadata, 'jwks_uri'), 'jwks_uri', insecureAllowed);
   // Loopback is the person's machine in other addresses; this one the server calls itself.
   if (jwksUri && !insecureAllowed && new URL(jwksUri).protocol !== 'https:') throw invalid('jwks_uri must use https');
+  if (jwksUri && !keyHostAllowed(new URL(jwksUri).hostname.replace(/^\[|\]$/g, ''))) {
+    throw invalid('jwks_uri points into a network that key sets are not fetched from');
+  }
   if (jwks && jwksUri) throw invalid('jwks and jwks_uri exclude each other');
   const authMethod = readAuthMethod(metadata, Boolean(jwks ?? jwksUri));
   if (authMethod === 'private_key_jwt' && !jwks && !jwksUri) throw invalid('private_key_jwt needs jwks or jwks_uri');
@@ -222,7 +245,8 @@ function readOrigins(
 ): readonly string[] {
   const given = strings(metadata, 'origins');
   for (const origin of given ?? []) {
-    if (URL.parse(origin)?.origin !== origin) throw invalid(`origins: ${origin} is not an origin`);
+    if (URL.parse(origin)?.origin !== origin && !PACKED_ORIGIN.test(origin))
+      throw invalid(`origins: ${origin} is not an origin`);
   }
   const own = [...redirectUris, ...(launchUrl ? [launchUrl] : [])]
     .map((uri) => new URL(uri).origin)

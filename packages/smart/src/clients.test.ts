@@ -25,7 +25,10 @@ test('REG-3 what was read of a client before it was suspended is not taken for i
     get: (store, name) => (name === 'get' ? get : Reflect.get(store, name).bind(store)),
   });
   const clock = { now: () => 1_000_000, after: () => () => undefined };
-  const clients = new Clients(slow, clock, { insecureAllowed: true, end: async () => undefined });
+  const clients = new Clients(slow, clock, {
+    policy: { insecureAllowed: true, keyHostAllowed: () => true },
+    end: async () => undefined,
+  });
   const { client } = await clients.add({ redirect_uris: ['http://localhost/'] }, { status: 'active' });
   const { promise, resolve } = Promise.withResolvers<void>();
   held = promise;

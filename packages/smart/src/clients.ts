@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RecordStore } from '@lockstep/store';
 import { type Client, isAsymmetric, isPublic } from './client.ts';
-import { type ClientProfile, type Metadata, readMetadata, toMetadata } from './client-metadata.ts';
+import { type ClientProfile, type Metadata, type MetadataPolicy, readMetadata, toMetadata } from './client-metadata.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
 import { Repository } from './repository.ts';
@@ -53,7 +53,7 @@ export class Clients {
   readonly #records: Repository<Client>;
   readonly #waiting: WaitingRegistrations;
   readonly #clock: Clock;
-  readonly #insecureAllowed: boolean;
+  readonly #policy: MetadataPolicy;
   readonly #end: ClientEnd;
   readonly #cache = new Map<string, { client: Client | undefined; readAt: number }>();
   /** Grows with every change, so that what was read before one does not enter the cache after it. */
@@ -61,9 +61,9 @@ export class Clients {
   readonly #listeners = new Set<(id: string) => void | Promise<void>>();
 
   /** @param end ends the access of a client that is suspended, deleted or narrowed */
-  constructor(store: RecordStore, clock: Clock, options: { insecureAllowed: boolean; end: ClientEnd }) {
+  constructor(store: RecordStore, clock: Clock, options: { policy: MetadataPolicy; end: ClientEnd }) {
     this.#clock = clock;
-    this.#insecureAllowed = options.insecureAllowed;
+    this.#policy = options.policy;
     this.#end = options.end;
     // The origins of registrations that wait count for nothing, and are not searched.
     this.#records = new Repository<Client>(store, clock, 'client', (client) => ({
@@ -103,7 +103,7 @@ export class Clients {
    * @throws OAuthError when the metadata cannot be accepted; nothing is changed then
    */
   async add(metadata: Metadata, options: NewClientOptions): Promise<NewClient> {
-    const profile = readMetadata(metadata, this.#insecureAllowed);
+    const profile = readMetadata(metadata, this.#policy);
     const secret = isPublic(profile) || isAsymmetric(profile) ? undefined : (options.secret ?? randomToken());
     const registrationToken = randomToken();
     const client: Client = {
@@ -135,7 +135,7 @@ export class Clients {
    * @throws OAuthError when the metadata cannot be accepted
    */
   edited(client: Client, metadata: Metadata): Client {
-    return keepServerSide(client, readMetadata(metadata, this.#insecureAllowed));
+    return keepServerSide(client, readMetadata(metadata, this.#policy));
   }
 
   /**
@@ -150,7 +150,7 @@ export class Clients {
     options: { readonly trusted?: boolean; readonly launcher?: boolean } = {},
     allow: (before: Client, after: Client) => void = () => undefined,
   ): Promise<Client | undefined> {
-    const profile = readMetadata(metadata, this.#insecureAllowed);
+    const profile = readMetadata(metadata, this.#policy);
     const symmetric = !isPublic(profile) && !isAsymmetric(profile);
     let before: Client | undefined;
     const changed = await this.#change(id, (client) => {

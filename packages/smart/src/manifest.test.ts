@@ -15,8 +15,10 @@ const MANIFEST = {
   fhir_versions: ['1.0.2', '4.0.1'],
 };
 
+const POLICY = { insecureAllowed: false, keyHostAllowed: () => true };
+
 test('REG-1 a SMART app manifest becomes a registration', () => {
-  const client = readMetadata(readManifest(JSON.stringify(MANIFEST)), false);
+  const client = readMetadata(readManifest(JSON.stringify(MANIFEST)), POLICY);
   assert.equal(client.name, 'Growth Chart');
   assert.equal(client.launchUrl, MANIFEST.launch_url);
   assert.equal(client.logoUri, MANIFEST.logo_uri);
@@ -38,7 +40,7 @@ test('REG-1 names that galleries use, lists of scopes and a backend with keys ar
         scopes: ['system/*.rs', 'fhircast/*.read'],
       }),
     ),
-    false,
+    POLICY,
   );
   assert.deepEqual(
     [client.name, client.description, client.authMethod, client.scope, client.launchKinds],

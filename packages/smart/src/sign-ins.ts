@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { AdapterPayload } from 'oidc-provider';
 import type { Access } from './access.ts';
 import { readCookies } from './form.ts';
+import { toPlainText } from './plain-text.ts';
 import type { Clock, SessionDirectory } from './ports.ts';
 import { Repository } from './repository.ts';
 import { digest, randomToken } from './secrets.ts';
@@ -210,10 +211,11 @@ export class SignIns {
 }
 
 /** The workstation a request names, by parameter or by its cookie. */
-export function workstationOf(request: Pick<FastifyRequest, 'headers'>, given?: string): string | undefined {
+export function workstationOf(request: Pick<FastifyRequest, 'headers'>, given?: unknown): string | undefined {
   const cookie = readCookies(request.headers.cookie).get(WORKSTATION_COOKIE);
-  const name = given?.trim() || (cookie ? safeDecode(cookie) : undefined);
-  return name ? name.slice(0, 100) : undefined;
+  const text = typeof given === 'string' ? toPlainText(given).trim() : '';
+  const name = text || (cookie ? toPlainText(safeDecode(cookie) ?? '') : '');
+  return name === '' ? undefined : name.slice(0, 100);
 }
 
 function safeDecode(text: string): string | undefined {

@@ -1,6 +1,7 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import type { RecordStore } from '@lockstep/store';
 import { passwordProblem } from './password-rules.ts';
+import { isPlainText } from './plain-text.ts';
 import type { Clock } from './ports.ts';
 import { Repository } from './repository.ts';
 import { digest } from './secrets.ts';
@@ -252,6 +253,9 @@ export class Users {
     const reference = user.reference ?? defaultReference(id);
     if (!REFERENCE.test(reference)) throw new InvalidUser('reference must look like Practitioner/123');
     if (!user.name) throw new InvalidUser('name is missing');
+    if (![user.name, ...(user.aliases ?? [])].every(isPlainText)) {
+      throw new InvalidUser('name and aliases hold no control characters, and none that hide or turn what is written');
+    }
     if (user.password !== undefined) {
       const why = await passwordProblem(user.password, [id, ...user.name.split(/\s+/)]);
       if (why !== undefined) throw new InvalidUser(why);

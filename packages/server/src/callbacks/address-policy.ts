@@ -8,6 +8,9 @@ const INTERNAL_V4 = `0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/
 const INTERNAL_V6 =
   '::/96 ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2001:db8::/32 2002::/16 3fff::/20 5f00::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8';
 
+/** Names that only a local network knows (RFC 6761, 6762, 8375, 9476): `printer`, `keys.local`. */
+const INTERNAL_NAME = /^[^.]+\.?$|\.(localhost|local|internal|lan|intranet|home\.arpa|corp|home|localdomain)\.?$/i;
+
 /** Below this, ports belong to services that a callback is not. */
 const FIRST_USER_PORT = 1024;
 
@@ -55,6 +58,13 @@ export class AddressPolicy {
     if (this.#open) return true;
     const family = isIPv6(address) ? 'ipv6' : 'ipv4';
     return this.#allowed.check(address, family) || !INTERNAL.check(address, family);
+  }
+
+  /** Whether a host may be called, as far as its name or address tells; what a name resolves to is seen when it is called. */
+  allowsHost(host: string): boolean {
+    if (this.#open) return true;
+    if (isIP(host)) return this.allows(host);
+    return !INTERNAL_NAME.test(host) || this.#allowed.rules.length > 0;
   }
 
   /** What the URL alone says against it; its name may still resolve to a forbidden address. */

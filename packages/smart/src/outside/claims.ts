@@ -1,3 +1,4 @@
+import { toPlainText } from '../plain-text.ts';
 import type { OutsideIdentity } from '../users.ts';
 import type { OutsideOptions } from './options.ts';
 
@@ -53,7 +54,7 @@ export function readPerson(claims: Claims, options: OutsideOptions): OutsidePers
   return {
     identity: { issuer, subject },
     userName,
-    name: (text(claims.name) ?? userName).slice(0, MAX_NAME),
+    name: toPlainText(text(claims.name) ?? userName).slice(0, MAX_NAME),
     ...(reference && { reference }),
     ...(administrators && { administrator: holds(claimAt(claims, administrators.claim), administrators.role) }),
   };
