@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { availableParallelism, loadavg } from 'node:os';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import type { FrameLocator, Page } from 'playwright-core';
+import type { FrameLocator } from 'playwright-core';
+import { OtherApp } from './raw-subscriber.ts';
 import { member, openPatient, run, Stage, shows } from './stage.ts';
 
 let stage: Stage;
@@ -147,34 +148,6 @@ test('ERR-2 an application with unsaved work refuses, the strip warns, and it fo
   await page.context().close();
 });
 
-/** Another application of the person's, as small as can be: it publishes, and reads what is open. */
-async function otherApp(page: Page) {
-  const { token, topic } = await page.evaluate(async () => {
-    const { csrf, session_topic } = (await (await fetch('/auth/session')).json()) as Record<string, string>;
-    const headers = { 'x-csrf-token': csrf ?? '', 'content-type': 'application/json' };
-    const answer = await fetch('/api/console/token', { method: 'POST', headers, body: '{}' });
-    return { token: ((await answer.json()) as { access_token: string }).access_token, topic: session_topic ?? '' };
-  });
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  return {
-    async current() {
-      return (await (await fetch(`${stage.origin}/hub/${topic}`, { headers })).json()) as {
-        'context.versionId': string;
-        context: readonly { key: string; resource?: { id: string } }[];
-      };
-    },
-    async publish(event: string, context: readonly object[], more: object = {}) {
-      const body = {
-        timestamp: new Date().toISOString(),
-        id: crypto.randomUUID(),
-        event: { 'hub.topic': topic, 'hub.event': event, context, ...more },
-      };
-      const { status } = await fetch(`${stage.origin}/hub`, { method: 'POST', headers, body: JSON.stringify(body) });
-      assert.equal(status, 202);
-    },
-  };
-}
-
 const patientOf = (id: string, name: string) => ({
   key: 'patient',
   resource: { resourceType: 'Patient', id, name: [{ text: name }] },
@@ -186,7 +159,7 @@ test('what was shared in a report is signed with it, in its own unit, though the
   const writer = await run(page, 'Report writer');
   await writer.getByRole('button', { name: /^New report: PET.*Apr 2026/ }).click();
   await writer.getByLabel('Impression').fill('Uptake as before.');
-  const other = await otherApp(page);
+  const other = await OtherApp.of(page);
   const { context, 'context.versionId': version } = await other.current();
   const report = context.find(({ key }) => key === 'report')?.resource?.id;
   const id = crypto.randomUUID();
@@ -226,7 +199,7 @@ test('the chart asks before it leaves a note that is not saved', async () => {
   const page = await stage.person(/Lena Okafor/);
   await openPatient(page, /Kofi Mensah/);
   await page.getByRole('textbox', { name: 'Note' }).fill('To be continued');
-  const other = await otherApp(page);
+  const other = await OtherApp.of(page);
   const openPriya = () => other.publish('Patient-open', [patientOf('priya-raman', 'Priya Raman')]);
   await openPriya();
   const dialog = page.getByRole('dialog', { name: 'A note is not saved' });
@@ -252,7 +225,7 @@ test('HZ-4 HZ-15 a note outlives the closing of its patient, who is not shown an
   const page = await stage.person(/Lena Okafor/);
   await openPatient(page, /Walter Pruitt/);
   await page.getByRole('textbox', { name: 'Note' }).fill('Half a thought');
-  const other = await otherApp(page);
+  const other = await OtherApp.of(page);
   await other.publish('Patient-close', [patientOf('walter-pruitt', 'Walter Pruitt')]);
   await page.getByTestId('context').getByText('Nothing is open').waitFor();
   await page.getByRole('heading', { name: 'No chart is open' }).waitFor();

@@ -3,8 +3,10 @@ import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Resource } from '@lockstep/fhircast';
 import { type Lockstep, readConfig, startLockstep } from '@lockstep/server';
 import { type Browser, type BrowserContext, chromium, type FrameLocator, type Page } from 'playwright-core';
+import { writeRecords } from './records.ts';
 import { ServerProcess } from './server-process.ts';
 
 const FLAGS = [
@@ -42,6 +44,13 @@ async function serveApart(data: string, settings: Settings): Promise<Server> {
   return { origin: process.origin, process, close: () => process.stop('SIGKILL') };
 }
 
+export interface StageOptions {
+  /** Whether the server runs in a process of its own, so that it can be ended and started again. */
+  readonly apart?: boolean;
+  /** What the record holds besides the sample data. */
+  readonly records?: readonly Resource[];
+}
+
 /** A server and a browser; every `person` has cookies and storage of their own. */
 export class Stage {
   readonly data: string;
@@ -61,9 +70,9 @@ export class Stage {
     this.origin = server.origin;
   }
 
-  /** @param apart whether the server runs in a process of its own, so that it can be ended and started again */
-  static async open(settings: Settings = {}, { apart = false } = {}): Promise<Stage> {
+  static async open(settings: Settings = {}, { apart = false, records = [] }: StageOptions = {}): Promise<Stage> {
     const data = mkdtempSync(join(tmpdir(), 'lockstep-'));
+    if (records.length > 0) await writeRecords(data, records);
     const server = await (apart ? serveApart(data, settings) : serveHere(data, settings));
     const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS });
     return new Stage(server, browser, data);

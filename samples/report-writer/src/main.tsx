@@ -15,6 +15,7 @@ run(
     'DiagnosticReport-close',
     'DiagnosticReport-update',
     'DiagnosticReport-select',
+    'UserLogout',
   ],
   (connected) => <Writer {...connected} />,
 );

@@ -1,0 +1,405 @@
+/**
+ * The hazards of docs/safety/hazards.md that show on a screen, one after the other in a real browser. With
+ * HAZARD_PICTURES=docs in the environment (npm run safety) each is pictured in docs/safety.
+ */
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import process from 'node:process';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { FrameLocator, Page, Route } from 'playwright-core';
+import { type Answering, OtherApp, RawSubscriber } from './raw-subscriber.ts';
+import { member, openPatient, run, Stage, shows } from './stage.ts';
+
+const pictured = process.env.HAZARD_PICTURES === 'docs';
+const folder = fileURLToPath(new URL('../../../docs/safety/', import.meta.url));
+
+const LONG_NAME = 'Maximiliana-Konstantina von Hohenlohe-Waldenburg zu Schillingsfürst';
+const patient = (id: string, given: string, family: string, birthDate: string, number: string) => ({
+  resourceType: 'Patient',
+  id,
+  name: [{ given: [given], family }],
+  gender: 'female',
+  birthDate,
+  identifier: [{ system: 'urn:example:mrn', value: number, type: { coding: [{ code: 'MR' }] } }],
+});
+const NAMESAKES = [
+  patient('mira-holm-1', 'Mira', 'Holm', '1948-02-11', 'NF-900001'),
+  patient('mira-holm-2', 'Mira', 'Holm', '1993-10-30', 'NF-900002'),
+];
+const LONG = patient(
+  'long-name',
+  LONG_NAME.split(' ')[0] ?? '',
+  LONG_NAME.split(' ').slice(1).join(' '),
+  '1970-05-17',
+  'NF-900003',
+);
+
+let stage: Stage;
+before(async () => {
+  if (pictured) await mkdir(folder, { recursive: true });
+  const settings = { LOCKSTEP_ANSWER_SECONDS: '1', LOCKSTEP_MAX_UNANSWERED: '2' };
+  stage = await Stage.open(settings, { apart: true, records: [...NAMESAKES, LONG] });
+});
+after(() => stage.close());
+
+/** What was seen, for the page of hazards. */
+async function picture(page: Page, name: string): Promise<void> {
+  if (!pictured) return;
+  await page.mouse.move(2, 2);
+  await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled', caret: 'hide' });
+}
+
+let sessions = 0;
+
+/** Somebody signed in, in a session of their own: what one test leaves behind is not in the next. */
+async function signIn(name: RegExp, viewport?: { width: number; height: number }, clock = false): Promise<Page> {
+  const page = await stage.browser(viewport);
+  if (clock) await page.clock.install();
+  await page.goto(stage.origin);
+  await page.getByLabel('Workstation').fill(`Desk ${++sessions}`);
+  await page.getByRole('button', { name }).click();
+  await page.getByRole('searchbox', { name: 'Search patients' }).waitFor();
+  return page;
+}
+
+const headline = (page: Page, status: string) => page.locator(`.own-status[data-status="${status}"]`);
+const isGreen = async (page: Page): Promise<boolean> => (await headline(page, 'in-sync').count()) > 0;
+
+/** The patient on the chart and the patient in the strip; both are the one who is open, or nobody. */
+async function shownAndOpen(page: Page): Promise<readonly [string, string]> {
+  const heading = page.getByRole('tabpanel').getByRole('heading', { level: 2 });
+  const chart = (await heading.count()) === 0 ? '' : await heading.innerText();
+  const strip = page.getByTestId('context').locator('.identity-name');
+  return [chart, (await strip.count()) === 0 ? '' : await strip.innerText()];
+}
+
+const LOGOUT = {
+  key: 'parameters',
+  resource: {
+    resourceType: 'Parameters',
+    parameter: [
+      {
+        name: 'code',
+        valueCoding: {
+          system: 'http://hl7.org/fhir/uv/fhircast/CodeSystem/fhircast-logout-codesystem',
+          code: 'user-initiated',
+        },
+      },
+    ],
+  },
+};
+const patientElement = (id: string) => ({ key: 'patient', resource: { resourceType: 'Patient', id } });
+
+/** Ways in which the Hub does not take a publish: for as long as it lasts, since the SDK tries more than once. */
+const FAILURES: Readonly<Record<string, (route: Route) => Promise<void>>> = {
+  '503': (route) => route.fulfill({ status: 503, body: 'busy' }),
+  '409': (route) => route.fulfill({ status: 409, body: 'no' }),
+  '400': (route) => route.fulfill({ status: 400, body: 'no' }),
+  'no answer': (route) => route.abort('connectionreset'),
+};
+
+for (const [failure, fail] of Object.entries(FAILURES)) {
+  test(`HZ-1 a change that is not sent (${failure}) leaves the old chart, says so, and is sent again or given up`, async () => {
+    const page = await signIn(/Lena Okafor/);
+    await openPatient(page, /Amara Diallo/);
+    await headline(page, 'in-sync').waitFor();
+    for (const then of ['Go back', 'Send again']) {
+      await page.route('**/hub', (route) =>
+        route.request().headers()['content-type'] === 'application/json' ? fail(route) : route.continue(),
+      );
+      await page.locator('.patient').filter({ hasText: 'Kofi Mensah' }).click();
+      await page.getByRole('alert').filter({ hasText: 'Not sent: Open Kofi Mensah' }).waitFor();
+      await headline(page, 'out-of-sync').waitFor();
+      assert.deepEqual(await shownAndOpen(page), ['Amara Diallo', 'Amara Diallo']);
+      assert.equal(await page.locator('.strip [data-tone="good"]').count(), 0, 'nothing is green');
+      assert.match(await page.title(), /^\(!\) Not sent · Amara Diallo, /);
+      if (then === 'Send again') await picture(page, 'hz-1-not-sent');
+      await page.unroute('**/hub');
+      await page.getByRole('button', { name: then }).click();
+      await page.getByRole('alert').filter({ hasText: 'Not sent' }).waitFor({ state: 'detached' });
+      await headline(page, 'in-sync').waitFor();
+    }
+    assert.deepEqual(await shownAndOpen(page), ['Kofi Mensah', 'Kofi Mensah']);
+    stage.complaints.length = 0;
+    await page.context().close();
+  });
+}
+
+test('HZ-1 with the Hub killed and started again, chart and session are the same, and nothing was green meanwhile', async () => {
+  const page = await signIn(/Lena Okafor/);
+  await openPatient(page, /Amara Diallo/);
+  await headline(page, 'in-sync').waitFor();
+  await stage.restart('SIGKILL', async () => {
+    await headline(page, 'connecting').waitFor();
+    await page.locator('.patient').filter({ hasText: 'Kofi Mensah' }).click();
+    await page.getByRole('alert').filter({ hasText: 'Not sent: Open Kofi Mensah' }).waitFor();
+    assert.equal((await shownAndOpen(page))[0], 'Amara Diallo');
+    assert.equal(await isGreen(page), false);
+  });
+  await headline(page, 'out-of-sync').getByText('Not sent').waitFor();
+  assert.deepEqual(await shownAndOpen(page), ['Amara Diallo', 'Amara Diallo']);
+  await page.getByRole('button', { name: 'Send again' }).click();
+  await page.getByRole('tabpanel').getByRole('heading', { name: 'Kofi Mensah' }).waitFor();
+  await headline(page, 'in-sync').waitFor();
+  assert.deepEqual(await shownAndOpen(page), ['Kofi Mensah', 'Kofi Mensah']);
+  await page.context().close();
+});
+
+const follows: Answering = () => 200;
+const silent: Answering = () => undefined;
+const PATIENTS = ['Patient-open'];
+
+/** Ways not to follow: how an application behaves before and after the next patient is opened. */
+const WAYS: readonly {
+  readonly way: string;
+  readonly answering: Answering;
+  /** What happens once Amara is open: a test's turn to make it worse. */
+  readonly later?: (page: Page, raw: RawSubscriber) => Promise<void>;
+  readonly status: 'out-of-sync' | 'behind';
+}[] = [
+  { way: 'never answers', answering: silent, status: 'out-of-sync' },
+  { way: 'has not answered yet', answering: silent, status: 'behind' },
+  {
+    way: 'refuses a patient, then a study of that patient is opened',
+    answering: () => 409,
+    status: 'out-of-sync',
+    async later(page) {
+      await page
+        .getByRole('button', { name: /^Open CT/ })
+        .first()
+        .click();
+      await page.getByText('current', { exact: true }).waitFor();
+    },
+  },
+  {
+    way: 'is lost with 4001, then the next patient is opened',
+    answering: follows,
+    status: 'out-of-sync',
+    async later(page, raw) {
+      raw.close(4001);
+      await member(page, 'Desktop PACS').getByText('connection lost').waitFor();
+      await openPatient(page, /Priya Raman/);
+    },
+  },
+  {
+    way: 'falls silent and is denied, then the next patient is opened',
+    answering: follows,
+    status: 'out-of-sync',
+    async later(page, raw) {
+      raw.answering = silent;
+      for (const name of [/Walter Pruitt/, /Priya Raman/]) {
+        await openPatient(page, name);
+        await member(page, 'Desktop PACS')
+          .getByText(/no answer|out of the session/)
+          .waitFor();
+      }
+      await member(page, 'Desktop PACS').getByText('out of the session').waitFor();
+      await openPatient(page, /Kofi Mensah/);
+    },
+  },
+];
+
+for (const { way, answering, later, status } of WAYS) {
+  test(`HZ-2 ERR-8 an application that ${way} keeps the headline from being green`, async () => {
+    const page = await signIn(/Mei Tanaka/, undefined, true);
+    await openPatient(page, /Priya Raman/);
+    await headline(page, 'in-sync').waitFor();
+    const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, answering);
+    await openPatient(page, /Amara Diallo/);
+    await later?.(page, raw);
+    // Ten seconds for a decision, in the page's own time.
+    if (status === 'out-of-sync') await page.clock.runFor(11_000);
+    await headline(page, status)
+      .getByText(/Desktop PACS/)
+      .waitFor();
+    assert.equal(await isGreen(page), false);
+    if (status === 'out-of-sync') {
+      await page
+        .getByRole('alert')
+        .filter({ hasText: /Desktop PACS does not follow since \d\d:\d\d/ })
+        .waitFor();
+      assert.match(await page.title(), /^\(!\) Not following: Desktop PACS/);
+    }
+    if (way === 'never answers') await picture(page, 'hz-2-not-following');
+    if (way.startsWith('has not answered')) {
+      raw.answerLatest(200);
+      await headline(page, 'in-sync').waitFor();
+    }
+    raw.close(1000);
+    await page.context().close();
+  });
+}
+
+test('HZ-2 an application that did not follow is green again once it follows a later context', async () => {
+  const page = await signIn(/Mei Tanaka/);
+  const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, follows);
+  await openPatient(page, /Priya Raman/);
+  await member(page, 'Desktop PACS')
+    .getByText(/^followed/)
+    .waitFor();
+  raw.answering = () => 409;
+  await openPatient(page, /Amara Diallo/);
+  const warning = page.getByRole('alert').filter({ hasText: 'Desktop PACS does not follow' });
+  await warning.getByText('It still shows Priya Raman, ').waitFor();
+  raw.answering = follows;
+  await warning.getByRole('button', { name: 'Ask again' }).click();
+  await warning.waitFor({ state: 'detached' });
+  await headline(page, 'in-sync').waitFor();
+  raw.close(1000);
+  await page.context().close();
+});
+
+test('HZ-3 a window that waits for a person counts as not following after ten seconds, by its name, and still asks', async () => {
+  const first = await signIn(/Tomas Lindqvist/, undefined, true);
+  await openPatient(first, /Amara Diallo/);
+  await first.getByRole('textbox', { name: 'Note' }).fill('Half a thought');
+  const second = await first.context().newPage();
+  await second.goto(stage.origin);
+  await second.getByRole('tabpanel').getByRole('heading', { name: 'Amara Diallo' }).waitFor();
+  await member(second, 'EHR (window 2)').waitFor();
+  await openPatient(second, /Kofi Mensah/);
+  const dialog = first.getByRole('dialog', { name: 'A note is not saved' });
+  await dialog.waitFor();
+  await first.clock.runFor(12_000);
+  await headline(second, 'out-of-sync').getByText('Not following: EHR', { exact: true }).waitFor();
+  await second.getByRole('alert').filter({ hasText: 'EHR does not follow' }).waitFor();
+  await headline(first, 'out-of-sync').waitFor();
+  assert.ok(await dialog.isVisible(), 'the question stays');
+  await picture(second, 'hz-3-window-waits');
+  await dialog.getByRole('button', { name: 'Save and follow' }).click();
+  await headline(first, 'in-sync').waitFor();
+  await headline(second, 'in-sync').waitFor();
+  assert.deepEqual(await shownAndOpen(first), ['Kofi Mensah', 'Kofi Mensah']);
+  await first.context().close();
+});
+
+test('HZ-4 nothing is shown, in EHR and samples, after home, close and logout', async () => {
+  const page = await signIn(/Tomas Lindqvist/);
+  await openPatient(page, /Amara Diallo/);
+  const viewer = await run(page, 'Image viewer');
+  const writer = await run(page, 'Report writer');
+  const other = await OtherApp.of(page);
+  for (const [event, context] of [
+    ['Home-open', []],
+    ['Patient-close', [patientElement('amara-diallo')]],
+    ['UserLogout', [LOGOUT]],
+  ] as const) {
+    await openPatient(page, /Amara Diallo/);
+    await shows(viewer, 'Amara Diallo');
+    await other.publish(event, context);
+    await page.getByRole('heading', { name: 'No chart is open' }).waitFor();
+    for (const app of [viewer, writer]) await shows(app, 'No patient is open');
+    assert.deepEqual(await shownAndOpen(page), ['', ''], event);
+    await headline(page, 'in-sync').waitFor();
+    if (event === 'Home-open') await picture(page, 'hz-4-nothing-open');
+  }
+  await page.context().close();
+});
+
+test('HZ-5 a patient whom the record lacks is no chart: EHR and samples say so and do not follow', async () => {
+  const page = await signIn(/Tomas Lindqvist/);
+  await openPatient(page, /Amara Diallo/);
+  const viewer = await run(page, 'Image viewer');
+  const writer = await run(page, 'Report writer');
+  const other = await OtherApp.of(page);
+  const unknown = {
+    resourceType: 'Patient',
+    id: 'nobody-here',
+    name: [{ text: 'Nobody Here' }],
+    birthDate: '1950-01-01',
+  };
+  const namesake = {
+    resourceType: 'Patient',
+    id: 'kofi-mensah',
+    name: [{ text: 'Another Person' }],
+    birthDate: '2001-01-01',
+  };
+  for (const resource of [unknown, namesake]) {
+    await other.publish('Patient-open', [{ key: 'patient', resource }]);
+    await page.getByRole('alert').getByRole('heading', { name: 'Not in this record' }).waitFor();
+    await headline(page, 'out-of-sync').getByText('Not in this record').waitFor();
+    assert.equal((await shownAndOpen(page))[0], '');
+    if (resource === unknown) {
+      for (const app of [viewer, writer]) await app.getByText('the patient is not in this record').waitFor();
+      await picture(page, 'hz-5-not-in-record');
+    }
+  }
+  await openPatient(page, /Amara Diallo/);
+  await headline(page, 'in-sync').waitFor();
+  stage.complaints.length = 0;
+  await page.context().close();
+});
+
+test('HZ-6 two people of one name look different wherever one of them is named', async () => {
+  const page = await signIn(/Lena Okafor/);
+  const seen: string[] = [];
+  for (const { birthDate, identifier } of NAMESAKES) {
+    const number = identifier[0]?.value ?? '';
+    await page.getByRole('searchbox', { name: 'Search patients' }).fill(number);
+    await openPatient(page, /Mira Holm/);
+    await page.getByTestId('context').getByText(number).waitFor();
+    const year = birthDate.slice(0, 4);
+    for (const text of [
+      await page.getByTestId('context').innerText(),
+      await page.getByRole('tab', { selected: true }).innerText(),
+      await page.getByRole('tabpanel').locator('.banner').innerText(),
+      await page.title(),
+    ]) {
+      assert.ok(text.includes('Mira Holm') && text.includes(number) && text.includes(year), text);
+    }
+    seen.push(await page.title());
+  }
+  assert.notEqual(seen[0], seen[1]);
+  const viewer = await run(page, 'Image viewer');
+  const writer = await run(page, 'Report writer');
+  for (const app of [viewer, writer]) await app.getByRole('heading', { level: 1 }).getByText('NF-900002').waitFor();
+  await page.getByRole('textbox', { name: 'Note' }).fill('Half a thought');
+  await page.getByRole('button', { name: 'Close Mira Holm' }).click();
+  await page.getByRole('dialog').getByText('NF-900002').waitFor();
+  await picture(page, 'hz-6-namesakes');
+  await page.getByRole('dialog').getByRole('button', { name: 'Discard and close' }).click();
+  await page.context().close();
+});
+
+/** Whether an element lies wholly within the window, and nothing of it is cut off. */
+async function isWhole(page: Page | FrameLocator, selector: string, width: number): Promise<boolean> {
+  return page
+    .locator(selector)
+    .first()
+    .evaluate((element, limit) => {
+      const { left, right, width: own } = element.getBoundingClientRect();
+      const inner = element.ownerDocument.documentElement.clientWidth;
+      return (
+        own > 0 && left >= 0 && right <= Math.min(limit, inner) + 0.5 && element.scrollWidth <= element.clientWidth + 1
+      );
+    }, width);
+}
+
+for (const viewport of [
+  { width: 1280, height: 800 },
+  { width: 390, height: 844 },
+]) {
+  test(`HZ-6 a name of ${LONG_NAME.length} letters leaves every status to be read, ${viewport.width} pixels wide`, async () => {
+    const page = await signIn(/Lena Okafor/, viewport);
+    await page.getByRole('searchbox', { name: 'Search patients' }).fill('NF-900003');
+    await page.locator('.patient').filter({ hasText: 'Maximiliana' }).click();
+    await page.getByTestId('context').getByText('NF-900003').waitFor();
+    const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, () => 409);
+    await page.locator('.own-status[data-status="out-of-sync"]').waitFor();
+    for (const selector of ['.own-status', '.own-words', '[data-testid="context"] .identity-facts', '.member .mark'])
+      assert.ok(await isWhole(page, selector, viewport.width), selector);
+    const viewer = await run(page, 'Image viewer');
+    for (const selector of ['lockstep-status', '.identity-facts'])
+      assert.ok(await isWhole(viewer, selector, viewport.width), `viewer: ${selector}`);
+    await picture(page, `hz-6-long-name-${viewport.width}`);
+    raw.close(1000);
+    await page.context().close();
+  });
+}
+
+test('nothing was complained of, and nobody else was asked for anything', () => {
+  assert.deepEqual(stage.complaints, []);
+  assert.deepEqual(stage.strangers, []);
+});

@@ -1,0 +1,48 @@
+/** Resources for a stage, written before its server starts: through the FHIR endpoint, into the file that the server opens. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { createFhir } from '@lockstep/fhir';
+import { type Resource, Scopes } from '@lockstep/fhircast';
+import { R4Validator } from '@lockstep/r4';
+import { openSqlite } from '@lockstep/store-sqlite';
+import fastify from 'fastify';
+
+const ADDRESS = 'http://localhost';
+const DAY = 86_400_000;
+
+/** @param data the server's folder. @throws Error when the endpoint does not take a resource */
+export async function writeRecords(data: string, resources: readonly Resource[]): Promise<void> {
+  const store = await openSqlite({ path: join(data, 'lockstep.db'), log: { count: 1000, ageMs: DAY } });
+  const app = fastify();
+  const { plugin, service } = await createFhir({
+    records: store.records,
+    validator: new R4Validator(),
+    clock: { now: Date.now },
+    baseUrl: `${ADDRESS}/fhir`,
+    hubUrl: `${ADDRESS}/hub`,
+    version: '0',
+    ids: randomUUID,
+    verifyToken: async () => ({
+      tokenId: 'test',
+      clientId: 'test',
+      scopes: new Scopes('system/*.cruds'),
+      expiresAt: Date.now() + DAY,
+    }),
+    smart: () => ({ authorize: ADDRESS, token: ADDRESS, introspect: ADDRESS, revoke: ADDRESS }),
+  });
+  await app.register(plugin, { prefix: '/fhir' });
+  // The store's worker alone does not keep the process waiting for it.
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  await service.seedSampleData();
+  for (const resource of resources) {
+    const { statusCode, body } = await app.inject({
+      method: 'PUT',
+      url: `/fhir/${resource.resourceType}/${resource.id}`,
+      headers: { authorization: 'Bearer test', 'content-type': 'application/fhir+json' },
+      payload: JSON.stringify(resource),
+    });
+    if (statusCode >= 300) throw new Error(`${resource.resourceType}/${resource.id}: ${statusCode} ${body}`);
+  }
+  await app.close();
+  await store.close();
+}
