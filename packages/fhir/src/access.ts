@@ -61,9 +61,14 @@ export class Access {
     return this.#token === 'trusted' ? '' : this.#token.tokenId;
   }
 
+  /** Whether any resource of the type could be reached. */
+  may(interaction: Interaction, type: string): boolean {
+    return this.#for(interaction, type).length > 0;
+  }
+
   /** @throws Refusal 403 when no resource of the type could be reached */
   require(interaction: Interaction, type: string): void {
-    if (this.#for(interaction, type).length === 0) throw forbidden(interaction, type);
+    if (!this.may(interaction, type)) throw forbidden(interaction, type);
   }
 
   /** Whether the interaction is allowed with this very resource. */

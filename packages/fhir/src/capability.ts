@@ -74,6 +74,7 @@ export function capabilityStatement(options: {
           ],
         },
         resource: RESOURCE_TYPES.map(resource),
+        interaction: [{ code: 'batch' }, { code: 'transaction' }],
       },
     ],
   };
@@ -81,19 +82,28 @@ export function capabilityStatement(options: {
 
 function resource(type: string) {
   const { searchParameters, includes } = definitionOf(type)!;
-  const interactions = ['read', 'vread', 'update', 'delete', 'history-instance', 'create', 'search-type'];
+  const interactions = ['read', 'vread', 'update', 'patch', 'delete', 'history-instance', 'create', 'search-type'];
+  const referring = RESOURCE_TYPES.flatMap((source) =>
+    [...definitionOf(source)!.searchParameters.values()]
+      .filter(({ kind, targets }) => kind === 'reference' && targets?.includes(type) !== false)
+      .map(({ name }) => `${source}:${name}`),
+  );
   return {
     type,
     interaction: interactions.map((code) => ({ code })),
     versioning: 'versioned',
     readHistory: true,
     updateCreate: true,
-    conditionalCreate: false,
+    conditionalCreate: true,
     conditionalRead: 'not-match',
     conditionalUpdate: false,
     conditionalDelete: 'not-supported',
     referencePolicy: ['literal'],
     ...(includes.length > 0 && { searchInclude: ['*', ...includes].map((name) => `${type}:${name}`) }),
+    searchRevInclude: referring,
     searchParam: [...searchParameters.values()].map(({ name, kind }) => ({ name, type: kind })),
+    ...(type === 'Patient' && {
+      operation: [{ name: 'everything', definition: 'http://hl7.org/fhir/OperationDefinition/Patient-everything' }],
+    }),
   };
 }

@@ -1,6 +1,6 @@
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
 import { definitionOf } from './definitions.ts';
-import { isObject, type JsonObject, localReference, references } from './resource.ts';
+import { type JsonObject, localReference, references, valuesAt } from './resource.ts';
 
 /**
  * The id of the patient whose compartment holds the resource (FHR-2): the Patient itself, or what the resource's subject
@@ -10,13 +10,17 @@ import { isObject, type JsonObject, localReference, references } from './resourc
 export function patientOf(resource: JsonObject, baseUrl: string): string | undefined {
   if (resource.resourceType === 'Patient') return typeof resource.id === 'string' ? resource.id : undefined;
   const element = definitionOf(String(resource.resourceType))?.subject;
-  const subject = element ? resource[element] : undefined;
-  if (!isObject(subject) || typeof subject.reference !== 'string') return undefined;
-  const key = localReference(subject.reference, baseUrl);
-  return key?.type === 'Patient' ? key.id : undefined;
+  if (!element) return undefined;
+  const patients = new Set<string>();
+  for (const value of valuesAt(resource, `${element}.reference`)) {
+    const key = typeof value === 'string' ? localReference(value, baseUrl) : undefined;
+    if (key?.type === 'Patient') patients.add(key.id);
+  }
+  // What names several patients as its own belongs to none of them.
+  return patients.size === 1 ? [...patients][0] : undefined;
 }
 
-/** The shared resources (Practitioner, Organization, Endpoint) of this server that the resource refers to. */
+/** The shared resources (Practitioner, Organization, Endpoint, Medication) of this server that the resource refers to. */
 export function sharedReferences(resource: JsonObject, baseUrl: string): ResourceKey[] {
   const found = new Map<string, ResourceKey>();
   for (const reference of references(resource)) {

@@ -1,6 +1,7 @@
 import { keyText } from '@lockstep/fhircast';
 import { parseTime, type TimeRange } from './dates.ts';
 import type { SearchParameter, TypeDefinition } from './definitions.ts';
+import { folded, foldedToken, wordBegins, wordContains } from './fold.ts';
 import { Refusal } from './refusal.ts';
 import { isId, isObject, type Json, type JsonObject, localReference, valuesAt } from './resource.ts';
 
@@ -10,6 +11,8 @@ export interface Criterion {
   /** As given, for the self link. */
   readonly name: string;
   readonly text: string;
+  /** `not`, `missing`, a resource type and the like. */
+  readonly modifier?: string;
   /** The values, unescaped, for index look-ups. */
   readonly values: readonly string[];
   matches(value: JsonObject, baseUrl: string): boolean;
@@ -28,28 +31,25 @@ export function parseCriterion(
   text: string,
   baseUrl: string,
 ): Criterion | undefined {
-  const [head = '', ...rest] = name.split(':');
-  const [base = '', chain] = head.split('.');
+  const [base = '', modifier, ...rest] = name.split(':');
   const parameter = definition.searchParameters.get(base);
-  if (chain !== undefined || name.startsWith('_has')) {
-    throw new Refusal(400, 'not-supported', 'Chained search parameters are not supported.');
-  }
   if (!parameter) return undefined;
-  if (rest.length > 1) throw unsupported(name);
-  const [modifier] = rest;
+  if (rest.length > 0) throw unsupported(name);
   if (modifier === 'missing') return missing(parameter, name, text);
   const values = split(text, ',');
   if (values.includes('')) throw new Refusal(400, 'value', `The search parameter ${name} has an empty value.`);
   const tests = values.map((value) => testFor(parameter, modifier, value, name, baseUrl));
+  const hasOne = (resource: JsonObject, base: string) => {
+    const found = parameter.paths.flatMap((path) => valuesAt(resource, path));
+    return tests.some((test) => found.some((value) => test(value, parameter, base)));
+  };
   return {
     parameter,
     name,
     text,
+    ...(modifier !== undefined && { modifier }),
     values: values.map(unescaped),
-    matches(resource, base) {
-      const found = parameter.paths.flatMap((path) => valuesAt(resource, path));
-      return tests.some((test) => found.some((value) => test(value, parameter, base)));
-    },
+    matches: modifier === 'not' ? (resource, base) => !hasOne(resource, base) : hasOne,
   };
 }
 
@@ -65,6 +65,7 @@ function missing(parameter: SearchParameter, name: string, text: string): Criter
     parameter,
     name,
     text,
+    modifier: 'missing',
     values: [],
     matches: (resource) => wanted === parameter.paths.every((path) => valuesAt(resource, path).length === 0),
   };
@@ -80,14 +81,19 @@ function testFor(
   switch (parameter.kind) {
     case 'string':
       if (modifier !== undefined && modifier !== 'exact' && modifier !== 'contains') throw unsupported(name);
-      return stringTest(unescaped(raw), modifier);
+      return stringTest(unescaped(raw), modifier, name);
     case 'token':
-      if (modifier !== undefined) throw unsupported(name);
+      if (modifier === 'of-type') return ofTypeTest(parameter, raw, name);
+      if (modifier !== undefined && modifier !== 'not') throw unsupported(name);
       return tokenTest(raw);
+    case 'quantity':
+      if (modifier !== undefined) throw unsupported(name);
+      return quantityTest(raw, name);
     case 'date':
       if (modifier !== undefined) throw unsupported(name);
       return dateTest(raw, name);
     case 'reference':
+      if (modifier === 'identifier') return identifierTest(raw);
       return referenceTest(unescaped(raw), modifier, parameter, name, baseUrl);
   }
 }
@@ -111,25 +117,32 @@ function unescaped(text: string): string {
   return text.replace(/\\([\\,|$])/g, '$1');
 }
 
-/** Without case and accents, as FHIR compares strings. */
-export function folded(text: string): string {
-  return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
-}
-
 const NAME_PARTS = ['text', 'family', 'given', 'prefix', 'suffix'];
+const ADDRESS_PARTS = ['text', 'line', 'city', 'district', 'state', 'postalCode', 'country'];
 
-/** The strings of a string, or of a HumanName. */
+/** The strings of a string, a HumanName (its parts, and given and family name together in both orders) or an Address. */
 export function stringsOf(value: Json): string[] {
   if (typeof value === 'string') return [value];
   if (!isObject(value)) return [];
-  return NAME_PARTS.flatMap((part) => valuesAt(value, part)).filter((part) => typeof part === 'string');
+  const strings = (...paths: readonly string[]) =>
+    paths.flatMap((path) => valuesAt(value, path)).filter((part) => typeof part === 'string');
+  const [given, family] = [strings('given'), strings('family')];
+  const whole =
+    given.length > 0 && family.length > 0
+      ? [
+          [...given, ...family],
+          [...family, ...given],
+        ]
+      : [];
+  return [...new Set([...strings(...NAME_PARTS, ...ADDRESS_PARTS), ...whole.map((parts) => parts.join(' '))])];
 }
 
-function stringTest(wanted: string, modifier: 'exact' | 'contains' | undefined): Test {
+function stringTest(wanted: string, modifier: 'exact' | 'contains' | undefined, name: string): Test {
   if (modifier === 'exact') return (value) => stringsOf(value).includes(wanted);
   const needle = folded(wanted);
-  if (modifier === 'contains') return (value) => stringsOf(value).some((part) => folded(part).includes(needle));
-  return (value) => stringsOf(value).some((part) => folded(part).startsWith(needle));
+  if (needle === '') throw new Refusal(400, 'value', `${name} needs a letter or a digit.`);
+  const compare = modifier === 'contains' ? wordContains : wordBegins;
+  return (value) => stringsOf(value).some((part) => compare(folded(part), needle));
 }
 
 export interface Token {
@@ -137,14 +150,15 @@ export interface Token {
   readonly code: string;
 }
 
-/** The tokens of a code, boolean, Coding, CodeableConcept or Identifier. */
-export function tokensOf(value: Json, { system, identifierType }: SearchParameter): Token[] {
+/** The tokens of a code, boolean, Coding, CodeableConcept, Identifier or ContactPoint. */
+export function tokensOf(value: Json, { system, identifierType, contactSystem }: SearchParameter): Token[] {
   if (typeof value === 'string' || typeof value === 'boolean')
     return [{ ...(system && { system }), code: String(value) }];
   if (!isObject(value)) return [];
   if (Array.isArray(value.coding)) return valuesAt(value, 'coding').flatMap((coding) => codingOf(coding, 'code'));
   if (value.value === undefined) return codingOf(value, 'code');
   if (identifierType && !valuesAt(value, 'type.coding.code').includes(identifierType)) return [];
+  if (contactSystem && value.system !== contactSystem) return [];
   return codingOf(value, 'value');
 }
 
@@ -153,17 +167,89 @@ function codingOf(value: Json, name: 'code' | 'value'): Token[] {
   return [{ ...(typeof value.system === 'string' && { system: value.system }), code: value[name] }];
 }
 
-/** `code`, `system|code`, `|code` (no system) and `system|` (any code of it). */
+/**
+ * `code`, `system|code`, `|code` (no system) and `system|` (any code of it). Case does not count in identifiers, nor in codes,
+ * whose systems mostly do not say whether it does (R4 3.1.1.4.10).
+ */
 function tokenTest(raw: string): Test {
   const parts = split(raw, '|').map(unescaped);
   if (parts.length > 2) throw new Refusal(400, 'value', 'A token is code, system|code, |code or system|.');
   const [first = '', second] = parts;
-  if (second === undefined) return (value, parameter) => tokensOf(value, parameter).some(({ code }) => code === first);
+  if (second === undefined) {
+    const wanted = foldedToken(first);
+    return (value, parameter) => tokensOf(value, parameter).some(({ code }) => foldedToken(code) === wanted);
+  }
   if (first === '' && second === '') throw new Refusal(400, 'value', 'A token needs a system or a code.');
+  const wanted = foldedToken(second);
   return (value, parameter) =>
     tokensOf(value, parameter).some(
-      ({ system, code }) => (system ?? '') === first && (second === '' || code === second),
+      ({ system, code }) => (system ?? '') === first && (wanted === '' || foldedToken(code) === wanted),
     );
+}
+
+/** `system|code|value`: an identifier by its type as well. */
+function ofTypeTest({ paths }: SearchParameter, raw: string, name: string): Test {
+  const parts = split(raw, '|').map(unescaped);
+  const [system = '', code = '', wanted = ''] = parts;
+  if (parts.length !== 3 || code === '' || wanted === '' || paths.join() !== 'identifier') {
+    throw new Refusal(400, 'value', `${name} must be system|code|value of an identifier.`);
+  }
+  return (value) =>
+    isObject(value) &&
+    typeof value.value === 'string' &&
+    foldedToken(value.value) === foldedToken(wanted) &&
+    valuesAt(value, 'type.coding').some(
+      (type) => isObject(type) && type.code === code && (system === '' || (type.system ?? '') === system),
+    );
+}
+
+/** A reference by the identifier that it carries. */
+function identifierTest(raw: string): Test {
+  const test = tokenTest(raw);
+  return (value, parameter, base) =>
+    isObject(value) && isObject(value.identifier) && test(value.identifier, parameter, base);
+}
+
+const QUANTITY = /^(eq|ne|lt|le|gt|ge|sa|eb|ap)?([+-]?\d+(?:\.(\d+))?)$/;
+
+/** `[prefix]number`, `[prefix]number|system|code`, `[prefix]number||code`: with the precision that the number is written in. */
+function quantityTest(raw: string, name: string): Test {
+  const [number = '', system, code, ...rest] = split(raw, '|').map(unescaped);
+  const match = QUANTITY.exec(number);
+  if (!match || rest.length > 0 || (system !== undefined && !code)) {
+    throw new Refusal(400, 'value', `${name} must be a number, or number|system|code.`);
+  }
+  const prefix = match[1] ?? 'eq';
+  if (prefix === 'ap') throw new Refusal(400, 'not-supported', 'The prefix ap is not supported.');
+  const wanted = Number(match[2]);
+  const half = 0.5 * 10 ** -(match[3]?.length ?? 0);
+  const range = { low: wanted - half, high: wanted + half };
+  return (value) => {
+    if (!isObject(value) || typeof value.value !== 'number') return false;
+    if (system && value.system !== system) return false;
+    if (code && value.code !== code && value.unit !== code) return false;
+    return compareNumber(prefix, value.value, wanted, range);
+  };
+}
+
+function compareNumber(prefix: string, value: number, wanted: number, { low, high }: TimeRange): boolean {
+  const equal = low <= value && value < high;
+  switch (prefix) {
+    case 'eq':
+      return equal;
+    case 'ne':
+      return !equal;
+    case 'gt':
+    case 'sa':
+      return value > wanted;
+    case 'lt':
+    case 'eb':
+      return value < wanted;
+    case 'ge':
+      return value >= wanted;
+    default:
+      return value <= wanted;
+  }
 }
 
 const PREFIXED = /^(eq|ne|lt|le|gt|ge|sa|eb|ap)?(\d.*)$/;

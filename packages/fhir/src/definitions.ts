@@ -2,7 +2,7 @@
  * What this endpoint knows about its resource types, as data: search parameters and compartment.
  */
 
-export type SearchKind = 'token' | 'string' | 'date' | 'reference';
+export type SearchKind = 'token' | 'string' | 'date' | 'reference' | 'quantity';
 
 /** A search parameter of FHIR R4 (or one of ours, see `accession` and `imaging-study`). */
 export interface SearchParameter {
@@ -16,12 +16,17 @@ export interface SearchParameter {
   readonly targets?: readonly string[];
   /** Only identifiers whose type has this code count. */
   readonly identifierType?: string;
+  /** Only ContactPoints of this system count. */
+  readonly contactSystem?: string;
 }
+
+/** An element whose reference says whose resource it is; of Provenance's targets, the one patient among them. */
+export type Owner = 'subject' | 'patient' | 'target';
 
 export interface TypeDefinition {
   readonly type: string;
   /** The element that says whose resource it is; undefined for Patient itself and for shared types. */
-  readonly subject?: 'subject' | 'patient';
+  readonly subject?: Owner;
   /** Belongs to nobody: readable with a `patient/` scope when the patient's resources refer to it. */
   readonly shared: boolean;
   readonly searchParameters: ReadonlyMap<string, SearchParameter>;
@@ -45,20 +50,40 @@ function reference(name: string, paths = name, ...targets: string[]): SearchPara
   return { name, kind: 'reference', paths: paths.split(' '), ...(targets.length > 0 && { targets }) };
 }
 
+function quantity(name: string, paths = name): SearchParameter {
+  return { name, kind: 'quantity', paths: paths.split(' ') };
+}
+
+/** Names, addresses and ways to be reached of a person. */
+const PERSON: readonly SearchParameter[] = [
+  text('name'),
+  text('family', 'name.family'),
+  text('given', 'name.given'),
+  text('address'),
+  text('address-city', 'address.city'),
+  text('address-state', 'address.state'),
+  text('address-postalcode', 'address.postalCode'),
+  text('address-country', 'address.country'),
+  token('telecom'),
+  { ...token('phone', 'telecom'), contactSystem: 'phone' },
+  { ...token('email', 'telecom'), contactSystem: 'email' },
+];
+
 const EVERYWHERE = [token('_id', 'id'), date('_lastUpdated', 'meta.lastUpdated'), token('identifier')];
 const REQUEST_TARGETS = ['ServiceRequest'];
 
 function define(
   type: string,
-  owner: 'subject' | 'patient' | 'self' | 'shared',
+  owner: Owner | 'self' | 'shared',
   parameters: readonly SearchParameter[],
 ): [string, TypeDefinition] {
-  const all = [...EVERYWHERE, ...parameters];
+  // Provenance is the one type without identifiers.
+  const all = [...EVERYWHERE.filter(({ name }) => type !== 'Provenance' || name !== 'identifier'), ...parameters];
   return [
     type,
     {
       type,
-      ...((owner === 'subject' || owner === 'patient') && { subject: owner === 'subject' ? 'subject' : 'patient' }),
+      ...(owner !== 'self' && owner !== 'shared' && { subject: owner }),
       shared: owner === 'shared',
       searchParameters: new Map(all.map((parameter) => [parameter.name, parameter])),
       includes: all.filter((parameter) => parameter.kind === 'reference').map((parameter) => parameter.name),
@@ -77,21 +102,16 @@ const REQUEST_STATUS = 'http://hl7.org/fhir/request-status';
 const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
   define('Patient', 'self', [
     token('active'),
-    text('name'),
-    text('family', 'name.family'),
-    text('given', 'name.given'),
+    ...PERSON,
     date('birthdate', 'birthDate'),
+    date('death-date', 'deceasedDateTime'),
+    token('language', 'communication.language'),
+    reference('link', 'link.other'),
     token('gender', 'gender', GENDER),
     reference('general-practitioner', 'generalPractitioner'),
     reference('organization', 'managingOrganization', 'Organization'),
   ]),
-  define('Practitioner', 'shared', [
-    token('active'),
-    text('name'),
-    text('family', 'name.family'),
-    text('given', 'name.given'),
-    token('gender', 'gender', GENDER),
-  ]),
+  define('Practitioner', 'shared', [token('active'), ...PERSON, token('gender', 'gender', GENDER)]),
   define('Organization', 'shared', [
     token('active'),
     text('name', 'name alias'),
@@ -124,6 +144,20 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
     token('code'),
     date('date', 'effectiveDateTime effectivePeriod effectiveInstant'),
     token('value-concept', 'valueCodeableConcept'),
+    quantity('value-quantity', 'valueQuantity'),
+    text('value-string', 'valueString valueCodeableConcept.text'),
+    date('value-date', 'valueDateTime valuePeriod'),
+    token('data-absent-reason', 'dataAbsentReason'),
+    token('method'),
+    token('component-code', 'component.code'),
+    quantity('component-value-quantity', 'component.valueQuantity'),
+    token('component-value-concept', 'component.valueCodeableConcept'),
+    token('combo-code', 'code component.code'),
+    quantity('combo-value-quantity', 'valueQuantity component.valueQuantity'),
+    token('combo-value-concept', 'valueCodeableConcept component.valueCodeableConcept'),
+    reference('specimen', 'specimen', 'Specimen'),
+    reference('device'),
+    reference('focus'),
     reference('performer'),
     reference('based-on', 'basedOn', ...REQUEST_TARGETS),
     reference('part-of', 'partOf'),
@@ -189,6 +223,85 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
     reference('performer'),
     reference('based-on', 'basedOn'),
     reference('replaces'),
+  ]),
+  define('AllergyIntolerance', 'patient', [
+    reference('patient', 'patient', 'Patient'),
+    token('clinical-status', 'clinicalStatus'),
+    token('verification-status', 'verificationStatus'),
+    token('type', 'type', 'http://hl7.org/fhir/allergy-intolerance-type'),
+    token('category', 'category', 'http://hl7.org/fhir/allergy-intolerance-category'),
+    token('criticality', 'criticality', 'http://hl7.org/fhir/allergy-intolerance-criticality'),
+    token('code', 'code reaction.substance'),
+    token('manifestation', 'reaction.manifestation'),
+    token('severity', 'reaction.severity', 'http://hl7.org/fhir/reaction-event-severity'),
+    date('date', 'recordedDate'),
+    date('last-date', 'lastOccurrence'),
+    reference('recorder'),
+    reference('asserter'),
+  ]),
+  define('Medication', 'shared', [
+    token('code'),
+    token('status', 'status', 'http://hl7.org/fhir/CodeSystem/medication-status'),
+    token('form'),
+    reference('manufacturer', 'manufacturer', 'Organization'),
+  ]),
+  define('MedicationRequest', 'subject', [
+    ...ofPatient(),
+    reference('encounter', 'encounter', 'Encounter'),
+    token('status', 'status', 'http://hl7.org/fhir/CodeSystem/medicationrequest-status'),
+    token('intent', 'intent', 'http://hl7.org/fhir/CodeSystem/medicationrequest-intent'),
+    token('priority', 'priority', 'http://hl7.org/fhir/request-priority'),
+    token('category'),
+    token('code', 'medicationCodeableConcept'),
+    reference('medication', 'medicationReference', 'Medication'),
+    date('authoredon', 'authoredOn'),
+    reference('requester'),
+  ]),
+  define('Procedure', 'subject', [
+    ...ofPatient(),
+    reference('encounter', 'encounter', 'Encounter'),
+    token('status', 'status', 'http://hl7.org/fhir/event-status'),
+    token('category'),
+    token('code'),
+    date('date', 'performedDateTime performedPeriod'),
+    reference('performer', 'performer.actor'),
+    reference('based-on', 'basedOn', ...REQUEST_TARGETS),
+    reference('part-of', 'partOf'),
+    reference('reason-reference', 'reasonReference'),
+  ]),
+  define('Immunization', 'patient', [
+    reference('patient', 'patient', 'Patient'),
+    token('status', 'status', 'http://hl7.org/fhir/event-status'),
+    token('vaccine-code', 'vaccineCode'),
+    date('date', 'occurrenceDateTime'),
+    text('lot-number', 'lotNumber'),
+    reference('performer', 'performer.actor'),
+    reference('manufacturer', 'manufacturer', 'Organization'),
+  ]),
+  define('DocumentReference', 'subject', [
+    ...ofPatient(),
+    reference('encounter', 'context.encounter', 'Encounter'),
+    token('status', 'status', 'http://hl7.org/fhir/document-reference-status'),
+    token('type'),
+    token('category'),
+    date('date'),
+    date('period', 'context.period'),
+    token('contenttype', 'content.attachment.contentType'),
+    token('security-label', 'securityLabel'),
+    text('description'),
+    reference('author'),
+    reference('custodian', 'custodian', 'Organization'),
+    reference('related', 'context.related'),
+  ]),
+  define('Provenance', 'target', [
+    reference('patient', 'target', 'Patient'),
+    reference('target'),
+    date('recorded'),
+    date('when', 'occurredDateTime occurredPeriod'),
+    reference('agent', 'agent.who'),
+    token('agent-type', 'agent.type'),
+    token('agent-role', 'agent.role'),
+    reference('entity', 'entity.what'),
   ]),
 ]);
 

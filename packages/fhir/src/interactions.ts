@@ -2,8 +2,11 @@ import { keyText, type ResourceKey } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
 import type { Access } from './access.ts';
 import { definitionOf } from './definitions.ts';
+import { everything } from './everything.ts';
+import { historyBundle, parseHistory } from './history.ts';
+import { applyJsonPatch } from './json-patch.ts';
 import { Refusal } from './refusal.ts';
-import type { Repository, Stored, Version } from './repository.ts';
+import type { Planned, Repository, Stored, Version } from './repository.ts';
 import { isId, type Resource } from './resource.ts';
 import { type SearchBundle, search, Totals } from './search.ts';
 import { parseSearch } from './search-request.ts';
@@ -70,50 +73,85 @@ export class Interactions {
     return { resource: found.resource, text: JSON.stringify(found.resource) };
   }
 
-  /** All versions that the caller may read, newest first, as a history Bundle. */
-  async history(key: ResourceKey, access: Access) {
+  /**
+   * The versions that the caller may read, newest first, as a history Bundle.
+   * @param params `_count` and `_since`; any other is refused
+   */
+  async history(key: ResourceKey, params: URLSearchParams, access: Access) {
     requireServed(key.type);
     access.require('r', key.type);
+    const asked = parseHistory(params);
     const versions = isId(key.id) ? await this.#repository.history(key) : [];
     const newest = versions.find(({ resource }) => resource)?.resource;
     if (!newest) throw notFound(key.type);
     await access.requireFor('r', newest);
     const visible: Version[] = [];
     for (const version of versions) {
+      if (Date.parse(version.at) < asked.since) continue;
       if (!version.resource || (await access.allows('r', version.resource))) visible.push(version);
     }
-    const url = `${this.#baseUrl}/${keyText(key)}`;
-    return {
-      resourceType: 'Bundle',
-      type: 'history',
-      total: visible.length,
-      link: [{ relation: 'self', url: `${url}/_history` }],
-      entry: visible.map(({ version, at, resource }) => ({
-        fullUrl: url,
-        ...(resource && { resource }),
-        request: { method: resource ? 'PUT' : 'DELETE', url: keyText(key) },
-        response: { status: resource ? (version === 1 ? '201' : '200') : '204', etag: etag(version), lastModified: at },
-      })),
-    };
+    return historyBundle(`${this.#baseUrl}/${keyText(key)}`, key, visible, asked);
   }
 
-  async search(type: string, params: URLSearchParams, access: Access, strict = false): Promise<SearchBundle> {
+  async search(type: string, params: URLSearchParams, access: Access, lenient = false): Promise<SearchBundle> {
     requireServed(type);
     access.require('s', type);
-    const request = parseSearch(type, params, strict, this.#baseUrl);
-    return search(request, access, this.#repository, this.#validator, this.#totals, this.#baseUrl);
+    const request = parseSearch(type, params, lenient, this.#validator, this.#baseUrl);
+    return search(request, access, this.#repository, this.#totals, this.#baseUrl);
   }
 
-  /** Creates a resource under an id of the server's. */
-  async create(type: string, body: Content, access: Access): Promise<Answered> {
+  /**
+   * Creates a resource under an id of the server's.
+   * @param condition If-None-Exist: a search that must find nothing that the caller may search
+   * @returns the one resource that the condition found, where it did
+   */
+  async create(
+    type: string,
+    body: Content,
+    condition: string | undefined,
+    access: Access,
+  ): Promise<Answered & { readonly created: boolean }> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const planned = await this.planCreate(type, body, condition, access);
+      if ('existing' in planned) return { ...answered(planned.existing), created: false };
+      if (await this.#repository.commit(planned.planned)) return { ...answered(planned.resource), created: true };
+    }
+    throw new Refusal(409, 'conflict', 'Others create the same resource; try again.');
+  }
+
+  /** What a creation would write, everything checked; or the resource that the condition found. */
+  async planCreate(
+    type: string,
+    body: Content,
+    condition: string | undefined,
+    access: Access,
+    id = this.#ids(),
+  ): Promise<{ readonly existing: Resource } | { readonly resource: Resource; readonly planned: readonly Planned[] }> {
     requireServed(type);
     access.require('c', type);
-    const content = { ...validate(body, type, this.#validator), id: this.#ids() };
+    const content = { ...validate(body, type, this.#validator), id };
     await access.requireFor('c', content);
     await access.requireReferences(content);
-    const resource = await this.#repository.write({ type, id: content.id }, content, undefined);
-    if (!resource) throw new Refusal(409, 'conflict', 'The id is in use; try again.');
-    return { resource, text: JSON.stringify(resource) };
+    const existing = condition === undefined ? undefined : await this.matching(type, condition, access);
+    if (existing) return { existing };
+    const plan = this.#repository.plan({ type, id }, content, undefined);
+    const once = condition === undefined ? [] : [this.#repository.planOnce(`${type}?${condition}`)];
+    return { resource: plan.resource, planned: [plan, ...once] };
+  }
+
+  /** The one resource that the condition of If-None-Exist finds. @throws Refusal 412 when it finds several */
+  async matching(type: string, condition: string, access: Access): Promise<Resource | undefined> {
+    const params = new URLSearchParams(condition);
+    if (params.size === 0) throw new Refusal(400, 'value', 'If-None-Exist must hold search parameters.');
+    for (const name of params.keys()) {
+      if (/^_(?!id$|lastUpdated$|has:)/.test(name))
+        throw new Refusal(400, 'value', `If-None-Exist cannot hold ${name.slice(0, 64)}.`);
+    }
+    params.set('_count', '2');
+    params.set('_total', 'none');
+    const { entry = [] } = await this.search(type, params, access);
+    if (entry.length > 1) throw new Refusal(412, 'multiple-matches', 'If-None-Exist finds several resources.');
+    return entry[0]?.resource as Resource | undefined;
   }
 
   /**
@@ -126,39 +164,108 @@ export class Interactions {
     precondition: Precondition,
     access: Access,
   ): Promise<Answered & { readonly created: boolean }> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const { resource, planned, created } = await this.planUpdate(key, body, precondition, access);
+      if (await this.#repository.commit(planned)) return { ...answered(resource), created };
+    }
+    throw changing(key.type);
+  }
+
+  /** What an update would write, everything checked. */
+  async planUpdate(key: ResourceKey, body: Content, precondition: Precondition, access: Access) {
     requireServed(key.type);
     access.require('u', key.type);
     if (!isId(key.id)) throw new Refusal(400, 'value', 'The id must be 1 to 64 of A-Z, a-z, 0-9, "-" and ".".');
     const content = validate(body, key.type, this.#validator);
     if (content.id !== key.id) throw new Refusal(400, 'invariant', "The body's id must be the one in the address.");
     await access.requireFor('u', content);
+    const previous = await this.#repository.get(key);
+    await this.#requirePast(key, previous, access, 'u');
+    check(previous, precondition);
+    await access.requireReferences(content);
+    const plan = this.#repository.plan(key, content, previous);
+    return { resource: plan.resource, planned: [plan], created: !previous || previous.deleted };
+  }
+
+  /**
+   * Changes parts of a resource by a JSON Patch (RFC 6902). Who may update it but not read it is shown nothing of it: no
+   * `test`, no reason why an operation does not fit.
+   * @returns `readable`: whether the caller may see the result
+   */
+  async patch(
+    key: ResourceKey,
+    patch: Content,
+    precondition: Precondition,
+    access: Access,
+  ): Promise<Answered & { readonly readable: boolean }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const previous = await this.#repository.get(key);
-      await this.#requirePast(key, previous, access, 'u');
-      check(previous, precondition);
-      await access.requireReferences(content);
-      const resource = await this.#repository.write(key, content, previous);
-      if (resource) {
-        return { resource, text: JSON.stringify(resource), created: !previous || previous.deleted };
-      }
+      const { resource, planned, readable } = await this.planPatch(key, patch, precondition, access);
+      if (await this.#repository.commit(planned)) return { ...answered(resource), readable };
     }
-    throw new Refusal(409, 'conflict', `The ${key.type} is being changed by others; read it and try again.`);
+    throw changing(key.type);
+  }
+
+  /** What a patch would write, everything checked. */
+  async planPatch(key: ResourceKey, patch: Content, precondition: Precondition, access: Access) {
+    requireServed(key.type);
+    access.require('u', key.type);
+    const previous = isId(key.id) ? await this.#repository.get(key) : undefined;
+    if (!previous) throw notFound(key.type);
+    await this.#requirePast(key, previous, access, 'u');
+    if (previous.deleted) throw new Refusal(410, 'deleted', `The ${key.type} was deleted.`);
+    check(previous, precondition);
+    const readable = await access.allows('r', previous.resource);
+    const content = validate(
+      { read: () => applyJsonPatch(previous.resource, patch.read(), readable), r5: patch.r5 },
+      key.type,
+      this.#validator,
+    );
+    if (content.id !== key.id) throw new Refusal(400, 'invariant', 'A patch cannot change the id.');
+    await access.requireFor('u', content);
+    await access.requireReferences(content);
+    const plan = this.#repository.plan(key, content, previous);
+    return {
+      resource: plan.resource,
+      planned: [plan],
+      readable: readable && (await access.allows('r', plan.resource)),
+    };
   }
 
   /** Deletes a resource: reads answer 410 from then on, its versions stay. Deleting again changes nothing. */
   async remove(key: ResourceKey, precondition: Precondition, access: Access): Promise<{ readonly version: number }> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const { version, planned } = await this.planRemoval(key, precondition, access);
+      if (planned.length === 0 || (await this.#repository.commit(planned))) return { version };
+    }
+    throw changing(key.type);
+  }
+
+  /** What a deletion would write, everything checked: nothing where the resource is deleted already. */
+  async planRemoval(key: ResourceKey, precondition: Precondition, access: Access) {
     requireServed(key.type);
     access.require('d', key.type);
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const previous = isId(key.id) ? await this.#repository.get(key) : undefined;
-      if (!previous) throw notFound(key.type);
-      await this.#requirePast(key, previous, access, 'd');
-      if (previous.deleted) return previous;
-      check(previous, precondition);
-      const version = await this.#repository.remove(key, previous);
-      if (version !== undefined) return { version };
-    }
-    throw new Refusal(409, 'conflict', `The ${key.type} is being changed by others; try again.`);
+    const previous = isId(key.id) ? await this.#repository.get(key) : undefined;
+    if (!previous) throw notFound(key.type);
+    await this.#requirePast(key, previous, access, 'd');
+    if (previous.deleted) return { version: previous.version, planned: [] };
+    check(previous, precondition);
+    return { version: previous.version + 1, planned: [this.#repository.planRemoval(key, previous)] };
+  }
+
+  /** Writes what several plans hold, as one. @returns false when something had changed in between: nothing was written */
+  commit(planned: readonly Planned[]): Promise<boolean> {
+    return this.#repository.commit(planned);
+  }
+
+  /** An id for a resource that is about to be created. */
+  newId(): string {
+    return this.#ids();
+  }
+
+  /** The patient, and all of the compartment and of what it refers to that the caller may read (`Patient/{id}/$everything`). */
+  async everything(id: string, params: URLSearchParams, access: Access): Promise<SearchBundle> {
+    await this.read({ type: 'Patient', id }, access);
+    return everything(id, params, access, this.#repository, this.#baseUrl);
   }
 
   /** @throws Refusal 403 unless the caller is allowed to do this with what is, or last was, under the id */
@@ -172,6 +279,14 @@ export class Interactions {
 /** A version as an entity tag. */
 export function etag(version: string | number): string {
   return `W/"${version}"`;
+}
+
+function answered(resource: Resource): Answered {
+  return { resource, text: JSON.stringify(resource) };
+}
+
+function changing(type: string): Refusal {
+  return new Refusal(409, 'conflict', `The ${type} is being changed by others; read it and try again.`);
 }
 
 function requireServed(type: string): void {

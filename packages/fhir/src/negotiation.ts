@@ -33,8 +33,8 @@ function notAcceptable(): Refusal {
 export interface Preferences {
   /** The body of a write's answer. */
   readonly body: 'representation' | 'minimal' | 'OperationOutcome';
-  /** Whether unknown search parameters are refused. */
-  readonly strict: boolean;
+  /** Whether unknown search parameters are left out rather than refused. */
+  readonly lenient: boolean;
 }
 
 export function preferences(prefer: string | string[] | undefined): Preferences {
@@ -42,7 +42,7 @@ export function preferences(prefer: string | string[] | undefined): Preferences 
   const body = /\breturn\s*=\s*"?(minimal|operationoutcome)/.exec(text)?.[1];
   return {
     body: body === 'minimal' ? 'minimal' : body ? 'OperationOutcome' : 'representation',
-    strict: /\bhandling\s*=\s*"?strict/.test(text),
+    lenient: /\bhandling\s*=\s*"?lenient/.test(text),
   };
 }
 

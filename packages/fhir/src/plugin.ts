@@ -2,18 +2,17 @@ import { bearerToken, jsonLimitProblem } from '@lockstep/fhircast';
 import { StoreUnavailable } from '@lockstep/store';
 import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { Access, type TokenInfo } from './access.ts';
+import type { Bundles } from './bundles.ts';
 import { patientOf } from './compartment.ts';
 import { type Answered, etag, type Interactions, type Precondition } from './interactions.ts';
 import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson } from './negotiation.ts';
 import { type IssueType, operationOutcome, Refusal } from './refusal.ts';
 import type { Repository } from './repository.ts';
-import type { Json, JsonObject } from './resource.ts';
+import { isObject, type Json, type JsonObject, valuesAt } from './resource.ts';
 import type { Content } from './validate.ts';
 
-/** Bytes of a request body; the largest report of the sample data has a few thousand. */
+/** Bytes of a request body, of whatever kind (FHR-6); the largest report of the sample data has a few thousand. */
 const BODY_LIMIT = 2 * 1024 * 1024;
-/** Bytes of a search's form. */
-const FORM_LIMIT = 64 * 1024;
 
 /** Who did what with whose data; one for every request but those for the CapabilityStatement. */
 export interface AuditRecord {
@@ -34,6 +33,7 @@ export interface AuditRecord {
 
 export interface PluginOptions {
   readonly interactions: Interactions;
+  readonly bundles: Bundles;
   readonly repository: Repository;
   readonly baseUrl: string;
   /** Whether the elements that IHE IRA takes from FHIR R5 may be stored, whatever the client says (FHR-7). */
@@ -48,7 +48,7 @@ type Params = { readonly type: string; readonly id: string; readonly version: st
 type Request = FastifyRequest<{ Params: Params }>;
 
 /** A request body, unread: authorization comes first. */
-type Body = { readonly kind: 'json' | 'form'; readonly text: string } | undefined;
+type Body = { readonly kind: 'json' | 'form' | 'patch'; readonly text: string } | undefined;
 
 /** What is known of a request once its token is verified. */
 interface Caller {
@@ -61,25 +61,37 @@ const CORS = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers': 'ETag, Location, Content-Location, Last-Modified, WWW-Authenticate, Retry-After',
 };
-const PREFLIGHT = {
-  'access-control-allow-methods': 'GET, HEAD, POST, PUT, DELETE, OPTIONS',
-  'access-control-allow-headers':
-    'Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-None-Exist, X-Medplum, X-Request-Id',
-  'access-control-max-age': '86400',
-};
+const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+/** What a preflight may ask for, where it does not say. */
+const HEADERS = 'Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-None-Exist';
+
+/** What a preflight asks for, as far as it is well-formed: no header is refused (FHR-6). */
+function preflightHeaders(request: FastifyRequest): Record<string, string> {
+  const asked = request.headers['access-control-request-headers'];
+  const echoed = typeof asked === 'string' && /^[A-Za-z0-9\-_!#$%&'*+.^`|~, ]{1,2000}$/.test(asked) ? asked : HEADERS;
+  return {
+    'access-control-allow-methods': METHODS,
+    'access-control-allow-headers': echoed,
+    'access-control-max-age': '86400',
+    vary: 'Access-Control-Request-Headers',
+  };
+}
 
 /** FHIR's RESTful interface as a Fastify plugin, to be registered with the path of `baseUrl` as its prefix. */
 export function fhirPlugin(options: PluginOptions): FastifyPluginAsync {
   return async (app) => {
     app.removeAllContentTypeParsers();
     app.addContentTypeParser<string>(
-      ['application/fhir+json', 'application/json', 'text/json'],
+      ['application/fhir+json', 'application/json', 'text/json', 'application/json-patch+json'],
       { parseAs: 'string', bodyLimit: BODY_LIMIT },
-      (_request, text, done) => done(null, { kind: 'json', text } satisfies Body),
+      (request, text, done) => {
+        const isPatch = /^application\/json-patch\+json/i.test(request.headers['content-type'] ?? '');
+        done(null, { kind: isPatch ? 'patch' : 'json', text } satisfies Body);
+      },
     );
     app.addContentTypeParser<string>(
       'application/x-www-form-urlencoded',
-      { parseAs: 'string', bodyLimit: FORM_LIMIT },
+      { parseAs: 'string', bodyLimit: BODY_LIMIT },
       (_request, text, done) => done(null, { kind: 'form', text } satisfies Body),
     );
     app.addHook('onRequest', async (_request, reply) => {
@@ -101,7 +113,8 @@ export function fhirPlugin(options: PluginOptions): FastifyPluginAsync {
 }
 
 function openRoutes(app: FastifyInstance, { metadata }: PluginOptions): void {
-  const preflight = async (_request: FastifyRequest, reply: FastifyReply) => reply.code(204).headers(PREFLIGHT).send();
+  const preflight = async (request: FastifyRequest, reply: FastifyReply) =>
+    reply.code(204).headers(preflightHeaders(request)).send();
   app.options('/', preflight);
   app.options('/*', preflight);
   app.get('/metadata', async (request, reply) => {
@@ -134,8 +147,8 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
   };
 
   /** FHR-7: a client says R5 by the MIME type parameter `fhirVersion` (http://hl7.org/fhir/R4/versioning.html#mt-version). */
-  const content = (request: Request): Content => ({
-    read: () => json(request.body as Body),
+  const content = (request: Request, kind: 'json' | 'patch' = 'json'): Content => ({
+    read: () => json(request.body as Body, kind),
     r5: options.r5 || /;\s*fhirVersion\s*=\s*"?5\./i.test(request.headers['content-type'] ?? ''),
   });
 
@@ -158,8 +171,8 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
     if (request.method === 'POST') for (const [name, value] of form(request.body as Body)) params.append(name, value);
     requireJson(request.headers.accept, params.get('_format'));
     const caller = callerOf(request);
-    const { strict } = preferences(request.headers.prefer);
-    const bundle = await interactions.search(request.params.type, params, caller.access, strict);
+    const { lenient } = preferences(request.headers.prefer);
+    const bundle = await interactions.search(request.params.type, params, caller.access, lenient);
     for (const { resource } of bundle.entry ?? []) note(caller, resource);
     return answer(reply, JSON.stringify(bundle), params);
   };
@@ -185,8 +198,15 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
   app.get<{ Params: Params }>('/:type/:id/_history', async (request, reply) => {
     const params = begin(request);
     const caller = callerOf(request);
-    const bundle = await interactions.history(request.params, caller.access);
+    const bundle = await interactions.history(request.params, params, caller.access);
     for (const { resource } of bundle.entry) if (resource) note(caller, resource);
+    return answer(reply, JSON.stringify(bundle), params);
+  });
+  app.get<{ Params: Params }>('/Patient/:id/$everything', async (request, reply) => {
+    const params = begin(request);
+    const caller = callerOf(request);
+    const bundle = await interactions.everything(request.params.id, params, caller.access);
+    for (const { resource } of bundle.entry ?? []) note(caller, resource);
     return answer(reply, JSON.stringify(bundle), params);
   });
   app.get<{ Params: Params }>('/:type', search);
@@ -194,12 +214,28 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
 
   app.post<{ Params: Params }>('/:type', async (request, reply) => {
     const params = begin(request);
-    if (request.headers['if-none-exist'] !== undefined) {
-      throw new Refusal(400, 'not-supported', 'Conditional create (If-None-Exist) is not supported.');
-    }
     const { access } = callerOf(request);
-    const done = await interactions.create(request.params.type, content(request), access);
-    return written(request, reply, done, 201, params);
+    const condition = request.headers['if-none-exist'];
+    const done = await interactions.create(request.params.type, content(request), condition?.toString(), access);
+    return written(request, reply, done, done.created ? 201 : 200, params);
+  });
+
+  app.post<{ Params: Params }>('/', async (request, reply) => {
+    const params = begin(request);
+    const caller = callerOf(request);
+    const bundle = await options.bundles.run(content(request), caller.access);
+    for (const resource of resourcesIn(bundle)) note(caller, resource);
+    return answer(reply, JSON.stringify(bundle), params);
+  });
+
+  app.patch<{ Params: Params }>('/:type/:id', async (request, reply) => {
+    const params = begin(request);
+    const { access } = callerOf(request);
+    const patch = content(request, 'patch');
+    const done = await interactions.patch(request.params, patch, precondition(request), access);
+    if (done.readable) return written(request, reply, done, 200, params);
+    versionHeaders(reply, done);
+    return answer(reply, JSON.stringify(STORED), params);
   });
 
   app.put<{ Params: Params }>('/:type/:id', async (request, reply) => {
@@ -219,10 +255,11 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
       .send();
   });
 
-  notAllowed(app, '/', [], 'Batches, transactions and searches of all types are not supported.');
+  notAllowed(app, '/', ['POST'], 'Searches of all types are not supported.');
+  notAllowed(app, '/Patient/:id/$everything', ['GET', 'HEAD']);
   notAllowed(app, '/:type', ['GET', 'HEAD', 'POST']);
   notAllowed(app, '/:type/_search', ['GET', 'HEAD', 'POST']);
-  notAllowed(app, '/:type/:id', ['GET', 'HEAD', 'PUT', 'DELETE']);
+  notAllowed(app, '/:type/:id', ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']);
   notAllowed(app, '/:type/:id/_history', ['GET', 'HEAD']);
   notAllowed(app, '/:type/:id/_history/:version', ['GET', 'HEAD']);
   app.setNotFoundHandler(async () => {
@@ -234,6 +271,13 @@ const STORED = {
   resourceType: 'OperationOutcome',
   issue: [{ severity: 'information', code: 'informational', diagnostics: 'Stored.' }],
 };
+
+/** The resources that a Bundle of answers holds, those of searches inside it too. */
+function resourcesIn(bundle: JsonObject): JsonObject[] {
+  return valuesAt(bundle, 'entry.resource')
+    .filter((resource) => isObject(resource))
+    .flatMap((resource) => (resource.resourceType === 'Bundle' ? resourcesIn(resource) : [resource]));
+}
 
 /** Answers 405 to the methods that an address does not know. */
 function notAllowed(app: FastifyInstance, url: string, allowed: readonly string[], reason?: string): void {
@@ -278,9 +322,12 @@ function query(request: FastifyRequest): URLSearchParams {
   return new URLSearchParams(start < 0 ? '' : request.url.slice(start + 1));
 }
 
-function json(body: Body): Json {
-  if (!body) throw new Refusal(400, 'structure', 'The body must be a resource.');
-  if (body.kind !== 'json') throw new Refusal(415, 'not-supported', 'The content type must be application/fhir+json.');
+function json(body: Body, kind: 'json' | 'patch'): Json {
+  if (!body) throw new Refusal(400, 'structure', 'The body must be a resource, or a patch.');
+  if (body.kind !== kind) {
+    const type = kind === 'json' ? 'application/fhir+json' : 'application/json-patch+json';
+    throw new Refusal(415, 'not-supported', `The content type must be ${type}.`);
+  }
   const problem = jsonLimitProblem(body.text);
   if (problem !== undefined) throw new Refusal(400, 'too-costly', problem);
   try {
@@ -291,7 +338,7 @@ function json(body: Body): Json {
 }
 
 function form(body: Body): URLSearchParams {
-  if (body?.kind === 'json') {
+  if (body && body.kind !== 'form') {
     throw new Refusal(415, 'not-supported', 'The content type must be application/x-www-form-urlencoded.');
   }
   return new URLSearchParams(body?.text);

@@ -12,6 +12,8 @@ export type IssueType =
   | 'too-long'
   | 'too-costly'
   | 'throttled'
+  | 'processing'
+  | 'multiple-matches'
   | 'conflict'
   | 'exception'
   | 'transient';

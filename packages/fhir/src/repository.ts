@@ -1,12 +1,18 @@
+import { hash } from 'node:crypto';
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
 import type { RecordInput, RecordStore, StoredRecord } from '@lockstep/store';
 import { patientOf, sharedReferences } from './compartment.ts';
+import { foldedToken } from './fold.ts';
 import { isObject, type Json, type JsonObject, type Resource, valuesAt } from './resource.ts';
 
 /** Current versions, and tombstones of deleted resources: `Type/id`. */
 const CURRENT = 'fhir';
 /** Versions that were replaced: `Type/id/version`, the version padded so that ids sort by it. */
 const REPLACED = 'fhir-version';
+/** Conditional creations of a moment ago. */
+const ONCE = 'fhir-once';
+/** ms for which two creations under one condition exclude each other: longer than a write takes. */
+const ONCE_MS = 10_000;
 /** Records read in one go: few enough that reading them in delays nobody. */
 const PAGE = 200;
 
@@ -26,6 +32,11 @@ export interface Within {
   readonly patients?: readonly string[];
   /** Values without their systems. */
   readonly identifiers?: readonly string[];
+}
+
+/** Part of what a request writes. */
+export interface Planned {
+  readonly writes: Parameters<RecordStore['putAll']>[0];
 }
 
 interface Tombstone {
@@ -87,7 +98,7 @@ export class Repository {
       const found = await Promise.all(wanted.map((id) => this.get({ type, id })));
       for (const one of found) if (one && !one.deleted) yield one.resource;
     } else if (patients || identifiers) {
-      const [index, values] = patients ? ['patient', patients] : ['identifier', identifiers ?? []];
+      const [index, values] = patients ? ['patient', patients] : ['identifier', spellings(identifiers ?? [])];
       const found = await this.#find(
         index,
         values.map((value) => `${type}|${value}`),
@@ -115,24 +126,35 @@ export class Repository {
   }
 
   /**
-   * Writes the next version of a resource.
-   * @param previous what the caller saw under the id; the write happens only when that is still so
-   * @returns the resource with its new version and time; undefined when another write came first
+   * The next version of a resource, to be written when what the caller saw under the id is still there.
+   * @param previous what the caller saw
    */
-  async write(key: ResourceKey, content: JsonObject, previous: Stored | undefined): Promise<Resource | undefined> {
+  plan(key: ResourceKey, content: JsonObject, previous: Stored | undefined): Planned & { readonly resource: Resource } {
     const resource = this.#stamp(key, content, (previous?.version ?? 0) + 1);
-    const done = await this.#put(key, this.#record(resource), previous);
-    return done ? resource : undefined;
+    return { resource, writes: this.#writes(key, this.#record(resource), previous) };
+  }
+
+  /** The deletion of a resource, which leaves its versions and a tombstone. */
+  planRemoval(key: ResourceKey, previous: Stored): Planned {
+    const body: Tombstone = { tombstone: this.#instant() };
+    return { writes: this.#writes(key, { body: JSON.stringify(body) }, previous) };
   }
 
   /**
-   * Deletes a resource, leaving its versions and a tombstone.
-   * @returns the tombstone's version; undefined when another write came first
+   * That nobody else creates a resource under the same condition at the same time (If-None-Exist).
+   * @param condition what both would have searched for
    */
-  async remove(key: ResourceKey, previous: Stored): Promise<number | undefined> {
-    const body: Tombstone = { tombstone: this.#instant() };
-    const done = await this.#put(key, { body: JSON.stringify(body) }, previous);
-    return done ? previous.version + 1 : undefined;
+  planOnce(condition: string): Planned {
+    const record = { body: '{}', expiresAt: this.#now() + ONCE_MS };
+    return { writes: [{ kind: ONCE, id: hash('sha256', condition, 'base64url'), record, condition: 'absent' }] };
+  }
+
+  /** @returns whether all of it was written; otherwise nothing was, as something had changed in between */
+  commit(planned: readonly Planned[]): Promise<boolean> {
+    return this.#records.putAll(
+      planned.flatMap(({ writes }) => writes),
+      this.#now(),
+    );
   }
 
   /** Creates all of them, or none when an id is in use. */
@@ -145,17 +167,14 @@ export class Repository {
     return this.#records.putAll(writes, this.#now());
   }
 
-  async #put(key: ResourceKey, record: RecordInput, previous: Stored | undefined): Promise<boolean> {
+  #writes(key: ResourceKey, record: RecordInput, previous: Stored | undefined): Planned['writes'] {
     const id = keyText(key);
-    if (!previous) return (await this.#records.put(CURRENT, id, record, this.#now(), 'absent')) !== undefined;
+    if (!previous) return [{ kind: CURRENT, id, record, condition: 'absent' }];
     const body = previous.deleted ? JSON.stringify({ tombstone: previous.at } satisfies Tombstone) : previous.text;
-    return this.#records.putAll(
-      [
-        { kind: CURRENT, id, record, condition: previous.version },
-        { kind: REPLACED, id: versionId(key, previous.version), record: { body }, condition: 'absent' },
-      ],
-      this.#now(),
-    );
+    return [
+      { kind: CURRENT, id, record, condition: previous.version },
+      { kind: REPLACED, id: versionId(key, previous.version), record: { body }, condition: 'absent' },
+    ];
   }
 
   #stamp({ type, id }: ResourceKey, content: JsonObject, version: number): Resource {
@@ -171,7 +190,7 @@ export class Repository {
   #record(resource: Resource): RecordInput {
     const patient = patientOf(resource, this.#baseUrl);
     const type = resource.resourceType;
-    const identifiers = valuesAt(resource, 'identifier.value').map((value) => `${type}|${String(value)}`);
+    const identifiers = valuesAt(resource, 'identifier.value').map((value) => `${type}|${foldedToken(String(value))}`);
     const shared = patient === undefined ? [] : sharedReferences(resource, this.#baseUrl);
     return {
       body: JSON.stringify(resource),
@@ -214,6 +233,11 @@ export class Repository {
   #instant(): string {
     return new Date(this.#now()).toISOString();
   }
+}
+
+/** Identifiers as the index holds them, and as versions of before it was without case did. */
+function spellings(identifiers: readonly string[]): string[] {
+  return identifiers.flatMap((value) => [foldedToken(value), value, value.toUpperCase()]);
 }
 
 function versionId(key: ResourceKey, version: number): string {

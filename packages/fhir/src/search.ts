@@ -1,9 +1,11 @@
 import { hash } from 'node:crypto';
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
-import type { R4Validator } from '@lockstep/r4';
 import type { Access } from './access.ts';
-import { type Criterion, folded, matchesAll, rangeOf, stringsOf, tokensOf } from './criteria.ts';
-import { definitionOf, type SearchParameter } from './definitions.ts';
+import { type Criterion, matchesAll, rangeOf, stringsOf, tokensOf } from './criteria.ts';
+import { definitionOf, type SearchParameter, type TypeDefinition } from './definitions.ts';
+import { folded, foldedToken } from './fold.ts';
+import { referencedKeys, requireFew, resolveLinked } from './linked.ts';
+import { operationOutcome } from './refusal.ts';
 import type { Repository, Within } from './repository.ts';
 import { isId, isObject, type Json, type JsonObject, localReference, type Resource, valuesAt } from './resource.ts';
 import type { SearchRequest } from './search-request.ts';
@@ -22,9 +24,9 @@ export interface SearchBundle extends JsonObject {
 }
 
 interface SearchEntry extends JsonObject {
-  readonly fullUrl: string;
+  readonly fullUrl?: string;
   readonly resource: JsonObject;
-  readonly search: { readonly mode: 'match' | 'include' };
+  readonly search: { readonly mode: 'match' | 'include' | 'outcome' };
 }
 
 /** How many totals are remembered. */
@@ -59,7 +61,6 @@ export async function search(
   request: SearchRequest,
   access: Access,
   repository: Repository,
-  validator: R4Validator,
   totals: Totals,
   baseUrl: string,
 ): Promise<SearchBundle> {
@@ -74,9 +75,10 @@ export async function search(
 
   const resources = page.map(({ resource }) => resource);
   const included = await include(request, resources, access, repository, baseUrl);
-  const entries = [
-    ...resources.map((resource) => entry(subset(resource, request, validator), 'match', baseUrl)),
+  const entries: SearchEntry[] = [
+    ...resources.map((resource) => entry(subset(resource, request), 'match', baseUrl)),
     ...included.map((resource) => entry(resource, 'include', baseUrl)),
+    ...ignoredNotes(request),
   ];
   return {
     resourceType: 'Bundle',
@@ -101,13 +103,18 @@ async function matches(
   const { definition, criteria, cursor, count } = request;
   const sorted = request.sort.length > 0;
   const compare = comparator(request);
-  const only = access.onlyPatient('s', definition.type);
-  const within = narrowest(request, baseUrl) ?? (only === undefined ? {} : { patients: [only] });
+  const narrow = (type: TypeDefinition, wanted: readonly Criterion[]): Within => {
+    const one = access.onlyPatient('s', type.type);
+    return narrowest(type, wanted, baseUrl) ?? (one === undefined ? {} : { patients: [one] });
+  };
+  const conditions = await resolveLinked(request.linked, definition.type, access, repository, narrow, baseUrl);
+  const within = narrow(definition, criteria);
   const afterId = cursor && !sorted && !counting ? String(cursor.at(-1)) : '';
   const found: Match[] = [];
   let counted = 0;
   for await (const resource of repository.candidates(definition.type, within, afterId)) {
-    if (!matchesAll(resource, criteria, baseUrl) || !(await access.allows('s', resource))) continue;
+    if (!matchesAll(resource, criteria, baseUrl) || !conditions.every((meets) => meets(resource))) continue;
+    if (!(await access.allows('s', resource))) continue;
     counted += 1;
     if (!sorted && found.length > count) continue;
     const keys = sortKeys(resource, request, baseUrl);
@@ -120,7 +127,7 @@ async function matches(
 }
 
 /** The narrowest index that holds every match, as far as the criteria tell. */
-function narrowest({ definition, criteria }: SearchRequest, baseUrl: string): Within | undefined {
+function narrowest(definition: TypeDefinition, criteria: readonly Criterion[], baseUrl: string): Within | undefined {
   const plain = criteria.filter(({ values, text }) => values.length <= MAX_LOOKUPS && !text.includes('\\'));
   const looked = (use: (criterion: Criterion, value: string) => string | undefined): string[] | undefined => {
     for (const criterion of plain) {
@@ -135,9 +142,11 @@ function narrowest({ definition, criteria }: SearchRequest, baseUrl: string): Wi
     parameter.paths.join() === 'identifier' && name === parameter.name ? value.split('|').at(-1) : undefined,
   );
   if (identifiers) return { identifiers };
-  const patients = looked(({ parameter, name }, value) => {
-    if (parameter.paths.join() !== definition.subject) return undefined;
-    const type = name.split(':')[1] ?? (parameter.targets?.length === 1 ? parameter.targets[0] : undefined);
+  const patients = looked(({ parameter, modifier }, value) => {
+    // What names several patients is in no patient's index.
+    if (definition.subject === 'target' || parameter.paths.join() !== definition.subject) return undefined;
+    if (modifier !== undefined && modifier !== 'Patient') return undefined;
+    const type = modifier ?? (parameter.targets?.length === 1 ? parameter.targets[0] : undefined);
     const key = isId(value) ? type && { type, id: value } : localReference(value, baseUrl);
     return key && key.type === 'Patient' ? key.id : undefined;
   });
@@ -162,7 +171,9 @@ function keysOf(value: Json, parameter: SearchParameter, descending: boolean, ba
     case 'string':
       return stringsOf(value).map(folded);
     case 'token':
-      return tokensOf(value, parameter).map(({ code }) => code);
+      return tokensOf(value, parameter).map(({ code }) => foldedToken(code));
+    case 'quantity':
+      return isObject(value) && typeof value.value === 'number' ? [value.value] : [];
     case 'date': {
       const range = rangeOf(value);
       const edge = descending ? range?.high : range?.low;
@@ -206,7 +217,7 @@ function links(request: SearchRequest, next: readonly SortKey[] | undefined, bas
   return found;
 }
 
-/** What the page's resources refer to by the parameters of `_include`, as far as the caller may read it. */
+/** What `_include` and `_revinclude` bring beside the page, as far as the caller may read it. */
 async function include(
   request: SearchRequest,
   page: readonly Resource[],
@@ -216,19 +227,43 @@ async function include(
 ): Promise<readonly Resource[]> {
   const wanted = new Map<string, ResourceKey>();
   for (const { parameter, target } of request.includes) {
-    for (const value of page.flatMap((resource) => parameter.paths.flatMap((path) => valuesAt(resource, path)))) {
-      const key = isObject(value) ? localReference(String(value.reference), baseUrl) : undefined;
-      if (!key || !definitionOf(key.type) || (target && target !== key.type)) continue;
-      if (parameter.targets && !parameter.targets.includes(key.type)) continue;
-      wanted.set(keyText(key), key);
+    for (const text of page.flatMap((resource) => referencedKeys(resource, parameter, baseUrl))) {
+      const key = localReference(text, baseUrl);
+      if (key && definitionOf(key.type) && (!target || target === key.type)) wanted.set(text, key);
     }
   }
-  for (const match of page) wanted.delete(keyText({ type: match.resourceType, id: match.id }));
-  const found: Resource[] = [];
+  const matched = new Set(page.map(({ resourceType, id }) => keyText({ type: resourceType, id })));
+  for (const key of matched) wanted.delete(key);
+  requireFew(wanted.size);
+  const found = new Map<string, Resource>();
   for (const stored of await Promise.all([...wanted.values()].map((key) => repository.get(key)))) {
-    if (stored && !stored.deleted && (await access.allows('r', stored.resource))) found.push(stored.resource);
+    if (!stored || stored.deleted || !(await access.allows('r', stored.resource))) continue;
+    found.set(keyText({ type: stored.resource.resourceType, id: stored.resource.id }), stored.resource);
   }
-  return found;
+  if (page.length === 0) return [...found.values()];
+  for (const { source, parameter } of request.revIncludes) {
+    if (!access.may('r', source.type)) continue;
+    for await (const resource of repository.candidates(source.type, referring(source, parameter, page, access))) {
+      const key = keyText({ type: source.type, id: resource.id });
+      if (matched.has(key) || !referencedKeys(resource, parameter, baseUrl).some((one) => matched.has(one))) continue;
+      if (await access.allows('r', resource)) found.set(key, resource);
+      requireFew(found.size);
+    }
+  }
+  return [...found.values()];
+}
+
+/** The narrowest index that holds every resource that refers to the page by the parameter. */
+function referring(
+  source: TypeDefinition,
+  { paths }: SearchParameter,
+  page: readonly Resource[],
+  access: Access,
+): Within {
+  const only = access.onlyPatient('r', source.type);
+  if (only !== undefined) return { patients: [only] };
+  const isOwner = source.subject !== undefined && source.subject !== 'target' && paths.join() === source.subject;
+  return isOwner && page[0]?.resourceType === 'Patient' ? { patients: page.map(({ id }) => id) } : {};
 }
 
 function entry(resource: Resource, mode: 'match' | 'include', baseUrl: string): SearchEntry {
@@ -238,19 +273,19 @@ function entry(resource: Resource, mode: 'match' | 'include', baseUrl: string): 
 const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' };
 
 /** Only the elements asked for, and those a resource may not lack. */
-function subset(
-  resource: Resource,
-  { definition, elements, withoutText }: SearchRequest,
-  validator: R4Validator,
-): Resource {
-  if (!elements && !withoutText) return resource;
-  const { mandatory } = validator.parts(definition.type);
-  const isKept = (name: string) => {
-    if (name === 'resourceType' || name === 'id') return true;
-    return elements ? elements.includes(name) || mandatory.has(name) : name !== 'text';
-  };
-  const kept = Object.entries(resource).filter(([name]) => isKept(name));
+function subset(resource: Resource, { shows }: SearchRequest): Resource {
+  if (!shows) return resource;
+  const kept = Object.entries(resource).filter(([name]) => shows(name.replace(/^_/, '')));
   const tags = Array.isArray(resource.meta.tag) ? resource.meta.tag : [];
   const { resourceType, id } = resource;
   return { resourceType, id, ...Object.fromEntries(kept), meta: { ...resource.meta, tag: [...tags, SUBSETTED] } };
+}
+
+/** Says in the answer which parameters were left out: nothing widens a result silently (FHR-5). */
+function ignoredNotes({ ignored, definition }: SearchRequest): SearchEntry[] {
+  if (ignored.length === 0) return [];
+  const text = `${definition.type} has no search parameter ${ignored.join(', ')} here: left out.`;
+  const { resourceType, issue } = operationOutcome('not-supported', text);
+  const resource = { resourceType, issue: issue.map((one) => ({ ...one, severity: 'warning' })) };
+  return [{ resource, search: { mode: 'outcome' } }];
 }

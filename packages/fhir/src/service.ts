@@ -2,8 +2,10 @@ import type { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyPluginAsync } from 'fastify';
 import { Access, type TokenInfo } from './access.ts';
+import { Bundles } from './bundles.ts';
 import { capabilityStatement, type SmartAddresses } from './capability.ts';
-import { folded, stringsOf } from './criteria.ts';
+import { stringsOf } from './criteria.ts';
+import { folded, foldedToken, wordBegins } from './fold.ts';
 import { Interactions } from './interactions.ts';
 import { type AuditRecord, fhirPlugin } from './plugin.ts';
 import { Repository } from './repository.ts';
@@ -86,6 +88,7 @@ export async function createFhir(options: FhirOptions): Promise<{ plugin: Fastif
   const interactions = new Interactions(repository, options.validator, baseUrl, options.ids);
   const plugin = fhirPlugin({
     interactions,
+    bundles: new Bundles(interactions, baseUrl),
     repository,
     baseUrl,
     r5: options.r5 ?? false,
@@ -105,22 +108,20 @@ function fhirService(repository: Repository, interactions: Interactions, baseUrl
       return stored && !stored.deleted ? stored.resource : undefined;
     },
     search(type, params) {
-      return interactions.search(type, new URLSearchParams(params as Record<string, string>), access, true);
+      return interactions.search(type, new URLSearchParams(params as Record<string, string>), access);
     },
     async patients(query, limit = 50) {
-      const words = folded(query).split(/\s+/).filter(Boolean);
+      const words = query.split(/\s+/).filter((word) => folded(word) !== '');
       const byName: { readonly patient: Resource; readonly name: string }[] = [];
       for await (const patient of repository.candidates('Patient')) {
-        const keys = pickerKeys(patient);
-        const found = words.every((word) => keys.some((key) => key.startsWith(word)));
-        if (found) byName.push({ patient, name: sortName(patient) });
+        if (words.every(isIn(patient))) byName.push({ patient, name: sortName(patient) });
       }
       byName.sort((a, b) => a.name.localeCompare(b.name) || a.patient.id.localeCompare(b.patient.id));
       return byName.slice(0, limit).map(({ patient }) => patientSummary(patient));
     },
     async encounters(patientId) {
       const params = new URLSearchParams({ patient: patientId, _sort: '-date', _count: '500' });
-      const bundle = await interactions.search('Encounter', params, access, true);
+      const bundle = await interactions.search('Encounter', params, access);
       return (bundle.entry ?? []).map(({ resource }) => encounterSummary(resource as Resource));
     },
     async seedSampleData() {
@@ -131,12 +132,13 @@ function fhirService(repository: Repository, interactions: Interactions, baseUrl
   };
 }
 
-function pickerKeys(patient: Resource): string[] {
-  const names = valuesAt(patient, 'name')
-    .flatMap(stringsOf)
-    .flatMap((part) => folded(part).split(/\s+/));
-  const others = [...valuesAt(patient, 'identifier.value'), ...valuesAt(patient, 'birthDate')];
-  return [...names, ...others.map((value) => folded(String(value)))];
+/** Whether a word begins a part of the patient's name, an identifier or the birth date. */
+function isIn(patient: Resource): (word: string) => boolean {
+  const names = valuesAt(patient, 'name').flatMap(stringsOf).map(folded);
+  const values = [...valuesAt(patient, 'identifier.value'), ...valuesAt(patient, 'birthDate')].map(String);
+  return (word) =>
+    names.some((name) => wordBegins(name, folded(word))) ||
+    values.some((value) => foldedToken(value).startsWith(foldedToken(word)));
 }
 
 function sortName(patient: Resource): string {

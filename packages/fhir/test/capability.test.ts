@@ -49,15 +49,18 @@ test('CAP-2 rest names the Hub with the FHIRcast extension', async () => {
 test('DIS-4 every search parameter of the CapabilityStatement is understood, in strict handling too', async () => {
   const bearer = endpoint.token({ scope: 'system/*.rs' });
   const { resource } = (await endpoint.get('/metadata')).body.rest[0];
-  assert.equal(resource.length, 10);
-  const sample: Record<string, string> = { token: 'x', string: 'x', date: '2026', reference: 'x' };
-  for (const { type, searchParam, searchInclude } of resource) {
+  assert.equal(resource.length, 17);
+  const sample: Record<string, string> = { token: 'x', string: 'x', date: '2026', reference: 'x', quantity: '1' };
+  for (const { type, searchParam, searchInclude, searchRevInclude } of resource) {
     for (const { name, type: kind } of searchParam) {
       const { status } = await endpoint.get(`/${type}?${name}=${sample[kind]}`, bearer, { prefer: 'handling=strict' });
       assert.equal(status, 200, `${type}?${name}`);
     }
     for (const include of searchInclude ?? []) {
       assert.equal((await endpoint.get(`/${type}?_include=${include}`, bearer)).status, 200, include);
+    }
+    for (const include of searchRevInclude) {
+      assert.equal((await endpoint.get(`/${type}?_revinclude=${include}`, bearer)).status, 200, include);
     }
   }
 });
@@ -76,16 +79,16 @@ test('DIS-4 fhirclient finds a parameter for the patient in every compartment ty
   }
 });
 
-test('FHR-4 preflight is answered without a token, on every address', async () => {
+test('FHR-6 preflight is answered without a token, on every address, with what was asked for', async () => {
   for (const path of ['', '/metadata', '/Patient', '/Patient/x', '/Patient/_search', '/nowhere/at/all']) {
     const { status, headers } = await endpoint.send('OPTIONS', path, undefined, undefined, {
       origin: 'https://app.example',
       'access-control-request-method': 'PUT',
-      'access-control-request-headers': 'authorization, content-type, if-match, prefer',
+      'access-control-request-headers': 'authorization, content-type, if-match, prefer, x-tracing-id',
     });
     assert.equal(status, 204, path);
     assert.equal(headers.get('access-control-allow-origin'), '*');
-    for (const name of ['authorization', 'content-type', 'if-match', 'prefer']) {
+    for (const name of ['authorization', 'content-type', 'if-match', 'prefer', 'x-tracing-id']) {
       assert.ok(headers.get('access-control-allow-headers')?.toLowerCase().includes(name), name);
     }
     assert.match(headers.get('access-control-allow-methods') ?? '', /PUT/);

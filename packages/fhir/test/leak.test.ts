@@ -18,6 +18,8 @@ interface Found {
   readonly resourceType: string;
   readonly id: string;
   readonly subject?: { readonly reference: string };
+  readonly patient?: { readonly reference: string };
+  readonly target?: readonly { readonly reference: string }[];
 }
 
 const INVENTED = sampleResources() as unknown as Found[];
@@ -44,11 +46,14 @@ const CROSSING = PATIENTS.map((patient, index) => {
 });
 const SAMPLES: readonly Found[] = [...INVENTED, ...CROSSING];
 const TYPES = [...new Set(SAMPLES.map(({ resourceType }) => resourceType))];
-const SHARED = new Set(['Practitioner', 'Organization', 'Endpoint']);
+const SHARED = new Set(['Practitioner', 'Organization', 'Endpoint', 'Medication']);
 
 /** Whose a resource is, found without the code under test. */
 function ownerOf(resource: Found): string | undefined {
-  return resource.resourceType === 'Patient' ? resource.id : resource.subject?.reference.replace('Patient/', '');
+  if (resource.resourceType === 'Patient') return resource.id;
+  const owner =
+    resource.subject ?? resource.patient ?? resource.target?.find(({ reference }) => reference.startsWith('Patient/'));
+  return owner?.reference.replace('Patient/', '');
 }
 
 /** What a patient's token may see of the sample data, of one type. */
@@ -131,17 +136,32 @@ function queryOf(type: string): fc.Arbitrary<Pair[]> {
   const strange = fc.tuple(
     fc.constantFrom(
       'patient.name',
+      'performer:Patient.name',
+      'subject:Patient.identifier',
+      'part-of:ImagingStudy.status',
+      'has-member.status',
       '_has:Observation:patient:code',
-      '_revinclude',
+      '_has:Observation:performer:code',
+      '_has:Provenance:target:agent',
       '_include:iterate',
       'unknown',
       '_page',
     ),
     fc.oneof(anyWord, anyReference),
   );
+  const revInclude = fc
+    .constantFrom(
+      'Observation:performer',
+      'Observation:patient',
+      'Observation:part-of',
+      'Provenance:target',
+      'Procedure:based-on',
+    )
+    .map((value): Pair => ['_revinclude', value]);
   return fc.array(
     fc.oneof(
       { weight: 5, arbitrary: filter },
+      { weight: 2, arbitrary: revInclude },
       { weight: 6, arbitrary: include },
       { weight: 4, arbitrary: form },
       { weight: 1, arbitrary: modified },
@@ -209,4 +229,95 @@ test('FHR-2 a patient’s token finds all that is the patient’s', async () => 
       assert.deepEqual(found.toSorted(), [...visible(patient, type)].toSorted(), `${type} of ${patient}`);
     }
   }
+});
+
+/** Every resource anywhere in an answer. */
+function resourcesIn(value: unknown): Found[] {
+  if (Array.isArray(value)) return value.flatMap(resourcesIn);
+  if (typeof value !== 'object' || value === null) return [];
+  const one = value as Found;
+  const isStored = TYPES.includes(one.resourceType) && typeof one.id === 'string';
+  return [...(isStored ? [one] : []), ...Object.values(value).flatMap(resourcesIn)];
+}
+
+const anyKey = fc.constantFrom(...SAMPLES).map(({ resourceType, id }) => `${resourceType}/${id}`);
+const anyOperation: fc.Arbitrary<readonly [method: string, path: string, body?: object]> = fc.oneof(
+  anyKey.map((key) => ['GET', `/${key}`] as const),
+  anyKey.map((key) => ['GET', `/${key}/_history/1`] as const),
+  fc
+    .tuple(anyKey, fc.constantFrom('', '?_count=1', '?_since=2020-01-01T00:00:00Z'))
+    .map(([key, query]) => ['GET', `/${key}/_history${query}`] as const),
+  fc
+    .tuple(anyPatient, fc.constantFrom('', '?_type=Observation', '?_count=2'))
+    .map(([id, query]) => ['GET', `/Patient/${id}/$everything${query}`] as const),
+  fc
+    .tuple(anyKey, fc.constantFrom('/id', '/status', '/subject/reference', '/nothing'))
+    .map(([key, path]) => ['PATCH', `/${key}`, [{ op: 'test', path, value: 'final' }]] as const),
+);
+
+/** A batch or transaction of the same requests. */
+const anyBundle = fc
+  .tuple(fc.constantFrom('batch', 'transaction'), fc.array(fc.oneof(anyKey, anySearch), { maxLength: 4 }))
+  .map(([type, urls]) => {
+    const entry = urls.map((url) => {
+      const address = typeof url === 'string' ? url : `${url[0]}?${new URLSearchParams(url[1])}`;
+      return { request: { method: 'GET', url: address } };
+    });
+    return ['POST', '', { resourceType: 'Bundle', type, ...(entry.length > 0 && { entry }) }] as const;
+  });
+
+test('FHR-2 reads, versions, histories, $everything, patches and batches show a patient’s token its own alone', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      anyPatient,
+      fc.constantFrom(...SCOPES),
+      fc.oneof({ weight: 2, arbitrary: anyOperation }, { weight: 1, arbitrary: anyBundle }),
+      async (patient, scope, [method, path, body]) => {
+        const bearer = endpoint.token({ scope, patient, user: `Patient/${patient}` });
+        const type = method === 'PATCH' ? 'application/json-patch+json' : 'application/fhir+json';
+        const answer = await endpoint.send(method, path, bearer, body && JSON.stringify(body), {
+          'content-type': type,
+        });
+        assert.ok(answer.status < 500, `${answer.status} ${method} ${path}`);
+        for (const { resourceType, id } of resourcesIn(answer.body)) {
+          assert.ok(visible(patient, resourceType).has(id), `${resourceType}/${id} for ${patient}: ${method} ${path}`);
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('FHR-2 a search answers as if nothing existed but what the token may see', async () => {
+  const [patient = ''] = PATIENTS;
+  const alone = await startEndpoint();
+  const all = alone.token({ scope: 'system/*.cruds' });
+  for (const sample of SAMPLES) {
+    if (!visible(patient, sample.resourceType).has(sample.id)) continue;
+    const { status } = await alone.send('PUT', `/${sample.resourceType}/${sample.id}`, all, JSON.stringify(sample));
+    assert.equal(status, 201);
+  }
+  const bearer = endpoint.token({ scope: 'patient/*.rs', patient });
+  await fc.assert(
+    fc.asyncProperty(anySearch, async ([type, params]) => {
+      const query = new URLSearchParams(params.filter(([name]) => name !== '_lastUpdated')).toString();
+      const [here, there] = await Promise.all([
+        endpoint.get(`/${type}?${query}`, bearer),
+        alone.get(`/${type}?${query}`, all),
+      ]);
+      const shown = ({ status, body }: typeof here) =>
+        JSON.stringify([
+          status,
+          body.total,
+          (body.entry ?? []).map(({ resource, search }: { resource: Found; search: object }) => [
+            resource.resourceType,
+            resource.id,
+            search,
+          ]),
+        ]);
+      assert.equal(shown(here), shown(there), `${type}?${query}`);
+    }),
+    { numRuns: 400 },
+  );
+  await alone.close();
 });

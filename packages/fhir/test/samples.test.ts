@@ -29,11 +29,20 @@ test('FHR-3 at least 12 patients, each with encounters, orders, studies, reports
     assert.ok(ofType('Practitioner').some((practitioner) => practitioner.id === id));
   }
   for (const { id } of patients) {
-    for (const type of ['Encounter', 'ServiceRequest', 'ImagingStudy', 'DiagnosticReport', 'Condition']) {
-      assert.ok(
-        ofType(type).some((one) => first(one, 'subject.reference') === `Patient/${id}`),
-        `${id} has no ${type}`,
-      );
+    for (const type of [
+      'Encounter',
+      'ServiceRequest',
+      'ImagingStudy',
+      'DiagnosticReport',
+      'Condition',
+      'AllergyIntolerance',
+      'MedicationRequest',
+      'Immunization',
+      'Procedure',
+    ]) {
+      const isOwn = (one: JsonObject) =>
+        first(one, 'subject.reference') === `Patient/${id}` || first(one, 'patient.reference') === `Patient/${id}`;
+      assert.ok(ofType(type).some(isOwn), `${id} has no ${type}`);
     }
   }
   const numbers = patients.map((patient) => first(patient, 'identifier.value'));

@@ -1,0 +1,345 @@
+import { isResourceType, keyText, type ResourceKey } from '@lockstep/fhircast';
+import type { Access } from './access.ts';
+import { type Answered, etag, type Interactions, type Precondition } from './interactions.ts';
+import { ifMatch } from './negotiation.ts';
+import { operationOutcome, Refusal } from './refusal.ts';
+import type { Planned } from './repository.ts';
+import { isObject, type Json, type JsonObject, type Resource } from './resource.ts';
+import type { Content } from './validate.ts';
+
+const MAX_ENTRIES = 200;
+/** How often a transaction is tried again when another write came first. */
+const ATTEMPTS = 5;
+const METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
+
+/** One request of a Bundle, as it was read. */
+interface EntryRequest {
+  readonly index: number;
+  readonly method: string;
+  /** `Type`, `Type/id`, `Type/id/_history` and so on, without the query. */
+  readonly path: readonly string[];
+  readonly query: URLSearchParams;
+  readonly body: Json | undefined;
+  readonly fullUrl?: string;
+  readonly precondition: Precondition;
+  readonly condition?: string;
+}
+
+interface EntryAnswer extends JsonObject {
+  readonly resource?: JsonObject;
+  readonly response: JsonObject;
+}
+
+/** Requests of a batch or a transaction, each with the caller's own rights: nothing is allowed that is not allowed alone. */
+export class Bundles {
+  readonly #interactions: Interactions;
+  readonly #baseUrl: string;
+
+  constructor(interactions: Interactions, baseUrl: string) {
+    this.#interactions = interactions;
+    this.#baseUrl = baseUrl;
+  }
+
+  /** @throws Refusal for what is no batch or transaction, and for a transaction of which any part is refused */
+  async run(content: Content, access: Access): Promise<JsonObject> {
+    const bundle = content.read();
+    const type = isObject(bundle) && bundle.resourceType === 'Bundle' ? bundle.type : undefined;
+    if (!isObject(bundle) || (type !== 'batch' && type !== 'transaction')) {
+      throw new Refusal(400, 'structure', 'The body must be a Bundle of type batch or transaction.');
+    }
+    const entries: readonly Json[] = Array.isArray(bundle.entry) ? bundle.entry : [];
+    if (bundle.entry !== undefined && !Array.isArray(bundle.entry)) {
+      throw new Refusal(400, 'structure', 'Bundle.entry must be an array.');
+    }
+    if (entries.length > MAX_ENTRIES) throw new Refusal(413, 'too-costly', `At most ${MAX_ENTRIES} entries.`);
+    const entry =
+      type === 'batch'
+        ? await this.#batch(entries, content.r5, access)
+        : await this.#transaction(entries, content.r5, access);
+    return { resourceType: 'Bundle', type: `${type}-response`, ...(entry.length > 0 && { entry }) };
+  }
+
+  async #batch(entries: readonly Json[], r5: boolean, access: Access): Promise<readonly EntryAnswer[]> {
+    const answers: EntryAnswer[] = [];
+    for (const [index, entry] of entries.entries()) {
+      answers.push(await answerOf(async () => this.#alone(this.#read(entry, index), r5, access)));
+    }
+    return answers;
+  }
+
+  /** One request, carried out. */
+  async #alone(request: EntryRequest, r5: boolean, access: Access): Promise<EntryAnswer> {
+    const { method, precondition, condition, body } = request;
+    const content: Content = { read: () => body ?? null, r5 };
+    switch (method) {
+      case 'GET':
+        return this.#get(request, access);
+      case 'POST': {
+        const done = await this.#interactions.create(typeOf(request), content, condition, access);
+        return this.#written(done, done.created ? '201' : '200');
+      }
+      case 'PUT': {
+        const done = await this.#interactions.update(keyOf(request), content, precondition, access);
+        return this.#written(done, done.created ? '201' : '200');
+      }
+      case 'PATCH': {
+        const patch: Content = { read: () => patchOf(body), r5 };
+        const done = await this.#interactions.patch(keyOf(request), patch, precondition, access);
+        return this.#written(done, '200', done.readable);
+      }
+      default: {
+        const { version } = await this.#interactions.remove(keyOf(request), precondition, access);
+        return { response: { status: '204', etag: etag(version) } };
+      }
+    }
+  }
+
+  async #get({ path, query }: EntryRequest, access: Access): Promise<EntryAnswer> {
+    const [type = '', id, history, version] = path;
+    const ok = (resource: unknown): EntryAnswer => ({ resource: resource as JsonObject, response: { status: '200' } });
+    if (id === undefined) return ok(await this.#interactions.search(type, query, access));
+    if (path.length === 2) return this.#read200(await this.#interactions.read({ type, id }, access));
+    if (type === 'Patient' && history === '$everything' && path.length === 3) {
+      return ok(await this.#interactions.everything(id, query, access));
+    }
+    if (history !== '_history' || path.length > 4) throw notHere();
+    if (version === undefined) return ok(await this.#interactions.history({ type, id }, query, access));
+    return this.#read200(await this.#interactions.vread({ type, id }, version, access));
+  }
+
+  #read200({ resource }: Answered): EntryAnswer {
+    return { resource, response: { status: '200', ...versionOf(resource) } };
+  }
+
+  #written({ resource }: Answered, status: string, readable = true): EntryAnswer {
+    const { resourceType, id, meta } = resource;
+    const location = `${this.#baseUrl}/${resourceType}/${id}/_history/${meta.versionId}`;
+    return { ...(readable && { resource }), response: { status, location, ...versionOf(resource) } };
+  }
+
+  /** All or nothing. Deletions come first, then creations, updates and patches, then reads (R4 3.1.0.11.2). */
+  async #transaction(entries: readonly Json[], r5: boolean, access: Access): Promise<readonly EntryAnswer[]> {
+    const requests = entries.map((entry, index) => at(index, () => this.#read(entry, index)));
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const answers = new Map<number, EntryAnswer>();
+      const planned = await this.#plan(requests, r5, access, answers);
+      if (!(await this.#interactions.commit(planned))) continue;
+      // The writes are done by now: a read that is refused cannot undo them, and says so alone.
+      for (const request of requests) {
+        if (request.method === 'GET') answers.set(request.index, await answerOf(() => this.#get(request, access)));
+      }
+      return requests.map(({ index }) => answers.get(index)!);
+    }
+    throw new Refusal(409, 'conflict', 'What the transaction changes is being changed by others; try again.');
+  }
+
+  /** What the transaction would write, every part of it checked. */
+  async #plan(
+    requests: readonly EntryRequest[],
+    r5: boolean,
+    access: Access,
+    answers: Map<number, EntryAnswer>,
+  ): Promise<readonly Planned[]> {
+    const planned: Planned[] = [];
+    const written = new Set<string>();
+    const once = (what: string): void => {
+      if (written.has(what)) throw new Refusal(400, 'invariant', 'A resource is written twice.');
+      written.add(what);
+    };
+    for (const request of requests) {
+      if (request.method !== 'DELETE') continue;
+      await atAsync(request.index, async () => {
+        const key = keyOf(request);
+        once(keyText(key));
+        const removal = await this.#interactions.planRemoval(key, request.precondition, access);
+        planned.push(...removal.planned);
+        answers.set(request.index, { response: { status: '204', etag: etag(removal.version) } });
+      });
+    }
+    const renamed = await this.#renamed(requests, access);
+    for (const request of requests) {
+      const { index, method } = request;
+      if (method === 'DELETE' || method === 'GET') continue;
+      await atAsync(index, async () => {
+        const body = rewritten(request.body ?? null, renamed.references);
+        const { resource, answer, plans } = await this.#planWrite(
+          request,
+          { read: () => body, r5 },
+          renamed.ids,
+          access,
+        );
+        if (plans.length > 0) once(keyText({ type: resource.resourceType, id: resource.id }));
+        if (request.condition !== undefined) once(`${resource.resourceType}?${request.condition}`);
+        planned.push(...plans);
+        answers.set(index, answer);
+      });
+    }
+    return planned;
+  }
+
+  async #planWrite(request: EntryRequest, content: Content, ids: ReadonlyMap<number, string>, access: Access) {
+    const { index, method, precondition, condition } = request;
+    if (method === 'POST') {
+      const plan = await this.#interactions.planCreate(typeOf(request), content, condition, access, ids.get(index));
+      if ('existing' in plan) {
+        return { resource: plan.existing, plans: [], answer: this.#written(asAnswered(plan.existing), '200') };
+      }
+      return { resource: plan.resource, plans: plan.planned, answer: this.#written(asAnswered(plan.resource), '201') };
+    }
+    if (method === 'PUT') {
+      const plan = await this.#interactions.planUpdate(keyOf(request), content, precondition, access);
+      const answer = this.#written(asAnswered(plan.resource), plan.created ? '201' : '200');
+      return { resource: plan.resource, plans: plan.planned, answer };
+    }
+    const patch: Content = { read: () => patchOf(content.read()), r5: content.r5 };
+    const plan = await this.#interactions.planPatch(keyOf(request), patch, precondition, access);
+    const answer = this.#written(asAnswered(plan.resource), '200', plan.readable);
+    return { resource: plan.resource, plans: plan.planned, answer };
+  }
+
+  /** The ids that created resources get, and what references by `fullUrl` become. */
+  async #renamed(requests: readonly EntryRequest[], access: Access) {
+    const ids = new Map<number, string>();
+    const references = new Map<string, string>();
+    for (const request of requests) {
+      const { index, method, fullUrl, condition } = request;
+      if (method !== 'POST' && method !== 'PUT') continue;
+      const type = typeOf(request);
+      let id = method === 'PUT' ? request.path[1]! : this.#interactions.newId();
+      if (method === 'POST' && condition !== undefined) {
+        id = (await atAsync(index, () => this.#interactions.matching(type, condition, access)))?.id ?? id;
+      }
+      ids.set(index, id);
+      if (fullUrl === undefined) continue;
+      if (references.has(fullUrl))
+        throw refusedAt(index, new Refusal(400, 'invariant', 'Two entries have one fullUrl.'));
+      references.set(fullUrl, `${type}/${id}`);
+    }
+    return { ids, references };
+  }
+
+  #read(entry: Json, index: number): EntryRequest {
+    const request = isObject(entry) ? entry.request : undefined;
+    if (!isObject(entry) || !isObject(request)) throw new Refusal(400, 'required', 'The entry needs a request.');
+    const { method, url, ifMatch: match, ifNoneMatch, ifNoneExist } = request;
+    if (typeof method !== 'string' || !METHODS.has(method)) {
+      throw new Refusal(400, 'not-supported', 'request.method must be GET, POST, PUT, PATCH or DELETE.');
+    }
+    if (typeof url !== 'string') throw new Refusal(400, 'required', 'request.url is required.');
+    for (const [name, value] of Object.entries({ ifMatch: match, ifNoneMatch, ifNoneExist, fullUrl: entry.fullUrl })) {
+      if (value !== undefined && typeof value !== 'string')
+        throw new Refusal(400, 'value', `${name} must be a string.`);
+    }
+    if (ifNoneMatch !== undefined && (method === 'GET' || ifNoneMatch !== '*')) {
+      throw new Refusal(400, 'not-supported', 'ifNoneMatch must be "*", on a write.');
+    }
+    const [address = '', query = ''] = this.#relative(url).split(/\?(.*)/s);
+    const path = address.split('/').map(decoded);
+    if (!isResourceType(path[0] ?? '')) throw notHere();
+    if (method !== 'GET' && query !== '') {
+      throw new Refusal(400, 'not-supported', 'Conditional updates and deletions are not supported.');
+    }
+    const version = ifMatch(match as string | undefined);
+    return {
+      index,
+      method,
+      path,
+      query: new URLSearchParams(query),
+      body: entry.resource,
+      ...(typeof entry.fullUrl === 'string' && { fullUrl: entry.fullUrl }),
+      precondition: { ...(version !== undefined && { version }), absent: ifNoneMatch === '*' },
+      ...(typeof ifNoneExist === 'string' && { condition: ifNoneExist }),
+    };
+  }
+
+  #relative(url: string): string {
+    return url.startsWith(`${this.#baseUrl}/`) ? url.slice(this.#baseUrl.length + 1) : url;
+  }
+}
+
+/** The answer to one request, a refusal too. */
+async function answerOf(run: () => Promise<EntryAnswer>): Promise<EntryAnswer> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { response: { status: String(error.status), outcome: operationOutcome(error.issue, error.message) } };
+  }
+}
+
+function asAnswered(resource: Resource): Answered {
+  return { resource, text: '' };
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new Refusal(400, 'value', 'request.url cannot be decoded.');
+  }
+}
+
+function typeOf({ path, method }: EntryRequest): string {
+  if (method === 'POST' && path.length !== 1) throw notHere();
+  return path[0]!;
+}
+
+function keyOf({ path }: EntryRequest): ResourceKey {
+  const [type = '', id = ''] = path;
+  if (path.length !== 2) throw notHere();
+  return { type, id };
+}
+
+function notHere(): Refusal {
+  return new Refusal(400, 'not-supported', 'request.url is no address of this server for this method.');
+}
+
+function versionOf({ meta }: Resource): JsonObject {
+  return { etag: etag(meta.versionId), lastModified: meta.lastUpdated };
+}
+
+/** The JSON Patch in a Binary, as a Bundle carries it (R4 3.1.0.7.1). */
+function patchOf(body: Json | undefined): Json {
+  if (!isObject(body) || body.resourceType !== 'Binary' || body.contentType !== 'application/json-patch+json') {
+    throw new Refusal(400, 'not-supported', 'A PATCH needs a Binary of application/json-patch+json.');
+  }
+  try {
+    return JSON.parse(Buffer.from(String(body.data ?? ''), 'base64').toString('utf8')) as Json;
+  } catch {
+    throw new Refusal(400, 'structure', 'The Binary holds no JSON.');
+  }
+}
+
+/** The value with references by `fullUrl` replaced. */
+function rewritten(value: Json, references: ReadonlyMap<string, string>, depth = 0): Json {
+  if (references.size === 0 || value === null || typeof value !== 'object' || depth > 100) return value;
+  if (Array.isArray(value)) return value.map((one) => rewritten(one, references, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value as JsonObject).map(([name, child]) => {
+      const known = name === 'reference' && typeof child === 'string' ? references.get(child) : undefined;
+      return [name, known ?? rewritten(child ?? null, references, depth + 1)];
+    }),
+  );
+}
+
+/** A refusal that says which entry it is about. */
+function refusedAt(index: number, error: unknown): unknown {
+  if (!(error instanceof Refusal)) return error;
+  return new Refusal(error.status, error.issue, `Bundle.entry[${index}]: ${error.message}`, error.headers);
+}
+
+function at<T>(index: number, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw refusedAt(index, error);
+  }
+}
+
+async function atAsync<T>(index: number, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw refusedAt(index, error);
+  }
+}

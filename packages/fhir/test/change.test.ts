@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { BASE, type Endpoint, matches, startEndpoint } from './harness.ts';
+
+let endpoint: Endpoint;
+let all: string;
+beforeEach(async () => {
+  endpoint = await startEndpoint();
+  all = endpoint.token({ scope: 'system/*.cruds' });
+});
+afterEach(() => endpoint.close());
+
+const PATCH = { 'content-type': 'application/json-patch+json' };
+const code = { coding: [{ system: 'urn:oid:2.999.2', code: 'A' }] };
+
+function put(type: string, id: string, elements: object, bearer = all) {
+  return endpoint.send('PUT', `/${type}/${id}`, bearer, JSON.stringify({ resourceType: type, id, ...elements }));
+}
+
+test('FHR-3 If-None-Exist creates once: alone, repeated and in parallel', async () => {
+  const patient = JSON.stringify({ resourceType: 'Patient', identifier: [{ system: 'urn:oid:2.999.1', value: 'A1' }] });
+  const headers = { 'if-none-exist': 'identifier=urn:oid:2.999.1|A1' };
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => endpoint.send('POST', '/Patient', all, patient, headers)),
+  );
+  const found = await endpoint.get('/Patient?identifier=A1', all);
+  assert.equal(found.body.total, 1);
+  assert.equal(answers.filter(({ status }) => status === 201).length, 1);
+  for (const { status } of answers) assert.ok([200, 201, 409].includes(status), String(status));
+  const again = await endpoint.send('POST', '/Patient', all, patient, headers);
+  assert.deepEqual([again.status, again.body.id], [200, matches(found.body)[0]?.id]);
+  await endpoint.send('POST', '/Patient', all, patient);
+  assert.equal((await endpoint.send('POST', '/Patient', all, patient, headers)).status, 412);
+  for (const condition of ['', '_count=1', 'shoe-size=43', '_sort=name']) {
+    assert.equal(
+      (await endpoint.send('POST', '/Patient', all, patient, { 'if-none-exist': condition })).status,
+      400,
+      condition,
+    );
+  }
+  const elsewhere = endpoint.token({ scope: 'patient/*.cruds', patient: 'nobody' });
+  const body = JSON.stringify({
+    resourceType: 'Observation',
+    status: 'final',
+    code,
+    subject: { reference: 'Patient/nobody' },
+  });
+  assert.equal(
+    (await endpoint.send('POST', '/Observation', elsewhere, body, { 'if-none-exist': 'code=A' })).status,
+    201,
+  );
+});
+
+test('FHR-3 a JSON Patch changes parts, with If-Match, and is refused whole', async () => {
+  await put('Patient', 'p1', { name: [{ family: 'Moreau' }], active: true });
+  const patch = (operations: unknown, headers = {}, bearer = all) =>
+    endpoint.send('PATCH', '/Patient/p1', bearer, JSON.stringify(operations), { ...PATCH, ...headers });
+  const done = await patch([
+    { op: 'test', path: '/active', value: true },
+    { op: 'add', path: '/name/0/given', value: ['Ida'] },
+    { op: 'replace', path: '/active', value: false },
+  ]);
+  assert.deepEqual(
+    [done.status, done.body.name, done.body.active],
+    [200, [{ family: 'Moreau', given: ['Ida'] }], false],
+  );
+  assert.equal(done.headers.get('etag'), 'W/"2"');
+  const before = (await endpoint.get('/Patient/p1', all)).text;
+  for (const [operations, status] of [
+    [[{ op: 'test', path: '/active', value: true }], 422],
+    [[{ op: 'remove', path: '/nothing' }], 422],
+    [[{ op: 'replace', path: '/active', value: 'no' }], 400],
+    [[{ op: 'replace', path: '/id', value: 'p2' }], 400],
+    [[{ op: 'replace', path: '/resourceType', value: 'Person' }], 400],
+    [[{ op: 'remove', path: '' }], 400],
+    [[{ op: 'add', path: '/__proto__/x', value: 1 }], 422],
+    [[{ op: 'swap', path: '/active' }], 400],
+    [[{ path: '/active' }], 400],
+    [{ op: 'remove', path: '/active' }, 400],
+    [['x'], 400],
+    ['x', 400],
+    [
+      [
+        { op: 'replace', path: '/active', value: true },
+        { op: 'remove', path: '/nothing' },
+      ],
+      422,
+    ],
+    [Array.from({ length: 201 }, () => ({ op: 'test', path: '/active', value: false })), 400],
+    [[{ op: 'add', path: '/extension', value: [{ url: 'urn:x', valueString: 'x'.repeat(1000) }] }, ...copies], 413],
+  ] as const) {
+    const answer = await patch(operations);
+    assert.deepEqual(
+      [answer.status, answer.body.resourceType],
+      [status, 'OperationOutcome'],
+      JSON.stringify(operations).slice(0, 90),
+    );
+  }
+  assert.equal((await patch([{ op: 'remove', path: '/active' }], { 'if-match': 'W/"1"' })).status, 412);
+  assert.equal((await patch([], { 'content-type': 'application/fhir+json' })).status, 415);
+  assert.equal((await endpoint.get('/Patient/p1', all)).text, before);
+  assert.equal((await endpoint.send('PATCH', '/Patient/p2', all, '[]', PATCH)).status, 404);
+});
+
+/** Each doubles the resource. */
+const copies = Array.from({ length: 40 }, (_, n) => ({ op: 'copy', from: '/extension', path: `/extension/0/x${n}` }));
+
+test('FHR-2 a patch moves nothing out of a compartment, and tells nothing to who may not read', async () => {
+  await put('Patient', 'p1', { birthDate: '1970-01-02' });
+  await put('Observation', 'o1', { status: 'final', code, subject: { reference: 'Patient/p1' } });
+  const own = endpoint.token({ scope: 'patient/*.cruds', patient: 'p1' });
+  const move = [{ op: 'replace', path: '/subject/reference', value: 'Patient/p2' }];
+  assert.equal((await endpoint.send('PATCH', '/Observation/o1', own, JSON.stringify(move), PATCH)).status, 403);
+  const other = endpoint.token({ scope: 'patient/*.cruds', patient: 'p2' });
+  const final = JSON.stringify([{ op: 'replace', path: '/status', value: 'amended' }]);
+  assert.equal((await endpoint.send('PATCH', '/Observation/o1', other, final, PATCH)).status, 403);
+  const blind = endpoint.token({ scope: 'patient/Patient.u', patient: 'p1' });
+  const guess = JSON.stringify([{ op: 'test', path: '/birthDate', value: '1970-01-02' }]);
+  assert.equal((await endpoint.send('PATCH', '/Patient/p1', blind, guess, PATCH)).status, 403);
+  const active = JSON.stringify([{ op: 'add', path: '/active', value: true }]);
+  const done = await endpoint.send('PATCH', '/Patient/p1', blind, active, PATCH);
+  assert.equal(done.status, 200);
+  assert.ok(!done.text.includes('1970'));
+});
+
+const bundle = (type: string, ...entry: object[]) => JSON.stringify({ resourceType: 'Bundle', type, entry });
+const observation = (subject: string) => ({
+  resourceType: 'Observation',
+  status: 'final',
+  code,
+  subject: { reference: subject },
+});
+
+test('FHR-3 a batch answers each entry for itself, with the rights of each', async () => {
+  await put('Patient', 'p1', {});
+  await put('Patient', 'p2', {});
+  const own = endpoint.token({ scope: 'patient/*.cruds', patient: 'p1' });
+  const { status, body } = await endpoint.send(
+    'POST',
+    '',
+    own,
+    bundle(
+      'batch',
+      { request: { method: 'GET', url: 'Patient/p1' } },
+      { request: { method: 'GET', url: `${BASE}/Patient/p2` } },
+      { request: { method: 'GET', url: 'Observation?code=A' } },
+      { request: { method: 'POST', url: 'Observation' }, resource: observation('Patient/p1') },
+      { request: { method: 'POST', url: 'Observation' }, resource: observation('Patient/p2') },
+      { request: { method: 'PUT', url: 'Observation/o9' }, resource: { ...observation('Patient/p1'), id: 'o9' } },
+      { request: { method: 'PUT', url: 'Observation/o8' }, resource: { ...observation('Patient/p1'), id: 'o9' } },
+      { request: { method: 'DELETE', url: 'Observation/o9' } },
+      { request: { method: 'GET', url: 'Patient/p1/_history' } },
+      { request: { method: 'GET', url: 'Patient/p1/$everything' } },
+      { request: { method: 'DELETE', url: 'Observation?code=A' } },
+      { request: { method: 'TRACE', url: 'Patient/p1' } },
+      { request: { method: 'GET', url: '../secrets' } },
+      {},
+    ),
+  );
+  assert.equal(status, 200);
+  assert.equal(body.type, 'batch-response');
+  assert.deepEqual(
+    body.entry.map((entry: { response: { status: string } }) => entry.response.status),
+    ['200', '403', '200', '201', '403', '201', '400', '204', '200', '200', '400', '400', '400', '400'],
+  );
+  assert.equal(body.entry[1].response.outcome.resourceType, 'OperationOutcome');
+  assert.match(body.entry[3].response.location, /\/Observation\/made-\d+\/_history\/1$/);
+});
+
+test('FHR-3 a transaction is written whole, with its references, or not at all', async () => {
+  const done = await endpoint.send(
+    'POST',
+    '',
+    all,
+    bundle(
+      'transaction',
+      { fullUrl: 'urn:uuid:1', request: { method: 'POST', url: 'Patient' }, resource: { resourceType: 'Patient' } },
+      { request: { method: 'POST', url: 'Observation' }, resource: observation('urn:uuid:1') },
+      {
+        request: { method: 'PUT', url: 'Organization/lab' },
+        resource: { resourceType: 'Organization', id: 'lab', name: 'x' },
+      },
+      { request: { method: 'GET', url: 'Organization/lab' } },
+    ),
+  );
+  assert.equal(done.status, 200, done.text);
+  const [patient, written, , read] = done.body.entry;
+  assert.equal(written.resource.subject.reference, `Patient/${patient.resource.id}`);
+  assert.equal(read.resource.name, 'x');
+  const count = async (type: string) => (await endpoint.get(`/${type}?_summary=count`, all)).body.total;
+  const before = [await count('Patient'), await count('Observation')];
+  const good = { request: { method: 'POST', url: 'Patient' }, resource: { resourceType: 'Patient' } };
+  for (const [bad, status] of [
+    [{ request: { method: 'POST', url: 'Observation' }, resource: { resourceType: 'Observation' } }, 400],
+    [{ request: { method: 'DELETE', url: 'Patient/nobody' } }, 404],
+    [
+      {
+        request: { method: 'PUT', url: 'Organization/lab', ifMatch: 'W/"9"' },
+        resource: { resourceType: 'Organization', id: 'lab', name: 'y' },
+      },
+      412,
+    ],
+    [{ request: { method: 'POST', url: 'Nothing' }, resource: { resourceType: 'Nothing' } }, 400],
+    [{ fullUrl: 7, request: { method: 'POST', url: 'Patient' }, resource: { resourceType: 'Patient' } }, 400],
+  ] as const) {
+    const answer = await endpoint.send('POST', '', all, bundle('transaction', good, bad));
+    assert.equal(answer.status, status, JSON.stringify(bad));
+    assert.match(answer.body.issue[0].diagnostics, /^Bundle\.entry\[1\]: /);
+  }
+  const same = {
+    request: { method: 'PUT', url: 'Organization/lab' },
+    resource: { resourceType: 'Organization', id: 'lab', name: 'z' },
+  };
+  assert.equal((await endpoint.send('POST', '', all, bundle('transaction', same, same))).status, 400);
+  const own = endpoint.token({ scope: 'patient/*.cruds', patient: patient.resource.id });
+  const mine = {
+    request: { method: 'POST', url: 'Observation' },
+    resource: observation(`Patient/${patient.resource.id}`),
+  };
+  const theirs = { request: { method: 'POST', url: 'Observation' }, resource: observation('Patient/other') };
+  assert.equal((await endpoint.send('POST', '', own, bundle('transaction', mine, theirs))).status, 403);
+  assert.deepEqual([await count('Patient'), await count('Observation')], before);
+});
+
+test('FHR-3 in a transaction If-None-Exist points to what is there', async () => {
+  await put('Patient', 'p1', { identifier: [{ value: 'A1' }] });
+  const patient = { resourceType: 'Patient', identifier: [{ value: 'A1' }] };
+  const conditional = {
+    fullUrl: 'urn:uuid:1',
+    request: { method: 'POST', url: 'Patient', ifNoneExist: 'identifier=A1' },
+    resource: patient,
+  };
+  const about = { request: { method: 'POST', url: 'Observation' }, resource: observation('urn:uuid:1') };
+  const { status, body } = await endpoint.send('POST', '', all, bundle('transaction', conditional, about));
+  assert.equal(status, 200);
+  assert.deepEqual([body.entry[0].response.status, body.entry[1].resource.subject.reference], ['200', 'Patient/p1']);
+});
+
+test('FHR-3 what is no batch or transaction is refused', async () => {
+  for (const body of [
+    '[]',
+    '{}',
+    bundle('collection'),
+    bundle('history'),
+    JSON.stringify({ resourceType: 'Bundle', type: 'batch', entry: {} }),
+  ]) {
+    assert.equal((await endpoint.send('POST', '', all, body)).status, 400, body);
+  }
+  const many = Array.from({ length: 201 }, () => ({ request: { method: 'GET', url: 'Patient/p1' } }));
+  assert.equal((await endpoint.send('POST', '', all, bundle('batch', ...many))).status, 413);
+  assert.equal((await endpoint.send('POST', '', undefined, bundle('batch'))).status, 401);
+});
