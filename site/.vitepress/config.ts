@@ -35,6 +35,7 @@ export default defineConfig({
         items: [
           { text: 'Make your app follow', link: '/make-your-app-follow' },
           { text: 'Launch without SMART', link: '/launch-without-smart' },
+          { text: 'Programs that cannot be changed', link: '/programs-that-cannot-be-changed' },
           { text: 'Client library', link: '/api/client' },
         ],
       },

@@ -50,11 +50,16 @@ export class Running {
   readonly #lines: string[] = [];
   readonly #waiting: (() => void)[] = [];
   readonly stderr: Promise<string>;
+  readonly #notes: string[] = [];
   readonly ended: Promise<number | null>;
 
   private constructor(child: ChildProcessWithoutNullStreams) {
     this.#child = child;
     this.stderr = text(child.stderr);
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      this.#notes.push(line);
+      for (const wake of this.#waiting.splice(0)) wake();
+    });
     this.ended = once(child, 'exit').then(([code]) => code as number | null);
     createInterface({ input: child.stdout })
       .on('line', (line) => {
@@ -83,6 +88,18 @@ export class Running {
       for (let line = this.#lines.shift(); line !== undefined; line = this.#lines.shift()) {
         const value = JSON.parse(line) as Json;
         if (fits(value)) return value;
+      }
+      if (this.#child.exitCode !== null) throw new Error(`it ended with ${this.#child.exitCode}: ${await this.stderr}`);
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  /** What the first group of a pattern finds in a line of its error stream. */
+  async note(pattern: RegExp): Promise<string> {
+    for (;;) {
+      for (const line of this.#notes) {
+        const found = pattern.exec(line)?.[1];
+        if (found !== undefined) return found;
       }
       if (this.#child.exitCode !== null) throw new Error(`it ended with ${this.#child.exitCode}: ${await this.stderr}`);
       await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -7,6 +7,7 @@ import { completion } from './commands/completion.ts';
 import { conformance } from './commands/conformance.ts';
 import { context } from './commands/context.ts';
 import { doctor } from './commands/doctor.ts';
+import { follow } from './commands/follow.ts';
 import { keysRotate } from './commands/keys-rotate.ts';
 import { launchBuild } from './commands/launch-build.ts';
 import { launchParse } from './commands/launch-parse.ts';
@@ -28,6 +29,7 @@ import { watchFolder } from './commands/watch-folder.ts';
 export const COMMANDS: readonly Command[] = [
   serve,
   listen,
+  follow,
   publish,
   context,
   token,

@@ -1,8 +1,17 @@
 /** Events and states in a line each, for people. */
 import type { HubEvent, SyncState } from '@lockstep/client';
-import type { ContextElement } from '@lockstep/fhircast';
+import { anchorKeyOf, type ContextElement } from '@lockstep/fhircast';
 import type { AnswerRule } from './answers.ts';
+import { CliError, EXIT } from './command.ts';
 import type { Terminal } from './terminal.ts';
+
+/** `Patient/1` and `study=ImagingStudy/2` as context elements. @throws CliError */
+export function resourceElement(text: string): ContextElement {
+  const match = /^(?:([a-z]\w*)=)?([A-Z][A-Za-z]+)\/([A-Za-z0-9.-]{1,64})$/.exec(text);
+  if (!match) throw new CliError(EXIT.usage, `${text} is no resource: Patient/123, or study=ImagingStudy/456`);
+  const [, key, resourceType = '', id = ''] = match;
+  return { key: key ?? anchorKeyOf(resourceType), resource: { resourceType, id } };
+}
 
 /** `patient Patient/1, study ImagingStudy/2`: identifiers only. */
 export function contextText(elements: readonly ContextElement[]): string {

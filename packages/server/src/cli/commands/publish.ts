@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { text as readAll } from 'node:stream/consumers';
-import { anchorKeyOf, type ContextElement, isObject } from '@lockstep/fhircast';
+import { type ContextElement, isObject } from '@lockstep/fhircast';
 import { type Call, CliError, type Command, EXIT } from '../command.ts';
+import { resourceElement } from '../event-text.ts';
 import { askHub, findTopic, HUB_OPTIONS, reachHub } from '../hub-access.ts';
 
 async function readJson(path: string, what: string): Promise<unknown> {
@@ -14,19 +15,11 @@ async function readJson(path: string, what: string): Promise<unknown> {
   }
 }
 
-/** `Patient/1` and `study=ImagingStudy/2` as context elements. */
-function element(text: string): ContextElement {
-  const match = /^(?:([a-z]\w*)=)?([A-Z][A-Za-z]+)\/([A-Za-z0-9.-]{1,64})$/.exec(text);
-  if (!match) throw new CliError(EXIT.usage, `${text} is no resource: Patient/123, or study=ImagingStudy/456`);
-  const [, key, resourceType = '', id = ''] = match;
-  return { key: key ?? anchorKeyOf(resourceType), resource: { resourceType, id } };
-}
-
 async function contextOf({ args, values }: Call): Promise<readonly ContextElement[]> {
   const path = values.text('context');
   const given = path === undefined ? [] : await readJson(path, '--context');
   if (!Array.isArray(given)) throw new CliError(EXIT.usage, '--context must hold a JSON array');
-  return [...(given as ContextElement[]), ...args.slice(1).map(element)];
+  return [...(given as ContextElement[]), ...args.slice(1).map(resourceElement)];
 }
 
 export const publish: Command = {
