@@ -165,7 +165,7 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
             </span>
           )}
           <SchemeButton />
-          <Menu position="bottom-end" withInitialFocusPlaceholder={false}>
+          <Menu position="bottom-end" withinPortal={false} withInitialFocusPlaceholder={false}>
             <Menu.Target>
               <button type="button" className="who">
                 {person.name}

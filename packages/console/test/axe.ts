@@ -7,11 +7,10 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 interface Finding {
   readonly id: string;
-  readonly impact: string;
   readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
 }
 
-/** What axe finds to be serious or critical. */
+/** Everything that axe finds, also what its defaults leave out: targets too small to be hit (WCAG 2.2). */
 export async function findings(page: Page | Frame, rules: readonly string[] = []): Promise<readonly string[]> {
   await page.evaluate(AXE);
   const found = await page.evaluate(async (only) => {
@@ -22,13 +21,11 @@ export async function findings(page: Page | Frame, rules: readonly string[] = []
       await axe.run({
         iframes: false,
         resultTypes: ['violations'],
-        ...(only.length > 0 && { runOnly: only }),
+        ...(only.length > 0 ? { runOnly: only } : { rules: { 'target-size': { enabled: true } } }),
       })
     ).violations;
   }, rules);
-  return found
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) =>
-      nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)}\n${failureSummary}`),
-    );
+  return found.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)}\n${failureSummary}`),
+  );
 }

@@ -97,8 +97,8 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
       <Part title="What it may ask for">
         <div className="scope-groups">
           {SCOPE_GROUPS.map(({ title, choices }) => (
-            <fieldset key={title} aria-label={title}>
-              <h3>{title}</h3>
+            <fieldset key={title}>
+              <legend>{title}</legend>
               {choices.map(({ scope, words: meaning }) => (
                 <Checkbox
                   key={scope}

@@ -78,9 +78,9 @@ function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
         const changes = contentChanges(before.anchors.get(anchor)?.content, content);
         return (
           <li key={anchor} data-current={state.current === anchor || undefined}>
-            <h3 className="mono">
+            <h2 className="mono anchor-title">
               {anchor} {state.current === anchor && <span className="current-mark">current</span>}
-            </h3>
+            </h2>
             <p className="label">
               version <span className="mono">{versionId || 'none'}</span>
             </p>
@@ -118,7 +118,7 @@ function Raw({ entry, line }: { entry: TimelineEntry | undefined; line: LogLine 
   const { what, detail } = describe(entry);
   return (
     <>
-      <h3>{what}</h3>
+      <h2 className="entry-title">{what}</h2>
       {detail !== '' && <p className="label">{detail}</p>}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>{JSON.stringify(line?.message ?? entry, null, 2)}</pre>
