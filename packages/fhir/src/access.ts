@@ -143,7 +143,7 @@ export class Access {
   }
 }
 
-function forbidden(interaction: Interaction, type: string): Refusal {
+export function forbidden(interaction: Interaction, type: string): Refusal {
   const verb = { c: 'creating', r: 'reading', u: 'updating', d: 'deleting', s: 'searching' }[interaction];
   return new Refusal(403, 'forbidden', `The token's scopes do not allow ${verb} this ${type}.`, {
     'www-authenticate': 'Bearer error="insufficient_scope"',
@@ -169,7 +169,7 @@ function grantsOf(token: TokenInfo, interaction: Interaction, type: string, base
 }
 
 /** Whose resources the scope's context reaches. */
-function patientLimit(scope: FhirScope, token: TokenInfo): 'everybody' | 'nobody' | { readonly id: string } {
+export function patientLimit(scope: FhirScope, token: TokenInfo): 'everybody' | 'nobody' | { readonly id: string } {
   switch (scope.context) {
     case 'system':
       return 'everybody';
@@ -184,7 +184,7 @@ function patientLimit(scope: FhirScope, token: TokenInfo): 'everybody' | 'nobody
 }
 
 /** @returns undefined when this type cannot be searched so: the scope then grants nothing of it */
-function criteriaOf(scope: FhirScope, definition: TypeDefinition, baseUrl: string): Criterion[] | undefined {
+export function criteriaOf(scope: FhirScope, definition: TypeDefinition, baseUrl: string): Criterion[] | undefined {
   const criteria: Criterion[] = [];
   for (const [name, value] of scope.params) {
     try {

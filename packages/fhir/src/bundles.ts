@@ -1,11 +1,11 @@
 import { isResourceType, keyText, type ResourceKey } from '@lockstep/fhircast';
-import type { Access } from './access.ts';
-import { type Answered, etag, type Interactions, type Precondition } from './interactions.ts';
+import { numberOf } from './exact-json.ts';
+import type { Answered, Exchange, Planner, Precondition } from './exchange.ts';
+import { etag } from './interactions.ts';
 import { ifMatch } from './negotiation.ts';
 import { operationOutcome, Refusal } from './refusal.ts';
-import type { Planned } from './repository.ts';
 import { isObject, type Json, type JsonObject, type Resource } from './resource.ts';
-import type { Content } from './validate.ts';
+import { type Content, contentOf } from './validate.ts';
 
 const MAX_ENTRIES = 200;
 /** How often a transaction is tried again when another write came first. */
@@ -31,18 +31,21 @@ interface EntryAnswer extends JsonObject {
 }
 
 /** Requests of a batch or a transaction, each with the caller's own rights: nothing is allowed that is not allowed alone. */
-export class Bundles {
-  readonly #interactions: Interactions;
+export class Bundles<A, P = never> {
+  readonly #interactions: Exchange<A>;
+  readonly #planner: Planner<A, P> | undefined;
   readonly #baseUrl: string;
 
-  constructor(interactions: Interactions, baseUrl: string) {
+  /** @param planner without one, transactions are refused */
+  constructor(interactions: Exchange<A>, planner: Planner<A, P> | undefined, baseUrl: string) {
     this.#interactions = interactions;
+    this.#planner = planner;
     this.#baseUrl = baseUrl;
   }
 
   /** @throws Refusal for what is no batch or transaction, and for a transaction of which any part is refused */
-  async run(content: Content, access: Access): Promise<JsonObject> {
-    const bundle = content.read();
+  async run(content: Content, access: A): Promise<JsonObject> {
+    const bundle = content.exact();
     const type = isObject(bundle) && bundle.resourceType === 'Bundle' ? bundle.type : undefined;
     if (!isObject(bundle) || (type !== 'batch' && type !== 'transaction')) {
       throw new Refusal(400, 'structure', 'The body must be a Bundle of type batch or transaction.');
@@ -52,14 +55,17 @@ export class Bundles {
       throw new Refusal(400, 'structure', 'Bundle.entry must be an array.');
     }
     if (entries.length > MAX_ENTRIES) throw new Refusal(413, 'too-costly', `At most ${MAX_ENTRIES} entries.`);
+    if (type === 'transaction' && !this.#planner) {
+      throw new Refusal(400, 'not-supported', 'Transactions are not passed on: send a batch, or single requests.');
+    }
     const entry =
-      type === 'batch'
-        ? await this.#batch(entries, content.r5, access)
-        : await this.#transaction(entries, content.r5, access);
+      type === 'transaction' && this.#planner
+        ? await this.#transaction(this.#planner, entries, content.r5, access)
+        : await this.#batch(entries, content.r5, access);
     return { resourceType: 'Bundle', type: `${type}-response`, ...(entry.length > 0 && { entry }) };
   }
 
-  async #batch(entries: readonly Json[], r5: boolean, access: Access): Promise<readonly EntryAnswer[]> {
+  async #batch(entries: readonly Json[], r5: boolean, access: A): Promise<readonly EntryAnswer[]> {
     const answers: EntryAnswer[] = [];
     for (const [index, entry] of entries.entries()) {
       answers.push(await answerOf(async () => this.#alone(this.#read(entry, index), r5, access)));
@@ -68,9 +74,9 @@ export class Bundles {
   }
 
   /** One request, carried out. */
-  async #alone(request: EntryRequest, r5: boolean, access: Access): Promise<EntryAnswer> {
+  async #alone(request: EntryRequest, r5: boolean, access: A): Promise<EntryAnswer> {
     const { method, precondition, condition, body } = request;
-    const content: Content = { read: () => body ?? null, r5 };
+    const content = contentOf(body ?? null, r5);
     switch (method) {
       case 'GET':
         return this.#get(request, access);
@@ -83,18 +89,18 @@ export class Bundles {
         return this.#written(done, done.created ? '201' : '200');
       }
       case 'PATCH': {
-        const patch: Content = { read: () => patchOf(body), r5 };
+        const patch = contentOf(patchOf(body), r5);
         const done = await this.#interactions.patch(keyOf(request), patch, precondition, access);
         return this.#written(done, '200', done.readable);
       }
       default: {
         const { version } = await this.#interactions.remove(keyOf(request), precondition, access);
-        return { response: { status: '204', etag: etag(version) } };
+        return { response: { status: '204', ...(version !== undefined && { etag: etag(version) }) } };
       }
     }
   }
 
-  async #get({ path, query }: EntryRequest, access: Access): Promise<EntryAnswer> {
+  async #get({ path, query }: EntryRequest, access: A): Promise<EntryAnswer> {
     const [type = '', id, history, version] = path;
     const ok = (resource: unknown): EntryAnswer => ({ resource: resource as JsonObject, response: { status: '200' } });
     if (id === undefined) return ok(await this.#interactions.search(type, query, access));
@@ -113,17 +119,22 @@ export class Bundles {
 
   #written({ resource }: Answered, status: string, readable = true): EntryAnswer {
     const { resourceType, id, meta } = resource;
-    const location = `${this.#baseUrl}/${resourceType}/${id}/_history/${meta.versionId}`;
+    const location = `${this.#baseUrl}/${resourceType}/${id}${meta?.versionId ? `/_history/${meta.versionId}` : ''}`;
     return { ...(readable && { resource }), response: { status, location, ...versionOf(resource) } };
   }
 
   /** All or nothing. Deletions come first, then creations, updates and patches, then reads (R4 3.1.0.11.2). */
-  async #transaction(entries: readonly Json[], r5: boolean, access: Access): Promise<readonly EntryAnswer[]> {
+  async #transaction(
+    planner: Planner<A, P>,
+    entries: readonly Json[],
+    r5: boolean,
+    access: A,
+  ): Promise<readonly EntryAnswer[]> {
     const requests = entries.map((entry, index) => at(index, () => this.#read(entry, index)));
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const answers = new Map<number, EntryAnswer>();
-      const planned = await this.#plan(requests, r5, access, answers);
-      if (!(await this.#interactions.commit(planned))) continue;
+      const planned = await this.#plan(planner, requests, r5, access, answers);
+      if (!(await planner.commit(planned))) continue;
       // The writes are done by now: a read that is refused cannot undo them, and says so alone.
       for (const request of requests) {
         if (request.method === 'GET') answers.set(request.index, await answerOf(() => this.#get(request, access)));
@@ -135,12 +146,13 @@ export class Bundles {
 
   /** What the transaction would write, every part of it checked. */
   async #plan(
+    planner: Planner<A, P>,
     requests: readonly EntryRequest[],
     r5: boolean,
-    access: Access,
+    access: A,
     answers: Map<number, EntryAnswer>,
-  ): Promise<readonly Planned[]> {
-    const planned: Planned[] = [];
+  ): Promise<readonly P[]> {
+    const planned: P[] = [];
     const written = new Set<string>();
     const once = (what: string): void => {
       if (written.has(what)) throw new Refusal(400, 'invariant', 'A resource is written twice.');
@@ -151,20 +163,21 @@ export class Bundles {
       await atAsync(request.index, async () => {
         const key = keyOf(request);
         once(keyText(key));
-        const removal = await this.#interactions.planRemoval(key, request.precondition, access);
+        const removal = await planner.planRemoval(key, request.precondition, access);
         planned.push(...removal.planned);
         answers.set(request.index, { response: { status: '204', etag: etag(removal.version) } });
       });
     }
-    const renamed = await this.#renamed(requests, access);
+    const renamed = await this.#renamed(planner, requests, access);
     for (const request of requests) {
       const { index, method } = request;
       if (method === 'DELETE' || method === 'GET') continue;
       await atAsync(index, async () => {
         const body = rewritten(request.body ?? null, renamed.references);
         const { resource, answer, plans } = await this.#planWrite(
+          planner,
           request,
-          { read: () => body, r5 },
+          contentOf(body, r5),
           renamed.ids,
           access,
         );
@@ -177,37 +190,43 @@ export class Bundles {
     return planned;
   }
 
-  async #planWrite(request: EntryRequest, content: Content, ids: ReadonlyMap<number, string>, access: Access) {
+  async #planWrite(
+    planner: Planner<A, P>,
+    request: EntryRequest,
+    content: Content,
+    ids: ReadonlyMap<number, string>,
+    access: A,
+  ) {
     const { index, method, precondition, condition } = request;
     if (method === 'POST') {
-      const plan = await this.#interactions.planCreate(typeOf(request), content, condition, access, ids.get(index));
+      const plan = await planner.planCreate(typeOf(request), content, condition, access, ids.get(index));
       if ('existing' in plan) {
         return { resource: plan.existing, plans: [], answer: this.#written(asAnswered(plan.existing), '200') };
       }
       return { resource: plan.resource, plans: plan.planned, answer: this.#written(asAnswered(plan.resource), '201') };
     }
     if (method === 'PUT') {
-      const plan = await this.#interactions.planUpdate(keyOf(request), content, precondition, access);
+      const plan = await planner.planUpdate(keyOf(request), content, precondition, access);
       const answer = this.#written(asAnswered(plan.resource), plan.created ? '201' : '200');
       return { resource: plan.resource, plans: plan.planned, answer };
     }
-    const patch: Content = { read: () => patchOf(content.read()), r5: content.r5 };
-    const plan = await this.#interactions.planPatch(keyOf(request), patch, precondition, access);
+    const patch = contentOf(patchOf(content.exact()), content.r5);
+    const plan = await planner.planPatch(keyOf(request), patch, precondition, access);
     const answer = this.#written(asAnswered(plan.resource), '200', plan.readable);
     return { resource: plan.resource, plans: plan.planned, answer };
   }
 
   /** The ids that created resources get, and what references by `fullUrl` become. */
-  async #renamed(requests: readonly EntryRequest[], access: Access) {
+  async #renamed(planner: Planner<A, P>, requests: readonly EntryRequest[], access: A) {
     const ids = new Map<number, string>();
     const references = new Map<string, string>();
     for (const request of requests) {
       const { index, method, fullUrl, condition } = request;
       if (method !== 'POST' && method !== 'PUT') continue;
       const type = typeOf(request);
-      let id = method === 'PUT' ? request.path[1]! : this.#interactions.newId();
+      let id = method === 'PUT' ? request.path[1]! : planner.newId();
       if (method === 'POST' && condition !== undefined) {
-        id = (await atAsync(index, () => this.#interactions.matching(type, condition, access)))?.id ?? id;
+        id = (await atAsync(index, () => planner.matching(type, condition, access)))?.id ?? id;
       }
       ids.set(index, id);
       if (fullUrl === undefined) continue;
@@ -295,7 +314,10 @@ function notHere(): Refusal {
 }
 
 function versionOf({ meta }: Resource): JsonObject {
-  return { etag: etag(meta.versionId), lastModified: meta.lastUpdated };
+  return {
+    ...(meta?.versionId !== undefined && { etag: etag(meta.versionId) }),
+    ...(meta?.lastUpdated !== undefined && { lastModified: meta.lastUpdated }),
+  };
 }
 
 /** The JSON Patch in a Binary, as a Bundle carries it (R4 3.1.0.7.1). */
@@ -312,7 +334,7 @@ function patchOf(body: Json | undefined): Json {
 
 /** The value with references by `fullUrl` replaced. */
 function rewritten(value: Json, references: ReadonlyMap<string, string>, depth = 0): Json {
-  if (references.size === 0 || value === null || typeof value !== 'object' || depth > 100) return value;
+  if (references.size === 0 || !isContainer(value) || depth > 100) return value;
   if (Array.isArray(value)) return value.map((one) => rewritten(one, references, depth + 1));
   return Object.fromEntries(
     Object.entries(value as JsonObject).map(([name, child]) => {
@@ -320,6 +342,11 @@ function rewritten(value: Json, references: ReadonlyMap<string, string>, depth =
       return [name, known ?? rewritten(child ?? null, references, depth + 1)];
     }),
   );
+}
+
+/** Whether it is an object or array, not a number that is kept as it was written. */
+function isContainer(value: Json): value is JsonObject | readonly Json[] {
+  return value !== null && typeof value === 'object' && numberOf(value) === undefined;
 }
 
 /** A refusal that says which entry it is about. */

@@ -38,43 +38,53 @@ export function capabilityStatement(options: {
     rest: [
       {
         mode: 'server',
-        extension: [
-          {
-            url: 'http://fhircast.hl7.org/StructureDefinition/fhircast-configuration-extension',
-            extension: [{ url: 'hub.url', valueUrl: hubUrl }],
-          },
-          // As STU2 wrote it: same content, other name and type.
-          {
-            url: 'http://fhircast.hl7.org/StructureDefinition/fhircast-configuration',
-            extension: [{ url: 'hub.url', valueUri: hubUrl }],
-          },
-        ],
-        security: {
-          extension: [
-            {
-              url: OAUTH_URIS,
-              extension: ADDRESSES.flatMap((name) => {
-                const address = smart[name];
-                return address === undefined ? [] : [{ url: name, valueUri: address }];
-              }),
-            },
-          ],
-          cors: true,
-          service: [
-            {
-              coding: [
-                {
-                  system: 'http://terminology.hl7.org/CodeSystem/restful-security-service',
-                  code: 'SMART-on-FHIR',
-                  display: 'SMART-on-FHIR',
-                },
-              ],
-              text: 'OAuth2 using SMART-on-FHIR profile (see http://docs.smarthealthit.org)',
-            },
-          ],
-        },
+        extension: hubExtensions(hubUrl),
+        security: smartSecurity(smart),
         resource: RESOURCE_TYPES.map(resource),
         interaction: [{ code: 'batch' }, { code: 'transaction' }],
+      },
+    ],
+  };
+}
+
+/** Where the Hub is (CAP-2). */
+export function hubExtensions(hubUrl: string) {
+  return [
+    {
+      url: 'http://fhircast.hl7.org/StructureDefinition/fhircast-configuration-extension',
+      extension: [{ url: 'hub.url', valueUrl: hubUrl }],
+    },
+    // As STU2 wrote it: same content, other name and type.
+    {
+      url: 'http://fhircast.hl7.org/StructureDefinition/fhircast-configuration',
+      extension: [{ url: 'hub.url', valueUri: hubUrl }],
+    },
+  ];
+}
+
+/** Where to get tokens (DIS-4). */
+export function smartSecurity(smart: SmartAddresses) {
+  return {
+    extension: [
+      {
+        url: OAUTH_URIS,
+        extension: ADDRESSES.flatMap((name) => {
+          const address = smart[name];
+          return address === undefined ? [] : [{ url: name, valueUri: address }];
+        }),
+      },
+    ],
+    cors: true,
+    service: [
+      {
+        coding: [
+          {
+            system: 'http://terminology.hl7.org/CodeSystem/restful-security-service',
+            code: 'SMART-on-FHIR',
+            display: 'SMART-on-FHIR',
+          },
+        ],
+        text: 'OAuth2 using SMART-on-FHIR profile (see http://docs.smarthealthit.org)',
       },
     ],
   };

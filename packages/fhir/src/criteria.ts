@@ -1,6 +1,7 @@
 import { keyText } from '@lockstep/fhircast';
 import { parseTime, type TimeRange } from './dates.ts';
 import type { SearchParameter, TypeDefinition } from './definitions.ts';
+import { numberOf } from './exact-json.ts';
 import { folded, foldedToken, wordBegins, wordContains } from './fold.ts';
 import { Refusal } from './refusal.ts';
 import { isId, isObject, type Json, type JsonObject, localReference, valuesAt } from './resource.ts';
@@ -225,10 +226,11 @@ function quantityTest(raw: string, name: string): Test {
   const half = 0.5 * 10 ** -(match[3]?.length ?? 0);
   const range = { low: wanted - half, high: wanted + half };
   return (value) => {
-    if (!isObject(value) || typeof value.value !== 'number') return false;
+    const number = isObject(value) ? numberOf(value.value) : undefined;
+    if (!isObject(value) || number === undefined) return false;
     if (system && value.system !== system) return false;
     if (code && value.code !== code && value.unit !== code) return false;
-    return compareNumber(prefix, value.value, wanted, range);
+    return compareNumber(prefix, number, wanted, range);
   };
 }
 

@@ -3,6 +3,7 @@ import type { R4Validator } from '@lockstep/r4';
 import type { Access } from './access.ts';
 import { definitionOf } from './definitions.ts';
 import { everything } from './everything.ts';
+import { ANY_VERSION, type Answered, type Exchange, type Planner, type Precondition } from './exchange.ts';
 import { historyBundle, parseHistory } from './history.ts';
 import { applyJsonPatch } from './json-patch.ts';
 import { Refusal } from './refusal.ts';
@@ -10,28 +11,16 @@ import type { Planned, Repository, Stored, Version } from './repository.ts';
 import { isId, type Resource } from './resource.ts';
 import { type SearchBundle, search, Totals } from './search.ts';
 import { parseSearch } from './search-request.ts';
-import { type Content, validate } from './validate.ts';
+import { type Content, contentOf, validate } from './validate.ts';
 
 /** How often a write without If-Match is tried again when another write came first. */
 const ATTEMPTS = 5;
-
-/** A resource as it is answered: `text` is its JSON. */
-export interface Answered {
-  readonly resource: Resource;
-  readonly text: string;
-}
-
-/** What a write depends on, from its headers: `If-Match` (a version, or `any`) and `If-None-Match: *`. */
-export interface Precondition {
-  readonly version?: number | 'any';
-  readonly absent?: boolean;
-}
 
 /**
  * FHIR's interactions on the resource types served, each with its authorization (FHR-2): nothing is read, counted, linked or
  * written that the caller's `Access` does not allow. All methods throw `Refusal`.
  */
-export class Interactions {
+export class Interactions implements Exchange<Access>, Planner<Access, Planned> {
   readonly #repository: Repository;
   readonly #baseUrl: string;
   readonly #ids: () => string;
@@ -215,11 +204,8 @@ export class Interactions {
     if (previous.deleted) throw new Refusal(410, 'deleted', `The ${key.type} was deleted.`);
     check(previous, precondition);
     const readable = await access.allows('r', previous.resource);
-    const content = validate(
-      { read: () => applyJsonPatch(previous.resource, patch.read(), readable), r5: patch.r5 },
-      key.type,
-      this.#validator,
-    );
+    const changed = applyJsonPatch(previous.resource, patch.read(), readable);
+    const content = validate(contentOf(changed, patch.r5), key.type, this.#validator);
     if (content.id !== key.id) throw new Refusal(400, 'invariant', 'A patch cannot change the id.');
     await access.requireFor('u', content);
     await access.requireReferences(content);
@@ -302,7 +288,7 @@ function check(previous: Stored | undefined, { version, absent }: Precondition):
   if (absent && exists) throw new Refusal(412, 'conflict', 'The resource exists already.');
   if (version === undefined) return;
   if (!exists) throw new Refusal(412, 'conflict', 'If-Match names a version of a resource that does not exist.');
-  if (version !== 'any' && version !== previous.version) {
+  if (version !== ANY_VERSION && version !== String(previous.version)) {
     throw new Refusal(412, 'conflict', 'The resource was changed since the version in If-Match; read it again.');
   }
 }

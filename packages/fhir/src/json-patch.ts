@@ -1,4 +1,5 @@
 import jsonPatch, { type Operation } from 'fast-json-patch';
+import { withPlainNumbers } from './exact-json.ts';
 import { Refusal } from './refusal.ts';
 import { isObject, type Json, type JsonObject } from './resource.ts';
 
@@ -10,13 +11,13 @@ const NAMES = new Set(['add', 'remove', 'replace', 'move', 'copy', 'test']);
 /**
  * Applies a JSON Patch (RFC 6902).
  * @param readable whether the caller may read the resource: else nothing of it may be told by the answer
- * @returns the changed resource; the one given stays as it was
+ * @returns the changed resource, with ordinary numbers; the one given stays as it was
  * @throws Refusal 400 for what is no patch, 403 for a `test` of what the caller may not read, 422 for one that does not fit
  */
 export function applyJsonPatch(resource: JsonObject, patch: Json, readable: boolean): Json {
   if (!Array.isArray(patch)) throw new Refusal(400, 'structure', 'A JSON Patch must be an array of operations.');
   if (patch.length > MAX_OPERATIONS) throw new Refusal(400, 'too-costly', `At most ${MAX_OPERATIONS} operations.`);
-  let document = structuredClone(resource) as JsonObject;
+  let document = withPlainNumbers(resource);
   for (const [index, operation] of patch.entries()) {
     if (!isOperation(operation)) throw new Refusal(400, 'structure', `Operation ${index} is none of RFC 6902.`);
     if (operation.op === 'test' && !readable) {

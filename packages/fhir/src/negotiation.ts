@@ -1,3 +1,4 @@
+import { ANY_VERSION } from './exchange.ts';
 import { Refusal } from './refusal.ts';
 
 export const FHIR_JSON = 'application/fhir+json; charset=utf-8';
@@ -53,13 +54,13 @@ export function noneMatch(header: string | undefined, tag: string): boolean {
 }
 
 /**
- * The version in an entity tag, `W/"3"` or `"3"`.
+ * The version in an entity tag, `W/"3"` or `"3"`, or `*`.
  * @throws Refusal 400 when the header is neither that nor `*`
  */
-export function ifMatch(header: string | undefined): number | 'any' | undefined {
+export function ifMatch(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
-  if (header.trim() === '*') return 'any';
-  const version = /^\s*(?:W\/)?"(\d{1,9})"\s*$/.exec(header)?.[1];
+  if (header.trim() === ANY_VERSION) return ANY_VERSION;
+  const version = /^\s*(?:W\/)?"([A-Za-z0-9\-.]{1,64})"\s*$/.exec(header)?.[1];
   if (version === undefined) throw new Refusal(400, 'value', 'If-Match must be an ETag of this server, such as W/"3".');
-  return Number(version);
+  return version;
 }

@@ -1,14 +1,14 @@
 import { bearerToken, jsonLimitProblem } from '@lockstep/fhircast';
 import { StoreUnavailable } from '@lockstep/store';
 import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { Access, type TokenInfo } from './access.ts';
+import type { TokenInfo } from './access.ts';
 import type { Bundles } from './bundles.ts';
-import { patientOf } from './compartment.ts';
-import { type Answered, etag, type Interactions, type Precondition } from './interactions.ts';
+import { parseExact } from './exact-json.ts';
+import type { Answered, Exchange, Precondition } from './exchange.ts';
+import { etag } from './interactions.ts';
 import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson } from './negotiation.ts';
 import { type IssueType, operationOutcome, Refusal } from './refusal.ts';
-import type { Repository } from './repository.ts';
-import { isObject, type Json, type JsonObject, valuesAt } from './resource.ts';
+import { isObject, type Json, type JsonObject, type Resource, valuesAt } from './resource.ts';
 import type { Content } from './validate.ts';
 
 /** Bytes of a request body, of whatever kind (FHR-6); the largest report of the sample data has a few thousand. */
@@ -31,16 +31,19 @@ export interface AuditRecord {
   readonly patients: readonly string[];
 }
 
-export interface PluginOptions {
-  readonly interactions: Interactions;
-  readonly bundles: Bundles;
-  readonly repository: Repository;
+export interface PluginOptions<A> {
+  readonly interactions: Exchange<A>;
+  readonly bundles: Pick<Bundles<A>, 'run'>;
+  /** What a token's holder may do. */
+  readonly accessOf: (token: TokenInfo) => A;
+  /** The id of the patient whose resource it is. */
+  readonly patientOf: (resource: JsonObject) => string | undefined;
   readonly baseUrl: string;
   /** Whether the elements that IHE IRA takes from FHIR R5 may be stored, whatever the client says (FHR-7). */
   readonly r5: boolean;
   readonly now: () => number;
   readonly verifyToken: (bearer: string) => Promise<TokenInfo | undefined>;
-  readonly metadata: () => JsonObject;
+  readonly metadata: () => JsonObject | Promise<JsonObject>;
   readonly audit?: ((record: AuditRecord) => void) | undefined;
 }
 
@@ -51,9 +54,9 @@ type Request = FastifyRequest<{ Params: Params }>;
 type Body = { readonly kind: 'json' | 'form' | 'patch'; readonly text: string } | undefined;
 
 /** What is known of a request once its token is verified. */
-interface Caller {
+interface Caller<A> {
   readonly token: TokenInfo;
-  readonly access: Access;
+  readonly access: A;
   readonly patients: Set<string>;
 }
 
@@ -78,7 +81,7 @@ function preflightHeaders(request: FastifyRequest): Record<string, string> {
 }
 
 /** FHIR's RESTful interface as a Fastify plugin, to be registered with the path of `baseUrl` as its prefix. */
-export function fhirPlugin(options: PluginOptions): FastifyPluginAsync {
+export function fhirPlugin<A>(options: PluginOptions<A>): FastifyPluginAsync {
   return async (app) => {
     app.removeAllContentTypeParsers();
     app.addContentTypeParser<string>(
@@ -112,7 +115,7 @@ export function fhirPlugin(options: PluginOptions): FastifyPluginAsync {
   };
 }
 
-function openRoutes(app: FastifyInstance, { metadata }: PluginOptions): void {
+function openRoutes(app: FastifyInstance, { metadata }: Pick<PluginOptions<unknown>, 'metadata'>): void {
   const preflight = async (request: FastifyRequest, reply: FastifyReply) =>
     reply.code(204).headers(preflightHeaders(request)).send();
   app.options('/', preflight);
@@ -120,18 +123,17 @@ function openRoutes(app: FastifyInstance, { metadata }: PluginOptions): void {
   app.get('/metadata', async (request, reply) => {
     const params = query(request);
     requireJson(request.headers.accept, params.get('_format'));
-    return answer(reply, JSON.stringify(metadata()), params, 'no-cache');
+    return answer(reply, JSON.stringify(await metadata()), params, 'no-cache');
   });
 }
 
-function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
+function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void {
   const { interactions, baseUrl } = options;
-  const callers = new WeakMap<FastifyRequest, Caller>();
+  const callers = new WeakMap<FastifyRequest, Caller<A>>();
 
   app.addHook('onRequest', async (request) => {
     const token = await authenticate(request, options);
-    const access = new Access(token, options.repository, baseUrl);
-    callers.set(request, { token, access, patients: new Set() });
+    callers.set(request, { token, access: options.accessOf(token), patients: new Set() });
   });
   const { audit } = options;
   if (audit) {
@@ -140,15 +142,16 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
     });
   }
 
-  const callerOf = (request: FastifyRequest): Caller => callers.get(request)!;
-  const note = (caller: Caller, resource: JsonObject): void => {
-    const patient = patientOf(resource, baseUrl);
+  const callerOf = (request: FastifyRequest): Caller<A> => callers.get(request)!;
+  const note = (caller: Caller<A>, resource: JsonObject): void => {
+    const patient = options.patientOf(resource);
     if (patient !== undefined) caller.patients.add(patient);
   };
 
   /** FHR-7: a client says R5 by the MIME type parameter `fhirVersion` (http://hl7.org/fhir/R4/versioning.html#mt-version). */
   const content = (request: Request, kind: 'json' | 'patch' = 'json'): Content => ({
-    read: () => json(request.body as Body, kind),
+    read: () => json(request.body as Body, kind, JSON.parse),
+    exact: () => json(request.body as Body, kind, parseExact),
     r5: options.r5 || /;\s*fhirVersion\s*=\s*"?5\./i.test(request.headers['content-type'] ?? ''),
   });
 
@@ -162,7 +165,7 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
         : await interactions.vread({ type, id }, version, caller.access);
     note(caller, found.resource);
     const tag = versionHeaders(reply, found);
-    if (noneMatch(request.headers['if-none-match'], tag)) return reply.code(304).send();
+    if (tag !== undefined && noneMatch(request.headers['if-none-match'], tag)) return reply.code(304).send();
     return answer(reply, found.text, params);
   };
 
@@ -181,7 +184,8 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
     note(callerOf(request), done.resource);
     versionHeaders(reply.code(status), done);
     const { resourceType, id, meta } = done.resource;
-    const location = `${baseUrl}/${resourceType}/${id}/_history/${meta.versionId}`;
+    const version = meta?.versionId === undefined ? '' : `/_history/${meta.versionId}`;
+    const location = `${baseUrl}/${resourceType}/${id}${version}`;
     reply.header(status === 201 ? 'location' : 'content-location', location);
     switch (preferences(request.headers.prefer).body) {
       case 'minimal':
@@ -199,7 +203,7 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
     const params = begin(request);
     const caller = callerOf(request);
     const bundle = await interactions.history(request.params, params, caller.access);
-    for (const { resource } of bundle.entry) if (resource) note(caller, resource);
+    for (const { resource } of bundle.entry ?? []) if (resource) note(caller, resource);
     return answer(reply, JSON.stringify(bundle), params);
   });
   app.get<{ Params: Params }>('/Patient/:id/$everything', async (request, reply) => {
@@ -249,10 +253,8 @@ function guardedRoutes(app: FastifyInstance, options: PluginOptions): void {
     begin(request);
     const { access } = callerOf(request);
     const { version } = await interactions.remove(request.params, precondition(request), access);
-    return reply
-      .code(204)
-      .headers({ etag: etag(version), 'cache-control': 'no-store' })
-      .send();
+    if (version !== undefined) reply.header('etag', etag(version));
+    return reply.code(204).header('cache-control', 'no-store').send();
   });
 
   notAllowed(app, '/', ['POST'], 'Searches of all types are not supported.');
@@ -297,7 +299,10 @@ function notAllowed(app: FastifyInstance, url: string, allowed: readonly string[
  * Finds out who calls.
  * @throws Refusal 401 without a valid token
  */
-async function authenticate(request: FastifyRequest, { verifyToken, now }: PluginOptions): Promise<TokenInfo> {
+async function authenticate(
+  request: FastifyRequest,
+  { verifyToken, now }: Pick<PluginOptions<unknown>, 'verifyToken' | 'now'>,
+): Promise<TokenInfo> {
   const bearer = bearerToken(request.headers.authorization);
   if (bearer === undefined) {
     throw new Refusal(401, 'login', 'A bearer token is required.', { 'www-authenticate': 'Bearer realm="fhir"' });
@@ -322,7 +327,7 @@ function query(request: FastifyRequest): URLSearchParams {
   return new URLSearchParams(start < 0 ? '' : request.url.slice(start + 1));
 }
 
-function json(body: Body, kind: 'json' | 'patch'): Json {
+function json(body: Body, kind: 'json' | 'patch', parse: (text: string) => Json): Json {
   if (!body) throw new Refusal(400, 'structure', 'The body must be a resource, or a patch.');
   if (body.kind !== kind) {
     const type = kind === 'json' ? 'application/fhir+json' : 'application/json-patch+json';
@@ -331,7 +336,7 @@ function json(body: Body, kind: 'json' | 'patch'): Json {
   const problem = jsonLimitProblem(body.text);
   if (problem !== undefined) throw new Refusal(400, 'too-costly', problem);
   try {
-    return JSON.parse(body.text) as Json;
+    return parse(body.text);
   } catch {
     throw new Refusal(400, 'structure', 'The body is not well-formed JSON.');
   }
@@ -353,14 +358,17 @@ function precondition(request: FastifyRequest): Precondition {
   return { ...(version !== undefined && { version }), absent: absent === '*' };
 }
 
-function versionHeaders(reply: FastifyReply, { resource }: Answered): string {
-  const tag = etag(resource.meta.versionId);
-  reply.header('etag', tag).header('last-modified', new Date(resource.meta.lastUpdated).toUTCString());
+function versionHeaders(reply: FastifyReply, { resource }: Answered): string | undefined {
+  const { versionId, lastUpdated } = (resource.meta ?? {}) as Partial<Resource['meta']>;
+  const time = Date.parse(lastUpdated ?? '');
+  if (!Number.isNaN(time)) reply.header('last-modified', new Date(time).toUTCString());
+  const tag = versionId === undefined ? undefined : etag(versionId);
+  if (tag !== undefined) reply.header('etag', tag);
   return tag;
 }
 
 function answer(reply: FastifyReply, text: string, params: URLSearchParams, cache = 'no-store') {
-  const body = params.get('_pretty') === 'true' ? JSON.stringify(JSON.parse(text), null, 2) : text;
+  const body = params.get('_pretty') === 'true' ? JSON.stringify(parseExact(text), null, 2) : text;
   return reply.header('cache-control', cache).header('content-type', FHIR_JSON).send(body);
 }
 
@@ -383,7 +391,12 @@ function asRefusal(error: FastifyError | Error): Refusal {
   return new Refusal(500, 'exception', 'The request failed through a fault of the server.');
 }
 
-function auditRecord(request: FastifyRequest, status: number, caller: Caller | undefined, at: number): AuditRecord {
+function auditRecord(
+  request: FastifyRequest,
+  status: number,
+  caller: Caller<unknown> | undefined,
+  at: number,
+): AuditRecord {
   const { type, id } = (request.params ?? {}) as Partial<Params>;
   return {
     at,

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
 import type { RecordInput, RecordStore, StoredRecord } from '@lockstep/store';
 import { patientOf, sharedReferences } from './compartment.ts';
+import { parseExact } from './exact-json.ts';
 import { foldedToken } from './fold.ts';
 import { isObject, type Json, type JsonObject, type Resource, valuesAt } from './resource.ts';
 
@@ -245,7 +246,7 @@ function versionId(key: ResourceKey, version: number): string {
 }
 
 function read(body: string): Resource | Tombstone {
-  return JSON.parse(body) as Resource | Tombstone;
+  return parseExact(body) as Resource | Tombstone;
 }
 
 function isTombstone(value: Resource | Tombstone): value is Tombstone {

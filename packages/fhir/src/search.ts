@@ -3,6 +3,7 @@ import { keyText, type ResourceKey } from '@lockstep/fhircast';
 import type { Access } from './access.ts';
 import { type Criterion, matchesAll, rangeOf, stringsOf, tokensOf } from './criteria.ts';
 import { definitionOf, type SearchParameter, type TypeDefinition } from './definitions.ts';
+import { numberOf } from './exact-json.ts';
 import { folded, foldedToken } from './fold.ts';
 import { referencedKeys, requireFew, resolveLinked } from './linked.ts';
 import { operationOutcome } from './refusal.ts';
@@ -173,7 +174,7 @@ function keysOf(value: Json, parameter: SearchParameter, descending: boolean, ba
     case 'token':
       return tokensOf(value, parameter).map(({ code }) => foldedToken(code));
     case 'quantity':
-      return isObject(value) && typeof value.value === 'number' ? [value.value] : [];
+      return isObject(value) ? [numberOf(value.value) ?? []].flat() : [];
     case 'date': {
       const range = rangeOf(value);
       const edge = descending ? range?.high : range?.low;

@@ -4,6 +4,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { Access, type TokenInfo } from './access.ts';
 import { Bundles } from './bundles.ts';
 import { capabilityStatement, type SmartAddresses } from './capability.ts';
+import { patientOf } from './compartment.ts';
 import { stringsOf } from './criteria.ts';
 import { folded, foldedToken, wordBegins } from './fold.ts';
 import { Interactions } from './interactions.ts';
@@ -88,8 +89,9 @@ export async function createFhir(options: FhirOptions): Promise<{ plugin: Fastif
   const interactions = new Interactions(repository, options.validator, baseUrl, options.ids);
   const plugin = fhirPlugin({
     interactions,
-    bundles: new Bundles(interactions, baseUrl),
-    repository,
+    bundles: new Bundles(interactions, interactions, baseUrl),
+    accessOf: (token) => new Access(token, repository, baseUrl),
+    patientOf: (resource) => patientOf(resource, baseUrl),
     baseUrl,
     r5: options.r5 ?? false,
     now,
@@ -150,7 +152,7 @@ function text(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function patientSummary(patient: Resource): PatientSummary {
+export function patientSummary(patient: Resource): PatientSummary {
   const [name] = valuesAt(patient, 'name');
   const parts = isObject(name) ? [...valuesAt(name, 'given'), ...valuesAt(name, 'family')] : [];
   const shown = parts.length > 0 ? parts.join(' ') : (stringsOf(name ?? '')[0] ?? patient.id);
@@ -167,7 +169,7 @@ function patientSummary(patient: Resource): PatientSummary {
   };
 }
 
-function encounterSummary(encounter: Resource): EncounterSummary {
+export function encounterSummary(encounter: Resource): EncounterSummary {
   const labels = ['type.text', 'type.coding.display', 'class.display', 'class.code'];
   const label = labels.flatMap((path) => valuesAt(encounter as JsonObject, path))[0];
   const start = text(valuesAt(encounter, 'period.start')[0]);

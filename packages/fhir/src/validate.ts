@@ -1,17 +1,26 @@
 import type { R4Validator } from '@lockstep/r4';
+import { withPlainNumbers } from './exact-json.ts';
 import { Refusal } from './refusal.ts';
 import { isObject, type Json, type JsonObject } from './resource.ts';
 
 /** What a client wants stored. */
 export interface Content {
-  /** @throws Refusal for a body that is no JSON */
+  /** With ordinary numbers. @throws Refusal for a body that is no JSON */
   read(): Json;
+  /** With its numbers as they were written (see `parseExact`). */
+  exact(): Json;
   /** Whether the elements that IHE IRA takes from FHIR R5 may be there (FHR-7). */
   readonly r5: boolean;
 }
 
+/** A value as content; its numbers may be as they were written. */
+export function contentOf(value: Json, r5: boolean): Content {
+  return { read: () => withPlainNumbers(value), exact: () => value, r5 };
+}
+
 /**
  * Checks what a client wants stored: that it is a resource of the type, and good FHIR R4 (FHR-7).
+ * @returns it with its numbers as they were written
  * @throws Refusal 400, naming the element and the rule
  */
 export function validate(content: Content, type: string, validator: R4Validator): JsonObject {
@@ -22,5 +31,5 @@ export function validate(content: Content, type: string, validator: R4Validator)
   }
   const problem = validator.problem(value, { r5: content.r5 });
   if (problem) throw new Refusal(400, problem.kind, `${problem.text}.`);
-  return value;
+  return content.exact() as JsonObject;
 }

@@ -1,0 +1,89 @@
+import type { ResourceKey } from '@lockstep/fhircast';
+import type { JsonObject, Resource } from './resource.ts';
+import type { SearchBundle } from './search.ts';
+import type { Content } from './validate.ts';
+
+/** A resource as it is answered: `text` is its JSON. */
+export interface Answered {
+  readonly resource: Resource;
+  readonly text: string;
+}
+
+/** What a write depends on, from its headers: `If-Match` (a version, or `any`) and `If-None-Match: *`. */
+export interface Precondition {
+  readonly version?: string;
+  readonly absent?: boolean;
+}
+
+/** The precondition that any version will do. */
+export const ANY_VERSION = '*';
+
+/**
+ * FHIR's interactions on behalf of callers, whose rights are an `A` (FHR-2): with the embedded store, or with a FHIR server
+ * behind Lockstep. All methods throw `Refusal`.
+ */
+export interface Exchange<A> {
+  read(key: ResourceKey, access: A): Promise<Answered>;
+  vread(key: ResourceKey, version: string, access: A): Promise<Answered>;
+  history(key: ResourceKey, params: URLSearchParams, access: A): Promise<HistoryBundle>;
+  /** @param lenient whether unknown parameters are left out and named in the answer, or refused */
+  search(type: string, params: URLSearchParams, access: A, lenient?: boolean): Promise<SearchBundle>;
+  create(
+    type: string,
+    body: Content,
+    condition: string | undefined,
+    access: A,
+  ): Promise<Answered & { readonly created: boolean }>;
+  update(
+    key: ResourceKey,
+    body: Content,
+    precondition: Precondition,
+    access: A,
+  ): Promise<Answered & { readonly created: boolean }>;
+  patch(
+    key: ResourceKey,
+    patch: Content,
+    precondition: Precondition,
+    access: A,
+  ): Promise<Answered & { readonly readable: boolean }>;
+  /** @returns the version that says that the resource is deleted, where there is one */
+  remove(key: ResourceKey, precondition: Precondition, access: A): Promise<{ readonly version?: number | string }>;
+  everything(id: string, params: URLSearchParams, access: A): Promise<SearchBundle>;
+}
+
+export interface HistoryBundle extends JsonObject {
+  readonly entry?: readonly (JsonObject & { readonly resource?: JsonObject })[];
+}
+
+/** The part of a transaction that is planned before anything is written. */
+export interface Planner<A, P> {
+  planCreate(
+    type: string,
+    body: Content,
+    condition: string | undefined,
+    access: A,
+    id?: string,
+  ): Promise<{ readonly existing: Resource } | { readonly resource: Resource; readonly planned: readonly P[] }>;
+  planUpdate(
+    key: ResourceKey,
+    body: Content,
+    precondition: Precondition,
+    access: A,
+  ): Promise<{ readonly resource: Resource; readonly planned: readonly P[]; readonly created: boolean }>;
+  planPatch(
+    key: ResourceKey,
+    patch: Content,
+    precondition: Precondition,
+    access: A,
+  ): Promise<{ readonly resource: Resource; readonly planned: readonly P[]; readonly readable: boolean }>;
+  planRemoval(
+    key: ResourceKey,
+    precondition: Precondition,
+    access: A,
+  ): Promise<{ readonly version: number; readonly planned: readonly P[] }>;
+  /** @returns false when something had changed in between: nothing was written */
+  commit(planned: readonly P[]): Promise<boolean>;
+  /** The one resource that the condition of If-None-Exist finds. */
+  matching(type: string, condition: string, access: A): Promise<Resource | undefined>;
+  newId(): string;
+}

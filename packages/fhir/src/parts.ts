@@ -1,0 +1,14 @@
+/** What a FHIR endpoint over another store is made of: the HTTP face, batches, and the rules that both share. */
+export { criteriaOf, forbidden, patientLimit } from './access.ts';
+export { Bundles } from './bundles.ts';
+export { hubExtensions, smartSecurity } from './capability.ts';
+export { type Criterion, matchesAll } from './criteria.ts';
+export { definitionOf } from './definitions.ts';
+export { parseExact } from './exact-json.ts';
+export { ANY_VERSION, type Answered, type Exchange, type HistoryBundle, type Precondition } from './exchange.ts';
+export { folded } from './fold.ts';
+export { applyJsonPatch } from './json-patch.ts';
+export { fhirPlugin } from './plugin.ts';
+export { isId, isObject, valuesAt } from './resource.ts';
+export { encounterSummary, patientSummary } from './service.ts';
+export { type Content, contentOf, validate } from './validate.ts';
