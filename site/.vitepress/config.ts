@@ -51,6 +51,8 @@ export default defineConfig({
         items: [
           { text: 'Sign-in elsewhere', link: '/sign-in-elsewhere' },
           { text: 'Durability', link: '/durability' },
+          { text: 'Privacy', link: '/privacy' },
+          { text: 'Tried with other programs', link: '/interop' },
           { text: 'The lockstep command', link: '/cli' },
           { text: 'Benchmarks', link: '/benchmarks' },
         ],
