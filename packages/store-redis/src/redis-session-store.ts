@@ -5,6 +5,7 @@ import {
   type LogBounds,
   type LogEntry,
   type LogHead,
+  type LogPage,
   type LogPosition,
   type SessionStore,
   type StoredSession,
@@ -249,11 +250,15 @@ export class RedisSessionStore implements SessionStore {
     else await this.#connection.run(PUBLISH_THROUGH, [this.#keys(topic)[0]], [channel, notice]);
   }
 
-  async readLog(topic: string, after: number | LogPosition): Promise<readonly LogEntry[] | undefined> {
+  async readLog(
+    topic: string,
+    after: number | LogPosition,
+    { limit = 0, bytes = 0 }: LogPage = {},
+  ): Promise<readonly LogEntry[] | undefined> {
     const { offset, epoch } = typeof after === 'number' ? { offset: after, epoch: '' } : after;
     requireCount('after', offset);
     const [session, log] = this.#keys(topic);
-    const reply = (await this.#lane(topic).connection.run(READ_LOG, [session, log], [offset, epoch])) as
+    const reply = (await this.#lane(topic).connection.run(READ_LOG, [session, log], [offset, epoch, limit, bytes])) as
       | [string, string[]][]
       | null;
     return reply?.map(([number, [, id = '', , at = '', , body = '']]) => {

@@ -140,8 +140,8 @@ return {session, redis.call('LRANGE', KEYS[2], 0, -1)}
 `);
 
 /**
- * KEYS: session, log. ARGV: number after which to read, epoch of that position (empty: any). Replies entries as the stream has
- * them, or nothing.
+ * KEYS: session, log. ARGV: number after which to read, epoch of that position (empty: any), entries at most and bytes of
+ * bodies after which no further one is read (0: no limit). Replies entries as the stream has them, or nothing.
  */
 export const READ_LOG = new Script(`
 #!lua flags=no-writes
@@ -158,7 +158,21 @@ if epoch ~= '' then
   end
   if found ~= epoch then return false end
 end
-return redis.call('XRANGE', KEYS[2], '(' .. ARGV[1] .. '-0', '+')
+local limit, bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
+if limit == 0 and bytes == 0 then return redis.call('XRANGE', KEYS[2], '(' .. ARGV[1] .. '-0', '+') end
+local CHUNK = 16
+local read, room, from = {}, bytes, '(' .. ARGV[1] .. '-0'
+repeat
+  local wanted = limit > 0 and math.min(CHUNK, limit - #read) or CHUNK
+  local chunk = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', wanted)
+  for _, entry in ipairs(chunk) do
+    read[#read + 1] = entry
+    from = '(' .. entry[1]
+    room = room - #entry[2][6]
+    if bytes > 0 and room <= 0 then return read end
+  end
+until #chunk < wanted or #read == limit
+return read
 `);
 
 /**

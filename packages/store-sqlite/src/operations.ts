@@ -26,12 +26,27 @@ export interface Operations {
   ): number;
   /**
    * @param epoch null where any will do
+   * @param limit entries read at most
+   * @param bytes of bodies after which no further entry is read
    * @returns number, id, at, body, number …
    */
-  readLog(topic: string, after: number, epoch: string | null): readonly (string | number)[] | undefined;
-  lookup(indexKey: string): readonly string[];
-  /** @returns topic, part, topic, part … */
-  listParts(indexKey: string, part: string): readonly string[];
+  readLog(
+    topic: string,
+    after: number,
+    epoch: string | null,
+    limit: number,
+    bytes: number,
+  ): readonly (string | number)[] | undefined;
+  /**
+   * @param after what the page before ended with, 0 for the first
+   * @returns session, topic, session, topic …
+   */
+  lookup(indexKey: string, after: number, limit: number): readonly (string | number)[];
+  /**
+   * @param after what the page before ended with, 0 for the first
+   * @returns session, topic, part, session …; a part is null where the session has none
+   */
+  listParts(indexKey: string, part: string, after: number, limit: number): readonly (string | number | null)[];
   erase(topic: string): boolean;
 
   get(kind: string, id: string, now: number): FlatRecord | undefined;
@@ -41,10 +56,7 @@ export interface Operations {
   consume(kind: string, id: string, now: number): boolean;
   delete(kind: string, id: string): boolean;
   deleteBy(kind: string, index: string, value: string): readonly string[];
-  /**
-   * @param afterId empty for the first page
-   * @param limit -1 for all
-   */
+  /** @param afterId empty for the first page */
   find(kind: string, index: string, value: string, now: number, afterId: string, limit: number): readonly FlatRecord[];
   list(kind: string, now: number, afterId: string, limit: number): readonly FlatRecord[];
   count(kind: string, atMost: number): number;

@@ -4,6 +4,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 export interface Statement<R extends readonly unknown[] = never> {
   get(...values: SQLInputValue[]): R | undefined;
   all(...values: SQLInputValue[]): R[];
+  iterate(...values: SQLInputValue[]): Iterable<R>;
   run(...values: SQLInputValue[]): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint };
 }
 

@@ -28,8 +28,8 @@ export class SessionTables {
   readonly #parts: Statement<readonly [name: string, body: string]>;
   readonly #heads: Statement<readonly [number: number, id: string, at: number, epoch: string]>;
   readonly #entries: Statement<readonly [number: number, id: string, at: number, body: string]>;
-  readonly #lookup: Statement<readonly [topic: string]>;
-  readonly #listParts: Statement<readonly [topic: string, body: string]>;
+  readonly #lookup: Statement<readonly [session: number, topic: string]>;
+  readonly #listParts: Statement<readonly [session: number, topic: string, body: string | null]>;
   readonly #erase: readonly Statement[];
 
   constructor(db: DatabaseSync, bounds: LogBounds) {
@@ -72,15 +72,19 @@ export class SessionTables {
     this.#entries = prepare(
       db,
       `SELECT key & 0xffffffff, id, at, body FROM log
-       WHERE key > ((?1 << 32) | ?2) AND key < ((?1 + 1) << 32) ORDER BY key`,
+       WHERE key > ((?1 << 32) | ?2) AND key < ((?1 + 1) << 32) ORDER BY key LIMIT ?3`,
     );
-    this.#lookup = prepare(db, 'SELECT s.topic FROM session_key k JOIN session s ON s.id = k.session WHERE k.key = ?');
+    this.#lookup = prepare(
+      db,
+      `SELECT k.session, s.topic FROM session_key k JOIN session s ON s.id = k.session
+       WHERE k.key = ?1 AND k.session > ?2 ORDER BY k.session LIMIT ?3`,
+    );
     this.#listParts = prepare(
       db,
-      `SELECT s.topic, p.body FROM session_key k
+      `SELECT k.session, s.topic, p.body FROM session_key k
        CROSS JOIN session s ON s.id = k.session
-       CROSS JOIN part p ON p.session = k.session AND p.name = ?2
-       WHERE k.key = ?1`,
+       LEFT JOIN part p ON p.session = k.session AND p.name = ?2
+       WHERE k.key = ?1 AND k.session > ?3 ORDER BY k.session LIMIT ?4`,
     );
     this.#erase = [
       write('DELETE FROM part WHERE session = ?'),
@@ -157,14 +161,27 @@ export class SessionTables {
     return current + 1;
   }
 
-  readLog(topic: string, after: number, epoch: string | null): readonly (string | number)[] | undefined {
+  readLog(
+    topic: string,
+    after: number,
+    epoch: string | null,
+    limit: number,
+    bytes: number,
+  ): readonly (string | number)[] | undefined {
     const session = this.#session(topic);
     if (session === undefined) return undefined;
     const [id, , first, last] = session;
     if (after > last || after < first - 1) return undefined;
     if (epoch !== null && this.#epochAt(session, after) !== epoch) return undefined;
     if (after === last) return [];
-    return flat<string | number>(this.#entries.all(id, after));
+    const read: (string | number)[] = [];
+    let left = bytes;
+    for (const entry of this.#entries.iterate(id, after, limit)) {
+      read.push(...entry);
+      left -= Buffer.byteLength(entry[3]);
+      if (left <= 0) break;
+    }
+    return read;
   }
 
   /** @param number from that before the oldest entry held to that of the newest */
@@ -173,12 +190,12 @@ export class SessionTables {
     return number === last ? lastEpoch : this.#epochOf.get(id, number)?.[0];
   }
 
-  lookup(indexKey: string): readonly string[] {
-    return flat(this.#lookup.all(indexKey));
+  lookup(indexKey: string, after: number, limit: number): readonly (string | number)[] {
+    return flat<string | number>(this.#lookup.all(indexKey, after, limit));
   }
 
-  listParts(indexKey: string, part: string): readonly string[] {
-    return flat(this.#listParts.all(indexKey, part));
+  listParts(indexKey: string, part: string, after: number, limit: number): readonly (string | number | null)[] {
+    return flat<string | number | null>(this.#listParts.all(indexKey, part, after, limit));
   }
 
   erase(topic: string): boolean {

@@ -2,8 +2,9 @@ import type { Counted, Page, RecordInput, RecordStore, StoredRecord, WriteCondit
 import type { FlatRecord, FlatWrite } from './operations.ts';
 import type { WorkerClient } from './worker-client.ts';
 
-/** Expired records deleted in one go, so that what waits behind them does not wait long. */
-const SWEEP = 500;
+/** Expired records deleted in one go, and rows read in one go: what is asked by others comes between. */
+const SWEEP = 100;
+const ROWS = 250;
 
 const LIST_LIMIT = 1_000;
 const COUNT_LIMIT = 1_000;
@@ -74,8 +75,10 @@ export class SqliteRecordStore implements RecordStore {
     now: number,
     { afterId = '', limit }: Page = {},
   ): Promise<readonly StoredRecord[]> {
-    const atMost = limit === undefined ? -1 : positive('limit', limit);
-    return (await this.#worker.call('find', kind, index, value, now, afterId, atMost)).map(stored);
+    const atMost = limit === undefined ? Number.POSITIVE_INFINITY : positive('limit', limit);
+    return this.#pages(afterId, atMost, (after, rows) =>
+      this.#worker.call('find', kind, index, value, now, after, rows),
+    );
   }
 
   async list(
@@ -83,7 +86,23 @@ export class SqliteRecordStore implements RecordStore {
     now: number,
     { afterId = '', limit = LIST_LIMIT }: Page = {},
   ): Promise<readonly StoredRecord[]> {
-    return (await this.#worker.call('list', kind, now, afterId, positive('limit', limit))).map(stored);
+    return this.#pages(afterId, positive('limit', limit), (after, rows) =>
+      this.#worker.call('list', kind, now, after, rows),
+    );
+  }
+
+  async #pages(
+    afterId: string,
+    limit: number,
+    read: (afterId: string, rows: number) => Promise<readonly FlatRecord[]>,
+  ): Promise<readonly StoredRecord[]> {
+    const records: StoredRecord[] = [];
+    for (let after = afterId; ; after = records.at(-1)!.id) {
+      const rows = Math.min(ROWS, limit - records.length);
+      const page = await read(after, rows);
+      for (const record of page) records.push(stored(record));
+      if (page.length < rows || records.length === limit) return records;
+    }
   }
 
   async count(kind: string, { index, atMost = COUNT_LIMIT }: Counted = {}): Promise<number> {

@@ -4,12 +4,17 @@ import type {
   CommitResult,
   LogEntry,
   LogHead,
+  LogPage,
   LogPosition,
   SessionStore,
   StoredSession,
   StoreNotice,
 } from '@lockstep/store';
 import type { WorkerClient } from './worker-client.ts';
+
+/** Rows that are read in one go, and bytes of a log's bodies: what is asked by others comes between. */
+const ROWS = 250;
+const BYTES = 256 * 1024;
 
 /** Sessions on the worker. Its notices are all of this process: the file has one owner. */
 export class SqliteSessionStore implements SessionStore {
@@ -73,10 +78,36 @@ export class SqliteSessionStore implements SessionStore {
     return { ok: true, revision, epoch };
   }
 
-  async readLog(topic: string, after: number | LogPosition): Promise<readonly LogEntry[] | undefined> {
-    const { offset, epoch } = typeof after === 'number' ? { offset: after, epoch: null } : after;
+  async readLog(
+    topic: string,
+    after: number | LogPosition,
+    { limit = Number.POSITIVE_INFINITY, bytes = Number.POSITIVE_INFINITY }: LogPage = {},
+  ): Promise<readonly LogEntry[] | undefined> {
+    let { offset, epoch }: { offset: number; epoch: string | null } =
+      typeof after === 'number' ? { offset: after, epoch: null } : after;
     requireCount('after', offset);
-    const flat = await this.#worker.call('readLog', topic, offset, epoch);
+    const entries: LogEntry[] = [];
+    let [left, room] = [limit, bytes];
+    for (;;) {
+      const page = await this.#readPage(topic, offset, epoch, Math.min(left, ROWS), Math.min(room, BYTES));
+      if (page === undefined) return undefined;
+      entries.push(...page);
+      left -= page.length;
+      for (const { body } of page) room -= Buffer.byteLength(body);
+      if (page.length === 0 || left <= 0 || room <= 0) return entries;
+      offset += page.length;
+      epoch = null;
+    }
+  }
+
+  async #readPage(
+    topic: string,
+    after: number,
+    epoch: string | null,
+    limit: number,
+    bytes: number,
+  ): Promise<readonly LogEntry[] | undefined> {
+    const flat = await this.#worker.call('readLog', topic, after, epoch, limit, bytes);
     if (flat === undefined) return undefined;
     const entries: LogEntry[] = [];
     for (let i = 0; i < flat.length; i += 4) {
@@ -86,18 +117,28 @@ export class SqliteSessionStore implements SessionStore {
     return entries;
   }
 
-  lookup(indexKey: string): Promise<readonly string[]> {
-    return this.#worker.call('lookup', indexKey);
+  async lookup(indexKey: string): Promise<readonly string[]> {
+    const topics: string[] = [];
+    for (let after = 0, page: readonly (string | number)[]; ; after = page.at(-2) as number) {
+      page = await this.#worker.call('lookup', indexKey, after, ROWS);
+      for (let i = 1; i < page.length; i += 2) topics.push(page[i] as string);
+      if (page.length < 2 * ROWS) return topics;
+    }
   }
 
   async listParts(
     indexKey: string,
     part: string,
   ): Promise<readonly { readonly topic: string; readonly part: string }[]> {
-    const flat = await this.#worker.call('listParts', indexKey, part);
     const parts: { topic: string; part: string }[] = [];
-    for (let i = 0; i < flat.length; i += 2) parts.push({ topic: flat[i]!, part: flat[i + 1]! });
-    return parts;
+    for (let after = 0, page: readonly (string | number | null)[]; ; after = page.at(-3) as number) {
+      page = await this.#worker.call('listParts', indexKey, part, after, ROWS);
+      for (let i = 0; i < page.length; i += 3) {
+        const [, topic, body] = page.slice(i, i + 3) as [number, string, string | null];
+        if (body !== null) parts.push({ topic, part: body });
+      }
+      if (page.length < 3 * ROWS) return parts;
+    }
   }
 
   async erase(topic: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { StoreUnavailable } from '@lockstep/store';
+import { Lanes } from './lanes.ts';
 import {
   type Answers,
   CLOSE,
@@ -11,12 +12,6 @@ import {
 } from './operations.ts';
 import { UnusableDatabase } from './unusable-database.ts';
 import type { WorkerOptions } from './worker.ts';
-
-/** Operations that may wait; beyond that the disk cannot keep up and new ones are refused. */
-const MAX_WAITING = 50_000;
-
-/** Operations sent at once, so that the first does not wait for thousands behind it. */
-const MAX_BATCH = 512;
 
 /**
  * ms from one batch to the next while operations come faster than batches are done, after a batch of one and after one of
@@ -42,7 +37,7 @@ interface Waiting {
  */
 export class WorkerClient {
   readonly #worker: Worker;
-  #waiting: Waiting[] = [];
+  readonly #waiting = new Lanes<Waiting>();
   #underWay: Waiting[] | undefined;
   #sentAt = 0;
   #spacing = SPACING.one;
@@ -85,11 +80,9 @@ export class WorkerClient {
   call<K extends OperationName>(name: K, ...args: Parameters<Operations[K]>): Promise<ReturnType<Operations[K]>> {
     return new Promise((resolve, reject) => {
       this.requireOpen();
-      if (this.#waiting.length >= MAX_WAITING) {
-        reject(new StoreUnavailable('the store cannot keep up', 1));
-      } else {
-        this.#push([name, ...args] as unknown as Request, resolve as (value: unknown) => void, reject);
-      }
+      const request = [name, ...args] as unknown as Request;
+      if (this.#waiting.add({ request, resolve: resolve as (value: unknown) => void, reject })) this.#schedule();
+      else reject(new StoreUnavailable('the store cannot keep up', 1));
     });
   }
 
@@ -113,8 +106,7 @@ export class WorkerClient {
     return new Promise((resolve) => this.#worker.once('exit', () => resolve()));
   }
 
-  #push(request: Request, resolve: (value: unknown) => void, reject: (error: Error) => void): void {
-    this.#waiting.push({ request, resolve, reject });
+  #schedule(): void {
     if (this.#pause !== undefined && this.#waiting.length >= PLENTY) this.#send();
     if (this.#underWay !== undefined || this.#pause !== undefined || this.#scheduled) return;
     // Not at once: what the event loop has at hand now, of other sockets too, then goes along.
@@ -144,8 +136,7 @@ export class WorkerClient {
       if (this.#closing !== undefined) this.#worker.postMessage(CLOSE);
       return;
     }
-    const batch = this.#waiting.length <= MAX_BATCH ? this.#waiting : this.#waiting.slice(0, MAX_BATCH);
-    this.#waiting = this.#waiting.slice(batch.length);
+    const batch = this.#waiting.take();
     this.#underWay = batch;
     this.#spacing = batch.length === 1 ? SPACING.one : SPACING.several;
     this.#sentAt = performance.now();
@@ -166,9 +157,8 @@ export class WorkerClient {
 
   #end(message: string): void {
     this.#ended ??= new StoreUnavailable(message);
-    const left = [...(this.#underWay ?? []), ...this.#waiting];
+    const left = [...(this.#underWay ?? []), ...this.#waiting.clear()];
     this.#underWay = undefined;
-    this.#waiting = [];
     for (const waiting of left) waiting.reject(this.#ended);
   }
 }

@@ -5,6 +5,7 @@ export type {
   LogBounds,
   LogEntry,
   LogHead,
+  LogPage,
   LogPosition,
   Parts,
   SessionStore,

@@ -178,6 +178,33 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       assert.deepEqual(heads((await sessions.load('topic'))!.log), heads(all));
     });
 
+    test('SUB-11 a log is read page by page, bounded by entries and by bytes', async (t) => {
+      const { sessions } = await opened(t, open);
+      const all = Array.from({ length: 300 }, (_, i) => ({ ...entry(i + 1), body: 'ä'.repeat(500) }));
+      await sessions.commit(change('topic', 0, { append: all }));
+      assert.deepEqual(await sessions.readLog('topic', 0), all);
+      for (const page of [
+        { limit: 7 },
+        { limit: 100 },
+        { limit: 300 },
+        { bytes: 5_500 },
+        { limit: 20, bytes: 5_000 },
+        { bytes: 1 },
+      ]) {
+        const { limit = 300, bytes = 1_000_000 } = page;
+        const size = Math.min(limit, Math.ceil(bytes / 1_000));
+        const read: LogEntry[] = [];
+        for (;;) {
+          const some = (await sessions.readLog('topic', read.length, page))!;
+          assert.equal(some.length, Math.min(size, 300 - read.length));
+          if (some.length === 0) break;
+          read.push(...some);
+        }
+        assert.deepEqual(read, all);
+      }
+      assert.equal(await sessions.readLog('topic', 301, { limit: 1 }), undefined);
+    });
+
     test('a session without entries has an empty log', async (t) => {
       const { sessions } = await opened(t, open);
       const topic = await create(sessions);

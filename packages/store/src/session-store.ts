@@ -47,6 +47,14 @@ export interface StoredSession {
   readonly position: LogPosition;
 }
 
+/** How much of a log is read in one go. Without it all is; whoever reads for one of many subscribers reads in pages. */
+export interface LogPage {
+  /** Entries at most: a positive whole number. */
+  readonly limit?: number;
+  /** Bytes of bodies after which no further entry is read; one entry is read in any case. */
+  readonly bytes?: number;
+}
+
 /** Whether the session's log still has the position, so that what came after it can be read. */
 export function holdsPosition({ log, start, position }: StoredSession, { offset, epoch }: LogPosition): boolean {
   if (offset === start.offset) return epoch === start.epoch;
@@ -126,12 +134,12 @@ export interface SessionStore {
   revision(topic: string): Promise<number>;
   commit(commit: Commit): Promise<CommitResult>;
   /**
-   * Entries with a number above `after`, oldest first.
+   * Entries with a number above `after`, oldest first; an empty page is the end.
    * @param after a number, or a position, which must be one of this very history
    * @returns undefined when the log cannot say what came after it: entries after it were dropped already, it was never
    * reached, the log is of another history, or there is no such session
    */
-  readLog(topic: string, after: number | LogPosition): Promise<readonly LogEntry[] | undefined>;
+  readLog(topic: string, after: number | LogPosition, page?: LogPage): Promise<readonly LogEntry[] | undefined>;
   /** Topics indexed under the key, in no particular order. */
   lookup(indexKey: string): Promise<readonly string[]>;
   /** Reads one part of each session indexed under the key that has it: a listing without loading whole sessions. */
