@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { resultCode } from './database.ts';
 import { type Answers, type Failure, type Operations, Refused, type Request } from './operations.ts';
+import { prepare } from './rows.ts';
 
 /** Operations that may change the file. */
 const WRITES: ReadonlySet<Request[0]> = new Set([
@@ -27,7 +28,10 @@ export class Batches {
   readonly #begin: () => void;
   readonly #commit: () => void;
   readonly #rollback: () => void;
+  readonly #changes: () => number;
+  readonly #number: () => number;
   #transactions = 0;
+  #sequence: number;
   #writes = 0;
 
   constructor(db: DatabaseSync, handlers: Operations) {
@@ -40,6 +44,16 @@ export class Batches {
     this.#rollback = () => {
       if (db.isTransaction) db.exec('ROLLBACK');
     };
+    const changes = prepare<readonly [number]>(db, 'SELECT total_changes()');
+    const number = prepare<readonly [number]>(db, 'UPDATE store SET sequence = sequence + 1 RETURNING sequence');
+    this.#changes = () => changes.get()![0];
+    this.#number = () => number.get()![0];
+    this.#sequence = prepare<readonly [number]>(db, 'SELECT sequence FROM store').get()![0];
+  }
+
+  /** How many transactions have changed the file, ever. */
+  get sequence(): number {
+    return this.#sequence;
   }
 
   /** Transactions committed so far. */
@@ -62,9 +76,10 @@ export class Batches {
   #runTogether(requests: readonly Request[], writes: number): Answers | undefined {
     try {
       this.#begin();
+      const before = this.#changes();
       const answers = this.#runEach(requests);
       if (answers.failures.every(([, failure]) => failure.kind === 'refused')) {
-        this.#commit();
+        this.#end(before);
         this.#transactions++;
         this.#writes += writes;
         return answers;
@@ -96,8 +111,9 @@ export class Batches {
     requests.forEach((request, i) => {
       try {
         this.#begin();
+        const before = this.#changes();
         values[i] = this.#apply(request);
-        this.#commit();
+        this.#end(before);
         if (WRITES.has(request[0])) {
           this.#transactions++;
           this.#writes++;
@@ -108,6 +124,13 @@ export class Batches {
       }
     });
     return { values, failures };
+  }
+
+  /** Commits, and numbers the transaction where it has changed anything. @param before changes before it */
+  #end(before: number): void {
+    const sequence = this.#changes() > before ? this.#number() : this.#sequence;
+    this.#commit();
+    this.#sequence = sequence;
   }
 
   #apply(request: Request): unknown {

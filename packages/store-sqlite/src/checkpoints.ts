@@ -22,16 +22,20 @@ export class Checkpoints {
   readonly #look: () => number;
   readonly #copy: () => Checkpoint;
   readonly #empty: () => Checkpoint;
+  readonly #done: () => void;
   #count = 0;
   #sinceLook = 0;
 
-  constructor(db: DatabaseSync) {
+  /** @param done told after each checkpoint, whether or not it brought everything into the main file */
+  constructor(db: DatabaseSync, done: () => void) {
+    this.#done = done;
     // Before 3.51 SQLite takes NOOP for PASSIVE: it copies at each look, which is early but does no harm.
     const look = prepare<Checkpoint>(db, 'PRAGMA wal_checkpoint(NOOP)');
     const copy = prepare<Checkpoint>(db, 'PRAGMA wal_checkpoint(PASSIVE)');
     const empty = prepare<Checkpoint>(db, 'PRAGMA wal_checkpoint(TRUNCATE)');
     this.#look = () => {
       const [, pages, copied] = look.get()!;
+      done();
       return Math.max(0, pages - copied);
     };
     this.#copy = () => copy.get()!;
@@ -77,6 +81,8 @@ export class Checkpoints {
       return busy === 0;
     } catch {
       return false;
+    } finally {
+      this.#done();
     }
   }
 }

@@ -33,14 +33,26 @@ export function openDatabase(path: string, steps: readonly Migration[] = migrati
       PRAGMA temp_store = MEMORY;
       PRAGMA cache_size = -16000;
     `);
-    db.exec(`BEGIN EXCLUSIVE; PRAGMA application_id = ${APPLICATION_ID}; COMMIT`);
-    migrate(db, steps);
+    takeFile(db);
+    // The main file says which database it is, whatever becomes of the write-ahead log.
+    if (migrate(db, steps)) db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     return db;
   } catch (error) {
     db?.close();
     if (error instanceof UnusableDatabase) throw error;
     throw unusable(path, reasonOf(error), error);
   }
+}
+
+/** Takes the lock, and signs a new file. A signed one is not written to: it can be read while the disk is full. */
+function takeFile(db: DatabaseSync): void {
+  db.exec('BEGIN EXCLUSIVE');
+  if (ownerOf(db) !== APPLICATION_ID) db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+  db.exec('COMMIT');
+}
+
+function ownerOf(db: DatabaseSync): number {
+  return Number(db.prepare('PRAGMA application_id').get()?.application_id);
 }
 
 /** Bytes of the smallest page, and so of the smallest database. */
@@ -60,7 +72,7 @@ function prepareFile(path: string): void {
 
 function refuseForeign(db: DatabaseSync, path: string, newest: number): void {
   const version = schemaVersion(db);
-  const owner = Number(db.prepare('PRAGMA application_id').get()?.application_id);
+  const owner = ownerOf(db);
   const tables = Number(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.n);
   if (tables > 0 && owner !== APPLICATION_ID) {
     throw new UnusableDatabase(path, 'foreign', `${path} is a database of another program`);

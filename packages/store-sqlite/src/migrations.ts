@@ -91,8 +91,11 @@ export const migrations: readonly Migration[] = [
   },
 ];
 
-/** Brings the schema from its version to the newest one. A step that fails leaves the version before it. */
-export function migrate(db: DatabaseSync, steps: readonly Migration[]): void {
+/**
+ * Brings the schema from its version to the newest one. A step that fails leaves the version before it.
+ * @returns whether there was anything to do
+ */
+export function migrate(db: DatabaseSync, steps: readonly Migration[]): boolean {
   const version = schemaVersion(db);
   db.function('entry_checksum', { deterministic: true }, (id, at, epoch, body) =>
     entryChecksum(String(id), Number(at), String(epoch), String(body)),
@@ -109,6 +112,7 @@ export function migrate(db: DatabaseSync, steps: readonly Migration[]): void {
       throw error;
     }
   }
+  return schemaVersion(db) > version;
 }
 
 export function schemaVersion(db: DatabaseSync): number {

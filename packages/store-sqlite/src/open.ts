@@ -10,12 +10,19 @@ export interface SqliteOptions {
   readonly log: LogBounds;
   /** ms after which nothing of an erased session or a deleted record is left in any file, 10,000 unless told. */
   readonly scrubAfterMs?: number;
+  /**
+   * What is done with a file that lacks changes which were made, or holds entries of a log that are not as they were written:
+   * `refuse` unless told. `continue` uses what there is; damaged entries and those before them are dropped from their logs.
+   */
+  readonly onDamage?: 'refuse' | 'continue';
 }
 
 /** One file that holds all of the state, for the one process that has it open. */
 export interface SqliteStore {
   readonly sessions: SessionStore;
   readonly records: RecordStore;
+  /** What is to be told about the file, in words for whoever operates the server. */
+  readonly warnings: readonly string[];
   /** Finishes what was asked before, then closes the file. Whatever is asked later rejects with `StoreUnavailable`. */
   close(): Promise<void>;
   /** Resolves when a write was possible just now; rejects with `StoreUnavailable` otherwise. */
@@ -30,14 +37,15 @@ export interface SqliteStore {
  * @throws RangeError for bounds that cannot be
  */
 export async function openSqlite(options: SqliteOptions): Promise<SqliteStore> {
-  const { path, log, scrubAfterMs = 10_000 } = options;
+  const { path, log, scrubAfterMs = 10_000, onDamage = 'refuse' } = options;
   if (!(Number.isSafeInteger(log.count) && log.count > 0))
     throw new RangeError('log.count is not a positive whole number');
   if (!(log.ageMs > 0)) throw new RangeError('log.ageMs is not a positive number');
-  const worker = await WorkerClient.open({ path, log, scrubAfterMs });
+  const worker = await WorkerClient.open({ path, log, scrubAfterMs, onDamage });
   return {
     sessions: new SqliteSessionStore(worker),
     records: new SqliteRecordStore(worker),
+    warnings: worker.warnings,
     close: () => worker.close(),
     ping: () => worker.call('ping'),
     stats: () => worker.call('stats'),

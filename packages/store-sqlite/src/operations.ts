@@ -119,12 +119,17 @@ export interface Failure {
 /** The caller asked for what cannot be. Thrown before anything is changed; the caller gets a `RangeError`. */
 export class Refused extends Error {}
 
-/** What the worker says first: that the file is open, or why not. */
-export type Opened = { readonly opened: true } | { readonly opened: false; readonly failure: OpenFailure };
+/**
+ * What the worker says first: that the file is open, and what is wrong with it in words for whoever operates the server; or why
+ * it is not.
+ */
+export type Opened =
+  | { readonly opened: true; readonly warnings: readonly string[] }
+  | { readonly opened: false; readonly failure: OpenFailure };
 
 export interface OpenFailure {
   readonly reason: UnusableReason;
   readonly message: string;
 }
 
-export type UnusableReason = 'in-use' | 'not-a-database' | 'foreign' | 'newer-schema' | 'unreadable';
+export type UnusableReason = 'in-use' | 'not-a-database' | 'foreign' | 'newer-schema' | 'unreadable' | 'damaged';

@@ -7,6 +7,7 @@ import type { UnusableReason } from './operations.ts';
  * - `not-a-database`: it is no SQLite file
  * - `foreign`: it is a SQLite file of another program
  * - `newer-schema`: a newer version of Lockstep wrote it
+ * - `damaged`: changes that were made are missing from it, or entries of a log are not as they were written
  * - `unreadable`: it cannot be opened or read: permissions, a missing folder, damage
  */
 export class UnusableDatabase extends Error {

@@ -36,6 +36,8 @@ interface Waiting {
  * that the busier the store is, the more operations share a message and a flush.
  */
 export class WorkerClient {
+  /** What is to be told about the file, in words for whoever operates the server. */
+  readonly warnings: readonly string[];
   readonly #worker: Worker;
   readonly #waiting = new Lanes<Waiting>();
   #underWay: Waiting[] | undefined;
@@ -60,14 +62,15 @@ export class WorkerClient {
       worker.once('error', failed);
       worker.once('message', (first: Opened) => {
         worker.off('error', failed);
-        if (first.opened) resolve(new WorkerClient(worker));
+        if (first.opened) resolve(new WorkerClient(worker, first.warnings));
         else reject(new UnusableDatabase(options.path, first.failure.reason, first.failure.message));
       });
     });
   }
 
-  private constructor(worker: Worker) {
+  private constructor(worker: Worker, warnings: readonly string[]) {
     this.#worker = worker;
+    this.warnings = warnings;
     worker.on('message', (answers: Answers) => this.#answered(answers));
     worker.on('error', (error) => this.#end(`the store's thread failed: ${error.message}`));
     worker.on('exit', () => this.#end('the store is closed'));

@@ -1,9 +1,13 @@
+import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { LogBounds } from '@lockstep/store';
 import { Batches } from './batch.ts';
 import { Checkpoints } from './checkpoints.ts';
+import { DataFiles } from './data-files.ts';
 import { openDatabase } from './database.ts';
-import { CLOSE, type Opened, type Operations, type Request } from './operations.ts';
+import { describeDamage, dropDamaged, findDamage, identityOf } from './integrity.ts';
+import { LastChange } from './last-change.ts';
+import { type Answers, CLOSE, type Opened, type Operations, type Request } from './operations.ts';
 import { RecordTables } from './record-tables.ts';
 import { SessionTables } from './session-tables.ts';
 import { UnusableDatabase } from './unusable-database.ts';
@@ -14,17 +18,43 @@ export interface WorkerOptions {
   readonly log: LogBounds;
   /** ms from a deletion to the emptying of the write-ahead log. */
   readonly scrubAfterMs: number;
+  /** What is done with a file that lacks changes or holds damaged entries. */
+  readonly onDamage: 'refuse' | 'continue';
 }
 
 const port = parentPort!;
 const options = workerData as WorkerOptions;
 
-/** Opens the file, says how that went, and serves batches until it is asked to close. */
-function serve(): void {
+/** Refuses a damaged file, or makes the best of it. @returns what is to be told about it */
+function settleDamage(db: DatabaseSync): readonly string[] {
+  const { path, onDamage } = options;
+  const damage = findDamage(db, path);
+  if (damage === undefined) return [];
+  const what = describeDamage(path, damage);
+  if (onDamage === 'refuse') throw new UnusableDatabase(path, 'damaged', `${path} is damaged: ${what}`);
+  dropDamaged(db, damage);
+  return [`${path} is damaged: ${what}. It is used as it is`];
+}
+
+/** Opens the file and serves batches until it is asked to close. @returns what is to be told about the file */
+function serve(): readonly string[] {
   const db = openDatabase(options.path);
+  let warnings: readonly string[];
+  try {
+    warnings = settleDamage(db);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
   const sessions = new SessionTables(db, options.log);
   const records = new RecordTables(db);
-  const checkpoints = new Checkpoints(db);
+  const files = new DataFiles(options.path);
+  const checkpoints = new Checkpoints(db, () => files.checkpointed());
+  const lastChange = new LastChange(options.path);
+  const { database, sequence } = identityOf(db);
+  lastChange.write({ database, sequence, at: Date.now() });
+  /** Why nothing more is written: it would be lost. */
+  let problem: string | undefined;
   const beat = db.prepare('UPDATE store SET sequence = sequence + 1');
   let scrub: NodeJS.Timeout | undefined;
 
@@ -80,20 +110,36 @@ function serve(): void {
       clearTimeout(scrub);
       checkpoints.close();
       db.close();
+      lastChange.close();
       port.close();
       return;
     }
-    const before = batches.transactions;
+    problem ??= files.cut();
+    if (problem !== undefined) {
+      port.postMessage(refuseAll(requests, problem));
+      return;
+    }
+    const [before, changes] = [batches.transactions, batches.sequence];
     const answers = batches.run(requests);
+    if (batches.transactions > before) problem = files.problem();
+    if (problem !== undefined) {
+      port.postMessage(refuseAll(requests, problem));
+      return;
+    }
+    if (batches.sequence > changes) lastChange.write({ database, sequence: batches.sequence, at: Date.now() });
     port.postMessage(answers);
     if (batches.transactions > before) checkpoints.afterTransaction();
   });
+  return warnings;
+}
+
+function refuseAll(requests: readonly Request[], message: string): Answers {
+  return { values: [], failures: requests.map((_, i) => [i, { kind: 'unavailable', message }]) };
 }
 
 function open(): Opened {
   try {
-    serve();
-    return { opened: true };
+    return { opened: true, warnings: serve() };
   } catch (error) {
     if (!(error instanceof UnusableDatabase)) throw error;
     return { opened: false, failure: { reason: error.reason, message: error.message } };

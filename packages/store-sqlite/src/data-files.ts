@@ -1,0 +1,64 @@
+import { type Stats, statSync } from 'node:fs';
+
+function look(path: string): Stats | undefined {
+  return statSync(path, { throwIfNoEntry: false });
+}
+
+function isSame(one: Stats, other: Stats): boolean {
+  return one.ino === other.ino && one.dev === other.dev;
+}
+
+/**
+ * Notices that the files of an open database were deleted, replaced, cut short or written by somebody else. SQLite would go on
+ * writing to files that nobody will ever find again.
+ */
+export class DataFiles {
+  readonly #path: string;
+  readonly #log: string;
+  #main: Stats;
+  #wal: Stats;
+
+  /** @throws when the files of the open database are not there */
+  constructor(path: string) {
+    this.#path = path;
+    this.#log = `${path}-wal`;
+    this.#main = statSync(path);
+    this.#wal = statSync(this.#log);
+  }
+
+  /**
+   * To be called before each transaction, whose writes would hide it.
+   * @returns what is wrong, in words for whoever operates the server
+   */
+  cut(): string | undefined {
+    const size = look(this.#log)?.size ?? 0;
+    return size < this.#wal.size ? `${this.#log} was cut short or deleted while it was in use` : undefined;
+  }
+
+  /**
+   * To be called after each transaction, before anybody is told that it happened.
+   * @returns what is wrong, in words for whoever operates the server
+   */
+  problem(): string | undefined {
+    const main = look(this.#path);
+    const wal = look(this.#log);
+    if (main === undefined) return `${this.#path} was deleted while it was in use`;
+    if (wal === undefined) return `${this.#log} was deleted while it was in use`;
+    if (!isSame(main, this.#main)) return `${this.#path} was replaced while it was in use`;
+    if (!isSame(wal, this.#wal)) return `${this.#log} was replaced while it was in use`;
+    if (main.size !== this.#main.size || main.mtimeMs !== this.#main.mtimeMs) {
+      return `${this.#path} was changed by another program while it was in use`;
+    }
+    this.#wal = wal;
+    return undefined;
+  }
+
+  /** To be called after each checkpoint: the main file changes, and the write-ahead log may become shorter. */
+  checkpointed(): void {
+    const main = look(this.#path);
+    const wal = look(this.#log);
+    // Others' files are not taken for ours: they are found out at the next look.
+    if (main && isSame(main, this.#main)) this.#main = main;
+    if (wal && isSame(wal, this.#wal)) this.#wal = wal;
+  }
+}
