@@ -15,6 +15,8 @@ export interface Config {
   readonly redisUrl?: string;
   /** Replicas of Redis that must have an event before it is accepted. */
   readonly redisReplicas: number;
+  /** What is done at the start with a database that lacks changes or holds damaged entries. */
+  readonly storeDamage: 'refuse' | 'continue';
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   /** Largest request body, bytes. */
   readonly bodyLimit: number;
@@ -153,6 +155,7 @@ const SETTINGS = {
   data: ['LOCKSTEP_DATA', './data', filled],
   redisUrl: ['LOCKSTEP_REDIS_URL', undefined, redisAddress],
   redisReplicas: ['LOCKSTEP_REDIS_REPLICAS', '0', whole(0, 10)],
+  storeDamage: ['LOCKSTEP_STORE_DAMAGE', 'refuse', oneOf('refuse', 'continue')],
   logLevel: ['LOCKSTEP_LOG_LEVEL', 'warn', oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent')],
   bodyLimit: ['LOCKSTEP_BODY_LIMIT', '1048576', whole(1024, 268_435_456)],
   rateLimit: ['LOCKSTEP_RATE_LIMIT', '1000', whole(0, 1_000_000)],

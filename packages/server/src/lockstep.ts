@@ -38,7 +38,8 @@ import { sessionDirectory } from './session-directory.ts';
 import { SharedViews } from './shared-views.ts';
 import { StandIns } from './simulation/stand-ins.ts';
 import { openStore, sweepRecords } from './store.ts';
-import { systemClock, systemIds } from './system.ts';
+import { StoreWatch } from './store-watch.ts';
+import { goBy, systemClock, systemIds } from './system.ts';
 
 /** A running Lockstep. */
 export interface Lockstep {
@@ -117,6 +118,20 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
   // Last to stop, so that no other node takes over what this one still does.
   const store = await parts.start({ name: 'store', start: () => openStore(config), stop: (opened) => opened.close() });
   for (const warning of store.warnings) log.warn(warning);
+  await parts.start({
+    name: 'time of the store',
+    start: () => (store.now ? goBy(store.now) : undefined),
+    stop: (end) => end?.(),
+  });
+  const watch = await parts.start({
+    name: 'watch over the store',
+    async start() {
+      const begun = new StoreWatch(store, systemClock, log);
+      await begun.start();
+      return begun;
+    },
+    stop: (begun) => begun.stop(),
+  });
   const { records, nodeId } = store;
 
   const audit = await parts.start({
@@ -255,9 +270,10 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     stop: (opened) => opened.close(),
   });
   metrics.tellOf(hub);
+  if (store.skew) metrics.tellSkew(store.skew);
 
   const health = { draining: false };
-  await app.register(healthRoutes({ store, health }));
+  await app.register(healthRoutes({ store, health, watch }));
   await app.register(metricsRoute(metrics));
   await app.register(authorization.plugin);
   await app.register(fhir.plugin, { prefix: '/fhir' });

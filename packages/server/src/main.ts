@@ -25,7 +25,9 @@ try {
   const message = error instanceof Error ? error.message : String(error);
   // What the machine refuses, such as an address to listen on, is no defect: where in the program that was helps nobody.
   const refused = (error as NodeJS.ErrnoException).syscall !== undefined;
-  if (error instanceof ConfigError || error instanceof UnusableDatabase || refused) console.error(message);
+  if (error instanceof UnusableDatabase && error.reason === 'damaged') {
+    console.error(`${message}\nTo start with what there is, set LOCKSTEP_STORE_DAMAGE=continue.`);
+  } else if (error instanceof ConfigError || error instanceof UnusableDatabase || refused) console.error(message);
   else console.error(error);
   process.exit(1);
 }

@@ -91,6 +91,18 @@ export class Metrics {
     };
   }
 
+  /** Tells by how much this machine's clock differs from that of the store. @param skew ms */
+  tellSkew(skew: () => number): void {
+    new Gauge({
+      name: 'lockstep_clock_skew_seconds',
+      help: "What this machine's clock is ahead of the store's",
+      registers: [this.#registry],
+      collect() {
+        this.set(skew() / 1000);
+      },
+    });
+  }
+
   /** Tells what the Hub counts. */
   tellOf(hub: Hub): void {
     const registers = [this.#registry];

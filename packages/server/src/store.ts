@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '@lockstep/hub';
-import type { RecordStore, SessionStore } from '@lockstep/store';
+import { type RecordStore, type SessionStore, StoreUnavailable } from '@lockstep/store';
 import { openRedis } from '@lockstep/store-redis';
 import { openSqlite } from '@lockstep/store-sqlite';
 import type { Config } from './config.ts';
@@ -20,6 +20,15 @@ export interface Store {
   /** What should be changed about it, in words for whoever operates it. */
   readonly warnings: readonly string[];
   ping(): Promise<void>;
+  /**
+   * What is wrong with it now though nothing may have been asked of it: files that are gone, clocks that differ.
+   * @returns in words for whoever operates it
+   */
+  problems(): Promise<readonly string[]>;
+  /** The time that all who share it go by, ms since the epoch; without it each goes by the machine's. */
+  now?(): number;
+  /** ms that this machine's clock is ahead of that. */
+  skew?(): number;
   close(): Promise<void>;
 }
 
@@ -31,15 +40,30 @@ export async function openStore(config: Config): Promise<Store> {
   const log = { count: config.logEvents, ageMs: config.logHours * HOUR };
   const { redisUrl, redisReplicas } = config;
   if (redisUrl === undefined) {
-    const store = await openSqlite({ path: join(config.data, 'lockstep.db'), log });
+    const store = await openSqlite({ path: join(config.data, 'lockstep.db'), log, onDamage: config.storeDamage });
+    const problems = (): Promise<readonly string[]> => store.stats().then(() => [], told);
     // Always the same: after a restart the subscribers of before are this process's own.
-    return { ...store, nodeId: 'local', shared: false, warnings: [] };
+    return { ...store, nodeId: 'local', shared: false, problems };
   }
   const nodeId = `${hostname()}-${randomUUID().slice(0, 8)}`;
   // The Hub ends idle sessions; this is for those that no Hub is left to end.
   const sessionExpiryMs = config.idleHours * HOUR + config.maxLeaseSeconds * 1000 + 24 * HOUR;
   const store = await openRedis({ url: redisUrl, log, nodeId, replicas: redisReplicas, sessionExpiryMs });
-  return { ...store, nodeId, shared: true };
+  return { ...store, nodeId, shared: true, problems: async () => skewed(store.skew()) };
+}
+
+function told(error: unknown): readonly string[] {
+  if (error instanceof StoreUnavailable) return [error.message];
+  throw error;
+}
+
+/** ms by which a machine's clock may differ from that of Redis before it is told. */
+const SKEW = 2000;
+
+function skewed(ms: number): readonly string[] {
+  if (Math.abs(ms) <= SKEW) return [];
+  const direction = ms > 0 ? 'ahead of' : 'behind';
+  return [`the clock of this machine is ${Math.round(Math.abs(ms) / 1000)} s ${direction} the clock of Redis`];
 }
 
 /** ms between sweeps. */

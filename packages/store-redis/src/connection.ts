@@ -4,6 +4,9 @@ import type { RedisAddress } from './address.ts';
 import { isReadOnly, timedOut, translated } from './errors.ts';
 import type { Client, Reply, Script } from './script.ts';
 
+/** The machine's own clock, whatever this process goes by. */
+const machineNow = Date.now.bind(Date);
+
 /** ms between attempts to connect. */
 const RETRY = 200;
 /** ms by which clocks may drift apart between two looks at them. */
@@ -198,6 +201,11 @@ export class Connection {
   /** The server's time, ms since the epoch, or a little before it. */
   now(): number {
     return performance.now() + this.#offset;
+  }
+
+  /** ms that this machine's clock is ahead of the server's; negative where it is behind. */
+  get skew(): number {
+    return machineNow() - this.now();
   }
 
   /** The server's time at which a command sent now is given up, or a little before it. */

@@ -44,6 +44,13 @@ export interface RedisStore {
   close(): Promise<void>;
   /** Resolves when a write was possible just now and notices arrive; rejects with `StoreUnavailable` otherwise. */
   ping(): Promise<void>;
+  /**
+   * The time of Redis, ms since the epoch: what all nodes go by, so that their own clocks may differ. It goes on while Redis is
+   * away.
+   */
+  now(): number;
+  /** ms that this machine's clock is ahead of Redis; negative where it is behind. */
+  skew(): number;
 }
 
 /**
@@ -94,6 +101,8 @@ export async function openRedis(options: RedisOptions): Promise<RedisStore> {
       records: new RedisRecordStore(connection, lane.replicas, new RecordKeys(prefix)),
       warnings,
       close,
+      now: () => Math.floor(connection.now()),
+      skew: () => connection.skew,
       async ping() {
         if (!subscriber.hears) throw new StoreUnavailable('Notices do not arrive', 1);
         await connection.call((client) => client.set(`${prefix}:written`, '1', 'PX', 60_000));
