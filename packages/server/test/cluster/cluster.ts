@@ -110,6 +110,8 @@ export interface ClusterOptions {
   /** What the state is kept on, one Redis unless told; the cluster removes it. */
   readonly side?: RedisSide;
   readonly env?: NodeJS.ProcessEnv;
+  /** What one node has beside that. */
+  readonly envOf?: (node: number) => NodeJS.ProcessEnv;
 }
 
 export class Cluster {
@@ -123,7 +125,7 @@ export class Cluster {
     this.balancer = balancer;
   }
 
-  static async start({ nodes: count, side: given, env }: ClusterOptions): Promise<Cluster> {
+  static async start({ nodes: count, side: given, env, envOf }: ClusterOptions): Promise<Cluster> {
     const side: RedisSide = given ?? (await Single.start());
     const nodes: ClusterNode[] = [];
     const balancer = await Balancer.start(() => nodes.filter(({ running }) => running).map(({ port }) => port));
@@ -131,7 +133,7 @@ export class Cluster {
       const wire = side.url === undefined ? await Wire.to(() => side.primary.port) : undefined;
       const url = side.url ?? `redis://127.0.0.1:${wire?.port}`;
       const own = { LOCKSTEP_REDIS_URL: url, LOCKSTEP_PUBLIC_URL: `http://localhost:${balancer.port}` };
-      nodes.push(new ClusterNode(await freePort(), { ...own, ...side.env, ...env }, wire));
+      nodes.push(new ClusterNode(await freePort(), { ...own, ...side.env, ...env, ...envOf?.(i) }, wire));
     }
     const cluster = new Cluster(side, nodes, balancer);
     try {

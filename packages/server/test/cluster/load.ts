@@ -287,6 +287,13 @@ export class Load {
     while (this.accepted < before + count && !this.#stopped) await pause(20);
   }
 
+  /** How often each status was answered from now on; 0 is no answer. */
+  statuses(): ReadonlyMap<number, number> {
+    const counts = new Map<number, number>();
+    this.#client.answers.add((_, status) => counts.set(status, (counts.get(status) ?? 0) + 1));
+    return counts;
+  }
+
   /** The time from now on. */
   span(): Span {
     const since = performance.now();
