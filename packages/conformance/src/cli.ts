@@ -1,20 +1,26 @@
 /** The suite at the command line. Everything it does is a call of the functions in `index.ts`. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, relative } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline/promises';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { type Claim, VERSIONS, type Version } from './check.ts';
-import { type ConformanceOptions, type OnProgress, runConformance } from './engine.ts';
+import { certify, newSigningKey, verifyPackage } from './certificate.ts';
+import { ASSUMABLE, type Assumable, type Check, type Claim, type Level, VERSIONS, type Version } from './check.ts';
+import { type Configuration, type FileOptions, PRESETS, readConfiguration, withWaivers } from './config.ts';
+import { type ConformanceOptions, type OnProgress, runConformance, selectChecks } from './engine.ts';
 import { HUB_CHECKS } from './hub/checks.ts';
 import { isObject, parseJson } from './json.ts';
 import { renderBadge } from './report/badge.ts';
 import { diffReports, renderDiff } from './report/diff.ts';
+import { renderCurl, renderHar } from './report/har.ts';
 import { renderHtml } from './report/html.ts';
 import { readReport, renderJson } from './report/json.ts';
 import { renderJunit } from './report/junit.ts';
+import { renderMatrix } from './report/matrix.ts';
 import { conforms, type Report } from './report/report.ts';
 import { renderProgress, renderTerminal } from './report/terminal.ts';
 import { renderTestReport } from './report/test-report.ts';
+import { requirement } from './requirements.ts';
 import { SUBSCRIBER_CHECKS } from './subscriber/checks.ts';
 import { runSubscriberConformance } from './subscriber/run.ts';
 import { UNCLAIMED } from './target/claims.ts';
@@ -22,7 +28,7 @@ import type { Authorization } from './target/tokens.ts';
 import type { Topics } from './target/topics.ts';
 
 /** Exit codes. */
-export const EXIT = { conforms: 0, fails: 1, usage: 2 } as const;
+export const EXIT = { conforms: 0, fails: 1, usage: 2, unreachable: 3 } as const;
 
 const HELP = `Tests FHIRcast Hubs and applications by what they do on the wire.
 
@@ -30,7 +36,15 @@ conformance hub URL [options]           test the Hub with this hub.url
 conformance subscriber [options]        test an application: the suite plays the Hub
 conformance report REPORT.json [files]  write other forms of a report
 conformance diff BEFORE.json AFTER.json what changed between two reports
-conformance checks                      list the checks
+conformance matrix REPORT.json... --html FILE   many reports on one page
+conformance curl REPORT.json CHECK      the requests of one check as a shell script with curl
+conformance certify REPORT.json --key FILE --package FILE   a signed package of report, transcript, options and versions
+conformance verify PACKAGE [--key FILE] whether a package is as it was signed, by this public key
+conformance checks                      list the checks; --list with hub or subscriber lists those of that run
+
+Options from a file
+  --config FILE           options as JSON, "presets" of them, and "waivers" with check, reason and expires
+  --preset NAME           a set of options: ${Object.keys(PRESETS).join(', ')}, or of the file
 
 Hub: which specification
   --spec LIST             of ${VERSIONS.join(', ')}; without it 3.0.0, and STU2 where the Hub claims webhooks
@@ -41,11 +55,13 @@ Hub: access (without any of these it is tested as an open one)
   --token TEXT            access token; better in the environment: FHIRCAST_TOKEN
   --limited-token TEXT    a second one with the scope fhircast/Patient-open.read alone; FHIRCAST_LIMITED_TOKEN
   --token-seconds N       how long the token lives
+  --other-token TEXT      a token of another client with the same scopes; FHIRCAST_OTHER_TOKEN
   --client-id ID          client credentials, with
     --client-secret TEXT    a secret (FHIRCAST_CLIENT_SECRET), or
     --client-key FILE       a private key as JWK (RSA: RS384, P-384: ES384)
     --token-url URL         the token endpoint, or
     --smart URL             the FHIR base URL whose smart-configuration names it
+    --other-client-id ID    a second client, with --other-client-secret (FHIRCAST_OTHER_CLIENT_SECRET)
   --register URL          register as a client at the authorization server of this FHIR base URL (RFC 7591)
   --scope TEXT            scope to ask for
 
@@ -60,6 +76,11 @@ Hub: conditions
   --total SECONDS         longest time of the whole run; 300
   --concurrency N         scenarios side by side; 8
   --only ID, --except ID  checks to run, to leave out; may be repeated; an id may end in *
+  --chapter TEXT          checks of a chapter such as 2.4, or of headings with a word; may be repeated
+  --level LIST            of SHALL, SHOULD, MAY
+  --safety                only what may leave somebody at the wrong patient
+  --strict                safety warnings count as failures
+  --assume NAME           take for granted, so that the rest is judged: ${ASSUMABLE.join(', ')}
   --callback-host, --callback-port, --callback-url   where the Hub reaches the suite, for webhooks
 
 Subscriber
@@ -73,16 +94,32 @@ Subscriber
   --slow FACTOR, --only ID       as above
 
 Reports
-  --json FILE, --junit FILE, --html FILE, --test-report FILE, --badge FILE
+  --json FILE, --junit FILE, --html FILE, --test-report FILE, --badge FILE, --har FILE; - is the terminal
   --all                   keep every exchange, and show every check
   --quiet                 no progress
   --no-color
 
-Exit codes: ${EXIT.conforms} nothing failed (diff: nothing got worse), ${EXIT.fails} something failed, ${EXIT.usage} wrong use
+Exit codes: ${EXIT.conforms} nothing failed (diff: nothing got worse), ${EXIT.fails} something failed, ${EXIT.usage} wrong use, ${EXIT.unreachable} the run could not begin
 `;
 
 const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
+  config: { type: 'string' },
+  preset: { type: 'string', multiple: true },
+  list: { type: 'boolean' },
+  strict: { type: 'boolean' },
+  safety: { type: 'boolean' },
+  level: { type: 'string' },
+  chapter: { type: 'string', multiple: true },
+  assume: { type: 'string', multiple: true },
+  'other-token': { type: 'string' },
+  'other-client-id': { type: 'string' },
+  'other-client-secret': { type: 'string' },
+  key: { type: 'string' },
+  'new-key': { type: 'string' },
+  package: { type: 'string' },
+  har: { type: 'string' },
+  steps: { type: 'boolean' },
   spec: { type: 'string' },
   claim: { type: 'string', multiple: true },
   token: { type: 'string' },
@@ -139,6 +176,10 @@ export interface Terminal {
 }
 
 function processTerminal(): Terminal {
+  // Who reads the output may have read enough: `| head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   const interactive = process.stdin.isTTY === true && process.stdout.isTTY === true;
   return {
     out: (text) => void process.stdout.write(text),
@@ -193,12 +234,19 @@ function authorizationOf(values: Values, env: NodeJS.ProcessEnv): Authorization 
     if (values['token-url'] === undefined && smart === undefined) {
       throw new UsageError('--client-id needs --token-url or --smart');
     }
-    return { kind: 'client', clientId, ...given({ secret, key, smart, tokenUrl: values['token-url'], scope }) };
+    const otherId = values['other-client-id'];
+    const otherSecret = values['other-client-secret'] ?? env.FHIRCAST_OTHER_CLIENT_SECRET;
+    if (otherId !== undefined && otherSecret === undefined) {
+      throw new UsageError('--other-client-id needs --other-client-secret');
+    }
+    const other = otherId === undefined ? undefined : { clientId: otherId, secret: otherSecret ?? '' };
+    return { kind: 'client', clientId, ...given({ secret, key, smart, tokenUrl: values['token-url'], scope, other }) };
   }
   const token = values.token ?? env.FHIRCAST_TOKEN;
   if (token === undefined) return undefined;
   const limitedToken = values['limited-token'] ?? env.FHIRCAST_LIMITED_TOKEN;
-  return { kind: 'token', token, ...given({ limitedToken, expiresIn: number(values, 'token-seconds') }) };
+  const otherToken = values['other-token'] ?? env.FHIRCAST_OTHER_TOKEN;
+  return { kind: 'token', token, ...given({ limitedToken, otherToken, expiresIn: number(values, 'token-seconds') }) };
 }
 
 function keyOf(file: string) {
@@ -246,28 +294,50 @@ function hubOptions(hubUrl: string, values: Values, env: NodeJS.ProcessEnv): Con
       concurrency: number(values, 'concurrency'),
       only: values.only,
       except: values.except,
+      chapters: values.chapter,
+      levels: listOf<Level>('level', values.level?.split(','), ['SHALL', 'SHOULD', 'MAY']),
+      safety: values.safety,
+      assume: listOf<Assumable>('assume', values.assume, ASSUMABLE),
       exchanges: values.all ? ('all' as const) : undefined,
     }),
     callback,
   };
 }
 
-function write(report: Report, values: Values): void {
+function write(report: Report, values: Values, terminal: Terminal): void {
+  const strict = values.strict ?? false;
   const forms: readonly (readonly [string | undefined, () => string])[] = [
     [values.json, () => renderJson(report)],
-    [values.junit, () => renderJunit(report)],
+    [values.junit, () => renderJunit(report, { strict })],
     [values.html, () => renderHtml(report)],
     [values['test-report'], () => `${JSON.stringify(renderTestReport(report), undefined, 2)}\n`],
     [values.badge, () => renderBadge(report)],
+    [values.har, () => renderHar(report)],
   ];
-  for (const [file, render] of forms) if (file !== undefined) writeFileSync(file, render());
+  for (const [file, render] of forms) if (file !== undefined) put(file, render(), terminal);
 }
 
-function finish(report: Report, values: Values, terminal: Terminal): number {
+/** Writes a file; `-` is the terminal. */
+function put(file: string, text: string, terminal: Terminal): void {
+  if (file === '-') terminal.out(text);
+  else writeFileSync(file, text);
+}
+
+function finish(found: Report, values: Values, terminal: Terminal, { waivers }: Settings = NO_SETTINGS): number {
+  const { report, notes } = withWaivers(found, waivers, new Date().toISOString().slice(0, 10));
+  const strict = values.strict ?? false;
+  const stopped = report.diagnosis?.find(({ stops }) => stops);
   // Before the files: one that cannot be written must not take a long run with it.
-  terminal.out(renderTerminal(report, { color: colored(values, terminal), all: values.all ?? false }));
-  write(report, values);
-  return conforms(report) ? EXIT.conforms : EXIT.fails;
+  if (stopped) terminal.err(`${stopped.sentence}\n`);
+  else {
+    // What goes to the terminal as data is not mixed with words.
+    const say = [values.json, values.junit, values.har].includes('-') ? terminal.err : terminal.out;
+    for (const note of notes) terminal.err(`${note}\n`);
+    say(renderTerminal(report, { color: colored(values, terminal), all: values.all ?? false, strict }));
+  }
+  write(report, values, terminal);
+  if (stopped) return EXIT.unreachable;
+  return conforms(report, { strict }) ? EXIT.conforms : EXIT.fails;
 }
 
 const colored = (values: Values, terminal: Terminal) => terminal.color && !values['no-color'];
@@ -277,7 +347,7 @@ function progress(values: Values, terminal: Terminal): OnProgress {
   return (step) => terminal.err(`${renderProgress(step, colored(values, terminal))}\n`);
 }
 
-async function testSubscriber(values: Values, terminal: Terminal): Promise<number> {
+async function testSubscriber(values: Values, terminal: Terminal, settings: Settings): Promise<number> {
   const ask = values.alone ? undefined : terminal.ask;
   if (values.launch === undefined && !ask) {
     throw new UsageError('subscriber needs --launch, or a person at a terminal who starts the application');
@@ -300,15 +370,49 @@ async function testSubscriber(values: Values, terminal: Terminal): Promise<numbe
     },
     progress(values, terminal),
   );
-  return finish(report, values, terminal);
+  return finish(report, values, terminal, settings);
 }
 
-function listChecks(terminal: Terminal): void {
-  for (const { id, level, versions, title } of HUB_CHECKS)
-    terminal.out(`${id}\t${level}\t${versions.join(',')}\t${title}\n`);
-  for (const { id, level, versions = ['3.0.0', 'IRA'], title } of SUBSCRIBER_CHECKS) {
-    terminal.out(`${id}\t${level}\tsubscriber ${versions.join(',')}\t${title}\n`);
+interface Listed {
+  readonly id: string;
+  readonly title: string;
+  readonly level: Level;
+  readonly safety: boolean;
+  readonly on: 'hub' | 'subscriber';
+  readonly versions: readonly Version[];
+  readonly rule: string;
+  readonly chapter: string;
+  readonly needs: readonly string[];
+}
+
+const ON_HUBS: readonly Listed[] = HUB_CHECKS.map((check) => ({
+  ...described(check),
+  on: 'hub',
+  versions: check.versions,
+  needs: check.needs ?? [],
+}));
+const ON_SUBSCRIBERS: readonly Listed[] = SUBSCRIBER_CHECKS.map((check) => ({
+  ...described(check),
+  on: 'subscriber',
+  versions: check.versions ?? ['3.0.0', 'IRA'],
+  needs: [],
+}));
+
+function described({ id, title, level, safety, rule, requirements }: Omit<Check, 'run' | 'versions' | 'needs'>) {
+  return { id, title, level, safety: safety ?? false, rule, chapter: requirement(requirements[0]).section };
+}
+
+/** Lists checks, as lines or as JSON. */
+function list(checks: readonly Listed[], values: Values, terminal: Terminal): number {
+  if (values.json !== undefined) {
+    put(values.json, `${JSON.stringify(checks, undefined, 2)}\n`, terminal);
+    return EXIT.conforms;
   }
+  for (const { id, level, safety, on, versions, title } of checks) {
+    const spec = `${on === 'subscriber' ? 'subscriber ' : ''}${versions.join(',')}`;
+    terminal.out(`${id}\t${level}${safety ? ' safety' : ''}\t${spec}\t${title}\n`);
+  }
+  return EXIT.conforms;
 }
 
 function load(file: string | undefined): Report {
@@ -316,31 +420,156 @@ function load(file: string | undefined): Report {
   return readReport(readFileSync(file, 'utf8'));
 }
 
+/** What a configuration file says beside options. */
+type Settings = Pick<Configuration, 'waivers'>;
+
+const NO_SETTINGS: Settings = { waivers: [] };
+
+/** `--list --json` lists as JSON on the terminal: the option needs no file there. */
+const withListing = (argv: readonly string[]): string[] =>
+  argv.map((one, at) =>
+    one === '--json' && (argv.includes('--list') || argv[0] === 'checks') && (argv[at + 1] ?? '--').startsWith('--')
+      ? '--json=-'
+      : one,
+  );
+
+/** Options as arguments, for the parser to judge like those of the command line. */
+function argumentsOf(options: FileOptions): readonly string[] {
+  return Object.entries(options).flatMap(([name, value]) => {
+    if (value === true) return [`--${name}`];
+    if (value === false) return [];
+    return (typeof value === 'string' ? [value] : value).map((one) => `--${name}=${one}`);
+  });
+}
+
+/** The command line, with what the file and the presets say before it: what is said last counts. */
+function parse(argv: readonly string[]) {
+  const own = parseArgs({ args: withListing(argv), options: OPTIONS, allowPositionals: true });
+  const { config: file, preset = [] } = own.values;
+  const known = Object.keys(OPTIONS);
+  const config = file === undefined ? undefined : readConfiguration(readFileSync(file, 'utf8'), known);
+  const sets = { ...PRESETS, ...config?.presets };
+  const before = [...argumentsOf(config?.options ?? {})];
+  for (const name of preset) {
+    const set = sets[name];
+    if (!set) throw new UsageError(`--preset: ${Object.keys(sets).join(', ')}; not ${name}`);
+    before.push(...argumentsOf(set));
+  }
+  const { values, positionals } = parseArgs({
+    args: [...before, ...withListing(argv)],
+    options: OPTIONS,
+    allowPositionals: true,
+  });
+  return { values, positionals, settings: { waivers: config?.waivers ?? [] } };
+}
+
+const needed = (value: string | undefined, what: string): string => {
+  if (value === undefined) throw new UsageError(what);
+  return value;
+};
+
+async function testHub(
+  url: string | undefined,
+  values: Values,
+  terminal: Terminal,
+  settings: Settings,
+): Promise<number> {
+  const options = hubOptions(url ?? 'http://localhost', values, terminal.env);
+  if (values.list) {
+    const chosen = new Set(selectChecks(options.versions ?? VERSIONS, options).map(({ id }) => id));
+    return list(
+      ON_HUBS.filter(({ id }) => chosen.has(id)),
+      values,
+      terminal,
+    );
+  }
+  needed(url, 'hub needs the URL of the Hub');
+  return finish(await runConformance(options, progress(values, terminal)), values, terminal, settings);
+}
+
+/** Signs a report; `--new-key` makes the key first. */
+function certifyReport(file: string | undefined, values: Values, terminal: Terminal): number {
+  const to = needed(values.package, 'certify needs --package FILE');
+  const keyFile = needed(values.key ?? values['new-key'], 'certify needs --key FILE, or --new-key FILE to make one');
+  if (values['new-key'] !== undefined) {
+    const { privateKey, publicKey } = newSigningKey();
+    writeFileSync(keyFile, privateKey, { mode: 0o600, flag: 'wx' });
+    writeFileSync(`${keyFile}.pub`, publicKey);
+    terminal.err(`The key is in ${keyFile}, its public part in ${keyFile}.pub\n`);
+  }
+  const text = certify(load(file), readFileSync(keyFile, 'utf8'));
+  put(to, text, terminal);
+  terminal.err(`Signed by ${verifyPackage(text).fingerprint}\n`);
+  return EXIT.conforms;
+}
+
+function verifyFile(file: string | undefined, values: Values, terminal: Terminal): number {
+  const text = readFileSync(needed(file, 'verify needs the file of a package'), 'utf8');
+  const trusted = values.key === undefined ? undefined : readFileSync(values.key, 'utf8');
+  const { problems, fingerprint, summary } = verifyPackage(text, trusted);
+  terminal.out(`${summary}\nsigned by ${fingerprint}${trusted === undefined ? ' (no --key to compare with)' : ''}\n`);
+  for (const problem of problems) terminal.err(`${problem}\n`);
+  terminal.out(problems.length === 0 ? 'the package is as it was signed\n' : 'the package is not to be believed\n');
+  return problems.length === 0 ? EXIT.conforms : EXIT.fails;
+}
+
+function matrix(files: readonly string[], values: Values, terminal: Terminal): number {
+  if (files.length === 0) throw new UsageError('matrix needs the files of reports (--json)');
+  const columns = files.map((file) => {
+    const page = file.replace(/\.json$/, '.html');
+    return { report: load(file), ...(page !== file && existsSync(page) && { page: relativeTo(values.html, page) }) };
+  });
+  put(values.html ?? '-', renderMatrix(columns), terminal);
+  return columns.every(({ report }) => conforms(report, { strict: values.strict ?? false }))
+    ? EXIT.conforms
+    : EXIT.fails;
+}
+
+const relativeTo = (from: string | undefined, file: string): string =>
+  from === undefined || from === '-' ? file : relative(dirname(from), file);
+
+function curl(file: string | undefined, id: string | undefined, terminal: Terminal): number {
+  const wanted = needed(id, 'curl needs the id of a check');
+  const result = load(file).results.find((one) => one.id === wanted);
+  if (!result) throw new UsageError(`the report holds no check ${wanted}`);
+  if (!result.exchange) throw new UsageError(`the report keeps no exchange of ${wanted}: run with --all`);
+  terminal.out(renderCurl(result));
+  return EXIT.conforms;
+}
+
 async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
-  const [command, first, second] = positionals;
+  const { values, positionals, settings } = parse(argv);
+  const [command, first, second, ...others] = positionals;
   if (values.help || command === undefined || command === 'help') {
     terminal.out(HELP);
     return values.help || command === 'help' ? EXIT.conforms : EXIT.usage;
   }
   switch (command) {
-    case 'hub': {
-      if (first === undefined) throw new UsageError('hub needs the URL of the Hub');
-      const report = await runConformance(hubOptions(first, values, terminal.env), progress(values, terminal));
-      return finish(report, values, terminal);
-    }
+    case 'hub':
+      return testHub(first, values, terminal, settings);
     case 'subscriber':
-      return testSubscriber(values, terminal);
+      return values.list ? list(ON_SUBSCRIBERS, values, terminal) : testSubscriber(values, terminal, settings);
     case 'report':
-      return finish(load(first), values, terminal);
+      return finish(load(first), values, terminal, settings);
     case 'diff': {
       const diff = diffReports(load(first), load(second));
       terminal.out(renderDiff(diff));
       return diff.worse.length === 0 ? EXIT.conforms : EXIT.fails;
     }
+    case 'matrix':
+      return matrix(
+        [first, second, ...others].filter((one) => one !== undefined),
+        values,
+        terminal,
+      );
+    case 'curl':
+      return curl(first, second, terminal);
+    case 'certify':
+      return certifyReport(first, values, terminal);
+    case 'verify':
+      return verifyFile(first, values, terminal);
     case 'checks':
-      listChecks(terminal);
-      return EXIT.conforms;
+      return list([...ON_HUBS, ...ON_SUBSCRIBERS], values, terminal);
     default:
       throw new UsageError(`there is no command ${command}`);
   }

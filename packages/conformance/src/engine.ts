@@ -5,6 +5,7 @@ import {
   CheckFailure,
   CheckSkip,
   type Claim,
+  type Level,
   STEPS,
   VERSIONS,
   type Version,
@@ -56,6 +57,11 @@ export interface ConformanceOptions {
   readonly only?: readonly string[];
   /** Ids of checks to leave out, likewise. */
   readonly except?: readonly string[];
+  /** Chapters of the specification such as `2.4`, or words of their headings. */
+  readonly chapters?: readonly string[];
+  readonly levels?: readonly Level[];
+  /** Only what may leave somebody at the wrong patient. */
+  readonly safety?: boolean;
   /** Where the Hub reaches the suite, for webhooks. */
   readonly callback?: CallbackOptions;
   /** What is taken for granted though the Hub does not do it; the check of it fails all the same. */
@@ -76,17 +82,32 @@ export interface Progress {
 
 export type OnProgress = (progress: Progress) => void;
 
+/** Whether a requirement's heading begins with one of the chapters' numbers, or holds its words. */
+function isInChapter(requirements: readonly string[], chapters: readonly string[]): boolean {
+  return requirements.some((id) => {
+    const { section } = requirement(id);
+    return chapters.some((chapter) =>
+      /^[\d.]+$/.test(chapter)
+        ? section === chapter || section.startsWith(`${chapter} `) || section.startsWith(`${chapter}.`)
+        : section.toLowerCase().includes(chapter.toLowerCase()),
+    );
+  });
+}
+
 /** The checks that a run with these options holds. */
 export function selectChecks(
   versions: readonly Version[],
-  options: Pick<ConformanceOptions, 'only' | 'except'> = {},
+  options: Pick<ConformanceOptions, 'only' | 'except' | 'chapters' | 'levels' | 'safety'> = {},
   checks: readonly Check[] = HUB_CHECKS,
 ): readonly Check[] {
   return checks.filter(
     (check) =>
       check.versions.some((version) => versions.includes(version)) &&
       (options.only === undefined || matches(check.id, options.only)) &&
-      !matches(check.id, options.except ?? []),
+      !matches(check.id, options.except ?? []) &&
+      (options.chapters === undefined || isInChapter(check.requirements, options.chapters)) &&
+      (options.levels === undefined || options.levels.includes(check.level)) &&
+      (!options.safety || check.safety === true),
   );
 }
 
@@ -151,6 +172,8 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
     witness: new Witness(),
   };
   const checks = selectChecks(versions, options);
+  if (checks.length === 0)
+    throw new TypeError('no check is left: --only, --except, --chapter, --level and --spec exclude each other');
   const ended = aborted(signal).then((): readonly Diagnosis[] => []);
   const diagnosis = await Promise.race([preflight(hub), ended]);
   for (const { assumes } of diagnosis) if (assumes) assumed.add(assumes);

@@ -1,11 +1,16 @@
+export { certify, fingerprintOf, newSigningKey, type Verification, verifyPackage } from './certificate.ts';
 export * from './check.ts';
+export { type Configuration, readConfiguration, type WaiverRule, withWaivers } from './config.ts';
 export * from './engine.ts';
 export { HUB_CHECKS } from './hub/checks.ts';
+export type { Diagnosis, Stage } from './preflight.ts';
 export { renderBadge } from './report/badge.ts';
 export { type Change, diffReports, type ReportDiff, renderDiff } from './report/diff.ts';
+export { renderCurl, renderHar } from './report/har.ts';
 export { renderHtml } from './report/html.ts';
 export { readReport, renderJson } from './report/json.ts';
 export { renderJunit } from './report/junit.ts';
+export { type MatrixColumn, renderMatrix } from './report/matrix.ts';
 export * from './report/report.ts';
 export { renderProgress, renderTerminal } from './report/terminal.ts';
 export { renderTestReport } from './report/test-report.ts';

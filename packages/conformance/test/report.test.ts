@@ -46,7 +46,7 @@ test('a report counts its verdicts and shows the exchange of what failed', () =>
   assert.equal(broken.results.find(({ verdict }) => verdict === 'pass')?.exchange, undefined);
 });
 
-test('the page has its sections in the order of the specification, and its counts in words', () => {
+test('the page has what failed first, its sections in the order of the specification, and its counts in words', () => {
   const page = renderHtml({
     ...broken,
     results: broken.results.toReversed(),
@@ -54,9 +54,9 @@ test('the page has its sections in the order of the specification, and its count
   });
   const heads = [...page.matchAll(/<h2>([^<]+)<\/h2>/g)].map(([, head]) => head);
   assert.deepEqual(heads, [
+    'What failed',
     '2 Specification',
     '2.4 Subscribing: Subscription Response',
-    '2.4 Subscribing: Subscription Confirmation',
     '2.6 Send Event Notification',
   ]);
   assert.match(page, /1 failed<.*2 warnings<.*1 passed</s);

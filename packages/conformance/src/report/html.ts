@@ -1,5 +1,14 @@
 import { REQUIREMENTS } from '../requirements.ts';
-import { type CheckResult, conforms, type Report, VERDICTS, type Verdict } from './report.ts';
+import {
+  type CheckResult,
+  conforms,
+  countSafetyWarnings,
+  isFailure,
+  isSafetyWarning,
+  type Report,
+  VERDICTS,
+  type Verdict,
+} from './report.ts';
 import { escapeXml } from './xml.ts';
 
 const WORD: Readonly<Record<Verdict, string>> = { fail: 'failed', warning: 'warning', pass: 'passed', skip: 'skipped' };
@@ -9,11 +18,15 @@ const count = (number: number, verdict: Verdict) =>
 
 const SECTIONS: readonly string[] = [...new Set(REQUIREMENTS.map(({ section }) => section))];
 
-const STYLE = `
+/** The colours of a report's pages, light and dark. */
+export const CSS_COLORS = `
 :root{color-scheme:light dark;--text:#1a1c1e;--dim:#5b6168;--back:#fff;--card:#f4f5f7;--line:#d5d9de;
 --fail:#b3261e;--warning:#7a5b00;--pass:#1a6b34;--skip:#5b6168}
 @media(prefers-color-scheme:dark){:root{--text:#e6e8ea;--dim:#a3abb3;--back:#15181b;--card:#1e2226;--line:#394047;
 --fail:#ff8a80;--warning:#f2c55c;--pass:#7bd39a;--skip:#a3abb3}}
+`;
+
+const STYLE = `${CSS_COLORS}
 *{box-sizing:border-box}
 body{font:16px/1.5 system-ui,sans-serif;color:var(--text);background:var(--back);margin:0 auto;padding:1.5rem;max-width:62rem}
 h1,summary{overflow-wrap:anywhere}h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
@@ -41,6 +54,25 @@ for (const box of document.querySelectorAll('input[data-verdict]')) {
   box.addEventListener('change', show);
   show();
 }
+const search = document.querySelector('input[type=search]');
+search.addEventListener('input', () => {
+  const words = search.value.toLowerCase().split(/\\s+/).filter(Boolean);
+  for (const entry of document.querySelectorAll('details[id]')) {
+    const text = entry.textContent.toLowerCase();
+    entry.hidden = !words.every((word) => text.includes(word));
+  }
+});
+const reveal = () => {
+  const entry = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!entry) return;
+  for (const one of ['fail', 'warning', 'pass', 'skip']) {
+    if (entry.classList.contains('is-' + one)) document.body.classList.add('show-' + one);
+  }
+  entry.open = true;
+  entry.scrollIntoView();
+};
+addEventListener('hashchange', reveal);
+reveal();
 `;
 
 const DIRECTION: Readonly<Record<string, string>> = {
@@ -69,10 +101,36 @@ function found(result: CheckResult): string {
       : [
           ['Expected', result.expected],
           ['Seen', result.seen],
+          ['Waived', result.waived && `until ${result.waived.expires}: ${result.waived.reason}`],
         ];
   const list = rows.filter(([, value]) => value !== undefined);
   if (list.length === 0) return '';
   return `<dl>${list.map(([name, value]) => `<dt>${name}</dt><dd>${escapeXml(value ?? '')}</dd>`).join('')}</dl>`;
+}
+
+/** A verdict in words, with what it means for patients. */
+function wordOf(result: CheckResult): string {
+  if (result.waived) return `${WORD[result.verdict]}, waived`;
+  return isSafetyWarning(result) ? 'safety warning' : WORD[result.verdict];
+}
+
+/** What judged, and of what. */
+function about(report: Report): string {
+  const { suite, claims = [], diagnosis = [] } = report;
+  const said = diagnosis.map(({ sentence }) => `<li>${escapeXml(sentence)}</li>`);
+  const commits = Object.entries(suite?.specifications ?? {}).map(
+    ([name, commit]) => `${name} at ${commit.slice(0, 10)}`,
+  );
+  const rows: readonly (readonly [string, string])[] = [
+    ['Suite', suite ? `${suite.name} ${suite.version}; ${commits.join(', ')}` : ''],
+    ['Claims', claims.join(', ')],
+    ['Options', JSON.stringify(report.options ?? {})],
+  ];
+  const list = rows
+    .filter(([, text]) => text !== '' && text !== '{}')
+    .map(([name, text]) => `<dt>${name}</dt><dd>${escapeXml(text)}</dd>`);
+  const before = said.length > 0 ? `<h2>Before the checks</h2><ul>${said.join('')}</ul>` : '';
+  return `${before}<details><summary>What judged, and how</summary><div class="inside"><dl>${list.join('')}</dl></div></details>`;
 }
 
 function entry(result: CheckResult): string {
@@ -83,7 +141,7 @@ function entry(result: CheckResult): string {
     ? `<a href="${escapeXml(requirement.link)}">${escapeXml(requirement.section)}</a>`
     : escapeXml(requirement.section);
   return `<details id="${escapeXml(result.id)}" class="is-${verdict}"${open}>
-<summary><span class="verdict ${verdict}">${WORD[verdict]}</span> ${escapeXml(result.title)} <span class="dim">${escapeXml(result.id)}</span></summary>
+<summary><span class="verdict ${verdict}">${wordOf(result)}</span> ${escapeXml(result.title)} <span class="dim">${escapeXml(result.id)}</span></summary>
 <div class="inside"><p>${escapeXml(result.level)} · ${link} · rule ${escapeXml(result.rule)} · ${result.durationMs} ms</p>
 <blockquote>${escapeXml(requirement.quote)}</blockquote>${found(result)}${exchange(result)}</div></details>`;
 }
@@ -100,13 +158,27 @@ export function renderHtml(report: Report): string {
     const checked = verdict === 'skip' ? '' : ' checked';
     return `<label><input type="checkbox" data-verdict="${verdict}"${checked}> <span class="verdict ${verdict}">${count(report.counts[verdict], verdict)}</span></label>`;
   });
-  const lists = sections.map((section) => {
-    const results = report.results.filter(({ requirement }) => requirement.section === section);
-    return `<section><h2>${escapeXml(section)}</h2>${results.map(entry).join('\n')}</section>`;
-  });
+  const first = (result: CheckResult) => isFailure(result) || isSafetyWarning(result);
+  const part = (head: string, results: readonly CheckResult[]) =>
+    results.length === 0 ? '' : `<section><h2>${escapeXml(head)}</h2>${results.map(entry).join('\n')}</section>`;
+  const lists = [
+    part('What failed', report.results.filter(isFailure)),
+    part('Safety warnings', report.results.filter(isSafetyWarning)),
+    ...sections.map((section) =>
+      part(
+        section,
+        report.results.filter((result) => result.requirement.section === section && !first(result)),
+      ),
+    ),
+  ];
   const outcome = conforms(report)
     ? '<span class="verdict pass">conforms</span>'
     : '<span class="verdict fail">does not conform</span>';
+  const warnings = countSafetyWarnings(report);
+  const safety =
+    warnings === 0
+      ? ''
+      : `<p>${warnings} of the warnings ${warnings === 1 ? 'is a matter' : 'are matters'} of patient safety.</p>`;
   const title = `FHIRcast conformance of ${report.target.name}`;
   return `<!doctype html>
 <html lang="en">
@@ -121,8 +193,11 @@ export function renderHtml(report: Report): string {
 <h1>${escapeXml(title)}</h1>
 <p>FHIRcast ${escapeXml(report.versions.join(', '))}: ${outcome}</p>
 <p class="dim">${escapeXml(report.startedAt)}, ${(report.durationMs / 1000).toFixed(1)} s, ${report.results.length} checks</p>
+${safety}
+<p><label>Search <input type="search" placeholder="a check, a rule, a word"></label></p>
 <fieldset><legend>Show</legend>${boxes.join('\n')}</fieldset>
 ${lists.join('\n')}
+${about(report)}
 </main>
 <script>${SCRIPT}</script>
 </body>

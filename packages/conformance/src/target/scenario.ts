@@ -214,16 +214,18 @@ export class Scenario {
   }
 
   async connect(endpoint: string, name = 'Alpha', answer?: Answer): Promise<Subscriber> {
-    const subscriber = await Subscriber.connect(
-      {
-        name,
-        endpoint,
-        ...(answer && { answer }),
-        rejectUnauthorized: this.hub.limits.rejectUnauthorized,
-        onEvent: (event) => this.#ledger.receives(this.#check, name, event),
-      },
-      this.hub.waits,
-      this.transcript,
+    const subscriber = await stepping('confirm', () =>
+      Subscriber.connect(
+        {
+          name,
+          endpoint,
+          ...(answer && { answer }),
+          rejectUnauthorized: this.hub.limits.rejectUnauthorized,
+          onEvent: (event) => this.#ledger.receives(this.#check, name, event),
+        },
+        this.hub.waits,
+        this.transcript,
+      ),
     );
     this.#subscribers.push(subscriber);
     return subscriber;
