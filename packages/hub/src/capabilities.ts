@@ -1,5 +1,5 @@
 import { STANDARD_EVENTS } from '@lockstep/fhircast';
-import type { VersionName } from './versions.ts';
+import type { VersionName } from './rules/versions.ts';
 
 /** What `{hub.url}/.well-known/fhircast-configuration` says (2.7, CAP-1). */
 export interface FhircastConfiguration {

@@ -1,63 +1,105 @@
-import type { CurrentContext, SubscriptionRequest } from '@lockstep/fhircast';
+import type { ExactJson, SubscriptionRequest } from '@lockstep/fhircast';
 import { type LogEntry, StoreUnavailable } from '@lockstep/store';
-import type { Answer } from './answer.ts';
-import { type Connection, Connections } from './connections.ts';
-import type { ContextInList } from './context.ts';
-import { Following } from './following.ts';
-import { Leases } from './leases.ts';
-import type { HubOptions, HubPorts } from './options.ts';
-import type { Access, AccessEnd, Channel } from './ports.ts';
-import { Publishing } from './publishing.ts';
-import { Runtime } from './runtime.ts';
-import { type SessionListing, Sessions } from './sessions.ts';
-import type { SessionInfo, SessionState } from './state.ts';
-import { Subscriptions } from './subscriptions.ts';
-import { SyncErrors } from './sync-errors.ts';
-import { type Subscribed, WebhookSubscriptions } from './webhook-subscriptions.ts';
+import { Activity, type Counts } from './live/activity.ts';
+import { Background } from './live/background.ts';
+import { LiveSessions } from './live/live-sessions.ts';
+import { WebhookCalls } from './live/webhook-calls.ts';
+import { DEFAULTS, type HubOptions, type HubPorts } from './options.ts';
+import type { Channel } from './ports.ts';
+import type { Answer } from './requests/answers.ts';
+import { CallbackCheck } from './requests/callback-check.ts';
+import { Connecting, type Connection } from './requests/connecting.ts';
+import { Publishing } from './requests/publishing.ts';
+import { type SessionFilter, type SessionListing, Sessions, type Started } from './requests/sessions.ts';
+import { type Subscribed, Subscribing } from './requests/subscribing.ts';
+import { Topics } from './requests/topics.ts';
+import { sessionRules } from './rules/decide.ts';
+import type { Access, AccessEnd } from './rules/permission.ts';
+import { DEFAULT_POLICY, type Policy } from './rules/policy.ts';
+import type { SessionState } from './rules/session-state.ts';
+import { Follower } from './stored/follower.ts';
+
+/** Sessions that nobody uses leave memory this often, ms. */
+const EVICT_EVERY = 60_000;
+/** Idle sessions are looked for at least this often, ms. */
+const IDLE_EVERY = 300_000;
 
 /** The Hub: what comes in through HTTP and sockets, decided by the session rules, kept by the store. */
 export class Hub {
   /** Counts since the start, for metrics. */
-  readonly counts: Runtime['counts'];
-  readonly #runtime: Runtime;
+  readonly counts: Readonly<Counts>;
+  readonly #policy: Policy;
+  readonly #ports: HubPorts;
+  readonly #background: Background;
+  readonly #live: LiveSessions;
+  readonly #follower: Follower;
   readonly #sessions: Sessions;
-  readonly #subscriptions: Subscriptions;
-  readonly #connections: Connections;
-  readonly #following: Following;
+  readonly #subscribing: Subscribing;
+  readonly #connecting: Connecting;
   readonly #publishing: Publishing;
 
   constructor(options: HubOptions, ports: HubPorts) {
-    const runtime = new Runtime(options, ports, {
-      doubted: (topic) => this.#following.doubt(topic),
-      webhookEvents: (topic) => callbacks.events(topic),
+    const { store, clock, ids, users, nodes, validation } = ports;
+    const { hubUrl, endpointUrl, nodeId, maxBufferedBytes, logCount, retryMs } = { ...DEFAULTS, ...options };
+    const policy: Policy = {
+      ...DEFAULT_POLICY,
+      ...options,
+      ...(validation && { resourceProblem: (...of) => validation.problem(...of) }),
+    };
+    const { answerMs } = policy;
+    const { spelling, derivesOpens } = policy.profile;
+    const background = new Background(clock, ports.failed);
+    const activity = new Activity(clock, ports.observer, ports.audit);
+    const webhooks =
+      ports.callbacks && ports.cursors
+        ? new WebhookCalls(ports.callbacks, ports.cursors, clock, ids, { derivesOpens, retryMs, spelling, hubUrl })
+        : undefined;
+    const live = new LiveSessions(
+      { store, clock, ids, decide: sessionRules(policy), policy, background, activity, webhooks },
+      { nodeId, answerMs, maxBufferedBytes, derivesOpens, logCount, shared: nodes !== undefined },
+    );
+    const topics = new Topics(hubUrl, (topic) => live.has(topic), ports.derivedTopics);
+    const callbacks = new CallbackCheck({ webhooks, background, activity });
+    const sessions = new Sessions({ store, clock, ids, users, nodes, nodeId, policy, live, topics });
+    this.counts = activity.counts;
+    this.#policy = policy;
+    this.#ports = ports;
+    this.#background = background;
+    this.#live = live;
+    this.#follower = new Follower({ store, sessions: live, background, nodeId, nodes });
+    this.#sessions = sessions;
+    this.#subscribing = new Subscribing({
+      store,
+      ids,
+      policy,
+      nodeId,
+      endpointUrl,
+      live,
+      topics,
+      sessions,
+      callbacks,
+      activity,
     });
-    const errors = new SyncErrors(runtime);
-    const leases = new Leases(runtime);
-    const callbacks = new WebhookSubscriptions(runtime, leases, errors);
-    this.#runtime = runtime;
-    this.counts = runtime.counts;
-    this.#sessions = new Sessions(runtime);
-    this.#subscriptions = new Subscriptions(runtime, this.#sessions, leases, callbacks);
-    this.#connections = new Connections(runtime, leases, errors);
-    this.#following = new Following(runtime, this.#connections, callbacks);
-    this.#publishing = new Publishing(runtime, this.#sessions);
+    this.#connecting = new Connecting({ store, clock, live, background, activity });
+    this.#publishing = new Publishing({ ids, policy, live, topics, activity });
   }
 
   /** Starts to follow the store and to wait for the subscribers that were connected before a restart. */
   async start(): Promise<void> {
-    await this.#following.start();
-    const runtime = this.#runtime;
-    runtime.every(60_000, () => runtime.topics.evict());
-    runtime.every(Math.min(runtime.options.idleMs, 300_000), () => runtime.later(() => this.endIdle()));
+    await this.#follower.start();
+    this.#background.every(EVICT_EVERY, () => this.#live.evict());
+    this.#background.every(Math.min(this.#policy.idleMs, IDLE_EVERY), () =>
+      this.#background.later(() => this.endIdle()),
+    );
   }
 
   /** Closes every socket with 1012: subscribers return, and nobody is reported (SUB-11). */
   async stop(): Promise<void> {
-    this.#runtime.stop();
-    await this.#runtime.topics.close();
+    this.#background.stop();
+    await this.#live.close();
   }
 
-  /** Opens a session without asking for permission: for sign-in and other callers in this process (SES-1). */
+  /** Starts a session without asking for permission: for sign-in and other callers in this process (SES-1). */
   openSession(session: {
     readonly user: string;
     readonly aliases?: readonly string[];
@@ -65,7 +107,7 @@ export class Hub {
     readonly label?: string;
     /** A topic computed elsewhere (LAU-2); otherwise one is minted. */
     readonly topic?: string;
-  }): Promise<{ readonly topic: string; readonly info: SessionInfo }> {
+  }): Promise<Started> {
     return this.#sessions.open(session);
   }
 
@@ -73,20 +115,17 @@ export class Hub {
   createSession(
     access: Access,
     body: { readonly user?: string; readonly workstation?: string; readonly label?: string },
-  ): Promise<Answer<{ readonly topic: string; readonly info: SessionInfo }>> {
+  ): Promise<Answer<Started>> {
     return this.#sessions.create(access, body);
   }
 
   /** `GET {hub.url}/session` (SES-3, SES-4). */
-  listSessions(
-    access: Access,
-    filter: { readonly user?: string; readonly workstation?: string },
-  ): Promise<Answer<readonly SessionListing[]>> {
+  listSessions(access: Access, filter: SessionFilter): Promise<Answer<readonly SessionListing[]>> {
     return this.#sessions.list(access, filter);
   }
 
   /** Sessions without asking for permission: for callers in this process. */
-  sessions(filter: { readonly user?: string; readonly workstation?: string } = {}): Promise<readonly SessionListing[]> {
+  sessions(filter: SessionFilter = {}): Promise<readonly SessionListing[]> {
     return this.#sessions.all(undefined, filter);
   }
 
@@ -96,35 +135,35 @@ export class Hub {
   }
 
   /** Denies all subscriptions, closes their sockets, erases contexts and content (SES-5). */
-  endSession(name: string, reason: string): Promise<void> {
-    return this.#sessions.end(name, reason);
+  endSession(topic: string, reason: string): Promise<void> {
+    return this.#sessions.end(topic, reason);
   }
 
-  /** Ends the sessions that nobody is connected to and nothing has happened in for the idle time (SES-5). */
+  /** Ends the sessions that nobody is subscribed to and nothing has happened in for the idle time (SES-5). */
   endIdle(): Promise<void> {
     return this.#sessions.endIdle();
   }
 
   /** `hub.mode=subscribe` (SUB-1 to SUB-6). */
   subscribe(access: Access, request: SubscriptionRequest): Promise<Answer<Subscribed>> {
-    return this.#subscriptions.subscribe(access, request);
+    return this.#subscribing.subscribe(access, request);
   }
 
   /** `hub.mode=unsubscribe` (SUB-9). */
   unsubscribe(access: Access, request: SubscriptionRequest): Promise<Answer<Subscribed>> {
-    return this.#subscriptions.unsubscribe(access, request);
+    return this.#subscribing.unsubscribe(access, request);
   }
 
   /**
-   * Ends subscriptions whose access has ended, wherever they are connected (TOK-6). Resolves also while the store is away: then
-   * they end as soon as it is back.
+   * Ends subscriptions whose access has ended, wherever they are connected (TOK-6). Resolves also while the store cannot be
+   * reached: then they end as soon as it can.
    */
   async accessEnded(end: AccessEnd): Promise<void> {
     try {
-      await this.#subscriptions.accessEnded(end);
+      await this.#subscribing.accessEnded(end);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
-      this.#runtime.later(() => this.#subscriptions.accessEnded(end));
+      this.#background.later(() => this.#subscribing.accessEnded(end));
     }
   }
 
@@ -133,7 +172,7 @@ export class Hub {
    * @throws StoreUnavailable while the Hub stops: that says nothing about the endpoint
    */
   findEndpoint(id: string): Promise<{ readonly topic: string } | undefined> {
-    return this.#connections.findEndpoint(id);
+    return this.#connecting.findEndpoint(id);
   }
 
   /**
@@ -146,26 +185,28 @@ export class Hub {
     channel: Channel,
     since?: string,
   ): Promise<Connection | undefined> {
-    return this.#connections.connect(endpoint, channel, since);
+    return this.#connecting.connect(endpoint, channel, since);
   }
 
   /**
    * `POST {hub.url}` and `POST {hub.url}/{topic}` (PUB).
-   * @param body the parsed JSON
+   * @param body the JSON text, or what `readExact` read of it
    * @param pathTopic the topic in the path, if there is one (PUB-1)
    * @returns 202, or 206 where part of it was ignored; once it resolves, the event is durable (PUB-4)
    */
-  publish(access: Access, body: unknown, pathTopic?: string): Promise<Answer<202 | 206>> {
-    return this.#publishing.publish(access, body, pathTopic);
+  publish(access: Access, body: string | ExactJson, pathTopic?: string): Promise<Answer<202 | 206>> {
+    return typeof body === 'string'
+      ? this.#publishing.publish(access, body, pathTopic)
+      : this.#publishing.publishRead(access, body, pathTopic);
   }
 
-  /** `GET {hub.url}/{topic}` (CON-5, CON-6). */
-  currentContext(access: Access, topic: string): Promise<Answer<CurrentContext>> {
+  /** `GET {hub.url}/{topic}`, as JSON (CON-5, CON-6). */
+  currentContext(access: Access, topic: string): Promise<Answer<string>> {
     return this.#publishing.currentContext(access, topic);
   }
 
   /** The same for clients that read a list: the current context, then what else is open (switch `contextList`). */
-  contextList(access: Access, topic: string): Promise<Answer<readonly ContextInList[]>> {
+  contextList(access: Access, topic: string): Promise<Answer<string>> {
     return this.#publishing.contextList(access, topic);
   }
 
@@ -173,17 +214,12 @@ export class Hub {
   async inspect(
     topic: string,
   ): Promise<{ readonly state: SessionState; readonly connected: ReadonlySet<string> } | undefined> {
-    const state = await this.#runtime.topics.load(topic);
-    return state && { state, connected: new Set(this.#runtime.topics.live(topic)?.audience.links.keys()) };
-  }
-
-  /** Ids of the subscriptions whose sockets dropped at this node and may come back (SUB-11), for inspection. */
-  dropped(): Iterable<string> {
-    return this.#connections.dropped();
+    const state = await this.#live.load(topic);
+    return state && { state, connected: new Set(this.#live.live(topic)?.audience.sockets.keys()) };
   }
 
   /** The topic's log as it is held, for inspection: every event after a number, oldest first. */
   async log(topic: string, after = 0): Promise<readonly LogEntry[]> {
-    return (await this.#runtime.ports.store.readLog(topic, after)) ?? [];
+    return (await this.#ports.store.readLog(topic, after)) ?? [];
   }
 }

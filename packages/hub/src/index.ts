@@ -1,12 +1,21 @@
-export type { Answer } from './answer.ts';
 export { type FhircastConfiguration, fhircastConfiguration } from './capabilities.ts';
-export type { Connection } from './connections.ts';
-export type { ContextInList } from './context.ts';
 export { Hub } from './hub.ts';
-export { NodeLease, type NodeLeaseOptions } from './nodes.ts';
 export type { HubOptions, HubPorts } from './options.ts';
 export type * from './ports.ts';
-export type { SessionListing } from './sessions.ts';
-export { type Acknowledgements, resourceOf, type SessionInfo, type SessionState, type Subscription } from './state.ts';
-export { CORE, IRA, STU1, STU2, VERSIONS, type Version, type VersionName, versionNamed } from './versions.ts';
-export type { Subscribed } from './webhook-subscriptions.ts';
+export type { Answer } from './requests/answers.ts';
+export type { Connection } from './requests/connecting.ts';
+export type { SessionListing } from './requests/sessions.ts';
+export type { Subscribed } from './requests/subscribing.ts';
+export { FOLLOWING_EVENT, type NotFollowing } from './rules/following.ts';
+export type { Access, AccessEnd } from './rules/permission.ts';
+export type { ReasonCode } from './rules/reasons.ts';
+export {
+  type Acknowledgements,
+  type Anchor,
+  contextOf,
+  type SessionInfo,
+  type SessionState,
+  type Subscription,
+} from './rules/session-state.ts';
+export { CORE, IRA, STU1, STU2, VERSIONS, type Version, type VersionName, versionNamed } from './rules/versions.ts';
+export { NodeLease, type NodeLeaseOptions } from './stored/node-lease.ts';

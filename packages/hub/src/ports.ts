@@ -1,5 +1,5 @@
-import type { Resource, Scopes } from '@lockstep/fhircast';
-import type { Acknowledgements } from './state.ts';
+import type { Resource } from '@lockstep/fhircast';
+import type { Access } from './rules/permission.ts';
 
 export interface Clock {
   /** ms since the epoch. */
@@ -13,45 +13,6 @@ export interface Ids {
   uuid(): string;
   /** At least 128 random bits, safe in a URL path: endpoints (2.4 "Subscription Response"). */
   secret(): string;
-}
-
-/** What a bearer token stands for. */
-export interface Access {
-  readonly tokenId: string;
-  readonly grantId: string;
-  readonly clientId: string;
-  readonly clientName: string;
-  readonly scopes: Scopes;
-  /** ms since the epoch. */
-  readonly expiresAt: number;
-  /** Reference of the user; absent for a backend service. */
-  readonly user?: string;
-  readonly userAliases: readonly string[];
-  /** Topics handed out with the token (SES-6). */
-  readonly topics: readonly string[];
-  /** The sessions that a backend service may see (SES-4). */
-  readonly sessions?: 'all' | { readonly users?: readonly string[]; readonly workstations?: readonly string[] };
-  /** Compatibility switches of the client's registration. */
-  readonly switches: {
-    readonly acknowledgements?: Acknowledgements;
-    /** The version that the client speaks, and how it reads event names (`subscriptionRules`). */
-    readonly fhircast?: unknown;
-    readonly lowerCaseEvents?: unknown;
-    readonly draftContent?: unknown;
-    /** `true` for a client that reads the current context as a list. */
-    readonly contextList?: unknown;
-    /** `true` for a client whose `subscriber.*` and `target.*` fields go out with its events (PUB-12). */
-    readonly senderFields?: unknown;
-  };
-}
-
-/** The end of some access: everything that matches each given field (TOK-6). */
-export interface AccessEnd {
-  readonly grantId?: string;
-  readonly clientId?: string;
-  readonly tokenId?: string;
-  readonly user?: string;
-  readonly reason: string;
 }
 
 /** Finds the person behind a name (SES-7). */
@@ -101,6 +62,11 @@ export interface Nodes {
   forget(node: string): Promise<void>;
 }
 
+/** The Hub's own topic, or why there is none; `status` is an HTTP status. */
+export type ResolvedTopic =
+  | { readonly ok: true; readonly value: string }
+  | { readonly ok: false; readonly status: number; readonly reason: string };
+
 /** Topics that subscribers compute themselves, since nobody told them one (LAU-2). */
 export interface DerivedTopics {
   /**
@@ -109,15 +75,7 @@ export interface DerivedTopics {
    *   one nothing changes
    * @returns undefined for what is no such topic of this client
    */
-  resolve(
-    topic: string,
-    access: Access,
-    subscriber?: string,
-  ): Promise<
-    | { readonly ok: true; readonly value: string }
-    | { readonly ok: false; readonly status: number; readonly reason: string }
-    | undefined
-  >;
+  resolve(topic: string, access: Access, subscriber?: string): Promise<ResolvedTopic | undefined>;
 }
 
 /** Looks deeper into published resources than the event catalog does (PUB-5). */

@@ -1,8 +1,11 @@
 /** What the engine's tests share: events of a session about one patient, built as a client would write them. */
-import { type EventRequest, parseEvent } from '@lockstep/fhircast';
-import { type Command, decide } from '../src/session.ts';
-import { newSession, type SessionState, type Subscription } from '../src/state.ts';
-import { CORE, type Version } from '../src/versions.ts';
+import { type EventMessage, type EventRequest, parseEvent, parseSubscription, Scopes } from '@lockstep/fhircast';
+import type { Accepted, Command, Decision, Publish, Subscribe, TextWriter } from '../src/rules/commands.ts';
+import { type Decide, sessionRules } from '../src/rules/decide.ts';
+import type { Access } from '../src/rules/permission.ts';
+import { DEFAULT_POLICY, type Policy } from '../src/rules/policy.ts';
+import { newSession, type SessionState, type Subscription } from '../src/rules/session-state.ts';
+import { CORE, subscriptionRules, type Version } from '../src/rules/versions.ts';
 
 type Json = Record<string, unknown>;
 
@@ -67,43 +70,130 @@ export function bare(state: SessionState): SessionState {
   ) as unknown as SessionState;
 }
 
+export const EVERYTHING = 'fhircast/*.* hub/session.read hub/session.write';
+
+export function access(more: Partial<Omit<Access, 'scopes'>> & { readonly scope?: string } = {}): Access {
+  const { scope = EVERYTHING, ...rest } = more;
+  return {
+    tokenId: 'token',
+    grantId: 'grant',
+    clientId: 'client',
+    clientName: 'Client',
+    scopes: new Scopes(scope),
+    expiresAt: START + 30 * 86_400_000,
+    userAliases: [],
+    topics: [],
+    sessions: 'all',
+    switches: {},
+    ...rest,
+  };
+}
+
+/** Writes what a test built as values. */
+export const PLAIN: TextWriter = { write: (value) => JSON.stringify(value) };
+
+/** The event of a decision that accepted one. */
+export function eventOf(decision: Decision): Accepted | undefined {
+  if (!decision.ok) return undefined;
+  for (const effect of decision.effects) if (effect.kind === 'event') return effect.event;
+  return undefined;
+}
+
+/** Why subscriptions ended with a decision, and which. */
+export function endedBy(decision: Decision): { readonly ids: readonly string[]; readonly reason: string } | undefined {
+  for (const effect of decision.ok ? decision.effects : []) {
+    if (effect.kind === 'ended') return { ids: effect.ids, reason: effect.reason };
+  }
+  return undefined;
+}
+
+/** Number of the entry that a decision delivers again. */
+export function redelivered(decision: Decision): number | undefined {
+  for (const effect of decision.ok ? decision.effects : []) if (effect.kind === 'redeliver') return effect.number;
+  return undefined;
+}
+
 /** A session that commands are tried on, one after the other. */
 export class Trial {
   state: SessionState;
   now = START;
   readonly profile: Version;
+  readonly decided: Decide;
   #versions = 0;
 
-  constructor(profile: Version = CORE) {
+  constructor(profile: Version = CORE, policy: Partial<Policy> = {}) {
     this.profile = profile;
+    this.decided = sessionRules({ ...DEFAULT_POLICY, ...policy, profile });
     this.state = newSession(TOPIC, { user: 'Practitioner/1', aliases: [], startedAt: START });
   }
 
-  decide(command: Command): ReturnType<typeof decide> {
-    const decision = decide(this.state, command, this.now, this.profile);
-    if (decision.ok) this.state = decision.state;
+  decide(command: Command): Decision {
+    const decision = this.decided(this.state, command, this.now);
+    if (decision.ok && decision.state) this.state = decision.state;
     return decision;
   }
 
-  publish(event: string, context: readonly unknown[], more: Json = {}): ReturnType<typeof decide> {
+  publish(event: string, context: readonly unknown[], more: Json = {}, how: Partial<Publish> = {}): Decision {
     this.#versions += 1;
-    return this.decide({ kind: 'publish', request: request(event, context, more), versionId: `v${this.#versions}` });
+    const asked = request(event, context, more);
+    return this.decide({
+      kind: 'publish',
+      access: access(),
+      request: asked,
+      exact: PLAIN,
+      versionId: `v${this.#versions}`,
+      fingerprint: JSON.stringify(asked.message),
+      ...how,
+    });
   }
 
   /** Publishes and expects it to be accepted. @returns the event as it goes out */
-  accepted(event: string, context: readonly unknown[], more: Json = {}) {
+  accepted(event: string, context: readonly unknown[], more: Json = {}): EventMessage {
     const decision = this.publish(event, context, more);
-    if (!decision.ok || !decision.accepted) throw new Error(decision.ok ? 'nothing went out' : decision.reason);
-    return decision.accepted.message;
+    const accepted = eventOf(decision);
+    if (!accepted) throw new Error(decision.ok ? 'nothing went out' : decision.reason);
+    return accepted.message;
   }
 
-  /** Publishes and expects it to be refused without any change. @returns the status */
-  refused(event: string, context: readonly unknown[], more: Json = {}): number {
+  /** Publishes and expects it to be refused without any change. @returns the reason's code */
+  refused(event: string, context: readonly unknown[], more: Json = {}): string {
     const before = this.state;
     const decision = this.publish(event, context, more);
     if (decision.ok) throw new Error('was accepted');
     if (this.state !== before) throw new Error('a refusal changed the state');
-    return decision.status;
+    return decision.code;
+  }
+
+  /** Asks for a subscription by a form. */
+  subscribe(id: string, form: Record<string, string> = {}, as = access(), more: Partial<Subscribe> = {}): Decision {
+    const read = parseSubscription(
+      Object.entries({
+        'hub.channel.type': 'websocket',
+        'hub.mode': 'subscribe',
+        'hub.topic': TOPIC,
+        'hub.events': '*',
+        'subscriber.name': `App ${id}`,
+        ...form,
+      }),
+    );
+    if (!read.ok) throw new Error(read.reason);
+    const rules = subscriptionRules(read.value, as.switches, this.profile);
+    const asked = { access: as, request: read.value, rules };
+    if (read.value.mode === 'unsubscribe') return this.decide({ kind: 'unsubscribe', ...asked });
+    return this.decide({ kind: 'subscribe', id, node: 'n', ...asked, ...more });
+  }
+
+  /** Subscribes and connects. */
+  join(id: string, form: Record<string, string> = {}, as = access()): Subscription {
+    this.subscribe(id, form, as);
+    this.decide({ kind: 'connect', id, node: 'n' });
+    return this.subscription(id);
+  }
+
+  subscription(id: string): Subscription {
+    const one = this.state.subscriptions.get(id);
+    if (!one) throw new Error(`${id} is not subscribed`);
+    return one;
   }
 
   version(anchor: string): string {

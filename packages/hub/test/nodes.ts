@@ -6,9 +6,10 @@ import type { SessionStore } from '@lockstep/store';
 import { openRedis, type RedisStore } from '@lockstep/store-redis';
 import { RedisProcess } from '@lockstep/store-redis/testing';
 import { Hub } from '../src/hub.ts';
-import { NodeLease } from '../src/nodes.ts';
 import type { HubOptions } from '../src/options.ts';
-import type { Access, Callbacks, Cursors, Observation } from '../src/ports.ts';
+import type { Callbacks, Cursors, Observation } from '../src/ports.ts';
+import type { Access } from '../src/rules/permission.ts';
+import { NodeLease } from '../src/stored/node-lease.ts';
 import { ManualClock } from './clock.ts';
 import { body, START } from './events.ts';
 import { access, good, type Json, Peer } from './rig.ts';
@@ -121,7 +122,7 @@ export class Node {
   }
 
   async publish(topic: string, event: string, context: readonly unknown[], more: Json = {}, as: Access = access()) {
-    const answer = await this.hub.publish(as, body(event, context, { topic, ...more }));
+    const answer = await this.hub.publish(as, JSON.stringify(body(event, context, { topic, ...more })));
     return answer.ok ? answer.value : answer.status;
   }
 

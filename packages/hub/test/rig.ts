@@ -5,46 +5,20 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { parseSubscription, Scopes } from '@lockstep/fhircast';
+import { parseSubscription } from '@lockstep/fhircast';
 import { openSqlite, type SqliteStore } from '@lockstep/store-sqlite';
-import type { Answer } from '../src/answer.ts';
-import type { Connection } from '../src/connections.ts';
 import { Hub } from '../src/hub.ts';
 import type { HubOptions } from '../src/options.ts';
-import type {
-  Access,
-  AuditTrail,
-  Callbacks,
-  Channel,
-  Cursors,
-  Observation,
-  ResourceValidation,
-  Users,
-} from '../src/ports.ts';
+import type { AuditTrail, Callbacks, Channel, Cursors, Observation, ResourceValidation, Users } from '../src/ports.ts';
+import type { Answer } from '../src/requests/answers.ts';
+import type { Connection } from '../src/requests/connecting.ts';
 import { ManualClock } from './clock.ts';
-import { body, START } from './events.ts';
+import { access, body, START } from './events.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into messages of every shape
 export type Json = { [key: string]: any };
 
-export const EVERYTHING = 'fhircast/*.* hub/session.read hub/session.write';
-
-export function access(more: Partial<Omit<Access, 'scopes'>> & { readonly scope?: string } = {}): Access {
-  const { scope = EVERYTHING, ...rest } = more;
-  return {
-    tokenId: 'token',
-    grantId: 'grant',
-    clientId: 'client',
-    clientName: 'Client',
-    scopes: new Scopes(scope),
-    expiresAt: START + 30 * 86_400_000,
-    userAliases: [],
-    topics: [],
-    sessions: 'all',
-    switches: {},
-    ...rest,
-  };
-}
+export { access, EVERYTHING } from './events.ts';
 
 /** The value of an answer that has to be good. */
 export function good<T>(answer: Answer<T>): T {
@@ -249,12 +223,12 @@ export class Rig {
     more: Json = {},
     as = access(),
   ): Promise<number> {
-    const answer = await this.hub.publish(as, body(event, context, { topic, ...more }));
+    const answer = await this.hub.publish(as, JSON.stringify(body(event, context, { topic, ...more })));
     return answer.ok ? answer.value : answer.status;
   }
 
   async context(topic: string, as = access()): Promise<Json> {
-    return good(await this.hub.currentContext(as, topic));
+    return JSON.parse(good(await this.hub.currentContext(as, topic)));
   }
 
   /** Waits for what was set off in a session to have happened: a few times, for work that sets off more work. */

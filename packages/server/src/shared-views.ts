@@ -1,7 +1,7 @@
 import type { TimelineEntry } from '@lockstep/console/wire';
 import type { Clock, Hub, NodeLease, Subscription } from '@lockstep/hub';
 import { type SessionStore, StoreUnavailable } from '@lockstep/store';
-import { type Inspector, subscriptionName, toTimeline } from './inspector.ts';
+import { type Inspector, toTimeline } from './inspector.ts';
 
 /** No session has this name: topics that the Hub mints are UUIDs. */
 const CHANNEL = 'lockstep:views';
@@ -24,14 +24,13 @@ type Message = { readonly node: string } & (
   | { readonly kind: 'watch'; readonly topics: readonly string[]; readonly all: boolean }
   | { readonly kind: 'seen'; readonly topic: string; readonly entries: Entries }
   | { readonly kind: 'changed' }
-  /** With a topic, what happened in it; without, which subscribers have dropped. */
-  | { readonly kind: 'ask'; readonly id: number; readonly topic?: string }
+  /** Asks what happened in a session. */
+  | { readonly kind: 'ask'; readonly id: number; readonly topic: string }
   | {
       readonly kind: 'answer';
       readonly to: string;
       readonly id: number;
       readonly entries: Entries;
-      readonly dropped: readonly string[];
       readonly last: boolean;
     }
 );
@@ -40,7 +39,6 @@ type Message = { readonly node: string } & (
 interface Question {
   readonly waiting: Set<string>;
   readonly entries: TimelineEntry[];
-  readonly dropped: Set<string>;
   readonly answered: () => void;
 }
 
@@ -102,18 +100,11 @@ export class SharedViews {
     return this.#options.inspector.recent(topic).map(toTimeline);
   }
 
-  /**
-   * Tells which subscribers can be reached now, at whichever node.
-   * @param subscriptions those that will be asked about: other nodes are asked only where one of them may be there
-   */
-  async presence(
-    subscriptions: Iterable<Subscription>,
-  ): Promise<(subscription: Subscription, here: ReadonlySet<string>) => boolean> {
+  /** Whether a subscriber can be reached now, at whichever node. @param here ids of those that are connected at this node */
+  isConnected({ id, node, presence }: Subscription, here: ReadonlySet<string>): boolean {
     const { nodes, nodeId } = this.#options;
-    const elsewhere = ({ node }: Subscription): boolean =>
-      node !== undefined && node !== nodeId && nodes?.alive(node) === true;
-    const dropped = [...subscriptions].some(elsewhere) ? (await this.#ask()).dropped : new Set();
-    return (one, here) => here.has(one.id) || (elsewhere(one) && !dropped.has(subscriptionName(one.id)));
+    if (here.has(id)) return true;
+    return node !== undefined && node !== nodeId && presence?.is !== 'away' && nodes?.alive(node) === true;
   }
 
   /**
@@ -170,12 +161,11 @@ export class SharedViews {
   }
 
   /** Asks the other nodes, and waits for those that are alive. */
-  async #ask(topic?: string): Promise<Pick<Question, 'entries' | 'dropped'>> {
+  async #ask(topic: string): Promise<Pick<Question, 'entries'>> {
     const { nodes, clock } = this.#options;
     const waiting = new Set(nodes?.others());
     const entries: TimelineEntry[] = [];
-    const dropped = new Set<string>();
-    if (waiting.size === 0) return { entries, dropped };
+    if (waiting.size === 0) return { entries };
     const id = this.#nextId++;
     await new Promise<void>((resolve) => {
       const cancel = clock.after(ANSWER, resolve);
@@ -183,11 +173,11 @@ export class SharedViews {
         cancel();
         resolve();
       };
-      this.#questions.set(id, { waiting, entries, dropped, answered });
-      void this.#say({ kind: 'ask', id, ...(topic !== undefined && { topic }) });
+      this.#questions.set(id, { waiting, entries, answered });
+      void this.#say({ kind: 'ask', id, topic });
     });
     this.#questions.delete(id);
-    return { entries, dropped };
+    return { entries };
   }
 
   #heard(message: Message): void {
@@ -209,21 +199,19 @@ export class SharedViews {
     }
   }
 
-  #answered({ id, node, entries, dropped, last }: Extract<Message, { kind: 'answer' }>): void {
+  #answered({ id, node, entries, last }: Extract<Message, { kind: 'answer' }>): void {
     const question = this.#questions.get(id);
     if (!question) return;
     question.entries.push(...entries);
-    for (const name of dropped) question.dropped.add(name);
     if (last) question.waiting.delete(node);
     if (question.waiting.size === 0) question.answered();
   }
 
-  #answer(to: string, id: number, topic: string | undefined): void {
-    const entries = topic === undefined ? [] : this.#own(topic).slice(-MOST);
-    const dropped = topic === undefined ? [...this.#options.hub.dropped()].map(subscriptionName) : [];
+  #answer(to: string, id: number, topic: string): void {
+    const entries = this.#own(topic).slice(-MOST);
     for (let from = 0; from === 0 || from < entries.length; from += CHUNK) {
       const chunk = entries.slice(from, from + CHUNK);
-      void this.#say({ kind: 'answer', to, id, entries: chunk, dropped, last: from + CHUNK >= entries.length });
+      void this.#say({ kind: 'answer', to, id, entries: chunk, last: from + CHUNK >= entries.length });
     }
   }
 

@@ -156,8 +156,7 @@ export class HubClient {
   }
 
   publish(topic: string, event: string, context: unknown[], more: Json = {}): Promise<Response> {
-    const { id = crypto.randomUUID(), ...rest } = more;
-    const timestamp = new Date().toISOString();
+    const { id = crypto.randomUUID(), timestamp = new Date().toISOString(), ...rest } = more;
     return this.json('', { timestamp, id, event: { 'hub.topic': topic, 'hub.event': event, context, ...rest } });
   }
 

@@ -74,6 +74,7 @@ describe('SES sessions', () => {
       'hub.topic': session['hub.topic'],
       'hub.url': hubUrl,
       user: 'Practitioner/42',
+      known: false,
       workstation: 'WS42',
       label: 'Reading room',
       subscribers: [],
@@ -436,12 +437,14 @@ describe('PUB publishing', () => {
     assert.equal((await post('', 'application/json', marked)).status, 202);
   });
 
-  it('PUB-7 a retry is 202 and changes nothing', async () => {
+  it('PUB-7 a retry is 202 and changes nothing; another event with its id is 409 and changes nothing', async () => {
     const topic = await hub.session();
-    const id = crypto.randomUUID();
-    assert.equal((await hub.publish(topic, 'Patient-open', [patient('p1')], { id })).status, 202);
+    const same = { id: crypto.randomUUID(), timestamp: new Date().toISOString() };
+    assert.equal((await hub.publish(topic, 'Patient-open', [patient('p1')], same)).status, 202);
     const before = await hub.context(topic);
-    assert.equal((await hub.publish(topic, 'Patient-open', [patient('p1')], { id })).status, 202);
+    assert.equal((await hub.publish(topic, 'Patient-open', [patient('p1')], same)).status, 202);
+    const other = hub.publish(topic, 'Patient-open', [patient('p2')], same);
+    assert.equal(await refused(other, /used for another event/), 409);
     assert.deepEqual(await hub.context(topic), before);
   });
 

@@ -96,7 +96,7 @@ export function consoleSessionRoutes(app: FastifyInstance, parts: ConsoleSession
   app.post<ByTopic>('/sessions/:topic/publish', async (request, reply) => {
     const { topic } = request.params;
     await inspect(topic);
-    const answer = await hub.publish(composerAccess(personOf(request)), bodyOf(request), topic);
+    const answer = await hub.publish(composerAccess(personOf(request)), JSON.stringify(bodyOf(request)), topic);
     if (!answer.ok) throw new ConsoleError(answer.status, answer.reason);
     return reply.code(202).send({ status: answer.value });
   });

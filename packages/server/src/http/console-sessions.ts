@@ -1,6 +1,6 @@
 /** Sessions as the console shows them. Endpoints of subscriptions stay secret: see `subscriptionName`. */
 import type { AnchorView, SessionView, SubscriptionView } from '@lockstep/console/wire';
-import { type Hub, resourceOf, type SessionState } from '@lockstep/hub';
+import { contextOf, type Hub, type SessionState } from '@lockstep/hub';
 import type { AuthorizationServer } from '@lockstep/smart';
 import { subscriptionName } from '../inspector.ts';
 import type { SharedViews } from '../shared-views.ts';
@@ -23,14 +23,13 @@ export async function sessionViews(
   inspected: readonly Inspected[],
   { authorization, views }: Sources,
 ): Promise<readonly SessionView[]> {
-  const isConnected = await views.presence(inspected.flatMap(({ state }) => [...state.subscriptions.values()]));
-  return Promise.all(inspected.map((one) => viewOf(one, authorization, isConnected)));
+  return Promise.all(inspected.map((one) => viewOf(one, authorization, views)));
 }
 
 async function viewOf(
   { state, connected }: Inspected,
   names: Sources['authorization'],
-  isConnected: Awaited<ReturnType<SharedViews['presence']>>,
+  views: SharedViews,
 ): Promise<SessionView> {
   const { user, workstation, label, startedAt } = state.info;
   const subscriptions = [...state.subscriptions.values()].map(async (one): Promise<SubscriptionView> => {
@@ -41,7 +40,7 @@ async function viewOf(
       clientId: one.clientId,
       ...(client && { client: client.name }),
       channel: one.channel,
-      connected: isConnected(one, connected),
+      connected: views.isConnected(one, connected),
       events: one.events,
       expiresAt: one.expiresAt,
     };
@@ -66,7 +65,7 @@ export function anchorViews(state: SessionState): readonly AnchorView[] {
     anchor,
     versionId,
     openedBy: { number: opening.number, id: opening.id, timestamp: opening.timestamp },
-    context: opening.context,
-    content: [...content.values()].map(resourceOf),
+    context: contextOf(opening),
+    content: [...content.values()].map(({ resource }) => JSON.parse(resource)),
   }));
 }

@@ -1,7 +1,21 @@
 /** The Hub's HTTP face: addresses, content types and status codes of hub-rules "Addresses", SUB, PUB, SES and CAP. */
 import { isUtf8 } from 'node:buffer';
-import { bearerToken, isObject, jsonLimitProblem, parseSubscription } from '@lockstep/fhircast';
-import { type Access, fhircastConfiguration, type Hub, type SessionListing, type VersionName } from '@lockstep/hub';
+import {
+  bearerToken,
+  type ExactJson,
+  isObject,
+  jsonLimitProblem,
+  parseSubscription,
+  readExact,
+} from '@lockstep/fhircast';
+import {
+  type Access,
+  fhircastConfiguration,
+  type Hub,
+  type NotFollowing,
+  type SessionListing,
+  type VersionName,
+} from '@lockstep/hub';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { SMALL_BODY } from './doors/door.ts';
 import { failureOf } from './failure.ts';
@@ -17,7 +31,7 @@ export interface HubRouteOptions {
 }
 
 /** What a body was sent as; its content type decides how it is read. */
-type Readable = { readonly form: URLSearchParams } | { readonly json: unknown };
+type Readable = { readonly form: URLSearchParams } | { readonly json: unknown; readonly exact: ExactJson };
 
 /** Or why it cannot be read: the handler says so, since what the parser refuses costs its sender the connection. */
 type Body = Readable | { readonly status: 400 | 415; readonly problem: string };
@@ -62,14 +76,13 @@ function textOf(request: FastifyRequest, body: Buffer): { readonly text: string 
   return { text: body.toString('utf8').replace(BYTE_ORDER_MARK, '') };
 }
 
+/** The JSON, and the text of what is published in it (PUB-13). */
 function readJson(text: string): Body {
   const problem = jsonLimitProblem(text);
   if (problem !== undefined) return { status: 400, problem };
-  try {
-    return { json: JSON.parse(text) };
-  } catch {
-    return { status: 400, problem: 'The body is not valid JSON' };
-  }
+  const read = readExact(text);
+  if (read.ok) return { json: read.value.value, exact: read.value };
+  return { status: 400, problem: read.code === 'malformed-json' ? 'The body is not valid JSON' : read.reason };
 }
 
 function parseBodies(app: FastifyInstance): void {
@@ -103,17 +116,38 @@ function isSubscription(body: Readable): boolean {
   return 'form' in body || (isObject(body.json) && 'hub.mode' in body.json);
 }
 
-function listing(hubUrl: string, { topic, info, subscribers, context }: SessionListing): object {
-  return {
+/** A session as JSON (SES-3). */
+function listing(hubUrl: string, { topic, info, subscribers, notFollowing, context }: SessionListing): string {
+  const text = JSON.stringify({
     'hub.topic': topic,
     'hub.url': hubUrl,
     user: info.user,
+    ...(info.known === false && { known: false }),
     ...(info.workstation && { workstation: info.workstation }),
     ...(info.label && { label: info.label }),
     started: new Date(info.startedAt).toISOString(),
     subscribers: subscribers.map(({ name }) => name),
-    ...(context && { context }),
+    ...(notFollowing.length > 0 && { notFollowing: notFollowing.map(notFollowingView) }),
+  });
+  // The context goes out in its publisher's words (PUB-13).
+  return context === undefined ? text : `${text.slice(0, -1)},"context":${context}}`;
+}
+
+/** ERR-8: who does not follow, why, and since when. */
+function notFollowingView({ subscriberName, why, since, eventId, eventName, reason, ended }: NotFollowing): object {
+  return {
+    subscriber: subscriberName,
+    why,
+    since: new Date(since).toISOString(),
+    ...(eventId !== undefined && { 'event.id': eventId }),
+    ...(eventName !== undefined && { 'hub.event': eventName }),
+    ...(reason !== undefined && { reason }),
+    ...(ended && { ended }),
   };
+}
+
+function sendJson(reply: FastifyReply, text: string): FastifyReply {
+  return reply.type('application/json; charset=utf-8').send(text);
 }
 
 /** One text value of a query or a body; anything else is the caller's mistake. */
@@ -173,7 +207,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
 
   async function publish(access: Access, body: Readable, reply: FastifyReply, topic?: string): Promise<FastifyReply> {
     if (!('json' in body)) return refuse(reply, 415, `An event is published as ${JSON_TYPES.join(' or ')}`);
-    const answer = await hub.publish(access, body.json, topic);
+    const answer = await hub.publish(access, body.exact, topic);
     if (!answer.ok) return refuse(reply, answer.status, answer.reason);
     // No content type: an empty body that claims to be JSON makes clients throw (PUB-1).
     return reply.code(answer.value).send();
@@ -242,10 +276,8 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
       });
       if (!answer.ok) return refuse(reply, answer.status, answer.reason);
       const { topic, info } = answer.value;
-      return reply
-        .code(201)
-        .header('location', `${hubUrl}/session/${topic}`)
-        .send(listing(hubUrl, { topic, info, subscribers: [] }));
+      reply.code(201).header('location', `${hubUrl}/session/${topic}`);
+      return sendJson(reply, listing(hubUrl, { topic, info, subscribers: [], notFollowing: [] }));
     });
 
     app.get('/session', async (request, reply) => {
@@ -259,7 +291,8 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
         ...(workstation.value && { workstation: workstation.value }),
       });
       if (!answer.ok) return refuse(reply, answer.status, answer.reason);
-      return reply.header('cache-control', 'no-store').send(answer.value.map((session) => listing(hubUrl, session)));
+      const list = answer.value.map((session) => listing(hubUrl, session));
+      return sendJson(reply.header('cache-control', 'no-store'), `[${list.join(',')}]`);
     });
 
     app.delete<{ Params: { topic: string } }>('/session/:topic', async (request, reply) => {
@@ -277,7 +310,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
         ? hub.contextList(access, topic)
         : hub.currentContext(access, topic));
       if (!answer.ok) return refuse(reply, answer.status, answer.reason);
-      return reply.header('cache-control', 'no-store').send(answer.value);
+      return sendJson(reply.header('cache-control', 'no-store'), answer.value);
     });
 
     app.post<{ Params: { topic: string } }>('/:topic', async (request, reply) => {

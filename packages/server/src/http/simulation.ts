@@ -107,7 +107,8 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
         severity: 'warning' as const,
       };
       const timestamp = new Date(clock.now()).toISOString();
-      void hub.publish(simulator(), syncErrorMessage(crypto.randomUUID(), timestamp, topic, cause));
+      const message = syncErrorMessage(crypto.randomUUID(), timestamp, topic, cause);
+      void hub.publish(simulator(), JSON.stringify(message));
     });
     clock.after(SYNC_ERROR_LIFE, () => {
       stop();

@@ -1,6 +1,6 @@
 /** Topics that apps compute themselves, since nobody launches them (LAU-2). */
 import { openDerivedTopic } from '@lockstep/fhircast';
-import type { Access, Answer, Clock, DerivedTopics, Hub } from '@lockstep/hub';
+import type { Access, Clock, DerivedTopics, Hub, ResolvedTopic } from '@lockstep/hub';
 import type { RecordStore } from '@lockstep/store';
 import { TopicSecrets } from './topic-secrets.ts';
 
@@ -31,7 +31,7 @@ export interface DerivedTopicParts {
   readonly hub: () => Hub;
 }
 
-function refuse(status: number, reason: string): Answer<string> {
+function refuse(status: number, reason: string): ResolvedTopic {
   return { ok: false, status, reason };
 }
 
@@ -49,14 +49,14 @@ export class DerivedTopicDirectory implements DerivedTopics {
   readonly #parts: DerivedTopicParts;
   readonly #secrets: TopicSecrets;
   /** Sessions that are being opened here, by user: two apps that start at once are to meet in one. */
-  readonly #opening = new Map<string, Promise<Answer<string>>>();
+  readonly #opening = new Map<string, Promise<ResolvedTopic>>();
 
   constructor(parts: DerivedTopicParts) {
     this.#parts = parts;
     this.#secrets = new TopicSecrets(parts.records, () => parts.clock.now());
   }
 
-  async resolve(topic: string, access: Access, subscriber?: string): Promise<Answer<string> | undefined> {
+  async resolve(topic: string, access: Access, subscriber?: string): Promise<ResolvedTopic | undefined> {
     if (!FORM.test(topic)) return undefined;
     const secret = await this.#secrets.of(access.clientId);
     const opened = secret === undefined ? undefined : await openDerivedTopic(topic, secret);
@@ -88,7 +88,7 @@ export class DerivedTopicDirectory implements DerivedTopics {
   }
 
   /** The topic is known; who subscribes with it must be who did before. */
-  async #again(id: string, bound: Binding, key: string | undefined): Promise<Answer<string>> {
+  async #again(id: string, bound: Binding, key: string | undefined): Promise<ResolvedTopic> {
     if (key !== undefined && key !== bound.subscriber) return OTHERS;
     if (!(await this.#parts.hub().inspect(bound.topic))) return ENDED;
     if (key !== undefined) await this.#bind(id, bound);
@@ -96,7 +96,7 @@ export class DerivedTopicDirectory implements DerivedTopics {
   }
 
   /** The user's latest session; a new one where the caller may open it (SES-2). */
-  async #sessionOf(user: string, access: Access, mayOpen: boolean): Promise<Answer<string>> {
+  async #sessionOf(user: string, access: Access, mayOpen: boolean): Promise<ResolvedTopic> {
     const name = user.trim();
     // A placeholder stands for every user (SES-3), not for this one.
     if (name === '' || name === '?') return refuse(404, 'There is no such hub.topic');
@@ -107,7 +107,7 @@ export class DerivedTopicDirectory implements DerivedTopics {
     return found;
   }
 
-  async #findOrOpen(user: string, access: Access, mayOpen: boolean): Promise<Answer<string>> {
+  async #findOrOpen(user: string, access: Access, mayOpen: boolean): Promise<ResolvedTopic> {
     const latest = await this.#latest(user);
     if (latest) return latest;
     if (!mayOpen) return refuse(404, 'There is no such hub.topic');
@@ -129,12 +129,12 @@ export class DerivedTopicDirectory implements DerivedTopics {
     }
   }
 
-  async #latest(user: string): Promise<Answer<string> | undefined> {
+  async #latest(user: string): Promise<ResolvedTopic | undefined> {
     const latest = (await this.#parts.hub().sessions({ user })).at(-1);
     return latest && { ok: true, value: latest.topic };
   }
 
-  async #open(user: string, access: Access): Promise<Answer<string>> {
+  async #open(user: string, access: Access): Promise<ResolvedTopic> {
     const opened = await this.#parts.hub().createSession(access, { user });
     if (opened.ok) return { ok: true, value: opened.value.topic };
     return refuse(404, `The user of the derived hub.topic has no session, and none was made: ${opened.reason}`);

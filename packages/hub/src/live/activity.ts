@@ -1,0 +1,86 @@
+import type { AuditRecord, AuditTrail, Clock, Observation, Observer } from '../ports.ts';
+import type { Accepted } from '../rules/commands.ts';
+import type { Access } from '../rules/permission.ts';
+import type { Subscription } from '../rules/session-state.ts';
+
+/** Counts since the start, for metrics. */
+export interface Counts {
+  published: number;
+  refused: number;
+  delivered: number;
+  answered: number;
+  syncErrors: number;
+  ignoredFrames: number;
+  /** Now, by WebSocket. */
+  connected: number;
+}
+
+/** What happens in the Hub, for metrics, inspection and audit. */
+export class Activity {
+  readonly counts: Counts = {
+    published: 0,
+    refused: 0,
+    delivered: 0,
+    answered: 0,
+    syncErrors: 0,
+    ignoredFrames: 0,
+    connected: 0,
+  };
+  readonly #clock: Clock;
+  readonly #observer: Observer | undefined;
+  readonly #audit: AuditTrail | undefined;
+
+  constructor(clock: Clock, observer?: Observer, audit?: AuditTrail) {
+    this.#clock = clock;
+    this.#observer = observer;
+    this.#audit = audit;
+  }
+
+  observe(topic: string, observation: Observation): void {
+    this.#observer?.observe(topic, this.#clock.now(), observation);
+  }
+
+  subscription(topic: string, kind: 'subscribed' | 'renewed' | 'connected', subscription: Subscription): void {
+    if (!this.#observer) return;
+    const { id, subscriberName, events, expiresAt } = subscription;
+    this.observe(topic, { kind, subscription: id, subscriber: subscriberName, events, expiresAt });
+  }
+
+  delivery(
+    topic: string,
+    { id, subscriberName }: Subscription,
+    what:
+      | { kind: 'delivered'; eventId: string; event: string }
+      | { kind: 'answered'; eventId: string; status: number; ms: number }
+      | { kind: 'unanswered'; eventId: string }
+      | { kind: 'dropped'; code: number },
+  ): void {
+    if (!this.#observer) return;
+    this.observe(topic, { ...what, subscription: id, subscriber: subscriberName });
+  }
+
+  published(topic: string, { number, message }: Accepted, clientId?: string): void {
+    const event = message.event['hub.event'];
+    if (clientId === undefined && event === 'SyncError') this.counts.syncErrors += 1;
+    this.observe(topic, { kind: 'published', number, eventId: message.id, event, ...(clientId && { clientId }) });
+  }
+
+  audit(
+    transaction: AuditRecord['transaction'],
+    access: Access,
+    topic: string,
+    status: number,
+    subscriberName?: string,
+  ): void {
+    const { clientId, user } = access;
+    this.#audit?.record({
+      transaction,
+      at: this.#clock.now(),
+      status,
+      topic,
+      clientId,
+      ...(user && { user }),
+      ...(subscriberName && { subscriberName }),
+    });
+  }
+}

@@ -1,0 +1,175 @@
+import { eventKey } from '@lockstep/fhircast';
+import type { Channel, Clock } from '../ports.ts';
+import { standingOpens } from '../rules/current-context.ts';
+import { FOLLOWING_EVENT, followingEvent } from '../rules/following.ts';
+import type { SessionState, Subscription } from '../rules/session-state.ts';
+import { confirmation, denial } from './control-messages.ts';
+import { Delivery } from './delivery.ts';
+import type { SubscriberCallback } from './subscriber-callback.ts';
+import { type SocketListener, type SocketOptions, SubscriberSocket } from './subscriber-socket.ts';
+
+export interface AudienceOptions extends SocketOptions {
+  readonly nodeId: string;
+}
+
+/** Subscriptions that ended, and what their subscribers are told. */
+export interface Ended {
+  readonly ids: readonly string[];
+  readonly reason: string;
+}
+
+/** The standing opens, as deliveries (SUB-8). */
+export function standing(state: SessionState): readonly Delivery[] {
+  return standingOpens(state).map((open) => new Delivery(open));
+}
+
+/** SUB-8; with `had`, only what a renewed subscription did not have before. */
+function standingSince(state: SessionState, had: Subscription): readonly Delivery[] {
+  const before = new Set(had.events.map(eventKey));
+  return standing(state).filter(({ key }) => !before.has(key) && !before.has('*'));
+}
+
+/** Those whom this node sends the events of one topic: connected subscribers, and callbacks that it posts to. */
+export class Audience {
+  readonly sockets = new Map<string, SubscriberSocket>();
+  readonly callbacks = new Map<string, SubscriberCallback>();
+  readonly #topic: string;
+  readonly #clock: Clock;
+  readonly #listener: SocketListener;
+  readonly #options: AudienceOptions;
+
+  constructor(topic: string, clock: Clock, listener: SocketListener, options: AudienceOptions) {
+    this.#topic = topic;
+    this.#clock = clock;
+    this.#listener = listener;
+    this.#options = options;
+  }
+
+  get empty(): boolean {
+    return this.sockets.size === 0 && this.callbacks.size === 0;
+  }
+
+  deliver(delivery: Delivery): void {
+    for (const socket of this.sockets.values()) socket.deliver(delivery);
+    for (const callback of this.callbacks.values()) callback.offer(delivery);
+  }
+
+  /** To those that have not acknowledged it (PUB-7). */
+  redeliver(delivery: Delivery): void {
+    for (const socket of this.sockets.values()) socket.redeliver(delivery);
+    for (const callback of this.callbacks.values()) callback.redeliver(delivery);
+  }
+
+  /**
+   * Connects a subscriber, which is sent its confirmation and what it missed, and from then on each event.
+   * @param missed undefined where that is not known: the standing opens stand for it
+   */
+  connect(
+    subscription: Subscription,
+    channel: Channel,
+    state: SessionState,
+    missed: readonly Delivery[] | undefined,
+  ): SubscriberSocket {
+    const earlier = this.sockets.get(subscription.id);
+    if (earlier) {
+      this.detach(earlier);
+      earlier.channel.close(1000, 'Connected elsewhere');
+    }
+    const socket = new SubscriberSocket(subscription, channel, this.#clock, this.#listener, this.#options);
+    this.sockets.set(subscription.id, socket);
+    socket.say(confirmation(subscription, this.#topic, this.#clock.now()));
+    for (const delivery of missed ?? standing(state)) socket.deliver(delivery);
+    this.#sayFollowing(socket, state);
+    return socket;
+  }
+
+  /** Takes a socket out whose channel is gone. @returns false when it was replaced or ended before */
+  detach(socket: SubscriberSocket): boolean {
+    const { id } = socket.subscription;
+    const held = this.sockets.get(id) === socket;
+    socket.end();
+    if (held) this.sockets.delete(id);
+    return held;
+  }
+
+  /**
+   * Brings everybody in line with the state: ended ones are told why, renewed ones what they now have.
+   * @returns ids of those that are connected here although the state says that they are away
+   */
+  reconcile(state: SessionState, ended: readonly Ended[] = []): readonly string[] {
+    const here: string[] = [];
+    for (const [id, socket] of this.sockets) {
+      const subscription = state.subscriptions.get(id);
+      const why = ended.find(({ ids }) => ids.includes(id))?.reason;
+      if (!subscription) this.#end(socket, why ?? 'The subscription has ended');
+      else if (subscription.presence?.is === 'away') here.push(id);
+      else if (subscription.node !== this.#options.nodeId) {
+        this.detach(socket);
+        socket.channel.close(1000, 'Connected elsewhere');
+      } else if (subscription !== socket.subscription) this.#renew(socket, subscription, state);
+    }
+    this.#reconcileCallbacks(state);
+    return here;
+  }
+
+  #renew(socket: SubscriberSocket, subscription: Subscription, state: SessionState): void {
+    const had = socket.subscription;
+    socket.grant(subscription);
+    // The same subscription read again from the store is no news.
+    if (had.renewals === subscription.renewals) return;
+    socket.say(confirmation(subscription, this.#topic, this.#clock.now()));
+    for (const open of standingSince(state, had)) socket.deliver(open);
+  }
+
+  #reconcileCallbacks(state: SessionState): void {
+    for (const [id, callback] of this.callbacks) {
+      const subscription = state.subscriptions.get(id);
+      if (subscription?.node !== this.#options.nodeId) {
+        callback.end();
+        this.callbacks.delete(id);
+      } else if (subscription !== callback.subscription) {
+        const had = callback.subscription;
+        callback.grant(subscription);
+        if (had.renewals !== subscription.renewals) callback.begin(standingSince(state, had));
+      }
+    }
+  }
+
+  /** ERR-8: says who does not follow, to those who asked to be told. */
+  tellFollowing(state: SessionState): void {
+    for (const socket of this.sockets.values()) this.#sayFollowing(socket, state);
+  }
+
+  #sayFollowing(socket: SubscriberSocket, state: SessionState): void {
+    const { events, spelling } = socket.subscription;
+    if (!events.includes(FOLLOWING_EVENT)) return;
+    socket.say(followingEvent(state, spelling?.topic ?? this.#topic, this.#clock.now()));
+  }
+
+  /** Denial, normal close (SUB-5, SUB-9, SUB-10). */
+  #end(socket: SubscriberSocket, reason: string): void {
+    socket.say(denial(socket.subscription, this.#topic, reason));
+    this.detach(socket);
+    socket.channel.close(1000, 'Subscription ended');
+  }
+
+  /** The session is gone: everybody is told so (SES-5). */
+  endAll(reason: string): void {
+    for (const socket of [...this.sockets.values()]) this.#end(socket, reason);
+    this.#endCallbacks();
+  }
+
+  /** The Hub stops: subscribers return, and nobody is reported (SUB-11). */
+  close(): void {
+    for (const socket of [...this.sockets.values()]) {
+      this.detach(socket);
+      socket.channel.close(1012, 'The Hub restarts');
+    }
+    this.#endCallbacks();
+  }
+
+  #endCallbacks(): void {
+    for (const callback of this.callbacks.values()) callback.end();
+    this.callbacks.clear();
+  }
+}

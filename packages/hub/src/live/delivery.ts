@@ -1,0 +1,108 @@
+import { EVENT_TEXT, type EventMessage, eventDefinition, eventKey, readExact } from '@lockstep/fhircast';
+import type { Anchored, Offer, Offered } from '../rules/audience.ts';
+import type { TextWriter } from '../rules/commands.ts';
+import { deriveOpens } from '../rules/derived-opens.ts';
+import { eventText } from '../rules/event-text.ts';
+import type { LoggedEvent } from '../stored/log-record.ts';
+
+/** An event with what writes its parts in their publisher's words (PUB-13). */
+export interface ReadEvent {
+  readonly message: EventMessage;
+  readonly exact: TextWriter;
+}
+
+/** A text message as it goes to a subscriber. */
+export interface Sendable extends Offered {
+  readonly bytes: Uint8Array;
+  /** The event, for those who get it in another spelling. */
+  readonly read: ReadEvent;
+}
+
+/** Writes what the Hub made itself. */
+const PLAIN: TextWriter = { write: (value) => JSON.stringify(value) };
+
+function readEvent(text: string): ReadEvent {
+  const read = readExact(text, EVENT_TEXT);
+  if (!read.ok) throw new Error(`A stored event cannot be read: ${read.reason}`);
+  return { message: read.value.value as EventMessage, exact: read.value };
+}
+
+/** One event on its way to the subscribers of a topic: made once, shared by all of them. */
+export class Delivery implements Offer<Sendable> {
+  readonly number: number;
+  readonly id: string;
+  readonly name: string;
+  readonly key: string;
+  /** The subscription that does not get it. */
+  readonly except: string | undefined;
+  /** The event as JSON, as it goes out. */
+  readonly text: string;
+  #read: ReadEvent | undefined;
+  #sendable: Sendable | undefined;
+  #derived: readonly Sendable[] | undefined;
+
+  constructor(
+    event: Omit<LoggedEvent, 'except'> & { readonly except?: string | undefined },
+    known?: { readonly message: EventMessage; readonly exact?: TextWriter },
+  ) {
+    this.number = event.number;
+    this.id = event.id;
+    this.name = event.name;
+    this.key = eventKey(event.name);
+    this.except = event.except;
+    this.text = event.text;
+    if (known) this.#read = { message: known.message, exact: known.exact ?? PLAIN };
+  }
+
+  get read(): ReadEvent {
+    this.#read ??= readEvent(this.text);
+    return this.#read;
+  }
+
+  get sendable(): Sendable {
+    if (!this.#sendable) {
+      const delivery = this;
+      const bytes = Buffer.from(this.text);
+      this.#sendable = {
+        id: this.id,
+        name: this.name,
+        bytes,
+        // Read only where a subscriber needs it.
+        get read() {
+          return delivery.read;
+        },
+        ...this.#anchored(),
+      };
+    }
+    return this.#sendable;
+  }
+
+  #anchored(): { opens?: Anchored; closes?: Anchored } {
+    const definition = eventDefinition(this.name);
+    const action = definition?.action;
+    if (action !== 'open' && action !== 'close') return {};
+    const anchor = this.read.message.event.context.find((element) => element.key === definition?.anchorKey)?.resource;
+    if (!anchor?.id) return {};
+    const anchored = { type: anchor.resourceType, resourceId: anchor.id };
+    return action === 'open' ? { opens: anchored } : { closes: anchored };
+  }
+
+  /** The opens derived from this one (DER-1). */
+  get derived(): readonly Sendable[] {
+    this.#derived ??= this.#derive();
+    return this.#derived;
+  }
+
+  #derive(): readonly Sendable[] {
+    const definition = eventDefinition(this.name);
+    if (definition?.action !== 'open' || !definition.anchorType) return [];
+    const { message: original, exact } = this.read;
+    return deriveOpens(original, definition.anchorType).map(({ name, type, resourceId, message }) => ({
+      id: message.id,
+      name,
+      bytes: Buffer.from(eventText(message, exact.write(message.event.context))),
+      read: { message, exact },
+      opens: { type, resourceId },
+    }));
+  }
+}

@@ -1,0 +1,491 @@
+import {
+  type Commit,
+  type CommitResult,
+  holdsPosition,
+  type LogPosition,
+  type SessionStore,
+  type StoredSession,
+} from '@lockstep/store';
+import type { Channel, Clock, Ids } from '../ports.ts';
+import type { Command, Decision, Done, Effect, KnownEvent } from '../rules/commands.ts';
+import type { Decide } from '../rules/decide.ts';
+import { originalIds } from '../rules/derived-opens.ts';
+import { nextDeadline } from '../rules/lease.ts';
+import type { Policy } from '../rules/policy.ts';
+import { type Refusal, UNKNOWN_ENDPOINT } from '../rules/reasons.ts';
+import type { SessionState } from '../rules/session-state.ts';
+import { UNSUBSCRIBED } from '../rules/subscribe.ts';
+import { indexChange } from '../stored/index-keys.ts';
+import { fromEntry, knownEvent, toEntry, toLogged } from '../stored/log-record.ts';
+import { applyParts, diffParts, fromParts } from '../stored/session-record.ts';
+import type { Activity } from './activity.ts';
+import { Audience, type AudienceOptions, type Ended, standing } from './audience.ts';
+import type { Background } from './background.ts';
+import { Delivery } from './delivery.ts';
+import { JobQueue } from './queue.ts';
+import type { Backlog } from './subscriber-callback.ts';
+import { SubscriberReports } from './subscriber-reports.ts';
+import type { SubscriberSocket } from './subscriber-socket.ts';
+import type { WebhookCalls } from './webhook-calls.ts';
+
+/** What every session of a node works with. */
+export interface LiveSessionParts {
+  readonly store: SessionStore;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly decide: Decide;
+  readonly policy: Policy;
+  readonly background: Background;
+  readonly activity: Activity;
+  /** Absent where there are no webhooks. */
+  readonly webhooks?: WebhookCalls | undefined;
+}
+
+export interface LiveSessionOptions extends AudienceOptions {
+  /** How many event ids are remembered to recognize retries: as many as the log keeps. */
+  readonly logCount: number;
+  /** Whether other nodes commit too. */
+  readonly shared: boolean;
+}
+
+/** Said to the other nodes without a commit: an entry is to be delivered again to those that have not acknowledged it. */
+interface Announcement {
+  readonly redeliver: number;
+}
+
+/** Said to the other nodes with a commit: why subscriptions ended. */
+interface Note {
+  readonly ended: readonly Ended[];
+}
+
+/**
+ * One session on this node: its state as last seen, the subscribers connected here, and a queue that does one thing at a
+ * time, so that every subscriber gets the events in one order (PUB-3).
+ */
+export class LiveSession {
+  readonly topic: string;
+  readonly audience: Audience;
+  /** ms since the epoch of the last use, for eviction. */
+  usedAt = 0;
+  readonly #parts: LiveSessionParts;
+  readonly #options: LiveSessionOptions;
+  /** Told where the last commit may or may not have happened: the session is to be read again (`resync`). */
+  readonly #uncertain: (session: LiveSession) => void;
+  readonly #jobs = new JobQueue();
+  readonly #reports: SubscriberReports;
+  /** Webhooks that are to be sent the standing opens first (SUB-8). */
+  readonly #fresh = new Set<string>();
+  #state: SessionState | undefined;
+  /** How often what is known here became uncertain. */
+  #uncertainties = 0;
+  #revision = 0;
+  /** The history that the revision is of; undefined where it is not known. */
+  #epoch: string | undefined;
+  /** Numbers of the held log entries by event id; stale while the state is not loaded. */
+  #log = new Map<string, number>();
+  /** The last entry that went out to the audience; undefined before anything is known. */
+  #delivered: LogPosition | undefined;
+  #deadline: { readonly at: number; readonly cancel: () => void } | undefined;
+
+  constructor(
+    topic: string,
+    parts: LiveSessionParts,
+    options: LiveSessionOptions,
+    uncertain: (session: LiveSession) => void,
+  ) {
+    this.topic = topic;
+    this.#parts = parts;
+    this.#options = options;
+    this.#uncertain = uncertain;
+    this.#reports = new SubscriberReports(this, options.nodeId, parts);
+    this.audience = new Audience(topic, parts.clock, this.#reports, options);
+  }
+
+  /** The state as last seen, where it is in memory. */
+  get known(): SessionState | undefined {
+    return this.#state;
+  }
+
+  get idle(): boolean {
+    return this.#jobs.idle;
+  }
+
+  /** Whether nothing here needs the session to be kept in memory. */
+  get unused(): boolean {
+    return this.idle && this.audience.empty && this.#deadline === undefined;
+  }
+
+  /** Drops what can be read from the store again. */
+  forget(): void {
+    if (!this.idle) return;
+    this.#state = undefined;
+    this.#log = new Map();
+  }
+
+  /** Runs the job once everything queued before has ended. */
+  run<T>(job: () => Promise<T>): Promise<T> {
+    this.usedAt = this.#parts.clock.now();
+    return this.#jobs.run(job);
+  }
+
+  /** Decides one command and carries out what follows from it, once everything queued before has ended. */
+  execute(command: Command | ((state: SessionState | undefined) => Command)): Promise<Decision> {
+    return this.run(() => this.decide(command));
+  }
+
+  /** The session's state. Call within `run`. @returns undefined when there is no such session */
+  async state(): Promise<SessionState | undefined> {
+    return this.#state ?? this.#reload();
+  }
+
+  /**
+   * The session's state as it is now, whichever node has answered for it last: that node's notice may still be under way. Call
+   * within `run`. @returns undefined when there is no such session
+   */
+  async current(): Promise<SessionState | undefined> {
+    return (await this.#isBehind()) ? this.#reload() : this.state();
+  }
+
+  async #isBehind(): Promise<boolean> {
+    if (!this.#options.shared || this.#state === undefined) return false;
+    return (await this.#parts.store.revision(this.topic)) !== this.#revision;
+  }
+
+  /**
+   * Decides a command and makes the decision durable, then carries out what follows. Call within `run`. When another node was
+   * first, the command is decided again on what that node left (CON-8): also where it is refused, or changes nothing.
+   */
+  async decide(make: Command | ((state: SessionState | undefined) => Command)): Promise<Decision> {
+    const { clock, decide } = this.#parts;
+    for (let read = false; ; read = true) {
+      const held = this.#state;
+      const before = held ?? (await this.state());
+      const given = typeof make === 'function' ? make(before) : make;
+      const command = given.kind === 'publish' ? { ...given, ...(await this.#known(given.request.message.id)) } : given;
+      const now = clock.now();
+      const decision = decide(before, command, now);
+      const changes = decision.ok && decision.state !== before;
+      if (!changes && held && !read && (await this.#isBehind())) {
+        await this.#reload();
+        continue;
+      }
+      if (!decision.ok) return decision;
+      if (changes && !(await this.#commit(before, decision, now))) {
+        await this.#reload();
+        continue;
+      }
+      await this.#redelivered(decision.effects);
+      return decision;
+    }
+  }
+
+  /** PUB-7: what the log holds under the id of an event that is published. */
+  async #known(eventId: string): Promise<{ readonly known?: KnownEvent }> {
+    const number = this.#log.get(eventId);
+    if (number === undefined) return {};
+    const [entry] = (await this.#parts.store.readLog(this.topic, number - 1)) ?? [];
+    return { known: entry?.number === number ? knownEvent(entry) : { number } };
+  }
+
+  async #commit(before: SessionState | undefined, { state, effects }: Done, now: number): Promise<boolean> {
+    if (!state) return this.#erase(before, effects);
+    const events = effects.flatMap((effect) => (effect.kind === 'event' ? [effect.event] : []));
+    const logged = events.map(toLogged);
+    const ended = effects.flatMap((effect) => (effect.kind === 'ended' ? [effect] : []));
+    const index = indexChange(before, state);
+    const note: Note = { ended: ended.map(({ ids, reason }) => ({ ids, reason })) };
+    const result = await this.#attempt({
+      topic: this.topic,
+      expected: before ? this.#revision : 0,
+      ...(before && this.#epoch !== undefined && { epoch: this.#epoch }),
+      parts: diffParts(before, state),
+      append: logged.map((one) => toEntry(one, now)),
+      at: now,
+      ...(index && { index }),
+      ...(ended.length > 0 && { note: JSON.stringify(note) }),
+    });
+    if (!result.ok) return false;
+    this.#state = state;
+    this.#revision = result.revision;
+    this.#epoch = result.epoch;
+    if (!before) this.#delivered = { offset: 0, epoch: result.epoch };
+    for (const [index, one] of logged.entries()) this.#broadcast(new Delivery(one, events[index]), result.epoch);
+    this.#carryOut(before, state, effects);
+    this.#changed(before, state, note.ended);
+    return true;
+  }
+
+  /** What else follows from a decision of this node. */
+  #carryOut(before: SessionState | undefined, state: SessionState, effects: readonly Effect[]): void {
+    const { activity, background, webhooks } = this.#parts;
+    for (const effect of effects) {
+      if (effect.kind === 'begun') activity.observe(this.topic, { kind: 'session-started' });
+      else if (effect.kind === 'subscribed' || effect.kind === 'renewed') {
+        const { subscription, kind } = effect;
+        activity.subscription(this.topic, kind, subscription);
+        if (kind === 'subscribed' && subscription.channel === 'webhook') this.#fresh.add(subscription.id);
+      } else if (effect.kind === 'event') {
+        if (effect.event.fingerprint === undefined) activity.published(this.topic, effect.event);
+      } else if (effect.kind === 'ended') {
+        for (const id of effect.ids) {
+          const subscription = before?.subscriptions.get(id);
+          if (!subscription) continue;
+          const { subscriberName: subscriber, channel } = subscription;
+          activity.observe(this.topic, { kind: 'denied', subscription: id, subscriber, reason: effect.reason });
+          if (channel !== 'webhook' || !webhooks) continue;
+          // One that unsubscribed itself knows.
+          if (effect.reason === UNSUBSCRIBED) webhooks.forget(this.topic, id);
+          else background.later(() => webhooks.deny(this.topic, subscription, effect.reason));
+        }
+      }
+    }
+    if (webhooks && state.subscriptions !== before?.subscriptions) background.later(() => this.tendCallbacks());
+  }
+
+  /** What a new state means for who is connected here, and for the time that something happens next by itself. */
+  #changed(before: SessionState | undefined, after: SessionState, ended: readonly Ended[]): void {
+    if (before?.subscriptions !== after.subscriptions) {
+      for (const id of this.audience.reconcile(after, ended)) this.#reports.connectedHere(id);
+      this.#watchDeadline(after);
+    }
+    if (before?.following !== after.following) this.audience.tellFollowing(after);
+  }
+
+  async #erase(before: SessionState | undefined, effects: readonly Effect[]): Promise<boolean> {
+    const { store, activity, background, webhooks } = this.#parts;
+    for (const effect of effects) {
+      if (effect.kind !== 'erase') continue;
+      const { reason } = effect;
+      for (const subscription of before?.subscriptions.values() ?? []) {
+        if (subscription.channel !== 'webhook' || !webhooks) continue;
+        background.later(() => webhooks.deny(this.topic, subscription, reason));
+      }
+      this.endAll(reason);
+      if (await store.erase(this.topic)) activity.observe(this.topic, { kind: 'session-ended', reason });
+    }
+    return true;
+  }
+
+  async #redelivered(effects: readonly Effect[]): Promise<void> {
+    for (const effect of effects) {
+      if (effect.kind !== 'redeliver') continue;
+      const announcement: Announcement = { redeliver: effect.number };
+      await this.#redeliver(effect.number);
+      await this.#parts.store.announce(this.topic, JSON.stringify(announcement));
+    }
+  }
+
+  async #attempt(commit: Commit): Promise<CommitResult> {
+    try {
+      return await this.#parts.store.commit(commit);
+    } catch (error) {
+      // It may have happened all the same: nobody is answered from a state that may be stale.
+      this.#uncertain(this);
+      throw error;
+    }
+  }
+
+  #broadcast(delivery: Delivery, epoch: string): void {
+    this.#log.set(delivery.id, delivery.number);
+    if (this.#log.size > this.#options.logCount) this.#log.delete(this.#log.keys().next().value ?? '');
+    this.#delivered = { offset: delivery.number, epoch };
+    this.audience.deliver(delivery);
+  }
+
+  /** Decides `elapse` when something in the session happens next by itself. */
+  #watchDeadline(state: SessionState | undefined): void {
+    const { policy, background, clock } = this.#parts;
+    const at = state && nextDeadline(state, this.#options.nodeId, policy);
+    if (at === this.#deadline?.at) return;
+    this.#deadline?.cancel();
+    this.#deadline = undefined;
+    if (at === undefined) return;
+    const elapse = (): void => {
+      this.#deadline = undefined;
+      this.#reports.timePassed(() => this.#watchDeadline(this.#state));
+    };
+    const ms = at - clock.now();
+    if (ms <= 0) elapse();
+    else this.#deadline = { at, cancel: background.after(ms, elapse) };
+  }
+
+  /** Sends an entry again to the subscribers here that have not acknowledged it (PUB-7). */
+  async #redeliver(number: number): Promise<void> {
+    const [entry] = (await this.#parts.store.readLog(this.topic, number - 1)) ?? [];
+    if (entry?.number === number) this.audience.redeliver(new Delivery(fromEntry(entry)));
+  }
+
+  /**
+   * Reads the session again, and delivers what the connected subscribers have not been sent. The state is the caller's even
+   * where it became uncertain meanwhile.
+   */
+  async #reload(): Promise<SessionState | undefined> {
+    const uncertainties = this.#uncertainties;
+    const stored = await this.#parts.store.load(this.topic);
+    if (!stored) {
+      this.endAll('The session has ended');
+      return undefined;
+    }
+    const before = this.#state;
+    const state = fromParts(this.topic, stored.parts);
+    const log = new Map(stored.log.map(({ id, number }) => [id, number]));
+    if (!this.audience.empty) await this.#catchUp(state, stored, log);
+    this.#delivered = stored.position;
+    this.#revision = stored.revision;
+    this.#epoch = stored.epoch;
+    this.#log = log;
+    // What was read before it became uncertain is not kept after it.
+    this.#state = uncertainties === this.#uncertainties ? state : undefined;
+    this.#changed(before, state, []);
+    return state;
+  }
+
+  async #catchUp(state: SessionState, stored: StoredSession, log: ReadonlyMap<string, number>): Promise<void> {
+    const last = stored.position.offset;
+    const delivered = this.#delivered?.offset ?? 0;
+    const undone = this.#isUndone(stored);
+    if (delivered === last && !undone) return;
+    const from = undone ? this.#lastShared(log) : delivered;
+    const missed = from === undefined ? undefined : await this.#parts.store.readLog(this.topic, from);
+    // What was committed since the state was read comes with the next notice.
+    const deliveries = missed?.filter(({ number }) => number <= last).map((entry) => new Delivery(fromEntry(entry)));
+    // Subscribers that were sent what is gone are told how things stand now.
+    const opens = undone || !deliveries ? standing(state) : [];
+    const earlier = deliveries ? opens.filter(({ number }) => number <= (from ?? 0)) : opens;
+    for (const socket of [...this.audience.sockets.values()]) {
+      for (const delivery of [...earlier, ...(deliveries ?? [])]) socket.deliver(delivery);
+    }
+    for (const callback of this.audience.callbacks.values()) callback.catchUp(undone ? from : undefined);
+  }
+
+  /** Whether the store has lost what was sent: it came back from a copy, and may have given the numbers to others since. */
+  #isUndone(stored: StoredSession): boolean {
+    const delivered = this.#delivered;
+    if (delivered === undefined || delivered.offset < stored.start.offset) return false;
+    return !holdsPosition(stored, delivered);
+  }
+
+  /** Number of the last entry that was sent and still stands; undefined where that is not known. */
+  #lastShared(log: ReadonlyMap<string, number>): number | undefined {
+    const [first] = this.#log.values();
+    let shared = first === 1 ? 0 : undefined;
+    for (const [id, number] of this.#log) if (log.get(id) === number) shared = number;
+    return shared;
+  }
+
+  /**
+   * Connects a subscriber: confirmation, then what it missed since an event or the standing opens, then live (SUB-7, SUB-8,
+   * SUB-11).
+   */
+  connect(id: string, channel: Channel, since?: string): Promise<SubscriberSocket | Refusal> {
+    return this.run(async () => {
+      const decision = await this.decide({ kind: 'connect', id, node: this.#options.nodeId });
+      if (!decision.ok) return decision;
+      const { state } = decision;
+      const subscription = state?.subscriptions.get(id);
+      if (!state || !subscription) return UNKNOWN_ENDPOINT;
+      const after = since === undefined ? undefined : this.#seen(since);
+      const missed = after === undefined ? undefined : await this.#parts.store.readLog(this.topic, after);
+      // What was committed since the state was read comes with the next notice.
+      const sent = missed?.filter(({ number }) => number < state.nextNumber);
+      const deliveries = sent?.map((entry) => new Delivery(fromEntry(entry)));
+      this.#parts.activity.counts.connected += 1;
+      return this.audience.connect(subscription, channel, state, deliveries);
+    });
+  }
+
+  /** Takes a socket out whose channel is gone, and says so to the others where it has to be (ERR-3). */
+  disconnected(socket: SubscriberSocket, code: number): void {
+    if (this.audience.detach(socket)) this.#reports.disconnected(socket, code);
+  }
+
+  /** Number of the last entry that a subscriber has seen, if it is held. */
+  #seen(eventId: string): number | undefined {
+    const number = this.#log.get(eventId);
+    if (number !== undefined) return number;
+    // Of several opens derived from one event it may have seen only this one: they are sent again.
+    const original = originalIds(eventId).find((id) => this.#log.has(id));
+    return original === undefined ? undefined : this.#log.get(original)! - 1;
+  }
+
+  /** Starts the webhooks that this node calls. */
+  tendCallbacks(): Promise<void> {
+    return this.run(async () => {
+      const { webhooks } = this.#parts;
+      const state = await this.state();
+      if (!webhooks || !state) return;
+      for (const subscription of state.subscriptions.values()) {
+        const { id, channel, node } = subscription;
+        if (channel !== 'webhook' || node !== this.#options.nodeId || this.audience.callbacks.has(id)) continue;
+        const callback = await webhooks.open(this.topic, subscription, this.#reports, (after) => this.#backlog(after));
+        this.audience.callbacks.set(id, callback);
+        if (this.#fresh.delete(id)) callback.begin(standing(state));
+        callback.catchUp();
+      }
+    });
+  }
+
+  async #backlog(after: number): Promise<Backlog> {
+    const entries = await this.#parts.store.readLog(this.topic, after);
+    if (entries) return { deliveries: entries.map((entry) => new Delivery(fromEntry(entry))) };
+    const state = await this.run(() => this.state());
+    return state ? { deliveries: standing(state), gapUpTo: state.nextNumber - 1 } : { deliveries: [] };
+  }
+
+  /** Whether a commit of this revision changes nothing here: it is known, or nothing here needs it. */
+  knows(revision: number): boolean {
+    return this.#state === undefined ? this.unused : revision <= this.#revision;
+  }
+
+  /** Takes over what another node committed. Call within `run`. */
+  async follow(revision: number, epoch: string, commit: Commit): Promise<void> {
+    if (this.knows(revision)) return;
+    const before = this.#state;
+    if (this.audience.empty && this.#deadline === undefined) return this.forgetStale();
+    if (!before || revision !== this.#revision + 1) return void (await this.#reload());
+    const state = applyParts(before, commit.parts);
+    this.#state = state;
+    this.#revision = revision;
+    this.#epoch = epoch;
+    for (const entry of commit.append) this.#broadcast(new Delivery(fromEntry(entry)), epoch);
+    const note = commit.note === undefined ? undefined : (JSON.parse(commit.note) as Note);
+    this.#changed(before, state, note?.ended ?? []);
+  }
+
+  /** Does what another node announced. Call within `run`. */
+  async announced(body: string): Promise<void> {
+    await this.#redeliver((JSON.parse(body) as Announcement).redeliver);
+  }
+
+  /** The state here is no longer the latest, and nothing here needs it now. */
+  forgetStale(): void {
+    this.#state = undefined;
+    this.#log = new Map();
+  }
+
+  /** Notices may have been missed: the state is read again before anything is answered from it. */
+  markUncertain(): void {
+    this.#state = undefined;
+    this.#uncertainties += 1;
+  }
+
+  /** Reads everything again, and delivers what was missed. Call within `run`. */
+  async resync(): Promise<void> {
+    this.markUncertain();
+    if (!this.audience.empty) await this.#reload();
+  }
+
+  /** The session is gone: every subscriber here is told so (SES-5). */
+  endAll(reason: string): void {
+    this.audience.endAll(reason);
+    this.forgetStale();
+    this.#revision = 0;
+    this.#epoch = undefined;
+    this.#watchDeadline(undefined);
+  }
+
+  /** Closes every socket with 1012: subscribers return, and nobody is reported (SUB-11). */
+  close(): Promise<void> {
+    return this.run(async () => this.audience.close());
+  }
+}

@@ -1,0 +1,292 @@
+import { createHmac } from 'node:crypto';
+import type { Callbacks, Clock } from '../ports.ts';
+import { afterSending, type Interest, newInterest, regranted, selected } from '../rules/audience.ts';
+import type { Awaited } from '../rules/conversation.ts';
+import type { Subscription } from '../rules/session-state.ts';
+import { changesContext } from '../rules/sync-errors.ts';
+import type { Spelling } from '../rules/versions.ts';
+import type { Delivery, Sendable } from './delivery.ts';
+import { bytesOf } from './spelling.ts';
+import { outcomeOf, type SubscriberListener } from './subscriber-listener.ts';
+
+/** Events that wait in memory; more are read from the log when their turn comes. */
+const MAX_WAITING = 16;
+const MAX_UNACKNOWLEDGED = 16;
+
+export interface CallbackListener extends SubscriberListener {
+  /** It could not be delivered, however often it was tried (WEB-3). `misses`: events in a row. */
+  gaveUp(subscription: Subscription, about: Awaited, misses: number): void;
+  /** Everything up to this number has been answered or given up: what a restart goes on from. */
+  advanced(subscription: Subscription, number: number): void;
+  /** The log could not be read; it is tried again. */
+  failed(error: unknown): void;
+}
+
+export interface CallbackOptions {
+  readonly derivesOpens: boolean;
+  /** Waits between attempts at one event, ms; after the last one the event is given up. */
+  readonly retryMs: readonly number[];
+  /** How events are written where the subscription does not say. */
+  readonly spelling: Spelling;
+  /** The Hub's own address, which WebSub wants named in every delivery. */
+  readonly hubUrl: string;
+}
+
+/** What the log holds for a subscriber that is done with everything up to some number. */
+export interface Backlog {
+  /** Oldest first; the standing opens instead where the log no longer holds what was missed (SUB-11). */
+  readonly deliveries: readonly Delivery[];
+  /** Number of the last event when some were missed for good: nothing up to it is to be read again. */
+  readonly gapUpTo?: number;
+}
+
+export type ReadBacklog = (after: number) => Promise<Backlog>;
+
+/** Statuses that say "not now" rather than "no" (RFC 9110). */
+function isTransient(status: number): boolean {
+  return status === 0 || status === 408 || status === 429 || status >= 500;
+}
+
+/**
+ * A subscriber that is reached by POSTs to its callback: one event at a time, in order, tried again until it is answered or
+ * given up (WEB-2, WEB-3). It reads from the topic's log, so a callback that is down costs no memory.
+ */
+export class SubscriberCallback {
+  readonly #callbacks: Callbacks;
+  readonly #clock: Clock;
+  readonly #listener: CallbackListener;
+  readonly #options: CallbackOptions;
+  readonly #read: ReadBacklog;
+  readonly #link: string;
+  #subscription: Subscription;
+  #interest: Interest;
+  /** Events given up in a row. */
+  #misses = 0;
+  /** Number of the last context change that the subscriber followed (ERR-8). */
+  #followed = 0;
+  /** Ids of the last events that were refused or given up. */
+  readonly #unacknowledged = new Set<string>();
+  /** Comes before what waits, whatever its number. */
+  #standing: Delivery[] = [];
+  #waiting: Delivery[] = [];
+  /** Whether the log holds more than what waits in memory. */
+  #behind = true;
+  #cursor: number;
+  #running = false;
+  /** Attempts in a row that found nobody. */
+  #failures = 0;
+  #ended = false;
+  #cancelRetry: (() => void) | undefined;
+  #wake: (() => void) | undefined;
+
+  /** @param cursor number of the last event that is done with */
+  constructor(
+    topic: string,
+    subscription: Subscription,
+    cursor: number,
+    ports: { callbacks: Callbacks; clock: Clock; listener: CallbackListener; read: ReadBacklog },
+    options: CallbackOptions,
+  ) {
+    this.#subscription = subscription;
+    this.#cursor = cursor;
+    this.#callbacks = ports.callbacks;
+    this.#clock = ports.clock;
+    this.#listener = ports.listener;
+    this.#read = ports.read;
+    this.#options = options;
+    this.#interest = newInterest(subscription.events, options.derivesOpens);
+    const self = `${options.hubUrl}/${encodeURIComponent(subscription.spelling?.topic ?? topic)}`;
+    this.#link = `<${options.hubUrl}>; rel="hub", <${self}>; rel="self"`;
+  }
+
+  get subscription(): Subscription {
+    return this.#subscription;
+  }
+
+  /** Takes over a renewed subscription (SUB-6). */
+  grant(subscription: Subscription): void {
+    this.#subscription = subscription;
+    this.#interest = regranted(this.#interest, subscription.events);
+  }
+
+  /** Sends what comes before everything else: standing opens that the subscriber has not been sent (SUB-8). */
+  begin(standing: readonly Delivery[]): void {
+    this.#standing.push(...standing);
+    this.#start();
+  }
+
+  /** Takes an event that was just accepted. */
+  offer(delivery: Delivery): void {
+    if (this.#waiting.length < MAX_WAITING && !this.#behind) this.#waiting.push(delivery);
+    else this.#behind = true;
+    this.#start();
+  }
+
+  /** Delivers again unless the event was acknowledged with 2xx, or is still to be delivered (PUB-7). */
+  redeliver(delivery: Delivery): void {
+    if (!this.#unacknowledged.delete(delivery.id)) return;
+    this.#standing.push(delivery);
+    this.#start();
+  }
+
+  /**
+   * The log may hold events that were not offered.
+   * @param from number after which the log has others than before, where it has lost some
+   */
+  catchUp(from = this.#cursor): void {
+    this.#cursor = Math.min(this.#cursor, from);
+    this.#behind = true;
+    this.#start();
+  }
+
+  /** Stops at once; what is under way is not tried again. */
+  end(): void {
+    this.#ended = true;
+    this.#cancelRetry?.();
+    this.#wake?.();
+  }
+
+  #start(): void {
+    if (this.#running || this.#ended) return;
+    this.#running = true;
+    this.#run()
+      .catch((error: unknown) => this.#listener.failed(error))
+      .then(() => {
+        this.#running = false;
+        // Something may have been offered while the last look found nothing.
+        if (this.#standing.length > 0 || this.#waiting.length > 0 || this.#behind) this.#start();
+      });
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#ended) {
+      const standing = this.#standing.shift();
+      if (standing) {
+        await this.#serve(standing);
+        continue;
+      }
+      const next = await this.#next();
+      if (!next) return;
+      await this.#serve(next);
+      if (!this.#ended) this.#advance(next.number);
+    }
+  }
+
+  async #serve(delivery: Delivery): Promise<void> {
+    if (delivery.except === this.#subscription.id) return;
+    for (const event of selected(this.#interest, delivery)) {
+      this.#interest = afterSending(this.#interest, event);
+      await this.#deliver(event, delivery);
+    }
+  }
+
+  #advance(number: number): void {
+    this.#cursor = number;
+    this.#listener.advanced(this.#subscription, number);
+  }
+
+  async #next(): Promise<Delivery | undefined> {
+    while (!this.#ended) {
+      const first = this.#waiting.shift();
+      // Another node's event may have been read from the log before it was offered.
+      if (first && first.number <= this.#cursor) continue;
+      if (first || !this.#behind) return first;
+      this.#behind = false;
+      try {
+        this.#takeBacklog(await this.#read(this.#cursor));
+      } catch (error) {
+        this.#behind = true;
+        this.#listener.failed(error);
+        await this.#pause(this.#options.retryMs.at(-1) ?? 0);
+      }
+    }
+    return undefined;
+  }
+
+  #takeBacklog({ deliveries, gapUpTo }: Backlog): void {
+    if (gapUpTo !== undefined) {
+      this.#standing.push(...deliveries);
+      this.#waiting = this.#waiting.filter(({ number }) => number > gapUpTo);
+      this.#advance(gapUpTo);
+      return;
+    }
+    const offered = this.#waiting;
+    this.#waiting = deliveries.slice(0, MAX_WAITING);
+    const last = this.#waiting.at(-1)?.number ?? this.#cursor;
+    if (deliveries.length > MAX_WAITING) this.#behind = true;
+    else this.#waiting.push(...offered.filter(({ number }) => number > last));
+  }
+
+  async #deliver(event: Sendable, original: Delivery): Promise<void> {
+    const { number, id: originalId, name: originalName } = original;
+    const about: Awaited = { id: event.id, number, originalId, originalName, sentAt: this.#clock.now() };
+    let told = false;
+    for (const wait of [undefined, ...this.#options.retryMs]) {
+      if (wait !== undefined) await this.#pause(wait);
+      // The end of the lease is the end, though nobody may have said so yet (SUB-5).
+      if (this.#ended || this.#subscription.expiresAt <= this.#clock.now()) return;
+      if (wait === undefined) this.#listener.delivered(this.#subscription, event.id, event.name);
+      const status = await this.#post(event);
+      if (this.#ended) return;
+      if (!isTransient(status)) {
+        this.#misses = 0;
+        this.#failures = 0;
+        if (outcomeOf(status) !== 'followed') this.#remember(original.id);
+        else if (changesContext(originalName)) this.#followed = number;
+        this.#answered(about, status);
+        return;
+      }
+      this.#failures += 1;
+      // WEB-3: the others are told at the first failure.
+      if (!told) this.#answered(about, status);
+      told = true;
+    }
+    this.#misses += 1;
+    this.#remember(original.id);
+    this.#listener.gaveUp(this.#subscription, about, this.#misses);
+  }
+
+  #answered(about: Awaited, status: number): void {
+    const outcome = outcomeOf(status);
+    this.#listener.answered(this.#subscription, {
+      eventId: about.id,
+      status,
+      outcome,
+      about,
+      followed: this.#followed,
+    });
+  }
+
+  #remember(eventId: string): void {
+    this.#unacknowledged.add(eventId);
+    if (this.#unacknowledged.size > MAX_UNACKNOWLEDGED) {
+      const [oldest = ''] = this.#unacknowledged;
+      this.#unacknowledged.delete(oldest);
+    }
+  }
+
+  async #post(event: Sendable): Promise<number> {
+    const { callback = '', secret, spelling = this.#options.spelling } = this.#subscription;
+    const bytes = bytesOf(event, spelling);
+    const headers: Record<string, string> = { 'content-type': 'application/json', link: this.#link };
+    if (secret !== undefined) {
+      headers['x-hub-signature'] = `sha256=${createHmac('sha256', secret).update(bytes).digest('hex')}`;
+    }
+    return (await this.#callbacks.post(callback, bytes, headers, this.#failures)).status;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      this.#cancelRetry = this.#clock.after(ms, resolve);
+    });
+  }
+}
+
+/** A callback's address with the Hub's fields after its own query (WEB-1). */
+export function callbackUrl(callback: string, fields: Readonly<Record<string, string>>): string {
+  const [address = '', fragment] = callback.split('#', 2);
+  const query = new URLSearchParams(fields).toString();
+  const url = `${address}${address.includes('?') ? '&' : '?'}${query}`;
+  return fragment === undefined ? url : `${url}#${fragment}`;
+}

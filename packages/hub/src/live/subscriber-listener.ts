@@ -1,0 +1,38 @@
+import type { Awaited, Outcome } from '../rules/conversation.ts';
+import type { Subscription } from '../rules/session-state.ts';
+
+/** A subscriber's answer to an event, or a callback's. */
+export interface SubscriberAnswer {
+  readonly eventId: string;
+  /** As it was given; 0 where a callback could not be reached. */
+  readonly status: number;
+  readonly outcome: Outcome;
+  /** The event that it answers; missing where it answers nothing that was sent, or again. */
+  readonly about?: Awaited;
+  readonly reason?: string;
+  /** Number of the last context change that the subscriber followed. */
+  readonly followed: number;
+}
+
+/** Told what subscribers do, however they are reached. */
+export interface SubscriberListener {
+  delivered(subscription: Subscription, eventId: string, event: string): void;
+  answered(subscription: Subscription, answer: SubscriberAnswer): void;
+  /** The time for an answer has passed (ERR-4). `due`: whether an answer was due. */
+  unanswered(
+    subscription: Subscription,
+    about: Awaited,
+    news: { readonly misses: number; readonly due: boolean; readonly followed: number },
+  ): void;
+}
+
+/** What an answer's status says (ERR-2). Anything but a status that HTTP knows is a failure. */
+export function outcomeOf(status: number): Outcome {
+  if (status >= 200 && status < 300) return 'followed';
+  return status >= 100 && status < 500 ? 'refused' : 'failed';
+}
+
+/** The same in words, for a SyncError. */
+export function howAnswered(status: number): string {
+  return outcomeOf(status) === 'refused' ? `refused to follow it (${status})` : `could not process it (${status})`;
+}

@@ -1,0 +1,169 @@
+import { StoreUnavailable } from '@lockstep/store';
+import type { Clock, Ids } from '../ports.ts';
+import type { Command, Decision, Made } from '../rules/commands.ts';
+import type { Awaited } from '../rules/conversation.ts';
+import type { Policy } from '../rules/policy.ts';
+import type { SessionState, Subscription } from '../rules/session-state.ts';
+import type { Activity } from './activity.ts';
+import type { Background } from './background.ts';
+import type { CallbackListener } from './subscriber-callback.ts';
+import { howAnswered, type SubscriberAnswer } from './subscriber-listener.ts';
+import type { SocketListener, SubscriberSocket } from './subscriber-socket.ts';
+import type { WebhookCalls } from './webhook-calls.ts';
+
+/** WebSub, section 7: the subscription has been deleted over there. */
+const GONE = 410;
+
+/** The session that is told. */
+export interface ReportedSession {
+  readonly topic: string;
+  /** The state as last seen, where it is in memory. */
+  readonly known: SessionState | undefined;
+  execute(command: Command | ((state: SessionState | undefined) => Command)): Promise<Decision>;
+  disconnected(socket: SubscriberSocket, code: number): void;
+}
+
+export interface ReportParts {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly policy: Policy;
+  readonly background: Background;
+  readonly activity: Activity;
+  readonly webhooks?: WebhookCalls | undefined;
+}
+
+interface Closed {
+  readonly id: string;
+  readonly code: number;
+  readonly followed: number;
+}
+
+/** Makes commands of what the subscribers of one session do, and of time that passes in it. */
+export class SubscriberReports implements SocketListener, CallbackListener {
+  readonly #session: ReportedSession;
+  readonly #node: string;
+  readonly #parts: ReportParts;
+  /** Sockets that closed since the last command about them: many close at once, and are one change. */
+  #closed: Closed[] = [];
+
+  constructor(session: ReportedSession, node: string, parts: ReportParts) {
+    this.#session = session;
+    this.#node = node;
+    this.#parts = parts;
+  }
+
+  #made(): Made {
+    const { ids, clock } = this.#parts;
+    return { eventId: ids.uuid(), timestamp: new Date(clock.now()).toISOString() };
+  }
+
+  #later(command: (made: Made) => Command): void {
+    const made = this.#made();
+    this.#parts.background.later(() => this.#session.execute(() => command(made)));
+  }
+
+  delivered(subscription: Subscription, eventId: string, event: string): void {
+    const { activity } = this.#parts;
+    activity.counts.delivered += 1;
+    activity.delivery(this.#session.topic, subscription, { kind: 'delivered', eventId, event });
+  }
+
+  answered(subscription: Subscription, answer: SubscriberAnswer): void {
+    const { activity, clock } = this.#parts;
+    const { eventId, status, about, outcome, reason, followed } = answer;
+    const { id, channel } = subscription;
+    if (status !== 0) activity.counts.answered += 1;
+    const ms = about ? clock.now() - about.sentAt : 0;
+    activity.delivery(this.#session.topic, subscription, { kind: 'answered', eventId, status, ms });
+    if (!about) return;
+    // Most answers say that all is well with one of whom nothing else is known.
+    if (outcome === 'followed' && this.#session.known?.following.has(id) === false) return;
+    const how = status === 0 ? 'could not be reached' : howAnswered(status);
+    this.#later((made) => ({
+      kind: 'answer',
+      id,
+      about,
+      outcome,
+      how,
+      followed,
+      ...(reason !== undefined && { reason }),
+      ...made,
+    }));
+    if (channel === 'webhook' && status === GONE) {
+      this.#later(() => ({ kind: 'deny', ids: [id], reason: 'The callback is gone' }));
+    }
+  }
+
+  unanswered(
+    subscription: Subscription,
+    about: Awaited,
+    news: { readonly misses: number; readonly due: boolean; readonly followed: number },
+  ): void {
+    const { id } = subscription;
+    if (news.due) {
+      this.#parts.activity.delivery(this.#session.topic, subscription, { kind: 'unanswered', eventId: about.id });
+    }
+    this.#later((made) => ({ kind: 'no-answer', id, about, ...news, ...made }));
+  }
+
+  gaveUp(subscription: Subscription, about: Awaited, misses: number): void {
+    this.#parts.activity.delivery(this.#session.topic, subscription, { kind: 'unanswered', eventId: about.id });
+    const { maxMisses } = this.#parts.policy;
+    if (misses < maxMisses) return;
+    const reason = `${maxMisses} events in a row could not be delivered`;
+    this.#later(() => ({ kind: 'deny', ids: [subscription.id], reason }));
+  }
+
+  advanced({ id }: Subscription, number: number): void {
+    this.#parts.webhooks?.advanced(this.#session.topic, id, number);
+  }
+
+  failed(error: unknown): void {
+    if (!(error instanceof StoreUnavailable)) this.#parts.background.failed(error);
+  }
+
+  overflowed(socket: SubscriberSocket): void {
+    socket.channel.close(1013, 'Too many events are waiting to be read');
+    this.#session.disconnected(socket, 1013);
+  }
+
+  ended(socket: SubscriberSocket): void {
+    const { counts } = this.#parts.activity;
+    counts.connected -= 1;
+    counts.ignoredFrames += socket.ignored;
+  }
+
+  /** The socket is gone (ERR-3, SUB-11). */
+  disconnected({ subscription, followed }: SubscriberSocket, code: number): void {
+    const { background, activity } = this.#parts;
+    if (background.stopping) return;
+    activity.delivery(this.#session.topic, subscription, { kind: 'dropped', code });
+    this.#closed.push({ id: subscription.id, code, followed });
+    if (this.#closed.length > 1) return;
+    const made = this.#made();
+    let closed: readonly Closed[] | undefined;
+    background.later(() =>
+      this.#session.execute(() => {
+        if (!closed) {
+          closed = this.#closed;
+          this.#closed = [];
+        }
+        return { kind: 'disconnect', node: this.#node, closed, ...made };
+      }),
+    );
+  }
+
+  /** A subscriber is connected here although the session says that it is away: another node took this one for gone. */
+  connectedHere(id: string): void {
+    this.#later(() => ({ kind: 'connect', id, node: this.#node }));
+  }
+
+  /** Something in the session is to happen by itself now. @param then called once it has */
+  timePassed(then: () => void): void {
+    const made = this.#made();
+    this.#parts.background.later(async () => {
+      await this.#session.execute({ kind: 'elapse', node: this.#node, ...made });
+      then();
+    });
+  }
+}

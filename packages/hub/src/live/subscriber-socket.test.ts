@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ManualClock } from '../../test/clock.ts';
+import { patient, report, request, START, subscription } from '../../test/events.ts';
+import type { Subscription } from '../rules/session-state.ts';
+import { Delivery } from './delivery.ts';
+import { SubscriberSocket } from './subscriber-socket.ts';
+
+let number = 0;
+function event(name: string, context: readonly unknown[], id: string, except?: string): Delivery {
+  const { message } = request(name, context, { id });
+  number += 1;
+  const text = JSON.stringify(message);
+  return new Delivery({ number, id, name: message.event['hub.event'], text, ...(except && { except }) });
+}
+const open = (id: string): Delivery => event('Patient-open', [patient()], id);
+
+class Trial {
+  readonly clock = new ManualClock(START);
+  readonly sent: { id?: string; [key: string]: unknown }[] = [];
+  readonly log: string[] = [];
+  buffered = 0;
+  readonly socket: SubscriberSocket;
+
+  constructor(more: Partial<Subscription> = {}) {
+    const channel = {
+      send: (text: string | Uint8Array) => void this.sent.push(JSON.parse(text.toString())),
+      close: () => undefined,
+      get buffered() {
+        return trial.buffered;
+      },
+    };
+    const trial = this;
+    this.socket = new SubscriberSocket(
+      subscription('a', more),
+      channel,
+      this.clock,
+      {
+        delivered: (_, id) => void this.log.push(`delivered ${id}`),
+        answered: (_, { eventId, status, about }) =>
+          void this.log.push(`answered ${eventId} ${status}${about ? '' : ' nothing'}`),
+        unanswered: (_, { id }, { due, misses }) =>
+          void this.log.push(due ? `unanswered ${id}, ${misses} in a row` : `silent ${id}`),
+        ended: () => void this.log.push('ended'),
+        overflowed: () => void this.log.push('overflowed'),
+      },
+      { answerMs: 10_000, maxBufferedBytes: 1000, derivesOpens: true },
+    );
+  }
+
+  /** What was reported beside deliveries. */
+  get news(): readonly string[] {
+    return this.log.filter((line) => !line.startsWith('delivered'));
+  }
+
+  say(message: unknown): void {
+    this.socket.received(JSON.stringify(message));
+  }
+}
+
+describe('ERR-4 an answer is due', () => {
+  it('strict: from the start', () => {
+    const trial = new Trial({ acknowledgements: 'strict' });
+    trial.socket.deliver(open('e1'));
+    trial.clock.advance(9999);
+    assert.deepEqual(trial.news, []);
+    trial.clock.advance(1);
+    assert.deepEqual(trial.news, ['unanswered e1, 1 in a row']);
+  });
+
+  it('answers: from the first answer, and not for what went out before', () => {
+    const trial = new Trial();
+    trial.socket.deliver(open('e1'));
+    trial.socket.deliver(open('e2'));
+    trial.clock.advance(60_000);
+    assert.deepEqual(trial.news, ['silent e2']);
+    trial.say({ id: 'e2', timestamp: 'x' });
+    trial.clock.advance(60_000);
+    assert.deepEqual(trial.news.slice(1), ['answered e2 200']);
+    trial.socket.deliver(open('e3'));
+    trial.clock.advance(10_000);
+    assert.deepEqual(trial.news.slice(2), ['unanswered e3, 1 in a row']);
+  });
+
+  it('off: never', () => {
+    const trial = new Trial({ acknowledgements: 'off' });
+    trial.socket.deliver(open('e1'));
+    trial.say({ id: 'e1', status: 200 });
+    trial.socket.deliver(open('e2'));
+    trial.clock.advance(3_600_000);
+    assert.deepEqual(trial.news, ['answered e1 200', 'silent e2']);
+    assert.equal(trial.clock.timers, 0);
+  });
+
+  it('each on its own time', () => {
+    const trial = new Trial({ acknowledgements: 'strict' });
+    trial.socket.deliver(open('e1'));
+    trial.clock.advance(4000);
+    trial.socket.deliver(open('e2'));
+    trial.clock.advance(4000);
+    trial.socket.deliver(open('e3'));
+    trial.say({ id: 'e2', status: 200 });
+    trial.clock.advance(2000);
+    assert.deepEqual(trial.news, ['answered e2 200', 'unanswered e1, 1 in a row']);
+    trial.clock.advance(7999);
+    assert.equal(trial.news.length, 2);
+    trial.clock.advance(1);
+    assert.deepEqual(trial.news.slice(2), ['unanswered e3, 2 in a row']);
+    trial.say({ id: 'e3', status: 200 });
+    trial.socket.deliver(open('e4'));
+    trial.clock.advance(10_000);
+    assert.deepEqual(trial.news.slice(4), ['unanswered e4, 1 in a row']);
+  });
+
+  it('not for a SyncError, which would never end', () => {
+    const trial = new Trial({ acknowledgements: 'strict' });
+    trial.socket.deliver(
+      event('SyncError', [{ key: 'operationoutcome', resource: { resourceType: 'OperationOutcome' } }], 's'),
+    );
+    trial.say({ id: 's', status: 409 });
+    trial.clock.advance(60_000);
+    assert.deepEqual(trial.news, ['answered s 409 nothing']);
+  });
+
+  it('not any more once the socket has ended', () => {
+    const trial = new Trial({ acknowledgements: 'strict' });
+    trial.socket.deliver(open('e1'));
+    trial.socket.end();
+    trial.socket.end();
+    trial.socket.deliver(open('e2'));
+    trial.socket.say({});
+    trial.clock.advance(60_000);
+    assert.deepEqual(trial.log, ['delivered e1', 'ended']);
+    assert.equal(trial.sent.length, 1);
+    assert.equal(trial.clock.timers, 0);
+  });
+});
+
+describe('ERR-1, ERR-2 answers', () => {
+  it('are about an event that was sent; a refusal counts once', () => {
+    const trial = new Trial();
+    trial.socket.deliver(open('e1'));
+    for (const status of ['409', 409, 200]) trial.say({ id: 'e1', status });
+    trial.say({ id: 'e9', status: 500 });
+    assert.deepEqual(trial.news, [
+      'answered e1 409',
+      'answered e1 409 nothing',
+      'answered e1 200',
+      'answered e9 500 nothing',
+    ]);
+  });
+
+  it('after an acceptance nothing is to be refused', () => {
+    const trial = new Trial();
+    trial.socket.deliver(open('e1'));
+    trial.say({ id: 'e1', status: 202 });
+    trial.say({ id: 'e1', status: 409 });
+    assert.deepEqual(trial.news, ['answered e1 202', 'answered e1 409 nothing']);
+  });
+
+  it('that come late still count', () => {
+    const trial = new Trial({ acknowledgements: 'strict' });
+    trial.socket.deliver(open('e1'));
+    trial.clock.advance(10_000);
+    trial.say({ id: 'e1', status: 409 });
+    assert.deepEqual(trial.news, ['unanswered e1, 1 in a row', 'answered e1 409']);
+  });
+
+  it('are not what is no answer: that is counted; a ping gets a pong', () => {
+    const trial = new Trial();
+    trial.socket.received('hello');
+    trial.say({ 'hub.channel.endpoint': 'wss://x' });
+    trial.say({ type: 'ping' });
+    assert.equal(trial.socket.ignored, 2);
+    assert.deepEqual(trial.sent, [{ type: 'pong' }]);
+    assert.deepEqual(trial.log, []);
+  });
+});
+
+describe('PUB-7 a retry', () => {
+  const again = (trial: Trial, delivery: Delivery): number => {
+    const before = trial.sent.length;
+    trial.socket.redeliver(delivery);
+    return trial.sent.length - before;
+  };
+
+  it('is sent again to who has not answered, or refused', () => {
+    const trial = new Trial();
+    trial.socket.deliver(open('e1'));
+    assert.equal(again(trial, open('e1')), 1);
+    trial.say({ id: 'e1', status: 500 });
+    assert.equal(again(trial, open('e1')), 1);
+    trial.say({ id: 'e1', status: 200 });
+    assert.equal(again(trial, open('e1')), 0);
+    assert.equal(again(trial, open('e2')), 0);
+  });
+
+  it('DER-3 of an event that was derived sends the derived one', () => {
+    const trial = new Trial({ events: ['Patient-open'] });
+    const original = event('DiagnosticReport-open', [report(), patient()], 'e1');
+    trial.socket.deliver(original);
+    assert.equal(again(trial, original), 1);
+    assert.deepEqual(
+      trial.sent.map(({ id }) => id),
+      ['e1~Patient.p1', 'e1~Patient.p1'],
+    );
+    trial.say({ id: 'e1~Patient.p1', status: 200 });
+    assert.equal(again(trial, original), 0);
+  });
+});
+
+describe('what a socket sends', () => {
+  it('ERR-2 not to the one that a SyncError is about', () => {
+    const trial = new Trial();
+    trial.socket.deliver(event('Patient-open', [patient()], 'e1', 'a'));
+    trial.socket.deliver(event('Patient-open', [patient()], 'e2', 'b'));
+    assert.deepEqual(
+      trial.sent.map(({ id }) => id),
+      ['e2'],
+    );
+  });
+
+  it('ERR-7 within a limit of what waits to be read', () => {
+    const trial = new Trial();
+    trial.buffered = 1000;
+    trial.socket.deliver(open('e1'));
+    trial.buffered = 1001;
+    trial.socket.deliver(open('e2'));
+    assert.deepEqual(trial.log, ['delivered e1', 'overflowed']);
+  });
+
+  it('SUB-6 follows what was granted last', () => {
+    const trial = new Trial({ events: ['SyncError'] });
+    trial.socket.deliver(open('e1'));
+    trial.socket.grant(subscription('a', { events: ['Patient-open'] }));
+    trial.socket.deliver(open('e2'));
+    assert.deepEqual(
+      trial.sent.map(({ id }) => id),
+      ['e2'],
+    );
+  });
+});

@@ -1,0 +1,172 @@
+import { parseSubscriberMessage } from '@lockstep/fhircast';
+import type { Channel, Clock } from '../ports.ts';
+import { afterSending, type Interest, newInterest, regranted, selected } from '../rules/audience.ts';
+import {
+  answered,
+  type Conversation,
+  elapsed,
+  newConversation,
+  nextDeadline,
+  sent,
+  unacknowledged,
+} from '../rules/conversation.ts';
+import type { Subscription } from '../rules/session-state.ts';
+import type { Delivery, Sendable } from './delivery.ts';
+import { bytesOf } from './spelling.ts';
+import { outcomeOf, type SubscriberListener } from './subscriber-listener.ts';
+
+export interface SocketListener extends SubscriberListener {
+  /** More is waiting to be sent than the limit allows (ERR-7). */
+  overflowed(socket: SubscriberSocket): void;
+  /** Nothing is sent through this socket any more, for whatever reason. */
+  ended(socket: SubscriberSocket): void;
+}
+
+export interface SocketOptions {
+  readonly answerMs: number;
+  readonly maxBufferedBytes: number;
+  readonly derivesOpens: boolean;
+}
+
+/** A subscriber that is connected here: what it is sent, and what it answers. */
+export class SubscriberSocket {
+  readonly channel: Channel;
+  /** Frames that were no answer (ERR-1). */
+  ignored = 0;
+  readonly #clock: Clock;
+  readonly #listener: SocketListener;
+  readonly #options: SocketOptions;
+  #subscription: Subscription;
+  #conversation: Conversation;
+  #interest: Interest;
+  #closed = false;
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(
+    subscription: Subscription,
+    channel: Channel,
+    clock: Clock,
+    listener: SocketListener,
+    options: SocketOptions,
+  ) {
+    this.channel = channel;
+    this.#clock = clock;
+    this.#listener = listener;
+    this.#options = options;
+    this.#subscription = subscription;
+    this.#conversation = newConversation(subscription.acknowledgements);
+    this.#interest = newInterest(subscription.events, options.derivesOpens);
+  }
+
+  get subscription(): Subscription {
+    return this.#subscription;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Number of the last context change that the subscriber followed (ERR-8). */
+  get followed(): number {
+    return this.#conversation.followed;
+  }
+
+  /** Takes over a renewed subscription (SUB-6). */
+  grant(subscription: Subscription): void {
+    this.#subscription = subscription;
+    this.#interest = regranted(this.#interest, subscription.events);
+  }
+
+  /** Sends a message that asks for no answer: a confirmation, a denial, a pong. */
+  say(message: unknown): void {
+    if (!this.#closed) this.channel.send(JSON.stringify(message));
+  }
+
+  /** Sends the event if it was subscribed to, or else the opens derived from it that were (PUB-3, DER-1, DER-2). */
+  deliver(delivery: Delivery): void {
+    if (this.#closed || delivery.except === this.#subscription.id) return;
+    for (const event of selected(this.#interest, delivery)) this.#send(event, delivery);
+  }
+
+  /** Delivers again unless the event was acknowledged with 2xx (PUB-7). */
+  redeliver(delivery: Delivery): void {
+    const ids = unacknowledged(this.#conversation, delivery.id);
+    if (this.#closed || ids.length === 0) return;
+    for (const event of [delivery.sendable, ...(delivery.key.endsWith('-open') ? delivery.derived : [])]) {
+      if (ids.includes(event.id)) this.#send(event, delivery);
+    }
+  }
+
+  #send(event: Sendable, original: Delivery): void {
+    if (this.#closed) return;
+    const { spelling } = this.#subscription;
+    this.#interest = afterSending(this.#interest, event);
+    this.channel.send(spelling ? bytesOf(event, spelling) : event.bytes);
+    if (this.channel.buffered > this.#options.maxBufferedBytes) {
+      this.#listener.overflowed(this);
+      return;
+    }
+    // A SyncError about an unanswered SyncError would never end.
+    if (original.key !== 'syncerror') {
+      const { number, id: originalId, name: originalName } = original;
+      const awaited = { id: event.id, number, originalId, originalName, sentAt: this.#clock.now() };
+      this.#conversation = sent(this.#conversation, awaited);
+      this.#schedule();
+    }
+    this.#listener.delivered(this.#subscription, event.id, event.name);
+  }
+
+  /** One timer a socket, for the oldest event waiting; answers do not touch it. */
+  #schedule(): void {
+    if (this.#closed || this.#cancelTimer) return;
+    const at = nextDeadline(this.#conversation, this.#options.answerMs);
+    if (at === undefined) return;
+    this.#cancelTimer = this.#clock.after(Math.max(0, at - this.#clock.now()), () => {
+      this.#cancelTimer = undefined;
+      this.#expire();
+      this.#schedule();
+    });
+  }
+
+  #expire(): void {
+    const due = this.#conversation.armed;
+    const { conversation, unanswered } = elapsed(this.#conversation, this.#clock.now(), this.#options.answerMs);
+    this.#conversation = conversation;
+    for (const { about, misses } of unanswered) {
+      if (this.#closed) return;
+      this.#listener.unanswered(this.#subscription, about, { misses, due, followed: conversation.followed });
+    }
+  }
+
+  /** Takes a text frame from the subscriber (ERR-1). */
+  received(text: string): void {
+    const message = parseSubscriberMessage(text);
+    if (message.kind === 'ping') this.say({ type: 'pong' });
+    else if (message.kind === 'answer') this.answered(message.id, message.status, message.reason);
+    else this.ignored += 1;
+  }
+
+  /** Takes an answer, however it arrived. */
+  answered(eventId: string, status: number, reason?: string): void {
+    const outcome = outcomeOf(status);
+    const { conversation, about } = answered(this.#conversation, eventId, outcome);
+    this.#conversation = conversation;
+    this.#listener.answered(this.#subscription, {
+      eventId,
+      status,
+      outcome,
+      followed: conversation.followed,
+      ...(about && { about }),
+      ...(reason !== undefined && { reason }),
+    });
+  }
+
+  /** Forgets timers; nothing is sent any more. */
+  end(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#listener.ended(this);
+  }
+}

@@ -1,0 +1,72 @@
+import { type SessionStore, StoreUnavailable } from '@lockstep/store';
+import type { Activity } from '../live/activity.ts';
+import type { Background } from '../live/background.ts';
+import type { LiveSessions } from '../live/live-sessions.ts';
+import type { Channel, Clock } from '../ports.ts';
+import { hasEnded } from '../rules/lease.ts';
+import { endpointKey } from '../stored/index-keys.ts';
+
+/** A connected subscriber, for the side that holds its socket. */
+export interface Connection {
+  /** A text frame arrived. */
+  received(text: string): void;
+  /** An answer arrived some other way. */
+  answered(eventId: string, status: number): void;
+  /** The socket is gone, with the WebSocket close code. */
+  closed(code: number): void;
+}
+
+export interface ConnectingParts {
+  readonly store: SessionStore;
+  readonly clock: Clock;
+  readonly live: LiveSessions;
+  readonly background: Background;
+  readonly activity: Activity;
+}
+
+/** Subscribers that connect to their endpoints (SUB-7, SUB-8, SUB-11). */
+export class Connecting {
+  readonly #parts: ConnectingParts;
+
+  constructor(parts: ConnectingParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Whether the endpoint can be connected to; asked before a WebSocket upgrade is answered (SUB-7).
+   * @throws StoreUnavailable while the Hub stops: that says nothing about the endpoint
+   */
+  async findEndpoint(id: string): Promise<{ readonly topic: string } | undefined> {
+    const { store, live, background, clock } = this.#parts;
+    if (background.stopping) throw new StoreUnavailable('The Hub is stopping');
+    const [topic] = await store.lookup(endpointKey(id));
+    if (topic === undefined) return undefined;
+    const subscription = (await live.load(topic))?.subscriptions.get(id);
+    return subscription && !hasEnded(subscription, clock.now()) ? { topic } : undefined;
+  }
+
+  /**
+   * Connects a subscriber to its endpoint.
+   * @param since id of the last event it has seen
+   * @returns undefined when the endpoint ended meanwhile; the channel is closed then
+   */
+  async connect(
+    endpoint: { readonly topic: string; readonly id: string },
+    channel: Channel,
+    since?: string,
+  ): Promise<Connection | undefined> {
+    const { live, activity } = this.#parts;
+    const session = live.of(endpoint.topic);
+    const socket = await session.connect(endpoint.id, channel, since);
+    if ('ok' in socket) {
+      channel.close(1008, socket.reason);
+      return undefined;
+    }
+    activity.subscription(session.topic, 'connected', socket.subscription);
+    return {
+      received: (text) => socket.received(text),
+      answered: (eventId, status) => socket.answered(eventId, status),
+      closed: (code) => session.disconnected(socket, code),
+    };
+  }
+}

@@ -1,0 +1,167 @@
+import { hash } from 'node:crypto';
+import {
+  EVENT_TEXT,
+  type EventRequest,
+  type ExactJson,
+  fromDraft,
+  parseEvent,
+  readExact,
+  senderFields,
+} from '@lockstep/fhircast';
+import type { Activity } from '../live/activity.ts';
+import type { LiveSessions } from '../live/live-sessions.ts';
+import type { Ids } from '../ports.ts';
+import type { TextWriter } from '../rules/commands.ts';
+import { contextList, contextListJson, currentContext, currentContextJson } from '../rules/current-context.ts';
+import { type Access, mayJoin } from '../rules/permission.ts';
+import type { Policy } from '../rules/policy.ts';
+import { type Refusal, refuse, UNKNOWN_TOPIC } from '../rules/reasons.ts';
+import type { SessionState } from '../rules/session-state.ts';
+import { publisherRules, type Version } from '../rules/versions.ts';
+import { type Answer, answerOf } from './answers.ts';
+import type { Topics } from './topics.ts';
+
+/** What is read of a session's contexts, as JSON. */
+type Reading = (state: SessionState, mayRead: (event: string) => boolean, profile: Version) => string;
+
+const CURRENT: Reading = (...of) => currentContextJson(currentContext(...of));
+const LIST: Reading = (...of) => contextListJson(contextList(...of));
+
+/** PUB-12: what some viewers say about themselves beside the event goes out with it, for clients registered so. */
+function withSender(request: EventRequest, body: unknown): EventRequest {
+  return { ...request, message: { ...request.message, ...senderFields(body) } };
+}
+
+/** The event in the Hub's own topic. */
+function withTopic(request: EventRequest, topic: string): EventRequest {
+  const { message } = request;
+  if (message.event['hub.topic'] === topic) return request;
+  return { ...request, message: { ...message, event: { ...message.event, 'hub.topic': topic } } };
+}
+
+/** What tells a retry of an event from another event with its id (PUB-7). */
+function eventFingerprint({ clientId }: Access, { message }: EventRequest, exact: TextWriter): string {
+  const { timestamp, event } = message;
+  const said = [clientId, timestamp, event['hub.event'], event['context.versionId'] ?? ''];
+  return hash('sha1', `${JSON.stringify(said)}${exact.write(event.context)}`, 'base64url');
+}
+
+export interface PublishingParts {
+  readonly ids: Ids;
+  readonly policy: Policy;
+  readonly live: LiveSessions;
+  readonly topics: Topics;
+  readonly activity: Activity;
+}
+
+/** Events that come in, and the context that they leave (PUB, CON). */
+export class Publishing {
+  readonly #parts: PublishingParts;
+
+  constructor(parts: PublishingParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * `POST {hub.url}` and `POST {hub.url}/{topic}` (PUB).
+   * @param body the JSON text
+   * @param pathTopic the topic in the path, if there is one (PUB-1)
+   * @returns 202, or 206 where part of it was ignored; once it resolves, the event is durable (PUB-4)
+   */
+  async publish(access: Access, body: string, pathTopic?: string): Promise<Answer<202 | 206>> {
+    const exact = readExact(body, EVENT_TEXT);
+    if (!exact.ok) return this.#refuse(access, refuse('invalid', exact.reason), pathTopic);
+    return this.publishRead(access, exact.value, pathTopic);
+  }
+
+  /** The same for a body that was read already. */
+  async publishRead(access: Access, exact: ExactJson, pathTopic?: string): Promise<Answer<202 | 206>> {
+    const { policy, topics, ids, live, activity } = this.#parts;
+    const { readsDrafts } = publisherRules(access.switches, policy.profile);
+    const body = exact.value;
+    const read = readsDrafts ? parseEvent(fromDraft(body), true) : parseEvent(body);
+    if (!read.ok) return this.#refuse(access, refuse('invalid', read.reason), pathTopic);
+    const written = access.switches.senderFields === true ? withSender(read.value, body) : read.value;
+    const writtenTopic = written.message.event['hub.topic'];
+    if (pathTopic !== undefined && topics.plain(pathTopic) !== topics.plain(writtenTopic)) {
+      const refusal = refuse('invalid', 'event.hub.topic and the topic in the path differ');
+      return this.#refuse(access, refusal, pathTopic, written);
+    }
+    const own = await topics.own(access, writtenTopic);
+    if (!own.ok) return this.#refused(access, own, undefined, written);
+    const request = withTopic(written, own.value);
+    const session = live.of(own.value);
+    const decision = await session.execute({
+      kind: 'publish',
+      access,
+      request,
+      exact,
+      versionId: ids.uuid(),
+      fingerprint: eventFingerprint(access, written, exact),
+    });
+    if (!decision.ok) {
+      const answer = this.#refuse(access, decision, own.value, request);
+      live.dropUnused(session);
+      return answer;
+    }
+    activity.counts.published += 1;
+    let partly = false;
+    for (const effect of decision.effects) {
+      if (effect.kind !== 'event') continue;
+      activity.published(own.value, effect.event, access.clientId);
+      partly ||= effect.partly === true;
+    }
+    return { ok: true, value: partly ? 206 : 202 };
+  }
+
+  #refuse(access: Access, refusal: Refusal, topic: string | undefined, request?: EventRequest): Answer<never> {
+    return this.#refused(access, answerOf(refusal, this.#parts.policy.profile.name), topic, request);
+  }
+
+  #refused(
+    access: Access,
+    answer: Answer<never>,
+    topic: string | undefined,
+    request: EventRequest | undefined,
+  ): Answer<never> {
+    const { activity, live } = this.#parts;
+    activity.counts.refused += 1;
+    if (!answer.ok && topic !== undefined && live.has(topic)) {
+      const { status, reason } = answer;
+      const about = request && { event: request.definition.name, eventId: request.message.id };
+      activity.observe(topic, { kind: 'refused', clientId: access.clientId, status, reason, ...about });
+    }
+    return answer;
+  }
+
+  /** `GET {hub.url}/{topic}`, as JSON (CON-5, CON-6). */
+  currentContext(access: Access, topic: string): Promise<Answer<string>> {
+    return this.#read(access, topic, CURRENT);
+  }
+
+  /** The same for clients that read a list, as JSON. */
+  contextList(access: Access, topic: string): Promise<Answer<string>> {
+    return this.#read(access, topic, LIST);
+  }
+
+  async #read(access: Access, topic: string, read: Reading): Promise<Answer<string>> {
+    const answer = await this.#readOwn(access, topic, read);
+    this.#parts.activity.audit('RAD-153', access, topic, answer.ok ? 200 : answer.status);
+    return answer;
+  }
+
+  async #readOwn(access: Access, written: string, read: Reading): Promise<Answer<string>> {
+    const { topics, live, policy } = this.#parts;
+    const { name } = policy.profile;
+    const own = await topics.own(access, written);
+    if (!own.ok) return own;
+    const session = live.of(own.value);
+    const state = await session.run(() => session.current());
+    if (!state) live.dropUnused(session);
+    if (!state || !mayJoin(access, state.topic, state.info)) return answerOf(UNKNOWN_TOPIC, name);
+    if (!access.scopes.readsFhircast) {
+      return answerOf(refuse('scope-missing', 'The token lacks a fhircast/….read scope'), name);
+    }
+    return { ok: true, value: read(state, (event) => access.scopes.mayReceive(event), policy.profile) };
+  }
+}

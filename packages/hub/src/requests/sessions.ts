@@ -1,0 +1,251 @@
+import { parseReference } from '@lockstep/fhircast';
+import type { SessionStore } from '@lockstep/store';
+import type { LiveSessions } from '../live/live-sessions.ts';
+import type { Clock, Ids, Nodes, Users } from '../ports.ts';
+import type { Begin, Decision } from '../rules/commands.ts';
+import { currentContext, currentContextJson } from '../rules/current-context.ts';
+import type { NotFollowing } from '../rules/following.ts';
+import { unexpired } from '../rules/lease.ts';
+import { type Access, isSameName, mayJoin } from '../rules/permission.ts';
+import type { Policy } from '../rules/policy.ts';
+import { refuse } from '../rules/reasons.ts';
+import { cannotWriteSessions, isTopicName } from '../rules/session.ts';
+import type { SessionInfo, SessionState, Subscription } from '../rules/session-state.ts';
+import { startedByKey, userKey, workstationKey } from '../stored/index-keys.ts';
+import { changedAt, HEAD_PART } from '../stored/session-record.ts';
+import { type Answer, answerOf } from './answers.ts';
+import type { Topics } from './topics.ts';
+
+/** Sessions of a list that are read at the same time. */
+const LISTED_AT_ONCE = 64;
+
+/** A session as it is listed (SES-3). */
+export interface SessionListing {
+  readonly topic: string;
+  readonly info: SessionInfo;
+  readonly subscribers: readonly {
+    readonly name: string;
+    readonly connected: boolean;
+    readonly events: readonly string[];
+  }[];
+  /** Who does not follow the context (ERR-8). */
+  readonly notFollowing: readonly NotFollowing[];
+  /** The current context as JSON, where the caller's scopes allow reading it. */
+  readonly context?: string;
+}
+
+export interface SessionFilter {
+  readonly user?: string;
+  readonly workstation?: string;
+}
+
+/** A session that was started. */
+export interface Started {
+  readonly topic: string;
+  readonly info: SessionInfo;
+}
+
+export interface SessionsParts {
+  readonly store: SessionStore;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly users?: Users | undefined;
+  readonly nodes?: Nodes | undefined;
+  readonly nodeId: string;
+  readonly policy: Policy;
+  readonly live: LiveSessions;
+  readonly topics: Topics;
+}
+
+/** SES-3: `?user=?` in the first drafts' text is a placeholder. */
+function given(filter: string | undefined): string | undefined {
+  const text = filter?.trim();
+  return text && text !== '?' ? text : undefined;
+}
+
+/** `https://ehr/fhir/Practitioner/1` and `Practitioner/1` are the same user. */
+function userName(name: string): string {
+  const key = parseReference(name);
+  return key ? `${key.type}/${key.id}` : name;
+}
+
+/** Who starts, finds, joins and ends sessions (SES). */
+export class Sessions {
+  readonly #parts: SessionsParts;
+
+  constructor(parts: SessionsParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts a session without asking for permission: for sign-in and other callers in this process (SES-1). */
+  async open(session: {
+    readonly user: string;
+    readonly aliases?: readonly string[];
+    readonly workstation?: string;
+    readonly label?: string;
+    /** A topic computed elsewhere (LAU-2); otherwise one is minted. */
+    readonly topic?: string;
+  }): Promise<Started> {
+    const { topic = this.#parts.ids.uuid(), aliases = [], ...where } = session;
+    const decision = await this.#begin({ kind: 'begin', topic, info: await this.#info(where, aliases) });
+    if (!decision.ok || !decision.state) throw new Error(decision.ok ? 'The session ended' : decision.reason);
+    return { topic, info: decision.state.info };
+  }
+
+  /** The person behind a name, and whether the server knows one (SES-7, SES-8). */
+  async #info(
+    { user, workstation, label }: { user: string; workstation?: string; label?: string },
+    aliases: readonly string[] = [],
+  ): Promise<Begin['info']> {
+    const { users } = this.#parts;
+    const known = await users?.resolve(userName(user));
+    return {
+      user: known?.user ?? userName(user),
+      aliases: [...new Set([...(known?.aliases ?? []), ...aliases])],
+      ...(workstation && { workstation }),
+      ...(label && { label }),
+      ...(users && !known && { known: false as const }),
+    };
+  }
+
+  #begin(begin: Begin): Promise<Decision> {
+    return this.#parts.live.of(begin.topic).execute(begin);
+  }
+
+  /** `POST {hub.url}/session` (SES-2). A user's own token may leave the user out. */
+  async create(
+    access: Access,
+    body: { readonly user?: string; readonly workstation?: string; readonly label?: string },
+  ): Promise<Answer<Started>> {
+    const { ids, store, policy } = this.#parts;
+    const version = policy.profile.name;
+    const unable = cannotWriteSessions(access);
+    if (unable) return answerOf(unable, version);
+    const user = given(body.user) ?? access.user;
+    if (!user) {
+      const reason = 'user is missing: a reference such as Practitioner/123, or an alias';
+      return answerOf(refuse('user-missing', reason), version);
+    }
+    const info = await this.#info({ ...body, user });
+    const topic = ids.uuid();
+    const sessionsOfClient = (await store.lookup(startedByKey(access.clientId))).length;
+    const decision = await this.#begin({ kind: 'begin', topic, info, access, sessionsOfClient });
+    if (!decision.ok) {
+      this.#parts.live.dropUnused(this.#parts.live.of(topic));
+      return answerOf(decision, version);
+    }
+    if (!decision.state) throw new Error('A session that was started has a state');
+    return { ok: true, value: { topic, info: decision.state.info } };
+  }
+
+  async #candidates(access: Access | undefined, user?: string, workstation?: string): Promise<readonly string[]> {
+    const { store, users } = this.#parts;
+    if (user) {
+      // The person may have got this name after the session was started (SES-7).
+      const known = await users?.resolve(userName(user));
+      const keys = new Set([userName(user), ...(known ? [known.user] : [])].map(userKey));
+      const found = await Promise.all([...keys].map((key) => store.lookup(key)));
+      return [...new Set(found.flat())];
+    }
+    if (workstation) return store.lookup(workstationKey(workstation));
+    if (!access?.user) return store.lookup('all');
+    return [...new Set([...(await store.lookup(userKey(access.user))), ...access.topics])];
+  }
+
+  #listing(state: SessionState, context?: string): SessionListing {
+    return {
+      topic: state.topic,
+      info: state.info,
+      subscribers: unexpired(state, this.#parts.clock.now()).map((subscription) => ({
+        name: subscription.subscriberName,
+        connected: this.#isConnected(state.topic, subscription),
+        events: subscription.events,
+      })),
+      notFollowing: [...state.following.values()],
+      ...(context !== undefined && { context }),
+    };
+  }
+
+  /** Whether the subscriber can be reached now; of another node's it is only known that the node lives. */
+  #isConnected(topic: string, { id, node, presence }: Subscription): boolean {
+    const { live, nodeId, nodes } = this.#parts;
+    const audience = live.live(topic)?.audience;
+    if (audience?.sockets.has(id) || audience?.callbacks.has(id)) return true;
+    if (presence && presence.is !== 'connected') return false;
+    return node !== undefined && node !== nodeId && (nodes?.alive(node) ?? false);
+  }
+
+  /** Sessions that the access is good for; without one, all of them. */
+  async all(access: Access | undefined, filter: SessionFilter): Promise<readonly SessionListing[]> {
+    const { live, policy } = this.#parts;
+    const user = given(filter.user);
+    const workstation = given(filter.workstation);
+    const list: SessionListing[] = [];
+    const topics = await this.#candidates(access, user, workstation);
+    const states: (SessionState | undefined)[] = [];
+    for (let i = 0; i < topics.length; i += LISTED_AT_ONCE) {
+      const some = topics.slice(i, i + LISTED_AT_ONCE);
+      states.push(...(await Promise.all(some.map((topic) => live.load(topic)))));
+    }
+    for (const state of states) {
+      if (!state || (access && !mayJoin(access, state.topic, state.info))) continue;
+      if (workstation && !isSameName(state.info.workstation, workstation)) continue;
+      const mayRead = (event: string): boolean => access?.scopes.mayReceive(event) ?? true;
+      const reads = !access || access.scopes.readsFhircast;
+      const context = reads ? currentContextJson(currentContext(state, mayRead, policy.profile)) : undefined;
+      list.push(this.#listing(state, context));
+    }
+    return list.sort((a, b) => a.info.startedAt - b.info.startedAt);
+  }
+
+  /** `GET {hub.url}/session` (SES-3, SES-4). */
+  async list(access: Access, filter: SessionFilter): Promise<Answer<readonly SessionListing[]>> {
+    if (!access.scopes.maySession('read') && !access.scopes.hasFhircast) {
+      const refusal = refuse('scope-missing', 'The token lacks the scope hub/session.read');
+      return answerOf(refusal, this.#parts.policy.profile.name);
+    }
+    return { ok: true, value: await this.all(access, filter) };
+  }
+
+  /** `DELETE {hub.url}/session/{topic}` (SES-5). */
+  async delete(access: Access, topic: string): Promise<Answer<undefined>> {
+    const own = await this.#parts.topics.own(access, topic);
+    if (!own.ok) return own;
+    const decision = await this.#end(own.value, { kind: 'end', access, reason: 'The session was ended' });
+    return decision.ok ? { ok: true, value: undefined } : answerOf(decision, this.#parts.policy.profile.name);
+  }
+
+  /** Denies all subscriptions, closes their sockets, erases contexts and content (SES-5). */
+  async end(topic: string, reason: string): Promise<void> {
+    await this.#end(topic, { kind: 'end', reason });
+  }
+
+  async #end(
+    topic: string,
+    command: { readonly kind: 'end'; readonly access?: Access; readonly reason: string; readonly ifIdle?: true },
+  ): Promise<Decision> {
+    const { live } = this.#parts;
+    const session = live.of(topic);
+    const decision = await session.execute(command);
+    live.dropUnused(session);
+    return decision;
+  }
+
+  /** Ends the sessions that nobody is connected to and nothing has happened in for the idle time (SES-5). */
+  async endIdle(): Promise<void> {
+    const { store, clock, policy } = this.#parts;
+    const before = clock.now() - policy.idleMs;
+    for (const { topic, part } of await store.listParts('all', HEAD_PART)) {
+      if (changedAt(part) > before) continue;
+      await this.#end(topic, { kind: 'end', reason: 'The session was idle', ifIdle: true });
+    }
+  }
+
+  /** SUB-12: starts the session of a topic, for the token's user; a backend service without one is its own user. */
+  async startFor(access: Access, topic: string): Promise<void> {
+    if (!this.#parts.policy.createsSessions || !isTopicName(topic)) return;
+    const info = await this.#info({ user: access.user ?? access.clientId }, access.userAliases);
+    // Somebody else may have been first.
+    await this.#begin({ kind: 'begin', topic, info, access });
+  }
+}

@@ -1,0 +1,60 @@
+/** What follows from an answer, or from none (ERR-2, ERR-4, ERR-5, ERR-8, WEB-3). */
+import { type Command, type Decision, done } from './commands.ts';
+import { cleared, marked } from './following.ts';
+import { ended } from './lease.ts';
+import type { Policy } from './policy.ts';
+import { NOTHING_TO_DO } from './reasons.ts';
+import type { SessionState } from './session-state.ts';
+import { changesContext, isReported, reported } from './sync-errors.ts';
+
+type Answer = Extract<Command, { kind: 'answer' }>;
+type NoAnswer = Extract<Command, { kind: 'no-answer' }>;
+
+/** A subscriber answered an event (ERR-2). */
+export function answer(state: SessionState, command: Answer, now: number, { profile }: Policy): Decision {
+  const { id, about, outcome, how, reason, followed = 0 } = command;
+  const subscription = state.subscriptions.get(id);
+  if (!subscription) return NOTHING_TO_DO;
+  const context = changesContext(about.originalName);
+  if (outcome === 'followed') {
+    // ERR-8: it follows the current context, or a later one.
+    const after = context && about.number >= state.changedBy ? cleared(state, id) : state;
+    return after === state ? NOTHING_TO_DO : done({ ...after, changedAt: now });
+  }
+  if (!isReported(about.originalName, profile)) return NOTHING_TO_DO;
+  const { originalId: eventId, originalName: eventName } = about;
+  const because = reason === undefined ? '' : `: ${reason}`;
+  const diagnostics = `${subscription.subscriberName} was sent ${eventName} and ${how}${because}.`;
+  const told = reported(state, [{ subscription, cause: { eventId, eventName, diagnostics } }], command, now, profile);
+  // What it refused is over where it has followed a later change.
+  if (!context || followed > about.number) return done(told.state, ...told.effects);
+  const mark = {
+    why: outcome,
+    since: now,
+    eventId,
+    eventName,
+    reason: reason ?? how,
+    ...(followed > 0 && { followed }),
+  };
+  return done(marked(told.state, subscription, mark), ...told.effects);
+}
+
+/** The time for an answer has passed (ERR-4); a subscriber that never answers is unsubscribed where answers are due. */
+export function noAnswer(state: SessionState, command: NoAnswer, now: number, policy: Policy): Decision {
+  const { id, about, misses, due, followed = 0 } = command;
+  const subscription = state.subscriptions.get(id);
+  if (!subscription) return NOTHING_TO_DO;
+  const { originalId: eventId, originalName: eventName } = about;
+  const seconds = policy.answerMs / 1000;
+  const diagnostics = `${subscription.subscriberName} did not answer ${eventName} within ${seconds} seconds.`;
+  const causes = due ? [{ subscription, cause: { eventId, eventName, diagnostics } }] : [];
+  const told = reported(state, causes, command, now, policy.profile);
+  const silent = changesContext(eventName) && followed <= about.number;
+  const mark = { why: 'silent', since: now, eventId, eventName, ...(followed > 0 && { followed }) } as const;
+  const after = silent ? marked(told.state, subscription, mark) : told.state;
+  if (due && misses >= policy.maxMisses) {
+    const reason = `${policy.maxMisses} events in a row were not answered`;
+    return done(ended(after, [id], now, false), ...told.effects, { kind: 'ended', ids: [id], reason });
+  }
+  return after === state ? NOTHING_TO_DO : done({ ...after, changedAt: now }, ...told.effects);
+}

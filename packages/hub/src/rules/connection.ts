@@ -1,0 +1,128 @@
+/** Sockets that connect, close and do not come back (SUB-7, SUB-11, SUB-13, ERR-3). */
+import { type Command, type Decision, done, type Effect } from './commands.ts';
+import { cleared, marked } from './following.ts';
+import { ended, hasEnded, overdue, pendingReport, withSubscription } from './lease.ts';
+import type { Policy } from './policy.ts';
+import { NOTHING_TO_DO, UNKNOWN_ENDPOINT } from './reasons.ts';
+import type { SessionState, Subscription } from './session-state.ts';
+import { lostCause, reported } from './sync-errors.ts';
+
+type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
+
+/** WebSocket close codes of a peer that meant to go (RFC 6455, 7.4.1). */
+const NORMAL = 1000;
+const GOING_AWAY = 1001;
+
+const LEFT = 'The subscriber closed its connection';
+const LOST = 'The connection was lost';
+const RESTARTED = 'did not come back after the Hub was restarted';
+
+/** SUB-7: a subscriber connects, for the first time, again, or elsewhere. */
+export function connect(state: SessionState, { id, node }: Of<'connect'>, now: number): Decision {
+  const held = state.subscriptions.get(id);
+  if (!held || hasEnded(held, now)) return UNKNOWN_ENDPOINT;
+  if (held.node === node && held.presence?.is === 'connected') return done(state);
+  const after = withSubscription(state, { ...held, node, presence: { is: 'connected' } }, now);
+  const mark = state.following.get(id);
+  // ERR-8: it had followed what is still current.
+  const follows = mark?.why === 'lost' && (mark.followed ?? -1) >= state.changedBy;
+  return done(follows ? cleared(after, id) : after);
+}
+
+/** Whether this closed socket is still what the session knows of the subscriber. */
+function isHere(one: Subscription | undefined, node: string): one is Subscription {
+  return one?.node === node && one.presence?.is !== 'away';
+}
+
+/** Sockets closed: 1000 ends the subscription, 1001 is no loss, anything else is reported unless it is back soon (ERR-3). */
+export function disconnect(state: SessionState, command: Of<'disconnect'>, now: number, policy: Policy): Decision {
+  const { profile, holdOffMs } = policy;
+  const left: string[] = [];
+  const lost: { subscription: Subscription; how: string }[] = [];
+  let after = state;
+  for (const { id, code, followed } of command.closed) {
+    const subscription = state.subscriptions.get(id);
+    if (!isHere(subscription, command.node)) continue;
+    if (code === NORMAL) {
+      left.push(id);
+      continue;
+    }
+    const how = `lost its connection (${code})`;
+    const report = { at: now + holdOffMs, how };
+    const presence = { is: 'away', since: now, ...(code !== GOING_AWAY && { report }) } as const;
+    after = withSubscription(after, { ...subscription, presence }, now);
+    if (code === GOING_AWAY) continue;
+    lost.push({ subscription, how });
+    after = marked(after, subscription, { why: 'lost', since: now, reason: how, ...(followed && { followed }) });
+  }
+  if (left.length === 0 && after === state) return NOTHING_TO_DO;
+  const effects: Effect[] = [];
+  if (profile.lostConnectionEnds && lost.length > 0) {
+    const causes = lost.map(({ subscription, how }) => ({
+      subscription,
+      cause: lostCause(state, subscription, how, profile),
+    }));
+    const told = reported(after, causes, command, now, profile);
+    const ids = lost.map(({ subscription }) => subscription.id);
+    after = ended(told.state, ids, now, false);
+    effects.push(...told.effects, { kind: 'ended', ids, reason: LOST });
+  }
+  if (left.length > 0) {
+    after = ended(after, left, now, true);
+    effects.push({ kind: 'ended', ids: left, reason: LEFT });
+  }
+  return done(after, ...effects);
+}
+
+/** Time has passed: who has not come back is reported, and what has ended is forgotten (ERR-3, SUB-5, SUB-11, SUB-13). */
+export function elapse(state: SessionState, command: Of<'elapse'>, now: number, policy: Policy): Decision {
+  const { node } = command;
+  const over = overdue(state, node, now, policy);
+  const gone = new Set([...over.values()].flat().map(({ id }) => id));
+  const causes = [...state.subscriptions.values()].flatMap((subscription) => {
+    const report = subscription.node === node ? pendingReport(subscription) : undefined;
+    if (!report || (report.at > now && !gone.has(subscription.id))) return [];
+    return [{ subscription, cause: lostCause(state, subscription, report.how, policy.profile) }];
+  });
+  if (gone.size === 0 && causes.length === 0) return NOTHING_TO_DO;
+  const told = reported(state, causes, command, now, policy.profile);
+  let after = told.state;
+  for (const { subscription } of causes) {
+    const { presence } = subscription;
+    if (presence?.is !== 'away') continue;
+    after = withSubscription(after, { ...subscription, presence: { is: 'away', since: presence.since } }, now);
+  }
+  const effects = [...told.effects];
+  for (const [reason, subscriptions] of over) {
+    const ids = subscriptions.map(({ id }) => id);
+    after = ended(after, ids, now, false);
+    effects.push({ kind: 'ended', ids, reason });
+  }
+  return done(after, ...effects);
+}
+
+/**
+ * A node is gone, or has started again: its sockets are closed. Their subscribers may return to any node, and are reported where
+ * they have not by the end of their grace time (ERR-3); its callbacks are called from another node (WEB-3).
+ */
+export function takeOver(
+  state: SessionState,
+  { from, to, here }: Of<'take-over'>,
+  now: number,
+  policy: Policy,
+): Decision {
+  let after = state;
+  for (const one of state.subscriptions.values()) {
+    if (one.node !== from || here.has(one.id)) continue;
+    if (one.channel === 'webhook' || one.presence?.is === 'away') {
+      if (from !== to) after = withSubscription(after, { ...one, node: to }, now);
+      continue;
+    }
+    const report = { at: now + policy.graceMs, how: RESTARTED };
+    after = withSubscription(after, { ...one, node: to, presence: { is: 'away', since: now, report } }, now);
+    const mark = { why: 'lost', since: now, reason: 'lost its connection when the Hub was restarted' } as const;
+    // Who was not known to be behind had followed what was current.
+    if (!state.following.has(one.id)) after = marked(after, one, { ...mark, followed: state.changedBy });
+  }
+  return after === state ? NOTHING_TO_DO : done(after);
+}

@@ -1,0 +1,108 @@
+/** What one subscriber was sent and has not answered yet, and since when (ERR-1, ERR-4, PUB-7). Nothing here is stored. */
+import type { Acknowledgements } from './session-state.ts';
+import { changesContext } from './sync-errors.ts';
+
+/** What an answer says: the event was followed, refused, or could not be processed (ERR-2). */
+export type Outcome = 'followed' | 'refused' | 'failed';
+
+/** An event that a subscriber was sent. */
+export interface Awaited {
+  readonly id: string;
+  /** Number, id and name of the original where the event was derived (DER-3). */
+  readonly number: number;
+  readonly originalId: string;
+  readonly originalName: string;
+  /** ms since the epoch. */
+  readonly sentAt: number;
+}
+
+interface Pending extends Awaited {
+  /** Whether no answer is waited for any more. */
+  readonly settled: boolean;
+  /** Whether it was refused: that is reported once. */
+  readonly refused: boolean;
+}
+
+export interface Conversation {
+  readonly acknowledgements: Acknowledgements;
+  /** Whether answers are due (ERR-4). */
+  readonly armed: boolean;
+  /** Whether the subscriber let a deadline pass that was not due, and has said nothing since. */
+  readonly quiet: boolean;
+  /** Deadlines that passed in a row without an answer. */
+  readonly misses: number;
+  /** Number of the last context change that the subscriber followed (ERR-8). */
+  readonly followed: number;
+  /** Not acknowledged with success, oldest first. */
+  readonly pending: readonly Pending[];
+}
+
+/** Events that a subscriber has not acknowledged are remembered up to this number (PUB-7). */
+const MAX_PENDING = 64;
+
+export function newConversation(acknowledgements: Acknowledgements): Conversation {
+  return { acknowledgements, armed: acknowledgements === 'strict', quiet: false, misses: 0, followed: 0, pending: [] };
+}
+
+export function sent(conversation: Conversation, event: Awaited): Conversation {
+  const { pending } = conversation;
+  // One that is sent again waits from now on.
+  const others = pending.some(({ id }) => id === event.id) ? pending.filter(({ id }) => id !== event.id) : pending;
+  const kept = others.length >= MAX_PENDING ? others.slice(others.length - MAX_PENDING + 1) : others;
+  return { ...conversation, pending: [...kept, { ...event, settled: false, refused: false }] };
+}
+
+/** Ids of what was sent of an event, itself or derived from it, and not acknowledged with success (PUB-7). */
+export function unacknowledged({ pending }: Conversation, originalId: string): readonly string[] {
+  return pending.filter((one) => one.originalId === originalId).map(({ id }) => id);
+}
+
+/**
+ * Takes an answer.
+ * @returns `about` is missing where nothing that was sent has that id, it was followed before, or its refusal was told before
+ */
+export function answered(
+  conversation: Conversation,
+  id: string,
+  outcome: Outcome,
+): { readonly conversation: Conversation; readonly about?: Awaited } {
+  const about = conversation.pending.find((one) => one.id === id);
+  const arms = !conversation.armed && conversation.acknowledgements === 'answers';
+  let { pending } = conversation;
+  // What went out before the subscriber was known to answer is not held against it.
+  if (arms) pending = pending.map((one) => (one.settled ? one : { ...one, settled: true }));
+  if (outcome === 'followed') pending = pending.filter((one) => one.id !== id);
+  else pending = pending.map((one) => (one.id === id ? { ...one, settled: true, refused: true } : one));
+  const follows = about && outcome === 'followed' && changesContext(about.originalName);
+  const followed = follows ? Math.max(conversation.followed, about.number) : conversation.followed;
+  const next = { ...conversation, armed: conversation.armed || arms, quiet: false, misses: 0, followed, pending };
+  const told = about?.refused && outcome !== 'followed';
+  return about && !told ? { conversation: next, about } : { conversation: next };
+}
+
+/** When an answer is due next, ms since the epoch; undefined where none is waited for. */
+export function nextDeadline(conversation: Conversation, answerMs: number): number | undefined {
+  if (!conversation.armed && conversation.quiet) return undefined;
+  const next = conversation.pending.find(({ settled }) => !settled);
+  return next && next.sentAt + answerMs;
+}
+
+/** What is not answered in time. Where answers are not due, only the latest is told, once, and nothing is held against it. */
+export function elapsed(
+  conversation: Conversation,
+  now: number,
+  answerMs: number,
+): { readonly conversation: Conversation; readonly unanswered: readonly { about: Awaited; misses: number }[] } {
+  const late = conversation.pending.filter((one) => !one.settled && one.sentAt + answerMs <= now);
+  if (late.length === 0) return { conversation, unanswered: [] };
+  if (!conversation.armed) {
+    const latest = late.at(-1);
+    return {
+      conversation: { ...conversation, quiet: true },
+      unanswered: latest ? [{ about: latest, misses: 0 }] : [],
+    };
+  }
+  const pending = conversation.pending.map((one) => (late.includes(one) ? { ...one, settled: true } : one));
+  const unanswered = late.map((about, index) => ({ about, misses: conversation.misses + index + 1 }));
+  return { conversation: { ...conversation, misses: conversation.misses + late.length, pending }, unanswered };
+}

@@ -1,0 +1,131 @@
+/** What of a session's contexts is read (CON-5, CON-6), and what a newcomer is sent of them (SUB-8). */
+import { type EventMessage, keyText } from '@lockstep/fhircast';
+import { deriveOpens } from './derived-opens.ts';
+import { eventText, withMember } from './event-text.ts';
+import { type Anchor, contextOf, exactContextOf, type SessionState } from './session-state.ts';
+import type { Version } from './versions.ts';
+
+function openHead(topic: string, name: string, anchor: Pick<Anchor, 'opening' | 'versionId'>) {
+  const { id, timestamp } = anchor.opening;
+  return { timestamp, id, event: { 'hub.topic': topic, 'hub.event': name, 'context.versionId': anchor.versionId } };
+}
+
+/** The open event of an anchor as it would go out now: original id and timestamp, current version (SUB-8). */
+function openMessage(topic: string, anchor: Anchor): EventMessage {
+  const { event, ...head } = openHead(topic, `${anchor.key.type}-open`, anchor);
+  return { ...head, event: { ...event, context: contextOf(anchor.opening) } };
+}
+
+/** An open that a new or returning subscriber is sent, as it goes out. */
+export interface StandingOpen {
+  readonly number: number;
+  readonly id: string;
+  readonly name: string;
+  readonly text: string;
+}
+
+function standing(topic: string, name: string, anchor: Pick<Anchor, 'opening' | 'versionId'>): StandingOpen {
+  const { number, id, context } = anchor.opening;
+  return { number, id, name, text: eventText(openHead(topic, name, anchor), context) };
+}
+
+/**
+ * The latest open of every anchor type that no close followed, oldest first, so that the current context comes last
+ * (SUB-8). After a Home-open, that is the last one.
+ */
+export function standingOpens(state: SessionState): readonly StandingOpen[] {
+  const latest = new Map<string, Anchor>();
+  for (const anchor of state.anchors.values()) latest.set(anchor.key.type, anchor);
+  const opens = [...latest.values()].map((anchor) => standing(state.topic, `${anchor.key.type}-open`, anchor));
+  if (state.home) opens.push(standing(state.topic, 'Home-open', state.home));
+  return opens.sort((a, b) => a.number - b.number);
+}
+
+/** A context as a reader gets it. */
+export interface ReadContext {
+  /** Resource type of the anchor; '' where there is no current context. */
+  readonly type: string;
+  readonly versionId?: string;
+  /** The elements as JSON, in their publisher's words (PUB-13). */
+  readonly context: readonly string[];
+}
+
+type MayRead = (event: string) => boolean;
+
+const EMPTY: ReadContext = { type: '', context: [] };
+
+/** The shared content, which came by updates: who may not receive those is shown none (CON-6). */
+function contentOf(anchor: Anchor, mayRead: MayRead): string {
+  const shared = mayRead(`${anchor.key.type}-update`) ? [...anchor.content.values()] : [];
+  const entries = shared.map(({ resource, fullUrl }) =>
+    withMember(fullUrl === undefined ? '{}' : JSON.stringify({ fullUrl }), 'resource', resource),
+  );
+  const bundle = JSON.stringify({ resourceType: 'Bundle', id: anchor.versionId, type: 'collection' });
+  return withMember('{"key":"content"}', 'resource', withMember(bundle, 'entry', `[${entries.join(',')}]`));
+}
+
+/** The elements of an opening context, as they were written. */
+function elements({ opening }: Anchor): readonly string[] {
+  const exact = exactContextOf(opening);
+  return contextOf(opening).map((element) => exact.write(element));
+}
+
+function anchored(anchor: Anchor, mayRead: MayRead): ReadContext {
+  const { key, versionId } = anchor;
+  return { type: key.type, versionId, context: [...elements(anchor), contentOf(anchor, mayRead)] };
+}
+
+/**
+ * The latest open that the reader may read, its context unchanged, plus the shared content (CON-5, CON-6). A reader that may
+ * read only opens derived from it gets those, as a subscriber would (DER-1).
+ * @param mayRead whether events of this name may be received
+ */
+export function currentContext(state: SessionState, mayRead: MayRead, profile: Version): ReadContext {
+  if (state.current === undefined) return EMPTY;
+  for (const anchor of [...state.anchors.values()].reverse()) {
+    if (mayRead(`${anchor.key.type}-open`)) return anchored(anchor, mayRead);
+    if (!profile.derivesOpens) continue;
+    const derived = deriveOpens(openMessage(state.topic, anchor), anchor.key.type).findLast(({ name }) =>
+      mayRead(name),
+    );
+    if (!derived) continue;
+    const open = state.anchors.get(keyText({ type: derived.type, id: derived.resourceId }));
+    const found = open ?? { ...anchor, content: new Map() };
+    const exact = exactContextOf(anchor.opening);
+    const context = derived.message.event.context.map((element) => exact.write(element));
+    return {
+      type: derived.type,
+      versionId: found.versionId,
+      context: [...context, contentOf({ ...found, key: { type: derived.type, id: derived.resourceId } }, mayRead)],
+    };
+  }
+  return EMPTY;
+}
+
+/**
+ * The same for clients that read a list: the current context first, then what else is open, the latest first. Empty where
+ * there is no current context: what is open beside it is not what the user sees.
+ */
+export function contextList(state: SessionState, mayRead: MayRead, profile: Version): readonly ReadContext[] {
+  const current = currentContext(state, mayRead, profile);
+  if (current.type === '') return [];
+  const others = [...state.anchors.values()]
+    .reverse()
+    .filter(({ key, versionId }) => mayRead(`${key.type}-open`) && versionId !== current.versionId);
+  return [current, ...others.map((anchor) => anchored(anchor, mayRead))];
+}
+
+/** What `GET {hub.url}/{topic}` answers, as JSON (CON-5). */
+export function currentContextJson({ type, versionId, context }: ReadContext): string {
+  const head = { 'context.type': type, ...(versionId !== undefined && { 'context.versionId': versionId }) };
+  return withMember(JSON.stringify(head), 'context', `[${context.join(',')}]`);
+}
+
+/** The same as connectors of the PowerCast family list it. */
+export function contextListJson(list: readonly ReadContext[]): string {
+  const texts = list.map((one) => {
+    const rest = currentContextJson(one).slice(1);
+    return `{"contextType":${JSON.stringify(one.type)},${rest}`;
+  });
+  return `[${texts.join(',')}]`;
+}

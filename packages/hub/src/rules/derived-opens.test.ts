@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { EventMessage } from '@lockstep/fhircast';
+import { encounter, patient, report, request, study } from '../../test/events.ts';
+import { Delivery } from '../live/delivery.ts';
+import { afterSending, type Interest, newInterest, selected } from './audience.ts';
+import { deriveOpens, originalIds } from './derived-opens.ts';
+
+const message = (event: string, context: readonly unknown[], id = 'e1'): EventMessage => ({
+  ...request(event, context, { id, 'context.versionId': 'v1' }).message,
+});
+
+const opened = message('DiagnosticReport-open', [report(), study('s1'), study('s2'), encounter(), patient()]);
+
+let number = 0;
+function delivery(event: EventMessage): Delivery {
+  number += 1;
+  return new Delivery({ number, id: event.id, name: event.event['hub.event'], text: JSON.stringify(event) });
+}
+
+/** What one subscriber is sent, one event after another. */
+class Reader {
+  #interest: Interest;
+
+  constructor(events: readonly string[], derivesOpens = true) {
+    this.#interest = newInterest(events, derivesOpens);
+  }
+
+  /** @returns ids of what it is sent for the event */
+  take(event: EventMessage): readonly string[] {
+    const sent = selected(this.#interest, delivery(event));
+    for (const one of sent) this.#interest = afterSending(this.#interest, one);
+    return sent.map(({ id }) => id);
+  }
+}
+
+function interest(...events: string[]): Reader {
+  return new Reader(events);
+}
+
+const names = (one: Reader, event: EventMessage): readonly string[] => one.take(event);
+
+describe('DER-1 derived opens', () => {
+  it('are one for each resource of the context but the anchor, general ones first', () => {
+    assert.deepEqual(
+      deriveOpens(opened, 'DiagnosticReport').map(({ name, resourceId }) => `${name} ${resourceId}`),
+      ['Patient-open p1', 'Encounter-open n1', 'ImagingStudy-open s1', 'ImagingStudy-open s2'],
+    );
+  });
+
+  it('have the keys of their own definition, the patient too where it has one', () => {
+    const [ofPatient, ofEncounter, ofStudy] = deriveOpens(opened, 'DiagnosticReport').map(
+      ({ message: derived }) => derived,
+    );
+    assert.deepEqual(ofPatient?.event.context, [patient()]);
+    assert.deepEqual(ofEncounter?.event.context, [encounter(), patient()]);
+    assert.deepEqual(ofStudy?.event.context, [study('s1'), encounter(), patient()]);
+  });
+
+  it('have the original timestamp, topic and version, and an id of their own that maps to it', () => {
+    const derived = deriveOpens(opened, 'DiagnosticReport');
+    for (const { message: one, name } of derived) {
+      assert.equal(one.timestamp, opened.timestamp);
+      assert.equal(one.event['hub.topic'], opened.event['hub.topic']);
+      assert.equal(one.event['hub.event'], name);
+      assert.equal(one.event['context.versionId'], 'v1');
+      assert.ok(originalIds(one.id).includes('e1'));
+    }
+    assert.equal(new Set([opened.id, ...derived.map(({ message: one }) => one.id)]).size, 5);
+    const [marked] = deriveOpens({ ...opened, id: 'a~b~c' }, 'DiagnosticReport');
+    assert.ok(originalIds(marked?.message.id ?? '').includes('a~b~c'));
+    assert.deepEqual(originalIds('e1'), []);
+  });
+
+  it('leave out what lacks a required key, and what is no resource with an id', () => {
+    const odd = [
+      study(),
+      { key: 'x', resource: { resourceType: 'Patient', id: 7 } },
+      { key: 'y', resource: null },
+      encounter(),
+    ];
+    // An Encounter-open needs a patient.
+    assert.deepEqual(deriveOpens(message('ImagingStudy-open', odd), 'ImagingStudy'), []);
+    const list = { key: 'list', resource: { resourceType: 'List', id: 'l' } };
+    const foo = { key: 'foo', resource: { resourceType: 'Foo', id: 'f' } };
+    assert.deepEqual(
+      deriveOpens(message('Patient-open', [patient(), list, foo]), 'Patient').map(({ name }) => name),
+      ['List-open'],
+    );
+  });
+
+  it('go to who is subscribed to them and not to the original', () => {
+    assert.deepEqual(names(interest('Patient-open'), opened), ['e1~Patient.p1']);
+    assert.deepEqual(names(interest('patient-open', 'ImagingStudy-open'), opened), [
+      'e1~Patient.p1',
+      'e1~ImagingStudy.s1',
+      'e1~ImagingStudy.s2',
+    ]);
+    assert.deepEqual(names(interest('Patient-close', 'DiagnosticReport-close'), opened), []);
+  });
+});
+
+describe('DER-2', () => {
+  it('who gets the original gets nothing derived from it', () => {
+    assert.deepEqual(names(interest('DiagnosticReport-open', 'Patient-open'), opened), ['e1']);
+    assert.deepEqual(names(interest('*'), opened), ['e1']);
+  });
+
+  it('the same resource twice in a row is not sent again, another one is', () => {
+    const one = interest('Patient-open');
+    const next = (id: string, p: string) => message('DiagnosticReport-open', [report(id), patient(p)], id);
+    assert.deepEqual(names(one, next('a', 'p1')), ['a~Patient.p1']);
+    assert.deepEqual(names(one, next('b', 'p1')), []);
+    assert.deepEqual(names(one, next('c', 'p2')), ['c~Patient.p2']);
+    assert.deepEqual(names(one, next('d', 'p1')), ['d~Patient.p1']);
+  });
+
+  it('an open that was sent as such counts; it is always sent itself', () => {
+    const one = interest('Patient-open');
+    assert.deepEqual(names(one, message('Patient-open', [patient('p1')], 'a')), ['a']);
+    assert.deepEqual(names(one, message('Patient-open', [patient('p1')], 'b')), ['b']);
+    assert.deepEqual(names(one, message('DiagnosticReport-open', [report(), patient('p1')], 'c')), []);
+  });
+
+  it('after its close the resource is sent again; the close of another changes nothing', () => {
+    const one = interest('Patient-open', 'Patient-close');
+    const open = (id: string) => message('DiagnosticReport-open', [report(id), patient('p1')], id);
+    assert.deepEqual(names(one, open('a')), ['a~Patient.p1']);
+    one.take(message('Patient-close', [patient('p2')]));
+    assert.deepEqual(names(one, open('b')), []);
+    one.take(message('Patient-close', [patient('p1')]));
+    assert.deepEqual(names(one, open('c')), ['c~Patient.p1']);
+  });
+
+  it('closes are not derived', () => {
+    const closed = message('DiagnosticReport-close', [report(), patient()]);
+    assert.deepEqual(names(interest('Patient-close', 'Patient-open'), closed), []);
+  });
+
+  it('ira: nothing is derived', () => {
+    const one = new Reader(['Patient-open'], false);
+    assert.deepEqual(names(one, opened), []);
+  });
+});

@@ -1,0 +1,115 @@
+/** Who does not follow the context (ERR-8): a lasting state of the session, and not a message that passes. */
+import type { ContextElement, EventMessage } from '@lockstep/fhircast';
+import type { SessionState, Subscription } from './session-state.ts';
+
+export type NotFollowingReason =
+  /** It answered that it does not follow (ERR-2). */
+  | 'refused'
+  /** It could not process the event, or could not be reached (ERR-2, WEB-3). */
+  | 'failed'
+  /** It has not answered within the time for an answer (ERR-4). */
+  | 'silent'
+  /** Its connection is gone (ERR-3). */
+  | 'lost';
+
+/** One subscriber that does not follow the context. */
+export interface NotFollowing {
+  readonly subscriberName: string;
+  readonly clientId: string;
+  readonly user?: string;
+  readonly why: NotFollowingReason;
+  /** ms since the epoch. */
+  readonly since: number;
+  /** The event that it did not follow, where there is one. */
+  readonly eventId?: string;
+  readonly eventName?: string;
+  /** Number of the last context change that it followed: what it still shows, as far as is known. */
+  readonly followed?: number;
+  /** Its own words, or the Hub's. */
+  readonly reason?: string;
+  /** Whether its subscription has ended since: it is gone, and nobody knows what its screen shows. */
+  readonly ended?: true;
+}
+
+export type Mark = Omit<NotFollowing, 'subscriberName' | 'clientId' | 'user' | 'ended'>;
+
+/** Subscribers that are gone are remembered up to this number. */
+const MAX_ENDED = 32;
+
+export function isFollowing(state: SessionState, subscription: string): boolean {
+  return !state.following.has(subscription);
+}
+
+/** The session with a subscriber marked: the first mark keeps its time, since then it has not followed. */
+export function marked(
+  state: SessionState,
+  { id, subscriberName, clientId, user }: Subscription,
+  mark: Mark,
+): SessionState {
+  const held = state.following.get(id);
+  if (held?.why === mark.why && held.eventId === mark.eventId && held.reason === mark.reason) return state;
+  const since = held?.since ?? mark.since;
+  const entry: NotFollowing = { subscriberName, clientId, ...(user !== undefined && { user }), ...mark, since };
+  return { ...state, following: new Map(state.following).set(id, entry) };
+}
+
+/** The session without a mark. */
+export function cleared(state: SessionState, subscription: string): SessionState {
+  if (!state.following.has(subscription)) return state;
+  const following = new Map(state.following);
+  following.delete(subscription);
+  return { ...state, following };
+}
+
+/** The session after subscriptions ended: who left in good order is forgotten, the others stay as gone. */
+export function afterEnd(state: SessionState, ids: readonly string[], inGoodOrder: boolean): SessionState {
+  if (!ids.some((id) => state.following.has(id))) return state;
+  const following = new Map(state.following);
+  for (const id of ids) {
+    const held = following.get(id);
+    if (!held) continue;
+    following.delete(id);
+    if (!inGoodOrder) following.set(id, { ...held, ended: true });
+  }
+  const ended = [...following].filter(([, one]) => one.ended);
+  for (const [id] of ended.slice(0, Math.max(0, ended.length - MAX_ENDED))) following.delete(id);
+  return { ...state, following };
+}
+
+/** The session after an application subscribed again: the mark of its earlier subscription is now about this one. */
+export function taken(state: SessionState, subscription: Subscription): SessionState {
+  const { id, clientId, subscriberName, user } = subscription;
+  const earlier = [...state.following].find(
+    ([, one]) => one.ended && one.clientId === clientId && one.subscriberName === subscriberName && one.user === user,
+  );
+  if (!earlier) return state;
+  const [old, { ended: _, ...mark }] = earlier;
+  const following = new Map(state.following);
+  following.delete(old);
+  return { ...state, following: following.set(id, mark) };
+}
+
+/** The event that tells subscribers who ask for it by this very name who does not follow; see docs/api/http.md. */
+export const FOLLOWING_EVENT = 'org.lockstep.following';
+
+/** Every subscriber that does not follow now: each such event replaces the one before. */
+export function followingEvent(state: SessionState, topic: string, now: number): EventMessage {
+  const context = [...state.following.values()].map(
+    ({ subscriberName, why, since, eventId, eventName, reason, ended }): ContextElement => ({
+      key: 'not-following',
+      subscriber: subscriberName,
+      why,
+      since: new Date(since).toISOString(),
+      ...(eventId !== undefined && { 'event.id': eventId }),
+      ...(eventName !== undefined && { 'hub.event': eventName }),
+      ...(reason !== undefined && { reason }),
+      ...(ended && { ended }),
+    }),
+  );
+  return {
+    timestamp: new Date(now).toISOString(),
+    // The same list has the same id, whichever node sends it.
+    id: `following-${state.changedAt}-${state.following.size}`,
+    event: { 'hub.topic': topic, 'hub.event': FOLLOWING_EVENT, context },
+  };
+}

@@ -1,0 +1,90 @@
+/** Who may do what with which session (SES-2, SES-4, SES-6, SUB-6). */
+import type { Scopes } from '@lockstep/fhircast';
+import type { Acknowledgements, SessionInfo, SessionState, Subscription } from './session-state.ts';
+
+/** What a bearer token stands for. */
+export interface Access {
+  readonly tokenId: string;
+  readonly grantId: string;
+  readonly clientId: string;
+  readonly clientName: string;
+  readonly scopes: Scopes;
+  /** ms since the epoch. */
+  readonly expiresAt: number;
+  /** Reference of the user; absent for a backend service. */
+  readonly user?: string;
+  readonly userAliases: readonly string[];
+  /** Topics handed out with the token (SES-6). */
+  readonly topics: readonly string[];
+  /** The sessions that a backend service may see (SES-4). */
+  readonly sessions?: 'all' | { readonly users?: readonly string[]; readonly workstations?: readonly string[] };
+  /** Compatibility switches of the client's registration. */
+  readonly switches: {
+    readonly acknowledgements?: Acknowledgements;
+    /** The version that the client speaks, and how it reads event names (`subscriptionRules`). */
+    readonly fhircast?: unknown;
+    readonly lowerCaseEvents?: unknown;
+    readonly draftContent?: unknown;
+    /** `true` for a client that reads the current context as a list. */
+    readonly contextList?: unknown;
+    /** `true` for a client whose `subscriber.*` and `target.*` fields go out with its events (PUB-12). */
+    readonly senderFields?: unknown;
+  };
+}
+
+/** The end of some access: everything that matches each given field (TOK-6). */
+export interface AccessEnd {
+  readonly grantId?: string;
+  readonly clientId?: string;
+  readonly tokenId?: string;
+  readonly user?: string;
+  readonly reason: string;
+}
+
+/** SES-8: names of users and workstations compare without regard to case. */
+export function isSameName(one: string | undefined, other: string | undefined): boolean {
+  return one !== undefined && other !== undefined && one.toLowerCase() === other.toLowerCase();
+}
+
+function among(list: readonly string[] | undefined, names: readonly (string | undefined)[]): boolean {
+  return !list || names.some((name) => list.some((allowed) => isSameName(allowed, name)));
+}
+
+type Whose = Pick<SessionInfo, 'user' | 'aliases' | 'workstation'>;
+
+/** Whether a backend client's registration covers sessions of this user at this workstation (SES-4). */
+function covers(sessions: Access['sessions'], { user, aliases, workstation }: Whose): boolean {
+  if (sessions === undefined) return false;
+  if (sessions === 'all') return true;
+  return among(sessions.users, [user, ...aliases]) && among(sessions.workstations, [workstation]);
+}
+
+/** Whether the token may open a session for this user (SES-2). */
+export function mayOpen(access: Access, whose: Whose): boolean {
+  return access.user === undefined ? covers(access.sessions, whose) : isSameName(access.user, whose.user);
+}
+
+/** Whether the token is good for the session: handed out with it, its user's own, or its registration's (SES-4, SES-6). */
+export function mayJoin(access: Access, topic: string, info: SessionInfo): boolean {
+  return access.topics.includes(topic) || mayOpen(access, info);
+}
+
+/** Whether the subscription was made by this client for this user (SUB-6). */
+export function owns(access: Access, subscription: Subscription): boolean {
+  return access.clientId === subscription.clientId && access.user === subscription.user;
+}
+
+/** Whether the caller always finds room in the session: its own user, and the client that started it (SUB-13). */
+export function isOwner(access: Access, { info }: SessionState): boolean {
+  return isSameName(access.user, info.user) || access.clientId === info.startedBy;
+}
+
+/** The subscriptions of a session whose access has ended (TOK-6). */
+export function endedWith({ grantId, clientId, tokenId, user }: AccessEnd, one: Subscription): boolean {
+  return (
+    (grantId === undefined || one.grantId === grantId) &&
+    (clientId === undefined || one.clientId === clientId) &&
+    (tokenId === undefined || one.tokenId === tokenId) &&
+    (user === undefined || isSameName(one.user, user))
+  );
+}

@@ -1,0 +1,59 @@
+/** What a deployment chooses within the rules. */
+import type { Resource } from '@lockstep/fhircast';
+import type { Acknowledgements } from './session-state.ts';
+import { CORE, type Version } from './versions.ts';
+
+export interface Policy {
+  /** The version whose rules the Hub follows; its clients may follow others (`subscriptionRules`). */
+  readonly profile: Version;
+  /** Lease of a subscription that asks for none, in seconds (SUB-5). */
+  readonly defaultLeaseSeconds: number;
+  readonly maxLeaseSeconds: number;
+  /** ms in which a new endpoint must be connected to (SUB-13). */
+  readonly connectMs: number;
+  /** ms in which a subscriber whose socket dropped may return to its endpoint (SUB-11). */
+  readonly graceMs: number;
+  /** ms before the others are sent a SyncError for a lost connection: it often comes back at once (ERR-3). */
+  readonly holdOffMs: number;
+  /** ms that a subscriber may take to answer (ERR-4). */
+  readonly answerMs: number;
+  /** Unanswered events in a row after which a subscriber is unsubscribed (ERR-4). */
+  readonly maxMisses: number;
+  readonly acknowledgements: Acknowledgements;
+  /** ms after which a session without subscriptions and without a change ends (SES-5). */
+  readonly idleMs: number;
+  /** Subscriptions that a session may have. */
+  readonly maxSubscriptionsPerSession: number;
+  /** Subscriptions of a session that one client may hold, its owner and who started it excepted (SUB-13). */
+  readonly maxSubscriptionsPerClient: number;
+  /** Sessions that one client may have started (SUB-13). */
+  readonly maxSessionsPerClient: number;
+  /** Whether a subscription to a topic that does not exist creates the session, for the token's user (SUB-12). */
+  readonly createsSessions: boolean;
+  /** Whether a session may be started for a user whom the server does not know (SES-8). */
+  readonly startsForUnknownUsers: boolean;
+  /**
+   * Looks deeper into published resources than the event catalog does (PUB-5).
+   * @param partial whether elements may be missing: a close may name its resources by type and id alone (FHR-7)
+   * @returns where the resource breaks which rule, in words for the client's developer; undefined where it breaks none
+   */
+  readonly resourceProblem?: (resource: Resource, partial: boolean) => string | undefined;
+}
+
+export const DEFAULT_POLICY: Policy = {
+  profile: CORE,
+  defaultLeaseSeconds: 7200,
+  maxLeaseSeconds: 86_400,
+  connectMs: 60_000,
+  graceMs: 120_000,
+  holdOffMs: 2000,
+  answerMs: 10_000,
+  maxMisses: 3,
+  acknowledgements: 'answers',
+  idleMs: 12 * 3_600_000,
+  maxSubscriptionsPerSession: 64,
+  maxSubscriptionsPerClient: 32,
+  maxSessionsPerClient: 10_000,
+  createsSessions: false,
+  startsForUnknownUsers: true,
+};

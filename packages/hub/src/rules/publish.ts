@@ -1,0 +1,244 @@
+/** What a published event does to a session, or why it is refused (PUB, CON). */
+import {
+  type ContextChange,
+  type ContextElement,
+  type ContextReason,
+  type EventDefinition,
+  type EventMessage,
+  type EventRequest,
+  isProprietary,
+  keyText,
+  parseReference,
+  parseUpdates,
+  publishedResources,
+  selectedReferences,
+  stepContexts,
+  syncErrorProblem,
+} from '@lockstep/fhircast';
+import { type Accepted, type Decision, done, type Effect, type KnownEvent, type Publish } from './commands.ts';
+import { otherPatient } from './patient-identity.ts';
+import { mayJoin } from './permission.ts';
+import type { Policy } from './policy.ts';
+import { changedIdentifier } from './protected-identifiers.ts';
+import { type ReasonCode, type Refusal, refuse } from './reasons.ts';
+import {
+  type Anchor,
+  contextOf,
+  exactContextOf,
+  type Opening,
+  openingResources,
+  type SessionState,
+} from './session-state.ts';
+import type { Version } from './versions.ts';
+
+/** What an accepted event does beside being sent. */
+interface Change {
+  readonly message: EventMessage;
+  /** `event.context` as JSON, in its publisher's words (PUB-13). */
+  readonly context: string;
+  readonly state: SessionState;
+  readonly partly?: true;
+}
+
+/** Who does not follow, where everybody does. */
+const NOBODY: SessionState['following'] = new Map();
+
+const REASONS: Readonly<Record<ContextReason, ReasonCode>> = {
+  'not-open': 'not-open',
+  'not-current': 'not-current',
+  'version-conflict': 'version-conflict',
+  'opening-resource-deleted': 'fixed-context',
+  'malformed-update': 'invalid',
+  'names-disagree': 'invalid',
+  'resource-repeated': 'invalid',
+};
+
+/** The message with the Hub's versions in place of the publisher's. */
+function versioned(message: EventMessage, versionId: string, priorVersionId?: string): EventMessage {
+  const { context, ...event } = message.event;
+  return {
+    ...message,
+    event: {
+      ...event,
+      'context.versionId': versionId,
+      ...(priorVersionId === undefined ? undefined : { 'context.priorVersionId': priorVersionId }),
+      context,
+    },
+  };
+}
+
+/**
+ * The selection without resources that the anchor does not hold, if it names any (CON-7 ira). Where it holds none of them, the
+ * selection is empty, and says so (3.6.4).
+ */
+function knownSelection(anchor: Anchor, context: readonly ContextElement[]): readonly ContextElement[] | undefined {
+  const opened = openingResources(anchor.opening);
+  const holds = (text: string): boolean => {
+    const key = parseReference(text);
+    const name = key ? keyText(key) : text;
+    return anchor.content.has(name) || opened.has(name);
+  };
+  if (selectedReferences(context).every(holds)) return undefined;
+  const found = context.flatMap((element) => {
+    if (element.key !== 'select') return [element];
+    const list = Array.isArray(element.reference) ? element.reference : [element.reference];
+    const known = list.filter((one) => typeof one?.reference === 'string' && holds(one.reference));
+    if (known.length === 0) return [];
+    return [Array.isArray(element.reference) ? { ...element, reference: known } : element];
+  });
+  return found.some(({ key }) => key === 'select') ? found : [...found, { key: 'select', reference: [] }];
+}
+
+/** What the version in force asks of an event beyond the catalog. */
+function objection({ message, definition }: EventRequest, profile: Version): string | undefined {
+  const { context } = message.event;
+  const missing = profile.requiredKeys[definition.name]?.find((key) => !context.some((one) => one.key === key));
+  if (missing !== undefined) return `context key "${missing}" is required`;
+  return profile.checksSyncErrors && definition.name === 'SyncError' ? syncErrorProblem(context) : undefined;
+}
+
+/** PUB-5: why a resource is not what it should be, where that is looked into; what is in an event of others' own is theirs. */
+function invalidResource({ message, definition }: EventRequest, { resourceProblem }: Policy): string | undefined {
+  if (!resourceProblem || isProprietary(definition)) return undefined;
+  for (const { where, resource } of publishedResources(message.event.context)) {
+    const problem = resourceProblem(resource, definition.action === 'close');
+    if (problem) return `${where}: ${problem}`;
+  }
+  return undefined;
+}
+
+/**
+ * PUB-7: a retry changes nothing. What a later context change has overtaken is not delivered again: an application that does
+ * not compare timestamps would show the wrong patient (2.6: resend until "another, newer, event has been received").
+ */
+function retried(state: SessionState, { number }: KnownEvent, { action }: EventDefinition): Decision {
+  const current = state.current === undefined ? undefined : state.anchors.get(state.current)?.opening;
+  const latest = current?.number ?? state.home?.opening.number ?? 0;
+  const overtaken = number < latest || (action === 'open' && number !== latest);
+  return overtaken ? done(state) : done(state, { kind: 'redeliver', number });
+}
+
+/** A close that names its anchor alone, as the drafts let it, is about what was opened with it. */
+function completed({ message, definition }: EventRequest, { opening }: Anchor, context: string): Omit<Change, 'state'> {
+  const given = message.event.context;
+  const has = (key: string): boolean => given.some((one) => one.key === key);
+  const lacks = (key: string): boolean => !has(key) && definition.keys.some((one) => one.key === key && one.min > 0);
+  const opened = contextOf(opening).filter(({ key }) => lacks(key));
+  if (opened.length === 0) return { message, context };
+  const added = opened.map((element) => exactContextOf(opening).write(element));
+  return {
+    message: { ...message, event: { ...message.event, context: [...given, ...opened] } },
+    context: `${context.trimEnd().slice(0, -1)}${given.length > 0 ? ',' : ''}${added.join(',')}]`,
+  };
+}
+
+/** CON-4 ira: what of the opening context an update would change that may not be changed. */
+function protectedChange(anchor: Anchor, request: EventRequest): string | undefined {
+  for (const { resource } of publishedResources(request.message.event.context)) {
+    const what = changedIdentifier(contextOf(anchor.opening), resource);
+    if (what) return `${resource.resourceType}/${resource.id}: ${what} may not be changed`;
+  }
+  return undefined;
+}
+
+/** What the event does to the contexts; undefined where it does nothing to them. */
+function changeOf(
+  { message, definition, anchor: key }: EventRequest,
+  versionId: string,
+  opening: Opening,
+): ContextChange<Opening> | Refusal | undefined {
+  if (definition.name === 'Home-open') return { kind: 'home', versionId, opening };
+  if (definition.name === 'UserLogout') return { kind: 'logout' };
+  if (!definition.action || !key) return undefined;
+  switch (definition.action) {
+    case 'open':
+      return { kind: 'open', key, versionId, opening };
+    case 'close':
+      return { kind: 'close', key };
+    case 'select':
+      return { kind: 'select', key, selected: selectedReferences(message.event.context) };
+    case 'update': {
+      const basedOn = message.event['context.versionId'];
+      if (basedOn === undefined) return refuse('invalid', 'event["context.versionId"] is required');
+      const read = parseUpdates(message.event.context);
+      if (!read.ok) return refuse(REASONS[read.code], read.reason);
+      return { kind: 'update', key, versionId, basedOn, entries: read.value };
+    }
+  }
+}
+
+/** Whether the change makes another context, or none, the current one. */
+function changesCurrent(before: SessionState, kind: ContextChange<Opening>['kind'], current?: string): boolean {
+  return kind === 'open' || kind === 'home' || kind === 'logout' || before.current !== current;
+}
+
+/** The session and the event after the rules of contexts and content (PUB-8 to PUB-11, CON-1 to CON-7). */
+function applied(state: SessionState, command: Publish, now: number, { profile }: Policy): Change | Refusal {
+  const { request, exact } = command;
+  const { anchor: key } = request;
+  const number = state.nextNumber;
+  let { message } = request;
+  let context = exact.write(message.event.context);
+  const opening = { number, id: message.id, timestamp: message.timestamp, context };
+  const change = changeOf(request, command.versionId, opening);
+  if (change && 'ok' in change) return change;
+  const counted = { ...state, nextNumber: number + 1, changedAt: now };
+  if (!change) return { message, context, state: counted };
+  const anchor = key && state.anchors.get(keyText(key));
+  let step = change;
+  let partly: true | undefined;
+  if (change.kind === 'update') {
+    const fixed = anchor && profile.protectsIdentifiers ? protectedChange(anchor, request) : undefined;
+    if (fixed) return refuse('fixed-context', fixed);
+  } else if (change.kind === 'select' && profile.ignoresUnknownSelections && anchor) {
+    const known = knownSelection(anchor, message.event.context);
+    if (known) {
+      partly = true;
+      message = { ...message, event: { ...message.event, context: known } };
+      context = exact.write(known);
+      step = { ...change, selected: selectedReferences(known) };
+    }
+  }
+  const stepped = stepContexts(state, step, { hold: (resource) => exact.write(resource), openingResources });
+  if (!stepped.ok) return refuse(REASONS[stepped.code], stepped.reason);
+  const { anchors, current, home, selected } = stepped.contexts;
+  const after: SessionState = {
+    ...counted,
+    anchors,
+    current,
+    home,
+    selected,
+    ...(changesCurrent(state, change.kind, current) && { changedBy: number }),
+    // What was said before a logout is delivered to nobody any more (SUB-11), and nobody is behind what is gone.
+    ...(change.kind === 'logout' && { loggedOutAt: number, following: NOBODY }),
+  };
+  if (change.kind === 'close' && anchor) return { ...completed(request, anchor, context), state: after };
+  if (change.kind === 'open' || change.kind === 'home') message = versioned(message, command.versionId);
+  if (change.kind === 'update') message = versioned(message, command.versionId, anchor?.versionId);
+  return { message, context, state: after, ...(partly && { partly }) };
+}
+
+/** `POST {hub.url}` (PUB-1 to PUB-14). */
+export function publish(state: SessionState, command: Publish, now: number, policy: Policy): Decision {
+  const { access, request, known, fingerprint, exact } = command;
+  const { definition, anchor: key } = request;
+  if (!mayJoin(access, state.topic, state.info)) return refuse('unknown-topic-of-event', 'There is no such hub.topic');
+  if (!access.scopes.mayPublish(definition.name)) {
+    return refuse('scope-missing', `The token lacks the scope fhircast/${definition.name}.write`);
+  }
+  const named = (refusal: Refusal): Refusal => refuse(refusal.code, `${definition.name}: ${refusal.reason}`);
+  const wrong = invalidResource(request, policy) ?? objection(request, policy.profile);
+  if (wrong) return named(refuse('invalid', wrong));
+  if (known) {
+    if (known.fingerprint === undefined || known.fingerprint === fingerprint) return retried(state, known, definition);
+    return refuse('id-used', 'The id was used for another event of this topic: give each event an id of its own');
+  }
+  const change = applied(state, command, now, policy);
+  if ('ok' in change) return named(change);
+  const problem = otherPatient(request, key && state.anchors.get(keyText(key)));
+  if (problem) return named(refuse('other-patient', problem));
+  const { message, context, partly } = change;
+  const event: Accepted = { number: state.nextNumber, message, context, exact, fingerprint };
+  const effect: Effect = { kind: 'event', event, ...(partly && { partly }) };
+  return done(change.state, effect);
+}

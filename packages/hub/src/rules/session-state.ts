@@ -1,0 +1,144 @@
+import {
+  CONTEXT_TEXT,
+  type ContextElement,
+  type ExactJson,
+  NO_CONTEXTS,
+  type OpenContext,
+  readExact,
+  resourceKeys,
+  type SessionContexts,
+} from '@lockstep/fhircast';
+import type { NotFollowing } from './following.ts';
+import type { Spelling } from './versions.ts';
+
+/** Who a session belongs to and where it runs (SES-1, SES-2). */
+export interface SessionInfo {
+  /** A reference such as `Practitioner/123`, or the name that the driving system knows the user by. */
+  readonly user: string;
+  /** The user's other names (SES-7). */
+  readonly aliases: readonly string[];
+  readonly workstation?: string;
+  readonly label?: string;
+  /** ms since the epoch. */
+  readonly startedAt: number;
+  /** `false` for a user whom the server does not know (SES-8). */
+  readonly known?: false;
+  /** The client that started the session: it always finds room in it (SUB-13). Absent for one that the server started. */
+  readonly startedBy?: string;
+}
+
+/** The event that opened a context, as published. */
+export interface Opening {
+  /** Its number in the topic's log. */
+  readonly number: number;
+  readonly id: string;
+  readonly timestamp: string;
+  /** `event.context` as JSON, in its publisher's words (PUB-13). */
+  readonly context: string;
+}
+
+/** A context is held long as text and looked into rarely: what was read of it is kept for as long as the opening is. */
+const read = new WeakMap<Opening, ExactJson>();
+
+/** The context of an opening event, with the text of its parts. */
+export function exactContextOf(opening: Opening): ExactJson {
+  let exact = read.get(opening);
+  if (!exact) {
+    const found = readExact(opening.context, CONTEXT_TEXT);
+    if (!found.ok) throw new Error(`A stored context cannot be read: ${found.reason}`);
+    exact = found.value;
+    read.set(opening, exact);
+  }
+  return exact;
+}
+
+export function contextOf(opening: Opening): readonly ContextElement[] {
+  return exactContextOf(opening).value as readonly ContextElement[];
+}
+
+/** `Type/id` of the resources in the opening event (CON-4). */
+export function openingResources(opening: Opening): ReadonlySet<string> {
+  return resourceKeys(contextOf(opening));
+}
+
+/** An open anchor context with the content shared in it, each resource as JSON (CON-1, PUB-13). */
+export type Anchor = OpenContext<Opening, string>;
+
+/**
+ * How the Hub waits for answers (ERR-4): `strict` from the first event on, `answers` from the subscriber's first answer on, `off`
+ * never.
+ */
+export type Acknowledgements = 'answers' | 'strict' | 'off';
+
+/** Whether a subscriber's socket is connected. Times in ms since the epoch. */
+export type Presence =
+  /** It has never been connected (SUB-13). */
+  | { readonly is: 'awaited'; readonly since: number }
+  | { readonly is: 'connected' }
+  /** The socket closed; the subscriber may return (SUB-11). */
+  | {
+      readonly is: 'away';
+      readonly since: number;
+      /** When the others are sent a SyncError, and what it says; absent where it left in good order, or was reported (ERR-3). */
+      readonly report?: { readonly at: number; readonly how: string };
+    };
+
+export interface Subscription {
+  /** The unguessable part of the endpoint's path. */
+  readonly id: string;
+  readonly channel: 'websocket' | 'webhook';
+  readonly subscriberName: string;
+  /** Granted events in the catalog's spelling, or `*` (SUB-4). */
+  readonly events: readonly string[];
+  /** ms since the epoch (SUB-5). */
+  readonly expiresAt: number;
+  readonly clientId: string;
+  readonly user?: string;
+  readonly grantId: string;
+  readonly tokenId: string;
+  readonly acknowledgements: Acknowledgements;
+  /** How often it was renewed: each time its subscriber gets a fresh confirmation (SUB-6). */
+  readonly renewals: number;
+  /** Where a webhook's events are posted, and what they are signed with (WEB-2). */
+  readonly callback?: string;
+  readonly secret?: string;
+  /** Number of the last event before the subscription: nothing up to it is ever delivered to it (SUB-11, WEB-3). */
+  readonly after?: number;
+  /** How its events are written, where that is not the Hub's own way (WEB-5). */
+  readonly spelling?: Spelling;
+  /** The node that holds, or last held, its socket, or that calls its callback; absent until the first connection. */
+  readonly node?: string;
+  /** Absent for webhooks, and in sessions that an earlier version stored. */
+  readonly presence?: Presence;
+}
+
+/** Everything the Hub knows of one session. Immutable: a decision makes a new one that shares what did not change. */
+export interface SessionState extends SessionContexts<Opening, string> {
+  readonly topic: string;
+  readonly info: SessionInfo;
+  /** Number of the latest event that changed which context is current: what "following" is about (ERR-8). */
+  readonly changedBy: number;
+  /** Number of the last UserLogout: nothing up to it is delivered any more (SUB-11). */
+  readonly loggedOutAt: number;
+  readonly subscriptions: ReadonlyMap<string, Subscription>;
+  /** Who does not follow the context, by subscription (ERR-8). */
+  readonly following: ReadonlyMap<string, NotFollowing>;
+  /** Number that the next log entry gets. */
+  readonly nextNumber: number;
+  /** ms since the epoch of the last change: what idle expiry counts from (SES-5). */
+  readonly changedAt: number;
+}
+
+export function newSession(topic: string, info: SessionInfo): SessionState {
+  return {
+    topic,
+    info,
+    ...NO_CONTEXTS,
+    changedBy: 0,
+    loggedOutAt: 0,
+    subscriptions: new Map(),
+    following: new Map(),
+    nextNumber: 1,
+    changedAt: info.startedAt,
+  };
+}

@@ -1,0 +1,185 @@
+/** Who may subscribe to what, for how long, and how many (SUB-1 to SUB-6, SUB-9, SUB-12, SUB-13, WEB-1). */
+import { grantEvents, type SubscriptionRequest } from '@lockstep/fhircast';
+import { type Command, type Decision, done, type Effect, type Subscribe } from './commands.ts';
+import { taken } from './following.ts';
+import { deny, ended, hasEnded, LEASE_ENDED, leaseEnd, unexpired, withSubscription } from './lease.ts';
+import { type Access, endedWith, isOwner, mayJoin, owns } from './permission.ts';
+import type { Policy } from './policy.ts';
+import { NOTHING_TO_DO, type Refusal, refuse, UNKNOWN_ENDPOINT, UNKNOWN_TOPIC } from './reasons.ts';
+import type { SessionState, Subscription } from './session-state.ts';
+import type { SubscriptionRules } from './versions.ts';
+
+type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
+
+/** Why a subscription ended that its subscriber asked to end. */
+export const UNSUBSCRIBED = 'Unsubscribed';
+
+/** What the form must hold, whatever the session (SUB-2, SUB-12, WEB-2). */
+export function formProblem(request: SubscriptionRequest, rules: SubscriptionRules): Refusal | undefined {
+  const { channels } = rules;
+  if (!channels.includes(request.channel)) {
+    return refuse('invalid', `hub.channel.type must be ${channels.join(' or ')}`);
+  }
+  if (request.mode === 'unsubscribe') {
+    return rules.endpointRequired && !request.endpoint
+      ? refuse('invalid', 'hub.channel.endpoint is missing')
+      : undefined;
+  }
+  if (rules.subscriberNameRequired && !request.subscriberName) return refuse('invalid', 'subscriber.name is missing');
+  if (request.channel !== 'webhook') return undefined;
+  if (request.callback === undefined) return refuse('invalid', 'hub.callback is missing');
+  return rules.secretRequired && request.secret === undefined ? refuse('invalid', 'hub.secret is missing') : undefined;
+}
+
+/** The unguessable part of an endpoint's URL. */
+function endpointId(endpoint: string): string {
+  return endpoint.split('?')[0]?.split('/').pop()?.trim() ?? '';
+}
+
+/** A new subscription, as it is granted (SUB-4, SUB-5). */
+function granted({ access, request, id, rules, node }: Subscribe, now: number, policy: Policy): Subscription {
+  const { spelling } = rules;
+  const { channel, callback, secret } = request;
+  const own = channel === 'webhook' ? { node } : { presence: { is: 'awaited', since: now } as const };
+  return {
+    id,
+    channel,
+    subscriberName: request.subscriberName ?? access.clientName,
+    events: grantEvents(request.events, access.scopes),
+    expiresAt: leaseEnd(request, access, now, policy),
+    clientId: access.clientId,
+    ...(access.user !== undefined && { user: access.user }),
+    grantId: access.grantId,
+    tokenId: access.tokenId,
+    acknowledgements: access.switches.acknowledgements ?? policy.acknowledgements,
+    renewals: 0,
+    ...(channel === 'webhook' && callback !== undefined && { callback }),
+    ...(channel === 'webhook' && secret !== undefined && { secret }),
+    ...(spelling !== policy.profile.spelling && { spelling }),
+    ...own,
+  };
+}
+
+/** SUB-13: why the caller finds no room, if so. The session's owner and who started it always find some. */
+function full(state: SessionState, access: Access, asking: number, now: number, policy: Policy): Refusal | undefined {
+  const { maxSubscriptionsPerSession: most, maxSubscriptionsPerClient: share } = policy;
+  const held = unexpired(state, now);
+  const owner = isOwner(access, state);
+  const others = held.filter((one) => one.clientId === access.clientId && one.user === access.user);
+  if (!owner && others.length + asking >= share) {
+    return refuse('too-many-subscriptions', `The client has ${share} subscriptions in the session already`);
+  }
+  // What is kept for the owner costs the others nothing but the last places.
+  const room = owner ? most * 2 : most;
+  if (held.length + asking < room) return undefined;
+  return refuse('too-many-subscriptions', `The session has ${most} subscriptions already`);
+}
+
+/** SUB-6: the same endpoint, other events, another lease. Its socket stays where it is, wherever the renewal was asked for. */
+function renewed(state: SessionState, held: Subscription, next: Subscription, now: number): Decision {
+  const { node, presence, after } = held;
+  const subscription: Subscription = {
+    ...next,
+    id: held.id,
+    renewals: held.renewals + 1,
+    ...(node !== undefined && held.channel === 'websocket' && { node }),
+    ...(presence && { presence }),
+    ...(after !== undefined && { after }),
+  };
+  return done(withSubscription(state, subscription, now), { kind: 'renewed', subscription });
+}
+
+function renew(state: SessionState, command: Subscribe, endpoint: string, now: number, policy: Policy): Decision {
+  const { access, request } = command;
+  const held = state.subscriptions.get(endpointId(endpoint));
+  if (!held || !owns(access, held) || hasEnded(held, now)) return UNKNOWN_ENDPOINT;
+  const { subscriberName = held.subscriberName } = request;
+  const next = { ...granted(command, now, policy), subscriberName };
+  // A renewal is never the first word of its endpoint.
+  const { presence: _, ...rest } = next;
+  return renewed(state, held, rest, now);
+}
+
+/** Puts a new subscription in, and those out whose lease ended while nobody looked. */
+function added(state: SessionState, subscription: Subscription, now: number): Decision {
+  const late = [...state.subscriptions.values()].filter((one) => one.channel === 'websocket' && hasEnded(one, now));
+  const ids = late.map(({ id }) => id);
+  const own = { ...subscription, after: state.nextNumber - 1 };
+  const room = ids.length > 0 ? ended(state, ids, now, false) : state;
+  const after = taken(withSubscription(room, own, now), own);
+  const effects: Effect[] = [{ kind: 'subscribed', subscription: own }];
+  if (ids.length > 0) effects.push({ kind: 'ended', ids, reason: LEASE_ENDED });
+  return done(after, ...effects);
+}
+
+/** `hub.mode=subscribe`. A webhook is asked first: nothing changes until it has confirmed (WEB-1). */
+export function subscribe(state: SessionState, command: Subscribe, now: number, policy: Policy): Decision {
+  const { access, request, rules, asking = 0 } = command;
+  const wrong = formProblem(request, rules);
+  if (wrong) return wrong;
+  if (!mayJoin(access, state.topic, state.info)) return UNKNOWN_TOPIC;
+  if (grantEvents(request.events, access.scopes).length === 0) {
+    return refuse('scope-missing', "None of hub.events is covered by the token's fhircast/….read scopes");
+  }
+  if (request.endpoint && request.channel === 'websocket') return renew(state, command, request.endpoint, now, policy);
+  const subscription = granted(command, now, policy);
+  const again = request.channel === 'webhook' && sameCallback(state, subscription);
+  if (!again) {
+    const problem = full(state, access, asking, now, policy);
+    if (problem) return problem;
+  }
+  if (request.channel === 'webhook') return done(state, { kind: 'verify', mode: 'subscribe', subscription });
+  return added(state, subscription, now);
+}
+
+/** Whether one is a renewal of the other (SUB-6). */
+export function isSameCallback(one: Subscription, other: Subscription): boolean {
+  return one.callback === other.callback && one.clientId === other.clientId && one.user === other.user;
+}
+
+function sameCallback(state: SessionState, subscription: Subscription): Subscription | undefined {
+  return [...state.subscriptions.values()].find((one) => isSameCallback(one, subscription));
+}
+
+/** A callback has confirmed: the subscription begins, or is renewed (WEB-1, SUB-6). */
+export function confirm(state: SessionState, { subscription }: Of<'confirm'>, now: number): Decision {
+  if (hasEnded(subscription, now)) return NOTHING_TO_DO;
+  const held = sameCallback(state, subscription);
+  if (!held) return added(state, subscription, now);
+  return renewed(state, held, { ...subscription, ...(held.after === undefined && { after: 0 }) }, now);
+}
+
+/** `hub.mode=unsubscribe`: topic and endpoint, or what identifies the one that is meant (SUB-9). */
+export function unsubscribe(state: SessionState, command: Of<'unsubscribe'>, now: number): Decision {
+  const { access, request, rules } = command;
+  const wrong = formProblem(request, rules);
+  if (wrong) return wrong;
+  if (!mayJoin(access, state.topic, state.info)) return UNKNOWN_TOPIC;
+  const mine = [...state.subscriptions.values()].filter((one) => owns(access, one));
+  if (request.channel === 'webhook') {
+    const subscription = mine.find((one) => one.callback !== undefined && one.callback === request.callback);
+    if (!subscription) return UNKNOWN_ENDPOINT;
+    if (rules.verifiesUnsubscribe) return done(state, { kind: 'verify', mode: 'unsubscribe', subscription });
+    return deny(state, [subscription.id], UNSUBSCRIBED, now, true);
+  }
+  const asked = request.endpoint === undefined ? undefined : endpointId(request.endpoint);
+  const meant = mine.filter((one) =>
+    asked === undefined
+      ? request.subscriberName === undefined || one.subscriberName === request.subscriberName
+      : one.id === asked,
+  );
+  if (meant.length > 1) {
+    return refuse(
+      'ambiguous-endpoint',
+      'hub.channel.endpoint is missing, and more than one subscription could be meant',
+    );
+  }
+  const [subscription] = meant;
+  return subscription ? deny(state, [subscription.id], UNSUBSCRIBED, now, true) : UNKNOWN_ENDPOINT;
+}
+
+/** TOK-6: a subscription ends with its access. */
+export function accessEnded(state: SessionState, { end }: Of<'access-ended'>, now: number): Decision {
+  const ids = [...state.subscriptions.values()].filter((one) => endedWith(end, one)).map(({ id }) => id);
+  return deny(state, ids, end.reason, now, true);
+}

@@ -1,0 +1,50 @@
+/** An event as the log keeps it: a line of facts, then the event as it goes out. */
+import type { LogEntry } from '@lockstep/store';
+import type { Accepted, KnownEvent } from '../rules/commands.ts';
+import { eventText } from '../rules/event-text.ts';
+
+interface Facts {
+  readonly name: string;
+  /** The subscription that does not get it. */
+  readonly except?: string;
+  /** See `KnownEvent`. */
+  readonly fingerprint?: string;
+}
+
+/** An accepted event, read back. */
+export interface LoggedEvent extends Facts {
+  readonly number: number;
+  readonly id: string;
+  /** The event as JSON, as it goes out. */
+  readonly text: string;
+}
+
+/** An accepted event as it goes out. This is the one time that it is written. */
+export function toLogged({ number, message, context, except, fingerprint }: Accepted): LoggedEvent {
+  return {
+    number,
+    id: message.id,
+    name: message.event['hub.event'],
+    text: eventText(message, context),
+    ...(except !== undefined && { except }),
+    ...(fingerprint !== undefined && { fingerprint }),
+  };
+}
+
+/** @param at time of acceptance, ms since the epoch */
+export function toEntry({ number, id, text, ...facts }: LoggedEvent, at: number): LogEntry {
+  return { number, id, at, body: `${JSON.stringify(facts)}\n${text}` };
+}
+
+/** Reads a log entry back; the event itself stays text until somebody looks into it. */
+export function fromEntry({ number, id, body }: LogEntry): LoggedEvent {
+  const end = body.indexOf('\n');
+  const facts = JSON.parse(body.slice(0, end)) as Facts;
+  return { number, id, text: body.slice(end + 1), ...facts };
+}
+
+/** What the log says of an event whose id is used again (PUB-7). */
+export function knownEvent(entry: LogEntry): KnownEvent {
+  const { number, fingerprint } = fromEntry(entry);
+  return { number, ...(fingerprint !== undefined && { fingerprint }) };
+}

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  bare,
+  observation,
+  parameters,
+  patient,
+  put,
+  reference,
+  report,
+  START,
+  Trial,
+  updates,
+} from '../../test/events.ts';
+import { applyParts, changedAt, diffParts, fromParts, HEAD_PART } from './session-record.ts';
+
+const stored = (trial: Trial): Map<string, string> =>
+  new Map([...diffParts(undefined, trial.state)].map(([part, text]) => [part, text ?? '']));
+
+function busy(): Trial {
+  const trial = new Trial();
+  trial.accepted('Patient-open', [patient('p1')]);
+  trial.accepted('DiagnosticReport-open', [report(), patient()]);
+  trial.accepted(
+    'DiagnosticReport-update',
+    [reference('report', 'DiagnosticReport/r1'), updates(put(observation('o1'), 'urn:o1'), put(observation('o2')))],
+    { 'context.versionId': 'v2' },
+  );
+  trial.join('a');
+  return trial;
+}
+
+describe('PUB-4 stored parts', () => {
+  it('rebuild the state', () => {
+    const trial = busy();
+    assert.deepEqual(fromParts(trial.state.topic, stored(trial)), bare(trial.state));
+    trial.accepted('Home-open', []);
+    assert.deepEqual(fromParts(trial.state.topic, stored(trial)), bare(trial.state));
+  });
+
+  it('are written only where something changed', () => {
+    const trial = busy();
+    const before = trial.state;
+    trial.accepted(
+      'DiagnosticReport-update',
+      [reference('report', 'DiagnosticReport/r1'), updates(put(observation('o2', 9)))],
+      {
+        'context.versionId': 'v3',
+      },
+    );
+    assert.deepEqual(
+      [...diffParts(before, trial.state).keys()],
+      [HEAD_PART, 'content:DiagnosticReport/r1 Observation/o2'],
+    );
+    const updated = trial.state;
+    trial.accepted('DiagnosticReport-select', [reference('report', 'DiagnosticReport/r1')]);
+    assert.deepEqual([...diffParts(updated, trial.state).keys()], [HEAD_PART]);
+  });
+
+  it('of what is gone are removed', () => {
+    const trial = busy();
+    const before = trial.state;
+    trial.accepted('DiagnosticReport-close', [report(), patient()]);
+    trial.decide({ kind: 'deny', ids: ['a'], reason: 'x' });
+    const removed = [...diffParts(before, trial.state)].filter(([, text]) => text === null).map(([part]) => part);
+    assert.deepEqual(removed.sort(), [
+      'anchor:DiagnosticReport/r1',
+      'content:DiagnosticReport/r1 Observation/o1',
+      'content:DiagnosticReport/r1 Observation/o2',
+      'subscription:a',
+    ]);
+  });
+
+  it('that changed lead from the state before to the one after', () => {
+    const trial = new Trial();
+    const follows = (change: () => void): void => {
+      const before = trial.state;
+      change();
+      const followed = applyParts(before, diffParts(before, trial.state));
+      assert.deepEqual(followed, bare(trial.state));
+      assert.deepEqual([...followed.anchors.keys()], [...trial.state.anchors.keys()]);
+    };
+    const select = [reference('report', 'DiagnosticReport/r1')];
+    follows(() => trial.accepted('Patient-open', [patient('p1')]));
+    follows(() => trial.accepted('DiagnosticReport-open', [report(), patient()]));
+    follows(() =>
+      trial.accepted('DiagnosticReport-update', [...select, updates(put(observation('o1')), put(observation('o2')))], {
+        'context.versionId': 'v2',
+      }),
+    );
+    follows(() => trial.accepted('DiagnosticReport-select', select));
+    follows(() =>
+      trial.accepted('DiagnosticReport-update', [...select, updates(put(observation('o2', 9)))], {
+        'context.versionId': 'v3',
+      }),
+    );
+    follows(() => trial.accepted('Patient-open', [patient('p1')]));
+    follows(() => trial.subscribe('a'));
+    follows(() => trial.decide({ kind: 'connect', id: 'a', node: 'n' }));
+    follows(() => trial.subscribe('b', { 'hub.channel.endpoint': 'wss://x/a' }));
+    follows(() => trial.accepted('Home-open', []));
+    follows(() => trial.decide({ kind: 'deny', ids: ['a'], reason: 'x' }));
+    follows(() => trial.accepted('DiagnosticReport-close', [report(), patient()]));
+    follows(() => trial.accepted('UserLogout', [parameters]));
+  });
+
+  it('SES-5 tell the time of the last change', () => {
+    const trial = busy();
+    assert.equal(changedAt(stored(trial).get(HEAD_PART) ?? ''), START);
+  });
+});
