@@ -398,6 +398,26 @@ describe('several nodes on one store', () => {
     for (const peer of peers) assert.equal(peer.open, true);
   });
 
+  it('SES-5 an idle session that somebody joins at another node while it is being ended goes on', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b'], { idleMs: 10_000 });
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    const topic = await a.session();
+    const { sessions } = a.store;
+    const erase = sessions.erase.bind(sessions);
+    let peer: Peer | undefined;
+    sessions.erase = async (...args) => {
+      peer ??= await b.join(topic);
+      return erase(...args);
+    };
+    a.clock.advance(11_000);
+    await a.hub.endIdle();
+    assert.ok(peer, 'somebody joined in between');
+    assert.equal(peer.open, true);
+    assert.equal(await a.publish(topic, 'Patient-open', [patient('p1')], { id: 'e1' }), 202);
+    await peer.until(() => peer?.ids.includes('e1') ?? false);
+    await b.hub.endSession(topic, 'Done');
+  });
+
   it('PUB-4 an event that got the number of one that Redis has lost reaches everybody', async (t) => {
     // Less than is asked for where nothing may be lost: it comes back as it was saved last.
     const all = await Nodes.start(t, ['a', 'b'], {}, { appendonly: 'no' });

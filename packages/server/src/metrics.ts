@@ -76,10 +76,10 @@ export class Metrics {
     return {
       load: (topic) => store.load(topic),
       revision: (topic) => store.revision(topic),
-      readLog: (topic, after) => store.readLog(topic, after),
+      readLog: (topic, after, page) => store.readLog(topic, after, page),
       lookup: (key) => store.lookup(key),
       listParts: (key, part) => store.listParts(key, part),
-      erase: (topic) => store.erase(topic),
+      erase: (topic, expected) => store.erase(topic, expected),
       announce: (topic, body) => store.announce(topic, body),
       watch: (listener) => store.watch(listener),
       async commit(commit) {

@@ -337,12 +337,12 @@ export class RedisSessionStore implements SessionStore {
     );
   }
 
-  async erase(topic: string): Promise<boolean> {
+  async erase(topic: string, expected?: Pick<StoredSession, 'revision' | 'epoch'>): Promise<boolean> {
     const fields = ['erased', this.#options.node, topic];
     const { replicas } = this.#lane(topic);
     const keys = this.#numbered(this.#keys(topic));
     const hints = await this.#surely(topic, async () => {
-      const args = [this.#channel, encode(fields)];
+      const args = [this.#channel, encode(fields), expected?.revision ?? '', expected?.epoch ?? ''];
       const hints = (await replicas.run(ERASE, keys, args, (reply) => reply !== null)) as string[] | null;
       if (hints && replicas.required) await this.#publish(topic, fields);
       else if (hints) this.published += 1;

@@ -177,12 +177,17 @@ return read
 
 /**
  * Removes a session (SES-5), also where memory is full. KEYS: session, log, heads[, counter of notices]. ARGV: channel (empty:
- * the caller publishes), notice. Replies the hints to take back (key, nonce, …), or nothing where there was no session.
+ * the caller publishes), notice, revision and epoch that it must be at (empty: any). Replies the hints to take back (key,
+ * nonce, …), or nothing where there was no such session.
  */
 export const ERASE = new Script(`
 #!lua flags=allow-oom
 local session = redis.call('HGETALL', KEYS[1])
 if #session == 0 then return false end
+if ARGV[3] ~= '' then
+  local held = redis.call('HMGET', KEYS[1], 'r', 'e')
+  if held[1] ~= ARGV[3] or (held[2] or '') ~= ARGV[4] then return false end
+end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 local hints = {}
 for i = 1, #session, 2 do

@@ -15,7 +15,7 @@ const list: Request = ['list', 'kind', 1, '', 200];
 
 const SESSION: readonly Request[] = [
   commit,
-  ['erase', 'topic'],
+  ['erase', 'topic', null],
   ['load', 'topic'],
   ['readLog', 'topic', 0, null, 10, 10],
   ['lookup', 'key', 0, 10],

@@ -47,7 +47,8 @@ export interface Operations {
    * @returns session, topic, part, session …; a part is null where the session has none
    */
   listParts(indexKey: string, part: string, after: number, limit: number): readonly (string | number | null)[];
-  erase(topic: string): boolean;
+  /** @param expected revision and its epoch, null where any will do */
+  erase(topic: string, expected: readonly [revision: number, epoch: string] | null): boolean;
 
   get(kind: string, id: string, now: number): FlatRecord | undefined;
   /** @returns the new revision, or 0 when the condition did not hold */

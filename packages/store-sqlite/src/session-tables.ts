@@ -198,9 +198,10 @@ export class SessionTables {
     return flat<string | number | null>(this.#listParts.all(indexKey, part, after, limit));
   }
 
-  erase(topic: string): boolean {
+  erase(topic: string, expected: readonly [revision: number, epoch: string] | null): boolean {
     const session = this.#session(topic);
     if (session === undefined) return false;
+    if (expected !== null && (session[1] !== expected[0] || session[5] !== expected[1])) return false;
     for (const statement of this.#erase) statement.run(session[0]);
     return true;
   }

@@ -141,8 +141,8 @@ export class SqliteSessionStore implements SessionStore {
     }
   }
 
-  async erase(topic: string): Promise<boolean> {
-    const erased = await this.#worker.call('erase', topic);
+  async erase(topic: string, expected?: Pick<StoredSession, 'revision' | 'epoch'>): Promise<boolean> {
+    const erased = await this.#worker.call('erase', topic, expected ? [expected.revision, expected.epoch] : null);
     if (erased) this.#tell({ kind: 'erased', topic, local: true });
     return erased;
   }

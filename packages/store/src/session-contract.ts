@@ -376,6 +376,21 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       assert.deepEqual(await sessions.load(kept), before);
     });
 
+    test('SES-5 an erasure decided on an older revision, or another history, changes nothing', async (t) => {
+      const { sessions } = await opened(t, open);
+      const topic = await create(sessions, 3);
+      const before = (await sessions.load(topic))!;
+      committed(await sessions.commit(change(topic, 3, { index: { add: ['all'] } })), 4);
+      const now = (await sessions.load(topic))!;
+      assert.equal(await sessions.erase(topic, before), false);
+      assert.equal(await sessions.erase(topic, { ...now, epoch: before.epoch }), false);
+      assert.deepEqual(await sessions.load(topic), now);
+      assert.deepEqual(await sessions.lookup('all'), [topic]);
+      assert.equal(await sessions.erase(topic, now), true);
+      assert.equal(await sessions.load(topic), undefined);
+      assert.equal(await sessions.erase(topic, now), false);
+    });
+
     test('an erased topic can be created again, from the beginning', async (t) => {
       const { sessions } = await opened(t, open);
       const topic = await create(sessions, 3);

@@ -144,8 +144,13 @@ export interface SessionStore {
   lookup(indexKey: string): Promise<readonly string[]>;
   /** Reads one part of each session indexed under the key that has it: a listing without loading whole sessions. */
   listParts(indexKey: string, part: string): Promise<readonly { readonly topic: string; readonly part: string }[]>;
-  /** Removes the session, its parts, log and index entries without a trace (SES-5). Resolves false when there was none. */
-  erase(topic: string): Promise<boolean>;
+  /**
+   * Removes the session, its parts, log and index entries without a trace (SES-5).
+   * @param expected the revision that this was decided on, where it must still be that one: whoever ends a session because
+   * nothing happens in it must not end one in which something has happened since it looked
+   * @returns false when there was no such session, or it is at another revision
+   */
+  erase(topic: string, expected?: Pick<StoredSession, 'revision' | 'epoch'>): Promise<boolean>;
   /** Tells every node something that need not last. */
   announce(topic: string, body: string): Promise<void>;
   /** Notices of one topic arrive in order of revision, commits of this node included. @returns a function that ends the watch */

@@ -256,12 +256,14 @@ export class LiveSession {
     for (const effect of effects) {
       if (effect.kind !== 'erase') continue;
       const { reason } = effect;
+      // Another node may have let somebody in since: then it is decided again.
+      if (!(await store.erase(this.topic, { revision: this.#revision, epoch: this.#epoch ?? '' }))) return false;
       for (const subscription of before?.subscriptions.values() ?? []) {
         if (subscription.channel !== 'webhook' || !webhooks) continue;
         background.later(() => webhooks.deny(this.topic, subscription, reason));
       }
       this.endAll(reason);
-      if (await store.erase(this.topic)) activity.observe(this.topic, { kind: 'session-ended', reason });
+      activity.observe(this.topic, { kind: 'session-ended', reason });
     }
     return true;
   }
