@@ -96,7 +96,7 @@ export type Command =
       readonly id: string;
       readonly about: Awaited;
       readonly outcome: Outcome;
-      /** What a subscriber or its callback said, in words for a SyncError: "refused to follow it (409)". */
+      /** What a subscriber or its callback said, in words for a SyncError: "refused to follow it". */
       readonly how: string;
       readonly reason?: string;
       /** Number of the last context change that it followed. */

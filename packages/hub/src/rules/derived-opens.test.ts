@@ -101,12 +101,12 @@ describe('DER-1 derived opens', () => {
 });
 
 describe('DER-2', () => {
-  it('who gets the original gets nothing derived from it', () => {
+  it('DER-2 who gets the original gets nothing derived from it', () => {
     assert.deepEqual(names(interest('DiagnosticReport-open', 'Patient-open'), opened), ['e1']);
     assert.deepEqual(names(interest('*'), opened), ['e1']);
   });
 
-  it('the same resource twice in a row is not sent again, another one is', () => {
+  it('DER-2 the same resource twice in a row is not sent again, another one is', () => {
     const one = interest('Patient-open');
     const next = (id: string, p: string) => message('DiagnosticReport-open', [report(id), patient(p)], id);
     assert.deepEqual(names(one, next('a', 'p1')), ['a~Patient.p1']);
@@ -132,7 +132,7 @@ describe('DER-2', () => {
     assert.deepEqual(names(one, open('c')), ['c~Patient.p1']);
   });
 
-  it('closes are not derived', () => {
+  it('DER-2 closes are not derived', () => {
     const closed = message('DiagnosticReport-close', [report(), patient()]);
     assert.deepEqual(names(interest('Patient-close', 'Patient-open'), closed), []);
   });

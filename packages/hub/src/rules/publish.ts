@@ -6,6 +6,7 @@ import {
   type EventDefinition,
   type EventMessage,
   type EventRequest,
+  eventKey,
   isProprietary,
   keyText,
   parseReference,
@@ -16,6 +17,7 @@ import {
   syncErrorProblem,
 } from '@lockstep/fhircast';
 import { type Accepted, type Decision, done, type Effect, type KnownEvent, type Publish } from './commands.ts';
+import { FOLLOWING_EVENT } from './following.ts';
 import { otherPatient } from './patient-identity.ts';
 import { mayJoin } from './permission.ts';
 import type { Policy } from './policy.ts';
@@ -91,6 +93,7 @@ function knownSelection(anchor: Anchor, context: readonly ContextElement[]): rea
 
 /** What the version in force asks of an event beyond the catalog. */
 function objection({ message, definition }: EventRequest, profile: Version): string | undefined {
+  if (eventKey(definition.name) === FOLLOWING_EVENT) return 'this event is the Hub’s own and cannot be published';
   const { context } = message.event;
   const missing = profile.requiredKeys[definition.name]?.find((key) => !context.some((one) => one.key === key));
   if (missing !== undefined) return `context key "${missing}" is required`;

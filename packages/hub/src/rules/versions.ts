@@ -36,7 +36,7 @@ export interface SessionRules {
   readonly lostConnectionEnds: boolean;
   /** Whether subscribers get opens derived from others (DER). */
   readonly derivesOpens: boolean;
-  /** Whether a selection of resources that the anchor does not hold is answered 206 and goes out without them (CON-7). */
+  /** Whether a selection of resources that the anchor does not hold is accepted in part, and goes out without them (CON-7). */
   readonly ignoresUnknownSelections: boolean;
   /** Whether patient identifiers, study UIDs and accession numbers of the opening context are fixed (CON-4). */
   readonly protectsIdentifiers: boolean;
