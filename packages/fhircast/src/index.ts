@@ -5,6 +5,7 @@ export * from './catalog.ts';
 export * from './content.ts';
 export * from './contexts.ts';
 export * from './derived-topic.ts';
+export * from './dialects/index.ts';
 export * from './drafts.ts';
 export * from './exact.ts';
 export * from './json-limits.ts';

@@ -110,8 +110,8 @@ function checkContext(event: EventDefinition, context: readonly ContextElement[]
     if (elements.length < wanted) return `${where} is required (${rule.min}..${rule.max})`;
     if (rule.max === 1 && elements.length > 1) return `${where} may appear only once (${rule.min}..1)`;
     for (const element of elements) {
-      // "select" without a value is how some clients clear the selection.
-      if (rule.key === 'select' && element.reference === undefined && element.resource === undefined) continue;
+      // "select" without a value is how some clients clear the selection; with other members it says something else.
+      if (rule.key === 'select' && Object.keys(element).every((name) => name === 'key')) continue;
       const reason =
         rule.value === 'resource' ? checkResource(element, rule, where) : checkReference(element, rule, where);
       if (reason) return reason;

@@ -1,0 +1,185 @@
+import { type ContextElement, isObject, type JsonObject, type Resource } from '../messages.ts';
+import { parseReference } from '../reference.ts';
+import { type Dialect, type OpenAnchor, type OpenAnchors, type RewrittenEvent, rewritten, unfit } from './dialect.ts';
+
+const REPORT = 'DiagnosticReport';
+
+interface Identifier {
+  readonly system?: unknown;
+  readonly value?: unknown;
+}
+
+function identifiersOf(resource: JsonObject): readonly Identifier[] {
+  return Array.isArray(resource.identifier) ? resource.identifier.filter(isObject) : [];
+}
+
+/** Whether two resources are the same study: one id, or an identifier of one system with one value. */
+function sameStudy(a: JsonObject, b: JsonObject): boolean {
+  if (a.resourceType !== b.resourceType) return false;
+  if (typeof a.id === 'string' && a.id === b.id) return true;
+  const known = identifiersOf(b);
+  return identifiersOf(a).some(({ system, value }) =>
+    known.some((one) => typeof value === 'string' && one.system === system && one.value === value),
+  );
+}
+
+function elementsOf(event: JsonObject): readonly JsonObject[] {
+  return Array.isArray(event.context) ? event.context.filter(isObject) : [];
+}
+
+const resourcesAt = (elements: readonly (JsonObject | ContextElement)[], key: string): readonly JsonObject[] =>
+  elements.flatMap((one) => (one.key === key && isObject(one.resource) ? [one.resource] : []));
+
+/** The anchor whose context holds one of these studies, the latest first. */
+function anchorWith(studies: readonly JsonObject[], open: OpenAnchors, type?: string): OpenAnchor | undefined {
+  return open.all.findLast(
+    (anchor) =>
+      (type === undefined || anchor.type === type) &&
+      resourcesAt(anchor.context, 'study').some((one) => studies.some((study) => sameStudy(study, one))),
+  );
+}
+
+/** Whose study it is, where the study itself or what is open says so. Another patient who happens to be open is not asked. */
+function patientOf(studies: readonly JsonObject[], open: OpenAnchors): JsonObject | undefined {
+  const [subject] = studies.flatMap((study) => (isObject(study.subject) ? [study.subject.reference] : []));
+  const key = typeof subject === 'string' ? parseReference(subject) : undefined;
+  const patients = (anchor: OpenAnchor): readonly JsonObject[] => resourcesAt(anchor.context, 'patient');
+  if (key?.type === 'Patient') {
+    const held = open.all.flatMap(patients).findLast(({ id }) => id === key.id);
+    return held ?? { resourceType: 'Patient', id: key.id };
+  }
+  const anchor = anchorWith(studies, open);
+  return anchor && patients(anchor)[0];
+}
+
+/** A report for studies that came without one: always the same one for the same study. */
+function reportFor(studies: readonly JsonObject[], patient: JsonObject | undefined, open: OpenAnchors): JsonObject {
+  const held = anchorWith(studies, open, REPORT);
+  const [known] = held ? resourcesAt(held.context, 'report') : [];
+  if (known) return known;
+  const [study = {}] = studies;
+  const accession = identifiersOf(study);
+  return {
+    resourceType: REPORT,
+    id: `report-of-${String(study.id)}`.slice(0, 64),
+    status: 'unknown',
+    ...(accession.length > 0 && { identifier: accession }),
+    ...(typeof patient?.id === 'string' && { subject: { reference: `Patient/${patient.id}` } }),
+  };
+}
+
+function opened(event: JsonObject, open: OpenAnchors): RewrittenEvent {
+  const elements = elementsOf(event);
+  const studies = resourcesAt(elements, 'study');
+  if (elements.some(({ key }) => key === 'report') || studies.length === 0) return rewritten(event);
+  if (typeof studies[0]?.id !== 'string') return unfit('event.context, key "study"', 'the study needs an "id"');
+  const [given] = resourcesAt(elements, 'patient');
+  const patient = given ?? patientOf(studies, open);
+  const report = { key: 'report', resource: reportFor(studies, patient, open) };
+  const added = given || !patient ? [report] : [report, { key: 'patient', resource: patient }];
+  return rewritten({ ...event, context: [...added, ...elements] });
+}
+
+/** The report that an event without one is about. */
+function reportMeant(elements: readonly JsonObject[], open: OpenAnchors): OpenAnchor | undefined {
+  const studies = resourcesAt(elements, 'study');
+  if (studies.length > 0) return anchorWith(studies, open, REPORT);
+  return open.current?.type === REPORT ? open.current : undefined;
+}
+
+function put(given: unknown, index: number): JsonObject | string {
+  const where = `event.context, key "updates": entry[${index}]`;
+  if (!isObject(given)) return `${where} must be an object`;
+  const method = isObject(given.request) ? given.request.method : 'POST';
+  if (method !== 'POST') return given;
+  const { resource } = given;
+  if (!isObject(resource) || typeof resource.resourceType !== 'string') return `${where}.resource is missing`;
+  const [, uuid] = /^urn:uuid:([\w-]+)$/i.exec(String(given.fullUrl)) ?? [];
+  const id = resource.id ?? uuid;
+  if (typeof id !== 'string') return `${where}.resource.id is missing, and fullUrl is no urn:uuid`;
+  return {
+    ...given,
+    request: { method: 'PUT', url: `${resource.resourceType}/${id}` },
+    resource: resource.id === undefined ? { ...resource, id } : resource,
+  };
+}
+
+/** The updates Bundle: the one given, its POST entries as PUT, and a report that came whole as one more entry. */
+function updatesOf(elements: readonly JsonObject[], report: JsonObject | undefined): JsonObject | string {
+  const [given] = resourcesAt(elements, 'updates');
+  const entries = Array.isArray(given?.entry) ? given.entry.map(put) : [];
+  const wrong = entries.find((one) => typeof one === 'string');
+  if (typeof wrong === 'string') return wrong;
+  const whole =
+    report === undefined
+      ? []
+      : [{ request: { method: 'PUT', url: `${REPORT}/${String(report.id)}` }, resource: report }];
+  if (!given && whole.length === 0) return 'event.context has neither "updates" nor a whole report';
+  return { ...(given ?? { resourceType: 'Bundle' }), type: 'transaction', entry: [...whole, ...entries] };
+}
+
+function updated(event: JsonObject, open: OpenAnchors): RewrittenEvent {
+  const elements = elementsOf(event);
+  const own = elements.find(({ key }) => key === 'report');
+  const whole = own && isObject(own.resource) && Object.keys(own.resource).length > 2 ? own.resource : undefined;
+  const named = own && isObject(own.resource) ? own.resource : undefined;
+  const asked = own && isObject(own.reference) ? own.reference.reference : named && `${REPORT}/${String(named.id)}`;
+  const key = typeof asked === 'string' ? parseReference(asked) : undefined;
+  const anchor = own ? open.all.find(({ type, id }) => type === REPORT && id === key?.id) : reportMeant(elements, open);
+  if (!anchor) return unfit('event.context, key "report"', own ? 'this report is not open' : 'no report is current');
+  const updates = updatesOf(elements, whole);
+  if (typeof updates === 'string') return unfit('event.context', updates);
+  const others = elements.filter(({ key: name }) => name !== 'report' && name !== 'updates' && name !== 'study');
+  return rewritten({
+    ...event,
+    // Without a version the update is meant for what is open now. Of two at once, the second is refused (CON-8).
+    'context.versionId': event['context.versionId'] ?? event.versionId ?? anchor.versionId,
+    context: [
+      { key: 'report', reference: { reference: `${REPORT}/${anchor.id}` } },
+      ...others.map(asReference),
+      { key: 'updates', resource: updates },
+    ],
+  });
+}
+
+/** In an update the patient is a reference. */
+function asReference(element: JsonObject): JsonObject {
+  const { resource, ...rest } = element;
+  if (element.reference !== undefined || !isObject(resource)) return element;
+  return { ...rest, reference: { reference: `${String(resource.resourceType)}/${String(resource.id)}` } };
+}
+
+function closed(event: JsonObject, open: OpenAnchors): RewrittenEvent {
+  const elements = elementsOf(event);
+  if (elements.some(({ key }) => key === 'report')) return rewritten(event);
+  const anchor = reportMeant(elements, open);
+  if (!anchor) return unfit('event.context', 'it names neither the report nor a study whose report is open');
+  const [report] = anchor.context.filter(({ key }) => key === 'report') as readonly (ContextElement & {
+    resource: Resource;
+  })[];
+  return rewritten({ ...event, context: [...(report ? [report] : []), ...elements] });
+}
+
+function incoming(event: JsonObject, open: OpenAnchors): RewrittenEvent {
+  switch (String(event['hub.event']).toLowerCase()) {
+    case 'diagnosticreport-open':
+      return opened(event, open);
+    case 'diagnosticreport-update':
+      return updated(event, open);
+    case 'diagnosticreport-close':
+      return closed(event, open);
+    default:
+      return rewritten(event);
+  }
+}
+
+/**
+ * Reports that are known by their study alone: opens with only `study` elements, updates with POST entries and neither report nor
+ * version, a whole report as an update when it is signed, closes that name the study or nothing.
+ */
+export const studyReports: Dialect = {
+  name: 'studyReports',
+  source: 'Published pages of reporting systems on their FHIRcast interface',
+  opensAnchorAlone: true,
+  incoming,
+};
