@@ -259,15 +259,31 @@ class Exact implements ExactJson {
   }
 
   write(value: unknown): string {
-    if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-    const text = this.textOf(value);
-    if (text !== undefined) return text;
-    if (Array.isArray(value)) return `[${value.map((item) => this.write(item)).join(',')}]`;
-    const written = Object.entries(value).flatMap(([name, item]) =>
-      item === undefined ? [] : [`${JSON.stringify(name)}:${this.write(item)}`],
-    );
-    return `{${written.join(',')}}`;
+    return writeExact(value, (part) => this.textOf(part));
   }
+}
+
+function writeExact(value: unknown, textOf: (part: object) => string | undefined): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  const text = textOf(value);
+  if (text !== undefined) return text;
+  if (Array.isArray(value)) return `[${value.map((item) => writeExact(item, textOf)).join(',')}]`;
+  const written = Object.entries(value).flatMap(([name, item]) =>
+    item === undefined ? [] : [`${JSON.stringify(name)}:${writeExact(item, textOf)}`],
+  );
+  return `{${written.join(',')}}`;
+}
+
+/** A value that was made of parts of others, each of which keeps its text. */
+export function madeOf(value: unknown, sources: readonly ExactJson[]): ExactJson {
+  const textOf = (part: object): string | undefined => {
+    for (const source of sources) {
+      const text = source.textOf(part);
+      if (text !== undefined) return text;
+    }
+    return undefined;
+  };
+  return { value, textOf, write: (of) => writeExact(of, textOf) };
 }
 
 /**

@@ -1,4 +1,5 @@
 import { eventDefinition, eventKey } from './catalog.ts';
+import { type Dialect, nameIn, ownEvents } from './dialects/index.ts';
 import { type Parsed, parsed, refused } from './messages.ts';
 import type { Scopes } from './scopes.ts';
 
@@ -47,16 +48,17 @@ const MAX_SECRET = 200;
 /**
  * Event names as asked for: spelt as in the catalog, each once (SUB-3). Names that are no FHIRcast event are left out, as
  * clients of older drafts ask for some; the confirmation tells what was granted.
+ * @param dialects of the client: its names for events are known, and `*` asks for its own events too
  */
-export function parseEventList(text: string): readonly string[] {
+export function parseEventList(text: string, dialects: readonly Dialect[] = []): readonly string[] {
   const names = new Map<string, string>();
   for (const part of text.split(',').slice(0, MAX_EVENTS)) {
-    const name = part.trim();
+    const name = nameIn(dialects, part.trim());
     if (name === '*') names.set('*', '*');
     const known = eventDefinition(name);
     if (known && !names.has(eventKey(known.name))) names.set(eventKey(known.name), known.name);
   }
-  return names.has('*') ? ['*'] : [...names.values()];
+  return names.has('*') ? ['*', ...ownEvents(dialects)] : [...names.values()];
 }
 
 function parseLease(text: string): number | undefined {
@@ -67,8 +69,12 @@ function parseLease(text: string): number | undefined {
  * Reads a subscription form.
  * @param fields name and value pairs in order of appearance, so that repeated fields show; unknown names are ignored. Values
  *   are strings, or what JSON has in their place: numbers, and null for a field that is left out
+ * @param dialects of the client that sends it
  */
-export function parseSubscription(fields: Iterable<readonly [string, unknown]>): Parsed<SubscriptionRequest> {
+export function parseSubscription(
+  fields: Iterable<readonly [string, unknown]>,
+  dialects: readonly Dialect[] = [],
+): Parsed<SubscriptionRequest> {
   const form = new Map<Field, string>();
   const seen = new Set<Field>();
   for (const [name, value] of fields) {
@@ -116,7 +122,7 @@ export function parseSubscription(fields: Iterable<readonly [string, unknown]>):
   }
   const asked = form.get('hub.events');
   if (mode === 'subscribe' && !asked) return refused('hub.events is missing');
-  const events = mode === 'subscribe' && asked ? parseEventList(asked) : [];
+  const events = mode === 'subscribe' && asked ? parseEventList(asked, dialects) : [];
   if (mode === 'subscribe' && events.length === 0) return refused('hub.events names no FHIRcast event');
   return parsed({
     mode,
@@ -134,11 +140,11 @@ export function parseSubscription(fields: Iterable<readonly [string, unknown]>):
 
 /**
  * The events granted out of those asked for: what the token's scopes let it receive (SUB-4). For `*`, everything that the
- * scopes allow.
+ * scopes allow. Events of vendors' own are granted by a scope for every event alone: their names are not the client's.
  */
 export function grantEvents(asked: readonly string[], scopes: Scopes): readonly string[] {
   if (!asked.includes('*')) return asked.filter((event) => scopes.mayReceive(event));
-  if (scopes.mayReceive('*')) return ['*'];
+  if (scopes.mayReceive('*')) return asked;
   const names = scopes.list.flatMap((scope) => (scope.kind === 'fhircast' && scope.read ? [scope.event] : []));
   return [...new Map(names.map((name) => [eventKey(name), name])).values()];
 }

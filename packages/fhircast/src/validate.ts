@@ -1,4 +1,4 @@
-import { type ContextKey, type EventDefinition, eventDefinition, isProprietary } from './catalog.ts';
+import { type Action, type ContextKey, type EventDefinition, eventDefinition, isProprietary } from './catalog.ts';
 import { readUpdates } from './content.ts';
 import {
   type ContextElement,
@@ -100,13 +100,18 @@ function checkReference(element: ContextElement, rule: ContextKey, where: string
   return undefined;
 }
 
-function checkContext(event: EventDefinition, context: readonly ContextElement[], draft: boolean): string | undefined {
+function checkContext(
+  event: EventDefinition,
+  context: readonly ContextElement[],
+  anchorAlone: readonly Action[],
+): string | undefined {
   if (isProprietary(event)) return undefined;
   if (event.name === 'Home-open' && context.length > 0) return 'Home-open: event.context must be empty';
   for (const rule of event.keys) {
     const elements = context.filter((element) => element.key === rule.key);
     const where = `${event.name}: context key "${rule.key}"`;
-    const wanted = draft && event.action === 'close' && rule.key !== event.anchorKey ? 0 : rule.min;
+    const optional = event.action && anchorAlone.includes(event.action) && rule.key !== event.anchorKey;
+    const wanted = optional ? 0 : rule.min;
     if (elements.length < wanted) return `${where} is required (${rule.min}..${rule.max})`;
     if (rule.max === 1 && elements.length > 1) return `${where} may appear only once (${rule.min}..1)`;
     for (const element of elements) {
@@ -137,10 +142,10 @@ function anchorOf(event: EventDefinition, context: readonly ContextElement[]): R
  * What comes back is rebuilt from the fields of an event, with the catalog's spelling of its name; anything else at the
  * top level is dropped (PUB-12).
  * @param body the parsed JSON
- * @param draft whether it is written as the drafts did, in the words of 3.0.0 (`fromDraft`): a close may name its anchor alone
+ * @param anchorAlone actions whose events may name their anchor alone: a close in the drafts, an open in some dialects
  * @returns the reason names the key and the rule that was broken
  */
-export function parseEvent(body: unknown, draft = false): Parsed<EventRequest> {
+export function parseEvent(body: unknown, anchorAlone: readonly Action[] = []): Parsed<EventRequest> {
   if (!isObject(body)) return refused('The body must be a JSON object {timestamp, id, event}');
   const danger = unsafe(body, 0);
   if (danger) return refused(danger);
@@ -169,7 +174,7 @@ export function parseEvent(body: unknown, draft = false): Parsed<EventRequest> {
       return refused(`${definition.name}: each element of event.context must be an object with a "key"`);
     }
   }
-  const broken = checkContext(definition, context, draft);
+  const broken = checkContext(definition, context, anchorAlone);
   if (broken) return refused(broken);
   // STU2 wrote versionId without the prefix (WEB-5).
   const version = event['context.versionId'] ?? event.versionId;

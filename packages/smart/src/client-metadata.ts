@@ -1,3 +1,4 @@
+import { dialectProblem } from '@lockstep/fhircast';
 import type { JWK } from 'jose';
 import {
   AUTH_METHODS,
@@ -130,8 +131,10 @@ function readSwitches(metadata: Metadata): Switches {
     ...pick(metadata, ['acknowledgements', 'legacy', 'stu2']),
   };
   for (const value of Object.values(all)) {
-    if (!['string', 'boolean', 'number'].includes(typeof value))
-      throw invalid('switches hold strings, numbers and booleans');
+    const isList = Array.isArray(value) && value.every((one) => typeof one === 'string');
+    if (!isList && !['string', 'boolean', 'number'].includes(typeof value)) {
+      throw invalid('switches hold strings, numbers, booleans and lists of strings');
+    }
   }
   if (JSON.stringify(all).length > 2000) throw invalid('switches are too long');
   choices(
@@ -139,6 +142,8 @@ function readSwitches(metadata: Metadata): Switches {
     ['answers', 'strict', 'off'],
     'acknowledgements',
   );
+  const problem = dialectProblem(all);
+  if (problem !== undefined) throw invalid(problem);
   boolean(all, 'legacy');
   boolean(all, 'stu2');
   return all;

@@ -3,7 +3,7 @@
  * that it writes and reads. What it publishes is rewritten to 3.0.0 before any rule looks at it, what it is sent after; nobody else
  * ever sees a dialect. A message that fits no rewrite is refused, never guessed.
  */
-import type { ContextElement, EventMessage, JsonObject } from '../messages.ts';
+import type { ContextElement, JsonObject } from '../messages.ts';
 
 /** An anchor that is open in the session which the event is published to. */
 export interface OpenAnchor {
@@ -34,14 +34,14 @@ export interface Dialect {
   readonly source: string;
   /** Whether opens may lack what 3.0.0 requires beside their anchor: it is not known to the publisher, nor to the session. */
   readonly opensAnchorAlone?: true;
+  /** 3.0.0 names of events that only this client and others of the dialect exchange. */
+  readonly ownEvents?: readonly string[];
   /** Rewrites a published event to 3.0.0; what is not of the dialect comes back as it is. */
   readonly incoming?: (event: JsonObject, open: OpenAnchors) => RewrittenEvent;
   /** The 3.0.0 name of an event that the client subscribes to or publishes. */
   readonly nameIn?: (name: string) => string;
   /** The client's own name for an event. */
   readonly nameOut?: (name: string) => string;
-  /** The context as the client reads it. */
-  readonly contextOut?: (message: EventMessage) => readonly ContextElement[];
 }
 
 export function rewritten(event: JsonObject): RewrittenEvent {

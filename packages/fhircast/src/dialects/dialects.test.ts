@@ -117,7 +117,7 @@ describe('studyReports: reports that are known by their study alone', () => {
     assert.ok(outcome.ok && outcome.event['context.versionId'] === 'v7');
     const [report, bundle] = contextOf(outcome);
     assert.deepEqual(report, { key: 'report', reference: { reference: 'DiagnosticReport/r1' } });
-    const entries = (bundle?.resource as { entry: JsonObject[] }).entry;
+    const entries = (bundle!.resource as { entry: JsonObject[] }).entry;
     assert.deepEqual(
       entries.map((one) => (one.request as JsonObject).url),
       ['Observation/o1', 'Observation/6a1e', undefined],
@@ -130,7 +130,7 @@ describe('studyReports: reports that are known by their study alone', () => {
     const signed = { ...REPORT, status: 'final', conclusion: 'normal' };
     const outcome = rewrite(REPORTS, 'DiagnosticReport-update', [{ key: 'report', resource: signed }], REPORT_OPEN);
     const [, bundle] = contextOf(outcome);
-    assert.deepEqual((bundle?.resource as { entry: unknown }).entry, [
+    assert.deepEqual((bundle!.resource as { entry: unknown }).entry, [
       { request: { method: 'PUT', url: 'DiagnosticReport/r1' }, resource: signed },
     ]);
   });

@@ -61,6 +61,11 @@ export function nameOut(dialects: readonly Dialect[], name: string): string {
   return dialects.reduceRight((found, dialect) => dialect.nameOut?.(found) ?? found, name);
 }
 
+/** 3.0.0 names of the events that only clients of these dialects exchange. */
+export function ownEvents(dialects: readonly Dialect[]): readonly string[] {
+  return dialects.flatMap((dialect) => dialect.ownEvents ?? []);
+}
+
 /**
  * The event of a published message in the words of 3.0.0.
  * @param event the `event` of the message, not yet checked

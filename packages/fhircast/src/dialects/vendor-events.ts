@@ -24,6 +24,7 @@ export function vendorEvents(names: readonly string[]): Dialect {
   return {
     name: 'vendorEvents',
     source: 'The cast dialect of OHIF, vtk.js and 3D Slicer; names that vendors agree on between themselves',
+    ownEvents: [...inside.values()],
     nameIn: (name) => inside.get(name.toLowerCase()) ?? name,
     nameOut: (name) => outside.get(name.toLowerCase()) ?? name,
   };

@@ -1,4 +1,4 @@
-import { toDraft } from '@lockstep/fhircast';
+import { dialectsOf, nameOut, toDraft } from '@lockstep/fhircast';
 import { type EventHead, eventText } from '../rules/event-text.ts';
 import type { Spelling } from '../rules/versions.ts';
 import type { ReadEvent, Sendable } from './delivery.ts';
@@ -7,14 +7,15 @@ const VERSION = 'context.versionId';
 const PRIOR_VERSION = 'context.priorVersionId';
 
 /** The event as this spelling writes it (WEB-5, LAU-2): its fields change, its context keeps its words (PUB-13). */
-function respelt({ message, exact }: ReadEvent, { names, versions, drafts, topic }: Spelling): string {
+function respelt({ message, exact }: ReadEvent, { names, versions, drafts, dialects, topic }: Spelling): string {
   const { 'hub.event': name, [VERSION]: version, [PRIOR_VERSION]: prior, context, ...event } = message.event;
   const found = { [VERSION]: version, [PRIOR_VERSION]: prior };
   const bare = { versionId: version, priorVersionId: prior };
+  const own = dialects ? nameOut(dialectsOf(dialects), name) : name;
   const fields = {
     ...event,
     ...(topic === undefined ? undefined : { 'hub.topic': topic }),
-    'hub.event': names === 'lower' ? name.toLowerCase() : name,
+    'hub.event': names === 'lower' ? own.toLowerCase() : own,
     // JSON leaves out what is undefined.
     ...(versions === 'none' ? undefined : found),
     ...(versions === 'context and bare' ? bare : undefined),
@@ -30,9 +31,10 @@ const made = new WeakMap<Sendable, Map<string, Uint8Array>>();
 
 /** The bytes of an event as a subscriber of this spelling gets them. */
 export function bytesOf(sendable: Sendable, spelling: Spelling): Uint8Array {
-  const { names, versions, drafts, topic } = spelling;
-  if (names === 'catalog' && versions === 'context' && !drafts && topic === undefined) return sendable.bytes;
-  const key = `${names} ${versions} ${drafts} ${topic ?? ''}`;
+  const { names, versions, drafts, dialects, topic } = spelling;
+  const plain = names === 'catalog' && versions === 'context' && !drafts && !dialects && topic === undefined;
+  if (plain) return sendable.bytes;
+  const key = `${names} ${versions} ${drafts} ${dialects ? JSON.stringify(dialects) : ''} ${topic ?? ''}`;
   let spellings = made.get(sendable);
   if (!spellings) {
     spellings = new Map();
@@ -47,7 +49,8 @@ export function bytesOf(sendable: Sendable, spelling: Spelling): Uint8Array {
 }
 
 /** Event names as this spelling lists them in a confirmation, a verification or a denial. */
-export function eventList(events: readonly string[], { names }: Spelling): string {
-  const list = events.join(',');
+export function eventList(events: readonly string[], { names, dialects }: Spelling): string {
+  const own = dialects ? dialectsOf(dialects) : [];
+  const list = events.map((name) => nameOut(own, name)).join(',');
   return names === 'lower' ? list.toLowerCase() : list;
 }

@@ -1,9 +1,14 @@
 import { hash } from 'node:crypto';
 import {
+  dialectsOf,
   EVENT_TEXT,
   type EventRequest,
   type ExactJson,
+  fromDialects,
   fromDraft,
+  isObject,
+  type JsonObject,
+  madeOf,
   parseEvent,
   readExact,
   senderFields,
@@ -11,12 +16,11 @@ import {
 import type { Activity } from '../live/activity.ts';
 import type { LiveSessions } from '../live/live-sessions.ts';
 import type { Ids } from '../ports.ts';
-import type { TextWriter } from '../rules/commands.ts';
 import { contextList, contextListJson, currentContext, currentContextJson } from '../rules/current-context.ts';
 import { type Access, mayJoin } from '../rules/permission.ts';
 import type { Policy } from '../rules/policy.ts';
 import { type Refusal, refuse, UNKNOWN_TOPIC } from '../rules/reasons.ts';
-import type { SessionState } from '../rules/session-state.ts';
+import { contextOf, exactContextOf, type SessionState } from '../rules/session-state.ts';
 import { publisherRules, type Version } from '../rules/versions.ts';
 import { type Answer, answerOf } from './answers.ts';
 import type { Topics } from './topics.ts';
@@ -39,11 +43,15 @@ function withTopic(request: EventRequest, topic: string): EventRequest {
   return { ...request, message: { ...message, event: { ...message.event, 'hub.topic': topic } } };
 }
 
-/** What tells a retry of an event from another event with its id (PUB-7). */
-function eventFingerprint({ clientId }: Access, { message }: EventRequest, exact: TextWriter): string {
-  const { timestamp, event } = message;
-  const said = [clientId, timestamp, event['hub.event'], event['context.versionId'] ?? ''];
-  return hash('sha1', `${JSON.stringify(said)}${exact.write(event.context)}`, 'base64url');
+/**
+ * What tells a retry of an event from another event with its id (PUB-7).
+ * @param written the body as its client wrote it: what a dialect adds depends on what is open
+ */
+function eventFingerprint({ clientId }: Access, { message }: EventRequest, written: ExactJson): string {
+  const { event = {} } = written.value as { readonly event?: JsonObject };
+  const version = event['context.versionId'] ?? event.versionId ?? '';
+  const said = [clientId, message.timestamp, message.event['hub.event'], version];
+  return hash('sha1', `${JSON.stringify(said)}${written.write(event.context)}`, 'base64url');
 }
 
 export interface PublishingParts {
@@ -75,21 +83,24 @@ export class Publishing {
   }
 
   /** The same for a body that was read already. */
-  async publishRead(access: Access, exact: ExactJson, pathTopic?: string): Promise<Answer<202 | 206>> {
+  async publishRead(access: Access, written: ExactJson, pathTopic?: string): Promise<Answer<202 | 206>> {
     const { policy, topics, ids, live, activity } = this.#parts;
-    const { readsDrafts } = publisherRules(access.switches, policy.profile);
+    const { readsDrafts, anchorAlone } = publisherRules(access.switches, policy.profile);
+    const plain = await this.#withoutDialect(access, written);
+    if (!plain.ok) return this.#refuse(access, plain, pathTopic);
+    const exact = plain.value;
     const body = exact.value;
-    const read = readsDrafts ? parseEvent(fromDraft(body), true) : parseEvent(body);
+    const read = parseEvent(readsDrafts ? fromDraft(body) : body, anchorAlone);
     if (!read.ok) return this.#refuse(access, refuse('invalid', read.reason), pathTopic);
-    const written = access.switches.senderFields === true ? withSender(read.value, body) : read.value;
-    const writtenTopic = written.message.event['hub.topic'];
+    const event = access.switches.senderFields === true ? withSender(read.value, body) : read.value;
+    const writtenTopic = event.message.event['hub.topic'];
     if (pathTopic !== undefined && topics.plain(pathTopic) !== topics.plain(writtenTopic)) {
       const refusal = refuse('invalid', 'event.hub.topic and the topic in the path differ');
-      return this.#refuse(access, refusal, pathTopic, written);
+      return this.#refuse(access, refusal, pathTopic, event);
     }
     const own = await topics.own(access, writtenTopic);
-    if (!own.ok) return this.#refused(access, own, undefined, written);
-    const request = withTopic(written, own.value);
+    if (!own.ok) return this.#refused(access, own, undefined, event);
+    const request = withTopic(event, own.value);
     const session = live.of(own.value);
     const decision = await session.execute({
       kind: 'publish',
@@ -97,7 +108,7 @@ export class Publishing {
       request,
       exact,
       versionId: ids.uuid(),
-      fingerprint: eventFingerprint(access, written, exact),
+      fingerprint: eventFingerprint(access, event, written),
     });
     if (!decision.ok) {
       const answer = this.#refuse(access, decision, own.value, request);
@@ -112,6 +123,37 @@ export class Publishing {
       partly ||= effect.partly === true;
     }
     return { ok: true, value: partly ? 206 : 202 };
+  }
+
+  /**
+   * The event in the words of 3.0.0, where its client writes a dialect. What the dialect leaves out is taken from what is open; should
+   * that change meanwhile, the rules refuse the event (CON-8).
+   */
+  async #withoutDialect(
+    access: Access,
+    written: ExactJson,
+  ): Promise<{ readonly ok: true; readonly value: ExactJson } | Refusal> {
+    const dialects = dialectsOf(access.switches);
+    const body = written.value;
+    if (dialects.length === 0 || !isObject(body) || !isObject(body.event)) return { ok: true, value: written };
+    const state = await this.#readable(access, String(body.event['hub.topic']));
+    const anchors = [...(state?.anchors.values() ?? [])];
+    const open = anchors.map(({ key, versionId, opening }) => ({ ...key, versionId, context: contextOf(opening) }));
+    const current = open.find(({ type, id }) => `${type}/${id}` === state?.current);
+    const found = fromDialects(dialects, body.event, { current, all: open });
+    if (!found.ok) return refuse('invalid', found.reason);
+    const sources = [written, ...anchors.map(({ opening }) => exactContextOf(opening))];
+    return { ok: true, value: madeOf({ ...body, event: found.event }, sources) };
+  }
+
+  /** The session's state, where the caller may know of it. */
+  async #readable(access: Access, topic: string): Promise<SessionState | undefined> {
+    const own = await this.#parts.topics.own(access, topic);
+    if (!own.ok) return undefined;
+    const session = this.#parts.live.of(own.value);
+    const state = await session.run(() => session.current());
+    if (!state) this.#parts.live.dropUnused(session);
+    return state && mayJoin(access, state.topic, state.info) ? state : undefined;
   }
 
   #refuse(access: Access, refusal: Refusal, topic: string | undefined, request?: EventRequest): Answer<never> {

@@ -1,5 +1,5 @@
 /** Who may do what with which session (SES-2, SES-4, SES-6, SUB-6). */
-import type { Scopes } from '@lockstep/fhircast';
+import type { DialectSwitches, Scopes } from '@lockstep/fhircast';
 import type { Acknowledgements, SessionInfo, SessionState, Subscription } from './session-state.ts';
 
 /** What a bearer token stands for. */
@@ -19,7 +19,7 @@ export interface Access {
   /** The sessions that a backend service may see (SES-4). */
   readonly sessions?: 'all' | { readonly users?: readonly string[]; readonly workstations?: readonly string[] };
   /** Compatibility switches of the client's registration. */
-  readonly switches: {
+  readonly switches: DialectSwitches & {
     readonly acknowledgements?: Acknowledgements;
     /** The version that the client speaks, and how it reads event names (`subscriptionRules`). */
     readonly fhircast?: unknown;

@@ -2,7 +2,7 @@
  * Where the specifications that a Hub can follow differ: one row each, and nothing else in the engine asks which one is in
  * force. A Hub follows one row; a subscription may follow another one (`subscriptionRules`).
  */
-import type { ChannelType } from '@lockstep/fhircast';
+import { type Action, type ChannelType, type DialectSwitches, dialectsOf } from '@lockstep/fhircast';
 
 export type VersionName = 'STU1' | 'STU2' | '3.0.0' | 'IRA';
 
@@ -14,6 +14,8 @@ export interface Spelling {
   readonly versions: 'none' | 'context' | 'context and bare';
   /** Updates and selections with small resources where 3.0.0 has references. */
   readonly drafts?: true;
+  /** The dialects that the subscriber's client is registered for. */
+  readonly dialects?: DialectSwitches;
   /** The topic as the subscriber wrote it, where that is not the Hub's own (LAU-2). */
   readonly topic?: string;
 }
@@ -59,6 +61,8 @@ export interface SubscriptionRules {
 
 /** How what a client publishes is read. */
 export interface PublisherRules {
+  /** Actions whose events may name their anchor alone (`parseEvent`). */
+  readonly anchorAlone: readonly Action[];
   /** Whether events in the words of the drafts are understood (`fromDraft`). */
   readonly readsDrafts: boolean;
 }
@@ -84,6 +88,7 @@ export const CORE: Version = {
   endpointRequired: false,
   verifiesUnsubscribe: true,
   readsDrafts: false,
+  anchorAlone: [],
   spelling: { names: 'catalog', versions: 'context' },
 };
 
@@ -137,7 +142,7 @@ export function versionNamed(name: unknown): Version | undefined {
 }
 
 /** What a client's registration says about the versions it speaks. */
-export interface VersionSwitches {
+export interface VersionSwitches extends DialectSwitches {
   /** A `VersionName`, its case not counting. */
   readonly fhircast?: unknown;
   /** `true` for a client that takes `patient-open` for another event than `Patient-open`, which no version allows. */
@@ -159,11 +164,19 @@ export function subscriptionRules(
   const version = versionNamed(switches.fhircast) ?? shown ?? hub;
   const lower = switches.lowerCaseEvents === true && ({ names: 'lower' } as const);
   const drafts = switches.draftContent === true && ({ drafts: true } as const);
-  return lower || drafts ? { ...version, spelling: { ...version.spelling, ...lower, ...drafts } } : version;
+  const { dialects, vendorEvents } = switches;
+  const own = dialectsOf(switches).length > 0 && { dialects: { dialects, vendorEvents } };
+  if (!lower && !drafts && !own) return version;
+  return { ...version, spelling: { ...version.spelling, ...lower, ...drafts, ...own } };
 }
+
+const CLOSES: readonly Action[] = ['close'];
+const OPENS_AND_CLOSES: readonly Action[] = ['open', 'close'];
 
 /** The rules that what a client publishes is read by. */
 export function publisherRules(switches: VersionSwitches, hub: Version): PublisherRules {
-  const { readsDrafts } = versionNamed(switches.fhircast) ?? hub;
-  return { readsDrafts: readsDrafts || switches.draftContent === true };
+  const version = versionNamed(switches.fhircast) ?? hub;
+  const readsDrafts = version.readsDrafts || switches.draftContent === true;
+  const opens = dialectsOf(switches).some(({ opensAnchorAlone }) => opensAnchorAlone);
+  return { readsDrafts, anchorAlone: [...(readsDrafts ? CLOSES : []), ...(opens ? OPENS_AND_CLOSES : [])] };
 }

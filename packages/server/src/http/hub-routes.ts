@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import {
   bearerToken,
+  dialectsOf,
   type ExactJson,
   isObject,
   jsonLimitProblem,
@@ -193,7 +194,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
     reply: FastifyReply,
     token: string | undefined,
   ): Promise<FastifyReply> {
-    const request = parseSubscription(formFields(body));
+    const request = parseSubscription(formFields(body), dialectsOf(access.switches));
     if (!request.ok) return refuse(reply, 400, request.reason);
     const { mode } = request.value;
     const answer = await (mode === 'subscribe'
