@@ -1,7 +1,7 @@
 import type { RecordStore } from '@lockstep/store';
 import Provider, { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Access, GrantContext } from './access.ts';
-import { type Client, isPublic } from './client.ts';
+import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
 import type { Clock } from './ports.ts';
 import { Repository } from './repository.ts';
@@ -191,7 +191,6 @@ export function providerMetadata(client: Client): AdapterPayload {
     redirect_uris: [...client.redirectUris],
     id_token_signed_response_alg: 'RS256',
     lockstep_legacy: client.switches.legacy === true,
-    lockstep_rotate: isPublic(client),
   };
 }
 

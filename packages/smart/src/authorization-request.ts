@@ -146,8 +146,8 @@ export function asksAgain(params: HeldParams): boolean {
   );
 }
 
-/** Where the same request starts again, now that the person has signed in. */
-export function restartOf(params: HeldParams): string {
+/** The same request, to start again now that the person has signed in. */
+export function restartOf(params: HeldParams): URLSearchParams {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
     if (typeof value === 'string' && name !== 'resource') query.set(name, value);
@@ -157,5 +157,5 @@ export function restartOf(params: HeldParams): string {
     .filter((one) => one !== 'login')
     .join(' ');
   query.set('prompt', prompt || 'consent');
-  return `/auth/authorize?${query}`;
+  return query;
 }

@@ -10,6 +10,8 @@ import { Clients } from './clients.ts';
 import { ClientCors } from './cors.ts';
 import { discoveryRoutes } from './discovery.ts';
 import { GuessLimit } from './guess-limit.ts';
+import { HeldRequests } from './held-requests.ts';
+import { IdTokens } from './id-tokens.ts';
 import { interactionRoutes } from './interaction.ts';
 import { introspectionRoutes } from './introspection.ts';
 import { Keys } from './keys.ts';
@@ -28,6 +30,7 @@ import { errorPage } from './pages/layout.ts';
 import { PasswordDoor } from './password-door.ts';
 import type { AuditEntry, Clock, Logger, PatientDirectory, RequestLimit, SessionDirectory } from './ports.ts';
 import { SmartProvider } from './provider.ts';
+import { REFRESH_GRACE, RefreshGrant } from './refresh-grant.ts';
 import { registrationRoutes } from './registration.ts';
 import { secondFactorRoutes } from './second-factor-routes.ts';
 import { SecondFactors } from './second-factors.ts';
@@ -68,6 +71,8 @@ export interface AuthorizationServerOptions {
   readonly isTokenEndpoint?: (address: string) => boolean;
   /** How many requests a second an address, and at the token endpoint a client, may send; no limit without it. */
   readonly rateLimit?: RequestLimit;
+  /** How long a rotated refresh token gets the same successor again, s (TOK-4); 30 without it. */
+  readonly refreshGrace?: number;
   /** How long a token lasts that comes with a launch without OAuth, s; twelve hours without it. */
   readonly launchTokenLife?: number;
   readonly logger: Logger;
@@ -158,7 +163,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     clients,
     clientKeys,
     addresses.token,
-    options.isTokenEndpoint,
+    (audience) => audience === addresses.issuer || options.isTokenEndpoint?.(audience) === true,
   );
   const cors = new ClientCors(clients, addresses);
   const launchContext = new LaunchContext(options.hubUrl, options.smartStyleUrl ?? addresses.style);
@@ -166,6 +171,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const { patients, sessions } = options;
   const launches = new Launches(records, clock, { addresses, clients, patients, sessions });
   const browser = new Browser(addresses);
+  const held = new HeldRequests(records, clock);
   const samples = options.sampleUsers && loopback;
   const outside = options.outside && openOutside(options.outside, { records, clock, addresses, users, logger, audit });
   const secure = addresses.origin.startsWith('https:');
@@ -175,6 +181,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const signInParts = { users, signIns, browser, door, samples, outside, audit };
   const desk = new SignInDesk(signInParts);
   const signInPages = new SignInPages(signInParts, desk);
+  const idTokens = new IdTokens({ addresses, keys, patients, clock });
   const provider = new SmartProvider({
     store: records,
     clock,
@@ -184,11 +191,13 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     users,
     signIns,
     keys,
-    patients,
+    idTokens,
     launchContext,
     logger,
     errorPage,
   });
+  const grace = options.refreshGrace ?? REFRESH_GRACE;
+  const refresh = new RefreshGrant({ clock, access, users, signIns, idTokens, launchContext, grace });
 
   const plugin: FastifyPluginAsync = async (app) => {
     readBodies(app);
@@ -202,9 +211,10 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       authentication,
       cors,
       provider,
+      refresh,
       limit: options.rateLimit,
     });
-    authorizeRoutes(app, { addresses, clients, launches, provider, browser });
+    authorizeRoutes(app, { addresses, clients, launches, provider, browser, held });
     interactionRoutes(app, {
       store: records,
       clock,
@@ -219,6 +229,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       desk,
       outside,
       browser,
+      held,
       audit,
     });
     signInRoutes(app, signInParts, desk, signInPages);

@@ -4,9 +4,11 @@ import { type Fault, findFault, providerQuery, type RequestParams } from './auth
 import { type Browser, PageError, pageHeaders } from './browser.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
+import type { HeldRequests } from './held-requests.ts';
 import { html } from './html.ts';
 import type { Launches } from './launches.ts';
 import type { SmartProvider } from './provider.ts';
+import { isRegisteredRedirect } from './redirects.ts';
 
 interface Parts {
   readonly addresses: Addresses;
@@ -14,11 +16,12 @@ interface Parts {
   readonly launches: Launches;
   readonly provider: SmartProvider;
   readonly browser: Browser;
+  readonly held: HeldRequests;
 }
 
 /** The authorization endpoint (AUT-1, AUT-2): our checks first, then the provider's. */
 export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
-  const { addresses, clients, launches, provider, browser } = parts;
+  const { addresses, clients, launches, provider, browser, held } = parts;
 
   /** @throws PageError for what must never be redirected: unknown client, redirect_uri not registered exactly (AUT-2) */
   async function knownClient({ params, repeated }: Query): Promise<{ client: Client; redirectUri: string }> {
@@ -27,7 +30,7 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
     const client = await clients.get(params.get('client_id') ?? '');
     if (client?.status !== 'active') throw new PageError('invalid_client', 'The application is not known here.');
     const redirectUri = params.get('redirect_uri') ?? '';
-    if (!client.redirectUris.includes(redirectUri)) {
+    if (!isRegisteredRedirect(client.redirectUris, redirectUri)) {
       throw new PageError('invalid_redirect_uri', 'redirect_uri is not registered for the application.');
     }
     return { client, redirectUri };
@@ -66,23 +69,42 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
     await provider.handle(request.raw, reply.raw);
   }
 
-  app.get('/auth/authorize', async (request, reply) => {
-    reply.header('cache-control', 'no-store');
-    if (isForeignFrame(request)) return browser.send(reply, 200, bounce(request.url), true);
-    const query = readQuery(request.url);
+  async function begin(request: FastifyRequest, reply: FastifyReply, query: Query) {
     const { params } = query;
     const { client, redirectUri } = await knownClient(query);
     const fault = await faultOf(query, client);
     if (fault) return redirectFault(reply, redirectUri, fault, params.get('state'));
     return handOver(request, reply, `/auth/authorize?${providerQuery(params, client, addresses)}`);
+  }
+
+  app.get('/auth/authorize', async (request, reply) => {
+    reply.header('cache-control', 'no-store');
+    if (isForeignFrame(request)) return browser.send(reply, 200, bounce(request.url), true);
+    return begin(request, reply, readQuery(request.url.slice(request.url.indexOf('?') + 1 || request.url.length)));
   });
 
-  /** POST becomes GET, so that cookies may stay SameSite=Lax. */
+  /**
+   * Browsers leave SameSite=Lax cookies out of another site's POST, and send them when they follow its answer. The request
+   * itself is kept here meanwhile: in an address it would be too long for what lies between.
+   */
   app.post('/auth/authorize', async (request, reply) => {
+    reply.header('cache-control', 'no-store');
     if (typeof request.body !== 'string') throw new PageError('invalid_request', 'Send the request as a form.', 415);
-    return reply
-      .header('cache-control', 'no-store')
-      .redirect(`/auth/authorize?${new URLSearchParams(request.body)}`, 303);
+    const query = readQuery(request.body);
+    const { client, redirectUri } = await knownClient(query);
+    const fault = await faultOf(query, client);
+    if (fault) return redirectFault(reply, redirectUri, fault, query.params.get('state'));
+    return reply.redirect(await held.keep(request.body), 303);
+  });
+
+  app.get('/auth/authorize/held/:id', async (request, reply) => {
+    reply.header('cache-control', 'no-store');
+    if (isForeignFrame(request)) return browser.send(reply, 200, bounce(request.url), true);
+    const form = await held.find((request.params as { id: string }).id);
+    if (form === undefined) {
+      throw new PageError('session_expired', 'This request has expired. Start again from your application.');
+    }
+    return begin(request, reply, readQuery(form));
   });
 
   app.get('/auth/authorize/:uid', (request, reply) => handOver(request, reply, request.url));
@@ -94,10 +116,10 @@ interface Query {
   readonly repeated: readonly string[];
 }
 
-function readQuery(url: string): Query {
+function readQuery(text: string): Query {
   const params = new Map<string, string>();
   const repeated = new Set<string>();
-  for (const [name, value] of new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length))) {
+  for (const [name, value] of new URLSearchParams(text)) {
     if (value === '') continue;
     if (params.has(name)) repeated.add(name);
     params.set(name, value);

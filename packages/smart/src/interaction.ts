@@ -10,6 +10,7 @@ import { isRepresented, mayChoosePatient, ownPatient } from './charts.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
 import { type Choice, Granting, type Progress, wantsPatient } from './granting.ts';
+import type { HeldRequests } from './held-requests.ts';
 import type { Launch, Launches } from './launches.ts';
 import type { OutsideDesk } from './outside/desk.ts';
 import { consentPage } from './pages/consent.ts';
@@ -59,6 +60,7 @@ export interface InteractionParts {
   readonly desk: SignInDesk;
   readonly outside?: OutsideDesk | undefined;
   readonly browser: Browser;
+  readonly held: HeldRequests;
   readonly audit: (entry: AuditEntry) => void;
 }
 
@@ -267,7 +269,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
       const { problem, status, needsCode = false } = outcome;
       return showSignIn(request, reply, flow, status, { problem, needsCode, name });
     }
-    return reply.redirect(restartOf(flow.interaction.params), 303);
+    return reply.redirect(await parts.held.pathOf(restartOf(flow.interaction.params)), 303);
   });
 
   if (outside) {
@@ -275,7 +277,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
       const flow = await load(request, reply);
       const form = browser.form(request, await signIns.signedIn(request));
       const started = await outside.begin(reply, {
-        next: restartOf(flow.interaction.params),
+        next: await parts.held.pathOf(restartOf(flow.interaction.params)),
         workstation: workstationOf(request, form.get('workstation') ?? undefined),
         again: asksAgain(flow.interaction.params),
       });

@@ -57,7 +57,14 @@ export function introspectionRoutes(app: FastifyInstance, parts: Parts): void {
     }
     const stored = await access.refreshTokens.find(digest(token));
     const { clientId, grantId, scope = '', iat, exp } = stored?.value ?? {};
-    if (!stored || stored.consumedAt !== undefined || !clientId || exp === undefined) return undefined;
+    if (
+      !stored ||
+      stored.consumedAt !== undefined ||
+      stored.value.rotated !== undefined ||
+      !clientId ||
+      exp === undefined
+    )
+      return undefined;
     return { clientId, grantId, scope, iat, exp, kind: 'refresh' };
   }
 

@@ -6,14 +6,15 @@ import Provider, { type Configuration, interactionPolicy, type JWKS, type KoaCon
 import type { Access } from './access.ts';
 import { adapterFactory, loadedContext } from './adapter.ts';
 import type { Addresses } from './addresses.ts';
-import { isRepresented } from './charts.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
+import type { IdTokens } from './id-tokens.ts';
 import { ID_TOKEN_LIFE, type Keys } from './keys.ts';
 import type { LaunchContext } from './launch-context.ts';
-import type { Clock, Logger, PatientDirectory } from './ports.ts';
+import type { Clock, Logger } from './ports.ts';
+import { isRegisteredRedirect } from './redirects.ts';
 import { SESSION_COOKIE, SIGN_IN_LIFE, type SignIns } from './sign-ins.ts';
-import type { UserProfile, Users } from './users.ts';
+import type { Users } from './users.ts';
 
 /** Lives, s. */
 export const ACCESS_TOKEN_LIFE = 3600;
@@ -31,32 +32,29 @@ export interface ProviderParts {
   readonly users: Users;
   readonly signIns: SignIns;
   readonly keys: Keys;
-  readonly patients: PatientDirectory;
+  readonly idTokens: IdTokens;
   readonly launchContext: LaunchContext;
   readonly logger: Logger;
   /** The page for errors that must not be redirected (AUT-2). */
   readonly errorPage: (error: string, description: string | undefined) => string;
 }
 
-/** The claims that browser clients decode with `atob` hold no name and nothing beyond plain ASCII (TOK-7). */
-async function claimsOf(user: UserProfile, parts: ProviderParts): Promise<Record<string, unknown> & { sub: string }> {
-  if (!(await isRepresented(user.reference, parts.patients))) return { sub: user.id };
-  const fhirUser = parts.addresses.resource(user.reference);
-  return { sub: user.id, fhirUser, profile: fhirUser };
-}
-
 function isOffline(scope: string | undefined): boolean {
   return scope?.split(' ').includes('offline_access') ?? false;
 }
 
+/** Life of a refresh token from now on, s. */
+export function refreshLife(scope: string | undefined): number {
+  return isOffline(scope) ? OFFLINE_LIFE : SIGN_IN_LIFE / 1000;
+}
+
 /** The scopes of the request, code or refresh token that is being answered: they are checked before the provider sees them. */
 function scopeAtHand(ctx: KoaContextWithOIDC): string {
-  const { AuthorizationCode, RefreshToken } = ctx.oidc.entities;
-  return RefreshToken?.scope ?? AuthorizationCode?.scope ?? String(ctx.oidc.params?.scope ?? '');
+  return ctx.oidc.entities.AuthorizationCode?.scope ?? String(ctx.oidc.params?.scope ?? '');
 }
 
 function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
-  const { addresses, users, signIns } = parts;
+  const { addresses, users, idTokens } = parts;
   return {
     jwks,
     adapter: adapterFactory(parts),
@@ -73,7 +71,7 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
     enabledJWA: { idTokenSigningAlgValues: ['RS256'] },
     // A window's tokens outlive other windows' sign-ins; what online_access means is decided by the sign-in itself.
     expiresWithSession: () => false,
-    extraClientMetadata: { properties: ['lockstep_legacy', 'lockstep_rotate'] },
+    extraClientMetadata: { properties: ['lockstep_legacy'] },
     extraParams: ['aud', 'launch'],
     features: {
       devInteractions: { enabled: false },
@@ -91,15 +89,9 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
         }),
       },
     },
-    findAccount: async (ctx, id, token) => {
+    findAccount: async (_ctx, id) => {
       const user = await users.get(id);
-      if (user?.status !== 'active') return undefined;
-      // online_access ends with the sign-in, also when that has merely run out (TOK-4).
-      if (token?.kind === 'RefreshToken') {
-        const context = loadedContext(ctx.state);
-        if (!context?.offline && !(context && (await signIns.isAlive(context.signIn)))) return undefined;
-      }
-      return { accountId: user.id, claims: () => claimsOf(user, parts) };
+      return user?.status === 'active' ? { accountId: user.id, claims: () => idTokens.claimsOf(user) } : undefined;
     },
     formats: { bitsOfOpaqueRandomness: 256 },
     interactions: {
@@ -121,7 +113,6 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
     },
     responseTypes: ['code'],
     revokeGrantPolicy: () => true,
-    rotateRefreshToken: (ctx) => ctx.oidc.client?.lockstep_rotate === true,
     routes: { authorization: '/auth/authorize', token: '/auth/token', jwks: '/auth/jwks' },
     ttl: {
       AccessToken: ACCESS_TOKEN_LIFE,
@@ -130,7 +121,7 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
         isOffline(grant.getResourceScope(addresses.fhir)) ? OFFLINE_GRANT_LIFE : SIGN_IN_LIFE / 1000,
       IdToken: ID_TOKEN_LIFE / 1000,
       Interaction: INTERACTION_LIFE,
-      RefreshToken: (_ctx, token) => (isOffline(token.scope) ? OFFLINE_LIFE : SIGN_IN_LIFE / 1000),
+      RefreshToken: (_ctx, token) => refreshLife(token.scope),
       Session: SIGN_IN_LIFE / 1000,
     },
   };
@@ -163,7 +154,7 @@ export class SmartProvider {
     await provider.callback()(request, response);
   }
 
-  /** Redeems a code or refresh token for a client that is authenticated; the provider answers. */
+  /** Redeems a code for a client that is authenticated; the provider answers. */
   async redeem(
     client: Client,
     params: URLSearchParams,
@@ -200,6 +191,11 @@ export class SmartProvider {
     provider.proxy = true;
     // The id is new at every sign-in already; changing it again would break flows in other windows.
     Object.assign(provider.Session.prototype, { resetIdentifier: () => undefined });
+    Object.assign(provider.Client.prototype, {
+      redirectUriAllowed(this: { redirectUris: readonly string[] }, uri: string) {
+        return isRegisteredRedirect(this.redirectUris, uri);
+      },
+    });
     const log = (error: Error) => logger.error({ err: error }, 'authorization failed');
     provider.on('server_error', (_ctx, error) => log(error));
     (provider as EventEmitter).on('error', log);

@@ -10,6 +10,7 @@ import { limitClient } from './limits.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { RequestLimit } from './ports.ts';
 import type { SmartProvider } from './provider.ts';
+import type { RefreshGrant } from './refresh-grant.ts';
 import { digest } from './secrets.ts';
 
 /** The form parameters of an OAuth POST. @throws OAuthError invalid_request */
@@ -24,7 +25,7 @@ export function noStore(reply: FastifyReply): void {
   reply.header('cache-control', 'no-store').header('pragma', 'no-cache');
 }
 
-const PASSED_ON = ['grant_type', 'code', 'redirect_uri', 'code_verifier', 'refresh_token', 'scope'];
+const PASSED_ON = ['grant_type', 'code', 'redirect_uri', 'code_verifier'];
 
 /** The request as the provider gets it, of a client that is known to be who it says. */
 function passedOn(client: Client, params: ReadonlyMap<string, string>): URLSearchParams {
@@ -50,10 +51,11 @@ export function tokenRoutes(
     readonly authentication: ClientAuthentication;
     readonly cors: ClientCors;
     readonly provider: SmartProvider;
+    readonly refresh: RefreshGrant;
     readonly limit?: RequestLimit | undefined;
   },
 ): void {
-  const { addresses, access, authentication, cors, provider, limit } = parts;
+  const { addresses, access, authentication, cors, provider, refresh, limit } = parts;
 
   /** The client a refresh token was given to: a public one may leave client_id out (TOK-4). */
   async function ownerOf({ authorization, params }: Credentials): Promise<string | undefined> {
@@ -92,6 +94,7 @@ export function tokenRoutes(
     if (!client.grantTypes.some((type) => type === grantType)) {
       throw new OAuthError('unauthorized_client', `this client may not use ${grantType}`);
     }
+    if (grantType === 'refresh_token') return reply.send(await refresh.redeem(client, params));
     for (const [name, value] of Object.entries(reply.getHeaders())) {
       if (value !== undefined) reply.raw.setHeader(name, value);
     }

@@ -40,6 +40,49 @@ test('AUT-1 the same by POST', async (t) => {
   assert.equal(returned(await browser.through(first)).get('state'), state);
 });
 
+test('AUT-1 a POST of up to 64 KB becomes no address, before and after the sign-in', async (t) => {
+  const server = await startServer(t);
+  const categories = Array.from(
+    { length: 140 },
+    (_, n) => `http://terminology.hl7.org/CodeSystem/observation-category/of-a-hospital|code-${n}`,
+  );
+  const scope = categories.map((one) => `patient/Observation.rs?category=${one}`).join(' ');
+  const app = await registerApp(server, { scope: 'patient/*.rs openid' });
+  const begun = attempt(server, app, scope);
+  const browser = new TestBrowser(server);
+  const body = new URL(begun.url).search.slice(1);
+  assert.ok(body.length > 16_384, 'more than an address may hold');
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  const post_ = (text: string) => browser.request('/auth/authorize', { method: 'POST', headers, body: text });
+  const answer = await post_(body);
+  assert.equal(answer.status, 303);
+  assert.ok((answer.headers.get('location') ?? '').length < 200);
+  const sent = await browser.through(await browser.go(answer.headers.get('location') ?? ''));
+  const code = returned(sent).get('code') ?? '';
+  const redeemed = await post(server, '/auth/token', codeFields(app, code, begun.verifier));
+  assert.equal(redeemed.status, 200);
+  assert.equal(redeemed.body.scope, scope);
+  assert.equal((await post_(`${body}&padding=${'x'.repeat(64 * 1024 - body.length - 9)}`)).status, 303, '64 KiB');
+  assert.equal((await post_(`${body}&padding=${'x'.repeat(64 * 1024)}`)).status, 413);
+  assert.equal((await browser.request('/auth/authorize/held/made-up')).status, 400);
+});
+
+test('AUT-2 what is wrong with a POST is answered at once, and kept nowhere', async (t) => {
+  const server = await startServer(t);
+  const app = await registerApp(server);
+  const browser = new TestBrowser(server);
+  const send = (changes: Record<string, string | undefined>) =>
+    browser.request('/auth/authorize', {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URL(attempt(server, app, SCOPE, changes).url).search.slice(1),
+    });
+  assert.equal((await send({ client_id: 'nobody' })).status, 400);
+  assert.equal((await send({ redirect_uri: 'https://evil.example/' })).status, 400);
+  const faulty = await send({ aud: 'https://elsewhere.example/fhir' });
+  assert.match(faulty.headers.get('location') ?? '', /^http:\/\/localhost:9090\/callback\?error=invalid_request/);
+});
+
 test('AUT-1 resource is a synonym of aud, and a trailing slash does no harm', async (t) => {
   const server = await startServer(t);
   const app = await registerApp(server);
@@ -102,7 +145,8 @@ const PAGES: Readonly<Record<string, Record<string, string | undefined>>> = {
   'no redirect_uri': { redirect_uri: undefined },
   'an unregistered redirect_uri': { redirect_uri: 'https://evil.example/callback' },
   'a longer path': { redirect_uri: `${REDIRECT}/more` },
-  'another port': { redirect_uri: 'http://localhost:9091/callback' },
+  'another host of loopback': { redirect_uri: 'http://127.0.0.1:9090/callback' },
+  'another path at another port': { redirect_uri: 'http://localhost:9091/elsewhere' },
   'an added query': { redirect_uri: `${REDIRECT}?x=1` },
   'other case': { redirect_uri: REDIRECT.toUpperCase() },
   'user info before the host': { redirect_uri: 'http://localhost:9090@evil.example/callback' },
@@ -150,18 +194,36 @@ test('AUT-2 a repeated parameter, which could hide the one that was checked, is 
   }
 });
 
-test('AUT-2 a native app is held to its exact redirect_uri, port included', async (t) => {
+test('AUT-2 a native app is held to its redirect_uri; on loopback it comes with the port that was free', async (t) => {
   const server = await startServer(t);
-  const app = await registerApp(server, { redirect_uris: ['viewer-app://callback', REDIRECT] });
+  const app = await registerApp(server, { redirect_uris: ['org.example.viewer://callback', REDIRECT] });
   const browser = new TestBrowser(server);
   const page = await browser.through(
-    await browser.go(attempt(server, app, SCOPE, { redirect_uri: 'viewer-app://callback' }).url),
+    await browser.go(attempt(server, app, SCOPE, { redirect_uri: 'org.example.viewer://callback' }).url),
   );
-  assert.match(page.url, /^viewer-app:\/\/callback\?code=/);
-  const response = await browser.request(
-    attempt(server, app, SCOPE, { redirect_uri: 'http://localhost:1/callback' }).url,
-  );
-  assert.equal(response.status, 400);
+  assert.match(page.url, /^org\.example\.viewer:\/\/callback\?code=/);
+  for (const registered of [REDIRECT, 'http://127.0.0.1/back?x=1', 'http://[::1]:7/back']) {
+    const native = await registerApp(server, { redirect_uris: [registered] });
+    for (const port of ['1024', '50123']) {
+      const url = new URL(registered);
+      url.port = port;
+      const redeem = async (redirect_uri: string) => {
+        const begun = attempt(server, native, SCOPE, { redirect_uri: url.href });
+        const sent = await browser.through(await browser.go(begun.url));
+        assert.ok(sent.url.startsWith(url.href), sent.url);
+        const fields = codeFields(native, new URL(sent.url).searchParams.get('code') ?? '', begun.verifier);
+        return post(server, '/auth/token', { ...fields, redirect_uri });
+      };
+      assert.equal((await redeem(registered)).body.error, 'invalid_grant', 'a code belongs to the port it was sent to');
+      assert.equal((await redeem(url.href)).status, 200, url.href);
+      url.searchParams.set('y', '2');
+      const query = await browser.request(attempt(server, native, SCOPE, { redirect_uri: url.href }).url);
+      assert.equal(query.status, 400, 'the query is that of the registration');
+    }
+  }
+  const web = await registerApp(server, { redirect_uris: ['https://app.example/callback'] });
+  const elsewhere = attempt(server, web, SCOPE, { redirect_uri: 'https://app.example:8443/callback' });
+  assert.equal((await browser.request(elsewhere.url)).status, 400);
 });
 
 async function legacyCode(server: TestServer, change: Record<string, string | undefined>) {

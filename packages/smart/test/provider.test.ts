@@ -134,7 +134,7 @@ test('oidc-provider 9: launch context is kept with the grant, not with the brows
 
 test('oidc-provider 11: a native app that is trusted is launched from the EHR without a page', async (t) => {
   const server = await startServer(t);
-  const redirect = 'viewer-app://callback';
+  const redirect = 'org.example.viewer://callback';
   const app = await registerApp(server, { redirect_uris: [redirect] });
   await server.auth.clients.patch(app.clientId, { trusted: true });
   const browser = new TestBrowser(server);
@@ -142,7 +142,7 @@ test('oidc-provider 11: a native app that is trusted is launched from the EHR wi
   const { body } = await browser.launch({ client_id: app.clientId, patient: 'ida' });
   const made = attempt(server, app, 'launch patient/*.rs', { redirect_uri: redirect, launch: String(body.launch) });
   const page = await browser.go(made.url);
-  assert.match(page.url, /^viewer-app:\/\/callback\?code=/);
+  assert.match(page.url, /^org\.example\.viewer:\/\/callback\?code=/);
 });
 
 test('oidc-provider: a client that is suspended, deleted or foreign gets nothing by its old ids', async (t) => {
