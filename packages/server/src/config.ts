@@ -32,6 +32,10 @@ export interface Config {
   readonly acknowledgements: 'answers' | 'strict' | 'off';
   readonly pingSeconds: number;
   readonly idleHours: number;
+  /** How long a rotated refresh token gets the same successor again (TOK-4). */
+  readonly refreshGraceSeconds: number;
+  /** The longest life that the registration of a connector with a secret may ask for its tokens. */
+  readonly maxTokenSeconds: number;
   /** Life of a token that comes with a launch without SMART. */
   readonly launchTokenSeconds: number;
   /** The version of FHIRcast that the Hub follows; `core` is 3.0.0. */
@@ -168,6 +172,8 @@ const SETTINGS = {
   acknowledgements: ['LOCKSTEP_ACKNOWLEDGEMENTS', 'answers', oneOf('answers', 'strict', 'off')],
   pingSeconds: ['LOCKSTEP_PING_SECONDS', '30', whole(1, 3600)],
   idleHours: ['LOCKSTEP_IDLE_HOURS', '12', whole(1, 8760)],
+  refreshGraceSeconds: ['LOCKSTEP_REFRESH_GRACE_SECONDS', '30', whole(0, 600)],
+  maxTokenSeconds: ['LOCKSTEP_MAX_TOKEN_SECONDS', '86400', whole(300, 604_800)],
   launchTokenSeconds: ['LOCKSTEP_LAUNCH_TOKEN_SECONDS', '43200', whole(60, 604_800)],
   profile: ['LOCKSTEP_PROFILE', 'core', oneOf('core', 'ira', 'stu2', 'stu1')],
   createSessions: ['LOCKSTEP_CREATE_SESSIONS', undefined, onOff],

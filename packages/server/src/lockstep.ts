@@ -226,6 +226,8 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     isTokenEndpoint: (address) => local && config.sampleData && address.startsWith(`${origin}/simulate/`),
     ...(outside && { outside }),
     rateLimit: limiter,
+    refreshGrace: config.refreshGraceSeconds,
+    maxTokenLife: config.maxTokenSeconds,
     launchTokenLife: config.launchTokenSeconds,
     logger: log,
   });

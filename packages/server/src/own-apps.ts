@@ -2,7 +2,7 @@
 
 import * as reportWriter from '@lockstep/sample-report-writer';
 import * as viewer from '@lockstep/sample-viewer';
-import type { AuthorizationServer } from '@lockstep/smart';
+import { type AuthorizationServer, OAuthError } from '@lockstep/smart';
 import type { RecordStore } from '@lockstep/store';
 import { isStandIn } from './simulation/stand-ins.ts';
 
@@ -21,6 +21,19 @@ export const composerClient = (userId: string): string => `lockstep-composer/${u
 
 /** Clients that are no apps to launch. */
 export const OWN_CLIENTS: ReadonlySet<string> = new Set([CONSOLE_CLIENT, COMMAND_LINE_CLIENT]);
+
+/**
+ * The client_id that an administrator chose for a new app, as apps that anybody can download have theirs built in.
+ * @throws OAuthError for a name that the server keeps for itself
+ */
+export function chosenId(clientId: unknown): { readonly id?: string } {
+  if (clientId === undefined || clientId === null || clientId === '') return {};
+  if (typeof clientId !== 'string') throw new OAuthError('invalid_client_metadata', 'client_id must be a string');
+  if (clientId.startsWith('lockstep-') || isStandIn(clientId)) {
+    throw new OAuthError('invalid_client_metadata', 'client_id: the server keeps this name for itself');
+  }
+  return { id: clientId };
+}
 
 /** Whether a client is no app to launch: the server's own, or one that stands in for another in a simulated launch. */
 export function isNoApp(clientId: string): boolean {

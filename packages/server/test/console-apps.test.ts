@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConsolePerson } from './console-person.ts';
-import { type Json, json, withLockstep } from './harness.ts';
+import { HubClient, type Json, json, withLockstep } from './harness.ts';
 
 const APP = { redirect_uris: ['https://app.example/callback'], token_endpoint_auth_method: 'none', scope: 'openid' };
 
@@ -83,3 +83,40 @@ test('REG-1 CWE-918 key sets in networks of the server are refused when an app r
     },
     { publicUrl: 'https://lockstep.example' },
   ));
+
+test("REG-1 an administrator may choose the client_id of an app, but none that is taken or the server's own", () =>
+  withLockstep(async ({ origin }) => {
+    const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
+    const add = (client_id: unknown) => admin.call('POST', 'apps', { ...APP, client_id });
+    const added = await add('growth_chart');
+    assert.equal(added.status, 201);
+    assert.equal((await json(added)).id, 'growth_chart');
+    assert.equal((await add('growth_chart')).status, 409);
+    for (const id of ['lockstep-x', 'unchecked-x', 'with:colon', 'with space', 'ä', 'x'.repeat(101), 5]) {
+      assert.equal((await add(id)).status, 400, String(id));
+    }
+    assert.notEqual((await register(origin, { client_id: 'chosen' })).client_id, 'chosen', 'strangers choose none');
+  }));
+
+test('SUB-2 the token of a connector lasts as long as a lease of its working day', () =>
+  withLockstep(async ({ origin }) => {
+    const connector = await register(origin, {
+      redirect_uris: [],
+      grant_types: ['client_credentials'],
+      token_endpoint_auth_method: 'client_secret_post',
+      switches: { secretCredentials: true },
+      scope: 'fhircast/*.* hub/session.*',
+      token_life: 28_800,
+    });
+    const form = {
+      grant_type: 'client_credentials',
+      client_id: connector.client_id,
+      client_secret: connector.client_secret,
+    };
+    const token = await json(fetch(`${origin}/auth/token`, { method: 'POST', body: new URLSearchParams(form) }));
+    const hub = new HubClient(`${origin}/hub`, token.access_token);
+    const topic = await hub.session('dr-lena-okafor');
+    const answer = await hub.subscribe(topic, 'Patient-open', { 'hub.lease_seconds': '28800' });
+    assert.equal((await answer.next())['hub.lease_seconds'], 28_800);
+    await answer.close();
+  }));

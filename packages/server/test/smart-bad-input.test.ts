@@ -26,7 +26,7 @@ describe('AUT-1, AUT-2 the authorization endpoint', () => {
       { redirect_uri: `${REDIRECT}/` },
       { redirect_uri: `${REDIRECT}?next=https://evil.example` },
       { redirect_uri: REDIRECT.replace('localhost', 'LOCALHOST') },
-      { redirect_uri: REDIRECT.replace('9090', '9091') },
+      { redirect_uri: `${REDIRECT.replace('9090', '9091')}x` },
       { redirect_uri: `${REDIRECT}#x` },
       { redirect_uri: `${REDIRECT}/../callback` },
       { redirect_uri: 'https://app.example/cb' },

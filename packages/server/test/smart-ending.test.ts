@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { Backend, HubClient, type Json, json, patient, Subscriber, sharedLockstep } from './harness.ts';
 import { App, answerOf, fhir, formsOf, Person, resources } from './person.ts';
 
-const lockstep = await sharedLockstep();
+const lockstep = await sharedLockstep({ refreshGraceSeconds: 0 });
 const { origin } = lockstep;
 const SCOPE = 'openid fhirUser patient/*.rs user/Patient.rs fhircast/*.*';
 const viewer = await HubClient.backend(origin, 'system/Patient.rs', { scope: 'system/Patient.rs' });

@@ -71,6 +71,8 @@ export interface AuthorizationServerOptions {
   readonly isTokenEndpoint?: (address: string) => boolean;
   /** How many requests a second an address, and at the token endpoint a client, may send; no limit without it. */
   readonly rateLimit?: RequestLimit;
+  /** The longest life that the registration of a connector with a secret may ask for its tokens, s; a day without it. */
+  readonly maxTokenLife?: number;
   /** How long a rotated refresh token gets the same successor again, s (TOK-4); 30 without it. */
   readonly refreshGrace?: number;
   /** How long a token lasts that comes with a launch without OAuth, s; twelve hours without it. */
@@ -139,7 +141,11 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const audit = options.audit ?? ((entry) => logger.info({ audit: entry }, 'audit'));
   const access: Access = new Access(records, clock, addresses, () => ({ clients, users }));
   const clients = new Clients(records, clock, {
-    policy: { insecureAllowed: loopback, keyHostAllowed: options.keyHostAllowed ?? (() => true) },
+    policy: {
+      insecureAllowed: loopback,
+      keyHostAllowed: options.keyHostAllowed ?? (() => true),
+      maxTokenLife: options.maxTokenLife ?? 24 * 3600,
+    },
     end: (id, reason) => access.endClient(id, reason),
   });
   const users = new Users(records, clock, async (user, reason) => {

@@ -7,6 +7,9 @@ import { grantableScopes } from './scope-policy.ts';
 /** Life of a backend service's token, s (TOK-5). */
 export const BACKEND_TOKEN_LIFE = 300;
 
+/** How much longer than it is told a token lives whose life its registration sets, s. */
+const LEASE_MARGIN = 60;
+
 /**
  * `client_credentials` of an authenticated client (TOK-5). Its assertion is spent in the token's own write.
  * @throws OAuthError unauthorized_client, or invalid_scope when none of the scopes asked for can be granted, or a client
@@ -27,7 +30,10 @@ export async function backendToken(
     .map(({ text }) => text)
     .join(' ');
   if (scope === '') throw new OAuthError('invalid_scope', 'none of these scopes is approved for the client');
-  const token = await access.issueBackendToken(client, scope, BACKEND_TOKEN_LIFE, spend);
+  const life = client.tokenLife ?? BACKEND_TOKEN_LIFE;
+  // A lease as long as the token is asked for a moment after the token was made.
+  const margin = client.tokenLife === undefined ? 0 : LEASE_MARGIN;
+  const token = await access.issueBackendToken(client, scope, life + margin, spend);
   if (token === undefined) throw usedBefore();
-  return { access_token: token, token_type: 'Bearer', expires_in: BACKEND_TOKEN_LIFE, scope };
+  return { access_token: token, token_type: 'Bearer', expires_in: life, scope };
 }

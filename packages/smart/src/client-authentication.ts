@@ -117,6 +117,9 @@ export class ClientAuthentication {
     this.#checkAudience(claims, request.endpoint);
     const expiresAt = this.#checkTimes(claims);
     if (header.jku !== undefined && header.jku !== client.jwksUri) throw invalidClient('jku is not the registered one');
+    // Only old clients leave it out; with one key registered, no other can be meant.
+    if (header.kid === undefined && client.switches.legacy !== true)
+      throw invalidClient('kid is missing in the header');
     const key = await this.#keys.select(client, header);
     if (!signatureFits(header.alg, key, assertion ?? ''))
       throw invalidClient('the signature of the assertion is wrong');

@@ -165,6 +165,8 @@ export interface MetadataPolicy {
   readonly insecureAllowed: boolean;
   /** Whether key sets may be fetched from a host, an IP address without brackets or a name (CWE-918). */
   readonly keyHostAllowed: (host: string) => boolean;
+  /** The longest `token_life` that may be asked for, s. */
+  readonly maxTokenLife: number;
 }
 
 /**
@@ -239,8 +241,25 @@ export function readMetadata(metadata: Metadata, policy: MetadataPolicy): Client
       launchUrl,
       sessionUsers: strings(metadata, 'session_users'),
       sessionWorkstations: strings(metadata, 'session_workstations'),
+      tokenLife: readTokenLife(
+        metadata,
+        policy.maxTokenLife,
+        grantTypes.includes('client_credentials') && authMethod.startsWith('client_secret'),
+      ),
     }),
   };
+}
+
+/** Connectors with a secret ask for a token once, and want leases of a day: they may have tokens that live as long. */
+function readTokenLife(metadata: Metadata, longest: number, fits: boolean): number | undefined {
+  const life = metadata.token_life;
+  if (life === undefined || life === null) return undefined;
+  if (typeof life !== 'number' || !Number.isSafeInteger(life) || life < 60 || life > longest) {
+    throw invalid(`token_life must be a whole number of seconds from 60 to ${longest}`);
+  }
+  if (!fits)
+    throw invalid('token_life is for client_credentials with a secret: clients with keys get new tokens easily');
+  return life;
 }
 
 function readOrigins(
@@ -292,6 +311,7 @@ export function toMetadata(client: Client): Record<string, unknown> {
       launch_url: client.launchUrl,
       session_users: client.sessionUsers,
       session_workstations: client.sessionWorkstations,
+      token_life: client.tokenLife,
       acknowledgements,
       legacy,
       stu2,

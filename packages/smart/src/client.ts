@@ -37,6 +37,8 @@ export interface Client {
   readonly sessionWorkstations?: readonly string[];
   /** Whether it may introspect tokens of other clients (TOK-6). */
   readonly resourceServer: boolean;
+  /** Life of the tokens that a connector with a secret gets by `client_credentials`, s; five minutes without it. */
+  readonly tokenLife?: number;
   /** An administrator's word that EHR launches need no consent page (AUT-5). */
   readonly trusted: boolean;
   /** An administrator's word that the client may make launch tickets for apps of others (LAU-1). */

@@ -22,6 +22,9 @@ export interface NewClient {
 /** What becomes of a client: tokens of a suspended or deleted one end at once. */
 export type ClientEnd = (clientId: string, reason: string) => Promise<void>;
 
+/** What a chosen client_id may hold: no colon, at which Basic credentials are split, and nothing that needs encoding. */
+const CLIENT_ID = /^[A-Za-z0-9._~-]{1,100}$/;
+
 /** Most registrations that one page of the list holds. */
 const PAGE = 100;
 
@@ -104,6 +107,10 @@ export class Clients {
    */
   async add(metadata: Metadata, options: NewClientOptions): Promise<NewClient> {
     const profile = readMetadata(metadata, this.#policy);
+    if (options.id !== undefined && !CLIENT_ID.test(options.id)) {
+      const why = 'client_id: up to 100 letters, digits and . _ ~ - are allowed';
+      throw new OAuthError('invalid_client_metadata', why);
+    }
     const secret = isPublic(profile) || isAsymmetric(profile) ? undefined : (options.secret ?? randomToken());
     const registrationToken = randomToken();
     const client: Client = {

@@ -15,7 +15,7 @@ const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What an upload cannot decide: it is the server's and the administrator's. */
-const NOT_FOR_UPLOAD = ['client_id', 'client_secret', 'trusted', 'status'];
+const NOT_FOR_UPLOAD = ['client_id', 'client_secret', 'trusted', 'launcher', 'status'];
 
 /**
  * Reads an uploaded SMART app manifest, or a registration in JSON, into the metadata that `Clients.add` takes (REG-1).

@@ -1,11 +1,10 @@
-const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])$/;
+/** `http://127.0.0.1:50123`, and what follows. */
+const LOOPBACK = /^(http:\/\/(?:localhost|127\.0\.0\.1|\[::1\]))(?::\d{1,5})?([/?].*)?$/;
 
 /** The address without its port, where it is one of this machine. */
 function withoutPort(address: string): string | undefined {
-  const url = URL.parse(address);
-  if (url?.protocol !== 'http:' || !LOOPBACK.test(url.hostname) || url.hash !== '') return undefined;
-  url.port = '';
-  return url.href;
+  const [, host, rest = ''] = LOOPBACK.exec(address) ?? [];
+  return host === undefined || !URL.canParse(address) ? undefined : `${host}${rest}`;
 }
 
 /**

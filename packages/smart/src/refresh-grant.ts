@@ -122,7 +122,7 @@ export class RefreshGrant {
     const grant = await access.grants.find(grantId);
     const context = grant?.value.context;
     if (!grant || !context) throw invalidGrant('the refresh token has been revoked');
-    if (stored.consumedAt !== undefined || (rotated && clock.now() - rotated.at > grace * 1000)) {
+    if (stored.consumedAt !== undefined || (rotated && (grace === 0 || clock.now() - rotated.at > grace * 1000))) {
       await access.endGrant(grantId, 'a code or refresh token was used twice');
       throw invalidGrant('the refresh token was used before');
     }

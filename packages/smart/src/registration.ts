@@ -143,6 +143,7 @@ const APPROVED = [
   'grant_types',
   'session_users',
   'session_workstations',
+  'token_life',
   'resource_server',
   'origins',
   'token_endpoint_auth_method',

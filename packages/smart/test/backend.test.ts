@@ -299,3 +299,57 @@ test('REG-2 away from loopback a self-registered client waits for an administrat
   const right = await register(server, metadata, { authorization: 'Bearer let-me-in-at-once' });
   assert.equal(right.body.status, 'active');
 });
+
+test('TOK-1 an assertion names its key; a client with the legacy switch need not', async (t) => {
+  const server = await startServer(t);
+  const app = await backend(server);
+  const unnamed = await app.token('system/*.rs', { header: { kid: undefined } });
+  assert.deepEqual([unnamed.status, unnamed.body.error], [401, 'invalid_client']);
+  assert.match(String(unnamed.body.error_description), /kid/);
+  const old = await backend(server, { legacy: true });
+  assert.equal((await old.token('system/*.rs', { header: { kid: undefined } })).status, 200);
+});
+
+test('TOK-1 an assertion may name the issuer as its audience, and no other address of ours', async (t) => {
+  const server = await startServer(t);
+  const app = await backend(server);
+  assert.equal((await app.token('system/*.rs', { claims: { aud: server.origin } })).status, 200);
+  assert.equal((await app.token('system/*.rs', { claims: { aud: [server.origin] } })).status, 200);
+  for (const aud of [
+    `${server.origin}/fhir`,
+    `${server.origin}/auth`,
+    `${server.origin}.example`,
+    'https://other.example',
+  ]) {
+    assert.equal((await app.token('system/*.rs', { claims: { aud } })).body.error, 'invalid_client', aud);
+  }
+});
+
+test('TOK-5 the tokens of a connector with a secret live as long as its registration says, within the maximum', async (t) => {
+  const server = await startServer(t, { maxTokenLife: 43_200 });
+  const connector = {
+    grant_types: ['client_credentials'],
+    token_endpoint_auth_method: 'client_secret_post',
+    switches: { secretCredentials: true },
+    scope: 'fhircast/*.*',
+  };
+  const { body: app } = await register(server, { ...connector, token_life: 28_800 });
+  assert.equal(app.token_life, 28_800);
+  const form = {
+    grant_type: 'client_credentials',
+    client_id: String(app.client_id),
+    client_secret: String(app.client_secret),
+  };
+  const { body } = await post(server, '/auth/token', form);
+  assert.equal(body.expires_in, 28_800);
+  server.clock.ahead += 28_800_000;
+  assert.ok(await server.auth.verifyToken(String(body.access_token)), 'a lease of that length fits');
+  server.clock.ahead += 60_000;
+  assert.equal(await server.auth.verifyToken(String(body.access_token)), undefined);
+  for (const token_life of [59, 43_201, 3600.5, '3600', -1]) {
+    assert.equal((await register(server, { ...connector, token_life })).status, 400, String(token_life));
+  }
+  const key = await makeKey();
+  const withKey = { grant_types: ['client_credentials'], jwks: { keys: [key.publicJwk] }, token_life: 3600 };
+  assert.match(String((await register(server, withKey)).body.error_description), /token_life is for/);
+});

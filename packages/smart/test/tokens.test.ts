@@ -292,7 +292,7 @@ test('TOK-4 within the grace time a rotated refresh token gets the same successo
 
 test('TOK-4 the grace time is as long as configured, and can be none', async (t) => {
   for (const [refreshGrace, ahead, status] of [
-    [0, 1, 400],
+    [0, 0, 400],
     [120, 119_999, 200],
     [120, 120_001, 400],
   ] as const) {

@@ -8,7 +8,7 @@ import {
   type UserProfile,
 } from '@lockstep/smart';
 import type { TopicSecrets } from '../launch/topic-secrets.ts';
-import { isNoApp } from '../own-apps.ts';
+import { chosenId, isNoApp } from '../own-apps.ts';
 
 /** An app as administrators see it: its RFC 7591 metadata. */
 export type AppView = Readonly<Record<string, unknown>> & { readonly client_id: string };
@@ -61,8 +61,9 @@ export function createAdministration(
       const apps = page.filter(({ id }) => !isNoApp(id)).map(viewOf);
       return { apps, ...(next !== undefined && { next }) };
     },
-    async registerApp({ trusted, launcher, ...metadata }) {
+    async registerApp({ trusted, launcher, client_id: chosen, ...metadata }) {
       const { client, secret } = await clients.add(metadata, {
+        ...chosenId(chosen),
         status: 'active',
         trusted: trusted === true,
         launcher: launcher === true,

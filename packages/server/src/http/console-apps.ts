@@ -13,7 +13,7 @@ import {
 } from '@lockstep/smart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { TopicSecrets } from '../launch/topic-secrets.ts';
-import { isNoApp } from '../own-apps.ts';
+import { chosenId, isNoApp } from '../own-apps.ts';
 import { audit, type ById, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
 
 /** An app as everybody sees it. */
@@ -112,8 +112,9 @@ export function consoleAppRoutes(app: FastifyInstance, { authorization, secrets,
   });
 
   app.post('/apps', async (request, reply) => {
-    const { trusted, launcher, ...metadata } = bodyOf(request);
+    const { trusted, launcher, client_id: chosen, ...metadata } = bodyOf(request);
     const { client, secret } = await clients.add(metadata, {
+      ...chosenId(chosen),
       status: 'active',
       trusted: trusted === true,
       launcher: launcher === true,

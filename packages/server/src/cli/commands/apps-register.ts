@@ -33,7 +33,12 @@ async function metadataOf({ values }: Call): Promise<{ metadata: Metadata; priva
   const name = values.text('name');
   if (name !== undefined) metadata.client_name = name;
   if (typeof metadata.client_name !== 'string') throw new CliError(EXIT.usage, '--name is missing');
-  const fields = { description: 'description', 'launch-url': 'launch_url', scope: 'scope' } as const;
+  const fields = {
+    'client-id': 'client_id',
+    description: 'description',
+    'launch-url': 'launch_url',
+    scope: 'scope',
+  } as const;
   for (const [option, field] of Object.entries(fields)) {
     const value = values.text(option);
     if (value !== undefined) metadata[field] = value;
@@ -64,6 +69,7 @@ export const appsRegister: Command = {
 (command-line, web, file) are launched with a ticket for its token.`,
   options: {
     name: { type: 'string', value: 'NAME', help: "the app's name" },
+    'client-id': { type: 'string', value: 'ID', help: 'the client_id; made up without it' },
     description: { type: 'string', value: 'TEXT', help: 'a sentence about it' },
     kind: { type: 'string', value: KINDS.join('|'), multiple: true, help: 'how it starts' },
     'launch-url': { type: 'string', value: 'URL', help: 'where it starts, for kinds ehr and web' },
