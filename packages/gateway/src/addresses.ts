@@ -1,0 +1,38 @@
+/** Writes the addresses of the server behind Lockstep as Lockstep's, and back. Nobody outside needs to know the server's. */
+export class Addresses {
+  readonly #upstream: string;
+  readonly #own: string;
+
+  /** @param upstream base URL of the server behind Lockstep @param own base URL of Lockstep's endpoint */
+  constructor(upstream: string, own: string) {
+    this.#upstream = upstream;
+    this.#own = own;
+  }
+
+  /** A text of the server's for Lockstep's clients. */
+  inward(text: string): string {
+    return exchanged(text, this.#upstream, this.#own);
+  }
+
+  /** A text of a client's for the server. */
+  outward(text: string): string {
+    return exchanged(text, this.#own, this.#upstream);
+  }
+
+  /**
+   * The path and query behind the base URL, of an address of the server, written by it or already as Lockstep's.
+   * @returns undefined for an address that leads elsewhere
+   */
+  pathOf(url: string): string | undefined {
+    for (const base of [this.#upstream, this.#own]) {
+      const rest = url.startsWith(base) ? url.slice(base.length) : undefined;
+      if (rest !== undefined && /^[/?]/.test(rest) && !/[\s\\#]|\.\.(\/|$)/.test(rest)) return rest;
+    }
+    return undefined;
+  }
+}
+
+function exchanged(text: string, from: string, to: string): string {
+  if (!text.includes(from)) return text;
+  return ['/', '?', '"'].reduce((changed, next) => changed.replaceAll(from + next, to + next), text);
+}

@@ -1,0 +1,159 @@
+import { type JsonObject, Refusal, type SmartAddresses } from '@lockstep/fhir';
+import { hubExtensions, isObject, smartSecurity, valuesAt } from '@lockstep/fhir/parts';
+import { notFhir, type Upstream } from './upstream.ts';
+
+/** ms after which what the server can do is asked for again. */
+const FRESH_MS = 10 * 60_000;
+/** Interactions that Lockstep passes on, where the server has them. */
+const PASSED = new Set(['read', 'vread', 'update', 'patch', 'delete', 'history-instance', 'create', 'search-type']);
+/** Search parameters about the answer's form or order, which every type may have. */
+const CONTROLS = new Set(['_count', '_sort', '_include', '_revinclude', '_total', '_elements', '_summary']);
+
+/** What the server can do with one type. */
+export interface TypeAbilities {
+  readonly interactions: ReadonlySet<string>;
+  readonly searchParameters: ReadonlySet<string>;
+  readonly everything: boolean;
+}
+
+/** What the server behind Lockstep can do, by its CapabilityStatement: asked for when first needed, and again every ten minutes. */
+export class Capabilities {
+  readonly #upstream: Upstream;
+  readonly #now: () => number;
+  #known:
+    | { readonly statement: JsonObject; readonly types: ReadonlyMap<string, TypeAbilities>; readonly at: number }
+    | undefined;
+  #asking: Promise<void> | undefined;
+
+  constructor(upstream: Upstream, now: () => number) {
+    this.#upstream = upstream;
+    this.#now = now;
+  }
+
+  /** @throws Refusal 404 for a type that the server has not, 405 for what it cannot do with it */
+  async require(type: string, interaction: string): Promise<TypeAbilities> {
+    const { types } = await this.#current();
+    const abilities = types.get(type);
+    if (!abilities) throw new Refusal(404, 'not-supported', `The FHIR server has no ${type}.`);
+    if (!abilities.interactions.has(interaction)) {
+      throw new Refusal(405, 'not-supported', `The FHIR server has no ${interaction} of ${type}.`);
+    }
+    return abilities;
+  }
+
+  /** Whether the server can search the type by the parameter. */
+  async hasParameter(type: string, name: string): Promise<boolean> {
+    const { types } = await this.#current();
+    return CONTROLS.has(name) || types.get(type)?.searchParameters.has(name) === true;
+  }
+
+  /** What Lockstep can do in front of the server, and where to get tokens. */
+  async statement(options: {
+    readonly baseUrl: string;
+    readonly hubUrl: string;
+    readonly version: string;
+    readonly smart: SmartAddresses;
+  }): Promise<JsonObject> {
+    const { statement, types } = await this.#current();
+    const { baseUrl, hubUrl, version, smart } = options;
+    const resource = restOf(statement).flatMap((one) => {
+      const type = String(one.type);
+      if (!types.has(type)) return [];
+      const interaction = valuesAt(one, 'interaction').filter(
+        (each) => isObject(each) && PASSED.has(String(each.code)),
+      );
+      const operation = valuesAt(one, 'operation').filter((each) => isObject(each) && isEverything(each.name));
+      const { profile, supportedProfile, versioning, readHistory, updateCreate, conditionalRead } = one;
+      const { searchInclude, searchRevInclude, searchParam } = one;
+      const kept = { profile, supportedProfile, versioning, readHistory, updateCreate, conditionalRead };
+      return [
+        withoutGaps({
+          type,
+          ...kept,
+          interaction,
+          searchInclude,
+          searchRevInclude,
+          searchParam,
+          ...(type === 'Patient' && operation.length > 0 && { operation }),
+        }),
+      ];
+    });
+    return {
+      resourceType: 'CapabilityStatement',
+      status: 'active',
+      date: typeof statement.date === 'string' ? statement.date : new Date(this.#now()).toISOString(),
+      kind: 'instance',
+      software: { name: 'Lockstep', version },
+      implementation: { description: 'Lockstep in front of a FHIR server', url: baseUrl },
+      fhirVersion: statement.fhirVersion!,
+      format: ['json', 'application/fhir+json'],
+      implementationGuide: ['http://fhircast.hl7.org/ImplementationGuide/hl7.fhir.uv.fhircast|3.0.0'],
+      rest: [
+        {
+          mode: 'server',
+          extension: hubExtensions(hubUrl),
+          security: smartSecurity(smart),
+          resource,
+          interaction: [{ code: 'batch' }],
+        },
+      ],
+    };
+  }
+
+  async #current() {
+    if (!this.#known || this.#known.at + FRESH_MS < this.#now()) {
+      this.#asking ??= this.#ask().finally(() => {
+        this.#asking = undefined;
+      });
+      // What was known stays good while the server cannot be asked.
+      if (this.#known) this.#asking.catch(() => undefined);
+      else await this.#asking;
+    }
+    return this.#known!;
+  }
+
+  async #ask(): Promise<void> {
+    const { status, text } = await this.#upstream.request({ method: 'GET', path: '/metadata' });
+    let statement: unknown;
+    try {
+      statement = JSON.parse(text);
+    } catch {
+      throw notFhir();
+    }
+    if (status !== 200 || !isObject(statement as never)) throw notFhir();
+    const read = statement as JsonObject;
+    if (read.resourceType !== 'CapabilityStatement') throw notFhir();
+    if (!/^4\.0/.test(String(read.fhirVersion)))
+      throw new Refusal(502, 'exception', 'The FHIR server is not of FHIR R4.');
+    const types = new Map(restOf(read).map((one) => [String(one.type), abilitiesOf(one)]));
+    this.#known = { statement: read, types, at: this.#now() };
+  }
+}
+
+function restOf(statement: JsonObject): JsonObject[] {
+  const servers = valuesAt(statement, 'rest').filter((one) => isObject(one) && one.mode === 'server');
+  return servers.flatMap((one) => valuesAt(one as JsonObject, 'resource')).filter((one) => isObject(one));
+}
+
+function abilitiesOf(resource: JsonObject): TypeAbilities {
+  return {
+    interactions: new Set(
+      valuesAt(resource, 'interaction.code')
+        .map(String)
+        .filter((code) => PASSED.has(code)),
+    ),
+    searchParameters: new Set(['_id', '_lastUpdated', ...valuesAt(resource, 'searchParam.name').map(String)]),
+    everything: valuesAt(resource, 'operation.name').some(isEverything),
+  };
+}
+
+function isEverything(name: unknown): boolean {
+  return name === 'everything' || name === 'patient-everything';
+}
+
+function withoutGaps(object: Readonly<Record<string, unknown>>): JsonObject {
+  const filled = Object.entries(object).filter(
+    ([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0),
+  );
+  return Object.fromEntries(filled) as JsonObject;
+}

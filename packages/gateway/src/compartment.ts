@@ -1,0 +1,54 @@
+import type { JsonObject } from '@lockstep/fhir';
+import { isObject, valuesAt } from '@lockstep/fhir/parts';
+import { parseReference } from '@lockstep/fhircast';
+
+const OWNERS: Readonly<Record<string, string>> = {
+  subject: `Account AdverseEvent Basic CarePlan CareTeam ChargeItem ClinicalImpression Communication CommunicationRequest
+    Composition Condition DeviceRequest DeviceUseStatement DiagnosticReport DocumentManifest DocumentReference Encounter Flag
+    Goal ImagingStudy Invoice List MeasureReport Media MedicationAdministration MedicationDispense MedicationRequest
+    MedicationStatement Observation Procedure QuestionnaireResponse RequestGroup RiskAssessment ServiceRequest Specimen`,
+  patient: `AllergyIntolerance BodyStructure Claim ClaimResponse Consent CoverageEligibilityRequest
+    CoverageEligibilityResponse DetectedIssue EpisodeOfCare ExplanationOfBenefit FamilyMemberHistory Immunization
+    ImmunizationEvaluation ImmunizationRecommendation MolecularSequence NutritionOrder RelatedPerson SupplyDelivery
+    VisionPrescription`,
+  beneficiary: 'Coverage',
+  for: 'Task',
+  individual: 'ResearchSubject',
+  target: 'Provenance',
+};
+
+/** The element that says whose a resource is, by type. Narrower than R4's compartment: each resource has one patient, or none. */
+const OWNER: ReadonlyMap<string, string> = new Map(
+  Object.entries(OWNERS).flatMap(([element, types]) => types.split(/\s+/).map((type) => [type, element] as const)),
+);
+
+/** Types that hold no patient's data: a `patient/` scope reads them, and changes none. */
+const SHARED: ReadonlySet<string> = new Set(
+  `CodeSystem Endpoint HealthcareService Location Medication MedicationKnowledge Organization OrganizationAffiliation
+  Practitioner PractitionerRole Questionnaire Substance ValueSet`.split(/\s+/),
+);
+
+/** Whether resources of the type belong to patients. */
+export function hasOwner(type: string): boolean {
+  return type === 'Patient' || OWNER.has(type);
+}
+
+export function isShared(type: string): boolean {
+  return SHARED.has(type);
+}
+
+/** The id of the one patient whose resource it is; undefined where it is nobody's, or several patients'. */
+export function patientOf(resource: JsonObject, baseUrl: string): string | undefined {
+  const type = String(resource.resourceType);
+  if (type === 'Patient') return typeof resource.id === 'string' ? resource.id : undefined;
+  const element = OWNER.get(type);
+  if (element === undefined) return undefined;
+  const patients = new Set<string>();
+  for (const value of valuesAt(resource, element)) {
+    const reference = isObject(value) && typeof value.reference === 'string' ? value.reference : '';
+    const local = reference.startsWith(`${baseUrl}/`) ? reference.slice(baseUrl.length + 1) : reference;
+    const key = /^[a-z]+:/i.test(local) ? undefined : parseReference(local);
+    if (key?.type === 'Patient') patients.add(key.id);
+  }
+  return patients.size === 1 ? [...patients][0] : undefined;
+}

@@ -1,0 +1,126 @@
+import { createPrivateKey, type KeyObject, randomUUID } from 'node:crypto';
+import { Refusal } from '@lockstep/fhir';
+import { SignJWT } from 'jose';
+import type { Dispatcher } from 'undici';
+
+/** How Lockstep shows the FHIR server who it is. */
+export interface Credentials {
+  /** Headers of a request. @throws Refusal 502 where there is no token to be had */
+  headers(dispatcher: Dispatcher, signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  /** Forgets a token that the server refused. @returns whether another one can be had */
+  renew(): boolean;
+}
+
+/** For a server that asks for nothing, or for a client certificate alone. */
+export const NO_CREDENTIALS: Credentials = { headers: async () => ({}), renew: () => false };
+
+/** A token that somebody else renews. @param token asked for at each request, so that a file may change */
+export function bearerCredentials(token: () => string): Credentials {
+  return { headers: async () => ({ authorization: `Bearer ${token().trim()}` }), renew: () => false };
+}
+
+/** A backend client of the server's authorization server (SMART backend services, `private_key_jwt`). */
+export interface ClientCredentialsOptions {
+  readonly tokenUrl: string;
+  readonly clientId: string;
+  /** Private key, PEM or JWK as text: RSA signs RS384, EC P-384 signs ES384. */
+  readonly key: string;
+  readonly keyId?: string;
+  readonly scope: string;
+  /** ms since the epoch */
+  readonly now: () => number;
+}
+
+/** ms before its end from which on a token is not used any more. */
+const MARGIN_MS = 30_000;
+/** s for which an assertion is good. */
+const ASSERTION_SECONDS = 120;
+/** Bytes of an answer of a token endpoint. */
+const MAX_ANSWER = 64 * 1024;
+
+export class ClientCredentials implements Credentials {
+  readonly #options: ClientCredentialsOptions;
+  readonly #key: KeyObject;
+  #token: { readonly text: string; readonly until: number } | undefined;
+  #asking: Promise<string> | undefined;
+
+  /** @throws for a key that is none */
+  constructor(options: ClientCredentialsOptions) {
+    this.#options = options;
+    const text = options.key.trim();
+    this.#key = text.startsWith('{')
+      ? createPrivateKey({ key: JSON.parse(text), format: 'jwk' })
+      : createPrivateKey(text);
+  }
+
+  async headers(dispatcher: Dispatcher, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
+    return { authorization: `Bearer ${await this.#current(dispatcher, signal)}` };
+  }
+
+  renew(): boolean {
+    this.#token = undefined;
+    return true;
+  }
+
+  async #current(dispatcher: Dispatcher, signal: AbortSignal): Promise<string> {
+    if (this.#token && this.#token.until > this.#options.now()) return this.#token.text;
+    // Requests that come at the same time wait for one token.
+    this.#asking ??= this.#ask(dispatcher, signal).finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  async #ask(dispatcher: Dispatcher, signal: AbortSignal): Promise<string> {
+    const { tokenUrl, scope, now } = this.#options;
+    const url = new URL(tokenUrl);
+    try {
+      const { statusCode, body } = await dispatcher.request({
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          scope,
+          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+          client_assertion: await this.#assertion(),
+        }).toString(),
+        signal,
+      });
+      let text = '';
+      for await (const chunk of body) {
+        text += chunk;
+        if (text.length > MAX_ANSWER) throw noToken();
+      }
+      const { access_token: token, expires_in: seconds } = JSON.parse(text) as Record<string, unknown>;
+      if (statusCode !== 200 || typeof token !== 'string') throw noToken();
+      const life = typeof seconds === 'number' ? seconds * 1000 : 60_000;
+      this.#token = { text: token, until: now() + Math.max(life - MARGIN_MS, life / 2) };
+      return token;
+    } catch (error) {
+      throw error instanceof Refusal ? error : noToken();
+    }
+  }
+
+  #assertion(): Promise<string> {
+    const { clientId, tokenUrl, keyId, now } = this.#options;
+    const issued = Math.floor(now() / 1000);
+    return new SignJWT({})
+      .setProtectedHeader({
+        alg: this.#key.asymmetricKeyType === 'ec' ? 'ES384' : 'RS384',
+        ...(keyId && { kid: keyId }),
+      })
+      .setIssuer(clientId)
+      .setSubject(clientId)
+      .setAudience(tokenUrl)
+      .setJti(randomUUID())
+      .setIssuedAt(issued)
+      .setExpirationTime(issued + ASSERTION_SECONDS)
+      .sign(this.#key);
+  }
+}
+
+function noToken(): Refusal {
+  return new Refusal(502, 'exception', "The FHIR server's authorization server gives Lockstep no token.");
+}

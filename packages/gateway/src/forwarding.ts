@@ -1,0 +1,460 @@
+import {
+  type Json,
+  type JsonObject,
+  operationOutcome,
+  Refusal,
+  type Resource,
+  type SearchBundle,
+} from '@lockstep/fhir';
+import {
+  ANY_VERSION,
+  type Answered,
+  applyJsonPatch,
+  type Content,
+  contentOf,
+  type Exchange,
+  type HistoryBundle,
+  isId,
+  isObject,
+  type Precondition,
+  parseExact,
+  validate,
+} from '@lockstep/fhir/parts';
+import { isResourceType, keyText, type ResourceKey } from '@lockstep/fhircast';
+import type { R4Validator } from '@lockstep/r4';
+import type { Addresses } from './addresses.ts';
+import type { Capabilities } from './capabilities.ts';
+import type { PageLinks } from './page-links.ts';
+import type { Rights } from './rights.ts';
+import { outgoingQuery } from './search-query.ts';
+import { notFhir, type Upstream, type UpstreamAnswer } from './upstream.ts';
+
+/** Entries of a Bundle that are looked at: no page is longer. */
+const MAX_ENTRIES = 2000;
+
+/** What an entry of an answer must be allowed by. */
+type EntryRule = (resource: JsonObject, entry: JsonObject) => boolean;
+
+export interface ForwardingParts {
+  readonly upstream: Upstream;
+  readonly capabilities: Capabilities;
+  readonly addresses: Addresses;
+  readonly links: PageLinks;
+  readonly validator: R4Validator;
+  readonly baseUrl: string;
+}
+
+/**
+ * FHIR's interactions, passed on to a FHIR R4 server (FHR-3). What a token's scopes narrow is asked of the server and checked in its
+ * answer: no answer is trusted, every resource of it is looked at (FHR-2).
+ */
+export class Forwarding implements Exchange<Rights> {
+  readonly #upstream: Upstream;
+  readonly #capabilities: Capabilities;
+  readonly #addresses: Addresses;
+  readonly #links: PageLinks;
+  readonly #validator: R4Validator;
+  readonly #baseUrl: string;
+
+  constructor({ upstream, capabilities, addresses, links, validator, baseUrl }: ForwardingParts) {
+    this.#upstream = upstream;
+    this.#capabilities = capabilities;
+    this.#addresses = addresses;
+    this.#links = links;
+    this.#validator = validator;
+    this.#baseUrl = baseUrl;
+  }
+
+  async read(key: ResourceKey, rights: Rights): Promise<Answered> {
+    const { type } = key;
+    requireType(type);
+    rights.require('r', type);
+    await this.#capabilities.require(type, 'read');
+    const found = await this.#get(key, rights);
+    rights.requireFor('r', found.resource);
+    return found;
+  }
+
+  /** One version; allowed where both that version and the current one are: a resource may have changed its patient. */
+  async vread(key: ResourceKey, version: string, rights: Rights): Promise<Answered> {
+    const { type } = key;
+    requireType(type);
+    rights.require('r', type);
+    await this.#capabilities.require(type, 'vread');
+    if (!isId(version)) throw notFound(type);
+    if (!rights.isWhole('r', type)) rights.requireFor('r', (await this.#get(key, rights)).resource);
+    const answer = await this.#ask(`/${type}/${idOf(key)}/_history/${version}`, rights, type);
+    const found = this.#resource(answer, key);
+    if (found.resource.meta?.versionId !== version) throw notFhir();
+    rights.requireFor('r', found.resource);
+    return found;
+  }
+
+  async history(key: ResourceKey, params: URLSearchParams, rights: Rights): Promise<HistoryBundle> {
+    const { type } = key;
+    requireType(type);
+    rights.require('r', type);
+    await this.#capabilities.require(type, 'history-instance');
+    if (!rights.isWhole('r', type)) rights.requireFor('r', (await this.#get(key, rights)).resource);
+    const query = new URLSearchParams();
+    for (const [name, value] of params) {
+      if (name === '_count' || name === '_since') query.append(name, value);
+      else if (!['_format', '_pretty', '_page'].includes(name)) throw unknownParameter('A history', name);
+    }
+    const place = `${type}/${idOf(key)}/_history`;
+    const isVersion: EntryRule = (resource) =>
+      resource.resourceType === type && resource.id === key.id && rights.allows('r', resource);
+    // A deletion says nothing but that: whoever may read the resource may know it.
+    const bundle = await this.#bundle(place, query, params, rights, isVersion, true);
+    return { ...bundle, type: 'history' };
+  }
+
+  async search(type: string, params: URLSearchParams, rights: Rights, lenient = false): Promise<SearchBundle> {
+    requireType(type);
+    rights.require('s', type);
+    await this.#capabilities.require(type, 'search-type');
+    const outgoing = await outgoingQuery(type, params, lenient, rights, this.#capabilities);
+    const isOwn: EntryRule = (resource, entry) => {
+      const mode = isObject(entry.search) ? entry.search.mode : undefined;
+      const matched = resource.resourceType === type && mode !== 'include';
+      return rights.allows(matched ? 's' : 'r', resource);
+    };
+    const bundle = await this.#bundle(type, outgoing.query, params, rights, isOwn, outgoing.counts, outgoing.used);
+    const notes = outgoing.ignored.length > 0 ? [ignoredNote(type, outgoing.ignored)] : [];
+    const entry = [...(bundle.entry ?? []), ...notes];
+    const { entry: _entry, ...rest } = bundle;
+    return { ...rest, type: 'searchset', ...(entry.length > 0 && { entry }) } as unknown as SearchBundle;
+  }
+
+  async everything(id: string, params: URLSearchParams, rights: Rights): Promise<SearchBundle> {
+    const patient = await this.read({ type: 'Patient', id }, rights);
+    const { everything } = await this.#capabilities.require('Patient', 'read');
+    if (!everything) throw new Refusal(404, 'not-supported', 'The FHIR server has no $everything.');
+    const query = new URLSearchParams();
+    for (const [name, value] of params) {
+      if (['_count', '_since', '_type', 'start', 'end'].includes(name)) query.append(name, value);
+      else if (!['_format', '_pretty', '_page'].includes(name)) throw unknownParameter('$everything', name);
+    }
+    const isAllowed: EntryRule = (resource) => rights.allows('r', resource);
+    const place = `Patient/${patient.resource.id}/$everything`;
+    const bundle = await this.#bundle(place, query, params, rights, isAllowed, rights.isWhole('r', '*'));
+    return { ...bundle, type: 'searchset' } as unknown as SearchBundle;
+  }
+
+  async create(type: string, body: Content, condition: string | undefined, rights: Rights) {
+    requireType(type);
+    rights.require('c', type);
+    await this.#capabilities.require(type, 'create');
+    if (condition !== undefined && !rights.isWhole('s', type)) {
+      throw new Refusal(400, 'not-supported', `If-None-Exist needs a token for every ${type}.`);
+    }
+    const { id: _id, ...content } = validate(body, type, this.#validator);
+    rights.requireFor('c', content);
+    const answer = await this.#upstream.request({
+      method: 'POST',
+      path: `/${type}`,
+      body: this.#addresses.outward(JSON.stringify(content)),
+      headers: { prefer: 'return=representation', ...(condition !== undefined && { 'if-none-exist': condition }) },
+    });
+    refuseFailure(answer, type, rights.isWhole('c', type));
+    const done = await this.#written(answer, type, undefined);
+    // A created resource is the caller's; one that If-None-Exist found was searched for.
+    if (!rights.allows('c', done.resource) && !rights.allows('s', done.resource)) throw notFhir();
+    return { ...done, created: answer.status === 201 };
+  }
+
+  async update(key: ResourceKey, body: Content, precondition: Precondition, rights: Rights) {
+    const { type } = key;
+    requireType(type);
+    rights.require('u', type);
+    await this.#capabilities.require(type, 'update');
+    const content = validate(body, type, this.#validator);
+    if (content.id !== idOf(key)) throw new Refusal(400, 'invariant', "The body's id must be the one in the address.");
+    rights.requireFor('u', content);
+    const headers = await this.#guarded(key, precondition, 'u', rights);
+    const answer = await this.#upstream.request({
+      method: 'PUT',
+      path: `/${type}/${key.id}`,
+      body: this.#addresses.outward(JSON.stringify(content)),
+      headers: { prefer: 'return=representation', ...headers },
+    });
+    refuseFailure(answer, type, rights.isWhole('u', type));
+    const done = await this.#written(answer, type, key.id);
+    if (!rights.allows('u', done.resource)) throw notFhir();
+    return { ...done, created: answer.status === 201 };
+  }
+
+  async patch(key: ResourceKey, patch: Content, precondition: Precondition, rights: Rights) {
+    const { type } = key;
+    requireType(type);
+    rights.require('u', type);
+    await this.#capabilities.require(type, 'patch');
+    const current = await this.#get(key, rights);
+    rights.requireFor('u', current.resource);
+    const readable = rights.allows('r', current.resource);
+    // Done here as well: what comes of it must be allowed before the server does it.
+    const changed = contentOf(applyJsonPatch(current.resource, patch.read(), readable), patch.r5);
+    const result = validate(changed, type, this.#validator);
+    if (result.id !== key.id) throw new Refusal(400, 'invariant', 'A patch cannot change the id.');
+    rights.requireFor('u', result);
+    const version = versionIn(current.resource, precondition);
+    const answer = await this.#upstream.request({
+      method: 'PATCH',
+      path: `/${type}/${idOf(key)}`,
+      body: this.#addresses.outward(JSON.stringify(patch.exact())),
+      headers: {
+        'content-type': 'application/json-patch+json',
+        prefer: 'return=representation',
+        'if-match': `W/"${version}"`,
+      },
+    });
+    refuseFailure(answer, type, rights.isWhole('u', type));
+    const done = await this.#written(answer, type, key.id);
+    return { ...done, readable: readable && rights.allows('r', done.resource) };
+  }
+
+  async remove(key: ResourceKey, precondition: Precondition, rights: Rights): Promise<{ version?: string }> {
+    const { type } = key;
+    requireType(type);
+    rights.require('d', type);
+    await this.#capabilities.require(type, 'delete');
+    const headers = await this.#guarded(key, precondition, 'd', rights);
+    const answer = await this.#upstream.request({ method: 'DELETE', path: `/${type}/${idOf(key)}`, headers });
+    refuseFailure(answer, type, rights.isWhole('d', type));
+    return {};
+  }
+
+  /**
+   * The conditional headers of a write. A caller who may write some resources only may write this one as it was seen to be: the
+   * version goes with the write, so that none comes in between.
+   */
+  async #guarded(key: ResourceKey, precondition: Precondition, interaction: 'u' | 'd', rights: Rights) {
+    const { version, absent } = precondition;
+    if (rights.isWhole(interaction, key.type)) {
+      return {
+        ...(version !== undefined && { 'if-match': version === ANY_VERSION ? '*' : `W/"${version}"` }),
+        ...(absent && { 'if-none-match': '*' }),
+      };
+    }
+    let current: Answered;
+    try {
+      current = await this.#get(key, rights);
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.status !== 404 || interaction === 'd') throw error;
+      if (version !== undefined) throw new Refusal(412, 'conflict', 'There is no version to match.');
+      return { 'if-none-match': '*' };
+    }
+    rights.requireFor(interaction, current.resource);
+    if (absent) throw new Refusal(412, 'conflict', 'The resource exists already.');
+    return { 'if-match': `W/"${versionIn(current.resource, precondition)}"` };
+  }
+
+  async #get(key: ResourceKey, rights: Rights): Promise<Answered> {
+    const { type } = key;
+    if (!isId(key.id)) throw notFound(type);
+    return this.#resource(await this.#ask(`/${type}/${key.id}`, rights, type), key);
+  }
+
+  async #ask(path: string, rights: Rights, type: string): Promise<UpstreamAnswer> {
+    const answer = await this.#upstream.request({ method: 'GET', path });
+    refuseFailure(answer, type, rights.isWhole('r', type));
+    return answer;
+  }
+
+  /** The resource of an answer, which must be the one asked for. */
+  #resource({ text: written }: UpstreamAnswer, key: ResourceKey): Answered {
+    const text = this.#addresses.inward(written);
+    const resource = parsed(text);
+    if (!isObject(resource) || resource.resourceType !== key.type || resource.id !== key.id) throw notFhir();
+    return { resource: resource as Resource, text };
+  }
+
+  /** What a write answered: the resource, read again where the server does not say it. */
+  async #written(answer: UpstreamAnswer, type: string, id: string | undefined): Promise<Answered> {
+    if (answer.text !== '') {
+      const text = this.#addresses.inward(answer.text);
+      const resource = parsed(text);
+      if (isObject(resource) && resource.resourceType === type && typeof resource.id === 'string') {
+        if (id !== undefined && resource.id !== id) throw notFhir();
+        return { resource: resource as Resource, text };
+      }
+    }
+    const path = answer.location === undefined ? undefined : this.#addresses.pathOf(answer.location);
+    const made = id ?? /^\/[A-Za-z]+\/([A-Za-z0-9\-.]{1,64})(\/|$)/.exec(path ?? '')?.[1];
+    if (made === undefined) throw notFhir();
+    return this.#resource(await this.#upstream.request({ method: 'GET', path: `/${type}/${made}` }), {
+      type,
+      id: made,
+    });
+  }
+
+  /**
+   * Asks for a page and keeps of it what is allowed.
+   * @param place where its pages belong, such as `Patient`
+   * @param counts whether what the server counts is what the caller may see
+   */
+  async #bundle(
+    place: string,
+    query: URLSearchParams,
+    params: URLSearchParams,
+    rights: Rights,
+    isAllowed: EntryRule,
+    counts: boolean,
+    used = query,
+  ): Promise<JsonObject & { readonly entry?: readonly JsonObject[] }> {
+    const page = params.get('_page');
+    const asked = query.size > 0 ? `/${place}?${query}` : `/${place}`;
+    const path = page === null ? asked : this.#links.open(rights.holder, place, page);
+    const answer = await this.#upstream.request({ method: 'GET', path });
+    refuseFailure(answer, place.split('/')[0]!, rights.isWhole('s', '*'));
+    const bundle = parsed(this.#addresses.inward(answer.text));
+    if (!isObject(bundle) || bundle.resourceType !== 'Bundle') throw notFhir();
+    const entries: readonly Json[] = Array.isArray(bundle.entry) ? bundle.entry : [];
+    if (entries.length > MAX_ENTRIES) throw new Refusal(502, 'too-costly', "The FHIR server's page is too long.");
+    const kept = entries.flatMap((entry) => this.#entry(entry, isAllowed));
+    const isTrue = counts && kept.length === entries.length && typeof bundle.total === 'number';
+    return {
+      resourceType: 'Bundle',
+      ...(isTrue && { total: bundle.total }),
+      link: this.#pageLinks(bundle, place, page, used, rights),
+      ...(kept.length > 0 && { entry: kept }),
+    };
+  }
+
+  /** An entry with nothing in it but what is known to be right; none where it is not allowed, or of elsewhere. */
+  #entry(entry: Json, isAllowed: EntryRule): JsonObject[] {
+    if (!isObject(entry)) return [];
+    const { resource, search, request, response, fullUrl } = entry;
+    if (resource === undefined && isObject(request) && request.method === 'DELETE')
+      return [pastDeletion(request, response)];
+    if (!isObject(resource) || typeof resource.id !== 'string' || !isId(resource.id)) return [];
+    const key = { type: String(resource.resourceType), id: resource.id };
+    const here = `${this.#baseUrl}/${keyText(key)}`;
+    // An entry that says it is of another server, or another resource, is not what was asked for.
+    if (typeof fullUrl === 'string' && fullUrl !== here && !fullUrl.startsWith(`${here}/_history/`)) {
+      if (!/^urn:/.test(fullUrl)) return [];
+    }
+    if (!isResourceType(key.type) || !isAllowed(resource, entry)) return [];
+    const mode = isObject(search) && search.mode === 'include' ? 'include' : 'match';
+    return [
+      {
+        fullUrl: here,
+        resource,
+        ...(request === undefined ? { search: { mode } } : { request, response }),
+      },
+    ];
+  }
+
+  /** Links of the page, to Lockstep: the way on, and the way back, are sealed. @throws Refusal 502 for a link that leads elsewhere */
+  #pageLinks(
+    bundle: JsonObject,
+    place: string,
+    page: string | null,
+    used: URLSearchParams,
+    rights: Rights,
+  ): JsonObject[] {
+    const here = `${this.#baseUrl}/${place}`;
+    const url = (sealed: string | null): string => {
+      const params = new URLSearchParams(sealed === null ? used : undefined);
+      if (sealed !== null) params.set('_page', sealed);
+      return params.size > 0 ? `${here}?${params}` : here;
+    };
+    const links: JsonObject[] = [{ relation: 'self', url: url(page) }];
+    for (const link of Array.isArray(bundle.link) ? bundle.link : []) {
+      if (
+        !isObject(link) ||
+        typeof link.url !== 'string' ||
+        !['next', 'previous', 'prev'].includes(String(link.relation))
+      )
+        continue;
+      const path = this.#addresses.pathOf(link.url);
+      if (path === undefined) throw new Refusal(502, 'exception', "The FHIR server's links lead to another server.");
+      const relation = link.relation === 'next' ? 'next' : 'previous';
+      links.push({ relation, url: url(this.#links.seal(rights.holder, place, path)) });
+    }
+    return links;
+  }
+}
+
+function parsed(text: string): Json {
+  try {
+    return parseExact(text);
+  } catch {
+    throw notFhir();
+  }
+}
+
+function pastDeletion(request: JsonObject, response: Json | undefined): JsonObject {
+  const { url } = request;
+  const { etag, lastModified } = isObject(response) ? response : {};
+  return {
+    request: { method: 'DELETE', ...(typeof url === 'string' && { url }) },
+    response: {
+      status: '204',
+      ...(typeof etag === 'string' && { etag }),
+      ...(typeof lastModified === 'string' && { lastModified }),
+    },
+  };
+}
+
+function ignoredNote(type: string, ignored: readonly string[]): JsonObject {
+  const text = `The FHIR server cannot search ${type} by ${ignored.join(', ')}: left out.`;
+  const { resourceType, issue } = operationOutcome('not-supported', text);
+  return {
+    resource: { resourceType, issue: issue.map((one) => ({ ...one, severity: 'warning' })) },
+    search: { mode: 'outcome' },
+  };
+}
+
+function requireType(type: string): void {
+  if (!isResourceType(type)) throw new Refusal(404, 'not-supported', 'FHIR has no such resource type.');
+}
+
+function idOf({ type, id }: ResourceKey): string {
+  if (!isId(id)) throw notFound(type);
+  return id;
+}
+
+function notFound(type: string): Refusal {
+  return new Refusal(404, 'not-found', `There is no such ${type}.`);
+}
+
+function unknownParameter(what: string, name: string): Refusal {
+  return new Refusal(400, 'not-supported', `${what} has no parameter ${name.slice(0, 64)} here.`);
+}
+
+/** The version that a write is about. @throws Refusal 412 when the client means another, 403 where the server counts none */
+function versionIn(resource: Resource, { version }: Precondition): string {
+  const current = resource.meta?.versionId;
+  if (typeof current !== 'string' || !isId(current)) {
+    throw new Refusal(403, 'not-supported', 'The FHIR server gives no versions, which this token needs for a change.');
+  }
+  if (version !== undefined && version !== ANY_VERSION && version !== current) {
+    throw new Refusal(412, 'conflict', 'The resource was changed since the version in If-Match; read it again.');
+  }
+  return current;
+}
+
+const ISSUES = { 404: 'not-found', 410: 'deleted', 409: 'conflict', 412: 'conflict', 413: 'too-long' } as const;
+
+/**
+ * What the server refuses. Its words go on only to who may see everything of the type: they may be about other patients.
+ * @throws Refusal
+ */
+function refuseFailure({ status, text }: UpstreamAnswer, type: string, mayRead: boolean): void {
+  if (status < 400) return;
+  if (status === 404) throw notFound(type);
+  const said = mayRead ? diagnosticsOf(text) : undefined;
+  const issue = ISSUES[status as keyof typeof ISSUES] ?? 'processing';
+  throw new Refusal(status, issue, said ?? `The FHIR server refused this with the status ${status}.`);
+}
+
+function diagnosticsOf(text: string): string | undefined {
+  try {
+    const outcome = JSON.parse(text) as { issue?: { diagnostics?: unknown; details?: { text?: unknown } }[] };
+    const said = outcome.issue?.[0]?.diagnostics ?? outcome.issue?.[0]?.details?.text;
+    return typeof said === 'string' && said !== '' ? said.slice(0, 500) : undefined;
+  } catch {
+    return undefined;
+  }
+}

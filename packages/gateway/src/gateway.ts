@@ -1,0 +1,67 @@
+import type { AuditRecord, FhirService, SmartAddresses, TokenInfo } from '@lockstep/fhir';
+import { Bundles, fhirPlugin } from '@lockstep/fhir/parts';
+import type { R4Validator } from '@lockstep/r4';
+import type { RecordStore } from '@lockstep/store';
+import type { FastifyPluginAsync } from 'fastify';
+import { Addresses } from './addresses.ts';
+import { Capabilities } from './capabilities.ts';
+import { patientOf } from './compartment.ts';
+import { Forwarding } from './forwarding.ts';
+import { PageLinks } from './page-links.ts';
+import { Rights } from './rights.ts';
+import { upstreamService } from './service.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface GatewayOptions {
+  readonly upstream: Upstream;
+  /** Keeps the key of page links, which all nodes share. */
+  readonly records: RecordStore;
+  readonly validator: R4Validator;
+  readonly clock: { now(): number };
+  /** Lockstep's FHIR base, `{origin}/fhir`, without a slash at its end (DIS-1). */
+  readonly baseUrl: string;
+  /** @returns undefined for a token that is unknown, expired or revoked */
+  readonly verifyToken: (bearer: string) => Promise<TokenInfo | undefined>;
+  readonly smart: () => SmartAddresses;
+  readonly hubUrl: string;
+  readonly version: string;
+  readonly r5?: boolean;
+  readonly audit?: (record: AuditRecord) => void;
+}
+
+/** Makes the FHIR endpoint in front of a FHIR server: like `createFhir`, and with the same HTTP face. */
+export async function createGateway(
+  options: GatewayOptions,
+): Promise<{ plugin: FastifyPluginAsync; service: FhirService }> {
+  const {
+    upstream,
+    records,
+    validator,
+    clock,
+    baseUrl,
+    hubUrl,
+    version,
+    smart,
+    verifyToken,
+    r5 = false,
+    audit,
+  } = options;
+  const now = () => clock.now();
+  const capabilities = new Capabilities(upstream, now);
+  const links = await PageLinks.open(records, now());
+  const addresses = new Addresses(upstream.base, baseUrl);
+  const forwarding = new Forwarding({ upstream, capabilities, addresses, links, validator, baseUrl });
+  const plugin = fhirPlugin<Rights>({
+    interactions: forwarding,
+    bundles: new Bundles(forwarding, undefined, baseUrl),
+    accessOf: (token) => new Rights(token, baseUrl),
+    patientOf: (resource) => patientOf(resource, baseUrl),
+    baseUrl,
+    r5,
+    now,
+    verifyToken,
+    metadata: () => capabilities.statement({ baseUrl, hubUrl, version, smart: smart() }),
+    audit,
+  });
+  return { plugin, service: upstreamService(forwarding, capabilities, baseUrl) };
+}

@@ -1,0 +1,124 @@
+import type { JsonObject, TokenInfo } from '@lockstep/fhir';
+import { type Criterion, criteriaOf, definitionOf, forbidden, matchesAll, patientLimit } from '@lockstep/fhir/parts';
+import { type FhirScope, type Interaction, parseReference } from '@lockstep/fhircast';
+import { hasOwner, isShared, patientOf } from './compartment.ts';
+
+/** One reason why resources of a type may be reached. A resource must meet all its conditions; without any, all do. */
+interface Grant {
+  readonly patient?: string;
+  readonly id?: string;
+  readonly criteria: readonly Criterion[];
+  readonly params: readonly (readonly [name: string, value: string])[];
+}
+
+/** What a search is narrowed by on its way out. */
+export interface Restriction {
+  readonly patient?: string;
+  readonly params: readonly (readonly [name: string, value: string])[];
+  /** Whether this says all of it: then what the server counts is what the caller may see, as far as the server is right. */
+  readonly exact: boolean;
+}
+
+/**
+ * What one caller may do with the resources of the server behind Lockstep (FHR-2). A search is narrowed by `restriction` on its way
+ * out; every resource of an answer must be allowed by `allows` on its way back.
+ */
+export class Rights {
+  readonly #token: TokenInfo | 'trusted';
+  readonly #baseUrl: string;
+  readonly #grants = new Map<string, readonly Grant[]>();
+
+  /** @param token `trusted` for callers inside the server, who may do everything */
+  constructor(token: TokenInfo | 'trusted', baseUrl: string) {
+    this.#token = token;
+    this.#baseUrl = baseUrl;
+  }
+
+  /** Whose rights these are, as one text: pages are bound to it. */
+  get holder(): string {
+    if (this.#token === 'trusted') return 'trusted';
+    const { clientId, user = '', patient = '', scopes } = this.#token;
+    return JSON.stringify([clientId, user, patient, scopes.list.map(({ text }) => text).sort()]);
+  }
+
+  may(interaction: Interaction, type: string): boolean {
+    return this.#for(interaction, type).length > 0;
+  }
+
+  /** Whether every resource of the type may be reached. */
+  isWhole(interaction: Interaction, type: string): boolean {
+    return this.#for(interaction, type).some(
+      ({ patient, id, criteria }) => patient === undefined && id === undefined && criteria.length === 0,
+    );
+  }
+
+  /** @throws Refusal 403 when no resource of the type could be reached */
+  require(interaction: Interaction, type: string): void {
+    if (!this.may(interaction, type)) throw forbidden(interaction, type);
+  }
+
+  allows(interaction: Interaction, resource: JsonObject): boolean {
+    return this.#for(interaction, String(resource.resourceType)).some(
+      ({ patient, id, criteria }) =>
+        (id === undefined || id === resource.id) &&
+        (patient === undefined || patientOf(resource, this.#baseUrl) === patient) &&
+        matchesAll(resource, criteria, this.#baseUrl),
+    );
+  }
+
+  /** @throws Refusal 403 unless the interaction is allowed with this resource */
+  requireFor(interaction: Interaction, resource: JsonObject): void {
+    if (!this.allows(interaction, resource)) throw forbidden(interaction, String(resource.resourceType));
+  }
+
+  /** What narrows a search of the type; undefined where nothing does. */
+  restriction(type: string): Restriction | undefined {
+    if (this.isWhole('s', type)) return undefined;
+    const grants = this.#for('s', type);
+    const patients = new Set(grants.map(({ patient }) => patient));
+    const [patient] = patients.size === 1 ? patients : [];
+    const [only] = grants;
+    return {
+      ...(patient !== undefined && { patient }),
+      params: grants.length === 1 && only ? only.params : [],
+      exact: grants.length === 1,
+    };
+  }
+
+  #for(interaction: Interaction, type: string): readonly Grant[] {
+    const key = interaction + type;
+    let grants = this.#grants.get(key);
+    if (!grants) {
+      grants =
+        this.#token === 'trusted' ? [{ criteria: [], params: [] }] : this.#grantsOf(this.#token, interaction, type);
+      this.#grants.set(key, grants);
+    }
+    return grants;
+  }
+
+  #grantsOf(token: TokenInfo, interaction: Interaction, type: string): Grant[] {
+    const grants: Grant[] = [];
+    for (const scope of token.scopes.fhir(interaction, type)) {
+      const limit = patientLimit(scope, token);
+      const criteria = this.#criteria(scope, type);
+      if (limit === 'nobody' || !criteria) continue;
+      const { params } = scope;
+      if (limit === 'everybody') grants.push({ criteria, params });
+      else if (hasOwner(type)) grants.push({ patient: limit.id, criteria, params });
+      else if (isShared(type) && (interaction === 'r' || interaction === 's')) grants.push({ criteria, params });
+    }
+    // TOK-7: the user behind `fhirUser` can be read with the scopes that name it.
+    if (interaction === 'r' && token.user !== undefined && token.scopes.has('openid') && token.scopes.has('fhirUser')) {
+      const user = parseReference(token.user);
+      if (user?.type === type) grants.push({ id: user.id, criteria: [], params: [] });
+    }
+    return grants;
+  }
+
+  /** @returns undefined where Lockstep cannot check the restriction itself: the scope then grants nothing of the type */
+  #criteria(scope: FhirScope, type: string): readonly Criterion[] | undefined {
+    if (scope.params.length === 0) return [];
+    const definition = definitionOf(type);
+    return definition && criteriaOf(scope, definition, this.#baseUrl);
+  }
+}

@@ -1,0 +1,57 @@
+import type { FhirService, PatientSummary, Resource } from '@lockstep/fhir';
+import { Refusal } from '@lockstep/fhir';
+import { encounterSummary, folded, isId, patientSummary } from '@lockstep/fhir/parts';
+import type { Capabilities } from './capabilities.ts';
+import type { Forwarding } from './forwarding.ts';
+import { Rights } from './rights.ts';
+
+const DATE = /^\d{4}(-\d\d(-\d\d)?)?$/;
+
+/** The server's patients for pickers and console, as the embedded store gives them. */
+export function upstreamService(forwarding: Forwarding, capabilities: Capabilities, baseUrl: string): FhirService {
+  const trusted = new Rights('trusted', baseUrl);
+  const found = async (type: string, params: Record<string, string> | string[][]): Promise<Resource[]> => {
+    const bundle = await forwarding.search(type, new URLSearchParams(params), trusted);
+    return (bundle.entry ?? [])
+      .map(({ resource }) => resource as Resource)
+      .filter(({ resourceType }) => resourceType === type);
+  };
+  return {
+    async read(type, id) {
+      if (!isId(id)) return undefined;
+      try {
+        return (await forwarding.read({ type, id }, trusted)).resource;
+      } catch (error) {
+        if (error instanceof Refusal && [404, 405, 410].includes(error.status)) return undefined;
+        throw error;
+      }
+    },
+    search(type, params) {
+      return forwarding.search(type, new URLSearchParams(params as Record<string, string>), trusted);
+    },
+    async patients(query, limit = 50) {
+      const words = query.split(/\s+/).filter((word) => folded(word) !== '');
+      const count = ['_count', String(limit)];
+      const sort = (await capabilities.hasParameter('Patient', 'family')) ? [['_sort', 'family']] : [];
+      const asked =
+        words.length === 0
+          ? [[...sort, count]]
+          : [
+              [...words.map((word) => (DATE.test(word) ? ['birthdate', word] : ['name', word])), ...sort, count],
+              ...(words.length === 1 ? [[['identifier', words[0]!], count]] : []),
+            ];
+      const byId = new Map<string, PatientSummary>();
+      for (const params of asked) {
+        for (const patient of await found('Patient', params)) byId.set(patient.id, patientSummary(patient));
+      }
+      return [...byId.values()].slice(0, limit);
+    },
+    async encounters(patientId) {
+      const sort = (await capabilities.hasParameter('Encounter', 'date')) ? { _sort: '-date' } : {};
+      return (await found('Encounter', { patient: patientId, ...sort, _count: '200' })).map(encounterSummary);
+    },
+    async seedSampleData() {
+      return 0;
+    },
+  };
+}
