@@ -10,8 +10,12 @@ const DATE = /^\d{4}(-\d\d(-\d\d)?)?$/;
 /** The server's patients for pickers and console, as the embedded store gives them. */
 export function upstreamService(forwarding: Forwarding, capabilities: Capabilities, baseUrl: string): FhirService {
   const trusted = new Rights('trusted', baseUrl);
-  const found = async (type: string, params: Record<string, string> | string[][]): Promise<Resource[]> => {
-    const bundle = await forwarding.search(type, new URLSearchParams(params), trusted);
+  const found = async (type: string, params: readonly (readonly [string, string])[]): Promise<Resource[]> => {
+    const bundle = await forwarding.search(
+      type,
+      new URLSearchParams(params.map(([name, value]): [string, string] => [name, value])),
+      trusted,
+    );
     return (bundle.entry ?? [])
       .map(({ resource }) => resource as Resource)
       .filter(({ resourceType }) => resourceType === type);
@@ -31,15 +35,11 @@ export function upstreamService(forwarding: Forwarding, capabilities: Capabiliti
     },
     async patients(query, limit = 50) {
       const words = query.split(/\s+/).filter((word) => folded(word) !== '');
-      const count = ['_count', String(limit)];
-      const sort = (await capabilities.hasParameter('Patient', 'family')) ? [['_sort', 'family']] : [];
-      const asked =
-        words.length === 0
-          ? [[...sort, count]]
-          : [
-              [...words.map((word) => (DATE.test(word) ? ['birthdate', word] : ['name', word])), ...sort, count],
-              ...(words.length === 1 ? [[['identifier', words[0]!], count]] : []),
-            ];
+      const sort = (await capabilities.hasParameter('Patient', 'family')) ? ([['_sort', 'family']] as const) : [];
+      const shape = [...sort, ['_count', String(limit)]] as const;
+      const byName = words.map((word) => [DATE.test(word) ? 'birthdate' : 'name', word] as const);
+      const byNumber = words.length === 1 ? [[['identifier', words[0]!], ...shape] as const] : [];
+      const asked = [[...byName, ...shape], ...byNumber];
       const byId = new Map<string, PatientSummary>();
       for (const params of asked) {
         for (const patient of await found('Patient', params)) byId.set(patient.id, patientSummary(patient));
@@ -47,8 +47,9 @@ export function upstreamService(forwarding: Forwarding, capabilities: Capabiliti
       return [...byId.values()].slice(0, limit);
     },
     async encounters(patientId) {
-      const sort = (await capabilities.hasParameter('Encounter', 'date')) ? { _sort: '-date' } : {};
-      return (await found('Encounter', { patient: patientId, ...sort, _count: '200' })).map(encounterSummary);
+      const sort = (await capabilities.hasParameter('Encounter', 'date')) ? ([['_sort', '-date']] as const) : [];
+      const asked = [['patient', patientId], ...sort, ['_count', '200']] as const;
+      return (await found('Encounter', asked)).map(encounterSummary);
     },
     async seedSampleData() {
       return 0;

@@ -72,6 +72,15 @@ const SETTINGS: readonly (readonly [variable: string, name: string, good: string
   ['LOCKSTEP_OIDC_FHIR_USER_CLAIM', 'oidcFhirUserClaim', 'fhir', ['']],
   ['LOCKSTEP_OIDC_NEW_USERS', 'oidcNewUsers', 'off', ['', 'no']],
   ['LOCKSTEP_OIDC_LINK_BY_NAME', 'oidcLinkByName', 'on', ['', 'email']],
+  [
+    'LOCKSTEP_FHIR_UPSTREAM',
+    'fhirUpstream',
+    'https://fhir.example/r4',
+    ['', 'fhir', 'ftp://x', 'https://x/?a', 'https://u:p@x'],
+  ],
+  ['LOCKSTEP_FHIR_UPSTREAM_SCOPE', 'fhirUpstreamScope', 'system/*.rs', ['', ' ']],
+  ['LOCKSTEP_FHIR_UPSTREAM_SECONDS', 'fhirUpstreamSeconds', '30', ['', '0', '301']],
+  ['LOCKSTEP_FHIR_UPSTREAM_PAGE_BYTES', 'fhirUpstreamPageBytes', '65536', ['', '1', '268435457']],
 ];
 
 describe('the configuration', () => {
@@ -112,7 +121,32 @@ describe('the configuration', () => {
       oidcMode: 'beside',
       oidcNewUsers: true,
       oidcLinkByName: false,
+      fhirUpstreamScope: 'system/*.cruds',
+      fhirUpstreamSeconds: 10,
+      fhirUpstreamPageBytes: 8_388_608,
     });
+  });
+
+  it('refuses settings of a FHIR server behind Lockstep that do not belong together', () => {
+    const upstream = { LOCKSTEP_FHIR_UPSTREAM: 'https://fhir.example/r4/' };
+    assert.equal(readConfig(upstream).fhirUpstream, 'https://fhir.example/r4');
+    for (const [env, said] of [
+      [{ LOCKSTEP_FHIR_UPSTREAM_TOKEN: 't' }, /LOCKSTEP_FHIR_UPSTREAM is missing/],
+      [{ ...upstream, LOCKSTEP_FHIR_UPSTREAM_CLIENT_ID: 'c' }, /belong together/],
+      [{ ...upstream, LOCKSTEP_FHIR_UPSTREAM_CERT: 'c' }, /belong together/],
+      [
+        {
+          ...upstream,
+          LOCKSTEP_FHIR_UPSTREAM_TOKEN: 't',
+          LOCKSTEP_FHIR_UPSTREAM_TOKEN_URL: 'https://x/token',
+          LOCKSTEP_FHIR_UPSTREAM_CLIENT_ID: 'c',
+          LOCKSTEP_FHIR_UPSTREAM_CLIENT_KEY: 'k',
+        },
+        /exclude each other/,
+      ],
+    ] as const) {
+      assert.match(problems(env).join(), said);
+    }
   });
 
   it('is read from the environment, with spaces around a value', () => {
@@ -143,9 +177,13 @@ describe('the configuration', () => {
 
   it('is listed in the README, each setting with its name in the file', () => {
     const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-    // Those of an outside provider have a page of their own.
-    const here = SETTINGS.filter(([variable]) => !variable.startsWith('LOCKSTEP_OIDC_'));
-    for (const [variable, name] of here) assert.ok(readme.includes(`\`${variable}\` (\`${name}\`)`), variable);
+    const gateway = readFileSync(new URL('../../../docs/gateway.md', import.meta.url), 'utf8');
+    for (const [variable, name] of SETTINGS) {
+      // Those of an outside provider, and of a FHIR server behind Lockstep, have a page of their own.
+      if (variable.startsWith('LOCKSTEP_OIDC_')) continue;
+      const page = variable.startsWith('LOCKSTEP_FHIR_UPSTREAM_') ? gateway : readme;
+      assert.ok(page.includes(`\`${variable}\` (\`${name}\`)`), variable);
+    }
   });
 
   it('is read from a file; the environment comes first', () => {

@@ -75,6 +75,24 @@ export interface Config {
   readonly oidcMode: 'beside' | 'only';
   readonly oidcNewUsers: boolean;
   readonly oidcLinkByName: boolean;
+  /** Base URL of the FHIR R4 server that `/fhir` stands in front of; without it Lockstep keeps FHIR resources itself. */
+  readonly fhirUpstream?: string;
+  /** A bearer token for it. */
+  readonly fhirUpstreamToken?: string;
+  /** Where its authorization server gives Lockstep tokens, as the client `fhirUpstreamClientId`. */
+  readonly fhirUpstreamTokenUrl?: string;
+  readonly fhirUpstreamClientId?: string;
+  /** File with that client's private key, PEM or JWK. */
+  readonly fhirUpstreamClientKey?: string;
+  readonly fhirUpstreamScope: string;
+  /** Files, PEM: Lockstep's TLS client certificate, its key, and who is trusted. */
+  readonly fhirUpstreamCert?: string;
+  readonly fhirUpstreamKey?: string;
+  readonly fhirUpstreamCa?: string;
+  /** s for an answer of the FHIR server */
+  readonly fhirUpstreamSeconds: number;
+  /** bytes of an answer of the FHIR server */
+  readonly fhirUpstreamPageBytes: number;
 }
 
 /** Every wrong value of a configuration. */
@@ -127,6 +145,15 @@ const webUrl: Reader<string> = (text) => {
   if (url.pathname !== '/' || url.search || url.hash || url.username)
     return problem('must be an origin without a path');
   return url.origin;
+};
+
+/** The address of another service: http or https, without query, fragment or credentials. */
+const serviceUrl: Reader<string> = (text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !['http:', 'https:'].includes(url.protocol)) return problem('must be an http: or https: URL');
+  if (url.search || url.hash || url.username || url.password)
+    return problem('must be a URL without ?, # and credentials');
+  return text.replace(/\/+$/, '');
 };
 
 /** Plain http is for a provider on this machine. */
@@ -199,6 +226,17 @@ const SETTINGS = {
   oidcMode: ['LOCKSTEP_OIDC_MODE', 'beside', oneOf('beside', 'only')],
   oidcNewUsers: ['LOCKSTEP_OIDC_NEW_USERS', 'on', onOff],
   oidcLinkByName: ['LOCKSTEP_OIDC_LINK_BY_NAME', 'off', onOff],
+  fhirUpstream: ['LOCKSTEP_FHIR_UPSTREAM', undefined, serviceUrl],
+  fhirUpstreamToken: ['LOCKSTEP_FHIR_UPSTREAM_TOKEN', undefined, filled],
+  fhirUpstreamTokenUrl: ['LOCKSTEP_FHIR_UPSTREAM_TOKEN_URL', undefined, serviceUrl],
+  fhirUpstreamClientId: ['LOCKSTEP_FHIR_UPSTREAM_CLIENT_ID', undefined, filled],
+  fhirUpstreamClientKey: ['LOCKSTEP_FHIR_UPSTREAM_CLIENT_KEY', undefined, filled],
+  fhirUpstreamScope: ['LOCKSTEP_FHIR_UPSTREAM_SCOPE', 'system/*.cruds', filled],
+  fhirUpstreamCert: ['LOCKSTEP_FHIR_UPSTREAM_CERT', undefined, filled],
+  fhirUpstreamKey: ['LOCKSTEP_FHIR_UPSTREAM_KEY', undefined, filled],
+  fhirUpstreamCa: ['LOCKSTEP_FHIR_UPSTREAM_CA', undefined, filled],
+  fhirUpstreamSeconds: ['LOCKSTEP_FHIR_UPSTREAM_SECONDS', '10', whole(1, 300)],
+  fhirUpstreamPageBytes: ['LOCKSTEP_FHIR_UPSTREAM_PAGE_BYTES', '8388608', whole(65_536, 268_435_456)],
 } as const satisfies Record<keyof Config, readonly [string, string | undefined, Reader<unknown>]>;
 
 function readFile(path: string): Readonly<Record<string, unknown>> {
@@ -258,6 +296,7 @@ function contradictions(config: Config): readonly string[] {
   if (config.leaseSeconds > config.maxLeaseSeconds) {
     found.push('LOCKSTEP_LEASE_SECONDS must not be more than LOCKSTEP_MAX_LEASE_SECONDS');
   }
+  found.push(...upstreamContradictions(config));
   if (config.oidcIssuer === undefined) {
     const { oidcClientId, oidcClientSecret, oidcClientKey, oidcName, oidcRolesClaim, oidcAdministratorRole } = config;
     const rest = [oidcClientId, oidcClientSecret, oidcClientKey, oidcName, oidcRolesClaim, oidcAdministratorRole];
@@ -273,6 +312,29 @@ function contradictions(config: Config): readonly string[] {
   }
   if ((config.oidcRolesClaim === undefined) !== (config.oidcAdministratorRole === undefined)) {
     found.push('LOCKSTEP_OIDC_ROLES_CLAIM and LOCKSTEP_OIDC_ADMINISTRATOR_ROLE belong together');
+  }
+  return found;
+}
+
+function upstreamContradictions(config: Config): readonly string[] {
+  const { fhirUpstream, fhirUpstreamToken, fhirUpstreamTokenUrl, fhirUpstreamClientId, fhirUpstreamClientKey } = config;
+  const { fhirUpstreamCert, fhirUpstreamKey, fhirUpstreamCa } = config;
+  const client = [fhirUpstreamTokenUrl, fhirUpstreamClientId, fhirUpstreamClientKey];
+  const given = [...client, fhirUpstreamToken, fhirUpstreamCert, fhirUpstreamKey, fhirUpstreamCa];
+  if (fhirUpstream === undefined) {
+    if (given.every((value) => value === undefined)) return [];
+    return ['LOCKSTEP_FHIR_UPSTREAM is missing: other settings are about that FHIR server'];
+  }
+  const found: string[] = [];
+  const named = client.filter((value) => value !== undefined).length;
+  if (named > 0 && named < client.length) {
+    found.push('LOCKSTEP_FHIR_UPSTREAM_TOKEN_URL, _CLIENT_ID and _CLIENT_KEY belong together');
+  }
+  if (named > 0 && fhirUpstreamToken !== undefined) {
+    found.push('LOCKSTEP_FHIR_UPSTREAM_TOKEN and LOCKSTEP_FHIR_UPSTREAM_TOKEN_URL exclude each other');
+  }
+  if ((fhirUpstreamCert === undefined) !== (fhirUpstreamKey === undefined)) {
+    found.push('LOCKSTEP_FHIR_UPSTREAM_CERT and LOCKSTEP_FHIR_UPSTREAM_KEY belong together');
   }
   return found;
 }

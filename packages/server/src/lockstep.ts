@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { files as consoleFiles } from '@lockstep/console';
 import { createFhir } from '@lockstep/fhir';
+import { createGateway } from '@lockstep/gateway';
 import { type Hub, NodeLease } from '@lockstep/hub';
 import { R4Validator } from '@lockstep/r4';
 import { Addresses, createAuthorizationServer } from '@lockstep/smart';
@@ -30,6 +31,7 @@ import { DerivedTopicDirectory } from './launch/derived-topics.ts';
 import { openLaunches } from './launch/open-launches.ts';
 import { Metrics } from './metrics.ts';
 import { allowsR5, conformanceSpecs, openHub, openWebhooks, PROFILES } from './open-hub.ts';
+import { openUpstream } from './open-upstream.ts';
 import { outsideOptions } from './outside-sign-in.ts';
 import { registerOwnApps, SAMPLES } from './own-apps.ts';
 import { Parts } from './parts.ts';
@@ -196,18 +198,25 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     ...(webhooks && { webhooks }),
   });
   const addresses = new Addresses(origin);
-  const fhir = await createFhir({
+  const upstream = await parts.start({
+    name: 'FHIR server behind Lockstep',
+    start: () => openUpstream(config),
+    stop: (opened) => opened?.close(),
+  });
+  const endpoint = {
     records,
     validator,
     r5: allowsR5(config),
     clock: systemClock,
-    ids: () => systemIds.uuid(),
     baseUrl: addresses.fhir,
     hubUrl,
     version: VERSION,
-    verifyToken: (bearer) => authorization.verifyToken(bearer),
+    verifyToken: (bearer: string) => authorization.verifyToken(bearer),
     smart: () => addresses,
-  });
+  };
+  const fhir = upstream
+    ? await createGateway({ ...endpoint, upstream })
+    : await createFhir({ ...endpoint, ids: () => systemIds.uuid() });
   if (config.sampleData) await fhir.service.seedSampleData();
   const sessions = sessionDirectory(hub);
   const authorization = await createAuthorizationServer({

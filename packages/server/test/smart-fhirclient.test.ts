@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import { sharedGateway } from './gateway-rig.ts';
 import { HubClient, type Json, patient, sharedLockstep } from './harness.ts';
 import { App, type Choices, fhir, type Kind, Person, resources, USER } from './person.ts';
 
@@ -29,7 +30,10 @@ type Smart = (
 
 const smart = createRequire(import.meta.url)('fhirclient') as Smart;
 const SCOPE = 'openid fhirUser patient/*.read user/Practitioner.read fhircast/*.* offline_access';
-const { origin } = await sharedLockstep();
+const WAYS = [
+  ['FHIR data of its own', (await sharedLockstep()).origin],
+  ['a FHIR server behind it', (await sharedGateway()).gateway.origin],
+] as const;
 
 /** An app on a port of its own; `open` drives a launch to the client object that the app ends up with. */
 class FhirClientApp {
@@ -42,7 +46,7 @@ class FhirClientApp {
     this.address = address;
   }
 
-  static async start(t: TestContext, kind: Kind): Promise<FhirClientApp> {
+  static async start(t: TestContext, kind: Kind, origin: string): Promise<FhirClientApp> {
     const values = new Map<string, unknown>();
     const storage: Storage = {
       get: async (key) => values.get(key),
@@ -102,7 +106,7 @@ class FhirClientApp {
 }
 
 /** Follows the session that came with a token, and sees an event that the person's EHR sends. */
-async function follows(tokenResponse: Json, sender: HubClient): Promise<void> {
+async function follows(tokenResponse: Json, sender: HubClient, origin: string): Promise<void> {
   const { 'hub.url': hubUrl, 'hub.topic': topic, access_token: token } = tokenResponse;
   assert.equal(hubUrl, `${origin}/hub`);
   const follower = await new HubClient(hubUrl, token).subscribe(topic, 'Patient-open,Patient-close');
@@ -118,50 +122,52 @@ async function follows(tokenResponse: Json, sender: HubClient): Promise<void> {
   await follower.close();
 }
 
-describe('fhirclient in Node', () => {
-  for (const kind of ['public', 'symmetric', 'asymmetric'] as const) {
-    it(`TOK-1 ${kind}: EHR and standalone launch, patient, user, refresh, and the session's events`, async (t) => {
-      const ehr = await HubClient.backend(origin);
-      const all = await HubClient.backend(origin, 'system/Patient.rs', { scope: 'system/Patient.rs' });
-      const [first, second] = await resources(origin, 'Patient?_count=2', all.token);
-      const app = await FhirClientApp.start(t, kind);
-      const person = new Person(origin);
-      const { session_topic: topic } = await person.signIn();
+for (const [way, origin] of WAYS) {
+  describe(`fhirclient in Node, with ${way}`, () => {
+    for (const kind of ['public', 'symmetric', 'asymmetric'] as const) {
+      it(`TOK-1 ${kind}: EHR and standalone launch, patient, user, refresh, and the session's events`, async (t) => {
+        const ehr = await HubClient.backend(origin);
+        const all = await HubClient.backend(origin, 'system/Patient.rs', { scope: 'system/Patient.rs' });
+        const [first, second] = await resources(origin, 'Patient?_count=2', all.token);
+        const app = await FhirClientApp.start(t, kind, origin);
+        const person = new Person(origin);
+        const { session_topic: topic } = await person.signIn();
 
-      const { body } = await person.launch({ client_id: app.app.clientId, patient: first?.id, topic });
-      const launched = await app.open(person, body.launch_url, `launch ${SCOPE}`);
-      assert.equal(launched.patient.id, first?.id);
-      assert.equal((await launched.patient.read()).id, first?.id);
-      const user = await launched.user.read();
-      assert.deepEqual([user.resourceType, user.id], ['Practitioner', USER]);
-      assert.equal(launched.state.tokenResponse['hub.topic'], topic);
-      await follows(launched.state.tokenResponse, ehr);
+        const { body } = await person.launch({ client_id: app.app.clientId, patient: first?.id, topic });
+        const launched = await app.open(person, body.launch_url, `launch ${SCOPE}`);
+        assert.equal(launched.patient.id, first?.id);
+        assert.equal((await launched.patient.read()).id, first?.id);
+        const user = await launched.user.read();
+        assert.deepEqual([user.resourceType, user.id], ['Practitioner', USER]);
+        assert.equal(launched.state.tokenResponse['hub.topic'], topic);
+        await follows(launched.state.tokenResponse, ehr, origin);
 
-      const iss = encodeURIComponent(`${origin}/fhir`);
-      const start = `${app.address}/launch?iss=${iss}`;
-      const alone = await app.open(person, start, `launch/patient ${SCOPE}`, { patient: second?.id });
-      assert.equal((await alone.patient.read()).id, second?.id);
-      assert.equal((await alone.request(`ImagingStudy?patient=${second?.id}`)).resourceType, 'Bundle');
-      const before = { ...alone.state.tokenResponse };
-      assert.equal(before['hub.topic'], topic, 'the one session that the person has');
+        const iss = encodeURIComponent(`${origin}/fhir`);
+        const start = `${app.address}/launch?iss=${iss}`;
+        const alone = await app.open(person, start, `launch/patient ${SCOPE}`, { patient: second?.id });
+        assert.equal((await alone.patient.read()).id, second?.id);
+        assert.equal((await alone.request(`ImagingStudy?patient=${second?.id}`)).resourceType, 'Bundle');
+        const before = { ...alone.state.tokenResponse };
+        assert.equal(before['hub.topic'], topic, 'the one session that the person has');
 
-      if (kind === 'asymmetric') {
-        // It sends no assertion with a refresh, and an asymmetric client must authenticate (TOK-4).
-        await assert.rejects(alone.refresh(), /invalid_client|401/);
-        const { status, body: next } = await app.app.refresh(before.refresh_token);
-        assert.equal(status, 200);
-        await follows(next, ehr);
-        return;
-      }
-      const { tokenResponse } = await alone.refresh();
-      assert.notEqual(tokenResponse.access_token, before.access_token);
-      assert.equal(tokenResponse.patient, second?.id);
-      assert.equal((await alone.patient.read()).id, second?.id);
-      await follows(tokenResponse, ehr);
-      // The first window's token still is the first patient's (AUT-3).
-      const { access_token: old } = launched.state.tokenResponse;
-      assert.equal((await fhir(origin, `Patient/${first?.id}`, old)).status, 200);
-      assert.equal((await fhir(origin, `Patient/${second?.id}`, old)).status, 403);
-    });
-  }
-});
+        if (kind === 'asymmetric') {
+          // It sends no assertion with a refresh, and an asymmetric client must authenticate (TOK-4).
+          await assert.rejects(alone.refresh(), /invalid_client|401/);
+          const { status, body: next } = await app.app.refresh(before.refresh_token);
+          assert.equal(status, 200);
+          await follows(next, ehr, origin);
+          return;
+        }
+        const { tokenResponse } = await alone.refresh();
+        assert.notEqual(tokenResponse.access_token, before.access_token);
+        assert.equal(tokenResponse.patient, second?.id);
+        assert.equal((await alone.patient.read()).id, second?.id);
+        await follows(tokenResponse, ehr, origin);
+        // The first window's token still is the first patient's (AUT-3).
+        const { access_token: old } = launched.state.tokenResponse;
+        assert.equal((await fhir(origin, `Patient/${first?.id}`, old)).status, 200);
+        assert.equal((await fhir(origin, `Patient/${second?.id}`, old)).status, 403);
+      });
+    }
+  });
+}
