@@ -151,6 +151,16 @@ export function forEvent(resource: Resource): Resource {
   return { resourceType, ...(id && { id }), ...Object.fromEntries(fields.map((field) => [field, resource[field]])) };
 }
 
+/** Parameters of a search; one may come more than once. */
+export type Search = readonly (readonly [parameter: string, value: string])[];
+
+/** One page of a search. */
+export interface FhirPage {
+  readonly resources: readonly Resource[];
+  /** Leads to the next page; for `page`. */
+  readonly next?: string;
+}
+
 export type TokenOf = (renew: boolean) => Promise<string>;
 
 /** The FHIR endpoint, with the token of the person signed in. */
@@ -192,6 +202,27 @@ export class Fhir {
   async search(type: string, params: Readonly<Record<string, string>>): Promise<readonly Resource[]> {
     const bundle = await this.#request(`${type}?${new URLSearchParams(params)}`);
     return valuesAt(bundle, 'entry.resource') as readonly Resource[];
+  }
+
+  /** The first page of what is found. @param params may name a parameter more than once: all of them are to be met */
+  searchPage(type: string, params: Search): Promise<FhirPage> {
+    return this.#page(`${type}?${new URLSearchParams(params.map(([name, value]) => [name, value]))}`);
+  }
+
+  /** A further page. @param next as the page before gave it */
+  page(next: string): Promise<FhirPage> {
+    return this.#page(next);
+  }
+
+  async #page(path: string): Promise<FhirPage> {
+    const bundle = await this.#request(path);
+    const links = valuesAt(bundle, 'link').filter((one) => textAt(one, 'relation') === 'next');
+    // The record may be reached at another address than it knows itself by: what follows the type's name counts.
+    const next = /[^/]+$/.exec(textAt(links[0], 'url') ?? '')?.[0];
+    return {
+      resources: valuesAt(bundle, 'entry.resource') as readonly Resource[],
+      ...(next !== undefined && { next }),
+    };
   }
 
   async create(resource: Resource): Promise<Resource> {

@@ -9,6 +9,8 @@ import fastify from 'fastify';
 
 const ADDRESS = 'http://localhost';
 const DAY = 86_400_000;
+/** Written at the same time: the store commits them together. */
+const AT_ONCE = 250;
 
 /** @param data the server's folder. @throws Error when the endpoint does not take a resource */
 export async function writeRecords(data: string, resources: readonly Resource[]): Promise<void> {
@@ -34,7 +36,7 @@ export async function writeRecords(data: string, resources: readonly Resource[])
   // The store's worker alone does not keep the process waiting for it.
   await app.listen({ port: 0, host: '127.0.0.1' });
   await service.seedSampleData();
-  for (const resource of resources) {
+  const write = async (resource: Resource): Promise<void> => {
     const { statusCode, body } = await app.inject({
       method: 'PUT',
       url: `/fhir/${resource.resourceType}/${resource.id}`,
@@ -42,6 +44,9 @@ export async function writeRecords(data: string, resources: readonly Resource[])
       payload: JSON.stringify(resource),
     });
     if (statusCode >= 300) throw new Error(`${resource.resourceType}/${resource.id}: ${statusCode} ${body}`);
+  };
+  for (let start = 0; start < resources.length; start += AT_ONCE) {
+    await Promise.all(resources.slice(start, start + AT_ONCE).map(write));
   }
   await app.close();
   await store.close();

@@ -1,8 +1,9 @@
 import type { Resource } from '@lockstep/fhircast';
 import { TextInput } from '@mantine/core';
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useDeferredValue, useState } from 'react';
-import { ageOf, nameOf, recordNumber, textAt } from '../fhir.ts';
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useDeferredValue, useEffect, useRef, useState } from 'react';
+import { ageOf, type FhirPage, nameOf, recordNumber, textAt, when } from '../fhir.ts';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { shownChart } from './desk.ts';
@@ -11,12 +12,51 @@ import type { EhrSession } from './session.ts';
 
 /** Patients read at once; a record with more is searched by the server. */
 const PAGE = 100;
+/** Height of a row, px. */
+const ROW = 44;
 
-async function search(session: EhrSession, query: string): Promise<readonly Resource[]> {
-  const found = await Promise.all(
-    searchesFor(query).map((by) => session.fhir.search('Patient', { _count: String(PAGE), _sort: 'family', ...by })),
+interface Page {
+  readonly patients: readonly Resource[];
+  /** Addresses of the next pages, of each search that has one. */
+  readonly next: readonly string[];
+}
+
+function pageOf(pages: readonly FhirPage[]): Page {
+  const patients = new Map(pages.flatMap(({ resources }) => resources.map((one) => [one.id, one] as const)));
+  return { patients: [...patients.values()], next: pages.flatMap(({ next }) => (next === undefined ? [] : [next])) };
+}
+
+const ALL: readonly (readonly [string, string])[] = [
+  ['_count', String(PAGE)],
+  ['_sort', 'family'],
+];
+
+function Row({ session, patient, active, open }: RowProps) {
+  const born = when(textAt(patient, 'birthDate'));
+  const age = ageOf(textAt(patient, 'birthDate'));
+  return (
+    <button
+      type="button"
+      className="patient"
+      aria-current={active || undefined}
+      onClick={() => void session.publishing.openPatient(patient)}
+    >
+      <span className="patient-name">
+        <bdi>{nameOf(patient)}</bdi>
+        {open && <span className="open-mark">open</span>}
+      </span>
+      <span className="patient-facts">
+        {[textAt(patient, 'gender'), born && `${born} (${age})`, recordNumber(patient)].filter(Boolean).join(' · ')}
+      </span>
+    </button>
   );
-  return [...new Map(found.flat().map((patient) => [patient.id, patient])).values()];
+}
+
+interface RowProps {
+  readonly session: EhrSession;
+  readonly patient: Resource;
+  readonly active: boolean;
+  readonly open: boolean;
 }
 
 export function PatientList({ session }: { session: EhrSession }) {
@@ -24,20 +64,56 @@ export function PatientList({ session }: { session: EhrSession }) {
   const active = shownChart(desk)?.patient.id;
   const [text, setText] = useState('');
   const query = useDeferredValue(text.trim());
-  const all = useQuery({
+  const locale = navigator.language;
+  const { fhir } = session;
+
+  const all = useInfiniteQuery({
     queryKey: ['patients', ''],
-    queryFn: () => session.fhir.search('Patient', { _count: String(PAGE), _sort: 'family' }),
+    queryFn: async ({ pageParam: next }) =>
+      pageOf(await Promise.all(next ? next.map((url) => fhir.page(url)) : [fhir.searchPage('Patient', ALL)])),
+    initialPageParam: undefined as readonly string[] | undefined,
+    getNextPageParam: ({ next }: Page) => (next.length > 0 ? next : undefined),
   });
-  const whole = (all.data?.length ?? 0) < PAGE;
-  const found = useQuery({
+  // Of a record that has been read as a whole nothing more is asked.
+  const whole = all.data !== undefined && !all.hasNextPage;
+  const found = useInfiniteQuery({
     queryKey: ['patients', query],
-    queryFn: () => search(session, query),
-    enabled: !whole && query !== '',
+    queryFn: async ({ pageParam: next }) =>
+      pageOf(
+        await Promise.all(
+          next
+            ? next.map((url) => fhir.page(url))
+            : searchesFor(query, locale).map((by) => fhir.searchPage('Patient', [...ALL, ...by])),
+        ),
+      ),
+    initialPageParam: undefined as readonly string[] | undefined,
+    getNextPageParam: ({ next }: Page) => (next.length > 0 ? next : undefined),
+    enabled: all.data !== undefined && !whole && query !== '',
     placeholderData: keepPreviousData,
   });
-  const list = (whole || query === '' ? all.data : found.data) ?? [];
-  const shown = whole && query !== '' ? list.filter((patient) => matches(patient, query)) : list;
+
+  const searched = !whole && query !== '';
+  const source = searched ? found : all;
+  const known = source.data?.pages.flatMap(({ patients }) => patients) ?? [];
+  const list = whole && query !== '' ? known.filter((patient) => matches(patient, query, locale)) : known;
+  // What is shown is not yet what was asked for: nobody is to click on it.
+  const stale = text.trim() !== query || (searched && (found.isPlaceholderData || found.isPending || found.isError));
   const open = new Set(desk.tabs.map(({ patient }) => patient.id));
+
+  const scroller = useRef<HTMLDivElement>(null);
+  const rows = useVirtualizer({
+    count: list.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW,
+    overscan: 12,
+    getItemKey: (index) => list[index]?.id ?? index,
+  });
+  const items = rows.getVirtualItems();
+  const last = items.at(-1)?.index ?? 0;
+  const { hasNextPage, isFetching, fetchNextPage } = source;
+  useEffect(() => {
+    if (last >= list.length - 20 && hasNextPage && !isFetching && list.length > 0) void fetchNextPage();
+  }, [last, list.length, hasNextPage, isFetching, fetchNextPage]);
 
   return (
     <section className="patients" aria-label="Patients">
@@ -48,35 +124,30 @@ export function PatientList({ session }: { session: EhrSession }) {
         value={text}
         onChange={(event) => setText(event.currentTarget.value)}
       />
-      {all.isError && <Problem error={all.error} retry={() => void all.refetch()} />}
-      {all.isPending && <Waiting what="Reading patients" />}
-      <ul className="patient-list">
-        {shown.map((patient) => (
-          <li key={patient.id}>
-            <button
-              type="button"
-              className="patient"
-              aria-current={patient.id === active || undefined}
-              onClick={() => void session.publishing.openPatient(patient)}
-            >
-              <span className="patient-name">
-                {nameOf(patient)}
-                {open.has(patient.id) && <span className="open-mark">open</span>}
-              </span>
-              <span className="patient-facts">
-                {[textAt(patient, 'gender'), ageOf(textAt(patient, 'birthDate')), recordNumber(patient)]
-                  .filter((fact) => fact !== undefined)
-                  .join(' · ')}
-              </span>
-            </button>
-          </li>
-        ))}
-      </ul>
-      {all.data && shown.length === 0 && !found.isFetching && (
+      {source.isError && <Problem error={source.error} retry={() => void source.refetch()} />}
+      {source.isPending && <Waiting what="Reading patients" />}
+      <div className="patient-scroller" ref={scroller} aria-busy={stale} inert={stale}>
+        <ul className="patient-list" style={{ height: rows.getTotalSize() }}>
+          {items.map(({ index, start, key }) => {
+            const patient = list[index];
+            return (
+              patient && (
+                <li
+                  key={key}
+                  style={{ transform: `translateY(${start}px)` }}
+                  aria-setsize={-1}
+                  aria-posinset={index + 1}
+                >
+                  <Row session={session} patient={patient} active={patient.id === active} open={open.has(patient.id)} />
+                </li>
+              )
+            );
+          })}
+        </ul>
+      </div>
+      {!stale && source.isSuccess && list.length === 0 && (
         <p className="nothing">{query === '' ? 'The record holds no patients.' : `Nobody matches “${query}”.`}</p>
       )}
-      {!whole && query === '' && <p className="nothing">The first {PAGE} of the record. Search for the others.</p>}
-      {found.isError && <Problem error={found.error} retry={() => void found.refetch()} />}
     </section>
   );
 }
