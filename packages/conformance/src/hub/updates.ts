@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Check, CheckFailure, CheckSkip, expect } from '../check.ts';
 import { isObject, type JsonObject, objects, sameJson } from '../json.ts';
 import { observation, patient, patientElements, put, remove, selectElements } from '../samples.ts';
+import { PADDING } from '../target/http.ts';
 import { priorVersionOf, succeeded, versionOf } from '../target/scenario.ts';
 import { isAbout, type Notification, syncErrorIssues } from '../target/subscriber.ts';
 import { content } from './content.ts';
@@ -262,9 +263,9 @@ export const updates: readonly Check[] = [
     ['2.10-too-large'],
     async (s) => {
       const report = await openReport(s);
-      const huge = { ...observation(report.context.patient), note: [{ text: 'x'.repeat(12_000_000) }] };
-      const message = updateOf(s, report, report.version, [put(huge)]);
-      const response = await s.publish(message).catch((error) => {
+      const large = { ...observation(report.context.patient), note: [{ text: PADDING }] };
+      const message = updateOf(s, report, report.version, [put(large)]);
+      const response = await s.publish(JSON.stringify(message), { padding: 12_000_000 }).catch((error) => {
         // A connection that is reset takes an unread answer with it.
         const cut = error instanceof CheckFailure && /EPIPE|ECONNRESET/.test(error.seen);
         throw cut

@@ -10,6 +10,21 @@ export interface HttpRequest {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Characters "x" that take the place of {@link PADDING} in the body: a large one that is never whole in memory. */
+  readonly padding?: number;
+}
+
+/** Where a large body is made large. */
+export const PADDING = '(padding)';
+
+/** The bytes of a body, piece by piece. */
+function* piecesOf(body: Buffer, padding: number): Generator<Buffer> {
+  const at = padding === 0 ? -1 : body.indexOf(PADDING);
+  const [head, tail] = at < 0 ? [body, Buffer.alloc(0)] : [body.subarray(0, at), body.subarray(at + PADDING.length)];
+  for (let from = 0; from < head.length; from += CHUNK) yield head.subarray(from, from + CHUNK);
+  const filling = Buffer.alloc(Math.min(CHUNK, padding), 'x');
+  for (let left = at < 0 ? 0 : padding; left > 0; left -= CHUNK) yield filling.subarray(0, Math.min(CHUNK, left));
+  if (tail.length > 0) yield tail;
 }
 
 export interface HttpResponse {
@@ -31,6 +46,8 @@ export interface HttpLimits {
 /** Bytes of a body that are read; the rest is dropped. */
 const LONGEST_BODY = 4_000_000;
 const CHUNK = 65_536;
+/** Characters of a request's body that are shown. */
+const LONGEST_SHOWN = 5000;
 
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/;
 
@@ -43,7 +60,10 @@ export function reasonOf(error: NodeJS.ErrnoException): string {
 
 function describe(request: HttpRequest): string {
   const headers = Object.entries(request.headers ?? {}).map(([name, value]) => `${name}: ${value}`);
-  return [`${request.method} ${request.url}`, ...headers, '', request.body ?? ''].join('\n').trimEnd();
+  const body = request.body ?? '';
+  // A transcript keeps only the beginning of a large body.
+  const kept = body.length > LONGEST_SHOWN ? `${body.slice(0, LONGEST_SHOWN)}… (${body.length} characters)` : body;
+  return [`${request.method} ${request.url}`, ...headers, '', kept].join('\n').trimEnd();
 }
 
 /**
@@ -81,10 +101,12 @@ export function send(
       return;
     }
     const body = request.body === undefined ? undefined : Buffer.from(request.body);
+    const padding = request.padding ?? 0;
+    const length = (body?.length ?? 0) + (padding === 0 ? 0 : padding - PADDING.length);
     let answered = false;
     const call = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
       method: request.method,
-      headers: { ...request.headers, ...(body && { 'content-length': String(body.length) }), connection: 'close' },
+      headers: { ...request.headers, ...(body && { 'content-length': String(length) }), connection: 'close' },
       agent: false,
       ...(url.protocol === 'https:' && { rejectUnauthorized: limits.rejectUnauthorized }),
     });
@@ -116,14 +138,15 @@ export function send(
       response.on('aborted', () => give('the body broke off'));
     });
     void (async () => {
-      const large = body !== undefined && body.length > CHUNK;
+      const large = length > CHUNK;
       // A Hub may refuse a large body by its length alone: it gets the time to say so before the body comes.
       if (large) {
         call.flushHeaders();
         await pause(300);
       }
-      for (let at = 0; body && at < body.length && !answered && !call.destroyed; at += CHUNK) {
-        call.write(body.subarray(at, at + CHUNK));
+      for (const piece of body ? piecesOf(body, padding) : []) {
+        if (answered || call.destroyed) break;
+        call.write(piece);
         if (large) await pause(1);
       }
       if (!call.destroyed && !answered) call.end();

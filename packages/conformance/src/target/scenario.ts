@@ -133,7 +133,7 @@ export class Scenario {
   request(
     method: 'GET' | 'POST' | 'DELETE',
     path: string,
-    options: { headers?: Record<string, string>; body?: string; bearer?: Bearer; who?: string } = {},
+    options: { headers?: Record<string, string>; body?: string; padding?: number; bearer?: Bearer; who?: string } = {},
   ): Promise<HttpResponse> {
     const bearer = options.bearer === undefined ? this.#token : options.bearer;
     return send(
@@ -146,6 +146,7 @@ export class Scenario {
           ...options.headers,
         },
         ...(options.body !== undefined && { body: options.body }),
+        ...(options.padding !== undefined && { padding: options.padding }),
       },
       this.hub.limits,
       this.transcript,
@@ -269,7 +270,7 @@ export class Scenario {
    */
   async publish(
     message: unknown,
-    options: { contentType?: string; bearer?: Bearer; who?: string } = {},
+    options: { contentType?: string; bearer?: Bearer; who?: string; padding?: number } = {},
   ): Promise<HttpResponse> {
     const name = nameOf(message);
     if (name !== undefined && !this.claims(name)) throw new CheckSkip(unsupported(name));
@@ -282,6 +283,7 @@ export class Scenario {
       headers: { 'content-type': options.contentType ?? 'application/json' },
       body,
       who: options.who ?? 'Publisher',
+      ...(options.padding !== undefined && { padding: options.padding }),
       ...(options.bearer !== undefined && { bearer: options.bearer }),
     };
     const response = await stepping('publish', () => this.request('POST', '', sent));
