@@ -22,7 +22,7 @@ import { renderProgress, renderTerminal } from './report/terminal.ts';
 import { renderTestReport } from './report/test-report.ts';
 import { requirement } from './requirements.ts';
 import { SUBSCRIBER_CHECKS } from './subscriber/checks.ts';
-import { runSubscriberConformance } from './subscriber/run.ts';
+import { runSubscriberConformance, type SubscriberOptions } from './subscriber/run.ts';
 import { UNCLAIMED } from './target/claims.ts';
 import type { Authorization } from './target/tokens.ts';
 import type { Topics } from './target/topics.ts';
@@ -90,6 +90,7 @@ Subscriber
                           Without it you start it yourself and answer questions
   --state-command COMMAND prints the id of the patient that it shows
   --alone                 ask nobody
+  --steps                 stop at every check: run it, skip it, repeat it, or end
   --host, --port, --public-url   where the application reaches the played Hub
   --slow FACTOR, --only ID       as above
 
@@ -173,6 +174,8 @@ export interface Terminal {
   readonly env: NodeJS.ProcessEnv;
   /** Asks the person at the terminal; undefined where there is none. */
   readonly ask: ((question: string) => Promise<boolean>) | undefined;
+  /** Asks for one of several words; undefined where nobody is there. */
+  readonly choose?: (question: string, words: readonly string[]) => Promise<string>;
 }
 
 function processTerminal(): Terminal {
@@ -187,6 +190,7 @@ function processTerminal(): Terminal {
     color: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
     env: process.env,
     ask: interactive ? askPerson : undefined,
+    ...(interactive && { choose: choosePerson }),
   };
 }
 
@@ -198,6 +202,32 @@ async function askPerson(question: string): Promise<boolean> {
   } finally {
     lines.close();
   }
+}
+
+/** Asks for one of the words, or its first letter; the first is meant by Enter. */
+async function choosePerson(question: string, words: readonly string[]): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    const shown = words.map((word) => `[${word[0]}]${word.slice(1)}`).join(' / ');
+    const answer = (await lines.question(`\n${question}\n${shown}: `)).trim().toLowerCase();
+    return words.find((word) => answer !== '' && word.startsWith(answer)) ?? words[0] ?? '';
+  } finally {
+    lines.close();
+  }
+}
+
+/** Lets a person at the terminal decide about every check. */
+function stepping(choose: NonNullable<Terminal['choose']>): NonNullable<SubscriberOptions['step']> {
+  let ended = false;
+  return async ({ id, title }, found) => {
+    if (ended) return 'stop';
+    const words = found ? ['next', 'repeat', 'end'] : ['go', 'skip', 'end'];
+    const head = found ? `${id}: ${found.verdict}${found.seen ? `, seen: ${found.seen}` : ''}` : `${id}: ${title}`;
+    const word = await choose(head, words);
+    ended = word === 'end';
+    if (ended) return 'stop';
+    return word === 'repeat' || word === 'skip' ? word : 'go';
+  };
 }
 
 function number(values: Values, name: 'slow' | 'total' | 'concurrency' | 'token-seconds' | 'port' | 'callback-port') {
@@ -352,6 +382,7 @@ async function testSubscriber(values: Values, terminal: Terminal, settings: Sett
   if (values.launch === undefined && !ask) {
     throw new UsageError('subscriber needs --launch, or a person at a terminal who starts the application');
   }
+  if (values.steps && !terminal.choose) throw new UsageError('--steps needs a person at a terminal');
   const report = await runSubscriberConformance(
     {
       name: values.name ?? 'application',
@@ -364,6 +395,7 @@ async function testSubscriber(values: Values, terminal: Terminal, settings: Sett
         slowness: number(values, 'slow'),
         only: values.only,
         exchanges: values.all ? ('all' as const) : undefined,
+        step: values.steps && terminal.choose ? stepping(terminal.choose) : undefined,
         // A person takes longer than a program.
         startMs: values.launch === undefined ? 600_000 : undefined,
       }),

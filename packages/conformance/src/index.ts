@@ -20,6 +20,7 @@ export {
   type Invitation,
   type RunningApp,
   runSubscriberConformance,
+  type StepDecision,
   type SubscriberOptions,
 } from './subscriber/run.ts';
 export type { CallbackOptions } from './target/callback.ts';

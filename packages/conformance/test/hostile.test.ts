@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type ConformanceOptions, type Report, runConformance, selectChecks } from '../src/index.ts';
 import { ModelHub } from './model-hub.ts';
+import { randomOf } from './random-hub.ts';
 import { FAULTS, Relay, type RelayOptions, STEPS } from './relay.ts';
 
 /** Longest time of a run, ms, and what ending it may take on a busy machine. */
@@ -73,17 +74,6 @@ describe('a Hub that at one step', { concurrency: 6 }, () => {
     }
   }
 });
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 describe('a Hub that spoils one message in seven, anyhow', { concurrency: 4 }, () => {
   for (const seed of [1, 2, 3, 4]) {

@@ -4,7 +4,6 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
-import type { ModelHub } from './model-hub.ts';
 
 /** What a hub says, by the moment at which it says it. */
 export const STEPS = [
@@ -109,7 +108,7 @@ export class Relay {
   #connections = 0;
   url = '';
 
-  static async start(hub: ModelHub, options: RelayOptions): Promise<Relay> {
+  static async start(hub: { origin: string }, options: RelayOptions): Promise<Relay> {
     const relay = new Relay(hub.origin, options);
     await new Promise<void>((resolve) => relay.#server.listen(0, '127.0.0.1', resolve));
     const { port } = relay.#server.address() as AddressInfo;

@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { type Report, runSubscriberConformance, SUBSCRIBER_CHECKS, type SubscriberOptions } from '../src/index.ts';
 import { PlayedSession } from '../src/subscriber/played-session.ts';
 import { Transcript } from '../src/transcript.ts';
-import { APP_DEFECTS, type AppDefect, ModelApp } from './model-app.ts';
+import { type AppDefect, ModelApp } from './model-app.ts';
+import { APP_MUTANTS, judgeApp } from './mutants/apps.ts';
 
 /** Tests the model application, with somebody at it who does as told unless `alone`. */
 async function runAgainst(defect?: AppDefect, more: Partial<SubscriberOptions> = {}, alone = false): Promise<Report> {
@@ -155,21 +156,151 @@ test('the played Hub versions what an application opens and updates, and tells i
   assert.equal(read()['context.type'], '');
 });
 
-test('every defect of an application is found by the check that claims it', { concurrency: 8 }, async (t) => {
-  await Promise.all(
-    Object.entries(APP_DEFECTS).map(([name, check]) =>
-      t.test(`${name} is found by ${check}`, async () => {
-        const report = await runAgainst(name as AppDefect, { versions: ['3.0.0', 'IRA'], only: [check] });
-        const [result] = report.results;
-        assert.ok(result?.verdict === 'fail' || result?.verdict === 'warning', JSON.stringify(result));
-        assert.ok(result.expected && result.seen, 'a finding says what was expected and seen');
-      }),
-    ),
+/** Every defect of the model, and every third of those in messages: `npm run mutants` runs all. */
+const SHARE = APP_MUTANTS.filter(({ by }, index) => by === 'model' || index % 3 === 0);
+
+describe('every defect of an application is found by the check that claims it', { concurrency: 12 }, () => {
+  for (const { name, check } of SHARE) {
+    test(`${name} is found by ${check}`, async () => {
+      const [result] = (await judgeApp(name, [check])).results;
+      assert.ok(result?.verdict === 'fail' || result?.verdict === 'warning', JSON.stringify(result));
+      assert.ok(result.expected && result.seen, 'a finding says what was expected and seen');
+    });
+  }
+});
+
+test('there are enough seeded applications', () => {
+  assert.ok(APP_MUTANTS.length >= 40, `${APP_MUTANTS.length} of them`);
+  assert.equal(new Set(APP_MUTANTS.map(({ name }) => name)).size, APP_MUTANTS.length);
+});
+
+test('an application that comes back by itself is started once', async () => {
+  let starts = 0;
+  const apps: ModelApp[] = [];
+  const report = await runSubscriberConformance({
+    name: 'Model application',
+    launch: async (invitation) => {
+      starts++;
+      const app = await ModelApp.launch(invitation);
+      apps.push(app);
+      return app;
+    },
+    timeoutMs: 3000,
+    settleMs: 100,
+    only: ['app-answers', 'app-returns', 'app-renews', 'app-denied', 'app-shutdown'],
+  });
+  for (const app of apps) await app.quit().catch(() => undefined);
+  assert.deepEqual(
+    report.results.map(({ id, verdict }) => [id, verdict]),
+    [
+      ['app-answers', 'pass'],
+      ['app-returns', 'pass'],
+      ['app-renews', 'pass'],
+      ['app-denied', 'pass'],
+      ['app-shutdown', 'pass'],
+    ],
+  );
+  assert.equal(starts, 1);
+});
+
+test('PUB-3 events out of order leave the newest, also for an application that reads the current context', async () => {
+  // It shows what the Hub answers, at every event: conformant, and slow.
+  const report = await runSubscriberConformance({
+    name: 'Reader',
+    launch: async (invitation) => {
+      const app = await ModelApp.launch(invitation);
+      const read = async () => {
+        const answer = await fetch(`${invitation.hubUrl}/${invitation.topic}`);
+        const { context } = (await answer.json()) as { context: { key: string; resource: { id: string } }[] };
+        return context.find(({ key }) => key === 'patient')?.resource.id ?? '';
+      };
+      return { quit: () => app.quit(), shown: read };
+    },
+    timeoutMs: 3000,
+    settleMs: 100,
+    only: ['app-order', 'app-stale'],
+  });
+  assert.deepEqual(
+    report.results.map(({ verdict, seen }) => [verdict, seen]),
+    [
+      ['pass', undefined],
+      ['pass', undefined],
+    ],
   );
 });
 
+test('a person may skip a check, repeat it, and end', async () => {
+  const asked: string[] = [];
+  const decisions = ['go', 'repeat', 'go', 'go', 'skip', 'stop', 'stop', 'stop'] as const;
+  const report = await runAgainst(undefined, {
+    only: ['app-subscribes', 'app-sends-form', 'app-fields-once'],
+    step: async ({ id }, found) => {
+      asked.push(`${id} ${found?.verdict ?? 'before'}`);
+      return decisions[asked.length - 1] ?? 'stop';
+    },
+  });
+  assert.deepEqual(asked, [
+    'app-subscribes before',
+    'app-subscribes pass',
+    'app-subscribes before',
+    'app-subscribes pass',
+    'app-sends-form before',
+    'app-fields-once before',
+  ]);
+  assert.deepEqual(
+    report.results.map(({ verdict }) => verdict),
+    ['pass', 'skip', 'skip'],
+  );
+});
+
+test('what an application writes to its error output is kept with the check', async () => {
+  const script = "console.error('no license found'); process.exit(3)";
+  const report = await runSubscriberConformance({
+    name: 'Broken',
+    launch: `"${process.execPath}" -e "${script}"`,
+    only: ['app-subscribes'],
+  });
+  const [result] = report.results;
+  assert.equal(result?.seen, 'it ended with exit code 3: no license found');
+  assert.ok(result.exchange?.some(({ text }) => text.includes('its error output: no license found')));
+});
+
+test('CON-9 the played Hub knows what a DELETE means that names a fullUrl alone', () => {
+  const session = new PlayedSession({ timeoutMs: 100, settleMs: 10 }, new Transcript());
+  const reference = { reference: 'DiagnosticReport/1' };
+  const send = (name: string, context: readonly object[], versionId?: string) =>
+    session.take({
+      timestamp: '2026-01-31T09:00:00Z',
+      id: crypto.randomUUID(),
+      event: { 'hub.topic': session.topic, 'hub.event': name, 'context.versionId': versionId, context },
+    });
+  const read = () =>
+    session.read() as { 'context.versionId': string; context: { key: string; resource: { entry: unknown[] } }[] };
+  const content = () => read().context.find(({ key }) => key === 'content')?.resource.entry;
+  const update = (entry: readonly object[]) =>
+    send(
+      'DiagnosticReport-update',
+      [
+        { key: 'report', reference },
+        { key: 'updates', resource: { resourceType: 'Bundle', type: 'transaction', entry } },
+      ],
+      read()['context.versionId'],
+    );
+  assert.equal(
+    send('DiagnosticReport-open', [{ key: 'report', resource: { resourceType: 'DiagnosticReport', id: '1' } }]),
+    202,
+  );
+  for (const fullUrl of ['urn:uuid:53ecbfdd-fe7d-4ec9-bbf6-57e7b4451e09', 'https://fhir.example.org/Observation/2']) {
+    const resource = { resourceType: 'Observation', id: '2' };
+    assert.equal(update([{ fullUrl, request: { method: 'PUT', url: 'Observation/2' }, resource }]), 202);
+    assert.equal(content()?.length, 1);
+    assert.equal(update([{ fullUrl, request: { method: 'DELETE' } }]), 202);
+    assert.equal(content()?.length, 0, fullUrl);
+  }
+});
+
 test('every check on an application has a defect that it finds', () => {
-  const claimed = new Set<string>(Object.values(APP_DEFECTS));
+  const claimed = new Set(APP_MUTANTS.map(({ check }) => check));
   // What an application may do is no finding when it does not.
   const unproved = SUBSCRIBER_CHECKS.filter(({ id, level }) => !claimed.has(id) && level !== 'MAY').map(({ id }) => id);
   assert.deepEqual(unproved, []);

@@ -18,6 +18,7 @@ export const following: readonly SubscriberCheck[] = [
     rule: 'ERR-1',
     requirements: ['S-answer', 'S-answer-id'],
     level: 'SHALL',
+    safety: true,
     run: async ({ session }) => {
       for (let index = 0; index < 3; index++) await session.deliver(opening(session));
     },
@@ -41,6 +42,7 @@ export const following: readonly SubscriberCheck[] = [
     rule: 'ERR-4',
     requirements: ['S-ten-seconds'],
     level: 'SHOULD',
+    safety: true,
     run: async ({ session }) => void (await session.deliver(opening(session))),
   },
   {
@@ -69,6 +71,7 @@ export const following: readonly SubscriberCheck[] = [
     rule: 'SUB-3',
     requirements: ['S-case'],
     level: 'SHALL',
+    safety: true,
     run: async ({ session, shown }) => {
       const of = patient();
       const event = opening(session, of);
@@ -87,6 +90,7 @@ export const following: readonly SubscriberCheck[] = [
     rule: 'PUB-7',
     requirements: ['S-retry'],
     level: 'SHOULD',
+    safety: true,
     run: async ({ session }) => {
       const event = opening(session);
       await session.deliver(event);
@@ -101,12 +105,16 @@ export const following: readonly SubscriberCheck[] = [
     rule: 'PUB-3',
     requirements: ['S-stale'],
     level: 'SHALL',
+    safety: true,
     run: async ({ session, ask, shown }) => {
       const of = patient();
       await session.deliver(opening(session, of));
       const old = new Date(Date.now() - 3_600_000).toISOString();
       const other = patient();
-      session.send(opening(session, other, undefined, old));
+      const stale = opening(session, other, undefined, old);
+      const before = session.answers.length;
+      session.tell(stale);
+      await session.answerTo(stale, before).catch(() => undefined);
       await session.settle();
       if (shown) {
         const found = await shown();
@@ -125,20 +133,25 @@ export const following: readonly SubscriberCheck[] = [
     rule: 'PUB-3',
     requirements: ['S-stale'],
     level: 'SHALL',
+    safety: true,
     run: async ({ session, shown }) => {
       if (!shown) throw new CheckSkip('Nobody can tell what the application shows (a state command is needed)');
       const [first, second, third] = [patient(), patient(), patient()];
-      const at = (ms: number) => new Date(Date.now() + 1000 + ms).toISOString();
-      for (const [of, ms] of [
-        [first, 0],
-        [third, 20],
-        [second, 10],
-      ] as const) {
-        session.send(opening(session, of, undefined, at(ms)));
+      // Times that are fixed once, before the first of them is sent.
+      const times = [0, 1, 2].map((ms) => session.newer(ms));
+      const inOrder = [first, second, third].map((of, index) => opening(session, of, undefined, times[index]));
+      const before = session.answers.length;
+      for (const index of [0, 2, 1]) session.tell(inOrder[index]!);
+      for (const message of inOrder) await session.answerTo(message, before).catch(() => undefined);
+      let found = await shown();
+      const deadline = performance.now() + session.waits.timeoutMs;
+      while (found !== third.id && performance.now() < deadline) {
+        await session.settle();
+        found = await shown();
       }
-      await session.settle();
-      const found = await shown();
       expect(found === third.id, `the newest patient, ${third.id}`, found);
+      await session.settle();
+      expect((await shown()) === third.id, `the application to stay with ${third.id}`, await shown());
     },
   },
   {
@@ -147,6 +160,7 @@ export const following: readonly SubscriberCheck[] = [
     rule: 'ERR-2',
     requirements: ['S-refuse'],
     level: 'SHALL',
+    safety: true,
     run: async ({ session, ask }) => {
       if (!ask) throw new CheckSkip('A person has to bring the application into a state in which it cannot follow');
       const ready = await ask(

@@ -29,7 +29,7 @@ function check(
   requirements: SubscriberCheck['requirements'],
   run: SubscriberCheck['run'],
 ): SubscriberCheck {
-  return { id: `ira-app-${id}`, title, rule, requirements, level: 'SHALL', versions: ['IRA'], run };
+  return { id: `ira-app-${id}`, title, rule, requirements, level: 'SHALL', safety: true, versions: ['IRA'], run };
 }
 
 /** IHE Radiology, Integrated Reporting Applications: what its applications do beyond FHIRcast. */

@@ -68,6 +68,8 @@ export class PlayedSession {
   readonly #made = new Map<JsonObject, string>();
   /** The current context's shared content, by reference. */
   #content = new Map<string, JsonObject>();
+  /** Which resource a fullUrl stood for. */
+  readonly #fullUrls = new Map<string, string>();
   /** Time of the newest event so far, ms. */
   #newest = 0;
 
@@ -165,6 +167,9 @@ export class PlayedSession {
     const status = this.behaviour.publishStatus;
     if (status >= 300) return status;
     const event = isObject(message.event) ? message.event : {};
+    // What no Hub passes on. The check of it sees what was published.
+    if (typeof message.id !== 'string' || typeof message.timestamp !== 'string' || !Array.isArray(event.context))
+      return 400;
     const { 'context.versionId': given, ...rest } = event;
     const time = Date.parse(String(message.timestamp));
     // The application's clock may be ahead: what the Hub tells it next is newer all the same.
@@ -195,21 +200,38 @@ export class PlayedSession {
     const version = event['context.versionId'];
     if (action === 'open' || action === 'update')
       this.#versions.set(anchor, typeof version === 'string' ? version : '');
+    // Told out of order, the newest stays current.
+    const current = Date.parse(this.#current?.timestamp ?? '');
+    if (action === 'open' && Date.parse(message.timestamp) < current) return;
     if (action === 'open') {
       const same = this.#current !== undefined && anchorOf(this.#current.event) === anchor;
       if (!same) this.#content = new Map();
       this.#current = message;
     } else if (action === 'update') {
       const bundle = objects(event.context).find(({ key }) => key === 'updates')?.resource;
-      for (const { request, resource } of isObject(bundle) ? objects(bundle.entry) : []) {
+      for (const { request, resource, fullUrl } of isObject(bundle) ? objects(bundle.entry) : []) {
         if (!isObject(request)) continue;
-        if (request.method === 'DELETE') this.#content.delete(String(request.url));
-        else if (isObject(resource)) this.#content.set(`${resource.resourceType}/${resource.id}`, resource);
+        const key = isObject(resource) ? `${resource.resourceType}/${resource.id}` : '';
+        if (request.method === 'DELETE') this.#content.delete(this.#named(request.url, fullUrl));
+        else if (isObject(resource)) this.#content.set(key, resource);
+        if (typeof fullUrl === 'string' && key !== '') this.#fullUrls.set(fullUrl, key);
       }
     } else if (action === 'close') {
       this.#versions.delete(anchor);
       if (this.#current && anchorOf(this.#current.event) === anchor) this.#current = undefined;
     }
+  }
+
+  /** Which resource an entry means that carries none: by the address of its request, or by its fullUrl alone. */
+  #named(url: unknown, fullUrl: unknown): string {
+    const known = typeof fullUrl === 'string' ? this.#fullUrls.get(fullUrl) : undefined;
+    if (typeof url !== 'string' && known !== undefined) return known;
+    const address = typeof url === 'string' ? url : String(fullUrl);
+    return address
+      .replace(/\/_history\/.*$/, '')
+      .split('/')
+      .slice(-2)
+      .join('/');
   }
 
   send(message: unknown): void {
@@ -240,18 +262,34 @@ export class PlayedSession {
     };
   }
 
+  /** The time of the newest event so far or of now, whichever is later, and so many ms more. */
+  newer(ms: number): string {
+    return new Date(Math.max(Date.now(), this.#newest + 1) + ms).toISOString();
+  }
+
+  /** Sends an event; what the current context is says the same from now on. */
+  tell(message: EventMessage): void {
+    this.#remember({ ...message.event }, message);
+    this.send(message);
+  }
+
   /** Sends an event and waits for its answer, ten seconds at most. */
   async deliver(message: EventMessage): Promise<AppAnswer> {
     if (!this.connected) throw new CheckFailure('the application to be connected', 'it is not');
-    this.#remember({ ...message.event }, message);
     const before = this.answers.length;
-    this.send(message);
+    this.tell(message);
+    return this.answerTo(message, before);
+  }
+
+  /** The answer to an event, ten seconds at most. @param before how many answers had come before it was sent */
+  async answerTo(message: EventMessage, before: number): Promise<AppAnswer> {
+    const answered = () => this.answers.slice(before).find(({ id }) => id === message.id);
     await this.until(
       `an answer to ${message.event['hub.event']} ${message.id}`,
-      () => this.answers.slice(before).some(({ id }) => id === message.id),
+      () => answered() !== undefined,
       10_000,
     );
-    return this.answers.slice(before).find(({ id }) => id === message.id)!;
+    return answered()!;
   }
 
   async until(what: string, done: () => boolean, timeoutMs = this.waits.timeoutMs): Promise<void> {

@@ -80,6 +80,7 @@ export const publishing: readonly SubscriberCheck[] = [
     rule: 'CON-2',
     requirements: ['S-version', 'S-bundle'],
     level: 'SHALL',
+    safety: true,
     run: async ({ session, ask }) => {
       const before = session.published.length;
       const { open } = await tellReport(session);
@@ -97,6 +98,7 @@ export const publishing: readonly SubscriberCheck[] = [
     rule: 'CON-2',
     requirements: ['S-version'],
     level: 'SHALL',
+    safety: true,
     run: async ({ session, ask }) => {
       await tellReport(session, 'DiagnosticReport-update');
       const first = await sharedUpdate(session, ask, session.published.length);

@@ -6,8 +6,10 @@ import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Repo
 import { expectKnown, matches } from '../selection.ts';
 import type { Waits } from '../target/subscriber.ts';
 import { Transcript } from '../transcript.ts';
+import { SUITE } from '../version.ts';
 import { type AppScenario, SUBSCRIBER_CHECKS, type SubscriberCheck } from './checks.ts';
 import { PlayedHub, type PlayedHubOptions } from './played-hub.ts';
+import type { PlayedSession } from './played-session.ts';
 
 /** What an application needs to join a session of the Hub that the suite plays. */
 export interface Invitation {
@@ -25,7 +27,12 @@ export interface RunningApp {
   shown?(): Promise<string>;
   /** How it ended by itself, in words; undefined while it runs. */
   ended?(): string | undefined;
+  /** What it wrote to its error output since it was asked last. */
+  written?(): string;
 }
+
+/** What a person decides at a step. */
+export type StepDecision = 'go' | 'skip' | 'repeat' | 'stop';
 
 export interface SubscriberOptions {
   /** The application's name in the report. */
@@ -42,6 +49,11 @@ export interface SubscriberOptions {
    * @param invitation what to start the application with, where that is what is to be done
    */
   readonly ask?: (instruction: string, invitation?: Invitation) => Promise<boolean>;
+  /**
+   * Asked before each check, and after it with what it found: lets a person skip, repeat and end. `skip` after a check means
+   * to go on.
+   */
+  readonly step?: (check: { readonly id: string; readonly title: string }, found?: Finding) => Promise<StepDecision>;
   /** `['3.0.0']` unless given; IRA asks for everything that 3.0.0 asks for, and more. */
   readonly versions?: readonly ('3.0.0' | 'IRA')[];
   readonly hub?: PlayedHubOptions;
@@ -85,14 +97,21 @@ export async function runSubscriberConformance(
   const hub = await PlayedHub.start(options.hub);
   const results: CheckResult[] = [];
   try {
-    const groups = [checks.filter(({ own }) => !own), ...checks.filter(({ own }) => own).map((check) => [check])];
-    for (const group of groups) {
+    const own = checks.filter(({ own }) => own);
+    let guest: Guest | undefined;
+    for (const group of [checks.filter(({ own }) => !own), ...own.map((check) => [check])]) {
       if (group.length === 0) continue;
-      for await (const result of runGroup(group, hub, waits, options)) {
+      if (guest && !(await isBack(guest, options))) {
+        await leave(guest);
+        guest = undefined;
+      }
+      guest ??= await welcome(hub, waits, options);
+      for await (const result of runGroup(group, guest, options)) {
         results.push(result);
         onProgress({ done: results.length, total: checks.length, result });
       }
     }
+    if (guest) await leave(guest);
   } finally {
     await hub.close();
   }
@@ -101,6 +120,8 @@ export async function runSubscriberConformance(
     format: REPORT_FORMAT,
     target: { kind: 'subscriber', name: options.name },
     versions,
+    suite: SUITE,
+    options: { versions, slowness, ...(options.only && { only: options.only }) },
     startedAt: startedAt.toISOString(),
     durationMs: Date.now() - startedAt.getTime(),
     counts: countVerdicts(judged),
@@ -124,13 +145,21 @@ const COMING = 'the application to subscribe and to connect';
 /** What FHIRcast asks of an application, IRA asks too. */
 const versionsOf = ({ versions }: SubscriberCheck): readonly Version[] => versions ?? ['3.0.0', 'IRA'];
 
-/** Runs the checks of one session, one after the other. */
-async function* runGroup(
-  group: readonly SubscriberCheck[],
-  hub: PlayedHub,
-  waits: Waits,
-  options: SubscriberOptions,
-): AsyncGenerator<CheckResult> {
+/** The application in a session. */
+interface Guest {
+  readonly session: PlayedSession;
+  readonly app: RunningApp | undefined;
+  /** Why it did not come. */
+  readonly failure: Finding | undefined;
+  /** What was exchanged before the first check; it belongs to that. */
+  beginning: Transcript | undefined;
+}
+
+/** How long an application may take to come back before it is started again, ms: a person takes longer to start one. */
+const BACK = { started: 3000, byPerson: 15_000 };
+
+/** Starts the application and waits until it has subscribed and connected. */
+async function welcome(hub: PlayedHub, waits: Waits, options: SubscriberOptions): Promise<Guest> {
   const beginning = new Transcript();
   const session = hub.session(waits, beginning);
   let app: RunningApp | undefined;
@@ -147,23 +176,19 @@ async function* runGroup(
     failure = findingOf(error, { level: 'SHALL' });
   }
   if (options.signal?.aborted) failure = ENDED;
-  const scenario: AppScenario = {
-    session,
-    ask: options.ask,
-    shown: options.stateCommand ? () => output(options.stateCommand!) : app?.shown?.bind(app),
-    quit: app && (() => app!.quit()),
-  };
-  for (const [index, check] of group.entries()) {
-    const started = performance.now();
-    // What came before the first check belongs to it.
-    const transcript = index === 0 ? beginning : new Transcript();
-    transcript.hide(session.token);
-    session.transcript = transcript;
-    const found =
-      failure && (!session.subscription || failure === ENDED) ? failure : await judge(check, scenario, options.signal);
-    const took = Math.round(performance.now() - started);
-    yield resultOf({ ...check, versions: versionsOf(check) }, found, took, transcript, options.exchanges ?? 'failures');
-  }
+  return { session, app, failure, beginning };
+}
+
+/** Whether the application is in the session for the next check, or comes back by itself: then one start is enough. */
+async function isBack({ session, app, failure }: Guest, options: SubscriberOptions): Promise<boolean> {
+  if (failure || options.signal?.aborted) return failure === ENDED || options.signal?.aborted === true;
+  const patience = options.launch === undefined ? BACK.byPerson : BACK.started;
+  const over = () => session.connected || app?.ended?.() !== undefined;
+  await session.until('the application to come back', over, patience).catch(() => undefined);
+  return session.connected;
+}
+
+async function leave({ session, app }: Guest): Promise<void> {
   session.leave();
   await within(
     5000,
@@ -171,8 +196,55 @@ async function* runGroup(
   );
 }
 
+/** Runs checks in one session, one after the other. */
+async function* runGroup(
+  group: readonly SubscriberCheck[],
+  guest: Guest,
+  options: SubscriberOptions,
+): AsyncGenerator<CheckResult> {
+  const { session, app, failure } = guest;
+  const scenario: AppScenario = {
+    session,
+    ask: options.ask,
+    shown: options.stateCommand ? () => output(options.stateCommand!) : app?.shown?.bind(app),
+    quit: app && (() => app.quit()),
+  };
+  for (const check of group) {
+    let done: CheckResult | undefined;
+    while (!done) {
+      const started = performance.now();
+      const transcript = guest.beginning ?? new Transcript();
+      guest.beginning = undefined;
+      transcript.hide(session.token);
+      session.transcript = transcript;
+      const decided = (await options.step?.(check)) ?? 'go';
+      const unjudged = failure && (!session.subscription || failure === ENDED) ? failure : undefined;
+      const skipped = decided === 'skip' || decided === 'stop' ? SKIPPED : undefined;
+      const found = unjudged ?? skipped ?? (await judge(check, scenario, options.signal));
+      const written = app?.written?.() ?? '';
+      if (written !== '') transcript.add('note', 'App', `its error output: ${written}`);
+      const again = skipped ? 'go' : ((await options.step?.(check, found)) ?? 'go');
+      if (again === 'repeat') continue;
+      const took = Math.round(performance.now() - started);
+      done = resultOf(
+        { ...check, versions: versionsOf(check) },
+        found,
+        took,
+        transcript,
+        options.exchanges ?? 'failures',
+      );
+    }
+    yield done;
+  }
+}
+
+const SKIPPED: Finding = { verdict: 'skip', reason: 'The person at the application skipped it' };
+
 /** How long a started application may take to quit, ms. */
 const LEAVING = 4000;
+
+/** Characters of an application's error output that are kept for one check. */
+const MOST_WRITTEN = 4000;
 
 const ENDED: Finding = { verdict: 'skip', reason: 'The run was ended before this check' };
 
@@ -214,7 +286,7 @@ async function launch(invitation: Invitation, options: SubscriberOptions): Promi
 function spawnApp(command: string, invitation: Invitation): RunningApp {
   const child = spawn(command, {
     shell: true,
-    stdio: 'ignore',
+    stdio: ['ignore', 'ignore', 'pipe'],
     // A group of its own, so that quitting reaches the application behind the shell.
     detached: process.platform !== 'win32',
     env: {
@@ -225,10 +297,17 @@ function spawnApp(command: string, invitation: Invitation): RunningApp {
     },
   });
   let ended: string | undefined;
+  let written = '';
+  let last = '';
+  child.stderr.on('data', (data) => {
+    written = `${written}${data}`.slice(-MOST_WRITTEN);
+    last = `${last}${data}`.slice(-300);
+  });
   const gone = new Promise<void>((resolve) => {
     child.once('close', (code, killed) => {
       // A shell that has put the application into the background ends well.
-      if (code !== 0) ended = `it ended with ${killed ?? `exit code ${code}`}`;
+      const said = last.trim();
+      if (code !== 0) ended = `it ended with ${killed ?? `exit code ${code}`}${said === '' ? '' : `: ${said}`}`;
       resolve();
     });
     child.once('error', (error) => {
@@ -247,6 +326,11 @@ function spawnApp(command: string, invitation: Invitation): RunningApp {
   };
   return {
     ended: () => ended,
+    written: () => {
+      const since = written;
+      written = '';
+      return since;
+    },
     quit: async () => {
       const deadline = performance.now() + LEAVING;
       signal('SIGTERM');

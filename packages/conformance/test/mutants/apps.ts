@@ -1,7 +1,9 @@
-/** Applications that are healthy but for one thing. */
-import type { Report } from '../../src/index.ts';
+/** Applications that are healthy but for one thing: in the model, or in the messages between it and its Hub. */
+import type { Invitation, Report, RunningApp } from '../../src/index.ts';
 import { runSubscriberConformance } from '../../src/index.ts';
 import { APP_DEFECTS, type AppDefect, ModelApp } from '../model-app.ts';
+import { type Change, Relay, type RelayedRequest } from '../relay.ts';
+import { isObject, isPublish, isSubscription, type Json, parse, without } from './messages.ts';
 
 export interface SeededApp {
   readonly name: string;
@@ -9,19 +11,183 @@ export interface SeededApp {
   readonly by: 'model' | 'messages';
 }
 
-export const APP_MUTANTS: readonly SeededApp[] = Object.entries(APP_DEFECTS).map(([name, check]) => ({
-  name,
-  check,
-  by: 'model',
-}));
+/** Changes the fields of subscriptions. */
+const subscribing = (change: (fields: URLSearchParams) => void): Change => ({
+  request: (request) => {
+    if (!isSubscription(request, 'subscribe')) return request;
+    const fields = new URLSearchParams(request.body);
+    change(fields);
+    return { ...request, body: fields.toString() };
+  },
+});
+
+const field = (name: string, value: string | undefined): Change =>
+  subscribing((fields) => (value === undefined ? fields.delete(name) : fields.set(name, value)));
+
+/** Changes what is published. */
+const publishing = (change: (message: Json, request: RelayedRequest) => Json): Change => ({
+  request: (request) => {
+    const message = isPublish(request) ? parse(request.body) : undefined;
+    return message ? { ...request, body: JSON.stringify(change(message, request)) } : request;
+  },
+});
+
+const events = (names: RegExp, change: (event: Json) => Json): Change =>
+  publishing((message) => {
+    const event = isObject(message.event) ? message.event : {};
+    return names.test(String(event['hub.event'])) ? { ...message, event: change(event) } : message;
+  });
+
+const answering = (change: (answer: Json, count: number) => Json | undefined): Change => {
+  let count = 0;
+  return {
+    heard: (text) => {
+      const answer = parse(text);
+      if (!answer || answer.id === undefined) return [text];
+      const changed = change(answer, ++count);
+      return changed ? [JSON.stringify(changed)] : [];
+    },
+  };
+};
+
+const outcome = (change: (issue: Json) => Json): Change =>
+  events(/^SyncError$/, (event) => {
+    const [element] = event.context as { resource: { issue: Json[] } }[];
+    const issue = element!.resource.issue.map(change);
+    return { ...event, context: [{ ...element, resource: { ...element!.resource, issue } }] };
+  });
+
+/** Each with the check that has to find it. */
+const MESSAGES: Readonly<Record<string, readonly [check: string, make: () => Change]>> = {
+  'answers with another id': ['app-answers', () => answering((one) => ({ ...one, id: 'another' }))],
+  'every third answer lost': ['app-answers', () => answering((one, count) => (count % 3 === 0 ? undefined : one))],
+  'answers of status 0': ['app-status', () => answering((one) => ({ ...one, status: 0 }))],
+  'answers of status 999': ['app-status', () => answering((one) => ({ ...one, status: 999 }))],
+  'answers of status true': ['app-status', () => answering((one) => ({ ...one, status: true }))],
+  'everything refused': ['app-full-resource', () => answering((one) => ({ ...one, status: 500 }))],
+  'refusals told as agreement': ['app-refuses', () => answering((one) => ({ ...one, status: 200 }))],
+  'a lease of zero': ['app-lease', () => field('hub.lease_seconds', '0')],
+  'a lease below zero': ['app-lease', () => field('hub.lease_seconds', '-60')],
+  'a lease with a fraction': ['app-lease', () => field('hub.lease_seconds', '60.5')],
+  'a webhook asked for': ['app-channel', () => field('hub.channel.type', 'webhook')],
+  'no channel named': ['app-channel', () => field('hub.channel.type', undefined)],
+  'the topic twice': [
+    'app-fields-once',
+    () => subscribing((fields) => fields.append('hub.topic', fields.get('hub.topic') ?? '')),
+  ],
+  'every event twice': [
+    'app-events-distinct',
+    () => subscribing((fields) => fields.set('hub.events', `${fields.get('hub.events')},${fields.get('hub.events')}`)),
+  ],
+  'a token as Basic': [
+    'app-token',
+    () => ({ request: (one) => ({ ...one, authorization: one.authorization?.replace('Bearer', 'Basic') }) }),
+  ],
+  'a name of blanks': ['ira-app-name', () => field('subscriber.name', ' ')],
+  'SyncErrors not subscribed to': [
+    'ira-app-events',
+    () => subscribing((fields) => fields.set('hub.events', (fields.get('hub.events') ?? '').replace(',SyncError', ''))),
+  ],
+  'published without an id': ['app-publishes-ids', () => publishing((one) => without(one, 'id'))],
+  'published with a number for an id': ['app-publishes-ids', () => publishing((one) => ({ ...one, id: 7 }))],
+  'published at a German time': [
+    'app-publishes-timestamps',
+    () => publishing((one) => ({ ...one, timestamp: '31.01.2026 09:00' })),
+  ],
+  'published with a context that is no list': [
+    'app-publishes-context',
+    () => events(/-open$/, (one) => ({ ...one, context: {} })),
+  ],
+  'published with the keys of FHIR': [
+    'app-publishes-context',
+    () =>
+      events(/-open$/, (one) => ({
+        ...one,
+        context: (one.context as Json[]).map((element) => ({
+          ...element,
+          key: String((element.resource as Json)?.resourceType),
+        })),
+      })),
+  ],
+  'updates without a Bundle': [
+    'app-updates-versioned',
+    () =>
+      events(/-update$/, (one) => ({
+        ...one,
+        context: (one.context as Json[]).filter(({ key }) => key !== 'updates'),
+      })),
+  ],
+  'updates without a version': [
+    'app-updates-versioned',
+    () => events(/-update$/, (one) => without(one, 'context.versionId')),
+  ],
+  'SyncErrors of code exception': ['app-publishes-syncerrors', () => outcome((one) => ({ ...one, code: 'exception' }))],
+  'SyncErrors without codings': ['app-publishes-syncerrors', () => outcome((one) => without(one, 'details'))],
+  'reports opened without a patient': [
+    'ira-app-opens-whole',
+    () =>
+      events(/^DiagnosticReport-open$/, (one) => ({
+        ...one,
+        context: (one.context as Json[]).filter(({ key }) => key !== 'patient'),
+      })),
+  ],
+  'no unsubscribe': [
+    'app-shutdown',
+    () => ({
+      request: (one) =>
+        isSubscription(one, 'unsubscribe') ? { status: 202, type: 'application/json', body: '{}' } : one,
+    }),
+  ],
+};
+
+export const APP_MUTANTS: readonly SeededApp[] = [
+  ...Object.entries(APP_DEFECTS).map(([name, check]) => ({ name, check, by: 'model' }) as const),
+  ...Object.entries(MESSAGES).map(([name, [check]]) => ({ name, check, by: 'messages' }) as const),
+];
+
+/** Puts a relay between an application and its Hub. */
+async function behind(
+  invitation: Invitation,
+  change: Change,
+): Promise<{ invitation: Invitation; close: () => Promise<void> }> {
+  const hub = { origin: new URL(invitation.hubUrl).origin };
+  const own = hub.origin.replace('http', 'ws');
+  const whole: Change = {
+    ...change,
+    answer: (answer) => ({
+      ...answer,
+      body: answer.body.replaceAll(own, relay.url.replace('http', 'ws').replace('/hub', '')),
+    }),
+  };
+  const relay = await Relay.start(hub, { change: whole });
+  return { invitation: { ...invitation, hubUrl: relay.url }, close: () => relay.close() };
+}
+
+async function launch(
+  invitation: Invitation,
+  name: string,
+): Promise<RunningApp & { do(instruction: string): Promise<boolean> }> {
+  const change = MESSAGES[name]?.[1]();
+  if (!change) return ModelApp.launch(invitation, name as AppDefect);
+  const { invitation: relayed, close } = await behind(invitation, change);
+  const app = await ModelApp.launch(relayed);
+  return {
+    shown: () => app.shown(),
+    do: (instruction) => app.do(instruction),
+    quit: async () => {
+      await app.quit();
+      setTimeout(() => void close(), 1500).unref();
+    },
+  };
+}
 
 /** Tests the application with a defect, with somebody at it who does as told. */
 export async function judgeApp(name: string, only: readonly string[]): Promise<Report> {
-  const apps: ModelApp[] = [];
+  const apps: Awaited<ReturnType<typeof launch>>[] = [];
   const report = await runSubscriberConformance({
     name,
     launch: async (invitation) => {
-      const app = await ModelApp.launch(invitation, name as AppDefect);
+      const app = await launch(invitation, name);
       apps.push(app);
       return app;
     },
