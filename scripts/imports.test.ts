@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 
@@ -67,5 +67,17 @@ test("the Hub's rules import the protocol and one another, and nothing else", ()
       const own = name.startsWith('.') && join(dirname(path), name).startsWith('packages/hub/src/rules/');
       assert.ok(own || name === '@lockstep/fhircast', `${path} imports ${name}`);
     }
+  }
+});
+
+test('docs/architecture.md names files that are there', () => {
+  const page = readFileSync(join(root, 'docs', 'architecture.md'), 'utf8');
+  const named = [...page.matchAll(/`((?:packages|samples)\/[\w/.-]+)`/g)].map(([, path = '']) => path);
+  assert.ok(named.length > 20);
+  for (const path of named.filter((one) => one.split('/').length > 2)) assert.ok(existsSync(join(root, path)), path);
+  const rules = [...(page.split('| rules |')[1]?.split('\n\n')[0] ?? '').matchAll(/`([a-z-]+\.ts)`/g)];
+  const held = globSync('*.ts', { cwd: join(root, 'packages/hub/src/rules') });
+  for (const [, name = ''] of rules) {
+    assert.ok(held.includes(name) || existsSync(join(root, 'packages/fhircast/src', name)), name);
   }
 });

@@ -68,6 +68,7 @@ export default defineConfig({
         text: 'For who changes Lockstep',
         items: [
           { text: 'Architecture', link: '/architecture' },
+          { text: 'Glossary', link: '/glossary' },
           { text: 'Protocol', link: '/api/fhircast' },
           { text: 'Hub engine', link: '/api/hub' },
           { text: 'Store ports', link: '/api/store' },
