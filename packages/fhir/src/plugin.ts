@@ -264,8 +264,13 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
   notAllowed(app, '/:type/:id', ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']);
   notAllowed(app, '/:type/:id/_history', ['GET', 'HEAD']);
   notAllowed(app, '/:type/:id/_history/:version', ['GET', 'HEAD']);
-  app.setNotFoundHandler(async () => {
-    throw new Refusal(404, 'not-supported', 'There is nothing at this address.');
+  // A route, not a handler of what is not found: the server may have one of those of its own (FHR-6).
+  app.route({
+    method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    url: '/*',
+    handler: async () => {
+      throw new Refusal(404, 'not-supported', 'There is nothing at this address.');
+    },
   });
 }
 
