@@ -29,6 +29,11 @@ export interface AuditRecord {
   readonly user?: string;
   /** Ids of the patients whose data was answered or written. */
   readonly patients: readonly string[];
+  /** IP address that the request came from. */
+  readonly address: string;
+  readonly requestId: string;
+  /** The address's query as it was sent; it may hold patient data. */
+  readonly query?: string;
 }
 
 export interface PluginOptions<A> {
@@ -392,6 +397,7 @@ function asRefusal(error: FastifyError | Error): Refusal {
     return new Refusal(503, 'transient', 'The store cannot be reached; try again later.', headers);
   }
   const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;
+  if (status === 503) return new Refusal(503, 'transient', error.message);
   if (status >= 400 && status < 500) return new Refusal(status, ISSUES[status] ?? 'structure', error.message);
   return new Refusal(500, 'exception', 'The request failed through a fault of the server.');
 }
@@ -413,5 +419,8 @@ function auditRecord(
     ...(caller && { tokenId: caller.token.tokenId, clientId: caller.token.clientId }),
     ...(caller?.token.user !== undefined && { user: caller.token.user }),
     patients: [...(caller?.patients ?? [])],
+    address: request.ip,
+    requestId: String(request.id),
+    ...(request.url.includes('?') && { query: request.url.slice(request.url.indexOf('?') + 1) }),
   };
 }

@@ -44,6 +44,13 @@ const SETTINGS: readonly (readonly [variable: string, name: string, good: string
   ['LOCKSTEP_REDIS_REPLICAS', 'redisReplicas', '1', ['', '-1', '11']],
   ['LOCKSTEP_STORE_DAMAGE', 'storeDamage', 'continue', ['', 'ignore', 'Refuse']],
   ['LOCKSTEP_LOG_LEVEL', 'logLevel', 'debug', ['', 'loud', 'WARN']],
+  ['LOCKSTEP_AUDIT_FILE_BYTES', 'auditFileBytes', '65536', ['', '1', '100MB']],
+  ['LOCKSTEP_AUDIT_FHIR', 'auditFhir', 'https://audit.example/fhir', ['', 'audit', 'ftp://audit', 'http://a?b']],
+  ['LOCKSTEP_AUDIT_SYSLOG', 'auditSyslog', 'udp://logs:514', ['', 'logs', 'http://logs', 'udp://logs/x']],
+  ['LOCKSTEP_AUDIT_FAILURE', 'auditFailure', 'refuse', ['', 'stop', 'on']],
+  ['LOCKSTEP_AUDIT_PATIENTS', 'auditPatients', 'on', ['', 'yes']],
+  ['LOCKSTEP_MANAGEMENT_PORT', 'managementPort', '9090', ['', 'x', '65536']],
+  ['LOCKSTEP_MANAGEMENT_HOST', 'managementHost', '0.0.0.0', ['', 'a b']],
   ['LOCKSTEP_BODY_LIMIT', 'bodyLimit', '2048', ['', '1023', '-5', '1MB', '268435457']],
   ['LOCKSTEP_RATE_LIMIT', 'rateLimit', '0', ['', '-1', 'none', '1000001']],
   ['LOCKSTEP_TRUSTED_PROXIES', 'trustedProxies', '127.0.0.0/8,fd12::/16', ['proxy', '10.0.0.1', '10.0.0.0/99']],
@@ -110,6 +117,9 @@ describe('the configuration', () => {
       logEvents: 1000,
       logHours: 24,
       webhooks: true,
+      auditFileBytes: 104_857_600,
+      auditFailure: 'continue',
+      auditPatients: false,
       redisReplicas: 0,
       storeDamage: 'refuse',
       registration: 'open',
@@ -171,8 +181,59 @@ describe('the configuration', () => {
   });
 
   it('names a variable that is no setting, and leaves those of others alone', () => {
-    assert.deepEqual(problems({ LOCKSTEP_POTR: '1' }), ['LOCKSTEP_POTR is no setting']);
+    assert.deepEqual(problems({ LOCKSTEP_POTR: '1' }), ['LOCKSTEP_POTR is no setting; did you mean PORT?']);
+    assert.deepEqual(problems({ LOCKSTEP_PORT: '8080' }), ['LOCKSTEP_PORT is no setting; did you mean PORT?']);
+    assert.deepEqual(problems({ LOCKSTEP_SOMETHING_ELSE: '1' }), ['LOCKSTEP_SOMETHING_ELSE is no setting']);
     assert.ok(readConfig({ PATH: '/bin', HOME: '/' }));
+  });
+
+  it('leaves alone what Kubernetes puts into the environment of a pod, and only that', () => {
+    const injected = {
+      LOCKSTEP_SERVICE_HOST: '10.96.0.12',
+      LOCKSTEP_SERVICE_PORT: '80',
+      LOCKSTEP_SERVICE_PORT_HTTP: '80',
+      LOCKSTEP_PORT: 'tcp://10.96.0.12:80',
+      LOCKSTEP_PORT_80_TCP: 'tcp://10.96.0.12:80',
+      LOCKSTEP_PORT_80_TCP_PROTO: 'tcp',
+      LOCKSTEP_PORT_80_TCP_PORT: '80',
+      LOCKSTEP_PORT_80_TCP_ADDR: '10.96.0.12',
+      LOCKSTEP_REDIS_SERVICE_HOST: 'fd00::12',
+      LOCKSTEP_REDIS_PORT_6379_TCP: 'tcp://[fd00::12]:6379',
+      // A Service named `lockstep-management` meets a setting's own name.
+      LOCKSTEP_MANAGEMENT_PORT: 'tcp://10.96.0.13:9090',
+      LOCKSTEP_MANAGEMENT_SERVICE_HOST: '10.96.0.13',
+    };
+    assert.deepEqual(readConfig(injected), readConfig({}));
+    for (const [name, value] of Object.entries({
+      LOCKSTEP_SERVICE_HOST: 'somewhere',
+      LOCKSTEP_SERVICE_PORT: 'many',
+      LOCKSTEP_PORT: '80',
+      LOCKSTEP_PORTS: 'tcp://10.96.0.12:80',
+    })) {
+      assert.match(problems({ [name]: value })[0] ?? '', new RegExp(`^${name} is no setting`));
+    }
+  });
+
+  it('reads secrets from files, and names a file that cannot be read or stands beside its value', () => {
+    const path = file('  redis://:hidden@cache  \n');
+    assert.equal(readConfig({ LOCKSTEP_REDIS_URL_FILE: path }).redisUrl, 'redis://:hidden@cache');
+    assert.equal(readConfig({ LOCKSTEP_INITIAL_ACCESS_TOKEN_FILE: file('token\n') }).initialAccessToken, 'token');
+    for (const variable of ['LOCKSTEP_REDIS_URL', 'LOCKSTEP_INITIAL_ACCESS_TOKEN', 'LOCKSTEP_AUDIT_FHIR_TOKEN']) {
+      const [missing] = problems({ [`${variable}_FILE`]: join(folder, 'none') });
+      assert.ok(missing?.startsWith(`${variable}_FILE: the file `), missing);
+    }
+    const both = problems({ LOCKSTEP_REDIS_URL: 'redis://cache', LOCKSTEP_REDIS_URL_FILE: path });
+    assert.match(both[0] ?? '', /exclude each other/);
+    assert.doesNotMatch(both.join(), /hidden/);
+    assert.deepEqual(problems({ LOCKSTEP_HOST_FILE: path }).length, 1, 'no secret');
+  });
+
+  it('audits by default where others reach the server, and not on loopback', () => {
+    assert.equal(readConfig({}).audit, undefined);
+    const outside = { LOCKSTEP_PUBLIC_URL: 'https://hub.example', LOCKSTEP_DATA: '/srv/lockstep' };
+    assert.equal(readConfig(outside).audit, '/srv/lockstep/audit.jsonl');
+    assert.equal(readConfig({ ...outside, LOCKSTEP_AUDIT: 'off' }).audit, undefined);
+    assert.equal(readConfig({ ...outside, LOCKSTEP_AUDIT: '/var/log/a' }).audit, '/var/log/a');
   });
 
   it('is listed in the README, each setting with its name in the file', () => {
@@ -205,8 +266,11 @@ describe('the configuration', () => {
       ]);
     }
     for (const name of ['potr', 'PORT', 'toString', 'constructor']) {
-      assert.deepEqual(problems({ LOCKSTEP_CONFIG: file({ [name]: 1 }) }), [`${name} in the file is no setting`]);
+      const [found, ...more] = problems({ LOCKSTEP_CONFIG: file({ [name]: 1 }) });
+      assert.match(found ?? '', new RegExp(`^${name} in the file is no setting`));
+      assert.deepEqual(more, []);
     }
+    assert.match(problems({ LOCKSTEP_CONFIG: file({ potr: 1 }) })[0] ?? '', /did you mean port\?$/);
     assert.deepEqual(problems({ LOCKSTEP_CONFIG: file('{"__proto__":1}') }), ['__proto__ in the file is no setting']);
   });
 

@@ -1,7 +1,9 @@
 /** Configuration by environment and file: every value checked, every wrong one named. */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { join } from 'node:path';
 import { parseRedisUrl } from '@lockstep/store-redis';
+import { parseSyslogUrl } from './audit/syslog-sink.ts';
 import { networks } from './callbacks/address-policy.ts';
 
 export interface Config {
@@ -51,8 +53,25 @@ export interface Config {
   readonly webhooks: boolean;
   /** Internal networks that webhook callbacks may be in, in CIDR notation (WEB-4). */
   readonly callbackNetworks: readonly string[];
-  /** File that audit records are appended to; none are made without it. */
+  /** File that audit records are appended to; in the data folder where others reach the server, none on loopback. */
   readonly audit?: string;
+  /** Bytes from which on audit records go to a new file. */
+  readonly auditFileBytes: number;
+  /** FHIR server that audit records are sent to (ITI-20), and a bearer token for it. */
+  readonly auditFhir?: string;
+  readonly auditFhirToken?: string;
+  /** Syslog server that audit records are sent to; see `parseSyslogUrl`. */
+  readonly auditSyslog?: string;
+  /** What happens while audit records cannot be written. */
+  readonly auditFailure: 'refuse' | 'continue';
+  /** Whether the records of events name the patient. */
+  readonly auditPatients: boolean;
+  /** Port of health and metrics only; without it metrics are told on loopback only. */
+  readonly managementPort?: number;
+  readonly managementHost?: string;
+  /** Files with a certificate chain and its key, as PEM: the server then speaks https itself. */
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly initialAccessToken?: string;
   /** Whether anybody may register an app, or only who has the initial access token (REG-6). */
   readonly registration: 'open' | 'closed';
@@ -165,6 +184,24 @@ const issuerUrl: Reader<string> = (text) => {
   return text;
 };
 
+/** A FHIR server's base address, which may have a path. */
+const fhirBase: Reader<string> = (text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !['http:', 'https:'].includes(url.protocol) || url.search || url.hash || url.username) {
+    return problem('must be the http: or https: base address of a FHIR server, such as https://audit.example.org/fhir');
+  }
+  return text.replace(/\/+$/, '');
+};
+
+const syslogAddress: Reader<string> = (text) => {
+  try {
+    parseSyslogUrl(text);
+    return text;
+  } catch (error) {
+    return problem((error as Error).message);
+  }
+};
+
 const openidScopes: Reader<string> = (text) =>
   text.split(/\s+/).includes('openid') ? text.replace(/\s+/g, ' ') : problem('must hold the scope openid');
 
@@ -210,6 +247,16 @@ const SETTINGS = {
   webhooks: ['LOCKSTEP_WEBHOOKS', 'on', onOff],
   callbackNetworks: ['LOCKSTEP_CALLBACK_NETWORKS', '', networkList],
   audit: ['LOCKSTEP_AUDIT', undefined, filled],
+  auditFileBytes: ['LOCKSTEP_AUDIT_FILE_BYTES', '104857600', whole(65_536, 1_099_511_627_776)],
+  auditFhir: ['LOCKSTEP_AUDIT_FHIR', undefined, fhirBase],
+  auditFhirToken: ['LOCKSTEP_AUDIT_FHIR_TOKEN', undefined, filled],
+  auditSyslog: ['LOCKSTEP_AUDIT_SYSLOG', undefined, syslogAddress],
+  auditFailure: ['LOCKSTEP_AUDIT_FAILURE', 'continue', oneOf('refuse', 'continue')],
+  auditPatients: ['LOCKSTEP_AUDIT_PATIENTS', 'off', onOff],
+  managementPort: ['LOCKSTEP_MANAGEMENT_PORT', undefined, whole(0, 65_535)],
+  managementHost: ['LOCKSTEP_MANAGEMENT_HOST', undefined, hostName],
+  tlsCert: ['LOCKSTEP_TLS_CERT', undefined, filled],
+  tlsKey: ['LOCKSTEP_TLS_KEY', undefined, filled],
   initialAccessToken: ['LOCKSTEP_INITIAL_ACCESS_TOKEN', undefined, filled],
   registration: ['LOCKSTEP_REGISTRATION', 'open', oneOf('open', 'closed')],
   sampleData: ['LOCKSTEP_SAMPLE_DATA', undefined, onOff],
@@ -239,6 +286,69 @@ const SETTINGS = {
   fhirUpstreamPageBytes: ['LOCKSTEP_FHIR_UPSTREAM_PAGE_BYTES', '8388608', whole(65_536, 268_435_456)],
 } as const satisfies Record<keyof Config, readonly [string, string | undefined, Reader<unknown>]>;
 
+/** Settings that are secrets: `{variable}_FILE` may name a file that holds the value instead. */
+const SECRETS = [
+  'redisUrl',
+  'initialAccessToken',
+  'oidcClientSecret',
+  'auditFhirToken',
+  'fhirUpstreamToken',
+] as const satisfies readonly (keyof Config)[];
+
+/**
+ * What Kubernetes puts into a pod's environment for a Service of the same name (`{NAME}_SERVICE_HOST`, `{NAME}_PORT=tcp://…`):
+ * no setting, whoever wrote it.
+ */
+function isOfKubernetes(name: string, value: string): boolean {
+  if (/_PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)$/.test(name)) return true;
+  if (/_SERVICE_HOST$/.test(name)) return isIP(value) > 0;
+  if (/_SERVICE_PORT(_[A-Z0-9_]+)?$/.test(name)) return /^\d+$/.test(value);
+  return /_PORT(_\d+_(TCP|UDP|SCTP))?$/.test(name) && /^(tcp|udp|sctp):\/\//.test(value);
+}
+
+/** The environment with the values of secrets that are in files. */
+function withSecrets(env: NodeJS.ProcessEnv, problems: string[]): NodeJS.ProcessEnv {
+  const full = { ...env };
+  for (const name of SECRETS) {
+    const [variable] = SETTINGS[name];
+    const path = env[`${variable}_FILE`];
+    if (path === undefined) continue;
+    if (env[variable] !== undefined)
+      problems.push(`${variable} and ${variable}_FILE exclude each other: set one of them`);
+    try {
+      full[variable] = readFileSync(path, 'utf8').trim();
+    } catch (error) {
+      problems.push(`${variable}_FILE: the file ${path} cannot be read: ${(error as Error).message}`);
+    }
+  }
+  return full;
+}
+
+const PREFIX = /^LOCKSTEP_/;
+
+/** The setting whose name is nearest to a word that is none, for whoever misspelt it. */
+function similar(name: string, names: Iterable<string>): string {
+  const [best] = [...names]
+    .map((one) => [one, distance(one.replace(PREFIX, ''), name.replace(PREFIX, ''))] as const)
+    .filter(([, apart]) => apart <= 2)
+    .sort(([, a], [, b]) => a - b);
+  return best ? `; did you mean ${best[0]}?` : '';
+}
+
+/** Levenshtein's distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
 function readFile(path: string): Readonly<Record<string, unknown>> {
   let text: string;
   try {
@@ -259,15 +369,27 @@ function readFile(path: string): Readonly<Record<string, unknown>> {
  * Reads the configuration: environment before file before default.
  * @throws ConfigError naming every wrong value and every unknown setting
  */
-export function readConfig(env: NodeJS.ProcessEnv): Config {
-  const file = env.LOCKSTEP_CONFIG ? readFile(env.LOCKSTEP_CONFIG) : {};
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const file = environment.LOCKSTEP_CONFIG ? readFile(environment.LOCKSTEP_CONFIG) : {};
   const problems: string[] = [];
+  const settings = new Set<string>(Object.values(SETTINGS).map(([variable]) => variable));
+  const ours = Object.entries(environment).filter(
+    ([name, value = '']) => !(name.startsWith('LOCKSTEP_') && isOfKubernetes(name, value)),
+  );
+  const env = withSecrets(Object.fromEntries(ours), problems);
   const values: Record<string, unknown> = {};
-  const variables = new Set<string>(['LOCKSTEP_CONFIG', ...Object.values(SETTINGS).map(([variable]) => variable)]);
-  for (const name of Object.keys(file))
-    if (!Object.hasOwn(SETTINGS, name)) problems.push(`${name} in the file is no setting`);
+  const variables = new Set<string>([
+    'LOCKSTEP_CONFIG',
+    ...settings,
+    ...SECRETS.map((name) => `${SETTINGS[name][0]}_FILE`),
+  ]);
+  for (const name of Object.keys(file)) {
+    if (!Object.hasOwn(SETTINGS, name))
+      problems.push(`${name} in the file is no setting${similar(name, Object.keys(SETTINGS))}`);
+  }
   for (const name of Object.keys(env)) {
-    if (name.startsWith('LOCKSTEP_') && !variables.has(name)) problems.push(`${name} is no setting`);
+    if (name.startsWith('LOCKSTEP_') && !variables.has(name))
+      problems.push(`${name} is no setting${similar(name, variables)}`);
   }
   for (const [name, [variable, fallback, read]] of Object.entries(SETTINGS)) {
     const inFile = file[name];
@@ -282,7 +404,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       problems.push(`${env[variable] === undefined ? name : variable} ${value.problem}`);
     else values[name] = value;
   }
-  if (problems.length === 0) values.sampleData ??= isLocal(values as unknown as Config);
+  if (problems.length === 0) {
+    const local = isLocal(values as unknown as Config);
+    values.sampleData ??= local;
+    if (!local) values.audit ??= join(String(values.data), 'audit.jsonl');
+  }
+  if (values.audit === 'off') delete values.audit;
   values.createSessions ??= values.profile === 'ira';
   const config = values as unknown as Config;
   if (problems.length === 0) problems.push(...contradictions(config));
@@ -297,6 +424,15 @@ function contradictions(config: Config): readonly string[] {
     found.push('LOCKSTEP_LEASE_SECONDS must not be more than LOCKSTEP_MAX_LEASE_SECONDS');
   }
   found.push(...upstreamContradictions(config));
+  if ((config.tlsCert === undefined) !== (config.tlsKey === undefined)) {
+    found.push('LOCKSTEP_TLS_CERT and LOCKSTEP_TLS_KEY belong together: name both files');
+  }
+  if (config.managementPort !== undefined && config.managementPort !== 0 && config.managementPort === config.port) {
+    found.push('LOCKSTEP_MANAGEMENT_PORT must be another port than PORT');
+  }
+  if (config.auditFhirToken !== undefined && config.auditFhir === undefined) {
+    found.push('LOCKSTEP_AUDIT_FHIR is missing: LOCKSTEP_AUDIT_FHIR_TOKEN is for that server');
+  }
   if (config.oidcIssuer === undefined) {
     const { oidcClientId, oidcClientSecret, oidcClientKey, oidcName, oidcRolesClaim, oidcAdministratorRole } = config;
     const rest = [oidcClientId, oidcClientSecret, oidcClientKey, oidcName, oidcRolesClaim, oidcAdministratorRole];
@@ -351,4 +487,14 @@ export function isLocal({ host, publicUrl }: Pick<Config, 'host' | 'publicUrl'>)
 /** Whether only this machine can reach the address. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/**
+ * What clients use to reach Lockstep, without a trailing slash.
+ * @param port the port that it listens on, where the configuration leaves that open
+ */
+export function originOf(config: Config, port: number): string {
+  if (config.publicUrl) return config.publicUrl;
+  const host = isLoopback(config.host) || config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -4,16 +4,17 @@ import { createRequire } from 'node:module';
 import { files as consoleFiles } from '@lockstep/console';
 import { createFhir } from '@lockstep/fhir';
 import { createGateway } from '@lockstep/gateway';
-import { type Hub, NodeLease } from '@lockstep/hub';
+import { type Hub, NodeLease, type Observer } from '@lockstep/hub';
 import { R4Validator } from '@lockstep/r4';
 import { Addresses, createAuthorizationServer } from '@lockstep/smart';
 import pino, { type Logger } from 'pino';
 import { shareAccessEnds } from './access-ends.ts';
 import { openAdministration } from './admin/open-administration.ts';
-import { AuditFile } from './audit.ts';
+import type { AuditTrail } from './audit/audit-trail.ts';
+import { auditObservation, fhirAudit, hubAudit, openAudit, smartAudit } from './audit/open-audit.ts';
 import { AddressPolicy } from './callbacks/address-policy.ts';
 import { guardedFetch } from './callbacks/guarded-fetch.ts';
-import { type Config, ConfigError, isLocal, isLoopback } from './config.ts';
+import { type Config, ConfigError, isLocal, originOf } from './config.ts';
 import { FirstAdministrator } from './first-administrator.ts';
 import { createApp } from './http/app.ts';
 import { ConsoleLive } from './http/console-live.ts';
@@ -54,6 +55,8 @@ export interface Lockstep {
   readonly routes: readonly string[];
   /** The first administrator and the password to tell once; only at the first start of a server that others can reach. */
   readonly firstAdministrator?: { readonly user: string; readonly password: string };
+  /** The audit trail, where there is one. */
+  readonly audit?: AuditTrail;
   /** Closes sockets with 1012, finishes what was begun, closes the store. */
   close(): Promise<void>;
 }
@@ -62,12 +65,6 @@ const { version: VERSION } = createRequire(import.meta.url)('../package.json') a
 
 /** Addresses that the console's own script routes. */
 const CONSOLE_ROUTES = ['', 'apps', 'apps/*', 'sessions', 'sessions/*', 'launch', 'users', 'users/*', 'conformance'];
-
-function originOf(config: Config, port: number): string {
-  if (config.publicUrl) return config.publicUrl;
-  const host = isLoopback(config.host) || config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
 
 function makeFolder(path: string): void {
   try {
@@ -138,8 +135,15 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
 
   const audit = await parts.start({
     name: 'audit',
-    start: () => openAudit(config, hubUrl, log),
-    stop: (opened) => opened?.close(),
+    async start() {
+      const opened = await openAudit(config, origin, log);
+      opened?.record({ act: 'server-start', status: 200, detail: `Lockstep ${VERSION}` });
+      return opened;
+    },
+    async stop(opened) {
+      opened?.record({ act: 'server-stop', status: 200 });
+      await opened?.close();
+    },
   });
   const policy = new AddressPolicy({ open: local, allowed: config.callbackNetworks });
   const keySets = await parts.start({
@@ -192,8 +196,8 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     ...(nodes && { nodes }),
     users: () => authorization.users,
     derivedTopics,
-    observer: inspector,
-    ...(audit && { audit }),
+    observer: audit ? bothObserve(inspector, audit) : inspector,
+    audit: hubAudit,
     failed,
     ...(webhooks && { webhooks }),
   });
@@ -213,6 +217,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     version: VERSION,
     verifyToken: (bearer: string) => authorization.verifyToken(bearer),
     smart: () => addresses,
+    ...(audit && { audit: fhirAudit(audit) }),
   };
   const fhir = upstream
     ? await createGateway({ ...endpoint, upstream })
@@ -239,6 +244,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     maxTokenLife: config.maxTokenSeconds,
     launchTokenLife: config.launchTokenSeconds,
     logger: log,
+    audit: smartAudit(audit),
   });
   const verifyToken = authorization.verifyToken.bind(authorization);
   authorization.onAccessEnded((ended) => hub.accessEnded(ended).catch(failed));
@@ -255,7 +261,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
 
   const { app, routes } = await parts.start({
     name: 'requests',
-    start: () => createApp(config, listener, log, { verifyToken, limiter, https: origin.startsWith('https:') }),
+    start: () => createApp(config, listener, log, { verifyToken, limiter, https: origin.startsWith('https:') }, audit),
     stop: async (opened) => {
       await opened.app.close();
       await listener.close();
@@ -294,6 +300,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
       hubUrl,
       verifyToken,
       webhooks: webhooks !== undefined,
+      auditPatients: config.auditPatients,
       version: PROFILES[config.profile].name,
     }),
     { prefix: '/hub' },
@@ -363,10 +370,23 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
       health.draining = true;
     },
   });
-  return { origin, port, hub, inspector, routes, ...(firstAdministrator && { firstAdministrator }) };
+  return {
+    origin,
+    port,
+    hub,
+    inspector,
+    routes,
+    ...(audit && { audit }),
+    ...(firstAdministrator && { firstAdministrator }),
+  };
 }
 
-function openAudit({ audit }: Config, hubUrl: string, log: Logger): AuditFile | undefined {
-  if (audit === undefined) return undefined;
-  return new AuditFile(audit, hubUrl, (error) => log.error({ err: error }, 'the audit cannot be written'));
+/** What the Hub does goes to those who watch sessions, and some of it to the audit. */
+function bothObserve(inspector: Inspector, audit: AuditTrail): Observer {
+  return {
+    observe(topic, at, observation) {
+      inspector.observe(topic, at, observation);
+      auditObservation(audit, topic, observation);
+    },
+  };
 }

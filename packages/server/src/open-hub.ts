@@ -1,5 +1,6 @@
 import type { ConformanceSpec } from '@lockstep/console/wire';
 import {
+  type AuditTrail,
   CORE,
   type DerivedTopics,
   Hub,
@@ -13,7 +14,6 @@ import {
 import type { R4Validator } from '@lockstep/r4';
 import type { Users } from '@lockstep/smart';
 import type { SessionStore } from '@lockstep/store';
-import type { AuditFile } from './audit.ts';
 import type { AddressPolicy } from './callbacks/address-policy.ts';
 import { RecordCursors } from './callbacks/cursors.ts';
 import { HttpCallbacks } from './callbacks/http-callbacks.ts';
@@ -47,7 +47,7 @@ export interface HubParts {
   readonly users: () => Users;
   readonly derivedTopics: DerivedTopics;
   readonly observer?: Observer;
-  readonly audit?: AuditFile;
+  readonly audit?: AuditTrail;
   readonly failed: (error: unknown) => void;
   readonly webhooks?: { readonly callbacks: HttpCallbacks; readonly cursors: RecordCursors };
 }

@@ -148,16 +148,21 @@ async function see(actors: readonly Actor[], event: string, id?: string): Promis
   return seen;
 }
 
-async function withIra(run: (origin: string, audit: () => readonly Json[]) => Promise<void>): Promise<void> {
+async function withIra(run: (origin: string, audit: () => Promise<readonly Json[]>) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-ira-'));
   const path = join(folder, 'audit.jsonl');
-  const audit = (): readonly Json[] =>
-    readFileSync(path, 'utf8')
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
   try {
-    await withLockstep(({ origin }) => run(origin, audit), { profile: 'ira', createSessions: true, audit: path });
+    await withLockstep(
+      ({ origin, audit }) =>
+        run(origin, async () => {
+          await audit?.written();
+          return readFileSync(path, 'utf8')
+            .trimEnd()
+            .split('\n')
+            .map((line) => JSON.parse(line));
+        }),
+      { profile: 'ira', createSessions: true, audit: path },
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -336,7 +341,8 @@ describe('IHE RAD IRA, use cases 1 to 4', () => {
       await assert.rejects(Subscriber.connect(display.socket.endpoint));
 
       // RAD-146, RAD-152 and RAD-153 are in the audit, with identifiers only.
-      const records = audit();
+      const ihe = ({ subtype }: Json): boolean => subtype[0].code.startsWith('RAD-');
+      const records = (await audit()).filter(ihe);
       const codes = new Set(records.map(({ subtype }) => subtype[0].code));
       assert.deepEqual([...codes].sort(), ['RAD-146', 'RAD-152', 'RAD-153']);
       assert.equal(records.filter(({ subtype }) => subtype[0].code === 'RAD-146').length, 5);

@@ -31,7 +31,7 @@ it('TOK-6 a subscription made while its token is revoked is refused and leaves n
   const verifyToken = async (): Promise<Access | undefined> => answers.shift();
   const limiter = new Limiter(0, () => clock.now());
   guardDoors(app, { doors: DOORS, verifyToken: verifyToken as never, limiter, https: false });
-  await app.register(hubRoutes({ hub, hubUrl, verifyToken, webhooks: false, version: '3.0.0' }), {
+  await app.register(hubRoutes({ hub, hubUrl, verifyToken, auditPatients: false, webhooks: false, version: '3.0.0' }), {
     prefix: '/hub',
   });
   const subscribe = () =>

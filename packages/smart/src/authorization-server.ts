@@ -314,7 +314,7 @@ function answerErrors(app: FastifyInstance, logger: Logger, browser: Browser): v
     }
     const status = error.statusCode ?? 500;
     if (status < 500) return reply.code(status).send({ error: 'invalid_request', error_description: error.message });
-    if (error.name === 'StoreUnavailable') {
+    if (error.name === 'StoreUnavailable' || status === 503) {
       return reply.code(503).header('retry-after', '5').send({ error: 'temporarily_unavailable' });
     }
     logger.error({ err: error, route: request.routeOptions.url }, 'request failed');

@@ -1,9 +1,13 @@
 /** Administration of a database that no server has open. */
 import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createAuthorizationServer } from '@lockstep/smart';
-import { isLoopback, readConfig } from '../config.ts';
+import type { AuditTrail } from '../audit/audit-trail.ts';
+import { openAudit } from '../audit/open-audit.ts';
+import { isLoopback, originOf, readConfig } from '../config.ts';
 import { TopicSecrets } from '../launch/topic-secrets.ts';
+import { COMMAND_LINE_CLIENT } from '../own-apps.ts';
 import { openStore } from '../store.ts';
 import { systemClock } from '../system.ts';
 import { type Administration, createAdministration } from './administration.ts';
@@ -49,9 +53,49 @@ export async function openOffline(data: string, env: NodeJS.ProcessEnv): Promise
       logger: { info: silent, warn: silent, error: silent },
     });
     const secrets = new TopicSecrets(records, () => systemClock.now());
-    return { administration: createAdministration(authorization, secrets), close: () => store.close() };
+    const trail = await openAudit(config, originOf(config, config.port), { info: silent, error: silent });
+    return {
+      administration: audited(createAdministration(authorization, secrets), trail),
+      async close() {
+        await trail?.close();
+        await store.close();
+      },
+    };
   } catch (error) {
     await store.close();
     throw error;
   }
 }
+
+/** Records what is changed, as a running server does; its own file says what nobody was there to record. */
+function audited(administration: Administration, trail: AuditTrail | undefined): Administration {
+  if (!trail) return administration;
+  const record = async <T>(detail: string, subject: string | undefined, work: Promise<T>): Promise<T> => {
+    const done = {
+      act: 'administration' as const,
+      clientId: COMMAND_LINE_CLIENT,
+      user: userInfo().username,
+      detail,
+      ...(subject !== undefined && { subject }),
+    };
+    try {
+      const result = await work;
+      trail.record({ ...done, status: 200 });
+      return result;
+    } catch (error) {
+      trail.record({ ...done, status: 400 });
+      throw error;
+    }
+  };
+  return {
+    apps: () => administration.apps(),
+    users: () => administration.users(),
+    registerApp: (metadata) =>
+      record('apps register', textOf(metadata.client_name), administration.registerApp(metadata)),
+    topicSecret: (clientId) => record('topic secret', clientId, administration.topicSecret(clientId)),
+    addUser: (user) => record('users add', user.id, administration.addUser(user)),
+    rotateKeys: () => record('keys rotate', undefined, administration.rotateKeys()),
+  };
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

@@ -3,6 +3,7 @@ import type { Command } from './command.ts';
 import { appsLaunch } from './commands/apps-launch.ts';
 import { appsList } from './commands/apps-list.ts';
 import { appsRegister } from './commands/apps-register.ts';
+import { auditVerify } from './commands/audit-verify.ts';
 import { completion } from './commands/completion.ts';
 import { conformance } from './commands/conformance.ts';
 import { context } from './commands/context.ts';
@@ -42,6 +43,7 @@ export const COMMANDS: readonly Command[] = [
   usersAdd,
   usersList,
   keysRotate,
+  auditVerify,
   launchBuild,
   launchParse,
   launchStart,

@@ -4,6 +4,7 @@ import { bearerToken } from '@lockstep/fhircast';
 import { type AuthorizationServer, OAuthError, type SessionDirectory } from '@lockstep/smart';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { type Administration, readUser } from '../admin/administration.ts';
+import { describeRequest } from '../audit/request-audit.ts';
 import { type Launcher, readLaunchForm } from '../launch/launcher.ts';
 import { COMMAND_LINE_CLIENT, COMMAND_LINE_SCOPE } from '../own-apps.ts';
 import { answerOAuthErrors, jsonBody, optionalText, requiredText } from './json-bodies.ts';
@@ -35,6 +36,7 @@ export function adminRoutes(options: AdminRouteOptions): FastifyPluginAsync {
     if (forwarded || bearer === undefined || !sameToken(bearer, options.token)) {
       throw new OAuthError('invalid_token', "the administration token of the server's data folder is required", 401);
     }
+    describeRequest({ clientId: COMMAND_LINE_CLIENT });
   }
 
   return async (app) => {

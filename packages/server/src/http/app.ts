@@ -1,5 +1,7 @@
 /** The web framework as Lockstep sets it up. */
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { AuditTrail } from '../audit/audit-trail.ts';
+import { auditRequests } from '../audit/request-audit.ts';
 import type { Config } from '../config.ts';
 import { answerBadAddress } from './bad-address.ts';
 import { DOORS } from './doors/doors.ts';
@@ -7,6 +9,7 @@ import { type GuardParts, guardDoors } from './doors/guard.ts';
 import { answerOAuthErrors, parseJsonWithinLimits } from './json-bodies.ts';
 import type { Listener } from './listener.ts';
 import { cleanAddress } from './request-address.ts';
+import { requestId } from './request-id.ts';
 
 export interface App {
   readonly app: FastifyInstance;
@@ -20,6 +23,7 @@ export function createApp(
   listener: Listener,
   log: FastifyBaseLogger,
   guard: Pick<GuardParts, 'verifyToken' | 'limiter' | 'https'>,
+  audit: AuditTrail | undefined,
 ): App {
   const app = Fastify({
     loggerInstance: log,
@@ -30,6 +34,7 @@ export function createApp(
     trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
     frameworkErrors: answerBadAddress,
     rewriteUrl: (request) => cleanAddress(request.url ?? '/'),
+    genReqId: requestId,
     forceCloseConnections: 'idle',
     // A topic that was derived from a user's name is longer than Fastify expects of a parameter (LAU-2).
     routerOptions: { maxParamLength: 1024 },
@@ -39,7 +44,8 @@ export function createApp(
   app.addHook('onRoute', ({ method, path }) => {
     for (const one of [method].flat()) routes.push(`${one} ${path}`);
   });
-  guardDoors(app, { doors: DOORS, ...guard });
+  if (audit) auditRequests(app, audit);
+  guardDoors(app, { doors: DOORS, ...guard, audit });
   parseJsonWithinLimits(app);
   answerOAuthErrors(app);
   return { app, routes };

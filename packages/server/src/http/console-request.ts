@@ -1,6 +1,7 @@
 /** What the console's routes share: who asks, what was sent, and how refusals are told. */
 import type { AuditEntry, SignedIn } from '@lockstep/smart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { describeAct } from '../audit/request-audit.ts';
 import { answerFailures } from './failure.ts';
 
 const AWAY = 'The store is away; try again in a moment.';
@@ -47,9 +48,14 @@ export function tellNext(reply: FastifyReply, path: string, next: string | undef
   reply.header('link', `<${path}?${new URLSearchParams({ after: next, limit: String(limit) })}>; rel="next"`);
 }
 
-/** Writes to the audit trail what an administrator did. */
-export function audit(request: FastifyRequest, entry: AuditEntry): void {
-  request.log.info({ audit: entry }, 'audit');
+/** Says for the audit trail what an administrator did. */
+export function audit(_request: FastifyRequest, { action, user, clientId, detail }: AuditEntry): void {
+  const subject = clientId ?? detail;
+  describeAct({
+    detail: action,
+    ...(user !== undefined && { user }),
+    ...(subject !== undefined && { subject }),
+  });
 }
 
 /** Refusals in words for people. */

@@ -3,6 +3,7 @@ import type { ConformanceSpec } from '@lockstep/console/wire';
 import type { Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
+import { describeRequest } from '../audit/request-audit.ts';
 import { ConformanceRuns } from '../conformance-runs.ts';
 import type { FirstAdministrator } from '../first-administrator.ts';
 import { type Launcher, readLaunchForm } from '../launch/launcher.ts';
@@ -55,6 +56,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
       if (csrf !== signedIn.csrf) throw new ConsoleError(403, 'The x-csrf-token header is missing or wrong.');
     }
     people.set(request, signedIn);
+    describeRequest({ user: signedIn.user.reference, clientId: CONSOLE_CLIENT });
   }
 
   const personOf = (request: FastifyRequest): SignedIn => people.get(request)!;

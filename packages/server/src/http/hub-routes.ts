@@ -18,6 +18,7 @@ import {
   type VersionName,
 } from '@lockstep/hub';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { describePublished } from '../audit/published-event.ts';
 import { SMALL_BODY } from './doors/door.ts';
 import { failureOf } from './failure.ts';
 import { refuse } from './plain.ts';
@@ -28,6 +29,8 @@ export interface HubRouteOptions {
   readonly hubUrl: string;
   verifyToken(bearer: string): Promise<Access | undefined>;
   readonly webhooks: boolean;
+  /** Whether the audit records of events name the patient. */
+  readonly auditPatients: boolean;
   readonly version: VersionName;
 }
 
@@ -208,6 +211,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
 
   async function publish(access: Access, body: Readable, reply: FastifyReply, topic?: string): Promise<FastifyReply> {
     if (!('json' in body)) return refuse(reply, 415, `An event is published as ${JSON_TYPES.join(' or ')}`);
+    describePublished(body.json, topic, options.auditPatients);
     const answer = await hub.publish(access, body.exact, topic);
     if (!answer.ok) return refuse(reply, answer.status, answer.reason);
     // No content type: an empty body that claims to be JSON makes clients throw (PUB-1).

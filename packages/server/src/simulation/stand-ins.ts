@@ -1,6 +1,8 @@
 /** Clients that stand in for apps whose launches go unchecked: never on a server that others can reach. */
+
 import { hash, randomBytes } from 'node:crypto';
 import { type AuthorizationServer, OAuthError, type UserProfile } from '@lockstep/smart';
+import { assertedId, basicId } from '../http/claimed-client.ts';
 
 /** How long an unchecked launch may be redeemed, ms. */
 const LAUNCH_LIFE = 5 * 60_000;
@@ -133,25 +135,4 @@ export function asStandIn(form: URLSearchParams, authorization: string | undefin
   const clientId = form.get('client_id') ?? assertedId(form.get('client_assertion')) ?? basicId(authorization);
   if (clientId !== undefined && clientId !== null) sent.set('client_id', standInOf(clientId));
   return sent;
-}
-
-function assertedId(assertion: string | null): string | undefined {
-  try {
-    const claims = Buffer.from(assertion?.split('.')[1] ?? '', 'base64url').toString();
-    const { sub } = JSON.parse(claims) as { sub?: unknown };
-    return typeof sub === 'string' ? sub : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function basicId(authorization: string | undefined): string | undefined {
-  const encoded = /^basic +(\S+) *$/i.exec(authorization ?? '')?.[1];
-  if (encoded === undefined) return undefined;
-  const [id = ''] = Buffer.from(encoded, 'base64').toString().split(':');
-  try {
-    return decodeURIComponent(id.replaceAll('+', ' '));
-  } catch {
-    return id;
-  }
 }

@@ -3,6 +3,7 @@ import { bearerToken } from '@lockstep/fhircast';
 import type { TokenInfo } from '@lockstep/smart';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { RequestRefused } from '../failure.ts';
+import { traceOf } from '../request-id.ts';
 import { type DoorRow, findDoor, SMALL_BODY } from './door.ts';
 import type { Limiter } from './limiter.ts';
 
@@ -22,6 +23,8 @@ export interface GuardParts {
   readonly limiter: Limiter;
   /** Whether clients reach the server by https: browsers are told to come back so only (RFC 6797). */
   readonly https: boolean;
+  /** Whether acts that are recorded may be done now: not while the audit cannot be written and its setting says `refuse`. */
+  readonly audit?: { readonly admits: boolean } | undefined;
 }
 
 /** An address may send more than one client: a whole hospital may have one address. */
@@ -85,11 +88,17 @@ function isForm(request: FastifyRequest): boolean {
 async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardParts): Promise<void> {
   const door = request.routeOptions.config?.door ?? (isShared(request.url) ? SHARED_NOWHERE : NOWHERE);
   reply.header('x-content-type-options', 'nosniff');
+  reply.header('x-request-id', request.id);
+  if (traceOf(request.headers) !== undefined) reply.header('traceparent', request.headers.traceparent);
   if (parts.https) reply.header('strict-transport-security', ONE_YEAR);
   if (door.shared) reply.headers(SHARED);
   const bearer = door.authentication.startsWith('bearer') ? bearerToken(request.headers.authorization) : undefined;
   if (bearer !== undefined) request.caller = await parts.verifyToken(bearer);
   if (door.limit === 'door') limit(request, reply, parts.limiter);
+  if (parts.audit && !parts.audit.admits && typeof door.audit === 'string') {
+    reply.header('retry-after', '5');
+    throw new RequestRefused('audit-unavailable', 'The audit trail cannot be written; nothing is done until it can');
+  }
   if (!door.authentication.startsWith('bearer') || request.caller) return;
   if (bearer !== undefined) {
     reply.header('www-authenticate', 'Bearer realm="Lockstep", error="invalid_token"');
