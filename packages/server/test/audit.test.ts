@@ -15,7 +15,7 @@ import { findDoor } from '../src/http/doors/door.ts';
 import { DOORS } from '../src/http/doors/doors.ts';
 import { lockstep as command } from './command-line.ts';
 import { ConsolePerson } from './console-person.ts';
-import { HubClient, type Json, patient, testConfig, withLockstep } from './harness.ts';
+import { Backend, HubClient, type Json, patient, testConfig, withLockstep } from './harness.ts';
 import { App, Person } from './person.ts';
 
 const SCOPE = 'openid fhirUser launch offline_access user/*.cruds fhircast/*.*';
@@ -230,11 +230,15 @@ describe('the audit trail', () => {
       await records.of(['session-ended', 'session-end'], () => admin.call('DELETE', `sessions/${topic}`));
       await records.of(['sign-out'], () => lena.signOut());
       await records.of(['token-revoke'], () => app.post('/auth/revoke', { token: tokens.access_token }));
-      await records.of(['subscription-ended', 'session-ended'], async () => {
-        const last = await backend.session('Practitioner/3');
-        await backend.subscribe(last, 'Patient-open');
-        await hub.endSession(last, 'a test ended it');
-      });
+      const service = await Backend.register(origin);
+      const follower = new HubClient(`${origin}/hub`, await service.token());
+      const last = await follower.session('Practitioner/3');
+      await follower.subscribe(last, 'Patient-open', { 'subscriber.name': 'Follower' });
+      const [left] = await records.of(['subscription-ended', 'administration'], () =>
+        admin.call('POST', `apps/${service.clientId}/suspend`),
+      );
+      assert.equal(left?.entity[0].what.identifier.value, last);
+      await records.of(['session-ended'], () => hub.endSession(last, 'a test ended it'));
     }));
 
   it('names the patient of an event where that is asked for', () =>
