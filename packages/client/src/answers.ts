@@ -46,6 +46,15 @@ function isThenable(value: unknown): value is PromiseLike<Handled> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
+/** Runs `show` unless `may` says no: then that is the answer. */
+export function unlessRefused(
+  may: Handled | Promise<Handled>,
+  show: () => Handled | Promise<Handled>,
+): Handled | Promise<Handled> {
+  const then = (said: Handled) => (followed(returned(said)) ? show() : said);
+  return isThenable(may) ? Promise.resolve(may).then(then) : then(may);
+}
+
 /** The one outcome of several handlers: the worst. */
 function worst(outcomes: readonly Outcome[]): Outcome {
   return outcomes.reduce((a, b) => (b.status > a.status ? b : a), FOLLOWED);

@@ -1,20 +1,18 @@
-import { eventKey, isObject, syncErrorMessage } from '@lockstep/fhircast';
-import { ask, FOLLOWED, followed, type Outcome } from './answers.ts';
+import { contextAction, eventKey, isObject, syncErrorMessage } from '@lockstep/fhircast';
+import { ask, FOLLOWED, followed, type Handled, type Outcome, unlessRefused } from './answers.ts';
+import type { Context } from './context.ts';
 import { type Core, MAX_SEEN, remember } from './core.ts';
 import { HubEvent } from './events.ts';
+import type { Following } from './following.ts';
 import { type Follower, type Handler, HubError } from './options.ts';
 import { Resender } from './resender.ts';
 
-/** Somebody does not follow. */
-export interface Trouble {
-  readonly reason: string;
-  readonly who?: string;
-  readonly us: boolean;
+function run(follower: Follower, context: Context | undefined, event: HubEvent): Handled | Promise<Handled> {
+  if (typeof follower === 'function') return follower(context, event);
+  return unlessRefused(follower.may(context, event), () => follower.show(context, event));
 }
 
-const US = '\u0000us';
-
-/** Asks the application's handlers about events, tells the Hub what they say, and keeps who does not follow. */
+/** Asks the application's handlers about events, tells the Hub what they say, and keeps what they have taken. */
 export class Dispatcher {
   readonly #core: Core;
   readonly #handlers = new Map<string, Set<Handler<string>>>();
@@ -22,8 +20,8 @@ export class Dispatcher {
   /** What was said of recent events; undefined while handlers are at work. */
   readonly #seen = new Map<string, Outcome | undefined>();
   readonly #superseded = new Set<string>();
-  readonly #troubles = new Map<string, Trouble>();
   readonly #resender: Resender;
+  readonly #following: Following;
   /** The event that made the current context, and what our handlers say of it. */
   #latest: HubEvent | undefined;
   #latestOutcome: Outcome | Promise<Outcome> = FOLLOWED;
@@ -31,18 +29,23 @@ export class Dispatcher {
   /** Other events of the current context that handlers have not decided about. */
   readonly #atWork = new Set<HubEvent>();
 
-  constructor(core: Core) {
+  /** The current context as the handlers have taken it; undefined for none. */
+  shown: Context | undefined;
+  /** Why the application does not follow the current context; undefined when it does, or has not said. */
+  refusal: string | undefined;
+  /** The last update of the current context was not taken. */
+  #refusedUpdate = false;
+
+  constructor(core: Core, following: Following) {
     this.#core = core;
-    this.#resender = new Resender(core, (who) => this.#troubles.delete(who));
+    this.#following = following;
+    this.#resender = new Resender(core, (who) => following.follows(who));
   }
 
-  /** Handlers have not decided yet. */
-  get busy(): boolean {
-    return this.#deciding || this.#atWork.size > 0;
-  }
-
-  get trouble(): Trouble | undefined {
-    return this.#troubles.values().next().value;
+  /** Why handlers have not finished with the current context; '' when they have. */
+  get busy(): string {
+    if (this.#deciding || this.#atWork.size > 0) return 'a handler is at work';
+    return this.#refusedUpdate ? 'a handler did not take an update' : '';
   }
 
   on(name: string, handler: Handler<never>): () => void {
@@ -58,8 +61,16 @@ export class Dispatcher {
     const latest = this.#latest;
     const { current } = this.#core.contexts;
     const { report } = this.#core;
-    if (latest && current) this.#conclude(latest, ask([() => follower(current, latest)], report), true, true);
+    if (latest && current) this.#conclude(latest, ask([() => run(follower, current, latest)], report), true, true);
     return () => this.#followers.delete(follower);
+  }
+
+  /** Whether the application would follow, without showing anything; undefined when nothing of it can be asked. */
+  consent(context: Context | undefined, event: HubEvent): Outcome | Promise<Outcome> | undefined {
+    const mays = [...this.#followers].flatMap((one) =>
+      typeof one === 'function' ? [] : [() => one.may(context, event)],
+    );
+    return mays.length > 0 ? ask(mays, this.#core.report) : undefined;
   }
 
   close(): void {
@@ -70,7 +81,8 @@ export class Dispatcher {
   #forget(): void {
     this.#deciding = false;
     this.#atWork.clear();
-    this.#troubles.clear();
+    this.#refusedUpdate = false;
+    this.refusal = undefined;
     this.#resender.stop();
   }
 
@@ -108,13 +120,14 @@ export class Dispatcher {
       }
       this.#latest = event;
       this.#forget();
+      this.#following.moved();
     }
     // Watchers see the new context before handlers are asked about it.
     show();
     const handlers = [...(this.#handlers.get(eventKey(event.name)) ?? []), ...(this.#handlers.get('*') ?? [])].map(
       (handler) => () => handler(event),
     );
-    if (moved) for (const follower of this.#followers) handlers.push(() => follower(current, event));
+    if (moved) for (const follower of this.#followers) handlers.push(() => run(follower, current, event));
     const outcome = ask(handlers, report);
     if (moved) this.#latestOutcome = outcome;
     this.#conclude(event, outcome, moved, false);
@@ -173,24 +186,21 @@ export class Dispatcher {
     const good = followed(outcome);
     if (!answered) this.#answer(event.id, outcome.status, outcome.reason);
     if (moved && this.#latest === event) {
-      // Whoever watches the session learns that a refusal was taken back.
       if (good) {
-        if (this.#troubles.delete(US) && answered) this.#answer(event.id, outcome.status);
+        this.shown = this.#core.contexts.current;
+        // Whoever watches the session learns that a refusal was taken back.
+        if (this.refusal !== undefined && answered) this.#answer(event.id, outcome.status);
+        this.refusal = undefined;
       } else if (answered && event.id !== '') this.#refuse(event, outcome.reason);
-      else this.#ourTrouble(outcome.reason);
-    }
+      else this.refusal = outcome.reason;
+    } else if (contextAction(event.name)?.action === 'update') this.#refusedUpdate = !good;
     this.#core.settle();
-  }
-
-  #ourTrouble(reason: string): void {
-    const { name } = this.#core.options;
-    this.#troubles.set(US, { reason, us: true, ...(name === undefined ? {} : { who: name }) });
   }
 
   /** Tells the others that this application does not follow after all (2.5: 202, then SyncError). */
   #refuse(event: HubEvent, reason: string): void {
     const { options, ports, mine, api, report, settle } = this.#core;
-    this.#ourTrouble(reason);
+    this.refusal = reason;
     settle();
     if (event.id === '') return;
     const subscriberName = options.name ?? 'unnamed application';
@@ -229,9 +239,10 @@ export class Dispatcher {
     const who = code('subscribername', 'subscriber');
     const reason = typeof issue.diagnostics === 'string' ? issue.diagnostics : 'an application did not follow';
     if (update(about, reason)) return;
-    if (event.mine || event.time < this.#core.contexts.established) return;
+    if (event.mine) return;
+    // By its id alone: the Hub's clock may be behind that of who opened the context.
     if (about !== '' && this.#superseded.has(about)) return;
-    this.#troubles.set(who, { reason, us: false, ...(who === '' ? {} : { who }) });
+    this.#following.objected(who, event, reason, about);
     this.#resender.objected(who, about, this.#latest);
   }
 

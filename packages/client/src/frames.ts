@@ -10,7 +10,7 @@ export type Frame =
   /** A sign of life that says nothing. */
   | { readonly kind: 'heartbeat' }
   /** Not FHIRcast, of another topic, or too large. */
-  | { readonly kind: 'strange'; readonly why: string };
+  | { readonly kind: 'strange' };
 
 /** The text of a frame; binary frames are taken for UTF-8. */
 export function frameText(data: unknown): string | undefined {
@@ -20,9 +20,7 @@ export function frameText(data: unknown): string | undefined {
   return undefined;
 }
 
-function strange(why: string): Frame {
-  return { kind: 'strange', why };
-}
+const STRANGE: Frame = { kind: 'strange' };
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
@@ -45,21 +43,21 @@ function confirmation(body: JsonObject): Frame {
 /** @param topic the subscription's: what is said about another one is strange */
 export function readFrame(data: string, topic: string): Frame {
   const body = parseJson(data);
-  if (!isObject(body)) return strange('not a JSON object');
+  if (!isObject(body)) return STRANGE;
   const event = isObject(body.event) ? body.event : undefined;
   const about = event ? event['hub.topic'] : body['hub.topic'];
-  if (about !== undefined && about !== topic) return strange('another topic');
+  if (about !== undefined && about !== topic) return STRANGE;
   if (!event) {
     const mode = body['hub.mode'];
     if (mode === 'denied') return { kind: 'denial', reason: text(body['hub.reason']) ?? 'the Hub gave no reason' };
     if (mode === 'subscribe') return confirmation(body);
-    return body.type === 'pong' ? { kind: 'heartbeat' } : strange('no FHIRcast message');
+    return body.type === 'pong' ? { kind: 'heartbeat' } : STRANGE;
   }
   const name = text(event['hub.event']);
-  if (!name) return strange('an event without a name');
+  if (!name) return STRANGE;
   if (name.toLowerCase() === 'heartbeat') return { kind: 'heartbeat' };
   const id = text(body.id);
-  if (!id) return strange('an event without an id');
+  if (!id) return STRANGE;
   const context = contextElements(event.context);
   const versionId = text(event['context.versionId']) ?? text(event.versionId);
   const prior = text(event['context.priorVersionId']) ?? text(event.priorVersionId);

@@ -82,6 +82,8 @@ export class HeldContexts {
   #content: { readonly of: SharedContent; readonly content: Content } = { of: NO_CONTENT, content: new Map() };
   /** Counts what was applied. */
   epoch = 0;
+  /** `Type/id` of the context that was current before this one; '' for none, undefined when unknown. */
+  before: string | undefined;
 
   /** The contexts, as the protocol's model has them. */
   get model(): SessionContexts<Elements> {
@@ -167,12 +169,9 @@ export class HeldContexts {
     const timestamp = parseTimestamp(message.timestamp);
     const older = timestamp < this.#established;
     const read = contextChange(message, message.event.context);
-    if (!read) return older ? { kind: 'older' } : { kind: 'news', moved: false };
-    if (!read.ok) {
-      // An update that cannot be read tells at least the context's new version.
-      if (read.code === 'no-anchor') return this.#unreadable();
-      return this.#unreadableUpdate(message);
-    }
+    // What is about no context may come from another clock, as the Hub's SyncErrors do.
+    if (!read) return { kind: 'news', moved: false };
+    if (!read.ok) return this.#unreadable();
     const { change } = read;
     switch (change.kind) {
       case 'home':
@@ -258,21 +257,10 @@ export class HeldContexts {
     }
     this.#leadOn(held, current);
     const pending = this.#unread.get(anchor);
-    if (pending || isPuzzling(change, held.content) || !this.#step(change)) this.#miss(held, change.versionId, change);
+    if (pending || isPuzzling(change, held.content) || !this.#step(change)) this.#miss(held, change, pending);
     if (!current) return { kind: 'news', moved: false };
     if (this.content === undefined) return { kind: 'news', moved: false, doubt: 'an update is missing' };
     return { kind: 'news', moved: false, ...this.#overtaken() };
-  }
-
-  #unreadableUpdate({ event }: EventMessage): Verdict {
-    const about = contextAction(event['hub.event']);
-    const key = about && anchorOf(about.type, event.context);
-    const held = key && this.#model.anchors.get(keyText(key));
-    if (!held) return { kind: 'news', moved: false, ...UNKNOWN };
-    const current = this.#current === held;
-    this.#leadOn(held, current);
-    this.#miss(held, event['context.versionId'] ?? '');
-    return { kind: 'news', moved: false, ...(current ? { doubt: 'an update is missing' } : {}) };
   }
 
   /** An update leads on from this version. */
@@ -284,16 +272,14 @@ export class HeldContexts {
     if (this.#passed.length > MAX_PAST) this.#passed.shift();
   }
 
-  /** The content is unknown after an update that was not applied. @param update to be applied to what will be read */
-  #miss(held: Open, versionId: string, update?: Update): void {
-    const anchor = keyText(held.key);
-    if (versionId !== '') this.#replace({ ...held, versionId });
-    const before = this.#unread.get(anchor);
-    const pending = before ?? [];
-    // What comes after a gap does not complete a reading from before the gap.
-    if (before && update && versionId !== '') pending.push(update);
-    if (pending.length > MAX_PENDING) pending.shift();
-    this.#unread.set(anchor, pending);
+  /** The content is unknown after an update that was not applied; the updates after it complete what will be read. */
+  #miss(held: Open, update: Update, pending: Update[] | undefined): void {
+    if (update.versionId !== '') {
+      this.#replace({ ...held, versionId: update.versionId });
+      pending?.push(update);
+    }
+    if (pending && pending.length > MAX_PENDING) pending.shift();
+    this.#unread.set(keyText(held.key), pending ?? []);
   }
 
   #replace(open: Open): void {
@@ -332,6 +318,7 @@ export class HeldContexts {
     this.epoch++;
     this.#lost = false;
     this.#remember();
+    this.before = this.#model.current ?? '';
     this.#passed = [];
     if (!Number.isNaN(timestamp)) this.#established = timestamp;
   }

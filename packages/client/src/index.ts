@@ -1,3 +1,4 @@
+export type { NotFollowing } from '@lockstep/fhircast';
 export { type Handled, type HandlerResult, Refusal, refuse } from './answers.ts';
 export { type Connection, fromArgs, fromSmart, fromTicket, fromUrl } from './connection.ts';
 export type { Content, Context } from './context.ts';
@@ -6,6 +7,7 @@ export type { TokenSource } from './hub-api.ts';
 export {
   type AnyResource,
   type Change,
+  type Follow,
   type Follower,
   type Handler,
   HubError,
@@ -14,5 +16,6 @@ export {
 } from './options.ts';
 export type { Clock, Environment, Ports, Sign, Socket, SocketConstructor } from './ports.ts';
 export { Subscriber } from './subscriber.ts';
-export type { SyncState } from './sync-state.ts';
+export type { Consent } from './survey.ts';
+export { type Shown, type Standing, type SyncState, syncState } from './sync-state.ts';
 export type { Changes } from './updater.ts';

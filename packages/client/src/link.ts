@@ -9,7 +9,7 @@ export interface LinkEvents {
   confirmed(info: { readonly resumed: boolean; readonly events: readonly string[] | undefined }): void;
   message(message: EventMessage): void;
   /** The Hub said something that cannot be used. */
-  strange(why: string): void;
+  strange(): void;
   /** The connection is gone; the next attempt follows by itself. */
   lost(reason: string, attempt: number): void;
   /** Something happened after which the session may have moved on unnoticed. */
@@ -26,8 +26,8 @@ export interface LinkOptions {
   readonly topic: string;
   /** What the application asks for. */
   readonly events: readonly string[];
-  /** Asked for as well, and given up when the Hub refuses them. */
-  readonly extras: readonly string[];
+  /** Asked for as well: the first list that the Hub does not refuse. */
+  readonly extras: readonly (readonly string[])[];
   readonly name: string | undefined;
   /** Seconds. */
   readonly lease: number;
@@ -79,7 +79,7 @@ export class Link {
   readonly #ports: Ports;
   readonly #events: LinkEvents;
   #endpoint: string | undefined;
-  #extras: readonly string[];
+  #extras: readonly (readonly string[])[];
   #ended = false;
   /** Ends the socket that is being served. */
   #finish: ((end: Partial<End> & { reason: string }) => void) | undefined;
@@ -110,6 +110,11 @@ export class Link {
   /** Whether nothing was heard for so long that the timers must have stood still. */
   get overslept(): boolean {
     return this.#finish !== undefined && this.#ports.clock.now() - this.#ticked > TICK + SLEPT;
+  }
+
+  /** ms since the Hub was last heard. */
+  get age(): number {
+    return this.#ports.clock.now() - this.#heard;
   }
 
   /** Connects and stays connected until `leave` or the Hub's final word. */
@@ -251,19 +256,18 @@ export class Link {
 
   async #subscribe(endpoint?: string): Promise<Failure | { ok: true; endpoint: string }> {
     const { topic, events, name, lease } = this.#options;
-    const ask = (extras: readonly string[]) =>
-      this.#api.subscribe({
+    for (;;) {
+      const [extras = [], ...fewer] = this.#extras;
+      const answer = await this.#api.subscribe({
         topic,
         events: [...new Set([...events, ...extras])],
         lease,
         ...(name === undefined ? {} : { name }),
         ...(endpoint === undefined ? {} : { endpoint }),
       });
-    const answer = await ask(this.#extras);
-    if (answer.ok || this.#extras.length === 0 || answer.kind !== 'refused') return answer;
-    const plain = await ask([]);
-    if (plain.ok) this.#extras = [];
-    return plain;
+      if (answer.ok || answer.kind !== 'refused' || fewer.length === 0) return answer;
+      this.#extras = fewer;
+    }
   }
 
   #lease(seconds: number): void {
@@ -340,7 +344,8 @@ export class Link {
         this.heard();
         const text = frameText(data);
         if (text === undefined || text.length > this.#options.maxFrame) {
-          this.#events.strange('a frame too large or of an unknown kind');
+          // Too large, or of an unknown kind.
+          this.#events.strange();
           return;
         }
         const frame = readFrame(text, this.#options.topic);
@@ -358,7 +363,7 @@ export class Link {
             this.#events.message(frame.message);
             break;
           case 'strange':
-            this.#events.strange(frame.why);
+            this.#events.strange();
             break;
           case 'heartbeat':
             break;

@@ -3,6 +3,7 @@ import type { Context } from './context.ts';
 import type { EventName, HubEvent } from './events.ts';
 import type { TokenSource } from './hub-api.ts';
 import type { Ports } from './ports.ts';
+import type { Shown } from './sync-state.ts';
 
 /** How to reach a session, and what to do in it. Durations are milliseconds unless the name says otherwise. */
 export interface SubscriberOptions {
@@ -15,6 +16,12 @@ export interface SubscriberOptions {
    * closes of what is opened, `Home-open`.
    */
   readonly events: readonly (EventName | '*')[];
+  /**
+   * Says what the application shows at this moment, where that may differ from what its handlers took: the chart on the screen,
+   * for instance. undefined for nothing. With a `versionId`, content is compared too. Call `showingChanged()` when it changes.
+   * Without this function the application shows what its handlers last followed.
+   */
+  readonly showing?: () => Shown | undefined;
   /** `subscriber.name`: how the other applications call this one when it does not follow. */
   readonly name?: string;
   /** Seconds; default 7200. */
@@ -84,4 +91,10 @@ export interface AnyResource {
 
 export type Handler<Name extends string> = (event: HubEvent<Name>) => Handled | Promise<Handled>;
 /** @param context undefined when no context is open */
-export type Follower = (context: Context | undefined, event: HubEvent) => Handled | Promise<Handled>;
+export type Follow = (context: Context | undefined, event: HubEvent) => Handled | Promise<Handled>;
+
+/**
+ * Follows the current context: a function that shows it, or a question and a function. `may` says whether the application would
+ * follow, and does nothing else: it is asked before `show`, and by surveys of other applications.
+ */
+export type Follower = Follow | { readonly may: Follow; readonly show: Follow };

@@ -1,8 +1,9 @@
 /** React hooks: a component shows what the session has and shows it anew when it changes. */
+import type { NotFollowing } from '@lockstep/fhircast';
 import { useEffect, useRef, useSyncExternalStore } from 'react';
 import type { Content, Context } from './context.ts';
 import type { EventName } from './events.ts';
-import type { Follower, Handler } from './options.ts';
+import type { Follow, Follower, Handler } from './options.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { SyncState } from './sync-state.ts';
 
@@ -67,11 +68,34 @@ export function useHubEvent<Name extends EventName>(
   useEffect(() => subscriber?.on(name, (event) => newest.current(event)), [subscriber, name]);
 }
 
+const NOBODY: readonly NotFollowing[] = [];
+
+/** The other applications that do not follow, what they still show, and since when (ERR-8). */
+export function useNotFollowing(subscriber: Subscriber | undefined): readonly NotFollowing[] {
+  return useValue<readonly NotFollowing[]>(
+    subscriber,
+    (one, changed) => one.onState(changed),
+    (one) => one.notFollowing,
+    NOBODY,
+  );
+}
+
 /** Follows the current context while the component is shown; the newest follower is the one that runs. */
 export function useFollow(subscriber: Subscriber | undefined, follower: Follower): void {
   const newest = useRef(follower);
   useEffect(() => {
     newest.current = follower;
   });
-  useEffect(() => subscriber?.follow((context, event) => newest.current(context, event)), [subscriber]);
+  // Whether it can be asked by surveys does not change while the component is shown.
+  const asks = typeof follower !== 'function';
+  useEffect(() => {
+    const part = (name: 'may' | 'show'): Follow => {
+      return (context, event) => {
+        const { current } = newest;
+        if (typeof current !== 'function') return current[name](context, event);
+        return name === 'show' ? current(context, event) : undefined;
+      };
+    };
+    return subscriber?.follow(asks ? { may: part('may'), show: part('show') } : part('show'));
+  }, [subscriber, asks]);
 }

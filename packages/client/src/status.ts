@@ -13,6 +13,7 @@ export type StatusWords = { readonly [status in SyncState['status']]: string };
 const ENGLISH: StatusWords = {
   connecting: 'Connecting',
   'in-sync': 'In sync',
+  unknown: 'Checking',
   behind: 'Catching up',
   'out-of-sync': 'Out of sync',
   closed: 'Not connected',
@@ -22,6 +23,7 @@ const ENGLISH: StatusWords = {
 const MARKS: { readonly [status in SyncState['status']]: readonly [mark: string, tone: string] } = {
   connecting: ['◌', 'busy'],
   'in-sync': ['✓', 'good'],
+  unknown: ['?', 'busy'],
   behind: ['…', 'busy'],
   'out-of-sync': ['!', 'bad'],
   closed: ['×', 'off'],
@@ -42,15 +44,29 @@ export function describeState(state: SyncState, words: StatusWords = ENGLISH): s
   const word = words[state.status];
   switch (state.status) {
     case 'in-sync':
+    case 'unknown':
     case 'behind':
       return word;
-    case 'out-of-sync':
-      return `${word}: ${state.who && !state.reason.includes(state.who) ? `${state.who}: ` : ''}${state.reason}`;
+    case 'out-of-sync': {
+      const who = state.who && !state.reason.includes(state.who) ? `${state.who}: ` : '';
+      const more = state.others.length - (state.us ? 0 : 1);
+      return `${word}: ${who}${state.reason}${more > 0 ? ` (+${more})` : ''}`;
+    }
     case 'connecting':
       return state.attempt > 1 ? `${word} (${state.attempt})` : word;
     case 'closed':
       return `${word}: ${state.reason}`;
   }
+}
+
+/** Who does not follow, one a line: what it still shows, and since when. */
+function describeOthers(state: SyncState): string {
+  if (state.status !== 'out-of-sync') return 'reason' in state ? (state.reason ?? '') : '';
+  const lines = state.others.map(({ name, reason, shows, since }) => {
+    const time = Number.isNaN(since) ? '' : `, ${new Date(since).toLocaleTimeString()}`;
+    return `${name}: ${reason}${shows ? ` (${shows})` : ''}${time}`;
+  });
+  return [...(state.us ? [state.reason] : []), ...lines].join('\n');
 }
 
 // Where there is no DOM, as when a server renders, the module does nothing.
@@ -135,7 +151,7 @@ export class LockstepStatus extends Base {
     this.#mark.textContent = mark;
     this.#mark.dataset.tone = tone;
     this.#text.textContent = this.hasAttribute('brief') ? this.#words[state.status] : describeState(state, this.#words);
-    this.title = 'reason' in state ? (state.reason ?? '') : '';
+    this.title = describeOthers(state);
   }
 }
 

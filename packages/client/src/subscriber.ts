@@ -1,9 +1,19 @@
-import { type ContextElement, contextAction, type EventMessage, eventKey } from '@lockstep/fhircast';
+import {
+  type ContextElement,
+  contextAction,
+  type EventMessage,
+  eventKey,
+  FOLLOWING_EVENT,
+  type NotFollowing,
+  SURVEY_ANSWER_EVENT,
+  SURVEY_EVENT,
+} from '@lockstep/fhircast';
 import type { Content, Context } from './context.ts';
 import { Core } from './core.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { ending, opened, selected } from './elements.ts';
 import { type EventName, HubEvent } from './events.ts';
+import { Following } from './following.ts';
 import { HeldContexts } from './held-contexts.ts';
 import { Link } from './link.ts';
 import {
@@ -15,9 +25,13 @@ import {
   type SubscriberOptions,
 } from './options.ts';
 import type { Sign } from './ports.ts';
-import { Observable, type SyncState, sameState } from './sync-state.ts';
+import { type Consent, Surveys } from './survey.ts';
+import { Observable, type Shown, type SyncState, sameState, syncState } from './sync-state.ts';
 import { type Changes, Updater } from './updater.ts';
 import { OWED, Verifier } from './verifier.ts';
+
+/** Events of our own that Lockstep knows; other Hubs may refuse their names. */
+const OWN = [FOLLOWING_EVENT, SURVEY_EVENT, SURVEY_ANSWER_EVENT];
 
 /** Asked for beside the application's events: what an honest state needs. */
 function extrasOf(events: readonly string[]): readonly string[] {
@@ -33,6 +47,18 @@ function extrasOf(events: readonly string[]): readonly string[] {
   return [...extras].filter((name) => !asked.has(eventKey(name)));
 }
 
+/** Silence after which the Hub is asked whether it is there, unless the application says otherwise. */
+const SILENCE = 15_000;
+/** What was confirmed counts for this long after the Hub should have been heard. */
+const GRACE = 7000;
+/** Equal to no context. */
+const UNKNOWN: Shown = { type: '', id: '' };
+
+/** Without its version: handlers need not take every update. */
+function identity(context: Context | undefined): Shown | undefined {
+  return context && { type: context.type, id: context.id };
+}
+
 /**
  * One application's place in a FHIRcast session: receives events, publishes them, keeps the current context and its
  * content, and says honestly whether they are what the Hub has. Nothing that a Hub does makes it throw.
@@ -40,6 +66,8 @@ function extrasOf(events: readonly string[]): readonly string[] {
 export class Subscriber {
   readonly #core: Core;
   readonly #dispatcher: Dispatcher;
+  readonly #following: Following;
+  readonly #surveys: Surveys;
   readonly #verifier: Verifier;
   readonly #updater: Updater;
   readonly #state: Observable<SyncState>;
@@ -73,7 +101,9 @@ export class Subscriber {
       () => this.#show(),
     );
     this.#core = core;
-    this.#dispatcher = new Dispatcher(core);
+    this.#following = new Following(core);
+    this.#dispatcher = new Dispatcher(core, this.#following);
+    this.#surveys = new Surveys(core, this.#dispatcher);
     this.#verifier = new Verifier(core, (event) => this.#dispatcher.dispatch(event, true));
     this.#updater = new Updater(core, this.#verifier);
     this.#state = new Observable<SyncState>({ status: 'closed', reason: this.#closed ?? '' }, core.report);
@@ -108,6 +138,16 @@ export class Subscriber {
   /** How many frames made no sense. */
   get ignoredFrames(): number {
     return this.#ignored;
+  }
+
+  /** What the application shows has changed: the state is computed anew. For applications that give `showing`. */
+  showingChanged(): void {
+    this.#settle();
+  }
+
+  /** The other applications that do not follow, what they still show, and since when (ERR-8). */
+  get notFollowing(): readonly NotFollowing[] {
+    return this.#following.list;
   }
 
   /** Calls back at every change of state; returns a function that stops. */
@@ -149,16 +189,16 @@ export class Subscriber {
 
   /**
    * Subscribes, and stays subscribed until `unsubscribe`, the page's end or the Hub's final word. Never rejects.
-   * @returns the first state that is neither `connecting` nor `behind`
+   * @returns the first state that is neither `connecting`, `unknown` nor `behind`
    */
   connect(): Promise<SyncState> {
     if (!this.#core.link) this.#start();
     return this.settled();
   }
 
-  /** The present state, or the next one that is neither `connecting` nor `behind`. */
+  /** The present state, or the next one that is neither `connecting`, `unknown` nor `behind`. */
   settled(): Promise<SyncState> {
-    const calm = (state: SyncState) => state.status !== 'connecting' && state.status !== 'behind';
+    const calm = ({ status }: SyncState) => status !== 'connecting' && status !== 'unknown' && status !== 'behind';
     const { state } = this;
     if (calm(state)) return Promise.resolve(state);
     return new Promise((resolve) => {
@@ -193,11 +233,11 @@ export class Subscriber {
       {
         topic,
         events: this.#events,
-        extras: this.#extras,
+        extras: [[...this.#extras, ...OWN], this.#extras, []],
         name,
         ping: ping ?? false,
         lease: leaseSeconds ?? 7200,
-        silence: silence ?? 15_000,
+        silence: silence ?? SILENCE,
         confirmWithin: confirmWithin ?? 10_000,
         maxBackoff: maxBackoff ?? 10_000,
         maxFrame: maxMessage ?? 16_000_000,
@@ -221,7 +261,10 @@ export class Subscriber {
           if (this.#verifier.trusted) void link.renew(true);
           void this.#verifier.verify('the Hub is silent', true);
         }),
-        tick: guard(() => this.#verifier.routine()),
+        tick: guard(() => {
+          this.#verifier.routine();
+          this.#settle();
+        }),
         closed: guard((reason) => {
           core.link = undefined;
           this.#stopWatching();
@@ -256,6 +299,7 @@ export class Subscriber {
     this.#core.session = 0;
     this.#verifier.verified = false;
     this.#dispatcher.close();
+    this.#following.close();
     this.#updater.close(reason);
     this.#settle();
   }
@@ -278,6 +322,7 @@ export class Subscriber {
     const core = this.#core;
     core.session = ++this.#sessions;
     this.#verifier.confirmed(resumed);
+    this.#following.reconnected();
     const { current } = core.contexts;
     const shared = current && this.#shares(current.type);
     this.#grant(events);
@@ -287,7 +332,7 @@ export class Subscriber {
 
   /** @param events those that the Hub granted, where it said so */
   #grant(events: readonly string[] | undefined): void {
-    const asked = [...this.#events, ...this.#extras];
+    const asked = [...this.#events, ...this.#extras, ...OWN];
     const set = (names: readonly string[]) => (names.includes('*') ? undefined : new Set(names.map(eventKey)));
     this.#core.granted = set(events ?? asked);
     this.#welcome = set([...asked, ...(events ?? [])]);
@@ -314,11 +359,30 @@ export class Subscriber {
       const reason = this.#lostReason;
       return { status: 'connecting', attempt: this.#attempt, ...(reason === undefined ? {} : { reason }) };
     }
-    const { trouble, busy } = this.#dispatcher;
-    if (trouble) return { status: 'out-of-sync', ...trouble };
+    const { contexts, link, options } = this.#core;
+    const { shown, busy, refusal } = this.#dispatcher;
     const { verified, doubtReason } = this.#verifier;
-    if (!verified) return { status: 'behind', reason: doubtReason };
-    return busy ? { status: 'behind', reason: 'a handler is at work' } : { status: 'in-sync' };
+    return syncState({
+      shown: options.showing ? this.#asked(options.showing) : identity(shown),
+      busy,
+      refusal,
+      name: options.name,
+      current: contexts.current,
+      doubt: verified ? '' : doubtReason,
+      age: link?.age ?? 0,
+      maxAge: (options.silence ?? SILENCE) + GRACE,
+      notFollowing: this.#following.list,
+    });
+  }
+
+  /** What the application says that it shows; one that cannot say shows none of the Hub's contexts. */
+  #asked(showing: () => Shown | undefined): Shown | undefined {
+    try {
+      return showing();
+    } catch (error) {
+      this.#core.report(error);
+      return UNKNOWN;
+    }
   }
 
   #show(): void {
@@ -347,7 +411,16 @@ export class Subscriber {
       this.#strange();
       return;
     }
+    if (name === FOLLOWING_EVENT) {
+      // No event of the session's log, and not to be answered.
+      this.#following.told(new HubEvent(message, false, false));
+      return;
+    }
     if (link && !verifier.trusted && name !== 'SyncError') link.since = id;
+    if (this.#surveys.receive(message)) {
+      dispatcher.ignore(id);
+      return;
+    }
     if (dispatcher.handled(id)) {
       verifier.resent ||= contexts.reopens(message);
       return;
@@ -429,6 +502,31 @@ export class Subscriber {
     others: { patient: AnyResource; study?: AnyResource | readonly AnyResource[]; encounter?: AnyResource },
   ) {
     return this.open(report, { encounter: others.encounter, study: others.study, patient: others.patient });
+  }
+
+  /**
+   * Asks the other applications whether they would follow, before a context is opened: those that give `follow` a `may`. It
+   * changes nothing.
+   * @param anchor the resource that would be opened; undefined for `Home-open`
+   * @param others as for `open`
+   * @param expected names of the applications to wait for; those that do not answer are said to be `unasked`
+   * @param within ms until the answers that are there count (default 1000)
+   * @throws HubError
+   */
+  survey(
+    anchor: AnyResource | undefined,
+    {
+      others = {},
+      expected = [],
+      within = 1000,
+    }: {
+      others?: Readonly<Record<string, AnyResource | readonly AnyResource[] | undefined>>;
+      expected?: readonly string[];
+      within?: number;
+    } = {},
+  ): Promise<readonly Consent[]> {
+    const name = anchor ? `${anchor.resourceType}-open` : 'Home-open';
+    return this.#surveys.ask(name, anchor ? opened(anchor, others) : [], expected, within);
   }
 
   /**

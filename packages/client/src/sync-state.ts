@@ -1,17 +1,84 @@
+import type { NotFollowing } from '@lockstep/fhircast';
+
 /**
- * Where the application stands against the session. It is `in-sync` only while the Hub was heard lately, its current
- * context was read and equals ours, every handler has followed, and nobody reported otherwise.
+ * Where the session stands, seen from one application: the worst of its own state and of the others'. No event sets it: it is
+ * computed from what the application shows, what the Hub's current context is, and who follows (`syncState`).
  */
 export type SyncState =
   /** No confirmed connection; `attempt` counts from 1 and `reason` says what ended the last one. */
   | { readonly status: 'connecting'; readonly attempt: number; readonly reason?: string }
+  /** What every application of the session shows, as far as can be known, is the Hub's current context. */
   | { readonly status: 'in-sync' }
-  /** Connected, but the Hub may know more than we do, or a handler is still at work. */
+  /** Connected, but the Hub's current context is not confirmed. */
+  | { readonly status: 'unknown'; readonly reason: string }
+  /** The application does not yet show the Hub's current context. */
   | { readonly status: 'behind'; readonly reason: string }
-  /** Somebody did not follow; `who` is the subscriber's name, `us` when it was this application. */
-  | { readonly status: 'out-of-sync'; readonly reason: string; readonly who?: string; readonly us: boolean }
+  /**
+   * Somebody does not follow; `us` when it is this application. `who` and `reason` are the first one's, `others` are all of
+   * the other applications that do not follow, what they still show, and since when.
+   */
+  | {
+      readonly status: 'out-of-sync';
+      readonly reason: string;
+      readonly who?: string;
+      readonly us: boolean;
+      readonly others: readonly NotFollowing[];
+    }
   /** Over for good: unsubscribed, denied or refused. */
   | { readonly status: 'closed'; readonly reason: string };
+
+/** A context that is shown: its identity and, where it is known, the version of what is shown of it. */
+export interface Shown {
+  readonly type: string;
+  readonly id: string;
+  readonly versionId?: string;
+}
+
+/** What is known when the state is computed. */
+export interface Standing {
+  /** What the application shows; undefined for nothing. */
+  readonly shown: Shown | undefined;
+  /** Why the application has not finished with the current context or its content; '' when it has. */
+  readonly busy: string;
+  /** Why the application does not follow the current context; undefined when it does not say so. */
+  readonly refusal: string | undefined;
+  /** The name of this application, where it has one. */
+  readonly name: string | undefined;
+  /** The Hub's current context as last confirmed; undefined for none. */
+  readonly current: Shown | undefined;
+  /** Why `current` may not be the Hub's; '' when it was read and nothing spoke against it since. */
+  readonly doubt: string;
+  /** ms since the Hub was last heard. */
+  readonly age: number;
+  /** ms after which what was confirmed counts no more. */
+  readonly maxAge: number;
+  /** The others that do not follow. */
+  readonly notFollowing: readonly NotFollowing[];
+}
+
+function isSame(shown: Shown | undefined, current: Shown | undefined): boolean {
+  if (!shown || !current) return shown === current;
+  const versions = shown.versionId === undefined || current.versionId === undefined;
+  return shown.type === current.type && shown.id === current.id && (versions || shown.versionId === current.versionId);
+}
+
+/** The state of a connected application. Pure; the same for every application of ours. */
+export function syncState(standing: Standing): SyncState {
+  const { shown, busy, refusal, name, current, doubt, age, maxAge, notFollowing: others } = standing;
+  if (refusal !== undefined) {
+    return { status: 'out-of-sync', reason: refusal, us: true, others, ...(name === undefined ? {} : { who: name }) };
+  }
+  const [first] = others;
+  if (first) {
+    const { name: who, reason } = first;
+    return { status: 'out-of-sync', reason, us: false, others, ...(who === '' ? {} : { who }) };
+  }
+  if (doubt !== '') return { status: 'unknown', reason: doubt };
+  if (age > maxAge) return { status: 'unknown', reason: 'the Hub is silent' };
+  if (busy !== '') return { status: 'behind', reason: busy };
+  if (!isSame(shown, current)) return { status: 'behind', reason: 'another context is shown' };
+  return { status: 'in-sync' };
+}
 
 export function sameState(a: SyncState, b: SyncState): boolean {
   const keys = Object.keys(a) as (keyof SyncState)[];

@@ -363,7 +363,7 @@ describe('a Hub that answers nonsense', () => {
       }
       session.look();
       await session.pass(10_000);
-      await session.network.clock.until(() => session.subscriber.state.status !== 'behind');
+      await session.network.clock.until(() => session.subscriber.state.status !== 'unknown');
       session.look();
     });
   }

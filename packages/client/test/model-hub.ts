@@ -164,6 +164,13 @@ export class ModelHub {
     subscription.socket?.send(JSON.stringify(message));
   }
 
+  /** Says who does not follow, as Lockstep does to those who ask for it; no event of the log. */
+  tellFollowing(context: readonly ContextElement[], now: number): void {
+    const event = { 'hub.topic': this.topic, 'hub.event': 'org.lockstep.following', context };
+    const message = { timestamp: new Date(now).toISOString(), id: 'following', event };
+    for (const subscription of this.subscriptions.values()) this.#deliver(subscription, message);
+  }
+
   #broadcast(message: EventMessage): void {
     this.log.push(message);
     for (const subscription of this.subscriptions.values()) this.#deliver(subscription, message);

@@ -66,12 +66,9 @@ describe('2.6 a context change that was not followed', () => {
     await object('Writer', 'something else');
     await object('Archive');
     await clock.advance(40_000);
-    assert.deepEqual(subscriber.state, {
-      status: 'out-of-sync',
-      reason: 'Writer did not follow',
-      who: 'Writer',
-      us: false,
-    });
+    const { state } = subscriber;
+    assert.ok(state.status === 'out-of-sync');
+    assert.deepEqual([state.who, state.us, state.others.map(({ name }) => name)], ['Writer', false, ['Writer']]);
   });
 
   for (const [what, act] of [

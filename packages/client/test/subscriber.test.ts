@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { runInNewContext } from 'node:vm';
-import { HubError, type HubEvent, refuse, type SyncState } from '../src/index.ts';
+import type { ContextElement } from '@lockstep/fhircast';
+import { HubError, type HubEvent, refuse, type Shown, type SyncState } from '../src/index.ts';
 import { held, VirtualNetwork } from './virtual.ts';
 
 const patient = (id: string) => ({ resourceType: 'Patient', id });
+
+/** Not narrowed by what was asserted before. */
+function statusOf({ state }: { readonly state: SyncState }): string {
+  return state.status;
+}
 
 /** A network with one subscriber in sync. */
 async function joined(options: Parameters<VirtualNetwork['subscriber']>[0] = {}, network = new VirtualNetwork()) {
@@ -35,10 +41,11 @@ describe('subscribing', () => {
       'Patient-close',
       'Patient-open',
       'SyncError',
+      'org.lockstep.following',
     ]);
     assert.deepEqual(
       states.map((one) => one.status),
-      ['connecting', 'behind', 'in-sync'],
+      ['connecting', 'unknown', 'in-sync'],
     );
     assert.equal(subscriber.granted?.has('syncerror'), true);
   });
@@ -366,7 +373,13 @@ describe('answers', () => {
     const text = JSON.stringify(sent);
     assert.match(text, new RegExp(`"code":"${id}"`));
     assert.match(text, /Viewer did not follow: the user said no/);
-    assert.deepEqual(subscriber.state, { status: 'out-of-sync', reason: 'the user said no', who: 'Viewer', us: true });
+    assert.deepEqual(subscriber.state, {
+      status: 'out-of-sync',
+      reason: 'the user said no',
+      who: 'Viewer',
+      us: true,
+      others: [],
+    });
   });
 
   it('2.5 one that never decides sends a SyncError after ten seconds', async () => {
@@ -404,14 +417,19 @@ describe('answers', () => {
     );
   });
 
-  it('ERR-5 a refused update is answered and does not touch the state', async () => {
+  it('HZ-9 a refused update is answered; the content that is shown is behind until the next update that is taken', async () => {
     const { hub, clock, subscriber } = await joined();
-    subscriber.on('DiagnosticReport-update', () => refuse('not supported'));
+    let busy = true;
+    subscriber.on('DiagnosticReport-update', () => (busy ? refuse('not now') : undefined));
     hub.openReport('r1', clock.now());
     await clock.advance(50);
     const id = hub.observe('o1', 1, clock.now());
     await clock.advance(50);
     assert.deepEqual(hub.answers.at(-1), { id, status: 409 });
+    assert.deepEqual(subscriber.state, { status: 'behind', reason: 'a handler did not take an update' });
+    busy = false;
+    hub.observe('o1', 2, clock.now());
+    await clock.advance(50);
     assert.equal(subscriber.state.status, 'in-sync');
   });
 
@@ -458,21 +476,75 @@ describe('answers', () => {
 });
 
 describe('SyncErrors', () => {
-  it('show who did not follow until the next context', async () => {
+  it('ERR-8 show who did not follow, since when, and what it still shows, until it lets a later context pass', async () => {
+    const { hub, clock, subscriber } = await joined();
+    hub.openPatient('p0', clock.now());
+    await clock.advance(50);
+    const id = hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    const since = clock.now();
+    hub.syncError(id, 'Patient-open', 'Acme Reporter', since);
+    await clock.advance(50);
+    const reason = 'Acme Reporter did not follow';
+    assert.deepEqual(subscriber.state, {
+      status: 'out-of-sync',
+      reason,
+      who: 'Acme Reporter',
+      us: false,
+      others: [{ name: 'Acme Reporter', why: 'refused', since, reason, eventId: id, shows: 'Patient/p0' }],
+    });
+    hub.openReport('r1', clock.now());
+    await clock.advance(11_000);
+    assert.equal(subscriber.state.status, 'out-of-sync');
+    const next = hub.openReport('r2', clock.now());
+    await clock.advance(9000);
+    hub.syncError(next, 'DiagnosticReport-open', 'Acme Reporter', clock.now());
+    await clock.advance(60_000);
+    const [still] = subscriber.notFollowing;
+    assert.deepEqual([still?.name, still?.since, still?.shows], ['Acme Reporter', since, 'Patient/p0']);
+    hub.openPatient('p2', clock.now());
+    await clock.advance(12_100);
+    assert.equal(subscriber.state.status, 'in-sync');
+  });
+
+  it('ERR-8 a Hub that tells who follows is believed, and SyncErrors say nothing more', async () => {
     const { hub, clock, subscriber } = await joined();
     const id = hub.openPatient('p1', clock.now());
     await clock.advance(50);
-    hub.syncError(id, 'Patient-open', 'Acme Reporter', clock.now());
+    const since = new Date(clock.now()).toISOString();
+    const tell = (...context: ContextElement[]) => hub.tellFollowing(context, clock.now());
+    const element = { key: 'not-following', why: 'lost', since, reason: 'its connection is gone' };
+    tell({ ...element, subscriber: 'Writer' }, { ...element, subscriber: 'Archive', 'event.id': id, why: 'refused' });
     await clock.advance(50);
-    assert.deepEqual(subscriber.state, {
-      status: 'out-of-sync',
-      reason: 'Acme Reporter did not follow',
-      who: 'Acme Reporter',
-      us: false,
-    });
+    const { state } = subscriber;
+    assert.ok(state.status === 'out-of-sync');
+    assert.deepEqual(
+      state.others.map(({ name, why }) => [name, why]),
+      [
+        ['Writer', 'lost'],
+        ['Archive', 'refused'],
+      ],
+    );
+    assert.equal(state.who, 'Writer');
     hub.openPatient('p2', clock.now());
+    await clock.advance(60_000);
+    assert.equal(subscriber.state.status, 'out-of-sync');
+    tell();
     await clock.advance(50);
     assert.equal(subscriber.state.status, 'in-sync');
+    hub.syncError(hub.openPatient('p3', clock.now()), 'Patient-open', 'Writer', clock.now());
+    await clock.advance(50);
+    assert.equal(statusOf(subscriber), 'in-sync');
+    assert.ok(!hub.answers.some((one) => one.id === 'following'));
+  });
+
+  it('HZ-2 count whatever the clocks say: the Hub’s may be behind that of who opened the context', async () => {
+    const { hub, clock, subscriber } = await joined();
+    const id = hub.openPatient('p1', clock.now() + 5000);
+    await clock.advance(50);
+    hub.syncError(id, 'Patient-open', 'Acme Reporter', clock.now());
+    await clock.advance(50);
+    assert.equal(subscriber.state.status, 'out-of-sync');
   });
 
   it('about a context that is no longer current say nothing', async () => {
@@ -484,6 +556,86 @@ describe('SyncErrors', () => {
     hub.syncError(first, 'Patient-open', 'Acme Reporter', clock.now());
     await clock.advance(50);
     assert.equal(subscriber.state.status, 'in-sync');
+  });
+});
+
+describe('what the application shows', () => {
+  it('HZ-1 is compared with the Hub’s current context, whatever its handlers answered', async () => {
+    let shown: Shown | undefined;
+    const { hub, clock, subscriber } = await joined({ showing: () => shown });
+    subscriber.follow(() => undefined);
+    hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    assert.deepEqual(subscriber.state, { status: 'behind', reason: 'another context is shown' });
+    shown = { type: 'Patient', id: 'p1' };
+    subscriber.showingChanged();
+    assert.equal(subscriber.state.status, 'in-sync');
+    shown = { type: 'Patient', id: 'p2' };
+    await clock.advance(2000);
+    assert.equal(statusOf(subscriber), 'behind');
+    shown = subscriber.context;
+    subscriber.showingChanged();
+    assert.equal(statusOf(subscriber), 'in-sync');
+    hub.openReport('r1', clock.now());
+    await clock.advance(50);
+    assert.equal(statusOf(subscriber), 'behind');
+  });
+
+  it('HZ-4 is nothing when nothing is open', async () => {
+    let shown: Shown | undefined;
+    const { hub, clock, subscriber } = await joined({ showing: () => shown });
+    shown = { type: 'Patient', id: 'p1' };
+    subscriber.showingChanged();
+    assert.equal(subscriber.state.status, 'behind');
+    hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    assert.equal(subscriber.state.status, 'in-sync');
+    hub.closePatient('p1', clock.now());
+    await clock.advance(50);
+    assert.equal(statusOf(subscriber), 'behind');
+    shown = undefined;
+    subscriber.showingChanged();
+    assert.equal(statusOf(subscriber), 'in-sync');
+  });
+
+  it('HZ-9 counts with its content where the application names the version', async () => {
+    let shown: Shown | undefined;
+    const { hub, clock, subscriber } = await joined({ showing: () => shown });
+    hub.openReport('r1', clock.now());
+    await clock.advance(50);
+    shown = subscriber.context;
+    subscriber.showingChanged();
+    assert.equal(subscriber.state.status, 'in-sync');
+    hub.observe('o1', 1, clock.now());
+    await clock.advance(50);
+    assert.equal(subscriber.state.status, 'behind');
+  });
+
+  it('is another context where the application cannot say', async () => {
+    let gone = false;
+    const { hub, clock, subscriber } = await joined({
+      onError: () => {},
+      showing: () => {
+        if (gone) throw new Error('the screen is gone');
+        return undefined;
+      },
+    });
+    gone = true;
+    subscriber.showingChanged();
+    assert.equal(subscriber.state.status, 'behind');
+    hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    assert.equal(subscriber.state.status, 'behind');
+  });
+
+  it('was confirmed too long ago when the Hub is silent and cannot be asked', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    hub.openPatient('p1', clock.now());
+    await clock.advance(50);
+    for (const socket of network.sockets) socket.dead = true;
+    network.httpFault = () => 'hang';
+    await clock.advance(22_100);
+    assert.notEqual(subscriber.state.status, 'in-sync');
   });
 });
 
@@ -606,7 +758,7 @@ describe('losing the connection', () => {
     for (const socket of network.sockets) socket.dead = true;
     clock.sleep(3_600_000);
     hub.openPatient('p1', clock.now());
-    assert.equal(subscriber.state.status, 'behind');
+    assert.equal(subscriber.state.status, 'unknown');
     await clock.until(() => subscriber.state.status === 'in-sync');
     assert.equal(held(subscriber), hub.truth());
   });
@@ -648,7 +800,7 @@ describe('order', () => {
     const event = { 'hub.topic': 'topic-1', 'hub.event': 'Patient-open', context: [stale] };
     const [socket] = network.sockets;
     socket?.inject(JSON.stringify({ timestamp: '2026-11-22T07:00:00', id: 'stale', event }));
-    assert.equal(subscriber.state.status, 'behind', 'doubt until the Hub was read');
+    assert.equal(subscriber.state.status, 'unknown', 'doubt until the Hub was read');
     await clock.advance(500);
     assert.deepEqual(seen, []);
     assert.equal(subscriber.context?.id, 'p1');
@@ -723,7 +875,7 @@ describe('content', () => {
     network.frameFault = () => undefined;
     hub.observe('o2', 2, clock.now());
     await clock.advance(6);
-    assert.equal(subscriber.state.status, 'behind');
+    assert.equal(subscriber.state.status, 'unknown');
     assert.equal(subscriber.content, undefined, 'no content is better than wrong content');
     await clock.until(() => subscriber.state.status === 'in-sync');
     assert.equal(held(subscriber), hub.truth());

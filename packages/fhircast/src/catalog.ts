@@ -1,4 +1,4 @@
-import { anchorKeyOf } from './anchor-key.ts';
+import { anchorKeyOf } from './names.ts';
 import { resourceTypeSpelling } from './resource-types.ts';
 
 export type Action = 'open' | 'close' | 'update' | 'select';
@@ -112,11 +112,6 @@ export function eventDefinition(name: string): EventDefinition | undefined {
 /** Whether the event is an organization's own, in reverse domain notation. */
 export function isProprietary(event: EventDefinition): boolean {
   return event.name.includes('.');
-}
-
-/** The key under which event names are compared: case does not count (2.4 "Subscription Request"). */
-export function eventKey(name: string): string {
-  return name.toLowerCase();
 }
 
 /** The events that chapter 3 of FHIRcast 3.0.0 writes out, in its order. */

@@ -124,6 +124,7 @@ describe('CON-9 an entry names its resource', () => {
     for (const url of nonsense) {
       assert.equal(names([[put('o', { url })]]), 'malformed-update', String(url));
       assert.equal(names([[remove({ url })]]), 'malformed-update', String(url));
+      assert.equal(names([[remove({ url, fullUrl: url })]]), 'malformed-update', String(url));
     }
     for (const fullUrl of [5, null, '', {}]) assert.equal(names([[put('o', { fullUrl })]]), 'malformed-update');
     assert.equal(names([[remove({})]]), 'malformed-update');

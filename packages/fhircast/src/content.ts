@@ -52,39 +52,33 @@ function shown(name: string): string {
 type Read<T> = { readonly ok: true; readonly value: T } | Objection<UpdateReason>;
 
 function readEntry(entry: unknown, where: string): Read<UpdateEntry> {
-  const malformed = (what: string) => objection('malformed-update', `${where}${what}`);
-  const request = isObject(entry) ? entry.request : undefined;
-  if (!isObject(entry) || !isObject(request)) return malformed(' must have a "request"');
-  const { resource, fullUrl } = entry;
-  const { method, url } = request;
+  const { request, resource, fullUrl } = isObject(entry) ? entry : {};
+  const { method, url } = isObject(request) ? request : {};
   const put = method === 'PUT';
-  if (!put && method !== 'DELETE') return malformed('.request.method must be PUT or DELETE');
   const own = put ? resourceKey(resource) : undefined;
-  if (put && !own) return malformed(' is a PUT and must have a resource with resourceType and id');
-  if (!put && resource !== undefined) return malformed(' is a DELETE and must not have a resource');
   const keys = own ? [own] : [];
-  const urns = new Set<string>();
-  for (const [field, name] of [
-    ['request.url', url],
-    ['fullUrl', fullUrl],
-  ] as const) {
+  const urns: string[] = [];
+  for (const [index, name] of [url, fullUrl].entries()) {
     if (name === undefined) continue;
-    if (typeof name !== 'string' || name === '') return malformed(`.${field} must be a string`);
-    const key = namedResource(name);
+    const key = typeof name === 'string' ? namedResource(name) : undefined;
     if (key) keys.push(key);
-    else if (field === 'fullUrl' || /^urn:/i.test(name)) urns.add(name);
-    else return malformed(`.${field} must be Type/id`);
+    // A full URL may be any address; it is then a name like a urn.
+    else if (typeof name === 'string' && name !== '' && (index === 1 || /^urn:/i.test(name))) urns.push(name);
+    else return objection('malformed-update', `${where}: request.url must be Type/id or a urn, fullUrl a URL`);
   }
   const [key] = keys;
-  if (urns.size > 1 || new Set(keys.map(keyText)).size > 1) {
+  const name = urns[0] ?? fullUrl;
+  if (put ? !own : method !== 'DELETE' || resource !== undefined || (!key && name === undefined)) {
+    return objection(
+      'malformed-update',
+      `${where} must be a PUT of a resource with resourceType and id, or a DELETE of Type/id without one`,
+    );
+  }
+  if (new Set(urns).size > 1 || new Set(keys.map(keyText)).size > 1) {
     return objection('names-disagree', `${where}: fullUrl, request.url and the resource are not of one resource`);
   }
-  // A urn in request.url is as good as one in fullUrl.
-  const name = [...urns][0] ?? (typeof fullUrl === 'string' ? fullUrl : undefined);
-  const names = name === undefined ? undefined : { fullUrl: name };
-  if (put) return { ok: true, value: { method, key: own as ResourceKey, resource: resource as Resource, ...names } };
-  if (!key && !names) return malformed(' is a DELETE and must name Type/id in fullUrl or request.url');
-  return { ok: true, value: { method: 'DELETE', ...(key && { key }), ...names } };
+  const names = { ...(key && { key }), ...(typeof name === 'string' && { fullUrl: name }) };
+  return { ok: true, value: { method, ...names, ...(put && { resource }) } as UpdateEntry };
 }
 
 /**
@@ -94,9 +88,10 @@ function readEntry(entry: unknown, where: string): Read<UpdateEntry> {
  */
 export function readUpdates(context: readonly ContextElement[]): Read<readonly UpdateEntry[]> {
   const bundle = context.find((element) => element.key === 'updates')?.resource;
-  if (!bundle) return objection('malformed-update', 'context key "updates" is required (1..1)');
-  const list = bundle.entry ?? [];
-  if (!Array.isArray(list)) return objection('malformed-update', 'updates: Bundle.entry must be an array');
+  const list = bundle?.entry ?? [];
+  if (!bundle || !Array.isArray(list)) {
+    return objection('malformed-update', 'context key "updates" is required (1..1), its Bundle.entry an array');
+  }
   const entries: UpdateEntry[] = [];
   const seen = new Set<string>();
   for (const [index, one] of list.entries()) {

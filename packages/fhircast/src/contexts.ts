@@ -2,7 +2,7 @@
  * The contexts of a session, one event after another: which are open, which one is current, what is shared in them. Pure, for
  * Hubs, subscribers and replays alike; each step makes a new value that shares what did not change.
  */
-import { anchorKeyOf } from './anchor-key.ts';
+
 import {
   applyUpdates,
   NO_CONTENT,
@@ -19,6 +19,7 @@ import {
   objection,
   type Resource,
 } from './messages.ts';
+import { anchorKeyOf, eventKey } from './names.ts';
 import { keyText, namedResource, type ResourceKey, resourceKey } from './reference.ts';
 
 /** An open context. `O` is what its holder keeps of the opening event, `R` how it keeps a shared resource. */
@@ -139,28 +140,25 @@ export function contextChange<O>(
   { event }: EventMessage,
   opening: O,
 ): { readonly ok: true; readonly change: ContextChange<O> } | Objection<'no-anchor' | UpdateReason> | undefined {
-  const { 'hub.event': name, 'context.versionId': versionId = '', context } = event;
-  const lower = name.toLowerCase();
-  if (lower === 'home-open') return { ok: true, change: { kind: 'home', versionId, opening } };
-  if (lower === 'userlogout') return { ok: true, change: { kind: 'logout' } };
+  const { 'hub.event': name, 'context.versionId': versionId = '', 'context.priorVersionId': basedOn, context } = event;
+  const read = (change: ContextChange<O>) => ({ ok: true as const, change });
+  const lower = eventKey(name);
+  if (lower === 'home-open') return read({ kind: 'home', versionId, opening });
+  if (lower === 'userlogout') return read({ kind: 'logout' });
   const about = contextAction(name);
   if (!about) return undefined;
   const key = anchorOf(about.type, context);
   if (!key) return objection('no-anchor', `${name}: the context names no ${about.type}`);
   switch (about.action) {
     case 'open':
-      return { ok: true, change: { kind: 'open', key, versionId, opening } };
+      return read({ kind: 'open', key, versionId, opening });
     case 'close':
-      return { ok: true, change: { kind: 'close', key } };
+      return read({ kind: 'close', key });
     case 'select':
-      return { ok: true, change: { kind: 'select', key, selected: selectedReferences(context) } };
-    default: {
-      const entries = readUpdates(context);
-      if (!entries.ok) return entries;
-      const basedOn = event['context.priorVersionId'];
-      return { ok: true, change: { kind: 'update', key, versionId, basedOn, entries: entries.value } };
-    }
+      return read({ kind: 'select', key, selected: selectedReferences(context) });
   }
+  const entries = readUpdates(context);
+  return entries.ok ? read({ kind: 'update', key, versionId, basedOn, entries: entries.value }) : entries;
 }
 
 /** For holders that keep everything as it was read. */
@@ -188,39 +186,35 @@ export function stepContexts<O, R>(
     return made({ anchors: before.anchors, home: { opening, versionId }, selected: [] });
   }
   const { key } = change;
-  const name = keyText(key);
-  const held = before.anchors.get(name);
+  const current = keyText(key);
+  const held = before.anchors.get(current);
+  const isCurrent = before.current === current;
+  const anchors = new Map(before.anchors);
   if (change.kind === 'open') {
     // A re-open keeps its content (PUB-8).
     const { opening, versionId } = change;
-    const anchors = new Map(before.anchors);
-    anchors.delete(name);
-    anchors.set(name, { key, opening, versionId, content: held?.content ?? NO_CONTENT });
-    return made({ anchors, current: name, selected: [] });
+    anchors.delete(current);
+    anchors.set(current, { key, opening, versionId, content: held?.content ?? NO_CONTENT });
+    return made({ anchors, current, selected: [] });
   }
-  if (!held) return objection('not-open', `${name} is not open`);
-  const isCurrent = before.current === name;
-  switch (change.kind) {
-    case 'close': {
-      const anchors = new Map(before.anchors);
-      anchors.delete(name);
-      return made(isCurrent ? { anchors, selected: [] } : { ...before, anchors });
-    }
-    case 'select':
-      if (!isCurrent) return objection('not-current', `${name} is not the current context`);
-      return made({ ...before, selected: change.selected });
-    case 'update': {
-      const { basedOn, versionId, entries } = change;
-      // Hubs without versions say nothing to compare.
-      if (basedOn !== undefined && held.versionId !== '' && basedOn !== held.versionId) {
-        return objection('version-conflict', `context.versionId is not the current version of ${name}`);
-      }
-      const opened = holding.openingResources(held.opening);
-      const content = applyUpdates(held.content, entries, (resource) => holding.hold(resource), opened);
-      if (!content.ok) return content;
-      // In place: an update does not change the order of opening.
-      const anchors = new Map(before.anchors).set(name, { ...held, versionId, content: content.value });
-      return made({ ...before, anchors });
-    }
+  if (!held) return objection('not-open', `${current} is not open`);
+  if (change.kind === 'close') {
+    anchors.delete(current);
+    return made(isCurrent ? { anchors, selected: [] } : { ...before, anchors });
   }
+  if (change.kind === 'select') {
+    if (!isCurrent) return objection('not-current', `${current} is not the current context`);
+    return made({ ...before, selected: change.selected });
+  }
+  const { basedOn, versionId, entries } = change;
+  // Hubs without versions say nothing to compare.
+  if (basedOn !== undefined && held.versionId !== '' && basedOn !== held.versionId) {
+    return objection('version-conflict', `context.versionId is not the current version of ${current}`);
+  }
+  const opened = holding.openingResources(held.opening);
+  const content = applyUpdates(held.content, entries, (resource) => holding.hold(resource), opened);
+  if (!content.ok) return content;
+  // In place: an update does not change the order of opening.
+  anchors.set(current, { ...held, versionId, content: content.value });
+  return made({ ...before, anchors });
 }

@@ -1,5 +1,4 @@
 export * from './access-token.ts';
-export * from './anchor-key.ts';
 export * from './answer.ts';
 export * from './catalog.ts';
 export * from './content.ts';
@@ -11,6 +10,8 @@ export * from './exact.ts';
 export * from './json-limits.ts';
 export * from './launch.ts';
 export * from './messages.ts';
+export * from './names.ts';
+export * from './own-events.ts';
 export * from './reference.ts';
 export * from './resource-types.ts';
 export * from './scopes.ts';

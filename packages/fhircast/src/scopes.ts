@@ -1,4 +1,5 @@
-import { eventDefinition, eventKey } from './catalog.ts';
+import { eventDefinition } from './catalog.ts';
+import { eventKey } from './names.ts';
 import { isResourceType } from './resource-types.ts';
 
 export type Interaction = 'c' | 'r' | 'u' | 'd' | 's';

@@ -1,6 +1,7 @@
-import { eventDefinition, eventKey } from './catalog.ts';
+import { eventDefinition } from './catalog.ts';
 import { type Dialect, nameIn, ownEvents } from './dialects/index.ts';
 import { type Parsed, parsed, refused } from './messages.ts';
+import { eventKey } from './names.ts';
 import type { Scopes } from './scopes.ts';
 
 export type ChannelType = 'websocket' | 'webhook';

@@ -83,8 +83,9 @@ const states: readonly SyncState[] = [
   { status: 'in-sync' },
   { status: 'connecting', attempt: 1 },
   { status: 'behind', reason: 'a reading' },
-  { status: 'out-of-sync', reason: 'unsaved', us: true },
-  { status: 'out-of-sync', reason: 'unsaved', who: 'Writer', us: false },
+  { status: 'unknown', reason: 'catching up' },
+  { status: 'out-of-sync', reason: 'unsaved', us: true, others: [] },
+  { status: 'out-of-sync', reason: 'unsaved', who: 'Writer', us: false, others: [] },
   { status: 'closed', reason: 'denied' },
 ];
 

@@ -50,6 +50,7 @@ export function headline({ own, desk, accepted, members, live }: Known): Headlin
     return { status: 'out-of-sync', words: `Not following: ${own.who ?? 'an application'}`, detail: own.reason };
   if (!live) return { status: 'behind', words: 'Asking who follows' };
   if (pending) return { status: 'behind', words: 'Sending', detail: pending.what };
+  if (own.status === 'unknown') return { status: 'unknown', words: 'Checking', detail: own.reason };
   if (own.status === 'behind') return { status: 'behind', words: 'Catching up', detail: own.reason };
   if (!isShown(desk, accepted)) return { status: 'behind', words: 'Catching up', detail: 'the chart is another' };
   const waiting = members.filter(isWaiting);

@@ -15,6 +15,7 @@ type Tone = 'good' | 'busy' | 'bad' | 'off';
 /** One shape for each, so that color is never all there is. */
 const MARKS: Readonly<Record<Headline['status'], { readonly sign: string; readonly tone: Tone }>> = {
   'in-sync': { sign: '✓', tone: 'good' },
+  unknown: { sign: '?', tone: 'busy' },
   behind: { sign: '…', tone: 'busy' },
   connecting: { sign: '◌', tone: 'busy' },
   'out-of-sync': { sign: '!', tone: 'bad' },
