@@ -42,6 +42,8 @@ describe('subscribing', () => {
       'Patient-open',
       'SyncError',
       'org.lockstep.following',
+      'org.lockstep.survey',
+      'org.lockstep.survey.answer',
     ]);
     assert.deepEqual(
       states.map((one) => one.status),
