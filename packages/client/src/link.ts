@@ -79,6 +79,8 @@ export class Link {
   readonly #ports: Ports;
   readonly #events: LinkEvents;
   #endpoint: string | undefined;
+  /** Endpoints that the Hub may still keep for us. */
+  readonly #left = new Set<string>();
   #extras: readonly (readonly string[])[];
   #ended = false;
   /** Ends the socket that is being served. */
@@ -250,8 +252,10 @@ export class Link {
     const answer = await this.#subscribe();
     if (this.#ended) return { reason: 'unsubscribed', opened: false, lived: 0 };
     if (!answer.ok) return { ...answer, opened: false, lived: 0, final: answer.kind !== 'unavailable' };
-    this.#endpoint = answer.endpoint;
-    return this.#serve(answer.endpoint, undefined);
+    const { endpoint } = answer;
+    if (this.#endpoint !== undefined && this.#endpoint !== endpoint) this.#left.add(this.#endpoint);
+    this.#endpoint = endpoint;
+    return this.#serve(endpoint, undefined);
   }
 
   async #subscribe(endpoint?: string): Promise<Failure | { ok: true; endpoint: string }> {
@@ -319,6 +323,7 @@ export class Link {
         this.#everConfirmed = true;
         this.#ticked = confirmedAt;
         this.#closeAbandoned();
+        this.#giveUp();
         cancelTick = clock.after(TICK, tick);
         this.#events.confirmed(info);
       };
@@ -370,6 +375,16 @@ export class Link {
         }
       });
     });
+  }
+
+  /** Ends subscriptions that another one has replaced: the Hub would wait for them to come back, and report them as lost. */
+  #giveUp(): void {
+    for (const endpoint of this.#left) {
+      this.#left.delete(endpoint);
+      void this.#api.unsubscribe(this.#options.topic, endpoint, false).then((answer) => {
+        if (!answer.ok && answer.kind === 'unavailable') this.#left.add(endpoint);
+      });
+    }
   }
 
   /** A socket that is given up stays open until the next one took over, so that the Hub sees no gap (SUB-7). */
