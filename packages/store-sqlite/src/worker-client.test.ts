@@ -203,15 +203,14 @@ test('SES-5 nothing of an erased session or a deleted record is left in any file
     await store.sessions.commit(create(`kept ${n}`));
   }
   assert.notDeepEqual(traces(), []);
-  const { checkpoints } = await store.stats();
   await Promise.all(
     Array.from({ length: 20 }, (_, n) => [
       store.sessions.erase(`Mustermann ${n}`),
       store.records.delete('Patient', `Mustermann ${n}`),
     ]).flat(),
   );
-  while ((await store.stats()).checkpoints === checkpoints);
-  assert.deepEqual(traces(), []);
+  // A checkpoint of an idle moment may come before the one that empties the log. If none does, the test ends by its time-out.
+  while (traces().length > 0) await store.stats();
   assert.equal((await store.sessions.lookup('all')).length, 20);
 });
 
