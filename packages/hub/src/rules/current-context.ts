@@ -2,7 +2,7 @@
 import { type EventMessage, keyText } from '@lockstep/fhircast';
 import { deriveOpens } from './derived-opens.ts';
 import { eventText, withMember } from './event-text.ts';
-import { type Anchor, contextOf, exactContextOf, type SessionState } from './session-state.ts';
+import { type Anchor, contextOf, readOpening, type SessionState } from './session-state.ts';
 import type { Version } from './versions.ts';
 
 function openHead(topic: string, name: string, anchor: Pick<Anchor, 'opening' | 'versionId'>) {
@@ -66,8 +66,8 @@ function contentOf(anchor: Anchor, mayRead: MayRead): string {
 
 /** The elements of an opening context, as they were written. */
 function elements({ opening }: Anchor): readonly string[] {
-  const exact = exactContextOf(opening);
-  return contextOf(opening).map((element) => exact.write(element));
+  const { context, exact } = readOpening(opening);
+  return context.map((element) => exact.write(element));
 }
 
 function anchored(anchor: Anchor, mayRead: MayRead): ReadContext {
@@ -91,7 +91,7 @@ export function currentContext(state: SessionState, mayRead: MayRead, profile: V
     if (!derived) continue;
     const open = state.anchors.get(keyText({ type: derived.type, id: derived.resourceId }));
     const found = open ?? { ...anchor, content: new Map() };
-    const exact = exactContextOf(anchor.opening);
+    const { exact } = readOpening(anchor.opening);
     const context = derived.message.event.context.map((element) => exact.write(element));
     return {
       type: derived.type,

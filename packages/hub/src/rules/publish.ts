@@ -26,10 +26,11 @@ import { type ReasonCode, type Refusal, refuse } from './reasons.ts';
 import {
   type Anchor,
   contextOf,
-  exactContextOf,
   type Opening,
   openingResources,
+  readOpening,
   type SessionState,
+  withReadContext,
 } from './session-state.ts';
 import type { Version } from './versions.ts';
 
@@ -128,7 +129,7 @@ function completed({ message, definition }: EventRequest, { opening }: Anchor, c
   const lacks = (key: string): boolean => !has(key) && definition.keys.some((one) => one.key === key && one.min > 0);
   const opened = contextOf(opening).filter(({ key }) => lacks(key));
   if (opened.length === 0) return { message, context };
-  const added = opened.map((element) => exactContextOf(opening).write(element));
+  const added = opened.map((element) => readOpening(opening).exact.write(element));
   return {
     message: { ...message, event: { ...message.event, context: [...given, ...opened] } },
     context: `${context.trimEnd().slice(0, -1)}${given.length > 0 ? ',' : ''}${added.join(',')}]`,
@@ -182,7 +183,10 @@ function applied(state: SessionState, command: Publish, now: number, { profile }
   const number = state.nextNumber;
   let { message } = request;
   let context = exact.write(message.event.context);
-  const opening = { number, id: message.id, timestamp: message.timestamp, context };
+  const opening = withReadContext(
+    { number, id: message.id, timestamp: message.timestamp, context },
+    { context: message.event.context, exact },
+  );
   const change = changeOf(request, command.versionId, opening);
   if (change && 'ok' in change) return change;
   const counted = { ...state, nextNumber: number + 1, changedAt: now };

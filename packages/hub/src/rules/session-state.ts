@@ -37,23 +37,35 @@ export interface Opening {
   readonly context: string;
 }
 
-/** A context is held long as text and looked into rarely: what was read of it is kept for as long as the opening is. */
-const read = new WeakMap<Opening, ExactJson>();
+/** A context that was read, with what writes its parts in their publisher's words. */
+export interface ReadOpening {
+  readonly context: readonly ContextElement[];
+  readonly exact: Pick<ExactJson, 'write'>;
+}
 
-/** The context of an opening event, with the text of its parts. */
-export function exactContextOf(opening: Opening): ExactJson {
-  let exact = read.get(opening);
-  if (!exact) {
-    const found = readExact(opening.context, CONTEXT_TEXT);
-    if (!found.ok) throw new Error(`A stored context cannot be read: ${found.reason}`);
-    exact = found.value;
-    read.set(opening, exact);
+/** What was read of a context is kept for as long as its opening is: it is looked into again with every event about it. */
+const read = new WeakMap<Opening, ReadOpening>();
+
+/** The opening event as its context was read already. */
+export function withReadContext(opening: Opening, context: ReadOpening): Opening {
+  read.set(opening, context);
+  return opening;
+}
+
+/** The context of an opening event, with what writes its parts. */
+export function readOpening(opening: Opening): ReadOpening {
+  let found = read.get(opening);
+  if (!found) {
+    const exact = readExact(opening.context, CONTEXT_TEXT);
+    if (!exact.ok) throw new Error(`A stored context cannot be read: ${exact.reason}`);
+    found = { context: exact.value.value as readonly ContextElement[], exact: exact.value };
+    read.set(opening, found);
   }
-  return exact;
+  return found;
 }
 
 export function contextOf(opening: Opening): readonly ContextElement[] {
-  return exactContextOf(opening).value as readonly ContextElement[];
+  return readOpening(opening).context;
 }
 
 /** `Type/id` of the resources in the opening event (CON-4). */
