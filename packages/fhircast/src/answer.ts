@@ -24,10 +24,15 @@ function field(message: { readonly [key: string]: unknown }, name: string): unkn
   return key === undefined ? undefined : message[key];
 }
 
+/** A number that is no status of HTTP says that something went wrong: it is a failure, and no success (ERR-1). */
+const FAILED = 500;
+
 function statusCode(status: unknown): number | undefined {
   if (status === undefined || status === null) return 200;
-  const code = typeof status === 'string' ? Number(STATUS_TEXT.exec(status)?.[1]) : status;
-  return typeof code === 'number' && Number.isInteger(code) && code >= 100 && code <= 599 ? code : undefined;
+  const text = typeof status === 'string' ? status.trim() : undefined;
+  const code = text === undefined ? status : Number(STATUS_TEXT.exec(text)?.[1] ?? (text === '' ? Number.NaN : text));
+  if (typeof code !== 'number' || Number.isNaN(code)) return undefined;
+  return Number.isInteger(code) && code >= 100 && code <= 599 ? code : FAILED;
 }
 
 const MAX_REASON = 200;

@@ -275,7 +275,7 @@ function writeExact(value: unknown, textOf: (part: object) => string | undefined
 }
 
 /** A value that was made of parts of others, each of which keeps its text. */
-export function madeOf(value: unknown, sources: readonly ExactJson[]): ExactJson {
+export function madeOf(value: unknown, sources: readonly Pick<ExactJson, 'textOf'>[]): ExactJson {
   const textOf = (part: object): string | undefined => {
     for (const source of sources) {
       const text = source.textOf(part);

@@ -534,6 +534,25 @@ describe('SUB-11 coming back', () => {
     assert.deepEqual((await rig.connect(peer.endpoint, 'x6'))?.ids, ['x7']);
   });
 
+  it('SUB-11 ?since brings nothing from before the subscription, nor from before a logout', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    await rig.publish(topic, 'Patient-open', [patient('p1')], { id: 'a' });
+    await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
+    const { endpoint = '' } = good(await rig.subscribe(topic, '*'));
+    const fresh = await rig.connect(endpoint, 'a');
+    assert.deepEqual(fresh?.ids, ['b'], 'the standing open of who has never been connected');
+    fresh?.connection?.closed(1006);
+    await rig.publish(topic, 'Patient-open', [patient('p3')], { id: 'c' });
+    const back = await rig.connect(endpoint, 'a');
+    assert.deepEqual(back?.ids, ['c']);
+    back?.connection?.closed(1006);
+    await rig.publish(topic, 'Patient-open', [patient('p4')], { id: 'd' });
+    await rig.publish(topic, 'UserLogout', [{ key: 'parameters', resource: { resourceType: 'Parameters' } }], { id: 'e' });
+    await rig.publish(topic, 'Patient-open', [patient('p5')], { id: 'f' });
+    assert.deepEqual((await rig.connect(endpoint, 'c'))?.ids, ['e', 'f']);
+  });
+
   it('with ?since of a derived event goes on from its original', async (t) => {
     const rig = await Rig.open(t);
     const topic = await rig.session();

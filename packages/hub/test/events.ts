@@ -90,7 +90,7 @@ export function access(more: Partial<Omit<Access, 'scopes'>> & { readonly scope?
 }
 
 /** Writes what a test built as values. */
-export const PLAIN: TextWriter = { write: (value) => JSON.stringify(value) };
+export const PLAIN: TextWriter = { write: (value) => JSON.stringify(value), textOf: () => undefined };
 
 /** The event of a decision that accepted one. */
 export function eventOf(decision: Decision): Accepted | undefined {

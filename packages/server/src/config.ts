@@ -32,6 +32,8 @@ export interface Config {
   readonly answerSeconds: number;
   readonly maxUnanswered: number;
   readonly acknowledgements: 'answers' | 'strict' | 'off';
+  /** Whether sessions may be started for users whom the server does not know; by default on loopback only (SES-8). */
+  readonly unknownUsers: boolean;
   readonly pingSeconds: number;
   readonly idleHours: number;
   /** How long a rotated refresh token gets the same successor again (TOK-4). */
@@ -233,7 +235,8 @@ const SETTINGS = {
   graceSeconds: ['LOCKSTEP_GRACE_SECONDS', '120', whole(0, 86_400)],
   answerSeconds: ['LOCKSTEP_ANSWER_SECONDS', '10', whole(1, 3600)],
   maxUnanswered: ['LOCKSTEP_MAX_UNANSWERED', '3', whole(1, 1000)],
-  acknowledgements: ['LOCKSTEP_ACKNOWLEDGEMENTS', 'answers', oneOf('answers', 'strict', 'off')],
+  acknowledgements: ['LOCKSTEP_ACKNOWLEDGEMENTS', undefined, oneOf('answers', 'strict', 'off')],
+  unknownUsers: ['LOCKSTEP_UNKNOWN_USERS', undefined, onOff],
   pingSeconds: ['LOCKSTEP_PING_SECONDS', '30', whole(1, 3600)],
   idleHours: ['LOCKSTEP_IDLE_HOURS', '12', whole(1, 8760)],
   refreshGraceSeconds: ['LOCKSTEP_REFRESH_GRACE_SECONDS', '30', whole(0, 600)],
@@ -407,10 +410,12 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   if (problems.length === 0) {
     const local = isLocal(values as unknown as Config);
     values.sampleData ??= local;
+    values.unknownUsers ??= local;
     if (!local) values.audit ??= join(String(values.data), 'audit.jsonl');
   }
   if (values.audit === 'off') delete values.audit;
   values.createSessions ??= values.profile === 'ira';
+  values.acknowledgements ??= values.profile === 'ira' ? 'strict' : 'answers';
   const config = values as unknown as Config;
   if (problems.length === 0) problems.push(...contradictions(config));
   if (problems.length > 0) throw new ConfigError(problems);

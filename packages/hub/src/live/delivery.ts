@@ -19,7 +19,7 @@ export interface Sendable extends Offered {
 }
 
 /** Writes what the Hub made itself. */
-const PLAIN: TextWriter = { write: (value) => JSON.stringify(value) };
+const PLAIN: TextWriter = { write: (value) => JSON.stringify(value), textOf: () => undefined };
 
 function readEvent(text: string): ReadEvent {
   const read = readExact(text, EVENT_TEXT);

@@ -10,7 +10,7 @@ import type { Channel, Clock, Ids } from '../ports.ts';
 import type { Command, Decision, Done, Effect, KnownEvent } from '../rules/commands.ts';
 import type { Decide } from '../rules/decide.ts';
 import { originalIds } from '../rules/derived-opens.ts';
-import { nextDeadline } from '../rules/lease.ts';
+import { mayReturn, nextDeadline, replayedAfter } from '../rules/lease.ts';
 import type { Policy } from '../rules/policy.ts';
 import { type Refusal, UNKNOWN_ENDPOINT } from '../rules/reasons.ts';
 import type { SessionState } from '../rules/session-state.ts';
@@ -381,12 +381,14 @@ export class LiveSession {
    */
   connect(id: string, channel: Channel, since?: string): Promise<SubscriberSocket | Refusal> {
     return this.run(async () => {
+      const before = (await this.state())?.subscriptions.get(id);
       const decision = await this.decide({ kind: 'connect', id, node: this.#options.nodeId });
       if (!decision.ok) return decision;
       const { state } = decision;
       const subscription = state?.subscriptions.get(id);
       if (!state || !subscription) return UNKNOWN_ENDPOINT;
-      const after = since === undefined ? undefined : this.#seen(since);
+      const seen = since === undefined || !before || !mayReturn(before) ? undefined : this.#seen(since);
+      const after = seen && Math.max(seen, replayedAfter(state, subscription));
       const missed = after === undefined ? undefined : await this.#parts.store.readLog(this.topic, after);
       // What was committed since the state was read comes with the next notice.
       const sent = missed?.filter(({ number }) => number < state.nextNumber);

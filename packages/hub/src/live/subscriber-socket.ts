@@ -10,6 +10,7 @@ import {
   sent,
   unacknowledged,
 } from '../rules/conversation.ts';
+import { isUnanswered } from '../rules/following.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import type { Delivery, Sendable } from './delivery.ts';
 import { bytesOf } from './spelling.ts';
@@ -107,7 +108,7 @@ export class SubscriberSocket {
       return;
     }
     // A SyncError about an unanswered SyncError would never end.
-    if (original.key !== 'syncerror') {
+    if (original.key !== 'syncerror' && !isUnanswered(original.key)) {
       const { number, id: originalId, name: originalName } = original;
       const awaited = { id: event.id, number, originalId, originalName, sentAt: this.#clock.now() };
       this.#conversation = sent(this.#conversation, awaited);

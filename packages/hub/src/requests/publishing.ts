@@ -20,7 +20,7 @@ import { contextList, contextListJson, currentContext, currentContextJson } from
 import { type Access, mayJoin } from '../rules/permission.ts';
 import type { Policy } from '../rules/policy.ts';
 import { type Refusal, refuse, UNKNOWN_TOPIC } from '../rules/reasons.ts';
-import { contextOf, exactContextOf, type SessionState } from '../rules/session-state.ts';
+import { contextOf, readOpening, type SessionState } from '../rules/session-state.ts';
 import { publisherRules, type Version } from '../rules/versions.ts';
 import { type Answer, answerOf } from './answers.ts';
 import type { Topics } from './topics.ts';
@@ -142,7 +142,7 @@ export class Publishing {
     const current = open.find(({ type, id }) => `${type}/${id}` === state?.current);
     const found = fromDialects(dialects, body.event, { current, all: open });
     if (!found.ok) return refuse('invalid', found.reason);
-    const sources = [written, ...anchors.map(({ opening }) => exactContextOf(opening))];
+    const sources = [written, ...anchors.map(({ opening }) => readOpening(opening).exact)];
     return { ok: true, value: madeOf({ ...body, event: found.event }, sources) };
   }
 

@@ -1,5 +1,6 @@
 /** Who gets what of a session's events (PUB-3, DER-1, DER-2). */
-import { eventKey, VENDOR_PREFIX } from '@lockstep/fhircast';
+import { eventKey } from '@lockstep/fhircast';
+import { isOwnEvent } from './following.ts';
 
 /** A resource that an event opens or closes. */
 export interface Anchored {
@@ -44,9 +45,9 @@ export function regranted(interest: Interest, events: readonly string[]): Intere
   return { ...interest, granted: new Set(events.map(eventKey)) };
 }
 
-/** Events of vendors' own reach nobody who has not named them. */
+/** Events of our own, and those of vendors among them, reach nobody who has not named them. */
 function wants({ granted }: Interest, key: string): boolean {
-  return granted.has(key) || (granted.has('*') && !key.startsWith(VENDOR_PREFIX));
+  return granted.has(key) || (granted.has('*') && !isOwnEvent(key));
 }
 
 /** The event if it was subscribed to, or else the opens derived from it that were (PUB-3, DER-1, DER-2). */

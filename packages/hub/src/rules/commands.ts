@@ -14,7 +14,7 @@ export interface KnownEvent {
 }
 
 /** Writes a value as JSON: what a publisher wrote in its own words. See `readExact`. */
-export type TextWriter = Pick<ExactJson, 'write'>;
+export type TextWriter = Pick<ExactJson, 'write' | 'textOf'>;
 
 /** An event that the Hub makes itself needs an id and a time (ERR-2). */
 export interface Made {

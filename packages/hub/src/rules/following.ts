@@ -1,5 +1,5 @@
 /** Who does not follow the context (ERR-8): a lasting state of the session, and not a message that passes. */
-import type { ContextElement, EventMessage } from '@lockstep/fhircast';
+import { type ContextElement, type EventMessage, VENDOR_PREFIX } from '@lockstep/fhircast';
 import type { SessionState, Subscription } from './session-state.ts';
 
 export type NotFollowingReason =
@@ -92,10 +92,30 @@ export function taken(state: SessionState, subscription: Subscription): SessionS
 /** The event that tells subscribers who ask for it by this very name who does not follow; see docs/api/http.md. */
 export const FOLLOWING_EVENT = 'org.lockstep.following';
 
+/** Names of events of our own begin so: who asks for every event does not mean them. */
+const OWN = 'org.lockstep.';
+
+/** @param key see `eventKey` */
+export function isOwnEvent(key: string): boolean {
+  return key.startsWith(OWN);
+}
+
+/** Whether an event of our own is to be answered: those that carry a vendor's are, what the SDK asks and tells is not. */
+export function isUnanswered(key: string): boolean {
+  return isOwnEvent(key) && !key.startsWith(VENDOR_PREFIX);
+}
+
+/** What a subscriber still shows, as `Type/id`, as far as is known. */
+function shown({ anchors }: SessionState, followed: number | undefined): { readonly shows?: string } {
+  if (followed === undefined) return {};
+  for (const [name, { opening }] of anchors) if (opening.number === followed) return { shows: name };
+  return {};
+}
+
 /** Every subscriber that does not follow now: each such event replaces the one before. */
 export function followingEvent(state: SessionState, topic: string, now: number): EventMessage {
   const context = [...state.following.values()].map(
-    ({ subscriberName, why, since, eventId, eventName, reason, ended }): ContextElement => ({
+    ({ subscriberName, why, since, eventId, eventName, reason, ended, followed }): ContextElement => ({
       key: 'not-following',
       subscriber: subscriberName,
       why,
@@ -104,6 +124,7 @@ export function followingEvent(state: SessionState, topic: string, now: number):
       ...(eventName !== undefined && { 'hub.event': eventName }),
       ...(reason !== undefined && { reason }),
       ...(ended && { ended }),
+      ...shown(state, followed),
     }),
   );
   return {

@@ -22,6 +22,16 @@ export function leaseEnd(
   return Math.min(now + lease, expiresAt);
 }
 
+/** SUB-11: whether what was missed may be asked for: only by a subscription that was connected before. */
+export function mayReturn({ presence }: Subscription): boolean {
+  return presence?.is !== 'awaited';
+}
+
+/** SUB-11: number of the last event that a returning subscriber is not sent: before it subscribed, or before a logout. */
+export function replayedAfter({ loggedOutAt }: SessionState, { after = 0 }: Subscription): number {
+  return Math.max(after, loggedOutAt - 1);
+}
+
 /** Whether the lease has ended, though nobody may have noticed yet. */
 export function hasEnded({ expiresAt }: Subscription, now: number): boolean {
   return expiresAt <= now;

@@ -19,7 +19,8 @@ export interface Policy {
   readonly answerMs: number;
   /** Unanswered events in a row after which a subscriber is unsubscribed (ERR-4). */
   readonly maxMisses: number;
-  readonly acknowledgements: Acknowledgements;
+  /** How the Hub waits for answers, where a client's registration does not say; the version's own way unless set. */
+  readonly acknowledgements?: Acknowledgements;
   /** ms after which a session without subscriptions and without a change ends (SES-5). */
   readonly idleMs: number;
   /** Subscriptions that a session may have. */
@@ -49,7 +50,6 @@ export const DEFAULT_POLICY: Policy = {
   holdOffMs: 2000,
   answerMs: 10_000,
   maxMisses: 3,
-  acknowledgements: 'answers',
   idleMs: 12 * 3_600_000,
   maxSubscriptionsPerSession: 64,
   maxSubscriptionsPerClient: 32,

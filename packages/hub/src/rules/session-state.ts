@@ -40,7 +40,7 @@ export interface Opening {
 /** A context that was read, with what writes its parts in their publisher's words. */
 export interface ReadOpening {
   readonly context: readonly ContextElement[];
-  readonly exact: Pick<ExactJson, 'write'>;
+  readonly exact: Pick<ExactJson, 'write' | 'textOf'>;
 }
 
 /** What was read of a context is kept for as long as its opening is: it is looked into again with every event about it. */

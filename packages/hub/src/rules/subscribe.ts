@@ -51,7 +51,7 @@ function granted({ access, request, id, rules, node }: Subscribe, now: number, p
     ...(access.user !== undefined && { user: access.user }),
     grantId: access.grantId,
     tokenId: access.tokenId,
-    acknowledgements: access.switches.acknowledgements ?? policy.acknowledgements,
+    acknowledgements: access.switches.acknowledgements ?? policy.acknowledgements ?? policy.profile.acknowledgements,
     renewals: 0,
     ...(channel === 'webhook' && callback !== undefined && { callback }),
     ...(channel === 'webhook' && secret !== undefined && { secret }),

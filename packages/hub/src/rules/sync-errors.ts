@@ -1,6 +1,7 @@
 /** The SyncErrors that the Hub makes (ERR-2 to ERR-5). */
 import { eventDefinition, eventKey, syncErrorMessage } from '@lockstep/fhircast';
 import type { Accepted, Effect, Made } from './commands.ts';
+import { isUnanswered } from './following.ts';
 import type { Policy } from './policy.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 
@@ -22,7 +23,8 @@ export function changesContext(eventName: string): boolean {
 /** ERR-5: an update or a selection that one application cannot use is no loss of context. */
 export function isReported(eventName: string, { reportsContentRefusals }: Policy['profile']): boolean {
   // A SyncError about a SyncError would never end.
-  if (eventKey(eventName) === 'syncerror') return false;
+  const key = eventKey(eventName);
+  if (key === 'syncerror' || isUnanswered(key)) return false;
   const action = eventDefinition(eventName)?.action;
   return reportsContentRefusals || (action !== 'update' && action !== 'select');
 }

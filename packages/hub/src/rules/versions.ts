@@ -28,6 +28,8 @@ export interface SessionRules {
   readonly checksSyncErrors: boolean;
   /** `issue.severity` of the SyncErrors that the Hub makes (ERR-2). */
   readonly syncErrorSeverity: 'warning' | 'information';
+  /** How the Hub waits for answers where neither it nor the client is configured otherwise (ERR-4; RAD-155). */
+  readonly acknowledgements: 'answers' | 'strict';
   /** Who is told of them: the others, or the subscriber that caused it too (RAD-154). */
   readonly syncErrorAudience: 'others' | 'all';
   /** Whether a refused update or selection is a SyncError (ERR-5; RAD-155 knows no exception). */
@@ -75,6 +77,7 @@ export const CORE: Version = {
   requiredKeys: {},
   checksSyncErrors: false,
   syncErrorSeverity: 'warning',
+  acknowledgements: 'answers',
   syncErrorAudience: 'others',
   reportsContentRefusals: false,
   lostConnectionIsAbout: 'current open',
@@ -122,6 +125,7 @@ export const IRA: Version = {
   },
   checksSyncErrors: true,
   syncErrorSeverity: 'information',
+  acknowledgements: 'strict',
   syncErrorAudience: 'all',
   reportsContentRefusals: true,
   lostConnectionIsAbout: 'nothing',
