@@ -548,7 +548,9 @@ describe('SUB-11 coming back', () => {
     assert.deepEqual(back?.ids, ['c']);
     back?.connection?.closed(1006);
     await rig.publish(topic, 'Patient-open', [patient('p4')], { id: 'd' });
-    await rig.publish(topic, 'UserLogout', [{ key: 'parameters', resource: { resourceType: 'Parameters' } }], { id: 'e' });
+    await rig.publish(topic, 'UserLogout', [{ key: 'parameters', resource: { resourceType: 'Parameters' } }], {
+      id: 'e',
+    });
     await rig.publish(topic, 'Patient-open', [patient('p5')], { id: 'f' });
     assert.deepEqual((await rig.connect(endpoint, 'c'))?.ids, ['e', 'f']);
   });
