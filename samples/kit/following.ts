@@ -1,5 +1,6 @@
 /** Following the session: what both samples do before they show anything of a context. */
 import { type Context, refuse } from '@lockstep/client';
+import { hasUnsaved } from '@lockstep/client/unsaved';
 import { useEffect, useRef, useState } from 'react';
 import { type Connected, painted } from './app.tsx';
 import type { Resource } from './fhir.ts';
@@ -13,8 +14,11 @@ export interface Followed {
 }
 
 export interface FollowingParts {
-  /** Why the application stays where it is, for people; undefined when it may go. @param next what would be shown */
-  readonly staysFor: (next: Followed | undefined) => string | undefined;
+  /**
+   * Why the application stays where it is, for people; undefined when it may go. Asked before a change as well.
+   * @param next the context that would be followed; undefined when nothing would be open
+   */
+  readonly staysFor: (next: Context | undefined) => string | undefined;
   /** Shows it; undefined when nothing is open: then nothing is shown (HZ-4). */
   readonly show: (next: Followed | undefined) => void;
 }
@@ -29,6 +33,13 @@ export interface Following {
 /** Answers an event that a newer one has replaced. */
 const REPLACED = 202;
 
+/** Tells the EHR that embeds or opened the page, and the browser, what is not saved. @param what for people; undefined for nothing */
+export function useUnsaved(what: string | undefined): void {
+  const latest = useRef(what);
+  latest.current = what;
+  useEffect(() => hasUnsaved(() => latest.current ?? '', [location.origin]), []);
+}
+
 export function useFollowing({ subscriber, fhir }: Connected, parts: FollowingParts): Following {
   const latest = useRef(parts);
   latest.current = parts;
@@ -37,15 +48,19 @@ export function useFollowing({ subscriber, fhir }: Connected, parts: FollowingPa
 
   useEffect(
     () =>
-      subscriber.follow(async (context, { signal }) => {
-        const { next, problem } = context ? await read(context) : {};
-        if (signal.aborted) return REPLACED;
-        const reason = latest.current.staysFor(next);
-        if (reason !== undefined) return refuse(reason);
-        setObstacle(problem);
-        latest.current.show(next);
-        await painted();
-        return problem === undefined ? true : refuse(problem);
+      subscriber.follow({
+        may(context) {
+          const reason = latest.current.staysFor(context);
+          return reason === undefined ? undefined : refuse(reason);
+        },
+        async show(context, { signal }) {
+          const { next, problem } = context ? await read(context) : {};
+          if (signal.aborted) return REPLACED;
+          setObstacle(problem);
+          latest.current.show(next);
+          await painted();
+          return problem === undefined ? true : refuse(problem);
+        },
       }),
     // `asked` follows once more.
     [subscriber, fhir, asked],

@@ -21,5 +21,6 @@ export const app = {
     'fhircast/DiagnosticReport-update.write',
     'fhircast/DiagnosticReport-select.write',
     'fhircast/SyncError.write',
+    'fhircast/org.lockstep.survey.answer.write',
   ].join(' '),
 };

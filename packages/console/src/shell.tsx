@@ -3,6 +3,8 @@ import { ActionIcon, Button, Menu, Modal, Tooltip, useComputedColorScheme, useMa
 import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
 import { get } from './api.ts';
 import { shownChart } from './ehr/desk.ts';
+import { LeavingApps } from './ehr/leaving.tsx';
+import { Objections } from './ehr/objections.tsx';
 import { EhrPage } from './ehr/page.tsx';
 import type { EhrSession } from './ehr/session.ts';
 import { Strip, useHeadline } from './ehr/strip.tsx';
@@ -190,6 +192,8 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
         <Suspense fallback={<Waiting />}>{page}</Suspense>
       </main>
       <Unsaved session={session} />
+      <LeavingApps session={session} />
+      <Objections session={session} />
       <SignedOut session={session} />
       <Suspense>
         {password !== undefined && <Password needed={password === 'needed'} onDone={() => setPassword(undefined)} />}

@@ -133,7 +133,7 @@ test('ERR-2 an application with unsaved work refuses, the strip warns, and it fo
   const writer = await run(page, 'Report writer');
   await writer.locator('.worklist button').first().click();
   await writer.getByLabel('Impression').fill('Half a sentence');
-  await openPatient(page, /Priya Raman/);
+  await openPatient(page, /Priya Raman/, true);
   await shows(viewer, 'Priya Raman');
   await page.getByRole('alert').filter({ hasText: 'a report is not signed or saved' }).waitFor();
   await member(page, 'Report writer').and(page.locator('[data-tone="bad"]')).waitFor();
@@ -141,7 +141,7 @@ test('ERR-2 an application with unsaved work refuses, the strip warns, and it fo
   await shows(writer, 'Walter Pruitt');
   await writer.getByRole('button', { name: 'Save draft' }).click();
   await shows(writer, 'Priya Raman');
-  // Its late answer makes the EHR ask anew: the warning goes by itself.
+  // Its late answer tells everybody: the warning goes by itself.
   await page.locator('.own-status[data-status="in-sync"]').waitFor();
   await viewer.locator('lockstep-status[status="in-sync"]').waitFor();
   await page.getByRole('alert').waitFor({ state: 'detached' });
@@ -184,7 +184,7 @@ test('what was shared in a report is signed with it, in its own unit, though the
   await writer.getByText('4.2 SUV').waitFor();
   await writer.getByRole('button', { name: 'Cite Uptake in the text' }).click();
   assert.equal(await writer.getByLabel('Impression').inputValue(), 'Uptake as before.\nUptake: 4.2 SUV.');
-  await openPatient(page, /Priya Raman/);
+  await openPatient(page, /Priya Raman/, true);
   await writer.locator('lockstep-status[status="out-of-sync"]').waitFor();
   await writer.getByText('4.2 SUV', { exact: true }).waitFor();
   assert.ok(await writer.getByRole('button', { name: 'Show Uptake in the images' }).isDisabled());

@@ -259,7 +259,7 @@ test('HZ-3 a window that waits for a person counts as not following after ten se
   await second.goto(stage.origin);
   await second.getByRole('tabpanel').getByRole('heading', { name: 'Amara Diallo' }).waitFor();
   await member(second, 'EHR (window 2)').waitFor();
-  await openPatient(second, /Kofi Mensah/);
+  await openPatient(second, /Kofi Mensah/, true);
   const dialog = first.getByRole('dialog', { name: 'A note is not saved' });
   await dialog.waitFor();
   await first.clock.runFor(12_000);
@@ -386,11 +386,11 @@ for (const viewport of [
     await page.getByRole('searchbox', { name: 'Search patients' }).fill('NF-900003');
     await page.locator('.patient').filter({ hasText: 'Maximiliana' }).click();
     await page.getByTestId('context').getByText('NF-900003').waitFor();
+    const viewer = await run(page, 'Image viewer');
     const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, () => 409);
     await page.locator('.own-status[data-status="out-of-sync"]').waitFor();
     for (const selector of ['.own-status', '.own-words', '[data-testid="context"] .identity-facts', '.member .mark'])
       assert.ok(await isWhole(page, selector, viewport.width), selector);
-    const viewer = await run(page, 'Image viewer');
     for (const selector of ['lockstep-status', '.identity-facts'])
       assert.ok(await isWhole(viewer, selector, viewport.width), `viewer: ${selector}`);
     await picture(page, `hz-6-long-name-${viewport.width}`);
@@ -398,6 +398,93 @@ for (const viewport of [
     await page.context().close();
   });
 }
+
+test('HZ-15 a report typed in the docked writer is asked about before the writer is closed, moved or signed out', async () => {
+  const page = await signIn(/Lena Okafor/);
+  await openPatient(page, /Amara Diallo/);
+  const writer = await run(page, 'Report writer');
+  await writer.getByRole('button', { name: /CT Chest.*May 2026/ }).click();
+  await writer.getByLabel('Impression').fill('Half a sentence');
+  const dialog = page.getByRole('dialog', { name: 'Work is not saved' });
+  const leave: Readonly<Record<string, () => Promise<void>>> = {
+    close: () => page.getByRole('button', { name: 'Close Report writer', exact: true }).click(),
+    move: () => page.getByRole('button', { name: 'Run Report writer in a window of its own' }).click(),
+    async signOut() {
+      await page.getByRole('button', { name: 'Dr. Lena Okafor' }).click();
+      await page.getByRole('menuitem', { name: 'Sign out' }).click();
+    },
+  };
+  for (const go of Object.values(leave)) {
+    await go();
+    await dialog.getByText('Report writer: a report is not signed or saved.').waitFor();
+    if (go === leave.close) await picture(page, 'hz-15-unsaved-work');
+    await dialog.getByRole('button', { name: 'Stay here', exact: true }).last().click();
+    await dialog.waitFor({ state: 'detached' });
+    assert.equal(await writer.getByLabel('Impression').inputValue(), 'Half a sentence');
+  }
+  // Closed all the same, it is not lost either.
+  await leave.close?.();
+  await dialog.getByRole('button', { name: 'Close it all the same' }).click();
+  await page.locator('iframe[title="Report writer"]').waitFor({ state: 'detached' });
+  const again = await run(page, 'Report writer');
+  await again.getByLabel('Impression').waitFor();
+  assert.equal(await again.getByLabel('Impression').inputValue(), 'Half a sentence');
+  await again.getByText('not saved').waitFor();
+  await page.context().close();
+});
+
+test('an application that would not follow is heard before a change is made', async () => {
+  const page = await signIn(/Mei Tanaka/);
+  await openPatient(page, /Amara Diallo/);
+  const writer = await run(page, 'Report writer');
+  await writer.getByRole('button', { name: /CT Chest.*May 2026/ }).click();
+  await writer.getByLabel('Impression').fill('Half a sentence');
+  const dialog = page.getByRole('dialog', { name: 'Not everybody would follow' });
+  await page.locator('.patient').filter({ hasText: 'Kofi Mensah' }).click();
+  await dialog.getByText('Report writer: a report is not signed or saved.').waitFor();
+  await picture(page, 'survey-before-a-change');
+  await dialog.getByRole('button', { name: 'Stay here', exact: true }).last().click();
+  await headline(page, 'in-sync').waitFor();
+  assert.deepEqual(await shownAndOpen(page), ['Amara Diallo', 'Amara Diallo']);
+  await openPatient(page, /Kofi Mensah/, true);
+  await headline(page, 'out-of-sync').getByText('Not following: Report writer').waitFor();
+  await page.getByRole('alert').filter({ hasText: 'a report is not signed or saved' }).waitFor();
+  await page.context().close();
+});
+
+test('HZ-2 the samples are not green either while somebody does not follow', async () => {
+  const page = await signIn(/Mei Tanaka/);
+  const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, follows);
+  await openPatient(page, /Priya Raman/);
+  const viewer = await run(page, 'Image viewer');
+  raw.answering = () => 409;
+  await openPatient(page, /Amara Diallo/);
+  await viewer
+    .locator('lockstep-status[status="out-of-sync"]')
+    .getByText(/Desktop PACS/)
+    .waitFor();
+  // Another context of the same patient makes nothing better (ERR-8).
+  await page
+    .getByRole('button', { name: /^Open CT/ })
+    .first()
+    .click();
+  await page.getByText('current', { exact: true }).waitFor();
+  await viewer
+    .locator('lockstep-status[status="out-of-sync"]')
+    .getByText(/Desktop PACS/)
+    .waitFor();
+  raw.answering = follows;
+  await page
+    .getByRole('alert')
+    .filter({ hasText: 'Desktop PACS does not follow' })
+    .getByRole('button', { name: 'Ask again' })
+    .click();
+  await openPatient(page, /Priya Raman/);
+  await viewer.locator('lockstep-status[status="in-sync"]').waitFor();
+  await headline(page, 'in-sync').waitFor();
+  raw.close(1000);
+  await page.context().close();
+});
 
 test('nothing was complained of, and nobody else was asked for anything', () => {
   assert.deepEqual(stage.complaints, []);

@@ -50,7 +50,7 @@ for (const [scheme, rules] of [
     await writer.getByRole('button', { name: /CT Chest.*May 2026/ }).click();
     await writer.getByLabel('Impression').fill('Half a sentence');
     await viewer.getByRole('button', { name: 'Measure' }).click();
-    await openPatient(page, /Kofi Mensah/);
+    await openPatient(page, /Kofi Mensah/, true);
     await page.getByRole('alert').first().waitFor();
     assert.deepEqual(await findings(page, rules), []);
     for (const frame of page.frames().slice(1)) assert.deepEqual(await findings(frame, rules), []);

@@ -125,7 +125,7 @@ test('every page has its picture', async () => {
   await viewer.getByRole('button', { name: /Nodule/, pressed: true }).waitFor();
   await picture(page, 'ehr');
 
-  await openPatient(page, /Kofi Mensah/);
+  await openPatient(page, /Kofi Mensah/, true);
   await shows(viewer, 'Kofi Mensah');
   await page.getByRole('alert').first().waitFor();
   await picture(page, 'not-following');

@@ -13,7 +13,7 @@ import {
   textAt,
   titleOf,
 } from '../../kit/fhir.ts';
-import { type Followed, useFollowing } from '../../kit/following.ts';
+import { type Followed, useFollowing, useUnsaved } from '../../kit/following.ts';
 import { app } from '../manifest.ts';
 import { isUnfinished, newReport, signed } from './filing.ts';
 
@@ -36,6 +36,8 @@ function shownOf({ context, patient }: Followed): Shown {
     ...(context.type === 'DiagnosticReport' && report && { report }),
   };
 }
+
+const UNSAVED = 'a report is not signed or saved';
 
 const isText = (value: unknown): value is string => typeof value === 'string';
 
@@ -113,11 +115,9 @@ export function Writer(connected: Connected) {
     if (open.current !== undefined) drafts.set(open.current, next);
   }
 
+  useUnsaved(unsaved.current ? UNSAVED : undefined);
   const { obstacle, again } = useFollowing(connected, {
-    staysFor: (next) =>
-      unsaved.current && next?.context.resources.report?.id !== open.current
-        ? 'a report is not signed or saved'
-        : undefined,
+    staysFor: (next) => (unsaved.current && next?.resources.report?.id !== open.current ? UNSAVED : undefined),
     show: (next) => show(next && shownOf(next)),
   });
   const launchProblem = useLaunchPatient(connected);

@@ -13,7 +13,7 @@ import {
   titleOf,
   valuesAt,
 } from '../../kit/fhir.ts';
-import { type Followed, useFollowing } from '../../kit/following.ts';
+import { type Followed, useFollowing, useUnsaved } from '../../kit/following.ts';
 import { app } from '../manifest.ts';
 import { type Line, lengthOf, toObservation } from './measure.ts';
 import { Picture } from './picture.tsx';
@@ -73,8 +73,10 @@ export function Viewer(connected: Connected) {
   const [selected, setSelected] = useState<readonly string[]>([]);
   const [picked, setPicked] = useState<number>();
   const drafts = useMemo(() => draftStore(app.id, grant.user, isDraft), [grant]);
+  const unsaved = draft && 'a measurement is not shared yet';
+  useUnsaved(unsaved);
   const { obstacle, again } = useFollowing(connected, {
-    staysFor: () => draft && 'a measurement is not shared yet',
+    staysFor: () => unsaved,
     show: (next) => setShown(next && shownOf(next)),
   });
   const launchProblem = useLaunchPatient(connected);

@@ -7,32 +7,18 @@ import { AppIcon } from '../apps/icon.tsx';
 import { isForeign, launchContext, makeLaunch, runInWindow } from '../apps/run.ts';
 import { Silent } from '../apps/silent.tsx';
 import { Link, navigate } from '../router.tsx';
-import { Store, useStore } from '../store.ts';
+import { useStore } from '../store.ts';
+import type { DockedApp } from './docked-apps.ts';
 import type { EhrSession } from './session.ts';
-
-interface Running {
-  /** Counts runs: the same app may run twice. */
-  readonly run: number;
-  readonly app: App;
-  readonly url: string;
-}
-
-const running = new Store<readonly Running[]>([]);
-let runs = 0;
 
 /** Runs the app in a frame of the EHR. @throws ApiError with what does not fit */
 export async function runHere(session: EhrSession, app: App): Promise<void> {
-  const url = await makeLaunch(session, app, { ...launchContext(session), embedded: true });
-  running.update((all) => [...all, { run: ++runs, app, url }]);
+  session.apps.start(app, await makeLaunch(session, app, { ...launchContext(session), embedded: true }));
   navigate('/');
 }
 
 /** An app of another origin may not take the whole window along. */
 const SANDBOX = 'allow-scripts allow-same-origin allow-forms allow-popups allow-downloads allow-modals';
-
-function stop(run: number): void {
-  running.update((all) => all.filter((one) => one.run !== run));
-}
 
 export function isLaunchable({ launchUrl, launchKinds, status }: App): boolean {
   return launchUrl !== undefined && launchKinds.includes('ehr') && status === 'active';
@@ -43,7 +29,15 @@ export function useApps() {
   return useQuery({ queryKey: ['apps'], queryFn: () => getAll<App>('/api/console/apps'), staleTime: 0 });
 }
 
-function Frame({ session, one }: { session: EhrSession; one: Running }) {
+function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
+  const { apps } = session;
+  const [problem, setProblem] = useState<string>();
+
+  function move(): void {
+    const open = () => runInWindow(session, one.app);
+    apps.move(one, open).catch((error: unknown) => setProblem(words(error)));
+  }
+
   return (
     <section className="frame" aria-label={one.app.name}>
       <header>
@@ -55,10 +49,7 @@ function Frame({ session, one }: { session: EhrSession; one: Running }) {
             variant="subtle"
             color="gray"
             aria-label={`Run ${one.app.name} in a window of its own`}
-            onClick={() => {
-              stop(one.run);
-              void runInWindow(session, one.app);
-            }}
+            onClick={move}
           >
             <svg
               viewBox="0 0 16 16"
@@ -73,10 +64,12 @@ function Frame({ session, one }: { session: EhrSession; one: Running }) {
             </svg>
           </ActionIcon>
         </Tooltip>
-        <CloseButton size="sm" aria-label={`Close ${one.app.name}`} onClick={() => stop(one.run)} />
+        <CloseButton size="sm" aria-label={`Close ${one.app.name}`} onClick={() => void apps.close(one)} />
       </header>
       <Silent app={one.app} address={one.url} framed />
+      {problem !== undefined && <p role="alert">{problem}</p>}
       <iframe
+        ref={(frame) => apps.attach(one.run, frame?.contentWindow ?? null)}
         title={one.app.name}
         src={one.url}
         {...(isForeign(one.app) && { sandbox: SANDBOX })}
@@ -87,7 +80,7 @@ function Frame({ session, one }: { session: EhrSession; one: Running }) {
 }
 
 export function Dock({ session }: { session: EhrSession }) {
-  const open = useStore(running);
+  const open = useStore(session.apps.running);
   const apps = useApps();
   const [problem, setProblem] = useState<string>();
   const there = new Set(open.map(({ app }) => app.id));

@@ -28,14 +28,6 @@ const MAX_TITLES = 200;
 /** Answers an event that a newer one has replaced. */
 const REPLACED = 202;
 
-/** What a SyncError says of an application. */
-export interface Report {
-  readonly who: string;
-  readonly text: string;
-  /** ms since the epoch. */
-  readonly at: number;
-}
-
 export interface FollowingParts {
   readonly subscriber: Subscriber;
   readonly fhir: Fhir;
@@ -67,8 +59,6 @@ export function painted(): Promise<void> {
 export class Following {
   /** What events opened, in words, by event id: says what an application that did not follow still shows. */
   readonly titles = new Store<ReadonlyMap<string, string>>(new Map());
-  /** SyncErrors about the current context: of applications that the roster lacks they are all there is. */
-  readonly reports = new Store<readonly Report[]>([]);
   readonly #parts: FollowingParts;
   /** Ids of the record for patient ids of contexts that differ from them. */
   readonly #recordIds = new Map<string, string>();
@@ -99,12 +89,25 @@ export class Following {
   }
 
   #start(): () => void {
-    return this.#parts.subscriber.follow((context, event) => this.#follow(context, event));
+    return this.#parts.subscriber.follow({
+      may: (_, event) => this.#wouldFollow(event),
+      show: (context, event) => this.#follow(context, event),
+    });
+  }
+
+  /** What is said before a change is made: a real one asks the person, and is not refused before. */
+  #wouldFollow({ id, derived, elements }: HubEvent) {
+    const isSurvey = id === '' && !derived;
+    const { front } = this.#parts.book;
+    if (!isSurvey || this.#parts.book.draftOf(front?.patient.id) === undefined) return undefined;
+    const stays = elements.some(
+      ({ resource }) => resource?.resourceType === 'Patient' && resource.id === front?.patient.id,
+    );
+    return stays ? undefined : refuse('a note is not saved');
   }
 
   async #follow(context: Context | undefined, event: HubEvent) {
     const { book } = this.#parts;
-    this.reports.set([]);
     if (!context) {
       book.desk.update(withNothing);
       await painted();
@@ -188,6 +191,5 @@ export class Following {
     const text = textAt(outcome, 'issue.diagnostics') ?? 'An application did not follow.';
     const who = textAt(valuesAt(outcome, 'issue.details.coding')[2], 'code', 'display') ?? '';
     if (who !== '') this.#parts.onBehind(who, text);
-    this.reports.update((all) => [...all.filter((one) => one.who !== who), { who, text, at: Date.now() }]);
   }
 }

@@ -2,7 +2,7 @@
 import { get, type SessionView, type TimelineEntry } from '../api.ts';
 import { watchLive } from '../live.ts';
 import { Store } from '../store.ts';
-import { caughtUp, followEntries, type Roster, readBeside, undecided, withLate, withReason } from './roster.ts';
+import { followEntries, type Roster, readBeside, undecided, withLate, withReason } from './roster.ts';
 
 /** An application that has not decided about a change by then counts as not following (2.5), ms. */
 const DECIDE_WITHIN = 10_000;
@@ -10,12 +10,6 @@ const DECIDE_WITHIN = 10_000;
 const RETRY = 2000;
 /** Numbers of entries that are remembered: more than a view tells when it opens. */
 const MAX_SEEN = 1000;
-
-export interface MemberParts {
-  readonly topic: string;
-  /** An application that did not follow does so now. */
-  readonly onCaughtUp: () => void;
-}
 
 export class Members {
   readonly roster = new Store<Roster>(new Map());
@@ -31,7 +25,8 @@ export class Members {
   /** What applications have not decided about: the event, and what ends the wait, by subscription. */
   readonly #waits = new Map<string, { readonly eventId: string; readonly timer: ReturnType<typeof setTimeout> }>();
 
-  constructor({ topic, onCaughtUp }: MemberParts) {
+  /** @param topic of the session */
+  constructor(topic: string) {
     const unwatch = this.roster.watch(() => this.#wait());
     const stop = watchLive(topic, {
       ready: () => undefined,
@@ -46,10 +41,7 @@ export class Members {
       entries: (told) => {
         const entries = this.#unseen(told);
         if (this.#reading) this.#told.push(...entries);
-        const before = this.roster.get();
         this.roster.update((known) => followEntries(known, entries));
-        // Opened again, the context takes back what the other applications were told of it.
-        if (caughtUp(before, this.roster.get())) onCaughtUp();
         this.#readUnknown();
       },
     });
@@ -65,6 +57,13 @@ export class Members {
   /** Ends the live view. */
   stop(): void {
     this.#end();
+  }
+
+  /** Names of the other applications that can be asked whether they would follow. @param own name of this window */
+  surveyed(own: string): readonly string[] {
+    return [...this.roster.get().values()].flatMap(({ name, connected, surveyed }) =>
+      surveyed && connected && name !== own ? [name] : [],
+    );
   }
 
   /** What an application, or the Hub, said of why it does not follow. */

@@ -1,9 +1,10 @@
 /** What the person does in the EHR, asked of the Hub. Nothing of it is shown before the Hub has accepted it. */
-import { HubError, type Subscriber } from '@lockstep/client';
+import { type Consent, HubError, type Subscriber } from '@lockstep/client';
 import type { Resource } from '@lockstep/fhircast';
 import { words } from '../api.ts';
 import { forEvent, titleOf } from '../fhir.ts';
 import { identityText } from '../identity.tsx';
+import { Store } from '../store.ts';
 import type { ChartBook } from './charts.ts';
 import { closing, keyOf } from './context.ts';
 import { withClosed, withoutRequest, withRefusal, withRequest } from './desk.ts';
@@ -11,15 +12,71 @@ import { withClosed, withoutRequest, withRefusal, withRequest } from './desk.ts'
 /** The Hub's answer to the close of what is not open. */
 const CONFLICT = 409;
 
+/** Applications that can be asked have this long to say whether they would follow, ms. */
+const SURVEY_WITHIN = 600;
+
+/** Others would not follow what the person asked for. */
+export interface ObjectionQuestion {
+  /** What was asked for, as a sentence without its end. */
+  readonly what: string;
+  readonly objections: readonly Consent[];
+  answer(goOn: boolean): void;
+}
+
+export interface PublishingParts {
+  readonly subscriber: Subscriber;
+  readonly book: ChartBook;
+  /** Names of the applications that can be asked whether they would follow. */
+  readonly surveyed: () => readonly string[];
+}
+
+type Elements = Readonly<Record<string, Resource | undefined>>;
+
 export class Publishing {
+  /** What the person is asked before something is sent. */
+  readonly objections = new Store<ObjectionQuestion | undefined>(undefined);
   readonly #subscriber: Subscriber;
   readonly #book: ChartBook;
+  readonly #surveyed: () => readonly string[];
   #requests = 0;
   #latest: { readonly what: string; readonly send: () => Promise<unknown> } | undefined;
 
-  constructor(subscriber: Subscriber, book: ChartBook) {
+  constructor({ subscriber, book, surveyed }: PublishingParts) {
     this.#subscriber = subscriber;
     this.#book = book;
+    this.#surveyed = surveyed;
+  }
+
+  /** Opens a context, once nobody objects or the person goes on all the same. */
+  async #open(what: string, anchor: Resource, others: Elements): Promise<void> {
+    const number = ++this.#requests;
+    this.#book.desk.update((now) => withRequest(now, number, what));
+    const goesOn = await this.#nobodyObjects(what, anchor, others);
+    if (number !== this.#requests) return;
+    this.#book.desk.update((now) => withoutRequest(now, number));
+    if (goesOn) await this.#request(what, () => this.#subscriber.open(anchor, others));
+  }
+
+  async #nobodyObjects(what: string, anchor: Resource, others: Elements): Promise<boolean> {
+    this.objections.get()?.answer(false);
+    const expected = this.#surveyed();
+    if (expected.length === 0) return true;
+    let consents: readonly Consent[];
+    try {
+      consents = await this.#subscriber.survey(anchor, { others, expected, within: SURVEY_WITHIN });
+    } catch {
+      // Whatever is wrong, the change itself says it better.
+      return true;
+    }
+    const objections = consents.filter(({ would }) => would === 'refuse');
+    if (objections.length === 0) return true;
+    return new Promise((resolve) => {
+      const answer = (goOn: boolean): void => {
+        this.objections.set(undefined);
+        resolve(goOn);
+      };
+      this.objections.set({ what, objections, answer });
+    });
   }
 
   /** @param what the request as a sentence without its end. @returns whether the Hub accepted it */
@@ -50,20 +107,14 @@ export class Publishing {
   }
 
   async openPatient(patient: Resource): Promise<void> {
-    await this.#request(`Open ${identityText(patient)}`, () => this.#subscriber.openPatient(forEvent(patient)));
+    await this.#open(`Open ${identityText(patient)}`, forEvent(patient), {});
   }
 
   /** Opens an encounter, study or report of the patient. */
-  async open(
-    resource: Resource,
-    patient: Resource,
-    others: Readonly<Record<string, Resource | undefined>>,
-  ): Promise<void> {
+  async open(resource: Resource, patient: Resource, others: Elements): Promise<void> {
     const along = Object.entries(others).map(([key, one]) => [key, one && forEvent(one)] as const);
     const elements = { ...Object.fromEntries(along), patient: forEvent(patient) };
-    await this.#request(`Open ${titleOf(resource)} of ${identityText(patient)}`, () =>
-      this.#subscriber.open(forEvent(resource), elements),
-    );
+    await this.#open(`Open ${titleOf(resource)} of ${identityText(patient)}`, forEvent(resource), elements);
   }
 
   /** Closes an encounter, study or report; the patient is opened again where it was current. */

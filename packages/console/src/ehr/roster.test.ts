@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { TimelineEntry } from '../api.ts';
 import {
-  caughtUp,
   followEntries,
   isBehind,
   isWaiting,
@@ -193,13 +192,4 @@ test('an answer that is older than what was told meanwhile brings nobody back to
   assert.equal(viewer(left).connected, false);
   const fresh = readBeside([], new Map(), [entry('subscribed'), entry('connected')]);
   assert.equal(viewer(fresh).connected, true, 'it came after the answer');
-});
-
-test('an application catches up with whatever event it follows next', () => {
-  const refused = followEntries(opened, [answers('e1', 409)]);
-  const asked = followEntries(refused, [sent('c1', 'DiagnosticReport-close')]);
-  const followed = followEntries(asked, [answers('c1', 200)]);
-  assert.equal(caughtUp(refused, asked), false);
-  assert.equal(caughtUp(asked, followed), true);
-  assert.equal(caughtUp(followed, followed), false);
 });

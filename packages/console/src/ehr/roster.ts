@@ -1,4 +1,5 @@
 /** Who is in the session, and who follows it: made from what the server tells, without I/O. */
+import { SURVEY_EVENT } from '@lockstep/fhircast';
 import type { SubscriptionView, TimelineEntry } from '../api.ts';
 
 /** How one application took the last change of context that it was sent. */
@@ -34,6 +35,8 @@ export interface Member {
   readonly joinedAt?: number;
   /** It has subscribed, and is about to connect for the first time. */
   readonly joining?: boolean;
+  /** It can be asked whether it would follow a change. */
+  readonly surveyed?: boolean;
   readonly outcome?: Outcome;
   readonly apart?: Apart;
   /** Id of the last event that it followed. */
@@ -59,9 +62,10 @@ function changesContext(event: string | undefined): boolean {
 
 /** The roster of a session as it was read; what was known of its members, and of those who are gone, stays. */
 export function readRoster(subscriptions: readonly SubscriptionView[], known: Roster = new Map()): Roster {
-  const read = subscriptions.map(({ id, name, clientId, connected }): [string, Member] => {
+  const read = subscriptions.map(({ id, name, clientId, connected, events }): [string, Member] => {
     const { joining = false, ...before } = known.get(id) ?? { times: [] };
-    return [id, { ...before, id, name, clientId, connected, ...(joining && !connected && { joining }) }];
+    const surveyed = events.includes(SURVEY_EVENT);
+    return [id, { ...before, id, name, clientId, connected, surveyed, ...(joining && !connected && { joining }) }];
   });
   const gone = [...known].filter(([, { apart }]) => apart?.why === 'gone');
   return new Map([...gone, ...read]);
@@ -287,11 +291,4 @@ export function isBehind({ apart }: Member): boolean {
 /** Whether the application may still follow what it was sent. */
 export function isWaiting({ apart, outcome }: Member): boolean {
   return !apart && (outcome?.state === 'waiting' || outcome?.state === 'working');
-}
-
-/** Whether an application that did not follow does so now. */
-export function caughtUp(before: Roster, after: Roster): boolean {
-  return [...after.values()].some(
-    ({ id, apart, outcome }) => !apart && outcome?.state === 'followed' && before.get(id)?.apart !== undefined,
-  );
 }

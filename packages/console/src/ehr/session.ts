@@ -5,6 +5,7 @@ import { get, onSignedOut, type Person, post, type SessionView, type TokenRespon
 import { Fhir } from '../fhir.ts';
 import { Store } from '../store.ts';
 import { ChartBook } from './charts.ts';
+import { DockedApps } from './docked-apps.ts';
 import { EVENTS, Following } from './following.ts';
 import { Members } from './members.ts';
 import { Notes } from './notes.ts';
@@ -24,6 +25,7 @@ export interface EhrSession {
   readonly following: Following;
   readonly publishing: Publishing;
   readonly members: Members;
+  readonly apps: DockedApps;
   /** Counts what was filed in the record, here or by others, as far as events tell. */
   readonly filed: Store<number>;
   /** Whether the sign-in has ended: elsewhere, by an administrator, or after its time. */
@@ -55,6 +57,7 @@ export async function startSession(person: Person): Promise<EhrSession> {
     locks: navigator.locks,
     storage: sessionStorage,
   });
+  const book = new ChartBook();
   const subscriber = new Subscriber({
     ...fromSmart(first, refresh),
     name: window.name,
@@ -64,12 +67,16 @@ export async function startSession(person: Person): Promise<EhrSession> {
     ping: true,
     checkEvery: 0,
     maxBackoff: 3000,
+    // What is on the screen, whatever handlers said of it.
+    showing: () => {
+      const { shown } = book.desk.get();
+      return shown.kind === 'chart' ? shown.of : undefined;
+    },
   });
+  const unwatchDesk = book.desk.watch(() => subscriber.showingChanged());
 
   const filed = new Store(0);
   const wasFiled = (): void => filed.update((count) => count + 1);
-  const book = new ChartBook();
-
   async function saveDraft(patient: Resource): Promise<void> {
     const text = book.draftOf(patient.id);
     if (!text) return;
@@ -87,7 +94,8 @@ export async function startSession(person: Person): Promise<EhrSession> {
   }
 
   const notes = new Notes(book, saveDraft);
-  const publishing = new Publishing(subscriber, book);
+  const apps = new DockedApps();
+  const publishing = new Publishing({ subscriber, book, surveyed: () => members.surveyed(window.name) });
   const following = new Following({
     subscriber,
     fhir,
@@ -96,10 +104,7 @@ export async function startSession(person: Person): Promise<EhrSession> {
     onReportClosed: wasFiled,
     onBehind: (name, reason) => members.noteReason(name, reason),
   });
-  const members: Members = new Members({
-    topic,
-    onCaughtUp: () => void publishing.askAgain(),
-  });
+  const members = new Members(topic);
 
   const signedOut = new Store(false);
   const stopWatching = onSignedOut(() => {
@@ -109,6 +114,7 @@ export async function startSession(person: Person): Promise<EhrSession> {
 
   function end(): void {
     stopWatching();
+    unwatchDesk();
     members.stop();
     void subscriber.unsubscribe();
     window.release();
@@ -125,6 +131,7 @@ export async function startSession(person: Person): Promise<EhrSession> {
     following,
     publishing,
     members,
+    apps,
     filed,
     signedOut,
     saveDraft,
@@ -132,6 +139,7 @@ export async function startSession(person: Person): Promise<EhrSession> {
       if (await notes.settle([patient], { why: 'closed' })) await publishing.closePatient(patient.id ?? '');
     },
     async signOut() {
+      if (!(await apps.mayLeave(apps.running.get(), 'sign-out'))) return false;
       if (!(await notes.settle(notes.unsaved, { why: 'signed-out' }))) return false;
       stopWatching();
       await publishing.logout();

@@ -1,5 +1,5 @@
 /** The desktop's warner: what is open, who is in the session, who follows and who does not, and how long it took. */
-import { useCurrentContext, useSyncState } from '@lockstep/client/react';
+import { useCurrentContext, useNotFollowing, useSyncState } from '@lockstep/client/react';
 import { Button } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { timeOf } from '../fhir.ts';
@@ -115,8 +115,10 @@ export function Strip({ session }: { session: EhrSession }) {
   const now = useHeadline(session);
   const { sign, tone } = MARKS[now.status];
   const members = [...roster.values()];
-  const known = new Set(members.map(({ name }) => name));
-  const reports = useStore(session.following.reports).filter(({ who }) => !known.has(who));
+  const behind = members.filter(isBehind);
+  const named = new Set(behind.map(({ name }) => name));
+  // The Hub knows more than this page has seen, such as what was before it came.
+  const others = useNotFollowing(session.subscriber).filter(({ name }) => !named.has(name));
 
   return (
     <section className="strip" aria-label="Session">
@@ -155,12 +157,13 @@ export function Strip({ session }: { session: EhrSession }) {
           Not sent: {pending.what}. The other applications were not told: {pending.reason}.
         </Warner>
       )}
-      {members.filter(isBehind).map((member) => (
+      {behind.map((member) => (
         <NotFollowing key={member.id} session={session} member={member} />
       ))}
-      {reports.map(({ who, text, at }) => (
-        <Warner key={who} actions={<AskAgain session={session} />}>
-          {text} ({timeOf(at)})
+      {others.map(({ name, since, reason, shows }) => (
+        <Warner key={name} actions={<AskAgain session={session} />}>
+          <bdi>{name || 'An application'}</bdi> does not follow{Number.isNaN(since) ? '' : ` since ${timeOf(since)}`}:{' '}
+          {reason}. {shows ? `It still shows ${shows}.` : 'It may still show something else.'}
         </Warner>
       ))}
     </section>

@@ -1,0 +1,90 @@
+/** Applications that run in frames of the EHR. None is closed, moved or signed out of before it was asked for unsaved text. */
+import { askUnsaved } from '@lockstep/client/unsaved';
+import type { App } from '../api.ts';
+import { Store } from '../store.ts';
+
+export interface DockedApp {
+  /** Counts runs: the same app may run twice. */
+  readonly run: number;
+  readonly app: App;
+  /** The address that it was started at. */
+  readonly url: string;
+}
+
+/** What an application has not saved, in its own words. */
+export interface UnsavedWork {
+  readonly app: string;
+  readonly what: string;
+}
+
+/** What would be done to applications with unsaved work. */
+export type Leaving = 'close' | 'move' | 'sign-out';
+
+export interface LeavingQuestion {
+  readonly works: readonly UnsavedWork[];
+  readonly leaving: Leaving;
+  answer(goOn: boolean): void;
+}
+
+/** An application that does not know the question has this long to answer it, ms. */
+const ANSWER_WITHIN = 500;
+
+export class DockedApps {
+  readonly running = new Store<readonly DockedApp[]>([]);
+  /** What the person is asked. */
+  readonly question = new Store<LeavingQuestion | undefined>(undefined);
+  readonly #frames = new Map<number, Window>();
+  #runs = 0;
+
+  start(app: App, url: string): void {
+    this.running.update((all) => [...all, { run: ++this.#runs, app, url }]);
+  }
+
+  /** @param page the window of the frame; null once the frame is gone */
+  attach(run: number, page: Window | null): void {
+    if (page) this.#frames.set(run, page);
+    else this.#frames.delete(run);
+  }
+
+  /** Closes an application, if nothing unsaved is lost by it or the person says so. */
+  async close(one: DockedApp): Promise<void> {
+    if (await this.mayLeave([one], 'close')) this.#remove(one);
+  }
+
+  /**
+   * Moves an application to a window of its own, if nothing unsaved is lost by it or the person says so.
+   * @param open opens the window. @throws what `open` throws; the application stays where it is then
+   */
+  async move(one: DockedApp, open: () => Promise<unknown>): Promise<void> {
+    if (!(await this.mayLeave([one], 'move'))) return;
+    await open();
+    this.#remove(one);
+  }
+
+  #remove({ run }: DockedApp): void {
+    this.running.update((all) => all.filter((one) => one.run !== run));
+  }
+
+  /** Whether the applications may be left: they have nothing unsaved, or the person says so. */
+  async mayLeave(apps: readonly DockedApp[], leaving: Leaving): Promise<boolean> {
+    const works = (await Promise.all(apps.map((one) => this.#ask(one)))).flat();
+    if (works.length === 0) return true;
+    // A newer question takes the place of the one before.
+    this.question.get()?.answer(false);
+    return new Promise((resolve) => {
+      const answer = (goOn: boolean): void => {
+        this.question.set(undefined);
+        resolve(goOn);
+      };
+      this.question.set({ works, leaving, answer });
+    });
+  }
+
+  async #ask({ run, app }: DockedApp): Promise<readonly UnsavedWork[]> {
+    const page = this.#frames.get(run);
+    const origin = URL.parse(app.launchUrl ?? '')?.origin;
+    if (!page || !origin) return [];
+    const what = await askUnsaved(page, origin, ANSWER_WITHIN);
+    return what ? [{ app: app.name, what }] : [];
+  }
+}

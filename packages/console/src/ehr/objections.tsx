@@ -1,0 +1,37 @@
+import { Button, Modal } from '@mantine/core';
+import { useStore } from '../store.ts';
+import type { EhrSession } from './session.ts';
+
+/** Others would not follow what the person asked for: they decide whether it is sent all the same. */
+export function Objections({ session }: { session: EhrSession }) {
+  const question = useStore(session.publishing.objections);
+  return (
+    <Modal
+      opened={question !== undefined}
+      onClose={() => question?.answer(false)}
+      title="Not everybody would follow"
+      closeButtonProps={{ 'aria-label': 'Stay here' }}
+    >
+      {question && (
+        <>
+          <ul>
+            {question.objections.map(({ name, reason }) => (
+              <li key={name}>
+                <bdi>{name}</bdi>: {reason}.
+              </li>
+            ))}
+          </ul>
+          <p>{question.what}?</p>
+          <div className="modal-end">
+            <Button data-autofocus onClick={() => question.answer(false)}>
+              Stay here
+            </Button>
+            <Button variant="default" onClick={() => question.answer(true)}>
+              Go on
+            </Button>
+          </div>
+        </>
+      )}
+    </Modal>
+  );
+}
