@@ -106,13 +106,17 @@ export const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-
 const COMPILE_CACHE = join(root, 'node_modules', '.cache', 'lockstep');
 
 /**
- * Runs a script under Node 24, passing signals on.
+ * Runs a script under Node 24, passing signals on. A server ends when this process is killed.
  * @param {string[]} args arguments for node
  * @returns {Promise<number>} the exit code
  */
 export function runNode(args) {
   const env = { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env };
-  const child = spawn(modernNode(), [...NODE_FLAGS, ...args], { stdio: 'inherit', env });
+  const child = spawn(modernNode(), [...NODE_FLAGS, ...args], {
+    // By its end the channel tells the program that this process was killed.
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env,
+  });
   const forward = (signal) => child.kill(signal);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward);
   return new Promise((resolve) => {

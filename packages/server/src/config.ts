@@ -501,5 +501,6 @@ export function isLoopback(host: string): boolean {
 export function originOf(config: Config, port: number): string {
   if (config.publicUrl) return config.publicUrl;
   const host = isLoopback(config.host) || config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const scheme = config.tlsCert === undefined ? 'http' : 'https';
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -23,10 +23,12 @@ import { Limiter, shareLimits } from './http/doors/limiter.ts';
 import { healthRoutes } from './http/health.ts';
 import { hubRoutes } from './http/hub-routes.ts';
 import { Listener } from './http/listener.ts';
+import { openManagement } from './http/management.ts';
 import { metricsRoute } from './http/metrics-route.ts';
 import { simulationRoutes } from './http/simulation.ts';
 import { Sockets } from './http/sockets.ts';
 import { staticRoutes } from './http/static.ts';
+import { type Certificate, readCertificate } from './http/tls-files.ts';
 import { Inspector } from './inspector.ts';
 import { DerivedTopicDirectory } from './launch/derived-topics.ts';
 import { openLaunches } from './launch/open-launches.ts';
@@ -57,6 +59,14 @@ export interface Lockstep {
   readonly firstAdministrator?: { readonly user: string; readonly password: string };
   /** The audit trail, where there is one. */
   readonly audit?: AuditTrail;
+  /** The management port, where there is one. */
+  readonly managementPort?: number;
+  /**
+   * Takes over what can change while it runs: the log's level, the certificate, and files that were moved away.
+   * @param changed the configuration as it is now
+   * @throws ConfigError; everything stays as it was then
+   */
+  reload(changed: Config): Promise<void>;
   /** Closes sockets with 1012, finishes what was begun, closes the store. */
   close(): Promise<void>;
 }
@@ -102,11 +112,14 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
   const now = (): number => systemClock.now();
   makeFolder(config.data);
 
+  let certificate = certificateOf(config);
   const listener = await parts.start({
     name: 'port',
     start: async () => {
-      const taken = new Listener();
-      await taken.listen(config.port, config.host);
+      const taken = new Listener(certificate);
+      await taken.listen(config.port, config.host).catch((error) => {
+        throw portError('PORT', 'LOCKSTEP_HOST', config.port, config.host, error);
+      });
       return taken;
     },
     stop: (taken) => taken.close(),
@@ -181,7 +194,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
   });
   const metrics = await parts.start({
     name: 'metrics',
-    start: () => new Metrics(),
+    start: () => new Metrics({ version: VERSION, node: nodeId }),
     stop: (counted) => counted.close(),
   });
 
@@ -196,7 +209,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     ...(nodes && { nodes }),
     users: () => authorization.users,
     derivedTopics,
-    observer: audit ? bothObserve(inspector, audit) : inspector,
+    observer: observers(inspector, metrics.sessions, audit),
     audit: hubAudit,
     failed,
     ...(webhooks && { webhooks }),
@@ -261,7 +274,12 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
 
   const { app, routes } = await parts.start({
     name: 'requests',
-    start: () => createApp(config, listener, log, { verifyToken, limiter, https: origin.startsWith('https:') }, audit),
+    start: () =>
+      createApp(config, listener, log, {
+        guard: { verifyToken, limiter, https: origin.startsWith('https:') },
+        audit,
+        metrics: metrics.registry,
+      }),
     stop: async (opened) => {
       await opened.app.close();
       await listener.close();
@@ -287,11 +305,34 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     stop: (opened) => opened.close(),
   });
   metrics.tellOf(hub);
+  if (audit) metrics.tellOfAudit(audit);
+  if (certificate) metrics.tellOfCertificate(() => certificate?.expiresAt ?? 0);
   if (store.skew) metrics.tellSkew(store.skew);
 
   const health = { draining: false };
+  const { managementPort, managementHost = config.host } = config;
   await app.register(healthRoutes({ store, health, watch }));
-  await app.register(metricsRoute(metrics));
+  // Numbers about a hospital's work are not for everybody: elsewhere than on loopback they are told on a port of their own.
+  if (local && managementPort === undefined) await app.register(metricsRoute(metrics));
+  const management = await parts.start({
+    name: 'management port',
+    start: () =>
+      managementPort === undefined
+        ? undefined
+        : openManagement(managementPort, managementHost, log, [
+            healthRoutes({ store, health, watch }),
+            metricsRoute(metrics),
+          ]).catch((error) => {
+            throw portError(
+              'LOCKSTEP_MANAGEMENT_PORT',
+              'LOCKSTEP_MANAGEMENT_HOST',
+              managementPort,
+              managementHost,
+              error,
+            );
+          }),
+    stop: (opened) => opened?.close(),
+  });
   await app.register(authorization.plugin);
   await app.register(fhir.plugin, { prefix: '/fhir' });
   await app.register(
@@ -309,7 +350,8 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
   const { port } = listener;
   const launching = openLaunches({ records, clock: systemClock, hub, hubUrl, authorization, data });
   await app.register(launching.plugin, { prefix: '/hub' });
-  const administering = { data, host, port, origin, version: VERSION, authorization, sessions, launching };
+  const secure = certificate !== undefined;
+  const administering = { data, host, port, origin, secure, version: VERSION, authorization, sessions, launching };
   const announce = await openAdministration(app, administering);
   const { launcher, secrets } = launching;
   // Where others reach the server, no failure is simulated, and nobody is launched as somebody else.
@@ -376,17 +418,63 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     hub,
     inspector,
     routes,
+    ...(management && { managementPort: management.port }),
     ...(audit && { audit }),
     ...(firstAdministrator && { firstAdministrator }),
+    async reload(changed) {
+      log.level = changed.logLevel;
+      const renewed = certificateOf(changed);
+      if (renewed) {
+        certificate = renewed;
+        listener.renew(renewed);
+      }
+      await audit?.reopen();
+    },
   };
 }
 
-/** What the Hub does goes to those who watch sessions, and some of it to the audit. */
-function bothObserve(inspector: Inspector, audit: AuditTrail): Observer {
+/** What the Hub does goes to those who watch sessions, to the metrics, and some of it to the audit. */
+function observers(inspector: Inspector, metrics: Observer, audit: AuditTrail | undefined): Observer {
   return {
     observe(topic, at, observation) {
       inspector.observe(topic, at, observation);
-      auditObservation(audit, topic, observation);
+      metrics.observe(topic, at, observation);
+      if (audit) auditObservation(audit, topic, observation);
     },
   };
+}
+
+function certificateOf({ tlsCert, tlsKey }: Config): Certificate | undefined {
+  return tlsCert === undefined || tlsKey === undefined ? undefined : readCertificate(tlsCert, tlsKey);
+}
+
+const LISTEN_PROBLEMS: Readonly<
+  Record<string, (port: number, host: string) => readonly [setting: 'port' | 'host', text: string]>
+> = {
+  EADDRINUSE: (port) => ['port', `the port ${port} is taken by another program: choose another, or 0 for a free one`],
+  EACCES: (port) => ['port', `the port ${port} is for privileged programs: choose one from 1024 on`],
+  ENOTFOUND: (_, host) => [
+    'host',
+    `no address is known for ${host}: choose one of this machine, such as 127.0.0.1, or 0.0.0.0 for all`,
+  ],
+  EAI_AGAIN: (_, host) => [
+    'host',
+    `no address is known for ${host}: choose one of this machine, such as 127.0.0.1, or 0.0.0.0 for all`,
+  ],
+  EADDRNOTAVAIL: (_, host) => [
+    'host',
+    `${host} is no address of this machine: choose one of its own, or 0.0.0.0 for all`,
+  ],
+};
+
+/** What cannot be listened on, in words for whoever configured it. */
+function portError(
+  portName: string,
+  hostName: string,
+  port: number,
+  host: string,
+  error: NodeJS.ErrnoException,
+): Error {
+  const [setting, text] = LISTEN_PROBLEMS[error.code ?? '']?.(port, host) ?? [];
+  return setting === undefined ? error : new ConfigError([`${setting === 'port' ? portName : hostName}: ${text}`]);
 }

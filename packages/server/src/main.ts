@@ -14,6 +14,9 @@ setFlagsFromString('--gc-memory-reducer-start-delay-ms=2000');
 const told = new AbortController();
 process.on('SIGTERM', () => told.abort());
 process.on('SIGINT', () => told.abort());
+// The command that started it was killed, and cannot pass a signal on.
+process.on('disconnect', () => told.abort());
+process.channel?.unref();
 try {
   await serve(process.env, told.signal, (lockstep) => {
     console.log(readyText(lockstep));

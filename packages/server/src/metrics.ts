@@ -4,6 +4,8 @@ import process from 'node:process';
 import type { Hub } from '@lockstep/hub';
 import type { SessionStore } from '@lockstep/store';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { AuditTrail } from './audit/audit-trail.ts';
+import { SessionMetrics } from './session-metrics.ts';
 
 /** Upper bounds of the commit histogram, s: a flush to a disk takes from a tenth of a millisecond to seconds. */
 const COMMIT_BOUNDS = [0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2];
@@ -27,8 +29,19 @@ export class Metrics {
   readonly #commits: Histogram;
   readonly #lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION });
 
-  constructor() {
+  /** What happens in sessions. */
+  readonly sessions: SessionMetrics;
+
+  /** @param build what the server says about itself */
+  constructor(build: { readonly version: string; readonly node: string }) {
     const registers = [this.#registry];
+    this.sessions = new SessionMetrics(this.#registry);
+    new Gauge({
+      name: 'lockstep_build_info',
+      help: 'Always 1; its labels say which version runs',
+      labelNames: ['version', 'node', 'runtime'],
+      registers,
+    }).set({ ...build, runtime: process.version }, 1);
     this.#commits = new Histogram({
       name: 'lockstep_commit_seconds',
       help: 'Time from a decision to its being on disk',
@@ -99,6 +112,53 @@ export class Metrics {
       registers: [this.#registry],
       collect() {
         this.set(skew() / 1000);
+      },
+    });
+  }
+
+  /** Where more is counted. */
+  get registry(): Registry {
+    return this.#registry;
+  }
+
+  /** Tells how the audit trail fares. */
+  tellOfAudit(trail: Pick<AuditTrail, 'counts'>): void {
+    const registers = [this.#registry];
+    const told = [
+      ['failures', 'lockstep_audit_failures_total', 'Writes of audit records that failed, and were tried again'],
+      ['lost', 'lockstep_audit_lost_total', 'Audit records that were given up because too many waited'],
+    ] as const;
+    for (const [count, name, help] of told) {
+      new Counter({
+        name,
+        help,
+        labelNames: ['sink'],
+        registers,
+        collect() {
+          this.reset();
+          for (const { sink, [count]: value } of trail.counts) this.inc({ sink }, value);
+        },
+      });
+    }
+    new Gauge({
+      name: 'lockstep_audit_waiting_records',
+      help: 'Audit records that wait to be written',
+      labelNames: ['sink'],
+      registers,
+      collect() {
+        for (const { sink, waiting } of trail.counts) this.set({ sink }, waiting);
+      },
+    });
+  }
+
+  /** @param expiresAt when the certificate that the server shows ends, ms since the epoch */
+  tellOfCertificate(expiresAt: () => number): void {
+    new Gauge({
+      name: 'lockstep_certificate_expiry_timestamp_seconds',
+      help: 'When the certificate that the server shows ends',
+      registers: [this.#registry],
+      collect() {
+        this.set(expiresAt() / 1000);
       },
     });
   }

@@ -1,8 +1,9 @@
+import process from 'node:process';
 import { readConfig } from './config.ts';
 import { type Lockstep, startLockstep } from './lockstep.ts';
 
 /**
- * Runs Lockstep until the signal aborts.
+ * Runs Lockstep until the signal aborts. SIGHUP has it read its configuration and open moved files again.
  * @param ready told once it is ready
  * @throws ConfigError, or why it cannot start
  */
@@ -11,10 +12,19 @@ export async function serve(
   signal: AbortSignal,
   ready: (lockstep: Lockstep) => void,
 ): Promise<void> {
-  const lockstep = await startLockstep(readConfig(env));
-  ready(lockstep);
-  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-  await lockstep.close();
+  let lockstep: Lockstep | undefined;
+  // From the beginning: a hang-up would end the process otherwise.
+  const hangUp = (): void =>
+    void lockstep?.reload(readConfig(env)).catch((error: Error) => console.error(error.message));
+  process.on('SIGHUP', hangUp);
+  try {
+    lockstep = await startLockstep(readConfig(env));
+    ready(lockstep);
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    await lockstep.close();
+  } finally {
+    process.off('SIGHUP', hangUp);
+  }
 }
 
 /** What whoever starts Lockstep is told. That it is ready comes last: scripts wait for that line. */

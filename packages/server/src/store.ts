@@ -5,7 +5,7 @@ import type { Clock } from '@lockstep/hub';
 import { type RecordStore, type SessionStore, StoreUnavailable } from '@lockstep/store';
 import { openRedis } from '@lockstep/store-redis';
 import { openSqlite } from '@lockstep/store-sqlite';
-import type { Config } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
 
 const HOUR = 3_600_000;
 
@@ -48,8 +48,21 @@ export async function openStore(config: Config): Promise<Store> {
   const nodeId = `${hostname()}-${randomUUID().slice(0, 8)}`;
   // The Hub ends idle sessions; this is for those that no Hub is left to end.
   const sessionExpiryMs = config.idleHours * HOUR + config.maxLeaseSeconds * 1000 + 24 * HOUR;
-  const store = await openRedis({ url: redisUrl, log, nodeId, replicas: redisReplicas, sessionExpiryMs });
+  const store = await openRedis({ url: redisUrl, log, nodeId, replicas: redisReplicas, sessionExpiryMs }).catch(
+    (error) => {
+      throw redisError(redisUrl, error);
+    },
+  );
   return { ...store, nodeId, shared: true, problems: async () => skewed(store.skew()) };
+}
+
+/** Why Redis cannot be used, in words for whoever configured it; the password stays out of them. */
+function redisError(url: string, error: unknown): Error {
+  const address = url.replace(/\/\/[^@/]*@/, '//');
+  const why = error instanceof Error ? error.message.replaceAll(url, address) : String(error);
+  return new ConfigError([
+    `LOCKSTEP_REDIS_URL: ${address} cannot be used: ${why}. Start Redis there, or name where it is`,
+  ]);
 }
 
 function told(error: unknown): readonly string[] {

@@ -62,6 +62,11 @@ export class LockstepProcess {
     ended.catch(() => undefined);
   }
 
+  /** Sends a signal that does not end it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
   /** Sends a signal and waits for the end. @returns the exit code, null where the signal ended it */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
     const child = this.#child;

@@ -10,6 +10,8 @@ export interface AdministrationParts {
   readonly host: string;
   readonly port: number;
   readonly origin: string;
+  /** Whether the server speaks https itself. */
+  readonly secure: boolean;
   readonly version: string;
   readonly authorization: AuthorizationServer;
   readonly sessions: SessionDirectory;
@@ -24,7 +26,7 @@ export async function openAdministration(
   app: FastifyInstance,
   parts: AdministrationParts,
 ): Promise<() => Promise<() => Promise<void>>> {
-  const { data, host, port, origin, version, authorization, sessions, launching } = parts;
+  const { data, host, port, origin, secure, version, authorization, sessions, launching } = parts;
   const token = newAdminToken();
   await app.register(
     adminRoutes({
@@ -37,5 +39,5 @@ export async function openAdministration(
     }),
     { prefix: '/api/admin' },
   );
-  return () => announceRunning(data, { url: localUrl(host, port), origin, token });
+  return () => announceRunning(data, { url: localUrl(host, port, secure), origin, token });
 }

@@ -26,9 +26,9 @@ export function newAdminToken(): string {
 }
 
 /** Where this machine reaches a server that listens on this host. */
-export function localUrl(host: string, port: number): string {
+export function localUrl(host: string, port: number, secure = false): string {
   const reach = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
-  return `http://${reach}:${port}`;
+  return `${secure ? 'https' : 'http'}://${reach}:${port}`;
 }
 
 /**

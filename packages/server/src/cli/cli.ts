@@ -1,9 +1,13 @@
 /** The `lockstep` command: finds the command that was typed, reads its options, runs it, and says how it ended. */
+import { createRequire } from 'node:module';
+import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { CliError, type Command, EXIT, Values } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { COMMON, commandHelp, overview } from './help.ts';
 import { Terminal } from './terminal.ts';
+
+const { version: VERSION } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
 /** The command whose words the arguments begin with, and the arguments after them. */
 function find(argv: readonly string[]): { command: Command; rest: readonly string[] } | undefined {
@@ -77,6 +81,10 @@ export async function runCli(argv: readonly string[], env: NodeJS.ProcessEnv, si
       if (first === 'help' && !topic && before.length > 1) throw unknown(before.slice(1));
       terminal.raw(topic ? commandHelp(topic.command) : overview(COMMANDS));
       return first === undefined ? EXIT.usage : EXIT.done;
+    }
+    if (first === '--version' || first === '-V') {
+      terminal.result({ version: VERSION, node: process.version }, () => VERSION);
+      return EXIT.done;
     }
     const found = find(before);
     if (!found) throw unknown(before);

@@ -1,5 +1,6 @@
 /** The web framework as Lockstep sets it up. */
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Registry } from 'prom-client';
 import type { AuditTrail } from '../audit/audit-trail.ts';
 import { auditRequests } from '../audit/request-audit.ts';
 import type { Config } from '../config.ts';
@@ -10,6 +11,7 @@ import { answerOAuthErrors, parseJsonWithinLimits } from './json-bodies.ts';
 import type { Listener } from './listener.ts';
 import { cleanAddress } from './request-address.ts';
 import { requestId } from './request-id.ts';
+import { countRequests } from './request-metrics.ts';
 
 export interface App {
   readonly app: FastifyInstance;
@@ -17,14 +19,14 @@ export interface App {
   readonly routes: readonly string[];
 }
 
+export interface AppParts {
+  readonly guard: Pick<GuardParts, 'verifyToken' | 'limiter' | 'https'>;
+  readonly audit: AuditTrail | undefined;
+  readonly metrics: Registry;
+}
+
 /** Makes the application that answers what the listener takes. It closes nothing of the listener's. */
-export function createApp(
-  config: Config,
-  listener: Listener,
-  log: FastifyBaseLogger,
-  guard: Pick<GuardParts, 'verifyToken' | 'limiter' | 'https'>,
-  audit: AuditTrail | undefined,
-): App {
+export function createApp(config: Config, listener: Listener, log: FastifyBaseLogger, parts: AppParts): App {
   const app = Fastify({
     loggerInstance: log,
     // Only what went wrong is logged: a line a request costs more than the request.
@@ -44,7 +46,9 @@ export function createApp(
   app.addHook('onRoute', ({ method, path }) => {
     for (const one of [method].flat()) routes.push(`${one} ${path}`);
   });
+  const { audit, guard, metrics } = parts;
   if (audit) auditRequests(app, audit);
+  countRequests(app, metrics);
   guardDoors(app, { doors: DOORS, ...guard, audit });
   parseJsonWithinLimits(app);
   answerOAuthErrors(app);

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Certificate } from './tls-files.ts';
 
 /** How long an idle connection is kept, ms: longer than the 60 s for which balancers keep theirs, so that they close first. */
 const KEEP_ALIVE = 72_000;
@@ -11,6 +13,8 @@ const REQUEST_TIMEOUT = 60_000;
 const GRACE = 5000;
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+const pemOf = ({ cert, key }: Pick<Certificate, 'cert' | 'key'>) => ({ cert, key });
 
 /** Shared by all sockets: one made for each would keep its request in memory for as long as the connection lasts. */
 function destroyed(this: Duplex): void {
@@ -33,22 +37,26 @@ function hostHeaders({ rawHeaders }: IncomingMessage): number {
  */
 export class Listener {
   readonly #server: Server;
+  /** The same, where it speaks https. */
+  readonly #secure: SecureServer | undefined;
   #onRequest: RequestListener | undefined;
   #onUpgrade: UpgradeListener | undefined;
   #isOpen = false;
   #waiting: (() => void)[] = [];
 
-  constructor() {
-    this.#server = createServer(
-      {
-        keepAliveTimeout: KEEP_ALIVE,
-        headersTimeout: HEADERS_TIMEOUT,
-        requestTimeout: REQUEST_TIMEOUT,
-        // Java's HTTP client offers h2c with every request; that is no reason not to answer it.
-        shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
-      },
-      (request, response) => this.#request(request, response),
-    );
+  /** @param certificate what it shows; without one it speaks plain http */
+  constructor(certificate?: Pick<Certificate, 'cert' | 'key'>) {
+    const options = {
+      keepAliveTimeout: KEEP_ALIVE,
+      headersTimeout: HEADERS_TIMEOUT,
+      requestTimeout: REQUEST_TIMEOUT,
+      // Java's HTTP client offers h2c with every request; that is no reason not to answer it.
+      shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
+    };
+    const answer = (request: IncomingMessage, response: ServerResponse): void => this.#request(request, response);
+    this.#secure =
+      certificate && createSecureServer({ ...options, ...pemOf(certificate), minVersion: 'TLSv1.2' }, answer);
+    this.#server = this.#secure ?? createServer(options, answer);
     this.#server.on('upgrade', (request, socket, head) => {
       socket.on('error', destroyed);
       if (hostHeaders(request) > 1)
@@ -78,6 +86,11 @@ export class Listener {
       this.#server.once('error', reject);
       this.#server.listen(port, host, () => resolve());
     });
+  }
+
+  /** Shows another certificate from now on; connections that are there stay. */
+  renew(certificate: Pick<Certificate, 'cert' | 'key'>): void {
+    this.#secure?.setSecureContext({ ...pemOf(certificate), minVersion: 'TLSv1.2' });
   }
 
   /** The port that it listens on. */
