@@ -71,6 +71,7 @@ const SETTINGS: readonly (readonly [variable: string, name: string, good: string
   ['LOCKSTEP_LOG_EVENTS', 'logEvents', '10', ['', '0', '1000001']],
   ['LOCKSTEP_LOG_HOURS', 'logHours', '1', ['', '0', '8761']],
   ['LOCKSTEP_WEBHOOKS', 'webhooks', 'off', ['', 'yes', 'true']],
+  ['LOCKSTEP_TRUSTED_ISSUERS', 'trustedIssuers', './issuers.json', ['', ' ']],
   ['LOCKSTEP_INITIAL_ACCESS_TOKEN', 'initialAccessToken', 'secret', ['', ' ']],
   ['LOCKSTEP_REGISTRATION', 'registration', 'closed', ['', 'off', 'Open']],
   ['LOCKSTEP_CREATE_SESSIONS', 'createSessions', 'on', ['', 'yes']],

@@ -74,6 +74,8 @@ export interface Config {
   /** Files with a certificate chain and its key, as PEM: the server then speaks https itself. */
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  /** File that names the authorization servers whose tokens count here as well (REG-5). */
+  readonly trustedIssuers?: string;
   readonly initialAccessToken?: string;
   /** Whether anybody may register an app, or only who has the initial access token (REG-6). */
   readonly registration: 'open' | 'closed';
@@ -260,6 +262,7 @@ const SETTINGS = {
   managementHost: ['LOCKSTEP_MANAGEMENT_HOST', undefined, hostName],
   tlsCert: ['LOCKSTEP_TLS_CERT', undefined, filled],
   tlsKey: ['LOCKSTEP_TLS_KEY', undefined, filled],
+  trustedIssuers: ['LOCKSTEP_TRUSTED_ISSUERS', undefined, filled],
   initialAccessToken: ['LOCKSTEP_INITIAL_ACCESS_TOKEN', undefined, filled],
   registration: ['LOCKSTEP_REGISTRATION', 'open', oneOf('open', 'closed')],
   sampleData: ['LOCKSTEP_SAMPLE_DATA', undefined, onOff],

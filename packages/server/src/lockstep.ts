@@ -45,6 +45,7 @@ import { StandIns } from './simulation/stand-ins.ts';
 import { openStore, sweepRecords } from './store.ts';
 import { StoreWatch } from './store-watch.ts';
 import { goBy, systemClock, systemIds } from './system.ts';
+import { trustedIssuers } from './trusted-issuers.ts';
 
 /** A running Lockstep. */
 export interface Lockstep {
@@ -107,6 +108,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
 /** Starts the parts, each after those that it needs; they stop in the opposite order. */
 async function startParts(config: Config, log: Logger, parts: Parts): Promise<Omit<Lockstep, 'close'>> {
   const outside = outsideOptions(config);
+  const issuers = trustedIssuers(config);
   const local = isLocal(config);
   const failed = (error: unknown): void => log.error({ err: error }, 'work in the background failed');
   const now = (): number => systemClock.now();
@@ -243,6 +245,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     origin,
     hubUrl,
     loopback: local,
+    ...(issuers.length > 0 && { trustedIssuers: issuers }),
     fetchKeys: keySets.fetch,
     keyHostAllowed: (host) => policy.allowsHost(host),
     ...(config.initialAccessToken && { initialAccessToken: config.initialAccessToken }),

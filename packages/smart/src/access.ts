@@ -404,6 +404,13 @@ export class Access {
     this.#forget(() => true);
   }
 
+  /** Tells that access has ended that is kept elsewhere: that of a trusted issuer's tokens. */
+  async tellEnded(ended: AccessEnded): Promise<void> {
+    const told: Told = [];
+    this.#ended(told, ended, () => false);
+    await Promise.all(told);
+  }
+
   onAccessEnded(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -38,6 +38,9 @@ import { SignInDesk, SignInPages, signInRoutes } from './sign-in-routes.ts';
 import { type SignedIn, type SignInEnded, SignIns } from './sign-ins.ts';
 import { tokenRoutes } from './token-endpoint.ts';
 import type { AccessEnded, TokenInfo } from './token-info.ts';
+import type { TrustedIssuer } from './trusted/options.ts';
+import { trustedRoutes } from './trusted/routes.ts';
+import { TrustedIssuers } from './trusted/trusted-issuers.ts';
 import { type UserProfile, Users } from './users.ts';
 
 export interface AuthorizationServerOptions {
@@ -65,6 +68,10 @@ export interface AuthorizationServerOptions {
   readonly sampleUsers: boolean;
   /** An OpenID provider that people may, or must, sign in at (REG-4). */
   readonly outside?: OutsideOptions;
+  /** Authorization servers whose tokens count here as well (REG-5). */
+  readonly trustedIssuers?: readonly TrustedIssuer[];
+  /** Fetches keys and answers of trusted issuers, which may be in internal networks; `fetch` without it. */
+  readonly fetchIssuer?: typeof fetch;
   /** Told to apps as `smart_style_url`; a plain style of the server's own otherwise. */
   readonly smartStyleUrl?: string;
   /** Whether an address is one of the server's own by which its token endpoint is reached as well: client assertions may name it. */
@@ -205,6 +212,27 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const grace = options.refreshGrace ?? REFRESH_GRACE;
   const refresh = new RefreshGrant({ clock, access, users, signIns, idTokens, launchContext, grace });
 
+  const trusted =
+    options.trustedIssuers &&
+    new TrustedIssuers({
+      issuers: options.trustedIssuers,
+      records,
+      clock,
+      users,
+      addresses,
+      audit,
+      fetchIssuer: options.fetchIssuer ?? fetch,
+      ended: (ended) => access.tellEnded(ended),
+    });
+
+  access.onAccessEnded((ended) => trusted?.forget(ended));
+
+  /** Tokens of ours hold no dot, JWTs of others do; what is no token of ours may be one that its issuer can tell about. */
+  async function verifyToken(bearer: string): Promise<TokenInfo | undefined> {
+    const own = bearer.includes('.') ? undefined : await access.verifyToken(bearer);
+    return own ?? trusted?.verify(bearer);
+  }
+
   const plugin: FastifyPluginAsync = async (app) => {
     readBodies(app);
     answerErrors(app, logger, browser);
@@ -241,14 +269,15 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     signInRoutes(app, signInParts, desk, signInPages);
     secondFactorRoutes(app, { browser, signIns, door, secondFactors, audit });
     if (outside) outsideRoutes(app, { signIns, browser, desk, outside, pages: signInPages });
-    launchRoutes(app, { access, launches, signIns, sessions, users, audit });
+    if (trusted) trustedRoutes(app, trusted);
+    launchRoutes(app, { verifyToken, launches, signIns, sessions, users, audit });
     manageRoutes(app, { addresses, access, clients, signIns, browser, audit });
     introspectionRoutes(app, { addresses, access, clients, users, authentication, cors, launchContext });
   };
 
   return {
     plugin,
-    verifyToken: (bearer) => access.verifyToken(bearer),
+    verifyToken,
     onAccessEnded: (listener) => access.onAccessEnded(listener),
     invalidate: (ended) => {
       if (ended.clientId) clients.invalidate(ended.clientId);
@@ -257,6 +286,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     doubt: () => {
       clients.invalidate();
       access.doubt();
+      trusted?.forget();
     },
     signedIn: (request) => signIns.signedIn(request),
     onSignedOut: (listener) => signIns.onEnded(listener),

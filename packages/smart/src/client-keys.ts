@@ -126,7 +126,8 @@ function importKey(jwk: JWK): KeyObject {
   return key;
 }
 
-async function readLimited(response: Response): Promise<string> {
+/** The body of an answer. @throws Error when it is larger than 256 KiB */
+export async function readLimited(response: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {

@@ -1,6 +1,5 @@
 import { bearerToken } from '@lockstep/fhircast';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Access } from './access.ts';
 import type { Launches } from './launches.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { AuditEntry, SessionDirectory } from './ports.ts';
@@ -10,7 +9,7 @@ import type { TokenInfo } from './token-info.ts';
 import type { UserProfile, Users } from './users.ts';
 
 interface Parts {
-  readonly access: Access;
+  verifyToken(bearer: string): Promise<TokenInfo | undefined>;
   readonly launches: Launches;
   readonly signIns: SignIns;
   readonly sessions: SessionDirectory;
@@ -52,7 +51,7 @@ function mayActFor(info: TokenInfo, user: UserProfile): boolean {
 
 /** `POST /launch`: for the embedded EHR's person, and for an outside EHR with a backend token of the scope `launch` (AUT-3). */
 export function launchRoutes(app: FastifyInstance, parts: Parts): void {
-  const { access, launches, signIns, sessions, users, audit } = parts;
+  const { verifyToken, launches, signIns, sessions, users, audit } = parts;
 
   async function launching(request: FastifyRequest, body: Body): Promise<Launching> {
     const named = optional(body, 'user');
@@ -68,7 +67,7 @@ export function launchRoutes(app: FastifyInstance, parts: Parts): void {
   }
 
   async function launchingForUser(bearer: string, named: string | undefined): Promise<Launching> {
-    const info = await access.verifyToken(bearer);
+    const info = await verifyToken(bearer);
     if (!info) throw new OAuthError('invalid_token', 'the bearer token is not valid', 401);
     // A person's app holds `launch` too, but only to be launched itself.
     if (!info.sessions || !info.scopes.has('launch')) {

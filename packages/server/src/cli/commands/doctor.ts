@@ -1,5 +1,6 @@
 import { type Command, EXIT } from '../command.ts';
 import { examine, type Finding } from '../doctor.ts';
+import { examineIssuer } from '../doctor-issuer.ts';
 import { DATA_OPTION, dataFolder } from '../local-server.ts';
 
 const MARKS = { ok: 'ok', warning: 'warning', problem: 'problem' } as const;
@@ -11,19 +12,25 @@ export const doctor: Command = {
   details: 'Reads the same environment and file as lockstep serve. Changes nothing.',
   options: {
     hub: { type: 'string', value: 'URL', help: 'examine this Hub from here instead of the local installation' },
+    issuer: { type: 'string', value: 'NAME', help: 'examine this trusted issuer of LOCKSTEP_TRUSTED_ISSUERS instead' },
     ...DATA_OPTION,
   },
   examples: [
     { line: 'lockstep doctor', means: 'the local installation' },
+    { line: 'lockstep doctor --issuer keycloak', means: 'an authorization server that is trusted' },
     { line: 'lockstep doctor --hub https://hub.example.com/hub', means: 'a Hub, as its clients see it' },
   ],
   async run(call) {
     const { values, env, terminal } = call;
     const findings: Finding[] = [];
     const hub = values.text('hub');
-    for await (const finding of examine({ env, data: dataFolder(call), ...(hub !== undefined && { hub }) }, (what) =>
-      terminal.progress(what),
-    )) {
+    const issuer = values.text('issuer');
+    const progress = (what: string) => terminal.progress(what);
+    const all =
+      issuer === undefined
+        ? examine({ env, data: dataFolder(call), ...(hub !== undefined && { hub }) }, progress)
+        : examineIssuer(env, issuer, progress);
+    for await (const finding of all) {
       findings.push(finding);
       if (terminal.json) continue;
       const { check, status, message, fix } = finding;

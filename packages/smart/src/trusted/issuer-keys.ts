@@ -1,0 +1,102 @@
+import { StoreUnavailable } from '@lockstep/store';
+import { type CryptoKey, createLocalJWKSet, type FlattenedJWSInput, type JWK, type JWSHeaderParameters } from 'jose';
+import { readLimited } from '../client-keys.ts';
+import type { Clock } from '../ports.ts';
+import type { TrustedIssuer } from './options.ts';
+
+/** How long keys and answers of an issuer are used, ms: what it takes back counts within this time. */
+export const TRUST_FOR = 60_000;
+/** How soon keys are fetched again when a token names an unknown one, ms. */
+const REFETCH_AFTER = 5_000;
+/** How soon an issuer that was away is asked again, ms. */
+const RETRY_AFTER = 1_000;
+const PATIENCE = 5_000;
+
+/** The issuer cannot be asked: nobody knows whether the token is good. Doors answer 503, as for a store that is away. */
+export class IssuerUnavailable extends StoreUnavailable {
+  constructor(name: string, reason?: unknown) {
+    super(`the trusted issuer ${name} does not answer`, Math.ceil(PATIENCE / 1000));
+    if (reason !== undefined) this.cause = reason;
+  }
+}
+
+/** Fetches JSON from an issuer. @throws Error when there is no such answer */
+export async function fetchJson(
+  fetchIssuer: typeof fetch,
+  address: string,
+  init: RequestInit = {},
+): Promise<Readonly<Record<string, unknown>>> {
+  const response = await fetchIssuer(address, {
+    ...init,
+    headers: { accept: 'application/json', ...init.headers },
+    redirect: 'error',
+    signal: AbortSignal.timeout(PATIENCE),
+  });
+  if (response.status !== 200) throw new Error(`${address} answers ${response.status}`);
+  const value: unknown = JSON.parse(await readLimited(response));
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error(`${address} answers no object`);
+  return value as Readonly<Record<string, unknown>>;
+}
+
+/** Where an issuer says that its keys are (OpenID Connect Discovery, RFC 8414). @throws Error when it cannot be found */
+export async function discoverJwks(issuer: TrustedIssuer, fetchIssuer: typeof fetch): Promise<string> {
+  if (issuer.jwksUri !== undefined) return issuer.jwksUri;
+  const base = issuer.issuer.replace(/\/$/, '');
+  const document = await fetchJson(fetchIssuer, `${base}/.well-known/openid-configuration`);
+  if (document.issuer !== issuer.issuer) throw new Error(`the issuer calls itself ${String(document.issuer)}`);
+  const { jwks_uri: uri } = document;
+  if (typeof uri !== 'string' || !URL.canParse(uri)) throw new Error('the issuer names no jwks_uri');
+  return uri;
+}
+
+type Key = CryptoKey;
+type FindKey = (header?: JWSHeaderParameters, token?: FlattenedJWSInput) => Promise<Key>;
+
+/** The keys of one issuer. */
+export class IssuerKeys {
+  readonly #issuer: TrustedIssuer;
+  readonly #clock: Clock;
+  readonly #fetch: typeof fetch;
+  #uri: string | undefined;
+  #set: { readonly find: FindKey; readonly ids: ReadonlySet<unknown>; readonly at: number } | undefined;
+  #running: Promise<void> | undefined;
+  #failedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(issuer: TrustedIssuer, clock: Clock, fetchIssuer: typeof fetch) {
+    this.#issuer = issuer;
+    this.#clock = clock;
+    this.#fetch = fetchIssuer;
+  }
+
+  /** Finds the key of a token's header. @throws IssuerUnavailable, or an error of `jose` when no key fits */
+  readonly find: FindKey = async (header, token) => {
+    const age = () => this.#clock.now() - (this.#set?.at ?? Number.NEGATIVE_INFINITY);
+    const unknown = () => header?.kid !== undefined && !this.#set?.ids.has(header.kid);
+    if (age() >= TRUST_FOR || (unknown() && age() >= REFETCH_AFTER)) await this.#load();
+    if (!this.#set) throw new IssuerUnavailable(this.#issuer.name);
+    return this.#set.find(header, token);
+  };
+
+  async #load(): Promise<void> {
+    if (this.#clock.now() - this.#failedAt < RETRY_AFTER) throw new IssuerUnavailable(this.#issuer.name);
+    this.#running ??= this.#read().finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
+  }
+
+  async #read(): Promise<void> {
+    try {
+      this.#uri ??= await discoverJwks(this.#issuer, this.#fetch);
+      const { keys } = await fetchJson(this.#fetch, this.#uri);
+      if (!Array.isArray(keys)) throw new Error('no key set');
+      const find = createLocalJWKSet({ keys: keys as JWK[] }) as FindKey;
+      this.#set = { find, ids: new Set(keys.map((key: JWK) => key?.kid)), at: this.#clock.now() };
+    } catch (error) {
+      this.#uri = undefined;
+      this.#failedAt = this.#clock.now();
+      throw new IssuerUnavailable(this.#issuer.name, error);
+    }
+  }
+}

@@ -1,0 +1,194 @@
+import { isPlainText } from '../plain-text.ts';
+import type { AllowedSessions } from '../token-info.ts';
+
+/** Signatures that the issuer alone can make. */
+const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+];
+
+/** An authorization server whose tokens count here (REG-5). */
+export interface TrustedIssuer {
+  /** A short name: its clients are known here as `name/client_id`. */
+  readonly name: string;
+  /** `iss` of its tokens, byte for byte. */
+  readonly issuer: string;
+  /** What `aud` must hold, at least one of them. */
+  readonly audience: readonly string[];
+  readonly algorithms: readonly string[];
+  /** Where its keys are; found by discovery without it. */
+  readonly jwksUri?: string;
+  /** Asks the issuer about each token (RFC 7662) instead of verifying JWTs. */
+  readonly introspection?: { readonly endpoint: string; readonly clientId: string; readonly clientSecret: string };
+  /** Claims by name, or by the path to them: `realm_access.roles`. */
+  readonly claims: {
+    readonly user: string;
+    readonly fhirUser: string;
+    readonly client: readonly string[];
+    readonly patient: string;
+    readonly scopes: readonly string[];
+  };
+  /** The system of the alias by which users are known here: `system|value`. Without it, the sign-in name or a plain alias. */
+  readonly aliasSystem?: string;
+  /** What each of the issuer's scopes or roles means here, space-separated. */
+  readonly scopes: ReadonlyMap<string, string>;
+  /** Whether scopes that are written as SMART's and FHIRcast's are taken as they are. */
+  readonly passScopes: boolean;
+  /** Clients that act for no person, by the client_id that the issuer knows, and the sessions that each may see. */
+  readonly services: ReadonlyMap<string, AllowedSessions>;
+  /** `aud` of logout tokens: the client_id that the issuer knows us by. */
+  readonly logoutAudience: readonly string[];
+}
+
+/** What is wrong with the file of trusted issuers. */
+export class TrustedIssuerError extends Error {
+  override readonly name = 'TrustedIssuerError';
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const KNOWN = new Set([
+  ...['name', 'issuer', 'audience', 'algorithms', 'jwks_uri', 'introspection', 'claims', 'alias_system', 'scopes'],
+  ...['pass_scopes', 'services', 'logout_audience', '$comment'],
+]);
+const KNOWN_CLAIMS = new Set(['user', 'fhir_user', 'client', 'patient', 'scopes']);
+
+function fail(where: string, why: string): never {
+  throw new TrustedIssuerError(`${where} ${why}`);
+}
+
+function fieldsOf(value: unknown, where: string, known?: ReadonlySet<string>): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail(where, 'must be an object');
+  const unknown = known && Object.keys(value).find((name) => !known.has(name));
+  if (unknown !== undefined) fail(where, `has a field that is not known: ${unknown}`);
+  return value as Fields;
+}
+
+function textOf(value: unknown, where: string): string {
+  if (typeof value !== 'string' || value === '' || value.length > 2000) fail(where, 'must be a text');
+  return value;
+}
+
+function textsOf(value: unknown, where: string): readonly string[] {
+  const list = typeof value === 'string' ? [value] : value;
+  if (!Array.isArray(list) || list.length === 0) fail(where, 'must be a text or a list of texts');
+  return list.map((one) => textOf(one, where));
+}
+
+function addressOf(value: unknown, where: string): string {
+  const text = textOf(value, where);
+  const url = URL.parse(text);
+  const local = url?.protocol === 'http:' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname);
+  if (!url || (url.protocol !== 'https:' && !local)) fail(where, 'must be an https address');
+  if (url.username || url.password || url.hash) fail(where, 'must hold no credentials and no fragment');
+  return text;
+}
+
+function algorithmsOf(value: unknown, where: string): readonly string[] {
+  const list = value === undefined ? ['RS256', 'ES256'] : textsOf(value, where);
+  const unknown = list.find((one) => !ALGORITHMS.includes(one));
+  if (unknown !== undefined)
+    fail(where, `holds ${unknown}: only ${ALGORITHMS.join(', ')} are signatures of the issuer alone`);
+  return list;
+}
+
+function sessionsOf(value: unknown, where: string): AllowedSessions {
+  if (value === 'all') return 'all';
+  const { users, workstations } = fieldsOf(value, where, new Set(['users', 'workstations']));
+  if (users === undefined && workstations === undefined) fail(where, 'must be "all", or name users or workstations');
+  return {
+    ...(users === undefined ? {} : { users: textsOf(users, `${where}.users`) }),
+    ...(workstations === undefined ? {} : { workstations: textsOf(workstations, `${where}.workstations`) }),
+  };
+}
+
+function issuerOf(value: unknown, where: string, readSecret: (path: string) => string): TrustedIssuer {
+  const fields = fieldsOf(value, where, KNOWN);
+  const name = textOf(fields.name, `${where}.name`);
+  if (!/^[a-z0-9][a-z0-9-]{0,39}$/.test(name)) fail(`${where}.name`, 'holds lower-case letters, digits and - only');
+  const claims = fieldsOf(fields.claims ?? {}, `${where}.claims`, KNOWN_CLAIMS);
+  const claim = (field: string, fallback: string) =>
+    claims[field] === undefined ? fallback : textOf(claims[field], `${where}.claims.${field}`);
+  const claimList = (field: string, fallback: readonly string[]) =>
+    claims[field] === undefined ? fallback : textsOf(claims[field], `${where}.claims.${field}`);
+  const scopes = Object.entries(fieldsOf(fields.scopes ?? {}, `${where}.scopes`));
+  const services = Object.entries(fieldsOf(fields.services ?? {}, `${where}.services`));
+  if (fields.pass_scopes !== undefined && typeof fields.pass_scopes !== 'boolean') {
+    fail(`${where}.pass_scopes`, 'must be true or false');
+  }
+  const audience = textsOf(fields.audience, `${where}.audience`);
+  const asked =
+    fields.introspection === undefined
+      ? undefined
+      : fieldsOf(
+          fields.introspection,
+          `${where}.introspection`,
+          new Set(['endpoint', 'client_id', 'client_secret_file']),
+        );
+  return {
+    name,
+    issuer: addressOf(fields.issuer, `${where}.issuer`),
+    audience,
+    algorithms: algorithmsOf(fields.algorithms, `${where}.algorithms`),
+    claims: {
+      user: claim('user', 'preferred_username'),
+      fhirUser: claim('fhir_user', 'fhirUser'),
+      client: claimList('client', ['azp', 'client_id', 'appid', 'cid']),
+      patient: claim('patient', 'patient'),
+      scopes: claimList('scopes', ['scope', 'scp']),
+    },
+    scopes: new Map(scopes.map(([theirs, ours]) => [theirs, textOf(ours, `${where}.scopes.${theirs}`)])),
+    passScopes: fields.pass_scopes !== false,
+    services: new Map(services.map(([id, allowed]) => [id, sessionsOf(allowed, `${where}.services.${id}`)])),
+    logoutAudience:
+      fields.logout_audience === undefined ? audience : textsOf(fields.logout_audience, `${where}.logout_audience`),
+    ...(fields.jwks_uri === undefined ? {} : { jwksUri: addressOf(fields.jwks_uri, `${where}.jwks_uri`) }),
+    ...(fields.alias_system === undefined ? {} : { aliasSystem: textOf(fields.alias_system, `${where}.alias_system`) }),
+    ...(asked === undefined
+      ? {}
+      : {
+          introspection: {
+            endpoint: addressOf(asked.endpoint, `${where}.introspection.endpoint`),
+            clientId: textOf(asked.client_id, `${where}.introspection.client_id`),
+            clientSecret: readSecret(
+              textOf(asked.client_secret_file, `${where}.introspection.client_secret_file`),
+            ).trim(),
+          },
+        }),
+  };
+}
+
+/**
+ * Reads the file of trusted issuers, `docs/trusted-issuers.schema.json`.
+ * @param readSecret reads the file that a secret is in
+ * @throws TrustedIssuerError naming the field and what it must be
+ */
+export function readTrustedIssuers(text: string, readSecret: (path: string) => string): readonly TrustedIssuer[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    fail('the file', 'holds no JSON');
+  }
+  const { issuers } = fieldsOf(value, 'the file', new Set(['issuers', '$schema', '$comment']));
+  if (!Array.isArray(issuers) || issuers.length === 0 || issuers.length > 50)
+    fail('issuers', 'must list 1 to 50 issuers');
+  const read = issuers.map((one, index) => issuerOf(one, `issuers[${index}]`, readSecret));
+  for (const field of ['name', 'issuer'] as const) {
+    const values = read.map((one) => one[field]);
+    const twice = values.find((one, index) => values.indexOf(one) !== index);
+    if (twice !== undefined) fail('issuers', `have the same ${field} twice: ${twice}`);
+  }
+  if (!read.every(({ name, aliasSystem = '' }) => isPlainText(name + aliasSystem)))
+    fail('issuers', 'hold control characters');
+  return read;
+}

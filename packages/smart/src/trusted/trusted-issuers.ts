@@ -1,0 +1,343 @@
+import { Scopes } from '@lockstep/fhircast';
+import type { RecordStore } from '@lockstep/store';
+import { type JWTPayload, jwtVerify } from 'jose';
+import type { Addresses } from '../addresses.ts';
+import { OAuthError } from '../oauth-error.ts';
+import { type Claims, claimAt } from '../outside/claims.ts';
+import { isPlainText } from '../plain-text.ts';
+import type { AuditEntry, Clock } from '../ports.ts';
+import { Repository } from '../repository.ts';
+import { grantableScopes } from '../scope-policy.ts';
+import { digest } from '../secrets.ts';
+import type { AccessEnded, TokenInfo } from '../token-info.ts';
+import type { UserProfile, Users } from '../users.ts';
+import { fetchJson, IssuerKeys, IssuerUnavailable, TRUST_FOR } from './issuer-keys.ts';
+import type { TrustedIssuer } from './options.ts';
+
+const MAX_CACHED = 20_000;
+const MAX_TOKEN = 16 * 1024;
+/** How far an issuer's clock may differ from ours, s. */
+const LEEWAY = 30;
+/** How long a logout is remembered, ms: longer than access tokens live. */
+const LOGOUT_LIFE = 24 * 3_600_000;
+/** How old a logout token may be, s. */
+const LOGOUT_AGE = 300;
+const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
+const REFERENCE_AT_END =
+  /(?:^|\/)((?:Practitioner|PractitionerRole|Patient|RelatedPerson|Person)\/[A-Za-z0-9.-]{1,64})$/;
+
+interface Trusted extends TrustedIssuer {
+  readonly keys: IssuerKeys;
+}
+
+interface Cached {
+  readonly info: TokenInfo | undefined;
+  readonly until: number;
+}
+
+interface Parts {
+  readonly issuers: readonly TrustedIssuer[];
+  readonly records: RecordStore;
+  readonly clock: Clock;
+  readonly users: Users;
+  readonly addresses: Addresses;
+  readonly fetchIssuer: typeof fetch;
+  readonly audit: (entry: AuditEntry) => void;
+  /** Tells that access has ended, here and at the other nodes. */
+  readonly ended: (ended: AccessEnded) => Promise<void>;
+}
+
+/** Tokens of authorization servers that are trusted by configuration (REG-5). */
+export class TrustedIssuers {
+  readonly #parts: Parts;
+  readonly #issuers: readonly Trusted[];
+  readonly #cache = new Map<string, Cached>();
+  /** Who has signed out at the issuer, and when (ms since the epoch). */
+  readonly #logouts: Repository<{ readonly at: number }>;
+  /** The sessions at the issuer whose tokens were seen, by their subject. */
+  readonly #sessions: Repository<{ readonly subject: string; readonly grantId: string }>;
+  readonly #spent: Repository<object>;
+  #endings = 0;
+
+  constructor(parts: Parts) {
+    const { records, clock } = parts;
+    this.#parts = parts;
+    this.#issuers = parts.issuers.map((one) => ({ ...one, keys: new IssuerKeys(one, clock, parts.fetchIssuer) }));
+    this.#logouts = new Repository(records, clock, 'trusted-logout');
+    this.#sessions = new Repository(records, clock, 'trusted-session', ({ subject }) => ({ subject }));
+    this.#spent = new Repository(records, clock, 'trusted-logout-token');
+  }
+
+  /**
+   * What a token of a trusted issuer stands for. An answer, also that a token is not good, is used for a minute at most.
+   * @returns undefined for any token that is not good here
+   * @throws IssuerUnavailable when the issuer cannot be asked
+   */
+  async verify(bearer: string): Promise<TokenInfo | undefined> {
+    if (bearer.length > MAX_TOKEN) return undefined;
+    const id = digest(bearer);
+    const now = this.#parts.clock.now();
+    const cached = this.#cache.get(id);
+    if (cached && now < cached.until) return cached.info && now < cached.info.expiresAt ? cached.info : undefined;
+    for (;;) {
+      const endings = this.#endings;
+      const info = await this.#load(bearer, id);
+      if (endings !== this.#endings) continue;
+      this.#remember(id, { info, until: now + TRUST_FOR });
+      return info;
+    }
+  }
+
+  #remember(id: string, cached: Cached): void {
+    this.#cache.delete(id);
+    this.#cache.set(id, cached);
+    if (this.#cache.size <= MAX_CACHED) return;
+    const [oldest] = this.#cache.keys();
+    if (oldest !== undefined) this.#cache.delete(oldest);
+  }
+
+  async #load(bearer: string, id: string): Promise<TokenInfo | undefined> {
+    const parts = bearer.split('.');
+    if (parts.length === 3) {
+      const iss = issuerIn(parts[1] ?? '');
+      const issuer = this.#issuers.find((one) => one.issuer === iss);
+      if (!issuer) return undefined;
+      const claims = issuer.introspection ? await this.#ask(issuer, bearer) : await this.#check(issuer, bearer);
+      return claims && this.#describe(issuer, claims, id);
+    }
+    for (const issuer of this.#issuers) {
+      const claims = issuer.introspection && (await this.#ask(issuer, bearer));
+      if (claims) return this.#describe(issuer, claims, id);
+    }
+    return undefined;
+  }
+
+  /** Verifies a JWT access token. */
+  async #check(issuer: Trusted, bearer: string): Promise<Claims | undefined> {
+    try {
+      const { payload } = await jwtVerify(bearer, issuer.keys.find, {
+        issuer: issuer.issuer,
+        audience: [...issuer.audience],
+        algorithms: [...issuer.algorithms],
+        clockTolerance: LEEWAY,
+        currentDate: new Date(this.#parts.clock.now()),
+        requiredClaims: ['exp', 'sub'],
+      });
+      return isAccessToken(payload) && !isFromTheFuture(payload, this.#parts.clock.now()) ? payload : undefined;
+    } catch (error) {
+      if (error instanceof IssuerUnavailable) throw error;
+      return undefined;
+    }
+  }
+
+  /** Asks the issuer (RFC 7662). */
+  async #ask(issuer: Trusted, bearer: string): Promise<Claims | undefined> {
+    const { endpoint = '', clientId = '', clientSecret = '' } = issuer.introspection ?? {};
+    const basic = [clientId, clientSecret].map(encodeURIComponent).join(':');
+    let claims: Claims;
+    try {
+      claims = await fetchJson(this.#parts.fetchIssuer, endpoint, {
+        method: 'POST',
+        headers: { authorization: `Basic ${Buffer.from(basic).toString('base64')}` },
+        body: new URLSearchParams({ token: bearer, token_type_hint: 'access_token' }),
+      });
+    } catch (error) {
+      throw new IssuerUnavailable(issuer.name, error);
+    }
+    const { active, iss, aud, exp, nbf } = claims;
+    const now = this.#parts.clock.now() / 1000;
+    if (active !== true) return undefined;
+    if (iss !== undefined && iss !== issuer.issuer) return undefined;
+    const audiences = Array.isArray(aud) ? aud : [aud];
+    if (aud !== undefined && !issuer.audience.some((one) => audiences.includes(one))) return undefined;
+    if (exp !== undefined && (typeof exp !== 'number' || exp + LEEWAY <= now)) return undefined;
+    if (nbf !== undefined && (typeof nbf !== 'number' || nbf - LEEWAY > now)) return undefined;
+    return isAccessToken(claims as JWTPayload) ? claims : undefined;
+  }
+
+  async #describe(issuer: Trusted, claims: Claims, tokenId: string): Promise<TokenInfo | undefined> {
+    const { clock } = this.#parts;
+    const subject = String(claims.sub);
+    const sid = typeof claims.sid === 'string' ? claims.sid : undefined;
+    const grantId = `trusted ${issuer.name} ${digest(sid ?? subject)}`;
+    if (await this.#isLoggedOut(issuer, subject, sid, claims)) return undefined;
+    const clientId = issuer.claims.client.map((name) => claimAt(claims, name)).find((one) => typeof one === 'string');
+    if (typeof clientId !== 'string' || !isPlainText(clientId)) return undefined;
+    const who = await this.#personOf(issuer, claims, clientId);
+    if (!who) return undefined;
+    const patient = claimAt(claims, issuer.claims.patient);
+    const exp = typeof claims.exp === 'number' ? claims.exp * 1000 : clock.now() + TRUST_FOR;
+    if (sid !== undefined) await this.#noteSession(issuer, subject, sid, grantId);
+    return {
+      tokenId,
+      grantId,
+      clientId: `${issuer.name}/${clientId}`,
+      clientName: clientId,
+      expiresAt: exp,
+      switches: {},
+      topics: [],
+      scopes: scopesOf(issuer, claims, who.user === undefined ? 'backend' : 'user'),
+      ...who,
+      ...(typeof patient === 'string' && /^[A-Za-z0-9.-]{1,64}$/.test(patient) ? { patient } : {}),
+    };
+  }
+
+  /** The person whom a token is for, or the sessions that a service may see. */
+  async #personOf(
+    issuer: Trusted,
+    claims: Claims,
+    clientId: string,
+  ): Promise<Pick<TokenInfo, 'user' | 'userAliases' | 'fhirUser' | 'sessions'> | undefined> {
+    const sessions = issuer.services.get(clientId);
+    if (sessions) return { userAliases: [], sessions };
+    const name = claimAt(claims, issuer.claims.user);
+    const fhirUser = claimAt(claims, issuer.claims.fhirUser);
+    const reference = typeof fhirUser === 'string' ? REFERENCE_AT_END.exec(fhirUser)?.[1] : undefined;
+    const alias = typeof name === 'string' && name !== '' && name.length <= 200 && isPlainText(name) ? name : undefined;
+    if (alias === undefined && reference === undefined) return undefined;
+    const known = await this.#userOf(issuer, alias, reference);
+    if (known) {
+      if (known.status !== 'active') return undefined;
+      const { addresses } = this.#parts;
+      const aliases = [known.id, ...known.aliases];
+      return { user: known.reference, userAliases: aliases, fhirUser: addresses.resource(known.reference) };
+    }
+    // Nobody of ours: the sessions of that name are theirs. A name that looks like a reference could be somebody else's.
+    const own =
+      alias === undefined ? undefined : issuer.aliasSystem === undefined ? alias : `${issuer.aliasSystem}|${alias}`;
+    if (own !== undefined && issuer.aliasSystem === undefined && /[/|]/.test(own)) return undefined;
+    const user = reference ?? own;
+    if (user === undefined) return undefined;
+    return { user, userAliases: own === undefined ? [] : [own], ...(typeof fhirUser === 'string' ? { fhirUser } : {}) };
+  }
+
+  async #userOf(
+    issuer: Trusted,
+    alias: string | undefined,
+    reference: string | undefined,
+  ): Promise<UserProfile | undefined> {
+    const { users } = this.#parts;
+    if (reference !== undefined) {
+      const [first, second] = await users.withReference(reference);
+      if (first && !second) return first;
+    }
+    if (alias === undefined) return undefined;
+    if (issuer.aliasSystem !== undefined) return users.resolve(`${issuer.aliasSystem}|${alias}`);
+    return /[/|]/.test(alias) ? undefined : users.resolve(alias);
+  }
+
+  async #noteSession(issuer: Trusted, sub: string, sid: string, grantId: string): Promise<void> {
+    const subject = logoutKey(issuer, 'sub', sub);
+    const expiresAt = this.#parts.clock.now() + LOGOUT_LIFE;
+    await this.#sessions.put(logoutKey(issuer, 'sid', sid), { subject, grantId }, { expiresAt, condition: 'absent' });
+  }
+
+  async #isLoggedOut(issuer: Trusted, sub: string, sid: string | undefined, { iat }: Claims): Promise<boolean> {
+    const [session, subject] = await Promise.all([
+      sid === undefined ? undefined : this.#logouts.get(logoutKey(issuer, 'sid', sid)),
+      this.#logouts.get(logoutKey(issuer, 'sub', sub)),
+    ]);
+    // After signing out everywhere, a person signs in again and gets newer tokens.
+    return session !== undefined || (subject !== undefined && !(typeof iat === 'number' && iat * 1000 > subject.at));
+  }
+
+  /**
+   * The issuer says that a person has signed out there (OpenID Connect Back-Channel Logout 1.0): what its tokens opened ends
+   * at once, live subscriptions included.
+   * @throws OAuthError invalid_request for a logout token that is not good; IssuerUnavailable
+   */
+  async logout(logoutToken: string): Promise<void> {
+    const { clock, audit, ended } = this.#parts;
+    const iss = issuerIn(logoutToken.split('.')[1] ?? '');
+    const issuer = this.#issuers.find((one) => one.issuer === iss);
+    const claims = issuer && logoutToken.length <= MAX_TOKEN ? await this.#checkLogout(issuer, logoutToken) : undefined;
+    if (!issuer || !claims) throw new OAuthError('invalid_request', 'the logout token is not good');
+    const { sub, sid, jti } = claims;
+    const at = clock.now();
+    const expiresAt = at + LOGOUT_LIFE;
+    const spent = digest(JSON.stringify([issuer.name, jti]));
+    if (!(await this.#spent.put(spent, {}, { condition: 'absent', expiresAt }))) return;
+    const kind = sid === undefined ? 'sub' : 'sid';
+    const value = String(sid ?? sub);
+    await this.#logouts.put(logoutKey(issuer, kind, value), { at }, { expiresAt });
+    const sessions = sid === undefined ? await this.#sessions.findBy('subject', logoutKey(issuer, 'sub', value)) : [];
+    const grants = new Set([`trusted ${issuer.name} ${digest(value)}`, ...sessions.map((one) => one.value.grantId)]);
+    const reason = `the user signed out at ${issuer.name}`;
+    audit({ action: 'sign-out', detail: `back channel of ${issuer.name}` });
+    for (const grantId of grants) {
+      await ended({ grantId, reason });
+    }
+  }
+
+  async #checkLogout(issuer: Trusted, token: string): Promise<(JWTPayload & { sid?: unknown }) | undefined> {
+    try {
+      const { payload } = await jwtVerify(token, issuer.keys.find, {
+        issuer: issuer.issuer,
+        audience: [...issuer.logoutAudience],
+        algorithms: [...issuer.algorithms],
+        clockTolerance: LEEWAY,
+        currentDate: new Date(this.#parts.clock.now()),
+        maxTokenAge: LOGOUT_AGE,
+        requiredClaims: ['iat', 'jti', 'events'],
+      });
+      const { sub, sid, jti, events, nonce } = payload;
+      const named = [sub, sid].every((one) => one === undefined || (typeof one === 'string' && one !== ''));
+      const isLogout = typeof events === 'object' && events !== null && Object.hasOwn(events, LOGOUT_EVENT);
+      const good = named && (sub ?? sid) !== undefined && typeof jti === 'string' && isLogout && nonce === undefined;
+      return good ? payload : undefined;
+    } catch (error) {
+      if (error instanceof IssuerUnavailable) throw error;
+      return undefined;
+    }
+  }
+
+  /** Forgets what is known of tokens whose access has ended; without a word of whose, of all. */
+  forget(ended?: Pick<AccessEnded, 'grantId' | 'user'>): void {
+    this.#endings += 1;
+    for (const [id, { info }] of this.#cache) {
+      const matches = ended === undefined || info?.grantId === ended.grantId || info?.user === ended.user;
+      if (matches) this.#cache.delete(id);
+    }
+  }
+}
+
+function logoutKey(issuer: TrustedIssuer, kind: 'sid' | 'sub', value: string): string {
+  return digest(JSON.stringify([issuer.name, kind, value]));
+}
+
+/** `iss` of a token that nobody has verified yet: it only tells whose keys to verify it with. */
+function issuerIn(claims: string): unknown {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(claims, 'base64url').toString('utf8'));
+    return (value as { readonly iss?: unknown } | null)?.iss;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Id, refresh and logout tokens of the same issuer are none that open anything here (RFC 9068 section 4, RFC 8725 3.11). */
+function isAccessToken(claims: JWTPayload): boolean {
+  const { sub, typ, nonce, at_hash: hash, events, token_use: use } = claims;
+  if (typeof sub !== 'string' || sub === '') return false;
+  if (typeof typ === 'string' && /^(id|refresh|offline|logout)/i.test(typ)) return false;
+  return nonce === undefined && hash === undefined && events === undefined && use !== 'id' && use !== 'refresh';
+}
+
+function isFromTheFuture({ iat }: JWTPayload, now: number): boolean {
+  return iat !== undefined && iat - LEEWAY > now / 1000;
+}
+
+/** The issuer's scopes and roles in our words; those that nothing is said about open nothing. */
+function scopesOf(issuer: TrustedIssuer, claims: Claims, kind: 'user' | 'backend'): Scopes {
+  const theirs = issuer.claims.scopes.flatMap((name) => {
+    const value = claimAt(claims, name);
+    const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+    return list.flatMap((one) => (typeof one === 'string' ? one.split(/\s+/) : []));
+  });
+  const ours = theirs.map((one) => issuer.scopes.get(one) ?? (issuer.passScopes ? one : '')).join(' ');
+  return new Scopes(
+    grantableScopes(ours, ours, kind)
+      .map(({ text }) => text)
+      .join(' '),
+  );
+}

@@ -1,0 +1,363 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { exportJWK, generateKeyPair, type JWK, SignJWT, UnsecuredJWT } from 'jose';
+import { readTrustedIssuers, type TrustedIssuer } from '../src/index.ts';
+import { answerOf, type Json, post, serve, startServer, type TestServer } from './harness.ts';
+
+const AUDIENCE = 'lockstep';
+const LENA = 'dr-lena-okafor';
+
+/** An authorization server of somebody else, over real HTTP. */
+async function startIssuer(t: TestContext) {
+  const state = { keys: [] as JWK[], away: false, asked: 0, answers: new Map<string, Json>() };
+  const { origin } = await serve(t, (request, response) => {
+    state.asked += 1;
+    const send = (value: object) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    if (state.away) return response.writeHead(502).end();
+    if (request.url === '/.well-known/openid-configuration')
+      return send({ issuer: origin, jwks_uri: `${origin}/jwks` });
+    if (request.url === '/jwks') return send({ keys: state.keys });
+    let form = '';
+    request.on('data', (chunk) => (form += chunk));
+    request.on('end', () => send(state.answers.get(new URLSearchParams(form).get('token') ?? '') ?? { active: false }));
+    return undefined;
+  });
+  async function newKey(kid: string, alg = 'RS256') {
+    const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
+    state.keys.push({ ...(await exportJWK(publicKey)), kid, alg, use: 'sig' });
+    return privateKey;
+  }
+  const key = await newKey('first');
+  const claimsAt = (server: TestServer, change: Json = {}) => {
+    const now = Math.floor(server.clock.now() / 1000);
+    const all: Json = {
+      ...{
+        iss: origin,
+        aud: AUDIENCE,
+        sub: 'subject-1',
+        iat: now,
+        exp: now + 300,
+        azp: 'viewer',
+        scope: 'fhircast/*.* openid',
+      },
+      ...{ preferred_username: LENA, sid: 'session-1' },
+      ...change,
+    };
+    return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  };
+  const sign = (server: TestServer, change: Json = {}, header: Json = {}, with_ = key) =>
+    new SignJWT(claimsAt(server, change)).setProtectedHeader({ alg: 'RS256', kid: 'first', ...header }).sign(with_);
+  return { origin, state, key, newKey, claimsAt, sign };
+}
+
+type Issuer = Awaited<ReturnType<typeof startIssuer>>;
+
+function trust({ origin }: Issuer, more: Json = {}): readonly TrustedIssuer[] {
+  const file = { issuers: [{ name: 'other', issuer: origin, audience: AUDIENCE, ...more }] };
+  return readTrustedIssuers(JSON.stringify(file), () => 'secret\n');
+}
+
+async function withIssuer(t: TestContext, more: Json = {}) {
+  const issuer = await startIssuer(t);
+  const server = await startServer(t, { trustedIssuers: trust(issuer, more) });
+  return { issuer, server, verify: (token: string) => server.auth.verifyToken(token) };
+}
+
+test('REG-5 a JWT of a trusted issuer stands for its user, client and scopes', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t, {
+    scopes: { clinician: 'hub/session.*' },
+    claims: { scopes: ['scope', 'realm_access.roles'] },
+  });
+  const info = await verify(
+    await issuer.sign(server, { realm_access: { roles: ['clinician', 'unknown'] }, patient: 'ida' }),
+  );
+  assert.ok(info);
+  assert.equal(info.user, `Practitioner/${LENA}`);
+  assert.ok(info.userAliases.includes('lokafor'));
+  assert.equal(info.clientId, 'other/viewer');
+  assert.equal(info.patient, 'ida');
+  assert.deepEqual(info.topics, []);
+  assert.deepEqual(info.scopes.list.map(({ text }) => text).sort(), ['fhircast/*.*', 'hub/session.*', 'openid']);
+});
+
+test('REG-5 users are found by resource, sign-in name or alias; a name of nobody is a name of its own', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  await server.auth.users.add({ id: 'ann', name: 'Ann', reference: 'Practitioner/7', aliases: ['urn:ehr|ann-7'] });
+  const who = async (change: Json) => (await verify(await issuer.sign(server, change)))?.user;
+  assert.equal(await who({ preferred_username: 'ann' }), 'Practitioner/7');
+  assert.equal(await who({ preferred_username: 'ANN' }), 'Practitioner/7');
+  assert.equal(
+    await who({ fhirUser: 'https://ehr.example/fhir/Practitioner/7', preferred_username: 'x' }),
+    'Practitioner/7',
+  );
+  assert.equal(await who({ preferred_username: 'nobody-here' }), 'nobody-here');
+  for (const wrong of ['Practitioner/7', 'urn:ehr|ann-7', '', 5, ['ann'], 'a\u202en']) {
+    assert.equal(await who({ preferred_username: wrong }), undefined, String(wrong));
+  }
+  const byAlias = await startServer(t, { trustedIssuers: trust(issuer, { alias_system: 'urn:ehr' }) });
+  await byAlias.auth.users.add({ id: 'ann', name: 'Ann', reference: 'Practitioner/7', aliases: ['urn:ehr|ann-7'] });
+  assert.equal(
+    (await byAlias.auth.verifyToken(await issuer.sign(byAlias, { preferred_username: 'ann-7' })))?.user,
+    'Practitioner/7',
+  );
+  const byName = await byAlias.auth.verifyToken(await issuer.sign(byAlias, { preferred_username: 'ann' }));
+  assert.equal(byName?.user, 'urn:ehr|ann', 'a sign-in name of ours means nobody there');
+});
+
+test('REG-5 a user who is suspended here is refused at once', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  const token = await issuer.sign(server);
+  assert.ok(await verify(token));
+  await server.auth.users.suspend(LENA);
+  assert.equal(await verify(token), undefined);
+});
+
+test('REG-5 a client that acts for nobody is refused unless it is named, and sees what it is named for', async (t) => {
+  const services = { ehr: 'all', few: { users: [LENA] } };
+  const { issuer, server, verify } = await withIssuer(t, { services });
+  const service = async (azp: string) =>
+    verify(
+      await issuer.sign(server, {
+        azp,
+        preferred_username: undefined,
+        sid: undefined,
+        scope: 'fhircast/*.* user/*.rs system/*.rs',
+      }),
+    );
+  assert.equal(await service('stranger'), undefined);
+  assert.equal((await service('ehr'))?.sessions, 'all');
+  assert.deepEqual((await service('few'))?.sessions, { users: [LENA] });
+  assert.deepEqual(
+    (await service('ehr'))?.scopes.list.map(({ text }) => text),
+    ['fhircast/*.*', 'system/*.rs'],
+  );
+});
+
+test('REG-5 every forgery is refused', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  const stranger = (await generateKeyPair('RS256')).privateKey;
+  const ec = await issuer.newKey('ec', 'ES384');
+  const now = Math.floor(Date.now() / 1000);
+  const good = await issuer.sign(server);
+  assert.ok(await verify(good));
+  const [head = '', claims = '', signature = ''] = good.split('.');
+  const edited = Buffer.from(JSON.stringify(issuer.claimsAt(server, { sub: 'x' }))).toString('base64url');
+  const asHmac = new SignJWT(issuer.claimsAt(server)).setProtectedHeader({ alg: 'HS256', kid: 'first' });
+  const publicText = new TextEncoder().encode(JSON.stringify(issuer.state.keys[0]));
+  const none = new UnsecuredJWT(issuer.claimsAt(server)).encode();
+  const odd: Json[] = [5, null, {}, [], [5], '', true].flatMap((value) =>
+    ['iss', 'aud', 'exp', 'sub'].map((name) => ({ [name]: value })),
+  );
+  const forgeries: Record<string, string | Promise<string>> = {
+    'another key': issuer.sign(server, {}, {}, stranger),
+    'an unknown key': issuer.sign(server, {}, { kid: 'made-up' }, stranger),
+    'another algorithm than the list': issuer.sign(server, {}, { alg: 'ES384', kid: 'ec' }, ec),
+    'a public key as a secret': asHmac.sign(publicText),
+    'no signature': none,
+    'an emptied signature': `${head}.${claims}.`,
+    'edited claims': `${head}.${edited}.${signature}`,
+    'a cut signature': good.slice(0, -4),
+    'an expired one': issuer.sign(server, { exp: now - 60 }),
+    'one without an end': issuer.sign(server, { exp: undefined }),
+    'one not valid yet': issuer.sign(server, { nbf: now + 300 }),
+    'one from the future': issuer.sign(server, { iat: now + 300 }),
+    'another audience': issuer.sign(server, { aud: 'another' }),
+    'no audience': issuer.sign(server, { aud: undefined }),
+    'another issuer': issuer.sign(server, { iss: 'https://elsewhere.example' }),
+    'the issuer with a slash': issuer.sign(server, { iss: `${issuer.origin}/` }),
+    'no subject': issuer.sign(server, { sub: undefined }),
+    'no client': issuer.sign(server, { azp: undefined }),
+    'an id token': issuer.sign(server, { nonce: 'n' }),
+    'an id token of Keycloak': issuer.sign(server, { typ: 'ID' }),
+    'a refresh token of Keycloak': issuer.sign(server, { typ: 'Refresh' }),
+    'a logout token': issuer.sign(server, { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }),
+    'a critical extension': new SignJWT(issuer.claimsAt(server))
+      .setProtectedHeader({ alg: 'RS256', kid: 'first', crit: ['urn:x'], 'urn:x': true })
+      .sign(issuer.key, { crit: { 'urn:x': true } }),
+    'a key of its own': issuer.sign(server, {}, { kid: undefined, jwk: issuer.state.keys[0] }, stranger),
+    'no JWT': 'a.b.c',
+    'too many parts': `${good}.x`,
+    'a huge one': `${head}.${'x'.repeat(20_000)}.${signature}`,
+    ...Object.fromEntries(odd.map((change) => [JSON.stringify(change), issuer.sign(server, change)])),
+  };
+  for (const [name, token] of Object.entries(forgeries)) assert.equal(await verify(await token), undefined, name);
+  assert.ok(await verify(good), 'the good one still counts');
+});
+
+test('REG-5 keys are rotated without a pause, and one that is taken back counts no longer than a minute', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  server.clock.freeze();
+  const before = await issuer.sign(server);
+  assert.ok(await verify(before));
+  const key = await issuer.newKey('second');
+  server.clock.ahead += 6_000;
+  assert.ok(await verify(await issuer.sign(server, {}, { kid: 'second' }, key)), 'an unknown key is looked for');
+  issuer.state.keys.shift();
+  server.clock.ahead += 60_000;
+  assert.equal(await verify(before), undefined);
+});
+
+test('REG-5 answers are kept for a minute at most, negative ones too, and unknown keys are not asked for again and again', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t, {
+    introspection: { endpoint: 'http://localhost:1/', client_id: 'lockstep', client_secret_file: 'x' },
+  });
+  assert.ok(issuer && server);
+  const direct = await withIssuer(t);
+  direct.server.clock.freeze();
+  const token = await direct.issuer.sign(direct.server);
+  const forged = await direct.issuer.sign(direct.server, {}, { kid: 'made-up' });
+  for (let n = 0; n < 50; n++) {
+    assert.ok(await direct.verify(token));
+    assert.equal(await direct.verify(forged), undefined);
+    assert.equal(
+      await direct.verify(await direct.issuer.sign(direct.server, { jti: String(n) }, { kid: `x${n}` })),
+      undefined,
+    );
+  }
+  assert.ok(direct.issuer.state.asked <= 3, `${direct.issuer.state.asked} requests`);
+  await assert.rejects(verify(await issuer.sign(server)), { name: 'StoreUnavailable' });
+});
+
+test('REG-5 an issuer that is away is no wrong token: 503 with Retry-After', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  server.clock.freeze();
+  issuer.state.away = true;
+  const token = await issuer.sign(server);
+  await assert.rejects(verify(token), { name: 'StoreUnavailable' });
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const launch = await answerOf(await fetch(server.url('/launch'), { method: 'POST', headers, body: '{}' }));
+  assert.equal(launch.status, 503);
+  assert.ok(Number(launch.headers.get('retry-after')) > 0);
+  issuer.state.away = false;
+  server.clock.ahead += 1_000;
+  assert.ok(await verify(token), 'it is asked again');
+  issuer.state.away = true;
+  server.clock.ahead += 59_000;
+  assert.ok(await verify(token), 'what is known counts for a minute');
+});
+
+test('REG-5 opaque tokens are asked about, and what the issuer answers is checked like claims', async (t) => {
+  const issuer = await startIssuer(t);
+  const introspection = {
+    endpoint: `${issuer.origin}/introspect`,
+    client_id: 'lockstep',
+    client_secret_file: 'secret',
+  };
+  const server = await startServer(t, { trustedIssuers: trust(issuer, { introspection }) });
+  server.clock.freeze();
+  const answer = (token: string, change: Json = {}) =>
+    issuer.state.answers.set(token, { active: true, ...issuer.claimsAt(server, change) });
+  answer('good');
+  answer('other-audience', { aud: 'another' });
+  answer('other-issuer', { iss: 'https://elsewhere.example' });
+  answer('expired', { exp: 1 });
+  answer('early', { nbf: Math.floor(server.clock.now() / 1000) + 300 });
+  answer('odd', { exp: 'tomorrow' });
+  issuer.state.answers.set('half', { ...issuer.claimsAt(server), active: 'true' });
+  assert.equal((await server.auth.verifyToken('good'))?.user, `Practitioner/${LENA}`);
+  for (const token of ['other-audience', 'other-issuer', 'expired', 'early', 'odd', 'half', 'made-up']) {
+    assert.equal(await server.auth.verifyToken(token), undefined, token);
+  }
+  const asked = issuer.state.asked;
+  for (let n = 0; n < 20; n++) assert.equal(await server.auth.verifyToken('made-up'), undefined);
+  assert.equal(issuer.state.asked, asked, 'a token that is not good is not asked about again');
+  issuer.state.answers.delete('good');
+  assert.ok(await server.auth.verifyToken('good'));
+  server.clock.ahead += 60_000;
+  assert.equal(await server.auth.verifyToken('good'), undefined, 'revoked a minute ago');
+});
+
+async function logoutToken(issuer: Issuer, server: TestServer, change: Json = {}, header: Json = {}, key = issuer.key) {
+  const events = { 'http://schemas.openid.net/event/backchannel-logout': {} };
+  const claims = { jti: crypto.randomUUID(), events, azp: undefined, scope: undefined, preferred_username: undefined };
+  return issuer.sign(server, { ...claims, ...change }, { typ: 'logout+jwt', ...header }, key);
+}
+
+test('REG-5 signing out at the issuer ends its session here at once, by session or by subject', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  const tokens = await Promise.all(['a', 'b'].map((sid) => issuer.sign(server, { sid })));
+  const [a = '', b = ''] = tokens;
+  const grants = [(await verify(a))?.grantId, (await verify(b))?.grantId];
+  const send = async (token: string) => post(server, '/auth/backchannel-logout', { logout_token: token });
+  assert.equal((await send(await logoutToken(issuer, server, { sid: 'a' }))).status, 200);
+  assert.deepEqual(
+    server.ended.map(({ grantId }) => grantId),
+    [grants[0]],
+  );
+  assert.equal(await verify(a), undefined);
+  assert.ok(await verify(b), 'another session goes on');
+  assert.equal(await verify(await issuer.sign(server, { sid: 'a', jti: 'again' })), undefined, 'the session stays out');
+  assert.equal((await send(await logoutToken(issuer, server, { sid: undefined }))).status, 200);
+  assert.ok(server.ended.some(({ grantId }) => grantId === grants[1]));
+  assert.equal(await verify(b), undefined);
+  const other = await server.node();
+  assert.equal(await other.verifyToken(b), undefined, 'at every node');
+  server.clock.ahead += 2_000;
+  assert.ok(await verify(await issuer.sign(server, { sid: 'c' })), 'who signs in again is let in');
+});
+
+test('REG-5 a logout token that is forged, stale, of another kind or repeated ends nothing', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  const token = await issuer.sign(server);
+  assert.ok(await verify(token));
+  const stranger = (await generateKeyPair('RS256')).privateKey;
+  const now = Math.floor(Date.now() / 1000);
+  const bad = [
+    await logoutToken(issuer, server, {}, {}, stranger),
+    await logoutToken(issuer, server, { nonce: 'n' }),
+    await logoutToken(issuer, server, { events: {} }),
+    await logoutToken(issuer, server, { events: 'x' }),
+    await logoutToken(issuer, server, { aud: 'another' }),
+    await logoutToken(issuer, server, { jti: undefined }),
+    await logoutToken(issuer, server, { iat: now - 3600 }),
+    await logoutToken(issuer, server, { sub: undefined, sid: undefined }),
+    await logoutToken(issuer, server, { sid: 5 }),
+    token,
+    'x',
+  ];
+  for (const one of bad) {
+    const answer = await post(server, '/auth/backchannel-logout', { logout_token: one });
+    assert.deepEqual([answer.status, answer.body.error], [400, 'invalid_request'], one.slice(0, 60));
+  }
+  assert.equal((await post(server, '/auth/backchannel-logout', {})).status, 400);
+  assert.ok(await verify(token));
+  const good = await logoutToken(issuer, server, { sid: 'other' });
+  for (let n = 0; n < 2; n++)
+    assert.equal((await post(server, '/auth/backchannel-logout', { logout_token: good })).status, 200);
+  assert.equal(server.ended.length, 1, 'a repeated one counts once');
+});
+
+test('REG-5 the file is checked, and every mistake is named by its field', () => {
+  const good = { name: 'a', issuer: 'https://a.example', audience: 'x' };
+  const read = (value: unknown) =>
+    readTrustedIssuers(typeof value === 'string' ? value : JSON.stringify(value), () => 's');
+  assert.equal(read({ issuers: [good] }).length, 1);
+  const bad: [unknown, RegExp][] = [
+    ['{', /JSON/],
+    [[], /must be an object/],
+    [{ issuers: [] }, /issuers must list/],
+    [{ issuers: [good], more: 1 }, /not known: more/],
+    [{ issuers: [{ ...good, audience: undefined }] }, /issuers\[0\]\.audience/],
+    [{ issuers: [{ ...good, name: 'A b' }] }, /\.name/],
+    [{ issuers: [{ ...good, issuer: 'http://a.example' }] }, /\.issuer must be an https/],
+    [{ issuers: [{ ...good, algorithms: ['HS256'] }] }, /HS256/],
+    [{ issuers: [{ ...good, algorithms: ['none'] }] }, /none/],
+    [{ issuers: [{ ...good, jwks_uri: 'file:///x' }] }, /jwks_uri/],
+    [{ issuers: [{ ...good, claims: { who: 'x' } }] }, /not known: who/],
+    [{ issuers: [{ ...good, scopes: { a: 5 } }] }, /scopes\.a/],
+    [{ issuers: [{ ...good, services: { a: 'some' } }] }, /services\.a/],
+    [{ issuers: [{ ...good, introspection: { endpoint: 'https://a.example/i' } }] }, /introspection\.client_id/],
+    [{ issuers: [good, { ...good, issuer: 'https://b.example' }] }, /same name/],
+    [{ issuers: [good, { ...good, name: 'b' }] }, /same issuer/],
+  ];
+  for (const [value, words] of bad) assert.throws(() => read(value), words);
+});
+
+test('REG-5 the examples of the documentation are files that are read', () => {
+  const page = readFileSync(new URL('../../../docs/trusted-issuers.md', import.meta.url), 'utf8');
+  const examples = [...page.matchAll(/```json\n(.*?)```/gs)].map(([, text = '']) => text);
+  assert.equal(examples.length, 4);
+  for (const text of examples) assert.equal(readTrustedIssuers(text, () => 'secret').length, 1);
+});
