@@ -16,7 +16,13 @@ const APIS = [
     name: 'client',
     title: 'Client library',
     introduction: 'How it is used: [Make your app follow](../make-your-app-follow.md).',
-    entries: { '@lockstep/client': 'index', '@lockstep/client/status': 'status', '@lockstep/client/react': 'react' },
+    entries: {
+      '@lockstep/client': 'index',
+      '@lockstep/client/status': 'status',
+      '@lockstep/client/react': 'react',
+      '@lockstep/client/unsaved': 'unsaved',
+      '@lockstep/client/testing': 'testing',
+    },
   },
   {
     name: 'fhircast',

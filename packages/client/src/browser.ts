@@ -1,0 +1,4 @@
+/** Everything for a page without a bundler: published as one file, for `<script type="module">`. */
+export * from './index.ts';
+export * from './status.ts';
+export * from './unsaved.ts';
