@@ -522,7 +522,7 @@ describe('SUB-11 coming back', () => {
     assert.deepEqual((await rig.connect(peer.endpoint, 'unheard of'))?.ids, ['b']);
   });
 
-  it('with ?since of an event that the log has dropped brings SUB-8', async (t) => {
+  it('with ?since of an event that the log has dropped brings the standing opens under new ids', async (t) => {
     const rig = await Rig.open(t, { log: { count: 2, ageMs: HOUR } });
     const topic = await rig.session();
     const peer = await rig.join(topic);
@@ -530,7 +530,12 @@ describe('SUB-11 coming back', () => {
     await rig.publish(topic, 'ImagingStudy-open', [study()], { id: 's' });
     peer.connection?.closed(1006);
     for (let n = 0; n < 8; n++) await rig.publish(topic, 'org.example.x', [], { id: `x${n}` });
-    assert.deepEqual((await rig.connect(peer.endpoint, 'a'))?.ids, ['a', 's']);
+    const back = await rig.connect(peer.endpoint, 'a');
+    assert.deepEqual(
+      back?.events.map(({ event }) => event['hub.event']),
+      ['Patient-open', 'ImagingStudy-open'],
+    );
+    assert.ok(!back?.ids.includes('a') && !back?.ids.includes('s'));
     assert.deepEqual((await rig.connect(peer.endpoint, 'x6'))?.ids, ['x7']);
   });
 
@@ -553,6 +558,34 @@ describe('SUB-11 coming back', () => {
     });
     await rig.publish(topic, 'Patient-open', [patient('p5')], { id: 'f' });
     assert.deepEqual((await rig.connect(endpoint, 'c'))?.ids, ['e', 'f']);
+  });
+
+  it('SUB-11 with ?since of an event that the log has dropped, what was closed since is closed', async (t) => {
+    const rig = await Rig.open(t, { log: { count: 5, ageMs: 86_400_000 } });
+    const topic = await rig.session();
+    const peer = await rig.join(topic);
+    await rig.publish(topic, 'Patient-open', [patient('p1')], { id: 'a' });
+    peer.connection?.closed(1006);
+    for (let n = 0; n < 19; n++) await rig.publish(topic, 'ImagingStudy-open', [study('s1')], { id: `n${n}` });
+    await rig.publish(topic, 'Patient-close', [patient('p1')], { id: 'c' });
+    const back = await rig.connect(peer.endpoint, 'a');
+    assert.deepEqual(
+      back?.events.map(({ event }) => event['hub.event']),
+      ['Patient-close', 'ImagingStudy-open'],
+    );
+    assert.ok(!back?.ids.includes('n18') && !back?.ids.includes('c'), 'under new ids');
+  });
+
+  it('SUB-11 with ?since of what a logout has made unknown, a denial says so', async (t) => {
+    const rig = await Rig.open(t, { log: { count: 2, ageMs: 86_400_000 } });
+    const topic = await rig.session();
+    const peer = await rig.join(topic);
+    await rig.publish(topic, 'Patient-open', [patient('p1')], { id: 'a' });
+    peer.connection?.closed(1006);
+    await rig.publish(topic, 'UserLogout', [{ key: 'parameters', resource: { resourceType: 'Parameters' } }]);
+    for (let n = 0; n < 6; n++) await rig.publish(topic, 'ImagingStudy-open', [study('s1')]);
+    const back = await rig.connect(peer.endpoint, 'a');
+    assert.match(back?.denial?.['hub.reason'], /no longer known/);
   });
 
   it('with ?since of a derived event goes on from its original', async (t) => {

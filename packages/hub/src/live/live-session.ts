@@ -10,6 +10,7 @@ import type { Channel, Clock, Ids } from '../ports.ts';
 import type { Command, Decision, Done, Effect, KnownEvent } from '../rules/commands.ts';
 import type { Decide } from '../rules/decide.ts';
 import { originalIds } from '../rules/derived-opens.ts';
+import { type Believed, believedBy, closesOf, correction, openContexts } from '../rules/gap.ts';
 import { mayReturn, nextDeadline, replayedAfter } from '../rules/lease.ts';
 import type { Policy } from '../rules/policy.ts';
 import { type Refusal, UNKNOWN_ENDPOINT } from '../rules/reasons.ts';
@@ -85,6 +86,8 @@ export class LiveSession {
   #log = new Map<string, number>();
   /** The last entry that went out to the audience; undefined before anything is known. */
   #delivered: LogPosition | undefined;
+  /** The state that the audience here was brought in line with last. */
+  #told: SessionState | undefined;
   #deadline: { readonly at: number; readonly cancel: () => void } | undefined;
 
   constructor(
@@ -183,7 +186,7 @@ export class LiveSession {
   async #known(eventId: string): Promise<{ readonly known?: KnownEvent }> {
     const number = this.#log.get(eventId);
     if (number === undefined) return {};
-    const [entry] = (await this.#parts.store.readLog(this.topic, number - 1)) ?? [];
+    const [entry] = (await this.#parts.store.readLog(this.topic, number - 1, { limit: 1 })) ?? [];
     return { known: entry?.number === number ? knownEvent(entry) : { number } };
   }
 
@@ -244,6 +247,7 @@ export class LiveSession {
 
   /** What a new state means for who is connected here, and for the time that something happens next by itself. */
   #changed(before: SessionState | undefined, after: SessionState, ended: readonly Ended[]): void {
+    this.#told = after;
     if (before?.subscriptions !== after.subscriptions) {
       for (const id of this.audience.reconcile(after, ended)) this.#reports.connectedHere(id);
       this.#watchDeadline(after);
@@ -313,7 +317,7 @@ export class LiveSession {
 
   /** Sends an entry again to the subscribers here that have not acknowledged it (PUB-7). */
   async #redeliver(number: number): Promise<void> {
-    const [entry] = (await this.#parts.store.readLog(this.topic, number - 1)) ?? [];
+    const [entry] = (await this.#parts.store.readLog(this.topic, number - 1, { limit: 1 })) ?? [];
     if (entry?.number === number) this.audience.redeliver(new Delivery(fromEntry(entry)));
   }
 
@@ -351,11 +355,14 @@ export class LiveSession {
     const missed = from === undefined ? undefined : await this.#parts.store.readLog(this.topic, from);
     // What was committed since the state was read comes with the next notice.
     const deliveries = missed?.filter(({ number }) => number <= last).map((entry) => new Delivery(fromEntry(entry)));
-    // Subscribers that were sent what is gone are told how things stand now.
-    const opens = undone || !deliveries ? standing(state) : [];
-    const earlier = deliveries ? opens.filter(({ number }) => number <= (from ?? 0)) : opens;
+    // Subscribers that were sent what is gone are told how things stand now (SUB-11).
+    const believed = this.#told ? openContexts(this.#told) : [];
+    const corrected = undone || !deliveries ? correction(state, believed, this.#reports.made()) : [];
+    // What came after the last entry that still stands goes out as it is.
+    const earlier = deliveries ? corrected.filter(({ number, closes }) => closes || number <= (from ?? 0)) : corrected;
     for (const socket of [...this.audience.sockets.values()]) {
-      for (const delivery of [...earlier, ...(deliveries ?? [])]) socket.deliver(delivery);
+      for (const one of earlier) socket.deliver(new Delivery(one));
+      for (const delivery of deliveries ?? []) socket.deliver(delivery);
     }
     for (const callback of this.audience.callbacks.values()) callback.catchUp(undone ? from : undefined);
   }
@@ -394,8 +401,32 @@ export class LiveSession {
       const sent = missed?.filter(({ number }) => number < state.nextNumber);
       const deliveries = sent?.map((entry) => new Delivery(fromEntry(entry)));
       this.#parts.activity.counts.connected += 1;
-      return this.audience.connect(subscription, channel, state, deliveries);
+      if (deliveries || before?.presence?.is !== 'away') {
+        return this.audience.connect(subscription, channel, state, deliveries);
+      }
+      const believed = believedBy(state, before.presence);
+      const socket = this.audience.connect(
+        subscription,
+        channel,
+        state,
+        believed && this.#rightScreen(state, believed, since !== undefined),
+      );
+      if (!believed && since !== undefined) {
+        const reason = 'What happened since is no longer known: subscribe again';
+        await this.decide({ kind: 'deny', ids: [id], reason });
+      }
+      return socket;
     });
+  }
+
+  /**
+   * What a returning subscriber is sent where what it missed is not known: closes of what it may believe open, then the standing
+   * opens, under new ids where it said what it had seen (SUB-8, SUB-11).
+   */
+  #rightScreen(state: SessionState, believed: readonly Believed[], saidWhatItSaw: boolean): readonly Delivery[] {
+    const made = this.#reports.made();
+    if (saidWhatItSaw) return correction(state, believed, made).map((one) => new Delivery(one));
+    return [...closesOf(state, believed, made).map((one) => new Delivery(one)), ...standing(state)];
   }
 
   /** Takes a socket out whose channel is gone, and says so to the others where it has to be (ERR-3). */

@@ -52,13 +52,14 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     this.#parts = parts;
   }
 
-  #made(): Made {
+  /** What an event that the Hub makes needs (ERR-2). */
+  made(): Made {
     const { ids, clock } = this.#parts;
     return { eventId: ids.uuid(), timestamp: new Date(clock.now()).toISOString() };
   }
 
   #later(command: (made: Made) => Command): void {
-    const made = this.#made();
+    const made = this.made();
     this.#parts.background.later(() => this.#session.execute(() => command(made)));
   }
 
@@ -140,7 +141,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     activity.delivery(this.#session.topic, subscription, { kind: 'dropped', code });
     this.#closed.push({ id: subscription.id, code, followed });
     if (this.#closed.length > 1) return;
-    const made = this.#made();
+    const made = this.made();
     let closed: readonly Closed[] | undefined;
     background.later(() =>
       this.#session.execute(() => {
@@ -160,7 +161,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
 
   /** Something in the session is to happen by itself now. @param then called once it has */
   timePassed(then: () => void): void {
-    const made = this.#made();
+    const made = this.made();
     this.#parts.background.later(async () => {
       await this.#session.execute({ kind: 'elapse', node: this.#node, ...made });
       then();

@@ -49,7 +49,8 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
     }
     const how = `lost its connection (${code})`;
     const report = { at: now + holdOffMs, how };
-    const presence = { is: 'away', since: now, ...(code !== GOING_AWAY && { report }) } as const;
+    const upTo = state.nextNumber - 1;
+    const presence = { is: 'away', since: now, upTo, ...(code !== GOING_AWAY && { report }) } as const;
     after = withSubscription(after, { ...subscription, presence }, now);
     if (code === GOING_AWAY) continue;
     lost.push({ subscription, how });
@@ -90,7 +91,8 @@ export function elapse(state: SessionState, command: Of<'elapse'>, now: number, 
   for (const { subscription } of causes) {
     const { presence } = subscription;
     if (presence?.is !== 'away') continue;
-    after = withSubscription(after, { ...subscription, presence: { is: 'away', since: presence.since } }, now);
+    const { report: _, ...reported } = presence;
+    after = withSubscription(after, { ...subscription, presence: reported }, now);
   }
   const effects = [...told.effects];
   for (const [reason, subscriptions] of over) {
@@ -119,7 +121,8 @@ export function takeOver(
       continue;
     }
     const report = { at: now + policy.graceMs, how: RESTARTED };
-    after = withSubscription(after, { ...one, node: to, presence: { is: 'away', since: now, report } }, now);
+    const presence = { is: 'away', since: now, upTo: state.nextNumber - 1, report } as const;
+    after = withSubscription(after, { ...one, node: to, presence }, now);
     const mark = { why: 'lost', since: now, reason: 'lost its connection when the Hub was restarted' } as const;
     // Who was not known to be behind had followed what was current.
     if (!state.following.has(one.id)) after = marked(after, one, { ...mark, followed: state.changedBy });

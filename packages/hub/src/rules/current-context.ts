@@ -22,23 +22,28 @@ export interface StandingOpen {
   readonly id: string;
   readonly name: string;
   readonly text: string;
+  /** Whether it is a close instead, of what is no longer open. */
+  readonly closes?: true;
 }
 
-function standing(topic: string, name: string, anchor: Pick<Anchor, 'opening' | 'versionId'>): StandingOpen {
-  const { number, id, context } = anchor.opening;
-  return { number, id, name, text: eventText(openHead(topic, name, anchor), context) };
-}
+type Opened = Pick<Anchor, 'opening' | 'versionId'>;
 
 /**
  * The latest open of every anchor type that no close followed, oldest first, so that the current context comes last
  * (SUB-8). After a Home-open, that is the last one.
+ * @param newId makes ids that nobody takes for repeats; the original ones otherwise
  */
-export function standingOpens(state: SessionState): readonly StandingOpen[] {
+export function standingOpens(state: SessionState, newId?: (index: number) => string): readonly StandingOpen[] {
   const latest = new Map<string, Anchor>();
   for (const anchor of state.anchors.values()) latest.set(anchor.key.type, anchor);
-  const opens = [...latest.values()].map((anchor) => standing(state.topic, `${anchor.key.type}-open`, anchor));
-  if (state.home) opens.push(standing(state.topic, 'Home-open', state.home));
-  return opens.sort((a, b) => a.number - b.number);
+  const opens: [name: string, opened: Opened][] = [...latest.values()].map((one) => [`${one.key.type}-open`, one]);
+  if (state.home) opens.push(['Home-open', state.home]);
+  opens.sort(([, a], [, b]) => a.opening.number - b.opening.number);
+  return opens.map(([name, opened], index) => {
+    const { number, context, id: original } = opened.opening;
+    const id = newId?.(index) ?? original;
+    return { number, id, name, text: eventText({ ...openHead(state.topic, name, opened), id }, context) };
+  });
 }
 
 /** A context as a reader gets it. */

@@ -18,6 +18,7 @@ import {
 } from '@lockstep/fhircast';
 import { type Accepted, type Decision, done, type Effect, type KnownEvent, type Publish } from './commands.ts';
 import { FOLLOWING_EVENT } from './following.ts';
+import { afterClose, NOTHING_CLOSED } from './gap.ts';
 import { otherPatient } from './patient-identity.ts';
 import { mayJoin } from './permission.ts';
 import type { Policy } from './policy.ts';
@@ -217,7 +218,8 @@ function applied(state: SessionState, command: Publish, now: number, { profile }
     selected,
     ...(changesCurrent(state, change.kind, current) && { changedBy: number }),
     // What was said before a logout is delivered to nobody any more (SUB-11), and nobody is behind what is gone.
-    ...(change.kind === 'logout' && { loggedOutAt: number, following: NOBODY }),
+    ...(change.kind === 'logout' && { loggedOutAt: number, following: NOBODY, closed: NOTHING_CLOSED }),
+    ...(change.kind === 'close' && anchor && { closed: afterClose(state, anchor, number) }),
   };
   if (change.kind === 'close' && anchor) return { ...completed(request, anchor, context), state: after };
   if (change.kind === 'open' || change.kind === 'home') message = versioned(message, command.versionId);

@@ -9,6 +9,7 @@ import {
   type SessionContexts,
 } from '@lockstep/fhircast';
 import type { NotFollowing } from './following.ts';
+import type { ClosedContext } from './gap.ts';
 import type { Spelling } from './versions.ts';
 
 /** Who a session belongs to and where it runs (SES-1, SES-2). */
@@ -91,6 +92,8 @@ export type Presence =
   | {
       readonly is: 'away';
       readonly since: number;
+      /** Number of the last event that it was sent; absent where an earlier version stored it. */
+      readonly upTo?: number;
       /** When the others are sent a SyncError, and what it says; absent where it left in good order, or was reported (ERR-3). */
       readonly report?: { readonly at: number; readonly how: string };
     };
@@ -133,6 +136,8 @@ export interface SessionState extends SessionContexts<Opening, string> {
   /** Number of the last UserLogout: nothing up to it is delivered any more (SUB-11). */
   readonly loggedOutAt: number;
   readonly subscriptions: ReadonlyMap<string, Subscription>;
+  /** Contexts that were closed while somebody was away (SUB-11). */
+  readonly closed: readonly ClosedContext[];
   /** Who does not follow the context, by subscription (ERR-8). */
   readonly following: ReadonlyMap<string, NotFollowing>;
   /** Number that the next log entry gets. */
@@ -149,6 +154,7 @@ export function newSession(topic: string, info: SessionInfo): SessionState {
     changedBy: 0,
     loggedOutAt: 0,
     subscriptions: new Map(),
+    closed: [],
     following: new Map(),
     nextNumber: 1,
     changedAt: info.startedAt,

@@ -29,6 +29,8 @@ const HEAD = 'head';
 const ANCHOR = 'anchor:';
 const CONTENT = 'content:';
 const SUBSCRIPTION = 'subscription:';
+/** Contexts that were closed while somebody was away, as a list; absent where there are none. */
+const CLOSED = 'closed';
 /** Who does not follow, as a list of pairs; absent where everybody does. */
 const FOLLOWING = 'following';
 /** No FHIR id holds a space. */
@@ -49,6 +51,10 @@ export function sessionInfo(part: string): SessionInfo {
 
 function readHead(text: string): Head {
   return JSON.parse(text) as Head;
+}
+
+function readClosed(text: string | undefined): SessionState['closed'] {
+  return text === undefined ? [] : (JSON.parse(text) as SessionState['closed']);
 }
 
 function readFollowing(text: string | undefined): SessionState['following'] {
@@ -149,6 +155,9 @@ export function diffParts(before: SessionState | undefined, after: SessionState)
       if (!after.subscriptions.has(id)) parts.set(SUBSCRIPTION + id, null);
     }
   }
+  if (before?.closed !== after.closed && (before?.closed.length || after.closed.length)) {
+    parts.set(CLOSED, after.closed.length > 0 ? JSON.stringify(after.closed) : null);
+  }
   if (before?.following !== after.following && (before?.following.size || after.following.size)) {
     parts.set(FOLLOWING, after.following.size > 0 ? JSON.stringify([...after.following]) : null);
   }
@@ -171,6 +180,7 @@ export function applyParts(before: SessionState, changes: ReadonlyMap<string, st
     loggedOutAt = 0,
   } = readHead(headText);
   const followingText = changes.get(FOLLOWING);
+  const closedText = changes.get(CLOSED);
   const anchors = new Map(before.anchors);
   const contents = new Map<string, Map<string, Content>>();
   let subscriptions: Map<string, Subscription> | undefined;
@@ -207,6 +217,7 @@ export function applyParts(before: SessionState, changes: ReadonlyMap<string, st
     changedBy,
     loggedOutAt,
     subscriptions: subscriptions ?? before.subscriptions,
+    closed: closedText === undefined ? before.closed : readClosed(closedText ?? undefined),
     following: followingText === undefined ? before.following : readFollowing(followingText ?? undefined),
     nextNumber: next,
     changedAt: at,
@@ -264,6 +275,7 @@ export function fromParts(topic: string, parts: Parts): SessionState {
     changedBy: changedBy ?? home?.number ?? anchors.get(current ?? '')?.opening.number ?? next - 1,
     loggedOutAt,
     subscriptions,
+    closed: readClosed(parts.get(CLOSED)),
     following: readFollowing(parts.get(FOLLOWING)),
     nextNumber: next,
     changedAt: at,

@@ -1,0 +1,84 @@
+/** What makes a screen right where what came in between is unknown, or undone (SUB-8, SUB-11). */
+import type { ResourceKey } from '@lockstep/fhircast';
+import type { Made } from './commands.ts';
+import { type StandingOpen, standingOpens } from './current-context.ts';
+import { eventText } from './event-text.ts';
+import type { Anchor, Presence, SessionState, Subscription } from './session-state.ts';
+
+/** A context that was closed while somebody was away who may still believe it open. */
+export interface ClosedContext {
+  readonly key: ResourceKey;
+  /** Number of the event that closed it. */
+  readonly number: number;
+  /** Its opening context as JSON, for the close that is sent. */
+  readonly context: string;
+}
+
+/** A context that somebody may believe open. */
+export type Believed = Pick<ClosedContext, 'key' | 'context'>;
+
+/** Closed contexts are remembered up to this number. */
+const MAX_CLOSED = 64;
+
+function isAway({ presence }: Subscription): boolean {
+  return presence?.is === 'away';
+}
+
+/** What is remembered once another context was closed: nothing where nobody is away. */
+export function afterClose(state: SessionState, { key, opening }: Anchor, number: number): readonly ClosedContext[] {
+  if (![...state.subscriptions.values()].some(isAway)) return NOTHING_CLOSED;
+  return [...state.closed, { key, number, context: opening.context }].slice(-MAX_CLOSED);
+}
+
+export const NOTHING_CLOSED: readonly ClosedContext[] = [];
+
+/**
+ * What a subscriber that was away may believe open and is not.
+ * @returns undefined where that is not known: it has to start afresh
+ */
+export function believedBy(state: SessionState, presence: Presence | undefined): readonly Believed[] | undefined {
+  if (presence?.is !== 'away' || presence.upTo === undefined || presence.upTo < state.loggedOutAt) return undefined;
+  const { upTo } = presence;
+  // More were closed than are remembered.
+  if (state.closed.length >= MAX_CLOSED && (state.closed[0]?.number ?? 0) > upTo) return undefined;
+  // What was sent just before the connection broke may not have arrived.
+  return state.closed;
+}
+
+/** The contexts that are open, as somebody who was sent this state believes. */
+export function openContexts({ anchors }: SessionState): readonly Believed[] {
+  return [...anchors.values()].map(({ key, opening }) => ({ key, context: opening.context }));
+}
+
+/** Closes, under new ids, of what is believed open and is not. */
+export function closesOf(state: SessionState, believed: readonly Believed[], made: Made): readonly StandingOpen[] {
+  const names = new Set<string>();
+  return believed.flatMap(({ key, context }, index): readonly StandingOpen[] => {
+    const name = `${key.type}/${key.id}`;
+    if (state.anchors.has(name) || names.has(name)) return [];
+    names.add(name);
+    const id = `${made.eventId}.c${index}`;
+    const event = { 'hub.topic': state.topic, 'hub.event': `${key.type}-close` };
+    const text = eventText({ timestamp: made.timestamp, id, event }, context);
+    return [{ number: state.changedBy, id, name: event['hub.event'], text, closes: true }];
+  });
+}
+
+function nothingCurrent({ topic, changedBy }: SessionState, { eventId, timestamp }: Made): StandingOpen {
+  const id = `${eventId}.h`;
+  const event = { 'hub.topic': topic, 'hub.event': 'Home-open', 'context.versionId': id };
+  return { number: changedBy, id, name: 'Home-open', text: eventText({ timestamp, id, event }, '[]') };
+}
+
+/**
+ * What brings somebody in line with the session whatever it was sent before: closes of what it may believe open, then the
+ * standing opens under ids that it cannot take for repeats, the current context last. Where there is none, Home-open says so:
+ * what is open beside it must not look current.
+ */
+export function correction(state: SessionState, believed: readonly Believed[], made: Made): readonly StandingOpen[] {
+  const opens = standingOpens(state, (index) => `${made.eventId}.o${index}`);
+  const closes = closesOf(state, believed, made);
+  return state.current === undefined && !state.home
+    ? [...closes, ...opens, nothingCurrent(state, made)]
+    : [...closes, ...opens];
+}
