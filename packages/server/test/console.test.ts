@@ -4,6 +4,7 @@ import type { Lockstep } from '@lockstep/server';
 import { WebSocket } from 'ws';
 import { ConsolePerson } from './console-person.ts';
 import { type Json, json, withLockstep } from './harness.ts';
+import { App, REDIRECT } from './person.ts';
 
 /** Whether a live view opens, or the status it is refused with. */
 function live(lockstep: Lockstep, path: string, headers: Record<string, string>): Promise<number> {
@@ -162,8 +163,10 @@ test('simulated faults refuse as a troubled server would, and unknown ones are n
     const at = (faults: string) => `${origin}/simulate/${faults}`;
     const found = await json(fetch(`${at('slow-hub')}/fhir/.well-known/smart-configuration`));
     assert.equal(found.token_endpoint, `${at('slow-hub')}/auth/token`);
+    const app = await App.register(origin, 'public');
     const query = new URLSearchParams({
-      redirect_uri: 'http://localhost:1/back',
+      client_id: app.clientId,
+      redirect_uri: REDIRECT,
       state: 's',
       aud: `${at('none')}/fhir`,
     });

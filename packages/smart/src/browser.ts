@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Addresses } from './addresses.ts';
-import { readCookies } from './form.ts';
+import { cookieName, readCookies } from './form.ts';
 import { randomToken, sameSecret } from './secrets.ts';
 import type { SignedIn } from './sign-ins.ts';
 
@@ -22,10 +22,12 @@ export class PageError extends Error {
 export class Browser {
   readonly #addresses: Addresses;
   readonly #secure: boolean;
+  readonly #formCookie: string;
 
   constructor(addresses: Addresses) {
     this.#addresses = addresses;
     this.#secure = addresses.origin.startsWith('https:');
+    this.#formCookie = cookieName(FORM_COOKIE, this.#secure);
   }
 
   /** @param framed whether our own pages may frame this one */
@@ -37,12 +39,12 @@ export class Browser {
   csrf(request: FastifyRequest, reply: FastifyReply, signedIn: SignedIn | undefined): string {
     if (signedIn) return signedIn.csrf;
     const cookies = readCookies(request.headers.cookie);
-    const held = cookies.get(FORM_COOKIE);
+    const held = cookies.get(this.#formCookie);
     if (held && /^[\w-]{43}$/.test(held)) return held;
     const fresh = randomToken();
     reply.header(
       'set-cookie',
-      `${FORM_COOKIE}=${fresh}; Path=/auth; HttpOnly; SameSite=Lax${this.#secure ? '; Secure' : ''}`,
+      `${this.#formCookie}=${fresh}; HttpOnly; SameSite=Lax; ${this.#secure ? 'Path=/; Secure' : 'Path=/auth'}`,
     );
     return fresh;
   }
@@ -51,7 +53,7 @@ export class Browser {
   form(request: FastifyRequest, signedIn: SignedIn | undefined): URLSearchParams {
     if (typeof request.body !== 'string') throw new PageError('invalid_request', 'This page takes forms only.', 415);
     const fields = new URLSearchParams(request.body);
-    const expected = signedIn?.csrf ?? readCookies(request.headers.cookie).get(FORM_COOKIE);
+    const expected = signedIn?.csrf ?? readCookies(request.headers.cookie).get(this.#formCookie);
     this.checkOrigin(request);
     if (!expected || !sameSecret(fields.get('csrf') ?? '', expected)) {
       throw new PageError('invalid_request', 'This form is out of date. Go back and try again.', 403);

@@ -14,6 +14,14 @@ export function readForm(text: string): Map<string, string> {
   return params;
 }
 
+/**
+ * What a cookie is called. By https its name begins with `__Host-`: browsers then take it from this very host only, by https, for
+ * all paths (RFC 6265bis section 4.1.3.2), so that no neighbouring host can plant one.
+ */
+export function cookieName(name: string, secure: boolean): string {
+  return secure ? `__Host-${name}` : name;
+}
+
 /** The cookies of a request by name. */
 export function readCookies(header: string | undefined): Map<string, string> {
   const cookies = new Map<string, string>();

@@ -8,6 +8,7 @@ import { adapterFactory, loadedContext } from './adapter.ts';
 import type { Addresses } from './addresses.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
+import { cookieName } from './form.ts';
 import type { IdTokens } from './id-tokens.ts';
 import { ID_TOKEN_LIFE, type Keys } from './keys.ts';
 import type { LaunchContext } from './launch-context.ts';
@@ -55,6 +56,7 @@ function scopeAtHand(ctx: KoaContextWithOIDC): string {
 
 function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
   const { addresses, users, idTokens } = parts;
+  const secure = addresses.origin.startsWith('https:');
   return {
     jwks,
     adapter: adapterFactory(parts),
@@ -64,7 +66,11 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
     claims: { openid: ['sub'], fhirUser: ['fhirUser'], profile: ['profile'] },
     scopes: ['openid', 'offline_access'],
     cookies: {
-      names: { session: SESSION_COOKIE, interaction: 'lockstep_interaction', resume: 'lockstep_resume' },
+      names: {
+        session: cookieName(SESSION_COOKIE, secure),
+        interaction: 'lockstep_interaction',
+        resume: 'lockstep_resume',
+      },
       long: { httpOnly: true, sameSite: 'lax', path: '/' },
       short: { httpOnly: true, sameSite: 'lax' },
     },

@@ -2,7 +2,7 @@ import type { RecordStore } from '@lockstep/store';
 import type { FastifyRequest } from 'fastify';
 import type { AdapterPayload } from 'oidc-provider';
 import type { Access } from './access.ts';
-import { readCookies } from './form.ts';
+import { cookieName, readCookies } from './form.ts';
 import { toPlainText } from './plain-text.ts';
 import type { Clock, SessionDirectory } from './ports.ts';
 import { Repository } from './repository.ts';
@@ -124,7 +124,7 @@ export class SignIns {
 
   /** The signed-in person of a request. */
   async signedIn(request: Pick<FastifyRequest, 'headers'>): Promise<SignedIn | undefined> {
-    const cookie = readCookies(request.headers.cookie).get(SESSION_COOKIE);
+    const cookie = readCookies(request.headers.cookie).get(cookieName(SESSION_COOKIE, this.#secure));
     if (!cookie) return undefined;
     const session = await this.session(cookie);
     return session?.uid ? this.byId(session.uid) : undefined;
@@ -206,13 +206,15 @@ export class SignIns {
 
   #cookie(name: string, value: string, maxAge?: number): string {
     const age = maxAge === undefined ? '' : `; Max-Age=${maxAge}`;
-    return `${name}=${value}; Path=/; HttpOnly; SameSite=Lax${age}${this.#secure ? '; Secure' : ''}`;
+    return `${cookieName(name, this.#secure)}=${value}; Path=/; HttpOnly; SameSite=Lax${age}${this.#secure ? '; Secure' : ''}`;
   }
 }
 
 /** The workstation a request names, by parameter or by its cookie. */
 export function workstationOf(request: Pick<FastifyRequest, 'headers'>, given?: unknown): string | undefined {
-  const cookie = readCookies(request.headers.cookie).get(WORKSTATION_COOKIE);
+  const cookies = readCookies(request.headers.cookie);
+  // It is a name, and proves nothing: either form will do.
+  const cookie = cookies.get(cookieName(WORKSTATION_COOKIE, true)) ?? cookies.get(WORKSTATION_COOKIE);
   const text = typeof given === 'string' ? toPlainText(given).trim() : '';
   const name = text || (cookie ? toPlainText(safeDecode(cookie) ?? '') : '');
   return name === '' ? undefined : name.slice(0, 100);

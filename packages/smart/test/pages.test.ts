@@ -409,7 +409,12 @@ test('AUT-7 behind TLS every cookie is Secure and every address is the public on
     headers: { cookie: cookies.map((one) => one.split(';')[0]).join('; ') },
   });
   assert.equal(page.status, 200);
-  for (const cookie of [...cookies, ...page.headers.getSetCookie()]) assert.match(cookie, /; secure/i);
+  for (const cookie of [...cookies, ...page.headers.getSetCookie()]) {
+    assert.match(cookie, /; secure/i);
+    // What belongs to one request has a path of its own; everything else is of this very host only.
+    if (!/^lockstep_(interaction|resume)/.test(cookie)) assert.match(cookie, /^__Host-lockstep_\w+=.*; path=\/(;|$)/i);
+  }
+  assert.ok(page.headers.getSetCookie().some((cookie) => cookie.startsWith('__Host-lockstep_form=')));
   const { body } = await answerOf(await fetch(server.url('/fhir/.well-known/smart-configuration')));
   assert.equal(body.token_endpoint, 'https://lockstep.example/auth/token');
 });
