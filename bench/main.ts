@@ -8,6 +8,7 @@ import process from 'node:process';
 import { access } from './access.ts';
 import { client } from './client.ts';
 import { cluster } from './cluster.ts';
+import { gateway } from './gateway.ts';
 import { hub } from './hub.ts';
 import { idle } from './idle.ts';
 import { path } from './program.ts';
@@ -16,7 +17,7 @@ import type { Scenario } from './scenario.ts';
 import { sessions } from './sessions.ts';
 import { webhook } from './webhook.ts';
 
-const SCENARIOS: readonly Scenario[] = [hub, idle, sessions, access, webhook, cluster, client];
+const SCENARIOS: readonly Scenario[] = [hub, idle, sessions, access, gateway, webhook, cluster, client];
 const FOLDER = path('../docs/benchmarks/');
 /** What a program may differ from itself in a run that is kept. */
 const STEADY = 0.05;

@@ -34,10 +34,18 @@ export class Backend {
   /** The public key of its assertions. */
   readonly jwk: object;
   readonly #key: KeyObject;
+  readonly #scope: string;
   readonly tokenUrl: string;
   token = '';
 
-  private constructor(origin: string, clientId: string, keys: { jwk: object; key: KeyObject }, tokenUrl: string) {
+  private constructor(
+    origin: string,
+    clientId: string,
+    keys: { jwk: object; key: KeyObject },
+    tokenUrl: string,
+    scope: string,
+  ) {
+    this.#scope = scope;
     this.origin = origin;
     this.clientId = clientId;
     this.jwk = keys.jwk;
@@ -45,7 +53,7 @@ export class Backend {
     this.tokenUrl = tokenUrl;
   }
 
-  static async register(origin: string): Promise<Backend> {
+  static async register(origin: string, scope = SCOPE): Promise<Backend> {
     const smart = await expect(200, await fetch(`${origin}/fhir/.well-known/smart-configuration`));
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'bench', alg: 'RS384', use: 'sig' };
@@ -59,7 +67,7 @@ export class Backend {
           grant_types: ['client_credentials'],
           token_endpoint_auth_method: 'private_key_jwt',
           jwks: { keys: [jwk] },
-          scope: SCOPE,
+          scope,
         }),
       }),
     );
@@ -68,6 +76,7 @@ export class Backend {
       String(registered.client_id),
       { jwk, key: privateKey },
       String(smart.token_endpoint),
+      scope,
     );
     await backend.renew();
     return backend;
@@ -85,7 +94,7 @@ export class Backend {
       .sign(this.#key);
     return new URLSearchParams({
       grant_type: 'client_credentials',
-      scope: SCOPE,
+      scope: this.#scope,
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
       client_assertion: assertion,
     });

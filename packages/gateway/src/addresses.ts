@@ -2,21 +2,25 @@
 export class Addresses {
   readonly #upstream: string;
   readonly #own: string;
+  readonly #upstreamAnywhere: RegExp;
+  readonly #ownAnywhere: RegExp;
 
   /** @param upstream base URL of the server behind Lockstep @param own base URL of Lockstep's endpoint */
   constructor(upstream: string, own: string) {
     this.#upstream = upstream;
     this.#own = own;
+    this.#upstreamAnywhere = anywhere(upstream);
+    this.#ownAnywhere = anywhere(own);
   }
 
   /** A text of the server's for Lockstep's clients. */
   inward(text: string): string {
-    return exchanged(text, this.#upstream, this.#own);
+    return text.replace(this.#upstreamAnywhere, () => this.#own);
   }
 
   /** A text of a client's for the server. */
   outward(text: string): string {
-    return exchanged(text, this.#own, this.#upstream);
+    return text.replace(this.#ownAnywhere, () => this.#upstream);
   }
 
   /**
@@ -32,7 +36,7 @@ export class Addresses {
   }
 }
 
-function exchanged(text: string, from: string, to: string): string {
-  if (!text.includes(from)) return text;
-  return ['/', '?', '"'].reduce((changed, next) => changed.replaceAll(from + next, to + next), text);
+/** A base URL wherever it stands whole: not as the beginning of another. */
+function anywhere(base: string): RegExp {
+  return new RegExp(`${base.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?=[/?"#])`, 'g');
 }

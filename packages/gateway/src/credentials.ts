@@ -6,7 +6,7 @@ import type { Dispatcher } from 'undici';
 /** How Lockstep shows the FHIR server who it is. */
 export interface Credentials {
   /** Headers of a request. @throws Refusal 502 where there is no token to be had */
-  headers(dispatcher: Dispatcher, signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  headers(dispatcher: Dispatcher): Promise<Readonly<Record<string, string>>>;
   /** Forgets a token that the server refused. @returns whether another one can be had */
   renew(): boolean;
 }
@@ -35,6 +35,8 @@ export interface ClientCredentialsOptions {
 const MARGIN_MS = 30_000;
 /** s for which an assertion is good. */
 const ASSERTION_SECONDS = 120;
+/** ms that a token endpoint may take. */
+const TOKEN_MS = 10_000;
 /** Bytes of an answer of a token endpoint. */
 const MAX_ANSWER = 64 * 1024;
 
@@ -53,8 +55,8 @@ export class ClientCredentials implements Credentials {
       : createPrivateKey(text);
   }
 
-  async headers(dispatcher: Dispatcher, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
-    return { authorization: `Bearer ${await this.#current(dispatcher, signal)}` };
+  async headers(dispatcher: Dispatcher): Promise<Readonly<Record<string, string>>> {
+    return { authorization: `Bearer ${await this.#current(dispatcher)}` };
   }
 
   renew(): boolean {
@@ -62,16 +64,16 @@ export class ClientCredentials implements Credentials {
     return true;
   }
 
-  async #current(dispatcher: Dispatcher, signal: AbortSignal): Promise<string> {
+  async #current(dispatcher: Dispatcher): Promise<string> {
     if (this.#token && this.#token.until > this.#options.now()) return this.#token.text;
     // Requests that come at the same time wait for one token.
-    this.#asking ??= this.#ask(dispatcher, signal).finally(() => {
+    this.#asking ??= this.#ask(dispatcher).finally(() => {
       this.#asking = undefined;
     });
     return this.#asking;
   }
 
-  async #ask(dispatcher: Dispatcher, signal: AbortSignal): Promise<string> {
+  async #ask(dispatcher: Dispatcher): Promise<string> {
     const { tokenUrl, scope, now } = this.#options;
     const url = new URL(tokenUrl);
     try {
@@ -86,7 +88,7 @@ export class ClientCredentials implements Credentials {
           client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
           client_assertion: await this.#assertion(),
         }).toString(),
-        signal,
+        signal: AbortSignal.timeout(TOKEN_MS),
       });
       let text = '';
       for await (const chunk of body) {

@@ -33,6 +33,7 @@ export interface UpstreamAnswer {
 
 /** Connections kept to the server. */
 const CONNECTIONS = 64;
+const UTF_8 = new TextDecoder('utf-8', { fatal: true });
 const JSON_TYPE = /^application\/(fhir\+json|json|json\+fhir)\s*(;|$)/i;
 
 /** The FHIR server behind Lockstep. Nothing that it says is trusted: every answer is bounded in time and length, and must be FHIR's JSON. */
@@ -40,9 +41,14 @@ export class Upstream {
   readonly base: string;
   readonly #options: UpstreamOptions;
   readonly #agent: Agent;
+  readonly #origin: string;
+  readonly #folder: string;
 
   constructor(options: UpstreamOptions) {
     this.base = options.base;
+    const { origin, pathname } = new URL(options.base);
+    this.#origin = origin;
+    this.#folder = pathname.replace(/\/$/, '');
     this.#options = options;
     const { tls, timeoutMs } = options;
     this.#agent = new Agent({
@@ -60,25 +66,25 @@ export class Upstream {
    * @throws Refusal 429 with its Retry-After, 502 for a server that is away or answers what is no FHIR, 504 for one that is slow
    */
   async request(request: UpstreamRequest): Promise<UpstreamAnswer> {
-    const deadline = AbortSignal.timeout(this.#options.timeoutMs);
-    let answer = await this.#send(request, deadline);
+    const until = performance.now() + this.#options.timeoutMs;
+    let answer = await this.#send(request);
     if (answer.statusCode === 401 && this.#options.credentials.renew()) {
       await drop(answer);
-      answer = await this.#send(request, deadline);
+      answer = await this.#send(request);
     }
-    return this.#read(answer, deadline);
+    return this.#read(answer, until);
   }
 
   async close(): Promise<void> {
     await this.#agent.destroy();
   }
 
-  async #send({ method, path, headers, body }: UpstreamRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    const own = await this.#options.credentials.headers(this.#agent, signal);
+  async #send({ method, path, headers, body }: UpstreamRequest): Promise<Dispatcher.ResponseData> {
+    const own = await this.#options.credentials.headers(this.#agent);
     try {
       return await this.#agent.request({
-        origin: new URL(this.base).origin,
-        path: new URL(this.base).pathname.replace(/\/$/, '') + path,
+        origin: this.#origin,
+        path: this.#folder + path,
         method,
         headers: {
           accept: 'application/fhir+json',
@@ -88,14 +94,13 @@ export class Upstream {
           ...own,
         },
         ...(body !== undefined && { body }),
-        signal,
       });
     } catch (error) {
-      throw unreachable(error, signal);
+      throw unreachable(error);
     }
   }
 
-  async #read(answer: Dispatcher.ResponseData, signal: AbortSignal): Promise<UpstreamAnswer> {
+  async #read(answer: Dispatcher.ResponseData, until: number): Promise<UpstreamAnswer> {
     const { statusCode: status, headers } = answer;
     if (
       status === 429 ||
@@ -108,7 +113,7 @@ export class Upstream {
       await drop(answer);
       throw refusalOf(status, headers['retry-after']);
     }
-    const text = await this.#text(answer, signal);
+    const text = await this.#text(answer, until);
     if (text !== '') requireJson(headers['content-type']);
     const { etag, location } = headers;
     return {
@@ -119,23 +124,24 @@ export class Upstream {
     };
   }
 
-  /** Reads a body as far as it may be long. */
-  async #text({ body }: Dispatcher.ResponseData, signal: AbortSignal): Promise<string> {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    try {
-      for await (const chunk of body) {
+  /** Reads a body as far as it may be long, and may take. */
+  async #text({ body }: Dispatcher.ResponseData, until: number): Promise<string> {
+    const bytes = await new Promise<Buffer>((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let length = 0;
+      body.on('data', (chunk: Buffer) => {
         length += chunk.length;
-        // Leaving the loop ends the connection: what comes is not read.
-        if (length > this.#options.maxBytes)
-          throw new Refusal(502, 'too-costly', "The FHIR server's answer is too long.");
         chunks.push(chunk);
-      }
-    } catch (error) {
-      throw error instanceof Refusal ? error : unreachable(error, signal);
-    }
+        // A destroyed body ends the connection: what comes is not read.
+        if (length > this.#options.maxBytes) {
+          body.destroy(new Refusal(502, 'too-costly', "The FHIR server's answer is too long."));
+        } else if (performance.now() > until) body.destroy(tooSlow());
+      });
+      body.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+      body.on('error', (error) => reject(error instanceof Refusal ? error : unreachable(error)));
+    });
     try {
-      return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+      return UTF_8.decode(bytes);
     } catch {
       throw notFhir();
     }
@@ -153,12 +159,13 @@ function requireJson(type: string | string[] | undefined): void {
   if (!JSON_TYPE.test(text) || (charset !== undefined && !/^utf-?8$/i.test(charset))) throw notFhir();
 }
 
-function unreachable(error: unknown, signal: AbortSignal): Refusal {
-  const { name = '', code = '' } = error as { readonly name?: string; readonly code?: string };
-  const slow = signal.aborted || name === 'TimeoutError' || /TIMEOUT/.test(code);
-  return slow
-    ? new Refusal(504, 'transient', 'The FHIR server did not answer in time.')
-    : new Refusal(502, 'transient', 'The FHIR server cannot be reached.');
+function unreachable(error: unknown): Refusal {
+  const { code = '' } = error as { readonly code?: string };
+  return /TIMEOUT/.test(code) ? tooSlow() : new Refusal(502, 'transient', 'The FHIR server cannot be reached.');
+}
+
+function tooSlow(): Refusal {
+  return new Refusal(504, 'transient', 'The FHIR server did not answer in time.');
 }
 
 /** What goes wrong between Lockstep and the server: the server's own words may hold anything, and are not passed on. */

@@ -86,6 +86,15 @@ test('FHR-3 a server that is slow, dead, broken, busy or no FHIR server answers 
       (response) => void response.writeHead(200, { 'content-type': 'application/fhir+json' }).write('{'),
       504,
     ],
+    [
+      'drop by drop',
+      (response) => {
+        response.writeHead(200, { 'content-type': 'application/fhir+json' }).write('{"x":"');
+        const drops = setInterval(() => response.write('x'), 20);
+        response.on('close', () => clearInterval(drops));
+      },
+      504,
+    ],
     ['dead', (response) => void response.destroy(), 502],
     ['endless', endless, 502],
     ['HTML', (response) => fhir(response, `<html>${SECRET}</html>`, 200, 'text/html'), 502],
