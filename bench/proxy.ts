@@ -7,7 +7,8 @@ import { Pool } from 'undici';
 const pool = new Pool(process.argv[2]!, { connections: 64 });
 const server = createServer(async ({ url = '', method = 'GET' }, response) => {
   const { statusCode, headers, body } = await pool.request({ path: url, method: method as 'GET' });
-  const { 'content-type': type = '', 'content-length': length = '' } = headers;
+  const type = String(headers['content-type']);
+  const length = String(headers['content-length']);
   response.writeHead(statusCode, { 'content-type': type, 'content-length': length });
   body.pipe(response);
 });

@@ -1,7 +1,10 @@
 import type { Json, JsonObject } from './resource.ts';
 
-/** Numbers that JavaScript would write otherwise than they were written: `7.10`, `1e-7`, 17 digits. */
-const INEXACT = /\d\.\d*0(?!\d)|\d[eE]|\d{16}|-0(?![.\d])/;
+/**
+ * Numbers that JavaScript would write otherwise than they were written: `7.10`, `1e-7`, `0.0000001`, 16 digits and more, `-0`. Where a string
+ * looks like one, nothing is lost but time; times of day and OIDs do not.
+ */
+const INEXACT = /[[:,\s]-?(?:\d+\.\d*0|0\.0{6}\d+|[\d.]+[eE][-+]?\d+|[\d.]{16,})[\s,}\]]|-0[\s,}\]]/;
 
 /** A number of which only the text is kept; `JSON.stringify` writes it as it was. */
 interface RawNumber {
