@@ -1,7 +1,7 @@
 /** Lockstep on several processes, one Redis and a load balancer: all of it real, all of it on loopback. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,6 +16,16 @@ const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
+
+/** Where Debian keeps the library that gives a process another clock (package libfaketime). */
+const FAKE_TIME = [`/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketime.so.1`];
+
+/** How one start of a node differs from others. */
+export interface StartOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** `main.ts` of another build. */
+  readonly main?: string | undefined;
+}
 
 /** Times that a node is started again which ended before it was ready. */
 const ATTEMPTS = 4;
@@ -41,15 +51,15 @@ export class ClusterNode {
   }
 
   /** Starts it, as often as whoever supervises it would: a busy machine may keep Redis waiting too long. */
-  async start(): Promise<void> {
-    for (let left = ATTEMPTS; !(await this.#ready()); left--) {
+  async start(options: StartOptions = {}): Promise<void> {
+    for (let left = ATTEMPTS; !(await this.#ready(options)); left--) {
       if (left === 0) throw new Error('the node does not get ready');
     }
   }
 
   /** Starts it once. @returns whether it got ready before it ended */
-  async #ready(): Promise<boolean> {
-    const child = spawn(process.execPath, [MAIN], {
+  async #ready({ env, main = MAIN }: StartOptions): Promise<boolean> {
+    const child = spawn(process.execPath, [main], {
       env: {
         PATH: process.env.PATH,
         PORT: String(this.port),
@@ -57,6 +67,7 @@ export class ClusterNode {
         LOCKSTEP_RATE_LIMIT: '0',
         LOCKSTEP_LOG_LEVEL: 'fatal',
         ...this.#env,
+        ...env,
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -69,6 +80,20 @@ export class ClusterNode {
         if (line.startsWith('Lockstep is ready')) resolve(true);
       });
     });
+  }
+
+  /** Its database, where it has one of its own. */
+  get database(): string {
+    return join(this.#data, 'lockstep.db');
+  }
+
+  /** Library that gives a process another clock; undefined where it is not installed. */
+  get fakeTime(): string | undefined {
+    return FAKE_TIME.find((path) => existsSync(path));
+  }
+
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child?.kill(signal);
   }
 
   async end(signal: NodeJS.Signals): Promise<number | null> {
@@ -107,33 +132,35 @@ export class ClusterNode {
 
 export interface ClusterOptions {
   readonly nodes: number;
-  /** What the state is kept on, one Redis unless told; the cluster removes it. */
-  readonly side?: RedisSide;
+  /** What the state is kept on, one Redis unless told; the cluster removes it. `file`: a single node with a file of its own. */
+  readonly side?: RedisSide | 'file';
   readonly env?: NodeJS.ProcessEnv;
   /** What one node has beside that. */
   readonly envOf?: (node: number) => NodeJS.ProcessEnv;
 }
 
 export class Cluster {
-  readonly side: RedisSide;
+  /** Undefined where the one node has a file. */
+  readonly side: RedisSide | undefined;
   readonly nodes: readonly ClusterNode[];
   readonly balancer: Balancer;
 
-  private constructor(side: RedisSide, nodes: readonly ClusterNode[], balancer: Balancer) {
+  private constructor(side: RedisSide | undefined, nodes: readonly ClusterNode[], balancer: Balancer) {
     this.side = side;
     this.nodes = nodes;
     this.balancer = balancer;
   }
 
   static async start({ nodes: count, side: given, env, envOf }: ClusterOptions): Promise<Cluster> {
-    const side: RedisSide = given ?? (await Single.start());
+    const side: RedisSide | undefined = given === 'file' ? undefined : (given ?? (await Single.start()));
+    if (side === undefined && count !== 1) throw new Error('A file has one node');
     const nodes: ClusterNode[] = [];
     const balancer = await Balancer.start(() => nodes.filter(({ running }) => running).map(({ port }) => port));
     for (let i = 0; i < count; i++) {
-      const wire = side.url === undefined ? await Wire.to(() => side.primary.port) : undefined;
-      const url = side.url ?? `redis://127.0.0.1:${wire?.port}`;
-      const own = { LOCKSTEP_REDIS_URL: url, LOCKSTEP_PUBLIC_URL: `http://localhost:${balancer.port}` };
-      nodes.push(new ClusterNode(await freePort(), { ...own, ...side.env, ...env, ...envOf?.(i) }, wire));
+      const wire = side && side.url === undefined ? await Wire.to(() => side.primary.port) : undefined;
+      const redis = side && { LOCKSTEP_REDIS_URL: side.url ?? `redis://127.0.0.1:${wire?.port}` };
+      const own = { ...redis, LOCKSTEP_PUBLIC_URL: `http://localhost:${balancer.port}` };
+      nodes.push(new ClusterNode(await freePort(), { ...own, ...side?.env, ...env, ...envOf?.(i) }, wire));
     }
     const cluster = new Cluster(side, nodes, balancer);
     try {
@@ -147,6 +174,7 @@ export class Cluster {
   }
 
   get redis(): RedisProcess {
+    if (!this.side) throw new Error('There is no Redis');
     return this.side.primary;
   }
 
@@ -165,6 +193,6 @@ export class Cluster {
   async close(): Promise<void> {
     this.balancer.close();
     await Promise.all(this.nodes.map((node) => node.remove()));
-    await this.side.remove();
+    await this.side?.remove();
   }
 }

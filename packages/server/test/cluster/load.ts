@@ -1,7 +1,9 @@
 /** Applications that use a cluster while things break, and remember everything that they were told. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { WebSocket } from 'ws';
 import { Backend, EVERYTHING, type Json, json, observation, patient, put, report, updates } from '../harness.ts';
+import { current, Screen } from './screen.ts';
 
 /** s after which tokens and leases are renewed; they last for 300. */
 const RENEW = 120;
@@ -14,6 +16,8 @@ export class Client {
   #issued = performance.now();
   /** Answers that asked to come back later, and connections that failed. */
   refused = 0;
+  /** Answers that say that the server is broken: 500. */
+  defects = 0;
   /** Told of each answer: when its request was sent, ms of `performance.now()`, and its status, 0 for none. */
   readonly answers = new Set<(sentAt: number, status: number) => void>();
 
@@ -52,7 +56,7 @@ export class Client {
   }
 
   /** Asks until somebody answers other than "not now". */
-  post(path: string, body: Json | URLSearchParams): Promise<{ status: number; answer: Json }> {
+  post(path: string, body: string | URLSearchParams): Promise<{ status: number; answer: Json }> {
     return this.again(async () => {
       const form = body instanceof URLSearchParams;
       const bearer = await this.#bearer();
@@ -62,11 +66,12 @@ export class Client {
         const response = await fetch(`${this.origin}${path}`, {
           method: 'POST',
           headers: { authorization: `Bearer ${bearer}`, ...(!form && { 'content-type': 'application/json' }) },
-          body: form ? body : JSON.stringify(body),
+          body,
           signal: AbortSignal.timeout(15_000),
         });
         const text = await response.text();
         status = response.status;
+        if (status === 500) this.defects += 1;
         if (status >= 500) throw new Error(`${status}`);
         return { status, answer: text.startsWith('{') ? JSON.parse(text) : { text } };
       } finally {
@@ -79,6 +84,7 @@ export class Client {
     return this.again(async () => {
       const headers = { authorization: `Bearer ${await this.#bearer()}` };
       const response = await fetch(`${this.origin}${path}`, { headers, signal: AbortSignal.timeout(15_000) });
+      if (response.status === 500) this.defects += 1;
       if (!response.ok) throw new Error(`${response.status}`);
       return json(response);
     });
@@ -90,7 +96,13 @@ export class Follower {
   readonly name: string;
   /** Events in the order of their first arrival. */
   readonly events: Json[] = [];
-  readonly #seen = new Set<string>();
+  /** What it would show. */
+  readonly screen = new Screen();
+  /** Events whose context is not, to the letter, the one that was published. */
+  altered = 0;
+  /** Text of the latest frame of each event. */
+  readonly #seen = new Map<string, string>();
+  readonly #published: ReadonlyMap<string, string>;
   readonly #client: Client;
   readonly #topic: string;
   #endpoint = '';
@@ -104,8 +116,10 @@ export class Follower {
   denied: string | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(client: Client, topic: string, name: string) {
+  /** @param published text of each published event's context, by its id */
+  constructor(client: Client, topic: string, name: string, published: ReadonlyMap<string, string>) {
     this.#client = client;
+    this.#published = published;
     this.#topic = topic;
     this.name = name;
   }
@@ -148,7 +162,8 @@ export class Follower {
     this.#socket = socket;
     let returning = this.#lastId !== undefined;
     socket.on('message', (data) => {
-      const message = JSON.parse(data.toString()) as Json;
+      const text = data.toString();
+      const message = JSON.parse(text) as Json;
       if (message['hub.mode'] === 'subscribe') {
         this.connections += 1;
         ready?.();
@@ -158,7 +173,7 @@ export class Follower {
       } else if (message['hub.mode'] === 'denied') this.denied = message['hub.reason'];
       else if (message.event) {
         socket.send(JSON.stringify({ id: message.id, status: 200 }));
-        this.#take(message, returning);
+        this.#take(message, text, returning);
       }
     });
     socket.on('error', () => undefined);
@@ -167,12 +182,15 @@ export class Follower {
     });
   }
 
-  #take(message: Json, returning: boolean): void {
-    if (this.#seen.has(message.id)) {
-      this.duplicates += 1;
-      return;
-    }
-    this.#seen.add(message.id);
+  #take(message: Json, text: string, returning: boolean): void {
+    const before = this.#seen.get(message.id);
+    this.#seen.set(message.id, text);
+    if (before !== undefined) this.duplicates += 1;
+    // The same event with another version was accepted anew, after the store had lost it.
+    if (before === text) return;
+    this.screen.apply(message.event);
+    if (!text.includes(this.#published.get(message.id) ?? '')) this.altered += 1;
+    if (before !== undefined) return;
     this.#lastId = message.id;
     this.events.push(message);
     if (returning) this.replayed += 1;
@@ -182,7 +200,7 @@ export class Follower {
   /** Waits until it has seen all of these. */
   async until(ids: ReadonlySet<string>, ms: number): Promise<void> {
     const deadline = performance.now() + ms;
-    while (!ids.isSubsetOf(this.#seen)) {
+    while ([...ids].some((id) => !this.#seen.has(id))) {
       if (performance.now() > deadline) return;
       await Promise.race([
         new Promise<void>((resolve) => {
@@ -211,6 +229,14 @@ export interface Findings {
   readonly lost: number;
   readonly reordered: number;
   readonly forked: number;
+  /** Events that reached somebody with another context than they were published with. */
+  readonly altered: number;
+  /** Events that reached two subscribers with different versions. */
+  readonly differing: number;
+  /** Subscribers that would show something else than the Hub says at the end. */
+  readonly wrongScreens: number;
+  /** Answers 500. */
+  readonly defects: number;
   /** Events that nobody published: the Hub's own SyncErrors. */
   readonly unexplained: number;
   readonly denied: readonly string[];
@@ -236,12 +262,14 @@ export class Load {
   readonly #client: Client;
   readonly #sessions: readonly Session[];
   readonly #publishers: Promise<void>[] = [];
-  readonly #tried = new Set<string>();
+  /** Text of the context of each event that was tried, by its id. */
+  readonly #tried: Map<string, string>;
   #stopped = false;
   #conflicts = 0;
 
-  private constructor(client: Client, sessions: readonly Session[]) {
+  private constructor(client: Client, sessions: readonly Session[], tried: Map<string, string>) {
     this.#client = client;
+    this.#tried = tried;
     this.#sessions = sessions;
   }
 
@@ -251,19 +279,24 @@ export class Load {
   ): Promise<Load> {
     const client = await Client.register(origin);
     const sessions: Session[] = [];
+    const tried = new Map<string, string>();
     for (let s = 0; s < count; s++) {
-      const { answer } = await client.post('/hub/session', { user: `Practitioner/${s}` });
+      const { answer } = await client.post('/hub/session', JSON.stringify({ user: `Practitioner/${s}` }));
       const topic: string = answer['hub.topic'];
-      const followers = Array.from({ length: each }, (_, f) => new Follower(client, topic, `Follower ${s}.${f}`));
+      const followers = Array.from(
+        { length: each },
+        (_, f) => new Follower(client, topic, `Follower ${s}.${f}`, tried),
+      );
       await Promise.all(followers.map((follower) => follower.start()));
       sessions.push({ topic, followers, accepted: new Set() });
     }
-    const load = new Load(client, sessions);
+    const load = new Load(client, sessions, tried);
     for (const session of sessions) {
       load.#publishers.push(
         load.#open(session, pauseMs),
         load.#update(session, pauseMs),
         load.#update(session, pauseMs),
+        load.#read(session),
       );
     }
     return load;
@@ -314,9 +347,12 @@ export class Load {
   /** Publishes until it is accepted: a retry has the same id. */
   async #publish(session: Session, event: string, context: Json[], more: Json = {}): Promise<number> {
     const id = crypto.randomUUID();
-    this.#tried.add(id);
-    const message = { 'hub.topic': session.topic, 'hub.event': event, context, ...more };
-    const body = { timestamp: new Date().toISOString(), id, event: message };
+    // Numbers that JSON.stringify would write in another form.
+    const text = JSON.stringify(context).replaceAll(/"@([0-9.]+)@"/g, '$1');
+    this.#tried.set(id, text);
+    const message = JSON.stringify({ 'hub.topic': session.topic, 'hub.event': event, ...more });
+    const head = JSON.stringify({ timestamp: new Date().toISOString(), id });
+    const body = `${head.slice(0, -1)},"event":${message.slice(0, -1)},"context":${text}}}`;
     const { status, answer } = await this.#client.post('/hub', body);
     if (status === 202) session.accepted.add(id);
     else if (status !== 409) throw new Error(`publishing: ${status} ${answer.text}`);
@@ -327,6 +363,9 @@ export class Load {
     await this.#publish(session, 'DiagnosticReport-open', [report('r'), patient('p')]);
     for (let n = 0; !this.#stopped; n++) {
       await this.#publish(session, 'Patient-open', [patient(`p${n}`)]);
+      if (n % 3 === 2) await this.#publish(session, 'Patient-close', [patient(`p${n - 1}`)]);
+      if (n % 11 === 10) await this.#publish(session, 'Home-open', []);
+      if (n % 7 === 6) await this.#publish(session, 'DiagnosticReport-open', [report('r'), patient('p')]);
       await pause(pauseMs);
     }
   }
@@ -343,10 +382,47 @@ export class Load {
       const status = await this.#publish(
         session,
         'DiagnosticReport-update',
-        [{ key: 'report', reference: { reference: 'DiagnosticReport/r' } }, updates(put(observation('o', n)))],
+        [
+          { key: 'report', reference: { reference: 'DiagnosticReport/r' } },
+          updates(put(measured(n)), put(observation(`o${n % 5}`, n))),
+        ],
         { 'context.versionId': latest.event['context.versionId'] },
       );
       if (status === 409) this.#conflicts += 1;
+    }
+  }
+
+  /**
+   * What was accepted until now may be gone: a copy was restored, or a log cut. What subscribers show is not forgiven: that must
+   * be right in the end.
+   */
+  forgive(): void {
+    for (const { followers, accepted } of this.#sessions) {
+      accepted.clear();
+      for (const { events } of followers) events.length = 0;
+    }
+    this.#tried.clear();
+  }
+
+  /** How many subscribers do not show what the Hub says, once they have had the time to. */
+  async #wrongScreens(waitMs: number): Promise<number> {
+    const deadline = performance.now() + waitMs;
+    for (;;) {
+      let wrong = 0;
+      for (const { topic, followers } of this.#sessions) {
+        const said = current(await this.#client.get(`/hub/${topic}`));
+        wrong += followers.filter(({ screen }) => !isDeepStrictEqual(screen.current, said)).length;
+      }
+      if (wrong === 0 || performance.now() > deadline) return wrong;
+      await pause(200);
+    }
+  }
+
+  /** Somebody who asks for the current context now and then. */
+  async #read(session: Session): Promise<void> {
+    while (!this.#stopped) {
+      await this.#client.get(`/hub/${session.topic}`);
+      await pause(500);
     }
   }
 
@@ -354,7 +430,7 @@ export class Load {
   async finish(waitMs = 20_000): Promise<Findings> {
     this.#stopped = true;
     await Promise.all(this.#publishers);
-    let [lost, reordered, forked, unexplained] = [0, 0, 0, 0];
+    let [lost, reordered, forked, unexplained, differing] = [0, 0, 0, 0, 0];
     const all: Follower[] = [];
     await Promise.all(
       this.#sessions.flatMap(({ followers, accepted }) => followers.map((one) => one.until(accepted, waitMs))),
@@ -374,9 +450,11 @@ export class Load {
         const shared = longest.filter((id) => seen.has(id));
         reordered += both.filter((id, i) => shared[i] !== id).length;
       }
+      differing += differingVersions(followers);
       unexplained += longest.filter((id) => !this.#tried.has(id)).length;
       forked += forks(followers.find(({ events }) => events.length === longest.length)?.events ?? []);
     }
+    const wrongScreens = await this.#wrongScreens(Math.min(waitMs, 10_000));
     this.stop();
     return {
       accepted: this.accepted,
@@ -389,10 +467,31 @@ export class Load {
       lost,
       reordered,
       forked,
+      altered: all.reduce((sum, { altered }) => sum + altered, 0),
+      differing,
+      wrongScreens,
+      defects: this.#client.defects,
       unexplained,
       denied: all.flatMap(({ denied }) => denied ?? []),
     };
   }
+}
+
+/** An observation whose value is written with a zero that a parser would drop. */
+function measured(n: number): Json {
+  return { resourceType: 'Observation', id: 'measured', status: 'final', valueQuantity: { value: `@${n}.10@` } };
+}
+
+/** Events that two subscribers were told with different versions. */
+function differingVersions(followers: readonly Follower[]): number {
+  const versions = new Map<string, Set<string>>();
+  for (const { events } of followers) {
+    for (const { id, event } of events) {
+      const told = `${event['context.versionId']} ${event['context.priorVersionId']}`;
+      versions.set(id, (versions.get(id) ?? new Set()).add(told));
+    }
+  }
+  return [...versions.values()].filter(({ size }) => size > 1).length;
 }
 
 /** Updates that do not follow the version before them. */

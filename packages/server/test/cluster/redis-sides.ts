@@ -81,6 +81,17 @@ export class Pair implements RedisSide {
     await this.#replica.inSync();
   }
 
+  /** The replica stops confirming, so that commits wait for it; then it takes over, and the primary follows it at once. */
+  async demote(between: () => Promise<unknown>): Promise<void> {
+    const old = this.#primary;
+    this.#replica.signal('SIGSTOP');
+    await between();
+    this.#replica.signal('SIGCONT');
+    await this.#promote();
+    await old.command('REPLICAOF', '127.0.0.1', String(this.#primary.port));
+    await this.#replica.inSync();
+  }
+
   async #promote(): Promise<void> {
     await this.#replica.command('REPLICAOF', 'NO', 'ONE');
     [this.#primary, this.#replica] = [this.#replica, this.#primary];
