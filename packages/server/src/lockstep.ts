@@ -354,7 +354,18 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
   const launching = openLaunches({ records, clock: systemClock, hub, hubUrl, authorization, data });
   await app.register(launching.plugin, { prefix: '/hub' });
   const secure = certificate !== undefined;
-  const administering = { data, host, port, origin, secure, version: VERSION, authorization, sessions, launching };
+  const administering = {
+    data,
+    host,
+    port,
+    origin,
+    secure,
+    version: VERSION,
+    authorization,
+    sessions,
+    launching,
+    ...(store.backup && { backup: store.backup }),
+  };
   const announce = await openAdministration(app, administering);
   const { launcher, secrets } = launching;
   // Where others reach the server, no failure is simulated, and nobody is launched as somebody else.

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '@lockstep/hub';
 import { type RecordStore, type SessionStore, StoreUnavailable } from '@lockstep/store';
 import { openRedis } from '@lockstep/store-redis';
-import { openSqlite } from '@lockstep/store-sqlite';
+import { type BackupReport, openSqlite } from '@lockstep/store-sqlite';
 import { type Config, ConfigError } from './config.ts';
 
 const HOUR = 3_600_000;
@@ -19,6 +19,8 @@ export interface Store {
   readonly shared: boolean;
   /** What should be changed about it, in words for whoever operates it. */
   readonly warnings: readonly string[];
+  /** Copies it into a new file while it is in use; absent where it is Redis. */
+  backup?(path: string): Promise<BackupReport>;
   ping(): Promise<void>;
   /**
    * What is wrong with it now though nothing may have been asked of it: files that are gone, clocks that differ.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync } from 'node:fs';
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -98,6 +98,35 @@ test('only its owner can read how to administer a running server, and the interf
   assert.equal((await ask({ authorization: `Bearer ${token}` })).status, 200);
   const posted = await fetch(`${url}/api/admin/keys/rotate`, { method: 'POST' });
   assert.equal(posted.status, 401);
+});
+
+test('PUB-4 backup copies the database of the running server, and restore checks the copy or puts it in place', async () => {
+  const copy = join(folder, 'copy.db');
+  const made = await lockstep(['backup', copy, '--json', ...at]);
+  assert.equal(made.code, 0, made.stderr);
+  assert.equal(made.json.path, copy);
+  assert.ok(made.json.records > 0);
+  const again = await lockstep(['backup', copy, ...at]);
+  assert.equal(again.code, 4);
+  assert.match(again.stderr, /no copy was made: .*EEXIST/);
+  const checked = await lockstep(['restore', copy, '--check', '--json', ...at]);
+  assert.equal(checked.code, 0, checked.stderr);
+  assert.deepEqual(checked.json, made.json);
+  const busy = await lockstep(['restore', copy, ...at]);
+  assert.equal(busy.code, 4);
+  assert.match(busy.stderr, /a server runs/);
+  const elsewhere = await mkdtemp(join(folder, 'restored-'));
+  const restored = await lockstep(['restore', copy, '--data', elsewhere]);
+  assert.equal(restored.code, 0, restored.stderr);
+  const users = await lockstep(['users', 'list', '--json', '--data', elsewhere]);
+  assert.equal(users.code, 0, users.stderr);
+  assert.deepEqual(users.json, (await lockstep(['users', 'list', '--json', ...at])).json);
+  await writeFile(copy, 'no database'.repeat(100));
+  const bad = await lockstep(['restore', copy, '--check', ...at]);
+  assert.equal(bad.code, 1);
+  assert.match(bad.stderr, /not a database/);
+  assert.equal((await lockstep(['backup', ...at])).code, 2);
+  assert.equal((await lockstep(['restore', ...at])).code, 2);
 });
 
 test('REG-4 users add adds somebody who can sign in', async () => {

@@ -1,4 +1,5 @@
 import type { LogBounds, RecordStore, SessionStore } from '@lockstep/store';
+import type { BackupReport } from './backup.ts';
 import type { FileStats } from './operations.ts';
 import { SqliteRecordStore } from './sqlite-record-store.ts';
 import { SqliteSessionStore } from './sqlite-session-store.ts';
@@ -28,6 +29,11 @@ export interface SqliteStore {
   /** Resolves when a write was possible just now; rejects with `StoreUnavailable` otherwise. */
   ping(): Promise<void>;
   stats(): Promise<FileStats>;
+  /**
+   * Copies the file into a new one while it is in use: what was acknowledged before the call is in it.
+   * @throws RangeError when the file exists, cannot be written, or another copy is being made
+   */
+  backup(path: string): Promise<BackupReport>;
 }
 
 /**
@@ -49,5 +55,6 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStore> {
     close: () => worker.close(),
     ping: () => worker.call('ping'),
     stats: () => worker.call('stats'),
+    backup: (to) => worker.backup(to),
   };
 }

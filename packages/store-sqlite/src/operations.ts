@@ -1,4 +1,5 @@
 import type { LogPosition } from '@lockstep/store';
+import type { BackupReport } from './backup.ts';
 
 /**
  * What the worker can be asked. Arguments and results are flat lists of texts and numbers: structured clone copies those
@@ -72,6 +73,16 @@ export interface Operations {
 
 /** Sent in place of a batch: the worker brings everything into the main file, closes it and ends. */
 export const CLOSE = 'close';
+
+/** Sent in place of a batch: the worker copies the database into a new file, and goes on meanwhile. */
+export interface BackupRequest {
+  readonly backup: string;
+}
+
+/** The answer to that. */
+export interface BackupAnswer {
+  readonly backup: BackupReport | Failure;
+}
 
 export interface FlatSession {
   readonly revision: number;

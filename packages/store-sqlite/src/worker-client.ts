@@ -1,8 +1,11 @@
 import { Worker } from 'node:worker_threads';
 import { StoreUnavailable } from '@lockstep/store';
+import type { BackupReport } from './backup.ts';
 import { Lanes } from './lanes.ts';
 import {
   type Answers,
+  type BackupAnswer,
+  type BackupRequest,
   CLOSE,
   type Failure,
   type Opened,
@@ -41,6 +44,7 @@ export class WorkerClient {
   readonly #worker: Worker;
   readonly #waiting = new Lanes<Waiting>();
   #underWay: Waiting[] | undefined;
+  #copying: { readonly resolve: (report: BackupReport) => void; readonly reject: (error: Error) => void } | undefined;
   #sentAt = 0;
   #spacing = SPACING.one;
   #scheduled = false;
@@ -71,7 +75,10 @@ export class WorkerClient {
   private constructor(worker: Worker, warnings: readonly string[]) {
     this.#worker = worker;
     this.warnings = warnings;
-    worker.on('message', (answers: Answers) => this.#answered(answers));
+    worker.on('message', (answers: Answers | BackupAnswer) => {
+      if ('backup' in answers) this.#copied(answers.backup);
+      else this.#answered(answers);
+    });
     worker.on('error', (error) => this.#end(`the store's thread failed: ${error.message}`));
     worker.on('exit', () => this.#end('the store is closed'));
   }
@@ -93,6 +100,29 @@ export class WorkerClient {
   requireOpen(): void {
     if (this.#ended !== undefined) throw this.#ended;
     if (this.#closing !== undefined) throw new StoreUnavailable('the store is closed');
+  }
+
+  /**
+   * Copies the file into a new one while it is in use.
+   * @throws RangeError when that cannot be
+   */
+  backup(path: string): Promise<BackupReport> {
+    this.requireOpen();
+    return new Promise((resolve, reject) => {
+      if (this.#copying !== undefined) {
+        reject(new RangeError('a copy is being made already'));
+        return;
+      }
+      this.#copying = { resolve, reject };
+      this.#worker.postMessage({ backup: path } satisfies BackupRequest);
+    });
+  }
+
+  #copied(result: BackupReport | Failure): void {
+    const copying = this.#copying;
+    this.#copying = undefined;
+    if ('kind' in result) copying?.reject(errorOf(result));
+    else copying?.resolve(result);
   }
 
   /** Finishes what was asked before, then closes the file and ends the thread. */
@@ -163,6 +193,7 @@ export class WorkerClient {
     const left = [...(this.#underWay ?? []), ...this.#waiting.clear()];
     this.#underWay = undefined;
     for (const waiting of left) waiting.reject(this.#ended);
+    this.#copying?.reject(this.#ended);
   }
 }
 

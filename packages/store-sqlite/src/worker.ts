@@ -1,13 +1,23 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { LogBounds } from '@lockstep/store';
+import { backUp } from './backup.ts';
 import { Batches } from './batch.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { DataFiles } from './data-files.ts';
 import { openDatabase } from './database.ts';
 import { describeDamage, dropDamaged, findDamage, identityOf } from './integrity.ts';
 import { LastChange } from './last-change.ts';
-import { type Answers, CLOSE, type Opened, type Operations, type Request } from './operations.ts';
+import {
+  type Answers,
+  type BackupAnswer,
+  type BackupRequest,
+  CLOSE,
+  type Failure,
+  type Opened,
+  type Operations,
+  type Request,
+} from './operations.ts';
 import { RecordTables } from './record-tables.ts';
 import { SessionTables } from './session-tables.ts';
 import { UnusableDatabase } from './unusable-database.ts';
@@ -105,13 +115,22 @@ function serve(): readonly string[] {
     scrub = checkpoints.empty() ? undefined : setTimeout(empty, options.scrubAfterMs);
   }
 
-  port.on('message', (requests: readonly Request[] | typeof CLOSE) => {
+  async function copyTo(path: string): Promise<void> {
+    const failed = (error: unknown): Failure => ({ kind: 'refused', message: (error as Error).message });
+    port.postMessage({ backup: await backUp(db, path).catch(failed) } satisfies BackupAnswer);
+  }
+
+  port.on('message', (requests: readonly Request[] | BackupRequest | typeof CLOSE) => {
     if (requests === CLOSE) {
       clearTimeout(scrub);
       checkpoints.close();
       db.close();
       lastChange.close();
       port.close();
+      return;
+    }
+    if ('backup' in requests) {
+      void copyTo(requests.backup);
       return;
     }
     problem ??= files.cut();

@@ -1,4 +1,5 @@
 import type { AuthorizationServer, SessionDirectory } from '@lockstep/smart';
+import type { BackupReport } from '@lockstep/store-sqlite';
 import type { FastifyInstance } from 'fastify';
 import { adminRoutes } from '../http/admin-routes.ts';
 import type { Launching } from '../launch/open-launches.ts';
@@ -16,6 +17,8 @@ export interface AdministrationParts {
   readonly authorization: AuthorizationServer;
   readonly sessions: SessionDirectory;
   readonly launching: Launching;
+  /** Copies the database into a new file; absent where the state is on Redis. */
+  readonly backup?: (path: string) => Promise<BackupReport>;
 }
 
 /**
@@ -26,7 +29,7 @@ export async function openAdministration(
   app: FastifyInstance,
   parts: AdministrationParts,
 ): Promise<() => Promise<() => Promise<void>>> {
-  const { data, host, port, origin, secure, version, authorization, sessions, launching } = parts;
+  const { data, host, port, origin, secure, version, authorization, sessions, launching, backup } = parts;
   const token = newAdminToken();
   await app.register(
     adminRoutes({
@@ -36,6 +39,7 @@ export async function openAdministration(
       authorization,
       sessions,
       launcher: launching.launcher,
+      ...(backup && { backup }),
     }),
     { prefix: '/api/admin' },
   );

@@ -4,6 +4,7 @@ import { appsLaunch } from './commands/apps-launch.ts';
 import { appsList } from './commands/apps-list.ts';
 import { appsRegister } from './commands/apps-register.ts';
 import { auditVerify } from './commands/audit-verify.ts';
+import { backup } from './commands/backup.ts';
 import { completion } from './commands/completion.ts';
 import { conformance } from './commands/conformance.ts';
 import { context } from './commands/context.ts';
@@ -15,6 +16,7 @@ import { launchParse } from './commands/launch-parse.ts';
 import { launchStart } from './commands/launch-start.ts';
 import { listen } from './commands/listen.ts';
 import { publish } from './commands/publish.ts';
+import { restore } from './commands/restore.ts';
 import { serve } from './commands/serve.ts';
 import { sessions } from './commands/sessions.ts';
 import { sessionsEnd } from './commands/sessions-end.ts';
@@ -44,6 +46,8 @@ export const COMMANDS: readonly Command[] = [
   usersList,
   keysRotate,
   auditVerify,
+  backup,
+  restore,
   launchBuild,
   launchParse,
   launchStart,

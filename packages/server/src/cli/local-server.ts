@@ -1,5 +1,6 @@
 /** The server on this machine: found by its data folder, administered over loopback HTTP, or by its file while it does not run. */
 import type { NewUser, UserProfile } from '@lockstep/smart';
+import type { BackupReport } from '@lockstep/store-sqlite';
 import type { Administration, AppPage, RegisteredApp } from '../admin/administration.ts';
 import { findRunning, type Running } from '../admin/running.ts';
 import type { Launched } from '../launch/launch-forms.ts';
@@ -44,6 +45,11 @@ export class LocalServer implements Administration {
     const answer = (await response.json()) as { error_description?: string };
     if (response.ok) return answer as T;
     throw new CliError(EXIT.refused, answer.error_description ?? `the server answered ${response.status}`);
+  }
+
+  /** @param path absolute, on the server's machine */
+  backup(path: string): Promise<BackupReport> {
+    return this.#ask('POST', '/backup', { path });
   }
 
   about(): Promise<{ readonly version: string; readonly origin: string; readonly hubUrl: string }> {

@@ -1,7 +1,9 @@
 /** The administration interface of commands on the same machine: `/api/admin/…`, with the token of the data folder's file. */
 import { hash, timingSafeEqual } from 'node:crypto';
+import { isAbsolute } from 'node:path';
 import { bearerToken } from '@lockstep/fhircast';
 import { type AuthorizationServer, OAuthError, type SessionDirectory } from '@lockstep/smart';
+import type { BackupReport } from '@lockstep/store-sqlite';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { type Administration, readUser } from '../admin/administration.ts';
 import { describeRequest } from '../audit/request-audit.ts';
@@ -17,6 +19,8 @@ export interface AdminRouteOptions {
   readonly authorization: AuthorizationServer;
   readonly sessions: SessionDirectory;
   readonly launcher: Launcher;
+  /** Copies the database into a new file; absent where the state is on Redis. */
+  readonly backup?: (path: string) => Promise<BackupReport>;
 }
 
 /** Life of a token that a command gets, s. */
@@ -27,7 +31,7 @@ function sameToken(a: string, b: string): boolean {
 }
 
 export function adminRoutes(options: AdminRouteOptions): FastifyPluginAsync {
-  const { administration, authorization, sessions, launcher } = options;
+  const { administration, authorization, sessions, launcher, backup } = options;
 
   async function authenticate({ headers }: FastifyRequest): Promise<void> {
     // It is for this machine: what a browser or a proxy sends on is not (defence in depth, the token decides).
@@ -61,6 +65,18 @@ export function adminRoutes(options: AdminRouteOptions): FastifyPluginAsync {
     app.post('/users', async (request, reply) => {
       const user = await administration.addUser(readUser(jsonBody(request)));
       return reply.code(201).send(user);
+    });
+    app.post('/backup', async (request, reply) => {
+      const path = requiredText(jsonBody(request), 'path', 4096);
+      if (!backup) throw new OAuthError('invalid_request', 'the state is on Redis: copy it by the means of Redis', 409);
+      if (!isAbsolute(path)) throw new OAuthError('invalid_request', 'path: must be absolute');
+      try {
+        return await reply.code(201).send(await backup(path));
+      } catch (error) {
+        if (error instanceof RangeError)
+          throw new OAuthError('invalid_request', `no copy was made: ${error.message}`, 409);
+        throw error;
+      }
     });
     app.post('/keys/rotate', () => administration.rotateKeys());
 

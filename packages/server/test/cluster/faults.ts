@@ -99,7 +99,7 @@ const DISK: Faults = {
     await node.end('SIGKILL');
     const log = `${node.database}-wal`;
     const size = existsSync(log) ? statSync(log).size : 0;
-    if (size > 0) truncateSync(log, Math.floor((size * step.between(10, 90)) / 100));
+    if (size > 0) truncateSync(log, Math.floor((size * step.between(90, 100)) / 100));
     load.forgive();
     await node.start({ env: { LOCKSTEP_STORE_DAMAGE: 'continue' } });
   },

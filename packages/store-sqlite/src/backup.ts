@@ -1,0 +1,83 @@
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { backup, DatabaseSync } from 'node:sqlite';
+import { openDatabase } from './database.ts';
+import { findDamage, identityOf } from './integrity.ts';
+import { lastChangePath } from './last-change.ts';
+import { prepare } from './rows.ts';
+
+/** What a copy of a database holds. */
+export interface BackupReport {
+  readonly path: string;
+  readonly bytes: number;
+  /** How many changes it has: the first so many that were ever made. */
+  readonly changes: number;
+  readonly sessions: number;
+  readonly events: number;
+  readonly records: number;
+}
+
+/** Pages that are copied in one go: what is asked of the database meanwhile comes between. */
+const PAGES = 64;
+
+/**
+ * Copies an open database while it is in use, into a new file that only its owner can read. Everything that was acknowledged
+ * before the call is in the copy, and perhaps some of what came after.
+ * @throws Error when the file exists, or cannot be written; nothing is left of it then
+ */
+export async function backUp(db: DatabaseSync, path: string): Promise<BackupReport> {
+  closeSync(openSync(path, 'wx', 0o600));
+  try {
+    await backup(db, path, { rate: PAGES });
+    const file = openSync(path, 'r');
+    fsyncSync(file);
+    closeSync(file);
+    return checkBackup(path);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * Reads a copy whole and compares what it holds with its checksums; it is not changed.
+ * @throws Error that says what is wrong with it
+ */
+export function checkBackup(path: string): BackupReport {
+  if (!existsSync(path)) throw new Error(`${path} does not exist`);
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    const [found] = prepare<readonly [string]>(db, 'PRAGMA integrity_check').get() ?? [];
+    if (found !== 'ok') throw new Error(`${path} is damaged: ${found}`);
+    const damage = findDamage(db, path);
+    if (damage !== undefined) throw new Error(`${path} is damaged: ${damage.entries.length} entries of logs`);
+    const count = (table: string): number => prepare<readonly [number]>(db, `SELECT count(*) FROM ${table}`).get()![0];
+    return {
+      path,
+      bytes: statSync(path).size,
+      changes: identityOf(db).sequence,
+      sessions: count('session'),
+      events: count('log'),
+      records: count('record'),
+    };
+  } finally {
+    db.close();
+  }
+}
+
+/**
+ * Puts a copy in the place of a database that no process has open. What was there is kept beside it, with `-before` after its
+ * name, unless there is one of before already.
+ * @throws Error when the copy is damaged; UnusableDatabase when another process has the database open. Nothing is changed then
+ */
+export async function restoreBackup(from: string, path: string): Promise<BackupReport> {
+  const report = checkBackup(from);
+  // Opening it shows that nobody else has it open, and brings its write-ahead log in.
+  if (existsSync(path)) {
+    openDatabase(path).close();
+    if (!existsSync(`${path}-before`)) await copyFile(path, `${path}-before`);
+  }
+  for (const file of [path, `${path}-wal`, lastChangePath(path)]) rmSync(file, { force: true });
+  await copyFile(from, path);
+  return { ...report, path };
+}
