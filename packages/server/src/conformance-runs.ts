@@ -1,4 +1,4 @@
-/** Runs of the conformance suite that administrators started in the console: one at a time each, kept until the next. */
+/** Runs of the conformance suite that administrators started in the console: one at a time each; what they found is kept. */
 import { randomUUID } from 'node:crypto';
 import type { ConformanceOptions, OnProgress, Report, SubscriberOptions } from '@lockstep/conformance';
 import type { ConformanceQuestion, ConformanceRun, ConformanceSpec } from '@lockstep/console/wire';
@@ -12,6 +12,9 @@ const MOST_KEPT = 20;
 export type Assignment =
   | { readonly kind: 'hub'; readonly spec: ConformanceSpec; readonly options: ConformanceOptions }
   | { readonly kind: 'subscriber'; readonly spec: '3.0.0' | 'IRA'; readonly options: SubscriberOptions };
+
+/** Keeps what a run found. @returns the id of the kept report */
+export type Keep = (run: ConformanceRun, report: Report) => Promise<string>;
 
 export type Watcher = (run: ConformanceRun) => void;
 
@@ -28,7 +31,13 @@ export class Run {
   /** Resolves when it has ended, however. */
   readonly ended: Promise<void>;
 
-  constructor(assignment: Assignment, now: number) {
+  readonly #keep: Keep;
+  /** What it tests, so that one check of it can be run again. */
+  readonly assignment: Assignment;
+
+  constructor(assignment: Assignment, now: number, keep: Keep) {
+    this.#keep = keep;
+    this.assignment = assignment;
     const { kind, spec, options } = assignment;
     const name = assignment.kind === 'hub' ? assignment.options.hubUrl : assignment.options.name;
     this.#view = {
@@ -102,8 +111,10 @@ export class Run {
               },
               onProgress,
             );
-      const status = this.#cancel.signal.aborted ? 'cancelled' : 'done';
-      this.#tell({ status, counts: this.#report.counts });
+      const { counts: found } = this.#report;
+      if (this.#cancel.signal.aborted) return this.#tell({ status: 'cancelled', counts: found });
+      const report = await this.#keep(this.#view, this.#report).catch(() => undefined);
+      this.#tell({ status: 'done', counts: found, ...(report !== undefined && { report }) });
     } catch (error) {
       // Options that make no sense, or an address to listen on that cannot be had.
       this.#tell({ status: 'failed', problem: error instanceof Error ? error.message : String(error) });
@@ -128,10 +139,29 @@ export class Run {
 export class ConformanceRuns {
   readonly #runs = new Map<string, Run>();
   readonly #now: () => number;
+  readonly #keep: (user: string, run: ConformanceRun, report: Report) => Promise<string>;
 
-  /** @param now ms since the epoch */
-  constructor(now: () => number) {
+  /**
+   * @param now ms since the epoch
+   * @param keep keeps what an administrator's run found
+   */
+  constructor(now: () => number, keep: (user: string, run: ConformanceRun, report: Report) => Promise<string>) {
     this.#now = now;
+    this.#keep = keep;
+  }
+
+  /** Runs of other administrators that are under way. */
+  beside(user: string): readonly ConformanceRun[] {
+    const others = [...this.#runs].filter(([owner, { view }]) => owner !== user && view.status === 'running');
+    // Their questions, with tokens in them, are for their own page.
+    return others.map(
+      ([
+        ,
+        {
+          view: { question: _question, ...view },
+        },
+      ]) => view,
+    );
   }
 
   of(user: string): Run | undefined {
@@ -144,7 +174,7 @@ export class ConformanceRuns {
     this.#runs.delete(user);
     const ended = [...this.#runs].filter(([, run]) => run.view.status !== 'running');
     for (const [oldest] of ended.slice(0, Math.max(0, this.#runs.size - MOST_KEPT + 1))) this.#runs.delete(oldest);
-    const run = new Run(assignment, this.#now());
+    const run = new Run(assignment, this.#now(), (view, report) => this.#keep(user, view, report));
     this.#runs.set(user, run);
     return run;
   }

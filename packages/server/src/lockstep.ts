@@ -381,6 +381,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
       administrator,
       launcher,
       secrets,
+      records,
       specs: conformanceSpecs(config),
       now,
       standIns,

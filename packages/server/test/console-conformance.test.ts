@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
+import type { Report } from '@lockstep/conformance';
+import { openSqlite } from '@lockstep/store-sqlite';
+import { ConformanceReports } from '../src/conformance-reports.ts';
 import { ConsolePerson } from './console-person.ts';
 import { type Json, json, sharedLockstep, withLockstep } from './harness.ts';
 
@@ -51,6 +58,8 @@ test('the suite is for administrators who carry the CSRF value', async () => {
   assert.deepEqual(await json(admin.call('GET', 'conformance')), {
     hubUrl: `${lockstep.origin}/hub`,
     specs: ['3.0.0', 'STU2'],
+    others: [],
+    reports: [],
   });
 });
 
@@ -136,6 +145,79 @@ test('a run that cannot begin says why', async () => {
   const run = await watch(admin, over);
   assert.equal(run.status, 'failed');
   assert.match(run.problem, /192\.0\.2\.1/);
+});
+
+const OWN = { kind: 'hub', hub: 'own', spec: '3.0.0', slowness: 1, checks: 'basics' };
+
+test('reports are kept for every administrator, shared by link, compared, and one check runs again', async () => {
+  const second = await ConsolePerson.signIn(lockstep.origin, { sample: 'admin' });
+  assert.equal((await admin.call('POST', 'conformance/run', { ...OWN, checks: 'luck' })).status, 400);
+  const ids: string[] = [];
+  for (let turn = 0; turn < 2; turn++) {
+    assert.equal((await admin.call('POST', 'conformance/run', OWN)).status, 201);
+    const run = await watch(admin, over);
+    assert.equal(run.status, 'done');
+    ids.push(run.report);
+  }
+  const [first, last] = ids as [string, string];
+  const { reports } = await json(second.call('GET', 'conformance'));
+  assert.deepEqual(
+    reports.map(({ id }: Json) => id),
+    [last, first],
+  );
+  const kept = await json(second.call('GET', `conformance/reports/${last}`));
+  assert.equal(kept.format, 'fhircast-conformance/1');
+  assert.equal(kept.results.length, reports[0].checks);
+  const changes = await json(second.call('GET', `conformance/reports/${last}/since/${first}`));
+  assert.equal(changes.same + changes.worse.length + changes.better.length + changes.other.length, reports[0].checks);
+  for (const form of ['html', 'junit', 'json', 'har']) {
+    const answer = await second.call('GET', `conformance/reports/${last}/as/${form}`);
+    assert.equal(answer.status, 200, form);
+    assert.equal(answer.headers.get('content-security-policy'), 'sandbox');
+    await answer.arrayBuffer();
+  }
+  assert.equal((await second.call('GET', `conformance/reports/${last}/as/pdf`)).status, 404);
+  for (const id of ['none', '..%2f..%2fx', `${last}x`]) {
+    assert.equal((await second.call('GET', `conformance/reports/${id}`)).status, 404, id);
+  }
+  assert.equal((await admin.call('POST', 'conformance/run/again', { check: 'no-such' })).status, 400);
+  assert.equal((await admin.call('POST', 'conformance/run/again', { check: 'broadcast-id' })).status, 201);
+  const again = await watch(admin, over);
+  assert.deepEqual([again.total, again.counts.pass], [1, 1]);
+  const lena = await ConsolePerson.signIn(lockstep.origin, { sample: 'dr-lena-okafor' });
+  for (const path of [`conformance/reports/${last}`, `conformance/reports/${last}/as/html`]) {
+    assert.equal((await lena.call('GET', path)).status, 403, path);
+  }
+});
+
+test('of each target the last fifty reports are kept', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-reports-'));
+  const store = await openSqlite({ path: join(folder, 'r.db'), log: { count: 10, ageMs: 1000 } });
+  const reports = new ConformanceReports(store.records, Date.now);
+  const report = (name: string, at: number) =>
+    ({
+      target: { kind: 'hub', name },
+      versions: ['3.0.0'],
+      counts: { pass: 1, fail: 0, warning: 0, skip: 0 },
+      startedAt: new Date(at).toISOString(),
+      durationMs: 1,
+      results: [],
+    }) as unknown as Report;
+  const other = await reports.keep(randomUUID(), 'Ada', report('https://b.example.org', 5));
+  const ids = [];
+  for (let at = 0; at < 53; at++)
+    ids.push(await reports.keep(randomUUID(), 'Ada', report('https://a.example.org', at * 1000)));
+  const kept = (await reports.list()).map(({ id }) => id);
+  assert.equal(kept.length, 51);
+  assert.ok(kept.includes(other));
+  assert.deepEqual(
+    kept.filter((id) => id !== other),
+    ids.slice(3).reverse(),
+  );
+  assert.equal(await reports.get(ids[0]!), undefined);
+  assert.equal((await reports.get(ids[52]!))?.target.name, 'https://a.example.org');
+  await store.close();
+  rmSync(folder, { recursive: true });
 });
 
 test('a server that stops ends the runs on it', () =>

@@ -5,6 +5,7 @@ import { post } from '../api.ts';
 import { type Form, FormEnd, Part, useForm } from '../ui/form.tsx';
 import {
   type Access,
+  CHECKS_WORDS,
   fieldOf,
   initialFields,
   problemsOf,
@@ -144,6 +145,14 @@ export function RunForm({ setup, onStarted }: { setup: ConformanceSetup; onStart
             data={specs.map((value) => ({ value, label: SPEC_WORDS[value] }))}
             onChange={({ currentTarget }) => set('spec', currentTarget.value as RunFields['spec'])}
           />
+          {kind !== 'subscriber' && (
+            <NativeSelect
+              label="Checks"
+              value={values.checks}
+              data={choices(CHECKS_WORDS)}
+              onChange={({ currentTarget }) => set('checks', currentTarget.value as RunFields['checks'])}
+            />
+          )}
           <TextInput
             label="Slowness"
             inputMode="decimal"

@@ -3,11 +3,14 @@ import type { ConformanceSpec } from '../api.ts';
 import type { Problems } from '../ui/form.tsx';
 
 export type Access = 'open' | 'token' | 'client' | 'register';
+/** Which checks of a specification are run. */
+export type Checks = 'all' | 'safety' | 'basics';
 export type Sessions = 'any' | 'given' | 'made';
 
 export interface RunFields {
   readonly kind: 'own' | 'other' | 'subscriber';
   readonly spec: ConformanceSpec;
+  readonly checks: Checks;
   readonly insecure: boolean;
   /** Factor on every waiting time, as it is typed. */
   readonly slowness: string;
@@ -35,10 +38,17 @@ export const SPEC_WORDS: Readonly<Record<ConformanceSpec, string>> = {
   IRA: 'IHE IRA',
 };
 
+export const CHECKS_WORDS: Readonly<Record<Checks, string>> = {
+  all: 'All',
+  safety: 'What may leave somebody at the wrong patient',
+  basics: 'The basic steps: subscribe, publish, be told, leave',
+};
+
 export function initialFields(specs: readonly ConformanceSpec[]): RunFields {
   return {
     kind: 'own',
     spec: specs[0] ?? '3.0.0',
+    checks: 'all',
     insecure: false,
     slowness: '1',
     url: '',
@@ -112,7 +122,8 @@ export function toBody(fields: RunFields): Record<string, unknown> {
     const { name, host, publicUrl } = fields;
     return { kind, spec, slowness, name, host, publicUrl };
   }
-  const common = { kind: 'hub', hub: kind, spec, slowness, insecure, callbackHost, callbackUrl };
+  const checks = fields.checks === 'all' ? {} : { checks: fields.checks };
+  const common = { kind: 'hub', hub: kind, spec, slowness, insecure, callbackHost, callbackUrl, ...checks };
   if (kind === 'own') return common;
   const { url, access, token, clientId, secret, smart, tokenUrl, sessions, topics, user } = fields;
   const credentials = {

@@ -1,20 +1,37 @@
 /** The conformance suite: choose, run, watch, read, take along. */
-import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
 import { type ConformanceRun, type ConformanceSetup, get } from '../api.ts';
+import { useQueryText } from '../router.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { RunForm } from './form.tsx';
+import { History, Kept } from './history.tsx';
 import { Report } from './report.tsx';
 import { Running } from './running.tsx';
 import { useRun } from './watch.ts';
 
-function Watched({ started }: { started: ConformanceRun }) {
+function Watched({ started, onStarted }: { started: ConformanceRun; onStarted: (run: ConformanceRun) => void }) {
   const { run, interrupted } = useRun(started);
+  const client = useQueryClient();
+  const ended = started.status === 'running' && run.status !== 'running';
+  // Its report is one of the earlier ones from now on.
+  useEffect(() => {
+    if (ended) void client.invalidateQueries({ queryKey: ['conformance'], exact: true });
+  }, [ended, client]);
   if (run.status === 'running') return <Running run={run} interrupted={interrupted} />;
-  return <Report run={run} watched={started.status === 'running'} />;
+  return <Report run={run} watched={started.status === 'running'} onStarted={onStarted} />;
 }
 
-export default function Conformance() {
+/** Runs of other administrators: two at one Hub at once disturb each other's timings. */
+function Others({ runs }: { runs: readonly ConformanceRun[] }) {
+  return runs.map(({ id, name, done, total }) => (
+    <p key={id} className="label">
+      Another administrator is testing <span className="mono">{name}</span>: {done} of {total} checks.
+    </p>
+  ));
+}
+
+function Runs() {
   const [started, setStarted] = useState<ConformanceRun>();
   const setup = useQuery({
     queryKey: ['conformance'],
@@ -24,6 +41,21 @@ export default function Conformance() {
   });
   const run = started ?? setup.data?.run;
   return (
+    <>
+      {setup.isPending && <Waiting />}
+      {setup.isError && <Problem error={setup.error} retry={() => void setup.refetch()} />}
+      {setup.data && <Others runs={setup.data.others} />}
+      {setup.data && <RunForm setup={setup.data} onStarted={setStarted} />}
+      {run && <Watched key={run.id} started={run} onStarted={setStarted} />}
+      {setup.data && <History reports={setup.data.reports} />}
+    </>
+  );
+}
+
+export default function Conformance() {
+  const query = new URLSearchParams(useQueryText());
+  const report = query.get('report');
+  return (
     <div className="page">
       <header>
         <h1>Conformance</h1>
@@ -32,10 +64,7 @@ export default function Conformance() {
           writes to the sessions it is given, and calls the addresses you enter.
         </p>
       </header>
-      {setup.isPending && <Waiting />}
-      {setup.isError && <Problem error={setup.error} retry={() => void setup.refetch()} />}
-      {setup.data && <RunForm setup={setup.data} onStarted={setStarted} />}
-      {run && <Watched key={run.id} started={run} />}
+      {report === null ? <Runs /> : <Kept key={report} id={report} since={query.get('since')} />}
     </div>
   );
 }

@@ -1,7 +1,17 @@
 /** What a run found: what failed first, with everything that one needs to see why. */
+import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useEffect, useRef } from 'react';
-import { type ConformanceReport, type ConformanceResult, type ConformanceRun, get, type Verdict } from '../api.ts';
+import { useEffect, useRef, useState } from 'react';
+import {
+  type ConformanceReport,
+  type ConformanceResult,
+  type ConformanceRun,
+  get,
+  post,
+  type Verdict,
+  words,
+} from '../api.ts';
+import { Copyable } from '../ui/copyable.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { SPEC_WORDS } from './options.ts';
 import { VERDICT_MARKS, VERDICT_WORDS, VERDICTS } from './verdicts.ts';
@@ -11,8 +21,12 @@ const FORMS = [
   ['junit', 'JUnit XML'],
   ['json', 'JSON'],
   ['testreport', 'FHIR TestReport'],
+  ['har', 'HAR'],
   ['badge', 'Badge'],
 ] as const;
+
+/** Starts one check of the last run again. */
+export type Again = (run: ConformanceRun) => void;
 
 const DIRECTIONS: Readonly<Record<string, string>> = {
   request: '→ HTTP',
@@ -45,8 +59,32 @@ function Exchange({ lines }: { lines: NonNullable<ConformanceResult['exchange']>
   );
 }
 
-function Result({ result, open }: { result: ConformanceResult; open: boolean }) {
-  const { id, title, verdict, level, rule, requirement, reason, expected, seen, durationMs, exchange } = result;
+/** Runs one check again, for whoever mends what it found. */
+function RunAgain({ id, title, onStarted }: { id: string; title: string; onStarted: Again }) {
+  const [problem, setProblem] = useState<string>();
+  async function start(): Promise<void> {
+    try {
+      onStarted(await post<ConformanceRun>('/api/console/conformance/run/again', { check: id }));
+    } catch (error) {
+      setProblem(words(error));
+    }
+  }
+  return (
+    <p>
+      <Button size="compact-xs" variant="default" aria-label={`Run again: ${title}`} onClick={() => void start()}>
+        Run this check again
+      </Button>{' '}
+      {problem !== undefined && (
+        <span className="problem" role="alert">
+          {problem}
+        </span>
+      )}
+    </p>
+  );
+}
+
+function Result({ result, open, again }: { result: ConformanceResult; open: boolean; again?: Again | undefined }) {
+  const { id, title, verdict, safety, level, rule, requirement, reason, expected, seen, durationMs, exchange } = result;
   const judged = verdict === 'fail' || verdict === 'warning';
   return (
     <details className="result" open={open}>
@@ -55,6 +93,7 @@ function Result({ result, open }: { result: ConformanceResult; open: boolean }) 
           {VERDICT_MARKS[verdict]}
         </span>
         {title} <span className="mono label">{id}</span>
+        {verdict === 'warning' && safety && <strong> Patient safety</strong>}
         {verdict === 'skip' && <p className="result-reason label">{reason}</p>}
       </summary>
       <blockquote>
@@ -76,16 +115,23 @@ function Result({ result, open }: { result: ConformanceResult; open: boolean }) 
         </dl>
       )}
       {exchange && <Exchange lines={exchange} />}
+      {again && <RunAgain id={id} title={title} onStarted={again} />}
     </details>
   );
 }
 
-function Group({ verdict, results }: { verdict: Verdict; results: readonly ConformanceResult[] }) {
+interface GroupProps {
+  readonly verdict: Verdict;
+  readonly results: readonly ConformanceResult[];
+  readonly again?: Again | undefined;
+}
+
+function Group({ verdict, results, again }: GroupProps) {
   const found = results.filter((result) => result.verdict === verdict);
   if (found.length === 0) return null;
   // Many are first an overview.
   const open = verdict === 'fail' && found.length <= MOST_OPEN;
-  const list = found.map((result) => <Result key={result.id} result={result} open={open} />);
+  const list = found.map((result) => <Result key={result.id} result={result} open={open} again={again} />);
   const title = `${found.length} ${VERDICT_WORDS[verdict]}`;
   if (verdict === 'fail' || verdict === 'warning') {
     return (
@@ -106,34 +152,47 @@ function Group({ verdict, results }: { verdict: Verdict; results: readonly Confo
 }
 
 /** How it went, in a sentence. */
-function outcome({ counts }: ConformanceReport, { status }: ConformanceRun): string {
+function outcome({ counts }: ConformanceReport, status: ConformanceRun['status']): string {
   if (status === 'cancelled') return 'The run was cancelled: what is skipped was not looked at.';
   if (counts.fail > 0) return 'It does not conform: something that it shall do, it does not.';
   return counts.pass > 0 ? 'It conforms: nothing failed.' : 'Nothing could be looked at.';
 }
 
-/** @param watched whether the run has just ended before somebody's eyes */
-export function Report({ run, watched }: { run: ConformanceRun; watched: boolean }) {
+interface ReportProps {
+  readonly data: ConformanceReport;
+  readonly status: ConformanceRun['status'];
+  /** Where its forms are. */
+  readonly forms: string;
+  /** The id of the kept report, for a link. */
+  readonly kept?: string | undefined;
+  /** Whether it has just ended before somebody's eyes. */
+  readonly watched?: boolean;
+  readonly again?: Again | undefined;
+}
+
+/** A report, whole. */
+export function ReportView({ data, status, forms, kept, watched = false, again }: ReportProps) {
   const heading = useRef<HTMLHeadingElement>(null);
-  const report = useQuery({
-    queryKey: ['conformance', run.id],
-    queryFn: () => get<ConformanceReport>('/api/console/conformance/run/report'),
-  });
-  const { isSuccess } = report;
   useEffect(() => {
-    if (watched && isSuccess) heading.current?.focus();
-  }, [watched, isSuccess]);
-  if (run.status === 'failed') return <Problem error={new Error(run.problem ?? 'The run failed.')} />;
-  if (report.isPending) return <Waiting what="Reading the report" />;
-  if (report.isError) return <Problem error={report.error} retry={() => void report.refetch()} />;
-  const { data } = report;
+    if (watched) heading.current?.focus();
+  }, [watched]);
+  const safety = data.results.filter((one) => one.verdict === 'warning' && one.safety).length;
   return (
     <article className="report" aria-label="Report">
       <section className="panel">
         <h2 ref={heading} tabIndex={-1}>
           <span className="mono">{data.target.name}</span>
         </h2>
-        <p role="status">{outcome(data, run)}</p>
+        <p role="status">{outcome(data, status)}</p>
+        {data.diagnosis?.map(({ sentence }) => (
+          <p key={sentence}>{sentence}</p>
+        ))}
+        {safety > 0 && (
+          <p>
+            {safety === 1 ? 'One of the warnings is a matter' : `${safety} of the warnings are matters`} of patient
+            safety.
+          </p>
+        )}
         <p className="run-counts">
           {VERDICTS.map((verdict) => (
             <span key={verdict} data-verdict={verdict}>
@@ -143,22 +202,59 @@ export function Report({ run, watched }: { run: ConformanceRun; watched: boolean
           <span className="label">
             {data.versions.map((version) => SPEC_WORDS[version]).join(', ')},{' '}
             {new Date(data.startedAt).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })},{' '}
-            {(data.durationMs / 1000).toFixed(1)} s
+            {(data.durationMs / 1000).toFixed(1)} s{data.suite && `, suite ${data.suite.version}`}
           </span>
         </p>
         <ul className="downloads" aria-label="Download the report">
           {FORMS.map(([form, label]) => (
             <li key={form}>
-              <a href={`/api/console/conformance/run/report/${form}`} download>
+              <a href={`${forms}/${form}`} download>
                 {label}
               </a>
             </li>
           ))}
+          <li>
+            <button type="button" onClick={() => window.print()}>
+              Print
+            </button>
+          </li>
         </ul>
+        {kept !== undefined && (
+          <Copyable title="Link for other administrators" text={`${location.origin}/conformance?report=${kept}`} />
+        )}
       </section>
       {VERDICTS.map((verdict) => (
-        <Group key={verdict} verdict={verdict} results={data.results} />
+        <Group key={verdict} verdict={verdict} results={data.results} again={again} />
       ))}
     </article>
+  );
+}
+
+interface OwnReportProps {
+  readonly run: ConformanceRun;
+  /** Whether the run has just ended before somebody's eyes. */
+  readonly watched: boolean;
+  readonly onStarted: Again;
+}
+
+/** The report of the administrator's last run. */
+export function Report({ run, watched, onStarted }: OwnReportProps) {
+  const report = useQuery({
+    queryKey: ['conformance', run.id],
+    queryFn: () => get<ConformanceReport>('/api/console/conformance/run/report'),
+  });
+  if (run.status === 'failed') return <Problem error={new Error(run.problem ?? 'The run failed.')} />;
+  if (report.isPending) return <Waiting what="Reading the report" />;
+  if (report.isError) return <Problem error={report.error} retry={() => void report.refetch()} />;
+  const forms = '/api/console/conformance/run/report';
+  return (
+    <ReportView
+      data={report.data}
+      status={run.status}
+      forms={forms}
+      kept={run.report}
+      watched={watched}
+      again={onStarted}
+    />
   );
 }

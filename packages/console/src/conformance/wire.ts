@@ -11,6 +11,42 @@ export interface ConformanceSetup {
   readonly specs: readonly ConformanceSpec[];
   /** The administrator's run: the one under way, or the last. */
   readonly run?: ConformanceRun;
+  /** Runs of other administrators that are under way. */
+  readonly others: readonly ConformanceRun[];
+  /** Reports that are kept, the newest first. */
+  readonly reports: readonly KeptReport[];
+}
+
+/** What there is to know of a report that is kept. */
+export interface KeptReport {
+  readonly id: string;
+  readonly kind: 'hub' | 'subscriber';
+  readonly name: string;
+  readonly versions: readonly ConformanceSpec[];
+  /** ms since the epoch. */
+  readonly startedAt: number;
+  readonly durationMs: number;
+  readonly counts: Readonly<Record<Verdict, number>>;
+  readonly safetyWarnings: number;
+  readonly checks: number;
+  /** Who started the run. */
+  readonly by: string;
+}
+
+/** What changed from one report to another. */
+export interface ReportChanges {
+  readonly worse: readonly ReportChange[];
+  readonly better: readonly ReportChange[];
+  readonly other: readonly ReportChange[];
+  readonly same: number;
+}
+
+export interface ReportChange {
+  readonly id: string;
+  readonly title: string;
+  readonly before?: Verdict;
+  readonly after?: Verdict;
+  readonly reason?: string;
 }
 
 /** A run as far as it is. */
@@ -29,6 +65,8 @@ export interface ConformanceRun {
   readonly counts: Readonly<Record<Verdict, number>>;
   /** The check that ended last. */
   readonly latest?: { readonly id: string; readonly title: string; readonly verdict: Verdict };
+  /** The id of the report that is kept of it. */
+  readonly report?: string;
   /** Why there is no report. */
   readonly problem?: string;
   /** What somebody at the application has to do or to say. */
@@ -48,6 +86,8 @@ export interface ConformanceResult {
   readonly title: string;
   readonly rule: string;
   readonly level: 'SHALL' | 'SHOULD' | 'MAY';
+  /** Whether a failure of it may leave somebody at the wrong patient. */
+  readonly safety?: boolean;
   readonly verdict: Verdict;
   readonly requirement: { readonly section: string; readonly quote: string; readonly link: string };
   readonly reason?: string;
@@ -64,6 +104,9 @@ export interface ConformanceResult {
 }
 
 export interface ConformanceReport {
+  /** What did not go well before the checks, in one sentence each. */
+  readonly diagnosis?: readonly { readonly sentence: string }[];
+  readonly suite?: { readonly name: string; readonly version: string };
   readonly target: { readonly kind: 'hub' | 'subscriber'; readonly name: string };
   readonly versions: readonly ConformanceSpec[];
   /** ISO 8601. */

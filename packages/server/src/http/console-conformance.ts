@@ -5,7 +5,8 @@
 import type { Authorization, ConformanceOptions, Report, Topics } from '@lockstep/conformance';
 import type { ConformanceSetup, ConformanceSpec } from '@lockstep/console/wire';
 import type { AuthorizationServer } from '@lockstep/smart';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { ConformanceReports } from '../conformance-reports.ts';
 import type { Assignment, ConformanceRuns, Run } from '../conformance-runs.ts';
 import { COMMAND_LINE_CLIENT } from '../own-apps.ts';
 import { audit, type Body, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
@@ -16,6 +17,7 @@ export interface ConformanceRoutes {
   /** What this server's own Hub keeps. */
   readonly specs: readonly ConformanceSpec[];
   readonly runs: ConformanceRuns;
+  readonly reports: ConformanceReports;
   readonly personOf: PersonOf;
 }
 
@@ -25,6 +27,16 @@ const OWN_SCOPE = 'fhircast/*.* hub/session.*';
 const LIMITED_SCOPE = 'fhircast/Patient-open.read';
 /** Whose sessions the suite works in; nobody's who works here. */
 const OWN_USER = 'Practitioner/conformance';
+/** The checks of the basic steps. */
+const BASICS = [
+  'well-known-*',
+  'subscribe-*',
+  'confirmation-*',
+  'publish-*',
+  'broadcast-*',
+  'unsubscribe-*',
+  'webhook-*',
+];
 /** How often a stream says that it is still there, ms. */
 const BEAT = 15_000;
 const LONGEST_TEXT = 4000;
@@ -43,6 +55,7 @@ const FORMS: Readonly<
     'application/fhir+json',
     ({ renderTestReport }, report) => `${JSON.stringify(renderTestReport(report), undefined, 2)}\n`,
   ],
+  har: ['har', 'application/json', ({ renderHar }, report) => renderHar(report)],
   badge: ['svg', 'image/svg+xml', ({ renderBadge }, report) => renderBadge(report)],
 };
 
@@ -140,7 +153,7 @@ function callbackOf(body: Body): Pick<ConformanceOptions, 'callback'> {
 }
 
 export function consoleConformanceRoutes(app: FastifyInstance, options: ConformanceRoutes): void {
-  const { authorization, hubUrl, specs, runs, personOf } = options;
+  const { authorization, hubUrl, specs, runs, reports, personOf } = options;
 
   /** Access to the server's own Hub, without anybody having to register anything. */
   async function ownAccess(): Promise<Pick<ConformanceOptions, 'authorization' | 'topics'>> {
@@ -166,7 +179,9 @@ export function consoleConformanceRoutes(app: FastifyInstance, options: Conforma
       return { kind: 'subscriber', spec, options: { name: needed(body, 'name'), hub, ...timed } };
     }
     const spec = oneOf(body, 'spec', ['3.0.0', 'STU2', 'IRA']);
-    const common = { slowness, rejectUnauthorized: body.insecure !== true, ...callbackOf(body) };
+    const checks = body.checks === undefined ? 'all' : oneOf(body, 'checks', ['all', 'safety', 'basics']);
+    const chosen = { ...(checks === 'safety' && { safety: true }), ...(checks === 'basics' && { only: BASICS }) };
+    const common = { slowness, rejectUnauthorized: body.insecure !== true, ...callbackOf(body), ...chosen };
     if (oneOf(body, 'hub', ['own', 'other']) === 'own') {
       return { kind: 'hub', spec, options: { hubUrl, ...common, ...(await ownAccess()) } };
     }
@@ -183,9 +198,50 @@ export function consoleConformanceRoutes(app: FastifyInstance, options: Conforma
   }
 
   app.get('/conformance', async (request): Promise<ConformanceSetup> => {
-    const run = runs.of(personOf(request).user.id)?.view;
-    return { hubUrl, specs, ...(run && { run }) };
+    const { id } = personOf(request).user;
+    const run = runs.of(id)?.view;
+    return { hubUrl, specs, ...(run && { run }), others: runs.beside(id), reports: await reports.list() };
   });
+
+  /** The check of the administrator's last run again, alone: whoever mends a Hub looks at one thing. */
+  app.post('/conformance/run/again', async (request, reply) => {
+    const { user } = personOf(request);
+    const check = needed(bodyOf(request), 'check');
+    const before = runOf(user.id).assignment;
+    const suite = await import('@lockstep/conformance');
+    const known = before.kind === 'hub' ? suite.HUB_CHECKS : suite.SUBSCRIBER_CHECKS;
+    if (!known.some(({ id }) => id === check)) throw new ConsoleError(400, `check: there is no check ${check}`);
+    const only = [check];
+    const again: Assignment =
+      before.kind === 'hub'
+        ? {
+            ...before,
+            options: { ...before.options, ...(before.options.hubUrl === hubUrl && (await ownAccess())), only },
+          }
+        : { ...before, options: { ...before.options, only } };
+    const run = runs.start(user.id, again);
+    if (!run) throw new ConsoleError(409, 'A run of yours is under way: wait for its end, or cancel it.');
+    audit(request, { action: 'conformance-started', user: user.id, detail: `${run.view.name}, ${check}` });
+    return reply.code(201).send(run.view);
+  });
+
+  async function keptReport(id: string): Promise<Report> {
+    const report = await reports.get(id);
+    if (!report) throw new ConsoleError(404, 'This report is not kept, or not any more.');
+    return report;
+  }
+
+  app.get<{ Params: { id: string } }>('/conformance/reports/:id', async (request) => keptReport(request.params.id));
+
+  app.get<{ Params: { id: string; other: string } }>('/conformance/reports/:id/since/:other', async (request) => {
+    const [after, before] = await Promise.all([keptReport(request.params.id), keptReport(request.params.other)]);
+    const { diffReports } = await import('@lockstep/conformance');
+    return diffReports(before, after);
+  });
+
+  app.get<{ Params: { id: string; form: string } }>('/conformance/reports/:id/as/:form', async (request, reply) =>
+    sendForm(reply, request.params.form, () => keptReport(request.params.id)),
+  );
 
   app.post('/conformance/run', async (request, reply) => {
     const { user } = personOf(request);
@@ -243,20 +299,29 @@ export function consoleConformanceRoutes(app: FastifyInstance, options: Conforma
 
   app.get('/conformance/run/report', async (request) => reportOf(runOf(personOf(request).user.id)));
 
-  app.get<{ Params: { form: string } }>('/conformance/run/report/:form', async (request, reply) => {
-    const form = Object.hasOwn(FORMS, request.params.form) ? FORMS[request.params.form] : undefined;
-    if (!form) throw new ConsoleError(404, 'There is no such form of a report.');
-    const report = reportOf(runOf(personOf(request).user.id));
-    const [ending, type, render] = form;
-    return reply
-      .type(`${type}; charset=utf-8`)
-      .header('content-disposition', `attachment; filename="conformance.${ending}"`)
-      .header('x-content-type-options', 'nosniff')
-      .header('content-security-policy', 'sandbox')
-      .send(render(await import('@lockstep/conformance'), report));
-  });
+  app.get<{ Params: { form: string } }>('/conformance/run/report/:form', async (request, reply) =>
+    sendForm(reply, request.params.form, () => reportOf(runOf(personOf(request).user.id))),
+  );
 
   app.addHook('preClose', () => runs.close());
+}
+
+/** Sends a report as a file in one of its forms. */
+async function sendForm(
+  reply: FastifyReply,
+  name: string,
+  read: () => Report | Promise<Report>,
+): Promise<FastifyReply> {
+  const form = Object.hasOwn(FORMS, name) ? FORMS[name] : undefined;
+  if (!form) throw new ConsoleError(404, 'There is no such form of a report.');
+  const [ending, type, render] = form;
+  const report = await read();
+  return reply
+    .type(`${type}; charset=utf-8`)
+    .header('content-disposition', `attachment; filename="conformance.${ending}"`)
+    .header('x-content-type-options', 'nosniff')
+    .header('content-security-policy', 'sandbox')
+    .send(render(await import('@lockstep/conformance'), report));
 }
 
 function reportOf(run: Run): Report {

@@ -2,8 +2,10 @@
 import type { ConformanceSpec } from '@lockstep/console/wire';
 import type { Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
+import type { RecordStore } from '@lockstep/store';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { describeRequest } from '../audit/request-audit.ts';
+import { ConformanceReports } from '../conformance-reports.ts';
 import { ConformanceRuns } from '../conformance-runs.ts';
 import type { FirstAdministrator } from '../first-administrator.ts';
 import { type Launcher, readLaunchForm } from '../launch/launcher.ts';
@@ -32,6 +34,7 @@ export interface ConsoleOptions {
   readonly launcher: Launcher;
   readonly secrets: TopicSecrets;
   readonly now: () => number;
+  readonly records: RecordStore;
   /** What the Hub keeps, for the conformance suite. */
   readonly specs: readonly ConformanceSpec[];
   /** Who stands in for apps and users in simulated launches; undefined where launches are not simulated. */
@@ -159,8 +162,11 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
       consoleAppRoutes(guarded, { authorization, secrets, personOf });
       consoleSessionRoutes(guarded, { hub, authorization, views, now, personOf });
       consoleUserRoutes(guarded, { hub, authorization, personOf });
-      const runs = new ConformanceRuns(now);
-      consoleConformanceRoutes(guarded, { authorization, hubUrl, specs: options.specs, runs, personOf });
+      const reports = new ConformanceReports(options.records, now);
+      const runs = new ConformanceRuns(now, async (user, run, report) =>
+        reports.keep(run.id, (await users.get(user))?.name ?? user, report),
+      );
+      consoleConformanceRoutes(guarded, { authorization, hubUrl, specs: options.specs, runs, reports, personOf });
     });
   };
 }

@@ -1,0 +1,136 @@
+/** Reports that are kept: listed, read again by their link, and compared. */
+import { useQuery } from '@tanstack/react-query';
+import { type ConformanceReport, get, type KeptReport, type ReportChange, type ReportChanges } from '../api.ts';
+import { Link } from '../router.tsx';
+import { Problem, Waiting } from '../ui/problem.tsx';
+import { SPEC_WORDS } from './options.ts';
+import { ReportView } from './report.tsx';
+import { VERDICT_WORDS } from './verdicts.ts';
+
+const when = (ms: number): string => new Date(ms).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+
+/** The report before this one of the same target and specification. */
+function beforeIt(reports: readonly KeptReport[], one: KeptReport): KeptReport | undefined {
+  const same = (other: KeptReport) =>
+    other.name === one.name && other.versions.join() === one.versions.join() && other.checks === one.checks;
+  return reports.slice(reports.indexOf(one) + 1).find(same);
+}
+
+/** The kept reports, the newest first. */
+export function History({ reports }: { reports: readonly KeptReport[] }) {
+  if (reports.length === 0) return null;
+  return (
+    <details className="result-group">
+      <summary>
+        <h2>
+          {reports.length} {reports.length === 1 ? 'report' : 'reports'} of earlier runs
+        </h2>
+      </summary>
+      <div className="scrolls">
+        <table className="dense">
+          <thead>
+            <tr>
+              <th scope="col">When</th>
+              <th scope="col">What</th>
+              <th scope="col">Specification</th>
+              <th scope="col">Failed</th>
+              <th scope="col">Safety warnings</th>
+              <th scope="col">Passed</th>
+              <th scope="col">By</th>
+              <th scope="col">Compare</th>
+            </tr>
+          </thead>
+          <tbody>
+            {reports.map((one) => {
+              const before = beforeIt(reports, one);
+              return (
+                <tr key={one.id}>
+                  <td>
+                    <Link href={`/conformance?report=${one.id}`}>{when(one.startedAt)}</Link>
+                  </td>
+                  <td className="mono">
+                    {one.name}
+                    {one.checks === 1 && ' (one check)'}
+                  </td>
+                  <td>{one.versions.map((version) => SPEC_WORDS[version]).join(', ')}</td>
+                  <td>{one.counts.fail}</td>
+                  <td>{one.safetyWarnings}</td>
+                  <td>{one.counts.pass}</td>
+                  <td>{one.by}</td>
+                  <td>
+                    {before && (
+                      <Link href={`/conformance?report=${one.id}&since=${before.id}`}>
+                        with {when(before.startedAt)}
+                      </Link>
+                    )}
+                  </td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </details>
+  );
+}
+
+const word = (verdict: ReportChange['before']): string => (verdict ? VERDICT_WORDS[verdict] : 'not run');
+
+function ChangeList({ title, changes }: { title: string; changes: readonly ReportChange[] }) {
+  if (changes.length === 0) return null;
+  return (
+    <section aria-label={title}>
+      <h3>
+        {title}: {changes.length}
+      </h3>
+      <ul>
+        {changes.map(({ id, title: name, before, after, reason }) => (
+          <li key={id}>
+            {name} <span className="mono label">{id}</span>: {word(before)}, now {word(after)}
+            {reason !== undefined && <div className="label">{reason}</div>}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Changes({ id, since }: { id: string; since: string }) {
+  const changes = useQuery({
+    queryKey: ['conformance', 'changes', id, since],
+    queryFn: () => get<ReportChanges>(`/api/console/conformance/reports/${id}/since/${since}`),
+  });
+  if (changes.isPending) return <Waiting what="Comparing" />;
+  if (changes.isError) return <Problem error={changes.error} retry={() => void changes.refetch()} />;
+  const { worse, better, other, same } = changes.data;
+  return (
+    <section className="panel" aria-label="What changed">
+      <h2>What changed</h2>
+      <p>
+        {worse.length} worse, {better.length} better, {other.length} other changes, {same} unchanged.
+      </p>
+      <ChangeList title="Worse" changes={worse} />
+      <ChangeList title="Better" changes={better} />
+      <ChangeList title="Other" changes={other} />
+    </section>
+  );
+}
+
+/** A kept report, by its link; with what changed since another where the link names one. */
+export function Kept({ id, since }: { id: string; since: string | null }) {
+  const report = useQuery({
+    queryKey: ['conformance', 'kept', id],
+    queryFn: () => get<ConformanceReport>(`/api/console/conformance/reports/${encodeURIComponent(id)}`),
+  });
+  if (report.isPending) return <Waiting what="Reading the report" />;
+  if (report.isError) return <Problem error={report.error} retry={() => void report.refetch()} />;
+  return (
+    <>
+      <p>
+        <Link href="/conformance">All runs and reports</Link>
+      </p>
+      {since !== null && <Changes id={id} since={since} />}
+      <ReportView data={report.data} status="done" forms={`/api/console/conformance/reports/${id}/as`} kept={id} />
+    </>
+  );
+}
