@@ -89,6 +89,38 @@ test('an administrator holds this Hub to the specification, watches, reads the r
   await page.context().close();
 });
 
+test('reports are kept, opened by their link, compared, and one check runs again', async () => {
+  const page = await conformancePage();
+  const finished = page.getByRole('status').filter({ hasText: /conforms: nothing failed|does not conform/ });
+  for (let turn = 0; turn < 2; turn++) {
+    await page.getByLabel('Checks', { exact: true }).selectOption('basics');
+    await page.getByRole('button', { name: 'Run', exact: true }).click();
+    await page.getByRole('progressbar', { name: 'Checks done' }).waitFor();
+    await finished.waitFor(LONG);
+  }
+  const link = await page.locator('.copyable pre').innerText();
+  assert.match(link, /\/conformance\?report=\d{15}-/);
+  const history = page.getByRole('heading', { name: /\d+ reports of earlier runs/ });
+  await history.click();
+  await page
+    .getByRole('link', { name: /^with / })
+    .first()
+    .click();
+  await page.getByRole('heading', { name: 'What changed' }).waitFor();
+  await page.getByText(/\d+ worse, \d+ better/).waitFor();
+  assert.deepEqual(await findings(page), []);
+  const second = await stage.person(/Administrator/);
+  await second.goto(link);
+  await second.getByRole('article', { name: 'Report' }).waitFor();
+  await second.context().close();
+  await page.getByRole('link', { name: 'All runs and reports' }).click();
+  await page.getByRole('heading', { name: /\d+ passed/ }).click();
+  await resultOf(page, 'broadcast-id').locator('summary').first().click();
+  await resultOf(page, 'broadcast-id').getByRole('button', { name: 'Run this check again' }).click();
+  await page.getByRole('heading', { name: '1 passed' }).waitFor(LONG);
+  await page.context().close();
+});
+
 test('of another Hub what failed comes first, with the exchange, the sentence and its link', async (t) => {
   const SCRIPT = '<img src=x onerror="window.broken=true">';
   const hub = await otherHub(

@@ -60,7 +60,7 @@ function Exchange({ lines }: { lines: NonNullable<ConformanceResult['exchange']>
 }
 
 /** Runs one check again, for whoever mends what it found. */
-function RunAgain({ id, title, onStarted }: { id: string; title: string; onStarted: Again }) {
+function RunAgain({ id, onStarted }: { id: string; onStarted: Again }) {
   const [problem, setProblem] = useState<string>();
   async function start(): Promise<void> {
     try {
@@ -71,7 +71,7 @@ function RunAgain({ id, title, onStarted }: { id: string; title: string; onStart
   }
   return (
     <p>
-      <Button size="compact-xs" variant="default" aria-label={`Run again: ${title}`} onClick={() => void start()}>
+      <Button variant="default" onClick={() => void start()}>
         Run this check again
       </Button>{' '}
       {problem !== undefined && (
@@ -115,7 +115,7 @@ function Result({ result, open, again }: { result: ConformanceResult; open: bool
         </dl>
       )}
       {exchange && <Exchange lines={exchange} />}
-      {again && <RunAgain id={id} title={title} onStarted={again} />}
+      {again && <RunAgain id={id} onStarted={again} />}
     </details>
   );
 }
