@@ -1,6 +1,6 @@
-import { createPrivateKey, type KeyObject, randomUUID } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, randomUUID } from 'node:crypto';
 import { Refusal } from '@lockstep/fhir';
-import { SignJWT } from 'jose';
+import { calculateJwkThumbprint, exportJWK, SignJWT } from 'jose';
 import type { Dispatcher } from 'undici';
 
 /** How Lockstep shows the FHIR server who it is. */
@@ -23,9 +23,11 @@ export function bearerCredentials(token: () => string): Credentials {
 export interface ClientCredentialsOptions {
   readonly tokenUrl: string;
   readonly clientId: string;
-  /** Private key, PEM or JWK as text: RSA signs RS384, EC P-384 signs ES384. */
+  /**
+   * Private key, PEM or JWK as text: RSA signs RS384, EC P-384 signs ES384. The `kid` of its assertions is the JWK's, otherwise the
+   * key's thumbprint (RFC 7638).
+   */
   readonly key: string;
-  readonly keyId?: string;
   readonly scope: string;
   /** ms since the epoch */
   readonly now: () => number;
@@ -43,6 +45,7 @@ const MAX_ANSWER = 64 * 1024;
 export class ClientCredentials implements Credentials {
   readonly #options: ClientCredentialsOptions;
   readonly #key: KeyObject;
+  readonly #keyId: string | undefined;
   #token: { readonly text: string; readonly until: number } | undefined;
   #asking: Promise<string> | undefined;
 
@@ -50,9 +53,9 @@ export class ClientCredentials implements Credentials {
   constructor(options: ClientCredentialsOptions) {
     this.#options = options;
     const text = options.key.trim();
-    this.#key = text.startsWith('{')
-      ? createPrivateKey({ key: JSON.parse(text), format: 'jwk' })
-      : createPrivateKey(text);
+    const jwk = text.startsWith('{') ? (JSON.parse(text) as JsonWebKey & { readonly kid?: string }) : undefined;
+    this.#key = jwk ? createPrivateKey({ key: jwk, format: 'jwk' }) : createPrivateKey(text);
+    this.#keyId = jwk?.kid;
   }
 
   async headers(dispatcher: Dispatcher): Promise<Readonly<Record<string, string>>> {
@@ -105,14 +108,12 @@ export class ClientCredentials implements Credentials {
     }
   }
 
-  #assertion(): Promise<string> {
-    const { clientId, tokenUrl, keyId, now } = this.#options;
+  async #assertion(): Promise<string> {
+    const { clientId, tokenUrl, now } = this.#options;
     const issued = Math.floor(now() / 1000);
+    const kid = this.#keyId ?? (await calculateJwkThumbprint(await exportJWK(createPublicKey(this.#key))));
     return new SignJWT({})
-      .setProtectedHeader({
-        alg: this.#key.asymmetricKeyType === 'ec' ? 'ES384' : 'RS384',
-        ...(keyId && { kid: keyId }),
-      })
+      .setProtectedHeader({ alg: this.#key.asymmetricKeyType === 'ec' ? 'ES384' : 'RS384', kid, typ: 'JWT' })
       .setIssuer(clientId)
       .setSubject(clientId)
       .setAudience(tokenUrl)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { importJWK, jwtVerify } from 'jose';
+import { calculateJwkThumbprint, decodeProtectedHeader, importJWK, jwtVerify } from 'jose';
 import { ClientCredentials, Upstream } from '../src/index.ts';
 import { type StandIn, startStandIn } from './harness.ts';
 
@@ -44,8 +44,11 @@ test('client credentials: one token for requests at the same time, by a signed a
   await Promise.all([ask(), ask(), ask()]);
   assert.deepEqual([forms.length, new Set(seen)], [1, new Set(['Bearer t1'])]);
   const key = await importJWK(publicKey.export({ format: 'jwk' }), 'ES384');
-  const { payload } = await jwtVerify(forms[0]!.get('client_assertion')!, key, { audience: `${server.base}/token` });
+  const { payload, protectedHeader } = await jwtVerify(forms[0]!.get('client_assertion')!, key, {
+    audience: `${server.base}/token`,
+  });
   assert.deepEqual([payload.iss, payload.sub], ['lockstep', 'lockstep']);
+  assert.equal(protectedHeader.kid, await calculateJwkThumbprint(publicKey.export({ format: 'jwk' })));
   clock.time += 290_000;
   await ask();
   assert.equal(seen.at(-1), 'Bearer t2');
@@ -75,12 +78,16 @@ test('client credentials: a token endpoint that gives none is a 502, whatever it
 });
 
 test('a JWK will do for a key', async () => {
-  const jwk = JSON.stringify(privateKey.export({ format: 'jwk' }));
-  server.answer = ({ url }, response) =>
-    url === '/r4/token'
-      ? response.writeHead(200).end('{"access_token":"t"}')
-      : response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+  const jwk = JSON.stringify({ ...privateKey.export({ format: 'jwk' }), kid: 'mine' });
+  let kid: string | undefined;
+  server.answer = ({ url }, response, body) => {
+    if (url === '/r4/token') {
+      ({ kid } = decodeProtectedHeader(new URLSearchParams(body).get('client_assertion') ?? ''));
+      response.writeHead(200).end('{"access_token":"t"}');
+    } else response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+  };
   const one = upstream(credentials(jwk));
   assert.equal((await one.request({ method: 'GET', path: '/x' })).text, '{}');
+  assert.equal(kid, 'mine');
   await one.close();
 });

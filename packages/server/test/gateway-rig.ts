@@ -21,8 +21,8 @@ export async function sharedGateway(
   });
   if (status !== 201) throw new Error(`registration: ${status} ${JSON.stringify(body)}`);
   const { data } = testConfig({});
-  const key = join(data, 'gateway.pem');
-  await writeFile(key, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const key = join(data, 'gateway.jwk');
+  await writeFile(key, JSON.stringify({ ...privateKey.export({ format: 'jwk' }), kid: jwk.kid }));
   const gateway = await sharedLockstep({
     sampleData: true,
     data,
