@@ -481,6 +481,17 @@ describe('SUB-11 coming back', () => {
     assert.equal((await rig.hub.inspect(topic))?.state.subscriptions.size, 0);
   });
 
+  it('SUB-11 has its grace time although the Hub stood still meanwhile', async (t) => {
+    const rig = await Rig.open(t, { graceMs: 60_000 });
+    const topic = await rig.session();
+    const peer = await rig.join(topic);
+    peer.connection?.closed(1001);
+    await rig.settle(topic);
+    rig.clock.pause(100_000);
+    await rig.settle(topic);
+    assert.ok(await rig.connect(peer.endpoint));
+  });
+
   it('has its own grace time for each subscriber and each drop', async (t) => {
     const rig = await Rig.open(t, { graceMs: 60_000 });
     const topic = await rig.session();

@@ -2,6 +2,7 @@ export { type FhircastConfiguration, fhircastConfiguration } from './capabilitie
 export { Hub } from './hub.ts';
 export type { HubOptions, HubPorts } from './options.ts';
 export type * from './ports.ts';
+export { runningTime } from './ports.ts';
 export type { Answer } from './requests/answers.ts';
 export type { Connection } from './requests/connecting.ts';
 export type { SessionListing } from './requests/sessions.ts';

@@ -6,6 +6,16 @@ export interface Clock {
   now(): number;
   /** Calls `run` once after `ms`. @returns a function that cancels it */
   after(ms: number, run: () => void): () => void;
+  /**
+   * ms for which this process has run: what it stood still for (a suspended machine, SIGSTOP, a long collection) is left out. Only
+   * differences count. Without it, `now` stands for it.
+   */
+  running?(): number;
+}
+
+/** Time by which a missing answer is judged: what was sent to a process that stood still is read first (ERR-4). */
+export function runningTime(clock: Clock): number {
+  return clock.running?.() ?? clock.now();
 }
 
 export interface Ids {

@@ -3,6 +3,8 @@ import type { Clock } from '../src/ports.ts';
 /** Time that passes when a test says so. */
 export class ManualClock implements Clock {
   #now: number;
+  /** ms that the process stood still. */
+  #stood = 0;
   readonly #timers = new Set<{ at: number; run: () => void }>();
 
   constructor(now: number) {
@@ -26,10 +28,22 @@ export class ManualClock implements Clock {
       const due = [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
       if (!due) break;
       this.#timers.delete(due);
-      this.#now = due.at;
+      this.#now = Math.max(this.#now, due.at);
       due.run();
     }
     this.#now = end;
+  }
+
+  /** What the process has run for. */
+  running(): number {
+    return this.#now - this.#stood;
+  }
+
+  /** The process stands still: time passes, and what was due on the way runs when it goes on. */
+  pause(ms: number): void {
+    this.#now += ms;
+    this.#stood += ms;
+    this.advance(0);
   }
 
   get timers(): number {

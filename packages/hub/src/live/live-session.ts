@@ -6,7 +6,7 @@ import {
   type SessionStore,
   type StoredSession,
 } from '@lockstep/store';
-import type { Channel, Clock, Ids } from '../ports.ts';
+import { type Channel, type Clock, type Ids, runningTime } from '../ports.ts';
 import type { Command, Decision, Done, Effect, KnownEvent } from '../rules/commands.ts';
 import type { Decide } from '../rules/decide.ts';
 import { originalIds } from '../rules/derived-opens.ts';
@@ -28,6 +28,11 @@ import type { Backlog } from './subscriber-callback.ts';
 import { SubscriberReports } from './subscriber-reports.ts';
 import type { SubscriberSocket } from './subscriber-socket.ts';
 import type { WebhookCalls } from './webhook-calls.ts';
+
+/** ms that a process may stand still without anybody noticing. */
+const PAUSE = 1000;
+/** ms by which a pause delays the end of something at most: a clock that jumped by hours is no pause of hours. */
+const LONGEST_DELAY = 30_000;
 
 /** What every session of a node works with. */
 export interface LiveSessionParts {
@@ -306,7 +311,15 @@ export class LiveSession {
     this.#deadline?.cancel();
     this.#deadline = undefined;
     if (at === undefined) return;
+    const set = { at: clock.now(), ran: runningTime(clock) };
     const elapse = (): void => {
+      // After a pause, who waits to come back or to be read gets as much time as the process stood still.
+      const stood = clock.now() - set.at - (runningTime(clock) - set.ran);
+      if (stood > PAUSE) {
+        Object.assign(set, { at: clock.now(), ran: runningTime(clock) });
+        this.#deadline = { at, cancel: background.after(Math.min(stood, LONGEST_DELAY), elapse) };
+        return;
+      }
       this.#deadline = undefined;
       this.#reports.timePassed(() => this.#watchDeadline(this.#state));
     };

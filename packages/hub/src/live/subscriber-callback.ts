@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { Callbacks, Clock } from '../ports.ts';
+import { type Callbacks, type Clock, runningTime } from '../ports.ts';
 import { afterSending, type Interest, newInterest, regranted, selected } from '../rules/audience.ts';
 import type { Awaited } from '../rules/conversation.ts';
 import type { Subscription } from '../rules/session-state.ts';
@@ -219,7 +219,7 @@ export class SubscriberCallback {
 
   async #deliver(event: Sendable, original: Delivery): Promise<void> {
     const { number, id: originalId, name: originalName } = original;
-    const about: Awaited = { id: event.id, number, originalId, originalName, sentAt: this.#clock.now() };
+    const about: Awaited = { id: event.id, number, originalId, originalName, sentAt: runningTime(this.#clock) };
     let told = false;
     for (const wait of [undefined, ...this.#options.retryMs]) {
       if (wait !== undefined) await this.#pause(wait);

@@ -1,5 +1,5 @@
 import { StoreUnavailable } from '@lockstep/store';
-import type { Clock, Ids } from '../ports.ts';
+import { type Clock, type Ids, runningTime } from '../ports.ts';
 import type { Command, Decision, Made } from '../rules/commands.ts';
 import type { Awaited } from '../rules/conversation.ts';
 import type { Policy } from '../rules/policy.ts';
@@ -74,7 +74,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     const { eventId, status, about, outcome, reason, followed } = answer;
     const { id, channel } = subscription;
     if (status !== 0) activity.counts.answered += 1;
-    const ms = about ? clock.now() - about.sentAt : 0;
+    const ms = about ? runningTime(clock) - about.sentAt : 0;
     activity.delivery(this.#session.topic, subscription, { kind: 'answered', eventId, status, ms });
     if (!about) return;
     // Most answers say that all is well with one of whom nothing else is known.

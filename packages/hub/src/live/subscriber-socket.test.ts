@@ -112,6 +112,21 @@ describe('ERR-4 an answer is due', () => {
     assert.deepEqual(trial.news.slice(4), ['unanswered e4, 1 in a row']);
   });
 
+  it('ERR-4 not while the process stands still: what was answered meanwhile is read first', () => {
+    const trial = new Trial({ acknowledgements: 'strict' });
+    trial.socket.deliver(open('e1'));
+    trial.clock.advance(300);
+    trial.clock.pause(12_000);
+    assert.deepEqual(trial.news, []);
+    trial.say({ id: 'e1', status: 200 });
+    trial.socket.deliver(open('e2'));
+    trial.clock.pause(3_600_000);
+    trial.clock.advance(9999);
+    assert.deepEqual(trial.news, ['answered e1 200']);
+    trial.clock.advance(1);
+    assert.deepEqual(trial.news, ['answered e1 200', 'unanswered e2, 1 in a row']);
+  });
+
   it('not for a SyncError, which would never end', () => {
     const trial = new Trial({ acknowledgements: 'strict' });
     trial.socket.deliver(

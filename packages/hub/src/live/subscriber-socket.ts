@@ -1,5 +1,5 @@
 import { parseSubscriberMessage } from '@lockstep/fhircast';
-import type { Channel, Clock } from '../ports.ts';
+import { type Channel, type Clock, runningTime } from '../ports.ts';
 import { afterSending, type Interest, newInterest, regranted, selected } from '../rules/audience.ts';
 import {
   answered,
@@ -110,7 +110,7 @@ export class SubscriberSocket {
     // A SyncError about an unanswered SyncError would never end.
     if (original.key !== 'syncerror' && !isUnanswered(original.key)) {
       const { number, id: originalId, name: originalName } = original;
-      const awaited = { id: event.id, number, originalId, originalName, sentAt: this.#clock.now() };
+      const awaited = { id: event.id, number, originalId, originalName, sentAt: runningTime(this.#clock) };
       this.#conversation = sent(this.#conversation, awaited);
       this.#schedule();
     }
@@ -122,7 +122,7 @@ export class SubscriberSocket {
     if (this.#closed || this.#cancelTimer) return;
     const at = nextDeadline(this.#conversation, this.#options.answerMs);
     if (at === undefined) return;
-    this.#cancelTimer = this.#clock.after(Math.max(0, at - this.#clock.now()), () => {
+    this.#cancelTimer = this.#clock.after(Math.max(0, at - runningTime(this.#clock)), () => {
       this.#cancelTimer = undefined;
       this.#expire();
       this.#schedule();
@@ -131,7 +131,7 @@ export class SubscriberSocket {
 
   #expire(): void {
     const due = this.#conversation.armed;
-    const { conversation, unanswered } = elapsed(this.#conversation, this.#clock.now(), this.#options.answerMs);
+    const { conversation, unanswered } = elapsed(this.#conversation, runningTime(this.#clock), this.#options.answerMs);
     this.#conversation = conversation;
     for (const { about, misses } of unanswered) {
       if (this.#closed) return;

@@ -12,7 +12,7 @@ export interface Awaited {
   readonly number: number;
   readonly originalId: string;
   readonly originalName: string;
-  /** ms since the epoch. */
+  /** ms of running time: what the process stood still for does not count. */
   readonly sentAt: number;
 }
 
@@ -80,7 +80,7 @@ export function answered(
   return about && !told ? { conversation: next, about } : { conversation: next };
 }
 
-/** When an answer is due next, ms since the epoch; undefined where none is waited for. */
+/** When an answer is due next, ms of running time; undefined where none is waited for. */
 export function nextDeadline(conversation: Conversation, answerMs: number): number | undefined {
   if (!conversation.armed && conversation.quiet) return undefined;
   const next = conversation.pending.find(({ settled }) => !settled);

@@ -1,7 +1,7 @@
 /** WebSocket endpoints on the HTTP server's own port (SUB-7, SUB-11). */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Channel, Clock, Connection, Hub } from '@lockstep/hub';
+import { type Channel, type Clock, type Connection, type Hub, runningTime } from '@lockstep/hub';
 import { WebSocket, WebSocketServer } from 'ws';
 import { frameOf } from './frame.ts';
 import { cleanAddress, splitAddress } from './request-address.ts';
@@ -58,8 +58,8 @@ class Peer implements Channel {
   }
 
   /** Pings the peer, or ends its socket when it has been silent since the last ping. */
-  check(): void {
-    if (!this.heard) {
+  check(heardAll: boolean): void {
+    if (!this.heard && heardAll) {
       this.terminate();
       return;
     }
@@ -98,6 +98,8 @@ function received(this: WebSocket, data: Buffer, isBinary: boolean): void {
 export class Sockets {
   readonly #hub: Hub;
   readonly #clock: Clock;
+  /** ms of running time. */
+  #pingedAt: number;
   readonly #pingMs: number;
   readonly #server = new WebSocketServer({
     WebSocket: PeerSocket,
@@ -121,6 +123,7 @@ export class Sockets {
       peers.delete(peer);
       peer.connection?.closed(code);
     };
+    this.#pingedAt = runningTime(clock);
     this.#cancelPing = clock.after(pingMs, () => this.#ping());
   }
 
@@ -167,7 +170,11 @@ export class Sockets {
   }
 
   #ping(): void {
-    for (const peer of this.#peers) peer.check();
+    // A process that stood still has not read what its peers have said meanwhile.
+    const ran = runningTime(this.#clock);
+    const heardAll = ran - this.#pingedAt >= this.#pingMs / 2;
+    this.#pingedAt = ran;
+    for (const peer of this.#peers) peer.check(heardAll);
     this.#cancelPing = this.#clock.after(this.#pingMs, () => this.#ping());
   }
 
