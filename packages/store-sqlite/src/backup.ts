@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
-import { backup, DatabaseSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from './database.ts';
 import { findDamage, identityOf } from './integrity.ts';
 import { lastChangePath } from './last-change.ts';
@@ -17,18 +17,16 @@ export interface BackupReport {
   readonly records: number;
 }
 
-/** Pages that are copied in one go: what is asked of the database meanwhile comes between. */
-const PAGES = 64;
-
 /**
- * Copies an open database while it is in use, into a new file that only its owner can read. Everything that was acknowledged
- * before the call is in the copy, and perhaps some of what came after.
+ * Copies an open database into a new file that only its owner can read. Everything that was acknowledged before the call is in
+ * the copy. What is asked of the database meanwhile waits: SQLite's copying page by page gives up where a transaction of the
+ * same connection comes between.
  * @throws Error when the file exists, or cannot be written; nothing is left of it then
  */
-export async function backUp(db: DatabaseSync, path: string): Promise<BackupReport> {
+export function backUp(db: DatabaseSync, path: string): BackupReport {
   closeSync(openSync(path, 'wx', 0o600));
   try {
-    await backup(db, path, { rate: PAGES });
+    db.prepare('VACUUM INTO ?').run(path);
     const file = openSync(path, 'r');
     fsyncSync(file);
     closeSync(file);

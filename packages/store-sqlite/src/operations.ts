@@ -74,7 +74,7 @@ export interface Operations {
 /** Sent in place of a batch: the worker brings everything into the main file, closes it and ends. */
 export const CLOSE = 'close';
 
-/** Sent in place of a batch: the worker copies the database into a new file, and goes on meanwhile. */
+/** Sent in place of a batch: the worker copies the database into a new file, and goes on afterwards. */
 export interface BackupRequest {
   readonly backup: string;
 }

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { LogBounds } from '@lockstep/store';
-import { backUp } from './backup.ts';
+import { type BackupReport, backUp } from './backup.ts';
 import { Batches } from './batch.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { DataFiles } from './data-files.ts';
@@ -115,9 +115,12 @@ function serve(): readonly string[] {
     scrub = checkpoints.empty() ? undefined : setTimeout(empty, options.scrubAfterMs);
   }
 
-  async function copyTo(path: string): Promise<void> {
-    const failed = (error: unknown): Failure => ({ kind: 'refused', message: (error as Error).message });
-    port.postMessage({ backup: await backUp(db, path).catch(failed) } satisfies BackupAnswer);
+  function copyTo(path: string): BackupReport | Failure {
+    try {
+      return backUp(db, path);
+    } catch (error) {
+      return { kind: 'refused', message: (error as Error).message };
+    }
   }
 
   port.on('message', (requests: readonly Request[] | BackupRequest | typeof CLOSE) => {
@@ -130,7 +133,7 @@ function serve(): readonly string[] {
       return;
     }
     if ('backup' in requests) {
-      void copyTo(requests.backup);
+      port.postMessage({ backup: copyTo(requests.backup) } satisfies BackupAnswer);
       return;
     }
     problem ??= files.cut();
