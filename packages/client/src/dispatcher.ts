@@ -1,4 +1,4 @@
-import { contextAction, eventKey, isObject, syncErrorMessage } from '@lockstep/fhircast';
+import { contextAction, type EventMessage, eventKey, isObject, syncErrorMessage } from '@lockstep/fhircast';
 import { ask, FOLLOWED, followed, type Handled, type Outcome, unlessRefused } from './answers.ts';
 import type { Context } from './context.ts';
 import { type Core, MAX_SEEN, remember } from './core.ts';
@@ -199,7 +199,7 @@ export class Dispatcher {
 
   /** Tells the others that this application does not follow after all (2.5: 202, then SyncError). */
   #refuse(event: HubEvent, reason: string): void {
-    const { options, ports, mine, api, report, settle } = this.#core;
+    const { options, ports, mine, settle } = this.#core;
     this.refusal = reason;
     settle();
     if (event.id === '') return;
@@ -213,9 +213,26 @@ export class Dispatcher {
     };
     const message = syncErrorMessage(ports.newId(), this.#core.stamp(), options.topic, cause);
     remember(mine, message.id);
-    void api.publish(message).then((sent) => {
-      if (!sent.ok) report(new HubError(sent.status, `the SyncError could not be sent: ${sent.reason}`));
-    });
+    void this.#insist(message, event);
+  }
+
+  /** A new connection: what was said over the old one may not have arrived. */
+  remind(): void {
+    if (this.#latest && this.refusal !== undefined) this.#refuse(this.#latest, this.refusal);
+  }
+
+  /** Tells the others until they are told, or a newer context came. */
+  async #insist(message: EventMessage, event: HubEvent): Promise<void> {
+    const { api, report } = this.#core;
+    while (this.#latest === event && this.refusal !== undefined) {
+      const sent = await api.publish(message);
+      if (sent.ok) return;
+      if (sent.kind !== 'unavailable') {
+        report(new HubError(sent.status, `the SyncError could not be sent: ${sent.reason}`));
+        return;
+      }
+      await this.#core.pause(sent.retryAfter ?? 2000);
+    }
   }
 
   /**

@@ -8,12 +8,16 @@ import type { HubEvent } from './events.ts';
  */
 const NO_OBJECTION = 12_000;
 
-/** The other applications that do not follow (ERR-8): told by the Hub, else derived from SyncErrors. */
+/**
+ * The other applications that do not follow (ERR-8): what the Hub tells, and the SyncErrors of those that it does not name. An
+ * application that has answered 202 and cannot decide, or refuses late, says so by a SyncError of its own (2.5), and the Hub
+ * takes its 202 for following.
+ */
 export class Following {
   readonly #core: Core;
+  #told: readonly NotFollowing[] = [];
+  #objections: readonly NotFollowing[] = [];
   #list: readonly NotFollowing[] = [];
-  /** The Hub tells who follows. */
-  #told = false;
   #cancel: (() => void) | undefined;
 
   constructor(core: Core) {
@@ -25,56 +29,60 @@ export class Following {
     return this.#list;
   }
 
-  #set(list: Iterable<NotFollowing>): void {
-    this.#list = [...list];
+  #set(told: readonly NotFollowing[], objections: readonly NotFollowing[]): void {
+    this.#told = told;
+    // The Hub will take back what it says of an answer; who comes back after a loss is where it was before.
+    this.#objections = objections.filter(({ name }) => (this.#named(name)?.why ?? 'lost') === 'lost');
+    this.#list = [...told, ...this.#objections.filter(({ name }) => !this.#named(name))];
     this.#core.settle();
   }
 
-  #of(name: string): NotFollowing | undefined {
-    return this.#list.find((one) => one.name === name);
+  #named(name: string): NotFollowing | undefined {
+    return this.#told.find((one) => one.name === name);
   }
 
   /** The Hub told who does not follow. */
   told({ elements }: HubEvent): void {
-    this.#told = true;
-    this.#cancel?.();
-    this.#set(readNotFollowing(elements));
+    this.#set(readNotFollowing(elements), this.#objections);
   }
 
   /** A SyncError says that an application does not follow. */
   objected(name: string, event: HubEvent, reason: string, eventId: string): void {
-    if (this.#told) return;
-    const before = this.#of(name);
+    // Then the SyncError is the Hub's own.
+    if (this.#named(name)) return;
+    const before = this.#objections.find((one) => one.name === name);
     const since = before?.since ?? (Number.isNaN(event.time) ? this.#core.ports.clock.now() : event.time);
     const shows = before?.shows ?? this.#core.contexts.before;
     const mark = { name, why: 'refused' as const, since, reason, eventId, ...(shows === undefined ? {} : { shows }) };
-    this.#set([...this.#list.filter((one) => one !== before), mark]);
+    this.#set(this.#told, [...this.#objections.filter((one) => one !== before), mark]);
   }
 
   /** Who raised no objection when an event was sent again is as good as following (4.2.1). */
   follows(name: string): void {
-    if (!this.#told && this.#of(name)) this.#set(this.#list.filter((one) => one.name !== name));
+    this.#set(
+      this.#told,
+      this.#objections.filter((one) => one.name !== name),
+    );
   }
 
   /** A newer context came: who objected to an older one may follow this one. */
   moved(): void {
     this.#cancel?.();
-    const before = this.#list;
-    if (this.#told || before.length === 0) return;
+    const before = this.#objections;
+    if (before.length === 0) return;
     this.#cancel = this.#core.ports.clock.after(NO_OBJECTION, () => {
       // Who objected again has another mark.
-      this.#set(this.#list.filter((one) => !before.includes(one)));
+      this.#set(
+        this.#told,
+        this.#objections.filter((one) => !before.includes(one)),
+      );
     });
-  }
-
-  /** The connection is another one: the Hub will tell anew. */
-  reconnected(): void {
-    this.#told = false;
   }
 
   close(): void {
     this.#cancel?.();
-    this.#told = false;
+    this.#told = [];
+    this.#objections = [];
     this.#list = [];
   }
 }

@@ -70,7 +70,9 @@ export class HeldContexts {
   readonly #unread = new Map<string, Update[]>();
   /** When the current context, also an empty one, was established by its publisher's clock. */
   #established = Number.NEGATIVE_INFINITY;
-  #ignored: { readonly anchor: string; readonly timestamp: number } | undefined;
+  #ignored: { readonly anchor: string; readonly timestamp: number; readonly id: string } | undefined;
+  /** Id of the event that opened what was adopted last, where it had come and was taken for an older one; '' otherwise. */
+  adoptedId = '';
   #past: string[] = [];
   /** Versions that updates of the current context led on from, over this connection. */
   #passed: string[] = [];
@@ -183,7 +185,7 @@ export class HeldContexts {
         return { kind: 'news', moved: true };
       }
       case 'open':
-        return this.#open(change, timestamp, older, shares(change.key.type));
+        return this.#open(change, message.id, timestamp, older, shares(change.key.type));
       case 'close':
         return this.#close(change, timestamp, older);
       case 'update':
@@ -204,6 +206,7 @@ export class HeldContexts {
 
   #open(
     change: Extract<ContextChange<Elements>, { kind: 'open' }>,
+    id: string,
     timestamp: number,
     older: boolean,
     shares: boolean,
@@ -215,7 +218,7 @@ export class HeldContexts {
       return { kind: 'known' };
     }
     if (older) {
-      this.#ignored = { anchor, timestamp };
+      this.#ignored = { anchor, timestamp, id };
       return { kind: 'older' };
     }
     this.#moving(timestamp);
@@ -413,6 +416,7 @@ export class HeldContexts {
     if (!meant) return false;
     const before = this.#model.current;
     const [first] = meant;
+    this.adoptedId = '';
     if (!first) {
       this.drop();
       this.#awaited = '';
@@ -420,7 +424,9 @@ export class HeldContexts {
     }
     const { key, elements, versionId, content = NO_CONTENT } = first;
     const anchor = keyText(key);
-    this.#moving(this.#ignored?.anchor === anchor ? this.#ignored.timestamp : Number.NaN);
+    const late = this.#ignored?.anchor === anchor ? this.#ignored : undefined;
+    this.adoptedId = late?.id ?? '';
+    this.#moving(late?.timestamp ?? Number.NaN);
     this.#step({ kind: 'open', key, versionId, opening: elements });
     this.#bound();
     this.#learn({ key, opening: elements, versionId, content }, content);

@@ -322,7 +322,7 @@ export class Subscriber {
     const core = this.#core;
     core.session = ++this.#sessions;
     this.#verifier.confirmed(resumed);
-    this.#following.reconnected();
+    this.#dispatcher.remind();
     const { current } = core.contexts;
     const shared = current && this.#shares(current.type);
     this.#grant(events);
@@ -432,8 +432,14 @@ export class Subscriber {
     switch (verdict.kind) {
       case 'older':
       case 'unreadable':
-        dispatcher.ignore(id);
-        void verifier.verify(verdict.kind === 'older' ? 'events are out of order' : 'an event could not be read');
+        // A Hub takes an answer for following: there is none before it is known what is current.
+        void verifier
+          .verify(verdict.kind === 'older' ? 'events are out of order' : 'an event could not be read')
+          .then((certain) => {
+            if (!certain || dispatcher.knows(id)) return;
+            if (contexts.reopens(message)) dispatcher.reopened(event);
+            else dispatcher.ignore(id);
+          });
         break;
       case 'known':
         if (contextAction(name)?.action === 'open') dispatcher.reopened(event);

@@ -201,6 +201,6 @@ export class Verifier {
       ...(current?.versionId === undefined ? {} : { 'context.versionId': current.versionId }),
       context: current?.elements ?? (home === 'Home-open' ? [] : (before?.elements ?? [])),
     };
-    this.#tell(new HubEvent({ id: '', timestamp: '', event }, false, true));
+    this.#tell(new HubEvent({ id: current ? contexts.adoptedId : '', timestamp: '', event }, false, true));
   }
 }

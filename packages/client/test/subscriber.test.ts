@@ -509,7 +509,7 @@ describe('SyncErrors', () => {
     assert.equal(subscriber.state.status, 'in-sync');
   });
 
-  it('ERR-8 a Hub that tells who follows is believed, and SyncErrors say nothing more', async () => {
+  it('ERR-8 a Hub that tells who follows is believed about those that it names', async () => {
     const { hub, clock, subscriber } = await joined();
     const id = hub.openPatient('p1', clock.now());
     await clock.advance(50);
@@ -534,10 +534,36 @@ describe('SyncErrors', () => {
     tell();
     await clock.advance(50);
     assert.equal(subscriber.state.status, 'in-sync');
-    hub.syncError(hub.openPatient('p3', clock.now()), 'Patient-open', 'Writer', clock.now());
+    const next = hub.openPatient('p3', clock.now());
     await clock.advance(50);
-    assert.equal(statusOf(subscriber), 'in-sync');
+    for (const syncErrorFirst of [true, false]) {
+      const named = { ...element, subscriber: 'Writer', why: 'refused' };
+      if (!syncErrorFirst) tell(named);
+      hub.syncError(next, 'Patient-open', 'Writer', clock.now());
+      if (syncErrorFirst) tell(named);
+      await clock.advance(50);
+      assert.equal(statusOf(subscriber), 'out-of-sync');
+      tell();
+      await clock.advance(50);
+      assert.equal(statusOf(subscriber), 'in-sync');
+    }
     assert.ok(!hub.answers.some((one) => one.id === 'following'));
+  });
+
+  it('HZ-3 of one that cannot decide count though the Hub takes its 202 for following', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    const writer = network.subscriber({ name: 'Writer' });
+    writer.follow(() => new Promise<undefined>(() => {}));
+    void writer.connect();
+    await clock.advance(100);
+    hub.openPatient('p1', clock.now());
+    hub.tellFollowing([], clock.now());
+    await clock.advance(10_100);
+    assert.equal(subscriber.state.status, 'out-of-sync');
+    assert.equal(subscriber.notFollowing[0]?.name, 'Writer');
+    hub.tellFollowing([], clock.now());
+    await clock.advance(50);
+    assert.equal(statusOf(subscriber), 'out-of-sync');
   });
 
   it('HZ-2 count whatever the clocks say: the Hub’s may be behind that of who opened the context', async () => {
