@@ -1,16 +1,17 @@
 /** Who is signed in decides what is shown: the sign-in page, or the console around the session. */
 import { useCallback, useEffect, useState } from 'react';
 import { ApiError, type Person, post, setCsrf, words } from './api.ts';
-import { type EhrSession, startSession } from './ehr/session.ts';
-import { Shell } from './shell.tsx';
+import type { EhrSession } from './ehr/session.ts';
 import { SignIn, type SignInWays } from './sign-in.tsx';
 import { Problem, Waiting } from './ui/problem.tsx';
+
+type WorkspaceModule = typeof import('./workspace.tsx');
 
 type State =
   | { readonly kind: 'asking' }
   | { readonly kind: 'unreachable'; readonly error: unknown }
   | { readonly kind: 'signed-out'; readonly ways: SignInWays }
-  | { readonly kind: 'signed-in'; readonly session: EhrSession };
+  | { readonly kind: 'signed-in'; readonly session: EhrSession; readonly Workspace: WorkspaceModule['Workspace'] };
 
 async function whoIsThere(): Promise<Person | SignInWays> {
   const response = await fetch('/auth/session', { headers: { accept: 'application/json' } });
@@ -24,8 +25,9 @@ export function Console() {
 
   const enter = useCallback(async (person: Person) => {
     setCsrf(person.csrf);
+    const { startSession, Workspace } = await import('./workspace.tsx');
     const session = await startSession(person);
-    setState({ kind: 'signed-in', session });
+    setState({ kind: 'signed-in', session, Workspace });
   }, []);
 
   const begin = useCallback(async () => {
@@ -62,6 +64,6 @@ export function Console() {
     case 'signed-out':
       return <SignIn ways={state.ways} onSignIn={async (given) => enter(await post<Person>('/auth/session', given))} />;
     case 'signed-in':
-      return <Shell session={state.session} onSignOut={() => void signOut(state.session)} />;
+      return <state.Workspace session={state.session} onSignOut={() => void signOut(state.session)} />;
   }
 }

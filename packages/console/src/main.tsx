@@ -25,18 +25,11 @@ import '@mantine/core/styles/FloatingIndicator.css';
 import '@mantine/core/styles/VisuallyHidden.css';
 import './styles.css';
 import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Console } from './console.tsx';
 import { cssVariables, theme } from './theme.ts';
 
-const queries = new QueryClient({
-  defaultOptions: {
-    // What changes is told by the server; nothing is asked for because time has passed.
-    queries: { staleTime: Number.POSITIVE_INFINITY, refetchOnWindowFocus: false, refetchOnReconnect: false, retry: 1 },
-  },
-});
 const schemes = localStorageColorSchemeManager({ key: 'lockstep-color-scheme' });
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="style-nonce"]')?.content;
 const root = document.getElementById('root');
@@ -51,9 +44,7 @@ if (root) {
         colorSchemeManager={schemes}
         getStyleNonce={() => nonce ?? ''}
       >
-        <QueryClientProvider client={queries}>
-          <Console />
-        </QueryClientProvider>
+        <Console />
       </MantineProvider>
     </StrictMode>,
   );

@@ -28,6 +28,14 @@ const MAX_TITLES = 200;
 /** Answers an event that a newer one has replaced. */
 const REPLACED = 202;
 
+/** What a SyncError says of an application. */
+export interface Report {
+  readonly who: string;
+  readonly text: string;
+  /** ms since the epoch. */
+  readonly at: number;
+}
+
 export interface FollowingParts {
   readonly subscriber: Subscriber;
   readonly fhir: Fhir;
@@ -59,6 +67,8 @@ export function painted(): Promise<void> {
 export class Following {
   /** What events opened, in words, by event id: says what an application that did not follow still shows. */
   readonly titles = new Store<ReadonlyMap<string, string>>(new Map());
+  /** SyncErrors about the current context: of applications that are not in the session they are all there is (ERR-6). */
+  readonly reports = new Store<readonly Report[]>([]);
   readonly #parts: FollowingParts;
   /** Ids of the record for patient ids of contexts that differ from them. */
   readonly #recordIds = new Map<string, string>();
@@ -108,6 +118,7 @@ export class Following {
 
   async #follow(context: Context | undefined, event: HubEvent) {
     const { book } = this.#parts;
+    this.reports.set([]);
     if (!context) {
       book.desk.update(withNothing);
       await painted();
@@ -191,5 +202,6 @@ export class Following {
     const text = textAt(outcome, 'issue.diagnostics') ?? 'An application did not follow.';
     const who = textAt(valuesAt(outcome, 'issue.details.coding')[2], 'code', 'display') ?? '';
     if (who !== '') this.#parts.onBehind(who, text);
+    this.reports.update((all) => [...all.filter((one) => one.who !== who), { who, text, at: Date.now() }]);
   }
 }

@@ -18,6 +18,8 @@ export interface Known {
   /** The session's current context; undefined when none is open. */
   readonly accepted: Anchor | undefined;
   readonly members: readonly Member[];
+  /** Names of applications that are no members, and of which SyncErrors say that they do not follow. */
+  readonly reported: readonly string[];
   /** Whether the server tells what the members do. */
   readonly live: boolean;
 }
@@ -28,7 +30,7 @@ function names(members: readonly Member[]): string {
 }
 
 /** The worst of what is known (HZ-2): green means that this window and everybody else show the session's context. */
-export function headline({ own, desk, accepted, members, live }: Known): Headline {
+export function headline({ own, desk, accepted, members, reported, live }: Known): Headline {
   if (own.status === 'closed') return { status: 'closed', words: 'Not connected', detail: own.reason };
   if (own.status === 'connecting') return { status: 'connecting', words: 'Reconnecting' };
   const { pending, shown } = desk;
@@ -48,6 +50,7 @@ export function headline({ own, desk, accepted, members, live }: Known): Headlin
   }
   if (own.status === 'out-of-sync')
     return { status: 'out-of-sync', words: `Not following: ${own.who ?? 'an application'}`, detail: own.reason };
+  if (reported.length > 0) return { status: 'out-of-sync', words: `Not following: ${reported[0] || 'an application'}` };
   if (!live) return { status: 'behind', words: 'Asking who follows' };
   if (pending) return { status: 'behind', words: 'Sending', detail: pending.what };
   if (own.status === 'unknown') return { status: 'unknown', words: 'Checking', detail: own.reason };

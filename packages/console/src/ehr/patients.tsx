@@ -68,7 +68,7 @@ export function PatientList({ session }: { session: EhrSession }) {
   const { fhir } = session;
 
   const all = useInfiniteQuery({
-    queryKey: ['patients', ''],
+    queryKey: ['patient-list', ''],
     queryFn: async ({ pageParam: next }) =>
       pageOf(await Promise.all(next ? next.map((url) => fhir.page(url)) : [fhir.searchPage('Patient', ALL)])),
     initialPageParam: undefined as readonly string[] | undefined,
@@ -77,7 +77,7 @@ export function PatientList({ session }: { session: EhrSession }) {
   // Of a record that has been read as a whole nothing more is asked.
   const whole = all.data !== undefined && !all.hasNextPage;
   const found = useInfiniteQuery({
-    queryKey: ['patients', query],
+    queryKey: ['patient-list', query],
     queryFn: async ({ pageParam: next }) =>
       pageOf(
         await Promise.all(

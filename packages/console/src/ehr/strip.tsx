@@ -5,6 +5,7 @@ import type { ReactNode } from 'react';
 import { timeOf } from '../fhir.ts';
 import { useStore } from '../store.ts';
 import { median, Sparkline } from '../ui/sparkline.tsx';
+import type { Report } from './following.ts';
 import { type Headline, headline } from './headline.ts';
 import { OpenContext } from './open-context.tsx';
 import { apartWords, isBehind, type Member, outcomeWords } from './roster.ts';
@@ -63,6 +64,13 @@ function MemberChip({ member, settled }: { member: Member; settled: boolean }) {
   );
 }
 
+/** SyncErrors of applications that are not in the session. */
+function useReports(session: EhrSession): readonly Report[] {
+  const roster = useStore(session.members.roster);
+  const members = new Set([...roster.values()].map(({ name }) => name));
+  return useStore(session.following.reports).filter(({ who }) => !members.has(who));
+}
+
 /** What the EHR claims of the session, computed from all that it knows. */
 export function useHeadline(session: EhrSession): Headline {
   const own = useSyncState(session.subscriber);
@@ -70,7 +78,8 @@ export function useHeadline(session: EhrSession): Headline {
   const desk = useStore(session.book.desk);
   const roster = useStore(session.members.roster);
   const live = useStore(session.members.live);
-  return headline({ own, desk, accepted, members: [...roster.values()], live });
+  const reported = useReports(session).map(({ who }) => who);
+  return headline({ own, desk, accepted, members: [...roster.values()], reported, live });
 }
 
 function Warner({ children, actions }: { children: ReactNode; actions: ReactNode }) {
@@ -119,6 +128,8 @@ export function Strip({ session }: { session: EhrSession }) {
   const named = new Set(behind.map(({ name }) => name));
   // The Hub knows more than this page has seen, such as what was before it came.
   const others = useNotFollowing(session.subscriber).filter(({ name }) => !named.has(name));
+  const told = new Set(others.map(({ name }) => name));
+  const reports = useReports(session).filter(({ who }) => !told.has(who));
 
   return (
     <section className="strip" aria-label="Session">
@@ -164,6 +175,11 @@ export function Strip({ session }: { session: EhrSession }) {
         <Warner key={name} actions={<AskAgain session={session} />}>
           <bdi>{name || 'An application'}</bdi> does not follow{Number.isNaN(since) ? '' : ` since ${timeOf(since)}`}:{' '}
           {reason}. {shows ? `It still shows ${shows}.` : 'It may still show something else.'}
+        </Warner>
+      ))}
+      {reports.map(({ who, text, at }) => (
+        <Warner key={who} actions={<AskAgain session={session} />}>
+          {text} ({timeOf(at)})
         </Warner>
       ))}
     </section>
