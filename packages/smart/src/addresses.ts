@@ -32,6 +32,12 @@ export class Addresses {
   get jwks(): string {
     return `${this.origin}/auth/jwks`;
   }
+  get userinfo(): string {
+    return `${this.origin}/auth/userinfo`;
+  }
+  get brand(): string {
+    return `${this.origin}/auth/brand.json`;
+  }
   get style(): string {
     return `${this.origin}/auth/smart-style.json`;
   }

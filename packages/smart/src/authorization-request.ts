@@ -65,7 +65,10 @@ function checkPkce(params: RequestParams, client: Client): Fault | undefined {
 /** The scopes that can be granted. Without a launch value there is nothing for the scope `launch` to bring. */
 function effectiveScopes(params: RequestParams, client: Client): readonly string[] {
   const scopes = grantableScopes(params.get('scope') ?? '', client.scope, 'user').map(({ text }) => text);
-  return params.has('launch') ? scopes : scopes.filter((scope) => scope !== 'launch');
+  const refreshes = client.grantTypes.includes('refresh_token');
+  return scopes
+    .filter((scope) => scope !== 'launch' || params.has('launch'))
+    .filter((scope) => refreshes || (scope !== 'offline_access' && scope !== 'online_access'));
 }
 
 function checkScope(params: RequestParams, client: Client): Fault | undefined {

@@ -41,6 +41,7 @@ import type { AccessEnded, TokenInfo } from './token-info.ts';
 import type { TrustedIssuer } from './trusted/options.ts';
 import { trustedRoutes } from './trusted/routes.ts';
 import { TrustedIssuers } from './trusted/trusted-issuers.ts';
+import { userinfoRoutes } from './userinfo.ts';
 import { type UserProfile, Users } from './users.ts';
 
 export interface AuthorizationServerOptions {
@@ -212,32 +213,30 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const grace = options.refreshGrace ?? REFRESH_GRACE;
   const refresh = new RefreshGrant({ clock, access, users, signIns, idTokens, launchContext, grace });
 
-  const trusted =
-    options.trustedIssuers &&
-    new TrustedIssuers({
-      issuers: options.trustedIssuers,
-      records,
-      clock,
-      users,
-      addresses,
-      audit,
-      fetchIssuer: options.fetchIssuer ?? fetch,
-      ended: (ended) => access.tellEnded(ended),
-    });
-
-  access.onAccessEnded((ended) => trusted?.forget(ended));
+  const trusted = new TrustedIssuers({
+    issuers: options.trustedIssuers ?? [],
+    records,
+    clock,
+    users,
+    addresses,
+    audit,
+    fetchIssuer: options.fetchIssuer ?? fetch,
+    ended: (ended) => access.tellEnded(ended),
+  });
+  access.onAccessEnded((ended) => trusted.forget(ended));
 
   /** Tokens of ours hold no dot, JWTs of others do; what is no token of ours may be one that its issuer can tell about. */
   async function verifyToken(bearer: string): Promise<TokenInfo | undefined> {
     const own = bearer.includes('.') ? undefined : await access.verifyToken(bearer);
-    return own ?? trusted?.verify(bearer);
+    return own ?? trusted.verify(bearer);
   }
 
   const plugin: FastifyPluginAsync = async (app) => {
     readBodies(app);
     answerErrors(app, logger, browser);
     if (options.rateLimit) limitRequests(app, options.rateLimit);
-    discoveryRoutes(app, addresses, keys);
+    discoveryRoutes(app, addresses, keys, options.hubUrl);
+    userinfoRoutes(app, { verifyToken: (bearer) => access.verifyToken(bearer), users, idTokens });
     registrationRoutes(app, addresses, clients, { ...options, guesses: new GuessLimit(clock) }, audit);
     tokenRoutes(app, {
       addresses,
@@ -269,7 +268,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     signInRoutes(app, signInParts, desk, signInPages);
     secondFactorRoutes(app, { browser, signIns, door, secondFactors, audit });
     if (outside) outsideRoutes(app, { signIns, browser, desk, outside, pages: signInPages });
-    if (trusted) trustedRoutes(app, trusted);
+    trustedRoutes(app, trusted);
     launchRoutes(app, { verifyToken, launches, signIns, sessions, users, audit });
     manageRoutes(app, { addresses, access, clients, signIns, browser, audit });
     introspectionRoutes(app, { addresses, access, clients, users, authentication, cors, launchContext });
@@ -286,7 +285,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     doubt: () => {
       clients.invalidate();
       access.doubt();
-      trusted?.forget();
+      trusted.forget();
     },
     signedIn: (request) => signIns.signedIn(request),
     onSignedOut: (listener) => signIns.onEnded(listener),

@@ -50,18 +50,83 @@ function common(addresses: Addresses) {
 }
 
 /** `{fhir}/.well-known/smart-configuration` (DIS-2). */
-export function smartConfiguration(addresses: Addresses) {
+export function smartConfiguration(addresses: Addresses, hubUrl: string) {
   return {
     ...common(addresses),
     management_endpoint: addresses.manage,
+    userinfo_endpoint: addresses.userinfo,
+    // The same tokens open the Hub.
+    associated_endpoints: [{ url: hubUrl, capabilities: ['fhircast'] }],
+    user_access_brand_bundle: addresses.brand,
+    user_access_brand_identifier: brandIdentifier(addresses),
     capabilities: [...CAPABILITIES],
   };
 }
+
+/** Where a resource's tokens come from (RFC 9728). */
+export function protectedResource(addresses: Addresses, resource: string) {
+  return {
+    resource,
+    authorization_servers: [addresses.issuer],
+    scopes_supported: [...SUPPORTED_SCOPES],
+    bearer_methods_supported: ['header'],
+    resource_name: 'Lockstep',
+  };
+}
+
+function brandIdentifier({ origin }: Addresses) {
+  return { system: 'urn:ietf:rfc:3986', value: origin };
+}
+
+/** Who runs this endpoint, as apps show it in lists (SMART App Launch, User-access Brands). */
+export function brandBundle(addresses: Addresses) {
+  const name = new URL(addresses.origin).host;
+  return {
+    resourceType: 'Bundle',
+    type: 'collection',
+    timestamp: BRAND_SINCE,
+    entry: [
+      {
+        fullUrl: `${addresses.origin}/auth/brand/Organization`,
+        resource: {
+          resourceType: 'Organization',
+          id: 'brand',
+          active: true,
+          identifier: [brandIdentifier(addresses)],
+          name,
+          telecom: [{ system: 'url', value: addresses.origin }],
+          endpoint: [{ reference: 'Endpoint/fhir' }],
+        },
+      },
+      {
+        fullUrl: `${addresses.origin}/auth/brand/Endpoint`,
+        resource: {
+          resourceType: 'Endpoint',
+          id: 'fhir',
+          status: 'active',
+          connectionType: {
+            system: 'http://terminology.hl7.org/CodeSystem/endpoint-connection-type',
+            code: 'hl7-fhir-rest',
+          },
+          name: `FHIR endpoint of ${name}`,
+          payloadType: [
+            { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/endpoint-payload-type', code: 'none' }] },
+          ],
+          address: addresses.fhir,
+        },
+      },
+    ],
+  };
+}
+
+/** The bundle changes with the server's address only. */
+const BRAND_SINCE = '2026-01-01T00:00:00Z';
 
 /** `{issuer}/.well-known/openid-configuration` (DIS-5). */
 export function openidConfiguration(addresses: Addresses) {
   return {
     ...common(addresses),
+    userinfo_endpoint: addresses.userinfo,
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['RS256'],
     claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'fhirUser', 'profile'],
@@ -75,11 +140,15 @@ export function openidConfiguration(addresses: Addresses) {
 const MAX_AGE = 300;
 
 /** The addresses that anyone may read. */
-export function discoveryRoutes(app: FastifyInstance, addresses: Addresses, keys: Keys): void {
+export function discoveryRoutes(app: FastifyInstance, addresses: Addresses, keys: Keys, hubUrl: string): void {
   const documents: Readonly<Record<string, () => object | Promise<object>>> = {
-    '/fhir/.well-known/smart-configuration': () => smartConfiguration(addresses),
+    '/fhir/.well-known/smart-configuration': () => smartConfiguration(addresses, hubUrl),
     '/.well-known/openid-configuration': () => openidConfiguration(addresses),
     '/.well-known/oauth-authorization-server': () => openidConfiguration(addresses),
+    '/.well-known/oauth-protected-resource': () => protectedResource(addresses, addresses.fhir),
+    '/.well-known/oauth-protected-resource/fhir': () => protectedResource(addresses, addresses.fhir),
+    '/.well-known/oauth-protected-resource/hub': () => protectedResource(addresses, hubUrl),
+    '/auth/brand.json': () => brandBundle(addresses),
     '/auth/jwks': () => keys.jwks(),
   };
   for (const [path, document] of Object.entries(documents)) {

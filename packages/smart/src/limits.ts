@@ -9,7 +9,7 @@ const RETRY_AFTER = '1';
 /** What people see in a browser. */
 const PAGES = /^\/auth\/(authorize|interaction|manage|outside|second-factor|sign-in|sign-out)(\/|\?|$)/;
 /** What costs work or can be guessed at; what is published (discovery, keys, styles) is neither. */
-const LIMITED = /^\/(auth\/(?!jwks|style|smart-style)|launch(\?|$))/;
+const LIMITED = /^\/(auth\/(?!jwks|style|smart-style|brand)|launch(\?|$))/;
 
 /** Limits the requests of each address; at the token endpoint those of each client too, see `limitClient`. */
 export function limitRequests(app: FastifyInstance, limit: RequestLimit): void {

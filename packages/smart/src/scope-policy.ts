@@ -1,4 +1,4 @@
-import { type Scope, Scopes } from '@lockstep/fhircast';
+import { R4_RESOURCE_TYPES, type Scope, Scopes } from '@lockstep/fhircast';
 import type { GrantType } from './client.ts';
 import { OAuthError } from './oauth-error.ts';
 
@@ -46,9 +46,19 @@ export function approvableScope(asked: string | undefined, grantTypes: readonly 
     ];
     return [...new Set(parts)].join(' ');
   }
-  const known = new Scopes(asked).toString();
+  const known = new Scopes(asked).list
+    .filter((scope) => canWork(scope) && fitsGrants(scope, grantTypes))
+    .map(({ text }) => text)
+    .join(' ');
   if (known === '') throw new OAuthError('invalid_client_metadata', 'scope: none of these scopes is supported');
   return known;
+}
+
+const RESOURCE_TYPES: ReadonlySet<string> = new Set(R4_RESOURCE_TYPES);
+
+/** Whether a scope could ever open anything: there are no resources of types that R4 does not have. */
+function canWork(scope: Scope): boolean {
+  return scope.kind !== 'fhir' || scope.type === '*' || RESOURCE_TYPES.has(scope.type);
 }
 
 /** Whether a scope can be given to a user's token. */
@@ -66,6 +76,13 @@ function fitsBackend(scope: Scope): boolean {
     default:
       return scope.kind === 'fhircast' || scope.kind === 'session';
   }
+}
+
+/** Whether a scope could ever be given to a client with these ways to get tokens; one that has none is launched for a person. */
+function fitsGrants(scope: Scope, grantTypes: readonly GrantType[]): boolean {
+  const service = grantTypes.includes('client_credentials');
+  const person = grantTypes.includes('authorization_code') || !service;
+  return (person && fitsUser(scope)) || (service && fitsBackend(scope));
 }
 
 /** Clients ask for the same scopes again and again. */
@@ -90,5 +107,5 @@ function parsed(text: string): Scopes {
 export function grantableScopes(asked: string, approved: string, kind: 'user' | 'backend'): readonly Scope[] {
   const approval = parsed(approved);
   const fits = kind === 'user' ? fitsUser : fitsBackend;
-  return parsed(asked).list.filter((scope) => fits(scope) && approval.covers(scope));
+  return parsed(asked).list.filter((scope) => canWork(scope) && fits(scope) && approval.covers(scope));
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import { codeFields, codeFor, refresh, registerApp, TestBrowser, tokensFor } from './browsing.ts';
-import { answerOf, backend, type Json, post, startServer, type TestServer } from './harness.ts';
+import { answerOf, backend, type Json, makeKey, post, register, startServer, type TestServer } from './harness.ts';
 
 async function read(server: TestServer, path: string, headers: Record<string, string> = {}) {
   return answerOf(await fetch(server.url(path), { headers }));
@@ -32,6 +32,10 @@ test('DIS-2 smart-configuration names every address and what is supported, whate
       revocation_endpoint: `${auth}/revoke`,
       registration_endpoint: `${auth}/register`,
       management_endpoint: `${auth}/manage`,
+      userinfo_endpoint: `${auth}/userinfo`,
+      associated_endpoints: [{ url: `${server.origin}/hub`, capabilities: ['fhircast'] }],
+      user_access_brand_bundle: `${auth}/brand.json`,
+      user_access_brand_identifier: { system: 'urn:ietf:rfc:3986', value: server.origin },
       grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
       code_challenge_methods_supported: ['S256'],
       token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
@@ -219,4 +223,67 @@ test('REG-1 clients, grants and tokens survive a restart; a launch and a code to
   assert.equal(relaunched.patient, 'omar');
   assert.equal((await post(server, '/auth/token', codeFields(app, code, verifier))).status, 200);
   assert.equal((await refresh(server, app, tokens.refresh_token)).status, 200);
+});
+
+test('DIS-2 what shares the tokens, who runs it and where tokens come from can be found', async (t) => {
+  const server = await startServer(t);
+  const read = async (path: string) => (await answerOf(await fetch(server.url(path)))).body;
+  const smart = await read('/fhir/.well-known/smart-configuration');
+  assert.deepEqual(smart.associated_endpoints, [{ url: `${server.origin}/hub`, capabilities: ['fhircast'] }]);
+  const brand = await read(String(smart.user_access_brand_bundle).replace(server.origin, ''));
+  const [organization, endpoint] = brand.entry as { resource: Json }[];
+  assert.equal(brand.resourceType, 'Bundle');
+  assert.deepEqual(organization?.resource.identifier, [smart.user_access_brand_identifier]);
+  assert.equal(endpoint?.resource.address, `${server.origin}/fhir`);
+  for (const [path, resource] of [
+    ['/fhir', `${server.origin}/fhir`],
+    ['/hub', `${server.origin}/hub`],
+    ['', `${server.origin}/fhir`],
+  ]) {
+    const described = await read(`/.well-known/oauth-protected-resource${path}`);
+    assert.deepEqual([described.resource, described.authorization_servers], [resource, [server.origin]]);
+  }
+});
+
+test('FHR-1 scopes that can never work are dropped, not granted', async (t) => {
+  const server = await startServer(t);
+  const { body } = await register(server, {
+    redirect_uris: ['http://localhost/'],
+    token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code'],
+    scope: 'openid system/*.rs user/Patient.rs user/Patients.rs patient/NoSuch.cruds fhircast/*.read',
+  });
+  assert.equal(body.scope, 'openid user/Patient.rs fhircast/*.read');
+  const key = await makeKey();
+  const service = await register(server, {
+    grant_types: ['client_credentials'],
+    jwks: { keys: [key.publicJwk] },
+    scope: 'openid user/*.rs system/Patient.rs system/Nothing.rs offline_access launch',
+  });
+  assert.equal(service.body.scope, 'system/Patient.rs launch');
+  const refused = await register(server, {
+    redirect_uris: ['http://localhost/'],
+    scope: 'system/*.rs user/Nothing.rs',
+  });
+  assert.equal(refused.status, 400);
+  const app = await registerApp(server, { grant_types: ['authorization_code'], scope: 'user/*.rs offline_access' });
+  const tokens = await tokensFor(new TestBrowser(server), app, 'user/Patient.rs user/Nothing.rs offline_access');
+  assert.deepEqual([tokens.scope, tokens.refresh_token], ['user/Patient.rs', undefined]);
+});
+
+test('DIS-5 userinfo says what an id token says, for tokens with the scope openid', async (t) => {
+  const server = await startServer(t);
+  const app = await registerApp(server);
+  const ask = async (token: unknown) =>
+    answerOf(await fetch(server.url('/auth/userinfo'), { headers: { authorization: `Bearer ${token}` } }));
+  const full = await tokensFor(new TestBrowser(server), app, 'openid fhirUser user/*.rs');
+  const fhirUser = `${server.origin}/fhir/Practitioner/dr-lena-okafor`;
+  assert.deepEqual((await ask(full.access_token)).body, { sub: 'dr-lena-okafor', fhirUser });
+  const bare = await tokensFor(new TestBrowser(server), app, 'openid user/*.rs');
+  assert.deepEqual((await ask(bare.access_token)).body, { sub: 'dr-lena-okafor' });
+  const none = await tokensFor(new TestBrowser(server), app, 'user/*.rs');
+  assert.equal((await ask(none.access_token)).status, 403);
+  const wrong = await ask('made-up');
+  assert.equal(wrong.status, 401);
+  assert.match(wrong.headers.get('www-authenticate') ?? '', /^Bearer/);
 });

@@ -425,11 +425,13 @@ suite('Inferno: what its requirements say and its checks leave out', () => {
     }
   });
 
-  test('what is not built is not said to be: access brands, batch and transaction', async (t) => {
+  test('what is not built is not said to be: batch and transaction; the brand bundle is there', async (t) => {
     const server = await startServer(t, { fhir: true });
     const { body } = await answerOf(await fetch(`${server.origin}/fhir/.well-known/smart-configuration`));
     assert.ok(!(body.capabilities as string[]).includes('user-access-brand'));
-    assert.equal(body.user_access_brand_bundle, undefined);
+    const brand = await fetch(String(body.user_access_brand_bundle));
+    assert.equal((await answerOf(brand)).body.type, 'collection');
+    assert.equal(brand.headers.get('access-control-allow-origin'), '*');
     const { body: metadata } = await answerOf(await fetch(`${server.origin}/fhir/metadata`));
     const [rest] = metadata.rest as { interaction?: { code: string }[] }[];
     const codes = (rest?.interaction ?? []).map(({ code }) => code);

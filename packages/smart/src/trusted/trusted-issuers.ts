@@ -74,7 +74,7 @@ export class TrustedIssuers {
    * @throws IssuerUnavailable when the issuer cannot be asked
    */
   async verify(bearer: string): Promise<TokenInfo | undefined> {
-    if (bearer.length > MAX_TOKEN) return undefined;
+    if (this.#issuers.length === 0 || bearer.length > MAX_TOKEN) return undefined;
     const id = digest(bearer);
     const now = this.#parts.clock.now();
     const cached = this.#cache.get(id);

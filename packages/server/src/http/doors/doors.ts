@@ -46,6 +46,7 @@ export const DOORS: readonly DoorRow[] = [
   // The authorization server.
   row('GET', '/.well-known/**', PUBLISHED),
   row('GET', '/auth/jwks', PUBLISHED),
+  row('GET', '/auth/brand.json', PUBLISHED),
   row('GET', '/auth/style.css', PUBLISHED),
   row('GET', '/auth/smart-style.json', PUBLISHED),
   row('POST', '/auth/token', limitedInside(door('handler', 'token'))),
