@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { FakeCallbacks, turns } from '../../test/callbacks.ts';
 import { ManualClock } from '../../test/clock.ts';
-import { body, patient, START, TOPIC } from '../../test/events.ts';
+import { body, patient, START, study, TOPIC } from '../../test/events.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import { CORE, STU1, STU2 } from '../rules/versions.ts';
 import { Delivery } from './delivery.ts';
@@ -22,7 +22,7 @@ function subscription(more: Partial<Subscription> = {}): Subscription {
     id: 's1',
     channel: 'webhook',
     subscriberName: 'App',
-    events: ['Patient-open'],
+    events: ['Patient-open', 'Patient-select'],
     expiresAt: START + 3_600_000,
     clientId: 'client',
     grantId: 'grant',
@@ -73,9 +73,18 @@ class Bench {
 
   /** Publishes events, as the topic does. */
   publish(...numbers: number[]): void {
-    for (const number of numbers) {
-      this.log.push(delivery(number));
-      this.hook.offer(delivery(number));
+    this.offer(...numbers.map((number) => delivery(number)));
+  }
+
+  /** Publishes selections, which replace nothing. */
+  select(...numbers: number[]): void {
+    this.offer(...numbers.map((number) => delivery(number, 'Patient-select')));
+  }
+
+  offer(...deliveries: Delivery[]): void {
+    for (const one of deliveries) {
+      this.log.push(one);
+      this.hook.offer(one);
     }
   }
 
@@ -222,11 +231,11 @@ describe('WEB-3 order and retry', () => {
     assert.deepEqual(bench.callbacks.ids, ids(1, 3));
   });
 
-  it('tries again after each wait, and what follows waits its turn', async () => {
+  it('tries again after each wait, and content that follows waits its turn', async () => {
     const bench = new Bench();
     const statuses = [0, 503, 429, 200];
     bench.callbacks.answer = () => statuses.shift() ?? 200;
-    bench.publish(1, 2);
+    bench.select(1, 2);
     await turns();
     assert.deepEqual(bench.callbacks.ids, ['e1']);
     await bench.pass(999, 999);
@@ -252,13 +261,13 @@ describe('WEB-3 order and retry', () => {
   it('gives up after the last wait, counts it, and goes on with the next', async () => {
     const bench = new Bench();
     bench.callbacks.answer = ({ text }) => (text.includes('"e1"') ? 500 : 200);
-    bench.publish(1, 2);
+    bench.select(1, 2);
     await bench.pass(7000);
     assert.equal(bench.callbacks.ids.filter((id) => id === 'e1').length, 4);
     assert.ok(bench.said.includes('gave up e1, 1 in a row'));
     assert.equal(bench.callbacks.ids.at(-1), 'e2');
     bench.callbacks.answer = () => 500;
-    bench.publish(3);
+    bench.select(3);
     await bench.pass(7000);
     assert.ok(bench.said.includes('gave up e3, 1 in a row'), 'an answer ends the row');
   });
@@ -266,7 +275,7 @@ describe('WEB-3 order and retry', () => {
   it('counts events given up in a row', async () => {
     const bench = new Bench();
     bench.callbacks.answer = () => 0;
-    bench.publish(1, 2);
+    bench.select(1, 2);
     await bench.pass(14_000);
     assert.deepEqual(
       bench.said.filter((one) => one.startsWith('gave')),
@@ -302,6 +311,211 @@ describe('WEB-3 order and retry', () => {
     bench.publish(1);
     await bench.pass(10_000);
     assert.equal(bench.callbacks.ids.length, 2);
+  });
+});
+
+/** An event about one resource, or about none. */
+function event(number: number, name: string, ...context: unknown[]): Delivery {
+  const text = JSON.stringify(body(name, context, { id: `e${number}`, topic: TOPIC }));
+  return new Delivery({ number, id: `e${number}`, name, text });
+}
+
+/** What replaces an event that fails: the name, the failing event, the newer one. */
+const REPLACED: readonly (readonly [string, Delivery, Delivery])[] = [
+  ['Patient-open by another', event(1, 'Patient-open', patient('a')), event(2, 'Patient-open', patient('b'))],
+  ['Patient-open by its close', event(1, 'Patient-open', patient('a')), event(2, 'Patient-close', patient('a'))],
+  ['Patient-open by Home-open', event(1, 'Patient-open', patient('a')), event(2, 'Home-open')],
+  ['Patient-open by UserLogout', event(1, 'Patient-open', patient('a')), event(2, 'UserLogout')],
+  ['Patient-open by ImagingStudy-open', event(1, 'Patient-open', patient('a')), event(2, 'ImagingStudy-open', study())],
+  ['ImagingStudy-open by Patient-open', event(1, 'ImagingStudy-open', study()), event(2, 'Patient-open', patient('b'))],
+  ['Patient-close by an open', event(1, 'Patient-close', patient('a')), event(2, 'Patient-open', patient('b'))],
+  ['Home-open by an open', event(1, 'Home-open'), event(2, 'Patient-open', patient('b'))],
+];
+
+/** What replaces nothing: the failing event waits for its next attempt, and what follows waits for it. */
+const KEPT: readonly (readonly [string, Delivery, Delivery])[] = [
+  ['an open by a close of another', event(1, 'Patient-open', patient('a')), event(2, 'Patient-close', patient('b'))],
+  ['a close by another close', event(1, 'Patient-close', patient('a')), event(2, 'Patient-close', patient('b'))],
+  ['an open by a selection', event(1, 'Patient-open', patient('a')), event(2, 'Patient-select', patient('a'))],
+  ['an open by a SyncError', event(1, 'Patient-open', patient('a')), event(2, 'SyncError')],
+  ['a selection by an open', event(1, 'Patient-select', patient('a')), event(2, 'Patient-open', patient('b'))],
+  ['a logout by an open', event(1, 'UserLogout'), event(2, 'Patient-open', patient('b'))],
+  ['an update by an open', event(1, 'Patient-update', patient('a')), event(2, 'Patient-open', patient('b'))],
+  ['an update by an update', event(1, 'Patient-update', patient('a')), event(2, 'Patient-update', patient('a'))],
+];
+
+describe('WEB-3 a context event that a newer one has replaced', () => {
+  const everything = { events: ['*'] };
+  const failingFirst = (bench: Bench): void => {
+    bench.callbacks.answer = ({ text }) => (text.includes('"e1"') ? 500 : 200);
+  };
+
+  for (const [name, failing, newer] of REPLACED) {
+    it(`WEB-3 ${name}: the newer goes out at once, the older never again`, async () => {
+      const bench = new Bench(everything);
+      failingFirst(bench);
+      bench.offer(failing);
+      await turns();
+      assert.ok(bench.said.includes('answered e1 500 after 0'), 'the others are told at the first failure');
+      bench.offer(newer);
+      await turns();
+      assert.deepEqual(bench.callbacks.ids, ['e1', 'e2']);
+      assert.deepEqual(
+        bench.said.filter((one) => one.startsWith('advanced')),
+        ['advanced 1', 'advanced 2'],
+      );
+      assert.equal(bench.clock.timers, 0);
+      await bench.pass(10_000);
+      assert.deepEqual(bench.callbacks.ids, ['e1', 'e2']);
+      assert.ok(!bench.said.some((one) => one.startsWith('gave up')));
+    });
+  }
+
+  for (const [name, failing, newer] of KEPT) {
+    it(`WEB-3 is not ${name}: it is tried again first`, async () => {
+      const bench = new Bench(everything);
+      let down = true;
+      bench.callbacks.answer = () => (down ? 500 : 200);
+      bench.offer(failing);
+      await turns();
+      bench.offer(newer);
+      await turns();
+      assert.deepEqual(bench.callbacks.ids, ['e1']);
+      down = false;
+      await bench.pass(999, 999);
+      assert.deepEqual(bench.callbacks.ids, ['e1'], 'the wait is as long as before');
+      await bench.pass(1, 1);
+      assert.deepEqual(bench.callbacks.ids, ['e1', 'e1', 'e2']);
+    });
+  }
+
+  it('WEB-3 is not sent again where the newer came while it was being posted', async () => {
+    const bench = new Bench();
+    let answer: (status: number) => void = () => undefined;
+    bench.callbacks.answer = ({ text }) => (text.includes('"e1"') ? new Promise((resolve) => (answer = resolve)) : 200);
+    bench.publish(1, 2);
+    await turns();
+    answer(500);
+    await turns();
+    assert.deepEqual(bench.callbacks.ids, ['e1', 'e2']);
+  });
+
+  it('WEB-3 leaves the content between them in its place', async () => {
+    const bench = new Bench();
+    failingFirst(bench);
+    bench.publish(1);
+    bench.select(2, 3);
+    await turns();
+    assert.deepEqual(bench.callbacks.ids, ['e1']);
+    bench.publish(4);
+    await turns();
+    assert.deepEqual(bench.callbacks.ids, ids(1, 4));
+  });
+
+  it('WEB-3 is known from the log, where more waits than memory holds or other nodes accepted it', async () => {
+    const many = new Bench();
+    failingFirst(many);
+    many.publish(1);
+    many.select(...Array.from({ length: 40 }, (_, index) => index + 2));
+    await turns();
+    assert.deepEqual(many.callbacks.ids, ['e1']);
+    many.publish(42);
+    for (let round = 0; round < 20 && many.callbacks.ids.length < 42; round++) await turns();
+    assert.deepEqual(many.callbacks.ids, ids(1, 42));
+
+    const missed = new Bench();
+    failingFirst(missed);
+    missed.publish(1);
+    await turns();
+    missed.log.push(delivery(2));
+    missed.hook.catchUp();
+    await turns();
+    assert.deepEqual(missed.callbacks.ids, ['e1', 'e2']);
+  });
+
+  it('WEB-3 stays to be tried again where the newer is not for this subscriber', async () => {
+    const { text } = delivery(2);
+    const others = [
+      event(2, 'ImagingStudy-open', study('x')),
+      event(2, 'Home-open'),
+      new Delivery({ number: 2, id: 'e2', name: 'Patient-open', text, except: 's1' }),
+    ];
+    for (const other of others) {
+      const bench = new Bench();
+      failingFirst(bench);
+      bench.publish(1);
+      await turns();
+      bench.offer(other);
+      await bench.pass(1000);
+      assert.deepEqual(bench.callbacks.ids, ['e1', 'e1'], other.name);
+    }
+  });
+
+  it('WEB-3, DER-2 derived: of the same patient it goes out with the newer event', async () => {
+    const bench = new Bench({ events: ['Patient-open'] });
+    bench.callbacks.answer = () => (bench.callbacks.ids.length === 1 ? 500 : 200);
+    bench.offer(event(1, 'ImagingStudy-open', study('x'), patient('a')));
+    await turns();
+    bench.offer(event(2, 'ImagingStudy-open', study('y'), patient('a')));
+    await turns();
+    const opened = bench.callbacks.posts.map(({ text }) => JSON.parse(text).event.context[0].resource.id);
+    assert.deepEqual(opened, ['a', 'a']);
+    assert.equal(new Set(bench.callbacks.ids).size, 2);
+    await bench.pass(10_000);
+    assert.equal(bench.callbacks.ids.length, 2);
+  });
+
+  it('WEB-3 goes on with the standing opens that wait (SUB-8)', async () => {
+    const bench = new Bench({}, 10);
+    bench.callbacks.answer = ({ text }) => (text.includes('"e4"') ? 500 : 200);
+    bench.hook.begin([delivery(4), delivery(9)]);
+    bench.hook.catchUp();
+    await turns();
+    assert.deepEqual(bench.callbacks.ids, ['e4', 'e9']);
+  });
+
+  it('WEB-3 is replaced at once by what is offered while the log is read', async () => {
+    const bench = new Bench();
+    failingFirst(bench);
+    bench.publish(1);
+    await turns();
+    bench.instead = async () => {
+      bench.instead = undefined;
+      await turns();
+      bench.publish(2);
+      return { deliveries: [] };
+    };
+    bench.hook.catchUp();
+    await turns();
+    await turns();
+    assert.deepEqual(bench.callbacks.ids, ['e1', 'e2']);
+  });
+
+  it('WEB-3 is not replaced by an older open that a renewed subscription is sent (SUB-6)', async () => {
+    const bench = new Bench({}, 4);
+    bench.callbacks.answer = ({ text }) => (text.includes('"e5"') ? 500 : 200);
+    bench.publish(5);
+    await turns();
+    bench.hook.begin([delivery(3)]);
+    await turns();
+    assert.deepEqual(bench.callbacks.ids, ['e5']);
+    await bench.pass(1000);
+    assert.deepEqual(bench.callbacks.ids, ['e5', 'e5']);
+  });
+
+  it('WEB-3 waits out its time where the log cannot be read', async () => {
+    const bench = new Bench();
+    failingFirst(bench);
+    bench.publish(1);
+    await turns();
+    bench.instead = () => {
+      throw new Error('the store is away');
+    };
+    bench.hook.catchUp();
+    await turns();
+    assert.deepEqual(bench.callbacks.ids, ['e1']);
+    await bench.pass(1000);
+    assert.deepEqual(bench.callbacks.ids, ['e1', 'e1']);
   });
 });
 

@@ -1,6 +1,14 @@
 import { createHmac } from 'node:crypto';
 import { type Callbacks, type Clock, runningTime } from '../ports.ts';
-import { afterSending, type Interest, newInterest, regranted, selected } from '../rules/audience.ts';
+import {
+  afterFailing,
+  afterSending,
+  type Interest,
+  newInterest,
+  regranted,
+  replaces,
+  selected,
+} from '../rules/audience.ts';
 import type { Awaited } from '../rules/conversation.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import { changesContext } from '../rules/sync-errors.ts';
@@ -42,6 +50,13 @@ export interface Backlog {
 
 export type ReadBacklog = (after: number) => Promise<Backlog>;
 
+/** An event that could not be delivered yet. */
+interface Failing {
+  readonly event: Sendable;
+  /** Of the original, where the event was derived. */
+  readonly number: number;
+}
+
 /** Statuses that say "not now" rather than "no" (RFC 9110). */
 function isTransient(status: number): boolean {
   return status === 0 || status === 408 || status === 429 || status >= 500;
@@ -49,7 +64,8 @@ function isTransient(status: number): boolean {
 
 /**
  * A subscriber that is reached by POSTs to its callback: one event at a time, in order, tried again until it is answered or
- * given up (WEB-2, WEB-3). It reads from the topic's log, so a callback that is down costs no memory.
+ * given up, or until a newer context event replaces it (WEB-2, WEB-3). It reads from the topic's log, so a callback that is down
+ * costs no memory.
  */
 export class SubscriberCallback {
   readonly #callbacks: Callbacks;
@@ -75,6 +91,10 @@ export class SubscriberCallback {
   #running = false;
   /** Attempts in a row that found nobody. */
   #failures = 0;
+  /** The event that waits to be tried again. */
+  #failing: Failing | undefined;
+  /** Whether something newer may have come since it was last looked for a replacement of the failing event. */
+  #news = false;
   #ended = false;
   #cancelRetry: (() => void) | undefined;
   #wake: (() => void) | undefined;
@@ -112,6 +132,7 @@ export class SubscriberCallback {
   /** Sends what comes before everything else: standing opens that the subscriber has not been sent (SUB-8). */
   begin(standing: readonly Delivery[]): void {
     this.#standing.push(...standing);
+    this.#lookForReplacement();
     this.#start();
   }
 
@@ -119,6 +140,7 @@ export class SubscriberCallback {
   offer(delivery: Delivery): void {
     if (this.#waiting.length < MAX_WAITING && !this.#behind) this.#waiting.push(delivery);
     else this.#behind = true;
+    if (this.#failing && this.#isReplacedBy(delivery, this.#failing)) this.#lookForReplacement();
     this.#start();
   }
 
@@ -136,12 +158,24 @@ export class SubscriberCallback {
   catchUp(from = this.#cursor): void {
     this.#cursor = Math.min(this.#cursor, from);
     this.#behind = true;
+    this.#lookForReplacement();
     this.#start();
   }
 
   /** Stops at once; what is under way is not tried again. */
   end(): void {
     this.#ended = true;
+    this.#endPause();
+  }
+
+  /** Ends the wait for the next attempt, where the event may have been replaced meanwhile. */
+  #lookForReplacement(): void {
+    if (!this.#failing) return;
+    this.#news = true;
+    this.#endPause();
+  }
+
+  #endPause(): void {
     this.#cancelRetry?.();
     this.#wake?.();
   }
@@ -176,7 +210,8 @@ export class SubscriberCallback {
     if (delivery.except === this.#subscription.id) return;
     for (const event of selected(this.#interest, delivery)) {
       this.#interest = afterSending(this.#interest, event);
-      await this.#deliver(event, delivery);
+      const failing: Failing = { event, number: delivery.number };
+      if ((await this.#deliver(failing, delivery)) === 'replaced') return;
     }
   }
 
@@ -217,26 +252,32 @@ export class SubscriberCallback {
     else this.#waiting.push(...offered.filter(({ number }) => number > last));
   }
 
-  async #deliver(event: Sendable, original: Delivery): Promise<void> {
+  async #deliver(delivered: Failing, original: Delivery): Promise<'replaced' | undefined> {
+    const { event } = delivered;
     const { number, id: originalId, name: originalName } = original;
     const about: Awaited = { id: event.id, number, originalId, originalName, sentAt: runningTime(this.#clock) };
     let told = false;
     for (const wait of [undefined, ...this.#options.retryMs]) {
-      if (wait !== undefined) await this.#pause(wait);
+      if (wait !== undefined && (await this.#isReplacedWithin(wait, delivered))) {
+        this.#remember(original.id);
+        return 'replaced';
+      }
       // The end of the lease is the end, though nobody may have said so yet (SUB-5).
-      if (this.#ended || this.#subscription.expiresAt <= this.#clock.now()) return;
+      if (this.#ended || this.#subscription.expiresAt <= this.#clock.now()) return undefined;
       if (wait === undefined) this.#listener.delivered(this.#subscription, event.id, event.name);
       const status = await this.#post(event);
-      if (this.#ended) return;
+      if (this.#ended) return undefined;
       if (!isTransient(status)) {
         this.#misses = 0;
         this.#failures = 0;
+        this.#interest = afterSending(this.#interest, event);
         if (outcomeOf(status) !== 'followed') this.#remember(original.id);
         else if (changesContext(originalName)) this.#followed = number;
         this.#answered(about, status);
-        return;
+        return undefined;
       }
       this.#failures += 1;
+      this.#interest = afterFailing(this.#interest, event);
       // WEB-3: the others are told at the first failure.
       if (!told) this.#answered(about, status);
       told = true;
@@ -244,6 +285,43 @@ export class SubscriberCallback {
     this.#misses += 1;
     this.#remember(original.id);
     this.#listener.gaveUp(this.#subscription, about, this.#misses);
+    return undefined;
+  }
+
+  /** Waits before the next attempt. @returns true, at once, where a newer event has replaced this one (WEB-3) */
+  async #isReplacedWithin(ms: number, failing: Failing): Promise<boolean> {
+    const until = runningTime(this.#clock) + ms;
+    this.#failing = failing;
+    try {
+      while (!this.#ended) {
+        this.#news = false;
+        if (await this.#isReplaced(failing)) return true;
+        const left = until - runningTime(this.#clock);
+        if (left <= 0) return false;
+        if (!this.#news && !this.#ended) await this.#pause(left);
+      }
+      return false;
+    } finally {
+      this.#failing = undefined;
+    }
+  }
+
+  async #isReplaced(failing: Failing): Promise<boolean> {
+    const waits = [...this.#standing, ...this.#waiting];
+    if (waits.some((newer) => this.#isReplacedBy(newer, failing))) return true;
+    if (!this.#behind) return false;
+    try {
+      const { deliveries } = await this.#read(Math.max(this.#cursor, failing.number));
+      return deliveries.some((newer) => this.#isReplacedBy(newer, failing));
+    } catch (error) {
+      this.#listener.failed(error);
+      return false;
+    }
+  }
+
+  #isReplacedBy(newer: Delivery, { event, number }: Failing): boolean {
+    if (newer.number <= number || newer.except === this.#subscription.id) return false;
+    return selected(this.#interest, newer).some((one) => replaces(one, event));
   }
 
   #answered(about: Awaited, status: number): void {

@@ -1,6 +1,7 @@
 /** Who gets what of a session's events (PUB-3, DER-1, DER-2). */
 import { eventKey } from '@lockstep/fhircast';
 import { isOwnEvent } from './following.ts';
+import { changesContext } from './sync-errors.ts';
 
 /** A resource that an event opens or closes. */
 export interface Anchored {
@@ -77,4 +78,25 @@ export function afterSending(interest: Interest, { name, opens, closes }: Offere
   return (key === 'home-open' || key === 'userlogout') && lastOpen.size > 0
     ? { ...interest, lastOpen: new Map() }
     : interest;
+}
+
+/** What the subscriber was last sent an open of, after a delivery failed: of that type it is not known. */
+export function afterFailing(interest: Interest, { opens }: Offered): Interest {
+  if (!opens || !interest.lastOpen.has(opens.type)) return interest;
+  const left = new Map(interest.lastOpen);
+  left.delete(opens.type);
+  return { ...interest, lastOpen: left };
+}
+
+/**
+ * Whether a newer event makes it needless to deliver an older one (WEB-3; FHIRcast 2-3: events are complete replacements). A
+ * close replaces only the open of what it closes: another context may still be current. Nothing replaces a logout: it is about
+ * who works and not about a context.
+ */
+export function replaces(newer: Offered, older: Offered): boolean {
+  if (!changesContext(older.name) || eventKey(older.name) === 'userlogout') return false;
+  if (newer.closes) {
+    return newer.closes.type === older.opens?.type && newer.closes.resourceId === older.opens.resourceId;
+  }
+  return changesContext(newer.name);
 }
