@@ -340,6 +340,9 @@ test('HZ-6 two people of one name look different wherever one of them is named',
     await page.getByRole('searchbox', { name: 'Search patients' }).fill(number);
     await openPatient(page, /Mira Holm/);
     await page.getByTestId('context').getByText(number).waitFor();
+    await page.getByRole('tab', { selected: true }).getByText(number).waitFor();
+    await page.getByRole('tabpanel').locator('.banner').getByText(number).waitFor();
+    await page.waitForFunction((wanted) => document.title.includes(wanted), number);
     const year = birthDate.slice(0, 4);
     for (const text of [
       await page.getByTestId('context').innerText(),
