@@ -83,6 +83,7 @@ function checked(commit: Commit): void {
   if (commit.topic === '') throw new RangeError('topic is empty');
   requireCount('expected', commit.expected);
   requireCount('at', commit.at);
+  requireCount('dropUpTo', commit.dropUpTo ?? 0);
   commit.append.forEach(({ number, at }, i) => {
     if (number !== (commit.append[0]?.number ?? 0) + i) throw new RangeError(`entry ${number} leaves a gap`);
     requireCount('at of an entry', at);
@@ -170,7 +171,7 @@ export class RedisSessionStore implements SessionStore {
 
   async commit(commit: Commit): Promise<CommitResult> {
     checked(commit);
-    const { topic, index } = commit;
+    const { topic, index, epoch = '', dropUpTo = 0 } = commit;
     const { node, expiryMs, log } = this.#options;
     const { connection, replicas } = this.#lane(topic);
     const nonce = `${Math.floor(connection.now())}.${randomBytes(6).toString('base64url')}`;
@@ -184,7 +185,7 @@ export class RedisSessionStore implements SessionStore {
       // What the commit was decided on may be gone: only the connection that it was read through has not lost it.
       if (generation !== connection.generation) throw new StoreUnavailable('The connection to Redis broke', 1);
     }
-    const bounds = [connection.deadline(), expiryMs, log.count, log.ageMs, this.#channel, commit.epoch ?? ''];
+    const bounds = [connection.deadline(), expiryMs, log.count, log.ageMs, this.#channel, epoch, dropUpTo];
     const keys = this.#numbered(this.#keys(topic));
     const [won, revision = 0, stale, ...back] = await this.#surely(topic, async () => {
       const reply = await this.#runCommit(replicas, keys, [...bounds, ...fields]);

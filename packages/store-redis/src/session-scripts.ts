@@ -8,8 +8,8 @@ const SLACK = 1.25;
  * changes: what a script has done is not undone.
  *
  * KEYS: session, log, heads[, counter of notices]. ARGV: deadline (ms of the server's clock, 0 is none), expiry (ms), count
- * and age of the log's bounds, channel (empty: the caller publishes), epoch of the expected revision (empty: any), then the
- * fields of the notice.
+ * and age of the log's bounds, channel (empty: the caller publishes), epoch of the expected revision (empty: any), number of the
+ * last entry to erase from the log (0: none), then the fields of the notice.
  *
  * The session's hash holds `t` topic, `r` revision and `e` its epoch, `f` first and `l` last number of the log, `el` the epoch of
  * its last entry and `es` that of the entry before the first, `x` when its hints were last refreshed, `p:` parts, and `k:` index
@@ -23,12 +23,12 @@ export const COMMIT = new Script(`
 local session, log, heads = KEYS[1], KEYS[2], KEYS[3]
 local deadline, expiry = tonumber(ARGV[1]), ARGV[2]
 local count, age = tonumber(ARGV[3]), tonumber(ARGV[4])
-local expectedEpoch = ARGV[6]
-local FIRST = 7
-local topic, expected, at, nonce = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
-local put, removed, appended = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
-local added, dropped = tonumber(ARGV[16]), tonumber(ARGV[17])
-local next = 19
+local expectedEpoch, dropUpTo = ARGV[6], tonumber(ARGV[7])
+local FIRST = 8
+local topic, expected, at, nonce = ARGV[10], tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13]
+local put, removed, appended = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
+local added, dropped = tonumber(ARGV[17]), tonumber(ARGV[18])
+local next = 20
 
 if deadline > 0 then
   local time = redis.call('TIME')
@@ -68,8 +68,9 @@ last = last + appended
 local function timeOf(head) return tonumber(string.match(head, '^%d+')) end
 if last >= first then
   local oldest = timeOf(redis.call('LINDEX', heads, 0))
+  local keep = math.max(first, math.min(dropUpTo, last) + 1)
   if last - first + 1 > count * ${SLACK} or at - oldest > age * ${SLACK} then
-    local keep = math.max(first, last - count + 1)
+    keep = math.max(keep, last - count + 1)
     local young = false
     while keep <= last and not young do
       local chunk = redis.call('LRANGE', heads, keep - first, keep - first + 99)
@@ -78,12 +79,12 @@ if last >= first then
         keep = keep + 1
       end
     end
-    if keep > first then
-      startEpoch = string.match(redis.call('LINDEX', heads, keep - first - 1), '^%d+%.([^:]*):') or ''
-      redis.call('LTRIM', heads, keep - first, -1)
-      redis.call('XTRIM', log, 'MINID', string.format('%.0f-0', keep))
-      first = keep
-    end
+  end
+  if keep > first then
+    startEpoch = string.match(redis.call('LINDEX', heads, keep - first - 1), '^%d+%.([^:]*):') or ''
+    redis.call('LTRIM', heads, keep - first, -1)
+    redis.call('XTRIM', log, 'MINID', string.format('%.0f-0', keep))
+    first = keep
   end
 end
 
@@ -103,7 +104,7 @@ end
 for i = addFrom, addFrom + added - 1 do redis.call('HSET', session, 'k:' .. ARGV[i], nonce) end
 
 local stale = held[4] and at - tonumber(held[4]) > tonumber(expiry) / 4
-if stale or not held[4] then redis.call('HSET', session, 'x', ARGV[11]) end
+if stale or not held[4] then redis.call('HSET', session, 'x', ARGV[12]) end
 local now = string.format('%.0f', revision + 1)
 redis.call('HSET', session, 't', topic, 'r', now, 'f', string.format('%.0f', first), 'l', string.format('%.0f', last))
 redis.call('HSET', session, 'e', nonce, 'el', lastEpoch, 'es', startEpoch)

@@ -8,7 +8,7 @@ interface Waiting {
   readonly request: Request;
 }
 
-const commit: Request = ['commit', 'topic', 0, null, 'epoch', 1, [], [], [], []];
+const commit: Request = ['commit', 'topic', 0, null, 'epoch', 1, [], [], [], [], 0];
 const write = (length: number): FlatWrite => ['kind', 'id', 'x'.repeat(length), null, null, []];
 const put = (length: number): Request => ['put', write(length), 1];
 const list: Request = ['list', 'kind', 1, '', 200];

@@ -12,6 +12,7 @@ export interface Operations {
    * @param epoch of the new revision and of the entries
    * @param parts name, body, name, body … a null body removes
    * @param log number, id, at, body, number …
+   * @param dropUpTo number of the last entry that is erased from the log, 0 for none
    * @returns the new revision; zero or negative when refused: minus the revision in force
    */
   commit(
@@ -24,6 +25,7 @@ export interface Operations {
     log: readonly (string | number)[],
     addKeys: readonly string[],
     removeKeys: readonly string[],
+    dropUpTo: number,
   ): number;
   /**
    * @param epoch null where any will do

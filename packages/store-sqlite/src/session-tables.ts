@@ -119,6 +119,7 @@ export class SessionTables {
     log: readonly (string | number)[],
     addKeys: readonly string[],
     removeKeys: readonly string[],
+    dropUpTo: number,
   ): number {
     const session = this.#session(topic);
     const current = session?.[1] ?? 0;
@@ -140,7 +141,7 @@ export class SessionTables {
       const [number, entryId, entryAt, body] = log.slice(i, i + 4) as [number, string, number, string];
       this.#append.run(id, number, entryAt, entryId, body, epoch, entryChecksum(entryId, entryAt, epoch, body));
     }
-    const keepFrom = this.#firstToKeep(id, first, last, oldestAt, at);
+    const keepFrom = Math.max(this.#firstToKeep(id, first, last, oldestAt, at), Math.min(dropUpTo, last) + 1);
     const trims = keepFrom > first;
     if (trims) {
       startEpoch = this.#epochOf.get(id, keepFrom - 1)?.[0] ?? '';

@@ -47,10 +47,11 @@ export class SqliteSessionStore implements SessionStore {
   }
 
   async commit(commit: Commit): Promise<CommitResult> {
-    const { topic, expected, at, append, index } = commit;
+    const { topic, expected, at, append, dropUpTo = 0, index } = commit;
     requireName('topic', topic);
     requireCount('expected', expected);
     requireCount('at', at);
+    requireCount('dropUpTo', dropUpTo);
     const parts: (string | null)[] = [];
     for (const [name, body] of commit.parts) parts.push(name, body);
     const log: (string | number)[] = [];
@@ -72,6 +73,7 @@ export class SqliteSessionStore implements SessionStore {
       log,
       index?.add ?? [],
       index?.remove ?? [],
+      dropUpTo,
     );
     if (revision <= 0) return { ok: false, revision: -revision };
     this.#tell({ kind: 'commit', topic, revision, epoch, commit, local: true });

@@ -70,7 +70,12 @@ function serve(): readonly string[] {
 
   const handlers: Operations = {
     load: (...args) => sessions.load(...args),
-    commit: (...args) => sessions.commit(...args),
+    commit: (...args) => {
+      const revision = sessions.commit(...args);
+      const dropUpTo = args[9];
+      gone(revision > 0 && dropUpTo > 0);
+      return revision;
+    },
     readLog: (...args) => sessions.readLog(...args),
     lookup: (...args) => sessions.lookup(...args),
     listParts: (...args) => sessions.listParts(...args),

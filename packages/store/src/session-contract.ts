@@ -336,6 +336,40 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       assert.deepEqual(await sessions.readLog(topic, 7), [entry(8, T0 + 600_001)]);
     });
 
+    test('PUB-10 a commit erases entries up to a number, its own included; what is after them stays', async (t) => {
+      for (const dropUpTo of [0, 1, 3, 5, 6, 7, 100]) {
+        const { sessions } = await opened(t, open);
+        const topic = await create(sessions, 5);
+        const before = (await sessions.load(topic))!;
+        const epoch = committed(await sessions.commit(change(topic, 5, { append: [entry(6)], dropUpTo })), 6);
+        const after = (await sessions.load(topic))!;
+        const gone = Math.min(dropUpTo, 6);
+        const kept = [1, 2, 3, 4, 5, 6].filter((number) => number > gone).map((number) => entry(number));
+        assert.deepEqual(heads(after.log), heads(kept));
+        assert.deepEqual(after.position, { offset: 6, epoch });
+        const epochs = [before.start, ...before.log, { epoch }].map((one) => one.epoch);
+        assert.deepEqual(after.start, { offset: gone, epoch: epochs[gone] });
+        assert.deepEqual(await sessions.readLog(topic, gone), kept);
+        assert.deepEqual(await sessions.readLog(topic, after.start), kept);
+        for (let number = 0; number < gone; number++) assert.equal(await sessions.readLog(topic, number), undefined);
+        // The numbers go on, and to erase once more what is gone changes nothing.
+        committed(await sessions.commit(change(topic, 6, { append: [entry(7)], dropUpTo: gone })), 7);
+        assert.deepEqual(await sessions.readLog(topic, gone), [...kept, entry(7)]);
+      }
+    });
+
+    test('a refused commit erases no entry, nor does one that names no number', async (t) => {
+      const { sessions } = await opened(t, open);
+      const topic = await create(sessions, 3);
+      const before = await sessions.load(topic);
+      assert.deepEqual(await sessions.commit(change(topic, 2, { dropUpTo: 3 })), { ok: false, revision: 3 });
+      await assert.rejects(sessions.commit(change(topic, 3, { append: [entry(9)], dropUpTo: 3 })), RangeError);
+      for (const dropUpTo of [-1, 1.5, Number.NaN]) {
+        await assert.rejects(sessions.commit(change(topic, 3, { dropUpTo })), RangeError);
+      }
+      assert.deepEqual(await sessions.load(topic), before);
+    });
+
     test('topics are found by their index keys', async (t) => {
       const { sessions } = await opened(t, open);
       const [a, b] = [await create(sessions), await create(sessions)];

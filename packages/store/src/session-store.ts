@@ -76,6 +76,12 @@ export interface Commit {
   readonly parts: ReadonlyMap<string, string | null>;
   /** Entries to append; their numbers continue the log, from 1 in a new session. A gap rejects with `RangeError`. */
   readonly append: readonly LogEntry[];
+  /**
+   * Erases the log's entries up to this number, ids included; nothing where those are gone already. What is appended is there
+   * before: a number beyond the newest entry leaves the log empty. A notice need not repeat it. As after an erasure, no file of
+   * the store keeps what is gone (PUB-10, SUB-11).
+   */
+  readonly dropUpTo?: number;
   /** Index keys under which the topic can be looked up from now on, and those it is no longer found under. */
   readonly index?: { readonly add?: readonly string[]; readonly remove?: readonly string[] };
   /** Told to the watchers on every node with the commit, and not kept. */
