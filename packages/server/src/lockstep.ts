@@ -437,8 +437,9 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     ...(audit && { audit }),
     ...(firstAdministrator && { firstAdministrator }),
     async reload(changed) {
-      log.level = changed.logLevel;
+      // First what may be refused: then nothing has changed.
       const renewed = certificateOf(changed);
+      log.level = changed.logLevel;
       if (renewed) {
         certificate = renewed;
         listener.renew(renewed);

@@ -1,9 +1,10 @@
 import process from 'node:process';
-import { readConfig } from './config.ts';
+import { ConfigError, readConfig } from './config.ts';
 import { type Lockstep, startLockstep } from './lockstep.ts';
 
 /**
- * Runs Lockstep until the signal aborts. SIGHUP has it read its configuration and open moved files again.
+ * Runs Lockstep until the signal aborts. SIGHUP has it read its configuration and open moved files again; where the configuration
+ * cannot be used, it goes on with the one that it has.
  * @param ready told once it is ready
  * @throws ConfigError, or why it cannot start
  */
@@ -14,8 +15,15 @@ export async function serve(
 ): Promise<void> {
   let lockstep: Lockstep | undefined;
   // From the beginning: a hang-up would end the process otherwise.
-  const hangUp = (): void =>
-    void lockstep?.reload(readConfig(env)).catch((error: Error) => console.error(error.message));
+  const hangUp = async (): Promise<void> => {
+    try {
+      await lockstep?.reload(readConfig(env));
+    } catch (error) {
+      const problems = error instanceof ConfigError ? error.problems : [(error as Error).message];
+      const why = problems.join('; ').replaceAll(/\s*\n\s*/g, ' ');
+      console.error(`The server goes on with the settings that it has: ${why}`);
+    }
+  };
   process.on('SIGHUP', hangUp);
   try {
     lockstep = await startLockstep(readConfig(env));

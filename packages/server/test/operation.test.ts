@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { request } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
@@ -143,6 +143,31 @@ describe('signals', () => {
     assert.equal(await server.kill('SIGTERM'), 0);
     const verified = await command(['audit', 'verify', `${path}.1`, path]);
     assert.equal(verified.code, 0, verified.stdout);
+  });
+
+  it('SIGHUP with a broken configuration leaves the server at work as it was, and says why in one line', async (t) => {
+    const path = join(folder(t), 'lockstep.json');
+    const settings = (level: string) => JSON.stringify({ logLevel: level });
+    writeFileSync(path, settings('error'));
+    const server = await LockstepProcess.start(t, { LOCKSTEP_CONFIG: path, LOCKSTEP_LOG_LEVEL: undefined });
+    const broken: readonly (readonly [text: string | undefined, why: RegExp])[] = [
+      ['{"logLevel":', /does not hold a JSON object/],
+      ['', /does not hold a JSON object/],
+      [settings('loud'), /logLevel/i],
+      ['{"noSuchSetting":1,"another":2}', /noSuchSetting.*another/],
+      [undefined, /cannot be read/],
+    ];
+    for (const [text, why] of broken) {
+      if (text === undefined) rmSync(path);
+      else writeFileSync(path, text);
+      const problem = server.nextProblem();
+      server.signal('SIGHUP');
+      assert.match(await problem, /^The server goes on with the settings that it has: /);
+      assert.match(await problem, why);
+      assert.equal((await fetch(`${server.origin}/health/live`)).status, 200);
+    }
+    assert.equal(await server.kill('SIGTERM'), 0);
+    assert.equal(server.problems.length, broken.length, server.problems.join('\n'));
   });
 
   it('the server ends when the command that started it is killed', async (t) => {

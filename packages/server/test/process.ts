@@ -1,11 +1,12 @@
 /** Lockstep as a child process, which can be killed and started again on the same data and port. */
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -15,9 +16,12 @@ export class LockstepProcess {
   origin = '';
   /** What it has written to its standard output, line by line. */
   readonly output: string[] = [];
+  /** What it has written to its standard error, line by line. */
+  readonly problems: string[] = [];
   readonly data: string;
   readonly #env: NodeJS.ProcessEnv;
   #child: ChildProcess | undefined;
+  #stderr: Interface | undefined;
 
   private constructor(env: NodeJS.ProcessEnv) {
     this.data = mkdtempSync(join(tmpdir(), 'lockstep-process-'));
@@ -45,9 +49,13 @@ export class LockstepProcess {
         LOCKSTEP_LOG_LEVEL: 'error',
         ...this.#env,
       },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
+    this.#stderr = createInterface({ input: child.stderr }).on('line', (line) => {
+      this.problems.push(line);
+      console.error(line);
+    });
     const ended = once(child, 'exit').then(([code]) => {
       throw new Error(`Lockstep ended with ${code} before it was ready`);
     });
@@ -60,6 +68,13 @@ export class LockstepProcess {
     });
     this.origin = await Promise.race([ready, ended]);
     ended.catch(() => undefined);
+  }
+
+  /** The next line that it writes to its standard error. */
+  async nextProblem(): Promise<string> {
+    assert.ok(this.#stderr);
+    const [line] = await once(this.#stderr, 'line');
+    return line;
   }
 
   /** Sends a signal that does not end it. */
