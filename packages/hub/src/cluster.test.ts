@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { SessionStore, StoreNotice } from '@lockstep/store';
 import { eventually, FakeCallbacks, FakeCursors } from '../test/callbacks.ts';
-import { body, observation, patient, put, reference, report, study, updates } from '../test/events.ts';
+import { body, observation, parameters, patient, put, reference, report, study, updates } from '../test/events.ts';
 import { type Node, Nodes } from '../test/nodes.ts';
 import { access, good, type Peer, refusal } from '../test/rig.ts';
 import { Hub } from './hub.ts';
@@ -54,6 +54,33 @@ describe('several nodes on one store', () => {
     b.holdNotices();
     await a.hub.endSession(topic, 'Done');
     assert.equal(refusal(await b.hub.currentContext(access(), topic)), 404);
+  });
+
+  it('SUB-11 a node that was behind sends a logout and what followed; what the logout erased is gone', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    const topic = await a.session();
+    const peer = await b.join(topic);
+    await b.publish(topic, 'Patient-open', [patient('p1')], { id: 'e1' });
+    b.holdNotices();
+    await a.publish(topic, 'Patient-open', [patient('p2')], { id: 'e2' });
+    await a.publish(topic, 'UserLogout', [parameters], { id: 'e3' });
+    await a.publish(topic, 'Patient-open', [patient('p3')], { id: 'e4' });
+    good(await b.hub.currentContext(access(), topic));
+    assert.deepEqual(peer.ids, ['e1', 'e3', 'e4']);
+    b.hear();
+    for (const { hub } of nodes) {
+      assert.deepEqual(
+        (await hub.log(topic)).map(({ id }) => id),
+        ['e3', 'e4'],
+      );
+    }
+    // Also where a node was told in time, an id that is gone is not known any more.
+    await a.publish(topic, 'UserLogout', [parameters], { id: 'e5' });
+    await peer.until(() => peer.ids.at(-1) === 'e5');
+    assert.equal(await b.publish(topic, 'Patient-open', [patient('p4')], { id: 'e4' }), 202);
+    await peer.until(() => peer.ids.at(-1) === 'e4');
+    assert.deepEqual(peer.ids, ['e1', 'e3', 'e4', 'e5', 'e4']);
   });
 
   it('PUB-7 a retry at another node is not sent again once a newer context was accepted', async (t) => {

@@ -1,6 +1,7 @@
 /** The engine around the session rules: a real SQLite store, a clock that the tests move. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { eventually, FakeCallbacks, FakeCursors } from '../test/callbacks.ts';
 import {
   body,
   observation,
@@ -571,6 +572,46 @@ describe('SUB-11 coming back', () => {
     assert.deepEqual((await rig.connect(endpoint, 'c'))?.ids, ['e', 'f']);
   });
 
+  it('SUB-11 a logout reaches everybody who returns, whatever they have seen, and who subscribed later is not told', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peers = [await rig.join(topic), await rig.join(topic), await rig.join(topic)];
+    await rig.publish(topic, 'Patient-open', [patient('p1')], { id: 'a' });
+    await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
+    peers[0]?.connection?.closed(1006);
+    await rig.publish(topic, 'UserLogout', [parameters], { id: 'c' });
+    for (const peer of peers.slice(1)) peer.connection?.closed(1006);
+    const late = await rig.join(topic);
+    late.connection?.closed(1006);
+    await rig.publish(topic, 'Patient-open', [patient('p3')], { id: 'd' });
+    // The second was sent the logout, which broke off on its way; the third has it.
+    for (const [index, seen] of ['a', 'b', 'c'].entries()) {
+      const back = await rig.connect(peers[index]?.endpoint ?? '', seen);
+      assert.deepEqual(back?.ids, seen === 'c' ? ['d'] : ['c', 'd']);
+      assert.equal(back?.denial, undefined);
+    }
+    const names = (await rig.connect(late.endpoint, 'b'))?.events.map(({ event }) => event['hub.event']);
+    assert.deepEqual(names, ['Patient-open'], 'how things stand');
+  });
+
+  it('WEB-3, SUB-11 a logout reaches a webhook that was behind when it erased what came before', async (t) => {
+    const callbacks = new FakeCallbacks();
+    const rig = await Rig.open(t, { webhooks: { callbacks, cursors: new FakeCursors() } });
+    const topic = await rig.session();
+    good(await rig.subscribe(topic, '*', { 'hub.channel.type': 'webhook', 'hub.callback': 'https://app.example/cb' }));
+    await eventually('it is confirmed', async () => (await rig.hub.inspect(topic))?.state.subscriptions.size === 1);
+    callbacks.answer = () => new Promise(() => undefined);
+    await rig.publish(topic, 'Patient-open', [patient('p1')], { id: 'a' });
+    await callbacks.until(() => callbacks.ids.at(-1) === 'a');
+    await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
+    await rig.publish(topic, 'UserLogout', [parameters], { id: 'c' });
+    await rig.publish(topic, 'Patient-open', [patient('p3')], { id: 'd' });
+    callbacks.answer = () => 200;
+    await rig.crash();
+    await callbacks.until(() => callbacks.ids.at(-1) === 'd');
+    assert.deepEqual(callbacks.ids, ['a', 'c', 'd']);
+  });
+
   it('SUB-11 with ?since of an event that the log has dropped, what was closed since is closed', async (t) => {
     const rig = await Rig.open(t, { log: { count: 5, ageMs: 86_400_000 } });
     const topic = await rig.session();
@@ -801,6 +842,28 @@ describe('PUB publishing', () => {
     await rig.publish(topic, 'UserLogout', [parameters]);
     assert.equal((await rig.context(topic))['context.type'], '');
     assert.deepEqual((await rig.join(topic)).events, []);
+  });
+
+  it('PUB-10 UserLogout erases what came before it from the log, and stays there itself', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    for (let round = 1; round <= 3; round++) {
+      await rig.publish(topic, 'Patient-open', [patient(`p${round}`)], { id: 'same' });
+      await rig.publish(topic, 'DiagnosticReport-open', [report(), patient(`p${round}`)], { id: `report ${round}` });
+      await rig.publish(topic, 'UserLogout', [parameters], { id: `logout ${round}` });
+      const logged = async () => (await rig.hub.log(topic)).map(({ number, id }) => [number, id]);
+      assert.deepEqual(await logged(), [[3 * round, `logout ${round}`]]);
+      for (let number = 0; number < 3 * round - 1; number++) {
+        assert.equal(await rig.store.sessions.readLog(topic, number), undefined);
+      }
+      // A retry of the logout is known, one of an event that is gone is not.
+      assert.equal(await rig.publish(topic, 'UserLogout', [parameters], { id: `logout ${round}` }), 202);
+      assert.deepEqual(await logged(), [[3 * round, `logout ${round}`]]);
+    }
+    await rig.crash();
+    assert.equal((await rig.hub.log(topic)).length, 1);
+    assert.equal(await rig.publish(topic, 'Patient-open', [patient('p9')], { id: 'same' }), 202);
+    assert.equal((await rig.context(topic))['context.type'], 'Patient');
   });
 
   it('CON-8 of two updates of one version exactly one wins', async (t) => {

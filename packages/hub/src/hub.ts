@@ -218,8 +218,12 @@ export class Hub {
     return state && { state, connected: new Set(this.#live.live(topic)?.audience.sockets.keys()) };
   }
 
-  /** The topic's log as it is held, for inspection: every event after a number, oldest first. */
+  /** The topic's log as it is held, for inspection: every event after a number that is not dropped, oldest first. */
   async log(topic: string, after = 0): Promise<readonly LogEntry[]> {
-    return (await this.#ports.store.readLog(topic, after)) ?? [];
+    const { store } = this.#ports;
+    const entries = await store.readLog(topic, after);
+    if (entries) return entries;
+    const { offset = 0 } = (await store.load(topic))?.start ?? {};
+    return offset > after ? ((await store.readLog(topic, offset)) ?? []) : [];
   }
 }

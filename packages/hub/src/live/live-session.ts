@@ -2,6 +2,7 @@ import {
   type Commit,
   type CommitResult,
   holdsPosition,
+  type LogEntry,
   type LogPosition,
   type SessionStore,
   type StoredSession,
@@ -11,7 +12,7 @@ import type { Command, Decision, Done, Effect, KnownEvent } from '../rules/comma
 import type { Decide } from '../rules/decide.ts';
 import { originalIds } from '../rules/derived-opens.ts';
 import { type Believed, believedBy, closesOf, correction, openContexts } from '../rules/gap.ts';
-import { mayReturn, nextDeadline, replayedAfter } from '../rules/lease.ts';
+import { mayReturn, nextDeadline, replayedAfter, seenBeforeLogout } from '../rules/lease.ts';
 import type { Policy } from '../rules/policy.ts';
 import { type Refusal, UNKNOWN_ENDPOINT } from '../rules/reasons.ts';
 import type { SessionState } from '../rules/session-state.ts';
@@ -62,6 +63,11 @@ interface Announcement {
 /** Said to the other nodes with a commit: why subscriptions ended. */
 interface Note {
   readonly ended: readonly Ended[];
+}
+
+/** Whether a logout lies between two states. */
+function loggedOut(before: SessionState | undefined, after: SessionState): boolean {
+  return after.loggedOutAt > (before?.loggedOutAt ?? 0);
 }
 
 /**
@@ -187,7 +193,10 @@ export class LiveSession {
     }
   }
 
-  /** PUB-7: what the log holds under the id of an event that is published. */
+  /**
+   * PUB-7: what the log holds under the id of an event that is published. A logout erases ids with their events: a retry of such
+   * an event is an event of its own, decided on the empty session that the logout left.
+   */
   async #known(eventId: string): Promise<{ readonly known?: KnownEvent }> {
     const number = this.#log.get(eventId);
     if (number === undefined) return {};
@@ -209,6 +218,8 @@ export class LiveSession {
       parts: diffParts(before, state),
       append: logged.map((one) => toEntry(one, now)),
       at: now,
+      // PUB-10: what was said before a logout goes from the log as it goes from contexts and content.
+      ...(loggedOut(before, state) && { dropUpTo: state.loggedOutAt - 1 }),
       ...(index && { index }),
       ...(ended.length > 0 && { note: JSON.stringify(note) }),
     });
@@ -217,10 +228,17 @@ export class LiveSession {
     this.#revision = result.revision;
     this.#epoch = result.epoch;
     if (!before) this.#delivered = { offset: 0, epoch: result.epoch };
+    this.#forgetIds(before, state);
     for (const [index, one] of logged.entries()) this.#broadcast(new Delivery(one, events[index]), result.epoch);
     this.#carryOut(before, state, effects);
     this.#changed(before, state, note.ended);
     return true;
+  }
+
+  /** Forgets the ids of the events that a logout has erased from the log. */
+  #forgetIds(before: SessionState | undefined, after: SessionState): void {
+    if (!loggedOut(before, after)) return;
+    for (const [id, number] of this.#log) if (number < after.loggedOutAt) this.#log.delete(id);
   }
 
   /** What else follows from a decision of this node. */
@@ -365,7 +383,7 @@ export class LiveSession {
     const undone = this.#isUndone(stored);
     if (delivered === last && !undone) return;
     const from = undone ? this.#lastShared(log) : delivered;
-    const missed = from === undefined ? undefined : await this.#parts.store.readLog(this.topic, from);
+    const missed = from === undefined ? undefined : await this.#missed(from, state);
     // What was committed since the state was read comes with the next notice.
     const deliveries = missed?.filter(({ number }) => number <= last).map((entry) => new Delivery(fromEntry(entry)));
     // Subscribers that were sent what is gone are told how things stand now (SUB-11).
@@ -378,6 +396,14 @@ export class LiveSession {
       for (const delivery of deliveries ?? []) socket.deliver(delivery);
     }
     for (const callback of this.audience.callbacks.values()) callback.catchUp(undone ? from : undefined);
+  }
+
+  /**
+   * What came after an entry; where a logout has erased the next ones, what came from the logout on (SUB-11).
+   * @returns undefined where that is not known
+   */
+  async #missed(after: number, { loggedOutAt }: SessionState): Promise<readonly LogEntry[] | undefined> {
+    return this.#parts.store.readLog(this.topic, Math.max(after, loggedOutAt - 1));
   }
 
   /** Whether the store has lost what was sent: it came back from a copy, and may have given the numbers to others since. */
@@ -407,7 +433,8 @@ export class LiveSession {
       const { state } = decision;
       const subscription = state?.subscriptions.get(id);
       if (!state || !subscription) return UNKNOWN_ENDPOINT;
-      const seen = since === undefined || !before || !mayReturn(before) ? undefined : this.#seen(since);
+      const returns = since !== undefined && before !== undefined && mayReturn(before);
+      const seen = returns ? (this.#seen(since) ?? seenBeforeLogout(state, subscription)) : undefined;
       const after = seen && Math.max(seen, replayedAfter(state, subscription));
       const missed = after === undefined ? undefined : await this.#parts.store.readLog(this.topic, after);
       // What was committed since the state was read comes with the next notice.
@@ -476,7 +503,9 @@ export class LiveSession {
   async #backlog(after: number): Promise<Backlog> {
     const entries = await this.#parts.store.readLog(this.topic, after);
     if (entries) return { deliveries: entries.map((entry) => new Delivery(fromEntry(entry))) };
-    const state = await this.run(() => this.state());
+    const state = await this.run(() => this.current());
+    const missed = state && (await this.#missed(after, state));
+    if (missed) return { deliveries: missed.map((entry) => new Delivery(fromEntry(entry))) };
     return state ? { deliveries: standing(state), gapUpTo: state.nextNumber - 1 } : { deliveries: [] };
   }
 
@@ -495,6 +524,7 @@ export class LiveSession {
     this.#state = state;
     this.#revision = revision;
     this.#epoch = epoch;
+    this.#forgetIds(before, state);
     for (const entry of commit.append) this.#broadcast(new Delivery(fromEntry(entry)), epoch);
     const note = commit.note === undefined ? undefined : (JSON.parse(commit.note) as Note);
     this.#changed(before, state, note?.ended ?? []);

@@ -32,6 +32,15 @@ export function replayedAfter({ loggedOutAt }: SessionState, { after = 0 }: Subs
   return Math.max(after, loggedOutAt - 1);
 }
 
+/**
+ * SUB-11: number up to which a returning subscriber has seen everything, where it names an event that is not known. A logout
+ * erases what came before it: who was subscribed then is taken to have seen what is gone, and is sent the logout and what followed.
+ * @returns undefined where there was no logout since it subscribed
+ */
+export function seenBeforeLogout({ loggedOutAt }: SessionState, { after = 0 }: Subscription): number | undefined {
+  return loggedOutAt > after ? loggedOutAt - 1 : undefined;
+}
+
 /** Whether the lease has ended, though nobody may have noticed yet. */
 export function hasEnded({ expiresAt }: Subscription, now: number): boolean {
   return expiresAt <= now;
