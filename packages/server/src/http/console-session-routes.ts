@@ -55,36 +55,17 @@ export function consoleSessionRoutes(app: FastifyInstance, parts: ConsoleSession
 
   app.get<ByTopic & { Querystring: { after?: string } }>('/sessions/:topic/log', async (request) => {
     const { topic } = request.params;
-    const { state } = await inspect(topic);
+    await inspect(topic);
     const after = Number(request.query.after ?? 0);
     if (!Number.isSafeInteger(after) || after < 0) throw new ConsoleError(400, 'after must be a whole number.');
-    return (await heldLog(topic, after, state.nextNumber)).map(logView);
+    return (await hub.log(topic, after)).map(logView);
   });
-
-  /** The log from a number on, or from the first entry that is still held. */
-  async function heldLog(topic: string, after: number, next: number): Promise<readonly LogEntry[]> {
-    if (after + 1 >= next) return [];
-    const asked = await hub.log(topic, after);
-    if (asked.length > 0) return asked;
-    // The oldest entries are gone; where the held ones begin is found by halving.
-    let [missing, held] = [after, next - 1];
-    let found: readonly LogEntry[] = [];
-    while (held - missing > 1) {
-      const middle = Math.floor((held + missing) / 2);
-      const entries = await hub.log(topic, middle);
-      if (entries.length > 0) {
-        found = entries;
-        held = middle;
-      } else missing = middle;
-    }
-    return found;
-  }
 
   /** Everything that is known of a session, one JSON object a line, in the order it happened. */
   app.get<ByTopic>('/sessions/:topic/export', async (request, reply) => {
     const { topic } = request.params;
-    const { state } = await inspect(topic);
-    const log = (await heldLog(topic, 0, state.nextNumber)).map((entry) => ({ type: 'event', ...logView(entry) }));
+    await inspect(topic);
+    const log = (await hub.log(topic)).map((entry) => ({ type: 'event', ...logView(entry) }));
     const seen = (await views.timeline(topic)).map((entry) => ({ type: 'observation', ...entry }));
     const lines = [...log, ...seen].sort((a, b) => a.at - b.at);
     return reply
