@@ -105,7 +105,7 @@ export class Forwarding implements Exchange<Rights> {
     const isVersion: EntryRule = (resource) =>
       resource.resourceType === type && resource.id === key.id && rights.allows('r', resource);
     // A deletion says nothing but that: whoever may read the resource may know it.
-    const bundle = await this.#bundle(place, query, params, rights, isVersion, true);
+    const bundle = await this.#bundle(place, query, params, rights, isVersion, true, query, 'history');
     return { ...bundle, type: 'history' };
   }
 
@@ -301,6 +301,7 @@ export class Forwarding implements Exchange<Rights> {
     isAllowed: EntryRule,
     counts: boolean,
     used = query,
+    kind: 'searchset' | 'history' = 'searchset',
   ): Promise<JsonObject & { readonly entry?: readonly JsonObject[] }> {
     const page = params.get('_page');
     const asked = query.size > 0 ? `/${place}?${query}` : `/${place}`;
@@ -311,7 +312,7 @@ export class Forwarding implements Exchange<Rights> {
     if (!isObject(bundle) || bundle.resourceType !== 'Bundle') throw notFhir();
     const entries: readonly Json[] = Array.isArray(bundle.entry) ? bundle.entry : [];
     if (entries.length > MAX_ENTRIES) throw new Refusal(502, 'too-costly', "The FHIR server's page is too long.");
-    const kept = entries.flatMap((entry) => this.#entry(entry, isAllowed));
+    const kept = entries.flatMap((entry) => this.#entry(entry, kind, isAllowed));
     const isTrue = counts && kept.length === entries.length && typeof bundle.total === 'number';
     return {
       resourceType: 'Bundle',
@@ -322,11 +323,12 @@ export class Forwarding implements Exchange<Rights> {
   }
 
   /** An entry with nothing in it but what is known to be right; none where it is not allowed, or of elsewhere. */
-  #entry(entry: Json, isAllowed: EntryRule): JsonObject[] {
+  #entry(entry: Json, kind: 'searchset' | 'history', isAllowed: EntryRule): JsonObject[] {
     if (!isObject(entry)) return [];
     const { resource, search, request, response, fullUrl } = entry;
-    if (resource === undefined && isObject(request) && request.method === 'DELETE')
-      return [pastDeletion(request, response)];
+    if (kind === 'history' && resource === undefined && isObject(request) && request.method === 'DELETE') {
+      return [{ request: pastRequest(request), response: pastResponse(response, '204') }];
+    }
     if (!isObject(resource) || typeof resource.id !== 'string' || !isId(resource.id)) return [];
     const key = { type: String(resource.resourceType), id: resource.id };
     const here = `${this.#baseUrl}/${keyText(key)}`;
@@ -335,14 +337,11 @@ export class Forwarding implements Exchange<Rights> {
       if (!/^urn:/.test(fullUrl)) return [];
     }
     if (!isResourceType(key.type) || !isAllowed(resource, entry)) return [];
+    if (kind === 'history') {
+      return [{ fullUrl: here, resource, request: pastRequest(request), response: pastResponse(response, '200') }];
+    }
     const mode = isObject(search) && search.mode === 'include' ? 'include' : 'match';
-    return [
-      {
-        fullUrl: here,
-        resource,
-        ...(request === undefined ? { search: { mode } } : { request, response }),
-      },
-    ];
+    return [{ fullUrl: here, resource, search: { mode } }];
   }
 
   /** Links of the page, to Lockstep: the way on, and the way back, are sealed. @throws Refusal 502 for a link that leads elsewhere */
@@ -384,16 +383,21 @@ function parsed(text: string): Json {
   }
 }
 
-function pastDeletion(request: JsonObject, response: Json | undefined): JsonObject {
-  const { url } = request;
-  const { etag, lastModified } = isObject(response) ? response : {};
+/** What made a version, as a history says it. */
+function pastRequest(request: Json | undefined): JsonObject {
+  const { method, url } = isObject(request) ? request : {};
   return {
-    request: { method: 'DELETE', ...(typeof url === 'string' && { url }) },
-    response: {
-      status: '204',
-      ...(typeof etag === 'string' && { etag }),
-      ...(typeof lastModified === 'string' && { lastModified }),
-    },
+    method: typeof method === 'string' && /^(POST|PUT|PATCH|DELETE)$/.test(method) ? method : 'PUT',
+    ...(typeof url === 'string' && /^[A-Za-z]+(\/[A-Za-z0-9\-./_]*)?$/.test(url) && { url }),
+  };
+}
+
+function pastResponse(response: Json | undefined, usual: string): JsonObject {
+  const { status, etag, lastModified } = isObject(response) ? response : {};
+  return {
+    status: typeof status === 'string' && /^\d{3}\b/.test(status) ? status : usual,
+    ...(typeof etag === 'string' && { etag }),
+    ...(typeof lastModified === 'string' && { lastModified }),
   };
 }
 

@@ -150,7 +150,8 @@ test('FHR-2 what a server answers that was not asked for, or is another patientâ
       response,
       searchset(
         [
-          { fullUrl: `${standIn.base}/Observation/o1`, resource: mine, search: { mode: 'match' } },
+          // HAPI FHIR says how each came about.
+          { fullUrl: `${standIn.base}/Observation/o1`, resource: mine, request: { method: 'POST', url: `x${SECRET}` } },
           {
             fullUrl: `${standIn.base}/Observation/o2`,
             resource: observation('o2', 'Patient/p2'),
@@ -175,6 +176,7 @@ test('FHR-2 what a server answers that was not asked for, or is another patientâ
   const { body, text, status } = await gateway.get('/Observation', own);
   assert.deepEqual([status, keys(body), body.total], [200, ['Observation/o1', 'Observation/o3'], undefined]);
   assert.ok(!text.includes(SECRET) && !text.includes(standIn.base));
+  assert.deepEqual(body.entry[0].search, { mode: 'match' });
   assert.equal(body.entry[1].resource.subject.reference, `${BASE}/Patient/p1`);
 });
 

@@ -23,12 +23,15 @@ export class Checkpoints {
   readonly #copy: () => Checkpoint;
   readonly #empty: () => Checkpoint;
   readonly #done: () => void;
+  readonly #db: DatabaseSync;
   #count = 0;
+  #pages = 0;
   #sinceLook = 0;
 
   /** @param done told after each checkpoint, whether or not it brought everything into the main file */
   constructor(db: DatabaseSync, done: () => void) {
     this.#done = done;
+    this.#db = db;
     // Before 3.51 SQLite takes NOOP for PASSIVE: it copies at each look, which is early but does no harm.
     const look = prepare<Checkpoint>(db, 'PRAGMA wal_checkpoint(NOOP)');
     const copy = prepare<Checkpoint>(db, 'PRAGMA wal_checkpoint(PASSIVE)');
@@ -36,7 +39,8 @@ export class Checkpoints {
     this.#look = () => {
       const [, pages, copied] = look.get()!;
       done();
-      return Math.max(0, pages - copied);
+      this.#pages = Math.max(0, pages - copied);
+      return this.#pages;
     };
     this.#copy = () => copy.get()!;
     this.#empty = () => empty.get()!;
@@ -50,9 +54,10 @@ export class Checkpoints {
     return this.#count;
   }
 
-  /** Pages in the write-ahead log that are not in the main file yet. */
+  /** Pages in the write-ahead log that are not in the main file yet; as last seen while a transaction is under way. */
   get pages(): number {
-    return this.#look();
+    // SQLite refuses to look within a transaction: "database table is locked".
+    return this.#db.isTransaction ? this.#pages : this.#look();
   }
 
   /** To be called after each transaction, once its operations were answered. */

@@ -38,6 +38,17 @@ test('reading needs no transaction', async (t) => {
   assert.equal((await store.stats()).transactions, 0);
 });
 
+test('figures are told in the middle of writes, and break no batch', async (t) => {
+  const store = await openIn(t, freshPath(t));
+  const before = await store.stats();
+  const asked = Array.from({ length: 200 }, (_, n) =>
+    n % 2 === 0 ? store.sessions.commit(create(`s${n}`)) : store.stats(),
+  );
+  await Promise.all(asked);
+  const transactions = (await store.stats()).transactions - before.transactions;
+  assert.ok(transactions <= 8, `${transactions} transactions`);
+});
+
 test('an operation that fails or is refused leaves the others of its batch alone', async (t) => {
   const { sessions, records } = await openIn(t, freshPath(t));
   await sessions.commit(create('known'));
