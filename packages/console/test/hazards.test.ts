@@ -338,6 +338,8 @@ test('HZ-6 two people of one name look different wherever one of them is named',
   for (const { birthDate, identifier } of NAMESAKES) {
     const number = identifier[0]?.value ?? '';
     await page.getByRole('searchbox', { name: 'Search patients' }).fill(number);
+    // The list of both stands until the search is answered.
+    await page.locator('.patient').nth(1).waitFor({ state: 'detached' });
     await openPatient(page, /Mira Holm/);
     await page.getByTestId('context').getByText(number).waitFor();
     await page.getByRole('tab', { selected: true }).getByText(number).waitFor();

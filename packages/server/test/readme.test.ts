@@ -26,6 +26,6 @@ test('the lines of the README work as they are, one after the other in one shell
   );
   assert.match(stdout, /"hub\.channel\.endpoint":"ws:/, 'the subscription is accepted');
   assert.match(stdout, /^202$/m, 'the event is accepted');
-  assert.match(stdout, /"id":"walter-pruitt"/, 'the current context is the patient that was opened');
+  assert.match(stdout, /"id": "walter-pruitt"/, 'the current context is the patient that was opened');
   assert.match(stdout, /rosa-quispe[\s\S]*rosa-quispe/, 'the context shows the next patient, and the listener is told');
 });

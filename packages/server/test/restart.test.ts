@@ -175,7 +175,10 @@ describe('a shutdown in good order', () => {
   it('a port that is taken, or a wrong setting, is said in one line, and nothing is left running', async (t) => {
     await withLockstep(
       async ({ port }) => {
-        await assert.rejects(startLockstep(testConfig({ port, sampleData: false })), { code: 'EADDRINUSE' });
+        await assert.rejects(startLockstep(testConfig({ port, sampleData: false })), {
+          name: 'ConfigError',
+          message: new RegExp(`PORT: the port ${port} is taken`),
+        });
       },
       { sampleData: false },
     );
