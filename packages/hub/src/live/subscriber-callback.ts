@@ -9,9 +9,9 @@ import {
   replaces,
   selected,
 } from '../rules/audience.ts';
+import { changesContext } from '../rules/changes-context.ts';
 import type { Awaited } from '../rules/conversation.ts';
 import type { Subscription } from '../rules/session-state.ts';
-import { changesContext } from '../rules/sync-errors.ts';
 import type { Spelling } from '../rules/versions.ts';
 import type { Delivery, Sendable } from './delivery.ts';
 import { bytesOf } from './spelling.ts';

@@ -1,11 +1,12 @@
 /** What follows from an answer, or from none (ERR-2, ERR-4, ERR-5, ERR-8, WEB-3). */
+import { changesContext } from './changes-context.ts';
 import { type Command, type Decision, done } from './commands.ts';
 import { cleared, marked } from './following.ts';
 import { ended } from './lease.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO } from './reasons.ts';
 import type { SessionState } from './session-state.ts';
-import { changesContext, isReported, reported } from './sync-errors.ts';
+import { isReported, reported } from './sync-errors.ts';
 
 type Answer = Extract<Command, { kind: 'answer' }>;
 type NoAnswer = Extract<Command, { kind: 'no-answer' }>;

@@ -1,6 +1,6 @@
 /** What one subscriber was sent and has not answered yet, and since when (ERR-1, ERR-4, PUB-7). Nothing here is stored. */
+import { changesContext } from './changes-context.ts';
 import type { Acknowledgements } from './session-state.ts';
-import { changesContext } from './sync-errors.ts';
 
 /** What an answer says: the event was followed, refused, or could not be processed (ERR-2). */
 export type Outcome = 'followed' | 'refused' | 'failed';

@@ -1,35 +1,6 @@
 /** Who does not follow the context (ERR-8): a lasting state of the session, and not a message that passes. */
 import { type ContextElement, type EventMessage, VENDOR_PREFIX } from '@lockstep/fhircast';
-import type { SessionState, Subscription } from './session-state.ts';
-
-export type NotFollowingReason =
-  /** It answered that it does not follow (ERR-2). */
-  | 'refused'
-  /** It could not process the event, or could not be reached (ERR-2, WEB-3). */
-  | 'failed'
-  /** It has not answered within the time for an answer (ERR-4). */
-  | 'silent'
-  /** Its connection is gone (ERR-3). */
-  | 'lost';
-
-/** One subscriber that does not follow the context. */
-export interface NotFollowing {
-  readonly subscriberName: string;
-  readonly clientId: string;
-  readonly user?: string;
-  readonly why: NotFollowingReason;
-  /** ms since the epoch. */
-  readonly since: number;
-  /** The event that it did not follow, where there is one. */
-  readonly eventId?: string;
-  readonly eventName?: string;
-  /** Number of the last context change that it followed: what it still shows, as far as is known. */
-  readonly followed?: number;
-  /** Its own words, or the Hub's. */
-  readonly reason?: string;
-  /** Whether its subscription has ended since: it is gone, and nobody knows what its screen shows. */
-  readonly ended?: true;
-}
+import type { NotFollowing, SessionState, Subscription } from './session-state.ts';
 
 export type Mark = Omit<NotFollowing, 'subscriberName' | 'clientId' | 'user' | 'ended'>;
 

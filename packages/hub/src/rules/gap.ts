@@ -1,18 +1,8 @@
 /** What makes a screen right where what came in between is unknown, or undone (SUB-8, SUB-11). */
-import type { ResourceKey } from '@lockstep/fhircast';
 import type { Made } from './commands.ts';
 import { type StandingOpen, standingOpens } from './current-context.ts';
 import { eventText } from './event-text.ts';
-import type { Anchor, Presence, SessionState, Subscription } from './session-state.ts';
-
-/** A context that was closed while somebody was away who may still believe it open. */
-export interface ClosedContext {
-  readonly key: ResourceKey;
-  /** Number of the event that closed it. */
-  readonly number: number;
-  /** Its opening context as JSON, for the close that is sent. */
-  readonly context: string;
-}
+import type { Anchor, ClosedContext, Presence, SessionState, Subscription } from './session-state.ts';
 
 /** A context that somebody may believe open. */
 export type Believed = Pick<ClosedContext, 'key' | 'context'>;

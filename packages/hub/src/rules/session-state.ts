@@ -4,12 +4,11 @@ import {
   type ExactJson,
   NO_CONTEXTS,
   type OpenContext,
+  type ResourceKey,
   readExact,
   resourceKeys,
   type SessionContexts,
 } from '@lockstep/fhircast';
-import type { NotFollowing } from './following.ts';
-import type { ClosedContext } from './gap.ts';
 import type { Spelling } from './versions.ts';
 
 /** Who a session belongs to and where it runs (SES-1, SES-2). */
@@ -125,6 +124,45 @@ export interface Subscription {
   readonly node?: string;
   /** Absent for webhooks, and in sessions that an earlier version stored. */
   readonly presence?: Presence;
+}
+
+/** Why a subscriber does not follow the context. */
+export type NotFollowingReason =
+  /** It answered that it does not follow (ERR-2). */
+  | 'refused'
+  /** It could not process the event, or could not be reached (ERR-2, WEB-3). */
+  | 'failed'
+  /** It has not answered within the time for an answer (ERR-4). */
+  | 'silent'
+  /** Its connection is gone (ERR-3). */
+  | 'lost';
+
+/** One subscriber that does not follow the context. */
+export interface NotFollowing {
+  readonly subscriberName: string;
+  readonly clientId: string;
+  readonly user?: string;
+  readonly why: NotFollowingReason;
+  /** ms since the epoch. */
+  readonly since: number;
+  /** The event that it did not follow, where there is one. */
+  readonly eventId?: string;
+  readonly eventName?: string;
+  /** Number of the last context change that it followed: what it still shows, as far as is known. */
+  readonly followed?: number;
+  /** Its own words, or the Hub's. */
+  readonly reason?: string;
+  /** Whether its subscription has ended since: it is gone, and nobody knows what its screen shows. */
+  readonly ended?: true;
+}
+
+/** A context that was closed while somebody was away who may still believe it open. */
+export interface ClosedContext {
+  readonly key: ResourceKey;
+  /** Number of the event that closed it. */
+  readonly number: number;
+  /** Its opening context as JSON, for the close that is sent. */
+  readonly context: string;
 }
 
 /** Everything the Hub knows of one session. Immutable: a decision makes a new one that shares what did not change. */

@@ -12,14 +12,6 @@ export interface Cause {
   readonly diagnostics: string;
 }
 
-/** Whether an event changes which context is current: not to follow it is to show the wrong patient (ERR-8). */
-export function changesContext(eventName: string): boolean {
-  const key = eventKey(eventName);
-  if (key === 'home-open' || key === 'userlogout') return true;
-  const action = eventDefinition(eventName)?.action;
-  return action === 'open' || action === 'close';
-}
-
 /** ERR-5: an update or a selection that one application cannot use is no loss of context. */
 export function isReported(eventName: string, { reportsContentRefusals }: Policy['profile']): boolean {
   // A SyncError about a SyncError would never end.

@@ -6,8 +6,7 @@
 import { parseReference, readExact, type SharedResource, type TextShape } from '@lockstep/fhircast';
 import type { Parts } from '@lockstep/store';
 import { withMember } from '../rules/event-text.ts';
-import type { NotFollowing } from '../rules/following.ts';
-import type { Anchor, Opening, SessionInfo, SessionState, Subscription } from '../rules/session-state.ts';
+import type { Anchor, NotFollowing, Opening, SessionInfo, SessionState, Subscription } from '../rules/session-state.ts';
 
 /** The part that changes with every event. */
 interface Head {
