@@ -55,7 +55,8 @@ const cuts: Readonly<Record<string, (path: string) => void>> = {
     content.fill(0xa5, content.length / 2, content.length / 2 + 100);
     writeFileSync(wal, content);
   },
-  'short of its last page': (wal) => truncateSync(wal, statSync(wal).size - 4_120),
+  // Of the very last transaction nothing may be written down: the process was killed in the middle of its work.
+  'short of its last tenth': (wal) => truncateSync(wal, Math.floor(statSync(wal).size * 0.9)),
 };
 
 for (const [name, cut] of Object.entries(cuts)) {
