@@ -37,7 +37,8 @@ function statusCode(status: unknown): number | undefined {
 
 const MAX_REASON = 200;
 
-function reasonOf(value: unknown): string | undefined {
+/** What an application says in its own words, as one line of at most 200 characters; undefined where it says nothing. */
+export function reasonText(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined;
   const line = value.replaceAll(/[\p{Cc}\s]+/gu, ' ').trim();
   return line === '' ? undefined : line.slice(0, MAX_REASON).toWellFormed();
@@ -58,6 +59,6 @@ export function parseSubscriberMessage(text: string): SubscriberMessage {
   if (isObject(message.event) && field(message, 'status') === undefined) return OTHER;
   const status = statusCode(field(message, 'status'));
   if (status === undefined) return OTHER;
-  const reason = status < 300 ? undefined : reasonOf(field(message, 'reason'));
+  const reason = status < 300 ? undefined : reasonText(field(message, 'reason'));
   return { kind: 'answer', id: id.trim(), status, ...(reason !== undefined && { reason }) };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseEvent, syncErrorMessage, syncErrorOutcome } from './index.ts';
+import { parseEvent, readSyncErrorCause, syncErrorMessage, syncErrorOutcome } from './index.ts';
 
 const cause = {
   eventId: 'e1',
@@ -29,6 +29,34 @@ describe('ERR-2 SyncError', () => {
         },
       ],
     });
+  });
+
+  it('ERR-8 is read for what its codings say, in either spelling of the subscriber', () => {
+    const read = (change: (text: string) => string) => {
+      const resource = JSON.parse(change(JSON.stringify(syncErrorOutcome(cause))));
+      return readSyncErrorCause([{ key: 'operationoutcome', resource }]);
+    };
+    const { severity: _, ...said } = cause;
+    assert.deepEqual(
+      read((text) => text),
+      said,
+    );
+    assert.deepEqual(
+      read((text) => text.replace('syncerror/subscribername', 'syncerror/subscriber')),
+      said,
+    );
+    assert.deepEqual(
+      read((text) => text.replace('syncerror/eventid', 'elsewhere')),
+      {},
+    );
+    assert.deepEqual(
+      read((text) => text.replace('"e1"', '5')),
+      {},
+    );
+    for (const issue of [undefined, 5, [], [null], [{ details: { coding: 'x' } }]]) {
+      const resource = { resourceType: 'OperationOutcome', issue };
+      assert.deepEqual(readSyncErrorCause([{ key: 'operationoutcome', resource }]), {});
+    }
   });
 
   it('is an event of the catalog', () => {

@@ -1,3 +1,4 @@
+import { reasonText } from './answer.ts';
 import { type ContextElement, type EventMessage, isObject, type JsonObject, type Resource } from './messages.ts';
 
 const SYSTEM = 'https://fhircast.hl7.org/events/syncerror';
@@ -55,6 +56,31 @@ const SEVERITIES: readonly unknown[] = ['fatal', 'error', 'warning', 'informatio
 
 function objects(value: unknown): readonly JsonObject[] {
   return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+/**
+ * What the context of a SyncError says of its cause, as far as it does.
+ * @returns `diagnostics` as one line of at most 200 characters
+ */
+export function readSyncErrorCause(context: readonly ContextElement[]): Partial<Omit<SyncErrorCause, 'severity'>> {
+  const outcome = context.find((element) => element.key === 'operationoutcome')?.resource;
+  for (const issue of objects(outcome?.issue)) {
+    const codings = objects(isObject(issue.details) ? issue.details.coding : undefined);
+    const [eventId, eventName, subscriberName] = CODINGS.map(
+      (names) =>
+        codings.find((one) => names.some((name) => one.system === `${SYSTEM}/${name}`) && typeof one.code === 'string')
+          ?.code as string | undefined,
+    );
+    if (eventId === undefined) continue;
+    const diagnostics = reasonText(issue.diagnostics);
+    return {
+      eventId,
+      ...(eventName !== undefined && { eventName }),
+      ...(subscriberName !== undefined && { subscriberName }),
+      ...(diagnostics !== undefined && { diagnostics }),
+    };
+  }
+  return {};
 }
 
 /**

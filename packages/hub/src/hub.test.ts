@@ -1,9 +1,11 @@
 /** The engine around the session rules: a real SQLite store, a clock that the tests move. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { syncErrorOutcome } from '@lockstep/fhircast';
 import { eventually, FakeCallbacks, FakeCursors } from '../test/callbacks.ts';
 import {
   body,
+  encounter,
   observation,
   operationOutcome,
   parameters,
@@ -988,6 +990,55 @@ describe('ERR-2 a refusal', () => {
       await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
       assert.deepEqual(peer.ids, profile === CORE ? ['a~Patient.p1', 'b'] : ['b'], profile.name);
     }
+  });
+
+  it('ERR-8 202 and then a SyncError of its own is not following: a newcomer is told, also after a restart', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, 'Encounter-open', { 'subscriber.name': 'Late' });
+    await rig.publish(topic, 'ImagingStudy-open', [study(), patient(), encounter()], { id: 'e1' });
+    const eventId = peer.ids.at(-1) ?? '';
+    assert.notEqual(eventId, 'e1', 'it is derived');
+    const following = async (): Promise<readonly (readonly unknown[])[]> => {
+      await rig.settle(topic);
+      const newcomer = await rig.join(topic, 'org.lockstep.following');
+      const { context = [] } = newcomer.received.at(-1)?.event ?? {};
+      newcomer.connection?.closed(1000);
+      return context.map((one: Json) => [one.subscriber, one.why, one['event.id'], one.reason]);
+    };
+    peer.answer(202);
+    assert.deepEqual(await following(), []);
+    const said = {
+      eventId,
+      eventName: 'Encounter-open',
+      subscriberName: 'Late',
+      diagnostics: 'unsigned report',
+      severity: 'warning',
+    } as const;
+    const context = [{ key: 'operationoutcome', resource: syncErrorOutcome(said) }];
+    assert.equal(await rig.publish(topic, 'SyncError', context, {}, access({ clientId: 'other' })), 202);
+    assert.deepEqual(await following(), [], 'another client may not say so');
+    assert.equal(await rig.publish(topic, 'SyncError', context), 202);
+    assert.deepEqual(await following(), [['Late', 'refused', eventId, 'unsigned report']]);
+    await rig.restart();
+    assert.equal((await rig.hub.inspect(topic))?.state.following.size, 1, 'it lasts');
+    assert.equal(await rig.publish(topic, 'Patient-open', [patient('p2')]), 202);
+    assert.deepEqual(await following(), [['Late', 'refused', eventId, 'unsigned report']]);
+  });
+
+  it('ERR-8 who said by SyncError that it does not follow follows once it acknowledges the event again', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Late' });
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'e1' });
+    peer.answer(202);
+    const said = { eventId: 'e1', eventName: 'Patient-open', subscriberName: 'Late', diagnostics: '' } as const;
+    const resource = syncErrorOutcome({ ...said, severity: 'warning' });
+    await rig.publish(topic, 'SyncError', [{ key: 'operationoutcome', resource }]);
+    assert.equal((await rig.hub.inspect(topic))?.state.following.size, 1);
+    peer.answer(200, 'e1');
+    await rig.settle(topic);
+    assert.equal((await rig.hub.inspect(topic))?.state.following.size, 0);
   });
 
   it('ERR-6 a SyncError that a subscriber posts goes to all who subscribed to it', async (t) => {

@@ -1,3 +1,4 @@
+import { readSyncErrorCause } from '@lockstep/fhircast';
 import {
   type Commit,
   type CommitResult,
@@ -8,7 +9,7 @@ import {
   type StoredSession,
 } from '@lockstep/store';
 import { type Channel, type Clock, type Ids, runningTime } from '../ports.ts';
-import type { Command, Decision, Done, Effect, KnownEvent } from '../rules/commands.ts';
+import type { Command, Decision, Done, Effect, KnownEvent, Publish } from '../rules/commands.ts';
 import type { Decide } from '../rules/decide.ts';
 import { originalIds } from '../rules/derived-opens.ts';
 import { type Believed, believedBy, closesOf, correction, openContexts } from '../rules/gap.ts';
@@ -175,7 +176,7 @@ export class LiveSession {
       const held = this.#state;
       const before = held ?? (await this.state());
       const given = typeof make === 'function' ? make(before) : make;
-      const command = given.kind === 'publish' ? { ...given, ...(await this.#known(given.request.message.id)) } : given;
+      const command = given.kind === 'publish' ? await this.#withLog(given) : given;
       const now = clock.now();
       const decision = decide(before, command, now);
       const changes = decision.ok && decision.state !== before;
@@ -191,6 +192,16 @@ export class LiveSession {
       await this.#redelivered(decision.effects);
       return decision;
     }
+  }
+
+  /** What the log holds of an event that is published (PUB-7), and of the one that a SyncError is about (ERR-8). */
+  async #withLog(command: Publish): Promise<Publish> {
+    const { message, definition } = command.request;
+    const known = await this.#known(message.id);
+    if (definition.name !== 'SyncError') return { ...command, ...known };
+    const { eventId = '' } = readSyncErrorCause(message.event.context);
+    const about = this.#log.get(eventId) ?? this.#originalOf(eventId);
+    return { ...command, ...known, ...(about !== undefined && { about }) };
   }
 
   /**
@@ -479,8 +490,14 @@ export class LiveSession {
     const number = this.#log.get(eventId);
     if (number !== undefined) return number;
     // Of several opens derived from one event it may have seen only this one: they are sent again.
-    const original = originalIds(eventId).find((id) => this.#log.has(id));
-    return original === undefined ? undefined : this.#log.get(original)! - 1;
+    const original = this.#originalOf(eventId);
+    return original === undefined ? undefined : original - 1;
+  }
+
+  /** Number of the entry that a derived event was made from, if it is held (DER-3). */
+  #originalOf(derivedId: string): number | undefined {
+    const original = originalIds(derivedId).find((id) => this.#log.has(id));
+    return original === undefined ? undefined : this.#log.get(original);
   }
 
   /** Starts the webhooks that this node calls. */

@@ -165,6 +165,13 @@ describe('ERR-1, ERR-2 answers', () => {
     ]);
   });
 
+  it('ERR-8 of the last context change count again: its subscriber may have said meanwhile that it does not follow', () => {
+    const trial = new Trial();
+    trial.socket.deliver(open('e1'));
+    for (const status of [202, 200]) trial.say({ id: 'e1', status });
+    assert.deepEqual(trial.news, ['answered e1 202', 'answered e1 200']);
+  });
+
   it('after an acceptance nothing is to be refused', () => {
     const trial = new Trial();
     trial.socket.deliver(open('e1'));

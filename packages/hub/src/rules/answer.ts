@@ -1,15 +1,23 @@
 /** What follows from an answer, or from none (ERR-2, ERR-4, ERR-5, ERR-8, WEB-3). */
 import { changesContext } from './changes-context.ts';
 import { type Command, type Decision, done } from './commands.ts';
+import type { Awaited } from './conversation.ts';
 import { cleared, marked } from './following.ts';
 import { ended } from './lease.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO } from './reasons.ts';
-import type { SessionState } from './session-state.ts';
+import type { SessionState, Subscription } from './session-state.ts';
 import { isReported, reported } from './sync-errors.ts';
 
 type Answer = Extract<Command, { kind: 'answer' }>;
 type NoAnswer = Extract<Command, { kind: 'no-answer' }>;
+
+/** Whether a callback posted a SyncError about the event before it answered 2xx: it may do so while it is being called (ERR-8). */
+function isOverruled(state: SessionState, { id, channel }: Subscription, { id: sentId, originalId }: Awaited): boolean {
+  const mark = state.following.get(id);
+  if (channel !== 'webhook' || !mark?.bySyncError) return false;
+  return mark.eventId === sentId || mark.eventId === originalId;
+}
 
 /** A subscriber answered an event (ERR-2). */
 export function answer(state: SessionState, command: Answer, now: number, { profile }: Policy): Decision {
@@ -19,7 +27,8 @@ export function answer(state: SessionState, command: Answer, now: number, { prof
   const context = changesContext(about.originalName);
   if (outcome === 'followed') {
     // ERR-8: it follows the current context, or a later one.
-    const after = context && about.number >= state.changedBy ? cleared(state, id) : state;
+    const follows = context && about.number >= state.changedBy && !isOverruled(state, subscription, about);
+    const after = follows ? cleared(state, id) : state;
     return after === state ? NOTHING_TO_DO : done({ ...after, changedAt: now });
   }
   if (!isReported(about.originalName, profile)) return NOTHING_TO_DO;

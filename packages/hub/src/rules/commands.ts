@@ -43,6 +43,8 @@ export interface Publish {
   readonly versionId: string;
   /** The log entry that already has this event id, if any (PUB-7). */
   readonly known?: KnownEvent;
+  /** Number of the log entry that a SyncError is about, if it is held (ERR-8). */
+  readonly about?: number;
   /** Who published it, and what it is: see `eventFingerprint`. */
   readonly fingerprint: string;
 }

@@ -54,7 +54,10 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
     after = withSubscription(after, { ...subscription, presence }, now);
     if (code === GOING_AWAY) continue;
     lost.push({ subscription, how });
-    after = marked(after, subscription, { why: 'lost', since: now, reason: how, ...(followed && { followed }) });
+    const held = after.following.get(id);
+    // It may have accepted what it said later that it does not follow.
+    const shows = held && held.why !== 'lost' ? held.followed : followed;
+    after = marked(after, subscription, { why: 'lost', since: now, reason: how, ...(shows && { followed: shows }) });
   }
   if (left.length === 0 && after === state) return NOTHING_TO_DO;
   const effects: Effect[] = [];

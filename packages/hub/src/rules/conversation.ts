@@ -33,6 +33,8 @@ export interface Conversation {
   readonly misses: number;
   /** Number of the last context change that the subscriber followed (ERR-8). */
   readonly followed: number;
+  /** That change: it may be acknowledged again by who said meanwhile that it does not follow it. */
+  readonly lastFollowed?: Awaited;
   /** Not acknowledged with success, oldest first. */
   readonly pending: readonly Pending[];
 }
@@ -59,14 +61,17 @@ export function unacknowledged({ pending }: Conversation, originalId: string): r
 
 /**
  * Takes an answer.
- * @returns `about` is missing where nothing that was sent has that id, it was followed before, or its refusal was told before
+ * @returns `about` is missing where nothing that was sent has that id, it was followed before and is not the last context change
+ * that was, or its refusal was told before
  */
 export function answered(
   conversation: Conversation,
   id: string,
   outcome: Outcome,
 ): { readonly conversation: Conversation; readonly about?: Awaited } {
-  const about = conversation.pending.find((one) => one.id === id);
+  const sentBefore = conversation.pending.find((one) => one.id === id);
+  const again = outcome === 'followed' && conversation.lastFollowed?.id === id ? conversation.lastFollowed : undefined;
+  const about = sentBefore ?? again;
   const arms = !conversation.armed && conversation.acknowledgements === 'answers';
   let { pending } = conversation;
   // What went out before the subscriber was known to answer is not held against it.
@@ -74,9 +79,16 @@ export function answered(
   if (outcome === 'followed') pending = pending.filter((one) => one.id !== id);
   else pending = pending.map((one) => (one.id === id ? { ...one, settled: true, refused: true } : one));
   const follows = about && outcome === 'followed' && changesContext(about.originalName);
-  const followed = follows ? Math.max(conversation.followed, about.number) : conversation.followed;
-  const next = { ...conversation, armed: conversation.armed || arms, quiet: false, misses: 0, followed, pending };
-  const told = about?.refused && outcome !== 'followed';
+  const latest = follows && about.number >= conversation.followed ? about : undefined;
+  const next = {
+    ...conversation,
+    armed: conversation.armed || arms,
+    quiet: false,
+    misses: 0,
+    ...(latest && { followed: latest.number, lastFollowed: latest }),
+    pending,
+  };
+  const told = sentBefore?.refused && outcome !== 'followed';
   return about && !told ? { conversation: next, about } : { conversation: next };
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { type SyncErrorCause, syncErrorOutcome } from '@lockstep/fhircast';
 import fc from 'fast-check';
 import {
   access,
@@ -7,6 +8,7 @@ import {
   eventOf,
   observation,
   operationOutcome,
+  parameters,
   patient,
   put,
   reference,
@@ -16,12 +18,20 @@ import {
   Trial,
   updates,
 } from '../../test/events.ts';
-import type { Decision } from './commands.ts';
+import type { Decision, Publish } from './commands.ts';
 import type { Awaited, Outcome } from './conversation.ts';
 import { followingEvent } from './following.ts';
 import { IRA } from './versions.ts';
 
 const MADE = { eventId: 's1', timestamp: '2026-01-08T00:00:00Z' };
+
+const CAUSE: SyncErrorCause = {
+  eventId: 'open-p1',
+  eventName: 'Patient-open',
+  subscriberName: 'App',
+  diagnostics: 'The application did not follow',
+  severity: 'warning',
+};
 
 /** A session in which subscribers answer. */
 class Answers extends Trial {
@@ -44,6 +54,17 @@ class Answers extends Trial {
   elapse(ms: number): Decision {
     this.now += ms;
     return this.decide({ kind: 'elapse', node: 'n', ...MADE });
+  }
+
+  /** How a SyncError about the latest event is posted. */
+  posted(more: Partial<Publish> = {}): Partial<Publish> {
+    return { about: this.state.nextNumber - 1, ...more };
+  }
+
+  /** A subscriber posts a SyncError, about the latest event unless it says otherwise. */
+  syncError(cause: Partial<SyncErrorCause>, more: Partial<Publish> = {}): Decision {
+    const resource = syncErrorOutcome({ ...CAUSE, ...cause });
+    return this.publish('SyncError', [{ key: 'operationoutcome', resource }], {}, this.posted(more));
   }
 
   get behind(): Record<string, string> {
@@ -208,6 +229,97 @@ describe('ERR-8 who does not follow', () => {
     const trial = session('a');
     trial.accepted('SyncError', [operationOutcome]);
     assert.equal(trial.answer('a', 'refused', trial.about('SyncError')).ok, false);
+  });
+
+  it('ERR-8 a SyncError of a subscriber about the current context marks it, until it follows a later one', () => {
+    const trial = session('a', 'b');
+    trial.answer('a', 'followed');
+    const decision = trial.syncError({ subscriberName: 'App a', diagnostics: 'App a has no\nsuch patient' });
+    assert.equal(syncErrors(decision), 1, 'it goes out like any event');
+    assert.deepEqual(trial.behind, { 'App a': 'refused' });
+    const mark = trial.state.following.get('a');
+    assert.deepEqual(
+      [mark?.eventId, mark?.eventName, mark?.reason, mark?.since],
+      ['open-p1', 'Patient-open', 'App a has no such patient', trial.now],
+    );
+    trial.accepted('SyncError', [operationOutcome]);
+    assert.deepEqual(trial.behind, { 'App a': 'refused' });
+    trial.open('p2');
+    assert.deepEqual(trial.behind, { 'App a': 'refused' });
+    trial.answer('a', 'followed', trial.about('Patient-open', trial.state.changedBy));
+    assert.deepEqual(trial.behind, {});
+  });
+
+  it('ERR-8 a SyncError marks only its sender’s own subscription, whatever name it gives', () => {
+    const stranger = access({ clientId: 'stranger' });
+    for (const [as, subscriberName, marks] of [
+      [stranger, 'App a', []],
+      [stranger, 'Other', ['Other']],
+      [stranger, 'a name that nobody has', ['Other']],
+      [access({ user: 'Practitioner/2' }), 'App a', []],
+      [access(), 'App a', ['App a']],
+      [access(), 'Other', []],
+      [access(), 'a name that nobody has', []],
+    ] as const) {
+      const trial = session('a', 'b');
+      trial.join('c', { 'subscriber.name': 'Other' }, stranger);
+      trial.syncError({ subscriberName }, { access: as });
+      assert.deepEqual(Object.keys(trial.behind), marks, `${as.clientId} says ${subscriberName}`);
+    }
+  });
+
+  it('ERR-8 a SyncError about a home screen, a close or a logout marks; about content, or what is over, it does not', () => {
+    const marks = (happen: (trial: Answers) => void, cause: Partial<SyncErrorCause>, about?: number): boolean => {
+      const trial = session('a');
+      happen(trial);
+      trial.syncError({ subscriberName: 'App a', ...cause }, { about: about ?? trial.state.nextNumber - 1 });
+      return trial.behind['App a'] === 'refused';
+    };
+    const home = (trial: Answers): void => void trial.accepted('Home-open', []);
+    const close = (trial: Answers): void => void trial.accepted('Patient-close', [patient('p1')]);
+    const logout = (trial: Answers): void => void trial.accepted('UserLogout', [parameters]);
+    const select = (trial: Answers): void =>
+      void trial.accepted('Patient-select', [reference('patient', 'Patient/p1'), { key: 'select' }]);
+    const study2 = (trial: Answers): void => void trial.accepted('ImagingStudy-open', [study(), patient('p1')]);
+    assert.ok(marks(home, { eventName: 'home-open' }));
+    assert.ok(marks(close, { eventName: 'Patient-close' }));
+    assert.ok(marks(logout, { eventName: 'UserLogout' }));
+    assert.ok(marks(study2, { eventName: 'Patient-open' }), 'an open derived from it');
+    assert.ok(marks(select, {}, 1), 'the context is still current');
+    assert.ok(!marks(select, { eventName: 'Patient-select' }));
+    assert.ok(!marks(home, {}, 1));
+    assert.ok(!marks(study2, {}, 1));
+  });
+
+  it('ERR-8 a SyncError about no event, or one that is not held, marks nobody', () => {
+    const trial = session('a');
+    trial.accepted('SyncError', [operationOutcome]);
+    const { about: _, ...how } = trial.posted();
+    const outcome = syncErrorOutcome({ ...CAUSE, subscriberName: 'App a' });
+    trial.publish('SyncError', [{ key: 'operationoutcome', resource: outcome }], {}, how);
+    assert.deepEqual(trial.behind, {});
+  });
+
+  it('ERR-8 a callback that posts a SyncError while it is called does not follow, though it answers 2xx then', () => {
+    const trial = session('a');
+    const { subscriptions } = trial.state;
+    const webhook = { ...trial.subscription('a'), channel: 'webhook' } as const;
+    trial.state = { ...trial.state, subscriptions: new Map(subscriptions).set('a', webhook) };
+    const about = { ...trial.about(), originalId: 'open-p1' };
+    trial.syncError({ subscriberName: 'App a' });
+    trial.answer('a', 'followed', about);
+    assert.deepEqual(trial.behind, { 'App a': 'refused' });
+    trial.open('p2');
+    trial.answer('a', 'followed');
+    assert.deepEqual(trial.behind, {});
+  });
+
+  it('ERR-8 a subscriber that said so and drops does not follow by coming back', () => {
+    const trial = session('a');
+    trial.syncError({ subscriberName: 'App a' });
+    trial.decide({ kind: 'disconnect', node: 'n', closed: [{ id: 'a', code: 1006, followed: 1 }], ...MADE });
+    trial.decide({ kind: 'connect', id: 'a', node: 'n' });
+    assert.deepEqual(trial.behind, { 'App a': 'lost' });
   });
 
   it('WEB-3 a callback that fails does not follow until a later attempt gets through', () => {

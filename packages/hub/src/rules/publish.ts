@@ -22,6 +22,7 @@ import { afterClose, NOTHING_CLOSED } from './gap.ts';
 import { otherPatient } from './patient-identity.ts';
 import { mayJoin } from './permission.ts';
 import type { Policy } from './policy.ts';
+import { afterPostedSyncError } from './posted-sync-errors.ts';
 import { changedIdentifier } from './protected-identifiers.ts';
 import { type ReasonCode, type Refusal, refuse } from './reasons.ts';
 import {
@@ -249,5 +250,6 @@ export function publish(state: SessionState, command: Publish, now: number, poli
   const { message, context, partly } = change;
   const event: Accepted = { number: state.nextNumber, message, context, exact, fingerprint };
   const effect: Effect = { kind: 'event', event, ...(partly && { partly }) };
-  return done(change.state, effect);
+  const after = definition.name === 'SyncError' ? afterPostedSyncError(change.state, command, now) : change.state;
+  return done(after, effect);
 }

@@ -128,7 +128,7 @@ export interface Subscription {
 
 /** Why a subscriber does not follow the context. */
 export type NotFollowingReason =
-  /** It answered that it does not follow (ERR-2). */
+  /** It answered, or said in a SyncError of its own, that it does not follow (ERR-2, ERR-8). */
   | 'refused'
   /** It could not process the event, or could not be reached (ERR-2, WEB-3). */
   | 'failed'
@@ -152,6 +152,8 @@ export interface NotFollowing {
   readonly followed?: number;
   /** Its own words, or the Hub's. */
   readonly reason?: string;
+  /** Whether it said so in a SyncError of its own. */
+  readonly bySyncError?: true;
   /** Whether its subscription has ended since: it is gone, and nobody knows what its screen shows. */
   readonly ended?: true;
 }
