@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { TimelineEntry } from '../api.ts';
 import {
+  apartWords,
   followEntries,
   isBehind,
   isWaiting,
@@ -192,4 +193,24 @@ test('an answer that is older than what was told meanwhile brings nobody back to
   assert.equal(viewer(left).connected, false);
   const fresh = readBeside([], new Map(), [entry('subscribed'), entry('connected')]);
   assert.equal(viewer(fresh).connected, true, 'it came after the answer');
+});
+
+test('ERR-8 the reason of a refusal stays, in whatever order SyncError, delivery and answer are told', () => {
+  const before = followEntries(present, [sent('e0'), answers('e0', 200)]);
+  const reason = 'Viewer was sent Patient-open and refused to follow it (409): a draft is unsaved.';
+  const steps: Readonly<Record<string, (roster: Roster) => Roster>> = {
+    delivered: (roster) => followEntries(roster, [sent('e1')]),
+    answered: (roster) => followEntries(roster, [answers('e1', 409)]),
+    syncError: (roster) => withReason(roster, 'Viewer', reason, 9),
+  };
+  for (const order of [
+    ['delivered', 'answered', 'syncError'],
+    ['delivered', 'syncError', 'answered'],
+    ['syncError', 'delivered', 'answered'],
+  ]) {
+    const after = order.reduce((roster, step) => steps[step]!(roster), before);
+    assert.equal(apartWords(viewer(after).apart!), 'a draft is unsaved', order.join(', '));
+    const followed = followEntries(after, [sent('e2'), answers('e2', 200), sent('e3'), answers('e3', 409)]);
+    assert.equal(apartWords(viewer(followed).apart!), 'did not follow (409)', 'no reason outlives its cause');
+  }
 });

@@ -39,6 +39,8 @@ export interface Member {
   readonly surveyed?: boolean;
   readonly outcome?: Outcome;
   readonly apart?: Apart;
+  /** What a SyncError said of it since it last followed: that may come before the server tells of the answer. */
+  readonly said?: string;
   /** Id of the last event that it followed. */
   readonly followed?: string;
   /** The latest times to follow, oldest first, ms. */
@@ -95,7 +97,7 @@ function apartFor(
   return { ...member, apart: { why, since: member.apart?.since ?? at, ...more } };
 }
 
-function following({ apart: _, ...member }: Member): Member {
+function following({ apart: _, said: __, ...member }: Member): Member {
   return member;
 }
 
@@ -171,7 +173,10 @@ function answer(
     roster.set(id, here);
     forgetReplaced(roster, here);
   } else if (state === 'working') roster.set(id, answered);
-  else roster.set(id, apartFor(answered, state === 'failed' ? 'failed' : 'refused', at, { status }));
+  else {
+    const reason = member.said !== undefined && { reason: member.said };
+    roster.set(id, apartFor(answered, state === 'failed' ? 'failed' : 'refused', at, { status, ...reason }));
+  }
 }
 
 /** Its subscription has ended. One that was not following then may go on showing what it showed. */
@@ -220,8 +225,9 @@ export function withReason(roster: Roster, name: string, reason: string, at: num
     if (member.name !== name) continue;
     const { outcome, apart } = member;
     const late = outcome?.state === 'working' || outcome?.state === 'waiting';
-    if (apart) next.set(member.id, { ...member, apart: { ...apart, reason } });
-    else if (late) next.set(member.id, apartFor(member, 'undecided', at, { reason }));
+    const told = { ...member, said: reason };
+    if (apart) next.set(member.id, { ...told, apart: { ...apart, reason } });
+    else next.set(member.id, late ? apartFor(told, 'undecided', at, { reason }) : told);
   }
   return next;
 }
