@@ -49,17 +49,8 @@ async function testOnRedis(env: Record<string, string>, versions: readonly Versi
   }
 }
 
-/** What Lockstep does not keep yet, by its rule: closes that a subscriber missed while it was away, and silence from the start in IRA. */
-const NOT_YET: Readonly<Record<string, string>> = {
-  'return-hears-close': 'SUB-11',
-  'ira-silent-told': 'ERR-4',
-};
-
 function judge({ report, failed }: Judged, skips: Skips): void {
-  assert.deepEqual(
-    failed.filter(({ id }) => !(id in NOT_YET)),
-    [],
-  );
+  assert.deepEqual(failed, []);
   for (const { id, verdict, reason } of report.results) {
     if (verdict === 'skip') assert.match(reason ?? '', skips[id] ?? /^$/, `${id} may not be skipped: ${reason}`);
   }
