@@ -11,26 +11,54 @@ export const SURVEY_EVENT = 'org.lockstep.survey';
 /** One application's answer to a survey. */
 export const SURVEY_ANSWER_EVENT = 'org.lockstep.survey.answer';
 
-/** A subscriber that does not follow the context (ERR-8). */
+/** A subscriber that does not follow the context (ERR-8), as a Hub tells it. */
 export interface NotFollowing {
   /** `subscriber.name`. */
   readonly name: string;
-  /** `refused` it said no; `failed` it could not; `silent` it has not answered in time; `lost` its connection is gone. */
+  /**
+   * `refused`: it answered, or said in a SyncError of its own, that it does not follow (ERR-2). `failed`: it could not process
+   * the event, or could not be reached (ERR-2, WEB-3). `silent`: it has not answered in time (ERR-4). `lost`: its connection is
+   * gone (ERR-3).
+   */
   readonly why: 'refused' | 'failed' | 'silent' | 'lost';
   /** ms since the epoch, by the Hub's clock. */
   readonly since: number;
-  /** For people. */
+  /** For people; '' where nothing was said. */
   readonly reason: string;
   /** Id of the event that it did not follow. */
   readonly eventId?: string;
+  /** Name of that event. */
+  readonly eventName?: string;
   /** What it still shows as far as is known, as `Type/id`; '' for nothing. */
   readonly shows?: string;
+  /** Whether its subscription has ended since: it is gone, and nobody knows what its screen shows. */
+  readonly ended?: true;
+}
+
+/** One subscriber that does not follow, as the session listing and a `FOLLOWING_EVENT` write it. */
+export function notFollowingJson(one: NotFollowing): JsonObject {
+  const { name, why, since, reason, eventId, eventName, shows, ended } = one;
+  return {
+    subscriber: name,
+    why,
+    since: new Date(since).toISOString(),
+    ...(eventId !== undefined && { 'event.id': eventId }),
+    ...(eventName !== undefined && { 'hub.event': eventName }),
+    ...(reason !== '' && { reason }),
+    ...(shows !== undefined && { shows }),
+    ...(ended && { ended }),
+  };
+}
+
+/** The context of a `FOLLOWING_EVENT`. */
+export function notFollowingContext(list: readonly NotFollowing[]): readonly ContextElement[] {
+  return list.map((one) => ({ key: 'not-following', ...notFollowingJson(one) }));
 }
 
 /** Reads the context of a `FOLLOWING_EVENT`. */
 export function readNotFollowing(context: readonly ContextElement[]): readonly NotFollowing[] {
   return context.flatMap((element) => {
-    const { key, subscriber, why, since, reason, shows, 'event.id': eventId } = element;
+    const { key, subscriber, why, since, reason, shows, ended, 'event.id': eventId, 'hub.event': eventName } = element;
     if (key !== 'not-following' || typeof subscriber !== 'string') return [];
     return [
       {
@@ -39,7 +67,9 @@ export function readNotFollowing(context: readonly ContextElement[]): readonly N
         since: Date.parse(String(since)),
         reason: String(reason ?? ''),
         ...(typeof eventId === 'string' && { eventId }),
+        ...(typeof eventName === 'string' && { eventName }),
         ...(typeof shows === 'string' && { shows }),
+        ...(ended === true && { ended }),
       },
     ];
   });

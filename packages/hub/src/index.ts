@@ -7,14 +7,12 @@ export type { Answer } from './requests/answers.ts';
 export type { Connection } from './requests/connecting.ts';
 export type { SessionListing } from './requests/sessions.ts';
 export type { Subscribed } from './requests/subscribing.ts';
-export { FOLLOWING_EVENT } from './rules/following.ts';
 export type { Access, AccessEnd } from './rules/permission.ts';
 export type { ReasonCode } from './rules/reasons.ts';
 export {
   type Acknowledgements,
   type Anchor,
   contextOf,
-  type NotFollowing,
   type SessionInfo,
   type SessionState,
   type Subscription,

@@ -1,7 +1,7 @@
-import { eventKey } from '@lockstep/fhircast';
+import { eventKey, FOLLOWING_EVENT } from '@lockstep/fhircast';
 import type { Channel, Clock } from '../ports.ts';
 import { standingOpens } from '../rules/current-context.ts';
-import { FOLLOWING_EVENT, followingEvent } from '../rules/following.ts';
+import { followingEvent } from '../rules/following.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
 import { confirmation, denial } from './control-messages.ts';
 import { Delivery } from './delivery.ts';
@@ -143,7 +143,8 @@ export class Audience {
   #sayFollowing(socket: SubscriberSocket, state: SessionState): void {
     const { events, spelling } = socket.subscription;
     if (!events.includes(FOLLOWING_EVENT)) return;
-    socket.say(followingEvent(state, spelling?.topic ?? this.#topic, this.#clock.now()));
+    const gets = (event: string): boolean => events.includes(event) || events.includes('*');
+    socket.say(followingEvent(state, spelling?.topic ?? this.#topic, gets, this.#clock.now()));
   }
 
   /** Denial, normal close (SUB-5, SUB-9, SUB-10). */

@@ -1,15 +1,16 @@
-import { parseReference } from '@lockstep/fhircast';
+import { type NotFollowing, parseReference } from '@lockstep/fhircast';
 import type { SessionStore } from '@lockstep/store';
 import type { LiveSessions } from '../live/live-sessions.ts';
 import type { Clock, Ids, Nodes, Users } from '../ports.ts';
 import type { Begin, Decision } from '../rules/commands.ts';
 import { currentContext, currentContextJson } from '../rules/current-context.ts';
+import { notFollowing } from '../rules/following.ts';
 import { unexpired } from '../rules/lease.ts';
 import { type Access, isSameName, mayJoin } from '../rules/permission.ts';
 import type { Policy } from '../rules/policy.ts';
 import { refuse } from '../rules/reasons.ts';
 import { cannotWriteSessions, isTopicName } from '../rules/session.ts';
-import type { NotFollowing, SessionInfo, SessionState, Subscription } from '../rules/session-state.ts';
+import type { SessionInfo, SessionState, Subscription } from '../rules/session-state.ts';
 import { startedByKey, userKey, workstationKey } from '../stored/index-keys.ts';
 import { changedAt, HEAD_PART } from '../stored/session-record.ts';
 import { type Answer, answerOf } from './answers.ts';
@@ -151,7 +152,7 @@ export class Sessions {
     return [...new Set([...(await store.lookup(userKey(access.user))), ...access.topics])];
   }
 
-  #listing(state: SessionState, context?: string): SessionListing {
+  #listing(state: SessionState, mayRead: (event: string) => boolean, context?: string): SessionListing {
     return {
       topic: state.topic,
       info: state.info,
@@ -160,7 +161,7 @@ export class Sessions {
         connected: this.#isConnected(state.topic, subscription),
         events: subscription.events,
       })),
-      notFollowing: [...state.following.values()],
+      notFollowing: notFollowing(state, mayRead),
       ...(context !== undefined && { context }),
     };
   }
@@ -189,10 +190,10 @@ export class Sessions {
     for (const state of states) {
       if (!state || (access && !mayJoin(access, state.topic, state.info))) continue;
       if (workstation && !isSameName(state.info.workstation, workstation)) continue;
-      const mayRead = (event: string): boolean => access?.scopes.mayReceive(event) ?? true;
       const reads = !access || access.scopes.readsFhircast;
+      const mayRead = (event: string): boolean => reads && (access?.scopes.mayReceive(event) ?? true);
       const context = reads ? currentContextJson(currentContext(state, mayRead, policy.profile)) : undefined;
-      list.push(this.#listing(state, context));
+      list.push(this.#listing(state, mayRead, context));
     }
     return list.sort((a, b) => a.info.startedAt - b.info.startedAt);
   }

@@ -20,7 +20,7 @@ import {
 } from '../../test/events.ts';
 import type { Decision, Publish } from './commands.ts';
 import type { Awaited, Outcome } from './conversation.ts';
-import { followingEvent } from './following.ts';
+import { followingEvent, notFollowing } from './following.ts';
 import { IRA } from './versions.ts';
 
 const MADE = { eventId: 's1', timestamp: '2026-01-08T00:00:00Z' };
@@ -334,7 +334,7 @@ describe('ERR-8 who does not follow', () => {
     const trial = session('a');
     const { about } = { about: trial.about() };
     trial.decide({ kind: 'answer', id: 'a', about, outcome: 'refused', how: 'refused', reason: 'unsigned', ...MADE });
-    const { event } = followingEvent(trial.state, 'written', START);
+    const { event } = followingEvent(trial.state, 'written', () => true, START);
     assert.equal(event['hub.topic'], 'written');
     assert.deepEqual(event.context, [
       {
@@ -347,6 +347,21 @@ describe('ERR-8 who does not follow', () => {
         reason: 'unsigned',
       },
     ]);
+  });
+
+  it('ERR-8 what an application still shows is told to those who may read it', () => {
+    const trial = session('a');
+    trial.open('p2');
+    trial.answer('a', 'refused', trial.about(), 1);
+    const shows = (mayRead: (event: string) => boolean) => notFollowing(trial.state, mayRead)[0]?.shows;
+    assert.equal(
+      shows((event) => event === 'Patient-open'),
+      'Patient/p1',
+    );
+    assert.equal(
+      shows((event) => event !== 'Patient-open'),
+      undefined,
+    );
   });
 
   it('ERR-8 whatever happens, only who follows the current context is not marked, and a logout forgets all', () => {

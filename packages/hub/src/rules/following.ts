@@ -1,8 +1,14 @@
 /** Who does not follow the context (ERR-8): a lasting state of the session, and not a message that passes. */
-import { type ContextElement, type EventMessage, VENDOR_PREFIX } from '@lockstep/fhircast';
-import type { NotFollowing, SessionState, Subscription } from './session-state.ts';
+import {
+  type EventMessage,
+  FOLLOWING_EVENT,
+  type NotFollowing,
+  notFollowingContext,
+  VENDOR_PREFIX,
+} from '@lockstep/fhircast';
+import type { FollowingMark, SessionState, Subscription } from './session-state.ts';
 
-export type Mark = Omit<NotFollowing, 'subscriberName' | 'clientId' | 'user' | 'ended'>;
+type Mark = Omit<FollowingMark, 'subscriberName' | 'clientId' | 'user' | 'ended'>;
 
 /** Subscribers that are gone are remembered up to this number. */
 const MAX_ENDED = 32;
@@ -20,7 +26,7 @@ export function marked(
   const held = state.following.get(id);
   if (held?.why === mark.why && held.eventId === mark.eventId && held.reason === mark.reason) return state;
   const since = held?.since ?? mark.since;
-  const entry: NotFollowing = { subscriberName, clientId, ...(user !== undefined && { user }), ...mark, since };
+  const entry: FollowingMark = { subscriberName, clientId, ...(user !== undefined && { user }), ...mark, since };
   return { ...state, following: new Map(state.following).set(id, entry) };
 }
 
@@ -60,9 +66,6 @@ export function taken(state: SessionState, subscription: Subscription): SessionS
   return { ...state, following: following.set(id, mark) };
 }
 
-/** The event that tells subscribers who ask for it by this very name who does not follow; see docs/api/http.md. */
-export const FOLLOWING_EVENT = 'org.lockstep.following';
-
 /** Names of events of our own begin so: who asks for every event does not mean them. */
 const OWN = 'org.lockstep.';
 
@@ -76,28 +79,39 @@ export function isUnanswered(key: string): boolean {
   return isOwnEvent(key) && !key.startsWith(VENDOR_PREFIX);
 }
 
-/** What a subscriber still shows, as `Type/id`, as far as is known. */
-function shown({ anchors }: SessionState, followed: number | undefined): { readonly shows?: string } {
+type MayRead = (event: string) => boolean;
+
+/** What a subscriber still shows, as `Type/id`, as far as is known and may be read. */
+function shown({ anchors }: SessionState, followed: number | undefined, mayRead: MayRead): { readonly shows?: string } {
   if (followed === undefined) return {};
-  for (const [name, { opening }] of anchors) if (opening.number === followed) return { shows: name };
+  for (const [name, { opening, key }] of anchors) {
+    if (opening.number === followed && mayRead(`${key.type}-open`)) return { shows: name };
+  }
   return {};
 }
 
-/** Every subscriber that does not follow now: each such event replaces the one before. */
-export function followingEvent(state: SessionState, topic: string, now: number): EventMessage {
-  const context = [...state.following.values()].map(
-    ({ subscriberName, why, since, eventId, eventName, reason, ended, followed }): ContextElement => ({
-      key: 'not-following',
-      subscriber: subscriberName,
+/**
+ * Every subscriber that does not follow now (ERR-8).
+ * @param mayRead whether events of this name may be received: who may not is not told what is still shown (CON-6)
+ */
+export function notFollowing(state: SessionState, mayRead: MayRead): readonly NotFollowing[] {
+  return [...state.following.values()].map(
+    ({ subscriberName: name, why, since, eventId, eventName, reason = '', ended, followed }) => ({
+      name,
       why,
-      since: new Date(since).toISOString(),
-      ...(eventId !== undefined && { 'event.id': eventId }),
-      ...(eventName !== undefined && { 'hub.event': eventName }),
-      ...(reason !== undefined && { reason }),
+      since,
+      reason,
+      ...(eventId !== undefined && { eventId }),
+      ...(eventName !== undefined && { eventName }),
       ...(ended && { ended }),
-      ...shown(state, followed),
+      ...shown(state, followed, mayRead),
     }),
   );
+}
+
+/** Tells who does not follow to those who asked for this event by name; each replaces the one before. See docs/api/http.md. */
+export function followingEvent(state: SessionState, topic: string, mayRead: MayRead, now: number): EventMessage {
+  const context = notFollowingContext(notFollowing(state, mayRead));
   return {
     timestamp: new Date(now).toISOString(),
     // The same list has the same id, whichever node sends it.

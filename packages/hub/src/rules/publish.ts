@@ -7,6 +7,7 @@ import {
   type EventMessage,
   type EventRequest,
   eventKey,
+  FOLLOWING_EVENT,
   isProprietary,
   keyText,
   parseReference,
@@ -17,7 +18,6 @@ import {
   syncErrorProblem,
 } from '@lockstep/fhircast';
 import { type Accepted, type Decision, done, type Effect, type KnownEvent, type Publish } from './commands.ts';
-import { FOLLOWING_EVENT } from './following.ts';
 import { afterClose, NOTHING_CLOSED } from './gap.ts';
 import { otherPatient } from './patient-identity.ts';
 import { mayJoin } from './permission.ts';

@@ -3,6 +3,7 @@ import {
   type ContextElement,
   type ExactJson,
   NO_CONTEXTS,
+  type NotFollowing,
   type OpenContext,
   type ResourceKey,
   readExact,
@@ -126,23 +127,12 @@ export interface Subscription {
   readonly presence?: Presence;
 }
 
-/** Why a subscriber does not follow the context. */
-export type NotFollowingReason =
-  /** It answered, or said in a SyncError of its own, that it does not follow (ERR-2, ERR-8). */
-  | 'refused'
-  /** It could not process the event, or could not be reached (ERR-2, WEB-3). */
-  | 'failed'
-  /** It has not answered within the time for an answer (ERR-4). */
-  | 'silent'
-  /** Its connection is gone (ERR-3). */
-  | 'lost';
-
-/** One subscriber that does not follow the context. */
-export interface NotFollowing {
+/** What the Hub holds of one subscriber that does not follow the context (ERR-8); `NotFollowing` is what it tells of it. */
+export interface FollowingMark {
   readonly subscriberName: string;
   readonly clientId: string;
   readonly user?: string;
-  readonly why: NotFollowingReason;
+  readonly why: NotFollowing['why'];
   /** ms since the epoch. */
   readonly since: number;
   /** The event that it did not follow, where there is one. */
@@ -179,7 +169,7 @@ export interface SessionState extends SessionContexts<Opening, string> {
   /** Contexts that were closed while somebody was away (SUB-11). */
   readonly closed: readonly ClosedContext[];
   /** Who does not follow the context, by subscription (ERR-8). */
-  readonly following: ReadonlyMap<string, NotFollowing>;
+  readonly following: ReadonlyMap<string, FollowingMark>;
   /** Number that the next log entry gets. */
   readonly nextNumber: number;
   /** ms since the epoch of the last change: what idle expiry counts from (SES-5). */

@@ -6,7 +6,14 @@
 import { parseReference, readExact, type SharedResource, type TextShape } from '@lockstep/fhircast';
 import type { Parts } from '@lockstep/store';
 import { withMember } from '../rules/event-text.ts';
-import type { Anchor, NotFollowing, Opening, SessionInfo, SessionState, Subscription } from '../rules/session-state.ts';
+import type {
+  Anchor,
+  FollowingMark,
+  Opening,
+  SessionInfo,
+  SessionState,
+  Subscription,
+} from '../rules/session-state.ts';
 
 /** The part that changes with every event. */
 interface Head {
@@ -57,7 +64,7 @@ function readClosed(text: string | undefined): SessionState['closed'] {
 }
 
 function readFollowing(text: string | undefined): SessionState['following'] {
-  return new Map(text === undefined ? [] : (JSON.parse(text) as [string, NotFollowing][]));
+  return new Map(text === undefined ? [] : (JSON.parse(text) as [string, FollowingMark][]));
 }
 
 function head(state: SessionState): string {

@@ -6,17 +6,11 @@ import {
   type ExactJson,
   isObject,
   jsonLimitProblem,
+  notFollowingJson,
   parseSubscription,
   readExact,
 } from '@lockstep/fhircast';
-import {
-  type Access,
-  fhircastConfiguration,
-  type Hub,
-  type NotFollowing,
-  type SessionListing,
-  type VersionName,
-} from '@lockstep/hub';
+import { type Access, fhircastConfiguration, type Hub, type SessionListing, type VersionName } from '@lockstep/hub';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { describePublished } from '../audit/published-event.ts';
 import { SMALL_BODY } from './doors/door.ts';
@@ -131,23 +125,10 @@ function listing(hubUrl: string, { topic, info, subscribers, notFollowing, conte
     ...(info.label && { label: info.label }),
     started: new Date(info.startedAt).toISOString(),
     subscribers: subscribers.map(({ name }) => name),
-    ...(notFollowing.length > 0 && { notFollowing: notFollowing.map(notFollowingView) }),
+    ...(notFollowing.length > 0 && { notFollowing: notFollowing.map(notFollowingJson) }),
   });
   // The context goes out in its publisher's words (PUB-13).
   return context === undefined ? text : `${text.slice(0, -1)},"context":${context}}`;
-}
-
-/** ERR-8: who does not follow, why, and since when. */
-function notFollowingView({ subscriberName, why, since, eventId, eventName, reason, ended }: NotFollowing): object {
-  return {
-    subscriber: subscriberName,
-    why,
-    since: new Date(since).toISOString(),
-    ...(eventId !== undefined && { 'event.id': eventId }),
-    ...(eventName !== undefined && { 'hub.event': eventName }),
-    ...(reason !== undefined && { reason }),
-    ...(ended && { ended }),
-  };
 }
 
 function sendJson(reply: FastifyReply, text: string): FastifyReply {
