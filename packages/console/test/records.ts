@@ -24,7 +24,7 @@ export async function writeRecords(data: string, resources: readonly Resource[])
     hubUrl: `${ADDRESS}/hub`,
     version: '0',
     ids: randomUUID,
-    verifyToken: async () => ({
+    tokenOf: () => ({
       tokenId: 'test',
       clientId: 'test',
       scopes: new Scopes('system/*.cruds'),

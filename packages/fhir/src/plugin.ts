@@ -1,4 +1,4 @@
-import { bearerToken, jsonLimitProblem } from '@lockstep/fhircast';
+import { jsonLimitProblem } from '@lockstep/fhircast';
 import { StoreUnavailable } from '@lockstep/store';
 import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { TokenInfo } from './access.ts';
@@ -36,6 +36,9 @@ export interface AuditRecord {
   readonly query?: string;
 }
 
+/** What the token of a request stands for; undefined where there is none, or none that is good. */
+export type TokenOf = (request: FastifyRequest) => TokenInfo | undefined | Promise<TokenInfo | undefined>;
+
 export interface PluginOptions<A> {
   readonly interactions: Exchange<A>;
   readonly bundles: Pick<Bundles<A>, 'run'>;
@@ -47,7 +50,7 @@ export interface PluginOptions<A> {
   /** Whether the elements that IHE IRA takes from FHIR R5 may be stored, whatever the client says (FHR-7). */
   readonly r5: boolean;
   readonly now: () => number;
-  readonly verifyToken: (bearer: string) => Promise<TokenInfo | undefined>;
+  readonly tokenOf: TokenOf;
   readonly metadata: () => JsonObject | Promise<JsonObject>;
   readonly audit?: ((record: AuditRecord) => void) | undefined;
 }
@@ -311,13 +314,12 @@ function notAllowed(app: FastifyInstance, url: string, allowed: readonly string[
  */
 async function authenticate(
   request: FastifyRequest,
-  { verifyToken, now }: Pick<PluginOptions<unknown>, 'verifyToken' | 'now'>,
+  { tokenOf, now }: Pick<PluginOptions<unknown>, 'tokenOf' | 'now'>,
 ): Promise<TokenInfo> {
-  const bearer = bearerToken(request.headers.authorization);
-  if (bearer === undefined) {
+  const token = await tokenOf(request);
+  if (!token && request.headers.authorization === undefined) {
     throw new Refusal(401, 'login', 'A bearer token is required.', { 'www-authenticate': 'Bearer realm="fhir"' });
   }
-  const token = await verifyToken(bearer);
   if (!token || token.expiresAt <= now()) {
     throw new Refusal(401, 'login', 'The token is unknown, expired or revoked.', {
       'www-authenticate': 'Bearer realm="fhir", error="invalid_token"',

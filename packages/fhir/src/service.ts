@@ -1,14 +1,14 @@
 import type { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyPluginAsync } from 'fastify';
-import { Access, type TokenInfo } from './access.ts';
+import { Access } from './access.ts';
 import { Bundles } from './bundles.ts';
 import { capabilityStatement, type SmartAddresses } from './capability.ts';
 import { patientOf } from './compartment.ts';
 import { stringsOf } from './criteria.ts';
 import { folded, foldedToken, wordBegins } from './fold.ts';
 import { Interactions } from './interactions.ts';
-import { type AuditRecord, fhirPlugin } from './plugin.ts';
+import { type AuditRecord, fhirPlugin, type TokenOf } from './plugin.ts';
 import { Repository } from './repository.ts';
 import { isObject, type JsonObject, type Resource, valuesAt } from './resource.ts';
 import { sampleResources } from './samples/index.ts';
@@ -22,8 +22,7 @@ export interface FhirOptions {
   readonly clock: { now(): number };
   /** The FHIR base, `{origin}/fhir`, without a slash at its end (DIS-1). */
   readonly baseUrl: string;
-  /** @returns undefined for a token that is unknown, expired or revoked */
-  readonly verifyToken: (bearer: string) => Promise<TokenInfo | undefined>;
+  readonly tokenOf: TokenOf;
   /** The authorization server's addresses, asked for at each reading of the CapabilityStatement (DIS-4). */
   readonly smart: () => SmartAddresses;
   readonly hubUrl: string;
@@ -82,7 +81,7 @@ export interface FhirService {
 
 /** Makes the FHIR endpoint: the plugin is registered with the path of `baseUrl` as its prefix. */
 export async function createFhir(options: FhirOptions): Promise<{ plugin: FastifyPluginAsync; service: FhirService }> {
-  const { records, clock, baseUrl, verifyToken, smart, hubUrl, version, audit } = options;
+  const { records, clock, baseUrl, tokenOf, smart, hubUrl, version, audit } = options;
   const now = () => clock.now();
   const started = now();
   const repository = new Repository(records, baseUrl, now);
@@ -95,7 +94,7 @@ export async function createFhir(options: FhirOptions): Promise<{ plugin: Fastif
     baseUrl,
     r5: options.r5 ?? false,
     now,
-    verifyToken,
+    tokenOf,
     metadata: () => capabilityStatement({ baseUrl, hubUrl, version, smart: smart(), date: started }),
     audit,
   });

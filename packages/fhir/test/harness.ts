@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Scopes } from '@lockstep/fhircast';
+import { bearerToken, Scopes } from '@lockstep/fhircast';
 import { R4Validator } from '@lockstep/r4';
 import { openSqlite } from '@lockstep/store-sqlite';
 import fastify from 'fastify';
@@ -79,7 +79,7 @@ export async function startEndpoint(): Promise<Endpoint> {
     validator,
     clock: { now: () => clock.time },
     baseUrl: BASE,
-    verifyToken: async (bearer) => tokens.get(bearer),
+    tokenOf: ({ headers }) => tokens.get(bearerToken(headers.authorization) ?? ''),
     smart: () => SMART,
     hubUrl: 'https://ehr.example/hub',
     ids: () => `made-${++made}`,

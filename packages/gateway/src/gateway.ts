@@ -1,4 +1,4 @@
-import type { AuditRecord, FhirService, SmartAddresses, TokenInfo } from '@lockstep/fhir';
+import type { AuditRecord, FhirService, SmartAddresses, TokenOf } from '@lockstep/fhir';
 import { Bundles, fhirPlugin } from '@lockstep/fhir/parts';
 import type { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
@@ -20,8 +20,7 @@ export interface GatewayOptions {
   readonly clock: { now(): number };
   /** Lockstep's FHIR base, `{origin}/fhir`, without a slash at its end (DIS-1). */
   readonly baseUrl: string;
-  /** @returns undefined for a token that is unknown, expired or revoked */
-  readonly verifyToken: (bearer: string) => Promise<TokenInfo | undefined>;
+  readonly tokenOf: TokenOf;
   readonly smart: () => SmartAddresses;
   readonly hubUrl: string;
   readonly version: string;
@@ -33,19 +32,7 @@ export interface GatewayOptions {
 export async function createGateway(
   options: GatewayOptions,
 ): Promise<{ plugin: FastifyPluginAsync; service: FhirService }> {
-  const {
-    upstream,
-    records,
-    validator,
-    clock,
-    baseUrl,
-    hubUrl,
-    version,
-    smart,
-    verifyToken,
-    r5 = false,
-    audit,
-  } = options;
+  const { upstream, records, validator, clock, baseUrl, hubUrl, version, smart, tokenOf, r5 = false, audit } = options;
   const now = () => clock.now();
   const capabilities = new Capabilities(upstream, now);
   const links = await PageLinks.open(records, now());
@@ -59,7 +46,7 @@ export async function createGateway(
     baseUrl,
     r5,
     now,
-    verifyToken,
+    tokenOf,
     metadata: () => capabilities.statement({ baseUrl, hubUrl, version, smart: smart() }),
     audit,
   });

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createFhir, type FhirService, type TokenInfo } from '@lockstep/fhir';
-import { Scopes } from '@lockstep/fhircast';
+import { createFhir, type FhirService, type TokenInfo, type TokenOf } from '@lockstep/fhir';
+import { bearerToken, Scopes } from '@lockstep/fhircast';
 import { R4Validator } from '@lockstep/r4';
 import { openSqlite } from '@lockstep/store-sqlite';
 import fastify from 'fastify';
@@ -24,14 +24,14 @@ export interface Answer {
 }
 
 export interface Tokens {
-  readonly verify: (bearer: string) => Promise<TokenInfo | undefined>;
+  readonly tokenOf: TokenOf;
   token(grant: { readonly scope: string; readonly user?: string; readonly patient?: string }): string;
 }
 
 function tokens(): Tokens {
   const known = new Map<string, TokenInfo>();
   return {
-    verify: async (bearer) => known.get(bearer),
+    tokenOf: ({ headers }) => known.get(bearerToken(headers.authorization) ?? ''),
     token({ scope, ...rest }) {
       const bearer = `token-${known.size + 1}`;
       const expiresAt = Date.now() + 3_600_000;
@@ -84,7 +84,7 @@ export async function startFhirServer(): Promise<FhirServer> {
     validator,
     clock: { now: () => Date.now() },
     baseUrl: base,
-    verifyToken: known.verify,
+    tokenOf: known.tokenOf,
     smart: () => SMART,
     hubUrl: HUB,
     ids: () => crypto.randomUUID(),
@@ -134,7 +134,7 @@ export async function startGateway(
     validator,
     clock: { now: () => Date.now() },
     baseUrl: BASE,
-    verifyToken: known.verify,
+    tokenOf: known.tokenOf,
     smart: () => SMART,
     hubUrl: HUB,
     version: '0.0.0-test',

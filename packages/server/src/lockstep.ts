@@ -7,6 +7,7 @@ import { createGateway } from '@lockstep/gateway';
 import { type Hub, NodeLease, type Observer } from '@lockstep/hub';
 import { R4Validator } from '@lockstep/r4';
 import { Addresses, createAuthorizationServer } from '@lockstep/smart';
+import type { FastifyRequest } from 'fastify';
 import pino, { type Logger } from 'pino';
 import { shareAccessEnds } from './access-ends.ts';
 import { openAdministration } from './admin/open-administration.ts';
@@ -230,7 +231,8 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     baseUrl: addresses.fhir,
     hubUrl,
     version: VERSION,
-    verifyToken: (bearer: string) => authorization.verifyToken(bearer),
+    // The door has verified it.
+    tokenOf: ({ caller }: FastifyRequest) => caller,
     smart: () => addresses,
     ...(audit && { audit: fhirAudit(audit) }),
   };

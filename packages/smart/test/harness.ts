@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createFhir, type FhirService } from '@lockstep/fhir';
+import { bearerToken } from '@lockstep/fhircast';
 import { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import { openSqlite } from '@lockstep/store-sqlite';
@@ -157,7 +158,7 @@ export async function startServer(
       hubUrl: `${origin}/hub`,
       version: '0.0.0',
       ids: () => crypto.randomUUID(),
-      verifyToken: (bearer) => auth.verifyToken(bearer),
+      tokenOf: ({ headers }) => auth.verifyToken(bearerToken(headers.authorization) ?? ''),
       smart: () => new Addresses(origin),
     }));
   if (fhir) await fhir.service.seedSampleData();
