@@ -217,6 +217,15 @@ export class Follower {
   }
 }
 
+const REPORT: readonly Json[] = [report('r'), patient('p')];
+
+/** What is shown at the end of a run, one after the other. */
+const RESTS: readonly (readonly [event: string, context: readonly Json[]])[] = [
+  ['Home-open', []],
+  ['DiagnosticReport-open', REPORT],
+  ['Patient-open', [patient('p0')]],
+];
+
 /** What a run has shown. */
 export interface Findings {
   readonly accepted: number;
@@ -233,7 +242,7 @@ export interface Findings {
   readonly altered: number;
   /** Events that reached two subscribers with different versions. */
   readonly differing: number;
-  /** Subscribers that would show something else than the Hub says at the end. */
+  /** Subscribers that would show something else at rest than the Hub says. */
   readonly wrongScreens: number;
   /** Answers 500. */
   readonly defects: number;
@@ -344,8 +353,13 @@ export class Load {
     };
   }
 
-  /** Publishes until it is accepted: a retry has the same id. */
-  async #publish(session: Session, event: string, context: Json[], more: Json = {}): Promise<number> {
+  /** Publishes until it is accepted, or refused as in conflict: a retry has the same id. */
+  async #publish(
+    session: Session,
+    event: string,
+    context: readonly Json[],
+    more: Json = {},
+  ): Promise<{ id: string; status: number }> {
     const id = crypto.randomUUID();
     // Numbers that JSON.stringify would write in another form.
     const text = JSON.stringify(context).replaceAll(/"@([0-9.]+)@"/g, '$1');
@@ -356,16 +370,16 @@ export class Load {
     const { status, answer } = await this.#client.post('/hub', body);
     if (status === 202) session.accepted.add(id);
     else if (status !== 409) throw new Error(`publishing: ${status} ${answer.text}`);
-    return status;
+    return { id, status };
   }
 
   async #open(session: Session, pauseMs: number): Promise<void> {
-    await this.#publish(session, 'DiagnosticReport-open', [report('r'), patient('p')]);
+    await this.#publish(session, 'DiagnosticReport-open', REPORT);
     for (let n = 0; !this.#stopped; n++) {
       await this.#publish(session, 'Patient-open', [patient(`p${n}`)]);
       if (n % 3 === 2) await this.#publish(session, 'Patient-close', [patient(`p${n - 1}`)]);
       if (n % 11 === 10) await this.#publish(session, 'Home-open', []);
-      if (n % 7 === 6) await this.#publish(session, 'DiagnosticReport-open', [report('r'), patient('p')]);
+      if (n % 7 === 6) await this.#publish(session, 'DiagnosticReport-open', REPORT);
       await pause(pauseMs);
     }
   }
@@ -379,7 +393,7 @@ export class Load {
       );
       await pause(pauseMs * 2);
       if (!latest) continue;
-      const status = await this.#publish(
+      const { status } = await this.#publish(
         session,
         'DiagnosticReport-update',
         [
@@ -402,6 +416,24 @@ export class Load {
       for (const { events } of followers) events.length = 0;
     }
     this.#tried.clear();
+  }
+
+  /**
+   * Shows one thing after the other, and compares each time: an empty context, one with shared content, one without.
+   * @returns how many subscribers do not show what the Hub says, of the first one where some do not
+   */
+  async #rest(waitMs: number): Promise<number> {
+    for (const [event, context] of RESTS) {
+      await Promise.all(
+        this.#sessions.map(async (session) => {
+          const { id } = await this.#publish(session, event, context);
+          await Promise.all(session.followers.map((one) => one.until(new Set([id]), waitMs)));
+        }),
+      );
+      const wrong = await this.#wrongScreens(Math.min(waitMs, 10_000));
+      if (wrong > 0) return wrong;
+    }
+    return 0;
   }
 
   /** How many subscribers do not show what the Hub says, once they have had the time to. */
@@ -430,6 +462,7 @@ export class Load {
   async finish(waitMs = 20_000): Promise<Findings> {
     this.#stopped = true;
     await Promise.all(this.#publishers);
+    const wrongScreens = await this.#rest(waitMs);
     let [lost, reordered, forked, unexplained, differing] = [0, 0, 0, 0, 0];
     const all: Follower[] = [];
     await Promise.all(
@@ -454,7 +487,6 @@ export class Load {
       unexplained += longest.filter((id) => !this.#tried.has(id)).length;
       forked += forks(followers.find(({ events }) => events.length === longest.length)?.events ?? []);
     }
-    const wrongScreens = await this.#wrongScreens(Math.min(waitMs, 10_000));
     this.stop();
     return {
       accepted: this.accepted,

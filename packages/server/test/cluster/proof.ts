@@ -1,4 +1,7 @@
 /** Shows that the checker finds what it is there for. */
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Cluster } from './cluster.ts';
 import { type Findings, Load } from './load.ts';
 
@@ -44,21 +47,50 @@ export function named(findings: Findings, calm: boolean): string[] {
   return kinds;
 }
 
-/** Runs a Hub without any fault, with or without a defect. @returns what was found, and after how long */
-export async function findBug(bug?: (typeof BUGS)[number]): Promise<{ found: readonly string[]; seconds: number }> {
+/** What a run with a defect has shown. */
+export interface Proof {
+  /** What was found wrong, by name. */
+  readonly found: readonly string[];
+  /** How often the defect has done something wrong: counted by itself. */
+  readonly hits: number;
+  readonly seconds: number;
+}
+
+/** Events that a run has at least. */
+const EVENTS = 60;
+/** Events after which a defect that has done nothing is one that cannot be found. */
+const MOST_EVENTS = 10_000;
+/** ms that what was accepted has to arrive: what a defect has swallowed never does. */
+const ARRIVES = { sound: 30_000, defective: 1000 };
+
+/**
+ * Runs a Hub without any fault, with or without a defect, for as long as it takes the defect to do something wrong.
+ * @throws Error where it does nothing
+ */
+export async function findBug(bug?: (typeof BUGS)[number]): Promise<Proof> {
   const startedAt = performance.now();
-  const env = bug === undefined ? {} : { NODE_OPTIONS: PRELOAD, TEST_BUG: bug };
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-defect-'));
+  const log = join(folder, 'hits');
+  writeFileSync(log, '');
+  const hits = (): number => statSync(log).size;
+  const env = bug === undefined ? {} : { NODE_OPTIONS: PRELOAD, TEST_BUG: bug, TEST_BUG_LOG: log };
   const cluster = await Cluster.start({ nodes: 1, side: 'file', env });
   try {
     const load = await Load.start(cluster.origin, { sessions: 3, followers: 3, pauseMs: 5 });
     try {
-      await load.more(bug === 'one lost send in 1,000' ? 700 : 250);
-      const findings = await load.finish(2000);
-      return { found: named(findings, true), seconds: Math.round((performance.now() - startedAt) / 1000) };
+      await load.more(EVENTS);
+      while (bug !== undefined && hits() === 0) {
+        if (load.accepted > MOST_EVENTS) throw new Error(`${bug}: the Hub has done nothing wrong`);
+        await load.more(1);
+      }
+      const findings = await load.finish(bug === undefined ? ARRIVES.sound : ARRIVES.defective);
+      const seconds = Math.round((performance.now() - startedAt) / 1000);
+      return { found: named(findings, true), hits: hits(), seconds };
     } finally {
       load.stop();
     }
   } finally {
     await cluster.close();
+    rmSync(folder, { recursive: true });
   }
 }

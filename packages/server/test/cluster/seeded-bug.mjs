@@ -1,26 +1,51 @@
-// Loaded before a node: gives it the defect that TEST_BUG names. The checker has to find each of them.
+// Loaded before a node: gives it the defect that TEST_BUG names. The checker has to find each of them. The file that
+// TEST_BUG_LOG names grows by one byte whenever the defect has done something wrong.
+import { appendFileSync } from 'node:fs';
 import { Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import process from 'node:process';
 import { frameOf } from '../../src/http/frame.ts';
 
 const bug = process.env.TEST_BUG;
-let count = 0;
-/** Whether it is the defect's turn: once in so many. */
-const everyOther = (period) => ++count % period === 0;
+let chances = 0;
 
-/** Changes one frame to a subscriber. @returns the frames to send in its place */
+/** Whether it is the defect's turn: once in so many chances. */
+function isTurn(period) {
+  chances += 1;
+  return chances % period === 0;
+}
+
+function countHit() {
+  appendFileSync(process.env.TEST_BUG_LOG, '.');
+}
+
+/**
+ * A defect of frames to subscribers.
+ * @param pattern what it can be done to
+ * @param period one in so many of those
+ * @param change frames in place of the one
+ */
+function frames(pattern, period, change) {
+  return (text) => {
+    if (!pattern.test(text) || !isTurn(period)) return [text];
+    countHit();
+    return change(text);
+  };
+}
+
+const replaced = (pattern, period, by) => frames(pattern, period, (text) => [text.replace(pattern, by)]);
+
 const FRAMES = {
-  'one lost send in 1,000': (text) => (everyOther(1000) ? [] : [text]),
-  'a lost close': (text) => (/"hub\.event":"Patient-close"/.test(text) && everyOther(3) ? [] : [text]),
-  'split content': (text) => [everyOther(40) ? text.replace(/"valueInteger":(\d+)/, '"valueInteger":99$1') : text],
-  'a rewritten number': (text) => [text.replace(/"value":(\d+)\.10\b/, '"value":$1.1')],
-  'a wrong prior version': (text) => [everyOther(20) ? text.replace(/("context\.priorVersionId":")./, '$1!') : text],
-  'a wrong version': (text) => [everyOther(20) ? text.replace(/("context\.versionId":")./, '$1!') : text],
-  'an event that nobody published': (text) =>
-    /"hub\.event":"Patient-open"/.test(text) && everyOther(30)
-      ? [text, text.replace(/"id":"[^"]{4}/, '"id":"fake')]
-      : [text],
+  'one lost send in 1,000': frames(/^/, 1000, () => []),
+  'a lost close': frames(/"hub\.event":"Patient-close"/, 3, () => []),
+  'split content': replaced(/"valueInteger":(\d+)/, 40, '"valueInteger":99$1'),
+  'a rewritten number': replaced(/"value":(\d+)\.10\b/, 1, '"value":$1.1'),
+  'a wrong prior version': replaced(/("context\.priorVersionId":")./, 20, '$1!'),
+  'a wrong version': replaced(/("context\.versionId":")./, 20, '$1!'),
+  'an event that nobody published': frames(/"hub\.event":"Patient-open"/, 10, (text) => [
+    text,
+    text.replace(/"id":"[^"]{4}/, '"id":"fake'),
+  ]),
 };
 
 /** The text of a frame that carries an event; undefined for anything else. */
@@ -39,7 +64,8 @@ Socket.prototype.write = function (data, ...rest) {
   if (bug === 'swapped order') {
     const before = held.get(this);
     held.delete(this);
-    if (before === undefined && everyOther(30)) {
+    if (before !== undefined) countHit();
+    else if (isTurn(30)) {
       held.set(this, text);
       return true;
     }
@@ -57,12 +83,14 @@ Server.prototype.emit = function (event, request, response, ...rest) {
   if (event === 'request' && response instanceof ServerResponse) {
     const isPublishing =
       request.method === 'POST' && request.headers['content-type'] === 'application/json' && request.url === '/hub';
-    if (isPublishing && bug === 'an event accepted and forgotten' && everyOther(50)) {
+    if (isPublishing && bug === 'an event accepted and forgotten' && isTurn(50)) {
+      countHit();
       request.resume();
       response.writeHead(202).end();
       return true;
     }
-    if (isPublishing && bug === 'an accepted event answered 500' && everyOther(50)) {
+    if (isPublishing && bug === 'an accepted event answered 500' && isTurn(50)) {
+      countHit();
       const { writeHead } = response;
       response.writeHead = (_status, ...more) => writeHead.call(response, 500, ...more);
     }
@@ -80,12 +108,16 @@ Server.prototype.emit = function (event, request, response, ...rest) {
   return emit.call(this, event, request, response, ...rest);
 };
 
-/** Changes the answer about the current context. */
+/** What is answered in place of what is so. */
 function tampered(topic, body) {
-  if (bug === 'a stale answer') {
-    if (!answers.has(topic)) answers.set(topic, body);
-    return answers.get(topic);
-  }
-  if (bug === 'an answer of another context') return String(body).replace(/"id":"p(\d)/, '"id":"q$1');
-  return body;
+  const text = String(body);
+  if (bug === 'a stale answer' && !answers.has(topic)) answers.set(topic, text);
+  const told =
+    bug === 'a stale answer'
+      ? answers.get(topic)
+      : bug === 'an answer of another context'
+        ? text.replace(/"id":"p(\d)/, '"id":"q$1')
+        : text;
+  if (told !== text) countHit();
+  return told;
 }
