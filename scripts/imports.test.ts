@@ -81,3 +81,60 @@ test('docs/architecture.md names files that are there', () => {
     assert.ok(held.includes(name) || existsSync(join(root, 'packages/fhircast/src', name)), name);
   }
 });
+
+/**
+ * Exported types that several packages declare, each with one meaning everywhere: shapes that are declared on both sides of a
+ * port or of the wire, since neither side may import the other.
+ */
+const DECLARED_ON_BOTH_SIDES: Readonly<Record<string, string>> = {
+  Clock: 'time and timers: a port of the client library, the Hub and the authorization server',
+  ContextElement: 'the conformance suite reads messages on its own',
+  EncounterSummary: 'what the authorization server asks the FHIR service for',
+  EventMessage: 'the conformance suite reads messages on its own',
+  Fault: 'what the simulation does wrong: offered by the console, done by the server',
+  JsonObject: 'an object of JSON',
+  LaunchKind: 'how an app is started: kept by the authorization server, shown by the console',
+  LiveToken: 'a token that is valid: kept by the authorization server, shown by the console',
+  PatientSummary: 'what the authorization server asks the FHIR service for',
+  RegisteredApp: 'an app as administrators see it: told by the server, shown by the console',
+  Resource: 'a FHIR resource',
+  TokenInfo: 'what a bearer token stands for: found by the authorization server, asked by the FHIR service',
+  Verdict: 'what a check came to: told by the suite, shown by the console',
+};
+
+test('an exported type has one meaning: its name is declared once, or on both sides of a port', () => {
+  const declared = new Map<string, string[]>();
+  for (const path of sources.filter((one) => one.startsWith('packages/'))) {
+    const text = readFileSync(join(root, path), 'utf8');
+    for (const [, name = ''] of text.matchAll(/^export (?:abstract )?(?:interface|type|class|enum) (\w+)/gm)) {
+      declared.set(name, [...(declared.get(name) ?? []), path]);
+    }
+  }
+  const several = [...declared].filter(([, paths]) => paths.length > 1);
+  for (const [name, paths] of several) assert.ok(name in DECLARED_ON_BOTH_SIDES, `${name}: ${paths.join(', ')}`);
+  for (const name of Object.keys(DECLARED_ON_BOTH_SIDES)) {
+    assert.ok(
+      several.some(([one]) => one === name),
+      `${name} is declared once: take it off the list`,
+    );
+  }
+});
+
+test('no file of a package can reach itself by its imports', () => {
+  const imports = new Map(
+    sources.map((path) => [
+      path,
+      importsOf(path)
+        .filter((name) => name.startsWith('.'))
+        .map((name) => join(dirname(path), name)),
+    ]),
+  );
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): void => {
+    assert.ok(!way.includes(path), `a circle: ${[...way.slice(way.indexOf(path)), path].join(' → ')}`);
+    if (done.has(path)) return;
+    for (const next of imports.get(path) ?? []) visit(next, [...way, path]);
+    done.add(path);
+  };
+  for (const path of imports.keys()) visit(path, []);
+});

@@ -18,25 +18,25 @@ export type HandlerResult = undefined | boolean | number | Refusal;
 // biome-ignore lint/suspicious/noConfusingVoidType: handlers that return nothing are the common case
 export type Handled = HandlerResult | void;
 
-export interface Outcome {
+export interface HandlerOutcome {
   readonly status: number;
   readonly reason: string;
 }
 
-export const FOLLOWED: Outcome = { status: 200, reason: '' };
+export const FOLLOWED: HandlerOutcome = { status: 200, reason: '' };
 
-export function followed(outcome: Outcome): boolean {
+export function followed(outcome: HandlerOutcome): boolean {
   return outcome.status < 300;
 }
 
-function returned(value: Handled): Outcome {
+function returned(value: Handled): HandlerOutcome {
   if (value instanceof Refusal) return { status: 409, reason: value.message };
   if (value === false) return { status: 409, reason: 'the application does not follow' };
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 200 || value > 599) return FOLLOWED;
   return { status: value, reason: value < 300 ? '' : `the application answered ${value}` };
 }
 
-function thrown(error: unknown): Outcome {
+function thrown(error: unknown): HandlerOutcome {
   if (error instanceof Refusal) return { status: 409, reason: error.message };
   return { status: 500, reason: 'the application failed' };
 }
@@ -56,7 +56,7 @@ export function unlessRefused(
 }
 
 /** The one outcome of several handlers: the worst. */
-function worst(outcomes: readonly Outcome[]): Outcome {
+function worst(outcomes: readonly HandlerOutcome[]): HandlerOutcome {
   return outcomes.reduce((a, b) => (b.status > a.status ? b : a), FOLLOWED);
 }
 
@@ -67,8 +67,8 @@ function worst(outcomes: readonly Outcome[]): Outcome {
 export function ask(
   handlers: Iterable<() => Handled | Promise<Handled>>,
   onThrow: (error: unknown) => void,
-): Outcome | Promise<Outcome> {
-  const outcomes: (Outcome | Promise<Outcome>)[] = [];
+): HandlerOutcome | Promise<HandlerOutcome> {
+  const outcomes: (HandlerOutcome | Promise<HandlerOutcome>)[] = [];
   const failed = (error: unknown) => {
     if (!(error instanceof Refusal)) onThrow(error);
     return thrown(error);
@@ -87,5 +87,5 @@ export function ask(
       outcomes.push(failed(error));
     }
   }
-  return waits ? Promise.all(outcomes).then(worst) : worst(outcomes as Outcome[]);
+  return waits ? Promise.all(outcomes).then(worst) : worst(outcomes as HandlerOutcome[]);
 }

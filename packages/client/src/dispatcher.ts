@@ -1,5 +1,5 @@
 import { contextAction, type EventMessage, eventKey, isObject, syncErrorMessage } from '@lockstep/fhircast';
-import { ask, FOLLOWED, followed, type Handled, type Outcome, unlessRefused } from './answers.ts';
+import { ask, FOLLOWED, followed, type Handled, type HandlerOutcome, unlessRefused } from './answers.ts';
 import type { Context } from './context.ts';
 import { type Core, MAX_SEEN, remember } from './core.ts';
 import { HubEvent } from './events.ts';
@@ -18,13 +18,13 @@ export class Dispatcher {
   readonly #handlers = new Map<string, Set<Handler<string>>>();
   readonly #followers = new Set<Follower>();
   /** What was said of recent events; undefined while handlers are at work. */
-  readonly #seen = new Map<string, Outcome | undefined>();
+  readonly #seen = new Map<string, HandlerOutcome | undefined>();
   readonly #superseded = new Set<string>();
   readonly #resender: Resender;
   readonly #following: Following;
   /** The event that made the current context, and what our handlers say of it. */
   #latest: HubEvent | undefined;
-  #latestOutcome: Outcome | Promise<Outcome> = FOLLOWED;
+  #latestOutcome: HandlerOutcome | Promise<HandlerOutcome> = FOLLOWED;
   #deciding = false;
   /** Other events of the current context that handlers have not decided about. */
   readonly #atWork = new Set<HubEvent>();
@@ -66,7 +66,7 @@ export class Dispatcher {
   }
 
   /** Whether the application would follow, without showing anything; undefined when nothing of it can be asked. */
-  consent(context: Context | undefined, event: HubEvent): Outcome | Promise<Outcome> | undefined {
+  consent(context: Context | undefined, event: HubEvent): HandlerOutcome | Promise<HandlerOutcome> | undefined {
     const mays = [...this.#followers].flatMap((one) =>
       typeof one === 'function' ? [] : [() => one.may(context, event)],
     );
@@ -152,7 +152,12 @@ export class Dispatcher {
    * @param moved the event is about which context is current
    * @param answered the Hub has its answer
    */
-  #conclude(event: HubEvent, outcome: Outcome | Promise<Outcome>, moved: boolean, answered: boolean): void {
+  #conclude(
+    event: HubEvent,
+    outcome: HandlerOutcome | Promise<HandlerOutcome>,
+    moved: boolean,
+    answered: boolean,
+  ): void {
     if ('status' in outcome) {
       this.#concluded(event, outcome, moved, answered);
       return;
@@ -181,7 +186,7 @@ export class Dispatcher {
     });
   }
 
-  #concluded(event: HubEvent, outcome: Outcome, moved: boolean, answered: boolean): void {
+  #concluded(event: HubEvent, outcome: HandlerOutcome, moved: boolean, answered: boolean): void {
     this.#remember(event.id, outcome);
     const good = followed(outcome);
     if (!answered) this.#answer(event.id, outcome.status, outcome.reason);
@@ -269,7 +274,7 @@ export class Dispatcher {
     this.#core.link?.send(JSON.stringify({ id, status, ...(status >= 300 && reason !== '' ? { reason } : {}) }));
   }
 
-  #remember(id: string, outcome: Outcome | undefined): void {
+  #remember(id: string, outcome: HandlerOutcome | undefined): void {
     if (id === '') return;
     this.#seen.delete(id);
     this.#seen.set(id, outcome);

@@ -3,7 +3,7 @@ import { spellEventName } from './event-names.ts';
 import { contextElements, parseJson } from './hub-api.ts';
 
 /** A frame from the Hub, read as generously as is safe. */
-export type Frame =
+export type HubFrame =
   | { readonly kind: 'confirmation'; readonly events?: readonly string[]; readonly lease?: number }
   | { readonly kind: 'denial'; readonly reason: string }
   | { readonly kind: 'event'; readonly message: EventMessage }
@@ -20,13 +20,13 @@ export function frameText(data: unknown): string | undefined {
   return undefined;
 }
 
-const STRANGE: Frame = { kind: 'strange' };
+const STRANGE: HubFrame = { kind: 'strange' };
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-function confirmation(body: JsonObject): Frame {
+function confirmation(body: JsonObject): HubFrame {
   const events = text(body['hub.events'])
     ?.split(',')
     .map((one) => one.trim())
@@ -41,7 +41,7 @@ function confirmation(body: JsonObject): Frame {
 }
 
 /** @param topic the subscription's: what is said about another one is strange */
-export function readFrame(data: string, topic: string): Frame {
+export function readFrame(data: string, topic: string): HubFrame {
   const body = parseJson(data);
   if (!isObject(body)) return STRANGE;
   const event = isObject(body.event) ? body.event : undefined;

@@ -22,7 +22,7 @@ import { parseTimestamp } from './event-names.ts';
 import type { Reading } from './hub-api.ts';
 
 /** What an event did to the model. */
-export type Verdict =
+export type HeldVerdict =
   /** Applied, or of no consequence here: the application should see it. */
   | { readonly kind: 'news'; readonly moved: boolean; readonly doubt?: string }
   /** The Hub's reading told it already. */
@@ -167,7 +167,7 @@ export class HeldContexts {
   }
 
   /** @param shares whether content of this anchor type is followed and can be read from the Hub */
-  apply(message: EventMessage, shares: (type: string) => boolean): Verdict {
+  apply(message: EventMessage, shares: (type: string) => boolean): HeldVerdict {
     const timestamp = parseTimestamp(message.timestamp);
     const older = timestamp < this.#established;
     const read = contextChange(message, message.event.context);
@@ -210,7 +210,7 @@ export class HeldContexts {
     timestamp: number,
     older: boolean,
     shares: boolean,
-  ): Verdict {
+  ): HeldVerdict {
     const anchor = keyText(change.key);
     if (change.versionId !== '' && `${anchor}@${change.versionId}` === this.#mark) {
       this.#seen(anchor);
@@ -230,7 +230,7 @@ export class HeldContexts {
     return { kind: 'news', moved: true, ...(shares ? { doubt: 'the content is being read' } : this.#overtaken()) };
   }
 
-  #close(change: Extract<ContextChange<Elements>, { kind: 'close' }>, timestamp: number, older: boolean): Verdict {
+  #close(change: Extract<ContextChange<Elements>, { kind: 'close' }>, timestamp: number, older: boolean): HeldVerdict {
     if (older) return { kind: 'older' };
     const anchor = keyText(change.key);
     if (this.#model.current === anchor) return this.#leave(change, timestamp);
@@ -240,7 +240,7 @@ export class HeldContexts {
     return { kind: 'news', moved: false, ...(held ? {} : UNKNOWN) };
   }
 
-  #leave(change: ContextChange<Elements>, timestamp: number): Verdict {
+  #leave(change: ContextChange<Elements>, timestamp: number): HeldVerdict {
     this.#moving(timestamp);
     const left = this.#model.current;
     this.#step(change);
@@ -249,7 +249,7 @@ export class HeldContexts {
     return { kind: 'news', moved: true, ...this.#overtaken() };
   }
 
-  #update(change: Update): Verdict {
+  #update(change: Update): HeldVerdict {
     const anchor = keyText(change.key);
     const held = this.#model.anchors.get(anchor);
     if (!held) return { kind: 'news', moved: false, ...UNKNOWN };
@@ -290,7 +290,7 @@ export class HeldContexts {
     this.#model = { ...this.#model, anchors };
   }
 
-  #unreadable(): Verdict {
+  #unreadable(): HeldVerdict {
     this.#lost = true;
     this.epoch++;
     return { kind: 'unreadable' };

@@ -34,7 +34,7 @@ export interface Reading {
   readonly content?: readonly JsonObject[];
 }
 
-export interface Subscription {
+export interface SubscriptionParameters {
   readonly topic: string;
   readonly events: readonly string[];
   readonly name?: string;
@@ -155,7 +155,7 @@ export class HubApi {
     }
   }
 
-  async subscribe(subscription: Subscription): Promise<Failure | { ok: true; endpoint: string }> {
+  async subscribe(subscription: SubscriptionParameters): Promise<Failure | { ok: true; endpoint: string }> {
     const { topic, events, name, lease, endpoint } = subscription;
     const form = new URLSearchParams({
       'hub.channel.type': 'websocket',

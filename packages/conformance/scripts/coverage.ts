@@ -1,7 +1,14 @@
 /** Writes the tables of docs/conformance.md from the checks: `node packages/conformance/scripts/coverage.ts`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { HUB_CHECKS, REQUIREMENTS, type Requirement, SUBSCRIBER_CHECKS, VERSIONS, type Version } from '../src/index.ts';
+import {
+  HUB_CHECKS,
+  type HubVersion,
+  REQUIREMENTS,
+  type Requirement,
+  SUBSCRIBER_CHECKS,
+  VERSIONS,
+} from '../src/index.ts';
 
 export const DOCUMENT = fileURLToPath(new URL('../../../docs/conformance.md', import.meta.url));
 
@@ -25,7 +32,7 @@ function table(requirements: readonly Requirement[]): string {
   return ['| Section | Level | Requirement | Checks |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 
-const HEADS: Readonly<Record<Version, string>> = {
+const HEADS: Readonly<Record<HubVersion, string>> = {
   '3.0.0': 'FHIRcast 3.0.0',
   STU2: 'FHIRcast STU2 webhooks',
   IRA: 'IHE Radiology, Integrated Reporting Applications',

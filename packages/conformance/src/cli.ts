@@ -5,7 +5,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline/promises';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { certify, newSigningKey, verifyPackage } from './certificate.ts';
-import { ASSUMABLE, type Assumable, type Check, type Claim, type Level, VERSIONS, type Version } from './check.ts';
+import type { Check } from './check.ts';
 import { type Configuration, type FileOptions, PRESETS, readConfiguration, withWaivers } from './config.ts';
 import { type ConformanceOptions, type OnProgress, runConformance, selectChecks } from './engine.ts';
 import { HUB_CHECKS } from './hub/checks.ts';
@@ -21,11 +21,13 @@ import { conforms, type Report } from './report/report.ts';
 import { renderProgress, renderTerminal } from './report/terminal.ts';
 import { renderTestReport } from './report/test-report.ts';
 import { requirement } from './requirements.ts';
+import { type Claim, type HubVersion, type Level, VERSIONS } from './specification.ts';
+import { ASSUMABLE, type Assumable } from './steps.ts';
 import { SUBSCRIBER_CHECKS } from './subscriber/checks.ts';
-import { runSubscriberConformance, type SubscriberOptions } from './subscriber/run.ts';
+import { runSubscriberConformance, type SubscriberTesterOptions } from './subscriber/run.ts';
 import { UNCLAIMED } from './target/claims.ts';
 import type { Authorization } from './target/tokens.ts';
-import type { Topics } from './target/topics.ts';
+import type { TopicSource } from './target/topics.ts';
 
 /** Exit codes. */
 export const EXIT = { conforms: 0, fails: 1, usage: 2, unreachable: 3 } as const;
@@ -167,7 +169,7 @@ type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositi
 class UsageError extends Error {}
 
 /** Where the command writes and reads; the process's own unless given. */
-export interface Terminal {
+export interface SuiteTerminal {
   out(text: string): void;
   err(text: string): void;
   readonly color: boolean;
@@ -178,7 +180,7 @@ export interface Terminal {
   readonly choose?: (question: string, words: readonly string[]) => Promise<string>;
 }
 
-function processTerminal(): Terminal {
+function processTerminal(): SuiteTerminal {
   // Who reads the output may have read enough: `| head`.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
@@ -217,7 +219,7 @@ async function choosePerson(question: string, words: readonly string[]): Promise
 }
 
 /** Lets a person at the terminal decide about every check. */
-function stepping(choose: NonNullable<Terminal['choose']>): NonNullable<SubscriberOptions['step']> {
+function stepping(choose: NonNullable<SuiteTerminal['choose']>): NonNullable<SubscriberTesterOptions['step']> {
   let ended = false;
   return async ({ id, title }, found) => {
     if (ended) return 'stop';
@@ -285,7 +287,7 @@ function keyOf(file: string) {
   return key;
 }
 
-function topicsOf(values: Values): Topics | undefined {
+function topicsOf(values: Values): TopicSource | undefined {
   if (values.topic) return { kind: 'given', topics: values.topic };
   if (values['topic-command'] !== undefined) return { kind: 'command', command: values['topic-command'] };
   if (values['session-user'] !== undefined) return { kind: 'session', user: values['session-user'] };
@@ -314,7 +316,7 @@ function hubOptions(hubUrl: string, values: Values, env: NodeJS.ProcessEnv): Con
   return {
     hubUrl,
     ...given({
-      versions: listOf<Version>('spec', values.spec?.split(','), VERSIONS),
+      versions: listOf<HubVersion>('spec', values.spec?.split(','), VERSIONS),
       claims: listOf<Claim>('claim', values.claim, Object.keys(UNCLAIMED) as Claim[]),
       authorization: authorizationOf(values, env),
       topics: topicsOf(values),
@@ -334,7 +336,7 @@ function hubOptions(hubUrl: string, values: Values, env: NodeJS.ProcessEnv): Con
   };
 }
 
-function write(report: Report, values: Values, terminal: Terminal): void {
+function write(report: Report, values: Values, terminal: SuiteTerminal): void {
   const strict = values.strict ?? false;
   const forms: readonly (readonly [string | undefined, () => string])[] = [
     [values.json, () => renderJson(report)],
@@ -348,12 +350,12 @@ function write(report: Report, values: Values, terminal: Terminal): void {
 }
 
 /** Writes a file; `-` is the terminal. */
-function put(file: string, text: string, terminal: Terminal): void {
+function put(file: string, text: string, terminal: SuiteTerminal): void {
   if (file === '-') terminal.out(text);
   else writeFileSync(file, text);
 }
 
-function finish(found: Report, values: Values, terminal: Terminal, { waivers }: Settings = NO_SETTINGS): number {
+function finish(found: Report, values: Values, terminal: SuiteTerminal, { waivers }: Settings = NO_SETTINGS): number {
   const { report, notes } = withWaivers(found, waivers, new Date().toISOString().slice(0, 10));
   const strict = values.strict ?? false;
   const stopped = report.diagnosis?.find(({ stops }) => stops);
@@ -370,14 +372,14 @@ function finish(found: Report, values: Values, terminal: Terminal, { waivers }: 
   return conforms(report, { strict }) ? EXIT.conforms : EXIT.fails;
 }
 
-const colored = (values: Values, terminal: Terminal) => terminal.color && !values['no-color'];
+const colored = (values: Values, terminal: SuiteTerminal) => terminal.color && !values['no-color'];
 
-function progress(values: Values, terminal: Terminal): OnProgress {
+function progress(values: Values, terminal: SuiteTerminal): OnProgress {
   if (values.quiet) return () => {};
   return (step) => terminal.err(`${renderProgress(step, colored(values, terminal))}\n`);
 }
 
-async function testSubscriber(values: Values, terminal: Terminal, settings: Settings): Promise<number> {
+async function testSubscriber(values: Values, terminal: SuiteTerminal, settings: Settings): Promise<number> {
   const ask = values.alone ? undefined : terminal.ask;
   if (values.launch === undefined && !ask) {
     throw new UsageError('subscriber needs --launch, or a person at a terminal who starts the application');
@@ -411,7 +413,7 @@ interface Listed {
   readonly level: Level;
   readonly safety: boolean;
   readonly on: 'hub' | 'subscriber';
-  readonly versions: readonly Version[];
+  readonly versions: readonly HubVersion[];
   readonly rule: string;
   readonly chapter: string;
   readonly needs: readonly string[];
@@ -435,7 +437,7 @@ function described({ id, title, level, safety, rule, requirements }: Omit<Check,
 }
 
 /** Lists checks, as lines or as JSON. */
-function list(checks: readonly Listed[], values: Values, terminal: Terminal): number {
+function list(checks: readonly Listed[], values: Values, terminal: SuiteTerminal): number {
   if (values.json !== undefined) {
     put(values.json, `${JSON.stringify(checks, undefined, 2)}\n`, terminal);
     return EXIT.conforms;
@@ -503,7 +505,7 @@ const needed = (value: string | undefined, what: string): string => {
 async function testHub(
   url: string | undefined,
   values: Values,
-  terminal: Terminal,
+  terminal: SuiteTerminal,
   settings: Settings,
 ): Promise<number> {
   const options = hubOptions(url ?? 'http://localhost', values, terminal.env);
@@ -520,7 +522,7 @@ async function testHub(
 }
 
 /** Signs a report; `--new-key` makes the key first. */
-function certifyReport(file: string | undefined, values: Values, terminal: Terminal): number {
+function certifyReport(file: string | undefined, values: Values, terminal: SuiteTerminal): number {
   const to = needed(values.package, 'certify needs --package FILE');
   const keyFile = needed(values.key ?? values['new-key'], 'certify needs --key FILE, or --new-key FILE to make one');
   if (values['new-key'] !== undefined) {
@@ -535,7 +537,7 @@ function certifyReport(file: string | undefined, values: Values, terminal: Termi
   return EXIT.conforms;
 }
 
-function verifyFile(file: string | undefined, values: Values, terminal: Terminal): number {
+function verifyFile(file: string | undefined, values: Values, terminal: SuiteTerminal): number {
   const text = readFileSync(needed(file, 'verify needs the file of a package'), 'utf8');
   const trusted = values.key === undefined ? undefined : readFileSync(values.key, 'utf8');
   const { problems, fingerprint, summary } = verifyPackage(text, trusted);
@@ -545,7 +547,7 @@ function verifyFile(file: string | undefined, values: Values, terminal: Terminal
   return problems.length === 0 ? EXIT.conforms : EXIT.fails;
 }
 
-function matrix(files: readonly string[], values: Values, terminal: Terminal): number {
+function matrix(files: readonly string[], values: Values, terminal: SuiteTerminal): number {
   if (files.length === 0) throw new UsageError('matrix needs the files of reports (--json)');
   const columns = files.map((file) => {
     const page = file.replace(/\.json$/, '.html');
@@ -560,7 +562,7 @@ function matrix(files: readonly string[], values: Values, terminal: Terminal): n
 const relativeTo = (from: string | undefined, file: string): string =>
   from === undefined || from === '-' ? file : relative(dirname(from), file);
 
-function curl(file: string | undefined, id: string | undefined, terminal: Terminal): number {
+function curl(file: string | undefined, id: string | undefined, terminal: SuiteTerminal): number {
   const wanted = needed(id, 'curl needs the id of a check');
   const result = load(file).results.find((one) => one.id === wanted);
   if (!result) throw new UsageError(`the report holds no check ${wanted}`);
@@ -569,7 +571,7 @@ function curl(file: string | undefined, id: string | undefined, terminal: Termin
   return EXIT.conforms;
 }
 
-async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
+async function run(argv: readonly string[], terminal: SuiteTerminal): Promise<number> {
   const { values, positionals, settings } = parse(argv);
   const [command, first, second, ...others] = positionals;
   if (values.help || command === undefined || command === 'help') {
@@ -611,7 +613,7 @@ async function run(argv: readonly string[], terminal: Terminal): Promise<number>
  * Runs the command with these arguments, the program's own name left out.
  * @returns the exit code; see {@link EXIT}
  */
-export async function main(argv: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
+export async function main(argv: readonly string[], terminal: SuiteTerminal = processTerminal()): Promise<number> {
   try {
     return await run(argv, terminal);
   } catch (error) {

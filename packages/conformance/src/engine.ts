@@ -1,30 +1,22 @@
-import {
-  ASSUMABLE,
-  type Assumable,
-  type Check,
-  CheckFailure,
-  CheckSkip,
-  type Claim,
-  type Level,
-  STEPS,
-  VERSIONS,
-  type Version,
-} from './check.ts';
+import type { Check } from './check.ts';
+import { CheckFailure, CheckSkip } from './expecting.ts';
 import { HUB_CHECKS } from './hub/checks.ts';
 import { isObject } from './json.ts';
 import { Pace } from './pace.ts';
 import { pause, within } from './pause.ts';
 import { type Diagnosis, preflight } from './preflight.ts';
-import { Presence } from './presence.ts';
+import { TargetPresence } from './presence.ts';
 import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from './report/report.ts';
 import { requirement } from './requirements.ts';
 import { expectKnown, matches } from './selection.ts';
-import { CallbackHost, type CallbackOptions } from './target/callback.ts';
+import { type Claim, type HubVersion, type Level, VERSIONS } from './specification.ts';
+import { ASSUMABLE, type Assumable, STEPS } from './steps.ts';
+import { CallbackHost, type PlayedCallbackOptions } from './target/callback.ts';
 import { claimsOf, eventsOf, REQUIRED_BY_IRA, unclaimed } from './target/claims.ts';
 import { type HttpLimits, send } from './target/http.ts';
-import { type Hub, Scenario } from './target/scenario.ts';
+import { type HubUnderTest, Scenario } from './target/scenario.ts';
 import { type Authorization, Tokens } from './target/tokens.ts';
-import { TopicPool, type Topics } from './target/topics.ts';
+import { TopicPool, type TopicSource } from './target/topics.ts';
 import { Transcript } from './transcript.ts';
 import { SUITE } from './version.ts';
 import { Witness } from './witness.ts';
@@ -34,11 +26,11 @@ export interface ConformanceOptions {
   /** `hub.url` of the Hub under test. */
   readonly hubUrl: string;
   /** Without it: 3.0.0, and STU2 as well where the Hub claims webhooks. */
-  readonly versions?: readonly Version[];
+  readonly versions?: readonly HubVersion[];
   /** Without it the Hub is taken for an open one. */
   readonly authorization?: Authorization;
   /** Without it the Hub is taken to accept any topic. */
-  readonly topics?: Topics;
+  readonly topics?: TopicSource;
   /** What the Hub does, on top of what its configuration claims. */
   readonly claims?: readonly Claim[];
   /** False to accept self-signed certificates; true unless given. */
@@ -63,7 +55,7 @@ export interface ConformanceOptions {
   /** Only what may leave somebody at the wrong patient. */
   readonly safety?: boolean;
   /** Where the Hub reaches the suite, for webhooks. */
-  readonly callback?: CallbackOptions;
+  readonly callback?: PlayedCallbackOptions;
   /** What is taken for granted though the Hub does not do it; the check of it fails all the same. */
   readonly assume?: readonly Assumable[];
   /** Whose exchanges the report keeps: those that did not pass unless given. */
@@ -96,7 +88,7 @@ function isInChapter(requirements: readonly string[], chapters: readonly string[
 
 /** The checks that a run with these options holds. */
 export function selectChecks(
-  versions: readonly Version[],
+  versions: readonly HubVersion[],
   options: Pick<ConformanceOptions, 'only' | 'except' | 'chapters' | 'levels' | 'safety'> = {},
   checks: readonly Check[] = HUB_CHECKS,
 ): readonly Check[] {
@@ -137,8 +129,8 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   const startedAt = new Date();
   const end = AbortSignal.timeout(positive('totalMs', options.totalMs ?? 300_000));
   const signal = options.signal ? AbortSignal.any([options.signal, end]) : end;
-  const known = Promise.all([readConfiguration(url, limits), Presence.of(url, limits, slowness)]);
-  const unknown = [undefined, Presence.none(url, limits)] as const;
+  const known = Promise.all([readConfiguration(url, limits), TargetPresence.of(url, limits, slowness)]);
+  const unknown = [undefined, TargetPresence.none(url, limits)] as const;
   const [configuration, presence] = await Promise.race([known, aborted(signal).then(() => unknown)]);
   const claims = claimsOf(configuration);
   for (const claim of options.claims ?? []) claims.add(claim);
@@ -156,7 +148,7 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   const topics = new TopicPool(options.topics ?? { kind: 'any' }, url, tokens, limits);
   const events = eventsOf(configuration, versions);
   const assumed = new Set<Assumable>(options.assume);
-  const hub: Hub = {
+  const hub: HubUnderTest = {
     url,
     versions: new Set(versions),
     configured: isObject(configuration),
@@ -248,7 +240,7 @@ function shownOptions(options: ConformanceOptions, url: string): Readonly<Record
 async function runAll(
   checks: readonly Check[],
   width: number,
-  presence: Presence,
+  presence: TargetPresence,
   onProgress: OnProgress,
   run: (check: Check) => Promise<CheckResult>,
 ): Promise<readonly CheckResult[]> {
@@ -307,7 +299,7 @@ function unjudged(check: Check): CheckResult {
 
 async function runCheck(
   check: Check,
-  hub: Hub,
+  hub: HubUnderTest,
   slowness: number,
   signal: AbortSignal,
   exchanges: 'failures' | 'all',
@@ -343,7 +335,7 @@ export function resultOf(
 
 async function judge(
   check: Check,
-  hub: Hub,
+  hub: HubUnderTest,
   slowness: number,
   signal: AbortSignal,
   transcript: Transcript,

@@ -1,5 +1,5 @@
 /** What is broadcast is what was published: one comparison for every kind of event. */
-import { type Difference, difference, isObject, type JsonObject, objects, parseAsWritten } from './json.ts';
+import { difference, isObject, type JsonDifference, type JsonObject, objects, parseAsWritten } from './json.ts';
 
 /** Members that a Hub adds to an event, beside those of its publisher. */
 const VERSIONS = ['context.versionId', 'context.priorVersionId', 'versionId', 'priorVersionId'];
@@ -31,7 +31,7 @@ function withoutMissingSelections(sent: unknown, came: unknown): unknown {
  * @param sent the text of the request
  * @param came the text of the frame
  */
-export function alteration(sent: string, came: string, options: ComparisonOptions = {}): Difference | undefined {
+export function alteration(sent: string, came: string, options: ComparisonOptions = {}): JsonDifference | undefined {
   const [request, frame] = [parseAsWritten(sent), parseAsWritten(came)];
   if (!isObject(request) || !isObject(frame)) return difference(request, frame);
   const { id, timestamp, event } = request;

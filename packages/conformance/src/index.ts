@@ -2,10 +2,11 @@ export { certify, fingerprintOf, newSigningKey, type Verification, verifyPackage
 export * from './check.ts';
 export { type Configuration, readConfiguration, type WaiverRule, withWaivers } from './config.ts';
 export * from './engine.ts';
+export * from './expecting.ts';
 export { HUB_CHECKS } from './hub/checks.ts';
 export type { Diagnosis, Stage } from './preflight.ts';
 export { renderBadge } from './report/badge.ts';
-export { type Change, diffReports, type ReportDiff, renderDiff } from './report/diff.ts';
+export { diffReports, type ReportDiff, renderDiff, type VerdictChange } from './report/diff.ts';
 export { renderCurl, renderHar } from './report/har.ts';
 export { renderHtml } from './report/html.ts';
 export { readReport, renderJson } from './report/json.ts';
@@ -15,15 +16,17 @@ export * from './report/report.ts';
 export { renderProgress, renderTerminal } from './report/terminal.ts';
 export { renderTestReport } from './report/test-report.ts';
 export { REQUIREMENTS, type Requirement, requirement } from './requirements.ts';
+export * from './specification.ts';
+export * from './steps.ts';
 export { type AppScenario, SUBSCRIBER_CHECKS, type SubscriberCheck } from './subscriber/checks.ts';
 export {
   type Invitation,
   type RunningApp,
   runSubscriberConformance,
   type StepDecision,
-  type SubscriberOptions,
+  type SubscriberTesterOptions,
 } from './subscriber/run.ts';
-export type { CallbackOptions } from './target/callback.ts';
+export type { PlayedCallbackOptions } from './target/callback.ts';
 export type { Authorization } from './target/tokens.ts';
-export type { Topics } from './target/topics.ts';
-export type { Exchange } from './transcript.ts';
+export type { TopicSource } from './target/topics.ts';
+export type { WireExchange } from './transcript.ts';

@@ -58,7 +58,7 @@ export function parseAsWritten(text: string): unknown {
 export const numeral = (text: string): number => exact.rawJSON(text);
 
 /** Where two JSON values differ. */
-export interface Difference {
+export interface JsonDifference {
   /** Such as `context[0].resource.birthDate`. */
   readonly path: string;
   readonly sent: string;
@@ -77,8 +77,8 @@ const shown = (value: unknown): string => {
  * The first difference between two values of {@link parseAsWritten}; undefined when there is none. The order of an object's
  * members does not count.
  */
-export function difference(sent: unknown, came: unknown, path = ''): Difference | undefined {
-  const differs = (writtenOtherwise = false): Difference => ({
+export function difference(sent: unknown, came: unknown, path = ''): JsonDifference | undefined {
+  const differs = (writtenOtherwise = false): JsonDifference => ({
     path: path === '' ? 'the whole' : path,
     sent: shown(sent),
     came: shown(came),

@@ -1,8 +1,9 @@
-import { type Assumable, CheckFailure, CheckSkip } from './check.ts';
+import { CheckFailure, CheckSkip } from './expecting.ts';
 import { pause } from './pause.ts';
 import { patient, patientElements } from './samples.ts';
+import type { Assumable } from './steps.ts';
 import { send } from './target/http.ts';
-import { endpointOf, type Hub, Scenario, succeeded } from './target/scenario.ts';
+import { endpointOf, type HubUnderTest, Scenario, succeeded } from './target/scenario.ts';
 import { isConfirmation } from './target/subscriber.ts';
 import { Transcript } from './transcript.ts';
 
@@ -48,7 +49,7 @@ const seenOf = (error: unknown): string => (error instanceof CheckFailure ? erro
 const plain = (status: number, body: string): string => `HTTP ${status} ${body.slice(0, 200)}`.trimEnd();
 
 /** Why a subscription is refused, where it can be told. */
-function refused(hub: Hub, topic: string, status: number, body: string): Diagnosis {
+function refused(hub: HubUnderTest, topic: string, status: number, body: string): Diagnosis {
   const seen = plain(status, body);
   if (status === 401 || status === 403) {
     const sentence = hub.tokens.protects
@@ -66,7 +67,7 @@ function refused(hub: Hub, topic: string, status: number, body: string): Diagnos
   };
 }
 
-async function reach(hub: Hub): Promise<Diagnosis | undefined> {
+async function reach(hub: HubUnderTest): Promise<Diagnosis | undefined> {
   try {
     await send({ method: 'GET', url: `${hub.url}/.well-known/fhircast-configuration` }, hub.limits, new Transcript());
     return undefined;
@@ -79,7 +80,7 @@ async function reach(hub: Hub): Promise<Diagnosis | undefined> {
 }
 
 /** What goes wrong between subscribing and the first event. */
-async function through(hub: Hub, s: Scenario, silent: boolean): Promise<readonly Diagnosis[]> {
+async function through(hub: HubUnderTest, s: Scenario, silent: boolean): Promise<readonly Diagnosis[]> {
   const found: Diagnosis[] = [];
   const events = ['Patient-open', 'Patient-close'];
   let endpoint: string;
@@ -134,7 +135,7 @@ async function through(hub: Hub, s: Scenario, silent: boolean): Promise<readonly
  * Walks once through what everything else needs: address, TLS, token, session, subscription, connection, confirmation, event.
  * @returns what did not go well, each in one sentence
  */
-export async function preflight(hub: Hub): Promise<readonly Diagnosis[]> {
+export async function preflight(hub: HubUnderTest): Promise<readonly Diagnosis[]> {
   const reached = await reach(hub);
   if (reached?.stops) return [reached];
   const transcript = new Transcript();

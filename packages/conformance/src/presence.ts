@@ -12,7 +12,7 @@ const COMING_BACK = 5000;
  * Whether the Hub is still there. A Hub that one check brought down fails the checks beside it too; those are run again, one
  * by one, so that a report names the check that did it and not its neighbours.
  */
-export class Presence {
+export class TargetPresence {
   readonly #url: string;
   readonly #limits: HttpLimits;
   readonly #patienceMs: number;
@@ -20,14 +20,14 @@ export class Presence {
   readonly there: boolean;
   #gone = false;
 
-  static async of(url: string, limits: HttpLimits, slowness: number): Promise<Presence> {
-    const presence = new Presence(url, limits, COMING_BACK * slowness, false);
-    return new Presence(url, limits, COMING_BACK * slowness, await presence.answers());
+  static async of(url: string, limits: HttpLimits, slowness: number): Promise<TargetPresence> {
+    const presence = new TargetPresence(url, limits, COMING_BACK * slowness, false);
+    return new TargetPresence(url, limits, COMING_BACK * slowness, await presence.answers());
   }
 
   /** Of a Hub that nobody has looked for. */
-  static none(url: string, limits: HttpLimits): Presence {
-    return new Presence(url, limits, 0, false);
+  static none(url: string, limits: HttpLimits): TargetPresence {
+    return new TargetPresence(url, limits, 0, false);
   }
 
   constructor(url: string, limits: HttpLimits, patienceMs: number, there: boolean) {

@@ -1,5 +1,5 @@
 /** One line of what went over the wire in a scenario. */
-export interface Exchange {
+export interface WireExchange {
   /** Milliseconds since the scenario began. */
   readonly at: number;
   readonly kind: 'request' | 'response' | 'connect' | 'received' | 'sent' | 'closed' | 'note';
@@ -13,7 +13,7 @@ const MOST_LINES = 150;
 
 /** Keeps what was exchanged, bounded, without secrets. */
 export class Transcript {
-  #lines: Exchange[] = [];
+  #lines: WireExchange[] = [];
   #dropped = 0;
   readonly #started = performance.now();
   readonly #secrets = new Set<string>();
@@ -23,7 +23,7 @@ export class Transcript {
     if (secret !== '') this.#secrets.add(secret);
   }
 
-  add(kind: Exchange['kind'], who: string, text: string): void {
+  add(kind: WireExchange['kind'], who: string, text: string): void {
     if (this.#lines.length >= MOST_LINES) {
       this.#dropped++;
       return;
@@ -33,7 +33,7 @@ export class Transcript {
     this.#lines.push({ at: Math.round(performance.now() - this.#started), kind, who, text: shown });
   }
 
-  get lines(): readonly Exchange[] {
+  get lines(): readonly WireExchange[] {
     if (this.#dropped === 0) return this.#lines;
     return [...this.#lines, { at: 0, kind: 'note', who: 'suite', text: `${this.#dropped} more lines were not kept` }];
   }

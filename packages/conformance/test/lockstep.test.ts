@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type ConformanceOptions, type Report, runConformance, type Version } from '../src/index.ts';
+import { type ConformanceOptions, type HubVersion, type Report, runConformance } from '../src/index.ts';
 import { confirmed } from './confirmed.ts';
 import { startLockstep, startRedis } from './lockstep-process.ts';
 
@@ -20,7 +20,7 @@ interface Judged {
 
 async function testLockstep(
   env: Record<string, string>,
-  versions: readonly Version[],
+  versions: readonly HubVersion[],
   only?: readonly string[],
 ): Promise<Judged> {
   const lockstep = await startLockstep(env);
@@ -40,7 +40,7 @@ async function testLockstep(
   }
 }
 
-async function testOnRedis(env: Record<string, string>, versions: readonly Version[]): Promise<Judged> {
+async function testOnRedis(env: Record<string, string>, versions: readonly HubVersion[]): Promise<Judged> {
   const redis = await startRedis();
   try {
     return await testLockstep({ ...env, LOCKSTEP_REDIS_URL: redis.url }, versions);

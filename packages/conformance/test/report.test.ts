@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { EXIT, main, type Terminal } from '../src/cli.ts';
+import { EXIT, main, type SuiteTerminal } from '../src/cli.ts';
 import {
   diffReports,
   type Report,
@@ -140,7 +140,7 @@ test('the difference of two reports tells worse from better', () => {
 /** The command, with what it wrote. */
 async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
-  const terminal: Terminal = {
+  const terminal: SuiteTerminal = {
     out: (text) => {
       out += text;
     },

@@ -4,14 +4,23 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { type Report, runSubscriberConformance, SUBSCRIBER_CHECKS, type SubscriberOptions } from '../src/index.ts';
+import {
+  type Report,
+  runSubscriberConformance,
+  SUBSCRIBER_CHECKS,
+  type SubscriberTesterOptions,
+} from '../src/index.ts';
 import { PlayedSession } from '../src/subscriber/played-session.ts';
 import { Transcript } from '../src/transcript.ts';
 import { type AppDefect, ModelApp } from './model-app.ts';
 import { APP_MUTANTS, judgeApp } from './mutants/apps.ts';
 
 /** Tests the model application, with somebody at it who does as told unless `alone`. */
-async function runAgainst(defect?: AppDefect, more: Partial<SubscriberOptions> = {}, alone = false): Promise<Report> {
+async function runAgainst(
+  defect?: AppDefect,
+  more: Partial<SubscriberTesterOptions> = {},
+  alone = false,
+): Promise<Report> {
   let app: ModelApp | undefined;
   const apps: ModelApp[] = [];
   const report = await runSubscriberConformance({

@@ -3,7 +3,7 @@ import type { LaunchKind } from './wire.ts';
 
 export type * from './wire.ts';
 
-export interface Person {
+export interface SignedInPerson {
   /** `Practitioner/123`. */
   readonly user: string;
   readonly user_name: string;

@@ -1,6 +1,6 @@
 /** Who is signed in decides what is shown: the sign-in page, or the console around the session. */
 import { useCallback, useEffect, useState } from 'react';
-import { ApiError, type Person, post, setCsrf, words } from './api.ts';
+import { ApiError, post, type SignedInPerson, setCsrf, words } from './api.ts';
 import type { EhrSession } from './ehr/session.ts';
 import { SignIn, type SignInWays } from './sign-in.tsx';
 import { Problem, Waiting } from './ui/problem.tsx';
@@ -13,9 +13,9 @@ type State =
   | { readonly kind: 'signed-out'; readonly ways: SignInWays }
   | { readonly kind: 'signed-in'; readonly session: EhrSession; readonly Workspace: WorkspaceModule['Workspace'] };
 
-async function whoIsThere(): Promise<Person | SignInWays> {
+async function whoIsThere(): Promise<SignedInPerson | SignInWays> {
   const response = await fetch('/auth/session', { headers: { accept: 'application/json' } });
-  if (response.ok) return (await response.json()) as Person;
+  if (response.ok) return (await response.json()) as SignedInPerson;
   if (response.status !== 401) throw new ApiError(response.status, `The server answered ${response.status}.`);
   return (await response.json()) as SignInWays;
 }
@@ -23,7 +23,7 @@ async function whoIsThere(): Promise<Person | SignInWays> {
 export function Console() {
   const [state, setState] = useState<State>({ kind: 'asking' });
 
-  const enter = useCallback(async (person: Person) => {
+  const enter = useCallback(async (person: SignedInPerson) => {
     setCsrf(person.csrf);
     const { startSession, Workspace } = await import('./workspace.tsx');
     const session = await startSession(person);
@@ -62,7 +62,12 @@ export function Console() {
         <Problem error={new Error(`Lockstep cannot be reached: ${words(state.error)}`)} retry={() => void begin()} />
       );
     case 'signed-out':
-      return <SignIn ways={state.ways} onSignIn={async (given) => enter(await post<Person>('/auth/session', given))} />;
+      return (
+        <SignIn
+          ways={state.ways}
+          onSignIn={async (given) => enter(await post<SignedInPerson>('/auth/session', given))}
+        />
+      );
     case 'signed-in':
       return <state.Workspace session={state.session} onSignOut={() => void signOut(state.session)} />;
   }

@@ -1,10 +1,8 @@
 /** Reading FHIR resources, and showing what is in them. Whatever a resource holds is shown as text. */
-import type { Resource } from '@lockstep/fhircast';
+import type { JsonObject, Resource } from '@lockstep/fhircast';
 import { ApiError } from './api.ts';
 
-export type Json = { readonly [key: string]: unknown };
-
-function isObject(value: unknown): value is Json {
+function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -161,15 +159,15 @@ export interface FhirPage {
   readonly next?: string;
 }
 
-export type TokenOf = (renew: boolean) => Promise<string>;
+export type FreshToken = (renew: boolean) => Promise<string>;
 
 /** The FHIR endpoint, with the token of the person signed in. */
 export class Fhir {
   readonly #base: string;
-  readonly #token: TokenOf;
+  readonly #token: FreshToken;
 
   /** @param base without a slash at its end */
-  constructor(base: string, token: TokenOf) {
+  constructor(base: string, token: FreshToken) {
     this.#base = base;
     this.#token = token;
   }

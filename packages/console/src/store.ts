@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from 'react';
 
 /** A value that components can watch. */
-export class Store<T> {
+export class Watchable<T> {
   #value: T;
   readonly #watchers = new Set<() => void>();
 
@@ -27,6 +27,6 @@ export class Store<T> {
   };
 }
 
-export function useStore<T>(store: Store<T>): T {
+export function useStore<T>(store: Watchable<T>): T {
   return useSyncExternalStore(store.watch, store.get);
 }

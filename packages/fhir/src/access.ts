@@ -9,8 +9,8 @@ import {
 import { patientOf, sharedReferences } from './compartment.ts';
 import { type Criterion, matchesAll, parseCriterion } from './criteria.ts';
 import { definitionOf, type TypeDefinition } from './definitions.ts';
-import { Refusal } from './refusal.ts';
-import type { Repository } from './repository.ts';
+import { FhirRefusal } from './refusal.ts';
+import type { ResourceRepository } from './repository.ts';
 import type { JsonObject } from './resource.ts';
 
 /** What a bearer token stands for. */
@@ -42,15 +42,15 @@ const EVERYTHING: readonly Grant[] = [{ criteria: [] }];
  * What one caller may do with which resources (FHR-2). Ask `require` first: it refuses interactions that no scope covers;
  * then `allows` for each resource that would be read, written or returned.
  */
-export class Access {
+export class ResourceAccess {
   readonly #token: TokenInfo | 'trusted';
-  readonly #repository: Repository;
+  readonly #repository: ResourceRepository;
   readonly #baseUrl: string;
   readonly #grants = new Map<string, readonly Grant[]>();
   readonly #links = new Map<string, Promise<boolean>>();
 
   /** @param token `trusted` for callers inside the server, who may do everything */
-  constructor(token: TokenInfo | 'trusted', repository: Repository, baseUrl: string) {
+  constructor(token: TokenInfo | 'trusted', repository: ResourceRepository, baseUrl: string) {
     this.#token = token;
     this.#repository = repository;
     this.#baseUrl = baseUrl;
@@ -98,7 +98,7 @@ export class Access {
         this.#token.user === keyText(key) || grants.some((grant) => grant.patient === undefined && !grant.id);
       if (known || !grants.some((grant) => grant.patient === patient)) continue;
       if (!(await this.#isLinked(patient, key))) {
-        throw new Refusal(403, 'forbidden', `The token does not allow referring to this ${key.type}.`);
+        throw new FhirRefusal(403, 'forbidden', `The token does not allow referring to this ${key.type}.`);
       }
     }
   }
@@ -143,9 +143,9 @@ export class Access {
   }
 }
 
-export function forbidden(interaction: Interaction, type: string): Refusal {
+export function forbidden(interaction: Interaction, type: string): FhirRefusal {
   const verb = { c: 'creating', r: 'reading', u: 'updating', d: 'deleting', s: 'searching' }[interaction];
-  return new Refusal(403, 'forbidden', `The token's scopes do not allow ${verb} this ${type}.`, {
+  return new FhirRefusal(403, 'forbidden', `The token's scopes do not allow ${verb} this ${type}.`, {
     'www-authenticate': 'Bearer error="insufficient_scope"',
   });
 }
@@ -192,7 +192,7 @@ export function criteriaOf(scope: FhirScope, definition: TypeDefinition, baseUrl
       if (!criterion) return undefined;
       criteria.push(criterion);
     } catch (error) {
-      if (error instanceof Refusal) return undefined;
+      if (error instanceof FhirRefusal) return undefined;
       throw error;
     }
   }

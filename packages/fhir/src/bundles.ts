@@ -1,11 +1,11 @@
 import { isResourceType, keyText, type ResourceKey } from '@lockstep/fhircast';
 import { numberOf } from './exact-json.ts';
-import type { Answered, Exchange, Planner, Precondition } from './exchange.ts';
+import type { Answered, FhirExchange, Planner, Precondition } from './exchange.ts';
 import { etag } from './interactions.ts';
 import { ifMatch } from './negotiation.ts';
-import { operationOutcome, Refusal } from './refusal.ts';
+import { FhirRefusal, operationOutcome } from './refusal.ts';
 import { isObject, type Json, type JsonObject, type Resource } from './resource.ts';
-import { type Content, contentOf } from './validate.ts';
+import { contentOf, type SubmittedResource } from './validate.ts';
 
 const MAX_ENTRIES = 200;
 /** How often a transaction is tried again when another write came first. */
@@ -32,31 +32,31 @@ interface EntryAnswer extends JsonObject {
 
 /** Requests of a batch or a transaction, each with the caller's own rights: nothing is allowed that is not allowed alone. */
 export class Bundles<A, P = never> {
-  readonly #interactions: Exchange<A>;
+  readonly #interactions: FhirExchange<A>;
   readonly #planner: Planner<A, P> | undefined;
   readonly #baseUrl: string;
 
   /** @param planner without one, transactions are refused */
-  constructor(interactions: Exchange<A>, planner: Planner<A, P> | undefined, baseUrl: string) {
+  constructor(interactions: FhirExchange<A>, planner: Planner<A, P> | undefined, baseUrl: string) {
     this.#interactions = interactions;
     this.#planner = planner;
     this.#baseUrl = baseUrl;
   }
 
   /** @throws Refusal for what is no batch or transaction, and for a transaction of which any part is refused */
-  async run(content: Content, access: A): Promise<JsonObject> {
+  async run(content: SubmittedResource, access: A): Promise<JsonObject> {
     const bundle = content.exact();
     const type = isObject(bundle) && bundle.resourceType === 'Bundle' ? bundle.type : undefined;
     if (!isObject(bundle) || (type !== 'batch' && type !== 'transaction')) {
-      throw new Refusal(400, 'structure', 'The body must be a Bundle of type batch or transaction.');
+      throw new FhirRefusal(400, 'structure', 'The body must be a Bundle of type batch or transaction.');
     }
     const entries: readonly Json[] = Array.isArray(bundle.entry) ? bundle.entry : [];
     if (bundle.entry !== undefined && !Array.isArray(bundle.entry)) {
-      throw new Refusal(400, 'structure', 'Bundle.entry must be an array.');
+      throw new FhirRefusal(400, 'structure', 'Bundle.entry must be an array.');
     }
-    if (entries.length > MAX_ENTRIES) throw new Refusal(413, 'too-costly', `At most ${MAX_ENTRIES} entries.`);
+    if (entries.length > MAX_ENTRIES) throw new FhirRefusal(413, 'too-costly', `At most ${MAX_ENTRIES} entries.`);
     if (type === 'transaction' && !this.#planner) {
-      throw new Refusal(400, 'not-supported', 'Transactions are not passed on: send a batch, or single requests.');
+      throw new FhirRefusal(400, 'not-supported', 'Transactions are not passed on: send a batch, or single requests.');
     }
     const entry =
       type === 'transaction' && this.#planner
@@ -141,7 +141,7 @@ export class Bundles<A, P = never> {
       }
       return requests.map(({ index }) => answers.get(index)!);
     }
-    throw new Refusal(409, 'conflict', 'What the transaction changes is being changed by others; try again.');
+    throw new FhirRefusal(409, 'conflict', 'What the transaction changes is being changed by others; try again.');
   }
 
   /** What the transaction would write, every part of it checked. */
@@ -155,7 +155,7 @@ export class Bundles<A, P = never> {
     const planned: P[] = [];
     const written = new Set<string>();
     const once = (what: string): void => {
-      if (written.has(what)) throw new Refusal(400, 'invariant', 'A resource is written twice.');
+      if (written.has(what)) throw new FhirRefusal(400, 'invariant', 'A resource is written twice.');
       written.add(what);
     };
     for (const request of requests) {
@@ -193,7 +193,7 @@ export class Bundles<A, P = never> {
   async #planWrite(
     planner: Planner<A, P>,
     request: EntryRequest,
-    content: Content,
+    content: SubmittedResource,
     ids: ReadonlyMap<number, string>,
     access: A,
   ) {
@@ -231,7 +231,7 @@ export class Bundles<A, P = never> {
       ids.set(index, id);
       if (fullUrl === undefined) continue;
       if (references.has(fullUrl))
-        throw refusedAt(index, new Refusal(400, 'invariant', 'Two entries have one fullUrl.'));
+        throw refusedAt(index, new FhirRefusal(400, 'invariant', 'Two entries have one fullUrl.'));
       references.set(fullUrl, `${type}/${id}`);
     }
     return { ids, references };
@@ -239,24 +239,24 @@ export class Bundles<A, P = never> {
 
   #read(entry: Json, index: number): EntryRequest {
     const request = isObject(entry) ? entry.request : undefined;
-    if (!isObject(entry) || !isObject(request)) throw new Refusal(400, 'required', 'The entry needs a request.');
+    if (!isObject(entry) || !isObject(request)) throw new FhirRefusal(400, 'required', 'The entry needs a request.');
     const { method, url, ifMatch: match, ifNoneMatch, ifNoneExist } = request;
     if (typeof method !== 'string' || !METHODS.has(method)) {
-      throw new Refusal(400, 'not-supported', 'request.method must be GET, POST, PUT, PATCH or DELETE.');
+      throw new FhirRefusal(400, 'not-supported', 'request.method must be GET, POST, PUT, PATCH or DELETE.');
     }
-    if (typeof url !== 'string') throw new Refusal(400, 'required', 'request.url is required.');
+    if (typeof url !== 'string') throw new FhirRefusal(400, 'required', 'request.url is required.');
     for (const [name, value] of Object.entries({ ifMatch: match, ifNoneMatch, ifNoneExist, fullUrl: entry.fullUrl })) {
       if (value !== undefined && typeof value !== 'string')
-        throw new Refusal(400, 'value', `${name} must be a string.`);
+        throw new FhirRefusal(400, 'value', `${name} must be a string.`);
     }
     if (ifNoneMatch !== undefined && (method === 'GET' || ifNoneMatch !== '*')) {
-      throw new Refusal(400, 'not-supported', 'ifNoneMatch must be "*", on a write.');
+      throw new FhirRefusal(400, 'not-supported', 'ifNoneMatch must be "*", on a write.');
     }
     const [address = '', query = ''] = this.#relative(url).split(/\?(.*)/s);
     const path = address.split('/').map(decoded);
     if (!isResourceType(path[0] ?? '')) throw notHere();
     if (method !== 'GET' && query !== '') {
-      throw new Refusal(400, 'not-supported', 'Conditional updates and deletions are not supported.');
+      throw new FhirRefusal(400, 'not-supported', 'Conditional updates and deletions are not supported.');
     }
     const version = ifMatch(match as string | undefined);
     return {
@@ -281,7 +281,7 @@ async function answerOf(run: () => Promise<EntryAnswer>): Promise<EntryAnswer> {
   try {
     return await run();
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof FhirRefusal)) throw error;
     return { response: { status: String(error.status), outcome: operationOutcome(error.issue, error.message) } };
   }
 }
@@ -294,7 +294,7 @@ function decoded(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch {
-    throw new Refusal(400, 'value', 'request.url cannot be decoded.');
+    throw new FhirRefusal(400, 'value', 'request.url cannot be decoded.');
   }
 }
 
@@ -309,8 +309,8 @@ function keyOf({ path }: EntryRequest): ResourceKey {
   return { type, id };
 }
 
-function notHere(): Refusal {
-  return new Refusal(400, 'not-supported', 'request.url is no address of this server for this method.');
+function notHere(): FhirRefusal {
+  return new FhirRefusal(400, 'not-supported', 'request.url is no address of this server for this method.');
 }
 
 function versionOf({ meta }: Resource): JsonObject {
@@ -323,12 +323,12 @@ function versionOf({ meta }: Resource): JsonObject {
 /** The JSON Patch in a Binary, as a Bundle carries it (R4 3.1.0.7.1). */
 function patchOf(body: Json | undefined): Json {
   if (!isObject(body) || body.resourceType !== 'Binary' || body.contentType !== 'application/json-patch+json') {
-    throw new Refusal(400, 'not-supported', 'A PATCH needs a Binary of application/json-patch+json.');
+    throw new FhirRefusal(400, 'not-supported', 'A PATCH needs a Binary of application/json-patch+json.');
   }
   try {
     return JSON.parse(Buffer.from(String(body.data ?? ''), 'base64').toString('utf8')) as Json;
   } catch {
-    throw new Refusal(400, 'structure', 'The Binary holds no JSON.');
+    throw new FhirRefusal(400, 'structure', 'The Binary holds no JSON.');
   }
 }
 
@@ -351,8 +351,8 @@ function isContainer(value: Json): value is JsonObject | readonly Json[] {
 
 /** A refusal that says which entry it is about. */
 function refusedAt(index: number, error: unknown): unknown {
-  if (!(error instanceof Refusal)) return error;
-  return new Refusal(error.status, error.issue, `Bundle.entry[${index}]: ${error.message}`, error.headers);
+  if (!(error instanceof FhirRefusal)) return error;
+  return new FhirRefusal(error.status, error.issue, `Bundle.entry[${index}]: ${error.message}`, error.headers);
 }
 
 function at<T>(index: number, run: () => T): T {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseCriterion } from './criteria.ts';
 import { definitionOf } from './definitions.ts';
-import { Refusal } from './refusal.ts';
+import { FhirRefusal } from './refusal.ts';
 import type { JsonObject } from './resource.ts';
 
 const BASE = 'https://ehr.example/fhir';
@@ -16,7 +16,7 @@ function found(type: string, name: string, value: string, resource: JsonObject):
 function refuses(type: string, name: string, value: string): void {
   assert.throws(
     () => parseCriterion(definitionOf(type)!, name, value, BASE),
-    (error) => error instanceof Refusal && error.status === 400,
+    (error) => error instanceof FhirRefusal && error.status === 400,
     `${name}=${value}`,
   );
 }

@@ -3,7 +3,7 @@ import { parseTime, type TimeRange } from './dates.ts';
 import type { SearchParameter, TypeDefinition } from './definitions.ts';
 import { numberOf } from './exact-json.ts';
 import { folded, foldedToken, wordBegins, wordContains } from './fold.ts';
-import { Refusal } from './refusal.ts';
+import { FhirRefusal } from './refusal.ts';
 import { isId, isObject, type Json, type JsonObject, localReference, valuesAt } from './resource.ts';
 
 /** One search parameter with its values, of which one must match. */
@@ -38,7 +38,7 @@ export function parseCriterion(
   if (rest.length > 0) throw unsupported(name);
   if (modifier === 'missing') return missing(parameter, name, text);
   const values = split(text, ',');
-  if (values.includes('')) throw new Refusal(400, 'value', `The search parameter ${name} has an empty value.`);
+  if (values.includes('')) throw new FhirRefusal(400, 'value', `The search parameter ${name} has an empty value.`);
   const tests = values.map((value) => testFor(parameter, modifier, value, name, baseUrl));
   const hasOne = (resource: JsonObject, base: string) => {
     const found = parameter.paths.flatMap((path) => valuesAt(resource, path));
@@ -60,7 +60,7 @@ export function matchesAll(resource: JsonObject, criteria: readonly Criterion[],
 }
 
 function missing(parameter: SearchParameter, name: string, text: string): Criterion {
-  if (text !== 'true' && text !== 'false') throw new Refusal(400, 'value', `${name} must be true or false.`);
+  if (text !== 'true' && text !== 'false') throw new FhirRefusal(400, 'value', `${name} must be true or false.`);
   const wanted = text === 'true';
   return {
     parameter,
@@ -99,8 +99,8 @@ function testFor(
   }
 }
 
-function unsupported(name: string): Refusal {
-  return new Refusal(400, 'not-supported', `The modifier in ${name} is not supported.`);
+function unsupported(name: string): FhirRefusal {
+  return new FhirRefusal(400, 'not-supported', `The modifier in ${name} is not supported.`);
 }
 
 /** Splits at a separator that no backslash precedes; what is escaped stays escaped. */
@@ -141,18 +141,18 @@ export function stringsOf(value: Json): string[] {
 function stringTest(wanted: string, modifier: 'exact' | 'contains' | undefined, name: string): Test {
   if (modifier === 'exact') return (value) => stringsOf(value).includes(wanted);
   const needle = folded(wanted);
-  if (needle === '') throw new Refusal(400, 'value', `${name} needs a letter or a digit.`);
+  if (needle === '') throw new FhirRefusal(400, 'value', `${name} needs a letter or a digit.`);
   const compare = modifier === 'contains' ? wordContains : wordBegins;
   return (value) => stringsOf(value).some((part) => compare(folded(part), needle));
 }
 
-export interface Token {
+export interface SearchToken {
   readonly system?: string;
   readonly code: string;
 }
 
 /** The tokens of a code, boolean, Coding, CodeableConcept, Identifier or ContactPoint. */
-export function tokensOf(value: Json, { system, identifierType, contactSystem }: SearchParameter): Token[] {
+export function tokensOf(value: Json, { system, identifierType, contactSystem }: SearchParameter): SearchToken[] {
   if (typeof value === 'string' || typeof value === 'boolean')
     return [{ ...(system && { system }), code: String(value) }];
   if (!isObject(value)) return [];
@@ -163,7 +163,7 @@ export function tokensOf(value: Json, { system, identifierType, contactSystem }:
   return codingOf(value, 'value');
 }
 
-function codingOf(value: Json, name: 'code' | 'value'): Token[] {
+function codingOf(value: Json, name: 'code' | 'value'): SearchToken[] {
   if (!isObject(value) || typeof value[name] !== 'string') return [];
   return [{ ...(typeof value.system === 'string' && { system: value.system }), code: value[name] }];
 }
@@ -174,13 +174,13 @@ function codingOf(value: Json, name: 'code' | 'value'): Token[] {
  */
 function tokenTest(raw: string): Test {
   const parts = split(raw, '|').map(unescaped);
-  if (parts.length > 2) throw new Refusal(400, 'value', 'A token is code, system|code, |code or system|.');
+  if (parts.length > 2) throw new FhirRefusal(400, 'value', 'A token is code, system|code, |code or system|.');
   const [first = '', second] = parts;
   if (second === undefined) {
     const wanted = foldedToken(first);
     return (value, parameter) => tokensOf(value, parameter).some(({ code }) => foldedToken(code) === wanted);
   }
-  if (first === '' && second === '') throw new Refusal(400, 'value', 'A token needs a system or a code.');
+  if (first === '' && second === '') throw new FhirRefusal(400, 'value', 'A token needs a system or a code.');
   const wanted = foldedToken(second);
   return (value, parameter) =>
     tokensOf(value, parameter).some(
@@ -193,7 +193,7 @@ function ofTypeTest({ paths }: SearchParameter, raw: string, name: string): Test
   const parts = split(raw, '|').map(unescaped);
   const [system = '', code = '', wanted = ''] = parts;
   if (parts.length !== 3 || code === '' || wanted === '' || paths.join() !== 'identifier') {
-    throw new Refusal(400, 'value', `${name} must be system|code|value of an identifier.`);
+    throw new FhirRefusal(400, 'value', `${name} must be system|code|value of an identifier.`);
   }
   return (value) =>
     isObject(value) &&
@@ -218,10 +218,10 @@ function quantityTest(raw: string, name: string): Test {
   const [number = '', system, code, ...rest] = split(raw, '|').map(unescaped);
   const match = QUANTITY.exec(number);
   if (!match || rest.length > 0 || (system !== undefined && !code)) {
-    throw new Refusal(400, 'value', `${name} must be a number, or number|system|code.`);
+    throw new FhirRefusal(400, 'value', `${name} must be a number, or number|system|code.`);
   }
   const prefix = match[1] ?? 'eq';
-  if (prefix === 'ap') throw new Refusal(400, 'not-supported', 'The prefix ap is not supported.');
+  if (prefix === 'ap') throw new FhirRefusal(400, 'not-supported', 'The prefix ap is not supported.');
   const wanted = Number(match[2]);
   const half = 0.5 * 10 ** -(match[3]?.length ?? 0);
   const range = { low: wanted - half, high: wanted + half };
@@ -260,9 +260,9 @@ function dateTest(raw: string, name: string): Test {
   // An unescaped "+" before a time zone reads as a space.
   const match = PREFIXED.exec(raw.replace(/ (?=\d\d:\d\d$)/, '+'));
   const wanted = parseTime(match?.[2] ?? '');
-  if (!wanted) throw new Refusal(400, 'value', `${name} must be a date, a dateTime or part of one.`);
+  if (!wanted) throw new FhirRefusal(400, 'value', `${name} must be a date, a dateTime or part of one.`);
   const prefix = match?.[1] ?? 'eq';
-  if (prefix === 'ap') throw new Refusal(400, 'not-supported', 'The prefix ap is not supported.');
+  if (prefix === 'ap') throw new FhirRefusal(400, 'not-supported', 'The prefix ap is not supported.');
   const compare = COMPARE[prefix]!;
   return (value) => {
     const range = rangeOf(value);
@@ -312,7 +312,7 @@ function referenceTest(
   const key = localReference(wanted, baseUrl);
   if (!key) {
     if (!/^(https?:\/\/|urn:)\S+$/.test(wanted)) {
-      throw new Refusal(400, 'value', `${name} must be an id, Type/id or an absolute URL.`);
+      throw new FhirRefusal(400, 'value', `${name} must be an id, Type/id or an absolute URL.`);
     }
     return (value) => isObject(value) && value.reference === wanted;
   }

@@ -1,10 +1,10 @@
 import { keyText } from '@lockstep/fhircast';
-import type { Access } from './access.ts';
+import type { ResourceAccess } from './access.ts';
 import { patientOf, sharedReferences } from './compartment.ts';
 import { parseTime } from './dates.ts';
 import { definitionOf, RESOURCE_TYPES } from './definitions.ts';
-import { Refusal } from './refusal.ts';
-import type { Repository } from './repository.ts';
+import { FhirRefusal } from './refusal.ts';
+import type { ResourceRepository } from './repository.ts';
 import { localReference, type Resource } from './resource.ts';
 import type { SearchBundle } from './search.ts';
 
@@ -29,8 +29,8 @@ interface EverythingRequest {
 export async function everything(
   id: string,
   params: URLSearchParams,
-  access: Access,
-  repository: Repository,
+  access: ResourceAccess,
+  repository: ResourceRepository,
   baseUrl: string,
 ): Promise<SearchBundle> {
   const asked = parse(params);
@@ -94,12 +94,12 @@ function parse(params: URLSearchParams): EverythingRequest {
         continue;
       case '_count':
         if (!/^[1-9]\d{0,8}$/.test(value))
-          throw new Refusal(400, 'value', '_count must be a whole number of 1 or more.');
+          throw new FhirRefusal(400, 'value', '_count must be a whole number of 1 or more.');
         count = Math.min(Number(value), MAX_COUNT);
         break;
       case '_since': {
         const range = parseTime(value.replace(/ (?=\d\d:\d\d$)/, '+'));
-        if (!range) throw new Refusal(400, 'value', '_since must be an instant.');
+        if (!range) throw new FhirRefusal(400, 'value', '_since must be an instant.');
         since = range.low;
         break;
       }
@@ -107,16 +107,16 @@ function parse(params: URLSearchParams): EverythingRequest {
         types = value.split(',');
         for (const type of types) {
           if (!definitionOf(type))
-            throw new Refusal(400, 'not-supported', '_type names a type that is not served here.');
+            throw new FhirRefusal(400, 'not-supported', '_type names a type that is not served here.');
         }
         break;
       case '_page':
         if (!/^[A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.test(value))
-          throw new Refusal(400, 'value', 'The page is none of this answer.');
+          throw new FhirRefusal(400, 'value', 'The page is none of this answer.');
         after = value;
         continue;
       default:
-        throw new Refusal(400, 'not-supported', `$everything has no parameter ${name.slice(0, 64)} here.`);
+        throw new FhirRefusal(400, 'not-supported', `$everything has no parameter ${name.slice(0, 64)} here.`);
     }
     used.append(name, value);
   }

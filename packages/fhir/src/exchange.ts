@@ -1,7 +1,7 @@
 import type { ResourceKey } from '@lockstep/fhircast';
 import type { JsonObject, Resource } from './resource.ts';
 import type { SearchBundle } from './search.ts';
-import type { Content } from './validate.ts';
+import type { SubmittedResource } from './validate.ts';
 
 /** A resource as it is answered: `text` is its JSON. */
 export interface Answered {
@@ -22,7 +22,7 @@ export const ANY_VERSION = '*';
  * FHIR's interactions on behalf of callers, whose rights are an `A` (FHR-2): with the embedded store, or with a FHIR server
  * behind Lockstep. All methods throw `Refusal`.
  */
-export interface Exchange<A> {
+export interface FhirExchange<A> {
   read(key: ResourceKey, access: A): Promise<Answered>;
   vread(key: ResourceKey, version: string, access: A): Promise<Answered>;
   history(key: ResourceKey, params: URLSearchParams, access: A): Promise<HistoryBundle>;
@@ -30,19 +30,19 @@ export interface Exchange<A> {
   search(type: string, params: URLSearchParams, access: A, lenient?: boolean): Promise<SearchBundle>;
   create(
     type: string,
-    body: Content,
+    body: SubmittedResource,
     condition: string | undefined,
     access: A,
   ): Promise<Answered & { readonly created: boolean }>;
   update(
     key: ResourceKey,
-    body: Content,
+    body: SubmittedResource,
     precondition: Precondition,
     access: A,
   ): Promise<Answered & { readonly created: boolean }>;
   patch(
     key: ResourceKey,
-    patch: Content,
+    patch: SubmittedResource,
     precondition: Precondition,
     access: A,
   ): Promise<Answered & { readonly readable: boolean }>;
@@ -59,20 +59,20 @@ export interface HistoryBundle extends JsonObject {
 export interface Planner<A, P> {
   planCreate(
     type: string,
-    body: Content,
+    body: SubmittedResource,
     condition: string | undefined,
     access: A,
     id?: string,
   ): Promise<{ readonly existing: Resource } | { readonly resource: Resource; readonly planned: readonly P[] }>;
   planUpdate(
     key: ResourceKey,
-    body: Content,
+    body: SubmittedResource,
     precondition: Precondition,
     access: A,
   ): Promise<{ readonly resource: Resource; readonly planned: readonly P[]; readonly created: boolean }>;
   planPatch(
     key: ResourceKey,
-    patch: Content,
+    patch: SubmittedResource,
     precondition: Precondition,
     access: A,
   ): Promise<{ readonly resource: Resource; readonly planned: readonly P[]; readonly readable: boolean }>;

@@ -1,7 +1,7 @@
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
 import { parseTime } from './dates.ts';
-import { Refusal } from './refusal.ts';
-import type { Version } from './repository.ts';
+import { FhirRefusal } from './refusal.ts';
+import type { ResourceVersion } from './repository.ts';
 
 const DEFAULT_COUNT = 100;
 const MAX_COUNT = 500;
@@ -29,21 +29,21 @@ export function parseHistory(params: URLSearchParams): HistoryRequest {
       case '_pretty':
         continue;
       case '_count':
-        if (!/^\d{1,9}$/.test(value)) throw new Refusal(400, 'value', '_count must be a whole number.');
+        if (!/^\d{1,9}$/.test(value)) throw new FhirRefusal(400, 'value', '_count must be a whole number.');
         count = Math.min(Number(value), MAX_COUNT);
         break;
       case '_since': {
         const range = /T\d\d:\d\d:\d\d(\.\d+)?(Z|[ +-]\d\d:\d\d)$/.test(value) && parseTime(value.replace(' ', '+'));
-        if (!range) throw new Refusal(400, 'value', '_since must be an instant.');
+        if (!range) throw new FhirRefusal(400, 'value', '_since must be an instant.');
         since = range.low;
         break;
       }
       case '_page':
-        if (!/^[1-9]\d{0,8}$/.test(value)) throw new Refusal(400, 'value', 'The page is not one of this history.');
+        if (!/^[1-9]\d{0,8}$/.test(value)) throw new FhirRefusal(400, 'value', 'The page is not one of this history.');
         before = Number(value);
         continue;
       default:
-        throw new Refusal(400, 'not-supported', `A history has no parameter ${name.slice(0, 64)} here.`);
+        throw new FhirRefusal(400, 'not-supported', `A history has no parameter ${name.slice(0, 64)} here.`);
     }
     used.append(name, value);
   }
@@ -58,7 +58,7 @@ export function parseHistory(params: URLSearchParams): HistoryRequest {
 export function historyBundle(
   url: string,
   key: ResourceKey,
-  visible: readonly Version[],
+  visible: readonly ResourceVersion[],
   { count, before, used }: HistoryRequest,
 ) {
   const from = before === undefined ? visible : visible.filter(({ version }) => version < before);

@@ -1,54 +1,54 @@
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
-import type { Access } from './access.ts';
+import type { ResourceAccess } from './access.ts';
 import { definitionOf } from './definitions.ts';
 import { everything } from './everything.ts';
-import { ANY_VERSION, type Answered, type Exchange, type Planner, type Precondition } from './exchange.ts';
+import { ANY_VERSION, type Answered, type FhirExchange, type Planner, type Precondition } from './exchange.ts';
 import { historyBundle, parseHistory } from './history.ts';
 import { applyJsonPatch } from './json-patch.ts';
-import { Refusal } from './refusal.ts';
-import type { Planned, Repository, Stored, Version } from './repository.ts';
+import { FhirRefusal } from './refusal.ts';
+import type { Planned, ResourceRepository, ResourceVersion, StoredResource } from './repository.ts';
 import { isId, type Resource } from './resource.ts';
 import { type SearchBundle, search, Totals } from './search.ts';
 import { parseSearch } from './search-request.ts';
-import { type Content, contentOf, validate } from './validate.ts';
+import { contentOf, type SubmittedResource, validate } from './validate.ts';
 
 /** How often a write without If-Match is tried again when another write came first. */
 const ATTEMPTS = 5;
 
 /**
  * FHIR's interactions on the resource types served, each with its authorization (FHR-2): nothing is read, counted, linked or
- * written that the caller's `Access` does not allow. All methods throw `Refusal`.
+ * written that the caller's `ResourceAccess` does not allow. All methods throw `FhirRefusal`.
  */
-export class Interactions implements Exchange<Access>, Planner<Access, Planned> {
-  readonly #repository: Repository;
+export class Interactions implements FhirExchange<ResourceAccess>, Planner<ResourceAccess, Planned> {
+  readonly #repository: ResourceRepository;
   readonly #baseUrl: string;
   readonly #ids: () => string;
   readonly #validator: R4Validator;
   readonly #totals = new Totals();
 
-  constructor(repository: Repository, validator: R4Validator, baseUrl: string, ids: () => string) {
+  constructor(repository: ResourceRepository, validator: R4Validator, baseUrl: string, ids: () => string) {
     this.#repository = repository;
     this.#validator = validator;
     this.#baseUrl = baseUrl;
     this.#ids = ids;
   }
 
-  async read(key: ResourceKey, access: Access): Promise<Answered> {
+  async read(key: ResourceKey, access: ResourceAccess): Promise<Answered> {
     requireServed(key.type);
     access.require('r', key.type);
     const stored = isId(key.id) ? await this.#repository.get(key) : undefined;
     if (!stored) throw notFound(key.type);
     if (stored.deleted) {
       await this.#requirePast(key, stored, access, 'r');
-      throw new Refusal(410, 'deleted', `The ${key.type} was deleted.`, { etag: etag(stored.version) });
+      throw new FhirRefusal(410, 'deleted', `The ${key.type} was deleted.`, { etag: etag(stored.version) });
     }
     await access.requireFor('r', stored.resource);
     return stored;
   }
 
   /** One version; allowed where both that version and the current one are: a resource may have changed its patient. */
-  async vread(key: ResourceKey, version: string, access: Access): Promise<Answered> {
+  async vread(key: ResourceKey, version: string, access: ResourceAccess): Promise<Answered> {
     requireServed(key.type);
     access.require('r', key.type);
     const known = isId(key.id) && /^[1-9]\d{0,8}$/.test(version);
@@ -57,7 +57,7 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
     if (!current || !found) throw notFound(key.type);
     if (current.deleted) await this.#requirePast(key, current, access, 'r');
     else await access.requireFor('r', current.resource);
-    if (!found.resource) throw new Refusal(410, 'deleted', `This version says that the ${key.type} was deleted.`);
+    if (!found.resource) throw new FhirRefusal(410, 'deleted', `This version says that the ${key.type} was deleted.`);
     await access.requireFor('r', found.resource);
     return { resource: found.resource, text: JSON.stringify(found.resource) };
   }
@@ -66,7 +66,7 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
    * The versions that the caller may read, newest first, as a history Bundle.
    * @param params `_count` and `_since`; any other is refused
    */
-  async history(key: ResourceKey, params: URLSearchParams, access: Access) {
+  async history(key: ResourceKey, params: URLSearchParams, access: ResourceAccess) {
     requireServed(key.type);
     access.require('r', key.type);
     const asked = parseHistory(params);
@@ -74,7 +74,7 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
     const newest = versions.find(({ resource }) => resource)?.resource;
     if (!newest) throw notFound(key.type);
     await access.requireFor('r', newest);
-    const visible: Version[] = [];
+    const visible: ResourceVersion[] = [];
     for (const version of versions) {
       if (Date.parse(version.at) < asked.since) continue;
       if (!version.resource || (await access.allows('r', version.resource))) visible.push(version);
@@ -82,7 +82,7 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
     return historyBundle(`${this.#baseUrl}/${keyText(key)}`, key, visible, asked);
   }
 
-  async search(type: string, params: URLSearchParams, access: Access, lenient = false): Promise<SearchBundle> {
+  async search(type: string, params: URLSearchParams, access: ResourceAccess, lenient = false): Promise<SearchBundle> {
     requireServed(type);
     access.require('s', type);
     const request = parseSearch(type, params, lenient, this.#validator, this.#baseUrl);
@@ -96,24 +96,24 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
    */
   async create(
     type: string,
-    body: Content,
+    body: SubmittedResource,
     condition: string | undefined,
-    access: Access,
+    access: ResourceAccess,
   ): Promise<Answered & { readonly created: boolean }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const planned = await this.planCreate(type, body, condition, access);
       if ('existing' in planned) return { ...answered(planned.existing), created: false };
       if (await this.#repository.commit(planned.planned)) return { ...answered(planned.resource), created: true };
     }
-    throw new Refusal(409, 'conflict', 'Others create the same resource; try again.');
+    throw new FhirRefusal(409, 'conflict', 'Others create the same resource; try again.');
   }
 
   /** What a creation would write, everything checked; or the resource that the condition found. */
   async planCreate(
     type: string,
-    body: Content,
+    body: SubmittedResource,
     condition: string | undefined,
-    access: Access,
+    access: ResourceAccess,
     id = this.#ids(),
   ): Promise<{ readonly existing: Resource } | { readonly resource: Resource; readonly planned: readonly Planned[] }> {
     requireServed(type);
@@ -129,17 +129,17 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
   }
 
   /** The one resource that the condition of If-None-Exist finds. @throws Refusal 412 when it finds several */
-  async matching(type: string, condition: string, access: Access): Promise<Resource | undefined> {
+  async matching(type: string, condition: string, access: ResourceAccess): Promise<Resource | undefined> {
     const params = new URLSearchParams(condition);
-    if (params.size === 0) throw new Refusal(400, 'value', 'If-None-Exist must hold search parameters.');
+    if (params.size === 0) throw new FhirRefusal(400, 'value', 'If-None-Exist must hold search parameters.');
     for (const name of params.keys()) {
       if (/^_(?!id$|lastUpdated$|has:)/.test(name))
-        throw new Refusal(400, 'value', `If-None-Exist cannot hold ${name.slice(0, 64)}.`);
+        throw new FhirRefusal(400, 'value', `If-None-Exist cannot hold ${name.slice(0, 64)}.`);
     }
     params.set('_count', '2');
     params.set('_total', 'none');
     const { entry = [] } = await this.search(type, params, access);
-    if (entry.length > 1) throw new Refusal(412, 'multiple-matches', 'If-None-Exist finds several resources.');
+    if (entry.length > 1) throw new FhirRefusal(412, 'multiple-matches', 'If-None-Exist finds several resources.');
     return entry[0]?.resource as Resource | undefined;
   }
 
@@ -149,9 +149,9 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
    */
   async update(
     key: ResourceKey,
-    body: Content,
+    body: SubmittedResource,
     precondition: Precondition,
-    access: Access,
+    access: ResourceAccess,
   ): Promise<Answered & { readonly created: boolean }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const { resource, planned, created } = await this.planUpdate(key, body, precondition, access);
@@ -161,12 +161,12 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
   }
 
   /** What an update would write, everything checked. */
-  async planUpdate(key: ResourceKey, body: Content, precondition: Precondition, access: Access) {
+  async planUpdate(key: ResourceKey, body: SubmittedResource, precondition: Precondition, access: ResourceAccess) {
     requireServed(key.type);
     access.require('u', key.type);
-    if (!isId(key.id)) throw new Refusal(400, 'value', 'The id must be 1 to 64 of A-Z, a-z, 0-9, "-" and ".".');
+    if (!isId(key.id)) throw new FhirRefusal(400, 'value', 'The id must be 1 to 64 of A-Z, a-z, 0-9, "-" and ".".');
     const content = validate(body, key.type, this.#validator);
-    if (content.id !== key.id) throw new Refusal(400, 'invariant', "The body's id must be the one in the address.");
+    if (content.id !== key.id) throw new FhirRefusal(400, 'invariant', "The body's id must be the one in the address.");
     await access.requireFor('u', content);
     const previous = await this.#repository.get(key);
     await this.#requirePast(key, previous, access, 'u');
@@ -183,9 +183,9 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
    */
   async patch(
     key: ResourceKey,
-    patch: Content,
+    patch: SubmittedResource,
     precondition: Precondition,
-    access: Access,
+    access: ResourceAccess,
   ): Promise<Answered & { readonly readable: boolean }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const { resource, planned, readable } = await this.planPatch(key, patch, precondition, access);
@@ -195,18 +195,18 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
   }
 
   /** What a patch would write, everything checked. */
-  async planPatch(key: ResourceKey, patch: Content, precondition: Precondition, access: Access) {
+  async planPatch(key: ResourceKey, patch: SubmittedResource, precondition: Precondition, access: ResourceAccess) {
     requireServed(key.type);
     access.require('u', key.type);
     const previous = isId(key.id) ? await this.#repository.get(key) : undefined;
     if (!previous) throw notFound(key.type);
     await this.#requirePast(key, previous, access, 'u');
-    if (previous.deleted) throw new Refusal(410, 'deleted', `The ${key.type} was deleted.`);
+    if (previous.deleted) throw new FhirRefusal(410, 'deleted', `The ${key.type} was deleted.`);
     check(previous, precondition);
     const readable = await access.allows('r', previous.resource);
     const changed = applyJsonPatch(previous.resource, patch.read(), readable);
     const content = validate(contentOf(changed, patch.r5), key.type, this.#validator);
-    if (content.id !== key.id) throw new Refusal(400, 'invariant', 'A patch cannot change the id.');
+    if (content.id !== key.id) throw new FhirRefusal(400, 'invariant', 'A patch cannot change the id.');
     await access.requireFor('u', content);
     await access.requireReferences(content);
     const plan = this.#repository.plan(key, content, previous);
@@ -218,7 +218,11 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
   }
 
   /** Deletes a resource: reads answer 410 from then on, its versions stay. Deleting again changes nothing. */
-  async remove(key: ResourceKey, precondition: Precondition, access: Access): Promise<{ readonly version: number }> {
+  async remove(
+    key: ResourceKey,
+    precondition: Precondition,
+    access: ResourceAccess,
+  ): Promise<{ readonly version: number }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const { version, planned } = await this.planRemoval(key, precondition, access);
       if (planned.length === 0 || (await this.#repository.commit(planned))) return { version };
@@ -227,7 +231,7 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
   }
 
   /** What a deletion would write, everything checked: nothing where the resource is deleted already. */
-  async planRemoval(key: ResourceKey, precondition: Precondition, access: Access) {
+  async planRemoval(key: ResourceKey, precondition: Precondition, access: ResourceAccess) {
     requireServed(key.type);
     access.require('d', key.type);
     const previous = isId(key.id) ? await this.#repository.get(key) : undefined;
@@ -249,13 +253,18 @@ export class Interactions implements Exchange<Access>, Planner<Access, Planned> 
   }
 
   /** The patient, and all of the compartment and of what it refers to that the caller may read (`Patient/{id}/$everything`). */
-  async everything(id: string, params: URLSearchParams, access: Access): Promise<SearchBundle> {
+  async everything(id: string, params: URLSearchParams, access: ResourceAccess): Promise<SearchBundle> {
     await this.read({ type: 'Patient', id }, access);
     return everything(id, params, access, this.#repository, this.#baseUrl);
   }
 
   /** @throws Refusal 403 unless the caller is allowed to do this with what is, or last was, under the id */
-  async #requirePast(key: ResourceKey, stored: Stored | undefined, access: Access, interaction: 'r' | 'u' | 'd') {
+  async #requirePast(
+    key: ResourceKey,
+    stored: StoredResource | undefined,
+    access: ResourceAccess,
+    interaction: 'r' | 'u' | 'd',
+  ) {
     if (!stored) return;
     const last = stored.deleted ? (await this.#repository.version(key, stored.version - 1))?.resource : stored.resource;
     if (last) await access.requireFor(interaction, last);
@@ -271,24 +280,24 @@ function answered(resource: Resource): Answered {
   return { resource, text: JSON.stringify(resource) };
 }
 
-function changing(type: string): Refusal {
-  return new Refusal(409, 'conflict', `The ${type} is being changed by others; read it and try again.`);
+function changing(type: string): FhirRefusal {
+  return new FhirRefusal(409, 'conflict', `The ${type} is being changed by others; read it and try again.`);
 }
 
 function requireServed(type: string): void {
-  if (!definitionOf(type)) throw new Refusal(404, 'not-supported', 'This resource type is not served here.');
+  if (!definitionOf(type)) throw new FhirRefusal(404, 'not-supported', 'This resource type is not served here.');
 }
 
-function notFound(type: string): Refusal {
-  return new Refusal(404, 'not-found', `There is no such ${type}.`);
+function notFound(type: string): FhirRefusal {
+  return new FhirRefusal(404, 'not-found', `There is no such ${type}.`);
 }
 
-function check(previous: Stored | undefined, { version, absent }: Precondition): void {
+function check(previous: StoredResource | undefined, { version, absent }: Precondition): void {
   const exists = previous !== undefined && !previous.deleted;
-  if (absent && exists) throw new Refusal(412, 'conflict', 'The resource exists already.');
+  if (absent && exists) throw new FhirRefusal(412, 'conflict', 'The resource exists already.');
   if (version === undefined) return;
-  if (!exists) throw new Refusal(412, 'conflict', 'If-Match names a version of a resource that does not exist.');
+  if (!exists) throw new FhirRefusal(412, 'conflict', 'If-Match names a version of a resource that does not exist.');
   if (version !== ANY_VERSION && version !== String(previous.version)) {
-    throw new Refusal(412, 'conflict', 'The resource was changed since the version in If-Match; read it again.');
+    throw new FhirRefusal(412, 'conflict', 'The resource was changed since the version in If-Match; read it again.');
   }
 }

@@ -1,6 +1,6 @@
 import jsonPatch, { type Operation } from 'fast-json-patch';
 import { withPlainNumbers } from './exact-json.ts';
-import { Refusal } from './refusal.ts';
+import { FhirRefusal } from './refusal.ts';
 import { isObject, type Json, type JsonObject } from './resource.ts';
 
 const MAX_OPERATIONS = 200;
@@ -15,23 +15,23 @@ const NAMES = new Set(['add', 'remove', 'replace', 'move', 'copy', 'test']);
  * @throws Refusal 400 for what is no patch, 403 for a `test` of what the caller may not read, 422 for one that does not fit
  */
 export function applyJsonPatch(resource: JsonObject, patch: Json, readable: boolean): Json {
-  if (!Array.isArray(patch)) throw new Refusal(400, 'structure', 'A JSON Patch must be an array of operations.');
-  if (patch.length > MAX_OPERATIONS) throw new Refusal(400, 'too-costly', `At most ${MAX_OPERATIONS} operations.`);
+  if (!Array.isArray(patch)) throw new FhirRefusal(400, 'structure', 'A JSON Patch must be an array of operations.');
+  if (patch.length > MAX_OPERATIONS) throw new FhirRefusal(400, 'too-costly', `At most ${MAX_OPERATIONS} operations.`);
   let document = withPlainNumbers(resource);
   for (const [index, operation] of patch.entries()) {
-    if (!isOperation(operation)) throw new Refusal(400, 'structure', `Operation ${index} is none of RFC 6902.`);
+    if (!isOperation(operation)) throw new FhirRefusal(400, 'structure', `Operation ${index} is none of RFC 6902.`);
     if (operation.op === 'test' && !readable) {
-      throw new Refusal(403, 'forbidden', 'A test needs the right to read the resource.');
+      throw new FhirRefusal(403, 'forbidden', 'A test needs the right to read the resource.');
     }
     try {
       document = jsonPatch.applyOperation(document, operation, true, true, true, index).newDocument;
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       const what = readable ? `Operation ${index}` : 'The patch';
-      throw new Refusal(422, 'processing', `${what} does not fit the resource.`);
+      throw new FhirRefusal(422, 'processing', `${what} does not fit the resource.`);
     }
     if (operation.op === 'copy' && JSON.stringify(document).length > MAX_LENGTH) {
-      throw new Refusal(413, 'too-long', 'The patched resource is too long.');
+      throw new FhirRefusal(413, 'too-long', 'The patched resource is too long.');
     }
   }
   return document;

@@ -1,9 +1,9 @@
 import { keyText } from '@lockstep/fhircast';
-import type { Access } from './access.ts';
+import type { ResourceAccess } from './access.ts';
 import type { Criterion } from './criteria.ts';
 import type { SearchParameter, TypeDefinition } from './definitions.ts';
-import { Refusal } from './refusal.ts';
-import type { Repository, Within } from './repository.ts';
+import { FhirRefusal } from './refusal.ts';
+import type { ResourceRepository, Within } from './repository.ts';
 import { isObject, type JsonObject, localReference, type Resource, valuesAt } from './resource.ts';
 import type { Linked } from './search-request.ts';
 
@@ -19,8 +19,8 @@ export type Condition = (resource: Resource) => boolean;
 export async function resolveLinked(
   linked: readonly Linked[],
   type: string,
-  access: Access,
-  repository: Repository,
+  access: ResourceAccess,
+  repository: ResourceRepository,
   narrow: (definition: TypeDefinition, criteria: readonly Criterion[]) => Within,
   baseUrl: string,
 ): Promise<readonly Condition[]> {
@@ -62,6 +62,6 @@ const MAX_INCLUDED = 1000;
 /** @throws Refusal 400 when a page would bring too many resources beside its matches */
 export function requireFew(included: number): void {
   if (included > MAX_INCLUDED) {
-    throw new Refusal(400, 'too-costly', `A page may include ${MAX_INCLUDED} resources: ask for a smaller _count.`);
+    throw new FhirRefusal(400, 'too-costly', `A page may include ${MAX_INCLUDED} resources: ask for a smaller _count.`);
   }
 }

@@ -1,5 +1,5 @@
 import { ANY_VERSION } from './exchange.ts';
-import { Refusal } from './refusal.ts';
+import { FhirRefusal } from './refusal.ts';
 
 export const FHIR_JSON = 'application/fhir+json; charset=utf-8';
 
@@ -26,8 +26,8 @@ export function requireJson(accept: string | undefined, format: string | null | 
   if (!wanted.some((type) => JSON_TYPES.has(type) || WILDCARDS.has(type))) throw notAcceptable();
 }
 
-function notAcceptable(): Refusal {
-  return new Refusal(406, 'not-supported', 'This endpoint answers application/fhir+json only.');
+function notAcceptable(): FhirRefusal {
+  return new FhirRefusal(406, 'not-supported', 'This endpoint answers application/fhir+json only.');
 }
 
 /** What `Prefer` asks for. */
@@ -61,6 +61,7 @@ export function ifMatch(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
   if (header.trim() === ANY_VERSION) return ANY_VERSION;
   const version = /^\s*(?:W\/)?"([A-Za-z0-9\-.]{1,64})"\s*$/.exec(header)?.[1];
-  if (version === undefined) throw new Refusal(400, 'value', 'If-Match must be an ETag of this server, such as W/"3".');
+  if (version === undefined)
+    throw new FhirRefusal(400, 'value', 'If-Match must be an ETag of this server, such as W/"3".');
   return version;
 }

@@ -4,18 +4,18 @@ import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, F
 import type { TokenInfo } from './access.ts';
 import type { Bundles } from './bundles.ts';
 import { parseExact } from './exact-json.ts';
-import type { Answered, Exchange, Precondition } from './exchange.ts';
+import type { Answered, FhirExchange, Precondition } from './exchange.ts';
 import { etag } from './interactions.ts';
 import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson } from './negotiation.ts';
-import { type IssueType, operationOutcome, Refusal } from './refusal.ts';
+import { FhirRefusal, type IssueType, operationOutcome } from './refusal.ts';
 import { isObject, type Json, type JsonObject, type Resource, valuesAt } from './resource.ts';
-import type { Content } from './validate.ts';
+import type { SubmittedResource } from './validate.ts';
 
 /** Bytes of a request body, of whatever kind (FHR-6); the largest report of the sample data has a few thousand. */
 const BODY_LIMIT = 2 * 1024 * 1024;
 
 /** Who did what with whose data; one for every request but those for the CapabilityStatement. */
-export interface AuditRecord {
+export interface AccessRecord {
   /** ms since the epoch */
   readonly at: number;
   readonly method: string;
@@ -40,7 +40,7 @@ export interface AuditRecord {
 export type TokenOf = (request: FastifyRequest) => TokenInfo | undefined | Promise<TokenInfo | undefined>;
 
 export interface PluginOptions<A> {
-  readonly interactions: Exchange<A>;
+  readonly interactions: FhirExchange<A>;
   readonly bundles: Pick<Bundles<A>, 'run'>;
   /** What a token's holder may do. */
   readonly accessOf: (token: TokenInfo) => A;
@@ -52,7 +52,7 @@ export interface PluginOptions<A> {
   readonly now: () => number;
   readonly tokenOf: TokenOf;
   readonly metadata: () => JsonObject | Promise<JsonObject>;
-  readonly audit?: ((record: AuditRecord) => void) | undefined;
+  readonly audit?: ((record: AccessRecord) => void) | undefined;
 }
 
 type Params = { readonly type: string; readonly id: string; readonly version: string };
@@ -157,7 +157,7 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
   };
 
   /** FHR-7: a client says R5 by the MIME type parameter `fhirVersion` (http://hl7.org/fhir/R4/versioning.html#mt-version). */
-  const content = (request: Request, kind: 'json' | 'patch' = 'json'): Content => ({
+  const content = (request: Request, kind: 'json' | 'patch' = 'json'): SubmittedResource => ({
     read: () => json(request.body as Body, kind, JSON.parse),
     exact: () => json(request.body as Body, kind, parseExact),
     r5: options.r5 || /;\s*fhirVersion\s*=\s*"?5\./i.test(request.headers['content-type'] ?? ''),
@@ -277,7 +277,7 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
     method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
     url: '/*',
     handler: async () => {
-      throw new Refusal(404, 'not-supported', 'There is nothing at this address.');
+      throw new FhirRefusal(404, 'not-supported', 'There is nothing at this address.');
     },
   });
 }
@@ -303,7 +303,7 @@ function notAllowed(app: FastifyInstance, url: string, allowed: readonly string[
     exposeHeadRoute: false,
     handler: async (request) => {
       const headers = { allow: [...allowed, 'OPTIONS'].join(', ') };
-      throw new Refusal(405, 'not-supported', reason ?? `${request.method} is not supported here.`, headers);
+      throw new FhirRefusal(405, 'not-supported', reason ?? `${request.method} is not supported here.`, headers);
     },
   });
 }
@@ -318,10 +318,10 @@ async function authenticate(
 ): Promise<TokenInfo> {
   const token = await tokenOf(request);
   if (!token && request.headers.authorization === undefined) {
-    throw new Refusal(401, 'login', 'A bearer token is required.', { 'www-authenticate': 'Bearer realm="fhir"' });
+    throw new FhirRefusal(401, 'login', 'A bearer token is required.', { 'www-authenticate': 'Bearer realm="fhir"' });
   }
   if (!token || token.expiresAt <= now()) {
-    throw new Refusal(401, 'login', 'The token is unknown, expired or revoked.', {
+    throw new FhirRefusal(401, 'login', 'The token is unknown, expired or revoked.', {
       'www-authenticate': 'Bearer realm="fhir", error="invalid_token"',
     });
   }
@@ -340,23 +340,23 @@ function query(request: FastifyRequest): URLSearchParams {
 }
 
 function json(body: Body, kind: 'json' | 'patch', parse: (text: string) => Json): Json {
-  if (!body) throw new Refusal(400, 'structure', 'The body must be a resource, or a patch.');
+  if (!body) throw new FhirRefusal(400, 'structure', 'The body must be a resource, or a patch.');
   if (body.kind !== kind) {
     const type = kind === 'json' ? 'application/fhir+json' : 'application/json-patch+json';
-    throw new Refusal(415, 'not-supported', `The content type must be ${type}.`);
+    throw new FhirRefusal(415, 'not-supported', `The content type must be ${type}.`);
   }
   const problem = jsonLimitProblem(body.text);
-  if (problem !== undefined) throw new Refusal(400, 'too-costly', problem);
+  if (problem !== undefined) throw new FhirRefusal(400, 'too-costly', problem);
   try {
     return parse(body.text);
   } catch {
-    throw new Refusal(400, 'structure', 'The body is not well-formed JSON.');
+    throw new FhirRefusal(400, 'structure', 'The body is not well-formed JSON.');
   }
 }
 
 function form(body: Body): URLSearchParams {
   if (body && body.kind !== 'form') {
-    throw new Refusal(415, 'not-supported', 'The content type must be application/x-www-form-urlencoded.');
+    throw new FhirRefusal(415, 'not-supported', 'The content type must be application/x-www-form-urlencoded.');
   }
   return new URLSearchParams(body?.text);
 }
@@ -365,7 +365,7 @@ function precondition(request: FastifyRequest): Precondition {
   const version = ifMatch(request.headers['if-match']);
   const absent = request.headers['if-none-match'];
   if (absent !== undefined && absent !== '*') {
-    throw new Refusal(400, 'not-supported', 'If-None-Match on a write must be "*".');
+    throw new FhirRefusal(400, 'not-supported', 'If-None-Match on a write must be "*".');
   }
   return { ...(version !== undefined && { version }), absent: absent === '*' };
 }
@@ -392,16 +392,16 @@ const ISSUES: Readonly<Record<number, IssueType>> = {
   415: 'not-supported',
 };
 
-function asRefusal(error: FastifyError | Error): Refusal {
-  if (error instanceof Refusal) return error;
+function asRefusal(error: FastifyError | Error): FhirRefusal {
+  if (error instanceof FhirRefusal) return error;
   if (error instanceof StoreUnavailable) {
     const headers = { 'retry-after': String(error.retryAfterSeconds) };
-    return new Refusal(503, 'transient', 'The store cannot be reached; try again later.', headers);
+    return new FhirRefusal(503, 'transient', 'The store cannot be reached; try again later.', headers);
   }
   const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;
-  if (status === 503) return new Refusal(503, 'transient', error.message);
-  if (status >= 400 && status < 500) return new Refusal(status, ISSUES[status] ?? 'structure', error.message);
-  return new Refusal(500, 'exception', 'The request failed through a fault of the server.');
+  if (status === 503) return new FhirRefusal(503, 'transient', error.message);
+  if (status >= 400 && status < 500) return new FhirRefusal(status, ISSUES[status] ?? 'structure', error.message);
+  return new FhirRefusal(500, 'exception', 'The request failed through a fault of the server.');
 }
 
 function auditRecord(
@@ -409,7 +409,7 @@ function auditRecord(
   status: number,
   caller: Caller<unknown> | undefined,
   at: number,
-): AuditRecord {
+): AccessRecord {
   const { type, id } = (request.params ?? {}) as Partial<Params>;
   return {
     at,

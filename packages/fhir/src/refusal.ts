@@ -19,7 +19,7 @@ export type IssueType =
   | 'transient';
 
 /** A request that is answered with an error: the status, and an OperationOutcome that says why (FHR-4). */
-export class Refusal extends Error {
+export class FhirRefusal extends Error {
   override readonly name = 'Refusal';
   readonly status: number;
   readonly issue: IssueType;

@@ -18,12 +18,12 @@ const ONCE_MS = 10_000;
 const PAGE = 200;
 
 /** The current state of one id. */
-export type Stored =
+export type StoredResource =
   | { readonly deleted: false; readonly version: number; readonly resource: Resource; readonly text: string }
   | { readonly deleted: true; readonly version: number; readonly at: string };
 
 /** A version that was replaced, or the tombstone between two lives of an id. */
-export type Version =
+export type ResourceVersion =
   | { readonly version: number; readonly at: string; readonly resource: Resource }
   | { readonly version: number; readonly at: string; readonly resource: undefined };
 
@@ -48,7 +48,7 @@ interface Tombstone {
  * Keeps resources in a RecordStore. A version's number is the record's revision; all writes compare revisions, so that of
  * two writers exactly one wins.
  */
-export class Repository {
+export class ResourceRepository {
   readonly #records: RecordStore;
   readonly #baseUrl: string;
   readonly #now: () => number;
@@ -60,13 +60,13 @@ export class Repository {
   }
 
   /** @returns undefined when the id was never used */
-  async get(key: ResourceKey): Promise<Stored | undefined> {
+  async get(key: ResourceKey): Promise<StoredResource | undefined> {
     const record = await this.#records.get(CURRENT, keyText(key), this.#now());
     return record && stored(record);
   }
 
   /** One version, the current one too. */
-  async version(key: ResourceKey, version: number): Promise<Version | undefined> {
+  async version(key: ResourceKey, version: number): Promise<ResourceVersion | undefined> {
     const current = await this.get(key);
     if (!current || version > current.version) return undefined;
     if (version === current.version) return asVersion(current);
@@ -75,11 +75,11 @@ export class Repository {
   }
 
   /** All versions, newest first. */
-  async history(key: ResourceKey): Promise<readonly Version[]> {
+  async history(key: ResourceKey): Promise<readonly ResourceVersion[]> {
     const current = await this.get(key);
     if (!current) return [];
     const prefix = `${keyText(key)}/`;
-    const versions: Version[] = [];
+    const versions: ResourceVersion[] = [];
     for await (const record of this.#scan(REPLACED, prefix)) {
       versions.push(replaced(record, Number(record.id.slice(prefix.length))));
     }
@@ -130,13 +130,17 @@ export class Repository {
    * The next version of a resource, to be written when what the caller saw under the id is still there.
    * @param previous what the caller saw
    */
-  plan(key: ResourceKey, content: JsonObject, previous: Stored | undefined): Planned & { readonly resource: Resource } {
+  plan(
+    key: ResourceKey,
+    content: JsonObject,
+    previous: StoredResource | undefined,
+  ): Planned & { readonly resource: Resource } {
     const resource = this.#stamp(key, content, (previous?.version ?? 0) + 1);
     return { resource, writes: this.#writes(key, this.#record(resource), previous) };
   }
 
   /** The deletion of a resource, which leaves its versions and a tombstone. */
-  planRemoval(key: ResourceKey, previous: Stored): Planned {
+  planRemoval(key: ResourceKey, previous: StoredResource): Planned {
     const body: Tombstone = { tombstone: this.#instant() };
     return { writes: this.#writes(key, { body: JSON.stringify(body) }, previous) };
   }
@@ -168,7 +172,7 @@ export class Repository {
     return this.#records.putAll(writes, this.#now());
   }
 
-  #writes(key: ResourceKey, record: RecordInput, previous: Stored | undefined): Planned['writes'] {
+  #writes(key: ResourceKey, record: RecordInput, previous: StoredResource | undefined): Planned['writes'] {
     const id = keyText(key);
     if (!previous) return [{ kind: CURRENT, id, record, condition: 'absent' }];
     const body = previous.deleted ? JSON.stringify({ tombstone: previous.at } satisfies Tombstone) : previous.text;
@@ -255,21 +259,21 @@ function isTombstone(value: Resource | Tombstone): value is Tombstone {
   );
 }
 
-function stored(record: StoredRecord): Stored {
+function stored(record: StoredRecord): StoredResource {
   const value = read(record.body);
   return isTombstone(value)
     ? { deleted: true, version: record.revision, at: value.tombstone }
     : { deleted: false, version: record.revision, resource: value, text: record.body };
 }
 
-function replaced(record: StoredRecord, version: number): Version {
+function replaced(record: StoredRecord, version: number): ResourceVersion {
   const value = read(record.body);
   return isTombstone(value)
     ? { version, at: value.tombstone, resource: undefined }
     : { version, at: value.meta.lastUpdated, resource: value };
 }
 
-function asVersion(current: Stored): Version {
+function asVersion(current: StoredResource): ResourceVersion {
   return current.deleted
     ? { version: current.version, at: current.at, resource: undefined }
     : { version: current.version, at: current.resource.meta.lastUpdated, resource: current.resource };

@@ -1,7 +1,7 @@
 import type { R4Validator } from '@lockstep/r4';
 import { type Criterion, parseCriterion } from './criteria.ts';
 import { definitionOf, RESOURCE_TYPES, type SearchParameter, type TypeDefinition } from './definitions.ts';
-import { Refusal } from './refusal.ts';
+import { FhirRefusal } from './refusal.ts';
 
 /** How a search's results are ordered: by one parameter, up or down. */
 export interface Sort {
@@ -150,7 +150,7 @@ export function parseSearch(
   if (linked.length > MAX_LINKED) throw tooMany(`${MAX_LINKED} chained parameters`);
   if (elements && elements.length > MAX_ELEMENTS) throw tooMany(`${MAX_ELEMENTS} elements`);
   if (cursor && cursor.length !== sort.length + 1)
-    throw new Refusal(400, 'value', 'The page is not one of this search.');
+    throw new FhirRefusal(400, 'value', 'The page is not one of this search.');
   const shows = shownElements(type, summary, elements, validator);
   return {
     definition,
@@ -168,22 +168,22 @@ export function parseSearch(
   };
 }
 
-function tooMany(most: string): Refusal {
-  return new Refusal(400, 'too-costly', `At most ${most}.`);
+function tooMany(most: string): FhirRefusal {
+  return new FhirRefusal(400, 'too-costly', `At most ${most}.`);
 }
 
-function unknown(type: string, name: string): Refusal {
-  return new Refusal(400, 'not-supported', `${type} has no search parameter ${name.slice(0, MAX_NAME)} here.`);
+function unknown(type: string, name: string): FhirRefusal {
+  return new FhirRefusal(400, 'not-supported', `${type} has no search parameter ${name.slice(0, MAX_NAME)} here.`);
 }
 
 function wholeNumber(name: string, value: string): number {
-  if (!/^\d{1,9}$/.test(value)) throw new Refusal(400, 'value', `${name} must be a whole number.`);
+  if (!/^\d{1,9}$/.test(value)) throw new FhirRefusal(400, 'value', `${name} must be a whole number.`);
   return Number(value);
 }
 
 function oneOf<T extends string>(name: string, value: string, allowed: readonly T[]): T {
   const found = allowed.find((one) => one === value);
-  if (!found) throw new Refusal(400, 'not-supported', `${name} must be one of ${allowed.join(', ')}.`);
+  if (!found) throw new FhirRefusal(400, 'not-supported', `${name} must be one of ${allowed.join(', ')}.`);
   return found;
 }
 
@@ -215,7 +215,7 @@ function parseSort(definition: TypeDefinition, value: string): Sort[] {
   return value.split(',').map((one) => {
     const descending = one.startsWith('-');
     const parameter = definition.searchParameters.get(descending ? one.slice(1) : one);
-    if (!parameter) throw new Refusal(400, 'not-supported', `${definition.type} cannot be sorted so.`);
+    if (!parameter) throw new FhirRefusal(400, 'not-supported', `${definition.type} cannot be sorted so.`);
     return { parameter, descending };
   });
 }
@@ -228,7 +228,7 @@ function parseInclude(definition: TypeDefinition, value: string): Include[] {
     const named = name === '*' ? all : all.filter((parameter) => parameter.name === name);
     if (named.length > 0) return named.map((parameter) => ({ parameter, ...(target && { target }) }));
   }
-  throw new Refusal(
+  throw new FhirRefusal(
     400,
     'not-supported',
     `_include must be ${definition.type}:{parameter}, one of ${definition.includes.join(', ')}.`,
@@ -241,7 +241,7 @@ function parseRevInclude({ type }: TypeDefinition, value: string): RevInclude {
   const source = definitionOf(from);
   const parameter = source && referenceTo(source, name, type);
   if (!source || !parameter || rest.length > 0 || (target !== undefined && target !== type)) {
-    throw new Refusal(400, 'not-supported', `_revinclude must be {Type}:{parameter}, of references to ${type}.`);
+    throw new FhirRefusal(400, 'not-supported', `_revinclude must be {Type}:{parameter}, of references to ${type}.`);
   }
   return { source, parameter, target: type };
 }
@@ -286,7 +286,7 @@ function parseHas({ type }: TypeDefinition, name: string, value: string, baseUrl
 
 function refuseSteps(rest: string): void {
   if (rest.includes('.') || rest.startsWith('_has')) {
-    throw new Refusal(400, 'not-supported', 'Chains of more than one step are not supported.');
+    throw new FhirRefusal(400, 'not-supported', 'Chains of more than one step are not supported.');
   }
 }
 
@@ -298,7 +298,7 @@ function parseCursor(text: string): (string | number | null)[] {
   } catch {
     // Not JSON: refused like every other text that no link held.
   }
-  throw new Refusal(400, 'value', 'The page is not one of this search.');
+  throw new FhirRefusal(400, 'value', 'The page is not one of this search.');
 }
 
 function isKey(value: unknown): value is string | number | null {

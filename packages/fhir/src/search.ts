@@ -1,13 +1,13 @@
 import { hash } from 'node:crypto';
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
-import type { Access } from './access.ts';
+import type { ResourceAccess } from './access.ts';
 import { type Criterion, matchesAll, rangeOf, stringsOf, tokensOf } from './criteria.ts';
 import { definitionOf, type SearchParameter, type TypeDefinition } from './definitions.ts';
 import { numberOf } from './exact-json.ts';
 import { folded, foldedToken } from './fold.ts';
 import { referencedKeys, requireFew, resolveLinked } from './linked.ts';
 import { operationOutcome } from './refusal.ts';
-import type { Repository, Within } from './repository.ts';
+import type { ResourceRepository, Within } from './repository.ts';
 import { isId, isObject, type Json, type JsonObject, localReference, type Resource, valuesAt } from './resource.ts';
 import type { SearchRequest } from './search-request.ts';
 
@@ -60,8 +60,8 @@ interface Match {
  */
 export async function search(
   request: SearchRequest,
-  access: Access,
-  repository: Repository,
+  access: ResourceAccess,
+  repository: ResourceRepository,
   totals: Totals,
   baseUrl: string,
 ): Promise<SearchBundle> {
@@ -96,8 +96,8 @@ export async function search(
  */
 async function matches(
   request: SearchRequest,
-  access: Access,
-  repository: Repository,
+  access: ResourceAccess,
+  repository: ResourceRepository,
   baseUrl: string,
   counting: boolean,
 ): Promise<{ readonly matches: readonly Match[]; readonly counted: number }> {
@@ -222,8 +222,8 @@ function links(request: SearchRequest, next: readonly SortKey[] | undefined, bas
 async function include(
   request: SearchRequest,
   page: readonly Resource[],
-  access: Access,
-  repository: Repository,
+  access: ResourceAccess,
+  repository: ResourceRepository,
   baseUrl: string,
 ): Promise<readonly Resource[]> {
   const wanted = new Map<string, ResourceKey>();
@@ -259,7 +259,7 @@ function referring(
   source: TypeDefinition,
   { paths }: SearchParameter,
   page: readonly Resource[],
-  access: Access,
+  access: ResourceAccess,
 ): Within {
   const only = access.onlyPatient('r', source.type);
   if (only !== undefined) return { patients: [only] };

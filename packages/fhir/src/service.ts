@@ -1,15 +1,15 @@
 import type { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyPluginAsync } from 'fastify';
-import { Access } from './access.ts';
+import { ResourceAccess } from './access.ts';
 import { Bundles } from './bundles.ts';
 import { capabilityStatement, type SmartAddresses } from './capability.ts';
 import { patientOf } from './compartment.ts';
 import { stringsOf } from './criteria.ts';
 import { folded, foldedToken, wordBegins } from './fold.ts';
 import { Interactions } from './interactions.ts';
-import { type AuditRecord, fhirPlugin, type TokenOf } from './plugin.ts';
-import { Repository } from './repository.ts';
+import { type AccessRecord, fhirPlugin, type TokenOf } from './plugin.ts';
+import { ResourceRepository } from './repository.ts';
 import { isObject, type JsonObject, type Resource, valuesAt } from './resource.ts';
 import { sampleResources } from './samples/index.ts';
 import type { SearchBundle } from './search.ts';
@@ -30,7 +30,7 @@ export interface FhirOptions {
   readonly ids: () => string;
   /** Lockstep's version. */
   readonly version: string;
-  readonly audit?: (record: AuditRecord) => void;
+  readonly audit?: (record: AccessRecord) => void;
 }
 
 export interface PatientSummary {
@@ -84,12 +84,12 @@ export async function createFhir(options: FhirOptions): Promise<{ plugin: Fastif
   const { records, clock, baseUrl, tokenOf, smart, hubUrl, version, audit } = options;
   const now = () => clock.now();
   const started = now();
-  const repository = new Repository(records, baseUrl, now);
+  const repository = new ResourceRepository(records, baseUrl, now);
   const interactions = new Interactions(repository, options.validator, baseUrl, options.ids);
   const plugin = fhirPlugin({
     interactions,
     bundles: new Bundles(interactions, interactions, baseUrl),
-    accessOf: (token) => new Access(token, repository, baseUrl),
+    accessOf: (token) => new ResourceAccess(token, repository, baseUrl),
     patientOf: (resource) => patientOf(resource, baseUrl),
     baseUrl,
     r5: options.r5 ?? false,
@@ -101,8 +101,8 @@ export async function createFhir(options: FhirOptions): Promise<{ plugin: Fastif
   return { plugin, service: fhirService(repository, interactions, baseUrl) };
 }
 
-function fhirService(repository: Repository, interactions: Interactions, baseUrl: string): FhirService {
-  const access = new Access('trusted', repository, baseUrl);
+function fhirService(repository: ResourceRepository, interactions: Interactions, baseUrl: string): FhirService {
+  const access = new ResourceAccess('trusted', repository, baseUrl);
   return {
     async read(type, id) {
       const stored = await repository.get({ type, id });

@@ -1,10 +1,10 @@
 import type { R4Validator } from '@lockstep/r4';
 import { withPlainNumbers } from './exact-json.ts';
-import { Refusal } from './refusal.ts';
+import { FhirRefusal } from './refusal.ts';
 import { isObject, type Json, type JsonObject } from './resource.ts';
 
 /** What a client wants stored. */
-export interface Content {
+export interface SubmittedResource {
   /** With ordinary numbers. @throws Refusal for a body that is no JSON */
   read(): Json;
   /** With its numbers as they were written (see `parseExact`). */
@@ -14,7 +14,7 @@ export interface Content {
 }
 
 /** A value as content; its numbers may be as they were written. */
-export function contentOf(value: Json, r5: boolean): Content {
+export function contentOf(value: Json, r5: boolean): SubmittedResource {
   return { read: () => withPlainNumbers(value), exact: () => value, r5 };
 }
 
@@ -23,13 +23,13 @@ export function contentOf(value: Json, r5: boolean): Content {
  * @returns it with its numbers as they were written
  * @throws Refusal 400, naming the element and the rule
  */
-export function validate(content: Content, type: string, validator: R4Validator): JsonObject {
+export function validate(content: SubmittedResource, type: string, validator: R4Validator): JsonObject {
   const value = content.read();
-  if (!isObject(value)) throw new Refusal(400, 'structure', 'The body must be a JSON object: one resource.');
+  if (!isObject(value)) throw new FhirRefusal(400, 'structure', 'The body must be a JSON object: one resource.');
   if (value.resourceType !== type) {
-    throw new Refusal(400, 'structure', `The body's resourceType must be ${type}.`);
+    throw new FhirRefusal(400, 'structure', `The body's resourceType must be ${type}.`);
   }
   const problem = validator.problem(value, { r5: content.r5 });
-  if (problem) throw new Refusal(400, problem.kind, `${problem.text}.`);
+  if (problem) throw new FhirRefusal(400, problem.kind, `${problem.text}.`);
   return content.exact() as JsonObject;
 }

@@ -6,7 +6,7 @@ import { R4Validator } from '@lockstep/r4';
 import { openSqlite } from '@lockstep/store-sqlite';
 import fastify from 'fastify';
 import {
-  type AuditRecord,
+  type AccessRecord,
   createFhir,
   type FhirService,
   type Json,
@@ -36,7 +36,7 @@ export interface Answer {
 
 export interface Endpoint {
   readonly service: FhirService;
-  readonly audits: AuditRecord[];
+  readonly audits: AccessRecord[];
   readonly clock: { time: number };
   /** Makes a bearer token. */
   token(grant: Grant): string;
@@ -70,7 +70,7 @@ export async function startEndpoint(): Promise<Endpoint> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-fhir-'));
   const store = await openSqlite({ path: join(folder, 'store.db'), log: { count: 100, ageMs: 60_000 } });
   const tokens = new Map<string, TokenInfo>();
-  const audits: AuditRecord[] = [];
+  const audits: AccessRecord[] = [];
   const clock = { time: NOW };
   const app = fastify();
   let made = 0;

@@ -8,9 +8,9 @@ import { Scopes } from '@lockstep/fhircast';
 import { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import { openSqlite } from '@lockstep/store-sqlite';
-import { Access } from '../src/access.ts';
+import { ResourceAccess } from '../src/access.ts';
 import { Interactions } from '../src/interactions.ts';
-import { Repository } from '../src/repository.ts';
+import { ResourceRepository } from '../src/repository.ts';
 import type { SearchBundle } from '../src/search.ts';
 import { BASE, NOW } from './harness.ts';
 
@@ -20,7 +20,7 @@ const ALL = PATIENTS * EACH;
 
 let folder: string;
 let store: Awaited<ReturnType<typeof openSqlite>>;
-let repository: Repository;
+let repository: ResourceRepository;
 let interactions: Interactions;
 let read = 0;
 
@@ -42,7 +42,7 @@ function counting(records: RecordStore): RecordStore {
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lockstep-fhir-'));
   store = await openSqlite({ path: join(folder, 'store.db'), log: { count: 100, ageMs: 60_000 } });
-  repository = new Repository(counting(store.records), BASE, () => NOW);
+  repository = new ResourceRepository(counting(store.records), BASE, () => NOW);
   interactions = new Interactions(repository, new R4Validator(), BASE, () => 'made');
   const observations = Array.from({ length: ALL }, (_, index) => ({
     resourceType: 'Observation',
@@ -65,7 +65,7 @@ after(async () => {
 });
 
 const caller = (scope: string, patient?: string, tokenId = scope) =>
-  new Access(
+  new ResourceAccess(
     { tokenId, clientId: 'c', scopes: new Scopes(scope), expiresAt: NOW + 1, ...(patient && { patient }) },
     repository,
     BASE,

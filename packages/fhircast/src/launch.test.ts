@@ -7,8 +7,8 @@ import {
   buildLaunchFile,
   buildTicketUrl,
   buildWebLaunch,
-  type Launch,
   LaunchError,
+  type LaunchParameters,
   parseArguments,
   parseLaunchFile,
   parseTicketUrl,
@@ -28,7 +28,7 @@ const name = fc
   .stringMatching(/^[A-Za-z][A-Za-z0-9._-]{0,12}$/)
   .filter((one) => !['user', 'hub.url', 'hub.topic', 'cast-hub', 'cast-session'].includes(one.toLowerCase()));
 const hubUrl = fc.webUrl({ withQueryParameters: false, withFragments: false });
-const launch: fc.Arbitrary<Launch> = fc
+const launch: fc.Arbitrary<LaunchParameters> = fc
   .record({
     hubUrl,
     topic: text(1),
@@ -44,7 +44,7 @@ const launch: fc.Arbitrary<Launch> = fc
     ...(parameters === undefined ? {} : { parameters }),
   }));
 
-const example: Launch = {
+const example: LaunchParameters = {
   hubUrl: 'https://hub.example.com',
   topic: '2e5e1b95-5c7f-4884-b19a-0b058699318b',
   user: 'jsmith',
@@ -178,7 +178,7 @@ describe('LAU-1 bad input', () => {
   });
 
   it('does not build what could not be read back', () => {
-    const wrong: Launch[] = [
+    const wrong: LaunchParameters[] = [
       { ...example, topic: '' },
       { ...example, topic: 'a\nhub.url=https://evil.example' },
       { ...example, hubUrl: 'ftp://hub.example.com' },

@@ -4,7 +4,7 @@
  */
 
 /** What a launched application is told. */
-export interface Launch {
+export interface LaunchParameters {
   /** Base URL of the Hub, absolute, http or https. */
   readonly hubUrl: string;
   readonly topic: string;
@@ -43,7 +43,7 @@ function checkHubUrl(hubUrl: string): void {
 }
 
 /** The launch as named values, the reserved ones first. */
-function toPairs(launch: Launch): [name: string, value: string][] {
+function toPairs(launch: LaunchParameters): [name: string, value: string][] {
   checkHubUrl(launch.hubUrl);
   if (launch.topic === '') throw new LaunchError('hub.topic is empty');
   const pairs: [string, string][] = [];
@@ -61,7 +61,7 @@ function toPairs(launch: Launch): [name: string, value: string][] {
 }
 
 /** The first value of a name counts: a later one may have been appended by somebody else. */
-function fromPairs(pairs: Iterable<readonly [name: string, value: string]>): Launch {
+function fromPairs(pairs: Iterable<readonly [name: string, value: string]>): LaunchParameters {
   const fields: { hubUrl?: string; topic?: string; user?: string } = {};
   const parameters = new Map<string, string>();
   for (const [name, value] of pairs) {
@@ -87,7 +87,7 @@ function fromPairs(pairs: Iterable<readonly [name: string, value: string]>): Lau
  * Each element is one argument; `windowsCommandLine` and `posixCommandLine` join them where a single string is wanted.
  * @throws LaunchError
  */
-export function buildArguments(launch: Launch, style: 'windows' | 'posix' = 'windows'): string[] {
+export function buildArguments(launch: LaunchParameters, style: 'windows' | 'posix' = 'windows'): string[] {
   return toPairs(launch).map(([name, value]) => (style === 'windows' ? `/${name}:${value}` : `--${name}=${value}`));
 }
 
@@ -96,7 +96,7 @@ export function buildArguments(launch: Launch, style: 'windows' | 'posix' = 'win
  * @param args the program's arguments, without the program itself
  * @throws LaunchError when `hub.url` or `hub.topic` is missing or wrong
  */
-export function parseArguments(args: readonly string[]): Launch {
+export function parseArguments(args: readonly string[]): LaunchParameters {
   const pairs: [string, string][] = [];
   for (const arg of args) {
     const match = /^(?:\/([^:=]+)[:=]|--?([^:=]+)[=:])(.*)$/s.exec(arg);
@@ -180,7 +180,7 @@ export function splitWindowsCommandLine(line: string): string[] {
  * those with a name of the launch are replaced.
  * @throws LaunchError
  */
-export function buildWebLaunch(appUrl: string, launch: Launch): string {
+export function buildWebLaunch(appUrl: string, launch: LaunchParameters): string {
   if (!URL.canParse(appUrl)) throw new LaunchError("the app's launch URL is not absolute");
   const url = new URL(appUrl);
   for (const name of [...url.searchParams.keys()]) {
@@ -195,7 +195,7 @@ export function buildWebLaunch(appUrl: string, launch: Launch): string {
  * @param location the page's `location`, a URL, or the text of either
  * @throws LaunchError when `hub.url` or `hub.topic` is missing or wrong
  */
-export function parseWebLaunch(location: string | { readonly search: string }): Launch {
+export function parseWebLaunch(location: string | { readonly search: string }): LaunchParameters {
   if (typeof location !== 'string') return fromPairs(new URLSearchParams(location.search));
   if (!URL.canParse(location)) throw new LaunchError('the address is not a URL');
   return fromPairs(new URL(location).searchParams);
@@ -205,7 +205,7 @@ export function parseWebLaunch(location: string | { readonly search: string }): 
  * The text of a file for an app's watched folder.
  * @throws LaunchError
  */
-export function buildLaunchFile(launch: Launch, format: 'json' | 'ini' = 'json'): string {
+export function buildLaunchFile(launch: LaunchParameters, format: 'json' | 'ini' = 'json'): string {
   const pairs = toPairs(launch);
   if (format === 'json') return `${JSON.stringify(Object.fromEntries(pairs), null, 2)}\n`;
   const line = ([name, value]: [string, string]) =>
@@ -239,7 +239,7 @@ function unquote(value: string): string {
  * Reads a dropped file, JSON or ini, told apart by its first character.
  * @throws LaunchError when the text is neither, or `hub.url` or `hub.topic` is missing or wrong
  */
-export function parseLaunchFile(text: string): Launch {
+export function parseLaunchFile(text: string): LaunchParameters {
   const body = text.replace(/^\uFEFF/, '').trimStart();
   if (!body.startsWith('{')) return fromPairs(iniPairs(body));
   let value: unknown;

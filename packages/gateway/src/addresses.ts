@@ -1,5 +1,5 @@
-/** Writes the addresses of the server behind Lockstep as Lockstep's, and back. Nobody outside needs to know the server's. */
-export class Addresses {
+/** Writes the addresses of the server behind Lockstep's, and back. Nobody outside needs to know the server's. */
+export class UpstreamAddresses {
   readonly #upstream: string;
   readonly #own: string;
   readonly #upstreamAnywhere: RegExp;

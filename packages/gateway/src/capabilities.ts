@@ -1,4 +1,4 @@
-import { type JsonObject, Refusal, type SmartAddresses } from '@lockstep/fhir';
+import { FhirRefusal, type JsonObject, type SmartAddresses } from '@lockstep/fhir';
 import { hubExtensions, isObject, smartSecurity, valuesAt } from '@lockstep/fhir/parts';
 import { notFhir, type Upstream } from './upstream.ts';
 
@@ -34,9 +34,9 @@ export class Capabilities {
   async require(type: string, interaction: string): Promise<TypeAbilities> {
     const { types } = await this.#current();
     const abilities = types.get(type);
-    if (!abilities) throw new Refusal(404, 'not-supported', `The FHIR server has no ${type}.`);
+    if (!abilities) throw new FhirRefusal(404, 'not-supported', `The FHIR server has no ${type}.`);
     if (!abilities.interactions.has(interaction)) {
-      throw new Refusal(405, 'not-supported', `The FHIR server has no ${interaction} of ${type}.`);
+      throw new FhirRefusal(405, 'not-supported', `The FHIR server has no ${interaction} of ${type}.`);
     }
     return abilities;
   }
@@ -124,7 +124,7 @@ export class Capabilities {
     const read = statement as JsonObject;
     if (read.resourceType !== 'CapabilityStatement') throw notFhir();
     if (!/^4\.0/.test(String(read.fhirVersion)))
-      throw new Refusal(502, 'exception', 'The FHIR server is not of FHIR R4.');
+      throw new FhirRefusal(502, 'exception', 'The FHIR server is not of FHIR R4.');
     const types = new Map(restOf(read).map((one) => [String(one.type), abilitiesOf(one)]));
     this.#known = { statement: read, types, at: this.#now() };
   }

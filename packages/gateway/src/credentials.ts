@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, randomUUID } from 'node:crypto';
-import { Refusal } from '@lockstep/fhir';
+import { FhirRefusal } from '@lockstep/fhir';
 import { calculateJwkThumbprint, exportJWK, SignJWT } from 'jose';
 import type { Dispatcher } from 'undici';
 
@@ -104,7 +104,7 @@ export class ClientCredentials implements Credentials {
       this.#token = { text: token, until: now() + Math.max(life - MARGIN_MS, life / 2) };
       return token;
     } catch (error) {
-      throw error instanceof Refusal ? error : noToken();
+      throw error instanceof FhirRefusal ? error : noToken();
     }
   }
 
@@ -124,6 +124,6 @@ export class ClientCredentials implements Credentials {
   }
 }
 
-function noToken(): Refusal {
-  return new Refusal(502, 'exception', "The FHIR server's authorization server gives Lockstep no token.");
+function noToken(): FhirRefusal {
+  return new FhirRefusal(502, 'exception', "The FHIR server's authorization server gives Lockstep no token.");
 }

@@ -1,8 +1,8 @@
 import {
+  FhirRefusal,
   type Json,
   type JsonObject,
   operationOutcome,
-  Refusal,
   type Resource,
   type SearchBundle,
 } from '@lockstep/fhir';
@@ -10,19 +10,19 @@ import {
   ANY_VERSION,
   type Answered,
   applyJsonPatch,
-  type Content,
   contentOf,
-  type Exchange,
+  type FhirExchange,
   type HistoryBundle,
   isId,
   isObject,
   type Precondition,
   parseExact,
+  type SubmittedResource,
   validate,
 } from '@lockstep/fhir/parts';
 import { isResourceType, keyText, type ResourceKey } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
-import type { Addresses } from './addresses.ts';
+import type { UpstreamAddresses } from './addresses.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { PageLinks } from './page-links.ts';
 import type { Rights } from './rights.ts';
@@ -38,7 +38,7 @@ type EntryRule = (resource: JsonObject, entry: JsonObject) => boolean;
 export interface ForwardingParts {
   readonly upstream: Upstream;
   readonly capabilities: Capabilities;
-  readonly addresses: Addresses;
+  readonly addresses: UpstreamAddresses;
   readonly links: PageLinks;
   readonly validator: R4Validator;
   readonly baseUrl: string;
@@ -48,10 +48,10 @@ export interface ForwardingParts {
  * FHIR's interactions, passed on to a FHIR R4 server (FHR-3). What a token's scopes narrow is asked of the server and checked in its
  * answer: no answer is trusted, every resource of it is looked at (FHR-2).
  */
-export class Forwarding implements Exchange<Rights> {
+export class Forwarding implements FhirExchange<Rights> {
   readonly #upstream: Upstream;
   readonly #capabilities: Capabilities;
-  readonly #addresses: Addresses;
+  readonly #addresses: UpstreamAddresses;
   readonly #links: PageLinks;
   readonly #validator: R4Validator;
   readonly #baseUrl: string;
@@ -129,7 +129,7 @@ export class Forwarding implements Exchange<Rights> {
   async everything(id: string, params: URLSearchParams, rights: Rights): Promise<SearchBundle> {
     const patient = await this.read({ type: 'Patient', id }, rights);
     const { everything } = await this.#capabilities.require('Patient', 'read');
-    if (!everything) throw new Refusal(404, 'not-supported', 'The FHIR server has no $everything.');
+    if (!everything) throw new FhirRefusal(404, 'not-supported', 'The FHIR server has no $everything.');
     const query = new URLSearchParams();
     for (const [name, value] of params) {
       if (['_count', '_since', '_type', 'start', 'end'].includes(name)) query.append(name, value);
@@ -141,12 +141,12 @@ export class Forwarding implements Exchange<Rights> {
     return { ...bundle, type: 'searchset' } as unknown as SearchBundle;
   }
 
-  async create(type: string, body: Content, condition: string | undefined, rights: Rights) {
+  async create(type: string, body: SubmittedResource, condition: string | undefined, rights: Rights) {
     requireType(type);
     rights.require('c', type);
     await this.#capabilities.require(type, 'create');
     if (condition !== undefined && !rights.isWhole('s', type)) {
-      throw new Refusal(400, 'not-supported', `If-None-Exist needs a token for every ${type}.`);
+      throw new FhirRefusal(400, 'not-supported', `If-None-Exist needs a token for every ${type}.`);
     }
     const { id: _id, ...content } = validate(body, type, this.#validator);
     rights.requireFor('c', content);
@@ -163,13 +163,14 @@ export class Forwarding implements Exchange<Rights> {
     return { ...done, created: answer.status === 201 };
   }
 
-  async update(key: ResourceKey, body: Content, precondition: Precondition, rights: Rights) {
+  async update(key: ResourceKey, body: SubmittedResource, precondition: Precondition, rights: Rights) {
     const { type } = key;
     requireType(type);
     rights.require('u', type);
     await this.#capabilities.require(type, 'update');
     const content = validate(body, type, this.#validator);
-    if (content.id !== idOf(key)) throw new Refusal(400, 'invariant', "The body's id must be the one in the address.");
+    if (content.id !== idOf(key))
+      throw new FhirRefusal(400, 'invariant', "The body's id must be the one in the address.");
     rights.requireFor('u', content);
     const headers = await this.#guarded(key, precondition, 'u', rights);
     const answer = await this.#upstream.request({
@@ -184,7 +185,7 @@ export class Forwarding implements Exchange<Rights> {
     return { ...done, created: answer.status === 201 };
   }
 
-  async patch(key: ResourceKey, patch: Content, precondition: Precondition, rights: Rights) {
+  async patch(key: ResourceKey, patch: SubmittedResource, precondition: Precondition, rights: Rights) {
     const { type } = key;
     requireType(type);
     rights.require('u', type);
@@ -195,7 +196,7 @@ export class Forwarding implements Exchange<Rights> {
     // Done here as well: what comes of it must be allowed before the server does it.
     const changed = contentOf(applyJsonPatch(current.resource, patch.read(), readable), patch.r5);
     const result = validate(changed, type, this.#validator);
-    if (result.id !== key.id) throw new Refusal(400, 'invariant', 'A patch cannot change the id.');
+    if (result.id !== key.id) throw new FhirRefusal(400, 'invariant', 'A patch cannot change the id.');
     rights.requireFor('u', result);
     const version = versionIn(current.resource, precondition);
     const answer = await this.#upstream.request({
@@ -240,12 +241,12 @@ export class Forwarding implements Exchange<Rights> {
     try {
       current = await this.#get(key, rights);
     } catch (error) {
-      if (!(error instanceof Refusal) || error.status !== 404 || interaction === 'd') throw error;
-      if (version !== undefined) throw new Refusal(412, 'conflict', 'There is no version to match.');
+      if (!(error instanceof FhirRefusal) || error.status !== 404 || interaction === 'd') throw error;
+      if (version !== undefined) throw new FhirRefusal(412, 'conflict', 'There is no version to match.');
       return { 'if-none-match': '*' };
     }
     rights.requireFor(interaction, current.resource);
-    if (absent) throw new Refusal(412, 'conflict', 'The resource exists already.');
+    if (absent) throw new FhirRefusal(412, 'conflict', 'The resource exists already.');
     return { 'if-match': `W/"${versionIn(current.resource, precondition)}"` };
   }
 
@@ -311,7 +312,7 @@ export class Forwarding implements Exchange<Rights> {
     const bundle = parsed(this.#addresses.inward(answer.text));
     if (!isObject(bundle) || bundle.resourceType !== 'Bundle') throw notFhir();
     const entries: readonly Json[] = Array.isArray(bundle.entry) ? bundle.entry : [];
-    if (entries.length > MAX_ENTRIES) throw new Refusal(502, 'too-costly', "The FHIR server's page is too long.");
+    if (entries.length > MAX_ENTRIES) throw new FhirRefusal(502, 'too-costly', "The FHIR server's page is too long.");
     const kept = entries.flatMap((entry) => this.#entry(entry, kind, isAllowed));
     const isTrue = counts && kept.length === entries.length && typeof bundle.total === 'number';
     return {
@@ -367,7 +368,8 @@ export class Forwarding implements Exchange<Rights> {
       )
         continue;
       const path = this.#addresses.pathOf(link.url);
-      if (path === undefined) throw new Refusal(502, 'exception', "The FHIR server's links lead to another server.");
+      if (path === undefined)
+        throw new FhirRefusal(502, 'exception', "The FHIR server's links lead to another server.");
       const relation = link.relation === 'next' ? 'next' : 'previous';
       links.push({ relation, url: url(this.#links.seal(rights.holder, place, path)) });
     }
@@ -411,7 +413,7 @@ function ignoredNote(type: string, ignored: readonly string[]): JsonObject {
 }
 
 function requireType(type: string): void {
-  if (!isResourceType(type)) throw new Refusal(404, 'not-supported', 'FHIR has no such resource type.');
+  if (!isResourceType(type)) throw new FhirRefusal(404, 'not-supported', 'FHIR has no such resource type.');
 }
 
 function idOf({ type, id }: ResourceKey): string {
@@ -419,22 +421,26 @@ function idOf({ type, id }: ResourceKey): string {
   return id;
 }
 
-function notFound(type: string): Refusal {
-  return new Refusal(404, 'not-found', `There is no such ${type}.`);
+function notFound(type: string): FhirRefusal {
+  return new FhirRefusal(404, 'not-found', `There is no such ${type}.`);
 }
 
-function unknownParameter(what: string, name: string): Refusal {
-  return new Refusal(400, 'not-supported', `${what} has no parameter ${name.slice(0, 64)} here.`);
+function unknownParameter(what: string, name: string): FhirRefusal {
+  return new FhirRefusal(400, 'not-supported', `${what} has no parameter ${name.slice(0, 64)} here.`);
 }
 
 /** The version that a write is about. @throws Refusal 412 when the client means another, 403 where the server counts none */
 function versionIn(resource: Resource, { version }: Precondition): string {
   const current = resource.meta?.versionId;
   if (typeof current !== 'string' || !isId(current)) {
-    throw new Refusal(403, 'not-supported', 'The FHIR server gives no versions, which this token needs for a change.');
+    throw new FhirRefusal(
+      403,
+      'not-supported',
+      'The FHIR server gives no versions, which this token needs for a change.',
+    );
   }
   if (version !== undefined && version !== ANY_VERSION && version !== current) {
-    throw new Refusal(412, 'conflict', 'The resource was changed since the version in If-Match; read it again.');
+    throw new FhirRefusal(412, 'conflict', 'The resource was changed since the version in If-Match; read it again.');
   }
   return current;
 }
@@ -450,7 +456,7 @@ function refuseFailure({ status, text }: UpstreamAnswer, type: string, mayRead: 
   if (status === 404) throw notFound(type);
   const said = mayRead ? diagnosticsOf(text) : undefined;
   const issue = ISSUES[status as keyof typeof ISSUES] ?? 'processing';
-  throw new Refusal(status, issue, said ?? `The FHIR server refused this with the status ${status}.`);
+  throw new FhirRefusal(status, issue, said ?? `The FHIR server refused this with the status ${status}.`);
 }
 
 function diagnosticsOf(text: string): string | undefined {

@@ -1,9 +1,9 @@
-import type { AuditRecord, FhirService, SmartAddresses, TokenOf } from '@lockstep/fhir';
+import type { AccessRecord, FhirService, SmartAddresses, TokenOf } from '@lockstep/fhir';
 import { Bundles, fhirPlugin } from '@lockstep/fhir/parts';
 import type { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyPluginAsync } from 'fastify';
-import { Addresses } from './addresses.ts';
+import { UpstreamAddresses } from './addresses.ts';
 import { Capabilities } from './capabilities.ts';
 import { patientOf } from './compartment.ts';
 import { Forwarding } from './forwarding.ts';
@@ -25,7 +25,7 @@ export interface GatewayOptions {
   readonly hubUrl: string;
   readonly version: string;
   readonly r5?: boolean;
-  readonly audit?: (record: AuditRecord) => void;
+  readonly audit?: (record: AccessRecord) => void;
 }
 
 /** Makes the FHIR endpoint in front of a FHIR server: like `createFhir`, and with the same HTTP face. */
@@ -36,7 +36,7 @@ export async function createGateway(
   const now = () => clock.now();
   const capabilities = new Capabilities(upstream, now);
   const links = await PageLinks.open(records, now());
-  const addresses = new Addresses(upstream.base, baseUrl);
+  const addresses = new UpstreamAddresses(upstream.base, baseUrl);
   const forwarding = new Forwarding({ upstream, capabilities, addresses, links, validator, baseUrl });
   const plugin = fhirPlugin<Rights>({
     interactions: forwarding,

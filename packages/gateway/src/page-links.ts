@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto';
-import { Refusal } from '@lockstep/fhir';
+import { FhirRefusal } from '@lockstep/fhir';
 import type { RecordStore } from '@lockstep/store';
 
 const KIND = 'gateway';
@@ -33,7 +33,7 @@ export class PageLinks {
     const sealed = Buffer.concat([nonce, cipher.update(path, 'utf8'), cipher.final(), cipher.getAuthTag()]);
     const text = sealed.toString('base64url');
     if (text.length > MAX_LENGTH)
-      throw new Refusal(502, 'too-costly', "The FHIR server's link to the next page is too long.");
+      throw new FhirRefusal(502, 'too-costly', "The FHIR server's link to the next page is too long.");
     return text;
   }
 
@@ -46,7 +46,7 @@ export class PageLinks {
       decipher.setAAD(boundTo(holder, place)).setAuthTag(sealed.subarray(-16));
       return decipher.update(sealed.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8');
     } catch {
-      throw new Refusal(400, 'value', 'The page is not one of this answer, or not for this token.');
+      throw new FhirRefusal(400, 'value', 'The page is not one of this answer, or not for this token.');
     }
   }
 }

@@ -1,4 +1,4 @@
-import { Refusal } from '@lockstep/fhir';
+import { FhirRefusal } from '@lockstep/fhir';
 import type { Capabilities } from './capabilities.ts';
 import type { Rights } from './rights.ts';
 
@@ -43,20 +43,28 @@ export async function outgoingQuery(
     if (OWN.has(name)) continue;
     if (!(await isKnown(type, name, value, capabilities))) {
       if (!lenient)
-        throw new Refusal(400, 'not-supported', `The FHIR server cannot search ${type} by ${name.slice(0, MAX_NAME)}.`);
+        throw new FhirRefusal(
+          400,
+          'not-supported',
+          `The FHIR server cannot search ${type} by ${name.slice(0, MAX_NAME)}.`,
+        );
       ignored.push(name.slice(0, MAX_NAME));
       continue;
     }
     requireOwn(type, name, rights);
     if (restriction && (name === '_elements' || name === '_summary') && value !== 'false' && value !== 'count') {
-      throw new Refusal(
+      throw new FhirRefusal(
         400,
         'not-supported',
         `${name} cannot be used with a token for some resources of ${type} only.`,
       );
     }
     if (name === '_summary' && value === 'count' && restriction && !restriction.exact) {
-      throw new Refusal(400, 'not-supported', `The resources of ${type} that this token may see cannot be counted.`);
+      throw new FhirRefusal(
+        400,
+        'not-supported',
+        `The resources of ${type} that this token may see cannot be counted.`,
+      );
     }
     used.append(name, value);
     query.append(name, name === '_count' ? countOf(value) : value);
@@ -70,12 +78,12 @@ function requireBounded(params: URLSearchParams): void {
   for (const value of params.values()) values += value.split(',').length;
   if (params.size > MAX_PARAMETERS || values > MAX_VALUES) {
     const most = `At most ${MAX_PARAMETERS} search parameters with ${MAX_VALUES} values.`;
-    throw new Refusal(400, 'too-costly', most);
+    throw new FhirRefusal(400, 'too-costly', most);
   }
 }
 
 function countOf(value: string): string {
-  if (!/^\d{1,9}$/.test(value)) throw new Refusal(400, 'value', '_count must be a whole number.');
+  if (!/^\d{1,9}$/.test(value)) throw new FhirRefusal(400, 'value', '_count must be a whole number.');
   return String(Math.min(Number(value), MAX_COUNT));
 }
 
@@ -93,7 +101,7 @@ async function isKnown(type: string, name: string, value: string, capabilities: 
 function requireOwn(type: string, name: string, rights: Rights): void {
   const [base = ''] = name.split(/[:.]/);
   const refuse = (what: string): never => {
-    throw new Refusal(403, 'forbidden', `The token's scopes do not allow a condition on ${what}.`);
+    throw new FhirRefusal(403, 'forbidden', `The token's scopes do not allow a condition on ${what}.`);
   };
   if (OPEN_ENDED.has(base) && base !== '_has' && !rights.isWhole('s', type)) refuse(`any ${type}`);
   if (base === '_has') {
@@ -121,7 +129,7 @@ async function narrow(
   if (patient !== undefined) {
     const name = type === 'Patient' ? '_id' : 'patient';
     if (!(await capabilities.hasParameter(type, name))) {
-      throw new Refusal(
+      throw new FhirRefusal(
         403,
         'not-supported',
         `The FHIR server cannot search ${type} by ${name}, which this token needs.`,
@@ -131,7 +139,7 @@ async function narrow(
   }
   for (const [name, value] of params) {
     if (!(await capabilities.hasParameter(type, name.split(':')[0] ?? ''))) {
-      throw new Refusal(
+      throw new FhirRefusal(
         403,
         'not-supported',
         `The FHIR server cannot search ${type} by ${name}, which this token needs.`,

@@ -1,5 +1,5 @@
 import type { FhirService, PatientSummary, Resource } from '@lockstep/fhir';
-import { Refusal } from '@lockstep/fhir';
+import { FhirRefusal } from '@lockstep/fhir';
 import { encounterSummary, folded, isId, patientSummary } from '@lockstep/fhir/parts';
 import type { Capabilities } from './capabilities.ts';
 import type { Forwarding } from './forwarding.ts';
@@ -26,7 +26,7 @@ export function upstreamService(forwarding: Forwarding, capabilities: Capabiliti
       try {
         return (await forwarding.read({ type, id }, trusted)).resource;
       } catch (error) {
-        if (error instanceof Refusal && [404, 405, 410].includes(error.status)) return undefined;
+        if (error instanceof FhirRefusal && [404, 405, 410].includes(error.status)) return undefined;
         throw error;
       }
     },

@@ -1,4 +1,4 @@
-import { Refusal } from '@lockstep/fhir';
+import { FhirRefusal } from '@lockstep/fhir';
 import { Agent, type Dispatcher } from 'undici';
 import type { Credentials } from './credentials.ts';
 
@@ -134,11 +134,11 @@ export class Upstream {
         chunks.push(chunk);
         // A destroyed body ends the connection: what comes is not read.
         if (length > this.#options.maxBytes) {
-          body.destroy(new Refusal(502, 'too-costly', "The FHIR server's answer is too long."));
+          body.destroy(new FhirRefusal(502, 'too-costly', "The FHIR server's answer is too long."));
         } else if (performance.now() > until) body.destroy(tooSlow());
       });
       body.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-      body.on('error', (error) => reject(error instanceof Refusal ? error : unreachable(error)));
+      body.on('error', (error) => reject(error instanceof FhirRefusal ? error : unreachable(error)));
     });
     try {
       return UTF_8.decode(bytes);
@@ -149,8 +149,8 @@ export class Upstream {
 }
 
 /** What the server said that is no FHIR. */
-export function notFhir(): Refusal {
-  return new Refusal(502, 'exception', 'The FHIR server answered what is no FHIR R4.');
+export function notFhir(): FhirRefusal {
+  return new FhirRefusal(502, 'exception', 'The FHIR server answered what is no FHIR R4.');
 }
 
 function requireJson(type: string | string[] | undefined): void {
@@ -159,26 +159,26 @@ function requireJson(type: string | string[] | undefined): void {
   if (!JSON_TYPE.test(text) || (charset !== undefined && !/^utf-?8$/i.test(charset))) throw notFhir();
 }
 
-function unreachable(error: unknown): Refusal {
+function unreachable(error: unknown): FhirRefusal {
   const { code = '' } = error as { readonly code?: string };
-  return /TIMEOUT/.test(code) ? tooSlow() : new Refusal(502, 'transient', 'The FHIR server cannot be reached.');
+  return /TIMEOUT/.test(code) ? tooSlow() : new FhirRefusal(502, 'transient', 'The FHIR server cannot be reached.');
 }
 
-function tooSlow(): Refusal {
-  return new Refusal(504, 'transient', 'The FHIR server did not answer in time.');
+function tooSlow(): FhirRefusal {
+  return new FhirRefusal(504, 'transient', 'The FHIR server did not answer in time.');
 }
 
 /** What goes wrong between Lockstep and the server: the server's own words may hold anything, and are not passed on. */
-function refusalOf(status: number, retryAfter: string | string[] | undefined): Refusal {
+function refusalOf(status: number, retryAfter: string | string[] | undefined): FhirRefusal {
   if (status === 429 || status === 503) {
     const wait = typeof retryAfter === 'string' && /^\d{1,6}$/.test(retryAfter) ? retryAfter : '5';
     const issue = status === 429 ? 'throttled' : 'transient';
-    return new Refusal(status, issue, 'The FHIR server is busy; try again later.', { 'retry-after': wait });
+    return new FhirRefusal(status, issue, 'The FHIR server is busy; try again later.', { 'retry-after': wait });
   }
   if (status === 401 || status === 403)
-    return new Refusal(502, 'exception', "The FHIR server refused Lockstep's credentials.");
-  if (status >= 500) return new Refusal(502, 'exception', 'The FHIR server failed.');
-  return new Refusal(502, 'exception', 'The FHIR server points elsewhere.');
+    return new FhirRefusal(502, 'exception', "The FHIR server refused Lockstep's credentials.");
+  if (status >= 500) return new FhirRefusal(502, 'exception', 'The FHIR server failed.');
+  return new FhirRefusal(502, 'exception', 'The FHIR server points elsewhere.');
 }
 
 /** Ends an answer without reading more of it than a little. */

@@ -8,7 +8,7 @@ import { DEFAULTS, type HubOptions, type HubPorts } from './options.ts';
 import type { Channel } from './ports.ts';
 import type { Answer } from './requests/answers.ts';
 import { CallbackCheck } from './requests/callback-check.ts';
-import { Connecting, type Connection } from './requests/connecting.ts';
+import { type ConnectedSubscriber, Connecting } from './requests/connecting.ts';
 import { Publishing } from './requests/publishing.ts';
 import { type SessionFilter, type SessionListing, Sessions, type Started } from './requests/sessions.ts';
 import { type Subscribed, Subscribing } from './requests/subscribing.ts';
@@ -17,7 +17,7 @@ import { sessionRules } from './rules/decide.ts';
 import type { Access, AccessEnd } from './rules/permission.ts';
 import { DEFAULT_POLICY, type Policy } from './rules/policy.ts';
 import type { SessionState } from './rules/session-state.ts';
-import { Follower } from './stored/follower.ts';
+import { StoreFollower } from './stored/follower.ts';
 
 /** Sessions that nobody uses leave memory this often, ms. */
 const EVICT_EVERY = 60_000;
@@ -32,7 +32,7 @@ export class Hub {
   readonly #ports: HubPorts;
   readonly #background: Background;
   readonly #live: LiveSessions;
-  readonly #follower: Follower;
+  readonly #follower: StoreFollower;
   readonly #sessions: Sessions;
   readonly #subscribing: Subscribing;
   readonly #connecting: Connecting;
@@ -66,7 +66,7 @@ export class Hub {
     this.#ports = ports;
     this.#background = background;
     this.#live = live;
-    this.#follower = new Follower({ store, sessions: live, background, nodeId, nodes });
+    this.#follower = new StoreFollower({ store, sessions: live, background, nodeId, nodes });
     this.#sessions = sessions;
     this.#subscribing = new Subscribing({
       store,
@@ -184,7 +184,7 @@ export class Hub {
     endpoint: { readonly topic: string; readonly id: string },
     channel: Channel,
     since?: string,
-  ): Promise<Connection | undefined> {
+  ): Promise<ConnectedSubscriber | undefined> {
     return this.#connecting.connect(endpoint, channel, since);
   }
 

@@ -4,7 +4,7 @@ export type { HubOptions, HubPorts } from './options.ts';
 export type * from './ports.ts';
 export { runningTime } from './ports.ts';
 export type { Answer } from './requests/answers.ts';
-export type { Connection } from './requests/connecting.ts';
+export type { ConnectedSubscriber } from './requests/connecting.ts';
 export type { SessionListing } from './requests/sessions.ts';
 export type { Subscribed } from './requests/subscribing.ts';
 export type { Access, AccessEnd } from './rules/permission.ts';
@@ -17,5 +17,14 @@ export {
   type SessionState,
   type Subscription,
 } from './rules/session-state.ts';
-export { CORE, IRA, STU1, STU2, VERSIONS, type Version, type VersionName, versionNamed } from './rules/versions.ts';
+export {
+  CORE,
+  IRA,
+  STU1,
+  STU2,
+  VERSIONS,
+  type VersionName,
+  type VersionRules,
+  versionNamed,
+} from './rules/versions.ts';
 export { NodeLease, type NodeLeaseOptions } from './stored/node-lease.ts';

@@ -9,7 +9,7 @@ import type {
   Nodes,
   Observer,
   ResourceValidation,
-  Users,
+  UserDirectory,
 } from './ports.ts';
 import type { Policy } from './rules/policy.ts';
 
@@ -33,7 +33,7 @@ export interface HubPorts {
   readonly store: SessionStore;
   readonly clock: Clock;
   readonly ids: Ids;
-  readonly users?: Users;
+  readonly users?: UserDirectory;
   /** Understands topics that the Hub has not minted. */
   readonly derivedTopics?: DerivedTopics;
   /** Without it, resources are looked into as far as the event catalog asks. */

@@ -26,7 +26,7 @@ export interface Ids {
 }
 
 /** Finds the person behind a name (SES-7). */
-export interface Users {
+export interface UserDirectory {
   /** @returns undefined for a name that is not known here: it stands for itself */
   resolve(name: string): Promise<{ readonly user: string; readonly aliases: readonly string[] } | undefined>;
 }

@@ -1,11 +1,11 @@
 /** What the engine's tests share: events of a session about one patient, built as a client would write them. */
 import { type EventMessage, type EventRequest, parseEvent, parseSubscription, Scopes } from '@lockstep/fhircast';
-import type { Accepted, Command, Decision, Publish, Subscribe, TextWriter } from '../src/rules/commands.ts';
+import type { Accepted, Decision, Publish, SessionCommand, Subscribe, TextWriter } from '../src/rules/commands.ts';
 import { type Decide, sessionRules } from '../src/rules/decide.ts';
 import type { Access } from '../src/rules/permission.ts';
 import { DEFAULT_POLICY, type Policy } from '../src/rules/policy.ts';
 import { newSession, type SessionState, type Subscription } from '../src/rules/session-state.ts';
-import { CORE, subscriptionRules, type Version } from '../src/rules/versions.ts';
+import { CORE, subscriptionRules, type VersionRules } from '../src/rules/versions.ts';
 
 type Json = Record<string, unknown>;
 
@@ -117,17 +117,17 @@ export function redelivered(decision: Decision): number | undefined {
 export class Trial {
   state: SessionState;
   now = START;
-  readonly profile: Version;
+  readonly profile: VersionRules;
   readonly decided: Decide;
   #versions = 0;
 
-  constructor(profile: Version = CORE, policy: Partial<Policy> = {}) {
+  constructor(profile: VersionRules = CORE, policy: Partial<Policy> = {}) {
     this.profile = profile;
     this.decided = sessionRules({ ...DEFAULT_POLICY, ...policy, profile });
     this.state = newSession(TOPIC, { user: 'Practitioner/1', aliases: [], startedAt: START });
   }
 
-  decide(command: Command): Decision {
+  decide(command: SessionCommand): Decision {
     const decision = this.decided(this.state, command, this.now);
     if (decision.ok && decision.state) this.state = decision.state;
     return decision;

@@ -9,9 +9,17 @@ import { parseSubscription } from '@lockstep/fhircast';
 import { openSqlite, type SqliteStore } from '@lockstep/store-sqlite';
 import { Hub } from '../src/hub.ts';
 import type { HubOptions } from '../src/options.ts';
-import type { AuditTrail, Callbacks, Channel, Cursors, Observation, ResourceValidation, Users } from '../src/ports.ts';
+import type {
+  AuditTrail,
+  Callbacks,
+  Channel,
+  Cursors,
+  Observation,
+  ResourceValidation,
+  UserDirectory,
+} from '../src/ports.ts';
 import type { Answer } from '../src/requests/answers.ts';
-import type { Connection } from '../src/requests/connecting.ts';
+import type { ConnectedSubscriber } from '../src/requests/connecting.ts';
 import { ManualClock } from './clock.ts';
 import { access, body, START } from './events.ts';
 
@@ -36,7 +44,7 @@ export class Peer implements Channel {
   buffered = 0;
   readonly received: Json[] = [];
   closed: { code: number; reason: string } | undefined;
-  connection: Connection | undefined;
+  connection: ConnectedSubscriber | undefined;
   readonly endpoint: string;
   #wake: (() => void) | undefined;
 
@@ -92,7 +100,7 @@ export class Peer implements Channel {
 }
 
 export interface RigOptions extends Partial<HubOptions> {
-  readonly users?: Users;
+  readonly users?: UserDirectory;
   /** Where webhooks are called, and what is remembered of them across restarts. */
   readonly webhooks?: { readonly callbacks: Callbacks; readonly cursors: Cursors };
   readonly audit?: AuditTrail;

@@ -9,7 +9,7 @@ const RELATIVE = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(\/_history\/[A-Za-z0-9\-.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are meant
 const UNPRINTABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/;
 
-export interface Form {
+export interface JsonForm {
   readonly problem?: Problem;
   /** The resource types found, at any depth. */
   readonly types: ReadonlySet<string>;
@@ -20,7 +20,7 @@ export interface Form {
  * strings, nulls only beside an extension, names that an element can have, references that can be one. Walks without
  * recursion, so that no nesting can exhaust the stack.
  */
-export function checkForm(resource: JsonObject): Form {
+export function checkForm(resource: JsonObject): JsonForm {
   const types = new Set<string>();
   const open: { readonly value: object; readonly path: string; readonly depth: number }[] = [
     { value: resource, path: String(resource.resourceType), depth: 1 },

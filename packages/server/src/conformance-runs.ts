@@ -1,6 +1,6 @@
 /** Runs of the conformance suite that administrators started in the console: one at a time each; what they found is kept. */
 import { randomUUID } from 'node:crypto';
-import type { ConformanceOptions, OnProgress, Report, SubscriberOptions } from '@lockstep/conformance';
+import type { ConformanceOptions, OnProgress, Report, SubscriberTesterOptions } from '@lockstep/conformance';
 import type { ConformanceQuestion, ConformanceRun, ConformanceSpec } from '@lockstep/console/wire';
 
 /** Longest run, ms: there may be a person in it. */
@@ -11,12 +11,12 @@ const MOST_KEPT = 20;
 /** What to test; `signal`, `ask` and the versions are the run's own. */
 export type Assignment =
   | { readonly kind: 'hub'; readonly spec: ConformanceSpec; readonly options: ConformanceOptions }
-  | { readonly kind: 'subscriber'; readonly spec: '3.0.0' | 'IRA'; readonly options: SubscriberOptions };
+  | { readonly kind: 'subscriber'; readonly spec: '3.0.0' | 'IRA'; readonly options: SubscriberTesterOptions };
 
 /** Keeps what a run found. @returns the id of the kept report */
 export type Keep = (run: ConformanceRun, report: Report) => Promise<string>;
 
-export type Watcher = (run: ConformanceRun) => void;
+export type RunWatcher = (run: ConformanceRun) => void;
 
 const NONE = { pass: 0, fail: 0, warning: 0, skip: 0 };
 
@@ -27,7 +27,7 @@ export class Run {
   #answer: ((done: boolean) => void) | undefined;
   #questions = 0;
   readonly #cancel = new AbortController();
-  readonly #watchers = new Set<Watcher>();
+  readonly #watchers = new Set<RunWatcher>();
   /** Resolves when it has ended, however. */
   readonly ended: Promise<void>;
 
@@ -64,7 +64,7 @@ export class Run {
   }
 
   /** Tells how it is, now and after every change. @returns ends the watch */
-  watch(watcher: Watcher): () => void {
+  watch(watcher: RunWatcher): () => void {
     this.#watchers.add(watcher);
     watcher(this.#view);
     return () => this.#watchers.delete(watcher);

@@ -27,7 +27,7 @@ const PER_MS = 4096;
 const SINCE = Date.UTC(2025, 0, 1);
 const TURNS = 256;
 
-export type Watcher = (topic: string, entry: Entry) => void;
+export type EntryWatcher = (topic: string, entry: Entry) => void;
 
 /** A list of bounded length that forgets its oldest. */
 class Ring {
@@ -74,8 +74,8 @@ export class Inspector implements Observer {
   readonly #maxTotal: number;
   readonly #rings = new Map<string, Ring>();
   #total = 0;
-  readonly #watchers = new Map<string, Set<Watcher>>();
-  readonly #all = new Set<Watcher>();
+  readonly #watchers = new Map<string, Set<EntryWatcher>>();
+  readonly #all = new Set<EntryWatcher>();
   #seq: number;
 
   constructor({ perTopic = 10_000, topics = 500, total = 250_000, node = '' }: InspectorOptions = {}) {
@@ -127,7 +127,7 @@ export class Inspector implements Observer {
   }
 
   /** @param topic one session, or undefined for all. @returns ends the watch */
-  watch(topic: string | undefined, watcher: Watcher): () => void {
+  watch(topic: string | undefined, watcher: EntryWatcher): () => void {
     if (topic === undefined) {
       this.#all.add(watcher);
       return () => this.#all.delete(watcher);

@@ -6,12 +6,12 @@ import { createFhir } from '@lockstep/fhir';
 import { createGateway } from '@lockstep/gateway';
 import { type Hub, NodeLease, type Observer } from '@lockstep/hub';
 import { R4Validator } from '@lockstep/r4';
-import { Addresses, createAuthorizationServer } from '@lockstep/smart';
+import { AuthorizationAddresses, createAuthorizationServer } from '@lockstep/smart';
 import type { FastifyRequest } from 'fastify';
 import pino, { type Logger } from 'pino';
 import { shareAccessEnds } from './access-ends.ts';
 import { openAdministration } from './admin/open-administration.ts';
-import type { AuditTrail } from './audit/audit-trail.ts';
+import type { ServerAuditTrail } from './audit/audit-trail.ts';
 import { auditObservation, fhirAudit, hubAudit, openAudit, smartAudit } from './audit/open-audit.ts';
 import { AddressPolicy } from './callbacks/address-policy.ts';
 import { guardedFetch } from './callbacks/guarded-fetch.ts';
@@ -38,7 +38,7 @@ import { allowsR5, conformanceSpecs, openHub, openWebhooks, PROFILES } from './o
 import { openUpstream } from './open-upstream.ts';
 import { outsideOptions } from './outside-sign-in.ts';
 import { registerOwnApps, SAMPLES } from './own-apps.ts';
-import { Parts } from './parts.ts';
+import { ServerParts } from './parts.ts';
 import { patientDirectory } from './patient-directory.ts';
 import { sessionDirectory } from './session-directory.ts';
 import { SharedViews } from './shared-views.ts';
@@ -60,7 +60,7 @@ export interface Lockstep {
   /** The first administrator and the password to tell once; only at the first start of a server that others can reach. */
   readonly firstAdministrator?: { readonly user: string; readonly password: string };
   /** The audit trail, where there is one. */
-  readonly audit?: AuditTrail;
+  readonly audit?: ServerAuditTrail;
   /** The management port, where there is one. */
   readonly managementPort?: number;
   /**
@@ -95,7 +95,7 @@ const CLOSE_ANSWER = 100;
  */
 export async function startLockstep(config: Config): Promise<Lockstep> {
   const log = pino({ level: config.logLevel });
-  const parts = new Parts();
+  const parts = new ServerParts();
   const stop = (): Promise<void> =>
     parts.stop((name, error) => log.error({ err: error, part: name }, 'a part of the server could not be stopped'));
   try {
@@ -107,7 +107,7 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
 }
 
 /** Starts the parts, each after those that it needs; they stop in the opposite order. */
-async function startParts(config: Config, log: Logger, parts: Parts): Promise<Omit<Lockstep, 'close'>> {
+async function startParts(config: Config, log: Logger, parts: ServerParts): Promise<Omit<Lockstep, 'close'>> {
   const outside = outsideOptions(config);
   const issuers = trustedIssuers(config);
   const local = isLocal(config);
@@ -217,7 +217,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
     failed,
     ...(webhooks && { webhooks }),
   });
-  const addresses = new Addresses(origin);
+  const addresses = new AuthorizationAddresses(origin);
   const upstream = await parts.start({
     name: 'FHIR server behind Lockstep',
     start: () => openUpstream(config),
@@ -452,7 +452,7 @@ async function startParts(config: Config, log: Logger, parts: Parts): Promise<Om
 }
 
 /** What the Hub does goes to those who watch sessions, to the metrics, and some of it to the audit. */
-function observers(inspector: Inspector, metrics: Observer, audit: AuditTrail | undefined): Observer {
+function observers(inspector: Inspector, metrics: Observer, audit: ServerAuditTrail | undefined): Observer {
   return {
     observe(topic, at, observation) {
       inspector.observe(topic, at, observation);

@@ -4,7 +4,7 @@ import process from 'node:process';
 import type { Hub } from '@lockstep/hub';
 import type { SessionStore } from '@lockstep/store';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { AuditTrail } from './audit/audit-trail.ts';
+import type { ServerAuditTrail } from './audit/audit-trail.ts';
 import { SessionMetrics } from './session-metrics.ts';
 
 /** Upper bounds of the commit histogram, s: a flush to a disk takes from a tenth of a millisecond to seconds. */
@@ -122,7 +122,7 @@ export class Metrics {
   }
 
   /** Tells how the audit trail fares. */
-  tellOfAudit(trail: Pick<AuditTrail, 'counts'>): void {
+  tellOfAudit(trail: Pick<ServerAuditTrail, 'counts'>): void {
     const registers = [this.#registry];
     const told = [
       ['failures', 'lockstep_audit_failures_total', 'Writes of audit records that failed, and were tried again'],

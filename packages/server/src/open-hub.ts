@@ -19,7 +19,7 @@ import { RecordCursors } from './callbacks/cursors.ts';
 import { HttpCallbacks } from './callbacks/http-callbacks.ts';
 import type { Config } from './config.ts';
 import { endpointPath } from './http/sockets.ts';
-import type { Store } from './store.ts';
+import type { ServerStore } from './store.ts';
 import { systemClock, systemIds } from './system.ts';
 
 /** Specifications by the name that the configuration has for them. */
@@ -53,7 +53,7 @@ export interface HubParts {
 }
 
 /** The way to webhook callbacks; undefined where there are to be none. */
-export function openWebhooks(config: Config, store: Store, policy: AddressPolicy): HubParts['webhooks'] {
+export function openWebhooks(config: Config, store: ServerStore, policy: AddressPolicy): HubParts['webhooks'] {
   if (!config.webhooks || !PROFILES[config.profile].channels.includes('webhook')) return undefined;
   return {
     callbacks: new HttpCallbacks({ policy, clock: systemClock, timeoutMs: config.answerSeconds * 1000 }),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Parts } from './parts.ts';
+import { ServerParts } from './parts.ts';
 
 /** A part that writes down what happens to it. */
 function part(name: string, log: string[], fails: { start?: boolean; stop?: boolean } = {}) {
@@ -23,7 +23,7 @@ const unexpected = (name: string, error: unknown): never => assert.fail(`${name}
 describe('the parts of a server', () => {
   it('start in order and stop in the opposite order', async () => {
     const log: string[] = [];
-    const parts = new Parts();
+    const parts = new ServerParts();
     for (const name of ['a', 'b', 'c']) assert.equal(await parts.start(part(name, log)), name.toUpperCase());
     await parts.stop(unexpected);
     assert.deepEqual(log, ['start a', 'start b', 'start c', 'stop C', 'stop B', 'stop A']);
@@ -32,7 +32,7 @@ describe('the parts of a server', () => {
   it('that started are stopped when a later one fails, which itself is not', async () => {
     for (const failing of [0, 1, 2, 3]) {
       const log: string[] = [];
-      const parts = new Parts();
+      const parts = new ServerParts();
       const names = ['a', 'b', 'c', 'd'];
       const started = (async () => {
         for (const [index, name] of names.entries()) await parts.start(part(name, log, { start: index === failing }));
@@ -47,7 +47,7 @@ describe('the parts of a server', () => {
 
   it('stop even when one of them cannot, which is said', async () => {
     const log: string[] = [];
-    const parts = new Parts();
+    const parts = new ServerParts();
     for (const name of ['a', 'b', 'c']) await parts.start(part(name, log, { stop: name === 'b' }));
     const failed: string[] = [];
     await parts.stop((name) => failed.push(name));

@@ -10,7 +10,7 @@ export interface Part<T> {
 }
 
 /** The parts that run, in the order in which they were started. */
-export class Parts {
+export class ServerParts {
   readonly #running: { readonly name: string; readonly stop: () => void | Promise<void> }[] = [];
 
   /**

@@ -10,7 +10,7 @@ import { type Config, ConfigError } from './config.ts';
 const HOUR = 3_600_000;
 
 /** Where a server keeps everything. */
-export interface Store {
+export interface ServerStore {
   readonly sessions: SessionStore;
   readonly records: RecordStore;
   /** This process's name among those that share the store. */
@@ -38,7 +38,7 @@ export interface Store {
  * Opens Redis where the configuration names one, and a file of its own otherwise.
  * @throws when it cannot be reached or used
  */
-export async function openStore(config: Config): Promise<Store> {
+export async function openStore(config: Config): Promise<ServerStore> {
   const log = { count: config.logEvents, ageMs: config.logHours * HOUR };
   const { redisUrl, redisReplicas } = config;
   if (redisUrl === undefined) {

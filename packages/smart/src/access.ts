@@ -1,11 +1,11 @@
 import { Scopes } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import type { AdapterPayload } from 'oidc-provider';
-import type { Addresses } from './addresses.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import { allowedSessions, type Client } from './client.ts';
 import type { Clients } from './clients.ts';
 import type { Clock } from './ports.ts';
-import { type Indexes, type RecordWrite, Repository } from './repository.ts';
+import { type Indexes, RecordRepository, type RecordWrite } from './repository.ts';
 import { digest, randomToken } from './secrets.ts';
 import type { AccessEnded, TokenInfo } from './token-info.ts';
 import type { Users } from './users.ts';
@@ -92,13 +92,13 @@ type Listener = (ended: AccessEnded) => void | Promise<void>;
 type Told = (void | Promise<void>)[];
 
 /** Tokens and grants: what a bearer token stands for, and everything that ends it (TOK-6). */
-export class Access {
-  readonly tokens: Repository<TokenRecord>;
-  readonly refreshTokens: Repository<AdapterPayload>;
-  readonly codes: Repository<AdapterPayload>;
-  readonly grants: Repository<GrantRecord>;
+export class BearerTokens {
+  readonly tokens: RecordRepository<TokenRecord>;
+  readonly refreshTokens: RecordRepository<AdapterPayload>;
+  readonly codes: RecordRepository<AdapterPayload>;
+  readonly grants: RecordRepository<GrantRecord>;
   readonly #clock: Clock;
-  readonly #addresses: Addresses;
+  readonly #addresses: AuthorizationAddresses;
   readonly #directories: () => { clients: Clients; users: Users };
   readonly #cache = new Map<string, Cached>();
   readonly #listeners = new Set<Listener>();
@@ -108,20 +108,20 @@ export class Access {
   constructor(
     store: RecordStore,
     clock: Clock,
-    addresses: Addresses,
+    addresses: AuthorizationAddresses,
     directories: () => { clients: Clients; users: Users },
   ) {
     this.#clock = clock;
     this.#addresses = addresses;
     this.#directories = directories;
     const byGrant = (payload: AdapterPayload): Indexes => (payload.grantId ? { grant: payload.grantId } : {});
-    this.tokens = new Repository<TokenRecord>(store, clock, 'access-token', (token) => ({
+    this.tokens = new RecordRepository<TokenRecord>(store, clock, 'access-token', (token) => ({
       client: token.clientId,
       ...(token.grantId ? { grant: token.grantId } : {}),
     }));
-    this.refreshTokens = new Repository(store, clock, 'refresh-token', byGrant);
-    this.codes = new Repository(store, clock, 'authorization-code', byGrant);
-    this.grants = new Repository<GrantRecord>(store, clock, 'grant', ({ payload, context }) => ({
+    this.refreshTokens = new RecordRepository(store, clock, 'refresh-token', byGrant);
+    this.codes = new RecordRepository(store, clock, 'authorization-code', byGrant);
+    this.grants = new RecordRepository<GrantRecord>(store, clock, 'grant', ({ payload, context }) => ({
       ...(payload.clientId ? { client: payload.clientId } : {}),
       ...(context ? { user: context.user, signIn: context.signIn } : {}),
       ...(context?.launched ? { launcher: launcherKeys(context.launched) } : {}),

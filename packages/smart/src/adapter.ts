@@ -1,10 +1,10 @@
 import type { RecordStore } from '@lockstep/store';
 import Provider, { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
-import type { Access, GrantContext } from './access.ts';
+import type { BearerTokens, GrantContext } from './access.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
 import type { Clock } from './ports.ts';
-import { Repository } from './repository.ts';
+import { RecordRepository } from './repository.ts';
 import { digest } from './secrets.ts';
 import type { SignIns } from './sign-ins.ts';
 
@@ -19,7 +19,7 @@ export function loadedContext(state: object | undefined): GrantContext | undefin
 interface Parts {
   readonly store: RecordStore;
   readonly clock: Clock;
-  readonly access: Access;
+  readonly access: BearerTokens;
   readonly clients: Clients;
   readonly signIns: SignIns;
 }
@@ -66,11 +66,11 @@ function expiry(clock: Clock, expiresIn: number | undefined): { expiresAt?: numb
 
 /** Codes, refresh tokens and access tokens. */
 class TokenAdapter extends Unsupported {
-  readonly #records: Repository<AdapterPayload>;
+  readonly #records: RecordRepository<AdapterPayload>;
   readonly #clock: Clock;
-  readonly #access: Access;
+  readonly #access: BearerTokens;
 
-  constructor(records: Repository<AdapterPayload>, clock: Clock, access: Access) {
+  constructor(records: RecordRepository<AdapterPayload>, clock: Clock, access: BearerTokens) {
     super();
     this.#records = records;
     this.#clock = clock;
@@ -106,10 +106,10 @@ class TokenAdapter extends Unsupported {
 }
 
 class GrantAdapter extends Unsupported {
-  readonly #access: Access;
+  readonly #access: BearerTokens;
   readonly #clock: Clock;
 
-  constructor(access: Access, clock: Clock) {
+  constructor(access: BearerTokens, clock: Clock) {
     super();
     this.#access = access;
     this.#clock = clock;
@@ -157,12 +157,12 @@ class SessionAdapter extends Unsupported {
 }
 
 class InteractionAdapter extends Unsupported {
-  readonly #records: Repository<AdapterPayload>;
+  readonly #records: RecordRepository<AdapterPayload>;
   readonly #clock: Clock;
 
   constructor(store: RecordStore, clock: Clock) {
     super();
-    this.#records = new Repository(store, clock, 'interaction');
+    this.#records = new RecordRepository(store, clock, 'interaction');
     this.#clock = clock;
   }
 
@@ -214,7 +214,7 @@ export function adapterFactory(parts: Parts): (model: string) => Adapter {
   const adapters: Readonly<Record<string, () => Adapter>> = {
     AuthorizationCode: () => new TokenAdapter(access.codes, clock, access),
     RefreshToken: () => new TokenAdapter(access.refreshTokens, clock, access),
-    AccessToken: () => new TokenAdapter(access.tokens as unknown as Repository<AdapterPayload>, clock, access),
+    AccessToken: () => new TokenAdapter(access.tokens as unknown as RecordRepository<AdapterPayload>, clock, access),
     Grant: () => new GrantAdapter(access, clock),
     Session: () => new SessionAdapter(signIns),
     Interaction: () => new InteractionAdapter(store, clock),

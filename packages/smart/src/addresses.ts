@@ -1,5 +1,5 @@
 /** Every public address of the authorization server. `origin` has no trailing slash. */
-export class Addresses {
+export class AuthorizationAddresses {
   readonly origin: string;
   readonly fhir: string;
 

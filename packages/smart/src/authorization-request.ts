@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Addresses } from './addresses.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import type { Client } from './client.ts';
 import { grantableScopes } from './scope-policy.ts';
 
@@ -7,39 +7,47 @@ import { grantableScopes } from './scope-policy.ts';
 export type RequestParams = ReadonlyMap<string, string>;
 
 /** A fault that is told to the app by redirect (AUT-2). */
-export interface Fault {
+export interface AuthorizationFault {
   readonly error: string;
   readonly description: string;
 }
 
-type Check = (params: RequestParams, client: Client, addresses: Addresses) => Fault | undefined;
+type Check = (
+  params: RequestParams,
+  client: Client,
+  addresses: AuthorizationAddresses,
+) => AuthorizationFault | undefined;
 
-const fault = (error: string, description: string): Fault => ({ error, description });
+const fault = (error: string, description: string): AuthorizationFault => ({ error, description });
 
-function checkResponseType(params: RequestParams): Fault | undefined {
+function checkResponseType(params: RequestParams): AuthorizationFault | undefined {
   const type = params.get('response_type');
   if (type === undefined) return fault('invalid_request', 'response_type is missing');
   return type === 'code' ? undefined : fault('unsupported_response_type', 'response_type must be code');
 }
 
-function checkResponseMode(params: RequestParams): Fault | undefined {
+function checkResponseMode(params: RequestParams): AuthorizationFault | undefined {
   return (params.get('response_mode') ?? 'query') === 'query'
     ? undefined
     : fault('unsupported_response_mode', 'response_mode must be query');
 }
 
-function checkGrantType(_params: RequestParams, client: Client): Fault | undefined {
+function checkGrantType(_params: RequestParams, client: Client): AuthorizationFault | undefined {
   return client.grantTypes.includes('authorization_code')
     ? undefined
     : fault('unauthorized_client', 'this client may not use authorization codes');
 }
 
-function checkState(params: RequestParams): Fault | undefined {
+function checkState(params: RequestParams): AuthorizationFault | undefined {
   return params.has('state') ? undefined : fault('invalid_request', 'state is missing');
 }
 
 /** `resource` (RFC 8707) is a synonym of `aud` (AUT-1). */
-function checkAudience(params: RequestParams, _client: Client, addresses: Addresses): Fault | undefined {
+function checkAudience(
+  params: RequestParams,
+  _client: Client,
+  addresses: AuthorizationAddresses,
+): AuthorizationFault | undefined {
   const named = [params.get('aud'), params.get('resource')].filter((value) => value !== undefined);
   if (named.length === 0) return fault('invalid_request', 'aud is missing');
   return named.every((value) => addresses.isFhir(value))
@@ -47,7 +55,7 @@ function checkAudience(params: RequestParams, _client: Client, addresses: Addres
     : fault('invalid_request', `aud must be ${addresses.fhir}`);
 }
 
-function checkPkce(params: RequestParams, client: Client): Fault | undefined {
+function checkPkce(params: RequestParams, client: Client): AuthorizationFault | undefined {
   const challenge = params.get('code_challenge');
   const method = params.get('code_challenge_method');
   const legacy = client.switches.legacy === true;
@@ -71,14 +79,14 @@ function effectiveScopes(params: RequestParams, client: Client): readonly string
     .filter((scope) => refreshes || (scope !== 'offline_access' && scope !== 'online_access'));
 }
 
-function checkScope(params: RequestParams, client: Client): Fault | undefined {
+function checkScope(params: RequestParams, client: Client): AuthorizationFault | undefined {
   if (!params.has('scope')) return fault('invalid_request', 'scope is missing');
   return effectiveScopes(params, client).length > 0
     ? undefined
     : fault('invalid_scope', 'none of these scopes can be granted to the app');
 }
 
-function checkUnsupported(params: RequestParams): Fault | undefined {
+function checkUnsupported(params: RequestParams): AuthorizationFault | undefined {
   if (params.has('request')) return fault('request_not_supported', 'request objects are not supported');
   if (params.has('request_uri')) return fault('request_uri_not_supported', 'request_uri is not supported');
   return undefined;
@@ -96,7 +104,11 @@ const CHECKS: readonly Check[] = [
 ];
 
 /** What is wrong with a request whose client and redirect_uri are right (AUT-1). */
-export function findFault(params: RequestParams, client: Client, addresses: Addresses): Fault | undefined {
+export function findFault(
+  params: RequestParams,
+  client: Client,
+  addresses: AuthorizationAddresses,
+): AuthorizationFault | undefined {
   for (const check of CHECKS) {
     const found = check(params, client, addresses);
     if (found) return found;
@@ -107,7 +119,11 @@ export function findFault(params: RequestParams, client: Client, addresses: Addr
 const PASSED_ON = ['state', 'nonce', 'max_age', 'login_hint', 'id_token_hint', 'launch', 'ui_locales'];
 
 /** The request as the provider gets it: its scopes are those that can be granted, consent is always ours to handle. */
-export function providerQuery(params: RequestParams, client: Client, addresses: Addresses): URLSearchParams {
+export function providerQuery(
+  params: RequestParams,
+  client: Client,
+  addresses: AuthorizationAddresses,
+): URLSearchParams {
   const query = new URLSearchParams({
     response_type: 'code',
     client_id: client.id,

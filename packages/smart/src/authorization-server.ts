@@ -1,7 +1,7 @@
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
-import { Access, type LiveToken } from './access.ts';
-import { Addresses } from './addresses.ts';
+import { BearerTokens, type LiveToken } from './access.ts';
+import { AuthorizationAddresses } from './addresses.ts';
 import { authorizeRoutes } from './authorize-routes.ts';
 import { Browser, PageError } from './browser.ts';
 import { ClientAuthentication } from './client-authentication.ts';
@@ -145,9 +145,9 @@ export interface AuthorizationServer {
 
 export async function createAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
   const { records, clock, loopback, logger } = options;
-  const addresses = new Addresses(options.origin);
+  const addresses = new AuthorizationAddresses(options.origin);
   const audit = options.audit ?? ((entry) => logger.info({ audit: entry }, 'audit'));
-  const access: Access = new Access(records, clock, addresses, () => ({ clients, users }));
+  const access: BearerTokens = new BearerTokens(records, clock, addresses, () => ({ clients, users }));
   const clients = new Clients(records, clock, {
     policy: {
       insecureAllowed: loopback,

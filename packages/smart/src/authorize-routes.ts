@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Addresses } from './addresses.ts';
-import { type Fault, findFault, providerQuery, type RequestParams } from './authorization-request.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
+import { type AuthorizationFault, findFault, providerQuery, type RequestParams } from './authorization-request.ts';
 import { type Browser, PageError, pageHeaders } from './browser.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
@@ -11,7 +11,7 @@ import type { SmartProvider } from './provider.ts';
 import { isRegisteredRedirect } from './redirects.ts';
 
 interface Parts {
-  readonly addresses: Addresses;
+  readonly addresses: AuthorizationAddresses;
   readonly clients: Clients;
   readonly launches: Launches;
   readonly provider: SmartProvider;
@@ -36,7 +36,7 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
     return { client, redirectUri };
   }
 
-  async function faultOf({ params, repeated }: Query, client: Client): Promise<Fault | undefined> {
+  async function faultOf({ params, repeated }: Query, client: Client): Promise<AuthorizationFault | undefined> {
     // The one that was not checked could be the one that the provider reads.
     if (repeated.length > 0) {
       return { error: 'invalid_request', description: `given more than once: ${repeated.join(', ')}` };
@@ -50,7 +50,12 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
     return { error: 'invalid_request', description: 'launch is unknown, was used before, or has expired' };
   }
 
-  function redirectFault(reply: FastifyReply, redirectUri: string, fault: Fault, state: string | undefined) {
+  function redirectFault(
+    reply: FastifyReply,
+    redirectUri: string,
+    fault: AuthorizationFault,
+    state: string | undefined,
+  ) {
     const url = new URL(redirectUri);
     url.searchParams.set('error', fault.error);
     url.searchParams.set('error_description', fault.description);

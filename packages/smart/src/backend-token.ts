@@ -1,4 +1,4 @@
-import type { Access } from './access.ts';
+import type { BearerTokens } from './access.ts';
 import { mayBeBackend } from './client.ts';
 import { type Authenticated, usedBefore } from './client-authentication.ts';
 import { OAuthError } from './oauth-error.ts';
@@ -16,7 +16,7 @@ const LEASE_MARGIN = 60;
  *   with keys asks for none
  */
 export async function backendToken(
-  access: Access,
+  access: BearerTokens,
   { client, spend }: Authenticated,
   asked: string | undefined,
 ): Promise<object> {

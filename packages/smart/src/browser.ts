@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Addresses } from './addresses.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import { cookieName, readCookies } from './form.ts';
 import { randomToken, sameSecret } from './secrets.ts';
 import type { SignedIn } from './sign-ins.ts';
@@ -20,11 +20,11 @@ export class PageError extends Error {
 
 /** What pages share: headers, form bodies, CSRF (AUT-7). */
 export class Browser {
-  readonly #addresses: Addresses;
+  readonly #addresses: AuthorizationAddresses;
   readonly #secure: boolean;
   readonly #formCookie: string;
 
-  constructor(addresses: Addresses) {
+  constructor(addresses: AuthorizationAddresses) {
     this.#addresses = addresses;
     this.#secure = addresses.origin.startsWith('https:');
     this.#formCookie = cookieName(FORM_COOKIE, this.#secure);

@@ -6,7 +6,7 @@ import type { ClientKeys } from './client-keys.ts';
 import type { Clients } from './clients.ts';
 import { invalidClient, OAuthError } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
-import { type RecordWrite, Repository } from './repository.ts';
+import { RecordRepository, type RecordWrite } from './repository.ts';
 import { digest, sameSecret } from './secrets.ts';
 
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -40,7 +40,7 @@ export class ClientAuthentication {
   readonly #clock: Clock;
   readonly #tokenEndpoint: string;
   readonly #alsoFor: (audience: string) => boolean;
-  readonly #jtis: Repository<{ clientId: string }>;
+  readonly #jtis: RecordRepository<{ clientId: string }>;
 
   /** @param alsoFor whether an assertion may name this audience instead of the token endpoint */
   constructor(
@@ -56,7 +56,7 @@ export class ClientAuthentication {
     this.#clock = clock;
     this.#tokenEndpoint = tokenEndpoint;
     this.#alsoFor = alsoFor;
-    this.#jtis = new Repository(store, clock, 'jti');
+    this.#jtis = new RecordRepository(store, clock, 'jti');
   }
 
   /**

@@ -4,7 +4,7 @@ import { type Client, isAsymmetric, isPublic } from './client.ts';
 import { type ClientProfile, type Metadata, type MetadataPolicy, readMetadata, toMetadata } from './client-metadata.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
-import { Repository } from './repository.ts';
+import { RecordRepository } from './repository.ts';
 import { digest, randomToken } from './secrets.ts';
 import { WAITING_LIFE, WaitingRegistrations } from './waiting-registrations.ts';
 
@@ -53,7 +53,7 @@ export function revisionOf(client: Client): string {
 
 /** The registered apps (REG-1, REG-3). */
 export class Clients {
-  readonly #records: Repository<Client>;
+  readonly #records: RecordRepository<Client>;
   readonly #waiting: WaitingRegistrations;
   readonly #clock: Clock;
   readonly #policy: MetadataPolicy;
@@ -69,7 +69,7 @@ export class Clients {
     this.#policy = options.policy;
     this.#end = options.end;
     // The origins of registrations that wait count for nothing, and are not searched.
-    this.#records = new Repository<Client>(store, clock, 'client', (client) => ({
+    this.#records = new RecordRepository<Client>(store, clock, 'client', (client) => ({
       origin: client.status === 'waiting' ? [] : client.origins,
     }));
     this.#waiting = new WaitingRegistrations(store, clock);

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Addresses } from './addresses.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
 import { OAuthError } from './oauth-error.ts';
@@ -18,9 +18,9 @@ export function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): vo
 /** CORS of the token, introspection and revocation endpoints: pages of registered origins (TOK-2). */
 export class ClientCors {
   readonly #clients: Clients;
-  readonly #addresses: Addresses;
+  readonly #addresses: AuthorizationAddresses;
 
-  constructor(clients: Clients, addresses: Addresses) {
+  constructor(clients: Clients, addresses: AuthorizationAddresses) {
     this.#clients = clients;
     this.#addresses = addresses;
   }

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { Addresses } from './addresses.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import { AUTH_METHODS, GRANT_TYPES } from './client.ts';
 import { ASSERTION_ALGORITHMS } from './client-authentication.ts';
 import { allowAnyOrigin } from './cors.ts';
@@ -29,7 +29,7 @@ export const CAPABILITIES: readonly string[] = [
   'permission-v2',
 ];
 
-function common(addresses: Addresses) {
+function common(addresses: AuthorizationAddresses) {
   return {
     issuer: addresses.issuer,
     jwks_uri: addresses.jwks,
@@ -50,7 +50,7 @@ function common(addresses: Addresses) {
 }
 
 /** `{fhir}/.well-known/smart-configuration` (DIS-2). */
-export function smartConfiguration(addresses: Addresses, hubUrl: string) {
+export function smartConfiguration(addresses: AuthorizationAddresses, hubUrl: string) {
   return {
     ...common(addresses),
     management_endpoint: addresses.manage,
@@ -64,7 +64,7 @@ export function smartConfiguration(addresses: Addresses, hubUrl: string) {
 }
 
 /** Where a resource's tokens come from (RFC 9728). */
-export function protectedResource(addresses: Addresses, resource: string) {
+export function protectedResource(addresses: AuthorizationAddresses, resource: string) {
   return {
     resource,
     authorization_servers: [addresses.issuer],
@@ -74,12 +74,12 @@ export function protectedResource(addresses: Addresses, resource: string) {
   };
 }
 
-function brandIdentifier({ origin }: Addresses) {
+function brandIdentifier({ origin }: AuthorizationAddresses) {
   return { system: 'urn:ietf:rfc:3986', value: origin };
 }
 
 /** Who runs this endpoint, as apps show it in lists (SMART App Launch, User-access Brands). */
-export function brandBundle(addresses: Addresses) {
+export function brandBundle(addresses: AuthorizationAddresses) {
   const name = new URL(addresses.origin).host;
   return {
     resourceType: 'Bundle',
@@ -123,7 +123,7 @@ export function brandBundle(addresses: Addresses) {
 const BRAND_SINCE = '2026-01-01T00:00:00Z';
 
 /** `{issuer}/.well-known/openid-configuration` (DIS-5). */
-export function openidConfiguration(addresses: Addresses) {
+export function openidConfiguration(addresses: AuthorizationAddresses) {
   return {
     ...common(addresses),
     userinfo_endpoint: addresses.userinfo,
@@ -140,7 +140,12 @@ export function openidConfiguration(addresses: Addresses) {
 const MAX_AGE = 300;
 
 /** The addresses that anyone may read. */
-export function discoveryRoutes(app: FastifyInstance, addresses: Addresses, keys: Keys, hubUrl: string): void {
+export function discoveryRoutes(
+  app: FastifyInstance,
+  addresses: AuthorizationAddresses,
+  keys: Keys,
+  hubUrl: string,
+): void {
   const documents: Readonly<Record<string, () => object | Promise<object>>> = {
     '/fhir/.well-known/smart-configuration': () => smartConfiguration(addresses, hubUrl),
     '/.well-known/openid-configuration': () => openidConfiguration(addresses),

@@ -1,6 +1,6 @@
 import { Scopes } from '@lockstep/fhircast';
-import type { Access, GrantContext } from './access.ts';
-import type { Addresses } from './addresses.ts';
+import type { BearerTokens, GrantContext } from './access.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import type { Client } from './client.ts';
 import type { Launch } from './launches.ts';
 import type { Clock, OpenSession, SessionDirectory } from './ports.ts';
@@ -8,7 +8,7 @@ import type { SmartProvider } from './provider.ts';
 import type { SignedIn } from './sign-ins.ts';
 
 /** What the person has picked so far in one flow. */
-export interface Progress {
+export interface GrantProgress {
   readonly patient?: string;
   /** An encounter's id, or `none`. */
   readonly encounter?: string;
@@ -16,11 +16,11 @@ export interface Progress {
 }
 
 /** What a grant is made of: who, for which app, with what launched or picked. */
-export interface Choice {
+export interface GrantChoice {
   readonly client: Client;
   readonly signedIn: SignedIn;
   readonly launch?: Launch | undefined;
-  readonly progress: Progress;
+  readonly progress: GrantProgress;
   readonly patient?: string | undefined;
   /** The person's open sessions, when one of them is to be followed. */
   readonly sessions: readonly OpenSession[];
@@ -28,8 +28,8 @@ export interface Choice {
 
 interface Parts {
   readonly clock: Clock;
-  readonly addresses: Addresses;
-  readonly access: Access;
+  readonly addresses: AuthorizationAddresses;
+  readonly access: BearerTokens;
   readonly sessions: SessionDirectory;
   readonly provider: SmartProvider;
 }
@@ -55,7 +55,7 @@ export class Granting {
    * @param granted those of them that the person left on
    * @returns the grant's id
    */
-  async grant(choice: Choice, asked: readonly string[], granted: readonly string[]): Promise<string> {
+  async grant(choice: GrantChoice, asked: readonly string[], granted: readonly string[]): Promise<string> {
     const { access, addresses } = this.#parts;
     const context = await this.#contextOf(choice, new Scopes(granted.join(' ')));
     const provider = await this.#parts.provider.provider();
@@ -74,7 +74,7 @@ export class Granting {
     return grantId;
   }
 
-  async #contextOf(choice: Choice, granted: Scopes): Promise<GrantContext> {
+  async #contextOf(choice: GrantChoice, granted: Scopes): Promise<GrantContext> {
     const { launch, signedIn, progress, patient } = choice;
     const encounter = launch?.encounter ?? (progress.encounter === 'none' ? undefined : progress.encounter);
     // Launch context goes to who may know it: an EHR launch's with `launch`, a picked one with what asked for it.
@@ -95,7 +95,7 @@ export class Granting {
     };
   }
 
-  async #topicsOf({ launch, progress, sessions, signedIn }: Choice): Promise<readonly string[]> {
+  async #topicsOf({ launch, progress, sessions, signedIn }: GrantChoice): Promise<readonly string[]> {
     if (launch?.topic) return [launch.topic];
     if (progress.topics) return progress.topics;
     const [only] = sessions;

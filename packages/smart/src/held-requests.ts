@@ -1,6 +1,6 @@
 import type { RecordStore } from '@lockstep/store';
 import type { Clock } from './ports.ts';
-import { Repository } from './repository.ts';
+import { RecordRepository } from './repository.ts';
 import { digest, randomToken } from './secrets.ts';
 
 /** How long a request is kept while a person signs in, ms. */
@@ -11,11 +11,11 @@ const LONGEST_ADDRESS = 2_000;
 
 /** Authorization requests that are too long for an address (AUT-1), kept under an id that nobody guesses. */
 export class HeldRequests {
-  readonly #records: Repository<{ readonly form: string }>;
+  readonly #records: RecordRepository<{ readonly form: string }>;
   readonly #clock: Clock;
 
   constructor(store: RecordStore, clock: Clock) {
-    this.#records = new Repository(store, clock, 'held-request');
+    this.#records = new RecordRepository(store, clock, 'held-request');
     this.#clock = clock;
   }
 

@@ -1,13 +1,13 @@
 import { hash } from 'node:crypto';
 import { importJWK, SignJWT } from 'jose';
-import type { Addresses } from './addresses.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import { isRepresented } from './charts.ts';
 import { ID_TOKEN_LIFE, type Keys } from './keys.ts';
 import type { Clock, PatientDirectory } from './ports.ts';
 import type { UserProfile } from './users.ts';
 
 interface Parts {
-  readonly addresses: Addresses;
+  readonly addresses: AuthorizationAddresses;
   readonly keys: Keys;
   readonly patients: PatientDirectory;
   readonly clock: Clock;

@@ -1,5 +1,5 @@
 export type { LiveToken } from './access.ts';
-export { Addresses } from './addresses.ts';
+export { AuthorizationAddresses } from './addresses.ts';
 export {
   type AuthorizationServer,
   type AuthorizationServerOptions,

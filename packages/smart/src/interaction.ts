@@ -2,14 +2,14 @@ import { type Scope, Scopes } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { InteractionResults, default as Provider } from 'oidc-provider';
-import type { Access } from './access.ts';
-import type { Addresses } from './addresses.ts';
+import type { BearerTokens } from './access.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import { asksAgain, restartOf } from './authorization-request.ts';
 import { type Browser, PageError } from './browser.ts';
 import { isRepresented, mayChoosePatient, ownPatient } from './charts.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
-import { type Choice, Granting, type Progress, wantsPatient } from './granting.ts';
+import { type GrantChoice, Granting, type GrantProgress, wantsPatient } from './granting.ts';
 import type { HeldRequests } from './held-requests.ts';
 import type { Launch, Launches } from './launches.ts';
 import type { OutsideDesk } from './outside/desk.ts';
@@ -18,7 +18,7 @@ import { encounterPage, patientPage, sessionPage } from './pages/pickers.ts';
 import { signInPage } from './pages/sign-in.ts';
 import type { AuditEntry, Clock, PatientDirectory, SessionDirectory } from './ports.ts';
 import type { SmartProvider } from './provider.ts';
-import { Repository } from './repository.ts';
+import { RecordRepository } from './repository.ts';
 import { groupScopes } from './scope-words.ts';
 import type { SignInDesk } from './sign-in-routes.ts';
 import { type SignedIn, type SignIns, workstationOf } from './sign-ins.ts';
@@ -39,7 +39,8 @@ interface Flow {
   readonly path: string;
 }
 
-type SignedInFlow = Flow & Choice & { /** What of the request can be granted. */ readonly grantable: readonly Scope[] };
+type SignedInFlow = Flow &
+  GrantChoice & { /** What of the request can be granted. */ readonly grantable: readonly Scope[] };
 
 /** Scopes that tell which FHIR resource the person is. */
 const IDENTITY: ReadonlySet<string> = new Set(['fhirUser', 'profile']);
@@ -49,8 +50,8 @@ type Step = 'patient' | 'encounter' | 'session' | 'consent';
 export interface InteractionParts {
   readonly store: RecordStore;
   readonly clock: Clock;
-  readonly addresses: Addresses;
-  readonly access: Access;
+  readonly addresses: AuthorizationAddresses;
+  readonly access: BearerTokens;
   readonly clients: Clients;
   readonly launches: Launches;
   readonly patients: PatientDirectory;
@@ -67,7 +68,7 @@ export interface InteractionParts {
 /** The pages between an authorization request and its answer: sign-in, pickers, consent (AUT-4, AUT-5). */
 export function interactionRoutes(app: FastifyInstance, parts: InteractionParts): void {
   const { clients, launches, patients, sessions, signIns, desk, outside, browser, audit } = parts;
-  const progresses = new Repository<Progress>(parts.store, parts.clock, 'interaction-progress');
+  const progresses = new RecordRepository<GrantProgress>(parts.store, parts.clock, 'interaction-progress');
   const granting = new Granting(parts);
 
   async function load(request: FastifyRequest, reply: FastifyReply): Promise<Flow> {
@@ -112,7 +113,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     };
   }
 
-  async function note(flow: Flow, progress: Progress): Promise<void> {
+  async function note(flow: Flow, progress: GrantProgress): Promise<void> {
     const before = (await progresses.get(flow.interaction.uid)) ?? {};
     const expiresAt = parts.clock.now() + PROGRESS_LIFE;
     await progresses.put(flow.interaction.uid, { ...before, ...progress }, { expiresAt });

@@ -1,7 +1,7 @@
 import { bearerToken, Scopes } from '@lockstep/fhircast';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Access, GrantContext } from './access.ts';
-import type { Addresses } from './addresses.ts';
+import type { BearerTokens, GrantContext } from './access.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import { type Client, isPublic } from './client.ts';
 import type { ClientAuthentication } from './client-authentication.ts';
 import type { Clients } from './clients.ts';
@@ -13,8 +13,8 @@ import { noStore, oauthParams } from './token-endpoint.ts';
 import type { Users } from './users.ts';
 
 interface Parts {
-  readonly addresses: Addresses;
-  readonly access: Access;
+  readonly addresses: AuthorizationAddresses;
+  readonly access: BearerTokens;
   readonly clients: Clients;
   readonly users: Users;
   readonly authentication: ClientAuthentication;

@@ -1,7 +1,7 @@
 import type { RecordStore } from '@lockstep/store';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { Clock } from './ports.ts';
-import { Repository } from './repository.ts';
+import { RecordRepository } from './repository.ts';
 
 interface KeyRecord {
   readonly jwk: JWK;
@@ -32,14 +32,14 @@ function publicPart(jwk: JWK): JWK {
 
 /** The keys that sign id tokens: kept in the store, rotated, retired ones published until their tokens have expired (DIS-5). */
 export class Keys {
-  readonly #records: Repository<KeyRecord>;
+  readonly #records: RecordRepository<KeyRecord>;
   readonly #clock: Clock;
   #keys: readonly KeyRecord[] = [];
   #loadedAt = Number.NEGATIVE_INFINITY;
   #loading: Promise<void> | undefined;
 
   constructor(store: RecordStore, clock: Clock) {
-    this.#records = new Repository<KeyRecord>(store, clock, 'signing-key');
+    this.#records = new RecordRepository<KeyRecord>(store, clock, 'signing-key');
     this.#clock = clock;
   }
 

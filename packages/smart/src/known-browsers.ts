@@ -2,7 +2,7 @@ import type { RecordStore } from '@lockstep/store';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { readCookies } from './form.ts';
 import type { Clock } from './ports.ts';
-import { Repository } from './repository.ts';
+import { RecordRepository } from './repository.ts';
 import { digest, randomToken } from './secrets.ts';
 
 const COOKIE = 'lockstep_known';
@@ -20,13 +20,13 @@ interface KnownBrowser {
  * that an attacker cannot lock the owner of a name out (CWE-645).
  */
 export class KnownBrowsers {
-  readonly #records: Repository<KnownBrowser>;
+  readonly #records: RecordRepository<KnownBrowser>;
   readonly #clock: Clock;
   readonly #secure: boolean;
 
   /** @param secure whether the cookie is for https only */
   constructor(store: RecordStore, clock: Clock, secure: boolean) {
-    this.#records = new Repository<KnownBrowser>(store, clock, 'known-browser');
+    this.#records = new RecordRepository<KnownBrowser>(store, clock, 'known-browser');
     this.#clock = clock;
     this.#secure = secure;
   }

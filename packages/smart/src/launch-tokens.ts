@@ -1,5 +1,5 @@
 import type { Scope, Scopes } from '@lockstep/fhircast';
-import type { Access, LaunchedBy } from './access.ts';
+import type { BearerTokens, LaunchedBy } from './access.ts';
 import { type Client, isPublic } from './client.ts';
 import type { Clock } from './ports.ts';
 import { grantableScopes } from './scope-policy.ts';
@@ -29,13 +29,13 @@ function fitsTicket(scope: Scope): boolean {
 
 /** Tokens for apps that are launched without OAuth (LAU-1): somebody with the right to launch has already said yes. */
 export class LaunchTokens {
-  readonly #access: Access;
+  readonly #access: BearerTokens;
   readonly #signIns: SignIns;
   readonly #clock: Clock;
   readonly #life: number;
 
   /** @param life of the tokens, s */
-  constructor(access: Access, signIns: SignIns, clock: Clock, life = LAUNCH_TOKEN_LIFE) {
+  constructor(access: BearerTokens, signIns: SignIns, clock: Clock, life = LAUNCH_TOKEN_LIFE) {
     this.#access = access;
     this.#signIns = signIns;
     this.#clock = clock;

@@ -1,11 +1,11 @@
 import type { RecordStore } from '@lockstep/store';
-import type { Addresses } from './addresses.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import { mayChoosePatient, ownPatient } from './charts.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { Clock, PatientDirectory, SessionDirectory } from './ports.ts';
-import { Repository } from './repository.ts';
+import { RecordRepository } from './repository.ts';
 import { digest, randomToken } from './secrets.ts';
 import type { UserProfile } from './users.ts';
 
@@ -54,11 +54,11 @@ function refuse(description: string): OAuthError {
 
 /** Makes and redeems `launch` values. */
 export class Launches {
-  readonly #records: Repository<Launch>;
+  readonly #records: RecordRepository<Launch>;
   /** Launches that an app has come with, apart from what they stand for: noting it must not undo a redemption. */
-  readonly #asked: Repository<object>;
+  readonly #asked: RecordRepository<object>;
   readonly #clock: Clock;
-  readonly #addresses: Addresses;
+  readonly #addresses: AuthorizationAddresses;
   readonly #clients: Clients;
   readonly #patients: PatientDirectory;
   readonly #sessions: SessionDirectory;
@@ -66,10 +66,15 @@ export class Launches {
   constructor(
     store: RecordStore,
     clock: Clock,
-    parts: { addresses: Addresses; clients: Clients; patients: PatientDirectory; sessions: SessionDirectory },
+    parts: {
+      addresses: AuthorizationAddresses;
+      clients: Clients;
+      patients: PatientDirectory;
+      sessions: SessionDirectory;
+    },
   ) {
-    this.#records = new Repository<Launch>(store, clock, 'launch');
-    this.#asked = new Repository(store, clock, 'launch-asked');
+    this.#records = new RecordRepository<Launch>(store, clock, 'launch');
+    this.#asked = new RecordRepository(store, clock, 'launch-asked');
     this.#clock = clock;
     this.#addresses = parts.addresses;
     this.#clients = parts.clients;

@@ -1,7 +1,7 @@
 import { Scopes } from '@lockstep/fhircast';
 import type { FastifyInstance } from 'fastify';
-import type { Access } from './access.ts';
-import type { Addresses } from './addresses.ts';
+import type { BearerTokens } from './access.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import type { Browser } from './browser.ts';
 import type { Clients } from './clients.ts';
 import { STYLE } from './pages/layout.ts';
@@ -11,8 +11,8 @@ import { scopeWords } from './scope-words.ts';
 import type { SignIns } from './sign-ins.ts';
 
 interface Parts {
-  readonly addresses: Addresses;
-  readonly access: Access;
+  readonly addresses: AuthorizationAddresses;
+  readonly access: BearerTokens;
   readonly clients: Clients;
   readonly signIns: SignIns;
   readonly browser: Browser;

@@ -6,7 +6,7 @@ import type { SecondFactors } from './second-factors.ts';
 import type { UserProfile, Users } from './users.ts';
 
 /** Why somebody is not let in, in words for people. */
-export interface Refusal {
+export interface PasswordRefusal {
   readonly problem: string;
   readonly status: number;
   /** The password was right; a code of the authenticator app is needed too. */
@@ -39,7 +39,7 @@ export class PasswordDoor {
     request: FastifyRequest,
     reply: FastifyReply,
     given: { readonly name: string; readonly password: string; readonly code?: string | undefined },
-  ): Promise<UserProfile | Refusal> {
+  ): Promise<UserProfile | PasswordRefusal> {
     const { users, secondFactors, browsers } = this.#parts;
     const name = given.name.trim().toLowerCase();
     return this.#guess(request, reply, name, async () => {
@@ -62,7 +62,7 @@ export class PasswordDoor {
     reply: FastifyReply,
     user: Pick<UserProfile, 'id'>,
     password: string,
-  ): Promise<UserProfile | Refusal> {
+  ): Promise<UserProfile | PasswordRefusal> {
     return this.#guess(request, reply, user.id, async () => {
       const found = await this.#parts.users.checkPassword(user.id, password);
       return found ?? { problem: 'The password you have now is another.', status: 400 };
@@ -75,7 +75,7 @@ export class PasswordDoor {
     reply: FastifyReply,
     user: UserProfile,
     code: string,
-  ): Promise<UserProfile | Refusal> {
+  ): Promise<UserProfile | PasswordRefusal> {
     return this.#guess(request, reply, user.id, async () => {
       const right = await this.#parts.secondFactors.confirm(user.id, code);
       return right ? user : { problem: 'The code is wrong. Wait for the next one and try again.', status: 400 };
@@ -86,8 +86,8 @@ export class PasswordDoor {
     request: FastifyRequest,
     reply: FastifyReply,
     name: string,
-    check: () => Promise<UserProfile | Refusal>,
-  ): Promise<UserProfile | Refusal> {
+    check: () => Promise<UserProfile | PasswordRefusal>,
+  ): Promise<UserProfile | PasswordRefusal> {
     const { browsers, audit } = this.#parts;
     const guesser = { name, address: request.ip, browser: await browsers.of(request, name) };
     const wait = Math.ceil(this.#guesses.begin(guesser) / 1000);

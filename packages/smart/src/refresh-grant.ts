@@ -1,14 +1,14 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { Scopes } from '@lockstep/fhircast';
 import type { AdapterPayload } from 'oidc-provider';
-import type { Access, GrantContext, TokenRecord } from './access.ts';
+import type { BearerTokens, GrantContext, TokenRecord } from './access.ts';
 import { type Client, isPublic } from './client.ts';
 import type { IdTokens } from './id-tokens.ts';
 import type { LaunchContext } from './launch-context.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
 import { ACCESS_TOKEN_LIFE, refreshLife } from './provider.ts';
-import type { RecordWrite, Stored } from './repository.ts';
+import type { RecordEntry, RecordWrite } from './repository.ts';
 import { digest, randomToken } from './secrets.ts';
 import type { SignIns } from './sign-ins.ts';
 import type { UserProfile, Users } from './users.ts';
@@ -27,7 +27,7 @@ interface RefreshToken extends AdapterPayload {
 
 interface Parts {
   readonly clock: Clock;
-  readonly access: Access;
+  readonly access: BearerTokens;
   readonly users: Users;
   readonly signIns: SignIns;
   readonly idTokens: IdTokens;
@@ -39,8 +39,8 @@ interface Parts {
 /** What a refresh token stands for, once everything about it was checked. */
 interface Held {
   readonly id: string;
-  readonly stored: Stored<RefreshToken>;
-  readonly grant: Stored<{ readonly payload: AdapterPayload; readonly context?: GrantContext }>;
+  readonly stored: RecordEntry<RefreshToken>;
+  readonly grant: RecordEntry<{ readonly payload: AdapterPayload; readonly context?: GrantContext }>;
   readonly context: GrantContext;
   readonly user: UserProfile;
   readonly scope: string;
@@ -116,7 +116,7 @@ export class RefreshGrant {
   async #held(client: Client, token: string): Promise<Held> {
     const { access, users, signIns, clock, grace } = this.#parts;
     const id = digest(token);
-    const stored = (await access.refreshTokens.find(id)) as Stored<RefreshToken> | undefined;
+    const stored = (await access.refreshTokens.find(id)) as RecordEntry<RefreshToken> | undefined;
     const { clientId, grantId = '', scope = '', rotated } = stored?.value ?? {};
     if (!stored || clientId !== client.id) throw invalidGrant('the refresh token is unknown or has expired');
     const grant = await access.grants.find(grantId);

@@ -1,6 +1,6 @@
 import { bearerToken } from '@lockstep/fhircast';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Addresses } from './addresses.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import type { Client } from './client.ts';
 import { type Metadata, toMetadata } from './client-metadata.ts';
 import type { Clients, NewClientOptions } from './clients.ts';
@@ -37,7 +37,7 @@ function readBody(request: FastifyRequest): Metadata {
 /** RFC 7591 registration and RFC 7592 management (REG-1, REG-2). */
 export function registrationRoutes(
   app: FastifyInstance,
-  addresses: Addresses,
+  addresses: AuthorizationAddresses,
   clients: Clients,
   policy: RegistrationPolicy,
   audit: (entry: AuditEntry) => void,

@@ -1,7 +1,7 @@
 import type { RecordStore, WriteCondition } from '@lockstep/store';
 import type { Clock } from './ports.ts';
 
-export interface Stored<T> {
+export interface RecordEntry<T> {
   readonly id: string;
   readonly value: T;
   readonly revision: number;
@@ -15,7 +15,7 @@ export type Indexes = Readonly<Record<string, string | readonly string[]>>;
 export type RecordWrite = Parameters<RecordStore['putAll']>[0][number];
 
 /** Records of one kind, as typed values. */
-export class Repository<T extends object> {
+export class RecordRepository<T extends object> {
   readonly kind: string;
   readonly #store: RecordStore;
   readonly #clock: Clock;
@@ -28,7 +28,7 @@ export class Repository<T extends object> {
     this.#indexes = indexes;
   }
 
-  async find(id: string): Promise<Stored<T> | undefined> {
+  async find(id: string): Promise<RecordEntry<T> | undefined> {
     const record = await this.#store.get(this.kind, id, this.#clock.now());
     return record && { ...record, value: JSON.parse(record.body) as T };
   }
@@ -91,7 +91,7 @@ export class Repository<T extends object> {
     return this.#store.deleteBy(this.kind, index, value);
   }
 
-  async findBy(index: string, value: string): Promise<readonly Stored<T>[]> {
+  async findBy(index: string, value: string): Promise<readonly RecordEntry<T>[]> {
     const records = await this.#store.find(this.kind, index, value, this.#clock.now());
     return records.map((record) => ({ ...record, value: JSON.parse(record.body) as T }));
   }
@@ -100,7 +100,7 @@ export class Repository<T extends object> {
   async page(options: {
     readonly after?: string | undefined;
     readonly limit: number;
-  }): Promise<{ readonly items: readonly Stored<T>[]; readonly next?: string }> {
+  }): Promise<{ readonly items: readonly RecordEntry<T>[]; readonly next?: string }> {
     const { after, limit } = options;
     const found = await this.#store.list(this.kind, this.#clock.now(), {
       limit: limit + 1,
@@ -111,8 +111,8 @@ export class Repository<T extends object> {
     return { items, ...(found.length > limit && last !== undefined ? { next: last } : {}) };
   }
 
-  async list(): Promise<readonly Stored<T>[]> {
-    const all: Stored<T>[] = [];
+  async list(): Promise<readonly RecordEntry<T>[]> {
+    const all: RecordEntry<T>[] = [];
     const limit = 1000;
     for (let afterId: string | undefined; ; ) {
       const page = await this.#store.list(this.kind, this.#clock.now(), {

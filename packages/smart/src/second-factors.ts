@@ -1,7 +1,7 @@
 import type { RecordStore } from '@lockstep/store';
 import { Secret, TOTP } from 'otpauth';
 import type { Clock } from './ports.ts';
-import { Repository } from './repository.ts';
+import { RecordRepository } from './repository.ts';
 
 /** RFC 6238's own values, which every authenticator app knows. */
 const PERIOD = 30;
@@ -29,13 +29,13 @@ export interface Enrolment {
 
 /** Time-based one-time codes as a second factor for people who sign in here with a password (RFC 6238). */
 export class SecondFactors {
-  readonly #records: Repository<SecondFactor>;
+  readonly #records: RecordRepository<SecondFactor>;
   readonly #clock: Clock;
   readonly #issuer: string;
 
   /** @param issuer what authenticator apps show beside the user's name */
   constructor(store: RecordStore, clock: Clock, issuer: string) {
-    this.#records = new Repository<SecondFactor>(store, clock, 'second-factor');
+    this.#records = new RecordRepository<SecondFactor>(store, clock, 'second-factor');
     this.#clock = clock;
     this.#issuer = issuer;
   }

@@ -3,8 +3,8 @@ import { type Browser, PageError } from './browser.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { OutsideDesk } from './outside/desk.ts';
 import { signedOutPage } from './pages/manage.ts';
-import { type SignInWays, signInPage } from './pages/sign-in.ts';
-import type { PasswordDoor, Refusal } from './password-door.ts';
+import { type SignInPageWays, signInPage } from './pages/sign-in.ts';
+import type { PasswordDoor, PasswordRefusal } from './password-door.ts';
 import type { AuditEntry } from './ports.ts';
 import { sameSecret } from './secrets.ts';
 import { type SignedIn, type SignIns, workstationOf } from './sign-ins.ts';
@@ -22,9 +22,9 @@ export interface SignInParts {
   readonly audit: (entry: AuditEntry) => void;
 }
 
-export type SignInOutcome = { readonly user: UserProfile; readonly topic: string } | Refusal;
+export type SignInOutcome = { readonly user: UserProfile; readonly topic: string } | PasswordRefusal;
 
-const NO_SAMPLE: Refusal = { problem: 'There is no such sample user.', status: 401 };
+const NO_SAMPLE: PasswordRefusal = { problem: 'There is no such sample user.', status: 401 };
 
 /** Signing in by form or by JSON. */
 export class SignInDesk {
@@ -40,7 +40,7 @@ export class SignInDesk {
   }
 
   /** How people may sign in. */
-  async ways(): Promise<SignInWays> {
+  async ways(): Promise<SignInPageWays> {
     const { outside } = this.#parts;
     return { samples: await this.samples(), passwords: this.#passwords, ...(outside && { outside: outside.name }) };
   }

@@ -1,11 +1,11 @@
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyRequest } from 'fastify';
 import type { AdapterPayload } from 'oidc-provider';
-import type { Access } from './access.ts';
+import type { BearerTokens } from './access.ts';
 import { cookieName, readCookies } from './form.ts';
 import { toPlainText } from './plain-text.ts';
 import type { Clock, SessionDirectory } from './ports.ts';
-import { Repository } from './repository.ts';
+import { RecordRepository } from './repository.ts';
 import { digest, randomToken } from './secrets.ts';
 import type { UserProfile, Users } from './users.ts';
 
@@ -47,11 +47,11 @@ export interface SignInEnded {
 
 /** Who is signed in at which browser. The provider's browser session is one of these under a changing id. */
 export class SignIns {
-  readonly #records: Repository<SignIn>;
-  readonly #sessions: Repository<AdapterPayload>;
+  readonly #records: RecordRepository<SignIn>;
+  readonly #sessions: RecordRepository<AdapterPayload>;
   readonly #clock: Clock;
   readonly #users: Users;
-  readonly #access: Access;
+  readonly #access: BearerTokens;
   readonly #directory: SessionDirectory;
   readonly #secure: boolean;
   readonly #listeners = new Set<(ended: SignInEnded) => void>();
@@ -59,15 +59,15 @@ export class SignIns {
   constructor(
     store: RecordStore,
     clock: Clock,
-    parts: { users: Users; access: Access; directory: SessionDirectory; secure: boolean },
+    parts: { users: Users; access: BearerTokens; directory: SessionDirectory; secure: boolean },
   ) {
     this.#clock = clock;
     this.#users = parts.users;
     this.#access = parts.access;
     this.#directory = parts.directory;
     this.#secure = parts.secure;
-    this.#records = new Repository<SignIn>(store, clock, 'sign-in', ({ user }) => ({ user }));
-    this.#sessions = new Repository(store, clock, 'browser-session');
+    this.#records = new RecordRepository<SignIn>(store, clock, 'sign-in', ({ user }) => ({ user }));
+    this.#sessions = new RecordRepository(store, clock, 'browser-session');
   }
 
   /**

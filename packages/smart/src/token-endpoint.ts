@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Access } from './access.ts';
-import type { Addresses } from './addresses.ts';
+import type { BearerTokens } from './access.ts';
+import type { AuthorizationAddresses } from './addresses.ts';
 import { backendToken } from './backend-token.ts';
 import type { Client } from './client.ts';
 import type { ClientAuthentication } from './client-authentication.ts';
@@ -46,8 +46,8 @@ interface Credentials {
 export function tokenRoutes(
   app: FastifyInstance,
   parts: {
-    readonly addresses: Addresses;
-    readonly access: Access;
+    readonly addresses: AuthorizationAddresses;
+    readonly access: BearerTokens;
     readonly authentication: ClientAuthentication;
     readonly cors: ClientCors;
     readonly provider: SmartProvider;

@@ -3,7 +3,7 @@ import type { RecordStore } from '@lockstep/store';
 import { passwordProblem } from './password-rules.ts';
 import { isPlainText } from './plain-text.ts';
 import type { Clock } from './ports.ts';
-import { Repository } from './repository.ts';
+import { RecordRepository } from './repository.ts';
 import { digest } from './secrets.ts';
 
 export interface User {
@@ -93,18 +93,18 @@ function withoutPassword({ password: _, ...profile }: User): UserProfile {
 
 /** The people who sign in here (REG-4). */
 export class Users {
-  readonly #records: Repository<User>;
+  readonly #records: RecordRepository<User>;
   /** The user that an outside identity stands for, under that identity's digest: it is given to one user only. */
-  readonly #links: Repository<{ readonly user: string }>;
+  readonly #links: RecordRepository<{ readonly user: string }>;
   readonly #end: (user: User, reason: string) => Promise<void>;
 
   /** @param end ends the access of a user who is suspended or deleted */
   constructor(store: RecordStore, clock: Clock, end: (user: User, reason: string) => Promise<void>) {
-    this.#records = new Repository<User>(store, clock, 'user', (user) => ({
+    this.#records = new RecordRepository<User>(store, clock, 'user', (user) => ({
       reference: user.reference,
       alias: user.aliases,
     }));
-    this.#links = new Repository(store, clock, 'outside-user');
+    this.#links = new RecordRepository(store, clock, 'outside-user');
     this.#end = end;
   }
 

@@ -1,7 +1,7 @@
 import type { RecordStore } from '@lockstep/store';
 import { OAuthError } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
-import { type RecordWrite, Repository } from './repository.ts';
+import { RecordRepository, type RecordWrite } from './repository.ts';
 
 /** Registrations of strangers that may wait for an administrator at a time, and how many of them from one network. */
 export const MAX_WAITING = 50;
@@ -28,11 +28,11 @@ const ID = 'all';
  * Entries expire together with the registrations that they stand for.
  */
 export class WaitingRegistrations {
-  readonly #records: Repository<WaitingList>;
+  readonly #records: RecordRepository<WaitingList>;
   readonly #clock: Clock;
 
   constructor(store: RecordStore, clock: Clock) {
-    this.#records = new Repository<WaitingList>(store, clock, 'waiting-registrations');
+    this.#records = new RecordRepository<WaitingList>(store, clock, 'waiting-registrations');
     this.#clock = clock;
   }
 

@@ -16,8 +16,8 @@ import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { ASSERTION_TYPE } from '../src/client-authentication.ts';
 import {
   type AccessEnded,
-  Addresses,
   type AuditEntry,
+  AuthorizationAddresses,
   type AuthorizationServer,
   type AuthorizationServerOptions,
   type Clock,
@@ -159,7 +159,7 @@ export async function startServer(
       version: '0.0.0',
       ids: () => crypto.randomUUID(),
       tokenOf: ({ headers }) => auth.verifyToken(bearerToken(headers.authorization) ?? ''),
-      smart: () => new Addresses(origin),
+      smart: () => new AuthorizationAddresses(origin),
     }));
   if (fhir) await fhir.service.seedSampleData();
   const settings: AuthorizationServerOptions = {

@@ -2,7 +2,7 @@ import { StoreUnavailable } from '@lockstep/store';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { RedisAddress } from './address.ts';
 import { isReadOnly, timedOut, translated } from './errors.ts';
-import type { Client, Reply, Script } from './script.ts';
+import type { RedisClient, Reply, Script } from './script.ts';
 
 /** The machine's own clock, whatever this process goes by. */
 const machineNow = Date.now.bind(Date);
@@ -62,7 +62,7 @@ function sentinelsOf({ hosts, primary, password, tls }: RedisAddress, timeoutMs:
 }
 
 /** A client that connects again for as long as it is not closed. */
-export function openClient(options: ConnectionOptions): Client {
+export function openClient(options: ConnectionOptions): RedisClient {
   const { address, timeoutMs } = options;
   const redisOptions = common(options);
   if (address.kind === 'cluster') {
@@ -112,8 +112,8 @@ function watchPrimaries(cluster: Cluster, lost: () => void): void {
 }
 
 /** The connection that commands go through: what cannot be done in time fails, and the caller is told when to come back. */
-export class Connection {
-  readonly client: Client;
+export class RedisConnection {
+  readonly client: RedisClient;
   /** Grows with every connection: what one has written another cannot wait for, and what one has read may be gone. */
   generation = 0;
   readonly #timeoutMs: number;
@@ -172,7 +172,7 @@ export class Connection {
   }
 
   /** Runs commands. @throws StoreUnavailable while Redis is away or will not take them */
-  async call<T>(commands: (client: Client) => Promise<T>): Promise<T> {
+  async call<T>(commands: (client: RedisClient) => Promise<T>): Promise<T> {
     if (this.#closed) throw new StoreUnavailable('The store is closed');
     try {
       return await commands(this.client);

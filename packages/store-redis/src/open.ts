@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { type LogBounds, type RecordStore, type SessionStore, StoreUnavailable } from '@lockstep/store';
 import { parseRedisUrl } from './address.ts';
-import { Connection, type ConnectionOptions } from './connection.ts';
+import { type ConnectionOptions, RedisConnection } from './connection.ts';
 import { RecordKeys } from './keys.ts';
 import { encode } from './notice.ts';
 import { RedisRecordStore } from './redis-record-store.ts';
-import { type Lane, RedisSessionStore } from './redis-session-store.ts';
+import { RedisSessionStore, type SessionLane } from './redis-session-store.ts';
 import { Replicas } from './replicas.ts';
 import { BEAT } from './session-scripts.ts';
-import { Subscriber } from './subscriber.ts';
+import { NoticeSubscriber } from './subscriber.ts';
 
 const DAY = 86_400_000;
 
@@ -70,7 +70,7 @@ export async function openRedis(options: RedisOptions): Promise<RedisStore> {
   if (/[{}]/.test(prefix)) throw new RangeError('prefix holds a brace');
 
   const connectionOptions: ConnectionOptions = { address, timeoutMs, name: `lockstep-${nodeId}` };
-  const open = (): Connection => new Connection(connectionOptions, () => subscriber.doubt());
+  const open = (): RedisConnection => new RedisConnection(connectionOptions, () => subscriber.doubt());
   const connection = open();
   const others = Array.from({ length: cluster ? 0 : LANES - 1 }, open);
   const channel = `${prefix}:notices:${address.db}`;
@@ -80,8 +80,8 @@ export async function openRedis(options: RedisOptions): Promise<RedisStore> {
     if (counter === undefined) return connection.call((client) => client.publish(channel, `\n${text}`));
     return connection.run(BEAT, [counter], [channel, text]);
   };
-  const subscriber = new Subscriber({ ...connectionOptions, channel, node: nodeId, beat });
-  const laneOf = (one: Connection): Lane => {
+  const subscriber = new NoticeSubscriber({ ...connectionOptions, channel, node: nodeId, beat });
+  const laneOf = (one: RedisConnection): SessionLane => {
     return { connection: one, replicas: new Replicas(one, { count: required, timeoutMs: timeoutMs / 2, cluster }) };
   };
   const lane = laneOf(connection);
@@ -126,7 +126,7 @@ const FORMAT = 2;
  * Marks what is kept with its format, so that an older version of Lockstep that knows of formats leaves newer data alone.
  * @throws RangeError when a newer version has written it
  */
-async function requireFormat(connection: Connection, prefix: string): Promise<void> {
+async function requireFormat(connection: RedisConnection, prefix: string): Promise<void> {
   const key = `${prefix}:format`;
   const found = Number((await connection.call((client) => client.get(key))) ?? 1);
   if (found > FORMAT) {
@@ -138,7 +138,7 @@ async function requireFormat(connection: Connection, prefix: string): Promise<vo
 }
 
 /** What a lost node, or a full memory, would make of the server's configuration. Managed services may not tell. */
-async function inspected(connection: Connection, cluster: boolean, replicas: number): Promise<readonly string[]> {
+async function inspected(connection: RedisConnection, cluster: boolean, replicas: number): Promise<readonly string[]> {
   const info = await connection.call((client) => client.info('server'));
   const version = /^redis_version:(\d+)/m.exec(info)?.[1];
   if (version !== undefined && Number(version) < 7) throw new RangeError(`Redis ${version} is too old: 7 or newer`);

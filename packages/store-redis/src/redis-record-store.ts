@@ -1,5 +1,5 @@
 import type { Counted, Page, RecordInput, RecordStore, StoredRecord, WriteCondition } from '@lockstep/store';
-import type { Connection } from './connection.ts';
+import type { RedisConnection } from './connection.ts';
 import type { RecordKeys } from './keys.ts';
 import { CONSUME, DELETE, DELETE_BY, PAGE, PUT, SWEEP } from './record-scripts.ts';
 import type { Replicas } from './replicas.ts';
@@ -27,11 +27,11 @@ interface Write {
 
 /** Records on Redis, in one slot, so that several are written as one. */
 export class RedisRecordStore implements RecordStore {
-  readonly #connection: Connection;
+  readonly #connection: RedisConnection;
   readonly #replicas: Replicas;
   readonly #keys: RecordKeys;
 
-  constructor(connection: Connection, replicas: Replicas, keys: RecordKeys) {
+  constructor(connection: RedisConnection, replicas: Replicas, keys: RecordKeys) {
     this.#connection = connection;
     this.#replicas = replicas;
     this.#keys = keys;

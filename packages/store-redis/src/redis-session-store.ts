@@ -12,7 +12,7 @@ import {
   type StoreNotice,
   StoreUnavailable,
 } from '@lockstep/store';
-import type { Connection } from './connection.ts';
+import type { RedisConnection } from './connection.ts';
 import { indexKey, sessionKeys } from './keys.ts';
 import { commitFields, encode, type Fields } from './notice.ts';
 import type { Replicas } from './replicas.ts';
@@ -27,7 +27,7 @@ import {
   READ_LOG,
   TAKE_BACK,
 } from './session-scripts.ts';
-import type { Subscriber } from './subscriber.ts';
+import type { NoticeSubscriber } from './subscriber.ts';
 
 /** How old a hint without its session is when it is removed: its commit may still be under way, ms. */
 const HINT_SETTLES = 60_000;
@@ -40,8 +40,8 @@ const KEY = 'k:';
 const PART = 'p:';
 
 /** A connection for some of the sessions. */
-export interface Lane {
-  readonly connection: Connection;
+export interface SessionLane {
+  readonly connection: RedisConnection;
   readonly replicas: Replicas;
 }
 
@@ -95,10 +95,10 @@ function checked(commit: Commit): void {
  * hints, written before the commit that needs them and checked against the session whenever they are read.
  */
 export class RedisSessionStore implements SessionStore {
-  readonly #lanes: readonly Lane[];
+  readonly #lanes: readonly SessionLane[];
   /** For what belongs to no session. */
-  readonly #connection: Connection;
-  readonly #subscriber: Subscriber;
+  readonly #connection: RedisConnection;
+  readonly #subscriber: NoticeSubscriber;
   readonly #options: SessionStoreOptions;
   /** Topics that may have changed without anybody being told so far. */
   readonly #untold = new Set<string>();
@@ -107,14 +107,18 @@ export class RedisSessionStore implements SessionStore {
   #telling = false;
 
   /** @param lanes at least one: each session has one of them for all that it does, in order */
-  constructor(lanes: readonly [Lane, ...Lane[]], subscriber: Subscriber, options: SessionStoreOptions) {
+  constructor(
+    lanes: readonly [SessionLane, ...SessionLane[]],
+    subscriber: NoticeSubscriber,
+    options: SessionStoreOptions,
+  ) {
     this.#lanes = lanes;
     this.#connection = lanes[0].connection;
     this.#subscriber = subscriber;
     this.#options = options;
   }
 
-  #lane(topic: string): Lane {
+  #lane(topic: string): SessionLane {
     let hash = 0;
     for (let i = 0; i < topic.length; i++) hash = (Math.imul(hash, 31) + topic.charCodeAt(i)) >>> 0;
     return this.#lanes[hash % this.#lanes.length]!;

@@ -1,5 +1,5 @@
 import { StoreUnavailable } from '@lockstep/store';
-import type { Connection } from './connection.ts';
+import type { RedisConnection } from './connection.ts';
 import type { Reply, Script } from './script.ts';
 
 interface Waiting {
@@ -21,12 +21,12 @@ const TOO_FEW = 'Too few replicas have confirmed the write';
 
 /** Writes that only count once replicas have them. */
 export class Replicas {
-  readonly #connection: Connection;
+  readonly #connection: RedisConnection;
   readonly #options: ReplicaOptions;
   #waiting: Waiting[] = [];
   #running = false;
 
-  constructor(connection: Connection, options: ReplicaOptions) {
+  constructor(connection: RedisConnection, options: ReplicaOptions) {
     this.#connection = connection;
     this.#options = options;
   }

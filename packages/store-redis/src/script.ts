@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Cluster, type Redis } from 'ioredis';
 
-export type Client = Redis | Cluster;
+export type RedisClient = Redis | Cluster;
 export type Reply = string | number | null | readonly Reply[];
 
 /** A Lua script that runs by its digest, and is sent whole where the server does not have it. */
@@ -14,7 +14,7 @@ export class Script {
     this.#sha = createHash('sha1').update(this.#lua).digest('hex');
   }
 
-  async run(client: Client, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply> {
+  async run(client: RedisClient, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply> {
     try {
       return (await client.evalsha(this.#sha, keys.length, ...keys, ...args)) as Reply;
     } catch (error) {
@@ -28,7 +28,7 @@ export class Script {
    * @returns its reply, and how many replicas have what it wrote
    */
   async runAndWait(
-    client: Client,
+    client: RedisClient,
     keys: readonly string[],
     args: readonly (string | number)[],
     replicas: number,

@@ -8,7 +8,7 @@ import { Tally } from './tally.ts';
 const BEAT = 1000;
 const RETRY = 200;
 
-export interface SubscriberOptions extends ConnectionOptions {
+export interface NoticeSubscriberOptions extends ConnectionOptions {
   readonly channel: string;
   readonly node: string;
   /** Publishes a beat through the other connection. */
@@ -19,8 +19,8 @@ export interface SubscriberOptions extends ConnectionOptions {
  * The one connection that brings a node what every node publishes. Publishing is at most once: whatever may have been
  * missed — numbers that are missing, a connection that broke, beats that do not come back — is told as a gap.
  */
-export class Subscriber {
-  readonly #options: SubscriberOptions;
+export class NoticeSubscriber {
+  readonly #options: NoticeSubscriberOptions;
   readonly #listeners = new Set<(notice: StoreNotice) => void>();
   #redis: Redis | undefined;
   #attempt = 0;
@@ -35,7 +35,7 @@ export class Subscriber {
   #timer: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(options: SubscriberOptions) {
+  constructor(options: NoticeSubscriberOptions) {
     this.#options = options;
   }
 

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { resultCode } from './database.ts';
-import { type Answers, type Failure, type Operations, Refused, type Request } from './operations.ts';
+import { type Answers, type OperationFailure, type Operations, Refused, type Request } from './operations.ts';
 import { prepare } from './rows.ts';
 
 /** Operations that may change the file. */
@@ -93,7 +93,7 @@ export class Batches {
 
   #runEach(requests: readonly Request[]): Answers {
     const values: unknown[] = new Array(requests.length);
-    const failures: [number, Failure][] = [];
+    const failures: [number, OperationFailure][] = [];
     for (let i = 0; i < requests.length; i++) {
       try {
         values[i] = this.#apply(requests[i]!);
@@ -107,7 +107,7 @@ export class Batches {
   /** Each operation in a transaction of its own, after one of them broke the common one. */
   #runAlone(requests: readonly Request[]): Answers {
     const values: unknown[] = new Array(requests.length);
-    const failures: [number, Failure][] = [];
+    const failures: [number, OperationFailure][] = [];
     requests.forEach((request, i) => {
       try {
         this.#begin();
@@ -139,7 +139,7 @@ export class Batches {
   }
 }
 
-function failureOf(error: unknown): Failure {
+function failureOf(error: unknown): OperationFailure {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof Refused) return { kind: 'refused', message };
   return { kind: UNAVAILABLE.has(resultCode(error) ?? 0) ? 'unavailable' : 'defect', message };

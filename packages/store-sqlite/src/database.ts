@@ -2,8 +2,7 @@ import { closeSync, openSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Migration, migrate, migrations, schemaVersion } from './migrations.ts';
-import type { UnusableReason } from './operations.ts';
-import { UnusableDatabase } from './unusable-database.ts';
+import { UnusableDatabase, type UnusableReason } from './unusable-database.ts';
 
 /** `PRAGMA application_id` of our files: "LkSt". */
 const APPLICATION_ID = 0x4c6b5374;

@@ -1,12 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { entryChecksum } from './entry-checksum.ts';
-import { type Change, readLastChange } from './last-change.ts';
+import { type CommittedChange, readLastChange } from './last-change.ts';
 import { prepare } from './rows.ts';
 
 /** What a database lacks or holds in another form than it was written. */
 export interface Damage {
   /** Changes that were made and are gone; where they are, what the last of them was. */
-  readonly missing?: { readonly changes: number; readonly last: Change };
+  readonly missing?: { readonly changes: number; readonly last: CommittedChange };
   /** Entries of logs that are not as they were written. */
   readonly entries: readonly { readonly session: number; readonly topic: string; readonly number: number }[];
 }

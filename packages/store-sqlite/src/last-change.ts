@@ -2,7 +2,7 @@ import { closeSync, constants, fsyncSync, openSync, readFileSync, writeSync } fr
 import { crc32 } from 'node:zlib';
 
 /** A transaction that changed a database. */
-export interface Change {
+export interface CommittedChange {
   /** Of the database and of every copy of it. */
   readonly database: string;
   /** How many transactions had changed it, this one included. */
@@ -18,13 +18,13 @@ export function lastChangePath(path: string): string {
   return `${path}-last`;
 }
 
-function lineOf({ database, sequence, at }: Change): string {
+function lineOf({ database, sequence, at }: CommittedChange): string {
   const text = `lockstep 1 ${database} ${String(sequence).padStart(16, '0')} ${String(at).padStart(16, '0')}`;
   return `${text} ${crc32(text).toString(16).padStart(8, '0')}\n`;
 }
 
 /** @returns undefined where nothing is written down, or not so that it can be read */
-export function readLastChange(path: string): Change | undefined {
+export function readLastChange(path: string): CommittedChange | undefined {
   let text: string;
   try {
     text = readFileSync(lastChangePath(path), 'latin1');
@@ -50,7 +50,7 @@ export class LastChange {
   }
 
   /** What cannot be written now is written with the next change. */
-  write(change: Change): void {
+  write(change: CommittedChange): void {
     try {
       writeSync(this.#file, lineOf(change), 0, 'latin1');
     } catch {

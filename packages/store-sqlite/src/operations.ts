@@ -1,5 +1,6 @@
 import type { LogPosition } from '@lockstep/store';
 import type { BackupReport } from './backup.ts';
+import type { UnusableReason } from './unusable-database.ts';
 
 /**
  * What the worker can be asked. Arguments and results are flat lists of texts and numbers: structured clone copies those
@@ -83,7 +84,7 @@ export interface BackupRequest {
 
 /** The answer to that. */
 export interface BackupAnswer {
-  readonly backup: BackupReport | Failure;
+  readonly backup: BackupReport | OperationFailure;
 }
 
 export interface FlatSession {
@@ -121,10 +122,10 @@ export type Request = { [K in OperationName]: readonly [K, ...Parameters<Operati
 /** Answers to a batch, in its order; where `failures` names an index, that operation failed and changed nothing. */
 export interface Answers {
   readonly values: readonly unknown[];
-  readonly failures: readonly (readonly [index: number, failure: Failure])[];
+  readonly failures: readonly (readonly [index: number, failure: OperationFailure])[];
 }
 
-export interface Failure {
+export interface OperationFailure {
   /** `unavailable`: the file cannot be written or read now. `refused`: the caller asked for what cannot be. */
   readonly kind: 'unavailable' | 'refused' | 'defect';
   readonly message: string;
@@ -145,5 +146,3 @@ export interface OpenFailure {
   readonly reason: UnusableReason;
   readonly message: string;
 }
-
-export type UnusableReason = 'in-use' | 'not-a-database' | 'foreign' | 'newer-schema' | 'unreadable' | 'damaged';

@@ -1,4 +1,4 @@
-import type { UnusableReason } from './operations.ts';
+export type UnusableReason = 'in-use' | 'not-a-database' | 'foreign' | 'newer-schema' | 'unreadable' | 'damaged';
 
 /**
  * The file cannot serve as a store; nothing in it was changed.

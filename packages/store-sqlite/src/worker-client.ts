@@ -7,8 +7,8 @@ import {
   type BackupAnswer,
   type BackupRequest,
   CLOSE,
-  type Failure,
   type Opened,
+  type OperationFailure,
   type OperationName,
   type Operations,
   type Request,
@@ -118,7 +118,7 @@ export class WorkerClient {
     });
   }
 
-  #copied(result: BackupReport | Failure): void {
+  #copied(result: BackupReport | OperationFailure): void {
     const copying = this.#copying;
     this.#copying = undefined;
     if ('kind' in result) copying?.reject(errorOf(result));
@@ -197,7 +197,7 @@ export class WorkerClient {
   }
 }
 
-function errorOf(failure: Failure): Error {
+function errorOf(failure: OperationFailure): Error {
   if (failure.kind === 'unavailable') return new StoreUnavailable(failure.message);
   return failure.kind === 'refused' ? new RangeError(failure.message) : new Error(failure.message);
 }

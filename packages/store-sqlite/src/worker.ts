@@ -13,8 +13,8 @@ import {
   type BackupAnswer,
   type BackupRequest,
   CLOSE,
-  type Failure,
   type Opened,
+  type OperationFailure,
   type Operations,
   type Request,
 } from './operations.ts';
@@ -120,7 +120,7 @@ function serve(): readonly string[] {
     scrub = checkpoints.empty() ? undefined : setTimeout(empty, options.scrubAfterMs);
   }
 
-  function copyTo(path: string): BackupReport | Failure {
+  function copyTo(path: string): BackupReport | OperationFailure {
     try {
       return backUp(db, path);
     } catch (error) {

@@ -7,7 +7,7 @@ export type {
   LogHead,
   LogPage,
   LogPosition,
-  Parts,
+  SessionParts,
   SessionStore,
   StoredSession,
   StoreNotice,

@@ -30,7 +30,7 @@ export interface LogPosition {
 export type LogHead = Pick<LogEntry, 'number' | 'id' | 'at'> & { readonly epoch: string };
 
 /** What a session consists of: named parts, each a JSON text the store does not look into. */
-export type Parts = ReadonlyMap<string, string>;
+export type SessionParts = ReadonlyMap<string, string>;
 
 export interface StoredSession {
   readonly topic: string;
@@ -38,7 +38,7 @@ export interface StoredSession {
   readonly revision: number;
   /** The history that this revision is of: two commits that were ever given one revision have different epochs. */
   readonly epoch: string;
-  readonly parts: Parts;
+  readonly parts: SessionParts;
   /** The log's entries that are still held, oldest first, without their bodies. */
   readonly log: readonly LogHead[];
   /** Position before the oldest entry that is held: what was dropped, or the beginning. */

@@ -1,4 +1,5 @@
-import { type Check, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expect } from '../expecting.ts';
 import { objects } from '../json.ts';
 import { patient, patientElements, study, studyElements } from '../samples.ts';
 import { ALL, CONTEXT_EVENTS, CORE, driver, openPatient, PATIENT } from './parts.ts';

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Check, CheckSkip, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckSkip, expect } from '../expecting.ts';
 import { type JsonObject, objects, sameJson } from '../json.ts';
 import { type BundleEntry, observation, put, type Resource, remove } from '../samples.ts';
 import { type Scenario, succeeded, versionOf } from '../target/scenario.ts';

@@ -1,4 +1,5 @@
-import { type Check, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expect } from '../expecting.ts';
 import { type JsonObject, objects, sameJson } from '../json.ts';
 import { patient, patientElements, reportContext, reportElements, study, studyElements } from '../samples.ts';
 import type { Scenario } from '../target/scenario.ts';

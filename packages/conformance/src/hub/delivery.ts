@@ -1,4 +1,5 @@
-import { type Check, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expect } from '../expecting.ts';
 import { sameJson } from '../json.ts';
 import { logoutElements, patient, patientAbroad, patientElements, study, studyElements } from '../samples.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';

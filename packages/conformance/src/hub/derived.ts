@@ -1,8 +1,9 @@
-import { type Check, CheckFailure, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckFailure, expect } from '../expecting.ts';
 import { sameJson } from '../json.ts';
 import { encounter, encounterElements, patient, type Resource } from '../samples.ts';
 import type { Scenario } from '../target/scenario.ts';
-import type { Notification, Subscriber } from '../target/subscriber.ts';
+import type { Notification, PlayedSubscriber } from '../target/subscriber.ts';
 import { CONTEXT_EVENTS, driver, elementsOf, elementWith, ONLY_3 } from './parts.ts';
 
 /** Events that a Hub derives from others. */
@@ -59,7 +60,7 @@ export const derived: readonly Check[] = [
 ];
 
 /** A subscriber of Patient-open alone; undefined where the Hub wants the same events from all, which it may. */
-async function patientsOnly(s: Scenario): Promise<Subscriber | undefined> {
+async function patientsOnly(s: Scenario): Promise<PlayedSubscriber | undefined> {
   try {
     return await s.subscribe({ events: ['Patient-open'], name: 'Patients only' });
   } catch (error) {

@@ -1,4 +1,5 @@
-import { type Check, CheckSkip, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckSkip, expect } from '../expecting.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import type { HttpResponse } from '../target/http.ts';
 import type { Scenario } from '../target/scenario.ts';

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Check, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expect } from '../expecting.ts';
 import { patient, patientElements } from '../samples.ts';
 import { checksOf, driver, madeUp, PATIENT } from './parts.ts';
 

@@ -1,11 +1,12 @@
-import { type Check, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expect } from '../expecting.ts';
 import { sameJson } from '../json.ts';
 import { patient, patientElements, study, studyElements } from '../samples.ts';
 import { type Scenario, versionOf } from '../target/scenario.ts';
-import type { Subscriber } from '../target/subscriber.ts';
+import type { PlayedSubscriber } from '../target/subscriber.ts';
 import { ALL, CONTEXT_EVENTS, CORE, checksOf, close, driver, openPatient, openReport, REPORT } from './parts.ts';
 
-const join = (s: Scenario, events: readonly string[] = CONTEXT_EVENTS): Promise<Subscriber> =>
+const join = (s: Scenario, events: readonly string[] = CONTEXT_EVENTS): Promise<PlayedSubscriber> =>
   s.subscribe({ events, name: 'Late' });
 
 const build = checksOf({ versions: CORE, safety: true }, 'late-joiner-');
@@ -15,7 +16,7 @@ function check(
   id: string,
   title: string,
   requirements: Check['requirements'],
-  run: (s: Scenario, stays: Subscriber) => Promise<void>,
+  run: (s: Scenario, stays: PlayedSubscriber) => Promise<void>,
   versions: Check['versions'] = CORE,
 ): Check {
   const withDriver = async (s: Scenario) => run(s, await driver(s, CONTEXT_EVENTS));

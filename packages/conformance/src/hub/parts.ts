@@ -1,5 +1,6 @@
 /** Steps that several checks share. */
-import { type Check, expect, stepping, type Version } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expect, stepping } from '../expecting.ts';
 import { isObject, type JsonObject, objects } from '../json.ts';
 import {
   type BundleEntry,
@@ -15,15 +16,16 @@ import {
   reportElements,
   updateElements,
 } from '../samples.ts';
+import type { HubVersion } from '../specification.ts';
 import type { HttpResponse } from '../target/http.ts';
 import { type Scenario, versionOf } from '../target/scenario.ts';
-import type { Answer, Notification, Subscriber } from '../target/subscriber.ts';
+import type { Notification, PlayedAnswer, PlayedSubscriber } from '../target/subscriber.ts';
 
 /** Rules that FHIRcast 3.0.0 made and IRA keeps. */
-export const CORE: readonly Version[] = ['3.0.0', 'IRA'];
+export const CORE: readonly HubVersion[] = ['3.0.0', 'IRA'];
 /** Rules that hold in STU2 as well. */
-export const ALL: readonly Version[] = ['3.0.0', 'STU2', 'IRA'];
-export const ONLY_3: readonly Version[] = ['3.0.0'];
+export const ALL: readonly HubVersion[] = ['3.0.0', 'STU2', 'IRA'];
+export const ONLY_3: readonly HubVersion[] = ['3.0.0'];
 
 export const PATIENT = ['Patient-open', 'Patient-close'] as const;
 export const CONTEXT_EVENTS = [
@@ -50,7 +52,7 @@ export const elementWith = (elements: readonly JsonObject[], key: string): JsonO
   elements.find((one) => one.key === key);
 
 /** An application that stays in the session from beginning to end. */
-export function driver(s: Scenario, events: readonly string[], answer?: Answer): Promise<Subscriber> {
+export function driver(s: Scenario, events: readonly string[], answer?: PlayedAnswer): Promise<PlayedSubscriber> {
   return s.subscribe({ events, name: 'Driver', ...(answer && { answer }) });
 }
 
@@ -73,7 +75,7 @@ export function expectRefused(response: HttpResponse, what = ''): void {
 }
 
 /** Opens a new patient and waits for the broadcast. */
-export async function openPatient(s: Scenario, at: Subscriber): Promise<EventMessage> {
+export async function openPatient(s: Scenario, at: PlayedSubscriber): Promise<EventMessage> {
   const open = await s.accepted(s.event('Patient-open', patientElements(patient())));
   await stepping('notify', () => at.event(open.id));
   return open;
@@ -84,13 +86,13 @@ export function closing(s: Scenario, open: EventMessage): EventMessage {
 }
 
 /** Closes what was opened and waits for the broadcast. */
-export async function close(s: Scenario, open: EventMessage, at: Pick<Subscriber, 'event'>): Promise<void> {
+export async function close(s: Scenario, open: EventMessage, at: Pick<PlayedSubscriber, 'event'>): Promise<void> {
   const { id } = await s.accepted(closing(s, open));
   await stepping('notify', () => at.event(id));
 }
 
 export interface OpenReport {
-  readonly driver: Subscriber;
+  readonly driver: PlayedSubscriber;
   readonly context: ReportContext;
   readonly elements: readonly ContextElement[];
   readonly opened: EventMessage;
@@ -98,7 +100,7 @@ export interface OpenReport {
 }
 
 /** Opens a report with the driver watching everything about it. */
-export async function openReport(s: Scenario, at?: Subscriber): Promise<OpenReport> {
+export async function openReport(s: Scenario, at?: PlayedSubscriber): Promise<OpenReport> {
   const watcher = at ?? (await driver(s, REPORT));
   const context = reportContext();
   const elements = reportElements(context);

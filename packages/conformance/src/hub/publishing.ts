@@ -1,4 +1,5 @@
-import { type Check, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expect } from '../expecting.ts';
 import { observation, patient, patientElements } from '../samples.ts';
 import { succeeded } from '../target/scenario.ts';
 import type { Notification } from '../target/subscriber.ts';

@@ -1,13 +1,14 @@
-import { type Check, CheckSkip, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckSkip, expect } from '../expecting.ts';
 import { patient, patientElements, study, studyElements } from '../samples.ts';
 import { endpointOf, type Scenario, succeeded } from '../target/scenario.ts';
-import type { Token } from '../target/tokens.ts';
+import type { TestToken } from '../target/tokens.ts';
 import { ALL, CONTEXT_EVENTS, CORE, checksOf, driver, expectRefused, openPatient, PATIENT } from './parts.ts';
 
 const check = checksOf({ versions: ALL, safety: true });
 
 /** A token that looks like a good one, and was never given. */
-function altered({ value, expiresAt }: Token): Token {
+function altered({ value, expiresAt }: TestToken): TestToken {
   const at = Math.floor(value.length * 0.75);
   const other = value[at] === 'A' ? 'B' : 'A';
   return { value: value.slice(0, at) + other + value.slice(at + 1), expiresAt };

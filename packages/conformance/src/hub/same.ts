@@ -1,6 +1,7 @@
-import { type Check, CheckFailure, CheckSkip, expect, KINDS, stepping } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckFailure, CheckSkip, expect, stepping } from '../expecting.ts';
 import { alteration, isMadeOf } from '../fidelity.ts';
-import { type Difference, difference, isObject, parseAsWritten } from '../json.ts';
+import { difference, isObject, type JsonDifference, parseAsWritten } from '../json.ts';
 import {
   type ContextElement,
   type EventMessage,
@@ -22,8 +23,9 @@ import {
   syncErrorElements,
   updateElements,
 } from '../samples.ts';
+import { KINDS } from '../steps.ts';
 import { type Scenario, succeeded, versionOf } from '../target/scenario.ts';
-import type { Notification, Subscriber } from '../target/subscriber.ts';
+import type { Notification, PlayedSubscriber } from '../target/subscriber.ts';
 import { ALL, CORE, checksOf } from './parts.ts';
 
 type Kind = (typeof KINDS)[number];
@@ -55,18 +57,18 @@ export function expectSame(message: EventMessage, came: Notification, options = 
   if (found) throw altered(found);
 }
 
-function altered({ path, sent, came, writtenOtherwise }: Difference): CheckFailure {
+function altered({ path, sent, came, writtenOtherwise }: JsonDifference): CheckFailure {
   const failure = new CheckFailure(`${path} as it was published: ${sent}`, came);
   failure.step = writtenOtherwise ? 'carry-numbers' : 'carry';
   return failure;
 }
 
 /** One subscriber of everything. @throws CheckSkip where the Hub takes no such subscription */
-const everything = (s: Scenario, name: string, more: readonly string[] = []): Promise<Subscriber> =>
+const everything = (s: Scenario, name: string, more: readonly string[] = []): Promise<PlayedSubscriber> =>
   s.subscribe({ events: [...EVERYTHING, ...more], name });
 
 /** Publishes an event and waits until both were told. */
-async function settled(s: Scenario, message: EventMessage, at: readonly Subscriber[]): Promise<Notification> {
+async function settled(s: Scenario, message: EventMessage, at: readonly PlayedSubscriber[]): Promise<Notification> {
   await s.accepted(message);
   const told = await Promise.all(at.map((one) => stepping('notify', () => one.event(message.id))));
   return told[0]!;
@@ -75,7 +77,7 @@ async function settled(s: Scenario, message: EventMessage, at: readonly Subscrib
 interface Stage {
   readonly s: Scenario;
   readonly context: ReportContext;
-  readonly all: readonly Subscriber[];
+  readonly all: readonly PlayedSubscriber[];
 }
 
 const open = async ({ s, all }: Stage, name: string, elements: readonly ContextElement[]): Promise<Notification> =>
@@ -160,7 +162,7 @@ const MAKE: Readonly<Record<Kind, (stage: Stage) => Promise<EventMessage>>> = {
 };
 
 /** Events that came to both and were not published: what a Hub may add is what it makes of what was published. */
-function expectNothingElse(s: Scenario, at: Subscriber, published: readonly EventMessage[]): void {
+function expectNothingElse(s: Scenario, at: PlayedSubscriber, published: readonly EventMessage[]): void {
   const ids = new Set(published.map(({ id }) => id));
   const sent = published.map((message) => JSON.stringify(message));
   for (const one of at.events) {

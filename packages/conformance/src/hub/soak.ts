@@ -1,8 +1,9 @@
-import { type Check, CheckFailure, CheckSkip, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckFailure, CheckSkip, expect } from '../expecting.ts';
 import { isObject, objects, sameJson } from '../json.ts';
 import { patient, patientElements, study, studyElements } from '../samples.ts';
 import { anchorId, type Scenario, succeeded } from '../target/scenario.ts';
-import type { Subscriber } from '../target/subscriber.ts';
+import type { PlayedSubscriber } from '../target/subscriber.ts';
 import { ALL, CORE, checksOf, closing, driver, openPatient, PATIENT } from './parts.ts';
 import { expectSame } from './same.ts';
 
@@ -196,7 +197,7 @@ export const soak: readonly Check[] = [
 ];
 
 /** Connects to the endpoint again. @throws CheckSkip where the Hub wants a new subscription after a lost connection, which it may */
-async function returned(s: Scenario, away: Subscriber): Promise<Subscriber> {
+async function returned(s: Scenario, away: PlayedSubscriber): Promise<PlayedSubscriber> {
   try {
     const back = await s.connect(away.endpoint, 'Back');
     await back.confirmation();

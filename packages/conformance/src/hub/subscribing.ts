@@ -1,4 +1,5 @@
-import { type Check, CheckSkip, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckSkip, expect } from '../expecting.ts';
 import { form } from '../target/http.ts';
 import { endpointOf, type FormFields, succeeded } from '../target/scenario.ts';
 import { ALL, CORE, driver, expectRefused, madeUp, openPatient, PATIENT } from './parts.ts';

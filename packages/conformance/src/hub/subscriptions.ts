@@ -1,8 +1,9 @@
-import { type Check, CheckSkip, expect, stepping } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckSkip, expect, stepping } from '../expecting.ts';
 import { pause } from '../pause.ts';
 import { patient, patientElements } from '../samples.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';
-import type { Subscriber } from '../target/subscriber.ts';
+import type { PlayedSubscriber } from '../target/subscriber.ts';
 import { ALL, CORE, close, closing, driver, openPatient, PATIENT } from './parts.ts';
 
 const names = (list: unknown) =>
@@ -37,7 +38,7 @@ function confirmation(
 const LONGEST_LEASE = 8;
 
 interface ShortLease {
-  readonly one: Subscriber;
+  readonly one: PlayedSubscriber;
   /** Seconds that the Hub gave. */
   readonly lease: number;
   /** When it was asked for: the lease cannot have begun before. */

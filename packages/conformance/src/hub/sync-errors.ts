@@ -1,4 +1,5 @@
-import { type Check, CheckSkip, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckSkip, expect } from '../expecting.ts';
 import { sameJson } from '../json.ts';
 import { pause } from '../pause.ts';
 import {
@@ -15,11 +16,11 @@ import {
 } from '../samples.ts';
 import { type Scenario, versionOf } from '../target/scenario.ts';
 import {
-  type Answer,
   isAbout,
   isSyncError,
   type Notification,
-  type Subscriber,
+  type PlayedAnswer,
+  type PlayedSubscriber,
   syncErrorCodes,
   syncErrorIssue,
 } from '../target/subscriber.ts';
@@ -31,9 +32,9 @@ const EVENTS = [...PATIENT, 'SyncError'];
 const ISO_8601_UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|\+00(:?00)?)?$/;
 
 interface Refused {
-  readonly watcher: Subscriber;
-  readonly offender: Subscriber;
-  readonly unaware: Subscriber;
+  readonly watcher: PlayedSubscriber;
+  readonly offender: PlayedSubscriber;
+  readonly unaware: PlayedSubscriber;
   readonly event: EventMessage;
 }
 
@@ -93,7 +94,7 @@ function noneAfter(
   id: string,
   title: string,
   requirement: string,
-  step: (s: Scenario, other: Subscriber) => Promise<void>,
+  step: (s: Scenario, other: PlayedSubscriber) => Promise<void>,
 ): Check {
   return {
     id,
@@ -158,7 +159,7 @@ export const syncErrors: readonly Check[] = [
     versions: CORE,
     run: async (s) => {
       const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
-      const answer: Answer = ({ name }) => (name === 'patient-close' ? 409 : 200);
+      const answer: PlayedAnswer = ({ name }) => (name === 'patient-close' ? 409 : 200);
       await s.subscribe({ events: PATIENT, name: 'Offender', answer });
       const close = await s.accepted(closing(s, await openPatient(s, watcher)));
       await watcher.syncError(close.id);
@@ -223,7 +224,7 @@ export const syncErrors: readonly Check[] = [
     versions: CORE,
     run: async (s) => {
       const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
-      const answer: Answer = ({ name }) => (name === 'patient-open' ? 409 : 200);
+      const answer: PlayedAnswer = ({ name }) => (name === 'patient-open' ? 409 : 200);
       const names = ['First', 'Second'];
       const offenders = [];
       for (const name of names) offenders.push(await s.subscribe({ events: EVENTS, name, answer }));
@@ -512,7 +513,7 @@ export const syncErrors: readonly Check[] = [
 ];
 
 /** One subscriber whose connection breaks off. */
-export async function lost(s: Scenario): Promise<{ watcher: Subscriber; lost: Subscriber }> {
+export async function lost(s: Scenario): Promise<{ watcher: PlayedSubscriber; lost: PlayedSubscriber }> {
   const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
   const other = await s.subscribe({ events: EVENTS, name: 'Lost' });
   await openPatient(s, watcher);

@@ -1,11 +1,12 @@
-import { type Check, CheckSkip, expect, stepping } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckSkip, expect, stepping } from '../expecting.ts';
 import { isObject } from '../json.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';
-import type { Frame, Subscriber } from '../target/subscriber.ts';
+import type { PlayedSubscriber, ReceivedFrame } from '../target/subscriber.ts';
 import { ALL, CORE, driver, expectRefused, madeUp, openPatient, PATIENT } from './parts.ts';
 
 /** One that leaves and one that stays. */
-async function leaving(s: Scenario): Promise<{ leaver: Subscriber; stays: Subscriber }> {
+async function leaving(s: Scenario): Promise<{ leaver: PlayedSubscriber; stays: PlayedSubscriber }> {
   const stays = await driver(s, PATIENT);
   const leaver = await s.subscribe({ events: PATIENT, name: 'Leaver' });
   return { leaver, stays };
@@ -68,7 +69,7 @@ export const unsubscribing: readonly Check[] = [
       const { leaver } = await leaving(s);
       const before = leaver.frames.length;
       await s.unsubscribe(leaver);
-      const sent = ({ message }: Frame) => message !== undefined && MARKS.some((key) => key in message);
+      const sent = ({ message }: ReceivedFrame) => message !== undefined && MARKS.some((key) => key in message);
       const told = () => leaver.frame('a denial', (frame) => leaver.frames.indexOf(frame) >= before && sent(frame));
       const frame = await stepping('deny', told);
       expect(frame.message?.['hub.mode'] === 'denied', 'hub.mode: "denied"', frame.text);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Check, CheckFailure, CheckSkip, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckFailure, CheckSkip, expect } from '../expecting.ts';
 import { isObject, type JsonObject, objects, sameJson } from '../json.ts';
 import { observation, patient, patientElements, put, remove, selectElements } from '../samples.ts';
 import { PADDING } from '../target/http.ts';

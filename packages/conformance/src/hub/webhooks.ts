@@ -1,10 +1,11 @@
 import { createHmac } from 'node:crypto';
-import { type Check, CheckSkip, expect } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckSkip, expect } from '../expecting.ts';
 import { alteration } from '../fidelity.ts';
 import { isObject, type JsonObject, sameJson } from '../json.ts';
 import { pause } from '../pause.ts';
 import { type EventMessage, patient, patientAbroad, patientElements, richPatient } from '../samples.ts';
-import type { Callback, CallbackAnswer, CallbackRequest } from '../target/callback.ts';
+import type { Callback, CallbackRequest, PlayedCallbackAnswer } from '../target/callback.ts';
 import type { Scenario } from '../target/scenario.ts';
 import { isSyncError, syncErrorCodes, syncErrorIssue } from '../target/subscriber.ts';
 import { checksOf, closing, driver, expectRefused, openPatient, PATIENT } from './parts.ts';
@@ -44,7 +45,7 @@ async function webhook(
 }
 
 /** Subscribes with a callback that fails the verification, then publishes. */
-async function unverified(s: Scenario, answer: CallbackAnswer): Promise<void> {
+async function unverified(s: Scenario, answer: PlayedCallbackAnswer): Promise<void> {
   const hook = await s.callback();
   hook.answer = (request) => (request.method === 'GET' ? answer(request) : { status: 200 });
   await s.post(fieldsOf(s, hook.url), { who: 'Webhook' });

@@ -1,7 +1,7 @@
 import type { Report, Verdict } from './report.ts';
 
 /** A check whose verdict differs between two reports; undefined where the report does not hold it. */
-export interface Change {
+export interface VerdictChange {
   readonly id: string;
   readonly title: string;
   readonly before: Verdict | undefined;
@@ -11,11 +11,11 @@ export interface Change {
 
 export interface ReportDiff {
   /** Got worse: passed, and does no longer; or is new and fails. */
-  readonly worse: readonly Change[];
+  readonly worse: readonly VerdictChange[];
   /** Got better. */
-  readonly better: readonly Change[];
+  readonly better: readonly VerdictChange[];
   /** Skipped on one side, or only there. */
-  readonly other: readonly Change[];
+  readonly other: readonly VerdictChange[];
   readonly same: number;
 }
 
@@ -25,9 +25,9 @@ const RANK: Readonly<Record<Verdict, number>> = { fail: 0, warning: 1, skip: 2, 
 export function diffReports(before: Report, after: Report): ReportDiff {
   const old = new Map(before.results.map((result) => [result.id, result]));
   const now = new Map(after.results.map((result) => [result.id, result]));
-  const worse: Change[] = [];
-  const better: Change[] = [];
-  const other: Change[] = [];
+  const worse: VerdictChange[] = [];
+  const better: VerdictChange[] = [];
+  const other: VerdictChange[] = [];
   let same = 0;
   for (const id of new Set([...old.keys(), ...now.keys()])) {
     const [was, is] = [old.get(id), now.get(id)];
@@ -46,7 +46,7 @@ export function diffReports(before: Report, after: Report): ReportDiff {
 
 /** The difference as text. */
 export function renderDiff(diff: ReportDiff): string {
-  const part = (head: string, changes: readonly Change[]) =>
+  const part = (head: string, changes: readonly VerdictChange[]) =>
     changes.length === 0
       ? []
       : [

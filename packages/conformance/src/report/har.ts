@@ -1,4 +1,4 @@
-import type { Exchange } from '../transcript.ts';
+import type { WireExchange } from '../transcript.ts';
 import type { CheckResult, Report } from './report.ts';
 
 /** An HTTP request as it stands in a transcript. */
@@ -31,8 +31,8 @@ const typeOf = (headers: readonly (readonly [string, string])[]) =>
   headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
 
 /** The requests of one check, each with its answer. */
-function httpEntries(began: number, lines: readonly Exchange[]): object[] {
-  const waiting: Exchange[] = [];
+function httpEntries(began: number, lines: readonly WireExchange[]): object[] {
+  const waiting: WireExchange[] = [];
   return lines.flatMap((line) => {
     if (line.kind === 'request') waiting.push(line);
     if (line.kind !== 'response') return [];
@@ -75,7 +75,7 @@ function httpEntries(began: number, lines: readonly Exchange[]): object[] {
 }
 
 /** The connections of one check, with their frames as browsers write them into a HAR. */
-function socketEntries(began: number, lines: readonly Exchange[]): object[] {
+function socketEntries(began: number, lines: readonly WireExchange[]): object[] {
   return lines
     .filter(({ kind }) => kind === 'connect')
     .map(({ at, who, text }) => ({

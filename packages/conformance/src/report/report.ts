@@ -1,6 +1,7 @@
-import type { Claim, Level, Step, Version } from '../check.ts';
 import type { Diagnosis } from '../preflight.ts';
-import type { Exchange } from '../transcript.ts';
+import type { Claim, HubVersion, Level } from '../specification.ts';
+import type { Step } from '../steps.ts';
+import type { WireExchange } from '../transcript.ts';
 
 /** `warning`: a SHOULD that is not kept. `skip`: not claimed, not observable here, or a MAY that is not done. */
 export type Verdict = 'pass' | 'fail' | 'warning' | 'skip';
@@ -25,7 +26,7 @@ export interface CheckResult {
   readonly level: Level;
   /** Whether a failure of it may leave somebody at the wrong patient. */
   readonly safety?: boolean;
-  readonly versions: readonly Version[];
+  readonly versions: readonly HubVersion[];
   /** The requirement that the check rests on. */
   readonly requirement: {
     readonly id: string;
@@ -43,7 +44,7 @@ export interface CheckResult {
   readonly waived?: Waiver;
   readonly durationMs: number;
   /** What went over the wire; of checks that passed only where the options ask for it. */
-  readonly exchange?: readonly Exchange[];
+  readonly exchange?: readonly WireExchange[];
 }
 
 /** A failure that somebody accepts for a time. */
@@ -66,7 +67,7 @@ export interface Report {
     /** What the Hub says of itself, where it says something. */
     readonly configuration?: unknown;
   };
-  readonly versions: readonly Version[];
+  readonly versions: readonly HubVersion[];
   /** What judged. */
   readonly suite?: {
     readonly name: string;

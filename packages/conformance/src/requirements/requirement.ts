@@ -1,11 +1,11 @@
-import type { Version } from '../check.ts';
+import type { HubVersion } from '../specification.ts';
 
 /** A sentence of a specification that somebody has to keep. */
 export interface Requirement {
   readonly id: string;
   /** Chapter and heading, as a reader finds it. */
   readonly section: string;
-  readonly version: Version;
+  readonly version: HubVersion;
   readonly level: 'SHALL' | 'SHOULD' | 'MAY';
   readonly on: 'Hub' | 'Subscriber';
   /** The words of the specification; `…` stands for words left out. */
@@ -18,7 +18,7 @@ export interface Requirement {
 type Row = readonly [id: string, quote: string, more?: { level?: 'SHOULD' | 'MAY'; unobservable?: string }];
 
 function rows(
-  version: Version,
+  version: HubVersion,
   on: Requirement['on'],
   section: string,
   link: string,

@@ -1,4 +1,4 @@
-import { CheckSkip, expect } from '../check.ts';
+import { CheckSkip, expect } from '../expecting.ts';
 import { pause } from '../pause.ts';
 import { opening, type SubscriberCheck, subscription } from './scenario.ts';
 

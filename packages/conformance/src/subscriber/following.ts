@@ -1,4 +1,4 @@
-import { CheckFailure, CheckSkip, expect } from '../check.ts';
+import { CheckFailure, CheckSkip, expect } from '../expecting.ts';
 import { objects } from '../json.ts';
 import { patient, type Resource } from '../samples.ts';
 import { accepts, nameOf, opening, type SubscriberCheck, statusOf, tellReport, updateFor } from './scenario.ts';

@@ -1,4 +1,4 @@
-import { CheckSkip, expect } from '../check.ts';
+import { CheckSkip, expect } from '../expecting.ts';
 import { objects } from '../json.ts';
 import { observation, type Resource, selectElements, syncErrorElements } from '../samples.ts';
 import { onPublished, sharedUpdate } from './publishing.ts';

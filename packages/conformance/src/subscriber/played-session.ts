@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { WebSocket } from 'ws';
-import { CheckFailure, show } from '../check.ts';
+import { CheckFailure, show } from '../expecting.ts';
 import { isObject, type JsonObject, objects, parseJson } from '../json.ts';
 import { pause } from '../pause.ts';
 import type { ContextElement, EventMessage } from '../samples.ts';

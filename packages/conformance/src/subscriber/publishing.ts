@@ -1,4 +1,4 @@
-import { CheckSkip, expect } from '../check.ts';
+import { CheckSkip, expect } from '../expecting.ts';
 import { isObject, type JsonObject, objects } from '../json.ts';
 import type { PlayedSession } from './played-session.ts';
 import { type AppScenario, eventOf, nameOf, opening, type SubscriberCheck, tellReport, versionIn } from './scenario.ts';

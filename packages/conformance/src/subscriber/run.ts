@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { CheckFailure, CheckSkip, type Version } from '../check.ts';
 import { findingOf, type OnProgress, resultOf } from '../engine.ts';
+import { CheckFailure, CheckSkip } from '../expecting.ts';
 import { pause, within } from '../pause.ts';
 import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from '../report/report.ts';
 import { expectKnown, matches } from '../selection.ts';
+import type { HubVersion } from '../specification.ts';
 import type { Waits } from '../target/subscriber.ts';
 import { Transcript } from '../transcript.ts';
 import { SUITE } from '../version.ts';
@@ -34,7 +35,7 @@ export interface RunningApp {
 /** What a person decides at a step. */
 export type StepDecision = 'go' | 'skip' | 'repeat' | 'stop';
 
-export interface SubscriberOptions {
+export interface SubscriberTesterOptions {
   /** The application's name in the report. */
   readonly name: string;
   /**
@@ -78,7 +79,7 @@ const LONGEST_WITH_PERSON = 600;
 
 /** Tests an application, as the Hub that it talks to. */
 export async function runSubscriberConformance(
-  options: SubscriberOptions,
+  options: SubscriberTesterOptions,
   onProgress: OnProgress = () => {},
 ): Promise<Report> {
   expectKnown('only', options.only, SUBSCRIBER_CHECKS);
@@ -88,7 +89,7 @@ export async function runSubscriberConformance(
     timeoutMs: (options.timeoutMs ?? 4000) * slowness,
     settleMs: (options.settleMs ?? 400) * slowness,
   };
-  const versions: readonly Version[] = options.versions ?? ['3.0.0'];
+  const versions: readonly HubVersion[] = options.versions ?? ['3.0.0'];
   const checks = SUBSCRIBER_CHECKS.filter(
     (check) =>
       versionsOf(check).some((version) => versions.includes(version)) &&
@@ -143,7 +144,7 @@ function attributed(results: readonly CheckResult[]): readonly CheckResult[] {
 const COMING = 'the application to subscribe and to connect';
 
 /** What FHIRcast asks of an application, IRA asks too. */
-const versionsOf = ({ versions }: SubscriberCheck): readonly Version[] => versions ?? ['3.0.0', 'IRA'];
+const versionsOf = ({ versions }: SubscriberCheck): readonly HubVersion[] => versions ?? ['3.0.0', 'IRA'];
 
 /** The application in a session. */
 interface Guest {
@@ -159,7 +160,7 @@ interface Guest {
 const BACK = { started: 3000, byPerson: 15_000 };
 
 /** Starts the application and waits until it has subscribed and connected. */
-async function welcome(hub: PlayedHub, waits: Waits, options: SubscriberOptions): Promise<Guest> {
+async function welcome(hub: PlayedHub, waits: Waits, options: SubscriberTesterOptions): Promise<Guest> {
   const beginning = new Transcript();
   const session = hub.session(waits, beginning);
   let app: RunningApp | undefined;
@@ -180,7 +181,7 @@ async function welcome(hub: PlayedHub, waits: Waits, options: SubscriberOptions)
 }
 
 /** Whether the application is in the session for the next check, or comes back by itself: then one start is enough. */
-async function isBack({ session, app, failure }: Guest, options: SubscriberOptions): Promise<boolean> {
+async function isBack({ session, app, failure }: Guest, options: SubscriberTesterOptions): Promise<boolean> {
   if (failure || options.signal?.aborted) return failure === ENDED || options.signal?.aborted === true;
   const patience = options.launch === undefined ? BACK.byPerson : BACK.started;
   const over = () => session.connected || app?.ended?.() !== undefined;
@@ -200,7 +201,7 @@ async function leave({ session, app }: Guest): Promise<void> {
 async function* runGroup(
   group: readonly SubscriberCheck[],
   guest: Guest,
-  options: SubscriberOptions,
+  options: SubscriberTesterOptions,
 ): AsyncGenerator<CheckResult> {
   const { session, app, failure } = guest;
   const scenario: AppScenario = {
@@ -274,7 +275,7 @@ function stopped(signal: AbortSignal | undefined, over: AbortSignal): Promise<ne
   });
 }
 
-async function launch(invitation: Invitation, options: SubscriberOptions): Promise<RunningApp | undefined> {
+async function launch(invitation: Invitation, options: SubscriberTesterOptions): Promise<RunningApp | undefined> {
   if (typeof options.launch === 'function') return options.launch(invitation);
   if (options.launch !== undefined) return spawnApp(options.launch, invitation);
   const instruction = `Start the application with hub.url ${invitation.hubUrl} and hub.topic ${invitation.topic} (access token ${invitation.token}).`;

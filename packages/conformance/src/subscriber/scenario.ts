@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Check, CheckFailure, CheckSkip, type Version } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckFailure, CheckSkip } from '../expecting.ts';
 import { isObject } from '../json.ts';
 import {
   type EventMessage,
@@ -13,6 +14,7 @@ import {
   reportElements,
   updateElements,
 } from '../samples.ts';
+import type { HubVersion } from '../specification.ts';
 import type { AppAnswer, FormRequest, PlayedSession } from './played-session.ts';
 
 /** The application under test, as a check sees it. */
@@ -29,7 +31,7 @@ export interface AppScenario {
 /** One thing that an application is checked for. */
 export interface SubscriberCheck extends Omit<Check, 'run' | 'needs' | 'versions'> {
   /** The specifications that ask for it; FHIRcast 3.0.0, and with it IRA, unless said. */
-  readonly versions?: readonly Version[];
+  readonly versions?: readonly HubVersion[];
   /** Whether the check ends the session, and so needs one of its own. */
   readonly own?: boolean;
   readonly run: (scenario: AppScenario) => Promise<void>;

@@ -1,4 +1,4 @@
-import { CheckSkip, expect } from '../check.ts';
+import { CheckSkip, expect } from '../expecting.ts';
 import type { PlayedSession } from './played-session.ts';
 import { type SubscriberCheck, subscription } from './scenario.ts';
 

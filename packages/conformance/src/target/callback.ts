@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CheckFailure, CheckSkip } from '../check.ts';
+import { CheckFailure, CheckSkip } from '../expecting.ts';
 import { isObject, type JsonObject, parseJson } from '../json.ts';
 import { pause } from '../pause.ts';
 import type { Transcript } from '../transcript.ts';
@@ -16,10 +16,10 @@ export interface CallbackRequest {
   readonly json: unknown;
 }
 
-export type CallbackAnswer = (request: CallbackRequest) => { status: number; body?: string; location?: string };
+export type PlayedCallbackAnswer = (request: CallbackRequest) => { status: number; body?: string; location?: string };
 
 /** Where the Hub reaches the suite's webhooks. */
-export interface CallbackOptions {
+export interface PlayedCallbackOptions {
   /** Address to listen on; 127.0.0.1 unless given. */
   readonly host?: string;
   readonly port?: number;
@@ -27,14 +27,14 @@ export interface CallbackOptions {
   readonly publicUrl?: string;
 }
 
-const confirm: CallbackAnswer = ({ method, url }) =>
+const confirm: PlayedCallbackAnswer = ({ method, url }) =>
   method === 'GET' ? { status: 200, body: url.searchParams.get('hub.challenge') ?? '' } : { status: 200 };
 
 /** One webhook subscriber: keeps every request and answers as it is told. */
 export class Callback {
   readonly url: string;
   readonly requests: CallbackRequest[] = [];
-  answer: CallbackAnswer = confirm;
+  answer: PlayedCallbackAnswer = confirm;
   readonly #waits: Waits;
   readonly #end: () => void;
 
@@ -82,11 +82,11 @@ export class Callback {
 
 /** One HTTP server for all callbacks of a run; it starts with the first. */
 export class CallbackHost {
-  readonly #options: CallbackOptions;
+  readonly #options: PlayedCallbackOptions;
   readonly #callbacks = new Map<string, { callback: Callback; transcript: Transcript }>();
   #server: Promise<{ server: Server; base: string }> | undefined;
 
-  constructor(options: CallbackOptions = {}) {
+  constructor(options: PlayedCallbackOptions = {}) {
     this.#options = options;
   }
 

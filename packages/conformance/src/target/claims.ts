@@ -1,5 +1,5 @@
-import type { Claim, Version } from '../check.ts';
 import { isObject, type JsonObject } from '../json.ts';
+import type { Claim, HubVersion } from '../specification.ts';
 
 /** What a Hub's `.well-known/fhircast-configuration` claims. */
 export function claimsOf(configuration: unknown): Set<Claim> {
@@ -24,7 +24,7 @@ const namesIn = (list: unknown): readonly string[] =>
  * The events that a Hub says it supports, in lower case; undefined where it does not say, or says all. SyncErrors are not a matter
  * of choice (2.5), nor is any event to a Hub of IRA.
  */
-export function eventsOf(configuration: unknown, versions: readonly Version[]): ReadonlySet<string> | undefined {
+export function eventsOf(configuration: unknown, versions: readonly HubVersion[]): ReadonlySet<string> | undefined {
   const names = isObject(configuration) ? namesIn(configuration.eventsSupported) : [];
   if (names.length === 0 || names.includes('*') || versions.includes('IRA')) return undefined;
   return new Set([...names, 'syncerror']);

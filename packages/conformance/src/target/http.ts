@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { CheckFailure } from '../check.ts';
+import { CheckFailure } from '../expecting.ts';
 import { parseJson } from '../json.ts';
 import { pause } from '../pause.ts';
 import type { Transcript } from '../transcript.ts';

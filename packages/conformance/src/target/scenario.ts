@@ -1,21 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import { type Assumable, CheckFailure, CheckSkip, type Claim, expect, show, stepping, type Version } from '../check.ts';
+import { CheckFailure, CheckSkip, expect, show, stepping } from '../expecting.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import { pause } from '../pause.ts';
 import type { ContextElement, EventMessage } from '../samples.ts';
+import type { Claim, HubVersion } from '../specification.ts';
+import type { Assumable } from '../steps.ts';
 import type { Transcript } from '../transcript.ts';
 import { Ledger, type Witness } from '../witness.ts';
 import type { Callback, CallbackHost } from './callback.ts';
 import { form, type HttpLimits, type HttpResponse, send } from './http.ts';
-import { type Answer, type Notification, Subscriber, type Waits } from './subscriber.ts';
-import type { Token, Tokens } from './tokens.ts';
+import { type Notification, type PlayedAnswer, PlayedSubscriber, type Waits } from './subscriber.ts';
+import type { TestToken, Tokens } from './tokens.ts';
 import type { Topic, TopicPool } from './topics.ts';
 
 /** The Hub under test and how to reach it. */
-export interface Hub {
+export interface HubUnderTest {
   /** `hub.url` without a trailing slash. */
   readonly url: string;
-  readonly versions: ReadonlySet<Version>;
+  readonly versions: ReadonlySet<HubVersion>;
   /** Whether it serves a configuration that says what it claims. */
   readonly configured: boolean;
   readonly claims: ReadonlySet<Claim>;
@@ -37,8 +39,8 @@ export interface SubscribeOptions {
   readonly events: readonly string[];
   readonly name?: string;
   readonly lease?: number;
-  readonly answer?: Answer;
-  readonly token?: Token | undefined;
+  readonly answer?: PlayedAnswer;
+  readonly token?: TestToken | undefined;
   /** Fields to add, or with undefined to leave out. */
   readonly fields?: Readonly<Record<string, string | undefined>>;
 }
@@ -46,15 +48,15 @@ export interface SubscribeOptions {
 export type FormFields = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** `Bearer` of this token, or no header at all for `null`. */
-export type Bearer = Token | null | undefined;
+export type Bearer = TestToken | null | undefined;
 
 /** One check's own session with its parties. Everything it opens is closed when it ends. */
 export class Scenario {
-  readonly hub: Hub;
+  readonly hub: HubUnderTest;
   readonly transcript: Transcript;
   readonly #topic: Topic;
-  readonly #token: Token | undefined;
-  readonly #subscribers: Subscriber[] = [];
+  readonly #token: TestToken | undefined;
+  readonly #subscribers: PlayedSubscriber[] = [];
   readonly #callbacks: Callback[] = [];
   readonly #opened = new Map<string, EventMessage>();
   readonly #check: string;
@@ -65,7 +67,7 @@ export class Scenario {
    * @param check the id of the check that it is for
    * @throws CheckSkip when there is no token or no session to be had
    */
-  static async begin(hub: Hub, transcript: Transcript, check: string): Promise<Scenario> {
+  static async begin(hub: HubUnderTest, transcript: Transcript, check: string): Promise<Scenario> {
     try {
       const token = await hub.tokens.full(transcript);
       const topic = await hub.topics.acquire(transcript);
@@ -77,7 +79,7 @@ export class Scenario {
     }
   }
 
-  constructor(hub: Hub, transcript: Transcript, topic: Topic, token: Token | undefined, check: string) {
+  constructor(hub: HubUnderTest, transcript: Transcript, topic: Topic, token: TestToken | undefined, check: string) {
     this.hub = hub;
     this.transcript = transcript;
     this.#topic = topic;
@@ -90,16 +92,16 @@ export class Scenario {
     return this.#topic.name;
   }
 
-  get token(): Token | undefined {
+  get token(): TestToken | undefined {
     return this.#token;
   }
 
-  limitedToken(): Promise<Token> {
+  limitedToken(): Promise<TestToken> {
     return this.hub.tokens.limited(this.transcript);
   }
 
   /** The token of a second client. */
-  otherToken(): Promise<Token> {
+  otherToken(): Promise<TestToken> {
     return this.hub.tokens.other(this.transcript);
   }
 
@@ -204,7 +206,7 @@ export class Scenario {
   }
 
   /** Subscribes and connects; the confirmation has come when this resolves. */
-  async subscribe(options: SubscribeOptions): Promise<Subscriber> {
+  async subscribe(options: SubscribeOptions): Promise<PlayedSubscriber> {
     const endpoint = await stepping('subscribe', () => this.ask(options));
     return stepping('confirm', async () => {
       const subscriber = await this.connect(endpoint, options.name ?? 'Alpha', options.answer);
@@ -214,9 +216,9 @@ export class Scenario {
     });
   }
 
-  async connect(endpoint: string, name = 'Alpha', answer?: Answer): Promise<Subscriber> {
+  async connect(endpoint: string, name = 'Alpha', answer?: PlayedAnswer): Promise<PlayedSubscriber> {
     const subscriber = await stepping('confirm', () =>
-      Subscriber.connect(
+      PlayedSubscriber.connect(
         {
           name,
           endpoint,
@@ -237,7 +239,7 @@ export class Scenario {
    * without a word.
    */
   async fateOf(endpoint: string): Promise<'refused' | 'served' | 'silent'> {
-    let subscriber: Subscriber;
+    let subscriber: PlayedSubscriber;
     try {
       subscriber = await this.connect(endpoint, 'Returning');
     } catch (error) {
@@ -250,7 +252,7 @@ export class Scenario {
     return subscriber.closed ? 'refused' : 'silent';
   }
 
-  unsubscribe(subscriber: Subscriber, fields: Record<string, string | undefined> = {}): Promise<HttpResponse> {
+  unsubscribe(subscriber: PlayedSubscriber, fields: Record<string, string | undefined> = {}): Promise<HttpResponse> {
     return this.post(
       {
         'hub.channel.type': 'websocket',
@@ -306,7 +308,7 @@ export class Scenario {
    * Publishes something that the Hub has to reject: with a 4xx or 5xx, or later with a SyncError to its publisher.
    * `watcher` must be subscribed to `SyncError` and to the event, which must not reach it.
    */
-  async rejected(what: string, message: EventMessage, watcher: Subscriber): Promise<HttpResponse> {
+  async rejected(what: string, message: EventMessage, watcher: PlayedSubscriber): Promise<HttpResponse> {
     const response = await this.publish(message);
     if (succeeded(response)) {
       await watcher.syncError(message.id).catch(() => {

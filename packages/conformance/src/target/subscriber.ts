@@ -1,11 +1,11 @@
 import { WebSocket } from 'ws';
-import { CheckFailure, show, stepping } from '../check.ts';
+import { CheckFailure, show, stepping } from '../expecting.ts';
 import { isObject, type JsonObject, objects, parseJson } from '../json.ts';
 import type { Transcript } from '../transcript.ts';
 import { reasonOf } from './http.ts';
 
 /** A frame that the Hub sent. */
-export interface Frame {
+export interface ReceivedFrame {
   readonly text: string;
   /** The frame as JSON object; undefined when it is none. */
   readonly message: JsonObject | undefined;
@@ -15,7 +15,7 @@ export interface Frame {
 
 /** An event notification, as far as it can be one: what a Hub sends is never trusted. */
 export interface Notification {
-  readonly frame: Frame;
+  readonly frame: ReceivedFrame;
   readonly id: unknown;
   readonly timestamp: unknown;
   /** `hub.event` in lower case; empty when it is no string. */
@@ -33,7 +33,7 @@ const MOST_FRAMES = 5000;
 const MOST_TEXT = 64_000_000;
 
 /** What a subscriber answers to an event: a status, or nothing at all. */
-export type Answer = (notification: Notification) => number | string | undefined;
+export type PlayedAnswer = (notification: Notification) => number | string | undefined;
 
 /** How long to wait, ms; from the options of the run. */
 export interface Waits {
@@ -46,7 +46,7 @@ export interface Waits {
 export const isDenial = (message: JsonObject): boolean => message['hub.mode'] === 'denied';
 export const isConfirmation = (message: JsonObject): boolean => message['hub.mode'] === 'subscribe';
 
-export function asNotification(frame: Frame): Notification | undefined {
+export function asNotification(frame: ReceivedFrame): Notification | undefined {
   const message = frame.message;
   if (!message || !isObject(message.event)) return undefined;
   const name = message.event['hub.event'];
@@ -62,18 +62,18 @@ export function asNotification(frame: Frame): Notification | undefined {
 interface SubscriberOptions {
   readonly name: string;
   readonly endpoint: string;
-  readonly answer?: Answer;
+  readonly answer?: PlayedAnswer;
   /** Told of every event. */
   readonly onEvent?: (notification: Notification) => void;
 }
 
 /** One application at one WebSocket endpoint: keeps every frame and answers events as it is told. */
-export class Subscriber {
+export class PlayedSubscriber {
   readonly name: string;
   readonly endpoint: string;
-  readonly frames: Frame[] = [];
+  readonly frames: ReceivedFrame[] = [];
   closed: Closed | undefined;
-  answer: Answer;
+  answer: PlayedAnswer;
   readonly #onEvent: ((notification: Notification) => void) | undefined;
   readonly #socket: WebSocket;
   readonly #waits: Waits;
@@ -86,7 +86,7 @@ export class Subscriber {
     options: SubscriberOptions & { rejectUnauthorized: boolean },
     waits: Waits,
     transcript: Transcript,
-  ): Promise<Subscriber> {
+  ): Promise<PlayedSubscriber> {
     const { name, endpoint } = options;
     transcript.add('connect', name, endpoint);
     return new Promise((resolve, reject) => {
@@ -109,7 +109,7 @@ export class Subscriber {
         return;
       }
       // Frames may come with the handshake's last packet: listen before the connection is open.
-      const subscriber = new Subscriber(options, socket, waits, transcript);
+      const subscriber = new PlayedSubscriber(options, socket, waits, transcript);
       socket.once('open', () => {
         open = true;
         resolve(subscriber);
@@ -229,8 +229,8 @@ export class Subscriber {
     return this.closed;
   }
 
-  async frame(what: string, matches: (frame: Frame) => boolean, timeoutMs?: number): Promise<Frame> {
-    let found: Frame | undefined;
+  async frame(what: string, matches: (frame: ReceivedFrame) => boolean, timeoutMs?: number): Promise<ReceivedFrame> {
+    let found: ReceivedFrame | undefined;
     let looked = 0;
     const look = () => {
       while (!found && looked < this.frames.length) {
@@ -275,7 +275,7 @@ export class Subscriber {
   #receive(text: string): void {
     this.#transcript.add('received', this.name, text);
     const json = parseJson(text);
-    const frame: Frame = { text, message: isObject(json) ? json : undefined, at: performance.now() };
+    const frame: ReceivedFrame = { text, message: isObject(json) ? json : undefined, at: performance.now() };
     this.#length += text.length;
     if (this.#length > MOST_TEXT) this.cut();
     else if (this.frames.length < MOST_FRAMES) this.frames.push(frame);

@@ -1,5 +1,5 @@
 import { createPrivateKey, generateKeyPairSync, type JsonWebKey, randomUUID, sign } from 'node:crypto';
-import { CheckFailure, CheckSkip, show } from '../check.ts';
+import { CheckFailure, CheckSkip, show } from '../expecting.ts';
 import { isObject } from '../json.ts';
 import { Transcript } from '../transcript.ts';
 import { form, type HttpLimits, send } from './http.ts';
@@ -41,7 +41,7 @@ export type Authorization =
       readonly scope?: string;
     };
 
-export interface Token {
+export interface TestToken {
   readonly value: string;
   /** `Date.now()` at which it ends; undefined when nobody said. */
   readonly expiresAt: number | undefined;
@@ -84,7 +84,7 @@ function assertion(client: Client & { key: JsonWebKey & { kid?: string } }): str
 export class Tokens {
   readonly #authorization: Authorization;
   readonly #limits: HttpLimits;
-  readonly #kept = new Map<string, Promise<Token>>();
+  readonly #kept = new Map<string, Promise<TestToken>>();
   readonly #clients = new Map<Who, Promise<Client>>();
 
   constructor(authorization: Authorization, limits: HttpLimits) {
@@ -112,7 +112,7 @@ export class Tokens {
    * A token for everything, or undefined for an open Hub.
    * @throws CheckFailure when none is to be had
    */
-  async full(transcript: Transcript): Promise<Token | undefined> {
+  async full(transcript: Transcript): Promise<TestToken | undefined> {
     const authorization = this.#authorization;
     if (authorization.kind === 'none') return undefined;
     if (authorization.kind === 'token') {
@@ -127,7 +127,7 @@ export class Tokens {
   }
 
   /** A second client's token for everything. @throws CheckFailure when none is to be had */
-  async other(transcript: Transcript): Promise<Token> {
+  async other(transcript: Transcript): Promise<TestToken> {
     const authorization = this.#authorization;
     if (!this.hasOther || authorization.kind === 'none') throw new CheckSkip('The run has no second client');
     if (authorization.kind === 'token') {
@@ -139,7 +139,7 @@ export class Tokens {
   }
 
   /** A token that may read `Patient-open` and do nothing else. */
-  async limited(transcript: Transcript): Promise<Token> {
+  async limited(transcript: Transcript): Promise<TestToken> {
     const authorization = this.#authorization;
     if (authorization.kind === 'none') throw new CheckSkip('The Hub under test asks for no tokens');
     if (authorization.kind === 'token') {
@@ -150,7 +150,7 @@ export class Tokens {
     return this.#cached('first', LIMITED_SCOPE, transcript);
   }
 
-  async #cached(who: Who, scope: string, transcript: Transcript): Promise<Token> {
+  async #cached(who: Who, scope: string, transcript: Transcript): Promise<TestToken> {
     const name = `${who} ${scope}`;
     const kept = await this.#kept.get(name);
     const fresh = kept && (kept.expiresAt === undefined || kept.expiresAt - Date.now() > 60_000);
@@ -160,7 +160,7 @@ export class Tokens {
     return token;
   }
 
-  #keep(name: string, make: () => Promise<Token>): Promise<Token> {
+  #keep(name: string, make: () => Promise<TestToken>): Promise<TestToken> {
     let token = this.#kept.get(name);
     if (!token) {
       token = make();
@@ -171,7 +171,7 @@ export class Tokens {
     return token;
   }
 
-  async #fetch(who: Who, scope: string, transcript: Transcript): Promise<Token> {
+  async #fetch(who: Who, scope: string, transcript: Transcript): Promise<TestToken> {
     let made = this.#clients.get(who);
     if (!made) {
       made = this.#makeClient(who, transcript);

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { CheckFailure } from '../check.ts';
+import { CheckFailure } from '../expecting.ts';
 import { isObject } from '../json.ts';
 import type { Transcript } from '../transcript.ts';
 import { type HttpLimits, send } from './http.ts';
 import type { Tokens } from './tokens.ts';
 
 /** Where the suite's sessions come from. */
-export type Topics =
+export type TopicSource =
   /** A fixed list; scenarios share them one after the other, each closing what it opened. */
   | { readonly kind: 'given'; readonly topics: readonly string[] }
   /** A shell command that prints a new topic on its first line; `FHIRCAST_HUB_URL` is in its environment. */
@@ -28,14 +28,14 @@ const done = async () => {};
 
 /** Hands out sessions to scenarios. */
 export class TopicPool {
-  readonly #topics: Topics;
+  readonly #topics: TopicSource;
   readonly #hubUrl: string;
   readonly #tokens: Tokens;
   readonly #limits: HttpLimits;
   readonly #free: string[];
   readonly #waiting: ((topic: string) => void)[] = [];
 
-  constructor(topics: Topics, hubUrl: string, tokens: Tokens, limits: HttpLimits) {
+  constructor(topics: TopicSource, hubUrl: string, tokens: Tokens, limits: HttpLimits) {
     this.#topics = topics;
     this.#hubUrl = hubUrl;
     this.#tokens = tokens;

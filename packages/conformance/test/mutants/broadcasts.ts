@@ -1,5 +1,5 @@
 /** Defects of broadcasts, made by changing messages on their way: every kind of event with everything that can happen to it. */
-import { KINDS } from '../../src/check.ts';
+import { KINDS } from '../../src/steps.ts';
 import type { Change } from '../relay.ts';
 import {
   isPublish,

@@ -1,5 +1,5 @@
 /** Apps that are not started by a click: what to run, with this session in it, and a launch that brings a token. */
-import type { Launch } from '@lockstep/fhircast';
+import type { LaunchParameters } from '@lockstep/fhircast';
 import { Button } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { type App, type LaunchedApp, post, words } from '../api.ts';
@@ -24,7 +24,11 @@ function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByH
   const [launched, setLaunched] = useState<readonly Line[]>();
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState<Form>();
-  const launch: Launch = { hubUrl: `${location.origin}/hub`, topic: session.topic, user: session.person.user_name };
+  const launch: LaunchParameters = {
+    hubUrl: `${location.origin}/hub`,
+    topic: session.topic,
+    user: session.person.user_name,
+  };
 
   // What is void is not shown.
   useEffect(() => {

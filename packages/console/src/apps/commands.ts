@@ -3,7 +3,7 @@ import {
   buildArguments,
   buildLaunchFile,
   buildWebLaunch,
-  type Launch,
+  type LaunchParameters,
   parseArguments,
   windowsCommandLine,
 } from '@lockstep/fhircast';
@@ -34,12 +34,12 @@ function quoted(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
-function posixCommand(program: string, launch: Launch): string {
+function posixCommand(program: string, launch: LaunchParameters): string {
   return [program, ...buildArguments(launch, 'posix').map(quoted)].join(' ');
 }
 
 /** What to run for one who has a token already: the launch says Hub, session and user. */
-export function linesOf(kind: ByHand, app: Pick<App, 'name' | 'launchUrl'>, launch: Launch): readonly Line[] {
+export function linesOf(kind: ByHand, app: Pick<App, 'name' | 'launchUrl'>, launch: LaunchParameters): readonly Line[] {
   const program = programName(app.name);
   switch (kind) {
     case 'command-line':

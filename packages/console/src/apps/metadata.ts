@@ -31,7 +31,7 @@ export interface AppForm {
 }
 
 export type Field = keyof AppForm;
-export type Problems = Partial<Record<Field, string>>;
+export type MetadataProblems = Partial<Record<Field, string>>;
 
 export const EMPTY_FORM: AppForm = {
   name: '',
@@ -122,7 +122,7 @@ export function usesCodes({ kinds }: Pick<AppForm, 'kinds'>): boolean {
 }
 
 /** Everything that is wrong with the form, next to the field it is about. */
-export function problemsOf(form: AppForm, insecureAllowed: boolean): Problems {
+export function problemsOf(form: AppForm, insecureAllowed: boolean): MetadataProblems {
   const problems: { -readonly [K in Field]?: string } = {};
   const { launchUrl, logo } = form;
   if (form.name.trim() === '') problems.name = 'Give the app a name';

@@ -7,14 +7,14 @@ interface LaunchAnswer {
   readonly launch: string;
 }
 
-export interface LaunchContext {
+export interface RunContext {
   readonly patient?: string;
   readonly encounter?: string;
   readonly imaging_study?: string;
 }
 
 /** What an app that is started now is told: the patient in front, and what of theirs is current. */
-export function launchContext(session: EhrSession): LaunchContext {
+export function launchContext(session: EhrSession): RunContext {
   const { shown } = session.book.desk.get();
   if (shown.kind !== 'chart') return {};
   const active = shown.patientId;
@@ -29,7 +29,7 @@ export function launchContext(session: EhrSession): LaunchContext {
 export async function makeLaunch(
   session: EhrSession,
   app: Pick<App, 'id'>,
-  options: LaunchContext & { readonly embedded?: boolean } = launchContext(session),
+  options: RunContext & { readonly embedded?: boolean } = launchContext(session),
 ): Promise<string> {
   const { launch_url: url } = await post<LaunchAnswer>('/launch', {
     client_id: app.id,

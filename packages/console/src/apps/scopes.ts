@@ -1,16 +1,16 @@
 /** Scopes to choose from, in plain words that continue "The app may …". */
 
-export interface Choice {
+export interface ScopeChoice {
   readonly scope: string;
   readonly words: string;
 }
 
 export interface ChoiceGroup {
   readonly title: string;
-  readonly choices: readonly Choice[];
+  readonly choices: readonly ScopeChoice[];
 }
 
-const EVENTS = (type: string, words: string): readonly Choice[] => [
+const EVENTS = (type: string, words: string): readonly ScopeChoice[] => [
   { scope: `fhircast/${type}-open.read`, words: `see which ${words} is open` },
   { scope: `fhircast/${type}-open.write`, words: `change the open ${words}` },
   { scope: `fhircast/${type}-close.read`, words: `see when a ${words} is closed` },

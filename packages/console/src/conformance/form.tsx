@@ -4,26 +4,26 @@ import type { ConformanceRun, ConformanceSetup } from '../api.ts';
 import { post } from '../api.ts';
 import { type Form, FormEnd, Part, useForm } from '../ui/form.tsx';
 import {
-  type Access,
+  type AccessWay,
   CHECKS_WORDS,
   fieldOf,
   initialFields,
   problemsOf,
   type RunFields,
-  type Sessions,
+  type SessionChoice,
   SPEC_WORDS,
   specsFor,
   toBody,
 } from './options.ts';
 
-const ACCESS: Readonly<Record<Access, string>> = {
+const ACCESS: Readonly<Record<AccessWay, string>> = {
   token: 'Access token',
   client: 'Client credentials',
   register: 'SMART discovery: registers itself as a client',
   open: 'None: the Hub asks for no token',
 };
 
-const SESSIONS: Readonly<Record<Sessions, string>> = {
+const SESSIONS: Readonly<Record<SessionChoice, string>> = {
   given: 'These sessions',
   made: 'POST {hub.url}/session makes one',
   any: 'The Hub takes any hub.topic',
@@ -43,7 +43,7 @@ function OtherHub({ form }: { form: Form<RunFields> }) {
           label="Access"
           value={access}
           data={choices(ACCESS)}
-          onChange={({ currentTarget }) => set('access', currentTarget.value as Access)}
+          onChange={({ currentTarget }) => set('access', currentTarget.value as AccessWay)}
         />
         {access === 'token' && <PasswordInput size="xs" label="Access token" autoComplete="off" {...text('token')} />}
         {access === 'client' && (
@@ -62,7 +62,7 @@ function OtherHub({ form }: { form: Form<RunFields> }) {
           label="Sessions"
           value={sessions}
           data={choices(SESSIONS)}
-          onChange={({ currentTarget }) => set('sessions', currentTarget.value as Sessions)}
+          onChange={({ currentTarget }) => set('sessions', currentTarget.value as SessionChoice)}
         />
         {sessions === 'given' && (
           <Textarea

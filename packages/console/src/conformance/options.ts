@@ -1,27 +1,27 @@
 /** What an administrator enters to start a run, and what is sent for it. */
 import type { ConformanceSpec } from '../api.ts';
-import type { Problems } from '../ui/form.tsx';
+import type { FormProblems } from '../ui/form.tsx';
 
-export type Access = 'open' | 'token' | 'client' | 'register';
+export type AccessWay = 'open' | 'token' | 'client' | 'register';
 /** Which checks of a specification are run. */
-export type Checks = 'all' | 'safety' | 'basics';
-export type Sessions = 'any' | 'given' | 'made';
+export type CheckChoice = 'all' | 'safety' | 'basics';
+export type SessionChoice = 'any' | 'given' | 'made';
 
 export interface RunFields {
   readonly kind: 'own' | 'other' | 'subscriber';
   readonly spec: ConformanceSpec;
-  readonly checks: Checks;
+  readonly checks: CheckChoice;
   readonly insecure: boolean;
   /** Factor on every waiting time, as it is typed. */
   readonly slowness: string;
   readonly url: string;
-  readonly access: Access;
+  readonly access: AccessWay;
   readonly token: string;
   readonly clientId: string;
   readonly secret: string;
   readonly smart: string;
   readonly tokenUrl: string;
-  readonly sessions: Sessions;
+  readonly sessions: SessionChoice;
   readonly topics: string;
   readonly user: string;
   readonly callbackHost: string;
@@ -38,7 +38,7 @@ export const SPEC_WORDS: Readonly<Record<ConformanceSpec, string>> = {
   IRA: 'IHE IRA',
 };
 
-export const CHECKS_WORDS: Readonly<Record<Checks, string>> = {
+export const CHECKS_WORDS: Readonly<Record<CheckChoice, string>> = {
   all: 'All',
   safety: 'What may leave somebody at the wrong patient',
   basics: 'The basic steps: subscribe, publish, be told, leave',
@@ -81,7 +81,7 @@ const address = (text: string): string | undefined =>
     : 'Not a whole address: http://… or https://…';
 const filled = (text: string, problem: string): string | undefined => (text.trim() === '' ? problem : undefined);
 
-export function problemsOf(fields: RunFields): Problems<RunFields> {
+export function problemsOf(fields: RunFields): FormProblems<RunFields> {
   const { kind, access, sessions } = fields;
   const factor = Number(fields.slowness);
   const found: { -readonly [K in keyof RunFields]?: string | undefined } = {
@@ -106,7 +106,7 @@ export function problemsOf(fields: RunFields): Problems<RunFields> {
   }
   return Object.fromEntries(
     Object.entries(found).filter(([, problem]) => problem !== undefined),
-  ) as Problems<RunFields>;
+  ) as FormProblems<RunFields>;
 }
 
 /** The field that a refusal of the server's is about: it begins with its name. */

@@ -1,10 +1,10 @@
 /** The EHR's desk, watched by its parts. */
 import type { Resource } from '@lockstep/fhircast';
-import { Store } from '../store.ts';
+import { Watchable } from '../store.ts';
 import { type Chart, chartOf, type Desk, EMPTY, shownChart, withDraft } from './desk.ts';
 
 export class ChartBook {
-  readonly desk = new Store<Desk>(EMPTY);
+  readonly desk = new Watchable<Desk>(EMPTY);
 
   find(patientId: string | undefined): Chart | undefined {
     return chartOf(this.desk.get(), patientId);

@@ -13,19 +13,19 @@ export interface Chart {
 }
 
 /** A context by its anchor. Systems know one person under different ids: contexts are compared, not patient ids. */
-export interface Anchor {
+export interface DeskContext {
   readonly type: string;
   readonly id: string;
 }
 
 /** What is on the screen. Everything but `nothing` names the context that it was made from. */
-export type Shown =
+export type DeskView =
   | { readonly kind: 'nothing' }
-  | { readonly kind: 'chart'; readonly of: Anchor; readonly patientId: string }
+  | { readonly kind: 'chart'; readonly of: DeskContext; readonly patientId: string }
   /** The record has no such patient, or another person under the id: no chart is shown. */
-  | { readonly kind: 'not-in-record'; readonly of: Anchor; readonly patient?: Resource }
+  | { readonly kind: 'not-in-record'; readonly of: DeskContext; readonly patient?: Resource }
   /** The record could not be read: no chart is shown. */
-  | { readonly kind: 'unreadable'; readonly of: Anchor; readonly patient?: Resource; readonly reason: string };
+  | { readonly kind: 'unreadable'; readonly of: DeskContext; readonly patient?: Resource; readonly reason: string };
 
 /** Something the person asked for that the Hub has not accepted yet. */
 export interface Pending {
@@ -46,13 +46,13 @@ export interface Draft {
 
 export interface Desk {
   readonly tabs: readonly Chart[];
-  readonly shown: Shown;
+  readonly shown: DeskView;
   readonly pending?: Pending;
   /** Unsaved notes by patient id. They outlive their patient's tab. */
   readonly drafts: ReadonlyMap<string, Draft>;
 }
 
-const NOTHING: Shown = { kind: 'nothing' };
+const NOTHING: DeskView = { kind: 'nothing' };
 
 export const EMPTY: Desk = { tabs: [], shown: NOTHING, drafts: new Map() };
 
@@ -68,7 +68,7 @@ export function shownChart(desk: Desk): Chart | undefined {
 }
 
 /** A context was followed: its patient's chart is shown. @param opened the anchor, where it is not the patient */
-export function withChart(desk: Desk, of: Anchor, patient: Resource, opened?: Resource): Desk {
+export function withChart(desk: Desk, of: DeskContext, patient: Resource, opened?: Resource): Desk {
   const known = chartOf(desk, patient.id);
   const open = new Map(known?.open);
   if (opened) {
@@ -84,7 +84,7 @@ export function withChart(desk: Desk, of: Anchor, patient: Resource, opened?: Re
 }
 
 /** A context was not followed for want of its record: whatever was on the screen is not any longer. */
-export function withoutChart(desk: Desk, shown: Exclude<Shown, { kind: 'chart' }>): Desk {
+export function withoutChart(desk: Desk, shown: Exclude<DeskView, { kind: 'chart' }>): Desk {
   return { ...desk, shown };
 }
 
@@ -142,7 +142,7 @@ export function withoutRequest(desk: Desk, number = desk.pending?.number): Desk 
 }
 
 /** Whether what is on the screen is the session's current context. @param accepted undefined when none is open */
-export function isShown({ shown }: Desk, accepted: Anchor | undefined): boolean {
+export function isShown({ shown }: Desk, accepted: DeskContext | undefined): boolean {
   if (accepted === undefined) return shown.kind === 'nothing';
   return shown.kind === 'chart' && shown.of.type === accepted.type && shown.of.id === accepted.id;
 }

@@ -1,7 +1,7 @@
 /** Applications that run in frames of the EHR. None is closed, moved or signed out of before it was asked for unsaved text. */
 import { askUnsaved } from '@lockstep/client/unsaved';
 import type { App } from '../api.ts';
-import { Store } from '../store.ts';
+import { Watchable } from '../store.ts';
 
 export interface DockedApp {
   /** Counts runs: the same app may run twice. */
@@ -18,11 +18,11 @@ export interface UnsavedWork {
 }
 
 /** What would be done to applications with unsaved work. */
-export type Leaving = 'close' | 'move' | 'sign-out';
+export type AppLeaving = 'close' | 'move' | 'sign-out';
 
 export interface LeavingQuestion {
   readonly works: readonly UnsavedWork[];
-  readonly leaving: Leaving;
+  readonly leaving: AppLeaving;
   answer(goOn: boolean): void;
 }
 
@@ -30,9 +30,9 @@ export interface LeavingQuestion {
 const ANSWER_WITHIN = 500;
 
 export class DockedApps {
-  readonly running = new Store<readonly DockedApp[]>([]);
+  readonly running = new Watchable<readonly DockedApp[]>([]);
   /** What the person is asked. */
-  readonly question = new Store<LeavingQuestion | undefined>(undefined);
+  readonly question = new Watchable<LeavingQuestion | undefined>(undefined);
   readonly #frames = new Map<number, Window>();
   #runs = 0;
 
@@ -66,7 +66,7 @@ export class DockedApps {
   }
 
   /** Whether the applications may be left: they have nothing unsaved, or the person says so. */
-  async mayLeave(apps: readonly DockedApp[], leaving: Leaving): Promise<boolean> {
+  async mayLeave(apps: readonly DockedApp[], leaving: AppLeaving): Promise<boolean> {
     const works = (await Promise.all(apps.map((one) => this.#ask(one)))).flat();
     if (works.length === 0) return true;
     // A newer question takes the place of the one before.

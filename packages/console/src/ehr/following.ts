@@ -4,10 +4,10 @@ import type { Resource } from '@lockstep/fhircast';
 import { ApiError, words } from '../api.ts';
 import { type Fhir, subjectOf, textAt, valuesAt } from '../fhir.ts';
 import { identityText } from '../identity.tsx';
-import { Store } from '../store.ts';
+import { Watchable } from '../store.ts';
 import type { ChartBook } from './charts.ts';
 import { anchorOf, anchorTitle, closedKey, keyOf, patientOf } from './context.ts';
-import { type Shown, withChart, withClosed, withNothing, withoutChart, withSessionEnded } from './desk.ts';
+import { type DeskView, withChart, withClosed, withNothing, withoutChart, withSessionEnded } from './desk.ts';
 import type { Notes } from './notes.ts';
 import { contradiction, identifierSearches } from './patient-match.ts';
 
@@ -29,7 +29,7 @@ const MAX_TITLES = 200;
 const REPLACED = 202;
 
 /** What a SyncError says of an application. */
-export interface Report {
+export interface SyncErrorReport {
   readonly who: string;
   readonly text: string;
   /** ms since the epoch. */
@@ -64,11 +64,11 @@ export function painted(): Promise<void> {
   });
 }
 
-export class Following {
+export class OthersFollowing {
   /** What events opened, in words, by event id: says what an application that did not follow still shows. */
-  readonly titles = new Store<ReadonlyMap<string, string>>(new Map());
+  readonly titles = new Watchable<ReadonlyMap<string, string>>(new Map());
   /** SyncErrors about the current context: of applications that are not in the session they are all there is (ERR-6). */
-  readonly reports = new Store<readonly Report[]>([]);
+  readonly reports = new Watchable<readonly SyncErrorReport[]>([]);
   readonly #parts: FollowingParts;
   /** Ids of the record for patient ids of contexts that differ from them. */
   readonly #recordIds = new Map<string, string>();
@@ -128,7 +128,7 @@ export class Following {
     const found = await this.#find(context);
     if (event.signal.aborted) return REPLACED;
     if (found.kind !== 'found') {
-      book.desk.update((desk) => withoutChart(desk, { ...found, of } satisfies Shown));
+      book.desk.update((desk) => withoutChart(desk, { ...found, of } satisfies DeskView));
       await painted();
       return refuse(found.kind === 'unreadable' ? 'the record cannot be read' : 'the patient is not in this record');
     }

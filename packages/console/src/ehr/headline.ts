@@ -1,6 +1,6 @@
 /** The one line that says whether everybody shows what the session has open: computed from what is known, set by nobody. */
 import type { SyncState } from '@lockstep/client';
-import { type Anchor, type Desk, isShown } from './desk.ts';
+import { type Desk, type DeskContext, isShown } from './desk.ts';
 import { apartWords, isBehind, isWaiting, type Member } from './roster.ts';
 
 export interface Headline {
@@ -16,7 +16,7 @@ export interface Known {
   readonly own: SyncState;
   readonly desk: Desk;
   /** The session's current context; undefined when none is open. */
-  readonly accepted: Anchor | undefined;
+  readonly accepted: DeskContext | undefined;
   readonly members: readonly Member[];
   /** Names of applications that are no members, and of which SyncErrors say that they do not follow. */
   readonly reported: readonly string[];

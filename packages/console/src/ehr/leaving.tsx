@@ -1,9 +1,9 @@
 import { Button, Modal } from '@mantine/core';
 import { useStore } from '../store.ts';
-import type { Leaving } from './docked-apps.ts';
+import type { AppLeaving } from './docked-apps.ts';
 import type { EhrSession } from './session.ts';
 
-const ACTIONS: Readonly<Record<Leaving, string>> = {
+const ACTIONS: Readonly<Record<AppLeaving, string>> = {
   close: 'Close it all the same',
   move: 'Move it all the same',
   'sign-out': 'Sign out all the same',

@@ -1,7 +1,7 @@
 /** Who is in the session, kept up to date by what the server tells. */
 import { get, type SessionView, type TimelineEntry } from '../api.ts';
 import { watchLive } from '../live.ts';
-import { Store } from '../store.ts';
+import { Watchable } from '../store.ts';
 import { followEntries, type Roster, readBeside, undecided, withLate, withReason } from './roster.ts';
 
 /** An application that has not decided about a change by then counts as not following (2.5), ms. */
@@ -12,9 +12,9 @@ const RETRY = 2000;
 const MAX_SEEN = 1000;
 
 export class Members {
-  readonly roster = new Store<Roster>(new Map());
+  readonly roster = new Watchable<Roster>(new Map());
   /** Whether the live view of the session is open, and the members have been read. */
-  readonly live = new Store(false);
+  readonly live = new Watchable(false);
   readonly #end: () => void;
   #reading: Promise<boolean> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;

@@ -1,28 +1,28 @@
 /** Notes that are not saved are never left behind unasked: the person decides what becomes of them. */
 import type { Resource } from '@lockstep/fhircast';
 import { words } from '../api.ts';
-import { Store } from '../store.ts';
+import { Watchable } from '../store.ts';
 import type { ChartBook } from './charts.ts';
 
 /** Why a note would be left, and where that leads. */
-export type Leaving =
+export type NoteLeaving =
   | { readonly why: 'followed'; readonly to: Resource }
   | { readonly why: 'closed' }
   | { readonly why: 'signed-out' };
 
 type Choice = 'save' | 'discard' | 'stay';
 
-export interface Question {
+export interface NoteQuestion {
   /** Whose notes are not saved. */
   readonly of: readonly Resource[];
-  readonly leaving: Leaving;
+  readonly leaving: NoteLeaving;
   /** Why saving did not work, when it was tried. */
   readonly problem?: string;
   answer(choice: Choice): void;
 }
 
 export class Notes {
-  readonly question = new Store<Question | undefined>(undefined);
+  readonly question = new Watchable<NoteQuestion | undefined>(undefined);
   readonly #book: ChartBook;
   readonly #save: (patient: Resource) => Promise<void>;
 
@@ -44,7 +44,7 @@ export class Notes {
    * @param signal answers `stay` in the person's place
    * @returns whether nothing unsaved is left
    */
-  async settle(patients: readonly Resource[], leaving: Leaving, signal?: AbortSignal): Promise<boolean> {
+  async settle(patients: readonly Resource[], leaving: NoteLeaving, signal?: AbortSignal): Promise<boolean> {
     let problem: string | undefined;
     while (patients.some(({ id }) => this.#book.draftOf(id) !== undefined)) {
       const choice = await this.#ask({ of: patients, leaving, ...(problem && { problem }) }, signal);
@@ -61,7 +61,7 @@ export class Notes {
     return true;
   }
 
-  #ask(question: Omit<Question, 'answer'>, signal?: AbortSignal): Promise<Choice> {
+  #ask(question: Omit<NoteQuestion, 'answer'>, signal?: AbortSignal): Promise<Choice> {
     if (signal?.aborted) return Promise.resolve('stay');
     return new Promise((resolve) => {
       const stay = (): void => answer('stay');

@@ -4,7 +4,7 @@ import type { Resource } from '@lockstep/fhircast';
 import { words } from '../api.ts';
 import { forEvent, titleOf } from '../fhir.ts';
 import { identityText } from '../identity.tsx';
-import { Store } from '../store.ts';
+import { Watchable } from '../store.ts';
 import type { ChartBook } from './charts.ts';
 import { closing, keyOf } from './context.ts';
 import { withClosed, withoutRequest, withRefusal, withRequest } from './desk.ts';
@@ -23,7 +23,7 @@ export interface ObjectionQuestion {
   answer(goOn: boolean): void;
 }
 
-export interface PublishingParts {
+export interface EhrPublishingParts {
   readonly subscriber: Subscriber;
   readonly book: ChartBook;
   /** Names of the applications that can be asked whether they would follow. */
@@ -32,16 +32,16 @@ export interface PublishingParts {
 
 type Elements = Readonly<Record<string, Resource | undefined>>;
 
-export class Publishing {
+export class EhrPublishing {
   /** What the person is asked before something is sent. */
-  readonly objections = new Store<ObjectionQuestion | undefined>(undefined);
+  readonly objections = new Watchable<ObjectionQuestion | undefined>(undefined);
   readonly #subscriber: Subscriber;
   readonly #book: ChartBook;
   readonly #surveyed: () => readonly string[];
   #requests = 0;
   #latest: { readonly what: string; readonly send: () => Promise<unknown> } | undefined;
 
-  constructor({ subscriber, book, surveyed }: PublishingParts) {
+  constructor({ subscriber, book, surveyed }: EhrPublishingParts) {
     this.#subscriber = subscriber;
     this.#book = book;
     this.#surveyed = surveyed;

@@ -3,7 +3,7 @@ import { SURVEY_EVENT } from '@lockstep/fhircast';
 import type { SubscriptionView, TimelineEntry } from '../api.ts';
 
 /** How one application took the last change of context that it was sent. */
-export interface Outcome {
+export interface FollowOutcome {
   readonly eventId: string;
   readonly event: string;
   readonly state: 'waiting' | 'followed' | 'working' | 'refused' | 'failed' | 'silent';
@@ -37,7 +37,7 @@ export interface Member {
   readonly joining?: boolean;
   /** It can be asked whether it would follow a change. */
   readonly surveyed?: boolean;
-  readonly outcome?: Outcome;
+  readonly outcome?: FollowOutcome;
   readonly apart?: Apart;
   /** What a SyncError said of it since it last followed: that may come before the server tells of the answer. */
   readonly said?: string;
@@ -73,7 +73,7 @@ export function readRoster(subscriptions: readonly SubscriptionView[], known: Ro
   return new Map([...gone, ...read]);
 }
 
-function outcomeOf(status: number): Outcome['state'] {
+function outcomeOf(status: number): FollowOutcome['state'] {
   if (status === 202) return 'working';
   if (status >= 200 && status < 300) return 'followed';
   return status >= 500 && status <= 599 ? 'failed' : 'refused';

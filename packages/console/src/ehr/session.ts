@@ -1,35 +1,35 @@
 /** The EHR as an application among others: it follows and publishes through the Hub with a token of its own. */
 import { fromSmart, Subscriber } from '@lockstep/client';
 import type { Resource } from '@lockstep/fhircast';
-import { get, onSignedOut, type Person, post, type SessionView, type TokenResponse } from '../api.ts';
+import { get, onSignedOut, post, type SessionView, type SignedInPerson, type TokenResponse } from '../api.ts';
 import { Fhir } from '../fhir.ts';
-import { Store } from '../store.ts';
+import { Watchable } from '../store.ts';
 import { ChartBook } from './charts.ts';
 import { DockedApps } from './docked-apps.ts';
-import { EVENTS, Following } from './following.ts';
+import { EVENTS, OthersFollowing } from './following.ts';
 import { Members } from './members.ts';
 import { Notes } from './notes.ts';
-import { Publishing } from './publishing.ts';
+import { EhrPublishing } from './publishing.ts';
 import { takeWindowName } from './window-name.ts';
 
 /** How long the socket may be silent before it is pinged, ms: a closed one shows at once, so this finds dead ones only. */
 const SILENCE = 60_000;
 
 export interface EhrSession {
-  readonly person: Person;
+  readonly person: SignedInPerson;
   readonly topic: string;
   readonly subscriber: Subscriber;
   readonly fhir: Fhir;
   readonly book: ChartBook;
   readonly notes: Notes;
-  readonly following: Following;
-  readonly publishing: Publishing;
+  readonly following: OthersFollowing;
+  readonly publishing: EhrPublishing;
   readonly members: Members;
   readonly apps: DockedApps;
   /** Counts what was filed in the record, here or by others, as far as events tell. */
-  readonly filed: Store<number>;
+  readonly filed: Watchable<number>;
   /** Whether the sign-in has ended: elsewhere, by an administrator, or after its time. */
-  readonly signedOut: Store<boolean>;
+  readonly signedOut: Watchable<boolean>;
   /** Files the unsaved note. @throws ApiError when the record does not take it; it stays unsaved then */
   saveDraft(patient: Resource): Promise<void>;
   /** Closes a patient, once nothing unsaved would be lost by it. */
@@ -40,7 +40,7 @@ export interface EhrSession {
 }
 
 /** @throws ApiError when no token is given */
-export async function startSession(person: Person): Promise<EhrSession> {
+export async function startSession(person: SignedInPerson): Promise<EhrSession> {
   const first = await post<TokenResponse>('/api/console/token');
   let token = first.access_token;
   const refresh = async (): Promise<TokenResponse> => {
@@ -75,7 +75,7 @@ export async function startSession(person: Person): Promise<EhrSession> {
   });
   const unwatchDesk = book.desk.watch(() => subscriber.showingChanged());
 
-  const filed = new Store(0);
+  const filed = new Watchable(0);
   const wasFiled = (): void => filed.update((count) => count + 1);
   async function saveDraft(patient: Resource): Promise<void> {
     const text = book.draftOf(patient.id);
@@ -95,8 +95,8 @@ export async function startSession(person: Person): Promise<EhrSession> {
 
   const notes = new Notes(book, saveDraft);
   const apps = new DockedApps();
-  const publishing = new Publishing({ subscriber, book, surveyed: () => members.surveyed(window.name) });
-  const following = new Following({
+  const publishing = new EhrPublishing({ subscriber, book, surveyed: () => members.surveyed(window.name) });
+  const following = new OthersFollowing({
     subscriber,
     fhir,
     book,
@@ -106,7 +106,7 @@ export async function startSession(person: Person): Promise<EhrSession> {
   });
   const members = new Members(topic);
 
-  const signedOut = new Store(false);
+  const signedOut = new Watchable(false);
   const stopWatching = onSignedOut(() => {
     end();
     signedOut.set(true);

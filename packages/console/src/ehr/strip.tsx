@@ -5,7 +5,7 @@ import type { ReactNode } from 'react';
 import { timeOf } from '../fhir.ts';
 import { useStore } from '../store.ts';
 import { median, Sparkline } from '../ui/sparkline.tsx';
-import type { Report } from './following.ts';
+import type { SyncErrorReport } from './following.ts';
 import { type Headline, headline } from './headline.ts';
 import { OpenContext } from './open-context.tsx';
 import { apartWords, isBehind, type Member, outcomeWords } from './roster.ts';
@@ -65,7 +65,7 @@ function MemberChip({ member, settled }: { member: Member; settled: boolean }) {
 }
 
 /** SyncErrors of applications that are not in the session. */
-function useReports(session: EhrSession): readonly Report[] {
+function useReports(session: EhrSession): readonly SyncErrorReport[] {
   const roster = useStore(session.members.roster);
   const members = new Set([...roster.values()].map(({ name }) => name));
   return useStore(session.following.reports).filter(({ who }) => !members.has(who));

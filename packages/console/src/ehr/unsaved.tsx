@@ -2,10 +2,10 @@ import { Button, Modal } from '@mantine/core';
 import { useEffect } from 'react';
 import { Who } from '../identity.tsx';
 import { useStore } from '../store.ts';
-import type { Leaving } from './notes.ts';
+import type { NoteLeaving } from './notes.ts';
 import type { EhrSession } from './session.ts';
 
-const ACTIONS: Readonly<Record<Leaving['why'], string>> = {
+const ACTIONS: Readonly<Record<NoteLeaving['why'], string>> = {
   followed: 'follow',
   closed: 'close',
   'signed-out': 'sign out',

@@ -1,6 +1,6 @@
 /** The address that starts an app as planned. */
 import { type App, post } from '../api.ts';
-import { type LaunchContext, makeLaunch } from '../apps/run.ts';
+import { makeLaunch, type RunContext } from '../apps/run.ts';
 import type { EhrSession } from '../ehr/session.ts';
 import { type Plan, simulated } from './plan.ts';
 
@@ -16,7 +16,7 @@ export async function addressOf(session: EhrSession, plan: Plan, app: App | unde
     return url.href;
   }
   const { patient, encounter, study } = plan;
-  const context: LaunchContext = {
+  const context: RunContext = {
     ...(patient && { patient }),
     ...(encounter && { encounter }),
     ...(study && { imaging_study: study }),
@@ -30,7 +30,7 @@ async function launchUrl(
   session: EhrSession,
   { user, checks, address }: Plan,
   app: App | undefined,
-  context: LaunchContext,
+  context: RunContext,
 ): Promise<string> {
   if (app && checks && user === '') return makeLaunch(session, app, context);
   const { launch_url: made } = await post<{ readonly launch_url: string }>('/api/console/simulation/launch', {

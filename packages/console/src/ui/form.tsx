@@ -3,7 +3,7 @@ import { Button } from '@mantine/core';
 import { type FormEvent, type ReactNode, type SyntheticEvent, useState } from 'react';
 import { words } from '../api.ts';
 
-export type Problems<F> = { readonly [K in keyof F]?: string };
+export type FormProblems<F> = { readonly [K in keyof F]?: string };
 
 /** The fields whose values are of a type. */
 type KeysOf<F, V> = { [K in keyof F]-?: F[K] extends V ? K : never }[keyof F];
@@ -11,7 +11,7 @@ type KeysOf<F, V> = { [K in keyof F]-?: F[K] extends V ? K : never }[keyof F];
 export interface FormOptions<F> {
   readonly initial: F;
   /** Everything that is wrong with what is entered. */
-  readonly problems: (values: F) => Problems<F>;
+  readonly problems: (values: F) => FormProblems<F>;
   /** The field that a server's refusal is about. */
   readonly fieldOf: (message: string) => keyof F | undefined;
   /** @throws ApiError with what the server does not accept */

@@ -1,7 +1,7 @@
 import { Button, Modal, PasswordInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { call, get, type Person, post, type UserView, words } from '../api.ts';
+import { call, get, post, type SignedInPerson, type UserView, words } from '../api.ts';
 import { Link, navigate } from '../router.tsx';
 import { Asking, type Question } from '../ui/asking.tsx';
 import { Copyable } from '../ui/copyable.tsx';
@@ -61,7 +61,7 @@ function TypePassword({ path, onDone }: { path: string; onDone: () => void }) {
 }
 
 /** One user for administrators: who it is, and every way to change or stop their access. */
-export default function UserPage({ id, person }: { id: string; person: Person }) {
+export default function UserPage({ id, person }: { id: string; person: SignedInPerson }) {
   const path = `/api/console/users/${encodeURIComponent(id)}`;
   const queries = useQueryClient();
   const user = useQuery({ queryKey: ['user', id], queryFn: () => get<UserView>(path), staleTime: 0 });

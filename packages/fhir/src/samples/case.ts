@@ -2,12 +2,12 @@ import type { Code, Measurand } from './codes.ts';
 
 /** A patient and what happened to them, as told; `expand` makes resources of it. */
 export interface Case {
-  readonly patient: Person;
-  readonly problems: readonly Problem[];
+  readonly patient: SamplePerson;
+  readonly problems: readonly SampleProblem[];
   readonly visits: readonly Visit[];
 }
 
-export interface Person {
+export interface SamplePerson {
   readonly id: string;
   readonly mrn: string;
   readonly given: string;
@@ -18,7 +18,7 @@ export interface Person {
   readonly phone: string;
 }
 
-export interface Problem {
+export interface SampleProblem {
   readonly key: string;
   readonly code: Code;
   readonly text?: string;
@@ -60,7 +60,7 @@ export interface Exam {
   readonly comparison?: string;
   readonly findings: string;
   readonly observed?: readonly Observed[];
-  readonly report: Report;
+  readonly report: SampleReport;
 }
 
 export interface Series {
@@ -82,7 +82,7 @@ export interface Observed {
   readonly value?: string;
 }
 
-export interface Report {
+export interface SampleReport {
   readonly status: 'registered' | 'preliminary' | 'final' | 'amended';
   /** Without one the report is not yet issued. */
   readonly issued?: string;

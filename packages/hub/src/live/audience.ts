@@ -6,9 +6,9 @@ import type { SessionState, Subscription } from '../rules/session-state.ts';
 import { confirmation, denial } from './control-messages.ts';
 import { Delivery } from './delivery.ts';
 import type { SubscriberCallback } from './subscriber-callback.ts';
-import { type SocketListener, type SocketOptions, SubscriberSocket } from './subscriber-socket.ts';
+import { type SocketListener, SubscriberSocket, type SubscriberSocketOptions } from './subscriber-socket.ts';
 
-export interface AudienceOptions extends SocketOptions {
+export interface AudienceOptions extends SubscriberSocketOptions {
   readonly nodeId: string;
 }
 

@@ -9,13 +9,13 @@ import {
   type StoredSession,
 } from '@lockstep/store';
 import { type Channel, type Clock, type Ids, runningTime } from '../ports.ts';
-import type { Command, Decision, Done, Effect, KnownEvent, Publish } from '../rules/commands.ts';
+import type { Decision, Done, Effect, KnownEvent, Publish, SessionCommand } from '../rules/commands.ts';
 import type { Decide } from '../rules/decide.ts';
 import { originalIds } from '../rules/derived-opens.ts';
 import { type Believed, believedBy, closesOf, correction, openContexts } from '../rules/gap.ts';
 import { mayReturn, nextDeadline, replayedAfter, seenBeforeLogout } from '../rules/lease.ts';
 import type { Policy } from '../rules/policy.ts';
-import { type Refusal, UNKNOWN_ENDPOINT } from '../rules/reasons.ts';
+import { type Rejection, UNKNOWN_ENDPOINT } from '../rules/reasons.ts';
 import type { SessionState } from '../rules/session-state.ts';
 import { UNSUBSCRIBED } from '../rules/subscribe.ts';
 import { indexChange } from '../stored/index-keys.ts';
@@ -144,7 +144,7 @@ export class LiveSession {
   }
 
   /** Decides one command and carries out what follows from it, once everything queued before has ended. */
-  execute(command: Command | ((state: SessionState | undefined) => Command)): Promise<Decision> {
+  execute(command: SessionCommand | ((state: SessionState | undefined) => SessionCommand)): Promise<Decision> {
     return this.run(() => this.decide(command));
   }
 
@@ -170,7 +170,7 @@ export class LiveSession {
    * Decides a command and makes the decision durable, then carries out what follows. Call within `run`. When another node was
    * first, the command is decided again on what that node left (CON-8): also where it is refused, or changes nothing.
    */
-  async decide(make: Command | ((state: SessionState | undefined) => Command)): Promise<Decision> {
+  async decide(make: SessionCommand | ((state: SessionState | undefined) => SessionCommand)): Promise<Decision> {
     const { clock, decide } = this.#parts;
     for (let read = false; ; read = true) {
       const held = this.#state;
@@ -436,7 +436,7 @@ export class LiveSession {
    * Connects a subscriber: confirmation, then what it missed since an event or the standing opens, then live (SUB-7, SUB-8,
    * SUB-11).
    */
-  connect(id: string, channel: Channel, since?: string): Promise<SubscriberSocket | Refusal> {
+  connect(id: string, channel: Channel, since?: string): Promise<SubscriberSocket | Rejection> {
     return this.run(async () => {
       const before = (await this.state())?.subscriptions.get(id);
       const decision = await this.decide({ kind: 'connect', id, node: this.#options.nodeId });

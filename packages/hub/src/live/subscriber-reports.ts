@@ -1,6 +1,6 @@
 import { StoreUnavailable } from '@lockstep/store';
 import { type Clock, type Ids, runningTime } from '../ports.ts';
-import type { Command, Decision, Made } from '../rules/commands.ts';
+import type { Decision, Made, SessionCommand } from '../rules/commands.ts';
 import type { Awaited } from '../rules/conversation.ts';
 import type { Policy } from '../rules/policy.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
@@ -19,7 +19,7 @@ export interface ReportedSession {
   readonly topic: string;
   /** The state as last seen, where it is in memory. */
   readonly known: SessionState | undefined;
-  execute(command: Command | ((state: SessionState | undefined) => Command)): Promise<Decision>;
+  execute(command: SessionCommand | ((state: SessionState | undefined) => SessionCommand)): Promise<Decision>;
   disconnected(socket: SubscriberSocket, code: number): void;
 }
 
@@ -58,7 +58,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     return { eventId: ids.uuid(), timestamp: new Date(clock.now()).toISOString() };
   }
 
-  #later(command: (made: Made) => Command): void {
+  #later(command: (made: Made) => SessionCommand): void {
     const made = this.made();
     this.#parts.background.later(() => this.#session.execute(() => command(made)));
   }

@@ -23,7 +23,7 @@ export interface SocketListener extends SubscriberListener {
   ended(socket: SubscriberSocket): void;
 }
 
-export interface SocketOptions {
+export interface SubscriberSocketOptions {
   readonly answerMs: number;
   readonly maxBufferedBytes: number;
   readonly derivesOpens: boolean;
@@ -36,7 +36,7 @@ export class SubscriberSocket {
   ignored = 0;
   readonly #clock: Clock;
   readonly #listener: SocketListener;
-  readonly #options: SocketOptions;
+  readonly #options: SubscriberSocketOptions;
   #subscription: Subscription;
   #conversation: Conversation;
   #interest: Interest;
@@ -48,7 +48,7 @@ export class SubscriberSocket {
     channel: Channel,
     clock: Clock,
     listener: SocketListener,
-    options: SocketOptions,
+    options: SubscriberSocketOptions,
   ) {
     this.channel = channel;
     this.#clock = clock;

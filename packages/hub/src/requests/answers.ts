@@ -1,4 +1,4 @@
-import type { ReasonCode, Refusal } from '../rules/reasons.ts';
+import type { ReasonCode, Rejection } from '../rules/reasons.ts';
 import type { VersionName } from '../rules/versions.ts';
 
 /** What the Hub says to a request: a value, or why it is refused. */
@@ -53,6 +53,6 @@ export function statusOf(code: ReasonCode, version: VersionName): number {
 }
 
 /** @param version whose rules the request is answered by */
-export function answerOf({ code, reason }: Refusal, version: VersionName): Answer<never> {
+export function answerOf({ code, reason }: Rejection, version: VersionName): Answer<never> {
   return { ok: false, status: statusOf(code, version), code, reason };
 }

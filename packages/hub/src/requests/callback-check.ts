@@ -3,7 +3,7 @@ import type { Background } from '../live/background.ts';
 import type { LiveSession } from '../live/live-session.ts';
 import type { WebhookCalls } from '../live/webhook-calls.ts';
 import { type Access, type AccessEnd, endedWith, owns } from '../rules/permission.ts';
-import { type Refusal, refuse } from '../rules/reasons.ts';
+import { type Rejection, refuse } from '../rules/reasons.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import { isSameCallback, UNSUBSCRIBED } from '../rules/subscribe.ts';
 
@@ -58,7 +58,7 @@ export class CallbackCheck {
    * WEB-1: nothing is delivered before the callback has confirmed. Nothing waits for that.
    * @returns why the callback may not be called, if so (WEB-4)
    */
-  async subscribe(session: LiveSession, subscription: Subscription): Promise<Refusal | undefined> {
+  async subscribe(session: LiveSession, subscription: Subscription): Promise<Rejection | undefined> {
     const { webhooks, background } = this.#parts;
     if (!webhooks) return refuse('invalid', 'hub.channel.type webhook is not supported');
     const asking: Asking = { topic: session.topic, subscription, cancelled: false };

@@ -7,7 +7,7 @@ import { hasEnded } from '../rules/lease.ts';
 import { endpointKey } from '../stored/index-keys.ts';
 
 /** A connected subscriber, for the side that holds its socket. */
-export interface Connection {
+export interface ConnectedSubscriber {
   /** A text frame arrived. */
   received(text: string): void;
   /** An answer arrived some other way. */
@@ -54,7 +54,7 @@ export class Connecting {
     endpoint: { readonly topic: string; readonly id: string },
     channel: Channel,
     since?: string,
-  ): Promise<Connection | undefined> {
+  ): Promise<ConnectedSubscriber | undefined> {
     const { live, activity } = this.#parts;
     const session = live.of(endpoint.topic);
     const socket = await session.connect(endpoint.id, channel, since);

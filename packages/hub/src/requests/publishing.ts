@@ -19,14 +19,14 @@ import type { Ids } from '../ports.ts';
 import { contextList, contextListJson, currentContext, currentContextJson } from '../rules/current-context.ts';
 import { type Access, mayJoin } from '../rules/permission.ts';
 import type { Policy } from '../rules/policy.ts';
-import { type Refusal, refuse, UNKNOWN_TOPIC } from '../rules/reasons.ts';
+import { type Rejection, refuse, UNKNOWN_TOPIC } from '../rules/reasons.ts';
 import { contextOf, readOpening, type SessionState } from '../rules/session-state.ts';
-import { publisherRules, type Version } from '../rules/versions.ts';
+import { publisherRules, type VersionRules } from '../rules/versions.ts';
 import { type Answer, answerOf } from './answers.ts';
 import type { Topics } from './topics.ts';
 
 /** What is read of a session's contexts, as JSON. */
-type Reading = (state: SessionState, mayRead: (event: string) => boolean, profile: Version) => string;
+type Reading = (state: SessionState, mayRead: (event: string) => boolean, profile: VersionRules) => string;
 
 const CURRENT: Reading = (...of) => currentContextJson(currentContext(...of));
 const LIST: Reading = (...of) => contextListJson(contextList(...of));
@@ -132,7 +132,7 @@ export class Publishing {
   async #withoutDialect(
     access: Access,
     written: ExactJson,
-  ): Promise<{ readonly ok: true; readonly value: ExactJson } | Refusal> {
+  ): Promise<{ readonly ok: true; readonly value: ExactJson } | Rejection> {
     const dialects = dialectsOf(access.switches);
     const body = written.value;
     if (dialects.length === 0 || !isObject(body) || !isObject(body.event)) return { ok: true, value: written };
@@ -156,7 +156,7 @@ export class Publishing {
     return state && mayJoin(access, state.topic, state.info) ? state : undefined;
   }
 
-  #refuse(access: Access, refusal: Refusal, topic: string | undefined, request?: EventRequest): Answer<never> {
+  #refuse(access: Access, refusal: Rejection, topic: string | undefined, request?: EventRequest): Answer<never> {
     return this.#refused(access, answerOf(refusal, this.#parts.policy.profile.name), topic, request);
   }
 

@@ -1,7 +1,7 @@
 import { type NotFollowing, parseReference } from '@lockstep/fhircast';
 import type { SessionStore } from '@lockstep/store';
 import type { LiveSessions } from '../live/live-sessions.ts';
-import type { Clock, Ids, Nodes, Users } from '../ports.ts';
+import type { Clock, Ids, Nodes, UserDirectory } from '../ports.ts';
 import type { Begin, Decision } from '../rules/commands.ts';
 import { currentContext, currentContextJson } from '../rules/current-context.ts';
 import { notFollowing } from '../rules/following.ts';
@@ -49,7 +49,7 @@ export interface SessionsParts {
   readonly store: SessionStore;
   readonly clock: Clock;
   readonly ids: Ids;
-  readonly users?: Users | undefined;
+  readonly users?: UserDirectory | undefined;
   readonly nodes?: Nodes | undefined;
   readonly nodeId: string;
   readonly policy: Policy;

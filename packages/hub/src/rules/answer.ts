@@ -1,6 +1,6 @@
 /** What follows from an answer, or from none (ERR-2, ERR-4, ERR-5, ERR-8, WEB-3). */
 import { changesContext } from './changes-context.ts';
-import { type Command, type Decision, done } from './commands.ts';
+import { type Decision, done, type SessionCommand } from './commands.ts';
 import type { Awaited } from './conversation.ts';
 import { cleared, marked } from './following.ts';
 import { ended } from './lease.ts';
@@ -9,8 +9,8 @@ import { NOTHING_TO_DO } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import { isReported, reported } from './sync-errors.ts';
 
-type Answer = Extract<Command, { kind: 'answer' }>;
-type NoAnswer = Extract<Command, { kind: 'no-answer' }>;
+type Answer = Extract<SessionCommand, { kind: 'answer' }>;
+type NoAnswer = Extract<SessionCommand, { kind: 'no-answer' }>;
 
 /** Whether a callback posted a SyncError about the event before it answered 2xx: it may do so while it is being called (ERR-8). */
 function isOverruled(state: SessionState, { id, channel }: Subscription, { id: sentId, originalId }: Awaited): boolean {

@@ -2,7 +2,7 @@
 import type { EventMessage, EventRequest, ExactJson, SubscriptionRequest } from '@lockstep/fhircast';
 import type { Awaited, Outcome } from './conversation.ts';
 import type { Access, AccessEnd } from './permission.ts';
-import type { Refusal } from './reasons.ts';
+import type { Rejection } from './reasons.ts';
 import type { SessionInfo, SessionState, Subscription } from './session-state.ts';
 import type { SubscriptionRules } from './versions.ts';
 
@@ -61,7 +61,7 @@ export interface Subscribe {
   readonly asking?: number;
 }
 
-export type Command =
+export type SessionCommand =
   | Begin
   /** Ends the session (SES-5). Without `access`, nobody needs permission; `ifIdle` ends it only where nothing happens in it. */
   | { readonly kind: 'end'; readonly access?: Access; readonly reason: string; readonly ifIdle?: true }
@@ -161,7 +161,7 @@ export interface Done {
 }
 
 /** A refusal changes nothing. */
-export type Decision = Done | Refusal;
+export type Decision = Done | Rejection;
 
 export function done(state: SessionState | undefined, ...effects: readonly Effect[]): Done {
   return { ok: true, state, effects };

@@ -1,5 +1,5 @@
 /** Sockets that connect, close and do not come back (SUB-7, SUB-11, SUB-13, ERR-3). */
-import { type Command, type Decision, done, type Effect } from './commands.ts';
+import { type Decision, done, type Effect, type SessionCommand } from './commands.ts';
 import { cleared, marked } from './following.ts';
 import { ended, hasEnded, overdue, pendingReport, withSubscription } from './lease.ts';
 import type { Policy } from './policy.ts';
@@ -7,7 +7,7 @@ import { NOTHING_TO_DO, UNKNOWN_ENDPOINT } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import { lostCause, reported } from './sync-errors.ts';
 
-type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
+type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
 /** WebSocket close codes of a peer that meant to go (RFC 6455, 7.4.1). */
 const NORMAL = 1000;

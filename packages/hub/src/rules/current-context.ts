@@ -3,7 +3,7 @@ import { type EventMessage, keyText } from '@lockstep/fhircast';
 import { deriveOpens } from './derived-opens.ts';
 import { eventText, withMember } from './event-text.ts';
 import { type Anchor, contextOf, readOpening, type SessionState } from './session-state.ts';
-import type { Version } from './versions.ts';
+import type { VersionRules } from './versions.ts';
 
 function openHead(topic: string, name: string, anchor: Pick<Anchor, 'opening' | 'versionId'>) {
   const { id, timestamp } = anchor.opening;
@@ -85,7 +85,7 @@ function anchored(anchor: Anchor, mayRead: MayRead): ReadContext {
  * read only opens derived from it gets those, as a subscriber would (DER-1).
  * @param mayRead whether events of this name may be received
  */
-export function currentContext(state: SessionState, mayRead: MayRead, profile: Version): ReadContext {
+export function currentContext(state: SessionState, mayRead: MayRead, profile: VersionRules): ReadContext {
   if (state.current === undefined) return EMPTY;
   for (const anchor of [...state.anchors.values()].reverse()) {
     if (mayRead(`${anchor.key.type}-open`)) return anchored(anchor, mayRead);
@@ -111,7 +111,7 @@ export function currentContext(state: SessionState, mayRead: MayRead, profile: V
  * The same for clients that read a list: the current context first, then what else is open, the latest first. Empty where
  * there is no current context: what is open beside it is not what the user sees.
  */
-export function contextList(state: SessionState, mayRead: MayRead, profile: Version): readonly ReadContext[] {
+export function contextList(state: SessionState, mayRead: MayRead, profile: VersionRules): readonly ReadContext[] {
   const current = currentContext(state, mayRead, profile);
   if (current.type === '') return [];
   const others = [...state.anchors.values()]

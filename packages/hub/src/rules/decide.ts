@@ -3,7 +3,7 @@
  * from it, or why it is refused. No socket, no store, no clock, no randomness, and nothing of HTTP.
  */
 import { answer, noAnswer } from './answer.ts';
-import type { Command, Decision } from './commands.ts';
+import type { Decision, SessionCommand } from './commands.ts';
 import { connect, disconnect, elapse, takeOver } from './connection.ts';
 import { deny } from './lease.ts';
 import type { Policy } from './policy.ts';
@@ -18,10 +18,10 @@ import { accessEnded, confirm, subscribe, unsubscribe } from './subscribe.ts';
  * @param state undefined where there is no such session
  * @param now ms since the epoch
  */
-export type Decide = (state: SessionState | undefined, command: Command, now: number) => Decision;
+export type Decide = (state: SessionState | undefined, command: SessionCommand, now: number) => Decision;
 
 /** What a command is answered where there is no session. */
-function withoutSession(command: Exclude<Command, { kind: 'begin' }>): Decision {
+function withoutSession(command: Exclude<SessionCommand, { kind: 'begin' }>): Decision {
   const { kind } = command;
   if (kind === 'publish') return refuse('unknown-topic-of-event', UNKNOWN_TOPIC.reason);
   if (kind === 'connect') return UNKNOWN_ENDPOINT;
@@ -29,7 +29,12 @@ function withoutSession(command: Exclude<Command, { kind: 'begin' }>): Decision 
   return kind === 'subscribe' || kind === 'unsubscribe' ? UNKNOWN_TOPIC : NOTHING_TO_DO;
 }
 
-function decided(state: SessionState, command: Exclude<Command, { kind: 'begin' }>, now: number, policy: Policy) {
+function decided(
+  state: SessionState,
+  command: Exclude<SessionCommand, { kind: 'begin' }>,
+  now: number,
+  policy: Policy,
+) {
   switch (command.kind) {
     case 'end':
       return end(state, command, now, policy);

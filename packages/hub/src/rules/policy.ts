@@ -1,11 +1,11 @@
 /** What a deployment chooses within the rules. */
 import type { Resource } from '@lockstep/fhircast';
 import type { Acknowledgements } from './session-state.ts';
-import { CORE, type Version } from './versions.ts';
+import { CORE, type VersionRules } from './versions.ts';
 
 export interface Policy {
   /** The version whose rules the Hub follows; its clients may follow others (`subscriptionRules`). */
-  readonly profile: Version;
+  readonly profile: VersionRules;
   /** Lease of a subscription that asks for none, in seconds (SUB-5). */
   readonly defaultLeaseSeconds: number;
   readonly maxLeaseSeconds: number;

@@ -24,7 +24,7 @@ import { mayJoin } from './permission.ts';
 import type { Policy } from './policy.ts';
 import { afterPostedSyncError } from './posted-sync-errors.ts';
 import { changedIdentifier } from './protected-identifiers.ts';
-import { type ReasonCode, type Refusal, refuse } from './reasons.ts';
+import { type ReasonCode, type Rejection, refuse } from './reasons.ts';
 import {
   type Anchor,
   contextOf,
@@ -34,7 +34,7 @@ import {
   type SessionState,
   withReadContext,
 } from './session-state.ts';
-import type { Version } from './versions.ts';
+import type { VersionRules } from './versions.ts';
 
 /** What an accepted event does beside being sent. */
 interface Change {
@@ -95,7 +95,7 @@ function knownSelection(anchor: Anchor, context: readonly ContextElement[]): rea
 }
 
 /** What the version in force asks of an event beyond the catalog. */
-function objection({ message, definition }: EventRequest, profile: Version): string | undefined {
+function objection({ message, definition }: EventRequest, profile: VersionRules): string | undefined {
   if (eventKey(definition.name) === FOLLOWING_EVENT) return 'this event is the Hub’s own and cannot be published';
   const { context } = message.event;
   const missing = profile.requiredKeys[definition.name]?.find((key) => !context.some((one) => one.key === key));
@@ -152,7 +152,7 @@ function changeOf(
   { message, definition, anchor: key }: EventRequest,
   versionId: string,
   opening: Opening,
-): ContextChange<Opening> | Refusal | undefined {
+): ContextChange<Opening> | Rejection | undefined {
   if (definition.name === 'Home-open') return { kind: 'home', versionId, opening };
   if (definition.name === 'UserLogout') return { kind: 'logout' };
   if (!definition.action || !key) return undefined;
@@ -179,7 +179,7 @@ function changesCurrent(before: SessionState, kind: ContextChange<Opening>['kind
 }
 
 /** The session and the event after the rules of contexts and content (PUB-8 to PUB-11, CON-1 to CON-7). */
-function applied(state: SessionState, command: Publish, now: number, { profile }: Policy): Change | Refusal {
+function applied(state: SessionState, command: Publish, now: number, { profile }: Policy): Change | Rejection {
   const { request, exact } = command;
   const { anchor: key } = request;
   const number = state.nextNumber;
@@ -236,7 +236,7 @@ export function publish(state: SessionState, command: Publish, now: number, poli
   if (!access.scopes.mayPublish(definition.name)) {
     return refuse('scope-missing', `The token lacks the scope fhircast/${definition.name}.write`);
   }
-  const named = (refusal: Refusal): Refusal => refuse(refusal.code, `${definition.name}: ${refusal.reason}`);
+  const named = (refusal: Rejection): Rejection => refuse(refusal.code, `${definition.name}: ${refusal.reason}`);
   const wrong = invalidResource(request, policy) ?? objection(request, policy.profile);
   if (wrong) return named(refuse('invalid', wrong));
   if (known) {

@@ -51,21 +51,21 @@ export type ReasonCode =
   /** What the command is about is so already, or no longer so: nobody is to be answered. */
   | 'nothing-to-do';
 
-export interface Refusal {
+export interface Rejection {
   readonly ok: false;
   readonly code: ReasonCode;
   /** A sentence for the client's developer. */
   readonly reason: string;
 }
 
-export function refuse(code: ReasonCode, reason: string): Refusal {
+export function refuse(code: ReasonCode, reason: string): Rejection {
   return { ok: false, code, reason };
 }
 
 /** One answer for what does not exist and what is not the caller's (SES-6). */
-export const UNKNOWN_TOPIC: Refusal = refuse('unknown-topic', 'There is no such hub.topic');
+export const UNKNOWN_TOPIC: Rejection = refuse('unknown-topic', 'There is no such hub.topic');
 
 /** One answer for endpoints that do not exist and those of others (SUB-6). */
-export const UNKNOWN_ENDPOINT: Refusal = refuse('unknown-endpoint', 'There is no such subscription');
+export const UNKNOWN_ENDPOINT: Rejection = refuse('unknown-endpoint', 'There is no such subscription');
 
-export const NOTHING_TO_DO: Refusal = refuse('nothing-to-do', 'There is nothing to do');
+export const NOTHING_TO_DO: Rejection = refuse('nothing-to-do', 'There is nothing to do');

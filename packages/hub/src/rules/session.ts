@@ -1,9 +1,9 @@
 /** How sessions begin and end (SES-1, SES-2, SES-5, SES-8, SUB-12, SUB-13). */
-import { type Begin, type Command, type Decision, done } from './commands.ts';
+import { type Begin, type Decision, done, type SessionCommand } from './commands.ts';
 import { unexpired } from './lease.ts';
 import { type Access, isSameName, mayJoin, mayOpen } from './permission.ts';
 import type { Policy } from './policy.ts';
-import { NOTHING_TO_DO, type Refusal, refuse, UNKNOWN_TOPIC } from './reasons.ts';
+import { NOTHING_TO_DO, type Rejection, refuse, UNKNOWN_TOPIC } from './reasons.ts';
 import { newSession, type SessionInfo, type SessionState } from './session-state.ts';
 
 /** Whether a topic that a subscriber made up can be part of an address; guessing it is the subscriber's own risk (SUB-12). */
@@ -12,13 +12,13 @@ export function isTopicName(name: string): boolean {
 }
 
 /** SUB-12: why no session can be created for a topic, where subscriptions create them; undefined where one can. */
-export function unusableTopic(name: string, { createsSessions }: Policy): Refusal | undefined {
+export function unusableTopic(name: string, { createsSessions }: Policy): Rejection | undefined {
   if (!createsSessions || isTopicName(name)) return undefined;
   return refuse('unusable-topic', 'hub.topic must be 1 to 256 letters, digits and . _ ~ : - to start a session');
 }
 
 /** SES-2, SES-5: why the token may neither create nor end sessions, if so. */
-export function cannotWriteSessions({ scopes }: Access): Refusal | undefined {
+export function cannotWriteSessions({ scopes }: Access): Rejection | undefined {
   return scopes.maySession('write')
     ? undefined
     : refuse('scope-missing', 'The token lacks the scope hub/session.write');
@@ -45,7 +45,7 @@ export function begin(state: SessionState | undefined, command: Begin, now: numb
 /** A session is over: its subscriptions are denied, its contexts and content erased (SES-5). */
 export function end(
   state: SessionState,
-  { access, reason, ifIdle }: Extract<Command, { kind: 'end' }>,
+  { access, reason, ifIdle }: Extract<SessionCommand, { kind: 'end' }>,
   now: number,
   { idleMs }: Policy,
 ): Decision {

@@ -1,21 +1,21 @@
 /** Who may subscribe to what, for how long, and how many (SUB-1 to SUB-6, SUB-9, SUB-12, SUB-13, WEB-1). */
 import { grantEvents, type SubscriptionRequest } from '@lockstep/fhircast';
-import { type Command, type Decision, done, type Effect, type Subscribe } from './commands.ts';
+import { type Decision, done, type Effect, type SessionCommand, type Subscribe } from './commands.ts';
 import { taken } from './following.ts';
 import { deny, ended, hasEnded, LEASE_ENDED, leaseEnd, unexpired, withSubscription } from './lease.ts';
 import { type Access, endedWith, isOwner, mayJoin, owns } from './permission.ts';
 import type { Policy } from './policy.ts';
-import { NOTHING_TO_DO, type Refusal, refuse, UNKNOWN_ENDPOINT, UNKNOWN_TOPIC } from './reasons.ts';
+import { NOTHING_TO_DO, type Rejection, refuse, UNKNOWN_ENDPOINT, UNKNOWN_TOPIC } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import type { SubscriptionRules } from './versions.ts';
 
-type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
+type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
 /** Why a subscription ended that its subscriber asked to end. */
 export const UNSUBSCRIBED = 'Unsubscribed';
 
 /** What the form must hold, whatever the session (SUB-2, SUB-12, WEB-2). */
-export function formProblem(request: SubscriptionRequest, rules: SubscriptionRules): Refusal | undefined {
+export function formProblem(request: SubscriptionRequest, rules: SubscriptionRules): Rejection | undefined {
   const { channels } = rules;
   if (!channels.includes(request.channel)) {
     return refuse('invalid', `hub.channel.type must be ${channels.join(' or ')}`);
@@ -61,7 +61,7 @@ function granted({ access, request, id, rules, node }: Subscribe, now: number, p
 }
 
 /** SUB-13: why the caller finds no room, if so. The session's owner and who started it always find some. */
-function full(state: SessionState, access: Access, asking: number, now: number, policy: Policy): Refusal | undefined {
+function full(state: SessionState, access: Access, asking: number, now: number, policy: Policy): Rejection | undefined {
   const { maxSubscriptionsPerSession: most, maxSubscriptionsPerClient: share } = policy;
   const held = unexpired(state, now);
   const owner = isOwner(access, state);

@@ -69,10 +69,10 @@ export interface PublisherRules {
   readonly readsDrafts: boolean;
 }
 
-export interface Version extends SessionRules, SubscriptionRules, PublisherRules {}
+export interface VersionRules extends SessionRules, SubscriptionRules, PublisherRules {}
 
 /** HL7 FHIRcast 3.0.0, and webhooks for those who still bring them (WEB). */
-export const CORE: Version = {
+export const CORE: VersionRules = {
   name: '3.0.0',
   requiredKeys: {},
   checksSyncErrors: false,
@@ -96,7 +96,7 @@ export const CORE: Version = {
 };
 
 /** HL7 FHIRcast STU2: webhooks beside WebSockets; content sharing came with the drafts after it. */
-export const STU2: Version = {
+export const STU2: VersionRules = {
   ...CORE,
   name: 'STU2',
   derivesOpens: false,
@@ -106,7 +106,7 @@ export const STU2: Version = {
 };
 
 /** HL7 FHIRcast STU1: webhooks only, always signed. */
-export const STU1: Version = {
+export const STU1: VersionRules = {
   ...CORE,
   name: 'STU1',
   derivesOpens: false,
@@ -116,7 +116,7 @@ export const STU1: Version = {
 };
 
 /** IHE Radiology, Integrated Reporting Applications. */
-export const IRA: Version = {
+export const IRA: VersionRules = {
   ...CORE,
   name: 'IRA',
   requiredKeys: {
@@ -138,10 +138,10 @@ export const IRA: Version = {
   endpointRequired: true,
 };
 
-export const VERSIONS: Readonly<Record<VersionName, Version>> = { STU1, STU2, '3.0.0': CORE, IRA };
+export const VERSIONS: Readonly<Record<VersionName, VersionRules>> = { STU1, STU2, '3.0.0': CORE, IRA };
 
 /** The version of this name, its case not counting; undefined for a name that is none. */
-export function versionNamed(name: unknown): Version | undefined {
+export function versionNamed(name: unknown): VersionRules | undefined {
   return typeof name === 'string' ? VERSIONS[name.toUpperCase() as VersionName] : undefined;
 }
 
@@ -162,7 +162,7 @@ export interface VersionSwitches extends DialectSwitches {
 export function subscriptionRules(
   request: { readonly version?: 'STU1' },
   switches: VersionSwitches,
-  hub: Version,
+  hub: VersionRules,
 ): SubscriptionRules {
   const shown = hub.channels.includes('webhook') ? versionNamed(request.version) : undefined;
   const version = versionNamed(switches.fhircast) ?? shown ?? hub;
@@ -178,7 +178,7 @@ const CLOSES: readonly Action[] = ['close'];
 const OPENS_AND_CLOSES: readonly Action[] = ['open', 'close'];
 
 /** The rules that what a client publishes is read by. */
-export function publisherRules(switches: VersionSwitches, hub: Version): PublisherRules {
+export function publisherRules(switches: VersionSwitches, hub: VersionRules): PublisherRules {
   const version = versionNamed(switches.fhircast) ?? hub;
   const readsDrafts = version.readsDrafts || switches.draftContent === true;
   const opens = dialectsOf(switches).some(({ opensAnchorAlone }) => opensAnchorAlone);

@@ -15,7 +15,7 @@ export interface FollowerParts {
 }
 
 /** Follows what the store and the other nodes tell, and takes over what a node that is gone has left. */
-export class Follower {
+export class StoreFollower {
   readonly #parts: FollowerParts;
 
   constructor(parts: FollowerParts) {

@@ -4,7 +4,7 @@
  */
 
 import { parseReference, readExact, type SharedResource, type TextShape } from '@lockstep/fhircast';
-import type { Parts } from '@lockstep/store';
+import type { SessionParts } from '@lockstep/store';
 import { withMember } from '../rules/event-text.ts';
 import type {
   Anchor,
@@ -245,7 +245,7 @@ function anchorOf(
 }
 
 /** The state that a store's parts say. */
-export function fromParts(topic: string, parts: Parts): SessionState {
+export function fromParts(topic: string, parts: SessionParts): SessionState {
   const {
     next,
     at,

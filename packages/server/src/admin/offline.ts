@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createAuthorizationServer } from '@lockstep/smart';
-import type { AuditTrail } from '../audit/audit-trail.ts';
+import type { ServerAuditTrail } from '../audit/audit-trail.ts';
 import { openAudit } from '../audit/open-audit.ts';
 import { isLoopback, originOf, readConfig } from '../config.ts';
 import { TopicSecrets } from '../launch/topic-secrets.ts';
@@ -68,7 +68,7 @@ export async function openOffline(data: string, env: NodeJS.ProcessEnv): Promise
 }
 
 /** Records what is changed, as a running server does; its own file says what nobody was there to record. */
-function audited(administration: Administration, trail: AuditTrail | undefined): Administration {
+function audited(administration: Administration, trail: ServerAuditTrail | undefined): Administration {
   if (!trail) return administration;
   const record = async <T>(detail: string, subject: string | undefined, work: Promise<T>): Promise<T> => {
     const done = {

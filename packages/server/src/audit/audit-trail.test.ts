@@ -8,7 +8,7 @@ import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { AuditTrail } from './audit-trail.ts';
+import { ServerAuditTrail } from './audit-trail.ts';
 import { CHAIN_START, ChainCheck } from './chain.ts';
 import { FhirSink } from './fhir-sink.ts';
 import { FileSink } from './file-sink.ts';
@@ -39,9 +39,9 @@ function manualClock() {
   };
 }
 
-function trailOf(sinks: readonly AuditSink[], more: object = {}): AuditTrail {
+function trailOf(sinks: readonly AuditSink[], more: object = {}): ServerAuditTrail {
   const end = sinks.find((sink) => sink instanceof FileSink)?.end ?? CHAIN_START;
-  return new AuditTrail({
+  return new ServerAuditTrail({
     sinks,
     server: 'http://hub',
     end,

@@ -42,7 +42,7 @@ class Outlet {
   }
 }
 
-export class AuditTrail {
+export class ServerAuditTrail {
   readonly #options: AuditTrailOptions;
   readonly #outlets: readonly Outlet[];
   #end: ChainEnd;

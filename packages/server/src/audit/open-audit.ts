@@ -1,12 +1,12 @@
 /** The audit trail that the configuration asks for, and what the parts of the server tell it. */
 import { hostname } from 'node:os';
 import process from 'node:process';
-import type { AuditRecord as FhirAuditRecord } from '@lockstep/fhir';
+import type { AccessRecord } from '@lockstep/fhir';
 import type { AuditTrail as HubAuditTrail, Observation } from '@lockstep/hub';
 import type { AuditEntry } from '@lockstep/smart';
 import { type Config, ConfigError } from '../config.ts';
 import { systemClock } from '../system.ts';
-import { AuditTrail, type AuditTrailOptions } from './audit-trail.ts';
+import { type AuditTrailOptions, ServerAuditTrail } from './audit-trail.ts';
 import type { AuditedAct, ServerAct } from './audited-act.ts';
 import { CHAIN_START } from './chain.ts';
 import { FhirSink } from './fhir-sink.ts';
@@ -24,7 +24,7 @@ export async function openAudit(
   config: Config,
   server: string,
   log: AuditTrailOptions['log'],
-): Promise<AuditTrail | undefined> {
+): Promise<ServerAuditTrail | undefined> {
   const { audit, auditFileBytes, auditFhir, auditFhirToken, auditSyslog, auditFailure } = config;
   const file = audit === undefined ? undefined : await openFile(audit, auditFileBytes);
   const sinks: AuditSink[] = file ? [file] : [];
@@ -34,7 +34,7 @@ export async function openAudit(
   if (auditSyslog !== undefined) sinks.push(new SyslogSink(parseSyslogUrl(auditSyslog), hostname(), process.pid));
   if (sinks.length === 0) return undefined;
   const end = file?.end ?? CHAIN_START;
-  return new AuditTrail({ sinks, server, end, refuses: auditFailure === 'refuse', clock: systemClock, log });
+  return new ServerAuditTrail({ sinks, server, end, refuses: auditFailure === 'refuse', clock: systemClock, log });
 }
 
 async function openFile(path: string, maxBytes: number): Promise<FileSink> {
@@ -73,7 +73,7 @@ const OF_ACTION: Readonly<Record<string, AuditedAct['act']>> = {
 };
 
 /** What the authorization server says about its acts. */
-export function smartAudit(trail: AuditTrail | undefined): (entry: AuditEntry) => void {
+export function smartAudit(trail: ServerAuditTrail | undefined): (entry: AuditEntry) => void {
   return ({ action, user, clientId, detail }) => {
     const done = {
       act: OF_ACTION[action.split('.')[0] ?? ''] ?? ('administration' as const),
@@ -86,7 +86,7 @@ export function smartAudit(trail: AuditTrail | undefined): (entry: AuditEntry) =
 }
 
 /** What happens in sessions without a request: they begin and end, and subscriptions are ended. */
-export function auditObservation(trail: AuditTrail, topic: string, observation: Observation): void {
+export function auditObservation(trail: ServerAuditTrail, topic: string, observation: Observation): void {
   const done = observed(observation);
   if (done) trail.record({ ...done, status: 200, topic });
 }
@@ -119,7 +119,7 @@ function interactionOf(method: string, route: string): string {
 }
 
 /** What the FHIR endpoint says about its requests. */
-export function fhirAudit(trail: AuditTrail): (record: FhirAuditRecord) => void {
+export function fhirAudit(trail: ServerAuditTrail): (record: AccessRecord) => void {
   return ({ method, route, status, type, id, clientId, user, patients, address, requestId, query }) => {
     if (status === 429) return;
     trail.record({

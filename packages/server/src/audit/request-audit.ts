@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { claimedClient } from '../http/claimed-client.ts';
-import type { AuditTrail } from './audit-trail.ts';
+import type { ServerAuditTrail } from './audit-trail.ts';
 import type { AuditedAct } from './audited-act.ts';
 
 /** What is said about the request that is being answered. */
@@ -39,7 +39,7 @@ export function describeAct(described: Described): boolean {
 }
 
 /** Must be added before every other hook. */
-export function auditRequests(app: FastifyInstance, trail: AuditTrail): void {
+export function auditRequests(app: FastifyInstance, trail: ServerAuditTrail): void {
   app.decorateRequest('audit');
   app.addHook('onRequest', (request, _reply, done) => {
     request.audit = new RequestNotes();
@@ -53,7 +53,7 @@ export function auditRequests(app: FastifyInstance, trail: AuditTrail): void {
   });
 }
 
-function record(request: FastifyRequest, reply: FastifyReply, trail: AuditTrail): void {
+function record(request: FastifyRequest, reply: FastifyReply, trail: ServerAuditTrail): void {
   const audited = request.routeOptions.config?.door?.audit;
   const { all, acts } = request.audit;
   const act = typeof audited === 'string' ? audited : undefined;

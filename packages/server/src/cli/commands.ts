@@ -5,7 +5,7 @@ import { appsList } from './commands/apps-list.ts';
 import { appsRegister } from './commands/apps-register.ts';
 import { auditVerify } from './commands/audit-verify.ts';
 import { backup } from './commands/backup.ts';
-import { completion } from './commands/completion.ts';
+import { completionOf } from './commands/completion.ts';
 import { conformance } from './commands/conformance.ts';
 import { context } from './commands/context.ts';
 import { doctor } from './commands/doctor.ts';
@@ -57,5 +57,5 @@ export const COMMANDS: readonly Command[] = [
   topicSecret,
   conformance,
   doctor,
-  completion,
+  completionOf(() => COMMANDS),
 ];

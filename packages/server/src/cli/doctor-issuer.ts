@@ -2,13 +2,13 @@
 import { discoverJwks, fetchJson, type TrustedIssuer } from '@lockstep/smart';
 import { ConfigError, readConfig } from '../config.ts';
 import { trustedIssuers } from '../trusted-issuers.ts';
-import type { Finding } from './doctor.ts';
+import type { DoctorFinding } from './doctor.ts';
 
 const CHECK = 'issuer';
 
 /** The issuer of the file, or what keeps it from being read. */
-function find(env: NodeJS.ProcessEnv, name: string): TrustedIssuer | Finding {
-  const problem = (message: string, fix: string): Finding => ({ check: CHECK, status: 'problem', message, fix });
+function find(env: NodeJS.ProcessEnv, name: string): TrustedIssuer | DoctorFinding {
+  const problem = (message: string, fix: string): DoctorFinding => ({ check: CHECK, status: 'problem', message, fix });
   try {
     const config = readConfig(env);
     if (config.trustedIssuers === undefined) {
@@ -29,7 +29,7 @@ function reason(error: unknown): string {
   return cause instanceof Error ? `${message}: ${cause.message}` : message;
 }
 
-async function keys(issuer: TrustedIssuer): Promise<Finding> {
+async function keys(issuer: TrustedIssuer): Promise<DoctorFinding> {
   try {
     const uri = await discoverJwks(issuer, fetch);
     const set = await fetchJson(fetch, uri);
@@ -55,7 +55,7 @@ async function keys(issuer: TrustedIssuer): Promise<Finding> {
   }
 }
 
-async function introspection(endpoint: string, clientId: string, clientSecret: string): Promise<Finding> {
+async function introspection(endpoint: string, clientId: string, clientSecret: string): Promise<DoctorFinding> {
   const basic = Buffer.from([clientId, clientSecret].map(encodeURIComponent).join(':')).toString('base64');
   try {
     const answer = await fetchJson(fetch, endpoint, {
@@ -80,7 +80,7 @@ export async function* examineIssuer(
   env: NodeJS.ProcessEnv,
   name: string,
   progress: (what: string) => void,
-): AsyncGenerator<Finding> {
+): AsyncGenerator<DoctorFinding> {
   const issuer = find(env, name);
   if ('check' in issuer) {
     yield issuer;

@@ -10,7 +10,7 @@ import { connect, type PeerCertificate } from 'node:tls';
 import { findRunning } from '../admin/running.ts';
 import { type Config, ConfigError, isLoopback, readConfig } from '../config.ts';
 
-export interface Finding {
+export interface DoctorFinding {
   readonly check: string;
   readonly status: 'ok' | 'warning' | 'problem';
   readonly message: string;
@@ -30,16 +30,26 @@ const WAIT = 5000;
 const MAX_SKEW = 5000;
 const DAY = 86_400_000;
 
-const ok = (check: string, message: string): Finding => ({ check, status: 'ok', message });
-const warning = (check: string, message: string, fix: string): Finding => ({ check, status: 'warning', message, fix });
-const problem = (check: string, message: string, fix: string): Finding => ({ check, status: 'problem', message, fix });
+const ok = (check: string, message: string): DoctorFinding => ({ check, status: 'ok', message });
+const warning = (check: string, message: string, fix: string): DoctorFinding => ({
+  check,
+  status: 'warning',
+  message,
+  fix,
+});
+const problem = (check: string, message: string, fix: string): DoctorFinding => ({
+  check,
+  status: 'problem',
+  message,
+  fix,
+});
 const reason = (error: unknown): string => {
   const { message, code } = error as NodeJS.ErrnoException;
   return message || code || String(error);
 };
 
 /** @param doing told what is looked at next */
-export async function* examine(patient: Patient, doing: (what: string) => void): AsyncGenerator<Finding> {
+export async function* examine(patient: Patient, doing: (what: string) => void): AsyncGenerator<DoctorFinding> {
   if (patient.hub !== undefined) {
     yield* examineHub(patient.hub.replace(/\/+$/, ''), doing);
     return;
@@ -76,13 +86,13 @@ export async function* examine(patient: Patient, doing: (what: string) => void):
   if (origin !== undefined) yield* examineHub(`${origin}/hub`, doing);
 }
 
-function nodeVersion(): Finding {
+function nodeVersion(): DoctorFinding {
   const major = Number(process.versions.node.split('.')[0]);
   if (major >= 24) return ok('node', process.version);
   return problem('node', `${process.version} is too old`, 'Use Node 24 or newer, or npm start, which brings it.');
 }
 
-async function* folder(data: string): AsyncGenerator<Finding> {
+async function* folder(data: string): AsyncGenerator<DoctorFinding> {
   const found = await stat(data).catch(() => undefined);
   if (!found) {
     yield ok('data', `${data} is not there yet; the first start makes it`);
@@ -110,7 +120,7 @@ async function* folder(data: string): AsyncGenerator<Finding> {
   else yield ok('disk', `${mb} MB are free`);
 }
 
-async function* port({ port: wanted, host }: Config): AsyncGenerator<Finding> {
+async function* port({ port: wanted, host }: Config): AsyncGenerator<DoctorFinding> {
   const error = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
     const server = createServer();
     server.once('error', resolve);
@@ -137,7 +147,7 @@ async function* port({ port: wanted, host }: Config): AsyncGenerator<Finding> {
     );
 }
 
-function* exposure({ host, publicUrl, sampleData, initialAccessToken }: Config): Generator<Finding> {
+function* exposure({ host, publicUrl, sampleData, initialAccessToken }: Config): Generator<DoctorFinding> {
   if (isLoopback(host)) {
     if (publicUrl === undefined) yield ok('exposure', 'only this machine can reach the server');
     return;
@@ -161,7 +171,7 @@ function* exposure({ host, publicUrl, sampleData, initialAccessToken }: Config):
   }
 }
 
-async function* store(url: string): AsyncGenerator<Finding> {
+async function* store(url: string): AsyncGenerator<DoctorFinding> {
   try {
     const { openRedis } = await import('@lockstep/store-redis');
     const redis = await openRedis({ url, log: { count: 1000, ageMs: DAY }, timeoutMs: WAIT });
@@ -177,7 +187,7 @@ async function* store(url: string): AsyncGenerator<Finding> {
   }
 }
 
-function* clock(whose: string, skewMs: number): Generator<Finding> {
+function* clock(whose: string, skewMs: number): Generator<DoctorFinding> {
   const off = `${(Math.abs(skewMs) / 1000).toFixed(0)} s`;
   if (Math.abs(skewMs) <= MAX_SKEW) yield ok('clock', `agrees with that of ${whose}`);
   else yield problem('clock', `differs by ${off} from that of ${whose}`, 'Let both machines set their clocks by NTP.');
@@ -192,7 +202,7 @@ async function answers(url: string): Promise<number | undefined> {
   }
 }
 
-async function* examineHub(hubUrl: string, doing: (what: string) => void): AsyncGenerator<Finding> {
+async function* examineHub(hubUrl: string, doing: (what: string) => void): AsyncGenerator<DoctorFinding> {
   const url = URL.canParse(hubUrl) ? new URL(hubUrl) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) {
     yield problem('hub', `${hubUrl} is no http or https address`, 'Give the hub.url that clients use.');
@@ -233,7 +243,7 @@ async function* examineHub(hubUrl: string, doing: (what: string) => void): Async
 }
 
 /** An endpoint that does not exist: a Hub refuses it with a 4xx, a proxy without WebSockets answers otherwise. */
-async function webSocket(hubUrl: string): Promise<Finding> {
+async function webSocket(hubUrl: string): Promise<DoctorFinding> {
   const url = new URL(`${hubUrl}/ws/${randomUUID()}`);
   const headers = {
     connection: 'Upgrade',
@@ -267,7 +277,7 @@ async function webSocket(hubUrl: string): Promise<Finding> {
   );
 }
 
-async function* certificate({ hostname, port }: URL): AsyncGenerator<Finding> {
+async function* certificate({ hostname, port }: URL): AsyncGenerator<DoctorFinding> {
   const host = hostname.replace(/^\[|\]$/g, '');
   const seen = await new Promise<{ error?: string; certificate?: PeerCertificate }>((resolve) => {
     const socket = connect(

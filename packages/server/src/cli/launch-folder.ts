@@ -2,13 +2,13 @@
 import { watch } from 'node:fs';
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Launch, LaunchError, parseLaunchFile } from '@lockstep/fhircast';
+import { LaunchError, type LaunchParameters, parseLaunchFile } from '@lockstep/fhircast';
 
 /** A launch file is small; larger ones are something else. Bytes. */
 const MAX_SIZE = 64 * 1024;
 
 export interface FolderEvents {
-  launched(launch: Launch, name: string): void;
+  launched(launch: LaunchParameters, name: string): void;
   /** A file that is no launch, told once for each content. */
   unreadable(name: string, reason: string): void;
 }
@@ -73,7 +73,7 @@ export class LaunchFolder {
     const path = join(this.#folder, name);
     const found = await stat(path).catch(() => undefined);
     if (!found?.isFile() || this.#unreadable.get(name) === found.mtimeMs) return;
-    let launch: Launch;
+    let launch: LaunchParameters;
     try {
       if (found.size > MAX_SIZE) throw new LaunchError('it is too large for a launch file');
       launch = parseLaunchFile(await readFile(path, 'utf8'));

@@ -1,8 +1,8 @@
 /** Launches as text, whatever their form: what was on a command line, in an address bar, or in a file. */
 import { readFile } from 'node:fs/promises';
 import {
-  type Launch,
   LaunchError,
+  type LaunchParameters,
   type LaunchTicket,
   parseArguments,
   parseLaunchFile,
@@ -12,7 +12,7 @@ import {
   splitWindowsCommandLine,
 } from '@lockstep/fhircast';
 
-export type ParsedLaunch = { readonly form: 'switches' | 'web' | 'file'; readonly launch: Launch };
+export type ParsedLaunch = { readonly form: 'switches' | 'web' | 'file'; readonly launch: LaunchParameters };
 
 /** A ticket's address; undefined when the text is none. */
 export function readTicket(text: string): LaunchTicket | undefined {

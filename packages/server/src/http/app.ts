@@ -1,7 +1,7 @@
 /** The web framework as Lockstep sets it up. */
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Registry } from 'prom-client';
-import type { AuditTrail } from '../audit/audit-trail.ts';
+import type { ServerAuditTrail } from '../audit/audit-trail.ts';
 import { auditRequests } from '../audit/request-audit.ts';
 import type { Config } from '../config.ts';
 import { answerBadAddress } from './bad-address.ts';
@@ -13,7 +13,7 @@ import { cleanAddress } from './request-address.ts';
 import { requestId } from './request-id.ts';
 import { countRequests } from './request-metrics.ts';
 
-export interface App {
+export interface HttpApp {
   readonly app: FastifyInstance;
   /** Every address that is served, `GET /hub/session`; grows as routes are added. */
   readonly routes: readonly string[];
@@ -21,12 +21,12 @@ export interface App {
 
 export interface AppParts {
   readonly guard: Pick<GuardParts, 'verifyToken' | 'limiter' | 'https'>;
-  readonly audit: AuditTrail | undefined;
+  readonly audit: ServerAuditTrail | undefined;
   readonly metrics: Registry;
 }
 
 /** Makes the application that answers what the listener takes. It closes nothing of the listener's. */
-export function createApp(config: Config, listener: Listener, log: FastifyBaseLogger, parts: AppParts): App {
+export function createApp(config: Config, listener: Listener, log: FastifyBaseLogger, parts: AppParts): HttpApp {
   const app = Fastify({
     loggerInstance: log,
     // Only what went wrong is logged: a line a request costs more than the request.

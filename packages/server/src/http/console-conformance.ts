@@ -2,7 +2,7 @@
  * The conformance suite for administrators in the console: start, watch, answer, cancel, take the report along. A run makes
  * requests to the address that the administrator names, wherever that is (CWE-918): it is for administrators only.
  */
-import type { Authorization, ConformanceOptions, Report, Topics } from '@lockstep/conformance';
+import type { Authorization, ConformanceOptions, Report, TopicSource } from '@lockstep/conformance';
 import type { ConformanceSetup, ConformanceSpec } from '@lockstep/console/wire';
 import type { AuthorizationServer } from '@lockstep/smart';
 import type { FastifyInstance, FastifyReply } from 'fastify';
@@ -130,7 +130,7 @@ function authorizationOf(body: Body): Authorization | undefined {
 }
 
 /** A topic command would run on this machine: it is for the command line only. */
-function topicsOf(body: Body): Topics {
+function topicsOf(body: Body): TopicSource {
   switch (oneOf(body, 'sessions', ['any', 'given', 'made'])) {
     case 'any':
       return { kind: 'any' };

@@ -33,7 +33,7 @@ export class RequestRefused extends Error {
 }
 
 /** What an answer says about a failure. */
-export interface Failure {
+export interface FailureAnswer {
   readonly status: number;
   /** RFC 6749 section 5.2 and RFC 6750 section 3.1, and what others say beside them. */
   readonly code: string;
@@ -54,7 +54,7 @@ const CODES: Readonly<Record<number, string>> = {
 const RETRY_AFTER = 1;
 
 /** How HTTP says what was thrown. */
-export function failureOf(error: unknown): Failure {
+export function failureOf(error: unknown): FailureAnswer {
   if (error instanceof OAuthError) return said(error.status, error.message, error.error);
   if (error instanceof InvalidUser) return said(400, error.message);
   if (error instanceof StoreUnavailable) return { ...said(503), retryAfter: error.retryAfterSeconds };
@@ -63,7 +63,7 @@ export function failureOf(error: unknown): Failure {
   return said(statusCode, error instanceof RequestRefused || statusCode < 500 ? message : undefined);
 }
 
-function said(status: number, reason?: string, code?: string): Failure {
+function said(status: number, reason?: string, code?: string): FailureAnswer {
   return {
     status,
     code: code ?? CODES[status] ?? (status < 500 ? 'invalid_request' : 'server_error'),
@@ -73,7 +73,7 @@ function said(status: number, reason?: string, code?: string): Failure {
 }
 
 /** The headers of an answer that says a failure: when to come back, and how to authenticate. */
-export function failureHeaders(reply: FastifyReply, { status, retryAfter }: Failure): FastifyReply {
+export function failureHeaders(reply: FastifyReply, { status, retryAfter }: FailureAnswer): FastifyReply {
   if (retryAfter !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', String(retryAfter));
   if (status === 401 && !reply.hasHeader('www-authenticate')) {
     reply.header('www-authenticate', 'Bearer realm="Lockstep"');
@@ -85,7 +85,7 @@ export function failureHeaders(reply: FastifyReply, { status, retryAfter }: Fail
  * Answers what goes wrong below this part of the application; failures of the server's own are logged, not told.
  * @param body the answer's body; a string is plain text, anything else JSON
  */
-export function answerFailures(app: FastifyInstance, body: (failure: Failure) => string | object): void {
+export function answerFailures(app: FastifyInstance, body: (failure: FailureAnswer) => string | object): void {
   app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) => {
     const failure = failureOf(error);
     if (failure.status >= 500) request.log.error({ err: error }, 'request failed');

@@ -1,7 +1,7 @@
 /** WebSocket endpoints on the HTTP server's own port (SUB-7, SUB-11). */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type Channel, type Clock, type Connection, type Hub, runningTime } from '@lockstep/hub';
+import { type Channel, type Clock, type ConnectedSubscriber, type Hub, runningTime } from '@lockstep/hub';
 import { WebSocket, WebSocketServer } from 'ws';
 import { frameOf } from './frame.ts';
 import { cleanAddress, splitAddress } from './request-address.ts';
@@ -33,7 +33,7 @@ function refuseUpgrade(socket: Duplex, status: string, reason: string): void {
 class Peer implements Channel {
   /** Whether anything came since the last ping. */
   heard = true;
-  connection: Connection | undefined;
+  connection: ConnectedSubscriber | undefined;
   readonly #socket: PeerSocket;
   readonly #stream: Duplex;
 

@@ -2,7 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildArguments, buildLaunchFile, buildWebLaunch, type Launch, windowsCommandLine } from '@lockstep/fhircast';
+import {
+  buildArguments,
+  buildLaunchFile,
+  buildWebLaunch,
+  type LaunchParameters,
+  windowsCommandLine,
+} from '@lockstep/fhircast';
 import type { Clock } from '@lockstep/hub';
 import {
   type AuthorizationServer,
@@ -80,7 +86,7 @@ export class Launcher {
     // An app with a key or a secret gets its token with that.
     const ticketed = authorization.launchTokens.fits(registered);
     const ticket = ticketed ? await tickets.issue(registered, user, topic, { binding }) : undefined;
-    const launch: Launch = {
+    const launch: LaunchParameters = {
       hubUrl,
       topic,
       user: user.id,
@@ -105,7 +111,7 @@ export class Launcher {
     return join(this.#parts.folder, client.id);
   }
 
-  async #drop(client: Client, launch: Launch): Promise<{ folder: string; file: string }> {
+  async #drop(client: Client, launch: LaunchParameters): Promise<{ folder: string; file: string }> {
     const folder = this.folderOf(client);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await this.#sweep(folder);

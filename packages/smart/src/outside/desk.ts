@@ -1,6 +1,6 @@
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Addresses } from '../addresses.ts';
+import type { AuthorizationAddresses } from '../addresses.ts';
 import type { AuditEntry, Clock, Logger } from '../ports.ts';
 import type { UserProfile, Users } from '../users.ts';
 import { readPerson } from './claims.ts';
@@ -13,7 +13,7 @@ import { OutsideError, OutsideProvider } from './provider.ts';
 export const SIGNED_OUT = '/auth/signed-out';
 
 /** Why there is no sign-in, in words for the person. */
-export interface Problem {
+export interface SignInProblem {
   readonly problem: string;
   readonly status: number;
 }
@@ -59,7 +59,7 @@ export class OutsideDesk {
   async begin(
     reply: FastifyReply,
     given: { readonly next: string; readonly workstation?: string | undefined; readonly again?: boolean },
-  ): Promise<{ readonly address: string } | Problem> {
+  ): Promise<{ readonly address: string } | SignInProblem> {
     try {
       const checks = newChecks();
       const address = await this.#provider.authorizationUrl(checks, given.again ?? false);
@@ -74,7 +74,7 @@ export class OutsideDesk {
   async end(
     request: FastifyRequest,
     reply: FastifyReply,
-  ): Promise<{ readonly returned: Returned; readonly outcome: { readonly user: UserProfile } | Problem }> {
+  ): Promise<{ readonly returned: Returned; readonly outcome: { readonly user: UserProfile } | SignInProblem }> {
     const query = new URLSearchParams(request.url.slice(request.url.indexOf('?') + 1 || request.url.length));
     const returned = await this.#flows.end(request, reply, query.get('state'));
     try {
@@ -92,7 +92,7 @@ export class OutsideDesk {
     return this.#provider.endSessionUrl(this.#signedOut);
   }
 
-  #problem(error: unknown): Problem {
+  #problem(error: unknown): SignInProblem {
     const { name } = this;
     if (error instanceof NotLetIn) {
       this.#audit({ action: 'sign-in.refuse', detail: `outside: ${error.message}` });
@@ -118,7 +118,7 @@ export function openOutside(
   parts: {
     readonly records: RecordStore;
     readonly clock: Clock;
-    readonly addresses: Addresses;
+    readonly addresses: AuthorizationAddresses;
     readonly users: Users;
     readonly logger: Logger;
     readonly audit: (entry: AuditEntry) => void;

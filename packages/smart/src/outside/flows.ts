@@ -3,9 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PageError } from '../browser.ts';
 import { readCookies } from '../form.ts';
 import type { Clock } from '../ports.ts';
-import { Repository } from '../repository.ts';
+import { RecordRepository } from '../repository.ts';
 import { digest, randomToken, sameSecret } from '../secrets.ts';
-import type { Checks } from './provider.ts';
+import type { SignInBinding } from './provider.ts';
 
 /** How long a person may take at the outside provider, ms. */
 const FLOW_LIFE = 15 * 60_000;
@@ -25,7 +25,7 @@ interface FlowRecord {
 
 /** A sign-in that has gone to the outside provider and come back. */
 export interface Returned {
-  readonly checks: Checks;
+  readonly checks: SignInBinding;
   readonly next: string;
   readonly workstation: string | undefined;
 }
@@ -35,18 +35,23 @@ export interface Returned {
  * nobody can be signed in with an answer made for another browser (login CSRF, CWE-352), and comes back once.
  */
 export class OutsideFlows {
-  readonly #records: Repository<FlowRecord>;
+  readonly #records: RecordRepository<FlowRecord>;
   readonly #clock: Clock;
   readonly #secure: string;
 
   constructor(store: RecordStore, clock: Clock, secure: boolean) {
-    this.#records = new Repository(store, clock, 'outside-sign-in');
+    this.#records = new RecordRepository(store, clock, 'outside-sign-in');
     this.#clock = clock;
     this.#secure = secure ? '; Secure' : '';
   }
 
   /** Begins one with values of `newChecks`. @param next a path of ours (`Browser.ownPath`) */
-  async begin(reply: FastifyReply, checks: Checks, next: string, workstation: string | undefined): Promise<void> {
+  async begin(
+    reply: FastifyReply,
+    checks: SignInBinding,
+    next: string,
+    workstation: string | undefined,
+  ): Promise<void> {
     const { state, nonce, verifier } = checks;
     const browser = randomToken();
     const id = digest(state);
@@ -77,7 +82,7 @@ export class OutsideFlows {
   }
 }
 
-export function newChecks(): Checks {
+export function newChecks(): SignInBinding {
   return { state: randomToken(), nonce: randomToken(), verifier: randomToken() };
 }
 

@@ -32,7 +32,7 @@ export class OutsideError extends Error {
 }
 
 /** What one sign-in is bound to. */
-export interface Checks {
+export interface SignInBinding {
   readonly state: string;
   readonly nonce: string;
   readonly verifier: string;
@@ -50,7 +50,7 @@ export class OutsideProvider {
   }
 
   /** Where to send the browser. @throws OutsideError unreachable or invalid */
-  async authorizationUrl(checks: Checks, again: boolean): Promise<string> {
+  async authorizationUrl(checks: SignInBinding, again: boolean): Promise<string> {
     const configuration = await this.#configuration();
     return openid.buildAuthorizationUrl(configuration, {
       redirect_uri: this.#redirectUri,
@@ -68,7 +68,7 @@ export class OutsideProvider {
    * @param query what the provider sent back with the browser
    * @throws OutsideError
    */
-  async redeem(query: URLSearchParams, checks: Checks): Promise<Claims> {
+  async redeem(query: URLSearchParams, checks: SignInBinding): Promise<Claims> {
     const configuration = await this.#configuration();
     try {
       const tokens = await openid.authorizationCodeGrant(configuration, new URL(`${this.#redirectUri}?${query}`), {

@@ -3,7 +3,7 @@ import type { UserProfile } from '../users.ts';
 import { csrfField, page, problem } from './layout.ts';
 
 /** How people may sign in here. */
-export interface SignInWays {
+export interface SignInPageWays {
   readonly samples: readonly UserProfile[];
   readonly passwords: boolean;
   /** The name of the outside provider. */
@@ -18,7 +18,7 @@ export interface SignInView {
   readonly csrf: string;
   /** The name of the app that asks, when one does. */
   readonly app?: string | undefined;
-  readonly ways: SignInWays;
+  readonly ways: SignInPageWays;
   readonly workstation?: string | undefined;
   readonly problem?: string | undefined;
   /** Whether a code of the authenticator app is asked for too. */

@@ -1,12 +1,12 @@
 import { Scopes } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import { type JWTPayload, jwtVerify } from 'jose';
-import type { Addresses } from '../addresses.ts';
+import type { AuthorizationAddresses } from '../addresses.ts';
 import { OAuthError } from '../oauth-error.ts';
 import { type Claims, claimAt } from '../outside/claims.ts';
 import { isPlainText } from '../plain-text.ts';
 import type { AuditEntry, Clock } from '../ports.ts';
-import { Repository } from '../repository.ts';
+import { RecordRepository } from '../repository.ts';
 import { grantableScopes } from '../scope-policy.ts';
 import { digest } from '../secrets.ts';
 import type { AccessEnded, TokenInfo } from '../token-info.ts';
@@ -40,7 +40,7 @@ interface Parts {
   readonly records: RecordStore;
   readonly clock: Clock;
   readonly users: Users;
-  readonly addresses: Addresses;
+  readonly addresses: AuthorizationAddresses;
   readonly fetchIssuer: typeof fetch;
   readonly audit: (entry: AuditEntry) => void;
   /** Tells that access has ended, here and at the other nodes. */
@@ -53,19 +53,19 @@ export class TrustedIssuers {
   readonly #issuers: readonly Trusted[];
   readonly #cache = new Map<string, Cached>();
   /** Who has signed out at the issuer, and when (ms since the epoch). */
-  readonly #logouts: Repository<{ readonly at: number }>;
+  readonly #logouts: RecordRepository<{ readonly at: number }>;
   /** The sessions at the issuer whose tokens were seen, by their subject. */
-  readonly #sessions: Repository<{ readonly subject: string; readonly grantId: string }>;
-  readonly #spent: Repository<object>;
+  readonly #sessions: RecordRepository<{ readonly subject: string; readonly grantId: string }>;
+  readonly #spent: RecordRepository<object>;
   #endings = 0;
 
   constructor(parts: Parts) {
     const { records, clock } = parts;
     this.#parts = parts;
     this.#issuers = parts.issuers.map((one) => ({ ...one, keys: new IssuerKeys(one, clock, parts.fetchIssuer) }));
-    this.#logouts = new Repository(records, clock, 'trusted-logout');
-    this.#sessions = new Repository(records, clock, 'trusted-session', ({ subject }) => ({ subject }));
-    this.#spent = new Repository(records, clock, 'trusted-logout-token');
+    this.#logouts = new RecordRepository(records, clock, 'trusted-logout');
+    this.#sessions = new RecordRepository(records, clock, 'trusted-session', ({ subject }) => ({ subject }));
+    this.#spent = new RecordRepository(records, clock, 'trusted-logout-token');
   }
 
   /**

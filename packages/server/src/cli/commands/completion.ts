@@ -1,7 +1,8 @@
 import { CliError, type Command, EXIT } from '../command.ts';
 import { bashCompletion, zshCompletion } from '../completion-script.ts';
 
-export const completion: Command = {
+/** @param commands all commands, this one too: asked for when it runs */
+export const completionOf = (commands: () => readonly Command[]): Command => ({
   name: 'completion',
   takes: 'bash|zsh',
   summary: 'Print a script that completes commands and options',
@@ -12,11 +13,9 @@ export const completion: Command = {
   ],
   async run({ args, terminal }) {
     const [shell] = args;
-    // The table holds this command too: it is read once it is complete.
-    const { COMMANDS } = await import('../commands.ts');
-    if (shell === 'bash') terminal.raw(bashCompletion(COMMANDS));
-    else if (shell === 'zsh') terminal.raw(zshCompletion(COMMANDS));
+    if (shell === 'bash') terminal.raw(bashCompletion(commands()));
+    else if (shell === 'zsh') terminal.raw(zshCompletion(commands()));
     else throw new CliError(EXIT.usage, 'for which shell? bash or zsh');
     return EXIT.done;
   },
-};
+});

@@ -1,5 +1,5 @@
 import { type Command, EXIT } from '../command.ts';
-import { examine, type Finding } from '../doctor.ts';
+import { type DoctorFinding, examine } from '../doctor.ts';
 import { examineIssuer } from '../doctor-issuer.ts';
 import { DATA_OPTION, dataFolder } from '../local-server.ts';
 
@@ -22,7 +22,7 @@ export const doctor: Command = {
   ],
   async run(call) {
     const { values, env, terminal } = call;
-    const findings: Finding[] = [];
+    const findings: DoctorFinding[] = [];
     const hub = values.text('hub');
     const issuer = values.text('issuer');
     const progress = (what: string) => terminal.progress(what);

@@ -3,7 +3,7 @@ import process from 'node:process';
 import { type Context, type EventName, type Handled, type HubEvent, refuse, Subscriber } from '@lockstep/client';
 import { type Call, CliError, type Command, EXIT } from '../command.ts';
 import { stateLine } from '../event-text.ts';
-import { type Action, callsAddress, opensAddress, runs, writesFile } from '../follow/actions.ts';
+import { callsAddress, opensAddress, type ProgramAction, runs, writesFile } from '../follow/actions.ts';
 import { ContextValues, PlaceholderError } from '../follow/placeholders.ts';
 import { type PublishEvent, publishFolder, publishLines, publishPort } from '../follow/publishing.ts';
 import { findTopic, HUB_OPTIONS, reachHub } from '../hub-access.ts';
@@ -11,7 +11,7 @@ import { findTopic, HUB_OPTIONS, reachHub } from '../hub-access.ts';
 const EVENTS = 'Patient-open,Encounter-open,ImagingStudy-open,DiagnosticReport-open,UserLogout';
 
 /** What is to be done at each change, in the order of the options. @throws CliError when there is nothing */
-function actionsOf({ values, rest }: Call): readonly Action[] {
+function actionsOf({ values, rest }: Call): readonly ProgramAction[] {
   const [open, write, call] = [values.text('open'), values.text('write'), values.text('call')];
   const actions = [
     ...(write === undefined ? [] : [writesFile(write, values.text('text'))]),
@@ -31,7 +31,7 @@ function actionsOf({ values, rest }: Call): readonly Action[] {
 }
 
 /** Does all of it, one after the other; the first that does not follow is the answer. */
-async function applyAll(actions: readonly Action[], change: Parameters<Action>[0]): Promise<Handled> {
+async function applyAll(actions: readonly ProgramAction[], change: Parameters<ProgramAction>[0]): Promise<Handled> {
   let outcome: Handled = 200;
   for (const action of actions) {
     outcome = await action(change);

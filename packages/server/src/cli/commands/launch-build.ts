@@ -6,8 +6,8 @@ import {
   buildLaunchFile,
   buildTicketUrl,
   buildWebLaunch,
-  type Launch,
   LaunchError,
+  type LaunchParameters,
   posixCommandLine,
   windowsCommandLine,
 } from '@lockstep/fhircast';
@@ -21,7 +21,7 @@ export const LAUNCH_OPTIONS: Readonly<Record<string, Option>> = {
 };
 
 /** The launch that options describe. @throws CliError */
-export function launchOf(values: Values): Launch {
+export function launchOf(values: Values): LaunchParameters {
   const parameters: Record<string, string> = {};
   for (const one of values.list('param')) {
     const [, name = '', value = ''] = /^([^=]+)=(.*)$/s.exec(one) ?? [];

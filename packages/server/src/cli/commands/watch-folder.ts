@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { stat } from 'node:fs/promises';
-import { buildArguments, buildWebLaunch, type Launch } from '@lockstep/fhircast';
+import { buildArguments, buildWebLaunch, type LaunchParameters } from '@lockstep/fhircast';
 import { CliError, type Command, EXIT } from '../command.ts';
 import { LaunchFolder } from '../launch-folder.ts';
 
@@ -35,7 +35,7 @@ after --, the program is started with its switches, beside those started before.
     const ended = new AbortController();
     let launches = 0;
 
-    function start(launch: Launch, path: string): void {
+    function start(launch: LaunchParameters, path: string): void {
       const child = spawn(path, [...given, ...buildArguments(launch, style)], {
         stdio: ['ignore', 'inherit', 'inherit'],
       });
@@ -45,7 +45,7 @@ after --, the program is started with its switches, beside those started before.
     }
 
     const events = {
-      launched: (launch: Launch, name: string): void => {
+      launched: (launch: LaunchParameters, name: string): void => {
         const address = app === undefined ? undefined : buildWebLaunch(app, launch);
         const value = { file: name, ...launch, ...(address !== undefined && { url: address }) };
         terminal.item(

@@ -7,7 +7,7 @@ import type { Context, Handled } from '@lockstep/client';
 import { refuse } from '@lockstep/client';
 import type { ContextValues } from './placeholders.ts';
 
-export interface Change {
+export interface ProgramChange {
   /** undefined when nothing is open. */
   readonly context: Context | undefined;
   readonly event: string;
@@ -17,14 +17,14 @@ export interface Change {
 }
 
 /** Brings the program to the context. @returns what the Hub is told, as a handler of the client library */
-export type Action = (change: Change) => Promise<Handled>;
+export type ProgramAction = (change: ProgramChange) => Promise<Handled>;
 
 /**
  * Runs a program with the placeholders of its arguments filled in. No shell takes part: a value cannot become a command.
  * @param line the program and its arguments
  * @param waits whether its exit status is the answer: 0 follows, any other refuses. Otherwise the Hub is told 202
  */
-export function runs([program = '', ...args]: readonly string[], waits: boolean): Action {
+export function runs([program = '', ...args]: readonly string[], waits: boolean): ProgramAction {
   return ({ values, signal, event, context }) => {
     const filled = args.map((argument) => values.fill(argument));
     const env = {
@@ -54,7 +54,7 @@ function opener(): readonly string[] {
 }
 
 /** Opens an address of any scheme; values are percent-encoded. What it opens cannot say whether it follows: the Hub is told 202. */
-export function opensAddress(template: string): Action {
+export function opensAddress(template: string): ProgramAction {
   return async (change) => {
     const address = change.values.fill(template, encodeURIComponent);
     const outcome = await runs([...opener(), address.replaceAll(/[{}]/g, encodeURIComponent)], true)(change);
@@ -63,7 +63,7 @@ export function opensAddress(template: string): Action {
 }
 
 /** Writes a file, whole or not at all. @param template its text; without one, JSON with the event and the context's elements */
-export function writesFile(path: string, template: string | undefined): Action {
+export function writesFile(path: string, template: string | undefined): ProgramAction {
   return async ({ values, event, context }) => {
     const text =
       template === undefined
@@ -77,7 +77,7 @@ export function writesFile(path: string, template: string | undefined): Action {
 }
 
 /** Sends the event and the context's elements to an address of the program's own. Its HTTP status is the answer. */
-export function callsAddress(template: string): Action {
+export function callsAddress(template: string): ProgramAction {
   return async ({ values, event, context, signal }) => {
     const response = await fetch(values.fill(template, encodeURIComponent), {
       method: 'POST',

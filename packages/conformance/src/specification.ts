@@ -1,0 +1,27 @@
+/** The specifications that the suite judges by. */
+export type HubVersion = '3.0.0' | 'STU2' | 'IRA';
+
+export const VERSIONS: readonly HubVersion[] = ['3.0.0', 'STU2', 'IRA'];
+
+export type Level = 'SHALL' | 'SHOULD' | 'MAY';
+
+/** What a Hub says that it does, or what its operator says for it; a check that needs more is skipped. */
+export type Claim =
+  /** `GET {hub.url}/{topic}`: `capabilities.supportsGetCurrentContext` or `getCurrentSupport`. */
+  | 'get-current'
+  /** At least one `*-update` in `eventsSupported`. */
+  | 'content'
+  /** At least one `*-select` in `eventsSupported`. */
+  | 'select'
+  /** `capabilities.supportsNonCurrentContextUpdates`. */
+  | 'non-current-updates'
+  /** `webhookSupport`. */
+  | 'webhooks'
+  /** The Hub says that it has no webhooks. */
+  | 'no-webhooks'
+  /** The run has access tokens: the Hub is protected. */
+  | 'tokens'
+  /** The run can get a token that reads `Patient-open` and nothing else. */
+  | 'limited-token'
+  /** The run can be a second client. */
+  | 'second-client';
