@@ -104,8 +104,11 @@ describe('in a browser', () => {
 
   it('a lost connection shows and heals', async () => {
     const [subscription] = hub.hub.subscriptions.values();
+    // The Hub stays away until that was seen.
+    hub.away = true;
     subscription?.socket?.close(1012, 'restart');
     await page.locator('lockstep-status[status=connecting]').waitFor();
+    hub.away = false;
     await page.locator('lockstep-status[status=in-sync]').waitFor();
   });
 

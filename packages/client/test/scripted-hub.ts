@@ -7,6 +7,8 @@ import { ModelHub, type ModelSocket } from './model-hub.ts';
 export interface ScriptedHub {
   readonly hub: ModelHub;
   readonly origin: string;
+  /** While it is away, sockets and requests are answered 503. */
+  away: boolean;
   close(): Promise<void>;
 }
 
@@ -29,8 +31,9 @@ export async function scriptedHub(publicOrigin?: string): Promise<ScriptedHub> {
     void bodyOf(request).then((text) => {
       const token = request.headers.authorization?.replace('Bearer ', '');
       const endpoints = (publicOrigin ?? origin).replace('http', 'ws');
-      const answer =
-        request.method === 'GET'
+      const answer = scripted.away
+        ? { status: 503, body: 'away' }
+        : request.method === 'GET'
           ? hub.read(token)
           : text.startsWith('{')
             ? hub.publish(JSON.parse(text), token)
@@ -43,8 +46,12 @@ export async function scriptedHub(publicOrigin?: string): Promise<ScriptedHub> {
   server.on('upgrade', (request, socket, head) => {
     const address = new URL(request.url ?? '/', (publicOrigin ?? origin).replace('http', 'ws'));
     const endpoint = `${address.origin}${address.pathname}`;
-    if (!hub.subscriptions.has(endpoint)) {
-      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
+    if (scripted.away || !hub.subscriptions.has(endpoint)) {
+      socket.end(
+        scripted.away
+          ? 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n'
+          : 'HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n',
+      );
       return;
     }
     sockets.handleUpgrade(request, socket, head, (client) => {
@@ -60,13 +67,15 @@ export async function scriptedHub(publicOrigin?: string): Promise<ScriptedHub> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return {
+  const scripted: ScriptedHub = {
     hub,
     origin,
+    away: false,
     async close() {
       for (const client of sockets.clients) client.terminate();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
+  return scripted;
 }

@@ -51,19 +51,6 @@ async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled', caret: 'hide' });
 }
 
-let sessions = 0;
-
-/** Somebody signed in, in a session of their own: what one test leaves behind is not in the next. */
-async function signIn(name: RegExp, viewport?: { width: number; height: number }, clock = false): Promise<Page> {
-  const page = await stage.browser(viewport);
-  if (clock) await page.clock.install();
-  await page.goto(stage.origin);
-  await page.getByLabel('Workstation').fill(`Desk ${++sessions}`);
-  await page.getByRole('button', { name }).click();
-  await page.getByRole('searchbox', { name: 'Search patients' }).waitFor();
-  return page;
-}
-
 const headline = (page: Page, status: string) => page.locator(`.own-status[data-status="${status}"]`);
 const isGreen = async (page: Page): Promise<boolean> => (await headline(page, 'in-sync').count()) > 0;
 
@@ -102,7 +89,8 @@ const FAILURES: Readonly<Record<string, (route: Route) => Promise<void>>> = {
 
 for (const [failure, fail] of Object.entries(FAILURES)) {
   test(`HZ-1 a change that is not sent (${failure}) leaves the old chart, says so, and is sent again or given up`, async () => {
-    const page = await signIn(/Lena Okafor/);
+    const page = await stage.person(/Lena Okafor/);
+    stage.provoked.push(new RegExp(`^${failure} POST \\S+/hub$`));
     await openPatient(page, /Amara Diallo/);
     await headline(page, 'in-sync').waitFor();
     for (const then of ['Go back', 'Send again']) {
@@ -122,13 +110,12 @@ for (const [failure, fail] of Object.entries(FAILURES)) {
       await headline(page, 'in-sync').waitFor();
     }
     assert.deepEqual(await shownAndOpen(page), ['Kofi Mensah', 'Kofi Mensah']);
-    stage.complaints.length = 0;
     await page.context().close();
   });
 }
 
 test('HZ-1 with the Hub killed and started again, chart and session are the same, and nothing was green meanwhile', async () => {
-  const page = await signIn(/Lena Okafor/);
+  const page = await stage.person(/Lena Okafor/);
   await openPatient(page, /Amara Diallo/);
   await headline(page, 'in-sync').waitFor();
   await stage.restart('SIGKILL', async () => {
@@ -203,7 +190,7 @@ const WAYS: readonly {
 
 for (const { way, answering, later, status } of WAYS) {
   test(`HZ-2 ERR-8 an application that ${way} keeps the headline from being green`, async () => {
-    const page = await signIn(/Mei Tanaka/, undefined, true);
+    const page = await stage.person(/Mei Tanaka/, { clock: true });
     await openPatient(page, /Priya Raman/);
     await headline(page, 'in-sync').waitFor();
     const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, answering);
@@ -233,7 +220,7 @@ for (const { way, answering, later, status } of WAYS) {
 }
 
 test('HZ-2 an application that did not follow is green again once it follows a later context', async () => {
-  const page = await signIn(/Mei Tanaka/);
+  const page = await stage.person(/Mei Tanaka/);
   const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, follows);
   await openPatient(page, /Priya Raman/);
   await member(page, 'Desktop PACS')
@@ -252,7 +239,7 @@ test('HZ-2 an application that did not follow is green again once it follows a l
 });
 
 test('HZ-3 a window that waits for a person counts as not following after ten seconds, by its name, and still asks', async () => {
-  const first = await signIn(/Tomas Lindqvist/, undefined, true);
+  const first = await stage.person(/Tomas Lindqvist/, { clock: true });
   await openPatient(first, /Amara Diallo/);
   await first.getByRole('textbox', { name: 'Note' }).fill('Half a thought');
   const second = await first.context().newPage();
@@ -276,7 +263,7 @@ test('HZ-3 a window that waits for a person counts as not following after ten se
 });
 
 test('HZ-4 nothing is shown, in EHR and samples, after home, close and logout', async () => {
-  const page = await signIn(/Tomas Lindqvist/);
+  const page = await stage.person(/Tomas Lindqvist/);
   await openPatient(page, /Amara Diallo/);
   const viewer = await run(page, 'Image viewer');
   const writer = await run(page, 'Report writer');
@@ -299,11 +286,12 @@ test('HZ-4 nothing is shown, in EHR and samples, after home, close and logout', 
 });
 
 test('HZ-5 a patient whom the record lacks is no chart: EHR and samples say so and do not follow', async () => {
-  const page = await signIn(/Tomas Lindqvist/);
+  const page = await stage.person(/Tomas Lindqvist/);
   await openPatient(page, /Amara Diallo/);
   const viewer = await run(page, 'Image viewer');
   const writer = await run(page, 'Report writer');
   const other = await OtherApp.of(page);
+  stage.provoked.push(/^404 GET \S+\/fhir\/Patient\/nobody-here$/);
   const unknown = {
     resourceType: 'Patient',
     id: 'nobody-here',
@@ -328,12 +316,11 @@ test('HZ-5 a patient whom the record lacks is no chart: EHR and samples say so a
   }
   await openPatient(page, /Amara Diallo/);
   await headline(page, 'in-sync').waitFor();
-  stage.complaints.length = 0;
   await page.context().close();
 });
 
 test('HZ-6 two people of one name look different wherever one of them is named', async () => {
-  const page = await signIn(/Lena Okafor/);
+  const page = await stage.person(/Lena Okafor/);
   const seen: string[] = [];
   for (const { birthDate, identifier } of NAMESAKES) {
     const number = identifier[0]?.value ?? '';
@@ -387,7 +374,7 @@ for (const viewport of [
   { width: 390, height: 844 },
 ]) {
   test(`HZ-6 a name of ${LONG_NAME.length} letters leaves every status to be read, ${viewport.width} pixels wide`, async () => {
-    const page = await signIn(/Lena Okafor/, viewport);
+    const page = await stage.person(/Lena Okafor/, { viewport });
     await page.getByRole('searchbox', { name: 'Search patients' }).fill('NF-900003');
     await page.locator('.patient').filter({ hasText: 'Maximiliana' }).click();
     await page.getByTestId('context').getByText('NF-900003').waitFor();
@@ -405,7 +392,7 @@ for (const viewport of [
 }
 
 test('HZ-15 a report typed in the docked writer is asked about before the writer is closed, moved or signed out', async () => {
-  const page = await signIn(/Lena Okafor/);
+  const page = await stage.person(/Lena Okafor/);
   await openPatient(page, /Amara Diallo/);
   const writer = await run(page, 'Report writer');
   await writer.getByRole('button', { name: /CT Chest.*May 2026/ }).click();
@@ -439,7 +426,7 @@ test('HZ-15 a report typed in the docked writer is asked about before the writer
 });
 
 test('an application that would not follow is heard before a change is made', async () => {
-  const page = await signIn(/Mei Tanaka/);
+  const page = await stage.person(/Mei Tanaka/);
   await openPatient(page, /Amara Diallo/);
   const writer = await run(page, 'Report writer');
   await writer.getByRole('button', { name: /CT Chest.*May 2026/ }).click();
@@ -458,7 +445,7 @@ test('an application that would not follow is heard before a change is made', as
 });
 
 test('HZ-2 the samples are not green either while somebody does not follow', async () => {
-  const page = await signIn(/Mei Tanaka/);
+  const page = await stage.person(/Mei Tanaka/);
   const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, follows);
   await openPatient(page, /Priya Raman/);
   const viewer = await run(page, 'Image viewer');

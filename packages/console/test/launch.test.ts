@@ -152,7 +152,7 @@ test('a launch as another user is in their session, and whoever signed in stays'
   await plan(page, 'kind=ehr&app=sample-viewer&patient=amara-diallo&user=dr-mei-tanaka');
   const viewer = await launch(page);
   await viewer.locator('lockstep-status[status="in-sync"]').waitFor();
-  const mei = await stage.person(/Mei Tanaka/);
+  const mei = await stage.person(/Mei Tanaka/, { workstation: '' });
   await member(mei, 'Image viewer').waitFor();
   await openPatient(mei, /Kofi Mensah/);
   await shows(viewer, 'Kofi Mensah');

@@ -155,7 +155,7 @@ test('every page has its picture', async () => {
   await run(mei, 'Image viewer');
   const tomas = await colleague(/Tomas Lindqvist/, 'Emergency desk');
   await openPatient(tomas, /Priya Raman/);
-  const administrator = await stage.person(/Administrator/, SIZE);
+  const administrator = await stage.person(/Administrator/, { viewport: SIZE });
   await administrator.getByRole('link', { name: 'Sessions', exact: true }).click();
   await administrator.locator('.session-list').getByText('Emergency desk').waitFor();
   await picture(administrator, 'sessions', LOW);
@@ -200,7 +200,7 @@ test('every page has its picture', async () => {
   await picture(page, 'ehr-light');
   await page.context().close();
 
-  const tablet = await stage.person(/Mei Tanaka/, { width: 1024, height: 1366 });
+  const tablet = await stage.person(/Mei Tanaka/, { viewport: { width: 1024, height: 1366 } });
   await openPatient(tablet, /Walter Pruitt/);
   await run(tablet, 'Image viewer');
   await atEase(tablet, /Walter Pruitt/);
@@ -212,7 +212,7 @@ test('the conformance page has its picture', async (t) => {
   // A Hub in use waits ten seconds for an answer.
   const tested = await Stage.open({ LOCKSTEP_ANSWER_SECONDS: '2' });
   t.after(() => tested.close());
-  const administrator = await tested.person(/Administrator/, SIZE);
+  const administrator = await tested.person(/Administrator/, { viewport: SIZE });
   await administrator.getByRole('link', { name: 'Conformance' }).click();
   await administrator.getByRole('button', { name: 'Run', exact: true }).click();
   await administrator.getByText('It conforms: nothing failed.').waitFor({ timeout: 120_000 });

@@ -51,6 +51,14 @@ export interface StageOptions {
   readonly records?: readonly Resource[];
 }
 
+export interface PersonOptions {
+  readonly viewport?: { readonly width: number; readonly height: number };
+  /** Whether the test moves the page's time. */
+  readonly clock?: boolean;
+  /** Where the person sits; unless it is said, at a desk of their own: what an earlier test left is in another session. */
+  readonly workstation?: string;
+}
+
 /** A server and a browser; every `person` has cookies and storage of their own. */
 export class Stage {
   readonly data: string;
@@ -58,8 +66,11 @@ export class Stage {
   readonly #server: Server;
   readonly #browser: Browser;
   readonly #contexts: BrowserContext[] = [];
-  /** What pages threw or complained of. */
+  #desks = 0;
+  /** What pages threw or complained of, but for what tests provoked. */
   readonly complaints: string[] = [];
+  /** Complaints that a test provokes. */
+  readonly provoked: RegExp[] = [];
   /** Requests to other origins than the server's. */
   readonly strangers: string[] = [];
 
@@ -85,17 +96,21 @@ export class Stage {
     return lockstep;
   }
 
+  #complain(text: string): void {
+    if (!this.provoked.some((pattern) => pattern.test(text))) this.complaints.push(text);
+  }
+
   /** A browser with nobody signed in. */
   async browser(viewport = { width: 1280, height: 800 }): Promise<Page> {
     const context = await this.#browser.newContext({ viewport, locale: 'en-GB' });
     context.setDefaultTimeout(PATIENCE);
     this.#contexts.push(context);
-    context.on('weberror', (error) => this.complaints.push(String(error.error())));
+    context.on('weberror', (error) => this.#complain(String(error.error())));
     context.on('console', (message) => {
       const text = message.text();
       // Being told "not signed in" is how a page finds out.
       if (message.type() === 'error' && !/^Failed to load resource|401|ERR_CONNECTION|WebSocket connection/.test(text))
-        this.complaints.push(`${text} ${message.location().url}`);
+        this.#complain(`${text} ${message.location().url}`);
     });
     context.on('response', (response) => {
       const request = response.request();
@@ -103,7 +118,7 @@ export class Stage {
       if (status < 400 || status === 401) return;
       // A page that goes away closes its socket and unsubscribes: either may be the first to end the subscription.
       if (status === 404 && /hub\.mode=unsubscribe/.test(request.postData() ?? '')) return;
-      this.complaints.push(`${status} ${request.method()} ${response.url()}`);
+      this.#complain(`${status} ${request.method()} ${response.url()}`);
     });
     context.on('request', (request) => {
       const url = request.url();
@@ -113,9 +128,11 @@ export class Stage {
   }
 
   /** A sample user at a browser, signed in, with the console open. */
-  async person(name: RegExp, viewport?: { width: number; height: number }): Promise<Page> {
+  async person(name: RegExp, { viewport, clock = false, workstation }: PersonOptions = {}): Promise<Page> {
     const page = await this.browser(viewport);
+    if (clock) await page.clock.install();
     await page.goto(this.origin);
+    await page.getByLabel('Workstation').fill(workstation ?? `Desk ${++this.#desks}`);
     await page.getByRole('button', { name }).click();
     await page.getByRole('searchbox', { name: 'Search patients' }).waitFor();
     return page;
