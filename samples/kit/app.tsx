@@ -30,7 +30,7 @@ export interface Connected {
 }
 
 /** How long the socket may be silent before it is pinged, ms. */
-const SILENCE = 60_000;
+const SILENCE = 10_000;
 
 type State =
   | { readonly kind: 'starting' }

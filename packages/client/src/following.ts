@@ -19,9 +19,23 @@ export class Following {
   #objections: readonly NotFollowing[] = [];
   #list: readonly NotFollowing[] = [];
   #cancel: (() => void) | undefined;
+  /** The Hub tells who follows, as Lockstep does. */
+  tells = false;
+  /** It has told so over this connection. */
+  #isTold = false;
 
   constructor(core: Core) {
     this.#core = core;
+  }
+
+  /** Why the list may not be the Hub's; '' when it is, as far as is known. */
+  get doubt(): string {
+    return this.tells && !this.#isTold ? 'the Hub has not told yet who follows' : '';
+  }
+
+  /** A new connection: the Hub tells anew. */
+  reconnected(): void {
+    this.#isTold = false;
   }
 
   /** The same list until it changes. */
@@ -43,6 +57,8 @@ export class Following {
 
   /** The Hub told who does not follow. */
   told({ elements }: HubEvent): void {
+    this.tells = true;
+    this.#isTold = true;
     this.#set(readNotFollowing(elements), this.#objections);
   }
 

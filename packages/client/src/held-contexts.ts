@@ -78,6 +78,8 @@ export class HeldContexts {
   #passed: string[] = [];
   /** The anchor of a context adopted from a reading, until its event comes along. */
   #awaited: string | undefined;
+  /** This connection has told which context is current. */
+  #spoken = false;
   /** A context changed in a way that could not be read. */
   #lost = false;
   #context: Context | undefined;
@@ -128,6 +130,11 @@ export class HeldContexts {
     return this.#established;
   }
 
+  /** Why the current context may not be the Hub's: a reading overruled what the socket says, and the socket does not agree. */
+  get doubt(): string {
+    return this.#spoken && this.#awaited !== undefined ? 'the Hub contradicts itself' : '';
+  }
+
   /** A context was adopted whose event the socket still owes. */
   get awaiting(): boolean {
     return this.#awaited !== undefined;
@@ -163,6 +170,7 @@ export class HeldContexts {
     this.#past = [];
     this.#passed = [];
     this.#awaited = undefined;
+    this.#spoken = false;
     if (forget && this.#model.current !== undefined) this.#unread.set(this.#model.current, []);
   }
 
@@ -175,6 +183,7 @@ export class HeldContexts {
     if (!read) return { kind: 'news', moved: false };
     if (!read.ok) return this.#unreadable();
     const { change } = read;
+    if (change.kind !== 'update' && change.kind !== 'select') this.#spoken = true;
     switch (change.kind) {
       case 'home':
         return older ? { kind: 'older' } : this.#leave(change, timestamp);
@@ -431,7 +440,7 @@ export class HeldContexts {
     this.#bound();
     this.#learn({ key, opening: elements, versionId, content }, content);
     this.#ignored = undefined;
-    this.#awaited = anchor;
+    this.#awaited = late ? undefined : anchor;
     return before !== anchor;
   }
 

@@ -39,8 +39,8 @@ export interface LinkOptions {
   readonly maxBackoff: number;
   /** Characters of a frame, at most. */
   readonly maxFrame: number;
-  /** The Hub answers `{"type":"ping"}`. */
-  readonly ping: boolean;
+  /** Whether the Hub answers `{"type":"ping"}`. */
+  readonly pings: () => boolean;
 }
 
 /** How a connection ended. */
@@ -88,7 +88,12 @@ export class Link {
   #socket: Socket | undefined;
   #abandoned: { readonly socket: Socket; readonly code: number } | undefined;
   #wakeUp: (() => void) | undefined;
+  /** When the Hub was heard, over the socket or by HTTP. */
   #heard = 0;
+  /** When the socket was heard: an answer by HTTP does not show that the socket lives. */
+  #socketHeard = 0;
+  /** A ping was sent that nothing has answered. */
+  #pinged = false;
   #ticked = 0;
   #leaseSeconds: number;
   #leaseEnd = Number.POSITIVE_INFINITY;
@@ -114,9 +119,9 @@ export class Link {
     return this.#finish !== undefined && this.#ports.clock.now() - this.#ticked > TICK + SLEPT;
   }
 
-  /** ms since the Hub was last heard. */
+  /** ms since the Hub was last heard: over the socket, where it can be asked there. */
   get age(): number {
-    return this.#ports.clock.now() - this.#heard;
+    return this.#ports.clock.now() - (this.#options.pings() ? this.#socketHeard : this.#heard);
   }
 
   /** Connects and stays connected until `leave` or the Hub's final word. */
@@ -149,9 +154,15 @@ export class Link {
     }
   }
 
-  /** A frame, a ping or an HTTP answer proved that the Hub is there. */
+  /** An HTTP answer proved that the Hub is there. */
   heard(): void {
     this.#heard = this.#ports.clock.now();
+  }
+
+  #hearSocket(): void {
+    this.heard();
+    this.#socketHeard = this.#heard;
+    this.#pinged = false;
   }
 
   /** Sends text if the socket is open. */
@@ -334,11 +345,11 @@ export class Link {
       this.#finish = finish;
       this.#socket = socket;
       this.#proveBy = Number.POSITIVE_INFINITY;
-      this.heard();
+      this.#hearSocket();
       socket.binaryType = 'arraybuffer';
       socket.addEventListener('open', () => {
         opened = true;
-        if (this.#finish === finish) this.heard();
+        if (this.#finish === finish) this.#hearSocket();
       });
       socket.addEventListener('error', () => {});
       socket.addEventListener('close', ({ code, reason }) => {
@@ -346,7 +357,7 @@ export class Link {
       });
       socket.addEventListener('message', ({ data }) => {
         if (this.#finish !== finish) return;
-        this.heard();
+        this.#hearSocket();
         const text = frameText(data);
         if (text === undefined || text.length > this.#options.maxFrame) {
           // Too large, or of an unknown kind.
@@ -413,6 +424,8 @@ export class Link {
     const now = this.#ports.clock.now();
     const slept = now - this.#ticked > TICK + SLEPT;
     this.#ticked = now;
+    const { pings: canPing, silence } = this.#options;
+    const pings = canPing();
     if (now >= this.#leaseEnd) {
       this.#finish?.({ reason: 'the lease ended', drop: true, planned: true });
       return;
@@ -423,11 +436,11 @@ export class Link {
         this.suspect('the computer slept');
         return;
       }
-      this.#heard = now;
+      this.heard();
+      if (!this.#pinged) this.#socketHeard = now - silence;
       this.#events.doubt('timers stood still');
     }
-    const silent = now - this.#heard;
-    const { silence } = this.#options;
+    const silent = this.age;
     if (now >= this.#proveBy || silent >= silence + 2 * PROBE) {
       this.suspect('the Hub is silent');
       return;
@@ -437,7 +450,8 @@ export class Link {
       this.#events.tick();
       return;
     }
-    if (this.#options.ping) {
+    if (pings) {
+      this.#pinged = true;
       this.send('{"type":"ping"}');
       // The answer to it is enough; only without one the Hub itself is asked.
       if (silent < silence + PROBE) return;

@@ -52,7 +52,7 @@ export interface SubscriberOptions {
   readonly maxMessage?: number;
   /**
    * The Hub answers `{"type":"ping"}`, as Lockstep does: then the socket is asked first when it is silent, and the Hub only
-   * if no answer comes. Default false.
+   * if no answer comes. Default: whether the Hub tells who follows, as Lockstep does.
    */
   readonly ping?: boolean;
   /** Unsubscribe when the page goes away (default true). */

@@ -235,7 +235,8 @@ export class Subscriber {
         events: this.#events,
         extras: [[...this.#extras, ...OWN], this.#extras, []],
         name,
-        ping: ping ?? false,
+        // Lockstep tells who follows, and answers pings.
+        pings: () => ping ?? this.#following.tells,
         lease: leaseSeconds ?? 7200,
         silence: silence ?? SILENCE,
         confirmWithin: confirmWithin ?? 10_000,
@@ -322,6 +323,7 @@ export class Subscriber {
     const core = this.#core;
     core.session = ++this.#sessions;
     this.#verifier.confirmed(resumed);
+    this.#following.reconnected();
     this.#dispatcher.remind();
     const { current } = core.contexts;
     const shared = current && this.#shares(current.type);
@@ -368,7 +370,7 @@ export class Subscriber {
       refusal,
       name: options.name,
       current: contexts.current,
-      doubt: verified ? '' : doubtReason,
+      doubt: verified ? contexts.doubt || this.#following.doubt : doubtReason,
       age: link?.age ?? 0,
       maxAge: (options.silence ?? SILENCE) + GRACE,
       notFollowing: this.#following.list,

@@ -166,8 +166,10 @@ export class Verifier {
     const fresh = clock.now() - this.#confirmedAt < OWED;
     clock.after(OWED, () => {
       if (session !== core.session || !core.contexts.awaiting) return;
-      core.contexts.stopAwaiting();
       if (!fresh) core.link?.suspect('an event did not arrive');
+      // A Hub that sends no open contexts to a newcomer owes nothing.
+      else if (core.contexts.doubt === '') core.contexts.stopAwaiting();
+      else this.#owe(session);
     });
   }
 

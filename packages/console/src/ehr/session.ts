@@ -13,7 +13,7 @@ import { EhrPublishing } from './publishing.ts';
 import { takeWindowName } from './window-name.ts';
 
 /** How long the socket may be silent before it is pinged, ms: a closed one shows at once, so this finds dead ones only. */
-const SILENCE = 60_000;
+const SILENCE = 10_000;
 
 export interface EhrSession {
   readonly person: SignedInPerson;
