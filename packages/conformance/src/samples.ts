@@ -12,6 +12,8 @@ export interface ContextElement {
   readonly key: string;
   readonly resource?: unknown;
   readonly reference?: unknown;
+  /** Of a HeartBeat's period, seconds. */
+  readonly decimal?: string;
 }
 
 export interface EventMessage {

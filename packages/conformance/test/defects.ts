@@ -319,6 +319,10 @@ export const DEFECTS = {
   'ira-old-endpoint-opens': { check: 'ira-endpoint-over', setup: 'ira' },
   'ira-any-syncerror': { check: 'ira-syncerror-context', setup: 'ira' },
   'ira-any-outcome': { check: 'ira-syncerror-conform', setup: 'ira' },
+  'ira-any-severity': { check: 'ira-syncerror-posted-severity', setup: 'ira' },
+  'ira-any-codings': { check: 'ira-syncerror-posted-codings', setup: 'ira' },
+  'ira-no-heartbeat': { check: 'ira-heartbeat', setup: 'ira' },
+  'ira-heartbeat-swallowed': { check: 'ira-heartbeat', setup: 'ira' },
 } as const satisfies Record<string, Defect>;
 
 export type DefectName = keyof typeof DEFECTS;

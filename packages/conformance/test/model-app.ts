@@ -43,6 +43,8 @@ export const APP_DEFECTS = {
   'keeps-selections': 'ira-app-selects',
   'retries-with-the-id': 'ira-app-retries-anew',
   'opens-without-study': 'ira-app-opens-whole',
+  'closes-nothing': 'ira-app-names-report',
+  'selects-by-resource': 'ira-app-names-report',
 } as const;
 
 export type AppDefect = keyof typeof APP_DEFECTS;
@@ -101,7 +103,9 @@ export class ModelApp implements RunningApp {
       await this.#publish();
       await this.#publish();
       await this.#openReport();
+      await this.#selectStudy();
       await this.#regret();
+      await this.#closeReport();
     } else if (/^Share something/.test(instruction)) await this.#share();
     else if (/no report any more/.test(instruction)) return this.#report === undefined;
     else if (/study as selected no longer/.test(instruction)) {
@@ -264,12 +268,29 @@ export class ModelApp implements RunningApp {
     return this.#lastId;
   }
 
+  /** The context of the report that it opened itself. */
+  #own = [
+    { key: 'report', resource: { resourceType: 'DiagnosticReport', id: '' } },
+    { key: 'patient', resource: { resourceType: 'Patient', id: '' } },
+    { key: 'study', resource: { resourceType: 'ImagingStudy', id: '' } },
+  ];
+
+  #selectStudy(): Promise<void> {
+    const [report, , study] = this.#own.map(({ key, resource }) => ({
+      key,
+      reference: { reference: `${resource.resourceType}/${resource.id}` },
+    }));
+    const named = this.#is('selects-by-resource') ? this.#own[0] : report;
+    return this.#send('DiagnosticReport-select', [named, { ...study, key: 'select' }]);
+  }
+
+  #closeReport(): Promise<void> {
+    return this.#send('DiagnosticReport-close', this.#is('closes-nothing') ? this.#own.slice(1) : this.#own);
+  }
+
   #openReport(): Promise<void> {
-    const context = [
-      { key: 'report', resource: { resourceType: 'DiagnosticReport', id: randomUUID() } },
-      { key: 'patient', resource: { resourceType: 'Patient', id: randomUUID() } },
-      { key: 'study', resource: { resourceType: 'ImagingStudy', id: randomUUID() } },
-    ];
+    this.#own = this.#own.map(({ key, resource }) => ({ key, resource: { ...resource, id: randomUUID() } }));
+    const context = this.#own;
     return this.#send('DiagnosticReport-open', this.#is('opens-without-study') ? context.slice(0, 2) : context);
   }
 

@@ -988,6 +988,8 @@ export class ModelHub {
       },
     };
     if (typeof message.id === 'string' && name !== 'UserLogout') session.taken.set(message.id, body);
+    if (/^heartbeat$/i.test(name) && is('ira-no-heartbeat')) throw new Refusal(400, 'an event of no catalog');
+    if (/^heartbeat$/i.test(name) && is('ira-heartbeat-swallowed')) return 202;
     if (name === 'UserLogout' && is('logout-swallowed')) return 202;
     if (name === 'UserHibernate' && is('hibernate-swallowed')) return 202;
     if (name === 'Home-open' && is('home-swallowed')) return 202;
@@ -1099,10 +1101,23 @@ export class ModelHub {
       if (!plain && typeof element.resource?.id !== 'string' && !is('ira-close-without-id')) {
         throw new Refusal(400, `${key} has no id`);
       }
-      if (type === 'OperationOutcome' && ira && !is('ira-any-outcome')) {
-        const issue = element.resource?.issue;
-        if (!Array.isArray(issue) || issue.length === 0) throw new Refusal(400, 'no issue');
-      }
+      if (type === 'OperationOutcome' && ira) this.#checkOutcome(element.resource ?? {});
+    }
+  }
+
+  /** What a subscriber's SyncError has to say (RAD-156). */
+  #checkOutcome({ issue }: Json): void {
+    const [first] = (Array.isArray(issue) ? issue : []) as Json[];
+    const says = first?.code === 'processing' && first.diagnostics !== undefined && first.details !== undefined;
+    if (!says) {
+      if (this.#is('ira-any-outcome')) return;
+      throw new Refusal(400, 'an issue of the code processing, with words and details');
+    }
+    if (first.severity !== 'warning' && !this.#is('ira-any-severity')) throw new Refusal(400, 'severity is warning');
+    const { coding } = first.details as { coding: { system: string }[] };
+    for (const name of ['eventid', 'eventname', 'subscribername']) {
+      if (coding.some(({ system }) => system.endsWith(`/${name}`)) || this.#is('ira-any-codings')) continue;
+      throw new Refusal(400, `no coding for ${name}`);
     }
   }
 

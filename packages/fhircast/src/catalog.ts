@@ -57,11 +57,16 @@ const OPEN_CONTEXT: Readonly<Record<string, readonly ContextKey[]>> = {
   ],
 };
 
+/** Says that a connection is alive, to pages that cannot see pings: ballot of FHIRcast STU3, 3.2.2. */
+export const HEARTBEAT_EVENT = 'HeartBeat';
+
 const INFRASTRUCTURE: readonly EventDefinition[] = [
   { name: 'SyncError', keys: [infrastructure('operationoutcome', 'OperationOutcome')] },
   { name: 'UserLogout', keys: [infrastructure('parameters', 'Parameters')] },
   { name: 'UserHibernate', keys: [infrastructure('parameters', 'Parameters')] },
   { name: 'Home-open', keys: [] },
+  // Left out of 3.0.0, and named by IHE IRA (RAD-154).
+  { name: HEARTBEAT_EVENT, keys: [] },
 ];
 
 const ACTIONS: readonly Action[] = ['open', 'close', 'update', 'select'];

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type EventMessage, fromDraft, parseEvent, parseUpdates, selectedReferences, toDraft } from './index.ts';
+import {
+  type EventMessage,
+  fromDraft,
+  fromIraExample,
+  parseEvent,
+  parseUpdates,
+  selectedReferences,
+  toDraft,
+} from './index.ts';
 
 const report = { key: 'report', resource: { resourceType: 'DiagnosticReport', id: 'r1', meta: { versionId: '1' } } };
 const observation = { resourceType: 'Observation', id: 'o1' };
@@ -55,6 +63,20 @@ describe('WEB-5 events of the drafts', () => {
       { method: 'PUT', key: { type: 'Observation', id: 'o1' }, resource: observation },
       { method: 'DELETE', key: { type: 'ImagingStudy', id: 's1' } },
     ]);
+  });
+
+  it('RAD-150, RAD-151 examples of IRA put resources for references and POST for PUT, under no other keys', () => {
+    const select = { key: 'select', resource: [observation] };
+    assert.ok(parseEvent(fromIraExample(body('DiagnosticReport-select', [report, select]))).ok);
+    const post = { request: { method: 'POST' }, resource: observation };
+    const found = parseEvent(fromIraExample(body('DiagnosticReport-update', [report, bundle('updates', post)])));
+    assert.ok(found.ok && parseUpdates(found.value.message.event.context).ok);
+    for (const key of ['Updates', 'content', 'bundle']) {
+      const written = body('DiagnosticReport-update', [report, bundle(key, post)]);
+      assert.equal(parseEvent(fromIraExample(written)).ok, false, key);
+    }
+    assert.equal(parseEvent(fromIraExample(body('DiagnosticReport-close', [{ ...report, key: 'Report' }]))).ok, false);
+    assert.equal(parseEvent(fromIraExample(body('UserLogout', []))).ok, false);
   });
 
   it('log out without saying more, and spell keys in their own way', () => {

@@ -47,20 +47,45 @@ function bundle(given: JsonObject): JsonObject {
   return { ...given, resource: { ...resource, entry: resource.entry.map(entry) } };
 }
 
-function contextOf(definition: EventDefinition, context: readonly unknown[]): readonly unknown[] {
+/** The elements in the words of 3.0.0, each under its key of 3.0.0. @param names the keys, as they are understood */
+function elementsOf(
+  definition: EventDefinition,
+  context: readonly unknown[],
+  names: readonly string[],
+  updates: string | undefined,
+): readonly unknown[] {
   const updating = definition.action === 'update';
-  const names = context.map((one) => (isObject(one) ? String(one.key).toLowerCase() : ''));
-  const updates = updating ? UPDATES.find((name) => names.includes(name)) : undefined;
-  const found = context.map((one, index) => {
+  return context.map((one, index) => {
     const name = names[index] === updates ? 'updates' : names[index];
     const rule = definition.keys.find(({ key }) => key === name);
     if (!isObject(one) || !rule) return one;
     const read = element(one, rule);
     return name === 'updates' && updating ? bundle(read) : read;
   });
+}
+
+function keysOf(context: readonly unknown[]): readonly string[] {
+  return context.map((one) => (isObject(one) ? String(one.key) : ''));
+}
+
+function contextOf(definition: EventDefinition, context: readonly unknown[]): readonly unknown[] {
+  const names = keysOf(context).map((name) => name.toLowerCase());
+  const updates = definition.action === 'update' ? UPDATES.find((name) => names.includes(name)) : undefined;
+  const found = elementsOf(definition, context, names, updates);
   // STU2: "No context."
   if (found.length > 0 || !definition.keys.some(({ key }) => key === 'parameters')) return found;
   return [{ key: 'parameters', resource: { resourceType: 'Parameters' } }];
+}
+
+function rewritten(
+  body: unknown,
+  write: (definition: EventDefinition, context: readonly unknown[]) => readonly unknown[],
+): unknown {
+  if (!isObject(body) || !isObject(body.event)) return body;
+  const { context, 'hub.event': name } = body.event;
+  const definition = typeof name === 'string' ? eventDefinition(name) : undefined;
+  if (!definition || !Array.isArray(context)) return body;
+  return { ...body, event: { ...body.event, context: write(definition, context) } };
 }
 
 /**
@@ -68,11 +93,12 @@ function contextOf(definition: EventDefinition, context: readonly unknown[]): re
  * @param body the parsed JSON; what is not understood comes back as it is
  */
 export function fromDraft(body: unknown): unknown {
-  if (!isObject(body) || !isObject(body.event)) return body;
-  const { context, 'hub.event': name } = body.event;
-  const definition = typeof name === 'string' ? eventDefinition(name) : undefined;
-  if (!definition || !Array.isArray(context)) return body;
-  return { ...body, event: { ...body.event, context: contextOf(definition, context) } };
+  return rewritten(body, contextOf);
+}
+
+/** The same for the examples that IHE IRA prints: resources for references and POST entries, under the keys of 3.0.0. */
+export function fromIraExample(body: unknown): unknown {
+  return rewritten(body, (definition, context) => elementsOf(definition, context, keysOf(context), 'updates'));
 }
 
 function asResource({ reference }: Reference): JsonObject | undefined {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseEvent, readSyncErrorCause, syncErrorMessage, syncErrorOutcome } from './index.ts';
+import { parseEvent, readSyncErrorCause, syncErrorMessage, syncErrorOutcome, syncErrorProblem } from './index.ts';
 
 const cause = {
   eventId: 'e1',
@@ -57,6 +57,39 @@ describe('ERR-2 SyncError', () => {
       const resource = { resourceType: 'OperationOutcome', issue };
       assert.deepEqual(readSyncErrorCause([{ key: 'operationoutcome', resource }]), {});
     }
+  });
+
+  it('RAD-156 from a subscriber is a warning in words, with one coding each for event id, event name and subscriber', () => {
+    const [issue] = syncErrorOutcome(cause).issue as [Record<string, unknown>];
+    const { coding } = issue.details as { coding: { system: string; code: unknown }[] };
+    const problem = (...issues: unknown[]) =>
+      syncErrorProblem([{ key: 'operationoutcome', resource: { resourceType: 'OperationOutcome', issue: issues } }]);
+    const withCodings = (codings: unknown) => problem({ ...issue, details: { coding: codings } });
+    const own = { system: 'https://example.org/errors', code: 'E7' };
+    assert.equal(problem(issue), undefined);
+    assert.equal(
+      problem({ severity: 'information', code: 'informational' }, issue),
+      undefined,
+      'other issues are free',
+    );
+    assert.equal(withCodings([own, ...coding].reverse()), undefined, 'their order, and other codings, are free');
+    for (const severity of ['error', 'fatal', 'information', 'Warning', '', undefined, 5]) {
+      assert.match(problem({ ...issue, severity }) ?? '', /severity must be warning/, String(severity));
+    }
+    for (const diagnostics of [undefined, '', ' ', 5])
+      assert.match(problem({ ...issue, diagnostics }) ?? '', /diagnostics/);
+    for (const code of ['exception', undefined]) assert.match(problem({ ...issue, code }) ?? '', /code processing/);
+    assert.match(problem(issue, issue) ?? '', /one issue/);
+    assert.match(problem() ?? '', /one issue/);
+    for (const [index, name] of ['eventid', 'eventname', 'subscribername'].entries()) {
+      const wanted = new RegExp(`syncerror/${name}$`);
+      assert.match(withCodings(coding.toSpliced(index, 1)) ?? '', wanted, 'missing');
+      assert.match(withCodings([...coding, coding[index]]) ?? '', wanted, 'twice');
+      for (const code of ['', 5, undefined]) {
+        assert.match(withCodings(coding.with(index, { system: coding[index]?.system ?? '', code })) ?? '', wanted);
+      }
+    }
+    for (const codings of [undefined, {}, 'x', [null]]) assert.match(withCodings(codings) ?? '', /eventid/);
   });
 
   it('is an event of the catalog', () => {

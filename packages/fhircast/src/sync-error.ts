@@ -51,8 +51,8 @@ export function syncErrorMessage(id: string, timestamp: string, topic: string, c
 /** What the codings of a SyncError say; 3.2.1's example writes `subscriber`, its profile `subscribername`. */
 const CODINGS: readonly (readonly string[])[] = [['eventid'], ['eventname'], ['subscribername', 'subscriber']];
 
-/** FHIR's issue-severity. */
-const SEVERITIES: readonly unknown[] = ['fatal', 'error', 'warning', 'information'];
+/** RAD-156, and the profile FhircastSubscriberSyncErrorOperationOutcome. */
+const POSTED_SEVERITY = 'warning';
 
 function objects(value: unknown): readonly JsonObject[] {
   return Array.isArray(value) ? value.filter(isObject) : [];
@@ -84,19 +84,27 @@ export function readSyncErrorCause(context: readonly ContextElement[]): Partial<
 }
 
 /**
- * What keeps the context of a SyncError from following the profile FhircastSyncErrorOperationOutcome (RAD-156).
+ * What keeps the context of a SyncError that a subscriber posts from following the profile
+ * FhircastSubscriberSyncErrorOperationOutcome (RAD-156): one issue of the code processing, a warning, with words and one coding
+ * each for the event's id, its name and the subscriber. Other issues and codings are the subscriber's own.
  * @returns undefined when nothing does
  */
 export function syncErrorProblem(context: readonly ContextElement[]): string | undefined {
   const outcome = context.find((element) => element.key === 'operationoutcome')?.resource;
-  const issue = objects(outcome?.issue).find((one) => one.code === 'processing');
-  if (!issue) return 'the OperationOutcome must have an issue with the code processing';
-  if (!SEVERITIES.includes(issue.severity)) return `issue.severity must be one of ${SEVERITIES.join(', ')}`;
-  if (typeof issue.diagnostics !== 'string') return 'issue.diagnostics must say in words what happened';
+  const issues = objects(outcome?.issue).filter((one) => one.code === 'processing');
+  const [issue] = issues;
+  if (!issue || issues.length > 1) return 'the OperationOutcome must have one issue with the code processing';
+  if (issue.severity !== POSTED_SEVERITY) return `issue.severity must be ${POSTED_SEVERITY}`;
+  if (typeof issue.diagnostics !== 'string' || issue.diagnostics.trim() === '') {
+    return 'issue.diagnostics must say in words what happened';
+  }
   const codings = objects(isObject(issue.details) ? issue.details.coding : undefined);
-  const missing = CODINGS.find(
-    (names) =>
-      !codings.some((one) => typeof one.code === 'string' && names.some((name) => one.system === `${SYSTEM}/${name}`)),
-  );
-  return missing && `issue.details.coding must have a code of the system ${SYSTEM}/${missing[0]}`;
+  for (const names of CODINGS) {
+    const found = codings.filter((one) => names.some((name) => one.system === `${SYSTEM}/${name}`));
+    const code = found[0]?.code;
+    if (found.length !== 1 || typeof code !== 'string' || code.trim() === '') {
+      return `issue.details.coding must have one code of the system ${SYSTEM}/${names[0]}`;
+    }
+  }
+  return undefined;
 }

@@ -1205,6 +1205,67 @@ describe('TOK-6 access that ends', () => {
   });
 });
 
+describe('HeartBeat (ballot of STU3, 3.2.2; RAD-154)', () => {
+  it('is sent to who asks for it by name, again and again, and is nothing that could be missed', async (t) => {
+    const rig = await Rig.open(t, { heartbeatMs: 5000 });
+    const topic = await rig.session();
+    const asks = await rig.join(topic, 'heartbeat,Patient-open');
+    const lower = await rig.join(topic, 'HEARTBEAT', {}, access({ switches: { lowerCaseEvents: true } }));
+    const everything = await rig.join(topic, '*');
+    const other = await rig.join(topic, 'Patient-open');
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'open' });
+    const before = (await rig.hub.log(topic)).length;
+    rig.clock.advance(15_000);
+    assert.deepEqual(names(asks), ['Patient-open', 'HeartBeat', 'HeartBeat', 'HeartBeat']);
+    assert.equal(lower.events.at(-1)?.event['hub.event'], 'heartbeat');
+    assert.deepEqual([names(everything), names(other)], [['Patient-open'], ['Patient-open']]);
+    const [, first, second] = asks.events;
+    assert.notEqual(first?.id, second?.id);
+    assert.equal(Date.parse(second?.timestamp) - Date.parse(first?.timestamp), 5000);
+    assert.deepEqual(first?.event, {
+      'hub.topic': topic,
+      'hub.event': 'HeartBeat',
+      context: [{ key: 'period', decimal: '5' }],
+    });
+    assert.equal((await rig.hub.log(topic)).length, before, 'it is not part of the log');
+    const delivered = rig.observed.filter(({ kind }) => kind === 'delivered');
+    assert.equal(delivered.length, 3, 'the Patient-open alone');
+  });
+
+  it('waits for a subscriber that reads too slowly, and is not what ends it (ERR-7)', async (t) => {
+    const rig = await Rig.open(t, { heartbeatMs: 5000, maxBufferedBytes: 10 });
+    const slow = await rig.join(await rig.session(), 'HeartBeat');
+    slow.buffered = 11;
+    rig.clock.advance(5000);
+    assert.deepEqual([names(slow), slow.closed], [[], undefined]);
+    slow.buffered = 0;
+    rig.clock.advance(5000);
+    assert.deepEqual(names(slow), ['HeartBeat']);
+  });
+
+  it('may be published by a client, needs its scope, and is no context to follow', async (t) => {
+    const rig = await Rig.open(t, { profile: IRA, answerMs: 1000 });
+    const topic = await rig.session();
+    const form = { 'subscriber.name': 'App' };
+    const hears = await rig.join(topic, 'HeartBeat,SyncError', form);
+    const deaf = await rig.join(topic, 'Patient-open,SyncError', form);
+    const period = { key: 'period', decimal: '10' };
+    assert.equal(await rig.publish(topic, 'heartbeat', [period], { id: 'beat' }), 202);
+    assert.deepEqual([hears.ids, deaf.ids], [['beat'], []]);
+    hears.answer(500);
+    rig.clock.advance(2000);
+    await rig.settle(topic);
+    assert.deepEqual([hears.syncErrors, deaf.syncErrors], [[], []], 'nobody is behind for a heartbeat');
+    const reader = access({ scope: 'fhircast/*.read fhircast/Patient-open.write' });
+    assert.equal(await rig.publish(topic, 'HeartBeat', [period], {}, reader), 403);
+    assert.equal(
+      refusal(await rig.subscribe(topic, 'HeartBeat', form, access({ scope: 'fhircast/Patient-open.*' }))),
+      403,
+    );
+    assert.equal(await rig.publish(topic, 'HeartBeat', ['x']), 400);
+  });
+});
+
 describe('observers', () => {
   it('learn what happened, and nothing about patients', async (t) => {
     const rig = await Rig.open(t);

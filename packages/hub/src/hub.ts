@@ -87,6 +87,7 @@ export class Hub {
   /** Starts to follow the store and to wait for the subscribers that were connected before a restart. */
   async start(): Promise<void> {
     await this.#follower.start();
+    this.#background.every(this.#policy.heartbeatMs, () => this.#live.beat());
     this.#background.every(EVICT_EVERY, () => this.#live.evict());
     this.#background.every(Math.min(this.#policy.idleMs, IDLE_EVERY), () =>
       this.#background.later(() => this.endIdle()),

@@ -91,7 +91,7 @@ export interface DerivedTopics {
 /** Looks deeper into published resources than the event catalog does (PUB-5). */
 export interface ResourceValidation {
   /**
-   * @param partial whether elements may be missing: a close may name its resources by type and id alone (FHR-7)
+   * @param partial whether elements may be missing: a close may name its resources by type and id alone (FHR-7; `partialResources`)
    * @returns where the resource breaks which rule, in words for the client's developer; undefined where it breaks none
    */
   problem(resource: Resource, partial: boolean): string | undefined;

@@ -440,19 +440,13 @@ describe('IHE RAD IRA, what the Hub refuses', () => {
     withIra(async (origin) => {
       const topic = crypto.randomUUID();
       const display = await Actor.start(origin, topic, 'Image Display');
-      const metadata = { client_name: 'Evidence Creator', scope: WRITE, switches: { draftContent: true } };
-      const client = await HubClient.backend(origin, WRITE, metadata);
+      const client = await HubClient.backend(origin, WRITE, { client_name: 'Evidence Creator', scope: WRITE });
       await display.does('DiagnosticReport-open', reportContext(1));
       const version = (await see([display], 'DiagnosticReport-open')).event['context.versionId'];
       const report = { key: 'report', resource: { resourceType: 'DiagnosticReport', id: 'r1' } };
       const post = (resource: Json): Json => ({ request: { method: 'POST' }, resource });
       const found = [report, updates(post(imagingSelection), post(measurement(1)))];
       const update = { 'context.versionId': version };
-      assert.equal(
-        (await display.publish('DiagnosticReport-update', found, update)).status,
-        400,
-        'unless registered so',
-      );
       assert.equal((await client.publish(topic, 'DiagnosticReport-update', found, update)).status, 202);
       await see([display], 'DiagnosticReport-update');
       const identify = ({ resourceType, id }: Json): Json => ({ resourceType, id });
@@ -471,6 +465,106 @@ describe('IHE RAD IRA, what the Hub refuses', () => {
         [imagingSelection, measurement(1)],
       );
       await display.socket.close();
+    }));
+
+  it("the profile's own sequence as printed, with deep validation: open, select by resources, close of the report alone", () =>
+    withLockstep(
+      async ({ origin }) => {
+        const topic = crypto.randomUUID();
+        const display = await Actor.start(origin, topic, 'Image Display');
+        // As in "Open Report Context": no types of identifiers, `imagingStudy` of R4 or `study` of R5.
+        const subject = { reference: 'Patient/p7' };
+        const printed = (studies: Json): Json[] => [
+          {
+            key: 'report',
+            resource: { resourceType: 'DiagnosticReport', id: 'r7', status: 'unknown', subject, ...studies },
+          },
+          {
+            key: 'patient',
+            resource: { resourceType: 'Patient', id: 'p7', identifier: [{ system: 'urn:oid:1.2.3', value: '7' }] },
+          },
+          {
+            key: 'study',
+            resource: {
+              resourceType: 'ImagingStudy',
+              id: 's7',
+              status: 'available',
+              started: '2010-01-30T23:00:00.000Z',
+              subject,
+              identifier: [{ system: 'urn:dicom:uid', value: 'urn:oid:1.2.3.7' }],
+            },
+          },
+        ];
+        const study = [{ reference: 'ImagingStudy/s7' }];
+        for (const studies of [{ imagingStudy: study }, { study }]) {
+          await display.does('DiagnosticReport-open', printed(studies));
+          await see([display], 'DiagnosticReport-open');
+          const { 'context.versionId': version } = await display.current();
+          const report = { key: 'report', resource: { resourceType: 'DiagnosticReport', id: 'r7' } };
+          // As in "Select Report Content": the report and what is selected as resources, and a version.
+          const chosen = { key: 'select', resource: [{ resourceType: 'ImagingStudy', id: 's7' }] };
+          await display.does('DiagnosticReport-select', [report, chosen], { 'context.versionId': version });
+          assert.deepEqual((await see([display], 'DiagnosticReport-select')).event.context, [
+            reportReference(7),
+            { key: 'select', reference: [{ reference: 'ImagingStudy/s7' }] },
+          ]);
+          // As in "Update Report Status": the report named by type and id.
+          const final = { ...printed(studies)[0]?.resource, status: 'final', code: { text: 'Chest' } };
+          const entry = { request: { method: 'PUT' }, resource: final };
+          await display.does('DiagnosticReport-update', [report, updates(entry)], { 'context.versionId': version });
+          await see([display], 'DiagnosticReport-update');
+          // As in "Close Report Context", its key spelt as 3.0.0 has it: with nothing but the report's type and id.
+          const close = { 'context.versionId': version };
+          await display.refused(400, 'DiagnosticReport-close', [{ ...report, key: 'Report' }], close);
+          await display.does('DiagnosticReport-close', [report], close);
+          const closed = await see([display], 'DiagnosticReport-close');
+          const keys = closed.event.context.map((one: Json) => one.key);
+          assert.deepEqual(keys, ['report', 'patient'], 'others are told what 3.0.0 asks for');
+        }
+        await display.socket.close();
+      },
+      { profile: 'ira', validation: 'fhir', createSessions: true },
+    ));
+
+  it('RAD-154 a HeartBeat that an actor publishes reaches who subscribed to it', () =>
+    withIra(async (origin) => {
+      const topic = crypto.randomUUID();
+      const one = await Actor.start(origin, topic, 'One');
+      const two = await Actor.start(origin, topic, 'Two');
+      const form = two.form({
+        'hub.events': `${REQUIRED},HeartBeat`,
+        'hub.channel.endpoint': two.socket.endpoint,
+      });
+      assert.equal((await two.client.form(form)).status, 202);
+      assert.match((await two.socket.next())['hub.events'], /HeartBeat/);
+      const id = await one.does('HeartBeat', [{ key: 'period', decimal: '10' }]);
+      await see([two], 'HeartBeat', id);
+      await one.does('DiagnosticReport-open', reportContext(1));
+      await see([one, two], 'DiagnosticReport-open');
+      for (const { socket } of [one, two]) await socket.close();
+    }));
+
+  it('RAD-156 a SyncError that is no warning, or lacks a coding; none of it reaches anybody', () =>
+    withIra(async (origin) => {
+      const actor = await Actor.start(origin, crypto.randomUUID(), 'Image Display');
+      const system = 'https://fhircast.hl7.org/events/syncerror';
+      const coding = ['eventid', 'eventname', 'subscribername'].map((name) => ({
+        system: `${system}/${name}`,
+        code: 'x',
+      }));
+      const posted = (change: Json): Json[] => {
+        const issue = { severity: 'warning', code: 'processing', diagnostics: 'x', details: { coding }, ...change };
+        return [{ key: 'operationoutcome', resource: { resourceType: 'OperationOutcome', issue: [issue] } }];
+      };
+      for (const severity of ['error', 'information', undefined]) {
+        await actor.refused(400, 'SyncError', posted({ severity }));
+      }
+      for (const at of [0, 1, 2]) {
+        await actor.refused(400, 'SyncError', posted({ details: { coding: coding.toSpliced(at, 1) } }));
+      }
+      const id = await actor.does('SyncError', posted({}));
+      await see([actor], 'SyncError', id);
+      await actor.socket.close();
     }));
 
   it('RAD-154 a refused update is told of too, and sessions are not made up where the deployment forbids it', () =>

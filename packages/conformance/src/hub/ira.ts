@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Check } from '../check.ts';
 import { expect } from '../expecting.ts';
-import { isObject, objects } from '../json.ts';
+import { isObject, type JsonObject, objects } from '../json.ts';
 import {
   type BundleEntry,
   type EventMessage,
@@ -328,21 +328,81 @@ export const ira: readonly Check[] = [
       status(await s.publish(s.event('SyncError', [])), 400, 'a SyncError without operationoutcome');
     },
   ),
-  check(
+  refusedSyncError(
     'syncerror-conform',
-    'A SyncError whose OperationOutcome has no issue is answered 400',
-    'ERR-6',
+    'A SyncError whose OperationOutcome says too little is answered 400',
     ['RAD-156-conform'],
+    {
+      'no issue': () => [],
+      'an issue of another code': (issue) => [{ ...issue, code: 'exception' }],
+      'no words': ({ diagnostics: _, ...issue }) => [issue],
+      'no details': ({ details: _, ...issue }) => [issue],
+    },
+  ),
+  refusedSyncError(
+    'syncerror-posted-severity',
+    'A SyncError from a subscriber whose severity is not warning is answered 400',
+    ['RAD-156-conform', 'RAD-156-severity'],
+    {
+      'the severity error': (issue) => [{ ...issue, severity: 'error' }],
+      'no severity': ({ severity: _, ...issue }) => [issue],
+    },
+  ),
+  refusedSyncError(
+    'syncerror-posted-codings',
+    'A SyncError from a subscriber without event id, event name or subscriber is answered 400',
+    ['RAD-156-conform'],
+    Object.fromEntries(
+      ['eventid', 'eventname', 'subscribername'].map((name) => [`no ${name}`, (issue) => [withoutCoding(issue, name)]]),
+    ),
+  ),
+  check(
+    'heartbeat',
+    'A HeartBeat that somebody publishes reaches who subscribed to it, and nobody else',
+    'PUB-3',
+    ['RAD-154-other', 'IRA-any-event'],
     async (s) => {
-      const one = await driver(s, [...PATIENT, 'SyncError']);
+      const one = await driver(s, ['HeartBeat', ...PATIENT]);
+      const other = await s.subscribe({ events: PATIENT, name: 'Other' });
+      const beat = await s.accepted(s.event('HeartBeat', [{ key: 'period', decimal: '10' }]));
+      await one.event(beat.id);
       const open = await openPatient(s, one);
-      const element = syncErrorElements(open, 'Doubtful')[0];
-      const resource = isObject(element?.resource) ? { ...element.resource, issue: [] } : {};
-      const bare = s.event('SyncError', [{ key: 'operationoutcome', resource }]);
-      status(await s.publish(bare), 400, 'a SyncError whose OperationOutcome has no issue');
+      await other.event(open.id);
+      expect(
+        !other.events.some(({ id }) => id === beat.id),
+        'no HeartBeat to who did not subscribe to it',
+        'one was sent',
+      );
     },
   ),
 ];
+
+type Spoil = (issue: JsonObject) => readonly JsonObject[];
+
+function withoutCoding(issue: JsonObject, name: string): JsonObject {
+  const coding = objects(isObject(issue.details) ? issue.details.coding : []);
+  return { ...issue, details: { coding: coding.filter(({ system }) => !String(system).endsWith(`/${name}`)) } };
+}
+
+/** SyncErrors that a Hub answers 400, each with what is wrong in it. */
+function refusedSyncError(
+  id: string,
+  title: string,
+  requirements: Check['requirements'],
+  spoils: Readonly<Record<string, Spoil>>,
+): Check {
+  return check(id, title, 'ERR-6', requirements, async (s) => {
+    const one = await driver(s, [...PATIENT, 'SyncError']);
+    const open = await openPatient(s, one);
+    for (const [what, spoil] of Object.entries(spoils)) {
+      const [element] = syncErrorElements(open, 'Doubtful');
+      const outcome = isObject(element?.resource) ? element.resource : {};
+      const resource = { ...outcome, issue: objects(outcome.issue).flatMap((issue) => spoil(issue)) };
+      const message = s.event('SyncError', [{ key: 'operationoutcome', resource }]);
+      status(await s.publish(message), 400, `a SyncError with ${what}`);
+    }
+  });
+}
 
 /** An open that one subscriber refuses, and the SyncError about it. */
 async function refusal(s: Scenario) {

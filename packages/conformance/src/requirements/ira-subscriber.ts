@@ -43,13 +43,29 @@ export const IRA_SUBSCRIBER: readonly Requirement[] = [
       },
     ],
   ]),
+  ...subscriberIra('RAD-149 Close Report Context', 'rad-149.html', [
+    ['S-RAD-149-context', 'The `event.context` shall conform to DiagnosticReport close Event'],
+    [
+      'S-RAD-149-retry',
+      'If the Sender retries the request due to an error response from the Manager, then the Sender shall assign a new `event.id` to indicate that it is a new request',
+    ],
+  ]),
   ...subscriberIra('RAD-150 Update Report Content', 'rad-150.html', [
+    [
+      'S-RAD-150-retry',
+      'If the Sender retries the request due to an error response from the Manager, then the Sender shall assign a new `event.id` to indicate that it is a new request',
+    ],
     [
       'S-RAD-150-newest',
       'The `event`.`context.versionId` shall be the newest version ID of the report context known to the Sender',
     ],
   ]),
   ...subscriberIra('RAD-151 Select Report Content', 'rad-151.html', [
+    ['S-RAD-151-context', 'The `event.context` shall conform to DiagnosticReport select Event'],
+    [
+      'S-RAD-151-retry',
+      'If the Sender retries the request due to an error response from the Manager, then the Sender shall assign a new `event.id` to indicate that it is a new request',
+    ],
     [
       'S-RAD-151-all',
       'The Sender shall include all selected resources in the event, including resources that were selected previously which should remain selected',
@@ -97,6 +113,17 @@ export const IRA_SUBSCRIBER: readonly Requirement[] = [
     [
       'S-RAD-155-confirm',
       'The Subscriber shall send a confirmation message back to the Manager using the established websocket connection',
+    ],
+  ]),
+  ...subscriberIra('RAD-156 Notify Error', 'rad-156.html', [
+    ['S-RAD-156-context', 'The `event.context` shall conform to SyncError Context'],
+    [
+      'S-RAD-156-severity',
+      'Per FHIRcast, the `issue[0].severity` of the `operationoutcome` context will be set to `warning`',
+    ],
+    [
+      'S-RAD-156-retry',
+      'If the Sender retries the request due to an error response from the Manager, then the Sender shall assign a new `event.id` to indicate that it is a new request',
     ],
   ]),
 ];

@@ -170,6 +170,10 @@ export const IRA: readonly Requirement[] = [
       'RAD-154-versions',
       'The Manager shall support the additional requirements regarding `version id` defined in FHIRcast content sharing',
     ],
+    [
+      'RAD-154-other',
+      'The Manager accepts a notification event request (e.g. context events, syncerror events or other infrastructure events such as heartbeat events) and this Subscriber has listed this event type in its subscription',
+    ],
     ['RAD-154-each', 'The Manager shall send a separate Notification message to each Subscriber'],
     [
       'RAD-154-error',
@@ -214,6 +218,10 @@ export const IRA: readonly Requirement[] = [
     [
       'RAD-156-topic',
       'The Manager shall return `400` Bad Request error: … if `event`.`hub.topic` is not a known session',
+    ],
+    [
+      'RAD-156-severity',
+      'Per FHIRcast, the `issue[0].severity` of the `operationoutcome` context will be set to `warning`',
     ],
     [
       'RAD-156-context',

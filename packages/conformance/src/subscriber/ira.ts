@@ -1,5 +1,5 @@
 import { CheckSkip, expect } from '../expecting.ts';
-import { objects } from '../json.ts';
+import { isObject, objects } from '../json.ts';
 import { observation, type Resource, selectElements, syncErrorElements } from '../samples.ts';
 import { onPublished, sharedUpdate } from './publishing.ts';
 import {
@@ -151,7 +151,7 @@ export const iraApplication: readonly SubscriberCheck[] = [
     'retries-anew',
     'After a refusal it tries again with a new id',
     'PUB-7',
-    ['S-RAD-148-retry'],
+    ['S-RAD-148-retry', 'S-RAD-149-retry', 'S-RAD-150-retry', 'S-RAD-151-retry', 'S-RAD-156-retry'],
     async ({ session, ask }) => {
       if (!ask) throw new CheckSkip('A person has to make the application publish something');
       const before = session.published.length;
@@ -180,6 +180,29 @@ export const iraApplication: readonly SubscriberCheck[] = [
           const keys = objects(eventOf(open).context).map(({ key }) => key);
           const missing = ['report', 'patient', 'study'].filter((key) => !keys.includes(key));
           expect(missing.length === 0, 'report, patient and study', `without ${missing.join(', ')}`);
+        }
+      },
+    ),
+    versions: ['IRA'],
+  },
+  {
+    ...onPublished(
+      'ira-app-names-report',
+      'What it closes or selects names its report',
+      ['S-RAD-149-context', 'S-RAD-151-context'],
+      (messages) => {
+        const about = messages.filter((message) => /^diagnosticreport-(close|select)$/.test(nameOf(message)));
+        if (about.length === 0) throw new CheckSkip('The application closed no report and selected nothing');
+        for (const message of about) {
+          const elements = objects(eventOf(message).context);
+          const report = elements.find(({ key }) => key === 'report');
+          const closes = nameOf(message).endsWith('-close');
+          const named = closes
+            ? isObject(report?.resource) && typeof report.resource.id === 'string'
+            : isObject(report?.reference);
+          expect(named, closes ? 'a report with its id' : 'a reference to the report', report ?? 'no element "report"');
+          const selects = closes || elements.some(({ key }) => key === 'select');
+          expect(selects, 'an element "select"', elements);
         }
       },
     ),

@@ -112,7 +112,7 @@ export const publishing: readonly SubscriberCheck[] = [
   onPublished(
     'app-publishes-syncerrors',
     'A SyncError of its own has the profile’s OperationOutcome',
-    ['S-syncerror', 'S-syncerror-severity'],
+    ['S-syncerror', 'S-syncerror-severity', 'S-RAD-156-context', 'S-RAD-156-severity'],
     (messages) => {
       const errors = messages.filter((message) => nameOf(message) === 'syncerror');
       if (errors.length === 0) throw new CheckSkip('The application published no SyncError');

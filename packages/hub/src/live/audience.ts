@@ -1,10 +1,11 @@
-import { eventKey, FOLLOWING_EVENT } from '@lockstep/fhircast';
+import { type EventMessage, eventKey, FOLLOWING_EVENT } from '@lockstep/fhircast';
 import type { Channel, Clock } from '../ports.ts';
 import { standingOpens } from '../rules/current-context.ts';
 import { followingEvent } from '../rules/following.ts';
+import { wantsHeartbeats } from '../rules/heartbeat.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
 import { confirmation, denial } from './control-messages.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery, unlogged } from './delivery.ts';
 import type { SubscriberCallback } from './subscriber-callback.ts';
 import { type SocketListener, SubscriberSocket, type SubscriberSocketOptions } from './subscriber-socket.ts';
 
@@ -138,6 +139,16 @@ export class Audience {
   /** ERR-8: says who does not follow, to those who asked to be told. */
   tellFollowing(state: SessionState): void {
     for (const socket of this.sockets.values()) this.#sayFollowing(socket, state);
+  }
+
+  /** A heartbeat for those who asked for it. @param make called once, where somebody did */
+  beat(make: () => EventMessage): void {
+    let beat: Delivery | undefined;
+    for (const socket of this.sockets.values()) {
+      if (!wantsHeartbeats(socket.subscription)) continue;
+      beat ??= unlogged(make());
+      socket.tell(beat.sendable);
+    }
   }
 
   #sayFollowing(socket: SubscriberSocket, state: SessionState): void {

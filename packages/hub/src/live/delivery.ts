@@ -27,6 +27,12 @@ function readEvent(text: string): ReadEvent {
   return { message: read.value.value as EventMessage, exact: read.value };
 }
 
+/** An event that the Hub says without logging it. */
+export function unlogged(message: EventMessage): Delivery {
+  const text = JSON.stringify(message);
+  return new Delivery({ number: 0, id: message.id, name: message.event['hub.event'], text }, { message });
+}
+
 /** One event on its way to the subscribers of a topic: made once, shared by all of them. */
 export class Delivery implements Offer<Sendable> {
   readonly number: number;

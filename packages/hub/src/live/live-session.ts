@@ -13,6 +13,7 @@ import type { Decision, Done, Effect, KnownEvent, Publish, SessionCommand } from
 import type { Decide } from '../rules/decide.ts';
 import { originalIds } from '../rules/derived-opens.ts';
 import { type Believed, believedBy, closesOf, correction, openContexts } from '../rules/gap.ts';
+import { heartbeat } from '../rules/heartbeat.ts';
 import { mayReturn, nextDeadline, replayedAfter, seenBeforeLogout } from '../rules/lease.ts';
 import type { Policy } from '../rules/policy.ts';
 import { type Rejection, UNKNOWN_ENDPOINT } from '../rules/reasons.ts';
@@ -577,6 +578,12 @@ export class LiveSession {
     this.#revision = 0;
     this.#epoch = undefined;
     this.#watchDeadline(undefined);
+  }
+
+  /** Sends a heartbeat to those who asked for it. */
+  beat(): void {
+    const { heartbeatMs } = this.#parts.policy;
+    this.audience.beat(() => heartbeat(this.topic, this.#reports.made(), heartbeatMs));
   }
 
   /** Closes every socket with 1012: subscribers return, and nobody is reported (SUB-11). */

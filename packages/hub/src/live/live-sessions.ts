@@ -65,6 +65,11 @@ export class LiveSessions {
     }
   }
 
+  /** Heartbeats, for whoever asked for them. */
+  beat(): void {
+    for (const session of this.#live.values()) session.beat();
+  }
+
   readAllAgain(): void {
     for (const session of this.#live.values()) this.readAgain(session);
   }

@@ -83,6 +83,13 @@ export class SubscriberSocket {
     if (!this.#closed) this.channel.send(JSON.stringify(message));
   }
 
+  /** Sends an event that asks for no answer and is not part of the log; not while earlier ones wait to be read (ERR-7). */
+  tell(event: Sendable): void {
+    if (this.#closed || this.channel.buffered > this.#options.maxBufferedBytes) return;
+    const { spelling } = this.#subscription;
+    this.channel.send(spelling ? bytesOf(event, spelling) : event.bytes);
+  }
+
   /** Sends the event if it was subscribed to, or else the opens derived from it that were (PUB-3, DER-1, DER-2). */
   deliver(delivery: Delivery): void {
     if (this.#closed || delivery.except === this.#subscription.id) return;

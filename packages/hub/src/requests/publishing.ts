@@ -6,6 +6,7 @@ import {
   type ExactJson,
   fromDialects,
   fromDraft,
+  fromIraExample,
   isObject,
   type JsonObject,
   madeOf,
@@ -21,7 +22,7 @@ import { type Access, mayJoin } from '../rules/permission.ts';
 import type { Policy } from '../rules/policy.ts';
 import { type Rejection, refuse, UNKNOWN_TOPIC } from '../rules/reasons.ts';
 import { contextOf, readOpening, type SessionState } from '../rules/session-state.ts';
-import { publisherRules, type VersionRules } from '../rules/versions.ts';
+import { type PublisherRules, publisherRules, type VersionRules } from '../rules/versions.ts';
 import { type Answer, answerOf } from './answers.ts';
 import type { Topics } from './topics.ts';
 
@@ -30,6 +31,13 @@ type Reading = (state: SessionState, mayRead: (event: string) => boolean, profil
 
 const CURRENT: Reading = (...of) => currentContextJson(currentContext(...of));
 const LIST: Reading = (...of) => contextListJson(contextList(...of));
+
+/** How a body becomes an event in the words of 3.0.0. */
+const READERS: Readonly<Record<PublisherRules['reads'], (body: unknown) => unknown>> = {
+  drafts: fromDraft,
+  'IRA examples': fromIraExample,
+  '3.0.0': (body) => body,
+};
 
 /** PUB-12: what some viewers say about themselves beside the event goes out with it, for clients registered so. */
 function withSender(request: EventRequest, body: unknown): EventRequest {
@@ -85,12 +93,12 @@ export class Publishing {
   /** The same for a body that was read already. */
   async publishRead(access: Access, written: ExactJson, pathTopic?: string): Promise<Answer<202 | 206>> {
     const { policy, topics, ids, live, activity } = this.#parts;
-    const { readsDrafts, anchorAlone } = publisherRules(access.switches, policy.profile);
+    const { reads, anchorAlone } = publisherRules(access.switches, policy.profile);
     const plain = await this.#withoutDialect(access, written);
     if (!plain.ok) return this.#refuse(access, plain, pathTopic);
     const exact = plain.value;
     const body = exact.value;
-    const read = parseEvent(readsDrafts ? fromDraft(body) : body, anchorAlone);
+    const read = parseEvent(READERS[reads](body), anchorAlone);
     if (!read.ok) return this.#refuse(access, refuse('invalid', read.reason), pathTopic);
     const event = access.switches.senderFields === true ? withSender(read.value, body) : read.value;
     const writtenTopic = event.message.event['hub.topic'];

@@ -6,6 +6,7 @@ import {
   notFollowingContext,
   VENDOR_PREFIX,
 } from '@lockstep/fhircast';
+import { isHeartbeat } from './heartbeat.ts';
 import type { FollowingMark, SessionState, Subscription } from './session-state.ts';
 
 type Mark = Omit<FollowingMark, 'subscriberName' | 'clientId' | 'user' | 'ended'>;
@@ -74,9 +75,9 @@ export function isOwnEvent(key: string): boolean {
   return key.startsWith(OWN);
 }
 
-/** Whether an event of our own is to be answered: those that carry a vendor's are, what the SDK asks and tells is not. */
+/** Whether no answer is waited for: heartbeats, and of our own events what the SDK asks and tells, but not a vendor's. */
 export function isUnanswered(key: string): boolean {
-  return isOwnEvent(key) && !key.startsWith(VENDOR_PREFIX);
+  return isHeartbeat(key) || (isOwnEvent(key) && !key.startsWith(VENDOR_PREFIX));
 }
 
 type MayRead = (event: string) => boolean;

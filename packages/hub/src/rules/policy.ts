@@ -17,6 +17,8 @@ export interface Policy {
   readonly holdOffMs: number;
   /** ms that a subscriber may take to answer (ERR-4). */
   readonly answerMs: number;
+  /** ms between the heartbeats for subscribers that ask for them. */
+  readonly heartbeatMs: number;
   /** Unanswered events in a row after which a subscriber is unsubscribed (ERR-4). */
   readonly maxMisses: number;
   /** How the Hub waits for answers, where a client's registration does not say; the version's own way unless set. */
@@ -35,7 +37,7 @@ export interface Policy {
   readonly startsForUnknownUsers: boolean;
   /**
    * Looks deeper into published resources than the event catalog does (PUB-5).
-   * @param partial whether elements may be missing: a close may name its resources by type and id alone (FHR-7)
+   * @param partial whether elements may be missing: a close may name its resources by type and id alone (FHR-7; `partialResources`)
    * @returns where the resource breaks which rule, in words for the client's developer; undefined where it breaks none
    */
   readonly resourceProblem?: (resource: Resource, partial: boolean) => string | undefined;
@@ -49,6 +51,7 @@ export const DEFAULT_POLICY: Policy = {
   graceMs: 120_000,
   holdOffMs: 2000,
   answerMs: 10_000,
+  heartbeatMs: 10_000,
   maxMisses: 3,
   idleMs: 12 * 3_600_000,
   maxSubscriptionsPerSession: 64,

@@ -104,10 +104,14 @@ function objection({ message, definition }: EventRequest, profile: VersionRules)
 }
 
 /** PUB-5: why a resource is not what it should be, where that is looked into; what is in an event of others' own is theirs. */
-function invalidResource({ message, definition }: EventRequest, { resourceProblem }: Policy): string | undefined {
+function invalidResource(
+  { message, definition }: EventRequest,
+  { resourceProblem, profile }: Policy,
+): string | undefined {
   if (!resourceProblem || isProprietary(definition)) return undefined;
+  const partial = definition.action !== undefined && profile.partialResources.includes(definition.action);
   for (const { where, resource } of publishedResources(message.event.context)) {
-    const problem = resourceProblem(resource, definition.action === 'close');
+    const problem = resourceProblem(resource, partial);
     if (problem) return `${where}: ${problem}`;
   }
   return undefined;

@@ -44,11 +44,20 @@ describe('WEB-5 the version that a subscription follows', () => {
   it('reads and writes the content of the drafts for clients that are registered for that', () => {
     const { spelling } = subscriptionRules({}, { draftContent: true, lowerCaseEvents: true }, CORE);
     assert.deepEqual(spelling, { names: 'lower', versions: 'context', drafts: true });
-    const reads = (switches: object, hub = CORE): boolean => publisherRules(switches, hub).readsDrafts;
+    const reads = (switches: object, hub = CORE) => publisherRules(switches, hub).reads;
     assert.deepEqual(
-      [reads({}), reads({}, IRA), reads({ draftContent: 'yes' }), reads({ fhircast: '3.0.0' }, STU2)],
-      [false, false, false, false],
+      [
+        reads({}),
+        reads({ draftContent: 'yes' }),
+        reads({ fhircast: '3.0.0' }, STU2),
+        reads({ fhircast: '3.0.0' }, IRA),
+      ],
+      ['3.0.0', '3.0.0', '3.0.0', '3.0.0'],
     );
-    assert.ok(reads({ draftContent: true }, IRA) && reads({ fhircast: 'STU2' }) && reads({}, STU1));
+    assert.deepEqual([reads({}, IRA), reads({ fhircast: 'IRA' })], ['IRA examples', 'IRA examples']);
+    assert.deepEqual(
+      [reads({ draftContent: true }, IRA), reads({ fhircast: 'STU2' }), reads({}, STU1)],
+      ['drafts', 'drafts', 'drafts'],
+    );
   });
 });

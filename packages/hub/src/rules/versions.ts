@@ -24,6 +24,8 @@ export interface Spelling {
 export interface SessionRules {
   /** Context keys that an event must have beyond those of the catalog (RAD-148, RAD-151). */
   readonly requiredKeys: Readonly<Record<string, readonly string[]>>;
+  /** Events whose resources may leave out what FHIR requires, where resources are validated (FHR-7). */
+  readonly partialResources: readonly Action[];
   /** Whether a published SyncError must follow the OperationOutcome profile to the letter (RAD-156). */
   readonly checksSyncErrors: boolean;
   /** `issue.severity` of the SyncErrors that the Hub makes (ERR-2). */
@@ -65,8 +67,8 @@ export interface SubscriptionRules {
 export interface PublisherRules {
   /** Actions whose events may name their anchor alone (`parseEvent`). */
   readonly anchorAlone: readonly Action[];
-  /** Whether events in the words of the drafts are understood (`fromDraft`). */
-  readonly readsDrafts: boolean;
+  /** Words that are understood beside those of 3.0.0: of the drafts (`fromDraft`), of IRA's examples (`fromIraExample`). */
+  readonly reads: 'drafts' | 'IRA examples' | '3.0.0';
 }
 
 export interface VersionRules extends SessionRules, SubscriptionRules, PublisherRules {}
@@ -75,6 +77,7 @@ export interface VersionRules extends SessionRules, SubscriptionRules, Publisher
 export const CORE: VersionRules = {
   name: '3.0.0',
   requiredKeys: {},
+  partialResources: ['close'],
   checksSyncErrors: false,
   syncErrorSeverity: 'warning',
   acknowledgements: 'answers',
@@ -90,7 +93,7 @@ export const CORE: VersionRules = {
   secretRequired: false,
   endpointRequired: false,
   verifiesUnsubscribe: true,
-  readsDrafts: false,
+  reads: '3.0.0',
   anchorAlone: [],
   spelling: { names: 'catalog', versions: 'context' },
 };
@@ -101,7 +104,7 @@ export const STU2: VersionRules = {
   name: 'STU2',
   derivesOpens: false,
   verifiesUnsubscribe: false,
-  readsDrafts: true,
+  reads: 'drafts',
   spelling: { names: 'catalog', versions: 'context and bare' },
 };
 
@@ -111,7 +114,7 @@ export const STU1: VersionRules = {
   name: 'STU1',
   derivesOpens: false,
   secretRequired: true,
-  readsDrafts: true,
+  reads: 'drafts',
   spelling: { names: 'catalog', versions: 'none' },
 };
 
@@ -123,6 +126,8 @@ export const IRA: VersionRules = {
     'DiagnosticReport-open': ['report', 'patient', 'study'],
     'DiagnosticReport-select': ['report', 'select'],
   },
+  // The profile's own example opens a report without a code.
+  partialResources: ['open', 'close'],
   checksSyncErrors: true,
   syncErrorSeverity: 'information',
   acknowledgements: 'strict',
@@ -136,6 +141,8 @@ export const IRA: VersionRules = {
   channels: ['websocket'],
   subscriberNameRequired: true,
   endpointRequired: true,
+  // The profile's own examples select by resources and update by POST.
+  reads: 'IRA examples',
 };
 
 export const VERSIONS: Readonly<Record<VersionName, VersionRules>> = { STU1, STU2, '3.0.0': CORE, IRA };
@@ -180,7 +187,7 @@ const OPENS_AND_CLOSES: readonly Action[] = ['open', 'close'];
 /** The rules that what a client publishes is read by. */
 export function publisherRules(switches: VersionSwitches, hub: VersionRules): PublisherRules {
   const version = versionNamed(switches.fhircast) ?? hub;
-  const readsDrafts = version.readsDrafts || switches.draftContent === true;
+  const reads = switches.draftContent === true ? 'drafts' : version.reads;
   const opens = dialectsOf(switches).some(({ opensAnchorAlone }) => opensAnchorAlone);
-  return { readsDrafts, anchorAlone: [...(readsDrafts ? CLOSES : []), ...(opens ? OPENS_AND_CLOSES : [])] };
+  return { reads, anchorAlone: [...(reads === '3.0.0' ? [] : CLOSES), ...(opens ? OPENS_AND_CLOSES : [])] };
 }
