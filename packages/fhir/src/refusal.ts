@@ -20,7 +20,7 @@ export type IssueType =
 
 /** A request that is answered with an error: the status, and an OperationOutcome that says why (FHR-4). */
 export class FhirRefusal extends Error {
-  override readonly name = 'Refusal';
+  override readonly name = 'FhirRefusal';
   readonly status: number;
   readonly issue: IssueType;
   readonly headers: Readonly<Record<string, string>>;

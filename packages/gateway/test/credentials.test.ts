@@ -71,7 +71,7 @@ test('client credentials: a token endpoint that gives none is a 502, whatever it
     [200, 'x'.repeat(70_000)],
   ] as const) {
     server.answer = (_request, response) => response.writeHead(status).end(body);
-    await assert.rejects(one.request({ method: 'GET', path: '/Patient' }), { name: 'Refusal', status: 502 });
+    await assert.rejects(one.request({ method: 'GET', path: '/Patient' }), { name: 'FhirRefusal', status: 502 });
   }
   await one.close();
   assert.throws(() => credentials('no key'));

@@ -22,7 +22,7 @@ test('FHR-3 mTLS to the FHIR server behind Lockstep: the server sees Lockstep’
   assert.equal((await good.request({ method: 'GET', path: '/x' })).text, '{"named":true}');
   for (const tls of [{ ca: other.cert }, { ...own, ca: own.cert }, {}]) {
     const bad = new Upstream({ ...limits, tls });
-    await assert.rejects(bad.request({ method: 'GET', path: '/x' }), { name: 'Refusal', status: 502 });
+    await assert.rejects(bad.request({ method: 'GET', path: '/x' }), { name: 'FhirRefusal', status: 502 });
     await bad.close();
   }
   await good.close();
