@@ -15,7 +15,13 @@ if (typeof globSync !== 'function') {
 }
 
 /** Debian packages that some tests run for real, and a program that shows each is there. */
-const DEBIAN = { chromium: 'chromium', 'redis-server': 'redis-server', curl: 'curl' };
+const DEBIAN = {
+  chromium: 'chromium',
+  'redis-server': 'redis-server',
+  curl: 'curl',
+  spin: 'spin',
+  'build-essential': 'cc',
+};
 
 function ensurePrograms() {
   const missing = Object.entries(DEBIAN).filter(([, program]) => spawnSync('which', [program]).status !== 0);

@@ -87,9 +87,15 @@ export class ClusterNode {
     return join(this.#data, 'lockstep.db');
   }
 
-  /** Library that gives a process another clock; undefined where it is not installed. */
-  get fakeTime(): string | undefined {
-    return FAKE_TIME.find((path) => existsSync(path));
+  /** Environment in which a process has another clock; undefined where libfaketime is not installed. */
+  get fakeTime(): NodeJS.ProcessEnv | undefined {
+    const library = FAKE_TIME.find((path) => existsSync(path));
+    return library === undefined ? undefined : { LD_PRELOAD: library, FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+  }
+
+  /** Where a test keeps what its clock is to say. */
+  get clockFile(): string {
+    return join(this.#data, 'clock');
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {

@@ -1,10 +1,10 @@
 /** What breaks in a run, by what the Hubs keep their state on. */
-import { copyFileSync, existsSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { copyFileSync, existsSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Cluster, ClusterNode } from './cluster.ts';
 import type { Load } from './load.ts';
 import type { Step } from './plan.ts';
-import { Pair, Shards } from './redis-sides.ts';
+import { Pair, Shards, Single } from './redis-sides.ts';
 
 export interface Broken {
   readonly cluster: Cluster;
@@ -59,19 +59,36 @@ const NODES: Faults = {
   },
 };
 
+/** Hours that a clock is wrong, as libfaketime reads them. */
+function hoursWrong(step: Step): string {
+  const hours = step.between(-13, 14);
+  return `${hours < 0 ? '' : '+'}${hours}h`;
+}
+
 const CLOCKS: Faults = {
   'a node comes back with a clock that is hours wrong': async (broken, step) => {
     const node = some(broken, step);
     await node.end('SIGTERM');
-    const hours = step.between(-13, 14);
-    await node.start({
-      env: {
-        LD_PRELOAD: node.fakeTime,
-        FAKETIME: `${hours < 0 ? '' : '+'}${hours}h`,
-        FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      },
-    });
+    await node.start({ env: { ...node.fakeTime, FAKETIME: hoursWrong(step) } });
     await pause(step.between(1000, 5000));
+    await node.end('SIGTERM');
+    await node.start();
+  },
+  'the clock of a node jumps by hours, twice': async (broken, step) => {
+    const node = some(broken, step);
+    await node.end('SIGTERM');
+    const setClock = (to: string): void => {
+      // It is read at any time: whole or not at all.
+      writeFileSync(`${node.clockFile}.next`, `${to}\n`);
+      renameSync(`${node.clockFile}.next`, node.clockFile);
+    };
+    setClock('+0h');
+    const read = { FAKETIME_TIMESTAMP_FILE: node.clockFile, FAKETIME_CACHE_DURATION: '1' };
+    await node.start({ env: { ...node.fakeTime, ...read } });
+    for (let jumps = 2; jumps > 0; jumps--) {
+      setClock(hoursWrong(step));
+      await pause(step.between(1500, 4000));
+    }
     await node.end('SIGTERM');
     await node.start();
   },
@@ -117,6 +134,23 @@ const DISK: Faults = {
     load.forgive();
     await node.start();
   },
+  'the file is deleted while it is in use, and a copy put in its place': async ({ cluster, load }, step) => {
+    const [node] = cluster.nodes;
+    if (!node) return;
+    await node.end('SIGTERM');
+    copyFileSync(node.database, `${node.database}.copy`);
+    await node.start();
+    await load.more(step.between(5, 40));
+    const span = load.span();
+    for (const file of FILES) rmSync(node.database + file, { force: true });
+    await span.refusals(2);
+    await node.end('SIGKILL');
+    await pause(200);
+    for (const file of FILES) rmSync(node.database + file, { force: true });
+    renameSync(`${node.database}.copy`, node.database);
+    load.forgive();
+    await node.start();
+  },
   'the file is moved away while it is in use, and back': async ({ cluster, load }, step) => {
     const [node] = cluster.nodes;
     if (!node) return;
@@ -147,6 +181,20 @@ const REDIS: Faults = {
     await pause(step.between(500, 8000));
     node.wire?.mend();
   },
+  'the way of a node to Redis is slow': async (broken, step) => {
+    const { wire } = some(broken, step);
+    if (!wire) return;
+    wire.weather = { kind: 'delay', ms: step.between(20, 400) };
+    await pause(step.between(1000, 5000));
+    wire.weather = undefined;
+  },
+  'the way of a node to Redis passes a few bytes at a time': async (broken, step) => {
+    const { wire } = some(broken, step);
+    if (!wire) return;
+    wire.weather = { kind: 'dribble', bytes: step.between(50, 500) };
+    await pause(step.between(500, 2000));
+    wire.weather = undefined;
+  },
   'notices are lost': async ({ cluster }) => {
     await cluster.redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
   },
@@ -156,6 +204,20 @@ const REDIS: Faults = {
     await cluster.redis.command('CONFIG', 'SET', 'maxmemory', '0');
   },
 };
+
+function singleFaults(single: Single): Faults {
+  return {
+    'Redis comes back with an older copy, while nodes remember more': async ({ load }, step) => {
+      const restore = await single.copy();
+      await load.more(step.between(5, 40));
+      await restore(async () => {
+        // What was answered before may be on its way.
+        await pause(200);
+        load.forgive();
+      });
+    },
+  };
+}
 
 function pairFaults(pair: Pair): Faults {
   return {
@@ -190,5 +252,10 @@ export function faultsOf({ cluster, otherBuild }: Pick<Broken, 'cluster' | 'othe
   const clocks = cluster.nodes[0]?.fakeTime === undefined ? {} : CLOCKS;
   const common = { ...NODES, ...builds, ...clocks };
   if (side instanceof Shards) return { ...common, ...shardFaults(side) };
-  return { ...common, ...REDIS, ...(side instanceof Pair && pairFaults(side)) };
+  return {
+    ...common,
+    ...REDIS,
+    ...(side instanceof Single && singleFaults(side)),
+    ...(side instanceof Pair && pairFaults(side)),
+  };
 }

@@ -32,11 +32,14 @@ export class Client {
   }
 
   async #bearer(): Promise<string> {
-    if (performance.now() - this.#issued > RENEW * 1000) {
-      this.#issued = performance.now();
-      this.#token = this.again(() => this.#backend.token(EVERYTHING));
-    }
+    if (performance.now() - this.#issued > RENEW * 1000) this.renew();
     return this.#token;
+  }
+
+  /** Takes another token: the Hub may have lost the one that there is. */
+  renew(): void {
+    this.#issued = performance.now();
+    this.#token = this.again(() => this.#backend.token(EVERYTHING));
   }
 
   /** Ends what is tried again and again. */
@@ -72,7 +75,8 @@ export class Client {
         const text = await response.text();
         status = response.status;
         if (status === 500) this.defects += 1;
-        if (status >= 500) throw new Error(`${status}`);
+        const isForgotten = status === 401 && bearer !== (await this.#bearer());
+        if (status >= 500 || isForgotten) throw new Error(`${status}`);
         return { status, answer: text.startsWith('{') ? JSON.parse(text) : { text } };
       } finally {
         for (const told of this.answers) told(sentAt, status);
@@ -416,6 +420,7 @@ export class Load {
       for (const { events } of followers) events.length = 0;
     }
     this.#tried.clear();
+    this.#client.renew();
   }
 
   /**

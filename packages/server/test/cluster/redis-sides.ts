@@ -1,4 +1,6 @@
 /** What a cluster of Hubs keeps its state on: one Redis, one with a replica that takes over, or a Redis Cluster. */
+import { cpSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { RedisProcess, startCluster } from '@lockstep/store-redis/testing';
 
 export interface RedisSide {
@@ -26,6 +28,25 @@ export class Single implements RedisSide {
 
   static async start(settings?: Readonly<Record<string, string>>): Promise<Single> {
     return new Single(await RedisProcess.start(settings));
+  }
+
+  /**
+   * Copies what it holds.
+   * @returns what puts the copy in its place; told what to do while it is away
+   */
+  async copy(): Promise<(away: () => Promise<unknown>) => Promise<void>> {
+    const { primary } = this;
+    const [files, copy] = [join(primary.folder, 'appendonlydir'), join(primary.folder, 'copy')];
+    await primary.kill();
+    cpSync(files, copy, { recursive: true });
+    await primary.restart();
+    return async (away) => {
+      await primary.kill();
+      await away();
+      rmSync(files, { recursive: true });
+      renameSync(copy, files);
+      await primary.restart();
+    };
   }
 
   remove(): Promise<void> {

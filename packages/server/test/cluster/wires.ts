@@ -47,18 +47,13 @@ class Passage extends Transform {
 }
 
 /** Passes bytes between two sockets until either ends. */
-function join(one: Socket, other: Socket, weather?: () => Weather | undefined): void {
+function join(one: Socket, other: Socket, weather: () => Weather | undefined): void {
   one.on('error', () => other.destroy());
   other.on('error', () => one.destroy());
   one.on('close', () => other.destroy());
   other.on('close', () => one.destroy());
-  if (weather) {
-    one.pipe(new Passage(weather)).pipe(other);
-    other.pipe(new Passage(weather)).pipe(one);
-  } else {
-    one.pipe(other);
-    other.pipe(one);
-  }
+  one.pipe(new Passage(weather)).pipe(other);
+  other.pipe(new Passage(weather)).pipe(one);
 }
 
 /** Gives each connection to the next node that takes it. */
@@ -127,6 +122,8 @@ export class Balancer {
 /** A connection to a server that can be cut: what is on it stays open, and nothing passes. */
 export class Wire {
   readonly port: number;
+  /** What happens to all that passes from now on. */
+  weather: Weather | undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #isCut = false;
@@ -146,7 +143,7 @@ export class Wire {
         socket.on('close', () => wire.#sockets.delete(socket));
         if (wire.#isCut) socket.pause();
       }
-      join(client, upstream);
+      join(client, upstream, () => wire.weather);
       if (wire.#isCut) wire.cut();
     });
     return wire;
