@@ -1,19 +1,79 @@
 // npm run pack [-- FOLDER]: writes the packages as they are published, built JavaScript with types, and one tarball each. Default: dist/
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { root } from './bootstrap.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = resolve(process.argv[2] ?? join(root, 'dist'));
 
 /**
- * What is published, in the order of dependence.
- * `bundles`: packages of ours that travel inside, so that one tarball can be installed without a registry that has them.
+ * What is built, in the order of dependence.
+ * `from`: the package's folder, by default the one of its name in packages/.
+ * `source`, `built`: folder of its sources, and of what is built from them; by default src and dist.
+ * `entries`: its modules, where not everything in the folder of sources is one.
+ * `browser`: it runs in browsers and in Node 20.
  * `single`: a module that is built as one file without imports, for a plain `<script type=module>`.
+ * `also`: files and folders that are taken as they are.
+ * `bundles`: packages of ours that travel inside, so that one tarball can be installed without a registry that has them.
+ * `bin`: the command, where it is another one than in this repository.
+ * Packages marked private get no tarball: they travel inside others.
  */
-const PACKAGES = [{ name: 'fhircast' }, { name: 'client', bundles: ['fhircast'], single: 'browser' }];
+const PACKAGES = [
+  { name: 'fhircast', built: '.', browser: true },
+  { name: 'client', built: '.', browser: true, bundles: ['fhircast'], single: 'browser' },
+  { name: 'store' },
+  { name: 'store-sqlite' },
+  { name: 'store-redis' },
+  { name: 'r4' },
+  { name: 'hub' },
+  { name: 'conformance', also: ['bin'] },
+  { name: 'fhir' },
+  { name: 'gateway' },
+  { name: 'smart' },
+  { name: 'console', built: 'lib', entries: ['index.ts', 'wire.ts'], also: ['dist'], pages: true },
+  {
+    name: 'sample-viewer',
+    from: 'samples/viewer',
+    source: '.',
+    built: '.',
+    entries: ['index.ts'],
+    also: ['dist'],
+    pages: true,
+  },
+  {
+    name: 'sample-report-writer',
+    from: 'samples/report-writer',
+    source: '.',
+    built: '.',
+    entries: ['index.ts'],
+    also: ['dist'],
+    pages: true,
+  },
+  {
+    name: 'server',
+    also: ['bin/installed.mjs'],
+    bin: { lockstep: 'bin/installed.mjs' },
+    bundles: [
+      'fhircast',
+      'client',
+      'store',
+      'store-sqlite',
+      'store-redis',
+      'r4',
+      'hub',
+      'conformance',
+      'fhir',
+      'gateway',
+      'smart',
+      'console',
+      'sample-viewer',
+      'sample-report-writer',
+    ],
+  },
+];
+
+const isOurs = (name) => name.startsWith('@lockstep/');
 
 function run(command, args, cwd) {
   const done = spawnSync(command, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
@@ -24,49 +84,59 @@ function run(command, args, cwd) {
   return done.stdout;
 }
 
-function built(source) {
-  return source.replace(/^\.\/src\//, './').replace(/\.tsx?$/, '');
-}
+const readManifest = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 
 /** The manifest as it is published: built files instead of sources, nothing that only developers need. */
-function published(manifest, bundles) {
-  const exports = Object.entries(manifest.exports).map(([name, source]) => [
-    name,
-    { types: `${built(source)}.d.ts`, default: `${built(source)}.js` },
-  ]);
-  const ours = (name) => name.startsWith('@lockstep/');
-  const dependencies = Object.entries(manifest.dependencies ?? {}).map(([name, range]) => [
-    name,
-    ours(name) ? manifest.version : range,
-  ]);
-  const { devDependencies, scripts, private: _, sideEffects, ...kept } = manifest;
+function published(manifest, { source, built, pages, bin, also, bundles }) {
+  const path = (file) => `./${join(built, file.replace(new RegExp(`^\\./(${source}/)?`), '')).replace(/\.tsx?$/, '')}`;
+  const exports = Object.entries(manifest.exports)
+    .filter(([, file]) => !file.startsWith('./test/'))
+    .map(([name, file]) => [name, { types: `${path(file)}.d.ts`, default: `${path(file)}.js` }]);
+  // Pages are built with everything in them.
+  const needed = pages ? {} : { ...manifest.dependencies };
+  // What bundled packages need of others is fetched beside them.
+  for (const inside of bundles) Object.assign(needed, readManifest(join(out, inside)).dependencies);
+  const dependencies = Object.entries(needed)
+    .filter(([name]) => !isOurs(name) || bundles.length === 0 || bundles.includes(name.slice('@lockstep/'.length)))
+    .map(([name, range]) => [name, isOurs(name) ? manifest.version : range])
+    .sort(([one], [other]) => (one < other ? -1 : 1));
+  const { devDependencies, scripts, sideEffects, files, ...kept } = manifest;
   const effects = Array.isArray(sideEffects)
-    ? sideEffects.map((path) => (path.endsWith('.ts') ? `${built(path)}.js` : path))
+    ? [...new Set(sideEffects.map((file) => (file.endsWith('.ts') ? `${path(file)}.js` : file)))]
     : sideEffects;
+  const code = built === '.' ? ['**/*.js', '**/*.d.ts'] : [built];
   return {
     ...kept,
-    ...(sideEffects === undefined ? {} : { sideEffects: Array.isArray(effects) ? [...new Set(effects)] : effects }),
+    ...(effects === undefined ? {} : { sideEffects: effects }),
+    ...(bin && { bin }),
     exports: { ...Object.fromEntries(exports), './package.json': './package.json' },
     types: Object.fromEntries(exports)['.'].types,
-    files: ['**/*.js', '**/*.d.ts', 'CHANGELOG.md'],
+    files: [...code, ...also, 'CHANGELOG.md'],
     dependencies: Object.fromEntries(dependencies),
     ...(bundles.length > 0 && { bundleDependencies: bundles.map((name) => `@lockstep/${name}`) }),
-    engines: { node: '>=20' },
   };
 }
 
+/** The readme, whose links into the repository become the names of what is there. */
+function readmeOf(home) {
+  const text = readFileSync(join(home, 'README.md'), 'utf8');
+  return text.replace(/\[([^\]]+)\]\((?:\.\.\/)+([^)]+)\)/g, '$1 (`$2` in the repository)');
+}
+
 /** JavaScript and declarations of a package's sources. */
-function compile(source, target) {
+function compile(home, target, { source, built, entries, browser }) {
   const project = join(target, 'tsconfig.json');
+  const sources = join(home, source);
   const config = {
-    extends: join(root, 'scripts', 'tsconfig.pack.json'),
+    extends: join(root, 'scripts', browser ? 'tsconfig.pack-browser.json' : 'tsconfig.pack.json'),
     compilerOptions: {
-      rootDir: join(source, 'src'),
-      outDir: target,
+      rootDir: sources,
+      outDir: join(target, built),
       typeRoots: [join(root, 'node_modules', '@types')],
     },
-    include: [join(source, 'src')],
-    exclude: [join(source, 'src/**/*.test.ts')],
+    ...(entries
+      ? { files: entries.map((file) => join(sources, file)) }
+      : { include: [sources], exclude: [join(sources, '**/*.test.ts')] }),
   };
   writeFileSync(project, JSON.stringify(config));
   run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', project], root);
@@ -74,39 +144,53 @@ function compile(source, target) {
 }
 
 /** Builds a module as one file that imports nothing. */
-async function bundle(source, target, name) {
+async function bundle(home, target, name) {
   const { build } = await import('vite');
   await build({
     configFile: false,
     logLevel: 'error',
-    root: source,
+    root: home,
     build: {
       outDir: target,
       emptyOutDir: false,
       copyPublicDir: false,
       target: 'es2022',
-      lib: { entry: join(source, 'src', `${name}.ts`), formats: ['es'], fileName: () => `${name}.js` },
+      lib: { entry: join(home, 'src', `${name}.ts`), formats: ['es'], fileName: () => `${name}.js` },
     },
   });
 }
 
+// The pages, where something in them has changed.
+run(process.execPath, [join(root, 'scripts', 'build.mjs')], root);
 mkdirSync(out, { recursive: true });
 for (const file of readdirSync(out)) if (file.endsWith('.tgz')) rmSync(join(out, file));
 
-for (const { name, bundles = [], single } of PACKAGES) {
-  const source = join(root, 'packages', name);
+for (const given of PACKAGES) {
+  const { name, from = `packages/${name}`, single } = given;
+  const made = { source: 'src', built: 'dist', bundles: [], also: [], ...given };
+  const home = join(root, from);
   const target = join(out, name);
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
-  compile(source, target);
-  if (single) await bundle(source, target, single);
-  const manifest = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'));
-  writeFileSync(join(target, 'package.json'), `${JSON.stringify(published(manifest, bundles), null, 2)}\n`);
+  compile(home, target, made);
+  if (single) await bundle(home, target, single);
+  for (const path of made.also) {
+    cpSync(join(home, path), join(target, path), {
+      recursive: true,
+      filter: (file) => !file.endsWith('/.built-from'),
+    });
+  }
+  const manifest = published(readManifest(home), made);
+  writeFileSync(join(target, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   cpSync(join(root, 'LICENSE'), join(target, 'LICENSE'));
+  if (manifest.private) continue;
   cpSync(join(root, 'CHANGELOG.md'), join(target, 'CHANGELOG.md'));
-  if (existsSync(join(source, 'README.md'))) cpSync(join(source, 'README.md'), join(target, 'README.md'));
-  for (const inside of bundles) {
-    cpSync(join(out, inside), join(target, 'node_modules', '@lockstep', inside), { recursive: true });
+  writeFileSync(join(target, 'README.md'), readmeOf(home));
+  for (const inside of made.bundles) {
+    cpSync(join(out, inside), join(target, 'node_modules', '@lockstep', inside), {
+      recursive: true,
+      filter: (file) => file !== join(out, inside, 'node_modules'),
+    });
   }
   const [{ filename }] = JSON.parse(
     run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], target),

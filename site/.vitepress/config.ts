@@ -53,6 +53,7 @@ export default defineConfig({
           { text: 'Durability', link: '/durability' },
           { text: 'Privacy', link: '/privacy' },
           { text: 'Audit trail', link: '/audit' },
+          { text: 'Packages', link: '/packages' },
           { text: 'Runbooks', link: '/runbooks' },
           { text: 'Threat model', link: '/security/threat-model' },
           { text: 'ASVS 5.0', link: '/security/asvs' },

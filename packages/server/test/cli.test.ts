@@ -53,6 +53,7 @@ test('every command explains itself, with examples', async () => {
 test('wrong use ends with 2 and says what is wrong, as JSON too', async () => {
   const wrong: [string[], RegExp][] = [
     [['fly'], /there is no command fly/],
+    [['--fly'], /Unknown option '--fly'/],
     [['apps'], /apps needs one of: apps register, apps list, apps launch/],
     [['sessions', '--fly'], /Unknown option '--fly'/],
     [['apps', 'launch'], /which app/],

@@ -3,14 +3,16 @@ import { createRequire } from 'node:module';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { CliError, type Command, EXIT, Values } from './command.ts';
+import { serve } from './commands/serve.ts';
 import { COMMANDS } from './commands.ts';
 import { COMMON, commandHelp, overview } from './help.ts';
 import { Terminal } from './terminal.ts';
 
 const { version: VERSION } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
-/** The command whose words the arguments begin with, and the arguments after them. */
+/** The command whose words the arguments begin with, and the arguments after them; `serve` where they begin with none. */
 function find(argv: readonly string[]): { command: Command; rest: readonly string[] } | undefined {
+  if (argv[0] === undefined || argv[0].startsWith('-')) return { command: serve, rest: argv };
   for (const words of [2, 1]) {
     const name = argv.slice(0, words).join(' ');
     const command = COMMANDS.find((one) => one.name === name);
@@ -76,11 +78,11 @@ export async function runCli(argv: readonly string[], env: NodeJS.ProcessEnv, si
   const terminal = new Terminal(before.includes('--json'), env);
   try {
     const [first] = before;
-    if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
+    if (first === '--help' || first === '-h' || first === 'help') {
       const topic = first === 'help' ? find(before.slice(1)) : undefined;
       if (first === 'help' && !topic && before.length > 1) throw unknown(before.slice(1));
       terminal.raw(topic ? commandHelp(topic.command) : overview(COMMANDS));
-      return first === undefined ? EXIT.usage : EXIT.done;
+      return EXIT.done;
     }
     if (first === '--version' || first === '-V') {
       terminal.result({ version: VERSION, node: process.version }, () => VERSION);

@@ -40,8 +40,9 @@ export function overview(commands: readonly Command[]): string {
 
 ${list}
 
-lockstep COMMAND --help tells more, lockstep --version which version this is. Commands that need the server find the one whose data folder is --data, LOCKSTEP_DATA or
-./data; commands that talk to a Hub take any maker's with --hub.
+Without a command it is serve. lockstep COMMAND --help tells more, lockstep --version which version this is.
+Commands that need the server find the one whose data folder is --data, LOCKSTEP_DATA or ./data; commands that talk to a Hub take
+any maker's with --hub.
 
 ${EXIT_CODES}
 `;
