@@ -64,7 +64,7 @@ test('wrong use ends with 2 and says what is wrong, as JSON too', async () => {
     [['launch', 'build', '--form', 'smoke'], /must be one of windows, posix/],
     [['launch', 'start'], /program is missing/],
     [['topic', 'derive', 'jsmith'], /no secret/],
-    [['completion', 'fish'], /bash or zsh/],
+    [['completion', 'csh'], /bash, zsh, fish, powershell/],
     [['sessions', 'ends', ...at], /sessions takes no argument ends/],
     [['topic', 'inspect', 'one', 'two'], /takes no argument two/],
     [['context', ...at, '--', 'x'], /takes no argument x/],

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { COMMANDS } from '../src/cli/commands.ts';
 import { lockstep } from './command-line.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-completion-'));
@@ -21,6 +22,41 @@ test('bash completes commands, options and choices', async () => {
   assert.deepEqual(complete('listen', '--ans'), ['--answer']);
   assert.deepEqual(complete('launch', 'build', '--form', 'p'), ['posix']);
   assert.deepEqual(complete('apps', 'launch', '--form', 't'), ['ticket']);
+});
+
+const hasFish = spawnSync('fish', ['--version']).status === 0;
+
+test('fish completes commands, options, choices and files', {
+  skip: hasFish ? false : 'fish is not installed',
+}, async () => {
+  const script = join(folder, 'lockstep.fish');
+  writeFileSync(script, (await lockstep(['completion', 'fish'])).stdout);
+  const complete = (line: string): string[] => {
+    const program = `source ${script}; complete -C ${JSON.stringify(line)}`;
+    const said = execFileSync('fish', ['--no-config', '-c', program], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: folder },
+    });
+    return said.split('\n').flatMap((one) => one.split('\t')[0] || []);
+  };
+  assert.deepEqual(complete('lockstep pub'), ['publish']);
+  assert.deepEqual(complete('lockstep apps l'), ['launch', 'list']);
+  assert.deepEqual(complete('lockstep listen --ans'), ['--answer']);
+  assert.deepEqual(complete('lockstep launch build --form p'), ['posix']);
+  assert.deepEqual(complete('lockstep apps launch --form t'), ['ticket']);
+  assert.deepEqual(complete(`lockstep serve --config ${folder}/lock`), [script]);
+});
+
+test('PowerShell is given every command, option and choice', async () => {
+  const { stdout } = await lockstep(['completion', 'powershell']);
+  for (const { name, options, raw } of COMMANDS) {
+    const [, listed = ''] = new RegExp(`^    '${name}' = @\\(('--[^)]*)\\)$`, 'm').exec(stdout) ?? [];
+    for (const option of raw ? ['help'] : Object.keys(options)) assert.ok(listed.includes(`'--${option}'`), name);
+    for (const [option, { choices }] of Object.entries(options)) {
+      const list = choices?.map((one) => `'${one}'`).join(', ');
+      if (list !== undefined) assert.ok(stdout.includes(`'${name} --${option}' = @(${list})`), `${name} --${option}`);
+    }
+  }
 });
 
 const hasZsh = spawnSync('zsh', ['-c', 'zmodload zsh/zpty']).status === 0;

@@ -20,6 +20,7 @@ import { restore } from './commands/restore.ts';
 import { serve } from './commands/serve.ts';
 import { sessions } from './commands/sessions.ts';
 import { sessionsEnd } from './commands/sessions-end.ts';
+import { sessionsNewest } from './commands/sessions-newest.ts';
 import { sessionsOpen } from './commands/sessions-open.ts';
 import { token } from './commands/token.ts';
 import { topicDerive } from './commands/topic-derive.ts';
@@ -37,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
   context,
   token,
   sessions,
+  sessionsNewest,
   sessionsOpen,
   sessionsEnd,
   appsRegister,

@@ -22,6 +22,22 @@ export const HUB_OPTIONS: Readonly<Record<string, Option>> = {
   ...DATA_OPTION,
 };
 
+/** Options of commands that say which sessions are meant. */
+export const SESSION_OPTIONS: Readonly<Record<string, Option>> = {
+  ...HUB_OPTIONS,
+  user: { type: 'string', short: 'u', value: 'USER', help: "this user's only" },
+  workstation: { type: 'string', value: 'NAME', help: 'at this workstation only' },
+};
+
+/** What `--user` and `--workstation` say, as the Hub is asked for it (SES-3). */
+export function sessionFilter({ values }: Call): Readonly<Record<string, string>> {
+  const given = ['user', 'workstation'].flatMap((name) => {
+    const value = values.text(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+  return Object.fromEntries(given);
+}
+
 export interface HubAccess {
   readonly hubUrl: string;
   /** Whether it is the server on this machine. */
@@ -208,6 +224,14 @@ export async function listSessions(access: HubAccess, filter: Readonly<Record<st
   return answer as readonly ListedSession[];
 }
 
+/** The session that was started last; undefined where there is none. */
+export function newestOf(sessions: readonly ListedSession[]): ListedSession | undefined {
+  return sessions.reduce<ListedSession | undefined>(
+    (newest, one) => ((one.started ?? '') >= (newest?.started ?? '') ? one : newest),
+    undefined,
+  );
+}
+
 /** The topic that is meant: given, the user's latest session, or the only one there is. @throws CliError */
 export async function findTopic({ values }: Call, access: HubAccess): Promise<string> {
   if (access.topic !== undefined) return access.topic;
@@ -215,7 +239,7 @@ export async function findTopic({ values }: Call, access: HubAccess): Promise<st
   const sessions = await listSessions(access, user === undefined ? {} : { user });
   const [only] = sessions;
   if (user !== undefined) {
-    const topic = sessions.at(-1)?.['hub.topic'];
+    const topic = newestOf(sessions)?.['hub.topic'];
     if (topic !== undefined) return topic;
     throw new CliError(EXIT.refused, `${user} has no session`, `lockstep sessions open --user ${user} makes one.`);
   }
@@ -225,6 +249,6 @@ export async function findTopic({ values }: Call, access: HubAccess): Promise<st
     sessions.length === 0 ? 'there is no session' : `there are ${sessions.length} sessions: say which`,
     sessions.length === 0
       ? 'lockstep sessions open --user USER makes one.'
-      : `Give --topic or --user. lockstep sessions lists them.`,
+      : 'Give --topic or --user. lockstep sessions lists them; --topic $(lockstep sessions newest) takes the newest.',
   );
 }
