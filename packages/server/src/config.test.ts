@@ -92,6 +92,12 @@ const SETTINGS: readonly (readonly [variable: string, name: string, good: string
   ['LOCKSTEP_FHIR_UPSTREAM_PAGE_BYTES', 'fhirUpstreamPageBytes', '65536', ['', '1', '268435457']],
 ];
 
+/** What some settings are about. */
+const NEEDED: Readonly<Record<string, NodeJS.ProcessEnv>> = {
+  LOCKSTEP_REDIS_REPLICAS: { LOCKSTEP_REDIS_URL: 'redis://redis' },
+  LOCKSTEP_MANAGEMENT_HOST: { LOCKSTEP_MANAGEMENT_PORT: '9090' },
+};
+
 describe('the configuration', () => {
   it('has a default for everything: loopback, port 8080, samples', () => {
     const { data, callbackNetworks, trustedProxies, ...config } = readConfig({});
@@ -164,7 +170,7 @@ describe('the configuration', () => {
 
   it('is read from the environment, with spaces around a value', () => {
     for (const [variable, name, good] of SETTINGS) {
-      const config = readConfig({ [variable]: ` ${good} ` }) as unknown as Record<string, unknown>;
+      const config = readConfig({ ...NEEDED[variable], [variable]: ` ${good} ` }) as unknown as Record<string, unknown>;
       const value = config[name];
       const text = typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
       assert.equal(text, good, variable);
@@ -265,7 +271,7 @@ describe('the configuration', () => {
     }
     for (const value of [null, {}, [8080]]) {
       assert.deepEqual(problems({ LOCKSTEP_CONFIG: file({ port: value }) }), [
-        'port in the file must be a string or a number',
+        'port in the file must be a string or a number, such as "on" or 8080',
       ]);
     }
     for (const name of ['potr', 'PORT', 'toString', 'constructor']) {
@@ -281,6 +287,54 @@ describe('the configuration', () => {
     assert.match(problems({ LOCKSTEP_CONFIG: join(folder, 'none') })[0] ?? '', /cannot be read/);
     for (const content of ['', '{', '[]', 'null', '5']) {
       assert.match(problems({ LOCKSTEP_CONFIG: file(content) })[0] ?? '', /does not hold a JSON object/, content);
+    }
+  });
+
+  it('names each wrong setting and says in one line what to write instead', () => {
+    const oidc = { LOCKSTEP_OIDC_ISSUER: 'https://login.example', LOCKSTEP_OIDC_CLIENT_ID: 'lockstep' };
+    const upstream = { LOCKSTEP_FHIR_UPSTREAM: 'https://fhir.example/r4' };
+    const wrong: readonly (readonly [env: NodeJS.ProcessEnv, setting: string, instead: RegExp])[] = [
+      [{ PORT: '' }, 'PORT', /from 0 to 65535/],
+      [{ LOCKSTEP_HOST: 'http://localhost' }, 'LOCKSTEP_HOST', /such as 127\.0\.0\.1/],
+      [{ LOCKSTEP_PUBLIC_URL: 'lockstep.example.org' }, 'LOCKSTEP_PUBLIC_URL', /such as https:/],
+      [{ LOCKSTEP_PUBLIC_URL: 'https://x.example/lockstep' }, 'LOCKSTEP_PUBLIC_URL', /: https:\/\/x\.example$/],
+      [{ LOCKSTEP_DATA: '' }, 'LOCKSTEP_DATA', /or leave it out/],
+      [{ LOCKSTEP_REDIS_URL: 'localhost:6379' }, 'LOCKSTEP_REDIS_URL', /such as redis:/],
+      [{ LOCKSTEP_REDIS_REPLICAS: '1' }, 'LOCKSTEP_REDIS_URL', /is missing/],
+      [{ LOCKSTEP_LOG_LEVEL: 'verbose' }, 'LOCKSTEP_LOG_LEVEL', /one of fatal, .*trace/],
+      [{ LOCKSTEP_TRUSTED_PROXIES: '10.0.0.1' }, 'LOCKSTEP_TRUSTED_PROXIES', /10\.0\.0\.1\/32/],
+      [{ LOCKSTEP_CALLBACK_NETWORKS: '10.0.0.0/40' }, 'LOCKSTEP_CALLBACK_NETWORKS', /such as 10\.0\.0\.0\/8/],
+      [{ LOCKSTEP_PROFILE: 'IRA' }, 'LOCKSTEP_PROFILE', /one of core, ira/],
+      [{ LOCKSTEP_WEBHOOKS: 'true' }, 'LOCKSTEP_WEBHOOKS', /on or off/],
+      [{ LOCKSTEP_SAMPLE_DATA: 'yes' }, 'LOCKSTEP_SAMPLE_DATA', /on or off/],
+      [{ LOCKSTEP_LEASE_SECONDS: '2h' }, 'LOCKSTEP_LEASE_SECONDS', /whole number/],
+      [{ LOCKSTEP_BODY_LIMIT: '1MB' }, 'LOCKSTEP_BODY_LIMIT', /whole number from 1024/],
+      [{ LOCKSTEP_AUDIT_SYSLOG: 'syslog.example:514' }, 'LOCKSTEP_AUDIT_SYSLOG', /udp:\/\/host:514/],
+      [{ LOCKSTEP_AUDIT_FHIR: 'audit' }, 'LOCKSTEP_AUDIT_FHIR', /such as https:/],
+      [{ LOCKSTEP_AUDIT_FHIR_TOKEN: 't' }, 'LOCKSTEP_AUDIT_FHIR', /is missing/],
+      [{ LOCKSTEP_OIDC_ISSUER: 'login' }, 'LOCKSTEP_OIDC_ISSUER', /such as https:/],
+      [{ ...oidc, LOCKSTEP_OIDC_SCOPES: 'profile' }, 'LOCKSTEP_OIDC_SCOPES', /such as "openid profile"/],
+      [{ ...oidc, LOCKSTEP_OIDC_ROLES_CLAIM: 'roles' }, 'LOCKSTEP_OIDC_ROLES_CLAIM', /or none$/],
+      [{ LOCKSTEP_FHIR_UPSTREAM: 'fhir' }, 'LOCKSTEP_FHIR_UPSTREAM', /such as https:/],
+      [{ LOCKSTEP_FHIR_UPSTREAM_TOKEN: 't' }, 'LOCKSTEP_FHIR_UPSTREAM', /is missing/],
+      [{ ...upstream, LOCKSTEP_FHIR_UPSTREAM_CERT: 'c' }, 'LOCKSTEP_FHIR_UPSTREAM_CERT', /or none$/],
+      [{ LOCKSTEP_MANAGEMENT_PORT: '8080' }, 'LOCKSTEP_MANAGEMENT_PORT', /another port than PORT/],
+      [{ LOCKSTEP_MANAGEMENT_HOST: '0.0.0.0' }, 'LOCKSTEP_MANAGEMENT_PORT', /is missing/],
+      [{ LOCKSTEP_TLS_CERT: 'c' }, 'LOCKSTEP_TLS_CERT', /name both files/],
+      [{ LOCKSTEP_REDIS_URL_FILE: '/no/file' }, 'LOCKSTEP_REDIS_URL_FILE', /name one that can/],
+      [{ LOCKSTEP_CONFIG: '/no/file' }, 'LOCKSTEP_CONFIG', /name one that can/],
+      [{ LOCKSTEP_PROFIL: 'ira' }, 'LOCKSTEP_PROFIL', /did you mean LOCKSTEP_PROFILE/],
+    ];
+    for (const [env, setting, instead] of wrong) {
+      const [found = '', ...more] = problems(env);
+      assert.deepEqual(more, [], JSON.stringify(env));
+      assert.ok(found.startsWith(`${setting} `) || found.startsWith(`${setting}:`), found);
+      assert.match(found, instead);
+      assert.throws(
+        () => readConfig(env),
+        (error: Error) => !error.message.includes('\n'),
+        'one line',
+      );
     }
   });
 

@@ -123,7 +123,11 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
   constructor(problems: readonly string[]) {
-    super(`The configuration has ${problems.length === 1 ? 'a problem' : 'problems'}:\n- ${problems.join('\n- ')}`);
+    super(
+      problems.length === 1
+        ? `The configuration has a problem: ${problems[0]}`
+        : `The configuration has problems:\n- ${problems.join('\n- ')}`,
+    );
     this.problems = problems;
   }
 }
@@ -143,7 +147,8 @@ function oneOf<T extends string>(...values: readonly T[]): Reader<T> {
   return (text) => values.find((value) => value === text) ?? problem(`must be one of ${values.join(', ')}`);
 }
 
-const filled: Reader<string> = (text) => (text === '' ? problem('must not be empty') : text);
+const filled: Reader<string> = (text) =>
+  text === '' ? problem('must not be empty: give it a value, or leave it out') : text;
 
 const onOff: Reader<boolean> = (text) => (text === 'on' ? true : text === 'off' ? false : problem('must be on or off'));
 
@@ -152,28 +157,30 @@ const networkList: Reader<readonly string[]> = (text) => {
   try {
     networks(list);
     return list;
-  } catch (error) {
-    return problem(`must be networks such as 10.0.0.0/8, separated by commas: ${(error as Error).message}`);
+  } catch {
+    return problem('must be networks such as 10.0.0.0/8, separated by commas; a single address is 10.0.0.1/32');
   }
 };
 
 const hostName: Reader<string> = (text) =>
   isIP(text) > 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(text)
     ? text
-    : problem('must be a host name or an IP address');
+    : problem('must be a host name or an IP address, such as 127.0.0.1, or 0.0.0.0 for all of this machine');
 
 const webUrl: Reader<string> = (text) => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !['http:', 'https:'].includes(url.protocol)) return problem('must be an http: or https: URL');
+  if (!url || !['http:', 'https:'].includes(url.protocol))
+    return problem('must be an http: or https: URL, such as https://lockstep.example.org');
   if (url.pathname !== '/' || url.search || url.hash || url.username)
-    return problem('must be an origin without a path');
+    return problem(`must be an origin without a path: ${url.origin}`);
   return url.origin;
 };
 
 /** The address of another service: http or https, without query, fragment or credentials. */
 const serviceUrl: Reader<string> = (text) => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !['http:', 'https:'].includes(url.protocol)) return problem('must be an http: or https: URL');
+  if (!url || !['http:', 'https:'].includes(url.protocol))
+    return problem('must be an http: or https: URL, such as https://fhir.example.org/r4');
   if (url.search || url.hash || url.username || url.password)
     return problem('must be a URL without ?, # and credentials');
   return text.replace(/\/+$/, '');
@@ -183,8 +190,8 @@ const serviceUrl: Reader<string> = (text) => {
 const issuerUrl: Reader<string> = (text) => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const plain = url?.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, ''));
-  if (url?.protocol !== 'https:' && !plain) return problem('must be an https: URL');
-  if (url?.search || url?.hash || url?.username) return problem('must be an URL without query, fragment and user');
+  if (url?.protocol !== 'https:' && !plain) return problem('must be an https: URL, such as https://login.example.org');
+  if (url?.search || url?.hash || url?.username) return problem('must be a URL without query, fragment and user');
   return text;
 };
 
@@ -207,7 +214,9 @@ const syslogAddress: Reader<string> = (text) => {
 };
 
 const openidScopes: Reader<string> = (text) =>
-  text.split(/\s+/).includes('openid') ? text.replace(/\s+/g, ' ') : problem('must hold the scope openid');
+  text.split(/\s+/).includes('openid')
+    ? text.replace(/\s+/g, ' ')
+    : problem('must hold the scope openid, such as "openid profile"');
 
 const redisAddress: Reader<string> = (text) => {
   if (text === '') return filled(text);
@@ -324,7 +333,9 @@ function withSecrets(env: NodeJS.ProcessEnv, problems: string[]): NodeJS.Process
     try {
       full[variable] = readFileSync(path, 'utf8').trim();
     } catch (error) {
-      problems.push(`${variable}_FILE: the file ${path} cannot be read: ${(error as Error).message}`);
+      problems.push(
+        `${variable}_FILE: the file ${path} cannot be read (${(error as Error).message}): name one that can`,
+      );
     }
   }
   return full;
@@ -360,7 +371,7 @@ function readFile(path: string): Readonly<Record<string, unknown>> {
   try {
     text = readFileSync(path, 'utf8');
   } catch {
-    throw new ConfigError([`LOCKSTEP_CONFIG: the file ${path} cannot be read`]);
+    throw new ConfigError([`LOCKSTEP_CONFIG: the file ${path} cannot be read: name one that can, or leave it out`]);
   }
   try {
     const value: unknown = JSON.parse(text);
@@ -368,7 +379,7 @@ function readFile(path: string): Readonly<Record<string, unknown>> {
   } catch {
     // Said below, in words of ours.
   }
-  throw new ConfigError([`LOCKSTEP_CONFIG: the file ${path} does not hold a JSON object`]);
+  throw new ConfigError([`LOCKSTEP_CONFIG: the file ${path} does not hold a JSON object, such as {"port": 8080}`]);
 }
 
 /**
@@ -400,7 +411,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   for (const [name, [variable, fallback, read]] of Object.entries(SETTINGS)) {
     const inFile = file[name];
     if (inFile !== undefined && typeof inFile !== 'string' && typeof inFile !== 'number') {
-      problems.push(`${name} in the file must be a string or a number`);
+      problems.push(`${name} in the file must be a string or a number, such as "on" or 8080`);
       continue;
     }
     const text = env[variable] ?? (inFile === undefined ? fallback : String(inFile));
@@ -438,6 +449,12 @@ function contradictions(config: Config): readonly string[] {
   if (config.managementPort !== undefined && config.managementPort !== 0 && config.managementPort === config.port) {
     found.push('LOCKSTEP_MANAGEMENT_PORT must be another port than PORT');
   }
+  if (config.managementHost !== undefined && config.managementPort === undefined) {
+    found.push('LOCKSTEP_MANAGEMENT_PORT is missing: LOCKSTEP_MANAGEMENT_HOST is where that port listens');
+  }
+  if (config.redisReplicas > 0 && config.redisUrl === undefined) {
+    found.push('LOCKSTEP_REDIS_URL is missing: LOCKSTEP_REDIS_REPLICAS are replicas of that Redis');
+  }
   if (config.auditFhirToken !== undefined && config.auditFhir === undefined) {
     found.push('LOCKSTEP_AUDIT_FHIR is missing: LOCKSTEP_AUDIT_FHIR_TOKEN is for that server');
   }
@@ -452,10 +469,12 @@ function contradictions(config: Config): readonly string[] {
   if (config.oidcClientId === undefined)
     found.push('LOCKSTEP_OIDC_CLIENT_ID is missing: the provider knows Lockstep by it');
   if (config.oidcClientSecret !== undefined && config.oidcClientKey !== undefined) {
-    found.push('LOCKSTEP_OIDC_CLIENT_SECRET and LOCKSTEP_OIDC_CLIENT_KEY exclude each other');
+    found.push('LOCKSTEP_OIDC_CLIENT_SECRET and LOCKSTEP_OIDC_CLIENT_KEY exclude each other: set one of them');
   }
   if ((config.oidcRolesClaim === undefined) !== (config.oidcAdministratorRole === undefined)) {
-    found.push('LOCKSTEP_OIDC_ROLES_CLAIM and LOCKSTEP_OIDC_ADMINISTRATOR_ROLE belong together');
+    found.push(
+      'LOCKSTEP_OIDC_ROLES_CLAIM and LOCKSTEP_OIDC_ADMINISTRATOR_ROLE belong together: set all of them, or none',
+    );
   }
   return found;
 }
@@ -472,13 +491,15 @@ function upstreamContradictions(config: Config): readonly string[] {
   const found: string[] = [];
   const named = client.filter((value) => value !== undefined).length;
   if (named > 0 && named < client.length) {
-    found.push('LOCKSTEP_FHIR_UPSTREAM_TOKEN_URL, _CLIENT_ID and _CLIENT_KEY belong together');
+    found.push(
+      'LOCKSTEP_FHIR_UPSTREAM_TOKEN_URL, _CLIENT_ID and _CLIENT_KEY belong together: set all of them, or none',
+    );
   }
   if (named > 0 && fhirUpstreamToken !== undefined) {
-    found.push('LOCKSTEP_FHIR_UPSTREAM_TOKEN and LOCKSTEP_FHIR_UPSTREAM_TOKEN_URL exclude each other');
+    found.push('LOCKSTEP_FHIR_UPSTREAM_TOKEN and LOCKSTEP_FHIR_UPSTREAM_TOKEN_URL exclude each other: set one of them');
   }
   if ((fhirUpstreamCert === undefined) !== (fhirUpstreamKey === undefined)) {
-    found.push('LOCKSTEP_FHIR_UPSTREAM_CERT and LOCKSTEP_FHIR_UPSTREAM_KEY belong together');
+    found.push('LOCKSTEP_FHIR_UPSTREAM_CERT and LOCKSTEP_FHIR_UPSTREAM_KEY belong together: set all of them, or none');
   }
   return found;
 }
