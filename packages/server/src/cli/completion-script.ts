@@ -94,7 +94,7 @@ export function fishCompletion(commands: readonly Command[]): string {
     lines.push(`complete -c lockstep -n __lockstep_at -a ${first} -d ${fishText(summary)}`);
     for (const second of seconds) {
       const { summary: what = '' } = commands.find(({ name }) => name === `${first} ${second}`) ?? {};
-      lines.push(`complete -c lockstep -n '__lockstep_at ${first}' -a ${second} -d ${fishText(what)}`);
+      lines.push(`complete -c lockstep -n '__lockstep_at ${first}' -f -a ${second} -d ${fishText(what)}`);
     }
   }
   for (const command of commands) {
