@@ -21,7 +21,10 @@ const FORM = /^redis(s)?(?:\+(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/?]+)(?:\
  */
 export function parseRedisUrl(url: string): RedisAddress {
   const match = FORM.exec(url);
-  if (!match) throw new RangeError('must be a redis://, redis+sentinel:// or redis+cluster:// URL, such as redis://redis.example.org:6379');
+  if (!match)
+    throw new RangeError(
+      'must be a redis://, redis+sentinel:// or redis+cluster:// URL, such as redis://redis.example.org:6379',
+    );
   const [, encrypted, mode, credentials, hostList = '', path = ''] = match;
   const kind = mode === 'sentinel' || mode === 'cluster' ? mode : 'single';
   const hosts = hostList.split(',').map((text) => parseHost(text, kind === 'sentinel' ? 26_379 : 6379));
