@@ -407,7 +407,12 @@ describe('SUB-7 connecting', () => {
     const id = peer.endpoint.split('/').at(-1) ?? '';
     good(await rig.unsubscribe(topic, { 'hub.channel.endpoint': peer.endpoint }));
     const closed: number[] = [];
-    const channel = { send: () => undefined, close: (code: number) => void closed.push(code), buffered: 0 };
+    const channel = {
+      send: () => undefined,
+      close: (code: number) => void closed.push(code),
+      buffered: 0,
+      onDrain: () => undefined,
+    };
     assert.equal(await rig.hub.connect({ topic, id }, channel), undefined);
     assert.deepEqual(closed, [1008]);
   });

@@ -3,6 +3,7 @@ import { type LogEntry, StoreUnavailable } from '@lockstep/store';
 import { Activity, type Counts } from './live/activity.ts';
 import { Background } from './live/background.ts';
 import { LiveSessions } from './live/live-sessions.ts';
+import { LogPages } from './live/log-pages.ts';
 import { WebhookCalls } from './live/webhook-calls.ts';
 import { DEFAULTS, type HubOptions, type HubPorts } from './options.ts';
 import type { Channel } from './ports.ts';
@@ -55,7 +56,17 @@ export class Hub {
         ? new WebhookCalls(ports.callbacks, ports.cursors, clock, ids, { derivesOpens, retryMs, spelling, hubUrl })
         : undefined;
     const live = new LiveSessions(
-      { store, clock, ids, decide: sessionRules(policy), policy, background, activity, webhooks },
+      {
+        store,
+        pages: new LogPages(store),
+        clock,
+        ids,
+        decide: sessionRules(policy),
+        policy,
+        background,
+        activity,
+        webhooks,
+      },
       { nodeId, answerMs, maxBufferedBytes, derivesOpens, logCount, shared: nodes !== undefined },
     );
     const topics = new Topics(hubUrl, (topic) => live.has(topic), ports.derivedTopics);

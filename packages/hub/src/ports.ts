@@ -39,6 +39,8 @@ export interface Channel {
   close(code: number, reason: string): void;
   /** Bytes accepted by `send` and not yet passed on (ERR-7). */
   readonly buffered: number;
+  /** Calls back once all of it was passed on, or the channel is gone. */
+  onDrain(run: () => void): void;
 }
 
 /** What a callback said; `status` 0 when nobody could be reached, or the address policy forbids it (WEB-4). */

@@ -47,6 +47,7 @@ export class Peer implements Channel {
   connection: ConnectedSubscriber | undefined;
   readonly endpoint: string;
   #wake: (() => void) | undefined;
+  readonly #drained: (() => void)[] = [];
 
   constructor(endpoint: string) {
     this.endpoint = endpoint;
@@ -62,6 +63,22 @@ export class Peer implements Channel {
     assert.equal(this.closed, undefined, 'closed twice');
     this.closed = { code, reason };
     this.#wake?.();
+    this.#drain();
+  }
+
+  onDrain(run: () => void): void {
+    this.#drained.push(run);
+    if (this.buffered === 0 || !this.open) this.#drain();
+  }
+
+  /** The subscriber reads what waits. */
+  read(): void {
+    this.buffered = 0;
+    this.#drain();
+  }
+
+  #drain(): void {
+    for (const run of this.#drained.splice(0)) run();
   }
 
   /** Waits until the condition holds; a message or the close may make it hold. */

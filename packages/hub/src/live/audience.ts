@@ -4,6 +4,7 @@ import { standingOpens } from '../rules/current-context.ts';
 import { followingEvent } from '../rules/following.ts';
 import { wantsHeartbeats } from '../rules/heartbeat.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
+import type { CaughtUpSession, Missed } from './catch-up.ts';
 import { confirmation, denial } from './control-messages.ts';
 import { Delivery, unlogged } from './delivery.ts';
 import type { SubscriberCallback } from './subscriber-callback.ts';
@@ -63,13 +64,14 @@ export class Audience {
 
   /**
    * Connects a subscriber, which is sent its confirmation and what it missed, and from then on each event.
-   * @param missed undefined where that is not known: the standing opens stand for it
+   * @param session what it catches up with
    */
   connect(
     subscription: Subscription,
     channel: Channel,
     state: SessionState,
-    missed: readonly Delivery[] | undefined,
+    missed: Missed,
+    session: CaughtUpSession,
   ): SubscriberSocket {
     const earlier = this.sockets.get(subscription.id);
     if (earlier) {
@@ -79,7 +81,7 @@ export class Audience {
     const socket = new SubscriberSocket(subscription, channel, this.#clock, this.#listener, this.#options);
     this.sockets.set(subscription.id, socket);
     socket.say(confirmation(subscription, this.#topic, this.#clock.now()));
-    for (const delivery of missed ?? standing(state)) socket.deliver(delivery);
+    socket.bring(missed, session);
     this.#sayFollowing(socket, state);
     return socket;
   }
@@ -119,7 +121,7 @@ export class Audience {
     // The same subscription read again from the store is no news.
     if (had.renewals === subscription.renewals) return;
     socket.say(confirmation(subscription, this.#topic, this.#clock.now()));
-    for (const open of standingSince(state, had)) socket.deliver(open);
+    socket.begin(standingSince(state, had));
   }
 
   #reconcileCallbacks(state: SessionState): void {

@@ -12,7 +12,7 @@ import { type Channel, type Clock, type Ids, runningTime } from '../ports.ts';
 import type { Decision, Done, Effect, KnownEvent, Publish, SessionCommand } from '../rules/commands.ts';
 import type { Decide } from '../rules/decide.ts';
 import { originalIds } from '../rules/derived-opens.ts';
-import { type Believed, believedBy, closesOf, correction, openContexts } from '../rules/gap.ts';
+import { type Believed, believedBy, closesOf, correction, currentFirst, openContexts } from '../rules/gap.ts';
 import { heartbeat } from '../rules/heartbeat.ts';
 import { mayReturn, nextDeadline, replayedAfter, seenBeforeLogout } from '../rules/lease.ts';
 import type { Policy } from '../rules/policy.ts';
@@ -25,7 +25,9 @@ import { applyParts, diffParts, fromParts } from '../stored/session-record.ts';
 import type { Activity } from './activity.ts';
 import { Audience, type AudienceOptions, type Ended, standing } from './audience.ts';
 import type { Background } from './background.ts';
+import type { CaughtUpSession, Missed } from './catch-up.ts';
 import { Delivery } from './delivery.ts';
+import type { LogPages } from './log-pages.ts';
 import { JobQueue } from './queue.ts';
 import type { Backlog } from './subscriber-callback.ts';
 import { SubscriberReports } from './subscriber-reports.ts';
@@ -37,9 +39,18 @@ const PAUSE = 1000;
 /** ms by which a pause delays the end of something at most: a clock that jumped by hours is no pause of hours. */
 const LONGEST_DELAY = 30_000;
 
+/**
+ * Characters of missed events that are sent in their order and nothing before them. Where there are more, the current context goes
+ * first.
+ */
+const SENT_AT_ONCE = 1024 * 1024;
+
+const UNKNOWN_SINCE = 'What happened since is no longer known: subscribe again';
+
 /** What every session of a node works with. */
 export interface LiveSessionParts {
   readonly store: SessionStore;
+  readonly pages: LogPages;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly decide: Decide;
@@ -67,6 +78,11 @@ interface Note {
   readonly ended: readonly Ended[];
 }
 
+/** Entries as deliveries, up to a number: what was committed since is not for everybody yet. */
+function within(entries: readonly LogEntry[] | undefined, upTo: number): readonly Delivery[] | undefined {
+  return entries?.filter(({ number }) => number <= upTo).map((entry) => new Delivery(fromEntry(entry)));
+}
+
 /** Whether a logout lies between two states. */
 function loggedOut(before: SessionState | undefined, after: SessionState): boolean {
   return after.loggedOutAt > (before?.loggedOutAt ?? 0);
@@ -87,6 +103,8 @@ export class LiveSession {
   readonly #uncertain: (session: LiveSession) => void;
   readonly #jobs = new JobQueue();
   readonly #reports: SubscriberReports;
+  /** What subscribers catch up with. */
+  readonly #caughtUp: CaughtUpSession;
   /** Webhooks that are to be sent the standing opens first (SUB-8). */
   readonly #fresh = new Set<string>();
   #state: SessionState | undefined;
@@ -115,6 +133,15 @@ export class LiveSession {
     this.#uncertain = uncertain;
     this.#reports = new SubscriberReports(this, options.nodeId, parts);
     this.audience = new Audience(topic, parts.clock, this.#reports, options);
+    const deliveredUpTo = (): number => this.#delivered?.offset ?? 0;
+    this.#caughtUp = {
+      get deliveredUpTo() {
+        return deliveredUpTo();
+      },
+      page: async (after) => within(await parts.pages.read(topic, after), deliveredUpTo()),
+      lost: (subscription, after) => this.#lost(subscription, after),
+      later: (work) => parts.background.later(work),
+    };
   }
 
   /** The state as last seen, where it is in memory. */
@@ -378,8 +405,9 @@ export class LiveSession {
     const before = this.#state;
     const state = fromParts(this.topic, stored.parts);
     const log = new Map(stored.log.map(({ id, number }) => [id, number]));
-    if (!this.audience.empty) await this.#catchUp(state, stored, log);
+    const bring = this.audience.empty ? undefined : await this.#whatToBring(state, stored, log);
     this.#delivered = stored.position;
+    bring?.();
     this.#revision = stored.revision;
     this.#epoch = stored.epoch;
     this.#log = log;
@@ -389,33 +417,82 @@ export class LiveSession {
     return state;
   }
 
-  async #catchUp(state: SessionState, stored: StoredSession, log: ReadonlyMap<string, number>): Promise<void> {
+  /**
+   * What the subscribers here have to be sent so that they are up to date with what was read.
+   * @returns sends it; undefined where nothing is missing
+   */
+  async #whatToBring(
+    state: SessionState,
+    stored: StoredSession,
+    log: ReadonlyMap<string, number>,
+  ): Promise<(() => void) | undefined> {
     const last = stored.position.offset;
     const delivered = this.#delivered?.offset ?? 0;
     const undone = this.#isUndone(stored);
-    if (delivered === last && !undone) return;
+    if (delivered === last && !undone) return undefined;
     const from = undone ? this.#lastShared(log) : delivered;
-    const missed = from === undefined ? undefined : await this.#missed(from, state);
-    // What was committed since the state was read comes with the next notice.
-    const deliveries = missed?.filter(({ number }) => number <= last).map((entry) => new Delivery(fromEntry(entry)));
+    const read = from === undefined ? undefined : await this.#readMissed(state, from, last);
     // Subscribers that were sent what is gone are told how things stand now (SUB-11).
     const believed = this.#told ? openContexts(this.#told) : [];
-    const corrected = undone || !deliveries ? correction(state, believed, this.#reports.made()) : [];
+    const corrected = undone || !read ? correction(state, believed, this.#reports.made()) : [];
     // What came after the last entry that still stands goes out as it is.
-    const earlier = deliveries ? corrected.filter(({ number, closes }) => closes || number <= (from ?? 0)) : corrected;
-    for (const socket of [...this.audience.sockets.values()]) {
-      for (const one of earlier) socket.deliver(new Delivery(one));
-      for (const delivery of deliveries ?? []) socket.deliver(delivery);
-    }
-    for (const callback of this.audience.callbacks.values()) callback.catchUp(undone ? from : undefined);
+    const earlier = read ? corrected.filter(({ number, closes }) => closes || number <= (from ?? 0)) : corrected;
+    const first = [...earlier.map((one) => new Delivery(one)), ...(read?.first ?? [])];
+    const missed = { first, after: read?.after ?? last };
+    return () => {
+      for (const socket of [...this.audience.sockets.values()]) {
+        const { caughtUpTo } = socket;
+        // Who has not come as far yet goes on with the log.
+        if (caughtUpTo !== undefined && (!undone || caughtUpTo <= (from ?? -1))) continue;
+        socket.bring(missed, this.#caughtUp);
+      }
+      for (const callback of this.audience.callbacks.values()) callback.catchUp(undone ? from : undefined);
+    };
   }
 
   /**
-   * What came after an entry; where a logout has erased the next ones, what came from the logout on (SUB-11).
+   * What the log has after a number, up to another: as much of it as is sent in one go, and where the rest begins. Where a logout has
+   * erased the next entries, what came from the logout on (SUB-11).
    * @returns undefined where that is not known
    */
-  async #missed(after: number, { loggedOutAt }: SessionState): Promise<readonly LogEntry[] | undefined> {
-    return this.#parts.store.readLog(this.topic, Math.max(after, loggedOutAt - 1));
+  async #readMissed(state: SessionState, after: number, upTo: number): Promise<Missed | undefined> {
+    const deliveries: Delivery[] = [];
+    let [last, characters] = [Math.max(after, state.loggedOutAt - 1), 0];
+    while (last < upTo && characters < SENT_AT_ONCE) {
+      const page = within(await this.#parts.pages.read(this.topic, last), upTo);
+      if (!page || page.length === 0) return undefined;
+      for (const one of page) {
+        deliveries.push(one);
+        characters += one.text.length;
+        last = one.number;
+      }
+    }
+    return { first: last < upTo ? this.#currentFirst(state, deliveries) : deliveries, after: last };
+  }
+
+  #currentFirst(state: SessionState, deliveries: readonly Delivery[]): readonly Delivery[] {
+    const current = currentFirst(state, this.#reports.made());
+    return current ? [new Delivery(current), ...deliveries] : deliveries;
+  }
+
+  /** Opens and closes that stand for everything that has happened. */
+  #insteadOfLog(state: SessionState, deliveries: readonly Delivery[]): Missed {
+    const characters = deliveries.reduce((sum, { text }) => sum + text.length, 0);
+    const first = characters > SENT_AT_ONCE ? this.#currentFirst(state, deliveries) : deliveries;
+    return { first, after: state.nextNumber - 1 };
+  }
+
+  /** A subscriber that is catching up does not find the next entry: it goes on after a logout, or has to start afresh. */
+  #lost(subscription: string, after: number): Promise<number | undefined> {
+    return this.run(async () => {
+      const state = await this.current();
+      // What was read just now may have brought it elsewhere.
+      if (!state || this.audience.sockets.get(subscription)?.caughtUpTo !== after) return undefined;
+      const from = Math.max(after, state.loggedOutAt - 1);
+      if (from > after) return from;
+      await this.decide({ kind: 'deny', ids: [subscription], reason: UNKNOWN_SINCE });
+      return undefined;
+    });
   }
 
   /** Whether the store has lost what was sent: it came back from a copy, and may have given the numbers to others since. */
@@ -448,25 +525,16 @@ export class LiveSession {
       const returns = since !== undefined && before !== undefined && mayReturn(before);
       const seen = returns ? (this.#seen(since) ?? seenBeforeLogout(state, subscription)) : undefined;
       const after = seen && Math.max(seen, replayedAfter(state, subscription));
-      const missed = after === undefined ? undefined : await this.#parts.store.readLog(this.topic, after);
-      // What was committed since the state was read comes with the next notice.
-      const sent = missed?.filter(({ number }) => number < state.nextNumber);
-      const deliveries = sent?.map((entry) => new Delivery(fromEntry(entry)));
+      const read = after === undefined ? undefined : await this.#readMissed(state, after, state.nextNumber - 1);
       this.#parts.activity.counts.connected += 1;
-      if (deliveries || before?.presence?.is !== 'away') {
-        return this.audience.connect(subscription, channel, state, deliveries);
-      }
+      const connected = (missed: Missed): SubscriberSocket =>
+        this.audience.connect(subscription, channel, state, missed, this.#caughtUp);
+      if (read) return connected(read);
+      if (before?.presence?.is !== 'away') return connected(this.#insteadOfLog(state, standing(state)));
       const believed = believedBy(state, before.presence);
-      const socket = this.audience.connect(
-        subscription,
-        channel,
-        state,
-        believed && this.#rightScreen(state, believed, since !== undefined),
-      );
-      if (!believed && since !== undefined) {
-        const reason = 'What happened since is no longer known: subscribe again';
-        await this.decide({ kind: 'deny', ids: [id], reason });
-      }
+      const right = believed ? this.#rightScreen(state, believed, since !== undefined) : standing(state);
+      const socket = connected(this.#insteadOfLog(state, right));
+      if (!believed && since !== undefined) await this.decide({ kind: 'deny', ids: [id], reason: UNKNOWN_SINCE });
       return socket;
     });
   }
@@ -510,7 +578,9 @@ export class LiveSession {
       for (const subscription of state.subscriptions.values()) {
         const { id, channel, node } = subscription;
         if (channel !== 'webhook' || node !== this.#options.nodeId || this.audience.callbacks.has(id)) continue;
-        const callback = await webhooks.open(this.topic, subscription, this.#reports, (after) => this.#backlog(after));
+        const callback = await webhooks.open(this.topic, subscription, this.#reports, (after, limit) =>
+          this.#backlog(after, limit),
+        );
         this.audience.callbacks.set(id, callback);
         if (this.#fresh.delete(id)) callback.begin(standing(state));
         callback.catchUp();
@@ -518,13 +588,23 @@ export class LiveSession {
     });
   }
 
-  async #backlog(after: number): Promise<Backlog> {
-    const entries = await this.#parts.store.readLog(this.topic, after);
-    if (entries) return { deliveries: entries.map((entry) => new Delivery(fromEntry(entry))) };
+  /** The next events for a webhook that is done with everything up to a number. */
+  async #backlog(after: number, limit: number): Promise<Backlog> {
+    const entries = await this.#parts.pages.read(this.topic, after, limit);
+    if (entries) return this.#page(entries);
     const state = await this.run(() => this.current());
-    const missed = state && (await this.#missed(after, state));
-    if (missed) return { deliveries: missed.map((entry) => new Delivery(fromEntry(entry))) };
-    return state ? { deliveries: standing(state), gapUpTo: state.nextNumber - 1 } : { deliveries: [] };
+    if (!state) return { deliveries: [], more: false };
+    const afterLogout = await this.#parts.pages.read(this.topic, Math.max(after, state.loggedOutAt - 1), limit);
+    if (afterLogout) return this.#page(afterLogout);
+    return { deliveries: standing(state), gapUpTo: state.nextNumber - 1, more: false };
+  }
+
+  #page(entries: readonly LogEntry[]): Backlog {
+    const deliveries = entries.map((entry) => new Delivery(fromEntry(entry)));
+    return {
+      deliveries,
+      more: (deliveries.at(-1)?.number ?? Number.POSITIVE_INFINITY) < (this.#delivered?.offset ?? 0),
+    };
   }
 
   /** Whether a commit of this revision changes nothing here: it is known, or nothing here needs it. */

@@ -62,9 +62,9 @@ class Bench {
           advanced: (_, number) => void this.said.push(`advanced ${number}`),
           failed: (error) => void this.said.push(`failed ${(error as Error).message}`),
         },
-        read: async (after) => {
+        read: async (after, limit) => {
           this.reads += 1;
-          return this.instead ? this.instead() : { deliveries: this.log.filter(({ number }) => number > after) };
+          return this.instead ? this.instead() : this.page(after, limit);
         },
       },
       { derivesOpens: true, retryMs: RETRY, spelling: CORE.spelling, hubUrl: 'https://hub.example/hub', ...options },
@@ -79,6 +79,11 @@ class Bench {
   /** Publishes selections, which replace nothing. */
   select(...numbers: number[]): void {
     this.offer(...numbers.map((number) => delivery(number, 'Patient-select')));
+  }
+
+  page(after: number, limit: number): Backlog {
+    const held = this.log.filter(({ number }) => number > after);
+    return { deliveries: held.slice(0, limit), more: held.length > limit };
   }
 
   offer(...deliveries: Delivery[]): void {
@@ -483,7 +488,7 @@ describe('WEB-3 a context event that a newer one has replaced', () => {
       bench.instead = undefined;
       await turns();
       bench.publish(2);
-      return { deliveries: [] };
+      return { deliveries: [], more: false };
     };
     bench.hook.catchUp();
     await turns();
@@ -556,7 +561,7 @@ describe('WEB-3 what was not offered is read from the log', () => {
       const deliveries = [...bench.log];
       await turns();
       bench.publish(3, 4);
-      return { deliveries };
+      return { deliveries, more: false };
     };
     bench.hook.catchUp();
     await turns();
@@ -582,7 +587,7 @@ describe('WEB-3 what was not offered is read from the log', () => {
     const bench = new Bench({}, 3);
     bench.instead = () => {
       bench.instead = undefined;
-      return { deliveries: [delivery(50)], gapUpTo: 90 };
+      return { deliveries: [delivery(50)], gapUpTo: 90, more: false };
     };
     bench.hook.catchUp();
     await turns();

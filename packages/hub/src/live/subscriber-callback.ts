@@ -46,9 +46,12 @@ export interface Backlog {
   readonly deliveries: readonly Delivery[];
   /** Number of the last event when some were missed for good: nothing up to it is to be read again. */
   readonly gapUpTo?: number;
+  /** Whether the log may hold more after these. */
+  readonly more: boolean;
 }
 
-export type ReadBacklog = (after: number) => Promise<Backlog>;
+/** @param limit events at most */
+export type ReadBacklog = (after: number, limit: number) => Promise<Backlog>;
 
 /** An event that could not be delivered yet. */
 interface Failing {
@@ -228,7 +231,7 @@ export class SubscriberCallback {
       if (first || !this.#behind) return first;
       this.#behind = false;
       try {
-        this.#takeBacklog(await this.#read(this.#cursor));
+        this.#takeBacklog(await this.#read(this.#cursor, MAX_WAITING));
       } catch (error) {
         this.#behind = true;
         this.#listener.failed(error);
@@ -238,7 +241,7 @@ export class SubscriberCallback {
     return undefined;
   }
 
-  #takeBacklog({ deliveries, gapUpTo }: Backlog): void {
+  #takeBacklog({ deliveries, gapUpTo, more }: Backlog): void {
     if (gapUpTo !== undefined) {
       this.#standing.push(...deliveries);
       this.#waiting = this.#waiting.filter(({ number }) => number > gapUpTo);
@@ -246,9 +249,9 @@ export class SubscriberCallback {
       return;
     }
     const offered = this.#waiting;
-    this.#waiting = deliveries.slice(0, MAX_WAITING);
+    this.#waiting = [...deliveries];
     const last = this.#waiting.at(-1)?.number ?? this.#cursor;
-    if (deliveries.length > MAX_WAITING) this.#behind = true;
+    if (more) this.#behind = true;
     else this.#waiting.push(...offered.filter(({ number }) => number > last));
   }
 
@@ -311,8 +314,13 @@ export class SubscriberCallback {
     if (waits.some((newer) => this.#isReplacedBy(newer, failing))) return true;
     if (!this.#behind) return false;
     try {
-      const { deliveries } = await this.#read(Math.max(this.#cursor, failing.number));
-      return deliveries.some((newer) => this.#isReplacedBy(newer, failing));
+      let after = Math.max(this.#cursor, failing.number);
+      for (;;) {
+        const { deliveries, gapUpTo, more } = await this.#read(after, MAX_WAITING);
+        if (deliveries.some((newer) => this.#isReplacedBy(newer, failing))) return true;
+        after = gapUpTo ?? deliveries.at(-1)?.number ?? after;
+        if (!more || this.#ended) return false;
+      }
     } catch (error) {
       this.#listener.failed(error);
       return false;

@@ -36,6 +36,7 @@ interface Closed {
   readonly id: string;
   readonly code: number;
   readonly followed: number;
+  readonly behind: boolean;
 }
 
 /** Makes commands of what the subscribers of one session do, and of time that passes in it. */
@@ -135,11 +136,11 @@ export class SubscriberReports implements SocketListener, CallbackListener {
   }
 
   /** The socket is gone (ERR-3, SUB-11). */
-  disconnected({ subscription, followed }: SubscriberSocket, code: number): void {
+  disconnected({ subscription, followed, caughtUpTo }: SubscriberSocket, code: number): void {
     const { background, activity } = this.#parts;
     if (background.stopping) return;
     activity.delivery(this.#session.topic, subscription, { kind: 'dropped', code });
-    this.#closed.push({ id: subscription.id, code, followed });
+    this.#closed.push({ id: subscription.id, code, followed, behind: caughtUpTo !== undefined });
     if (this.#closed.length > 1) return;
     const made = this.made();
     let closed: readonly Closed[] | undefined;

@@ -29,6 +29,7 @@ class Trial {
       get buffered() {
         return trial.buffered;
       },
+      onDrain: () => undefined,
     };
     const trial = this;
     this.socket = new SubscriberSocket(

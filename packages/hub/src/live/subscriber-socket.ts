@@ -12,6 +12,7 @@ import {
 } from '../rules/conversation.ts';
 import { isUnanswered } from '../rules/following.ts';
 import type { Subscription } from '../rules/session-state.ts';
+import { CatchUp, type CaughtUpSession, type Missed } from './catch-up.ts';
 import type { Delivery, Sendable } from './delivery.ts';
 import { bytesOf } from './spelling.ts';
 import { outcomeOf, type SubscriberListener } from './subscriber-listener.ts';
@@ -40,6 +41,8 @@ export class SubscriberSocket {
   #subscription: Subscription;
   #conversation: Conversation;
   #interest: Interest;
+  /** What brings it up to date, while it is not. */
+  #catchUp: CatchUp | undefined;
   #closed = false;
   #cancelTimer: (() => void) | undefined;
 
@@ -90,8 +93,42 @@ export class SubscriberSocket {
     this.channel.send(spelling ? bytesOf(event, spelling) : event.bytes);
   }
 
-  /** Sends the event if it was subscribed to, or else the opens derived from it that were (PUB-3, DER-1, DER-2). */
+  /**
+   * Brings the subscriber up to date, as fast as it reads; what happens meanwhile comes after that. It replaces what was under
+   * way before.
+   */
+  bring(missed: Missed, session: CaughtUpSession): void {
+    this.#catchUp?.end();
+    if (this.#closed) return;
+    this.#catchUp = new CatchUp(missed, {
+      subscription: this.#subscription.id,
+      channel: this.channel,
+      session,
+      send: (delivery) => this.#offer(delivery),
+      done: () => {
+        this.#catchUp = undefined;
+      },
+    });
+    this.#catchUp.start();
+  }
+
+  /** Sends standing opens of a renewed subscription; those that it finds in the log are left to their turn (SUB-6). */
+  begin(standing: readonly Delivery[]): void {
+    for (const open of standing) if (open.number <= (this.caughtUpTo ?? open.number)) this.#offer(open);
+  }
+
+  /** Number up to which the subscriber was sent everything; undefined where it was sent all that has happened. */
+  get caughtUpTo(): number | undefined {
+    return this.#catchUp?.after;
+  }
+
+  /** Sends an event that has just happened. One that is catching up finds it in the log when its turn comes. */
   deliver(delivery: Delivery): void {
+    if (this.#catchUp === undefined) this.#offer(delivery);
+  }
+
+  /** Sends the event if it was subscribed to, or else the opens derived from it that were (PUB-3, DER-1, DER-2). */
+  #offer(delivery: Delivery): void {
     if (this.#closed || delivery.except === this.#subscription.id) return;
     for (const event of selected(this.#interest, delivery)) this.#send(event, delivery);
   }
@@ -110,7 +147,8 @@ export class SubscriberSocket {
     const { spelling } = this.#subscription;
     this.#interest = afterSending(this.#interest, event);
     this.channel.send(spelling ? bytesOf(event, spelling) : event.bytes);
-    if (this.channel.buffered > this.#options.maxBufferedBytes) {
+    // One that is catching up is sent no more than it reads.
+    if (this.#catchUp === undefined && this.channel.buffered > this.#options.maxBufferedBytes) {
       this.#listener.overflowed(this);
       return;
     }
@@ -173,6 +211,7 @@ export class SubscriberSocket {
   end(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#catchUp?.end();
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#listener.ended(this);

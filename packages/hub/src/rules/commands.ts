@@ -88,6 +88,8 @@ export type SessionCommand =
         readonly code: number;
         /** Number of the last context change that it followed. */
         readonly followed?: number;
+        /** Whether it was still being sent what it had missed. */
+        readonly behind?: boolean;
       }[];
     } & Made)
   /** Time has passed: leases, grace times and hold-offs that are over (SUB-5, SUB-11, SUB-13, ERR-3). */

@@ -40,7 +40,7 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
   const left: string[] = [];
   const lost: { subscription: Subscription; how: string }[] = [];
   let after = state;
-  for (const { id, code, followed } of command.closed) {
+  for (const { id, code, followed, behind } of command.closed) {
     const subscription = state.subscriptions.get(id);
     if (!isHere(subscription, command.node)) continue;
     if (code === NORMAL) {
@@ -49,8 +49,13 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
     }
     const how = `lost its connection (${code})`;
     const report = { at: now + holdOffMs, how };
-    const upTo = state.nextNumber - 1;
-    const presence = { is: 'away', since: now, upTo, ...(code !== GOING_AWAY && { report }) } as const;
+    const presence = {
+      is: 'away',
+      since: now,
+      // Of who had not been sent everything, nobody knows what it believes.
+      ...(!behind && { upTo: state.nextNumber - 1 }),
+      ...(code !== GOING_AWAY && { report }),
+    } as const;
     after = withSubscription(after, { ...subscription, presence }, now);
     if (code === GOING_AWAY) continue;
     lost.push({ subscription, how });

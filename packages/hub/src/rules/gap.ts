@@ -54,6 +54,16 @@ export function closesOf(state: SessionState, believed: readonly Believed[], mad
   });
 }
 
+/**
+ * The current context under an id of its own: what goes first to somebody who has so much to be sent that it would wait long for
+ * it. It comes once more in its place, so that it is the last as well.
+ * @returns undefined where no context is current
+ */
+export function currentFirst(state: SessionState, { eventId }: Made): StandingOpen | undefined {
+  if (state.current === undefined && !state.home) return undefined;
+  return standingOpens(state, () => `${eventId}.f`).at(-1);
+}
+
 function nothingCurrent({ topic, changedBy }: SessionState, { eventId, timestamp }: Made): StandingOpen {
   const id = `${eventId}.h`;
   const event = { 'hub.topic': topic, 'hub.event': 'Home-open', 'context.versionId': id };

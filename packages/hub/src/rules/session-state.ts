@@ -92,7 +92,7 @@ export type Presence =
   | {
       readonly is: 'away';
       readonly since: number;
-      /** Number of the last event that it was sent; absent where an earlier version stored it. */
+      /** Number of the last event that it was sent; absent where it was still catching up, or an earlier version stored it. */
       readonly upTo?: number;
       /** When the others are sent a SyncError, and what it says; absent where it left in good order, or was reported (ERR-3). */
       readonly report?: { readonly at: number; readonly how: string };

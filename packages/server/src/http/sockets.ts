@@ -57,6 +57,18 @@ class Peer implements Channel {
     return this.#stream.writableLength;
   }
 
+  onDrain(run: () => void): void {
+    if (!this.#stream.writableNeedDrain || this.#stream.destroyed) {
+      setImmediate(run);
+      return;
+    }
+    const over = (): void => {
+      this.#stream.off('drain', over).off('close', over);
+      run();
+    };
+    this.#stream.on('drain', over).on('close', over);
+  }
+
   /** Pings the peer, or ends its socket when it has been silent since the last ping. */
   check(heardAll: boolean): void {
     if (!this.heard && heardAll) {
