@@ -11,13 +11,14 @@ import { cluster } from './cluster.ts';
 import { gateway } from './gateway.ts';
 import { hub } from './hub.ts';
 import { idle } from './idle.ts';
+import { isolation } from './isolation.ts';
 import { path } from './program.ts';
 import { describeRun, type Run, sectionChart, sectionText } from './report.ts';
 import type { Scenario } from './scenario.ts';
 import { sessions } from './sessions.ts';
 import { webhook } from './webhook.ts';
 
-const SCENARIOS: readonly Scenario[] = [hub, idle, sessions, access, gateway, webhook, cluster, client];
+const SCENARIOS: readonly Scenario[] = [hub, idle, sessions, isolation, access, gateway, webhook, cluster, client];
 const FOLDER = path('../docs/benchmarks/');
 /** What a program may differ from itself in a run that is kept. */
 const STEADY = 0.05;

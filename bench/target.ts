@@ -120,7 +120,7 @@ export class Backend {
   }
 
   /** Subscribes (SUB-1). @returns the WebSocket URL */
-  async subscribe(topic: string): Promise<string> {
+  async subscribe(topic: string, events = SUBSCRIBED): Promise<string> {
     const response = await fetch(`${this.origin}/hub`, {
       method: 'POST',
       headers: this.headers,
@@ -128,7 +128,7 @@ export class Backend {
         'hub.channel.type': 'websocket',
         'hub.mode': 'subscribe',
         'hub.topic': topic,
-        'hub.events': SUBSCRIBED,
+        'hub.events': events,
         'subscriber.name': 'Benchmark',
       }),
     });
