@@ -13,8 +13,8 @@ const EVENTS = 60;
 const HELD = 8 * 1024 * 1024;
 
 const large = (id: string): Json => ({
-  ...patient(id),
-  resource: { ...patient(id).resource, text: { div: 'x'.repeat(LARGE) } },
+  key: 'patient',
+  resource: { resourceType: 'Patient', id, text: { div: 'x'.repeat(LARGE) } },
 });
 
 /** A subscriber that reads only when it is told to. */

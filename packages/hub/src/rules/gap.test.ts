@@ -66,12 +66,41 @@ describe('SUB-11 a gap is said', () => {
     assert.deepEqual(trial.state.closed, [], 'nothing of it is kept');
   });
 
-  it('SUB-11 nothing is remembered where nobody is away', () => {
+  it('SUB-11 a close that was on its way when the connection broke is remembered, and not for ever', () => {
     const trial = new Trial();
+    trial.accepted('Patient-open', [patient('p0')]);
+    trial.accepted('Patient-close', [patient('p0')]);
+    const remembered = (): readonly string[] => trial.state.closed.map(({ key }) => key.id);
+    assert.deepEqual(remembered(), [], 'there is nobody who may not have been told');
     trial.join('a');
     trial.accepted('Patient-open', [patient('p1')]);
     trial.accepted('Patient-close', [patient('p1')]);
-    assert.deepEqual(trial.state.closed, []);
+    away(trial, 'a');
+    const believed = believedBy(trial.state, trial.subscription('a').presence);
+    assert.deepEqual(
+      (believed ?? []).map(({ key }) => key.id),
+      ['p1'],
+    );
+    trial.decide({ kind: 'connect', id: 'a', node: 'n' });
+    trial.now += 121_000;
+    trial.accepted('Patient-open', [patient('p2')]);
+    trial.accepted('Patient-close', [patient('p2')]);
+    assert.deepEqual(remembered(), ['p2']);
+  });
+
+  it('SUB-11 of a long context only what it is about is remembered for the close', () => {
+    const trial = new Trial();
+    trial.join('a');
+    const text = { status: 'generated', div: 'x'.repeat(100_000) };
+    trial.accepted('Patient-open', [{ key: 'patient', resource: { resourceType: 'Patient', id: 'p1', text } }]);
+    trial.accepted('Patient-close', [patient('p1')]);
+    const [closed] = trial.state.closed;
+    const kept: readonly { resource: { id: string } }[] = JSON.parse(closed?.context ?? '');
+    assert.deepEqual(
+      kept.map(({ resource }) => resource.id),
+      ['p1'],
+    );
+    assert.ok((closed?.context.length ?? 0) < 2048);
   });
 
   it('SUB-11 whatever happened meanwhile, the screen shows what is open and current of each type afterwards', () => {

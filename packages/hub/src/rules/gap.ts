@@ -2,7 +2,14 @@
 import type { Made } from './commands.ts';
 import { type StandingOpen, standingOpens } from './current-context.ts';
 import { eventText } from './event-text.ts';
-import type { Anchor, ClosedContext, Presence, SessionState, Subscription } from './session-state.ts';
+import {
+  type Anchor,
+  type ClosedContext,
+  contextOf,
+  type Opening,
+  type Presence,
+  type SessionState,
+} from './session-state.ts';
 
 /** A context that somebody may believe open. */
 export type Believed = Pick<ClosedContext, 'key' | 'context'>;
@@ -10,14 +17,45 @@ export type Believed = Pick<ClosedContext, 'key' | 'context'>;
 /** Closed contexts are remembered up to this number. */
 const MAX_CLOSED = 64;
 
-function isAway({ presence }: Subscription): boolean {
-  return presence?.is === 'away';
+/**
+ * ms for which a close may be on its way to a subscriber whose connection is broken already: two pings and some more. After that
+ * it has arrived, or the subscriber is known to be away.
+ */
+const ON_ITS_WAY = 120_000;
+
+/** Characters of a context that are kept as they are for the close that may be sent; of a longer one, what it is about. */
+const SHORT = 2048;
+
+/** What is remembered once another context was closed, for those who may not have been told. */
+export function afterClose(
+  { subscriptions, closed }: SessionState,
+  { key, opening }: Anchor,
+  number: number,
+  now: number,
+): readonly ClosedContext[] {
+  const presences = [...subscriptions.values()].flatMap(({ channel, presence }) =>
+    channel === 'websocket' && presence ? [presence] : [],
+  );
+  if (!presences.some(({ is }) => is !== 'awaited')) return NOTHING_CLOSED;
+  const away = presences.flatMap((one) => (one.is === 'away' ? [one.since] : []));
+  const from = Math.min(now, ...away) - ON_ITS_WAY;
+  const needed = closed.filter(({ at = now }) => at > from);
+  return [...needed, { key, number, at: now, context: closingContext(opening) }].slice(-MAX_CLOSED);
 }
 
-/** What is remembered once another context was closed: nothing where nobody is away. */
-export function afterClose(state: SessionState, { key, opening }: Anchor, number: number): readonly ClosedContext[] {
-  if (![...state.subscriptions.values()].some(isAway)) return NOTHING_CLOSED;
-  return [...state.closed, { key, number, context: opening.context }].slice(-MAX_CLOSED);
+/** The context that a close is about: its resources by type, id and identifiers where it is long. */
+function closingContext(opening: Opening): string {
+  if (opening.context.length <= SHORT) return opening.context;
+  const named = (identifiers: boolean): string =>
+    JSON.stringify(
+      contextOf(opening).map(({ key, resource }) => {
+        if (!resource) return { key };
+        const { resourceType, id, identifier } = resource;
+        return { key, resource: { resourceType, id, ...(identifiers && identifier !== undefined && { identifier }) } };
+      }),
+    );
+  const full = named(true);
+  return full.length <= SHORT ? full : named(false);
 }
 
 export const NOTHING_CLOSED: readonly ClosedContext[] = [];

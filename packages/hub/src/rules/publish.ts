@@ -224,7 +224,7 @@ function applied(state: SessionState, command: Publish, now: number, { profile }
     ...(changesCurrent(state, change.kind, current) && { changedBy: number }),
     // What was said before a logout is delivered to nobody any more (SUB-11), and nobody is behind what is gone.
     ...(change.kind === 'logout' && { loggedOutAt: number, following: NOBODY, closed: NOTHING_CLOSED }),
-    ...(change.kind === 'close' && anchor && { closed: afterClose(state, anchor, number) }),
+    ...(change.kind === 'close' && anchor && { closed: afterClose(state, anchor, number, now) }),
   };
   if (change.kind === 'close' && anchor) return { ...completed(request, anchor, context), state: after };
   if (change.kind === 'open' || change.kind === 'home') message = versioned(message, command.versionId);

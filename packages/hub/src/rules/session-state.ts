@@ -148,12 +148,14 @@ export interface FollowingMark {
   readonly ended?: true;
 }
 
-/** A context that was closed while somebody was away who may still believe it open. */
+/** A context that was closed, for those who may not have been told: they were away, or their connection broke. */
 export interface ClosedContext {
   readonly key: ResourceKey;
   /** Number of the event that closed it. */
   readonly number: number;
-  /** Its opening context as JSON, for the close that is sent. */
+  /** ms since the epoch; absent where an earlier version stored it. */
+  readonly at?: number;
+  /** Its opening context as JSON, for the close that is sent; of a long one, which resources it is about. */
   readonly context: string;
 }
 
@@ -166,7 +168,7 @@ export interface SessionState extends SessionContexts<Opening, string> {
   /** Number of the last UserLogout: nothing up to it is delivered any more (SUB-11). */
   readonly loggedOutAt: number;
   readonly subscriptions: ReadonlyMap<string, Subscription>;
-  /** Contexts that were closed while somebody was away (SUB-11). */
+  /** Contexts that were closed, for those who may not have been told (SUB-11). */
   readonly closed: readonly ClosedContext[];
   /** Who does not follow the context, by subscription (ERR-8). */
   readonly following: ReadonlyMap<string, FollowingMark>;
