@@ -20,8 +20,11 @@ const PACE = 4;
 const ALONE = 3_000;
 const STALLED = 3_000;
 
+/** ms that the server has to itself after a return. */
+const SETTLE = 1_000;
+
 /** Returns that are measured one after the other. */
-const RETURNS = 5;
+const RETURNS = 3;
 
 function patientOpen(topic: string, id: string, characters: number): string {
   const text = { status: 'generated', div: `<div>${'x'.repeat(characters)}</div>` };
@@ -164,9 +167,9 @@ async function measured(label: string, program: Program, say: (line: string) => 
   for (let i = 0; i < RETURNS; i++) {
     say(`${label}: return ${i + 1} of ${RETURNS}`);
     all.push(await returning(program, publisher, other, readAll));
-    await wait(2_500);
+    await wait(SETTLE);
     nothing.push(await returning(program, publisher, other, readNothing));
-    await wait(2_500);
+    await wait(SETTLE);
   }
   return [
     row('alone', [{ times: alone, grown: 0 }]),
