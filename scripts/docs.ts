@@ -21,6 +21,7 @@ const APIS = [
       '@lockstep/client/status': 'status',
       '@lockstep/client/react': 'react',
       '@lockstep/client/unsaved': 'unsaved',
+      '@lockstep/client/dpop': 'dpop',
       '@lockstep/client/testing': 'testing',
     },
   },

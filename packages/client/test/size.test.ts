@@ -44,12 +44,12 @@ async function bundled(entry: string): Promise<number> {
   });
   const outputs = (Array.isArray(result) ? result : [result]).flatMap((one) => ('output' in one ? one.output : []));
   const code = outputs.flatMap((one) => (one.type === 'chunk' ? [one.code] : [])).join('');
-  assert.match(code, /hub\.channel\.endpoint|customElements|useSyncExternalStore|postMessage/);
+  assert.match(code, /hub\.channel\.endpoint|customElements|useSyncExternalStore|postMessage|dpop\+jwt/);
   return gzipSync(code).length;
 }
 
 describe('size', () => {
-  for (const entry of [APPLICATION, 'status.ts', 'react.ts', 'unsaved.ts']) {
+  for (const entry of [APPLICATION, 'status.ts', 'react.ts', 'unsaved.ts', 'dpop.ts']) {
     it(`${entry} is under 17 KB bundled, minified and compressed`, async (test) => {
       const size = await bundled(entry);
       test.diagnostic(`${entry}: ${size} bytes`);

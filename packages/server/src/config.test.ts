@@ -131,6 +131,7 @@ describe('the configuration', () => {
       redisReplicas: 0,
       storeDamage: 'refuse',
       registration: 'open',
+      dpopNonce: false,
       createSessions: false,
       sampleData: true,
       unknownUsers: true,

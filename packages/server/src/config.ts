@@ -79,6 +79,8 @@ export interface Config {
   readonly initialAccessToken?: string;
   /** Whether anybody may register an app, or only who has the initial access token (REG-6). */
   readonly registration: 'open' | 'closed';
+  /** Whether every DPoP proof must hold a nonce that the server gave (RFC 9449 section 8). */
+  readonly dpopNonce: boolean;
   /** Whether invented patients and users are there to try things with; by default on loopback only. */
   readonly sampleData: boolean;
   /** The OpenID provider where people sign in; the settings that follow are about it (REG-4). */
@@ -273,6 +275,7 @@ const SETTINGS = {
   tlsKey: ['LOCKSTEP_TLS_KEY', undefined, filled],
   trustedIssuers: ['LOCKSTEP_TRUSTED_ISSUERS', undefined, filled],
   initialAccessToken: ['LOCKSTEP_INITIAL_ACCESS_TOKEN', undefined, filled],
+  dpopNonce: ['LOCKSTEP_DPOP_NONCE', 'off', onOff],
   registration: ['LOCKSTEP_REGISTRATION', 'open', oneOf('open', 'closed')],
   sampleData: ['LOCKSTEP_SAMPLE_DATA', undefined, onOff],
   oidcIssuer: ['LOCKSTEP_OIDC_ISSUER', undefined, issuerUrl],

@@ -261,10 +261,10 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
     refreshGrace: config.refreshGraceSeconds,
     maxTokenLife: config.maxTokenSeconds,
     launchTokenLife: config.launchTokenSeconds,
+    dpopNonce: config.dpopNonce,
     logger: log,
     audit: smartAudit(audit),
   });
-  const verifyToken = authorization.verifyToken.bind(authorization);
   authorization.onAccessEnded((ended) => hub.accessEnded(ended).catch(failed));
   await parts.start({
     name: 'ends of access at other nodes',
@@ -281,7 +281,7 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
     name: 'requests',
     start: () =>
       createApp(config, listener, log, {
-        guard: { verifyToken, limiter, https: origin.startsWith('https:') },
+        guard: { tokens: authorization.tokens, limiter, https: origin.startsWith('https:') },
         audit,
         metrics: metrics.registry,
       }),
@@ -344,7 +344,7 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
     hubRoutes({
       hub,
       hubUrl,
-      verifyToken,
+      tokens: authorization.tokens,
       webhooks: webhooks !== undefined,
       auditPatients: config.auditPatients,
       version: PROFILES[config.profile].name,

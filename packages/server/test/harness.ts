@@ -5,9 +5,12 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
+import type { proofFetch } from '@lockstep/client/dpop';
 import { type Config, type Lockstep, readConfig, startLockstep } from '@lockstep/server';
 import { exportJWK, importPKCS8, SignJWT } from 'jose';
 import { WebSocket } from 'ws';
+
+type ProofFetch = ReturnType<typeof proofFetch>;
 
 export const EVERYTHING = 'fhircast/*.* hub/session.read hub/session.write';
 
@@ -84,9 +87,10 @@ export class Backend {
     return new Backend(origin, clientId, await importPKCS8(pem, 'ES384'));
   }
 
-  async token(scope = EVERYTHING): Promise<string> {
+  /** @param send for a token that is bound to a key: sends the proof */
+  async token(scope = EVERYTHING, send: ProofFetch = fetch): Promise<string> {
     const smart = await json(fetch(`${this.origin}/fhir/.well-known/smart-configuration`));
-    const response = await this.#post(smart.token_endpoint, smart, { grant_type: 'client_credentials', scope });
+    const response = await this.#post(smart.token_endpoint, smart, { grant_type: 'client_credentials', scope }, send);
     return (await json(response)).access_token;
   }
 
@@ -97,7 +101,7 @@ export class Backend {
   }
 
   /** Posts a form, authenticated by the client's key. */
-  async #post(url: string, smart: Json, form: Record<string, string>): Promise<Response> {
+  async #post(url: string, smart: Json, form: Record<string, string>, send: ProofFetch = fetch): Promise<Response> {
     const assertion = await new SignJWT({})
       .setProtectedHeader({ alg: 'ES384', kid: 'test', typ: 'JWT' })
       .setIssuer(this.clientId)
@@ -106,7 +110,7 @@ export class Backend {
       .setJti(crypto.randomUUID())
       .setExpirationTime('2m')
       .sign(this.#key);
-    const response = await fetch(url, {
+    const response = await send(url, {
       method: 'POST',
       body: new URLSearchParams({
         ...form,

@@ -68,6 +68,8 @@ export interface TokenRecord {
   /** s since the epoch. */
   readonly iat: number;
   readonly exp: number;
+  /** Thumbprint of the key that it is bound to (RFC 9449). */
+  readonly jkt?: string;
   readonly [field: string]: unknown;
 }
 
@@ -163,12 +165,14 @@ export class BearerTokens {
     const { clients, users } = this.#directories();
     const client = await clients.get(token.clientId);
     if (client?.status !== 'active') return undefined;
+    if (client.dpopBound && token.jkt === undefined) return undefined;
     const info = {
       tokenId,
       clientId: client.id,
       clientName: client.name,
       expiresAt: token.exp * 1000,
       switches: client.switches,
+      ...(token.jkt === undefined ? {} : { jkt: token.jkt }),
     };
     if (!token.grantId) {
       const scopes = new Scopes(token.scope ?? '');
@@ -200,18 +204,27 @@ export class BearerTokens {
   /**
    * Makes a backend service's token (TOK-5).
    * @param life s
-   * @param spend a write that must hold together with the token's own
+   * @param given.spend a write that must hold together with the token's own
+   * @param given.jkt the key that the token is bound to
    * @returns undefined when it did not hold
    */
   async issueBackendToken(
     client: Client,
     scope: string,
     life: number,
-    spend?: RecordWrite,
+    given: { readonly spend?: RecordWrite | undefined; readonly jkt?: string | undefined } = {},
   ): Promise<string | undefined> {
+    const { spend, jkt } = given;
     const token = randomToken();
     const iat = Math.floor(this.#clock.now() / 1000);
-    const record: TokenRecord = { kind: 'ClientCredentials', clientId: client.id, scope, iat, exp: iat + life };
+    const record: TokenRecord = {
+      kind: 'ClientCredentials',
+      clientId: client.id,
+      scope,
+      iat,
+      exp: iat + life,
+      ...(jkt === undefined ? {} : { jkt }),
+    };
     const write = this.tokens.write(digest(token), record, { expiresAt: record.exp * 1000 });
     return (await this.tokens.putAll(spend ? [spend, write] : [write])) ? token : undefined;
   }

@@ -1,7 +1,7 @@
 import type { RecordStore } from '@lockstep/store';
 import Provider, { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { BearerTokens, GrantContext } from './access.ts';
-import type { Client } from './client.ts';
+import { type Client, isPublic } from './client.ts';
 import type { Clients } from './clients.ts';
 import type { Clock } from './ports.ts';
 import { RecordRepository } from './repository.ts';
@@ -16,6 +16,28 @@ export function loadedContext(state: object | undefined): GrantContext | undefin
   return (state as { [CONTEXT]?: GrantContext } | undefined)?.[CONTEXT];
 }
 
+/** Where the key is left that the tokens of the request being answered are bound to. */
+const BINDING = Symbol('key of the tokens');
+
+interface Binding {
+  readonly client: Client;
+  /** Thumbprint of the key (RFC 9449). */
+  readonly jkt: string | undefined;
+}
+
+/** The tokens that the provider makes in answer to this request are bound to a key. */
+export function bindTokens(state: object, binding: Binding): void {
+  (state as { [BINDING]?: Binding })[BINDING] = binding;
+}
+
+/** The key that a token is bound to; a refresh token of a client that authenticates needs none. */
+function boundTo(model: string): { readonly jkt?: string } {
+  if (model === 'AuthorizationCode') return {};
+  const { client, jkt } = (Provider.ctx?.state as { [BINDING]?: Binding } | undefined)?.[BINDING] ?? {};
+  if (client === undefined || jkt === undefined) return {};
+  return model === 'AccessToken' || isPublic(client) ? { jkt } : {};
+}
+
 interface Parts {
   readonly store: RecordStore;
   readonly clock: Clock;
@@ -26,9 +48,12 @@ interface Parts {
 
 type Fields = Omit<AdapterPayload, 'jti'>;
 
-/** Tokens are kept under their digest and without themselves. */
-function withoutToken({ jti: _, ...fields }: AdapterPayload): Fields {
-  return fields;
+/**
+ * Tokens are kept under their digest and without themselves. The key that a code was asked for with is kept as `tokenKey`:
+ * the token endpoint checks it, and the provider would look for a proof of its own by `dpopJkt`.
+ */
+function kept({ jti: _, dpopJkt, ...fields }: AdapterPayload): Fields {
+  return dpopJkt === undefined ? fields : { ...fields, tokenKey: dpopJkt };
 }
 
 function notUsed(): never {
@@ -69,16 +94,18 @@ class TokenAdapter extends Unsupported {
   readonly #records: RecordRepository<AdapterPayload>;
   readonly #clock: Clock;
   readonly #access: BearerTokens;
+  readonly #model: string;
 
-  constructor(records: RecordRepository<AdapterPayload>, clock: Clock, access: BearerTokens) {
+  constructor(model: string, records: RecordRepository<AdapterPayload>, clock: Clock, access: BearerTokens) {
     super();
+    this.#model = model;
     this.#records = records;
     this.#clock = clock;
     this.#access = access;
   }
 
   override async upsert(id: string, payload: AdapterPayload, expiresIn: number): Promise<undefined> {
-    await this.#records.put(digest(id), withoutToken(payload), expiry(this.#clock, expiresIn));
+    await this.#records.put(digest(id), { ...kept(payload), ...boundTo(this.#model) }, expiry(this.#clock, expiresIn));
   }
 
   override async find(id: string): Promise<AdapterPayload | undefined> {
@@ -212,9 +239,10 @@ class ClientAdapter extends Unsupported {
 export function adapterFactory(parts: Parts): (model: string) => Adapter {
   const { store, clock, access, clients, signIns } = parts;
   const adapters: Readonly<Record<string, () => Adapter>> = {
-    AuthorizationCode: () => new TokenAdapter(access.codes, clock, access),
-    RefreshToken: () => new TokenAdapter(access.refreshTokens, clock, access),
-    AccessToken: () => new TokenAdapter(access.tokens as unknown as RecordRepository<AdapterPayload>, clock, access),
+    AuthorizationCode: () => new TokenAdapter('AuthorizationCode', access.codes, clock, access),
+    RefreshToken: () => new TokenAdapter('RefreshToken', access.refreshTokens, clock, access),
+    AccessToken: () =>
+      new TokenAdapter('AccessToken', access.tokens as unknown as RecordRepository<AdapterPayload>, clock, access),
     Grant: () => new GrantAdapter(access, clock),
     Session: () => new SessionAdapter(signIns),
     Interaction: () => new InteractionAdapter(store, clock),

@@ -92,6 +92,14 @@ function checkUnsupported(params: RequestParams): AuthorizationFault | undefined
   return undefined;
 }
 
+/** The key that the code will be bound to (RFC 9449 section 10). */
+function checkKey(params: RequestParams): AuthorizationFault | undefined {
+  const jkt = params.get('dpop_jkt');
+  return jkt === undefined || /^[A-Za-z0-9_-]{43}$/.test(jkt)
+    ? undefined
+    : fault('invalid_request', 'dpop_jkt must be a SHA-256 thumbprint in base64url');
+}
+
 const CHECKS: readonly Check[] = [
   checkResponseType,
   checkResponseMode,
@@ -101,6 +109,7 @@ const CHECKS: readonly Check[] = [
   checkAudience,
   checkScope,
   checkPkce,
+  checkKey,
 ];
 
 /** What is wrong with a request whose client and redirect_uri are right (AUT-1). */
@@ -116,7 +125,7 @@ export function findFault(
   return undefined;
 }
 
-const PASSED_ON = ['state', 'nonce', 'max_age', 'login_hint', 'id_token_hint', 'launch', 'ui_locales'];
+const PASSED_ON = ['dpop_jkt', 'state', 'nonce', 'max_age', 'login_hint', 'id_token_hint', 'launch', 'ui_locales'];
 
 /** The request as the provider gets it: its scopes are those that can be granted, consent is always ours to handle. */
 export function providerQuery(

@@ -9,6 +9,8 @@ import { ClientKeys } from './client-keys.ts';
 import { Clients } from './clients.ts';
 import { ClientCors } from './cors.ts';
 import { discoveryRoutes } from './discovery.ts';
+import { DpopNonces } from './dpop/nonces.ts';
+import { DpopProofs } from './dpop/proofs.ts';
 import { GuessLimit } from './guess-limit.ts';
 import { HeldRequests } from './held-requests.ts';
 import { IdTokens } from './id-tokens.ts';
@@ -36,6 +38,7 @@ import { secondFactorRoutes } from './second-factor-routes.ts';
 import { SecondFactors } from './second-factors.ts';
 import { SignInDesk, SignInPages, signInRoutes } from './sign-in-routes.ts';
 import { type SignedIn, type SignInEnded, SignIns } from './sign-ins.ts';
+import { TokenDoor } from './token-door.ts';
 import { tokenRoutes } from './token-endpoint.ts';
 import type { AccessEnded, TokenInfo } from './token-info.ts';
 import type { TrustedIssuer } from './trusted/options.ts';
@@ -85,6 +88,8 @@ export interface AuthorizationServerOptions {
   readonly refreshGrace?: number;
   /** How long a token lasts that comes with a launch without OAuth, s; twelve hours without it. */
   readonly launchTokenLife?: number;
+  /** Whether every DPoP proof must hold a nonce of this server's (RFC 9449 section 8). */
+  readonly dpopNonce?: boolean;
   readonly logger: Logger;
   readonly audit?: (entry: AuditEntry) => void;
 }
@@ -92,8 +97,10 @@ export interface AuthorizationServerOptions {
 export interface AuthorizationServer {
   /** Discovery, authorization, tokens, registration, pages and `POST /launch`. */
   readonly plugin: FastifyPluginAsync;
-  /** What a bearer token stands for; undefined at once after it has ended (TOK-6). */
-  verifyToken(bearer: string): Promise<TokenInfo | undefined>;
+  /** Lets requests in by the access tokens that they show: what every door asks that takes one. */
+  readonly tokens: TokenDoor;
+  /** What an access token stands for, whoever shows it; undefined at once after it has ended (TOK-6). Doors ask `tokens`. */
+  verifyToken(token: string): Promise<TokenInfo | undefined>;
   /**
    * Tells what access has ended: live subscriptions made with it must be denied. Whoever ends it is answered once that is
    * done; the listener never rejects.
@@ -231,12 +238,17 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     return own ?? trusted.verify(bearer);
   }
 
+  const nonces = await DpopNonces.open(records, clock);
+  const nonceRequired = options.dpopNonce ?? false;
+  const proofs = new DpopProofs(records, clock, { origin: addresses.origin, nonces, nonceRequired });
+  const tokens = new TokenDoor(verifyToken, proofs);
+
   const plugin: FastifyPluginAsync = async (app) => {
     readBodies(app);
     answerErrors(app, logger, browser);
     if (options.rateLimit) limitRequests(app, options.rateLimit);
     discoveryRoutes(app, addresses, keys, options.hubUrl);
-    userinfoRoutes(app, { verifyToken: (bearer) => access.verifyToken(bearer), users, idTokens });
+    userinfoRoutes(app, { tokens, users, idTokens });
     registrationRoutes(app, addresses, clients, { ...options, guesses: new GuessLimit(clock) }, audit);
     tokenRoutes(app, {
       addresses,
@@ -245,6 +257,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       cors,
       provider,
       refresh,
+      proofs,
       limit: options.rateLimit,
     });
     authorizeRoutes(app, { addresses, clients, launches, provider, browser, held });
@@ -269,13 +282,14 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     secondFactorRoutes(app, { browser, signIns, door, secondFactors, audit });
     if (outside) outsideRoutes(app, { signIns, browser, desk, outside, pages: signInPages });
     trustedRoutes(app, trusted);
-    launchRoutes(app, { verifyToken, launches, signIns, sessions, users, audit });
+    launchRoutes(app, { tokens, launches, signIns, sessions, users, audit });
     manageRoutes(app, { addresses, access, clients, signIns, browser, audit });
-    introspectionRoutes(app, { addresses, access, clients, users, authentication, cors, launchContext });
+    introspectionRoutes(app, { addresses, access, clients, users, authentication, cors, launchContext, tokens });
   };
 
   return {
     plugin,
+    tokens,
     verifyToken,
     onAccessEnded: (listener) => access.onAccessEnded(listener),
     invalidate: (ended) => {
@@ -338,7 +352,8 @@ function answerErrors(app: FastifyInstance, logger: Logger, browser: Browser): v
       return reply.code(error.status).send({ error: error.error, error_description: error.message });
     }
     if (error instanceof OAuthError) {
-      if (error.status === 401) reply.header('www-authenticate', challenge(request.headers.authorization));
+      if (error.status === 401 && !reply.hasHeader('www-authenticate'))
+        reply.header('www-authenticate', challenge(request.headers.authorization));
       return reply.code(error.status).send(error.body);
     }
     const status = error.statusCode ?? 500;

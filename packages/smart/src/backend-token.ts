@@ -12,6 +12,7 @@ const LEASE_MARGIN = 60;
 
 /**
  * `client_credentials` of an authenticated client (TOK-5). Its assertion is spent in the token's own write.
+ * @param jkt the key that the token is bound to
  * @throws OAuthError unauthorized_client, or invalid_scope when none of the scopes asked for can be granted, or a client
  *   with keys asks for none
  */
@@ -19,6 +20,7 @@ export async function backendToken(
   access: BearerTokens,
   { client, spend }: Authenticated,
   asked: string | undefined,
+  jkt?: string,
 ): Promise<object> {
   if (!client.grantTypes.includes('client_credentials') || !mayBeBackend(client)) {
     throw new OAuthError('unauthorized_client', 'this client may not use client_credentials');
@@ -33,7 +35,7 @@ export async function backendToken(
   const life = client.tokenLife ?? BACKEND_TOKEN_LIFE;
   // A lease as long as the token is asked for a moment after the token was made.
   const margin = client.tokenLife === undefined ? 0 : LEASE_MARGIN;
-  const token = await access.issueBackendToken(client, scope, life + margin, spend);
+  const token = await access.issueBackendToken(client, scope, life + margin, { spend, jkt });
   if (token === undefined) throw usedBefore();
-  return { access_token: token, token_type: 'Bearer', expires_in: life, scope };
+  return { access_token: token, token_type: jkt === undefined ? 'Bearer' : 'DPoP', expires_in: life, scope };
 }

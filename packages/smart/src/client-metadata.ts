@@ -241,6 +241,7 @@ export function readMetadata(metadata: Metadata, policy: MetadataPolicy): Client
       launchUrl,
       sessionUsers: strings(metadata, 'session_users'),
       sessionWorkstations: strings(metadata, 'session_workstations'),
+      dpopBound: boolean(metadata, 'dpop_bound_access_tokens') || undefined,
       tokenLife: readTokenLife(
         metadata,
         policy.maxTokenLife,
@@ -311,6 +312,7 @@ export function toMetadata(client: Client): Record<string, unknown> {
       launch_url: client.launchUrl,
       session_users: client.sessionUsers,
       session_workstations: client.sessionWorkstations,
+      dpop_bound_access_tokens: client.dpopBound,
       token_life: client.tokenLife,
       acknowledgements,
       legacy,

@@ -35,6 +35,8 @@ export interface Client {
   /** Users whose sessions a backend client may see; with no such list and no workstations: all (SES-4). */
   readonly sessionUsers?: readonly string[];
   readonly sessionWorkstations?: readonly string[];
+  /** Its tokens are good only bound to a key (RFC 9449, `dpop_bound_access_tokens`). */
+  readonly dpopBound?: boolean;
   /** Whether it may introspect tokens of other clients (TOK-6). */
   readonly resourceServer: boolean;
   /** Life of the tokens that a connector with a secret gets by `client_credentials`, s; five minutes without it. */

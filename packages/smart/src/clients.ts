@@ -177,6 +177,7 @@ export class Clients {
         client.authMethod,
         client.jwks,
         client.jwksUri,
+        client.dpopBound,
       ]);
     if (changed && before && decisive(before) !== decisive(changed))
       await this.#end(id, 'the registration of the app has changed');

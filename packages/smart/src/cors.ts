@@ -9,6 +9,7 @@ const PREFLIGHT_AGE = '3600';
 /** Lets pages of any origin read the answer: for what is public anyway. */
 export function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('access-control-allow-origin', '*');
+  reply.header('access-control-expose-headers', 'DPoP-Nonce, WWW-Authenticate');
   if (request.method !== 'OPTIONS') return;
   reply.header('access-control-allow-methods', 'GET, OPTIONS');
   reply.header('access-control-allow-headers', request.headers['access-control-request-headers'] ?? '*');
@@ -31,11 +32,12 @@ export class ClientCors {
     reply.header('vary', 'Origin');
     if (origin === undefined || !(await this.#clients.knowsOrigin(origin))) return;
     reply.header('access-control-allow-origin', origin);
+    reply.header('access-control-expose-headers', 'DPoP-Nonce, WWW-Authenticate, Retry-After');
     if (request.method !== 'OPTIONS') return;
     reply.header('access-control-allow-methods', 'POST, OPTIONS');
     reply.header(
       'access-control-allow-headers',
-      request.headers['access-control-request-headers'] ?? 'authorization, content-type',
+      request.headers['access-control-request-headers'] ?? 'authorization, content-type, dpop',
     );
     reply.header('access-control-max-age', PREFLIGHT_AGE);
   }

@@ -3,6 +3,7 @@ import type { AuthorizationAddresses } from './addresses.ts';
 import { AUTH_METHODS, GRANT_TYPES } from './client.ts';
 import { ASSERTION_ALGORITHMS } from './client-authentication.ts';
 import { allowAnyOrigin } from './cors.ts';
+import { DPOP_ALGORITHMS } from './dpop/proofs.ts';
 import type { Keys } from './keys.ts';
 import { SUPPORTED_SCOPES } from './scope-policy.ts';
 
@@ -42,6 +43,7 @@ function common(addresses: AuthorizationAddresses) {
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: [...AUTH_METHODS],
     token_endpoint_auth_signing_alg_values_supported: [...ASSERTION_ALGORITHMS],
+    dpop_signing_alg_values_supported: [...DPOP_ALGORITHMS],
     scopes_supported: [...SUPPORTED_SCOPES],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
@@ -70,6 +72,8 @@ export function protectedResource(addresses: AuthorizationAddresses, resource: s
     authorization_servers: [addresses.issuer],
     scopes_supported: [...SUPPORTED_SCOPES],
     bearer_methods_supported: ['header'],
+    dpop_signing_alg_values_supported: [...DPOP_ALGORITHMS],
+    dpop_bound_access_tokens_required: false,
     resource_name: 'Lockstep',
   };
 }

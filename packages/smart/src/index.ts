@@ -30,6 +30,7 @@ export type {
 export { groupScopes, scopeWords } from './scope-words.ts';
 export type { SecondFactors } from './second-factors.ts';
 export type { SignedIn, SignInEnded } from './sign-ins.ts';
+export { type Admission, type FoundToken, TokenDoor, type TokenRequest } from './token-door.ts';
 export type { AccessEnded, AcknowledgementMode, AllowedSessions, Switches, TokenInfo } from './token-info.ts';
 export { discoverJwks, fetchJson } from './trusted/issuer-keys.ts';
 export { readTrustedIssuers, type TrustedIssuer, TrustedIssuerError } from './trusted/options.ts';

@@ -1,6 +1,6 @@
-import { bearerToken, Scopes } from '@lockstep/fhircast';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { BearerTokens, GrantContext } from './access.ts';
+import { presentedToken, Scopes } from '@lockstep/fhircast';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { BearerTokens, GrantContext, TokenRecord } from './access.ts';
 import type { AuthorizationAddresses } from './addresses.ts';
 import { type Client, isPublic } from './client.ts';
 import type { ClientAuthentication } from './client-authentication.ts';
@@ -9,6 +9,7 @@ import type { ClientCors } from './cors.ts';
 import type { LaunchContext } from './launch-context.ts';
 import { invalidClient, OAuthError } from './oauth-error.ts';
 import { digest } from './secrets.ts';
+import type { TokenDoor } from './token-door.ts';
 import { noStore, oauthParams } from './token-endpoint.ts';
 import type { Users } from './users.ts';
 
@@ -20,6 +21,7 @@ interface Parts {
   readonly authentication: ClientAuthentication;
   readonly cors: ClientCors;
   readonly launchContext: LaunchContext;
+  readonly tokens: TokenDoor;
 }
 
 interface Found {
@@ -29,24 +31,25 @@ interface Found {
   readonly iat?: number | undefined;
   readonly exp: number;
   readonly kind: 'access' | 'refresh';
+  readonly jkt?: string | undefined;
 }
 
 /** Token introspection (RFC 7662) and revocation (RFC 7009): TOK-6. */
 export function introspectionRoutes(app: FastifyInstance, parts: Parts): void {
-  const { addresses, access, clients, users, authentication, cors, launchContext } = parts;
+  const { addresses, access, clients, users, authentication, cors, launchContext, tokens } = parts;
 
-  /** Callers show themselves by client authentication, or by a bearer token of their own. */
+  /** Callers show themselves by client authentication, or by an access token of their own. */
   async function caller(
     request: FastifyRequest,
+    reply: FastifyReply,
     params: ReadonlyMap<string, string>,
     endpoint: string,
   ): Promise<Client> {
     const { authorization } = request.headers;
-    const bearer = bearerToken(authorization);
-    if (bearer === undefined) return authentication.authenticate({ authorization, params, endpoint });
-    const info = await access.verifyToken(bearer);
-    const client = info && (await clients.get(info.clientId));
-    if (!client) throw new OAuthError('invalid_token', 'the bearer token is not valid', 401);
+    if (!presentedToken(authorization)) return authentication.authenticate({ authorization, params, endpoint });
+    const { clientId } = await tokens.require(request, reply);
+    const client = await clients.get(clientId);
+    if (!client) throw new OAuthError('invalid_token', 'the access token is not one of this server', 401);
     return client;
   }
 
@@ -56,7 +59,7 @@ export function introspectionRoutes(app: FastifyInstance, parts: Parts): void {
       if (record) return { ...record, scope: record.scope ?? '', kind: 'access' };
     }
     const stored = await access.refreshTokens.find(digest(token));
-    const { clientId, grantId, scope = '', iat, exp } = stored?.value ?? {};
+    const { clientId, grantId, scope = '', iat, exp, jkt } = (stored?.value ?? {}) as Partial<TokenRecord>;
     if (
       !stored ||
       stored.consumedAt !== undefined ||
@@ -65,7 +68,7 @@ export function introspectionRoutes(app: FastifyInstance, parts: Parts): void {
       exp === undefined
     )
       return undefined;
-    return { clientId, grantId, scope, iat, exp, kind: 'refresh' };
+    return { clientId, grantId, scope, iat, exp, kind: 'refresh', jkt };
   }
 
   async function describe(found: Found): Promise<object | undefined> {
@@ -79,7 +82,8 @@ export function introspectionRoutes(app: FastifyInstance, parts: Parts): void {
       iat: found.iat,
       iss: addresses.issuer,
       aud: addresses.fhir,
-      ...(found.kind === 'access' ? { token_type: 'Bearer' } : {}),
+      ...(found.kind === 'access' ? { token_type: found.jkt === undefined ? 'Bearer' : 'DPoP' } : {}),
+      ...(found.jkt === undefined ? {} : { cnf: { jkt: found.jkt } }),
     };
     if (!found.grantId) return { ...basics, sub: found.clientId };
     const context: GrantContext | undefined = (await access.grants.get(found.grantId))?.context;
@@ -105,7 +109,7 @@ export function introspectionRoutes(app: FastifyInstance, parts: Parts): void {
     noStore(reply);
     await cors.apply(request, reply);
     const params = oauthParams(request);
-    const client = await caller(request, params, addresses.introspect);
+    const client = await caller(request, reply, params, addresses.introspect);
     if (isPublic(client) && !request.headers.authorization)
       throw invalidClient('a public client may not introspect tokens');
     cors.check(request, reply, client);

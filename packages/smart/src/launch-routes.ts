@@ -1,15 +1,16 @@
-import { bearerToken } from '@lockstep/fhircast';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { presentedToken } from '@lockstep/fhircast';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Launches } from './launches.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { AuditEntry, SessionDirectory } from './ports.ts';
 import { requireCsrf } from './sign-in-routes.ts';
 import type { SignIns } from './sign-ins.ts';
+import type { TokenDoor } from './token-door.ts';
 import type { TokenInfo } from './token-info.ts';
 import type { UserProfile, Users } from './users.ts';
 
 interface Parts {
-  verifyToken(bearer: string): Promise<TokenInfo | undefined>;
+  readonly tokens: TokenDoor;
   readonly launches: Launches;
   readonly signIns: SignIns;
   readonly sessions: SessionDirectory;
@@ -51,14 +52,15 @@ function mayActFor(info: TokenInfo, user: UserProfile): boolean {
 
 /** `POST /launch`: for the embedded EHR's person, and for an outside EHR with a backend token of the scope `launch` (AUT-3). */
 export function launchRoutes(app: FastifyInstance, parts: Parts): void {
-  const { verifyToken, launches, signIns, sessions, users, audit } = parts;
+  const { tokens, launches, signIns, sessions, users, audit } = parts;
 
-  async function launching(request: FastifyRequest, body: Body): Promise<Launching> {
+  async function launching(request: FastifyRequest, reply: FastifyReply, body: Body): Promise<Launching> {
     const named = optional(body, 'user');
-    const bearer = bearerToken(request.headers.authorization);
-    if (bearer !== undefined) return launchingForUser(bearer, named);
+    if (presentedToken(request.headers.authorization)) {
+      return launchingForUser(await tokens.require(request, reply), named);
+    }
     const signedIn = await signIns.signedIn(request);
-    if (!signedIn) throw new OAuthError('invalid_token', 'sign in, or send a bearer token', 401);
+    if (!signedIn) throw new OAuthError('invalid_token', 'sign in, or send an access token', 401);
     requireCsrf(request, signedIn);
     const user = named === undefined ? signedIn.user : await users.resolve(named);
     if (user?.id !== signedIn.user.id)
@@ -66,9 +68,7 @@ export function launchRoutes(app: FastifyInstance, parts: Parts): void {
     return { user, by: 'person' };
   }
 
-  async function launchingForUser(bearer: string, named: string | undefined): Promise<Launching> {
-    const info = await verifyToken(bearer);
-    if (!info) throw new OAuthError('invalid_token', 'the bearer token is not valid', 401);
+  async function launchingForUser(info: TokenInfo, named: string | undefined): Promise<Launching> {
     // A person's app holds `launch` too, but only to be launched itself.
     if (!info.sessions || !info.scopes.has('launch')) {
       throw new OAuthError('insufficient_scope', 'a backend token with the scope launch is needed', 403);
@@ -97,7 +97,7 @@ export function launchRoutes(app: FastifyInstance, parts: Parts): void {
       throw new OAuthError('invalid_request', 'send a JSON object');
     }
     const body = request.body as Body;
-    const who = await launching(request, body);
+    const who = await launching(request, reply, body);
     const clientId = optional(body, 'client_id');
     if (clientId === undefined) throw new OAuthError('invalid_request', 'client_id is missing');
     const topic = optional(body, 'topic');

@@ -42,9 +42,12 @@ export class LaunchTokens {
     this.#life = life;
   }
 
-  /** Whether an app can be launched so: one with a key or a secret gets its tokens with that (LAU-1). */
+  /**
+   * Whether an app can be launched so: one with a key or a secret, or whose tokens are bound to a key, gets its tokens with
+   * that (LAU-1).
+   */
   fits(client: Client): boolean {
-    return isPublic(client);
+    return isPublic(client) && !client.dpopBound;
   }
 
   /**

@@ -4,7 +4,7 @@ import { Scopes } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import Provider, { type Configuration, interactionPolicy, type JWKS, type KoaContextWithOIDC } from 'oidc-provider';
 import type { BearerTokens } from './access.ts';
-import { adapterFactory, loadedContext } from './adapter.ts';
+import { adapterFactory, bindTokens, loadedContext } from './adapter.ts';
 import type { AuthorizationAddresses } from './addresses.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
@@ -78,7 +78,7 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
     // A window's tokens outlive other windows' sign-ins; what online_access means is decided by the sign-in itself.
     expiresWithSession: () => false,
     extraClientMetadata: { properties: ['lockstep_legacy'] },
-    extraParams: ['aud', 'launch'],
+    extraParams: ['aud', 'launch', 'dpop_jkt'],
     features: {
       devInteractions: { enabled: false },
       userinfo: { enabled: false },
@@ -136,7 +136,7 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
 /** oidc-provider, set up for SMART App Launch. Everything that is said to it is said here and in `adapter.ts`. */
 export class SmartProvider {
   readonly #parts: ProviderParts;
-  readonly #clientOf = new WeakMap<IncomingMessage, Client>();
+  readonly #redeeming = new WeakMap<IncomingMessage, { readonly client: Client; readonly jkt: string | undefined }>();
   #built: { readonly kid: string; readonly provider: Provider } | undefined;
 
   constructor(parts: ProviderParts) {
@@ -160,12 +160,16 @@ export class SmartProvider {
     await provider.callback()(request, response);
   }
 
-  /** Redeems a code for a client that is authenticated; the provider answers. */
+  /**
+   * Redeems a code for a client that is authenticated; the provider answers.
+   * @param jkt the key that the client has shown, which its tokens are bound to (RFC 9449)
+   */
   async redeem(
     client: Client,
     params: URLSearchParams,
     original: IncomingMessage,
     response: ServerResponse,
+    jkt?: string,
   ): Promise<void> {
     const body = Buffer.from(params.toString());
     const request = new IncomingMessage(original.socket);
@@ -179,7 +183,7 @@ export class SmartProvider {
     request.complete = true;
     request.push(body);
     request.push(null);
-    this.#clientOf.set(request, client);
+    this.#redeeming.set(request, { client, jkt });
     await this.handle(request, response);
   }
 
@@ -206,15 +210,18 @@ export class SmartProvider {
     provider.on('server_error', (_ctx, error) => log(error));
     (provider as EventEmitter).on('error', log);
     provider.use(async (ctx, next) => {
+      const redeeming = this.#redeeming.get(ctx.req);
+      if (redeeming?.jkt !== undefined) bindTokens(ctx.state, redeeming);
       await next();
-      const client = this.#clientOf.get(ctx.req);
-      if (!client) return;
+      if (!redeeming) return;
+      const { client, jkt } = redeeming;
       if (ctx.response.get('access-control-allow-origin') === '*') ctx.remove('access-control-allow-origin');
       const context = loadedContext(ctx.state);
       if (ctx.status !== 200 || !context || typeof ctx.body !== 'object') return;
       const body = ctx.body as { readonly scope?: string };
       const scopes = new Scopes(body.scope ?? '');
-      ctx.body = { ...body, ...launchContext.parameters(context, scopes, client.switches) };
+      const type = jkt === undefined ? {} : { token_type: 'DPoP' };
+      ctx.body = { ...body, ...type, ...launchContext.parameters(context, scopes, client.switches) };
     });
     return provider;
   }

@@ -21,6 +21,8 @@ const WORTH_WRITING = 60;
 
 interface RefreshToken extends AdapterPayload {
   readonly grantId?: string;
+  /** Of a public client: the key that it is bound to (RFC 9449 section 5). */
+  readonly jkt?: string;
   /** It was exchanged for a successor at this time (ms since the epoch), which only the token itself can unseal. */
   readonly rotated?: { readonly at: number; readonly sealed: string };
 }
@@ -95,30 +97,34 @@ export class RefreshGrant {
 
   /**
    * Answers a client that is authenticated.
-   * @throws OAuthError invalid_request, invalid_grant or invalid_scope
+   * @param jkt the key that the client has shown, which the new access token is bound to (RFC 9449)
+   * @throws OAuthError invalid_request, invalid_grant, invalid_scope or invalid_dpop_proof
    */
-  async redeem(client: Client, params: ReadonlyMap<string, string>): Promise<object> {
+  async redeem(client: Client, params: ReadonlyMap<string, string>, jkt?: string): Promise<object> {
     const { access } = this.#parts;
     const token = params.get('refresh_token');
     if (token === undefined) throw new OAuthError('invalid_request', 'refresh_token is missing');
     for (;;) {
-      const held = await this.#held(client, token);
+      const held = await this.#held(client, token, jkt);
       const scope = narrowed(held.scope, params.get('scope'));
       const accessToken = randomToken();
       const { writes, refreshToken } = this.#renewal(client, token, held);
       // Another request with the same token may have come first: it is looked at again then.
-      if (await access.tokens.putAll([this.#accessToken(client, held, scope, accessToken), ...writes])) {
-        return this.#answer(client, held, { scope, accessToken, refreshToken });
+      if (await access.tokens.putAll([this.#accessToken(client, held, { scope, accessToken, jkt }), ...writes])) {
+        return this.#answer(client, held, { scope, accessToken, refreshToken, jkt });
       }
     }
   }
 
-  async #held(client: Client, token: string): Promise<Held> {
+  async #held(client: Client, token: string, jkt: string | undefined): Promise<Held> {
     const { access, users, signIns, clock, grace } = this.#parts;
     const id = digest(token);
     const stored = (await access.refreshTokens.find(id)) as RecordEntry<RefreshToken> | undefined;
     const { clientId, grantId = '', scope = '', rotated } = stored?.value ?? {};
     if (!stored || clientId !== client.id) throw invalidGrant('the refresh token is unknown or has expired');
+    if (stored.value.jkt !== undefined && stored.value.jkt !== jkt) {
+      throw new OAuthError('invalid_dpop_proof', 'the refresh token is bound to another key');
+    }
     const grant = await access.grants.find(grantId);
     const context = grant?.value.context;
     if (!grant || !context) throw invalidGrant('the refresh token has been revoked');
@@ -133,11 +139,27 @@ export class RefreshGrant {
     return { id, stored, grant, context, user, scope };
   }
 
-  #accessToken(client: Client, held: Held, scope: string, accessToken: string): RecordWrite {
+  #accessToken(
+    client: Client,
+    held: Held,
+    {
+      scope,
+      accessToken,
+      jkt,
+    }: { readonly scope: string; readonly accessToken: string; readonly jkt: string | undefined },
+  ): RecordWrite {
     const iat = Math.floor(this.#parts.clock.now() / 1000);
     const exp = iat + ACCESS_TOKEN_LIFE;
     const { grantId = '' } = held.stored.value;
-    const record: TokenRecord = { kind: 'AccessToken', clientId: client.id, grantId, scope, iat, exp };
+    const record: TokenRecord = {
+      kind: 'AccessToken',
+      clientId: client.id,
+      grantId,
+      scope,
+      iat,
+      exp,
+      ...(jkt && { jkt }),
+    };
     return this.#parts.access.tokens.write(digest(accessToken), record, { expiresAt: exp * 1000 });
   }
 
@@ -181,15 +203,20 @@ export class RefreshGrant {
   async #answer(
     client: Client,
     { stored, context, user }: Held,
-    given: { readonly scope: string; readonly accessToken: string; readonly refreshToken: string },
+    given: {
+      readonly scope: string;
+      readonly accessToken: string;
+      readonly refreshToken: string;
+      readonly jkt: string | undefined;
+    },
   ): Promise<object> {
     const { idTokens, launchContext } = this.#parts;
-    const { scope, accessToken, refreshToken } = given;
+    const { scope, accessToken, refreshToken, jkt } = given;
     const scopes = new Scopes(scope);
     const { nonce, authTime } = stored.value as { readonly nonce?: string; readonly authTime?: number };
     return {
       access_token: accessToken,
-      token_type: 'Bearer',
+      token_type: jkt === undefined ? 'Bearer' : 'DPoP',
       expires_in: ACCESS_TOKEN_LIFE,
       scope,
       refresh_token: refreshToken,

@@ -5,6 +5,7 @@ import { backendToken } from './backend-token.ts';
 import type { Client } from './client.ts';
 import type { ClientAuthentication } from './client-authentication.ts';
 import type { ClientCors } from './cors.ts';
+import type { DpopProofs } from './dpop/proofs.ts';
 import { readForm } from './form.ts';
 import { limitClient } from './limits.ts';
 import { OAuthError } from './oauth-error.ts';
@@ -52,10 +53,11 @@ export function tokenRoutes(
     readonly cors: ClientCors;
     readonly provider: SmartProvider;
     readonly refresh: RefreshGrant;
+    readonly proofs: DpopProofs;
     readonly limit?: RequestLimit | undefined;
   },
 ): void {
-  const { addresses, access, authentication, cors, provider, refresh, limit } = parts;
+  const { addresses, access, authentication, cors, provider, refresh, proofs, limit } = parts;
 
   /** The client a refresh token was given to: a public one may leave client_id out (TOK-4). */
   async function ownerOf({ authorization, params }: Credentials): Promise<string | undefined> {
@@ -66,10 +68,31 @@ export function tokenRoutes(
     return (await access.refreshTokens.get(digest(refreshToken)))?.clientId;
   }
 
+  /**
+   * The key that the client shows (RFC 9449 section 5).
+   * @returns undefined where it shows none, and its tokens need none
+   * @throws OAuthError
+   */
+  async function keyOf(client: Client, request: FastifyRequest, reply: FastifyReply): Promise<string | undefined> {
+    const { method, originalUrl: url, headers } = request;
+    if (headers.dpop === undefined && !client.dpopBound) return undefined;
+    const shown = await proofs.check({ proof: headers.dpop, method, url });
+    if (shown.nonce !== undefined) reply.header('dpop-nonce', shown.nonce);
+    if (!shown.ok) throw new OAuthError(shown.error, shown.reason);
+    return shown.jkt;
+  }
+
   app.options('/auth/token', async (request, reply) => {
     await cors.apply(request, reply);
     return reply.code(204).send();
   });
+
+  /** A code that was asked for with `dpop_jkt` is good only with that key (RFC 9449 section 10). */
+  async function checkCodeKey(code: string | undefined, jkt: string | undefined): Promise<void> {
+    const wanted = code === undefined ? undefined : (await access.codes.get(digest(code)))?.tokenKey;
+    if (wanted === undefined || wanted === jkt) return;
+    throw new OAuthError('invalid_dpop_proof', 'the code is bound to another key');
+  }
 
   app.post('/auth/token', async (request, reply) => {
     noStore(reply);
@@ -86,7 +109,8 @@ export function tokenRoutes(
       const authenticated = await authentication.recognize(credentials);
       cors.check(request, reply, authenticated.client);
       limitClient(limit, authenticated.client.id, request, reply);
-      return reply.send(await backendToken(access, authenticated, params.get('scope')));
+      const jkt = await keyOf(authenticated.client, request, reply);
+      return reply.send(await backendToken(access, authenticated, params.get('scope'), jkt));
     }
     const client = await authentication.authenticate(credentials, await ownerOf(credentials));
     cors.check(request, reply, client);
@@ -94,11 +118,13 @@ export function tokenRoutes(
     if (!client.grantTypes.some((type) => type === grantType)) {
       throw new OAuthError('unauthorized_client', `this client may not use ${grantType}`);
     }
-    if (grantType === 'refresh_token') return reply.send(await refresh.redeem(client, params));
+    const jkt = await keyOf(client, request, reply);
+    if (grantType === 'refresh_token') return reply.send(await refresh.redeem(client, params, jkt));
+    await checkCodeKey(params.get('code'), jkt);
     for (const [name, value] of Object.entries(reply.getHeaders())) {
       if (value !== undefined) reply.raw.setHeader(name, value);
     }
     reply.hijack();
-    await provider.redeem(client, passedOn(client, params), request.raw, reply.raw);
+    await provider.redeem(client, passedOn(client, params), request.raw, reply.raw, jkt);
   });
 }

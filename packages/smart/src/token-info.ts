@@ -40,6 +40,8 @@ export interface TokenInfo {
   /** What a backend client may see; absent for users' tokens. */
   readonly sessions?: AllowedSessions;
   readonly switches: Switches;
+  /** Thumbprint of the key that the token is bound to (RFC 9449): it counts only with a proof of that key. */
+  readonly jkt?: string;
   /** It came with a launch without OAuth: it launches nothing itself (LAU-1). */
   readonly launched?: boolean;
 }

@@ -1,28 +1,26 @@
-import { bearerToken } from '@lockstep/fhircast';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { allowAnyOrigin } from './cors.ts';
 import type { IdTokens } from './id-tokens.ts';
 import { OAuthError } from './oauth-error.ts';
+import type { TokenDoor } from './token-door.ts';
 import { noStore } from './token-endpoint.ts';
-import type { TokenInfo } from './token-info.ts';
 import type { Users } from './users.ts';
 
 interface Parts {
-  verifyToken(bearer: string): Promise<TokenInfo | undefined>;
+  readonly tokens: TokenDoor;
   readonly users: Users;
   readonly idTokens: IdTokens;
 }
 
 /** The userinfo endpoint (OpenID Connect Core section 5.3): what an id token says, for a token with the scope `openid`. */
-export function userinfoRoutes(app: FastifyInstance, { verifyToken, users, idTokens }: Parts): void {
+export function userinfoRoutes(app: FastifyInstance, { tokens, users, idTokens }: Parts): void {
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     noStore(reply);
     allowAnyOrigin(request, reply);
-    const bearer = bearerToken(request.headers.authorization);
-    const info = bearer === undefined ? undefined : await verifyToken(bearer);
-    const [name] = info?.userAliases ?? [];
-    const user = info?.user === undefined || name === undefined ? undefined : await users.get(name);
-    if (!info || !user) throw new OAuthError('invalid_token', 'a bearer token of a person is needed', 401);
+    const info = await tokens.require(request, reply);
+    const [name] = info.userAliases;
+    const user = info.user === undefined || name === undefined ? undefined : await users.get(name);
+    if (!user) throw new OAuthError('invalid_token', 'an access token of a person is needed', 401);
     if (!info.scopes.has('openid')) throw new OAuthError('insufficient_scope', 'the scope openid is needed', 403);
     const scope = info.scopes.list.map(({ text }) => text).join(' ');
     return reply.send(await idTokens.claimsFor(user, scope));

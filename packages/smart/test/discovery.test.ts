@@ -40,6 +40,7 @@ test('DIS-2 smart-configuration names every address and what is supported, whate
       code_challenge_methods_supported: ['S256'],
       token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
       token_endpoint_auth_signing_alg_values_supported: ['RS384', 'ES384'],
+      dpop_signing_alg_values_supported: ['ES256', 'ES384', 'Ed25519', 'EdDSA', 'PS256', 'RS256'],
       response_types_supported: ['code'],
       response_modes_supported: ['query'],
       authorization_response_iss_parameter_supported: true,

@@ -158,7 +158,10 @@ export async function startServer(
       hubUrl: `${origin}/hub`,
       version: '0.0.0',
       ids: () => crypto.randomUUID(),
-      tokenOf: ({ headers }) => auth.verifyToken(bearerToken(headers.authorization) ?? ''),
+      tokenOf: async (request) => {
+        const admission = await auth.tokens.admit(request, await auth.tokens.find(request.headers.authorization));
+        return admission.ok ? admission.info : undefined;
+      },
       smart: () => new AuthorizationAddresses(origin),
     }));
   if (fhir) await fhir.service.seedSampleData();

@@ -20,7 +20,7 @@ export interface HttpApp {
 }
 
 export interface AppParts {
-  readonly guard: Pick<GuardParts, 'verifyToken' | 'limiter' | 'https'>;
+  readonly guard: Pick<GuardParts, 'tokens' | 'limiter' | 'https'>;
   readonly audit: ServerAuditTrail | undefined;
   readonly metrics: Registry;
 }

@@ -8,6 +8,8 @@ const STATUS = {
   'invalid-request': 400,
   'token-missing': 401,
   'token-invalid': 401,
+  'proof-invalid': 401,
+  'proof-nonce': 401,
   'not-signed-in': 401,
   forbidden: 403,
   'not-found': 404,
@@ -50,17 +52,24 @@ const CODES: Readonly<Record<number, string>> = {
   503: 'temporarily_unavailable',
 };
 
+/** Reasons that have a code of their own in RFC 9449. */
+const REASON_CODES: Partial<Record<RefusalReason, string>> = {
+  'proof-invalid': 'invalid_dpop_proof',
+  'proof-nonce': 'use_dpop_nonce',
+};
+
 /** s. */
 const RETRY_AFTER = 1;
 
 /** How HTTP says what was thrown. */
 export function failureOf(error: unknown): FailureAnswer {
   if (error instanceof OAuthError) return said(error.status, error.message, error.error);
+  if (error instanceof RequestRefused) return said(error.statusCode, error.message, REASON_CODES[error.reason]);
   if (error instanceof InvalidUser) return said(400, error.message);
   if (error instanceof StoreUnavailable) return { ...said(503), retryAfter: error.retryAfterSeconds };
   const { statusCode, message } = error as { readonly statusCode?: unknown; readonly message?: string };
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 599) return said(500);
-  return said(statusCode, error instanceof RequestRefused || statusCode < 500 ? message : undefined);
+  return said(statusCode, statusCode < 500 ? message : undefined);
 }
 
 function said(status: number, reason?: string, code?: string): FailureAnswer {

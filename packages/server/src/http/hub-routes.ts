@@ -1,7 +1,6 @@
 /** The Hub's HTTP face: addresses, content types and status codes of hub-rules "Addresses", SUB, PUB, SES and CAP. */
 import { isUtf8 } from 'node:buffer';
 import {
-  bearerToken,
   dialectsOf,
   type ExactJson,
   isObject,
@@ -11,6 +10,7 @@ import {
   readExact,
 } from '@lockstep/fhircast';
 import { type Access, fhircastConfiguration, type Hub, type SessionListing, type VersionName } from '@lockstep/hub';
+import type { TokenDoor } from '@lockstep/smart';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { describePublished } from '../audit/published-event.ts';
 import { SMALL_BODY } from './doors/door.ts';
@@ -21,7 +21,7 @@ import { splitAddress } from './request-address.ts';
 export interface HubRouteOptions {
   readonly hub: Hub;
   readonly hubUrl: string;
-  verifyToken(bearer: string): Promise<Access | undefined>;
+  readonly tokens: Pick<TokenDoor, 'find' | 'admit'>;
   readonly webhooks: boolean;
   /** Whether the audit records of events name the patient. */
   readonly auditPatients: boolean;
@@ -146,28 +146,27 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
   const { hub, hubUrl } = options;
   const configuration = fhircastConfiguration({ webhooks: options.webhooks, version: options.version });
 
-  const tokenOf = (request: FastifyRequest): string | undefined =>
-    bearerToken(request.headers.authorization) ?? tokenInForm(request);
-
-  /** RFC 6750 section 3.1: a client that sent no token is not told what is wrong with it. */
-  function refuseToken(reply: FastifyReply, token: string | undefined): FastifyReply {
-    if (token === undefined) return refuse(reply, 401, 'A bearer token is required');
-    reply.header('www-authenticate', 'Bearer realm="Lockstep", error="invalid_token"');
-    return refuse(reply, 401, 'The bearer token is not valid');
-  }
+  const { tokens } = options;
 
   /** Who calls: the door has looked at the header, and left the form to be read. */
   async function authorize(request: FastifyRequest, reply: FastifyReply): Promise<Access | undefined> {
     if (request.caller) return request.caller;
-    const token = tokenInForm(request);
-    const access = token === undefined ? undefined : await options.verifyToken(token);
-    if (!access) refuseToken(reply, token);
-    return access;
+    return admit(request, reply);
   }
 
+  async function admit(request: FastifyRequest, reply: FastifyReply): Promise<Access | undefined> {
+    const admission = await tokens.admit(request, await find(request));
+    reply.headers(admission.headers);
+    if (admission.ok) return admission.info;
+    refuse(reply, 401, admission.reason);
+    return undefined;
+  }
+
+  const find = (request: FastifyRequest) => tokens.find(request.headers.authorization, tokenInForm(request));
+
   /** TOK-6: what was subscribed while the token was being revoked, here or on another node, must not outlive it. */
-  async function isStillGood({ tokenId, clientId }: Access, token: string | undefined): Promise<boolean> {
-    if (token !== undefined && (await options.verifyToken(token))) return true;
+  async function isStillGood({ tokenId, clientId }: Access, request: FastifyRequest): Promise<boolean> {
+    if ((await find(request))?.info) return true;
     await hub.accessEnded({ tokenId, clientId, reason: 'The token was revoked' });
     return false;
   }
@@ -175,17 +174,18 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
   async function subscription(
     access: Access,
     body: Readable,
+    request: FastifyRequest,
     reply: FastifyReply,
-    token: string | undefined,
   ): Promise<FastifyReply> {
-    const request = parseSubscription(formFields(body), dialectsOf(access.switches));
-    if (!request.ok) return refuse(reply, 400, request.reason);
-    const { mode } = request.value;
+    const parsed = parseSubscription(formFields(body), dialectsOf(access.switches));
+    if (!parsed.ok) return refuse(reply, 400, parsed.reason);
+    const { mode } = parsed.value;
     const answer = await (mode === 'subscribe'
-      ? hub.subscribe(access, request.value)
-      : hub.unsubscribe(access, request.value));
+      ? hub.subscribe(access, parsed.value)
+      : hub.unsubscribe(access, parsed.value));
     if (!answer.ok) return refuse(reply, answer.status, answer.reason);
-    if (mode === 'subscribe' && !(await isStillGood(access, token))) return refuseToken(reply, token);
+    if (mode === 'subscribe' && !(await isStillGood(access, request)))
+      return refuse(reply, 401, 'The token was revoked');
     const { endpoint } = answer.value;
     return endpoint === undefined ? reply.code(202).send() : reply.code(202).send({ 'hub.channel.endpoint': endpoint });
   }
@@ -205,7 +205,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
     const preflight = async (_: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
       reply
         .header('access-control-allow-methods', 'GET, POST, DELETE, OPTIONS')
-        .header('access-control-allow-headers', 'Authorization, Content-Type, Accept, X-Medplum')
+        .header('access-control-allow-headers', 'Authorization, DPoP, Content-Type, Accept, X-Medplum')
         .header('access-control-max-age', '7200')
         .code(204)
         .send();
@@ -239,7 +239,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
       if (!access) return reply;
       const body = readableBody(request, reply);
       if (!body) return reply;
-      return isSubscription(body) ? subscription(access, body, reply, tokenOf(request)) : publish(access, body, reply);
+      return isSubscription(body) ? subscription(access, body, request, reply) : publish(access, body, reply);
     });
 
     app.post('/session', async (request, reply) => {

@@ -210,6 +210,8 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
         authorization_endpoint: `${base}/auth/authorize`,
         token_endpoint: `${base}/auth/token`,
         revocation_endpoint: `${base}/auth/revoke`,
+        // A proof would be made for the simulated address, and be checked at the real one.
+        dpop_signing_alg_values_supported: undefined,
       });
     });
 

@@ -165,6 +165,8 @@ export class TrustedIssuers {
     if (typeof clientId !== 'string' || !isPlainText(clientId)) return undefined;
     const who = await this.#personOf(issuer, claims, clientId);
     if (!who) return undefined;
+    const confirmation = confirmationOf(claims);
+    if (!confirmation) return undefined;
     const patient = claimAt(claims, issuer.claims.patient);
     const exp = typeof claims.exp === 'number' ? claims.exp * 1000 : clock.now() + TRUST_FOR;
     if (sid !== undefined) await this.#noteSession(issuer, subject, sid, grantId);
@@ -178,6 +180,7 @@ export class TrustedIssuers {
       topics: [],
       scopes: scopesOf(issuer, claims, who.user === undefined ? 'backend' : 'user'),
       ...who,
+      ...confirmation,
       ...(typeof patient === 'string' && /^[A-Za-z0-9.-]{1,64}$/.test(patient) ? { patient } : {}),
     };
   }
@@ -321,6 +324,16 @@ function isAccessToken(claims: JWTPayload): boolean {
   if (typeof sub !== 'string' || sub === '') return false;
   if (typeof typ === 'string' && /^(id|refresh|offline|logout)/i.test(typ)) return false;
   return nonce === undefined && hash === undefined && events === undefined && use !== 'id' && use !== 'refresh';
+}
+
+/**
+ * The key that the issuer has bound a token to (RFC 7800, RFC 9449 section 6).
+ * @returns undefined for a token that is bound to something which is not checked here, such as a certificate
+ */
+function confirmationOf({ cnf }: Claims): { readonly jkt?: string } | undefined {
+  if (cnf === undefined) return {};
+  const { jkt, ...others } = (typeof cnf === 'object' && cnf !== null ? cnf : {}) as Readonly<Record<string, unknown>>;
+  return typeof jkt === 'string' && Object.keys(others).length === 0 ? { jkt } : undefined;
 }
 
 function isFromTheFuture({ iat }: JWTPayload, now: number): boolean {

@@ -1,6 +1,5 @@
 /** Decides about every request before a byte of its body is read: who comes in, and how often. */
-import { bearerToken } from '@lockstep/fhircast';
-import type { TokenInfo } from '@lockstep/smart';
+import type { TokenDoor, TokenInfo } from '@lockstep/smart';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { RequestRefused } from '../failure.ts';
 import { traceOf } from '../request-id.ts';
@@ -12,14 +11,14 @@ declare module 'fastify' {
     door?: DoorRow;
   }
   interface FastifyRequest {
-    /** What the bearer token of the header stands for; undefined where there is none, or none that works. */
+    /** What the access token of the header stands for; undefined where there is none that lets the request in. */
     caller: TokenInfo | undefined;
   }
 }
 
 export interface GuardParts {
   readonly doors: readonly DoorRow[];
-  verifyToken(bearer: string): Promise<TokenInfo | undefined>;
+  readonly tokens: Pick<TokenDoor, 'find' | 'admit'>;
   readonly limiter: Limiter;
   /** Whether clients reach the server by https: browsers are told to come back so only (RFC 6797). */
   readonly https: boolean;
@@ -33,7 +32,7 @@ const CLIENTS_AT_ADDRESS = 10;
 const SHARED = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers':
-    'ETag, Location, Content-Location, Last-Modified, Retry-After, WWW-Authenticate, X-Request-Id',
+    'ETag, Location, Content-Location, Last-Modified, Retry-After, WWW-Authenticate, DPoP-Nonce, X-Request-Id',
 };
 const ONE_YEAR = 'max-age=31536000';
 
@@ -92,25 +91,32 @@ async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardP
   if (traceOf(request.headers) !== undefined) reply.header('traceparent', request.headers.traceparent);
   if (parts.https) reply.header('strict-transport-security', ONE_YEAR);
   if (door.shared) reply.headers(SHARED);
-  const bearer = door.authentication.startsWith('bearer') ? bearerToken(request.headers.authorization) : undefined;
-  if (bearer !== undefined) request.caller = await parts.verifyToken(bearer);
-  if (door.limit === 'door') limit(request, reply, parts.limiter);
+  const takesToken = door.authentication.startsWith('bearer');
+  const { authorization } = request.headers;
+  const found = takesToken ? await parts.tokens.find(authorization) : undefined;
+  if (door.limit === 'door') limit(request.ip, found?.info, reply, parts.limiter);
   if (parts.audit && !parts.audit.admits && typeof door.audit === 'string') {
     reply.header('retry-after', '5');
     throw new RequestRefused('audit-unavailable', 'The audit trail cannot be written; nothing is done until it can');
   }
-  if (!door.authentication.startsWith('bearer') || request.caller) return;
-  if (bearer !== undefined) {
-    reply.header('www-authenticate', 'Bearer realm="Lockstep", error="invalid_token"');
-    throw new RequestRefused('token-invalid', 'The bearer token is not valid');
-  }
-  // RFC 6750 section 3.1: a client that sent no token is not told what is wrong with it.
-  const inForm = door.authentication === 'bearer or form' && isForm(request) && !request.headers.authorization;
-  if (!inForm) throw new RequestRefused('token-missing', 'A bearer token is required');
+  // The handler looks for a token in the form once that is read.
+  const inForm = door.authentication === 'bearer or form' && isForm(request) && !authorization;
+  if (!takesToken || inForm) return;
+  const admission = await parts.tokens.admit(request, found);
+  reply.headers(admission.headers);
+  if (!admission.ok) throw new RequestRefused(REFUSED[admission.error], admission.reason);
+  request.caller = admission.info;
 }
 
+const REFUSED = {
+  token_missing: 'token-missing',
+  invalid_token: 'token-invalid',
+  invalid_dpop_proof: 'proof-invalid',
+  use_dpop_nonce: 'proof-nonce',
+} as const;
+
 /** A client, its user and its address have a share each: many clients of one person or place get no more together. */
-function limit({ caller, ip }: FastifyRequest, reply: FastifyReply, limiter: Limiter): void {
+function limit(ip: string, caller: TokenInfo | undefined, reply: FastifyReply, limiter: Limiter): void {
   const allowed = caller
     ? limiter.take(`address of clients ${ip}`, CLIENTS_AT_ADDRESS) &&
       (caller.user === undefined || limiter.take(`user ${caller.user}`)) &&

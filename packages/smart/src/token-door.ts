@@ -1,0 +1,100 @@
+import { type PresentedToken, presentedToken } from '@lockstep/fhircast';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DPOP_ALGORITHMS, type DpopProofs, type ProofError } from './dpop/proofs.ts';
+import { OAuthError } from './oauth-error.ts';
+import type { TokenInfo } from './token-info.ts';
+
+/** A token that a request presents, and what it stands for; nothing is admitted by it yet. */
+export interface FoundToken extends PresentedToken {
+  /** Undefined for a token that is unknown, expired or revoked. */
+  readonly info: TokenInfo | undefined;
+}
+
+/** Who is let in, or what a refusal says. */
+export type Admission =
+  | { readonly ok: true; readonly info: TokenInfo; readonly headers: Readonly<Record<string, string>> }
+  | {
+      readonly ok: false;
+      readonly error: 'token_missing' | 'invalid_token' | ProofError;
+      readonly reason: string;
+      /** `WWW-Authenticate`, and a nonce for the next proof where it needs one. */
+      readonly headers: Readonly<Record<string, string>>;
+    };
+
+/** The part of a request that a token is shown with. */
+export type TokenRequest = Pick<FastifyRequest, 'method' | 'originalUrl' | 'headers'>;
+
+const REALM = 'realm="Lockstep"';
+const ALGORITHMS = `algs="${DPOP_ALGORITHMS.join(' ')}"`;
+/** What is said to whoever shows no token (RFC 9449 section 7.2). */
+const BOTH_SCHEMES = `Bearer ${REALM}, DPoP ${ALGORITHMS}`;
+
+/**
+ * The one place where access tokens are parsed and checked, for every door that takes one: bearer tokens (RFC 6750), and
+ * tokens that are bound to a key, with a proof of that key (RFC 9449 section 7).
+ */
+export class TokenDoor {
+  readonly #lookUp: (token: string) => Promise<TokenInfo | undefined>;
+  readonly #proofs: Pick<DpopProofs, 'check'>;
+
+  /** @param lookUp what a token stands for, whoever shows it */
+  constructor(lookUp: (token: string) => Promise<TokenInfo | undefined>, proofs: Pick<DpopProofs, 'check'>) {
+    this.#lookUp = lookUp;
+    this.#proofs = proofs;
+  }
+
+  /**
+   * The token that is presented in the header, or in a form (RFC 6750 section 2.2).
+   * @returns undefined where there is none, or none in the form that the standards give it
+   */
+  async find(authorization: string | undefined, inForm?: string): Promise<FoundToken | undefined> {
+    const presented = presentedToken(authorization ?? (inForm && `Bearer ${inForm}`));
+    return presented && { ...presented, info: await this.#lookUp(presented.token) };
+  }
+
+  /** Decides whether the token that was found lets this request in. A proof is spent by it. */
+  async admit(request: TokenRequest, found: FoundToken | undefined): Promise<Admission> {
+    if (!found) {
+      const headers = { 'www-authenticate': BOTH_SCHEMES };
+      return { ok: false, error: 'token_missing', reason: 'An access token is required', headers };
+    }
+    const { scheme, token, info } = found;
+    if (!info) return refused(scheme, 'invalid_token', 'The access token is not valid');
+    if (info.jkt === undefined) {
+      if (scheme === 'Bearer') return { ok: true, info, headers: {} };
+      return refused('Bearer', 'invalid_token', 'The access token is bound to no key: it is a bearer token');
+    }
+    if (scheme === 'Bearer') {
+      const reason = 'The access token is bound to a key: send it as DPoP, with a proof';
+      return refused('DPoP', 'invalid_token', reason);
+    }
+    const { method, originalUrl: url, headers } = request;
+    const shown = await this.#proofs.check({ proof: headers.dpop, method, url, token }, info.jkt);
+    const nonce = shown.nonce === undefined ? {} : { 'dpop-nonce': shown.nonce };
+    if (shown.ok) return { ok: true, info, headers: nonce };
+    return refused('DPoP', shown.error, shown.reason, nonce);
+  }
+
+  /**
+   * Who calls one of the authorization server's own addresses.
+   * @throws OAuthError 401 without a token that lets the request in
+   */
+  async require(request: TokenRequest, reply: FastifyReply): Promise<TokenInfo> {
+    const admission = await this.admit(request, await this.find(request.headers.authorization));
+    reply.headers(admission.headers);
+    if (admission.ok) return admission.info;
+    const error = admission.error === 'token_missing' ? 'invalid_token' : admission.error;
+    throw new OAuthError(error, admission.reason, 401);
+  }
+}
+
+function refused(
+  scheme: PresentedToken['scheme'],
+  error: 'invalid_token' | ProofError,
+  reason: string,
+  headers: Readonly<Record<string, string>> = {},
+): Admission {
+  const algorithms = scheme === 'DPoP' ? `, ${ALGORITHMS}` : '';
+  const challenge = `${scheme} ${REALM}, error="${error}", error_description="${reason}"${algorithms}`;
+  return { ok: false, error, reason, headers: { ...headers, 'www-authenticate': challenge } };
+}
