@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createFhir, type FhirService } from '@lockstep/fhir';
-import { bearerToken } from '@lockstep/fhircast';
 import { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import { openSqlite } from '@lockstep/store-sqlite';
