@@ -56,6 +56,7 @@ const stale = wanted.filter(({ folder, hash }) => stampOf(folder) !== hash);
 if (stale.length > 0) {
   const { build } = await import('vite');
   const { default: react } = await import('@vitejs/plugin-react');
+  const { messages } = await import('../packages/console/build/messages.ts');
   for (const { folder, hash } of stale) {
     const started = Date.now();
     const home = join(root, folder);
@@ -65,7 +66,7 @@ if (stale.length > 0) {
       base: PAGES[folder],
       configFile: false,
       logLevel: 'warn',
-      plugins: [react()],
+      plugins: [react(), messages()],
       resolve: { dedupe: ['react', 'react-dom'] },
       build: {
         outDir: fresh,

@@ -1,4 +1,6 @@
 /** The server's answers to the console, and how they are asked for. */
+
+import { t } from './language/language.ts';
 import type { LaunchKind } from './wire.ts';
 
 export type * from './wire.ts';
@@ -79,7 +81,7 @@ function messageOf(body: unknown, status: number): string {
     if (typeof message === 'string') return message;
     if (typeof description === 'string') return description;
   }
-  return `The server answered ${status}.`;
+  return t('start.theServerAnswered', { status });
 }
 
 function codeOf(body: unknown): string | undefined {
@@ -103,7 +105,7 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
   try {
     response = await fetch(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
   } catch {
-    throw new ApiError(0, 'The server cannot be reached.');
+    throw new ApiError(0, t('start.theServerCannotBeReached'));
   }
   const text = await response.text();
   let value: unknown;

@@ -2,6 +2,8 @@
 import { useCallback, useEffect, useState } from 'react';
 import { ApiError, post, type SignedInPerson, setCsrf, words } from './api.ts';
 import type { EhrSession } from './ehr/session.ts';
+import { t } from './language/language.ts';
+import { loadMessages } from './language/load.ts';
 import { SignIn, type SignInWays } from './sign-in.tsx';
 import { Problem, Waiting } from './ui/problem.tsx';
 
@@ -16,7 +18,8 @@ type State =
 async function whoIsThere(): Promise<SignedInPerson | SignInWays> {
   const response = await fetch('/auth/session', { headers: { accept: 'application/json' } });
   if (response.ok) return (await response.json()) as SignedInPerson;
-  if (response.status !== 401) throw new ApiError(response.status, `The server answered ${response.status}.`);
+  if (response.status !== 401)
+    throw new ApiError(response.status, t('start.theServerAnswered', { status: response.status }));
   return (await response.json()) as SignInWays;
 }
 
@@ -25,7 +28,11 @@ export function Console() {
 
   const enter = useCallback(async (person: SignedInPerson) => {
     setCsrf(person.csrf);
-    const { startSession, Workspace } = await import('./workspace.tsx');
+    const [{ startSession, Workspace }] = await Promise.all([
+      import('./workspace.tsx'),
+      loadMessages('shell'),
+      loadMessages('ehr'),
+    ]);
     const session = await startSession(person);
     setState({ kind: 'signed-in', session, Workspace });
   }, []);
@@ -56,10 +63,10 @@ export function Console() {
 
   switch (state.kind) {
     case 'asking':
-      return <Waiting what="Starting" />;
+      return <Waiting what={t('start.starting')} />;
     case 'unreachable':
       return (
-        <Problem error={new Error(`Lockstep cannot be reached: ${words(state.error)}`)} retry={() => void begin()} />
+        <Problem error={new Error(t('start.unreachable', { error: words(state.error) }))} retry={() => void begin()} />
       );
     case 'signed-out':
       return (

@@ -1,6 +1,7 @@
 /** Reading FHIR resources, and showing what is in them. Whatever a resource holds is shown as text. */
 import type { JsonObject, Resource } from '@lockstep/fhircast';
 import { ApiError } from './api.ts';
+import { date as dateText, t } from './language/language.ts';
 
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -69,7 +70,7 @@ export function recordNumber(patient: Resource): string | undefined {
   return textAt(usual, 'value');
 }
 
-/** A FHIR date, dateTime or instant for people: `14 Jan 2026`, with the time where there is one and it is wanted. */
+/** A FHIR date, dateTime or instant for people: `14 Jan 2026` in British English, with the time where there is one and it is wanted. */
 export function when(value: string | undefined, withTime = false): string {
   if (!value) return '';
   if (/^\d{4}$/.test(value)) return value;
@@ -77,16 +78,17 @@ export function when(value: string | undefined, withTime = false): string {
     /^\d{4}-\d\d(-\d\d)?$/.test(value) ? `${value.padEnd(10, '-01').slice(0, 10)}T00:00:00` : value,
   );
   if (Number.isNaN(date.getTime())) return value;
-  const day = date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+  const day = dateText(date, { day: 'numeric', month: 'short', year: 'numeric' });
   if (!withTime || !value.includes('T')) return day;
-  return `${day}, ${date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}`;
+  return t('shell.dateTime', { day, time: dateText(date, { hour: '2-digit', minute: '2-digit' }) });
 }
 
 /** A moment for people: the time of a day, with the day unless it is today's. @param at ms since the epoch */
 export function timeOf(at: number, now = new Date()): string {
   const date = new Date(at);
-  const time = date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
-  return date.toDateString() === now.toDateString() ? time : `${when(date.toISOString())}, ${time}`;
+  const time = dateText(date, { hour: '2-digit', minute: '2-digit' });
+  if (date.toDateString() === now.toDateString()) return time;
+  return t('shell.dateTime', { day: when(date.toISOString()), time });
 }
 
 /** An Observation's value for people. */
@@ -111,9 +113,9 @@ export function titleOf(resource: Resource | undefined): string {
     case 'ImagingStudy':
       return textAt(resource, 'description') ?? conceptOf(resource, 'procedureCode');
     case 'DiagnosticReport':
-      return conceptOf(resource, 'code') || 'Report';
+      return conceptOf(resource, 'code') || t('shell.report');
     case 'Encounter':
-      return conceptOf(resource, 'type') || conceptOf(resource, 'class') || 'Encounter';
+      return conceptOf(resource, 'type') || conceptOf(resource, 'class') || t('shell.encounter');
     default:
       return `${resource.resourceType} ${resource.id ?? ''}`;
   }
@@ -182,14 +184,15 @@ export class Fhir {
     try {
       response = await fetch(`${this.#base}/${path}`, { ...init, headers });
     } catch {
-      throw new ApiError(0, 'The record cannot be reached.');
+      throw new ApiError(0, t('shell.theRecordCannotBeReached'));
     }
     if (response.status === 401 && !renew) return this.#request(path, init, true);
     const body: unknown = await response.json().catch(() => undefined);
     if (response.ok) return body;
     throw new ApiError(
       response.status,
-      textAt(body, 'issue.details.text', 'issue.diagnostics') ?? `The record answered ${response.status}.`,
+      textAt(body, 'issue.details.text', 'issue.diagnostics') ??
+        t('shell.theRecordAnswered', { status: response.status }),
     );
   }
 

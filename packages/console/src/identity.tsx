@@ -4,6 +4,7 @@
  */
 import type { Resource } from '@lockstep/fhircast';
 import { nameOf, recordNumber, textAt, when } from './fhir.ts';
+import { t } from './language/language.ts';
 
 export interface Identity {
   readonly name: string;
@@ -16,8 +17,8 @@ export interface Identity {
 export function identityOf(patient: Resource): Identity {
   return {
     name: nameOf(patient),
-    born: when(textAt(patient, 'birthDate')) || 'born unknown',
-    number: recordNumber(patient) ?? 'no record number',
+    born: when(textAt(patient, 'birthDate')) || t('shell.bornUnknown'),
+    number: recordNumber(patient) ?? t('shell.noRecordNumber'),
   };
 }
 

@@ -25,27 +25,41 @@ import '@mantine/core/styles/FloatingIndicator.css';
 import '@mantine/core/styles/VisuallyHidden.css';
 import './styles.css';
 import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
-import { StrictMode } from 'react';
+import { StrictMode, useMemo } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Console } from './console.tsx';
-import { cssVariables, theme } from './theme.ts';
+import { spoken, t } from './language/language.ts';
+import { startLanguage } from './language/load.ts';
+import { useStore } from './store.ts';
+import { cssVariables, themeIn } from './theme.ts';
 
 const schemes = localStorageColorSchemeManager({ key: 'lockstep-color-scheme' });
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="style-nonce"]')?.content;
 const root = document.getElementById('root');
 
+/** Everything, drawn again when another language is chosen. */
+function Root() {
+  useStore(spoken);
+  const close = t('start.close');
+  const theme = useMemo(() => themeIn(close), [close]);
+  return (
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={cssVariables}
+      defaultColorScheme="dark"
+      colorSchemeManager={schemes}
+      getStyleNonce={() => nonce ?? ''}
+    >
+      <Console />
+    </MantineProvider>
+  );
+}
+
 if (root) {
+  await startLanguage('start');
   createRoot(root).render(
     <StrictMode>
-      <MantineProvider
-        theme={theme}
-        cssVariablesResolver={cssVariables}
-        defaultColorScheme="dark"
-        colorSchemeManager={schemes}
-        getStyleNonce={() => nonce ?? ''}
-      >
-        <Console />
-      </MantineProvider>
+      <Root />
     </StrictMode>,
   );
 }

@@ -1,6 +1,7 @@
 import { Button, Modal, PasswordInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { post, words } from './api.ts';
+import { t } from './language/language.ts';
 import { passwordProblem } from './users/fields.ts';
 
 /** Choosing a password of one's own; after the one-time password it cannot be put off. */
@@ -11,7 +12,7 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
   const [problem, setProblem] = useState<string>();
   const [tried, setTried] = useState(false);
   const short = passwordProblem(after);
-  const different = after !== again ? 'The two are not the same' : undefined;
+  const different = after !== again ? t('shell.theTwoAreNotTheSame') : undefined;
 
   async function submit(event: FormEvent): Promise<void> {
     event.preventDefault();
@@ -32,37 +33,37 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
       withCloseButton={!needed}
       closeOnEscape={!needed}
       closeOnClickOutside={!needed}
-      title={needed ? 'Choose a password of your own' : 'Change password'}
+      title={needed ? t('shell.chooseAPasswordOfYourOwn') : t('shell.changePassword')}
     >
       <form className="stack" onSubmit={(event) => void submit(event)}>
-        {needed && <p>You signed in with a one-time password. Choose your own before you go on.</p>}
+        {needed && <p>{t('shell.youSignedInWithAOne')}</p>}
         {problem !== undefined && (
           <p className="problem" role="alert">
             {problem}
           </p>
         )}
         <PasswordInput
-          label={needed ? 'One-time password' : 'Password now'}
+          label={needed ? t('shell.oneTimePassword') : t('shell.passwordNow')}
           autoComplete="current-password"
           value={before}
           onChange={(event) => setBefore(event.currentTarget.value)}
         />
         <PasswordInput
-          label="New password"
+          label={t('shell.newPassword')}
           autoComplete="new-password"
           value={after}
           error={tried ? short : undefined}
           onChange={(event) => setAfter(event.currentTarget.value)}
         />
         <PasswordInput
-          label="New password again"
+          label={t('shell.newPasswordAgain')}
           autoComplete="new-password"
           value={again}
           error={tried ? different : undefined}
           onChange={(event) => setAgain(event.currentTarget.value)}
         />
         <Button type="submit" size="sm">
-          Save
+          {t('shell.save')}
         </Button>
       </form>
     </Modal>

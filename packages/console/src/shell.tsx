@@ -1,6 +1,6 @@
 /** What is around every page: where one can go, who is signed in, and the strip that says who follows. */
 import { ActionIcon, Button, Menu, Modal, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
-import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
+import { type ComponentType, lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
 import { get } from './api.ts';
 import { shownChart } from './ehr/desk.ts';
 import { LeavingApps } from './ehr/leaving.tsx';
@@ -10,57 +10,67 @@ import type { EhrSession } from './ehr/session.ts';
 import { Strip, useHeadline } from './ehr/strip.tsx';
 import { Unsaved } from './ehr/unsaved.tsx';
 import { identityText } from './identity.tsx';
+import { spoken, t } from './language/language.ts';
+import { chooseLanguage, LANGUAGES, loadMessages } from './language/load.ts';
 import { Link, usePath } from './router.tsx';
 import { useStore } from './store.ts';
 import { Brand } from './ui/brand.tsx';
 import { Waiting } from './ui/problem.tsx';
 
-const Gallery = lazy(() => import('./apps/gallery.tsx'));
-const NewApp = lazy(() => import('./apps/new-app.tsx'));
-const AppPage = lazy(() => import('./apps/app-page.tsx'));
-const Sessions = lazy(() => import('./sessions/list.tsx'));
-const Inspector = lazy(() => import('./sessions/inspector.tsx'));
-const LaunchBuilder = lazy(() => import('./launch/builder.tsx'));
-const Users = lazy(() => import('./users/list.tsx'));
-const NewUser = lazy(() => import('./users/new-user.tsx'));
-const UserPage = lazy(() => import('./users/user-page.tsx'));
-const Conformance = lazy(() => import('./conformance/page.tsx'));
-const Password = lazy(() => import('./password.tsx'));
+/** A page that is loaded when it is first shown, with the parts of the catalog that it speaks from. */
+function lazyPage<Props>(load: () => Promise<{ default: ComponentType<Props> }>, ...parts: readonly string[]) {
+  return lazy(async () => {
+    const [page] = await Promise.all([load(), ...parts.map(loadMessages)]);
+    return page;
+  });
+}
+
+const Gallery = lazyPage(() => import('./apps/gallery.tsx'), 'apps');
+const NewApp = lazyPage(() => import('./apps/new-app.tsx'), 'apps');
+const AppPage = lazyPage(() => import('./apps/app-page.tsx'), 'apps');
+const Sessions = lazyPage(() => import('./sessions/list.tsx'), 'sessions');
+const Inspector = lazyPage(() => import('./sessions/inspector.tsx'), 'sessions');
+const LaunchBuilder = lazyPage(() => import('./launch/builder.tsx'), 'launch', 'apps');
+const Users = lazyPage(() => import('./users/list.tsx'), 'users');
+const NewUser = lazyPage(() => import('./users/new-user.tsx'), 'users');
+const UserPage = lazyPage(() => import('./users/user-page.tsx'), 'users');
+const Conformance = lazyPage(() => import('./conformance/page.tsx'), 'conformance');
+const Password = lazyPage(() => import('./password.tsx'), 'users');
 
 function pageOf(path: string, session: EhrSession): { title: string; page?: ReactNode } {
   const [, first = '', second] = path.split('/').map(decodeURIComponent);
   const { administrator } = session.person;
   switch (first) {
     case '':
-      return { title: 'EHR' };
+      return { title: t('shell.ehr') };
     case 'apps':
-      if (second === undefined) return { title: 'Apps', page: <Gallery session={session} /> };
-      if (!administrator) return { title: 'Apps', page: <ForAdministrators /> };
-      if (second === 'new') return { title: 'Register an app', page: <NewApp /> };
-      return { title: 'App', page: <AppPage key={second} id={second} /> };
+      if (second === undefined) return { title: t('shell.apps'), page: <Gallery session={session} /> };
+      if (!administrator) return { title: t('shell.apps'), page: <ForAdministrators /> };
+      if (second === 'new') return { title: t('shell.registerAnApp'), page: <NewApp /> };
+      return { title: t('shell.app'), page: <AppPage key={second} id={second} /> };
     case 'sessions':
-      if (!administrator) return { title: 'Sessions', page: <ForAdministrators /> };
-      if (second === undefined) return { title: 'Sessions', page: <Sessions /> };
-      return { title: 'Session', page: <Inspector key={second} topic={second} /> };
+      if (!administrator) return { title: t('shell.sessions'), page: <ForAdministrators /> };
+      if (second === undefined) return { title: t('shell.sessions'), page: <Sessions /> };
+      return { title: t('shell.session'), page: <Inspector key={second} topic={second} /> };
     case 'users':
-      if (!administrator) return { title: 'Users', page: <ForAdministrators /> };
-      if (second === undefined) return { title: 'Users', page: <Users /> };
-      if (second === 'new') return { title: 'Add a user', page: <NewUser /> };
-      return { title: 'User', page: <UserPage key={second} id={second} person={session.person} /> };
+      if (!administrator) return { title: t('shell.users'), page: <ForAdministrators /> };
+      if (second === undefined) return { title: t('shell.users'), page: <Users /> };
+      if (second === 'new') return { title: t('shell.addAUser'), page: <NewUser /> };
+      return { title: t('shell.user'), page: <UserPage key={second} id={second} person={session.person} /> };
     case 'conformance':
-      return { title: 'Conformance', page: administrator ? <Conformance /> : <ForAdministrators /> };
+      return { title: t('shell.conformance'), page: administrator ? <Conformance /> : <ForAdministrators /> };
     case 'launch':
-      return { title: 'Launch builder', page: <LaunchBuilder session={session} /> };
+      return { title: t('shell.launchBuilder'), page: <LaunchBuilder session={session} /> };
     default:
-      return { title: 'Not found', page: <NotFound /> };
+      return { title: t('shell.notFound'), page: <NotFound /> };
   }
 }
 
 function ForAdministrators() {
   return (
     <div className="page">
-      <h1>For administrators</h1>
-      <p>Sign in as an administrator to see this page.</p>
+      <h1>{t('shell.forAdministrators')}</h1>
+      <p>{t('shell.signInAsAnAdministratorTo')}</p>
     </div>
   );
 }
@@ -68,9 +78,9 @@ function ForAdministrators() {
 function NotFound() {
   return (
     <div className="page">
-      <h1>There is no such page</h1>
+      <h1>{t('shell.thereIsNoSuchPage')}</h1>
       <p>
-        <Link href="/">Back to the EHR</Link>
+        <Link href="/">{t('shell.backToTheEhr')}</Link>
       </p>
     </div>
   );
@@ -91,8 +101,13 @@ function SchemeButton() {
   const scheme = useComputedColorScheme('dark');
   const other = scheme === 'dark' ? 'light' : 'dark';
   return (
-    <Tooltip label={`Change to ${other}`}>
-      <ActionIcon variant="subtle" color="gray" aria-label={`Change to ${other}`} onClick={() => setColorScheme(other)}>
+    <Tooltip label={t(other === 'dark' ? 'shell.darkScheme' : 'shell.lightScheme')}>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        aria-label={t(other === 'dark' ? 'shell.darkScheme' : 'shell.lightScheme')}
+        onClick={() => setColorScheme(other)}
+      >
         <svg viewBox="0 0 16 16" width="15" height="15" fill="currentColor" aria-hidden="true">
           <path d="M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1Zm0 1.6v10.8A5.4 5.4 0 0 1 8 2.6Z" />
         </svg>
@@ -106,11 +121,11 @@ function SignedOut({ session }: { session: EhrSession }) {
   const out = useStore(session.signedOut);
   const again = (): void => location.reload();
   return (
-    <Modal opened={out} onClose={again} withCloseButton={false} title="You are signed out">
-      <p>The sign-in has ended: after its time, in another window, or by an administrator. Notes not saved are lost.</p>
+    <Modal opened={out} onClose={again} withCloseButton={false} title={t('shell.youAreSignedOut')}>
+      <p>{t('shell.theSignInHasEndedAfter')}</p>
       <div className="modal-end">
         <Button data-autofocus onClick={again}>
-          Sign in
+          {t('shell.signIn')}
         </Button>
       </div>
     </Modal>
@@ -148,17 +163,17 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
   return (
     <div className="shell">
       <a className="skip" href="#content">
-        Skip to the content
+        {t('shell.skipToTheContent')}
       </a>
       <header className="top">
         <Brand />
-        <nav aria-label="Pages">
-          <NavLink href="/">EHR</NavLink>
-          <NavLink href="/apps">Apps</NavLink>
-          {person.administrator && <NavLink href="/sessions">Sessions</NavLink>}
-          {person.administrator && <NavLink href="/users">Users</NavLink>}
-          <NavLink href="/launch">Launch builder</NavLink>
-          {person.administrator && <NavLink href="/conformance">Conformance</NavLink>}
+        <nav aria-label={t('shell.pages')}>
+          <NavLink href="/">{t('shell.ehr')}</NavLink>
+          <NavLink href="/apps">{t('shell.apps')}</NavLink>
+          {person.administrator && <NavLink href="/sessions">{t('shell.sessions')}</NavLink>}
+          {person.administrator && <NavLink href="/users">{t('shell.users')}</NavLink>}
+          <NavLink href="/launch">{t('shell.launchBuilder')}</NavLink>
+          {person.administrator && <NavLink href="/conformance">{t('shell.conformance')}</NavLink>}
         </nav>
         <div className="top-right">
           {person.workstation !== undefined && (
@@ -177,8 +192,20 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
               </button>
             </Menu.Target>
             <Menu.Dropdown>
-              <Menu.Item onClick={() => setPassword('wanted')}>Change password</Menu.Item>
-              <Menu.Item onClick={onSignOut}>Sign out</Menu.Item>
+              <Menu.Label>{t('start.chooseLanguage')}</Menu.Label>
+              {LANGUAGES.map(({ language, name }) => (
+                <Menu.Item
+                  key={language}
+                  lang={language}
+                  aria-current={language === spoken.get().language || undefined}
+                  onClick={() => void chooseLanguage(language)}
+                >
+                  {name}
+                </Menu.Item>
+              ))}
+              <Menu.Divider />
+              <Menu.Item onClick={() => setPassword('wanted')}>{t('shell.changePassword')}</Menu.Item>
+              <Menu.Item onClick={onSignOut}>{t('shell.signOut')}</Menu.Item>
             </Menu.Dropdown>
           </Menu>
         </div>

@@ -1,6 +1,8 @@
 import { Button, PasswordInput, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { ApiError, type SampleUser, words } from './api.ts';
+import { spoken, t } from './language/language.ts';
+import { chooseLanguage, LANGUAGES } from './language/load.ts';
 import { Brand } from './ui/brand.tsx';
 
 export interface Given {
@@ -62,13 +64,10 @@ export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given:
     <main className="sign-in">
       <section className="sign-in-story">
         <Brand large />
-        <h1>Every application on the same patient.</h1>
-        <p>
-          Open a patient in one application and the others follow, within milliseconds. Lockstep is the Hub between
-          them, the authorization server that launches them, and the record they read.
-        </p>
+        <h1>{t('start.everyApplicationOnTheSamePatient')}</h1>
+        <p>{t('start.openAPatientInOneApplication')}</p>
       </section>
-      <section className="sign-in-ways" aria-label="Sign in">
+      <section className="sign-in-ways" aria-label={t('start.signIn')}>
         {problem !== undefined && (
           <p className="problem" role="alert">
             {problem}
@@ -76,7 +75,7 @@ export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given:
         )}
         {samples.length > 0 && (
           <>
-            <h2>Sign in as a sample user</h2>
+            <h2>{t('start.signInAsASampleUser')}</h2>
             <ul className="sample-users">
               {[...samples]
                 .sort((a, b) => Number(a.administrator) - Number(b.administrator))
@@ -89,7 +88,11 @@ export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given:
                       justify="space-between"
                       loading={busy === id}
                       onClick={() => void signIn(id, { sample: id })}
-                      rightSection={<span className="role">{administrator ? 'sees every session' : 'clinician'}</span>}
+                      rightSection={
+                        <span className="role">
+                          {administrator ? t('start.seesEverySession') : t('start.clinician')}
+                        </span>
+                      }
                     >
                       {name}
                     </Button>
@@ -98,28 +101,28 @@ export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given:
             </ul>
           </>
         )}
-        <h2>{samples.length > 0 && passwords ? 'Or with a password' : 'Sign in'}</h2>
+        <h2>{samples.length > 0 && passwords ? t('start.orWithAPassword') : t('start.signIn')}</h2>
         <form onSubmit={submit} noValidate>
           {passwords && (
             <>
               <TextInput
-                label="User name"
+                label={t('start.userName')}
                 size="sm"
                 autoComplete="username"
                 value={user}
-                error={missing && user.trim() === '' ? 'Enter your user name' : undefined}
+                error={missing && user.trim() === '' ? t('start.enterYourUserName') : undefined}
                 onChange={(event) => setUser(event.currentTarget.value)}
               />
               <PasswordInput
-                label="Password"
+                label={t('start.password')}
                 autoComplete="current-password"
                 value={password}
-                error={missing && password === '' ? 'Enter your password' : undefined}
+                error={missing && password === '' ? t('start.enterYourPassword') : undefined}
                 onChange={(event) => setPassword(event.currentTarget.value)}
               />
               {needsCode && (
                 <TextInput
-                  label="Code of your authenticator app"
+                  label={t('start.codeOfYourAuthenticatorApp')}
                   inputMode="numeric"
                   autoComplete="one-time-code"
                   size="sm"
@@ -131,8 +134,8 @@ export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given:
             </>
           )}
           <TextInput
-            label="Workstation"
-            description="Optional. Keeps sessions at different desks apart."
+            label={t('start.workstation')}
+            description={t('start.optionalKeepsSessionsAtDifferentDesks')}
             size="sm"
             value={workstation}
             maxLength={100}
@@ -140,7 +143,7 @@ export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given:
           />
           {passwords && (
             <Button type="submit" size="sm" loading={busy === 'form'}>
-              Sign in
+              {t('start.signIn')}
             </Button>
           )}
           {outside && (
@@ -150,10 +153,20 @@ export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given:
               size="sm"
               variant={passwords ? 'default' : 'filled'}
             >
-              Sign in with {outside.name}
+              {t('start.signInWith', { name: outside.name })}
             </Button>
           )}
         </form>
+        <label className="language">
+          {t('start.chooseLanguage')}
+          <select value={spoken.get().language} onChange={(event) => void chooseLanguage(event.currentTarget.value)}>
+            {LANGUAGES.map(({ language, name }) => (
+              <option key={language} value={language} lang={language}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
       </section>
     </main>
   );

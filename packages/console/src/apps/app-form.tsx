@@ -1,16 +1,10 @@
 import { Checkbox, NativeSelect, Radio, Textarea, TextInput } from '@mantine/core';
 import { useId } from 'react';
 import { LAUNCH_KINDS, type LaunchKind } from '../api.ts';
+import { t } from '../language/language.ts';
 import { FormEnd, Part, useForm } from '../ui/form.tsx';
-import { KIND_WORDS } from './kinds.ts';
-import { type AppForm, type ClientType, fieldOf, isBackend, problemsOf } from './metadata.ts';
-import { SCOPE_GROUPS, unlisted } from './scopes.ts';
-
-const TYPE_WORDS: Readonly<Record<ClientType, string>> = {
-  public: 'Runs in a browser or on a device: keeps no secret',
-  secret: 'Has a server: keeps a secret that is made here',
-  keys: 'Has a server: signs with its own keys',
-};
+import { type AppForm, CLIENT_TYPES, type ClientType, fieldOf, isBackend, problemsOf } from './metadata.ts';
+import { SCOPE_GROUPS, scopeWords, unlisted } from './scopes.ts';
 
 /** While Lockstep listens on this machine only, plain http is accepted. */
 const insecureAllowed = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
@@ -38,21 +32,17 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
 
   return (
     <form className="app-form" onSubmit={form.onSubmit} noValidate>
-      <Part title="What it is">
-        <TextInput label="Name" required withAsterisk={false} {...text('name')} maxLength={200} />
-        <TextInput label="Description" {...text('description')} />
-        <TextInput
-          label="Icon"
-          description="Address or data: URL. The console shows icons of its own origin and data: URLs only."
-          {...text('logo')}
-        />
+      <Part title={t('apps.whatItIs')}>
+        <TextInput label={t('apps.name')} required withAsterisk={false} {...text('name')} maxLength={200} />
+        <TextInput label={t('apps.description')} {...text('description')} />
+        <TextInput label={t('apps.icon')} description={t('apps.addressOrDataUrlTheConsole')} {...text('logo')} />
       </Part>
-      <Part title="How it is started">
-        <fieldset className="choices" aria-label="Kinds of launch">
+      <Part title={t('apps.howItIsStarted')}>
+        <fieldset className="choices" aria-label={t('apps.kindsOfLaunch')}>
           {LAUNCH_KINDS.map((kind: LaunchKind) => (
             <Checkbox
               key={kind}
-              label={KIND_WORDS[kind].long}
+              label={t(`apps.kind.${kind}.long`)}
               checked={values.kinds.includes(kind)}
               onChange={(event) =>
                 set('kinds', toggled(values.kinds, kind, event.currentTarget.checked) as LaunchKind[])
@@ -61,50 +51,52 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
           ))}
         </fieldset>
         {problem('kinds') !== undefined && <p className="field-problem">{problem('kinds')}</p>}
-        <TextInput label="Launch address" placeholder="https://app.example.org/launch" {...text('launchUrl')} />
+        <TextInput
+          label={t('apps.launchAddress')}
+          placeholder="https://app.example.org/launch"
+          {...text('launchUrl')}
+        />
         <Textarea
-          label="Redirect addresses"
-          description="Where answers are sent, one a line, compared exactly."
+          label={t('apps.redirectAddresses')}
+          description={t('apps.whereAnswersAreSentOneA')}
           placeholder="https://app.example.org/callback"
           rows={2}
           {...text('redirectUris')}
         />
       </Part>
-      <Part title="How it proves itself">
+      <Part title={t('apps.howItProvesItself')}>
         <Radio.Group
           name={`${id}-type`}
-          aria-label="Kind of client"
+          aria-label={t('apps.kindOfClient')}
           value={values.type}
           error={problem('type')}
           onChange={(value) => set('type', value as ClientType)}
         >
-          {(Object.keys(TYPE_WORDS) as ClientType[]).map((type) => (
-            <Radio key={type} size="xs" mb={6} value={type} label={TYPE_WORDS[type]} />
+          {CLIENT_TYPES.map((type) => (
+            <Radio key={type} size="xs" mb={6} value={type} label={t(`apps.type.${type}`)} />
           ))}
         </Radio.Group>
-        {values.type === 'secret' && (
-          <Checkbox label="Sends the secret in the body instead of a header" {...flag('post')} />
-        )}
+        {values.type === 'secret' && <Checkbox label={t('apps.sendsTheSecretInTheBody')} {...flag('post')} />}
         {values.type === 'keys' && (
           <Textarea
-            label="Public keys"
-            description="Address of the JWKS, or the JWKS itself."
+            label={t('apps.publicKeys')}
+            description={t('apps.addressOfTheJwksOrThe')}
             rows={4}
             {...text('keys')}
           />
         )}
       </Part>
-      <Part title="What it may ask for">
+      <Part title={t('apps.whatItMayAskFor')}>
         <div className="scope-groups">
-          {SCOPE_GROUPS.map(({ title, choices }) => (
-            <fieldset key={title}>
-              <legend>{title}</legend>
-              {choices.map(({ scope, words: meaning }) => (
+          {SCOPE_GROUPS.map(({ group, choices }) => (
+            <fieldset key={group}>
+              <legend>{t(`apps.scopes.${group}`)}</legend>
+              {choices.map((scope) => (
                 <Checkbox
                   key={scope}
                   label={
                     <>
-                      {meaning} <code>{scope}</code>
+                      {scopeWords(scope)} <code>{scope}</code>
                     </>
                   }
                   checked={values.scopes.includes(scope)}
@@ -115,8 +107,8 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
           ))}
         </div>
         <TextInput
-          label="Other scopes"
-          description="Separated by spaces."
+          label={t('apps.otherScopes')}
+          description={t('apps.separatedBySpaces')}
           value={unlisted(values.scopes).join(' ')}
           error={problem('scopes')}
           onChange={(event) => {
@@ -125,40 +117,40 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
           }}
           onBlur={() => set('scopes', [...new Set(values.scopes.filter(Boolean))])}
         />
-        <Checkbox label="Trusted: started from the EHR, it needs no consent page" {...flag('trusted')} />
-        <Checkbox label="Launcher: it may make launch tickets for other apps" {...flag('launcher')} />
+        <Checkbox label={t('apps.trustedStartedFromTheEhrIt')} {...flag('trusted')} />
+        <Checkbox label={t('apps.launcherItMayMakeLaunchTickets')} {...flag('launcher')} />
       </Part>
       <details className="form-part">
-        <summary>More: origins, sessions of backend services, compatibility</summary>
+        <summary>{t('apps.moreOriginsSessionsOfBackendServices')}</summary>
         <Textarea
-          label="Origins"
-          description="Whose pages may read answers, one a line. Left empty: those of the addresses above."
+          label={t('apps.origins')}
+          description={t('apps.whosePagesMayReadAnswersOne')}
           rows={2}
           {...text('origins')}
         />
         {isBackend(values) && (
           <>
             <Textarea
-              label="Users whose sessions it sees"
-              description="One a line. Left empty together with workstations: all."
+              label={t('apps.usersWhoseSessionsItSees')}
+              description={t('apps.oneALineLeftEmptyTogether')}
               rows={2}
               {...text('sessionUsers')}
             />
-            <Textarea label="Workstations whose sessions it sees" rows={2} {...text('sessionWorkstations')} />
+            <Textarea label={t('apps.workstationsWhoseSessionsItSees')} rows={2} {...text('sessionWorkstations')} />
           </>
         )}
         <NativeSelect
-          label="When a missing answer to an event counts"
+          label={t('apps.whenAMissingAnswerToAn')}
           {...text('acknowledgements')}
           data={[
-            { value: '', label: "As the Hub's configuration says" },
-            { value: 'answers', label: 'From its first answer on' },
-            { value: 'strict', label: 'Always' },
-            { value: 'off', label: 'Never: it does not answer' },
+            { value: '', label: t('apps.asTheHubsConfigurationSays') },
+            { value: 'answers', label: t('apps.fromItsFirstAnswerOn') },
+            { value: 'strict', label: t('apps.always') },
+            { value: 'off', label: t('apps.neverItDoesNotAnswer') },
           ]}
         />
-        <Checkbox label="Old client: PKCE may be missing" {...flag('legacy')} />
-        <Checkbox label="Old client: fhirContext as strings (SMART 2.0)" {...flag('stu2')} />
+        <Checkbox label={t('apps.oldClientPkceMayBeMissing')} {...flag('legacy')} />
+        <Checkbox label={t('apps.oldClientFhircontextAsStringsSmart')} {...flag('stu2')} />
       </details>
       <FormEnd form={form} action={action} />
     </form>

@@ -2,6 +2,8 @@ import { Button } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type AppDetails, call, get, post, words } from '../api.ts';
+import { date, list, t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
 import { Asking, type Question } from '../ui/asking.tsx';
 import { Copyable } from '../ui/copyable.tsx';
@@ -11,56 +13,41 @@ import { AppIcon } from './icon.tsx';
 import { fromMetadata, toMetadata } from './metadata.ts';
 
 function time(ms: number | undefined): string {
-  return ms === undefined ? 'never' : new Date(ms).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+  return ms === undefined ? t('apps.never') : date(new Date(ms), { dateStyle: 'medium', timeStyle: 'short' });
 }
 
 type Asked = 'delete' | 'secret' | 'topic-secret' | 'suspend';
 
-const ASKED: Readonly<Record<Asked, Question>> = {
-  delete: {
-    title: 'Delete the app?',
-    text: 'Its registration, tokens and live subscriptions end at once, and cannot be brought back.',
-    action: 'Delete',
-  },
-  secret: { title: 'Make a new secret?', text: 'The secret it has now is void at once.', action: 'Make a new secret' },
-  'topic-secret': {
-    title: 'Make a new secret for derived topics?',
-    text: 'The secret it has now is void at once, and topics derived with it.',
-    action: 'Make a new secret',
-  },
-  suspend: {
-    title: 'Suspend the app?',
-    text: 'Its tokens and live subscriptions end at once. It can be let in again later.',
-    action: 'Suspend',
-  },
-};
+function questionOf(asked: Asked): Question {
+  return { title: t(`apps.${asked}.title`), text: t(`apps.${asked}.text`), action: t(`apps.${asked}.action`) };
+}
 
 function Tokens({ app, onRevoke }: { app: AppDetails; onRevoke: (tokenId?: string) => void }) {
   const users = [...new Set(app.tokens.flatMap(({ userName, user }) => userName ?? user ?? []))];
   return (
-    <section className="panel" aria-label="Live tokens">
+    <section className="panel" aria-label={t('apps.liveTokens')}>
       <header>
         <h2>
-          Live tokens <span className="count">{app.tokens.length}</span>
+          {t('apps.liveTokens')} <span className="count">{app.tokens.length}</span>
         </h2>
         {app.tokens.length > 1 && (
           <Button variant="default" onClick={() => onRevoke()}>
-            Revoke all
+            {t('apps.revokeAll')}
           </Button>
         )}
       </header>
-      {app.tokens.length === 0 && <p className="nothing">Nobody uses the app now.</p>}
-      {users.length > 0 && <p className="lead">Used by {users.join(', ')}</p>}
+      {app.tokens.length === 0 && <p className="nothing">{t('apps.nobodyUsesTheAppNow')}</p>}
+      {users.length > 0 && <p className="lead">{t('apps.usedBy', { users: list(users) })}</p>}
       {app.tokens.length > 0 && (
         <table className="dense">
           <thead>
             <tr>
-              <th scope="col">Issued</th>
-              <th scope="col">User</th>
-              <th scope="col">Ends</th>
-              <th scope="col">Scope</th>
+              <th scope="col">{t('apps.issued')}</th>
+              <th scope="col">{t('apps.user')}</th>
+              <th scope="col">{t('apps.ends')}</th>
+              <th scope="col">{t('apps.scope')}</th>
               <th scope="col">
-                <span className="sr-only">Actions</span>
+                <span className="sr-only">{t('apps.actions')}</span>
               </th>
             </tr>
           </thead>
@@ -68,12 +55,12 @@ function Tokens({ app, onRevoke }: { app: AppDetails; onRevoke: (tokenId?: strin
             {app.tokens.map((token) => (
               <tr key={token.tokenId}>
                 <td>{time(token.issuedAt)}</td>
-                <td>{token.userName ?? token.user ?? 'the app itself'}</td>
+                <td>{token.userName ?? token.user ?? t('apps.theAppItself')}</td>
                 <td>{time(token.expiresAt)}</td>
                 <td className="scope-text">{token.scope}</td>
                 <td className="row-actions">
                   <Button size="compact-xs" variant="default" onClick={() => onRevoke(token.tokenId)}>
-                    Revoke
+                    {t('apps.revoke')}
                   </Button>
                 </td>
               </tr>
@@ -125,7 +112,7 @@ export default function AppPage({ id }: { id: string }) {
     onError: () => setAsked(undefined),
   });
 
-  if (app.isPending) return <Waiting what="Reading the app" />;
+  if (app.isPending) return <Waiting what={t('apps.readingTheApp')} />;
   if (app.isError) {
     return (
       <div className="page">
@@ -137,43 +124,50 @@ export default function AppPage({ id }: { id: string }) {
   return (
     <div className="page">
       <p>
-        <Link href="/apps">Apps</Link>
+        <Link href="/apps">{t('apps.apps')}</Link>
       </p>
       <header className="page-head">
         <div className="app-title">
           <AppIcon app={data} size={44} />
           <div>
             <h1>
-              {data.name} {data.status !== 'active' && <span className="app-status">{data.status}</span>}
+              {data.name}{' '}
+              {data.status !== 'active' && <span className="app-status">{t(`apps.status.${data.status}`)}</span>}
             </h1>
             <p className="lead">
-              <span className="mono">{data.id}</span> · registered {time(data.registeredAt)} · last launch{' '}
-              {time(data.lastLaunchAt)}
+              <Rich
+                id="apps.registeredAndLaunched"
+                values={{
+                  id: <span className="mono">{data.id}</span>,
+                  registered: time(data.registeredAt),
+                  launched: time(data.lastLaunchAt),
+                }}
+              />
             </p>
           </div>
         </div>
         <div className="app-actions">
           {data.status === 'active' ? (
             <Button variant="default" onClick={() => setAsked('suspend')}>
-              Suspend
+              {t('apps.suspend')}
             </Button>
           ) : (
             <Button onClick={() => act.mutate('activate')}>
-              {data.status === 'waiting' ? 'Approve' : 'Let in again'}
+              {data.status === 'waiting' ? t('apps.approve') : t('apps.letInAgain')}
             </Button>
           )}
           {data.hasSecret && (
             <Button variant="default" onClick={() => setAsked('secret')}>
-              New secret
+              {t('apps.newSecret')}
             </Button>
           )}
           {data.launchKinds.includes('derived') && (
             <Button variant="default" onClick={() => setAsked('topic-secret')}>
-              New topic secret
+              {t('apps.newTopicSecret')}
             </Button>
           )}
           <Button variant="default" color="red" onClick={() => setAsked('delete')}>
-            Delete
+            {t('apps.delete')}
           </Button>
         </div>
       </header>
@@ -182,10 +176,10 @@ export default function AppPage({ id }: { id: string }) {
           {words(act.error)}
         </p>
       )}
-      {secret !== undefined && <Copyable title="The new secret, shown once" text={secret} secret />}
+      {secret !== undefined && <Copyable title={t('apps.theNewSecretShownOnce')} text={secret} secret />}
       <Tokens app={data} onRevoke={(revoke) => act.mutate({ revoke })} />
-      <section className="panel" aria-label="What it may do">
-        <h2>The app may</h2>
+      <section className="panel" aria-label={t('apps.whatItMayDo')}>
+        <h2>{t('apps.theAppMay')}</h2>
         <div className="may">
           {data.scopes.map(({ title, entries }) => (
             <div key={title}>
@@ -201,12 +195,12 @@ export default function AppPage({ id }: { id: string }) {
           ))}
         </div>
       </section>
-      <section className="panel" aria-label="Registration">
-        <h2>Registration</h2>
+      <section className="panel" aria-label={t('apps.registration')}>
+        <h2>{t('apps.registration')}</h2>
         <AppFormView
           key={edited}
           initial={fromMetadata({ ...data.metadata, trusted: data.trusted, launcher: data.launcher })}
-          action="Save"
+          action={t('apps.save')}
           onSubmit={async (form) => {
             await call('PUT', path, toMetadata(form));
             await refresh();
@@ -215,7 +209,7 @@ export default function AppPage({ id }: { id: string }) {
         />
       </section>
       <Asking
-        question={asked && ASKED[asked]}
+        question={asked && questionOf(asked)}
         busy={act.isPending}
         onCancel={() => setAsked(undefined)}
         onConfirm={() => asked && act.mutate(asked)}

@@ -4,9 +4,9 @@ import { Button } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { type App, type LaunchedApp, post, words } from '../api.ts';
 import type { EhrSession } from '../ehr/session.ts';
+import { t } from '../language/language.ts';
 import { Copyable } from '../ui/copyable.tsx';
 import { type ByHand, type Line, launchedLines, linesOf } from './commands.ts';
-import { KIND_WORDS } from './kinds.ts';
 import { openWindow } from './run.ts';
 
 /** How long the ticket of a launch is good, ms. */
@@ -14,11 +14,9 @@ const TICKET_LIFE = 60_000;
 
 type Form = LaunchedApp['form'];
 
-const FORM_OF: Readonly<Record<Exclude<ByHand, 'derived'>, { readonly form: Form; readonly action: string }>> = {
-  'command-line': { form: 'switches', action: 'Make a launch' },
-  web: { form: 'web', action: 'Open' },
-  file: { form: 'file', action: 'Drop the file' },
-};
+const FORM_OF = { 'command-line': 'switches', web: 'web', file: 'file' } as const satisfies Readonly<
+  Record<Exclude<ByHand, 'derived'>, Form>
+>;
 
 function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByHand }) {
   const [launched, setLaunched] = useState<readonly Line[]>();
@@ -45,37 +43,37 @@ function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByH
       if (form === 'web') {
         await openWindow(async () => {
           const made = await ask();
-          if (made.form !== 'web') throw new Error('The server made another kind of launch.');
+          if (made.form !== 'web') throw new Error(t('apps.otherLaunch'));
           return made.url;
         });
       } else setLaunched(launchedLines(await ask(), app));
     } catch (error) {
-      setProblem(`${app.name} was not launched: ${words(error)}`);
+      setProblem(t('apps.wasNotLaunched', { name: app.name, error: words(error) }));
     }
     setBusy(undefined);
   }
 
   const own = kind === 'derived' ? undefined : FORM_OF[kind];
   return (
-    <section className="by-hand" aria-label={KIND_WORDS[kind].long}>
+    <section className="by-hand" aria-label={t(`apps.kind.${kind}.long`)}>
       <header>
-        <h3>{KIND_WORDS[kind].long}</h3>
+        <h3>{t(`apps.kind.${kind}.long`)}</h3>
         {own && app.status === 'active' && (
           <div className="by-hand-actions">
             <Button
-              aria-label={`${own.action}: ${app.name}`}
-              loading={busy === own.form}
-              onClick={() => void make(own.form)}
+              aria-label={t('apps.makeNamed', { action: t(`apps.make.${own}`), name: app.name })}
+              loading={busy === own}
+              onClick={() => void make(own)}
             >
-              {own.action}
+              {t(`apps.make.${own}`)}
             </Button>
             <Button
               variant="default"
-              aria-label={`A ticket for ${app.name}`}
+              aria-label={t('apps.aTicketFor', { name: app.name })}
               loading={busy === 'ticket'}
               onClick={() => void make('ticket')}
             >
-              A ticket
+              {t('apps.aTicket')}
             </Button>
           </div>
         )}

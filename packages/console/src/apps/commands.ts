@@ -8,6 +8,7 @@ import {
   windowsCommandLine,
 } from '@lockstep/fhircast';
 import type { App, LaunchedApp, LaunchKind } from '../api.ts';
+import { t } from '../language/language.ts';
 
 /** A kind of launch that comes with something to copy. */
 export type ByHand = Extract<LaunchKind, 'command-line' | 'web' | 'file' | 'derived'>;
@@ -44,19 +45,19 @@ export function linesOf(kind: ByHand, app: Pick<App, 'name' | 'launchUrl'>, laun
   switch (kind) {
     case 'command-line':
       return [
-        { title: 'Windows', text: windowsCommandLine(`${program}.exe`, buildArguments(launch)) },
-        { title: 'macOS, Linux', text: posixCommand(program, launch) },
+        { title: t('apps.windows'), text: windowsCommandLine(`${program}.exe`, buildArguments(launch)) },
+        { title: t('apps.macosLinux'), text: posixCommand(program, launch) },
       ];
     case 'web':
-      return app.launchUrl === undefined ? [] : [{ title: 'Address', text: buildWebLaunch(app.launchUrl, launch) }];
+      return app.launchUrl === undefined
+        ? []
+        : [{ title: t('apps.address'), text: buildWebLaunch(app.launchUrl, launch) }];
     case 'file':
-      return [
-        { title: `${program}.json, into the folder that the program watches`, text: buildLaunchFile(launch).trim() },
-      ];
+      return [{ title: t('apps.jsonIntoTheFolderThatThe', { program }), text: buildLaunchFile(launch).trim() }];
     case 'derived':
       return [
         {
-          title: "Computes the session's topic, from the secret that the app's registration showed",
+          title: t('apps.computesTheSessionsTopicFromThe'),
           text: `TOPIC_SECRET=… npx lockstep topic derive ${quoted(launch.user ?? '')}`,
         },
       ];
@@ -67,18 +68,18 @@ export function linesOf(kind: ByHand, app: Pick<App, 'name' | 'launchUrl'>, laun
 export function launchedLines(launched: LaunchedApp, app: Pick<App, 'name'>): readonly Line[] {
   switch (launched.form) {
     case 'web':
-      return [{ title: 'Address', text: launched.url }];
+      return [{ title: t('apps.address'), text: launched.url }];
     case 'switches':
       return [
-        { title: 'Windows, within a minute', text: launched.command_line },
+        { title: t('apps.windowsWithinAMinute'), text: launched.command_line },
         {
-          title: 'macOS, Linux, within a minute',
+          title: t('apps.macosLinuxWithinAMinute'),
           text: posixCommand(programName(app.name), parseArguments(launched.arguments)),
         },
       ];
     case 'file':
-      return [{ title: "Dropped into the app's folder on the server", text: launched.file }];
+      return [{ title: t('apps.droppedIntoTheAppsFolderOn'), text: launched.file }];
     case 'ticket':
-      return [{ title: 'Gets the token, within a minute', text: `curl -X POST ${quoted(launched.ticket_url)}` }];
+      return [{ title: t('apps.getsTheTokenWithinAMinute'), text: `curl -X POST ${quoted(launched.ticket_url)}` }];
   }
 }

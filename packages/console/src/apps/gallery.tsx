@@ -5,12 +5,13 @@ import { type App, LAUNCH_KINDS, type LaunchKind, words } from '../api.ts';
 import { isLaunchable, runHere, useApps } from '../ehr/dock.tsx';
 import { OpenContext } from '../ehr/open-context.tsx';
 import type { EhrSession } from '../ehr/session.ts';
+import { compare, t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { Commands } from './by-hand.tsx';
 import { BY_HAND } from './commands.ts';
 import { AppIcon } from './icon.tsx';
-import { KIND_WORDS } from './kinds.ts';
 import { runInWindow } from './run.ts';
 import { Silent } from './silent.tsx';
 
@@ -28,7 +29,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
     try {
       await start();
     } catch (error) {
-      setProblem(`${app.name} was not launched: ${words(error)}`);
+      setProblem(t('apps.wasNotLaunched', { name: app.name, error: words(error) }));
     }
     setBusy(false);
   }
@@ -39,11 +40,11 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
       <div className="app-about">
         <h2>
           {app.name}
-          {app.status !== 'active' && <span className="app-status">{app.status}</span>}
+          {app.status !== 'active' && <span className="app-status">{t(`apps.status.${app.status}`)}</span>}
         </h2>
         {app.description !== undefined && <p>{app.description}</p>}
         <p className="app-facts">
-          {app.launchKinds.map((kind) => KIND_WORDS[kind].short).join(' · ')}
+          {app.launchKinds.map((kind) => t(`apps.kind.${kind}.short`)).join(' · ')}
           {app.launchUrl !== undefined && <span className="mono"> {app.launchUrl}</span>}
         </p>
         {problem !== undefined && (
@@ -57,26 +58,34 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
       <div className="app-actions">
         {isLaunchable(app) && (
           <>
-            <Button aria-label={`Run ${app.name}`} loading={busy} onClick={() => void run(() => runHere(session, app))}>
-              Run
+            <Button
+              aria-label={t('apps.runNamed', { name: app.name })}
+              loading={busy}
+              onClick={() => void run(() => runHere(session, app))}
+            >
+              {t('apps.run')}
             </Button>
             <Button
               variant="default"
-              aria-label={`Run ${app.name} in a new window`}
+              aria-label={t('apps.runInANewWindow', { name: app.name })}
               onClick={() => void run(async () => setOpened(await runInWindow(session, app)))}
             >
-              New window
+              {t('apps.newWindow')}
             </Button>
           </>
         )}
         {!isLaunchable(app) && app.launchKinds.includes('standalone') && app.launchUrl !== undefined && (
           <Button component="a" href={app.launchUrl} target="_blank" rel="noopener noreferrer" variant="default">
-            Visit
+            {t('apps.visit')}
           </Button>
         )}
         {session.person.administrator && (
-          <Link className="quiet-link" href={`/apps/${encodeURIComponent(app.id)}`} aria-label={`Manage ${app.name}`}>
-            Manage
+          <Link
+            className="quiet-link"
+            href={`/apps/${encodeURIComponent(app.id)}`}
+            aria-label={t('apps.manageNamed', { name: app.name })}
+          >
+            {t('apps.manage')}
           </Link>
         )}
       </div>
@@ -93,46 +102,49 @@ export default function Gallery({ session }: { session: EhrSession }) {
   const shown = (apps.data ?? [])
     .filter(({ launchKinds }) => kind === ALL || launchKinds.includes(kind as LaunchKind))
     .filter(({ name, description = '' }) => `${name} ${description}`.toLowerCase().includes(wanted))
-    .sort((a, b) => a.name.localeCompare(b.name));
+    .sort((a, b) => compare(a.name, b.name));
 
   return (
     <div className="page">
       <header className="page-head">
         <div>
-          <h1>Apps</h1>
+          <h1>{t('apps.apps')}</h1>
           <p className="lead">
-            Run an app with what the EHR has open: <OpenContext session={session} />
+            <Rich id="apps.runWithOpen" values={{ open: <OpenContext session={session} /> }} />
           </p>
         </div>
         {session.person.administrator && (
           <Link className="button-link" href="/apps/new">
-            Register an app
+            {t('apps.registerAnApp')}
           </Link>
         )}
       </header>
       <div className="filters">
         <TextInput
           type="search"
-          aria-label="Search apps"
-          placeholder="Search apps"
+          aria-label={t('apps.searchApps')}
+          placeholder={t('apps.searchApps')}
           value={text}
           onChange={(event) => setText(event.currentTarget.value)}
         />
         <SegmentedControl
-          aria-label="Kind of launch"
+          aria-label={t('apps.kindOfLaunch')}
           value={kind}
           onChange={setKind}
-          data={[{ value: ALL, label: 'All' }, ...kinds.map((one) => ({ value: one, label: KIND_WORDS[one].short }))]}
+          data={[
+            { value: ALL, label: t('apps.all') },
+            ...kinds.map((one) => ({ value: one, label: t(`apps.kind.${one}.short`) })),
+          ]}
         />
       </div>
-      {apps.isPending && <Waiting what="Reading apps" />}
+      {apps.isPending && <Waiting what={t('apps.readingApps')} />}
       {apps.isError && <Problem error={apps.error} retry={() => void apps.refetch()} />}
       <ul className="app-list">
         {shown.map((app) => (
           <AppCard key={app.id} session={session} app={app} />
         ))}
       </ul>
-      {apps.data && shown.length === 0 && <p className="nothing">No app is of this kind or has this name.</p>}
+      {apps.data && shown.length === 0 && <p className="nothing">{t('apps.noAppIsOfThisKind')}</p>}
     </div>
   );
 }

@@ -1,3 +1,4 @@
+import '../language/testing.ts';
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { EMPTY_FORM, fieldOf, fromMetadata, problemsOf, toMetadata } from './metadata.ts';

@@ -1,6 +1,7 @@
 /** What a person enters about an app, checked as it is typed, and the registration that is made of it. */
 import type { AppMetadata, LaunchKind } from '../api.ts';
 import { LAUNCH_KINDS } from '../api.ts';
+import { t } from '../language/language.ts';
 
 export const CLIENT_TYPES = ['public', 'secret', 'keys'] as const;
 export type ClientType = (typeof CLIENT_TYPES)[number];
@@ -72,37 +73,37 @@ const DANGEROUS = new Set(['javascript:', 'vbscript:', 'data:', 'blob:', 'file:'
 /** What is wrong with an address of a web page; undefined when nothing is. */
 export function webAddressProblem(text: string, insecureAllowed: boolean): string | undefined {
   const url = URL.parse(text);
-  if (!url) return 'Not a whole address: it begins with https://';
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'An address begins with https:// or http://';
-  if (url.username || url.password) return 'An address must not hold a user name or password';
-  if (url.protocol === 'http:' && !insecureAllowed && !LOOPBACK.has(url.hostname)) return 'Use https:// here';
+  if (!url) return t('apps.notAWholeAddressItBegins');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return t('apps.anAddressBeginsWithHttpsOr');
+  if (url.username || url.password) return t('apps.anAddressMustNotHoldA');
+  if (url.protocol === 'http:' && !insecureAllowed && !LOOPBACK.has(url.hostname)) return t('apps.useHttpsHere');
   return undefined;
 }
 
 /** What is wrong with a redirect address (REG-1). */
 export function redirectProblem(text: string, insecureAllowed: boolean): string | undefined {
   const url = URL.parse(text);
-  if (!url) return `${text}: not a whole address`;
-  if (text.includes('#')) return `${text}: the part from # on never reaches a server; leave it out`;
-  if (DANGEROUS.has(url.protocol)) return `${text}: ${url.protocol} is not allowed`;
+  if (!url) return t('apps.notAWholeAddress', { text });
+  if (text.includes('#')) return t('apps.thePartFromOnNeverReaches', { text });
+  if (DANGEROUS.has(url.protocol)) return t('apps.isNotAllowed', { text, protocol: url.protocol });
   if (/^https?:$/.test(url.protocol)) {
     const problem = webAddressProblem(text, insecureAllowed);
-    return problem && `${text}: ${problem}`;
+    return problem && t('apps.fieldProblem', { field: text, problem });
   }
   return undefined;
 }
 
 function keysProblem(text: string, insecureAllowed: boolean): string | undefined {
-  if (text.trim() === '') return 'Give the address of the JWKS, or paste it';
+  if (text.trim() === '') return t('apps.giveTheAddressOfTheJwks');
   if (!text.trim().startsWith('{')) return webAddressProblem(text.trim(), insecureAllowed);
   try {
     const { keys } = JSON.parse(text) as { keys?: unknown };
-    if (!Array.isArray(keys) || keys.length === 0) return 'A JWKS has a list of keys: {"keys": [ … ]}';
+    if (!Array.isArray(keys) || keys.length === 0) return t('apps.aJwksHasAListOf');
     if (keys.some((key) => typeof key === 'object' && key !== null && 'd' in key))
-      return 'This is a private key: paste public keys only';
+      return t('apps.thisIsAPrivateKeyPaste');
     return undefined;
   } catch {
-    return 'Not valid JSON';
+    return t('apps.notValidJson');
   }
 }
 
@@ -125,13 +126,13 @@ export function usesCodes({ kinds }: Pick<AppForm, 'kinds'>): boolean {
 export function problemsOf(form: AppForm, insecureAllowed: boolean): MetadataProblems {
   const problems: { -readonly [K in Field]?: string } = {};
   const { launchUrl, logo } = form;
-  if (form.name.trim() === '') problems.name = 'Give the app a name';
-  if (form.kinds.length === 0) problems.kinds = 'Choose how the app is started';
+  if (form.name.trim() === '') problems.name = t('apps.giveTheAppAName');
+  if (form.kinds.length === 0) problems.kinds = t('apps.chooseHowTheAppIsStarted');
   if (launchUrl.trim() !== '') {
     const problem = webAddressProblem(launchUrl.trim(), insecureAllowed);
     if (problem) problems.launchUrl = problem;
   } else if (form.kinds.includes('ehr') || form.kinds.includes('web')) {
-    problems.launchUrl = 'The EHR must know which address to open';
+    problems.launchUrl = t('apps.theEhrMustKnowWhichAddress');
   }
   if (logo.trim() !== '' && !logo.startsWith('data:image/')) {
     const problem = webAddressProblem(logo.trim(), true);
@@ -140,17 +141,16 @@ export function problemsOf(form: AppForm, insecureAllowed: boolean): MetadataPro
   const redirects = linesOf(form.redirectUris);
   const wrong = redirects.map((uri) => redirectProblem(uri, insecureAllowed)).find(Boolean);
   if (wrong) problems.redirectUris = wrong;
-  else if (usesCodes(form) && redirects.length === 0)
-    problems.redirectUris = 'Where does the app take the answer? One address a line';
+  else if (usesCodes(form) && redirects.length === 0) problems.redirectUris = t('apps.whereDoesTheAppTakeThe');
   if (isBackend(form) && form.type !== 'keys' && !mayUseSecret(form))
-    problems.type = 'A backend service signs with its own keys';
+    problems.type = t('apps.aBackendServiceSignsWithIts');
   if (form.type === 'keys') {
     const problem = keysProblem(form.keys, insecureAllowed);
     if (problem) problems.keys = problem;
   }
-  if (form.scopes.length === 0) problems.scopes = 'Choose what the app may ask for';
+  if (form.scopes.length === 0) problems.scopes = t('apps.chooseWhatTheAppMayAsk');
   const origin = linesOf(form.origins).find((one) => URL.parse(one)?.origin !== one);
-  if (origin) problems.origins = `${origin}: an origin is scheme, host and port, without a path`;
+  if (origin) problems.origins = t('apps.anOriginIsSchemeHostAnd', { origin });
   return problems;
 }
 

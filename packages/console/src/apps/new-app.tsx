@@ -2,6 +2,7 @@ import { Button, FileButton } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { post, type ReadManifest, type RegisteredApp, words } from '../api.ts';
+import { t } from '../language/language.ts';
 import { Link, navigate } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import { AppFormView } from './app-form.tsx';
@@ -36,15 +37,15 @@ export default function NewApp() {
   if (done) {
     return (
       <div className="page">
-        <h1>{done.name} is registered</h1>
-        <p className="lead">What is secret is shown once: keep it now.</p>
-        <Copyable title="Client id" text={done.id} />
-        {done.secret !== undefined && <Copyable title="Secret" text={done.secret} secret />}
+        <h1>{t('apps.isRegistered', { name: done.name })}</h1>
+        <p className="lead">{t('apps.whatIsSecretIsShownOnce')}</p>
+        <Copyable title={t('apps.clientId')} text={done.id} />
+        {done.secret !== undefined && <Copyable title={t('apps.secret')} text={done.secret} secret />}
         {done.topicSecret !== undefined && (
-          <Copyable title="Secret that topics are derived with" text={done.topicSecret} secret />
+          <Copyable title={t('apps.secretThatTopicsAreDerivedWith')} text={done.topicSecret} secret />
         )}
         <p>
-          <Link href={`/apps/${encodeURIComponent(done.id)}`}>Go on to the app</Link>
+          <Link href={`/apps/${encodeURIComponent(done.id)}`}>{t('apps.goOnToTheApp')}</Link>
         </p>
       </div>
     );
@@ -53,13 +54,13 @@ export default function NewApp() {
     <div className="page">
       <header className="page-head">
         <div>
-          <h1>Register an app</h1>
-          <p className="lead">Fill in the form, or let the app's manifest fill it.</p>
+          <h1>{t('apps.registerAnApp')}</h1>
+          <p className="lead">{t('apps.fillInTheFormOrLet')}</p>
         </div>
         <FileButton onChange={(file) => void upload(file)} accept="application/json,.json">
           {(props) => (
             <Button {...props} variant="default">
-              Upload a manifest
+              {t('apps.uploadAManifest')}
             </Button>
           )}
         </FileButton>
@@ -69,7 +70,7 @@ export default function NewApp() {
           {problem}
         </p>
       )}
-      <AppFormView key={initial.from} initial={initial.form} action="Register" onSubmit={register} />
+      <AppFormView key={initial.from} initial={initial.form} action={t('apps.register')} onSubmit={register} />
     </div>
   );
 }

@@ -1,6 +1,7 @@
 /** Starting an app with what the EHR has open. */
 import { type App, get, post } from '../api.ts';
 import type { EhrSession } from '../ehr/session.ts';
+import { t } from '../language/language.ts';
 
 interface LaunchAnswer {
   readonly launch_url: string;
@@ -46,8 +47,7 @@ export async function makeLaunch(
 export async function openWindow(address: () => Promise<string>): Promise<void> {
   // Opened before anything is awaited: browsers allow windows only in answer to a click.
   const opened = window.open('about:blank', '_blank');
-  if (!opened)
-    throw new Error('The browser did not allow a new window. Allow windows for this site, or run the app here.');
+  if (!opened) throw new Error(t('apps.noWindow'));
   try {
     const url = await address();
     opened.opener = null;

@@ -1,67 +1,56 @@
 /** Scopes to choose from, in plain words that continue "The app may …". */
-
-export interface ScopeChoice {
-  readonly scope: string;
-  readonly words: string;
-}
+import { codeWords } from '../language/language.ts';
 
 export interface ChoiceGroup {
-  readonly title: string;
-  readonly choices: readonly ScopeChoice[];
+  readonly group: 'identity' | 'record' | 'context';
+  readonly choices: readonly string[];
 }
 
-const EVENTS = (type: string, words: string): readonly ScopeChoice[] => [
-  { scope: `fhircast/${type}-open.read`, words: `see which ${words} is open` },
-  { scope: `fhircast/${type}-open.write`, words: `change the open ${words}` },
-  { scope: `fhircast/${type}-close.read`, words: `see when a ${words} is closed` },
-  { scope: `fhircast/${type}-close.write`, words: `close the open ${words}` },
-];
+const events = (type: string): readonly string[] =>
+  ['open.read', 'open.write', 'close.read', 'close.write'].map((end) => `fhircast/${type}-${end}`);
 
 export const SCOPE_GROUPS: readonly ChoiceGroup[] = [
   {
-    title: 'Identity and launch',
+    group: 'identity',
+    choices: ['openid', 'fhirUser', 'launch', 'launch/patient', 'launch/encounter', 'online_access', 'offline_access'],
+  },
+  {
+    group: 'record',
     choices: [
-      { scope: 'openid', words: 'know that the person has signed in' },
-      { scope: 'fhirUser', words: 'know who the person is' },
-      { scope: 'launch', words: 'be told what the EHR has open' },
-      { scope: 'launch/patient', words: 'ask which patient' },
-      { scope: 'launch/encounter', words: 'ask which encounter' },
-      { scope: 'online_access', words: 'keep access until sign-out' },
-      { scope: 'offline_access', words: 'keep access after sign-out' },
+      'patient/*.rs',
+      'user/*.rs',
+      'user/Patient.rs',
+      'user/ImagingStudy.rs',
+      'user/DiagnosticReport.rs',
+      'user/DiagnosticReport.crus',
+      'user/Observation.rs',
+      'user/Observation.crus',
+      'system/*.rs',
     ],
   },
   {
-    title: 'The record',
+    group: 'context',
     choices: [
-      { scope: 'patient/*.rs', words: 'read everything of the chosen patient' },
-      { scope: 'user/*.rs', words: 'read everything the person may see' },
-      { scope: 'user/Patient.rs', words: 'read patients' },
-      { scope: 'user/ImagingStudy.rs', words: 'read imaging studies' },
-      { scope: 'user/DiagnosticReport.rs', words: 'read reports' },
-      { scope: 'user/DiagnosticReport.crus', words: 'read and write reports' },
-      { scope: 'user/Observation.rs', words: 'read observations' },
-      { scope: 'user/Observation.crus', words: 'read and write observations' },
-      { scope: 'system/*.rs', words: 'read all records (backend services)' },
-    ],
-  },
-  {
-    title: 'Following and changing context',
-    choices: [
-      { scope: 'fhircast/*.read', words: 'follow everything that is open' },
-      { scope: 'fhircast/*.write', words: 'change everything that is open' },
-      ...EVENTS('Patient', 'patient'),
-      ...EVENTS('ImagingStudy', 'study'),
-      ...EVENTS('DiagnosticReport', 'report'),
-      { scope: 'fhircast/DiagnosticReport-update.write', words: 'share content in the open report' },
-      { scope: 'fhircast/DiagnosticReport-select.write', words: 'select content in the open report' },
-      { scope: 'fhircast/SyncError.write', words: 'tell that it does not follow' },
-      { scope: 'hub/session.read', words: 'list sessions' },
-      { scope: 'hub/session.write', words: 'start and end sessions' },
+      'fhircast/*.read',
+      'fhircast/*.write',
+      ...events('Patient'),
+      ...events('ImagingStudy'),
+      ...events('DiagnosticReport'),
+      'fhircast/DiagnosticReport-update.write',
+      'fhircast/DiagnosticReport-select.write',
+      'fhircast/SyncError.write',
+      'hub/session.read',
+      'hub/session.write',
     ],
   },
 ];
 
-const LISTED = new Set(SCOPE_GROUPS.flatMap(({ choices }) => choices.map(({ scope }) => scope)));
+const LISTED = new Set(SCOPE_GROUPS.flatMap(({ choices }) => choices));
+
+/** What a scope of the list above lets an app do. */
+export function scopeWords(scope: string): string {
+  return codeWords('apps.scope', scope);
+}
 
 /** Scopes that are not in the list above: kept and shown as they are. */
 export function unlisted(scopes: readonly string[]): readonly string[] {

@@ -1,5 +1,7 @@
 import { useEffect, useState } from 'react';
 import type { App } from '../api.ts';
+import { t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { isForeign, watchLaunch } from './run.ts';
 
 /** Says when an app does not come for its authorization after its launch, and what may be wrong. */
@@ -14,9 +16,11 @@ export function Silent({ app, address, framed = false }: { app: App; address: st
   return (
     <p className="problem silent" role="alert">
       <span>
-        {app.name} has not asked for its authorization. Is <span className="mono">{app.launchUrl}</span> its launch
-        address, and does its server run?
-        {framed && ' If it does not let itself be shown in a frame, run it in a window of its own.'}
+        <Rich
+          id="apps.silent"
+          values={{ name: <bdi>{app.name}</bdi>, address: <span className="mono">{app.launchUrl}</span> }}
+        />
+        {framed && ` ${t('apps.ifItDoesNotLetItself')}`}
       </span>
     </p>
   );

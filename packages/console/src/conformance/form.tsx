@@ -2,10 +2,12 @@
 import { Checkbox, NativeSelect, PasswordInput, Radio, Textarea, TextInput } from '@mantine/core';
 import type { ConformanceRun, ConformanceSetup } from '../api.ts';
 import { post } from '../api.ts';
+import { t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { type Form, FormEnd, Part, useForm } from '../ui/form.tsx';
 import {
   type AccessWay,
-  CHECKS_WORDS,
+  CHECKS,
   fieldOf,
   initialFields,
   problemsOf,
@@ -16,21 +18,9 @@ import {
   toBody,
 } from './options.ts';
 
-const ACCESS: Readonly<Record<AccessWay, string>> = {
-  token: 'Access token',
-  client: 'Client credentials',
-  register: 'SMART discovery: registers itself as a client',
-  open: 'None: the Hub asks for no token',
-};
+const ACCESS = ['token', 'client', 'register', 'open'] as const satisfies readonly AccessWay[];
 
-const SESSIONS: Readonly<Record<SessionChoice, string>> = {
-  given: 'These sessions',
-  made: 'POST {hub.url}/session makes one',
-  any: 'The Hub takes any hub.topic',
-};
-
-const choices = <T extends string>(words: Readonly<Record<T, string>>) =>
-  Object.entries<string>(words).map(([value, label]) => ({ value, label }));
+const SESSIONS = ['given', 'made', 'any'] as const satisfies readonly SessionChoice[];
 
 function OtherHub({ form }: { form: Form<RunFields> }) {
   const { values, text, set } = form;
@@ -40,39 +30,47 @@ function OtherHub({ form }: { form: Form<RunFields> }) {
       <TextInput label="hub.url" placeholder="https://hub.example.com/fhircast" {...text('url')} />
       <div className="form-columns">
         <NativeSelect
-          label="Access"
+          label={t('conformance.access')}
           value={access}
-          data={choices(ACCESS)}
+          data={ACCESS.map((value) => ({ value, label: t(`conformance.access.${value}`) }))}
           onChange={({ currentTarget }) => set('access', currentTarget.value as AccessWay)}
         />
-        {access === 'token' && <PasswordInput size="xs" label="Access token" autoComplete="off" {...text('token')} />}
+        {access === 'token' && (
+          <PasswordInput size="xs" label={t('conformance.accessToken')} autoComplete="off" {...text('token')} />
+        )}
         {access === 'client' && (
           <>
-            <TextInput label="Client id" {...text('clientId')} />
-            <PasswordInput size="xs" label="Client secret" autoComplete="off" {...text('secret')} />
+            <TextInput label={t('conformance.clientId')} {...text('clientId')} />
+            <PasswordInput size="xs" label={t('conformance.clientSecret')} autoComplete="off" {...text('secret')} />
           </>
         )}
         {(access === 'client' || access === 'register') && (
-          <TextInput label="FHIR address" placeholder="https://ehr.example.com/fhir" {...text('smart')} />
+          <TextInput
+            label={t('conformance.fhirAddress')}
+            placeholder="https://ehr.example.com/fhir"
+            {...text('smart')}
+          />
         )}
-        {access === 'client' && <TextInput label="or token endpoint" {...text('tokenUrl')} />}
+        {access === 'client' && <TextInput label={t('conformance.orTokenEndpoint')} {...text('tokenUrl')} />}
       </div>
       <div className="form-columns">
         <NativeSelect
-          label="Sessions"
+          label={t('conformance.sessions')}
           value={sessions}
-          data={choices(SESSIONS)}
+          data={SESSIONS.map((value) => ({ value, label: t(`conformance.sessions.${value}`) }))}
           onChange={({ currentTarget }) => set('sessions', currentTarget.value as SessionChoice)}
         />
         {sessions === 'given' && (
           <Textarea
-            label="hub.topic, one a line"
+            label={t('conformance.hubTopicOneALine')}
             rows={2}
-            description="Nobody should work in them."
+            description={t('conformance.nobodyShouldWorkInThem')}
             {...text('topics')}
           />
         )}
-        {sessions === 'made' && <TextInput label="For the user" placeholder="Practitioner/123" {...text('user')} />}
+        {sessions === 'made' && (
+          <TextInput label={t('conformance.forTheUser')} placeholder="Practitioner/123" {...text('user')} />
+        )}
       </div>
     </>
   );
@@ -82,17 +80,17 @@ function Application({ form }: { form: Form<RunFields> }) {
   const { text } = form;
   return (
     <div className="form-columns">
-      <TextInput label="Name of the application" {...text('name')} />
+      <TextInput label={t('conformance.nameOfTheApplication')} {...text('name')} />
       <TextInput
-        label="Address to listen on"
+        label={t('conformance.addressToListenOn')}
         placeholder="127.0.0.1"
-        description="On this server; a free port is taken"
+        description={t('conformance.onThisServerAFreePort')}
         {...text('host')}
       />
       <TextInput
-        label="Address that the application calls"
-        placeholder="as above"
-        description="Where something stands in between"
+        label={t('conformance.addressThatTheApplicationCalls')}
+        placeholder={t('conformance.asAbove')}
+        description={t('conformance.whereSomethingStandsInBetween')}
         {...text('publicUrl')}
       />
     </div>
@@ -118,64 +116,70 @@ export function RunForm({ setup, onStarted }: { setup: ConformanceSetup; onStart
 
   return (
     <form className="app-form" onSubmit={form.onSubmit} noValidate>
-      <Part title="What to test">
-        <Radio.Group aria-label="What to test" value={kind} onChange={(next) => choose(next as RunFields['kind'])}>
+      <Part title={t('conformance.whatToTest')}>
+        <Radio.Group
+          aria-label={t('conformance.whatToTest')}
+          value={kind}
+          onChange={(next) => choose(next as RunFields['kind'])}
+        >
           <div className="choices">
             <Radio
               size="xs"
               value="own"
               label={
-                <>
-                  This Hub <span className="mono label">{setup.hubUrl}</span>
-                </>
+                <Rich id="conformance.thisHubAt" values={{ url: <span className="mono label">{setup.hubUrl}</span> }} />
               }
             />
-            <Radio size="xs" value="other" label="Another Hub" />
-            <Radio size="xs" value="subscriber" label="An application: the suite plays its Hub" />
+            <Radio size="xs" value="other" label={t('conformance.anotherHub')} />
+            <Radio size="xs" value="subscriber" label={t('conformance.anApplicationTheSuitePlaysIts')} />
           </div>
         </Radio.Group>
         {kind === 'other' && <OtherHub form={form} />}
         {kind === 'subscriber' && <Application form={form} />}
       </Part>
-      <Part title="How">
+      <Part title={t('conformance.how')}>
         <div className="form-columns">
           <NativeSelect
-            label="Specification"
+            label={t('conformance.specification')}
             value={values.spec}
             data={specs.map((value) => ({ value, label: SPEC_WORDS[value] }))}
             onChange={({ currentTarget }) => set('spec', currentTarget.value as RunFields['spec'])}
           />
           {kind !== 'subscriber' && (
             <NativeSelect
-              label="Checks"
+              label={t('conformance.checks')}
               value={values.checks}
-              data={choices(CHECKS_WORDS)}
+              data={CHECKS.map((value) => ({ value, label: t(`conformance.checks.${value}`) }))}
               onChange={({ currentTarget }) => set('checks', currentTarget.value as RunFields['checks'])}
             />
           )}
           <TextInput
-            label="Slowness"
+            label={t('conformance.slowness')}
             inputMode="decimal"
-            description="Multiplies every waiting time; 1 for a Hub of normal speed"
+            description={t('conformance.multipliesEveryWaitingTime1For')}
             {...text('slowness')}
           />
         </div>
         {kind !== 'subscriber' && values.spec === 'STU2' && (
           <div className="form-columns">
             <TextInput
-              label="Address to listen on for webhooks"
+              label={t('conformance.addressToListenOnForWebhooks')}
               placeholder="127.0.0.1"
-              description="On this server"
+              description={t('conformance.onThisServer')}
               {...text('callbackHost')}
             />
-            <TextInput label="Address that the Hub calls" placeholder="as above" {...text('callbackUrl')} />
+            <TextInput
+              label={t('conformance.addressThatTheHubCalls')}
+              placeholder={t('conformance.asAbove')}
+              {...text('callbackUrl')}
+            />
           </div>
         )}
         {kind !== 'subscriber' && (
-          <Checkbox label="Accept certificates that nobody vouches for" {...flag('insecure')} />
+          <Checkbox label={t('conformance.acceptCertificatesThatNobodyVouchesFor')} {...flag('insecure')} />
         )}
       </Part>
-      <FormEnd form={form} action="Run" />
+      <FormEnd form={form} action={t('conformance.run')} />
     </form>
   );
 }

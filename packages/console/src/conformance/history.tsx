@@ -1,13 +1,14 @@
 /** Reports that are kept: listed, read again by their link, and compared. */
 import { useQuery } from '@tanstack/react-query';
 import { type ConformanceReport, get, type KeptReport, type ReportChange, type ReportChanges } from '../api.ts';
+import { date, t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { SPEC_WORDS } from './options.ts';
 import { ReportView } from './report.tsx';
-import { VERDICT_WORDS } from './verdicts.ts';
 
-const when = (ms: number): string => new Date(ms).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+const when = (ms: number): string => date(new Date(ms), { dateStyle: 'medium', timeStyle: 'short' });
 
 /** The report before this one of the same target and specification. */
 function beforeIt(reports: readonly KeptReport[], one: KeptReport): KeptReport | undefined {
@@ -22,22 +23,20 @@ export function History({ reports }: { reports: readonly KeptReport[] }) {
   return (
     <details className="result-group">
       <summary>
-        <h2>
-          {reports.length} {reports.length === 1 ? 'report' : 'reports'} of earlier runs
-        </h2>
+        <h2>{t('conformance.reportsOfEarlierRuns', { count: reports.length })}</h2>
       </summary>
       <div className="scrolls">
         <table className="dense">
           <thead>
             <tr>
-              <th scope="col">When</th>
-              <th scope="col">What</th>
-              <th scope="col">Specification</th>
-              <th scope="col">Failed</th>
-              <th scope="col">Safety warnings</th>
-              <th scope="col">Passed</th>
-              <th scope="col">By</th>
-              <th scope="col">Compare</th>
+              <th scope="col">{t('conformance.when')}</th>
+              <th scope="col">{t('conformance.what')}</th>
+              <th scope="col">{t('conformance.specification')}</th>
+              <th scope="col">{t('conformance.failed')}</th>
+              <th scope="col">{t('conformance.safetyWarnings')}</th>
+              <th scope="col">{t('conformance.passed')}</th>
+              <th scope="col">{t('conformance.by')}</th>
+              <th scope="col">{t('conformance.compare')}</th>
             </tr>
           </thead>
           <tbody>
@@ -50,7 +49,7 @@ export function History({ reports }: { reports: readonly KeptReport[] }) {
                   </td>
                   <td className="mono">
                     {one.name}
-                    {one.checks === 1 && ' (one check)'}
+                    {one.checks === 1 && ` ${t('conformance.oneCheck')}`}
                   </td>
                   <td>{one.versions.map((version) => SPEC_WORDS[version]).join(', ')}</td>
                   <td>{one.counts.fail}</td>
@@ -60,7 +59,7 @@ export function History({ reports }: { reports: readonly KeptReport[] }) {
                   <td>
                     {before && (
                       <Link href={`/conformance?report=${one.id}&since=${before.id}`}>
-                        with {when(before.startedAt)}
+                        {t('conformance.comparedWith', { when: when(before.startedAt) })}
                       </Link>
                     )}
                   </td>
@@ -74,19 +73,21 @@ export function History({ reports }: { reports: readonly KeptReport[] }) {
   );
 }
 
-const word = (verdict: ReportChange['before']): string => (verdict ? VERDICT_WORDS[verdict] : 'not run');
+const word = (verdict: ReportChange['before']): string =>
+  verdict ? t(`conformance.verdict.${verdict}`) : t('conformance.notRun');
 
 function ChangeList({ title, changes }: { title: string; changes: readonly ReportChange[] }) {
   if (changes.length === 0) return null;
   return (
     <section aria-label={title}>
-      <h3>
-        {title}: {changes.length}
-      </h3>
+      <h3>{t('conformance.titleCount', { title, count: changes.length })}</h3>
       <ul>
         {changes.map(({ id, title: name, before, after, reason }) => (
           <li key={id}>
-            {name} <span className="mono label">{id}</span>: {word(before)}, now {word(after)}
+            <Rich
+              id="conformance.changedFrom"
+              values={{ name, id: <span className="mono label">{id}</span>, before: word(before), after: word(after) }}
+            />
             {reason !== undefined && <div className="label">{reason}</div>}
           </li>
         ))}
@@ -100,18 +101,16 @@ function Changes({ id, since }: { id: string; since: string }) {
     queryKey: ['conformance', 'changes', id, since],
     queryFn: () => get<ReportChanges>(`/api/console/conformance/reports/${id}/since/${since}`),
   });
-  if (changes.isPending) return <Waiting what="Comparing" />;
+  if (changes.isPending) return <Waiting what={t('conformance.comparing')} />;
   if (changes.isError) return <Problem error={changes.error} retry={() => void changes.refetch()} />;
   const { worse, better, other, same } = changes.data;
   return (
-    <section className="panel" aria-label="What changed">
-      <h2>What changed</h2>
-      <p>
-        {worse.length} worse, {better.length} better, {other.length} other changes, {same} unchanged.
-      </p>
-      <ChangeList title="Worse" changes={worse} />
-      <ChangeList title="Better" changes={better} />
-      <ChangeList title="Other" changes={other} />
+    <section className="panel" aria-label={t('conformance.whatChanged')}>
+      <h2>{t('conformance.whatChanged')}</h2>
+      <p>{t('conformance.changeCounts', { worse: worse.length, better: better.length, other: other.length, same })}</p>
+      <ChangeList title={t('conformance.worse')} changes={worse} />
+      <ChangeList title={t('conformance.better')} changes={better} />
+      <ChangeList title={t('conformance.other')} changes={other} />
     </section>
   );
 }
@@ -122,12 +121,12 @@ export function Kept({ id, since }: { id: string; since: string | null }) {
     queryKey: ['conformance', 'kept', id],
     queryFn: () => get<ConformanceReport>(`/api/console/conformance/reports/${encodeURIComponent(id)}`),
   });
-  if (report.isPending) return <Waiting what="Reading the report" />;
+  if (report.isPending) return <Waiting what={t('conformance.readingTheReport')} />;
   if (report.isError) return <Problem error={report.error} retry={() => void report.refetch()} />;
   return (
     <>
       <p>
-        <Link href="/conformance">All runs and reports</Link>
+        <Link href="/conformance">{t('conformance.allRunsAndReports')}</Link>
       </p>
       {since !== null && <Changes id={id} since={since} />}
       <ReportView data={report.data} status="done" forms={`/api/console/conformance/reports/${id}/as`} kept={id} />

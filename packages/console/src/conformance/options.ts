@@ -1,5 +1,6 @@
 /** What an administrator enters to start a run, and what is sent for it. */
 import type { ConformanceSpec } from '../api.ts';
+import { t } from '../language/language.ts';
 import type { FormProblems } from '../ui/form.tsx';
 
 export type AccessWay = 'open' | 'token' | 'client' | 'register';
@@ -38,11 +39,7 @@ export const SPEC_WORDS: Readonly<Record<ConformanceSpec, string>> = {
   IRA: 'IHE IRA',
 };
 
-export const CHECKS_WORDS: Readonly<Record<CheckChoice, string>> = {
-  all: 'All',
-  safety: 'What may leave somebody at the wrong patient',
-  basics: 'The basic steps: subscribe, publish, be told, leave',
-};
+export const CHECKS = ['all', 'safety', 'basics'] as const satisfies readonly CheckChoice[];
 
 export function initialFields(specs: readonly ConformanceSpec[]): RunFields {
   return {
@@ -76,33 +73,31 @@ export function specsFor(kind: RunFields['kind'], own: readonly ConformanceSpec[
 }
 
 const address = (text: string): string | undefined =>
-  /^https?:\/\//.test(text.trim()) && URL.canParse(text.trim())
-    ? undefined
-    : 'Not a whole address: http://… or https://…';
+  /^https?:\/\//.test(text.trim()) && URL.canParse(text.trim()) ? undefined : t('conformance.notAWholeAddressHttpOr');
 const filled = (text: string, problem: string): string | undefined => (text.trim() === '' ? problem : undefined);
 
 export function problemsOf(fields: RunFields): FormProblems<RunFields> {
   const { kind, access, sessions } = fields;
   const factor = Number(fields.slowness);
   const found: { -readonly [K in keyof RunFields]?: string | undefined } = {
-    slowness: factor >= 1 && factor <= 20 ? undefined : 'A number from 1 to 20',
+    slowness: factor >= 1 && factor <= 20 ? undefined : t('conformance.aNumberFrom1To20'),
   };
   if (kind === 'subscriber') {
-    found.name = filled(fields.name, 'Give the application a name, for the report');
+    found.name = filled(fields.name, t('conformance.giveTheApplicationANameFor'));
     if (fields.publicUrl.trim() !== '') found.publicUrl = address(fields.publicUrl);
   }
   if (kind !== 'subscriber' && fields.callbackUrl.trim() !== '') found.callbackUrl = address(fields.callbackUrl);
   if (kind === 'other') {
     found.url = address(fields.url);
-    if (access === 'token') found.token = filled(fields.token, 'Enter the access token');
+    if (access === 'token') found.token = filled(fields.token, t('conformance.enterTheAccessToken'));
     if (access === 'client') {
-      found.clientId = filled(fields.clientId, 'Enter the client id');
-      found.secret = filled(fields.secret, 'Enter the secret');
+      found.clientId = filled(fields.clientId, t('conformance.enterTheClientId'));
+      found.secret = filled(fields.secret, t('conformance.enterTheSecret'));
       if (fields.tokenUrl.trim() === '') found.smart = address(fields.smart);
       else found.tokenUrl = address(fields.tokenUrl);
     }
     if (access === 'register') found.smart = address(fields.smart);
-    if (sessions === 'given') found.topics = filled(fields.topics, 'Enter at least one hub.topic');
+    if (sessions === 'given') found.topics = filled(fields.topics, t('conformance.enterAtLeastOneHubTopic'));
   }
   return Object.fromEntries(
     Object.entries(found).filter(([, problem]) => problem !== undefined),

@@ -2,6 +2,8 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { type ConformanceRun, type ConformanceSetup, get } from '../api.ts';
+import { t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { useQueryText } from '../router.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { RunForm } from './form.tsx';
@@ -26,7 +28,7 @@ function Watched({ started, onStarted }: { started: ConformanceRun; onStarted: (
 function Others({ runs }: { runs: readonly ConformanceRun[] }) {
   return runs.map(({ id, name, done, total }) => (
     <p key={id} className="label">
-      Another administrator is testing <span className="mono">{name}</span>: {done} of {total} checks.
+      <Rich id="conformance.otherIsTesting" values={{ name: <span className="mono">{name}</span>, done, total }} />
     </p>
   ));
 }
@@ -58,11 +60,8 @@ export default function Conformance() {
   return (
     <div className="page">
       <header>
-        <h1>Conformance</h1>
-        <p className="lead">
-          Holds a Hub, or an application, to the sentences of the specification by what it does on the wire. The suite
-          writes to the sessions it is given, and calls the addresses you enter.
-        </p>
+        <h1>{t('conformance.conformance')}</h1>
+        <p className="lead">{t('conformance.holdsAHubOrAnApplication')}</p>
       </header>
       {report === null ? <Runs /> : <Kept key={report} id={report} since={query.get('since')} />}
     </div>

@@ -11,13 +11,15 @@ import {
   type Verdict,
   words,
 } from '../api.ts';
+import { codeWords, date, number, t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { SPEC_WORDS } from './options.ts';
-import { VERDICT_MARKS, VERDICT_WORDS, VERDICTS } from './verdicts.ts';
+import { VERDICT_MARKS, VERDICTS } from './verdicts.ts';
 
 const FORMS = [
-  ['html', 'HTML page'],
+  ['html', undefined],
   ['junit', 'JUnit XML'],
   ['json', 'JSON'],
   ['testreport', 'FHIR TestReport'],
@@ -28,28 +30,18 @@ const FORMS = [
 /** Starts one check of the last run again. */
 export type Again = (run: ConformanceRun) => void;
 
-const DIRECTIONS: Readonly<Record<string, string>> = {
-  request: '→ HTTP',
-  response: '← HTTP',
-  connect: '→ connects',
-  received: '← receives',
-  sent: '→ sends',
-  closed: '× closed',
-  note: '·',
-};
-
 /** Failures that are shown with everything about them from the beginning. */
 const MOST_OPEN = 12;
 
 function Exchange({ lines }: { lines: NonNullable<ConformanceResult['exchange']> }) {
   return (
     <details className="exchange">
-      <summary>What was exchanged, {lines.length === 1 ? 'one line' : `${lines.length} lines`}</summary>
+      <summary>{t('conformance.exchanged', { count: lines.length })}</summary>
       <ol>
         {lines.map(({ at, who, kind, text }, index) => (
           <li key={index}>
             <span className="label">
-              {at} ms · {who} {DIRECTIONS[kind] ?? kind}
+              {t('conformance.exchangeLine', { at, who, direction: codeWords('conformance.direction', kind) })}
             </span>
             <pre>{text}</pre>
           </li>
@@ -72,7 +64,7 @@ function RunAgain({ id, onStarted }: { id: string; onStarted: Again }) {
   return (
     <p>
       <Button variant="default" onClick={() => void start()}>
-        Run this check again
+        {t('conformance.runThisCheckAgain')}
       </Button>{' '}
       {problem !== undefined && (
         <span className="problem" role="alert">
@@ -93,24 +85,32 @@ function Result({ result, open, again }: { result: ConformanceResult; open: bool
           {VERDICT_MARKS[verdict]}
         </span>
         {title} <span className="mono label">{id}</span>
-        {verdict === 'warning' && safety && <strong> Patient safety</strong>}
+        {verdict === 'warning' && safety && <strong> {t('conformance.patientSafety')}</strong>}
         {verdict === 'skip' && <p className="result-reason label">{reason}</p>}
       </summary>
       <blockquote>
         {requirement.quote}
         <footer className="label">
-          {level} ·{' '}
-          <a href={requirement.link} target="_blank" rel="noopener noreferrer">
-            {requirement.section}
-          </a>{' '}
-          · rule {rule} · {durationMs} ms
+          <Rich
+            id="conformance.ruleTook"
+            values={{
+              level,
+              section: (
+                <a href={requirement.link} target="_blank" rel="noopener noreferrer">
+                  {requirement.section}
+                </a>
+              ),
+              rule,
+              ms: durationMs,
+            }}
+          />
         </footer>
       </blockquote>
       {judged && (
         <dl>
-          <dt>Expected</dt>
+          <dt>{t('conformance.expected')}</dt>
           <dd>{expected}</dd>
-          <dt>Seen</dt>
+          <dt>{t('conformance.seen')}</dt>
           <dd>{seen}</dd>
         </dl>
       )}
@@ -132,7 +132,7 @@ function Group({ verdict, results, again }: GroupProps) {
   // Many are first an overview.
   const open = verdict === 'fail' && found.length <= MOST_OPEN;
   const list = found.map((result) => <Result key={result.id} result={result} open={open} again={again} />);
-  const title = `${found.length} ${VERDICT_WORDS[verdict]}`;
+  const title = t('conformance.verdictCount', { count: found.length, verdict: t(`conformance.verdict.${verdict}`) });
   if (verdict === 'fail' || verdict === 'warning') {
     return (
       <section aria-label={title}>
@@ -153,9 +153,9 @@ function Group({ verdict, results, again }: GroupProps) {
 
 /** How it went, in a sentence. */
 function outcome({ counts }: ConformanceReport, status: ConformanceRun['status']): string {
-  if (status === 'cancelled') return 'The run was cancelled: what is skipped was not looked at.';
-  if (counts.fail > 0) return 'It does not conform: something that it shall do, it does not.';
-  return counts.pass > 0 ? 'It conforms: nothing failed.' : 'Nothing could be looked at.';
+  if (status === 'cancelled') return t('conformance.theRunWasCancelledWhatIs');
+  if (counts.fail > 0) return t('conformance.itDoesNotConformSomethingThat');
+  return counts.pass > 0 ? t('conformance.itConformsNothingFailed') : t('conformance.nothingCouldBeLookedAt');
 }
 
 interface ReportProps {
@@ -178,7 +178,7 @@ export function ReportView({ data, status, forms, kept, watched = false, again }
   }, [watched]);
   const safety = data.results.filter((one) => one.verdict === 'warning' && one.safety).length;
   return (
-    <article className="report" aria-label="Report">
+    <article className="report" aria-label={t('conformance.report')}>
       <section className="panel">
         <h2 ref={heading} tabIndex={-1}>
           <span className="mono">{data.target.name}</span>
@@ -187,40 +187,45 @@ export function ReportView({ data, status, forms, kept, watched = false, again }
         {data.diagnosis?.map(({ sentence }) => (
           <p key={sentence}>{sentence}</p>
         ))}
-        {safety > 0 && (
-          <p>
-            {safety === 1 ? 'One of the warnings is a matter' : `${safety} of the warnings are matters`} of patient
-            safety.
-          </p>
-        )}
+        {safety > 0 && <p>{t('conformance.safetyCount', { count: safety })}</p>}
         <p className="run-counts">
           {VERDICTS.map((verdict) => (
             <span key={verdict} data-verdict={verdict}>
-              {VERDICT_MARKS[verdict]} {data.counts[verdict]} {VERDICT_WORDS[verdict]}
+              {VERDICT_MARKS[verdict]}{' '}
+              {t('conformance.verdictCount', {
+                count: data.counts[verdict],
+                verdict: t(`conformance.verdict.${verdict}`),
+              })}
             </span>
           ))}
           <span className="label">
-            {data.versions.map((version) => SPEC_WORDS[version]).join(', ')},{' '}
-            {new Date(data.startedAt).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })},{' '}
-            {(data.durationMs / 1000).toFixed(1)} s{data.suite && `, suite ${data.suite.version}`}
+            {t('conformance.ranAt', {
+              specs: data.versions.map((version) => SPEC_WORDS[version]).join(', '),
+              when: date(new Date(data.startedAt), { dateStyle: 'medium', timeStyle: 'short' }),
+              seconds: number(data.durationMs / 1000, { maximumFractionDigits: 1 }),
+            })}
+            {data.suite && `, ${t('conformance.suite', { version: data.suite.version })}`}
           </span>
         </p>
-        <ul className="downloads" aria-label="Download the report">
+        <ul className="downloads" aria-label={t('conformance.downloadTheReport')}>
           {FORMS.map(([form, label]) => (
             <li key={form}>
               <a href={`${forms}/${form}`} download>
-                {label}
+                {label ?? t('conformance.form.html')}
               </a>
             </li>
           ))}
           <li>
             <button type="button" onClick={() => window.print()}>
-              Print
+              {t('conformance.print')}
             </button>
           </li>
         </ul>
         {kept !== undefined && (
-          <Copyable title="Link for other administrators" text={`${location.origin}/conformance?report=${kept}`} />
+          <Copyable
+            title={t('conformance.linkForOtherAdministrators')}
+            text={`${location.origin}/conformance?report=${kept}`}
+          />
         )}
       </section>
       {VERDICTS.map((verdict) => (
@@ -243,8 +248,8 @@ export function Report({ run, watched, onStarted }: OwnReportProps) {
     queryKey: ['conformance', run.id],
     queryFn: () => get<ConformanceReport>('/api/console/conformance/run/report'),
   });
-  if (run.status === 'failed') return <Problem error={new Error(run.problem ?? 'The run failed.')} />;
-  if (report.isPending) return <Waiting what="Reading the report" />;
+  if (run.status === 'failed') return <Problem error={new Error(run.problem ?? t('conformance.runFailed'))} />;
+  if (report.isPending) return <Waiting what={t('conformance.readingTheReport')} />;
   if (report.isError) return <Problem error={report.error} retry={() => void report.refetch()} />;
   const forms = '/api/console/conformance/run/report';
   return (

@@ -2,8 +2,10 @@
 import { Button } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 import { type ConformanceQuestion, type ConformanceRun, call, post, words } from '../api.ts';
+import { t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { Copyable } from '../ui/copyable.tsx';
-import { VERDICT_MARKS, VERDICT_WORDS, VERDICTS } from './verdicts.ts';
+import { VERDICT_MARKS, VERDICTS } from './verdicts.ts';
 
 function Question({ question }: { question: ConformanceQuestion }) {
   const heading = useRef<HTMLHeadingElement>(null);
@@ -24,14 +26,14 @@ function Question({ question }: { question: ConformanceQuestion }) {
   return (
     <section className="panel question" aria-labelledby="question">
       <h2 id="question" ref={heading} tabIndex={-1}>
-        At the application
+        {t('conformance.atTheApplication')}
       </h2>
-      {invitation ? <p>Start the application with these.</p> : <p>{text}</p>}
+      {invitation ? <p>{t('conformance.startTheApplicationWithThese')}</p> : <p>{text}</p>}
       {invitation && (
         <>
           <Copyable title="hub.url" text={invitation.hubUrl} />
           <Copyable title="hub.topic" text={invitation.topic} />
-          <Copyable title="Access token" text={invitation.token} />
+          <Copyable title={t('conformance.accessToken')} text={invitation.token} />
         </>
       )}
       {problem !== undefined && (
@@ -40,9 +42,11 @@ function Question({ question }: { question: ConformanceQuestion }) {
         </p>
       )}
       <div className="form-end">
-        <Button onClick={() => void answer(true)}>{invitation ? 'Started' : 'Yes, done'}</Button>
+        <Button onClick={() => void answer(true)}>
+          {invitation ? t('conformance.started') : t('conformance.yesDone')}
+        </Button>
         <Button variant="default" onClick={() => void answer(false)}>
-          {invitation ? 'It cannot be started' : 'No'}
+          {invitation ? t('conformance.itCannotBeStarted') : t('conformance.no')}
         </Button>
       </div>
     </section>
@@ -64,26 +68,29 @@ export function Running({ run, interrupted }: { run: ConformanceRun; interrupted
 
   return (
     <>
-      <section className="panel run" aria-label="Progress">
+      <section className="panel run" aria-label={t('conformance.progress')}>
         <header>
           <h2 ref={heading} tabIndex={-1}>
-            Testing <span className="mono">{name}</span>
+            <Rich id="conformance.testingNamed" values={{ name: <span className="mono">{name}</span> }} />
           </h2>
           <Button variant="default" loading={cancelling} onClick={() => void cancel()}>
-            Cancel
+            {t('conformance.cancel')}
           </Button>
         </header>
-        <progress aria-label="Checks done" value={done} max={Math.max(1, total)} />
+        <progress aria-label={t('conformance.checksDone')} value={done} max={Math.max(1, total)} />
         <p className="run-counts">
-          <span>{total === 0 ? 'Beginning' : `${done} of ${total} checks`}</span>
+          <span>{total === 0 ? t('conformance.beginning') : t('conformance.ofChecks', { done, total })}</span>
           {VERDICTS.map((verdict) => (
             <span key={verdict} data-verdict={verdict}>
-              {counts[verdict]} {VERDICT_WORDS[verdict]}
+              {t('conformance.verdictCount', {
+                count: counts[verdict],
+                verdict: t(`conformance.verdict.${verdict}`),
+              })}
             </span>
           ))}
         </p>
         <p className="label run-latest">
-          {interrupted && 'The connection to the server is interrupted. '}
+          {interrupted && `${t('conformance.theConnectionToTheServerIs')} `}
           {latest && (
             <>
               <span data-verdict={latest.verdict} aria-hidden="true">

@@ -16,6 +16,8 @@ import {
   valuesAt,
   when,
 } from '../fhir.ts';
+import { codeWords, t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import type { Chart } from './desk.ts';
@@ -52,19 +54,18 @@ function Banner({ patient }: { patient: Resource }) {
       </h2>
       <dl>
         <div>
-          <dt>Sex</dt>
-          <dd>{textAt(patient, 'gender') ?? 'unknown'}</dd>
+          <dt>{t('ehr.sex')}</dt>
+          <dd>{codeWords('ehr.gender', textAt(patient, 'gender')) || t('ehr.unknown')}</dd>
         </div>
         <div>
-          <dt>Born</dt>
+          <dt>{t('ehr.born')}</dt>
           <dd>
-            {when(birthDate) || 'unknown'}
-            {age !== undefined && ` (${age})`}
+            {age === undefined ? when(birthDate) || t('ehr.unknown') : t('ehr.bornAge', { born: when(birthDate), age })}
           </dd>
         </div>
         <div>
-          <dt>Record number</dt>
-          <dd className="mono">{recordNumber(patient) ?? 'none'}</dd>
+          <dt>{t('ehr.recordNumber')}</dt>
+          <dd className="mono">{recordNumber(patient) ?? t('ehr.noNumber')}</dd>
         </div>
       </dl>
     </div>
@@ -92,15 +93,15 @@ function Row({ session, chart, resource, others, cells }: RowProps) {
         <td key={index}>{cell}</td>
       ))}
       <td className="row-actions">
-        {current && <span className="current-mark">current</span>}
+        {current && <span className="current-mark">{t('ehr.current')}</span>}
         {!current && (
           <Button
             size="compact-xs"
             variant="default"
-            aria-label={`Open ${title}`}
+            aria-label={t('ehr.openNamed', { title })}
             onClick={() => void session.publishing.open(resource, chart.patient, others)}
           >
-            Open
+            {t('ehr.open')}
           </Button>
         )}
         {open && (
@@ -108,10 +109,10 @@ function Row({ session, chart, resource, others, cells }: RowProps) {
             size="compact-xs"
             variant="subtle"
             color="gray"
-            aria-label={`Close ${title}`}
+            aria-label={t('ehr.closeNamed', { title })}
             onClick={() => void session.publishing.close(resource, chart.patient)}
           >
-            Close
+            {t('ehr.close')}
           </Button>
         )}
       </td>
@@ -126,7 +127,7 @@ function Section({ title, count, children }: { title: string; count: number; chi
       <h3 id={id}>
         {title} <span className="count">{count}</span>
       </h3>
-      {count === 0 ? <p className="nothing">None in the record.</p> : children}
+      {count === 0 ? <p className="nothing">{t('ehr.noneInTheRecord')}</p> : children}
     </section>
   );
 }
@@ -142,7 +143,7 @@ function Table({ head, children }: { head: readonly string[]; children: ReactNod
             </th>
           ))}
           <th scope="col">
-            <span className="sr-only">Actions</span>
+            <span className="sr-only">{t('ehr.actions')}</span>
           </th>
         </tr>
       </thead>
@@ -156,7 +157,7 @@ function Flag({ observation }: { observation: Resource }) {
   const code = textAt(observation, 'interpretation.coding.code');
   if (code !== 'H' && code !== 'L') return null;
   return (
-    <abbr className="flag" title={code === 'H' ? 'above the reference range' : 'below the reference range'}>
+    <abbr className="flag" title={code === 'H' ? t('ehr.aboveTheReferenceRange') : t('ehr.belowTheReferenceRange')}>
       {code}
     </abbr>
   );
@@ -174,30 +175,30 @@ function Note({ session, patient }: { session: EhrSession; patient: Resource }) 
     try {
       await session.saveDraft(patient);
     } catch (error) {
-      setProblem(`The note was not saved: ${words(error)}`);
+      setProblem(t('ehr.theNoteWasNotSaved', { error: words(error) }));
     }
     setBusy(false);
   }
 
   return (
-    <section className="chart-section note" aria-label="Note">
+    <section className="chart-section note" aria-label={t('ehr.note')}>
       <Textarea
-        label="Note"
+        label={t('ehr.note')}
         autosize={false}
         rows={2}
-        placeholder="Write a note. While it is not saved, the EHR asks before it follows elsewhere."
+        placeholder={t('ehr.writeANoteWhileItIs')}
         value={text}
         error={problem}
         onChange={(event) => session.book.setDraft(patient, event.currentTarget.value)}
       />
       {text !== '' && (
         <div className="note-actions">
-          <span className="unsaved">not saved</span>
+          <span className="unsaved">{t('ehr.notSaved')}</span>
           <Button variant="default" onClick={() => session.book.setDraft(patient, '')}>
-            Discard
+            {t('ehr.discard')}
           </Button>
           <Button loading={busy} disabled={text.trim() === ''} onClick={() => void save()}>
-            Save
+            {t('ehr.save')}
           </Button>
         </div>
       )}
@@ -214,10 +215,17 @@ function Elsewhere({ session, chart, known }: { session: EhrSession; chart: Char
   const opened = chart.open.get(`${context.type}/${context.id}`);
   return (
     <p className="elsewhere">
-      Open in the session, and not in this patient’s record: <bdi>{titleOf(opened) || context.type}</bdi>{' '}
-      <span className="mono">
-        {context.type}/{context.id}
-      </span>
+      <Rich
+        id="ehr.elsewhere"
+        values={{
+          title: <bdi>{titleOf(opened) || context.type}</bdi>,
+          reference: (
+            <span className="mono">
+              {context.type}/{context.id}
+            </span>
+          ),
+        }}
+      />
     </p>
   );
 }
@@ -242,16 +250,16 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
     <div className="chart" id="chart" role="tabpanel" aria-labelledby={`tab-${id}`}>
       <Banner patient={patient} />
       {record.isError && <Problem error={record.error} retry={() => void record.refetch()} />}
-      {record.isPending && <Waiting what="Reading the record" />}
+      {record.isPending && <Waiting what={t('ehr.readingTheRecord')} />}
       {record.data && (
         <>
           <Elsewhere session={session} chart={chart} known={record.data} />
           <p className="problems">
-            <span className="label">Problems</span>
-            {active.length === 0 ? 'none active' : active.map((one) => conceptOf(one, 'code')).join(' · ')}
+            <span className="label">{t('ehr.problems')}</span>
+            {active.length === 0 ? t('ehr.noneActive') : active.map((one) => conceptOf(one, 'code')).join(' · ')}
           </p>
-          <Section title="Imaging" count={studies.length}>
-            <Table head={['Date', 'Study', 'Modality', 'Images']}>
+          <Section title={t('ehr.imaging')} count={studies.length}>
+            <Table head={[t('ehr.date'), t('ehr.study'), t('ehr.modality'), t('ehr.images')]}>
               {studies.map((study) => (
                 <Row
                   key={study.id}
@@ -269,8 +277,8 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
               ))}
             </Table>
           </Section>
-          <Section title="Reports" count={reports.length}>
-            <Table head={['Date', 'Report', 'Status', 'Impression']}>
+          <Section title={t('ehr.reports')} count={reports.length}>
+            <Table head={[t('ehr.date'), t('ehr.report'), t('ehr.status'), t('ehr.impression')]}>
               {reports.map((report) => (
                 <Row
                   key={report.id}
@@ -281,7 +289,7 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
                   cells={[
                     when(textAt(report, 'effectiveDateTime', 'issued')),
                     titleOf(report),
-                    textAt(report, 'status'),
+                    codeWords('ehr.code', textAt(report, 'status')),
                     <span key="impression" className="impression">
                       {textAt(report, 'conclusion') ?? '–'}
                     </span>,
@@ -290,8 +298,8 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
               ))}
             </Table>
           </Section>
-          <Section title="Encounters" count={encounters.length}>
-            <Table head={['Date', 'Encounter', 'Status', 'Reason']}>
+          <Section title={t('ehr.encounters')} count={encounters.length}>
+            <Table head={[t('ehr.date'), t('ehr.encounter'), t('ehr.status'), t('ehr.reason')]}>
               {encounters.map((encounter) => (
                 <Row
                   key={encounter.id}
@@ -302,21 +310,21 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
                   cells={[
                     when(textAt(encounter, 'period.start')),
                     titleOf(encounter),
-                    textAt(encounter, 'status'),
+                    codeWords('ehr.code', textAt(encounter, 'status')),
                     conceptOf(encounter, 'reasonCode'),
                   ]}
                 />
               ))}
             </Table>
           </Section>
-          <Section title="Observations" count={observations.length}>
+          <Section title={t('ehr.observations')} count={observations.length}>
             <table className="dense">
               <thead>
                 <tr>
-                  <th scope="col">Date</th>
-                  <th scope="col">Observation</th>
-                  <th scope="col">Value</th>
-                  <th scope="col">Status</th>
+                  <th scope="col">{t('ehr.date')}</th>
+                  <th scope="col">{t('ehr.observation')}</th>
+                  <th scope="col">{t('ehr.value')}</th>
+                  <th scope="col">{t('ehr.status')}</th>
                 </tr>
               </thead>
               <tbody>
@@ -327,7 +335,7 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
                     <td>
                       {observedValue(one)} <Flag observation={one} />
                     </td>
-                    <td>{textAt(one, 'status')}</td>
+                    <td>{codeWords('ehr.code', textAt(one, 'status'))}</td>
                   </tr>
                 ))}
               </tbody>

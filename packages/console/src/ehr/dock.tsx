@@ -6,6 +6,8 @@ import { type App, getAll, words } from '../api.ts';
 import { AppIcon } from '../apps/icon.tsx';
 import { isForeign, launchContext, makeLaunch, runInWindow } from '../apps/run.ts';
 import { Silent } from '../apps/silent.tsx';
+import { t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
 import { useStore } from '../store.ts';
 import type { DockedApp } from './docked-apps.ts';
@@ -43,12 +45,12 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
       <header>
         <AppIcon app={one.app} size={18} />
         <h2>{one.app.name}</h2>
-        <Tooltip label="Run in a window of its own">
+        <Tooltip label={t('ehr.runInWindow')}>
           <ActionIcon
             size="sm"
             variant="subtle"
             color="gray"
-            aria-label={`Run ${one.app.name} in a window of its own`}
+            aria-label={t('ehr.runNamedInWindow', { name: one.app.name })}
             onClick={move}
           >
             <svg
@@ -64,7 +66,11 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
             </svg>
           </ActionIcon>
         </Tooltip>
-        <CloseButton size="sm" aria-label={`Close ${one.app.name}`} onClick={() => void apps.close(one)} />
+        <CloseButton
+          size="sm"
+          aria-label={t('ehr.closeNamed', { title: one.app.name })}
+          onClick={() => void apps.close(one)}
+        />
       </header>
       <Silent app={one.app} address={one.url} framed />
       {problem !== undefined && <p role="alert">{problem}</p>}
@@ -93,12 +99,12 @@ export function Dock({ session }: { session: EhrSession }) {
     try {
       await runHere(session, app);
     } catch (error) {
-      setProblem(`${app.name} was not launched: ${words(error)}`);
+      setProblem(t('ehr.wasNotLaunched', { name: app.name, error: words(error) }));
     }
   }
 
   return (
-    <section className="dock" aria-label="Applications" data-empty={open.length === 0 || undefined}>
+    <section className="dock" aria-label={t('ehr.applications')} data-empty={open.length === 0 || undefined}>
       {problem !== undefined && (
         <p className="problem" role="alert">
           {problem}
@@ -118,10 +124,10 @@ export function Dock({ session }: { session: EhrSession }) {
               </div>
               <Button
                 variant={open.length === 0 ? 'filled' : 'default'}
-                aria-label={`Run ${app.name}`}
+                aria-label={t('ehr.runNamed', { name: app.name })}
                 onClick={() => void run(app)}
               >
-                Run
+                {t('ehr.run')}
               </Button>
             </li>
           ))}
@@ -129,7 +135,7 @@ export function Dock({ session }: { session: EhrSession }) {
       )}
       {open.length === 0 && (
         <p className="dock-hint">
-          Applications run here, beside the chart, or in windows of their own. <Link href="/apps">All apps</Link>
+          <Rich id="ehr.dockHint" values={{ allApps: <Link href="/apps">{t('ehr.allApps')}</Link> }} />
         </p>
       )}
     </section>

@@ -3,6 +3,7 @@ import { Button } from '@mantine/core';
 import { useState } from 'react';
 import { words } from '../api.ts';
 import { identityText, Who } from '../identity.tsx';
+import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import type { Draft } from './desk.ts';
 import type { EhrSession } from './session.ts';
@@ -14,7 +15,7 @@ function Waiting({ session, draft: { patient, text } }: { session: EhrSession; d
     try {
       await session.saveDraft(patient);
     } catch (error) {
-      setProblem(`The note was not saved: ${words(error)}`);
+      setProblem(t('ehr.theNoteWasNotSaved', { error: words(error) }));
     }
   }
 
@@ -27,20 +28,20 @@ function Waiting({ session, draft: { patient, text } }: { session: EhrSession; d
       <span className="draft-actions">
         <Button
           variant="default"
-          aria-label={`Discard the note on ${of}`}
+          aria-label={t('ehr.discardTheNoteOn', { of })}
           onClick={() => session.book.setDraft(patient, '')}
         >
-          Discard
+          {t('ehr.discard')}
         </Button>
         <Button
           variant="default"
-          aria-label={`Open ${of}`}
+          aria-label={t('ehr.openNamed', { title: of })}
           onClick={() => void session.publishing.openPatient(patient)}
         >
-          Open
+          {t('ehr.open')}
         </Button>
-        <Button disabled={text.trim() === ''} aria-label={`Save the note on ${of}`} onClick={() => void save()}>
-          Save
+        <Button disabled={text.trim() === ''} aria-label={t('ehr.saveTheNoteOn', { of })} onClick={() => void save()}>
+          {t('ehr.save')}
         </Button>
       </span>
     </li>
@@ -53,8 +54,8 @@ export function DraftList({ session }: { session: EhrSession }) {
   const waiting = [...drafts.values()].filter(({ patient }) => !open.has(patient.id));
   if (waiting.length === 0) return null;
   return (
-    <section className="drafts" aria-label="Notes that are not saved">
-      <h2>Not saved</h2>
+    <section className="drafts" aria-label={t('ehr.notesThatAreNotSaved')}>
+      <h2>{t('ehr.draftsTitle')}</h2>
       <ul>
         {waiting.map((draft) => (
           <Waiting key={draft.patient.id} session={session} draft={draft} />

@@ -4,6 +4,7 @@ import type { Resource } from '@lockstep/fhircast';
 import { ApiError, words } from '../api.ts';
 import { type Fhir, subjectOf, textAt, valuesAt } from '../fhir.ts';
 import { identityText } from '../identity.tsx';
+import { t } from '../language/language.ts';
 import { Watchable } from '../store.ts';
 import type { ChartBook } from './charts.ts';
 import { anchorOf, anchorTitle, closedKey, keyOf, patientOf } from './context.ts';
@@ -199,7 +200,7 @@ export class OthersFollowing {
 
   #note({ elements }: HubEvent): void {
     const outcome = elements[0]?.resource;
-    const text = textAt(outcome, 'issue.diagnostics') ?? 'An application did not follow.';
+    const text = textAt(outcome, 'issue.diagnostics') ?? t('ehr.anApplicationDidNotFollow');
     const who = textAt(valuesAt(outcome, 'issue.details.coding')[2], 'code', 'display') ?? '';
     if (who !== '') this.#parts.onBehind(who, text);
     this.reports.update((all) => [...all.filter((one) => one.who !== who), { who, text, at: Date.now() }]);

@@ -1,5 +1,6 @@
 /** The one line that says whether everybody shows what the session has open: computed from what is known, set by nobody. */
 import type { SyncState } from '@lockstep/client';
+import { t } from '../language/language.ts';
 import { type Desk, type DeskContext, isShown } from './desk.ts';
 import { apartWords, isBehind, isWaiting, type Member } from './roster.ts';
 
@@ -25,38 +26,45 @@ export interface Known {
 }
 
 function names(members: readonly Member[]): string {
-  const [first, ...others] = [...new Set(members.map(({ name }) => name || 'an application'))];
-  return others.length === 0 ? `${first}` : `${first} and ${others.length} more`;
+  const [first, ...others] = [...new Set(members.map(({ name }) => name || t('ehr.someApplication')))];
+  return others.length === 0 ? `${first}` : t('ehr.andOthers', { first: `${first}`, count: others.length });
 }
 
 /** The worst of what is known (HZ-2): green means that this window and everybody else show the session's context. */
 export function headline({ own, desk, accepted, members, reported, live }: Known): Headline {
-  if (own.status === 'closed') return { status: 'closed', words: 'Not connected', detail: own.reason };
-  if (own.status === 'connecting') return { status: 'connecting', words: 'Reconnecting' };
+  if (own.status === 'closed') return { status: 'closed', words: t('ehr.notConnected'), detail: own.reason };
+  if (own.status === 'connecting') return { status: 'connecting', words: t('ehr.reconnecting') };
   const { pending, shown } = desk;
-  if (pending?.state === 'failed') return { status: 'out-of-sync', words: 'Not sent', detail: pending.what };
-  if (shown.kind === 'not-in-record') return { status: 'out-of-sync', words: 'Not in this record' };
-  if (shown.kind === 'unreadable') return { status: 'out-of-sync', words: 'Record not read', detail: shown.reason };
+  if (pending?.state === 'failed') return { status: 'out-of-sync', words: t('ehr.notSent'), detail: pending.what };
+  if (shown.kind === 'not-in-record') return { status: 'out-of-sync', words: t('ehr.notInThisRecord') };
+  if (shown.kind === 'unreadable')
+    return { status: 'out-of-sync', words: t('ehr.recordNotRead'), detail: shown.reason };
   if (own.status === 'out-of-sync' && own.us)
-    return { status: 'out-of-sync', words: 'This window does not follow', detail: own.reason };
+    return { status: 'out-of-sync', words: t('ehr.thisWindowDoesNotFollow'), detail: own.reason };
   const behind = members.filter(isBehind);
   if (behind.length > 0) {
     const [{ apart } = {}] = behind;
     return {
       status: 'out-of-sync',
-      words: `Not following: ${names(behind)}`,
+      words: t('ehr.notFollowing', { names: names(behind) }),
       ...(apart && behind.length === 1 && { detail: apartWords(apart) }),
     };
   }
   if (own.status === 'out-of-sync')
-    return { status: 'out-of-sync', words: `Not following: ${own.who ?? 'an application'}`, detail: own.reason };
-  if (reported.length > 0) return { status: 'out-of-sync', words: `Not following: ${reported[0] || 'an application'}` };
-  if (!live) return { status: 'behind', words: 'Asking who follows' };
-  if (pending) return { status: 'behind', words: 'Sending', detail: pending.what };
-  if (own.status === 'unknown') return { status: 'unknown', words: 'Checking', detail: own.reason };
-  if (own.status === 'behind') return { status: 'behind', words: 'Catching up', detail: own.reason };
-  if (!isShown(desk, accepted)) return { status: 'behind', words: 'Catching up', detail: 'the chart is another' };
+    return {
+      status: 'out-of-sync',
+      words: t('ehr.notFollowing', { names: own.who ?? t('ehr.someApplication') }),
+      detail: own.reason,
+    };
+  if (reported.length > 0)
+    return { status: 'out-of-sync', words: t('ehr.notFollowing', { names: reported[0] || t('ehr.someApplication') }) };
+  if (!live) return { status: 'behind', words: t('ehr.askingWhoFollows') };
+  if (pending) return { status: 'behind', words: t('ehr.sending'), detail: pending.what };
+  if (own.status === 'unknown') return { status: 'unknown', words: t('ehr.checking'), detail: own.reason };
+  if (own.status === 'behind') return { status: 'behind', words: t('ehr.catchingUp'), detail: own.reason };
+  if (!isShown(desk, accepted))
+    return { status: 'behind', words: t('ehr.catchingUp'), detail: t('ehr.theChartIsAnother') };
   const waiting = members.filter(isWaiting);
-  if (waiting.length > 0) return { status: 'behind', words: `Waiting for ${names(waiting)}` };
-  return { status: 'in-sync', words: 'In sync' };
+  if (waiting.length > 0) return { status: 'behind', words: t('ehr.waitingFor', { names: names(waiting) }) };
+  return { status: 'in-sync', words: t('ehr.inSync') };
 }

@@ -1,13 +1,7 @@
 import { Button, Modal } from '@mantine/core';
+import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
-import type { AppLeaving } from './docked-apps.ts';
 import type { EhrSession } from './session.ts';
-
-const ACTIONS: Readonly<Record<AppLeaving, string>> = {
-  close: 'Close it all the same',
-  move: 'Move it all the same',
-  'sign-out': 'Sign out all the same',
-};
 
 /** An application beside the chart has unsaved work: the person decides whether it is left. */
 export function LeavingApps({ session }: { session: EhrSession }) {
@@ -16,8 +10,8 @@ export function LeavingApps({ session }: { session: EhrSession }) {
     <Modal
       opened={question !== undefined}
       onClose={() => question?.answer(false)}
-      title="Work is not saved"
-      closeButtonProps={{ 'aria-label': 'Stay here' }}
+      title={t('ehr.workIsNotSaved')}
+      closeButtonProps={{ 'aria-label': t('ehr.stayHere') }}
     >
       {question && (
         <>
@@ -30,10 +24,10 @@ export function LeavingApps({ session }: { session: EhrSession }) {
           </ul>
           <div className="modal-end">
             <Button data-autofocus onClick={() => question.answer(false)}>
-              Stay here
+              {t('ehr.stayHere')}
             </Button>
             <Button variant="default" onClick={() => question.answer(true)}>
-              {ACTIONS[question.leaving]}
+              {t(`ehr.leave.${question.leaving}`)}
             </Button>
           </div>
         </>

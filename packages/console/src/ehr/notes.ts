@@ -1,6 +1,7 @@
 /** Notes that are not saved are never left behind unasked: the person decides what becomes of them. */
 import type { Resource } from '@lockstep/fhircast';
 import { words } from '../api.ts';
+import { t } from '../language/language.ts';
 import { Watchable } from '../store.ts';
 import type { ChartBook } from './charts.ts';
 
@@ -55,7 +56,7 @@ export class Notes {
           else if (this.#book.draftOf(patient.id) !== undefined) await this.#save(patient);
         }
       } catch (error) {
-        problem = `The note was not saved: ${words(error)}`;
+        problem = t('ehr.theNoteWasNotSaved', { error: words(error) });
       }
     }
     return true;

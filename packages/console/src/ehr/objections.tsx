@@ -1,4 +1,5 @@
 import { Button, Modal } from '@mantine/core';
+import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import type { EhrSession } from './session.ts';
 
@@ -9,8 +10,8 @@ export function Objections({ session }: { session: EhrSession }) {
     <Modal
       opened={question !== undefined}
       onClose={() => question?.answer(false)}
-      title="Not everybody would follow"
-      closeButtonProps={{ 'aria-label': 'Stay here' }}
+      title={t('ehr.notEverybodyWouldFollow')}
+      closeButtonProps={{ 'aria-label': t('ehr.stayHere') }}
     >
       {question && (
         <>
@@ -24,10 +25,10 @@ export function Objections({ session }: { session: EhrSession }) {
           <p>{question.what}?</p>
           <div className="modal-end">
             <Button data-autofocus onClick={() => question.answer(false)}>
-              Stay here
+              {t('ehr.stayHere')}
             </Button>
             <Button variant="default" onClick={() => question.answer(true)}>
-              Go on
+              {t('ehr.goOn')}
             </Button>
           </div>
         </>

@@ -1,5 +1,6 @@
 import { useCurrentContext } from '@lockstep/client/react';
 import { Who } from '../identity.tsx';
+import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { anchorTitle, patientOf } from './context.ts';
 import type { EhrSession } from './session.ts';
@@ -8,7 +9,7 @@ import type { EhrSession } from './session.ts';
 export function OpenContext({ session }: { session: EhrSession }) {
   const context = useCurrentContext(session.subscriber);
   const { shown } = useStore(session.book.desk);
-  if (!context) return <span className="strip-context">Nothing is open</span>;
+  if (!context) return <span className="strip-context">{t('ehr.nothingIsOpen')}</span>;
   const recorded = shown.kind === 'chart' && shown.of.id === context.id ? session.book.front?.patient : undefined;
   const patient = recorded ?? patientOf(context);
   const title = anchorTitle(context);

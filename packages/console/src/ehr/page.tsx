@@ -1,6 +1,7 @@
 /** The EHR: patients, their charts in tabs, and the applications that run beside them. */
 import { Button } from '@mantine/core';
 import { Who } from '../identity.tsx';
+import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { ChartView } from './chart.tsx';
 import { shownChart } from './desk.ts';
@@ -18,25 +19,25 @@ function NoChart({ session }: { session: EhrSession }) {
     case 'nothing':
       return (
         <div className="empty">
-          <h2>No chart is open</h2>
-          <p>Open a patient from the list. Every application in your session follows.</p>
+          <h2>{t('ehr.noChartIsOpen')}</h2>
+          <p>{t('ehr.openAPatientFromTheList')}</p>
         </div>
       );
     case 'not-in-record':
       return (
         <div className="empty" role="alert">
-          <h2>Not in this record</h2>
-          <p>The session has a patient open whom this record does not have. The EHR does not follow.</p>
+          <h2>{t('ehr.notInThisRecord')}</h2>
+          <p>{t('ehr.theSessionHasAPatientOpen')}</p>
           {shown.patient && <Who patient={shown.patient} />}
         </div>
       );
     case 'unreadable':
       return (
         <div className="empty" role="alert">
-          <h2>The record could not be read</h2>
-          <p>{shown.reason} The EHR does not follow.</p>
+          <h2>{t('ehr.theRecordCouldNotBeRead')}</h2>
+          <p>{t('ehr.notFollowed', { reason: shown.reason })}</p>
           {shown.patient && <Who patient={shown.patient} />}
-          <Button onClick={() => session.following.again()}>Try again</Button>
+          <Button onClick={() => session.following.again()}>{t('ehr.tryAgain')}</Button>
         </div>
       );
   }
@@ -46,9 +47,9 @@ export function EhrPage({ session }: { session: EhrSession }) {
   const chart = shownChart(useStore(session.book.desk));
   return (
     <div className="ehr">
-      <h1 className="sr-only">EHR</h1>
+      <h1 className="sr-only">{t('ehr.ehr')}</h1>
       <PatientList session={session} />
-      <section className="charts" aria-label="Charts">
+      <section className="charts" aria-label={t('ehr.charts')}>
         <Tabs session={session} />
         <DraftList session={session} />
         {chart ? <ChartView key={chart.patient.id} session={session} chart={chart} /> : <NoChart session={session} />}

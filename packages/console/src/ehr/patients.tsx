@@ -4,6 +4,7 @@ import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useDeferredValue, useEffect, useRef, useState } from 'react';
 import { ageOf, type FhirPage, nameOf, recordNumber, textAt, when } from '../fhir.ts';
+import { codeWords, spoken, t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { shownChart } from './desk.ts';
@@ -43,10 +44,16 @@ function Row({ session, patient, active, open }: RowProps) {
     >
       <span className="patient-name">
         <bdi>{nameOf(patient)}</bdi>
-        {open && <span className="open-mark">open</span>}
+        {open && <span className="open-mark">{t('ehr.isOpen')}</span>}
       </span>
       <span className="patient-facts">
-        {[textAt(patient, 'gender'), born && `${born} (${age})`, recordNumber(patient)].filter(Boolean).join(' · ')}
+        {[
+          codeWords('ehr.gender', textAt(patient, 'gender')),
+          born && (age === undefined ? born : t('ehr.bornAge', { born, age })),
+          recordNumber(patient),
+        ]
+          .filter(Boolean)
+          .join(' · ')}
       </span>
     </button>
   );
@@ -64,7 +71,7 @@ export function PatientList({ session }: { session: EhrSession }) {
   const active = shownChart(desk)?.patient.id;
   const [text, setText] = useState('');
   const query = useDeferredValue(text.trim());
-  const locale = navigator.language;
+  const { locale } = useStore(spoken);
   const { fhir } = session;
 
   const all = useInfiniteQuery({
@@ -116,16 +123,16 @@ export function PatientList({ session }: { session: EhrSession }) {
   }, [last, list.length, hasNextPage, isFetching, fetchNextPage]);
 
   return (
-    <section className="patients" aria-label="Patients">
+    <section className="patients" aria-label={t('ehr.patients')}>
       <TextInput
         type="search"
-        aria-label="Search patients"
-        placeholder="Name, number, date"
+        aria-label={t('ehr.searchPatients')}
+        placeholder={t('ehr.nameNumberDate')}
         value={text}
         onChange={(event) => setText(event.currentTarget.value)}
       />
       {source.isError && <Problem error={source.error} retry={() => void source.refetch()} />}
-      {source.isPending && <Waiting what="Reading patients" />}
+      {source.isPending && <Waiting what={t('ehr.readingPatients')} />}
       <div className="patient-scroller" ref={scroller} aria-busy={stale} inert={stale}>
         <ul className="patient-list" style={{ height: rows.getTotalSize() }}>
           {items.map(({ index, start, key }) => {
@@ -146,7 +153,9 @@ export function PatientList({ session }: { session: EhrSession }) {
         </ul>
       </div>
       {!stale && source.isSuccess && list.length === 0 && (
-        <p className="nothing">{query === '' ? 'The record holds no patients.' : `Nobody matches “${query}”.`}</p>
+        <p className="nothing">
+          {query === '' ? t('ehr.theRecordHoldsNoPatients') : t('ehr.nobodyMatches', { query })}
+        </p>
       )}
     </section>
   );

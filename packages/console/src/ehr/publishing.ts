@@ -4,6 +4,7 @@ import type { Resource } from '@lockstep/fhircast';
 import { words } from '../api.ts';
 import { forEvent, titleOf } from '../fhir.ts';
 import { identityText } from '../identity.tsx';
+import { t } from '../language/language.ts';
 import { Watchable } from '../store.ts';
 import type { ChartBook } from './charts.ts';
 import { closing, keyOf } from './context.ts';
@@ -90,7 +91,7 @@ export class EhrPublishing {
       desk.update((now) => withoutRequest(now, number));
       return true;
     } catch (error) {
-      const reason = error instanceof HubError && error.status === 0 ? 'the Hub cannot be reached' : words(error);
+      const reason = error instanceof HubError && error.status === 0 ? t('ehr.theHubCannotBeReached') : words(error);
       desk.update((now) => withRefusal(now, number, reason));
       return false;
     }
@@ -107,22 +108,27 @@ export class EhrPublishing {
   }
 
   async openPatient(patient: Resource): Promise<void> {
-    await this.#open(`Open ${identityText(patient)}`, forEvent(patient), {});
+    await this.#open(t('ehr.openNamed', { title: identityText(patient) }), forEvent(patient), {});
   }
 
   /** Opens an encounter, study or report of the patient. */
   async open(resource: Resource, patient: Resource, others: Elements): Promise<void> {
     const along = Object.entries(others).map(([key, one]) => [key, one && forEvent(one)] as const);
     const elements = { ...Object.fromEntries(along), patient: forEvent(patient) };
-    await this.#open(`Open ${titleOf(resource)} of ${identityText(patient)}`, forEvent(resource), elements);
+    await this.#open(
+      t('ehr.openOf', { resource: titleOf(resource), patient: identityText(patient) }),
+      forEvent(resource),
+      elements,
+    );
   }
 
   /** Closes an encounter, study or report; the patient is opened again where it was current. */
   async close(resource: Resource, patient: Resource): Promise<void> {
     const { context } = this.#subscriber;
     const wasCurrent = context?.type === resource.resourceType && context.id === resource.id;
-    const closed = await this.#request(`Close ${titleOf(resource)} of ${identityText(patient)}`, () =>
-      this.#close(resource, patient),
+    const closed = await this.#request(
+      t('ehr.closeOf', { resource: titleOf(resource), patient: identityText(patient) }),
+      () => this.#close(resource, patient),
     );
     if (closed && wasCurrent) await this.openPatient(patient);
   }
@@ -131,7 +137,7 @@ export class EhrPublishing {
   async closePatient(patientId: string): Promise<void> {
     const chart = this.#book.find(patientId);
     if (!chart) return;
-    await this.#request(`Close ${identityText(chart.patient)}`, async () => {
+    await this.#request(t('ehr.closeNamed', { title: identityText(chart.patient) }), async () => {
       for (const opened of chart.open.values()) await this.#close(opened, chart.patient);
       await this.#close(chart.patient, chart.patient);
     });
@@ -152,13 +158,13 @@ export class EhrPublishing {
   async askAgain(): Promise<void> {
     const { context } = this.#subscriber;
     if (!context) return;
-    await this.#request('Ask the other applications again', () =>
+    await this.#request(t('ehr.askTheOtherApplicationsAgain'), () =>
       this.#subscriber.publish(`${context.type}-open`, context.elements),
     );
   }
 
   /** Tells the others that the person signs out. */
   async logout(): Promise<void> {
-    await this.#request('Sign out of the session', () => this.#subscriber.logout());
+    await this.#request(t('ehr.signOutOfTheSession'), () => this.#subscriber.logout());
   }
 }

@@ -1,6 +1,7 @@
 /** Who is in the session, and who follows it: made from what the server tells, without I/O. */
 import { SURVEY_EVENT } from '@lockstep/fhircast';
 import type { SubscriptionView, TimelineEntry } from '../api.ts';
+import { t } from '../language/language.ts';
 
 /** How one application took the last change of context that it was sent. */
 export interface FollowOutcome {
@@ -258,34 +259,31 @@ export function apartWords({ why, status, reason }: Apart): string {
   const own = ownReason(reason);
   switch (why) {
     case 'refused':
-      return own ?? `did not follow (${status ?? 'late'})`;
+      return own ?? t('ehr.didNotFollow', { status: status ?? t('ehr.late') });
     case 'failed':
-      return own ?? `could not follow (${status ?? 'late'})`;
+      return own ?? t('ehr.couldNotFollow', { status: status ?? t('ehr.late') });
     case 'silent':
-      return 'no answer';
+      return t('ehr.noAnswer');
     case 'undecided':
-      return own ?? 'has not decided';
+      return own ?? t('ehr.hasNotDecided');
     case 'lost':
-      return 'connection lost';
+      return t('ehr.connectionLost');
     case 'gone':
-      return `out of the session: ${reason || 'no reason given'}`;
+      return t('ehr.outOfTheSession', { reason: reason || t('ehr.noReasonGiven') });
   }
 }
 
 /** What a member's chip says, in words. */
 export function outcomeWords({ connected, joining, outcome, apart }: Member): string {
-  if (joining) return 'joining';
+  if (joining) return t('ehr.joining');
   if (apart) return apartWords(apart);
-  if (!connected) return 'connection closed';
-  switch (outcome?.state) {
-    case undefined:
-      return 'present';
-    case 'waiting':
-      return 'waiting';
+  if (!connected) return t('ehr.connectionClosed');
+  if (!outcome) return t('ehr.present');
+  switch (outcome.state) {
     case 'working':
-      return 'still working';
+      return t('ehr.stillWorking');
     default:
-      return outcome?.state ?? '';
+      return t(`ehr.${outcome.state}`);
   }
 }
 

@@ -3,6 +3,8 @@ import { useCurrentContext, useNotFollowing, useSyncState } from '@lockstep/clie
 import { Button } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { timeOf } from '../fhir.ts';
+import { t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { useStore } from '../store.ts';
 import { median, Sparkline } from '../ui/sparkline.tsx';
 import type { SyncErrorReport } from './following.ts';
@@ -51,13 +53,13 @@ function MemberChip({ member, settled }: { member: Member; settled: boolean }) {
       <span className="member-outcome">
         {outcomeWords(member)}
         {!member.apart && outcome?.state === 'followed' && outcome.ms !== undefined && (
-          <b className="ms"> {outcome.ms} ms</b>
+          <b className="ms"> {t('ehr.ms', { ms: outcome.ms })}</b>
         )}
       </span>
       {middle !== undefined && times.length > 1 && (
         <Sparkline
           values={times}
-          label={`${member.name}: the last ${times.length} changes followed in ${middle} ms, in the middle`}
+          label={t('ehr.timesToFollow', { name: member.name, count: times.length, ms: middle })}
         />
       )}
     </li>
@@ -97,9 +99,29 @@ function Warner({ children, actions }: { children: ReactNode; actions: ReactNode
 function AskAgain({ session }: { session: EhrSession }) {
   return (
     <Button variant="default" onClick={() => void session.publishing.askAgain()}>
-      Ask again
+      {t('ehr.askAgain')}
     </Button>
   );
+}
+
+interface DoesNotFollowProps {
+  readonly name: string;
+  /** ms since the epoch; NaN where it is not known. */
+  readonly since: number;
+  readonly reason: string;
+  /** What it still shows, where that is known. */
+  readonly shows: string | undefined;
+}
+
+/** Who does not follow, since when and why, in a sentence. */
+function DoesNotFollow({ name, since, reason, shows }: DoesNotFollowProps) {
+  const values = {
+    name: <bdi>{name || t('ehr.anApplication')}</bdi>,
+    reason: <bdi>{reason}</bdi>,
+    shows: shows ? t('ehr.itStillShows', { shows }) : t('ehr.itMayStillShowSomethingElse'),
+  };
+  if (Number.isNaN(since)) return <Rich id="ehr.doesNotFollow" values={values} />;
+  return <Rich id="ehr.doesNotFollowSince" values={{ ...values, since: timeOf(since) }} />;
 }
 
 /** An application that does not follow: why, since when, and what it still shows where that is known. */
@@ -110,8 +132,7 @@ function NotFollowing({ session, member }: { session: EhrSession; member: Member
   const shows = followed === undefined ? undefined : titles.get(followed);
   return (
     <Warner actions={<AskAgain session={session} />}>
-      <bdi>{name || 'An application'}</bdi> does not follow since {timeOf(apart.since)}: {apartWords(apart)}.{' '}
-      {shows === undefined ? 'It may still show something else.' : `It still shows ${shows}.`}
+      <DoesNotFollow name={name} since={apart.since} reason={apartWords(apart)} shows={shows} />
     </Warner>
   );
 }
@@ -132,7 +153,7 @@ export function Strip({ session }: { session: EhrSession }) {
   const reports = useReports(session).filter(({ who }) => !told.has(who));
 
   return (
-    <section className="strip" aria-label="Session">
+    <section className="strip" aria-label={t('ehr.session')}>
       <div className="strip-row">
         <span className="own-status" role="status" data-status={now.status} data-tone={tone} title={now.detail}>
           <span className="mark" aria-hidden="true">
@@ -142,30 +163,30 @@ export function Strip({ session }: { session: EhrSession }) {
         </span>
         {state.status === 'closed' && state.reason !== 'not connected yet' && (
           // The server opens the session again under its old topic.
-          <Button onClick={() => location.reload()}>Rejoin</Button>
+          <Button onClick={() => location.reload()}>{t('ehr.rejoin')}</Button>
         )}
         <span className="strip-open" data-testid="context">
           <OpenContext session={session} />
         </span>
-        <ul className="members" aria-label="Applications in the session">
+        <ul className="members" aria-label={t('ehr.applicationsInTheSession')}>
           {members.map((member) => (
             <MemberChip key={member.id} member={member} settled={pending === undefined} />
           ))}
         </ul>
-        {!live && state.status !== 'connecting' && <span className="strip-note">live view interrupted</span>}
+        {!live && state.status !== 'connecting' && <span className="strip-note">{t('ehr.liveViewInterrupted')}</span>}
       </div>
       {pending?.state === 'failed' && (
         <Warner
           actions={
             <>
-              <Button onClick={() => void session.publishing.sendAgain()}>Send again</Button>
+              <Button onClick={() => void session.publishing.sendAgain()}>{t('ehr.sendAgain')}</Button>
               <Button variant="default" onClick={() => session.publishing.goBack()}>
-                Go back
+                {t('ehr.goBack')}
               </Button>
             </>
           }
         >
-          Not sent: {pending.what}. The other applications were not told: {pending.reason}.
+          {t('ehr.notSentReason', { what: pending.what, reason: pending.reason ?? '' })}
         </Warner>
       )}
       {behind.map((member) => (
@@ -173,13 +194,12 @@ export function Strip({ session }: { session: EhrSession }) {
       ))}
       {others.map(({ name, since, reason, shows }) => (
         <Warner key={name} actions={<AskAgain session={session} />}>
-          <bdi>{name || 'An application'}</bdi> does not follow{Number.isNaN(since) ? '' : ` since ${timeOf(since)}`}:{' '}
-          {reason}. {shows ? `It still shows ${shows}.` : 'It may still show something else.'}
+          <DoesNotFollow name={name} since={since} reason={reason} shows={shows} />
         </Warner>
       ))}
       {reports.map(({ who, text, at }) => (
         <Warner key={who} actions={<AskAgain session={session} />}>
-          {text} ({timeOf(at)})
+          {t('ehr.reportedAt', { text, at: timeOf(at) })}
         </Warner>
       ))}
     </section>

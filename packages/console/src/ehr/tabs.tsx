@@ -1,6 +1,7 @@
 import { CloseButton } from '@mantine/core';
 import type { KeyboardEvent } from 'react';
 import { identityText, Who } from '../identity.tsx';
+import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { shownChart } from './desk.ts';
 import type { EhrSession } from './session.ts';
@@ -24,7 +25,7 @@ export function Tabs({ session }: { session: EhrSession }) {
 
   return (
     <div className="tabs">
-      <div role="tablist" aria-label="Open patients" className="tab-list">
+      <div role="tablist" aria-label={t('ehr.openPatients')} className="tab-list">
         {tabs.map(({ patient }, index) => {
           const { id = '' } = patient;
           const front = id === active;
@@ -42,7 +43,12 @@ export function Tabs({ session }: { session: EhrSession }) {
               >
                 <Who patient={patient} />
                 {drafts.has(id) && (
-                  <span className="unsaved-dot" role="img" aria-label="note not saved" title="Note not saved" />
+                  <span
+                    className="unsaved-dot"
+                    role="img"
+                    aria-label={t('ehr.noteNotSaved')}
+                    title={t('ehr.noteNotSaved')}
+                  />
                 )}
               </button>
             </div>
@@ -56,8 +62,8 @@ export function Tabs({ session }: { session: EhrSession }) {
             <CloseButton
               key={patient.id}
               size="sm"
-              aria-label={`Close ${identityText(patient)}`}
-              title={`Close ${identityText(patient)}`}
+              aria-label={t('ehr.closeNamed', { title: identityText(patient) })}
+              title={t('ehr.closeNamed', { title: identityText(patient) })}
               onClick={() => void session.closePatient(patient)}
             />
           ))}

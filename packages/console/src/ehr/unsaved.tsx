@@ -1,15 +1,9 @@
 import { Button, Modal } from '@mantine/core';
 import { useEffect } from 'react';
 import { Who } from '../identity.tsx';
+import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
-import type { NoteLeaving } from './notes.ts';
 import type { EhrSession } from './session.ts';
-
-const ACTIONS: Readonly<Record<NoteLeaving['why'], string>> = {
-  followed: 'follow',
-  closed: 'close',
-  'signed-out': 'sign out',
-};
 
 /** Something unsaved would be left behind: the person decides what becomes of it. */
 export function Unsaved({ session }: { session: EhrSession }) {
@@ -24,13 +18,12 @@ export function Unsaved({ session }: { session: EhrSession }) {
     return () => removeEventListener('beforeunload', ask);
   }, [unsaved]);
 
-  const action = question && ACTIONS[question.leaving.why];
   return (
     <Modal
       opened={question !== undefined}
       onClose={() => question?.answer('stay')}
-      title="A note is not saved"
-      closeButtonProps={{ 'aria-label': 'Stay here' }}
+      title={t('ehr.aNoteIsNotSaved')}
+      closeButtonProps={{ 'aria-label': t('ehr.stayHere') }}
     >
       {question && (
         <>
@@ -41,10 +34,10 @@ export function Unsaved({ session }: { session: EhrSession }) {
           )}
           {question.leaving.why === 'followed' && (
             <p>
-              Another application opened <Who patient={question.leaving.to} />
+              {t('ehr.anotherApplicationOpened')} <Who patient={question.leaving.to} />
             </p>
           )}
-          <p>{question.of.length === 1 ? 'Your note is not saved on' : 'Your notes are not saved on'}</p>
+          <p>{t('ehr.notesNotSavedOn', { count: question.of.length })}</p>
           <ul>
             {question.of.map((patient) => (
               <li key={patient.id}>
@@ -54,13 +47,13 @@ export function Unsaved({ session }: { session: EhrSession }) {
           </ul>
           <div className="modal-end">
             <Button variant="default" onClick={() => question.answer('stay')}>
-              Stay here
+              {t('ehr.stayHere')}
             </Button>
             <Button variant="default" onClick={() => question.answer('discard')}>
-              Discard and {action}
+              {t('ehr.discardAnd', { action: question.leaving.why })}
             </Button>
             <Button data-autofocus onClick={() => question.answer('save')}>
-              Save and {action}
+              {t('ehr.saveAnd', { action: question.leaving.why })}
             </Button>
           </div>
         </>

@@ -3,17 +3,17 @@ import { Button, Checkbox, NativeSelect, SegmentedControl, Switch, TextInput } f
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { ApiError, get, type SimulationOffer, words } from '../api.ts';
-import { KIND_WORDS } from '../apps/kinds.ts';
 import { webAddressProblem } from '../apps/metadata.ts';
 import { openWindow } from '../apps/run.ts';
 import { useApps } from '../ehr/dock.tsx';
 import type { EhrSession } from '../ehr/session.ts';
 import { nameOf, textAt, titleOf, when } from '../fhir.ts';
+import { t } from '../language/language.ts';
 import { navigate, useQueryText } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { addressOf } from './address.ts';
-import { BY_ADDRESS, FAULT_WORDS, type Fault, type Plan, readPlan, simulated, toQuery } from './plan.ts';
+import { BY_ADDRESS, FAULTS, type Plan, readPlan, simulated, toQuery } from './plan.ts';
 
 function useChoices(session: EhrSession, patient: string) {
   const patients = useQuery({
@@ -66,25 +66,25 @@ function chosen(value: string, options: readonly Option[], known = true) {
   if (options.some((one) => one.value === value)) return { data: [...options] };
   return {
     data: [...options, { value, label: value }],
-    error: known ? 'Not in the list: the launch will ask for it all the same.' : undefined,
+    error: known ? t('launch.notInTheListTheLaunch') : undefined,
   };
 }
 
 function Context({ session, plan, change }: PartProps & { session: EhrSession }) {
   const { encounters, studies, known, ...patients } = useChoices(session, plan.patient);
-  if (patients.isPending) return <Waiting what="Reading patients" />;
+  if (patients.isPending) return <Waiting what={t('launch.readingPatients')} />;
   if (patients.isError) return <Problem error={patients.error} retry={() => void patients.refetch()} />;
-  const none = { value: '', label: 'none' };
+  const none = { value: '', label: t('launch.none') };
   return (
     <>
       <NativeSelect
-        label="Patient"
+        label={t('launch.patient')}
         value={plan.patient}
         onChange={(event) => change({ patient: event.currentTarget.value, encounter: '', study: '' })}
         {...chosen(plan.patient, [none, ...patients.data.map((one) => ({ value: one.id ?? '', label: nameOf(one) }))])}
       />
       <NativeSelect
-        label="Encounter"
+        label={t('launch.encounter')}
         value={plan.encounter}
         disabled={plan.patient === ''}
         onChange={(event) => change({ encounter: event.currentTarget.value })}
@@ -94,14 +94,14 @@ function Context({ session, plan, change }: PartProps & { session: EhrSession })
             none,
             ...encounters.map((one) => ({
               value: one.id ?? '',
-              label: `${titleOf(one)}, ${when(textAt(one, 'period.start'))}`,
+              label: t('launch.titleAndDate', { title: titleOf(one), date: when(textAt(one, 'period.start')) }),
             })),
           ],
           known,
         )}
       />
       <NativeSelect
-        label="Imaging study"
+        label={t('launch.imagingStudy')}
         value={plan.study}
         disabled={plan.patient === ''}
         onChange={(event) => change({ study: event.currentTarget.value })}
@@ -111,7 +111,7 @@ function Context({ session, plan, change }: PartProps & { session: EhrSession })
             none,
             ...studies.map((one) => ({
               value: one.id ?? '',
-              label: `${titleOf(one)}, ${when(textAt(one, 'started'))}`,
+              label: t('launch.titleAndDate', { title: titleOf(one), date: when(textAt(one, 'started')) }),
             })),
           ],
           known,
@@ -124,22 +124,18 @@ function Context({ session, plan, change }: PartProps & { session: EhrSession })
 function Simulation({ plan, change, offer }: PartProps & { offer: SimulationOffer | null }) {
   if (offer === null) {
     return (
-      <section className="panel" aria-label="Simulated">
-        <h2>Simulated</h2>
-        <p className="label">Faults are simulated where the server has sample data. Here launches are real.</p>
+      <section className="panel" aria-label={t('launch.simulated')}>
+        <h2>{t('launch.simulated')}</h2>
+        <p className="label">{t('launch.faultsAreSimulatedWhereTheServer')}</p>
       </section>
     );
   }
   return (
-    <section className="panel" aria-label="Simulated">
-      <h2>Simulated</h2>
+    <section className="panel" aria-label={t('launch.simulated')}>
+      <h2>{t('launch.simulated')}</h2>
       <Switch
-        label="Client checks"
-        description={
-          offer.unchecked
-            ? 'Switched off, whoever asks is let in: any client, redirect address and scope.'
-            : 'They stay on: others can reach this server.'
-        }
+        label={t('launch.clientChecks')}
+        description={offer.unchecked ? t('launch.switchedOffWhoeverAsksIsLet') : t('launch.theyStayOnOthersCanReach')}
         disabled={!offer.unchecked}
         checked={plan.checks}
         onChange={(event) => {
@@ -147,13 +143,13 @@ function Simulation({ plan, change, offer }: PartProps & { offer: SimulationOffe
           change({ checks, ...(checks && plan.app === BY_ADDRESS && { app: '' }) });
         }}
       />
-      <h3>Faults</h3>
-      <p className="label">Each happens as it would with a server that has the trouble.</p>
-      {(Object.keys(FAULT_WORDS) as Fault[]).map((fault) => (
+      <h3>{t('launch.faults')}</h3>
+      <p className="label">{t('launch.eachHappensAsItWouldWith')}</p>
+      {FAULTS.map((fault) => (
         <Checkbox
           key={fault}
-          label={FAULT_WORDS[fault].title}
-          description={FAULT_WORDS[fault].text}
+          label={t(`launch.fault.${fault}.title`)}
+          description={t(`launch.fault.${fault}.text`)}
           checked={plan.faults.includes(fault)}
           onChange={(event) =>
             change({
@@ -208,7 +204,7 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
   const unknown = !byAddress && plan.app !== '' && !named;
   const app = byAddress ? undefined : (named ?? (unknown ? undefined : launchable[0]));
   const addressProblem = byAddress ? webAddressProblem(plan.address, true) : undefined;
-  const name = byAddress ? 'the app' : app?.name;
+  const name = byAddress ? t('launch.theApp') : app?.name;
 
   function change(fields: Partial<Plan>): void {
     setProblem(undefined);
@@ -222,44 +218,42 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
       await openWindow(() => addressOf(session, plan, app));
       setProblem(undefined);
     } catch (error) {
-      setProblem(`${name} was not launched: ${words(error)}`);
+      setProblem(t('launch.wasNotLaunched', { name: name ?? '', error: words(error) }));
     }
   }
 
   return (
     <div className="page">
       <header>
-        <h1>Launch builder</h1>
-        <p className="lead">A launch made to order, with faults if you want to see how an app takes them.</p>
+        <h1>{t('launch.launchBuilder')}</h1>
+        <p className="lead">{t('launch.aLaunchMadeToOrderWith')}</p>
       </header>
       <div className="builder">
-        <section className="panel" aria-label="Launch">
-          <h2>Launch</h2>
+        <section className="panel" aria-label={t('launch.launch')}>
+          <h2>{t('launch.launch')}</h2>
           <SegmentedControl
-            aria-label="Kind of launch"
+            aria-label={t('launch.kindOfLaunch')}
             value={plan.kind}
             onChange={(kind) => change({ kind: kind as Plan['kind'] })}
             data={[
-              { value: 'ehr', label: KIND_WORDS.ehr.short },
-              { value: 'standalone', label: KIND_WORDS.standalone.short },
+              { value: 'ehr', label: t('apps.kind.ehr.short') },
+              { value: 'standalone', label: t('apps.kind.standalone.short') },
             ]}
           />
           <NativeSelect
-            label="App"
+            label={t('launch.app')}
             value={byAddress ? BY_ADDRESS : (app?.id ?? '')}
-            error={
-              unknown ? `There is no app ${plan.app} that can be launched in this way: choose another.` : undefined
-            }
+            error={unknown ? t('launch.thereIsNoAppThatCan', { app: plan.app }) : undefined}
             onChange={(event) => change({ app: event.currentTarget.value })}
             data={[
-              ...(app || byAddress ? [] : [{ value: '', label: unknown ? plan.app : 'none' }]),
+              ...(app || byAddress ? [] : [{ value: '', label: unknown ? plan.app : t('launch.none') }]),
               ...launchable.map(({ id, name: label }) => ({ value: id, label })),
-              ...(plan.checks ? [] : [{ value: BY_ADDRESS, label: 'Another app, by its address' }]),
+              ...(plan.checks ? [] : [{ value: BY_ADDRESS, label: t('launch.anotherAppByItsAddress') }]),
             ]}
           />
           {byAddress && (
             <TextInput
-              label="Launch address"
+              label={t('launch.launchAddress')}
               placeholder="http://localhost:3000/launch"
               value={plan.address}
               error={tried || plan.address !== '' ? addressProblem : undefined}
@@ -267,20 +261,20 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
             />
           )}
           <NativeSelect
-            label="User"
+            label={t('launch.user')}
             {...(plan.user !== '' && {
-              description: 'The pages of the launch say so. You stay signed in as yourself.',
+              description: t('launch.thePagesOfTheLaunchSay'),
             })}
-            error={stranger ? `${asked.user} cannot be simulated here: it would be launched as you.` : undefined}
+            error={stranger ? t('launch.cannotBeSimulatedHereItWould', { user: asked.user }) : undefined}
             value={plan.user}
             onChange={(event) => change({ user: event.currentTarget.value })}
             data={[
-              { value: '', label: `${session.person.name} (you)` },
+              { value: '', label: t('launch.you', { name: session.person.name }) },
               ...others.map(({ id, name: label }) => ({ value: id, label })),
             ]}
           />
           {plan.kind === 'ehr' && <Context session={session} plan={plan} change={change} />}
-          {plan.kind === 'standalone' && <p className="label">The app asks for a patient where its scopes need one.</p>}
+          {plan.kind === 'standalone' && <p className="label">{t('launch.theAppAsksForAPatient')}</p>}
         </section>
         <Simulation plan={plan} change={change} offer={offer.data} />
       </div>
@@ -291,12 +285,12 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
       )}
       <div className="form-end">
         <Button size="sm" disabled={!app && !byAddress} onClick={() => void launch()}>
-          {name === undefined ? 'Launch' : `Launch ${name}`}
+          {name === undefined ? t('launch.launch') : t('launch.launchNamed', { name })}
         </Button>
-        {!plan.checks && <span className="unsaved">Simulated: client checks are off</span>}
+        {!plan.checks && <span className="unsaved">{t('launch.simulatedClientChecksAreOff')}</span>}
       </div>
-      <Copyable title="This launch, to share" text={`${location.origin}/launch${toQuery(plan)}`} />
-      <Copyable title="FHIR endpoint of this launch (iss)" text={`${simulated(location.origin, plan)}/fhir`} />
+      <Copyable title={t('launch.thisLaunchToShare')} text={`${location.origin}/launch${toQuery(plan)}`} />
+      <Copyable title={t('launch.fhirEndpointOfThisLaunchIss')} text={`${simulated(location.origin, plan)}/fhir`} />
     </div>
   );
 }

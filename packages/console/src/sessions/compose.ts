@@ -7,6 +7,7 @@ import {
   type Resource,
   resourceTypeSpelling,
 } from '@lockstep/fhircast';
+import { t } from '../language/language.ts';
 
 /** What the form holds for one context key: ids or references, one a line; for bundles and outcomes, JSON or text. */
 export type Filled = Readonly<Record<string, string>>;
@@ -48,18 +49,18 @@ function resourceOf(definition: ContextKey, text: string): Resource {
 /** What is wrong with the form, by key. */
 export function problemsOf(name: string, filled: Filled): Readonly<Record<string, string>> {
   const definition = eventDefinition(name);
-  if (!definition) return { event: 'No event has this name: Patient-open, or org.example.thing' };
+  if (!definition) return { event: t('sessions.noEventHasThisNamePatient') };
   const problems: Record<string, string> = {};
   for (const key of definition.keys) {
     const text = filled[key.key]?.trim() ?? '';
-    if (key.min > 0 && text === '') problems[key.key] = 'Needed by this event';
+    if (key.min > 0 && text === '') problems[key.key] = t('sessions.neededByThisEvent');
     if (text.startsWith('{') || text.startsWith('[')) {
       try {
         JSON.parse(text);
       } catch {
-        problems[key.key] = 'Not valid JSON';
+        problems[key.key] = t('sessions.notJson');
       }
-    } else if (typeOf(key) === 'Bundle' && text !== '') problems[key.key] = 'Paste the resources to share, as JSON';
+    } else if (typeOf(key) === 'Bundle' && text !== '') problems[key.key] = t('sessions.pasteTheResourcesToShareAs');
   }
   return problems;
 }

@@ -2,6 +2,7 @@ import { eventDefinition, STANDARD_EVENTS } from '@lockstep/fhircast';
 import { Button, NativeSelect, SegmentedControl, Textarea, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { post, words } from '../api.ts';
+import { t } from '../language/language.ts';
 import { compose, type Filled, problemsOf, typeOf } from './compose.ts';
 import type { Replayed } from './replay.ts';
 
@@ -57,7 +58,7 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
     try {
       body = mode === 'form' ? message() : JSON.parse(json);
     } catch (error) {
-      setJsonProblem(`Not valid JSON: ${words(error)}`);
+      setJsonProblem(t('sessions.notValidJson', { error: words(error) }));
       return;
     }
     try {
@@ -65,7 +66,7 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
         `/api/console/sessions/${encodeURIComponent(topic)}/publish`,
         body,
       );
-      setOutcome({ good: true, text: `Accepted (${status}).` });
+      setOutcome({ good: true, text: t('sessions.accepted', { status }) });
       setTried(false);
     } catch (error) {
       setOutcome({ good: false, text: words(error) });
@@ -75,26 +76,26 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
   return (
     <form className="composer stack" onSubmit={(event) => void publish(event)} noValidate>
       <SegmentedControl
-        aria-label="How to write the event"
+        aria-label={t('sessions.howToWriteTheEvent')}
         value={mode}
         onChange={change}
         data={[
-          { value: 'form', label: 'Form' },
+          { value: 'form', label: t('sessions.form') },
           { value: 'json', label: 'JSON' },
         ]}
       />
       {mode === 'form' ? (
         <>
           <NativeSelect
-            label="Event"
+            label={t('sessions.event')}
             value={picked}
             onChange={(event) => setPicked(event.currentTarget.value)}
-            data={[...STANDARD_EVENTS, { value: OTHER, label: 'Another …' }]}
+            data={[...STANDARD_EVENTS, { value: OTHER, label: t('sessions.another') }]}
           />
           {picked === OTHER && (
             <TextInput
-              label="Name of the event"
-              placeholder="Encounter-select, or org.example.thing"
+              label={t('sessions.nameOfTheEvent')}
+              placeholder={t('sessions.eventNameExample')}
               value={other}
               error={tried ? problems.event : undefined}
               onChange={(event) => setOther(event.currentTarget.value)}
@@ -103,7 +104,7 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
           {definition?.keys.map((key) => {
             const type = typeOf(key);
             const props = {
-              label: `${key.key}${key.min > 0 ? '' : ' (optional)'}`,
+              label: key.min > 0 ? key.key : t('sessions.optional', { key: key.key }),
               value: filled[key.key] ?? '',
               error: tried ? problems[key.key] : undefined,
             };
@@ -113,7 +114,7 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
                 key={key.key}
                 {...props}
                 rows={5}
-                description="The resources to share: one, or a list, as JSON."
+                description={t('sessions.theResourcesToShareOneOr')}
                 onChange={(event) => set(event.currentTarget.value)}
               />
             ) : (
@@ -121,7 +122,11 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
                 key={key.key}
                 {...props}
                 description={
-                  type === 'OperationOutcome' ? 'What went wrong' : type === 'Parameters' ? 'Code' : `Id of the ${type}`
+                  type === 'OperationOutcome'
+                    ? t('sessions.whatWentWrong')
+                    : type === 'Parameters'
+                      ? t('sessions.code')
+                      : t('sessions.idOfThe', { type })
                 }
                 onChange={(event) => set(event.currentTarget.value)}
               />
@@ -130,7 +135,7 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
         </>
       ) : (
         <Textarea
-          label="The message as it is posted"
+          label={t('sessions.theMessageAsItIsPosted')}
           rows={16}
           classNames={{ input: 'mono' }}
           value={json}
@@ -141,7 +146,7 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
           }}
         />
       )}
-      <Button type="submit">Publish</Button>
+      <Button type="submit">{t('sessions.publish')}</Button>
       {outcome && (
         <p className={outcome.good ? 'accepted' : 'problem'} role={outcome.good ? 'status' : 'alert'}>
           {outcome.text}

@@ -3,6 +3,8 @@ import { Button, SegmentedControl, Switch } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { call, get, type LogLine, type SessionDetail, type TimelineEntry, words } from '../api.ts';
+import { date, t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { watchLive } from '../live.ts';
 import { Link, navigate } from '../router.tsx';
 import { Asking } from '../ui/asking.tsx';
@@ -71,7 +73,7 @@ function useHistory(topic: string) {
 
 function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
   const anchors = [...state.anchors].reverse();
-  if (anchors.length === 0) return <p className="nothing">Nothing is open.</p>;
+  if (anchors.length === 0) return <p className="nothing">{t('sessions.nothingIsOpen')}</p>;
   return (
     <ul className="anchors">
       {anchors.map(([anchor, { versionId, content }]) => {
@@ -79,15 +81,15 @@ function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
         return (
           <li key={anchor} data-current={state.current === anchor || undefined}>
             <h2 className="mono anchor-title">
-              {anchor} {state.current === anchor && <span className="current-mark">current</span>}
+              {anchor} {state.current === anchor && <span className="current-mark">{t('sessions.current')}</span>}
             </h2>
             <p className="label">
-              version <span className="mono">{versionId || 'none'}</span>
+              {t('sessions.version')} <span className="mono">{versionId || t('sessions.noVersion')}</span>
             </p>
             {changes.map(({ target, kind, differences }) => (
               <div key={target} className="change" data-kind={kind}>
                 <span>
-                  {kind} <span className="mono">{target}</span>
+                  <Rich id={`sessions.${kind}`} values={{ target: <span className="mono">{target}</span> }} />
                 </span>
                 {differences.map(({ path, before: old, after }) => (
                   <p key={path} className="mono difference">
@@ -100,7 +102,7 @@ function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
               <details key={target}>
                 <summary className="mono">
                   {target}
-                  {state.selected.includes(target) && <span className="current-mark">selected</span>}
+                  {state.selected.includes(target) && <span className="current-mark">{t('sessions.selected')}</span>}
                 </summary>
                 {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
                 <pre tabIndex={0}>{JSON.stringify(resource, null, 2)}</pre>
@@ -114,7 +116,7 @@ function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
 }
 
 function Raw({ entry, line }: { entry: TimelineEntry | undefined; line: LogLine | undefined }) {
-  if (!entry) return <p className="nothing">Choose a row of the timeline.</p>;
+  if (!entry) return <p className="nothing">{t('sessions.chooseARowOfTheTimeline')}</p>;
   const { what, detail } = describe(entry);
   return (
     <>
@@ -195,14 +197,14 @@ export default function Inspector({ topic }: { topic: string }) {
     setEnding(false);
   }
 
-  if (session.isPending) return <Waiting what="Reading the session" />;
+  if (session.isPending) return <Waiting what={t('sessions.readingTheSession')} />;
   if (session.isError) {
     return (
       <div className="page">
-        <h1>Session</h1>
+        <h1>{t('sessions.session')}</h1>
         <Problem error={session.error} retry={() => void session.refetch()} />
         <p>
-          <Link href="/sessions">All sessions</Link>
+          <Link href="/sessions">{t('sessions.allSessions')}</Link>
         </p>
       </div>
     );
@@ -223,24 +225,24 @@ export default function Inspector({ topic }: { topic: string }) {
         <LatencyPlot entries={entries} />
         <div className="inspector-actions">
           <a className="quiet-link" href={`${base}/export`} download>
-            Export JSON lines
+            {t('sessions.exportJsonLines')}
           </a>
           <Button variant="default" onClick={() => setEnding(true)}>
-            End session
+            {t('sessions.endSession')}
           </Button>
         </div>
       </header>
       {(problem ?? refusal) !== undefined && <Problem error={problem ?? refusal} />}
       <div className="inspector-body">
-        <section className="inspector-timeline" aria-label="What happened">
+        <section className="inspector-timeline" aria-label={t('sessions.whatHappened')}>
           <div className="toolbar">
             <SegmentedControl
-              aria-label="Rows that are shown"
+              aria-label={t('sessions.rowsThatAreShown')}
               value={filter}
               onChange={(value) => setFilter(value as Filter)}
-              data={FILTERS.map((one) => ({ value: one, label: one }))}
+              data={FILTERS.map((one) => ({ value: one, label: t(`sessions.filter.${one}`) }))}
             />
-            <span className="count">{shown.length.toLocaleString('en-GB')} rows</span>
+            <span className="count">{t('sessions.rows', { count: shown.length })}</span>
           </div>
           <Timeline
             entries={shown}
@@ -250,30 +252,32 @@ export default function Inspector({ topic }: { topic: string }) {
             names={names}
           />
         </section>
-        <section className="inspector-pane" aria-label="Details">
+        <section className="inspector-pane" aria-label={t('sessions.details')}>
           <div className="toolbar replay">
             <Button
               variant="default"
               disabled={log.length === 0 || at <= 0}
-              aria-label="One event back"
+              aria-label={t('sessions.oneEventBack')}
               onClick={() => goTo(at - 1)}
             >
               ◂
             </Button>
             <Button variant="default" disabled={log.length === 0} onClick={() => setPlaying((now) => !now)}>
-              {playing ? 'Pause' : 'Replay'}
+              {playing ? t('sessions.pause') : t('sessions.replay')}
             </Button>
             <Button
               variant="default"
               disabled={live || at >= log.length - 1}
-              aria-label="One event on"
+              aria-label={t('sessions.oneEventOn')}
               onClick={() => goTo(at + 1)}
             >
               ▸
             </Button>
-            <span className="count">{log.length === 0 ? 'no events' : `event ${at + 1} of ${log.length}`}</span>
+            <span className="count">
+              {log.length === 0 ? t('sessions.noEvents') : t('sessions.eventOf', { number: at + 1, count: log.length })}
+            </span>
             <Switch
-              label="live"
+              label={t('sessions.live')}
               checked={live}
               onChange={(event) => {
                 setPlaying(false);
@@ -283,31 +287,27 @@ export default function Inspector({ topic }: { topic: string }) {
           </div>
           <div className="toolbar">
             <SegmentedControl
-              aria-label="What is shown"
+              aria-label={t('sessions.whatIsShown')}
               value={pane}
               onChange={(value) => setPane(value as Pane)}
               data={[
-                { value: 'state', label: 'Open and shared' },
-                { value: 'raw', label: 'Message' },
-                { value: 'compose', label: 'Compose' },
+                { value: 'state', label: t('sessions.openAndShared') },
+                { value: 'raw', label: t('sessions.message') },
+                { value: 'compose', label: t('sessions.compose') },
               ]}
             />
           </div>
           <div className="inspector-scroll">
             {pane === 'state' && (
               <>
-                {truncated && (
-                  <p className="label">
-                    The log begins at event {log[0]?.number}: what was opened before is not replayed.
-                  </p>
-                )}
+                {truncated && <p className="label">{t('sessions.truncated', { number: log[0]?.number ?? 0 })}</p>}
                 <Anchors state={state} before={before} />
               </>
             )}
             {pane === 'raw' && <Raw entry={selected} line={line} />}
             {pane === 'compose' && <Composer topic={topic} state={states.at(-1) ?? NOTHING} />}
           </div>
-          <ul className="subscribers" aria-label="Subscribers">
+          <ul className="subscribers" aria-label={t('sessions.subscribers')}>
             {data.subscriptions.map(({ id, name, client, connected, events, expiresAt }) => (
               <li key={id} data-tone={connected ? 'good' : 'bad'}>
                 <span className="mark" aria-hidden="true">
@@ -315,8 +315,11 @@ export default function Inspector({ topic }: { topic: string }) {
                 </span>
                 <b>{name}</b>
                 <span className="label" title={events.join(', ')}>
-                  {client ?? ''} · {events.length} events · lease until{' '}
-                  {new Date(expiresAt).toLocaleTimeString('en-GB')}
+                  {t('sessions.lease', {
+                    client: client ?? '',
+                    count: events.length,
+                    until: date(new Date(expiresAt), { timeStyle: 'medium' }),
+                  })}
                 </span>
               </li>
             ))}
@@ -327,9 +330,9 @@ export default function Inspector({ topic }: { topic: string }) {
         question={
           ending
             ? {
-                title: 'End the session?',
-                text: 'Its applications are told and disconnected; what is open and shared in it is erased.',
-                action: 'End session',
+                title: t('sessions.endTheSession'),
+                text: t('sessions.itsApplicationsAreToldAndDisconnected'),
+                action: t('sessions.endSession'),
               }
             : undefined
         }

@@ -1,16 +1,14 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { get, type SessionView } from '../api.ts';
+import { date, t } from '../language/language.ts';
 import { watchLive } from '../live.ts';
 import { Link } from '../router.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 
 export function clock(ms: number): string {
   const today = new Date(ms).toDateString() === new Date().toDateString();
-  return new Date(ms).toLocaleString(
-    'en-GB',
-    today ? { timeStyle: 'short' } : { dateStyle: 'medium', timeStyle: 'short' },
-  );
+  return date(new Date(ms), today ? { timeStyle: 'short' } : { dateStyle: 'medium', timeStyle: 'short' });
 }
 
 /** Every session of the Hub, as it is now. */
@@ -30,22 +28,22 @@ export default function Sessions() {
   return (
     <div className="page">
       <header>
-        <h1>Sessions</h1>
-        <p className="lead">Who works where, with which applications, on what. The list is live.</p>
+        <h1>{t('sessions.sessions')}</h1>
+        <p className="lead">{t('sessions.whoWorksWhereWithWhichApplications')}</p>
       </header>
-      {sessions.isPending && <Waiting what="Reading sessions" />}
+      {sessions.isPending && <Waiting what={t('sessions.readingSessions')} />}
       {sessions.isError && <Problem error={sessions.error} retry={() => void sessions.refetch()} />}
-      {sessions.data && list.length === 0 && <p className="nothing">No session is open.</p>}
+      {sessions.data && list.length === 0 && <p className="nothing">{t('sessions.noSessionIsOpen')}</p>}
       {list.length > 0 && (
         <table className="dense session-list">
           <thead>
             <tr>
-              <th scope="col">Since</th>
-              <th scope="col">User</th>
-              <th scope="col">Workstation</th>
-              <th scope="col">Applications</th>
-              <th scope="col">Current context</th>
-              <th scope="col">Last change</th>
+              <th scope="col">{t('sessions.since')}</th>
+              <th scope="col">{t('sessions.user')}</th>
+              <th scope="col">{t('sessions.workstation')}</th>
+              <th scope="col">{t('sessions.applications')}</th>
+              <th scope="col">{t('sessions.currentContext')}</th>
+              <th scope="col">{t('sessions.lastChange')}</th>
             </tr>
           </thead>
           <tbody>
@@ -67,11 +65,11 @@ export default function Sessions() {
                           {connected ? '✓' : '×'}
                         </span>
                         {name}
-                        {!connected && <span className="sr-only"> (not connected)</span>}
+                        {!connected && <span className="sr-only"> {t('sessions.notConnected')}</span>}
                       </li>
                     ))}
                   </ul>
-                  {session.subscriptions.length === 0 && <span className="label">none</span>}
+                  {session.subscriptions.length === 0 && <span className="label">{t('sessions.none')}</span>}
                 </td>
                 <td className="mono">{session.current ?? '–'}</td>
                 <td>{clock(session.changedAt)}</td>

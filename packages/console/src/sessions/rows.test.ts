@@ -1,3 +1,4 @@
+import '../language/testing.ts';
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { TimelineEntry } from '../api.ts';

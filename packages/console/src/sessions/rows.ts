@@ -1,5 +1,6 @@
 /** The timeline's rows: what each entry says, and which rows a filter keeps. */
 import type { TimelineEntry } from '../api.ts';
+import { date, t } from '../language/language.ts';
 
 export const FILTERS = ['all', 'events', 'answers', 'subscriptions', 'problems'] as const;
 export type Filter = (typeof FILTERS)[number];
@@ -59,14 +60,15 @@ export function toneOf(entry: TimelineEntry): Tone {
   }
 }
 
-function until(ms: number | undefined): string {
-  return ms === undefined ? '' : ` until ${new Date(ms).toLocaleTimeString('en-GB')}`;
+/** A time of the day. @param ms since the epoch */
+function clock(ms: number): string {
+  return date(new Date(ms), { timeStyle: 'medium' });
 }
 
 /** @param names of clients, by id */
 function clientName(id: string, names: ReadonlyMap<string, string>): string {
   const [, administrator] = /^lockstep-composer\/(.+)$/.exec(id) ?? [];
-  return administrator === undefined ? (names.get(id) ?? id) : `the composer of ${administrator}`;
+  return administrator === undefined ? (names.get(id) ?? id) : t('sessions.theComposerOf', { administrator });
 }
 
 /**
@@ -81,32 +83,45 @@ export function describe(
   const client = clientName(clientId, names);
   switch (entry.kind) {
     case 'session-started':
-      return { what: 'session started', detail: '' };
+      return { what: t('sessions.sessionStarted'), detail: '' };
     case 'session-ended':
-      return { what: 'session ended', detail: entry.reason ?? '' };
+      return { what: t('sessions.sessionEnded'), detail: entry.reason ?? '' };
     case 'published':
-      return { what: event, detail: client === '' ? 'by the Hub' : `by ${client}` };
+      return { what: event, detail: client === '' ? t('sessions.byTheHub') : t('sessions.by', { client }) };
     case 'refused':
       return {
-        what: `refused ${entry.status}${event === '' ? '' : ` ${event}`}`,
-        detail: `${entry.reason} (${client})`,
+        what: t('sessions.refused', { status: entry.status ?? '', event }).trim(),
+        detail: t('sessions.refusedFor', { reason: entry.reason ?? '', client }),
       };
     case 'subscribed':
-      return { what: 'subscribed', detail: `${subscriber}: ${entry.events?.join(', ')}${until(entry.expiresAt)}` };
+      return {
+        what: t('sessions.subscribed'),
+        detail: t('sessions.eventsUntil', {
+          subscriber,
+          events: entry.events?.join(', ') ?? '',
+          until: clock(entry.expiresAt ?? entry.at),
+        }),
+      };
     case 'renewed':
-      return { what: 'lease renewed', detail: `${subscriber}${until(entry.expiresAt)}` };
+      return {
+        what: t('sessions.leaseRenewed'),
+        detail: t('sessions.until', { subscriber, until: clock(entry.expiresAt ?? entry.at) }),
+      };
     case 'connected':
-      return { what: 'connected', detail: `${subscriber}, lease${until(entry.expiresAt)}` };
+      return {
+        what: t('sessions.connected'),
+        detail: t('sessions.leaseUntil', { subscriber, until: clock(entry.expiresAt ?? entry.at) }),
+      };
     case 'delivered':
-      return { what: 'sent', detail: `${event} to ${subscriber}` };
+      return { what: t('sessions.sent'), detail: t('sessions.to', { event, subscriber }) };
     case 'answered':
-      return { what: `answer ${entry.status}`, detail: subscriber };
+      return { what: t('sessions.answer', { status: entry.status ?? '' }), detail: subscriber };
     case 'unanswered':
-      return { what: 'no answer', detail: subscriber };
+      return { what: t('sessions.noAnswer'), detail: subscriber };
     case 'dropped':
-      return { what: `disconnected ${entry.code}`, detail: subscriber };
+      return { what: t('sessions.disconnected', { code: entry.code ?? '' }), detail: subscriber };
     case 'denied':
-      return { what: 'denied', detail: `${subscriber}: ${entry.reason}` };
+      return { what: t('sessions.denied'), detail: t('sessions.colon', { subscriber, what: entry.reason ?? '' }) };
   }
 }
 

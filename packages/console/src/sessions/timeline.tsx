@@ -1,13 +1,14 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type KeyboardEvent, useEffect, useRef } from 'react';
 import type { TimelineEntry } from '../api.ts';
+import { date, t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { describe, toneOf } from './rows.ts';
 
 const ROW = 25;
 
 function timeOf(ms: number): string {
-  const date = new Date(ms);
-  return `${date.toLocaleTimeString('en-GB')}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+  return date(new Date(ms), { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 });
 }
 
 export interface TimelineProps {
@@ -55,7 +56,7 @@ export function Timeline({ entries, selected, onSelect, follow, names }: Timelin
       ref={scroller}
       className="timeline"
       role="listbox"
-      aria-label="Timeline"
+      aria-label={t('sessions.timeline')}
       aria-activedescendant={selected === undefined ? undefined : `entry-${selected}`}
       tabIndex={0}
       onKeyDown={move}
@@ -86,7 +87,7 @@ export function Timeline({ entries, selected, onSelect, follow, names }: Timelin
               <span className="entry-detail">{detail}</span>
               {entry.ms !== undefined && (
                 <span className="entry-ms">
-                  {entry.ms} ms
+                  {t('sessions.ms', { ms: entry.ms })}
                   <svg width="40" height="6" aria-hidden="true">
                     <rect width={Math.min(40, 1 + Math.log2(1 + entry.ms) * 4)} height="6" rx="1" />
                   </svg>
@@ -106,9 +107,9 @@ export function LatencyPlot({ entries }: { entries: readonly TimelineEntry[] }) 
   const times = answers.map(({ ms = 0 }) => ms);
   const sorted = [...times].sort((a, b) => a - b);
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  if (answers.length === 0) return <span className="label">no answers yet</span>;
+  if (answers.length === 0) return <span className="label">{t('sessions.noAnswersYet')}</span>;
   const top = Math.max(20, ...times);
-  const label = `${answers.length} answers: half within ${at(0.5)} ms, 99 of 100 within ${at(0.99)} ms`;
+  const label = t('sessions.answersWithin', { count: answers.length, half: at(0.5), most: at(0.99) });
   return (
     <figure className="latency">
       <svg width={answers.length * 3} height="30" role="img" aria-label={label}>
@@ -124,7 +125,13 @@ export function LatencyPlot({ entries }: { entries: readonly TimelineEntry[] }) 
         ))}
       </svg>
       <figcaption>
-        half within <b>{at(0.5)} ms</b>, 99 of 100 within <b>{at(0.99)} ms</b>
+        <Rich
+          id="sessions.halfWithin"
+          values={{
+            half: <b>{t('sessions.ms', { ms: at(0.5) })}</b>,
+            most: <b>{t('sessions.ms', { ms: at(0.99) })}</b>,
+          }}
+        />
       </figcaption>
     </figure>
   );

@@ -1,4 +1,5 @@
 import { Button, Modal } from '@mantine/core';
+import { t } from '../language/language.ts';
 
 export interface Question {
   readonly title: string;
@@ -22,7 +23,7 @@ export function Asking(props: {
           <p>{question.text}</p>
           <div className="modal-end">
             <Button variant="default" onClick={onCancel}>
-              Cancel
+              {t('start.cancel')}
             </Button>
             <Button data-autofocus loading={busy} onClick={onConfirm}>
               {question.action}

@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core';
 import { useState } from 'react';
+import { t } from '../language/language.ts';
 
 /** Text to take along, with a button that copies it. */
 export function Copyable({ title, text, secret = false }: { title: string; text: string; secret?: boolean }) {
@@ -19,8 +20,8 @@ export function Copyable({ title, text, secret = false }: { title: string; text:
       <span className="copyable-title">{title}</span>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>{text}</pre>
-      <Button variant="default" aria-label={`Copy: ${title}`} onClick={() => void copy()}>
-        {state === 'copied' ? 'Copied' : state === 'refused' ? 'Select and copy it' : 'Copy'}
+      <Button variant="default" aria-label={t('start.copyNamed', { title })} onClick={() => void copy()}>
+        {state === 'copied' ? t('start.copied') : state === 'refused' ? t('start.selectAndCopyIt') : t('start.copy')}
       </Button>
     </div>
   );

@@ -2,6 +2,7 @@
 import { Button } from '@mantine/core';
 import { type FormEvent, type ReactNode, type SyntheticEvent, useState } from 'react';
 import { words } from '../api.ts';
+import { t } from '../language/language.ts';
 
 export type FormProblems<F> = { readonly [K in keyof F]?: string };
 
@@ -124,7 +125,7 @@ export function FormEnd<F>({ form, action }: { form: Form<F>; action: string }) 
         </Button>
         {wrong > 0 && (
           <span className="field-problem" role="alert">
-            {wrong === 1 ? 'One field needs attention.' : `${wrong} fields need attention.`}
+            {t('start.fieldsNeedAttention', { count: wrong })}
           </span>
         )}
       </div>

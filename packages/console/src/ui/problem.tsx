@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core';
 import { words } from '../api.ts';
+import { t } from '../language/language.ts';
 
 /** What went wrong, and a way on. */
 export function Problem({ error, retry }: { error: unknown; retry?: () => void }) {
@@ -8,7 +9,7 @@ export function Problem({ error, retry }: { error: unknown; retry?: () => void }
       <span>{words(error)}</span>
       {retry && (
         <Button variant="default" onClick={retry}>
-          Try again
+          {t('start.tryAgain')}
         </Button>
       )}
     </div>
@@ -16,10 +17,10 @@ export function Problem({ error, retry }: { error: unknown; retry?: () => void }
 }
 
 /** Something is being read. It shows only after a while: what is fast needs no word. */
-export function Waiting({ what = 'Reading' }: { what?: string }) {
+export function Waiting({ what = t('start.reading') }: { what?: string }) {
   return (
     <p className="waiting" role="status">
-      {what} …
+      {t('start.waiting', { what })}
     </p>
   );
 }

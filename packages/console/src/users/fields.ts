@@ -1,5 +1,6 @@
 /** What is entered about a user, checked as it is typed. */
 import type { UserView } from '../api.ts';
+import { t } from '../language/language.ts';
 
 export interface UserFields {
   readonly id: string;
@@ -29,7 +30,7 @@ const REFERENCE = /^(Practitioner|Patient|PractitionerRole|RelatedPerson|Person)
 
 /** What is wrong with a password; undefined when nothing is. */
 export function passwordProblem(password: string): string | undefined {
-  return password.length < SHORTEST_PASSWORD ? `At least ${SHORTEST_PASSWORD} characters` : undefined;
+  return password.length < SHORTEST_PASSWORD ? t('users.atLeastCharacters', { count: SHORTEST_PASSWORD }) : undefined;
 }
 
 /** @param known whether the user is there already: then neither name nor password is entered */
@@ -37,14 +38,14 @@ export function problemsOf(fields: UserFields, known: boolean): { readonly [K in
   const problems: { -readonly [K in keyof UserFields]?: string } = {};
   if (!known) {
     const id = fields.id.trim().toLowerCase();
-    if (id === '') problems.id = 'Give the name to sign in with';
-    else if (!USER_ID.test(id)) problems.id = 'Letters, digits and . _ @ + - only, beginning with a letter or digit';
+    if (id === '') problems.id = t('users.giveTheNameToSignIn');
+    else if (!USER_ID.test(id)) problems.id = t('users.lettersDigitsAndOnlyBeginningWith');
     const problem = fields.typed ? passwordProblem(fields.password) : undefined;
     if (problem) problems.password = problem;
   }
-  if (fields.name.trim() === '') problems.name = "Give the person's name";
+  if (fields.name.trim() === '') problems.name = t('users.giveThePersonsName');
   const reference = fields.reference.trim();
-  if (reference === '' ? known : !REFERENCE.test(reference)) problems.reference = 'It looks like Practitioner/123';
+  if (reference === '' ? known : !REFERENCE.test(reference)) problems.reference = t('users.itLooksLikePractitioner123');
   return problems;
 }
 

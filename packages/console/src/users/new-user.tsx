@@ -1,6 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { post, type UserView } from '../api.ts';
+import { t } from '../language/language.ts';
 import { Link, navigate } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import { NEW_USER, toBody, type UserFields } from './fields.ts';
@@ -24,12 +25,12 @@ export default function NewUser() {
   if (done) {
     return (
       <div className="page">
-        <h1>{done.name} can sign in</h1>
-        <p className="lead">The password is shown once: hand it over now. It can be changed after signing in.</p>
-        <Copyable title="Signs in as" text={done.id} />
-        <Copyable title="Password" text={done.password} secret />
+        <h1>{t('users.canSignIn', { name: done.name })}</h1>
+        <p className="lead">{t('users.thePasswordIsShownOnceHand')}</p>
+        <Copyable title={t('users.signsInAs')} text={done.id} />
+        <Copyable title={t('users.password')} text={done.password} secret />
         <p>
-          <Link href={`/users/${encodeURIComponent(done.id)}`}>Go on to the user</Link>
+          <Link href={`/users/${encodeURIComponent(done.id)}`}>{t('users.goOnToTheUser')}</Link>
         </p>
       </div>
     );
@@ -37,10 +38,10 @@ export default function NewUser() {
   return (
     <div className="page">
       <p>
-        <Link href="/users">Users</Link>
+        <Link href="/users">{t('users.users')}</Link>
       </p>
-      <h1>Add a user</h1>
-      <UserForm initial={NEW_USER} known={false} action="Add" onSubmit={add} />
+      <h1>{t('users.addAUser')}</h1>
+      <UserForm initial={NEW_USER} known={false} action={t('users.add')} onSubmit={add} />
     </div>
   );
 }

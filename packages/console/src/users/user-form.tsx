@@ -1,5 +1,6 @@
 import { Checkbox, PasswordInput, Radio, Textarea, TextInput } from '@mantine/core';
 import { useId } from 'react';
+import { t } from '../language/language.ts';
 import { FormEnd, Part, useForm } from '../ui/form.tsx';
 import { fieldOf, problemsOf, type UserFields } from './fields.ts';
 
@@ -18,13 +19,18 @@ export function UserForm({ initial, known, action, onSubmit }: UserFormProps) {
   const id = useId();
   return (
     <form className="app-form" onSubmit={form.onSubmit} noValidate>
-      <Part title="Who it is">
+      <Part title={t('users.whoItIs')}>
         <div className="form-columns">
-          <TextInput label="Name" description="As other people read it." maxLength={200} {...text('name')} />
+          <TextInput
+            label={t('users.name')}
+            description={t('users.asOtherPeopleReadIt')}
+            maxLength={200}
+            {...text('name')}
+          />
           {!known && (
             <TextInput
-              label="Signs in as"
-              description="It cannot be changed later."
+              label={t('users.signsInAs')}
+              description={t('users.itCannotBeChangedLater')}
               placeholder="mruiz"
               autoComplete="off"
               spellCheck={false}
@@ -32,36 +38,38 @@ export function UserForm({ initial, known, action, onSubmit }: UserFormProps) {
             />
           )}
           <TextInput
-            label="In the record"
-            description="The person's own resource. Apps are told it as fhirUser."
+            label={t('users.inTheRecord')}
+            description={t('users.thePersonsOwnResourceAppsAre')}
             placeholder={known ? 'Practitioner/123' : `Practitioner/${values.id.trim().toLowerCase() || '…'}`}
             spellCheck={false}
             {...text('reference')}
           />
         </div>
         <Textarea
-          label="Also known as"
-          description="Names in other systems, one a line: plain, or system|value. Sessions are found by them."
+          label={t('users.alsoKnownAs')}
+          description={t('users.namesInOtherSystemsOneA')}
           placeholder="urn:oid:2.16.840.1.113883|4711"
           rows={2}
           spellCheck={false}
           {...text('aliases')}
         />
-        <Checkbox label="Administrator: sees every session, manages apps and users" {...flag('administrator')} />
+        <Checkbox label={t('users.administratorSeesEverySessionManagesApps')} {...flag('administrator')} />
         {problem('administrator') !== undefined && <p className="field-problem">{problem('administrator')}</p>}
       </Part>
       {!known && (
-        <Part title="Password">
+        <Part title={t('users.password')}>
           <Radio.Group
             name={`${id}-password`}
-            aria-label="Password"
+            aria-label={t('users.password')}
             value={values.typed ? 'typed' : 'made'}
             onChange={(value) => set('typed', value === 'typed')}
           >
-            <Radio size="xs" mb={6} value="made" label="Make one, and show it once" />
-            <Radio size="xs" value="typed" label="Type one" />
+            <Radio size="xs" mb={6} value="made" label={t('users.makeOneAndShowItOnce')} />
+            <Radio size="xs" value="typed" label={t('users.typeOne')} />
           </Radio.Group>
-          {values.typed && <PasswordInput label="New password" autoComplete="new-password" {...text('password')} />}
+          {values.typed && (
+            <PasswordInput label={t('users.newPassword')} autoComplete="new-password" {...text('password')} />
+          )}
         </Part>
       )}
       <FormEnd form={form} action={action} />

@@ -2,6 +2,8 @@ import { Button, Modal, PasswordInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { call, get, post, type SignedInPerson, type UserView, words } from '../api.ts';
+import { t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
 import { Asking, type Question } from '../ui/asking.tsx';
 import { Copyable } from '../ui/copyable.tsx';
@@ -12,28 +14,9 @@ import { UserForm } from './user-form.tsx';
 
 type Asked = 'delete' | 'suspend' | 'sign-out' | 'made-password';
 
-const ASKED: Readonly<Record<Asked, Question>> = {
-  delete: {
-    title: 'Delete the user?',
-    text: 'Sign-ins, tokens and sessions end at once, and the user cannot be brought back.',
-    action: 'Delete',
-  },
-  suspend: {
-    title: 'Suspend the user?',
-    text: 'Sign-ins, tokens and sessions end at once. The user can be let in again later.',
-    action: 'Suspend',
-  },
-  'sign-out': {
-    title: 'End the sessions?',
-    text: 'The user is signed out everywhere, tokens end, and what is open in the sessions is closed.',
-    action: 'End sessions',
-  },
-  'made-password': {
-    title: 'Make a new password?',
-    text: 'The password of now is void, and whoever is signed in with it is signed out.',
-    action: 'Make a password',
-  },
-};
+function questionOf(asked: Asked): Question {
+  return { title: t(`users.${asked}.title`), text: t(`users.${asked}.text`), action: t(`users.${asked}.action`) };
+}
 
 /** A password that the administrator types. */
 function TypePassword({ path, onDone }: { path: string; onDone: () => void }) {
@@ -50,11 +33,16 @@ function TypePassword({ path, onDone }: { path: string; onDone: () => void }) {
     },
   });
   return (
-    <Modal opened onClose={onDone} title="Set a password">
+    <Modal opened onClose={onDone} title={t('users.setAPassword')}>
       <form className="stack" onSubmit={form.onSubmit} noValidate>
-        <p>Whoever is signed in with the password of now is signed out.</p>
-        <PasswordInput label="New password" autoComplete="new-password" data-autofocus {...form.text('password')} />
-        <FormEnd form={form} action="Set the password" />
+        <p>{t('users.whoeverIsSignedInWithThe')}</p>
+        <PasswordInput
+          label={t('users.newPassword')}
+          autoComplete="new-password"
+          data-autofocus
+          {...form.text('password')}
+        />
+        <FormEnd form={form} action={t('users.setThePassword')} />
       </form>
     </Modal>
   );
@@ -94,14 +82,14 @@ export default function UserPage({ id, person }: { id: string; person: SignedInP
     onError: () => setAsked(undefined),
   });
 
-  if (user.isPending) return <Waiting what="Reading the user" />;
+  if (user.isPending) return <Waiting what={t('users.readingTheUser')} />;
   if (user.isError) {
     return (
       <div className="page">
-        <h1>User</h1>
+        <h1>{t('users.user')}</h1>
         <Problem error={user.error} retry={() => void user.refetch()} />
         <p>
-          <Link href="/users">All users</Link>
+          <Link href="/users">{t('users.allUsers')}</Link>
         </p>
       </div>
     );
@@ -111,18 +99,19 @@ export default function UserPage({ id, person }: { id: string; person: SignedInP
   return (
     <div className="page">
       <p>
-        <Link href="/users">Users</Link>
+        <Link href="/users">{t('users.users')}</Link>
       </p>
       <header className="page-head">
         <div>
           <h1>
-            {data.name} {data.status !== 'active' && <span className="app-status">{data.status}</span>}
+            {data.name}{' '}
+            {data.status !== 'active' && <span className="app-status">{t(`users.status.${data.status}`)}</span>}
           </h1>
           <p className="lead">
-            Signs in as <span className="mono">{data.id}</span>
-            {data.sample && ' · a sample user: one click signs in, on this machine only'}
-            {data.outside && ' · at an outside provider, without a password here'} ·{' '}
-            {data.sessions === 1 ? 'one open session' : `${data.sessions} open sessions`}
+            <Rich id="users.signsInAsId" values={{ id: <span className="mono">{data.id}</span> }} />
+            {data.sample && ` · ${t('users.aSampleUserOneClickSigns')}`}
+            {data.outside && ` · ${t('users.atAnOutsideProviderWithoutA')}`}
+            {` · ${t('users.countOfSessions', { count: data.sessions })}`}
           </p>
         </div>
         {!self && (
@@ -130,41 +119,41 @@ export default function UserPage({ id, person }: { id: string; person: SignedInP
             {!data.outside && (
               <>
                 <Button variant="default" onClick={() => setAsked('made-password')}>
-                  Make a password
+                  {t('users.makeAPassword')}
                 </Button>
                 <Button variant="default" onClick={() => setTyping(true)}>
-                  Set a password
+                  {t('users.setAPassword')}
                 </Button>
               </>
             )}
             <Button variant="default" onClick={() => setAsked('sign-out')}>
-              End sessions
+              {t('users.endSessions')}
             </Button>
             {data.status === 'active' ? (
               <Button variant="default" onClick={() => setAsked('suspend')}>
-                Suspend
+                {t('users.suspend')}
               </Button>
             ) : (
-              <Button onClick={() => act.mutate('activate')}>Let in again</Button>
+              <Button onClick={() => act.mutate('activate')}>{t('users.letInAgain')}</Button>
             )}
             <Button variant="default" color="red" onClick={() => setAsked('delete')}>
-              Delete
+              {t('users.delete')}
             </Button>
           </div>
         )}
       </header>
-      {self && <p className="label">This is you: your password is changed in the menu under your name.</p>}
+      {self && <p className="label">{t('users.thisIsYouYourPasswordIs')}</p>}
       {act.isError && (
         <p className="problem" role="alert">
           {words(act.error)}
         </p>
       )}
-      {password !== undefined && <Copyable title="The new password, shown once" text={password} secret />}
+      {password !== undefined && <Copyable title={t('users.theNewPasswordShownOnce')} text={password} secret />}
       <UserForm
         key={edited}
         initial={toFields(data)}
         known
-        action="Save"
+        action={t('users.save')}
         onSubmit={async (fields) => {
           await call('PUT', path, toBody(fields, true));
           await refresh();
@@ -172,7 +161,7 @@ export default function UserPage({ id, person }: { id: string; person: SignedInP
         }}
       />
       <Asking
-        question={asked && ASKED[asked]}
+        question={asked && questionOf(asked)}
         busy={act.isPending}
         onCancel={() => setAsked(undefined)}
         onConfirm={() => asked && act.mutate(asked)}

@@ -1,0 +1,76 @@
+/** Reads the parts of a language's catalog when they are needed, and changes the language while the pages are open. */
+import languages from 'virtual:languages';
+import { languageFor, type Messages, spoken } from './language.ts';
+
+/** Where the person's choice is kept. */
+const CHOICE = 'lockstep-language';
+
+/** What one can choose from, each in its own words. */
+export const LANGUAGES: readonly { readonly language: string; readonly name: string }[] = Object.entries(languages).map(
+  ([language, { name }]) => ({ language, name }),
+);
+
+/** Parts that pages have asked for: a language that is chosen later needs them too. */
+const needed = new Set<string>();
+
+function chosen(): string | undefined {
+  try {
+    return localStorage.getItem(CHOICE) ?? undefined;
+  } catch {
+    // Storage may be closed to pages; the browser's languages count then.
+    return undefined;
+  }
+}
+
+function remember(language: string): void {
+  try {
+    localStorage.setItem(CHOICE, language);
+  } catch {
+    // The choice lasts as long as the page.
+  }
+}
+
+async function read(language: string, parts: Iterable<string>): Promise<Messages> {
+  const loads = [...parts].map((part) => languages[language]?.parts[part]?.().then((loaded) => loaded.default));
+  return Object.assign({}, ...(await Promise.all(loads))) as Messages;
+}
+
+/** Adds a part of the catalog to what is spoken. @param part the first word of its keys */
+export async function loadMessages(part: string): Promise<void> {
+  if (needed.has(part)) return;
+  needed.add(part);
+  const { language } = spoken.get();
+  const more = await read(language, [part]);
+  // Meanwhile another language may have been chosen, which brought the part along.
+  spoken.update((now) => (now.language === language ? { ...now, messages: { ...now.messages, ...more } } : now));
+}
+
+async function speak(wanted: readonly string[]): Promise<void> {
+  const { language, locale } = languageFor(wanted, Object.keys(languages));
+  spoken.set({ language, locale, messages: await read(language, needed) });
+  document.documentElement.lang = language;
+  document.documentElement.dir = directionOf(language);
+}
+
+function directionOf(language: string): 'ltr' | 'rtl' {
+  const { script } = new Intl.Locale(language).maximize();
+  return script !== undefined && ['Arab', 'Hebr', 'Thaa', 'Syrc', 'Nkoo'].includes(script) ? 'rtl' : 'ltr';
+}
+
+/** Speaks what was chosen before, else what the browser prefers. @param part what the first page says */
+export async function startLanguage(part: string): Promise<void> {
+  needed.add(part);
+  await speak([...browserLocales(chosen()), ...navigator.languages]);
+}
+
+/** A language in the region that the browser says, where it says one: German chosen, in Austria. */
+function browserLocales(language: string | undefined): readonly string[] {
+  if (language === undefined) return [];
+  return [...navigator.languages.filter((locale) => locale.split('-')[0] === language), language];
+}
+
+/** Changes the language, and keeps the choice. */
+export async function chooseLanguage(language: string): Promise<void> {
+  remember(language);
+  await speak(browserLocales(language));
+}
