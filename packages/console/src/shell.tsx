@@ -192,6 +192,9 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
               </button>
             </Menu.Target>
             <Menu.Dropdown>
+              <Menu.Item onClick={() => setPassword('wanted')}>{t('shell.changePassword')}</Menu.Item>
+              <Menu.Item onClick={onSignOut}>{t('shell.signOut')}</Menu.Item>
+              <Menu.Divider />
               <Menu.Label>{t('start.chooseLanguage')}</Menu.Label>
               {LANGUAGES.map(({ language, name }) => (
                 <Menu.Item
@@ -203,9 +206,6 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
                   {name}
                 </Menu.Item>
               ))}
-              <Menu.Divider />
-              <Menu.Item onClick={() => setPassword('wanted')}>{t('shell.changePassword')}</Menu.Item>
-              <Menu.Item onClick={onSignOut}>{t('shell.signOut')}</Menu.Item>
             </Menu.Dropdown>
           </Menu>
         </div>
