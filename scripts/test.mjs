@@ -21,6 +21,9 @@ const DEBIAN = {
   curl: 'curl',
   spin: 'spin',
   'build-essential': 'cc',
+  'nginx-light': 'nginx',
+  haproxy: 'haproxy',
+  fish: 'fish',
 };
 
 function ensurePrograms() {
