@@ -159,6 +159,17 @@ describe('the published packages', () => {
     }
   });
 
+  it('have one version, and a changelog that begins with what is not released', () => {
+    const { version: one } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    for (const name of PUBLISHED) assert.equal(version(name), one, name);
+    const [first, ...released] = Array.from(
+      readFileSync(join(root, 'CHANGELOG.md'), 'utf8').matchAll(/^## (.+)$/gm),
+      ([, heading]) => heading,
+    );
+    assert.equal(first, 'Unreleased');
+    for (const heading of released) assert.match(heading ?? '', /^\d+\.\d+\.\d+ \(\d{4}-\d{2}-\d{2}\)$/);
+  });
+
   for (const name of PUBLISHED) {
     it(`${name}: publint and the resolution of types have nothing against it`, async () => {
       const { messages } = await publint({ pkgDir: join(out, name), level: 'suggestion', strict: true, pack: false });
