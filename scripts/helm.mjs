@@ -42,7 +42,10 @@ export function findHelm({ build = false } = {}) {
 /** What Helm makes of the chart. @param values such as `replicas=1`; @throws with Helm's own words */
 export function template(helm, values = []) {
   const settings = values.flatMap((value) => ['--set', value]);
-  const made = spawnSync(helm, ['template', 'lockstep', chart, ...settings], { encoding: 'utf8' });
+  // A Helm that was built by Go alone knows no version of Kubernetes.
+  const made = spawnSync(helm, ['template', 'lockstep', chart, '--kube-version', '1.31.0', ...settings], {
+    encoding: 'utf8',
+  });
   if (made.status !== 0) throw new Error(made.stderr);
   return made.stdout;
 }

@@ -398,7 +398,7 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
     { path: '/', files: consoleFiles, routes: CONSOLE_ROUTES, frames: true, framed: false },
     ...SAMPLES.map(({ path, files }) => ({ path, files, routes: [''], frames: false, framed: true })),
   ];
-  await app.register(staticRoutes(pages, origin, local));
+  await app.register(staticRoutes(pages, origin, local && config.publicUrl === undefined));
   await app.ready();
 
   await parts.start({

@@ -85,6 +85,15 @@ function statusFrom(
   });
 }
 
+it('a proxy that writes a Host of its own is not sent in circles', () =>
+  withLockstep(
+    async ({ port }) => {
+      const page = await fetch(`http://127.0.0.1:${port}/`, { redirect: 'manual' });
+      assert.notEqual(page.status, 302);
+    },
+    { publicUrl: 'http://localhost:9' },
+  ));
+
 for (const proxy of PROXIES) {
   const there = spawnSync('which', [proxy.program]).status === 0;
   describe(`behind ${proxy.program}`, { skip: there ? false : `${proxy.program} is not installed` }, () => {

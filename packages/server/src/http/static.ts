@@ -39,13 +39,17 @@ function contentSecurityPolicy({ frames, framed }: Pages, origin: string, nonce?
   ].join('; ');
 }
 
-/** @param origin the public origin; a browser that came by another name of this machine is sent there */
-export function staticRoutes(pages: readonly Pages[], origin: string, loopback: boolean): FastifyPluginAsync {
+/**
+ * @param origin the public origin
+ * @param reachedDirectly whether it is this machine's, with nothing in front: a browser that came by another name of the machine is
+ * sent to it. A proxy may write any name, and would be sent there for ever.
+ */
+export function staticRoutes(pages: readonly Pages[], origin: string, reachedDirectly: boolean): FastifyPluginAsync {
   const { host } = new URL(origin);
 
   /** On loopback one machine has several names, and cookies and tokens belong to one of them. */
   function misnamed(request: FastifyRequest): boolean {
-    return loopback && request.headers.host !== undefined && request.headers.host !== host;
+    return reachedDirectly && request.headers.host !== undefined && request.headers.host !== host;
   }
 
   function page(served: Pages): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
