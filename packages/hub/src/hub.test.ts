@@ -1210,6 +1210,78 @@ describe('TOK-6 access that ends', () => {
   });
 });
 
+describe('ERR-8 a lease that ends unrenewed', () => {
+  const hour = { 'hub.lease_seconds': '3600', 'subscriber.name': 'Sleeper' };
+
+  it('is told to the others, lasts in the listing, and is over once its application follows again', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const watcher = await rig.join(topic, 'Patient-open,SyncError', { 'subscriber.name': 'Watcher' });
+    const sleeper = await rig.join(topic, 'Patient-open,SyncError', hour);
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'open' });
+    for (const peer of [watcher, sleeper]) peer.answer(200, 'open');
+    await rig.settle(topic);
+    rig.clock.advance(3_600_000);
+    await sleeper.until(() => sleeper.closed !== undefined);
+    await watcher.until(() => watcher.syncErrors.length > 0);
+    assert.equal(sleeper.closed?.code, 1000);
+    assert.deepEqual(cause(watcher.syncErrors[0]), ['open', 'Patient-open', 'Sleeper']);
+    const [listed] = await rig.hub.sessions();
+    assert.deepEqual(
+      listed?.notFollowing.map(({ name, why, ended }) => [name, why, ended]),
+      [['Sleeper', 'lost', true]],
+    );
+    const back = await rig.join(topic, 'Patient-open', hour);
+    back.answer(200, 'open');
+    await rig.settle(topic);
+    assert.deepEqual((await rig.hub.sessions())[0]?.notFollowing, []);
+    assert.equal(watcher.syncErrors.length, 1);
+  });
+
+  it('is nothing to tell where it was renewed, where its application left, or never came', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const watcher = await rig.join(topic, 'Patient-open,SyncError', { 'hub.lease_seconds': '80000' });
+    const renewing = await rig.join(topic, 'Patient-open', hour);
+    const leaving = await rig.join(topic, 'Patient-open', hour);
+    good(await rig.subscribe(topic, 'Patient-open', hour));
+    leaving.connection?.closed(1001);
+    await rig.settle(topic);
+    rig.clock.advance(3_000_000);
+    const again = { 'hub.lease_seconds': '80000', 'hub.channel.endpoint': renewing.endpoint };
+    good(await rig.subscribe(topic, 'Patient-open', again));
+    rig.clock.advance(2_000_000);
+    await rig.settle(topic);
+    assert.equal(renewing.closed, undefined);
+    assert.deepEqual(watcher.syncErrors, []);
+    assert.deepEqual((await rig.hub.sessions())[0]?.notFollowing, []);
+  });
+});
+
+describe('who published an event (an extension of ours)', () => {
+  it('is named to who is registered for it, also after a restart, and to nobody else', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const curious = access({ clientId: 'curious', switches: { originator: true } });
+    const told = await rig.join(topic, 'Patient-open,Patient-close,SyncError', {}, curious);
+    const plain = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Viewer' });
+    await rig.publish(topic, 'Patient-open', [patient()], { id: 'a' });
+    assert.deepEqual(told.events[0]?.['org.lockstep.originator'], { client: 'client', subscriber: 'Viewer' });
+    assert.deepEqual(Object.keys(plain.events[0] ?? {}), ['timestamp', 'id', 'event']);
+    await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Second window' });
+    await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
+    assert.deepEqual(told.events[1]?.['org.lockstep.originator'], { client: 'client' }, 'which of two is not guessed');
+    plain.answer(409, 'b');
+    await told.until(() => told.syncErrors.length > 0);
+    assert.equal(told.syncErrors[0]?.['org.lockstep.originator'], undefined, 'the Hub is nobody');
+    await rig.restart();
+    const back = await rig.connect(told.endpoint, 'a');
+    assert.deepEqual(back?.events[0]?.['org.lockstep.originator'], { client: 'client' });
+    const { 'org.lockstep.originator': _, ...event } = back?.events[0] ?? {};
+    assert.deepEqual(Object.keys(event), ['timestamp', 'id', 'event']);
+  });
+});
+
 describe('HeartBeat (ballot of STU3, 3.2.2; RAD-154)', () => {
   it('is sent to who asks for it by name, again and again, and is nothing that could be missed', async (t) => {
     const rig = await Rig.open(t, { heartbeatMs: 5000 });

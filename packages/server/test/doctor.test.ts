@@ -125,3 +125,29 @@ test('doctor looks at a Hub behind TLS as its clients do', async (t) => {
   assert.match(tls?.message, /clients will not trust the certificate/);
   assert.match(tls?.fix, /NODE_EXTRA_CA_CERTS/);
 });
+
+test('doctor proposes the switches of a client from what it has sent, and only those', async () => {
+  const event = (name: string, context: unknown) => ({
+    timestamp: '2026-01-01T00:00:00Z',
+    id: 'e1',
+    event: { 'hub.topic': 't', 'hub.event': name, context },
+  });
+  const study = { key: 'study', resource: { resourceType: 'ImagingStudy', id: 's1' } };
+  const form = 'hub.mode=subscribe&hub.topic=t&hub.events=diagnosticreport-opened%2Cdicom-send';
+  const file = join(folder, 'recorded.jsonl');
+  await writeFile(file, `${form}\n${JSON.stringify(event('DiagnosticReport-open', [study]))}\n`);
+  const good = await findings(['--client', file]);
+  assert.equal(good.code, 0);
+  const proposal =
+    '2 messages: "switches": {"dialects":["participleNames","studyReports"],"vendorEvents":["dicom-send"]}';
+  assert.equal(good.list.at(-1)?.message, proposal);
+  assert.match(good.list[2]?.message, /^studyReports, since message 2: DiagnosticReport-open: context key "report"/);
+
+  await writeFile(file, JSON.stringify([event('Patient-open', []), 5]));
+  const bad = await findings(['--client', file]);
+  assert.equal(bad.code, 1);
+  const problems = bad.list.filter(({ status }) => status === 'problem');
+  assert.equal(problems.length, 2);
+  assert.equal(bad.list.at(-1)?.message, '2 messages: no switch is proposed');
+  for (const missing of [join(folder, 'absent'), folder]) assert.equal((await findings(['--client', missing])).code, 1);
+});

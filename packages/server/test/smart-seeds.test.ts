@@ -57,7 +57,7 @@ describe('the drafts’ answers, field by field', () => {
       patient: PATIENT,
       encounter: ENCOUNTER,
       'cast-hub': HUB,
-      'cast-session': topic,
+      'cast-session': `${HUB}/${topic}`,
       'hub.url': HUB,
       'hub.topic': topic,
       need_patient_banner: true,
@@ -68,7 +68,7 @@ describe('the drafts’ answers, field by field', () => {
       token['cast-session'],
       'open-patient-chart,patient-open',
     );
-    assert.equal((await subscriber.next())['hub.topic'], topic);
+    assert.equal((await subscriber.next())['hub.topic'], `${HUB}/${topic}`);
     await subscriber.close();
   });
 

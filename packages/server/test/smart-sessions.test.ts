@@ -61,22 +61,23 @@ describe('several sessions of one person', () => {
     const page = await first.go(app.begin('fhircast').url);
     assert.match(page.text, /type="checkbox" name="topic"/);
     const both = await app.tokens(first, 'fhircast offline_access', { topics: [a, b] });
-    assert.deepEqual(both['cast-session'], [a, b]);
+    const urls = [a, b].map((topic) => `${origin}/hub/${topic}`);
+    assert.deepEqual(both['cast-session'], urls, 'SES-9');
     assert.equal(both['cast-hub'], `${origin}/hub`);
     assert.equal(both['hub.topic'], a);
     const client = new HubClient(both['cast-hub'], both.access_token);
-    for (const topic of [a, b]) {
+    for (const topic of [a, b, ...urls]) {
       const subscriber = await client.subscribe(topic, 'patient-open');
       assert.equal((await subscriber.next())['hub.topic'], topic);
       await subscriber.close();
     }
     const { body: refreshed } = await app.refresh(both.refresh_token);
-    assert.deepEqual(refreshed['cast-session'], [a, b], 'TOK-4');
+    assert.deepEqual(refreshed['cast-session'], urls, 'TOK-4');
     const { body: told } = await app.post('/auth/introspect', { token: both.access_token });
-    assert.deepEqual(told['cast-session'], [a, b], 'TOK-6');
+    assert.deepEqual(told['cast-session'], urls, 'TOK-6');
 
     const one = await app.tokens(first, 'fhircast', { topics: [b] });
-    assert.equal(one['cast-session'], b);
+    assert.equal(one['cast-session'], urls[1]);
   });
 
   it('AUT-3 an EHR launch follows the session that launched, without asking', async () => {

@@ -282,7 +282,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     secondFactorRoutes(app, { browser, signIns, door, secondFactors, audit });
     if (outside) outsideRoutes(app, { signIns, browser, desk, outside, pages: signInPages });
     trustedRoutes(app, trusted);
-    launchRoutes(app, { tokens, launches, signIns, sessions, users, audit });
+    launchRoutes(app, { hubUrl: options.hubUrl, tokens, launches, signIns, sessions, users, audit });
     manageRoutes(app, { addresses, access, clients, signIns, browser, audit });
     introspectionRoutes(app, { addresses, access, clients, users, authentication, cors, launchContext, tokens });
   };

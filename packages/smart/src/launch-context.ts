@@ -1,4 +1,4 @@
-import type { Scopes } from '@lockstep/fhircast';
+import { type Scopes, topicAddress } from '@lockstep/fhircast';
 import type { GrantContext } from './access.ts';
 import type { Switches } from './token-info.ts';
 
@@ -29,10 +29,12 @@ export class LaunchContext {
     if (!scopes.hasFhircast || topic === undefined) return {};
     const parameters = { 'hub.url': this.#hubUrl, 'hub.topic': topic };
     if (!scopes.hasBareFhircast) return parameters;
+    // The first draft: "zero, one or more session topic urls" (SES-9).
+    const sessions = context.topics.map((one) => topicAddress(this.#hubUrl, one));
     return {
       ...parameters,
       'cast-hub': this.#hubUrl,
-      'cast-session': context.topics.length === 1 ? topic : [...context.topics],
+      'cast-session': sessions.length === 1 ? sessions[0] : sessions,
     };
   }
 }

@@ -1,4 +1,4 @@
-import { presentedToken } from '@lockstep/fhircast';
+import { presentedToken, topicIn } from '@lockstep/fhircast';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Launches } from './launches.ts';
 import { OAuthError } from './oauth-error.ts';
@@ -10,6 +10,7 @@ import type { TokenInfo } from './token-info.ts';
 import type { UserProfile, Users } from './users.ts';
 
 interface Parts {
+  readonly hubUrl: string;
   readonly tokens: TokenDoor;
   readonly launches: Launches;
   readonly signIns: SignIns;
@@ -52,7 +53,7 @@ function mayActFor(info: TokenInfo, user: UserProfile): boolean {
 
 /** `POST /launch`: for the embedded EHR's person, and for an outside EHR with a backend token of the scope `launch` (AUT-3). */
 export function launchRoutes(app: FastifyInstance, parts: Parts): void {
-  const { tokens, launches, signIns, sessions, users, audit } = parts;
+  const { hubUrl, tokens, launches, signIns, sessions, users, audit } = parts;
 
   async function launching(request: FastifyRequest, reply: FastifyReply, body: Body): Promise<Launching> {
     const named = optional(body, 'user');
@@ -100,7 +101,8 @@ export function launchRoutes(app: FastifyInstance, parts: Parts): void {
     const who = await launching(request, reply, body);
     const clientId = optional(body, 'client_id');
     if (clientId === undefined) throw new OAuthError('invalid_request', 'client_id is missing');
-    const topic = optional(body, 'topic');
+    const written = optional(body, 'topic');
+    const topic = written === undefined ? undefined : topicIn(hubUrl, written);
     if (topic !== undefined) await checkTopic(topic, who);
     const given = {
       clientId,

@@ -188,7 +188,7 @@ test('TOK-3 the bare fhircast scope brings cast-hub and cast-session: a string f
   const { session_topic: first } = await browser.signIn('dr-lena-okafor', 'left');
   const one = await tokensFor(browser, app, 'openid FHIRcast');
   assert.equal(one['cast-hub'], `${server.origin}/hub`);
-  assert.equal(one['cast-session'], first);
+  assert.equal(one['cast-session'], `${server.origin}/hub/${first}`);
   assert.equal(one['hub.topic'], first);
   const { topic: second } = await server.sessions.open({
     user: 'Practitioner/dr-lena-okafor',
@@ -196,7 +196,10 @@ test('TOK-3 the bare fhircast scope brings cast-hub and cast-session: a string f
     workstation: 'right',
   });
   const both = await tokensFor(browser, app, 'fhircast', { topic: [String(first), second] });
-  assert.deepEqual(both['cast-session'], [first, second]);
+  assert.deepEqual(
+    both['cast-session'],
+    [first, second].map((topic) => `${server.origin}/hub/${topic}`),
+  );
   const info = await server.auth.verifyToken(String(both.access_token));
   assert.deepEqual(info?.topics, [first, second]);
   assert.equal(info?.scopes.mayPublish('DiagnosticReport-update'), true);

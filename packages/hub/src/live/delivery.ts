@@ -1,6 +1,6 @@
 import { EVENT_TEXT, type EventMessage, eventDefinition, eventKey, readExact } from '@lockstep/fhircast';
 import type { Anchored, Offer, Offered } from '../rules/audience.ts';
-import type { TextWriter } from '../rules/commands.ts';
+import type { Originator, TextWriter } from '../rules/commands.ts';
 import { deriveOpens } from '../rules/derived-opens.ts';
 import { eventText } from '../rules/event-text.ts';
 import type { LoggedEvent } from '../stored/log-record.ts';
@@ -9,6 +9,8 @@ import type { LoggedEvent } from '../stored/log-record.ts';
 export interface ReadEvent {
   readonly message: EventMessage;
   readonly exact: TextWriter;
+  /** Who published it; absent for what the Hub made. */
+  readonly originator?: Originator;
 }
 
 /** A text message as it goes to a subscriber. */
@@ -43,6 +45,7 @@ export class Delivery implements Offer<Sendable> {
   readonly except: string | undefined;
   /** The event as JSON, as it goes out. */
   readonly text: string;
+  readonly #originator: Pick<ReadEvent, 'originator'> | undefined;
   #read: ReadEvent | undefined;
   #sendable: Sendable | undefined;
   #derived: readonly Sendable[] | undefined;
@@ -57,11 +60,12 @@ export class Delivery implements Offer<Sendable> {
     this.key = eventKey(event.name);
     this.except = event.except;
     this.text = event.text;
-    if (known) this.#read = { message: known.message, exact: known.exact ?? PLAIN };
+    this.#originator = event.originator && { originator: event.originator };
+    if (known) this.#read = { message: known.message, exact: known.exact ?? PLAIN, ...this.#originator };
   }
 
   get read(): ReadEvent {
-    this.#read ??= readEvent(this.text);
+    this.#read ??= { ...readEvent(this.text), ...this.#originator };
     return this.#read;
   }
 
@@ -107,7 +111,7 @@ export class Delivery implements Offer<Sendable> {
       id: message.id,
       name,
       bytes: Buffer.from(eventText(message, exact.write(message.event.context))),
-      read: { message, exact },
+      read: { message, exact, ...this.#originator },
       opens: { type, resourceId },
     }));
   }

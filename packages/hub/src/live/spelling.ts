@@ -4,10 +4,13 @@ import type { Spelling } from '../rules/versions.ts';
 import type { ReadEvent, Sendable } from './delivery.ts';
 
 const VERSION = 'context.versionId';
+/** Beside the event, where no specification looks. */
+const ORIGINATOR = 'org.lockstep.originator';
 const PRIOR_VERSION = 'context.priorVersionId';
 
 /** The event as this spelling writes it (WEB-5, LAU-2): its fields change, its context keeps its words (PUB-13). */
-function respelt({ message, exact }: ReadEvent, { names, versions, drafts, dialects, topic }: Spelling): string {
+function respelt({ message, exact, originator: published }: ReadEvent, spelling: Spelling): string {
+  const { names, versions, drafts, dialects, topic, originator } = spelling;
   const { 'hub.event': name, [VERSION]: version, [PRIOR_VERSION]: prior, context, ...event } = message.event;
   const found = { [VERSION]: version, [PRIOR_VERSION]: prior };
   const bare = { versionId: version, priorVersionId: prior };
@@ -21,7 +24,11 @@ function respelt({ message, exact }: ReadEvent, { names, versions, drafts, diale
     ...(versions === 'context and bare' ? bare : undefined),
   };
   return eventText(
-    { ...message, event: fields as EventHead['event'] },
+    {
+      ...message,
+      event: fields as EventHead['event'],
+      ...(originator && published && { [ORIGINATOR]: published }),
+    },
     exact.write(drafts ? toDraft(message) : context),
   );
 }
@@ -31,10 +38,11 @@ const made = new WeakMap<Sendable, Map<string, Uint8Array>>();
 
 /** The bytes of an event as a subscriber of this spelling gets them. */
 export function bytesOf(sendable: Sendable, spelling: Spelling): Uint8Array {
-  const { names, versions, drafts, dialects, topic } = spelling;
-  const plain = names === 'catalog' && versions === 'context' && !drafts && !dialects && topic === undefined;
+  const { names, versions, drafts, dialects, topic, originator } = spelling;
+  const usual = names === 'catalog' && versions === 'context' && topic === undefined;
+  const plain = usual && !drafts && !dialects && !originator;
   if (plain) return sendable.bytes;
-  const key = `${names} ${versions} ${drafts} ${dialects ? JSON.stringify(dialects) : ''} ${topic ?? ''}`;
+  const key = `${names} ${versions} ${drafts} ${dialects ? JSON.stringify(dialects) : ''} ${originator} ${topic ?? ''}`;
   let spellings = made.get(sendable);
   if (!spellings) {
     spellings = new Map();

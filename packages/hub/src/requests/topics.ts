@@ -1,3 +1,4 @@
+import { topicIn } from '@lockstep/fhircast';
 import type { DerivedTopics } from '../ports.ts';
 import type { Access } from '../rules/permission.ts';
 import type { Answer } from './answers.ts';
@@ -5,29 +6,19 @@ import type { Answer } from './answers.ts';
 /** A topic as a caller wrote it may be an address (SES-9), or computed by the caller (LAU-2). */
 export class Topics {
   readonly #derived: DerivedTopics | undefined;
-  /** What stands before a topic that is written as an address, in lower case. */
-  readonly #prefixes: readonly string[];
+  readonly #hubUrl: string;
   readonly #isHeld: (topic: string) => boolean;
 
   /** @param isHeld whether a session of this topic is in memory: then it is the Hub's own, and need not be looked up */
   constructor(hubUrl: string, isHeld: (topic: string) => boolean, derived?: DerivedTopics) {
-    const base = hubUrl.toLowerCase();
-    this.#prefixes = [`${base}/`, `${base.replace(/\/hub$/, '/api/hub')}/`];
+    this.#hubUrl = hubUrl;
     this.#isHeld = isHeld;
     this.#derived = derived;
   }
 
   /** SES-9: `{hub.url}/{topic}` is the topic. */
   plain(written: string): string {
-    const lower = written.toLowerCase();
-    const prefix = this.#prefixes.find((one) => lower.startsWith(one));
-    if (prefix === undefined) return written;
-    const topic = written.slice(prefix.length).replace(/\/+$/, '');
-    try {
-      return decodeURIComponent(topic);
-    } catch {
-      return topic;
-    }
+    return topicIn(this.#hubUrl, written);
   }
 
   /**

@@ -125,6 +125,13 @@ export type SessionCommand =
   /** A node is gone, or starts again: its sockets are closed, and its webhooks are called from another one (ERR-3). */
   | { readonly kind: 'take-over'; readonly from: string; readonly to: string; readonly here: ReadonlySet<string> };
 
+/** Who published an event: an extension of ours, for subscribers that are registered to be told. */
+export interface Originator {
+  readonly client: string;
+  /** `subscriber.name` of its subscription, where one alone can be meant. */
+  readonly subscriber?: string;
+}
+
 /** An event that was accepted: what the log keeps and the subscribers get. */
 export interface Accepted {
   readonly number: number;
@@ -137,6 +144,8 @@ export interface Accepted {
   readonly except?: string;
   /** See `eventFingerprint`; absent for what the Hub made. */
   readonly fingerprint?: string;
+  /** Who published it; absent for what the Hub made. */
+  readonly originator?: Originator;
 }
 
 export type Effect =

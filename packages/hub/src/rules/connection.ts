@@ -1,7 +1,7 @@
 /** Sockets that connect, close and do not come back (SUB-7, SUB-11, SUB-13, ERR-3). */
 import { type Decision, done, type Effect, type SessionCommand } from './commands.ts';
 import { cleared, marked } from './following.ts';
-import { ended, hasEnded, overdue, pendingReport, withSubscription } from './lease.ts';
+import { ended, hasEnded, LEASE_ENDED, overdue, pendingReport, withSubscription } from './lease.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO, UNKNOWN_ENDPOINT } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
@@ -15,6 +15,8 @@ const GOING_AWAY = 1001;
 
 const LEFT = 'The subscriber closed its connection';
 const LOST = 'The connection was lost';
+const LAPSED = 'let its subscription end';
+const LAPSED_MARK = { why: 'lost', reason: 'let its subscription end' } as const;
 const RESTARTED = 'did not come back after the Hub was restarted';
 
 /** SUB-7: a subscriber connects, for the first time, again, or elsewhere. */
@@ -83,7 +85,12 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
   return done(after, ...effects);
 }
 
-/** Time has passed: who has not come back is reported, and what has ended is forgotten (ERR-3, SUB-5, SUB-11, SUB-13). */
+/** Whether a subscriber was sent every event until now. */
+function follows({ channel, presence }: Subscription): boolean {
+  return channel === 'webhook' || presence?.is === 'connected';
+}
+
+/** Time has passed: who has not come back is reported, whose lease ended unrenewed is told of, and what has ended is forgotten (ERR-3, ERR-8, SUB-5, SUB-11, SUB-13). */
 export function elapse(state: SessionState, command: Of<'elapse'>, now: number, policy: Policy): Decision {
   const { node } = command;
   const over = overdue(state, node, now, policy);
@@ -94,7 +101,11 @@ export function elapse(state: SessionState, command: Of<'elapse'>, now: number, 
     return [{ subscription, cause: lostCause(state, subscription, report.how, policy.profile) }];
   });
   if (gone.size === 0 && causes.length === 0) return NOTHING_TO_DO;
-  const told = reported(state, causes, command, now, policy.profile);
+  const unrenewed = (over.get(LEASE_ENDED) ?? []).filter(follows);
+  const lapsed = unrenewed.map((subscription) => {
+    return { subscription, cause: lostCause(state, subscription, LAPSED, policy.profile) };
+  });
+  const told = reported(state, [...causes, ...lapsed], command, now, policy.profile);
   let after = told.state;
   for (const { subscription } of causes) {
     const { presence } = subscription;
@@ -103,6 +114,11 @@ export function elapse(state: SessionState, command: Of<'elapse'>, now: number, 
     after = withSubscription(after, { ...subscription, presence: reported }, now);
   }
   const effects = [...told.effects];
+  for (const one of unrenewed) {
+    // What it was sent it has, and nothing after it. Who was not known to be behind had followed what was current.
+    if (!after.following.has(one.id))
+      after = marked(after, one, { ...LAPSED_MARK, since: now, followed: state.changedBy });
+  }
   for (const [reason, subscriptions] of over) {
     const ids = subscriptions.map(({ id }) => id);
     after = ended(after, ids, now, false);

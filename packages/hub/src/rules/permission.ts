@@ -25,6 +25,8 @@ export interface Access {
     readonly fhircast?: unknown;
     readonly lowerCaseEvents?: unknown;
     readonly draftContent?: unknown;
+    /** `true` for a client that is told who published each event. */
+    readonly originator?: unknown;
     /** `true` for a client that reads the current context as a list. */
     readonly contextList?: unknown;
     /** `true` for a client whose `subscriber.*` and `target.*` fields go out with its events (PUB-12). */

@@ -17,10 +17,18 @@ import {
   stepContexts,
   syncErrorProblem,
 } from '@lockstep/fhircast';
-import { type Accepted, type Decision, done, type Effect, type KnownEvent, type Publish } from './commands.ts';
+import {
+  type Accepted,
+  type Decision,
+  done,
+  type Effect,
+  type KnownEvent,
+  type Originator,
+  type Publish,
+} from './commands.ts';
 import { afterClose, NOTHING_CLOSED } from './gap.ts';
 import { otherPatient } from './patient-identity.ts';
-import { mayJoin } from './permission.ts';
+import { type Access, mayJoin, owns } from './permission.ts';
 import type { Policy } from './policy.ts';
 import { afterPostedSyncError } from './posted-sync-errors.ts';
 import { changedIdentifier } from './protected-identifiers.ts';
@@ -232,6 +240,13 @@ function applied(state: SessionState, command: Publish, now: number, { profile }
   return { message, context, state: after, ...(partly && { partly }) };
 }
 
+/** Who published an event: the client, and its subscription if it has one in the session. */
+function originator(state: SessionState, access: Access): Originator {
+  const own = [...state.subscriptions.values()].filter((one) => owns(access, one));
+  const [name, ...others] = new Set(own.map(({ subscriberName }) => subscriberName));
+  return { client: access.clientId, ...(name !== undefined && others.length === 0 && { subscriber: name }) };
+}
+
 /** `POST {hub.url}` (PUB-1 to PUB-14). */
 export function publish(state: SessionState, command: Publish, now: number, policy: Policy): Decision {
   const { access, request, known, fingerprint, exact } = command;
@@ -252,7 +267,14 @@ export function publish(state: SessionState, command: Publish, now: number, poli
   const problem = otherPatient(request, key && state.anchors.get(keyText(key)));
   if (problem) return named(refuse('other-patient', problem));
   const { message, context, partly } = change;
-  const event: Accepted = { number: state.nextNumber, message, context, exact, fingerprint };
+  const event: Accepted = {
+    number: state.nextNumber,
+    message,
+    context,
+    exact,
+    fingerprint,
+    originator: originator(state, access),
+  };
   const effect: Effect = { kind: 'event', event, ...(partly && { partly }) };
   const after = definition.name === 'SyncError' ? afterPostedSyncError(change.state, command, now) : change.state;
   return done(after, effect);

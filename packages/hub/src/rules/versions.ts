@@ -16,6 +16,8 @@ export interface Spelling {
   readonly drafts?: true;
   /** The dialects that the subscriber's client is registered for. */
   readonly dialects?: DialectSwitches;
+  /** Whether each event names who published it: an extension of ours, `org.lockstep.originator`. */
+  readonly originator?: true;
   /** The topic as the subscriber wrote it, where that is not the Hub's own (LAU-2). */
   readonly topic?: string;
 }
@@ -160,6 +162,8 @@ export interface VersionSwitches extends DialectSwitches {
   readonly lowerCaseEvents?: unknown;
   /** `true` for a client that writes, and wants to read, updates and selections as the drafts before 3.0.0 had them. */
   readonly draftContent?: unknown;
+  /** `true` for a client that wants to be told who published each event. */
+  readonly originator?: unknown;
 }
 
 /**
@@ -177,8 +181,9 @@ export function subscriptionRules(
   const drafts = switches.draftContent === true && ({ drafts: true } as const);
   const { dialects, vendorEvents } = switches;
   const own = dialectsOf(switches).length > 0 && { dialects: { dialects, vendorEvents } };
-  if (!lower && !drafts && !own) return version;
-  return { ...version, spelling: { ...version.spelling, ...lower, ...drafts, ...own } };
+  const told = switches.originator === true && ({ originator: true } as const);
+  if (!lower && !drafts && !own && !told) return version;
+  return { ...version, spelling: { ...version.spelling, ...lower, ...drafts, ...own, ...told } };
 }
 
 const CLOSES: readonly Action[] = ['close'];

@@ -1,6 +1,6 @@
 /** An event as the log keeps it: a line of facts, then the event as it goes out. */
 import type { LogEntry } from '@lockstep/store';
-import type { Accepted, KnownEvent } from '../rules/commands.ts';
+import type { Accepted, KnownEvent, Originator } from '../rules/commands.ts';
 import { eventText } from '../rules/event-text.ts';
 
 interface Facts {
@@ -9,6 +9,7 @@ interface Facts {
   readonly except?: string;
   /** See `KnownEvent`. */
   readonly fingerprint?: string;
+  readonly originator?: Originator;
 }
 
 /** An accepted event, read back. */
@@ -20,7 +21,7 @@ export interface LoggedEvent extends Facts {
 }
 
 /** An accepted event as it goes out. This is the one time that it is written. */
-export function toLogged({ number, message, context, except, fingerprint }: Accepted): LoggedEvent {
+export function toLogged({ number, message, context, except, fingerprint, originator }: Accepted): LoggedEvent {
   return {
     number,
     id: message.id,
@@ -28,6 +29,7 @@ export function toLogged({ number, message, context, except, fingerprint }: Acce
     text: eventText(message, context),
     ...(except !== undefined && { except }),
     ...(fingerprint !== undefined && { fingerprint }),
+    ...(originator && { originator }),
   };
 }
 

@@ -8,6 +8,7 @@ import {
   notFollowingJson,
   parseSubscription,
   readExact,
+  topicIn,
 } from '@lockstep/fhircast';
 import { type Access, fhircastConfiguration, type Hub, type SessionListing, type VersionName } from '@lockstep/hub';
 import type { TokenDoor } from '@lockstep/smart';
@@ -104,6 +105,16 @@ function readableBody(request: FastifyRequest, reply: FastifyReply): Readable | 
   return undefined;
 }
 
+/** A subscription at `{hub.url}/{topic}` need not say its topic again (SES-9). */
+function withPathTopic(
+  fields: readonly (readonly [string, unknown])[],
+  topic: string | undefined,
+): Iterable<readonly [string, unknown]> {
+  const says = fields.some(([name, value]) => name === 'hub.topic' && value !== '' && value !== null);
+  if (topic === undefined || says) return fields;
+  return [...fields.filter(([name]) => name !== 'hub.topic'), ['hub.topic', topic]];
+}
+
 /** A JSON subscription has the form's names (SUB-1). */
 function formFields(body: Readable): Iterable<readonly [string, unknown]> {
   if ('form' in body) return body.form;
@@ -176,10 +187,15 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
     body: Readable,
     request: FastifyRequest,
     reply: FastifyReply,
+    pathTopic?: string,
   ): Promise<FastifyReply> {
-    const parsed = parseSubscription(formFields(body), dialectsOf(access.switches));
+    const fields = withPathTopic([...formFields(body)], pathTopic);
+    const parsed = parseSubscription(fields, dialectsOf(access.switches));
     if (!parsed.ok) return refuse(reply, 400, parsed.reason);
-    const { mode } = parsed.value;
+    const { mode, topic } = parsed.value;
+    if (pathTopic !== undefined && topicIn(hubUrl, topic) !== topicIn(hubUrl, pathTopic)) {
+      return refuse(reply, 400, 'hub.topic and the topic in the path differ');
+    }
     const answer = await (mode === 'subscribe'
       ? hub.subscribe(access, parsed.value)
       : hub.unsubscribe(access, parsed.value));
@@ -304,7 +320,10 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
       if (!access) return reply;
       const body = readableBody(request, reply);
       if (!body) return reply;
-      return publish(access, body, reply, request.params.topic);
+      const { topic } = request.params;
+      return isSubscription(body)
+        ? subscription(access, body, request, reply, topic)
+        : publish(access, body, reply, topic);
     });
   };
 }

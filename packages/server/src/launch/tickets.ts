@@ -1,6 +1,6 @@
 /** One-time launch tickets: an app that speaks no OAuth gets Hub, topic and a token in one exchange (LAU-1). */
 import { hash, randomBytes } from 'node:crypto';
-import { buildTicketUrl, Scopes } from '@lockstep/fhircast';
+import { buildTicketUrl, Scopes, topicIn } from '@lockstep/fhircast';
 import type { Clock, Hub } from '@lockstep/hub';
 import {
   type AuthorizationServer,
@@ -112,7 +112,7 @@ export class Tickets {
     if (name === undefined) throw refuse('user is missing');
     const user = await authorization.users.resolve(name);
     if (!user || (person && user.reference !== caller.user)) throw refuse('user: there is no such user');
-    const topic = await this.#sessionFor(caller, user, request.topic);
+    const topic = await this.#sessionFor(caller, user, request.topic && topicIn(this.#parts.hubUrl, request.topic));
     const client = await this.clientOf(request.clientId);
     if (client.id === caller.clientId) throw refuse('client_id: a client does not launch itself');
     const binding = await authorization.launchTokens.bindingOf(caller);

@@ -1,5 +1,6 @@
 import { type Command, EXIT } from '../command.ts';
 import { type DoctorFinding, examine } from '../doctor.ts';
+import { examineClient } from '../doctor-client.ts';
 import { examineIssuer } from '../doctor-issuer.ts';
 import { DATA_OPTION, dataFolder } from '../local-server.ts';
 
@@ -13,11 +14,17 @@ export const doctor: Command = {
   options: {
     hub: { type: 'string', value: 'URL', help: 'examine this Hub from here instead of the local installation' },
     issuer: { type: 'string', value: 'NAME', help: 'examine this trusted issuer of LOCKSTEP_TRUSTED_ISSUERS instead' },
+    client: {
+      type: 'string',
+      value: 'FILE',
+      help: 'propose the switches that a client needs, from messages that it sent, one a line; - reads what comes in',
+    },
     ...DATA_OPTION,
   },
   examples: [
     { line: 'lockstep doctor', means: 'the local installation' },
     { line: 'lockstep doctor --issuer keycloak', means: 'an authorization server that is trusted' },
+    { line: 'lockstep doctor --client recorded.jsonl', means: 'what a connector has sent' },
     { line: 'lockstep doctor --hub https://hub.example.com/hub', means: 'a Hub, as its clients see it' },
   ],
   async run(call) {
@@ -26,10 +33,13 @@ export const doctor: Command = {
     const hub = values.text('hub');
     const issuer = values.text('issuer');
     const progress = (what: string) => terminal.progress(what);
+    const client = values.text('client');
     const all =
-      issuer === undefined
-        ? examine({ env, data: dataFolder(call), ...(hub !== undefined && { hub }) }, progress)
-        : examineIssuer(env, issuer, progress);
+      client !== undefined
+        ? examineClient(client)
+        : issuer === undefined
+          ? examine({ env, data: dataFolder(call), ...(hub !== undefined && { hub }) }, progress)
+          : examineIssuer(env, issuer, progress);
     for await (const finding of all) {
       findings.push(finding);
       if (terminal.json) continue;
