@@ -16,8 +16,9 @@ function openMessage(topic: string, anchor: Anchor): EventMessage {
   return { ...head, event: { ...event, context: contextOf(anchor.opening) } };
 }
 
-/** An open that a new or returning subscriber is sent, as it goes out. */
+/** An open that a new or returning subscriber is sent, or what else makes its screen right, as it goes out. */
 export interface StandingOpen {
+  /** Of the log's entry; 0 where it stands for none. */
   readonly number: number;
   readonly id: string;
   readonly name: string;

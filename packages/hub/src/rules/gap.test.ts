@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parameters, patient, report, study, Trial } from '../../test/events.ts';
-import { believedBy, correction } from './gap.ts';
+import {
+  observation,
+  parameters,
+  patient,
+  reference,
+  remove,
+  report,
+  study,
+  Trial,
+  updates,
+} from '../../test/events.ts';
+import type { Decision } from './commands.ts';
+import { believedBy, correction, openContexts } from './gap.ts';
+import type { SessionState } from './session-state.ts';
 
 const MADE = { eventId: 'new', timestamp: '2026-01-08T00:00:00Z' };
 
@@ -10,29 +22,103 @@ function away(trial: Trial, id: string): void {
   trial.decide({ kind: 'disconnect', node: 'n', closed: [{ id, code: 1006 }], eventId: 's', timestamp: 't' });
 }
 
-/** What a screen shows after events: open anchors in their order, and the current one. */
+interface Shown {
+  'hub.event': string;
+  context: {
+    key: string;
+    resource?: {
+      resourceType: string;
+      id: string;
+      entry?: { request: { method: string; url: string }; resource: unknown }[];
+    };
+    reference?: { reference: string };
+  }[];
+}
+
+/** What a screen shows after events: open anchors with their content, and the current one. */
 class Screen {
-  readonly open = new Set<string>();
+  readonly open = new Map<string, Map<string, unknown>>();
   current: string | undefined;
 
   take(text: string): void {
-    const { event } = JSON.parse(text) as {
-      event: { 'hub.event': string; context: { resource: { resourceType: string; id: string } }[] };
-    };
+    const { event } = JSON.parse(text) as { event: Shown };
     const [type, action] = event['hub.event'].split('-');
     if (event['hub.event'] === 'Home-open') {
       this.current = undefined;
       return;
     }
-    const anchor = event.context.find(({ resource }) => resource.resourceType === type)?.resource;
+    if (action === 'update') {
+      const content = this.open.get(event.context[0]?.reference?.reference ?? '');
+      for (const { request, resource } of event.context.find(({ key }) => key === 'updates')?.resource?.entry ?? []) {
+        if (request.method === 'PUT') content?.set(request.url, resource);
+        else content?.delete(request.url);
+      }
+      return;
+    }
+    const anchor = event.context.find(({ resource }) => resource?.resourceType === type)?.resource;
     const name = `${type}/${anchor?.id}`;
     if (action === 'open') {
-      this.open.add(name);
+      this.open.set(name, this.open.get(name) ?? new Map());
       this.current = name;
     } else {
       this.open.delete(name);
       if (this.current === name) this.current = undefined;
     }
+  }
+}
+
+/** The same of a session. */
+function contentOf(state: SessionState, name: string): Map<string, unknown> {
+  const content = state.anchors.get(name)?.content ?? new Map();
+  return new Map([...content].map(([url, { resource }]) => [url, JSON.parse(resource)]));
+}
+
+type Change = (trial: Trial) => Decision;
+
+const id = fc.constantFrom('1', '2', '3');
+const CHANGES: readonly fc.Arbitrary<Change>[] = [
+  id.map((p) => (trial) => trial.publish('Patient-open', [patient(p)])),
+  id.map((p) => (trial) => trial.publish('Patient-close', [patient(p)])),
+  id.map((r) => (trial) => trial.publish('DiagnosticReport-open', [report(r), patient('1')])),
+  id.map((r) => (trial) => trial.publish('DiagnosticReport-close', [report(r), patient('1')])),
+  fc.constant((trial) => trial.publish('Home-open', [])),
+];
+
+function updated(trial: Trial, r: string, entry: Record<string, unknown>): Decision {
+  const name = `DiagnosticReport/${r}`;
+  const { versionId } = trial.state.anchors.get(name) ?? {};
+  const more = { 'context.versionId': versionId };
+  return trial.publish('DiagnosticReport-update', [reference('report', name), updates(entry)], more);
+}
+
+const PUT: fc.Arbitrary<Change> = fc.tuple(id, id, fc.nat(9)).map(
+  ([r, o, value]) =>
+    (trial) =>
+      updated(trial, r, {
+        request: { method: 'PUT', url: `Observation/${o}` },
+        resource: observation(o, value),
+      }),
+);
+const DELETE: fc.Arbitrary<Change> = fc.tuple(id, id).map(
+  ([r, o]) =>
+    (trial) =>
+      updated(trial, r, remove(`Observation/${o}`)),
+);
+
+/** Makes changes; the screen follows them. */
+function make(trial: Trial, changes: readonly Change[], screen?: Screen): void {
+  for (const change of changes) {
+    const decision = change(trial);
+    const [effect] = decision.ok ? decision.effects : [];
+    if (effect?.kind === 'event') screen?.take(JSON.stringify(effect.event.message));
+  }
+}
+
+function shows(screen: Screen, state: SessionState): void {
+  assert.equal(screen.current, state.current);
+  for (const [name, content] of screen.open) {
+    assert.ok(state.anchors.has(name), `${name} is not open`);
+    assert.deepEqual(content, contentOf(state, name), name);
   }
 }
 
@@ -103,32 +189,36 @@ describe('SUB-11 a gap is said', () => {
     assert.ok((closed?.context.length ?? 0) < 2048);
   });
 
-  it('SUB-11 whatever happened meanwhile, the screen shows what is open and current of each type afterwards', () => {
-    const id = fc.constantFrom('1', '2', '3');
-    const step = fc.oneof(
-      id.map((p) => (trial: Trial) => trial.publish('Patient-open', [patient(p)])),
-      id.map((p) => (trial: Trial) => trial.publish('Patient-close', [patient(p)])),
-      id.map((r) => (trial: Trial) => trial.publish('DiagnosticReport-open', [report(r), patient('1')])),
-      id.map((r) => (trial: Trial) => trial.publish('DiagnosticReport-close', [report(r), patient('1')])),
-      fc.constant((trial: Trial) => trial.publish('Home-open', [])),
-    );
+  it('SUB-11 whatever happened meanwhile, the screen shows what is open, current and shared of each type afterwards', () => {
+    const change = fc.oneof(...CHANGES, PUT);
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 12 }), fc.array(step, { maxLength: 20 }), (seen, missed) => {
+      fc.property(fc.array(change, { maxLength: 12 }), fc.array(change, { maxLength: 20 }), (seen, missed) => {
         const trial = new Trial();
         const screen = new Screen();
         trial.join('a');
-        for (const one of seen) {
-          const decision = one(trial);
-          const [effect] = decision.ok ? decision.effects : [];
-          if (effect?.kind === 'event') screen.take(JSON.stringify(effect.event.message));
-        }
+        make(trial, seen, screen);
         away(trial, 'a');
-        for (const one of missed) one(trial);
+        make(trial, missed);
         const believed = believedBy(trial.state, trial.subscription('a').presence);
         assert.ok(believed);
         for (const { text } of correction(trial.state, believed, MADE)) screen.take(text);
-        assert.equal(screen.current, trial.state.current);
-        for (const name of screen.open) assert.ok(trial.state.anchors.has(name), `${name} is not open`);
+        shows(screen, trial.state);
+      }),
+    );
+  });
+
+  it('SUB-11 who stays connected while the store comes back from a copy shows what is open, current and shared in the copy', () => {
+    const change = fc.oneof(...CHANGES, PUT, DELETE);
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 15 }), fc.array(change, { maxLength: 10 }), (copied, undone) => {
+        const trial = new Trial();
+        const screen = new Screen();
+        trial.join('a');
+        make(trial, copied, screen);
+        const copy = trial.state;
+        make(trial, undone, screen);
+        for (const { text } of correction(copy, openContexts(trial.state), MADE)) screen.take(text);
+        shows(screen, copy);
       }),
     );
   });

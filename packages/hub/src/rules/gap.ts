@@ -1,7 +1,8 @@
 /** What makes a screen right where what came in between is unknown, or undone (SUB-8, SUB-11). */
+import { anchorKeyOf, keyText } from '@lockstep/fhircast';
 import type { Made } from './commands.ts';
 import { type StandingOpen, standingOpens } from './current-context.ts';
-import { eventText } from './event-text.ts';
+import { eventText, withMember } from './event-text.ts';
 import {
   type Anchor,
   type ClosedContext,
@@ -11,8 +12,8 @@ import {
   type SessionState,
 } from './session-state.ts';
 
-/** A context that somebody may believe open. */
-export type Believed = Pick<ClosedContext, 'key' | 'context'>;
+/** A context that somebody may believe open, with the content that it believes shared where that is known. */
+export type Believed = Pick<ClosedContext, 'key' | 'context'> & Partial<Pick<Anchor, 'content'>>;
 
 /** Closed contexts are remembered up to this number. */
 const MAX_CLOSED = 64;
@@ -75,15 +76,17 @@ export function believedBy(state: SessionState, presence: Presence | undefined):
 
 /** The contexts that are open, as somebody who was sent this state believes. */
 export function openContexts({ anchors }: SessionState): readonly Believed[] {
-  return [...anchors.values()].map(({ key, opening }) => ({ key, context: opening.context }));
+  return [...anchors.values()].map(({ key, opening, content }) => ({ key, context: opening.context, content }));
 }
 
-/** Closes, under new ids, of what is believed open and is not. */
+/** Closes, under new ids, of what is believed open and is not, or was closed meanwhile. */
 export function closesOf(state: SessionState, believed: readonly Believed[], made: Made): readonly StandingOpen[] {
   const names = new Set<string>();
-  return believed.flatMap(({ key, context }, index): readonly StandingOpen[] => {
-    const name = `${key.type}/${key.id}`;
-    if (state.anchors.has(name) || names.has(name)) return [];
+  return believed.flatMap(({ key, context, content }, index): readonly StandingOpen[] => {
+    const name = keyText(key);
+    // What was closed and opened again has lost its content meanwhile.
+    const isStillOpen = state.anchors.has(name) && content !== undefined;
+    if (isStillOpen || names.has(name)) return [];
     names.add(name);
     const id = `${made.eventId}.c${index}`;
     const event = { 'hub.topic': state.topic, 'hub.event': `${key.type}-close` };
@@ -108,15 +111,50 @@ function nothingCurrent({ topic, changedBy }: SessionState, { eventId, timestamp
   return { number: changedBy, id, name: 'Home-open', text: eventText({ timestamp, id, event }, '[]') };
 }
 
+function isSame(content: Anchor['content'], believed: Anchor['content']): boolean {
+  return (
+    content.size === believed.size &&
+    [...content].every(([name, { resource }]) => believed.get(name)?.resource === resource)
+  );
+}
+
+/**
+ * Updates that make the shared content of each context what the session holds of it, where it may be another: opening a context
+ * again keeps its content (PUB-8). Their version is the one that the opens before them have said.
+ */
+function contentUpdates(state: SessionState, believed: readonly Believed[], made: Made): readonly StandingOpen[] {
+  return [...state.anchors].flatMap(([name, { key, versionId, content }], index): readonly StandingOpen[] => {
+    const had = believed.find((one) => keyText(one.key) === name)?.content;
+    if (isSame(content, had ?? new Map())) return [];
+    const gone = [...(had?.keys() ?? [])].filter((url) => !content.has(url));
+    const entries = gone.map((url) => JSON.stringify({ request: { method: 'DELETE', url } }));
+    for (const [url, { resource, fullUrl }] of content) {
+      const entry = { ...(fullUrl !== undefined && { fullUrl }), request: { method: 'PUT', url } };
+      entries.push(withMember(JSON.stringify(entry), 'resource', resource));
+    }
+    const bundle = JSON.stringify({ resourceType: 'Bundle', id: `${made.eventId}.b${index}`, type: 'transaction' });
+    const anchor = JSON.stringify({ key: anchorKeyOf(key.type), reference: { reference: name } });
+    const updates = withMember('{"key":"updates"}', 'resource', withMember(bundle, 'entry', `[${entries.join(',')}]`));
+    const event = {
+      'hub.topic': state.topic,
+      'hub.event': `${key.type}-update`,
+      'context.versionId': versionId,
+      'context.priorVersionId': versionId,
+    };
+    const id = `${made.eventId}.u${index}`;
+    const text = eventText({ timestamp: made.timestamp, id, event }, `[${anchor},${updates}]`);
+    // It stands for no entry of the log.
+    return [{ number: 0, id, name: event['hub.event'], text }];
+  });
+}
+
 /**
  * What brings somebody in line with the session whatever it was sent before: closes of what it may believe open, then the
- * standing opens under ids that it cannot take for repeats, the current context last. Where there is none, Home-open says so:
- * what is open beside it must not look current.
+ * standing opens under ids that it cannot take for repeats, the current context last, then updates of the content. Where there
+ * is no current context, Home-open says so: what is open beside it must not look current.
  */
 export function correction(state: SessionState, believed: readonly Believed[], made: Made): readonly StandingOpen[] {
   const opens = standingOpens(state, (index) => `${made.eventId}.o${index}`);
-  const closes = closesOf(state, believed, made);
-  return state.current === undefined && !state.home
-    ? [...closes, ...opens, nothingCurrent(state, made)]
-    : [...closes, ...opens];
+  const nothing = state.current === undefined && !state.home ? [nothingCurrent(state, made)] : [];
+  return [...closesOf(state, believed, made), ...opens, ...nothing, ...contentUpdates(state, believed, made)];
 }
