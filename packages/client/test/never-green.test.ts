@@ -221,7 +221,7 @@ it('HZ-1 HZ-2 HZ-3 HZ-4 green implies that every subscriber shows the Hub’s cu
         await network.clock.advance(500);
         /** Since when a desk has shown something else than the Hub's current context. */
         const apart = new Map<Desk, number>();
-        /** When the Hub's context changed last. */
+        /** When the Hub's context changed last, or the computer woke: asleep it shows nothing to anybody. */
         let changed = network.clock.now();
         let changes = hub.changes;
         const look = () => {
@@ -247,6 +247,7 @@ it('HZ-1 HZ-2 HZ-3 HZ-4 green implies that every subscriber shows the Hub’s cu
         };
         for (const one of actions) {
           act(network, one);
+          if (one.do === 'sleep') changed = network.clock.now();
           for (let passed = 0; passed < one.pause; passed += 1000) {
             await network.clock.advance(Math.min(1000, one.pause));
             for (const { subscriber } of desks) subscriber.showingChanged();

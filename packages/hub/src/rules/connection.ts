@@ -61,10 +61,10 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
     after = withSubscription(after, { ...subscription, presence }, now);
     if (code === GOING_AWAY) continue;
     lost.push({ subscription, how });
-    const held = after.following.get(id);
-    // It may have accepted what it said later that it does not follow.
-    const shows = held && held.why !== 'lost' ? held.followed : followed;
-    after = marked(after, subscription, { why: 'lost', since: now, reason: how, ...(shows && { followed: shows }) });
+    // ERR-8: why it did not follow before is still why, whether it comes back or not.
+    const before = after.following.get(id);
+    if (before && before.why !== 'lost') continue;
+    after = marked(after, subscription, { why: 'lost', since: now, reason: how, ...(followed && { followed }) });
   }
   if (left.length === 0 && after === state) return NOTHING_TO_DO;
   const effects: Effect[] = [];

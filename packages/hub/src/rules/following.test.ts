@@ -314,13 +314,26 @@ describe('ERR-8 who does not follow', () => {
     assert.deepEqual(trial.behind, {});
   });
 
-  it('ERR-8 a subscriber that said so and drops does not follow by coming back', () => {
-    const trial = session('a');
-    trial.syncError({ subscriberName: 'App a' });
-    trial.decide({ kind: 'disconnect', node: 'n', closed: [{ id: 'a', code: 1006, followed: 1 }], ...MADE });
-    trial.decide({ kind: 'connect', id: 'a', node: 'n' });
-    assert.deepEqual(trial.behind, { 'App a': 'lost' });
-  });
+  const WAYS: Readonly<Record<string, (trial: Answers) => void>> = {
+    refused: (trial) => void trial.answer('a', 'refused'),
+    failed: (trial) => void trial.answer('a', 'failed'),
+    silent: (trial) => void trial.silence('a'),
+    'refused by SyncError': (trial) => void trial.syncError({ subscriberName: 'App a' }),
+  };
+  for (const [way, happen] of Object.entries(WAYS)) {
+    it(`ERR-8 who was ${way} and loses its connection does not follow by coming back, and why stays known`, () => {
+      const trial = session('a');
+      happen(trial);
+      const why = trial.behind;
+      trial.decide({ kind: 'disconnect', node: 'n', closed: [{ id: 'a', code: 1006, followed: 1 }], ...MADE });
+      assert.deepEqual(trial.behind, why);
+      trial.decide({ kind: 'connect', id: 'a', node: 'n' });
+      assert.deepEqual(trial.behind, why);
+      assert.notDeepEqual(why, {});
+      trial.answer('a', 'followed');
+      assert.deepEqual(trial.behind, {});
+    });
+  }
 
   it('WEB-3 a callback that fails does not follow until a later attempt gets through', () => {
     const trial = session('a');
