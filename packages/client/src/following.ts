@@ -18,6 +18,8 @@ export class Following {
   #told: readonly NotFollowing[] = [];
   #objections: readonly NotFollowing[] = [];
   #list: readonly NotFollowing[] = [];
+  /** Who has not answered the current context yet, and may follow still: the first of them; undefined for nobody. */
+  waitingFor: string | undefined;
   #cancel: (() => void) | undefined;
   /** The Hub tells who follows, as Lockstep does. */
   tells = false;
@@ -59,7 +61,13 @@ export class Following {
   told({ elements }: HubEvent): void {
     this.tells = true;
     this.#isTold = true;
-    this.#set(readNotFollowing(elements), this.#objections);
+    const told = readNotFollowing(elements);
+    const isLate = ({ why }: NotFollowing) => why === 'waiting';
+    this.waitingFor = told.find(isLate)?.name;
+    this.#set(
+      told.filter((one) => !isLate(one)),
+      this.#objections,
+    );
   }
 
   /** A SyncError says that an application does not follow. */
@@ -97,6 +105,7 @@ export class Following {
 
   close(): void {
     this.#cancel?.();
+    this.waitingFor = undefined;
     this.#told = [];
     this.#objections = [];
     this.#list = [];

@@ -45,8 +45,9 @@ export function describeState(state: SyncState, words: StatusWords = ENGLISH): s
   switch (state.status) {
     case 'in-sync':
     case 'unknown':
-    case 'behind':
       return word;
+    case 'behind':
+      return state.who === undefined ? word : `${word}: ${state.reason}`;
     case 'out-of-sync': {
       const who = state.who && !state.reason.includes(state.who) ? `${state.who}: ` : '';
       const more = state.others.length - (state.us ? 0 : 1);

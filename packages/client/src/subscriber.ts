@@ -374,6 +374,7 @@ export class Subscriber {
       age: link?.age ?? 0,
       maxAge: (options.silence ?? SILENCE) + GRACE,
       notFollowing: this.#following.list,
+      waitingFor: this.#following.waitingFor,
     });
   }
 

@@ -11,8 +11,8 @@ export type SyncState =
   | { readonly status: 'in-sync' }
   /** Connected, but the Hub's current context is not confirmed. */
   | { readonly status: 'unknown'; readonly reason: string }
-  /** The application does not yet show the Hub's current context. */
-  | { readonly status: 'behind'; readonly reason: string }
+  /** The Hub's current context is not shown yet: by this application, or by `who`, which has not answered yet. */
+  | { readonly status: 'behind'; readonly reason: string; readonly who?: string }
   /**
    * Somebody does not follow; `us` when it is this application. `who` and `reason` are the first one's, `others` are all of
    * the other applications that do not follow, what they still show, and since when.
@@ -54,6 +54,8 @@ export interface Standing {
   readonly maxAge: number;
   /** The others that do not follow. */
   readonly notFollowing: readonly NotFollowing[];
+  /** An application that has not answered the current context yet. */
+  readonly waitingFor?: string | undefined;
 }
 
 function isSame(shown: Shown | undefined, current: Shown | undefined): boolean {
@@ -64,19 +66,19 @@ function isSame(shown: Shown | undefined, current: Shown | undefined): boolean {
 
 /** The state of a connected application. Pure; the same for every application of ours. */
 export function syncState(standing: Standing): SyncState {
-  const { shown, busy, refusal, name, current, doubt, age, maxAge, notFollowing: others } = standing;
+  const { shown, busy, refusal, name, current, doubt, age, maxAge, notFollowing: others, waitingFor: who } = standing;
   if (refusal !== undefined) {
     return { status: 'out-of-sync', reason: refusal, us: true, others, ...(name === undefined ? {} : { who: name }) };
   }
   const [first] = others;
   if (first) {
-    const { name: who, reason } = first;
-    return { status: 'out-of-sync', reason, us: false, others, ...(who === '' ? {} : { who }) };
+    return { status: 'out-of-sync', reason: first.reason, us: false, others, ...(first.name && { who: first.name }) };
   }
   if (doubt !== '') return { status: 'unknown', reason: doubt };
   if (age > maxAge) return { status: 'unknown', reason: 'the Hub is silent' };
   if (busy !== '') return { status: 'behind', reason: busy };
   if (!isSame(shown, current)) return { status: 'behind', reason: 'another context is shown' };
+  if (who !== undefined) return { status: 'behind', reason: `${who} has not answered yet`, who };
   return { status: 'in-sync' };
 }
 

@@ -550,6 +550,30 @@ describe('SyncErrors', () => {
     assert.ok(!hub.answers.some((one) => one.id === 'following'));
   });
 
+  it('HZ-2 ERR-8 whom the Hub has sent the context and who has not answered yet is waited for, and named', async () => {
+    const { hub, clock, subscriber } = await joined();
+    const tell = (...why: string[]) =>
+      hub.tellFollowing(
+        why.map((one) => ({
+          key: 'not-following',
+          why: one,
+          subscriber: one,
+          since: new Date(clock.now()).toISOString(),
+        })),
+        clock.now(),
+      );
+    tell('waiting');
+    await clock.advance(50);
+    assert.deepEqual(subscriber.state, { status: 'behind', reason: 'waiting has not answered yet', who: 'waiting' });
+    assert.deepEqual(subscriber.notFollowing, [], 'it may still follow');
+    tell('waiting', 'silent');
+    await clock.advance(50);
+    assert.equal(statusOf(subscriber), 'out-of-sync');
+    tell();
+    await clock.advance(50);
+    assert.equal(statusOf(subscriber), 'in-sync');
+  });
+
   it('HZ-3 of one that cannot decide count though the Hub takes its 202 for following', async () => {
     const { network, hub, clock, subscriber } = await joined();
     const writer = network.subscriber({ name: 'Writer' });

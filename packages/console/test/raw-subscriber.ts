@@ -66,15 +66,15 @@ export type Answering = (event: { readonly id: string; readonly name: string }) 
 
 /** A subscriber on a socket of its own. */
 export class RawSubscriber {
-  readonly #socket: WebSocket;
+  readonly #endpoint: string;
+  #socket: WebSocket | undefined;
   readonly #events: { readonly id: string; readonly name: string }[] = [];
   /** What it answers from now on. */
   answering: Answering;
 
-  private constructor(socket: WebSocket, answering: Answering) {
-    this.#socket = socket;
+  private constructor(endpoint: string, answering: Answering) {
+    this.#endpoint = endpoint;
     this.answering = answering;
-    socket.addEventListener('message', ({ data }) => this.#receive(String(data)));
   }
 
   /** Subscribes and connects. */
@@ -90,10 +90,17 @@ export class RawSubscriber {
     const answer = await app.request(form.toString(), 'application/x-www-form-urlencoded');
     assert.equal(answer.status, 202);
     const { 'hub.channel.endpoint': endpoint } = (await answer.json()) as Record<string, string>;
-    const socket = new WebSocket(endpoint ?? '');
-    const subscriber = new RawSubscriber(socket, answering);
-    await new Promise((resolve) => socket.addEventListener('message', resolve, { once: true }));
+    const subscriber = new RawSubscriber(endpoint ?? '', answering);
+    await subscriber.reconnect();
     return subscriber;
+  }
+
+  /** Connects to its endpoint, once more where it was connected before, and waits for the confirmation. */
+  async reconnect(): Promise<void> {
+    const socket = new WebSocket(this.#endpoint);
+    this.#socket = socket;
+    socket.addEventListener('message', ({ data }) => this.#receive(String(data)));
+    await new Promise((resolve) => socket.addEventListener('message', resolve, { once: true }));
   }
 
   #receive(text: string): void {
@@ -106,7 +113,7 @@ export class RawSubscriber {
   }
 
   answer(id: string, status: number): void {
-    this.#socket.send(JSON.stringify({ id, status }));
+    this.#socket?.send(JSON.stringify({ id, status }));
   }
 
   /** Answers the latest event. */
@@ -118,6 +125,6 @@ export class RawSubscriber {
 
   /** @param code of the close; 1000 is a normal one */
   close(code: number): void {
-    this.#socket.close(code);
+    this.#socket?.close(code);
   }
 }

@@ -61,10 +61,12 @@ export function headline({ own, desk, accepted, members, reported, live }: Known
   if (!live) return { status: 'behind', words: t('ehr.askingWhoFollows') };
   if (pending) return { status: 'behind', words: t('ehr.sending'), detail: pending.what };
   if (own.status === 'unknown') return { status: 'unknown', words: t('ehr.checking'), detail: own.reason };
-  if (own.status === 'behind') return { status: 'behind', words: t('ehr.catchingUp'), detail: own.reason };
+  if (own.status === 'behind' && own.who === undefined)
+    return { status: 'behind', words: t('ehr.catchingUp'), detail: own.reason };
   if (!isShown(desk, accepted))
     return { status: 'behind', words: t('ehr.catchingUp'), detail: t('ehr.theChartIsAnother') };
   const waiting = members.filter(isWaiting);
   if (waiting.length > 0) return { status: 'behind', words: t('ehr.waitingFor', { names: names(waiting) }) };
+  if (own.status === 'behind') return { status: 'behind', words: t('ehr.waitingFor', { names: own.who ?? '' }) };
   return { status: 'in-sync', words: t('ehr.inSync') };
 }

@@ -46,6 +46,8 @@ export class SubscriberReports implements SocketListener, CallbackListener {
   readonly #parts: ReportParts;
   /** Sockets that closed since the last command about them: many close at once, and are one change. */
   #closed: Closed[] = [];
+  /** Subscribers of whom it is about to be told that they have not answered, by the number of such commands under way. */
+  readonly #doubted = new Map<string, number>();
 
   constructor(session: ReportedSession, node: string, parts: ReportParts) {
     this.#session = session;
@@ -79,7 +81,8 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     activity.delivery(this.#session.topic, subscription, { kind: 'answered', eventId, status, ms });
     if (!about) return;
     // Most answers say that all is well with one of whom nothing else is known.
-    if (outcome === 'followed' && this.#session.known?.following.has(id) === false) return;
+    const isKnownGood = this.#session.known?.following.has(id) === false && !this.#doubted.has(id);
+    if (outcome === 'followed' && isKnownGood) return;
     const how = status === 0 ? 'could not be reached' : howAnswered(status);
     this.#later((made) => ({
       kind: 'answer',
@@ -105,7 +108,26 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     if (news.due) {
       this.#parts.activity.delivery(this.#session.topic, subscription, { kind: 'unanswered', eventId: about.id });
     }
-    this.#later((made) => ({ kind: 'no-answer', id, about, ...news, ...made }));
+    this.#tellMissing(id, (made) => ({ kind: 'no-answer', id, about, ...news, ...made }));
+  }
+
+  delayed({ id }: Subscription, about: Awaited, followed: number): void {
+    this.#tellMissing(id, () => ({ kind: 'delayed', id, about, followed }));
+  }
+
+  /** An answer that comes while this is under way is told after it. */
+  #tellMissing(id: string, command: (made: Made) => SessionCommand): void {
+    const made = this.made();
+    this.#doubted.set(id, (this.#doubted.get(id) ?? 0) + 1);
+    this.#parts.background.later(() =>
+      this.#session
+        .execute(() => command(made))
+        .then(() => {
+          const left = (this.#doubted.get(id) ?? 0) - 1;
+          if (left > 0) this.#doubted.set(id, left);
+          else this.#doubted.delete(id);
+        }),
+    );
   }
 
   gaveUp(subscription: Subscription, about: Awaited, misses: number): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ManualClock } from '../../test/clock.ts';
-import { patient, report, request, START, subscription } from '../../test/events.ts';
+import { patient, reference, report, request, START, subscription } from '../../test/events.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import { Delivery } from './delivery.ts';
 import { SubscriberSocket } from './subscriber-socket.ts';
@@ -19,6 +19,8 @@ class Trial {
   readonly clock = new ManualClock(START);
   readonly sent: { id?: string; [key: string]: unknown }[] = [];
   readonly log: string[] = [];
+  /** Ids of events whose answer was told not to be there yet. */
+  readonly delays: string[] = [];
   buffered = 0;
   readonly socket: SubscriberSocket;
 
@@ -42,6 +44,7 @@ class Trial {
           void this.log.push(`answered ${eventId} ${status}${about ? '' : ' nothing'}`),
         unanswered: (_, { id }, { due, misses }) =>
           void this.log.push(due ? `unanswered ${id}, ${misses} in a row` : `silent ${id}`),
+        delayed: (_, { id }) => void this.delays.push(id),
         ended: () => void this.log.push('ended'),
         overflowed: () => void this.log.push('overflowed'),
       },
@@ -58,6 +61,40 @@ class Trial {
     this.socket.received(JSON.stringify(message));
   }
 }
+
+describe('ERR-8 an answer that is not there yet', () => {
+  it('is told after half a second, once, about the latest context change alone', () => {
+    const trial = new Trial();
+    trial.socket.deliver(open('e1'));
+    trial.clock.advance(499);
+    assert.deepEqual(trial.delays, []);
+    trial.clock.advance(5000);
+    assert.deepEqual(trial.delays, ['e1']);
+    trial.socket.deliver(open('e2'));
+    trial.socket.deliver(open('e3'));
+    trial.clock.advance(500);
+    assert.deepEqual(trial.delays, ['e1', 'e3']);
+  });
+
+  it('is not told of who answered, of content, or of who is known never to answer', () => {
+    const trial = new Trial({ events: ['Patient-open', 'Patient-select'] });
+    trial.socket.deliver(open('e1'));
+    trial.say({ id: 'e1', status: 409 });
+    trial.clock.advance(60_000);
+    trial.socket.deliver(open('e2'));
+    trial.clock.advance(100);
+    trial.say({ id: 'e2', status: 200 });
+    trial.socket.deliver(event('Patient-select', [reference('patient', 'Patient/p1'), { key: 'select' }], 'e3'));
+    trial.clock.advance(60_000);
+    assert.deepEqual(trial.delays, []);
+    const viewer = new Trial();
+    viewer.socket.deliver(open('e1'));
+    viewer.clock.advance(60_000);
+    viewer.socket.deliver(open('e2'));
+    viewer.clock.advance(60_000);
+    assert.deepEqual(viewer.delays, ['e1']);
+  });
+});
 
 describe('ERR-4 an answer is due', () => {
   it('strict: from the start', () => {

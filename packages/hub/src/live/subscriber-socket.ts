@@ -2,8 +2,10 @@ import { parseSubscriberMessage } from '@lockstep/fhircast';
 import { type Channel, type Clock, runningTime } from '../ports.ts';
 import { afterSending, type Interest, newInterest, regranted, selected } from '../rules/audience.ts';
 import {
+  type Awaited,
   answered,
   type Conversation,
+  delayed,
   elapsed,
   newConversation,
   nextDeadline,
@@ -18,6 +20,8 @@ import { bytesOf } from './spelling.ts';
 import { outcomeOf, type SubscriberListener } from './subscriber-listener.ts';
 
 export interface SocketListener extends SubscriberListener {
+  /** The answer to a context change is not there yet (ERR-8). */
+  delayed(subscription: Subscription, about: Awaited, followed: number): void;
   /** More is waiting to be sent than the limit allows (ERR-7). */
   overflowed(socket: SubscriberSocket): void;
   /** Nothing is sent through this socket any more, for whatever reason. */
@@ -44,7 +48,7 @@ export class SubscriberSocket {
   /** What brings it up to date, while it is not. */
   #catchUp: CatchUp | undefined;
   #closed = false;
-  #cancelTimer: (() => void) | undefined;
+  #timer: { readonly at: number; readonly cancel: () => void } | undefined;
 
   constructor(
     subscription: Subscription,
@@ -162,22 +166,27 @@ export class SubscriberSocket {
     this.#listener.delivered(this.#subscription, event.id, event.name);
   }
 
-  /** One timer a socket, for the oldest event waiting; answers do not touch it. */
+  /** One timer a socket, for what is due first; answers do not touch it. */
   #schedule(): void {
-    if (this.#closed || this.#cancelTimer) return;
+    if (this.#closed) return;
     const at = nextDeadline(this.#conversation, this.#options.answerMs);
-    if (at === undefined) return;
-    this.#cancelTimer = this.#clock.after(Math.max(0, at - runningTime(this.#clock)), () => {
-      this.#cancelTimer = undefined;
+    if (at === undefined || (this.#timer && this.#timer.at <= at)) return;
+    this.#timer?.cancel();
+    const cancel = this.#clock.after(Math.max(0, at - runningTime(this.#clock)), () => {
+      this.#timer = undefined;
       this.#expire();
       this.#schedule();
     });
+    this.#timer = { at, cancel };
   }
 
   #expire(): void {
     const due = this.#conversation.armed;
-    const { conversation, unanswered } = elapsed(this.#conversation, runningTime(this.#clock), this.#options.answerMs);
-    this.#conversation = conversation;
+    const now = runningTime(this.#clock);
+    const { conversation, unanswered } = elapsed(this.#conversation, now, this.#options.answerMs);
+    const late = delayed(conversation, now);
+    this.#conversation = late.conversation;
+    if (late.about) this.#listener.delayed(this.#subscription, late.about, conversation.followed);
     for (const { about, misses } of unanswered) {
       if (this.#closed) return;
       this.#listener.unanswered(this.#subscription, about, { misses, due, followed: conversation.followed });
@@ -212,8 +221,8 @@ export class SubscriberSocket {
     if (this.#closed) return;
     this.#closed = true;
     this.#catchUp?.end();
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
+    this.#timer?.cancel();
+    this.#timer = undefined;
     this.#listener.ended(this);
   }
 }

@@ -10,6 +10,7 @@ import type { SessionState, Subscription } from './session-state.ts';
 import { isReported, reported } from './sync-errors.ts';
 
 type Answer = Extract<SessionCommand, { kind: 'answer' }>;
+type Delayed = Extract<SessionCommand, { kind: 'delayed' }>;
 type NoAnswer = Extract<SessionCommand, { kind: 'no-answer' }>;
 
 /** Whether a callback posted a SyncError about the event before it answered 2xx: it may do so while it is being called (ERR-8). */
@@ -17,6 +18,12 @@ function isOverruled(state: SessionState, { id, channel }: Subscription, { id: s
   const mark = state.following.get(id);
   if (channel !== 'webhook' || !mark?.bySyncError) return false;
   return mark.eventId === sentId || mark.eventId === originalId;
+}
+
+/** Whether the subscriber is marked for nothing but that this answer was not there yet. */
+function isAwaited(state: SessionState, id: string, { originalId }: Awaited): boolean {
+  const mark = state.following.get(id);
+  return mark?.why === 'waiting' && mark.eventId === originalId;
 }
 
 /** A subscriber answered an event (ERR-2). */
@@ -27,7 +34,8 @@ export function answer(state: SessionState, command: Answer, now: number, { prof
   const context = changesContext(about.originalName);
   if (outcome === 'followed') {
     // ERR-8: it follows the current context, or a later one.
-    const follows = context && about.number >= state.changedBy && !isOverruled(state, subscription, about);
+    const isCurrent = about.number >= state.changedBy || isAwaited(state, id, about);
+    const follows = context && isCurrent && !isOverruled(state, subscription, about);
     const after = follows ? cleared(state, id) : state;
     return after === state ? NOTHING_TO_DO : done({ ...after, changedAt: now });
   }
@@ -47,6 +55,16 @@ export function answer(state: SessionState, command: Answer, now: number, { prof
     ...(followed > 0 && { followed }),
   };
   return done(marked(told.state, subscription, mark), ...told.effects);
+}
+
+/** The answer to a context change is not there yet: nobody knows what is shown there until it is (ERR-8). */
+export function delayed(state: SessionState, { id, about, followed }: Delayed, now: number): Decision {
+  const subscription = state.subscriptions.get(id);
+  // What else is known of it says more.
+  if (!subscription || state.following.has(id)) return NOTHING_TO_DO;
+  const { originalId: eventId, originalName: eventName } = about;
+  const mark = { why: 'waiting', since: now, eventId, eventName, ...(followed > 0 && { followed }) } as const;
+  return done({ ...marked(state, subscription, mark), changedAt: now });
 }
 
 /** The time for an answer has passed (ERR-4); a subscriber that never answers is unsubscribed where answers are due. */

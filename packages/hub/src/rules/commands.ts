@@ -118,6 +118,14 @@ export type SessionCommand =
       /** Number of the last context change that it followed. */
       readonly followed?: number;
     } & Made)
+  /** The answer to a context change is not there yet; it may still come in time (ERR-8). */
+  | {
+      readonly kind: 'delayed';
+      readonly id: string;
+      readonly about: Awaited;
+      /** Number of the last context change that it followed. */
+      readonly followed: number;
+    }
   /** Ends subscriptions, with a reason that their subscribers are told; `left` where they asked for it (ERR-8). */
   | { readonly kind: 'deny'; readonly ids: readonly string[]; readonly reason: string; readonly left?: true }
   /** Ends the subscriptions of an access that has ended (TOK-6). */

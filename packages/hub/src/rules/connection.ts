@@ -63,7 +63,7 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
     lost.push({ subscription, how });
     // ERR-8: why it did not follow before is still why, whether it comes back or not.
     const before = after.following.get(id);
-    if (before && before.why !== 'lost') continue;
+    if (before && before.why !== 'lost' && before.why !== 'waiting') continue;
     after = marked(after, subscription, { why: 'lost', since: now, reason: how, ...(followed && { followed }) });
   }
   if (left.length === 0 && after === state) return NOTHING_TO_DO;

@@ -21,6 +21,8 @@ interface Pending extends Awaited {
   readonly settled: boolean;
   /** Whether it was refused: that is reported once. */
   readonly refused: boolean;
+  /** Whether it was told that the answer is not there yet. */
+  readonly isLate: boolean;
 }
 
 export interface Conversation {
@@ -51,7 +53,7 @@ export function sent(conversation: Conversation, event: Awaited): Conversation {
   // One that is sent again waits from now on.
   const others = pending.some(({ id }) => id === event.id) ? pending.filter(({ id }) => id !== event.id) : pending;
   const kept = others.length >= MAX_PENDING ? others.slice(others.length - MAX_PENDING + 1) : others;
-  return { ...conversation, pending: [...kept, { ...event, settled: false, refused: false }] };
+  return { ...conversation, pending: [...kept, { ...event, settled: false, refused: false, isLate: false }] };
 }
 
 /** Ids of what was sent of an event, itself or derived from it, and not acknowledged with success (PUB-7). */
@@ -92,11 +94,33 @@ export function answered(
   return about && !told ? { conversation: next, about } : { conversation: next };
 }
 
-/** When an answer is due next, ms of running time; undefined where none is waited for. */
+/** An answer that takes longer than this is told to the others as not there yet (ERR-8), ms. */
+const SLOW = 500;
+
+/** The context change whose answer is not there yet, where that was not told. */
+function slow({ armed, quiet, pending }: Conversation): Pending | undefined {
+  if (!armed && quiet) return undefined;
+  const last = pending.findLast(({ originalName }) => changesContext(originalName));
+  return last?.settled || last?.isLate ? undefined : last;
+}
+
+/** Takes note of an answer that is not there yet. @returns `about` where there is news of that */
+export function delayed(
+  conversation: Conversation,
+  now: number,
+): { readonly conversation: Conversation; readonly about?: Awaited } {
+  const late = slow(conversation);
+  if (!late || late.sentAt + SLOW > now) return { conversation };
+  const pending = conversation.pending.map((one) => (one === late ? { ...one, isLate: true } : one));
+  return { conversation: { ...conversation, pending }, about: late };
+}
+
+/** When an answer is due next, or is to be told as not there yet, ms of running time; undefined where none is waited for. */
 export function nextDeadline(conversation: Conversation, answerMs: number): number | undefined {
   if (!conversation.armed && conversation.quiet) return undefined;
   const next = conversation.pending.find(({ settled }) => !settled);
-  return next && next.sentAt + answerMs;
+  const late = slow(conversation);
+  return next && Math.min(next.sentAt + answerMs, late ? late.sentAt + SLOW : Number.POSITIVE_INFINITY);
 }
 
 /** What is not answered in time. Where answers are not due, only the latest is told, once, and nothing is held against it. */

@@ -2,7 +2,7 @@
  * The rules of a FHIRcast session as one pure function: `decide(state, command, now)` says what a command changes, what follows
  * from it, or why it is refused. No socket, no store, no clock, no randomness, and nothing of HTTP.
  */
-import { answer, noAnswer } from './answer.ts';
+import { answer, delayed, noAnswer } from './answer.ts';
 import type { Decision, SessionCommand } from './commands.ts';
 import { connect, disconnect, elapse, takeOver } from './connection.ts';
 import { deny } from './lease.ts';
@@ -54,6 +54,8 @@ function decided(
       return elapse(state, command, now, policy);
     case 'answer':
       return answer(state, command, now, policy);
+    case 'delayed':
+      return delayed(state, command, now);
     case 'no-answer':
       return noAnswer(state, command, now, policy);
     case 'deny':

@@ -335,6 +335,37 @@ describe('ERR-8 who does not follow', () => {
     });
   }
 
+  it('ERR-8 waiting: from when the answer is not there yet until it is, then silent, or gone', () => {
+    const trial = session('a');
+    const delay = (about = trial.about()) => trial.decide({ kind: 'delayed', id: 'a', about, followed: 0 });
+    delay();
+    assert.deepEqual(trial.behind, { 'App a': 'waiting' });
+    trial.answer('a', 'followed');
+    assert.deepEqual(trial.behind, {}, 'it follows');
+    const patientOpen = trial.about();
+    delay(patientOpen);
+    trial.accepted('ImagingStudy-open', [study(), patient('p1')]);
+    trial.answer('a', 'followed', patientOpen);
+    assert.deepEqual(trial.behind, {}, 'it follows all that it was sent');
+    for (const [why, happen] of [
+      ['silent', () => trial.silence('a')],
+      ['refused', () => trial.answer('a', 'refused')],
+      ['lost', () => trial.drop(1006, 'a')],
+    ] as const) {
+      trial.open('p2');
+      trial.answer('a', 'followed');
+      delay();
+      happen();
+      assert.deepEqual(trial.behind, { 'App a': why });
+      delay();
+      assert.deepEqual(trial.behind, { 'App a': why }, 'says more than that it waits');
+    }
+    const gone = session('a');
+    gone.decide({ kind: 'delayed', id: 'a', about: gone.about(), followed: 0 });
+    gone.decide({ kind: 'deny', ids: ['a'], reason: 'it is over' });
+    assert.deepEqual(gone.behind, { 'App a': 'silent' }, 'no answer will come');
+  });
+
   it('WEB-3 a callback that fails does not follow until a later attempt gets through', () => {
     const trial = session('a');
     assert.equal(syncErrors(trial.answer('a', 'failed')), 1);

@@ -47,7 +47,9 @@ export function afterEnd(state: SessionState, ids: readonly string[], inGoodOrde
     const held = following.get(id);
     if (!held) continue;
     following.delete(id);
-    if (!inGoodOrder) following.set(id, { ...held, ended: true });
+    // No answer will come any more.
+    const why = held.why === 'waiting' ? 'silent' : held.why;
+    if (!inGoodOrder) following.set(id, { ...held, why, ended: true });
   }
   const ended = [...following].filter(([, one]) => one.ended);
   for (const [id] of ended.slice(0, Math.max(0, ended.length - MAX_ENDED))) following.delete(id);
