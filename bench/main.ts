@@ -8,6 +8,7 @@ import process from 'node:process';
 import { access } from './access.ts';
 import { client } from './client.ts';
 import { cluster } from './cluster.ts';
+import { dialects } from './dialects.ts';
 import { gateway } from './gateway.ts';
 import { hub } from './hub.ts';
 import { idle } from './idle.ts';
@@ -18,7 +19,18 @@ import type { Scenario } from './scenario.ts';
 import { sessions } from './sessions.ts';
 import { webhook } from './webhook.ts';
 
-const SCENARIOS: readonly Scenario[] = [hub, idle, sessions, isolation, access, gateway, webhook, cluster, client];
+const SCENARIOS: readonly Scenario[] = [
+  hub,
+  idle,
+  sessions,
+  isolation,
+  access,
+  gateway,
+  webhook,
+  dialects,
+  cluster,
+  client,
+];
 const FOLDER = path('../docs/benchmarks/');
 /** What a program may differ from itself in a run that is kept. */
 const STEADY = 0.05;

@@ -177,3 +177,39 @@ it('a registration with a dialect that there is not is refused', async () => {
     assert.match((await json(response)).error_description, /switches/);
   }
 });
+
+it('each dialect: what it cannot read is 400 with the dialect and the field, and reaches nobody', async () => {
+  const plainEvents = { 'Patient-open': [], 'DiagnosticReport-close': [{ key: 'patient' }], 'Patient-opne': [] };
+  const unfit: Readonly<Record<string, readonly [switches: Json, events: Readonly<Record<string, unknown[]>>]>> = {
+    studyReports: [
+      { dialects: ['studyReports'] },
+      {
+        'DiagnosticReport-open': [{ key: 'study', resource: { resourceType: 'ImagingStudy' } }],
+        'DiagnosticReport-update': [updates()],
+        'DiagnosticReport-close': [study('unknown')],
+      },
+    ],
+    ballotSelections: [
+      { dialects: ['ballotSelections'] },
+      { 'DiagnosticReport-select': [{ key: 'select', resources: ['a'] }] },
+    ],
+    participleNames: [{ dialects: ['participleNames'] }, { 'Patient-opened': [{ key: 'patient' }] }],
+    vendorEvents: [{ vendorEvents: ['dicom-send'] }, { 'dicom-receive': [] }],
+  };
+  const reader = await plain();
+  for (const [name, [switches, events]] of Object.entries(unfit)) {
+    const connector = await speaking(switches);
+    const topic = await connector.session(`Practitioner/unfit-${name}`);
+    const viewer = await reader.subscribe(topic, '*');
+    for (const [event, context] of Object.entries({ ...plainEvents, ...events })) {
+      const response = await connector.publish(topic, event, context);
+      const reason = await response.text();
+      assert.equal(response.status, 400, `${name}: ${event}`);
+      assert.match(reason, new RegExp(name), event);
+      assert.match(reason, /event\.|context key/, event);
+    }
+    assert.equal((await reader.publish(topic, 'Patient-open', [patient('p1')], { id: `after-${name}` })).status, 202);
+    assert.equal((await viewer.event()).id, `after-${name}`);
+    await viewer.close();
+  }
+});

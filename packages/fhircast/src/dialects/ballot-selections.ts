@@ -30,6 +30,8 @@ function incoming(event: JsonObject): RewrittenEvent {
       continue;
     }
     const field = `event.context[${index}].${Array.isArray((element as JsonObject).resources) ? 'resources' : 'resource'}`;
+    const ways = ['resources', 'resource', 'reference'].filter((name) => (element as JsonObject)[name] !== undefined);
+    if (ways.length > 1) return unfit(field, `the element has "${ways.join('" and "')}": it may have one of them`);
     const elements = selectElements(element as JsonObject, list);
     if (!elements) return unfit(field, 'each must be a resource with "resourceType" and "id", or a reference');
     found.push(...elements);

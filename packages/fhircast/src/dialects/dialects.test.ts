@@ -190,6 +190,66 @@ describe('studyReports: reports that are known by their study alone', () => {
   });
 });
 
+describe('what several readings fit is refused, never guessed', () => {
+  const study = (id: string, more: JsonObject = {}) => ({ resourceType: 'ImagingStudy', id, ...more });
+  const element = (key: string, resource: unknown): JsonObject => ({ key, resource });
+  const anchor = (id: string, type: string, key: string, patient: string, ...studies: JsonObject[]): OpenAnchor => ({
+    type,
+    id,
+    versionId: `v-${id}`,
+    context: [
+      { key, resource: { resourceType: type, id } },
+      { key: 'patient', resource: { resourceType: 'Patient', id: patient } },
+      ...studies.map((resource) => ({ key: 'study', resource: resource as JsonObject & { resourceType: string } })),
+    ],
+  });
+  const one = anchor('r1', 'DiagnosticReport', 'report', 'p1', study('s1'), study('s2'));
+  const two = anchor('r2', 'DiagnosticReport', 'report', 'p1', study('s2'), study('s3'));
+  const other = anchor('n1', 'Encounter', 'encounter', 'p2', study('s1'));
+  const of = (patient: string): JsonObject => ({ subject: { reference: `Patient/${patient}` } });
+  const cases: readonly (readonly [string, readonly JsonObject[], readonly OpenAnchor[], RegExp])[] = [
+    ['open', [element('study', study('s2'))], [one, two], /several open reports/],
+    [
+      'open',
+      [element('study', study('s1', of('p1'))), element('study', study('s3', of('p2')))],
+      [],
+      /several patients/,
+    ],
+    ['open', [element('study', study('s1'))], [one, other], /several patients of the studies/],
+    [
+      'update',
+      [element('study', study('s2')), element('report', REPORT)].slice(0, 1),
+      [one, two],
+      /several open reports/,
+    ],
+    ['update', [element('report', REPORT), element('report', REPORT)], [one], /"report".*once/],
+    ['update', [element('updates', {}), element('updates', {})], [one], /"updates".*once/],
+    ['close', [element('study', study('s1')), element('study', study('s3'))], [one, two], /several open reports/],
+  ];
+  for (const [action, context, all, reason] of cases) {
+    it(`studyReports, ${action}: ${reason.source}`, () => {
+      const outcome = rewrite(REPORTS, `DiagnosticReport-${action}`, context, { current: all.at(-1), all });
+      assert.ok(!outcome.ok);
+      assert.match(outcome.reason, /^The dialect studyReports: event\.context, key "/);
+      assert.match(outcome.reason, reason);
+    });
+  }
+
+  it('ballotSelections: an element that selects in two ways', () => {
+    const a = { resourceType: 'Observation', id: 'a' };
+    const reference = { reference: 'Observation/b' };
+    for (const element of [
+      { key: 'select', resources: [a], reference },
+      { key: 'select', resource: [a], reference },
+      { key: 'select', resources: [a], resource: a },
+    ]) {
+      const outcome = rewrite(SELECTIONS, 'DiagnosticReport-select', [element]);
+      assert.ok(!outcome.ok);
+      assert.match(outcome.reason, /^The dialect ballotSelections: event\.context\[0\]\.resource/);
+    }
+  });
+});
+
 describe('ballotSelections', () => {
   const select = (element: JsonObject) => rewrite(SELECTIONS, 'DiagnosticReport-select', [element]);
   const a = { resourceType: 'Observation', id: 'a' };

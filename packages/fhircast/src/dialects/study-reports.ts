@@ -31,30 +31,62 @@ const resourcesAt = (elements: readonly (JsonObject | ContextElement)[], key: st
   elements.flatMap((one) => (one.key === key && isObject(one.resource) ? [one.resource] : []));
 
 /** The anchor whose context holds one of these studies, the latest first. */
-function anchorWith(studies: readonly JsonObject[], open: OpenAnchors, type?: string): OpenAnchor | undefined {
-  return open.all.findLast(
-    (anchor) =>
-      (type === undefined || anchor.type === type) &&
-      resourcesAt(anchor.context, 'study').some((one) => studies.some((study) => sameStudy(study, one))),
+/** What several answers fit: nothing is guessed. */
+class Ambiguous extends Error {
+  readonly field: string;
+
+  constructor(field: string, reason: string) {
+    super(reason);
+    this.field = field;
+  }
+}
+
+const STUDY_FIELD = 'event.context, key "study"';
+
+function anchorsWith(studies: readonly JsonObject[], open: OpenAnchors): readonly OpenAnchor[] {
+  return open.all.filter((anchor) =>
+    resourcesAt(anchor.context, 'study').some((one) => studies.some((study) => sameStudy(study, one))),
   );
 }
 
-/** Whose study it is, where the study itself or what is open says so. Another patient who happens to be open is not asked. */
+/** The open report of these studies. @throws Ambiguous where they are in several */
+function reportWith(studies: readonly JsonObject[], open: OpenAnchors): OpenAnchor | undefined {
+  const [found, ...others] = anchorsWith(studies, open).filter(({ type }) => type === REPORT);
+  if (others.length > 0) throw new Ambiguous(STUDY_FIELD, 'the studies are in several open reports');
+  return found;
+}
+
+/**
+ * Whose study it is, where the study itself or what is open says so. Another patient who happens to be open is not asked.
+ * @throws Ambiguous where they say several
+ */
 function patientOf(studies: readonly JsonObject[], open: OpenAnchors): JsonObject | undefined {
-  const [subject] = studies.flatMap((study) => (isObject(study.subject) ? [study.subject.reference] : []));
-  const key = typeof subject === 'string' ? parseReference(subject) : undefined;
-  const patients = (anchor: OpenAnchor): readonly JsonObject[] => resourcesAt(anchor.context, 'patient');
-  if (key?.type === 'Patient') {
-    const held = open.all.flatMap(patients).findLast(({ id }) => id === key.id);
-    return held ?? { resourceType: 'Patient', id: key.id };
+  const subjects = new Map<string, string>();
+  for (const { subject } of studies) {
+    const text = isObject(subject) ? subject.reference : undefined;
+    const key = typeof text === 'string' ? parseReference(text) : undefined;
+    if (key?.type === 'Patient') subjects.set(key.id, key.id);
   }
-  const anchor = anchorWith(studies, open);
-  return anchor && patients(anchor)[0];
+  if (subjects.size > 1) throw new Ambiguous(STUDY_FIELD, 'the studies are of several patients');
+  const patients = (anchor: OpenAnchor): readonly JsonObject[] => resourcesAt(anchor.context, 'patient');
+  const [id] = subjects.keys();
+  if (id !== undefined) {
+    const held = open.all.flatMap(patients).findLast((one) => one.id === id);
+    return held ?? { resourceType: 'Patient', id };
+  }
+  const found = new Map(
+    anchorsWith(studies, open)
+      .flatMap(patients)
+      .map((one) => [one.id, one]),
+  );
+  if (found.size > 1) throw new Ambiguous(STUDY_FIELD, 'what is open says several patients of the studies');
+  const [patient] = found.values();
+  return patient;
 }
 
 /** A report for studies that came without one: always the same one for the same study. */
 function reportFor(studies: readonly JsonObject[], patient: JsonObject | undefined, open: OpenAnchors): JsonObject {
-  const held = anchorWith(studies, open, REPORT);
+  const held = reportWith(studies, open);
   const [known] = held ? resourcesAt(held.context, 'report') : [];
   if (known) return known;
   const [study = {}] = studies;
@@ -72,7 +104,7 @@ function opened(event: JsonObject, open: OpenAnchors): RewrittenEvent {
   const elements = elementsOf(event);
   const studies = resourcesAt(elements, 'study');
   if (elements.some(({ key }) => key === 'report') || studies.length === 0) return rewritten(event);
-  if (typeof studies[0]?.id !== 'string') return unfit('event.context, key "study"', 'the study needs an "id"');
+  if (typeof studies[0]?.id !== 'string') return unfit(STUDY_FIELD, 'the study needs an "id"');
   const [given] = resourcesAt(elements, 'patient');
   const patient = given ?? patientOf(studies, open);
   const report = { key: 'report', resource: reportFor(studies, patient, open) };
@@ -83,7 +115,7 @@ function opened(event: JsonObject, open: OpenAnchors): RewrittenEvent {
 /** The report that an event without one is about. */
 function reportMeant(elements: readonly JsonObject[], open: OpenAnchors): OpenAnchor | undefined {
   const studies = resourcesAt(elements, 'study');
-  if (studies.length > 0) return anchorWith(studies, open, REPORT);
+  if (studies.length > 0) return reportWith(studies, open);
   return open.current?.type === REPORT ? open.current : undefined;
 }
 
@@ -120,6 +152,8 @@ function updatesOf(elements: readonly JsonObject[], report: JsonObject | undefin
 
 function updated(event: JsonObject, open: OpenAnchors): RewrittenEvent {
   const elements = elementsOf(event);
+  const twice = ['report', 'updates'].find((name) => elements.filter(({ key }) => key === name).length > 1);
+  if (twice !== undefined) return unfit(`event.context, key "${twice}"`, 'it may be given once');
   const own = elements.find(({ key }) => key === 'report');
   const whole = own && isObject(own.resource) && Object.keys(own.resource).length > 2 ? own.resource : undefined;
   const named = own && isObject(own.resource) ? own.resource : undefined;
@@ -160,7 +194,7 @@ function closed(event: JsonObject, open: OpenAnchors): RewrittenEvent {
   return rewritten({ ...event, context: [...(report ? [report] : []), ...elements] });
 }
 
-function incoming(event: JsonObject, open: OpenAnchors): RewrittenEvent {
+function read(event: JsonObject, open: OpenAnchors): RewrittenEvent {
   switch (String(event['hub.event']).toLowerCase()) {
     case 'diagnosticreport-open':
       return opened(event, open);
@@ -170,6 +204,15 @@ function incoming(event: JsonObject, open: OpenAnchors): RewrittenEvent {
       return closed(event, open);
     default:
       return rewritten(event);
+  }
+}
+
+function incoming(event: JsonObject, open: OpenAnchors): RewrittenEvent {
+  try {
+    return read(event, open);
+  } catch (error) {
+    if (error instanceof Ambiguous) return unfit(error.field, error.message);
+    throw error;
   }
 }
 

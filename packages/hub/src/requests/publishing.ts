@@ -39,6 +39,12 @@ const READERS: Readonly<Record<PublisherRules['reads'], (body: unknown) => unkno
   '3.0.0': (body) => body,
 };
 
+/** What is wrong with an event, with the dialects that it was read in. */
+function inDialect({ switches }: Access, reason: string): string {
+  const names = dialectsOf(switches).map(({ name }) => name);
+  return names.length === 0 ? reason : `${reason} (read in the dialect ${names.join(', ')})`;
+}
+
 /** PUB-12: what some viewers say about themselves beside the event goes out with it, for clients registered so. */
 function withSender(request: EventRequest, body: unknown): EventRequest {
   return { ...request, message: { ...request.message, ...senderFields(body) } };
@@ -99,7 +105,7 @@ export class Publishing {
     const exact = plain.value;
     const body = exact.value;
     const read = parseEvent(READERS[reads](body), anchorAlone);
-    if (!read.ok) return this.#refuse(access, refuse('invalid', read.reason), pathTopic);
+    if (!read.ok) return this.#refuse(access, refuse('invalid', inDialect(access, read.reason)), pathTopic);
     const event = access.switches.senderFields === true ? withSender(read.value, body) : read.value;
     const writtenTopic = event.message.event['hub.topic'];
     if (pathTopic !== undefined && topics.plain(pathTopic) !== topics.plain(writtenTopic)) {
