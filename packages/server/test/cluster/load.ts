@@ -8,6 +8,9 @@ import { current, Screen } from './screen.ts';
 /** s after which tokens and leases are renewed; they last for 300. */
 const RENEW = 120;
 
+/** An answer that says that the client itself is at fault, which it never is. */
+class TurnedAway extends Error {}
+
 /** A client whose token is always good, and who comes back when the Hub says "not now". */
 export class Client {
   readonly origin: string;
@@ -51,7 +54,7 @@ export class Client {
       try {
         return await work();
       } catch (error) {
-        if (this.stopped) throw error;
+        if (this.stopped || error instanceof TurnedAway) throw error;
         this.refused += 1;
         await pause(100);
       }
@@ -86,11 +89,15 @@ export class Client {
 
   async get(path: string): Promise<Json> {
     return this.again(async () => {
-      const headers = { authorization: `Bearer ${await this.#bearer()}` };
+      const bearer = await this.#bearer();
+      const headers = { authorization: `Bearer ${bearer}` };
       const response = await fetch(`${this.origin}${path}`, { headers, signal: AbortSignal.timeout(15_000) });
-      if (response.status === 500) this.defects += 1;
-      if (!response.ok) throw new Error(`${response.status}`);
-      return json(response);
+      const { status } = response;
+      if (status === 500) this.defects += 1;
+      if (response.ok) return json(response);
+      const isForgotten = status === 401 && bearer !== (await this.#bearer());
+      if (status >= 500 || isForgotten) throw new Error(`${status}`);
+      throw new TurnedAway(`reading: ${status} ${await response.text()}`);
     });
   }
 }
