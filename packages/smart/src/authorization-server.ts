@@ -198,7 +198,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const secure = addresses.origin.startsWith('https:');
   const secondFactors = new SecondFactors(records, clock, `Lockstep ${new URL(addresses.origin).host}`);
   const browsers = new KnownBrowsers(records, clock, secure);
-  const door = new PasswordDoor({ users, browsers, secondFactors, clock, audit });
+  const door = new PasswordDoor({ users, browsers, secondFactors, records, clock, audit });
   const signInParts = { users, signIns, browser, door, samples, outside, audit };
   const desk = new SignInDesk(signInParts);
   const signInPages = new SignInPages(signInParts, desk);
@@ -249,7 +249,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     if (options.rateLimit) limitRequests(app, options.rateLimit);
     discoveryRoutes(app, addresses, keys, options.hubUrl);
     userinfoRoutes(app, { tokens, users, idTokens });
-    registrationRoutes(app, addresses, clients, { ...options, guesses: new GuessLimit(clock) }, audit);
+    registrationRoutes(app, addresses, clients, { ...options, guesses: new GuessLimit(records, clock) }, audit);
     tokenRoutes(app, {
       addresses,
       access,

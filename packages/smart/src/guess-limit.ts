@@ -1,9 +1,14 @@
+import type { RecordStore, WriteCondition } from '@lockstep/store';
 import type { Clock } from './ports.ts';
+import { type RecordEntry, RecordRepository, type RecordWrite } from './repository.ts';
+import { digest } from './secrets.ts';
 
 /** Wrong passwords in a row that one address may send for one name, then the wait, doubling from the first to the longest, ms. */
 const FREE_FAILURES = 5;
 const FIRST_WAIT = 2_000;
 const LONGEST_WAIT = 15 * 60_000;
+/** How long wrong guesses at one name are remembered after the last, ms. */
+const FORGOTTEN = 24 * 3_600_000;
 
 /**
  * How many wrong guesses an address may make over all names, and how soon it gets another, ms. A whole hospital may share an
@@ -15,48 +20,22 @@ const OF_NAME = { burst: 20, every: 10_000 };
 /** The same over all names and addresses together. */
 const OVERALL = { burst: 300, every: 200 };
 
-/** What is remembered of each kind; the oldest goes first. */
-const MAX_REMEMBERED = 10_000;
 const MAX_NAME = 200;
 
-/** A map that forgets what was touched longest ago. */
-class Recent<T> extends Map<string, T> {
-  override set(key: string, value: T): this {
-    this.delete(key);
-    super.set(key, value);
-    if (this.size > MAX_REMEMBERED) {
-      const [oldest] = this.keys();
-      if (oldest !== undefined) this.delete(oldest);
-    }
-    return this;
-  }
+/** What is kept of a kind of guesses. `at` and `until` are ms since the epoch. */
+interface Kept {
+  /** Of an allowance: guesses that were left, and when. */
+  readonly left?: number;
+  readonly at?: number;
+  /** Of a name and address together: wrong guesses in a row, and when the next may be made. */
+  readonly count?: number;
+  readonly until?: number;
 }
 
-/** A number of guesses at once, then one at a time. */
-class Allowance {
-  readonly #burst: number;
-  readonly #every: number;
-  readonly #left = new Recent<{ readonly guesses: number; readonly at: number }>();
-
-  constructor({ burst, every }: { readonly burst: number; readonly every: number }) {
-    this.#burst = burst;
-    this.#every = every;
-  }
-
-  #at(key: string, now: number): number {
-    const left = this.#left.get(key);
-    return left ? Math.min(this.#burst, left.guesses + (now - left.at) / this.#every) : this.#burst;
-  }
-
-  /** @returns ms until a guess is left */
-  wait(key: string, now: number): number {
-    return Math.max(0, Math.ceil((1 - this.#at(key, now)) * this.#every));
-  }
-
-  /** @param guesses negative to give back */
-  take(key: string, now: number, guesses: number): void {
-    this.#left.set(key, { guesses: Math.min(this.#burst, this.#at(key, now) - guesses), at: now });
-  }
+interface Allowance {
+  readonly burst: number;
+  /** ms. */
+  readonly every: number;
 }
 
 /** Who guesses at a name. */
@@ -69,55 +48,90 @@ export interface Guesser {
 
 /**
  * Slows down who guesses passwords (CWE-307): by name and address together, by address, by name, and over all. Whoever
- * guesses from elsewhere does not lock the owner of a name out at a browser that is known. Kept in memory: each node counts
- * for itself.
+ * guesses from elsewhere does not lock the owner of a name out at a browser that is known. Counted in the store, by all nodes
+ * together, under digests of names and addresses that expire.
  */
 export class GuessLimit {
   readonly #clock: Pick<Clock, 'now'>;
-  readonly #pairs = new Recent<{ readonly count: number; readonly until: number }>();
-  readonly #addresses = new Allowance(OF_ADDRESS);
-  readonly #names = new Allowance(OF_NAME);
-  readonly #all = new Allowance(OVERALL);
+  readonly #records: RecordRepository<Kept>;
 
-  constructor(clock: Pick<Clock, 'now'>) {
+  constructor(store: RecordStore, clock: Clock) {
     this.#clock = clock;
+    this.#records = new RecordRepository(store, clock, 'guesses');
   }
 
   /**
    * Counts a guess, before it is checked: of many at the same moment no more get through than one after the other.
    * @returns how long to wait instead, ms; 0 when the guess may be made
    */
-  begin(guesser: Guesser): number {
-    const now = this.#clock.now();
+  async begin(guesser: Guesser): Promise<number> {
     const keys = keysOf(guesser);
-    const pair = this.#pairs.get(keys.pair);
-    const shared = this.#shared(keys).map(([allowance, key]) => allowance.wait(key, now));
-    const wait = Math.max((pair?.until ?? 0) - now, 0, ...shared);
-    if (wait > 0) return wait;
-    const count = (pair?.count ?? 0) + 1;
-    const next = count < FREE_FAILURES ? 0 : Math.min(FIRST_WAIT * 2 ** (count - FREE_FAILURES), LONGEST_WAIT);
-    this.#pairs.set(keys.pair, { count, until: now + next });
-    for (const [allowance, key] of this.#shared(keys)) allowance.take(key, now, 1);
-    return 0;
+    for (;;) {
+      const now = this.#clock.now();
+      const pair = await this.#records.find(keys.pair);
+      const shared = await this.#shared(keys);
+      const waits = shared.map(
+        ({ allowance, stored }) => (1 - leftOf(allowance, stored?.value, now)) * allowance.every,
+      );
+      const wait = Math.ceil(Math.max((pair?.value.until ?? 0) - now, 0, ...waits));
+      if (wait > 0) return wait;
+      const count = (pair?.value.count ?? 0) + 1;
+      const next = count < FREE_FAILURES ? 0 : Math.min(FIRST_WAIT * 2 ** (count - FREE_FAILURES), LONGEST_WAIT);
+      const failed = { count, until: now + next };
+      const write = this.#records.write(keys.pair, failed, { expiresAt: now + FORGOTTEN, condition: revisionOf(pair) });
+      if (await this.#records.putAll([write, ...this.#changed(shared, -1, now)])) return 0;
+    }
   }
 
   /** The guess was no guess. */
-  succeeded(guesser: Guesser): void {
-    const now = this.#clock.now();
+  async succeeded(guesser: Guesser): Promise<void> {
     const keys = keysOf(guesser);
-    this.#pairs.delete(keys.pair);
-    for (const [allowance, key] of this.#shared(keys)) allowance.take(key, now, -1);
+    await this.#records.delete(keys.pair);
+    for (;;) {
+      const shared = await this.#shared(keys);
+      const writes = this.#changed(shared, 1, this.#clock.now());
+      if (writes.length === 0 || (await this.#records.putAll(writes))) return;
+    }
   }
 
   /** What a guess shares with others: nothing where the browser is known. */
-  #shared({ name, address, known }: Keys): readonly (readonly [Allowance, string])[] {
-    if (known) return [];
-    return [
-      [this.#addresses, address],
-      [this.#names, name],
-      [this.#all, ''],
+  #shared({ name, address, known }: Keys): Promise<readonly Shared[]> {
+    if (known) return Promise.resolve([]);
+    const all: readonly (readonly [Allowance, string])[] = [
+      [OF_ADDRESS, `address ${address}`],
+      [OF_NAME, `name ${name}`],
+      [OVERALL, 'all'],
     ];
+    return Promise.all(
+      all.map(async ([allowance, key]) => {
+        const id = digest(key);
+        return { id, allowance, stored: await this.#records.find(id) };
+      }),
+    );
   }
+
+  #changed(shared: readonly Shared[], guesses: number, now: number): readonly RecordWrite[] {
+    return shared.map(({ id, allowance, stored }) => {
+      const left = Math.min(allowance.burst, leftOf(allowance, stored?.value, now) + guesses);
+      const expiresAt = now + allowance.burst * allowance.every;
+      return this.#records.write(id, { left, at: now }, { expiresAt, condition: revisionOf(stored) });
+    });
+  }
+}
+
+interface Shared {
+  readonly id: string;
+  readonly allowance: Allowance;
+  readonly stored: RecordEntry<Kept> | undefined;
+}
+
+function leftOf({ burst, every }: Allowance, kept: Kept | undefined, now: number): number {
+  const { left = burst, at = now } = kept ?? {};
+  return Math.min(burst, left + (now - at) / every);
+}
+
+function revisionOf(stored: RecordEntry<Kept> | undefined): WriteCondition {
+  return stored?.revision ?? 'absent';
 }
 
 interface Keys {
@@ -131,7 +145,7 @@ function keysOf({ name, address, browser }: Guesser): Keys {
   const who = name.slice(0, MAX_NAME);
   const where = networkOf(address);
   const known = browser !== undefined;
-  return { name: who, address: where, pair: `${known ? `browser ${browser}` : where} ${who}`, known };
+  return { name: who, address: where, pair: digest(`pair ${known ? `browser ${browser}` : where} ${who}`), known };
 }
 
 /** An IPv4 address; of an IPv6 address the /64 that one customer has to choose from. */

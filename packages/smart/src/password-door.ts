@@ -1,3 +1,4 @@
+import type { RecordStore } from '@lockstep/store';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GuessLimit } from './guess-limit.ts';
 import type { KnownBrowsers } from './known-browsers.ts';
@@ -17,6 +18,7 @@ interface Parts {
   readonly users: Users;
   readonly browsers: KnownBrowsers;
   readonly secondFactors: SecondFactors;
+  readonly records: RecordStore;
   readonly clock: Clock;
   readonly audit: (entry: AuditEntry) => void;
 }
@@ -31,7 +33,7 @@ export class PasswordDoor {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#guesses = new GuessLimit(parts.clock);
+    this.#guesses = new GuessLimit(parts.records, parts.clock);
   }
 
   /** Checks a password, and the code where the user has a second factor. */
@@ -90,7 +92,7 @@ export class PasswordDoor {
   ): Promise<UserProfile | PasswordRefusal> {
     const { browsers, audit } = this.#parts;
     const guesser = { name, address: request.ip, browser: await browsers.of(request, name) };
-    const wait = Math.ceil(this.#guesses.begin(guesser) / 1000);
+    const wait = Math.ceil((await this.#guesses.begin(guesser)) / 1000);
     if (wait > 0) {
       reply.header('retry-after', String(wait));
       return { problem: `Too many attempts. Try again in ${inWords(wait)}.`, status: 429 };
@@ -98,7 +100,7 @@ export class PasswordDoor {
     const outcome = await check();
     if ('problem' in outcome) {
       if (!outcome.needsCode) audit({ action: 'sign-in.refuse', detail: name.slice(0, 100) });
-    } else this.#guesses.succeeded(guesser);
+    } else await this.#guesses.succeeded(guesser);
     return outcome;
   }
 }

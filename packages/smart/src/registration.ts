@@ -51,13 +51,13 @@ export function registrationRoutes(
   }
 
   /** What becomes of a new registration. @throws OAuthError when the request may not register */
-  function statusOfNew(request: FastifyRequest): NewClientOptions {
+  async function statusOfNew(request: FastifyRequest): Promise<NewClientOptions> {
     const token = bearer(request);
     if (token !== undefined && policy.initialAccessToken !== undefined) {
       const guesser = { name: 'initial access token', address: request.ip };
-      if (policy.guesses.begin(guesser) > 0) throw new OAuthError('slow_down', 'too many attempts', 429);
+      if ((await policy.guesses.begin(guesser)) > 0) throw new OAuthError('slow_down', 'too many attempts', 429);
       if (sameSecret(token, policy.initialAccessToken)) {
-        policy.guesses.succeeded(guesser);
+        await policy.guesses.succeeded(guesser);
         return { status: 'active' };
       }
       throw new OAuthError('invalid_token', 'the initial access token is wrong', 401);
@@ -71,7 +71,7 @@ export function registrationRoutes(
   app.post('/auth/register', { bodyLimit: MAX_METADATA }, async (request, reply) => {
     checkPage(request);
     const metadata = readBody(request);
-    const { client, secret, registrationToken } = await clients.add(metadata, statusOfNew(request));
+    const { client, secret, registrationToken } = await clients.add(metadata, await statusOfNew(request));
     audit({ action: 'client.register', clientId: client.id, detail: client.status });
     noStore(reply);
     return reply.code(201).send({

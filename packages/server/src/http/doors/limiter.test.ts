@@ -105,3 +105,12 @@ it('a caller of one node is not slowed by the others, and one that was stopped i
   advance(5000);
   assert.equal(takes(second, 'c', 1), 1);
 });
+
+it('a caller with a multiple of the rate has it at all nodes, wherever it was used', () => {
+  const { limiters, advance } = nodes(2, 100);
+  const [first, second] = limiters as [Limiter, Limiter];
+  for (let n = 0; n < 500; n += 1) assert.ok(first.take('many', 10));
+  for (let n = 0; n < 20; n += 1) assert.ok(second.take('many', 10));
+  advance(500);
+  for (let n = 0; n < 1000; n += 1) assert.ok(second.take('many', 10), `${n}`);
+});

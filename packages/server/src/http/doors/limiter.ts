@@ -8,7 +8,12 @@ const SHARE_EVERY = 500;
 /** Callers told of in a notice: those who took most. */
 const MOST_TOLD = 1000;
 
+/** What a caller took, and its rate as a multiple of the limiter's. */
+type Taken = readonly [caller: string, requests: number, times: number];
+
 interface Bucket {
+  /** Its rate as a multiple of the limiter's. */
+  readonly times: number;
   tokens: number;
   at: number;
   /** Taken here since the last notice. */
@@ -52,7 +57,7 @@ export class Limiter {
     let bucket = this.#buckets.get(caller);
     if (!bucket) {
       this.#sweep(now);
-      bucket = { tokens: rate * 2, at: now, taken: 0 };
+      bucket = { times, tokens: rate * 2, at: now, taken: 0 };
       this.#buckets.set(caller, bucket);
     }
     bucket.tokens = Math.min(rate * 2, bucket.tokens + ((now - bucket.at) / 1000) * rate);
@@ -69,20 +74,20 @@ export class Limiter {
   }
 
   /** What callers took here since this was last asked, those who took more than a tenth of a second's share. */
-  takenHere(): readonly (readonly [caller: string, requests: number])[] {
-    const taken: [string, number][] = [];
+  takenHere(): readonly Taken[] {
+    const taken: Taken[] = [];
     for (const [caller, bucket] of this.#buckets) {
-      if (bucket.taken > this.#perSecond / 10) taken.push([caller, bucket.taken]);
+      if (bucket.taken > this.#perSecond / 10) taken.push([caller, bucket.taken, bucket.times]);
       bucket.taken = 0;
     }
     return taken.sort(([, a], [, b]) => b - a).slice(0, MOST_TOLD);
   }
 
   /** Another node has let these requests through; what that is too much is waited for here. */
-  takenElsewhere(caller: string, requests: number): void {
-    const bucket = this.#bucket(caller, 1);
+  takenElsewhere(caller: string, requests: number, times = 1): void {
+    const bucket = this.#bucket(caller, times);
     // At most as much as a second brings: a node that has been away must not shut a caller out.
-    bucket.tokens = Math.max(-this.#perSecond, bucket.tokens - requests);
+    bucket.tokens = Math.max(-this.#perSecond * times, bucket.tokens - requests);
   }
 }
 
@@ -99,8 +104,8 @@ export function shareLimits(
 ): () => void {
   const endWatch = sessions.watch((notice) => {
     if (notice.kind !== 'announcement' || notice.local || notice.topic !== CHANNEL) return;
-    for (const [caller, requests] of JSON.parse(notice.body) as [string, number][]) {
-      limiter.takenElsewhere(caller, requests);
+    for (const [caller, requests, times] of JSON.parse(notice.body) as Taken[]) {
+      limiter.takenElsewhere(caller, requests, times);
     }
   });
   const share = (): (() => void) =>
