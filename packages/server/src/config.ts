@@ -29,6 +29,15 @@ export interface Config {
   readonly leaseSeconds: number;
   readonly maxLeaseSeconds: number;
   readonly graceSeconds: number;
+  /** How long a lost connection may take to come back before the others are told (ERR-3), ms. */
+  readonly holdOffMilliseconds: number;
+  /** Subscriptions that a session may have, and how many of them one client or one other person may hold (SUB-13). */
+  readonly maxSubscriptions: number;
+  readonly maxSubscriptionsPerClient: number;
+  readonly maxSubscriptionsPerUser: number;
+  /** Sessions that one client may have started: for other users than its tokens' own, and for one user (SUB-13). */
+  readonly maxSessionsPerClient: number;
+  readonly maxSessionsPerUser: number;
   readonly answerSeconds: number;
   readonly maxUnanswered: number;
   readonly acknowledgements: 'answers' | 'strict' | 'off';
@@ -246,6 +255,12 @@ const SETTINGS = {
   leaseSeconds: ['LOCKSTEP_LEASE_SECONDS', '7200', whole(1, 31_536_000)],
   maxLeaseSeconds: ['LOCKSTEP_MAX_LEASE_SECONDS', '86400', whole(1, 31_536_000)],
   graceSeconds: ['LOCKSTEP_GRACE_SECONDS', '120', whole(0, 86_400)],
+  holdOffMilliseconds: ['LOCKSTEP_HOLD_OFF_MILLISECONDS', '2000', whole(0, 60_000)],
+  maxSubscriptions: ['LOCKSTEP_MAX_SUBSCRIPTIONS', '64', whole(1, 10_000)],
+  maxSubscriptionsPerClient: ['LOCKSTEP_MAX_SUBSCRIPTIONS_PER_CLIENT', '32', whole(1, 10_000)],
+  maxSubscriptionsPerUser: ['LOCKSTEP_MAX_SUBSCRIPTIONS_PER_USER', '32', whole(1, 10_000)],
+  maxSessionsPerClient: ['LOCKSTEP_MAX_SESSIONS_PER_CLIENT', '10000', whole(1, 10_000_000)],
+  maxSessionsPerUser: ['LOCKSTEP_MAX_SESSIONS_PER_USER', '100', whole(1, 100_000)],
   answerSeconds: ['LOCKSTEP_ANSWER_SECONDS', '10', whole(1, 3600)],
   maxUnanswered: ['LOCKSTEP_MAX_UNANSWERED', '3', whole(1, 1000)],
   acknowledgements: ['LOCKSTEP_ACKNOWLEDGEMENTS', undefined, oneOf('answers', 'strict', 'off')],

@@ -11,7 +11,7 @@ import type { Policy } from '../rules/policy.ts';
 import { refuse } from '../rules/reasons.ts';
 import { cannotWriteSessions, isTopicName } from '../rules/session.ts';
 import type { SessionInfo, SessionState, Subscription } from '../rules/session-state.ts';
-import { startedByKey, userKey, workstationKey } from '../stored/index-keys.ts';
+import { startedByKey, startedForKey, userKey, workstationKey } from '../stored/index-keys.ts';
 import { changedAt, HEAD_PART } from '../stored/session-record.ts';
 import { type Answer, answerOf } from './answers.ts';
 import type { Topics } from './topics.ts';
@@ -128,8 +128,12 @@ export class Sessions {
     }
     const info = await this.#info({ ...body, user });
     const topic = ids.uuid();
-    const sessionsOfClient = (await store.lookup(startedByKey(access.clientId))).length;
-    const decision = await this.#begin({ kind: 'begin', topic, info, access, sessionsOfClient });
+    const count = async (key: string): Promise<number> => (await store.lookup(key)).length;
+    const [byClient, forUser] = await Promise.all([
+      count(startedByKey(access.clientId)),
+      count(startedForKey(access.clientId, info.user)),
+    ]);
+    const decision = await this.#begin({ kind: 'begin', topic, info, access, started: { byClient, forUser } });
     if (!decision.ok) {
       this.#parts.live.dropUnused(this.#parts.live.of(topic));
       return answerOf(decision, version);

@@ -29,8 +29,8 @@ export interface Begin {
   readonly info: Omit<SessionInfo, 'startedAt' | 'startedBy'>;
   /** Absent for sign-in and other callers in this process: they need no permission. */
   readonly access?: Access;
-  /** Sessions that this client has started already (SUB-13). */
-  readonly sessionsOfClient?: number;
+  /** Sessions that this client has started already: in all, and for this user (SUB-13). */
+  readonly started?: { readonly byClient: number; readonly forUser: number };
 }
 
 export interface Publish {

@@ -27,10 +27,14 @@ export interface Policy {
   readonly idleMs: number;
   /** Subscriptions that a session may have. */
   readonly maxSubscriptionsPerSession: number;
-  /** Subscriptions of a session that one client may hold, its owner and who started it excepted (SUB-13). */
+  /** Subscriptions of a session that one client may hold, the one that started it excepted (SUB-13). */
   readonly maxSubscriptionsPerClient: number;
-  /** Sessions that one client may have started (SUB-13). */
+  /** Subscriptions of a session that one person may hold whose session it is not, with all clients together (SUB-13). */
+  readonly maxSubscriptionsPerUser: number;
+  /** Sessions that one client may have started for other users than its tokens' own (SUB-13). */
   readonly maxSessionsPerClient: number;
+  /** Sessions that one client may have started for one user (SUB-13). */
+  readonly maxSessionsPerUser: number;
   /** Whether a subscription to a topic that does not exist creates the session, for the token's user (SUB-12). */
   readonly createsSessions: boolean;
   /** Whether a session may be started for a user whom the server does not know (SES-8). */
@@ -56,7 +60,9 @@ export const DEFAULT_POLICY: Policy = {
   idleMs: 12 * 3_600_000,
   maxSubscriptionsPerSession: 64,
   maxSubscriptionsPerClient: 32,
+  maxSubscriptionsPerUser: 32,
   maxSessionsPerClient: 10_000,
+  maxSessionsPerUser: 100,
   createsSessions: false,
   startsForUnknownUsers: true,
 };

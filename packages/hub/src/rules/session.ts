@@ -24,9 +24,11 @@ export function cannotWriteSessions({ scopes }: Access): Rejection | undefined {
     : refuse('scope-missing', 'The token lacks the scope hub/session.write');
 }
 
+const NONE_STARTED = { byClient: 0, forUser: 0 };
+
 /** A session is started, by whoever may (SES-2) or by the server itself (SES-1). */
 export function begin(state: SessionState | undefined, command: Begin, now: number, policy: Policy): Decision {
-  const { topic, access, sessionsOfClient = 0 } = command;
+  const { topic, access, started = NONE_STARTED } = command;
   if (state) return refuse('topic-taken', 'The topic is taken');
   if (access && !mayOpen(access, command.info)) {
     return refuse('session-not-allowed', 'The token may not open a session for this user and workstation');
@@ -35,7 +37,13 @@ export function begin(state: SessionState | undefined, command: Begin, now: numb
     return refuse('user-unknown', `There is no user ${JSON.stringify(command.info.user)} on this server`);
   }
   const own = isSameName(access?.user, command.info.user);
-  if (access && !own && sessionsOfClient >= policy.maxSessionsPerClient) {
+  if (access && started.forUser >= policy.maxSessionsPerUser) {
+    return refuse(
+      'too-many-sessions',
+      `The client has started ${policy.maxSessionsPerUser} sessions for this user already`,
+    );
+  }
+  if (access && !own && started.byClient >= policy.maxSessionsPerClient) {
     return refuse('too-many-sessions', `The client has started ${policy.maxSessionsPerClient} sessions already`);
   }
   const info: SessionInfo = { ...command.info, startedAt: now, ...(access && { startedBy: access.clientId }) };

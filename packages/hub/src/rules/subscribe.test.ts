@@ -8,11 +8,17 @@ import { IRA, STU1, STU2 } from './versions.ts';
 const HOUR = 3_600_000;
 const code = (decision: ReturnType<Trial['decide']>): string => (decision.ok ? 'accepted' : decision.code);
 
-function begin(more: Partial<Policy>, user: string, as = access(), known = true, sessionsOfClient = 0) {
+function begin(
+  more: Partial<Policy>,
+  user: string,
+  as = access(),
+  known = true,
+  started = { byClient: 0, forUser: 0 },
+) {
   const info = { user, aliases: [], ...(!known && { known: false as const }) };
   return sessionRules({ ...DEFAULT_POLICY, ...more })(
     undefined,
-    { kind: 'begin', topic: TOPIC, info, access: as, sessionsOfClient },
+    { kind: 'begin', topic: TOPIC, info, access: as, started },
     START,
   );
 }
@@ -173,11 +179,53 @@ describe('subscriptions', () => {
     assert.equal(asked('d1', client('driver')), 'accepted');
   });
 
-  it('SUB-13 one client starts its share of sessions; users start their own', () => {
-    const policy = { maxSessionsPerClient: 3 };
-    assert.ok(begin(policy, 'Practitioner/1', access(), true, 2).ok);
-    assert.equal(code(begin(policy, 'Practitioner/1', access(), true, 3)), 'too-many-sessions');
-    assert.ok(begin(policy, 'Practitioner/1', access({ user: 'Practitioner/1' }), true, 3).ok);
+  it('SUB-13 nobody who fills a session keeps its owner and its EHR out', () => {
+    const user = 'Practitioner/1';
+    const policy = { maxSubscriptionsPerSession: 6, maxSubscriptionsPerClient: 5, maxSubscriptionsPerUser: 3 };
+    const trial = new Trial(undefined, policy);
+    trial.state = { ...trial.state, info: { ...trial.state.info, startedBy: 'ehr' } };
+    const asked = (id: string, as: ReturnType<typeof access>) => code(trial.subscribe(id, {}, as));
+    // An app that the owner let in, with the owner's own token.
+    const app = access({ clientId: 'app', user });
+    const taken = ['a1', 'a2', 'a3', 'a4', 'a5', 'a6'].map((id) => asked(id, app));
+    assert.deepEqual(taken, [...Array(5).fill('accepted'), 'too-many-subscriptions']);
+    assert.equal(asked('b1', access({ clientId: 'b' })), 'accepted');
+    assert.equal(asked('b2', access({ clientId: 'b' })), 'too-many-subscriptions', 'the session is full for strangers');
+    for (const id of ['v1', 'v2', 'v3', 'v4'])
+      assert.equal(asked(id, access({ clientId: 'viewer', user })), 'accepted');
+    for (const id of ['e1', 'e2', 'e3', 'e4']) assert.equal(asked(id, access({ clientId: 'ehr' })), 'accepted');
+    assert.equal(asked('e5', access({ clientId: 'ehr' })), 'too-many-subscriptions', 'the kept places have an end too');
+  });
+
+  it('SUB-13 one person whose session it is not holds a share with all clients together', () => {
+    const trial = new Trial(undefined, { maxSubscriptionsPerUser: 3 });
+    const guest = (clientId: string) => access({ clientId, user: 'Practitioner/2', topics: [TOPIC] });
+    const asked = ['a', 'b', 'c', 'd'].map((id) => code(trial.subscribe(id, {}, guest(id))));
+    assert.deepEqual(asked, ['accepted', 'accepted', 'accepted', 'too-many-subscriptions']);
+    assert.equal(code(trial.subscribe('o', {}, access({ user: 'Practitioner/1' }))), 'accepted');
+  });
+
+  it('SUB-13 one client starts its share of sessions, in all and for one user; users start their own', () => {
+    const policy = { maxSessionsPerClient: 3, maxSessionsPerUser: 2 };
+    const as = (user?: string) => access(user === undefined ? {} : { user });
+    const after = (byClient: number, forUser: number, user?: string) =>
+      code(begin(policy, 'Practitioner/1', as(user), true, { byClient, forUser }));
+    assert.equal(after(2, 1), 'accepted');
+    assert.equal(after(3, 0), 'too-many-sessions');
+    assert.equal(after(2, 2), 'too-many-sessions');
+    assert.equal(after(3, 1, 'Practitioner/1'), 'accepted');
+    assert.equal(after(2, 2, 'Practitioner/1'), 'too-many-sessions');
+    const signIn = sessionRules({ ...DEFAULT_POLICY, ...policy })(
+      undefined,
+      {
+        kind: 'begin',
+        topic: TOPIC,
+        info: { user: 'Practitioner/1', aliases: [] },
+        started: { byClient: 9, forUser: 9 },
+      },
+      START,
+    );
+    assert.ok(signIn.ok, 'signing in always starts one');
   });
 
   it('WEB-1 by webhook change nothing before the callback has confirmed, and then begin', () => {

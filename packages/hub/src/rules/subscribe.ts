@@ -3,7 +3,7 @@ import { grantEvents, type SubscriptionRequest } from '@lockstep/fhircast';
 import { type Decision, done, type Effect, type SessionCommand, type Subscribe } from './commands.ts';
 import { taken } from './following.ts';
 import { deny, ended, hasEnded, LEASE_ENDED, leaseEnd, unexpired, withSubscription } from './lease.ts';
-import { type Access, endedWith, isOwner, mayJoin, owns } from './permission.ts';
+import { type Access, endedWith, isOwner, isSameName, mayJoin, owns } from './permission.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO, type Rejection, refuse, UNKNOWN_ENDPOINT, UNKNOWN_TOPIC } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
@@ -60,18 +60,28 @@ function granted({ access, request, id, rules, node }: Subscribe, now: number, p
   };
 }
 
-/** SUB-13: why the caller finds no room, if so. The session's owner and who started it always find some. */
+/** Subscriptions that every client of the session's owner, and the one that started it, finds room for (SUB-13). */
+const KEPT_FOR_OWNER = 4;
+
+/**
+ * SUB-13: why the caller finds no room, if so. One client has its share of the session, and so has one person whose session it
+ * is not, whatever clients they use. Whoever fills the session does not keep its owner's applications and its EHR out: a few
+ * places for each of them count for nothing.
+ */
 function full(state: SessionState, access: Access, asking: number, now: number, policy: Policy): Rejection | undefined {
-  const { maxSubscriptionsPerSession: most, maxSubscriptionsPerClient: share } = policy;
+  const { maxSubscriptionsPerSession: most, maxSubscriptionsPerClient: share, maxSubscriptionsPerUser: own } = policy;
   const held = unexpired(state, now);
-  const owner = isOwner(access, state);
-  const others = held.filter((one) => one.clientId === access.clientId && one.user === access.user);
-  if (!owner && others.length + asking >= share) {
+  const byClient = held.filter((one) => one.clientId === access.clientId).length + asking;
+  const started = access.clientId === state.info.startedBy;
+  if (!started && byClient >= share) {
     return refuse('too-many-subscriptions', `The client has ${share} subscriptions in the session already`);
   }
-  // What is kept for the owner costs the others nothing but the last places.
-  const room = owner ? most * 2 : most;
-  if (held.length + asking < room) return undefined;
+  const owner = isOwner(access, state);
+  const byUser = held.filter((one) => isSameName(one.user, access.user)).length + asking;
+  if (!owner && access.user !== undefined && byUser >= own) {
+    return refuse('too-many-subscriptions', `The user has ${own} subscriptions in the session already`);
+  }
+  if (held.length + asking < most || (owner && byClient < KEPT_FOR_OWNER)) return undefined;
   return refuse('too-many-subscriptions', `The session has ${most} subscriptions already`);
 }
 

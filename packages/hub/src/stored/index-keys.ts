@@ -7,7 +7,7 @@ function indexKeys(state: SessionState): Set<string> {
   const { user, aliases, workstation, startedBy } = state.info;
   const keys = new Set(['all', ...[user, ...aliases].map(userKey)]);
   if (workstation) keys.add(workstationKey(workstation));
-  if (startedBy) keys.add(startedByKey(startedBy));
+  if (startedBy) keys.add(startedByKey(startedBy)).add(startedForKey(startedBy, user));
   for (const { id, channel, node, grantId, clientId, user: subscriber } of state.subscriptions.values()) {
     keys.add(endpointKey(id)).add(`grant:${grantId}`).add(`client:${clientId}`);
     if (subscriber) keys.add(subscriberKey(subscriber));
@@ -29,6 +29,11 @@ export function subscriberKey(user: string): string {
 /** The client that started a session (SUB-13). */
 export function startedByKey(clientId: string): string {
   return `started-by:${clientId}`;
+}
+
+/** The client that started a session, and for whom (SUB-13). */
+export function startedForKey(clientId: string, user: string): string {
+  return `started-by:${clientId} for ${user.toLowerCase()}`;
 }
 
 /** A node whose subscriptions are among the session's. */
