@@ -1,6 +1,6 @@
 /** The packages as others get them: built, packed, and installed in a folder where nothing of this repository is. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -318,6 +318,32 @@ describe('the published packages', () => {
     const ended = once(child, 'exit');
     process.kill(-child.pid!, 'SIGTERM');
     await ended;
+  });
+
+  it('server: the offline bundle starts and works where there is no network', async (test) => {
+    const bundled = await run(process.execPath, [join(root, 'scripts', 'bundle.mjs'), out], { env: environment() });
+    const archive = bundled.stdout.split(' ')[0] ?? '';
+    test.diagnostic(bundled.stdout.trim());
+    execFileSync('sha256sum', ['--check', '--quiet', `${archive}.sha256`], { cwd: out });
+    const place = join(folder, 'offline');
+    mkdirSync(place);
+    execFileSync('tar', ['xzf', archive, '-C', place, '--strip-components', '1']);
+    const script = `set -eu
+      [ -z "\${1:-}" ] || ip link set lo up
+      ./lockstep --port 0 --data data > said 2>&1 &
+      server=$!
+      trap 'kill $server' EXIT
+      until grep -q 'Lockstep is ready' said; do kill -0 $server; sleep 0.1; done
+      topic=$(./lockstep sessions open --user jsmith --data data)
+      ./lockstep publish Patient-open Patient/walter-pruitt --topic $topic --data data
+      ./lockstep context --topic $topic --data data`;
+    // A network of its own with nothing in it, where whoever runs this may make one.
+    const alone = spawnSync('unshare', ['-n', 'ip', 'link', 'set', 'lo', 'up']).status === 0;
+    const shell = ['sh', '-c', script, 'sh'];
+    const [program = '', ...args] = alone ? ['unshare', '-n', ...shell, 'alone'] : shell;
+    const { stdout } = await run(program, args, { cwd: place, env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } });
+    assert.match(stdout, /Patient\/walter-pruitt/);
+    test.diagnostic(alone ? 'in a network of its own' : 'not cut off from the network: unshare is not allowed here');
   });
 
   async function npxServer(test: TestContext): Promise<{ child: ChildProcess; origin: string }> {

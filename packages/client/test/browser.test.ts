@@ -88,6 +88,22 @@ describe('in a browser', () => {
     await page.locator('lockstep-status[status=in-sync]').waitFor();
   });
 
+  it('<lockstep-devtools> lists messages both ways, how long answers took, and states with their reasons', async () => {
+    const panel = page.locator('lockstep-devtools');
+    const id = hub.hub.openPatient('p-devtools', Date.now());
+    const messages = panel.getByRole('list', { name: 'Messages' });
+    const answer = messages.getByRole('listitem').filter({ hasText: id }).filter({ hasText: '→' });
+    await answer.getByText(/→ answer 20\d after \d+ ms/).waitFor();
+    const event = messages.getByRole('listitem').filter({ hasText: id }).filter({ hasText: '←' });
+    await event.getByText('← Patient-open').waitFor();
+    await event.getByText('← Patient-open').click();
+    await event.getByText('p-devtools').waitFor();
+    hub.hub.syncError(id, 'Patient-open', 'Acme Reporter', Date.now());
+    await panel.getByText('Out of sync: Acme Reporter did not follow').first().waitFor();
+    hub.hub.openPatient('p2', Date.now());
+    await page.locator('lockstep-status[status=in-sync]').waitFor();
+  });
+
   it('<lockstep-status> heeds what was set before the element was defined', async () => {
     const text = await page.evaluate(() => {
       const elsewhere = document.implementation.createHTMLDocument();

@@ -1,14 +1,17 @@
 // What a web app does: connect from its address, show the state and the patient, follow.
 import { createRoot } from 'react-dom/client';
+import { MessageRecorder } from '../../src/devtools.ts';
 import { fromUrl, Subscriber } from '../../src/index.ts';
 import { useContent, useCurrentContext, useFollow, useSyncState } from '../../src/react.ts';
 import '../../src/status.ts';
 
+const recorder = new MessageRecorder();
 const subscriber = new Subscriber({
   ...fromUrl(location),
   token: 'token',
   name: 'Page',
   events: ['Patient-open', 'DiagnosticReport-open', 'DiagnosticReport-update'],
+  ports: { WebSocket: recorder.WebSocket },
 });
 
 function App() {
@@ -28,6 +31,9 @@ function App() {
 const status = document.createElement('lockstep-status');
 document.body.append(status);
 status.subscriber = subscriber;
+const devtools = document.createElement('lockstep-devtools');
+document.body.append(devtools);
+Object.assign(devtools, { subscriber, recorder });
 const root = document.createElement('div');
 document.body.append(root);
 createRoot(root).render(<App />);
