@@ -23,6 +23,7 @@ const APIS = [
       '@lockstep/client/unsaved': 'unsaved',
       '@lockstep/client/dpop': 'dpop',
       '@lockstep/client/testing': 'testing',
+      '@lockstep/client/devtools': 'devtools',
     },
   },
   {

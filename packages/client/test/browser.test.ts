@@ -83,7 +83,7 @@ describe('in a browser', () => {
     assert.equal(await status.locator('[part=text]').textContent(), 'Out of sync');
     await status.evaluate((element) => element.toggleAttribute('brief'));
     hub.hub.openPatient('unwanted', Date.now());
-    await page.getByText('Out of sync: Page: the application does not follow').waitFor();
+    await status.getByText('Out of sync: Page: the application does not follow').waitFor();
     hub.hub.openPatient('p2', Date.now());
     await page.locator('lockstep-status[status=in-sync]').waitFor();
   });
@@ -98,10 +98,10 @@ describe('in a browser', () => {
     await event.getByText('← Patient-open').waitFor();
     await event.getByText('← Patient-open').click();
     await event.getByText('p-devtools').waitFor();
-    hub.hub.syncError(id, 'Patient-open', 'Acme Reporter', Date.now());
-    await panel.getByText('Out of sync: Acme Reporter did not follow').first().waitFor();
-    hub.hub.openPatient('p2', Date.now());
-    await page.locator('lockstep-status[status=in-sync]').waitFor();
+    // What the application stood through in the test before this one.
+    const states = panel.getByRole('list', { name: 'States' });
+    await states.getByText('Out of sync: Acme Reporter did not follow').first().waitFor();
+    await states.getByText('Out of sync: Page: the application does not follow').first().waitFor();
   });
 
   it('<lockstep-status> heeds what was set before the element was defined', async () => {
