@@ -355,13 +355,12 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
   const { port } = listener;
   const launching = openLaunches({ records, clock: systemClock, hub, hubUrl, authorization, data });
   await app.register(launching.plugin, { prefix: '/hub' });
-  const secure = certificate !== undefined;
   const administering = {
     data,
     host,
     port,
     origin,
-    secure,
+    ...(config.tlsCert !== undefined && { certificateFile: config.tlsCert }),
     version: VERSION,
     authorization,
     sessions,

@@ -80,6 +80,43 @@ describe('https of its own', () => {
   });
 });
 
+describe('commands to a server that speaks https itself', () => {
+  it('trust the certificate of the one on this machine, and of another what --ca names', async (t) => {
+    const made = folder(t);
+    const files = { cert: join(made, 'cert.pem'), key: join(made, 'key.pem') };
+    writeCertificate(files);
+    const config = testConfig({ tlsCert: files.cert, tlsKey: files.key });
+    await withLockstep(async ({ origin }) => {
+      const here = ['--data', config.data];
+      const opened = await command(['sessions', 'open', '--user', 'jsmith', ...here]);
+      assert.equal(opened.code, 0, opened.stderr);
+      const topic = opened.stdout.trim();
+      const published = await command(['publish', 'Patient-open', 'Patient/walter-pruitt', '--topic', topic, ...here]);
+      assert.equal(published.code, 0, published.stderr);
+      const listened = await command(['listen', '--topic', topic, '--count', '1', ...here]);
+      assert.equal(listened.code, 0, listened.stderr);
+      assert.match(listened.stdout, /walter-pruitt/);
+
+      const token = (await command(['token', ...here])).stdout.trim();
+      const there = ['context', '--hub', `${origin}/hub`, '--topic', topic];
+      const env = { FHIRCAST_TOKEN: token };
+      const refused = await command(there, { env });
+      assert.equal(refused.code, 3);
+      assert.match(refused.stderr, /self.signed certificate/);
+      assert.match((await command([...there, '--ca', files.cert], { env })).stdout, /walter-pruitt/);
+      assert.match((await command(there, { env: { ...env, FHIRCAST_CA: files.cert } })).stdout, /walter-pruitt/);
+      for (const [wrong, why] of [
+        [join(made, 'none'), /cannot be read/],
+        [files.key, /holds no certificate/],
+      ] as const) {
+        const { code, stderr } = await command([...there, '--ca', wrong], { env });
+        assert.equal(code, 2);
+        assert.match(stderr, why);
+      }
+    }, config);
+  });
+});
+
 describe('the management port', () => {
   it('has health and metrics, which the public port of a server that others reach does not tell', () =>
     withLockstep(

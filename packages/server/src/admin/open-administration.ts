@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { AuthorizationServer, SessionDirectory } from '@lockstep/smart';
 import type { BackupReport } from '@lockstep/store-sqlite';
 import type { FastifyInstance } from 'fastify';
@@ -11,8 +12,8 @@ export interface AdministrationParts {
   readonly host: string;
   readonly port: number;
   readonly origin: string;
-  /** Whether the server speaks https itself. */
-  readonly secure: boolean;
+  /** File with the server's certificate, where it speaks https itself. */
+  readonly certificateFile?: string;
   readonly version: string;
   readonly authorization: AuthorizationServer;
   readonly sessions: SessionDirectory;
@@ -29,7 +30,7 @@ export async function openAdministration(
   app: FastifyInstance,
   parts: AdministrationParts,
 ): Promise<() => Promise<() => Promise<void>>> {
-  const { data, host, port, origin, secure, version, authorization, sessions, launching, backup } = parts;
+  const { data, host, port, origin, certificateFile, version, authorization, sessions, launching, backup } = parts;
   const token = newAdminToken();
   await app.register(
     adminRoutes({
@@ -43,5 +44,11 @@ export async function openAdministration(
     }),
     { prefix: '/api/admin' },
   );
-  return () => announceRunning(data, { url: localUrl(host, port, secure), origin, token });
+  const secure = certificateFile !== undefined;
+  const where = {
+    url: localUrl(host, port, secure),
+    origin,
+    ...(secure && { certificateFile: resolve(certificateFile) }),
+  };
+  return () => announceRunning(data, { ...where, token });
 }

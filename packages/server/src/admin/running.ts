@@ -14,6 +14,8 @@ export interface Running {
   readonly url: string;
   /** What clients use. */
   readonly origin: string;
+  /** File with the certificate that it shows where it speaks https itself; absolute. */
+  readonly certificateFile?: string;
   /** Bearer token of the administration interface. */
   readonly token: string;
   readonly pid: number;

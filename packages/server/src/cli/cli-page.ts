@@ -12,7 +12,7 @@ folder, which only its owner can read, and work on the database themselves where
 their token from it.
 
 The environment can hold what should not stand on a command line: \`FHIRCAST_HUB_URL\`, \`FHIRCAST_TOPIC\`, \`FHIRCAST_TOKEN\`,
-\`TOPIC_SECRET\`. \`NO_COLOR\` switches colours off.
+\`FHIRCAST_CA\`, \`TOPIC_SECRET\`. \`NO_COLOR\` switches colours off.
 `;
 
 function fence(text: string): string {

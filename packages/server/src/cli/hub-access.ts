@@ -6,6 +6,7 @@ import { LaunchError } from '@lockstep/fhircast';
 import { type Call, CliError, EXIT, type Option } from './command.ts';
 import { readLaunch } from './launch-text.ts';
 import { DATA_OPTION, requireServer } from './local-server.ts';
+import { trustAlso } from './trust.ts';
 
 export const HUB_OPTIONS: Readonly<Record<string, Option>> = {
   hub: { type: 'string', value: 'URL', help: 'hub.url of any Hub; FHIRCAST_HUB_URL. Without it, the local server' },
@@ -19,6 +20,7 @@ export const HUB_OPTIONS: Readonly<Record<string, Option>> = {
   smart: { type: 'string', value: 'URL', help: 'FHIR base URL whose smart-configuration names the token endpoint' },
   'token-url': { type: 'string', value: 'URL', help: 'the token endpoint' },
   scope: { type: 'string', value: 'SCOPES', help: 'scopes to ask for' },
+  ca: { type: 'string', value: 'FILE', file: true, help: 'certificates that are trusted as well (PEM); FHIRCAST_CA' },
   ...DATA_OPTION,
 };
 
@@ -79,6 +81,8 @@ async function place({ values, env }: Call): Promise<Place> {
 /** Where a command is to go and how it gets in. @throws CliError */
 export async function reachHub(call: Call): Promise<HubAccess> {
   const { values, env } = call;
+  const ca = values.text('ca') ?? env.FHIRCAST_CA;
+  if (ca !== undefined) trustAlso('--ca', ca);
   const given = await place(call);
   if (given.hubUrl !== undefined && !/^https?:\/\/[^/]/i.test(given.hubUrl)) {
     throw new CliError(EXIT.usage, '--hub must be an http or https URL');
@@ -92,7 +96,8 @@ export async function reachHub(call: Call): Promise<HubAccess> {
     return { hubUrl, local: false, ...topic, ...(token && { token }) };
   }
   const server = await requireServer(call);
-  const { hubUrl } = server;
+  const { hubUrl, running } = server;
+  if (running.certificateFile !== undefined) trustAlso("the server's certificate", running.certificateFile);
   const token = own ?? backendToken(call, hubUrl) ?? localToken(() => server.token(values.text('scope')));
   return { hubUrl, local: true, ...topic, token };
 }

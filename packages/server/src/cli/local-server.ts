@@ -5,6 +5,7 @@ import type { Administration, AppPage, RegisteredApp } from '../admin/administra
 import { findRunning, type Running } from '../admin/running.ts';
 import type { Launched } from '../launch/launch-forms.ts';
 import { type Call, CliError, EXIT, type Option } from './command.ts';
+import { fetchOnly } from './trust.ts';
 
 export const DATA_OPTION: Readonly<Record<string, Option>> = {
   data: { type: 'string', value: 'FOLDER', file: true, help: "the server's data folder; LOCKSTEP_DATA, else ./data" },
@@ -32,7 +33,9 @@ export class LocalServer implements Administration {
   }
 
   async #ask<T>(method: 'GET' | 'POST', path: string, body?: object): Promise<T> {
-    const response = await fetch(`${this.running.url}/api/admin${path}`, {
+    const { url, certificateFile } = this.running;
+    const ask = certificateFile === undefined ? fetch : await fetchOnly(certificateFile);
+    const response = await ask(`${url}/api/admin${path}`, {
       method,
       headers: {
         authorization: `Bearer ${this.running.token}`,
