@@ -44,6 +44,7 @@ export default defineConfig({
         items: [
           { text: 'HTTP reference', link: '/api/http' },
           { text: 'Compatibility', link: '/compatibility' },
+          { text: 'Group sessions', link: '/group-sessions' },
         ],
       },
       {

@@ -10,6 +10,7 @@ import type { Channel } from './ports.ts';
 import type { Answer } from './requests/answers.ts';
 import { CallbackCheck } from './requests/callback-check.ts';
 import { type ConnectedSubscriber, Connecting } from './requests/connecting.ts';
+import { Invitations, type Invited, type Joined } from './requests/invitations.ts';
 import { Publishing } from './requests/publishing.ts';
 import { type SessionFilter, type SessionListing, Sessions, type Started } from './requests/sessions.ts';
 import { type Subscribed, Subscribing } from './requests/subscribing.ts';
@@ -35,6 +36,7 @@ export class Hub {
   readonly #live: LiveSessions;
   readonly #follower: StoreFollower;
   readonly #sessions: Sessions;
+  readonly #invitations: Invitations;
   readonly #subscribing: Subscribing;
   readonly #connecting: Connecting;
   readonly #publishing: Publishing;
@@ -79,6 +81,7 @@ export class Hub {
     this.#live = live;
     this.#follower = new StoreFollower({ store, sessions: live, background, nodeId, nodes });
     this.#sessions = sessions;
+    this.#invitations = new Invitations({ store, clock, ids, policy, live, topics });
     this.#subscribing = new Subscribing({
       store,
       ids,
@@ -129,6 +132,25 @@ export class Hub {
     body: { readonly user?: string; readonly workstation?: string; readonly label?: string },
   ): Promise<Answer<Started>> {
     return this.#sessions.create(access, body);
+  }
+
+  /** `POST {hub.url}/session/{topic}/invitation`. @param wanted `life` in seconds */
+  invite(
+    access: Access,
+    topic: string,
+    wanted: { readonly followingOnly: boolean; readonly life?: number },
+  ): Promise<Answer<Invited>> {
+    return this.#invitations.invite(access, topic, wanted);
+  }
+
+  /** `POST {hub.url}/invitation/{code}`. */
+  joinByInvitation(access: Access, code: string): Promise<Answer<Joined>> {
+    return this.#invitations.join(access, code);
+  }
+
+  /** `DELETE {hub.url}/session/{topic}/invitation/{id}`: ends the subscriptions of those who came by it. */
+  withdrawInvitation(access: Access, topic: string, id: string): Promise<Answer<undefined>> {
+    return this.#invitations.withdraw(access, topic, id);
   }
 
   /** `GET {hub.url}/session` (SES-3, SES-4). */

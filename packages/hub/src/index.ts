@@ -5,6 +5,7 @@ export type * from './ports.ts';
 export { runningTime } from './ports.ts';
 export type { Answer } from './requests/answers.ts';
 export type { ConnectedSubscriber } from './requests/connecting.ts';
+export type { Invited, Joined } from './requests/invitations.ts';
 export type { SessionListing } from './requests/sessions.ts';
 export type { Subscribed } from './requests/subscribing.ts';
 export type { Access, AccessEnd } from './rules/permission.ts';
@@ -13,6 +14,7 @@ export {
   type Acknowledgements,
   type Anchor,
   contextOf,
+  type SessionGuest,
   type SessionInfo,
   type SessionState,
   type Subscription,

@@ -11,7 +11,7 @@ import type { Policy } from '../rules/policy.ts';
 import { refuse } from '../rules/reasons.ts';
 import { cannotWriteSessions, isTopicName } from '../rules/session.ts';
 import type { SessionInfo, SessionState, Subscription } from '../rules/session-state.ts';
-import { startedByKey, startedForKey, userKey, workstationKey } from '../stored/index-keys.ts';
+import { guestKey, startedByKey, startedForKey, userKey, workstationKey } from '../stored/index-keys.ts';
 import { changedAt, HEAD_PART } from '../stored/session-record.ts';
 import { type Answer, answerOf } from './answers.ts';
 import type { Topics } from './topics.ts';
@@ -153,7 +153,10 @@ export class Sessions {
     }
     if (workstation) return store.lookup(workstationKey(workstation));
     if (!access?.user) return store.lookup('all');
-    return [...new Set([...(await store.lookup(userKey(access.user))), ...access.topics])];
+    const [own, joined] = await Promise.all(
+      [userKey(access.user), guestKey(access.user)].map((key) => store.lookup(key)),
+    );
+    return [...new Set([...(own ?? []), ...(joined ?? []), ...access.topics])];
   }
 
   #listing(state: SessionState, mayRead: (event: string) => boolean, context?: string): SessionListing {

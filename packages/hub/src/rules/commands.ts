@@ -3,7 +3,7 @@ import type { EventMessage, EventRequest, ExactJson, SubscriptionRequest } from 
 import type { Awaited, Outcome } from './conversation.ts';
 import type { Access, AccessEnd } from './permission.ts';
 import type { Rejection } from './reasons.ts';
-import type { SessionInfo, SessionState, Subscription } from './session-state.ts';
+import type { SessionInfo, SessionInvitation, SessionState, Subscription } from './session-state.ts';
 import type { SubscriptionRules } from './versions.ts';
 
 /** What the log remembers of an event whose id is used again (PUB-7). */
@@ -65,6 +65,12 @@ export type SessionCommand =
   | Begin
   /** Ends the session (SES-5). Without `access`, nobody needs permission; `ifIdle` ends it only where nothing happens in it. */
   | { readonly kind: 'end'; readonly access?: Access; readonly reason: string; readonly ifIdle?: true }
+  /** Lets somebody else's user join the session. */
+  | { readonly kind: 'invite'; readonly access: Access; readonly invitation: SessionInvitation }
+  /** A user takes up an invitation. */
+  | { readonly kind: 'join'; readonly access: Access; readonly id: string }
+  /** Ends an invitation and what came of it. */
+  | { readonly kind: 'withdraw'; readonly access: Access; readonly id: string }
   | Publish
   /** `hub.mode=subscribe`: a new subscription, or a renewed one (SUB-1 to SUB-6). */
   | Subscribe

@@ -5,6 +5,7 @@
 import { answer, delayed, noAnswer } from './answer.ts';
 import type { Decision, SessionCommand } from './commands.ts';
 import { connect, disconnect, elapse, takeOver } from './connection.ts';
+import { invite, join, UNKNOWN_INVITATION, withdraw } from './guests.ts';
 import { deny } from './lease.ts';
 import type { Policy } from './policy.ts';
 import { publish } from './publish.ts';
@@ -26,6 +27,8 @@ function withoutSession(command: Exclude<SessionCommand, { kind: 'begin' }>): De
   if (kind === 'publish') return refuse('unknown-topic-of-event', UNKNOWN_TOPIC.reason);
   if (kind === 'connect') return UNKNOWN_ENDPOINT;
   if (kind === 'end') return (command.access && cannotWriteSessions(command.access)) ?? UNKNOWN_TOPIC;
+  if (kind === 'join') return UNKNOWN_INVITATION;
+  if (kind === 'invite' || kind === 'withdraw') return cannotWriteSessions(command.access) ?? UNKNOWN_TOPIC;
   return kind === 'subscribe' || kind === 'unsubscribe' ? UNKNOWN_TOPIC : NOTHING_TO_DO;
 }
 
@@ -38,6 +41,12 @@ function decided(
   switch (command.kind) {
     case 'end':
       return end(state, command, now, policy);
+    case 'invite':
+      return invite(state, command, now);
+    case 'join':
+      return join(state, command, now);
+    case 'withdraw':
+      return withdraw(state, command, now);
     case 'publish':
       return publish(state, command, now, policy);
     case 'subscribe':

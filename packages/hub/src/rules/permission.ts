@@ -1,6 +1,6 @@
 /** Who may do what with which session (SES-2, SES-4, SES-6, SUB-6). */
 import type { DialectSwitches, Scopes } from '@lockstep/fhircast';
-import type { Acknowledgements, SessionInfo, SessionState, Subscription } from './session-state.ts';
+import type { Acknowledgements, SessionGuest, SessionInfo, SessionState, Subscription } from './session-state.ts';
 
 /** What a bearer token stands for. */
 export interface Access {
@@ -66,9 +66,14 @@ export function mayOpen(access: Access, whose: Whose): boolean {
   return access.user === undefined ? covers(access.sessions, whose) : isSameName(access.user, whose.user);
 }
 
-/** Whether the token is good for the session: handed out with it, its user's own, or its registration's (SES-4, SES-6). */
+/** Whether the token is good for the session: handed out with it, its user's own or joined, or its registration's (SES-4, SES-6). */
 export function mayJoin(access: Access, topic: string, info: SessionInfo): boolean {
-  return access.topics.includes(topic) || mayOpen(access, info);
+  return access.topics.includes(topic) || mayOpen(access, info) || guestOf(access, info) !== undefined;
+}
+
+/** What the token's user is in somebody else's session. */
+export function guestOf({ user }: Access, { guests }: SessionInfo): SessionGuest | undefined {
+  return guests?.find((guest) => isSameName(guest.user, user));
 }
 
 /** Whether the subscription was made by this client for this user (SUB-6). */

@@ -27,6 +27,7 @@ import {
   type Publish,
 } from './commands.ts';
 import { afterClose, NOTHING_CLOSED } from './gap.ts';
+import { followsOnly } from './guests.ts';
 import { otherPatient } from './patient-identity.ts';
 import { type Access, mayJoin, owns } from './permission.ts';
 import type { Policy } from './policy.ts';
@@ -254,6 +255,9 @@ export function publish(state: SessionState, command: Publish, now: number, poli
   if (!mayJoin(access, state.topic, state.info)) return refuse('unknown-topic-of-event', 'There is no such hub.topic');
   if (!access.scopes.mayPublish(definition.name)) {
     return refuse('scope-missing', `The token lacks the scope fhircast/${definition.name}.write`);
+  }
+  if (followsOnly(access, state.info, definition.name)) {
+    return refuse('follows-only', "You follow this session: its own user's invitation does not let you publish");
   }
   const named = (refusal: Rejection): Rejection => refuse(refusal.code, `${definition.name}: ${refusal.reason}`);
   const wrong = invalidResource(request, policy) ?? objection(request, policy.profile);

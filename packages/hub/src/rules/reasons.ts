@@ -44,6 +44,12 @@ export type ReasonCode =
   | 'too-many-subscriptions'
   /** The caller holds its share of all sessions (SUB-13). */
   | 'too-many-sessions'
+  /** There is no such invitation, or no longer. */
+  | 'unknown-invitation'
+  /** The session has its share of invitations, or of guests. */
+  | 'too-many-invitations'
+  /** The caller is a guest who may follow and not publish. */
+  | 'follows-only'
   /** The event alone exceeds what a session may hold. */
   | 'event-too-large'
   /** With the event, the session would exceed what it may hold. */

@@ -12,6 +12,26 @@ import {
 } from '@lockstep/fhircast';
 import type { Spelling } from './versions.ts';
 
+/** Lets users who hold it join the session, until it ends. */
+export interface SessionInvitation {
+  /** Hash of what its holder shows. */
+  readonly id: string;
+  /** ms since the epoch. */
+  readonly expiresAt: number;
+  readonly followingOnly?: true;
+}
+
+/** A user who has joined somebody else's session. */
+export interface SessionGuest {
+  readonly user: string;
+  /** ms since the epoch. */
+  readonly joinedAt: number;
+  /** Id of the invitation that was taken up. */
+  readonly invitation: string;
+  /** May follow and not publish. */
+  readonly followingOnly?: true;
+}
+
 /** Who a session belongs to and where it runs (SES-1, SES-2). */
 export interface SessionInfo {
   /** A reference such as `Practitioner/123`, or the name that the driving system knows the user by. */
@@ -26,6 +46,8 @@ export interface SessionInfo {
   readonly known?: false;
   /** The client that started the session: it always finds room in it (SUB-13). Absent for one that the server started. */
   readonly startedBy?: string;
+  readonly invitations?: readonly SessionInvitation[];
+  readonly guests?: readonly SessionGuest[];
 }
 
 /** The event that opened a context, as published. */

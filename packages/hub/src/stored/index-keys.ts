@@ -4,9 +4,11 @@ import type { SessionState } from '../rules/session-state.ts';
 
 /** Keys under which a session is found again. */
 function indexKeys(state: SessionState): Set<string> {
-  const { user, aliases, workstation, startedBy } = state.info;
+  const { user, aliases, workstation, startedBy, invitations = [], guests = [] } = state.info;
   const keys = new Set(['all', ...[user, ...aliases].map(userKey)]);
   if (workstation) keys.add(workstationKey(workstation));
+  for (const { id } of invitations) keys.add(invitationKey(id));
+  for (const guest of guests) keys.add(guestKey(guest.user));
   if (startedBy) keys.add(startedByKey(startedBy)).add(startedForKey(startedBy, user));
   for (const { id, channel, node, grantId, clientId, user: subscriber } of state.subscriptions.values()) {
     keys.add(endpointKey(id)).add(`grant:${grantId}`).add(`client:${clientId}`);
@@ -24,6 +26,15 @@ export function userKey(name: string): string {
 /** The user that a subscription was made for, who need not be the session's own (SES-6). */
 export function subscriberKey(user: string): string {
   return `subscriber:${user.toLowerCase()}`;
+}
+
+/** A user who has joined somebody else's session. */
+export function guestKey(user: string): string {
+  return `guest:${user.toLowerCase()}`;
+}
+
+export function invitationKey(id: string): string {
+  return `invitation:${id}`;
 }
 
 /** The client that started a session (SUB-13). */

@@ -10,7 +10,14 @@ import {
   readExact,
   topicIn,
 } from '@lockstep/fhircast';
-import { type Access, fhircastConfiguration, type Hub, type SessionListing, type VersionName } from '@lockstep/hub';
+import {
+  type Access,
+  fhircastConfiguration,
+  type Hub,
+  type SessionGuest,
+  type SessionListing,
+  type VersionName,
+} from '@lockstep/hub';
 import type { TokenDoor } from '@lockstep/smart';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { describePublished } from '../audit/published-event.ts';
@@ -43,6 +50,9 @@ const METHODS: readonly (readonly [path: RegExp, methods: string])[] = [
   [/^\/hub$/, 'POST'],
   [/^\/hub\/session$/, 'GET, POST'],
   [/^\/hub\/session\/[^/]+$/, 'DELETE'],
+  [/^\/hub\/session\/[^/]+\/invitation$/, 'POST'],
+  [/^\/hub\/session\/[^/]+\/invitation\/[^/]+$/, 'DELETE'],
+  [/^\/hub\/invitation\/[^/]+$/, 'POST'],
   [/^\/hub\/\.well-known\/fhircast-configuration$/, 'GET'],
   [/^\/hub\/[^/]+$/, 'GET, POST'],
 ];
@@ -125,6 +135,18 @@ function isSubscription(body: Readable): boolean {
   return 'form' in body || (isObject(body.json) && 'hub.mode' in body.json);
 }
 
+/** What an invitation is asked to be; undefined for what is none. */
+function invitationFields(body: unknown): { followingOnly: boolean; life?: number } | undefined {
+  const { following_only: only, expires_in: life } = isObject(body) ? body : {};
+  if (only !== undefined && typeof only !== 'boolean') return undefined;
+  if (life !== undefined && typeof life !== 'number') return undefined;
+  return { followingOnly: only === true, ...(life !== undefined && { life }) };
+}
+
+function guestJson({ user, joinedAt, followingOnly }: SessionGuest): object {
+  return { user, joined: new Date(joinedAt).toISOString(), ...(followingOnly && { following_only: true }) };
+}
+
 /** A session as JSON (SES-3). */
 function listing(hubUrl: string, { topic, info, subscribers, notFollowing, context }: SessionListing): string {
   const text = JSON.stringify({
@@ -136,6 +158,7 @@ function listing(hubUrl: string, { topic, info, subscribers, notFollowing, conte
     ...(info.label && { label: info.label }),
     started: new Date(info.startedAt).toISOString(),
     subscribers: subscribers.map(({ name }) => name),
+    ...(info.guests?.length && { guests: info.guests.map(guestJson) }),
     ...(notFollowing.length > 0 && { notFollowing: notFollowing.map(notFollowingJson) }),
   });
   // The context goes out in its publisher's words (PUB-13).
@@ -302,6 +325,49 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
       if (!access) return reply;
       const answer = await hub.deleteSession(access, request.params.topic);
       return answer.ok ? reply.code(204).send() : refuse(reply, answer.status, answer.reason);
+    });
+
+    app.post<{ Params: { topic: string } }>('/session/:topic/invitation', async (request, reply) => {
+      const access = await authorize(request, reply);
+      if (!access) return reply;
+      const body = request.body === undefined ? undefined : readableBody(request, reply);
+      if (request.body !== undefined && !body) return reply;
+      const fields = body && 'json' in body ? body.json : {};
+      const wanted = invitationFields(fields);
+      if (!wanted) return refuse(reply, 400, 'following_only must be true or false, expires_in a number of seconds');
+      const answer = await hub.invite(access, request.params.topic, wanted);
+      if (!answer.ok) return refuse(reply, answer.status, answer.reason);
+      const { id, code, expiresAt } = answer.value;
+      return reply
+        .code(201)
+        .header('cache-control', 'no-store')
+        .send({
+          id,
+          invitation_url: `${hubUrl}/invitation/${code}`,
+          expires: new Date(expiresAt).toISOString(),
+          ...(wanted.followingOnly && { following_only: true }),
+        });
+    });
+
+    app.delete<{ Params: { topic: string; id: string } }>('/session/:topic/invitation/:id', async (request, reply) => {
+      const access = await authorize(request, reply);
+      if (!access) return reply;
+      const answer = await hub.withdrawInvitation(access, request.params.topic, request.params.id);
+      return answer.ok ? reply.code(204).send() : refuse(reply, answer.status, answer.reason);
+    });
+
+    app.post<{ Params: { code: string } }>('/invitation/:code', async (request, reply) => {
+      const access = await authorize(request, reply);
+      if (!access) return reply;
+      const answer = await hub.joinByInvitation(access, request.params.code);
+      if (!answer.ok) return refuse(reply, answer.status, answer.reason);
+      const { topic, user, followingOnly } = answer.value;
+      return reply.header('cache-control', 'no-store').send({
+        'hub.topic': topic,
+        'hub.url': hubUrl,
+        user,
+        ...(followingOnly && { following_only: true }),
+      });
     });
 
     app.get<{ Params: { topic: string } }>('/:topic', async (request, reply) => {
