@@ -55,6 +55,7 @@ export default defineConfig({
           { text: 'Privacy', link: '/privacy' },
           { text: 'Audit trail', link: '/audit' },
           { text: 'Packages', link: '/packages' },
+          { text: 'Upgrade', link: '/upgrade' },
           { text: 'Runbooks', link: '/runbooks' },
           { text: 'Threat model', link: '/security/threat-model' },
           { text: 'ASVS 5.0', link: '/security/asvs' },
