@@ -196,6 +196,22 @@ test('a command meets the file of a server that was killed', async () => {
   await rm(elsewhere.data, { recursive: true, force: true });
 });
 
+test('SES-3 with several sessions a command asks which, and the newest has a word', async () => {
+  const first = await openSession('newest-user');
+  const second = await openSession('newest-user');
+  const asked = await lockstep(['context', ...at]);
+  assert.equal(asked.code, 2);
+  assert.match(asked.stderr, /say which[\s\S]*--topic \$\(lockstep sessions newest\)/);
+  const newest = await lockstep(['sessions', 'newest', '--user', 'newest-user', ...at]);
+  assert.equal(newest.stdout, `${second}\n`);
+  await lockstep(['sessions', 'end', '--topic', second, ...at]);
+  assert.equal((await lockstep(['sessions', 'newest', '--user', 'newest-user', ...at])).stdout, `${first}\n`);
+  await lockstep(['sessions', 'end', '--topic', first, ...at]);
+  const none = await lockstep(['sessions', 'newest', '--user', 'newest-user', ...at]);
+  assert.equal(none.code, 4);
+  assert.match(none.stderr, /there is no session/);
+});
+
 test('listen leaves its session when nobody reads it any more', async (t) => {
   const topic = await openSession('dr-lena-okafor');
   const other = Running.start(t, ['listen', '--topic', topic, '--name', 'other', '--json', ...at]);
