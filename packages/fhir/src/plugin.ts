@@ -52,7 +52,8 @@ export interface PluginOptions<A> {
   readonly now: () => number;
   readonly tokenOf: TokenOf;
   readonly metadata: () => JsonObject | Promise<JsonObject>;
-  readonly audit?: ((record: AccessRecord) => void) | undefined;
+  /** Resolves once the answer may go out; rejects where it must not. */
+  readonly audit?: ((record: AccessRecord) => void | Promise<void>) | undefined;
 }
 
 type Params = { readonly type: string; readonly id: string; readonly version: string };
@@ -145,9 +146,15 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
   });
   const { audit } = options;
   if (audit) {
-    app.addHook('onResponse', async (request, reply) => {
-      audit(auditRecord(request, reply.statusCode, callers.get(request), options.now()));
-    });
+    const audited = new WeakSet<FastifyRequest>();
+    const record = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      if (audited.has(request)) return;
+      audited.add(request);
+      await audit(auditRecord(request, reply.statusCode, callers.get(request), options.now()));
+    };
+    app.addHook('onSend', record);
+    // What was cut off before there was an answer.
+    app.addHook('onResponse', record);
   }
 
   const callerOf = (request: FastifyRequest): Caller<A> => callers.get(request)!;
@@ -399,7 +406,7 @@ function asRefusal(error: FastifyError | Error): FhirRefusal {
     return new FhirRefusal(503, 'transient', 'The store cannot be reached; try again later.', headers);
   }
   const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;
-  if (status === 503) return new FhirRefusal(503, 'transient', error.message);
+  if (status === 503) return new FhirRefusal(503, 'transient', error.message, { 'retry-after': '5' });
   if (status >= 400 && status < 500) return new FhirRefusal(status, ISSUES[status] ?? 'structure', error.message);
   return new FhirRefusal(500, 'exception', 'The request failed through a fault of the server.');
 }

@@ -30,7 +30,7 @@ export interface FhirOptions {
   readonly ids: () => string;
   /** Lockstep's version. */
   readonly version: string;
-  readonly audit?: (record: AccessRecord) => void;
+  readonly audit?: (record: AccessRecord) => void | Promise<void>;
 }
 
 export interface PatientSummary {

@@ -84,7 +84,7 @@ export async function startEndpoint(): Promise<Endpoint> {
     hubUrl: 'https://ehr.example/hub',
     ids: () => `made-${++made}`,
     version: '0.0.0-test',
-    audit: (record) => audits.push(record),
+    audit: (record) => void audits.push(record),
   });
   await app.register(plugin, { prefix: '/fhir' });
   const local = `${await app.listen({ host: '127.0.0.1', port: 0 })}/fhir`;

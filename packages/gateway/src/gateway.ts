@@ -25,7 +25,7 @@ export interface GatewayOptions {
   readonly hubUrl: string;
   readonly version: string;
   readonly r5?: boolean;
-  readonly audit?: (record: AccessRecord) => void;
+  readonly audit?: (record: AccessRecord) => void | Promise<void>;
 }
 
 /** Makes the FHIR endpoint in front of a FHIR server: like `createFhir`, and with the same HTTP face. */

@@ -107,6 +107,16 @@ export class ServerAuditTrail {
     return !this.#options.refuses || this.#outlets.every(({ inARow }) => inARow === 0);
   }
 
+  /**
+   * For an answer that must not go out before its record is kept: resolves once no record waits, where acts are refused
+   * otherwise; at once where they are not.
+   * @returns false when a record cannot be kept
+   */
+  async kept(): Promise<boolean> {
+    if (this.#options.refuses) await this.written();
+    return this.admits;
+  }
+
   /** Writes that failed, records that wait and records that were lost, by sink. */
   get counts(): readonly {
     readonly sink: string;

@@ -11,7 +11,7 @@ import type { AuditedAct, ServerAct } from './audited-act.ts';
 import { CHAIN_START } from './chain.ts';
 import { FhirSink } from './fhir-sink.ts';
 import { FileSink } from './file-sink.ts';
-import { describeAct, describeRequest } from './request-audit.ts';
+import { describeAct, describeRequest, unrecorded } from './request-audit.ts';
 import type { AuditSink } from './sink.ts';
 import { parseSyslogUrl, SyslogSink } from './syslog-sink.ts';
 
@@ -119,8 +119,8 @@ function interactionOf(method: string, route: string): string {
 }
 
 /** What the FHIR endpoint says about its requests. */
-export function fhirAudit(trail: ServerAuditTrail): (record: AccessRecord) => void {
-  return ({ method, route, status, type, id, clientId, user, patients, address, requestId, query }) => {
+export function fhirAudit(trail: ServerAuditTrail): (record: AccessRecord) => Promise<void> {
+  return async ({ method, route, status, type, id, clientId, user, patients, address, requestId, query }) => {
     if (status === 429) return;
     trail.record({
       act: 'fhir',
@@ -137,5 +137,6 @@ export function fhirAudit(trail: ServerAuditTrail): (record: AccessRecord) => vo
       ...(address !== undefined && { address }),
       ...(requestId !== undefined && { requestId }),
     });
+    if (!(await trail.kept())) throw unrecorded();
   };
 }

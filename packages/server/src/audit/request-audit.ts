@@ -1,7 +1,8 @@
 /** One record for each request at an audited door, made once it is answered, with what the handlers say about it. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { claimedClient } from '../http/claimed-client.ts';
+import { RequestRefused } from '../http/failure.ts';
 import type { ServerAuditTrail } from './audit-trail.ts';
 import type { AuditedAct } from './audited-act.ts';
 
@@ -18,6 +19,7 @@ class RequestNotes {
   readonly all: Described = {};
   /** What was done in one request, where that is more than one act or none of its door's. */
   readonly acts: Described[] = [];
+  isRecorded = false;
 }
 
 const current = new AsyncLocalStorage<RequestNotes>();
@@ -47,17 +49,34 @@ export function auditRequests(app: FastifyInstance, trail: ServerAuditTrail): vo
   });
   // A body arrives in its connection's own context.
   app.addHook('preValidation', (request, _reply, done) => current.run(request.audit, done));
+  app.addHook('onSend', async (request, reply) => {
+    record(request, reply.statusCode, trail);
+    if (await trail.kept()) return;
+    // What was done and could not be recorded is not confirmed; the answer that says so is not recorded once more.
+    if (reply.statusCode < 500 && isAudited(request)) throw unrecorded();
+  });
+  // What the provider answers by itself.
   app.addHook('onResponse', (request, reply, done) => {
-    record(request, reply, trail);
+    record(request, reply.raw.statusCode, trail);
     done();
   });
 }
 
-function record(request: FastifyRequest, reply: FastifyReply, trail: ServerAuditTrail): void {
+function isAudited(request: FastifyRequest): boolean {
+  return typeof request.routeOptions.config?.door?.audit === 'string';
+}
+
+/** Why an act is refused, or not confirmed, while the audit cannot be written and its setting says `refuse`. */
+export function unrecorded(): RequestRefused {
+  return new RequestRefused('audit-unavailable', 'The audit trail cannot be written; nothing is done until it can');
+}
+
+function record(request: FastifyRequest, status: number, trail: ServerAuditTrail): void {
+  if (request.audit.isRecorded) return;
+  request.audit.isRecorded = true;
   const audited = request.routeOptions.config?.door?.audit;
   const { all, acts } = request.audit;
   const act = typeof audited === 'string' ? audited : undefined;
-  const status = reply.raw.statusCode;
   // Who asks too often is slowed, and must not fill the trail; the FHIR endpoint makes its own records.
   if (status === 429 || act === 'fhir') return;
   const common = { ...whoAsks(request), ...all, status, address: request.ip, requestId: String(request.id) };

@@ -1,6 +1,7 @@
 /** Decides about every request before a byte of its body is read: who comes in, and how often. */
 import type { TokenDoor, TokenInfo } from '@lockstep/smart';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { unrecorded } from '../../audit/request-audit.ts';
 import { RequestRefused } from '../failure.ts';
 import { traceOf } from '../request-id.ts';
 import { type DoorRow, findDoor, SMALL_BODY } from './door.ts';
@@ -96,8 +97,7 @@ async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardP
   const found = takesToken ? await parts.tokens.find(authorization) : undefined;
   if (door.limit === 'door') limit(request.ip, found?.info, reply, parts.limiter);
   if (parts.audit && !parts.audit.admits && typeof door.audit === 'string') {
-    reply.header('retry-after', '5');
-    throw new RequestRefused('audit-unavailable', 'The audit trail cannot be written; nothing is done until it can');
+    throw unrecorded();
   }
   // The handler looks for a token in the form once that is read.
   const inForm = door.authentication === 'bearer or form' && isForm(request) && !authorization;
