@@ -70,6 +70,8 @@ const SETTINGS: readonly (readonly [variable: string, name: string, good: string
   ['LOCKSTEP_VALIDATION', 'validation', 'fhir', ['', 'on', 'FHIR', 'r4']],
   ['LOCKSTEP_LOG_EVENTS', 'logEvents', '10', ['', '0', '1000001']],
   ['LOCKSTEP_LOG_HOURS', 'logHours', '1', ['', '0', '8761']],
+  ['LOCKSTEP_LOG_BYTES', 'logBytes', '65536', ['', '65535', '1e9']],
+  ['LOCKSTEP_SESSION_BYTES', 'sessionBytes', '65536', ['', '65535', '64 MB']],
   ['LOCKSTEP_WEBHOOKS', 'webhooks', 'off', ['', 'yes', 'true']],
   ['LOCKSTEP_TRUSTED_ISSUERS', 'trustedIssuers', './issuers.json', ['', ' ']],
   ['LOCKSTEP_INITIAL_ACCESS_TOKEN', 'initialAccessToken', 'secret', ['', ' ']],

@@ -60,6 +60,9 @@ export interface Config {
   /** How many events of a topic's log are kept, and for how long. */
   readonly logEvents: number;
   readonly logHours: number;
+  /** Bytes of a session's log, and of its contexts and content. */
+  readonly logBytes: number;
+  readonly sessionBytes: number;
   /** Whether subscriptions may be webhooks (STU1, STU2). */
   readonly webhooks: boolean;
   /** Internal networks that webhook callbacks may be in, in CIDR notation (WEB-4). */
@@ -275,6 +278,8 @@ const SETTINGS = {
   validation: ['LOCKSTEP_VALIDATION', 'off', oneOf('off', 'fhir')],
   logEvents: ['LOCKSTEP_LOG_EVENTS', '1000', whole(1, 1_000_000)],
   logHours: ['LOCKSTEP_LOG_HOURS', '24', whole(1, 8760)],
+  logBytes: ['LOCKSTEP_LOG_BYTES', '134217728', whole(65_536, 2_147_483_648)],
+  sessionBytes: ['LOCKSTEP_SESSION_BYTES', '134217728', whole(65_536, 2_147_483_648)],
   webhooks: ['LOCKSTEP_WEBHOOKS', 'on', onOff],
   callbackNetworks: ['LOCKSTEP_CALLBACK_NETWORKS', '', networkList],
   audit: ['LOCKSTEP_AUDIT', undefined, filled],

@@ -101,6 +101,7 @@ export function openHub(
       startsForUnknownUsers: config.unknownUsers,
       idleMs: config.idleHours * 3_600_000,
       logCount: config.logEvents,
+      maxSessionBytes: config.sessionBytes,
     },
     {
       store: sessions,

@@ -39,7 +39,7 @@ export interface ServerStore {
  * @throws when it cannot be reached or used
  */
 export async function openStore(config: Config): Promise<ServerStore> {
-  const log = { count: config.logEvents, ageMs: config.logHours * HOUR };
+  const log = { count: config.logEvents, ageMs: config.logHours * HOUR, bytes: config.logBytes };
   const { redisUrl, redisReplicas } = config;
   if (redisUrl === undefined) {
     const store = await openSqlite({ path: join(config.data, 'lockstep.db'), log, onDamage: config.storeDamage });

@@ -66,6 +66,7 @@ export async function openRedis(options: RedisOptions): Promise<RedisStore> {
   const cluster = address.kind === 'cluster';
   if (!(Number.isSafeInteger(log.count) && log.count > 0))
     throw new RangeError('log.count is not a positive whole number');
+  if (!((log.bytes ?? 1) > 0)) throw new RangeError('log.bytes is not a positive number');
   if (!(log.ageMs > 0)) throw new RangeError('log.ageMs is not a positive number');
   if (/[{}]/.test(prefix)) throw new RangeError('prefix holds a brace');
 

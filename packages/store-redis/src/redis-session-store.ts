@@ -189,7 +189,8 @@ export class RedisSessionStore implements SessionStore {
       // What the commit was decided on may be gone: only the connection that it was read through has not lost it.
       if (generation !== connection.generation) throw new StoreUnavailable('The connection to Redis broke', 1);
     }
-    const bounds = [connection.deadline(), expiryMs, log.count, log.ageMs, this.#channel, epoch, dropUpTo];
+    const { count, ageMs, bytes = 0 } = log;
+    const bounds = [connection.deadline(), expiryMs, count, ageMs, this.#channel, epoch, dropUpTo, bytes];
     const keys = this.#numbered(this.#keys(topic));
     const [won, revision = 0, stale, ...back] = await this.#surely(topic, async () => {
       const reply = await this.#runCommit(replicas, keys, [...bounds, ...fields]);

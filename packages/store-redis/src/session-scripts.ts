@@ -9,10 +9,10 @@ const SLACK = 1.25;
  *
  * KEYS: session, log, heads[, counter of notices]. ARGV: deadline (ms of the server's clock, 0 is none), expiry (ms), count
  * and age of the log's bounds, channel (empty: the caller publishes), epoch of the expected revision (empty: any), number of the
- * last entry to erase from the log (0: none), then the fields of the notice.
+ * last entry to erase from the log (0: none), bytes of the log's bounds (0: none), then the fields of the notice.
  *
  * The session's hash holds `t` topic, `r` revision and `e` its epoch, `f` first and `l` last number of the log, `el` the epoch of
- * its last entry and `es` that of the entry before the first, `x` when its hints were last refreshed, `p:` parts, and `k:` index
+ * its last entry and `es` that of the entry before the first, `b` the bytes of the log's bodies, `x` when its hints were last refreshed, `p:` parts, and `k:` index
  * keys, each with the nonce of its hint. The nonce of a commit is the epoch of the revision and of the entries.
  *
  * Replies 0 and the revision in force where it is another one; else 1, the new revision, whether the hints are to be
@@ -23,12 +23,12 @@ export const COMMIT = new Script(`
 local session, log, heads = KEYS[1], KEYS[2], KEYS[3]
 local deadline, expiry = tonumber(ARGV[1]), ARGV[2]
 local count, age = tonumber(ARGV[3]), tonumber(ARGV[4])
-local expectedEpoch, dropUpTo = ARGV[6], tonumber(ARGV[7])
-local FIRST = 8
-local topic, expected, at, nonce = ARGV[10], tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13]
-local put, removed, appended = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
-local added, dropped = tonumber(ARGV[17]), tonumber(ARGV[18])
-local next = 20
+local expectedEpoch, dropUpTo, most = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
+local FIRST = 9
+local topic, expected, at, nonce = ARGV[11], tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14]
+local put, removed, appended = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
+local added, dropped = tonumber(ARGV[18]), tonumber(ARGV[19])
+local next = 21
 
 if deadline > 0 then
   local time = redis.call('TIME')
@@ -36,7 +36,7 @@ if deadline > 0 then
     return redis.error_reply('LATE the commit arrived after its caller had given up')
   end
 end
-local held = redis.call('HMGET', session, 'r', 'f', 'l', 'x', 'e', 'el', 'es')
+local held = redis.call('HMGET', session, 'r', 'f', 'l', 'x', 'e', 'el', 'es', 'b')
 local revision = tonumber(held[1] or '0')
 if revision ~= expected then return {0, revision} end
 if expectedEpoch ~= '' and revision > 0 and held[5] ~= expectedEpoch then return {0, revision} end
@@ -47,6 +47,24 @@ local first, last = tonumber(held[2] or '1'), tonumber(held[3] or '0')
 local entries = next + 2 * put + removed
 if appended > 0 and tonumber(ARGV[entries]) ~= last + 1 then
   return redis.error_reply('GAP entry ' .. ARGV[entries] .. ' does not follow entry ' .. (held[3] or '0'))
+end
+
+-- Goes through the log in chunks: an entry may be large.
+local function eachFrom(number, visit)
+  while true do
+    local chunk = redis.call('XRANGE', log, string.format('%.0f-0', number), '+', 'COUNT', 16)
+    for _, entry in ipairs(chunk) do
+      if not visit(number, #entry[2][6]) then return end
+      number = number + 1
+    end
+    if #chunk < 16 then return end
+  end
+end
+
+local before, bytes = last, tonumber(held[8] or '0')
+-- An earlier version did not count.
+if not held[8] and last >= first then
+  eachFrom(first, function(_, size) bytes = bytes + size return true end)
 end
 
 for i = 1, put do
@@ -61,6 +79,7 @@ for i = 1, appended do
   local number, id, entryAt, body = ARGV[next], ARGV[next + 1], ARGV[next + 2], ARGV[next + 3]
   redis.call('XADD', log, number .. '-0', 'i', id, 'a', entryAt, 'b', body, 'e', nonce)
   redis.call('RPUSH', heads, entryAt .. '.' .. nonce .. ':' .. id)
+  bytes = bytes + #body
   next = next + 4
 end
 last = last + appended
@@ -79,6 +98,15 @@ if last >= first then
         keep = keep + 1
       end
     end
+  end
+  if keep > first or (most > 0 and bytes > most) then
+    eachFrom(first, function(number, size)
+      -- What this commit appends stays, however much it is.
+      if number >= keep and (most == 0 or bytes <= most or number > before) then return false end
+      bytes = bytes - size
+      keep = math.max(keep, number + 1)
+      return true
+    end)
   end
   if keep > first then
     startEpoch = string.match(redis.call('LINDEX', heads, keep - first - 1), '^%d+%.([^:]*):') or ''
@@ -104,10 +132,10 @@ end
 for i = addFrom, addFrom + added - 1 do redis.call('HSET', session, 'k:' .. ARGV[i], nonce) end
 
 local stale = held[4] and at - tonumber(held[4]) > tonumber(expiry) / 4
-if stale or not held[4] then redis.call('HSET', session, 'x', ARGV[12]) end
+if stale or not held[4] then redis.call('HSET', session, 'x', ARGV[13]) end
 local now = string.format('%.0f', revision + 1)
 redis.call('HSET', session, 't', topic, 'r', now, 'f', string.format('%.0f', first), 'l', string.format('%.0f', last))
-redis.call('HSET', session, 'e', nonce, 'el', lastEpoch, 'es', startEpoch)
+redis.call('HSET', session, 'e', nonce, 'el', lastEpoch, 'es', startEpoch, 'b', string.format('%.0f', math.max(0, bytes)))
 redis.call('PEXPIRE', session, expiry)
 redis.call('PEXPIRE', log, expiry)
 redis.call('PEXPIRE', heads, expiry)
@@ -161,10 +189,15 @@ if epoch ~= '' then
 end
 local limit, bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
 if limit == 0 and bytes == 0 then return redis.call('XRANGE', KEYS[2], '(' .. ARGV[1] .. '-0', '+') end
-local CHUNK = 16
 local read, room, from = {}, bytes, '(' .. ARGV[1] .. '-0'
 repeat
-  local wanted = limit > 0 and math.min(CHUNK, limit - #read) or CHUNK
+  -- As many as there is room for, going by those read so far: entries may be large.
+  local wanted = 16
+  if bytes > 0 then
+    local each = #read > 0 and (bytes - room) / #read or bytes
+    wanted = math.max(1, math.min(wanted, math.floor(room / math.max(each, 1))))
+  end
+  if limit > 0 then wanted = math.min(wanted, limit - #read) end
   local chunk = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', wanted)
   for _, entry in ipairs(chunk) do
     read[#read + 1] = entry

@@ -69,7 +69,10 @@ export function dropDamaged(db: DatabaseSync, { entries }: Damage): void {
   const move = prepare(
     db,
     `UPDATE session SET first = ?2 + 1, start_epoch = ?3,
-       oldest_at = (SELECT at FROM log WHERE key = (?1 << 32) | (?2 + 1))
+       oldest_at = (SELECT at FROM log WHERE key = (?1 << 32) | (?2 + 1)),
+       log_bytes = (
+         SELECT coalesce(sum(octet_length(body)), 0) FROM log WHERE key >= (?1 << 32) AND key < ((?1 + 1) << 32)
+       )
      WHERE id = ?1`,
   );
   db.exec('BEGIN IMMEDIATE');

@@ -89,6 +89,16 @@ export const migrations: readonly Migration[] = [
       UPDATE log SET epoch = name, checksum = entry_checksum(log.id, at, name, body) FROM store;
     `,
   },
+  {
+    version: 3,
+    sql: `
+      ALTER TABLE session ADD COLUMN log_bytes INTEGER NOT NULL DEFAULT 0;  -- of the bodies in its log
+      UPDATE session SET log_bytes = (
+        SELECT coalesce(sum(octet_length(body)), 0) FROM log
+        WHERE key >= (session.id << 32) AND key < ((session.id + 1) << 32)
+      );
+    `,
+  },
 ];
 
 /**

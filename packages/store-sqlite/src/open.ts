@@ -46,6 +46,7 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStore> {
   const { path, log, scrubAfterMs = 10_000, onDamage = 'refuse' } = options;
   if (!(Number.isSafeInteger(log.count) && log.count > 0))
     throw new RangeError('log.count is not a positive whole number');
+  if (!((log.bytes ?? 1) > 0)) throw new RangeError('log.bytes is not a positive number');
   if (!(log.ageMs > 0)) throw new RangeError('log.ageMs is not a positive number');
   const worker = await WorkerClient.open({ path, log, scrubAfterMs, onDamage });
   return {

@@ -4,8 +4,8 @@ import { entryChecksum } from './entry-checksum.ts';
 import { type FlatSession, Refused } from './operations.ts';
 import { flat, prepare, type Statement } from './rows.ts';
 
-/** Columns of a session's row: id, revision, first, last, oldest_at, epoch, last_epoch, start_epoch. */
-type SessionRow = readonly [number, number, number, number, number | null, string, string, string];
+/** Columns of a session's row: id, revision, first, last, oldest_at, epoch, last_epoch, start_epoch, log_bytes. */
+type SessionRow = readonly [number, number, number, number, number | null, string, string, string, number];
 
 /** How far the log may exceed a bound before it is trimmed: one trim then serves many commits. */
 const SLACK = 1.25;
@@ -23,6 +23,7 @@ export class SessionTables {
   readonly #epochOf: Statement<readonly [epoch: string]>;
   readonly #firstSince: Statement<readonly [number: number]>;
   readonly #trim: Statement;
+  readonly #sizes: Statement<readonly [number: number, bytes: number]>;
   readonly #addKey: Statement;
   readonly #removeKey: Statement;
   readonly #parts: Statement<readonly [name: string, body: string]>;
@@ -37,14 +38,15 @@ export class SessionTables {
     const write = (sql: string) => prepare(db, sql);
     this.#find = prepare(
       db,
-      'SELECT id, revision, first, last, oldest_at, epoch, last_epoch, start_epoch FROM session WHERE topic = ?',
+      'SELECT id, revision, first, last, oldest_at, epoch, last_epoch, start_epoch, log_bytes FROM session WHERE topic = ?',
     );
     this.#create = write(
-      `INSERT INTO session (topic, revision, first, last, oldest_at, epoch, last_epoch, start_epoch)
-       VALUES (?1, 1, ?2, ?3, ?4, ?5, ?5, ?5)`,
+      `INSERT INTO session (topic, revision, first, last, oldest_at, epoch, last_epoch, start_epoch, log_bytes)
+       VALUES (?1, 1, ?2, ?3, ?4, ?5, ?5, ?5, ?6)`,
     );
     this.#update = write(
-      `UPDATE session SET revision = ?2, first = ?3, last = ?4, oldest_at = ?5, epoch = ?6, last_epoch = ?7, start_epoch = ?8
+      `UPDATE session SET revision = ?2, first = ?3, last = ?4, oldest_at = ?5, epoch = ?6, last_epoch = ?7, start_epoch = ?8,
+         log_bytes = ?9
        WHERE id = ?1`,
     );
     this.#putPart = write(
@@ -62,6 +64,11 @@ export class SessionTables {
        WHERE key >= ((?1 << 32) | ?2) AND key < ((?1 + 1) << 32) AND at > ?3 ORDER BY key LIMIT 1`,
     );
     this.#trim = write('DELETE FROM log WHERE key >= (?1 << 32) AND key < ((?1 << 32) | ?2)');
+    this.#sizes = prepare(
+      db,
+      `SELECT key & 0xffffffff, octet_length(body) FROM log
+       WHERE key >= ((?1 << 32) | ?2) AND key < ((?1 + 1) << 32) ORDER BY key`,
+    );
     this.#addKey = write('INSERT INTO session_key (key, session) VALUES (?, ?) ON CONFLICT DO NOTHING');
     this.#removeKey = write('DELETE FROM session_key WHERE key = ? AND session = ?');
     this.#parts = prepare(db, 'SELECT name, body FROM part WHERE session = ?');
@@ -136,12 +143,23 @@ export class SessionTables {
       if (log[0] !== before + 1) throw new Refused(`entry ${log[0]} does not follow entry ${before} of the log`);
       if (first > before) oldestAt = log[2] as number;
     }
-    const id = session?.[0] ?? Number(this.#create.run(topic, first, last, oldestAt, epoch).lastInsertRowid);
+    let bytes = session?.[8] ?? 0;
+    for (let i = 3; i < log.length; i += 4) bytes += Buffer.byteLength(log[i] as string);
+    const id = session?.[0] ?? Number(this.#create.run(topic, first, last, oldestAt, epoch, bytes).lastInsertRowid);
     for (let i = 0; i < log.length; i += 4) {
       const [number, entryId, entryAt, body] = log.slice(i, i + 4) as [number, string, number, string];
       this.#append.run(id, number, entryAt, entryId, body, epoch, entryChecksum(entryId, entryAt, epoch, body));
     }
-    const keepFrom = Math.max(this.#firstToKeep(id, first, last, oldestAt, at), Math.min(dropUpTo, last) + 1);
+    let keepFrom = Math.max(this.#firstToKeep(id, first, last, oldestAt, at), Math.min(dropUpTo, last) + 1);
+    const { bytes: most = Number.POSITIVE_INFINITY } = this.#bounds;
+    if (keepFrom > first || bytes > most) {
+      for (const [number, size] of this.#sizes.iterate(id, first)) {
+        // What this commit appends stays, however much it is.
+        if (number >= keepFrom && (bytes <= most || number > before)) break;
+        bytes -= size;
+        keepFrom = Math.max(keepFrom, number + 1);
+      }
+    }
     const trims = keepFrom > first;
     if (trims) {
       startEpoch = this.#epochOf.get(id, keepFrom - 1)?.[0] ?? '';
@@ -150,7 +168,7 @@ export class SessionTables {
       oldestAt = first > last ? null : (this.#entryAt.get(id, first)?.[0] ?? null);
     }
     if (session !== undefined || trims) {
-      this.#update.run(id, current + 1, first, last, oldestAt, epoch, lastEpoch, startEpoch);
+      this.#update.run(id, current + 1, first, last, oldestAt, epoch, lastEpoch, startEpoch, bytes);
     }
     for (let i = 0; i < parts.length; i += 2) {
       const body = parts[i + 1] as string | null;

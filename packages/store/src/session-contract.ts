@@ -318,6 +318,31 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       assert.equal(await sessions.readLog('topic', 13), undefined);
     });
 
+    test('the log is bounded by bytes: the oldest are dropped, and what a commit appends stays', async (t) => {
+      const { sessions } = await opened(t, open, { count: 1_000, ageMs: 3_600_000, bytes: 1_000 });
+      const topic = await create(sessions, 0);
+      // Two bytes each in UTF-8.
+      const sized = (n: number, characters: number): LogEntry => ({ ...entry(n), body: 'ä'.repeat(characters) });
+      for (let n = 1; n <= 8; n++) await sessions.commit(change(topic, n, { append: [sized(n, 100)] }));
+      assert.deepEqual(
+        await sessions.readLog(topic, 3),
+        [4, 5, 6, 7, 8].map((n) => sized(n, 100)),
+      );
+      assert.equal(await sessions.readLog(topic, 2), undefined);
+      const stored = (await sessions.load(topic))!;
+      assert.equal(stored.start.offset, 3);
+      assert.equal(stored.position.offset, 8);
+      await sessions.commit(change(topic, 9, { append: [sized(9, 100)], dropUpTo: 7 }));
+      assert.deepEqual(await sessions.readLog(topic, 7), [sized(8, 100), sized(9, 100)]);
+      for (let n = 10; n <= 12; n++) await sessions.commit(change(topic, n, { append: [sized(n, 100)] }));
+      assert.equal((await sessions.readLog(topic, 7))?.length, 5, 'what was dropped is no longer counted');
+      await sessions.commit(change(topic, 13, { append: [sized(13, 900)] }));
+      assert.deepEqual(await sessions.readLog(topic, 12), [sized(13, 900)]);
+      assert.equal(await sessions.readLog(topic, 11), undefined);
+      await sessions.commit(change(topic, 14, { append: [sized(14, 10), sized(15, 600)] }));
+      assert.equal((await sessions.readLog(topic, 13))?.length, 2);
+    });
+
     test('the log is bounded by age', async (t) => {
       const { sessions } = await opened(t, open, { count: 1_000, ageMs: 60_000 });
       const topic = await create(sessions, 5);

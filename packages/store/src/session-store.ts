@@ -100,14 +100,17 @@ export type CommitResult =
   | { readonly ok: false; readonly revision: number };
 
 /**
- * How much of each topic's log is kept. What is within both bounds is held; what is beyond either is dropped at a later
- * commit of the topic, at the latest when the log holds twice the count or an entry twice the age.
+ * How much of each topic's log is kept. What is within all bounds is held; what is beyond count or age is dropped at a later commit
+ * of the topic, at the latest when the log holds twice the count or an entry twice the age. What is beyond the bytes is dropped with
+ * the commit that exceeds them, but for the entries of that commit.
  */
 export interface LogBounds {
   /** At least 1. */
   readonly count: number;
   /** ms between an entry's `at` and a commit's. */
   readonly ageMs: number;
+  /** Bytes of the entries' bodies; no bound where it is absent. */
+  readonly bytes?: number;
 }
 
 /** What a store tells every node (this one too) after a commit, an erasure or an announcement. */

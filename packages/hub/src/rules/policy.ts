@@ -25,6 +25,8 @@ export interface Policy {
   readonly acknowledgements?: Acknowledgements;
   /** ms after which a session without subscriptions and without a change ends (SES-5). */
   readonly idleMs: number;
+  /** Bytes of contexts and content that a session may hold, as JSON: what would exceed them is refused (413, 507). */
+  readonly maxSessionBytes: number;
   /** Subscriptions that a session may have. */
   readonly maxSubscriptionsPerSession: number;
   /** Subscriptions of a session that one client may hold, the one that started it excepted (SUB-13). */
@@ -58,6 +60,7 @@ export const DEFAULT_POLICY: Policy = {
   heartbeatMs: 10_000,
   maxMisses: 3,
   idleMs: 12 * 3_600_000,
+  maxSessionBytes: 128 * 1024 * 1024,
   maxSubscriptionsPerSession: 64,
   maxSubscriptionsPerClient: 32,
   maxSubscriptionsPerUser: 32,

@@ -28,6 +28,7 @@ import {
 } from './commands.ts';
 import { afterClose, NOTHING_CLOSED } from './gap.ts';
 import { followsOnly } from './guests.ts';
+import { heldAfter, tooMuch } from './held-bytes.ts';
 import { otherPatient } from './patient-identity.ts';
 import { type Access, mayJoin, owns } from './permission.ts';
 import type { Policy } from './policy.ts';
@@ -192,7 +193,12 @@ function changesCurrent(before: SessionState, kind: ContextChange<Opening>['kind
 }
 
 /** The session and the event after the rules of contexts and content (PUB-8 to PUB-11, CON-1 to CON-7). */
-function applied(state: SessionState, command: Publish, now: number, { profile }: Policy): Change | Rejection {
+function applied(
+  state: SessionState,
+  command: Publish,
+  now: number,
+  { profile, maxSessionBytes }: Policy,
+): Change | Rejection {
   const { request, exact } = command;
   const { anchor: key } = request;
   const number = state.nextNumber;
@@ -230,11 +236,14 @@ function applied(state: SessionState, command: Publish, now: number, { profile }
     current,
     home,
     selected,
+    heldBytes: heldAfter(state, anchors, key && keyText(key)),
     ...(changesCurrent(state, change.kind, current) && { changedBy: number }),
     // What was said before a logout is delivered to nobody any more (SUB-11), and nobody is behind what is gone.
     ...(change.kind === 'logout' && { loggedOutAt: number, following: NOBODY, closed: NOTHING_CLOSED }),
     ...(change.kind === 'close' && anchor && { closed: afterClose(state, anchor, number, now) }),
   };
+  const full = tooMuch(state, after, maxSessionBytes);
+  if (full) return full;
   if (change.kind === 'close' && anchor) return { ...completed(request, anchor, context), state: after };
   if (change.kind === 'open' || change.kind === 'home') message = versioned(message, command.versionId);
   if (change.kind === 'update') message = versioned(message, command.versionId, anchor?.versionId);

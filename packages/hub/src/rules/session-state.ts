@@ -194,6 +194,8 @@ export interface SessionState extends SessionContexts<Opening, string> {
   readonly closed: readonly ClosedContext[];
   /** Who does not follow the context, by subscription (ERR-8). */
   readonly following: ReadonlyMap<string, FollowingMark>;
+  /** Bytes of contexts and content, as JSON: see `heldBytes`. */
+  readonly heldBytes: number;
   /** Number that the next log entry gets. */
   readonly nextNumber: number;
   /** ms since the epoch of the last change: what idle expiry counts from (SES-5). */
@@ -210,6 +212,7 @@ export function newSession(topic: string, info: SessionInfo): SessionState {
     subscriptions: new Map(),
     closed: [],
     following: new Map(),
+    heldBytes: 0,
     nextNumber: 1,
     changedAt: info.startedAt,
   };

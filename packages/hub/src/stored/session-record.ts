@@ -6,6 +6,7 @@
 import { parseReference, readExact, type SharedResource, type TextShape } from '@lockstep/fhircast';
 import type { SessionParts } from '@lockstep/store';
 import { withMember } from '../rules/event-text.ts';
+import { heldBytes } from '../rules/held-bytes.ts';
 import type {
   Anchor,
   FollowingMark,
@@ -27,6 +28,8 @@ interface Head {
   /** `SessionState.changedBy` and `loggedOutAt`; absent where an earlier version stored the session. */
   readonly changedBy?: number;
   readonly loggedOutAt?: number;
+  /** `SessionState.heldBytes`; absent where it is 0, or an earlier version stored the session. */
+  readonly held?: number;
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -78,6 +81,7 @@ function head(state: SessionState): string {
     ...(state.selected.length > 0 && { selected: state.selected }),
     changedBy: state.changedBy,
     ...(state.loggedOutAt > 0 && { loggedOutAt: state.loggedOutAt }),
+    ...(state.heldBytes > 0 && { held: state.heldBytes }),
     versions,
   };
   return JSON.stringify(value);
@@ -184,6 +188,7 @@ export function applyParts(before: SessionState, changes: ReadonlyMap<string, st
     versions,
     changedBy = before.changedBy,
     loggedOutAt = 0,
+    held,
   } = readHead(headText);
   const followingText = changes.get(FOLLOWING);
   const closedText = changes.get(CLOSED);
@@ -224,6 +229,7 @@ export function applyParts(before: SessionState, changes: ReadonlyMap<string, st
     loggedOutAt,
     subscriptions: subscriptions ?? before.subscriptions,
     closed: closedText === undefined ? before.closed : readClosed(closedText ?? undefined),
+    heldBytes: held ?? heldBytes(anchors),
     following: followingText === undefined ? before.following : readFollowing(followingText ?? undefined),
     nextNumber: next,
     changedAt: at,
@@ -255,6 +261,7 @@ export function fromParts(topic: string, parts: SessionParts): SessionState {
     versions,
     changedBy,
     loggedOutAt = 0,
+    held,
   } = readHead(parts.get(HEAD) ?? '{}');
   const openings: [string, Anchor['opening']][] = [];
   const contents = new Map<string, Map<string, Content>>();
@@ -282,6 +289,7 @@ export function fromParts(topic: string, parts: SessionParts): SessionState {
     loggedOutAt,
     subscriptions,
     closed: readClosed(parts.get(CLOSED)),
+    heldBytes: held ?? heldBytes(anchors),
     following: readFollowing(parts.get(FOLLOWING)),
     nextNumber: next,
     changedAt: at,

@@ -1,0 +1,52 @@
+/** How much a session holds of what was published: contexts and content, in bytes of JSON. */
+import { type Rejection, refuse } from './reasons.ts';
+import type { Anchor, SessionState } from './session-state.ts';
+
+type Anchors = SessionState['anchors'];
+
+function sizeOf({ resource, fullUrl = '' }: { readonly resource: string; readonly fullUrl?: string }): number {
+  return Buffer.byteLength(resource) + Buffer.byteLength(fullUrl);
+}
+
+/** Bytes that one context holds more than it did; what it shares with before is not looked at. */
+function growth(before: Anchor | undefined, after: Anchor | undefined): number {
+  let bytes = 0;
+  if (before?.opening !== after?.opening) {
+    bytes += Buffer.byteLength(after?.opening.context ?? '') - Buffer.byteLength(before?.opening.context ?? '');
+  }
+  if (before?.content === after?.content) return bytes;
+  for (const [name, entry] of after?.content ?? []) {
+    const earlier = before?.content.get(name);
+    if (earlier !== entry) bytes += sizeOf(entry) - (earlier ? sizeOf(earlier) : 0);
+  }
+  for (const [name, entry] of before?.content ?? []) {
+    if (!after?.content.has(name)) bytes -= sizeOf(entry);
+  }
+  return bytes;
+}
+
+/** Bytes that contexts and their content take. */
+export function heldBytes(anchors: Anchors): number {
+  let bytes = 0;
+  for (const anchor of anchors.values()) bytes += growth(undefined, anchor);
+  return bytes;
+}
+
+/** The same after an event. @param name `Type/id` of the one context that it was about; absent where it ended all of them */
+export function heldAfter(state: SessionState, anchors: Anchors, name: string | undefined): number {
+  if (anchors.size === 0) return 0;
+  return name === undefined ? state.heldBytes : state.heldBytes + growth(state.anchors.get(name), anchors.get(name));
+}
+
+/** Why a session may not grow so far. What makes it smaller, or leaves it as it is, is never refused: a full session can be emptied. */
+export function tooMuch(before: SessionState, after: SessionState, most: number): Rejection | undefined {
+  const more = after.heldBytes - before.heldBytes;
+  if (more <= 0 || after.heldBytes <= most) return undefined;
+  if (more > most) {
+    return refuse('event-too-large', `the event brings ${more} bytes of context, and a session may hold ${most}`);
+  }
+  return refuse(
+    'session-full',
+    `the session holds ${before.heldBytes} bytes of contexts and content, and may hold ${most}: close what is no longer needed`,
+  );
+}
