@@ -132,6 +132,8 @@ describe('the configuration', () => {
       validation: 'off',
       logEvents: 1000,
       logHours: 24,
+      logBytes: 134_217_728,
+      sessionBytes: 134_217_728,
       webhooks: true,
       auditFileBytes: 104_857_600,
       auditFailure: 'continue',

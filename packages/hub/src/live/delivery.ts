@@ -3,7 +3,7 @@ import type { Anchored, Offer, Offered } from '../rules/audience.ts';
 import type { Originator, TextWriter } from '../rules/commands.ts';
 import { deriveOpens } from '../rules/derived-opens.ts';
 import { eventText } from '../rules/event-text.ts';
-import type { LoggedEvent } from '../stored/log-record.ts';
+import { anchorName, type LoggedEvent } from '../stored/log-record.ts';
 
 /** An event with what writes its parts in their publisher's words (PUB-13). */
 export interface ReadEvent {
@@ -46,6 +46,8 @@ export class Delivery implements Offer<Sendable> {
   /** The event as JSON, as it goes out. */
   readonly text: string;
   readonly #originator: Pick<ReadEvent, 'originator'> | undefined;
+  /** See `LoggedEvent`. */
+  readonly #anchor: string | undefined;
   #read: ReadEvent | undefined;
   #sendable: Sendable | undefined;
   #derived: readonly Sendable[] | undefined;
@@ -62,6 +64,7 @@ export class Delivery implements Offer<Sendable> {
     this.text = event.text;
     this.#originator = event.originator && { originator: event.originator };
     if (known) this.#read = { message: known.message, exact: known.exact ?? PLAIN, ...this.#originator };
+    this.#anchor = event.anchor;
   }
 
   get read(): ReadEvent {
@@ -88,12 +91,11 @@ export class Delivery implements Offer<Sendable> {
   }
 
   #anchored(): { opens?: Anchored; closes?: Anchored } {
-    const definition = eventDefinition(this.name);
-    const action = definition?.action;
+    const action = eventDefinition(this.name)?.action;
     if (action !== 'open' && action !== 'close') return {};
-    const anchor = this.read.message.event.context.find((element) => element.key === definition?.anchorKey)?.resource;
-    if (!anchor?.id) return {};
-    const anchored = { type: anchor.resourceType, resourceId: anchor.id };
+    const [type, resourceId] = (this.#anchor ?? anchorName(this.read.message))?.split('/') ?? [];
+    if (!type || !resourceId) return {};
+    const anchored = { type, resourceId };
     return action === 'open' ? { opens: anchored } : { closes: anchored };
   }
 

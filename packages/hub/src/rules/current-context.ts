@@ -23,6 +23,8 @@ export interface StandingOpen {
   readonly id: string;
   readonly name: string;
   readonly text: string;
+  /** `Type/id` of what it opens or closes. */
+  readonly anchor?: string;
   /** Whether it is a close instead, of what is no longer open. */
   readonly closes?: true;
 }
@@ -37,13 +39,17 @@ type Opened = Pick<Anchor, 'opening' | 'versionId'>;
 export function standingOpens(state: SessionState, newId?: (index: number) => string): readonly StandingOpen[] {
   const latest = new Map<string, Anchor>();
   for (const anchor of state.anchors.values()) latest.set(anchor.key.type, anchor);
-  const opens: [name: string, opened: Opened][] = [...latest.values()].map((one) => [`${one.key.type}-open`, one]);
+  const opens: [name: string, opened: Opened & Partial<Pick<Anchor, 'key'>>][] = [...latest.values()].map((one) => [
+    `${one.key.type}-open`,
+    one,
+  ]);
   if (state.home) opens.push(['Home-open', state.home]);
   opens.sort(([, a], [, b]) => a.opening.number - b.opening.number);
   return opens.map(([name, opened], index) => {
     const { number, context, id: original } = opened.opening;
     const id = newId?.(index) ?? original;
-    return { number, id, name, text: eventText({ ...openHead(state.topic, name, opened), id }, context) };
+    const text = eventText({ ...openHead(state.topic, name, opened), id }, context);
+    return { number, id, name, text, ...(opened.key && { anchor: keyText(opened.key) }) };
   });
 }
 

@@ -91,7 +91,7 @@ export function closesOf(state: SessionState, believed: readonly Believed[], mad
     const id = `${made.eventId}.c${index}`;
     const event = { 'hub.topic': state.topic, 'hub.event': `${key.type}-close` };
     const text = eventText({ timestamp: made.timestamp, id, event }, context);
-    return [{ number: state.changedBy, id, name: event['hub.event'], text, closes: true }];
+    return [{ number: state.changedBy, id, name: event['hub.event'], text, anchor: name, closes: true }];
   });
 }
 

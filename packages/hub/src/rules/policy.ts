@@ -25,7 +25,7 @@ export interface Policy {
   readonly acknowledgements?: Acknowledgements;
   /** ms after which a session without subscriptions and without a change ends (SES-5). */
   readonly idleMs: number;
-  /** Bytes of contexts and content that a session may hold, as JSON: what would exceed them is refused (413, 507). */
+  /** Bytes of contexts and content that a session may hold, as JSON: what would exceed them is refused. */
   readonly maxSessionBytes: number;
   /** Subscriptions that a session may have. */
   readonly maxSubscriptionsPerSession: number;

@@ -1,4 +1,5 @@
 /** An event as the log keeps it: a line of facts, then the event as it goes out. */
+import { type EventMessage, eventDefinition } from '@lockstep/fhircast';
 import type { LogEntry } from '@lockstep/store';
 import type { Accepted, KnownEvent, Originator } from '../rules/commands.ts';
 import { eventText } from '../rules/event-text.ts';
@@ -10,6 +11,16 @@ interface Facts {
   /** See `KnownEvent`. */
   readonly fingerprint?: string;
   readonly originator?: Originator;
+  /** `Type/id` of what an open or a close is about, so that nobody has to read the event for it; absent in what an earlier version wrote. */
+  readonly anchor?: string;
+}
+
+/** `Type/id` of what an open or a close is about. */
+export function anchorName({ event }: EventMessage): string | undefined {
+  const { action, anchorKey } = eventDefinition(event['hub.event']) ?? {};
+  if (action !== 'open' && action !== 'close') return undefined;
+  const anchor = event.context.find(({ key }) => key === anchorKey)?.resource;
+  return anchor?.id ? `${anchor.resourceType}/${anchor.id}` : undefined;
 }
 
 /** An accepted event, read back. */
@@ -22,6 +33,7 @@ export interface LoggedEvent extends Facts {
 
 /** An accepted event as it goes out. This is the one time that it is written. */
 export function toLogged({ number, message, context, except, fingerprint, originator }: Accepted): LoggedEvent {
+  const anchor = anchorName(message);
   return {
     number,
     id: message.id,
@@ -30,6 +42,7 @@ export function toLogged({ number, message, context, except, fingerprint, origin
     ...(except !== undefined && { except }),
     ...(fingerprint !== undefined && { fingerprint }),
     ...(originator && { originator }),
+    ...(anchor !== undefined && { anchor }),
   };
 }
 
