@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { observation, parameters, patient, report, Trial, updates } from '../../test/events.ts';
+import { observation, parameters, patient, put, reference, remove, report, Trial, updates } from '../../test/events.ts';
 import { heldBytes } from './held-bytes.ts';
 import { CORE } from './versions.ts';
 
@@ -49,12 +49,14 @@ describe('PUB-6 what a session may hold', () => {
       id.map((r) => (trial: Trial) => trial.publish('DiagnosticReport-close', [report(r), patient('1')])),
       fc.tuple(id, id, fc.boolean()).map(([r, o, puts]) => (trial: Trial) => {
         const versionId = trial.state.anchors.get(`DiagnosticReport/${r}`)?.versionId ?? 'none';
-        const entry = puts
-          ? { request: { method: 'PUT' }, resource: observation(o, Number(r) * 1000) }
-          : { request: { method: 'DELETE', url: `Observation/${o}` } };
-        return trial.publish('DiagnosticReport-update', [report(r), updates(entry)], {
-          'context.versionId': versionId,
-        });
+        const entry = puts ? put(observation(o, Number(r) * 1000)) : remove(`Observation/${o}`);
+        return trial.publish(
+          'DiagnosticReport-update',
+          [reference('report', `DiagnosticReport/${r}`), updates(entry)],
+          {
+            'context.versionId': versionId,
+          },
+        );
       }),
       fc.constant((trial: Trial) => trial.publish('UserLogout', [parameters])),
     );
