@@ -137,6 +137,18 @@ export async function getAll<T>(path: string): Promise<readonly T[]> {
   return all;
 }
 
+/** A page of a list, and the address of the next one. */
+export interface ListPage<T> {
+  readonly entries: readonly T[];
+  readonly next: string | undefined;
+}
+
+/** Asks for a page of a list. @throws ApiError */
+export async function getPage<T>(path: string): Promise<ListPage<T>> {
+  const { value: entries, next } = await request<readonly T[]>('GET', path);
+  return { entries, next };
+}
+
 export const get = <T>(path: string): Promise<T> => call<T>('GET', path);
 export const post = <T>(path: string, body: unknown = {}): Promise<T> => call<T>('POST', path, body);
 

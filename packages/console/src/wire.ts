@@ -1,5 +1,5 @@
 /** The shapes of what the server tells the console's pages (`/api/console/…`): declared once, for both. Types only. */
-import type { ContextElement, EventMessage, Resource } from '@lockstep/fhircast';
+import type { ContextElement, EventMessage, NotFollowing, Resource } from '@lockstep/fhircast';
 
 export type * from './conformance/wire.ts';
 
@@ -119,6 +119,23 @@ export interface SessionView {
   /** `Type/id` of the current context's anchor. */
   readonly current?: string;
   readonly subscriptions: readonly SubscriptionView[];
+}
+
+/** A session in the list of all. */
+export interface SessionRow extends SessionView {
+  /** Name and record number of the patient that is open, where one is. */
+  readonly patient?: string;
+  /** Who does not follow the context (ERR-8). */
+  readonly notFollowing: readonly Pick<NotFollowing, 'name' | 'why' | 'since' | 'reason'>[];
+}
+
+/** A page of the list of sessions: those in which somebody does not follow come first, then the latest change. */
+export interface SessionPage {
+  readonly sessions: readonly SessionRow[];
+  /** Sessions that the search finds. */
+  readonly total: number;
+  /** Those of them in which somebody does not follow. */
+  readonly troubled: number;
 }
 
 export interface AnchorView {

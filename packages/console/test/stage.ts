@@ -44,6 +44,12 @@ async function serveApart(data: string, settings: Settings): Promise<Server> {
   return { origin: process.origin, process, close: () => process.stop('SIGKILL') };
 }
 
+/** Where a browser is: a BCP 47 tag, and a zone such as `Europe/Vienna`. */
+export interface BrowserPlace {
+  readonly locale?: string;
+  readonly timezoneId?: string;
+}
+
 export interface StageOptions {
   /** Whether the server runs in a process of its own, so that it can be ended and started again. */
   readonly apart?: boolean;
@@ -100,9 +106,9 @@ export class Stage {
     if (!this.provoked.some((pattern) => pattern.test(text))) this.complaints.push(text);
   }
 
-  /** A browser with nobody signed in. */
-  async browser(viewport = { width: 1280, height: 800 }): Promise<Page> {
-    const context = await this.#browser.newContext({ viewport, locale: 'en-GB' });
+  /** A browser with nobody signed in. @param where the language of the browser, and the zone that its clock shows */
+  async browser(viewport = { width: 1280, height: 800 }, where: BrowserPlace = {}): Promise<Page> {
+    const context = await this.#browser.newContext({ viewport, locale: 'en-GB', ...where });
     context.setDefaultTimeout(PATIENCE);
     this.#contexts.push(context);
     context.on('weberror', (error) => this.#complain(String(error.error())));

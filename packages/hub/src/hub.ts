@@ -163,6 +163,11 @@ export class Hub {
     return this.#sessions.all(undefined, filter);
   }
 
+  /** Topics of all sessions, in no particular order: for callers in this process. */
+  topics(): Promise<readonly string[]> {
+    return this.#ports.store.lookup('all');
+  }
+
   /** `DELETE {hub.url}/session/{topic}` (SES-5). */
   deleteSession(access: Access, topic: string): Promise<Answer<undefined>> {
     return this.#sessions.delete(access, topic);

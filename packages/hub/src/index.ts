@@ -8,6 +8,7 @@ export type { ConnectedSubscriber } from './requests/connecting.ts';
 export type { Invited, Joined } from './requests/invitations.ts';
 export type { SessionListing } from './requests/sessions.ts';
 export type { Subscribed } from './requests/subscribing.ts';
+export { notFollowing } from './rules/following.ts';
 export type { Access, AccessEnd } from './rules/permission.ts';
 export type { ReasonCode } from './rules/reasons.ts';
 export {

@@ -41,6 +41,7 @@ import { registerOwnApps, SAMPLES } from './own-apps.ts';
 import { ServerParts } from './parts.ts';
 import { patientDirectory } from './patient-directory.ts';
 import { sessionDirectory } from './session-directory.ts';
+import { SessionList } from './session-list.ts';
 import { SharedViews } from './shared-views.ts';
 import { StandIns } from './simulation/stand-ins.ts';
 import { openStore, sweepRecords } from './store.ts';
@@ -309,6 +310,16 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
       }),
     stop: (opened) => opened.close(),
   });
+  const list = await parts.start({
+    name: 'list of sessions',
+    start: () =>
+      new SessionList({
+        hub,
+        sessions: store.sessions,
+        nameOf: async (user) => (await authorization.users.resolve(user))?.name,
+      }),
+    stop: (opened) => opened.close(),
+  });
   metrics.tellOf(hub);
   if (audit) metrics.tellOfAudit(audit);
   if (certificate) metrics.tellOfCertificate(() => certificate?.expiresAt ?? 0);
@@ -379,6 +390,7 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
       origin,
       authorization,
       views,
+      list,
       administrator,
       launcher,
       secrets,

@@ -134,7 +134,7 @@ test('the console shows sessions, subscribers and events of every node, whicheve
   // Nodes find each other with a beat.
   const connected = async (node: Lockstep, path = `sessions/${topic}`): Promise<string[]> => {
     const found = (await (await admin.call(node, 'GET', path)).json()) as Json;
-    const session = Array.isArray(found) ? found.find((one) => one.topic === topic) : found;
+    const session = path === 'sessions' ? found.sessions.find((one: Json) => one.topic === topic) : found;
     const names = session.subscriptions.filter((one: Json) => one.connected).map((one: Json) => one.name);
     return names.sort();
   };

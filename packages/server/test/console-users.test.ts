@@ -171,3 +171,37 @@ test('LAU-2 an app that derives topics gets its secret when it is registered, an
     assert.notEqual(again.topicSecret, topicSecret);
     assert.equal((await admin.call('POST', 'apps/sample-viewer/topic-secret', {})).status, 409);
   }));
+
+test('REG-4 users are searched by names, references and aliases, in pages', () =>
+  withLockstep(async ({ origin }) => {
+    const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
+    for (const [id, name] of [
+      ['mruiz', 'Dr. Marta Ruíz'],
+      ['mruizova', 'Martina Růžičková'],
+    ] as const) {
+      assert.equal((await admin.call('POST', 'users', { id, name, aliases: [`urn:hospital|${id}`] })).status, 201);
+    }
+    /** Ids of all that a search finds, page by page. */
+    async function found(search: string, limit: number): Promise<readonly string[]> {
+      const ids: string[] = [];
+      let query = new URLSearchParams({ search, limit: String(limit) }).toString();
+      for (;;) {
+        const answer = await admin.call('GET', `users?${query}`);
+        const page = (await json(answer)) as unknown as Json[];
+        assert.ok(page.length <= limit);
+        ids.push(...page.map(({ id }) => id));
+        const next = /<[^?]+\?([^>]+)>; rel="next"/.exec(answer.headers.get('link') ?? '')?.[1];
+        if (next === undefined) return ids;
+        query = next;
+      }
+    }
+    for (const limit of [1, 2, 100]) {
+      assert.deepEqual(await found('ruiz', limit), ['mruiz', 'mruizova']);
+      assert.deepEqual(await found('MARTA ruíz', limit), ['mruiz']);
+      assert.deepEqual(await found('ruzickova', limit), ['mruizova']);
+      assert.deepEqual(await found('hospital|mruiz', limit), ['mruiz', 'mruizova']);
+      assert.deepEqual(await found('dr-mei', limit), ['dr-mei-tanaka']);
+      assert.deepEqual(await found('nobody', limit), []);
+      assert.equal((await found('', limit)).length, 6);
+    }
+  }));

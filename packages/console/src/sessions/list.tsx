@@ -1,29 +1,131 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect } from 'react';
-import { get, type SessionView } from '../api.ts';
-import { date, t } from '../language/language.ts';
+/** The sessions of the Hub, a page at a time: those in which somebody does not follow come first. */
+import { TextInput } from '@mantine/core';
+import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useDeferredValue, useEffect, useState } from 'react';
+import { get, type SessionPage, type SessionRow } from '../api.ts';
+import { timeOf } from '../fhir.ts';
+import { date, number, t } from '../language/language.ts';
 import { watchLive } from '../live.ts';
 import { Link } from '../router.tsx';
+import { Pager } from '../ui/pager.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
+
+/** Sessions on a page. */
+const PAGE = 50;
+/** While sessions change all the time the list is read this often, ms. */
+const READ_EVERY = 1000;
 
 export function clock(ms: number): string {
   const today = new Date(ms).toDateString() === new Date().toDateString();
   return date(new Date(ms), today ? { timeStyle: 'short' } : { dateStyle: 'medium', timeStyle: 'short' });
 }
 
-/** Every session of the Hub, as it is now. */
+/** A moment, as people write it in their zone. */
+function Moment({ at }: { at: number }) {
+  return <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>;
+}
+
+function Behind({ session }: { session: SessionRow }) {
+  if (session.notFollowing.length === 0) return <span className="label">{t('sessions.everybodyFollows')}</span>;
+  return (
+    <ul className="names">
+      {session.notFollowing.map(({ name, why, since, reason }) => (
+        <li key={`${name} ${since}`} data-tone="bad" title={reason}>
+          <span className="mark" aria-hidden="true">
+            !
+          </span>
+          <bdi>{name}</bdi>
+          <span className="label">
+            {' '}
+            {t('sessions.whySince', { why: t(`sessions.why.${why}`), since: timeOf(since) })}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Row({ session }: { session: SessionRow }) {
+  return (
+    <tr data-trouble={session.notFollowing.length > 0 || undefined}>
+      <td>
+        <Moment at={session.startedAt} />
+      </td>
+      <td>
+        <Link href={`/sessions/${encodeURIComponent(session.topic)}`}>
+          <bdi>{session.userName ?? session.user}</bdi>
+        </Link>
+        {session.label !== undefined && (
+          <span className="label">
+            {' '}
+            <bdi>{session.label}</bdi>
+          </span>
+        )}
+      </td>
+      <td>
+        <bdi>{session.workstation ?? '–'}</bdi>
+      </td>
+      <td>
+        <ul className="names">
+          {session.subscriptions.map(({ id, name, connected }) => (
+            <li key={id} data-tone={connected ? 'good' : 'bad'}>
+              <span className="mark" aria-hidden="true">
+                {connected ? '✓' : '×'}
+              </span>
+              <bdi>{name}</bdi>
+              {!connected && <span className="sr-only"> {t('sessions.notConnected')}</span>}
+            </li>
+          ))}
+        </ul>
+        {session.subscriptions.length === 0 && <span className="label">{t('sessions.none')}</span>}
+      </td>
+      <td>
+        <Behind session={session} />
+      </td>
+      <td>
+        {session.patient !== undefined && <bdi>{session.patient}</bdi>}
+        <span className="mono current">{session.current ?? '–'}</span>
+      </td>
+      <td>
+        <Moment at={session.changedAt} />
+      </td>
+    </tr>
+  );
+}
+
 export default function Sessions() {
   const queries = useQueryClient();
-  const sessions = useQuery({
-    queryKey: ['sessions'],
-    queryFn: () => get<readonly SessionView[]>('/api/console/sessions'),
+  const [text, setText] = useState('');
+  const [offset, setOffset] = useState(0);
+  const search = useDeferredValue(text.trim());
+  const query = useQuery({
+    queryKey: ['sessions', search, offset],
+    queryFn: () => {
+      const asked = new URLSearchParams({ search, offset: String(offset), limit: String(PAGE) });
+      return get<SessionPage>(`/api/console/sessions?${asked}`);
+    },
     staleTime: 0,
+    placeholderData: keepPreviousData,
   });
   useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const read = (): void => void queries.invalidateQueries({ queryKey: ['sessions'] });
-    return watchLive(undefined, { ready: read, changed: read });
+    const changed = (): void => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        read();
+      }, READ_EVERY);
+    };
+    const stop = watchLive(undefined, { ready: read, changed });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
   }, [queries]);
-  const list = [...(sessions.data ?? [])].sort((a, b) => b.changedAt - a.changedAt);
+
+  const { sessions, total, troubled } = query.data ?? { sessions: [], total: 0, troubled: 0 };
+  // What is shown is not yet what was asked for: nobody is to click on it.
+  const stale = text.trim() !== search || query.isPlaceholderData;
 
   return (
     <div className="page">
@@ -31,53 +133,54 @@ export default function Sessions() {
         <h1>{t('sessions.sessions')}</h1>
         <p className="lead">{t('sessions.whoWorksWhereWithWhichApplications')}</p>
       </header>
-      {sessions.isPending && <Waiting what={t('sessions.readingSessions')} />}
-      {sessions.isError && <Problem error={sessions.error} retry={() => void sessions.refetch()} />}
-      {sessions.data && list.length === 0 && <p className="nothing">{t('sessions.noSessionIsOpen')}</p>}
-      {list.length > 0 && (
-        <table className="dense session-list">
-          <thead>
-            <tr>
-              <th scope="col">{t('sessions.since')}</th>
-              <th scope="col">{t('sessions.user')}</th>
-              <th scope="col">{t('sessions.workstation')}</th>
-              <th scope="col">{t('sessions.applications')}</th>
-              <th scope="col">{t('sessions.currentContext')}</th>
-              <th scope="col">{t('sessions.lastChange')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {list.map((session) => (
-              <tr key={session.topic}>
-                <td>{clock(session.startedAt)}</td>
-                <td>
-                  <Link href={`/sessions/${encodeURIComponent(session.topic)}`}>
-                    {session.userName ?? session.user}
-                  </Link>
-                  {session.label !== undefined && <span className="label"> {session.label}</span>}
-                </td>
-                <td>{session.workstation ?? '–'}</td>
-                <td>
-                  <ul className="names">
-                    {session.subscriptions.map(({ id, name, connected }) => (
-                      <li key={id} data-tone={connected ? 'good' : 'bad'}>
-                        <span className="mark" aria-hidden="true">
-                          {connected ? '✓' : '×'}
-                        </span>
-                        {name}
-                        {!connected && <span className="sr-only"> {t('sessions.notConnected')}</span>}
-                      </li>
-                    ))}
-                  </ul>
-                  {session.subscriptions.length === 0 && <span className="label">{t('sessions.none')}</span>}
-                </td>
-                <td className="mono">{session.current ?? '–'}</td>
-                <td>{clock(session.changedAt)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+      <div className="filters">
+        <TextInput
+          type="search"
+          aria-label={t('sessions.searchSessions')}
+          placeholder={t('sessions.userWorkstationPatient')}
+          value={text}
+          maxLength={200}
+          onChange={(event) => {
+            setText(event.currentTarget.value);
+            setOffset(0);
+          }}
+        />
+        {query.isSuccess && !stale && (
+          <p className="label" role="status">
+            {t('sessions.found', { total: number(total), count: total, troubled })}
+          </p>
+        )}
+      </div>
+      {query.isPending && <Waiting what={t('sessions.readingSessions')} />}
+      {query.isError && <Problem error={query.error} retry={() => void query.refetch()} />}
+      {query.isSuccess && !stale && total === 0 && (
+        <p className="nothing">
+          {search === '' ? t('sessions.noSessionIsOpen') : t('sessions.noSessionMatches', { query: search })}
+        </p>
       )}
+      {sessions.length > 0 && (
+        <div className="table-scroll" aria-busy={stale} inert={stale}>
+          <table className="dense session-list">
+            <thead>
+              <tr>
+                <th scope="col">{t('sessions.since')}</th>
+                <th scope="col">{t('sessions.user')}</th>
+                <th scope="col">{t('sessions.workstation')}</th>
+                <th scope="col">{t('sessions.applications')}</th>
+                <th scope="col">{t('sessions.doesNotFollow')}</th>
+                <th scope="col">{t('sessions.currentContext')}</th>
+                <th scope="col">{t('sessions.lastChange')}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {sessions.map((session) => (
+                <Row key={session.topic} session={session} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <Pager offset={offset} size={PAGE} total={total} onMove={setOffset} />
     </div>
   );
 }

@@ -1,26 +1,35 @@
 /** Everybody who can sign in. */
-import { TextInput } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
-import { getAll, type UserView } from '../api.ts';
-import { compare, t } from '../language/language.ts';
+import { Button, TextInput } from '@mantine/core';
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
+import { useDeferredValue, useEffect, useState } from 'react';
+import { getPage, type UserView } from '../api.ts';
+import { t } from '../language/language.ts';
 import { Link } from '../router.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 
-function matches({ id, name, reference, aliases }: UserView, text: string): boolean {
-  return [id, name, reference, ...aliases].some((one) => one.toLowerCase().includes(text));
-}
+/** Users that are read at once. */
+const PAGE = 50;
 
 export default function Users() {
-  const users = useQuery({
-    queryKey: ['users'],
-    queryFn: () => getAll<UserView>('/api/console/users'),
-    staleTime: 0,
-  });
   const [text, setText] = useState('');
-  const shown = (users.data ?? [])
-    .filter((user) => matches(user, text.trim().toLowerCase()))
-    .sort((a, b) => compare(a.name, b.name));
+  const search = useDeferredValue(text.trim());
+  const users = useInfiniteQuery({
+    queryKey: ['users', search],
+    queryFn: ({ pageParam: address }) => getPage<UserView>(address),
+    initialPageParam: `/api/console/users?${new URLSearchParams({ search, limit: String(PAGE) })}`,
+    getNextPageParam: ({ next }) => next,
+    staleTime: 0,
+    placeholderData: keepPreviousData,
+  });
+  const { hasNextPage, isFetching, fetchNextPage } = users;
+  const shown = users.data?.pages.flatMap(({ entries }) => entries) ?? [];
+  // What is shown is not yet what was asked for: nobody is to click on it.
+  const stale = text.trim() !== search || users.isPlaceholderData;
+  // A page of a search may hold nobody and lead on all the same.
+  const isEmpty = shown.length === 0;
+  useEffect(() => {
+    if (isEmpty && hasNextPage && !isFetching) void fetchNextPage();
+  }, [isEmpty, hasNextPage, isFetching, fetchNextPage]);
 
   return (
     <div className="page">
@@ -39,44 +48,56 @@ export default function Users() {
           aria-label={t('users.searchUsers')}
           placeholder={t('users.nameSignInNameAlias')}
           value={text}
+          maxLength={200}
           onChange={(event) => setText(event.currentTarget.value)}
         />
       </div>
       {users.isPending && <Waiting what={t('users.readingUsers')} />}
       {users.isError && <Problem error={users.error} retry={() => void users.refetch()} />}
       {shown.length > 0 && (
-        <table className="dense user-list">
-          <thead>
-            <tr>
-              <th scope="col">{t('users.name')}</th>
-              <th scope="col">{t('users.signsInAs')}</th>
-              <th scope="col">{t('users.inTheRecord')}</th>
-              <th scope="col">{t('users.alsoKnownAs')}</th>
-              <th scope="col">{t('users.role')}</th>
-              <th scope="col">{t('users.openSessions')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map((user) => (
-              <tr key={user.id}>
-                <td>
-                  <Link href={`/users/${encodeURIComponent(user.id)}`}>{user.name}</Link>
-                  {user.status === 'suspended' && <span className="app-status">{t('users.status.suspended')}</span>}
-                </td>
-                <td className="mono">{user.id}</td>
-                <td className="mono">{user.reference}</td>
-                <td className="mono">{user.aliases.join(', ') || '–'}</td>
-                <td>
-                  {user.administrator ? t('users.administrator') : t('users.clinician')}
-                  {user.sample && <span className="label"> {t('users.sample')}</span>}
-                </td>
-                <td>{user.sessions === 0 ? '–' : user.sessions}</td>
+        <div className="table-scroll" aria-busy={stale} inert={stale}>
+          <table className="dense user-list">
+            <thead>
+              <tr>
+                <th scope="col">{t('users.name')}</th>
+                <th scope="col">{t('users.signsInAs')}</th>
+                <th scope="col">{t('users.inTheRecord')}</th>
+                <th scope="col">{t('users.alsoKnownAs')}</th>
+                <th scope="col">{t('users.role')}</th>
+                <th scope="col">{t('users.openSessions')}</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {shown.map((user) => (
+                <tr key={user.id}>
+                  <td>
+                    <Link href={`/users/${encodeURIComponent(user.id)}`}>
+                      <bdi>{user.name}</bdi>
+                    </Link>
+                    {user.status === 'suspended' && <span className="app-status">{t('users.status.suspended')}</span>}
+                  </td>
+                  <td className="mono">{user.id}</td>
+                  <td className="mono">{user.reference}</td>
+                  <td className="mono">{user.aliases.join(', ') || '–'}</td>
+                  <td>
+                    {user.administrator ? t('users.administrator') : t('users.clinician')}
+                    {user.sample && <span className="label"> {t('users.sample')}</span>}
+                  </td>
+                  <td>{user.sessions === 0 ? '–' : user.sessions}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
-      {users.data && shown.length === 0 && <p className="nothing">{t('users.nobodyHasSuchAName')}</p>}
+      {hasNextPage && !stale && (
+        <Button variant="default" loading={users.isFetchingNextPage} onClick={() => void fetchNextPage()}>
+          {t('users.showMore')}
+        </Button>
+      )}
+      {users.isSuccess && !stale && !hasNextPage && isEmpty && (
+        <p className="nothing">{t('users.nobodyHasSuchAName')}</p>
+      )}
     </div>
   );
 }

@@ -42,10 +42,17 @@ export function pageAsked(request: FastifyRequest): { readonly after?: string; r
   return { limit: most, ...(typeof after === 'string' && after !== '' && { after }) };
 }
 
-/** Tells where a list goes on (RFC 8288). @param next the `after` of the following page */
-export function tellNext(reply: FastifyReply, path: string, next: string | undefined, limit: number): void {
+/** Tells where a list goes on (RFC 8288). @param next the `after` of the following page @param more of the query, kept */
+export function tellNext(
+  reply: FastifyReply,
+  path: string,
+  next: string | undefined,
+  limit: number,
+  more: Readonly<Record<string, string>> = {},
+): void {
   if (next === undefined) return;
-  reply.header('link', `<${path}?${new URLSearchParams({ after: next, limit: String(limit) })}>; rel="next"`);
+  const query = new URLSearchParams({ after: next, limit: String(limit), ...more });
+  reply.header('link', `<${path}?${query}>; rel="next"`);
 }
 
 /** Says for the audit trail what an administrator did. */

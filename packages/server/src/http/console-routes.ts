@@ -11,6 +11,7 @@ import type { FirstAdministrator } from '../first-administrator.ts';
 import { type Launcher, readLaunchForm } from '../launch/launcher.ts';
 import type { TopicSecrets } from '../launch/topic-secrets.ts';
 import { CONSOLE_CLIENT, CONSOLE_SCOPE, isNoApp } from '../own-apps.ts';
+import type { SessionList } from '../session-list.ts';
 import type { SharedViews } from '../shared-views.ts';
 import type { StandIns } from '../simulation/stand-ins.ts';
 import { appView, clientOf, consoleAppRoutes } from './console-apps.ts';
@@ -30,6 +31,7 @@ export interface ConsoleOptions {
   readonly origin: string;
   readonly authorization: AuthorizationServer;
   readonly views: SharedViews;
+  readonly list: SessionList;
   readonly administrator: FirstAdministrator;
   readonly launcher: Launcher;
   readonly secrets: TopicSecrets;
@@ -45,7 +47,7 @@ export interface ConsoleOptions {
 const TOKEN_LIFE = 3600;
 
 export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
-  const { hub, hubUrl, fhirUrl, origin, authorization, views, administrator, launcher, secrets, now } = options;
+  const { hub, hubUrl, fhirUrl, origin, authorization, views, list, administrator, launcher, secrets, now } = options;
   const { clients, users } = authorization;
   const people = new WeakMap<FastifyRequest, SignedIn>();
 
@@ -160,7 +162,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     await app.register(async (guarded) => {
       guarded.addHook('onRequest', requireAdministrator);
       consoleAppRoutes(guarded, { authorization, secrets, personOf });
-      consoleSessionRoutes(guarded, { hub, authorization, views, now, personOf });
+      consoleSessionRoutes(guarded, { hub, authorization, views, list, now, personOf });
       consoleUserRoutes(guarded, { hub, authorization, personOf });
       const reports = new ConformanceReports(options.records, now);
       const runs = new ConformanceRuns(now, async (user, run, report) =>

@@ -1,19 +1,21 @@
 /** Sessions of everybody, for administrators: what happens in them, and a composer that takes part. */
-import type { LogLine, SessionDetail } from '@lockstep/console/wire';
+import type { LogLine, SessionDetail, SessionPage } from '@lockstep/console/wire';
 import { Scopes } from '@lockstep/fhircast';
 import type { Access, Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
 import type { LogEntry } from '@lockstep/store';
 import type { FastifyInstance } from 'fastify';
 import { composerClient } from '../own-apps.ts';
+import type { SessionList } from '../session-list.ts';
 import type { SharedViews } from '../shared-views.ts';
-import { type ByTopic, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
-import { anchorViews, sessionView, sessionViews } from './console-sessions.ts';
+import { type ByTopic, bodyOf, ConsoleError, type PersonOf, pageAsked } from './console-request.ts';
+import { anchorViews, sessionView } from './console-sessions.ts';
 
 export interface ConsoleSessionParts {
   readonly hub: Hub;
   readonly authorization: AuthorizationServer;
   readonly views: SharedViews;
+  readonly list: SessionList;
   readonly now: () => number;
   readonly personOf: PersonOf;
 }
@@ -27,7 +29,7 @@ function logView({ number, at, body }: LogEntry): LogLine {
 }
 
 export function consoleSessionRoutes(app: FastifyInstance, parts: ConsoleSessionParts): void {
-  const { hub, authorization, views, now, personOf } = parts;
+  const { hub, authorization, views, list, now, personOf } = parts;
 
   async function inspect(topic: string) {
     const found = await hub.inspect(topic);
@@ -35,12 +37,21 @@ export function consoleSessionRoutes(app: FastifyInstance, parts: ConsoleSession
     return found;
   }
 
-  app.get('/sessions', async () => {
-    const listed = await Promise.all((await hub.sessions()).map(({ topic }) => hub.inspect(topic)));
-    return sessionViews(
-      listed.filter((one) => one !== undefined),
-      { authorization, views },
-    );
+  /** `?search=…&offset=…&limit=…`: words that the user, the workstation or the patient is found by. */
+  app.get('/sessions', async (request): Promise<SessionPage> => {
+    const { search, offset = '0' } = request.query as { readonly search?: unknown; readonly offset?: unknown };
+    if (typeof offset !== 'string' || !/^\d{1,9}$/.test(offset))
+      throw new ConsoleError(400, 'offset must be a whole number.');
+    const text = typeof search === 'string' ? search : '';
+    const { sessions: page, ...counts } = await list.page(text, Number(offset), pageAsked(request).limit);
+    const rows = page.map(async ({ topic, patient, notFollowing }) => {
+      const found = await hub.inspect(topic);
+      if (!found) return undefined;
+      const view = await sessionView(found, { authorization, views });
+      const behind = notFollowing.map(({ name, why, since, reason }) => ({ name, why, since, reason }));
+      return { ...view, ...(patient !== undefined && { patient }), notFollowing: behind };
+    });
+    return { sessions: (await Promise.all(rows)).filter((row) => row !== undefined), ...counts };
   });
 
   app.get<ByTopic>('/sessions/:topic', async (request): Promise<SessionDetail> => {

@@ -5,6 +5,7 @@ import type { Hub } from '@lockstep/hub';
 import { type AuthorizationServer, InvalidUser, type UserProfile } from '@lockstep/smart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { readUser } from '../admin/administration.ts';
+import { folded, foldedWords } from '../folded.ts';
 import { audit, type ById, bodyOf, ConsoleError, type PersonOf, pageAsked, tellNext } from './console-request.ts';
 
 export interface ConsoleUserParts {
@@ -13,9 +14,18 @@ export interface ConsoleUserParts {
   readonly personOf: PersonOf;
 }
 
+/** Users that one request looks through. */
+const MOST_SEARCHED = 1000;
+
 /** A password that is shown once: 96 random bits. */
 function newPassword(): string {
   return randomBytes(12).toString('base64url');
+}
+
+/** Whether each word is in a name, the sign-in name, the reference or an alias. */
+function isFound({ id, name, reference, aliases }: UserProfile, words: readonly string[]): boolean {
+  const text = folded([id, name, reference, ...aliases].join('\n'));
+  return words.every((word) => text.includes(word));
 }
 
 export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, personOf }: ConsoleUserParts): void {
@@ -71,11 +81,30 @@ export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, pe
     if (user.status === 'active') await users.activate(user.id);
   }
 
+  /**
+   * A page of the users, or of those who match `?search=`; `Link` leads to the next one. A search goes through so many users
+   * at most: a page of it may hold few or none, and still lead on.
+   */
   app.get('/users', async (request, reply) => {
     const asked = pageAsked(request);
-    const { users: page, next } = await users.page(asked);
-    tellNext(reply, '/api/console/users', next, asked.limit);
-    return Promise.all(page.map(view));
+    const { search } = request.query as { readonly search?: unknown };
+    const words = typeof search === 'string' ? foldedWords(search) : [];
+    const found: UserProfile[] = [];
+    let { after } = asked;
+    let searched = 0;
+    do {
+      const { users: page, next } = await users.page({ after, limit: asked.limit });
+      for (const user of page) {
+        if (found.length === asked.limit) break;
+        after = user.id;
+        if (isFound(user, words)) found.push(user);
+      }
+      searched += page.length;
+      if (next === undefined && after === page.at(-1)?.id) after = undefined;
+      if (page.length === 0) after = undefined;
+    } while (after !== undefined && found.length < asked.limit && searched < MOST_SEARCHED);
+    tellNext(reply, '/api/console/users', after, asked.limit, words.length > 0 ? { search: words.join(' ') } : {});
+    return Promise.all(found.map(view));
   });
   app.get<ById>('/users/:id', async (request) => view(await userOf(request.params.id)));
 

@@ -1,0 +1,118 @@
+/** The console in the language of the person at it. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { readCatalog } from '../build/messages.ts';
+import type { MessageKey } from '../src/language/language.ts';
+import { Stage } from './stage.ts';
+
+const PAGES = [
+  '/',
+  '/apps',
+  '/apps/new',
+  '/apps/sample-viewer',
+  '/sessions',
+  '/users',
+  '/users/new',
+  '/users/dr-mei-tanaka',
+  '/launch',
+  '/conformance',
+  '/nowhere',
+];
+
+const ENGLISH = readCatalog('en') as Record<MessageKey, string>;
+const GERMAN = readCatalog('de') as Record<MessageKey, string>;
+
+/** English messages that no German message is like. */
+const ONLY_ENGLISH = (() => {
+  const german = new Set(Object.values(GERMAN));
+  return new Set(Object.values(ENGLISH).filter((text) => /^[^{]*\p{L}{3}[^{]*$/u.test(text) && !german.has(text)));
+})();
+
+const KEY = /^(?:start|shell|ehr|apps|sessions|users|launch|conformance)\.[\w.-]+$/;
+
+/** Everything on the page that people read, or hear. */
+function texts(page: Page): Promise<readonly string[]> {
+  return page.evaluate(() => {
+    const found = [document.title];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      if (node instanceof Element) {
+        for (const name of ['aria-label', 'title', 'placeholder', 'alt']) found.push(node.getAttribute(name) ?? '');
+      } else if (!node.parentElement?.matches('script, style, option')) found.push(node.textContent ?? '');
+    }
+    return found.map((text) => text.trim()).filter(Boolean);
+  });
+}
+
+async function visit(page: Page, path: string): Promise<void> {
+  await page.evaluate((to) => {
+    history.pushState(null, '', to);
+    dispatchEvent(new PopStateEvent('popstate'));
+  }, path);
+  await page.getByRole('heading', { level: 1 }).last().waitFor();
+  await page.locator('.waiting').first().waitFor({ state: 'detached' });
+}
+
+let stage: Stage;
+before(async () => {
+  stage = await Stage.open();
+});
+after(() => stage.close());
+
+test('a German browser is spoken to in German on every page, and the choice of a person counts more', async () => {
+  const page = await stage.browser(undefined, { locale: 'de-AT' });
+  await page.goto(stage.origin);
+  await page.getByRole('heading', { name: GERMAN['start.signInAsASampleUser'] }).waitFor();
+  assert.equal(await page.locator('html').getAttribute('lang'), 'de');
+  const wrong: string[] = [];
+  const check = async (where: string): Promise<void> => {
+    const found = await texts(page);
+    wrong.push(...found.filter((text) => ONLY_ENGLISH.has(text) || KEY.test(text)).map((text) => `${where}: ${text}`));
+  };
+  await check('sign-in');
+  await page.getByRole('button', { name: /Administrator/ }).click();
+  await page.locator('.patient').filter({ hasText: 'Amara Diallo' }).click();
+  await page.getByRole('tabpanel').getByRole('heading', { name: 'Amara Diallo', level: 2 }).waitFor();
+  await page.getByRole('heading', { name: new RegExp(GERMAN['ehr.observations']) }).waitFor();
+  for (const path of PAGES) {
+    await visit(page, path);
+    await check(path);
+  }
+  assert.deepEqual(wrong, []);
+
+  await page.getByRole('button', { name: 'Administrator' }).click();
+  await page.getByRole('menuitem', { name: 'English' }).click();
+  await page.getByRole('heading', { name: ENGLISH['shell.thereIsNoSuchPage'] }).waitFor();
+  assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+  await page.reload();
+  await page.getByRole('heading', { name: ENGLISH['shell.thereIsNoSuchPage'] }).waitFor();
+  await page.context().close();
+});
+
+test('a browser in a language that there is no catalog for is spoken to in English', async () => {
+  const page = await stage.browser(undefined, { locale: 'ja-JP' });
+  await page.goto(stage.origin);
+  await page.getByRole('heading', { name: ENGLISH['start.signInAsASampleUser'] }).waitFor();
+  await page.context().close();
+});
+
+test('dates are written as in the place of the browser, times in its zone', async () => {
+  const started = new Set<string>();
+  for (const [locale, timezoneId, born] of [
+    ['en-US', 'America/New_York', 'Mar 12, 1961'],
+    ['en-GB', 'Asia/Tokyo', '12 Mar 1961'],
+    ['de-DE', 'Europe/Berlin', '12. März 1961'],
+  ] as const) {
+    const page = await stage.browser(undefined, { locale, timezoneId });
+    await page.goto(stage.origin);
+    await page.getByRole('button', { name: /Administrator/ }).click();
+    await page.locator('.patient', { hasText: born }).filter({ hasText: 'Kofi Mensah' }).waitFor();
+    await visit(page, '/sessions');
+    const row = page.locator('.session-list tbody tr').first();
+    await row.waitFor();
+    started.add(await row.locator('time').first().innerText());
+    await page.context().close();
+  }
+  assert.equal(started.size, 3, [...started].join(', '));
+});

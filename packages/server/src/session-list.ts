@@ -1,0 +1,144 @@
+import { type NotFollowing, parseReference, type Resource } from '@lockstep/fhircast';
+import { contextOf, type Hub, notFollowing, type SessionState } from '@lockstep/hub';
+import type { SessionStore } from '@lockstep/store';
+import { folded, foldedWords } from './folded.ts';
+
+/** Sessions that are read at the same time. */
+const READ_AT_ONCE = 64;
+
+/** A session as the list knows it. */
+export interface ListedSession {
+  readonly topic: string;
+  /** ms since the epoch. */
+  readonly changedAt: number;
+  /** Name and record number of the patient that is open, where one is. */
+  readonly patient: string | undefined;
+  /** Who does not follow the context (ERR-8). */
+  readonly notFollowing: readonly NotFollowing[];
+  /** What a search looks in, folded: user, workstation, label, patients. */
+  readonly text: string;
+}
+
+/** A part of the list. */
+export interface SessionListPage {
+  readonly sessions: readonly ListedSession[];
+  /** Sessions that the search finds. */
+  readonly total: number;
+  /** Those of them in which somebody does not follow. */
+  readonly troubled: number;
+}
+
+export interface SessionListParts {
+  readonly hub: Pick<Hub, 'topics' | 'inspect'>;
+  readonly sessions: Pick<SessionStore, 'watch'>;
+  /** The name of a person, by reference. */
+  readonly nameOf: (user: string) => Promise<string | undefined>;
+}
+
+interface PatientNames {
+  readonly identifier?: readonly {
+    readonly value?: string;
+    readonly type?: { readonly coding?: readonly { readonly code?: string }[] };
+  }[];
+  readonly name?: readonly { readonly text?: string; readonly given?: readonly string[]; readonly family?: string }[];
+}
+
+/** Every name and number of a patient, the usual ones first. */
+function patientTexts(patient: Resource): { readonly title: string; readonly all: readonly string[] } {
+  const { name = [], identifier = [] } = patient as PatientNames;
+  const names = name.map(({ text, given = [], family }) => text ?? [...given, family].filter(Boolean).join(' '));
+  const usual = identifier.find(({ type }) => type?.coding?.some(({ code }) => code === 'MR')) ?? identifier[0];
+  const numbers = identifier.flatMap(({ value }) => (value === undefined ? [] : [value]));
+  const title = [names[0], usual?.value].filter(Boolean).join(', ') || `Patient/${patient.id ?? ''}`;
+  return { title, all: [...names, ...numbers] };
+}
+
+/** Patients that are open in a session, that of the current context first. */
+function patientsOf({ anchors, current }: SessionState): readonly Resource[] {
+  const inOrder = [...anchors].sort(([a], [b]) => Number(b === current) - Number(a === current));
+  return inOrder.flatMap(([, { opening }]) =>
+    contextOf(opening).flatMap(({ resource }) => (resource?.resourceType === 'Patient' ? [resource] : [])),
+  );
+}
+
+/**
+ * All sessions in a few words each, for lists: the store tells which have changed, so that a request reads those and the ones
+ * that it shows. The first request reads all.
+ */
+export class SessionList {
+  readonly #parts: SessionListParts;
+  readonly #listed = new Map<string, ListedSession>();
+  /** Topics whose sessions have changed since they were read; undefined while any may have. */
+  #changed: Set<string> | undefined;
+  #reading: Promise<void> = Promise.resolve();
+  readonly #end: () => void;
+
+  constructor(parts: SessionListParts) {
+    this.#parts = parts;
+    this.#end = parts.sessions.watch((notice) => {
+      if (notice.kind === 'gap' && notice.topic === undefined) this.#changed = undefined;
+      else if (notice.kind !== 'announcement' && notice.topic !== undefined) this.#changed?.add(notice.topic);
+    });
+  }
+
+  close(): void {
+    this.#end();
+  }
+
+  /**
+   * Sessions whose text has every word of the search: those in which somebody does not follow first, then the latest change.
+   * @param offset how many of them come before the page
+   */
+  async page(search: string, offset: number, limit: number): Promise<SessionListPage> {
+    // One after the other: who asks while the list is read is answered from what was changed by then.
+    this.#reading = this.#reading.catch(() => undefined).then(() => this.#read());
+    await this.#reading;
+    const words = foldedWords(search);
+    const found = [...this.#listed.values()].filter(({ text }) => words.every((word) => text.includes(word)));
+    const trouble = ({ notFollowing: names }: ListedSession): number => Number(names.length > 0);
+    found.sort((a, b) => trouble(b) - trouble(a) || b.changedAt - a.changedAt || (a.topic < b.topic ? -1 : 1));
+    return {
+      sessions: found.slice(offset, offset + limit),
+      total: found.length,
+      troubled: found.filter(trouble).length,
+    };
+  }
+
+  async #read(): Promise<void> {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    try {
+      const topics = changed ?? new Set(await this.#parts.hub.topics());
+      if (!changed) this.#listed.clear();
+      const list = [...topics];
+      for (let at = 0; at < list.length; at += READ_AT_ONCE) {
+        await Promise.all(list.slice(at, at + READ_AT_ONCE).map((topic) => this.#readOne(topic)));
+      }
+    } catch (error) {
+      // What was not read is still to be read.
+      this.#changed = changed && this.#changed && new Set([...changed, ...this.#changed]);
+      throw error;
+    }
+  }
+
+  async #readOne(topic: string): Promise<void> {
+    const { hub, nameOf } = this.#parts;
+    const state = (await hub.inspect(topic))?.state;
+    if (!state) {
+      this.#listed.delete(topic);
+      return;
+    }
+    const { user, workstation = '', label = '' } = state.info;
+    const patients = patientsOf(state).map(patientTexts);
+    const name = (await nameOf(user)) ?? '';
+    const reference = parseReference(user)?.id ?? user;
+    const texts = [name, reference, workstation, label, ...patients.flatMap(({ all }) => all)];
+    this.#listed.set(topic, {
+      topic,
+      changedAt: state.changedAt,
+      patient: state.current === undefined ? undefined : patients[0]?.title,
+      notFollowing: notFollowing(state, () => true),
+      text: folded(texts.join('\n')),
+    });
+  }
+}
