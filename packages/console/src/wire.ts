@@ -10,6 +10,8 @@ export interface App {
   readonly id: string;
   readonly name: string;
   readonly description?: string;
+  /** Under which people find the app among many. */
+  readonly category?: string;
   readonly logo?: string;
   readonly launchUrl?: string;
   readonly launchKinds: readonly LaunchKind[];

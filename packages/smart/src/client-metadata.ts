@@ -43,6 +43,15 @@ function optionalString(metadata: Metadata, name: string): string | undefined {
   return value;
 }
 
+/** Longest name of a category, characters. */
+const MAX_CATEGORY = 60;
+
+function shortString(metadata: Metadata, name: string): string | undefined {
+  const value = optionalString(metadata, name)?.trim();
+  if (value !== undefined && value.length > MAX_CATEGORY) throw invalid(`${name} is too long`);
+  return value || undefined;
+}
+
 function misleading(name: string): OAuthError {
   return invalid(`${name} holds control characters, or some that hide or turn what is written`);
 }
@@ -233,6 +242,7 @@ export function readMetadata(metadata: Metadata, policy: MetadataPolicy): Client
     ...profile,
     ...defined({
       description: optionalString(metadata, 'description') ?? optionalString(metadata, 'client_description'),
+      category: shortString(metadata, 'category'),
       uri: webAddress(optionalString(metadata, 'client_uri'), 'client_uri', true),
       logoUri: webAddress(optionalString(metadata, 'logo_uri'), 'logo_uri', true),
       contacts: strings(metadata, 'contacts'),
@@ -304,6 +314,7 @@ export function toMetadata(client: Client): Record<string, unknown> {
     status: client.status,
     ...defined({
       description: client.description,
+      category: client.category,
       client_uri: client.uri,
       logo_uri: client.logoUri,
       contacts: client.contacts,

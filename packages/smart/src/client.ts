@@ -16,6 +16,8 @@ export interface Client {
   readonly id: string;
   readonly name: string;
   readonly description?: string;
+  /** Under which people find the app among many: one word or two, such as `Imaging`. */
+  readonly category?: string;
   readonly uri?: string;
   readonly logoUri?: string;
   readonly contacts?: readonly string[];

@@ -35,6 +35,12 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
       <Part title={t('apps.whatItIs')}>
         <TextInput label={t('apps.name')} required withAsterisk={false} {...text('name')} maxLength={200} />
         <TextInput label={t('apps.description')} {...text('description')} />
+        <TextInput
+          label={t('apps.category')}
+          description={t('apps.whatPeopleFindItUnder')}
+          maxLength={60}
+          {...text('category')}
+        />
         <TextInput label={t('apps.icon')} description={t('apps.addressOrDataUrlTheConsole')} {...text('logo')} />
       </Part>
       <Part title={t('apps.howItIsStarted')}>

@@ -1,21 +1,42 @@
 /** The registered apps: what each is, and how to start it. */
-import { Button, SegmentedControl, TextInput } from '@mantine/core';
+import { ActionIcon, Button, NativeSelect, SegmentedControl, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { type App, LAUNCH_KINDS, type LaunchKind, words } from '../api.ts';
 import { isLaunchable, runHere, useApps } from '../ehr/dock.tsx';
 import { OpenContext } from '../ehr/open-context.tsx';
 import type { EhrSession } from '../ehr/session.ts';
-import { compare, t } from '../language/language.ts';
+import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
+import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { Commands } from './by-hand.tsx';
 import { BY_HAND } from './commands.ts';
 import { AppIcon } from './icon.tsx';
 import { runInWindow } from './run.ts';
+import { categoriesOf, foundBy, inOrder } from './shelf.ts';
 import { Silent } from './silent.tsx';
 
 const ALL = 'all';
+
+/** Marks an app as a favourite: those come first, here and beside the chart. */
+function Star({ session, app }: { session: EhrSession; app: App }) {
+  const isFavourite = useStore(session.shelf.shelf).favourites.includes(app.id);
+  return (
+    <ActionIcon
+      variant="subtle"
+      color="gray"
+      aria-pressed={isFavourite}
+      aria-label={t('apps.favouriteNamed', { name: app.name })}
+      title={t(isFavourite ? 'apps.isAFavourite' : 'apps.makeItAFavourite')}
+      onClick={() => session.shelf.toggle(app.id)}
+    >
+      <svg viewBox="0 0 16 16" width="15" height="15" fill={isFavourite ? 'currentColor' : 'none'} aria-hidden="true">
+        <path d="m8 1.8 1.9 4 4.3.5-3.2 3 .9 4.3L8 11.4l-3.9 2.2.9-4.3-3.2-3 4.3-.5Z" stroke="currentColor" />
+      </svg>
+    </ActionIcon>
+  );
+}
 
 function AppCard({ session, app }: { session: EhrSession; app: App }) {
   const [problem, setProblem] = useState<string>();
@@ -39,7 +60,12 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
       <AppIcon app={app} size={44} />
       <div className="app-about">
         <h2>
-          {app.name}
+          <bdi>{app.name}</bdi>
+          {app.category !== undefined && (
+            <span className="label">
+              <bdi>{app.category}</bdi>
+            </span>
+          )}
           {app.status !== 'active' && <span className="app-status">{t(`apps.status.${app.status}`)}</span>}
         </h2>
         {app.description !== undefined && <p>{app.description}</p>}
@@ -56,6 +82,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
         {byHand.length > 0 && <Commands session={session} app={app} kinds={byHand} />}
       </div>
       <div className="app-actions">
+        <Star session={session} app={app} />
         {isLaunchable(app) && (
           <>
             <Button
@@ -98,11 +125,13 @@ export default function Gallery({ session }: { session: EhrSession }) {
   const [kind, setKind] = useState<string>(ALL);
   const [text, setText] = useState('');
   const kinds = LAUNCH_KINDS.filter((one) => apps.data?.some(({ launchKinds }) => launchKinds.includes(one)));
-  const wanted = text.trim().toLowerCase();
-  const shown = (apps.data ?? [])
+  const [category, setCategory] = useState('');
+  const shelf = useStore(session.shelf.shelf);
+  const categories = categoriesOf(apps.data ?? []);
+  const offered = (apps.data ?? [])
     .filter(({ launchKinds }) => kind === ALL || launchKinds.includes(kind as LaunchKind))
-    .filter(({ name, description = '' }) => `${name} ${description}`.toLowerCase().includes(wanted))
-    .sort((a, b) => compare(a.name, b.name));
+    .filter((app) => category === '' || app.category === category);
+  const shown = inOrder(foundBy(offered, text), shelf);
 
   return (
     <div className="page">
@@ -125,8 +154,17 @@ export default function Gallery({ session }: { session: EhrSession }) {
           aria-label={t('apps.searchApps')}
           placeholder={t('apps.searchApps')}
           value={text}
+          maxLength={200}
           onChange={(event) => setText(event.currentTarget.value)}
         />
+        {categories.length > 0 && (
+          <NativeSelect
+            aria-label={t('apps.category')}
+            value={category}
+            data={[{ value: '', label: t('apps.everyCategory') }, ...categories]}
+            onChange={(event) => setCategory(event.currentTarget.value)}
+          />
+        )}
         <SegmentedControl
           aria-label={t('apps.kindOfLaunch')}
           value={kind}

@@ -10,6 +10,7 @@ export type ClientType = (typeof CLIENT_TYPES)[number];
 export interface AppForm {
   readonly name: string;
   readonly description: string;
+  readonly category: string;
   readonly logo: string;
   readonly launchUrl: string;
   readonly redirectUris: string;
@@ -37,6 +38,7 @@ export type MetadataProblems = Partial<Record<Field, string>>;
 export const EMPTY_FORM: AppForm = {
   name: '',
   description: '',
+  category: '',
   logo: '',
   launchUrl: '',
   redirectUris: '',
@@ -161,6 +163,7 @@ const NOT_KEPT = [
   'status',
   'client_name',
   'description',
+  'category',
   'logo_uri',
   'launch_url',
   'redirect_uris',
@@ -212,6 +215,7 @@ export function toMetadata(form: AppForm): AppMetadata {
     ...form.kept,
     client_name: form.name.trim(),
     description: text(form.description),
+    category: text(form.category),
     logo_uri: text(form.logo),
     launch_url: text(form.launchUrl),
     redirect_uris: redirects,
@@ -261,6 +265,7 @@ export function fromMetadata(given: AppMetadata): AppForm {
   return {
     name: text('client_name'),
     description: text('description'),
+    category: text('category'),
     logo: text('logo_uri'),
     launchUrl: text('launch_url'),
     redirectUris: lines('redirect_uris'),
@@ -286,6 +291,7 @@ export function fieldOf(message: string): Field | undefined {
   const names: Readonly<Record<string, Field>> = {
     client_name: 'name',
     description: 'description',
+    category: 'category',
     logo_uri: 'logo',
     launch_url: 'launchUrl',
     redirect_uris: 'redirectUris',

@@ -1,10 +1,11 @@
 /** Applications that run inside the EHR, each in its frame. */
-import { ActionIcon, Button, CloseButton, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, CloseButton, TextInput, Tooltip } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type App, getAll, words } from '../api.ts';
 import { AppIcon } from '../apps/icon.tsx';
 import { isForeign, launchContext, makeLaunch, runInWindow } from '../apps/run.ts';
+import { foundBy, inOrder } from '../apps/shelf.ts';
 import { Silent } from '../apps/silent.tsx';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
@@ -16,8 +17,13 @@ import type { EhrSession } from './session.ts';
 /** Runs the app in a frame of the EHR. @throws ApiError with what does not fit */
 export async function runHere(session: EhrSession, app: App): Promise<void> {
   session.apps.start(app, await makeLaunch(session, app, { ...launchContext(session), embedded: true }));
+  session.shelf.used(app.id);
   navigate('/');
 }
+
+/** Apps that the dock offers, and those that it lists for a search. */
+const FEW = 4;
+const MANY = 12;
 
 /** An app of another origin may not take the whole window along. */
 const SANDBOX = 'allow-scripts allow-same-origin allow-forms allow-popups allow-downloads allow-modals';
@@ -44,7 +50,9 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
     <section className="frame" aria-label={one.app.name}>
       <header>
         <AppIcon app={one.app} size={18} />
-        <h2>{one.app.name}</h2>
+        <h2>
+          <bdi>{one.app.name}</bdi>
+        </h2>
         <Tooltip label={t('ehr.runInWindow')}>
           <ActionIcon
             size="sm"
@@ -89,10 +97,11 @@ export function Dock({ session }: { session: EhrSession }) {
   const open = useStore(session.apps.running);
   const apps = useApps();
   const [problem, setProblem] = useState<string>();
+  const shelf = useStore(session.shelf.shelf);
+  const [search, setSearch] = useState('');
   const there = new Set(open.map(({ app }) => app.id));
-  const more = (apps.data ?? [])
-    .filter((app) => isLaunchable(app) && !there.has(app.id))
-    .sort((a, b) => a.name.localeCompare(b.name));
+  const startable = (apps.data ?? []).filter((app) => isLaunchable(app) && !there.has(app.id));
+  const more = inOrder(foundBy(startable, search), shelf).slice(0, search === '' ? FEW : MANY);
 
   async function run(app: App): Promise<void> {
     setProblem(undefined);
@@ -113,13 +122,27 @@ export function Dock({ session }: { session: EhrSession }) {
       {open.map((one) => (
         <Frame key={one.run} session={session} one={one} />
       ))}
+      {startable.length > FEW && (
+        <TextInput
+          type="search"
+          className="dock-search"
+          aria-label={t('ehr.searchApps')}
+          placeholder={t('ehr.searchApps')}
+          value={search}
+          maxLength={200}
+          onChange={(event) => setSearch(event.currentTarget.value)}
+        />
+      )}
+      {startable.length > 0 && more.length === 0 && <p className="dock-hint">{t('ehr.noAppMatches', { search })}</p>}
       {more.length > 0 && (
         <ul className="dock-apps">
-          {more.slice(0, 4).map((app) => (
+          {more.map((app) => (
             <li key={app.id}>
               <AppIcon app={app} size={open.length > 0 ? 22 : 36} />
               <div>
-                <strong>{app.name}</strong>
+                <strong>
+                  <bdi>{app.name}</bdi>
+                </strong>
                 {open.length === 0 && app.description !== undefined && <p>{app.description}</p>}
               </div>
               <Button

@@ -2,6 +2,8 @@
 import { fromSmart, Subscriber } from '@lockstep/client';
 import type { Resource } from '@lockstep/fhircast';
 import { get, onSignedOut, post, type SessionView, type SignedInPerson, type TokenResponse } from '../api.ts';
+import { AppShelf } from '../apps/shelf.ts';
+import { browserStorage } from '../browser-storage.ts';
 import { Fhir } from '../fhir.ts';
 import { Watchable } from '../store.ts';
 import { ChartBook } from './charts.ts';
@@ -26,6 +28,8 @@ export interface EhrSession {
   readonly publishing: EhrPublishing;
   readonly members: Members;
   readonly apps: DockedApps;
+  /** The person's favourite apps, and those used last. */
+  readonly shelf: AppShelf;
   /** Counts what was filed in the record, here or by others, as far as events tell. */
   readonly filed: Watchable<number>;
   /** Whether the sign-in has ended: elsewhere, by an administrator, or after its time. */
@@ -132,6 +136,7 @@ export async function startSession(person: SignedInPerson): Promise<EhrSession> 
     publishing,
     members,
     apps,
+    shelf: new AppShelf(browserStorage, person.user),
     filed,
     signedOut,
     saveDraft,

@@ -1,5 +1,6 @@
 /** Reads the parts of a language's catalog when they are needed, and changes the language while the pages are open. */
 import languages from 'virtual:languages';
+import { browserStorage } from '../browser-storage.ts';
 import { languageFor, type Messages, spoken } from './language.ts';
 
 /** Where the person's choice is kept. */
@@ -12,23 +13,6 @@ export const LANGUAGES: readonly { readonly language: string; readonly name: str
 
 /** Parts that pages have asked for: a language that is chosen later needs them too. */
 const needed = new Set<string>();
-
-function chosen(): string | undefined {
-  try {
-    return localStorage.getItem(CHOICE) ?? undefined;
-  } catch {
-    // Storage may be closed to pages; the browser's languages count then.
-    return undefined;
-  }
-}
-
-function remember(language: string): void {
-  try {
-    localStorage.setItem(CHOICE, language);
-  } catch {
-    // The choice lasts as long as the page.
-  }
-}
 
 async function read(language: string, parts: Iterable<string>): Promise<Messages> {
   const loads = [...parts].map((part) => languages[language]?.parts[part]?.().then((loaded) => loaded.default));
@@ -60,7 +44,7 @@ function directionOf(language: string): 'ltr' | 'rtl' {
 /** Speaks what was chosen before, else what the browser prefers. @param part what the first page says */
 export async function startLanguage(part: string): Promise<void> {
   needed.add(part);
-  await speak([...browserLocales(chosen()), ...navigator.languages]);
+  await speak([...browserLocales(browserStorage.getItem(CHOICE) ?? undefined), ...navigator.languages]);
 }
 
 /** A language in the region that the browser says, where it says one: German chosen, in Austria. */
@@ -71,6 +55,6 @@ function browserLocales(language: string | undefined): readonly string[] {
 
 /** Changes the language, and keeps the choice. */
 export async function chooseLanguage(language: string): Promise<void> {
-  remember(language);
+  browserStorage.setItem(CHOICE, language);
   await speak(browserLocales(language));
 }

@@ -22,6 +22,7 @@ export function appView(client: Client): App {
     id: client.id,
     name: client.name,
     ...(client.description && { description: client.description }),
+    ...(client.category && { category: client.category }),
     ...(client.logoUri && { logo: client.logoUri }),
     ...(client.launchUrl && { launchUrl: client.launchUrl }),
     launchKinds: client.launchKinds,
