@@ -13,6 +13,7 @@ import { identityText } from './identity.tsx';
 import { spoken, t } from './language/language.ts';
 import { chooseLanguage, LANGUAGES, loadMessages } from './language/load.ts';
 import { Link, usePath } from './router.tsx';
+import { listenForShortcuts, sheet } from './shortcuts.ts';
 import { useStore } from './store.ts';
 import { Brand } from './ui/brand.tsx';
 import { Waiting } from './ui/problem.tsx';
@@ -35,10 +36,22 @@ const Users = lazyPage(() => import('./users/list.tsx'), 'users');
 const NewUser = lazyPage(() => import('./users/new-user.tsx'), 'users');
 const UserPage = lazyPage(() => import('./users/user-page.tsx'), 'users');
 const Conformance = lazyPage(() => import('./conformance/page.tsx'), 'conformance');
+const Worklist = lazyPage(() => import('./worklist/page.tsx'), 'worklist');
+const OpenLink = lazyPage(() => import('./links/open-link.tsx'), 'links');
+const ShortcutSheet = lazyPage(() => import('./shortcut-sheet.tsx'), 'shortcuts');
 const Password = lazyPage(() => import('./password.tsx'), 'users');
 
+/** The parts of a path; an address that is not well formed is one that leads nowhere. */
+function partsOf(path: string): readonly string[] {
+  try {
+    return path.split('/').map(decodeURIComponent);
+  } catch {
+    return ['', path];
+  }
+}
+
 function pageOf(path: string, session: EhrSession): { title: string; page?: ReactNode } {
-  const [, first = '', second] = path.split('/').map(decodeURIComponent);
+  const [, first = '', second, third, fourth] = partsOf(path);
   const { administrator } = session.person;
   switch (first) {
     case '':
@@ -59,6 +72,15 @@ function pageOf(path: string, session: EhrSession): { title: string; page?: Reac
       return { title: t('shell.user'), page: <UserPage key={second} id={second} person={session.person} /> };
     case 'conformance':
       return { title: t('shell.conformance'), page: administrator ? <Conformance /> : <ForAdministrators /> };
+    case 'worklist':
+      return { title: t('shell.worklist'), page: <Worklist session={session} /> };
+    case 'patients':
+      if (second && (third === undefined || (third === 'studies' && fourth)))
+        return {
+          title: t('shell.openALink'),
+          page: <OpenLink key={path} session={session} patient={second} study={fourth} />,
+        };
+      return { title: t('shell.notFound'), page: <NotFound /> };
     case 'launch':
       return { title: t('shell.launchBuilder'), page: <LaunchBuilder session={session} /> };
     default:
@@ -150,7 +172,10 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
   const { title, page } = pageOf(path, session);
   const [password, setPassword] = useState<'wanted' | 'needed'>();
 
+  const showsSheet = useStore(sheet);
+
   useTitle(session, title);
+  useEffect(() => listenForShortcuts(session), [session]);
 
   useEffect(() => {
     if (!person.administrator) return;
@@ -169,6 +194,7 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
         <Brand />
         <nav aria-label={t('shell.pages')}>
           <NavLink href="/">{t('shell.ehr')}</NavLink>
+          <NavLink href="/worklist">{t('shell.worklist')}</NavLink>
           <NavLink href="/apps">{t('shell.apps')}</NavLink>
           {person.administrator && <NavLink href="/sessions">{t('shell.sessions')}</NavLink>}
           {person.administrator && <NavLink href="/users">{t('shell.users')}</NavLink>}
@@ -193,6 +219,7 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
             </Menu.Target>
             <Menu.Dropdown>
               <Menu.Item onClick={() => setPassword('wanted')}>{t('shell.changePassword')}</Menu.Item>
+              <Menu.Item onClick={() => sheet.set(true)}>{t('shell.keyboardShortcuts')}</Menu.Item>
               <Menu.Item onClick={onSignOut}>{t('shell.signOut')}</Menu.Item>
               <Menu.Divider />
               <Menu.Label>{t('start.chooseLanguage')}</Menu.Label>
@@ -223,6 +250,7 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
       <Objections session={session} />
       <SignedOut session={session} />
       <Suspense>
+        {showsSheet && <ShortcutSheet />}
         {password !== undefined && <Password needed={password === 'needed'} onDone={() => setPassword(undefined)} />}
       </Suspense>
     </div>

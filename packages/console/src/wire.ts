@@ -120,6 +120,8 @@ export interface SessionView {
   readonly changedAt: number;
   /** `Type/id` of the current context's anchor. */
   readonly current?: string;
+  /** `Type/id` of everything that is open, the latest last. */
+  readonly open: readonly string[];
   readonly subscriptions: readonly SubscriptionView[];
 }
 

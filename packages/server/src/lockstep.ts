@@ -77,7 +77,19 @@ export interface Lockstep {
 const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { version: string };
 
 /** Addresses that the console's own script routes. */
-const CONSOLE_ROUTES = ['', 'apps', 'apps/*', 'sessions', 'sessions/*', 'launch', 'users', 'users/*', 'conformance'];
+const CONSOLE_ROUTES = [
+  '',
+  'apps',
+  'apps/*',
+  'patients/*',
+  'worklist',
+  'sessions',
+  'sessions/*',
+  'launch',
+  'users',
+  'users/*',
+  'conformance',
+];
 
 function makeFolder(path: string): void {
   try {

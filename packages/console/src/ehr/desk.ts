@@ -93,6 +93,12 @@ export function withNothing(desk: Desk): Desk {
   return { ...desk, shown: NOTHING };
 }
 
+/** Patients whose tabs were open before the page was loaded again, in their order: none of them is shown for that. */
+export function withTabs(desk: Desk, patients: readonly Resource[]): Desk {
+  const before = patients.map((patient) => chartOf(desk, patient.id) ?? { patient, open: new Map<string, Resource>() });
+  return { ...desk, tabs: [...before, ...desk.tabs.filter((tab) => !before.includes(tab))] };
+}
+
 /** The session has closed a patient, or something of a patient. @param key `Type/id` */
 export function withClosed(desk: Desk, key: string): Desk {
   const [type, id] = key.split('/');

@@ -1,7 +1,8 @@
 /** Applications that run inside the EHR, each in its frame. */
+import { useSyncState } from '@lockstep/client/react';
 import { ActionIcon, Button, CloseButton, TextInput, Tooltip } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { type App, getAll, words } from '../api.ts';
 import { AppIcon } from '../apps/icon.tsx';
 import { isForeign, launchContext, makeLaunch, runInWindow } from '../apps/run.ts';
@@ -14,9 +15,13 @@ import { useStore } from '../store.ts';
 import type { DockedApp } from './docked-apps.ts';
 import type { EhrSession } from './session.ts';
 
+async function startHere(session: EhrSession, app: App): Promise<void> {
+  session.apps.start(app, await makeLaunch(session, app, { ...launchContext(session), embedded: true }));
+}
+
 /** Runs the app in a frame of the EHR. @throws ApiError with what does not fit */
 export async function runHere(session: EhrSession, app: App): Promise<void> {
-  session.apps.start(app, await makeLaunch(session, app, { ...launchContext(session), embedded: true }));
+  await startHere(session, app);
   session.shelf.used(app.id);
   navigate('/');
 }
@@ -102,6 +107,13 @@ export function Dock({ session }: { session: EhrSession }) {
   const there = new Set(open.map(({ app }) => app.id));
   const startable = (apps.data ?? []).filter((app) => isLaunchable(app) && !there.has(app.id));
   const more = inOrder(foundBy(startable, search), shelf).slice(0, search === '' ? FEW : MANY);
+
+  const { status } = useSyncState(session.subscriber);
+  const available = apps.data;
+  useEffect(() => {
+    // Once the session's context is known, so that they are started with it.
+    if (available && status === 'in-sync') void session.kept.restoreApps(available, (app) => startHere(session, app));
+  }, [session, available, status]);
 
   async function run(app: App): Promise<void> {
     setProblem(undefined);

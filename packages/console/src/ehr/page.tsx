@@ -4,6 +4,7 @@ import { Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { ChartView } from './chart.tsx';
+import { ClosedPatient } from './closed-patient.tsx';
 import { shownChart } from './desk.ts';
 import { Dock } from './dock.tsx';
 import { DraftList } from './draft-list.tsx';
@@ -51,6 +52,7 @@ export function EhrPage({ session }: { session: EhrSession }) {
       <PatientList session={session} />
       <section className="charts" aria-label={t('ehr.charts')}>
         <Tabs session={session} />
+        <ClosedPatient session={session} />
         <DraftList session={session} />
         {chart ? <ChartView key={chart.patient.id} session={session} chart={chart} /> : <NoChart session={session} />}
       </section>

@@ -4,11 +4,13 @@ import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useDeferredValue, useEffect, useRef, useState } from 'react';
 import { ageOf, type FhirPage, nameOf, recordNumber, textAt, when } from '../fhir.ts';
+import { isolated } from '../identity.tsx';
 import { codeWords, spoken, t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { shownChart } from './desk.ts';
 import { matches, searchesFor } from './patient-search.ts';
+import { RecentPatients } from './recent-patients.tsx';
 import type { EhrSession } from './session.ts';
 
 /** Patients read at once; a record with more is searched by the server. */
@@ -50,7 +52,7 @@ function Row({ session, patient, active, open }: RowProps) {
         {[
           codeWords('ehr.gender', textAt(patient, 'gender')),
           born && (age === undefined ? born : t('ehr.bornAge', { born, age })),
-          recordNumber(patient),
+          isolated(recordNumber(patient) ?? ''),
         ]
           .filter(Boolean)
           .join(' · ')}
@@ -129,8 +131,11 @@ export function PatientList({ session }: { session: EhrSession }) {
         aria-label={t('ehr.searchPatients')}
         placeholder={t('ehr.nameNumberDate')}
         value={text}
+        maxLength={200}
+        data-shortcut="search"
         onChange={(event) => setText(event.currentTarget.value)}
       />
+      {text === '' && <RecentPatients session={session} />}
       {source.isError && <Problem error={source.error} retry={() => void source.refetch()} />}
       {source.isPending && <Waiting what={t('ehr.readingPatients')} />}
       <div className="patient-scroller" ref={scroller} aria-busy={stale} inert={stale}>

@@ -3,12 +3,13 @@ import { fromSmart, Subscriber } from '@lockstep/client';
 import type { Resource } from '@lockstep/fhircast';
 import { get, onSignedOut, post, type SessionView, type SignedInPerson, type TokenResponse } from '../api.ts';
 import { AppShelf } from '../apps/shelf.ts';
-import { browserStorage } from '../browser-storage.ts';
+import { browserStorage, tabStorage } from '../browser-storage.ts';
 import { Fhir } from '../fhir.ts';
 import { Watchable } from '../store.ts';
 import { ChartBook } from './charts.ts';
 import { DockedApps } from './docked-apps.ts';
 import { EVENTS, OthersFollowing } from './following.ts';
+import { KeptDesk } from './kept-desk.ts';
 import { Members } from './members.ts';
 import { Notes } from './notes.ts';
 import { EhrPublishing } from './publishing.ts';
@@ -30,6 +31,10 @@ export interface EhrSession {
   readonly apps: DockedApps;
   /** The person's favourite apps, and those used last. */
   readonly shelf: AppShelf;
+  /** What outlasts loading the page again. */
+  readonly kept: KeptDesk;
+  /** The patient whose tab the person closed last, until another is opened. */
+  readonly lastClosed: Watchable<Resource | undefined>;
   /** Counts what was filed in the record, here or by others, as far as events tell. */
   readonly filed: Watchable<number>;
   /** Whether the sign-in has ended: elsewhere, by an administrator, or after its time. */
@@ -54,7 +59,7 @@ export async function startSession(person: SignedInPerson): Promise<EhrSession> 
   };
   const fhir = new Fhir(first.fhir, async (renew) => (renew ? (await refresh()).access_token : token));
   const topic = first['hub.topic'];
-  const { subscriptions } = await get<SessionView>('/api/console/session');
+  const { subscriptions, open } = await get<SessionView>('/api/console/session');
   const window = await takeWindowName({
     topic,
     inUse: subscriptions.filter(({ connected }) => connected).map(({ name }) => name),
@@ -110,6 +115,10 @@ export async function startSession(person: SignedInPerson): Promise<EhrSession> 
   });
   const members = new Members(topic);
 
+  const kept = new KeptDesk({ storage: tabStorage, topic, fhir, book, apps });
+  const keeping = kept.start(open);
+  const lastClosed = new Watchable<Resource | undefined>(undefined);
+
   const signedOut = new Watchable(false);
   const stopWatching = onSignedOut(() => {
     end();
@@ -119,6 +128,7 @@ export async function startSession(person: SignedInPerson): Promise<EhrSession> 
   function end(): void {
     stopWatching();
     unwatchDesk();
+    void keeping.then((stop) => stop());
     members.stop();
     void subscriber.unsubscribe();
     window.release();
@@ -137,11 +147,15 @@ export async function startSession(person: SignedInPerson): Promise<EhrSession> 
     members,
     apps,
     shelf: new AppShelf(browserStorage, person.user),
+    kept,
+    lastClosed,
     filed,
     signedOut,
     saveDraft,
     async closePatient(patient) {
-      if (await notes.settle([patient], { why: 'closed' })) await publishing.closePatient(patient.id ?? '');
+      if (!(await notes.settle([patient], { why: 'closed' }))) return;
+      await publishing.closePatient(patient.id ?? '');
+      if (!book.find(patient.id)) lastClosed.set(patient);
     },
     async signOut() {
       if (!(await apps.mayLeave(apps.running.get(), 'sign-out'))) return false;

@@ -55,6 +55,7 @@ async function viewOf(
     startedAt,
     changedAt: state.changedAt,
     ...(state.current !== undefined && { current: state.current }),
+    open: [...state.anchors.keys()],
     subscriptions: await Promise.all(subscriptions),
   };
 }

@@ -52,7 +52,7 @@ export function staticRoutes(pages: readonly Pages[], origin: string, reachedDir
     return reachedDirectly && request.headers.host !== undefined && request.headers.host !== host;
   }
 
-  function page(served: Pages): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
+  function page(served: Pages, status = 200): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
     const path = fileURLToPath(new URL('index.html', served.files));
     return async (request, reply) => {
       if (misnamed(request)) return reply.redirect(`${origin}${request.url}`, 302);
@@ -66,7 +66,7 @@ export function staticRoutes(pages: readonly Pages[], origin: string, reachedDir
         .header('permissions-policy', 'camera=(), microphone=(), geolocation=(), payment=(), usb=()')
         .header('cache-control', 'no-cache')
         .type('text/html; charset=utf-8')
-        .code(html === undefined ? 503 : 200)
+        .code(html === undefined ? 503 : status)
         .send(html?.replace('%STYLE_NONCE%', nonce) ?? NOT_BUILT);
     };
   }
@@ -74,6 +74,15 @@ export function staticRoutes(pages: readonly Pages[], origin: string, reachedDir
   return async (app) => {
     // Browsers ask for it wherever a page names no icon.
     app.get('/favicon.ico', (_, reply) => reply.redirect('/favicon.svg', 302));
+    const missing = pages[0] && page(pages[0], 404);
+    app.setNotFoundHandler((request, reply) => {
+      // Somebody at a browser is told by a page; programs get what they can read.
+      if (missing && request.method === 'GET' && request.headers.accept?.includes('text/html')) {
+        return missing(request, reply);
+      }
+      const message = `Route ${request.method}:${request.url} not found`;
+      return reply.code(404).send({ message, error: 'Not Found', statusCode: 404 });
+    });
     for (const [index, served] of pages.entries()) {
       const answer = page(served);
       for (const route of served.routes) app.get(`${served.path}${route}`, answer);

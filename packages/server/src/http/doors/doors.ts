@@ -100,6 +100,8 @@ export const DOORS: readonly DoorRow[] = [
   row('GET', '/apps**', PAGE),
   row('GET', '/sessions**', PAGE),
   row('GET', '/users**', PAGE),
+  row('GET', '/patients/**', PAGE),
+  row('GET', '/worklist', PAGE),
   row('GET', '/launch', PAGE),
   row('GET', '/conformance', PAGE),
   row('GET', '/samples/**', PAGE),

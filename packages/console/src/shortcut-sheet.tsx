@@ -1,0 +1,39 @@
+import { Modal, Switch } from '@mantine/core';
+import { t } from './language/language.ts';
+import { SHORTCUTS, sheet, shortcutsOn, turnShortcuts } from './shortcuts.ts';
+import { useStore } from './store.ts';
+
+/** Every shortcut, and the switch that turns them off. */
+export default function ShortcutSheet() {
+  const on = useStore(shortcutsOn);
+  return (
+    <Modal opened onClose={() => sheet.set(false)} title={t('shortcuts.keyboardShortcuts')}>
+      <table className="dense shortcuts">
+        <thead>
+          <tr>
+            <th scope="col">{t('shortcuts.keys')}</th>
+            <th scope="col">{t('shortcuts.whatTheyDo')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {SHORTCUTS.map(({ keys, what }) => (
+            <tr key={what}>
+              <td>
+                {keys.map((key) => (
+                  <kbd key={key}>{key}</kbd>
+                ))}
+              </td>
+              <td>{t(what)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <Switch
+        mt={16}
+        label={t('shortcuts.useShortcuts')}
+        checked={on}
+        onChange={(event) => turnShortcuts(event.currentTarget.checked)}
+      />
+    </Modal>
+  );
+}
