@@ -102,3 +102,72 @@ test('HZ-14 while a search runs nobody of the older list can be clicked, and a s
   await page.getByText('Nobody matches “Nobody of this name”.').waitFor();
   await page.context().close();
 });
+
+const SESSIONS = 2000;
+const APPS = 200;
+
+test(`among ${SESSIONS} sessions one is found, page by page, and a Hub that is away is not "nobody"`, async () => {
+  const { hub } = stage.lockstep;
+  for (let from = 0; from < SESSIONS; from += 100) {
+    const some = Array.from({ length: 100 }, (_, index) => from + index);
+    await Promise.all(
+      some.map((index) => hub.openSession({ user: `Practitioner/${wordOf(index)}`, workstation: `Desk ${index}` })),
+    );
+  }
+  const page = await stage.person(/Administrator/);
+  await page.getByRole('link', { name: 'Sessions', exact: true }).click();
+  await page.locator('.session-list tbody tr').nth(49).waitFor();
+  assert.equal(await page.locator('.session-list tbody tr').count(), 50);
+  const pager = page.getByRole('navigation', { name: 'Pages of the list' });
+  await pager.getByText(/^1–50 of 2,0\d\d$/).waitFor();
+  await pager.getByRole('button', { name: 'Next' }).click();
+  await pager.getByText(/^51–100 of/).waitFor();
+  const find = page.getByRole('searchbox', { name: 'Search sessions' });
+  await find.fill(`desk ${wordOf(1234)}`);
+  await page.locator('.session-list tbody tr').filter({ hasText: 'Desk 1234' }).waitFor();
+  await page.locator('.table-scroll[aria-busy="false"]').waitFor();
+  assert.equal(await page.locator('.session-list tbody tr').count(), 1);
+  await find.fill('Nobody of this name');
+  await page.getByText('No session matches “Nobody of this name”.').waitFor();
+  await page.route(/\/api\/console\/sessions\?search=away/, (route) => route.abort('connectionrefused'));
+  await find.fill('away');
+  await page.getByRole('alert').getByText('The server cannot be reached.').waitFor();
+  assert.equal(await page.getByText('No session matches').count(), 0);
+  await page.context().close();
+});
+
+test(`among ${APPS} apps one is found by words or category; favourites and those used last come first`, async () => {
+  for (let index = 0; index < APPS; index++) {
+    const response = await fetch(`${stage.origin}/auth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        client_name: `App ${wordOf(index)}`,
+        category: index % 50 === 0 ? 'Imaging' : 'Other',
+        token_endpoint_auth_method: 'none',
+        launch_url: `${stage.origin}/samples/viewer/`,
+        redirect_uris: [`${stage.origin}/samples/viewer/`],
+        launch_kinds: ['ehr'],
+        scope: 'launch fhircast/*.read',
+      }),
+    });
+    assert.equal(response.status, 201);
+  }
+  const page = await stage.person(/Lena Okafor/);
+  const dock = page.getByRole('region', { name: 'Applications' });
+  assert.ok((await dock.getByRole('listitem').count()) <= 4);
+  await dock.getByRole('searchbox', { name: 'Search apps' }).fill(wordOf(123));
+  await dock.getByRole('button', { name: `Run App ${wordOf(123)}` }).waitFor();
+  await page.getByRole('link', { name: 'Apps', exact: true }).click();
+  await page.getByRole('combobox', { name: 'Category' }).selectOption('Imaging');
+  await page.getByRole('heading', { name: `App ${wordOf(50)}` }).waitFor();
+  assert.equal(await page.locator('.app-card').count(), APPS / 50);
+  await page.getByRole('combobox', { name: 'Category' }).selectOption('');
+  await page.getByRole('searchbox', { name: 'Search apps' }).fill(wordOf(77));
+  await page.getByRole('button', { name: `Favourite: App ${wordOf(77)}` }).click();
+  await page.getByRole('searchbox', { name: 'Search apps' }).fill('');
+  await page.locator('.app-card').first().getByText(wordOf(77)).waitFor();
+  await page.getByRole('link', { name: 'EHR', exact: true }).click();
+  await dock.getByRole('listitem').first().getByText(wordOf(77)).waitFor();
+  await page.context().close();
+});
