@@ -14,25 +14,19 @@ import '@mantine/core/styles/Radio.css';
 import '@mantine/core/styles/Switch.css';
 import '@mantine/core/styles/Popover.css';
 import '@mantine/core/styles/Menu.css';
-import '@mantine/core/styles/Tooltip.css';
-import '@mantine/core/styles/Overlay.css';
-import '@mantine/core/styles/Paper.css';
-import '@mantine/core/styles/ModalBase.css';
-import '@mantine/core/styles/Modal.css';
-import '@mantine/core/styles/ScrollArea.css';
 import '@mantine/core/styles/SegmentedControl.css';
 import '@mantine/core/styles/FloatingIndicator.css';
 import '@mantine/core/styles/VisuallyHidden.css';
 import './styles.css';
 import './print.css';
 import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
-import { StrictMode, useMemo } from 'react';
+import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Console } from './console.tsx';
-import { spoken, t } from './language/language.ts';
+import { spoken } from './language/language.ts';
 import { startLanguage } from './language/load.ts';
 import { useStore } from './store.ts';
-import { cssVariables, themeIn } from './theme.ts';
+import { cssVariables, theme } from './theme.ts';
 
 const schemes = localStorageColorSchemeManager({ key: 'lockstep-color-scheme' });
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="style-nonce"]')?.content;
@@ -41,8 +35,6 @@ const root = document.getElementById('root');
 /** Everything, drawn again when another language is chosen. */
 function Root() {
   useStore(spoken);
-  const close = t('start.close');
-  const theme = useMemo(() => themeIn(close), [close]);
   return (
     <MantineProvider
       theme={theme}

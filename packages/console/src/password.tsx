@@ -1,7 +1,8 @@
-import { Button, Modal, PasswordInput } from '@mantine/core';
+import { Button, PasswordInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { post, words } from './api.ts';
 import { t } from './language/language.ts';
+import { Dialog } from './ui/dialog.tsx';
 import { passwordProblem } from './users/fields.ts';
 
 /** Choosing a password of one's own; after the one-time password it cannot be put off. */
@@ -27,12 +28,9 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
   }
 
   return (
-    <Modal
-      opened
+    <Dialog
       onClose={onDone}
-      withCloseButton={!needed}
-      closeOnEscape={!needed}
-      closeOnClickOutside={!needed}
+      closable={!needed}
       title={needed ? t('shell.chooseAPasswordOfYourOwn') : t('shell.changePassword')}
     >
       <form className="stack" onSubmit={(event) => void submit(event)}>
@@ -66,6 +64,6 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
           {t('shell.save')}
         </Button>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,5 +1,5 @@
 /** What is around every page: where one can go, who is signed in, and the strip that says who follows. */
-import { ActionIcon, Button, Menu, Modal, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, Button, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import { type ComponentType, lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
 import { get } from './api.ts';
 import { shownChart } from './ehr/desk.ts';
@@ -10,12 +10,14 @@ import type { EhrSession } from './ehr/session.ts';
 import { Strip, useHeadline } from './ehr/strip.tsx';
 import { Unsaved } from './ehr/unsaved.tsx';
 import { identityText } from './identity.tsx';
-import { spoken, t } from './language/language.ts';
-import { chooseLanguage, LANGUAGES, loadMessages } from './language/load.ts';
+import { t } from './language/language.ts';
+import { loadMessages } from './language/load.ts';
+import { PersonMenuButton } from './person-menu-button.tsx';
 import { Link, usePath } from './router.tsx';
 import { listenForShortcuts, sheet } from './shortcuts.ts';
 import { useStore } from './store.ts';
 import { Brand } from './ui/brand.tsx';
+import { Dialog } from './ui/dialog.tsx';
 import { Waiting } from './ui/problem.tsx';
 
 /** A page that is loaded when it is first shown, with the parts of the catalog that it speaks from. */
@@ -123,18 +125,17 @@ function SchemeButton() {
   const scheme = useComputedColorScheme('dark');
   const other = scheme === 'dark' ? 'light' : 'dark';
   return (
-    <Tooltip label={t(other === 'dark' ? 'shell.darkScheme' : 'shell.lightScheme')}>
-      <ActionIcon
-        variant="subtle"
-        color="gray"
-        aria-label={t(other === 'dark' ? 'shell.darkScheme' : 'shell.lightScheme')}
-        onClick={() => setColorScheme(other)}
-      >
-        <svg viewBox="0 0 16 16" width="15" height="15" fill="currentColor" aria-hidden="true">
-          <path d="M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1Zm0 1.6v10.8A5.4 5.4 0 0 1 8 2.6Z" />
-        </svg>
-      </ActionIcon>
-    </Tooltip>
+    <ActionIcon
+      variant="subtle"
+      color="gray"
+      aria-label={t(other === 'dark' ? 'shell.darkScheme' : 'shell.lightScheme')}
+      title={t(other === 'dark' ? 'shell.darkScheme' : 'shell.lightScheme')}
+      onClick={() => setColorScheme(other)}
+    >
+      <svg viewBox="0 0 16 16" width="15" height="15" fill="currentColor" aria-hidden="true">
+        <path d="M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1Zm0 1.6v10.8A5.4 5.4 0 0 1 8 2.6Z" />
+      </svg>
+    </ActionIcon>
   );
 }
 
@@ -142,15 +143,16 @@ function SchemeButton() {
 function SignedOut({ session }: { session: EhrSession }) {
   const out = useStore(session.signedOut);
   const again = (): void => location.reload();
+  if (!out) return null;
   return (
-    <Modal opened={out} onClose={again} withCloseButton={false} title={t('shell.youAreSignedOut')}>
+    <Dialog onClose={again} title={t('shell.youAreSignedOut')}>
       <p>{t('shell.theSignInHasEndedAfter')}</p>
       <div className="modal-end">
         <Button data-autofocus onClick={again}>
           {t('shell.signIn')}
         </Button>
       </div>
-    </Modal>
+    </Dialog>
   );
 }
 
@@ -208,33 +210,7 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
             </span>
           )}
           <SchemeButton />
-          <Menu position="bottom-end" withinPortal={false} withInitialFocusPlaceholder={false}>
-            <Menu.Target>
-              <button type="button" className="who">
-                {person.name}
-                <svg viewBox="0 0 10 6" width="9" aria-hidden="true">
-                  <path d="M1 1l4 4 4-4" fill="none" stroke="currentColor" strokeWidth="1.5" />
-                </svg>
-              </button>
-            </Menu.Target>
-            <Menu.Dropdown>
-              <Menu.Item onClick={() => setPassword('wanted')}>{t('shell.changePassword')}</Menu.Item>
-              <Menu.Item onClick={() => sheet.set(true)}>{t('shell.keyboardShortcuts')}</Menu.Item>
-              <Menu.Item onClick={onSignOut}>{t('shell.signOut')}</Menu.Item>
-              <Menu.Divider />
-              <Menu.Label>{t('start.chooseLanguage')}</Menu.Label>
-              {LANGUAGES.map(({ language, name }) => (
-                <Menu.Item
-                  key={language}
-                  lang={language}
-                  aria-current={language === spoken.get().language || undefined}
-                  onClick={() => void chooseLanguage(language)}
-                >
-                  {name}
-                </Menu.Item>
-              ))}
-            </Menu.Dropdown>
-          </Menu>
+          <PersonMenuButton person={person} onPassword={() => setPassword('wanted')} onSignOut={onSignOut} />
         </div>
       </header>
       <Strip session={session} />

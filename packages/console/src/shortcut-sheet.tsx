@@ -1,13 +1,14 @@
-import { Modal, Switch } from '@mantine/core';
+import { Switch } from '@mantine/core';
 import { t } from './language/language.ts';
 import { SHORTCUTS, sheet, shortcutsOn, turnShortcuts } from './shortcuts.ts';
 import { useStore } from './store.ts';
+import { Dialog } from './ui/dialog.tsx';
 
 /** Every shortcut, and the switch that turns them off. */
 export default function ShortcutSheet() {
   const on = useStore(shortcutsOn);
   return (
-    <Modal opened onClose={() => sheet.set(false)} title={t('shortcuts.keyboardShortcuts')}>
+    <Dialog onClose={() => sheet.set(false)} title={t('shortcuts.keyboardShortcuts')}>
       <table className="dense shortcuts">
         <thead>
           <tr>
@@ -34,6 +35,6 @@ export default function ShortcutSheet() {
         checked={on}
         onChange={(event) => turnShortcuts(event.currentTarget.checked)}
       />
-    </Modal>
+    </Dialog>
   );
 }

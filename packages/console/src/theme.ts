@@ -28,48 +28,34 @@ const dark: MantineColorsTuple = [
   '#0a0e12',
 ];
 
-/** @param close what the button that closes a dialog is called */
-export const themeIn = (close: string) =>
-  createTheme({
-    primaryColor: 'teal',
-    primaryShade: { light: 7, dark: 3 },
-    autoContrast: true,
-    colors: { teal, dark },
-    fontFamily: "'Inter', 'Segoe UI', system-ui, -apple-system, 'Helvetica Neue', 'Noto Sans', Arial, sans-serif",
-    fontFamilyMonospace: "ui-monospace, 'Cascadia Mono', 'SF Mono', 'DejaVu Sans Mono', Menlo, monospace",
-    fontSizes: { xs: '0.75rem', sm: '0.8125rem', md: '0.875rem', lg: '1rem', xl: '1.125rem' },
-    defaultRadius: 'sm',
-    cursorType: 'pointer',
-    respectReducedMotion: true,
-    components: {
-      Button: Button.extend({
-        defaultProps: { size: 'xs' },
-        vars: (_, { variant = 'filled' }) => ({
-          root: variant === 'filled' ? { '--button-color': 'var(--on-accent)' } : {},
-        }),
+export const theme = createTheme({
+  primaryColor: 'teal',
+  primaryShade: { light: 7, dark: 3 },
+  autoContrast: true,
+  colors: { teal, dark },
+  fontFamily: "'Inter', 'Segoe UI', system-ui, -apple-system, 'Helvetica Neue', 'Noto Sans', Arial, sans-serif",
+  fontFamilyMonospace: "ui-monospace, 'Cascadia Mono', 'SF Mono', 'DejaVu Sans Mono', Menlo, monospace",
+  fontSizes: { xs: '0.75rem', sm: '0.8125rem', md: '0.875rem', lg: '1rem', xl: '1.125rem' },
+  defaultRadius: 'sm',
+  cursorType: 'pointer',
+  respectReducedMotion: true,
+  components: {
+    Button: Button.extend({
+      defaultProps: { size: 'xs' },
+      vars: (_, { variant = 'filled' }) => ({
+        root: variant === 'filled' ? { '--button-color': 'var(--on-accent)' } : {},
       }),
-      TextInput: { defaultProps: { size: 'xs' } },
-      PasswordInput: { defaultProps: { size: 'sm' } },
-      Textarea: { defaultProps: { size: 'xs' } },
-      NativeSelect: { defaultProps: { size: 'xs' } },
-      Checkbox: { defaultProps: { size: 'xs' } },
-      Switch: { defaultProps: { size: 'xs' } },
-      SegmentedControl: { defaultProps: { size: 'xs' } },
-      // Locking the page's scrolling would need a style element of the page's own.
-      Modal: {
-        defaultProps: {
-          centered: true,
-          lockScroll: false,
-          transitionProps: { duration: 0 },
-          closeButtonProps: { 'aria-label': close },
-        },
-      },
-      // A dialog's header is no banner of the page.
-      ModalHeader: { defaultProps: { role: 'none' } },
-      Menu: { defaultProps: { transitionProps: { duration: 0 } } },
-      Tooltip: { defaultProps: { transitionProps: { duration: 0 }, openDelay: 300, multiline: true, maw: 320 } },
-    },
-  });
+    }),
+    TextInput: { defaultProps: { size: 'xs' } },
+    PasswordInput: { defaultProps: { size: 'sm' } },
+    Textarea: { defaultProps: { size: 'xs' } },
+    NativeSelect: { defaultProps: { size: 'xs' } },
+    Checkbox: { defaultProps: { size: 'xs' } },
+    Switch: { defaultProps: { size: 'xs' } },
+    SegmentedControl: { defaultProps: { size: 'xs' } },
+    Menu: { defaultProps: { transitionProps: { duration: 0 } } },
+  },
+});
 
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},

@@ -11,6 +11,7 @@ import { Problem, Waiting } from '../ui/problem.tsx';
 import { AppFormView } from './app-form.tsx';
 import { AppIcon } from './icon.tsx';
 import { fromMetadata, toMetadata } from './metadata.ts';
+import { groupOf, SCOPE_GROUPS, scopeWords } from './scopes.ts';
 
 function time(ms: number | undefined): string {
   return ms === undefined ? t('apps.never') : date(new Date(ms), { dateStyle: 'medium', timeStyle: 'short' });
@@ -121,6 +122,7 @@ export default function AppPage({ id }: { id: string }) {
     );
   }
   const { data } = app;
+  const scopes = data.scopes.flatMap(({ entries }) => entries);
   return (
     <div className="page">
       <p>
@@ -131,7 +133,7 @@ export default function AppPage({ id }: { id: string }) {
           <AppIcon app={data} size={44} />
           <div>
             <h1>
-              {data.name}{' '}
+              <bdi>{data.name}</bdi>{' '}
               {data.status !== 'active' && <span className="app-status">{t(`apps.status.${data.status}`)}</span>}
             </h1>
             <p className="lead">
@@ -181,18 +183,20 @@ export default function AppPage({ id }: { id: string }) {
       <section className="panel" aria-label={t('apps.whatItMayDo')}>
         <h2>{t('apps.theAppMay')}</h2>
         <div className="may">
-          {data.scopes.map(({ title, entries }) => (
-            <div key={title}>
-              <h3>{title}</h3>
-              <ul>
-                {entries.map(({ scope, words: meaning }) => (
-                  <li key={scope}>
-                    {meaning} <code>{scope}</code>
-                  </li>
-                ))}
-              </ul>
-            </div>
-          ))}
+          {SCOPE_GROUPS.map(({ group }) => ({ group, entries: scopes.filter(({ scope }) => groupOf(scope) === group) }))
+            .filter(({ entries }) => entries.length > 0)
+            .map(({ group, entries }) => (
+              <div key={group}>
+                <h3>{t(`apps.scopes.${group}`)}</h3>
+                <ul>
+                  {entries.map(({ scope, words: meaning }) => (
+                    <li key={scope}>
+                      {scopeWords(scope, meaning)} <code>{scope}</code>
+                    </li>
+                  ))}
+                </ul>
+              </div>
+            ))}
         </div>
       </section>
       <section className="panel" aria-label={t('apps.registration')}>

@@ -47,9 +47,15 @@ export const SCOPE_GROUPS: readonly ChoiceGroup[] = [
 
 const LISTED = new Set(SCOPE_GROUPS.flatMap(({ choices }) => choices));
 
-/** What a scope of the list above lets an app do. */
-export function scopeWords(scope: string): string {
-  return codeWords('apps.scope', scope);
+/** What a scope lets an app do. @param words the server's, for a scope that is not in the list above */
+export function scopeWords(scope: string, words = scope): string {
+  return LISTED.has(scope) ? codeWords('apps.scope', scope) : words;
+}
+
+/** The group of the list above that a scope belongs to. */
+export function groupOf(scope: string): ChoiceGroup['group'] {
+  if (/^(?:fhircast|hub)\//.test(scope)) return 'context';
+  return /^(?:patient|user|system)\//.test(scope) ? 'record' : 'identity';
 }
 
 /** Scopes that are not in the list above: kept and shown as they are. */

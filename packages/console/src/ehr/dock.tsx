@@ -1,6 +1,6 @@
 /** Applications that run inside the EHR, each in its frame. */
 import { useSyncState } from '@lockstep/client/react';
-import { ActionIcon, Button, CloseButton, TextInput, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, CloseButton, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { type App, getAll, words } from '../api.ts';
@@ -58,27 +58,26 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
         <h2>
           <bdi>{one.app.name}</bdi>
         </h2>
-        <Tooltip label={t('ehr.runInWindow')}>
-          <ActionIcon
-            size="sm"
-            variant="subtle"
-            color="gray"
-            aria-label={t('ehr.runNamedInWindow', { name: one.app.name })}
-            onClick={move}
+        <ActionIcon
+          size="sm"
+          variant="subtle"
+          color="gray"
+          aria-label={t('ehr.runNamedInWindow', { name: one.app.name })}
+          title={t('ehr.runInWindow')}
+          onClick={move}
+        >
+          <svg
+            viewBox="0 0 16 16"
+            width="13"
+            height="13"
+            fill="none"
+            stroke="currentColor"
+            strokeWidth="1.6"
+            aria-hidden="true"
           >
-            <svg
-              viewBox="0 0 16 16"
-              width="13"
-              height="13"
-              fill="none"
-              stroke="currentColor"
-              strokeWidth="1.6"
-              aria-hidden="true"
-            >
-              <path d="M9 2h5v5M14 2 8 8M12 10v4H2V4h4" />
-            </svg>
-          </ActionIcon>
-        </Tooltip>
+            <path d="M9 2h5v5M14 2 8 8M12 10v4H2V4h4" />
+          </svg>
+        </ActionIcon>
         <CloseButton
           size="sm"
           aria-label={t('ehr.closeNamed', { title: one.app.name })}

@@ -1,37 +1,30 @@
-import { Button, Modal } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
+import { Dialog } from '../ui/dialog.tsx';
 import type { EhrSession } from './session.ts';
 
 /** An application beside the chart has unsaved work: the person decides whether it is left. */
 export function LeavingApps({ session }: { session: EhrSession }) {
   const question = useStore(session.apps.question);
+  if (question === undefined) return null;
   return (
-    <Modal
-      opened={question !== undefined}
-      onClose={() => question?.answer(false)}
-      title={t('ehr.workIsNotSaved')}
-      closeButtonProps={{ 'aria-label': t('ehr.stayHere') }}
-    >
-      {question && (
-        <>
-          <ul>
-            {question.works.map(({ app, what }) => (
-              <li key={app}>
-                <bdi>{app}</bdi>: {what}.
-              </li>
-            ))}
-          </ul>
-          <div className="modal-end">
-            <Button data-autofocus onClick={() => question.answer(false)}>
-              {t('ehr.stayHere')}
-            </Button>
-            <Button variant="default" onClick={() => question.answer(true)}>
-              {t(`ehr.leave.${question.leaving}`)}
-            </Button>
-          </div>
-        </>
-      )}
-    </Modal>
+    <Dialog title={t('ehr.workIsNotSaved')} closeLabel={t('ehr.stayHere')} onClose={() => question.answer(false)}>
+      <ul>
+        {question.works.map(({ app, what }) => (
+          <li key={app}>
+            <bdi>{app}</bdi>: {what}.
+          </li>
+        ))}
+      </ul>
+      <div className="modal-end">
+        <Button data-autofocus onClick={() => question.answer(false)}>
+          {t('ehr.stayHere')}
+        </Button>
+        <Button variant="default" onClick={() => question.answer(true)}>
+          {t(`ehr.leave.${question.leaving}`)}
+        </Button>
+      </div>
+    </Dialog>
   );
 }

@@ -1,38 +1,35 @@
-import { Button, Modal } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
+import { Dialog } from '../ui/dialog.tsx';
 import type { EhrSession } from './session.ts';
 
 /** Others would not follow what the person asked for: they decide whether it is sent all the same. */
 export function Objections({ session }: { session: EhrSession }) {
   const question = useStore(session.publishing.objections);
+  if (question === undefined) return null;
   return (
-    <Modal
-      opened={question !== undefined}
-      onClose={() => question?.answer(false)}
+    <Dialog
       title={t('ehr.notEverybodyWouldFollow')}
-      closeButtonProps={{ 'aria-label': t('ehr.stayHere') }}
+      closeLabel={t('ehr.stayHere')}
+      onClose={() => question.answer(false)}
     >
-      {question && (
-        <>
-          <ul>
-            {question.objections.map(({ name, reason }) => (
-              <li key={name}>
-                <bdi>{name}</bdi>: {reason}.
-              </li>
-            ))}
-          </ul>
-          <p>{question.what}?</p>
-          <div className="modal-end">
-            <Button data-autofocus onClick={() => question.answer(false)}>
-              {t('ehr.stayHere')}
-            </Button>
-            <Button variant="default" onClick={() => question.answer(true)}>
-              {t('ehr.goOn')}
-            </Button>
-          </div>
-        </>
-      )}
-    </Modal>
+      <ul>
+        {question.objections.map(({ name, reason }) => (
+          <li key={name}>
+            <bdi>{name}</bdi>: {reason}.
+          </li>
+        ))}
+      </ul>
+      <p>{question.what}?</p>
+      <div className="modal-end">
+        <Button data-autofocus onClick={() => question.answer(false)}>
+          {t('ehr.stayHere')}
+        </Button>
+        <Button variant="default" onClick={() => question.answer(true)}>
+          {t('ehr.goOn')}
+        </Button>
+      </div>
+    </Dialog>
   );
 }

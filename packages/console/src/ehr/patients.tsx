@@ -1,22 +1,22 @@
 import type { Resource } from '@lockstep/fhircast';
 import { TextInput } from '@mantine/core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
-import { useVirtualizer } from '@tanstack/react-virtual';
-import { useDeferredValue, useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useCallback, useDeferredValue, useRef, useState } from 'react';
 import { ageOf, type FhirPage, nameOf, recordNumber, textAt, when } from '../fhir.ts';
 import { isolated } from '../identity.tsx';
 import { codeWords, spoken, t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { shownChart } from './desk.ts';
+import { AllRows } from './patient-rows.tsx';
 import { matches, searchesFor } from './patient-search.ts';
 import { RecentPatients } from './recent-patients.tsx';
 import type { EhrSession } from './session.ts';
 
 /** Patients read at once; a record with more is searched by the server. */
 const PAGE = 100;
-/** Height of a row, px. */
-const ROW = 44;
+/** Few records are so large that it is needed. */
+const RowsInView = lazy(() => import('./patient-rows-in-view.tsx'));
 
 interface Page {
   readonly patients: readonly Resource[];
@@ -110,19 +110,27 @@ export function PatientList({ session }: { session: EhrSession }) {
   const open = new Set(desk.tabs.map(({ patient }) => patient.id));
 
   const scroller = useRef<HTMLDivElement>(null);
-  const rows = useVirtualizer({
-    count: list.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => ROW,
-    overscan: 12,
-    getItemKey: (index) => list[index]?.id ?? index,
-  });
-  const items = rows.getVirtualItems();
-  const last = items.at(-1)?.index ?? 0;
   const { hasNextPage, isFetching, fetchNextPage } = source;
-  useEffect(() => {
-    if (last >= list.length - 20 && hasNextPage && !isFetching && list.length > 0) void fetchNextPage();
-  }, [last, list.length, hasNextPage, isFetching, fetchNextPage]);
+  const showsLast = useCallback(
+    (last: number) => {
+      if (last >= list.length - 20 && hasNextPage && !isFetching && list.length > 0) void fetchNextPage();
+    },
+    [list.length, hasNextPage, isFetching, fetchNextPage],
+  );
+  const rows = {
+    scroller,
+    ids: list.map(({ id = '' }) => id),
+    row: (index: number) => {
+      const patient = list[index];
+      return (
+        patient && (
+          <Row session={session} patient={patient} active={patient.id === active} open={open.has(patient.id)} />
+        )
+      );
+    },
+    onLast: showsLast,
+  };
+  const isLong = hasNextPage || list.length > PAGE;
 
   return (
     <section className="patients" aria-label={t('ehr.patients')}>
@@ -139,23 +147,13 @@ export function PatientList({ session }: { session: EhrSession }) {
       {source.isError && <Problem error={source.error} retry={() => void source.refetch()} />}
       {source.isPending && <Waiting what={t('ehr.readingPatients')} />}
       <div className="patient-scroller" ref={scroller} aria-busy={stale} inert={stale}>
-        <ul className="patient-list" style={{ height: rows.getTotalSize() }}>
-          {items.map(({ index, start, key }) => {
-            const patient = list[index];
-            return (
-              patient && (
-                <li
-                  key={key}
-                  style={{ transform: `translateY(${start}px)` }}
-                  aria-setsize={-1}
-                  aria-posinset={index + 1}
-                >
-                  <Row session={session} patient={patient} active={patient.id === active} open={open.has(patient.id)} />
-                </li>
-              )
-            );
-          })}
-        </ul>
+        {isLong ? (
+          <Suspense fallback={<AllRows {...rows} ids={rows.ids.slice(0, PAGE)} />}>
+            <RowsInView {...rows} />
+          </Suspense>
+        ) : (
+          <AllRows {...rows} />
+        )}
       </div>
       {!stale && source.isSuccess && list.length === 0 && (
         <p className="nothing">

@@ -1,8 +1,9 @@
-import { Button, Modal } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { useEffect } from 'react';
 import { Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
+import { Dialog } from '../ui/dialog.tsx';
 import type { EhrSession } from './session.ts';
 
 /** Something unsaved would be left behind: the person decides what becomes of it. */
@@ -18,46 +19,38 @@ export function Unsaved({ session }: { session: EhrSession }) {
     return () => removeEventListener('beforeunload', ask);
   }, [unsaved]);
 
+  if (question === undefined) return null;
   return (
-    <Modal
-      opened={question !== undefined}
-      onClose={() => question?.answer('stay')}
-      title={t('ehr.aNoteIsNotSaved')}
-      closeButtonProps={{ 'aria-label': t('ehr.stayHere') }}
-    >
-      {question && (
-        <>
-          {question.problem !== undefined && (
-            <p className="problem" role="alert">
-              {question.problem}
-            </p>
-          )}
-          {question.leaving.why === 'followed' && (
-            <p>
-              {t('ehr.anotherApplicationOpened')} <Who patient={question.leaving.to} />
-            </p>
-          )}
-          <p>{t('ehr.notesNotSavedOn', { count: question.of.length })}</p>
-          <ul>
-            {question.of.map((patient) => (
-              <li key={patient.id}>
-                <Who patient={patient} />
-              </li>
-            ))}
-          </ul>
-          <div className="modal-end">
-            <Button variant="default" onClick={() => question.answer('stay')}>
-              {t('ehr.stayHere')}
-            </Button>
-            <Button variant="default" onClick={() => question.answer('discard')}>
-              {t('ehr.discardAnd', { action: question.leaving.why })}
-            </Button>
-            <Button data-autofocus onClick={() => question.answer('save')}>
-              {t('ehr.saveAnd', { action: question.leaving.why })}
-            </Button>
-          </div>
-        </>
+    <Dialog title={t('ehr.aNoteIsNotSaved')} closeLabel={t('ehr.stayHere')} onClose={() => question.answer('stay')}>
+      {question.problem !== undefined && (
+        <p className="problem" role="alert">
+          {question.problem}
+        </p>
       )}
-    </Modal>
+      {question.leaving.why === 'followed' && (
+        <p>
+          {t('ehr.anotherApplicationOpened')} <Who patient={question.leaving.to} />
+        </p>
+      )}
+      <p>{t('ehr.notesNotSavedOn', { count: question.of.length })}</p>
+      <ul>
+        {question.of.map((patient) => (
+          <li key={patient.id}>
+            <Who patient={patient} />
+          </li>
+        ))}
+      </ul>
+      <div className="modal-end">
+        <Button variant="default" onClick={() => question.answer('stay')}>
+          {t('ehr.stayHere')}
+        </Button>
+        <Button variant="default" onClick={() => question.answer('discard')}>
+          {t('ehr.discardAnd', { action: question.leaving.why })}
+        </Button>
+        <Button data-autofocus onClick={() => question.answer('save')}>
+          {t('ehr.saveAnd', { action: question.leaving.why })}
+        </Button>
+      </div>
+    </Dialog>
   );
 }

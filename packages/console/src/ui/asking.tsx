@@ -1,5 +1,6 @@
-import { Button, Modal } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { t } from '../language/language.ts';
+import { Dialog } from './dialog.tsx';
 
 export interface Question {
   readonly title: string;
@@ -16,21 +17,18 @@ export function Asking(props: {
   onConfirm: () => void;
 }) {
   const { question, busy = false, onCancel, onConfirm } = props;
+  if (question === undefined) return null;
   return (
-    <Modal opened={question !== undefined} onClose={onCancel} title={question?.title}>
-      {question && (
-        <>
-          <p>{question.text}</p>
-          <div className="modal-end">
-            <Button variant="default" onClick={onCancel}>
-              {t('start.cancel')}
-            </Button>
-            <Button data-autofocus loading={busy} onClick={onConfirm}>
-              {question.action}
-            </Button>
-          </div>
-        </>
-      )}
-    </Modal>
+    <Dialog title={question.title} onClose={onCancel}>
+      <p>{question.text}</p>
+      <div className="modal-end">
+        <Button variant="default" onClick={onCancel}>
+          {t('start.cancel')}
+        </Button>
+        <Button data-autofocus loading={busy} onClick={onConfirm}>
+          {question.action}
+        </Button>
+      </div>
+    </Dialog>
   );
 }

@@ -1,4 +1,4 @@
-import { Button, Modal, PasswordInput } from '@mantine/core';
+import { Button, PasswordInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { call, get, post, type SignedInPerson, type UserView, words } from '../api.ts';
@@ -7,6 +7,7 @@ import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
 import { Asking, type Question } from '../ui/asking.tsx';
 import { Copyable } from '../ui/copyable.tsx';
+import { Dialog } from '../ui/dialog.tsx';
 import { FormEnd, useForm } from '../ui/form.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { passwordProblem, toBody, toFields } from './fields.ts';
@@ -33,7 +34,7 @@ function TypePassword({ path, onDone }: { path: string; onDone: () => void }) {
     },
   });
   return (
-    <Modal opened onClose={onDone} title={t('users.setAPassword')}>
+    <Dialog onClose={onDone} title={t('users.setAPassword')}>
       <form className="stack" onSubmit={form.onSubmit} noValidate>
         <p>{t('users.whoeverIsSignedInWithThe')}</p>
         <PasswordInput
@@ -44,7 +45,7 @@ function TypePassword({ path, onDone }: { path: string; onDone: () => void }) {
         />
         <FormEnd form={form} action={t('users.setThePassword')} />
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 
@@ -104,7 +105,7 @@ export default function UserPage({ id, person }: { id: string; person: SignedInP
       <header className="page-head">
         <div>
           <h1>
-            {data.name}{' '}
+            <bdi>{data.name}</bdi>{' '}
             {data.status !== 'active' && <span className="app-status">{t(`users.status.${data.status}`)}</span>}
           </h1>
           <p className="lead">

@@ -1,0 +1,34 @@
+import { Menu } from '@mantine/core';
+import { spoken, t } from './language/language.ts';
+import { chooseLanguage, LANGUAGES } from './language/load.ts';
+import { PersonButton, type PersonMenuProps } from './person-menu-button.tsx';
+import { sheet } from './shortcuts.ts';
+
+/** What a person does about themselves: open when it comes. */
+export default function PersonMenu({ person, onPassword, onSignOut }: PersonMenuProps) {
+  return (
+    <Menu defaultOpened position="bottom-end" withinPortal={false} withInitialFocusPlaceholder={false}>
+      <Menu.Target>
+        <PersonButton person={person} />
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item onClick={onPassword}>{t('shell.changePassword')}</Menu.Item>
+        <Menu.Item onClick={onSignOut}>{t('shell.signOut')}</Menu.Item>
+        <Menu.Divider />
+        <Menu.Item onClick={() => sheet.set(true)}>{t('shell.keyboardShortcuts')}</Menu.Item>
+        <Menu.Divider />
+        <Menu.Label>{t('start.chooseLanguage')}</Menu.Label>
+        {LANGUAGES.map(({ language, name }) => (
+          <Menu.Item
+            key={language}
+            lang={language}
+            aria-current={language === spoken.get().language || undefined}
+            onClick={() => void chooseLanguage(language)}
+          >
+            {name}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
