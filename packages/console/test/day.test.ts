@@ -79,13 +79,11 @@ test('HZ-1 a link to a patient or a study opens nothing until the person says so
   await page.getByRole('button', { name: 'Open', exact: true }).click();
   await page.getByRole('tabpanel').locator('tr[data-current]').filter({ hasText: title }).waitFor();
 
-  const [, patient = '', other = ''] = ['', 'kofi-mensah', 'no-such-study'];
   for (const [path, heading] of [
     ['/patients/no-such-patient', 'Not in this record'],
-    [`/patients/${patient}/studies/${other}`, 'Not in this record'],
+    ['/patients/kofi-mensah/studies/no-such-study', 'Not in this record'],
     ['/patients/%3Cscript%3E', 'Not in this record'],
     ['/patients/a/b', 'There is no such page'],
-    ['/patients/%ff', 'There is no such page'],
     ['/nowhere', 'There is no such page'],
   ] as const) {
     stage.provoked.push(/^4\d\d GET .*\/(?:fhir|nowhere|patients)/);
