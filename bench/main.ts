@@ -8,6 +8,7 @@ import process from 'node:process';
 import { access } from './access.ts';
 import { client } from './client.ts';
 import { cluster } from './cluster.ts';
+import { pages } from './console.ts';
 import { dialects } from './dialects.ts';
 import { gateway } from './gateway.ts';
 import { hub } from './hub.ts';
@@ -30,6 +31,7 @@ const SCENARIOS: readonly Scenario[] = [
   dialects,
   cluster,
   client,
+  pages,
 ];
 const FOLDER = path('../docs/benchmarks/');
 /** What a program may differ from itself in a run that is kept. */
