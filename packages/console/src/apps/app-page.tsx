@@ -9,6 +9,7 @@ import { Asking, type Question } from '../ui/asking.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { AppFormView } from './app-form.tsx';
+import { howToLaunch } from './how-to-launch.ts';
 import { AppIcon } from './icon.tsx';
 import { fromMetadata, toMetadata } from './metadata.ts';
 import { groupOf, SCOPE_GROUPS, scopeWords } from './scopes.ts';
@@ -198,6 +199,12 @@ export default function AppPage({ id }: { id: string }) {
               </div>
             ))}
         </div>
+      </section>
+      <section className="panel" aria-label={t('apps.howToLaunchMe')}>
+        <h2>{t('apps.howToLaunchMe')}</h2>
+        {howToLaunch(data, data.metadata, location.origin).map(({ title, text }) => (
+          <Copyable key={title} title={title} text={text} />
+        ))}
       </section>
       <section className="panel" aria-label={t('apps.registration')}>
         <h2>{t('apps.registration')}</h2>

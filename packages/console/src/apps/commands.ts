@@ -31,7 +31,7 @@ export function programName(name: string): string {
 }
 
 /** An argument as a POSIX shell takes it whole. */
-function quoted(argument: string): string {
+export function quoted(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 

@@ -74,6 +74,7 @@ function literalTexts(code: string, lang: 'ts' | 'tsx'): readonly string[] {
  */
 const ALLOWED: Readonly<Record<string, readonly RegExp[]>> = {
   'apps/commands.ts': [/^TOPIC_SECRET=… npx /, /^curl -X POST /],
+  'apps/how-to-launch.ts': [/^npx lockstep /, /^ --(?:key|user) /, /^curl -H /],
   'conformance/form.tsx': [/^hub\.url$/],
   'conformance/options.ts': [/^FHIRcast STU2$/, /^IHE IRA$/],
   'conformance/report.tsx': [/^JUnit XML$/, /^FHIR TestReport$/],
