@@ -31,12 +31,29 @@ after(async () => {
   if (!kept) await rm(folder, { recursive: true, force: true });
 });
 
+/** Changes the language as another window of the browser would, so that the page stays as it is. */
+async function speak(page: Page, language: string): Promise<void> {
+  await page.evaluate((newValue) => {
+    const key = 'lockstep-language';
+    localStorage.setItem(key, newValue);
+    dispatchEvent(new StorageEvent('storage', { key, newValue }));
+  }, language);
+  await page.locator(`html[lang="${language}"]`).waitFor();
+}
+
+/** Takes the picture in English, and one beside it in German. */
 async function picture(page: Page, name: string, size = page.viewportSize() ?? SIZE): Promise<void> {
   await page.setViewportSize(size);
-  const path = join(folder, `${name}.png`);
   await page.mouse.move(2, 2);
-  await page.screenshot({ path, animations: 'disabled', caret: 'hide' });
-  assert.ok((await stat(path)).size > 10_000, name);
+  for (const [language, suffix] of [
+    ['de', '-de'],
+    ['en', ''],
+  ] as const) {
+    await speak(page, language);
+    const path = join(folder, `${name}${suffix}.png`);
+    await page.screenshot({ path, animations: 'disabled', caret: 'hide' });
+    assert.ok((await stat(path)).size > 10_000, name);
+  }
 }
 
 /**
@@ -190,10 +207,13 @@ test('every page has its picture', async () => {
   await administrator.getByRole('link', { name: 'Dr. Marta Ruiz' }).click();
   await administrator.getByRole('button', { name: 'End sessions' }).waitFor();
   await picture(administrator, 'user', LOW);
-  await administrator.context().close();
   await mei.context().close();
   await tomas.context().close();
 
+  await administrator.context().close();
+  await page.getByRole('link', { name: 'Worklist', exact: true }).click();
+  await page.locator('.worklist tbody tr').first().waitFor();
+  await picture(page, 'worklist');
   await page.getByRole('link', { name: 'EHR', exact: true }).click();
   await page.getByRole('button', { name: 'Change to light' }).click();
   await atEase(page, /Kofi Mensah/);

@@ -45,6 +45,10 @@ function directionOf(language: string): 'ltr' | 'rtl' {
 export async function startLanguage(part: string): Promise<void> {
   needed.add(part);
   await speak([...browserLocales(browserStorage.getItem(CHOICE) ?? undefined), ...navigator.languages]);
+  // What is chosen in one window of the browser is spoken in all.
+  addEventListener('storage', ({ key, newValue }) => {
+    if (key === CHOICE && newValue !== null) void speak(browserLocales(newValue));
+  });
 }
 
 /** A language in the region that the browser says, where it says one: German chosen, in Austria. */

@@ -1,0 +1,79 @@
+/** What people enter by mistake, or to do harm, in every field of every page: it is shown as text, or refused beside its field. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { Stage } from './stage.ts';
+
+/** Script, markup, controls of direction and ten thousand characters. */
+const HOSTILE = `<img src=x onerror="window.broken=1"><script>window.broken=1</script>"'\${7*7}{{7*7}}\u202e\u2066\u0000 ${'x'.repeat(10_000)}`;
+
+/** Pages with fields, and what sends them where that harms nobody. */
+const FORMS: readonly { readonly path: string; readonly heading: string; readonly send?: string }[] = [
+  { path: '/', heading: 'EHR' },
+  { path: '/apps', heading: 'Apps' },
+  { path: '/apps/new', heading: 'Register an app', send: 'Register' },
+  { path: '/apps/sample-viewer', heading: 'Image viewer', send: 'Save' },
+  { path: '/sessions', heading: 'Sessions' },
+  { path: '/users', heading: 'Users' },
+  { path: '/users/new', heading: 'Add a user', send: 'Add' },
+  { path: '/users/dr-mei-tanaka', heading: 'Dr. Mei Tanaka', send: 'Save' },
+  { path: '/launch', heading: 'Launch builder' },
+  { path: '/conformance', heading: 'Conformance', send: 'Run' },
+];
+
+let stage: Stage;
+before(async () => {
+  stage = await Stage.open();
+});
+after(() => stage.close());
+
+/** Fills every field that can be typed into. @returns how many there were */
+async function fillAll(page: Page): Promise<number> {
+  const fields = page
+    .locator('input:not([type]), input[type="text"], input[type="search"], input[type="password"], textarea')
+    .filter({ visible: true });
+  const count = await fields.count();
+  for (let index = 0; index < count; index++) {
+    const field = fields.nth(index);
+    if (await field.isEditable()) await field.fill(HOSTILE);
+  }
+  return count;
+}
+
+/** Nothing ran, and nothing is wider than the page. */
+async function unharmed(page: Page, where: string): Promise<void> {
+  const found = await page.evaluate(() => ({
+    broken: 'broken' in window,
+    images: document.querySelectorAll('img[src="x"]').length,
+    wide: document.documentElement.scrollWidth > innerWidth,
+  }));
+  assert.deepEqual(found, { broken: false, images: 0, wide: false }, where);
+}
+
+test('CWE-79 script, markup, controls of direction and 10,000 characters in every field do no harm', async () => {
+  // What is refused is refused with 400; nothing fails.
+  stage.provoked.push(/^4(?:00|04|09|13|14|22) /);
+  const signIn = await stage.browser();
+  await signIn.goto(stage.origin);
+  await signIn.getByRole('heading', { name: 'Sign in as a sample user' }).waitFor();
+  await signIn.close();
+  const page = await stage.person(/Administrator/);
+  for (const { path, heading, send } of FORMS) {
+    await page.evaluate((to) => {
+      history.pushState(null, '', to);
+      dispatchEvent(new PopStateEvent('popstate'));
+    }, path);
+    await page.getByRole('heading', { name: heading, level: 1 }).last().waitFor();
+    await page.locator('.waiting').first().waitFor({ state: 'detached' });
+    assert.ok((await fillAll(page)) > 0, `${path} has fields`);
+    await unharmed(page, path);
+    if (send === undefined) continue;
+    const button = page.getByRole('button', { name: send, exact: true });
+    if (!(await button.first().isVisible())) continue;
+    await button.first().click();
+    await page.locator('[aria-invalid="true"], [role="alert"], .field-problem').first().waitFor();
+    await unharmed(page, `${path}, sent`);
+  }
+  assert.deepEqual(stage.complaints, []);
+  await page.context().close();
+});
