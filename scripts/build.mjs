@@ -74,7 +74,8 @@ if (stale.length > 0) {
         target: 'es2023',
         // A data: URL would need a wider content security policy.
         assetsInlineLimit: 0,
-        modulePreload: { polyfill: false },
+        // The lists of what to load ahead would be a part of the first page.
+        modulePreload: false,
         reportCompressedSize: false,
         chunkSizeWarningLimit: 700,
       },

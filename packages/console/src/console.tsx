@@ -1,14 +1,11 @@
 /** Who is signed in decides what is shown: the sign-in page, or the console around the session. */
-import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import { ApiError, post, type SignedInPerson, setCsrf, words } from './api.ts';
 import type { EhrSession } from './ehr/session.ts';
 import { t } from './language/language.ts';
 import { loadMessages } from './language/load.ts';
-import type { SignInWays } from './sign-in.tsx';
+import { SignIn, type SignInWays } from './sign-in.tsx';
 import { Problem, Waiting } from './ui/problem.tsx';
-
-/** Who is signed in already needs none of it. */
-const SignIn = lazy(() => import('./sign-in.tsx'));
 
 type WorkspaceModule = typeof import('./workspace.tsx');
 
@@ -73,12 +70,10 @@ export function Console() {
       );
     case 'signed-out':
       return (
-        <Suspense fallback={<Waiting what={t('start.starting')} />}>
-          <SignIn
-            ways={state.ways}
-            onSignIn={async (given) => enter(await post<SignedInPerson>('/auth/session', given))}
-          />
-        </Suspense>
+        <SignIn
+          ways={state.ways}
+          onSignIn={async (given) => enter(await post<SignedInPerson>('/auth/session', given))}
+        />
       );
     case 'signed-in':
       return <state.Workspace session={state.session} onSignOut={() => void signOut(state.session)} />;

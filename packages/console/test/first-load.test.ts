@@ -37,7 +37,7 @@ test('what is not shown at first is not loaded at first: dialogs, menus, other p
   t.diagnostic(`${bytes} bytes, bare ${bare}: ${(bytes / bare).toFixed(2)} times`);
   assert.ok(bytes <= 2.6 * bare, `${bytes} bytes, where a bare page has ${bare}`);
   assert.deepEqual(
-    names.filter((name) => /person-menu-[^b]|sign-in|rows-in-view|inspector|builder|gallery|worklist/.test(name)),
+    names.filter((name) => /person-menu-[^b]|rows-in-view|inspector|builder|gallery|worklist/.test(name)),
     [],
   );
   await page.context().close();

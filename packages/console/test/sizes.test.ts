@@ -168,6 +168,7 @@ test(`among ${APPS} apps one is found by words or category; favourites and those
   await page.getByRole('searchbox', { name: 'Search apps' }).fill('');
   await page.locator('.app-card').first().getByText(wordOf(77)).waitFor();
   await page.getByRole('link', { name: 'EHR', exact: true }).click();
+  await dock.getByRole('searchbox', { name: 'Search apps' }).fill('');
   await dock.getByRole('listitem').first().getByText(wordOf(77)).waitFor();
   await page.context().close();
 });

@@ -137,7 +137,8 @@ export class SessionList {
       topic,
       changedAt: state.changedAt,
       patient: state.current === undefined ? undefined : patients[0]?.title,
-      notFollowing: notFollowing(state, () => true),
+      // Who has not answered yet may still follow.
+      notFollowing: notFollowing(state, () => true).filter(({ why }) => why !== 'waiting'),
       text: folded(texts.join('\n')),
     });
   }
