@@ -137,7 +137,7 @@ test('REG-1 a manifest fills the form, and one that is none says why', async () 
   await page.getByLabel('Name', { exact: true }).and(page.locator('[value="From a manifest"]')).waitFor();
   await page.getByRole('button', { name: 'Register', exact: true }).click();
   await page.getByRole('heading', { name: 'From a manifest' }).waitFor();
-  await page.getByText('see which patient is open').waitFor();
+  await page.getByRole('region', { name: 'What it may do' }).getByText('see which patient is open').waitFor();
   // Editing, suspending, deleting.
   await page.getByLabel('Description').fill('Edited');
   await page.getByRole('button', { name: 'Save' }).click();
