@@ -1,7 +1,7 @@
 import { Menu } from '@mantine/core';
 import { spoken, t } from './language/language.ts';
 import { chooseLanguage, LANGUAGES } from './language/load.ts';
-import { PersonButton, type PersonMenuProps } from './person-menu-button.tsx';
+import { PersonButton, type PersonMenuProps } from './person-button.tsx';
 import { sheet } from './shortcuts.ts';
 
 /** What a person does about themselves: open when it comes. */

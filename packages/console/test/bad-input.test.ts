@@ -17,7 +17,6 @@ const FORMS: readonly { readonly path: string; readonly heading: string; readonl
   { path: '/users', heading: 'Users' },
   { path: '/users/new', heading: 'Add a user', send: 'Add' },
   { path: '/users/dr-mei-tanaka', heading: 'Dr. Mei Tanaka', send: 'Save' },
-  { path: '/launch', heading: 'Launch builder' },
   { path: '/conformance', heading: 'Conformance', send: 'Run' },
 ];
 

@@ -7,7 +7,7 @@ import { folded, foldedWords } from './folded.ts';
 const READ_AT_ONCE = 64;
 
 /** A session as the list knows it. */
-export interface ListedSession {
+export interface SessionSummary {
   readonly topic: string;
   /** ms since the epoch. */
   readonly changedAt: number;
@@ -21,7 +21,7 @@ export interface ListedSession {
 
 /** A part of the list. */
 export interface SessionListPage {
-  readonly sessions: readonly ListedSession[];
+  readonly sessions: readonly SessionSummary[];
   /** Sessions that the search finds. */
   readonly total: number;
   /** Those of them in which somebody does not follow. */
@@ -67,7 +67,7 @@ function patientsOf({ anchors, current }: SessionState): readonly Resource[] {
  */
 export class SessionList {
   readonly #parts: SessionListParts;
-  readonly #listed = new Map<string, ListedSession>();
+  readonly #listed = new Map<string, SessionSummary>();
   /** Topics whose sessions have changed since they were read; undefined while any may have. */
   #changed: Set<string> | undefined;
   #reading: Promise<void> = Promise.resolve();
@@ -95,7 +95,7 @@ export class SessionList {
     await this.#reading;
     const words = foldedWords(search);
     const found = [...this.#listed.values()].filter(({ text }) => words.every((word) => text.includes(word)));
-    const trouble = ({ notFollowing: names }: ListedSession): number => Number(names.length > 0);
+    const trouble = ({ notFollowing: names }: SessionSummary): number => Number(names.length > 0);
     found.sort((a, b) => trouble(b) - trouble(a) || b.changedAt - a.changedAt || (a.topic < b.topic ? -1 : 1));
     return {
       sessions: found.slice(offset, offset + limit),
