@@ -10,7 +10,11 @@ const COUNT = 250;
 async function openSessions({ hub }: Lockstep): Promise<readonly string[]> {
   const started = await Promise.all(
     Array.from({ length: COUNT }, (_, index) =>
-      hub.openSession({ user: `Practitioner/reader-${index}`, workstation: `Desk-${'abcdefghij'[index % 10]}`, label: 'Night' }),
+      hub.openSession({
+        user: `Practitioner/reader-${index}`,
+        workstation: `Desk-${'abcdefghij'[index % 10]}`,
+        label: 'Night',
+      }),
     ),
   );
   return started.map(({ topic }) => topic);
