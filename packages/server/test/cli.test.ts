@@ -282,6 +282,11 @@ test('listen shows what publish publishes, and context what is open', async (t) 
   assert.equal(await listener.stop(), 0, 'Ctrl-C is a normal end');
   const left = (await lockstep(['sessions', '--user', 'lokafor', '--json', ...at])).json as unknown as Json[];
   assert.deepEqual(left[0]?.subscribers, [], 'it has unsubscribed');
+  const inviting = ['sessions', 'invite', '--topic', topic, '--json', ...at];
+  const invitation = (await lockstep([...inviting, '--following-only', '--minutes', '15'])).json as unknown as Json;
+  assert.match(invitation.invitation_url, /\/hub\/invitation\/[\w-]{22,}$/);
+  assert.equal(invitation.following_only, true);
+  assert.equal((await lockstep([...inviting, '--minutes', '2000'])).code, 4, 'a day at most');
   assert.equal((await lockstep(['sessions', 'end', '--topic', topic, ...at])).code, 0);
   assert.equal((await lockstep(['context', '--topic', topic, ...at])).code, 4);
 });

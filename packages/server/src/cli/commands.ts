@@ -20,6 +20,7 @@ import { restore } from './commands/restore.ts';
 import { serve } from './commands/serve.ts';
 import { sessions } from './commands/sessions.ts';
 import { sessionsEnd } from './commands/sessions-end.ts';
+import { sessionsInvite } from './commands/sessions-invite.ts';
 import { sessionsNewest } from './commands/sessions-newest.ts';
 import { sessionsOpen } from './commands/sessions-open.ts';
 import { token } from './commands/token.ts';
@@ -41,6 +42,7 @@ export const COMMANDS: readonly Command[] = [
   sessionsNewest,
   sessionsOpen,
   sessionsEnd,
+  sessionsInvite,
   appsRegister,
   appsList,
   appsLaunch,
