@@ -9,6 +9,7 @@ import process from 'node:process';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { FrameLocator, Page, Route } from 'playwright-core';
+import { Callback } from './callback.ts';
 import { type Answering, OtherApp, RawSubscriber } from './raw-subscriber.ts';
 import { member, openPatient, run, Stage, shows } from './stage.ts';
 
@@ -488,6 +489,219 @@ test('HZ-2 the samples are not green either while somebody does not follow', asy
   await viewer.locator('lockstep-status[status="in-sync"]').waitFor();
   await headline(page, 'in-sync').waitFor();
   raw.close(1000);
+  await page.context().close();
+});
+
+/** Resources of a session's own, with a number that JSON numbers do not keep. */
+const REPORT = {
+  key: 'report',
+  resource: { resourceType: 'DiagnosticReport', id: 'hz', status: 'unknown', code: { text: 'CT' } },
+};
+const REPORT_REFERENCE = { key: 'report', reference: { reference: 'DiagnosticReport/hz' } };
+
+test('HZ-7 a used event id with another patient in it is refused, and everybody stays where they are', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await openPatient(page, /Amara Diallo/);
+  const viewer = await run(page, 'Image viewer');
+  const other = await OtherApp.of(page);
+  const open = (id: string) => other.attempt('Patient-open', [patientElement(id)], {}, 'used-twice');
+  assert.equal((await open('priya-raman')).status, 202);
+  await shows(viewer, 'Priya Raman');
+  const again = await open('kofi-mensah');
+  assert.equal(again.status, 409);
+  await headline(page, 'in-sync').waitFor();
+  assert.deepEqual(await shownAndOpen(page), ['Priya Raman', 'Priya Raman']);
+  await shows(viewer, 'Priya Raman');
+  await picture(page, 'hz-7-used-id');
+  await page.context().close();
+});
+
+test('HZ-8 a callback that fails is named at once, and gets the next patient at once', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  const other = await OtherApp.of(page);
+  await using callback = await Callback.listen();
+  const form = new URLSearchParams({
+    'hub.channel.type': 'webhook',
+    'hub.mode': 'subscribe',
+    'hub.topic': other.topic,
+    'hub.events': 'Patient-open',
+    'hub.callback': callback.url,
+    'hub.secret': 'between the two',
+    'subscriber.name': 'Archive',
+  });
+  assert.equal((await other.request(form.toString(), 'application/x-www-form-urlencoded')).status, 202);
+  await callback.verified;
+  callback.status = 500;
+  await openPatient(page, /Amara Diallo/);
+  await headline(page, 'out-of-sync').getByText('Not following: Archive').waitFor();
+  await picture(page, 'hz-8-callback-fails');
+  callback.status = 200;
+  await openPatient(page, /Kofi Mensah/);
+  await headline(page, 'in-sync').waitFor();
+  assert.equal(callback.patients.at(-1), 'kofi-mensah');
+  await page.context().close();
+});
+
+test('HZ-9 HZ-10 HZ-11 a report has one content everywhere, its numbers as they were written; what is no selection is refused', async () => {
+  const page = await stage.person(/Mei Tanaka/);
+  await openPatient(page, /Kofi Mensah/);
+  const writer = await run(page, 'Report writer');
+  const other = await OtherApp.of(page);
+  const of = [patientElement('kofi-mensah')];
+  await other.publish('DiagnosticReport-open', [REPORT, ...of]);
+  const finding = (id: string, value: string) =>
+    `{"request":{"method":"PUT","url":"Observation/${id}"},"resource":{"resourceType":"Observation","id":"${id}",` +
+    `"status":"preliminary","code":{"text":"Size ${id}"},"subject":{"reference":"Patient/kofi-mensah"},` +
+    `"valueQuantity":{"value":${value},"unit":"cm"}}}`;
+  const update = async (entries: readonly string[]): Promise<void> => {
+    const { 'context.versionId': version } = await other.current();
+    // As text: a number that was parsed is another number.
+    const body =
+      `{"timestamp":"${new Date().toISOString()}","id":"${crypto.randomUUID()}","event":{"hub.topic":"${other.topic}",` +
+      `"hub.event":"DiagnosticReport-update","context.versionId":"${version}","context":[` +
+      `${JSON.stringify(REPORT_REFERENCE)},{"key":"patient","reference":{"reference":"Patient/kofi-mensah"}},` +
+      `{"key":"updates","resource":{"resourceType":"Bundle","id":"b","type":"transaction","entry":[${entries.join()}]}}]}}`;
+    assert.equal((await other.request(body, 'application/json')).status, 202);
+  };
+  await update([finding('one', '4.2'), finding('two', '7.10')]);
+  await update(['{"request":{"method":"DELETE","url":"Observation/one"}}']);
+  const content = await (await other.request(undefined, 'application/json', `/${other.topic}`)).text();
+  assert.match(content, /"value":7\.10,/);
+  assert.doesNotMatch(content, /"Size one"/);
+  await writer.getByText('Size two').first().waitFor();
+  await writer.getByText('Size one').first().waitFor({ state: 'detached' });
+  const selected = await other.attempt('DiagnosticReport-select', [
+    REPORT_REFERENCE,
+    ...of,
+    { key: 'select', resource: { resourceType: 'Observation', id: 'two' } },
+  ]);
+  assert.equal(selected.status, 400);
+  await picture(page, 'hz-9-one-content');
+  await page.context().close();
+});
+
+test('HZ-12 one user has one session however the name is written, and a name that nobody has finds none', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await openPatient(page, /Amara Diallo/);
+  const other = await OtherApp.of(page);
+  const topics = async (user: string): Promise<readonly string[]> => {
+    const answer = await other.request(undefined, 'application/json', `/session?user=${encodeURIComponent(user)}`);
+    return ((await answer.json()) as { readonly 'hub.topic': string }[]).map((one) => one['hub.topic']);
+  };
+  for (const name of ['dr-lena-okafor', 'Dr-Lena-Okafor', 'DR-LENA-OKAFOR'])
+    assert.ok((await topics(name)).includes(other.topic), name);
+  assert.deepEqual(await topics('dr-lena-okafer'), []);
+  await headline(page, 'in-sync').waitFor();
+  await picture(page, 'hz-12-one-session');
+  await page.context().close();
+});
+
+test('HZ-13 who joins late shows the patient who is open, and never one that was open before', async () => {
+  const first = await stage.person(/Tomas Lindqvist/);
+  await openPatient(first, /Priya Raman/);
+  const other = await OtherApp.of(first);
+  const study = { key: 'study', resource: { resourceType: 'ImagingStudy', id: 'hz-13', status: 'available' } };
+  await other.publish('ImagingStudy-open', [study, patientElement('priya-raman')]);
+  await openPatient(first, /Amara Diallo/);
+  const second = await first.context().newPage();
+  await second.addInitScript(() => {
+    const seen: string[] = [];
+    Object.assign(window, { seen });
+    new MutationObserver(() => {
+      const name = document.querySelector('[role="tabpanel"] h2')?.textContent;
+      if (name && !seen.includes(name)) seen.push(name);
+    }).observe(document, { childList: true, subtree: true });
+  });
+  await second.goto(stage.origin);
+  await headline(second, 'in-sync').waitFor();
+  assert.deepEqual(await shownAndOpen(second), ['Amara Diallo', 'Amara Diallo']);
+  const seen = await second.evaluate(() => (window as unknown as { seen: readonly string[] }).seen);
+  assert.deepEqual(seen, ['Amara Diallo']);
+  await picture(second, 'hz-13-late-joiner');
+  await first.context().close();
+});
+
+test('HZ-14 a patient is found whatever the case, the accents and the order of the words', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  const search = page.getByRole('searchbox', { name: 'Search patients' });
+  for (const [text, name] of [
+    ['schillingsfurst', 'Maximiliana'],
+    ['SCHILLINGSFÜRST', 'Maximiliana'],
+    ['diallo', 'Amara Diallo'],
+    ['AMARA', 'Amara Diallo'],
+    ['NF-900002', 'Mira Holm'],
+  ] as const) {
+    await search.fill(text);
+    await page.locator('.patient').nth(1).waitFor({ state: 'detached' });
+    await page.locator('.patient').filter({ hasText: name }).waitFor();
+  }
+  await picture(page, 'hz-14-found');
+  await page.context().close();
+});
+
+test('HZ-16 a stranger neither joins a session nor changes it', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await openPatient(page, /Amara Diallo/);
+  const { topic } = await OtherApp.of(page);
+  const stranger = new OtherApp(stage.origin, { token: 'nobody-gave-this', topic });
+  assert.equal((await stranger.attempt('Patient-open', [patientElement('kofi-mensah')])).status, 401);
+  const form = `hub.channel.type=websocket&hub.mode=subscribe&hub.topic=${topic}&hub.events=*&subscriber.name=Stranger`;
+  assert.equal((await stranger.request(form, 'application/x-www-form-urlencoded')).status, 401);
+  assert.equal((await stranger.request(undefined, 'application/json', `/${topic}`)).status, 401);
+  await headline(page, 'in-sync').waitFor();
+  assert.deepEqual(await shownAndOpen(page), ['Amara Diallo', 'Amara Diallo']);
+  assert.equal(await member(page, 'Stranger').count(), 0);
+  await picture(page, 'hz-16-stranger');
+  await page.context().close();
+});
+
+test('HZ-17 an application whose answer to a refresh was lost stays in the session', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await openPatient(page, /Amara Diallo/);
+  const granted = page.waitForResponse(
+    async (response) =>
+      response.request().method() === 'POST' && /"refresh_token"/.test(await response.text().catch(() => '')),
+  );
+  const viewer = await run(page, 'Image viewer');
+  const answer = await granted;
+  const { refresh_token } = (await answer.json()) as { readonly refresh_token: string };
+  const client = new URLSearchParams(answer.request().postData() ?? '').get('client_id') ?? '';
+  const form = new URLSearchParams({ grant_type: 'refresh_token', refresh_token, client_id: client });
+  // The first answer is the lost one: nobody reads it.
+  const refreshed = async () => (await fetch(answer.url(), { method: 'POST', body: form })).json();
+  const [lost, kept] = [await refreshed(), await refreshed()];
+  assert.equal(kept.refresh_token, lost.refresh_token);
+  assert.equal(kept['hub.topic'], lost['hub.topic']);
+  await openPatient(page, /Kofi Mensah/);
+  await shows(viewer, 'Kofi Mensah');
+  await headline(page, 'in-sync').waitFor();
+  await picture(page, 'hz-17-refreshed');
+  await page.context().close();
+});
+
+test('HZ-18 the EHR answers 200 when the patient is on the screen, and not before', async () => {
+  const page = await stage.browser();
+  await page.addInitScript(() => {
+    const shown: string[] = [];
+    Object.assign(window, { shown });
+    const send = WebSocket.prototype.send;
+    WebSocket.prototype.send = function (this: WebSocket, data) {
+      if (/"status":200/.test(String(data)))
+        shown.push(document.querySelector('[role="tabpanel"] h2')?.textContent ?? '');
+      return send.call(this, data);
+    };
+  });
+  await stage.signIn(page, /Lena Okafor/);
+  const other = await OtherApp.of(page);
+  const people = { 'priya-raman': 'Priya Raman', 'kofi-mensah': 'Kofi Mensah', 'amara-diallo': 'Amara Diallo' };
+  for (const [id, name] of Object.entries(people)) {
+    await other.publish('Patient-open', [patientElement(id)]);
+    await page.getByRole('tabpanel').getByRole('heading', { name }).waitFor();
+    await headline(page, 'in-sync').waitFor();
+  }
+  const shown = await page.evaluate(() => (window as unknown as { shown: readonly string[] }).shown);
+  assert.deepEqual([...new Set(shown)], Object.values(people));
+  await picture(page, 'hz-18-answered-from-the-screen');
   await page.context().close();
 });
 

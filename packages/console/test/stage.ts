@@ -137,11 +137,16 @@ export class Stage {
   async person(name: RegExp, { viewport, clock = false, workstation }: PersonOptions = {}): Promise<Page> {
     const page = await this.browser(viewport);
     if (clock) await page.clock.install();
+    await this.signIn(page, name, workstation);
+    return page;
+  }
+
+  /** Signs a sample user in. */
+  async signIn(page: Page, name: RegExp, workstation = `Desk ${++this.#desks}`): Promise<void> {
     await page.goto(this.origin);
-    await page.getByLabel('Workstation').fill(workstation ?? `Desk ${++this.#desks}`);
+    await page.getByLabel('Workstation').fill(workstation);
     await page.getByRole('button', { name }).click();
     await page.getByRole('searchbox', { name: 'Search patients' }).waitFor();
-    return page;
   }
 
   /** Ends the server by a signal, and starts it again where it was. @param between what happens while it is away */
