@@ -143,7 +143,9 @@ function apply(roster: Map<string, Member>, entry: TimelineEntry): void {
     case 'delivered':
       if (changesContext(entry.event))
         roster.set(id, {
-          ...member,
+          // What is sent to it has arrived: a callback never connects.
+          ...withoutJoining(member),
+          connected: true,
           outcome: { eventId: entry.eventId ?? '', event: entry.event ?? '', state: 'waiting' },
         });
       return;

@@ -77,7 +77,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     const { eventId, status, about, outcome, reason, followed } = answer;
     const { id, channel } = subscription;
     if (status !== 0) activity.counts.answered += 1;
-    const ms = about ? runningTime(clock) - about.sentAt : 0;
+    const ms = about ? Math.round(runningTime(clock) - about.sentAt) : 0;
     activity.delivery(this.#session.topic, subscription, { kind: 'answered', eventId, status, ms });
     if (!about) return;
     // Most answers say that all is well with one of whom nothing else is known.
