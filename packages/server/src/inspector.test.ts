@@ -53,6 +53,18 @@ test('SUB-7 an entry that leaves the server does not tell the endpoint', () => {
   assert.equal('subscription' in told && told.subscription, subscriptionName(subscription));
 });
 
+test('how long an answer took is told in whole ms', () => {
+  const observation = {
+    kind: 'answered',
+    subscription: 's',
+    subscriber: 'Viewer',
+    eventId: 'e',
+    status: 200,
+    ms: 202.67120299999988,
+  } as const;
+  assert.equal(toTimeline({ seq: 1, at: 2, observation }).ms, 203);
+});
+
 test('SES-5 nothing is remembered of a session that has ended', () => {
   const inspector = new Inspector();
   const heard: number[] = [];
