@@ -647,6 +647,21 @@ describe('SUB-11 coming back', () => {
     assert.match(back?.denial?.['hub.reason'], /no longer known/);
   });
 
+  it('SUB-11 without ?since, who missed a logout is told by a denial that nobody knows what it shows', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const [missed, had] = [await rig.join(topic), await rig.join(topic, '*', { 'subscriber.name': 'had' })];
+    await rig.publish(topic, 'Patient-open', [patient('p1')], { id: 'a' });
+    missed.connection?.closed(1006);
+    await rig.settle(topic);
+    await rig.publish(topic, 'UserLogout', [parameters], { id: 'out' });
+    had.connection?.closed(1006);
+    await rig.settle(topic);
+    const back = await rig.connect(missed.endpoint);
+    assert.match(back?.denial?.['hub.reason'], /no longer known/);
+    assert.equal((await rig.connect(had.endpoint))?.denial, undefined, 'it was sent the logout');
+  });
+
   it('with ?since of a derived event goes on from its original', async (t) => {
     const rig = await Rig.open(t);
     const topic = await rig.session();

@@ -534,7 +534,7 @@ export class LiveSession {
       const believed = believedBy(state, before.presence);
       const right = believed ? this.#rightScreen(state, believed, since !== undefined) : standing(state);
       const socket = connected(this.#insteadOfLog(state, right));
-      if (!believed && since !== undefined) await this.decide({ kind: 'deny', ids: [id], reason: UNKNOWN_SINCE });
+      if (!believed) await this.decide({ kind: 'deny', ids: [id], reason: UNKNOWN_SINCE });
       return socket;
     });
   }
