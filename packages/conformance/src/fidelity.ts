@@ -8,8 +8,11 @@ const sameInstant = (a: unknown, b: unknown): boolean =>
   a === b || (typeof a === 'string' && typeof b === 'string' && Date.parse(a) === Date.parse(b));
 
 export interface ComparisonOptions {
-  /** Whether a Hub may leave selected resources out that it does not know (RAD-151). */
-  readonly selectionsMayShrink?: boolean;
+  /**
+   * Whether the Hub follows IRA: it may leave selected resources out that it does not know (RAD-151), and may write PUT where an
+   * update adds by POST, as the profile's own example does (RAD-150).
+   */
+  readonly ira?: boolean;
 }
 
 /** `event` with the members in which a broadcast may differ from its request taken out. */
@@ -22,6 +25,28 @@ function comparable(event: JsonObject): JsonObject {
 function withoutMissingSelections(sent: unknown, came: unknown): unknown {
   const kept = objects(came).map((one) => JSON.stringify(one));
   return objects(sent).filter((one) => one.key !== 'select' || kept.includes(JSON.stringify(one)));
+}
+
+/** The entries that add by POST with the request that came in its place, if that is a PUT. */
+function withPutForPost(sent: unknown, came: unknown): unknown {
+  const others = objects(came);
+  return objects(sent).map((element, index) => {
+    const { resource } = element;
+    const other = others[index]?.resource;
+    if (element.key !== 'updates' || !isObject(resource) || !isObject(other)) return element;
+    const entries = objects(other.entry);
+    const entry = objects(resource.entry).map((one, at) => {
+      const request = entries[at]?.request;
+      const adds = isObject(one.request) && one.request.method === 'POST';
+      return adds && isObject(request) && request.method === 'PUT' ? { ...one, request } : one;
+    });
+    return { ...element, resource: { ...resource, entry } };
+  });
+}
+
+function contextOf(name: unknown, sent: unknown, came: unknown): unknown {
+  if (/-select$/.test(String(name))) return withoutMissingSelections(sent, came);
+  return /-update$/.test(String(name)) ? withPutForPost(sent, came) : sent;
 }
 
 /**
@@ -40,8 +65,7 @@ export function alteration(sent: string, came: string, options: ComparisonOption
   if (!sameInstant(timestamp, frame.timestamp)) return difference(timestamp, frame.timestamp, 'timestamp');
   if (!isObject(event) || !isObject(frame.event)) return difference(event, frame.event, 'event');
   const [wanted, given] = [comparable(event), comparable(frame.event)];
-  const select = /-select$/.test(String(wanted['hub.event'])) && options.selectionsMayShrink;
-  const context = select ? withoutMissingSelections(wanted.context, given.context) : wanted.context;
+  const context = options.ira ? contextOf(wanted['hub.event'], wanted.context, given.context) : wanted.context;
   return difference({ ...wanted, context }, given, 'event');
 }
 

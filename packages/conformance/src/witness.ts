@@ -26,14 +26,14 @@ export class Witness {
 export class Ledger {
   readonly #witness: Witness;
   readonly #sent = new Map<string, string[]>();
-  readonly #selectionsMayShrink: boolean;
+  readonly #ira: boolean;
   /** Whether events may come that the scenario does not know: of other people, or completed by the Hub. */
   #open: boolean;
 
-  constructor(witness: Witness, options: { shared: boolean; selectionsMayShrink: boolean }) {
+  constructor(witness: Witness, options: { shared: boolean; ira: boolean }) {
     this.#witness = witness;
     this.#open = options.shared;
-    this.#selectionsMayShrink = options.selectionsMayShrink;
+    this.#ira = options.ira;
   }
 
   /** Notes what is posted to the Hub. */
@@ -53,7 +53,7 @@ export class Ledger {
     const sent = typeof one.id === 'string' ? this.#sent.get(one.id) : undefined;
     const told = `${check}: ${subscriber} was told a ${String(one.event['hub.event'])}`;
     if (sent) {
-      const options = { selectionsMayShrink: this.#selectionsMayShrink };
+      const options = { ira: this.#ira };
       const differences = sent.map((text) => alteration(text, one.frame.text, options));
       const [first] = differences;
       const same = differences.includes(undefined) || first === undefined;

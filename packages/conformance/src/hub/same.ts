@@ -211,7 +211,7 @@ function same(kind: Kind): Check {
         `the ${name} at ${one.name}`,
         (event) => event.name === name.toLowerCase() && !before[index]?.includes(event.frame),
       );
-      expectSame(message, came, { selectionsMayShrink: s.hub.versions.has('IRA') });
+      expectSame(message, came, { ira: s.hub.versions.has('IRA') });
       frames.push(came);
     }
     const [first, second] = frames.map((one) => parseAsWritten(one.frame.text));

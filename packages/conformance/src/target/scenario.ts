@@ -85,7 +85,7 @@ export class Scenario {
     this.#topic = topic;
     this.#token = token;
     this.#check = check;
-    this.#ledger = new Ledger(hub.witness, { shared: !topic.own, selectionsMayShrink: hub.versions.has('IRA') });
+    this.#ledger = new Ledger(hub.witness, { shared: !topic.own, ira: hub.versions.has('IRA') });
   }
 
   get topic(): string {
