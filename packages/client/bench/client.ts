@@ -12,7 +12,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Subscriber } from '../src/index.ts';
+import { type Standing, Subscriber, syncState } from '../src/index.ts';
 import { Backend } from '../test/real-hub.ts';
 import { VirtualNetwork } from '../test/virtual.ts';
 
@@ -175,5 +175,35 @@ async function kills(count: number): Promise<object> {
   return { kills: count, failedStarts, medianMs: at(0.5), p95Ms: at(0.95), worstMs: at(1) };
 }
 
-const results = { ...(await events()), backInSync: await kills(Number(values.kills)) };
+/** What one comparison of what is shown with the Hub's current context takes, µs: the median of blocks of a thousand. */
+function comparison(): number {
+  const current = { type: 'Patient', id: 'p0', versionId: 'v1' };
+  const standing = (turn: number): Standing => ({
+    shown: { ...current, id: `p${turn % 8}` },
+    busy: '',
+    refusal: undefined,
+    name: 'Viewer',
+    current,
+    doubt: '',
+    age: 1000,
+    maxAge: 22_000,
+    notFollowing: [],
+  });
+  const blocks: number[] = [];
+  let inSync = 0;
+  for (let block = 0; block < 200; block++) {
+    const from = performance.now();
+    for (let turn = 0; turn < 1000; turn++) if (syncState(standing(turn)).status === 'in-sync') inSync++;
+    blocks.push(performance.now() - from);
+  }
+  if (inSync !== 200 * 125) throw new Error(`${inSync} were in sync`);
+  // ms for a thousand are µs for one.
+  return blocks.sort((a, b) => a - b)[blocks.length / 2] ?? 0;
+}
+
+const results = {
+  ...(await events()),
+  comparisonMicroseconds: comparison(),
+  backInSync: await kills(Number(values.kills)),
+};
 console.log(JSON.stringify(results, null, 2));
