@@ -11,6 +11,7 @@ import { cluster } from './cluster.ts';
 import { pages } from './console.ts';
 import { dialects } from './dialects.ts';
 import { gateway } from './gateway.ts';
+import { hostile } from './hostile.ts';
 import { hub } from './hub.ts';
 import { idle } from './idle.ts';
 import { isolation } from './isolation.ts';
@@ -25,6 +26,7 @@ const SCENARIOS: readonly Scenario[] = [
   idle,
   sessions,
   isolation,
+  hostile,
   access,
   gateway,
   webhook,

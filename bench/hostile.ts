@@ -1,0 +1,134 @@
+/** Whether publishing and memory hold while somebody harms the server: strangers, and an application with a token. */
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { Flood } from './flood.ts';
+import { median, percentile, residentBytes } from './measure.ts';
+import { type Program, path, startServer } from './program.ts';
+import type { Goal, Row, Scenario, Section } from './scenario.ts';
+import { Backend } from './target.ts';
+
+const FLOODS: readonly (readonly [kind: Flood['kind'], label: string])[] = [
+  ['registrations', 'registrations of 900 KB, 50 at once'],
+  ['tokens', 'guessed tokens, 50 at once'],
+  ['half-open', '1,500 half-open sockets'],
+  ['fhir', '2,000 FHIR requests a second'],
+  ['search', 'one search of 1 MB'],
+];
+
+/** Pairs of turns, without harm and with it, ms each. */
+const PAIRS = 5;
+const TURN = 1_500;
+/** ms that a flood has to begin, and the server to recover. */
+const BEGIN = 300;
+/** ms between two events. */
+const PACE = 5;
+/** Most that publishing may slow by, and that the server may grow by, bytes. */
+const LIMIT = 1.5;
+const GROWTH = 200 * 2 ** 20;
+
+async function publish(backend: Backend, topic: string): Promise<number> {
+  const id = crypto.randomUUID();
+  const resource = { resourceType: 'Patient', id };
+  const event = { 'hub.topic': topic, 'hub.event': 'Patient-open', context: [{ key: 'patient', resource }] };
+  const startedAt = performance.now();
+  const response = await fetch(`${backend.origin}/hub`, {
+    method: 'POST',
+    headers: { ...backend.headers, 'content-type': 'application/json' },
+    body: JSON.stringify({ timestamp: new Date().toISOString(), id, event }),
+  });
+  await response.arrayBuffer();
+  if (response.status !== 202) throw new Error(`An event was answered ${response.status}`);
+  return performance.now() - startedAt;
+}
+
+async function turn(backend: Backend, topic: string): Promise<readonly number[]> {
+  const times: number[] = [];
+  for (const until = performance.now() + TURN; performance.now() < until; await wait(PACE)) {
+    times.push(await publish(backend, topic));
+  }
+  return times.sort((a, b) => a - b);
+}
+
+async function harmed(
+  program: Program,
+  backend: Backend,
+  topic: string,
+  { kind, token }: Omit<Flood, 'origin'>,
+): Promise<Row['values']> {
+  const pairs: { readonly alone: readonly number[]; readonly beside: readonly number[] }[] = [];
+  const before = residentBytes(program.pid);
+  let most = before;
+  let requests = 0;
+  for (let pair = 0; pair < PAIRS; pair += 1) {
+    const alone = await turn(backend, topic);
+    const workerData: Flood = { kind, origin: program.origin, token };
+    const flood = new Worker(path('./flood.ts'), { workerData });
+    const look = setInterval(() => (most = Math.max(most, residentBytes(program.pid))), 20);
+    await wait(kind === 'search' ? 0 : BEGIN);
+    const beside = await turn(backend, topic);
+    flood.postMessage('how many');
+    requests += Number((await once(flood, 'message'))[0]);
+    await flood.terminate();
+    clearInterval(look);
+    await wait(BEGIN);
+    pairs.push({ alone, beside });
+  }
+  const besides = pairs.flatMap(({ beside }) => beside).sort((a, b) => a - b);
+  return {
+    requests,
+    alone: median(pairs.map(({ alone }) => median(alone))),
+    beside: median(pairs.map(({ beside }) => median(beside))),
+    ratio: median(pairs.map(({ alone, beside }) => median(beside) / median(alone))),
+    p99: percentile(besides, 0.99),
+    grown: (most - before) / 2 ** 20,
+  };
+}
+
+async function run(say: (line: string) => void): Promise<readonly Section[]> {
+  const data = await mkdtemp(join(tmpdir(), 'lockstep-hostile-'));
+  // The limits that a deployment has by default: they are what is measured.
+  const program = await startServer({ PORT: '0', LOCKSTEP_DATA: data, LOCKSTEP_LOG_LEVEL: 'fatal' });
+  try {
+    const attacker = await Backend.register(program.origin, 'system/*.rs');
+    const publisher = await Backend.register(program.origin);
+    const topic = await publisher.session('Practitioner/1');
+    const rows: Row[] = [];
+    for (const [kind, label] of FLOODS) {
+      say(label);
+      await attacker.renew();
+      await publisher.renew();
+      rows.push({ label, values: await harmed(program, publisher, topic, { kind, token: attacker.token }) });
+    }
+    const goals = rows.flatMap(({ label, values }): Goal[] => [
+      { what: `median of publishing beside ${label}`, reached: values.ratio ?? 0, limit: LIMIT, unit: '×' },
+      { what: `growth beside ${label}`, reached: values.grown ?? 0, limit: GROWTH / 2 ** 20, unit: 'MiB' },
+    ]);
+    return [
+      {
+        title: 'Publishing while somebody does harm',
+        note:
+          `One client publishes an event every ${PACE} ms: ${PAIRS} pairs of turns of ${TURN / 1000} s, alone and beside the harm, which ` +
+          'another thread of the load generator does. The server has the limits that it has by default, and shares its cores with that thread.',
+        columns: [
+          { key: 'requests', title: 'sent', digits: 0 },
+          { key: 'alone', title: 'alone: p50 ms', digits: 2 },
+          { key: 'beside', title: 'beside: p50 ms', digits: 2 },
+          { key: 'ratio', title: '×', digits: 2 },
+          { key: 'p99', title: 'beside: p99 ms', digits: 1 },
+          { key: 'grown', title: 'grown MiB', digits: 0 },
+        ],
+        rows,
+        goals,
+      },
+    ];
+  } finally {
+    await program.stop();
+    await rm(data, { recursive: true, force: true });
+  }
+}
+
+export const hostile: Scenario = { name: 'hostile', run };
