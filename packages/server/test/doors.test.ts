@@ -8,7 +8,7 @@ import { findDoor, SMALL_BODY } from '../src/http/doors/door.ts';
 import { DOORS } from '../src/http/doors/doors.ts';
 import { guardDoors } from '../src/http/doors/guard.ts';
 import { Limiter } from '../src/http/doors/limiter.ts';
-import { testConfig, withLockstep } from './harness.ts';
+import { Backend, EVERYTHING, testConfig, withLockstep } from './harness.ts';
 
 interface Raw {
   readonly status: number;
@@ -140,6 +140,23 @@ describe('every door of the server', () => {
       { ...EVERYTHING_ON, rateLimit: 1 },
     );
   });
+
+  it('of the FHIR endpoint has a fifth of the rate: what a client asks for there must not hold sessions up', () =>
+    withLockstep(
+      async ({ origin }) => {
+        const backend = await Backend.register(origin, { scope: `${EVERYTHING} system/*.rs` });
+        const headers = { authorization: `Bearer ${await backend.token(`${EVERYTHING} system/*.rs`)}` };
+        const answered = async (path: string): Promise<number> => {
+          const answers = Array.from({ length: 90 }, async () => (await fetch(origin + path, { headers })).status);
+          return (await Promise.all(answers)).filter((status) => status !== 429).length;
+        };
+        assert.equal(await answered('/hub/session'), 90);
+        const served = await answered('/fhir/Patient');
+        assert.ok(served >= 1 && served < 80, `${served} of 90`);
+        assert.ok((await answered('/hub/session')) > 10, 'the Hub is there for the same client meanwhile');
+      },
+      { rateLimit: 100 },
+    ));
 
   it('forbids browsers to guess what an answer is; by https it has them come back by https only', async () => {
     const local = testConfig(EVERYTHING_ON);

@@ -29,6 +29,8 @@ export interface GuardParts {
 
 /** An address may send more than one client: a whole hospital may have one address. */
 const CLIENTS_AT_ADDRESS = 10;
+/** A FHIR request costs many times what an event costs: those of one client for one user must not hold sessions up. */
+const SHARE_OF_FHIR = 0.2;
 
 const SHARED = {
   'access-control-allow-origin': '*',
@@ -95,7 +97,7 @@ async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardP
   const takesToken = door.authentication.startsWith('bearer');
   const { authorization } = request.headers;
   const found = takesToken ? await parts.tokens.find(authorization) : undefined;
-  if (door.limit === 'door') limit(request.ip, found?.info, reply, parts.limiter);
+  if (door.limit === 'door') limit(request.ip, found?.info, door, reply, parts.limiter);
   if (parts.audit && !parts.audit.admits && typeof door.audit === 'string') {
     throw unrecorded();
   }
@@ -116,11 +118,18 @@ const REFUSED = {
 } as const;
 
 /** A client, its user and its address have a share each: many clients of one person or place get no more together. */
-function limit(ip: string, caller: TokenInfo | undefined, reply: FastifyReply, limiter: Limiter): void {
+function limit(
+  ip: string,
+  caller: TokenInfo | undefined,
+  { audit }: DoorRow,
+  reply: FastifyReply,
+  limiter: Limiter,
+): void {
   const allowed = caller
     ? limiter.take(`address of clients ${ip}`, CLIENTS_AT_ADDRESS) &&
       (caller.user === undefined || limiter.take(`user ${caller.user}`)) &&
-      limiter.take(`client ${caller.clientId}`)
+      limiter.take(`client ${caller.clientId}`) &&
+      (audit !== 'fhir' || limiter.take(`FHIR of client ${caller.clientId} ${caller.user}`, SHARE_OF_FHIR))
     : limiter.take(`address ${ip}`);
   if (allowed) return;
   reply.header('retry-after', '1');

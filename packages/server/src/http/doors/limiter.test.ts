@@ -114,3 +114,15 @@ it('a caller with a multiple of the rate has it at all nodes, wherever it was us
   advance(500);
   for (let n = 0; n < 1000; n += 1) assert.ok(second.take('many', 10), `${n}`);
 });
+
+it('a caller with a part of the rate has that part, and one request at least', () => {
+  for (const [perSecond, times, burst] of [
+    [100, 0.1, 20],
+    [1, 0.1, 1],
+  ] as const) {
+    const limit = new Limiter(perSecond, () => 0);
+    let taken = 0;
+    while (limit.take('part', times)) taken += 1;
+    assert.equal(taken, burst);
+  }
+});

@@ -57,10 +57,10 @@ export class Limiter {
     let bucket = this.#buckets.get(caller);
     if (!bucket) {
       this.#sweep(now);
-      bucket = { times, tokens: rate * 2, at: now, taken: 0 };
+      bucket = { times, tokens: Math.max(1, rate * 2), at: now, taken: 0 };
       this.#buckets.set(caller, bucket);
     }
-    bucket.tokens = Math.min(rate * 2, bucket.tokens + ((now - bucket.at) / 1000) * rate);
+    bucket.tokens = Math.min(Math.max(1, rate * 2), bucket.tokens + ((now - bucket.at) / 1000) * rate);
     bucket.at = now;
     return bucket;
   }
