@@ -45,7 +45,7 @@ async function run(say: (line: string) => void): Promise<readonly Section[]> {
   return [
     {
       title: 'Console, first load',
-      note: 'JavaScript of `/` until the network is quiet, gzipped; first contentful paint, median of 7 turns with an empty cache. React and React DOM alone are the bare page; the console adds Mantine’s components, the client library and the EHR.',
+      note: 'JavaScript of `/` until the network is quiet, gzipped; first contentful paint, median of 7 turns with an empty cache; the console’s first paint is its name, which stands in the page until the script draws it. React and React DOM alone are the bare page; the console adds Mantine’s components, the client library and the EHR.',
       columns: [
         { key: 'kb', title: 'kB', digits: 1 },
         { key: 'ratio', title: '×', digits: 2 },
