@@ -1,11 +1,10 @@
-import type { AuthorizationServer } from '@lockstep/smart';
+import type { AccessEnded, Clients, TokenVerifier } from '@lockstep/smart';
 import type { SessionStore } from '@lockstep/store';
 
 /** No session has this name: topics that the Hub mints are UUIDs. */
 const CHANNEL = 'lockstep:access';
 
-type Ended = Parameters<AuthorizationServer['invalidate']>[0];
-type Message = { readonly ended: Ended } | { readonly client: string };
+type Message = { readonly ended: AccessEnded } | { readonly client: string };
 
 /**
  * Access that ended at one node ends at all of them (TOK-6), and a registration that changed is read anew. Whoever asked for
@@ -15,19 +14,19 @@ type Message = { readonly ended: Ended } | { readonly client: string };
  */
 export function shareAccessEnds(
   sessions: SessionStore,
-  authorization: AuthorizationServer,
+  authorization: TokenVerifier & { readonly clients?: Pick<Clients, 'onChanged' | 'invalidate'> },
   failed: (error: unknown) => void,
 ): () => void {
   let hearing = false;
   const tell = (message: Message): Promise<void> => sessions.announce(CHANNEL, JSON.stringify(message)).catch(failed);
   // What was heard from another node is no news for it.
   const endOwn = authorization.onAccessEnded((ended) => (hearing ? undefined : tell({ ended })));
-  const endChanges = authorization.clients.onChanged((client) => tell({ client }));
+  const endChanges = authorization.clients?.onChanged((client) => tell({ client }));
   const endWatch = sessions.watch((notice) => {
     if (notice.kind === 'gap' && notice.topic === undefined) authorization.doubt();
     if (notice.kind !== 'announcement' || notice.local || notice.topic !== CHANNEL) return;
     const message = JSON.parse(notice.body) as Message;
-    if ('client' in message) return authorization.clients.invalidate(message.client);
+    if ('client' in message) return authorization.clients?.invalidate(message.client);
     hearing = true;
     try {
       authorization.invalidate(message.ended);
@@ -37,7 +36,7 @@ export function shareAccessEnds(
   });
   return () => {
     endOwn();
-    endChanges();
+    endChanges?.();
     endWatch();
   };
 }

@@ -39,6 +39,7 @@ const SETTINGS: readonly (readonly [variable: string, name: string, good: string
     'https://hub.example',
     ['', 'hub.example', 'ftp://hub.example', 'https://hub.example/path', 'https://a@hub.example', 'https://x/?y'],
   ],
+  ['LOCKSTEP_ROLE', 'role', 'all', ['', 'Hub', 'fhir']],
   ['LOCKSTEP_DATA', 'data', '/var/lib/lockstep', ['', ' ']],
   ['LOCKSTEP_REDIS_URL', 'redisUrl', 'redis://cache', ['', 'cache', 'redis://a,b', 'http://cache']],
   ['LOCKSTEP_REDIS_REPLICAS', 'redisReplicas', '1', ['', '-1', '11']],
@@ -106,6 +107,7 @@ describe('the configuration', () => {
     assert.ok(data);
     assert.deepEqual([callbackNetworks, trustedProxies], [[], []]);
     assert.deepEqual(config, {
+      role: 'all',
       port: 8080,
       host: '127.0.0.1',
       logLevel: 'warn',
@@ -176,6 +178,22 @@ describe('the configuration', () => {
       ],
     ] as const) {
       assert.match(problems(env).join(), said);
+    }
+  });
+
+  it('of a Hub alone needs an issuer that is trusted, and nothing that such a Hub does not have', () => {
+    const hub = { LOCKSTEP_ROLE: 'hub', LOCKSTEP_TRUSTED_ISSUERS: './issuers.json' };
+    const { role, sampleData } = readConfig(hub);
+    assert.deepEqual([role, sampleData], ['hub', false]);
+    assert.match(problems({ LOCKSTEP_ROLE: 'hub' }).join(), /LOCKSTEP_TRUSTED_ISSUERS is missing/);
+    for (const [variable, value] of [
+      ['LOCKSTEP_SAMPLE_DATA', 'on'],
+      ['LOCKSTEP_FHIR_UPSTREAM', 'https://fhir.example/r4'],
+      ['LOCKSTEP_INITIAL_ACCESS_TOKEN', 'secret'],
+      ['LOCKSTEP_OIDC_ISSUER', 'https://sign-in.example'],
+    ] as const) {
+      const found = problems({ ...hub, LOCKSTEP_OIDC_CLIENT_ID: undefined, [variable]: value }).join();
+      assert.match(found, new RegExp(`${variable}.* exclude each other`));
     }
   });
 

@@ -7,6 +7,8 @@ import { parseSyslogUrl } from './audit/syslog-sink.ts';
 import { networks } from './callbacks/address-policy.ts';
 
 export interface Config {
+  /** What the server is: `all`, or `hub` beside an EHR with authorization and FHIR servers of its own. */
+  readonly role: 'all' | 'hub';
   readonly port: number;
   readonly host: string;
   /** What clients use to reach Lockstep; no trailing slash. Undefined: made of host and port. */
@@ -244,6 +246,7 @@ const redisAddress: Reader<string> = (text) => {
 
 /** Name in the file → environment variable, default and reader. */
 const SETTINGS = {
+  role: ['LOCKSTEP_ROLE', 'all', oneOf('all', 'hub')],
   port: ['PORT', '8080', whole(0, 65_535)],
   host: ['LOCKSTEP_HOST', '127.0.0.1', hostName],
   publicUrl: ['LOCKSTEP_PUBLIC_URL', undefined, webUrl],
@@ -446,7 +449,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   }
   if (problems.length === 0) {
     const local = isLocal(values as unknown as Config);
-    values.sampleData ??= local;
+    values.sampleData ??= local && values.role !== 'hub';
     values.unknownUsers ??= local;
     if (!local) values.audit ??= join(String(values.data), 'audit.jsonl');
   }
@@ -465,7 +468,7 @@ function contradictions(config: Config): readonly string[] {
   if (config.leaseSeconds > config.maxLeaseSeconds) {
     found.push('LOCKSTEP_LEASE_SECONDS must not be more than LOCKSTEP_MAX_LEASE_SECONDS');
   }
-  found.push(...upstreamContradictions(config));
+  found.push(...upstreamContradictions(config), ...roleContradictions(config));
   if ((config.tlsCert === undefined) !== (config.tlsKey === undefined)) {
     found.push('LOCKSTEP_TLS_CERT and LOCKSTEP_TLS_KEY belong together: name both files');
   }
@@ -500,6 +503,21 @@ function contradictions(config: Config): readonly string[] {
     );
   }
   return found;
+}
+
+/** Settings about what a Hub alone does not have. */
+const NOT_OF_A_HUB = ['oidcIssuer', 'fhirUpstream', 'initialAccessToken'] as const satisfies readonly (keyof Config)[];
+
+function roleContradictions(config: Config): readonly string[] {
+  if (config.role !== 'hub') return [];
+  const others: string[] = NOT_OF_A_HUB.filter((name) => config[name] !== undefined).map((name) => SETTINGS[name][0]);
+  if (config.sampleData) others.push('LOCKSTEP_SAMPLE_DATA=on');
+  return [
+    ...(config.trustedIssuers === undefined
+      ? ['LOCKSTEP_TRUSTED_ISSUERS is missing: LOCKSTEP_ROLE=hub gives out no tokens of its own']
+      : []),
+    ...others.map((variable) => `${variable} and LOCKSTEP_ROLE=hub exclude each other`),
+  ];
 }
 
 function upstreamContradictions(config: Config): readonly string[] {

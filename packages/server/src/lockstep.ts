@@ -1,52 +1,34 @@
-/** Puts Lockstep together: one store, one Hub, one authorization server, one FHIR endpoint, on one port. */
+/** Puts Lockstep together: one store, one Hub, and what its role puts around the Hub, on one port. */
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { files as consoleFiles } from '@lockstep/console';
-import { createFhir } from '@lockstep/fhir';
-import { createGateway } from '@lockstep/gateway';
 import { type Hub, NodeLease, type Observer } from '@lockstep/hub';
 import { R4Validator } from '@lockstep/r4';
-import { AuthorizationAddresses, createAuthorizationServer } from '@lockstep/smart';
-import type { FastifyRequest } from 'fastify';
 import pino, { type Logger } from 'pino';
 import { shareAccessEnds } from './access-ends.ts';
 import { openAdministration } from './admin/open-administration.ts';
 import type { ServerAuditTrail } from './audit/audit-trail.ts';
-import { auditObservation, fhirAudit, hubAudit, openAudit, smartAudit } from './audit/open-audit.ts';
+import { auditObservation, hubAudit, openAudit } from './audit/open-audit.ts';
 import { AddressPolicy } from './callbacks/address-policy.ts';
-import { guardedFetch } from './callbacks/guarded-fetch.ts';
 import { type Config, ConfigError, isLocal, originOf } from './config.ts';
-import { FirstAdministrator } from './first-administrator.ts';
 import { createApp } from './http/app.ts';
-import { ConsoleLive } from './http/console-live.ts';
-import { consoleRoutes } from './http/console-routes.ts';
 import { Limiter, shareLimits } from './http/doors/limiter.ts';
 import { healthRoutes } from './http/health.ts';
 import { hubRoutes } from './http/hub-routes.ts';
 import { Listener } from './http/listener.ts';
 import { openManagement } from './http/management.ts';
 import { metricsRoute } from './http/metrics-route.ts';
-import { simulationRoutes } from './http/simulation.ts';
 import { Sockets } from './http/sockets.ts';
-import { staticRoutes } from './http/static.ts';
 import { type Certificate, readCertificate } from './http/tls-files.ts';
 import { Inspector } from './inspector.ts';
 import { DerivedTopicDirectory } from './launch/derived-topics.ts';
-import { openLaunches } from './launch/open-launches.ts';
 import { Metrics } from './metrics.ts';
-import { allowsR5, conformanceSpecs, openHub, openWebhooks, PROFILES } from './open-hub.ts';
-import { openUpstream } from './open-upstream.ts';
-import { outsideOptions } from './outside-sign-in.ts';
-import { registerOwnApps, SAMPLES } from './own-apps.ts';
+import { openHub, openWebhooks, PROFILES } from './open-hub.ts';
 import { ServerParts } from './parts.ts';
-import { patientDirectory } from './patient-directory.ts';
-import { sessionDirectory } from './session-directory.ts';
-import { SessionList } from './session-list.ts';
-import { SharedViews } from './shared-views.ts';
-import { StandIns } from './simulation/stand-ins.ts';
+import { openEverything } from './roles/everything.ts';
+import { openHubOnly } from './roles/hub-only.ts';
 import { openStore, sweepRecords } from './store.ts';
 import { StoreWatch } from './store-watch.ts';
-import { goBy, systemClock, systemIds } from './system.ts';
+import { goBy, systemClock } from './system.ts';
 import { trustedIssuers } from './trusted-issuers.ts';
 
 /** A running Lockstep. */
@@ -75,21 +57,6 @@ export interface Lockstep {
 }
 
 const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { version: string };
-
-/** Addresses that the console's own script routes. */
-const CONSOLE_ROUTES = [
-  '',
-  'apps',
-  'apps/*',
-  'patients/*',
-  'worklist',
-  'sessions',
-  'sessions/*',
-  'launch',
-  'users',
-  'users/*',
-  'conformance',
-];
 
 function makeFolder(path: string): void {
   try {
@@ -121,7 +88,6 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
 
 /** Starts the parts, each after those that it needs; they stop in the opposite order. */
 async function startParts(config: Config, log: Logger, parts: ServerParts): Promise<Omit<Lockstep, 'close'>> {
-  const outside = outsideOptions(config);
   const issuers = trustedIssuers(config);
   const local = isLocal(config);
   const failed = (error: unknown): void => log.error({ err: error }, 'work in the background failed');
@@ -175,11 +141,6 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
     },
   });
   const policy = new AddressPolicy({ open: local, allowed: config.callbackNetworks });
-  const keySets = await parts.start({
-    name: 'key sets of clients',
-    start: () => guardedFetch(policy),
-    stop: (opened) => opened.close(),
-  });
   const nodes = await parts.start({
     name: 'node lease',
     async start() {
@@ -214,7 +175,7 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
     stop: (counted) => counted.close(),
   });
 
-  // The Hub asks who a user is, the authorization server which sessions there are: one is made before it has the other.
+  // The Hub asks who a user is, an authorization server which sessions there are: one is made before it has the other.
   const inspector = new Inspector({ node: nodeId });
   const derivedTopics = new DerivedTopicDirectory({ records, clock: systemClock, hub: () => hub });
   const validator = new R4Validator();
@@ -223,78 +184,46 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
     sessions: metrics.timed(store.sessions),
     nodeId,
     ...(nodes && { nodes }),
-    users: () => authorization.users,
+    resolveUser: (name) => role.resolveUser(name),
     derivedTopics,
     observer: observers(inspector, metrics.sessions, audit),
     audit: hubAudit,
     failed,
     ...(webhooks && { webhooks }),
   });
-  const addresses = new AuthorizationAddresses(origin);
-  const upstream = await parts.start({
-    name: 'FHIR server behind Lockstep',
-    start: () => openUpstream(config),
-    stop: (opened) => opened?.close(),
-  });
-  const endpoint = {
-    records,
-    validator,
-    r5: allowsR5(config),
-    clock: systemClock,
-    baseUrl: addresses.fhir,
-    hubUrl,
+  const open = config.role === 'hub' ? openHubOnly : openEverything;
+  const role = await open({
+    config,
     version: VERSION,
-    // The door has verified it.
-    tokenOf: ({ caller }: FastifyRequest) => caller,
-    smart: () => addresses,
-    ...(audit && { audit: fhirAudit(audit) }),
-  };
-  const fhir = upstream
-    ? await createGateway({ ...endpoint, upstream })
-    : await createFhir({ ...endpoint, ids: () => systemIds.uuid() });
-  if (config.sampleData) await fhir.service.seedSampleData();
-  const sessions = sessionDirectory(hub);
-  const authorization = await createAuthorizationServer({
-    records,
-    clock: systemClock,
     origin,
     hubUrl,
-    loopback: local,
-    ...(issuers.length > 0 && { trustedIssuers: issuers }),
-    fetchKeys: keySets.fetch,
-    keyHostAllowed: (host) => policy.allowsHost(host),
-    ...(config.initialAccessToken && { initialAccessToken: config.initialAccessToken }),
-    strangersRegister: config.registration === 'open',
-    sessions,
-    patients: patientDirectory(fhir.service),
-    sampleUsers: config.sampleData,
-    isTokenEndpoint: (address) => local && config.sampleData && address.startsWith(`${origin}/simulate/`),
-    ...(outside && { outside }),
-    rateLimit: limiter,
-    refreshGrace: config.refreshGraceSeconds,
-    maxTokenLife: config.maxTokenSeconds,
-    launchTokenLife: config.launchTokenSeconds,
-    dpopNonce: config.dpopNonce,
-    logger: log,
-    audit: smartAudit(audit),
+    local,
+    issuers,
+    parts,
+    store,
+    nodes,
+    hub,
+    inspector,
+    validator,
+    policy,
+    limiter,
+    audit,
+    log,
+    failed,
   });
+  const { authorization } = role;
+  const { tokens } = authorization;
   authorization.onAccessEnded((ended) => hub.accessEnded(ended).catch(failed));
   await parts.start({
     name: 'ends of access at other nodes',
     start: () => (store.shared ? shareAccessEnds(store.sessions, authorization, failed) : undefined),
     stop: (end) => end?.(),
   });
-  await registerOwnApps(authorization.clients, { records, origin, samples: config.sampleData, now: now() });
-  const administrator = new FirstAdministrator(records, authorization.users, now);
-  // Where nobody signs in by password, a one-time password opens nothing.
-  const withoutFirst = (local && config.sampleData) || outside?.passwords === false;
-  const firstAdministrator = withoutFirst ? undefined : await administrator.create();
-
   const { app, routes } = await parts.start({
     name: 'requests',
     start: () =>
       createApp(config, listener, log, {
-        guard: { tokens: authorization.tokens, limiter, https: origin.startsWith('https:') },
+        guard: { tokens, limiter, https: origin.startsWith('https:') },
         audit,
         metrics: metrics.registry,
       }),
@@ -307,30 +236,6 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
     name: 'WebSockets',
     start: () => new Sockets({ hub, clock: systemClock, pingMs: config.pingSeconds * 1000 }),
     stop: (opened) => opened.end(),
-  });
-  const views = await parts.start({
-    name: 'views of the console',
-    start: () =>
-      new SharedViews({
-        inspector,
-        hub,
-        sessions: store.sessions,
-        nodeId,
-        clock: systemClock,
-        ...(nodes && { nodes }),
-        failed,
-      }),
-    stop: (opened) => opened.close(),
-  });
-  const list = await parts.start({
-    name: 'list of sessions',
-    start: () =>
-      new SessionList({
-        hub,
-        sessions: store.sessions,
-        nameOf: async (user) => (await authorization.users.resolve(user))?.name,
-      }),
-    stop: (opened) => opened.close(),
   });
   metrics.tellOf(hub);
   if (audit) metrics.tellOfAudit(audit);
@@ -361,13 +266,11 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
           }),
     stop: (opened) => opened?.close(),
   });
-  await app.register(authorization.plugin);
-  await app.register(fhir.plugin, { prefix: '/fhir' });
   await app.register(
     hubRoutes({
       hub,
       hubUrl,
-      tokens: authorization.tokens,
+      tokens,
       webhooks: webhooks !== undefined,
       auditPatients: config.auditPatients,
       version: PROFILES[config.profile].name,
@@ -376,8 +279,6 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
   );
   const { host, data } = config;
   const { port } = listener;
-  const launching = openLaunches({ records, clock: systemClock, hub, hubUrl, authorization, data });
-  await app.register(launching.plugin, { prefix: '/hub' });
   const administering = {
     data,
     host,
@@ -385,43 +286,10 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
     origin,
     ...(config.tlsCert !== undefined && { certificateFile: config.tlsCert }),
     version: VERSION,
-    authorization,
-    sessions,
-    launching,
+    appsAndUsers: await role.addRoutes(app),
     ...(store.backup && { backup: store.backup }),
   };
   const announce = await openAdministration(app, administering);
-  const { launcher, secrets } = launching;
-  // Where others reach the server, no failure is simulated, and nobody is launched as somebody else.
-  const standIns = local && config.sampleData ? new StandIns({ origin, authorization, now }) : undefined;
-  await app.register(
-    consoleRoutes({
-      hub,
-      hubUrl,
-      fhirUrl: addresses.fhir,
-      origin,
-      authorization,
-      views,
-      list,
-      administrator,
-      launcher,
-      secrets,
-      records,
-      specs: conformanceSpecs(config),
-      now,
-      standIns,
-    }),
-    { prefix: '/api/console' },
-  );
-  if (standIns) {
-    const simulated = { origin, hub, authorization, inspector, clock: systemClock, standIns };
-    await app.register(simulationRoutes(simulated), { prefix: '/simulate' });
-  }
-  const pages = [
-    { path: '/', files: consoleFiles, routes: CONSOLE_ROUTES, frames: true, framed: false },
-    ...SAMPLES.map(({ path, files }) => ({ path, files, routes: [''], frames: false, framed: true })),
-  ];
-  await app.register(staticRoutes(pages, origin, local && config.publicUrl === undefined));
   await app.ready();
 
   await parts.start({
@@ -432,13 +300,9 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
       await new Promise((resolve) => setTimeout(resolve, CLOSE_ANSWER));
     },
   });
-  const live = await parts.start({
-    name: 'live views of the console',
-    start: () => new ConsoleLive({ hub, views, authorization, origin, clock: systemClock }),
-    stop: (opened) => opened.close(),
-  });
+  const upgrade = await role.open();
   listener.open((request, socket, head) => {
-    if (!live.upgrade(request, socket, head)) sockets.upgrade(request, socket, head);
+    if (!upgrade?.(request, socket, head)) sockets.upgrade(request, socket, head);
   });
   await parts.start({
     name: 'announcement to commands on this machine',
@@ -460,7 +324,7 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
     routes,
     ...(management && { managementPort: management.port }),
     ...(audit && { audit }),
-    ...(firstAdministrator && { firstAdministrator }),
+    ...(role.firstAdministrator && { firstAdministrator: role.firstAdministrator }),
     async reload(changed) {
       // First what may be refused: then nothing has changed.
       const renewed = certificateOf(changed);

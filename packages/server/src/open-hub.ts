@@ -12,13 +12,13 @@ import {
   STU2,
 } from '@lockstep/hub';
 import type { R4Validator } from '@lockstep/r4';
-import type { Users } from '@lockstep/smart';
 import type { SessionStore } from '@lockstep/store';
 import type { AddressPolicy } from './callbacks/address-policy.ts';
 import { RecordCursors } from './callbacks/cursors.ts';
 import { HttpCallbacks } from './callbacks/http-callbacks.ts';
 import type { Config } from './config.ts';
 import { endpointPath } from './http/sockets.ts';
+import type { Role } from './roles/role.ts';
 import type { ServerStore } from './store.ts';
 import { systemClock, systemIds } from './system.ts';
 
@@ -44,7 +44,8 @@ export interface HubParts {
   readonly sessions: SessionStore;
   readonly nodeId: string;
   readonly nodes?: NodeLease;
-  readonly users: () => Users;
+  /** Who goes by a name, by one of their own or one of another system's. */
+  readonly resolveUser: Role['resolveUser'];
   readonly derivedTopics: DerivedTopics;
   readonly observer?: Observer;
   readonly audit?: AuditTrail;
@@ -76,7 +77,7 @@ export function conformanceSpecs({ profile, webhooks }: Config): readonly Confor
 export function openHub(
   config: Config,
   origin: string,
-  { validator, sessions, nodeId, nodes, users, derivedTopics, observer, audit, failed, webhooks }: HubParts,
+  { validator, sessions, nodeId, nodes, resolveUser, derivedTopics, observer, audit, failed, webhooks }: HubParts,
 ): Hub {
   const validation = resourceValidation(config, validator);
   return new Hub(
@@ -109,7 +110,7 @@ export function openHub(
       ids: systemIds,
       users: {
         async resolve(name) {
-          const user = await users().resolve(name);
+          const user = await resolveUser(name);
           return user && { user: user.reference, aliases: [user.id, ...user.aliases] };
         },
       },

@@ -1,9 +1,10 @@
 import type { RecordStore } from '@lockstep/store';
-import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { BearerTokens, type LiveToken } from './access.ts';
 import { AuthorizationAddresses } from './addresses.ts';
+import { answerErrors, readBodies } from './answers.ts';
 import { authorizeRoutes } from './authorize-routes.ts';
-import { Browser, PageError } from './browser.ts';
+import { Browser } from './browser.ts';
 import { ClientAuthentication } from './client-authentication.ts';
 import { ClientKeys } from './client-keys.ts';
 import { Clients } from './clients.ts';
@@ -24,7 +25,6 @@ import { LaunchTokens } from './launch-tokens.ts';
 import { type LaunchAnswer, Launches, type LaunchRequest } from './launches.ts';
 import { limitRequests } from './limits.ts';
 import { manageRoutes } from './manage-routes.ts';
-import { OAuthError } from './oauth-error.ts';
 import { openOutside } from './outside/desk.ts';
 import type { OutsideOptions } from './outside/options.ts';
 import { outsideRoutes } from './outside/routes.ts';
@@ -40,7 +40,8 @@ import { SignInDesk, SignInPages, signInRoutes } from './sign-in-routes.ts';
 import { type SignedIn, type SignInEnded, SignIns } from './sign-ins.ts';
 import { TokenDoor } from './token-door.ts';
 import { tokenRoutes } from './token-endpoint.ts';
-import type { AccessEnded, TokenInfo } from './token-info.ts';
+import type { TokenInfo } from './token-info.ts';
+import type { TokenVerifier } from './token-verifier.ts';
 import type { TrustedIssuer } from './trusted/options.ts';
 import { trustedRoutes } from './trusted/routes.ts';
 import { TrustedIssuers } from './trusted/trusted-issuers.ts';
@@ -94,22 +95,9 @@ export interface AuthorizationServerOptions {
   readonly audit?: (entry: AuditEntry) => void;
 }
 
-export interface AuthorizationServer {
+export interface AuthorizationServer extends TokenVerifier {
   /** Discovery, authorization, tokens, registration, pages and `POST /launch`. */
   readonly plugin: FastifyPluginAsync;
-  /** Lets requests in by the access tokens that they show: what every door asks that takes one. */
-  readonly tokens: TokenDoor;
-  /** What an access token stands for, whoever shows it; undefined at once after it has ended (TOK-6). Doors ask `tokens`. */
-  verifyToken(token: string): Promise<TokenInfo | undefined>;
-  /**
-   * Tells what access has ended: live subscriptions made with it must be denied. Whoever ends it is answered once that is
-   * done; the listener never rejects.
-   */
-  onAccessEnded(listener: (ended: AccessEnded) => void | Promise<void>): () => void;
-  /** Another node has ended this access. */
-  invalidate(ended: AccessEnded): void;
-  /** What other nodes have ended or changed may not have been told: the store is asked again about everything. */
-  doubt(): void;
   /** The person signed in at the browser that sent the request. */
   signedIn(request: Pick<FastifyRequest, 'headers'>): Promise<SignedIn | undefined>;
   /** Tells who signed out, and the hub session that was theirs. */
@@ -245,9 +233,12 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
 
   const plugin: FastifyPluginAsync = async (app) => {
     readBodies(app);
-    answerErrors(app, logger, browser);
+    answerErrors(app, logger, (reply, error) =>
+      browser.send(reply, error.status, errorPage(error.error, error.message)),
+    );
     if (options.rateLimit) limitRequests(app, options.rateLimit);
-    discoveryRoutes(app, addresses, keys, options.hubUrl);
+    const issuers = (options.trustedIssuers ?? []).map(({ issuer }) => issuer);
+    discoveryRoutes(app, addresses, keys, options.hubUrl, issuers);
     userinfoRoutes(app, { tokens, users, idTokens });
     registrationRoutes(app, addresses, clients, { ...options, guesses: new GuessLimit(records, clock) }, audit);
     tokenRoutes(app, {
@@ -333,39 +324,4 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
 
 function fetchNothing(): Promise<never> {
   return Promise.reject(new Error('key sets are not fetched here'));
-}
-
-/** Form bodies stay text, for `readForm`. */
-function readBodies(app: FastifyInstance): void {
-  const options = { parseAs: 'string', bodyLimit: 64 * 1024 } as const;
-  app.addContentTypeParser('application/x-www-form-urlencoded', options, (_request, body, done) => done(null, body));
-}
-
-/** Errors are OAuth errors, on pages pages; what went wrong inside is logged, not told. */
-function answerErrors(app: FastifyInstance, logger: Logger, browser: Browser): void {
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    reply.header('cache-control', 'no-store').header('pragma', 'no-cache');
-    if (error instanceof PageError) {
-      if (request.routeOptions.url !== '/auth/session') {
-        return browser.send(reply, error.status, errorPage(error.error, error.message));
-      }
-      return reply.code(error.status).send({ error: error.error, error_description: error.message });
-    }
-    if (error instanceof OAuthError) {
-      if (error.status === 401 && !reply.hasHeader('www-authenticate'))
-        reply.header('www-authenticate', challenge(request.headers.authorization));
-      return reply.code(error.status).send(error.body);
-    }
-    const status = error.statusCode ?? 500;
-    if (status < 500) return reply.code(status).send({ error: 'invalid_request', error_description: error.message });
-    if (error.name === 'StoreUnavailable' || status === 503) {
-      return reply.code(503).header('retry-after', '5').send({ error: 'temporarily_unavailable' });
-    }
-    logger.error({ err: error, route: request.routeOptions.url }, 'request failed');
-    return reply.code(500).send({ error: 'server_error' });
-  });
-}
-
-function challenge(authorization: string | undefined): string {
-  return /^bearer/i.test(authorization ?? '') ? 'Bearer error="invalid_token"' : 'Basic realm="Lockstep"';
 }

@@ -65,12 +65,15 @@ export function smartConfiguration(addresses: AuthorizationAddresses, hubUrl: st
   };
 }
 
-/** Where a resource's tokens come from (RFC 9728). */
-export function protectedResource(addresses: AuthorizationAddresses, resource: string) {
+/**
+ * Where a resource's tokens come from (RFC 9728).
+ * @param issuers the authorization servers whose tokens open it
+ */
+export function protectedResource(resource: string, issuers: readonly string[], scopes: readonly string[]) {
   return {
     resource,
-    authorization_servers: [addresses.issuer],
-    scopes_supported: [...SUPPORTED_SCOPES],
+    authorization_servers: [...issuers],
+    scopes_supported: [...scopes],
     bearer_methods_supported: ['header'],
     dpop_signing_alg_values_supported: [...DPOP_ALGORITHMS],
     dpop_bound_access_tokens_required: false,
@@ -143,23 +146,32 @@ export function openidConfiguration(addresses: AuthorizationAddresses) {
 /** How long a copy of what is published may be kept, s: an app that meets a key it does not know asks again at once. */
 const MAX_AGE = 300;
 
-/** The addresses that anyone may read. */
+/** The addresses that anyone may read. @param trusted issuers whose tokens count here beside those of this server */
 export function discoveryRoutes(
   app: FastifyInstance,
   addresses: AuthorizationAddresses,
   keys: Keys,
   hubUrl: string,
+  trusted: readonly string[],
 ): void {
-  const documents: Readonly<Record<string, () => object | Promise<object>>> = {
+  const resource = (url: string) => protectedResource(url, [addresses.issuer, ...trusted], SUPPORTED_SCOPES);
+  publish(app, {
     '/fhir/.well-known/smart-configuration': () => smartConfiguration(addresses, hubUrl),
     '/.well-known/openid-configuration': () => openidConfiguration(addresses),
     '/.well-known/oauth-authorization-server': () => openidConfiguration(addresses),
-    '/.well-known/oauth-protected-resource': () => protectedResource(addresses, addresses.fhir),
-    '/.well-known/oauth-protected-resource/fhir': () => protectedResource(addresses, addresses.fhir),
-    '/.well-known/oauth-protected-resource/hub': () => protectedResource(addresses, hubUrl),
+    '/.well-known/oauth-protected-resource': () => resource(addresses.fhir),
+    '/.well-known/oauth-protected-resource/fhir': () => resource(addresses.fhir),
+    '/.well-known/oauth-protected-resource/hub': () => resource(hubUrl),
     '/auth/brand.json': () => brandBundle(addresses),
     '/auth/jwks': () => keys.jwks(),
-  };
+  });
+}
+
+/** Serves documents that anyone may read, by their paths. */
+export function publish(
+  app: FastifyInstance,
+  documents: Readonly<Record<string, () => object | Promise<object>>>,
+): void {
   for (const [path, document] of Object.entries(documents)) {
     app.get(path, async (request, reply) => {
       allowAnyOrigin(request, reply);

@@ -32,8 +32,14 @@ export type { SecondFactors } from './second-factors.ts';
 export type { SignedIn, SignInEnded } from './sign-ins.ts';
 export { type Admission, type FoundToken, TokenDoor, type TokenRequest } from './token-door.ts';
 export type { AccessEnded, AcknowledgementMode, AllowedSessions, Switches, TokenInfo } from './token-info.ts';
+export type { TokenVerifier } from './token-verifier.ts';
 export { discoverJwks, fetchJson } from './trusted/issuer-keys.ts';
 export { readTrustedIssuers, type TrustedIssuer, TrustedIssuerError } from './trusted/options.ts';
+export {
+  createResourceServer,
+  type ResourceServer,
+  type ResourceServerOptions,
+} from './trusted/resource-server.ts';
 export {
   InvalidUser,
   type NewUser,

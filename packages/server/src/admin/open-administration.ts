@@ -1,10 +1,7 @@
 import { resolve } from 'node:path';
-import type { AuthorizationServer, SessionDirectory } from '@lockstep/smart';
 import type { BackupReport } from '@lockstep/store-sqlite';
 import type { FastifyInstance } from 'fastify';
-import { adminRoutes } from '../http/admin-routes.ts';
-import type { Launching } from '../launch/open-launches.ts';
-import { createAdministration } from './administration.ts';
+import { type AppsAndUsers, adminRoutes } from '../http/admin-routes.ts';
 import { announceRunning, localUrl, newAdminToken } from './running.ts';
 
 export interface AdministrationParts {
@@ -15,9 +12,7 @@ export interface AdministrationParts {
   /** File with the server's certificate, where it speaks https itself. */
   readonly certificateFile?: string;
   readonly version: string;
-  readonly authorization: AuthorizationServer;
-  readonly sessions: SessionDirectory;
-  readonly launching: Launching;
+  readonly appsAndUsers: AppsAndUsers | undefined;
   /** Copies the database into a new file; absent where the state is on Redis. */
   readonly backup?: (path: string) => Promise<BackupReport>;
 }
@@ -30,16 +25,13 @@ export async function openAdministration(
   app: FastifyInstance,
   parts: AdministrationParts,
 ): Promise<() => Promise<() => Promise<void>>> {
-  const { data, host, port, origin, certificateFile, version, authorization, sessions, launching, backup } = parts;
+  const { data, host, port, origin, certificateFile, version, appsAndUsers, backup } = parts;
   const token = newAdminToken();
   await app.register(
     adminRoutes({
       token,
-      about: { version, origin, hubUrl: `${origin}/hub`, fhirUrl: `${origin}/fhir` },
-      administration: createAdministration(authorization, launching.secrets),
-      authorization,
-      sessions,
-      launcher: launching.launcher,
+      about: { version, origin, hubUrl: `${origin}/hub`, ...(appsAndUsers && { fhirUrl: `${origin}/fhir` }) },
+      appsAndUsers,
       ...(backup && { backup }),
     }),
     { prefix: '/api/admin' },

@@ -20,6 +20,12 @@ function isAway(error: unknown): boolean {
   return error instanceof TypeError && error.message === 'fetch failed';
 }
 
+/** Why the server refused, as it says it: in JSON, or in plain text. */
+function reasonIn({ headers }: Response, text: string): string | undefined {
+  if (!headers.get('content-type')?.includes('json')) return text.trim() || undefined;
+  return (JSON.parse(text) as { readonly error_description?: string }).error_description;
+}
+
 /** A running server, as its administrator. */
 export class LocalServer implements Administration {
   readonly running: Running;
@@ -45,9 +51,9 @@ export class LocalServer implements Administration {
       redirect: 'error',
       signal: AbortSignal.timeout(30_000),
     });
-    const answer = (await response.json()) as { error_description?: string };
-    if (response.ok) return answer as T;
-    throw new CliError(EXIT.refused, answer.error_description ?? `the server answered ${response.status}`);
+    const text = await response.text();
+    if (response.ok) return JSON.parse(text) as T;
+    throw new CliError(EXIT.refused, reasonIn(response, text) ?? `the server answered ${response.status}`);
   }
 
   /** @param path absolute, on the server's machine */

@@ -39,7 +39,7 @@ interface Parts {
   readonly issuers: readonly TrustedIssuer[];
   readonly records: RecordStore;
   readonly clock: Clock;
-  readonly users: Users;
+  readonly users: Pick<Users, 'resolve' | 'withReference'>;
   readonly addresses: AuthorizationAddresses;
   readonly fetchIssuer: typeof fetch;
   readonly audit: (entry: AuditEntry) => void;

@@ -1,0 +1,182 @@
+import { files as consoleFiles } from '@lockstep/console';
+import { createFhir } from '@lockstep/fhir';
+import { createGateway } from '@lockstep/gateway';
+import { AuthorizationAddresses, createAuthorizationServer } from '@lockstep/smart';
+import type { FastifyRequest } from 'fastify';
+import { createAdministration } from '../admin/administration.ts';
+import { fhirAudit, smartAudit } from '../audit/open-audit.ts';
+import { guardedFetch } from '../callbacks/guarded-fetch.ts';
+import { FirstAdministrator } from '../first-administrator.ts';
+import { ConsoleLive } from '../http/console-live.ts';
+import { consoleRoutes } from '../http/console-routes.ts';
+import { simulationRoutes } from '../http/simulation.ts';
+import { staticRoutes } from '../http/static.ts';
+import { openLaunches } from '../launch/open-launches.ts';
+import { allowsR5, conformanceSpecs } from '../open-hub.ts';
+import { openUpstream } from '../open-upstream.ts';
+import { outsideOptions } from '../outside-sign-in.ts';
+import { registerOwnApps, SAMPLES } from '../own-apps.ts';
+import { patientDirectory } from '../patient-directory.ts';
+import { sessionDirectory } from '../session-directory.ts';
+import { SessionList } from '../session-list.ts';
+import { SharedViews } from '../shared-views.ts';
+import { StandIns } from '../simulation/stand-ins.ts';
+import { systemClock, systemIds } from '../system.ts';
+import type { Role, RoleParts } from './role.ts';
+
+/** AuthorizationAddresses that the console's own script routes. */
+const CONSOLE_ROUTES = [
+  '',
+  'apps',
+  'apps/*',
+  'patients/*',
+  'worklist',
+  'sessions',
+  'sessions/*',
+  'launch',
+  'users',
+  'users/*',
+  'conformance',
+];
+
+/** The Hub with an authorization server, a FHIR endpoint, the console and, on loopback, samples. */
+export async function openEverything(given: RoleParts): Promise<Role> {
+  const { config, version, origin, hubUrl, local, issuers, parts, store, hub, inspector, audit, failed } = given;
+  const { records } = store;
+  const now = (): number => systemClock.now();
+  const addresses = new AuthorizationAddresses(origin);
+  const outside = outsideOptions(config);
+  const upstream = await parts.start({
+    name: 'FHIR server behind Lockstep',
+    start: () => openUpstream(config),
+    stop: (opened) => opened?.close(),
+  });
+  const keySets = await parts.start({
+    name: 'key sets of clients',
+    start: () => guardedFetch(given.policy),
+    stop: (opened) => opened.close(),
+  });
+  const endpoint = {
+    records,
+    validator: given.validator,
+    r5: allowsR5(config),
+    clock: systemClock,
+    baseUrl: addresses.fhir,
+    hubUrl,
+    version,
+    // The door has verified it.
+    tokenOf: ({ caller }: FastifyRequest) => caller,
+    smart: () => addresses,
+    ...(audit && { audit: fhirAudit(audit) }),
+  };
+  const fhir = upstream
+    ? await createGateway({ ...endpoint, upstream })
+    : await createFhir({ ...endpoint, ids: () => systemIds.uuid() });
+  if (config.sampleData) await fhir.service.seedSampleData();
+  const sessions = sessionDirectory(hub);
+  const authorization = await createAuthorizationServer({
+    records,
+    clock: systemClock,
+    origin,
+    hubUrl,
+    loopback: local,
+    ...(issuers.length > 0 && { trustedIssuers: issuers }),
+    fetchKeys: keySets.fetch,
+    keyHostAllowed: (host) => given.policy.allowsHost(host),
+    ...(config.initialAccessToken && { initialAccessToken: config.initialAccessToken }),
+    strangersRegister: config.registration === 'open',
+    sessions,
+    patients: patientDirectory(fhir.service),
+    sampleUsers: config.sampleData,
+    isTokenEndpoint: (address) => local && config.sampleData && address.startsWith(`${origin}/simulate/`),
+    ...(outside && { outside }),
+    rateLimit: given.limiter,
+    refreshGrace: config.refreshGraceSeconds,
+    maxTokenLife: config.maxTokenSeconds,
+    launchTokenLife: config.launchTokenSeconds,
+    dpopNonce: config.dpopNonce,
+    logger: given.log,
+    audit: smartAudit(audit),
+  });
+  await registerOwnApps(authorization.clients, { records, origin, samples: config.sampleData, now: now() });
+  const administrator = new FirstAdministrator(records, authorization.users, now);
+  // Where nobody signs in by password, a one-time password opens nothing.
+  const withoutFirst = (local && config.sampleData) || outside?.passwords === false;
+  const firstAdministrator = withoutFirst ? undefined : await administrator.create();
+  const views = await parts.start({
+    name: 'views of the console',
+    start: () =>
+      new SharedViews({
+        inspector,
+        hub,
+        sessions: store.sessions,
+        nodeId: store.nodeId,
+        clock: systemClock,
+        ...(given.nodes && { nodes: given.nodes }),
+        failed,
+      }),
+    stop: (opened) => opened.close(),
+  });
+  const list = await parts.start({
+    name: 'list of sessions',
+    start: () =>
+      new SessionList({
+        hub,
+        sessions: store.sessions,
+        nameOf: async (user) => (await authorization.users.resolve(user))?.name,
+      }),
+    stop: (opened) => opened.close(),
+  });
+  return {
+    authorization,
+    resolveUser: (name) => authorization.users.resolve(name),
+    ...(firstAdministrator && { firstAdministrator }),
+    async addRoutes(app) {
+      await app.register(authorization.plugin);
+      await app.register(fhir.plugin, { prefix: '/fhir' });
+      const launching = openLaunches({ records, clock: systemClock, hub, hubUrl, authorization, data: config.data });
+      await app.register(launching.plugin, { prefix: '/hub' });
+      const { launcher, secrets } = launching;
+      // Where others reach the server, no failure is simulated, and nobody is launched as somebody else.
+      const standIns = local && config.sampleData ? new StandIns({ origin, authorization, now }) : undefined;
+      await app.register(
+        consoleRoutes({
+          hub,
+          hubUrl,
+          fhirUrl: addresses.fhir,
+          origin,
+          authorization,
+          views,
+          list,
+          administrator,
+          launcher,
+          secrets,
+          records,
+          specs: conformanceSpecs(config),
+          now,
+          standIns,
+        }),
+        { prefix: '/api/console' },
+      );
+      if (standIns) {
+        const simulated = { origin, hub, authorization, inspector, clock: systemClock, standIns };
+        await app.register(simulationRoutes(simulated), { prefix: '/simulate' });
+      }
+      const pages = [
+        { path: '/', files: consoleFiles, routes: CONSOLE_ROUTES, frames: true, framed: false },
+        ...SAMPLES.map(({ path, files }) => ({ path, files, routes: [''], frames: false, framed: true })),
+      ];
+      await app.register(staticRoutes(pages, origin, local && config.publicUrl === undefined));
+      const administration = createAdministration(authorization, secrets);
+      return { administration, authorization, sessions, launcher };
+    },
+    async open() {
+      const live = await parts.start({
+        name: 'live views of the console',
+        start: () => new ConsoleLive({ hub, views, authorization, origin, clock: systemClock }),
+        stop: (opened) => opened.close(),
+      });
+      return (request, socket, head) => live.upgrade(request, socket, head);
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import { createResourceServer } from '@lockstep/smart';
+import { smartAudit } from '../audit/open-audit.ts';
+import { refuse } from '../http/plain.ts';
+import { systemClock } from '../system.ts';
+import type { Role, RoleParts } from './role.ts';
+
+/**
+ * A Hub beside an EHR that has an authorization server and a FHIR server of its own: no sign-in, no apps, no console, no FHIR
+ * endpoint, no sample data. Tokens are those of trusted issuers (REG-5).
+ */
+export async function openHubOnly(given: RoleParts): Promise<Role> {
+  const { config, store, origin, hubUrl, issuers, limiter, audit, log } = given;
+  const authorization = await createResourceServer({
+    records: store.records,
+    clock: systemClock,
+    origin,
+    hubUrl,
+    issuers,
+    rateLimit: limiter,
+    dpopNonce: config.dpopNonce,
+    logger: log,
+    audit: smartAudit(audit),
+  });
+  return {
+    authorization,
+    // The EHR knows its users: here each is who they are called.
+    resolveUser: async (name) => ({ id: name, reference: name, aliases: [] }),
+    async addRoutes(app) {
+      await app.register(authorization.plugin);
+      app.setNotFoundHandler((_, reply) =>
+        refuse(reply, 404, 'There is nothing at this address: this server is a Hub only'),
+      );
+      return undefined;
+    },
+    open: async () => undefined,
+  };
+}
