@@ -1,7 +1,7 @@
 /** Puts Lockstep together: one store, one Hub, and what its role puts around the Hub, on one port. */
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { type Hub, NodeLease, type Observer } from '@lockstep/hub';
+import { fhircastConfiguration, type Hub, NodeLease, type Observer } from '@lockstep/hub';
 import { R4Validator } from '@lockstep/r4';
 import pino, { type Logger } from 'pino';
 import { shareAccessEnds } from './access-ends.ts';
@@ -10,6 +10,7 @@ import type { ServerAuditTrail } from './audit/audit-trail.ts';
 import { auditObservation, hubAudit, openAudit } from './audit/open-audit.ts';
 import { AddressPolicy } from './callbacks/address-policy.ts';
 import { type Config, ConfigError, isLocal, originOf } from './config.ts';
+import { apiRoutes } from './http/api/api-routes.ts';
 import { createApp } from './http/app.ts';
 import { Limiter, shareLimits } from './http/doors/limiter.ts';
 import { healthRoutes } from './http/health.ts';
@@ -266,14 +267,14 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
           }),
     stop: (opened) => opened?.close(),
   });
+  const capabilities = { webhooks: webhooks !== undefined, version: PROFILES[config.profile].name };
   await app.register(
     hubRoutes({
       hub,
       hubUrl,
       tokens,
-      webhooks: webhooks !== undefined,
+      ...capabilities,
       auditPatients: config.auditPatients,
-      version: PROFILES[config.profile].name,
     }),
     { prefix: '/hub' },
   );
@@ -290,6 +291,8 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
     ...(store.backup && { backup: store.backup }),
   };
   const announce = await openAdministration(app, administering);
+  const { eventsSupported: events, webhookSupport } = fhircastConfiguration(capabilities);
+  await app.register(apiRoutes({ routes, origin, version: VERSION, events, webhooks: webhookSupport }));
   await app.ready();
 
   await parts.start({

@@ -9,7 +9,7 @@ import { sharedIssuer } from './issuer.ts';
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 /** The only paths of a Hub alone; everything else belongs to the other role. */
 const OF_A_HUB =
-  /^\/(hub(\/.*)?|health\/.*|metrics|api\/admin\/(server|backup)|auth\/backchannel-logout|\.well-known\/oauth-protected-resource(\/hub)?)$/;
+  /^\/(hub(\/.*)?|health\/.*|metrics|openapi\.json|asyncapi\.json|api\/admin\/(server|backup)|auth\/backchannel-logout|\.well-known\/oauth-protected-resource(\/hub)?)$/;
 
 const issuer = await sharedIssuer({ services: { ehr: 'all' } });
 const config = testConfig({ role: 'hub', sampleData: false, trustedIssuers: issuer.file });

@@ -93,6 +93,8 @@ export const DOORS: readonly DoorRow[] = [
 
   // Operation.
   row('GET', '/health/**', door('none', { none: 'says only that the server works' })),
+  row('GET', '/openapi.json', shared(PUBLISHED)),
+  row('GET', '/asyncapi.json', shared(PUBLISHED)),
   row('GET', '/metrics', door('none', { none: 'numbers only' })),
 
   // Pages.
