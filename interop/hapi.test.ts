@@ -1,40 +1,18 @@
 /** Lockstep in front of HAPI FHIR's own server: searches, pages, scopes, changes and launches with real answers. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { Backend, sharedLockstep } from '../packages/server/test/harness.ts';
 import { App, fhir, Person } from '../packages/server/test/person.ts';
+import { sharedFolder, startHapi } from './java.ts';
 
-const source = join(dirname(import.meta.dirname), 'interop', 'hapi');
 const PATIENTS = ['p1', 'p2'];
 const CATEGORY = 'http://terminology.hl7.org/CodeSystem/observation-category';
 
-const folder = mkdtempSync(join(tmpdir(), 'lockstep-hapi-'));
-let hapi: ChildProcess;
-after(() => {
-  hapi?.kill();
-  rmSync(folder, { recursive: true, force: true });
-});
-const base = await startHapi();
+const { base, process: hapi } = await startHapi(sharedFolder());
 const lockstep = await sharedLockstep({ sampleData: true, fhirUpstream: base });
 const all = await token('system/*.cruds');
-
-/** Fetches what the server needs, compiles and starts it. @returns its base URL */
-async function startHapi(): Promise<string> {
-  const lib = join(folder, 'lib');
-  const copy = ['-q', '-B', '-f', join(source, 'pom.xml'), 'dependency:copy-dependencies', `-DoutputDirectory=${lib}`];
-  execFileSync('mvn', copy, { stdio: ['ignore', 'ignore', 'inherit'] });
-  execFileSync('javac', ['-cp', join(lib, '*'), '-d', folder, join(source, 'HapiServer.java')]);
-  hapi = spawn('java', ['-cp', `${folder}:${join(lib, '*')}`, 'HapiServer'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const [line] = await once(createInterface({ input: hapi.stdout! }), 'line');
-  return String(line);
-}
 
 async function put(type: string, id: string, elements: object) {
   const response = await fetch(`${lockstep.origin}/fhir/${type}/${id}`, {
