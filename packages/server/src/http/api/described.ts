@@ -14,6 +14,8 @@ export interface DescribedRoute {
   readonly query?: Readonly<Record<string, string>>;
   /** What is sent, by content type. */
   readonly body?: Content;
+  /** Whether nothing may be sent. */
+  readonly bodyOptional?: boolean;
   /** What is answered, by status: a description, and the body by content type where there is one. */
   readonly answers: Readonly<Record<number, readonly [description: string, content?: Content]>>;
 }
@@ -26,7 +28,7 @@ const PAGE: Content = { 'text/html': { type: 'string' } };
 const page = (description: string) => [description, PAGE] as const;
 
 type Answers = DescribedRoute['answers'];
-type More = Pick<DescribedRoute, 'query' | 'body'>;
+type More = Pick<DescribedRoute, 'query' | 'body' | 'bodyOptional'>;
 
 const described =
   (tag: Tag) =>
@@ -89,6 +91,16 @@ export const DESCRIBED: readonly DescribedRoute[] = [
     { 200: ['The sessions', json({ type: 'array', items: ref('Session') })] },
     { query: { user: 'Only those of this user', workstation: 'Only those at this workstation' } },
   ),
+  hub(
+    'POST /hub/session/:topic/invitation',
+    'Invite others into a session',
+    { 201: ['The invitation', json(ref('Invitation'))] },
+    { body: json(ref('NewInvitation')), bodyOptional: true },
+  ),
+  hub('DELETE /hub/session/:topic/invitation/:id', 'Take an invitation back; who came by it is denied', {
+    204: ['Taken back'],
+  }),
+  hub('POST /hub/invitation/:code', 'Join a session by invitation', { 200: ['The session', json(ref('Joined'))] }),
   hub('DELETE /hub/session/:topic', 'End a session; its subscribers are denied', { 204: ['Ended'] }),
 
   ticket(

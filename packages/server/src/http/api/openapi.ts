@@ -85,7 +85,11 @@ export function openApi({ routes, origin, version }: ApiOptions) {
   };
 }
 
-function operation({ tag, summary, query = {}, body, answers }: DescribedRoute, method: string, path: string): object {
+function operation(
+  { tag, summary, query = {}, body, bodyOptional, answers }: DescribedRoute,
+  method: string,
+  path: string,
+): object {
   const authentication = findDoor(DOORS, method, path)?.authentication ?? 'none';
   const security = authentication.startsWith('bearer') ? ['token'] : authentication === 'folder' ? ['folder'] : [];
   const inPath = [...path.matchAll(/:([A-Za-z]+)/g)].map(([, name = '']) => ({
@@ -112,7 +116,7 @@ function operation({ tag, summary, query = {}, body, answers }: DescribedRoute, 
     summary,
     security: security.map((name) => ({ [name]: [] })),
     ...(inPath.length + inQuery.length > 0 && { parameters: [...inPath, ...inQuery] }),
-    ...(body && { requestBody: { required: true, content: media(body) } }),
+    ...(body && { requestBody: { required: bodyOptional !== true, content: media(body) } }),
     responses: { ...responses, default: { description: 'What went wrong', content: REFUSALS[tag] } },
   };
 }

@@ -64,12 +64,16 @@ export const SCHEMAS = {
       workstation: text,
       label: text,
       known: { const: false },
+      guests: list(object({ user: text, joined: time }, { following_only: { type: 'boolean' } })),
       notFollowing: list(
         object({ subscriber: text, why: { enum: ['refused', 'failed', 'silent', 'lost'] }, since: time }),
       ),
       context: { type: ['object', 'array'] },
     },
   ),
+  NewInvitation: object({}, { following_only: { type: 'boolean' }, expires_in: seconds }),
+  Invitation: object({ id: text, invitation_url: url, expires: time }, { following_only: { type: 'boolean' } }),
+  Joined: object({ 'hub.topic': text, 'hub.url': url, user: text }, { following_only: { type: 'boolean' } }),
   FhircastConfiguration: object(
     {
       eventsSupported: list(text),
