@@ -9,7 +9,7 @@ const guide = readFileSync(join(import.meta.dirname, '../../../docs/ehr-drives-t
 
 /** Every block of a language, in order. */
 export function blocks(language: string): readonly string[] {
-  return [...guide.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].flatMap(([, name, text = '']) =>
+  return [...guide.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].flatMap(([, name, text = '']) =>
     name === language ? [text] : [],
   );
 }
