@@ -10,7 +10,7 @@ export interface DraftStore<T> {
 /**
  * @param app id of the app
  * @param user whose drafts they are: others at the same computer do not get them
- * @param isDraft tells a draft from whatever else may lie in storage
+ * @param isDraft distinguishes a draft from whatever else may lie in storage
  */
 export function draftStore<T>(
   app: string,

@@ -1,4 +1,4 @@
-/** Who somebody is: a name alone identifies nobody, so date of birth and record number stand beside it. */
+/** Who somebody is: a name alone identifies no one, so date of birth and record number stand beside it. */
 import { dayOf, nameOf, type Resource, recordNumber, textAt } from './fhir.ts';
 
 function factsOf(patient: Resource): readonly [born: string, number: string] {

@@ -18,7 +18,7 @@ export interface TokenResponse {
 export type Start =
   /** The person is on the way to the authorization server. */
   | { readonly kind: 'leaving' }
-  /** Nobody launched the page: it may launch itself. */
+  /** The page was not launched: it may launch itself. */
   | { readonly kind: 'welcome' }
   | { readonly kind: 'ready'; readonly grant: Grant };
 
@@ -83,7 +83,7 @@ export class Grant {
   #renewing: Promise<TokenResponse> | undefined;
   /** Why the server gives no token any more; undefined while it does. */
   ended: string | undefined;
-  /** Is told when the access has ended for good. */
+  /** Called when the access has ended for good. */
   onEnded: () => void = () => undefined;
 
   #launchPatient: string | undefined;

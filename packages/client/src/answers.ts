@@ -1,4 +1,4 @@
-/** Says no to an event: return or throw it, and the Hub and the other applications are told the reason (409). */
+/** Says no to an event: return or throw it, and the Hub and the other applications get the reason (409). */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
 }
@@ -62,7 +62,7 @@ function worst(outcomes: readonly HandlerOutcome[]): HandlerOutcome {
 
 /**
  * Runs handlers and sums up what they say. Synchronous handlers give a synchronous outcome.
- * @param onThrow is told of what handlers throw, refusals aside
+ * @param onThrow called with what handlers throw, refusals aside
  */
 export function ask(
   handlers: Iterable<() => Handled | Promise<Handled>>,

@@ -32,7 +32,7 @@ export class Core {
   readonly mine = new Set<string>();
   /** When the newest context change was made that the Hub has taken from us. */
   #led = 0;
-  /** Looks at the state anew. */
+  /** Computes the state again. */
   readonly settle: () => void;
   /** Hands the context and its content to who watches them. */
   readonly show: () => void;

@@ -75,7 +75,7 @@ export class MessageRecorder {
     return this.#messages;
   }
 
-  /** Is told of each message. @returns ends that */
+  /** Called with each message. @returns ends that */
   onMessage(watcher: () => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);

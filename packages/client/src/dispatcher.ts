@@ -226,7 +226,7 @@ export class Dispatcher {
     if (this.#latest && this.refusal !== undefined) this.#refuse(this.#latest, this.refusal);
   }
 
-  /** Tells the others until they are told, or a newer context came. */
+  /** Says it to the others until it has arrived, or a newer context came. */
   async #insist(message: EventMessage, event: HubEvent): Promise<void> {
     const { api, report } = this.#core;
     while (this.#latest === event && this.refusal !== undefined) {
@@ -242,7 +242,7 @@ export class Dispatcher {
 
   /**
    * Somebody did not follow.
-   * @param update whether the event, by its id, was an update that was awaited, which is told to who sent it
+   * @param update whether the event, by its id, was an update that was awaited: its sender is informed
    */
   syncError(event: HubEvent, update: (id: string, reason: string) => boolean): void {
     const outcome = event.elements.find((one) => one.key === 'operationoutcome')?.resource;

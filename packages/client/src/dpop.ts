@@ -38,7 +38,7 @@ function encoded(value: object): string {
   return base64url(new TextEncoder().encode(JSON.stringify(value)).buffer);
 }
 
-/** A new key pair on P-256 whose private key nobody can read, this page included. It can be kept in IndexedDB. */
+/** A new key pair on P-256 whose private key cannot be read, not even by this page. It can be kept in IndexedDB. */
 export function newProofKey(): Promise<ProofKey> {
   return crypto.subtle.generateKey(ALGORITHM, false, ['sign', 'verify']);
 }

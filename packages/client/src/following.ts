@@ -18,12 +18,12 @@ export class Following {
   #told: readonly NotFollowing[] = [];
   #objections: readonly NotFollowing[] = [];
   #list: readonly NotFollowing[] = [];
-  /** Who has not answered the current context yet, and may follow still: the first of them; undefined for nobody. */
+  /** Who has not answered the current context yet, and may follow still: the first of them; undefined where there is none. */
   waitingFor: string | undefined;
   #cancel: (() => void) | undefined;
   /** The Hub tells who follows, as Lockstep does. */
   tells = false;
-  /** It has told so over this connection. */
+  /** It has said so over this connection. */
   #isTold = false;
 
   constructor(core: Core) {
@@ -35,7 +35,7 @@ export class Following {
     return this.tells && !this.#isTold ? 'the Hub has not told yet who follows' : '';
   }
 
-  /** A new connection: the Hub tells anew. */
+  /** A new connection: the Hub says it again. */
   reconnected(): void {
     this.#isTold = false;
   }
@@ -57,7 +57,7 @@ export class Following {
     return this.#told.find((one) => one.name === name);
   }
 
-  /** The Hub told who does not follow. */
+  /** The Hub has said who does not follow. */
   told({ elements }: HubEvent): void {
     this.tells = true;
     this.#isTold = true;

@@ -25,7 +25,7 @@ import type { Reading } from './hub-api.ts';
 export type HeldVerdict =
   /** Applied, or of no consequence here: the application should see it. */
   | { readonly kind: 'news'; readonly moved: boolean; readonly doubt?: string }
-  /** The Hub's reading told it already. */
+  /** The Hub's reading showed it already. */
   | { readonly kind: 'known' }
   /** Older than what established the current context: to be ignored (2.5). */
   | { readonly kind: 'older' }
@@ -78,7 +78,7 @@ export class HeldContexts {
   #passed: string[] = [];
   /** The anchor of a context adopted from a reading, until its event comes along. */
   #awaited: string | undefined;
-  /** This connection has told which context is current. */
+  /** It is known from this connection which context is current. */
   #spoken = false;
   /** A context changed in a way that could not be read. */
   #lost = false;

@@ -174,7 +174,7 @@ export class HubApi {
     return socket ? { ok: true, endpoint: socket } : this.#nonsense(answer, 'the answer has no hub.channel.endpoint');
   }
 
-  /** @param leaving the page goes away: the request must outlive it */
+  /** @param leaving the page is being closed: the request must outlive it */
   async unsubscribe(topic: string, endpoint: string, leaving: boolean): Promise<Failure | { ok: true }> {
     const form = new URLSearchParams({
       'hub.channel.type': 'websocket',

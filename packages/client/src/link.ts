@@ -52,7 +52,7 @@ interface End {
   readonly denied?: boolean;
   /** The endpoint is of no more use. */
   readonly drop?: boolean;
-  /** Nobody failed: go on at once. */
+  /** No failure yet: go on at once. */
   readonly planned?: boolean;
   readonly retryAfter?: number;
   readonly final?: boolean;
@@ -225,7 +225,7 @@ export class Link {
 
   /**
    * Unsubscribes and closes normally.
-   * @param leaving the page goes away and nothing can be waited for
+   * @param leaving the page is being closed and nothing can be waited for
    */
   async leave(leaving: boolean): Promise<void> {
     if (this.#ended) return;

@@ -32,7 +32,7 @@ export interface SubscriberOptions {
   readonly decideWithin?: number;
   /**
    * A context change of this application's that another one did not follow is sent again, unchanged, this long after the
-   * SyncError and after each further one, until nobody objects or a newer context came (2.6). Default 15000, since a Hub
+   * SyncError and after each further one, until all follow or a newer context came (2.6). Default 15000, since a Hub
    * takes ten seconds to notice that an application does not answer; 2.6 recommends 10000 at least; 0 for never.
    */
   readonly resendEvery?: number;
@@ -55,9 +55,9 @@ export interface SubscriberOptions {
    * if no answer comes. Default: whether the Hub tells who follows, as Lockstep does.
    */
   readonly ping?: boolean;
-  /** Unsubscribe when the page goes away (default true). */
+  /** Unsubscribe when the page is closed (default true). */
   readonly leaveOnPageHide?: boolean;
-  /** Is told what handlers throw and what could not be reported to the Hub. Default: `console.error`. */
+  /** Called with what handlers throw and what could not be reported to the Hub. Default: `console.error`. */
   readonly onError?: (error: unknown) => void;
   readonly ports?: Partial<Ports>;
 }

@@ -1,4 +1,4 @@
-/** React hooks: a component shows what the session has and shows it anew when it changes. */
+/** React hooks: a component shows what the session has and shows it again when it changes. */
 import type { NotFollowing } from '@lockstep/fhircast';
 import { useEffect, useRef, useSyncExternalStore } from 'react';
 import type { Content, Context } from './context.ts';
@@ -17,7 +17,7 @@ function useValue<T>(
   none: T,
 ): T {
   const value = () => (subscriber ? read(subscriber) : none);
-  // React subscribes anew when the function changes: it must depend on the subscriber alone.
+  // React subscribes again when the function changes: it must depend on the subscriber alone.
   const subscribe = useRef<{ of: Subscriber | undefined; run: (changed: () => void) => () => void }>(undefined);
   if (!subscribe.current || subscribe.current.of !== subscriber) {
     subscribe.current = { of: subscriber, run: subscriber ? (changed) => watch(subscriber, changed) : idle };

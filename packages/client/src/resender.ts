@@ -2,7 +2,7 @@ import type { Core } from './core.ts';
 import type { HubEvent } from './events.ts';
 
 /**
- * Sends a context change of ours again that somebody did not follow: as it was, at regular intervals, until nobody objects
+ * Sends a context change of ours again that somebody did not follow: as it was, at regular intervals, until all follow
  * any more or a newer one came (2.6).
  */
 export class Resender {
@@ -10,11 +10,11 @@ export class Resender {
   readonly #follows: (who: string) => void;
   /** Who did not follow, and may yet. */
   readonly #who = new Set<string>();
-  /** Nobody is known to follow since the event was last sent. */
+  /** No application is known to follow since the event was last sent. */
   #again = false;
   #cancel: (() => void) | undefined;
 
-  /** @param follows is told who raised no objection when the event was sent again: as good as following (4.2.1) */
+  /** @param follows called with those who raised no objection when the event was sent again: as good as following (4.2.1) */
   constructor(core: Core, follows: (who: string) => void) {
     this.#core = core;
     this.#follows = follows;

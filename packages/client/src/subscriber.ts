@@ -140,7 +140,7 @@ export class Subscriber {
     return this.#ignored;
   }
 
-  /** What the application shows has changed: the state is computed anew. For applications that give `showing`. */
+  /** What the application shows has changed: the state is computed again. For applications that give `showing`. */
   showingChanged(): void {
     this.#settle();
   }

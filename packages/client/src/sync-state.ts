@@ -106,7 +106,7 @@ export class Observable<T> {
     if (value === this.#value) return;
     this.#value = value;
     for (const watcher of [...this.#watchers]) {
-      // A watcher changed it, and all were told of that.
+      // A watcher changed it, and all were called with that.
       if (this.#value !== value) return;
       try {
         watcher(value);

@@ -15,7 +15,7 @@ interface Echo {
   reject(reason: string): void;
 }
 
-/** Changes the current context's shared content; what loses a race is made anew from the content that won. */
+/** Changes the current context's shared content; what loses a race is made again from the content that won. */
 export class Updater {
   readonly #core: Core;
   readonly #verifier: Verifier;

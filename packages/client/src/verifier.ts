@@ -10,7 +10,7 @@ const GENTLE = 2000;
 const SETTLE = 100;
 /** A Hub that cannot be asked gets this long to send the open contexts (SUB-8). */
 const RESEND = 1000;
-/** Events are to arrive this soon after a reading told of them, or the Hub took them from us. */
+/** Events are to arrive this soon after a reading showed them, or the Hub took them from us. */
 export const OWED = 2500;
 /** However much is heard, the Hub's context is read once in this time, unless the application says otherwise. */
 const CHECK = 60_000;
@@ -26,7 +26,7 @@ function sensible(reading: Failure | Reading): Failure | Reading {
 export class Verifier {
   readonly #core: Core;
   readonly #tell: (event: HubEvent) => void;
-  /** Ours was the Hub's when it was last read, and nothing gave reason to doubt it since. */
+  /** Ours was the Hub's when it was last read, and nothing has made it uncertain since. */
   verified = false;
   doubtReason = '';
   /** The Hub cannot be read: what the socket says is all there is. */
@@ -41,7 +41,7 @@ export class Verifier {
   /** The Hub's context was read at least once. */
   #readable = false;
 
-  /** @param tell is given changes that no event told of */
+  /** @param tell called with changes that no event reported */
   constructor(core: Core, tell: (event: HubEvent) => void) {
     this.#core = core;
     this.#tell = tell;
@@ -65,13 +65,13 @@ export class Verifier {
   /** Reads the Hub when it was not read for long. */
   routine(): void {
     const { checkEvery = CHECK } = this.#core.options;
-    // A check that is under way is enough: one more doubt with every tick, and the answers of a slow Hub never counted.
+    // A check that is under way is enough: one more check with every tick, and the answers of a slow Hub never counted.
     if (this.#checking || checkEvery === 0) return;
     if (this.#core.ports.clock.now() - this.#verifiedAt > checkEvery) void this.verify('routine', true);
   }
 
   /**
-   * @param gentle doubt shows only when it takes longer
+   * @param gentle the uncertainty shows only when it takes longer
    * @returns false when the connection ended before
    */
   verify(reason: string, gentle = false): Promise<boolean> {
@@ -159,7 +159,7 @@ export class Verifier {
     return true;
   }
 
-  /** What a reading told, the socket must tell too; else it is dead though it looks alive. */
+  /** What a reading showed must come by the socket too; else it is dead though it looks alive. */
   #owe(session: number): void {
     const core = this.#core;
     const { clock } = core.ports;
@@ -192,7 +192,7 @@ export class Verifier {
     return false;
   }
 
-  /** Tells the application of a change that no event told of. */
+  /** Tells the application of a change that no event reported. */
   #derive(before: Context | undefined): void {
     const { contexts, options, receives } = this.#core;
     const { current } = contexts;

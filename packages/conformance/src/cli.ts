@@ -176,7 +176,7 @@ export interface SuiteTerminal {
   readonly env: NodeJS.ProcessEnv;
   /** Asks the person at the terminal; undefined where there is none. */
   readonly ask: ((question: string) => Promise<boolean>) | undefined;
-  /** Asks for one of several words; undefined where nobody is there. */
+  /** Asks for one of several words; undefined where no person is there. */
   readonly choose?: (question: string, words: readonly string[]) => Promise<string>;
 }
 

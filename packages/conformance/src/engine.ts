@@ -104,7 +104,7 @@ export function selectChecks(
 }
 
 /**
- * Tests a Hub. It does not throw for what the Hub does: a Hub that is away, hangs or lies fails its checks.
+ * Tests a Hub. It does not throw for what the Hub does: a Hub that cannot be reached, hangs or lies fails its checks.
  * @throws TypeError for options that make no sense
  */
 export async function runConformance(options: ConformanceOptions, onProgress: OnProgress = () => {}): Promise<Report> {
@@ -236,7 +236,7 @@ function shownOptions(options: ConformanceOptions, url: string): Readonly<Record
   };
 }
 
-/** Runs the checks side by side; those that the Hub's going away may have spoilt, again and alone. */
+/** Runs the checks side by side; those that an outage of the Hub may have spoilt, again and alone. */
 async function runAll(
   checks: readonly Check[],
   width: number,

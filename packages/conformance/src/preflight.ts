@@ -48,7 +48,7 @@ const seenOf = (error: unknown): string => (error instanceof CheckFailure ? erro
 
 const plain = (status: number, body: string): string => `HTTP ${status} ${body.slice(0, 200)}`.trimEnd();
 
-/** Why a subscription is refused, where it can be told. */
+/** Why a subscription is refused, where that is known. */
 function refused(hub: HubUnderTest, topic: string, status: number, body: string): Diagnosis {
   const seen = plain(status, body);
   if (status === 401 || status === 403) {

@@ -5,7 +5,7 @@ import { Transcript } from './transcript.ts';
 
 const BROKEN_OFF = /ECONNREFUSED|ECONNRESET|EPIPE|closed with 1006/;
 
-/** How long a Hub that went away may take to come back, ms. */
+/** How long a Hub that stopped may take to come back, ms. */
 const COMING_BACK = 5000;
 
 /**
@@ -25,7 +25,7 @@ export class TargetPresence {
     return new TargetPresence(url, limits, COMING_BACK * slowness, await presence.answers());
   }
 
-  /** Of a Hub that nobody has looked for. */
+  /** Of a Hub that was not looked for yet. */
   static none(url: string, limits: HttpLimits): TargetPresence {
     return new TargetPresence(url, limits, 0, false);
   }

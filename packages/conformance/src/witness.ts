@@ -1,7 +1,7 @@
 import { alteration, isMadeOf } from './fidelity.ts';
 import type { Notification } from './target/subscriber.ts';
 
-/** Keeps what was delivered in a run that nobody had published so. */
+/** Keeps what was delivered in a run although it was not published so. */
 export class Witness {
   readonly #found: string[] = [];
   #seen = 0;
@@ -22,7 +22,7 @@ export class Witness {
   }
 }
 
-/** What one scenario published, to compare with what its subscribers are told. */
+/** What one scenario published, to compare with what its subscribers receive. */
 export class Ledger {
   readonly #witness: Witness;
   readonly #sent = new Map<string, string[]>();

@@ -1,5 +1,5 @@
 /**
- * Who somebody is. A name alone identifies nobody: wherever a patient is named as the one who is open, the date of birth and
+ * Who somebody is. A name alone identifies no one: wherever a patient is named as the one who is open, the date of birth and
  * the record number stand beside the name (HZ-6).
  */
 import type { Resource } from '@lockstep/fhircast';

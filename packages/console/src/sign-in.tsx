@@ -14,7 +14,7 @@ export interface Given {
   readonly workstation?: string;
 }
 
-/** How people may sign in, as the server tells who is not signed in. */
+/** How people may sign in, as the server says to who is not signed in. */
 export interface SignInWays {
   readonly sample_users?: readonly SampleUser[];
   readonly passwords?: boolean;

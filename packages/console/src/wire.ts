@@ -1,4 +1,4 @@
-/** The shapes of what the server tells the console's pages (`/api/console/…`): declared once, for both. Types only. */
+/** The shapes of what the server sends to the console's pages (`/api/console/…`): declared once, for both. Types only. */
 import type { ContextElement, EventMessage, NotFollowing, Resource } from '@lockstep/fhircast';
 
 export type * from './conformance/wire.ts';
@@ -163,7 +163,7 @@ export interface LogLine {
   readonly message: EventMessage;
 }
 
-/** What the Hub did. A subscription is told by a digest of its id, which is the secret part of its endpoint. */
+/** What the Hub did. A subscription is named by a digest of its id, which is the secret part of its endpoint. */
 export interface TimelineEntry {
   /** Grows in the order in which things happened, by the clocks of the nodes where they did; no two have the same. */
   readonly seq: number;

@@ -7,7 +7,7 @@ export { startSession } from './ehr/session.ts';
 
 const queries = new QueryClient({
   defaultOptions: {
-    // What changes is told by the server; nothing is asked for because time has passed.
+    // What changes is pushed by the server; nothing is asked for because time has passed.
     queries: { staleTime: Number.POSITIVE_INFINITY, refetchOnWindowFocus: false, refetchOnReconnect: false, retry: 1 },
   },
 });

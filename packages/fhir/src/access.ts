@@ -127,7 +127,7 @@ export class ResourceAccess {
     if (grant.patient === undefined) return true;
     const type = String(resource.resourceType);
     if (!definitionOf(type)?.shared) return patientOf(resource, this.#baseUrl) === grant.patient;
-    // What belongs to nobody can be seen through a patient's resources, not changed.
+    // What belongs to no patient can be seen through a patient's resources, not changed.
     const reading = interaction === 'r' || interaction === 's';
     return reading && this.#isLinked(grant.patient, { type, id: String(resource.id) });
   }

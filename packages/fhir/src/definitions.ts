@@ -27,7 +27,7 @@ export interface TypeDefinition {
   readonly type: string;
   /** The element that says whose resource it is; undefined for Patient itself and for shared types. */
   readonly subject?: Owner;
-  /** Belongs to nobody: readable with a `patient/` scope when the patient's resources refer to it. */
+  /** Belongs to no patient: readable with a `patient/` scope when the patient's resources refer to it. */
   readonly shared: boolean;
   readonly searchParameters: ReadonlyMap<string, SearchParameter>;
   /** The search parameters that `_include` may name. */

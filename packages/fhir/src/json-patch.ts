@@ -10,7 +10,7 @@ const NAMES = new Set(['add', 'remove', 'replace', 'move', 'copy', 'test']);
 
 /**
  * Applies a JSON Patch (RFC 6902).
- * @param readable whether the caller may read the resource: else nothing of it may be told by the answer
+ * @param readable whether the caller may read the resource: else the answer must reveal nothing of it
  * @returns the changed resource, with ordinary numbers; the one given stays as it was
  * @throws Refusal 400 for what is no patch, 403 for a `test` of what the caller may not read, 422 for one that does not fit
  */

@@ -12,7 +12,7 @@ export type Condition = (resource: Resource) => boolean;
 
 /**
  * Looks up what chains and `_has` ask about. Only resources that the caller may search themselves count, so that no condition
- * on them tells what the caller may not see (FHR-2).
+ * on them reveals what the caller may not see (FHR-2).
  * @param narrow the index that holds every resource that meets the criterion
  * @throws Refusal 403 when the caller may search none of the types
  */

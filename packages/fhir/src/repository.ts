@@ -14,7 +14,7 @@ const REPLACED = 'fhir-version';
 const ONCE = 'fhir-once';
 /** ms for which two creations under one condition exclude each other: longer than a write takes. */
 const ONCE_MS = 10_000;
-/** Records read in one go: few enough that reading them in delays nobody. */
+/** Records read in one go: few enough that reading them does not delay other work. */
 const PAGE = 200;
 
 /** The current state of one id. */
@@ -146,7 +146,7 @@ export class ResourceRepository {
   }
 
   /**
-   * That nobody else creates a resource under the same condition at the same time (If-None-Exist).
+   * That no other request creates a resource under the same condition at the same time (If-None-Exist).
    * @param condition what both would have searched for
    */
   planOnce(condition: string): Planned {

@@ -33,7 +33,7 @@ interface SearchEntry extends JsonObject {
 /** How many totals are remembered. */
 const MAX_TOTALS = 1000;
 
-/** Totals of searches whose pages are being read, so that the pages after the first need not count anew. */
+/** Totals of searches whose pages are being read, so that the pages after the first need not count again. */
 export class Totals {
   readonly #kept = new Map<string, number>();
 
@@ -56,7 +56,7 @@ interface Match {
 /**
  * Runs a search. Every resource of the answer, and everything counted in its total, is one the caller may reach: matches
  * with search access, included resources with read access, one by one (FHR-2). A page's link is the search itself with a
- * starting point, and is authorized anew; only the total is that of the caller's first page, where it is remembered.
+ * starting point, and is authorized again; only the total is that of the caller's first page, where it is remembered.
  */
 export async function search(
   request: SearchRequest,
@@ -127,7 +127,7 @@ async function matches(
   return { matches: found, counted };
 }
 
-/** The narrowest index that holds every match, as far as the criteria tell. */
+/** The narrowest index that holds every match, as far as the criteria say. */
 function narrowest(definition: TypeDefinition, criteria: readonly Criterion[], baseUrl: string): Within | undefined {
   const plain = criteria.filter(({ values, text }) => values.length <= MAX_LOOKUPS && !text.includes('\\'));
   const looked = (use: (criterion: Criterion, value: string) => string | undefined): string[] | undefined => {

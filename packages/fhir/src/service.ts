@@ -67,7 +67,7 @@ export interface FhirService {
   /**
    * Patients for a picker, by family name. Each word of the query must begin a part of the name, an identifier or the
    * birth date; an empty query finds all.
-   * @param limit at most so many, 50 unless told
+   * @param limit at most so many, 50 by default
    */
   patients(query: string, limit?: number): Promise<readonly PatientSummary[]>;
   /** A patient's encounters, the latest first. */

@@ -1,5 +1,5 @@
 /**
- * Topics for applications that nobody launches (LAU-2): subscriber and Hub share a secret, and the topic is
+ * Topics for applications that are not launched by another program (LAU-2): subscriber and Hub share a secret, and the topic is
  * base64url(iv ‖ AES-256-GCM(username ‖ LF ‖ nonce)), iv 12 random bytes, nonce = time in ms, base 36 ‖ "." ‖ 128 random
  * bits in base64url. WebCrypto only, so that it runs in a browser (on https or localhost) and in Node.
  */

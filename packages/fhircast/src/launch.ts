@@ -3,7 +3,7 @@
  * open (4.1 "Alternate application launch"); the names are those of its examples, so apps written from them work.
  */
 
-/** What a launched application is told. */
+/** What a launched application is given. */
 export interface LaunchParameters {
   /** Base URL of the Hub, absolute, http or https. */
   readonly hubUrl: string;
@@ -236,7 +236,7 @@ function unquote(value: string): string {
 }
 
 /**
- * Reads a dropped file, JSON or ini, told apart by its first character.
+ * Reads a dropped file, JSON or ini, recognized by its first character.
  * @throws LaunchError when the text is neither, or `hub.url` or `hub.topic` is missing or wrong
  */
 export function parseLaunchFile(text: string): LaunchParameters {

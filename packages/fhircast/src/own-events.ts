@@ -31,7 +31,7 @@ export interface NotFollowing {
   readonly eventName?: string;
   /** What it still shows as far as is known, as `Type/id`; '' for nothing. */
   readonly shows?: string;
-  /** Whether its subscription has ended since: it is gone, and nobody knows what its screen shows. */
+  /** Whether its subscription has ended since: it is gone, and what its screen shows is not known. */
   readonly ended?: true;
 }
 

@@ -35,7 +35,7 @@ export interface SessionScope {
   readonly write: boolean;
 }
 
-/** `launch`, `launch/patient`, `launch/encounter`; `need` is what the app asks to be told. */
+/** `launch`, `launch/patient`, `launch/encounter`; `need` is what the app asks for. */
 export interface LaunchScope {
   readonly kind: 'launch';
   readonly text: string;
@@ -163,7 +163,7 @@ export class Scopes {
     return this.#reads.size > 0 || this.#writes.size > 0;
   }
 
-  /** Whether events of any name may be received: a context is told to nobody else (CON-6). */
+  /** Whether events of any name may be received: only then is a context sent (CON-6). */
   get readsFhircast(): boolean {
     return this.#reads.size > 0;
   }

@@ -48,7 +48,7 @@ const MAX_SECRET = 200;
 
 /**
  * Event names as asked for: spelt as in the catalog, each once (SUB-3). Names that are no FHIRcast event are left out, as
- * clients of older drafts ask for some; the confirmation tells what was granted.
+ * clients of older drafts ask for some; the confirmation says what was granted.
  * @param dialects of the client: its names for events are known, and `*` asks for its own events too
  */
 export function parseEventList(text: string, dialects: readonly Dialect[] = []): readonly string[] {

@@ -1,4 +1,4 @@
-/** Writes the addresses of the server behind Lockstep's, and back. Nobody outside needs to know the server's. */
+/** Writes the addresses of the server behind Lockstep's, and back. Clients need not know the server's. */
 export class UpstreamAddresses {
   readonly #upstream: string;
   readonly #own: string;

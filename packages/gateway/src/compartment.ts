@@ -37,7 +37,7 @@ export function isShared(type: string): boolean {
   return SHARED.has(type);
 }
 
-/** The id of the one patient whose resource it is; undefined where it is nobody's, or several patients'. */
+/** The id of the one patient whose resource it is; undefined where it belongs to no patient, or to several. */
 export function patientOf(resource: JsonObject, baseUrl: string): string | undefined {
   const type = String(resource.resourceType);
   if (type === 'Patient') return typeof resource.id === 'string' ? resource.id : undefined;

@@ -9,7 +9,7 @@ const MAX_NAME = 64;
 
 /** Parameters that were dealt with before, or that only Lockstep reads. */
 const OWN = new Set(['_format', '_pretty', '_page']);
-/** Parameters that ask about more than the resources found: what the answer is cannot tell what it was found by. */
+/** Parameters that ask about more than the resources found: the answer does not say what it was found by. */
 const OPEN_ENDED = new Set(['_filter', '_query', '_text', '_content', '_list', '_has']);
 
 export interface OutgoingQuery {
@@ -95,7 +95,7 @@ async function isKnown(type: string, name: string, value: string, capabilities: 
 }
 
 /**
- * Refuses conditions on resources that the caller may not all see: whether they hold would tell what is in them.
+ * Refuses conditions on resources that the caller may not all see: whether they hold would reveal what is in them.
  * @throws Refusal 403
  */
 function requireOwn(type: string, name: string, rights: Rights): void {

@@ -63,7 +63,7 @@ export class Upstream {
 
   /**
    * Sends a request with Lockstep's own credentials.
-   * @throws Refusal 429 with its Retry-After, 502 for a server that is away or answers what is no FHIR, 504 for one that is slow
+   * @throws Refusal 429 with its Retry-After, 502 for a server that cannot be reached or answers what is no FHIR, 504 for one that is slow
    */
   async request(request: UpstreamRequest): Promise<UpstreamAnswer> {
     const until = performance.now() + this.#options.timeoutMs;

@@ -21,7 +21,7 @@ import { DEFAULT_POLICY, type Policy } from './rules/policy.ts';
 import type { SessionState } from './rules/session-state.ts';
 import { StoreFollower } from './stored/follower.ts';
 
-/** Sessions that nobody uses leave memory this often, ms. */
+/** Sessions that are not used leave memory this often, ms. */
 const EVICT_EVERY = 60_000;
 /** Idle sessions are looked for at least this often, ms. */
 const IDLE_EVERY = 300_000;
@@ -108,7 +108,7 @@ export class Hub {
     );
   }
 
-  /** Closes every socket with 1012: subscribers return, and nobody is reported (SUB-11). */
+  /** Closes every socket with 1012: subscribers return, and no loss is reported (SUB-11). */
   async stop(): Promise<void> {
     this.#background.stop();
     await this.#live.close();
@@ -178,7 +178,7 @@ export class Hub {
     return this.#sessions.end(topic, reason);
   }
 
-  /** Ends the sessions that nobody is subscribed to and nothing has happened in for the idle time (SES-5). */
+  /** Ends the sessions that have no subscriber and where nothing has happened in for the idle time (SES-5). */
   endIdle(): Promise<void> {
     return this.#sessions.endIdle();
   }

@@ -40,7 +40,7 @@ export interface HubPorts {
   readonly validation?: ResourceValidation;
   readonly observer?: Observer;
   readonly audit?: AuditTrail;
-  /** Told what went wrong in work that nobody waits for. */
+  /** Called with what went wrong in work in the background. */
   readonly failed?: (error: unknown) => void;
   /** The nodes that share the store, where there may be others. */
   readonly nodes?: Nodes;

@@ -43,7 +43,7 @@ export interface Channel {
   onDrain(run: () => void): void;
 }
 
-/** What a callback said; `status` 0 when nobody could be reached, or the address policy forbids it (WEB-4). */
+/** What a callback said; `status` 0 when it could not be reached, or the address policy forbids it (WEB-4). */
 export interface CallbackAnswer {
   readonly status: number;
   /** At most as much as a challenge needs. */
@@ -54,7 +54,7 @@ export interface CallbackAnswer {
 export interface Callbacks {
   /** Why the address may not be called, in words for the client's developer. */
   refusal(url: string): Promise<string | undefined>;
-  /** @param failures attempts in a row that found nobody there: such a callback must not keep others waiting */
+  /** @param failures attempts in a row that got no connection: such a callback must not keep others waiting */
   get(url: string, failures: number): Promise<CallbackAnswer>;
   /** @param failures as for `get` */
   post(
@@ -79,7 +79,7 @@ export type ResolvedTopic =
   | { readonly ok: true; readonly value: string }
   | { readonly ok: false; readonly status: number; readonly reason: string };
 
-/** Topics that subscribers compute themselves, since nobody told them one (LAU-2). */
+/** Topics that subscribers compute themselves, since no launch gave them one (LAU-2). */
 export interface DerivedTopics {
   /**
    * The Hub's own topic for one that the Hub does not know.

@@ -7,9 +7,9 @@ const CHANNEL = 'lockstep:access';
 type Message = { readonly ended: AccessEnded } | { readonly client: string };
 
 /**
- * Access that ended at one node ends at all of them (TOK-6), and a registration that changed is read anew. Whoever asked for
- * it is answered after the other nodes were told. A node that may not have heard asks the store.
- * @param failed told that it could not be announced
+ * Access that ended at one node ends at all of them (TOK-6), and a registration that changed is read again. Whoever asked for
+ * it is answered after it was announced to the other nodes. A node that may not have heard asks the store.
+ * @param failed called when it could not be announced
  * @returns ends it
  */
 export function shareAccessEnds(

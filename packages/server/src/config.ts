@@ -31,7 +31,7 @@ export interface Config {
   readonly leaseSeconds: number;
   readonly maxLeaseSeconds: number;
   readonly graceSeconds: number;
-  /** How long a lost connection may take to come back before the others are told (ERR-3), ms. */
+  /** How long a lost connection may take to come back before it is reported to the others (ERR-3), ms. */
   readonly holdOffMilliseconds: number;
   /** Subscriptions that a session may have, and how many of them one client or one other person may hold (SUB-13). */
   readonly maxSubscriptions: number;
@@ -82,7 +82,7 @@ export interface Config {
   readonly auditFailure: 'refuse' | 'continue';
   /** Whether the records of events name the patient. */
   readonly auditPatients: boolean;
-  /** Port of health and metrics only; without it metrics are told on loopback only. */
+  /** Port of health and metrics only; without it metrics are served on loopback only. */
   readonly managementPort?: number;
   readonly managementHost?: string;
   /** Files with a certificate chain and its key, as PEM: the server then speaks https itself. */

@@ -21,7 +21,7 @@ export class FirstAdministrator {
 
   /**
    * Makes an administrator at the first start of a server that others can reach.
-   * @returns the user's name and the password to tell once; undefined when there is nothing to tell
+   * @returns the user's name and the password to show once; undefined when there is nothing to tell
    */
   async create(): Promise<{ readonly user: string; readonly password: string } | undefined> {
     // A person of that name who signs in at an outside provider is somebody else, and takes no password.
@@ -36,7 +36,7 @@ export class FirstAdministrator {
       if (known) await this.#users.edit(id, { administrator: true, password });
       else await this.#users.add({ id, name: 'Administrator', administrator: true, password });
     } catch (error) {
-      // Another node that starts at the same time has made the user, and tells the password.
+      // Another node that starts at the same time has made the user, and shows the password.
       if (error instanceof InvalidUser && (await this.#users.get(id))) return undefined;
       throw error;
     }

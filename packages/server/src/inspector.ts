@@ -62,12 +62,12 @@ class Ring {
   }
 }
 
-/** Names a subscription without giving its endpoint away: who knows the endpoint could take the socket over (SUB-7). */
+/** Names a subscription without revealing its endpoint: who knows the endpoint could take the socket over (SUB-7). */
 export function subscriptionName(id: string): string {
   return createHash('sha256').update(id).digest('base64url').slice(0, 12);
 }
 
-/** Remembers what the Hub does in each session, and tells those who watch. Nothing of it is patient data. */
+/** Remembers what the Hub does in each session, and sends it to those who watch. Nothing of it is patient data. */
 export class Inspector implements Observer {
   readonly #perTopic: number;
   readonly #maxTopics: number;

@@ -41,14 +41,14 @@ export interface Lockstep {
   readonly inspector: Inspector;
   /** What is served over HTTP, `GET /hub/session`; `*` for a rest of any length. `docs/api/http.md` lists them. */
   readonly routes: readonly string[];
-  /** The first administrator and the password to tell once; only at the first start of a server that others can reach. */
+  /** The first administrator and the password to show once; only at the first start of a server that others can reach. */
   readonly firstAdministrator?: { readonly user: string; readonly password: string };
   /** The audit trail, where there is one. */
   readonly audit?: ServerAuditTrail;
   /** The management port, where there is one. */
   readonly managementPort?: number;
   /**
-   * Takes over what can change while it runs: the log's level, the certificate, and files that were moved away.
+   * Takes over what can change while it runs: the log's level, the certificate, and files that were renamed.
    * @param changed the configuration as it is now
    * @throws ConfigError; everything stays as it was then
    */
@@ -246,7 +246,7 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
   const health = { draining: false };
   const { managementPort, managementHost = config.host } = config;
   await app.register(healthRoutes({ store, health, watch }));
-  // Numbers about a hospital's work are not for everybody: elsewhere than on loopback they are told on a port of their own.
+  // Numbers about a hospital's work are not for everybody: elsewhere than on loopback they are served on a port of their own.
   if (local && managementPort === undefined) await app.register(metricsRoute(metrics));
   const management = await parts.start({
     name: 'management port',

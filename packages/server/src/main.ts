@@ -1,4 +1,4 @@
-/** `npm start`: runs Lockstep until it is told to stop. */
+/** `npm start`: runs Lockstep until it is stopped by a signal. */
 import { flushCompileCache } from 'node:module';
 import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
@@ -26,7 +26,7 @@ try {
   process.exit(0);
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
-  // What the machine refuses, such as an address to listen on, is no defect: where in the program that was helps nobody.
+  // What the machine refuses, such as an address to listen on, is no defect: where in the program that was is of no help.
   const refused = (error as NodeJS.ErrnoException).syscall !== undefined;
   if (error instanceof UnusableDatabase && error.reason === 'damaged') {
     console.error(`${message}\nTo start with what there is, set LOCKSTEP_STORE_DAMAGE=continue.`);

@@ -13,7 +13,7 @@ const COMMIT_BOUNDS = [0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064,
 /** ms between two looks at the event loop. */
 const LAG_RESOLUTION = 20;
 
-/** What the Hub counts by itself, and how it is told. */
+/** What the Hub counts by itself, and how it is published. */
 const COUNTED = {
   published: ['events_total', 'Events accepted from publishers'],
   refused: ['refused_events_total', 'Events refused'],

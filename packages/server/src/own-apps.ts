@@ -12,11 +12,11 @@ export const CONSOLE_CLIENT = 'lockstep-console';
 /** What the embedded EHR may do for the person signed in. */
 export const CONSOLE_SCOPE = 'fhircast/*.* hub/session.* user/*.rs user/Observation.cu';
 
-/** What commands on the server's machine act as: it cannot sign in, and nobody can sign in to it. */
+/** What commands on the server's machine act as: it cannot sign in, and no one can sign in as it. */
 export const COMMAND_LINE_CLIENT = 'lockstep-command-line';
 export const COMMAND_LINE_SCOPE = 'fhircast/*.* hub/session.*';
 
-/** What an administrator's composer publishes as, by the administrator's id: nobody takes its events for the EHR's. */
+/** What an administrator's composer publishes as, by the administrator's id: so its events are not taken for the EHR's. */
 export const composerClient = (userId: string): string => `lockstep-composer/${userId}`;
 
 /** Clients that are no apps to launch. */

@@ -5,7 +5,7 @@ import { type Lockstep, startLockstep } from './lockstep.ts';
 /**
  * Runs Lockstep until the signal aborts. SIGHUP has it read its configuration and open moved files again; where the configuration
  * cannot be used, it goes on with the one that it has.
- * @param ready told once it is ready
+ * @param ready called once it is ready
  * @throws ConfigError, or why it cannot start
  */
 export async function serve(
@@ -35,7 +35,7 @@ export async function serve(
   }
 }
 
-/** What whoever starts Lockstep is told. That it is ready comes last: scripts wait for that line. */
+/** What is printed for the person who starts Lockstep. That it is ready comes last: scripts wait for that line. */
 export function readyText({ origin, firstAdministrator }: Lockstep): string {
   const ready = `Lockstep is ready at ${origin}`;
   if (!firstAdministrator) return ready;

@@ -13,13 +13,13 @@ const BATCH = 15;
 const BATCH_OF_ALL = 250;
 /** How long other nodes may take to answer, ms: what they say later is not shown. */
 const ANSWER = 1000;
-/** Entries of a session that another node is told, and how many of them in one message. */
+/** Entries of a session that another node is sent, and how many of them in one message. */
 const MOST = 2000;
 const CHUNK = 500;
 
 type Entries = readonly TimelineEntry[];
 
-/** What nodes tell each other about the views that are open: never an endpoint, never patient data. */
+/** What nodes send each other about the views that are open: never an endpoint, never patient data. */
 type Message = { readonly node: string } & (
   | { readonly kind: 'watch'; readonly topics: readonly string[]; readonly all: boolean }
   | { readonly kind: 'seen'; readonly topic: string; readonly entries: Entries }
@@ -65,7 +65,7 @@ function inOrder(entries: Entries): TimelineEntry[] {
 
 /**
  * What the console shows of sessions, whichever nodes they happen at. Each node remembers what it did; while a view is open
- * the others pass theirs on. Nothing is said where nobody looks.
+ * the others pass theirs on. Nothing is sent where no view is open.
  */
 export class SharedViews {
   readonly #options: SharedViewsOptions;

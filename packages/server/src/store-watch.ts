@@ -7,7 +7,7 @@ export interface Watched {
   problems(): Promise<readonly string[]>;
 }
 
-/** Looks after a store while nothing is asked of it, and tells when something begins to be wrong with it, and when it ends. */
+/** Looks after a store while nothing is asked of it, and reports when something begins to be wrong with it, and when that ends. */
 export class StoreWatch {
   readonly #store: Watched;
   readonly #clock: Clock;

@@ -72,7 +72,7 @@ function told(error: unknown): readonly string[] {
   throw error;
 }
 
-/** ms by which a machine's clock may differ from that of Redis before it is told. */
+/** ms by which a machine's clock may differ from that of Redis before it is reported. */
 const SKEW = 2000;
 
 function skewed(ms: number): readonly string[] {

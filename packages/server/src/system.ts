@@ -15,7 +15,7 @@ export class RunningTime {
   #seen: number;
   #stood = 0;
 
-  /** @param monotonic ms of a clock that nobody sets */
+  /** @param monotonic ms of a clock that is never set */
   constructor(monotonic: () => number) {
     this.#monotonic = monotonic;
     this.#seen = monotonic();

@@ -14,7 +14,7 @@ import type { Users } from './users.ts';
 const RECHECK = 2000;
 const MAX_CACHED = 50_000;
 
-/** What a user consented to, apart from scopes: told with every token of the grant (TOK-2, TOK-4). */
+/** What a user consented to, apart from scopes: given with every token of the grant (TOK-2, TOK-4). */
 export interface GrantContext {
   readonly user: string;
   /** The user's FHIR resource. */
@@ -363,7 +363,7 @@ export class BearerTokens {
     await Promise.all(told);
   }
 
-  /** Ends what the user granted at other sign-ins than this one, with what those apps may do while nobody is signed in. */
+  /** Ends what the user granted at other sign-ins than this one, with what those apps may do while the user is not signed in. */
   async endGrantsOfOtherSignIns(user: string, signIn: string, reason: string): Promise<void> {
     const told: Told = [];
     for (const { id, value } of await this.grants.findBy('user', user)) {
@@ -399,7 +399,7 @@ export class BearerTokens {
     await Promise.all(told);
   }
 
-  /** Another node has ended this access: forgets it here and tells this node's listeners. */
+  /** Another node has ended this access: forgets it here and calls this node's listeners. */
   invalidate(ended: AccessEnded): void {
     this.#ended(
       [],
@@ -412,7 +412,7 @@ export class BearerTokens {
     );
   }
 
-  /** What another node has ended may not have been told: nothing is known without the store. */
+  /** What another node has ended may not have been announced here: nothing is known without the store. */
   doubt(): void {
     this.#forget(() => true);
   }

@@ -204,7 +204,7 @@ class InteractionAdapter extends Unsupported {
   }
 }
 
-/** Clients as the provider needs them. They are authenticated before it sees them, hence `none`. */
+/** Clients as the provider needs them. They are authenticated before it sees them, so it is given `none`. */
 export function providerMetadata(client: Client): AdapterPayload {
   const native = client.redirectUris.some((uri) => !/^https?:/.test(uri));
   const codes = client.grantTypes.includes('authorization_code');

@@ -11,7 +11,7 @@ export function readBodies(app: FastifyInstance): void {
 }
 
 /**
- * Errors are OAuth errors, on pages pages; what went wrong inside is logged, not told.
+ * Errors are OAuth errors, on pages pages; what went wrong inside is logged, not shown.
  * @param page sends the page of an error; without it there are no pages
  */
 export function answerErrors(

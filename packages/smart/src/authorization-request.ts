@@ -6,7 +6,7 @@ import { grantableScopes } from './scope-policy.ts';
 /** The parameters an app sends to the authorization endpoint, each at most once. */
 export type RequestParams = ReadonlyMap<string, string>;
 
-/** A fault that is told to the app by redirect (AUT-2). */
+/** A fault that goes to the app by redirect (AUT-2). */
 export interface AuthorizationFault {
   readonly error: string;
   readonly description: string;
@@ -164,7 +164,7 @@ function promptOf(asked: string | undefined): string {
 /** A request's parameters as the provider holds them while the person is at our pages. */
 type HeldParams = Readonly<Record<string, unknown>>;
 
-/** Whether the app wants the person to show anew who they are, and not the outside provider's word from before. */
+/** Whether the app wants the person to show again who they are, and not the outside provider's word from before. */
 export function asksAgain(params: HeldParams): boolean {
   return (
     params.max_age !== undefined ||

@@ -220,7 +220,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   });
   access.onAccessEnded((ended) => trusted.forget(ended));
 
-  /** Tokens of ours hold no dot, JWTs of others do; what is no token of ours may be one that its issuer can tell about. */
+  /** Tokens of ours hold no dot, JWTs of others do; what is no token of ours may be one that its issuer knows. */
   async function verifyToken(bearer: string): Promise<TokenInfo | undefined> {
     const own = bearer.includes('.') ? undefined : await access.verifyToken(bearer);
     return own ?? trusted.verify(bearer);

@@ -7,7 +7,7 @@ import { grantableScopes } from './scope-policy.ts';
 /** Life of a backend service's token, s (TOK-5). */
 export const BACKEND_TOKEN_LIFE = 300;
 
-/** How much longer than it is told a token lives whose life its registration sets, s. */
+/** How much longer than its `expires_in` a token lives whose life its registration sets, s. */
 const LEASE_MARGIN = 60;
 
 /**

@@ -34,7 +34,7 @@ export interface ClientPage {
   readonly next?: string;
 }
 
-/** How a new client is registered. A waiting one came from a stranger, whose network (`networkOf`) is told. */
+/** How a new client is registered. A waiting one came from a stranger, whose network (`networkOf`) is given. */
 export type NewClientOptions = {
   readonly trusted?: boolean;
   readonly launcher?: boolean;
@@ -75,7 +75,7 @@ export class Clients {
     this.#waiting = new WaitingRegistrations(store, clock);
   }
 
-  /** Reads through a cache that changes empty, and that those nobody told outlive by two seconds. */
+  /** Reads through a cache that changes empty; without notice of a change it is two seconds old at most. */
   async get(id: string): Promise<Client | undefined> {
     const cached = this.#cache.get(id);
     if (cached && this.#clock.now() - cached.readAt < FRESH_FOR) return cached.client;

@@ -9,7 +9,7 @@ const LIFE = 15 * 60_000;
 /** Longest request that still travels in an address, characters. */
 const LONGEST_ADDRESS = 2_000;
 
-/** Authorization requests that are too long for an address (AUT-1), kept under an id that nobody guesses. */
+/** Authorization requests that are too long for an address (AUT-1), kept under an id that cannot be guessed. */
 export class HeldRequests {
   readonly #records: RecordRepository<{ readonly form: string }>;
   readonly #clock: Clock;

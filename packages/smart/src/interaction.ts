@@ -42,7 +42,7 @@ interface Flow {
 type SignedInFlow = Flow &
   GrantChoice & { /** What of the request can be granted. */ readonly grantable: readonly Scope[] };
 
-/** Scopes that tell which FHIR resource the person is. */
+/** Scopes that reveal which FHIR resource the person is. */
 const IDENTITY: ReadonlySet<string> = new Set(['fhirUser', 'profile']);
 
 type Step = 'patient' | 'encounter' | 'session' | 'consent';

@@ -57,7 +57,7 @@ export interface PatientSummary {
   readonly name: string;
   readonly birthDate?: string;
   readonly gender?: string;
-  /** A medical record number, to tell namesakes apart. */
+  /** A medical record number, to distinguish people of one name. */
   readonly identifier?: string;
 }
 

@@ -143,7 +143,7 @@ export class SmartProvider {
     this.#parts = parts;
   }
 
-  /** The provider with the newest signing key; built anew when that has changed. Its state is all in the store. */
+  /** The provider with the newest signing key; built again when that has changed. Its state is all in the store. */
   async provider(): Promise<Provider> {
     const [key] = await this.#parts.keys.signing();
     const kid = key?.kid ?? '';

@@ -172,7 +172,7 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
     return browser.send(reply, 200, signedOutPage());
   });
 
-  /** @returns where somebody who came from the outside provider signs out there too: the next person starts anew */
+  /** @returns where somebody who came from the outside provider signs out there too: the next person starts with a clean slate */
   async function signOut(reply: FastifyReply, signedIn: SignedIn | undefined): Promise<string | undefined> {
     if (!signedIn) return undefined;
     for (const cookie of await signIns.end(signedIn.signInId, 'the user signed out'))

@@ -184,7 +184,7 @@ export class SignIns {
     return payload && { ...payload, jti: uid };
   }
 
-  /** The provider saves the session anew, often under another id. A sign-in that has ended stays ended. */
+  /** The provider saves the session again, often under another id. A sign-in that has ended stays ended. */
   async saveSession(cookie: string, payload: AdapterPayload, expiresIn: number): Promise<undefined> {
     const { jti: _, ...fields } = payload;
     const id = digest(cookie);

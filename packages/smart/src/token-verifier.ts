@@ -14,6 +14,6 @@ export interface TokenVerifier {
   onAccessEnded(listener: (ended: AccessEnded) => void | Promise<void>): () => void;
   /** Another node has ended this access. */
   invalidate(ended: AccessEnded): void;
-  /** What other nodes have ended or changed may not have been told: the store is asked again about everything. */
+  /** What other nodes have ended or changed may not have been announced here: the store is asked again about everything. */
   doubt(): void;
 }

@@ -30,7 +30,7 @@ export interface OutsideIdentity {
   readonly subject: string;
 }
 
-/** What may be told about a user: everything but the password. */
+/** What may be shown of a user: everything but the password. */
 export type UserProfile = Omit<User, 'password'>;
 
 export interface NewUser {

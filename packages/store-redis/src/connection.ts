@@ -31,7 +31,7 @@ function common({ address, timeoutMs, name }: ConnectionOptions): Settings {
     connectionName: name,
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
-    // What does not answer is not waited for when it is told goodbye.
+    // What does not answer is not waited for when it is closed.
     disconnectTimeout: RETRY,
     // A command is answered or it fails: nothing waits for Redis to come back, and nothing is sent twice.
     enableOfflineQueue: false,
@@ -94,7 +94,7 @@ export function openSubscriber(options: ConnectionOptions, attempt: number): Red
   });
 }
 
-/** Tells when a server that has slots is away, or has them no more: another may have taken its place. */
+/** Reports when a server that has slots cannot be reached, or has them no more: another may have taken its place. */
 function watchPrimaries(cluster: Cluster, lost: () => void): void {
   const nameOf = ({ options }: Redis): string => `${options.host}:${options.port}`;
   let primaries = new Set<string>();
@@ -111,7 +111,7 @@ function watchPrimaries(cluster: Cluster, lost: () => void): void {
   });
 }
 
-/** The connection that commands go through: what cannot be done in time fails, and the caller is told when to come back. */
+/** The connection that commands go through: what cannot be done in time fails, and the error says when to come back. */
 export class RedisConnection {
   readonly client: RedisClient;
   /** Grows with every connection: what one has written another cannot wait for, and what one has read may be gone. */
@@ -127,7 +127,7 @@ export class RedisConnection {
   #closed = false;
 
   /**
-   * @param broke told when a connection has ended: the next one may lead to a server that has lost what this one was told,
+   * @param broke called when a connection has ended: the next one may lead to a server that has lost what this one was sent,
    *   and has something else in its place
    */
   constructor(options: ConnectionOptions, broke: () => void) {
@@ -152,7 +152,7 @@ export class RedisConnection {
         if (!this.#closed) broke();
       });
     }
-    // A client whose Sentinel was asked when it was told to connect anew gives up for good.
+    // A client whose Sentinel was asked when it was asked to connect again gives up for good.
     this.client.on('end', () => this.#revive());
     this.#watchdog = setInterval(() => this.#watch(), 1000);
   }
@@ -171,7 +171,7 @@ export class RedisConnection {
     return this.#closed;
   }
 
-  /** Runs commands. @throws StoreUnavailable while Redis is away or will not take them */
+  /** Runs commands. @throws StoreUnavailable while Redis cannot be reached or will not take them */
   async call<T>(commands: (client: RedisClient) => Promise<T>): Promise<T> {
     if (this.#closed) throw new StoreUnavailable('The store is closed');
     try {
@@ -187,7 +187,7 @@ export class RedisConnection {
     return this.call((client) => script.run(client, keys, args));
   }
 
-  /** Reads the server's clock: deadlines and hints are told by it, whatever the clocks of the nodes say. */
+  /** Reads the server's clock: deadlines and hints use it, whatever the clocks of the nodes say. */
   async measure(): Promise<void> {
     const before = performance.now();
     const [seconds = 0, micros = 0] = (await this.call((client) => client.time())).map(Number);
@@ -239,7 +239,7 @@ export class RedisConnection {
       // What was asked before is answered before.
       if (this.client.status === 'ready') await this.client.quit();
     } catch {
-      // It was away: there is nothing to wait for.
+      // It cannot be reached: there is nothing to wait for.
     }
     this.client.disconnect();
   }

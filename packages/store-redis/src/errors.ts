@@ -19,7 +19,7 @@ export function isReadOnly(error: Error): boolean {
   return error.message.startsWith('READONLY');
 }
 
-/** What callers of the store are told of an error of the client. */
+/** What callers of the store learn of an error of the client. */
 export function translated(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof StoreUnavailable || error instanceof RangeError) return error;
   if (!(error instanceof ReplyError)) return new StoreUnavailable(`Redis cannot be reached: ${error.message}`, 1);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Safe inside a hash tag, and told apart from digests. */
+/** Safe inside a hash tag, and never equal to a digest. */
 const PLAIN = /^[A-Za-z0-9_.:-]{1,64}$/;
 
 /** The hash tag of a topic: itself where it is short and plain, else a digest. Everything of a topic shares one slot. */

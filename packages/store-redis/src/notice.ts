@@ -112,7 +112,7 @@ class CommitNotice {
 }
 
 /**
- * A notice as it arrives. A beat tells a node that it still hears what is published, and how far the numbers are; in a cluster
+ * A notice as it arrives. A beat shows a node that it still hears what is published, and how far the numbers are; in a cluster
  * how many notices its origin has published until then.
  */
 export type Message = { readonly number: number | undefined; readonly origin: string } & (

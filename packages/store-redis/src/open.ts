@@ -24,13 +24,13 @@ export interface RedisOptions {
   readonly log: LogBounds;
   /** This node's name among those that share the store; no two that run may have the same. */
   readonly nodeId?: string;
-  /** What the names of all keys begin with, `lockstep` unless told. Without braces. */
+  /** What the names of all keys begin with, `lockstep` by default. Without braces. */
   readonly prefix?: string;
-  /** ms that Redis may take for a command, 3,000 unless told; then the caller is told that the store is away. */
+  /** ms that Redis may take for a command, 3,000 by default; then the caller gets `StoreUnavailable`. */
   readonly timeoutMs?: number;
-  /** Replicas that must have a write before it counts as done, and a session before it is read. 0 unless told. */
+  /** Replicas that must have a write before it counts as done, and a session before it is read. 0 by default. */
   readonly replicas?: number;
-  /** ms after which a session that nobody has committed to is gone, 7 days unless told: far more than the Hub's idle time. */
+  /** ms after which a session without a commit is gone, 7 days by default: far more than the Hub's idle time. */
   readonly sessionExpiryMs?: number;
 }
 
@@ -138,7 +138,7 @@ async function requireFormat(connection: RedisConnection, prefix: string): Promi
   if (found < FORMAT) await connection.call((client) => client.set(key, FORMAT));
 }
 
-/** What a lost node, or a full memory, would make of the server's configuration. Managed services may not tell. */
+/** What a lost node, or a full memory, would make of the server's configuration. Managed services may not say. */
 async function inspected(connection: RedisConnection, cluster: boolean, replicas: number): Promise<readonly string[]> {
   const info = await connection.call((client) => client.info('server'));
   const version = /^redis_version:(\d+)/m.exec(info)?.[1];

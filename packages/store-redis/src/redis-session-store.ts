@@ -33,7 +33,7 @@ import type { NoticeSubscriber } from './subscriber.ts';
 const HINT_SETTLES = 60_000;
 /** Sessions asked about at once. */
 const CHUNK = 500;
-/** ms between attempts to tell that something may have been missed. */
+/** ms between attempts to announce that something may have been missed. */
 const RETRY = 200;
 /** Index fields of a session, and its parts, by their first two characters. */
 const KEY = 'k:';
@@ -100,7 +100,7 @@ export class RedisSessionStore implements SessionStore {
   readonly #connection: RedisConnection;
   readonly #subscriber: NoticeSubscriber;
   readonly #options: SessionStoreOptions;
-  /** Topics that may have changed without anybody being told so far. */
+  /** Topics that may have changed without a notice so far. */
   readonly #untold = new Set<string>();
   /** Notices that were published, or may have been. */
   published = 0;
@@ -137,7 +137,7 @@ export class RedisSessionStore implements SessionStore {
     return counter === undefined || this.#mustConfirm ? keys : [...keys, counter];
   }
 
-  /** Where the script is to publish: nowhere while replicas may still lose what it tells. */
+  /** Where the script is to publish: nowhere while replicas may still lose what it announces. */
   get #channel(): string {
     return this.#mustConfirm ? '' : this.#options.channel;
   }
@@ -218,7 +218,7 @@ export class RedisSessionStore implements SessionStore {
   }
 
   /**
-   * What replicas must confirm is told after they have. Where that fails it may stand all the same, untold: then every node
+   * What replicas must confirm is announced after they have. Where that fails it may stand all the same, unannounced: then every node
    * is to look for itself.
    */
   async #surely<T>(topic: string, work: () => Promise<T>): Promise<T> {

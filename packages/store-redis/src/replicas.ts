@@ -38,7 +38,7 @@ export class Replicas {
   /**
    * Runs a script, and waits until enough replicas have what it wrote.
    * @param counts whether a reply with this meaning must be confirmed: not where nothing was written
-   * @throws StoreUnavailable when they do not in time, or nobody can tell any more
+   * @throws StoreUnavailable when they do not in time, or that can no longer be known
    */
   async run(
     script: Script,

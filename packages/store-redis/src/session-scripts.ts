@@ -158,7 +158,7 @@ return {session, redis.call('LRANGE', KEYS[2], 0, -1)}
 
 /**
  * The same where replicas must confirm: it writes what was there, so that whoever waits for it waits for all that was read.
- * Nobody is told, and nobody answered, of what a fail-over may undo.
+ * Nothing is published, and nothing answered, that a fail-over may undo.
  */
 export const LOAD_TO_CONFIRM = new Script(`
 #!lua flags=allow-oom
@@ -237,7 +237,7 @@ end
 return hints
 `);
 
-/** Takes hints back unless they have been given anew. KEYS: index key. ARGV: topic, nonce, … */
+/** Takes hints back unless they have been given again. KEYS: index key. ARGV: topic, nonce, … */
 export const TAKE_BACK = new Script(`
 #!lua flags=allow-oom
 for i = 1, #ARGV, 2 do

@@ -17,7 +17,7 @@ export interface NoticeSubscriberOptions extends ConnectionOptions {
 
 /**
  * The one connection that brings a node what every node publishes. Publishing is at most once: whatever may have been
- * missed — numbers that are missing, a connection that broke, beats that do not come back — is told as a gap.
+ * missed — numbers that are missing, a connection that broke, beats that do not come back — is reported as a gap.
  */
 export class NoticeSubscriber {
   readonly #options: NoticeSubscriberOptions;
@@ -51,7 +51,7 @@ export class NoticeSubscriber {
   }
 
   watch(listener: (notice: StoreNotice) => void): () => void {
-    // Of its own, so that one function watching twice is told twice and ends each watch by itself.
+    // Of its own, so that one function watching twice is called twice and ends each watch by itself.
     const watcher = (notice: StoreNotice) => listener(notice);
     this.#listeners.add(watcher);
     return () => this.#listeners.delete(watcher);

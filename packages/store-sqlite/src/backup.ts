@@ -70,7 +70,7 @@ export function checkBackup(path: string): BackupReport {
  */
 export async function restoreBackup(from: string, path: string): Promise<BackupReport> {
   const report = checkBackup(from);
-  // Opening it shows that nobody else has it open, and brings its write-ahead log in.
+  // Opening it shows that no other process has it open, and brings its write-ahead log in.
   if (existsSync(path)) {
     openDatabase(path).close();
     if (!existsSync(`${path}-before`)) await copyFile(path, `${path}-before`);

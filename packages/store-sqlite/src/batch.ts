@@ -85,7 +85,7 @@ export class Batches {
         return answers;
       }
     } catch {
-      // What stands in the way is told to each operation that meets it again on its own.
+      // What stands in the way is reported to each operation that meets it again on its own.
     }
     this.#rollback();
     return undefined;

@@ -10,7 +10,7 @@ const LOOK_EVERY = 16;
  */
 const PAGES = 32_000;
 
-/** ms without a transaction after which it is copied because nobody waits. */
+/** ms without a transaction after which it is copied because no operation waits. */
 const IDLE = 2_000;
 
 /** Columns: busy, pages in the log, pages copied. */
@@ -28,7 +28,7 @@ export class Checkpoints {
   #pages = 0;
   #sinceLook = 0;
 
-  /** @param done told after each checkpoint, whether or not it brought everything into the main file */
+  /** @param done called after each checkpoint, whether or not it brought everything into the main file */
   constructor(db: DatabaseSync, done: () => void) {
     this.#done = done;
     this.#db = db;

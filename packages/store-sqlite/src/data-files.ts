@@ -10,7 +10,7 @@ function isSame(one: Stats, other: Stats): boolean {
 
 /**
  * Notices that the files of an open database were deleted, replaced, cut short or written by somebody else. SQLite would go on
- * writing to files that nobody will ever find again.
+ * writing to files that no longer have a name.
  */
 export class DataFiles {
   readonly #path: string;
@@ -36,7 +36,7 @@ export class DataFiles {
   }
 
   /**
-   * To be called after each transaction, before anybody is told that it happened.
+   * To be called after each transaction, before it is announced.
    * @returns what is wrong, in words for whoever operates the server
    */
   problem(): string | undefined {

@@ -62,7 +62,7 @@ export function describeDamage(path: string, { missing, entries }: Damage): stri
   return parts.join('; ');
 }
 
-/** Takes damaged entries, and what is before them, out of their logs: nobody is sent what was never said. */
+/** Takes damaged entries, and what is before them, out of their logs: no one is sent what was never said. */
 export function dropDamaged(db: DatabaseSync, { entries }: Damage): void {
   const epochOf = prepare<readonly [string]>(db, 'SELECT epoch FROM log WHERE key = (?1 << 32) | ?2');
   const trim = prepare(db, 'DELETE FROM log WHERE key >= (?1 << 32) AND key <= ((?1 << 32) | ?2)');

@@ -38,7 +38,7 @@ export function readLastChange(path: string): CommittedChange | undefined {
 
 /**
  * Writes down beside the database what its last change was. A write-ahead log that is cut short, or an older copy of the file,
- * is a sound database to SQLite: only this tells that something is missing.
+ * is a sound database to SQLite: only this shows that something is missing.
  *
  * It outlasts the process at once and a power cut some seconds later, and is never ahead of the database.
  */

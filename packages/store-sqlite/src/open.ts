@@ -9,11 +9,11 @@ export interface SqliteOptions {
   /** The database file, created when absent. Its folder must exist. */
   readonly path: string;
   readonly log: LogBounds;
-  /** ms after which nothing of an erased session or a deleted record is left in any file, 10,000 unless told. */
+  /** ms after which nothing of an erased session or a deleted record is left in any file, 10,000 by default. */
   readonly scrubAfterMs?: number;
   /**
    * What is done with a file that lacks changes which were made, or holds entries of a log that are not as they were written:
-   * `refuse` unless told. `continue` uses what there is; damaged entries and those before them are dropped from their logs.
+   * `refuse` by default. `continue` uses what there is; damaged entries and those before them are dropped from their logs.
    */
   readonly onDamage?: 'refuse' | 'continue';
 }
@@ -22,7 +22,7 @@ export interface SqliteOptions {
 export interface SqliteStore {
   readonly sessions: SessionStore;
   readonly records: RecordStore;
-  /** What is to be told about the file, in words for whoever operates the server. */
+  /** What the server's operator is to know about the file, in words. */
   readonly warnings: readonly string[];
   /** Finishes what was asked before, then closes the file. Whatever is asked later rejects with `StoreUnavailable`. */
   close(): Promise<void>;

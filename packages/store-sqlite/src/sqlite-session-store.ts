@@ -155,7 +155,7 @@ export class SqliteSessionStore implements SessionStore {
   }
 
   watch(listener: (notice: StoreNotice) => void): () => void {
-    // Of its own, so that one function watching twice is told twice and ends each watch by itself.
+    // Of its own, so that one function watching twice is called twice and ends each watch by itself.
     const watcher = (notice: StoreNotice) => listener(notice);
     this.#listeners.add(watcher);
     return () => this.#listeners.delete(watcher);

@@ -39,7 +39,7 @@ interface Waiting {
  * that the busier the store is, the more operations share a message and a flush.
  */
 export class WorkerClient {
-  /** What is to be told about the file, in words for whoever operates the server. */
+  /** What the server's operator is to know about the file, in words. */
   readonly warnings: readonly string[];
   readonly #worker: Worker;
   readonly #waiting = new Lanes<Waiting>();

@@ -35,7 +35,7 @@ export interface WorkerOptions {
 const port = parentPort!;
 const options = workerData as WorkerOptions;
 
-/** Refuses a damaged file, or makes the best of it. @returns what is to be told about it */
+/** Refuses a damaged file, or makes the best of it. @returns what the operator is to know about it */
 function settleDamage(db: DatabaseSync): readonly string[] {
   const { path, onDamage } = options;
   const damage = findDamage(db, path);
@@ -46,7 +46,7 @@ function settleDamage(db: DatabaseSync): readonly string[] {
   return [`${path} is damaged: ${what}. It is used as it is`];
 }
 
-/** Opens the file and serves batches until it is asked to close. @returns what is to be told about the file */
+/** Opens the file and serves batches until it is asked to close. @returns what the operator is to know about the file */
 function serve(): readonly string[] {
   const db = openDatabase(options.path);
   let warnings: readonly string[];

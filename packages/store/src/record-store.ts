@@ -37,7 +37,7 @@ export interface Page {
 export interface Counted {
   /** Only records with this index value. */
   readonly index?: { readonly name: string; readonly value: string };
-  /** Where counting ends, 1,000 unless told: the cost of an answer is bounded by it. */
+  /** Where counting ends, 1,000 by default: the cost of an answer is bounded by it. */
   readonly atMost?: number;
 }
 

@@ -481,7 +481,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
           for (let revision = 0; revision < 30; revision++) {
             const parts = { part: `${topic}${revision}` };
             const append = [entry(revision + 1)];
-            // A rival that may lose: the refused commit must not be told.
+            // A rival that may lose: the refused commit must not be announced.
             const [result] = await Promise.all([
               sessions.commit(change(topic, revision, { parts, append })),
               sessions.commit(change(topic, revision + 1_000)),

@@ -34,7 +34,7 @@ export type SessionParts = ReadonlyMap<string, string>;
 
 export interface StoredSession {
   readonly topic: string;
-  /** Grows by one with every commit, from 1; 0 is "does not exist". Counts anew when an erased topic is created again. */
+  /** Grows by one with every commit, from 1; 0 is "does not exist". Starts again at 1 when an erased topic is created again. */
   readonly revision: number;
   /** The history that this revision is of: two commits that were ever given one revision have different epochs. */
   readonly epoch: string;
@@ -113,7 +113,7 @@ export interface LogBounds {
   readonly bytes?: number;
 }
 
-/** What a store tells every node (this one too) after a commit, an erasure or an announcement. */
+/** What a store announces to every node (this one too) after a commit, an erasure or an announcement. */
 export type StoreNotice =
   | {
       readonly kind: 'commit';
@@ -134,7 +134,7 @@ export type StoreNotice =
  * are totally ordered by revision; two commits that expect the same revision have exactly one winner (CON-8).
  *
  * Every method rejects with `StoreUnavailable` while the store cannot be reached. A commit or erasure rejected so may have
- * happened all the same: `load` tells. Topics, part names, index keys and bodies are well-formed Unicode of any length.
+ * happened all the same: `load` shows it. Topics, part names, index keys and bodies are well-formed Unicode of any length.
  */
 export interface SessionStore {
   /** @returns undefined when there is no such session */

@@ -6,7 +6,7 @@ import { type Scenario, succeeded } from '../target/scenario.ts';
 import type { Notification } from '../target/subscriber.ts';
 import { ALL, CONTEXT_EVENTS, CORE, closing, driver, openPatient, PATIENT } from './parts.ts';
 
-/** A check on what another application is told of an opened patient. */
+/** A check on what another application receives of an opened patient. */
 function delivered(
   id: string,
   title: string,
@@ -54,7 +54,7 @@ function infrastructure(
   };
 }
 
-/** Who is told an event, and what. */
+/** Who receives an event, and what. */
 export const delivery: readonly Check[] = [
   {
     id: 'broadcast-to-requester',

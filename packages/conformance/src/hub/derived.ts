@@ -70,7 +70,7 @@ async function patientsOnly(s: Scenario): Promise<PlayedSubscriber | undefined> 
   }
 }
 
-/** What a subscriber of Patient-open alone is told when an encounter is opened; nothing where the Hub allows no such one. */
+/** What a subscriber of Patient-open alone receives when an encounter is opened; nothing where the Hub allows no such one. */
 async function derivedOpen(s: Scenario): Promise<{ derived?: Notification; of: Resource }> {
   const of = patient();
   const all = await driver(s, CONTEXT_EVENTS);

@@ -35,7 +35,7 @@ function incomplete(
   };
 }
 
-/** What becomes of a request to tell an event. */
+/** What becomes of a request to publish an event. */
 export const publishing: readonly Check[] = [
   {
     id: 'publish-accepted',

@@ -30,7 +30,7 @@ import { ALL, CORE, checksOf } from './parts.ts';
 
 type Kind = (typeof KINDS)[number];
 
-/** Every event that a subscriber of these checks is told: more than what is published, so that additions show. */
+/** Every event that a subscriber of these checks receives: more than what is published, so that additions show. */
 export const EVERYTHING = [
   'Patient-open',
   'Patient-close',
@@ -67,7 +67,7 @@ function altered({ path, sent, came, writtenOtherwise }: JsonDifference): CheckF
 const everything = (s: Scenario, name: string, more: readonly string[] = []): Promise<PlayedSubscriber> =>
   s.subscribe({ events: [...EVERYTHING, ...more], name });
 
-/** Publishes an event and waits until both were told. */
+/** Publishes an event and waits until both have received it. */
 async function settled(s: Scenario, message: EventMessage, at: readonly PlayedSubscriber[]): Promise<Notification> {
   await s.accepted(message);
   const told = await Promise.all(at.map((one) => stepping('notify', () => one.event(message.id))));
@@ -234,7 +234,7 @@ function same(kind: Kind): Check {
   });
 }
 
-/** What is broadcast, told to newcomers and answered is what was published, member by member and by its text. */
+/** What is broadcast, sent to newcomers and answered is what was published, member by member and by its text. */
 export const sameAsPublished: readonly Check[] = [
   ...KINDS.map(same),
   {

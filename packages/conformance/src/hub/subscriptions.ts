@@ -47,7 +47,7 @@ interface ShortLease {
   readonly confirmed: number;
 }
 
-/** Subscribes for a short time, longer where everything takes longer, and tells how long the Hub gave. */
+/** Subscribes for a short time, longer where everything takes longer, and returns how long the Hub gave. */
 async function shortLease(s: Scenario): Promise<ShortLease> {
   const wanted = Math.min(LONGEST_LEASE, Math.round(1 + s.hub.pace.factor));
   const asked = performance.now();
@@ -260,7 +260,7 @@ export const subscriptions: readonly Check[] = [
     seconds: 30,
     run: async (s) => {
       const { one, lease, asked } = await shortLease(s);
-      // The Hub's clock may have begun when it was asked; a tenth of the time is nobody's fault.
+      // The Hub's clock may have begun when it was asked; a tenth of the time counts as measuring error.
       await one.waitForClose(until(asked + lease * 900)).catch(() => undefined);
       const after = `closed ${Math.round(performance.now() - asked)} ms after it was asked for`;
       expect(one.closed === undefined, `the socket to stay open for ${lease} s`, after);
@@ -305,7 +305,7 @@ export const subscriptions: readonly Check[] = [
     requirements: ['2.4-name', '2.5-notify'],
     level: 'SHALL',
     safety: true,
-    // In IRA the name is what tells one subscriber of a session from another.
+    // In IRA the name is what distinguishes the subscribers of a session.
     versions: ['3.0.0', 'STU2'],
     run: async (s) => {
       const first = await s.subscribe({ events: PATIENT, name: 'Viewer' });

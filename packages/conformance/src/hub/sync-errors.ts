@@ -497,7 +497,7 @@ export const syncErrors: readonly Check[] = [
       silent = true;
       const opens = [];
       for (let index = 0; index < 6; index++) opens.push(await openPatient(s, watcher));
-      // 10 s is what the specification names; a Hub may take it easy, and need not tell at all.
+      // 10 s is what the specification names; a Hub may take it easy, and need not report it at all.
       const told = await watcher.notification('a SyncError', isSyncError, 13_000).catch(() => undefined);
       if (!told) throw new CheckSkip('The Hub sent no SyncError within 13 s of silence, which it may leave');
       await pause(s.hub.waits.settleMs);

@@ -18,7 +18,7 @@ async function denied(s: Scenario): Promise<Record<string, unknown>> {
   return stepping('deny', () => leaver.message('a denial', (message) => message['hub.mode'] === 'denied'));
 }
 
-/** What tells a denial, or what was meant for one, from whatever else a Hub may send. */
+/** What distinguishes a denial, or what was meant for one, from whatever else a Hub may send. */
 const MARKS = ['hub.mode', 'hub.reason'];
 
 export const unsubscribing: readonly Check[] = [

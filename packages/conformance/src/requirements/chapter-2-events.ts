@@ -1,6 +1,6 @@
 import { elsewhere3, hub3, type Requirement } from './requirement.ts';
 
-/** Sections 2.5 and 2.6 of FHIRcast 3.0.0, events told and asked for: what a Hub has to do. */
+/** Sections 2.5 and 2.6 of FHIRcast 3.0.0, events sent and asked for: what a Hub has to do. */
 export const EVENTS: readonly Requirement[] = [
   ...hub3('2.5 Receive Event Notification', '2-5-ReceiveEventNotification.html', [
     ['2.5-notify', 'The Hub SHALL notify Subscribers of workflow-related events to which the Subscriber is subscribed'],

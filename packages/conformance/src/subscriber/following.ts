@@ -10,7 +10,7 @@ function mrn(of: Resource): string {
   return String(identifiers[0]?.value);
 }
 
-/** How an application follows what the Hub tells it. */
+/** How an application follows what the Hub sends it. */
 export const following: readonly SubscriberCheck[] = [
   {
     id: 'app-answers',

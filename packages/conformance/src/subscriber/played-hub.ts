@@ -27,7 +27,7 @@ const EVENTS = [
 
 const LONGEST_BODY = 4_000_000;
 
-/** The Hub that the suite plays: it takes what comes, keeps it, and sends only what a check tells it to. */
+/** The Hub that the suite plays: it takes what comes, keeps it, and sends only what a check asks for. */
 export class PlayedHub {
   readonly #sessions = new Map<string, PlayedSession>();
   readonly #server: Server;

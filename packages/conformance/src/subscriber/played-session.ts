@@ -159,7 +159,7 @@ export class PlayedSession {
   }
 
   /**
-   * Takes what the application published, as a Hub does: gives opens and updates their version, and tells it.
+   * Takes what the application published, as a Hub does: gives opens and updates their version, and sends it on.
    * @returns the status of the answer
    */
   take(message: JsonObject): number {
@@ -172,7 +172,7 @@ export class PlayedSession {
       return 400;
     const { 'context.versionId': given, ...rest } = event;
     const time = Date.parse(String(message.timestamp));
-    // The application's clock may be ahead: what the Hub tells it next is newer all the same.
+    // The application's clock may be ahead: what the Hub sends it next is newer all the same.
     if (!Number.isNaN(time)) this.#newest = Math.max(this.#newest, time);
     const action = actionOf(event);
     const known = this.#versions.get(anchorOf(event));

@@ -22,7 +22,7 @@ export interface AppScenario {
   readonly session: PlayedSession;
   /** Asks the human at the application; undefined where there is none. */
   readonly ask: ((instruction: string) => Promise<boolean>) | undefined;
-  /** What the application shows: the id of its patient, `''` for none; undefined where nobody can tell. */
+  /** What the application shows: the id of its patient, `''` for none; undefined where that is not known. */
   readonly shown: (() => Promise<string>) | undefined;
   /** Quits the application normally; undefined where the suite did not start it. */
   readonly quit: (() => Promise<void>) | undefined;
@@ -70,7 +70,7 @@ export const eventOf = (message: object): Record<string, unknown> => {
 /** Its `hub.event` in lower case. */
 export const nameOf = (message: object): string => String(eventOf(message)['hub.event']).toLowerCase();
 
-/** An open report that the application was told of. */
+/** An open report that the application knows of. */
 export interface ToldReport {
   readonly context: ReportContext;
   readonly open: EventMessage;

@@ -30,7 +30,7 @@ export interface PlayedCallbackOptions {
 const confirm: PlayedCallbackAnswer = ({ method, url }) =>
   method === 'GET' ? { status: 200, body: url.searchParams.get('hub.challenge') ?? '' } : { status: 200 };
 
-/** One webhook subscriber: keeps every request and answers as it is told. */
+/** One webhook subscriber: keeps every request and answers as it is set to. */
 export class Callback {
   readonly url: string;
   readonly requests: CallbackRequest[] = [];

@@ -235,7 +235,7 @@ export class Scenario {
   }
 
   /**
-   * What happens to a connection at the endpoint: it is refused or closed at once; or confirmed, or told events; or left open
+   * What happens to a connection at the endpoint: it is refused or closed at once; or confirmed, or sent events; or left open
    * without a word.
    */
   async fateOf(endpoint: string): Promise<'refused' | 'served' | 'silent'> {

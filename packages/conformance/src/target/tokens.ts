@@ -43,7 +43,7 @@ export type Authorization =
 
 export interface TestToken {
   readonly value: string;
-  /** `Date.now()` at which it ends; undefined when nobody said. */
+  /** `Date.now()` at which it ends; undefined when it was not said. */
   readonly expiresAt: number | undefined;
 }
 

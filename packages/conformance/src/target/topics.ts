@@ -19,7 +19,7 @@ export type TopicSource =
 
 export interface Topic {
   readonly name: string;
-  /** Whether nobody else used it before or will after. */
+  /** Whether it is used by nothing else, before or after. */
   readonly own: boolean;
   release(): Promise<void>;
 }

@@ -14,7 +14,7 @@ export interface RunContext {
   readonly imaging_study?: string;
 }
 
-/** What an app that is started now is told: the patient in front, and what of theirs is current. */
+/** What an app that is started now gets: the patient in front, and what of theirs is current. */
 export function launchContext(session: EhrSession): RunContext {
   const { shown } = session.book.desk.get();
   if (shown.kind !== 'chart') return {};
@@ -72,7 +72,7 @@ export async function runInWindow(session: EhrSession, app: App): Promise<string
   return address;
 }
 
-/** Whether the app's pages are another server's: nobody tells the EHR how it fares there. */
+/** Whether the app's pages are another server's: the EHR does not learn how it fares there. */
 export function isForeign({ launchUrl }: Pick<App, 'launchUrl'>): boolean {
   return URL.parse(launchUrl ?? '')?.origin !== location.origin;
 }
@@ -82,7 +82,7 @@ const LOOKS = [8_000, 20_000, 60_000] as const;
 
 /**
  * Watches whether an app that was launched comes for its authorization.
- * @param tell is told after some time that it has not, and that it has
+ * @param tell called after some time that it has not, and that it has
  * @returns ends the watch
  */
 export function watchLaunch(address: string, tell: (silent: boolean) => void): () => void {

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
 import type { ConformanceRun } from '../api.ts';
 
-/** The run as it goes on, told by the server; the browser connects again by itself when it was interrupted. */
+/** The run as it goes on, pushed by the server; the browser connects again by itself when it was interrupted. */
 export function useRun(started: ConformanceRun): { readonly run: ConformanceRun; readonly interrupted: boolean } {
   const [run, setRun] = useState(started);
   const [interrupted, setInterrupted] = useState(false);

@@ -1,4 +1,4 @@
-/** The shapes of what the server tells the page of the conformance suite (`/api/console/conformance…`). Types only. */
+/** The shapes of what the server sends to the page of the conformance suite (`/api/console/conformance…`). Types only. */
 
 export type ConformanceSpec = '3.0.0' | 'STU2' | 'IRA';
 export type Verdict = 'pass' | 'fail' | 'warning' | 'skip';

@@ -38,7 +38,7 @@ export function isLaunchable({ launchUrl, launchKinds, status }: App): boolean {
 }
 
 export function useApps() {
-  // Nobody tells when an app is registered elsewhere: every page that lists them reads them anew when it opens.
+  // The page is not informed when an app is registered elsewhere: every page that lists them reads them again when it opens.
   return useQuery({ queryKey: ['apps'], queryFn: () => getAll<App>('/api/console/apps'), staleTime: 0 });
 }
 

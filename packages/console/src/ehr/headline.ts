@@ -1,4 +1,4 @@
-/** The one line that says whether everybody shows what the session has open: computed from what is known, set by nobody. */
+/** The one line that says whether everybody shows what the session has open: always computed from what is known, never set. */
 import type { SyncState } from '@lockstep/client';
 import { t } from '../language/language.ts';
 import { type Desk, type DeskContext, isShown } from './desk.ts';
@@ -21,7 +21,7 @@ export interface Known {
   readonly members: readonly Member[];
   /** Names of applications that are no members, and of which SyncErrors say that they do not follow. */
   readonly reported: readonly string[];
-  /** Whether the server tells what the members do. */
+  /** Whether the server reports what the members do. */
   readonly live: boolean;
 }
 

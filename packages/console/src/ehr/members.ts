@@ -1,4 +1,4 @@
-/** Who is in the session, kept up to date by what the server tells. */
+/** Who is in the session, kept up to date by what the server sends. */
 import { get, type SessionView, type TimelineEntry } from '../api.ts';
 import { watchLive } from '../live.ts';
 import { Watchable } from '../store.ts';
@@ -8,7 +8,7 @@ import { followEntries, type Roster, readBeside, undecided, withLate, withReason
 const DECIDE_WITHIN = 10_000;
 /** Until the members are read again after that failed, ms. */
 const RETRY = 2000;
-/** Numbers of entries that are remembered: more than a view tells when it opens. */
+/** Numbers of entries that are remembered: more than a view sends when it opens. */
 const MAX_SEEN = 1000;
 
 export class Members {
@@ -18,9 +18,9 @@ export class Members {
   readonly #end: () => void;
   #reading: Promise<boolean> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
-  /** Numbers of the entries that were told last. */
+  /** Numbers of the entries that came last. */
   readonly #seen = new Set<number>();
-  /** What was told since the reading began. */
+  /** What came since the reading began. */
   #told: TimelineEntry[] = [];
   /** What applications have not decided about: the event, and what ends the wait, by subscription. */
   readonly #waits = new Map<string, { readonly eventId: string; readonly timer: ReturnType<typeof setTimeout> }>();
@@ -86,7 +86,7 @@ export class Members {
     }
   }
 
-  /** Entries that were not told before: a view that is opened again tells of what was seen already. */
+  /** Entries that are new: a view that is opened again sends what was seen already. */
   #unseen(entries: readonly TimelineEntry[]): readonly TimelineEntry[] {
     const fresh = entries.filter(({ seq }) => !this.#seen.has(seq));
     for (const { seq } of fresh) this.#seen.add(seq);

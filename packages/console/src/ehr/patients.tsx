@@ -105,7 +105,7 @@ export function PatientList({ session }: { session: EhrSession }) {
   const source = searched ? found : all;
   const known = source.data?.pages.flatMap(({ patients }) => patients) ?? [];
   const list = whole && query !== '' ? known.filter((patient) => matches(patient, query, locale)) : known;
-  // What is shown is not yet what was asked for: nobody is to click on it.
+  // What is shown is not yet what was asked for: it cannot be clicked.
   const stale = text.trim() !== query || (searched && (found.isPlaceholderData || found.isPending || found.isError));
   const open = new Set(desk.tabs.map(({ patient }) => patient.id));
 

@@ -48,7 +48,7 @@ export class EhrPublishing {
     this.#surveyed = surveyed;
   }
 
-  /** Opens a context, once nobody objects or the person goes on all the same. */
+  /** Opens a context, once no application objects or the person goes on all the same. */
   async #open(what: string, anchor: Resource, others: Elements): Promise<void> {
     const number = ++this.#requests;
     this.#book.desk.update((now) => withRequest(now, number, what));

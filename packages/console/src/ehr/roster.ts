@@ -1,4 +1,4 @@
-/** Who is in the session, and who follows it: made from what the server tells, without I/O. */
+/** Who is in the session, and who follows it: made from what the server sends, without I/O. */
 import { SURVEY_EVENT } from '@lockstep/fhircast';
 import type { SubscriptionView, TimelineEntry } from '../api.ts';
 import { t } from '../language/language.ts';
@@ -40,7 +40,7 @@ export interface Member {
   readonly surveyed?: boolean;
   readonly outcome?: FollowOutcome;
   readonly apart?: Apart;
-  /** What a SyncError said of it since it last followed: that may come before the server tells of the answer. */
+  /** What a SyncError said of it since it last followed: that may come before the server reports the answer. */
   readonly said?: string;
   /** Id of the last event that it followed. */
   readonly followed?: string;
@@ -107,7 +107,7 @@ function replaces({ name, joinedAt = 0, apart }: Member, gone: Member): boolean 
   return !apart && name === gone.name && joinedAt >= (gone.apart?.since ?? Number.POSITIVE_INFINITY);
 }
 
-/** The member follows, or has left properly: nobody waits for those whom it replaced. */
+/** The member follows, or has left properly: those whom it replaced are not waited for. */
 function forgetReplaced(roster: Map<string, Member>, member: Member): void {
   for (const [id, one] of roster) if (one.apart?.why === 'gone' && replaces(member, one)) roster.delete(id);
 }
@@ -207,7 +207,7 @@ export function followEntries(roster: Roster, entries: readonly TimelineEntry[])
 const COMINGS = new Set<TimelineEntry['kind']>(['subscribed', 'connected', 'dropped', 'denied']);
 
 /**
- * The roster of a session as it was read, after what was told while it was being read: the answer may be older than that.
+ * The roster of a session as it was read, after what came while it was being read: the answer may be older than that.
  * @param told every entry since the reading began, whether `known` has it or not
  */
 export function readBeside(

@@ -8,7 +8,7 @@ export interface WindowName {
 
 const nameOf = (number: number): string => (number === 1 ? 'EHR' : `EHR (window ${number})`);
 
-/** Takes the lock if nobody has it. @returns its release; undefined when another window has it */
+/** Takes the lock if it is free. @returns its release; undefined when another window has it */
 function take(locks: LockManager, lock: string): Promise<(() => void) | undefined> {
   return new Promise((resolve, reject) => {
     locks

@@ -19,7 +19,7 @@ const MAX_ENTRIES = 10_000;
 /** Between two steps of a replay, ms. */
 const PACE = 700;
 
-/** The timeline and the log of a session, kept up to date by what the server tells. */
+/** The timeline and the log of a session, kept up to date by what the server sends. */
 function useHistory(topic: string) {
   const base = `/api/console/sessions/${encodeURIComponent(topic)}`;
   const queries = useQueryClient();

@@ -124,7 +124,7 @@ export default function Sessions() {
   }, [queries]);
 
   const { sessions, total, troubled } = query.data ?? { sessions: [], total: 0, troubled: 0 };
-  // What is shown is not yet what was asked for: nobody is to click on it.
+  // What is shown is not yet what was asked for: it cannot be clicked.
   const stale = text.trim() !== search || query.isPlaceholderData;
 
   return (

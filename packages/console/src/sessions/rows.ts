@@ -143,7 +143,7 @@ function newestOf(rows: readonly TimelineEntry[]): number {
 
 /**
  * Adds entries that are new, in the order of their numbers: another node's may arrive later than they happened. What makes
- * events be sent stands before their sending, though the Hub tells of both in the same moment.
+ * events be sent stands before their sending, though the Hub reports both in the same moment.
  */
 export function withEntries(
   known: readonly TimelineEntry[],

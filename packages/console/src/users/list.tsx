@@ -23,7 +23,7 @@ export default function Users() {
   });
   const { hasNextPage, isFetching, fetchNextPage } = users;
   const shown = users.data?.pages.flatMap(({ entries }) => entries) ?? [];
-  // What is shown is not yet what was asked for: nobody is to click on it.
+  // What is shown is not yet what was asked for: it cannot be clicked.
   const stale = text.trim() !== search || users.isPlaceholderData;
   // A page of a search may hold nobody and lead on all the same.
   const isEmpty = shown.length === 0;

@@ -1,6 +1,6 @@
 import type { Code, Measurand } from './codes.ts';
 
-/** A patient and what happened to them, as told; `expand` makes resources of it. */
+/** A patient and what happened to them, in short; `expand` makes resources of it. */
 export interface Case {
   readonly patient: SamplePerson;
   readonly problems: readonly SampleProblem[];

@@ -12,7 +12,7 @@ export function isVendorEventName(name: string): boolean {
 }
 
 /**
- * Events of a vendor's own, such as `annotation-update`, between the clients that are registered for them. They reach nobody else.
+ * Events of a vendor's own, such as `annotation-update`, between the clients that are registered for them. Others do not get them.
  * @param names the events that the client is registered for; letters' case does not count
  */
 export function vendorEvents(names: readonly string[]): Dialect {

@@ -14,7 +14,7 @@ export interface AudienceOptions extends SubscriberSocketOptions {
   readonly nodeId: string;
 }
 
-/** Subscriptions that ended, and what their subscribers are told. */
+/** Subscriptions that ended, and the reason that their subscribers get. */
 export interface Ended {
   readonly ids: readonly string[];
   readonly reason: string;
@@ -96,8 +96,8 @@ export class Audience {
   }
 
   /**
-   * Brings everybody in line with the state: ended ones are told why, renewed ones what they now have.
-   * @returns ids of those that are connected here although the state says that they are away
+   * Brings everybody in line with the state: ended ones get the reason, renewed ones what they now have.
+   * @returns ids of those that are connected here although the state says that they are disconnected
    */
   reconcile(state: SessionState, ended: readonly Ended[] = []): readonly string[] {
     const here: string[] = [];
@@ -138,7 +138,7 @@ export class Audience {
     }
   }
 
-  /** ERR-8: says who does not follow, to those who asked to be told. */
+  /** ERR-8: says who does not follow, to those who asked for it. */
   tellFollowing(state: SessionState): void {
     for (const socket of this.sockets.values()) this.#sayFollowing(socket, state);
   }
@@ -167,13 +167,13 @@ export class Audience {
     socket.channel.close(1000, 'Subscription ended');
   }
 
-  /** The session is gone: everybody is told so (SES-5). */
+  /** The session is gone: every subscriber is denied (SES-5). */
   endAll(reason: string): void {
     for (const socket of [...this.sockets.values()]) this.#end(socket, reason);
     this.#endCallbacks();
   }
 
-  /** The Hub stops: subscribers return, and nobody is reported (SUB-11). */
+  /** The Hub stops: subscribers return, and no loss is reported (SUB-11). */
   close(): void {
     for (const socket of [...this.sockets.values()]) {
       this.detach(socket);

@@ -23,7 +23,7 @@ export interface CaughtUpSession {
   page(after: number): Promise<readonly Delivery[] | undefined>;
   /**
    * What came after a number is not in the log.
-   * @returns the number after which the log goes on; undefined where nobody knows what the subscriber has missed: it was told so
+   * @returns the number after which the log goes on; undefined where what the subscriber has missed is not known: it was told so
    */
   lost(subscription: string, after: number): Promise<number | undefined>;
   /** Does the work, and does it again for as long as the store cannot be reached. */

@@ -6,7 +6,7 @@ function listed({ events, spelling }: Subscription): string {
   return spelling ? eventList(events, spelling) : events.join(',');
 }
 
-/** What a subscriber is told that it has (SUB-7). */
+/** What a subscriber's confirmation says that it has (SUB-7). */
 export function confirmation(subscription: Subscription, topic: string, now: number): Confirmation {
   return {
     'hub.mode': 'subscribe',
@@ -16,7 +16,7 @@ export function confirmation(subscription: Subscription, topic: string, now: num
   };
 }
 
-/** What a subscriber is told when it has no subscription any more (SUB-9). */
+/** What a subscriber is sent when it has no subscription any more (SUB-9). */
 export function denial(subscription: Subscription, topic: string, reason: string): Denial {
   return {
     'hub.mode': 'denied',

@@ -99,7 +99,7 @@ export class LiveSession {
   usedAt = 0;
   readonly #parts: LiveSessionParts;
   readonly #options: LiveSessionOptions;
-  /** Told where the last commit may or may not have happened: the session is to be read again (`resync`). */
+  /** Called where the last commit may or may not have happened: the session is to be read again (`resync`). */
   readonly #uncertain: (session: LiveSession) => void;
   readonly #jobs = new JobQueue();
   readonly #reports: SubscriberReports;
@@ -347,7 +347,7 @@ export class LiveSession {
     try {
       return await this.#parts.store.commit(commit);
     } catch (error) {
-      // It may have happened all the same: nobody is answered from a state that may be stale.
+      // It may have happened all the same: no answer is given from a state that may be stale.
       this.#uncertain(this);
       throw error;
     }
@@ -432,7 +432,7 @@ export class LiveSession {
     if (delivered === last && !undone) return undefined;
     const from = undone ? this.#lastShared(log) : delivered;
     const read = from === undefined ? undefined : await this.#readMissed(state, from, last);
-    // Subscribers that were sent what is gone are told how things stand now (SUB-11).
+    // Subscribers that were sent what is gone are sent how things stand now (SUB-11).
     const believed = this.#told ? openContexts(this.#told) : [];
     const corrected = undone || !read ? correction(state, believed, this.#reports.made()) : [];
     // What came after the last entry that still stands goes out as it is.
@@ -651,7 +651,7 @@ export class LiveSession {
     if (!this.audience.empty) await this.#reload();
   }
 
-  /** The session is gone: every subscriber here is told so (SES-5). */
+  /** The session is gone: every subscriber here is denied (SES-5). */
   endAll(reason: string): void {
     this.audience.endAll(reason);
     this.forgetStale();
@@ -666,7 +666,7 @@ export class LiveSession {
     this.audience.beat(() => heartbeat(this.topic, this.#reports.made(), heartbeatMs));
   }
 
-  /** Closes every socket with 1012: subscribers return, and nobody is reported (SUB-11). */
+  /** Closes every socket with 1012: subscribers return, and no loss is reported (SUB-11). */
   close(): Promise<void> {
     return this.run(async () => this.audience.close());
   }

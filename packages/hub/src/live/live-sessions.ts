@@ -107,7 +107,7 @@ export class LiveSessions {
     return undefined;
   }
 
-  /** Closes every socket with 1012: subscribers return, and nobody is reported (SUB-11). */
+  /** Closes every socket with 1012: subscribers return, and no loss is reported (SUB-11). */
   async close(): Promise<void> {
     await Promise.all([...this.#live.values()].map((session) => session.close()));
   }

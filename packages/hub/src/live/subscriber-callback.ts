@@ -92,7 +92,7 @@ export class SubscriberCallback {
   #behind = true;
   #cursor: number;
   #running = false;
-  /** Attempts in a row that found nobody. */
+  /** Attempts in a row that got no connection. */
   #failures = 0;
   /** The event that waits to be tried again. */
   #failing: Failing | undefined;
@@ -265,7 +265,7 @@ export class SubscriberCallback {
         this.#remember(original.id);
         return 'replaced';
       }
-      // The end of the lease is the end, though nobody may have said so yet (SUB-5).
+      // The end of the lease is the end, though it may not have been acted on yet (SUB-5).
       if (this.#ended || this.#subscription.expiresAt <= this.#clock.now()) return undefined;
       if (wait === undefined) this.#listener.delivered(this.#subscription, event.id, event.name);
       const status = await this.#post(event);
@@ -281,7 +281,7 @@ export class SubscriberCallback {
       }
       this.#failures += 1;
       this.#interest = afterFailing(this.#interest, event);
-      // WEB-3: the others are told at the first failure.
+      // WEB-3: it is reported to the others at the first failure.
       if (!told) this.#answered(about, status);
       told = true;
     }

@@ -14,7 +14,7 @@ import type { WebhookCalls } from './webhook-calls.ts';
 /** WebSub, section 7: the subscription has been deleted over there. */
 const GONE = 410;
 
-/** The session that is told. */
+/** The session that gets the reports. */
 export interface ReportedSession {
   readonly topic: string;
   /** The state as last seen, where it is in memory. */
@@ -46,7 +46,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
   readonly #parts: ReportParts;
   /** Sockets that closed since the last command about them: many close at once, and are one change. */
   #closed: Closed[] = [];
-  /** Subscribers of whom it is about to be told that they have not answered, by the number of such commands under way. */
+  /** Subscribers that are about to be reported as not having answered, by the number of such commands under way. */
   readonly #doubted = new Map<string, number>();
 
   constructor(session: ReportedSession, node: string, parts: ReportParts) {
@@ -115,7 +115,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     this.#tellMissing(id, () => ({ kind: 'delayed', id, about, followed }));
   }
 
-  /** An answer that comes while this is under way is told after it. */
+  /** An answer that comes while this is under way is reported after it. */
   #tellMissing(id: string, command: (made: Made) => SessionCommand): void {
     const made = this.made();
     this.#doubted.set(id, (this.#doubted.get(id) ?? 0) + 1);
@@ -177,7 +177,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     );
   }
 
-  /** A subscriber is connected here although the session says that it is away: another node took this one for gone. */
+  /** A subscriber is connected here although the session says that it is disconnected: another node took this one for gone. */
   connectedHere(id: string): void {
     this.#later(() => ({ kind: 'connect', id, node: this.#node }));
   }

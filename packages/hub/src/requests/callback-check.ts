@@ -92,7 +92,7 @@ export class CallbackCheck {
       return;
     }
     const decision = await session.execute({ kind: 'confirm', subscription });
-    // It was told that it is subscribed, and it is not.
+    // It was confirmed, and it is not subscribed.
     if (!decision.ok) await webhooks.deny(session.topic, subscription, 'The session has ended');
   }
 

@@ -58,7 +58,7 @@ function withTopic(request: EventRequest, topic: string): EventRequest {
 }
 
 /**
- * What tells a retry of an event from another event with its id (PUB-7).
+ * What distinguishes a retry of an event from another event with its id (PUB-7).
  * @param written the body as its client wrote it: what a dialect adds depends on what is open
  */
 function eventFingerprint({ clientId }: Access, { message }: EventRequest, written: ExactJson): string {

@@ -238,7 +238,7 @@ export class Sessions {
     return decision;
   }
 
-  /** Ends the sessions that nobody is connected to and nothing has happened in for the idle time (SES-5). */
+  /** Ends the sessions that no subscriber is connected to and where nothing has happened in for the idle time (SES-5). */
   async endIdle(): Promise<void> {
     const { store, clock, policy } = this.#parts;
     const before = clock.now() - policy.idleMs;

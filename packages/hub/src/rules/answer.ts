@@ -57,7 +57,7 @@ export function answer(state: SessionState, command: Answer, now: number, { prof
   return done(marked(told.state, subscription, mark), ...told.effects);
 }
 
-/** The answer to a context change is not there yet: nobody knows what is shown there until it is (ERR-8). */
+/** The answer to a context change is not there yet: until it is, what is shown there is not known (ERR-8). */
 export function delayed(state: SessionState, { id, about, followed }: Delayed, now: number): Decision {
   const subscription = state.subscriptions.get(id);
   // What else is known of it says more.

@@ -46,7 +46,7 @@ export function regranted(interest: Interest, events: readonly string[]): Intere
   return { ...interest, granted: new Set(events.map(eventKey)) };
 }
 
-/** Events of our own, and those of vendors among them, reach nobody who has not named them. */
+/** Events of our own, and those of vendors among them, reach only subscribers that have named them. */
 function wants({ granted }: Interest, key: string): boolean {
   return granted.has(key) || (granted.has('*') && !isOwnEvent(key));
 }

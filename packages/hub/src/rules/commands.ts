@@ -63,7 +63,7 @@ export interface Subscribe {
 
 export type SessionCommand =
   | Begin
-  /** Ends the session (SES-5). Without `access`, nobody needs permission; `ifIdle` ends it only where nothing happens in it. */
+  /** Ends the session (SES-5). Without `access`, no permission is needed; `ifIdle` ends it only where nothing happens in it. */
   | { readonly kind: 'end'; readonly access?: Access; readonly reason: string; readonly ifIdle?: true }
   /** Lets somebody else's user join the session. */
   | { readonly kind: 'invite'; readonly access: Access; readonly invitation: SessionInvitation }
@@ -132,14 +132,14 @@ export type SessionCommand =
       /** Number of the last context change that it followed. */
       readonly followed: number;
     }
-  /** Ends subscriptions, with a reason that their subscribers are told; `left` where they asked for it (ERR-8). */
+  /** Ends subscriptions, with a reason that their subscribers get; `left` where they asked for it (ERR-8). */
   | { readonly kind: 'deny'; readonly ids: readonly string[]; readonly reason: string; readonly left?: true }
   /** Ends the subscriptions of an access that has ended (TOK-6). */
   | { readonly kind: 'access-ended'; readonly end: AccessEnd }
   /** A node is gone, or starts again: its sockets are closed, and its webhooks are called from another one (ERR-3). */
   | { readonly kind: 'take-over'; readonly from: string; readonly to: string; readonly here: ReadonlySet<string> };
 
-/** Who published an event: an extension of ours, for subscribers that are registered to be told. */
+/** Who published an event: an extension of ours, for subscribers that are registered for it. */
 export interface Originator {
   readonly client: string;
   /** `subscriber.name` of its subscription, where one alone can be meant. */
@@ -171,7 +171,7 @@ export type Effect =
   | { readonly kind: 'subscribed' | 'renewed'; readonly subscription: Subscription }
   /** A webhook is to be asked whether it wants this (WEB-1). */
   | { readonly kind: 'verify'; readonly mode: 'subscribe' | 'unsubscribe'; readonly subscription: Subscription }
-  /** Subscriptions ended, and why their subscribers are told so (SUB-10). */
+  /** Subscriptions ended, and the reason that their subscribers get (SUB-10). */
   | { readonly kind: 'ended'; readonly ids: readonly string[]; readonly reason: string }
   /** The session began. */
   | { readonly kind: 'begun' }

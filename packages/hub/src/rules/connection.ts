@@ -54,7 +54,7 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
     const presence = {
       is: 'away',
       since: now,
-      // Of who had not been sent everything, nobody knows what it believes.
+      // What a subscriber believes that had not been sent everything is not known.
       ...(!behind && { upTo: state.nextNumber - 1 }),
       ...(code !== GOING_AWAY && { report }),
     } as const;
@@ -90,7 +90,10 @@ function follows({ channel, presence }: Subscription): boolean {
   return channel === 'webhook' || presence?.is === 'connected';
 }
 
-/** Time has passed: who has not come back is reported, whose lease ended unrenewed is told of, and what has ended is forgotten (ERR-3, ERR-8, SUB-5, SUB-11, SUB-13). */
+/**
+ * Time has passed: subscribers that have not come back, and leases that ended unrenewed, are reported, and what has ended is
+ * forgotten (ERR-3, ERR-8, SUB-5, SUB-11, SUB-13).
+ */
 export function elapse(state: SessionState, command: Of<'elapse'>, now: number, policy: Policy): Decision {
   const { node } = command;
   const over = overdue(state, node, now, policy);

@@ -21,7 +21,7 @@ interface Pending extends Awaited {
   readonly settled: boolean;
   /** Whether it was refused: that is reported once. */
   readonly refused: boolean;
-  /** Whether it was told that the answer is not there yet. */
+  /** Whether it was reported that the answer is not there yet. */
   readonly isLate: boolean;
 }
 
@@ -64,7 +64,7 @@ export function unacknowledged({ pending }: Conversation, originalId: string): r
 /**
  * Takes an answer.
  * @returns `about` is missing where nothing that was sent has that id, it was followed before and is not the last context change
- * that was, or its refusal was told before
+ * that was, or its refusal was reported before
  */
 export function answered(
   conversation: Conversation,
@@ -94,10 +94,10 @@ export function answered(
   return about && !told ? { conversation: next, about } : { conversation: next };
 }
 
-/** An answer that takes longer than this is told to the others as not there yet (ERR-8), ms. */
-const SLOW = 500;
+/** An answer that takes longer than this is reported to the others as not there yet (ERR-8), ms. */
+const SLOW = 0.5 * 1000;
 
-/** The context change whose answer is not there yet, where that was not told. */
+/** The context change whose answer is not there yet, where that was not reported. */
 function slow({ armed, quiet, pending }: Conversation): Pending | undefined {
   if (!armed && quiet) return undefined;
   const last = pending.findLast(({ originalName }) => changesContext(originalName));
@@ -115,7 +115,7 @@ export function delayed(
   return { conversation: { ...conversation, pending }, about: late };
 }
 
-/** When an answer is due next, or is to be told as not there yet, ms of running time; undefined where none is waited for. */
+/** When an answer is due next, or is to be reported as not there yet, ms of running time; undefined where none is waited for. */
 export function nextDeadline(conversation: Conversation, answerMs: number): number | undefined {
   if (!conversation.armed && conversation.quiet) return undefined;
   const next = conversation.pending.find(({ settled }) => !settled);
@@ -123,7 +123,7 @@ export function nextDeadline(conversation: Conversation, answerMs: number): numb
   return next && Math.min(next.sentAt + answerMs, late ? late.sentAt + SLOW : Number.POSITIVE_INFINITY);
 }
 
-/** What is not answered in time. Where answers are not due, only the latest is told, once, and nothing is held against it. */
+/** What is not answered in time. Where answers are not due, only the latest is reported, once, and nothing is held against it. */
 export function elapsed(
   conversation: Conversation,
   now: number,

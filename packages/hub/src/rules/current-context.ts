@@ -34,7 +34,7 @@ type Opened = Pick<Anchor, 'opening' | 'versionId'>;
 /**
  * The latest open of every anchor type that no close followed, oldest first, so that the current context comes last
  * (SUB-8). After a Home-open, that is the last one.
- * @param newId makes ids that nobody takes for repeats; the original ones otherwise
+ * @param newId makes ids that are not taken for repeats; the original ones otherwise
  */
 export function standingOpens(state: SessionState, newId?: (index: number) => string): readonly StandingOpen[] {
   const latest = new Map<string, Anchor>();

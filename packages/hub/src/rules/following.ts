@@ -95,7 +95,7 @@ function shown({ anchors }: SessionState, followed: number | undefined, mayRead:
 
 /**
  * Every subscriber that does not follow now (ERR-8).
- * @param mayRead whether events of this name may be received: who may not is not told what is still shown (CON-6)
+ * @param mayRead whether events of this name may be received: who may not is not sent what is still shown (CON-6)
  */
 export function notFollowing(state: SessionState, mayRead: MayRead): readonly NotFollowing[] {
   return [...state.following.values()].map(

@@ -20,14 +20,14 @@ const MAX_CLOSED = 64;
 
 /**
  * ms for which a close may be on its way to a subscriber whose connection is broken already: two pings and some more. After that
- * it has arrived, or the subscriber is known to be away.
+ * it has arrived, or the subscriber is known to be disconnected.
  */
 const ON_ITS_WAY = 120_000;
 
 /** Characters of a context that are kept as they are for the close that may be sent; of a longer one, what it is about. */
 const SHORT = 2048;
 
-/** What is remembered once another context was closed, for those who may not have been told. */
+/** What is remembered once another context was closed, for subscribers that may not have received the close. */
 export function afterClose(
   { subscriptions, closed }: SessionState,
   { key, opening }: Anchor,
@@ -62,7 +62,7 @@ function closingContext(opening: Opening): string {
 export const NOTHING_CLOSED: readonly ClosedContext[] = [];
 
 /**
- * What a subscriber that was away may believe open and is not.
+ * What a subscriber that was disconnected may believe open and is not.
  * @returns undefined where that is not known: it has to start afresh
  */
 export function believedBy(state: SessionState, presence: Presence | undefined): readonly Believed[] | undefined {

@@ -41,7 +41,7 @@ export function seenBeforeLogout({ loggedOutAt }: SessionState, { after = 0 }: S
   return loggedOutAt > after ? loggedOutAt - 1 : undefined;
 }
 
-/** Whether the lease has ended, though nobody may have noticed yet. */
+/** Whether the lease has ended, though it may not have been noticed yet. */
 export function hasEnded({ expiresAt }: Subscription, now: number): boolean {
   return expiresAt <= now;
 }
@@ -58,7 +58,7 @@ function end({ presence, expiresAt }: Subscription, { connectMs, graceMs }: Poli
   return ends.reduce((first, one) => (one.at < first.at ? one : first));
 }
 
-/** When the others are to be told that the subscriber is lost, and how, if they have not been (ERR-3). */
+/** When it is to be reported to the others that the subscriber is lost, and how, if they have not been (ERR-3). */
 export function pendingReport({ presence }: Subscription): { readonly at: number; readonly how: string } | undefined {
   return presence?.is === 'away' ? presence.report : undefined;
 }
@@ -101,7 +101,7 @@ export function ended(state: SessionState, ids: readonly string[], now: number, 
   return { ...afterEnd(state, ids, inGoodOrder), subscriptions, changedAt: now };
 }
 
-/** Ends subscriptions with a reason that their subscribers are told (SUB-10). */
+/** Ends subscriptions with a reason that their subscribers get (SUB-10). */
 export function deny(
   state: SessionState,
   asked: readonly string[],

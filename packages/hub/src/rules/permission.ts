@@ -25,7 +25,7 @@ export interface Access {
     readonly fhircast?: unknown;
     readonly lowerCaseEvents?: unknown;
     readonly draftContent?: unknown;
-    /** `true` for a client that is told who published each event. */
+    /** `true` for a client that gets the originator of each event. */
     readonly originator?: unknown;
     /** `true` for a client that reads the current context as a list. */
     readonly contextList?: unknown;

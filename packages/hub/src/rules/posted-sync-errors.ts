@@ -7,7 +7,7 @@ import { type Access, owns } from './permission.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 
 /**
- * The caller's own subscriptions that a name means. An application that subscribed without a name may call itself what nobody in
+ * The caller's own subscriptions that a name means. An application that subscribed without a name may call itself what no other in
  * the session is called: then it is its only subscription.
  */
 function meant(state: SessionState, access: Access, subscriberName: string | undefined): readonly Subscription[] {
@@ -21,7 +21,7 @@ function meant(state: SessionState, access: Access, subscriberName: string | und
 
 /**
  * The session after a SyncError: a subscriber that accepted a context change and says now that it does not follow it is marked, as
- * if it had refused. What is said of others, or of a context that is over, marks nobody.
+ * if it had refused. What is said of others, or of a context that is over, changes nothing.
  */
 export function afterPostedSyncError(
   state: SessionState,

@@ -238,7 +238,7 @@ function applied(
     selected,
     heldBytes: heldAfter(state, anchors, key && keyText(key)),
     ...(changesCurrent(state, change.kind, current) && { changedBy: number }),
-    // What was said before a logout is delivered to nobody any more (SUB-11), and nobody is behind what is gone.
+    // What was said before a logout is not delivered any more (SUB-11), and no subscriber is behind what is gone.
     ...(change.kind === 'logout' && { loggedOutAt: number, following: NOBODY, closed: NOTHING_CLOSED }),
     ...(change.kind === 'close' && anchor && { closed: afterClose(state, anchor, number, now) }),
   };

@@ -54,7 +54,7 @@ export type ReasonCode =
   | 'event-too-large'
   /** With the event, the session would exceed what it may hold. */
   | 'session-full'
-  /** What the command is about is so already, or no longer so: nobody is to be answered. */
+  /** What the command is about is so already, or no longer so: no answer is due. */
   | 'nothing-to-do';
 
 export interface Rejection {

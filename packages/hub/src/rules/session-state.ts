@@ -149,7 +149,7 @@ export interface Subscription {
   readonly presence?: Presence;
 }
 
-/** What the Hub holds of one subscriber that does not follow the context (ERR-8); `NotFollowing` is what it tells of it. */
+/** What the Hub holds of one subscriber that does not follow the context (ERR-8); `NotFollowing` is what it publishes of it. */
 export interface FollowingMark {
   readonly subscriberName: string;
   readonly clientId: string;
@@ -166,11 +166,11 @@ export interface FollowingMark {
   readonly reason?: string;
   /** Whether it said so in a SyncError of its own. */
   readonly bySyncError?: true;
-  /** Whether its subscription has ended since: it is gone, and nobody knows what its screen shows. */
+  /** Whether its subscription has ended since: it is gone, and what its screen shows is not known. */
   readonly ended?: true;
 }
 
-/** A context that was closed, for those who may not have been told: they were away, or their connection broke. */
+/** A context that was closed, for subscribers that may not have received the close: they were disconnected, or their connection broke. */
 export interface ClosedContext {
   readonly key: ResourceKey;
   /** Number of the event that closed it. */
@@ -190,7 +190,7 @@ export interface SessionState extends SessionContexts<Opening, string> {
   /** Number of the last UserLogout: nothing up to it is delivered any more (SUB-11). */
   readonly loggedOutAt: number;
   readonly subscriptions: ReadonlyMap<string, Subscription>;
-  /** Contexts that were closed, for those who may not have been told (SUB-11). */
+  /** Contexts that were closed, for subscribers that may not have received the close (SUB-11). */
   readonly closed: readonly ClosedContext[];
   /** Who does not follow the context, by subscription (ERR-8). */
   readonly following: ReadonlyMap<string, FollowingMark>;

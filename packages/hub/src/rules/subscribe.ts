@@ -110,7 +110,7 @@ function renew(state: SessionState, command: Subscribe, endpoint: string, now: n
   return renewed(state, held, rest, now);
 }
 
-/** Puts a new subscription in, and those out whose lease ended while nobody looked. */
+/** Puts a new subscription in, and those out whose lease ended meanwhile. */
 function added(state: SessionState, subscription: Subscription, now: number): Decision {
   const late = [...state.subscriptions.values()].filter((one) => one.channel === 'websocket' && hasEnded(one, now));
   const ids = late.map(({ id }) => id);

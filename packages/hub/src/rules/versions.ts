@@ -34,7 +34,7 @@ export interface SessionRules {
   readonly syncErrorSeverity: 'warning' | 'information';
   /** How the Hub waits for answers where neither it nor the client is configured otherwise (ERR-4; RAD-155). */
   readonly acknowledgements: 'answers' | 'strict';
-  /** Who is told of them: the others, or the subscriber that caused it too (RAD-154). */
+  /** Who gets them: the others, or the subscriber that caused it too (RAD-154). */
   readonly syncErrorAudience: 'others' | 'all';
   /** Whether a refused update or selection is a SyncError (ERR-5; RAD-155 knows no exception). */
   readonly reportsContentRefusals: boolean;
@@ -162,7 +162,7 @@ export interface VersionSwitches extends DialectSwitches {
   readonly lowerCaseEvents?: unknown;
   /** `true` for a client that writes, and wants to read, updates and selections as the drafts before 3.0.0 had them. */
   readonly draftContent?: unknown;
-  /** `true` for a client that wants to be told who published each event. */
+  /** `true` for a client that wants the originator of each event. */
   readonly originator?: unknown;
 }
 

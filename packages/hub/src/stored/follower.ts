@@ -14,7 +14,7 @@ export interface FollowerParts {
   readonly nodes?: Nodes | undefined;
 }
 
-/** Follows what the store and the other nodes tell, and takes over what a node that is gone has left. */
+/** Follows what the store and the other nodes announce, and takes over what a node that is gone has left. */
 export class StoreFollower {
   readonly #parts: FollowerParts;
 
@@ -62,7 +62,7 @@ export class StoreFollower {
   /** A node is gone, or back. Its callbacks are called from here; its subscribers may come back to any node (ERR-3). */
   #nodeChanged(nodes: Nodes, node: string, alive: boolean): void {
     if (alive) return;
-    // What it had committed it may not have told.
+    // What it had committed it may not have announced.
     this.#parts.sessions.readAllAgain();
     this.#parts.background.later(async () => {
       await this.#takeOver(node);

@@ -11,7 +11,7 @@ interface Facts {
   /** See `KnownEvent`. */
   readonly fingerprint?: string;
   readonly originator?: Originator;
-  /** `Type/id` of what an open or a close is about, so that nobody has to read the event for it; absent in what an earlier version wrote. */
+  /** `Type/id` of what an open or a close is about, without reading the event; absent in what an earlier version wrote. */
   readonly anchor?: string;
 }
 

@@ -20,7 +20,8 @@ interface Known {
 
 /**
  * Tells by records which nodes are alive: each writes its own from time to time. Clocks are not compared: a node is gone
- * when its record stays the same while this one was written several times, so that nobody is gone for the store's absence.
+ * when its record stays the same while this one was written several times, so that no node is
+ * taken for gone while the store is unreachable.
  */
 export class NodeLease implements Nodes {
   readonly #records: RecordStore;
@@ -34,7 +35,7 @@ export class NodeLease implements Nodes {
   #cancel: (() => void) | undefined;
   #stopped = false;
 
-  /** @param failed told what went wrong other than the store's absence */
+  /** @param failed called with what went wrong other than the store's absence */
   constructor(
     records: RecordStore,
     clock: Clock,
@@ -54,7 +55,7 @@ export class NodeLease implements Nodes {
     this.#schedule();
   }
 
-  /** Says that this node is gone, so that nobody has to find out. */
+  /** Says that this node is gone, so that the others need not find out. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();

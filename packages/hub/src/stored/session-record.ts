@@ -38,7 +38,7 @@ const HEAD = 'head';
 const ANCHOR = 'anchor:';
 const CONTENT = 'content:';
 const SUBSCRIPTION = 'subscription:';
-/** Contexts that were closed while somebody was away, as a list; absent where there are none. */
+/** Contexts that were closed while a subscriber was disconnected, as a list; absent where there are none. */
 const CLOSED = 'closed';
 /** Who does not follow, as a list of pairs; absent where everybody does. */
 const FOLLOWING = 'following';

@@ -30,7 +30,7 @@ export async function openOffline(data: string, env: NodeJS.ProcessEnv): Promise
   const store = await openStore(config);
   try {
     const { records } = store;
-    // Nobody signs in or launches here: there are no sessions, no patients and no address.
+    // There is no sign-in and no launch here: there are no sessions, no patients and no address.
     const authorization = await createAuthorizationServer({
       records,
       clock: systemClock,
@@ -67,7 +67,7 @@ export async function openOffline(data: string, env: NodeJS.ProcessEnv): Promise
   }
 }
 
-/** Records what is changed, as a running server does; its own file says what nobody was there to record. */
+/** Records what is changed, as a running server does; its own file says what no server was there to record. */
 function audited(administration: Administration, trail: ServerAuditTrail | undefined): Administration {
   if (!trail) return administration;
   const record = async <T>(detail: string, subject: string | undefined, work: Promise<T>): Promise<T> => {

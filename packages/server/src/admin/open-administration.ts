@@ -19,7 +19,7 @@ export interface AdministrationParts {
 
 /**
  * Lets commands on this machine administer the server.
- * @returns what tells them where it is, once it is ready; that in turn returns what takes it back
+ * @returns a function that announces its address, once it is ready; that one returns a function that withdraws it
  */
 export async function openAdministration(
   app: FastifyInstance,

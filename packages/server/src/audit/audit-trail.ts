@@ -137,7 +137,7 @@ export class ServerAuditTrail {
     return this.#end;
   }
 
-  /** Opens files again that were moved away (SIGHUP), once what waits for them is written. */
+  /** Opens files again that were renamed (SIGHUP), once what waits for them is written. */
   async reopen(): Promise<void> {
     await this.written();
     const { number, hash } = this.#end;

@@ -72,7 +72,7 @@ export class FileSink implements AuditSink {
     }
   }
 
-  /** The next records go to a new file of the same name: the one before was moved away. */
+  /** The next records go to a new file of the same name: the one before was renamed. */
   async reopen(): Promise<void> {
     await this.#noteEnd();
     const file = await open(this.#path, 'a+', 0o600);

@@ -1,4 +1,4 @@
-/** The audit trail that the configuration asks for, and what the parts of the server tell it. */
+/** The audit trail that the configuration asks for, and what the parts of the server record in it. */
 import { hostname } from 'node:os';
 import process from 'node:process';
 import type { AccessRecord } from '@lockstep/fhir';

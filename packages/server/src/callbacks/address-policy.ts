@@ -60,7 +60,7 @@ export class AddressPolicy {
     return this.#allowed.check(address, family) || !INTERNAL.check(address, family);
   }
 
-  /** Whether a host may be called, as far as its name or address tells; what a name resolves to is seen when it is called. */
+  /** Whether a host may be called, as far as its name or address says; what a name resolves to is seen when it is called. */
   allowsHost(host: string): boolean {
     if (this.#open) return true;
     if (isIP(host)) return this.allows(host);

@@ -5,7 +5,7 @@ const KIND = 'webhook-cursor';
 /** ms that a cursor may wait to be written: a crash sends the events of that time again. */
 const SAVE_AFTER = 250;
 
-/** ms after which a cursor that nobody has moved is forgotten: no lease is that long. */
+/** ms after which a cursor that has not moved is forgotten: no lease is that long. */
 const KEEP = 366 * 86_400_000;
 
 /** Cursors of webhook subscribers as records, written in batches (WEB-3). */
@@ -61,7 +61,7 @@ export class RecordCursors implements Cursors {
       if (writes.length > 0) await this.#records.putAll(writes, now);
       for (const [id, number] of changed) if (number === undefined) await this.#records.delete(KIND, id);
     } catch {
-      // The store is away: they are written with the next change; until then events may be sent twice.
+      // The store cannot be reached: they are written with the next change; until then events may be sent twice.
       for (const [id, number] of changed) if (!this.#changed.has(id)) this.#changed.set(id, number);
     }
   }

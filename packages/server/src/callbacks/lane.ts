@@ -46,7 +46,7 @@ export class Lane {
   readonly #waiting: Queue<() => void>[] = [];
   #queued = 0;
   #running = 0;
-  /** Jobs that gave their place away and are still under way. */
+  /** Jobs that gave up their place and are still running. */
   #slow = 0;
   #windowEnds = 0;
   #begun = 0;
@@ -130,7 +130,7 @@ export class Lane {
   #next(): void {
     while (this.#queued > 0 && this.#begin()) {
       this.#queued -= 1;
-      // A rank that nobody has had yet is a hole in the list.
+      // A rank that has not been used yet is a hole in the list.
       const queue = this.#waiting.find((one) => one !== undefined && one.size > 0);
       queue?.shift()?.();
     }

@@ -75,7 +75,7 @@ async function introspection(endpoint: string, clientId: string, clientSecret: s
   }
 }
 
-/** @param progress told what is being examined */
+/** @param progress called with what is being examined */
 export async function* examineIssuer(
   env: NodeJS.ProcessEnv,
   name: string,

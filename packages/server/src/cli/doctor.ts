@@ -48,7 +48,7 @@ const reason = (error: unknown): string => {
   return message || code || String(error);
 };
 
-/** @param doing told what is looked at next */
+/** @param doing called with what is looked at next */
 export async function* examine(patient: Patient, doing: (what: string) => void): AsyncGenerator<DoctorFinding> {
   if (patient.hub !== undefined) {
     yield* examineHub(patient.hub.replace(/\/+$/, ''), doing);
@@ -193,7 +193,7 @@ function* clock(whose: string, skewMs: number): Generator<DoctorFinding> {
   else yield problem('clock', `differs by ${off} from that of ${whose}`, 'Let both machines set their clocks by NTP.');
 }
 
-/** Status of an address; undefined when nobody answers. */
+/** Status of an address; undefined when there is no answer. */
 async function answers(url: string): Promise<number | undefined> {
   try {
     return (await fetch(url, { signal: AbortSignal.timeout(WAIT), redirect: 'manual' })).status;

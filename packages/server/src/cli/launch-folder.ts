@@ -9,7 +9,7 @@ const MAX_SIZE = 64 * 1024;
 
 export interface FolderEvents {
   launched(launch: LaunchParameters, name: string): void;
-  /** A file that is no launch, told once for each content. */
+  /** A file that is no launch, reported once for each content. */
   unreadable(name: string, reason: string): void;
 }
 

@@ -25,7 +25,7 @@ export function readTicket(text: string): LaunchTicket | undefined {
 }
 
 /**
- * Reads a launch, told apart by how it looks: an address with a query, switches, the content of a launch file, or a path to
+ * Reads a launch, recognized by how it looks: an address with a query, switches, the content of a launch file, or a path to
  * one.
  * @throws LaunchError
  */

@@ -13,7 +13,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 // The command that started it was killed, and cannot pass a signal on.
 process.on('disconnect', () => ended.abort());
 process.channel?.unref();
-// A reader that went away, such as `head`, is no failure; a command that waits ends as when it is told to.
+// A reader that has closed its end, such as `head`, is no failure; a command that waits ends as on SIGTERM.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') process.exit(1);
   ended.abort();

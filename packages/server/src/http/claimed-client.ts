@@ -13,7 +13,7 @@ function claimedInForm(form: URLSearchParams | undefined): string | undefined {
   return form?.get('client_id') ?? assertedId(form?.get('client_assertion') ?? null);
 }
 
-/** The subject of a client assertion, whose signature nobody has checked. */
+/** The subject of a client assertion, whose signature has not been checked. */
 export function assertedId(assertion: string | null): string | undefined {
   try {
     const claims = Buffer.from(assertion?.split('.')[1] ?? '', 'base64url').toString();

@@ -25,7 +25,7 @@ export interface ConformanceRoutes {
 const TOKEN_LIFE = 900;
 const OWN_SCOPE = 'fhircast/*.* hub/session.*';
 const LIMITED_SCOPE = 'fhircast/Patient-open.read';
-/** Whose sessions the suite works in; nobody's who works here. */
+/** Whose sessions the suite works in; never those of people who work here. */
 const OWN_USER = 'Practitioner/conformance';
 /** The checks of the basic steps. */
 const BASICS = [
@@ -291,7 +291,7 @@ export function consoleConformanceRoutes(app: FastifyInstance, options: Conforma
     ends.push(
       run.watch((view) => {
         raw.write(`data: ${JSON.stringify(view)}\n\n`);
-        // The page closes what is over; until then it is told the same again.
+        // The page closes what is over; until then it is sent the same again.
         if (view.status !== 'running') setImmediate(end);
       }),
     );

@@ -11,10 +11,10 @@ import { splitAddress } from './request-address.ts';
 const PATH = /^\/api\/console\/live(?:\/([A-Za-z0-9._~-]+))?$/;
 /** What happens within this time goes out in one message, ms. */
 const BATCH = 15;
-/** A page that reads too slowly is closed, and reads anew, bytes. */
+/** A page that reads too slowly is closed, and reads again, bytes. */
 const MAX_BUFFERED = 4 * 1024 * 1024;
 const PING = 30_000;
-/** Entries that a page is told when its view opens. */
+/** Entries that a page is sent when its view opens. */
 const RECENT = 200;
 
 export interface LiveOptions {
@@ -67,7 +67,7 @@ export class ConsoleLive {
     return true;
   }
 
-  /** Another site's page could open the socket with the person's cookie: the origin tells (CWE-1385). */
+  /** Another site's page could open the socket with the person's cookie: so the origin is checked (CWE-1385). */
   async #admit(request: IncomingMessage, topic: string | undefined): Promise<SignedIn | undefined> {
     const { authorization, origin, hub } = this.#options;
     if (request.headers.origin !== origin) return undefined;
@@ -87,7 +87,7 @@ export class ConsoleLive {
     this.#viewers.add(viewer);
     let batch: TimelineEntry[] = [];
     let cancel: (() => void) | undefined;
-    // What happens is told after what happened before.
+    // What happens is sent after what happened before.
     let isReady = false;
     const flush = (): void => {
       cancel = undefined;

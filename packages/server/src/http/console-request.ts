@@ -1,4 +1,4 @@
-/** What the console's routes share: who asks, what was sent, and how refusals are told. */
+/** What the console's routes share: who asks, what was sent, and how refusals are answered. */
 import type { AuditEntry, SignedIn } from '@lockstep/smart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { describeAct } from '../audit/request-audit.ts';

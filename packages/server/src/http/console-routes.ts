@@ -72,7 +72,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     if (await administrator.mustChoose(user.id)) throw new ConsoleError(403, 'Choose a password of your own first.');
   }
 
-  /** The sign-in's session; one that has ended meanwhile begins anew under its topic. */
+  /** The sign-in's session; one that has ended meanwhile begins again under its topic. */
   async function ownSession({ user, topic, workstation }: SignedIn) {
     const found = await hub.inspect(topic);
     if (found) return found;

@@ -20,7 +20,7 @@ export interface ConsoleSessionParts {
   readonly personOf: PersonOf;
 }
 
-/** Life of what the composer may do, ms: it is made anew for every message. */
+/** Life of what the composer may do, ms: a new one is made for every message. */
 const COMPOSER_LIFE = 60_000;
 
 /** A log entry's own line of facts, and the event as it went out. */

@@ -41,7 +41,7 @@ export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, pe
     return user;
   }
 
-  /** Nobody locks themselves out. */
+  /** Administrators cannot lock themselves out. */
   async function otherUser(request: FastifyRequest): Promise<UserProfile> {
     const user = await userOf((request.params as ById['Params']).id);
     if (user.id === personOf(request).user.id) throw new ConsoleError(409, 'You cannot do this to yourself.');

@@ -91,7 +91,7 @@ export function failureHeaders(reply: FastifyReply, { status, retryAfter }: Fail
 }
 
 /**
- * Answers what goes wrong below this part of the application; failures of the server's own are logged, not told.
+ * Answers what goes wrong below this part of the application; failures of the server's own are logged, not shown.
  * @param body the answer's body; a string is plain text, anything else JSON
  */
 export function answerFailures(app: FastifyInstance, body: (failure: FailureAnswer) => string | object): void {

@@ -92,7 +92,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     return reply.code(passed.statusCode).send(body === undefined ? passed.rawPayload : JSON.stringify(body));
   }
 
-  /** From now on every open in the session is followed by a SyncError that nobody caused. */
+  /** From now on every open in the session is followed by a SyncError without a cause. */
   function makeNoise(topic: string): void {
     if (noisy.has(topic)) return;
     noisy.add(topic);

@@ -1,4 +1,4 @@
-/** Topics that apps compute themselves, since nobody launches them (LAU-2). */
+/** Topics that apps compute themselves, since they are not launched (LAU-2). */
 import { openDerivedTopic } from '@lockstep/fhircast';
 import type { Access, Clock, DerivedTopics, Hub, ResolvedTopic } from '@lockstep/hub';
 import type { RecordStore } from '@lockstep/store';

@@ -123,7 +123,7 @@ export class Launcher {
     return { folder, file };
   }
 
-  /** A launch that nobody took in time would start an app in the wrong session later. */
+  /** A launch that was not taken in time would start an app in the wrong session later. */
   async #sweep(folder: string): Promise<void> {
     const before = this.#parts.clock.now() - TICKET_LIFE * 1000;
     for (const name of await readdir(folder)) {

@@ -119,7 +119,7 @@ export class Tickets {
     if (!binding) throw refuse('the access of the caller has ended', 401, 'invalid_token');
     return this.issue(client, user, topic, {
       binding,
-      // Of a service whose token has run out, nobody could say whether it was revoked.
+      // Whether the token of a service was revoked cannot be known once it has run out.
       ...(!person && { until: caller.expiresAt }),
       ...(request.scope !== undefined && { scope: request.scope }),
       ...(person && { limit: caller.scopes }),
@@ -212,7 +212,7 @@ export class Tickets {
     const issued = await authorization.launchTokens.issue(client, user, { scope, topic, binding });
     if (!issued) return undefined;
     const { token, tokenId, expiresAt } = issued;
-    // Consuming it was the one write since; any other tells that the ticket came again.
+    // Consuming it was the one write since; any other means that the ticket came again.
     const noted = await this.#note(id, { ...record, tokenId }, stored.revision + 1);
     if (!noted) await authorization.revokeToken(tokenId);
     return {

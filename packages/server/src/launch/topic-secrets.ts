@@ -14,7 +14,7 @@ export class TopicSecrets {
     this.#now = now;
   }
 
-  /** A new secret for the app, told once; the old one is void at once. */
+  /** A new secret for the app, shown once; the old one is void at once. */
   async renew(clientId: string): Promise<string> {
     const secret = newTopicSecret();
     await this.#records.put(KIND, clientId, { body: JSON.stringify({ secret }) }, this.#now());

@@ -100,7 +100,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
   });
   await registerOwnApps(authorization.clients, { records, origin, samples: config.sampleData, now: now() });
   const administrator = new FirstAdministrator(records, authorization.users, now);
-  // Where nobody signs in by password, a one-time password opens nothing.
+  // Where there is no sign-in by password, a one-time password opens nothing.
   const withoutFirst = (local && config.sampleData) || outside?.passwords === false;
   const firstAdministrator = withoutFirst ? undefined : await administrator.create();
   const views = await parts.start({
@@ -137,7 +137,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
       const launching = openLaunches({ records, clock: systemClock, hub, hubUrl, authorization, data: config.data });
       await app.register(launching.plugin, { prefix: '/hub' });
       const { launcher, secrets } = launching;
-      // Where others reach the server, no failure is simulated, and nobody is launched as somebody else.
+      // Where others reach the server, no failure is simulated, and no one is launched as another person.
       const standIns = local && config.sampleData ? new StandIns({ origin, authorization, now }) : undefined;
       await app.register(
         consoleRoutes({

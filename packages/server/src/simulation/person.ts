@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 /** Keeps the simulation's cookies apart. */
 const MARK = 'simulated_';
 
-/** Headers that belong to one connection, or are made anew. */
+/** Headers that belong to one connection, or are made again. */
 const NOT_PASSED_ON = new Set(['content-length', 'connection', 'transfer-encoding', 'date', 'set-cookie', 'location']);
 
 export interface PersonParts {

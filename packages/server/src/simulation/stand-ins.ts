@@ -128,7 +128,7 @@ function scopesOf({ scope }: { readonly scope: string }): ReadonlySet<string> {
   return new Set(scope.split(' '));
 }
 
-/** A request of the token endpoint as the stand-in would make it: however the app proved itself, nobody looks. */
+/** A request of the token endpoint as the stand-in would make it: however the app proved itself, it is not checked. */
 export function asStandIn(form: URLSearchParams, authorization: string | undefined): URLSearchParams {
   const sent = new URLSearchParams(form);
   for (const name of ['client_secret', 'client_assertion', 'client_assertion_type']) sent.delete(name);

@@ -6,7 +6,7 @@ import { RecordRepository } from '../repository.ts';
 import { digest } from '../secrets.ts';
 import type { DpopNonces } from './nonces.ts';
 
-/** How proofs may be signed; told to clients as `dpop_signing_alg_values_supported`. */
+/** How proofs may be signed; published to clients as `dpop_signing_alg_values_supported`. */
 export const DPOP_ALGORITHMS: readonly string[] = ['ES256', 'ES384', 'Ed25519', 'EdDSA', 'PS256', 'RS256'];
 
 /** How far from now a proof may have been made, ms. A proof with a nonce of ours needs no right clock. */

@@ -40,7 +40,7 @@ function holds(value: unknown, role: string): boolean {
   return Array.isArray(value) && value.includes(role);
 }
 
-/** @returns undefined when a claim that is needed is missing or of no use: the name of the claim is told */
+/** @returns undefined when a claim that is needed is missing or of no use: the claim's name is returned */
 export function readPerson(claims: Claims, options: OutsideOptions): OutsidePerson | { readonly missing: string } {
   const issuer = text(claims.iss);
   const subject = text(claims.sub);

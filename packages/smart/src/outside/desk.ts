@@ -53,7 +53,7 @@ export class OutsideDesk {
   }
 
   /**
-   * Binds a sign-in to the browser and tells where to send it.
+   * Binds a sign-in to the browser and returns where to send it.
    * @param given `next` is a path of ours; `again`: whether the person must show at the provider who they are
    */
   async begin(

@@ -32,7 +32,7 @@ export interface Returned {
 
 /**
  * Sign-ins under way at the outside provider. Each is bound to the browser that began it by a cookie of its own, so that
- * nobody can be signed in with an answer made for another browser (login CSRF, CWE-352), and comes back once.
+ * no one can be signed in with an answer made for another browser (login CSRF, CWE-352), and comes back once.
  */
 export class OutsideFlows {
   readonly #records: RecordRepository<FlowRecord>;

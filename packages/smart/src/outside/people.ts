@@ -3,7 +3,7 @@ import { defaultReference, InvalidUser, type UserProfile, type Users } from '../
 import type { OutsidePerson } from './claims.ts';
 import type { OutsideOptions } from './options.ts';
 
-/** The person is who they say, and may not come in all the same; the message tells them why. */
+/** The person is who they say, and may not come in all the same; the message says why. */
 export class NotLetIn extends Error {
   override readonly name = 'NotLetIn';
 }
@@ -67,7 +67,7 @@ export class OutsidePeople {
     };
   }
 
-  /** Sessions and records follow the FHIR resource: nobody comes into another's by a name that looks alike. */
+  /** Sessions and records follow the FHIR resource: no one comes into another's by a name that looks alike. */
   async #notAnothers(reference: string, own?: string): Promise<void> {
     const others = (await this.#users.withReference(reference)).filter(({ id }) => id !== own);
     if (others.length > 0)

@@ -89,7 +89,7 @@ export class OutsideProvider {
     }
   }
 
-  /** Where the person signs out of the provider too; undefined where it offers that to nobody, or cannot be asked. */
+  /** Where the person signs out of the provider too; undefined where it does not offer that, or cannot be asked. */
   async endSessionUrl(afterwards: string): Promise<string | undefined> {
     try {
       const configuration = await this.#configuration();

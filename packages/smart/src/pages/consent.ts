@@ -7,7 +7,7 @@ export interface ConsentView {
   readonly csrf: string;
   readonly app: string;
   readonly description?: string | undefined;
-  /** Where the answer goes, so that a look-alike app can be told. */
+  /** Where the answer goes, so that a look-alike app can be recognized. */
   readonly destination: string;
   readonly user: string;
   readonly patient?: string | undefined;

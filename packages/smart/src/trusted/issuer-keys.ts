@@ -8,11 +8,11 @@ import type { TrustedIssuer } from './options.ts';
 export const TRUST_FOR = 60_000;
 /** How soon keys are fetched again when a token names an unknown one, ms. */
 const REFETCH_AFTER = 5_000;
-/** How soon an issuer that was away is asked again, ms. */
+/** How soon an issuer that could not be reached is asked again, ms. */
 const RETRY_AFTER = 1_000;
 const PATIENCE = 5_000;
 
-/** The issuer cannot be asked: nobody knows whether the token is good. Doors answer 503, as for a store that is away. */
+/** The issuer cannot be asked: whether the token is good is not known. Doors answer 503, as for a store that cannot be reached. */
 export class IssuerUnavailable extends StoreUnavailable {
   constructor(name: string, reason?: unknown) {
     super(`the trusted issuer ${name} does not answer`, Math.ceil(PATIENCE / 1000));

@@ -205,7 +205,7 @@ export class TrustedIssuers {
       const aliases = [known.id, ...known.aliases];
       return { user: known.reference, userAliases: aliases, fhirUser: addresses.resource(known.reference) };
     }
-    // Nobody of ours: the sessions of that name are theirs. A name that looks like a reference could be somebody else's.
+    // No user of ours: the sessions of that name are theirs. A name that looks like a reference could be somebody else's.
     const own =
       alias === undefined ? undefined : issuer.aliasSystem === undefined ? alias : `${issuer.aliasSystem}|${alias}`;
     if (own !== undefined && issuer.aliasSystem === undefined && /[/|]/.test(own)) return undefined;
@@ -308,7 +308,7 @@ function logoutKey(issuer: TrustedIssuer, kind: 'sid' | 'sub', value: string): s
   return digest(JSON.stringify([issuer.name, kind, value]));
 }
 
-/** `iss` of a token that nobody has verified yet: it only tells whose keys to verify it with. */
+/** `iss` of a token that has not been verified yet: it only says whose keys to verify it with. */
 function issuerIn(claims: string): unknown {
   try {
     const value: unknown = JSON.parse(Buffer.from(claims, 'base64url').toString('utf8'));

@@ -16,13 +16,13 @@ export interface ProgramChange {
   readonly signal: AbortSignal;
 }
 
-/** Brings the program to the context. @returns what the Hub is told, as a handler of the client library */
+/** Brings the program to the context. @returns the answer for the Hub, as a handler of the client library */
 export type ProgramAction = (change: ProgramChange) => Promise<Handled>;
 
 /**
  * Runs a program with the placeholders of its arguments filled in. No shell takes part: a value cannot become a command.
  * @param line the program and its arguments
- * @param waits whether its exit status is the answer: 0 follows, any other refuses. Otherwise the Hub is told 202
+ * @param waits whether its exit status is the answer: 0 follows, any other refuses. Otherwise the answer to the Hub is 202
  */
 export function runs([program = '', ...args]: readonly string[], waits: boolean): ProgramAction {
   return ({ values, signal, event, context }) => {
@@ -53,7 +53,10 @@ function opener(): readonly string[] {
   return [process.platform === 'darwin' ? 'open' : 'xdg-open'];
 }
 
-/** Opens an address of any scheme; values are percent-encoded. What it opens cannot say whether it follows: the Hub is told 202. */
+/**
+ * Opens an address of any scheme; values are percent-encoded. What it opens cannot say whether it follows: the answer to the
+ * Hub is 202.
+ */
 export function opensAddress(template: string): ProgramAction {
   return async (change) => {
     const address = change.values.fill(template, encodeURIComponent);

@@ -1,11 +1,11 @@
 /** Requests a second and caller, over all doors and all nodes. */
 import type { SessionStore } from '@lockstep/store';
 
-/** Where nodes tell each other what their callers took; no session has this name. */
+/** Where nodes announce to each other what their callers took; no session has this name. */
 const CHANNEL = 'lockstep:limits';
 /** ms between two such notices. */
 const SHARE_EVERY = 500;
-/** Callers told of in a notice: those who took most. */
+/** Callers in a notice: those who took most. */
 const MOST_TOLD = 1000;
 
 /** What a caller took, and its rate as a multiple of the limiter's. */
@@ -86,7 +86,7 @@ export class Limiter {
   /** Another node has let these requests through; what that is too much is waited for here. */
   takenElsewhere(caller: string, requests: number, times = 1): void {
     const bucket = this.#bucket(caller, times);
-    // At most as much as a second brings: a node that has been away must not shut a caller out.
+    // At most as much as a second brings: a node that was cut off must not shut a caller out.
     bucket.tokens = Math.max(-this.#perSecond * times, bucket.tokens - requests);
   }
 }
@@ -111,7 +111,7 @@ export function shareLimits(
   const share = (): (() => void) =>
     clock.after(SHARE_EVERY, () => {
       const taken = limiter.takenHere();
-      // What cannot be told now is told with what comes next, or not at all: limits never stop the work.
+      // What cannot be announced now is announced with what comes next, or not at all: limits never stop the work.
       if (taken.length > 0) sessions.announce(CHANNEL, JSON.stringify(taken)).catch(failed);
       cancel = share();
     });
