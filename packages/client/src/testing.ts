@@ -15,6 +15,7 @@ import {
   type EventMessage,
   isObject,
   NO_CONTEXTS,
+  obstacleText,
   type SessionContexts,
   stepContexts,
   syncErrorMessage,
@@ -176,9 +177,9 @@ export class FakeHub {
     const message: EventMessage = { ...given, event: { ...event, ...versions, context } };
     const change = contextChange(message, context);
     const none = Promise.resolve({ status: 0 });
-    if (change?.ok === false) return { reason: change.reason, answer: none };
+    if (change?.ok === false) return { reason: obstacleText(change), answer: none };
     const stepped = change && stepContexts(this.#contexts, change.change, AS_READ);
-    if (stepped?.ok === false) return { reason: stepped.reason, answer: none };
+    if (stepped?.ok === false) return { reason: obstacleText(stepped), answer: none };
     if (stepped) {
       this.#contexts = stepped.contexts;
       this.#latest = { id: message.id, name };

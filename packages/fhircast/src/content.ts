@@ -2,7 +2,7 @@
  * Shared content (2.10): what a `*-update` does to it. The only place that applies an update, for Hubs, subscribers and
  * replays alike (CON-9).
  */
-import { type ContextElement, isObject, type Objection, objection, type Resource } from './messages.ts';
+import { type ContextElement, isObject, type Obstacle, obstacle, type Resource } from './messages.ts';
 import { keyText, namedResource, type ResourceKey, resourceKey } from './reference.ts';
 
 /** Why an update is not taken. */
@@ -45,11 +45,7 @@ export type SharedContent<R = Resource> = ReadonlyMap<string, SharedResource<R>>
 
 export const NO_CONTENT: SharedContent<never> = new Map();
 
-function shown(name: string): string {
-  return name.slice(0, 200);
-}
-
-type Read<T> = { readonly ok: true; readonly value: T } | Objection<UpdateReason>;
+type Read<T> = { readonly ok: true; readonly value: T } | Obstacle<UpdateReason>;
 
 function readEntry(entry: unknown, where: string): Read<UpdateEntry> {
   const { request, resource, fullUrl } = isObject(entry) ? entry : {};
@@ -64,18 +60,15 @@ function readEntry(entry: unknown, where: string): Read<UpdateEntry> {
     if (key) keys.push(key);
     // A full URL may be any address; it is then a name like a urn.
     else if (typeof name === 'string' && name !== '' && (index === 1 || /^urn:/i.test(name))) urns.push(name);
-    else return objection('malformed-update', `${where}: request.url must be Type/id or a urn, fullUrl a URL`);
+    else return obstacle('malformed-update', where);
   }
   const [key] = keys;
   const name = urns[0] ?? fullUrl;
   if (put ? !own : method !== 'DELETE' || resource !== undefined || (!key && name === undefined)) {
-    return objection(
-      'malformed-update',
-      `${where} must be a PUT of a resource with resourceType and id, or a DELETE of Type/id without one`,
-    );
+    return obstacle('malformed-update', where);
   }
   if (new Set(urns).size > 1 || new Set(keys.map(keyText)).size > 1) {
-    return objection('names-disagree', `${where}: fullUrl, request.url and the resource are not of one resource`);
+    return obstacle('names-disagree', where);
   }
   const names = { ...(key && { key }), ...(typeof name === 'string' && { fullUrl: name }) };
   return { ok: true, value: { method, ...names, ...(put && { resource }) } as UpdateEntry };
@@ -90,26 +83,22 @@ export function readUpdates(context: readonly ContextElement[]): Read<readonly U
   const bundle = context.find((element) => element.key === 'updates')?.resource;
   const list = bundle?.entry ?? [];
   if (!bundle || !Array.isArray(list)) {
-    return objection('malformed-update', 'context key "updates" is required (1..1), its Bundle.entry an array');
+    return obstacle('malformed-update', '');
   }
   const entries: UpdateEntry[] = [];
   const seen = new Set<string>();
   for (const [index, one] of list.entries()) {
-    const read = readEntry(one, `updates: Bundle.entry[${index}]`);
+    const read = readEntry(one, `Bundle.entry[${index}]`);
     if (!read.ok) return read;
     const { key, fullUrl } = read.value;
     for (const name of new Set([key ? keyText(key) : fullUrl, fullUrl])) {
       if (name === undefined) continue;
-      if (seen.has(name)) return repeated(name);
+      if (seen.has(name)) return obstacle('resource-repeated', name);
       seen.add(name);
     }
     entries.push(read.value);
   }
   return { ok: true, value: entries };
-}
-
-function repeated(name: string): Objection<UpdateReason> {
-  return objection('resource-repeated', `updates: ${shown(name)} appears more than once in the Bundle`);
 }
 
 /** The content that a `content` Bundle of the current context holds (2.9). What is no resource with an id is left out. */
@@ -155,21 +144,18 @@ export function applyUpdates<R>(
     if (fullUrl !== undefined) byFullUrl ??= namesByFullUrl(content);
     const held = fullUrl === undefined ? undefined : byFullUrl?.get(fullUrl);
     if (named !== undefined && held !== undefined && named !== held) {
-      return objection('names-disagree', `updates: ${shown(fullUrl ?? '')} is the fullUrl of another resource`);
+      return obstacle('names-disagree', named);
     }
     const name = named ?? held;
     if (name === undefined) continue;
-    if (seen.has(name)) return repeated(name);
+    if (seen.has(name)) return obstacle('resource-repeated', name);
     seen.add(name);
     if (entry.method === 'PUT') {
       const known = fullUrl ?? content.get(name)?.fullUrl;
       const resource = hold(entry.resource);
       changed.set(name, known === undefined ? { resource } : { resource, fullUrl: known });
     } else if (opening.has(name)) {
-      return objection(
-        'opening-resource-deleted',
-        `${shown(name)} is part of the opening context and may not be deleted`,
-      );
+      return obstacle('opening-resource-deleted', name);
     } else {
       changed.delete(name);
     }

@@ -15,8 +15,8 @@ import {
   type ContextElement,
   type EventMessage,
   isObject,
-  type Objection,
-  objection,
+  type Obstacle,
+  obstacle,
   type Resource,
 } from './messages.ts';
 import { anchorKeyOf, eventKey } from './names.ts';
@@ -134,12 +134,12 @@ export function selectedReferences(context: readonly ContextElement[]): readonly
 /**
  * What an event that a Hub accepted does to the contexts.
  * @param opening what is kept of it where it opens something
- * @returns undefined where it does nothing to them; an objection where it should but cannot be understood
+ * @returns undefined where it does nothing to them; an obstacle where it should but cannot be understood
  */
 export function contextChange<O>(
   { event }: EventMessage,
   opening: O,
-): { readonly ok: true; readonly change: ContextChange<O> } | Objection<'no-anchor' | UpdateReason> | undefined {
+): { readonly ok: true; readonly change: ContextChange<O> } | Obstacle<'no-anchor' | UpdateReason> | undefined {
   const { 'hub.event': name, 'context.versionId': versionId = '', 'context.priorVersionId': basedOn, context } = event;
   const read = (change: ContextChange<O>) => ({ ok: true as const, change });
   const lower = eventKey(name);
@@ -148,7 +148,7 @@ export function contextChange<O>(
   const about = contextAction(name);
   if (!about) return undefined;
   const key = anchorOf(about.type, context);
-  if (!key) return objection('no-anchor', `${name}: the context names no ${about.type}`);
+  if (!key) return obstacle('no-anchor', about.type);
   switch (about.action) {
     case 'open':
       return read({ kind: 'open', key, versionId, opening });
@@ -167,7 +167,7 @@ export const AS_READ: Holding<readonly ContextElement[], Resource> = {
   openingResources: resourceKeys,
 };
 
-type Stepped<O, R> = { readonly ok: true; readonly contexts: SessionContexts<O, R> } | Objection<ContextReason>;
+type Stepped<O, R> = { readonly ok: true; readonly contexts: SessionContexts<O, R> } | Obstacle<ContextReason>;
 
 /**
  * One step of a session's contexts.
@@ -197,19 +197,19 @@ export function stepContexts<O, R>(
     anchors.set(current, { key, opening, versionId, content: held?.content ?? NO_CONTENT });
     return made({ anchors, current, selected: [] });
   }
-  if (!held) return objection('not-open', `${current} is not open`);
+  if (!held) return obstacle('not-open', current);
   if (change.kind === 'close') {
     anchors.delete(current);
     return made(isCurrent ? { anchors, selected: [] } : { ...before, anchors });
   }
   if (change.kind === 'select') {
-    if (!isCurrent) return objection('not-current', `${current} is not the current context`);
+    if (!isCurrent) return obstacle('not-current', current);
     return made({ ...before, selected: change.selected });
   }
   const { basedOn, versionId, entries } = change;
   // Hubs without versions say nothing to compare.
   if (basedOn !== undefined && held.versionId !== '' && basedOn !== held.versionId) {
-    return objection('version-conflict', `context.versionId is not the current version of ${current}`);
+    return obstacle('version-conflict', current);
   }
   const opened = holding.openingResources(held.opening);
   const content = applyUpdates(held.content, entries, (resource) => holding.hold(resource), opened);

@@ -12,6 +12,7 @@ export * from './json-limits.ts';
 export * from './launch.ts';
 export * from './messages.ts';
 export * from './names.ts';
+export * from './obstacle-text.ts';
 export * from './own-events.ts';
 export * from './reference.ts';
 export * from './resource-types.ts';

@@ -84,6 +84,18 @@ export function objection<Code extends string>(code: Code, reason: string): Obje
   return { ok: false, code, reason };
 }
 
+/** What keeps an event from changing contexts or content. `obstacleText` says it in words. */
+export interface Obstacle<Code extends string> {
+  readonly ok: false;
+  readonly code: Code;
+  /** What it is about: an entry of the `updates` Bundle, a resource or its type; '' for the Bundle itself. */
+  readonly about: string;
+}
+
+export function obstacle<Code extends string>(code: Code, about: string): Obstacle<Code> {
+  return { ok: false, code, about };
+}
+
 export type JsonObject = { readonly [key: string]: unknown };
 
 export function isObject(value: unknown): value is JsonObject {

@@ -1,16 +1,18 @@
 import { type Action, type ContextKey, type EventDefinition, eventDefinition, isProprietary } from './catalog.ts';
-import { readUpdates } from './content.ts';
+import { readUpdates, type UpdateEntry, type UpdateReason } from './content.ts';
 import {
   type ContextElement,
   type EventMessage,
   isObject,
   type JsonObject,
+  type Objection,
   objection,
   type Parsed,
   parsed,
   type Resource,
   refused,
 } from './messages.ts';
+import { obstacleText } from './obstacle-text.ts';
 import { parseReference, type ResourceKey } from './reference.ts';
 import { isResourceType } from './resource-types.ts';
 
@@ -220,9 +222,11 @@ export function senderFields(body: unknown): Readonly<Record<`subscriber.${strin
  * Reads the `updates` Bundle of a checked `*-update` event as `readUpdates` does, and checks that it is a transaction and that
  * every resource put is one that FHIR has and that can be referred to (CON-1, CON-9).
  */
-export function parseUpdates(context: readonly ContextElement[]): ReturnType<typeof readUpdates> {
+export function parseUpdates(
+  context: readonly ContextElement[],
+): { readonly ok: true; readonly value: readonly UpdateEntry[] } | Objection<UpdateReason> {
   const read = readUpdates(context);
-  if (!read.ok) return read;
+  if (!read.ok) return objection(read.code, obstacleText(read));
   if (context.some(({ key, resource }) => key === 'updates' && resource?.type !== 'transaction')) {
     return objection('malformed-update', 'updates: Bundle.type must be "transaction"');
   }

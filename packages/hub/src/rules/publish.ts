@@ -10,6 +10,7 @@ import {
   FOLLOWING_EVENT,
   isProprietary,
   keyText,
+  obstacleText,
   parseReference,
   parseUpdates,
   publishedResources,
@@ -228,7 +229,7 @@ function applied(
     }
   }
   const stepped = stepContexts(state, step, { hold: (resource) => exact.write(resource), openingResources });
-  if (!stepped.ok) return refuse(REASONS[stepped.code], stepped.reason);
+  if (!stepped.ok) return refuse(REASONS[stepped.code], obstacleText(stepped));
   const { anchors, current, home, selected } = stepped.contexts;
   const after: SessionState = {
     ...counted,
