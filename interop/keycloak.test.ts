@@ -81,7 +81,7 @@ writeFileSync(
         issuer: keycloak.issuer,
         audience: 'lockstep',
         logout_audience: 'viewer',
-        claims: { user: 'preferred_username', scopes: ['scope', 'realm_access.roles', 'clientId'] },
+        claims: { user: 'preferred_username', scopes: ['scope', 'realm_access.roles', 'azp'] },
         scopes: { clinician: 'fhircast/*.* user/*.cruds', ehr: 'fhircast/*.* hub/session.* system/*.cruds' },
         services: { ehr: 'all' },
       },
@@ -94,7 +94,8 @@ const lockstep = await sharedLockstep({
   sampleData: true,
   trustedIssuers: file,
   fhirUpstream: `http://127.0.0.1:${port}${pathname}`,
-  fhirUpstreamSeconds: 2,
+  // HAPI's first write loads its classes.
+  fhirUpstreamSeconds: 6,
 });
 assert.equal(lockstep.origin, lockstepOrigin);
 
