@@ -152,6 +152,20 @@ describe('LAU-1 dropped file', () => {
       topic: '7',
     });
   });
+
+  it('reads a list of sessions, of which the first counts, and no name that stands there twice', () => {
+    const hub = '"cast-hub":"https://hub.example.com"';
+    const one = { hubUrl: 'https://hub.example.com', topic: 'https://hub.example.com/a' };
+    for (const list of ['["https://hub.example.com/a"]', '["https://hub.example.com/a","https://hub.example.com/b"]']) {
+      assert.deepEqual(parseLaunchFile(`{${hub},"cast-session":${list}}`), one);
+    }
+    assert.throws(() => parseLaunchFile(`{${hub},"cast-session":[]}`), { message: /hub\.topic is missing/ });
+    assert.throws(() => parseLaunchFile(`{${hub},"cast-session":[{"a":1}]}`), { message: /hub\.topic is missing/ });
+    for (const name of ['hub.topic', 'hub.url', 'user', 'credentials']) {
+      const twice = `{"hub.url":"https://h.example","hub.topic":"t","${name}":"1","${name}":"2"}`;
+      assert.throws(() => parseLaunchFile(twice), { name: 'LaunchError', message: /twice/ }, name);
+    }
+  });
 });
 
 describe('LAU-1 ticket', () => {

@@ -2,6 +2,7 @@
  * Launch forms that use no OAuth (LAU-1): each has a builder and a parser that undo one another. FHIRcast leaves the form
  * open (4.1 "Alternate application launch"); the names are those of its examples, so apps written from them work.
  */
+import { readExact } from './exact.ts';
 
 /** What a launched application is given. */
 export interface LaunchParameters {
@@ -237,20 +238,25 @@ function unquote(value: string): string {
 
 /**
  * Reads a dropped file, JSON or ini, recognized by its first character.
- * @throws LaunchError when the text is neither, or `hub.url` or `hub.topic` is missing or wrong
+ * @throws LaunchError when the text is neither, JSON that has a name twice, or `hub.url` or `hub.topic` is missing or wrong
  */
 export function parseLaunchFile(text: string): LaunchParameters {
   const body = text.replace(/^\uFEFF/, '').trimStart();
   if (!body.startsWith('{')) return fromPairs(iniPairs(body));
-  let value: unknown;
-  try {
-    value = JSON.parse(body);
-  } catch {
-    throw new LaunchError('the launch file is not valid JSON');
+  const read = readExact(body, {});
+  if (!read.ok) {
+    const why =
+      read.code === 'malformed-json'
+        ? 'the launch file is not valid JSON'
+        : `the launch file cannot be used: ${read.reason}`;
+    throw new LaunchError(why);
   }
   const pairs: [string, string][] = [];
-  for (const [name, one] of Object.entries(value as object)) {
-    if (typeof one === 'string' || typeof one === 'number' || typeof one === 'boolean') pairs.push([name, String(one)]);
+  for (const [name, one] of Object.entries(read.value.value as object)) {
+    // The first draft's `cast-session` may be an array: the first session counts, as in a token response.
+    const value: unknown = Array.isArray(one) && FIELDS.has(name.toLowerCase()) ? one[0] : one;
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+      pairs.push([name, String(value)]);
   }
   return fromPairs(pairs);
 }
