@@ -40,6 +40,8 @@ export interface Config {
   /** Sessions that one client may have started: for other users than its tokens' own, and for one user (SUB-13). */
   readonly maxSessionsPerClient: number;
   readonly maxSessionsPerUser: number;
+  /** Sessions that may have been started from one address, likewise (SUB-13). */
+  readonly maxSessionsPerAddress: number;
   readonly answerSeconds: number;
   readonly maxUnanswered: number;
   readonly acknowledgements: 'answers' | 'strict' | 'off';
@@ -266,6 +268,7 @@ const SETTINGS = {
   maxSubscriptionsPerClient: ['LOCKSTEP_MAX_SUBSCRIPTIONS_PER_CLIENT', '32', whole(1, 10_000)],
   maxSubscriptionsPerUser: ['LOCKSTEP_MAX_SUBSCRIPTIONS_PER_USER', '32', whole(1, 10_000)],
   maxSessionsPerClient: ['LOCKSTEP_MAX_SESSIONS_PER_CLIENT', '10000', whole(1, 10_000_000)],
+  maxSessionsPerAddress: ['LOCKSTEP_MAX_SESSIONS_PER_ADDRESS', '20000', whole(1, 10_000_000)],
   maxSessionsPerUser: ['LOCKSTEP_MAX_SESSIONS_PER_USER', '100', whole(1, 100_000)],
   answerSeconds: ['LOCKSTEP_ANSWER_SECONDS', '10', whole(1, 3600)],
   maxUnanswered: ['LOCKSTEP_MAX_UNANSWERED', '3', whole(1, 1000)],

@@ -95,6 +95,7 @@ export function openHub(
       maxSubscriptionsPerClient: config.maxSubscriptionsPerClient,
       maxSubscriptionsPerUser: config.maxSubscriptionsPerUser,
       maxSessionsPerClient: config.maxSessionsPerClient,
+      maxSessionsPerAddress: config.maxSessionsPerAddress,
       maxSessionsPerUser: config.maxSessionsPerUser,
       answerMs: config.answerSeconds * 1000,
       maxMisses: config.maxUnanswered,

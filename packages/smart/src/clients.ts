@@ -68,9 +68,9 @@ export class Clients {
     this.#clock = clock;
     this.#policy = options.policy;
     this.#end = options.end;
-    // The origins of registrations that wait count for nothing, and are not searched.
+    // Whether an origin is known is asked at every request of a page: one count must answer it.
     this.#records = new RecordRepository<Client>(store, clock, 'client', (client) => ({
-      origin: client.status === 'waiting' ? [] : client.origins,
+      origin: client.status === 'active' ? client.origins : [],
     }));
     this.#waiting = new WaitingRegistrations(store, clock);
   }
@@ -97,8 +97,7 @@ export class Clients {
 
   /** Whether any active client registered this origin (CORS preflights name no client). */
   async knowsOrigin(origin: string): Promise<boolean> {
-    const found = await this.#records.findBy('origin', origin);
-    return found.some(({ value }) => value.status === 'active');
+    return (await this.#records.countBy('origin', origin, 1)) > 0;
   }
 
   /**

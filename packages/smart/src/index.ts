@@ -9,6 +9,7 @@ export type { Client, LaunchKind } from './client.ts';
 export { toMetadata } from './client-metadata.ts';
 export { type ClientPage, type Clients, type NewClient, type NewClientOptions, revisionOf } from './clients.ts';
 export { CAPABILITIES, smartConfiguration } from './discovery.ts';
+export { networkOf } from './guess-limit.ts';
 export type { Keys, SigningKey } from './keys.ts';
 export type { LaunchBinding, LaunchTokens } from './launch-tokens.ts';
 export type { LaunchAnswer, LaunchRequest } from './launches.ts';

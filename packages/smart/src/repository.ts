@@ -91,8 +91,14 @@ export class RecordRepository<T extends object> {
     return this.#store.deleteBy(this.kind, index, value);
   }
 
-  async findBy(index: string, value: string): Promise<readonly RecordEntry<T>[]> {
-    const records = await this.#store.find(this.kind, index, value, this.#clock.now());
+  /** @returns how many have the index value, `atMost` at most, without reading them */
+  countBy(index: string, value: string, atMost: number): Promise<number> {
+    return this.#store.count(this.kind, { index: { name: index, value }, atMost });
+  }
+
+  /** @param page how many are read at most; all of them without it */
+  async findBy(index: string, value: string, page?: { readonly limit: number }): Promise<readonly RecordEntry<T>[]> {
+    const records = await this.#store.find(this.kind, index, value, this.#clock.now(), page);
     return records.map((record) => ({ ...record, value: JSON.parse(record.body) as T }));
   }
 

@@ -103,6 +103,7 @@ export class Users {
     this.#records = new RecordRepository<User>(store, clock, 'user', (user) => ({
       reference: user.reference,
       alias: user.aliases,
+      name: [...new Set(namesOf(user).map((name) => name.toLowerCase()))],
     }));
     this.#links = new RecordRepository(store, clock, 'outside-user');
     this.#end = end;
@@ -173,18 +174,41 @@ export class Users {
     return found.filter((user) => user?.sample && user.status === 'active') as UserProfile[];
   }
 
-  /** The user whom a reference, an alias or a sign-in name means (SES-7). */
+  /** The user whom a reference, an alias or a sign-in name means, in any case (SES-7, SES-8). */
   async resolve(name: string): Promise<UserProfile | undefined> {
-    const found =
-      (await this.#records.findBy('reference', name))[0]?.value ??
-      (await this.#records.findBy('alias', name))[0]?.value ??
-      (await this.#records.get(name.toLowerCase()));
+    const [found] = await this.#meantBy(name);
     return found && withoutPassword(found);
+  }
+
+  /** Users whom a name means: one, unless records are older than the check; two are read at most. */
+  async #meantBy(name: string): Promise<readonly User[]> {
+    // The case as written, too: records of an earlier version have no index `name`.
+    for (const [index, value] of [
+      ['reference', name],
+      ['alias', name],
+      ['name', name.toLowerCase()],
+    ] as const) {
+      const found = await this.#records.findBy(index, value, { limit: 2 });
+      if (found.length > 0) return found.map(({ value: user }) => user);
+    }
+    const signIn = await this.#records.get(name.toLowerCase());
+    return signIn ? [signIn] : [];
+  }
+
+  /** A name that meant two people would show one the patients of the other (SES-7). @throws InvalidUser */
+  async #checkNames(id: string, names: Partial<Pick<NewUser, 'reference' | 'aliases'>>): Promise<void> {
+    const { reference, aliases = [] } = names;
+    const given = aliases.map((name) => ['aliases', name]);
+    for (const [field, name = ''] of [...(reference === undefined ? [] : [['reference', reference]]), ...given]) {
+      const other = (await this.#meantBy(name)).find((user) => user.id !== id);
+      if (other) throw new InvalidUser(`${field}: ${name} means ${other.name} already`);
+    }
   }
 
   /** @throws InvalidUser when a field is wrong or the name is taken */
   async add(user: NewUser, options: { sample?: boolean } = {}): Promise<UserProfile> {
     const record = await this.#build(user, options.sample ?? false);
+    await this.#checkNames(record.id, record);
     if (!(await this.#records.put(record.id, record, { condition: 'absent' }))) {
       throw new InvalidUser(`there is a user ${record.id} already`);
     }
@@ -201,6 +225,7 @@ export class Users {
       { ...before, ...fields, password: undefined, ...pickPassword(fields) },
       before.sample,
     );
+    await this.#checkNames(id, fields);
     const changed = await this.#records.update(id, ({ status, sample, outside, password }) => ({
       ...built,
       status,
@@ -276,6 +301,11 @@ export class Users {
 /** The FHIR resource of a user for whom none is named. */
 export function defaultReference(id: string): string {
   return `Practitioner/${id.replaceAll(/[^a-z0-9.-]/g, '-')}`;
+}
+
+/** Everything that means the user (SES-7). */
+function namesOf({ id, reference, aliases }: User): readonly string[] {
+  return [id, reference, ...aliases];
 }
 
 function linkId({ issuer, subject }: OutsideIdentity): string {

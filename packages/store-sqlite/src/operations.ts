@@ -46,6 +46,8 @@ export interface Operations {
    * @returns session, topic, session, topic …
    */
   lookup(indexKey: string, after: number, limit: number): readonly (string | number)[];
+  /** @returns how many sessions have the key, `atMost` at most */
+  countSessions(indexKey: string, atMost: number): number;
   /**
    * @param after what the page before ended with, 0 for the first
    * @returns session, topic, part, session …; a part is null where the session has none

@@ -30,6 +30,7 @@ export class SessionTables {
   readonly #heads: Statement<readonly [number: number, id: string, at: number, epoch: string]>;
   readonly #entries: Statement<readonly [number: number, id: string, at: number, body: string]>;
   readonly #lookup: Statement<readonly [session: number, topic: string]>;
+  readonly #count: Statement<readonly [sessions: number]>;
   readonly #listParts: Statement<readonly [session: number, topic: string, body: string | null]>;
   readonly #erase: readonly Statement[];
 
@@ -86,6 +87,7 @@ export class SessionTables {
       `SELECT k.session, s.topic FROM session_key k JOIN session s ON s.id = k.session
        WHERE k.key = ?1 AND k.session > ?2 ORDER BY k.session LIMIT ?3`,
     );
+    this.#count = prepare(db, 'SELECT count(*) FROM (SELECT 1 FROM session_key WHERE key = ?1 LIMIT ?2)');
     this.#listParts = prepare(
       db,
       `SELECT k.session, s.topic, p.body FROM session_key k
@@ -211,6 +213,10 @@ export class SessionTables {
 
   lookup(indexKey: string, after: number, limit: number): readonly (string | number)[] {
     return flat<string | number>(this.#lookup.all(indexKey, after, limit));
+  }
+
+  countSessions(indexKey: string, atMost: number): number {
+    return this.#count.get(indexKey, atMost)?.[0] ?? 0;
   }
 
   listParts(indexKey: string, part: string, after: number, limit: number): readonly (string | number | null)[] {

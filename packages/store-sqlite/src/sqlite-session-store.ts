@@ -128,6 +128,10 @@ export class SqliteSessionStore implements SessionStore {
     }
   }
 
+  async count(indexKey: string, atMost: number): Promise<number> {
+    return this.#worker.call('countSessions', indexKey, atMost);
+  }
+
   async listParts(
     indexKey: string,
     part: string,

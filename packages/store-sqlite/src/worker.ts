@@ -77,6 +77,7 @@ function serve(): readonly string[] {
       return revision;
     },
     readLog: (...args) => sessions.readLog(...args),
+    countSessions: (...args) => sessions.countSessions(...args),
     lookup: (...args) => sessions.lookup(...args),
     listParts: (...args) => sessions.listParts(...args),
     erase: (...args) => gone(sessions.erase(...args)),

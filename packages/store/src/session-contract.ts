@@ -402,6 +402,10 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       await sessions.commit(change(b, 1, { index: { add: ['all', 'user 2'] } }));
       assert.deepEqual([...(await sessions.lookup('all'))].sort(), [a, b].sort());
       assert.deepEqual(await sessions.lookup('user 1'), [a]);
+      const counts = (key: string) => Promise.all([1, 2, 3].map((atMost) => sessions.count(key, atMost)));
+      assert.deepEqual(await counts('all'), [1, 2, 2]);
+      assert.deepEqual(await counts('user 1'), [1, 1, 1]);
+      assert.deepEqual(await counts('user 3'), [0, 0, 0]);
       assert.deepEqual(await sessions.listParts('all', 'session'), [{ topic: a, part: 'A' }]);
       await sessions.commit(change(a, 2, { index: { add: ['user 3', 'all'], remove: ['user 1', 'never'] } }));
       assert.deepEqual(await sessions.lookup('user 1'), []);

@@ -151,6 +151,13 @@ export interface SessionStore {
   readLog(topic: string, after: number | LogPosition, page?: LogPage): Promise<readonly LogEntry[] | undefined>;
   /** Topics indexed under the key, in no particular order. */
   lookup(indexKey: string): Promise<readonly string[]>;
+  /**
+   * How many sessions are indexed under the key, without reading them: for limits. No session is left out; ones that have just
+   * gone may still count while there are fewer than `atMost`.
+   * @param atMost where counting ends: a positive whole number
+   * @returns `atMost` where there are as many or more
+   */
+  count(indexKey: string, atMost: number): Promise<number>;
   /** Reads one part of each session indexed under the key that has it: a listing without loading whole sessions. */
   listParts(indexKey: string, part: string): Promise<readonly { readonly topic: string; readonly part: string }[]>;
   /**

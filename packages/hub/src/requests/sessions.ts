@@ -8,10 +8,17 @@ import { notFollowing } from '../rules/following.ts';
 import { unexpired } from '../rules/lease.ts';
 import { type Access, isSameName, mayJoin } from '../rules/permission.ts';
 import type { Policy } from '../rules/policy.ts';
-import { refuse } from '../rules/reasons.ts';
+import { type Rejection, refuse } from '../rules/reasons.ts';
 import { cannotWriteSessions, isTopicName } from '../rules/session.ts';
 import type { SessionInfo, SessionState, Subscription } from '../rules/session-state.ts';
-import { guestKey, startedByKey, startedForKey, userKey, workstationKey } from '../stored/index-keys.ts';
+import {
+  guestKey,
+  startedByKey,
+  startedForKey,
+  startedFromKey,
+  userKey,
+  workstationKey,
+} from '../stored/index-keys.ts';
 import { changedAt, HEAD_PART } from '../stored/session-record.ts';
 import { type Answer, answerOf } from './answers.ts';
 import type { Topics } from './topics.ts';
@@ -112,12 +119,24 @@ export class Sessions {
     return this.#parts.live.of(begin.topic).execute(begin);
   }
 
+  /** Starts a session for a client, which may have started its share already (SUB-13). */
+  async #beginFor(access: Access, topic: string, info: Begin['info']): Promise<Decision> {
+    const { store, policy } = this.#parts;
+    const { clientId, address } = access;
+    const [byClient, forUser, fromAddress] = await Promise.all([
+      store.count(startedByKey(clientId), policy.maxSessionsPerClient),
+      store.count(startedForKey(clientId, info.user), policy.maxSessionsPerUser),
+      address === undefined ? 0 : store.count(startedFromKey(address), policy.maxSessionsPerAddress),
+    ]);
+    return this.#begin({ kind: 'begin', topic, info, access, started: { byClient, forUser, fromAddress } });
+  }
+
   /** `POST {hub.url}/session` (SES-2). A user's own token may leave the user out. */
   async create(
     access: Access,
     body: { readonly user?: string; readonly workstation?: string; readonly label?: string },
   ): Promise<Answer<Started>> {
-    const { ids, store, policy } = this.#parts;
+    const { ids, policy } = this.#parts;
     const version = policy.profile.name;
     const unable = cannotWriteSessions(access);
     if (unable) return answerOf(unable, version);
@@ -128,12 +147,7 @@ export class Sessions {
     }
     const info = await this.#info({ ...body, user });
     const topic = ids.uuid();
-    const count = async (key: string): Promise<number> => (await store.lookup(key)).length;
-    const [byClient, forUser] = await Promise.all([
-      count(startedByKey(access.clientId)),
-      count(startedForKey(access.clientId, info.user)),
-    ]);
-    const decision = await this.#begin({ kind: 'begin', topic, info, access, started: { byClient, forUser } });
+    const decision = await this.#beginFor(access, topic, info);
     if (!decision.ok) {
       this.#parts.live.dropUnused(this.#parts.live.of(topic));
       return answerOf(decision, version);
@@ -248,11 +262,15 @@ export class Sessions {
     }
   }
 
-  /** SUB-12: starts the session of a topic, for the token's user; a backend service without one is its own user. */
-  async startFor(access: Access, topic: string): Promise<void> {
-    if (!this.#parts.policy.createsSessions || !isTopicName(topic)) return;
+  /**
+   * SUB-12: starts the session of a topic, for the token's user; a backend service without one is its own user.
+   * @returns why not, where the client or its address has started its share already (SUB-13)
+   */
+  async startFor(access: Access, topic: string): Promise<Rejection | undefined> {
+    if (!this.#parts.policy.createsSessions || !isTopicName(topic)) return undefined;
     const info = await this.#info({ user: access.user ?? access.clientId }, access.userAliases);
-    // Somebody else may have been first.
-    await this.#begin({ kind: 'begin', topic, info, access });
+    const decision = await this.#beginFor(access, topic, info);
+    // Somebody else may have been first; what else is in the way, the subscription itself will say.
+    return !decision.ok && decision.code === 'too-many-sessions' ? decision : undefined;
   }
 }

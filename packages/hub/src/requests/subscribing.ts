@@ -5,6 +5,7 @@ import type { LiveSessions } from '../live/live-sessions.ts';
 import type { Ids } from '../ports.ts';
 import type { Access, AccessEnd } from '../rules/permission.ts';
 import type { Policy } from '../rules/policy.ts';
+import type { Rejection } from '../rules/reasons.ts';
 import { unusableTopic } from '../rules/session.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import { formProblem } from '../rules/subscribe.ts';
@@ -67,7 +68,11 @@ export class Subscribing {
     const rules = respelt(found, written.topic, own.value);
     const session = live.of(own.value);
     const request = { ...written, topic: own.value };
-    if (wanted && policy.createsSessions) await this.#startMissing(access, own.value);
+    const unstarted = wanted && policy.createsSessions ? await this.#startMissing(access, own.value) : undefined;
+    if (unstarted) {
+      live.dropUnused(session);
+      return answerOf(unstarted, rules.name);
+    }
     const decision = await session.execute({
       kind: 'subscribe',
       access,
@@ -96,9 +101,10 @@ export class Subscribing {
   }
 
   /** SUB-12: a subscription may start the session of its topic. */
-  async #startMissing(access: Access, topic: string): Promise<void> {
+  async #startMissing(access: Access, topic: string): Promise<Rejection | undefined> {
     const session = this.#parts.live.of(topic);
-    if (!(await session.run(() => session.current()))) await this.#parts.sessions.startFor(access, topic);
+    if (await session.run(() => session.current())) return undefined;
+    return this.#parts.sessions.startFor(access, topic);
   }
 
   /** `hub.mode=unsubscribe` (SUB-9). */

@@ -26,11 +26,11 @@ export interface Made {
 export interface Begin {
   readonly kind: 'begin';
   readonly topic: string;
-  readonly info: Omit<SessionInfo, 'startedAt' | 'startedBy'>;
+  readonly info: Omit<SessionInfo, 'startedAt' | 'startedBy' | 'startedFrom'>;
   /** Absent for sign-in and other callers in this process: they need no permission. */
   readonly access?: Access;
-  /** Sessions that this client has started already: in all, and for this user (SUB-13). */
-  readonly started?: { readonly byClient: number; readonly forUser: number };
+  /** Sessions that were started already: by this client in all and for this user, and from this address (SUB-13). */
+  readonly started?: { readonly byClient: number; readonly forUser: number; readonly fromAddress: number };
 }
 
 export interface Publish {

@@ -14,6 +14,8 @@ export interface Access {
   /** Reference of the user; absent for a backend service. */
   readonly user?: string;
   readonly userAliases: readonly string[];
+  /** The network address that the request came from, where the caller came by one: of IPv6 its /64 (SUB-13). */
+  readonly address?: string;
   /** Topics handed out with the token (SES-6). */
   readonly topics: readonly string[];
   /** The sessions that a backend service may see (SES-4). */

@@ -35,6 +35,8 @@ export interface Policy {
   readonly maxSubscriptionsPerUser: number;
   /** Sessions that one client may have started for other users than its tokens' own (SUB-13). */
   readonly maxSessionsPerClient: number;
+  /** Sessions that may have been started from one address for other users than the tokens' own (SUB-13). */
+  readonly maxSessionsPerAddress: number;
   /** Sessions that one client may have started for one user (SUB-13). */
   readonly maxSessionsPerUser: number;
   /** Whether a subscription to a topic that does not exist creates the session, for the token's user (SUB-12). */
@@ -65,6 +67,7 @@ export const DEFAULT_POLICY: Policy = {
   maxSubscriptionsPerClient: 32,
   maxSubscriptionsPerUser: 32,
   maxSessionsPerClient: 10_000,
+  maxSessionsPerAddress: 20_000,
   maxSessionsPerUser: 100,
   createsSessions: false,
   startsForUnknownUsers: true,

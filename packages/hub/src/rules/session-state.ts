@@ -46,6 +46,8 @@ export interface SessionInfo {
   readonly known?: false;
   /** The client that started the session: it always finds room in it (SUB-13). Absent for one that the server started. */
   readonly startedBy?: string;
+  /** The network address that the client started it from (SUB-13). */
+  readonly startedFrom?: string;
   readonly invitations?: readonly SessionInvitation[];
   readonly guests?: readonly SessionGuest[];
 }

@@ -24,7 +24,7 @@ export function cannotWriteSessions({ scopes }: Access): Rejection | undefined {
     : refuse('scope-missing', 'The token lacks the scope hub/session.write');
 }
 
-const NONE_STARTED = { byClient: 0, forUser: 0 };
+const NONE_STARTED = { byClient: 0, forUser: 0, fromAddress: 0 };
 
 /** A session is started, by whoever may (SES-2) or by the server itself (SES-1). */
 export function begin(state: SessionState | undefined, command: Begin, now: number, policy: Policy): Decision {
@@ -46,7 +46,18 @@ export function begin(state: SessionState | undefined, command: Begin, now: numb
   if (access && !own && started.byClient >= policy.maxSessionsPerClient) {
     return refuse('too-many-sessions', `The client has started ${policy.maxSessionsPerClient} sessions already`);
   }
-  const info: SessionInfo = { ...command.info, startedAt: now, ...(access && { startedBy: access.clientId }) };
+  if (access && !own && started.fromAddress >= policy.maxSessionsPerAddress) {
+    return refuse(
+      'too-many-sessions',
+      `${policy.maxSessionsPerAddress} sessions were started from this address already`,
+    );
+  }
+  const info: SessionInfo = {
+    ...command.info,
+    startedAt: now,
+    ...(access && { startedBy: access.clientId }),
+    ...(access?.address !== undefined && { startedFrom: access.address }),
+  };
   return done(newSession(topic, info), { kind: 'begun' });
 }
 

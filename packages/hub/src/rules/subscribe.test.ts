@@ -13,7 +13,7 @@ function begin(
   user: string,
   as = access(),
   known = true,
-  started = { byClient: 0, forUser: 0 },
+  started = { byClient: 0, forUser: 0, fromAddress: 0 },
 ) {
   const info = { user, aliases: [], ...(!known && { known: false as const }) };
   return sessionRules({ ...DEFAULT_POLICY, ...more })(
@@ -206,22 +206,25 @@ describe('subscriptions', () => {
   });
 
   it('SUB-13 one client starts its share of sessions, in all and for one user; users start their own', () => {
-    const policy = { maxSessionsPerClient: 3, maxSessionsPerUser: 2 };
+    const policy = { maxSessionsPerClient: 3, maxSessionsPerUser: 2, maxSessionsPerAddress: 5 };
     const as = (user?: string) => access(user === undefined ? {} : { user });
-    const after = (byClient: number, forUser: number, user?: string) =>
-      code(begin(policy, 'Practitioner/1', as(user), true, { byClient, forUser }));
+    const after = (byClient: number, forUser: number, user?: string, fromAddress = 0) =>
+      code(begin(policy, 'Practitioner/1', as(user), true, { byClient, forUser, fromAddress }));
     assert.equal(after(2, 1), 'accepted');
     assert.equal(after(3, 0), 'too-many-sessions');
     assert.equal(after(2, 2), 'too-many-sessions');
     assert.equal(after(3, 1, 'Practitioner/1'), 'accepted');
     assert.equal(after(2, 2, 'Practitioner/1'), 'too-many-sessions');
+    assert.equal(after(0, 0, undefined, 4), 'accepted');
+    assert.equal(after(0, 0, undefined, 5), 'too-many-sessions', 'from one address, with clients of any number');
+    assert.equal(after(0, 0, 'Practitioner/1', 5), 'accepted', 'users start their own from every address');
     const signIn = sessionRules({ ...DEFAULT_POLICY, ...policy })(
       undefined,
       {
         kind: 'begin',
         topic: TOPIC,
         info: { user: 'Practitioner/1', aliases: [] },
-        started: { byClient: 9, forUser: 9 },
+        started: { byClient: 9, forUser: 9, fromAddress: 9 },
       },
       START,
     );

@@ -4,12 +4,13 @@ import type { SessionState } from '../rules/session-state.ts';
 
 /** Keys under which a session is found again. */
 function indexKeys(state: SessionState): Set<string> {
-  const { user, aliases, workstation, startedBy, invitations = [], guests = [] } = state.info;
+  const { user, aliases, workstation, startedBy, startedFrom, invitations = [], guests = [] } = state.info;
   const keys = new Set(['all', ...[user, ...aliases].map(userKey)]);
   if (workstation) keys.add(workstationKey(workstation));
   for (const { id } of invitations) keys.add(invitationKey(id));
   for (const guest of guests) keys.add(guestKey(guest.user));
   if (startedBy) keys.add(startedByKey(startedBy)).add(startedForKey(startedBy, user));
+  if (startedFrom !== undefined) keys.add(startedFromKey(startedFrom));
   for (const { id, channel, node, grantId, clientId, user: subscriber } of state.subscriptions.values()) {
     keys.add(endpointKey(id)).add(`grant:${grantId}`).add(`client:${clientId}`);
     if (subscriber) keys.add(subscriberKey(subscriber));
@@ -45,6 +46,11 @@ export function startedByKey(clientId: string): string {
 /** The client that started a session, and for whom (SUB-13). */
 export function startedForKey(clientId: string, user: string): string {
   return `started-by:${clientId} for ${user.toLowerCase()}`;
+}
+
+/** The address that a session was started from (SUB-13). */
+export function startedFromKey(address: string): string {
+  return `started-from:${address}`;
 }
 
 /** A node whose subscriptions are among the session's. */

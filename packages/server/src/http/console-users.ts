@@ -57,19 +57,6 @@ export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, pe
     return { id, name, reference, administrator, aliases, sample, outside, status, sessions };
   }
 
-  /** A name that meant two people would show one the patients of the other (SES-7). @throws InvalidUser */
-  async function checkNames(id: string, user: { readonly reference?: string; readonly aliases?: readonly string[] }) {
-    for (const other of await users.list()) {
-      if (other.id === id) continue;
-      const taken = [other.id, other.reference, ...other.aliases].map((name) => name.toLowerCase());
-      const says = (name: string): string => `${name} means ${other.name} already`;
-      if (user.reference && taken.includes(user.reference.toLowerCase()))
-        throw new InvalidUser(`reference: ${says(user.reference)}`);
-      const alias = user.aliases?.find((one) => taken.includes(one.toLowerCase()));
-      if (alias !== undefined) throw new InvalidUser(`aliases: ${says(alias)}`);
-    }
-  }
-
   async function endSessions(user: UserProfile, reason: string): Promise<void> {
     for (const { topic } of await sessionsOf(user)) await hub.endSession(topic, reason);
   }
@@ -110,7 +97,6 @@ export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, pe
 
   app.post('/users', async (request, reply) => {
     const given = readUser(bodyOf(request));
-    await checkNames(given.id.trim().toLowerCase(), given);
     const made = given.password === undefined ? newPassword() : undefined;
     const user = await users.add(made === undefined ? given : { ...given, password: made });
     note(request, 'user.add', user.id);
@@ -123,7 +109,6 @@ export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, pe
     if (id === personOf(request).user.id && fields.administrator === false) {
       throw new ConsoleError(409, 'administrator: you cannot take this from yourself.');
     }
-    await checkNames(id, fields);
     const edited = await users.edit(id, fields);
     if (!edited) throw new ConsoleError(404, 'There is no such user.');
     note(request, 'user.edit', id);

@@ -18,7 +18,7 @@ import {
   type SessionListing,
   type VersionName,
 } from '@lockstep/hub';
-import type { TokenDoor } from '@lockstep/smart';
+import { networkOf, type TokenDoor } from '@lockstep/smart';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { describePublished } from '../audit/published-event.ts';
 import { SMALL_BODY } from './doors/door.ts';
@@ -191,7 +191,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
   async function admit(request: FastifyRequest, reply: FastifyReply): Promise<Access | undefined> {
     const admission = await tokens.admit(request, await find(request));
     reply.headers(admission.headers);
-    if (admission.ok) return admission.info;
+    if (admission.ok) return { ...admission.info, address: networkOf(request.ip) };
     refuse(reply, 401, admission.reason);
     return undefined;
   }

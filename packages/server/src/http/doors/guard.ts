@@ -1,5 +1,5 @@
 /** Decides about every request before a byte of its body is read: who comes in, and how often. */
-import type { TokenDoor, TokenInfo } from '@lockstep/smart';
+import { networkOf, type TokenDoor, type TokenInfo } from '@lockstep/smart';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { unrecorded } from '../../audit/request-audit.ts';
 import { RequestRefused } from '../failure.ts';
@@ -13,9 +13,12 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     /** What the access token of the header stands for; undefined where there is none that lets the request in. */
-    caller: TokenInfo | undefined;
+    caller: Caller | undefined;
   }
 }
+
+/** Who calls, and from which network (SUB-13). */
+export type Caller = TokenInfo & { readonly address: string };
 
 export interface GuardParts {
   readonly doors: readonly DoorRow[];
@@ -107,7 +110,7 @@ async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardP
   const admission = await parts.tokens.admit(request, found);
   reply.headers(admission.headers);
   if (!admission.ok) throw new RequestRefused(REFUSED[admission.error], admission.reason);
-  request.caller = admission.info;
+  request.caller = { ...admission.info, address: networkOf(request.ip) };
 }
 
 const REFUSED = {
