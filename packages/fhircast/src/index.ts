@@ -14,6 +14,7 @@ export * from './messages.ts';
 export * from './names.ts';
 export * from './obstacle-text.ts';
 export * from './own-events.ts';
+export * from './plain-text.ts';
 export * from './reference.ts';
 export * from './resource-types.ts';
 export * from './scopes.ts';

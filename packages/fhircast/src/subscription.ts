@@ -2,6 +2,7 @@ import { eventDefinition } from './catalog.ts';
 import { type Dialect, nameIn, ownEvents } from './dialects/index.ts';
 import { type Parsed, parsed, refused } from './messages.ts';
 import { eventKey } from './names.ts';
+import { isPlainText, MISLEADING_NAME } from './plain-text.ts';
 import type { Scopes } from './scopes.ts';
 
 export type ChannelType = 'websocket' | 'webhook';
@@ -113,6 +114,9 @@ export function parseSubscription(
   const subscriberName = form.get('subscriber.name') ?? form.get('hub.subscriber');
   if (subscriberName !== undefined && subscriberName.length > MAX_NAME_LENGTH) {
     return refused(`subscriber.name must not be longer than ${MAX_NAME_LENGTH} characters`);
+  }
+  if (subscriberName !== undefined && !isPlainText(subscriberName)) {
+    return refused(`subscriber.name ${MISLEADING_NAME}`);
   }
   const secret = form.get('hub.secret');
   if (channel === 'webhook') {

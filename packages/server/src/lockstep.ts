@@ -72,15 +72,16 @@ const CLOSE_ANSWER = 100;
 
 /**
  * Starts Lockstep; it is ready when this resolves. What was started is stopped again when a later part cannot start.
+ * @param open opens what everything is kept in
  * @throws when the port is taken or the store cannot be used
  */
-export async function startLockstep(config: Config): Promise<Lockstep> {
+export async function startLockstep(config: Config, open: typeof openStore = openStore): Promise<Lockstep> {
   const log = pino({ level: config.logLevel });
   const parts = new ServerParts();
   const stop = (): Promise<void> =>
     parts.stop((name, error) => log.error({ err: error, part: name }, 'a part of the server could not be stopped'));
   try {
-    return { ...(await startParts(config, log, parts)), close: stop };
+    return { ...(await startParts(config, log, parts, open)), close: stop };
   } catch (error) {
     await stop();
     throw error;
@@ -88,7 +89,12 @@ export async function startLockstep(config: Config): Promise<Lockstep> {
 }
 
 /** Starts the parts, each after those that it needs; they stop in the opposite order. */
-async function startParts(config: Config, log: Logger, parts: ServerParts): Promise<Omit<Lockstep, 'close'>> {
+async function startParts(
+  config: Config,
+  log: Logger,
+  parts: ServerParts,
+  openIn: typeof openStore,
+): Promise<Omit<Lockstep, 'close'>> {
   const issuers = trustedIssuers(config);
   const local = isLocal(config);
   const failed = (error: unknown): void => log.error({ err: error }, 'work in the background failed');
@@ -111,7 +117,7 @@ async function startParts(config: Config, log: Logger, parts: ServerParts): Prom
   const hubUrl = `${origin}/hub`;
 
   // Last to stop, so that no other node takes over what this one still does.
-  const store = await parts.start({ name: 'store', start: () => openStore(config), stop: (opened) => opened.close() });
+  const store = await parts.start({ name: 'store', start: () => openIn(config), stop: (opened) => opened.close() });
   for (const warning of store.warnings) log.warn(warning);
   await parts.start({
     name: 'time of the store',

@@ -15,6 +15,9 @@ const RECHECK = 2000;
 const MAX_CACHED = 50_000;
 
 /** What a user consented to, apart from scopes: given with every token of the grant (TOK-2, TOK-4). */
+/** Tokens that are listed of one client at most. */
+const MOST_LISTED = 100;
+
 export interface GrantContext {
   readonly user: string;
   /** The user's FHIR resource. */
@@ -285,10 +288,10 @@ export class BearerTokens {
     }
   }
 
-  /** The client's tokens that work now (REG-3). */
+  /** Some of the client's tokens that work now (REG-3): 100 of them are looked at. */
   async liveTokens(clientId: string): Promise<readonly LiveToken[]> {
     const live: LiveToken[] = [];
-    for (const { id, value } of await this.tokens.findBy('client', clientId)) {
+    for (const { id, value } of await this.tokens.findBy('client', clientId, { limit: MOST_LISTED })) {
       const context = value.grantId ? (await this.grants.get(value.grantId))?.context : undefined;
       if (value.grantId && !context) continue;
       live.push({

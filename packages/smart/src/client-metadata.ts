@@ -1,4 +1,4 @@
-import { dialectProblem } from '@lockstep/fhircast';
+import { dialectProblem, isPlainLines, isPlainText, MISLEADING_NAME } from '@lockstep/fhircast';
 import type { JWK } from 'jose';
 import {
   AUTH_METHODS,
@@ -11,7 +11,6 @@ import {
   mayBeBackend,
 } from './client.ts';
 import { OAuthError } from './oauth-error.ts';
-import { isPlainLines, isPlainText } from './plain-text.ts';
 import { approvableScope } from './scope-policy.ts';
 import type { Switches } from './token-info.ts';
 
@@ -53,7 +52,7 @@ function shortString(metadata: Metadata, name: string): string | undefined {
 }
 
 function misleading(name: string): OAuthError {
-  return invalid(`${name} holds control characters, or some that hide or turn what is written`);
+  return invalid(`${name} ${MISLEADING_NAME}`);
 }
 
 function strings(metadata: Metadata, name: string): readonly string[] | undefined {

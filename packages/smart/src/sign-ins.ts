@@ -1,9 +1,9 @@
+import { toPlainText } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyRequest } from 'fastify';
 import type { AdapterPayload } from 'oidc-provider';
 import type { BearerTokens } from './access.ts';
 import { cookieName, readCookies } from './form.ts';
-import { toPlainText } from './plain-text.ts';
 import type { Clock, SessionDirectory } from './ports.ts';
 import { RecordRepository } from './repository.ts';
 import { digest, randomToken } from './secrets.ts';

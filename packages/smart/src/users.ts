@@ -1,7 +1,7 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { isPlainText, MISLEADING_NAME } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import { passwordProblem } from './password-rules.ts';
-import { isPlainText } from './plain-text.ts';
 import type { Clock } from './ports.ts';
 import { RecordRepository } from './repository.ts';
 import { digest } from './secrets.ts';
@@ -279,7 +279,7 @@ export class Users {
     if (!REFERENCE.test(reference)) throw new InvalidUser('reference must look like Practitioner/123');
     if (!user.name) throw new InvalidUser('name is missing');
     if (![user.name, ...(user.aliases ?? [])].every(isPlainText)) {
-      throw new InvalidUser('name and aliases hold no control characters, and none that hide or turn what is written');
+      throw new InvalidUser(`name and aliases ${MISLEADING_NAME}`);
     }
     if (user.password !== undefined) {
       const why = await passwordProblem(user.password, [id, ...user.name.split(/\s+/)]);

@@ -1,4 +1,5 @@
 /** How sessions begin and end (SES-1, SES-2, SES-5, SES-8, SUB-12, SUB-13). */
+import { isPlainText, MISLEADING_NAME } from '@lockstep/fhircast';
 import { type Begin, type Decision, done, type SessionCommand } from './commands.ts';
 import { unexpired } from './lease.ts';
 import { type Access, isSameName, mayJoin, mayOpen } from './permission.ts';
@@ -30,6 +31,14 @@ const NONE_STARTED = { byClient: 0, forUser: 0, fromAddress: 0 };
 export function begin(state: SessionState | undefined, command: Begin, now: number, policy: Policy): Decision {
   const { topic, access, started = NONE_STARTED } = command;
   if (state) return refuse('topic-taken', 'The topic is taken');
+  const { user, aliases, workstation, label } = command.info;
+  for (const [field, ...names] of [
+    ['user', user, ...aliases],
+    ['workstation', workstation ?? ''],
+    ['label', label ?? ''],
+  ]) {
+    if (!names.every(isPlainText)) return refuse('invalid', `${field} ${MISLEADING_NAME}`);
+  }
   if (access && !mayOpen(access, command.info)) {
     return refuse('session-not-allowed', 'The token may not open a session for this user and workstation');
   }

@@ -1,4 +1,4 @@
-import { toPlainText } from '../plain-text.ts';
+import { toPlainText } from '@lockstep/fhircast';
 import type { OutsideIdentity } from '../users.ts';
 import type { OutsideOptions } from './options.ts';
 

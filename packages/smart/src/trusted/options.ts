@@ -1,4 +1,4 @@
-import { isPlainText } from '../plain-text.ts';
+import { isPlainText } from '@lockstep/fhircast';
 import type { AllowedSessions } from '../token-info.ts';
 
 /** Signatures that the issuer alone can make. */

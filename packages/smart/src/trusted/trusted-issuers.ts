@@ -1,10 +1,9 @@
-import { Scopes } from '@lockstep/fhircast';
+import { isPlainText, Scopes } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import { type JWTPayload, jwtVerify } from 'jose';
 import type { AuthorizationAddresses } from '../addresses.ts';
 import { OAuthError } from '../oauth-error.ts';
 import { type Claims, claimAt } from '../outside/claims.ts';
-import { isPlainText } from '../plain-text.ts';
 import type { AuditEntry, Clock } from '../ports.ts';
 import { RecordRepository } from '../repository.ts';
 import { grantableScopes } from '../scope-policy.ts';
