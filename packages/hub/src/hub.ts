@@ -153,6 +153,11 @@ export class Hub {
     return this.#invitations.withdraw(access, topic, id);
   }
 
+  /** `DELETE {hub.url}/session/{topic}/guest`: ends the subscriptions of the token's user, who is a guest. */
+  leaveSession(access: Access, topic: string): Promise<Answer<undefined>> {
+    return this.#invitations.leave(access, topic);
+  }
+
   /** `GET {hub.url}/session` (SES-3, SES-4). */
   listSessions(access: Access, filter: SessionFilter): Promise<Answer<readonly SessionListing[]>> {
     return this.#sessions.list(access, filter);

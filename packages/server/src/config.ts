@@ -48,6 +48,8 @@ export interface Config {
   /** Whether sessions may be started for users whom the server does not know; by default on loopback only (SES-8). */
   readonly unknownUsers: boolean;
   readonly pingSeconds: number;
+  /** Time between the `HeartBeat` events for subscribers that ask for them by name. */
+  readonly heartbeatSeconds: number;
   readonly idleHours: number;
   /** How long a rotated refresh token gets the same successor again (TOK-4). */
   readonly refreshGraceSeconds: number;
@@ -275,6 +277,7 @@ const SETTINGS = {
   acknowledgements: ['LOCKSTEP_ACKNOWLEDGEMENTS', undefined, oneOf('answers', 'strict', 'off')],
   unknownUsers: ['LOCKSTEP_UNKNOWN_USERS', undefined, onOff],
   pingSeconds: ['LOCKSTEP_PING_SECONDS', '30', whole(1, 3600)],
+  heartbeatSeconds: ['LOCKSTEP_HEARTBEAT_SECONDS', '10', whole(1, 3600)],
   idleHours: ['LOCKSTEP_IDLE_HOURS', '12', whole(1, 8760)],
   refreshGraceSeconds: ['LOCKSTEP_REFRESH_GRACE_SECONDS', '30', whole(0, 600)],
   maxTokenSeconds: ['LOCKSTEP_MAX_TOKEN_SECONDS', '86400', whole(300, 604_800)],

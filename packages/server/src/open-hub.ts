@@ -100,6 +100,7 @@ export function openHub(
       answerMs: config.answerSeconds * 1000,
       maxMisses: config.maxUnanswered,
       acknowledgements: config.acknowledgements,
+      heartbeatMs: config.heartbeatSeconds * 1000,
       startsForUnknownUsers: config.unknownUsers,
       idleMs: config.idleHours * 3_600_000,
       logCount: config.logEvents,

@@ -275,6 +275,21 @@ describe('frames that are too large or broken', () => {
   });
 });
 
+describe('HeartBeat (RAD-154)', () => {
+  it('comes as often as LOCKSTEP_HEARTBEAT_SECONDS says, and says so itself', () =>
+    withLockstep(
+      async ({ origin }) => {
+        const client = await HubClient.backend(origin);
+        const subscriber = await client.subscribe(await client.session(), 'HeartBeat');
+        const [first, second] = [await subscriber.event(), await subscriber.event()];
+        assert.equal(String(first.event.context[0].decimal), '1');
+        assert.ok(Date.parse(second.timestamp) - Date.parse(first.timestamp) >= 900);
+        await subscriber.close();
+      },
+      { heartbeatSeconds: 1 },
+    ));
+});
+
 describe('ERR-7 a subscriber that stops reading', () => {
   it('does not slow the others, is closed with 1013 and reported', async () => {
     const topic = await hub.session();

@@ -41,7 +41,7 @@ export interface InvitationParts {
   readonly topics: Topics;
 }
 
-/** Who is invited to whose session, and joins it. */
+/** Who is invited to whose session, joins it and leaves it. */
 export class Invitations {
   readonly #parts: InvitationParts;
 
@@ -85,6 +85,11 @@ export class Invitations {
   /** `DELETE {hub.url}/session/{topic}/invitation/{id}`. */
   withdraw(access: Access, topic: string, id: string): Promise<Answer<undefined>> {
     return this.#execute(access, topic, { kind: 'withdraw', access, id });
+  }
+
+  /** `DELETE {hub.url}/session/{topic}/guest`. */
+  leave(access: Access, topic: string): Promise<Answer<undefined>> {
+    return this.#execute(access, topic, { kind: 'leave', access });
   }
 
   async #execute(

@@ -71,6 +71,8 @@ export type SessionCommand =
   | { readonly kind: 'join'; readonly access: Access; readonly id: string }
   /** Ends an invitation and what came of it. */
   | { readonly kind: 'withdraw'; readonly access: Access; readonly id: string }
+  /** A guest leaves the session. */
+  | { readonly kind: 'leave'; readonly access: Access }
   | Publish
   /** `hub.mode=subscribe`: a new subscription, or a renewed one (SUB-1 to SUB-6). */
   | Subscribe

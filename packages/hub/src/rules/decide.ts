@@ -5,7 +5,7 @@
 import { answer, delayed, noAnswer } from './answer.ts';
 import type { Decision, SessionCommand } from './commands.ts';
 import { connect, disconnect, elapse, takeOver } from './connection.ts';
-import { invite, join, UNKNOWN_INVITATION, withdraw } from './guests.ts';
+import { invite, join, leave, UNKNOWN_INVITATION, withdraw } from './guests.ts';
 import { deny } from './lease.ts';
 import type { Policy } from './policy.ts';
 import { publish } from './publish.ts';
@@ -29,7 +29,7 @@ function withoutSession(command: Exclude<SessionCommand, { kind: 'begin' }>): De
   if (kind === 'end') return (command.access && cannotWriteSessions(command.access)) ?? UNKNOWN_TOPIC;
   if (kind === 'join') return UNKNOWN_INVITATION;
   if (kind === 'invite' || kind === 'withdraw') return cannotWriteSessions(command.access) ?? UNKNOWN_TOPIC;
-  return kind === 'subscribe' || kind === 'unsubscribe' ? UNKNOWN_TOPIC : NOTHING_TO_DO;
+  return kind === 'subscribe' || kind === 'unsubscribe' || kind === 'leave' ? UNKNOWN_TOPIC : NOTHING_TO_DO;
 }
 
 function decided(
@@ -47,6 +47,8 @@ function decided(
       return join(state, command, now);
     case 'withdraw':
       return withdraw(state, command, now);
+    case 'leave':
+      return leave(state, command, now);
     case 'publish':
       return publish(state, command, now, policy);
     case 'subscribe':

@@ -88,6 +88,35 @@ describe('group sessions (SES-4, SES-6)', () => {
     assert.equal(refusal(await rig.hub.joinByInvitation(person('Practitioner/4'), second.code)), 404);
   });
 
+  it('a guest leaves, and may come again; nobody else leaves with it, and who is no guest is told so', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session(HOST);
+    const { code } = good(await rig.hub.invite(host, topic, FREE));
+    const other = person('Practitioner/3');
+    for (const one of [guest, other]) good(await rig.hub.joinByInvitation(one, code));
+    const peers = {
+      guest: await rig.join(topic, '*', {}, guest),
+      second: await rig.join(topic, '*', {}, person(GUEST, { clientId: 'another app' })),
+      other: await rig.join(topic, '*', {}, other),
+      host: await rig.join(topic, '*', {}, host),
+    };
+    for (const stranger of [host, person('Practitioner/4'), access()]) {
+      assert.equal(refusal(await rig.hub.leaveSession(stranger, topic)), 403);
+    }
+    assert.equal(refusal(await rig.hub.leaveSession(guest, 'no-session')), 404);
+    assert.equal(peers.guest.closed, undefined);
+    good(await rig.hub.leaveSession(person(GUEST, { scope: 'fhircast/Patient-open.read' }), topic));
+    for (const left of [peers.guest, peers.second]) {
+      assert.equal(left.denial?.['hub.reason'], 'The guest has left the session');
+    }
+    assert.deepEqual([peers.other.closed, peers.host.closed], [undefined, undefined]);
+    assert.equal(await rig.publish(topic, 'Patient-open', [patient()], {}, guest), 404);
+    assert.equal(refusal(await rig.hub.leaveSession(guest, topic)), 403, 'once');
+    assert.equal(await rig.publish(topic, 'Patient-open', [patient()], {}, other), 202);
+    good(await rig.hub.joinByInvitation(guest, code));
+    assert.equal(await rig.publish(topic, 'Patient-open', [patient('p2')], {}, guest), 202);
+  });
+
   it('only the own user and services registered for the session invite, for a bounded time and number', async (t) => {
     const rig = await Rig.open(t);
     const topic = await rig.session(HOST);

@@ -8,7 +8,7 @@ import { ended } from './lease.ts';
 import { type Access, guestOf, isSameName, mayOpen } from './permission.ts';
 import { type Rejection, refuse } from './reasons.ts';
 import { cannotWriteSessions } from './session.ts';
-import type { SessionInfo, SessionState } from './session-state.ts';
+import type { SessionGuest, SessionInfo, SessionState } from './session-state.ts';
 
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
@@ -16,6 +16,8 @@ const MAX_INVITATIONS = 16;
 const MAX_GUESTS = 64;
 /** Why the subscriptions of guests end whose invitation was withdrawn. */
 const WITHDRAWN = 'The invitation was withdrawn';
+/** Why the subscriptions of a guest end who leaves. */
+const LEFT = 'The guest has left the session';
 
 export const UNKNOWN_INVITATION: Rejection = refuse('unknown-invitation', 'There is no such invitation');
 
@@ -63,19 +65,26 @@ export function withdraw(state: SessionState, { access, id }: Of<'withdraw'>, no
   const { invitations = [], guests = [] } = state.info;
   const leaving = guests.filter(({ invitation }) => invitation === id);
   if (leaving.length === 0 && !invitations.some((one) => one.id === id)) return UNKNOWN_INVITATION;
-  const after = withInfo(
-    state,
-    {
-      invitations: invitations.filter((one) => one.id !== id),
-      guests: guests.filter(({ invitation }) => invitation !== id),
-    },
-    now,
-  );
+  const after = withInfo(state, { invitations: invitations.filter((one) => one.id !== id) }, now);
+  return without(after, leaving, WITHDRAWN, now);
+}
+
+/** The guest whose token it is leaves, and may come again by an invitation. Needs no scope, as joining does. */
+export function leave(state: SessionState, { access }: Of<'leave'>, now: number): Decision {
+  const guest = guestOf(access, state.info);
+  if (!guest) return refuse('session-not-allowed', "The token's user is no guest of the session");
+  return without(state, [guest], LEFT, now);
+}
+
+/** The session without these guests and their subscriptions. */
+function without(state: SessionState, leaving: readonly SessionGuest[], reason: string, now: number): Decision {
+  const { guests = [] } = state.info;
+  const after = withInfo(state, { guests: guests.filter((guest) => !leaving.includes(guest)) }, now);
   const ids = [...state.subscriptions.values()]
     .filter((one) => leaving.some(({ user }) => isSameName(user, one.user)))
     .map((one) => one.id);
   if (ids.length === 0) return done(after);
-  return done(ended(after, ids, now, true), { kind: 'ended', ids, reason: WITHDRAWN });
+  return done(ended(after, ids, now, true), { kind: 'ended', ids, reason });
 }
 
 /** Whether a guest follows only, and may not publish this event; that it cannot follow it may say. */

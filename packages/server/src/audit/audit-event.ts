@@ -69,6 +69,7 @@ const ACTS: Readonly<Record<AuditedAct['act'], readonly [type: Coding, action: A
   'session-invite': [ACTIVITY, 'C'],
   'session-uninvite': [ACTIVITY, 'D'],
   'session-join': [ACTIVITY, 'E'],
+  'session-leave': [ACTIVITY, 'E'],
   'ticket-make': [ACTIVITY, 'E'],
   'ticket-redeem': [AUTHENTICATION, 'E'],
   administration: [SECURITY, 'U'],

@@ -52,6 +52,7 @@ const METHODS: readonly (readonly [path: RegExp, methods: string])[] = [
   [/^\/hub\/session\/[^/]+$/, 'DELETE'],
   [/^\/hub\/session\/[^/]+\/invitation$/, 'POST'],
   [/^\/hub\/session\/[^/]+\/invitation\/[^/]+$/, 'DELETE'],
+  [/^\/hub\/session\/[^/]+\/guest$/, 'DELETE'],
   [/^\/hub\/invitation\/[^/]+$/, 'POST'],
   [/^\/hub\/\.well-known\/fhircast-configuration$/, 'GET'],
   [/^\/hub\/[^/]+$/, 'GET, POST'],
@@ -353,6 +354,13 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
       const access = await authorize(request, reply);
       if (!access) return reply;
       const answer = await hub.withdrawInvitation(access, request.params.topic, request.params.id);
+      return answer.ok ? reply.code(204).send() : refuse(reply, answer.status, answer.reason);
+    });
+
+    app.delete<{ Params: { topic: string } }>('/session/:topic/guest', async (request, reply) => {
+      const access = await authorize(request, reply);
+      if (!access) return reply;
+      const answer = await hub.leaveSession(access, request.params.topic);
       return answer.ok ? reply.code(204).send() : refuse(reply, answer.status, answer.reason);
     });
 

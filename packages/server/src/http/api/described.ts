@@ -100,6 +100,9 @@ export const DESCRIBED: readonly DescribedRoute[] = [
   hub('DELETE /hub/session/:topic/invitation/:id', 'Take an invitation back; who came by it is denied', {
     204: ['Taken back'],
   }),
+  hub('DELETE /hub/session/:topic/guest', 'Leave a session as its guest; the guest’s subscriptions are denied', {
+    204: ['Left'],
+  }),
   hub('POST /hub/invitation/:code', 'Join a session by invitation', { 200: ['The session', json(ref('Joined'))] }),
   hub('DELETE /hub/session/:topic', 'End a session; its subscribers are denied', { 204: ['Ended'] }),
 

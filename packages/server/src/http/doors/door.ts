@@ -26,6 +26,7 @@ export type Act =
   | 'session-invite'
   | 'session-uninvite'
   | 'session-join'
+  | 'session-leave'
   | 'subscribe'
   | 'unsubscribe'
   | 'publish'

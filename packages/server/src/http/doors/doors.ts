@@ -35,6 +35,7 @@ export const DOORS: readonly DoorRow[] = [
   row('DELETE', '/hub/session/:topic', shared(door('bearer', 'session-end'))),
   row('POST', '/hub/session/:topic/invitation', shared(door('bearer', 'session-invite'))),
   row('DELETE', '/hub/session/:topic/invitation/:id', shared(door('bearer', 'session-uninvite'))),
+  row('DELETE', '/hub/session/:topic/guest', shared(door('bearer', 'session-leave'))),
   row('POST', '/hub/invitation/:code', shared(door('bearer', 'session-join'))),
   row('GET', '/hub/:topic', shared(door('bearer', 'context-read'))),
   row('POST', '/hub/:topic', shared(door('bearer or form', 'publish'))),
