@@ -12,13 +12,14 @@ import { AddressPolicy } from './callbacks/address-policy.ts';
 import { type Config, ConfigError, isLocal, originOf } from './config.ts';
 import { apiRoutes } from './http/api/api-routes.ts';
 import { createApp } from './http/app.ts';
+import { ConnectionRoom, ownDescriptors } from './http/connection-room.ts';
 import { Limiter, shareLimits } from './http/doors/limiter.ts';
 import { healthRoutes } from './http/health.ts';
 import { hubRoutes } from './http/hub-routes.ts';
 import { Listener } from './http/listener.ts';
 import { openManagement } from './http/management.ts';
 import { metricsRoute } from './http/metrics-route.ts';
-import { Sockets } from './http/sockets.ts';
+import { refuseUpgrade, Sockets } from './http/sockets.ts';
 import { type Certificate, readCertificate } from './http/tls-files.ts';
 import { Inspector } from './inspector.ts';
 import { DerivedTopicDirectory } from './launch/derived-topics.ts';
@@ -249,9 +250,14 @@ async function startParts(
   if (certificate) metrics.tellOfCertificate(() => certificate?.expiresAt ?? 0);
   if (store.skew) metrics.tellSkew(store.skew);
 
+  const room = new ConnectionRoom(ownDescriptors(), () => listener.connections, log);
+  listener.limit(room.forAll);
+  metrics.tellOfConnections(room);
+
   const health = { draining: false };
+  const warnings = (): readonly string[] => [...watch.problems, ...room.problems];
   const { managementPort, managementHost = config.host } = config;
-  await app.register(healthRoutes({ store, health, watch }));
+  await app.register(healthRoutes({ store, health, warnings }));
   // Numbers about a hospital's work are not for everybody: elsewhere than on loopback they are served on a port of their own.
   if (local && managementPort === undefined) await app.register(metricsRoute(metrics));
   const management = await parts.start({
@@ -260,7 +266,7 @@ async function startParts(
       managementPort === undefined
         ? undefined
         : openManagement(managementPort, managementHost, log, [
-            healthRoutes({ store, health, watch }),
+            healthRoutes({ store, health, warnings }),
             metricsRoute(metrics),
           ]).catch((error) => {
             throw portError(
@@ -311,7 +317,8 @@ async function startParts(
   });
   const upgrade = await role.open();
   listener.open((request, socket, head) => {
-    if (!upgrade?.(request, socket, head)) sockets.upgrade(request, socket, head);
+    if (!room.admits()) refuseUpgrade(socket, '503 Service Unavailable', 'Too many connections: try again later');
+    else if (!upgrade?.(request, socket, head)) sockets.upgrade(request, socket, head);
   });
   await parts.start({
     name: 'announcement to commands on this machine',

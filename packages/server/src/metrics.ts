@@ -117,6 +117,37 @@ export class Metrics {
     });
   }
 
+  /** Tells of connections and of those that were refused. */
+  tellOfConnections(room: {
+    readonly connections: number;
+    readonly forSockets: number;
+    readonly refused: number;
+  }): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: 'lockstep_connections',
+      help: 'Connections that there are, WebSockets among them',
+      registers,
+      collect() {
+        this.set(room.connections);
+      },
+    });
+    new Gauge({
+      name: 'lockstep_connections_limit',
+      help: 'Connections up to which WebSockets are taken',
+      registers,
+    }).set(room.forSockets);
+    new Counter({
+      name: 'lockstep_refused_connections_total',
+      help: 'WebSockets refused because the process may open few files more',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(room.refused);
+      },
+    });
+  }
+
   /** Where more is counted. */
   get registry(): Registry {
     return this.#registry;

@@ -20,16 +20,19 @@ export class LockstepProcess {
   readonly problems: string[] = [];
   readonly data: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #limits: string;
   #child: ChildProcess | undefined;
   #stderr: Interface | undefined;
 
-  private constructor(env: NodeJS.ProcessEnv) {
+  private constructor(env: NodeJS.ProcessEnv, limits: string) {
     this.data = mkdtempSync(join(tmpdir(), 'lockstep-process-'));
     this.#env = env;
+    this.#limits = limits;
   }
 
-  static async start(t: TestContext, env: NodeJS.ProcessEnv = {}): Promise<LockstepProcess> {
-    const lockstep = new LockstepProcess(env);
+  /** @param limits what a shell does before it becomes the server: `ulimit -n 256` */
+  static async start(t: TestContext, env: NodeJS.ProcessEnv = {}, limits = ':'): Promise<LockstepProcess> {
+    const lockstep = new LockstepProcess(env, limits);
     t.after(async () => {
       await lockstep.kill();
       await rm(lockstep.data, { recursive: true, force: true });
@@ -40,7 +43,7 @@ export class LockstepProcess {
 
   /** Starts it, on the port it had before. Resolves once it says that it is ready. */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [MAIN], {
+    const child = spawn('sh', ['-c', `${this.#limits}; exec "$@"`, 'sh', process.execPath, MAIN], {
       env: {
         PATH: process.env.PATH,
         PORT: this.origin ? new URL(this.origin).port : '0',

@@ -3,19 +3,20 @@ import type { FastifyPluginAsync } from 'fastify';
 export interface HealthOptions {
   readonly store: { ping(): Promise<void> };
   readonly health: { readonly draining: boolean };
-  /** What is wrong with the store though it can be written. */
-  readonly watch: { readonly problems: readonly string[] };
+  /** What is wrong though the store can be written, in words for whoever operates the server. */
+  readonly warnings: () => readonly string[];
 }
 
 /** `/health/live`: the process answers. `/health/ready`: it can store events and is not about to stop (503 otherwise). */
-export function healthRoutes({ store, health, watch }: HealthOptions): FastifyPluginAsync {
+export function healthRoutes({ store, health, warnings }: HealthOptions): FastifyPluginAsync {
   return async (app) => {
     app.get('/health/live', async () => ({ status: 'live' }));
     app.get('/health/ready', async (_, reply) => {
       if (health.draining) return reply.code(503).send({ status: 'stopping' });
       try {
         await store.ping();
-        return { status: 'ready', ...(watch.problems.length > 0 && { warnings: watch.problems }) };
+        const told = warnings();
+        return { status: 'ready', ...(told.length > 0 && { warnings: told }) };
       } catch {
         return reply.code(503).send({ status: 'the store cannot be written' });
       }

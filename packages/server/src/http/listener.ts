@@ -42,6 +42,7 @@ export class Listener {
   #onRequest: RequestListener | undefined;
   #onUpgrade: UpgradeListener | undefined;
   #isOpen = false;
+  #connections = 0;
   #waiting: (() => void)[] = [];
 
   /** @param certificate what it shows; without one it speaks plain http */
@@ -57,6 +58,13 @@ export class Listener {
     this.#secure =
       certificate && createSecureServer({ ...options, ...pemOf(certificate), minVersion: 'TLSv1.2' }, answer);
     this.#server = this.#secure ?? createServer(options, answer);
+    const gone = (): void => {
+      this.#connections -= 1;
+    };
+    this.#server.on('connection', (socket) => {
+      this.#connections += 1;
+      socket.once('close', gone);
+    });
     this.#server.on('upgrade', (request, socket, head) => {
       socket.on('error', destroyed);
       if (hostHeaders(request) > 1)
@@ -96,6 +104,16 @@ export class Listener {
   /** The port that it listens on. */
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Connections that there are, WebSockets among them. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** @param connections more are closed at once; Infinity for no limit */
+  limit(connections: number): void {
+    if (Number.isFinite(connections)) this.#server.maxConnections = connections;
   }
 
   /** The server, for Fastify, which brings the handler of requests. */

@@ -22,7 +22,8 @@ export function endpointPath(id: string): string {
   return `/hub/ws/${id}`;
 }
 
-function refuseUpgrade(socket: Duplex, status: string, reason: string): void {
+/** Answers a request for a WebSocket with a status instead. */
+export function refuseUpgrade(socket: Duplex, status: string, reason: string): void {
   const body = `${reason}\n`;
   socket.end(
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
