@@ -12,7 +12,7 @@ import { type Channel, type Clock, type Ids, runningTime } from '../ports.ts';
 import type { Decision, Done, Effect, KnownEvent, Publish, SessionCommand } from '../rules/commands.ts';
 import type { Decide } from '../rules/decide.ts';
 import { originalIds } from '../rules/derived-opens.ts';
-import { type Believed, believedBy, closesOf, correction, currentFirst, openContexts } from '../rules/gap.ts';
+import { type Believed, believedAfter, believedBy, closesOf, correction, currentFirst, openContexts } from '../rules/gap.ts';
 import { heartbeat } from '../rules/heartbeat.ts';
 import { mayReturn, nextDeadline, replayedAfter, seenBeforeLogout } from '../rules/lease.ts';
 import type { Policy } from '../rules/policy.ts';
@@ -579,7 +579,7 @@ export class LiveSession {
         const { id, channel, node } = subscription;
         if (channel !== 'webhook' || node !== this.#options.nodeId || this.audience.callbacks.has(id)) continue;
         const callback = await webhooks.open(this.topic, subscription, this.#reports, (after, limit) =>
-          this.#backlog(after, limit),
+          this.#backlog(id, after, limit),
         );
         this.audience.callbacks.set(id, callback);
         if (this.#fresh.delete(id)) callback.begin(standing(state));
@@ -589,14 +589,21 @@ export class LiveSession {
   }
 
   /** The next events for a webhook that is done with everything up to a number. */
-  async #backlog(after: number, limit: number): Promise<Backlog> {
+  async #backlog(subscription: string, after: number, limit: number): Promise<Backlog> {
     const entries = await this.#parts.pages.read(this.topic, after, limit);
     if (entries) return this.#page(entries);
     const state = await this.run(() => this.current());
     if (!state) return { deliveries: [], more: false };
     const afterLogout = await this.#parts.pages.read(this.topic, Math.max(after, state.loggedOutAt - 1), limit);
     if (afterLogout) return this.#page(afterLogout);
-    return { deliveries: standing(state), gapUpTo: state.nextNumber - 1, more: false };
+    const gapUpTo = state.nextNumber - 1;
+    const believed = believedAfter(state, after);
+    if (!believed) {
+      await this.run(() => this.decide({ kind: 'deny', ids: [subscription], reason: UNKNOWN_SINCE }));
+      return { deliveries: [], gapUpTo, more: false };
+    }
+    const right = correction(state, believed, this.#reports.made());
+    return { deliveries: right.map((one) => new Delivery(one)), gapUpTo, more: false };
   }
 
   #page(entries: readonly LogEntry[]): Backlog {

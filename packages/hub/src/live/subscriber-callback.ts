@@ -42,7 +42,10 @@ export interface CallbackOptions {
 
 /** What the log holds for a subscriber that is done with everything up to some number. */
 export interface Backlog {
-  /** Oldest first; the standing opens instead where the log no longer holds what was missed (SUB-11). */
+  /**
+   * Oldest first. Where the log no longer holds what was missed, what makes the subscriber's screen right instead: closes of what
+   * it may believe open, then the standing opens (SUB-11).
+   */
   readonly deliveries: readonly Delivery[];
   /** Number of the last event when some were missed for good: nothing up to it is to be read again. */
   readonly gapUpTo?: number;
@@ -88,6 +91,8 @@ export class SubscriberCallback {
   /** Comes before what waits, whatever its number. */
   #standing: Delivery[] = [];
   #waiting: Delivery[] = [];
+  /** What it is done with once the standing deliveries are: they stand for everything up to this number. */
+  #gapUpTo: number | undefined;
   /** Whether the log holds more than what waits in memory. */
   #behind = true;
   #cursor: number;
@@ -202,7 +207,12 @@ export class SubscriberCallback {
         await this.#serve(standing);
         continue;
       }
+      if (this.#gapUpTo !== undefined) {
+        this.#advance(this.#gapUpTo);
+        this.#gapUpTo = undefined;
+      }
       const next = await this.#next();
+      if (!next && this.#gapUpTo !== undefined) continue;
       if (!next) return;
       await this.#serve(next);
       if (!this.#ended) this.#advance(next.number);
@@ -223,8 +233,9 @@ export class SubscriberCallback {
     this.#listener.advanced(this.#subscription, number);
   }
 
+  /** @returns undefined where nothing is left, or something has to be sent before */
   async #next(): Promise<Delivery | undefined> {
-    while (!this.#ended) {
+    while (!this.#ended && this.#gapUpTo === undefined) {
       const first = this.#waiting.shift();
       // Another node's event may have been read from the log before it was offered.
       if (first && first.number <= this.#cursor) continue;
@@ -245,7 +256,8 @@ export class SubscriberCallback {
     if (gapUpTo !== undefined) {
       this.#standing.push(...deliveries);
       this.#waiting = this.#waiting.filter(({ number }) => number > gapUpTo);
-      this.#advance(gapUpTo);
+      this.#cursor = gapUpTo;
+      this.#gapUpTo = gapUpTo;
       return;
     }
     const offered = this.#waiting;

@@ -34,12 +34,13 @@ export function afterClose(
   number: number,
   now: number,
 ): readonly ClosedContext[] {
-  const presences = [...subscriptions.values()].flatMap(({ channel, presence }) =>
-    channel === 'websocket' && presence ? [presence] : [],
-  );
-  if (!presences.some(({ is }) => is !== 'awaited')) return NOTHING_CLOSED;
+  const all = [...subscriptions.values()];
+  // How far a webhook is, only its caller knows.
+  const webhooks = all.some(({ channel }) => channel === 'webhook');
+  const presences = all.flatMap(({ channel, presence }) => (channel === 'websocket' && presence ? [presence] : []));
+  if (!webhooks && !presences.some(({ is }) => is !== 'awaited')) return NOTHING_CLOSED;
   const away = presences.flatMap((one) => (one.is === 'away' ? [one.since] : []));
-  const from = Math.min(now, ...away) - ON_ITS_WAY;
+  const from = webhooks ? Number.NEGATIVE_INFINITY : Math.min(now, ...away) - ON_ITS_WAY;
   const needed = closed.filter(({ at = now }) => at > from);
   return [...needed, { key, number, at: now, context: closingContext(opening) }].slice(-MAX_CLOSED);
 }
@@ -66,11 +67,18 @@ export const NOTHING_CLOSED: readonly ClosedContext[] = [];
  * @returns undefined where that is not known: it has to start afresh
  */
 export function believedBy(state: SessionState, presence: Presence | undefined): readonly Believed[] | undefined {
-  if (presence?.is !== 'away' || presence.upTo === undefined || presence.upTo < state.loggedOutAt) return undefined;
-  const { upTo } = presence;
+  return presence?.is === 'away' && presence.upTo !== undefined ? believedAfter(state, presence.upTo) : undefined;
+}
+
+/**
+ * What a subscriber that was sent everything up to a number may believe open and is not.
+ * @returns undefined where that is not known: it has to start afresh
+ */
+export function believedAfter(state: SessionState, upTo: number): readonly Believed[] | undefined {
+  if (upTo < state.loggedOutAt) return undefined;
   // More were closed than are remembered.
   if (state.closed.length >= MAX_CLOSED && (state.closed[0]?.number ?? 0) > upTo) return undefined;
-  // What was sent just before the connection broke may not have arrived.
+  // What was sent just before the connection broke may not have arrived, and a webhook may have given the close up.
   return state.closed;
 }
 
