@@ -9,7 +9,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { exportJWK, SignJWT } from 'jose';
 import { CallbackServer } from './callback-server.ts';
 import { selfSigned } from './certificate.ts';
-import { EVERYTHING, HubClient, json, patient, Subscriber, withLockstep } from './harness.ts';
+import { EVERYTHING, HubClient, json, patient, Subscriber, study, withLockstep } from './harness.ts';
 import { LockstepProcess } from './process.ts';
 
 async function callback(t: TestContext, tls?: Parameters<typeof CallbackServer.start>[0]): Promise<CallbackServer> {
@@ -94,6 +94,92 @@ describe('WEB-3 a refusal by webhook', () => {
       );
       await socket.close();
     }));
+});
+
+describe('SUB-11 a webhook that is behind what the log holds', () => {
+  const LOG = { logEvents: 5 };
+  const EVENTS = { 'hub.events': '*' };
+
+  /** The next delivery waits for its answer until the function that is given back is called. */
+  function hold(server: CallbackServer): () => void {
+    const { answer } = server;
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    server.answer = (got, response) => void held.then(() => answer(got, response));
+    return () => {
+      server.answer = answer;
+      release();
+    };
+  }
+
+  /** Opens and closes patients while the webhook holds up its first delivery. */
+  async function openAndClose(client: HubClient, topic: string, count: number): Promise<void> {
+    for (let n = 0; n < count; n++) {
+      await open(client, topic, `meanwhile-${n}`);
+      const id = `meanwhile-${n}-closed`;
+      assert.equal((await client.publish(topic, 'Patient-close', [patient(`meanwhile-${n}`)], { id })).status, 202);
+    }
+  }
+
+  it('is sent closes of what it may believe open, then the standing opens, the current context last', (t) =>
+    withLockstep(async ({ origin }) => {
+      const client = await HubClient.backend(origin);
+      const topic = await client.session();
+      const server = await callback(t);
+      await open(client, topic, 'before');
+      await subscribe(client, topic, server, EVENTS);
+      await server.until(() => server.ids.length === 1);
+      const release = hold(server);
+      await client.publish(topic, 'ImagingStudy-open', [study('s1')], { id: 'study' });
+      await server.until(() => server.ids.length === 2);
+      await openAndClose(client, topic, 10);
+      await client.publish(topic, 'Patient-close', [patient('before')], { id: 'closed' });
+      await open(client, topic, 'other');
+      await client.publish(topic, 'ImagingStudy-open', [study('s1')], { id: 'again' });
+      release();
+      await server.until(
+        () => server.events.at(-1)?.event['hub.event'] === 'ImagingStudy-open' && server.ids.length > 3,
+      );
+      const sent = [...server.events];
+      // Some that came while it was held up are still to be had.
+      const published = /^(before|study|closed|other|again|meanwhile-.*)$/;
+      const first = sent.findIndex(({ id }) => !published.test(id));
+      const instead = sent.slice(first);
+      assert.ok(
+        instead.every(({ id }) => !published.test(id)),
+        'under new ids',
+      );
+      const about = instead.map(({ event }) => `${event['hub.event']} ${event.context[0].resource.id}`);
+      assert.ok(about.includes('Patient-close meanwhile-9'));
+      assert.deepEqual(about.slice(-3), ['Patient-close before', 'Patient-open other', 'ImagingStudy-open s1']);
+      assert.equal(about.filter((one) => one.includes('-open')).length, 2);
+      // What comes then is what is published then.
+      await open(client, topic, 'later');
+      await server.until(() => server.ids.at(-1) === 'later');
+      assert.equal(server.ids.length, sent.length + 1);
+    }, LOG));
+
+  it('is denied with the reason where nobody knows what it shows', (t) =>
+    withLockstep(async ({ origin }) => {
+      const client = await HubClient.backend(origin);
+      const topic = await client.session();
+      const server = await callback(t);
+      await open(client, topic, 'before');
+      await subscribe(client, topic, server, EVENTS);
+      await server.until(() => server.ids.length === 1);
+      const release = hold(server);
+      await client.publish(topic, 'ImagingStudy-open', [study('s1')], { id: 'study' });
+      await server.until(() => server.ids.length === 2);
+      // More than the Hub remembers.
+      await openAndClose(client, topic, 90);
+      release();
+      await server.until(() => server.modes('denied').length === 1);
+      const reason = server.modes('denied')[0]?.url.searchParams.get('hub.reason') ?? '';
+      assert.match(reason, /no longer known: subscribe again/);
+      assert.ok(!server.ids.includes('meanwhile-89'));
+    }, LOG));
 });
 
 describe('WEB-1 forms', () => {

@@ -12,7 +12,15 @@ import { type Channel, type Clock, type Ids, runningTime } from '../ports.ts';
 import type { Decision, Done, Effect, KnownEvent, Publish, SessionCommand } from '../rules/commands.ts';
 import type { Decide } from '../rules/decide.ts';
 import { originalIds } from '../rules/derived-opens.ts';
-import { type Believed, believedAfter, believedBy, closesOf, correction, currentFirst, openContexts } from '../rules/gap.ts';
+import {
+  type Believed,
+  believedAfter,
+  believedBy,
+  closesOf,
+  correction,
+  currentFirst,
+  openContexts,
+} from '../rules/gap.ts';
 import { heartbeat } from '../rules/heartbeat.ts';
 import { mayReturn, nextDeadline, replayedAfter, seenBeforeLogout } from '../rules/lease.ts';
 import type { Policy } from '../rules/policy.ts';
