@@ -184,7 +184,7 @@ function comparison(): number {
     refusal: undefined,
     name: 'Viewer',
     current,
-    doubt: '',
+    uncertainty: '',
     age: 1000,
     maxAge: 22_000,
     notFollowing: [],

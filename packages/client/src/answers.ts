@@ -36,11 +36,6 @@ function returned(value: Handled): HandlerOutcome {
   return { status: value, reason: value < 300 ? '' : `the application answered ${value}` };
 }
 
-function thrown(error: unknown): HandlerOutcome {
-  if (error instanceof Refusal) return { status: 409, reason: error.message };
-  return { status: 500, reason: 'the application failed' };
-}
-
 /** Not only this realm's promises: where zone.js replaces them, an async function's is another kind. */
 function isThenable(value: unknown): value is PromiseLike<Handled> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
@@ -70,8 +65,9 @@ export function ask(
 ): HandlerOutcome | Promise<HandlerOutcome> {
   const outcomes: (HandlerOutcome | Promise<HandlerOutcome>)[] = [];
   const failed = (error: unknown) => {
-    if (!(error instanceof Refusal)) onThrow(error);
-    return thrown(error);
+    if (error instanceof Refusal) return returned(error);
+    onThrow(error);
+    return { status: 500, reason: 'the application failed' };
   };
   let waits = false;
   for (const handler of handlers) {

@@ -1,5 +1,5 @@
 import { isObject, parseArguments, parseTicketUrl, parseWebLaunch } from '@lockstep/fhircast';
-import { parseJson } from './hub-api.ts';
+import { nonEmptyText, parseJson } from './hub-api.ts';
 import { HubError, type SubscriberOptions } from './options.ts';
 import type { Ports } from './ports.ts';
 
@@ -7,8 +7,7 @@ import type { Ports } from './ports.ts';
 export type Connection = Pick<SubscriberOptions, 'hubUrl' | 'topic' | 'token'>;
 
 function first(value: unknown): string | undefined {
-  const one: unknown = Array.isArray(value) ? value[0] : value;
-  return typeof one === 'string' && one !== '' ? one : undefined;
+  return nonEmptyText(Array.isArray(value) ? value[0] : value);
 }
 
 /**

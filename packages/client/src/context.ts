@@ -32,10 +32,5 @@ export function makeContext(
   elements: readonly ContextElement[],
   versionId: string,
 ): Context {
-  return { type, id, elements, resources: resourcesByKey(elements), ...(versionId === '' ? {} : { versionId }) };
-}
-
-/** `Type/id` of its anchor; '' for no context. */
-export function anchorText(context: Pick<Context, 'type' | 'id'> | undefined): string {
-  return context ? `${context.type}/${context.id}` : '';
+  return { type, id, elements, resources: resourcesByKey(elements), ...(versionId !== '' && { versionId }) };
 }

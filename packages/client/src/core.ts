@@ -42,13 +42,7 @@ export class Core {
     this.settle = settle;
     this.show = show;
     this.ports = systemPorts(options.ports ?? {});
-    this.api = new HubApi(
-      options.hubUrl,
-      options.token,
-      this.ports,
-      options.requestTimeout ?? 10_000,
-      options.maxMessage ?? 16_000_000,
-    );
+    this.api = new HubApi(options, this.ports);
   }
 
   receives = (name: string): boolean => this.granted?.has(eventKey(name)) ?? true;
@@ -76,13 +70,17 @@ export class Core {
   make(name: string, context: readonly ContextElement[], versionId?: string): EventMessage {
     const id = this.ports.newId();
     remember(this.mine, id);
-    const event: EventBody = {
+    return { timestamp: this.stamp(), id, event: this.body(name, context, versionId) };
+  }
+
+  /** An event of this session. */
+  body(name: string, context: readonly ContextElement[], versionId?: string): EventBody {
+    return {
       'hub.topic': this.options.topic,
       'hub.event': name,
-      ...(versionId === undefined ? {} : { 'context.versionId': versionId }),
+      ...(versionId !== undefined && { 'context.versionId': versionId }),
       context,
     };
-    return { timestamp: this.stamp(), id, event };
   }
 
   /**
@@ -95,7 +93,7 @@ export class Core {
       const answer = await this.api.publish(message);
       if (answer.ok && /-(open|close)$/.test(message.event['hub.event'])) this.#led = Math.max(this.#led, time);
       if (answer.ok || answer.kind !== 'unavailable' || attempt === 3) return answer;
-      await this.pause(Math.max(answer.retryAfter ?? 0, 200 * 2 ** attempt * (0.5 + this.ports.random() / 2)));
+      await this.pause(Math.max(answer.retryAfter, 200 * 2 ** attempt * (0.5 + this.ports.random() / 2)));
       if (time < Math.max(this.#led, this.contexts.established)) return answer;
     }
   }

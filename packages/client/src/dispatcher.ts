@@ -1,4 +1,4 @@
-import { contextAction, type EventMessage, eventKey, isObject, syncErrorMessage } from '@lockstep/fhircast';
+import { contextAction, type EventMessage, eventKey, isObject, objectsIn, syncErrorMessage } from '@lockstep/fhircast';
 import { ask, FOLLOWED, followed, type Handled, type HandlerOutcome, unlessRefused } from './answers.ts';
 import type { Context } from './context.ts';
 import { type Core, MAX_SEEN, remember } from './core.ts';
@@ -73,12 +73,8 @@ export class Dispatcher {
     return mays.length > 0 ? ask(mays, this.#core.report) : undefined;
   }
 
-  close(): void {
-    this.#forget();
-  }
-
   /** What was said of the context so far, and what is still to be said, counts no more. */
-  #forget(): void {
+  forget(): void {
     this.#deciding = false;
     this.#atWork.clear();
     this.#refusedUpdate = false;
@@ -119,7 +115,7 @@ export class Dispatcher {
         if (this.#latest.id !== event.id) remember(this.#superseded, this.#latest.id);
       }
       this.#latest = event;
-      this.#forget();
+      this.forget();
       this.#following.moved();
     }
     // Watchers see the new context before handlers are asked about it.
@@ -236,7 +232,7 @@ export class Dispatcher {
         report(new HubError(sent.status, `the SyncError could not be sent: ${sent.reason}`));
         return;
       }
-      await this.#core.pause(sent.retryAfter ?? 2000);
+      await this.#core.pause(sent.retryAfter || 2000);
     }
   }
 
@@ -246,10 +242,8 @@ export class Dispatcher {
    */
   syncError(event: HubEvent, update: (id: string, reason: string) => boolean): void {
     const outcome = event.elements.find((one) => one.key === 'operationoutcome')?.resource;
-    const issues: unknown = outcome?.issue;
-    const issue = Array.isArray(issues) && isObject(issues[0]) ? issues[0] : {};
-    const details = isObject(issue.details) ? issue.details : {};
-    const codings = Array.isArray(details.coding) ? details.coding.filter(isObject) : [];
+    const [issue = {}] = objectsIn(outcome?.issue);
+    const codings = objectsIn(isObject(issue.details) ? issue.details.coding : undefined);
     const code = (...kinds: string[]) => {
       const value = codings.find(
         ({ system }) => typeof system === 'string' && kinds.some((kind) => system.endsWith(`/syncerror/${kind}`)),
@@ -271,7 +265,7 @@ export class Dispatcher {
   /** @param reason why not, for people; Hubs that do not know the field leave it out (ERR-1) */
   #answer(id: string, status: number, reason = ''): void {
     if (id === '') return;
-    this.#core.link?.send(JSON.stringify({ id, status, ...(status >= 300 && reason !== '' ? { reason } : {}) }));
+    this.#core.link?.send(JSON.stringify({ id, status, ...(status >= 300 && reason !== '' && { reason }) }));
   }
 
   #remember(id: string, outcome: HandlerOutcome | undefined): void {

@@ -1,5 +1,5 @@
 /** An event's name and timestamp, as other Hubs write them. */
-import { anchorOf, type ContextElement, contextAction, eventKey } from '@lockstep/fhircast';
+import { anchorOf, type ContextElement, contextAction, eventKey, type ResourceKey } from '@lockstep/fhircast';
 
 /** Events that are about no resource type. */
 const OTHERS = ['SyncError', 'UserLogout', 'UserHibernate', 'Home-open'];
@@ -10,6 +10,12 @@ export function spellEventName(name: string, elements: readonly ContextElement[]
   const about = standard ? undefined : contextAction(name);
   const type = about && anchorOf(about.type, elements)?.type;
   return standard ?? (type ? `${type}-${about.action}` : name);
+}
+
+/** The anchor that an event opens; undefined for an event that opens none. */
+export function openedAnchor(name: string, elements: readonly ContextElement[]): ResourceKey | undefined {
+  const about = contextAction(name);
+  return about?.action === 'open' ? anchorOf(about.type, elements) : undefined;
 }
 
 /** Timestamps are UTC (2.5); those without a zone are taken so, not as local time. NaN when there is none. */

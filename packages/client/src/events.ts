@@ -1,4 +1,4 @@
-import type { ContextElement, EventMessage, Resource } from '@lockstep/fhircast';
+import { type ContextElement, type EventMessage, type Resource, selectedReferences } from '@lockstep/fhircast';
 import { resourcesByKey } from './context.ts';
 import { parseTimestamp } from './event-names.ts';
 
@@ -94,11 +94,7 @@ export class HubEvent<Name extends string = string> {
 
   /** The resources that a `*-select` selects, as `Type/id`; none clears the selection. */
   get selected(): readonly string[] {
-    return this.elements.flatMap(({ key, reference }) => {
-      if (key !== 'select' || !reference) return [];
-      const references = Array.isArray(reference) ? reference : [reference];
-      return references.flatMap((one) => (typeof one?.reference === 'string' ? [one.reference] : []));
-    });
+    return selectedReferences(this.elements);
   }
 
   /** Aborted when a newer context made this event's work pointless. */

@@ -17,7 +17,8 @@ export class Following {
   readonly #core: Core;
   #told: readonly NotFollowing[] = [];
   #objections: readonly NotFollowing[] = [];
-  #list: readonly NotFollowing[] = [];
+  /** Those that do not follow. The same list until it changes. */
+  list: readonly NotFollowing[] = [];
   /** Who has not answered the current context yet, and may follow still: the first of them; undefined where there is none. */
   waitingFor: string | undefined;
   #cancel: (() => void) | undefined;
@@ -31,7 +32,7 @@ export class Following {
   }
 
   /** Why the list may not be the Hub's; '' when it is, as far as is known. */
-  get doubt(): string {
+  get uncertainty(): string {
     return this.tells && !this.#isTold ? 'the Hub has not told yet who follows' : '';
   }
 
@@ -40,16 +41,11 @@ export class Following {
     this.#isTold = false;
   }
 
-  /** The same list until it changes. */
-  get list(): readonly NotFollowing[] {
-    return this.#list;
-  }
-
   #set(told: readonly NotFollowing[], objections: readonly NotFollowing[]): void {
     this.#told = told;
     // The Hub will take back what it says of an answer; who comes back after a loss is where it was before.
     this.#objections = objections.filter(({ name }) => (this.#named(name)?.why ?? 'lost') === 'lost');
-    this.#list = [...told, ...this.#objections.filter(({ name }) => !this.#named(name))];
+    this.list = [...told, ...this.#objections.filter(({ name }) => !this.#named(name))];
     this.#core.settle();
   }
 
@@ -77,16 +73,20 @@ export class Following {
     const before = this.#objections.find((one) => one.name === name);
     const since = before?.since ?? (Number.isNaN(event.time) ? this.#core.ports.clock.now() : event.time);
     const shows = before?.shows ?? this.#core.contexts.before;
-    const mark = { name, why: 'refused' as const, since, reason, eventId, ...(shows === undefined ? {} : { shows }) };
+    const mark = { name, why: 'refused' as const, since, reason, eventId, ...(shows !== undefined && { shows }) };
     this.#set(this.#told, [...this.#objections.filter((one) => one !== before), mark]);
+  }
+
+  #withdraw(which: (objection: NotFollowing) => boolean): void {
+    this.#set(
+      this.#told,
+      this.#objections.filter((one) => !which(one)),
+    );
   }
 
   /** Who raised no objection when an event was sent again is as good as following (4.2.1). */
   follows(name: string): void {
-    this.#set(
-      this.#told,
-      this.#objections.filter((one) => one.name !== name),
-    );
+    this.#withdraw((one) => one.name === name);
   }
 
   /** A newer context came: who objected to an older one may follow this one. */
@@ -96,10 +96,7 @@ export class Following {
     if (before.length === 0) return;
     this.#cancel = this.#core.ports.clock.after(NO_OBJECTION, () => {
       // Who objected again has another mark.
-      this.#set(
-        this.#told,
-        this.#objections.filter((one) => !before.includes(one)),
-      );
+      this.#withdraw((one) => before.includes(one));
     });
   }
 
@@ -108,6 +105,6 @@ export class Following {
     this.waitingFor = undefined;
     this.#told = [];
     this.#objections = [];
-    this.#list = [];
+    this.list = [];
   }
 }

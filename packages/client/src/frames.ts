@@ -1,10 +1,14 @@
 import { type EventBody, type EventMessage, isObject, type JsonObject } from '@lockstep/fhircast';
 import { spellEventName } from './event-names.ts';
-import { contextElements, parseJson } from './hub-api.ts';
+import { contextElements, nonEmptyText, parseJson } from './hub-api.ts';
 
 /** A frame from the Hub, read as generously as is safe. */
 export type HubFrame =
-  | { readonly kind: 'confirmation'; readonly events?: readonly string[]; readonly lease?: number }
+  | {
+      readonly kind: 'confirmation';
+      readonly events: readonly string[] | undefined;
+      readonly lease: number | undefined;
+    }
   | { readonly kind: 'denial'; readonly reason: string }
   | { readonly kind: 'event'; readonly message: EventMessage }
   /** A sign of life that says nothing. */
@@ -12,22 +16,18 @@ export type HubFrame =
   /** Not FHIRcast, of another topic, or too large. */
   | { readonly kind: 'strange' };
 
-/** The text of a frame; binary frames are taken for UTF-8. */
-export function frameText(data: unknown): string | undefined {
+/** The text of a frame; binary frames are taken for UTF-8. '' for a frame of an unknown kind. */
+function frameText(data: unknown): string {
   if (typeof data === 'string') return data;
   if (data instanceof ArrayBuffer || ArrayBuffer.isView(data))
     return new TextDecoder().decode(data as ArrayBuffer | Uint8Array);
-  return undefined;
+  return '';
 }
 
 const STRANGE: HubFrame = { kind: 'strange' };
 
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
 function confirmation(body: JsonObject): HubFrame {
-  const events = text(body['hub.events'])
+  const events = nonEmptyText(body['hub.events'])
     ?.split(',')
     .map((one) => one.trim())
     .filter((one) => one !== '');
@@ -35,38 +35,45 @@ function confirmation(body: JsonObject): HubFrame {
   const lease = typeof given === 'string' ? Number(given) : given;
   return {
     kind: 'confirmation',
-    ...(events ? { events } : {}),
-    ...(typeof lease === 'number' && Number.isFinite(lease) && lease > 0 ? { lease } : {}),
+    events,
+    lease: typeof lease === 'number' && Number.isFinite(lease) && lease > 0 ? lease : undefined,
   };
 }
 
-/** @param topic the subscription's: what is said about another one is strange */
-export function readFrame(data: string, topic: string): HubFrame {
-  const body = parseJson(data);
+/**
+ * @param topic the subscription's: what is said about another one is strange
+ * @param maxLength characters
+ */
+export function readFrame(data: unknown, topic: string, maxLength: number): HubFrame {
+  const text = frameText(data);
+  const body = text.length > maxLength ? undefined : parseJson(text);
   if (!isObject(body)) return STRANGE;
   const event = isObject(body.event) ? body.event : undefined;
   const about = event ? event['hub.topic'] : body['hub.topic'];
   if (about !== undefined && about !== topic) return STRANGE;
   if (!event) {
     const mode = body['hub.mode'];
-    if (mode === 'denied') return { kind: 'denial', reason: text(body['hub.reason']) ?? 'the Hub gave no reason' };
+    if (mode === 'denied')
+      return { kind: 'denial', reason: nonEmptyText(body['hub.reason']) ?? 'the Hub gave no reason' };
     if (mode === 'subscribe') return confirmation(body);
     return body.type === 'pong' ? { kind: 'heartbeat' } : STRANGE;
   }
-  const name = text(event['hub.event']);
+  const name = nonEmptyText(event['hub.event']);
   if (!name) return STRANGE;
   if (name.toLowerCase() === 'heartbeat') return { kind: 'heartbeat' };
-  const id = text(body.id);
+  const id = nonEmptyText(body.id);
   if (!id) return STRANGE;
   const context = contextElements(event.context);
-  const versionId = text(event['context.versionId']) ?? text(event.versionId);
-  const prior = text(event['context.priorVersionId']) ?? text(event.priorVersionId);
+  // The second draft has no prefix.
+  const version = (name: string) => nonEmptyText(event[`context.${name}`]) ?? nonEmptyText(event[name]);
+  const versionId = version('versionId');
+  const prior = version('priorVersionId');
   const read: EventBody = {
     'hub.topic': topic,
     'hub.event': spellEventName(name, context),
-    ...(versionId ? { 'context.versionId': versionId } : {}),
-    ...(prior ? { 'context.priorVersionId': prior } : {}),
+    ...(versionId && { 'context.versionId': versionId }),
+    ...(prior && { 'context.priorVersionId': prior }),
     context,
   };
-  return { kind: 'event', message: { timestamp: text(body.timestamp) ?? '', id, event: read } };
+  return { kind: 'event', message: { timestamp: nonEmptyText(body.timestamp) ?? '', id, event: read } };
 }

@@ -200,7 +200,7 @@ describe('content', () => {
         const heard = Math.min(heardAt, puts.length);
         const contexts = new HeldContexts();
         const verdict = contexts.apply(message('DiagnosticReport-open', report, 0, version('v0')), everything);
-        assert.ok('doubt' in verdict);
+        assert.ok(verdict.kind === 'news' && verdict.uncertainty);
         const shared = [...(truths[told]?.values() ?? [])];
         const read = reading('DiagnosticReport', `v${told}`, report, shared);
         for (const [at, one] of puts.slice(0, heard).entries()) contexts.apply(update(one, at), everything);
@@ -225,7 +225,7 @@ describe('content', () => {
     contexts.apply(update({ id: 'a', value: 1 }, 0), nothing);
     assert.equal(contexts.content?.size, 1);
     const verdict = contexts.apply(update({ id: 'b', value: 1 }, 5), nothing);
-    assert.ok(verdict.kind === 'news' && verdict.doubt);
+    assert.ok(verdict.kind === 'news' && verdict.uncertainty);
     assert.equal(contexts.content, undefined);
     assert.equal(contexts.whole, false);
   });

@@ -4,7 +4,6 @@ import {
   applyUpdates,
   type ContextChange,
   type ContextElement,
-  contextAction,
   contextChange,
   type EventMessage,
   keyText,
@@ -17,14 +16,19 @@ import {
   type SharedContent,
   stepContexts,
 } from '@lockstep/fhircast';
-import { anchorText, type Content, type Context, makeContext } from './context.ts';
-import { parseTimestamp } from './event-names.ts';
+import { type Content, type Context, makeContext } from './context.ts';
+import { openedAnchor, parseTimestamp } from './event-names.ts';
 import type { Reading } from './hub-api.ts';
 
 /** What an event did to the model. */
 export type HeldVerdict =
   /** Applied, or of no consequence here: the application should see it. */
-  | { readonly kind: 'news'; readonly moved: boolean; readonly doubt?: string }
+  | {
+      readonly kind: 'news';
+      readonly moved: boolean;
+      /** Why what is held now may not be the Hub's; '' when nothing speaks against it. */
+      readonly uncertainty: string;
+    }
   /** The Hub's reading showed it already. */
   | { readonly kind: 'known' }
   /** Older than what established the current context: to be ignored (2.5). */
@@ -51,7 +55,17 @@ const MAX_ANCHORS = 50;
 const MAX_PENDING = 100;
 const MAX_PAST = 50;
 /** Its open was missed, or was before our time. */
-const UNKNOWN = { doubt: 'an event is about a context that was not opened here' };
+const UNKNOWN = 'an event is about a context that was not opened here';
+
+function news(moved: boolean, uncertainty = ''): HeldVerdict {
+  return { kind: 'news', moved, uncertainty };
+}
+
+/** Adds to the list, which keeps the newest ones. */
+function push<T>(list: T[], value: T, max: number): void {
+  list.push(value);
+  if (list.length > max) list.shift();
+}
 
 /** Whether a DELETE names a resource in words that the content does not know. */
 function isPuzzling({ entries }: Update, content: SharedContent): boolean {
@@ -68,8 +82,8 @@ export class HeldContexts {
   #model: SessionContexts<Elements> = NO_CONTEXTS;
   /** Updates since the open of those whose content is unknown until it is read from the Hub, by `Type/id`. */
   readonly #unread = new Map<string, Update[]>();
-  /** When the current context, also an empty one, was established by its publisher's clock. */
-  #established = Number.NEGATIVE_INFINITY;
+  /** When the current context, also an empty one, was established by its publisher's clock; -Infinity when unknown. */
+  established = Number.NEGATIVE_INFINITY;
   #ignored: { readonly anchor: string; readonly timestamp: number; readonly id: string } | undefined;
   /** Id of the event that opened what was adopted last, where it had come and was taken for an older one; '' otherwise. */
   adoptedId = '';
@@ -107,7 +121,7 @@ export class HeldContexts {
     else if (
       last?.elements !== open.opening ||
       (last.versionId ?? '') !== open.versionId ||
-      anchorText(last) !== keyText(open.key)
+      keyText(last) !== keyText(open.key)
     ) {
       this.#context = makeContext(open.key, open.opening, open.versionId);
     }
@@ -125,13 +139,8 @@ export class HeldContexts {
     return this.#content.content;
   }
 
-  /** The publisher's time of the current context; -Infinity when unknown. */
-  get established(): number {
-    return this.#established;
-  }
-
   /** Why the current context may not be the Hub's: a reading overruled what the socket says, and the socket does not agree. */
-  get doubt(): string {
+  get uncertainty(): string {
     return this.#spoken && this.#awaited !== undefined ? 'the Hub contradicts itself' : '';
   }
 
@@ -144,11 +153,6 @@ export class HeldContexts {
     this.#awaited = undefined;
   }
 
-  /** Whether a reading says anything: a context that it does not identify is nonsense. */
-  static makesSense(reading: Reading): boolean {
-    return reading.type === '' || anchorOf(reading.type, reading.context) !== undefined;
-  }
-
   /** Whether the model is whole, as far as events alone tell. */
   get whole(): boolean {
     return !this.#lost && this.content !== undefined;
@@ -156,9 +160,7 @@ export class HeldContexts {
 
   /** Whether the event opens what is current. */
   reopens({ event }: EventMessage): boolean {
-    const about = contextAction(event['hub.event']);
-    if (about?.action !== 'open' || this.#model.current === undefined) return false;
-    const key = anchorOf(about.type, event.context);
+    const key = openedAnchor(event['hub.event'], event.context);
     return key !== undefined && keyText(key) === this.#model.current;
   }
 
@@ -177,10 +179,10 @@ export class HeldContexts {
   /** @param shares whether content of this anchor type is followed and can be read from the Hub */
   apply(message: EventMessage, shares: (type: string) => boolean): HeldVerdict {
     const timestamp = parseTimestamp(message.timestamp);
-    const older = timestamp < this.#established;
+    const older = timestamp < this.established;
     const read = contextChange(message, message.event.context);
     // What is about no context may come from another clock, as the Hub's SyncErrors do.
-    if (!read) return { kind: 'news', moved: false };
+    if (!read) return news(false);
     if (!read.ok) return this.#unreadable();
     const { change } = read;
     if (change.kind !== 'update' && change.kind !== 'select') this.#spoken = true;
@@ -190,8 +192,8 @@ export class HeldContexts {
       case 'logout': {
         this.#leave(change, timestamp);
         this.#unread.clear();
-        this.#established = Number.NEGATIVE_INFINITY;
-        return { kind: 'news', moved: true };
+        this.established = Number.NEGATIVE_INFINITY;
+        return news(true);
       }
       case 'open':
         return this.#open(change, message.id, timestamp, older, shares(change.key.type));
@@ -202,7 +204,7 @@ export class HeldContexts {
       case 'select':
         if (older) return { kind: 'older' };
         this.#step(change);
-        return { kind: 'news', moved: false };
+        return news(false);
     }
   }
 
@@ -223,7 +225,7 @@ export class HeldContexts {
     const anchor = keyText(change.key);
     if (change.versionId !== '' && `${anchor}@${change.versionId}` === this.#mark) {
       this.#seen(anchor);
-      if (!Number.isNaN(timestamp)) this.#established = timestamp;
+      if (!Number.isNaN(timestamp)) this.established = timestamp;
       return { kind: 'known' };
     }
     if (older) {
@@ -236,7 +238,7 @@ export class HeldContexts {
     // A re-open keeps its content (PUB-8), also that from before our time: only the Hub knows it.
     if (shares) this.#unread.set(anchor, []);
     this.#seen(anchor);
-    return { kind: 'news', moved: true, ...(shares ? { doubt: 'the content is being read' } : this.#overtaken()) };
+    return news(true, shares ? 'the content is being read' : this.#overtaken());
   }
 
   #close(change: Extract<ContextChange<Elements>, { kind: 'close' }>, timestamp: number, older: boolean): HeldVerdict {
@@ -246,7 +248,7 @@ export class HeldContexts {
     const held = this.#step(change);
     this.#unread.delete(anchor);
     if (this.#model.current === undefined) this.#seen('');
-    return { kind: 'news', moved: false, ...(held ? {} : UNKNOWN) };
+    return news(false, held ? '' : UNKNOWN);
   }
 
   #leave(change: ContextChange<Elements>, timestamp: number): HeldVerdict {
@@ -255,13 +257,13 @@ export class HeldContexts {
     this.#step(change);
     if (left !== undefined && !this.#model.anchors.has(left)) this.#unread.delete(left);
     this.#seen('');
-    return { kind: 'news', moved: true, ...this.#overtaken() };
+    return news(true, this.#overtaken());
   }
 
   #update(change: Update): HeldVerdict {
     const anchor = keyText(change.key);
     const held = this.#model.anchors.get(anchor);
-    if (!held) return { kind: 'news', moved: false, ...UNKNOWN };
+    if (!held) return news(false, UNKNOWN);
     const current = this.#model.current === anchor;
     if (change.versionId !== '' && change.versionId === held.versionId) {
       if (current) this.#seen(anchor);
@@ -270,9 +272,8 @@ export class HeldContexts {
     this.#leadOn(held, current);
     const pending = this.#unread.get(anchor);
     if (pending || isPuzzling(change, held.content) || !this.#step(change)) this.#miss(held, change, pending);
-    if (!current) return { kind: 'news', moved: false };
-    if (this.content === undefined) return { kind: 'news', moved: false, doubt: 'an update is missing' };
-    return { kind: 'news', moved: false, ...this.#overtaken() };
+    if (!current) return news(false);
+    return news(false, this.content === undefined ? 'an update is missing' : this.#overtaken());
   }
 
   /** An update leads on from this version. */
@@ -280,17 +281,15 @@ export class HeldContexts {
     this.epoch++;
     if (!current) return;
     this.#remember();
-    if (versionId !== '') this.#passed.push(versionId);
-    if (this.#passed.length > MAX_PAST) this.#passed.shift();
+    if (versionId !== '') push(this.#passed, versionId, MAX_PAST);
   }
 
   /** The content is unknown after an update that was not applied; the updates after it complete what will be read. */
   #miss(held: Open, update: Update, pending: Update[] | undefined): void {
     if (update.versionId !== '') {
       this.#replace({ ...held, versionId: update.versionId });
-      pending?.push(update);
+      if (pending) push(pending, update, MAX_PENDING);
     }
-    if (pending && pending.length > MAX_PENDING) pending.shift();
     this.#unread.set(keyText(held.key), pending ?? []);
   }
 
@@ -306,8 +305,8 @@ export class HeldContexts {
   }
 
   /** While a reading has overtaken the socket, what comes next may be from before it. */
-  #overtaken(): { doubt?: string } {
-    return this.#awaited === undefined ? {} : { doubt: 'events arrive late' };
+  #overtaken(): string {
+    return this.#awaited === undefined ? '' : 'events arrive late';
   }
 
   #seen(anchor: string): void {
@@ -321,8 +320,7 @@ export class HeldContexts {
   }
 
   #remember(): void {
-    this.#past.push(this.#mark);
-    if (this.#past.length > MAX_PAST) this.#past.shift();
+    push(this.#past, this.#mark, MAX_PAST);
   }
 
   /** The current context is about to be another one. */
@@ -332,16 +330,15 @@ export class HeldContexts {
     this.#remember();
     this.before = this.#model.current ?? '';
     this.#passed = [];
-    if (!Number.isNaN(timestamp)) this.#established = timestamp;
+    if (!Number.isNaN(timestamp)) this.established = timestamp;
   }
 
   #bound(): void {
-    if (this.#model.anchors.size <= MAX_ANCHORS) return;
-    const anchors = new Map(this.#model.anchors);
-    const [oldest = ''] = anchors.keys();
-    anchors.delete(oldest);
-    this.#unread.delete(oldest);
-    this.#model = { ...this.#model, anchors };
+    const { anchors } = this.#model;
+    const [oldest] = anchors.values();
+    if (!oldest || anchors.size <= MAX_ANCHORS) return;
+    this.#step({ kind: 'close', key: oldest.key });
+    this.#unread.delete(keyText(oldest.key));
   }
 
   /**
@@ -351,7 +348,7 @@ export class HeldContexts {
    * @returns undefined when it says nothing about ours
    */
   #meant(reading: Reading, receives: (event: string) => boolean): readonly Meant[] | undefined {
-    const { type, context, versionId = '', content = [] } = reading;
+    const { type, context, versionId, content = [] } = reading;
     if (type === '') return [];
     const whole = anchorOf(type, context);
     if (whole !== undefined && receives(`${type}-open`)) {

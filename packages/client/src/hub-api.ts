@@ -1,4 +1,12 @@
-import { type ContextElement, type EventMessage, isObject, type JsonObject } from '@lockstep/fhircast';
+import {
+  anchorOf,
+  type ContextElement,
+  type EventMessage,
+  isObject,
+  type JsonObject,
+  objectsIn,
+} from '@lockstep/fhircast';
+import type { SubscriberOptions } from './options.ts';
 import type { Ports } from './ports.ts';
 
 /**
@@ -18,8 +26,12 @@ export interface Failure {
   /** HTTP status; 0 without an answer. */
   readonly status: number;
   readonly reason: string;
-  /** ms to wait, where the Hub says so. */
-  readonly retryAfter?: number;
+  /** ms to wait; 0 where the Hub does not say so. */
+  readonly retryAfter: number;
+}
+
+export function failure(kind: Failure['kind'], status: number, reason: string, retryAfter = 0): Failure {
+  return { ok: false, kind, status, reason, retryAfter };
 }
 
 /** The Hub's current context, as far as it makes sense. */
@@ -27,20 +39,21 @@ export interface Reading {
   readonly ok: true;
   /** '' when no context is established. */
   readonly type: string;
-  readonly versionId?: string;
+  /** '' where the Hub gives none. */
+  readonly versionId: string;
   /** The elements of the opening event. */
   readonly context: readonly ContextElement[];
   /** The shared content; undefined where the Hub shares none. */
-  readonly content?: readonly JsonObject[];
+  readonly content: readonly JsonObject[] | undefined;
 }
 
 export interface SubscriptionParameters {
   readonly topic: string;
   readonly events: readonly string[];
-  readonly name?: string;
+  readonly name: string | undefined;
   /** Seconds. */
-  readonly lease?: number;
-  readonly endpoint?: string;
+  readonly lease: number;
+  readonly endpoint: string | undefined;
 }
 
 interface Answer {
@@ -55,15 +68,15 @@ function sentence(text: string, status: number): string {
   return line === '' || line.startsWith('<') ? `HTTP ${status}` : `HTTP ${status}: ${line.slice(0, 300)}`;
 }
 
-function retryAfter(header: string | null, now: number): number | undefined {
-  if (!header) return undefined;
+/** @returns ms; 0 for a header that says nothing */
+function retryAfter(header: string, now: number): number {
   const seconds = Number(header);
   const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - now;
-  return ms > 0 ? Math.min(ms, 60_000) : undefined;
+  return ms > 0 ? Math.min(ms, 60_000) : 0;
 }
 
 /** Node says "fetch failed", and in the cause why. */
-function message(error: unknown): string {
+export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error && error.cause.message ? error.cause.message : error.message;
 }
@@ -86,6 +99,11 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/** The value, where it is a text that is not empty. */
+export function nonEmptyText(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
 /** For any text: half of a surrogate pair, which JSON can spell, has no place in an address. */
 export function uriComponent(text: string): string {
   return encodeURIComponent(text.toWellFormed());
@@ -105,6 +123,11 @@ export function contextElements(value: unknown): readonly ContextElement[] {
   return Array.isArray(value) ? value.filter(isElement) : [];
 }
 
+/** The Hub answered well, and with what is of no use. */
+function nonsense({ status }: Answer, reason: string): Failure {
+  return failure('unavailable', status, `HTTP ${status}, but ${reason}`);
+}
+
 /** The Hub over HTTP. No method throws or rejects, whatever the Hub answers. */
 export class HubApi {
   readonly url: string;
@@ -115,12 +138,12 @@ export class HubApi {
   #held: string | undefined;
   #renewing: Promise<string | undefined> | undefined;
 
-  constructor(url: string, token: TokenSource | undefined, ports: Ports, timeout: number, limit: number) {
-    this.url = url.replace(/\/+$/, '');
+  constructor({ hubUrl, token, requestTimeout = 10_000, maxMessage = 16_000_000 }: SubscriberOptions, ports: Ports) {
+    this.url = hubUrl.replace(/\/+$/, '');
     this.#token = token;
     this.#ports = ports;
-    this.#timeout = timeout;
-    this.#limit = limit;
+    this.#timeout = requestTimeout;
+    this.#limit = maxMessage;
     this.#held = typeof token === 'string' ? token : undefined;
   }
 
@@ -146,43 +169,50 @@ export class HubApi {
   async #renew(): Promise<string | undefined> {
     if (typeof this.#token !== 'function') return 'there is no way to renew the token';
     try {
-      const token = await this.#token(this.#held !== undefined);
-      if (typeof token !== 'string' || token === '') return 'the token source gave no token';
+      const token = nonEmptyText(await this.#token(this.#held !== undefined));
+      if (token === undefined) return 'the token source gave no token';
       this.#held = token;
       return undefined;
     } catch (error) {
-      return `the token could not be renewed: ${message(error)}`;
+      return `the token could not be renewed: ${errorText(error)}`;
     }
   }
 
   async subscribe(subscription: SubscriptionParameters): Promise<Failure | { ok: true; endpoint: string }> {
     const { topic, events, name, lease, endpoint } = subscription;
-    const form = new URLSearchParams({
-      'hub.channel.type': 'websocket',
-      'hub.mode': 'subscribe',
-      'hub.topic': topic,
+    const answer = await this.#change('subscribe', topic, endpoint, false, {
       'hub.events': events.join(','),
+      'hub.lease_seconds': String(lease),
+      ...(name !== undefined && { 'subscriber.name': name }),
     });
-    if (lease !== undefined) form.set('hub.lease_seconds', String(lease));
-    if (endpoint !== undefined) form.set('hub.channel.endpoint', endpoint);
-    if (name !== undefined) form.set('subscriber.name', name);
-    const answer = await this.#call('', { method: 'POST', body: form });
     if (!answer.ok) return answer;
     const body = parseJson(answer.text);
     const given = isObject(body) ? body['hub.channel.endpoint'] : undefined;
     const socket = typeof given === 'string' ? this.#socketUrl(given) : undefined;
-    return socket ? { ok: true, endpoint: socket } : this.#nonsense(answer, 'the answer has no hub.channel.endpoint');
+    return socket ? { ok: true, endpoint: socket } : nonsense(answer, 'the answer has no hub.channel.endpoint');
   }
 
   /** @param leaving the page is being closed: the request must outlive it */
-  async unsubscribe(topic: string, endpoint: string, leaving: boolean): Promise<Failure | { ok: true }> {
-    const form = new URLSearchParams({
+  unsubscribe(topic: string, endpoint: string, leaving: boolean): Promise<Failure | { ok: true }> {
+    return this.#change('unsubscribe', topic, endpoint, leaving);
+  }
+
+  /** Begins, renews or ends a subscription (2.4). */
+  #change(
+    mode: 'subscribe' | 'unsubscribe',
+    topic: string,
+    endpoint: string | undefined,
+    keepalive: boolean,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Failure | Answer> {
+    const body = new URLSearchParams({
       'hub.channel.type': 'websocket',
-      'hub.mode': 'unsubscribe',
+      'hub.mode': mode,
       'hub.topic': topic,
-      'hub.channel.endpoint': endpoint,
+      ...(endpoint !== undefined && { 'hub.channel.endpoint': endpoint }),
+      ...more,
     });
-    return this.#call('', { method: 'POST', body: form, keepalive: leaving });
+    return this.#call('', { method: 'POST', body, keepalive });
   }
 
   async publish(event: EventMessage): Promise<Failure | { ok: true }> {
@@ -195,25 +225,16 @@ export class HubApi {
     if (!answer.ok) return answer;
     const body = parseJson(answer.text);
     // The second draft answers with the bare array.
-    const elements = Array.isArray(body) ? body : isObject(body) ? body.context : undefined;
-    if (!Array.isArray(elements)) return this.#nonsense(answer, 'the answer is no current context');
-    const context = contextElements(elements);
-    const bundle = context.find((one) => one.key === 'content')?.resource;
-    const entries = isObject(bundle) && Array.isArray(bundle.entry) ? bundle.entry.filter(isObject) : [];
-    const opened = context.filter((one) => one.key !== 'content');
-    const type = isObject(body) && typeof body['context.type'] === 'string' ? body['context.type'] : undefined;
-    const versionId = isObject(body) ? body['context.versionId'] : undefined;
-    return {
-      ok: true,
-      type: type ?? opened[0]?.resource?.resourceType ?? '',
-      context: opened,
-      ...(typeof versionId === 'string' && versionId !== '' ? { versionId } : {}),
-      ...(isObject(bundle) ? { content: entries } : {}),
-    };
-  }
-
-  #nonsense(answer: Answer, reason: string): Failure {
-    return { ok: false, kind: 'unavailable', status: answer.status, reason: `HTTP ${answer.status}, but ${reason}` };
+    const said = Array.isArray(body) ? { context: body } : isObject(body) ? body : {};
+    if (!Array.isArray(said.context)) return nonsense(answer, 'the answer is no current context');
+    const elements = contextElements(said.context);
+    const bundle = elements.find((one) => one.key === 'content')?.resource;
+    const context = elements.filter((one) => one.key !== 'content');
+    const given = said['context.type'];
+    const type = typeof given === 'string' ? given : (context[0]?.resource?.resourceType ?? '');
+    if (type !== '' && !anchorOf(type, context)) return nonsense(answer, 'the context is not identified');
+    const versionId = nonEmptyText(said['context.versionId']) ?? '';
+    return { ok: true, type, versionId, context, content: bundle && objectsIn(bundle.entry) };
   }
 
   #socketUrl(endpoint: string): string | undefined {
@@ -226,7 +247,7 @@ export class HubApi {
   async #call(path: string, init: RequestInit): Promise<Failure | Answer> {
     if (this.#held === undefined && this.#token !== undefined) {
       const failed = await this.renewToken();
-      if (failed) return { ok: false, kind: 'unavailable', status: 0, reason: failed };
+      if (failed) return failure('unavailable', 0, failed);
     }
     const used = this.#held;
     const first = await this.#request(path, init);
@@ -234,7 +255,7 @@ export class HubApi {
     if (this.#held === used) {
       if (typeof this.#token !== 'function') return first;
       const failed = await this.renewToken();
-      if (failed) return { ok: false, kind: 'unavailable', status: 401, reason: failed };
+      if (failed) return failure('unavailable', 401, failed);
     }
     return this.#request(path, init);
   }
@@ -250,7 +271,7 @@ export class HubApi {
     try {
       return await Promise.race([this.#exchange(fetch, path, { ...init, signal: aborted.signal }), late]);
     } catch (error) {
-      return { ok: false, kind: 'unavailable', status: 0, reason: message(error) };
+      return failure('unavailable', 0, errorText(error));
     } finally {
       cancel();
     }
@@ -265,17 +286,10 @@ export class HubApi {
     const text = await this.#body(response);
     const { status } = response;
     if (status >= 200 && status < 300) return { ok: true, status, text };
-    const reason = sentence(text, status);
-    if (status === 401) return { ok: false, kind: 'unauthorized', status, reason };
     const later = status < 400 || status >= 500 || [408, 421, 425, 429].includes(status);
-    const wait = retryAfter(response.headers.get('Retry-After'), this.#ports.clock.now());
-    return {
-      ok: false,
-      kind: later && status !== 501 ? 'unavailable' : 'refused',
-      status,
-      reason,
-      ...(wait === undefined ? {} : { retryAfter: wait }),
-    };
+    const kind = status === 401 ? 'unauthorized' : later && status !== 501 ? 'unavailable' : 'refused';
+    const wait = retryAfter(response.headers.get('Retry-After') ?? '', this.#ports.clock.now());
+    return failure(kind, status, sentence(text, status), wait);
   }
 
   async #body(response: Response): Promise<string> {

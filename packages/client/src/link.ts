@@ -1,19 +1,23 @@
 import type { EventMessage } from '@lockstep/fhircast';
-import { frameText, readFrame } from './frames.ts';
-import { type Failure, type HubApi, uriComponent } from './hub-api.ts';
+import { readFrame } from './frames.ts';
+import { errorText, type Failure, type HubApi, uriComponent } from './hub-api.ts';
 import type { Ports, Socket } from './ports.ts';
 
 /** What the link tells its owner. None of these may throw. */
 export interface LinkEvents {
-  /** A socket is confirmed. `resumed`: the Hub was asked for what was missed. `events` are those granted, if it said so. */
-  confirmed(info: { readonly resumed: boolean; readonly events: readonly string[] | undefined }): void;
+  /**
+   * A socket is confirmed.
+   * @param resumed the Hub was asked for what was missed
+   * @param events those granted, if it said so
+   */
+  confirmed(resumed: boolean, events: readonly string[] | undefined): void;
   message(message: EventMessage): void;
   /** The Hub said something that cannot be used. */
   strange(): void;
   /** The connection is gone; the next attempt follows by itself. */
   lost(reason: string, attempt: number): void;
   /** Something happened after which the session may have moved on unnoticed. */
-  doubt(reason: string): void;
+  uncertain(reason: string): void;
   /** Nothing was heard for a while: see whether the Hub is there. */
   quiet(): void;
   /** Every two seconds of a confirmed connection. */
@@ -46,9 +50,9 @@ export interface LinkOptions {
 /** How a connection ended. */
 interface End {
   readonly reason: string;
-  readonly opened: boolean;
-  /** ms of confirmed life. */
-  readonly lived: number;
+  readonly opened?: boolean;
+  /** It was confirmed, and lived for long enough to count as good. */
+  readonly steady?: boolean;
   readonly denied?: boolean;
   /** The endpoint is of no more use. */
   readonly drop?: boolean;
@@ -84,7 +88,7 @@ export class Link {
   #extras: readonly (readonly string[])[];
   #ended = false;
   /** Ends the socket that is being served. */
-  #finish: ((end: Partial<End> & { reason: string }) => void) | undefined;
+  #finish: ((end: End) => void) | undefined;
   #socket: Socket | undefined;
   #abandoned: { readonly socket: Socket; readonly code: number } | undefined;
   #wakeUp: (() => void) | undefined;
@@ -133,8 +137,8 @@ export class Link {
       const end = await this.#attempt();
       if (this.#ended) return;
       if (end.drop) this.#endpoint = undefined;
-      if (end.lived >= STEADY || end.planned) attempt = 0;
-      if (end.lived >= STEADY) {
+      if (end.steady || end.planned) attempt = 0;
+      if (end.steady) {
         refusals = 0;
         denials = 0;
       }
@@ -213,7 +217,7 @@ export class Link {
       serving({ reason: 'the subscription moved to another endpoint', planned: true });
     } else if (answer.kind === 'unavailable') {
       this.#failedRenewals++;
-      this.#renewAt = clock.now() + Math.max(this.#backoff(this.#failedRenewals + 1), answer.retryAfter ?? 0);
+      this.#renewAt = clock.now() + Math.max(this.#backoff(this.#failedRenewals + 1), answer.retryAfter);
     } else {
       serving({
         reason: `the lease was not renewed: ${answer.reason}`,
@@ -261,8 +265,8 @@ export class Link {
       if (back.opened || this.#ended) return back;
     }
     const answer = await this.#subscribe();
-    if (this.#ended) return { reason: 'unsubscribed', opened: false, lived: 0 };
-    if (!answer.ok) return { ...answer, opened: false, lived: 0, final: answer.kind !== 'unavailable' };
+    if (this.#ended) return { reason: 'unsubscribed' };
+    if (!answer.ok) return { ...answer, final: answer.kind !== 'unavailable' };
     const { endpoint } = answer;
     if (this.#endpoint !== undefined && this.#endpoint !== endpoint) this.#left.add(this.#endpoint);
     this.#endpoint = endpoint;
@@ -277,8 +281,8 @@ export class Link {
         topic,
         events: [...new Set([...events, ...extras])],
         lease,
-        ...(name === undefined ? {} : { name }),
-        ...(endpoint === undefined ? {} : { endpoint }),
+        name,
+        endpoint,
       });
       if (answer.ok || answer.kind !== 'refused' || fewer.length === 0) return answer;
       this.#extras = fewer;
@@ -302,8 +306,7 @@ export class Link {
       try {
         socket = new WebSocket(url);
       } catch (error) {
-        const reason = error instanceof Error ? error.message : 'the endpoint is no address';
-        resolve({ reason, opened: false, lived: 0, drop: true });
+        resolve({ reason: errorText(error), drop: true });
         return;
       }
       let opened = false;
@@ -311,24 +314,23 @@ export class Link {
       let events = 0;
       let cancelTick = () => {};
       const confirmTimer = clock.after(this.#options.confirmWithin, () => {
-        if (opened && events > 0) confirm({ resumed: since !== undefined, events: undefined });
+        if (opened && events > 0) confirm(undefined);
         else
           finish({
             reason: opened ? 'the Hub did not confirm the subscription' : 'the Hub did not answer',
             drop: opened,
           });
       });
-      const finish = (end: Partial<End> & { reason: string }) => {
+      const finish = (end: End) => {
         if (this.#finish !== finish) return;
         this.#finish = undefined;
         this.#socket = undefined;
         confirmTimer();
         cancelTick();
         this.#retire(socket, end);
-        const lived = confirmedAt === undefined ? 0 : clock.now() - confirmedAt;
-        resolve({ opened, lived, ...end });
+        resolve({ opened, steady: confirmedAt !== undefined && clock.now() - confirmedAt >= STEADY, ...end });
       };
-      const confirm = (info: { resumed: boolean; events: readonly string[] | undefined }) => {
+      const confirm = (granted: readonly string[] | undefined) => {
         confirmTimer();
         confirmedAt = clock.now();
         this.#everConfirmed = true;
@@ -336,7 +338,7 @@ export class Link {
         this.#closeAbandoned();
         this.#giveUp();
         cancelTick = clock.after(TICK, tick);
-        this.#events.confirmed(info);
+        this.#events.confirmed(since !== undefined, granted);
       };
       const tick = () => {
         cancelTick = clock.after(TICK, tick);
@@ -358,18 +360,12 @@ export class Link {
       socket.addEventListener('message', ({ data }) => {
         if (this.#finish !== finish) return;
         this.#hearSocket();
-        const text = frameText(data);
-        if (text === undefined || text.length > this.#options.maxFrame) {
-          // Too large, or of an unknown kind.
-          this.#events.strange();
-          return;
-        }
-        const frame = readFrame(text, this.#options.topic);
+        const frame = readFrame(data, this.#options.topic, this.#options.maxFrame);
         switch (frame.kind) {
           case 'confirmation':
             this.#proveBy = Number.POSITIVE_INFINITY;
             this.#lease(frame.lease ?? this.#options.lease);
-            if (confirmedAt === undefined) confirm({ resumed: since !== undefined, events: frame.events });
+            if (confirmedAt === undefined) confirm(frame.events);
             break;
           case 'denial':
             finish({ reason: `denied: ${frame.reason}`, denied: true, drop: true });
@@ -399,7 +395,7 @@ export class Link {
   }
 
   /** A socket that is given up stays open until the next one took over, so that the Hub sees no gap (SUB-7). */
-  #retire(socket: Socket, end: Partial<End>): void {
+  #retire(socket: Socket, end: End): void {
     this.#closeAbandoned();
     const code = this.#ended || end.drop || end.planned ? NORMAL : ABANDONED;
     if (this.#ended || end.drop || socket.readyState !== 1) this.#close(socket, code);
@@ -438,7 +434,7 @@ export class Link {
       }
       this.heard();
       if (!this.#pinged) this.#socketHeard = now - silence;
-      this.#events.doubt('timers stood still');
+      this.#events.uncertain('timers stood still');
     }
     const silent = this.age;
     if (now >= this.#proveBy || silent >= silence + 2 * PROBE) {

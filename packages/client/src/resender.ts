@@ -60,9 +60,8 @@ export class Resender {
   }
 
   #send({ id, time, name, elements }: HubEvent): void {
-    const { api, options } = this.#core;
-    const event = { 'hub.topic': options.topic, 'hub.event': name, context: elements };
-    void api.publish({ timestamp: new Date(time).toISOString(), id, event }).then((sent) => {
+    const event = this.#core.body(name, elements);
+    void this.#core.api.publish({ timestamp: new Date(time).toISOString(), id, event }).then((sent) => {
       if (!sent.ok) this.#again = true;
     });
   }

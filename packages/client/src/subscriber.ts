@@ -39,7 +39,7 @@ function extrasOf(events: readonly string[]): readonly string[] {
   const extras = new Set(['SyncError']);
   for (const name of events) {
     const about = contextAction(name);
-    if (!about || name.toLowerCase() === 'home-open') continue;
+    if (!about) continue;
     if (about.action !== 'open') extras.add(`${about.type}-open`);
     extras.add(`${about.type}-close`).add('Home-open');
   }
@@ -116,7 +116,7 @@ export class Subscriber {
   /** Where this application stands. The object changes only when the state does. */
   get state(): SyncState {
     // After sleep the first to wake may be the one who asks.
-    if (this.#core.link?.overslept) this.#verifier.doubt('timers stood still');
+    if (this.#core.link?.overslept) this.#verifier.markUncertain('timers stood still');
     return this.#state.value;
   }
 
@@ -246,7 +246,7 @@ export class Subscriber {
       core.api,
       core.ports,
       {
-        confirmed: guard((info) => this.#confirmed(info.resumed, info.events)),
+        confirmed: guard((resumed, events) => this.#confirmed(resumed, events)),
         message: guard((message) => {
           try {
             this.#receive(message);
@@ -257,7 +257,7 @@ export class Subscriber {
         }),
         strange: guard(() => this.#strange()),
         lost: guard((reason, attempt) => this.#lost(reason, attempt)),
-        doubt: guard((reason) => void this.#verifier.verify(reason)),
+        uncertain: guard((reason) => void this.#verifier.verify(reason)),
         quiet: guard(() => {
           if (this.#verifier.trusted) void link.renew(true);
           void this.#verifier.verify('the Hub is silent', true);
@@ -299,7 +299,7 @@ export class Subscriber {
     this.#closed = reason;
     this.#core.session = 0;
     this.#verifier.verified = false;
-    this.#dispatcher.close();
+    this.#dispatcher.forget();
     this.#following.close();
     this.#updater.close(reason);
     this.#settle();
@@ -359,18 +359,18 @@ export class Subscriber {
     if (this.#closed !== undefined) return { status: 'closed', reason: this.#closed };
     if (!this.#core.session) {
       const reason = this.#lostReason;
-      return { status: 'connecting', attempt: this.#attempt, ...(reason === undefined ? {} : { reason }) };
+      return { status: 'connecting', attempt: this.#attempt, ...(reason !== undefined && { reason }) };
     }
     const { contexts, link, options } = this.#core;
     const { shown, busy, refusal } = this.#dispatcher;
-    const { verified, doubtReason } = this.#verifier;
+    const { verified, uncertainty } = this.#verifier;
     return syncState({
       shown: options.showing ? this.#asked(options.showing) : identity(shown),
       busy,
       refusal,
       name: options.name,
       current: contexts.current,
-      doubt: verified ? contexts.doubt || this.#following.doubt : doubtReason,
+      uncertainty: verified ? contexts.uncertainty || this.#following.uncertainty : uncertainty,
       age: link?.age ?? 0,
       maxAge: (options.silence ?? SILENCE) + GRACE,
       notFollowing: this.#following.list,
@@ -453,7 +453,7 @@ export class Subscriber {
       case 'news':
         if (name === 'SyncError') dispatcher.syncError(event, (about, reason) => this.#updater.refused(about, reason));
         dispatcher.dispatch(event, verdict.moved);
-        if (verdict.doubt !== undefined) void verifier.verify(verdict.doubt);
+        if (verdict.uncertainty !== '') void verifier.verify(verdict.uncertainty);
         break;
     }
   }

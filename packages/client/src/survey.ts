@@ -1,7 +1,5 @@
 import {
-  anchorOf,
   type ContextElement,
-  contextAction,
   type EventMessage,
   readSurvey,
   readSurveyAnswer,
@@ -13,6 +11,7 @@ import {
 import { type Context, makeContext } from './context.ts';
 import type { Core } from './core.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import { openedAnchor } from './event-names.ts';
 import { HubEvent } from './events.ts';
 import { HubError } from './options.ts';
 
@@ -75,8 +74,8 @@ export class Surveys {
     if (name === SURVEY_ANSWER_EVENT) {
       const answer = readSurveyAnswer(context);
       if (answer) {
-        const { name: who, status, reason } = answer;
-        this.#asked.get(answer.survey)?.({ name: who, would: status < 300 ? 'follow' : 'refuse', reason });
+        const { survey, name: who, status, reason } = answer;
+        this.#asked.get(survey)?.({ name: who, would: status < 300 ? 'follow' : 'refuse', reason });
       }
     } else if (name === SURVEY_EVENT) {
       const question = readSurvey(context);
@@ -101,7 +100,6 @@ export class Surveys {
 
 /** The context that would be current after the event; undefined for none. */
 function contextAfter({ name, elements }: HubEvent): Context | undefined {
-  const about = contextAction(name);
-  const key = about?.action === 'open' ? anchorOf(about.type, elements) : undefined;
+  const key = openedAnchor(name, elements);
   return key && makeContext(key, elements, '');
 }

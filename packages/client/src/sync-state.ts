@@ -47,7 +47,7 @@ export interface Standing {
   /** The Hub's current context as last confirmed; undefined for none. */
   readonly current: Shown | undefined;
   /** Why `current` may not be the Hub's; '' when it was read and nothing spoke against it since. */
-  readonly doubt: string;
+  readonly uncertainty: string;
   /** ms since the Hub was last heard. */
   readonly age: number;
   /** ms after which what was confirmed counts no more. */
@@ -66,15 +66,26 @@ function isSame(shown: Shown | undefined, current: Shown | undefined): boolean {
 
 /** The state of a connected application. Pure; the same for every application of ours. */
 export function syncState(standing: Standing): SyncState {
-  const { shown, busy, refusal, name, current, doubt, age, maxAge, notFollowing: others, waitingFor: who } = standing;
+  const {
+    shown,
+    busy,
+    refusal,
+    name,
+    current,
+    uncertainty,
+    age,
+    maxAge,
+    notFollowing: others,
+    waitingFor: who,
+  } = standing;
   if (refusal !== undefined) {
-    return { status: 'out-of-sync', reason: refusal, us: true, others, ...(name === undefined ? {} : { who: name }) };
+    return { status: 'out-of-sync', reason: refusal, us: true, others, ...(name !== undefined && { who: name }) };
   }
   const [first] = others;
   if (first) {
     return { status: 'out-of-sync', reason: first.reason, us: false, others, ...(first.name && { who: first.name }) };
   }
-  if (doubt !== '') return { status: 'unknown', reason: doubt };
+  if (uncertainty !== '') return { status: 'unknown', reason: uncertainty };
   if (age > maxAge) return { status: 'unknown', reason: 'the Hub is silent' };
   if (busy !== '') return { status: 'behind', reason: busy };
   if (!isSame(shown, current)) return { status: 'behind', reason: 'another context is shown' };

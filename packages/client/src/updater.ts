@@ -1,7 +1,7 @@
 import type { Content, Context } from './context.ts';
 import type { Core } from './core.ts';
 import { updated } from './elements.ts';
-import type { Failure } from './hub-api.ts';
+import { type Failure, failure } from './hub-api.ts';
 import { type Change, HubError } from './options.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -10,16 +10,12 @@ const ECHO = 5000;
 
 export type Changes = readonly Change[] | ((content: Content) => readonly Change[] | Promise<readonly Change[]>);
 
-interface Echo {
-  resolve(): void;
-  reject(reason: string): void;
-}
-
 /** Changes the current context's shared content; what loses a race is made again from the content that won. */
 export class Updater {
   readonly #core: Core;
   readonly #verifier: Verifier;
-  readonly #echoes = new Map<string, Echo>();
+  /** By the id of an update: ends the wait for it to come back, with the failure if it was not taken. */
+  readonly #echoes = new Map<string, (refused?: Failure) => void>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(core: Core, verifier: Verifier) {
@@ -38,18 +34,18 @@ export class Updater {
 
   /** The event came back from the Hub. */
   echoed(id: string): void {
-    this.#echoes.get(id)?.resolve();
+    this.#echoes.get(id)?.();
   }
 
   /** The Hub took the event, and then said that it did not. @returns whether it was an update of ours */
   refused(id: string, reason: string): boolean {
     const echo = this.#echoes.get(id);
-    echo?.reject(reason);
+    echo?.(failure('refused', 409, reason));
     return echo !== undefined;
   }
 
   close(reason: string): void {
-    for (const echo of [...this.#echoes.values()]) echo.reject(reason);
+    for (const id of [...this.#echoes.keys()]) this.refused(id, reason);
   }
 
   /** @param meant the context that was current when the application asked: what is another's must not get its changes */
@@ -68,45 +64,37 @@ export class Updater {
       const sent = core.make(name, updated(context, made, core.ports.newId()), context.versionId);
       const echoed = core.session && core.receives(name) ? this.#awaitEcho(sent.id) : undefined;
       const answer = await core.post(sent);
-      const failure = answer.ok ? await echoed?.done : answer;
-      echoed?.cancel();
-      if (!failure) {
+      const failed = answer.ok ? await echoed?.done : answer;
+      echoed?.end();
+      if (!failed) {
         // Without its own events, the new version is known only from the Hub.
         if (!echoed && core.session) await this.#verifier.verify('an update was sent');
         return;
       }
-      conflict = failure;
+      conflict = failed;
       // IHE's hubs answer 400 to an old version, so a change of version is what tells (CON-2).
-      const raced = [400, 409, 412].includes(failure.status);
+      const raced = [400, 409, 412].includes(failed.status);
       if (!raced || typeof changes !== 'function' || !core.session) break;
       const settled = await this.#verifier.verify('an update lost a race');
-      if (!settled || (failure.status === 400 && core.contexts.current?.versionId === context.versionId)) break;
+      if (!settled || (failed.status === 400 && core.contexts.current?.versionId === context.versionId)) break;
     }
     throw new HubError(conflict?.status ?? 0, conflict?.reason ?? 'the update was not sent');
   }
 
   /** An update is done when it comes back; some Hubs accept it first and send a SyncError then (2.10). */
-  #awaitEcho(id: string): { done: Promise<Failure | undefined>; cancel: () => void } {
-    let cancel = () => {};
+  #awaitEcho(id: string): { done: Promise<Failure | undefined>; end: () => void } {
+    let end = (_refused?: Failure) => {};
     const done = new Promise<Failure | undefined>((resolve) => {
-      const verify = () => void this.#verifier.verify('an update did not come back').then(end);
-      const timer = this.#core.ports.clock.after(ECHO, verify);
-      const end = () => {
-        cancel();
-        resolve(undefined);
-      };
-      cancel = () => {
-        timer();
-        this.#echoes.delete(id);
-      };
-      this.#echoes.set(id, {
-        resolve: end,
-        reject(reason) {
-          cancel();
-          resolve({ ok: false, kind: 'refused', status: 409, reason });
-        },
+      const cancel = this.#core.ports.clock.after(ECHO, () => {
+        void this.#verifier.verify('an update did not come back').then(() => end());
       });
+      end = (refused) => {
+        cancel();
+        this.#echoes.delete(id);
+        resolve(refused);
+      };
     });
-    return { done, cancel };
+    this.#echoes.set(id, end);
+    return { done, end };
   }
 }

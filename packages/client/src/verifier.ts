@@ -1,8 +1,6 @@
 import type { Context } from './context.ts';
 import type { Core } from './core.ts';
 import { HubEvent } from './events.ts';
-import { HeldContexts } from './held-contexts.ts';
-import type { Failure, Reading } from './hub-api.ts';
 
 /** A gentle check leaves the state alone for this long. */
 const GENTLE = 2000;
@@ -17,18 +15,14 @@ const CHECK = 60_000;
 /** Readings of what is past already, until one is believed. */
 const MAX_PAST = 5;
 
-function sensible(reading: Failure | Reading): Failure | Reading {
-  if (!reading.ok || HeldContexts.makesSense(reading)) return reading;
-  return { ok: false, kind: 'unavailable', status: 200, reason: 'the context is not identified' };
-}
-
 /** Reads the Hub's context and makes sure that ours equals it. */
 export class Verifier {
   readonly #core: Core;
   readonly #tell: (event: HubEvent) => void;
   /** Ours was the Hub's when it was last read, and nothing has made it uncertain since. */
   verified = false;
-  doubtReason = '';
+  /** Why it is not verified. */
+  uncertainty = '';
   /** The Hub cannot be read: what the socket says is all there is. */
   trusted = false;
   /** The current context came again over this connection. */
@@ -36,7 +30,8 @@ export class Verifier {
   #resumed = false;
   #confirmedAt = 0;
   #verifiedAt = 0;
-  #doubts = 0;
+  /** Counts what asked for a check. */
+  #asked = 0;
   #checking: Promise<boolean> | undefined;
   /** The Hub's context was read at least once. */
   #readable = false;
@@ -56,9 +51,9 @@ export class Verifier {
     this.#checking = undefined;
   }
 
-  doubt(reason: string): void {
+  markUncertain(reason: string): void {
     this.verified = false;
-    this.doubtReason = reason;
+    this.uncertainty = reason;
     this.#core.settle();
   }
 
@@ -75,18 +70,18 @@ export class Verifier {
    * @returns false when the connection ended before
    */
   verify(reason: string, gentle = false): Promise<boolean> {
-    this.#doubts++;
+    this.#asked++;
     const core = this.#core;
     const { session } = core;
     if (gentle) {
-      const doubts = this.#doubts;
+      const asked = this.#asked;
       const checkedAt = this.#verifiedAt;
       core.ports.clock.after(GENTLE, () => {
-        const open = this.#checking && this.#verifiedAt === checkedAt && this.#doubts >= doubts;
-        if (open && session && session === core.session && this.verified) this.doubt(reason);
+        const open = this.#checking && this.#verifiedAt === checkedAt && this.#asked >= asked;
+        if (open && session && session === core.session && this.verified) this.markUncertain(reason);
       });
     } else {
-      this.doubt(reason);
+      this.markUncertain(reason);
     }
     if (!this.#checking) {
       const checking = this.#check(session)
@@ -109,17 +104,17 @@ export class Verifier {
     let failures = 0;
     const here = () => session !== 0 && session === core.session;
     while (here()) {
-      const doubts = this.#doubts;
+      const asked = this.#asked;
       const { contexts } = core;
       const { epoch } = contexts;
-      const reading = sensible(await core.api.read(core.options.topic));
+      const reading = await core.api.read(core.options.topic);
       if (!here()) return false;
       if (!reading.ok) {
         if (reading.kind !== 'unavailable' && !this.#readable) return this.#trustSocket(here);
         failures++;
         if (reading.kind !== 'unavailable' && failures >= 3) core.link?.suspect(`no context: ${reading.reason}`);
-        else if (failures > 1) this.doubt(`the Hub's context cannot be read: ${reading.reason}`);
-        await core.pause(Math.max(reading.retryAfter ?? 0, Math.min(5000, 125 * 2 ** failures)));
+        else if (failures > 1) this.markUncertain(`the Hub's context cannot be read: ${reading.reason}`);
+        await core.pause(Math.max(reading.retryAfter, Math.min(5000, 125 * 2 ** failures)));
         continue;
       }
       failures = 0;
@@ -129,7 +124,7 @@ export class Verifier {
       const quiet = contexts.epoch === epoch;
       const comparison = contexts.compare(reading, core.receives, quiet);
       if (comparison === 'same') {
-        if (this.#doubts === doubts) return this.#certain();
+        if (this.#asked === asked) return this.#certain();
         // Something happened while the Hub was being read; ask again, but not in a tight loop.
         await core.pause(SETTLE / 4);
       } else if (!quiet) {
@@ -144,7 +139,7 @@ export class Verifier {
           const before = contexts.current;
           if (contexts.adopt(reading, core.receives)) this.#derive(before);
           this.#owe(session);
-          if (this.#doubts === doubts) return this.#certain();
+          if (this.#asked === asked) return this.#certain();
         }
       }
     }
@@ -168,7 +163,7 @@ export class Verifier {
       if (session !== core.session || !core.contexts.awaiting) return;
       if (!fresh) core.link?.suspect('an event did not arrive');
       // A Hub that sends no open contexts to a newcomer owes nothing.
-      else if (core.contexts.doubt === '') core.contexts.stopAwaiting();
+      else if (core.contexts.uncertainty === '') core.contexts.stopAwaiting();
       else this.#owe(session);
     });
   }
@@ -194,15 +189,13 @@ export class Verifier {
 
   /** Tells the application of a change that no event reported. */
   #derive(before: Context | undefined): void {
-    const { contexts, options, receives } = this.#core;
-    const { current } = contexts;
-    const home = receives('Home-open') ? 'Home-open' : `${before?.type}-close`;
-    const event = {
-      'hub.topic': options.topic,
-      'hub.event': current ? `${current.type}-open` : home,
-      ...(current?.versionId === undefined ? {} : { 'context.versionId': current.versionId }),
-      context: current?.elements ?? (home === 'Home-open' ? [] : (before?.elements ?? [])),
-    };
-    this.#tell(new HubEvent({ id: current ? contexts.adoptedId : '', timestamp: '', event }, false, true));
+    const core = this.#core;
+    const { current, adoptedId } = core.contexts;
+    const event = current
+      ? core.body(`${current.type}-open`, current.elements, current.versionId)
+      : before && !core.receives('Home-open')
+        ? core.body(`${before.type}-close`, before.elements)
+        : core.body('Home-open', []);
+    this.#tell(new HubEvent({ id: current ? adoptedId : '', timestamp: '', event }, false, true));
   }
 }

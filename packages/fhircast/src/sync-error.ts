@@ -1,5 +1,5 @@
 import { reasonText } from './answer.ts';
-import { type ContextElement, type EventMessage, isObject, type JsonObject, type Resource } from './messages.ts';
+import { type ContextElement, type EventMessage, isObject, objectsIn, type Resource } from './messages.ts';
 
 const SYSTEM = 'https://fhircast.hl7.org/events/syncerror';
 
@@ -54,18 +54,14 @@ const CODINGS: readonly (readonly string[])[] = [['eventid'], ['eventname'], ['s
 /** RAD-156, and the profile FhircastSubscriberSyncErrorOperationOutcome. */
 const POSTED_SEVERITY = 'warning';
 
-function objects(value: unknown): readonly JsonObject[] {
-  return Array.isArray(value) ? value.filter(isObject) : [];
-}
-
 /**
  * What the context of a SyncError says of its cause, as far as it does.
  * @returns `diagnostics` as one line of at most 200 characters
  */
 export function readSyncErrorCause(context: readonly ContextElement[]): Partial<Omit<SyncErrorCause, 'severity'>> {
   const outcome = context.find((element) => element.key === 'operationoutcome')?.resource;
-  for (const issue of objects(outcome?.issue)) {
-    const codings = objects(isObject(issue.details) ? issue.details.coding : undefined);
+  for (const issue of objectsIn(outcome?.issue)) {
+    const codings = objectsIn(isObject(issue.details) ? issue.details.coding : undefined);
     const [eventId, eventName, subscriberName] = CODINGS.map(
       (names) =>
         codings.find((one) => names.some((name) => one.system === `${SYSTEM}/${name}`) && typeof one.code === 'string')
@@ -91,14 +87,14 @@ export function readSyncErrorCause(context: readonly ContextElement[]): Partial<
  */
 export function syncErrorProblem(context: readonly ContextElement[]): string | undefined {
   const outcome = context.find((element) => element.key === 'operationoutcome')?.resource;
-  const issues = objects(outcome?.issue).filter((one) => one.code === 'processing');
+  const issues = objectsIn(outcome?.issue).filter((one) => one.code === 'processing');
   const [issue] = issues;
   if (!issue || issues.length > 1) return 'the OperationOutcome must have one issue with the code processing';
   if (issue.severity !== POSTED_SEVERITY) return `issue.severity must be ${POSTED_SEVERITY}`;
   if (typeof issue.diagnostics !== 'string' || issue.diagnostics.trim() === '') {
     return 'issue.diagnostics must say in words what happened';
   }
-  const codings = objects(isObject(issue.details) ? issue.details.coding : undefined);
+  const codings = objectsIn(isObject(issue.details) ? issue.details.coding : undefined);
   for (const names of CODINGS) {
     const found = codings.filter((one) => names.some((name) => one.system === `${SYSTEM}/${name}`));
     const code = found[0]?.code;
