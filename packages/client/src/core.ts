@@ -1,20 +1,27 @@
 import { type ContextElement, type EventBody, type EventMessage, eventKey } from '@lockstep/fhircast';
+import type { Context } from './context.ts';
 import { parseTimestamp } from './event-names.ts';
 import { HeldContexts } from './held-contexts.ts';
 import { type Failure, HubApi } from './hub-api.ts';
 import type { Link } from './link.ts';
-import type { SubscriberOptions } from './options.ts';
+import { HubError, type SubscriberOptions } from './options.ts';
 import { type Ports, systemPorts } from './ports.ts';
 
 /** Recent events by id are kept, so that what comes twice is handled once. */
-export const MAX_SEEN = 1000;
+const MAX_SEEN = 1000;
 
 /** The last time that a timestamp can hold: an event may claim to be of then. */
 const LAST_TIME = 8.64e15;
 
-export function remember<T>(set: Set<T>, value: T): void {
-  set.add(value);
-  if (set.size > MAX_SEEN) set.delete(set.values().next().value as T);
+/** Drops the oldest of what is kept by id, where there are too many. */
+export function bound(kept: Set<string> | Map<string, unknown>): void {
+  const [oldest = ''] = kept.keys();
+  if (kept.size > MAX_SEEN) kept.delete(oldest);
+}
+
+export function remember(ids: Set<string>, id: string): void {
+  ids.add(id);
+  bound(ids);
 }
 
 /** What a subscriber's parts share: its place in the session, and the way to the Hub. */
@@ -55,6 +62,13 @@ export class Core {
       // A broken error handler must not break the session too.
     }
   };
+
+  /** The current context. @throws HubError when none is open */
+  needContext(): Context {
+    const { current } = this.contexts;
+    if (!current) throw new HubError(409, 'no context is open');
+    return current;
+  }
 
   pause(ms: number): Promise<void> {
     return new Promise((resolve) => {

@@ -1,7 +1,7 @@
-import { contextAction, type EventMessage, eventKey, isObject, objectsIn, syncErrorMessage } from '@lockstep/fhircast';
+import { contextAction, type EventMessage, eventKey, isObject, objectsIn, syncErrorOutcome } from '@lockstep/fhircast';
 import { ask, FOLLOWED, followed, type Handled, type HandlerOutcome, unlessRefused } from './answers.ts';
 import type { Context } from './context.ts';
-import { type Core, MAX_SEEN, remember } from './core.ts';
+import { bound, type Core, remember } from './core.ts';
 import { HubEvent } from './events.ts';
 import type { Following } from './following.ts';
 import { type Follower, type Handler, HubError } from './options.ts';
@@ -200,11 +200,11 @@ export class Dispatcher {
 
   /** Tells the others that this application does not follow after all (2.5: 202, then SyncError). */
   #refuse(event: HubEvent, reason: string): void {
-    const { options, ports, mine, settle } = this.#core;
+    const core = this.#core;
     this.refusal = reason;
-    settle();
+    core.settle();
     if (event.id === '') return;
-    const subscriberName = options.name ?? 'unnamed application';
+    const subscriberName = core.options.name ?? 'unnamed application';
     const cause = {
       eventId: event.id,
       eventName: event.name,
@@ -212,8 +212,7 @@ export class Dispatcher {
       diagnostics: `${subscriberName} did not follow: ${reason}`,
       severity: 'warning' as const,
     };
-    const message = syncErrorMessage(ports.newId(), this.#core.stamp(), options.topic, cause);
-    remember(mine, message.id);
+    const message = core.make('SyncError', [{ key: 'operationoutcome', resource: syncErrorOutcome(cause) }]);
     void this.#insist(message, event);
   }
 
@@ -272,6 +271,6 @@ export class Dispatcher {
     if (id === '') return;
     this.#seen.delete(id);
     this.#seen.set(id, outcome);
-    if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.keys().next().value ?? '');
+    bound(this.#seen);
   }
 }

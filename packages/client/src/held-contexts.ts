@@ -55,7 +55,7 @@ const MAX_ANCHORS = 50;
 const MAX_PENDING = 100;
 const MAX_PAST = 50;
 /** Its open was missed, or was before our time. */
-const UNKNOWN = 'an event is about a context that was not opened here';
+const UNKNOWN = 'a context was not opened here';
 
 function news(moved: boolean, uncertainty = ''): HeldVerdict {
   return { kind: 'news', moved, uncertainty };

@@ -167,7 +167,7 @@ export class HubApi {
   }
 
   async #renew(): Promise<string | undefined> {
-    if (typeof this.#token !== 'function') return 'there is no way to renew the token';
+    if (typeof this.#token !== 'function') return 'the token cannot be renewed';
     try {
       const token = nonEmptyText(await this.#token(this.#held !== undefined));
       if (token === undefined) return 'the token source gave no token';
@@ -261,15 +261,17 @@ export class HubApi {
   }
 
   async #request(path: string, init: RequestInit): Promise<Failure | Answer> {
-    const { clock, fetch } = this.#ports;
     const aborted = new AbortController();
-    const cancel = clock.after(this.#timeout, () => aborted.abort());
-    // A fetch that heeds no signal must not hold the client up either.
+    let cancel = () => {};
+    // A fetch that ignores the signal must not hold the client up either.
     const late = new Promise<never>((_, reject) => {
-      aborted.signal.addEventListener('abort', () => reject(new Error('no answer in time')));
+      cancel = this.#ports.clock.after(this.#timeout, () => {
+        reject(new Error('no answer in time'));
+        aborted.abort();
+      });
     });
     try {
-      return await Promise.race([this.#exchange(fetch, path, { ...init, signal: aborted.signal }), late]);
+      return await Promise.race([this.#exchange(path, { ...init, signal: aborted.signal }), late]);
     } catch (error) {
       return failure('unavailable', 0, errorText(error));
     } finally {
@@ -277,7 +279,8 @@ export class HubApi {
     }
   }
 
-  async #exchange(fetch: Ports['fetch'], path: string, init: RequestInit): Promise<Failure | Answer> {
+  async #exchange(path: string, init: RequestInit): Promise<Failure | Answer> {
+    const { clock, fetch } = this.#ports;
     const headers = new Headers(init.headers);
     headers.set('Accept', 'application/json');
     if (this.#held !== undefined) headers.set('Authorization', `Bearer ${this.#held}`);
@@ -288,7 +291,7 @@ export class HubApi {
     if (status >= 200 && status < 300) return { ok: true, status, text };
     const later = status < 400 || status >= 500 || [408, 421, 425, 429].includes(status);
     const kind = status === 401 ? 'unauthorized' : later && status !== 501 ? 'unavailable' : 'refused';
-    const wait = retryAfter(response.headers.get('Retry-After') ?? '', this.#ports.clock.now());
+    const wait = retryAfter(response.headers.get('Retry-After') ?? '', clock.now());
     return failure(kind, status, sentence(text, status), wait);
   }
 

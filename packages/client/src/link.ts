@@ -53,13 +53,13 @@ interface End {
   readonly opened?: boolean;
   /** It was confirmed, and lived for long enough to count as good. */
   readonly steady?: boolean;
-  readonly denied?: boolean;
   /** The endpoint is of no more use. */
   readonly drop?: boolean;
   /** No failure yet: go on at once. */
   readonly planned?: boolean;
   readonly retryAfter?: number;
-  readonly final?: boolean;
+  /** The Hub said no, and would again. */
+  readonly refused?: boolean;
 }
 
 const TICK = 2000;
@@ -132,21 +132,15 @@ export class Link {
   async run(): Promise<void> {
     let attempt = 0;
     let refusals = 0;
-    let denials = 0;
     while (!this.#ended) {
       const end = await this.#attempt();
       if (this.#ended) return;
       if (end.drop) this.#endpoint = undefined;
       if (end.steady || end.planned) attempt = 0;
-      if (end.steady) {
-        refusals = 0;
-        denials = 0;
-      }
-      if (end.denied) denials++;
-      if (end.final) refusals++;
+      if (end.steady) refusals = 0;
+      if (end.refused) refusals++;
       // A Hub that knew us before may be coming up again: its first refusals are not its last word.
-      const patience = this.#everConfirmed ? 3 : 1;
-      if (refusals >= patience || denials >= patience) {
+      if (refusals >= (this.#everConfirmed ? 3 : 1)) {
         this.#ended = true;
         this.#closeAbandoned();
         this.#events.closed(end.reason);
@@ -214,7 +208,7 @@ export class Link {
     } else if (answer.ok) {
       this.#endpoint = answer.endpoint;
       this.since = undefined;
-      serving({ reason: 'the subscription moved to another endpoint', planned: true });
+      serving({ reason: 'the endpoint has changed', planned: true });
     } else if (answer.kind === 'unavailable') {
       this.#failedRenewals++;
       this.#renewAt = clock.now() + Math.max(this.#backoff(this.#failedRenewals + 1), answer.retryAfter);
@@ -266,7 +260,7 @@ export class Link {
     }
     const answer = await this.#subscribe();
     if (this.#ended) return { reason: 'unsubscribed' };
-    if (!answer.ok) return { ...answer, final: answer.kind !== 'unavailable' };
+    if (!answer.ok) return { ...answer, refused: answer.kind !== 'unavailable' };
     const { endpoint } = answer;
     if (this.#endpoint !== undefined && this.#endpoint !== endpoint) this.#left.add(this.#endpoint);
     this.#endpoint = endpoint;
@@ -314,7 +308,8 @@ export class Link {
       let events = 0;
       let cancelTick = () => {};
       const confirmTimer = clock.after(this.#options.confirmWithin, () => {
-        if (opened && events > 0) confirm(undefined);
+        // A Hub that sends events has taken the subscription.
+        if (events > 0) confirm(undefined);
         else
           finish({
             reason: opened ? 'the Hub did not confirm the subscription' : 'the Hub did not answer',
@@ -368,7 +363,7 @@ export class Link {
             if (confirmedAt === undefined) confirm(frame.events);
             break;
           case 'denial':
-            finish({ reason: `denied: ${frame.reason}`, denied: true, drop: true });
+            finish({ reason: `denied: ${frame.reason}`, refused: true, drop: true });
             break;
           case 'event':
             events++;

@@ -68,14 +68,18 @@ const systemEnvironment: Environment = {
     if (!window || !document) return () => {};
     const ended = new AbortController();
     const { signal } = ended;
-    const on = (sign: Sign) => () => listener(sign);
-    window.addEventListener('online', on('online'), { signal });
-    window.addEventListener('offline', on('offline'), { signal });
-    window.addEventListener('pagehide', on('leave'), { signal });
-    const shown = (event: Event & { readonly persisted?: boolean }) => event.persisted && listener('return');
-    window.addEventListener('pageshow', shown, { signal });
-    document.addEventListener('resume', on('wake'), { signal });
-    document.addEventListener('visibilitychange', () => document.hidden || listener('wake'), { signal });
+    const on = (
+      target: EventTarget,
+      type: string,
+      sign: Sign,
+      counts = (_: Event & { readonly persisted?: boolean }): boolean | undefined => true,
+    ) => target.addEventListener(type, (event) => counts(event) && listener(sign), { signal });
+    on(window, 'online', 'online');
+    on(window, 'offline', 'offline');
+    on(window, 'pagehide', 'leave');
+    on(window, 'pageshow', 'return', ({ persisted }) => persisted);
+    on(document, 'resume', 'wake');
+    on(document, 'visibilitychange', 'wake', () => !document.hidden);
     return () => ended.abort();
   },
 };
@@ -93,7 +97,7 @@ function newId(): string {
  */
 export function systemPorts(given: Partial<Ports>): Ports {
   const WebSocket = given.WebSocket ?? (globalThis.WebSocket as SocketConstructor | undefined);
-  if (!WebSocket) throw new TypeError('this platform has no WebSocket: pass one, such as that of the ws package');
+  if (!WebSocket) throw new TypeError('this platform has no WebSocket: pass one, as of the ws package');
   return {
     clock: systemClock,
     fetch: (url, init) => globalThis.fetch(url, init),

@@ -198,7 +198,7 @@ export class Subscriber {
 
   /** The present state, or the next one that is neither `connecting`, `unknown` nor `behind`. */
   settled(): Promise<SyncState> {
-    const calm = ({ status }: SyncState) => status !== 'connecting' && status !== 'unknown' && status !== 'behind';
+    const calm = ({ status }: SyncState) => !['connecting', 'unknown', 'behind'].includes(status);
     const { state } = this;
     if (calm(state)) return Promise.resolve(state);
     return new Promise((resolve) => {
@@ -223,7 +223,16 @@ export class Subscriber {
 
   #start(): void {
     const core = this.#core;
-    const { topic, name, ping, leaseSeconds, silence, confirmWithin, maxBackoff, maxMessage } = core.options;
+    const {
+      topic,
+      name,
+      ping,
+      leaseSeconds: lease = 7200,
+      silence = SILENCE,
+      confirmWithin = 10_000,
+      maxBackoff = 10_000,
+      maxMessage: maxFrame = 16_000_000,
+    } = core.options;
     const guard =
       <A extends unknown[]>(run: (...args: A) => void) =>
       (...args: A) => {
@@ -237,11 +246,11 @@ export class Subscriber {
         name,
         // Lockstep tells who follows, and answers pings.
         pings: () => ping ?? this.#following.tells,
-        lease: leaseSeconds ?? 7200,
-        silence: silence ?? SILENCE,
-        confirmWithin: confirmWithin ?? 10_000,
-        maxBackoff: maxBackoff ?? 10_000,
-        maxFrame: maxMessage ?? 16_000_000,
+        lease,
+        silence,
+        confirmWithin,
+        maxBackoff,
+        maxFrame,
       },
       core.api,
       core.ports,
@@ -437,7 +446,7 @@ export class Subscriber {
       case 'unreadable':
         // A Hub takes an answer for following: there is none before it is known what is current.
         void verifier
-          .verify(verdict.kind === 'older' ? 'events are out of order' : 'an event could not be read')
+          .verify(verdict.kind === 'older' ? 'events arrive late' : 'a message could not be read')
           .then((certain) => {
             if (!certain || dispatcher.knows(id)) return;
             if (contexts.reopens(message)) dispatcher.reopened(event);
@@ -542,8 +551,7 @@ export class Subscriber {
    * Closes a context, the current one unless another is named.
    * @throws HubError, with status 409 when there is nothing to close
    */
-  async close(context: Pick<Context, 'type' | 'elements'> | undefined = this.context): Promise<Published> {
-    if (!context) throw new HubError(409, 'no context is open');
+  async close(context: Pick<Context, 'type' | 'elements'> = this.#core.needContext()): Promise<Published> {
     return this.publish(`${context.type}-close`, context.elements);
   }
 
@@ -563,8 +571,7 @@ export class Subscriber {
    * @throws HubError
    */
   async select(resources: readonly (string | AnyResource)[]): Promise<Published> {
-    const { current } = this.#core.contexts;
-    if (!current) throw new HubError(409, 'no context is open');
+    const current = this.#core.needContext();
     return this.publish(`${current.type}-select`, selected(current, resources));
   }
 

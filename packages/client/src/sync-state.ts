@@ -66,30 +66,20 @@ function isSame(shown: Shown | undefined, current: Shown | undefined): boolean {
 
 /** The state of a connected application. Pure; the same for every application of ours. */
 export function syncState(standing: Standing): SyncState {
-  const {
-    shown,
-    busy,
-    refusal,
-    name,
-    current,
-    uncertainty,
-    age,
-    maxAge,
-    notFollowing: others,
-    waitingFor: who,
-  } = standing;
-  if (refusal !== undefined) {
-    return { status: 'out-of-sync', reason: refusal, us: true, others, ...(name !== undefined && { who: name }) };
-  }
-  const [first] = others;
+  const { refusal, name, age, maxAge, notFollowing: others, waitingFor } = standing;
+  const us = refusal !== undefined;
+  const first = us ? { name, reason: refusal } : others[0];
   if (first) {
-    return { status: 'out-of-sync', reason: first.reason, us: false, others, ...(first.name && { who: first.name }) };
+    const { name: who, reason } = first;
+    return { status: 'out-of-sync', reason, us, others, ...(who && { who }) };
   }
+  const uncertainty = standing.uncertainty || (age > maxAge ? 'the Hub is silent' : '');
   if (uncertainty !== '') return { status: 'unknown', reason: uncertainty };
-  if (age > maxAge) return { status: 'unknown', reason: 'the Hub is silent' };
+  const busy = standing.busy || (isSame(standing.shown, standing.current) ? '' : 'another context is shown');
   if (busy !== '') return { status: 'behind', reason: busy };
-  if (!isSame(shown, current)) return { status: 'behind', reason: 'another context is shown' };
-  if (who !== undefined) return { status: 'behind', reason: `${who} has not answered yet`, who };
+  if (waitingFor !== undefined) {
+    return { status: 'behind', reason: `${waitingFor} has not answered yet`, who: waitingFor };
+  }
   return { status: 'in-sync' };
 }
 

@@ -24,9 +24,8 @@ export class Updater {
   }
 
   /** One after another: two updates of our own must not race each other. @throws HubError */
-  update(changes: Changes): Promise<void> {
-    const { current } = this.#core.contexts;
-    if (!current) return Promise.reject(new HubError(409, 'no context is open'));
+  async update(changes: Changes): Promise<void> {
+    const current = this.#core.needContext();
     const done = this.#last.then(() => this.#update(changes, current));
     this.#last = done.catch(() => {});
     return done;

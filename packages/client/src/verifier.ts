@@ -112,8 +112,9 @@ export class Verifier {
       if (!reading.ok) {
         if (reading.kind !== 'unavailable' && !this.#readable) return this.#trustSocket(here);
         failures++;
-        if (reading.kind !== 'unavailable' && failures >= 3) core.link?.suspect(`no context: ${reading.reason}`);
-        else if (failures > 1) this.markUncertain(`the Hub's context cannot be read: ${reading.reason}`);
+        const why = `the Hub's context cannot be read: ${reading.reason}`;
+        if (reading.kind !== 'unavailable' && failures >= 3) core.link?.suspect(why);
+        else if (failures > 1) this.markUncertain(why);
         await core.pause(Math.max(reading.retryAfter, Math.min(5000, 125 * 2 ** failures)));
         continue;
       }

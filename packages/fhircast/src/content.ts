@@ -107,7 +107,7 @@ export function readContent(entries: readonly unknown[]): SharedContent {
   for (const entry of entries) {
     const { resource, fullUrl } = isObject(entry) ? entry : {};
     const key = resourceKey(resource);
-    const names = typeof fullUrl === 'string' ? { fullUrl } : undefined;
+    const names = typeof fullUrl === 'string' && { fullUrl };
     if (key) content.set(keyText(key), { resource: resource as Resource, ...names });
   }
   return content;
@@ -153,7 +153,7 @@ export function applyUpdates<R>(
     if (entry.method === 'PUT') {
       const known = fullUrl ?? content.get(name)?.fullUrl;
       const resource = hold(entry.resource);
-      changed.set(name, known === undefined ? { resource } : { resource, fullUrl: known });
+      changed.set(name, { resource, ...(known !== undefined && { fullUrl: known }) });
     } else if (opening.has(name)) {
       return obstacle('opening-resource-deleted', name);
     } else {
