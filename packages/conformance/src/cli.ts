@@ -10,6 +10,7 @@ import { type Configuration, type FileOptions, PRESETS, readConfiguration, withW
 import { type ConformanceOptions, type OnProgress, runConformance, selectChecks } from './engine.ts';
 import { HUB_CHECKS } from './hub/checks.ts';
 import { isObject, parseJson } from './json.ts';
+import { replay } from './replay.ts';
 import { renderBadge } from './report/badge.ts';
 import { diffReports, renderDiff } from './report/diff.ts';
 import { renderCurl, renderHar } from './report/har.ts';
@@ -17,7 +18,7 @@ import { renderHtml } from './report/html.ts';
 import { readReport, renderJson } from './report/json.ts';
 import { renderJunit } from './report/junit.ts';
 import { renderMatrix } from './report/matrix.ts';
-import { conforms, type Report } from './report/report.ts';
+import { type CheckResult, conforms, type Report } from './report/report.ts';
 import { renderProgress, renderTerminal } from './report/terminal.ts';
 import { renderTestReport } from './report/test-report.ts';
 import { requirement } from './requirements.ts';
@@ -40,6 +41,7 @@ conformance report REPORT.json [files]  write other forms of a report
 conformance diff BEFORE.json AFTER.json what changed between two reports
 conformance matrix REPORT.json... --html FILE   many reports on one page
 conformance curl REPORT.json CHECK      the requests of one check as a shell script with curl
+conformance replay REPORT.json CHECK [--url URL]   sends them again, to another Hub with --url, and tells what is answered otherwise
 conformance certify REPORT.json --key FILE --package FILE   a signed package of report, transcript, options and versions
 conformance verify PACKAGE [--key FILE] whether a package is as it was signed, by this public key
 conformance checks                      list the checks; --list with hub or subscriber lists those of that run
@@ -119,6 +121,7 @@ const OPTIONS = {
   'other-client-id': { type: 'string' },
   'other-client-secret': { type: 'string' },
   key: { type: 'string' },
+  url: { type: 'string' },
   'new-key': { type: 'string' },
   package: { type: 'string' },
   har: { type: 'string' },
@@ -562,13 +565,40 @@ function matrix(files: readonly string[], values: Values, terminal: SuiteTermina
 const relativeTo = (from: string | undefined, file: string): string =>
   from === undefined || from === '-' ? file : relative(dirname(from), file);
 
-function curl(file: string | undefined, id: string | undefined, terminal: SuiteTerminal): number {
-  const wanted = needed(id, 'curl needs the id of a check');
-  const result = load(file).results.find((one) => one.id === wanted);
+/** A check of a report, with its exchange. */
+function checkOf(report: Report, wanted: string): CheckResult {
+  const result = report.results.find((one) => one.id === wanted);
   if (!result) throw new UsageError(`the report holds no check ${wanted}`);
   if (!result.exchange) throw new UsageError(`the report keeps no exchange of ${wanted}: run with --all`);
-  terminal.out(renderCurl(result));
+  return result;
+}
+
+function curl(file: string | undefined, id: string | undefined, terminal: SuiteTerminal): number {
+  const wanted = needed(id, 'curl needs the id of a check');
+  terminal.out(renderCurl(checkOf(load(file), wanted)));
   return EXIT.conforms;
+}
+
+/** Longest time for one answer or frame of a replay, ms. */
+const REPLAY_STEP_MS = 3000;
+
+async function replayCheck(
+  file: string | undefined,
+  id: string | undefined,
+  values: Values,
+  terminal: SuiteTerminal,
+): Promise<number> {
+  const wanted = needed(id, 'replay needs the id of a check');
+  const report = load(file);
+  const { sent, differences, leftOut } = await replay(checkOf(report, wanted), {
+    ...given({ token: values.token ?? terminal.env.FHIRCAST_TOKEN }),
+    ...(values.url !== undefined && { hub: { from: report.target.name, to: values.url } }),
+    rejectUnauthorized: !values.insecure,
+    timeoutMs: REPLAY_STEP_MS * (number(values, 'slow') ?? 1),
+    tell: (line) => terminal.out(`${line}\n`),
+  });
+  terminal.out(`${sent} requests sent, ${differences} differences, ${leftOut} left out\n`);
+  return differences === 0 && leftOut === 0 ? EXIT.conforms : EXIT.fails;
 }
 
 async function run(argv: readonly string[], terminal: SuiteTerminal): Promise<number> {
@@ -598,6 +628,8 @@ async function run(argv: readonly string[], terminal: SuiteTerminal): Promise<nu
       );
     case 'curl':
       return curl(first, second, terminal);
+    case 'replay':
+      return replayCheck(first, second, values, terminal);
     case 'certify':
       return certifyReport(first, values, terminal);
     case 'verify':

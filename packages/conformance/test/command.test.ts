@@ -175,6 +175,8 @@ test('wrong options are one sentence, and exit code 2', async () => {
     [['matrix'], /needs the files/],
     [['verify'], /needs the file/],
     [['curl', '/none.json', 'x'], /ENOENT/],
+    [['replay', '/none.json', 'x'], /ENOENT/],
+    [['replay', '/none.json'], /replay needs/],
   ] as const) {
     const { code, err } = await conformance(...argv);
     assert.equal(code, EXIT.usage, argv.join(' '));
@@ -292,6 +294,30 @@ test('an exchange is kept as HAR, and its requests as a script with curl', async
   const { out } = await conformance('curl', report, 'broadcast-id');
   assert.match(out, /^curl -i -X POST \\$/m);
   assert.match(out, /--data-binary 'hub\.channel\.type=websocket&hub\.mode=subscribe/);
+});
+
+test('an exchange is sent again, to the same kind of Hub without a difference, to another with each one named', async () => {
+  const report = inFolder('replayed.json');
+  await testHub({}, '--only', 'broadcast-id', '--all', '--json', report);
+  const again = async (options: ModelHubOptions) => {
+    const hub = await ModelHub.start(options);
+    try {
+      return await conformance('replay', report, 'broadcast-id', '--url', hub.url);
+    } finally {
+      await hub.close();
+    }
+  };
+  const same = await again({});
+  assert.match(same.out, /^ {2}POST http\S+: 202$/m);
+  assert.match(same.out, /^ {2}\S+ hears: (subscribe|Patient-open)$/m);
+  assert.match(same.out, /^[1-9]\d* requests sent, 0 differences, 0 left out$/m);
+  assert.equal(same.code, EXIT.conforms);
+  const other = await again({ defects: ['subscribe-200'] });
+  assert.match(other.out, /^! POST \S+: 200, was 202$/m);
+  assert.equal(other.code, EXIT.fails);
+  const nobody = await conformance('replay', report, 'broadcast-id', '--slow', '0.05');
+  assert.match(nobody.out, /^! POST \S+: no answer/m);
+  assert.equal(nobody.code, EXIT.fails);
 });
 
 test('JUnit keeps to its schema, whatever a Hub sent', async () => {
