@@ -125,6 +125,17 @@ test('a store whose thread died is unavailable', async (t) => {
   await again.close();
 });
 
+test('a store whose thread ends before the file is open cannot be opened, and says so', async (t) => {
+  const path = freshPath(t);
+  process.once('worker', (worker: Worker) => void worker.terminate());
+  await assert.rejects(openIn(t, path), {
+    name: 'UnusableDatabase',
+    message: `${path} cannot be opened: the store's thread ended`,
+  });
+  const again = await openIn(t, path);
+  await again.close();
+});
+
 test('nothing else that waits can keep an event waiting', async (t) => {
   const store = await openIn(t, freshPath(t));
   const { sessions, records } = store;

@@ -61,11 +61,15 @@ export class WorkerClient {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
     return new Promise((resolve, reject) => {
-      const failed = (error: Error) =>
-        reject(new UnusableDatabase(options.path, 'unreadable', `${options.path} cannot be opened: ${error.message}`));
-      worker.once('error', failed);
+      const failed = (why: string): void =>
+        reject(new UnusableDatabase(options.path, 'unreadable', `${options.path} cannot be opened: ${why}`));
+      const threw = (error: Error): void => failed(error.message);
+      // A thread may end without a word; nothing else would end the wait.
+      const exited = (): void => failed("the store's thread ended");
+      worker.once('error', threw);
+      worker.once('exit', exited);
       worker.once('message', (first: Opened) => {
-        worker.off('error', failed);
+        worker.off('error', threw).off('exit', exited);
         if (first.opened) resolve(new WorkerClient(worker, first.warnings));
         else reject(new UnusableDatabase(options.path, first.failure.reason, first.failure.message));
       });
