@@ -133,10 +133,25 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
   };
 }
 
+/** What the provider says to a code; the caller sends it. */
+export interface CodeAnswer {
+  /** HTTP status. */
+  readonly status: number;
+  /** JSON. */
+  readonly body: unknown;
+}
+
+interface Redeeming {
+  readonly client: Client;
+  /** The key that the tokens are bound to (RFC 9449). */
+  readonly jkt: string | undefined;
+  answer?: CodeAnswer;
+}
+
 /** oidc-provider, set up for SMART App Launch. Everything that is said to it is said here and in `adapter.ts`. */
 export class SmartProvider {
   readonly #parts: ProviderParts;
-  readonly #redeeming = new WeakMap<IncomingMessage, { readonly client: Client; readonly jkt: string | undefined }>();
+  readonly #redeeming = new WeakMap<IncomingMessage, Redeeming>();
   #built: { readonly kid: string; readonly provider: Provider } | undefined;
 
   constructor(parts: ProviderParts) {
@@ -161,7 +176,8 @@ export class SmartProvider {
   }
 
   /**
-   * Redeems a code for a client that is authenticated; the provider answers.
+   * Redeems a code for a client that is authenticated.
+   * @returns what to answer; undefined where the provider has answered by itself
    * @param jkt the key that the client has shown, which its tokens are bound to (RFC 9449)
    */
   async redeem(
@@ -170,7 +186,7 @@ export class SmartProvider {
     original: IncomingMessage,
     response: ServerResponse,
     jkt?: string,
-  ): Promise<void> {
+  ): Promise<CodeAnswer | undefined> {
     const body = Buffer.from(params.toString());
     const request = new IncomingMessage(original.socket);
     request.method = 'POST';
@@ -183,8 +199,10 @@ export class SmartProvider {
     request.complete = true;
     request.push(body);
     request.push(null);
-    this.#redeeming.set(request, { client, jkt });
+    const redeeming: Redeeming = { client, jkt };
+    this.#redeeming.set(request, redeeming);
     await this.handle(request, response);
+    return redeeming.answer;
   }
 
   /** Addresses in answers are the public ones, whatever Host a request names. */
@@ -217,11 +235,18 @@ export class SmartProvider {
       const { client, jkt } = redeeming;
       if (ctx.response.get('access-control-allow-origin') === '*') ctx.remove('access-control-allow-origin');
       const context = loadedContext(ctx.state);
-      if (ctx.status !== 200 || !context || typeof ctx.body !== 'object') return;
+      // The answer waits for its audit record: who has asked for it sends it.
+      ctx.respond = false;
+      const { status } = ctx;
+      if (status !== 200 || !context || typeof ctx.body !== 'object') {
+        redeeming.answer = { status, body: ctx.body };
+        return;
+      }
       const body = ctx.body as { readonly scope?: string };
       const scopes = new Scopes(body.scope ?? '');
       const type = jkt === undefined ? {} : { token_type: 'DPoP' };
-      ctx.body = { ...body, ...type, ...launchContext.parameters(context, scopes, client.switches) };
+      const answer = { ...body, ...type, ...launchContext.parameters(context, scopes, client.switches) };
+      redeeming.answer = { status, body: answer };
     });
     return provider;
   }

@@ -121,10 +121,9 @@ export function tokenRoutes(
     const jkt = await keyOf(client, request, reply);
     if (grantType === 'refresh_token') return reply.send(await refresh.redeem(client, params, jkt));
     await checkCodeKey(params.get('code'), jkt);
-    for (const [name, value] of Object.entries(reply.getHeaders())) {
-      if (value !== undefined) reply.raw.setHeader(name, value);
-    }
-    reply.hijack();
-    await provider.redeem(client, passedOn(client, params), request.raw, reply.raw, jkt);
+    const answer = await provider.redeem(client, passedOn(client, params), request.raw, reply.raw, jkt);
+    if (answer) return reply.code(answer.status).send(answer.body);
+    // The provider has failed and said so by itself.
+    return reply.hijack();
   });
 }

@@ -32,6 +32,30 @@ test('TOK-1 a symmetric client authenticates by Basic, raw or form-encoded, and 
   }
 });
 
+test('the answer to each grant goes out only when what must be kept of it is kept', async (t) => {
+  let isKept = true;
+  const server = await startServer(t, {
+    pages: (app) =>
+      app.addHook('onSend', async (request) => {
+        if (request.url === '/auth/token' && !isKept) throw Object.assign(new Error('not kept'), { statusCode: 503 });
+      }),
+  });
+  const browser = new TestBrowser(server);
+  const app = await registerApp(server, { token_endpoint_auth_method: 'client_secret_basic' });
+  const headers = basic(app.clientId, app.secret ?? '');
+  for (const kept of [false, true]) {
+    const { code, verifier } = await codeFor(browser, app, SCOPE);
+    isKept = kept;
+    const { client_id: _, ...fields } = codeFields(app, code, verifier);
+    const answer = await post(server, '/auth/token', fields, headers);
+    assert.equal(answer.status, kept ? 200 : 503);
+    assert.equal(answer.body.access_token !== undefined, kept);
+    const wrong = await post(server, '/auth/token', { ...fields, code: 'made-up' }, headers);
+    assert.equal(wrong.status, kept ? 400 : 503, 'a refusal is recorded, too');
+    isKept = true;
+  }
+});
+
 test('TOK-1 Basic credentials are split at the first colon', async (t) => {
   const server = await startServer(t);
   const added = await server.auth.clients.add(

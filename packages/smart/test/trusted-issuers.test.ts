@@ -275,6 +275,39 @@ async function logoutToken(issuer: Issuer, server: TestServer, change: Json = {}
   return issuer.sign(server, { ...claims, ...change }, { typ: 'logout+jwt', ...header }, key);
 }
 
+test('REG-5 a token that is bound to what is not checked here is refused, as a JWT and as the issuer says of it', async (t) => {
+  const issuer = await startIssuer(t);
+  const introspection = {
+    endpoint: `${issuer.origin}/introspect`,
+    client_id: 'lockstep',
+    client_secret_file: 'secret',
+  };
+  const server = await startServer(t, { trustedIssuers: trust(issuer, { introspection }) });
+  server.clock.freeze();
+  const found = async (token: string) => (await server.auth.tokens.find(`DPoP ${token}`))?.info;
+  const refused = [
+    { 'x5t#S256': 'bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2' },
+    { jkt: 'key', 'x5t#S256': 'certificate' },
+    { jwk: { kty: 'EC' } },
+    { kid: 'first' },
+    { jkt: 5 },
+    {},
+    'key',
+    null,
+  ];
+  for (const [index, cnf] of refused.entries()) {
+    issuer.state.answers.set(`opaque-${index}`, { active: true, ...issuer.claimsAt(server, { cnf }) });
+    for (const token of [await issuer.sign(server, { cnf }), `opaque-${index}`]) {
+      assert.equal(await found(token), undefined, `${JSON.stringify(cnf)} ${token.slice(0, 8)}`);
+    }
+  }
+  issuer.state.answers.set('bound', { active: true, ...issuer.claimsAt(server, { cnf: { jkt: 'key' } }) });
+  for (const token of [await issuer.sign(server, { cnf: { jkt: 'key' } }), 'bound']) {
+    assert.equal((await found(token))?.jkt, 'key');
+    assert.equal(await server.auth.verifyToken(token), undefined, 'it is nothing without a proof of the key');
+  }
+});
+
 test('REG-5 signing out at the issuer ends its session here at once, by session or by subject', async (t) => {
   const { issuer, server, verify } = await withIssuer(t);
   const tokens = await Promise.all(['a', 'b'].map((sid) => issuer.sign(server, { sid })));
