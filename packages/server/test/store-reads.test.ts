@@ -11,7 +11,7 @@ import { type Lockstep, startLockstep } from '@lockstep/server';
 import type { RecordStore, SessionStore } from '@lockstep/store';
 import { openStore } from '../src/store.ts';
 import { ConsolePerson } from './console-person.ts';
-import { Backend, EVERYTHING, HubClient, type Json, json, testConfig } from './harness.ts';
+import { Backend, EVERYTHING, HubClient, type Json, testConfig } from './harness.ts';
 
 const FEW = 10;
 const MANY = 1000;
