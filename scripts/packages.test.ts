@@ -17,6 +17,7 @@ import { build as esbuild } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { publint } from 'publint';
 import { build as vite } from 'vite';
+import { parse as parseYaml } from 'yaml';
 import { type LocalRegistry, startLocalRegistry } from './local-registry.ts';
 
 const run = promisify(execFile);
@@ -312,6 +313,36 @@ describe('the published packages', () => {
     const { stdout } = await run('npx', [...suite, ...options], { cwd: out, env: environment() });
     assert.match(stdout, /conforms/);
     assert.equal(JSON.parse(readFileSync(reports, 'utf8')).suite.version, version('conformance'));
+    // The recipes for CI, as they stand in the guide.
+    const guide = readFileSync(join(root, 'docs', 'conformance.md'), 'utf8');
+    const [steps, jobs] = Array.from(guide.matchAll(/```yaml\n([\s\S]*?)```/g), ([, recipe = '']) => parseYaml(recipe));
+    const commands = [steps.find((step: { run?: string }) => step.run).run, ...jobs.conformance.script];
+    assert.equal(commands.length, 2);
+    const wanted = { 'session-user': 'jsmith', register: `${origin}/fhir`, only: ['broadcast-*'] };
+    for (const command of commands) {
+      const place = mkdtempSync(join(folder, 'recipe-'));
+      cpSync(tarball('conformance'), join(place, basename(tarball('conformance'))));
+      writeFileSync(join(place, 'conformance.json'), JSON.stringify(wanted));
+      const env = { ...environment(), HUB_URL: `${origin}/hub`, npm_config_yes: 'true' };
+      assert.match((await run('sh', ['-c', command], { cwd: place, env })).stdout, /conforms/, command);
+      const kept = [...jobs.conformance.artifacts.paths, jobs.conformance.artifacts.reports.junit];
+      for (const file of kept) assert.ok(existsSync(join(place, file)), `${command}: ${file}`);
+    }
+    const [, container = ''] = /```dockerfile\n([\s\S]*?)```/.exec(guide) ?? [];
+    assert.match(container, new RegExp(`^COPY ${basename(tarball('conformance'))} /tmp/$`, 'm'));
+    const bin = JSON.parse(readFileSync(join(out, 'conformance', 'package.json'), 'utf8')).bin;
+    assert.ok(Object.keys(bin).includes(JSON.parse(/^ENTRYPOINT (.*)$/m.exec(container)?.[1] ?? '')[0]));
+    const prefix = join(folder, 'image');
+    const installed = await run('npm', ['install', '--global', '--prefix', prefix, tarball('conformance')], {
+      cwd: folder,
+      env: environment(),
+    });
+    assert.ok(installed.stdout);
+    const help = await run(join(prefix, 'bin', 'fhircast-conformance'), ['--help'], {
+      cwd: folder,
+      env: environment(),
+    });
+    assert.match(help.stdout, /^Tests FHIRcast Hubs/);
     const pages = await (await fetch(`${origin}/`)).text();
     assert.match(pages, /<script type="module"/, 'the console has travelled along');
     assert.equal((await fetch(`${origin}/samples/viewer/`)).status, 200);
