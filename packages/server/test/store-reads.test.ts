@@ -158,7 +158,14 @@ const ROWS: readonly Row[] = [
     body: () => ({}),
     status: 201,
   },
-  { as: 'client', routes: ['DELETE /hub/session/:topic/invitation/:id', 'POST /hub/invitation/:code'] },
+  {
+    as: 'client',
+    routes: [
+      'DELETE /hub/session/:topic/invitation/:id',
+      'POST /hub/invitation/:code',
+      'DELETE /hub/session/:topic/guest',
+    ],
+  },
   { as: 'client', routes: ['DELETE /hub/session/:topic'] },
   { as: 'client', routes: ['POST /hub/ticket'], body: () => ({}) },
 
