@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { eventually, FakeCallbacks, FakeCursors, turns } from '../../test/callbacks.ts';
 import { encounter, patient, START } from '../../test/events.ts';
-import { access, good, type Peer, Rig, type RigOptions, refusal } from '../../test/rig.ts';
+import { access, good, type Json, type Peer, Rig, type RigOptions, refusal } from '../../test/rig.ts';
 import type { Access } from '../rules/permission.ts';
 import { IRA, STU2 } from '../rules/versions.ts';
 
@@ -355,7 +355,12 @@ describe('WEB-3 restart', () => {
     }
     s.callbacks.answer = () => 200;
     await s.rig.crash();
-    await posted(s, ['open-p1', 'open-p7']);
+    await s.callbacks.until(() => s.callbacks.posts.length >= 2);
+    await turns();
+    const [, standing, ...more] = s.callbacks.posts.map(({ text }) => JSON.parse(text) as Json);
+    assert.equal(standing?.event.context[0].resource.id, 'p7');
+    assert.notEqual(standing?.id, 'open-p7', 'an id that is not taken for a repeat (SUB-11)');
+    assert.deepEqual(more, []);
   });
 
   it('ends at once what expired meanwhile, without a delivery', async (t) => {
