@@ -367,7 +367,7 @@ test('TOK-5 a backend registration serves where no administration token is at ha
   await listener.find(event('Patient-open'));
   const stranger = await lockstep(['sessions', '--hub', `${server.origin}/hub`]);
   assert.equal(stranger.code, 4);
-  assert.match(stranger.stderr, /bearer token is required/);
+  assert.match(stranger.stderr, /access token is required/);
   const overwritten = await lockstep(['apps', 'register', '--name', 'Second', '--key-out', key, ...at]);
   assert.equal(overwritten.code, 2);
   const nobody = await lockstep(['sessions', '--hub', 'http://127.0.0.1:1/hub', '--token', 'x']);

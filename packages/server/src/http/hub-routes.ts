@@ -136,6 +136,11 @@ function isSubscription(body: Readable): boolean {
   return 'form' in body || (isObject(body.json) && 'hub.mode' in body.json);
 }
 
+/** vtk.js publishes at the topic's address with members of a subscription beside the event (PUB-1). */
+function hasEvent(body: Readable): boolean {
+  return 'json' in body && isObject(body.json) && 'event' in body.json;
+}
+
 /** What an invitation is asked to be; undefined for what is none. */
 function invitationFields(body: unknown): { followingOnly: boolean; life?: number } | undefined {
   const { following_only: only, expires_in: life } = isObject(body) ? body : {};
@@ -395,7 +400,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
       const body = readableBody(request, reply);
       if (!body) return reply;
       const { topic } = request.params;
-      return isSubscription(body)
+      return isSubscription(body) && !hasEvent(body)
         ? subscription(access, body, request, reply, topic)
         : publish(access, body, reply, topic);
     });
