@@ -19,6 +19,8 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     await openPatient(page, /Amara Diallo/);
     const viewer = await run(page, 'Image viewer');
     const writer = await run(page, 'Report writer');
+    // An answer that the server has not kept yet is lost with it.
+    for (const one of [page, viewer, writer]) await statusOf(one, 'in-sync').waitFor();
     await stage.restart(signal, async () => {
       for (const one of [page, viewer, writer]) {
         const status = statusOf(one, 'connecting');

@@ -541,6 +541,30 @@ describe('SUB-11 coming back', () => {
     assert.deepEqual((await rig.connect(peer.endpoint, 'unheard of'))?.ids, ['b']);
   });
 
+  it('ERR-8 who returns with ?since of the current context and owes its answer is sent that context once more', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Viewer' });
+    await rig.publish(topic, 'Patient-open', [patient('a')], { id: 'a' });
+    peer.answer(200, 'a');
+    await rig.settle(topic);
+    await rig.publish(topic, 'Patient-open', [patient('b')], { id: 'b' });
+    rig.clock.advance(1000);
+    await rig.settle(topic);
+    const names = async () => (await rig.hub.sessions())[0]?.notFollowing.map(({ name, why }) => [name, why]);
+    assert.deepEqual(await names(), [['Viewer', 'waiting']]);
+    peer.connection?.closed(1006);
+    const back = await rig.connect(peer.endpoint, 'b');
+    assert.equal(back?.events.length, 1);
+    assert.equal(back?.events[0]?.event.context[0].resource.id, 'b');
+    assert.notEqual(back?.ids[0], 'b');
+    back?.answer(200, back.ids[0] ?? '');
+    await rig.settle(topic);
+    assert.deepEqual(await names(), []);
+    back?.connection?.closed(1006);
+    assert.deepEqual((await rig.connect(peer.endpoint, 'b'))?.events, [], 'nothing more once it has answered');
+  });
+
   it('with ?since of an event that the log has dropped brings the standing opens under new ids', async (t) => {
     const rig = await Rig.open(t, { log: { count: 2, ageMs: HOUR } });
     const topic = await rig.session();

@@ -12,6 +12,7 @@ import { type Channel, type Clock, type Ids, runningTime } from '../ports.ts';
 import type { Decision, Done, Effect, KnownEvent, Publish, SessionCommand } from '../rules/commands.ts';
 import type { Decide } from '../rules/decide.ts';
 import { originalIds } from '../rules/derived-opens.ts';
+import { owesAnswer } from '../rules/following.ts';
 import {
   type Believed,
   believedAfter,
@@ -537,6 +538,9 @@ export class LiveSession {
       this.#parts.activity.counts.connected += 1;
       const connected = (missed: Missed): SubscriberSocket =>
         this.audience.connect(subscription, channel, state, missed, this.#caughtUp);
+      if (read && owesAnswer(state, id, after)) {
+        return connected({ ...read, first: this.#currentFirst(state, read.first) });
+      }
       if (read) return connected(read);
       if (before?.presence?.is !== 'away') return connected(this.#insteadOfLog(state, standing(state)));
       const believed = believedBy(state, before.presence);

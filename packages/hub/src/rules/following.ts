@@ -18,6 +18,18 @@ export function isFollowing(state: SessionState, subscription: string): boolean 
   return !state.following.has(subscription);
 }
 
+/**
+ * Whether a returning subscriber has seen the current context, and its answer never came or was lost with a connection or a
+ * server: it is asked once more, since nothing else would end its mark (ERR-8).
+ * @param seen number of the last event that it has seen
+ */
+export function owesAnswer(state: SessionState, subscription: string, seen = -1): boolean {
+  const mark = state.following.get(subscription);
+  if (!mark || seen < state.changedBy) return false;
+  const { why, followed } = mark;
+  return why === 'waiting' || why === 'silent' || (why === 'lost' && followed !== undefined);
+}
+
 /** The session with a subscriber marked: the first mark keeps its time, since then it has not followed. */
 export function marked(
   state: SessionState,
