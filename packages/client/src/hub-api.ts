@@ -6,14 +6,8 @@ import {
   type JsonObject,
   objectsIn,
 } from '@lockstep/fhircast';
-import type { SubscriberOptions } from './options.ts';
+import type { SubscriberOptions, TokenSource } from './options.ts';
 import type { Ports } from './ports.ts';
-
-/**
- * Gives the access token. `renew` is true when the last one was refused or is about to end: the token must then be a new
- * one if that can be had.
- */
-export type TokenSource = string | ((renew: boolean) => string | Promise<string>);
 
 /** Why a request did not do what it was for. */
 export interface Failure {

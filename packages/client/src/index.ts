@@ -3,7 +3,6 @@ export { type Handled, type HandlerResult, Refusal, refuse } from './answers.ts'
 export { type Connection, fromArgs, fromSmart, fromTicket, fromUrl } from './connection.ts';
 export type { Content, Context } from './context.ts';
 export { type EventName, HubEvent, type ResourceOf, type ResourcesOf } from './events.ts';
-export type { TokenSource } from './hub-api.ts';
 export {
   type AnyResource,
   type Change,
@@ -13,6 +12,7 @@ export {
   HubError,
   type Published,
   type SubscriberOptions,
+  type TokenSource,
 } from './options.ts';
 export type { Clock, Environment, Ports, Sign, Socket, SocketConstructor } from './ports.ts';
 export { Subscriber } from './subscriber.ts';

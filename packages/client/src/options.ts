@@ -1,9 +1,14 @@
 import type { Handled } from './answers.ts';
 import type { Context } from './context.ts';
 import type { EventName, HubEvent } from './events.ts';
-import type { TokenSource } from './hub-api.ts';
 import type { Ports } from './ports.ts';
 import type { Shown } from './sync-state.ts';
+
+/**
+ * Gives the access token. `renew` is true when the last one was refused or is about to end: the token must then be a new
+ * one if that can be had.
+ */
+export type TokenSource = string | ((renew: boolean) => string | Promise<string>);
 
 /** How to reach a session, and what to do in it. Durations are milliseconds unless the name says otherwise. */
 export interface SubscriberOptions {

@@ -26,7 +26,7 @@ export interface ReplayOptions {
   readonly tell: (line: string) => void;
 }
 
-export interface Replayed {
+export interface ReplayOutcome {
   readonly sent: number;
   /** Answers and frames that are not as they were. */
   readonly differences: number;
@@ -93,7 +93,7 @@ const bodyOf = (answer: string): string => answer.split('\n\n').slice(1).join('\
  * Hub gave out are replaced by those it gives out now.
  * @param result with its exchange
  */
-export async function replay(result: CheckResult, options: ReplayOptions): Promise<Replayed> {
+export async function replay(result: CheckResult, options: ReplayOptions): Promise<ReplayOutcome> {
   const { token, hub, timeoutMs, tell, rejectUnauthorized = true } = options;
   const lines = result.exchange ?? [];
   const renamed = new Map<string, string>(hub ? [[hub.from, hub.to]] : []);
