@@ -114,6 +114,20 @@ describe('SUB-11 a webhook that is behind what the log holds', () => {
     };
   }
 
+  /** A webhook that has shown the patient `before` and does not answer to the study that was opened then. */
+  async function heldUp(t: TestContext, origin: string) {
+    const client = await HubClient.backend(origin);
+    const topic = await client.session();
+    const server = await callback(t);
+    await open(client, topic, 'before');
+    await subscribe(client, topic, server, EVENTS);
+    await server.until(() => server.ids.length === 1);
+    const release = hold(server);
+    await client.publish(topic, 'ImagingStudy-open', [study('s1')], { id: 'study' });
+    await server.until(() => server.ids.length === 2);
+    return { client, topic, server, release };
+  }
+
   /** Opens and closes patients while the webhook holds up its first delivery. */
   async function openAndClose(client: HubClient, topic: string, count: number): Promise<void> {
     for (let n = 0; n < count; n++) {
@@ -125,15 +139,7 @@ describe('SUB-11 a webhook that is behind what the log holds', () => {
 
   it('is sent closes of what it may believe open, then the standing opens, the current context last', (t) =>
     withLockstep(async ({ origin }) => {
-      const client = await HubClient.backend(origin);
-      const topic = await client.session();
-      const server = await callback(t);
-      await open(client, topic, 'before');
-      await subscribe(client, topic, server, EVENTS);
-      await server.until(() => server.ids.length === 1);
-      const release = hold(server);
-      await client.publish(topic, 'ImagingStudy-open', [study('s1')], { id: 'study' });
-      await server.until(() => server.ids.length === 2);
+      const { client, topic, server, release } = await heldUp(t, origin);
       await openAndClose(client, topic, 10);
       await client.publish(topic, 'Patient-close', [patient('before')], { id: 'closed' });
       await open(client, topic, 'other');
@@ -163,15 +169,7 @@ describe('SUB-11 a webhook that is behind what the log holds', () => {
 
   it('is denied with the reason where nobody knows what it shows', (t) =>
     withLockstep(async ({ origin }) => {
-      const client = await HubClient.backend(origin);
-      const topic = await client.session();
-      const server = await callback(t);
-      await open(client, topic, 'before');
-      await subscribe(client, topic, server, EVENTS);
-      await server.until(() => server.ids.length === 1);
-      const release = hold(server);
-      await client.publish(topic, 'ImagingStudy-open', [study('s1')], { id: 'study' });
-      await server.until(() => server.ids.length === 2);
+      const { client, topic, server, release } = await heldUp(t, origin);
       // More than the Hub remembers.
       await openAndClose(client, topic, 90);
       release();

@@ -20,8 +20,8 @@ interface Known {
 
 /**
  * Tells by records which nodes are alive: each writes its own from time to time. Clocks are not compared: a node is gone
- * when its record stays the same while this one was written several times, so that no node is
- * taken for gone while the store is unreachable.
+ * when its record stays the same while this one was written several times, so that no node is taken for
+ * gone while the store is unreachable.
  */
 export class NodeLease implements Nodes {
   readonly #records: RecordStore;

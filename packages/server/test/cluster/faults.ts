@@ -108,6 +108,22 @@ const BUILDS: Faults = {
 /** Files of a database. */
 const FILES = ['', '-wal', '-last'];
 
+/** Copies the database of a node that stands still meanwhile. */
+async function copyWhileDown(node: ClusterNode): Promise<void> {
+  await node.end('SIGTERM');
+  copyFileSync(node.database, `${node.database}.copy`);
+  await node.start();
+}
+
+/** Starts a node that has ended with the copy that was made of its database. */
+async function putCopyBack(node: ClusterNode, load: Load): Promise<void> {
+  await pause(200);
+  for (const file of FILES) rmSync(node.database + file, { force: true });
+  renameSync(`${node.database}.copy`, node.database);
+  load.forgive();
+  await node.start();
+}
+
 /** A single Hub on a file: what happens to its disk. */
 const DISK: Faults = {
   'the write-ahead log is cut, and the server goes on with what there is': async ({ cluster, load }, step) => {
@@ -123,33 +139,21 @@ const DISK: Faults = {
   'an older copy is restored': async ({ cluster, load }, step) => {
     const [node] = cluster.nodes;
     if (!node) return;
-    await node.end('SIGTERM');
-    copyFileSync(node.database, `${node.database}.copy`);
-    await node.start();
+    await copyWhileDown(node);
     await load.more(step.between(5, 40));
     await node.end('SIGTERM');
-    await pause(200);
-    for (const file of FILES) rmSync(node.database + file, { force: true });
-    renameSync(`${node.database}.copy`, node.database);
-    load.forgive();
-    await node.start();
+    await putCopyBack(node, load);
   },
   'the file is deleted while it is in use, and a copy put in its place': async ({ cluster, load }, step) => {
     const [node] = cluster.nodes;
     if (!node) return;
-    await node.end('SIGTERM');
-    copyFileSync(node.database, `${node.database}.copy`);
-    await node.start();
+    await copyWhileDown(node);
     await load.more(step.between(5, 40));
     const span = load.span();
     for (const file of FILES) rmSync(node.database + file, { force: true });
     await span.refusals(2);
     await node.end('SIGKILL');
-    await pause(200);
-    for (const file of FILES) rmSync(node.database + file, { force: true });
-    renameSync(`${node.database}.copy`, node.database);
-    load.forgive();
-    await node.start();
+    await putCopyBack(node, load);
   },
   'the file is moved away while it is in use, and back': async ({ cluster, load }, step) => {
     const [node] = cluster.nodes;
