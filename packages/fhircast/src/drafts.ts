@@ -3,14 +3,21 @@
  * references are asked for, `POST` entries, a logout that says nothing more (WEB-5).
  */
 import { type ContextKey, type EventDefinition, eventDefinition } from './catalog.ts';
-import { type ContextElement, type EventMessage, isObject, type JsonObject, type Reference } from './messages.ts';
+import {
+  type ContextElement,
+  type EventMessage,
+  isObject,
+  type JsonObject,
+  type Reference,
+  textOf,
+} from './messages.ts';
 import { parseReference } from './reference.ts';
 
 /** What the Bundle of an update was called. */
 const UPDATES = ['updates', 'bundle', 'content'];
 
 function addressOf(resource: JsonObject): string {
-  return `${String(resource.resourceType)}/${String(resource.id)}`;
+  return `${textOf(resource.resourceType)}/${textOf(resource.id)}`;
 }
 
 function referenceTo(resource: unknown): unknown {
@@ -65,7 +72,7 @@ function elementsOf(
 }
 
 function keysOf(context: readonly unknown[]): readonly string[] {
-  return context.map((one) => (isObject(one) ? String(one.key) : ''));
+  return context.map((one) => (isObject(one) ? textOf(one.key) : ''));
 }
 
 function contextOf(definition: EventDefinition, context: readonly unknown[]): readonly unknown[] {

@@ -2,7 +2,7 @@
  * Events of our own, in reverse domain notation: other Hubs and clients know nothing of them and never see them, since nobody
  * gets an event that it did not subscribe to (PUB-3).
  */
-import type { ContextElement, JsonObject } from './messages.ts';
+import { type ContextElement, type JsonObject, textOf } from './messages.ts';
 
 /** From the Hub: every subscriber that does not follow now (ERR-8). Each such event replaces the one before. */
 export const FOLLOWING_EVENT = 'org.lockstep.following';
@@ -64,8 +64,8 @@ export function readNotFollowing(context: readonly ContextElement[]): readonly N
       {
         name: subscriber,
         why: why as NotFollowing['why'],
-        since: Date.parse(String(since)),
-        reason: String(reason ?? ''),
+        since: Date.parse(textOf(since)),
+        reason: textOf(reason),
         ...(typeof eventId === 'string' && { eventId }),
         ...(typeof eventName === 'string' && { eventName }),
         ...(typeof shows === 'string' && { shows }),
@@ -114,5 +114,5 @@ export function surveyAnswerContext(answer: SurveyAnswer): readonly ContextEleme
 export function readSurveyAnswer([answer]: readonly ContextElement[]): SurveyAnswer | undefined {
   const { survey, name, status, reason }: JsonObject = answer ?? {};
   if (typeof survey !== 'string' || typeof name !== 'string' || typeof status !== 'number') return undefined;
-  return { survey, name, status, reason: String(reason ?? '') };
+  return { survey, name, status, reason: textOf(reason) };
 }

@@ -325,18 +325,35 @@ describe('names', () => {
   });
 });
 
+/** JSON may name a member `toString`; making text of such an object throws. */
+const NO_TEXT = { toString: 'no function', valueOf: null };
+
 it('whatever is published, a dialect rewrites or refuses it, and leaves what is not its own', () => {
   const dialects = dialectsOf({ dialects: DIALECTS.map(({ name }) => name), vendorEvents: ['x-y'] });
   const element = fc.oneof(
     fc.record({
       key: fc.constantFrom('report', 'patient', 'study', 'select', 'updates'),
-      resource: fc.oneof(fc.constantFrom(REPORT, PATIENT, STUDY, null, [], 7), fc.array(fc.constantFrom(REPORT, null))),
+      resource: fc.oneof(
+        fc.constantFrom(
+          REPORT,
+          PATIENT,
+          STUDY,
+          null,
+          [],
+          7,
+          { ...STUDY, id: NO_TEXT },
+          { resourceType: NO_TEXT, id: NO_TEXT },
+        ),
+        fc.array(fc.constantFrom(REPORT, null)),
+      ),
     }),
+    fc.constant({ key: NO_TEXT, resource: REPORT }),
     fc.jsonValue(),
   );
   const event = fc.record({
     'hub.event': fc.oneof(
       fc.constantFrom('DiagnosticReport-open', 'DiagnosticReport-updated', 'DiagnosticReport-close', 'Patient-select'),
+      fc.constantFrom(NO_TEXT, [NO_TEXT]),
       fc.jsonValue(),
     ),
     context: fc.oneof(fc.array(element, { maxLength: 4 }), fc.jsonValue()),

@@ -1,4 +1,4 @@
-import { type ContextElement, isObject, type JsonObject, type Resource } from '../messages.ts';
+import { type ContextElement, isObject, type JsonObject, type Resource, textOf } from '../messages.ts';
 import { parseReference } from '../reference.ts';
 import { type Dialect, type OpenAnchor, type OpenAnchors, type RewrittenEvent, rewritten, unfit } from './dialect.ts';
 
@@ -93,7 +93,7 @@ function reportFor(studies: readonly JsonObject[], patient: JsonObject | undefin
   const accession = identifiersOf(study);
   return {
     resourceType: REPORT,
-    id: `report-of-${String(study.id)}`.slice(0, 64),
+    id: `report-of-${textOf(study.id)}`.slice(0, 64),
     status: 'unknown',
     ...(accession.length > 0 && { identifier: accession }),
     ...(typeof patient?.id === 'string' && { subject: { reference: `Patient/${patient.id}` } }),
@@ -126,7 +126,7 @@ function put(given: unknown, index: number): JsonObject | string {
   if (method !== 'POST') return given;
   const { resource } = given;
   if (!isObject(resource) || typeof resource.resourceType !== 'string') return `${where}.resource is missing`;
-  const [, uuid] = /^urn:uuid:([\w-]+)$/i.exec(String(given.fullUrl)) ?? [];
+  const [, uuid] = /^urn:uuid:([\w-]+)$/i.exec(textOf(given.fullUrl)) ?? [];
   const id = resource.id ?? uuid;
   if (typeof id !== 'string') return `${where}.resource.id is missing, and fullUrl is no urn:uuid`;
   return {
@@ -145,7 +145,7 @@ function updatesOf(elements: readonly JsonObject[], report: JsonObject | undefin
   const whole =
     report === undefined
       ? []
-      : [{ request: { method: 'PUT', url: `${REPORT}/${String(report.id)}` }, resource: report }];
+      : [{ request: { method: 'PUT', url: `${REPORT}/${textOf(report.id)}` }, resource: report }];
   if (!given && whole.length === 0) return 'event.context has neither "updates" nor a whole report';
   return { ...(given ?? { resourceType: 'Bundle' }), type: 'transaction', entry: [...whole, ...entries] };
 }
@@ -157,7 +157,7 @@ function updated(event: JsonObject, open: OpenAnchors): RewrittenEvent {
   const own = elements.find(({ key }) => key === 'report');
   const whole = own && isObject(own.resource) && Object.keys(own.resource).length > 2 ? own.resource : undefined;
   const named = own && isObject(own.resource) ? own.resource : undefined;
-  const asked = own && isObject(own.reference) ? own.reference.reference : named && `${REPORT}/${String(named.id)}`;
+  const asked = own && isObject(own.reference) ? own.reference.reference : named && `${REPORT}/${textOf(named.id)}`;
   const key = typeof asked === 'string' ? parseReference(asked) : undefined;
   const anchor = own ? open.all.find(({ type, id }) => type === REPORT && id === key?.id) : reportMeant(elements, open);
   if (!anchor) return unfit('event.context, key "report"', own ? 'this report is not open' : 'no report is current');
@@ -180,7 +180,7 @@ function updated(event: JsonObject, open: OpenAnchors): RewrittenEvent {
 function asReference(element: JsonObject): JsonObject {
   const { resource, ...rest } = element;
   if (element.reference !== undefined || !isObject(resource)) return element;
-  return { ...rest, reference: { reference: `${String(resource.resourceType)}/${String(resource.id)}` } };
+  return { ...rest, reference: { reference: `${textOf(resource.resourceType)}/${textOf(resource.id)}` } };
 }
 
 function closed(event: JsonObject, open: OpenAnchors): RewrittenEvent {
@@ -195,7 +195,7 @@ function closed(event: JsonObject, open: OpenAnchors): RewrittenEvent {
 }
 
 function read(event: JsonObject, open: OpenAnchors): RewrittenEvent {
-  switch (String(event['hub.event']).toLowerCase()) {
+  switch (textOf(event['hub.event']).toLowerCase()) {
     case 'diagnosticreport-open':
       return opened(event, open);
     case 'diagnosticreport-update':

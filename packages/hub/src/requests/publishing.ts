@@ -13,6 +13,7 @@ import {
   parseEvent,
   readExact,
   senderFields,
+  textOf,
 } from '@lockstep/fhircast';
 import type { Activity } from '../live/activity.ts';
 import type { LiveSessions } from '../live/live-sessions.ts';
@@ -150,7 +151,7 @@ export class Publishing {
     const dialects = dialectsOf(access.switches);
     const body = written.value;
     if (dialects.length === 0 || !isObject(body) || !isObject(body.event)) return { ok: true, value: written };
-    const state = await this.#readable(access, String(body.event['hub.topic']));
+    const state = await this.#readable(access, textOf(body.event['hub.topic']));
     const anchors = [...(state?.anchors.values() ?? [])];
     const open = anchors.map(({ key, versionId, opening }) => ({ ...key, versionId, context: contextOf(opening) }));
     const current = open.find(({ type, id }) => `${type}/${id}` === state?.current);
