@@ -8,20 +8,11 @@ import {
   type SessionStore,
   type StoredSession,
 } from '@lockstep/store';
-import { type Channel, type Clock, type Ids, runningTime } from '../ports.ts';
+import type { Channel, Clock, Ids } from '../ports.ts';
 import type { Decision, Done, Effect, KnownEvent, Publish, SessionCommand } from '../rules/commands.ts';
 import type { Decide } from '../rules/decide.ts';
-import { originalIds } from '../rules/derived-opens.ts';
 import { owesAnswer } from '../rules/following.ts';
-import {
-  type Believed,
-  believedAfter,
-  believedBy,
-  closesOf,
-  correction,
-  currentFirst,
-  openContexts,
-} from '../rules/gap.ts';
+import { believedAfter, believedBy, openContexts } from '../rules/gap.ts';
 import { heartbeat } from '../rules/heartbeat.ts';
 import { mayReturn, nextDeadline, replayedAfter, seenBeforeLogout } from '../rules/lease.ts';
 import type { Policy } from '../rules/policy.ts';
@@ -35,24 +26,16 @@ import type { Activity } from './activity.ts';
 import { Audience, type AudienceOptions, type Ended, standing } from './audience.ts';
 import type { Background } from './background.ts';
 import type { CaughtUpSession, Missed } from './catch-up.ts';
+import { Deadline } from './deadline.ts';
 import { Delivery } from './delivery.ts';
+import { HeldLog } from './held-log.ts';
 import type { LogPages } from './log-pages.ts';
+import { MissedEvents, within } from './missed-events.ts';
 import { JobQueue } from './queue.ts';
 import type { Backlog } from './subscriber-callback.ts';
 import { SubscriberReports } from './subscriber-reports.ts';
 import type { SubscriberSocket } from './subscriber-socket.ts';
 import type { WebhookCalls } from './webhook-calls.ts';
-
-/** ms that a process may stand still without anybody noticing. */
-const PAUSE = 1000;
-/** ms by which a pause delays the end of something at most: a clock that jumped by hours is no pause of hours. */
-const LONGEST_DELAY = 30_000;
-
-/**
- * Characters of missed events that are sent in their order and nothing before them. Where there are more, the current context goes
- * first.
- */
-const SENT_AT_ONCE = 1024 * 1024;
 
 const UNKNOWN_SINCE = 'What happened since is no longer known: subscribe again';
 
@@ -87,11 +70,6 @@ interface Note {
   readonly ended: readonly Ended[];
 }
 
-/** Entries as deliveries, up to a number: what was committed since is not for everybody yet. */
-function within(entries: readonly LogEntry[] | undefined, upTo: number): readonly Delivery[] | undefined {
-  return entries?.filter(({ number }) => number <= upTo).map((entry) => new Delivery(fromEntry(entry)));
-}
-
 /** Whether a logout lies between two states. */
 function loggedOut(before: SessionState | undefined, after: SessionState): boolean {
   return after.loggedOutAt > (before?.loggedOutAt ?? 0);
@@ -112,8 +90,12 @@ export class LiveSession {
   readonly #uncertain: (session: LiveSession) => void;
   readonly #jobs = new JobQueue();
   readonly #reports: SubscriberReports;
+  readonly #missed: MissedEvents;
   /** What subscribers catch up with. */
   readonly #caughtUp: CaughtUpSession;
+  readonly #deadline: Deadline;
+  /** Stale while the state is not loaded. */
+  readonly #log: HeldLog;
   /** Webhooks that are to be sent the standing opens first (SUB-8). */
   readonly #fresh = new Set<string>();
   #state: SessionState | undefined;
@@ -122,13 +104,10 @@ export class LiveSession {
   #revision = 0;
   /** The history that the revision is of; undefined where it is not known. */
   #epoch: string | undefined;
-  /** Numbers of the held log entries by event id; stale while the state is not loaded. */
-  #log = new Map<string, number>();
   /** The last entry that went out to the audience; undefined before anything is known. */
   #delivered: LogPosition | undefined;
   /** The state that the audience here was brought in line with last. */
   #told: SessionState | undefined;
-  #deadline: { readonly at: number; readonly cancel: () => void } | undefined;
 
   constructor(
     topic: string,
@@ -141,6 +120,11 @@ export class LiveSession {
     this.#options = options;
     this.#uncertain = uncertain;
     this.#reports = new SubscriberReports(this, options.nodeId, parts);
+    this.#missed = new MissedEvents(topic, parts.pages, () => this.#reports.made());
+    this.#log = new HeldLog(options.logCount);
+    this.#deadline = new Deadline(parts.clock, parts.background, () => {
+      this.#reports.timePassed(() => this.#watchDeadline(this.#state));
+    });
     this.audience = new Audience(topic, parts.clock, this.#reports, options);
     const deliveredUpTo = (): number => this.#delivered?.offset ?? 0;
     this.#caughtUp = {
@@ -164,14 +148,12 @@ export class LiveSession {
 
   /** Whether nothing here needs the session to be kept in memory. */
   get unused(): boolean {
-    return this.idle && this.audience.empty && this.#deadline === undefined;
+    return this.idle && this.audience.empty && !this.#deadline.isSet;
   }
 
   /** Drops what can be read from the store again. */
   forget(): void {
-    if (!this.idle) return;
-    this.#state = undefined;
-    this.#log = new Map();
+    if (this.idle) this.forgetStale();
   }
 
   /** Runs the job once everything queued before has ended. */
@@ -237,7 +219,7 @@ export class LiveSession {
     const known = await this.#known(message.id);
     if (definition.name !== 'SyncError') return { ...command, ...known };
     const { eventId = '' } = readSyncErrorCause(message.event.context);
-    const about = this.#log.get(eventId) ?? this.#originalOf(eventId);
+    const about = this.#log.numberOf(eventId) ?? this.#log.numberOfOriginal(eventId);
     return { ...command, ...known, ...(about !== undefined && { about }) };
   }
 
@@ -246,7 +228,7 @@ export class LiveSession {
    * an event is an event of its own, decided on the empty session that the logout left.
    */
   async #known(eventId: string): Promise<{ readonly known?: KnownEvent }> {
-    const number = this.#log.get(eventId);
+    const number = this.#log.numberOf(eventId);
     if (number === undefined) return {};
     const [entry] = (await this.#parts.store.readLog(this.topic, number - 1, { limit: 1 })) ?? [];
     return { known: entry?.number === number ? knownEvent(entry) : { number } };
@@ -276,17 +258,11 @@ export class LiveSession {
     this.#revision = result.revision;
     this.#epoch = result.epoch;
     if (!before) this.#delivered = { offset: 0, epoch: result.epoch };
-    this.#forgetIds(before, state);
+    if (loggedOut(before, state)) this.#log.eraseBefore(state.loggedOutAt);
     for (const [index, one] of logged.entries()) this.#broadcast(new Delivery(one, events[index]), result.epoch);
     this.#carryOut(before, state, effects);
     this.#changed(before, state, note.ended);
     return true;
-  }
-
-  /** Forgets the ids of the events that a logout has erased from the log. */
-  #forgetIds(before: SessionState | undefined, after: SessionState): void {
-    if (!loggedOut(before, after)) return;
-    for (const [id, number] of this.#log) if (number < after.loggedOutAt) this.#log.delete(id);
   }
 
   /** What else follows from a decision of this node. */
@@ -363,35 +339,14 @@ export class LiveSession {
   }
 
   #broadcast(delivery: Delivery, epoch: string): void {
-    this.#log.set(delivery.id, delivery.number);
-    if (this.#log.size > this.#options.logCount) this.#log.delete(this.#log.keys().next().value ?? '');
     this.#delivered = { offset: delivery.number, epoch };
+    this.#log.append(delivery.id, delivery.number);
     this.audience.deliver(delivery);
   }
 
   /** Decides `elapse` when something in the session happens next by itself. */
   #watchDeadline(state: SessionState | undefined): void {
-    const { policy, background, clock } = this.#parts;
-    const at = state && nextDeadline(state, this.#options.nodeId, policy);
-    if (at === this.#deadline?.at) return;
-    this.#deadline?.cancel();
-    this.#deadline = undefined;
-    if (at === undefined) return;
-    const set = { at: clock.now(), ran: runningTime(clock) };
-    const elapse = (): void => {
-      // After a pause, who waits to come back or to be read gets as much time as the process stood still.
-      const stood = clock.now() - set.at - (runningTime(clock) - set.ran);
-      if (stood > PAUSE) {
-        Object.assign(set, { at: clock.now(), ran: runningTime(clock) });
-        this.#deadline = { at, cancel: background.after(Math.min(stood, LONGEST_DELAY), elapse) };
-        return;
-      }
-      this.#deadline = undefined;
-      this.#reports.timePassed(() => this.#watchDeadline(this.#state));
-    };
-    const ms = at - clock.now();
-    if (ms <= 0) elapse();
-    else this.#deadline = { at, cancel: background.after(ms, elapse) };
+    this.#deadline.set(state && nextDeadline(state, this.#options.nodeId, this.#parts.policy));
   }
 
   /** Sends an entry again to the subscribers here that have not acknowledged it (PUB-7). */
@@ -413,13 +368,12 @@ export class LiveSession {
     }
     const before = this.#state;
     const state = fromParts(this.topic, stored.parts);
-    const log = new Map(stored.log.map(({ id, number }) => [id, number]));
-    const bring = this.audience.empty ? undefined : await this.#whatToBring(state, stored, log);
+    const bring = this.audience.empty ? undefined : await this.#whatToBring(state, stored);
     this.#delivered = stored.position;
     bring?.();
     this.#revision = stored.revision;
     this.#epoch = stored.epoch;
-    this.#log = log;
+    this.#log.replace(stored.log);
     // What was read before it became uncertain is not kept after it.
     this.#state = uncertainties === this.#uncertainties ? state : undefined;
     this.#changed(before, state, []);
@@ -430,24 +384,17 @@ export class LiveSession {
    * What the subscribers here have to be sent so that they are up to date with what was read.
    * @returns sends it; undefined where nothing is missing
    */
-  async #whatToBring(
-    state: SessionState,
-    stored: StoredSession,
-    log: ReadonlyMap<string, number>,
-  ): Promise<(() => void) | undefined> {
+  async #whatToBring(state: SessionState, stored: StoredSession): Promise<(() => void) | undefined> {
     const last = stored.position.offset;
     const delivered = this.#delivered?.offset ?? 0;
     const undone = this.#isUndone(stored);
     if (delivered === last && !undone) return undefined;
-    const from = undone ? this.#lastShared(log) : delivered;
-    const read = from === undefined ? undefined : await this.#readMissed(state, from, last);
+    const from = undone ? this.#log.newAfter(stored.log) : delivered;
+    const read = from === undefined ? undefined : await this.#missed.fromLog(state, from, last);
     // Subscribers that were sent what is gone are sent how things stand now (SUB-11).
     const believed = this.#told ? openContexts(this.#told) : [];
-    const corrected = undone || !read ? correction(state, believed, this.#reports.made()) : [];
-    // What came after the last entry that still stands goes out as it is.
-    const earlier = read ? corrected.filter(({ number, closes }) => closes || number <= (from ?? 0)) : corrected;
-    const first = [...earlier.map((one) => new Delivery(one)), ...(read?.first ?? [])];
-    const missed = { first, after: read?.after ?? last };
+    const corrected = undone || !read ? this.#missed.correction(state, believed, read && from) : [];
+    const missed = { first: [...corrected, ...(read?.first ?? [])], after: read?.after ?? last };
     return () => {
       for (const socket of [...this.audience.sockets.values()]) {
         const { caughtUpTo } = socket;
@@ -457,38 +404,6 @@ export class LiveSession {
       }
       for (const callback of this.audience.callbacks.values()) callback.catchUp(undone ? from : undefined);
     };
-  }
-
-  /**
-   * What the log has after a number, up to another: as much of it as is sent in one go, and where the rest begins. Where a logout has
-   * erased the next entries, what came from the logout on (SUB-11).
-   * @returns undefined where that is not known
-   */
-  async #readMissed(state: SessionState, after: number, upTo: number): Promise<Missed | undefined> {
-    const deliveries: Delivery[] = [];
-    let [last, characters] = [Math.max(after, state.loggedOutAt - 1), 0];
-    while (last < upTo && characters < SENT_AT_ONCE) {
-      const page = within(await this.#parts.pages.read(this.topic, last), upTo);
-      if (!page || page.length === 0) return undefined;
-      for (const one of page) {
-        deliveries.push(one);
-        characters += one.text.length;
-        last = one.number;
-      }
-    }
-    return { first: last < upTo ? this.#currentFirst(state, deliveries) : deliveries, after: last };
-  }
-
-  #currentFirst(state: SessionState, deliveries: readonly Delivery[]): readonly Delivery[] {
-    const current = currentFirst(state, this.#reports.made());
-    return current ? [new Delivery(current), ...deliveries] : deliveries;
-  }
-
-  /** Opens and closes that stand for everything that has happened. */
-  #insteadOfLog(state: SessionState, deliveries: readonly Delivery[]): Missed {
-    const characters = deliveries.reduce((sum, { text }) => sum + text.length, 0);
-    const first = characters > SENT_AT_ONCE ? this.#currentFirst(state, deliveries) : deliveries;
-    return { first, after: state.nextNumber - 1 };
   }
 
   /** A subscriber that is catching up does not find the next entry: it goes on after a logout, or has to start afresh. */
@@ -511,14 +426,6 @@ export class LiveSession {
     return !holdsPosition(stored, delivered);
   }
 
-  /** Number of the last entry that was sent and still stands; undefined where that is not known. */
-  #lastShared(log: ReadonlyMap<string, number>): number | undefined {
-    const [first] = this.#log.values();
-    let shared = first === 1 ? 0 : undefined;
-    for (const [id, number] of this.#log) if (log.get(id) === number) shared = number;
-    return shared;
-  }
-
   /**
    * Connects a subscriber: confirmation, then what it missed since an event or the standing opens, then live (SUB-7, SUB-8,
    * SUB-11).
@@ -532,53 +439,28 @@ export class LiveSession {
       const subscription = state?.subscriptions.get(id);
       if (!state || !subscription) return UNKNOWN_ENDPOINT;
       const returns = since !== undefined && before !== undefined && mayReturn(before);
-      const seen = returns ? (this.#seen(since) ?? seenBeforeLogout(state, subscription)) : undefined;
+      const seen = returns ? (this.#log.seenUpTo(since) ?? seenBeforeLogout(state, subscription)) : undefined;
       const after = seen && Math.max(seen, replayedAfter(state, subscription));
-      const read = after === undefined ? undefined : await this.#readMissed(state, after, state.nextNumber - 1);
+      const read = after === undefined ? undefined : await this.#missed.fromLog(state, after, state.nextNumber - 1);
       this.#parts.activity.counts.connected += 1;
       const connected = (missed: Missed): SubscriberSocket =>
         this.audience.connect(subscription, channel, state, missed, this.#caughtUp);
       if (read && owesAnswer(state, id, after)) {
-        return connected({ ...read, first: this.#currentFirst(state, read.first) });
+        return connected({ ...read, first: this.#missed.currentFirst(state, read.first) });
       }
       if (read) return connected(read);
-      if (before?.presence?.is !== 'away') return connected(this.#insteadOfLog(state, standing(state)));
+      if (before?.presence?.is !== 'away') return connected(this.#missed.standing(state));
       const believed = believedBy(state, before.presence);
-      const right = believed ? this.#rightScreen(state, believed, since !== undefined) : standing(state);
-      const socket = connected(this.#insteadOfLog(state, right));
-      if (!believed) await this.decide({ kind: 'deny', ids: [id], reason: UNKNOWN_SINCE });
+      if (believed) return connected(this.#missed.rightScreen(state, believed, since !== undefined));
+      const socket = connected(this.#missed.standing(state));
+      await this.decide({ kind: 'deny', ids: [id], reason: UNKNOWN_SINCE });
       return socket;
     });
-  }
-
-  /**
-   * What a returning subscriber is sent where what it missed is not known: closes of what it may believe open, then the standing
-   * opens, under new ids where it said what it had seen (SUB-8, SUB-11).
-   */
-  #rightScreen(state: SessionState, believed: readonly Believed[], saidWhatItSaw: boolean): readonly Delivery[] {
-    const made = this.#reports.made();
-    if (saidWhatItSaw) return correction(state, believed, made).map((one) => new Delivery(one));
-    return [...closesOf(state, believed, made).map((one) => new Delivery(one)), ...standing(state)];
   }
 
   /** Takes a socket out whose channel is gone, and says so to the others where it has to be (ERR-3). */
   disconnected(socket: SubscriberSocket, code: number): void {
     if (this.audience.detach(socket)) this.#reports.disconnected(socket, code);
-  }
-
-  /** Number of the last entry that a subscriber has seen, if it is held. */
-  #seen(eventId: string): number | undefined {
-    const number = this.#log.get(eventId);
-    if (number !== undefined) return number;
-    // Of several opens derived from one event it may have seen only this one: they are sent again.
-    const original = this.#originalOf(eventId);
-    return original === undefined ? undefined : original - 1;
-  }
-
-  /** Number of the entry that a derived event was made from, if it is held (DER-3). */
-  #originalOf(derivedId: string): number | undefined {
-    const original = originalIds(derivedId).find((id) => this.#log.has(id));
-    return original === undefined ? undefined : this.#log.get(original);
   }
 
   /** Starts the webhooks that this node calls. */
@@ -614,8 +496,7 @@ export class LiveSession {
       await this.run(() => this.decide({ kind: 'deny', ids: [subscription], reason: UNKNOWN_SINCE }));
       return { deliveries: [], gapUpTo, more: false };
     }
-    const right = correction(state, believed, this.#reports.made());
-    return { deliveries: right.map((one) => new Delivery(one)), gapUpTo, more: false };
+    return { deliveries: this.#missed.correction(state, believed), gapUpTo, more: false };
   }
 
   #page(entries: readonly LogEntry[]): Backlog {
@@ -635,13 +516,13 @@ export class LiveSession {
   async follow(revision: number, epoch: string, commit: Commit): Promise<void> {
     if (this.knows(revision)) return;
     const before = this.#state;
-    if (this.audience.empty && this.#deadline === undefined) return this.forgetStale();
+    if (this.audience.empty && !this.#deadline.isSet) return this.forgetStale();
     if (!before || revision !== this.#revision + 1) return void (await this.#reload());
     const state = applyParts(before, commit.parts);
     this.#state = state;
     this.#revision = revision;
     this.#epoch = epoch;
-    this.#forgetIds(before, state);
+    if (loggedOut(before, state)) this.#log.eraseBefore(state.loggedOutAt);
     for (const entry of commit.append) this.#broadcast(new Delivery(fromEntry(entry)), epoch);
     const note = commit.note === undefined ? undefined : (JSON.parse(commit.note) as Note);
     this.#changed(before, state, note?.ended ?? []);
@@ -655,7 +536,7 @@ export class LiveSession {
   /** The state here is no longer the latest, and nothing here needs it now. */
   forgetStale(): void {
     this.#state = undefined;
-    this.#log = new Map();
+    this.#log.clear();
   }
 
   /** Notices may have been missed: the state is read again before anything is answered from it. */

@@ -1,0 +1,67 @@
+import type { LogHead } from '@lockstep/store';
+import { originalIds } from '../rules/derived-opens.ts';
+
+/** Where the events of one topic's log stand, by their ids: the log itself stays in the store. */
+export class HeldLog {
+  readonly #numbers = new Map<string, number>();
+  readonly #most: number;
+
+  /** @param most how many ids are remembered: as many as the store's log keeps */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Number of the entry that holds the event; undefined where none does. */
+  numberOf(eventId: string): number | undefined {
+    return this.#numbers.get(eventId);
+  }
+
+  /** Number of the entry that a derived event was made from, if it is held (DER-3). */
+  numberOfOriginal(derivedId: string): number | undefined {
+    for (const id of originalIds(derivedId)) {
+      const number = this.numberOf(id);
+      if (number !== undefined) return number;
+    }
+    return undefined;
+  }
+
+  /** Number of the last entry that a subscriber has seen, if it is held (SUB-11). */
+  seenUpTo(eventId: string): number | undefined {
+    const number = this.numberOf(eventId);
+    if (number !== undefined) return number;
+    // Of several opens derived from one event it may have seen only this one: they are sent again.
+    const original = this.numberOfOriginal(eventId);
+    return original === undefined ? undefined : original - 1;
+  }
+
+  append(eventId: string, number: number): void {
+    this.#numbers.set(eventId, number);
+    if (this.#numbers.size > this.#most) this.#numbers.delete(this.#numbers.keys().next().value ?? '');
+  }
+
+  /** A logout has erased the entries before its own (PUB-10). */
+  eraseBefore(number: number): void {
+    for (const [id, held] of this.#numbers) if (held < number) this.#numbers.delete(id);
+  }
+
+  replace(log: readonly LogHead[]): void {
+    this.clear();
+    for (const { id, number } of log) this.#numbers.set(id, number);
+  }
+
+  clear(): void {
+    this.#numbers.clear();
+  }
+
+  /**
+   * Number after which all of a log that was read is new to those who were sent what is held here: an event that comes a second
+   * time under its id would be taken for a repeat (SUB-11), also where it has another number or version since.
+   * @returns undefined where that is not known
+   */
+  newAfter(log: readonly LogHead[]): number | undefined {
+    const known = log.findLast(({ id }) => this.#numbers.has(id));
+    if (known) return known.number;
+    const [first] = this.#numbers.values();
+    return first === 1 ? 0 : undefined;
+  }
+}

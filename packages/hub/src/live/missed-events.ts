@@ -1,0 +1,91 @@
+import type { LogEntry } from '@lockstep/store';
+import type { Made } from '../rules/commands.ts';
+import { type Believed, closesOf, correction, currentFirst } from '../rules/gap.ts';
+import type { SessionState } from '../rules/session-state.ts';
+import { fromEntry } from '../stored/log-record.ts';
+import { standing } from './audience.ts';
+import type { Missed } from './catch-up.ts';
+import { Delivery } from './delivery.ts';
+import type { LogPages } from './log-pages.ts';
+
+/**
+ * Characters of missed events that are sent in their order and nothing before them. Where there are more, the current context goes
+ * first.
+ */
+const SENT_AT_ONCE = 1024 * 1024;
+
+/** Entries as deliveries, up to a number: what was committed since is not for everybody yet. */
+export function within(entries: readonly LogEntry[] | undefined, upTo: number): readonly Delivery[] | undefined {
+  return entries?.filter(({ number }) => number <= upTo).map((entry) => new Delivery(fromEntry(entry)));
+}
+
+/** What a subscriber of one topic is sent that missed something: from the log, or what makes its screen right instead (SUB-11). */
+export class MissedEvents {
+  readonly #topic: string;
+  readonly #pages: LogPages;
+  readonly #made: () => Made;
+
+  /** @param made what each event that the Hub makes needs */
+  constructor(topic: string, pages: LogPages, made: () => Made) {
+    this.#topic = topic;
+    this.#pages = pages;
+    this.#made = made;
+  }
+
+  /**
+   * What the log has after a number, up to another: as much of it as is sent in one go, and where the rest begins. Where a logout has
+   * erased the next entries, what came from the logout on.
+   * @returns undefined where that is not known
+   */
+  async fromLog(state: SessionState, after: number, upTo: number): Promise<Missed | undefined> {
+    const deliveries: Delivery[] = [];
+    let [last, characters] = [Math.max(after, state.loggedOutAt - 1), 0];
+    while (last < upTo && characters < SENT_AT_ONCE) {
+      const page = within(await this.#pages.read(this.#topic, last), upTo);
+      if (!page || page.length === 0) return undefined;
+      for (const one of page) {
+        deliveries.push(one);
+        characters += one.text.length;
+        last = one.number;
+      }
+    }
+    return { first: last < upTo ? this.currentFirst(state, deliveries) : deliveries, after: last };
+  }
+
+  currentFirst(state: SessionState, deliveries: readonly Delivery[]): readonly Delivery[] {
+    const current = currentFirst(state, this.#made());
+    return current ? [new Delivery(current), ...deliveries] : deliveries;
+  }
+
+  /** The standing opens, for one that was sent nothing yet (SUB-8). */
+  standing(state: SessionState): Missed {
+    return this.#insteadOfLog(state, standing(state));
+  }
+
+  /**
+   * For a returning subscriber of whom it is not known what it missed: closes of what it may believe open, then the standing opens,
+   * under new ids where it said what it had seen (SUB-8, SUB-11).
+   */
+  rightScreen(state: SessionState, believed: readonly Believed[], saidWhatItSaw: boolean): Missed {
+    if (saidWhatItSaw) return this.#insteadOfLog(state, this.correction(state, believed));
+    const closes = closesOf(state, believed, this.#made()).map((one) => new Delivery(one));
+    return this.#insteadOfLog(state, [...closes, ...standing(state)]);
+  }
+
+  /**
+   * Closes and opens under new ids that make the screen right of one that believes these contexts open.
+   * @param upTo leaves out the opens of later entries: they go out as the log has them
+   */
+  correction(state: SessionState, believed: readonly Believed[], upTo = Number.POSITIVE_INFINITY): readonly Delivery[] {
+    return correction(state, believed, this.#made())
+      .filter(({ number, closes }) => closes || number <= upTo)
+      .map((one) => new Delivery(one));
+  }
+
+  /** Opens and closes that stand for everything that has happened. */
+  #insteadOfLog(state: SessionState, deliveries: readonly Delivery[]): Missed {
+    const characters = deliveries.reduce((sum, { text }) => sum + text.length, 0);
+    const first = characters > SENT_AT_ONCE ? this.currentFirst(state, deliveries) : deliveries;
+    return { first, after: state.nextNumber - 1 };
+  }
+}
