@@ -6,7 +6,7 @@ import { LiveSessions } from './live/live-sessions.ts';
 import { LogPages } from './live/log-pages.ts';
 import { WebhookCalls } from './live/webhook-calls.ts';
 import { DEFAULTS, type HubOptions, type HubPorts } from './options.ts';
-import type { Channel } from './ports.ts';
+import type { Channel, HubSessions } from './ports.ts';
 import type { Answer } from './requests/answers.ts';
 import { CallbackCheck } from './requests/callback-check.ts';
 import { type ConnectedSubscriber, Connecting } from './requests/connecting.ts';
@@ -27,7 +27,7 @@ const EVICT_EVERY = 60_000;
 const IDLE_EVERY = 300_000;
 
 /** The Hub: what comes in through HTTP and sockets, decided by the session rules, kept by the store. */
-export class Hub {
+export class Hub implements HubSessions {
   /** Counts since the start, for metrics. */
   readonly counts: Readonly<Counts>;
   readonly #policy: Policy;
@@ -71,7 +71,7 @@ export class Hub {
       },
       { nodeId, answerMs, maxBufferedBytes, derivesOpens, logCount, shared: nodes !== undefined },
     );
-    const topics = new Topics(hubUrl, (topic) => live.has(topic), ports.derivedTopics);
+    const topics = new Topics(hubUrl, (topic) => live.has(topic), ports.derivedTopics?.(this));
     const callbacks = new CallbackCheck({ webhooks, background, activity });
     const sessions = new Sessions({ store, clock, ids, users, nodes, nodeId, policy, live, topics });
     this.counts = activity.counts;

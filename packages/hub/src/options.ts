@@ -5,6 +5,7 @@ import type {
   Clock,
   Cursors,
   DerivedTopics,
+  HubSessions,
   Ids,
   Nodes,
   Observer,
@@ -34,8 +35,8 @@ export interface HubPorts {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly users?: UserDirectory;
-  /** Understands topics that the Hub has not minted. */
-  readonly derivedTopics?: DerivedTopics;
+  /** Makes what understands topics that the Hub has not minted. */
+  readonly derivedTopics?: (hub: HubSessions) => DerivedTopics;
   /** Without it, resources are looked into as far as the event catalog asks. */
   readonly validation?: ResourceValidation;
   readonly observer?: Observer;

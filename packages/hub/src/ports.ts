@@ -79,6 +79,18 @@ export type ResolvedTopic =
   | { readonly ok: true; readonly value: string }
   | { readonly ok: false; readonly status: number; readonly reason: string };
 
+/** What the Hub says of its sessions to what understands topics for it; see the Hub's methods of these names. */
+export interface HubSessions {
+  inspect(topic: string): Promise<object | undefined>;
+  sessions(filter: { readonly user: string }): Promise<readonly { readonly topic: string }[]>;
+  createSession(
+    access: Access,
+    body: { readonly user: string },
+  ): Promise<
+    { readonly ok: true; readonly value: { readonly topic: string } } | { readonly ok: false; readonly reason: string }
+  >;
+}
+
 /** Topics that subscribers compute themselves, since no launch gave them one (LAU-2). */
 export interface DerivedTopics {
   /**

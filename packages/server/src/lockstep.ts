@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fhircastConfiguration, type Hub, NodeLease, type Observer } from '@lockstep/hub';
 import { R4Validator } from '@lockstep/r4';
+import { UserNames } from '@lockstep/smart';
 import pino, { type Logger } from 'pino';
 import { shareAccessEnds } from './access-ends.ts';
 import { openAdministration } from './admin/open-administration.ts';
@@ -183,17 +184,15 @@ async function startParts(
     stop: (counted) => counted.close(),
   });
 
-  // The Hub asks who a user is, an authorization server which sessions there are: one is made before it has the other.
   const inspector = new Inspector({ node: nodeId });
-  const derivedTopics = new DerivedTopicDirectory({ records, clock: systemClock, hub: () => hub });
   const validator = new R4Validator();
   const hub = openHub(config, origin, {
     validator,
     sessions: metrics.timed(store.sessions),
     nodeId,
     ...(nodes && { nodes }),
-    resolveUser: (name) => role.resolveUser(name),
-    derivedTopics,
+    ...(config.role !== 'hub' && { users: new UserNames(records, systemClock) }),
+    derivedTopics: (hub) => new DerivedTopicDirectory({ records, clock: systemClock, hub }),
     observer: observers(inspector, metrics.sessions, audit),
     audit: hubAudit,
     failed,

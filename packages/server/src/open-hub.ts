@@ -2,23 +2,24 @@ import type { ConformanceSpec } from '@lockstep/console/wire';
 import {
   type AuditTrail,
   CORE,
-  type DerivedTopics,
   Hub,
+  type HubPorts,
   IRA,
   type NodeLease,
   type Observer,
   type ResourceValidation,
   STU1,
   STU2,
+  type UserDirectory,
 } from '@lockstep/hub';
 import type { R4Validator } from '@lockstep/r4';
+import type { UserNames } from '@lockstep/smart';
 import type { SessionStore } from '@lockstep/store';
 import type { AddressPolicy } from './callbacks/address-policy.ts';
 import { RecordCursors } from './callbacks/cursors.ts';
 import { HttpCallbacks } from './callbacks/http-callbacks.ts';
 import type { Config } from './config.ts';
 import { endpointPath } from './http/sockets.ts';
-import type { Role } from './roles/role.ts';
 import type { ServerStore } from './store.ts';
 import { systemClock, systemIds } from './system.ts';
 
@@ -44,9 +45,9 @@ export interface HubParts {
   readonly sessions: SessionStore;
   readonly nodeId: string;
   readonly nodes?: NodeLease;
-  /** Who goes by a name, by one of their own or one of another system's. */
-  readonly resolveUser: Role['resolveUser'];
-  readonly derivedTopics: DerivedTopics;
+  /** Absent for a Hub beside an EHR that knows its users: here each is who they are called. */
+  readonly users?: UserNames;
+  readonly derivedTopics: NonNullable<HubPorts['derivedTopics']>;
   readonly observer?: Observer;
   readonly audit?: AuditTrail;
   readonly failed: (error: unknown) => void;
@@ -73,11 +74,21 @@ export function conformanceSpecs({ profile, webhooks }: Config): readonly Confor
   return specs[profile];
 }
 
+/** The people behind names, as the Hub asks for them. */
+function userDirectory(users: UserNames): UserDirectory {
+  return {
+    async resolve(name) {
+      const user = await users.resolve(name);
+      return user && { user: user.reference, aliases: [user.id, ...user.aliases] };
+    },
+  };
+}
+
 /** The Hub that the configuration describes. */
 export function openHub(
   config: Config,
   origin: string,
-  { validator, sessions, nodeId, nodes, resolveUser, derivedTopics, observer, audit, failed, webhooks }: HubParts,
+  { validator, sessions, nodeId, nodes, users, derivedTopics, observer, audit, failed, webhooks }: HubParts,
 ): Hub {
   const validation = resourceValidation(config, validator);
   return new Hub(
@@ -110,12 +121,7 @@ export function openHub(
       store: sessions,
       clock: systemClock,
       ids: systemIds,
-      users: {
-        async resolve(name) {
-          const user = await resolveUser(name);
-          return user && { user: user.reference, aliases: [user.id, ...user.aliases] };
-        },
-      },
+      ...(users && { users: userDirectory(users) }),
       derivedTopics,
       ...(validation && { validation }),
       ...(observer && { observer }),

@@ -46,6 +46,7 @@ export {
   type NewUser,
   type OutsideIdentity,
   SAMPLE_USERS,
+  UserNames,
   type UserProfile,
   type Users,
 } from './users.ts';

@@ -91,6 +91,44 @@ function withoutPassword({ password: _, ...profile }: User): UserProfile {
   return profile;
 }
 
+function userRecords(store: RecordStore, clock: Clock): RecordRepository<User> {
+  return new RecordRepository<User>(store, clock, 'user', (user) => ({
+    reference: user.reference,
+    alias: user.aliases,
+    name: [...new Set(namesOf(user).map((name) => name.toLowerCase()))],
+  }));
+}
+
+/** Users whom a name means: one, unless records are older than the check; two are read at most. */
+async function meantBy(records: RecordRepository<User>, name: string): Promise<readonly User[]> {
+  // The case as written, too: records of an earlier version have no index `name`.
+  for (const [index, value] of [
+    ['reference', name],
+    ['alias', name],
+    ['name', name.toLowerCase()],
+  ] as const) {
+    const found = await records.findBy(index, value, { limit: 2 });
+    if (found.length > 0) return found.map(({ value: user }) => user);
+  }
+  const signIn = await records.get(name.toLowerCase());
+  return signIn ? [signIn] : [];
+}
+
+/** Who a name means, for a Hub that starts before the authorization server does (SES-7, SES-8). */
+export class UserNames {
+  readonly #records: RecordRepository<User>;
+
+  constructor(store: RecordStore, clock: Clock) {
+    this.#records = userRecords(store, clock);
+  }
+
+  /** The user whom a reference, an alias or a sign-in name means, in any case. */
+  async resolve(name: string): Promise<Pick<UserProfile, 'id' | 'reference' | 'aliases'> | undefined> {
+    const [found] = await meantBy(this.#records, name);
+    return found;
+  }
+}
+
 /** The people who sign in here (REG-4). */
 export class Users {
   readonly #records: RecordRepository<User>;
@@ -100,11 +138,7 @@ export class Users {
 
   /** @param end ends the access of a user who is suspended or deleted */
   constructor(store: RecordStore, clock: Clock, end: (user: User, reason: string) => Promise<void>) {
-    this.#records = new RecordRepository<User>(store, clock, 'user', (user) => ({
-      reference: user.reference,
-      alias: user.aliases,
-      name: [...new Set(namesOf(user).map((name) => name.toLowerCase()))],
-    }));
+    this.#records = userRecords(store, clock);
     this.#links = new RecordRepository(store, clock, 'outside-user');
     this.#end = end;
   }
@@ -176,23 +210,8 @@ export class Users {
 
   /** The user whom a reference, an alias or a sign-in name means, in any case (SES-7, SES-8). */
   async resolve(name: string): Promise<UserProfile | undefined> {
-    const [found] = await this.#meantBy(name);
+    const [found] = await meantBy(this.#records, name);
     return found && withoutPassword(found);
-  }
-
-  /** Users whom a name means: one, unless records are older than the check; two are read at most. */
-  async #meantBy(name: string): Promise<readonly User[]> {
-    // The case as written, too: records of an earlier version have no index `name`.
-    for (const [index, value] of [
-      ['reference', name],
-      ['alias', name],
-      ['name', name.toLowerCase()],
-    ] as const) {
-      const found = await this.#records.findBy(index, value, { limit: 2 });
-      if (found.length > 0) return found.map(({ value: user }) => user);
-    }
-    const signIn = await this.#records.get(name.toLowerCase());
-    return signIn ? [signIn] : [];
   }
 
   /** A name that meant two people would show one the patients of the other (SES-7). @throws InvalidUser */
@@ -200,7 +219,7 @@ export class Users {
     const { reference, aliases = [] } = names;
     const given = aliases.map((name) => ['aliases', name]);
     for (const [field, name = ''] of [...(reference === undefined ? [] : [['reference', reference]]), ...given]) {
-      const other = (await this.#meantBy(name)).find((user) => user.id !== id);
+      const other = (await meantBy(this.#records, name)).find((user) => user.id !== id);
       if (other) throw new InvalidUser(`${field}: ${name} means ${other.name} already`);
     }
   }

@@ -27,7 +27,7 @@ function backend(clientId: string, more: Partial<Access> = {}): Access {
 async function bench(t: TestContext) {
   const rig = await launchRig(t);
   const { store, clock, hub } = rig;
-  const topics = new DerivedTopicDirectory({ records: store.records, clock, hub: () => hub });
+  const topics = new DerivedTopicDirectory({ records: store.records, clock, hub });
   const secrets = new TopicSecrets(store.records, () => clock.now());
   const secret = await secrets.renew('pacs');
   const derive = (user = USER): Promise<string> => deriveTopic(user, secret, clock.now());
@@ -83,7 +83,7 @@ test('LAU-2 of two nodes one opens the session, and what a node left that died d
       const timer = setTimeout(run, 1);
       return () => clearTimeout(timer);
     };
-    return new DerivedTopicDirectory({ records: store.records, clock: { now: clock.now, after }, hub: () => hub });
+    return new DerivedTopicDirectory({ records: store.records, clock: { now: clock.now, after }, hub });
   };
   const made = await Promise.all(
     [node(), node(), node()].map(async (one) => one.resolve(await derive(), backend('pacs'), 'PACS')),

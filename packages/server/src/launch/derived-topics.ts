@@ -1,6 +1,6 @@
 /** Topics that apps compute themselves, since they are not launched (LAU-2). */
 import { openDerivedTopic } from '@lockstep/fhircast';
-import type { Access, Clock, DerivedTopics, Hub, ResolvedTopic } from '@lockstep/hub';
+import type { Access, Clock, DerivedTopics, HubSessions, ResolvedTopic } from '@lockstep/hub';
 import type { RecordStore } from '@lockstep/store';
 import { TopicSecrets } from './topic-secrets.ts';
 
@@ -28,7 +28,7 @@ interface Binding {
 export interface DerivedTopicParts {
   readonly records: RecordStore;
   readonly clock: Clock;
-  readonly hub: () => Hub;
+  readonly hub: HubSessions;
 }
 
 function refuse(status: number, reason: string): ResolvedTopic {
@@ -90,7 +90,7 @@ export class DerivedTopicDirectory implements DerivedTopics {
   /** The topic is known; who subscribes with it must be who did before. */
   async #again(id: string, bound: Binding, key: string | undefined): Promise<ResolvedTopic> {
     if (key !== undefined && key !== bound.subscriber) return OTHERS;
-    if (!(await this.#parts.hub().inspect(bound.topic))) return ENDED;
+    if (!(await this.#parts.hub.inspect(bound.topic))) return ENDED;
     if (key !== undefined) await this.#bind(id, bound);
     return { ok: true, value: bound.topic };
   }
@@ -130,12 +130,12 @@ export class DerivedTopicDirectory implements DerivedTopics {
   }
 
   async #latest(user: string): Promise<ResolvedTopic | undefined> {
-    const latest = (await this.#parts.hub().sessions({ user })).at(-1);
+    const latest = (await this.#parts.hub.sessions({ user })).at(-1);
     return latest && { ok: true, value: latest.topic };
   }
 
   async #open(user: string, access: Access): Promise<ResolvedTopic> {
-    const opened = await this.#parts.hub().createSession(access, { user });
+    const opened = await this.#parts.hub.createSession(access, { user });
     if (opened.ok) return { ok: true, value: opened.value.topic };
     return refuse(404, `The user of the derived hub.topic has no session, and none was made: ${opened.reason}`);
   }

@@ -129,7 +129,6 @@ export async function openEverything(given: RoleParts): Promise<Role> {
   });
   return {
     authorization,
-    resolveUser: (name) => authorization.users.resolve(name),
     ...(firstAdministrator && { firstAdministrator }),
     async addRoutes(app) {
       await app.register(authorization.plugin);

@@ -23,8 +23,6 @@ export async function openHubOnly(given: RoleParts): Promise<Role> {
   });
   return {
     authorization,
-    // The EHR knows its users: here each is who they are called.
-    resolveUser: async (name) => ({ id: name, reference: name, aliases: [] }),
     async addRoutes(app) {
       await app.register(authorization.plugin);
       app.setNotFoundHandler((_, reply) =>

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Hub, NodeLease } from '@lockstep/hub';
 import type { R4Validator } from '@lockstep/r4';
-import type { TokenVerifier, TrustedIssuer, UserProfile } from '@lockstep/smart';
+import type { TokenVerifier, TrustedIssuer } from '@lockstep/smart';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { ServerAuditTrail } from '../audit/audit-trail.ts';
@@ -45,8 +45,6 @@ export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =
 
 export interface Role {
   readonly authorization: TokenVerifier;
-  /** Who goes by a name, by one of their own or one of another system's. */
-  resolveUser(name: string): Promise<Pick<UserProfile, 'id' | 'reference' | 'aliases'> | undefined>;
   /** The first administrator and the password to tell once. */
   readonly firstAdministrator?: { readonly user: string; readonly password: string };
   /**
