@@ -1,10 +1,10 @@
-import { isResourceType, keyText, type ResourceKey } from '@lockstep/fhircast';
+import { isResourceType, keyText } from '@lockstep/fhircast';
 import { numberOf } from './exact-json.ts';
-import type { Answered, FhirExchange, Planner, Precondition } from './exchange.ts';
+import type { Answered, FhirExchange, Planner, Precondition, WriteTarget } from './exchange.ts';
 import { etag } from './interactions.ts';
 import { ifMatch } from './negotiation.ts';
 import { FhirRefusal, operationOutcome } from './refusal.ts';
-import { isObject, type Json, type JsonObject, type Resource } from './resource.ts';
+import { isObject, type Json, type JsonObject, type Resource, references } from './resource.ts';
 import { contentOf, type SubmittedResource } from './validate.ts';
 
 const MAX_ENTRIES = 200;
@@ -85,16 +85,16 @@ export class Bundles<A, P = never> {
         return this.#written(done, done.created ? '201' : '200');
       }
       case 'PUT': {
-        const done = await this.#interactions.update(keyOf(request), content, precondition, access);
+        const done = await this.#interactions.update(targetOf(request), content, precondition, access);
         return this.#written(done, done.created ? '201' : '200');
       }
       case 'PATCH': {
         const patch = contentOf(patchOf(body), r5);
-        const done = await this.#interactions.patch(keyOf(request), patch, precondition, access);
+        const done = await this.#interactions.patch(targetOf(request), patch, precondition, access);
         return this.#written(done, '200', done.readable);
       }
       default: {
-        const { version } = await this.#interactions.remove(keyOf(request), precondition, access);
+        const { version } = await this.#interactions.remove(targetOf(request), precondition, access);
         return { response: { status: '204', ...(version !== undefined && { etag: etag(version) }) } };
       }
     }
@@ -161,11 +161,15 @@ export class Bundles<A, P = never> {
     for (const request of requests) {
       if (request.method !== 'DELETE') continue;
       await atAsync(request.index, async () => {
-        const key = keyOf(request);
-        once(keyText(key));
-        const removal = await planner.planRemoval(key, request.precondition, access);
-        planned.push(...removal.planned);
-        answers.set(request.index, { response: { status: '204', etag: etag(removal.version) } });
+        const {
+          key,
+          version,
+          planned: plans,
+        } = await planner.planRemoval(targetOf(request), request.precondition, access);
+        if (key) once(keyText(key));
+        planned.push(...plans);
+        const response = { status: '204', ...(version !== undefined && { etag: etag(version) }) };
+        answers.set(request.index, { response });
       });
     }
     const renamed = await this.#renamed(planner, requests, access);
@@ -182,7 +186,8 @@ export class Bundles<A, P = never> {
           access,
         );
         if (plans.length > 0) once(keyText({ type: resource.resourceType, id: resource.id }));
-        if (request.condition !== undefined) once(`${resource.resourceType}?${request.condition}`);
+        const condition = conditionOf(request);
+        if (condition !== undefined) once(`${resource.resourceType}?${condition}`);
         planned.push(...plans);
         answers.set(index, answer);
       });
@@ -206,35 +211,46 @@ export class Bundles<A, P = never> {
       return { resource: plan.resource, plans: plan.planned, answer: this.#written(asAnswered(plan.resource), '201') };
     }
     if (method === 'PUT') {
-      const plan = await planner.planUpdate(keyOf(request), content, precondition, access);
+      const plan = await planner.planUpdate(targetOf(request), content, precondition, access, ids.get(index));
       const answer = this.#written(asAnswered(plan.resource), plan.created ? '201' : '200');
       return { resource: plan.resource, plans: plan.planned, answer };
     }
     const patch = contentOf(patchOf(content.exact()), content.r5);
-    const plan = await planner.planPatch(keyOf(request), patch, precondition, access);
+    const plan = await planner.planPatch(targetOf(request), patch, precondition, access);
     const answer = this.#written(asAnswered(plan.resource), '200', plan.readable);
     return { resource: plan.resource, plans: plan.planned, answer };
   }
 
-  /** The ids that created resources get, and what references by `fullUrl` become. */
+  /** The ids that created resources get, and what references by `fullUrl` and by search (`Patient?identifier=x`) become. */
   async #renamed(planner: Planner<A, P>, requests: readonly EntryRequest[], access: A) {
     const ids = new Map<number, string>();
     const references = new Map<string, string>();
     for (const request of requests) {
-      const { index, method, fullUrl, condition } = request;
+      const { index, method, fullUrl, body } = request;
       if (method !== 'POST' && method !== 'PUT') continue;
-      const type = typeOf(request);
-      let id = method === 'PUT' ? request.path[1]! : planner.newId();
-      if (method === 'POST' && condition !== undefined) {
-        id = (await atAsync(index, () => planner.matching(type, condition, access)))?.id ?? id;
-      }
-      ids.set(index, id);
-      if (fullUrl === undefined) continue;
-      if (references.has(fullUrl))
-        throw refusedAt(index, new FhirRefusal(400, 'invariant', 'Two entries have one fullUrl.'));
-      references.set(fullUrl, `${type}/${id}`);
+      await atAsync(index, async () => {
+        const type = typeOf(request);
+        const id = await this.#idOf(planner, request, access);
+        ids.set(index, id);
+        for (const reference of searchesIn(body)) {
+          if (!references.has(reference)) references.set(reference, await referred(planner, reference, access));
+        }
+        if (fullUrl === undefined) return;
+        if (references.has(fullUrl)) throw new FhirRefusal(400, 'invariant', 'Two entries have one fullUrl.');
+        references.set(fullUrl, `${type}/${id}`);
+      });
     }
     return { ids, references };
+  }
+
+  /** The id of what an entry writes: in its address, of what its condition finds, or a new one. */
+  async #idOf(planner: Planner<A, P>, request: EntryRequest, access: A): Promise<string> {
+    const { method, path, body } = request;
+    if (method === 'PUT' && path[1] !== undefined) return path[1];
+    const condition = conditionOf(request);
+    const found = condition === undefined ? undefined : await planner.matching(path[0]!, condition, access);
+    const given = method === 'PUT' && isObject(body) && typeof body.id === 'string' ? body.id : undefined;
+    return found?.id ?? given ?? planner.newId();
   }
 
   #read(entry: Json, index: number): EntryRequest {
@@ -255,8 +271,8 @@ export class Bundles<A, P = never> {
     const [address = '', query = ''] = this.#relative(url).split(/\?(.*)/s);
     const path = address.split('/').map(decoded);
     if (!isResourceType(path[0] ?? '')) throw notHere();
-    if (method !== 'GET' && query !== '') {
-      throw new FhirRefusal(400, 'not-supported', 'Conditional updates and deletions are not supported.');
+    if (method === 'POST' && query !== '') {
+      throw new FhirRefusal(400, 'not-supported', 'A condition of a creation stands in ifNoneExist.');
     }
     const version = ifMatch(match as string | undefined);
     return {
@@ -303,10 +319,32 @@ function typeOf({ path, method }: EntryRequest): string {
   return path[0]!;
 }
 
-function keyOf({ path }: EntryRequest): ResourceKey {
-  const [type = '', id = ''] = path;
-  if (path.length !== 2) throw notHere();
+function targetOf({ path, query }: EntryRequest): WriteTarget {
+  const [type = '', id] = path;
+  if (path.length === 1 && query.size > 0) return { type, condition: query.toString() };
+  if (path.length !== 2 || id === undefined || query.size > 0) throw notHere();
   return { type, id };
+}
+
+/** The search by which an entry creates, or finds what it changes; undefined where it names an id, or has none. */
+function conditionOf({ method, path, query, condition }: EntryRequest): string | undefined {
+  if (method === 'POST') return condition;
+  return path.length === 1 && query.size > 0 ? query.toString() : undefined;
+}
+
+const SEARCH = /^[A-Z][A-Za-z]+\?./;
+
+/** References of a resource that name what they mean by a search (R4 3.1.0.11.2.2). */
+function searchesIn(body: Json | undefined): string[] {
+  return isObject(body) ? references(body).filter((reference) => SEARCH.test(reference)) : [];
+}
+
+/** @throws Refusal 412 for a search that does not find exactly one */
+async function referred<A, P>(planner: Planner<A, P>, reference: string, access: A): Promise<string> {
+  const [type = '', condition = ''] = reference.split(/\?(.*)/s);
+  const found = await planner.matching(type, condition, access);
+  if (!found) throw new FhirRefusal(412, 'not-found', 'A reference by search finds nothing.');
+  return `${type}/${found.id}`;
 }
 
 function notHere(): FhirRefusal {

@@ -15,6 +15,9 @@ export interface Precondition {
   readonly absent?: boolean;
 }
 
+/** What a write is about: a resource by its id, or the one that a search finds (R4 3.1.0.4.3): `identifier=x`. */
+export type WriteTarget = ResourceKey | { readonly type: string; readonly condition: string };
+
 /** The precondition that any version will do. */
 export const ANY_VERSION = '*';
 
@@ -35,19 +38,23 @@ export interface FhirExchange<A> {
     access: A,
   ): Promise<Answered & { readonly created: boolean }>;
   update(
-    key: ResourceKey,
+    target: WriteTarget,
     body: SubmittedResource,
     precondition: Precondition,
     access: A,
   ): Promise<Answered & { readonly created: boolean }>;
   patch(
-    key: ResourceKey,
+    target: WriteTarget,
     patch: SubmittedResource,
     precondition: Precondition,
     access: A,
   ): Promise<Answered & { readonly readable: boolean }>;
-  /** @returns the version that says that the resource is deleted, where there is one */
-  remove(key: ResourceKey, precondition: Precondition, access: A): Promise<{ readonly version?: number | string }>;
+  /** @returns what was deleted, and the version that says so, where they are known */
+  remove(
+    target: WriteTarget,
+    precondition: Precondition,
+    access: A,
+  ): Promise<{ readonly removed?: Resource; readonly version?: number | string }>;
   everything(id: string, params: URLSearchParams, access: A): Promise<SearchBundle>;
 }
 
@@ -65,25 +72,32 @@ export interface Planner<A, P> {
     id?: string,
   ): Promise<{ readonly existing: Resource } | { readonly resource: Resource; readonly planned: readonly P[] }>;
   planUpdate(
-    key: ResourceKey,
+    target: WriteTarget,
     body: SubmittedResource,
     precondition: Precondition,
     access: A,
+    id?: string,
   ): Promise<{ readonly resource: Resource; readonly planned: readonly P[]; readonly created: boolean }>;
   planPatch(
-    key: ResourceKey,
+    target: WriteTarget,
     patch: SubmittedResource,
     precondition: Precondition,
     access: A,
   ): Promise<{ readonly resource: Resource; readonly planned: readonly P[]; readonly readable: boolean }>;
+  /** @returns no key where the condition finds nothing */
   planRemoval(
-    key: ResourceKey,
+    target: WriteTarget,
     precondition: Precondition,
     access: A,
-  ): Promise<{ readonly version: number; readonly planned: readonly P[] }>;
+  ): Promise<{
+    readonly key?: ResourceKey;
+    readonly removed?: Resource;
+    readonly version?: number;
+    readonly planned: readonly P[];
+  }>;
   /** @returns false when something had changed in between: nothing was written */
   commit(planned: readonly P[]): Promise<boolean>;
-  /** The one resource that the condition of If-None-Exist finds. */
+  /** The one resource that a condition finds. */
   matching(type: string, condition: string, access: A): Promise<Resource | undefined>;
   newId(): string;
 }

@@ -1,14 +1,22 @@
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
 import type { ResourceAccess } from './access.ts';
+import { parseCondition } from './condition.ts';
 import { definitionOf } from './definitions.ts';
 import { everything } from './everything.ts';
-import { ANY_VERSION, type Answered, type FhirExchange, type Planner, type Precondition } from './exchange.ts';
+import {
+  ANY_VERSION,
+  type Answered,
+  type FhirExchange,
+  type Planner,
+  type Precondition,
+  type WriteTarget,
+} from './exchange.ts';
 import { historyBundle, parseHistory } from './history.ts';
 import { applyJsonPatch } from './json-patch.ts';
 import { FhirRefusal } from './refusal.ts';
 import type { Planned, ResourceRepository, ResourceVersion, StoredResource } from './repository.ts';
-import { isId, type Resource } from './resource.ts';
+import { isId, type JsonObject, type Resource } from './resource.ts';
 import { type SearchBundle, search, Totals } from './search.ts';
 import { parseSearch } from './search-request.ts';
 import { contentOf, type SubmittedResource, validate } from './validate.ts';
@@ -121,59 +129,107 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
     const content = { ...validate(body, type, this.#validator), id };
     await access.requireFor('c', content);
     await access.requireReferences(content);
-    const existing = condition === undefined ? undefined : await this.matching(type, condition, access);
+    if (condition === undefined) {
+      const plan = this.#repository.plan({ type, id }, content, undefined);
+      return { resource: plan.resource, planned: [plan] };
+    }
+    const once = await this.#repository.planOnce(`${type}?${condition}`);
+    const existing = await this.matching(type, condition, access);
     if (existing) return { existing };
     const plan = this.#repository.plan({ type, id }, content, undefined);
-    const once = condition === undefined ? [] : [this.#repository.planOnce(`${type}?${condition}`)];
-    return { resource: plan.resource, planned: [plan, ...once] };
+    return { resource: plan.resource, planned: [plan, once] };
   }
 
-  /** The one resource that the condition of If-None-Exist finds. @throws Refusal 412 when it finds several */
+  /** The one resource that a condition finds. @throws Refusal 412 when it finds several */
   async matching(type: string, condition: string, access: ResourceAccess): Promise<Resource | undefined> {
-    const params = new URLSearchParams(condition);
-    if (params.size === 0) throw new FhirRefusal(400, 'value', 'If-None-Exist must hold search parameters.');
-    for (const name of params.keys()) {
-      if (/^_(?!id$|lastUpdated$|has:)/.test(name))
-        throw new FhirRefusal(400, 'value', `If-None-Exist cannot hold ${name.slice(0, 64)}.`);
-    }
+    const params = parseCondition(condition);
     params.set('_count', '2');
     params.set('_total', 'none');
     const { entry = [] } = await this.search(type, params, access);
-    if (entry.length > 1) throw new FhirRefusal(412, 'multiple-matches', 'If-None-Exist finds several resources.');
+    if (entry.length > 1) throw new FhirRefusal(412, 'multiple-matches', 'The condition finds several resources.');
     return entry[0]?.resource as Resource | undefined;
   }
 
   /**
+   * What is stored of the resource that a write is about.
+   * @returns no key where a condition finds nothing; `once`: what keeps others from creating under the same condition
+   */
+  async #located(
+    target: WriteTarget,
+    access: ResourceAccess,
+  ): Promise<{ readonly key?: ResourceKey; readonly previous?: StoredResource; readonly once: readonly Planned[] }> {
+    const { type } = target;
+    if ('id' in target) {
+      const previous = isId(target.id) ? await this.#repository.get(target) : undefined;
+      return { key: target, ...(previous && { previous }), once: [] };
+    }
+    const once = await this.#repository.planOnce(`${type}?${target.condition}`);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const match = await this.matching(type, target.condition, access);
+      if (!match) return { once: [once] };
+      const key = { type, id: match.id };
+      const previous = await this.#repository.get(key);
+      // What was changed since the search may not meet the condition any more.
+      if (previous && String(previous.version) === match.meta.versionId) return { key, previous, once: [] };
+    }
+    throw changing(type);
+  }
+
+  /**
    * Replaces a resource, or creates it under the client's id. The caller must be allowed to update both what is there and
-   * what comes in its place, so that nothing moves into or out of a compartment.
+   * what comes in its place, so that nothing moves into or out of a compartment. By a condition that finds nothing it creates
+   * under the body's id, or one of the server's.
    */
   async update(
-    key: ResourceKey,
+    target: WriteTarget,
     body: SubmittedResource,
     precondition: Precondition,
     access: ResourceAccess,
   ): Promise<Answered & { readonly created: boolean }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const { resource, planned, created } = await this.planUpdate(key, body, precondition, access);
+      const { resource, planned, created } = await this.planUpdate(target, body, precondition, access);
       if (await this.#repository.commit(planned)) return { ...answered(resource), created };
     }
-    throw changing(key.type);
+    throw changing(target.type);
   }
 
-  /** What an update would write, everything checked. */
-  async planUpdate(key: ResourceKey, body: SubmittedResource, precondition: Precondition, access: ResourceAccess) {
-    requireServed(key.type);
-    access.require('u', key.type);
-    if (!isId(key.id)) throw new FhirRefusal(400, 'value', 'The id must be 1 to 64 of A-Z, a-z, 0-9, "-" and ".".');
-    const content = validate(body, key.type, this.#validator);
-    if (content.id !== key.id) throw new FhirRefusal(400, 'invariant', "The body's id must be the one in the address.");
+  /** What an update would write, everything checked. @param id of a resource that a condition creates */
+  async planUpdate(
+    target: WriteTarget,
+    body: SubmittedResource,
+    precondition: Precondition,
+    access: ResourceAccess,
+    id = this.#ids(),
+  ) {
+    const { type } = target;
+    requireServed(type);
+    access.require('u', type);
+    if ('id' in target && !isId(target.id)) {
+      throw new FhirRefusal(400, 'value', 'The id must be 1 to 64 of A-Z, a-z, 0-9, "-" and ".".');
+    }
+    const valid = validate(body, type, this.#validator);
+    const found = await this.#located(target, access);
+    const given = typeof valid.id === 'string' ? valid.id : undefined;
+    const key = found.key ?? { type, id: given ?? id };
+    const content: JsonObject = 'id' in target ? valid : { ...valid, id: given ?? key.id };
+    if (content.id !== key.id) {
+      const what = 'id' in target ? 'the one in the address' : 'that of the resource which the condition finds';
+      throw new FhirRefusal(400, 'invariant', `The body's id must be ${what}.`);
+    }
     await access.requireFor('u', content);
-    const previous = await this.#repository.get(key);
+    const previous = found.key ? found.previous : await this.#repository.get(key);
     await this.#requirePast(key, previous, access, 'u');
+    if (!found.key && previous && !previous.deleted) {
+      throw new FhirRefusal(409, 'conflict', "The body's id is that of a resource which does not meet the condition.");
+    }
     check(previous, precondition);
     await access.requireReferences(content);
     const plan = this.#repository.plan(key, content, previous);
-    return { resource: plan.resource, planned: [plan], created: !previous || previous.deleted };
+    return {
+      resource: plan.resource,
+      planned: [plan, ...found.once],
+      created: !previous || previous.deleted,
+    };
   }
 
   /**
@@ -182,24 +238,24 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
    * @returns `readable`: whether the caller may see the result
    */
   async patch(
-    key: ResourceKey,
+    target: WriteTarget,
     patch: SubmittedResource,
     precondition: Precondition,
     access: ResourceAccess,
   ): Promise<Answered & { readonly readable: boolean }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const { resource, planned, readable } = await this.planPatch(key, patch, precondition, access);
+      const { resource, planned, readable } = await this.planPatch(target, patch, precondition, access);
       if (await this.#repository.commit(planned)) return { ...answered(resource), readable };
     }
-    throw changing(key.type);
+    throw changing(target.type);
   }
 
   /** What a patch would write, everything checked. */
-  async planPatch(key: ResourceKey, patch: SubmittedResource, precondition: Precondition, access: ResourceAccess) {
-    requireServed(key.type);
-    access.require('u', key.type);
-    const previous = isId(key.id) ? await this.#repository.get(key) : undefined;
-    if (!previous) throw notFound(key.type);
+  async planPatch(target: WriteTarget, patch: SubmittedResource, precondition: Precondition, access: ResourceAccess) {
+    requireServed(target.type);
+    access.require('u', target.type);
+    const { key, previous } = await this.#located(target, access);
+    if (!key || !previous) throw notFound(target.type);
     await this.#requirePast(key, previous, access, 'u');
     if (previous.deleted) throw new FhirRefusal(410, 'deleted', `The ${key.type} was deleted.`);
     check(previous, precondition);
@@ -217,29 +273,47 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
     };
   }
 
-  /** Deletes a resource: reads answer 410 from then on, its versions stay. Deleting again changes nothing. */
+  /**
+   * Deletes a resource: reads answer 410 from then on, its versions stay. Deleting again, and by a condition that finds nothing,
+   * changes nothing; a condition that finds several is refused.
+   */
   async remove(
-    key: ResourceKey,
+    target: WriteTarget,
     precondition: Precondition,
     access: ResourceAccess,
-  ): Promise<{ readonly version: number }> {
+  ): Promise<{ readonly removed?: Resource; readonly version?: number }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const { version, planned } = await this.planRemoval(key, precondition, access);
-      if (planned.length === 0 || (await this.#repository.commit(planned))) return { version };
+      const { planned, removed, version } = await this.planRemoval(target, precondition, access);
+      if (planned.length > 0 && !(await this.#repository.commit(planned))) continue;
+      return { ...(removed && { removed }), ...(version !== undefined && { version }) };
     }
-    throw changing(key.type);
+    throw changing(target.type);
   }
 
-  /** What a deletion would write, everything checked: nothing where the resource is deleted already. */
-  async planRemoval(key: ResourceKey, precondition: Precondition, access: ResourceAccess) {
-    requireServed(key.type);
-    access.require('d', key.type);
-    const previous = isId(key.id) ? await this.#repository.get(key) : undefined;
+  /** What a deletion would write, everything checked: nothing where there is nothing to delete. */
+  async planRemoval(
+    target: WriteTarget,
+    precondition: Precondition,
+    access: ResourceAccess,
+  ): Promise<{
+    readonly key?: ResourceKey;
+    readonly removed?: Resource;
+    readonly version?: number;
+    readonly planned: readonly Planned[];
+  }> {
+    requireServed(target.type);
+    access.require('d', target.type);
+    const { key, previous } = await this.#located(target, access);
+    if (!key) {
+      check(undefined, precondition);
+      return { planned: [] };
+    }
     if (!previous) throw notFound(key.type);
     await this.#requirePast(key, previous, access, 'd');
-    if (previous.deleted) return { version: previous.version, planned: [] };
+    if (previous.deleted) return { key, version: previous.version, planned: [] };
     check(previous, precondition);
-    return { version: previous.version + 1, planned: [this.#repository.planRemoval(key, previous)] };
+    const planned = [this.#repository.planRemoval(key, previous)];
+    return { key, removed: previous.resource, version: previous.version + 1, planned };
   }
 
   /** Writes what several plans hold, as one. @returns false when something had changed in between: nothing was written */

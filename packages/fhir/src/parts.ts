@@ -2,10 +2,18 @@
 export { criteriaOf, forbidden, patientLimit } from './access.ts';
 export { Bundles } from './bundles.ts';
 export { hubExtensions, smartSecurity } from './capability.ts';
+export { parseCondition } from './condition.ts';
 export { type Criterion, matchesAll } from './criteria.ts';
 export { definitionOf } from './definitions.ts';
 export { parseExact } from './exact-json.ts';
-export { ANY_VERSION, type Answered, type FhirExchange, type HistoryBundle, type Precondition } from './exchange.ts';
+export {
+  ANY_VERSION,
+  type Answered,
+  type FhirExchange,
+  type HistoryBundle,
+  type Precondition,
+  type WriteTarget,
+} from './exchange.ts';
 export { folded } from './fold.ts';
 export { applyJsonPatch } from './json-patch.ts';
 export { fhirPlugin } from './plugin.ts';

@@ -4,7 +4,7 @@ import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, F
 import type { TokenInfo } from './access.ts';
 import type { Bundles } from './bundles.ts';
 import { parseExact } from './exact-json.ts';
-import type { Answered, FhirExchange, Precondition } from './exchange.ts';
+import type { Answered, FhirExchange, Precondition, WriteTarget } from './exchange.ts';
 import { etag } from './interactions.ts';
 import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson } from './negotiation.ts';
 import { FhirRefusal, type IssueType, operationOutcome } from './refusal.ts';
@@ -67,6 +67,8 @@ interface Caller<A> {
   readonly token: TokenInfo;
   readonly access: A;
   readonly patients: Set<string>;
+  /** The id of what was written, where the address does not say it. */
+  written?: string;
 }
 
 const CORS = {
@@ -196,9 +198,11 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
   };
 
   const written = (request: Request, reply: FastifyReply, done: Answered, status: number, params: URLSearchParams) => {
-    note(callerOf(request), done.resource);
-    versionHeaders(reply.code(status), done);
     const { resourceType, id, meta } = done.resource;
+    const caller = callerOf(request);
+    note(caller, done.resource);
+    caller.written = id;
+    versionHeaders(reply.code(status), done);
     const version = meta?.versionId === undefined ? '' : `/_history/${meta.versionId}`;
     const location = `${baseUrl}/${resourceType}/${id}${version}`;
     reply.header(status === 201 ? 'location' : 'content-location', location);
@@ -247,34 +251,42 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
     return answer(reply, JSON.stringify(bundle), params);
   });
 
-  app.patch<{ Params: Params }>('/:type/:id', async (request, reply) => {
+  const patch = async (request: Request, reply: FastifyReply) => {
     const params = begin(request);
     const { access } = callerOf(request);
-    const patch = content(request, 'patch');
-    const done = await interactions.patch(request.params, patch, precondition(request), access);
+    const target = targetOf(request, params);
+    const done = await interactions.patch(target, content(request, 'patch'), precondition(request), access);
     if (done.readable) return written(request, reply, done, 200, params);
+    callerOf(request).written = done.resource.id;
     versionHeaders(reply, done);
     return answer(reply, JSON.stringify(STORED), params);
-  });
-
-  app.put<{ Params: Params }>('/:type/:id', async (request, reply) => {
+  };
+  const update = async (request: Request, reply: FastifyReply) => {
     const params = begin(request);
     const { access } = callerOf(request);
-    const done = await interactions.update(request.params, content(request), precondition(request), access);
+    const done = await interactions.update(targetOf(request, params), content(request), precondition(request), access);
     return written(request, reply, done, done.created ? 201 : 200, params);
-  });
-
-  app.delete<{ Params: Params }>('/:type/:id', async (request, reply) => {
-    begin(request);
-    const { access } = callerOf(request);
-    const { version } = await interactions.remove(request.params, precondition(request), access);
+  };
+  const remove = async (request: Request, reply: FastifyReply) => {
+    const params = begin(request);
+    const caller = callerOf(request);
+    const target = targetOf(request, params);
+    const { removed, version } = await interactions.remove(target, precondition(request), caller.access);
+    if (removed) {
+      note(caller, removed);
+      caller.written = removed.id;
+    }
     if (version !== undefined) reply.header('etag', etag(version));
     return reply.code(204).header('cache-control', 'no-store').send();
-  });
+  };
+  for (const url of ['/:type', '/:type/:id']) {
+    app.patch<{ Params: Params }>(url, patch);
+    app.put<{ Params: Params }>(url, update);
+    app.delete<{ Params: Params }>(url, remove);
+  }
 
   notAllowed(app, '/', ['POST'], 'Searches of all types are not supported.');
   notAllowed(app, '/Patient/:id/$everything', ['GET', 'HEAD']);
-  notAllowed(app, '/:type', ['GET', 'HEAD', 'POST']);
   notAllowed(app, '/:type/_search', ['GET', 'HEAD', 'POST']);
   notAllowed(app, '/:type/:id', ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']);
   notAllowed(app, '/:type/:id/_history', ['GET', 'HEAD']);
@@ -368,6 +380,19 @@ function form(body: Body): URLSearchParams {
   return new URLSearchParams(body?.text);
 }
 
+/**
+ * What a write is about: the resource of the address, or the one that its search parameters find.
+ * @throws Refusal 405 for a whole type
+ */
+function targetOf({ method, params: { type, id } }: Request, params: URLSearchParams): WriteTarget {
+  if (id !== undefined) return { type, id };
+  const condition = new URLSearchParams(params);
+  for (const name of ['_format', '_pretty']) condition.delete(name);
+  if (condition.size > 0) return { type, condition: condition.toString() };
+  const headers = { allow: 'GET, HEAD, POST, OPTIONS' };
+  throw new FhirRefusal(405, 'not-supported', `${method} needs an id, or search parameters.`, headers);
+}
+
 function precondition(request: FastifyRequest): Precondition {
   const version = ifMatch(request.headers['if-match']);
   const absent = request.headers['if-none-match'];
@@ -417,7 +442,7 @@ function auditRecord(
   caller: Caller<unknown> | undefined,
   at: number,
 ): AccessRecord {
-  const { type, id } = (request.params ?? {}) as Partial<Params>;
+  const { type, id = caller?.written } = (request.params ?? {}) as Partial<Params>;
   return {
     at,
     method: request.method,

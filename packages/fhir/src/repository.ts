@@ -12,7 +12,7 @@ const CURRENT = 'fhir';
 const REPLACED = 'fhir-version';
 /** Conditional creations of a moment ago. */
 const ONCE = 'fhir-once';
-/** ms for which two creations under one condition exclude each other: longer than a write takes. */
+/** ms for which a creation under a condition is remembered: longer than a write takes. */
 const ONCE_MS = 10_000;
 /** Records read in one go: few enough that reading them does not delay other work. */
 const PAGE = 200;
@@ -146,12 +146,15 @@ export class ResourceRepository {
   }
 
   /**
-   * That no other request creates a resource under the same condition at the same time (If-None-Exist).
-   * @param condition what both would have searched for
+   * That no other request creates a resource under the same condition at the same time: to be asked for before the search, and
+   * written with the creation.
+   * @param condition what both search for
    */
-  planOnce(condition: string): Planned {
+  async planOnce(condition: string): Promise<Planned> {
+    const id = hash('sha256', condition, 'base64url');
+    const last = await this.#records.get(ONCE, id, this.#now());
     const record = { body: '{}', expiresAt: this.#now() + ONCE_MS };
-    return { writes: [{ kind: ONCE, id: hash('sha256', condition, 'base64url'), record, condition: 'absent' }] };
+    return { writes: [{ kind: ONCE, id, record, condition: last?.revision ?? 'absent' }] };
   }
 
   /** @returns whether all of it was written; otherwise nothing was, as something had changed in between */

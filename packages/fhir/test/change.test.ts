@@ -161,7 +161,7 @@ test('FHR-3 a batch answers each entry for itself, with the rights of each', asy
   assert.equal(body.type, 'batch-response');
   assert.deepEqual(
     body.entry.map((entry: { response: { status: string } }) => entry.response.status),
-    ['200', '403', '200', '201', '403', '201', '400', '204', '200', '200', '400', '400', '400', '400'],
+    ['200', '403', '200', '201', '403', '201', '400', '204', '200', '200', '204', '400', '400', '400'],
   );
   assert.equal(body.entry[1].response.outcome.resourceType, 'OperationOutcome');
   assert.match(body.entry[3].response.location, /\/Observation\/made-\d+\/_history\/1$/);

@@ -14,6 +14,8 @@ export interface TypeAbilities {
   readonly interactions: ReadonlySet<string>;
   readonly searchParameters: ReadonlySet<string>;
   readonly everything: boolean;
+  /** The writes by a condition that it knows: creations (If-None-Exist), updates and deletions by a search. */
+  readonly conditional: ReadonlySet<'create' | 'update' | 'delete'>;
 }
 
 /** What the server behind Lockstep can do, by its CapabilityStatement: asked for when first needed, and again every ten minutes. */
@@ -65,12 +67,16 @@ export class Capabilities {
       const operation = valuesAt(one, 'operation').filter((each) => isObject(each) && isEverything(each.name));
       const { profile, supportedProfile, versioning, readHistory, updateCreate, conditionalRead } = one;
       const { searchInclude, searchRevInclude, searchParam } = one;
+      const { conditionalCreate, conditionalUpdate, conditionalDelete } = one;
       const kept = { profile, supportedProfile, versioning, readHistory, updateCreate, conditionalRead };
       return [
         withoutGaps({
           type,
           ...kept,
           interaction,
+          conditionalCreate,
+          conditionalUpdate,
+          conditionalDelete,
           searchInclude,
           searchRevInclude,
           searchParam,
@@ -144,6 +150,13 @@ function abilitiesOf(resource: JsonObject): TypeAbilities {
     ),
     searchParameters: new Set(['_id', '_lastUpdated', ...valuesAt(resource, 'searchParam.name').map(String)]),
     everything: valuesAt(resource, 'operation.name').some(isEverything),
+    conditional: new Set([
+      ...(resource.conditionalCreate === true ? (['create'] as const) : []),
+      ...(resource.conditionalUpdate === true ? (['update'] as const) : []),
+      ...(resource.conditionalDelete === 'single' || resource.conditionalDelete === 'multiple'
+        ? (['delete'] as const)
+        : []),
+    ]),
   };
 }
 

@@ -16,14 +16,16 @@ import {
   isId,
   isObject,
   type Precondition,
+  parseCondition,
   parseExact,
   type SubmittedResource,
   validate,
+  type WriteTarget,
 } from '@lockstep/fhir/parts';
 import { isResourceType, keyText, type ResourceKey } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
 import type { UpstreamAddresses } from './addresses.ts';
-import type { Capabilities } from './capabilities.ts';
+import type { Capabilities, TypeAbilities } from './capabilities.ts';
 import type { PageLinks } from './page-links.ts';
 import type { Rights } from './rights.ts';
 import { outgoingQuery } from './search-query.ts';
@@ -119,7 +121,15 @@ export class Forwarding implements FhirExchange<Rights> {
       const matched = resource.resourceType === type && mode !== 'include';
       return rights.allows(matched ? 's' : 'r', resource);
     };
-    const bundle = await this.#bundle(type, outgoing.query, params, rights, isOwn, outgoing.counts, outgoing.used);
+    const bundle = await this.#bundle(
+      type,
+      this.#outward(outgoing.query),
+      params,
+      rights,
+      isOwn,
+      outgoing.counts,
+      outgoing.used,
+    );
     const notes = outgoing.ignored.length > 0 ? [ignoredNote(type, outgoing.ignored)] : [];
     const entry = [...(bundle.entry ?? []), ...notes];
     const { entry: _entry, ...rest } = bundle;
@@ -144,17 +154,16 @@ export class Forwarding implements FhirExchange<Rights> {
   async create(type: string, body: SubmittedResource, condition: string | undefined, rights: Rights) {
     requireType(type);
     rights.require('c', type);
-    await this.#capabilities.require(type, 'create');
-    if (condition !== undefined && !rights.isWhole('s', type)) {
-      throw new FhirRefusal(400, 'not-supported', `If-None-Exist needs a token for every ${type}.`);
-    }
+    const abilities = await this.#capabilities.require(type, 'create');
+    const unless =
+      condition === undefined ? undefined : await this.#condition(type, condition, 'create', abilities, rights);
     const { id: _id, ...content } = validate(body, type, this.#validator);
     rights.requireFor('c', content);
     const answer = await this.#upstream.request({
       method: 'POST',
       path: `/${type}`,
       body: this.#addresses.outward(JSON.stringify(content)),
-      headers: { prefer: 'return=representation', ...(condition !== undefined && { 'if-none-exist': condition }) },
+      headers: { prefer: 'return=representation', ...(unless !== undefined && { 'if-none-exist': unless }) },
     });
     refuseFailure(answer, type, rights.isWhole('c', type));
     const done = await this.#written(answer, type, undefined);
@@ -163,33 +172,36 @@ export class Forwarding implements FhirExchange<Rights> {
     return { ...done, created: answer.status === 201 };
   }
 
-  async update(key: ResourceKey, body: SubmittedResource, precondition: Precondition, rights: Rights) {
-    const { type } = key;
+  async update(target: WriteTarget, body: SubmittedResource, precondition: Precondition, rights: Rights) {
+    const { type } = target;
     requireType(type);
     rights.require('u', type);
-    await this.#capabilities.require(type, 'update');
+    const abilities = await this.#capabilities.require(type, 'update');
     const content = validate(body, type, this.#validator);
-    if (content.id !== idOf(key))
+    const id = 'id' in target ? idOf(target) : undefined;
+    if (id !== undefined && content.id !== id)
       throw new FhirRefusal(400, 'invariant', "The body's id must be the one in the address.");
+    const path = await this.#writePath(target, 'update', abilities, rights);
     rights.requireFor('u', content);
-    const headers = await this.#guarded(key, precondition, 'u', rights);
+    const headers = await this.#guarded(target, precondition, 'u', rights);
     const answer = await this.#upstream.request({
       method: 'PUT',
-      path: `/${type}/${key.id}`,
+      path,
       body: this.#addresses.outward(JSON.stringify(content)),
       headers: { prefer: 'return=representation', ...headers },
     });
     refuseFailure(answer, type, rights.isWhole('u', type));
-    const done = await this.#written(answer, type, key.id);
+    const done = await this.#written(answer, type, id);
     if (!rights.allows('u', done.resource)) throw notFhir();
     return { ...done, created: answer.status === 201 };
   }
 
-  async patch(key: ResourceKey, patch: SubmittedResource, precondition: Precondition, rights: Rights) {
+  async patch(key: WriteTarget, patch: SubmittedResource, precondition: Precondition, rights: Rights) {
     const { type } = key;
     requireType(type);
     rights.require('u', type);
     await this.#capabilities.require(type, 'patch');
+    if (!('id' in key)) throw new FhirRefusal(400, 'not-supported', 'A patch by a condition is not passed on.');
     const current = await this.#get(key, rights);
     rights.requireFor('u', current.resource);
     const readable = rights.allows('r', current.resource);
@@ -214,24 +226,61 @@ export class Forwarding implements FhirExchange<Rights> {
     return { ...done, readable: readable && rights.allows('r', done.resource) };
   }
 
-  async remove(key: ResourceKey, precondition: Precondition, rights: Rights): Promise<{ version?: string }> {
-    const { type } = key;
+  async remove(target: WriteTarget, precondition: Precondition, rights: Rights): Promise<{ version?: string }> {
+    const { type } = target;
     requireType(type);
     rights.require('d', type);
-    await this.#capabilities.require(type, 'delete');
-    const headers = await this.#guarded(key, precondition, 'd', rights);
-    const answer = await this.#upstream.request({ method: 'DELETE', path: `/${type}/${idOf(key)}`, headers });
+    const abilities = await this.#capabilities.require(type, 'delete');
+    const path = await this.#writePath(target, 'delete', abilities, rights);
+    const headers = await this.#guarded(target, precondition, 'd', rights);
+    const answer = await this.#upstream.request({ method: 'DELETE', path, headers });
     refuseFailure(answer, type, rights.isWhole('d', type));
     return {};
+  }
+
+  /** Search parameters with the server's addresses. */
+  #outward(params: URLSearchParams): URLSearchParams {
+    return new URLSearchParams(
+      [...params].map(([name, value]): [string, string] => [name, this.#addresses.outward(value)]),
+    );
+  }
+
+  async #writePath(target: WriteTarget, kind: 'update' | 'delete', abilities: TypeAbilities, rights: Rights) {
+    const { type } = target;
+    if ('id' in target) return `/${type}/${idOf(target)}`;
+    return `/${type}?${await this.#condition(type, target.condition, kind, abilities, rights)}`;
+  }
+
+  /**
+   * The search that a write depends on. The server finds what it is about: so it is for those alone who may find every resource of
+   * the type, and change every one that is there.
+   * @throws Refusal 400 where the server knows no such writes, 403
+   */
+  async #condition(
+    type: string,
+    condition: string,
+    kind: 'create' | 'update' | 'delete',
+    abilities: TypeAbilities,
+    rights: Rights,
+  ): Promise<string> {
+    const mayWrite = kind === 'create' || rights.isWhole(kind === 'update' ? 'u' : 'd', type);
+    if (!mayWrite || !rights.isWhole('s', type)) {
+      throw new FhirRefusal(403, 'forbidden', `A condition needs a token for every ${type}.`);
+    }
+    if (!abilities.conditional.has(kind)) {
+      throw new FhirRefusal(400, 'not-supported', `The FHIR server has no conditional ${kind} of ${type}.`);
+    }
+    const { query } = await outgoingQuery(type, parseCondition(condition), false, rights, this.#capabilities);
+    return this.#outward(query).toString();
   }
 
   /**
    * The conditional headers of a write. A caller who may write some resources only may write this one as it was seen to be: the
    * version goes with the write, so that none comes in between.
    */
-  async #guarded(key: ResourceKey, precondition: Precondition, interaction: 'u' | 'd', rights: Rights) {
+  async #guarded(key: WriteTarget, precondition: Precondition, interaction: 'u' | 'd', rights: Rights) {
     const { version, absent } = precondition;
-    if (rights.isWhole(interaction, key.type)) {
+    if (!('id' in key) || rights.isWhole(interaction, key.type)) {
       return {
         ...(version !== undefined && { 'if-match': version === ANY_VERSION ? '*' : `W/"${version}"` }),
         ...(absent && { 'if-none-match': '*' }),

@@ -187,11 +187,61 @@ test('FHR-3 creates, updates, patches and deletions go through where scopes allo
   assert.equal((await gateway.get(`/Observation/${id}`, all)).status, 410);
   assert.equal((await gateway.send('PUT', '/Observation/new-one', own, observation('new-one', PATIENT))).status, 201);
   await gateway.send('DELETE', '/Observation/new-one', own);
-  assert.equal(
-    (await gateway.send('POST', '/Observation', own, observation(undefined, PATIENT), { 'if-none-exist': 'code=x' }))
-      .status,
-    400,
+});
+
+test('FHR-3 writes by a condition go through for those who may find and write every resource of the type', async () => {
+  const patient = (value: string, id?: string) => ({
+    resourceType: 'Patient',
+    ...(id !== undefined && { id }),
+    identifier: [{ system: 'urn:oid:2.999.5', value }],
+  });
+  const put = (query: string, bearer: string, value: string, id?: string) =>
+    gateway.send('PUT', `/Patient?${query}`, bearer, patient(value, id));
+  const made = await put('identifier=urn:oid:2.999.5|c1', all, 'c1');
+  assert.equal(made.status, 201, made.text);
+  const changed = await put('identifier=urn:oid:2.999.5|c1', all, 'c1');
+  assert.deepEqual([changed.status, changed.body.id, changed.headers.get('etag')], [200, made.body.id, 'W/"2"']);
+  const once = { 'if-none-exist': 'identifier=C1' };
+  const found = await gateway.send('POST', '/Patient', all, patient('c1'), once);
+  assert.deepEqual([found.status, found.body.id], [200, made.body.id]);
+  const asked = server.asked.length;
+  for (const [status, query] of [
+    [400, 'identifier='],
+    [400, '_count=1'],
+    [400, 'shoe-size=43'],
+    [400, 'identifier=c1&_sort=name'],
+    [405, ''],
+    [405, '_format=json'],
+  ] as const) {
+    assert.equal((await put(query, all, 'c1')).status, status, query);
+    assert.equal((await gateway.send('DELETE', `/Patient?${query}`, all)).status, status, query);
+  }
+  for (const bearer of [
+    own,
+    gateway.token({ scope: 'system/Patient.u' }),
+    gateway.token({ scope: 'system/Patient.rs' }),
+  ]) {
+    assert.equal((await put('identifier=c1', bearer, 'c1')).status, 403);
+    assert.equal((await gateway.send('DELETE', '/Patient?identifier=c1', bearer)).status, 403);
+  }
+  const observed = observation(undefined, PATIENT);
+  assert.equal((await gateway.send('POST', '/Observation', own, observed, { 'if-none-exist': 'code=x' })).status, 403);
+  const patch = { 'content-type': 'application/json-patch+json' };
+  assert.equal((await gateway.send('PATCH', '/Patient?identifier=c1', all, [], patch)).status, 400);
+  assert.deepEqual(
+    server.asked.slice(asked).filter((one) => !one.startsWith('GET') && !one.includes('identifier=')),
+    [],
   );
+  assert.equal((await gateway.send('DELETE', '/Patient?identifier=c1', all)).status, 204);
+  assert.equal((await gateway.get(`/Patient/${made.body.id}`, all)).status, 410);
+});
+
+test('FHR-3 a search by an absolute reference asks the server by its own address, and is shown by Lockstep’s', async () => {
+  const query = `subject=${encodeURIComponent(`${BASE}/Patient/${PATIENT}`)}&_count=1`;
+  const { body, text } = await gateway.get(`/Condition?${query}`, all);
+  assert.equal(keys(body).length, 1, text);
+  assert.ok(new URL(body.link[0].url).searchParams.get('subject')?.startsWith(BASE), text);
+  assert.ok(!text.includes(new URL(server.base).host));
 });
 
 test('FHR-3 numbers come through as they were written', async () => {

@@ -113,9 +113,10 @@ function interactionOf(method: string, route: string): string {
   if (rest.endsWith('_search')) return 'search-type';
   if (rest.endsWith('_history')) return 'history-instance';
   if (rest.includes('_history/')) return 'vread';
-  if (rest === ':type') return verb === 'POST' ? 'create' : verb === 'GET' ? 'search-type' : 'operation';
-  const ofInstance: Readonly<Record<string, string>> = { GET: 'read', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
-  return rest === ':type/:id' ? (ofInstance[verb] ?? 'operation') : 'operation';
+  const changes: Readonly<Record<string, string>> = { PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
+  if (rest === ':type')
+    return verb === 'POST' ? 'create' : verb === 'GET' ? 'search-type' : (changes[verb] ?? 'operation');
+  return rest === ':type/:id' ? (verb === 'GET' ? 'read' : (changes[verb] ?? 'operation')) : 'operation';
 }
 
 /** What the FHIR endpoint says about its requests. */

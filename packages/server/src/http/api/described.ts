@@ -140,6 +140,21 @@ export const DESCRIBED: readonly DescribedRoute[] = [
   ),
   resource('DELETE /fhir/:type/:id', 'Delete', { 204: ['Deleted'] }),
   resource(
+    'PUT /fhir/:type',
+    'Update the one resource that the search parameters find, or create it',
+    { 200: RESOURCE, 201: RESOURCE },
+    { body: fhir(ref('Resource')) },
+  ),
+  resource(
+    'PATCH /fhir/:type',
+    'Change the one resource that the search parameters find by a JSON Patch',
+    { 200: RESOURCE },
+    { body: { 'application/json-patch+json': ref('JsonPatch') } },
+  ),
+  resource('DELETE /fhir/:type', 'Delete the one resource that the search parameters find', {
+    204: ['Deleted, or nothing found'],
+  }),
+  resource(
     'GET /fhir/:type/:id/_history',
     'All versions',
     { 200: BUNDLE },
