@@ -1,5 +1,5 @@
 /** What is broadcast is what was published: one comparison for every kind of event. */
-import { difference, isObject, type JsonDifference, type JsonObject, objects, parseAsWritten } from './json.ts';
+import { difference, isObject, type JsonDifference, type JsonObject, objects, parseAsWritten, textOf } from './json.ts';
 
 /** Members that a Hub adds to an event, beside those of its publisher. */
 const VERSIONS = ['context.versionId', 'context.priorVersionId', 'versionId', 'priorVersionId'];
@@ -45,8 +45,8 @@ function withPutForPost(sent: unknown, came: unknown): unknown {
 }
 
 function contextOf(name: unknown, sent: unknown, came: unknown): unknown {
-  if (/-select$/.test(String(name))) return withoutMissingSelections(sent, came);
-  return /-update$/.test(String(name)) ? withPutForPost(sent, came) : sent;
+  if (/-select$/.test(textOf(name))) return withoutMissingSelections(sent, came);
+  return /-update$/.test(textOf(name)) ? withPutForPost(sent, came) : sent;
 }
 
 /**

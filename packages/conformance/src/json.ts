@@ -4,13 +4,38 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Parses JSON that somebody else wrote; undefined when it is none. */
+/**
+ * Text of a JSON value that somebody else wrote; empty where it is no string, number or boolean. `String()` throws at an object with
+ * a member `toString`, and JSON may have one.
+ */
+export function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
+}
+
+/** Number that somebody else wrote, as a number or as text; NaN where there is none. */
+export const numberOf = (value: unknown): number => Number(textOf(value) || Number.NaN);
+
+/** Deepest nesting that is read: comparing and writing values recurse. */
+const MAX_DEPTH = 500;
+
+/** Parses JSON that somebody else wrote; undefined when it is none, or nested deeper than 500 levels. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return isTooDeep(value) ? undefined : value;
   } catch {
     return undefined;
   }
+}
+
+function isTooDeep(value: unknown): boolean {
+  let level: readonly unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > MAX_DEPTH) return true;
+    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []));
+  }
+  return false;
 }
 
 /** Whether two JSON values are equal; the order of an object's members does not count. */
@@ -43,8 +68,9 @@ type Exact = {
 };
 const exact = JSON as unknown as Exact;
 
-/** Parses JSON and keeps every number as {@link Numeral}; undefined when it is no JSON. */
+/** Parses JSON and keeps every number as {@link Numeral}; undefined when it is no JSON, or nested deeper than 500 levels. */
 export function parseAsWritten(text: string): unknown {
+  if (parseJson(text) === undefined) return undefined;
   try {
     return exact.parse(text, (_key, value, { source }) =>
       typeof value === 'number' ? new Numeral(source ?? String(value)) : value,

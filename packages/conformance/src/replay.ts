@@ -1,6 +1,8 @@
 /** Sends again what one check of a report sent, and tells what is answered otherwise. */
+
 import { randomUUID } from 'node:crypto';
 import { WebSocket } from 'ws';
+import { show } from './expecting.ts';
 import { isObject, parseJson } from './json.ts';
 import { within } from './pause.ts';
 import { requestOf, type SentRequest } from './report/har.ts';
@@ -78,8 +80,8 @@ class ReplayedSocket {
 function frameKind(text: string | undefined): string {
   const json = text === undefined ? undefined : parseJson(text);
   if (!isObject(json)) return text === undefined ? 'nothing' : 'a frame that is no object';
-  if (isObject(json.event)) return String(json.event['hub.event']);
-  return String(json['hub.mode'] ?? 'a frame');
+  if (isObject(json.event)) return show(json.event['hub.event']);
+  return show(json['hub.mode'] ?? 'a frame');
 }
 
 const statusOf = (answer: string | undefined): number | undefined =>

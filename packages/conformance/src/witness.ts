@@ -1,3 +1,4 @@
+import { show } from './expecting.ts';
 import { alteration, isMadeOf } from './fidelity.ts';
 import type { Notification } from './target/subscriber.ts';
 
@@ -51,7 +52,7 @@ export class Ledger {
   /** Looks at what came to a subscriber. */
   receives(check: string, subscriber: string, one: Notification): void {
     const sent = typeof one.id === 'string' ? this.#sent.get(one.id) : undefined;
-    const told = `${check}: ${subscriber} was told a ${String(one.event['hub.event'])}`;
+    const told = `${check}: ${subscriber} was told a ${show(one.event['hub.event'])}`;
     if (sent) {
       const options = { ira: this.#ira };
       const differences = sent.map((text) => alteration(text, one.frame.text, options));

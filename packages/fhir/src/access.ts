@@ -5,6 +5,7 @@ import {
   parseReference,
   type ResourceKey,
   type Scopes,
+  textOf,
 } from '@lockstep/fhircast';
 import { patientOf, sharedReferences } from './compartment.ts';
 import { type Criterion, matchesAll, parseCriterion } from './criteria.ts';
@@ -73,7 +74,7 @@ export class ResourceAccess {
 
   /** Whether the interaction is allowed with this very resource. */
   async allows(interaction: Interaction, resource: JsonObject): Promise<boolean> {
-    for (const grant of this.#for(interaction, String(resource.resourceType))) {
+    for (const grant of this.#for(interaction, textOf(resource.resourceType))) {
       if (await this.#covers(grant, interaction, resource)) return true;
     }
     return false;
@@ -81,7 +82,7 @@ export class ResourceAccess {
 
   /** @throws Refusal 403 unless the interaction is allowed with this resource */
   async requireFor(interaction: Interaction, resource: JsonObject): Promise<void> {
-    if (!(await this.allows(interaction, resource))) throw forbidden(interaction, String(resource.resourceType));
+    if (!(await this.allows(interaction, resource))) throw forbidden(interaction, textOf(resource.resourceType));
   }
 
   /**
@@ -125,11 +126,11 @@ export class ResourceAccess {
     if (grant.id !== undefined && grant.id !== resource.id) return false;
     if (grant.criteria.length > 0 && !matchesAll(resource, grant.criteria, this.#baseUrl)) return false;
     if (grant.patient === undefined) return true;
-    const type = String(resource.resourceType);
+    const type = textOf(resource.resourceType);
     if (!definitionOf(type)?.shared) return patientOf(resource, this.#baseUrl) === grant.patient;
     // What belongs to no patient can be seen through a patient's resources, not changed.
     const reading = interaction === 'r' || interaction === 's';
-    return reading && this.#isLinked(grant.patient, { type, id: String(resource.id) });
+    return reading && this.#isLinked(grant.patient, { type, id: textOf(resource.id) });
   }
 
   #isLinked(patient: string, key: ResourceKey): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { isResourceType, keyText } from '@lockstep/fhircast';
+import { isResourceType, keyText, textOf } from '@lockstep/fhircast';
 import { numberOf } from './exact-json.ts';
 import type { Answered, FhirExchange, Planner, Precondition, WriteTarget } from './exchange.ts';
 import { etag } from './interactions.ts';
@@ -364,7 +364,7 @@ function patchOf(body: Json | undefined): Json {
     throw new FhirRefusal(400, 'not-supported', 'A PATCH needs a Binary of application/json-patch+json.');
   }
   try {
-    return JSON.parse(Buffer.from(String(body.data ?? ''), 'base64').toString('utf8')) as Json;
+    return JSON.parse(Buffer.from(textOf(body.data), 'base64').toString('utf8')) as Json;
   } catch {
     throw new FhirRefusal(400, 'structure', 'The Binary holds no JSON.');
   }

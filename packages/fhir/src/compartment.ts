@@ -1,4 +1,4 @@
-import { keyText, type ResourceKey } from '@lockstep/fhircast';
+import { keyText, type ResourceKey, textOf } from '@lockstep/fhircast';
 import { definitionOf } from './definitions.ts';
 import { type JsonObject, localReference, references, valuesAt } from './resource.ts';
 
@@ -9,7 +9,7 @@ import { type JsonObject, localReference, references, valuesAt } from './resourc
  */
 export function patientOf(resource: JsonObject, baseUrl: string): string | undefined {
   if (resource.resourceType === 'Patient') return typeof resource.id === 'string' ? resource.id : undefined;
-  const element = definitionOf(String(resource.resourceType))?.subject;
+  const element = definitionOf(textOf(resource.resourceType))?.subject;
   if (!element) return undefined;
   const patients = new Set<string>();
   for (const value of valuesAt(resource, `${element}.reference`)) {

@@ -1,4 +1,4 @@
-import { keyText } from '@lockstep/fhircast';
+import { keyText, textOf } from '@lockstep/fhircast';
 import type { ResourceAccess } from './access.ts';
 import type { Criterion } from './criteria.ts';
 import type { SearchParameter, TypeDefinition } from './definitions.ts';
@@ -51,7 +51,7 @@ export function referencedKeys(resource: JsonObject, { paths, targets }: SearchP
   return paths
     .flatMap((path) => valuesAt(resource, path))
     .flatMap((value) => {
-      const key = isObject(value) ? localReference(String(value.reference), baseUrl) : undefined;
+      const key = isObject(value) ? localReference(textOf(value.reference), baseUrl) : undefined;
       return key && (!targets || targets.includes(key.type)) ? [keyText(key)] : [];
     });
 }

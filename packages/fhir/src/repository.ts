@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { keyText, type ResourceKey } from '@lockstep/fhircast';
+import { keyText, type ResourceKey, textOf } from '@lockstep/fhircast';
 import type { RecordInput, RecordStore, StoredRecord } from '@lockstep/store';
 import { patientOf, sharedReferences } from './compartment.ts';
 import { parseExact } from './exact-json.ts';
@@ -198,7 +198,7 @@ export class ResourceRepository {
   #record(resource: Resource): RecordInput {
     const patient = patientOf(resource, this.#baseUrl);
     const type = resource.resourceType;
-    const identifiers = valuesAt(resource, 'identifier.value').map((value) => `${type}|${foldedToken(String(value))}`);
+    const identifiers = valuesAt(resource, 'identifier.value').map((value) => `${type}|${foldedToken(textOf(value))}`);
     const shared = patient === undefined ? [] : sharedReferences(resource, this.#baseUrl);
     return {
       body: JSON.stringify(resource),

@@ -48,7 +48,7 @@ export function references(resource: JsonObject): string[] {
   const open: Json[] = [resource];
   for (let value = open.pop(); value !== undefined; value = open.pop()) {
     if (Array.isArray(value)) {
-      open.push(...value);
+      for (const one of value as readonly Json[]) open.push(one);
     } else if (isObject(value)) {
       for (const [name, child] of Object.entries(value)) {
         if (name === 'reference' && typeof child === 'string') found.push(child);
@@ -69,7 +69,7 @@ export function valuesAt(resource: JsonObject, path: string): Json[] {
     const next: Json[] = [];
     for (const value of values) {
       const child = isObject(value) ? value[name] : undefined;
-      if (Array.isArray(child)) next.push(...child);
+      if (Array.isArray(child)) for (const one of child as readonly Json[]) next.push(one);
       else if (child !== undefined && child !== null) next.push(child as Json);
     }
     values = next;

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { keyText, type ResourceKey } from '@lockstep/fhircast';
+import { keyText, type ResourceKey, textOf } from '@lockstep/fhircast';
 import type { ResourceAccess } from './access.ts';
 import { type Criterion, matchesAll, rangeOf, stringsOf, tokensOf } from './criteria.ts';
 import { definitionOf, type SearchParameter, type TypeDefinition } from './definitions.ts';
@@ -181,7 +181,7 @@ function keysOf(value: Json, parameter: SearchParameter, descending: boolean, ba
       return edge !== undefined && Number.isFinite(edge) ? [edge] : [];
     }
     case 'reference': {
-      const key = isObject(value) ? localReference(String(value.reference), baseUrl) : undefined;
+      const key = isObject(value) ? localReference(textOf(value.reference), baseUrl) : undefined;
       return key ? [keyText(key)] : [];
     }
   }

@@ -1,3 +1,4 @@
+import { textOf } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyPluginAsync } from 'fastify';
@@ -136,7 +137,7 @@ function fhirService(repository: ResourceRepository, interactions: Interactions,
 /** Whether a word begins a part of the patient's name, an identifier or the birth date. */
 function isIn(patient: Resource): (word: string) => boolean {
   const names = valuesAt(patient, 'name').flatMap(stringsOf).map(folded);
-  const values = [...valuesAt(patient, 'identifier.value'), ...valuesAt(patient, 'birthDate')].map(String);
+  const values = [...valuesAt(patient, 'identifier.value'), ...valuesAt(patient, 'birthDate')].map(textOf);
   return (word) =>
     names.some((name) => wordBegins(name, folded(word))) ||
     values.some((value) => foldedToken(value).startsWith(foldedToken(word)));
@@ -144,7 +145,7 @@ function isIn(patient: Resource): (word: string) => boolean {
 
 function sortName(patient: Resource): string {
   const [family, given] = [valuesAt(patient, 'name.family'), valuesAt(patient, 'name.given')];
-  return folded([...family, ...given].join(' '));
+  return folded([...family, ...given].map(textOf).join(' '));
 }
 
 function text(value: unknown): string | undefined {
@@ -153,7 +154,7 @@ function text(value: unknown): string | undefined {
 
 export function patientSummary(patient: Resource): PatientSummary {
   const [name] = valuesAt(patient, 'name');
-  const parts = isObject(name) ? [...valuesAt(name, 'given'), ...valuesAt(name, 'family')] : [];
+  const parts = isObject(name) ? [...valuesAt(name, 'given'), ...valuesAt(name, 'family')].map(textOf) : [];
   const shown = parts.length > 0 ? parts.join(' ') : (stringsOf(name ?? '')[0] ?? patient.id);
   const identifier = text(valuesAt(patient, 'identifier.value')[0]);
   const birthDate = text(patient.birthDate);

@@ -1,5 +1,6 @@
 import { FhirRefusal, type JsonObject, type SmartAddresses } from '@lockstep/fhir';
 import { hubExtensions, isObject, smartSecurity, valuesAt } from '@lockstep/fhir/parts';
+import { textOf } from '@lockstep/fhircast';
 import { notFhir, type Upstream } from './upstream.ts';
 
 /** ms after which what the server can do is asked for again. */
@@ -59,10 +60,10 @@ export class Capabilities {
     const { statement, types } = await this.#current();
     const { baseUrl, hubUrl, version, smart } = options;
     const resource = restOf(statement).flatMap((one) => {
-      const type = String(one.type);
+      const type = textOf(one.type);
       if (!types.has(type)) return [];
       const interaction = valuesAt(one, 'interaction').filter(
-        (each) => isObject(each) && PASSED.has(String(each.code)),
+        (each) => isObject(each) && PASSED.has(textOf(each.code)),
       );
       const operation = valuesAt(one, 'operation').filter((each) => isObject(each) && isEverything(each.name));
       const { profile, supportedProfile, versioning, readHistory, updateCreate, conditionalRead } = one;
@@ -129,9 +130,9 @@ export class Capabilities {
     if (status !== 200 || !isObject(statement as never)) throw notFhir();
     const read = statement as JsonObject;
     if (read.resourceType !== 'CapabilityStatement') throw notFhir();
-    if (!/^4\.0/.test(String(read.fhirVersion)))
+    if (!/^4\.0/.test(textOf(read.fhirVersion)))
       throw new FhirRefusal(502, 'exception', 'The FHIR server is not of FHIR R4.');
-    const types = new Map(restOf(read).map((one) => [String(one.type), abilitiesOf(one)]));
+    const types = new Map(restOf(read).map((one) => [textOf(one.type), abilitiesOf(one)]));
     this.#known = { statement: read, types, at: this.#now() };
   }
 }

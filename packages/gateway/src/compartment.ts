@@ -1,6 +1,6 @@
 import type { JsonObject } from '@lockstep/fhir';
 import { isObject, valuesAt } from '@lockstep/fhir/parts';
-import { parseReference } from '@lockstep/fhircast';
+import { parseReference, textOf } from '@lockstep/fhircast';
 
 const OWNERS: Readonly<Record<string, string>> = {
   subject: `Account AdverseEvent Basic CarePlan CareTeam ChargeItem ClinicalImpression Communication CommunicationRequest
@@ -39,7 +39,7 @@ export function isShared(type: string): boolean {
 
 /** The id of the one patient whose resource it is; undefined where it belongs to no patient, or to several. */
 export function patientOf(resource: JsonObject, baseUrl: string): string | undefined {
-  const type = String(resource.resourceType);
+  const type = textOf(resource.resourceType);
   if (type === 'Patient') return typeof resource.id === 'string' ? resource.id : undefined;
   const element = OWNER.get(type);
   if (element === undefined) return undefined;

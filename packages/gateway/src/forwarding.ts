@@ -22,7 +22,7 @@ import {
   validate,
   type WriteTarget,
 } from '@lockstep/fhir/parts';
-import { isResourceType, keyText, type ResourceKey } from '@lockstep/fhircast';
+import { isResourceType, keyText, type ResourceKey, textOf } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
 import type { UpstreamAddresses } from './addresses.ts';
 import type { Capabilities, TypeAbilities } from './capabilities.ts';
@@ -380,7 +380,7 @@ export class Forwarding implements FhirExchange<Rights> {
       return [{ request: pastRequest(request), response: pastResponse(response, '204') }];
     }
     if (!isObject(resource) || typeof resource.id !== 'string' || !isId(resource.id)) return [];
-    const key = { type: String(resource.resourceType), id: resource.id };
+    const key = { type: textOf(resource.resourceType), id: resource.id };
     const here = `${this.#baseUrl}/${keyText(key)}`;
     // An entry that says it is of another server, or another resource, is not what was asked for.
     if (typeof fullUrl === 'string' && fullUrl !== here && !fullUrl.startsWith(`${here}/_history/`)) {
@@ -413,7 +413,7 @@ export class Forwarding implements FhirExchange<Rights> {
       if (
         !isObject(link) ||
         typeof link.url !== 'string' ||
-        !['next', 'previous', 'prev'].includes(String(link.relation))
+        !['next', 'previous', 'prev'].includes(textOf(link.relation))
       )
         continue;
       const path = this.#addresses.pathOf(link.url);

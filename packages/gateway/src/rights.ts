@@ -1,6 +1,6 @@
 import type { JsonObject, TokenInfo } from '@lockstep/fhir';
 import { type Criterion, criteriaOf, definitionOf, forbidden, matchesAll, patientLimit } from '@lockstep/fhir/parts';
-import { type FhirScope, type Interaction, parseReference } from '@lockstep/fhircast';
+import { type FhirScope, type Interaction, parseReference, textOf } from '@lockstep/fhircast';
 import { hasOwner, isShared, patientOf } from './compartment.ts';
 
 /** One reason why resources of a type may be reached. A resource must meet all its conditions; without any, all do. */
@@ -58,7 +58,7 @@ export class Rights {
   }
 
   allows(interaction: Interaction, resource: JsonObject): boolean {
-    return this.#for(interaction, String(resource.resourceType)).some(
+    return this.#for(interaction, textOf(resource.resourceType)).some(
       ({ patient, id, criteria }) =>
         (id === undefined || id === resource.id) &&
         (patient === undefined || patientOf(resource, this.#baseUrl) === patient) &&
@@ -68,7 +68,7 @@ export class Rights {
 
   /** @throws Refusal 403 unless the interaction is allowed with this resource */
   requireFor(interaction: Interaction, resource: JsonObject): void {
-    if (!this.allows(interaction, resource)) throw forbidden(interaction, String(resource.resourceType));
+    if (!this.allows(interaction, resource)) throw forbidden(interaction, textOf(resource.resourceType));
   }
 
   /** What narrows a search of the type; undefined where nothing does. */

@@ -1,4 +1,4 @@
-import { isObject, isResourceType, type JsonObject } from '@lockstep/fhircast';
+import { isObject, isResourceType, type JsonObject, textOf } from '@lockstep/fhircast';
 import { named, type Problem } from './problem.ts';
 
 /** Objects and arrays inside one another; real resources need about a dozen. */
@@ -23,7 +23,7 @@ export interface JsonForm {
 export function checkForm(resource: JsonObject): JsonForm {
   const types = new Set<string>();
   const open: { readonly value: object; readonly path: string; readonly depth: number }[] = [
-    { value: resource, path: String(resource.resourceType), depth: 1 },
+    { value: resource, path: textOf(resource.resourceType), depth: 1 },
   ];
   for (let next = open.pop(); next; next = open.pop()) {
     const { value, path, depth } = next;
@@ -36,7 +36,7 @@ export function checkForm(resource: JsonObject): JsonForm {
       const text = `${path} must not be an empty ${list ? 'array' : 'object'}`;
       return { types, problem: { kind: 'structure', text } };
     }
-    if (!list && Object.hasOwn(value, 'resourceType')) types.add(String((value as JsonObject).resourceType));
+    if (!list && Object.hasOwn(value, 'resourceType')) types.add(textOf((value as JsonObject).resourceType));
     for (const [name, child] of children) {
       const childPath = list ? `${path}[${name}]` : `${path}.${named(name)}`;
       const problem =

@@ -1,4 +1,4 @@
-import { isObject, isResourceType, type JsonObject } from '@lockstep/fhircast';
+import { isObject, isResourceType, type JsonObject, textOf } from '@lockstep/fhircast';
 import type { InternalSchemaElement, InternalTypeSchema, TypedValueWithPath } from '@medplum/core';
 import { Definitions } from './definitions.ts';
 import { checkForm } from './json-form.ts';
@@ -77,7 +77,7 @@ export class R4Validator {
     const definitions = this.#loaded();
     const { library } = definitions;
     for (const type of types) definitions.load(isLater(type) ? 'Basic' : type);
-    const type = String(resource.resourceType);
+    const type = textOf(resource.resourceType);
     try {
       return (
         this.#elements(resource, partial) ??
@@ -110,7 +110,7 @@ export class R4Validator {
   #elements(resource: JsonObject, partial: boolean): Problem | undefined {
     const { library } = this.#definitions!;
     const found: Problem[] = [];
-    const type = String(resource.resourceType);
+    const type = textOf(resource.resourceType);
     library.crawlTypedValue(
       { type, value: resource },
       {

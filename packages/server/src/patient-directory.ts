@@ -1,17 +1,12 @@
 import type { FhirService } from '@lockstep/fhir';
+import { objectsIn, textOf } from '@lockstep/fhircast';
 import type { PatientDirectory } from '@lockstep/smart';
-
-interface HumanName {
-  readonly text?: string;
-  readonly family?: string;
-  readonly given?: readonly string[];
-}
 
 /** A person's name as shown to people. */
 function nameOf(resource: { readonly id?: unknown; readonly name?: unknown }): string {
-  const [name] = Array.isArray(resource.name) ? (resource.name as HumanName[]) : [];
-  const parts = [...(name?.given ?? []), ...(name?.family ? [name.family] : [])];
-  return name?.text ?? (parts.join(' ') || String(resource.id ?? ''));
+  const [name] = objectsIn(resource.name);
+  const parts = [name?.given, name?.family].flat().map(textOf);
+  return textOf(name?.text) || parts.filter(Boolean).join(' ') || textOf(resource.id);
 }
 
 /** The FHIR store as the authorization server's pickers and launches see it. */

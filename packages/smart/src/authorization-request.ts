@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { textOf } from '@lockstep/fhircast';
 import type { AuthorizationAddresses } from './addresses.ts';
 import type { Client } from './client.ts';
 import { grantableScopes } from './scope-policy.ts';
@@ -166,12 +167,7 @@ type HeldParams = Readonly<Record<string, unknown>>;
 
 /** Whether the app wants the person to show again who they are, and not the outside provider's word from before. */
 export function asksAgain(params: HeldParams): boolean {
-  return (
-    params.max_age !== undefined ||
-    String(params.prompt ?? '')
-      .split(' ')
-      .includes('login')
-  );
+  return params.max_age !== undefined || textOf(params.prompt).split(' ').includes('login');
 }
 
 /** The same request, to start again now that the person has signed in. */

@@ -1,4 +1,4 @@
-import { type Scope, Scopes } from '@lockstep/fhircast';
+import { type Scope, Scopes, textOf } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { InteractionResults, default as Provider } from 'oidc-provider';
@@ -75,7 +75,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     const provider = await parts.provider.provider();
     const { uid } = request.params as { uid: string };
     const interaction = await provider.interactionDetails(request.raw, reply.raw).catch(() => undefined);
-    const client = await clients.get(String(interaction?.params.client_id));
+    const client = await clients.get(textOf(interaction?.params.client_id));
     if (!interaction || interaction.uid !== uid || client?.status !== 'active') {
       throw new PageError('session_expired', 'This sign-in has expired. Start again from your application.');
     }
@@ -83,7 +83,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     return {
       interaction,
       client,
-      scopes: new Scopes(String(interaction.params.scope ?? '')),
+      scopes: new Scopes(textOf(interaction.params.scope)),
       launch: typeof launchValue === 'string' ? await launches.find(launchValue, client) : undefined,
       path: `/auth/interaction/${uid}`,
     };
@@ -166,7 +166,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     const view = { flow: flow.path, csrf: signedIn.csrf, app: client.name, problem };
     switch (step) {
       case 'patient': {
-        const search = String((request.query as { search?: unknown }).search ?? '').slice(0, 100);
+        const search = textOf((request.query as { search?: unknown }).search).slice(0, 100);
         return patientPage({ ...view, search, patients: await patients.search(search, LISTED_PATIENTS) });
       }
       case 'encounter':
@@ -177,7 +177,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
         return consentPage({
           ...view,
           description: client.description,
-          destination: new URL(String(flow.interaction.params.redirect_uri)).host || 'this machine',
+          destination: new URL(textOf(flow.interaction.params.redirect_uri)).host || 'this machine',
           user: signedIn.user.name,
           patient: patient === undefined ? undefined : (await patients.patient(patient))?.name,
           groups: groupScopes(flow.grantable),
@@ -236,7 +236,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     if (isForeignLaunch(flow)) {
       return deny(request, reply, 'access_denied', 'the launch was made for another person, or has expired');
     }
-    if (launch && !(await launches.redeem(String(interaction.params.launch)))) {
+    if (launch && !(await launches.redeem(textOf(interaction.params.launch)))) {
       return deny(request, reply, 'invalid_request', 'launch is not valid any more');
     }
     const asked = flow.scopes.list.map(({ text }) => text);

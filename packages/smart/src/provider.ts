@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import { IncomingMessage, type ServerResponse } from 'node:http';
-import { Scopes } from '@lockstep/fhircast';
+import { Scopes, textOf } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import Provider, { type Configuration, interactionPolicy, type JWKS, type KoaContextWithOIDC } from 'oidc-provider';
 import type { BearerTokens } from './access.ts';
@@ -51,7 +51,7 @@ export function refreshLife(scope: string | undefined): number {
 
 /** The scopes of the request, code or refresh token that is being answered: they are checked before the provider sees them. */
 function scopeAtHand(ctx: KoaContextWithOIDC): string {
-  return ctx.oidc.entities.AuthorizationCode?.scope ?? String(ctx.oidc.params?.scope ?? '');
+  return ctx.oidc.entities.AuthorizationCode?.scope ?? textOf(ctx.oidc.params?.scope);
 }
 
 function configuration(parts: ProviderParts, jwks: JWKS): Configuration {

@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts';
 import { expect } from '../expecting.ts';
-import { objects } from '../json.ts';
+import { objects, textOf } from '../json.ts';
 import { patient, patientElements, study, studyElements } from '../samples.ts';
 import { ALL, CONTEXT_EVENTS, CORE, driver, openPatient, PATIENT } from './parts.ts';
 
@@ -100,7 +100,7 @@ export const authorization: readonly Check[] = [
       const response = await s.post(s.fields(['Patient-open', 'ImagingStudy-open'], 'Limited'), { bearer: token });
       if (response.status >= 400) return;
       const limited = await s.subscribe({ events: ['Patient-open', 'ImagingStudy-open'], name: 'Limited', token });
-      const granted = String((await limited.confirmation())['hub.events']).toLowerCase();
+      const granted = textOf((await limited.confirmation())['hub.events']).toLowerCase();
       const right = granted.includes('patient-open') && !granted.includes('imagingstudy-open');
       expect(right, 'hub.events: Patient-open, without ImagingStudy-open', granted);
     },

@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts';
 import { expect } from '../expecting.ts';
-import { sameJson } from '../json.ts';
+import { sameJson, textOf } from '../json.ts';
 import { logoutElements, patient, patientAbroad, patientElements, study, studyElements } from '../samples.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';
 import type { Notification } from '../target/subscriber.ts';
@@ -157,11 +157,11 @@ export const delivery: readonly Check[] = [
       }
       for (const one of both) {
         await Promise.all(sent.map((id) => one.event(id)));
-        const came = one.events.map((event) => event.id).filter((id) => sent.includes(String(id)));
+        const came = one.events.map((event) => event.id).filter((id) => sent.includes(textOf(id)));
         expect(
           sameJson(came, sent),
           `the order ${sent.map((id) => id.slice(0, 4))}`,
-          came.map((id) => String(id).slice(0, 4)),
+          came.map((id) => textOf(id).slice(0, 4)),
         );
       }
     },

@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts';
 import { CheckSkip, expect } from '../expecting.ts';
-import { isObject, type JsonObject } from '../json.ts';
+import { isObject, type JsonObject, textOf } from '../json.ts';
 import type { HttpResponse } from '../target/http.ts';
 import type { Scenario } from '../target/scenario.ts';
 import { ALL, CORE, driver, ONLY_3, openPatient, PATIENT } from './parts.ts';
@@ -136,7 +136,7 @@ export const discovery: readonly Check[] = [
         getCurrentSupport,
       );
       expect(
-        fhirVersion === undefined || versions.includes(String(fhirVersion)),
+        fhirVersion === undefined || versions.includes(textOf(fhirVersion)),
         `fhirVersion: ${versions.join(', ')}`,
         fhirVersion,
       );

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Check } from '../check.ts';
 import { expect } from '../expecting.ts';
-import { isObject, type JsonObject, objects } from '../json.ts';
+import { isObject, type JsonObject, objects, textOf } from '../json.ts';
 import {
   type BundleEntry,
   type EventMessage,
@@ -264,7 +264,7 @@ export const ira: readonly Check[] = [
       const { notification, open } = await refusal(s);
       const codes = syncErrorCodings(notification).map((coding) => coding.code);
       expect(codes[0] === open.id, `coding[0].code: the event id ${open.id}`, codes);
-      expect(String(codes[1]).toLowerCase() === 'patient-open', 'coding[1].code: the event name', codes);
+      expect(textOf(codes[1]).toLowerCase() === 'patient-open', 'coding[1].code: the event name', codes);
       expect(codes[2] === 'Offender', 'coding[2].code: the subscriber name "Offender"', codes);
     },
   ),
@@ -313,7 +313,7 @@ export const ira: readonly Check[] = [
       const { watcher } = await lost(s);
       const codes = syncErrorCodings(await watcher.notification('a SyncError', isSyncError)).map(({ code }) => code);
       expect(typeof codes[0] === 'string' && codes[0] !== '', 'coding[0].code: a generated id', codes);
-      expect(String(codes[1]).toLowerCase() === 'syncerror', 'coding[1].code: "syncerror"', codes);
+      expect(textOf(codes[1]).toLowerCase() === 'syncerror', 'coding[1].code: "syncerror"', codes);
       expect(codes[2] === 'Lost', 'coding[2].code: the subscriber name "Lost"', codes);
     },
   ),
@@ -381,7 +381,7 @@ type Spoil = (issue: JsonObject) => readonly JsonObject[];
 
 function withoutCoding(issue: JsonObject, name: string): JsonObject {
   const coding = objects(isObject(issue.details) ? issue.details.coding : []);
-  return { ...issue, details: { coding: coding.filter(({ system }) => !String(system).endsWith(`/${name}`)) } };
+  return { ...issue, details: { coding: coding.filter(({ system }) => !textOf(system).endsWith(`/${name}`)) } };
 }
 
 /** SyncErrors that a Hub answers 400, each with what is wrong in it. */

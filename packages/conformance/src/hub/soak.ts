@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts';
 import { CheckFailure, CheckSkip, expect } from '../expecting.ts';
-import { isObject, objects, sameJson } from '../json.ts';
+import { isObject, objects, sameJson, textOf } from '../json.ts';
 import { patient, patientElements, study, studyElements } from '../samples.ts';
 import { anchorId, type Scenario, succeeded } from '../target/scenario.ts';
 import type { PlayedSubscriber } from '../target/subscriber.ts';
@@ -37,7 +37,7 @@ export const soak: readonly Check[] = [
       for (const one of all) {
         await one.event(sent.at(-1)!.id);
         await s.settle();
-        const came = one.events.filter(({ id }) => wanted.has(String(id)));
+        const came = one.events.filter(({ id }) => wanted.has(textOf(id)));
         const told = new Set(came.map(({ id }) => id));
         const missing = sent.filter(({ id }) => !told.has(id));
         expect(
@@ -51,8 +51,12 @@ export const soak: readonly Check[] = [
         const ids = came.map(({ id }) => id);
         order ??= ids;
         const group = new Map(sent.map(({ id }, at) => [id, Math.floor(at / ABREAST)]));
-        const late = ids.findIndex((id, at) => at > 0 && group.get(String(id))! < group.get(String(ids[at - 1]))!);
-        expect(late < 0, 'what was accepted before another is published comes before it', `${ids[late]} came late`);
+        const late = ids.findIndex((id, at) => at > 0 && group.get(textOf(id))! < group.get(textOf(ids[at - 1]))!);
+        expect(
+          late < 0,
+          'what was accepted before another is published comes before it',
+          `${textOf(ids[late])} came late`,
+        );
         expect(
           sameJson(ids, order),
           `one order for every subscriber; ${one.name} like ${all[0]?.name}`,
@@ -112,7 +116,7 @@ export const soak: readonly Check[] = [
       const other = s.event('Patient-open', patientElements(patient()), { id: first.id });
       const response = await s.publish(other);
       if (!succeeded(response)) return;
-      const isOther = (text: string) => text.includes(String(anchorId(other)));
+      const isOther = (text: string) => text.includes(textOf(anchorId(other)));
       await one.notification('after a successful status the other patient, or a SyncError', (event) =>
         event.name === 'syncerror' ? true : isOther(event.frame.text),
       );
@@ -139,7 +143,7 @@ export const soak: readonly Check[] = [
       await s.settle();
       await s.settle();
       const denied = back.denials.length > 0 || back.closed !== undefined;
-      const id = String(anchorId(first));
+      const id = textOf(anchorId(first));
       const closed = back.events.some((event) => event.name === 'patient-close' && event.frame.text.includes(id));
       expect(denied || closed, `a Patient-close of ${id}, or a denial`, `${back.events.length} events without it`);
     },

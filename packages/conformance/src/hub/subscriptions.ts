@@ -1,5 +1,6 @@
 import type { Check } from '../check.ts';
 import { CheckSkip, expect, stepping } from '../expecting.ts';
+import { numberOf, textOf } from '../json.ts';
 import { pause } from '../pause.ts';
 import { patient, patientElements } from '../samples.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';
@@ -7,9 +8,7 @@ import type { PlayedSubscriber } from '../target/subscriber.ts';
 import { ALL, CORE, close, closing, driver, openPatient, PATIENT } from './parts.ts';
 
 const names = (list: unknown) =>
-  String(list)
-    .split(',')
-    .map((name) => name.trim().toLowerCase());
+  (Array.isArray(list) ? list.map(textOf) : textOf(list).split(',')).map((name) => name.trim().toLowerCase());
 
 /** A check on one field of the confirmation. */
 function confirmation(
@@ -53,7 +52,7 @@ async function shortLease(s: Scenario): Promise<ShortLease> {
   const asked = performance.now();
   const one = await s.subscribe({ events: PATIENT, name: 'Short', lease: wanted });
   const confirmed = performance.now();
-  const lease = Number((await one.confirmation())['hub.lease_seconds']);
+  const lease = numberOf((await one.confirmation())['hub.lease_seconds']);
   if (!(lease <= LONGEST_LEASE)) {
     throw new CheckSkip(`The Hub gave a lease of ${lease} s where ${wanted} s were asked for`);
   }
@@ -212,7 +211,7 @@ export const subscriptions: readonly Check[] = [
       // What is left when the Hub is asked is the most that it may give.
       const left = Math.ceil((end - Date.now()) / 1000) + 2;
       const one = await s.subscribe({ events: PATIENT, lease: 10_000_000 });
-      const lease = Number((await one.confirmation())['hub.lease_seconds']);
+      const lease = numberOf((await one.confirmation())['hub.lease_seconds']);
       expect(lease <= left, `a lease of at most ${left} s, the token's remaining life`, `${lease} s`);
     },
   },

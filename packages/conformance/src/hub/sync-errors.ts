@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts';
 import { CheckSkip, expect } from '../expecting.ts';
-import { sameJson } from '../json.ts';
+import { sameJson, textOf } from '../json.ts';
 import { pause } from '../pause.ts';
 import {
   type EventMessage,
@@ -202,7 +202,7 @@ export const syncErrors: readonly Check[] = [
         for (const error of told) {
           const { eventName, subscriber } = syncErrorCodes(error);
           expect(subscriber === 'Offender', 'a coding of the subscriber name "Offender"', syncErrorIssue(error));
-          const named = String(eventName).toLowerCase() === 'patient-open';
+          const named = textOf(eventName).toLowerCase() === 'patient-open';
           expect(named, 'a coding of the event name Patient-open', syncErrorIssue(error));
           const same = sameJson(error.event.context, told[0]?.event.context) && error.id === told[0]?.id;
           expect(
@@ -258,7 +258,7 @@ export const syncErrors: readonly Check[] = [
           if (!s.claims(name)) continue;
           const message = await s.accepted(s.event(name, elements));
           const error = await watcher.syncError(message.id);
-          const told = String(syncErrorCodes(error).eventName).toLowerCase();
+          const told = textOf(syncErrorCodes(error).eventName).toLowerCase();
           expect(told === name.toLowerCase(), `a coding of the event name ${name}`, syncErrorIssue(error));
         }
       }
@@ -379,7 +379,7 @@ export const syncErrors: readonly Check[] = [
   ),
   about('syncerror-event-name', 'It names the refused event', ['3.2.1-profile', 'RAD-155-name'], (error) => {
     const { eventName } = syncErrorCodes(error);
-    expect(String(eventName).toLowerCase() === 'patient-open', 'a coding of the event name', syncErrorIssue(error));
+    expect(textOf(eventName).toLowerCase() === 'patient-open', 'a coding of the event name', syncErrorIssue(error));
   }),
   about('syncerror-subscriber', 'It names the subscriber', ['3.2.1-profile', 'RAD-155-subscriber'], (error) => {
     const { subscriber } = syncErrorCodes(error);

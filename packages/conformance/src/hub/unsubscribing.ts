@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts';
 import { CheckSkip, expect, stepping } from '../expecting.ts';
-import { isObject } from '../json.ts';
+import { isObject, textOf } from '../json.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';
 import type { PlayedSubscriber, ReceivedFrame } from '../target/subscriber.ts';
 import { ALL, CORE, driver, expectRefused, madeUp, openPatient, PATIENT } from './parts.ts';
@@ -96,7 +96,7 @@ export const unsubscribing: readonly Check[] = [
     versions: CORE,
     run: async (s) => {
       const message = await denied(s);
-      const events = String(message['hub.events']).toLowerCase();
+      const events = textOf(message['hub.events']).toLowerCase();
       const named = typeof message['hub.events'] === 'string' && events.includes('patient-open');
       expect(named, 'hub.events: a string with the denied events', message);
     },

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Check } from '../check.ts';
 import { CheckSkip, expect } from '../expecting.ts';
 import { alteration } from '../fidelity.ts';
-import { isObject, type JsonObject, sameJson } from '../json.ts';
+import { isObject, type JsonObject, sameJson, textOf } from '../json.ts';
 import { pause } from '../pause.ts';
 import { type EventMessage, patient, patientAbroad, patientElements, richPatient } from '../samples.ts';
 import type { Callback, CallbackRequest, PlayedCallbackAnswer } from '../target/callback.ts';
@@ -164,7 +164,7 @@ export const webhooks: readonly Check[] = [
     const delivery = await hook.delivery(open.id);
     expect(delivery.method === 'POST', 'a POST', delivery.method);
     const event = isObject(delivery.json) && isObject(delivery.json.event) ? delivery.json.event : {};
-    expect(String(event['hub.event']).toLowerCase() === 'patient-open', 'the Patient-open', delivery.json);
+    expect(textOf(event['hub.event']).toLowerCase() === 'patient-open', 'the Patient-open', delivery.json);
     expect(event['hub.topic'] === s.topic, `hub.topic: "${s.topic}"`, delivery.json);
   }),
   check(
@@ -360,7 +360,7 @@ export const webhooks: readonly Check[] = [
       if (!error) throw new CheckSkip('The Hub sent no SyncError, which is a SHOULD: see webhook-refusal');
       expect(syncErrorIssue(error)?.code === 'processing', 'issue.code: "processing"', syncErrorIssue(error));
       const { eventId, eventName } = syncErrorCodes(error);
-      const named = eventId === open.id && String(eventName).toLowerCase() === 'patient-open';
+      const named = eventId === open.id && textOf(eventName).toLowerCase() === 'patient-open';
       expect(named, `codings of the event id ${open.id} and its name`, syncErrorIssue(error));
     },
     { seconds: 25 },

@@ -1,5 +1,5 @@
-import { CheckFailure, CheckSkip, expect } from '../expecting.ts';
-import { objects } from '../json.ts';
+import { CheckFailure, CheckSkip, expect, show } from '../expecting.ts';
+import { objects, textOf } from '../json.ts';
 import { patient, type Resource } from '../samples.ts';
 import { accepts, nameOf, opening, type SubscriberCheck, statusOf, tellReport, updateFor } from './scenario.ts';
 
@@ -7,7 +7,7 @@ const isSyncError = (message: object) => nameOf(message) === 'syncerror';
 
 function mrn(of: Resource): string {
   const identifiers = objects(of.identifier);
-  return String(identifiers[0]?.value);
+  return textOf(identifiers[0]?.value);
 }
 
 /** How an application follows what the Hub sends it. */
@@ -32,7 +32,7 @@ export const following: readonly SubscriberCheck[] = [
     run: async ({ session }) => {
       const { status } = await session.deliver(opening(session));
       // The specification says numeric and shows a string: both are right.
-      const right = /^[1-5]\d\d$/.test(String(status)) && (typeof status === 'number' || typeof status === 'string');
+      const right = /^[1-5]\d\d$/.test(textOf(status)) && (typeof status === 'number' || typeof status === 'string');
       expect(right, 'a status from 100 to 599', status);
     },
   },
@@ -174,7 +174,10 @@ export const following: readonly SubscriberCheck[] = [
       await session
         .until('a SyncError', () => session.published.slice(before).some(isSyncError), 10_000)
         .catch(() => {
-          throw new CheckFailure('an answer 409, or 202 and then a SyncError', `${answer.status} and no SyncError`);
+          throw new CheckFailure(
+            'an answer 409, or 202 and then a SyncError',
+            `${show(answer.status)} and no SyncError`,
+          );
         });
     },
   },

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { WebSocket } from 'ws';
 import { CheckFailure, show } from '../expecting.ts';
-import { isObject, type JsonObject, objects, parseJson } from '../json.ts';
+import { isObject, type JsonObject, objects, parseJson, textOf } from '../json.ts';
 import { pause } from '../pause.ts';
 import type { ContextElement, EventMessage } from '../samples.ts';
 import type { Waits } from '../target/subscriber.ts';
@@ -33,13 +33,16 @@ export interface Behaviour {
 }
 
 /** What an event does: the last part of its name, in lower case. */
-const actionOf = (event: JsonObject): string => String(event['hub.event']).toLowerCase().split('-')[1] ?? '';
+const actionOf = (event: JsonObject): string => textOf(event['hub.event']).toLowerCase().split('-')[1] ?? '';
+
+/** `Type/id` of a resource. */
+const keyOf = ({ resourceType, id }: JsonObject): string => `${textOf(resourceType)}/${textOf(id)}`;
 
 /** What an event is about, as `Type/id`: its first element, a resource or a reference to one. */
 function anchorOf(event: object): string {
   const [first] = objects((event as JsonObject).context);
-  if (isObject(first?.resource)) return `${first.resource.resourceType}/${first.resource.id}`;
-  return isObject(first?.reference) ? String(first.reference.reference) : '';
+  if (isObject(first?.resource)) return keyOf(first.resource);
+  return isObject(first?.reference) ? textOf(first.reference.reference) : '';
 }
 
 /** One session of the Hub that the suite plays, with the application under test in it. */
@@ -211,7 +214,7 @@ export class PlayedSession {
       const bundle = objects(event.context).find(({ key }) => key === 'updates')?.resource;
       for (const { request, resource, fullUrl } of isObject(bundle) ? objects(bundle.entry) : []) {
         if (!isObject(request)) continue;
-        const key = isObject(resource) ? `${resource.resourceType}/${resource.id}` : '';
+        const key = isObject(resource) ? keyOf(resource) : '';
         if (request.method === 'DELETE') this.#content.delete(this.#named(request.url, fullUrl));
         else if (isObject(resource)) this.#content.set(key, resource);
         if (typeof fullUrl === 'string' && key !== '') this.#fullUrls.set(fullUrl, key);
@@ -226,7 +229,7 @@ export class PlayedSession {
   #named(url: unknown, fullUrl: unknown): string {
     const known = typeof fullUrl === 'string' ? this.#fullUrls.get(fullUrl) : undefined;
     if (typeof url !== 'string' && known !== undefined) return known;
-    const address = typeof url === 'string' ? url : String(fullUrl);
+    const address = typeof url === 'string' ? url : textOf(fullUrl);
     return address
       .replace(/\/_history\/.*$/, '')
       .split('/')

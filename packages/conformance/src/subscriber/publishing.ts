@@ -1,5 +1,5 @@
 import { CheckSkip, expect } from '../expecting.ts';
-import { isObject, type JsonObject, objects } from '../json.ts';
+import { isObject, type JsonObject, objects, textOf } from '../json.ts';
 import type { PlayedSession } from './played-session.ts';
 import { type AppScenario, eventOf, nameOf, opening, type SubscriberCheck, tellReport, versionIn } from './scenario.ts';
 
@@ -63,7 +63,7 @@ export const publishing: readonly SubscriberCheck[] = [
       for (const message of messages) {
         const { context, 'hub.event': name } = eventOf(message);
         expect(Array.isArray(context), 'event.context: an array', message);
-        const [type, action] = String(name).toLowerCase().split('-');
+        const [type, action] = textOf(name).toLowerCase().split('-');
         if (type === undefined || type === 'home' || (action !== 'open' && action !== 'close')) continue;
         const key = keys[type] ?? type;
         expect(
@@ -123,7 +123,7 @@ export const publishing: readonly SubscriberCheck[] = [
         expect(issue !== undefined, 'an operationoutcome with an issue of the code "processing"', eventOf(error));
         expect(issue.severity === 'warning', 'issue.severity: "warning"', issue);
         const codings = isObject(issue.details) ? objects(issue.details.coding) : [];
-        const systems = codings.map(({ system }) => String(system).split('/').at(-1) ?? '');
+        const systems = codings.map(({ system }) => textOf(system).split('/').at(-1) ?? '');
         const right = ['eventid', 'eventname'].every((one) => systems.includes(one));
         expect(right && systems.some((one) => one.startsWith('subscriber')), 'codings of event and subscriber', issue);
       }

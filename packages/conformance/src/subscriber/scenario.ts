@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Check } from '../check.ts';
-import { CheckFailure, CheckSkip } from '../expecting.ts';
-import { isObject } from '../json.ts';
+import { CheckFailure, CheckSkip, show } from '../expecting.ts';
+import { isObject, numberOf, textOf } from '../json.ts';
 import {
   type EventMessage,
   observation,
@@ -37,7 +37,7 @@ export interface SubscriberCheck extends Omit<Check, 'run' | 'needs' | 'versions
   readonly run: (scenario: AppScenario) => Promise<void>;
 }
 
-export const statusOf = (answer: AppAnswer) => Number(answer.status);
+export const statusOf = (answer: AppAnswer) => numberOf(answer.status);
 /** Whether an answer is no refusal. One without a status is not: that it lacks one is for the check of the status to say. */
 export const accepts = (answer: AppAnswer) =>
   answer.status === undefined || (statusOf(answer) >= 200 && statusOf(answer) < 300);
@@ -68,7 +68,7 @@ export const eventOf = (message: object): Record<string, unknown> => {
 };
 
 /** Its `hub.event` in lower case. */
-export const nameOf = (message: object): string => String(eventOf(message)['hub.event']).toLowerCase();
+export const nameOf = (message: object): string => textOf(eventOf(message)['hub.event']).toLowerCase();
 
 /** An open report that the application knows of. */
 export interface ToldReport {
@@ -84,7 +84,8 @@ export async function tellReport(session: PlayedSession, ...alsoWanted: readonly
   const context = reportContext();
   const open = session.event('DiagnosticReport-open', reportElements(context));
   const answer = await session.deliver(open);
-  if (!accepts(answer)) throw new CheckSkip(`The application did not follow the report: it answered ${answer.status}`);
+  if (!accepts(answer))
+    throw new CheckSkip(`The application did not follow the report: it answered ${show(answer.status)}`);
   return { context, open };
 }
 

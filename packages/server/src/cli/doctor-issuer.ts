@@ -1,4 +1,5 @@
 /** What `lockstep doctor --issuer` examines: whether tokens of a trusted issuer can be checked from here (REG-5). */
+import { textOf } from '@lockstep/fhircast';
 import { discoverJwks, fetchJson, type TrustedIssuer } from '@lockstep/smart';
 import { ConfigError, readConfig } from '../config.ts';
 import { trustedIssuers } from '../trusted-issuers.ts';
@@ -36,8 +37,8 @@ async function keys(issuer: TrustedIssuer): Promise<DoctorFinding> {
     const list = Array.isArray(set.keys)
       ? (set.keys as readonly { readonly alg?: unknown; readonly kty?: unknown }[])
       : [];
-    const fits = list.filter(({ alg }) => alg === undefined || issuer.algorithms.includes(String(alg)));
-    const found = list.map(({ alg, kty }) => String(alg ?? kty)).join(', ') || 'none';
+    const fits = list.filter(({ alg }) => alg === undefined || issuer.algorithms.includes(textOf(alg)));
+    const found = list.map(({ alg, kty }) => textOf(alg ?? kty)).join(', ') || 'none';
     if (fits.length > 0) return { check: 'keys', status: 'ok', message: `${fits.length} keys at ${uri}: ${found}` };
     return {
       check: 'keys',

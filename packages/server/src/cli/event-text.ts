@@ -1,6 +1,6 @@
 /** Events and states in a line each, for people. */
 import type { HubEvent, SyncState } from '@lockstep/client';
-import { anchorKeyOf, type ContextElement } from '@lockstep/fhircast';
+import { anchorKeyOf, type ContextElement, textOf } from '@lockstep/fhircast';
 import type { AnswerRule } from './answers.ts';
 import { CliError, EXIT } from './command.ts';
 import type { Terminal } from './terminal.ts';
@@ -40,7 +40,7 @@ export function eventLine(event: HubEvent, rule: AnswerRule, terminal: Terminal)
 function syncErrorText(elements: readonly ContextElement[]): string {
   const outcome = elements.find(({ key }) => key === 'operationoutcome')?.resource;
   const issues = Array.isArray(outcome?.issue) ? (outcome.issue as { diagnostics?: unknown }[]) : [];
-  return issues.map(({ diagnostics }) => String(diagnostics ?? '')).join('; ');
+  return issues.map(({ diagnostics }) => textOf(diagnostics)).join('; ');
 }
 
 export function stateLine(state: SyncState, terminal: Terminal): string {

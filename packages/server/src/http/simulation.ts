@@ -2,7 +2,7 @@
  * A second face of the server that fails on purpose, for those who build apps: the same addresses below
  * `/simulate/{options}`, passed on to the real ones but for what was asked for. Only where sample data is and no other machine reaches the server.
  */
-import { Scopes, syncErrorMessage } from '@lockstep/fhircast';
+import { Scopes, syncErrorMessage, textOf } from '@lockstep/fhircast';
 import type { Clock, Hub } from '@lockstep/hub';
 import { type AuthorizationServer, OAuthError } from '@lockstep/smart';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
@@ -183,7 +183,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     const passed = await passForm(app, request, '/auth/token');
     if (passed.statusCode !== 200) return answer(reply, passed);
     const granted = passed.json() as Record<string, unknown>;
-    if (faults.includes('expired-token')) await expire(String(granted.access_token));
+    if (faults.includes('expired-token')) await expire(textOf(granted.access_token));
     if (faults.includes('sync-error') && typeof granted['hub.topic'] === 'string') makeNoise(granted['hub.topic']);
     const hubUrl = 'hub.url' in granted && { 'hub.url': `${baseOf(request)}/hub` };
     return answer(reply, passed, { ...granted, ...hubUrl });

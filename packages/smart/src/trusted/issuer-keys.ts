@@ -1,3 +1,4 @@
+import { textOf } from '@lockstep/fhircast';
 import { StoreUnavailable } from '@lockstep/store';
 import { type CryptoKey, createLocalJWKSet, type FlattenedJWSInput, type JWK, type JWSHeaderParameters } from 'jose';
 import { readLimited } from '../client-keys.ts';
@@ -44,7 +45,7 @@ export async function discoverJwks(issuer: TrustedIssuer, fetchIssuer: typeof fe
   if (issuer.jwksUri !== undefined) return issuer.jwksUri;
   const base = issuer.issuer.replace(/\/$/, '');
   const document = await fetchJson(fetchIssuer, `${base}/.well-known/openid-configuration`);
-  if (document.issuer !== issuer.issuer) throw new Error(`the issuer calls itself ${String(document.issuer)}`);
+  if (document.issuer !== issuer.issuer) throw new Error(`the issuer calls itself ${textOf(document.issuer)}`);
   const { jwks_uri: uri } = document;
   if (typeof uri !== 'string' || !URL.canParse(uri)) throw new Error('the issuer names no jwks_uri');
   return uri;

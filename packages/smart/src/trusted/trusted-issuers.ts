@@ -1,4 +1,4 @@
-import { isPlainText, Scopes } from '@lockstep/fhircast';
+import { isPlainText, Scopes, textOf } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import { type JWTPayload, jwtVerify } from 'jose';
 import type { AuthorizationAddresses } from '../addresses.ts';
@@ -156,7 +156,7 @@ export class TrustedIssuers {
 
   async #describe(issuer: Trusted, claims: Claims, tokenId: string): Promise<TokenInfo | undefined> {
     const { clock } = this.#parts;
-    const subject = String(claims.sub);
+    const subject = textOf(claims.sub);
     const sid = typeof claims.sid === 'string' ? claims.sid : undefined;
     const grantId = `trusted ${issuer.name} ${digest(sid ?? subject)}`;
     if (await this.#isLoggedOut(issuer, subject, sid, claims)) return undefined;
@@ -260,7 +260,7 @@ export class TrustedIssuers {
     const spent = digest(JSON.stringify([issuer.name, jti]));
     if (!(await this.#spent.put(spent, {}, { condition: 'absent', expiresAt }))) return;
     const kind = sid === undefined ? 'sub' : 'sid';
-    const value = String(sid ?? sub);
+    const value = textOf(sid ?? sub);
     await this.#logouts.put(logoutKey(issuer, kind, value), { at }, { expiresAt });
     const sessions = sid === undefined ? await this.#sessions.findBy('subject', logoutKey(issuer, 'sub', value)) : [];
     const grants = new Set([`trusted ${issuer.name} ${digest(value)}`, ...sessions.map((one) => one.value.grantId)]);

@@ -1,9 +1,10 @@
+import { textOf } from '@lockstep/fhircast';
 import type { Administration, AppView } from '../../admin/administration.ts';
 import { type Command, EXIT } from '../command.ts';
 import { administer, DATA_OPTION } from '../local-server.ts';
 import { table } from '../terminal.ts';
 
-const text = (value: unknown): string => (Array.isArray(value) ? value.join(', ') : String(value ?? ''));
+const text = (value: unknown): string => [value].flat().map(textOf).join(', ');
 
 async function allApps(administration: Administration): Promise<readonly AppView[]> {
   const all: AppView[] = [];

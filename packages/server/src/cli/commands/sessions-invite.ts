@@ -1,3 +1,4 @@
+import { textOf } from '@lockstep/fhircast';
 import { type Command, EXIT } from '../command.ts';
 import { askHub, findTopic, HUB_OPTIONS, reachHub } from '../hub-access.ts';
 
@@ -28,7 +29,7 @@ export const sessionsInvite: Command = {
     const path = `/session/${encodeURIComponent(topic)}/invitation`;
     const headers = { 'content-type': 'application/json' };
     const made = await askHub(access, path, { method: 'POST', headers, body: JSON.stringify(body) });
-    terminal.result(made, () => String((made as { invitation_url: unknown }).invitation_url));
+    terminal.result(made, () => textOf((made as { invitation_url: unknown }).invitation_url));
     return EXIT.done;
   },
 };

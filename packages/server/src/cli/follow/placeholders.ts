@@ -1,6 +1,6 @@
 /** Values of a context by name, for programs that take a record number or an accession number and know no FHIR. */
 import type { Context } from '@lockstep/client';
-import { isObject } from '@lockstep/fhircast';
+import { isObject, textOf } from '@lockstep/fhircast';
 
 /** A template names a value that there is no value of that name for; the message is for people. */
 export class PlaceholderError extends Error {
@@ -53,7 +53,7 @@ function elementText(resource: object, path: readonly string[]): string | undefi
     at = first[name];
   }
   const [value] = listOf(at);
-  return typeof value === 'object' || value === undefined ? undefined : String(value);
+  return typeof value === 'object' || value === undefined ? undefined : textOf(value);
 }
 
 /** Names of the values that can be filled in, with the value of each. */
