@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { type AuthorizationServer, createAuthorizationServer } from '@lockstep/smart';
+import { type AuthorizationServer, createAuthorizationServer, NO_PATIENTS, NO_SESSIONS } from '@lockstep/smart';
 import { openSqlite } from '@lockstep/store-sqlite';
 import Fastify from 'fastify';
 import { Backend } from './target.ts';
@@ -49,14 +49,8 @@ export async function bearerCost(): Promise<BearerCost> {
     origin,
     hubUrl: `${origin}/hub`,
     loopback: true,
-    sessions: { ofUser: async () => [], open: async () => ({ topic: '' }), belongsTo: async () => false },
-    patients: {
-      search: async () => [],
-      patient: async () => undefined,
-      encounters: async () => [],
-      hasStudy: async () => false,
-      practitioner: async () => undefined,
-    },
+    sessions: NO_SESSIONS,
+    patients: NO_PATIENTS,
     sampleUsers: false,
     logger: app.log,
   });

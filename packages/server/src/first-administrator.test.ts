@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { createAuthorizationServer } from '@lockstep/smart';
+import { createAuthorizationServer, NO_PATIENTS, NO_SESSIONS } from '@lockstep/smart';
 import { openSqlite } from '@lockstep/store-sqlite';
 import { FirstAdministrator } from './first-administrator.ts';
 import { systemClock } from './system.ts';
@@ -24,14 +24,8 @@ async function start(t: TestContext) {
     origin: 'https://lockstep.example',
     hubUrl: 'https://lockstep.example/hub',
     loopback: false,
-    sessions: { ofUser: async () => [], open: async () => ({ topic: 'topic' }), belongsTo: async () => false },
-    patients: {
-      search: async () => [],
-      patient: async () => undefined,
-      encounters: async () => [],
-      hasStudy: async () => false,
-      practitioner: async () => undefined,
-    },
+    sessions: NO_SESSIONS,
+    patients: NO_PATIENTS,
     sampleUsers: false,
     logger: { info: nothing, warn: nothing, error: nothing },
   });

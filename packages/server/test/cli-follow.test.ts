@@ -1,29 +1,15 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync } from 'node:fs';
-import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, readFile, rename, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, type TestContext, test } from 'node:test';
-import { type Lockstep, startLockstep } from '@lockstep/server';
-import { event, inSync, lockstep, Running } from './command-line.ts';
-import { type Json, testConfig } from './harness.ts';
+import { type TestContext, test } from 'node:test';
+import { event, inSync, lockstep, Running, serverOfFile } from './command-line.ts';
+import type { Json } from './harness.ts';
 
-const config = testConfig();
-const at = ['--data', config.data];
-const folder = mkdtempSync(join(tmpdir(), 'lockstep-follow-'));
-let server: Lockstep;
-
-before(async () => {
-  server = await startLockstep(config);
-});
-
-after(async () => {
-  await server.close();
-  await rm(config.data, { recursive: true, force: true });
-  await rm(folder, { recursive: true, force: true });
-});
+const own = serverOfFile();
+const { at, folder } = own;
 
 const ADA = {
   resourceType: 'Patient',

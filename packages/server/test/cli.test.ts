@@ -1,31 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { type Lockstep, startLockstep } from '@lockstep/server';
+import { test } from 'node:test';
+import { startLockstep } from '@lockstep/server';
 import { findRunning } from '../src/admin/running.ts';
 import { COMMANDS } from '../src/cli/commands.ts';
 import { commandHelp } from '../src/cli/help.ts';
 import { Terminal } from '../src/cli/terminal.ts';
-import { event, inSync, lockstep, Running } from './command-line.ts';
+import { event, inSync, lockstep, Running, serverOfFile } from './command-line.ts';
 import { type Json, json, testConfig } from './harness.ts';
 
-const config = testConfig();
-const at = ['--data', config.data];
-const folder = mkdtempSync(join(tmpdir(), 'lockstep-cli-'));
-let server: Lockstep;
-
-before(async () => {
-  server = await startLockstep(config);
-});
-
-after(async () => {
-  await server.close();
-  await rm(config.data, { recursive: true, force: true });
-  await rm(folder, { recursive: true, force: true });
-});
+const own = serverOfFile();
+const { config, at, folder } = own;
 
 async function openSession(user: string): Promise<string> {
   const { code, stdout } = await lockstep(['sessions', 'open', '--user', user, ...at]);
@@ -161,7 +147,7 @@ test('REG-4 users add adds somebody who can sign in', async () => {
 
 test('DIS-5 keys rotate publishes a new key beside the old one', async () => {
   const jwks = async (): Promise<string[]> => {
-    const { jwks_uri } = await json(fetch(`${server.origin}/fhir/.well-known/smart-configuration`));
+    const { jwks_uri } = await json(fetch(`${own.origin}/fhir/.well-known/smart-configuration`));
     return (await json(fetch(jwks_uri))).keys.map(({ kid }: Json) => kid);
   };
   const old = await jwks();
@@ -357,7 +343,7 @@ test('TOK-5 a backend registration serves where no administration token is at ha
   assert.equal(registered.code, 0, registered.stderr);
   assert.equal((await stat(key)).mode & 0o777, 0o600);
   assert.ok(!registered.stdout.includes(JSON.parse(await readFile(key, 'utf8')).d), 'the private half stays here');
-  const hub = ['--hub', `${server.origin}/hub`, '--client-id', registered.json.app.client_id, '--key', key];
+  const hub = ['--hub', `${own.origin}/hub`, '--client-id', registered.json.app.client_id, '--key', key];
   const opened = await lockstep(['sessions', 'open', '--user', 'bridged', '--json', ...hub]);
   assert.equal(opened.code, 0, opened.stderr);
   const topic = opened.json['hub.topic'];
@@ -365,7 +351,7 @@ test('TOK-5 a backend registration serves where no administration token is at ha
   await listener.find(inSync);
   assert.equal((await lockstep(['publish', 'Patient-open', 'Patient/p1', '--topic', topic, ...hub])).code, 0);
   await listener.find(event('Patient-open'));
-  const stranger = await lockstep(['sessions', '--hub', `${server.origin}/hub`]);
+  const stranger = await lockstep(['sessions', '--hub', `${own.origin}/hub`]);
   assert.equal(stranger.code, 4);
   assert.match(stranger.stderr, /access token is required/);
   const overwritten = await lockstep(['apps', 'register', '--name', 'Second', '--key-out', key, ...at]);
@@ -378,7 +364,7 @@ test('token prints one that opens the Hub, and nothing besides', async () => {
   const { code, stdout } = await lockstep(['token', ...at]);
   assert.equal(code, 0);
   const open = (token: string) =>
-    fetch(`${server.origin}/hub/session`, {
+    fetch(`${own.origin}/hub/session`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify({ user: 'Practitioner/curl' }),
@@ -386,7 +372,7 @@ test('token prints one that opens the Hub, and nothing besides', async () => {
   assert.equal((await open(stdout.trimEnd())).status, 201);
   const { json } = await lockstep(['token', '--scope', 'fhircast/Patient-open.read', '--json', ...at]);
   assert.equal((await open(json.access_token)).status, 403);
-  const nothing = await lockstep(['token', '--hub', `${server.origin}/hub`]);
+  const nothing = await lockstep(['token', '--hub', `${own.origin}/hub`]);
   assert.equal(nothing.code, 2);
   assert.match(nothing.stderr, /--client-id/);
 });

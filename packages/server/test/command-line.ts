@@ -1,11 +1,16 @@
 /** The `lockstep` command as a child process. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import type { TestContext } from 'node:test';
+import { after, before, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Json } from './harness.ts';
+import { type Config, type Lockstep, startLockstep } from '@lockstep/server';
+import { type Json, testConfig } from './harness.ts';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
 
@@ -27,6 +32,41 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProce
   // Nothing of this machine's own settings.
   const clean = { PATH: process.env.PATH, HOME: process.env.HOME, NODE_NO_WARNINGS: '1', ...env };
   return spawn(process.execPath, [MAIN, ...args], { env: clean });
+}
+
+/** A server that runs for the tests of one file, and what commands need to reach it. */
+export interface ServerOfFile {
+  readonly config: Config;
+  /** Options that name its data. */
+  readonly at: readonly string[];
+  /** For files of the tests. */
+  readonly folder: string;
+  /** Its address, once the tests run. */
+  readonly origin: string;
+}
+
+/** Starts a server before the tests of a file, and stops it after them. */
+export function serverOfFile(): ServerOfFile {
+  const config = testConfig();
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-command-'));
+  let server: Lockstep | undefined;
+  before(async () => {
+    server = await startLockstep(config);
+  });
+  after(async () => {
+    await server?.close();
+    await rm(config.data, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
+  });
+  return {
+    config,
+    at: ['--data', config.data],
+    folder,
+    get origin() {
+      if (!server) throw new Error('The server has not started');
+      return server.origin;
+    },
+  };
 }
 
 /** Runs a command to its end. */

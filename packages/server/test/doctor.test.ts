@@ -1,33 +1,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { type Lockstep, startLockstep } from '@lockstep/server';
+import { test } from 'node:test';
 import { RedisProcess } from '@lockstep/store-redis/testing';
 import { selfSigned } from './certificate.ts';
-import { lockstep } from './command-line.ts';
-import { type Json, testConfig } from './harness.ts';
+import { lockstep, serverOfFile } from './command-line.ts';
+import type { Json } from './harness.ts';
 
-const config = testConfig();
-const at = ['--data', config.data];
-const folder = mkdtempSync(join(tmpdir(), 'lockstep-doctor-'));
-let server: Lockstep;
-
-before(async () => {
-  server = await startLockstep(config);
-});
-
-after(async () => {
-  await server.close();
-  await rm(config.data, { recursive: true, force: true });
-  await rm(folder, { recursive: true, force: true });
-});
+const own = serverOfFile();
+const { at, folder } = own;
 
 /** What doctor finds, by the name of the check. */
 async function findings(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
@@ -65,7 +50,7 @@ test('doctor says what is wrong, and what to do', async () => {
   assert.match(away?.message, /cannot be reached/);
   const [noRedis] = await problems({ PORT: '0', LOCKSTEP_REDIS_URL: 'redis://127.0.0.1:1' });
   assert.equal(noRedis?.check, 'redis');
-  const [noTls] = await problems({}, '--hub', `https://127.0.0.1:${new URL(server.origin).port}/hub`);
+  const [noTls] = await problems({}, '--hub', `https://127.0.0.1:${new URL(own.origin).port}/hub`);
   assert.equal(noTls?.check, 'tls');
 });
 
@@ -95,13 +80,13 @@ test('doctor looks at a Hub behind TLS as its clients do', async (t) => {
   await writeFile(authority, cert);
   // What a proxy does: requests go on to the Hub, upgrades too.
   const proxy = createTlsServer({ key, cert }, async (request, response) => {
-    const { status, headers, body } = await fetch(`${server.origin}${request.url}`);
+    const { status, headers, body } = await fetch(`${own.origin}${request.url}`);
     response.writeHead(status, { date: headers.get('date') ?? '', 'content-type': headers.get('content-type') ?? '' });
     for await (const part of body ?? []) response.write(part);
     response.end();
   });
   proxy.on('upgrade', ({ url, headers }, socket) => {
-    get(`${server.origin}${url}`, { headers }, (answer) => {
+    get(`${own.origin}${url}`, { headers }, (answer) => {
       answer.resume();
       socket.end(`HTTP/1.1 ${answer.statusCode} Refused\r\nConnection: close\r\n\r\n`);
     });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { Hub } from '@lockstep/hub';
-import { type AuthorizationServer, type Client, createAuthorizationServer } from '@lockstep/smart';
+import { type AuthorizationServer, type Client, createAuthorizationServer, NO_PATIENTS } from '@lockstep/smart';
 import { openSqlite, type SqliteStore } from '@lockstep/store-sqlite';
 import { sessionDirectory } from '../src/session-directory.ts';
 import { systemIds } from '../src/system.ts';
@@ -38,13 +38,7 @@ export async function launchRig(t: TestContext): Promise<LaunchRig> {
     hubUrl: HUB_URL,
     loopback: false,
     sessions: sessionDirectory(hub),
-    patients: {
-      search: async () => [],
-      patient: async () => undefined,
-      encounters: async () => [],
-      hasStudy: async () => false,
-      practitioner: async () => undefined,
-    },
+    patients: NO_PATIENTS,
     sampleUsers: true,
     logger: { info: nothing, warn: nothing, error: nothing },
   });

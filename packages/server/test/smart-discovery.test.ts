@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type Config, type Lockstep, startLockstep } from '@lockstep/server';
-import { createAuthorizationServer } from '@lockstep/smart';
+import { createAuthorizationServer, NO_PATIENTS, NO_SESSIONS } from '@lockstep/smart';
 import { openSqlite } from '@lockstep/store-sqlite';
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { HubClient, type Json, json, sharedLockstep, testConfig } from './harness.ts';
@@ -132,14 +132,8 @@ async function rotate(config: Config): Promise<string> {
     origin: 'http://localhost',
     hubUrl: 'http://localhost/hub',
     loopback: false,
-    sessions: { ofUser: async () => [], open: async () => ({ topic: '' }), belongsTo: async () => false },
-    patients: {
-      search: async () => [],
-      patient: async () => undefined,
-      encounters: async () => [],
-      hasStudy: async () => false,
-      practitioner: async () => undefined,
-    },
+    sessions: NO_SESSIONS,
+    patients: NO_PATIENTS,
     sampleUsers: false,
     logger: { info: silent, warn: silent, error: silent },
   });

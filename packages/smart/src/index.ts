@@ -17,16 +17,18 @@ export { readManifest } from './manifest.ts';
 export { OAuthError } from './oauth-error.ts';
 export type { OutsideOptions } from './outside/options.ts';
 export type { PasswordDoor } from './password-door.ts';
-export type {
-  AuditEntry,
-  Clock,
-  EncounterSummary,
-  Logger,
-  OpenSession,
-  PatientDirectory,
-  PatientSummary,
-  RequestLimit,
-  SessionDirectory,
+export {
+  type AuditEntry,
+  type Clock,
+  type EncounterSummary,
+  type Logger,
+  NO_PATIENTS,
+  NO_SESSIONS,
+  type OpenSession,
+  type PatientDirectory,
+  type PatientSummary,
+  type RequestLimit,
+  type SessionDirectory,
 } from './ports.ts';
 export { groupScopes, scopeWords } from './scope-words.ts';
 export type { SecondFactors } from './second-factors.ts';

@@ -51,6 +51,13 @@ export interface SessionDirectory {
   belongsTo(topic: string, user: string): Promise<boolean>;
 }
 
+/** Where no Hub runs: nobody has a session, and none is opened. */
+export const NO_SESSIONS: SessionDirectory = {
+  ofUser: async () => [],
+  open: () => Promise.reject(new Error('There is no Hub here to open a session at')),
+  belongsTo: async () => false,
+};
+
 export interface PatientSummary {
   /** The Patient resource's id. */
   readonly id: string;
@@ -81,3 +88,12 @@ export interface PatientDirectory {
   hasStudy(patient: string, study: string): Promise<boolean>;
   practitioner(id: string): Promise<{ readonly id: string; readonly name: string } | undefined>;
 }
+
+/** Where there is no FHIR side: nobody is found. */
+export const NO_PATIENTS: PatientDirectory = {
+  search: async () => [],
+  patient: async () => undefined,
+  encounters: async () => [],
+  hasStudy: async () => false,
+  practitioner: async () => undefined,
+};

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { createAuthorizationServer } from '@lockstep/smart';
+import { createAuthorizationServer, NO_PATIENTS, NO_SESSIONS } from '@lockstep/smart';
 import type { ServerAuditTrail } from '../audit/audit-trail.ts';
 import { openAudit } from '../audit/open-audit.ts';
 import { isLoopback, originOf, readConfig } from '../config.ts';
@@ -37,18 +37,8 @@ export async function openOffline(data: string, env: NodeJS.ProcessEnv): Promise
       origin: 'http://localhost',
       hubUrl: 'http://localhost/hub',
       loopback: isLoopback(host),
-      sessions: {
-        ofUser: async () => [],
-        open: () => Promise.reject(new Error('no server runs')),
-        belongsTo: async () => false,
-      },
-      patients: {
-        search: async () => [],
-        patient: async () => undefined,
-        encounters: async () => [],
-        hasStudy: async () => false,
-        practitioner: async () => undefined,
-      },
+      sessions: NO_SESSIONS,
+      patients: NO_PATIENTS,
       sampleUsers: false,
       logger: { info: silent, warn: silent, error: silent },
     });
