@@ -1,22 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { TimelineEntry } from '@lockstep/console/wire';
 import type { Observation, Observer } from '@lockstep/hub';
-
-/** Something that happened in a session, in the order it was seen. */
-export interface Entry {
-  /** Grows with every entry of this node; between nodes it is in the order of their clocks. */
-  readonly seq: number;
-  /** ms since the epoch. */
-  readonly at: number;
-  readonly observation: Observation;
-}
+import { type Entry, EntryColumns } from './entry-columns.ts';
 
 export interface InspectorOptions {
   /** Entries kept of each session. */
   readonly perTopic?: number;
   /** Sessions of which entries are kept; beyond it those quiet for longest are forgotten. */
   readonly topics?: number;
-  /** Entries kept in all; an entry takes some 150 bytes. Beyond it the sessions quiet for longest are forgotten. */
+  /** Entries kept in all; an entry takes some 70 bytes. Beyond it the sessions quiet for longest are forgotten. */
   readonly total?: number;
   /** This node's name among those whose entries are shown as one. */
   readonly node?: string;
@@ -29,39 +21,6 @@ const TURNS = 256;
 
 export type EntryWatcher = (topic: string, entry: Entry) => void;
 
-/** A list of bounded length that forgets its oldest. */
-class Ring {
-  /** `seq` of the newest entry. */
-  newest = 0;
-  readonly #size: number;
-  #entries: Entry[] = [];
-  #start = 0;
-
-  constructor(size: number) {
-    this.#size = size;
-  }
-
-  get length(): number {
-    return this.#entries.length;
-  }
-
-  /** @returns by how much it grew */
-  push(entry: Entry): 0 | 1 {
-    this.newest = entry.seq;
-    if (this.#entries.length < this.#size) {
-      this.#entries.push(entry);
-      return 1;
-    }
-    this.#entries[this.#start] = entry;
-    this.#start = (this.#start + 1) % this.#size;
-    return 0;
-  }
-
-  list(): readonly Entry[] {
-    return [...this.#entries.slice(this.#start), ...this.#entries.slice(0, this.#start)];
-  }
-}
-
 /** Names a subscription without revealing its endpoint: who knows the endpoint could take the socket over (SUB-7). */
 export function subscriptionName(id: string): string {
   return createHash('sha256').update(id).digest('base64url').slice(0, 12);
@@ -72,7 +31,7 @@ export class Inspector implements Observer {
   readonly #perTopic: number;
   readonly #maxTopics: number;
   readonly #maxTotal: number;
-  readonly #rings = new Map<string, Ring>();
+  readonly #sessions = new Map<string, EntryColumns>();
   #total = 0;
   readonly #watchers = new Map<string, Set<EntryWatcher>>();
   readonly #all = new Set<EntryWatcher>();
@@ -86,19 +45,19 @@ export class Inspector implements Observer {
   }
 
   observe(topic: string, at: number, observation: Observation): void {
-    const entry = { seq: this.#number(at), at, observation };
-    let ring = this.#rings.get(topic);
-    if (!ring) {
-      ring = new Ring(this.#perTopic);
-      this.#rings.set(topic, ring);
+    const seq = this.#number(at);
+    let columns = this.#sessions.get(topic);
+    if (!columns) {
+      columns = new EntryColumns(this.#perTopic);
+      this.#sessions.set(topic, columns);
     }
-    this.#total += ring.push(entry);
-    if (this.#total > this.#maxTotal || this.#rings.size > this.#maxTopics) this.#forget();
+    this.#total += columns.push(seq, at, observation);
+    if (this.#total > this.#maxTotal || this.#sessions.size > this.#maxTopics) this.#forget();
     const watchers = this.#watchers.get(topic);
-    if (watchers) for (const watcher of watchers) watcher(topic, entry);
-    for (const watcher of this.#all) watcher(topic, entry);
+    if (watchers) for (const watcher of watchers) watcher(topic, { seq, at, observation });
+    for (const watcher of this.#all) watcher(topic, { seq, at, observation });
     // What has ended leaves nothing behind (SES-5).
-    if (observation.kind === 'session-ended') this.#drop(topic, ring);
+    if (observation.kind === 'session-ended') this.#drop(topic, columns);
   }
 
   /** The next of this node's numbers that is not before the time. */
@@ -108,22 +67,22 @@ export class Inspector implements Observer {
     return this.#seq;
   }
 
-  #drop(topic: string, ring: Ring): void {
-    this.#rings.delete(topic);
-    this.#total -= ring.length;
+  #drop(topic: string, columns: EntryColumns): void {
+    this.#sessions.delete(topic);
+    this.#total -= columns.length;
   }
 
   /** Makes room: a tenth of the sessions at once, since an order of last use kept with every entry would cost more. */
   #forget(): void {
-    const quietest = [...this.#rings].sort(([, a], [, b]) => a.newest - b.newest);
-    for (const [topic, ring] of quietest.slice(0, Math.ceil(Math.min(quietest.length - 1, this.#maxTopics) / 10))) {
-      this.#drop(topic, ring);
+    const quietest = [...this.#sessions].sort(([, a], [, b]) => a.newest - b.newest);
+    for (const [topic, columns] of quietest.slice(0, Math.ceil(Math.min(quietest.length - 1, this.#maxTopics) / 10))) {
+      this.#drop(topic, columns);
     }
   }
 
   /** What is remembered of a session, oldest first. */
   recent(topic: string): readonly Entry[] {
-    return this.#rings.get(topic)?.list() ?? [];
+    return this.#sessions.get(topic)?.list() ?? [];
   }
 
   /** @param topic one session, or undefined for all. @returns ends the watch */
