@@ -233,6 +233,7 @@ async function startParts(
         guard: { tokens, limiter, https: origin.startsWith('https:') },
         audit,
         metrics: metrics.registry,
+        hub,
       }),
     stop: async (opened) => {
       await opened.app.close();

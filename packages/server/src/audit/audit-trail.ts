@@ -102,9 +102,14 @@ export class ServerAuditTrail {
     });
   }
 
+  /** Whether acts are refused while records cannot be written. */
+  get refuses(): boolean {
+    return this.#options.refuses;
+  }
+
   /** Whether acts may be done: always, or while every sink takes records. */
   get admits(): boolean {
-    return !this.#options.refuses || this.#outlets.every(({ inARow }) => inARow === 0);
+    return !this.refuses || this.#outlets.every(({ inARow }) => inARow === 0);
   }
 
   /**
@@ -113,7 +118,7 @@ export class ServerAuditTrail {
    * @returns false when a record cannot be kept
    */
   async kept(): Promise<boolean> {
-    if (this.#options.refuses) await this.written();
+    if (this.refuses) await this.written();
     return this.admits;
   }
 

@@ -1,4 +1,5 @@
 /** The web framework as Lockstep sets it up. */
+import type { Hub } from '@lockstep/hub';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { ServerAuditTrail } from '../audit/audit-trail.ts';
@@ -7,6 +8,7 @@ import type { Config } from '../config.ts';
 import { answerBadAddress } from './bad-address.ts';
 import { DOORS } from './doors/doors.ts';
 import { type GuardParts, guardDoors } from './doors/guard.ts';
+import { EventDoor } from './event-door.ts';
 import { answerOAuthErrors, parseJsonWithinLimits } from './json-bodies.ts';
 import type { Listener } from './listener.ts';
 import { cleanAddress } from './request-address.ts';
@@ -23,6 +25,7 @@ export interface AppParts {
   readonly guard: Pick<GuardParts, 'tokens' | 'limiter' | 'https'>;
   readonly audit: ServerAuditTrail | undefined;
   readonly metrics: Registry;
+  readonly hub: Hub;
 }
 
 /** Makes the application that answers what the listener takes. It closes nothing of the listener's. */
@@ -46,11 +49,14 @@ export function createApp(config: Config, listener: Listener, log: FastifyBaseLo
   app.addHook('onRoute', ({ method, path }) => {
     for (const one of [method].flat()) routes.push(`${one} ${path}`);
   });
-  const { audit, guard, metrics } = parts;
+  const { audit, guard, metrics, hub } = parts;
   if (audit) auditRequests(app, audit);
-  countRequests(app, metrics);
+  const count = countRequests(app, metrics);
   guardDoors(app, { doors: DOORS, ...guard, audit });
   parseJsonWithinLimits(app);
   answerOAuthErrors(app);
+  const events = new EventDoor({ ...config, ...guard, hub, audit, count, routes }, listener.handler);
+  app.addHook('preClose', async () => events.close());
+  listener.serve(events.handle);
   return { app, routes };
 }

@@ -1,15 +1,5 @@
 /** The Hub's HTTP face: addresses, content types and status codes of hub-rules "Addresses", SUB, PUB, SES and CAP. */
-import { isUtf8 } from 'node:buffer';
-import {
-  dialectsOf,
-  type ExactJson,
-  isObject,
-  jsonLimitProblem,
-  notFollowingJson,
-  parseSubscription,
-  readExact,
-  topicIn,
-} from '@lockstep/fhircast';
+import { dialectsOf, isObject, notFollowingJson, parseSubscription, topicIn } from '@lockstep/fhircast';
 import {
   type Access,
   fhircastConfiguration,
@@ -21,8 +11,11 @@ import {
 import { networkOf, type TokenDoor } from '@lockstep/smart';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { describePublished } from '../audit/published-event.ts';
+import { describeRequest } from '../audit/request-audit.ts';
+import { begunOf } from './begun-requests.ts';
 import { SMALL_BODY } from './doors/door.ts';
 import { failureOf } from './failure.ts';
+import { type HubBody, isSubscription, readForm, readJson, type UnreadableBody } from './hub-bodies.ts';
 import { refuse } from './plain.ts';
 import { splitAddress } from './request-address.ts';
 
@@ -36,11 +29,7 @@ export interface HubRouteOptions {
   readonly version: VersionName;
 }
 
-/** What a body was sent as; its content type decides how it is read. */
-type Readable = { readonly form: URLSearchParams } | { readonly json: unknown; readonly exact: ExactJson };
-
-/** Or why it cannot be read: the handler says so, since what the parser refuses costs its sender the connection. */
-type Body = Readable | { readonly status: 400 | 415; readonly problem: string };
+type Body = HubBody | UnreadableBody;
 
 const FORM = 'application/x-www-form-urlencoded';
 const JSON_TYPES = ['application/json', 'application/fhir+json'];
@@ -59,9 +48,6 @@ const METHODS: readonly (readonly [path: RegExp, methods: string])[] = [
 ];
 const ENDPOINT = /^\/hub\/ws\/[^/]+$/;
 
-/** RFC 8259 leaves it to the reader whether such a mark is an error; some writers' libraries begin every text with it. */
-const BYTE_ORDER_MARK = /^\uFEFF/;
-
 /** Where Fastify refuses, in words that help more than its own. */
 const REASONS: Readonly<Record<number, string>> = {
   413: 'The body is too large',
@@ -76,39 +62,18 @@ function tokenInForm(request: FastifyRequest): string | undefined {
   return more.length === 0 ? token : undefined;
 }
 
-/** The body's text, or why there is none. */
-function textOf(request: FastifyRequest, body: Buffer): { readonly text: string } | Exclude<Body, Readable> {
-  const encoding = request.headers['content-encoding'] ?? 'identity';
-  if (encoding.toLowerCase() !== 'identity') {
-    return { status: 415, problem: 'A compressed body is not understood: leave Content-Encoding out' };
-  }
-  if (!isUtf8(body)) return { status: 400, problem: 'The body is not valid UTF-8' };
-  return { text: body.toString('utf8').replace(BYTE_ORDER_MARK, '') };
-}
-
-/** The JSON, and the text of what is published in it (PUB-13). */
-function readJson(text: string): Body {
-  const problem = jsonLimitProblem(text);
-  if (problem !== undefined) return { status: 400, problem };
-  const read = readExact(text);
-  if (read.ok) return { json: read.value.value, exact: read.value };
-  return { status: 400, problem: read.code === 'malformed-json' ? 'The body is not valid JSON' : read.reason };
-}
-
 function parseBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>(FORM, { parseAs: 'buffer', bodyLimit: SMALL_BODY }, (request, body, done) => {
-    const read = textOf(request, body);
-    done(null, 'text' in read ? { form: new URLSearchParams(read.text) } : read);
+    done(null, readForm(request.headers, body));
   });
   app.addContentTypeParser<Buffer>(JSON_TYPES, { parseAs: 'buffer' }, (request, body, done) => {
-    const read = textOf(request, body);
-    done(null, 'text' in read ? readJson(read.text) : read);
+    done(null, readJson(request.headers, body));
   });
 }
 
 /** The body, unless it is refused. */
-function readableBody(request: FastifyRequest, reply: FastifyReply): Readable | undefined {
+function readableBody(request: FastifyRequest, reply: FastifyReply): HubBody | undefined {
   const body = request.body as Body | undefined;
   if (!body) refuse(reply, 400, 'The body is empty');
   else if ('problem' in body) refuse(reply, body.status, body.problem);
@@ -127,18 +92,9 @@ function withPathTopic(
 }
 
 /** A JSON subscription has the form's names (SUB-1). */
-function formFields(body: Readable): Iterable<readonly [string, unknown]> {
+function formFields(body: HubBody): Iterable<readonly [string, unknown]> {
   if ('form' in body) return body.form;
   return isObject(body.json) ? Object.entries(body.json) : [];
-}
-
-function isSubscription(body: Readable): boolean {
-  return 'form' in body || (isObject(body.json) && 'hub.mode' in body.json);
-}
-
-/** vtk.js publishes at the topic's address with members of a subscription beside the event (PUB-1). */
-function hasEvent(body: Readable): boolean {
-  return 'json' in body && isObject(body.json) && 'event' in body.json;
 }
 
 /** What an invitation is asked to be; undefined for what is none. */
@@ -213,7 +169,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
 
   async function subscription(
     access: Access,
-    body: Readable,
+    body: HubBody,
     request: FastifyRequest,
     reply: FastifyReply,
     pathTopic?: string,
@@ -235,10 +191,16 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
     return endpoint === undefined ? reply.code(202).send() : reply.code(202).send({ 'hub.channel.endpoint': endpoint });
   }
 
-  async function publish(access: Access, body: Readable, reply: FastifyReply, topic?: string): Promise<FastifyReply> {
+  async function publish(
+    access: Access,
+    body: HubBody,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    topic?: string,
+  ): Promise<FastifyReply> {
     if (!('json' in body)) return refuse(reply, 415, `An event is published as ${JSON_TYPES.join(' or ')}`);
-    describePublished(body.json, topic, options.auditPatients);
-    const answer = await hub.publish(access, body.exact, topic);
+    describeRequest(describePublished(body.json, topic, options.auditPatients));
+    const answer = await (begunOf(request.raw)?.published ?? hub.publish(access, body.exact, topic));
     if (!answer.ok) return refuse(reply, answer.status, answer.reason);
     // No content type: an empty body that claims to be JSON makes clients throw (PUB-1).
     return reply.code(answer.value).send();
@@ -246,6 +208,7 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
 
   return async (app) => {
     parseBodies(app);
+    app.addHook('preParsing', async (request, _, payload) => begunOf(request.raw)?.body?.() ?? payload);
 
     const preflight = async (_: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
       reply
@@ -284,7 +247,9 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
       if (!access) return reply;
       const body = readableBody(request, reply);
       if (!body) return reply;
-      return isSubscription(body) ? subscription(access, body, request, reply) : publish(access, body, reply);
+      return isSubscription(body, undefined)
+        ? subscription(access, body, request, reply)
+        : publish(access, body, request, reply);
     });
 
     app.post('/session', async (request, reply) => {
@@ -400,9 +365,9 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
       const body = readableBody(request, reply);
       if (!body) return reply;
       const { topic } = request.params;
-      return isSubscription(body) && !hasEvent(body)
+      return isSubscription(body, topic)
         ? subscription(access, body, request, reply, topic)
-        : publish(access, body, reply, topic);
+        : publish(access, body, request, reply, topic);
     });
   };
 }

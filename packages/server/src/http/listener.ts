@@ -39,7 +39,7 @@ export class Listener {
   readonly #server: Server;
   /** The same, where it speaks https. */
   readonly #secure: SecureServer | undefined;
-  #onRequest: RequestListener | undefined;
+  #onRequest: RequestListener = () => undefined;
   #onUpgrade: UpgradeListener | undefined;
   #isOpen = false;
   #connections = 0;
@@ -79,8 +79,8 @@ export class Listener {
       response.end('A request has one Host header\n');
       return;
     }
-    if (this.#isOpen) this.#onRequest?.(request, response);
-    else this.#waiting.push(() => this.#onRequest?.(request, response));
+    if (this.#isOpen) this.#onRequest(request, response);
+    else this.#waiting.push(() => this.#onRequest(request, response));
   }
 
   #once(run: () => void): void {
@@ -116,7 +116,12 @@ export class Listener {
     if (Number.isFinite(connections)) this.#server.maxConnections = connections;
   }
 
-  /** The server, for Fastify, which brings the handler of requests. */
+  /** What handles requests. */
+  get handler(): RequestListener {
+    return this.#onRequest;
+  }
+
+  /** The server, for Fastify, which brings the handler of requests; a later handler replaces it. */
   serve(handler: RequestListener): Server {
     this.#onRequest = handler;
     return this.#server;

@@ -1,7 +1,9 @@
 /** Decides about every request before a byte of its body is read: who comes in, and how often. */
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { networkOf, type TokenDoor, type TokenInfo } from '@lockstep/smart';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { unrecorded } from '../../audit/request-audit.ts';
+import { begunOf, type Caller } from '../begun-requests.ts';
 import { RequestRefused } from '../failure.ts';
 import { traceOf } from '../request-id.ts';
 import { type DoorRow, findDoor, SMALL_BODY } from './door.ts';
@@ -16,9 +18,6 @@ declare module 'fastify' {
     caller: Caller | undefined;
   }
 }
-
-/** Who calls, and from which network (SUB-13). */
-export type Caller = TokenInfo & { readonly address: string };
 
 export interface GuardParts {
   readonly doors: readonly DoorRow[];
@@ -90,17 +89,32 @@ function isForm(request: FastifyRequest): boolean {
   return /^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '');
 }
 
+/** The headers of every answer at a door. */
+export function doorHeaders(
+  door: Pick<DoorRow, 'shared'>,
+  asked: IncomingHttpHeaders,
+  requestId: string,
+  https: boolean,
+): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = { 'x-content-type-options': 'nosniff', 'x-request-id': requestId };
+  if (traceOf(asked) !== undefined) headers.traceparent = asked.traceparent as string;
+  if (https) headers['strict-transport-security'] = ONE_YEAR;
+  return door.shared ? Object.assign(headers, SHARED) : headers;
+}
+
 async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardParts): Promise<void> {
   const door = request.routeOptions.config?.door ?? (isShared(request.url) ? SHARED_NOWHERE : NOWHERE);
-  reply.header('x-content-type-options', 'nosniff');
-  reply.header('x-request-id', request.id);
-  if (traceOf(request.headers) !== undefined) reply.header('traceparent', request.headers.traceparent);
-  if (parts.https) reply.header('strict-transport-security', ONE_YEAR);
-  if (door.shared) reply.headers(SHARED);
+  reply.headers(doorHeaders(door, request.headers, request.id, parts.https));
+  const begun = begunOf(request.raw);
+  if (begun) {
+    if (!begun.caller) throw tooMany(reply);
+    request.caller = begun.caller;
+    return;
+  }
   const takesToken = door.authentication.startsWith('bearer');
   const { authorization } = request.headers;
   const found = takesToken ? await parts.tokens.find(authorization) : undefined;
-  if (door.limit === 'door') limit(request.ip, found?.info, door, reply, parts.limiter);
+  if (door.limit === 'door' && !mayCome(request.ip, found?.info, door, parts.limiter)) throw tooMany(reply);
   if (parts.audit && !parts.audit.admits && typeof door.audit === 'string') {
     throw unrecorded();
   }
@@ -121,20 +135,22 @@ const REFUSED = {
 } as const;
 
 /** A client, its user and its address have a share each: many clients of one person or place get no more together. */
-function limit(
+export function mayCome(
   ip: string,
   caller: TokenInfo | undefined,
-  { audit }: DoorRow,
-  reply: FastifyReply,
+  { audit }: Pick<DoorRow, 'audit'>,
   limiter: Limiter,
-): void {
-  const allowed = caller
-    ? limiter.take(`address of clients ${ip}`, CLIENTS_AT_ADDRESS) &&
-      (caller.user === undefined || limiter.take(`user ${caller.user}`)) &&
-      limiter.take(`client ${caller.clientId}`) &&
-      (audit !== 'fhir' || limiter.take(`FHIR of client ${caller.clientId} ${caller.user}`, SHARE_OF_FHIR))
-    : limiter.take(`address ${ip}`);
-  if (allowed) return;
+): boolean {
+  if (!caller) return limiter.take(`address ${ip}`);
+  return (
+    limiter.take(`address of clients ${ip}`, CLIENTS_AT_ADDRESS) &&
+    (caller.user === undefined || limiter.take(`user ${caller.user}`)) &&
+    limiter.take(`client ${caller.clientId}`) &&
+    (audit !== 'fhir' || limiter.take(`FHIR of client ${caller.clientId} ${caller.user}`, SHARE_OF_FHIR))
+  );
+}
+
+function tooMany(reply: FastifyReply): RequestRefused {
   reply.header('retry-after', '1');
-  throw new RequestRefused('too-many-requests', 'Too many requests');
+  return new RequestRefused('too-many-requests', 'Too many requests');
 }

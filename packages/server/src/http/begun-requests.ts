@@ -1,0 +1,28 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { Hub } from '@lockstep/hub';
+import type { TokenInfo } from '@lockstep/smart';
+
+/** Who calls, and from which network (SUB-13). */
+export type Caller = TokenInfo & { readonly address: string };
+
+/** What has happened to a request before the web framework gets it: nothing of it is done twice. */
+export interface Begun {
+  /** Who was let in; undefined where there were too many requests. */
+  readonly caller?: Caller;
+  /** The body, which has been read: the bytes again, or what went wrong with them. */
+  readonly body?: () => Readable;
+  /** What becomes of the event. */
+  readonly published?: ReturnType<Hub['publish']>;
+}
+
+const begun = new WeakMap<IncomingMessage, Begun>();
+
+export function begin(request: IncomingMessage, what: Begun): void {
+  begun.set(request, what);
+}
+
+/** What has happened to a request already; undefined where nothing has. */
+export function begunOf(request: IncomingMessage): Begun | undefined {
+  return begun.get(request);
+}

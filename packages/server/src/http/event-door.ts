@@ -1,0 +1,146 @@
+/** A short way past the web framework for published events, which are nearly all requests of a busy Hub. */
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import proxyAddress from '@fastify/proxy-addr';
+import type { Hub } from '@lockstep/hub';
+import { networkOf, type TokenDoor } from '@lockstep/smart';
+import type { ServerAuditTrail } from '../audit/audit-trail.ts';
+import { describePublished } from '../audit/published-event.ts';
+import { type Begun, begin, type Caller } from './begun-requests.ts';
+import { doorHeaders, mayCome } from './doors/guard.ts';
+import type { Limiter } from './doors/limiter.ts';
+import { isSubscription, readJson } from './hub-bodies.ts';
+import { requestId } from './request-id.ts';
+import type { countRequests } from './request-metrics.ts';
+
+/** What is decided about the door of events in the table of doors. */
+const DOOR = { shared: true, audit: 'publish' } as const;
+
+const ADDRESS = /^\/hub(?:\/([A-Za-z0-9_-]{1,256}))?$/;
+const CONTENT_TYPE = /^application\/(?:fhir\+)?json(?:; ?charset=utf-8)?$/i;
+/** Headers that change how a body is read. */
+const UNUSUAL = ['transfer-encoding', 'content-encoding', 'expect', 'upgrade', 'trailer'] as const;
+
+export interface EventDoorOptions {
+  readonly hub: Hub;
+  readonly tokens: Pick<TokenDoor, 'find'>;
+  readonly limiter: Limiter;
+  readonly audit: ServerAuditTrail | undefined;
+  /** Whether the audit records of events name the patient. */
+  readonly auditPatients: boolean;
+  readonly count: ReturnType<typeof countRequests>;
+  /** Bytes of a body at most. */
+  readonly bodyLimit: number;
+  /** Addresses whose `X-Forwarded-For` counts. */
+  readonly trustedProxies: readonly string[];
+  readonly https: boolean;
+  /** Every address that the framework serves, `POST /hub/session`. */
+  readonly routes: readonly string[];
+}
+
+/**
+ * Takes `POST {hub.url}` and `POST {hub.url}/{topic}` with JSON and a bearer token that is good, and answers what the Hub accepts. All
+ * else is the framework's: it answers whatever is refused, from where this has come to, so that both ways say the same.
+ */
+export class EventDoor {
+  readonly #options: EventDoorOptions;
+  readonly #slow: RequestListener;
+  readonly #addressOf: (request: IncomingMessage) => string;
+  #isClosed = false;
+
+  /** @param slow the framework's listener */
+  constructor(options: EventDoorOptions, slow: RequestListener) {
+    this.#options = options;
+    this.#slow = slow;
+    const trusted = options.trustedProxies.length > 0 ? proxyAddress.compile([...options.trustedProxies]) : undefined;
+    this.#addressOf = trusted
+      ? (request) => proxyAddress(request, trusted)
+      : ({ socket }) => socket.remoteAddress ?? '';
+  }
+
+  /** The framework refuses what comes from now on. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  readonly handle: RequestListener = (request, response) => {
+    const length = this.#lengthOf(request);
+    if (length === undefined) this.#slow(request, response);
+    else void this.#admit(request, response);
+  };
+
+  /** Bytes of the body; undefined for a request that is not for this door. */
+  #lengthOf({ method, url = '', headers }: IncomingMessage): number | undefined {
+    const { bodyLimit, audit, routes } = this.#options;
+    if (method !== 'POST' || this.#isClosed || audit?.refuses) return undefined;
+    if (!ADDRESS.test(url) || !CONTENT_TYPE.test(headers['content-type'] ?? '')) return undefined;
+    // `POST /hub/session` is no event of a topic of that name.
+    if (url !== '/hub' && routes.includes(`POST ${url}`)) return undefined;
+    if (UNUSUAL.some((name) => headers[name] !== undefined)) return undefined;
+    const length = Number(headers['content-length']);
+    return length > 0 && length <= bodyLimit ? length : undefined;
+  }
+
+  async #admit(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = performance.now();
+    const { tokens, limiter } = this.#options;
+    const found = await tokens.find(request.headers.authorization).catch(() => undefined);
+    const info = found?.info;
+    if (!info || found.scheme !== 'Bearer' || info.jkt !== undefined || this.#isClosed) {
+      this.#slow(request, response);
+      return;
+    }
+    const ip = this.#addressOf(request);
+    if (!mayCome(ip, info, DOOR, limiter)) {
+      this.#handOver(request, response, {});
+      return;
+    }
+    const caller = { ...info, address: networkOf(ip) };
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => void this.#read(request, response, { caller, ip, startedAt, body: Buffer.concat(chunks) }));
+    request.on('error', (error) => {
+      const failed = (): Readable => new Readable({ read: () => undefined }).destroy(error);
+      this.#handOver(request, response, { caller, body: failed });
+    });
+  }
+
+  async #read(
+    request: IncomingMessage,
+    response: ServerResponse,
+    came: { readonly caller: Caller; readonly ip: string; readonly startedAt: number; readonly body: Buffer },
+  ): Promise<void> {
+    const { hub, audit, auditPatients, count, https } = this.#options;
+    const { caller, ip, startedAt } = came;
+    const topic = ADDRESS.exec(request.url ?? '')?.[1];
+    const body = (): Readable => Readable.from([came.body]);
+    const read = readJson(request.headers, came.body);
+    if ('problem' in read || isSubscription(read, topic)) {
+      this.#handOver(request, response, { caller, body });
+      return;
+    }
+    const published = hub.publish(caller, read.exact, topic);
+    const answer = await published.catch(() => undefined);
+    if (!answer?.ok) {
+      this.#handOver(request, response, { caller, body, published });
+      return;
+    }
+    const id = requestId(request);
+    if (audit) {
+      const { clientId, user } = caller;
+      const who = { clientId, ...(user !== undefined && { user }) };
+      const described = describePublished(read.json, topic, auditPatients);
+      audit.record({ ...who, ...described, status: answer.value, address: ip, requestId: id });
+    }
+    const headers = doorHeaders(DOOR, request.headers, id, https);
+    headers['content-length'] = '0';
+    response.writeHead(answer.value, headers).end();
+    const route = topic === undefined ? '/hub' : '/hub/:topic';
+    count({ method: 'POST', route, status: answer.value }, (performance.now() - startedAt) / 1000);
+  }
+
+  #handOver(request: IncomingMessage, response: ServerResponse, what: Begun): void {
+    begin(request, what);
+    this.#slow(request, response);
+  }
+}
