@@ -117,3 +117,41 @@ test('FHR-3 unsupported modifiers, prefixes and malformed values are refused, ne
   refuses('Observation', 'code', 'a|b|c');
   refuses('Observation', 'patient', 'a b');
 });
+
+test('FHR-3 :missing asks for values that count for the parameter', () => {
+  const other = { identifier: [{ type: { coding: [{ code: 'PLAC' }] }, value: '1' }] };
+  const accession = { identifier: [{ type: { coding: [{ code: 'ACSN' }] }, value: '1' }] };
+  assert.ok(found('ImagingStudy', 'accession:missing', 'true', other));
+  assert.ok(found('ImagingStudy', 'accession:missing', 'false', accession));
+  assert.ok(found('Patient', 'phone:missing', 'true', { telecom: [{ system: 'email', value: 'x' }] }));
+  assert.ok(found('Observation', 'patient:missing', 'true', { subject: { reference: 'Group/g1' } }));
+  assert.ok(found('Observation', 'subject:missing', 'false', { subject: { reference: 'Group/g1' } }));
+  assert.ok(found('Observation', 'patient:missing', 'false', { subject: { reference: 'Patient/p1' } }));
+});
+
+test('FHR-3 :text of a token finds the words beside a code, and those of an identifier’s type', () => {
+  const ct = { code: { coding: [{ code: '36572-6', display: 'XR Chest AP' }], text: 'Röntgen Thorax' } };
+  for (const words of ['rontgen', 'thorax', 'xr chest', 'CHEST', 'ap'])
+    assert.ok(found('Observation', 'code:text', words, ct), words);
+  for (const words of ['36572-6', 'ontgen', 'chest xr'])
+    assert.ok(!found('Observation', 'code:text', words, ct), words);
+  const typed = { identifier: [{ type: { text: 'Accession number' }, value: 'A1' }] };
+  assert.ok(found('ImagingStudy', 'identifier:text', 'accession', typed));
+  refuses('Observation', 'code:text', '-');
+});
+
+test('FHR-3 the times that a Timing names count as dates', () => {
+  const timed = { effectiveTiming: { event: ['2026-03-01', '2026-03-05'] } };
+  assert.ok(found('Observation', 'date', '2026-03-05', timed));
+  assert.ok(!found('Observation', 'date', '2026-03-03', timed));
+  const repeated = { occurrenceTiming: { repeat: { boundsPeriod: { start: '2026-03-01', end: '2026-03-09' } } } };
+  assert.ok(found('ServiceRequest', 'occurrence', '2026-03', repeated));
+});
+
+test('FHR-3 a document is found by its master identifier as well, and accession numbers by their type alone', () => {
+  const document = { masterIdentifier: { system: 'urn:a', value: 'M1' }, identifier: [{ value: 'D1' }] };
+  for (const value of ['m1', 'urn:a|M1', 'd1']) assert.ok(found('DocumentReference', 'identifier', value, document));
+  const study = { identifier: [{ type: { coding: [{ system: 'urn:t', code: 'ACSN' }] }, value: 'Acc' }] };
+  assert.ok(found('ImagingStudy', 'accession:of-type', 'urn:t|ACSN|acc', study));
+  assert.ok(!found('ImagingStudy', 'accession:of-type', 'urn:t|PLAC|acc', study));
+});

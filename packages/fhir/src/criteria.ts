@@ -1,4 +1,4 @@
-import { keyText } from '@lockstep/fhircast';
+import { keyText, textOf } from '@lockstep/fhircast';
 import { parseTime, type TimeRange } from './dates.ts';
 import type { SearchParameter, TypeDefinition } from './definitions.ts';
 import { numberOf } from './exact-json.ts';
@@ -36,12 +36,12 @@ export function parseCriterion(
   const parameter = definition.searchParameters.get(base);
   if (!parameter) return undefined;
   if (rest.length > 0) throw unsupported(name);
-  if (modifier === 'missing') return missing(parameter, name, text);
+  if (modifier === 'missing') return missing(parameter, name, text, baseUrl);
   const values = split(text, ',');
   if (values.includes('')) throw new FhirRefusal(400, 'value', `The search parameter ${name} has an empty value.`);
   const tests = values.map((value) => testFor(parameter, modifier, value, name, baseUrl));
   const hasOne = (resource: JsonObject, base: string) => {
-    const found = parameter.paths.flatMap((path) => valuesAt(resource, path));
+    const found = elementsOf(resource, parameter);
     return tests.some((test) => found.some((value) => test(value, parameter, base)));
   };
   return {
@@ -59,7 +59,20 @@ export function matchesAll(resource: JsonObject, criteria: readonly Criterion[],
   return criteria.every((criterion) => criterion.matches(resource, baseUrl));
 }
 
-function missing(parameter: SearchParameter, name: string, text: string): Criterion {
+/** The elements that a search parameter is about. */
+export function elementsOf(resource: JsonObject, { paths }: SearchParameter): Json[] {
+  return paths.flatMap((path) => valuesAt(resource, path));
+}
+
+/** Whether an element counts as a value of the parameter: `accession` has identifiers of one type alone, `patient` one type's references. */
+function isValue(value: Json, parameter: SearchParameter, baseUrl: string): boolean {
+  const { identifierType, contactSystem, targets } = parameter;
+  if (identifierType !== undefined || contactSystem !== undefined) return tokensOf(value, parameter).length > 0;
+  const key = targets && keyOf(value, baseUrl);
+  return !key || targets.includes(key.type);
+}
+
+function missing(parameter: SearchParameter, name: string, text: string, baseUrl: string): Criterion {
   if (text !== 'true' && text !== 'false') throw new FhirRefusal(400, 'value', `${name} must be true or false.`);
   const wanted = text === 'true';
   return {
@@ -68,7 +81,8 @@ function missing(parameter: SearchParameter, name: string, text: string): Criter
     text,
     modifier: 'missing',
     values: [],
-    matches: (resource) => wanted === parameter.paths.every((path) => valuesAt(resource, path).length === 0),
+    matches: (resource) =>
+      wanted !== elementsOf(resource, parameter).some((value) => isValue(value, parameter, baseUrl)),
   };
 }
 
@@ -85,6 +99,7 @@ function testFor(
       return stringTest(unescaped(raw), modifier, name);
     case 'token':
       if (modifier === 'of-type') return ofTypeTest(parameter, raw, name);
+      if (modifier === 'text') return tokenTextTest(unescaped(raw), name);
       if (modifier !== undefined && modifier !== 'not') throw unsupported(name);
       return tokenTest(raw);
     case 'quantity':
@@ -118,10 +133,10 @@ function unescaped(text: string): string {
   return text.replace(/\\([\\,|$])/g, '$1');
 }
 
-const NAME_PARTS = ['text', 'family', 'given', 'prefix', 'suffix'];
+const NAME_PARTS = ['text', 'prefix', 'given', 'family', 'suffix'];
 const ADDRESS_PARTS = ['text', 'line', 'city', 'district', 'state', 'postalCode', 'country'];
 
-/** The strings of a string, a HumanName (its parts, and given and family name together in both orders) or an Address. */
+/** The strings of a string, a HumanName (its parts, and the whole of it with the given or the family name first) or an Address. */
 export function stringsOf(value: Json): string[] {
   if (typeof value === 'string') return [value];
   if (!isObject(value)) return [];
@@ -131,7 +146,7 @@ export function stringsOf(value: Json): string[] {
   const whole =
     given.length > 0 && family.length > 0
       ? [
-          [...given, ...family],
+          [...strings('prefix'), ...given, ...family, ...strings('suffix')],
           [...family, ...given],
         ]
       : [];
@@ -140,8 +155,7 @@ export function stringsOf(value: Json): string[] {
 
 function stringTest(wanted: string, modifier: 'exact' | 'contains' | undefined, name: string): Test {
   if (modifier === 'exact') return (value) => stringsOf(value).includes(wanted);
-  const needle = folded(wanted);
-  if (needle === '') throw new FhirRefusal(400, 'value', `${name} needs a letter or a digit.`);
+  const needle = requireWord(wanted, name);
   const compare = modifier === 'contains' ? wordContains : wordBegins;
   return (value) => stringsOf(value).some((part) => compare(folded(part), needle));
 }
@@ -188,17 +202,34 @@ function tokenTest(raw: string): Test {
     );
 }
 
+/** The words beside a code, or those of an identifier's type, as a string search compares them (R4 3.1.1.4.3). */
+function tokenTextTest(wanted: string, name: string): Test {
+  const needle = requireWord(wanted, name);
+  const words = ['text', 'display', 'coding.display', 'type.text'];
+  return (value) =>
+    isObject(value) &&
+    words.flatMap((path) => valuesAt(value, path)).some((text) => wordBegins(folded(textOf(text)), needle));
+}
+
+/** @throws Refusal 400 for a text that finds everything */
+function requireWord(wanted: string, name: string): string {
+  const needle = folded(wanted);
+  if (needle === '') throw new FhirRefusal(400, 'value', `${name} needs a letter or a digit.`);
+  return needle;
+}
+
 /** `system|code|value`: an identifier by its type as well. */
-function ofTypeTest({ paths }: SearchParameter, raw: string, name: string): Test {
+function ofTypeTest({ ofIdentifiers, identifierType }: SearchParameter, raw: string, name: string): Test {
   const parts = split(raw, '|').map(unescaped);
   const [system = '', code = '', wanted = ''] = parts;
-  if (parts.length !== 3 || code === '' || wanted === '' || paths.join() !== 'identifier') {
+  if (parts.length !== 3 || code === '' || wanted === '' || !ofIdentifiers) {
     throw new FhirRefusal(400, 'value', `${name} must be system|code|value of an identifier.`);
   }
   return (value) =>
     isObject(value) &&
     typeof value.value === 'string' &&
     foldedToken(value.value) === foldedToken(wanted) &&
+    (identifierType === undefined || valuesAt(value, 'type.coding.code').includes(identifierType)) &&
     valuesAt(value, 'type.coding').some(
       (type) => isObject(type) && type.code === code && (system === '' || (type.system ?? '') === system),
     );

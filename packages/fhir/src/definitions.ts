@@ -14,6 +14,8 @@ export interface SearchParameter {
   readonly system?: string;
   /** Resource types a reference may point to; without it any. */
   readonly targets?: readonly string[];
+  /** Its values are Identifiers, which have a type (`:of-type`). */
+  readonly ofIdentifiers?: true;
   /** Only identifiers whose type has this code count. */
   readonly identifierType?: string;
   /** Only ContactPoints of this system count. */
@@ -38,6 +40,10 @@ function token(name: string, paths = name, system?: string): SearchParameter {
   return { name, kind: 'token', paths: paths.split(' '), ...(system && { system }) };
 }
 
+function identifiers(name: string, paths = name): SearchParameter {
+  return { ...token(name, paths), ofIdentifiers: true };
+}
+
 function text(name: string, paths = name): SearchParameter {
   return { name, kind: 'string', paths: paths.split(' ') };
 }
@@ -48,6 +54,11 @@ function date(name: string, paths = name): SearchParameter {
 
 function reference(name: string, paths = name, ...targets: string[]): SearchParameter {
   return { name, kind: 'reference', paths: paths.split(' '), ...(targets.length > 0 && { targets }) };
+}
+
+/** The times that a Timing names. */
+function timing(path: string): string {
+  return `${path}.event ${path}.repeat.boundsPeriod`;
 }
 
 function quantity(name: string, paths = name): SearchParameter {
@@ -69,16 +80,29 @@ const PERSON: readonly SearchParameter[] = [
   { ...token('email', 'telecom'), contactSystem: 'email' },
 ];
 
-const EVERYWHERE = [token('_id', 'id'), date('_lastUpdated', 'meta.lastUpdated'), token('identifier')];
-const REQUEST_TARGETS = ['ServiceRequest'];
+const EVERYWHERE = [token('_id', 'id'), date('_lastUpdated', 'meta.lastUpdated'), identifiers('identifier')];
+const ENCOUNTERS = ['Encounter', 'EpisodeOfCare'];
+/** What reports and observations fulfil. */
+const REQUESTS = [
+  'CarePlan',
+  'DeviceRequest',
+  'ImmunizationRecommendation',
+  'MedicationRequest',
+  'NutritionOrder',
+  'ServiceRequest',
+];
+/** What studies fulfil. */
+const STUDY_REQUESTS = ['Appointment', 'AppointmentResponse', 'CarePlan', 'ServiceRequest', 'Task'];
 
 function define(
   type: string,
   owner: Owner | 'self' | 'shared',
   parameters: readonly SearchParameter[],
 ): [string, TypeDefinition] {
-  // Provenance is the one type without identifiers.
-  const all = [...EVERYWHERE.filter(({ name }) => type !== 'Provenance' || name !== 'identifier'), ...parameters];
+  // Provenance is the one type without identifiers; a type may say where its own are.
+  const own = new Set(parameters.map(({ name }) => name));
+  const general = EVERYWHERE.filter(({ name }) => !own.has(name) && (type !== 'Provenance' || name !== 'identifier'));
+  const all = [...general, ...parameters];
   return [
     type,
     {
@@ -132,17 +156,17 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
     date('date', 'period'),
     reference('participant', 'participant.individual'),
     reference('service-provider', 'serviceProvider', 'Organization'),
-    reference('based-on', 'basedOn', ...REQUEST_TARGETS),
+    reference('based-on', 'basedOn', 'ServiceRequest'),
     reference('part-of', 'partOf', 'Encounter'),
     token('reason-code', 'reasonCode'),
   ]),
   define('Observation', 'subject', [
     ...ofPatient(),
-    reference('encounter', 'encounter', 'Encounter'),
+    reference('encounter', 'encounter', ...ENCOUNTERS),
     token('status', 'status', 'http://hl7.org/fhir/observation-status'),
     token('category'),
     token('code'),
-    date('date', 'effectiveDateTime effectivePeriod effectiveInstant'),
+    date('date', `effectiveDateTime effectivePeriod effectiveInstant ${timing('effectiveTiming')}`),
     token('value-concept', 'valueCodeableConcept'),
     quantity('value-quantity', 'valueQuantity'),
     text('value-string', 'valueString valueCodeableConcept.text'),
@@ -159,7 +183,7 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
     reference('device'),
     reference('focus'),
     reference('performer'),
-    reference('based-on', 'basedOn', ...REQUEST_TARGETS),
+    reference('based-on', 'basedOn', ...REQUESTS),
     reference('part-of', 'partOf'),
     reference('derived-from', 'derivedFrom'),
     reference('has-member', 'hasMember'),
@@ -181,21 +205,21 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
     ...ofPatient(),
     reference('encounter', 'encounter', 'Encounter'),
     token('status', 'status', 'http://hl7.org/fhir/imagingstudy-status'),
-    { ...token('accession', 'identifier'), identifierType: 'ACSN' },
+    { ...identifiers('accession', 'identifier'), identifierType: 'ACSN' },
     date('started'),
     token('modality', 'modality series.modality'),
     token('bodysite', 'series.bodySite'),
     token('series', 'series.uid'),
     token('reason', 'reasonCode'),
-    reference('basedon', 'basedOn', ...REQUEST_TARGETS),
-    reference('based-on', 'basedOn', ...REQUEST_TARGETS),
+    reference('basedon', 'basedOn', ...STUDY_REQUESTS),
+    reference('based-on', 'basedOn', ...STUDY_REQUESTS),
     reference('endpoint', 'endpoint series.endpoint', 'Endpoint'),
     reference('interpreter'),
     reference('referrer'),
   ]),
   define('DiagnosticReport', 'subject', [
     ...ofPatient(),
-    reference('encounter', 'encounter', 'Encounter'),
+    reference('encounter', 'encounter', ...ENCOUNTERS),
     token('status', 'status', 'http://hl7.org/fhir/diagnostic-report-status'),
     token('category'),
     token('code'),
@@ -204,21 +228,21 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
     token('conclusion', 'conclusionCode'),
     reference('performer'),
     reference('results-interpreter', 'resultsInterpreter'),
-    reference('based-on', 'basedOn', ...REQUEST_TARGETS),
+    reference('based-on', 'basedOn', ...REQUESTS.filter((type) => type !== 'DeviceRequest')),
     reference('result', 'result', 'Observation'),
     reference('imaging-study', 'imagingStudy', 'ImagingStudy'),
   ]),
   define('ServiceRequest', 'subject', [
     ...ofPatient(),
-    reference('encounter', 'encounter', 'Encounter'),
+    reference('encounter', 'encounter', ...ENCOUNTERS),
     token('status', 'status', REQUEST_STATUS),
     token('intent', 'intent', 'http://hl7.org/fhir/request-intent'),
     token('priority', 'priority', 'http://hl7.org/fhir/request-priority'),
     token('category'),
     token('code'),
-    token('requisition'),
+    identifiers('requisition'),
     date('authored', 'authoredOn'),
-    date('occurrence', 'occurrenceDateTime occurrencePeriod'),
+    date('occurrence', `occurrenceDateTime occurrencePeriod ${timing('occurrenceTiming')}`),
     reference('requester'),
     reference('performer'),
     reference('based-on', 'basedOn'),
@@ -259,13 +283,13 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
   ]),
   define('Procedure', 'subject', [
     ...ofPatient(),
-    reference('encounter', 'encounter', 'Encounter'),
+    reference('encounter', 'encounter', ...ENCOUNTERS),
     token('status', 'status', 'http://hl7.org/fhir/event-status'),
     token('category'),
     token('code'),
     date('date', 'performedDateTime performedPeriod'),
     reference('performer', 'performer.actor'),
-    reference('based-on', 'basedOn', ...REQUEST_TARGETS),
+    reference('based-on', 'basedOn', 'CarePlan', 'ServiceRequest'),
     reference('part-of', 'partOf'),
     reference('reason-reference', 'reasonReference'),
   ]),
@@ -279,8 +303,9 @@ const DEFINITIONS: ReadonlyMap<string, TypeDefinition> = new Map([
     reference('manufacturer', 'manufacturer', 'Organization'),
   ]),
   define('DocumentReference', 'subject', [
+    identifiers('identifier', 'masterIdentifier identifier'),
     ...ofPatient(),
-    reference('encounter', 'context.encounter', 'Encounter'),
+    reference('encounter', 'context.encounter', ...ENCOUNTERS),
     token('status', 'status', 'http://hl7.org/fhir/document-reference-status'),
     token('type'),
     token('category'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { folded, wordBegins, wordContains } from './fold.ts';
+import { folded, foldedToken, wordBegins, wordContains } from './fold.ts';
 
 const begins = (text: string, wanted: string) => wordBegins(folded(text), folded(wanted));
 
@@ -16,7 +16,31 @@ test('FHR-5 names are found however they are written', () => {
     ['van der Berg', 'berg', 'Van  der', 'der berg'],
     ['ＡＮＮＡ', 'anna'],
     ['Ἀθηνᾶ', 'αθηνα'],
-    ['İstanbul', 'istanbul', 'ISTANBUL'],
+    ['İstanbul', 'istanbul', 'ISTANBUL', 'İSTANBUL', 'I\u0307stanbul'],
+    ['Işık Yılmaz', 'isik', 'IŞIK', 'ışık', 'yilmaz', 'YILMAZ', 'Isik Yilmaz'],
+    ["D'Angelo", 'dangelo', 'D´Angelo', 'd′angelo', 'D‛Angelo', 'DʹAngelo', 'D`ANGELO'],
+    ['Seán O´Brien', 'obrien', "o'brien", 'sean obrien'],
+    ['Nuʻuanu', 'nuuanu', 'nu’uanu', "NU'UANU"],
+    ['García-López', 'garcia lopez', 'lopez', 'García López', 'GARCIA‑LOPEZ', 'garcialopez', 'García – López'],
+    ['Smith  -  Jones', 'Smith-Jones', 'smith jones', 'jones', 'Smith\u2011Jones', 'Smith/Jones'],
+    ['Atkin\u00adson', 'atkinson', 'ATKINSON'],
+    ['Groß', 'gross', 'GROSS', 'GROẞ', 'groß'],
+    ['Strasse', 'straße', 'STRAẞE'],
+    ['ﬁsher', 'fisher', 'FISHER'],
+    ['Ĳsbrand', 'ijsbrand', 'IJSBRAND'],
+    ['Æbelø', 'aebelo', 'ÆBELØ'],
+    ['Łódź', 'lodz', 'ŁÓDŹ', 'Lo\u0301dz\u0301'],
+    ['Đặng Thị', 'dang thi', 'ĐẶNG', 'thi'],
+    ['Nguyễn', 'nguyen', 'NGUYE\u0302\u0303N'],
+    ['Ångström', 'angstrom', 'A\u030angstro\u0308m', '\u212bngström'],
+    ['Παπαδόπουλος', 'ΠΑΠΑΔΟΠΟΥΛΟΣ', 'παπαδοπουλος', 'Παπαδόπουλοσ'],
+    ['김 민수', '김민수', '김\u3000민수', '민수'],
+    ['王 小明', '王小明', '王\u3000小明', '小明'],
+    ['ｱﾝﾅ', 'アンナ'],
+    ['مُحَمَّد', 'محمد'],
+    ['שָׁלוֹם', 'שלום'],
+    ['علی\u200cرضا', 'علیرضا'],
+    ['St. John', 'st john', 'StJohn', 'john'],
   ] as const) {
     for (const spelling of spellings) assert.ok(begins(name, spelling), `${name} by ${spelling}`);
   }
@@ -29,6 +53,11 @@ test('FHR-5 what is another name is not found', () => {
     ['がく', 'かく'],
     ['Atkinson - Lloyd', 'Lloyd Atkinson'],
     ['Moreau', 'Moreaux'],
+    ['Smith-Jones', 'Jones-Smith'],
+    ['はな', 'ばな'],
+    ['García', 'cia'],
+    ['Groß', 'ross'],
+    ['김민수', '민수'],
   ] as const) {
     assert.ok(!begins(name, other), `${name} by ${other}`);
   }
@@ -40,6 +69,32 @@ test('FHR-5 every text begins with itself and contains its parts, in any case', 
       assert.ok(begins(text, text));
       assert.equal(folded(folded(text)), folded(text));
       assert.ok(wordContains(folded(`a ${text} b`), folded(text)));
+    }),
+  );
+});
+
+test('FHR-5 an identifier is the same in any case, composed or not', () => {
+  for (const [value, ...same] of [
+    ['NF-obrien-Ab1', 'nf-OBRIEN-aB1'],
+    ['straße 1', 'STRASSE 1', 'Straße 1'],
+    ['\u212b-7', 'å-7', 'A\u030a-7'],
+    ['ΣΑΣ-1', 'σας-1', 'σασ-1'],
+  ] as const) {
+    for (const one of same) assert.equal(foldedToken(one), foldedToken(value), one);
+  }
+  for (const [value, other] of [
+    ['A-1', 'A1'],
+    ['A1', 'Á1'],
+    ['0012', '12'],
+    ['A 1', 'A1'],
+  ] as const) {
+    assert.notEqual(foldedToken(value), foldedToken(other), `${value} is not ${other}`);
+  }
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+      assert.equal(foldedToken(text.toUpperCase()), foldedToken(text));
+      assert.equal(foldedToken(text.normalize('NFD')), foldedToken(text));
+      assert.equal(foldedToken(foldedToken(text)), foldedToken(text));
     }),
   );
 });

@@ -1,4 +1,4 @@
-/** Letters with a stroke or a ligature, which Unicode does not take apart. */
+/** Letters with a stroke, ligatures and forms of a letter that Unicode does not take apart. */
 const LETTERS: Readonly<Record<string, string>> = {
   ß: 'ss',
   æ: 'ae',
@@ -10,11 +10,15 @@ const LETTERS: Readonly<Record<string, string>> = {
   þ: 'th',
   ħ: 'h',
   ı: 'i',
+  ŋ: 'n',
+  ŧ: 't',
+  ς: 'σ',
 };
-/** Accents of Latin, Greek and Cyrillic letters; not the voicing marks of kana, which make other letters. */
-const ACCENTS = /[\u0300-\u036f]/g;
-/** Apostrophes of every shape stand inside a word: `O’Brien` is one word. */
-const APOSTROPHES = /['’‘ʼ´`ʻ＇]/g;
+const OTHER_LETTERS = new RegExp(`[${Object.keys(LETTERS).join('')}]`, 'g');
+/** Accents of Latin, Greek and Cyrillic letters, points of Hebrew and Arabic ones; not the marks of kana, which make other letters. */
+const ACCENTS = /[\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u065f\u0670]/g;
+/** Apostrophes of every shape, and signs that are not seen, stand inside a word: `O’Brien` is one word. */
+const INSIDE_WORDS = /['’‘‛ʼʻʽʾʿʹ´`′＇｀ꞌ՚׳\u00ad]|\p{Cf}/gu;
 /** Punctuation, symbols and white space of every kind stand between words. */
 const BETWEEN_WORDS = /[\p{P}\p{S}\p{Z}\s]+/gu;
 
@@ -23,9 +27,14 @@ const BETWEEN_WORDS = /[\p{P}\p{S}\p{Z}\s]+/gu;
  * matter; words parted by one space each. The one normalising function of searches, sorting and pickers (FHR-5).
  */
 export function folded(text: string): string {
-  const plain = text.normalize('NFKD').replace(ACCENTS, '').normalize('NFC').toLowerCase().replace(ACCENTS, '');
-  const letters = plain.replace(/[ßæœøđðłþħı]/g, (letter) => LETTERS[letter]!);
-  return letters.replace(APOSTROPHES, '').replace(BETWEEN_WORDS, ' ').trim();
+  // An accent by itself (´) is taken apart into a space and a mark: apostrophes go first.
+  const letters = text.replace(INSIDE_WORDS, '').normalize('NFKD').replace(ACCENTS, '').normalize('NFC');
+  const plain = letters.toLowerCase().replace(ACCENTS, '');
+  return plain
+    .replace(OTHER_LETTERS, (letter) => LETTERS[letter]!)
+    .replace(INSIDE_WORDS, '')
+    .replace(BETWEEN_WORDS, ' ')
+    .trim();
 }
 
 /** A folded text without the spaces between its words: `山田太郎` is `山田 太郎`. */
@@ -43,7 +52,7 @@ export function wordContains(text: string, wanted: string): boolean {
   return text.includes(wanted) || joined(text).includes(joined(wanted));
 }
 
-/** An identifier, or a code, as searches compare it: without case. */
+/** An identifier, or a code, as searches compare it: without case, as `ß` is `SS`. */
 export function foldedToken(text: string): string {
-  return text.normalize('NFC').toLowerCase();
+  return text.normalize('NFC').toUpperCase().toLowerCase().replaceAll('ς', 'σ');
 }

@@ -243,9 +243,9 @@ export class ResourceRepository {
   }
 }
 
-/** Identifiers as the index holds them, and as versions of before it was without case did. */
+/** Identifiers as the index holds them, and as earlier versions wrote it. */
 function spellings(identifiers: readonly string[]): string[] {
-  return identifiers.flatMap((value) => [foldedToken(value), value, value.toUpperCase()]);
+  return identifiers.flatMap((value) => [foldedToken(value), value, value.toLowerCase(), value.toUpperCase()]);
 }
 
 function versionId(key: ResourceKey, version: number): string {

@@ -69,8 +69,8 @@ const MAX_ELEMENTS = 100;
 /** As much of a name that a client made up as a refusal repeats. */
 const MAX_NAME = 64;
 
-/** Parameters about the answer's form; `_format` and `_pretty` were dealt with before. */
-const FORM = new Set(['_format', '_pretty', '_contained', '_containedType', '_score']);
+/** Parameters about the answer's form, dealt with before. */
+const FORM = new Set(['_format', '_pretty']);
 
 const CHAIN = /^([A-Za-z0-9_-]+)(?::([A-Za-z]+))?\.(.+)$/;
 const HAS = /^_has:([A-Za-z]+):([A-Za-z0-9_-]+):(.+)$/;
@@ -127,6 +127,10 @@ export function parseSearch(
         break;
       case '_total':
         withTotal = oneOf(name, value, ['none', 'estimate', 'accurate']) !== 'none';
+        break;
+      case '_contained':
+        // Contained resources are not searched.
+        oneOf(name, value, ['false']);
         break;
       case '_page':
         cursor = parseCursor(value);

@@ -1,14 +1,14 @@
 import { hash } from 'node:crypto';
 import { keyText, type ResourceKey, textOf } from '@lockstep/fhircast';
 import type { ResourceAccess } from './access.ts';
-import { type Criterion, matchesAll, rangeOf, stringsOf, tokensOf } from './criteria.ts';
+import { type Criterion, elementsOf, matchesAll, rangeOf, stringsOf, tokensOf } from './criteria.ts';
 import { definitionOf, type SearchParameter, type TypeDefinition } from './definitions.ts';
 import { numberOf } from './exact-json.ts';
 import { folded, foldedToken } from './fold.ts';
 import { referencedKeys, requireFew, resolveLinked } from './linked.ts';
 import { operationOutcome } from './refusal.ts';
 import type { ResourceRepository, Within } from './repository.ts';
-import { isId, isObject, type Json, type JsonObject, localReference, type Resource, valuesAt } from './resource.ts';
+import { isId, isObject, type Json, type JsonObject, localReference, type Resource } from './resource.ts';
 import type { SearchRequest } from './search-request.ts';
 
 /** Ids that are looked up one by one; beyond that, reading the whole type is quicker. */
@@ -161,8 +161,7 @@ function sortKeys(resource: Resource, request: SearchRequest, baseUrl: string): 
 
 /** Of several values, the least counts when sorting up, the greatest when sorting down. */
 function sortKey(resource: Resource, parameter: SearchParameter, descending: boolean, baseUrl: string): SortKey {
-  const values = parameter.paths.flatMap((path) => valuesAt(resource, path));
-  const keys = values.flatMap((value) => keysOf(value, parameter, descending, baseUrl));
+  const keys = elementsOf(resource, parameter).flatMap((value) => keysOf(value, parameter, descending, baseUrl));
   if (keys.length === 0) return null;
   return keys.reduce((best, key) => (key < best === descending ? best : key));
 }

@@ -172,3 +172,50 @@ test('FHR-4 an endpoint without its store answers 503 and says when to try again
   assert.equal(body.issue[0].code, 'transient');
   await other.close();
 });
+
+test('FHR-4 members that JavaScript gives a meaning to are text like any other, wherever they stand', async () => {
+  const odd = { toString: 1, valueOf: null, constructor: 'x', __proto__: 'y' };
+  const text = JSON.stringify(odd).replace('{', '{"__proto__":{"a":1},');
+  const patient = { resourceType: 'Patient', id: 'odd' };
+  const observation = { resourceType: 'Observation', id: 'odd', status: 'final', code: { text: 'x' } };
+  const bodies: readonly (readonly [string, object])[] = [
+    ['/Patient/odd', { ...patient, resourceType: '@' }],
+    ['/Patient/odd', { ...patient, contained: [{ resourceType: '@' }] }],
+    ['/Patient/odd', { ...patient, contained: ['@'] }],
+    ['/Patient/odd', { ...patient, identifier: [{ value: '@' }] }],
+    ['/Patient/odd', { ...patient, name: [{ family: '@', given: ['@'] }] }],
+    ['/Patient/odd', { ...patient, meta: '@' }],
+    ['/Patient/odd', { ...patient, id: '@' }],
+    ['/Observation/odd', { ...observation, subject: { reference: '@' } }],
+    ['/Observation/odd', { ...observation, subject: '@' }],
+    ['/Observation/odd', { ...observation, valueQuantity: { value: '@' } }],
+  ];
+  for (const [path, body] of bodies) {
+    const sent = JSON.stringify(body).replaceAll('"@"', text);
+    const { status, body: answer } = await endpoint.send('PUT', path, all, sent);
+    assert.equal(status, 400, sent);
+    assert.equal(answer.resourceType, 'OperationOutcome');
+  }
+  const entries = [
+    { request: { method: '@', url: 'Patient/odd' } },
+    { request: { method: 'GET', url: '@' } },
+    { request: '@' },
+    { request: { method: 'PATCH', url: 'Patient/odd' }, resource: { resourceType: 'Binary', contentType: '@' } },
+    {
+      request: { method: 'PATCH', url: 'Patient/odd' },
+      resource: { resourceType: 'Binary', contentType: 'application/json-patch+json', data: '@' },
+    },
+    { fullUrl: '@', request: { method: 'POST', url: 'Patient' }, resource: '@' },
+  ];
+  for (const entry of entries) {
+    const bundle = { resourceType: 'Bundle', type: 'batch', entry: [entry] };
+    const sent = JSON.stringify(bundle).replaceAll('"@"', text);
+    const { status, body } = await endpoint.send('POST', '', all, sent);
+    assert.equal(status, 200, sent);
+    assert.equal(body.entry[0].response.status, '400', sent);
+  }
+  const patch = JSON.stringify([{ op: '@' }, { op: 'add', path: '@', value: 1 }]).replaceAll('"@"', text);
+  await endpoint.send('PUT', '/Patient/odd', all, JSON.stringify(patient));
+  const headers = { 'content-type': 'application/json-patch+json' };
+  assert.equal((await endpoint.send('PATCH', '/Patient/odd', all, patch, headers)).status, 400);
+});

@@ -146,10 +146,10 @@ function abilitiesOf(resource: JsonObject): TypeAbilities {
   return {
     interactions: new Set(
       valuesAt(resource, 'interaction.code')
-        .map(String)
+        .map(textOf)
         .filter((code) => PASSED.has(code)),
     ),
-    searchParameters: new Set(['_id', '_lastUpdated', ...valuesAt(resource, 'searchParam.name').map(String)]),
+    searchParameters: new Set(['_id', '_lastUpdated', ...valuesAt(resource, 'searchParam.name').map(textOf)]),
     everything: valuesAt(resource, 'operation.name').some(isEverything),
     conditional: new Set([
       ...(resource.conditionalCreate === true ? (['create'] as const) : []),
