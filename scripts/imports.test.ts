@@ -91,7 +91,6 @@ const DECLARED_ON_BOTH_SIDES: Readonly<Record<string, string>> = {
   ContextElement: 'the conformance suite reads messages on its own',
   EncounterSummary: 'what the authorization server asks the FHIR service for',
   EventMessage: 'the conformance suite reads messages on its own',
-  Fault: 'what the simulation does wrong: offered by the console, done by the server',
   JsonObject: 'an object of JSON',
   LaunchKind: 'how an app is started: kept by the authorization server, shown by the console',
   LiveToken: 'a token that is valid: kept by the authorization server, shown by the console',

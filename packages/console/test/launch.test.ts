@@ -140,7 +140,18 @@ test('with client checks off an app that nobody registered is launched, and the 
   await opened.getByText(`launched with amara-diallo at ${stage.origin}/simulate/unchecked/hub`).waitFor();
   await page.getByRole('switch', { name: 'Client checks' }).check();
   await page.getByText('Simulated: client checks are off').waitFor({ state: 'detached' });
-  assert.equal(await page.getByLabel('App', { exact: true }).getByText('by its address').count(), 0);
+  // With checks on, the launch says what the app is held to.
+  await page.getByRole('button', { name: 'Launch the app' }).click();
+  await page.getByLabel('Client id').and(page.locator('[aria-invalid="true"]')).waitFor();
+  await page.getByLabel('Client id').fill('never-registered');
+  await page.getByLabel('Redirect addresses').fill(`${app.origin}/back`);
+  const again = await launch(page, 'the app');
+  await again.getByRole('heading', { name: 'Allow never-registered (declared in the launch)?' }).waitFor();
+  await again.getByRole('button', { name: 'Allow' }).click();
+  await again.getByText(/launched with amara-diallo at \S+\/simulate\/client:/).waitFor();
+  await page.getByLabel('Redirect addresses').fill(`${app.origin}/elsewhere`);
+  const refused = await launch(page, 'the app');
+  await refused.getByText('redirect_uri is not registered').waitFor();
   stage.strangers.length = 0;
   await page.context().close();
 });
@@ -169,6 +180,72 @@ test('a launch as another user is in their session, and whoever signed in stays'
   await opened.getByText('refused: the user refused').waitFor();
   stage.strangers.length = 0;
   await mei.context().close();
+  await page.context().close();
+});
+
+/** What the pages of the launch, or the viewer, show when something goes wrong on the way to the token or at the record. */
+const SHOWN = {
+  'invalid-client': 'Simulated: the application is not known here',
+  'invalid-redirect': 'Simulated: redirect_uri is not registered',
+  'expired-code': 'Simulated: the code has expired',
+  'wrong-secret': 'Simulated: client authentication failed',
+  'wrong-assertion': 'Simulated: the signature of the assertion is wrong',
+  'used-jti': 'Simulated: jti was used before',
+  'denied-subscription': 'Simulated: the subscription is denied',
+} as const;
+
+test('simulated faults: whoever launches is told, at whichever stage it stops', async () => {
+  const page = await stage.person(/Tomas Lindqvist/);
+  for (const [fault, said] of Object.entries(SHOWN)) {
+    await plan(page, `kind=ehr&app=sample-viewer&patient=amara-diallo&faults=${fault}`);
+    const opened = await launch(page);
+    await opened.getByText(said).first().waitFor();
+    await opened.close();
+  }
+  await page.context().close();
+});
+
+test('simulated faults: a lost socket is made again, and the app follows as before', async () => {
+  const page = await stage.person(/Tomas Lindqvist/);
+  await plan(page, 'kind=ehr&app=sample-viewer&patient=amara-diallo&faults=lost-socket');
+  const opened = await launch(page);
+  await opened.locator('lockstep-status[status="in-sync"]').waitFor();
+  await page.getByRole('link', { name: 'EHR', exact: true }).click();
+  await openPatient(page, /Kofi Mensah/);
+  await openPatient(page, /Priya Raman/);
+  await shows(opened, 'Priya Raman');
+  await opened.locator('lockstep-status[status="in-sync"]').waitFor();
+  await page.context().close();
+});
+
+test('patients and users are searched for, and a patient launches for themselves', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await plan(page, 'kind=ehr&app=sample-viewer');
+  await page.getByLabel('Find a user').fill('abebe');
+  await page.getByLabel('User', { exact: true }).selectOption('Dr. Samuel Abebe');
+  assert.equal(new URL(page.url()).searchParams.get('user'), 'Practitioner/dr-samuel-abebe');
+  await page.getByLabel('Find a patient').fill('mensah kofi');
+  await page.getByText('1 patient matches.').waitFor();
+  await page.getByLabel('Kind of launch').selectOption('Patient portal');
+  assert.ok(await page.getByRole('button', { name: 'Launch Image viewer' }).isDisabled());
+  await page.getByText('Choose the patient who launches.').waitFor();
+  await page.getByLabel('Patient who launches').selectOption('Kofi Mensah');
+  const opened = await launch(page);
+  await shows(opened, 'Kofi Mensah');
+  await page.context().close();
+});
+
+test('a backend service is told where it gets its token, and for which client', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await plan(
+    page,
+    'kind=backend&app=by-address&client_id=nightly&keys=https://service.example.org/jwks.json&faults=used-jti',
+  );
+  await page.getByText('Nothing is launched: the service asks for its token by itself.').waitFor();
+  const endpoint = page.locator('.copyable').filter({ hasText: 'Token endpoint' }).locator('pre');
+  assert.match(await endpoint.innerText(), /\/simulate\/used-jti,client:[\w-]+\/auth\/token$/);
+  assert.equal(await page.getByRole('button', { name: /^Launch/ }).count(), 0);
+  await page.getByText('R2 and R3 are not offered').waitFor();
   await page.context().close();
 });
 
@@ -203,7 +280,9 @@ test('TOK-1 an app that signs with its own keys is launched with a fault as with
 
 test('nothing was complained of but what was refused on purpose', () => {
   assert.deepEqual(
-    stage.complaints.filter((text) => !/\/simulate\/|\b400 POST \S+\/auth\/token/.test(text)),
+    stage.complaints.filter(
+      (text) => !/\/simulate\/|\b400 (?:POST \S+\/auth\/token|GET \S+\/auth\/authorize)/.test(text),
+    ),
     [],
   );
 });

@@ -2,7 +2,7 @@
 
 import * as reportWriter from '@lockstep/sample-report-writer';
 import * as viewer from '@lockstep/sample-viewer';
-import { type AuthorizationServer, OAuthError } from '@lockstep/smart';
+import { type AuthorizationServer, type Client, OAuthError } from '@lockstep/smart';
 import type { RecordStore } from '@lockstep/store';
 import { isStandIn } from './simulation/stand-ins.ts';
 
@@ -35,9 +35,9 @@ export function chosenId(clientId: unknown): { readonly id?: string } {
   return { id: clientId };
 }
 
-/** Whether a client is no app to launch: the server's own, or one that stands in for another in a simulated launch. */
-export function isNoApp(clientId: string): boolean {
-  return OWN_CLIENTS.has(clientId) || isStandIn(clientId);
+/** Whether a client is no app to launch: the server's own, or one that was made for simulated launches. */
+export function isNoApp({ id, simulated }: Pick<Client, 'id' | 'simulated'>): boolean {
+  return OWN_CLIENTS.has(id) || isStandIn(id) || simulated === true;
 }
 
 /** Where the samples' pages are, and what is served there. */

@@ -240,6 +240,19 @@ export class App {
     return new App(origin, 'public', { client_id: clientId });
   }
 
+  /** An app of any type that nobody registered, under a name and with a secret of its own choice. */
+  static async unregistered(origin: string, kind: Kind, clientId: string, secret = ''): Promise<App> {
+    const pair = kind === 'asymmetric' ? await generateKeyPair('ES384', { extractable: true }) : undefined;
+    const mark = { kid: 'app', alg: 'ES384', use: 'sig' };
+    const keys = pair && [{ ...(await exportJWK(pair.publicKey)), ...mark }];
+    const registration = { client_id: clientId, client_secret: secret, ...(keys && { jwks: { keys } }) };
+    const key = pair && {
+      key: pair.privateKey,
+      jwk: { ...(await exportJWK(pair.privateKey)), kid: 'app', alg: 'ES384' },
+    };
+    return new App(origin, kind, registration, key);
+  }
+
   /** The same app, sent to another address of the server. */
   at(origin: string): App {
     const key = this.#key && this.privateJwk && { key: this.#key, jwk: this.privateJwk };

@@ -22,7 +22,7 @@ import { KnownBrowsers } from './known-browsers.ts';
 import { LaunchContext } from './launch-context.ts';
 import { launchRoutes } from './launch-routes.ts';
 import { LaunchTokens } from './launch-tokens.ts';
-import { type LaunchAnswer, Launches, type LaunchRequest } from './launches.ts';
+import { type LaunchAnswer, Launches, type LaunchRequest, type PreparedLaunch } from './launches.ts';
 import { limitRequests } from './limits.ts';
 import { manageRoutes } from './manage-routes.ts';
 import { openOutside } from './outside/desk.ts';
@@ -104,6 +104,13 @@ export interface AuthorizationServer extends TokenVerifier {
   onSignedOut(listener: (ended: SignInEnded) => void): () => void;
   /** Makes a launch for a user, as `POST /launch` does. */
   launch(user: UserProfile, request: LaunchRequest): Promise<LaunchAnswer>;
+  /** Makes a launch whose value the caller hands over itself. @throws OAuthError */
+  prepareLaunch(user: UserProfile, request: PreparedLaunch): Promise<string>;
+  /**
+   * Signs a user in without asking for anything: for launches that are simulated as somebody else.
+   * @returns the Set-Cookie values
+   */
+  beginSignIn(user: UserProfile): Promise<readonly string[]>;
   /** Whether the app has come to the authorization endpoint with a launch that was made for it. */
   launchAsked(launch: string): Promise<boolean>;
   /**
@@ -295,6 +302,8 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     signedIn: (request) => signIns.signedIn(request),
     onSignedOut: (listener) => signIns.onEnded(listener),
     launch: (user, request) => launches.create(user, request),
+    prepareLaunch: (user, request) => launches.prepare(user, request),
+    beginSignIn: async (user) => (await signIns.start(user, undefined)).cookies,
     launchAsked: (launch) => launches.wasAsked(launch),
     async pageToken(clientId, signedIn, given) {
       const client = await clients.get(clientId);

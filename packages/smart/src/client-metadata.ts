@@ -25,6 +25,7 @@ export type ClientProfile = Omit<
   | 'lastLaunchAt'
   | 'trusted'
   | 'launcher'
+  | 'simulated'
 >;
 
 export type Metadata = Readonly<Record<string, unknown>>;

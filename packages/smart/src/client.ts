@@ -56,6 +56,8 @@ export interface Client {
   readonly registrationTokenDigest?: string;
   /** ms since the epoch. */
   readonly lastLaunchAt?: number;
+  /** Whether it was made for simulated launches: it is no app, and no list shows it. */
+  readonly simulated?: boolean;
 }
 
 export function isPublic(client: Pick<Client, 'authMethod'>): boolean {

@@ -40,6 +40,7 @@ export type NewClientOptions = {
   readonly launcher?: boolean;
   readonly id?: string;
   readonly secret?: string;
+  readonly simulated?: boolean;
 } & ({ readonly status: 'active' } | { readonly status: 'waiting'; readonly network: string });
 
 /**
@@ -120,6 +121,7 @@ export class Clients {
       registeredAt: this.#clock.now(),
       registrationTokenDigest: digest(registrationToken),
       ...(options.launcher ? { launcher: true } : {}),
+      ...(options.simulated ? { simulated: true } : {}),
       ...(secret === undefined ? {} : { secretDigest: digest(secret) }),
     };
     if (options.status === 'waiting') await this.#addWaiting(client, options.network);
@@ -291,7 +293,8 @@ function decide(client: Client, { trusted, launcher }: { trusted?: boolean; laun
 }
 
 function keepServerSide(client: Client, profile: ClientProfile): Client {
-  const { id, trusted, status, registeredAt, secretDigest, registrationTokenDigest, lastLaunchAt, launcher } = client;
+  const { id, trusted, status, registeredAt, secretDigest, registrationTokenDigest } = client;
+  const { lastLaunchAt, launcher, simulated } = client;
   return {
     ...profile,
     id,
@@ -302,5 +305,6 @@ function keepServerSide(client: Client, profile: ClientProfile): Client {
     ...(registrationTokenDigest ? { registrationTokenDigest } : {}),
     ...(lastLaunchAt ? { lastLaunchAt } : {}),
     ...(launcher ? { launcher } : {}),
+    ...(simulated ? { simulated } : {}),
   };
 }

@@ -12,7 +12,7 @@ export { CAPABILITIES, smartConfiguration } from './discovery.ts';
 export { networkOf } from './guess-limit.ts';
 export type { Keys, SigningKey } from './keys.ts';
 export type { LaunchBinding, LaunchTokens } from './launch-tokens.ts';
-export type { LaunchAnswer, LaunchRequest } from './launches.ts';
+export type { LaunchAnswer, LaunchRequest, PreparedLaunch } from './launches.ts';
 export { readManifest } from './manifest.ts';
 export { OAuthError } from './oauth-error.ts';
 export type { OutsideOptions } from './outside/options.ts';

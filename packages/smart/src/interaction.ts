@@ -144,7 +144,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     if (step === 'patient' && !mayChoosePatient(flow.signedIn.user.reference)) {
       return deny(request, reply, 'access_denied', 'the user may not choose a patient');
     }
-    if (step === 'consent' && flow.launch && flow.client.trusted) {
+    if (step === 'consent' && flow.launch && (flow.client.trusted || flow.launch.consented)) {
       return finish(
         request,
         reply,
@@ -192,13 +192,16 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     status = 200,
     view: { problem?: string; needsCode?: boolean; name?: string } = {},
   ) {
+    const { login_hint: hinted } = flow.interaction.params;
+    const hint = typeof hinted === 'string' ? hinted : undefined;
     const page = signInPage({
       action: `${flow.path}/sign-in`,
       csrf: browser.csrf(request, reply, await signIns.signedIn(request)),
       outsideAction: `${flow.path}/outside`,
       app: flow.client.name,
-      ways: await desk.ways(),
+      ways: await desk.ways(hint),
       workstation: workstationOf(request),
+      name: hint,
       ...view,
     });
     return browser.send(reply, status, page, flow.launch?.embedded ?? false);

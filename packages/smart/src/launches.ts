@@ -26,6 +26,8 @@ export interface Launch {
   readonly needPatientBanner: boolean;
   /** Whether the embedded EHR frames the app: the pages of this launch may then be framed by it (AUT-7). */
   readonly embedded: boolean;
+  /** Whether the person has agreed already, so that no page asks for consent. */
+  readonly consented?: boolean;
 }
 
 /** What an EHR asks for; the names of `POST /launch`. */
@@ -39,6 +41,12 @@ export interface LaunchRequest {
   readonly tenant?: string | undefined;
   readonly needPatientBanner?: boolean | undefined;
   readonly embedded?: boolean | undefined;
+}
+
+/** A launch made by the server's own code, which hands over its value itself. */
+export interface PreparedLaunch extends LaunchRequest {
+  /** Whether the person has agreed already. */
+  readonly consented?: boolean;
 }
 
 export interface LaunchAnswer {
@@ -88,9 +96,27 @@ export class Launches {
    * @throws OAuthError invalid_request saying what does not fit together; nothing is changed then
    */
   async create(user: UserProfile, request: LaunchRequest, by: 'person' | 'ehr' = 'person'): Promise<LaunchAnswer> {
-    const client = await this.#clients.get(request.clientId);
-    if (client?.status !== 'active') throw refuse('client_id: there is no such app');
+    const client = await this.#clientOf(request);
     if (!client.launchUrl) throw refuse('client_id: the app has no launch URL');
+    const launch = await this.#make(user, client, request, by);
+    return { launch_url: this.#launchUrl(client.launchUrl, launch), launch, expires_in: LAUNCH_LIFE / 1000 };
+  }
+
+  /**
+   * Makes a `launch` for an app that need not have a launch URL: its request to be authorized is handed the value.
+   * @throws OAuthError invalid_request saying what does not fit together; nothing is changed then
+   */
+  async prepare(user: UserProfile, request: PreparedLaunch): Promise<string> {
+    return this.#make(user, await this.#clientOf(request), request, 'person');
+  }
+
+  async #clientOf({ clientId }: LaunchRequest): Promise<Client> {
+    const client = await this.#clients.get(clientId);
+    if (client?.status !== 'active') throw refuse('client_id: there is no such app');
+    return client;
+  }
+
+  async #make(user: UserProfile, client: Client, request: PreparedLaunch, by: 'person' | 'ehr'): Promise<string> {
     await this.#checkContext(request);
     if (request.patient !== undefined && !mayOpen(user.reference, request.patient, by)) {
       throw refuse('patient: the user may not open this chart');
@@ -110,10 +136,11 @@ export class Launches {
       ...(request.topic ? { topic: request.topic } : {}),
       ...(request.intent ? { intent: request.intent } : {}),
       ...(request.tenant ? { tenant: request.tenant } : {}),
+      ...(request.consented ? { consented: true } : {}),
     };
     await this.#records.put(digest(launch), record, { expiresAt: this.#clock.now() + LAUNCH_LIFE });
     await this.#clients.noteLaunch(client.id);
-    return { launch_url: this.#launchUrl(client.launchUrl, launch), launch, expires_in: LAUNCH_LIFE / 1000 };
+    return launch;
   }
 
   async #checkContext({ patient, encounter, imagingStudy }: LaunchRequest): Promise<void> {

@@ -39,10 +39,19 @@ export class SignInDesk {
     return this.#parts.users.samples();
   }
 
-  /** How people may sign in. */
-  async ways(): Promise<SignInPageWays> {
+  /** A sample user who may sign in by one click. */
+  async #sample(id: string): Promise<UserProfile | undefined> {
+    if (!this.#parts.samples || !this.#passwords) return undefined;
+    const user = await this.#parts.users.get(id);
+    return user?.sample && user.status === 'active' ? user : undefined;
+  }
+
+  /** How people may sign in. @param hint who is expected (`login_hint`): a sample user is offered alone */
+  async ways(hint?: string): Promise<SignInPageWays> {
     const { outside } = this.#parts;
-    return { samples: await this.samples(), passwords: this.#passwords, ...(outside && { outside: outside.name }) };
+    const expected = hint === undefined ? undefined : await this.#sample(hint);
+    const samples = expected ? [expected] : await this.samples();
+    return { samples, passwords: this.#passwords, ...(outside && { outside: outside.name }) };
   }
 
   get #passwords(): boolean {
@@ -70,7 +79,7 @@ export class SignInDesk {
           password: given.password ?? '',
           code: given.code,
         })
-      : ((await this.samples()).find(({ id }) => id === given.sample) ?? NO_SAMPLE);
+      : ((await this.#sample(given.sample)) ?? NO_SAMPLE);
     if ('problem' in user) return user;
     const topic = await this.begin(request, reply, user, workstationOf(request, given.workstation));
     return { user, topic };

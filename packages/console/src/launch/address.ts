@@ -2,15 +2,15 @@
 import { type App, post } from '../api.ts';
 import { makeLaunch, type RunContext } from '../apps/run.ts';
 import type { EhrSession } from '../ehr/session.ts';
-import { type Plan, simulated } from './plan.ts';
+import { isEhrLaunch, type Plan, planOrigin, userOf } from './plan.ts';
 
 /**
  * @param app undefined where the plan names an address instead
  * @throws ApiError with what does not fit
  */
 export async function addressOf(session: EhrSession, plan: Plan, app: App | undefined): Promise<string> {
-  const fhir = `${simulated(location.origin, plan)}/fhir`;
-  if (plan.kind === 'standalone') {
+  const fhir = `${planOrigin(location.origin, plan)}/fhir`;
+  if (!isEhrLaunch(plan)) {
     const url = new URL(app?.launchUrl ?? plan.address);
     url.searchParams.set('fhirServiceUrl', fhir);
     return url.href;
@@ -26,17 +26,16 @@ export async function addressOf(session: EhrSession, plan: Plan, app: App | unde
   return url.href;
 }
 
-async function launchUrl(
-  session: EhrSession,
-  { user, checks, address }: Plan,
-  app: App | undefined,
-  context: RunContext,
-): Promise<string> {
-  if (app && checks && user === '') return makeLaunch(session, app, context);
+async function launchUrl(session: EhrSession, plan: Plan, app: App | undefined, context: RunContext): Promise<string> {
+  const { checks, address, skipConsent, skipPickers } = plan;
+  const user = userOf(plan);
+  if (app && checks && user === undefined && !skipConsent && !skipPickers) return makeLaunch(session, app, context);
   const { launch_url: made } = await post<{ readonly launch_url: string }>('/api/console/simulation/launch', {
     ...(app ? { app: app.id } : { address }),
-    ...(user !== '' && { user }),
+    ...(user !== undefined && { user }),
     unchecked: !checks,
+    skip_consent: skipConsent,
+    skip_pickers: skipPickers,
     ...context,
   });
   return made;

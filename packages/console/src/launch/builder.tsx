@@ -1,43 +1,33 @@
 /** Launches made to order: who, what, and which faults; the whole of it is in the page's address. */
-import { Button, Checkbox, NativeSelect, SegmentedControl, Switch, TextInput } from '@mantine/core';
+import { Button, NativeSelect, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { ApiError, get, type SimulationOffer, words } from '../api.ts';
+import { ApiError, type App, get, type SimulationOffer, words } from '../api.ts';
 import { webAddressProblem } from '../apps/metadata.ts';
 import { openWindow } from '../apps/run.ts';
 import { useApps } from '../ehr/dock.tsx';
 import type { EhrSession } from '../ehr/session.ts';
-import { nameOf, textAt, titleOf, when } from '../fhir.ts';
 import { t } from '../language/language.ts';
 import { navigate, useQueryText } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { addressOf } from './address.ts';
-import { BY_ADDRESS, FAULTS, type Plan, readPlan, simulated, toQuery } from './plan.ts';
-
-function useChoices(session: EhrSession, patient: string) {
-  const patients = useQuery({
-    queryKey: ['patients', ''],
-    queryFn: () => session.fhir.search('Patient', { _count: '100', _sort: 'family' }),
-  });
-  const of = useQuery({
-    queryKey: ['launchable', patient],
-    queryFn: async () => {
-      const [encounters, studies] = await Promise.all([
-        session.fhir.search('Encounter', { patient, _sort: '-date', _count: '50' }),
-        session.fhir.search('ImagingStudy', { patient, _sort: '-started', _count: '50' }),
-      ]);
-      return { encounters, studies };
-    },
-    enabled: patient !== '',
-  });
-  return {
-    ...patients,
-    encounters: of.data?.encounters ?? [],
-    studies: of.data?.studies ?? [],
-    known: of.isSuccess || of.isError,
-  };
-}
+import { ClientFields, type ClientProblems, clientProblems } from './client.tsx';
+import { PatientFields, UserFields } from './people.tsx';
+import {
+  BY_ADDRESS,
+  declaredClient,
+  isEhrLaunch,
+  isForPatient,
+  PLAN_KINDS,
+  type Plan,
+  type PlanKind,
+  planOrigin,
+  readPlan,
+  registeredKind,
+  toQuery,
+} from './plan.ts';
+import { SimulatedFields } from './simulated-fields.tsx';
 
 /** What can be simulated here; null where nothing can. */
 function useOffer() {
@@ -51,116 +41,78 @@ function useOffer() {
   });
 }
 
-interface PartProps {
-  readonly plan: Plan;
-  readonly change: (fields: Partial<Plan>) => void;
-}
+/** What a launch is like where nothing is simulated. */
+const REAL = {
+  user: '',
+  checks: true,
+  pkce: 'always',
+  skipSignIn: true,
+  skipConsent: false,
+  skipPickers: false,
+  faults: [],
+} as const;
 
-interface Option {
-  readonly value: string;
-  readonly label: string;
-}
-
-/** A list with what an address may ask for that is not in it. @param known whether the list has been read */
-function chosen(value: string, options: readonly Option[], known = true) {
-  if (options.some((one) => one.value === value)) return { data: [...options] };
+/** The plan that an address asks for, as far as this server, and this person, can simulate it. */
+function possible(asked: Plan, offer: SimulationOffer | null, own: string): Plan {
+  if (!offer) {
+    const kind = registeredKind(asked);
+    return { ...asked, kind, ...REAL };
+  }
+  const known =
+    /^Practitioner\/[A-Za-z0-9.-]{1,64}$/.test(asked.user) || offer.users.some(({ id }) => id === asked.user);
   return {
-    data: [...options, { value, label: value }],
-    error: known ? t('launch.notInTheListTheLaunch') : undefined,
+    ...asked,
+    user: known && asked.user !== own ? asked.user : '',
+    checks: asked.checks || !offer.unchecked || asked.kind === 'backend',
+    clientType: asked.kind === 'backend' ? 'asymmetric' : asked.clientType,
   };
 }
 
-function Context({ session, plan, change }: PartProps & { session: EhrSession }) {
-  const { encounters, studies, known, ...patients } = useChoices(session, plan.patient);
-  if (patients.isPending) return <Waiting what={t('launch.readingPatients')} />;
-  if (patients.isError) return <Problem error={patients.error} retry={() => void patients.refetch()} />;
-  const none = { value: '', label: t('launch.none') };
-  return (
-    <>
-      <NativeSelect
-        label={t('launch.patient')}
-        value={plan.patient}
-        onChange={(event) => change({ patient: event.currentTarget.value, encounter: '', study: '' })}
-        {...chosen(plan.patient, [none, ...patients.data.map((one) => ({ value: one.id ?? '', label: nameOf(one) }))])}
-      />
-      <NativeSelect
-        label={t('launch.encounter')}
-        value={plan.encounter}
-        disabled={plan.patient === ''}
-        onChange={(event) => change({ encounter: event.currentTarget.value })}
-        {...chosen(
-          plan.encounter,
-          [
-            none,
-            ...encounters.map((one) => ({
-              value: one.id ?? '',
-              label: t('launch.titleAndDate', { title: titleOf(one), date: when(textAt(one, 'period.start')) }),
-            })),
-          ],
-          known,
-        )}
-      />
-      <NativeSelect
-        label={t('launch.imagingStudy')}
-        value={plan.study}
-        disabled={plan.patient === ''}
-        onChange={(event) => change({ study: event.currentTarget.value })}
-        {...chosen(
-          plan.study,
-          [
-            none,
-            ...studies.map((one) => ({
-              value: one.id ?? '',
-              label: t('launch.titleAndDate', { title: titleOf(one), date: when(textAt(one, 'started')) }),
-            })),
-          ],
-          known,
-        )}
-      />
-    </>
-  );
+/** The app that a plan launches, of those that can be launched in its way. */
+interface Choice {
+  readonly launchable: readonly App[];
+  readonly byAddress: boolean;
+  /** Undefined: by address, or there is none. */
+  readonly app: App | undefined;
+  /** Whether the plan names an app that cannot be launched so. */
+  readonly unknown: boolean;
 }
 
-function Simulation({ plan, change, offer }: PartProps & { offer: SimulationOffer | null }) {
-  if (offer === null) {
-    return (
-      <section className="panel" aria-label={t('launch.simulated')}>
-        <h2>{t('launch.simulated')}</h2>
-        <p className="label">{t('launch.faultsAreSimulatedWhereTheServer')}</p>
-      </section>
-    );
-  }
+function choiceOf(plan: Plan, apps: readonly App[], offer: SimulationOffer | null): Choice {
+  const launchable = apps.filter(
+    ({ launchUrl, launchKinds, status }) =>
+      (launchUrl !== undefined || plan.kind === 'backend') &&
+      launchKinds.includes(registeredKind(plan)) &&
+      status === 'active',
+  );
+  const byAddress = offer !== null && plan.app === BY_ADDRESS;
+  const named = launchable.find(({ id }) => id === plan.app);
+  const unknown = !byAddress && plan.app !== '' && !named;
+  return {
+    launchable,
+    byAddress,
+    app: byAddress ? undefined : (named ?? (unknown ? undefined : launchable[0])),
+    unknown,
+  };
+}
+
+function problemsOf(plan: Plan, { byAddress }: Choice): ClientProblems {
+  if (!byAddress) return {};
+  const address = plan.kind === 'backend' ? undefined : webAddressProblem(plan.address, true);
+  return {
+    ...(address !== undefined && { address }),
+    ...(declaredClient(plan) && clientProblems(plan)),
+  };
+}
+
+/** What a backend service needs to know: nobody launches it. */
+function BackendAddresses({ plan, app }: { plan: Plan; app: App | undefined }) {
   return (
-    <section className="panel" aria-label={t('launch.simulated')}>
-      <h2>{t('launch.simulated')}</h2>
-      <Switch
-        label={t('launch.clientChecks')}
-        description={offer.unchecked ? t('launch.switchedOffWhoeverAsksIsLet') : t('launch.theyStayOnOthersCanReach')}
-        disabled={!offer.unchecked}
-        checked={plan.checks}
-        onChange={(event) => {
-          const checks = event.currentTarget.checked;
-          change({ checks, ...(checks && plan.app === BY_ADDRESS && { app: '' }) });
-        }}
-      />
-      <h3>{t('launch.faults')}</h3>
-      <p className="label">{t('launch.eachHappensAsItWouldWith')}</p>
-      {FAULTS.map((fault) => (
-        <Checkbox
-          key={fault}
-          label={t(`launch.fault.${fault}.title`)}
-          description={t(`launch.fault.${fault}.text`)}
-          checked={plan.faults.includes(fault)}
-          onChange={(event) =>
-            change({
-              faults: event.currentTarget.checked
-                ? [...plan.faults, fault]
-                : plan.faults.filter((one) => one !== fault),
-            })
-          }
-        />
-      ))}
-    </section>
+    <>
+      <p className="label">{t('launch.nothingIsLaunched')}</p>
+      <Copyable title={t('launch.tokenEndpoint')} text={`${planOrigin(location.origin, plan)}/auth/token`} />
+      <Copyable title={t('launch.clientId')} text={app?.id ?? plan.clientId} />
+    </>
   );
 }
 
@@ -186,25 +138,15 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
     );
   }
 
-  // A shared address may ask for more than this server, or this person, can simulate.
-  const others = (offer.data?.users ?? []).filter(({ id }) => id !== session.person.user_name);
-  const plan: Plan = {
-    ...asked,
-    user: others.some(({ id }) => id === asked.user) ? asked.user : '',
-    checks: asked.checks || !offer.data?.unchecked,
-    faults: offer.data ? asked.faults : [],
-  };
-  const stranger = asked.user !== '' && asked.user !== session.person.user_name && plan.user === '';
-  const launchable = apps.data.filter(
-    ({ launchUrl, launchKinds, status }) =>
-      launchUrl !== undefined && launchKinds.includes(plan.kind) && status === 'active',
-  );
-  const byAddress = !plan.checks && plan.app === BY_ADDRESS;
-  const named = launchable.find(({ id }) => id === plan.app);
-  const unknown = !byAddress && plan.app !== '' && !named;
-  const app = byAddress ? undefined : (named ?? (unknown ? undefined : launchable[0]));
-  const addressProblem = byAddress ? webAddressProblem(plan.address, true) : undefined;
+  const plan = possible(asked, offer.data, session.person.user_name);
+  const choice = choiceOf(plan, apps.data, offer.data);
+  const { launchable, byAddress, app, unknown } = choice;
+  const problems = problemsOf(plan, choice);
+  const problemAt = (field: keyof Plan): string | undefined =>
+    tried || plan[field] !== '' ? problems[field] : undefined;
   const name = byAddress ? t('launch.theApp') : app?.name;
+  const isBackend = plan.kind === 'backend';
+  const lacksPatient = isForPatient(plan) && plan.patient === '';
 
   function change(fields: Partial<Plan>): void {
     setProblem(undefined);
@@ -213,7 +155,7 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
 
   async function launch(): Promise<void> {
     setTried(true);
-    if (addressProblem !== undefined) return;
+    if (Object.keys(problems).length > 0) return;
     try {
       await openWindow(() => addressOf(session, plan, app));
       setProblem(undefined);
@@ -231,14 +173,15 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
       <div className="builder">
         <section className="panel" aria-label={t('launch.launch')}>
           <h2>{t('launch.launch')}</h2>
-          <SegmentedControl
-            aria-label={t('launch.kindOfLaunch')}
+          <NativeSelect
+            label={t('launch.kindOfLaunch')}
+            description={t(`launch.kind.${plan.kind}.text`)}
             value={plan.kind}
-            onChange={(kind) => change({ kind: kind as Plan['kind'] })}
-            data={[
-              { value: 'ehr', label: t('apps.kind.ehr.short') },
-              { value: 'standalone', label: t('apps.kind.standalone.short') },
-            ]}
+            onChange={(event) => change({ kind: event.currentTarget.value as PlanKind })}
+            data={PLAN_KINDS.filter((kind) => offer.data || !isForPatient({ kind })).map((value) => ({
+              value,
+              label: t(`launch.kind.${value}.title`),
+            }))}
           />
           <NativeSelect
             label={t('launch.app')}
@@ -248,49 +191,58 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
             data={[
               ...(app || byAddress ? [] : [{ value: '', label: unknown ? plan.app : t('launch.none') }]),
               ...launchable.map(({ id, name: label }) => ({ value: id, label })),
-              ...(plan.checks ? [] : [{ value: BY_ADDRESS, label: t('launch.anotherAppByItsAddress') }]),
+              ...(offer.data
+                ? [
+                    {
+                      value: BY_ADDRESS,
+                      label: isBackend ? t('launch.anotherServiceByItsKeys') : t('launch.anotherAppByItsAddress'),
+                    },
+                  ]
+                : []),
             ]}
           />
-          {byAddress && (
+          {byAddress && !isBackend && (
             <TextInput
               label={t('launch.launchAddress')}
               placeholder="http://localhost:3000/launch"
               value={plan.address}
-              error={tried || plan.address !== '' ? addressProblem : undefined}
+              maxLength={2000}
+              error={problemAt('address')}
               onChange={(event) => change({ address: event.currentTarget.value })}
             />
           )}
-          <NativeSelect
-            label={t('launch.user')}
-            {...(plan.user !== '' && {
-              description: t('launch.thePagesOfTheLaunchSay'),
-            })}
-            error={stranger ? t('launch.cannotBeSimulatedHereItWould', { user: asked.user }) : undefined}
-            value={plan.user}
-            onChange={(event) => change({ user: event.currentTarget.value })}
-            data={[
-              { value: '', label: t('launch.you', { name: session.person.name }) },
-              ...others.map(({ id, name: label }) => ({ value: id, label })),
-            ]}
-          />
-          {plan.kind === 'ehr' && <Context session={session} plan={plan} change={change} />}
-          {plan.kind === 'standalone' && <p className="label">{t('launch.theAppAsksForAPatient')}</p>}
+          {offer.data && !isBackend && !isForPatient(plan) && (
+            <UserFields session={session} plan={plan} change={change} asked={asked.user} offer={offer.data} />
+          )}
+          {!isBackend && (offer.data || isEhrLaunch(plan)) && (
+            <PatientFields session={session} plan={plan} change={change} />
+          )}
+          {plan.kind === 'standalone' && plan.patient === '' && (
+            <p className="label">{t('launch.theAppAsksForAPatient')}</p>
+          )}
+          {lacksPatient && <p className="label">{t('launch.choosePatientWhoLaunches')}</p>}
         </section>
-        <Simulation plan={plan} change={change} offer={offer.data} />
+        {declaredClient(plan) && <ClientFields plan={plan} change={change} problems={problemAt} />}
+        <SimulatedFields plan={plan} change={change} offer={offer.data} />
       </div>
       {problem !== undefined && (
         <p className="problem" role="alert">
           {problem}
         </p>
       )}
-      <div className="form-end">
-        <Button size="sm" disabled={!app && !byAddress} onClick={() => void launch()}>
-          {name === undefined ? t('launch.launch') : t('launch.launchNamed', { name })}
-        </Button>
-        {!plan.checks && <span className="unsaved">{t('launch.simulatedClientChecksAreOff')}</span>}
-      </div>
+      {isBackend ? (
+        <BackendAddresses plan={plan} app={app} />
+      ) : (
+        <div className="form-end">
+          <Button size="sm" disabled={(!app && !byAddress) || lacksPatient} onClick={() => void launch()}>
+            {name === undefined ? t('launch.launch') : t('launch.launchNamed', { name })}
+          </Button>
+          {!plan.checks && <span className="unsaved">{t('launch.simulatedClientChecksAreOff')}</span>}
+        </div>
+      )}
       <Copyable title={t('launch.thisLaunchToShare')} text={`${location.origin}/launch${toQuery(plan)}`} />
-      <Copyable title={t('launch.fhirEndpointOfThisLaunchIss')} text={`${simulated(location.origin, plan)}/fhir`} />
+      <Copyable title={t('launch.fhirEndpointOfThisLaunchIss')} text={`${planOrigin(location.origin, plan)}/fhir`} />
+      <p className="label">{t('launch.fhirIsR4')}</p>
     </div>
   );
 }

@@ -58,7 +58,7 @@ export function createAdministration(
   return {
     async apps(after) {
       const { clients: page, next } = await clients.page({ after });
-      const apps = page.filter(({ id }) => !isNoApp(id)).map(viewOf);
+      const apps = page.filter((client) => !isNoApp(client)).map(viewOf);
       return { apps, ...(next !== undefined && { next }) };
     },
     async registerApp({ trusted, launcher, client_id: chosen, ...metadata }) {

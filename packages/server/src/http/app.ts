@@ -41,8 +41,8 @@ export function createApp(config: Config, listener: Listener, log: FastifyBaseLo
     rewriteUrl: (request) => cleanAddress(request.url ?? '/'),
     genReqId: requestId,
     forceCloseConnections: 'idle',
-    // A topic that was derived from a user's name is longer than Fastify expects of a parameter (LAU-2).
-    routerOptions: { maxParamLength: 1024 },
+    // Longer than Fastify expects: a topic that was derived from a user's name (LAU-2), and a simulated launch with keys of its client.
+    routerOptions: { maxParamLength: 8192 },
     serverFactory: (handler) => listener.serve(handler),
   });
   const routes: string[] = [];

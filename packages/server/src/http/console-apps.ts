@@ -34,7 +34,7 @@ export function appView(client: Client): App {
 /** The app, unless it is the server's own. @throws ConsoleError */
 export async function clientOf({ clients }: Pick<AuthorizationServer, 'clients'>, id: string): Promise<Client> {
   const client = await clients.get(id);
-  if (!client || isNoApp(client.id)) throw new ConsoleError(404, 'There is no such app.');
+  if (!client || isNoApp(client)) throw new ConsoleError(404, 'There is no such app.');
   return client;
 }
 

@@ -13,7 +13,6 @@ import type { TopicSecrets } from '../launch/topic-secrets.ts';
 import { CONSOLE_CLIENT, CONSOLE_SCOPE, isNoApp } from '../own-apps.ts';
 import type { SessionList } from '../session-list.ts';
 import type { SharedViews } from '../shared-views.ts';
-import type { StandIns } from '../simulation/stand-ins.ts';
 import { appView, clientOf, consoleAppRoutes } from './console-apps.ts';
 import { consoleConformanceRoutes } from './console-conformance.ts';
 
@@ -21,7 +20,7 @@ import { answerConsoleErrors, type ById, bodyOf, ConsoleError, pageAsked, tellNe
 
 import { consoleSessionRoutes } from './console-session-routes.ts';
 import { sessionView } from './console-sessions.ts';
-import { consoleSimulationRoutes } from './console-simulation.ts';
+import { consoleSimulationRoutes, type SimulationParts } from './console-simulation.ts';
 import { consoleUserRoutes } from './console-users.ts';
 
 export interface ConsoleOptions {
@@ -39,8 +38,8 @@ export interface ConsoleOptions {
   readonly records: RecordStore;
   /** What the Hub keeps, for the conformance suite. */
   readonly specs: readonly ConformanceSpec[];
-  /** Who stands in for apps and users in simulated launches; undefined where launches are not simulated. */
-  readonly standIns: StandIns | undefined;
+  /** Undefined where launches are not simulated. */
+  readonly simulation: SimulationParts | undefined;
 }
 
 /** s. */
@@ -116,7 +115,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
       const asked = pageAsked(request);
       const { clients: page, next } = await clients.page(asked);
       tellNext(reply, '/api/console/apps', next, asked.limit);
-      return page.filter(({ id, status }) => !isNoApp(id) && (all || status === 'active')).map(appView);
+      return page.filter((client) => !isNoApp(client) && (all || client.status === 'active')).map(appView);
     });
 
     /** Whether an app that was launched has come for its authorization, so that the EHR can say when it has not. */
@@ -158,7 +157,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     app.addHook('onRequest', authenticate);
     answerConsoleErrors(app);
     forEverybody(app);
-    consoleSimulationRoutes(app, { origin, hub, authorization, personOf, standIns: options.standIns });
+    consoleSimulationRoutes(app, { origin, authorization, personOf, simulation: options.simulation });
     await app.register(async (guarded) => {
       guarded.addHook('onRequest', requireAdministrator);
       consoleAppRoutes(guarded, { authorization, secrets, personOf });

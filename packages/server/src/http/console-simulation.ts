@@ -1,20 +1,26 @@
 /** Launches made to order for the launch builder: for another user, or for whoever says to be an app. */
 import type { SimulationOffer } from '@lockstep/console/wire';
-import type { Hub } from '@lockstep/hub';
-import type { AuthorizationServer, UserProfile } from '@lockstep/smart';
+import type { AuthorizationServer } from '@lockstep/smart';
 import type { FastifyInstance } from 'fastify';
-import { sampleUser } from '../simulation/person.ts';
+import type { LaunchContexts } from '../simulation/contexts.ts';
+import { SimulatedPeople } from '../simulation/person.ts';
 import type { StandIns } from '../simulation/stand-ins.ts';
 import { clientOf } from './console-apps.ts';
 import { type Body, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
 
 export interface ConsoleSimulationParts {
   readonly origin: string;
-  readonly hub: Hub;
   readonly authorization: AuthorizationServer;
   readonly personOf: PersonOf;
-  /** Who stands in for apps and users; undefined where launches are not simulated. */
-  readonly standIns: StandIns | undefined;
+  /** Undefined where launches are not simulated. */
+  readonly simulation: SimulationParts | undefined;
+}
+
+/** What makes launches to order. */
+export interface SimulationParts {
+  readonly standIns: StandIns;
+  readonly people: SimulatedPeople;
+  readonly contexts: LaunchContexts;
 }
 
 function textOf(body: Body, name: string): string | undefined {
@@ -25,11 +31,11 @@ function textOf(body: Body, name: string): string | undefined {
 }
 
 export function consoleSimulationRoutes(app: FastifyInstance, parts: ConsoleSimulationParts): void {
-  const { origin, hub, authorization, personOf, standIns } = parts;
+  const { origin, authorization, personOf, simulation } = parts;
   const { users } = authorization;
 
   app.get('/simulation', async (request): Promise<SimulationOffer> => {
-    if (!standIns) {
+    if (!simulation) {
       throw new ConsoleError(
         404,
         'Launches are simulated with sample data, where only this machine reaches the server.',
@@ -40,41 +46,44 @@ export function consoleSimulationRoutes(app: FastifyInstance, parts: ConsoleSimu
     return { unchecked: true, users: others.map(({ id, name }) => ({ id, name })) };
   });
 
-  /** The session that a sign-in of the user would open or join. */
-  async function topicOf({ id, reference, aliases }: UserProfile): Promise<string> {
-    const open = await hub.sessions({ user: reference });
-    const found = open.find(({ info }) => info.user === reference && info.workstation === undefined);
-    if (found) return found.topic;
-    return (await hub.openSession({ user: reference, aliases: [id, ...aliases] })).topic;
-  }
-
   /** @returns the address that an EHR would open, with the server's real FHIR endpoint as `iss` */
   app.post('/simulation/launch', async (request, reply) => {
-    if (!standIns)
+    if (!simulation)
       throw new ConsoleError(403, 'Such launches are simulated where only this machine reaches the server.');
+    const { standIns, people, contexts } = simulation;
     const body = bodyOf(request);
     const person = personOf(request);
     const userId = textOf(body, 'user');
-    const user = userId === undefined ? person.user : await sampleUser(authorization, userId);
-    const topic = user.id === person.user.id ? person.topic : await topicOf(user);
+    const user = userId === undefined ? person.user : await people.find(SimulatedPeople.named(userId));
+    const topic = user.id === person.user.id ? person.topic : await contexts.topicOf(user);
     const [patient, encounter, imagingStudy] = ['patient', 'encounter', 'imaging_study'].map((name) =>
       textOf(body, name),
     );
-    const context = {
+    const picked = {
       ...(patient && { patient }),
       ...(encounter && { encounter }),
       ...(imagingStudy && { imagingStudy }),
     };
+    const context = await contexts.complete(user, picked, body.skip_pickers === true);
+    const consented = body.skip_consent === true;
     const appId = textOf(body, 'app');
     const client = appId === undefined ? undefined : await clientOf(authorization, appId);
     if (client && body.unchecked !== true) {
-      return reply.code(201).send(await authorization.launch(user, { clientId: client.id, topic, ...context }));
+      if (client.launchUrl === undefined) throw new ConsoleError(400, 'app: it has no launch URL');
+      const launch = await authorization.prepareLaunch(user, { clientId: client.id, topic, consented, ...context });
+      return reply.code(201).send({ launch_url: launchAddress(client.launchUrl, launch) });
     }
     const address = URL.parse(client?.launchUrl ?? textOf(body, 'address') ?? '');
     if (!address || !/^https?:$/.test(address.protocol))
       throw new ConsoleError(400, 'address: begins with https:// or http://');
-    address.searchParams.set('iss', `${origin}/fhir`);
-    address.searchParams.set('launch', standIns.remember({ user, topic, ...context }));
-    return reply.code(201).send({ launch_url: address.href });
+    const launch = standIns.remember({ user, topic, consented, ...context });
+    return reply.code(201).send({ launch_url: launchAddress(address.href, launch) });
   });
+
+  function launchAddress(base: string, launch: string): string {
+    const url = new URL(base);
+    url.searchParams.set('iss', `${origin}/fhir`);
+    url.searchParams.set('launch', launch);
+    return url.href;
+  }
 }

@@ -2,15 +2,19 @@
  * A second face of the server that fails on purpose, for those who build apps: the same addresses below
  * `/simulate/{options}`, passed on to the real ones but for what was asked for. Only where sample data is and no other machine reaches the server.
  */
+import { createHash, randomBytes } from 'node:crypto';
+import { readSimulated, type Simulated } from '@lockstep/console/simulation';
 import { Scopes, syncErrorMessage, textOf } from '@lockstep/fhircast';
 import type { Clock, Hub } from '@lockstep/hub';
-import { type AuthorizationServer, OAuthError } from '@lockstep/smart';
+import { type AuthorizationServer, OAuthError, type UserProfile } from '@lockstep/smart';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { isLoopback } from '../config.ts';
 import type { Inspector } from '../inspector.ts';
 import { CONSOLE_CLIENT } from '../own-apps.ts';
-import { type Fault, readSimulated, type Simulated } from '../simulation/options.ts';
-import { servePerson } from '../simulation/person.ts';
+import type { LaunchContexts } from '../simulation/contexts.ts';
+import { fhirFault, type OAuthFault, returnedFault, shownFault, tokenFault } from '../simulation/faults.ts';
+import { type SimulatedPeople, servePerson } from '../simulation/person.ts';
+import { failsOnSocket, type SocketFaults } from '../simulation/socket-faults.ts';
 import { asStandIn, type StandIns } from '../simulation/stand-ins.ts';
 import { answerOAuthErrors } from './json-bodies.ts';
 
@@ -22,7 +26,10 @@ export interface SimulationOptions {
   readonly clock: Clock;
   /** Who stands in for the apps of unchecked launches. */
   readonly standIns: StandIns;
-  /** What a slow Hub adds to each answer, ms. */
+  readonly people: SimulatedPeople;
+  readonly contexts: LaunchContexts;
+  readonly socketFaults: SocketFaults;
+  /** What a slow Hub or record adds to each answer, ms. */
   readonly delayMs?: number;
 }
 
@@ -36,15 +43,11 @@ type Sent = Pick<FastifyRequest, 'method' | 'headers' | 'body'>;
 
 type Params = { options: string; '*': string };
 
-/** The refusals of the authorization endpoint, in the order they would be found. */
-const AUTHORIZE: readonly (readonly [fault: Fault, error: string, description: string])[] = [
-  ['wrong-aud', 'invalid_request', 'Simulated: aud is not the FHIR endpoint of this server'],
-  ['bad-scope', 'invalid_scope', 'Simulated: none of the scopes can be granted'],
-  ['denied-consent', 'access_denied', 'Simulated: the user refused'],
-];
-
 export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync {
-  const { origin, hub, authorization, inspector, clock, standIns, delayMs = 3000 } = options;
+  const { origin, hub, authorization, inspector, clock, standIns, people, contexts, socketFaults } = options;
+  const { delayMs = 3000 } = options;
+  // Proves for apps that do not use PKCE that it was they who asked.
+  const verifier = randomBytes(32).toString('base64url');
   const noisy = new Set<string>();
 
   /** @throws OAuthError for what is unknown */
@@ -152,34 +155,118 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     reply: FastifyReply,
     query: URLSearchParams,
   ): Promise<FastifyReply> {
-    const { faults, unchecked, user } = simulated(request);
-    const [, error, description] = AUTHORIZE.find(([fault]) => faults.includes(fault)) ?? [];
-    if (error !== undefined && description !== undefined) {
+    const read = simulated(request);
+    const { faults, unchecked, person, client } = read;
+    const shown = shownFault(faults);
+    if (shown) throw new OAuthError(shown.error, shown.description, shown.status);
+    const returned = returnedFault(faults);
+    if (returned) {
+      if (client && !unchecked) await standIns.admitDeclared(query, client);
       const redirect = await registeredRedirect(query, unchecked);
-      redirect.searchParams.set('error', error);
-      redirect.searchParams.set('error_description', description);
+      redirect.searchParams.set('error', returned.error);
+      redirect.searchParams.set('error_description', returned.description);
       if (query.has('state')) redirect.searchParams.set('state', query.get('state') ?? '');
       return reply.redirect(redirect.href, 303);
     }
-    const params = unchecked ? await standIns.admit(query) : query;
+    const user = person && (await people.find(person));
+    const params = await admitted(query, read);
+    proveFor(params, read);
     params.set('aud', `${origin}/fhir`);
-    const there = user === undefined ? origin : `${baseOf(request)}/person`;
+    const launch = await preparedLaunch(request, params, read, user);
+    if (launch !== undefined) params.set('launch', launch);
+    if (read.asksSignIn) params.set('prompt', 'login');
+    if (user) params.set('login_hint', user.id);
+    const there = user ? `${baseOf(request)}/person` : origin;
     return reply.redirect(`${there}/auth/authorize?${params}`, 303);
   }
 
+  function admitted(query: URLSearchParams, { unchecked, client }: Simulated): Promise<URLSearchParams> {
+    if (unchecked) return standIns.admit(query);
+    return client ? standIns.admitDeclared(query, client) : Promise.resolve(new URLSearchParams(query));
+  }
+
+  /** Where the rule lets an app do without PKCE, this server asks with a challenge of its own. */
+  function proveFor(params: URLSearchParams, { pkce }: Simulated): void {
+    if (pkce === 'always' || (pkce === 'auto' && params.has('code_challenge'))) return;
+    params.set('code_challenge', createHash('sha256').update(verifier).digest('base64url'));
+    params.set('code_challenge_method', 'S256');
+  }
+
+  /**
+   * A launch for an app that asks without one, where its patient was chosen or pages are to be skipped.
+   * @param user whom the launch is simulated for; otherwise it is for the person at the browser
+   */
+  async function preparedLaunch(
+    request: FastifyRequest,
+    params: URLSearchParams,
+    { skipsConsent, skipsPickers, chart }: Simulated,
+    user: UserProfile | undefined,
+  ): Promise<string | undefined> {
+    if (params.has('launch') || !(skipsConsent || skipsPickers || chart)) return undefined;
+    const signedIn = user ? undefined : await authorization.signedIn(request);
+    const launched = user ?? signedIn?.user;
+    if (!launched) return undefined;
+    const topic = signedIn?.topic ?? (await contexts.topicOf(launched));
+    const context = await contexts.complete(launched, { ...(chart && { patient: chart }) }, skipsPickers);
+    return authorization.prepareLaunch(launched, {
+      clientId: params.get('client_id') ?? '',
+      ...(skipsPickers && { topic }),
+      consented: skipsConsent,
+      ...context,
+    });
+  }
+
   async function passForm(app: FastifyInstance, request: FastifyRequest, url: string) {
-    const { unchecked } = simulated(request);
+    const { unchecked, pkce, client } = simulated(request);
     const form = new URLSearchParams(String(request.body ?? ''));
-    if (!unchecked || request.method !== 'POST' || form.get('grant_type') === 'client_credentials') {
+    if (request.method !== 'POST') return pass(app, request, url);
+    const grantType = form.get('grant_type');
+    const proves =
+      grantType === 'authorization_code' && (pkce === 'none' || (pkce === 'auto' && !form.has('code_verifier')));
+    if (proves) form.set('code_verifier', verifier);
+    if (grantType === 'client_credentials') {
+      if (client?.backend && !unchecked) await standIns.declare(client, { scope: form.get('scope') ?? '' });
       return pass(app, request, url);
     }
     const { authorization: proof, ...headers } = request.headers;
-    const body = Buffer.from(asStandIn(form, proof).toString());
-    return pass(app, { method: request.method, headers, body }, url);
+    if (unchecked) return pass(app, { method: request.method, headers, body: formBody(asStandIn(form, proof)) }, url);
+    return pass(app, { method: request.method, headers: request.headers, body: formBody(form) }, url);
+  }
+
+  /** The headers by which a page of the app may read an answer that the real endpoint does not give. */
+  async function corsOf(app: FastifyInstance, request: FastifyRequest, url: string): Promise<Record<string, string>> {
+    const { origin: from, host = '' } = request.headers;
+    if (from === undefined) return {};
+    const asked = { origin: from, host, 'access-control-request-method': 'POST' };
+    const { headers } = await app.inject({ method: 'OPTIONS', url, headers: asked });
+    const allowed = headers['access-control-allow-origin'];
+    return typeof allowed === 'string' ? { 'access-control-allow-origin': allowed, vary: 'Origin' } : {};
+  }
+
+  async function answerFault(
+    app: FastifyInstance,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { status, error, description }: OAuthFault,
+  ): Promise<FastifyReply> {
+    reply
+      .headers(await corsOf(app, request, '/auth/token'))
+      .header('cache-control', 'no-store')
+      .header('pragma', 'no-cache');
+    return reply.code(status).send({ error, error_description: description });
+  }
+
+  function delay(): Promise<void> {
+    return new Promise((resolve) => {
+      clock.after(delayMs, resolve);
+    });
   }
 
   async function token(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const { faults } = simulated(request);
+    const grantType = new URLSearchParams(String(request.body ?? '')).get('grant_type') ?? undefined;
+    const fault = request.method === 'POST' ? tokenFault(faults, grantType) : undefined;
+    if (fault) return answerFault(app, request, reply, fault);
     const passed = await passForm(app, request, '/auth/token');
     if (passed.statusCode !== 200) return answer(reply, passed);
     const granted = passed.json() as Record<string, unknown>;
@@ -187,6 +274,26 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     if (faults.includes('sync-error') && typeof granted['hub.topic'] === 'string') makeNoise(granted['hub.topic']);
     const hubUrl = 'hub.url' in granted && { 'hub.url': `${baseOf(request)}/hub` };
     return answer(reply, passed, { ...granted, ...hubUrl });
+  }
+
+  /** A subscription's answer whose endpoint is one of the simulation. @returns undefined where it names none */
+  function throughHere(
+    app: FastifyInstance,
+    request: FastifyRequest,
+    passed: Awaited<ReturnType<typeof pass>>,
+  ): Record<string, unknown> | undefined {
+    const subscribed = passed.statusCode === 202 ? (passed.json() as Record<string, unknown>) : {};
+    const endpoint = textOf(subscribed['hub.channel.endpoint']);
+    const id = /\/hub\/ws\/([A-Za-z0-9_-]+)$/.exec(endpoint)?.[1];
+    if (id === undefined) return undefined;
+    socketFaults.remember(id, async () => {
+      const form = new URLSearchParams(String(request.body));
+      const fields = { 'hub.mode': 'unsubscribe', 'hub.channel.endpoint': endpoint };
+      for (const [name, value] of Object.entries(fields)) form.set(name, value);
+      await pass(app, { method: 'POST', headers: request.headers, body: formBody(form) }, '/hub');
+    });
+    const base = baseOf(request).replace(/^http/, 'ws');
+    return { ...subscribed, 'hub.channel.endpoint': `${base}/hub/ws/${id}` };
   }
 
   /** Ends the token that the app is about to use. */
@@ -202,7 +309,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
     app.get<{ Params: Params }>('/:options/fhir/.well-known/smart-configuration', async (request, reply) => {
-      simulated(request);
+      const { pkce } = simulated(request);
       const passed = await pass(app, request, '/fhir/.well-known/smart-configuration');
       const base = baseOf(request);
       return answer(reply, passed, {
@@ -212,6 +319,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
         revocation_endpoint: `${base}/auth/revoke`,
         // A proof would be made for the simulated address, and be checked at the real one.
         dpop_signing_alg_values_supported: undefined,
+        ...(pkce === 'none' && { code_challenge_methods_supported: undefined }),
       });
     });
 
@@ -236,33 +344,48 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
       method: ['GET', 'POST'],
       url: '/:options/person/auth/*',
       async handler(request, reply) {
-        const { user: userId } = simulated(request);
-        if (userId === undefined) throw new OAuthError('invalid_request', 'user is missing', 404);
+        const { person, asksSignIn } = simulated(request);
+        if (!person) throw new OAuthError('invalid_request', 'user is missing', 404);
+        const user = await people.find(person);
         const base = `${pathOf(request)}/person`;
         const path = behind(request, '/person/auth').slice('/person'.length);
-        return servePerson(app, request, reply, { origin, authorization, base, path, userId });
+        return servePerson(app, request, reply, { origin, authorization, base, path, user, asksSignIn });
       },
     });
 
     app.all<{ Params: Params }>('/:options/fhir/*', async (request, reply) => {
-      simulated(request);
-      return answer(reply, await pass(app, request, behind(request, '/fhir')));
+      const { faults } = simulated(request);
+      const address = behind(request, '/fhir');
+      // What says how to launch is there for everybody, whatever becomes of the launch.
+      const isOpen = request.method === 'OPTIONS' || /^\/fhir\/(metadata|\.well-known\/)/.test(address);
+      if (isOpen) return answer(reply, await pass(app, request, address));
+      if (faults.includes('slow-fhir')) await delay();
+      const fault = fhirFault(faults);
+      if (!fault) return answer(reply, await pass(app, request, address));
+      const { status, code, text } = fault;
+      reply.header('access-control-allow-origin', '*').type('application/fhir+json; charset=utf-8');
+      if (status === 401) reply.header('www-authenticate', `Bearer error="invalid_token", error_description="${text}"`);
+      const issue = [{ severity: 'error', code, diagnostics: text }];
+      return reply.code(status).send(JSON.stringify({ resourceType: 'OperationOutcome', issue }));
     });
 
     const serveHub = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
       const { faults } = simulated(request);
-      if (faults.includes('slow-hub') && request.method !== 'OPTIONS') {
-        await new Promise<void>((resolve) => {
-          clock.after(delayMs, resolve);
-        });
-      }
+      if (faults.includes('slow-hub') && request.method !== 'OPTIONS') await delay();
       const form = String(request.headers['content-type'] ?? '').startsWith('application/x-www-form-urlencoded');
       if (faults.includes('refused-subscription') && request.method === 'POST' && form) {
-        return reply.code(403).type('text/plain').send('Simulated: the subscription is refused\n');
+        reply.header('access-control-allow-origin', '*').type('text/plain');
+        return reply.code(403).send('Simulated: the subscription is refused\n');
       }
-      return answer(reply, await pass(app, request, behind(request, '/hub')));
+      const passed = await pass(app, request, behind(request, '/hub'));
+      if (request.method !== 'POST' || !form || !failsOnSocket(faults)) return answer(reply, passed);
+      return answer(reply, passed, throughHere(app, request, passed));
     };
     app.all('/:options/hub', serveHub);
     app.all('/:options/hub/*', serveHub);
   };
+}
+
+function formBody(form: URLSearchParams): Buffer {
+  return Buffer.from(form.toString());
 }

@@ -20,7 +20,10 @@ import { patientDirectory } from '../patient-directory.ts';
 import { sessionDirectory } from '../session-directory.ts';
 import { SessionList } from '../session-list.ts';
 import { SharedViews } from '../shared-views.ts';
-import { StandIns } from '../simulation/stand-ins.ts';
+import { LaunchContexts } from '../simulation/contexts.ts';
+import { SimulatedPeople } from '../simulation/person.ts';
+import { SocketFaults } from '../simulation/socket-faults.ts';
+import { removeSimulatedClients, StandIns } from '../simulation/stand-ins.ts';
 import { systemClock, systemIds } from '../system.ts';
 import type { Role, RoleParts } from './role.ts';
 
@@ -74,6 +77,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     : await createFhir({ ...endpoint, ids: () => systemIds.uuid() });
   if (config.sampleData) await fhir.service.seedSampleData();
   const sessions = sessionDirectory(hub);
+  const patients = patientDirectory(fhir.service);
   const authorization = await createAuthorizationServer({
     records,
     clock: systemClock,
@@ -86,7 +90,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     ...(config.initialAccessToken && { initialAccessToken: config.initialAccessToken }),
     strangersRegister: config.registration === 'open',
     sessions,
-    patients: patientDirectory(fhir.service),
+    patients,
     sampleUsers: config.sampleData,
     isTokenEndpoint: (address) => local && config.sampleData && address.startsWith(`${origin}/simulate/`),
     ...(outside && { outside }),
@@ -99,6 +103,15 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     audit: smartAudit(audit),
   });
   await registerOwnApps(authorization.clients, { records, origin, samples: config.sampleData, now: now() });
+  // Where others reach the server, no failure is simulated, and no one is launched as another person.
+  const simulation = local &&
+    config.sampleData && {
+      standIns: new StandIns({ origin, authorization, now }),
+      people: new SimulatedPeople({ users: authorization.users, patients }),
+      contexts: new LaunchContexts({ hub, patients }),
+    };
+  if (!simulation) await removeSimulatedClients(authorization.clients);
+  const socketFaults = new SocketFaults(origin);
   const administrator = new FirstAdministrator(records, authorization.users, now);
   // Where there is no sign-in by password, a one-time password opens nothing.
   const withoutFirst = (local && config.sampleData) || outside?.passwords === false;
@@ -136,8 +149,6 @@ export async function openEverything(given: RoleParts): Promise<Role> {
       const launching = openLaunches({ records, clock: systemClock, hub, hubUrl, authorization, data: config.data });
       await app.register(launching.plugin, { prefix: '/hub' });
       const { launcher, secrets } = launching;
-      // Where others reach the server, no failure is simulated, and no one is launched as another person.
-      const standIns = local && config.sampleData ? new StandIns({ origin, authorization, now }) : undefined;
       await app.register(
         consoleRoutes({
           hub,
@@ -153,12 +164,12 @@ export async function openEverything(given: RoleParts): Promise<Role> {
           records,
           specs: conformanceSpecs(config),
           now,
-          standIns,
+          simulation: simulation || undefined,
         }),
         { prefix: '/api/console' },
       );
-      if (standIns) {
-        const simulated = { origin, hub, authorization, inspector, clock: systemClock, standIns };
+      if (simulation) {
+        const simulated = { origin, hub, authorization, inspector, clock: systemClock, ...simulation, socketFaults };
         await app.register(simulationRoutes(simulated), { prefix: '/simulate' });
       }
       const pages = [
@@ -175,7 +186,13 @@ export async function openEverything(given: RoleParts): Promise<Role> {
         start: () => new ConsoleLive({ hub, views, authorization, origin, clock: systemClock }),
         stop: (opened) => opened.close(),
       });
-      return (request, socket, head) => live.upgrade(request, socket, head);
+      await parts.start({
+        name: 'sockets of simulated launches',
+        start: () => undefined,
+        stop: () => socketFaults.end(),
+      });
+      return (request, socket, head) =>
+        live.upgrade(request, socket, head) || (simulation !== false && socketFaults.upgrade(request, socket, head));
     },
   };
 }

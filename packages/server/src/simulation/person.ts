@@ -2,7 +2,15 @@
  * The authorization server's pages for a launch as another user: the same pages, in the same browser, with cookies of the
  * simulation's own, so that whoever is signed in stays signed in.
  */
-import { type AuthorizationServer, OAuthError, type UserProfile } from '@lockstep/smart';
+import { hash } from 'node:crypto';
+import type { SimulatedPerson } from '@lockstep/console/simulation';
+import {
+  type AuthorizationServer,
+  InvalidUser,
+  OAuthError,
+  type PatientDirectory,
+  type UserProfile,
+} from '@lockstep/smart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 /** Keeps the simulation's cookies apart. */
@@ -13,7 +21,7 @@ const NOT_PASSED_ON = new Set(['content-length', 'connection', 'transfer-encodin
 
 export interface PersonParts {
   readonly origin: string;
-  readonly authorization: Pick<AuthorizationServer, 'signedIn' | 'users'>;
+  readonly authorization: Pick<AuthorizationServer, 'signedIn' | 'beginSignIn'>;
 }
 
 /** `name=value` of the cookies that are the simulation's, under the names that the server knows. */
@@ -23,35 +31,82 @@ function ownCookies(header: string | undefined): readonly string[] {
 
 const pairOf = (cookie: string): string => cookie.split(';')[0] ?? '';
 
-/** The sample user of this name. @throws OAuthError */
-export async function sampleUser({ users }: Pick<AuthorizationServer, 'users'>, id: string): Promise<UserProfile> {
-  const user = await users.get(id);
-  if (!user?.sample || user.status !== 'active')
-    throw new OAuthError('invalid_request', 'user: there is no such sample user');
-  return user;
+export interface PeopleParts {
+  readonly users: AuthorizationServer['users'];
+  readonly patients: PatientDirectory;
 }
 
-/** Passes a page's request on for the user. @param base path of the simulation, such as `/simulate/user:admin/person` */
+/** Those whom launches can be simulated for: sample users, and everybody whom the record knows. */
+export class SimulatedPeople {
+  readonly #parts: PeopleParts;
+
+  constructor(parts: PeopleParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads a sample user's name, or `Practitioner/ID` or `Patient/ID`. */
+  static named(text: string): SimulatedPerson {
+    const [type, id] = text.split('/');
+    if (id !== undefined && type === 'Practitioner') return { kind: 'practitioner', id };
+    if (id !== undefined && type === 'Patient') return { kind: 'patient', id };
+    return { kind: 'user', id: text };
+  }
+
+  /** @throws OAuthError where there is no such person, or they sign in by themselves */
+  async find({ kind, id }: SimulatedPerson): Promise<UserProfile> {
+    const { users } = this.#parts;
+    if (kind === 'user') return usable(await users.get(id), 'user: there is no such sample user');
+    const reference = `${kind === 'patient' ? 'Patient' : 'Practitioner'}/${id}`;
+    const [known] = await users.withReference(reference);
+    if (known) return usable(known, `${kind}: they sign in here by themselves`);
+    return this.#add(reference, kind, id);
+  }
+
+  /** Somebody of the record becomes a sample user when a launch is simulated for them. */
+  async #add(reference: string, kind: 'practitioner' | 'patient', id: string): Promise<UserProfile> {
+    const { users, patients } = this.#parts;
+    const found = kind === 'patient' ? await patients.patient(id) : await patients.practitioner(id);
+    if (!found) throw new OAuthError('invalid_request', `${kind}: the record knows nobody of this id`);
+    const userId = `simulated-${hash('sha256', reference, 'hex').slice(0, 16)}`;
+    const add = (name: string) => users.add({ id: userId, name, reference }, { sample: true });
+    try {
+      return await add(found.name);
+    } catch (error) {
+      if (!(error instanceof InvalidUser)) throw error;
+      // Another window was first, or the name is one that nobody signs in with.
+      return (await users.get(userId)) ?? add(reference);
+    }
+  }
+}
+
+function usable(user: UserProfile | undefined, otherwise: string): UserProfile {
+  if (user?.sample && user.status === 'active') return user;
+  throw new OAuthError('invalid_request', otherwise);
+}
+
+/**
+ * Passes a page's request on for the user, who is signed in unless the launch asks for it.
+ * @param base path of the simulation, such as `/simulate/user:admin/person`
+ */
 export async function servePerson(
   app: FastifyInstance,
   request: FastifyRequest,
   reply: FastifyReply,
-  { origin, authorization, base, path, userId }: PersonParts & { base: string; path: string; userId: string },
+  {
+    origin,
+    authorization,
+    base,
+    path,
+    user,
+    asksSignIn,
+  }: PersonParts & { base: string; path: string; user: UserProfile; asksSignIn: boolean },
 ): Promise<FastifyReply> {
-  const user = await sampleUser(authorization, userId);
   const { host, cookie: _, 'content-length': __, connection: ___, ...headers } = request.headers;
   const cookies = [...ownCookies(request.headers.cookie)];
   const set: string[] = [];
   const signedIn = await authorization.signedIn({ headers: { cookie: cookies.join('; ') } });
-  if (signedIn?.user.id !== user.id) {
-    const answer = await app.inject({
-      method: 'POST',
-      url: '/auth/session',
-      headers: { ...(host !== undefined && { host }), 'content-type': 'application/json' },
-      payload: JSON.stringify({ sample: user.id }),
-    });
-    if (answer.statusCode !== 200) throw new OAuthError('access_denied', 'sample users cannot sign in here', 403);
-    const fresh = [answer.headers['set-cookie'] ?? []].flat();
+  if (!asksSignIn && signedIn?.user.id !== user.id) {
+    const fresh = await authorization.beginSignIn(user);
     cookies.push(...fresh.map(pairOf));
     set.push(...fresh);
   }
