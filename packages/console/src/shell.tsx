@@ -40,6 +40,8 @@ const UserPage = lazyPage(() => import('./users/user-page.tsx'), 'users');
 const Conformance = lazyPage(() => import('./conformance/page.tsx'), 'conformance');
 const Worklist = lazyPage(() => import('./worklist/page.tsx'), 'worklist');
 const OpenLink = lazyPage(() => import('./links/open-link.tsx'), 'links');
+const Guests = lazyPage(() => import('./guests/page.tsx'), 'guests');
+const Join = lazyPage(() => import('./guests/join.tsx'), 'guests');
 const ShortcutSheet = lazyPage(() => import('./shortcut-sheet.tsx'), 'shortcuts');
 const Password = lazyPage(() => import('./password.tsx'), 'users');
 
@@ -76,6 +78,11 @@ function pageOf(path: string, session: EhrSession): { title: string; page?: Reac
       return { title: t('shell.conformance'), page: administrator ? <Conformance /> : <ForAdministrators /> };
     case 'worklist':
       return { title: t('shell.worklist'), page: <Worklist session={session} /> };
+    case 'guests':
+      return { title: t('shell.guests'), page: <Guests session={session} /> };
+    case 'join':
+      if (second === undefined) return { title: t('shell.notFound'), page: <NotFound /> };
+      return { title: t('shell.openALink'), page: <Join key={second} session={session} code={second} /> };
     case 'patients':
       if (second && (third === undefined || (third === 'studies' && fourth)))
         return {
@@ -197,6 +204,7 @@ export function Shell({ session, onSignOut }: { session: EhrSession; onSignOut: 
         <nav aria-label={t('shell.pages')}>
           <NavLink href="/">{t('shell.ehr')}</NavLink>
           <NavLink href="/worklist">{t('shell.worklist')}</NavLink>
+          <NavLink href="/guests">{t('shell.guests')}</NavLink>
           <NavLink href="/apps">{t('shell.apps')}</NavLink>
           {person.administrator && <NavLink href="/sessions">{t('shell.sessions')}</NavLink>}
           {person.administrator && <NavLink href="/users">{t('shell.users')}</NavLink>}

@@ -13,6 +13,8 @@ const PAGES = [
   '/users/new',
   '/users/dr-mei-tanaka',
   '/launch',
+  '/guests',
+  '/join/code',
   '/conformance',
   '/nowhere',
 ];
@@ -76,6 +78,11 @@ for (const [scheme, rules] of [
     assert.deepEqual(await findings(page, rules), [], 'a dialog');
     await page.keyboard.press('Escape');
     await visit('/launch', 'Launch builder');
+    await visit('/guests', 'Guests');
+    await page.getByRole('button', { name: 'Make a link' }).click();
+    await page.getByRole('button', { name: /^Withdraw/ }).waitFor();
+    assert.deepEqual(await findings(page, rules), [], 'a link');
+    await visit('/join/code', 'You are invited');
     await visit('/users', 'Users');
     await visit('/users/new', 'Add a user');
     await visit('/users/dr-mei-tanaka', 'Dr. Mei Tanaka');

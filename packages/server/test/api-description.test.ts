@@ -22,7 +22,7 @@ const everything = servers['with everything'];
 
 /** Pages, their files and calls, and preflights: no interface for other programs. */
 const PRIVATE =
-  /^(HEAD|OPTIONS|TRACE|QUERY|[A-Z]+ \/(api\/console|simulate)\/|GET \/(\*|favicon\.ico|(apps|patients|sessions|users)(\/\*)?|worklist|launch|conformance|samples\/.*)?$)/;
+  /^(HEAD|OPTIONS|TRACE|QUERY|[A-Z]+ \/(api\/console|simulate)\/|GET \/(\*|favicon\.ico|(apps|patients|sessions|users)(\/\*)?|worklist|guests|join\/\*|launch|conformance|samples\/.*)?$)/;
 
 const operations = (document: Json): string[] =>
   Object.entries(document.paths as Json).flatMap(([path, methods]) =>

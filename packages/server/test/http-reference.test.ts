@@ -5,7 +5,7 @@ import { Backend, withLockstep } from './harness.ts';
 
 /** What changes with the pages that use it, as the reference says. */
 const OWN =
-  /^\/(\*|favicon\.ico|(apps|sessions|users|launch|conformance|patients|worklist)(\/\*)?|samples\/.*|api\/console\/.*|simulate\/.*)?$/;
+  /^\/(\*|favicon\.ico|(apps|sessions|users|launch|conformance|patients|worklist|guests|join)(\/\*)?|samples\/.*|api\/console\/.*|simulate\/.*)?$/;
 
 /** `GET /hub/{}` of every row of the reference. */
 async function documented(): Promise<Set<string>> {

@@ -86,6 +86,8 @@ const PLAIN: Row = {
       '/apps/*',
       '/patients/*',
       '/worklist',
+      '/guests',
+      '/join/*',
       '/sessions',
       '/sessions/*',
       '/launch',

@@ -5,6 +5,8 @@ import { get, onSignedOut, post, type SessionView, type SignedInPerson, type Tok
 import { AppShelf } from '../apps/shelf.ts';
 import { browserStorage, tabStorage } from '../browser-storage.ts';
 import { Fhir } from '../fhir.ts';
+import { SessionInvitations } from '../guests/invitations.ts';
+import { HubRequests } from '../hub-requests.ts';
 import { Watchable } from '../store.ts';
 import { ChartBook } from './charts.ts';
 import { DockedApps } from './docked-apps.ts';
@@ -23,6 +25,9 @@ export interface EhrSession {
   readonly topic: string;
   readonly subscriber: Subscriber;
   readonly fhir: Fhir;
+  readonly hub: HubRequests;
+  /** Links into this session. */
+  readonly invitations: SessionInvitations;
   readonly book: ChartBook;
   readonly notes: Notes;
   readonly following: OthersFollowing;
@@ -57,7 +62,9 @@ export async function startSession(person: SignedInPerson): Promise<EhrSession> 
     token = fresh.access_token;
     return fresh;
   };
-  const fhir = new Fhir(first.fhir, async (renew) => (renew ? (await refresh()).access_token : token));
+  const freshToken = async (renew: boolean): Promise<string> => (renew ? (await refresh()).access_token : token);
+  const fhir = new Fhir(first.fhir, freshToken);
+  const hub = new HubRequests(first['hub.url'], freshToken);
   const topic = first['hub.topic'];
   const { subscriptions, open } = await get<SessionView>('/api/console/session');
   const window = await takeWindowName({
@@ -140,6 +147,8 @@ export async function startSession(person: SignedInPerson): Promise<EhrSession> 
     topic,
     subscriber,
     fhir,
+    hub,
+    invitations: new SessionInvitations({ hub, topic, storage: tabStorage }),
     book,
     notes,
     following,

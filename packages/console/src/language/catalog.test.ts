@@ -84,6 +84,7 @@ const ALLOWED: Readonly<Record<string, readonly RegExp[]>> = {
   'ehr/patient-match.ts': [/^date of birth$/],
   'ehr/session.ts': [/^Clinical note$/],
   'ehr/window-name.ts': [/^EHR \(window $/],
+  'guests/join.tsx': [/^hub\.(?:url|topic)$/],
   'launch/simulation.ts': [/^ is not known: name faults /, /^client: no client /, /^pkce:auto or /],
   'theme.ts': [/Segoe UI/, /Cascadia Mono/],
   'ui/brand.tsx': [/^Lockstep$/],

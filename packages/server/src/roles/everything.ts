@@ -34,6 +34,8 @@ const CONSOLE_ROUTES = [
   'apps/*',
   'patients/*',
   'worklist',
+  'guests',
+  'join/*',
   'sessions',
   'sessions/*',
   'launch',

@@ -8,7 +8,7 @@ const METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
 /** What is no interface for other programs: pages with their files and calls, and addresses that say that nothing is there. */
 const PRIVATE = [
-  /^GET \/(\*|favicon\.ico|(apps|patients|sessions|users)(\/\*)?|worklist|launch|conformance|samples\/.*)?$/,
+  /^GET \/(\*|favicon\.ico|(apps|patients|sessions|users)(\/\*)?|worklist|guests|join\/\*|launch|conformance|samples\/.*)?$/,
   / \/(api\/console|simulate)\//,
   /^GET \/hub(\/\*)?$/,
 ];

@@ -105,6 +105,8 @@ export const DOORS: readonly DoorRow[] = [
   row('GET', '/users**', PAGE),
   row('GET', '/patients/**', PAGE),
   row('GET', '/worklist', PAGE),
+  row('GET', '/guests', PAGE),
+  row('GET', '/join/**', PAGE),
   row('GET', '/launch', PAGE),
   row('GET', '/conformance', PAGE),
   row('GET', '/samples/**', PAGE),

@@ -1,0 +1,83 @@
+/** A link into somebody else's session. It joins nothing by itself: the person is asked. */
+import { Button } from '@mantine/core';
+import { useState } from 'react';
+import { words } from '../api.ts';
+import type { EhrSession } from '../ehr/session.ts';
+import { t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
+import { Link } from '../router.tsx';
+import { Copyable } from '../ui/copyable.tsx';
+import { type JoinedSession, joinSession, leaveSession } from './invitations.ts';
+import { PersonName } from './person-name.tsx';
+
+export default function Join({ session, code }: { session: EhrSession; code: string }) {
+  const [joined, setJoined] = useState<JoinedSession>();
+  const [left, setLeft] = useState(false);
+  const [problem, setProblem] = useState<string>();
+  const [busy, setBusy] = useState(false);
+
+  async function act(run: () => Promise<void>): Promise<void> {
+    setBusy(true);
+    setProblem(undefined);
+    try {
+      await run();
+    } catch (error) {
+      setProblem(words(error));
+    }
+    setBusy(false);
+  }
+
+  const join = () =>
+    act(async () => {
+      setJoined(await joinSession(session.hub, code));
+      setLeft(false);
+    });
+  const leave = () =>
+    act(async () => {
+      if (joined) await leaveSession(session.hub, joined.topic);
+      setJoined(undefined);
+      setLeft(true);
+    });
+
+  return (
+    <div className="page">
+      <h1>{t('guests.youAreInvited')}</h1>
+      {problem !== undefined && (
+        <p className="problem" role="alert">
+          {t('guests.itDidNotWork', { error: problem })}
+        </p>
+      )}
+      {left && <p role="status">{t('guests.youHaveLeft')}</p>}
+      {joined ? (
+        <>
+          <p className="lead" role="status">
+            <Rich
+              id={joined.followingOnly ? 'guests.youFollow' : 'guests.youTakePart'}
+              values={{ name: <PersonName session={session} user={joined.user} /> }}
+            />
+          </p>
+          <p>{t('guests.yourApplicationsNeedThis')}</p>
+          <Copyable title="hub.url" text={joined.hubUrl} />
+          <Copyable title="hub.topic" text={joined.topic} />
+          <div className="form-end">
+            <Button variant="default" loading={busy} onClick={() => void leave()}>
+              {t('guests.leave')}
+            </Button>
+          </div>
+        </>
+      ) : (
+        <>
+          <p className="lead">{t('guests.whoeverInvitedYou')}</p>
+          <p className="link-actions">
+            <Button autoFocus loading={busy} onClick={() => void join()}>
+              {t('guests.join')}
+            </Button>
+            <Link className="quiet-link" href="/">
+              {t('shell.backToTheEhr')}
+            </Link>
+          </p>
+        </>
+      )}
+    </div>
+  );
+}
