@@ -102,6 +102,8 @@ export class BearerTokens {
   readonly refreshTokens: RecordRepository<AdapterPayload>;
   readonly codes: RecordRepository<AdapterPayload>;
   readonly grants: RecordRepository<GrantRecord>;
+  /** Contexts of grants that the provider is about to save, by the grant's id: both are written as one. */
+  readonly contexts = new Map<string, GrantContext>();
   readonly #clock: Clock;
   readonly #addresses: AuthorizationAddresses;
   readonly #directories: () => { clients: Clients; users: Users };

@@ -144,7 +144,7 @@ class GrantAdapter extends Unsupported {
 
   /** Keeps the context that the grant has. */
   override async upsert(id: string, payload: AdapterPayload, expiresIn: number): Promise<undefined> {
-    const context = (await this.#access.grants.get(id))?.context;
+    const context = this.#access.contexts.get(id) ?? (await this.#access.grants.get(id))?.context;
     await this.#access.grants.put(id, context ? { payload, context } : { payload }, expiry(this.#clock, expiresIn));
   }
 

@@ -5,6 +5,7 @@ import type { Client } from './client.ts';
 import type { Launch } from './launches.ts';
 import type { Clock, OpenSession, SessionDirectory } from './ports.ts';
 import type { SmartProvider } from './provider.ts';
+import { randomToken } from './secrets.ts';
 import type { SignedIn } from './sign-ins.ts';
 
 /** What the person has picked so far in one flow. */
@@ -69,9 +70,13 @@ export class Granting {
       grant.rejectResourceScope(addresses.fhir, rejected.join(' '));
       grant.rejectOIDCScope(rejected.join(' '));
     }
-    const grantId = await grant.save();
-    await access.grants.update(grantId, (record) => ({ ...record, context }));
-    return grantId;
+    grant.jti = randomToken();
+    access.contexts.set(grant.jti, context);
+    try {
+      return await grant.save();
+    } finally {
+      access.contexts.delete(grant.jti);
+    }
   }
 
   async #contextOf(choice: GrantChoice, granted: Scopes): Promise<GrantContext> {

@@ -245,7 +245,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     const asked = flow.scopes.list.map(({ text }) => text);
     const granted = flow.grantable.map(({ text }) => text).filter((scope) => chosen.includes(scope));
     const grantId = await granting.grant(flow, asked, granted);
-    await progresses.delete(interaction.uid);
+    if (Object.keys(flow.progress).length > 0) await progresses.delete(interaction.uid);
     if (!launch) await clients.noteLaunch(client.id);
     audit({ action: 'consent', user: signedIn.user.id, clientId: client.id, detail: granted.join(' ') });
     return resume(request, reply, { consent: { grantId } });

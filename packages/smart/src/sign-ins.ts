@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { toPlainText } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyRequest } from 'fastify';
@@ -189,8 +190,13 @@ export class SignIns {
     const { jti: _, ...fields } = payload;
     const id = digest(cookie);
     if (payload.accountId && payload.uid) {
-      const signIn = await this.#records.update(payload.uid, (one) => ({ ...one, session: id }));
+      const signIn = await this.#records.find(payload.uid);
       if (!signIn) return;
+      if (signIn.value.session === id) {
+        const saved = await this.#sessions.find(id);
+        // That it was used again says nothing: it ends with the sign-in, whose end is fixed.
+        if (saved && lasts(saved, signIn) && saysTheSame(saved.value, fields)) return;
+      } else if (!(await this.#records.update(payload.uid, (one) => ({ ...one, session: id })))) return;
     }
     await this.#sessions.put(id, fields, { expiresAt: this.#clock.now() + expiresIn * 1000 });
   }
@@ -208,6 +214,17 @@ export class SignIns {
     const age = maxAge === undefined ? '' : `; Max-Age=${maxAge}`;
     return `${cookieName(name, this.#secure)}=${value}; Path=/; HttpOnly; SameSite=Lax${age}${this.#secure ? '; Secure' : ''}`;
   }
+}
+
+/** Whether the browser session is kept for as long as its sign-in. */
+function lasts(session: { readonly expiresAt?: number }, signIn: { readonly expiresAt?: number }): boolean {
+  return (session.expiresAt ?? Number.POSITIVE_INFINITY) >= (signIn.expiresAt ?? Number.POSITIVE_INFINITY);
+}
+
+/** Whether two states of a browser session differ in nothing but when it was used. */
+function saysTheSame(stored: AdapterPayload, now: AdapterPayload): boolean {
+  const { iat, exp } = stored;
+  return isDeepStrictEqual(stored, { ...(JSON.parse(JSON.stringify(now)) as AdapterPayload), iat, exp });
 }
 
 /** The workstation a request names, by parameter or by its cookie. */

@@ -33,6 +33,7 @@ export class Batches {
   #transactions = 0;
   #sequence: number;
   #writes = 0;
+  #operations = 0;
 
   constructor(db: DatabaseSync, handlers: Operations) {
     this.#handlers = handlers;
@@ -66,7 +67,13 @@ export class Batches {
     return this.#writes;
   }
 
+  /** Operations that were asked for so far. */
+  get operations(): number {
+    return this.#operations;
+  }
+
   run(requests: readonly Request[]): Answers {
+    this.#operations += requests.length;
     const writes = requests.reduce((count, request) => (WRITES.has(request[0]) ? count + 1 : count), 0);
     if (writes === 0) return this.#runEach(requests);
     return this.#runTogether(requests, writes) ?? this.#runAlone(requests);

@@ -111,6 +111,8 @@ export interface FileStats {
   readonly transactions: number;
   /** Operations that wrote in them. */
   readonly writes: number;
+  /** Operations that were asked for, reading ones too; what is in memory is not asked for. */
+  readonly operations: number;
   readonly checkpoints: number;
   /** Pages in the write-ahead log. */
   readonly walPages: number;

@@ -1,5 +1,6 @@
 import type { Counted, Page, RecordInput, RecordStore, StoredRecord, WriteCondition } from '@lockstep/store';
 import type { FlatRecord, FlatWrite } from './operations.ts';
+import { RecentRecords } from './recent-records.ts';
 import type { WorkerClient } from './worker-client.ts';
 
 /** Expired records deleted in one go, and rows read in one go: what is asked by others comes between. */
@@ -16,17 +17,23 @@ function positive(what: string, value: number): number {
   return value;
 }
 
-/** Records on the worker. */
+/** Records on the worker, and those used lately in memory. */
 export class SqliteRecordStore implements RecordStore {
   readonly #worker: WorkerClient;
+  readonly #recent = new RecentRecords();
 
   constructor(worker: WorkerClient) {
     this.#worker = worker;
   }
 
   async get(kind: string, id: string, now: number): Promise<StoredRecord | undefined> {
-    const record = await this.#worker.call('get', kind, id, now);
-    return record && stored(record);
+    this.#worker.requireOpen();
+    const held = this.#recent.get(kind, id, now);
+    if (held) return held;
+    return this.#recent.read(kind, async () => {
+      const record = await this.#worker.call('get', kind, id, now);
+      return record && stored(record);
+    });
   }
 
   async put(
@@ -36,7 +43,13 @@ export class SqliteRecordStore implements RecordStore {
     now: number,
     condition?: WriteCondition,
   ): Promise<number | undefined> {
-    const revision = await this.#worker.call('put', flatWrite(kind, id, record, condition), now);
+    const write = flatWrite(kind, id, record, condition);
+    const revision = await this.#recent.change(
+      kind,
+      id,
+      () => this.#worker.call('put', write, now),
+      (reached, before) => written(id, record, reached, before),
+    );
     return revision === 0 ? undefined : revision;
   }
 
@@ -53,19 +66,19 @@ export class SqliteRecordStore implements RecordStore {
     if (new Set(flat.map(([kind, id]) => JSON.stringify([kind, id]))).size < flat.length) {
       throw new RangeError('two writes of one record');
     }
-    return this.#worker.call('putAll', flat, now);
+    return this.#recent.changeEach(writes, () => this.#worker.call('putAll', flat, now));
   }
 
   consume(kind: string, id: string, now: number): Promise<boolean> {
-    return this.#worker.call('consume', kind, id, now);
+    return this.#recent.change(kind, id, () => this.#worker.call('consume', kind, id, now));
   }
 
   delete(kind: string, id: string): Promise<boolean> {
-    return this.#worker.call('delete', kind, id);
+    return this.#recent.change(kind, id, () => this.#worker.call('delete', kind, id));
   }
 
   deleteBy(kind: string, index: string, value: string): Promise<readonly string[]> {
-    return this.#worker.call('deleteBy', kind, index, value);
+    return this.#recent.changeKind(kind, () => this.#worker.call('deleteBy', kind, index, value));
   }
 
   async find(
@@ -123,6 +136,25 @@ function stored([id, revision, body, consumedAt, expiresAt]: FlatRecord): Stored
     body,
     ...(consumedAt !== null && { consumedAt }),
     ...(expiresAt !== null && { expiresAt }),
+  };
+}
+
+/** The record as it is after a write, where that is known: what was consumed before stays consumed. */
+function written(
+  id: string,
+  { body, expiresAt }: RecordInput,
+  revision: number,
+  before: StoredRecord | undefined,
+): StoredRecord | undefined {
+  const isNew = revision === 1;
+  if (revision === 0 || !(isNew || before?.revision === revision - 1)) return undefined;
+  const consumedAt = isNew ? undefined : before?.consumedAt;
+  return {
+    id,
+    revision,
+    body,
+    ...(consumedAt !== undefined && { consumedAt }),
+    ...(expiresAt !== undefined && { expiresAt }),
   };
 }
 

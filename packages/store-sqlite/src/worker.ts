@@ -104,6 +104,7 @@ function serve(): readonly string[] {
     stats: () => ({
       transactions: batches.transactions,
       writes: batches.writes,
+      operations: batches.operations,
       checkpoints: checkpoints.count,
       walPages: checkpoints.pages,
     }),
