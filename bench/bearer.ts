@@ -46,7 +46,7 @@ export async function bearerCost(): Promise<BearerCost> {
         return () => clearTimeout(timer);
       },
     },
-    origin,
+    publicUrl: origin,
     hubUrl: `${origin}/hub`,
     loopback: true,
     sessions: NO_SESSIONS,

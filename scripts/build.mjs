@@ -64,6 +64,11 @@ if (stale.length > 0) {
     await build({
       root: home,
       base: PAGES[folder],
+      experimental: {
+        // A proxy may serve the pages below a path: the server writes it into the page, and all else is found from there.
+        renderBuiltUrl: (file, { hostType }) =>
+          hostType === 'html' ? `__BASE_PATH__${PAGES[folder]}${file}` : { relative: true },
+      },
       configFile: false,
       logLevel: 'warn',
       plugins: [react(), messages()],

@@ -8,7 +8,7 @@ import { type HTMLAttributes, type ReactNode, type Ref, StrictMode, useEffect, u
 import { createRoot } from 'react-dom/client';
 import { Fhir, type Resource } from './fhir.ts';
 import { identityText, Who } from './identity.tsx';
-import { authorize, forget, type Grant, type SmartApp, start } from './smart.ts';
+import { authorize, forget, type Grant, homeServer, type SmartApp, start } from './smart.ts';
 
 declare module 'react' {
   namespace JSX {
@@ -138,7 +138,7 @@ export function Ended({ app, subscriber, grant }: Connected & { app: Sample }) {
         type="button"
         onClick={() => {
           forget(app);
-          void authorize(app, `${location.origin}/fhir`);
+          void authorize(app, `${homeServer(app)}/fhir`);
         }}
       >
         Launch again
@@ -170,7 +170,7 @@ function Page(props: { app: Sample; events: readonly EventName[]; children: (con
 
   function launch(): void {
     forget(app);
-    authorize(app, `${location.origin}/fhir`).catch((error: unknown) =>
+    authorize(app, `${homeServer(app)}/fhir`).catch((error: unknown) =>
       setState({ kind: 'failed', why: wordsOf(error) }),
     );
   }

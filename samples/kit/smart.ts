@@ -2,7 +2,7 @@
 
 export interface SmartApp {
   readonly id: string;
-  /** The page's own path; launch and redirect address in one. */
+  /** The page's path below its server; launch and redirect address in one. */
   readonly path: string;
   readonly scope: string;
 }
@@ -33,6 +33,17 @@ interface Kept {
   readonly iss: string;
   readonly tokenEndpoint: string;
   readonly token: TokenResponse;
+}
+
+/** The address of the page itself, where launches and their answers come. */
+function ownAddress(): string {
+  return location.origin + location.pathname;
+}
+
+/** The server that the sample came from: the proxy in front may serve it below a path. */
+export function homeServer({ path }: SmartApp): string {
+  const { origin, pathname } = location;
+  return origin + (pathname.endsWith(path) ? pathname.slice(0, -path.length) : '');
 }
 
 function base64url(bytes: Uint8Array): string {
@@ -163,7 +174,7 @@ export async function authorize(app: SmartApp, iss: string, launch?: string): Pr
     new URLSearchParams({
       response_type: 'code',
       client_id: app.id,
-      redirect_uri: `${location.origin}${app.path}`,
+      redirect_uri: ownAddress(),
       scope,
       state,
       aud: iss,
@@ -185,7 +196,7 @@ async function redeem(app: SmartApp, code: string, state: string | null): Promis
   const body = new URLSearchParams({
     grant_type: 'authorization_code',
     code,
-    redirect_uri: `${location.origin}${app.path}`,
+    redirect_uri: ownAddress(),
     client_id: app.id,
     code_verifier: verifier,
   });
@@ -200,7 +211,7 @@ async function redeem(app: SmartApp, code: string, state: string | null): Promis
 export async function start(app: SmartApp): Promise<Start> {
   const query = new URLSearchParams(location.search);
   const [iss, launch, code, error] = ['iss', 'launch', 'code', 'error'].map((name) => query.get(name));
-  if (location.search !== '') history.replaceState(null, '', app.path);
+  if (location.search !== '') history.replaceState(null, '', location.pathname);
   if (error) throw new Error(query.get('error_description') ?? error);
   if (code) return { kind: 'ready', grant: await redeem(app, code, query.get('state')) };
   if (iss && launch) {

@@ -1,5 +1,6 @@
 /** The server's answers to the console, and how they are asked for. */
 
+import { BASE_PATH, serverPath } from './base.ts';
 import { t } from './language/language.ts';
 import type { LaunchKind } from './wire.ts';
 
@@ -103,7 +104,11 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
   if (method !== 'GET') headers['x-csrf-token'] = csrf;
   let response: Response;
   try {
-    response = await fetch(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
+    response = await fetch(serverPath(path), {
+      method,
+      headers,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
   } catch {
     throw new ApiError(0, t('start.theServerCannotBeReached'));
   }
@@ -116,7 +121,9 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
   }
   if (response.status === 401) noteSignedOut();
   if (!response.ok) throw new ApiError(response.status, messageOf(value, response.status), codeOf(value));
-  const next = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
+  const link = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
+  // The server names the address as browsers know it.
+  const next = link?.startsWith(`${BASE_PATH}/`) ? link.slice(BASE_PATH.length) : link;
   return { value: value as T, next };
 }
 

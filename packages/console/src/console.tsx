@@ -1,6 +1,7 @@
 /** Who is signed in decides what is shown: the sign-in page, or the console around the session. */
 import { useCallback, useEffect, useState } from 'react';
 import { ApiError, post, type SignedInPerson, setCsrf, words } from './api.ts';
+import { serverPath } from './base.ts';
 import type { EhrSession } from './ehr/session.ts';
 import { t } from './language/language.ts';
 import { loadMessages } from './language/load.ts';
@@ -16,7 +17,7 @@ type State =
   | { readonly kind: 'signed-in'; readonly session: EhrSession; readonly Workspace: WorkspaceModule['Workspace'] };
 
 async function whoIsThere(): Promise<SignedInPerson | SignInWays> {
-  const response = await fetch('/auth/session', { headers: { accept: 'application/json' } });
+  const response = await fetch(serverPath('/auth/session'), { headers: { accept: 'application/json' } });
   if (response.ok) return (await response.json()) as SignedInPerson;
   if (response.status !== 401)
     throw new ApiError(response.status, t('start.theServerAnswered', { status: response.status }));
@@ -55,7 +56,7 @@ export function Console() {
     if (!(await session.signOut())) return;
     session.end();
     const headers = { 'x-csrf-token': session.person.csrf };
-    const response = await fetch('/auth/session', { method: 'DELETE', headers });
+    const response = await fetch(serverPath('/auth/session'), { method: 'DELETE', headers });
     // Who came from an outside provider signs out there too.
     if (response.status === 200) location.assign(((await response.json()) as { sign_out_url: string }).sign_out_url);
     else await begin();

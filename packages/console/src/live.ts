@@ -1,5 +1,6 @@
 /** The server's live view of a session: entries as they happen, and word when they may have been missed. */
 import { noteSignedOut, type TimelineEntry } from './api.ts';
+import { serverUrl } from './base.ts';
 
 export interface LiveHandlers {
   /** The view is open: what happened before must be read. Again after every interruption. */
@@ -31,7 +32,7 @@ export function watchLive(topic: string | undefined, handlers: LiveHandlers): ()
 
   function open(): void {
     const path = topic === undefined ? '/api/console/live' : `/api/console/live/${topic}`;
-    socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}${path}`);
+    socket = new WebSocket(`${serverUrl().replace(/^http/, 'ws')}${path}`);
     socket.onmessage = ({ data }) => {
       const message = JSON.parse(String(data)) as { kind: string; entries?: readonly TimelineEntry[] };
       if (message.kind === 'ready') {

@@ -1,5 +1,6 @@
-/** The console's addresses: plain paths, kept in the browser's history. */
+/** The console's addresses: plain paths, kept in the browser's history; without the path that a proxy serves it below. */
 import { type AnchorHTMLAttributes, type MouseEvent, useSyncExternalStore } from 'react';
+import { BASE_PATH, serverPath } from './base.ts';
 
 const listeners = new Set<() => void>();
 
@@ -10,8 +11,8 @@ function changed(): void {
 window.addEventListener('popstate', changed);
 
 export function navigate(to: string, options: { readonly replace?: boolean } = {}): void {
-  if (options.replace) history.replaceState(null, '', to);
-  else history.pushState(null, '', to);
+  if (options.replace) history.replaceState(null, '', serverPath(to));
+  else history.pushState(null, '', serverPath(to));
   changed();
 }
 
@@ -22,7 +23,7 @@ function subscribe(listener: () => void): () => void {
 
 /** The path that is shown, such as `/apps/new`. */
 export function usePath(): string {
-  return useSyncExternalStore(subscribe, () => location.pathname);
+  return useSyncExternalStore(subscribe, () => location.pathname.slice(BASE_PATH.length) || '/');
 }
 
 /** The query that is shown, such as `?kind=ehr`. */
@@ -39,7 +40,7 @@ export function Link({ href, onClick, ...rest }: AnchorHTMLAttributes<HTMLAnchor
   return (
     <a
       {...rest}
-      href={href}
+      href={serverPath(href)}
       onClick={(event) => {
         onClick?.(event);
         if (event.defaultPrevented || !plain(event)) return;

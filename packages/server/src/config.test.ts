@@ -37,7 +37,15 @@ const SETTINGS: readonly (readonly [variable: string, name: string, good: string
     'LOCKSTEP_PUBLIC_URL',
     'publicUrl',
     'https://hub.example',
-    ['', 'hub.example', 'ftp://hub.example', 'https://hub.example/path', 'https://a@hub.example', 'https://x/?y'],
+    [
+      '',
+      'hub.example',
+      'ftp://hub.example',
+      'https://hub.example/fhir',
+      'https://hub.example/a,b',
+      'https://a@hub.example',
+      'https://x/?y',
+    ],
   ],
   ['LOCKSTEP_ROLE', 'role', 'all', ['', 'Hub', 'fhir']],
   ['LOCKSTEP_DATA', 'data', '/var/lib/lockstep', ['', ' ']],
@@ -330,7 +338,17 @@ describe('the configuration', () => {
       [{ PORT: '' }, 'PORT', /from 0 to 65535/],
       [{ LOCKSTEP_HOST: 'http://localhost' }, 'LOCKSTEP_HOST', /such as 127\.0\.0\.1/],
       [{ LOCKSTEP_PUBLIC_URL: 'lockstep.example.org' }, 'LOCKSTEP_PUBLIC_URL', /such as https:/],
-      [{ LOCKSTEP_PUBLIC_URL: 'https://x.example/lockstep' }, 'LOCKSTEP_PUBLIC_URL', /: https:\/\/x\.example$/],
+      [{ LOCKSTEP_PUBLIC_URL: 'https://x.example/?a=1' }, 'LOCKSTEP_PUBLIC_URL', /without \?, # and credentials/],
+      [
+        { LOCKSTEP_PUBLIC_URL: 'https://x.example/hub' },
+        'LOCKSTEP_PUBLIC_URL',
+        /such as https:\/\/x\.example\/lockstep$/,
+      ],
+      [
+        { LOCKSTEP_PUBLIC_URL: 'https://x.example/a b' },
+        'LOCKSTEP_PUBLIC_URL',
+        /such as https:\/\/x\.example\/lockstep$/,
+      ],
       [{ LOCKSTEP_DATA: '' }, 'LOCKSTEP_DATA', /or leave it out/],
       [{ LOCKSTEP_REDIS_URL: 'localhost:6379' }, 'LOCKSTEP_REDIS_URL', /such as redis:/],
       [{ LOCKSTEP_REDIS_REPLICAS: '1' }, 'LOCKSTEP_REDIS_URL', /is missing/],
@@ -420,6 +438,17 @@ describe('the configuration', () => {
     for (const host of ['localhost', '127.0.0.1', '127.9.9.9', '::1']) assert.ok(isLoopback(host), host);
     for (const host of ['0.0.0.0', '::', '127.example.com', '10.0.0.1', '128.0.0.1', 'localhost.example'])
       assert.ok(!isLoopback(host), host);
+  });
+
+  it('the public URL may have a path, whose slash at the end makes no difference', () => {
+    for (const [given, taken] of [
+      ['https://x.example', 'https://x.example'],
+      ['https://x.example/', 'https://x.example'],
+      ['https://x.example/lockstep', 'https://x.example/lockstep'],
+      ['https://x.example:8443/tools/lock-step/', 'https://x.example:8443/tools/lock-step'],
+    ] as const) {
+      assert.equal(readConfig({ LOCKSTEP_PUBLIC_URL: given }).publicUrl, taken);
+    }
   });
 
   it('REG-2 is no development server behind a proxy, though it listens on loopback', () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseRedisUrl } from '@lockstep/store-redis';
 import { parseSyslogUrl } from './audit/syslog-sink.ts';
 import { networks } from './callbacks/address-policy.ts';
+import { OWN_SEGMENTS } from './http/base-path.ts';
 
 export interface Config {
   /** What the server is: `all`, or `hub` beside an EHR with authorization and FHIR servers of its own. */
@@ -191,9 +192,12 @@ const webUrl: Reader<string> = (text) => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !['http:', 'https:'].includes(url.protocol))
     return problem('must be an http: or https: URL, such as https://lockstep.example.org');
-  if (url.pathname !== '/' || url.search || url.hash || url.username)
-    return problem(`must be an origin without a path: ${url.origin}`);
-  return url.origin;
+  if (url.search || url.hash || url.username || url.password)
+    return problem(`must be a URL without ?, # and credentials: ${url.origin}${url.pathname}`);
+  const path = url.pathname.replace(/\/+$/, '');
+  if (!/^(\/[A-Za-z0-9._~-]+)*$/.test(path) || OWN_SEGMENTS.includes(path.split('/')[1] ?? ''))
+    return problem(`must have no path, or one that is no address of Lockstep's own, such as ${url.origin}/lockstep`);
+  return url.origin + path;
 };
 
 /** The address of another service: http or https, without query, fragment or credentials. */
@@ -566,10 +570,10 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * What clients use to reach Lockstep, without a trailing slash.
+ * What clients use to reach Lockstep, without a trailing slash; with a path where a proxy serves it below one.
  * @param port the port that it listens on, where the configuration leaves that open
  */
-export function originOf(config: Config, port: number): string {
+export function publicUrlOf(config: Config, port: number): string {
   if (config.publicUrl) return config.publicUrl;
   const host = isLoopback(config.host) || config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
   const scheme = config.tlsCert === undefined ? 'http' : 'https';

@@ -21,7 +21,7 @@ async function start(t: TestContext) {
   const { users } = await createAuthorizationServer({
     records: store.records,
     clock: systemClock,
-    origin: 'https://lockstep.example',
+    publicUrl: 'https://lockstep.example',
     hubUrl: 'https://lockstep.example/hub',
     loopback: false,
     sessions: NO_SESSIONS,

@@ -10,9 +10,10 @@ import { openAdministration } from './admin/open-administration.ts';
 import type { ServerAuditTrail } from './audit/audit-trail.ts';
 import { auditObservation, hubAudit, openAudit } from './audit/open-audit.ts';
 import { AddressPolicy } from './callbacks/address-policy.ts';
-import { type Config, ConfigError, isLocal, originOf } from './config.ts';
+import { type Config, ConfigError, isLocal, publicUrlOf } from './config.ts';
 import { apiRoutes } from './http/api/api-routes.ts';
 import { createApp } from './http/app.ts';
+import { basePathOf } from './http/base-path.ts';
 import { ConnectionRoom, ownDescriptors } from './http/connection-room.ts';
 import { Limiter, shareLimits } from './http/doors/limiter.ts';
 import { healthRoutes } from './http/health.ts';
@@ -36,7 +37,7 @@ import { trustedIssuers } from './trusted-issuers.ts';
 
 /** A running Lockstep. */
 export interface Lockstep {
-  /** What clients use, without a trailing slash. */
+  /** What clients use, without a trailing slash; with a path where a proxy serves Lockstep below one. */
   readonly origin: string;
   readonly port: number;
   readonly hub: Hub;
@@ -107,7 +108,7 @@ async function startParts(
   const listener = await parts.start({
     name: 'port',
     start: async () => {
-      const taken = new Listener(certificate);
+      const taken = new Listener({ certificate, basePath: basePathOf(config.publicUrl) });
       await taken.listen(config.port, config.host).catch((error) => {
         throw portError('PORT', 'LOCKSTEP_HOST', config.port, config.host, error);
       });
@@ -115,8 +116,8 @@ async function startParts(
     },
     stop: (taken) => taken.close(),
   });
-  const origin = originOf(config, listener.port);
-  const hubUrl = `${origin}/hub`;
+  const publicUrl = publicUrlOf(config, listener.port);
+  const hubUrl = `${publicUrl}/hub`;
 
   // Last to stop, so that no other node takes over what this one still does.
   const store = await parts.start({ name: 'store', start: () => openIn(config), stop: (opened) => opened.close() });
@@ -140,7 +141,7 @@ async function startParts(
   const audit = await parts.start({
     name: 'audit',
     async start() {
-      const opened = await openAudit(config, origin, log);
+      const opened = await openAudit(config, publicUrl, log);
       opened?.record({ act: 'server-start', status: 200, detail: `Lockstep ${VERSION}` });
       return opened;
     },
@@ -186,7 +187,7 @@ async function startParts(
 
   const inspector = new Inspector({ node: nodeId });
   const validator = new R4Validator();
-  const hub = openHub(config, origin, {
+  const hub = openHub(config, publicUrl, {
     validator,
     sessions: metrics.timed(store.sessions),
     nodeId,
@@ -202,7 +203,7 @@ async function startParts(
   const role = await open({
     config,
     version: VERSION,
-    origin,
+    publicUrl,
     hubUrl,
     local,
     issuers,
@@ -230,7 +231,7 @@ async function startParts(
     name: 'requests',
     start: () =>
       createApp(config, listener, log, {
-        guard: { tokens, limiter, https: origin.startsWith('https:') },
+        guard: { tokens, limiter, https: publicUrl.startsWith('https:') },
         audit,
         metrics: metrics.registry,
         hub,
@@ -296,7 +297,7 @@ async function startParts(
     data,
     host,
     port,
-    origin,
+    publicUrl,
     ...(config.tlsCert !== undefined && { certificateFile: config.tlsCert }),
     version: VERSION,
     appsAndUsers: await role.addRoutes(app),
@@ -304,7 +305,7 @@ async function startParts(
   };
   const announce = await openAdministration(app, administering);
   const { eventsSupported: events, webhookSupport } = fhircastConfiguration(capabilities);
-  await app.register(apiRoutes({ routes, origin, version: VERSION, events, webhooks: webhookSupport }));
+  await app.register(apiRoutes({ routes, publicUrl, version: VERSION, events, webhooks: webhookSupport }));
   await app.ready();
 
   await parts.start({
@@ -333,7 +334,7 @@ async function startParts(
     },
   });
   return {
-    origin,
+    origin: publicUrl,
     port,
     hub,
     inspector,

@@ -87,14 +87,14 @@ function userDirectory(users: UserNames): UserDirectory {
 /** The Hub that the configuration describes. */
 export function openHub(
   config: Config,
-  origin: string,
+  publicUrl: string,
   { validator, sessions, nodeId, nodes, users, derivedTopics, observer, audit, failed, webhooks }: HubParts,
 ): Hub {
   const validation = resourceValidation(config, validator);
   return new Hub(
     {
-      hubUrl: `${origin}/hub`,
-      endpointUrl: (id) => `${origin.replace(/^http/, 'ws')}${endpointPath(id)}`,
+      hubUrl: `${publicUrl}/hub`,
+      endpointUrl: (id) => `${publicUrl.replace(/^http/, 'ws')}${endpointPath(id)}`,
       profile: PROFILES[config.profile],
       nodeId,
       createsSessions: config.createSessions,

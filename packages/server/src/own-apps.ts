@@ -45,12 +45,12 @@ export const SAMPLES = [viewer, reportWriter].map(({ app, files }) => ({ ...app,
 
 const SETUP = 'setup';
 
-function consoleMetadata(origin: string): Record<string, unknown> {
+function consoleMetadata(publicUrl: string): Record<string, unknown> {
   return {
     client_name: 'EHR',
     description: 'The console of this server',
-    client_uri: `${origin}/`,
-    redirect_uris: [`${origin}/`],
+    client_uri: `${publicUrl}/`,
+    redirect_uris: [`${publicUrl}/`],
     grant_types: ['authorization_code'],
     token_endpoint_auth_method: 'none',
     launch_kinds: [],
@@ -68,13 +68,13 @@ const COMMAND_LINE_METADATA: Readonly<Record<string, unknown>> = {
   scope: COMMAND_LINE_SCOPE,
 };
 
-function sampleMetadata(origin: string, { name, description, path, scope }: (typeof SAMPLES)[number]) {
+function sampleMetadata(publicUrl: string, { name, description, path, scope }: (typeof SAMPLES)[number]) {
   return {
     client_name: name,
     description,
-    launch_url: `${origin}${path}`,
-    redirect_uris: [`${origin}${path}`],
-    logo_uri: `${origin}${path}icon.svg`,
+    launch_url: `${publicUrl}${path}`,
+    redirect_uris: [`${publicUrl}${path}`],
+    logo_uri: `${publicUrl}${path}icon.svg`,
     token_endpoint_auth_method: 'none',
     launch_kinds: ['ehr', 'standalone'],
     scope,
@@ -120,13 +120,18 @@ function mayLaunch(id: string): boolean {
  */
 export async function registerOwnApps(
   clients: Clients,
-  options: { readonly records: RecordStore; readonly origin: string; readonly samples: boolean; readonly now: number },
+  options: {
+    readonly records: RecordStore;
+    readonly publicUrl: string;
+    readonly samples: boolean;
+    readonly now: number;
+  },
 ): Promise<void> {
-  const { records, origin, samples, now } = options;
-  await bringUp(clients, CONSOLE_CLIENT, consoleMetadata(origin), true);
+  const { records, publicUrl, samples, now } = options;
+  await bringUp(clients, CONSOLE_CLIENT, consoleMetadata(publicUrl), true);
   await bringUp(clients, COMMAND_LINE_CLIENT, COMMAND_LINE_METADATA, true);
   const first = samples && (await records.get(SETUP, 'samples', now)) === undefined;
-  for (const app of SAMPLES) await bringUp(clients, app.id, sampleMetadata(origin, app), first);
+  for (const app of SAMPLES) await bringUp(clients, app.id, sampleMetadata(publicUrl, app), first);
   // Afterwards: a process that ends before has not been the first.
   if (first) await records.put(SETUP, 'samples', { body: '{}' }, now, 'absent');
 }

@@ -194,6 +194,9 @@ describe('the Helm chart', {
       'settings.LOCKSTEP_PROFILE=ira',
     );
     assert.equal(ofKind('Ingress', objects).spec.tls[0].secretName, 'cert');
+    const pathIn = (all: readonly Json[]): string => ofKind('Ingress', all).spec.rules[0].http.paths[0].path;
+    assert.equal(pathIn(objects), '/');
+    assert.equal(pathIn(render('ingress.enabled=true', 'publicUrl=https://x.example/lockstep')), '/lockstep');
     assert.equal(ofKind('ConfigMap', objects).data.LOCKSTEP_PROFILE, 'ira');
     const [{ envFrom }] = ofKind('Deployment', objects).spec.template.spec.containers;
     assert.deepEqual(
@@ -207,7 +210,7 @@ describe('the Helm chart', {
     'replicas=0',
     'replica=3',
     'publicUrl=lockstep.example.org',
-    'publicUrl=https://x/path',
+    'publicUrl=https://x/path?a',
     'redis.url=localhost:6379',
     'settings.PROFILE=ira',
     'settings.LOCKSTEP_REDIS_URL=redis://x',

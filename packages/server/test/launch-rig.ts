@@ -34,7 +34,7 @@ export async function launchRig(t: TestContext): Promise<LaunchRig> {
   const authorization = await createAuthorizationServer({
     records: store.records,
     clock,
-    origin: 'https://hub.test',
+    publicUrl: 'https://hub.test',
     hubUrl: HUB_URL,
     loopback: false,
     sessions: sessionDirectory(hub),

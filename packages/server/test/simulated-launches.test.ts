@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { type DeclaredClient, type Simulated, simulatedOrigin } from '@lockstep/console/simulation';
+import { type DeclaredClient, type Simulated, simulatedServer } from '@lockstep/console/simulation';
 import { startLockstep } from '@lockstep/server';
 import { standInOf } from '../src/simulation/stand-ins.ts';
 import { ConsolePerson } from './console-person.ts';
@@ -17,7 +17,7 @@ const NO_PKCE = { code_challenge: undefined, code_challenge_method: undefined };
 const lockstep = await sharedLockstep({ sampleData: true });
 const { origin } = lockstep;
 
-const at = (simulated: Partial<Simulated>): string => simulatedOrigin(origin, simulated);
+const at = (simulated: Partial<Simulated>): string => simulatedServer(origin, simulated);
 
 async function signedIn(): Promise<Person> {
   const lena = new Person(origin);
@@ -241,9 +241,9 @@ test('what simulated launches left is gone where launches are not simulated', as
   const first = await startLockstep(config);
   const lena = new Person(first.origin);
   await lena.signIn();
-  const declaredApp = await App.unregistered(simulatedOrigin(first.origin, { client }), 'public', client.id);
+  const declaredApp = await App.unregistered(simulatedServer(first.origin, { client }), 'public', client.id);
   await declaredApp.tokens(lena, SCOPE);
-  const unchecked = App.stranger(simulatedOrigin(first.origin, { unchecked: true }), 'nobody');
+  const unchecked = App.stranger(simulatedServer(first.origin, { unchecked: true }), 'nobody');
   await unchecked.tokens(lena, SCOPE);
   await first.close();
   const second = await startLockstep({ ...config, sampleData: false });

@@ -129,7 +129,7 @@ async function rotate(config: Config): Promise<string> {
   const { keys } = await createAuthorizationServer({
     records: store.records,
     clock: { now: () => Date.now(), after: () => silent },
-    origin: 'http://localhost',
+    publicUrl: 'http://localhost',
     hubUrl: 'http://localhost/hub',
     loopback: false,
     sessions: NO_SESSIONS,

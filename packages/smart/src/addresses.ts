@@ -1,45 +1,58 @@
-/** Every public address of the authorization server. `origin` has no trailing slash. */
+/** Every public address of the authorization server. */
 export class AuthorizationAddresses {
+  /** What clients use, without a trailing slash; with a path where a proxy serves Lockstep below one. */
+  readonly publicUrl: string;
+  /** As browsers send it: scheme, host and port. */
   readonly origin: string;
+  /** What the paths of our pages begin with, such as `/lockstep`; empty where Lockstep has the whole host. */
+  readonly path: string;
   readonly fhir: string;
 
-  constructor(origin: string) {
-    this.origin = origin.replace(/\/+$/, '');
-    this.fhir = `${this.origin}/fhir`;
+  constructor(publicUrl: string) {
+    this.publicUrl = publicUrl.replace(/\/+$/, '');
+    const { origin, pathname } = new URL(this.publicUrl);
+    this.origin = origin;
+    this.path = pathname.replace(/\/+$/, '');
+    this.fhir = `${this.publicUrl}/fhir`;
+  }
+
+  /** Whether clients speak https. */
+  get secure(): boolean {
+    return this.origin.startsWith('https:');
   }
 
   get issuer(): string {
-    return this.origin;
+    return this.publicUrl;
   }
   get authorize(): string {
-    return `${this.origin}/auth/authorize`;
+    return `${this.publicUrl}/auth/authorize`;
   }
   get token(): string {
-    return `${this.origin}/auth/token`;
+    return `${this.publicUrl}/auth/token`;
   }
   get introspect(): string {
-    return `${this.origin}/auth/introspect`;
+    return `${this.publicUrl}/auth/introspect`;
   }
   get revoke(): string {
-    return `${this.origin}/auth/revoke`;
+    return `${this.publicUrl}/auth/revoke`;
   }
   get register(): string {
-    return `${this.origin}/auth/register`;
+    return `${this.publicUrl}/auth/register`;
   }
   get manage(): string {
-    return `${this.origin}/auth/manage`;
+    return `${this.publicUrl}/auth/manage`;
   }
   get jwks(): string {
-    return `${this.origin}/auth/jwks`;
+    return `${this.publicUrl}/auth/jwks`;
   }
   get userinfo(): string {
-    return `${this.origin}/auth/userinfo`;
+    return `${this.publicUrl}/auth/userinfo`;
   }
   get brand(): string {
-    return `${this.origin}/auth/brand.json`;
+    return `${this.publicUrl}/auth/brand.json`;
   }
   get style(): string {
-    return `${this.origin}/auth/smart-style.json`;
+    return `${this.publicUrl}/auth/smart-style.json`;
   }
 
   /** Whether an `aud` or `resource` names the FHIR endpoint; a trailing slash does no harm (DIS-1). */

@@ -51,8 +51,8 @@ import { type UserProfile, Users } from './users.ts';
 export interface AuthorizationServerOptions {
   readonly records: RecordStore;
   readonly clock: Clock;
-  /** The public origin, such as `http://localhost:8080`, without a trailing slash. */
-  readonly origin: string;
+  /** What clients use, such as `http://localhost:8080`, without a trailing slash; with a path where a proxy serves one. */
+  readonly publicUrl: string;
   readonly hubUrl: string;
   /** Whether the server listens on loopback only: self-registered clients work at once (REG-2), http is accepted. */
   readonly loopback: boolean;
@@ -147,7 +147,7 @@ export interface AuthorizationServer extends TokenVerifier {
 
 export async function createAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
   const { records, clock, loopback, logger } = options;
-  const addresses = new AuthorizationAddresses(options.origin);
+  const addresses = new AuthorizationAddresses(options.publicUrl);
   const audit = options.audit ?? ((entry) => logger.info({ audit: entry }, 'audit'));
   const access: BearerTokens = new BearerTokens(records, clock, addresses, () => ({ clients, users }));
   const clients = new Clients(records, clock, {
@@ -166,7 +166,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     users,
     access,
     directory: options.sessions,
-    secure: addresses.origin.startsWith('https:'),
+    place: addresses,
   });
   const keys = new Keys(records, clock);
   await keys.open();
@@ -190,11 +190,10 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const held = new HeldRequests(records, clock);
   const samples = options.sampleUsers && loopback;
   const outside = options.outside && openOutside(options.outside, { records, clock, addresses, users, logger, audit });
-  const secure = addresses.origin.startsWith('https:');
   const secondFactors = new SecondFactors(records, clock, `Lockstep ${new URL(addresses.origin).host}`);
-  const browsers = new KnownBrowsers(records, clock, secure);
+  const browsers = new KnownBrowsers(records, clock, addresses.secure);
   const door = new PasswordDoor({ users, browsers, secondFactors, records, clock, audit });
-  const signInParts = { users, signIns, browser, door, samples, outside, audit };
+  const signInParts = { base: addresses.path, users, signIns, browser, door, samples, outside, audit };
   const desk = new SignInDesk(signInParts);
   const signInPages = new SignInPages(signInParts, desk);
   const idTokens = new IdTokens({ addresses, keys, patients, clock });
@@ -210,7 +209,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     idTokens,
     launchContext,
     logger,
-    errorPage,
+    errorPage: (error, description) => errorPage(addresses.path, error, description),
   });
   const grace = options.refreshGrace ?? REFRESH_GRACE;
   const refresh = new RefreshGrant({ clock, access, users, signIns, idTokens, launchContext, grace });
@@ -235,13 +234,13 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
 
   const nonces = await DpopNonces.open(records, clock);
   const nonceRequired = options.dpopNonce ?? false;
-  const proofs = new DpopProofs(records, clock, { origin: addresses.origin, nonces, nonceRequired });
+  const proofs = new DpopProofs(records, clock, { publicUrl: addresses.publicUrl, nonces, nonceRequired });
   const tokens = new TokenDoor(verifyToken, proofs);
 
   const plugin: FastifyPluginAsync = async (app) => {
     readBodies(app);
     answerErrors(app, logger, (reply, error) =>
-      browser.send(reply, error.status, errorPage(error.error, error.message)),
+      browser.send(reply, error.status, errorPage(addresses.path, error.error, error.message)),
     );
     if (options.rateLimit) limitRequests(app, options.rateLimit);
     const issuers = (options.trustedIssuers ?? []).map(({ issuer }) => issuer);
@@ -277,8 +276,8 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       audit,
     });
     signInRoutes(app, signInParts, desk, signInPages);
-    secondFactorRoutes(app, { browser, signIns, door, secondFactors, audit });
-    if (outside) outsideRoutes(app, { signIns, browser, desk, outside, pages: signInPages });
+    secondFactorRoutes(app, { base: addresses.path, browser, signIns, door, secondFactors, audit });
+    if (outside) outsideRoutes(app, { base: addresses.path, signIns, browser, desk, outside, pages: signInPages });
     trustedRoutes(app, trusted);
     launchRoutes(app, { hubUrl: options.hubUrl, tokens, launches, signIns, sessions, users, audit });
     manageRoutes(app, { addresses, access, clients, signIns, browser, audit });

@@ -84,7 +84,7 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
 
   app.get('/auth/authorize', async (request, reply) => {
     reply.header('cache-control', 'no-store');
-    if (isForeignFrame(request)) return browser.send(reply, 200, bounce(request.url), true);
+    if (isForeignFrame(request)) return browser.send(reply, 200, bounce(`${addresses.path}${request.url}`), true);
     return begin(request, reply, readQuery(request.url.slice(request.url.indexOf('?') + 1 || request.url.length)));
   });
 
@@ -104,7 +104,7 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
 
   app.get('/auth/authorize/held/:id', async (request, reply) => {
     reply.header('cache-control', 'no-store');
-    if (isForeignFrame(request)) return browser.send(reply, 200, bounce(request.url), true);
+    if (isForeignFrame(request)) return browser.send(reply, 200, bounce(`${addresses.path}${request.url}`), true);
     const form = await held.find((request.params as { id: string }).id);
     if (form === undefined) {
       throw new PageError('session_expired', 'This request has expired. Start again from your application.');

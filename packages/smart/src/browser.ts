@@ -21,13 +21,11 @@ export class PageError extends Error {
 /** What pages share: headers, form bodies, CSRF (AUT-7). */
 export class Browser {
   readonly #addresses: AuthorizationAddresses;
-  readonly #secure: boolean;
   readonly #formCookie: string;
 
   constructor(addresses: AuthorizationAddresses) {
     this.#addresses = addresses;
-    this.#secure = addresses.origin.startsWith('https:');
-    this.#formCookie = cookieName(FORM_COOKIE, this.#secure);
+    this.#formCookie = cookieName(FORM_COOKIE, addresses);
   }
 
   /** @param framed whether our own pages may frame this one */
@@ -44,7 +42,7 @@ export class Browser {
     const fresh = randomToken();
     reply.header(
       'set-cookie',
-      `${this.#formCookie}=${fresh}; HttpOnly; SameSite=Lax; ${this.#secure ? 'Path=/; Secure' : 'Path=/auth'}`,
+      `${this.#formCookie}=${fresh}; HttpOnly; SameSite=Lax; ${this.#addresses.secure ? 'Path=/; Secure' : 'Path=/auth'}`,
     );
     return fresh;
   }
@@ -72,9 +70,12 @@ export class Browser {
   /** Where to go after signing in: a path of our own, whatever was asked for (CWE-601). */
   ownPath(asked: unknown): string {
     if (typeof asked !== 'string') return '/';
-    const url = URL.parse(asked, this.#addresses.origin);
-    if (!asked.startsWith('/') || url?.origin !== new URL(this.#addresses.origin).origin) return '/';
-    const path = `${url.pathname}${url.search}${url.hash}`;
+    const { origin, path: below } = this.#addresses;
+    const url = URL.parse(asked, origin);
+    if (!asked.startsWith('/') || url?.origin !== origin) return '/';
+    // The pages' own scripts know the address with the proxy's path, which redirects begin with anyway.
+    const pathname = url.pathname.startsWith(`${below}/`) ? url.pathname.slice(below.length) : url.pathname;
+    const path = `${pathname}${url.search}${url.hash}`;
     return /^\/[/\\]/.test(path) ? '/' : path;
   }
 }

@@ -81,8 +81,8 @@ export function protectedResource(resource: string, issuers: readonly string[], 
   };
 }
 
-function brandIdentifier({ origin }: AuthorizationAddresses) {
-  return { system: 'urn:ietf:rfc:3986', value: origin };
+function brandIdentifier({ publicUrl }: AuthorizationAddresses) {
+  return { system: 'urn:ietf:rfc:3986', value: publicUrl };
 }
 
 /** Who runs this endpoint, as apps show it in lists (SMART App Launch, User-access Brands). */
@@ -94,19 +94,19 @@ export function brandBundle(addresses: AuthorizationAddresses) {
     timestamp: BRAND_SINCE,
     entry: [
       {
-        fullUrl: `${addresses.origin}/auth/brand/Organization`,
+        fullUrl: `${addresses.publicUrl}/auth/brand/Organization`,
         resource: {
           resourceType: 'Organization',
           id: 'brand',
           active: true,
           identifier: [brandIdentifier(addresses)],
           name,
-          telecom: [{ system: 'url', value: addresses.origin }],
+          telecom: [{ system: 'url', value: addresses.publicUrl }],
           endpoint: [{ reference: 'Endpoint/fhir' }],
         },
       },
       {
-        fullUrl: `${addresses.origin}/auth/brand/Endpoint`,
+        fullUrl: `${addresses.publicUrl}/auth/brand/Endpoint`,
         resource: {
           resourceType: 'Endpoint',
           id: 'fhir',

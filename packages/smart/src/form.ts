@@ -16,10 +16,23 @@ export function readForm(text: string): Map<string, string> {
 
 /**
  * What a cookie is called. By https its name begins with `__Host-`: browsers then take it from this very host only, by https, for
- * all paths (RFC 6265bis section 4.1.3.2), so that no neighbouring host can plant one.
+ * all paths (RFC 6265bis section 4.1.3.2), so that no neighbouring host can plant one. Below a path of a shared host it is
+ * `__Secure-`, since such a cookie is for that path alone.
  */
-export function cookieName(name: string, secure: boolean): string {
-  return secure ? `__Host-${name}` : name;
+export function cookieName(name: string, { secure, path }: CookiePlace): string {
+  if (!secure) return name;
+  return path === '' ? `__Host-${name}` : `__Secure-${name}`;
+}
+
+/** The names that a cookie may have, wherever Lockstep is served. */
+export function cookieNames(name: string): readonly string[] {
+  return [`__Host-${name}`, `__Secure-${name}`, name];
+}
+
+/** Where browsers find Lockstep: by https or not, and below which path (`AuthorizationAddresses`). */
+export interface CookiePlace {
+  readonly secure: boolean;
+  readonly path: string;
 }
 
 /** The cookies of a request by name. */

@@ -35,7 +35,7 @@ interface Flow {
   readonly client: Client;
   readonly scopes: Scopes;
   readonly launch?: Launch | undefined;
-  /** The pages' address. */
+  /** The pages' address, without the path that a proxy adds. */
   readonly path: string;
 }
 
@@ -68,6 +68,7 @@ export interface InteractionParts {
 /** The pages between an authorization request and its answer: sign-in, pickers, consent (AUT-4, AUT-5). */
 export function interactionRoutes(app: FastifyInstance, parts: InteractionParts): void {
   const { clients, launches, patients, sessions, signIns, desk, outside, browser, audit } = parts;
+  const base = parts.addresses.path;
   const progresses = new RecordRepository<GrantProgress>(parts.store, parts.clock, 'interaction-progress');
   const granting = new Granting(parts);
 
@@ -163,7 +164,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     problem: string | undefined,
   ): Promise<string> {
     const { client, signedIn, patient, scopes } = flow;
-    const view = { flow: flow.path, csrf: signedIn.csrf, app: client.name, problem };
+    const view = { base, flow: `${base}${flow.path}`, csrf: signedIn.csrf, app: client.name, problem };
     switch (step) {
       case 'patient': {
         const search = textOf((request.query as { search?: unknown }).search).slice(0, 100);
@@ -195,9 +196,10 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     const { login_hint: hinted } = flow.interaction.params;
     const hint = typeof hinted === 'string' ? hinted : undefined;
     const page = signInPage({
-      action: `${flow.path}/sign-in`,
+      base,
+      action: `${base}${flow.path}/sign-in`,
       csrf: browser.csrf(request, reply, await signIns.signedIn(request)),
-      outsideAction: `${flow.path}/outside`,
+      outsideAction: `${base}${flow.path}/outside`,
       app: flow.client.name,
       ways: await desk.ways(hint),
       workstation: workstationOf(request),

@@ -63,7 +63,11 @@ export function manageRoutes(app: FastifyInstance, parts: Parts): void {
     const signedIn = await signIns.signedIn(request);
     if (!signedIn) return reply.redirect('/auth/sign-in?return=%2Fauth%2Fmanage', 303);
     const { user, csrf } = signedIn;
-    return browser.send(reply, 200, managePage({ user: user.name, csrf, grants: await grantsOf(user.id) }));
+    return browser.send(
+      reply,
+      200,
+      managePage({ base: addresses.path, user: user.name, csrf, grants: await grantsOf(user.id) }),
+    );
   });
 
   app.post('/auth/manage', async (request, reply) => {

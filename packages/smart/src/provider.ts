@@ -56,7 +56,6 @@ function scopeAtHand(ctx: KoaContextWithOIDC): string {
 
 function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
   const { addresses, users, idTokens } = parts;
-  const secure = addresses.origin.startsWith('https:');
   return {
     jwks,
     adapter: adapterFactory(parts),
@@ -67,7 +66,7 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
     scopes: ['openid', 'offline_access'],
     cookies: {
       names: {
-        session: cookieName(SESSION_COOKIE, secure),
+        session: cookieName(SESSION_COOKIE, addresses),
         interaction: 'lockstep_interaction',
         resume: 'lockstep_resume',
       },

@@ -7,6 +7,8 @@ import type { SecondFactors } from './second-factors.ts';
 import type { SignedIn, SignIns } from './sign-ins.ts';
 
 interface Parts {
+  /** What the paths of our pages begin with. */
+  readonly base: string;
   readonly browser: Browser;
   readonly signIns: SignIns;
   readonly door: PasswordDoor;
@@ -18,7 +20,7 @@ const PATH = '/auth/second-factor';
 
 /** Where people who sign in with a password set up a second factor, or end it. Both need the password once more. */
 export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
-  const { browser, signIns, door, secondFactors, audit } = parts;
+  const { base, browser, signIns, door, secondFactors, audit } = parts;
 
   /** @throws PageError for people who have no password here */
   async function personOf(request: FastifyRequest): Promise<SignedIn | undefined> {
@@ -35,7 +37,7 @@ export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
     view: Partial<Parameters<typeof secondFactorPage>[0]> & { readonly status?: number } = {},
   ): Promise<FastifyReply> {
     const active = await secondFactors.has(user.id);
-    return browser.send(reply, view.status ?? 200, secondFactorPage({ user: user.name, csrf, active, ...view }));
+    return browser.send(reply, view.status ?? 200, secondFactorPage({ base, user: user.name, csrf, active, ...view }));
   }
 
   const signInFirst = (reply: FastifyReply) =>

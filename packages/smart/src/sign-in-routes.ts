@@ -11,6 +11,8 @@ import { type SignedIn, type SignIns, workstationOf } from './sign-ins.ts';
 import type { UserProfile, Users } from './users.ts';
 
 export interface SignInParts {
+  /** What the paths of our pages begin with (`AuthorizationAddresses.path`). */
+  readonly base: string;
   readonly users: Users;
   readonly signIns: SignIns;
   readonly browser: Browser;
@@ -133,11 +135,12 @@ export class SignInPages {
       readonly name?: string;
     },
   ): Promise<FastifyReply> {
-    const { browser, signIns } = this.#parts;
+    const { base, browser, signIns } = this.#parts;
     const target = new URLSearchParams({ return: view.next });
     const page = signInPage({
-      action: `/auth/sign-in?${target}`,
-      outsideAction: `/auth/outside?${target}`,
+      base,
+      action: `${base}/auth/sign-in?${target}`,
+      outsideAction: `${base}/auth/outside?${target}`,
       csrf: browser.csrf(request, reply, await signIns.signedIn(request)),
       ways: await this.#desk.ways(),
       workstation: workstationOf(request, (request.query as { workstation?: string }).workstation),
@@ -151,7 +154,7 @@ export class SignInPages {
 
 /** The sign-in and sign-out pages, and the same as JSON for the console. */
 export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: SignInDesk, pages: SignInPages): void {
-  const { signIns, browser, audit, outside } = parts;
+  const { base, signIns, browser, audit, outside } = parts;
 
   app.get('/auth/sign-in', async (request, reply) => {
     const next = browser.ownPath((request.query as { return?: string }).return);
@@ -178,7 +181,7 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
     browser.form(request, signedIn);
     const elsewhere = await signOut(reply, signedIn);
     if (elsewhere !== undefined) return reply.redirect(elsewhere, 303);
-    return browser.send(reply, 200, signedOutPage());
+    return browser.send(reply, 200, signedOutPage(base));
   });
 
   /** @returns where somebody who came from the outside provider signs out there too: the next person starts with a clean slate */
@@ -212,7 +215,7 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
       error: 'login_required',
       sample_users: samples.map(({ id, name, administrator }) => ({ id, name, administrator })),
       passwords,
-      ...(elsewhere !== undefined && { outside: { name: elsewhere, url: '/auth/outside' } }),
+      ...(elsewhere !== undefined && { outside: { name: elsewhere, url: `${base}/auth/outside` } }),
     });
   });
 

@@ -4,7 +4,7 @@ import type { RecordStore } from '@lockstep/store';
 import type { FastifyRequest } from 'fastify';
 import type { AdapterPayload } from 'oidc-provider';
 import type { BearerTokens } from './access.ts';
-import { cookieName, readCookies } from './form.ts';
+import { type CookiePlace, cookieName, cookieNames, readCookies } from './form.ts';
 import type { Clock, SessionDirectory } from './ports.ts';
 import { RecordRepository } from './repository.ts';
 import { digest, randomToken } from './secrets.ts';
@@ -54,19 +54,19 @@ export class SignIns {
   readonly #users: Users;
   readonly #access: BearerTokens;
   readonly #directory: SessionDirectory;
-  readonly #secure: boolean;
+  readonly #place: CookiePlace;
   readonly #listeners = new Set<(ended: SignInEnded) => void>();
 
   constructor(
     store: RecordStore,
     clock: Clock,
-    parts: { users: Users; access: BearerTokens; directory: SessionDirectory; secure: boolean },
+    parts: { users: Users; access: BearerTokens; directory: SessionDirectory; place: CookiePlace },
   ) {
     this.#clock = clock;
     this.#users = parts.users;
     this.#access = parts.access;
     this.#directory = parts.directory;
-    this.#secure = parts.secure;
+    this.#place = parts.place;
     this.#records = new RecordRepository<SignIn>(store, clock, 'sign-in', ({ user }) => ({ user }));
     this.#sessions = new RecordRepository(store, clock, 'browser-session');
   }
@@ -125,7 +125,7 @@ export class SignIns {
 
   /** The signed-in person of a request. */
   async signedIn(request: Pick<FastifyRequest, 'headers'>): Promise<SignedIn | undefined> {
-    const cookie = readCookies(request.headers.cookie).get(cookieName(SESSION_COOKIE, this.#secure));
+    const cookie = readCookies(request.headers.cookie).get(cookieName(SESSION_COOKIE, this.#place));
     if (!cookie) return undefined;
     const session = await this.session(cookie);
     return session?.uid ? this.byId(session.uid) : undefined;
@@ -212,7 +212,7 @@ export class SignIns {
 
   #cookie(name: string, value: string, maxAge?: number): string {
     const age = maxAge === undefined ? '' : `; Max-Age=${maxAge}`;
-    return `${cookieName(name, this.#secure)}=${value}; Path=/; HttpOnly; SameSite=Lax${age}${this.#secure ? '; Secure' : ''}`;
+    return `${cookieName(name, this.#place)}=${value}; Path=/; HttpOnly; SameSite=Lax${age}${this.#place.secure ? '; Secure' : ''}`;
   }
 }
 
@@ -230,8 +230,8 @@ function saysTheSame(stored: AdapterPayload, now: AdapterPayload): boolean {
 /** The workstation a request names, by parameter or by its cookie. */
 export function workstationOf(request: Pick<FastifyRequest, 'headers'>, given?: unknown): string | undefined {
   const cookies = readCookies(request.headers.cookie);
-  // It is a name, and proves nothing: either form will do.
-  const cookie = cookies.get(cookieName(WORKSTATION_COOKIE, true)) ?? cookies.get(WORKSTATION_COOKIE);
+  // It is a name, and proves nothing: any form will do.
+  const cookie = cookieNames(WORKSTATION_COOKIE).flatMap((one) => cookies.get(one) ?? [])[0];
   const text = typeof given === 'string' ? toPlainText(given).trim() : '';
   const name = text || (cookie ? toPlainText(safeDecode(cookie) ?? '') : '');
   return name === '' ? undefined : name.slice(0, 100);

@@ -160,7 +160,7 @@ test('DIS-5 keys persist, rotate, and stay in the JWKS until their tokens have e
   const { origin } = first;
   await first.close();
 
-  const server = await startServer(t, { file, origin });
+  const server = await startServer(t, { file, publicUrl: origin });
   assert.deepEqual(await kids(server), [original], 'after a restart');
   const app = await registerApp(server);
   const browser = new TestBrowser(server);
@@ -214,7 +214,7 @@ test('REG-1 clients, grants and tokens survive a restart; a launch and a code to
   const { code, verifier } = await codeFor(browser, app, 'openid user/*.rs');
   const { origin } = first;
   await first.close();
-  const server = await startServer(t, { file, origin });
+  const server = await startServer(t, { file, publicUrl: origin });
   const info = await server.auth.verifyToken(String(tokens.access_token));
   assert.equal(info?.patient, 'ida');
   assert.deepEqual(info?.topics, [topic]);

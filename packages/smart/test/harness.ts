@@ -140,8 +140,8 @@ export async function startServer(
   const file = options.file ?? join(directory ?? '', 'smart.db');
   const store = await storeAt(file);
   const app = fastify({ forceCloseConnections: true });
-  const port = Number(URL.parse(options.origin ?? '')?.port) || (await freePort());
-  const origin = options.origin ?? `http://localhost:${port}`;
+  const port = Number(URL.parse(options.publicUrl ?? '')?.port) || (await freePort());
+  const origin = options.publicUrl ?? `http://localhost:${port}`;
   const clock = new TestClock();
   const sessions = new TestSessions();
   const audits: AuditEntry[] = [];
@@ -167,7 +167,7 @@ export async function startServer(
   const settings: AuthorizationServerOptions = {
     records: store.records,
     clock,
-    origin,
+    publicUrl: origin,
     hubUrl: `${origin}/hub`,
     loopback: true,
     sessions,

@@ -372,7 +372,7 @@ test('REG-4 signing out here works while the provider is away', async (t) => {
   await before.server.close();
   const { origin } = before.server;
   // Started anew, the server has not heard of the provider yet, and will not.
-  const { idp } = await startOutside(t, { server: { file, origin } });
+  const { idp } = await startOutside(t, { server: { file, publicUrl: origin } });
   await idp.stop();
   const { browser } = before.person;
   assert.equal((await browser.session()).body.user_name, 'vsole');

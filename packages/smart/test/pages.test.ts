@@ -397,7 +397,7 @@ test('AUT-3 an outside EHR launches with a backend token of the scope launch, fo
 });
 
 test('AUT-7 behind TLS every cookie is Secure and every address is the public one', async (t) => {
-  const server = await startServer(t, { origin: 'https://lockstep.example' });
+  const server = await startServer(t, { publicUrl: 'https://lockstep.example' });
   const app = await registerApp(server);
   const { pathname, search } = new URL(attempt(server, app, 'openid user/*.rs').url);
   const begun = await fetch(server.url(`${pathname}${search}`), { redirect: 'manual' });

@@ -2,6 +2,7 @@ import { Button } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type AppDetails, call, get, post, words } from '../api.ts';
+import { serverUrl } from '../base.ts';
 import { date, list, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
@@ -202,7 +203,7 @@ export default function AppPage({ id }: { id: string }) {
       </section>
       <section className="panel" aria-label={t('apps.howToLaunchMe')}>
         <h2>{t('apps.howToLaunchMe')}</h2>
-        {howToLaunch(data, data.metadata, location.origin).map(({ title, text }) => (
+        {howToLaunch(data, data.metadata, serverUrl()).map(({ title, text }) => (
           <Copyable key={title} title={title} text={text} />
         ))}
       </section>

@@ -3,6 +3,7 @@ import type { LaunchParameters } from '@lockstep/fhircast';
 import { Button } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { type App, type LaunchedApp, post, words } from '../api.ts';
+import { serverUrl } from '../base.ts';
 import type { EhrSession } from '../ehr/session.ts';
 import { t } from '../language/language.ts';
 import { Copyable } from '../ui/copyable.tsx';
@@ -23,7 +24,7 @@ function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByH
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState<Form>();
   const launch: LaunchParameters = {
-    hubUrl: `${location.origin}/hub`,
+    hubUrl: `${serverUrl()}/hub`,
     topic: session.topic,
     user: session.person.user_name,
   };

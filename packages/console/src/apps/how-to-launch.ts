@@ -18,16 +18,16 @@ const ELSEWHERE = [
   'scope',
 ] as const;
 
-/** @param origin of Lockstep */
-export function howToLaunch(app: Pick<App, 'id' | 'launchUrl' | 'launchKinds'>, metadata: AppMetadata, origin: string) {
+/** @param server the public URL of Lockstep, without a slash at its end */
+export function howToLaunch(app: Pick<App, 'id' | 'launchUrl' | 'launchKinds'>, metadata: AppMetadata, server: string) {
   const { id, launchUrl, launchKinds } = app;
   const is = (...kinds: readonly LaunchKind[]): boolean => kinds.some((kind) => launchKinds.includes(kind));
-  const fhir = `${origin}/fhir`;
+  const fhir = `${server}/fhir`;
   const lines: Line[] = [];
   const say = (title: string, text: string): void => void lines.push({ title, text });
 
   if (is('ehr') && launchUrl !== undefined) {
-    const link = new URL('/launch', origin);
+    const link = new URL(`${server}/launch`);
     link.searchParams.set('kind', 'ehr');
     link.searchParams.set('app', id);
     say(t('apps.from.link'), link.href);
@@ -44,13 +44,13 @@ export function howToLaunch(app: Pick<App, 'id' | 'launchUrl' | 'launchKinds'>, 
     say(t('apps.from.itself'), alone.href);
   }
   if (is('backend'))
-    say(t('apps.from.backend'), `npx lockstep token --hub ${origin}/hub --client-id ${quoted(id)} --key app.json`);
+    say(t('apps.from.backend'), `npx lockstep token --hub ${server}/hub --client-id ${quoted(id)} --key app.json`);
   if (is('command-line', 'web', 'file')) {
     say(t('apps.from.terminal'), `npx lockstep apps launch ${quoted(id)} --user USER`);
     const body = quoted(JSON.stringify({ client_id: id, user: 'Practitioner/ID' }));
     say(
       t('apps.from.program'),
-      `curl -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' ${origin}/hub/ticket -d ${body}`,
+      `curl -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' ${server}/hub/ticket -d ${body}`,
     );
   }
   return lines as readonly Line[];

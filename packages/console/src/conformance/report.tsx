@@ -11,6 +11,7 @@ import {
   type Verdict,
   words,
 } from '../api.ts';
+import { serverPath, serverUrl } from '../base.ts';
 import { codeWords, date, number, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Copyable } from '../ui/copyable.tsx';
@@ -210,7 +211,7 @@ export function ReportView({ data, status, forms, kept, watched = false, again }
         <ul className="downloads" aria-label={t('conformance.downloadTheReport')}>
           {FORMS.map(([form, label]) => (
             <li key={form}>
-              <a href={`${forms}/${form}`} download>
+              <a href={serverPath(`${forms}/${form}`)} download>
                 {label ?? t('conformance.form.html')}
               </a>
             </li>
@@ -224,7 +225,7 @@ export function ReportView({ data, status, forms, kept, watched = false, again }
         {kept !== undefined && (
           <Copyable
             title={t('conformance.linkForOtherAdministrators')}
-            text={`${location.origin}/conformance?report=${kept}`}
+            text={`${serverUrl()}/conformance?report=${kept}`}
           />
         )}
       </section>

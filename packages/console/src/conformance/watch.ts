@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react';
 import type { ConformanceRun } from '../api.ts';
+import { serverPath } from '../base.ts';
 
 /** The run as it goes on, pushed by the server; the browser connects again by itself when it was interrupted. */
 export function useRun(started: ConformanceRun): { readonly run: ConformanceRun; readonly interrupted: boolean } {
@@ -10,7 +11,7 @@ export function useRun(started: ConformanceRun): { readonly run: ConformanceRun;
 
   useEffect(() => {
     if (over) return;
-    const source = new EventSource('/api/console/conformance/run/live');
+    const source = new EventSource(serverPath('/api/console/conformance/run/live'));
     source.onmessage = ({ data }) => {
       const next = JSON.parse(String(data)) as ConformanceRun;
       setInterrupted(false);

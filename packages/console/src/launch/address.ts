@@ -1,15 +1,16 @@
 /** The address that starts an app as planned. */
 import { type App, post } from '../api.ts';
 import { makeLaunch, type RunContext } from '../apps/run.ts';
+import { serverUrl } from '../base.ts';
 import type { EhrSession } from '../ehr/session.ts';
-import { isEhrLaunch, type Plan, planOrigin, userOf } from './plan.ts';
+import { isEhrLaunch, type Plan, planServer, userOf } from './plan.ts';
 
 /**
  * @param app undefined where the plan names an address instead
  * @throws ApiError with what does not fit
  */
 export async function addressOf(session: EhrSession, plan: Plan, app: App | undefined): Promise<string> {
-  const fhir = `${planOrigin(location.origin, plan)}/fhir`;
+  const fhir = `${planServer(serverUrl(), plan)}/fhir`;
   if (!isEhrLaunch(plan)) {
     const url = new URL(app?.launchUrl ?? plan.address);
     url.searchParams.set('fhirServiceUrl', fhir);

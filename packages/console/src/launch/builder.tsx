@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { ApiError, type App, get, type SimulationOffer, words } from '../api.ts';
 import { webAddressProblem } from '../apps/metadata.ts';
 import { openWindow } from '../apps/run.ts';
+import { serverUrl } from '../base.ts';
 import { useApps } from '../ehr/dock.tsx';
 import type { EhrSession } from '../ehr/session.ts';
 import { t } from '../language/language.ts';
@@ -22,7 +23,7 @@ import {
   PLAN_KINDS,
   type Plan,
   type PlanKind,
-  planOrigin,
+  planServer,
   readPlan,
   registeredKind,
   toQuery,
@@ -110,7 +111,7 @@ function BackendAddresses({ plan, app }: { plan: Plan; app: App | undefined }) {
   return (
     <>
       <p className="label">{t('launch.nothingIsLaunched')}</p>
-      <Copyable title={t('launch.tokenEndpoint')} text={`${planOrigin(location.origin, plan)}/auth/token`} />
+      <Copyable title={t('launch.tokenEndpoint')} text={`${planServer(serverUrl(), plan)}/auth/token`} />
       <Copyable title={t('launch.clientId')} text={app?.id ?? plan.clientId} />
     </>
   );
@@ -240,8 +241,8 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
           {!plan.checks && <span className="unsaved">{t('launch.simulatedClientChecksAreOff')}</span>}
         </div>
       )}
-      <Copyable title={t('launch.thisLaunchToShare')} text={`${location.origin}/launch${toQuery(plan)}`} />
-      <Copyable title={t('launch.fhirEndpointOfThisLaunchIss')} text={`${planOrigin(location.origin, plan)}/fhir`} />
+      <Copyable title={t('launch.thisLaunchToShare')} text={`${serverUrl()}/launch${toQuery(plan)}`} />
+      <Copyable title={t('launch.fhirEndpointOfThisLaunchIss')} text={`${planServer(serverUrl(), plan)}/fhir`} />
       <p className="label">{t('launch.fhirIsR4')}</p>
     </div>
   );

@@ -2,7 +2,7 @@ import '../language/testing.ts';
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { PLAN_KINDS, type Plan, planOrigin, readPlan, toQuery, userOf } from './plan.ts';
+import { PLAN_KINDS, type Plan, planServer, readPlan, toQuery, userOf } from './plan.ts';
 import { DECLARED_CLIENT_TYPES, FAULTS, PKCE_RULES, readSimulated } from './simulation.ts';
 
 const text = fc.string({ unit: 'grapheme', maxLength: 30 });
@@ -49,13 +49,13 @@ test('an address that nobody made plans what it can', () => {
   const plan = readPlan('?kind=nonsense&faults=slow-hub,made-up&pkce=plain&client_type=x&other=1');
   assert.deepEqual([plan.kind, plan.pkce, plan.clientType], ['ehr', 'always', 'public']);
   assert.deepEqual(plan.faults, ['slow-hub']);
-  assert.equal(planOrigin('http://x', plan), 'http://x/simulate/slow-hub');
-  assert.equal(planOrigin('http://x', readPlan('')), 'http://x');
+  assert.equal(planServer('http://x', plan), 'http://x/simulate/slow-hub');
+  assert.equal(planServer('http://x', readPlan('')), 'http://x');
 });
 
 /** What the server is asked to simulate for a plan. */
 function asked(query: string) {
-  const options = /\/simulate\/([^/]+)$/.exec(planOrigin('http://x', readPlan(query)))?.[1] ?? 'none';
+  const options = /\/simulate\/([^/]+)$/.exec(planServer('http://x', readPlan(query)))?.[1] ?? 'none';
   const read = readSimulated(options);
   assert.ok(!('problem' in read), 'problem' in read ? read.problem : '');
   return read;

@@ -9,7 +9,7 @@ import {
   type PkceRule,
   type Simulated,
   type SimulatedPerson,
-  simulatedOrigin,
+  simulatedServer,
 } from './simulation.ts';
 
 /** In place of an app's id: whatever answers at the plan's address. */
@@ -148,7 +148,7 @@ export function declaredClient(plan: Plan): DeclaredClient | undefined {
 }
 
 /** Where the server is that launches in this way. */
-export function planOrigin(origin: string, plan: Plan): string {
+export function planServer(server: string, plan: Plan): string {
   const person = personOf(plan);
   const client = declaredClient(plan);
   const isBackend = plan.kind === 'backend';
@@ -165,5 +165,5 @@ export function planOrigin(origin: string, plan: Plan): string {
     ...(startsItself && plan.patient !== '' && { chart: plan.patient }),
     ...(client && { client }),
   };
-  return simulatedOrigin(origin, simulated);
+  return simulatedServer(server, simulated);
 }

@@ -7,7 +7,7 @@ import {
   PKCE_RULES,
   readSimulated,
   type Simulated,
-  simulatedOrigin,
+  simulatedServer,
 } from './simulation.ts';
 
 const id = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$/);
@@ -51,7 +51,7 @@ function optionsOf(address: string): string {
 test('what the builder writes into a path is what the server reads there, whatever it is', () => {
   fc.assert(
     fc.property(simulated, (asked) => {
-      const address = simulatedOrigin('http://x', asked);
+      const address = simulatedServer('http://x', asked);
       assert.deepEqual(readSimulated(optionsOf(address)), asked);
       assert.equal(new URL(`${address}/fhir`).href, `${address}/fhir`, 'nothing in it needs to be encoded');
     }),

@@ -73,8 +73,8 @@ const PERSONS: readonly string[] = ['user', 'practitioner', 'patient'];
 /** A name of a user, or an id of a resource. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}$/;
 
-/** Where the server is that launches in this way. @param origin such as `http://localhost:8080` */
-export function simulatedOrigin(origin: string, simulated: Partial<Simulated>): string {
+/** Where the server is that launches in this way. @param server its public URL, such as `http://localhost:8080` */
+export function simulatedServer(server: string, simulated: Partial<Simulated>): string {
   const { faults = [], unchecked, pkce = 'always', person, client, chart } = simulated;
   const options = [
     ...faults,
@@ -87,7 +87,7 @@ export function simulatedOrigin(origin: string, simulated: Partial<Simulated>): 
     ...(chart ? [`chart:${chart}`] : []),
     ...(client ? [`client:${encoded(client)}`] : []),
   ];
-  return options.length === 0 ? origin : `${origin}/simulate/${options.join(',')}`;
+  return options.length === 0 ? server : `${server}/simulate/${options.join(',')}`;
 }
 
 /** Reads a path segment. @returns what is not known in it, in words, where there is such a thing */

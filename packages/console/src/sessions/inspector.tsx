@@ -3,6 +3,7 @@ import { Button, SegmentedControl, Switch } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { call, get, type LogLine, type SessionDetail, type TimelineEntry, words } from '../api.ts';
+import { serverPath } from '../base.ts';
 import { date, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { watchLive } from '../live.ts';
@@ -224,7 +225,7 @@ export default function Inspector({ topic }: { topic: string }) {
         </div>
         <LatencyPlot entries={entries} />
         <div className="inspector-actions">
-          <a className="quiet-link" href={`${base}/export`} download>
+          <a className="quiet-link" href={serverPath(`${base}/export`)} download>
             {t('sessions.exportJsonLines')}
           </a>
           <Button variant="default" onClick={() => setEnding(true)}>

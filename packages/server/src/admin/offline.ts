@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createAuthorizationServer, NO_PATIENTS, NO_SESSIONS } from '@lockstep/smart';
 import type { ServerAuditTrail } from '../audit/audit-trail.ts';
 import { openAudit } from '../audit/open-audit.ts';
-import { isLoopback, originOf, readConfig } from '../config.ts';
+import { isLoopback, publicUrlOf, readConfig } from '../config.ts';
 import { TopicSecrets } from '../launch/topic-secrets.ts';
 import { COMMAND_LINE_CLIENT } from '../own-apps.ts';
 import { openStore } from '../store.ts';
@@ -34,7 +34,7 @@ export async function openOffline(data: string, env: NodeJS.ProcessEnv): Promise
     const authorization = await createAuthorizationServer({
       records,
       clock: systemClock,
-      origin: 'http://localhost',
+      publicUrl: 'http://localhost',
       hubUrl: 'http://localhost/hub',
       loopback: isLoopback(host),
       sessions: NO_SESSIONS,
@@ -43,7 +43,7 @@ export async function openOffline(data: string, env: NodeJS.ProcessEnv): Promise
       logger: { info: silent, warn: silent, error: silent },
     });
     const secrets = new TopicSecrets(records, () => systemClock.now());
-    const trail = await openAudit(config, originOf(config, config.port), { info: silent, error: silent });
+    const trail = await openAudit(config, publicUrlOf(config, config.port), { info: silent, error: silent });
     return {
       administration: audited(createAdministration(authorization, secrets), trail),
       async close() {

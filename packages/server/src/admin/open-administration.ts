@@ -8,7 +8,7 @@ export interface AdministrationParts {
   readonly data: string;
   readonly host: string;
   readonly port: number;
-  readonly origin: string;
+  readonly publicUrl: string;
   /** File with the server's certificate, where it speaks https itself. */
   readonly certificateFile?: string;
   readonly version: string;
@@ -25,12 +25,17 @@ export async function openAdministration(
   app: FastifyInstance,
   parts: AdministrationParts,
 ): Promise<() => Promise<() => Promise<void>>> {
-  const { data, host, port, origin, certificateFile, version, appsAndUsers, backup } = parts;
+  const { data, host, port, publicUrl, certificateFile, version, appsAndUsers, backup } = parts;
   const token = newAdminToken();
   await app.register(
     adminRoutes({
       token,
-      about: { version, origin, hubUrl: `${origin}/hub`, ...(appsAndUsers && { fhirUrl: `${origin}/fhir` }) },
+      about: {
+        version,
+        origin: publicUrl,
+        hubUrl: `${publicUrl}/hub`,
+        ...(appsAndUsers && { fhirUrl: `${publicUrl}/fhir` }),
+      },
       appsAndUsers,
       ...(backup && { backup }),
     }),
@@ -39,7 +44,7 @@ export async function openAdministration(
   const secure = certificateFile !== undefined;
   const where = {
     url: localUrl(host, port, secure),
-    origin,
+    origin: publicUrl,
     ...(secure && { certificateFile: resolve(certificateFile) }),
   };
   return () => announceRunning(data, { ...where, token });

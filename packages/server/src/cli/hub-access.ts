@@ -170,7 +170,9 @@ function backendToken(call: Call, hubUrl: string): ((renew: boolean) => Promise<
 
 /** Where Lockstep has its FHIR endpoint; Hubs of other makers need --smart or --token-url. */
 function guessFhirBase(hubUrl: string): string {
-  return `${new URL(hubUrl).origin}/fhir`;
+  const { origin, pathname } = new URL(hubUrl);
+  const [, below = ''] = /^(.*?)(?:\/api)?\/hub\/*$/.exec(pathname) ?? [];
+  return `${origin}${below}/fhir`;
 }
 
 async function tokenEndpoint(fhirBase: string): Promise<string> {

@@ -26,8 +26,7 @@ import { consoleUserRoutes } from './console-users.ts';
 export interface ConsoleOptions {
   readonly hub: Hub;
   readonly hubUrl: string;
-  readonly fhirUrl: string;
-  readonly origin: string;
+  readonly publicUrl: string;
   readonly authorization: AuthorizationServer;
   readonly views: SharedViews;
   readonly list: SessionList;
@@ -46,7 +45,7 @@ export interface ConsoleOptions {
 const TOKEN_LIFE = 3600;
 
 export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
-  const { hub, hubUrl, fhirUrl, origin, authorization, views, list, administrator, launcher, secrets, now } = options;
+  const { hub, hubUrl, publicUrl, authorization, views, list, administrator, launcher, secrets, now } = options;
   const { clients, users } = authorization;
   const people = new WeakMap<FastifyRequest, SignedIn>();
 
@@ -56,7 +55,8 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     if (!signedIn) throw new ConsoleError(401, 'You are not signed in.');
     if (request.method !== 'GET') {
       const { origin: from, 'x-csrf-token': csrf } = request.headers;
-      if (from !== undefined && from !== origin) throw new ConsoleError(403, 'The request came from another site.');
+      if (from !== undefined && from !== new URL(publicUrl).origin)
+        throw new ConsoleError(403, 'The request came from another site.');
       if (csrf !== signedIn.csrf) throw new ConsoleError(403, 'The x-csrf-token header is missing or wrong.');
     }
     people.set(request, signedIn);
@@ -103,7 +103,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
         scope: CONSOLE_SCOPE,
         'hub.url': hubUrl,
         'hub.topic': signedIn.topic,
-        fhir: fhirUrl,
+        fhir: `${publicUrl}/fhir`,
       };
     });
 
@@ -157,7 +157,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     app.addHook('onRequest', authenticate);
     answerConsoleErrors(app);
     forEverybody(app);
-    consoleSimulationRoutes(app, { origin, authorization, personOf, simulation: options.simulation });
+    consoleSimulationRoutes(app, { publicUrl, authorization, personOf, simulation: options.simulation });
     await app.register(async (guarded) => {
       guarded.addHook('onRequest', requireAdministrator);
       consoleAppRoutes(guarded, { authorization, secrets, personOf });

@@ -9,7 +9,7 @@ import { clientOf } from './console-apps.ts';
 import { type Body, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
 
 export interface ConsoleSimulationParts {
-  readonly origin: string;
+  readonly publicUrl: string;
   readonly authorization: AuthorizationServer;
   readonly personOf: PersonOf;
   /** Undefined where launches are not simulated. */
@@ -31,7 +31,7 @@ function textOf(body: Body, name: string): string | undefined {
 }
 
 export function consoleSimulationRoutes(app: FastifyInstance, parts: ConsoleSimulationParts): void {
-  const { origin, authorization, personOf, simulation } = parts;
+  const { publicUrl, authorization, personOf, simulation } = parts;
   const { users } = authorization;
 
   app.get('/simulation', async (request): Promise<SimulationOffer> => {
@@ -82,7 +82,7 @@ export function consoleSimulationRoutes(app: FastifyInstance, parts: ConsoleSimu
 
   function launchAddress(base: string, launch: string): string {
     const url = new URL(base);
-    url.searchParams.set('iss', `${origin}/fhir`);
+    url.searchParams.set('iss', `${publicUrl}/fhir`);
     url.searchParams.set('launch', launch);
     return url.href;
   }

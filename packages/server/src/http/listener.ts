@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { enter, responseBelow } from './base-path.ts';
 import type { Certificate } from './tls-files.ts';
 
 /** How long an idle connection is kept, ms: longer than the 60 s for which balancers keep theirs, so that they close first. */
@@ -45,12 +46,25 @@ export class Listener {
   #connections = 0;
   #waiting: (() => void)[] = [];
 
-  /** @param certificate what it shows; without one it speaks plain http */
-  constructor(certificate?: Pick<Certificate, 'cert' | 'key'>) {
+  readonly #basePath: string;
+
+  /**
+   * @param options.certificate what it shows; without one it speaks plain http
+   * @param options.basePath the path that a proxy serves Lockstep below, such as `/lockstep`
+   */
+  constructor({
+    certificate,
+    basePath = '',
+  }: {
+    readonly certificate?: Pick<Certificate, 'cert' | 'key'> | undefined;
+    readonly basePath?: string;
+  } = {}) {
+    this.#basePath = basePath;
     const options = {
       keepAliveTimeout: KEEP_ALIVE,
       headersTimeout: HEADERS_TIMEOUT,
       requestTimeout: REQUEST_TIMEOUT,
+      ...(basePath !== '' && { ServerResponse: responseBelow(basePath) }),
       // Java's HTTP client offers h2c with every request; that is no reason not to answer it.
       shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
     };
@@ -66,6 +80,7 @@ export class Listener {
       socket.once('close', gone);
     });
     this.#server.on('upgrade', (request, socket, head) => {
+      enter(request, this.#basePath);
       socket.on('error', destroyed);
       if (hostHeaders(request) > 1)
         socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
@@ -79,6 +94,7 @@ export class Listener {
       response.end('A request has one Host header\n');
       return;
     }
+    enter(request, this.#basePath);
     if (this.#isOpen) this.#onRequest(request, response);
     else this.#waiting.push(() => this.#onRequest(request, response));
   }

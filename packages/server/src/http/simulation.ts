@@ -19,7 +19,7 @@ import { asStandIn, type StandIns } from '../simulation/stand-ins.ts';
 import { answerOAuthErrors } from './json-bodies.ts';
 
 export interface SimulationOptions {
-  readonly origin: string;
+  readonly publicUrl: string;
   readonly hub: Hub;
   readonly authorization: AuthorizationServer;
   readonly inspector: Inspector;
@@ -44,7 +44,7 @@ type Sent = Pick<FastifyRequest, 'method' | 'headers' | 'body'>;
 type Params = { options: string; '*': string };
 
 export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync {
-  const { origin, hub, authorization, inspector, clock, standIns, people, contexts, socketFaults } = options;
+  const { publicUrl, hub, authorization, inspector, clock, standIns, people, contexts, socketFaults } = options;
   const { delayMs = 3000 } = options;
   // Proves for apps that do not use PKCE that it was they who asked.
   const verifier = randomBytes(32).toString('base64url');
@@ -58,7 +58,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
   }
 
   const pathOf = (request: FastifyRequest): string => `/simulate/${(request.params as Params).options}`;
-  const baseOf = (request: FastifyRequest): string => `${origin}${pathOf(request)}`;
+  const baseOf = (request: FastifyRequest): string => `${publicUrl}${pathOf(request)}`;
 
   /**
    * The address behind the simulated one, as it was written: decoding it and sending it on would decode it twice, and reach
@@ -68,7 +68,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
    */
   function behind(request: FastifyRequest, from: string): string {
     const address = `${from}${request.url.slice(`${pathOf(request)}${from}`.length)}`;
-    const { pathname } = new URL(address, origin);
+    const { pathname } = new URL(address, publicUrl);
     const leadsElsewhere = pathname !== from && !pathname.startsWith(`${from}/`);
     if (leadsElsewhere || /%2f|%5c|%00|\\/i.test(pathname)) {
       throw new OAuthError('invalid_request', 'there is nothing at this address', 404);
@@ -171,12 +171,12 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     const user = person && (await people.find(person));
     const params = await admitted(query, read);
     proveFor(params, read);
-    params.set('aud', `${origin}/fhir`);
+    params.set('aud', `${publicUrl}/fhir`);
     const launch = await preparedLaunch(request, params, read, user);
     if (launch !== undefined) params.set('launch', launch);
     if (read.asksSignIn) params.set('prompt', 'login');
     if (user) params.set('login_hint', user.id);
-    const there = user ? `${baseOf(request)}/person` : origin;
+    const there = user ? `${baseOf(request)}/person` : publicUrl;
     return reply.redirect(`${there}/auth/authorize?${params}`, 303);
   }
 
@@ -349,7 +349,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
         const user = await people.find(person);
         const base = `${pathOf(request)}/person`;
         const path = behind(request, '/person/auth').slice('/person'.length);
-        return servePerson(app, request, reply, { origin, authorization, base, path, user, asksSignIn });
+        return servePerson(app, request, reply, { publicUrl, authorization, base, path, user, asksSignIn });
       },
     });
 

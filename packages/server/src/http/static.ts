@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { basePathOf } from './base-path.ts';
 
 export interface Pages {
   /** Where the pages are, with a slash at both ends. */
@@ -40,12 +41,13 @@ function contentSecurityPolicy({ frames, framed }: Pages, origin: string, nonce?
 }
 
 /**
- * @param origin the public origin
+ * @param publicUrl what clients use, without a trailing slash
  * @param reachedDirectly whether it is this machine's, with nothing in front: a browser that came by another name of the machine is
  * sent to it. A proxy may write any name, and would be sent there for ever.
  */
-export function staticRoutes(pages: readonly Pages[], origin: string, reachedDirectly: boolean): FastifyPluginAsync {
-  const { host } = new URL(origin);
+export function staticRoutes(pages: readonly Pages[], publicUrl: string, reachedDirectly: boolean): FastifyPluginAsync {
+  const { host, origin } = new URL(publicUrl);
+  const basePath = basePathOf(publicUrl);
 
   /** On loopback one machine has several names, and cookies and tokens belong to one of them. */
   function misnamed(request: FastifyRequest): boolean {
@@ -55,7 +57,7 @@ export function staticRoutes(pages: readonly Pages[], origin: string, reachedDir
   function page(served: Pages, status = 200): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
     const path = fileURLToPath(new URL('index.html', served.files));
     return async (request, reply) => {
-      if (misnamed(request)) return reply.redirect(`${origin}${request.url}`, 302);
+      if (misnamed(request)) return reply.redirect(`${publicUrl}${request.url}`, 302);
       const html = await readFile(path, 'utf8').catch(() => undefined);
       const nonce = randomBytes(16).toString('base64');
       return reply
@@ -67,7 +69,7 @@ export function staticRoutes(pages: readonly Pages[], origin: string, reachedDir
         .header('cache-control', 'no-cache')
         .type('text/html; charset=utf-8')
         .code(html === undefined ? 503 : status)
-        .send(html?.replace('%STYLE_NONCE%', nonce) ?? NOT_BUILT);
+        .send(html?.replace('%STYLE_NONCE%', nonce).replaceAll('__BASE_PATH__', basePath) ?? NOT_BUILT);
     };
   }
 

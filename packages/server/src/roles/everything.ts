@@ -46,10 +46,10 @@ const CONSOLE_ROUTES = [
 
 /** The Hub with an authorization server, a FHIR endpoint, the console and, on loopback, samples. */
 export async function openEverything(given: RoleParts): Promise<Role> {
-  const { config, version, origin, hubUrl, local, issuers, parts, store, hub, inspector, audit, failed } = given;
+  const { config, version, publicUrl, hubUrl, local, issuers, parts, store, hub, inspector, audit, failed } = given;
   const { records } = store;
   const now = (): number => systemClock.now();
-  const addresses = new AuthorizationAddresses(origin);
+  const addresses = new AuthorizationAddresses(publicUrl);
   const outside = outsideOptions(config);
   const upstream = await parts.start({
     name: 'FHIR server behind Lockstep',
@@ -83,7 +83,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
   const authorization = await createAuthorizationServer({
     records,
     clock: systemClock,
-    origin,
+    publicUrl,
     hubUrl,
     loopback: local,
     ...(issuers.length > 0 && { trustedIssuers: issuers }),
@@ -94,7 +94,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     sessions,
     patients,
     sampleUsers: config.sampleData,
-    isTokenEndpoint: (address) => local && config.sampleData && address.startsWith(`${origin}/simulate/`),
+    isTokenEndpoint: (address) => local && config.sampleData && address.startsWith(`${publicUrl}/simulate/`),
     ...(outside && { outside }),
     rateLimit: given.limiter,
     refreshGrace: config.refreshGraceSeconds,
@@ -104,16 +104,16 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     logger: given.log,
     audit: smartAudit(audit),
   });
-  await registerOwnApps(authorization.clients, { records, origin, samples: config.sampleData, now: now() });
+  await registerOwnApps(authorization.clients, { records, publicUrl, samples: config.sampleData, now: now() });
   // Where others reach the server, no failure is simulated, and no one is launched as another person.
   const simulation = local &&
     config.sampleData && {
-      standIns: new StandIns({ origin, authorization, now }),
+      standIns: new StandIns({ publicUrl, authorization, now }),
       people: new SimulatedPeople({ users: authorization.users, patients }),
       contexts: new LaunchContexts({ hub, patients }),
     };
   if (!simulation) await removeSimulatedClients(authorization.clients);
-  const socketFaults = new SocketFaults(origin);
+  const socketFaults = new SocketFaults(publicUrl);
   const administrator = new FirstAdministrator(records, authorization.users, now);
   // Where there is no sign-in by password, a one-time password opens nothing.
   const withoutFirst = (local && config.sampleData) || outside?.passwords === false;
@@ -155,8 +155,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
         consoleRoutes({
           hub,
           hubUrl,
-          fhirUrl: addresses.fhir,
-          origin,
+          publicUrl,
           authorization,
           views,
           list,
@@ -171,21 +170,21 @@ export async function openEverything(given: RoleParts): Promise<Role> {
         { prefix: '/api/console' },
       );
       if (simulation) {
-        const simulated = { origin, hub, authorization, inspector, clock: systemClock, ...simulation, socketFaults };
+        const simulated = { publicUrl, hub, authorization, inspector, clock: systemClock, ...simulation, socketFaults };
         await app.register(simulationRoutes(simulated), { prefix: '/simulate' });
       }
       const pages = [
         { path: '/', files: consoleFiles, routes: CONSOLE_ROUTES, frames: true, framed: false },
         ...SAMPLES.map(({ path, files }) => ({ path, files, routes: [''], frames: false, framed: true })),
       ];
-      await app.register(staticRoutes(pages, origin, local && config.publicUrl === undefined));
+      await app.register(staticRoutes(pages, publicUrl, local && config.publicUrl === undefined));
       const administration = createAdministration(authorization, secrets);
       return { administration, authorization, sessions, launcher };
     },
     async open() {
       const live = await parts.start({
         name: 'live views of the console',
-        start: () => new ConsoleLive({ hub, views, authorization, origin, clock: systemClock }),
+        start: () => new ConsoleLive({ hub, views, authorization, origin: addresses.origin, clock: systemClock }),
         stop: (opened) => opened.close(),
       });
       await parts.start({

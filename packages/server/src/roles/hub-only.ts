@@ -9,11 +9,11 @@ import type { Role, RoleParts } from './role.ts';
  * endpoint, no sample data. Tokens are those of trusted issuers (REG-5).
  */
 export async function openHubOnly(given: RoleParts): Promise<Role> {
-  const { config, store, origin, hubUrl, issuers, limiter, audit, log } = given;
+  const { config, store, publicUrl, hubUrl, issuers, limiter, audit, log } = given;
   const authorization = await createResourceServer({
     records: store.records,
     clock: systemClock,
-    origin,
+    publicUrl,
     hubUrl,
     issuers,
     rateLimit: limiter,

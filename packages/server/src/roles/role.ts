@@ -19,8 +19,8 @@ import type { ServerStore } from '../store.ts';
 export interface RoleParts {
   readonly config: Config;
   readonly version: string;
-  /** The public origin, without a trailing slash. */
-  readonly origin: string;
+  /** What clients use, without a trailing slash; with a path where a proxy serves one. */
+  readonly publicUrl: string;
   readonly hubUrl: string;
   /** Whether only this machine can reach the server. */
   readonly local: boolean;

@@ -12,6 +12,7 @@ import {
   type UserProfile,
 } from '@lockstep/smart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { basePathOf } from '../http/base-path.ts';
 
 /** Keeps the simulation's cookies apart. */
 const MARK = 'simulated_';
@@ -20,7 +21,7 @@ const MARK = 'simulated_';
 const NOT_PASSED_ON = new Set(['content-length', 'connection', 'transfer-encoding', 'date', 'set-cookie', 'location']);
 
 export interface PersonParts {
-  readonly origin: string;
+  readonly publicUrl: string;
   readonly authorization: Pick<AuthorizationServer, 'signedIn' | 'beginSignIn'>;
 }
 
@@ -93,7 +94,7 @@ export async function servePerson(
   request: FastifyRequest,
   reply: FastifyReply,
   {
-    origin,
+    publicUrl,
     authorization,
     base,
     path,
@@ -126,23 +127,24 @@ export async function servePerson(
       `${MARK}${one.replace(/; *path=\/?([^;]*)/i, (_all, rest: string) => `; Path=${base}${rest && `/${rest}`}`)}`,
     );
   const { location } = passed.headers;
-  if (location !== undefined) reply.header('location', ownAddress(String(location), origin, base));
+  if (location !== undefined) reply.header('location', ownAddress(String(location), publicUrl, base));
   const html = String(passed.headers['content-type'] ?? '').startsWith('text/html');
-  return reply.code(passed.statusCode).send(html ? marked(passed.payload, base, user) : passed.rawPayload);
+  return reply.code(passed.statusCode).send(html ? marked(passed.payload, publicUrl, base, user) : passed.rawPayload);
 }
 
 /** Where the server's own pages go on, the simulated ones do. */
-function ownAddress(address: string, origin: string, base: string): string {
-  const path = address.startsWith(`${origin}/`) ? address.slice(origin.length) : address;
+function ownAddress(address: string, publicUrl: string, base: string): string {
+  const path = address.startsWith(`${publicUrl}/`) ? address.slice(publicUrl.length) : address;
   return path.startsWith('/auth/') ? `${base}${path}` : address;
 }
 
 /** The page with its links in the simulation, and word that it is one. */
-function marked(page: string, base: string, { name }: UserProfile): string {
+function marked(page: string, publicUrl: string, base: string, { name }: UserProfile): string {
+  const before = basePathOf(publicUrl);
   const note = `<p class="problem" role="note">A simulated launch, as ${escaped(name)}.</p>`;
   return page
-    .replaceAll('"/auth/', `"${base}/auth/`)
-    .replaceAll('url=/auth/', `url=${base}/auth/`)
+    .replaceAll(`"${before}/auth/`, `"${before}${base}/auth/`)
+    .replaceAll(`url=${before}/auth/`, `url=${before}${base}/auth/`)
     .replace('<main>', `<main>${note}`);
 }
 

@@ -27,15 +27,15 @@ export type EndSubscription = () => Promise<void>;
 type Frame = Partial<EventMessage> & { readonly 'hub.mode'?: string; readonly 'hub.topic'?: string };
 
 export class SocketFaults {
-  readonly #origin: string;
+  readonly #publicUrl: string;
   readonly #server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: MAX_FRAME });
   readonly #ends = new Map<string, EndSubscription>();
   /** What has gone wrong already, once for each subscription: `endpoint fault`. */
   readonly #happened = new Set<string>();
 
-  /** @param origin of this server, whose real endpoints are passed on */
-  constructor(origin: string) {
-    this.#origin = origin;
+  /** @param publicUrl of this server, whose real endpoints are passed on */
+  constructor(publicUrl: string) {
+    this.#publicUrl = publicUrl;
   }
 
   /** Remembers how a subscription is ended. @param id of its endpoint */
@@ -62,7 +62,7 @@ export class SocketFaults {
   }
 
   #serve(app: WebSocket, id: string, query: string, faults: readonly Fault[]): void {
-    const address = `${this.#origin.replace(/^http/, 'ws')}${endpointPath(id)}${query}`;
+    const address = `${this.#publicUrl.replace(/^http/, 'ws')}${endpointPath(id)}${query}`;
     // This server's own certificate need not be one that Node trusts.
     const hub = new WebSocket(address, { perMessageDeflate: false, rejectUnauthorized: false });
     hub.on('message', (data: Buffer) => this.#fromHub(app, hub, id, data.toString('utf8'), faults));

@@ -28,7 +28,7 @@ export interface LaunchByAddress {
 type Clients = AuthorizationServer['clients'];
 
 export interface StandInParts {
-  readonly origin: string;
+  readonly publicUrl: string;
   readonly authorization: { readonly clients: Clients } & Pick<AuthorizationServer, 'prepareLaunch'>;
   readonly now: () => number;
 }
@@ -152,7 +152,7 @@ export class StandIns {
       ...(backend
         ? { grant_types: ['client_credentials'], launch_kinds: ['backend'] }
         : {
-            launch_url: `${this.#parts.origin}/`,
+            launch_url: `${this.#parts.publicUrl}/`,
             redirect_uris: redirects,
             grant_types: ['authorization_code', 'refresh_token'],
             launch_kinds: ['ehr', 'standalone'],
@@ -171,7 +171,7 @@ export class StandIns {
   }
 
   async #standIn(clientId: string, redirectUri: string, scope: string): Promise<string> {
-    const { origin, authorization } = this.#parts;
+    const { publicUrl, authorization } = this.#parts;
     const { clients } = authorization;
     const id = standInOf(clientId);
     const known = await clients.get(id);
@@ -179,7 +179,7 @@ export class StandIns {
     const metadata = {
       client_name: `${(real?.name ?? clientId).slice(0, 80)} (not checked)`,
       description: 'A simulated launch: client checks are off, and whoever asks as this app is let in.',
-      launch_url: `${origin}/`,
+      launch_url: `${publicUrl}/`,
       redirect_uris: distinct([...(known?.redirectUris ?? []), redirectUri]).slice(-MOST_REDIRECTS),
       token_endpoint_auth_method: 'none',
       grant_types: ['authorization_code', 'refresh_token'],

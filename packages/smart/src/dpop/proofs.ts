@@ -55,19 +55,19 @@ function invalid(reason: string): ProofResult {
 export class DpopProofs {
   readonly #records: RecordRepository<object>;
   readonly #clock: Clock;
-  readonly #origin: string;
+  readonly #publicUrl: string;
   readonly #nonces: DpopNonces;
   readonly #nonceRequired: boolean;
 
-  /** @param origin the public one: what a proxy in front calls us does not count */
+  /** @param publicUrl what clients use, without a trailing slash: what a proxy in front calls us does not count */
   constructor(
     records: RecordStore,
     clock: Clock,
-    options: { readonly origin: string; readonly nonces: DpopNonces; readonly nonceRequired: boolean },
+    options: { readonly publicUrl: string; readonly nonces: DpopNonces; readonly nonceRequired: boolean },
   ) {
     this.#records = new RecordRepository(records, clock, 'dpop-proof');
     this.#clock = clock;
-    this.#origin = options.origin;
+    this.#publicUrl = options.publicUrl;
     this.#nonces = options.nonces;
     this.#nonceRequired = options.nonceRequired;
   }
@@ -112,15 +112,16 @@ export class DpopProofs {
     if (typeof iat !== 'number') return 'iat is missing';
     if (nonce !== undefined && typeof nonce !== 'string') return 'nonce must be a text';
     if (htm !== method) return `htm must be ${method}`;
-    if (typeof htu !== 'string' || this.#address(htu) !== this.#address(url)) return 'htu is not the address asked for';
+    if (typeof htu !== 'string' || this.#address(htu) !== this.#address(`${this.#publicUrl}${url}`))
+      return 'htu is not the address asked for';
     if (token !== undefined && ath !== hash('sha256', token, 'base64url')) return 'ath is not the digest of the token';
     return undefined;
   }
 
   /** An address as it is compared: without query and fragment; the Hub makes nothing of doubled and trailing slashes. */
   #address(address: string): string | undefined {
-    const url = URL.parse(address, this.#origin);
-    const here = new URL(this.#origin);
+    const url = URL.parse(address);
+    const here = new URL(this.#publicUrl);
     if (!url || url.username || url.password) return undefined;
     const sameMachine = LOOPBACK.test(here.hostname) && LOOPBACK.test(url.hostname) && url.port === here.port;
     const origin = sameMachine && url.protocol === here.protocol ? here.origin : url.origin;

@@ -126,10 +126,10 @@ export function openOutside(
 ): OutsideDesk {
   const { records, clock, addresses, users, logger, audit } = parts;
   return new OutsideDesk({
-    provider: new OutsideProvider(options, `${addresses.origin}${CALLBACK}`),
-    flows: new OutsideFlows(records, clock, addresses.origin.startsWith('https:')),
+    provider: new OutsideProvider(options, `${addresses.publicUrl}${CALLBACK}`),
+    flows: new OutsideFlows(records, clock, addresses.secure),
     people: new OutsidePeople(users, options, audit),
-    signedOut: `${addresses.origin}${SIGNED_OUT}`,
+    signedOut: `${addresses.publicUrl}${SIGNED_OUT}`,
     logger,
     audit,
   });

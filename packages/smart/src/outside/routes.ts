@@ -7,6 +7,8 @@ import { type OutsideDesk, SIGNED_OUT } from './desk.ts';
 import { CALLBACK } from './flows.ts';
 
 interface Parts {
+  /** What the paths of our pages begin with. */
+  readonly base: string;
   readonly signIns: SignIns;
   readonly browser: Browser;
   readonly desk: SignInDesk;
@@ -15,7 +17,7 @@ interface Parts {
 }
 
 /** Sign-in at the outside provider: there, back, and out again (REG-4). */
-export function outsideRoutes(app: FastifyInstance, { signIns, browser, desk, outside, pages }: Parts): void {
+export function outsideRoutes(app: FastifyInstance, { base, signIns, browser, desk, outside, pages }: Parts): void {
   type Started = Awaited<ReturnType<OutsideDesk['begin']>>;
   const leave = (reply: FastifyReply, { address }: Extract<Started, { address: string }>) =>
     reply.header('cache-control', 'no-store').redirect(address, 303);
@@ -48,5 +50,5 @@ export function outsideRoutes(app: FastifyInstance, { signIns, browser, desk, ou
     return reply.header('cache-control', 'no-store').redirect(next, 303);
   });
 
-  app.get(SIGNED_OUT, (_request, reply) => browser.send(reply, 200, signedOutPage()));
+  app.get(SIGNED_OUT, (_request, reply) => browser.send(reply, 200, signedOutPage(base)));
 }

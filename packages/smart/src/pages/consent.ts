@@ -3,6 +3,7 @@ import type { ScopeGroup } from '../scope-words.ts';
 import { csrfField, page, problem } from './layout.ts';
 
 export interface ConsentView {
+  readonly base: string;
   readonly flow: string;
   readonly csrf: string;
   readonly app: string;
@@ -18,6 +19,7 @@ export interface ConsentView {
 /** Lists what the app asks for in plain words; each can be switched off (AUT-5). */
 export function consentPage(view: ConsentView): string {
   return page(
+    view.base,
     'Allow access',
     html`<h1>Allow ${view.app}?</h1>
 ${view.description ? html`<p>${view.description}</p>` : undefined}

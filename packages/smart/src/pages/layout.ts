@@ -1,14 +1,18 @@
 import { type Html, html } from '../html.ts';
 
-/** A whole page. `title` names the page first, as screen readers announce it. */
-export function page(title: string, body: Html): string {
+/**
+ * A whole page.
+ * @param base what the paths of our pages begin with (`AuthorizationAddresses.path`)
+ * @param title names the page first, as screen readers announce it
+ */
+export function page(base: string, title: string, body: Html): string {
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title} · Lockstep</title>
-<link rel="stylesheet" href="/auth/style.css">
+<link rel="stylesheet" href="${base}/auth/style.css">
 </head>
 <body>
 <main>
@@ -29,8 +33,9 @@ export function problem(message: string | undefined): Html | undefined {
   return message === undefined ? undefined : html`<p class="problem" role="alert">${message}</p>`;
 }
 
-export function errorPage(error: string, description: string | undefined): string {
+export function errorPage(base: string, error: string, description: string | undefined): string {
   return page(
+    base,
     'This did not work',
     html`<h1>This did not work</h1>
 <p role="alert">${description ?? 'The request could not be answered.'}</p>

@@ -12,11 +12,13 @@ export interface GrantView {
 
 /** What the person has allowed, and a way to take it back. */
 export function managePage(view: {
+  readonly base: string;
   readonly user: string;
   readonly csrf: string;
   readonly grants: readonly GrantView[];
 }): string {
   return page(
+    view.base,
     'Your applications',
     html`<h1>Applications with access</h1>
 <p class="quiet">You are ${view.user}.</p>
@@ -28,16 +30,17 @@ ${view.grants.map(
     grant.offline ? ', also while you are signed out' : ''
   }</p>
 <ul>${grant.words.map((words) => html`<li>${words}</li>`)}</ul>
-<form method="post" action="/auth/manage">${csrfField(view.csrf)}
+<form method="post" action="${view.base}/auth/manage">${csrfField(view.csrf)}
 <button type="submit" name="grant" value="${grant.id}" aria-label="Take back access: ${grant.app}">Take back access</button></form>
 </section>`,
 )}
-<p><a href="/auth/second-factor">Second factor for signing in</a></p>
-<form method="post" action="/auth/sign-out">${csrfField(view.csrf)}
+<p><a href="${view.base}/auth/second-factor">Second factor for signing in</a></p>
+<form method="post" action="${view.base}/auth/sign-out">${csrfField(view.csrf)}
 <div class="actions"><button type="submit">Sign out</button></div></form>`,
   );
 }
 
-export function signedOutPage(): string {
-  return page('Signed out', html`<h1>You are signed out</h1><p><a href="/auth/sign-in">Sign in again</a></p>`);
+export function signedOutPage(base: string): string {
+  const again = html`<p><a href="${base}/auth/sign-in">Sign in again</a></p>`;
+  return page(base, 'Signed out', html`<h1>You are signed out</h1>${again}`);
 }

@@ -3,6 +3,7 @@ import type { EncounterSummary, OpenSession, PatientSummary } from '../ports.ts'
 import { csrfField, page, problem } from './layout.ts';
 
 interface PickerView {
+  readonly base: string;
   /** The address of the flow; each form goes to a step below it. */
   readonly flow: string;
   readonly csrf: string;
@@ -23,6 +24,7 @@ export function patientPage(
   view: PickerView & { readonly search: string; readonly patients: readonly PatientSummary[] },
 ): string {
   return page(
+    view.base,
     'Choose a patient',
     html`<h1>Choose a patient for ${view.app}</h1>
 ${problem(view.problem)}
@@ -46,6 +48,7 @@ ${cancel(view)}`,
 
 export function encounterPage(view: PickerView & { readonly encounters: readonly EncounterSummary[] }): string {
   return page(
+    view.base,
     'Choose an encounter',
     html`<h1>Choose an encounter for ${view.app}</h1>
 ${problem(view.problem)}
@@ -66,6 +69,7 @@ export function sessionPage(
   view: PickerView & { readonly sessions: readonly OpenSession[]; readonly own: string; readonly several: boolean },
 ): string {
   return page(
+    view.base,
     'Choose a session',
     html`<h1>Which session should ${view.app} follow?</h1>
 <p>You are working in more than one place. The app follows what you open there.</p>

@@ -3,6 +3,7 @@ import type { Enrolment } from '../second-factors.ts';
 import { csrfField, page, problem } from './layout.ts';
 
 export interface SecondFactorView {
+  readonly base: string;
   readonly user: string;
   readonly csrf: string;
   /** Whether the person has a second factor. */
@@ -15,14 +16,14 @@ export interface SecondFactorView {
 }
 
 function passwordForm(view: SecondFactorView, step: string, button: string): Html {
-  return html`<form method="post" action="/auth/second-factor">${csrfField(view.csrf)}
+  return html`<form method="post" action="${view.base}/auth/second-factor">${csrfField(view.csrf)}
 <label for="password">Your password</label>
 <input type="password" id="password" name="password" autocomplete="current-password">
 <div class="actions"><button class="main" type="submit" name="step" value="${step}">${button}</button></div></form>`;
 }
 
 function codeForm(view: SecondFactorView): Html {
-  return html`<form method="post" action="/auth/second-factor">${csrfField(view.csrf)}
+  return html`<form method="post" action="${view.base}/auth/second-factor">${csrfField(view.csrf)}
 <label for="code">The code that it shows now</label>
 <input type="text" id="code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="7">
 <div class="actions"><button class="main" type="submit" name="step" value="confirm">Confirm</button></div></form>`;
@@ -32,6 +33,7 @@ function codeForm(view: SecondFactorView): Html {
 export function secondFactorPage(view: SecondFactorView): string {
   const { enrolment, active } = view;
   return page(
+    view.base,
     'Second factor',
     html`<h1>Second factor</h1>
 <p class="quiet">You are ${view.user}.</p>
@@ -46,6 +48,6 @@ ${
 ${passwordForm(view, 'begin', 'Set up')}
 ${view.confirming && codeForm(view)}`
 }
-<p><a href="/auth/manage">Applications with access</a></p>`,
+<p><a href="${view.base}/auth/manage">Applications with access</a></p>`,
   );
 }

@@ -11,6 +11,7 @@ export interface SignInPageWays {
 }
 
 export interface SignInView {
+  readonly base: string;
   /** Where the form goes. */
   readonly action: string;
   /** Where it goes for the outside provider. */
@@ -41,6 +42,7 @@ ${
 export function signInPage(view: SignInView): string {
   const { samples, passwords, outside } = view.ways;
   return page(
+    view.base,
     'Sign in',
     html`<h1>Sign in</h1>
 ${view.app ? html`<p>to continue to <strong>${view.app}</strong></p>` : undefined}

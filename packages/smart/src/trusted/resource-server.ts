@@ -18,8 +18,8 @@ import { TrustedIssuers } from './trusted-issuers.ts';
 export interface ResourceServerOptions {
   readonly records: RecordStore;
   readonly clock: Clock;
-  /** The public origin, without a trailing slash. */
-  readonly origin: string;
+  /** What clients use, without a trailing slash. */
+  readonly publicUrl: string;
   readonly hubUrl: string;
   readonly issuers: readonly TrustedIssuer[];
   /** Fetches keys and answers of the issuers, which may be in internal networks; `fetch` without it. */
@@ -42,7 +42,7 @@ const NO_USERS = { resolve: async () => undefined, withReference: async () => []
 
 /** Trusts tokens of other authorization servers and gives out none (REG-5). */
 export async function createResourceServer(options: ResourceServerOptions): Promise<ResourceServer> {
-  const { records, clock, origin, hubUrl, issuers, rateLimit, logger } = options;
+  const { records, clock, publicUrl, hubUrl, issuers, rateLimit, logger } = options;
   const listeners = new Set<(ended: AccessEnded) => void | Promise<void>>();
   const tell = async (ended: AccessEnded): Promise<void> => {
     trusted.forget(ended);
@@ -53,7 +53,7 @@ export async function createResourceServer(options: ResourceServerOptions): Prom
     records,
     clock,
     users: NO_USERS,
-    addresses: new AuthorizationAddresses(origin),
+    addresses: new AuthorizationAddresses(publicUrl),
     fetchIssuer: options.fetchIssuer ?? fetch,
     audit: options.audit,
     ended: tell,
@@ -66,7 +66,7 @@ export async function createResourceServer(options: ResourceServerOptions): Prom
       scopes,
     );
   const nonces = await DpopNonces.open(records, clock);
-  const proofs = new DpopProofs(records, clock, { origin, nonces, nonceRequired: options.dpopNonce ?? false });
+  const proofs = new DpopProofs(records, clock, { publicUrl, nonces, nonceRequired: options.dpopNonce ?? false });
   const verifyToken: TokenVerifier['verifyToken'] = (token) => trusted.verify(token);
   return {
     tokens: new TokenDoor(verifyToken, proofs),

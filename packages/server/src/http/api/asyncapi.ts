@@ -17,7 +17,7 @@ const SENT: readonly Message[] = ['Confirmation', 'Event', 'Denial', 'Pong'];
 const RECEIVED: readonly Message[] = ['EventAnswer', 'Event', 'Ping'];
 
 export interface AsyncApiOptions {
-  readonly origin: string;
+  readonly publicUrl: string;
   readonly version: string;
   /** Names of the events that the Hub knows. */
   readonly events: readonly string[];
@@ -26,8 +26,8 @@ export interface AsyncApiOptions {
 }
 
 /** From the Hub's side: `send` is what it sends to subscribers. */
-export function asyncApi({ origin, version, events, webhooks }: AsyncApiOptions) {
-  const { host, protocol } = new URL(origin);
+export function asyncApi({ publicUrl, version, events, webhooks }: AsyncApiOptions) {
+  const { host, protocol, pathname } = new URL(publicUrl);
   const secure = protocol === 'https:';
   const names = Object.keys(MESSAGES) as Message[];
   const on = (channel: string, list: readonly Message[]) =>
@@ -38,7 +38,7 @@ export function asyncApi({ origin, version, events, webhooks }: AsyncApiOptions)
     asyncapi: '3.0.0',
     info: { title: 'Lockstep Hub', version, license: { name: 'Apache-2.0' } },
     defaultContentType: 'application/json',
-    servers: { hub: { host, protocol: secure ? 'wss' : 'ws' } },
+    servers: { hub: { host, protocol: secure ? 'wss' : 'ws', ...(pathname !== '/' && { pathname }) } },
     channels: {
       subscriber: {
         address: '/hub/ws/{endpoint}',

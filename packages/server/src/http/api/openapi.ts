@@ -53,12 +53,12 @@ const REFUSALS: Readonly<Record<Tag, object>> = {
 export interface ApiOptions {
   /** As they were registered. */
   readonly routes: readonly string[];
-  readonly origin: string;
+  readonly publicUrl: string;
   readonly version: string;
 }
 
 /** @throws Error naming a route that is not described */
-export function openApi({ routes, origin, version }: ApiOptions) {
+export function openApi({ routes, publicUrl, version }: ApiOptions) {
   const paths: Record<string, Record<string, object>> = {};
   for (const one of describedRoutes(routes)) {
     const [method = '', path = ''] = one.route.split(' ');
@@ -73,7 +73,7 @@ export function openApi({ routes, origin, version }: ApiOptions) {
       description: 'FHIRcast Hub, with SMART App Launch and FHIR where the server has them.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    servers: [{ url: origin }],
+    servers: [{ url: publicUrl }],
     paths,
     components: {
       schemas: SCHEMAS,
