@@ -7,6 +7,7 @@ import process from 'node:process';
 import { cliPage } from '../packages/server/src/cli/cli-page.ts';
 import { COMMANDS } from '../packages/server/src/cli/commands.ts';
 import { type ApiSource, apiPage } from './api-page.ts';
+import { rulesPage } from './rules-page.ts';
 
 const root = dirname(import.meta.dirname);
 
@@ -107,7 +108,7 @@ export function pages(): ReadonlyMap<string, string> {
 }
 
 if (import.meta.main) {
-  for (const [path, text] of pages()) {
+  for (const [path, text] of [...pages(), ['docs/rules.md', rulesPage(root)] as const]) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
     console.log(`wrote ${path}`);

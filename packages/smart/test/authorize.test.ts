@@ -83,7 +83,7 @@ test('AUT-2 what is wrong with a POST is answered at once, and kept nowhere', as
   assert.match(faulty.headers.get('location') ?? '', /^http:\/\/localhost:9090\/callback\?error=invalid_request/);
 });
 
-test('AUT-1 resource is a synonym of aud, and a trailing slash does no harm', async (t) => {
+test('AUT-1 DIS-1 resource is a synonym of aud, and a trailing slash does no harm', async (t) => {
   const server = await startServer(t);
   const app = await registerApp(server);
   const browser = new TestBrowser(server);

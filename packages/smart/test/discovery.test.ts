@@ -11,7 +11,7 @@ async function read(server: TestServer, path: string, headers: Record<string, st
   return answerOf(await fetch(server.url(path), { headers }));
 }
 
-test('DIS-2 smart-configuration names every address and what is supported, whatever Accept says', async (t) => {
+test('DIS-2 DIS-3 smart-configuration names every address and what is supported, whatever Accept says', async (t) => {
   const server = await startServer(t);
   for (const accept of ['application/json', 'text/html', 'application/fhir+xml', '*/*']) {
     const { status, headers, body } = await read(server, '/fhir/.well-known/smart-configuration', {
