@@ -123,7 +123,7 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
   if (!response.ok) throw new ApiError(response.status, messageOf(value, response.status), codeOf(value));
   const link = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
   // The server names the address as browsers know it.
-  const next = link?.startsWith(`${BASE_PATH}/`) ? link.slice(BASE_PATH.length) : link;
+  const next = link?.slice(BASE_PATH.length);
   return { value: value as T, next };
 }
 

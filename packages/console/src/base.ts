@@ -1,10 +1,7 @@
 /** Where the console's server is: it may share its host, below a path that a proxy gives it. The page says which. */
 
 /** What the server's paths begin with, such as `/lockstep`; empty where it has the whole host. */
-export const BASE_PATH =
-  typeof document === 'undefined'
-    ? ''
-    : (document.querySelector<HTMLMetaElement>('meta[name="base-path"]')?.content ?? '');
+export const BASE_PATH = globalThis.document?.documentElement.dataset.base ?? '';
 
 /** A path of the server's, such as `/api/console/me`, as the browser asks for it. */
 export function serverPath(path: string): string {

@@ -234,6 +234,8 @@ describe('below a path, in Chromium behind nginx', { skip: nginxMissing() }, () 
         assert.ok(secure, name);
       }
 
+      assert.deepEqual(failed, []);
+      // From here on the app's tokens have ended, and its refresh is refused.
       await pages.reload();
       await pages.getByRole('button', { name: 'Sign out' }).click();
       await pages.getByRole('link', { name: 'Sign in again' }).click();
@@ -249,7 +251,10 @@ describe('below a path, in Chromium behind nginx', { skip: nginxMissing() }, () 
       await pages.getByText('Patient-open').first().waitFor();
 
       assert.deepEqual(strayed, []);
-      assert.deepEqual(failed, []);
+      assert.deepEqual(
+        failed.filter((one) => !one.startsWith('400 ')),
+        [],
+      );
       assert.deepEqual(problems, []);
       await context.close();
     });

@@ -1,0 +1,151 @@
+/**
+ * Runs the commands of a page as a reader would: those in ```sh blocks in order, in one shell, in a folder where the repository is;
+ * those in ```sh terminal blocks each in a terminal of its own, beside the others.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '@lockstep/store-redis/testing';
+
+export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** What of the repository is the work of whoever has it, and not part of it. */
+const OWN = new Set(['.git', 'data', 'my-app']);
+
+/** Ports in the pages; each run takes free ones in their places. */
+const PORTS = /\b(8080|8081|8082|8090|6390|7070|7071|9090)\b/g;
+
+export interface ShellBlock {
+  readonly text: string;
+  /** Whether it is for a terminal of its own. */
+  readonly terminal: boolean;
+}
+
+/** The shell commands of a page, in order. */
+export function shellBlocks(page: string): readonly ShellBlock[] {
+  return [...page.matchAll(/^( *)```sh( terminal)?\n([\s\S]*?)^ *```$/gm)].map(
+    ([, indent = '', terminal, text = '']) => ({
+      text: text.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+      terminal: terminal !== undefined,
+    }),
+  );
+}
+
+export interface GuideRun {
+  /** Programs that the page takes for granted, by their paths below the folder: scripts of a shell. */
+  readonly programs?: Readonly<Record<string, string>>;
+  /** What stands for what a reader has to fill in. */
+  readonly replace?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
+  /** What the terminals must have shown in the end. */
+  readonly shows: readonly RegExp[];
+}
+
+/** The port that a command listens on, as the page writes it. */
+function listensOn({ text }: ShellBlock): string | undefined {
+  const named = /\bPORT=(\d+)|--port (\d+)|listen (\d+)/.exec(text);
+  return named?.[1] ?? named?.[2] ?? named?.[3] ?? (/\bnpm start\b|lockstep serve/.test(text) ? '8080' : undefined);
+}
+
+/**
+ * @param path of the page, below the repository
+ * @returns what the terminals have shown
+ */
+export async function runGuide(t: TestContext, path: string, run: GuideRun): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-guide-'));
+  for (const name of readdirSync(ROOT)) if (!OWN.has(name)) symlinkSync(join(ROOT, name), join(folder, name));
+  for (const [name, text] of Object.entries(run.programs ?? {})) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text, { mode: 0o755 });
+  }
+  const blocks = shellBlocks(readFileSync(join(ROOT, path), 'utf8'));
+  assert.ok(blocks.length > 0, `${path} has no commands`);
+  const script = ['set -euo pipefail'];
+  for (const [index, block] of blocks.entries()) {
+    if (!block.terminal) {
+      script.push(block.text);
+      continue;
+    }
+    const port = listensOn(block);
+    const shown = `"$TERMINALS/${index}"`;
+    script.push(`{\n${block.text}\n} > ${shown} 2>&1 &`);
+    // As a reader does, who looks whether it is there.
+    const there = port === undefined ? `[ -s ${shown} ]` : `(: < /dev/tcp/127.0.0.1/${port}) 2> /dev/null`;
+    script.push(`until ${there}; do kill -0 $! || { cat ${shown}; exit 1; }; sleep 0.1; done`);
+  }
+  script.push('echo "@@ end of the page"', 'read -r _ || true');
+  let text = script.join('\n');
+  for (const [from, to] of Object.entries(run.replace ?? {})) {
+    assert.ok(text.includes(from), `${path} does not hold ${from}`);
+    text = text.replaceAll(from, to);
+  }
+  for (const port of new Set(text.match(PORTS)))
+    text = text.replaceAll(new RegExp(`\\b${port}\\b`, 'g'), `${await freePort()}`);
+  const server = /http:\/\/localhost:(\d+)/.exec(text)?.[1];
+
+  const terminals = join(folder, '.terminals');
+  mkdirSync(terminals);
+  const child = spawn('bash', ['-c', text], {
+    cwd: folder,
+    env: {
+      PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+      HOME: folder,
+      TERMINALS: terminals,
+      ...(server !== undefined && { PORT: server }),
+      LOCKSTEP_RATE_LIMIT: '0',
+      npm_config_update_notifier: 'false',
+      npm_config_offline: 'true',
+      ...run.env,
+    },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    // Whatever it has started ends with it.
+    detached: true,
+  });
+  const ended = once(child, 'exit');
+  t.after(async () => {
+    if (child.pid !== undefined) {
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // It has ended, and so has everything that it started.
+      }
+    }
+    await ended;
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
+  });
+  let shown = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      shown += chunk;
+    });
+  }
+  const all = (): string =>
+    [
+      shown,
+      ...readdirSync(terminals)
+        .sort()
+        .map((name) => readFileSync(join(terminals, name), 'utf8')),
+    ].join('\n');
+  let over = false;
+  void ended.then(() => {
+    over = true;
+  });
+  for (;;) {
+    const missing = run.shows.filter((one) => !one.test(all()));
+    if (missing.length === 0 && shown.includes('@@ end of the page')) break;
+    assert.ok(
+      !over && existsSync(folder) && !t.signal.aborted,
+      `${path} did not show ${missing.join(', ')}:\n${all()}`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  child.stdin.end();
+  return all();
+}
