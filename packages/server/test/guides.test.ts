@@ -13,3 +13,39 @@ it('tutorial for the developer of an app', (t) =>
       /My first app/,
     ],
   }));
+
+it('tutorial for the vendor of an EHR', (t) =>
+  runGuide(t, 'docs/tutorials/ehr-vendor.md', {
+    shows: [
+      /The topic is [\w-]+/,
+      /answered 202/,
+      /walter-pruitt/,
+      /"notFollowing":\[.*"Old viewer"/,
+      /ended: 204/,
+      /The session has ended|ended/,
+    ],
+  }));
+
+it('tutorial for the operator', (t) =>
+  runGuide(t, 'docs/tutorials/operator.md', {
+    shows: [
+      /LOCKSTEP_PROFIL is no setting; did you mean LOCKSTEP_PROFILE/,
+      /refused, and said why/,
+      /lockstep_build_info/,
+      /Dr\. Marta Ruiz/,
+      /rosa-quispe[\s\S]*rosa-quispe/,
+      /walter-pruitt/,
+      /"fhircastVersion":"3\.0\.0"/,
+    ],
+  }));
+
+it('tutorial for the tester of a Hub', (t) =>
+  runGuide(t, 'docs/tutorials/conformance-tester.md', {
+    shows: [
+      /conforms/,
+      /exit code 1\n/,
+      /exit code 1: one of them/,
+      /the package is as it was signed/,
+      /Example: FHIRcast 3\.0\.0: conforms/,
+    ],
+  }));

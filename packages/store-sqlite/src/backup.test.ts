@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { freshPath, openIn } from '../test/folder.ts';
@@ -88,6 +89,18 @@ test('a restore keeps what was there, and is not taken for damage', async (t) =>
   assert.equal((await store.sessions.load('topic'))?.position.offset, 1);
   await store.close();
   assert.equal(checkBackup(`${path}-before`).events, 2);
+});
+
+test('a copy is restored on a machine where nothing is yet', async (t) => {
+  const path = freshPath(t);
+  const store = await openIn(t, path);
+  await store.records.put('kind', 'one', { body }, Date.now());
+  const copy = freshPath(t);
+  await store.backup(copy);
+  const restored = join(dirname(freshPath(t)), 'not', 'there', 'lockstep.db');
+  await restoreBackup(copy, restored);
+  const { records } = await openIn(t, restored);
+  assert.ok(await records.get('kind', 'one', Date.now()));
 });
 
 test('a backup is not written over anything, and a damaged one is refused', async (t) => {

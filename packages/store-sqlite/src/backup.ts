@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from './database.ts';
 import { findDamage, identityOf } from './integrity.ts';
@@ -65,7 +66,7 @@ export function checkBackup(path: string): BackupReport {
 
 /**
  * Puts a copy in the place of a database that no process has open. What was there is kept beside it, with `-before` after its
- * name, unless there is one of before already.
+ * name, unless there is one of before already. A folder that is not there is made.
  * @throws Error when the copy is damaged; UnusableDatabase when another process has the database open. Nothing is changed then
  */
 export async function restoreBackup(from: string, path: string): Promise<BackupReport> {
@@ -76,6 +77,7 @@ export async function restoreBackup(from: string, path: string): Promise<BackupR
     if (!existsSync(`${path}-before`)) await copyFile(path, `${path}-before`);
   }
   for (const file of [path, `${path}-wal`, lastChangePath(path)]) rmSync(file, { force: true });
+  await mkdir(dirname(path), { recursive: true });
   await copyFile(from, path);
   return { ...report, path };
 }
