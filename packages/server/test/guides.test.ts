@@ -2,8 +2,8 @@
 import { it } from 'node:test';
 import { runGuide } from './guides.ts';
 
-it('tutorial for the developer of an app', (t) =>
-  runGuide(t, 'docs/tutorials/app-developer.md', {
+it('tutorial for the developer of an app', async (t) => {
+  await runGuide(t, 'docs/tutorials/app-developer.md', {
     shows: [
       /Lockstep is ready at/,
       /The session is [\w-]+/,
@@ -12,10 +12,11 @@ it('tutorial for the developer of an app', (t) =>
       /\[out-of-sync\] .*a note is not saved/,
       /My first app/,
     ],
-  }));
+  });
+});
 
-it('tutorial for the vendor of an EHR', (t) =>
-  runGuide(t, 'docs/tutorials/ehr-vendor.md', {
+it('tutorial for the vendor of an EHR', async (t) => {
+  await runGuide(t, 'docs/tutorials/ehr-vendor.md', {
     shows: [
       /The topic is [\w-]+/,
       /answered 202/,
@@ -24,10 +25,11 @@ it('tutorial for the vendor of an EHR', (t) =>
       /ended: 204/,
       /The session has ended|ended/,
     ],
-  }));
+  });
+});
 
-it('tutorial for the operator', (t) =>
-  runGuide(t, 'docs/tutorials/operator.md', {
+it('tutorial for the operator', async (t) => {
+  await runGuide(t, 'docs/tutorials/operator.md', {
     shows: [
       /LOCKSTEP_PROFIL is no setting; did you mean LOCKSTEP_PROFILE/,
       /refused, and said why/,
@@ -37,10 +39,11 @@ it('tutorial for the operator', (t) =>
       /walter-pruitt/,
       /"fhircastVersion":"3\.0\.0"/,
     ],
-  }));
+  });
+});
 
-it('tutorial for the tester of a Hub', (t) =>
-  runGuide(t, 'docs/tutorials/conformance-tester.md', {
+it('tutorial for the tester of a Hub', async (t) => {
+  await runGuide(t, 'docs/tutorials/conformance-tester.md', {
     shows: [
       /conforms/,
       /exit code 1\n/,
@@ -48,4 +51,5 @@ it('tutorial for the tester of a Hub', (t) =>
       /the package is as it was signed/,
       /Example: FHIRcast 3\.0\.0: conforms/,
     ],
-  }));
+  });
+});
