@@ -33,6 +33,8 @@ export interface SimulationOptions {
   readonly delayMs?: number;
 }
 
+/** Characters of an address that a request is redirected to: what lies between takes no more. */
+const LONGEST_ADDRESS = 8000;
 /** How long opens in a session bring SyncErrors after a launch asked for it, ms. */
 const SYNC_ERROR_LIFE = 10 * 60_000;
 
@@ -177,7 +179,10 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     if (read.asksSignIn) params.set('prompt', 'login');
     if (user) params.set('login_hint', user.id);
     const there = user ? `${baseOf(request)}/person` : publicUrl;
-    return reply.redirect(`${there}/auth/authorize?${params}`, 303);
+    const address = `${there}/auth/authorize?${params}`;
+    if (address.length > LONGEST_ADDRESS)
+      throw new OAuthError('invalid_request', 'the request is too long to be simulated', 414);
+    return reply.redirect(address, 303);
   }
 
   function admitted(query: URLSearchParams, { unchecked, client }: Simulated): Promise<URLSearchParams> {
