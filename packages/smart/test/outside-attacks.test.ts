@@ -163,6 +163,7 @@ test('REG-4 what the provider refuses is said in plain words, and other ways sta
     [{ error: 'temporarily_unavailable' }, /City Hospital is not available now\. Try again later/],
     [{ error: 'login_required' }, /wants you to sign in there first/],
     [{ error: 'invalid_scope' }, /refused the request \(invalid_scope\)\. Tell an administrator/],
+    [{ error: 'toString' }, /refused the request \(toString\)\. Tell an administrator/],
     [
       { error: 'access_denied', error_description: 'Your badge <b>has expired</b>.' },
       /It says: Your badge &lt;b&gt;has expired&lt;\/b&gt;\./,

@@ -1,12 +1,12 @@
 import type { Dialect } from './dialect.ts';
 
-const ACTIONS: Readonly<Record<string, string>> = {
-  opened: 'open',
-  closed: 'close',
-  updated: 'update',
-  selected: 'select',
-};
-const PARTICIPLES = new Map(Object.entries(ACTIONS).map(([participle, action]) => [action, participle]));
+const ACTIONS = new Map([
+  ['opened', 'open'],
+  ['closed', 'close'],
+  ['updated', 'update'],
+  ['selected', 'select'],
+]);
+const PARTICIPLES = new Map([...ACTIONS].map(([participle, action]) => [action, participle]));
 
 const NAME = /^([A-Za-z]+)-([a-z]+)$/i;
 
@@ -21,6 +21,6 @@ function renamed(name: string, word: (action: string) => string | undefined): st
 export const participleNames: Dialect = {
   name: 'participleNames',
   source: 'Samples of reporting connectors that were published before FHIRcast STU1 settled the names',
-  nameIn: (name) => renamed(name, (last) => ACTIONS[last]),
+  nameIn: (name) => renamed(name, (last) => ACTIONS.get(last)),
   nameOut: (name) => renamed(name, (last) => PARTICIPLES.get(last)),
 };

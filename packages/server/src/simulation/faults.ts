@@ -31,10 +31,13 @@ const AUTHENTICATION: readonly OAuthFault[] = [
   oauthFault('used-jti', 401, 'invalid_client', 'jti was used before'),
 ];
 
-const GRANTS: Readonly<Record<string, readonly OAuthFault[]>> = {
-  authorization_code: [oauthFault('expired-code', 400, 'invalid_grant', 'the code has expired')],
-  refresh_token: [oauthFault('refused-refresh', 400, 'invalid_grant', 'the refresh token is unknown or has expired')],
-};
+const GRANTS: ReadonlyMap<string | undefined, readonly OAuthFault[]> = new Map([
+  ['authorization_code', [oauthFault('expired-code', 400, 'invalid_grant', 'the code has expired')]],
+  [
+    'refresh_token',
+    [oauthFault('refused-refresh', 400, 'invalid_grant', 'the refresh token is unknown or has expired')],
+  ],
+]);
 
 function firstOf(table: readonly OAuthFault[], faults: readonly Fault[]): OAuthFault | undefined {
   return table.find(({ fault }) => faults.includes(fault));
@@ -52,7 +55,7 @@ export function returnedFault(faults: readonly Fault[]): OAuthFault | undefined 
 
 /** What the token endpoint answers. @param grantType undefined where the request names none */
 export function tokenFault(faults: readonly Fault[], grantType: string | undefined): OAuthFault | undefined {
-  return firstOf([...AUTHENTICATION, ...(GRANTS[grantType ?? ''] ?? [])], faults);
+  return firstOf([...AUTHENTICATION, ...(GRANTS.get(grantType) ?? [])], faults);
 }
 
 export interface FhirFault {

@@ -147,6 +147,7 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 function refusal(name: string, { code = '', description }: OutsideError): string {
-  const words = WORDS[code] ?? `refused the request (${code.slice(0, 60)}). Tell an administrator.`;
+  const known = Object.hasOwn(WORDS, code) ? WORDS[code] : undefined;
+  const words = known ?? `refused the request (${code.slice(0, 60)}). Tell an administrator.`;
   return `${name} ${words}${description ? ` It says: ${description.slice(0, 200)}` : ''}`;
 }
