@@ -39,7 +39,7 @@ export interface Channel {
   close(code: number, reason: string): void;
   /** Bytes accepted by `send` and not yet passed on (ERR-7). */
   readonly buffered: number;
-  /** Calls back once all of it was passed on, or the channel is gone. */
+  /** Calls back once all of it was passed on, or the channel is gone: never at once, so that others have their turn before. */
   onDrain(run: () => void): void;
 }
 

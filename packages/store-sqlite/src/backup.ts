@@ -2,9 +2,10 @@ import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync } from 'no
 import { copyFile, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { openDatabase } from './database.ts';
+import { openBeside, openDatabase } from './database.ts';
 import { findDamage, identityOf } from './integrity.ts';
 import { lastChangePath } from './last-change.ts';
+import { takeFile } from './own-files.ts';
 import { prepare } from './rows.ts';
 
 /** What a copy of a database holds. */
@@ -19,15 +20,19 @@ export interface BackupReport {
 }
 
 /**
- * Copies an open database into a new file that only its owner can read. Everything that was acknowledged before the call is in
- * the copy. What is asked of the database meanwhile waits: SQLite's copying page by page gives up where a transaction of the
- * same connection comes between.
+ * Copies a database that this process has open into a new file that only its owner can read. Everything that was acknowledged
+ * before the call is in the copy; what is committed meanwhile is not, and does not wait.
  * @throws Error when the file exists, or cannot be written; nothing is left of it then
  */
-export function backUp(db: DatabaseSync, path: string): BackupReport {
+export function backUp(from: string, path: string): BackupReport {
   closeSync(openSync(path, 'wx', 0o600));
   try {
-    db.prepare('VACUUM INTO ?').run(path);
+    const db = openBeside(from);
+    try {
+      db.prepare('VACUUM INTO ?').run(path);
+    } finally {
+      db.close();
+    }
     const file = openSync(path, 'r');
     fsyncSync(file);
     closeSync(file);
@@ -71,13 +76,18 @@ export function checkBackup(path: string): BackupReport {
  */
 export async function restoreBackup(from: string, path: string): Promise<BackupReport> {
   const report = checkBackup(from);
-  // Opening it shows that no other process has it open, and brings its write-ahead log in.
-  if (existsSync(path)) {
-    openDatabase(path).close();
-    if (!existsSync(`${path}-before`)) await copyFile(path, `${path}-before`);
+  const release = takeFile(path);
+  try {
+    // Opening it shows that no other process has it open, and brings its write-ahead log in.
+    if (existsSync(path)) {
+      openDatabase(path).close();
+      if (!existsSync(`${path}-before`)) await copyFile(path, `${path}-before`);
+    }
+    for (const file of [path, `${path}-wal`, lastChangePath(path)]) rmSync(file, { force: true });
+    await mkdir(dirname(path), { recursive: true });
+    await copyFile(from, path);
+  } finally {
+    release();
   }
-  for (const file of [path, `${path}-wal`, lastChangePath(path)]) rmSync(file, { force: true });
-  await mkdir(dirname(path), { recursive: true });
-  await copyFile(from, path);
   return { ...report, path };
 }

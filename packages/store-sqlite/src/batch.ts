@@ -146,7 +146,7 @@ export class Batches {
   }
 }
 
-function failureOf(error: unknown): OperationFailure {
+export function failureOf(error: unknown): OperationFailure {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof Refused) return { kind: 'refused', message };
   return { kind: UNAVAILABLE.has(resultCode(error) ?? 0) ? 'unavailable' : 'defect', message };

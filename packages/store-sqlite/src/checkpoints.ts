@@ -5,32 +5,60 @@ import { prepare } from './rows.ts';
 const LOOK_EVERY = 16;
 
 /**
- * Pages (of 4 KiB) in the write-ahead log from which on it is copied into the main file, however busy the store is. A copy
- * keeps commits waiting for 5 ms and more; the rarer it is, the fewer pages are copied twice and the fewer commits wait.
+ * Pages (of 4 KiB) of the write-ahead log that are not in the main file yet from which on they are copied, however busy the store
+ * is. The rarer that is, the fewer pages are copied twice; the more of them, the longer a commit's flush may wait for theirs.
  */
-const PAGES = 32_000;
+const PAGES = 16_000;
 
-/** ms without a transaction after which it is copied because no operation waits. */
+/** Pages not copied yet from which on the store's own thread copies them: the other one cannot keep up. */
+const MOST = 64_000;
+
+/** Pages that this thread copies itself where it has nothing else to do: that takes some milliseconds. */
+const LITTLE = 500;
+
+/** ms without a transaction after which the log is copied because no operation waits. */
 const IDLE = 2_000;
+
+/** ms until the log is emptied where somebody was reading it just now. */
+const AGAIN = 100;
 
 /** Columns: busy, pages in the log, pages copied. */
 type Checkpoint = readonly [number, number, number];
 
-/** Keeps the write-ahead log bounded, and empties it after a deletion so that it holds nothing of what was deleted. */
+/** What copies the write-ahead log into the main file while this thread commits; answered by `copied`. */
+export interface Copier {
+  copy(): void;
+}
+
+export interface CheckpointOptions {
+  readonly copier: Copier;
+  /** ms from a deletion to the emptying of the write-ahead log. */
+  readonly scrubAfterMs: number;
+  /** Called after each checkpoint of this thread, whether or not it brought everything into the main file. */
+  readonly done: () => void;
+}
+
+/**
+ * Keeps the write-ahead log bounded, and empties it after a deletion so that it holds nothing of what was deleted. The copying is
+ * done by another thread while this one commits; what has been committed meanwhile is little, and this one copies it, so that the log
+ * begins again.
+ */
 export class Checkpoints {
   readonly #idle: NodeJS.Timeout;
   readonly #look: () => number;
   readonly #copy: () => Checkpoint;
   readonly #empty: () => Checkpoint;
-  readonly #done: () => void;
+  readonly #options: CheckpointOptions;
   readonly #db: DatabaseSync;
   #count = 0;
   #pages = 0;
   #sinceLook = 0;
+  #isCopying = false;
+  #scrub: NodeJS.Timeout | undefined;
+  #isScrubbing = false;
 
-  /** @param done called after each checkpoint, whether or not it brought everything into the main file */
-  constructor(db: DatabaseSync, done: () => void) {
-    this.#done = done;
+  constructor(db: DatabaseSync, options: CheckpointOptions) {
+    this.#options = options;
     this.#db = db;
     // Before 3.51 SQLite takes NOOP for PASSIVE: it copies at each look, which is early but does no harm.
     const look = prepare<Checkpoint>(db, 'PRAGMA wal_checkpoint(NOOP)');
@@ -38,14 +66,16 @@ export class Checkpoints {
     const empty = prepare<Checkpoint>(db, 'PRAGMA wal_checkpoint(TRUNCATE)');
     this.#look = () => {
       const [, pages, copied] = look.get()!;
-      done();
+      options.done();
       this.#pages = Math.max(0, pages - copied);
       return this.#pages;
     };
     this.#copy = () => copy.get()!;
     this.#empty = () => empty.get()!;
     this.#idle = setTimeout(() => {
-      if (this.#look() > 0) this.#run(this.#copy);
+      const pages = this.#look();
+      if (pages > LITTLE) this.#askForCopy();
+      else if (pages > 0) this.#run(this.#copy);
     }, IDLE);
   }
 
@@ -65,17 +95,45 @@ export class Checkpoints {
     this.#idle.refresh();
     if (++this.#sinceLook < LOOK_EVERY) return;
     this.#sinceLook = 0;
-    if (this.#look() >= PAGES) this.#run(this.#copy);
+    const pages = this.#look();
+    if (pages >= MOST) this.#run(this.#copy);
+    else if (pages >= PAGES) this.#askForCopy();
   }
 
-  /** Copies everything and cuts the write-ahead log to nothing. @returns whether that succeeded */
-  empty(): boolean {
-    return this.#run(this.#empty);
+  /** To be called after a deletion: soon the write-ahead log, too, holds nothing of it. */
+  scrubSoon(): void {
+    this.#scrub ??= setTimeout(() => this.#startScrub(), this.#options.scrubAfterMs);
+  }
+
+  /** To be called when the copier is done. */
+  copied(): void {
+    this.#isCopying = false;
+    if (this.#isScrubbing) this.#endScrub();
+    else this.#run(this.#copy);
   }
 
   /** Ends the waiting for an idle moment. */
   close(): void {
     clearTimeout(this.#idle);
+    clearTimeout(this.#scrub);
+  }
+
+  #startScrub(): void {
+    this.#isScrubbing = true;
+    if (this.#look() > LITTLE) this.#askForCopy();
+    else this.#endScrub();
+  }
+
+  #endScrub(): void {
+    this.#isScrubbing = false;
+    this.#scrub = undefined;
+    if (!this.#run(this.#empty)) this.#scrub = setTimeout(() => this.#startScrub(), AGAIN);
+  }
+
+  #askForCopy(): void {
+    if (this.#isCopying) return;
+    this.#isCopying = true;
+    this.#options.copier.copy();
   }
 
   /** A checkpoint that fails (a full disk) loses nothing: all of it still stands in the write-ahead log. */
@@ -87,7 +145,7 @@ export class Checkpoints {
     } catch {
       return false;
     } finally {
-      this.#done();
+      this.#options.done();
     }
   }
 }

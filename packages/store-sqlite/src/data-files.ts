@@ -1,4 +1,5 @@
 import { type Stats, statSync } from 'node:fs';
+import type { ThreadSignals } from './thread-signals.ts';
 
 function look(path: string): Stats | undefined {
   return statSync(path, { throwIfNoEntry: false });
@@ -15,12 +16,17 @@ function isSame(one: Stats, other: Stats): boolean {
 export class DataFiles {
   readonly #path: string;
   readonly #log: string;
+  readonly #signals: ThreadSignals;
+  /** Copies of the write-ahead log that had been made when the main file was looked at last. */
+  #copies: number | undefined;
   #main: Stats;
   #wal: Stats;
 
   /** @throws when the files of the open database are not there */
-  constructor(path: string) {
+  constructor(path: string, signals: ThreadSignals) {
     this.#path = path;
+    this.#signals = signals;
+    this.#copies = signals.copies;
     this.#log = `${path}-wal`;
     this.#main = statSync(path);
     this.#wal = statSync(this.#log);
@@ -40,20 +46,25 @@ export class DataFiles {
    * @returns what is wrong, in words for whoever operates the server
    */
   problem(): string | undefined {
+    const copies = this.#signals.copies;
     const main = look(this.#path);
     const wal = look(this.#log);
     if (main === undefined) return `${this.#path} was deleted while it was in use`;
     if (wal === undefined) return `${this.#log} was deleted while it was in use`;
     if (!isSame(main, this.#main)) return `${this.#path} was replaced while it was in use`;
     if (!isSame(wal, this.#wal)) return `${this.#log} was replaced while it was in use`;
-    if (main.size !== this.#main.size || main.mtimeMs !== this.#main.mtimeMs) {
+    const isCopied = copies === undefined || copies !== this.#copies || copies !== this.#signals.copies;
+    if (!isCopied && (main.size !== this.#main.size || main.mtimeMs !== this.#main.mtimeMs)) {
       return `${this.#path} was changed by another program while it was in use`;
     }
+    this.#main = main;
     this.#wal = wal;
+    // Of a copy that is under way, or has begun since, the file will be another one.
+    if (copies === this.#signals.copies) this.#copies = copies;
     return undefined;
   }
 
-  /** To be called after each checkpoint: the main file changes, and the write-ahead log may become shorter. */
+  /** To be called after each checkpoint of this thread: the main file changes, and the write-ahead log may become shorter. */
   checkpointed(): void {
     const main = look(this.#path);
     const wal = look(this.#log);

@@ -1,6 +1,8 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { type Migration, migrate, migrations, schemaVersion } from './migrations.ts';
 import { UnusableDatabase, type UnusableReason } from './unusable-database.ts';
 
@@ -11,8 +13,18 @@ const APPLICATION_ID = 0x4c6b5374;
 const OPEN_TIMEOUT = 1_000;
 
 /**
- * Opens the file, creating or migrating it. The lock is exclusive and lasts until it is closed: one process owns the file,
- * and SQLite keeps the index of the write-ahead log in that process's memory.
+ * What SQLite opens: absolute, for it takes some relative names for something else than a file. `unix-excl` locks other
+ * processes out, while the connections of this one share the index of the write-ahead log in its memory.
+ */
+function addressOf(path: string): string {
+  const url = pathToFileURL(resolve(path));
+  if (process.platform !== 'win32') url.searchParams.set('vfs', 'unix-excl');
+  return url.href;
+}
+
+/**
+ * Opens the file, creating or migrating it. The lock is exclusive and lasts until all connections of this process are closed:
+ * one process owns the file.
  *
  * @throws UnusableDatabase when the file cannot serve; it is unchanged then
  */
@@ -20,9 +32,7 @@ export function openDatabase(path: string, steps: readonly Migration[] = migrati
   let db: DatabaseSync | undefined;
   try {
     prepareFile(path);
-    // Absolute, for SQLite takes some relative names for something else than a file.
-    db = new DatabaseSync(resolve(path), { timeout: OPEN_TIMEOUT });
-    db.exec('PRAGMA locking_mode = EXCLUSIVE');
+    db = new DatabaseSync(addressOf(path), { timeout: OPEN_TIMEOUT });
     refuseForeign(db, path, steps.at(-1)?.version ?? 0);
     db.exec(`
       PRAGMA journal_mode = WAL;
@@ -41,6 +51,21 @@ export function openDatabase(path: string, steps: readonly Migration[] = migrati
     if (error instanceof UnusableDatabase) throw error;
     throw unusable(path, reasonOf(error), error);
   }
+}
+
+/**
+ * Opens a file that this process has open already once more: to read, and to copy its write-ahead log, while the other connection
+ * commits.
+ */
+export function openBeside(path: string): DatabaseSync {
+  const db = new DatabaseSync(addressOf(path), { timeout: OPEN_TIMEOUT });
+  db.exec(`
+    PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = 0;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -2000;
+  `);
+  return db;
 }
 
 /** Takes the lock, and signs a new file. A signed one is not written to: it can be read while the disk is full. */

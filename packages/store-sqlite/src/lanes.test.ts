@@ -17,7 +17,7 @@ const SESSION: readonly Request[] = [
   commit,
   ['erase', 'topic', null],
   ['load', 'topic'],
-  ['readLog', 'topic', 0, null, 10, 10],
+  ['countSessions', 'key', 10],
   ['lookup', 'key', 0, 10],
 ];
 const OTHER: readonly Request[] = [

@@ -10,7 +10,7 @@ const MAX_BATCH = 512;
 const ROOM = { beside: 16, alone: 128 };
 
 /** What an event waits for: it is done before anything else that waits. */
-const SESSIONS: ReadonlySet<OperationName> = new Set(['commit', 'erase', 'load', 'readLog', 'lookup', 'countSessions']);
+const SESSIONS: ReadonlySet<OperationName> = new Set(['commit', 'erase', 'load', 'lookup', 'countSessions']);
 
 /** Operations that read or change many rows: one at a time beside sessions. */
 const MANY_ROWS: ReadonlySet<OperationName> = new Set(['find', 'list', 'listParts', 'sweep', 'deleteBy']);

@@ -1,5 +1,6 @@
-import type { LogPosition } from '@lockstep/store';
+import { type LogPosition, StoreUnavailable } from '@lockstep/store';
 import type { BackupReport } from './backup.ts';
+import type { LogReader } from './log-reader.ts';
 import type { UnusableReason } from './unusable-database.ts';
 
 /**
@@ -28,19 +29,6 @@ export interface Operations {
     removeKeys: readonly string[],
     dropUpTo: number,
   ): number;
-  /**
-   * @param epoch null where any will do
-   * @param limit entries read at most
-   * @param bytes of bodies after which no further entry is read
-   * @returns number, id, at, body, number …
-   */
-  readLog(
-    topic: string,
-    after: number,
-    epoch: string | null,
-    limit: number,
-    bytes: number,
-  ): readonly (string | number)[] | undefined;
   /**
    * @param after what the page before ended with, 0 for the first
    * @returns session, topic, session, topic …
@@ -76,18 +64,24 @@ export interface Operations {
   stats(): FileStats;
 }
 
-/** Sent in place of a batch: the worker brings everything into the main file, closes it and ends. */
+/** What the thread that reads logs can be asked. */
+export type Reads = Pick<LogReader, 'readLog'>;
+
+/** One page of a log, and the number that its answer carries. */
+export type LogRequest = readonly [id: number, ...Parameters<Reads['readLog']>];
+
+export type LogAnswer = readonly [id: number, page: ReturnType<Reads['readLog']>, failure?: OperationFailure];
+
+/** Wished by the store's thread of the one that reads logs: that it copies the write-ahead log into the main file. */
+export const COPY = 'copy';
+/** The answer to that, whether or not it succeeded. */
+export const COPIED = 'copied';
+
+/** Sent in place of a request: the thread closes its connection and ends; the last one brings everything into the main file. */
 export const CLOSE = 'close';
 
-/** Sent in place of a batch: the worker copies the database into a new file, and goes on afterwards. */
-export interface BackupRequest {
-  readonly backup: string;
-}
-
-/** The answer to that. */
-export interface BackupAnswer {
-  readonly backup: BackupReport | OperationFailure;
-}
+/** What the thread that makes a backup says. */
+export type BackupAnswer = { readonly report: BackupReport } | { readonly refusal: string };
 
 export interface FlatSession {
   readonly revision: number;
@@ -133,6 +127,12 @@ export interface OperationFailure {
   /** `unavailable`: the file cannot be written or read now. `refused`: the caller asked for what cannot be. */
   readonly kind: 'unavailable' | 'refused' | 'defect';
   readonly message: string;
+}
+
+/** What the caller of a failed operation is thrown. */
+export function errorOf(failure: OperationFailure): Error {
+  if (failure.kind === 'unavailable') return new StoreUnavailable(failure.message);
+  return failure.kind === 'refused' ? new RangeError(failure.message) : new Error(failure.message);
 }
 
 /** The caller asked for what cannot be. Thrown before anything is changed; the caller gets a `RangeError`. */

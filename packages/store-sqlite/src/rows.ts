@@ -15,6 +15,17 @@ export function prepare<R extends readonly unknown[] = never>(db: DatabaseSync, 
   return statement as unknown as Statement<R>;
 }
 
+/** Columns of a session's row: id, revision, first, last, oldest_at, epoch, last_epoch, start_epoch, log_bytes. */
+export type SessionRow = readonly [number, number, number, number, number | null, string, string, string, number];
+
+/** Finds a session's row by its topic. */
+export function findSession(db: DatabaseSync): Statement<SessionRow> {
+  return prepare(
+    db,
+    'SELECT id, revision, first, last, oldest_at, epoch, last_epoch, start_epoch, log_bytes FROM session WHERE topic = ?',
+  );
+}
+
 /** The columns of all rows, one after the other. */
 export function flat<T>(rows: readonly (readonly T[])[]): T[] {
   const all: T[] = [];

@@ -2,10 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { LogBounds } from '@lockstep/store';
 import { entryChecksum } from './entry-checksum.ts';
 import { type FlatSession, Refused } from './operations.ts';
-import { flat, prepare, type Statement } from './rows.ts';
-
-/** Columns of a session's row: id, revision, first, last, oldest_at, epoch, last_epoch, start_epoch, log_bytes. */
-type SessionRow = readonly [number, number, number, number, number | null, string, string, string, number];
+import { findSession, flat, prepare, type SessionRow, type Statement } from './rows.ts';
 
 /** How far the log may exceed a bound before it is trimmed: one trim then serves many commits. */
 const SLACK = 1.25;
@@ -28,7 +25,6 @@ export class SessionTables {
   readonly #removeKey: Statement;
   readonly #parts: Statement<readonly [name: string, body: string]>;
   readonly #heads: Statement<readonly [number: number, id: string, at: number, epoch: string]>;
-  readonly #entries: Statement<readonly [number: number, id: string, at: number, body: string]>;
   readonly #lookup: Statement<readonly [session: number, topic: string]>;
   readonly #count: Statement<readonly [sessions: number]>;
   readonly #listParts: Statement<readonly [session: number, topic: string, body: string | null]>;
@@ -37,10 +33,7 @@ export class SessionTables {
   constructor(db: DatabaseSync, bounds: LogBounds) {
     this.#bounds = bounds;
     const write = (sql: string) => prepare(db, sql);
-    this.#find = prepare(
-      db,
-      'SELECT id, revision, first, last, oldest_at, epoch, last_epoch, start_epoch, log_bytes FROM session WHERE topic = ?',
-    );
+    this.#find = findSession(db);
     this.#create = write(
       `INSERT INTO session (topic, revision, first, last, oldest_at, epoch, last_epoch, start_epoch, log_bytes)
        VALUES (?1, 1, ?2, ?3, ?4, ?5, ?5, ?5, ?6)`,
@@ -76,11 +69,6 @@ export class SessionTables {
     this.#heads = prepare(
       db,
       'SELECT key & 0xffffffff, id, at, epoch FROM log WHERE key >= (?1 << 32) AND key < ((?1 + 1) << 32) ORDER BY key',
-    );
-    this.#entries = prepare(
-      db,
-      `SELECT key & 0xffffffff, id, at, body FROM log
-       WHERE key > ((?1 << 32) | ?2) AND key < ((?1 + 1) << 32) ORDER BY key LIMIT ?3`,
     );
     this.#lookup = prepare(
       db,
@@ -180,35 +168,6 @@ export class SessionTables {
     for (const key of removeKeys) this.#removeKey.run(key, id);
     for (const key of addKeys) this.#addKey.run(key, id);
     return current + 1;
-  }
-
-  readLog(
-    topic: string,
-    after: number,
-    epoch: string | null,
-    limit: number,
-    bytes: number,
-  ): readonly (string | number)[] | undefined {
-    const session = this.#session(topic);
-    if (session === undefined) return undefined;
-    const [id, , first, last] = session;
-    if (after > last || after < first - 1) return undefined;
-    if (epoch !== null && this.#epochAt(session, after) !== epoch) return undefined;
-    if (after === last) return [];
-    const read: (string | number)[] = [];
-    let left = bytes;
-    for (const entry of this.#entries.iterate(id, after, limit)) {
-      read.push(...entry);
-      left -= Buffer.byteLength(entry[3]);
-      if (left <= 0) break;
-    }
-    return read;
-  }
-
-  /** @param number from that before the oldest entry held to that of the newest */
-  #epochAt([id, , first, last, , , lastEpoch, startEpoch]: SessionRow, number: number): string | undefined {
-    if (number === first - 1) return startEpoch;
-    return number === last ? lastEpoch : this.#epochOf.get(id, number)?.[0];
   }
 
   lookup(indexKey: string, after: number, limit: number): readonly (string | number)[] {

@@ -109,7 +109,7 @@ export class SqliteSessionStore implements SessionStore {
     limit: number,
     bytes: number,
   ): Promise<readonly LogEntry[] | undefined> {
-    const flat = await this.#worker.call('readLog', topic, after, epoch, limit, bytes);
+    const flat = await this.#worker.readLog(topic, after, epoch, limit, bytes);
     if (flat === undefined) return undefined;
     const entries: LogEntry[] = [];
     for (let i = 0; i < flat.length; i += 4) {

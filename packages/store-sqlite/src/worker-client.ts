@@ -1,20 +1,27 @@
 import { Worker } from 'node:worker_threads';
 import { StoreUnavailable } from '@lockstep/store';
 import type { BackupReport } from './backup.ts';
+import type { BackupWorkerOptions } from './backup-worker.ts';
 import { Lanes } from './lanes.ts';
 import {
   type Answers,
   type BackupAnswer,
-  type BackupRequest,
   CLOSE,
+  COPIED,
+  COPY,
+  errorOf,
   type Opened,
-  type OperationFailure,
   type OperationName,
   type Operations,
+  type Reads,
   type Request,
 } from './operations.ts';
+import { takeFile } from './own-files.ts';
+import { ReadingClient } from './reading-client.ts';
+import { ThreadSignals } from './thread-signals.ts';
 import { UnusableDatabase } from './unusable-database.ts';
 import type { WorkerOptions } from './worker.ts';
+import { started, workerFile } from './worker-file.ts';
 
 /**
  * ms from one batch to the next while operations come faster than batches are done, after a batch of one and after one of
@@ -42,49 +49,67 @@ export class WorkerClient {
   /** What the server's operator is to know about the file, in words. */
   readonly warnings: readonly string[];
   readonly #worker: Worker;
+  readonly #logs: ReadingClient;
+  readonly #path: string;
   readonly #waiting = new Lanes<Waiting>();
   #underWay: Waiting[] | undefined;
-  #copying: { readonly resolve: (report: BackupReport) => void; readonly reject: (error: Error) => void } | undefined;
+  #copying: Promise<BackupAnswer> | undefined;
   #sentAt = 0;
   #spacing = SPACING.one;
   #scheduled = false;
   #pause: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
+  /** All that was asked is asked of the store's thread alone. */
+  #mayEnd = false;
   #ended: StoreUnavailable | undefined;
 
   /** @throws UnusableDatabase */
-  static open(options: WorkerOptions): Promise<WorkerClient> {
-    const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-    const worker = new Worker(new URL(file, import.meta.url), {
-      workerData: options,
+  static async open(options: Omit<WorkerOptions, 'signals'>): Promise<WorkerClient> {
+    const release = takeFile(options.path);
+    try {
+      return await WorkerClient.#start(options, release);
+    } catch (error) {
+      release();
+      if (error instanceof UnusableDatabase) throw error;
+      const why = (error as Error).message;
+      throw new UnusableDatabase(options.path, 'unreadable', `${options.path} cannot be opened: ${why}`);
+    }
+  }
+
+  static async #start(options: Omit<WorkerOptions, 'signals'>, release: () => void): Promise<WorkerClient> {
+    const { shared: signals } = new ThreadSignals();
+    const worker = new Worker(workerFile('worker'), {
+      workerData: { ...options, signals } satisfies WorkerOptions,
       name: 'store',
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
-    return new Promise((resolve, reject) => {
-      const failed = (why: string): void =>
-        reject(new UnusableDatabase(options.path, 'unreadable', `${options.path} cannot be opened: ${why}`));
-      const threw = (error: Error): void => failed(error.message);
-      // A thread may end without a word; nothing else would end the wait.
-      const exited = (): void => failed("the store's thread ended");
-      worker.once('error', threw);
-      worker.once('exit', exited);
-      worker.once('message', (first: Opened) => {
-        worker.off('error', threw).off('exit', exited);
-        if (first.opened) resolve(new WorkerClient(worker, first.warnings));
-        else reject(new UnusableDatabase(options.path, first.failure.reason, first.failure.message));
-      });
-    });
+    const first = await started<Opened>(worker);
+    if (!first.opened) throw new UnusableDatabase(options.path, first.failure.reason, first.failure.message);
+    const logs = new ReadingClient({ path: options.path, signals });
+    return new WorkerClient(worker, logs, options.path, first.warnings, release);
   }
 
-  private constructor(worker: Worker, warnings: readonly string[]) {
+  private constructor(
+    worker: Worker,
+    logs: ReadingClient,
+    path: string,
+    warnings: readonly string[],
+    release: () => void,
+  ) {
     this.#worker = worker;
+    this.#logs = logs;
+    this.#path = path;
     this.warnings = warnings;
-    worker.on('message', (answers: Answers | BackupAnswer) => {
-      if ('backup' in answers) this.#copied(answers.backup);
+    worker.on('message', (answers: Answers | typeof COPY) => {
+      if (answers === COPY) void logs.copyLog().then(() => worker.postMessage(COPIED));
       else this.#answered(answers);
     });
     worker.on('error', (error) => this.#end(`the store's thread failed: ${error.message}`));
-    worker.on('exit', () => this.#end('the store is closed'));
+    worker.on('exit', () => {
+      this.#end('the store is closed');
+      void logs.end();
+      release();
+    });
   }
 
   /**
@@ -107,40 +132,47 @@ export class WorkerClient {
   }
 
   /**
+   * Reads a page of a log. It waits for no commit, and no commit waits for it.
+   * @throws StoreUnavailable when the file cannot be read, or the store is closed
+   */
+  async readLog(...of: Parameters<Reads['readLog']>): Promise<ReturnType<Reads['readLog']>> {
+    this.requireOpen();
+    return this.#logs.readLog(...of);
+  }
+
+  /**
    * Copies the file into a new one while it is in use.
    * @throws RangeError when that cannot be
    */
-  backup(path: string): Promise<BackupReport> {
+  async backup(path: string): Promise<BackupReport> {
     this.requireOpen();
-    return new Promise((resolve, reject) => {
-      if (this.#copying !== undefined) {
-        reject(new RangeError('a copy is being made already'));
-        return;
-      }
-      this.#copying = { resolve, reject };
-      this.#worker.postMessage({ backup: path } satisfies BackupRequest);
+    if (this.#copying !== undefined) throw new RangeError('a copy is being made already');
+    const worker = new Worker(workerFile('backup-worker'), {
+      workerData: { from: this.#path, to: path } satisfies BackupWorkerOptions,
+      name: 'store: backup',
     });
+    this.#copying = started<BackupAnswer>(worker).finally(() => {
+      this.#copying = undefined;
+    });
+    const answer = await this.#copying.catch((error: Error) => ({ refusal: error.message }));
+    if ('refusal' in answer) throw new RangeError(answer.refusal);
+    return answer.report;
   }
 
-  #copied(result: BackupReport | OperationFailure): void {
-    const copying = this.#copying;
-    this.#copying = undefined;
-    if ('kind' in result) copying?.reject(errorOf(result));
-    else copying?.resolve(result);
-  }
-
-  /** Finishes what was asked before, then closes the file and ends the thread. */
+  /** Finishes what was asked before, then closes the file and ends the threads. */
   close(): Promise<void> {
-    if (this.#closing === undefined) {
-      this.#closing = this.#exited();
-      if (this.#underWay === undefined && !this.#scheduled) this.#send();
-    }
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  #exited(): Promise<void> {
-    if (this.#ended !== undefined) return Promise.resolve();
-    return new Promise((resolve) => this.#worker.once('exit', () => resolve()));
+  async #close(): Promise<void> {
+    if (this.#ended !== undefined) return;
+    const exited = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
+    // The last to close the file brings everything into it.
+    await Promise.all([this.#logs.close(), this.#copying?.catch(() => undefined)]);
+    this.#mayEnd = true;
+    if (this.#underWay === undefined && !this.#scheduled) this.#send();
+    await exited;
   }
 
   #schedule(): void {
@@ -170,7 +202,7 @@ export class WorkerClient {
     this.#pause = undefined;
     if (this.#ended !== undefined) return;
     if (this.#waiting.length === 0) {
-      if (this.#closing !== undefined) this.#worker.postMessage(CLOSE);
+      if (this.#mayEnd) this.#worker.postMessage(CLOSE);
       return;
     }
     const batch = this.#waiting.take();
@@ -197,11 +229,5 @@ export class WorkerClient {
     const left = [...(this.#underWay ?? []), ...this.#waiting.clear()];
     this.#underWay = undefined;
     for (const waiting of left) waiting.reject(this.#ended);
-    this.#copying?.reject(this.#ended);
   }
-}
-
-function errorOf(failure: OperationFailure): Error {
-  if (failure.kind === 'unavailable') return new StoreUnavailable(failure.message);
-  return failure.kind === 'refused' ? new RangeError(failure.message) : new Error(failure.message);
 }

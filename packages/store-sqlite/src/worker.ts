@@ -1,25 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { LogBounds } from '@lockstep/store';
-import { type BackupReport, backUp } from './backup.ts';
 import { Batches } from './batch.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { DataFiles } from './data-files.ts';
 import { openDatabase } from './database.ts';
 import { describeDamage, dropDamaged, findDamage, identityOf } from './integrity.ts';
 import { LastChange } from './last-change.ts';
-import {
-  type Answers,
-  type BackupAnswer,
-  type BackupRequest,
-  CLOSE,
-  type Opened,
-  type OperationFailure,
-  type Operations,
-  type Request,
-} from './operations.ts';
+import { type Answers, CLOSE, COPIED, COPY, type Opened, type Operations, type Request } from './operations.ts';
 import { RecordTables } from './record-tables.ts';
 import { SessionTables } from './session-tables.ts';
+import { ThreadSignals } from './thread-signals.ts';
 import { UnusableDatabase } from './unusable-database.ts';
 
 /** What the thread is started with. */
@@ -30,7 +21,12 @@ export interface WorkerOptions {
   readonly scrubAfterMs: number;
   /** What is done with a file that lacks changes or holds damaged entries. */
   readonly onDamage: 'refuse' | 'continue';
+  /** See `ThreadSignals`. */
+  readonly signals: SharedArrayBuffer;
 }
+
+/** ms that a checkpoint waits for somebody who reads: commits wait as long. */
+const CHECKPOINT_WAIT = 20;
 
 const port = parentPort!;
 const options = workerData as WorkerOptions;
@@ -56,17 +52,22 @@ function serve(): readonly string[] {
     db.close();
     throw error;
   }
+  db.exec(`PRAGMA busy_timeout = ${CHECKPOINT_WAIT}`);
+  const signals = new ThreadSignals(options.signals);
   const sessions = new SessionTables(db, options.log);
   const records = new RecordTables(db);
-  const files = new DataFiles(options.path);
-  const checkpoints = new Checkpoints(db, () => files.checkpointed());
+  const files = new DataFiles(options.path, signals);
+  const checkpoints = new Checkpoints(db, {
+    copier: { copy: () => port.postMessage(COPY) },
+    scrubAfterMs: options.scrubAfterMs,
+    done: () => files.checkpointed(),
+  });
   const lastChange = new LastChange(options.path);
   const { database, sequence } = identityOf(db);
   lastChange.write({ database, sequence, at: Date.now() });
   /** Why nothing more is written: it would be lost. */
   let problem: string | undefined;
   const beat = db.prepare('UPDATE store SET sequence = sequence + 1');
-  let scrub: NodeJS.Timeout | undefined;
 
   const handlers: Operations = {
     load: (...args) => sessions.load(...args),
@@ -76,7 +77,6 @@ function serve(): readonly string[] {
       gone(revision > 0 && dropUpTo > 0);
       return revision;
     },
-    readLog: (...args) => sessions.readLog(...args),
     countSessions: (...args) => sessions.countSessions(...args),
     lookup: (...args) => sessions.lookup(...args),
     listParts: (...args) => sessions.listParts(...args),
@@ -113,46 +113,37 @@ function serve(): readonly string[] {
 
   /** After a deletion: soon the write-ahead log, too, must hold nothing of it. */
   function gone(deleted: boolean): boolean {
-    if (deleted) scrub ??= setTimeout(empty, options.scrubAfterMs);
+    if (deleted) checkpoints.scrubSoon();
     return deleted;
   }
 
-  /** Tries until it succeeds. */
-  function empty(): void {
-    scrub = checkpoints.empty() ? undefined : setTimeout(empty, options.scrubAfterMs);
+  function refuse(requests: readonly Request[], why: string): void {
+    signals.setUnusable();
+    port.postMessage(refuseAll(requests, why));
   }
 
-  function copyTo(path: string): BackupReport | OperationFailure {
-    try {
-      return backUp(db, path);
-    } catch (error) {
-      return { kind: 'refused', message: (error as Error).message };
+  port.on('message', (requests: readonly Request[] | typeof COPIED | typeof CLOSE) => {
+    if (requests === COPIED) {
+      checkpoints.copied();
+      return;
     }
-  }
-
-  port.on('message', (requests: readonly Request[] | BackupRequest | typeof CLOSE) => {
     if (requests === CLOSE) {
-      clearTimeout(scrub);
       checkpoints.close();
       db.close();
       lastChange.close();
       port.close();
       return;
     }
-    if ('backup' in requests) {
-      port.postMessage({ backup: copyTo(requests.backup) } satisfies BackupAnswer);
-      return;
-    }
-    problem ??= files.cut();
+    problem ??= files.cut() ?? (requests.some(([name]) => name === 'stats') ? files.problem() : undefined);
     if (problem !== undefined) {
-      port.postMessage(refuseAll(requests, problem));
+      refuse(requests, problem);
       return;
     }
     const [before, changes] = [batches.transactions, batches.sequence];
     const answers = batches.run(requests);
     if (batches.transactions > before) problem = files.problem();
     if (problem !== undefined) {
-      port.postMessage(refuseAll(requests, problem));
+      refuse(requests, problem);
       return;
     }
     if (batches.sequence > changes) lastChange.write({ database, sequence: batches.sequence, at: Date.now() });

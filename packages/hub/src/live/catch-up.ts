@@ -4,6 +4,12 @@ import type { Delivery } from './delivery.ts';
 /** Bytes that may wait in a channel before more is sent to a subscriber that is catching up. */
 const ROOM = 256 * 1024;
 
+/**
+ * Characters sent in one go at most, but for one event that is larger: then others have their turn, also where the system takes
+ * whatever it is given.
+ */
+export const SENT_AT_ONCE = 256 * 1024;
+
 /** What a subscriber is sent before what happens next. */
 export interface Missed {
   /** In this order. */
@@ -49,6 +55,8 @@ export class CatchUp {
   readonly #parts: CatchUpParts;
   #first: readonly Delivery[];
   #sent = 0;
+  /** Characters sent since others had their turn. */
+  #characters = 0;
   #after: number;
   #ended = false;
 
@@ -79,13 +87,18 @@ export class CatchUp {
     return this.#parts.channel.buffered <= ROOM;
   }
 
+  #send(delivery: Delivery): void {
+    this.#characters += delivery.text.length;
+    this.#parts.send(delivery);
+  }
+
   /** @returns whether all of it was sent */
   #sendFirst(): boolean {
     while (!this.#ended && this.#sent < this.#first.length) {
-      if (!this.#hasRoom) return false;
+      if (!this.#hasRoom || this.#characters >= SENT_AT_ONCE) return false;
       const next = this.#first[this.#sent];
       this.#sent += 1;
-      if (next) this.#parts.send(next);
+      if (next) this.#send(next);
     }
     this.#first = [];
     this.#sent = 0;
@@ -102,17 +115,20 @@ export class CatchUp {
     return true;
   }
 
-  async #room(): Promise<void> {
-    while (!this.#ended && !this.#hasRoom) {
+  /** Waits until the subscriber has read enough, and until others have had their turn where they are due one. */
+  async #turn(): Promise<void> {
+    if (this.#hasRoom && this.#characters < SENT_AT_ONCE) return;
+    do {
       await new Promise<void>((resolve) => this.#parts.channel.onDrain(resolve));
-    }
+    } while (!this.#ended && !this.#hasRoom);
+    this.#characters = 0;
   }
 
   async #run(): Promise<void> {
-    const { subscription, session, send } = this.#parts;
-    while (!this.#sendFirst()) await this.#room();
+    const { subscription, session } = this.#parts;
+    while (!this.#sendFirst()) await this.#turn();
     while (!this.#finish()) {
-      await this.#room();
+      await this.#turn();
       const page = await session.page(this.#after);
       if (this.#ended) return;
       if (!page || page.length === 0) {
@@ -122,9 +138,9 @@ export class CatchUp {
         continue;
       }
       for (const next of page) {
-        await this.#room();
+        await this.#turn();
         if (this.#ended) return;
-        send(next);
+        this.#send(next);
         this.#after = next.number;
       }
     }

@@ -4,15 +4,9 @@ import { type Believed, closesOf, correction, currentFirst } from '../rules/gap.
 import type { SessionState } from '../rules/session-state.ts';
 import { fromEntry } from '../stored/log-record.ts';
 import { standing } from './audience.ts';
-import type { Missed } from './catch-up.ts';
+import { type Missed, SENT_AT_ONCE } from './catch-up.ts';
 import { Delivery } from './delivery.ts';
 import type { LogPages } from './log-pages.ts';
-
-/**
- * Characters of missed events that are sent in their order and nothing before them. Where there are more, the current context goes
- * first.
- */
-const SENT_AT_ONCE = 1024 * 1024;
 
 /** Entries as deliveries, up to a number: what was committed since is not for everybody yet. */
 export function within(entries: readonly LogEntry[] | undefined, upTo: number): readonly Delivery[] | undefined {
@@ -49,7 +43,9 @@ export class MissedEvents {
         last = one.number;
       }
     }
-    return { first: last < upTo ? this.currentFirst(state, deliveries) : deliveries, after: last };
+    // Of so much the current context would come late: it goes first as well.
+    const isMuch = last < upTo || (characters > SENT_AT_ONCE && deliveries.length > 1);
+    return { first: isMuch ? this.currentFirst(state, deliveries) : deliveries, after: last };
   }
 
   currentFirst(state: SessionState, deliveries: readonly Delivery[]): readonly Delivery[] {

@@ -1,0 +1,22 @@
+/** A thread for one copy of a database: whoever commits or reads meanwhile does not wait for it. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { backUp } from './backup.ts';
+import type { BackupAnswer } from './operations.ts';
+
+/** What the thread is started with. */
+export interface BackupWorkerOptions {
+  readonly from: string;
+  readonly to: string;
+}
+
+const { from, to } = workerData as BackupWorkerOptions;
+
+function copied(): BackupAnswer {
+  try {
+    return { report: backUp(from, to) };
+  } catch (error) {
+    return { refusal: (error as Error).message };
+  }
+}
+
+parentPort!.postMessage(copied());

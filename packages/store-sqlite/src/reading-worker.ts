@@ -1,0 +1,51 @@
+/** The thread that reads logs, and copies the write-ahead log into the main file, while the store's thread commits. */
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { failureOf } from './batch.ts';
+import { openBeside } from './database.ts';
+import { LogReader } from './log-reader.ts';
+import { CLOSE, COPIED, COPY, type LogAnswer, type LogRequest } from './operations.ts';
+import { prepare } from './rows.ts';
+import { ThreadSignals } from './thread-signals.ts';
+
+/** What the thread is started with. */
+export interface ReadingWorkerOptions {
+  readonly path: string;
+  /** See `ThreadSignals`. */
+  readonly signals: SharedArrayBuffer;
+}
+
+const port = parentPort!;
+const { path, signals: shared } = workerData as ReadingWorkerOptions;
+const signals = new ThreadSignals(shared);
+const db = openBeside(path);
+const logs = new LogReader(db);
+const copy = prepare(db, 'PRAGMA wal_checkpoint(PASSIVE)');
+
+function answer([id, ...of]: LogRequest): LogAnswer {
+  if (signals.unusable) return [id, undefined, { kind: 'unavailable', message: 'the files of the store were changed' }];
+  try {
+    return [id, logs.readLog(...of)];
+  } catch (error) {
+    return [id, undefined, failureOf(error)];
+  }
+}
+
+function copyLog(): typeof COPIED {
+  try {
+    signals.copying(() => copy.get());
+  } catch {
+    // A full disk: all of it still stands in the write-ahead log.
+  }
+  return COPIED;
+}
+
+port.on('message', (request: LogRequest | typeof COPY | typeof CLOSE) => {
+  if (request === CLOSE) {
+    db.close();
+    port.close();
+  } else {
+    port.postMessage(request === COPY ? copyLog() : answer(request));
+  }
+});
+port.postMessage(true);
