@@ -34,6 +34,7 @@ import { openStore, sweepRecords } from './store.ts';
 import { StoreWatch } from './store-watch.ts';
 import { goBy, systemClock } from './system.ts';
 import { trustedIssuers } from './trusted-issuers.ts';
+import { WorkAtStart } from './work-at-start.ts';
 
 /** A running Lockstep. */
 export interface Lockstep {
@@ -137,6 +138,11 @@ async function startParts(
     stop: (begun) => begun.stop(),
   });
   const { records, nodeId } = store;
+  const atStart = await parts.start({
+    name: 'what is written at the start',
+    start: () => new WorkAtStart(systemClock, log),
+    stop: (work) => work.stop(),
+  });
 
   const audit = await parts.start({
     name: 'audit',
@@ -209,6 +215,7 @@ async function startParts(
     issuers,
     parts,
     store,
+    atStart,
     nodes,
     hub,
     inspector,
@@ -323,7 +330,13 @@ async function startParts(
   });
   await parts.start({
     name: 'announcement to commands on this machine',
-    start: announce,
+    async start() {
+      let withdraw: (() => Promise<void>) | undefined;
+      await atStart.do('The announcement to commands on this machine', async () => {
+        withdraw = await announce();
+      });
+      return () => withdraw?.();
+    },
     stop: (withdraw) => withdraw(),
   });
   await parts.start({

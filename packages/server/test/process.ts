@@ -25,7 +25,7 @@ export class LockstepProcess {
   #stderr: Interface | undefined;
 
   private constructor(env: NodeJS.ProcessEnv, limits: string) {
-    this.data = mkdtempSync(join(tmpdir(), 'lockstep-process-'));
+    this.data = env.LOCKSTEP_DATA ?? mkdtempSync(join(tmpdir(), 'lockstep-process-'));
     this.#env = env;
     this.#limits = limits;
   }

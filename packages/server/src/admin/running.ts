@@ -44,10 +44,15 @@ export async function announceRunning(
   const path = join(data, RUNNING_FILE);
   const fresh = `${path}.${process.pid}`;
   const value: Running = { ...running, pid: process.pid, startedAt: new Date().toISOString() };
-  await writeFile(fresh, `${JSON.stringify(value)}\n`, { mode: 0o600 });
-  // The mode above counts for new files only.
-  await chmod(fresh, 0o600);
-  await rename(fresh, path);
+  try {
+    await writeFile(fresh, `${JSON.stringify(value)}\n`, { mode: 0o600 });
+    // The mode above counts for new files only.
+    await chmod(fresh, 0o600);
+    await rename(fresh, path);
+  } catch (error) {
+    await rm(fresh, { force: true });
+    throw error;
+  }
   return async () => {
     if ((await findRunning(data))?.token === running.token) await rm(path, { force: true });
   };

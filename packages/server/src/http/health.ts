@@ -17,8 +17,8 @@ export function healthRoutes({ store, health, warnings }: HealthOptions): Fastif
         await store.ping();
         const told = warnings();
         return { status: 'ready', ...(told.length > 0 && { warnings: told }) };
-      } catch {
-        return reply.code(503).send({ status: 'the store cannot be written' });
+      } catch (error) {
+        return reply.code(503).send({ status: `the store cannot be written: ${(error as Error).message}` });
       }
     });
   };

@@ -46,7 +46,8 @@ const CONSOLE_ROUTES = [
 
 /** The Hub with an authorization server, a FHIR endpoint, the console and, on loopback, samples. */
 export async function openEverything(given: RoleParts): Promise<Role> {
-  const { config, version, publicUrl, hubUrl, local, issuers, parts, store, hub, inspector, audit, failed } = given;
+  const { config, version, publicUrl, hubUrl, local, issuers, parts, store, atStart, hub, inspector, audit, failed } =
+    given;
   const { records } = store;
   const now = (): number => systemClock.now();
   const addresses = new AuthorizationAddresses(publicUrl);
@@ -77,7 +78,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
   const fhir = upstream
     ? await createGateway({ ...endpoint, upstream })
     : await createFhir({ ...endpoint, ids: () => systemIds.uuid() });
-  if (config.sampleData) await fhir.service.seedSampleData();
+  if (config.sampleData) await atStart.do('Sample data', () => fhir.service.seedSampleData());
   const sessions = sessionDirectory(hub);
   const patients = patientDirectory(fhir.service);
   const authorization = await createAuthorizationServer({
@@ -104,7 +105,9 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     logger: given.log,
     audit: smartAudit(audit),
   });
-  await registerOwnApps(authorization.clients, { records, publicUrl, samples: config.sampleData, now: now() });
+  await atStart.do("The registration of the server's own applications", () =>
+    registerOwnApps(authorization.clients, { records, publicUrl, samples: config.sampleData, now: now() }),
+  );
   // Where others reach the server, no failure is simulated, and no one is launched as another person.
   const simulation = local &&
     config.sampleData && {
@@ -112,7 +115,9 @@ export async function openEverything(given: RoleParts): Promise<Role> {
       people: new SimulatedPeople({ users: authorization.users, patients }),
       contexts: new LaunchContexts({ hub, patients }),
     };
-  if (!simulation) await removeSimulatedClients(authorization.clients);
+  if (!simulation) {
+    await atStart.do('The removal of simulated clients', () => removeSimulatedClients(authorization.clients));
+  }
   const socketFaults = new SocketFaults(publicUrl);
   const administrator = new FirstAdministrator(records, authorization.users, now);
   // Where there is no sign-in by password, a one-time password opens nothing.

@@ -14,6 +14,7 @@ import type { Limiter } from '../http/doors/limiter.ts';
 import type { Inspector } from '../inspector.ts';
 import type { ServerParts } from '../parts.ts';
 import type { ServerStore } from '../store.ts';
+import type { WorkAtStart } from '../work-at-start.ts';
 
 /** What every role builds on. */
 export interface RoleParts {
@@ -28,6 +29,7 @@ export interface RoleParts {
   /** Where the role starts what has to be stopped again. */
   readonly parts: ServerParts;
   readonly store: ServerStore;
+  readonly atStart: WorkAtStart;
   readonly nodes: NodeLease | undefined;
   readonly hub: Hub;
   readonly inspector: Inspector;

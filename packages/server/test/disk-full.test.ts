@@ -1,0 +1,82 @@
+/** A server that starts while its disk is full: a real one, a file system in memory of a few megabytes. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { HubClient, json, patient, Subscriber } from './harness.ts';
+import { LockstepProcess } from './process.ts';
+
+/** Mounts a small disk. @returns its folder; undefined where this user may not mount */
+function smallDisk(t: TestContext): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-disk-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', folder]).status !== 0) return undefined;
+  t.after(() => spawnSync('umount', ['-l', folder]));
+  return folder;
+}
+
+/** Takes all the room that there is. @returns gives it back */
+function fill(folder: string): () => void {
+  const path = join(folder, 'filler');
+  const file = openSync(path, 'w');
+  for (let size = 1024 * 1024; size >= 1; ) {
+    try {
+      writeSync(file, Buffer.alloc(size));
+    } catch {
+      size = Math.floor(size / 2);
+    }
+  }
+  closeSync(file);
+  return () => rmSync(path);
+}
+
+/** Asks until the answer has the status. */
+async function until(status: number, ask: () => Promise<Response>): Promise<Response> {
+  for (;;) {
+    const response = await ask();
+    if (response.status === status) return response;
+    await response.arrayBuffer();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+const cases = {
+  SIGTERM: {},
+  // The audit trail is in the same folder.
+  SIGKILL: { LOCKSTEP_AUDIT: 'file' },
+} as const;
+
+for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+  test(`PUB-4 a server starts on a full disk after ${signal}, reads only, and recovers by itself`, async (t) => {
+    const data = smallDisk(t);
+    if (data === undefined) return t.skip('this user may not mount a file system');
+    const lockstep = await LockstepProcess.start(t, { LOCKSTEP_DATA: data, ...cases[signal] });
+    const { origin } = lockstep;
+    const hub = await HubClient.backend(origin);
+    const topic = await hub.session();
+    const subscriber = await hub.subscribe(topic, '*');
+    assert.equal((await hub.publish(topic, 'Patient-open', [patient('p1')], { id: 'before' })).status, 202);
+    await lockstep.kill(signal);
+    const makeRoom = fill(data);
+    await lockstep.start();
+
+    assert.equal((await hub.context(topic)).context[0].resource.id, 'p1');
+    const refused = await until(503, () => hub.publish(topic, 'Patient-open', [patient('p2')]));
+    assert.ok(refused.headers.has('retry-after'));
+    const unready = await fetch(`${origin}/health/ready`);
+    assert.equal(unready.status, 503);
+    assert.match((await json(unready)).status, /the store cannot be written: .*full/);
+    assert.equal((await hub.context(topic)).context[0].resource.id, 'p1');
+
+    makeRoom();
+    await until(202, () =>
+      hub.publish(topic, 'Patient-open', [patient('p3')], { id: 'after', timestamp: '2026-01-01T00:00:00Z' }),
+    );
+    await until(200, () => fetch(`${origin}/health/ready`));
+    const back = await Subscriber.connect(`${subscriber.endpoint}?since=before`);
+    assert.equal((await back.event()).id, 'after');
+    await back.close();
+  });
+}
