@@ -160,7 +160,7 @@ export class Nodes {
     name: string,
     { webhooks, ...options }: Partial<HubOptions> & { webhooks?: { callbacks: Callbacks; cursors: Cursors } } = {},
   ): Promise<Node> {
-    const log = { count: 1000, ageMs: 86_400_000 };
+    const log = { count: options.logCount ?? 1000, ageMs: 86_400_000 };
     const store = await openRedis({ url: this.server.url, log, nodeId: name, timeoutMs: 20_000 });
     const node = new Node(name, new ManualClock(START), store, options, webhooks);
     this.#t.after(async () => {

@@ -9,10 +9,18 @@ import {
   type StoredSession,
 } from '@lockstep/store';
 import type { Channel, Clock, Ids } from '../ports.ts';
-import type { Decision, Done, Effect, KnownEvent, Publish, SessionCommand } from '../rules/commands.ts';
+import {
+  type Decision,
+  type Done,
+  done,
+  type Effect,
+  type KnownEvent,
+  type Publish,
+  type SessionCommand,
+} from '../rules/commands.ts';
 import type { Decide } from '../rules/decide.ts';
 import { owesAnswer } from '../rules/following.ts';
-import { believedAfter, believedBy, openContexts } from '../rules/gap.ts';
+import { believedAfter, believedBy, openContexts, openOrClosed } from '../rules/gap.ts';
 import { heartbeat } from '../rules/heartbeat.ts';
 import { mayReturn, nextDeadline, replayedAfter, seenBeforeLogout } from '../rules/lease.ts';
 import type { Policy } from '../rules/policy.ts';
@@ -36,6 +44,8 @@ import type { Backlog } from './subscriber-callback.ts';
 import { SubscriberReports } from './subscriber-reports.ts';
 import type { SubscriberSocket } from './subscriber-socket.ts';
 import type { WebhookCalls } from './webhook-calls.ts';
+
+const SESSION_ENDED = 'The session has ended';
 
 const UNKNOWN_SINCE = 'What happened since is no longer known: subscribe again';
 
@@ -195,6 +205,8 @@ export class LiveSession {
       const held = this.#state;
       const before = held ?? (await this.state());
       const given = typeof make === 'function' ? make(before) : make;
+      // Its commit was made, though its answer was lost, or a second attempt at it refused.
+      if ('eventId' in given && this.#log.numberOf(given.eventId) !== undefined) return done(before);
       const command = given.kind === 'publish' ? await this.#withLog(given) : given;
       const now = clock.now();
       const decision = decide(before, command, now);
@@ -363,7 +375,8 @@ export class LiveSession {
     const uncertainties = this.#uncertainties;
     const stored = await this.#parts.store.load(this.topic);
     if (!stored) {
-      this.endAll('The session has ended');
+      this.#denyCallbacks(SESSION_ENDED);
+      this.endAll(SESSION_ENDED);
       return undefined;
     }
     const before = this.#state;
@@ -380,6 +393,15 @@ export class LiveSession {
     return state;
   }
 
+  /** The session is gone, and nobody has said so: its store may have lost it. */
+  #denyCallbacks(reason: string): void {
+    const { background, webhooks } = this.#parts;
+    if (!webhooks) return;
+    for (const { subscription } of this.audience.callbacks.values()) {
+      background.later(() => webhooks.deny(this.topic, subscription, reason));
+    }
+  }
+
   /**
    * What the subscribers here have to be sent so that they are up to date with what was read.
    * @returns sends it; undefined where nothing is missing
@@ -392,17 +414,27 @@ export class LiveSession {
     const from = undone ? this.#log.newAfter(stored.log) : delivered;
     const read = from === undefined ? undefined : await this.#missed.fromLog(state, from, last);
     // Subscribers that were sent what is gone are sent how things stand now (SUB-11).
-    const believed = this.#told ? openContexts(this.#told) : [];
-    const corrected = undone || !read ? this.#missed.correction(state, believed, read && from) : [];
-    const missed = { first: [...corrected, ...(read?.first ?? [])], after: read?.after ?? last };
+    const correcting = (of: typeof openContexts): readonly Delivery[] => {
+      if (!undone && read) return [];
+      return this.#missed.correction(state, this.#told ? of(this.#told) : [], read && from);
+    };
+    const logFrom = read ? (from ?? 0) : last;
+    const rest = { first: read?.first ?? [], after: read?.after ?? last };
+    const upToDate = correcting(openContexts);
+    // Who was still catching up may have been sent an open, and not yet its close.
+    const behind = correcting(openOrClosed);
     return () => {
       for (const socket of [...this.audience.sockets.values()]) {
         const { caughtUpTo } = socket;
         // Who has not come as far yet goes on with the log.
         if (caughtUpTo !== undefined && (!undone || caughtUpTo <= (from ?? -1))) continue;
-        socket.bring(missed, this.#caughtUp);
+        const earlier = caughtUpTo === undefined ? upToDate : behind;
+        socket.bring({ ...rest, first: [...earlier, ...rest.first] }, this.#caughtUp);
       }
-      for (const callback of this.audience.callbacks.values()) callback.catchUp(undone ? from : undefined);
+      for (const callback of this.audience.callbacks.values()) {
+        if (undone) callback.goBack(logFrom, behind);
+        else callback.catchUp();
+      }
     };
   }
 
@@ -486,8 +518,12 @@ export class LiveSession {
   async #backlog(subscription: string, after: number, limit: number): Promise<Backlog> {
     const entries = await this.#parts.pages.read(this.topic, after, limit);
     if (entries) return this.#page(entries);
+    const callback = this.audience.callbacks.get(subscription);
+    const returns = callback?.returns;
     const state = await this.run(() => this.current());
     if (!state) return { deliveries: [], more: false };
+    // What was read just now has brought it elsewhere.
+    if (callback?.returns !== returns) return { deliveries: [], more: true };
     const afterLogout = await this.#parts.pages.read(this.topic, Math.max(after, state.loggedOutAt - 1), limit);
     if (afterLogout) return this.#page(afterLogout);
     const gapUpTo = state.nextNumber - 1;

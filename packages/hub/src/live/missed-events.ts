@@ -1,3 +1,4 @@
+import { keyText } from '@lockstep/fhircast';
 import type { LogEntry } from '@lockstep/store';
 import type { Made } from '../rules/commands.ts';
 import { type Believed, closesOf, correction, currentFirst } from '../rules/gap.ts';
@@ -63,7 +64,9 @@ export class MissedEvents {
    * under new ids where it said what it had seen (SUB-8, SUB-11).
    */
   rightScreen(state: SessionState, believed: readonly Believed[], saidWhatItSaw: boolean): Missed {
-    if (saidWhatItSaw) return this.#insteadOfLog(state, this.correction(state, believed));
+    // What is closed and still open, for it lost content, is opened again with the rest of it, and under a new id.
+    const isOpenedAgain = believed.some(({ key }) => state.anchors.has(keyText(key)));
+    if (saidWhatItSaw || isOpenedAgain) return this.#insteadOfLog(state, this.correction(state, believed));
     const closes = closesOf(state, believed, this.#made()).map((one) => new Delivery(one));
     return this.#insteadOfLog(state, [...closes, ...standing(state)]);
   }

@@ -231,9 +231,26 @@ describe('WEB-3 order and retry', () => {
     bench.publish(1, 2);
     await turns();
     bench.log.splice(1, 1, new Delivery({ number: 2, id: 'e3', name: 'Patient-open', text: delivery(3).text }));
-    bench.hook.catchUp(1);
+    bench.hook.goBack(1, [new Delivery({ number: 1, id: 'e9', name: 'Patient-open', text: delivery(9).text })]);
     await turns();
-    assert.deepEqual(bench.callbacks.ids, ids(1, 3));
+    assert.deepEqual(bench.callbacks.ids, ['e1', 'e2', 'e9', 'e3'], 'SUB-11 after what makes the screen right');
+  });
+
+  it('SUB-11 what the log has lost is not tried again, and who was not sent it is not corrected', async () => {
+    const bench = new Bench();
+    bench.publish(1);
+    await turns();
+    bench.callbacks.answer = () => 503;
+    bench.publish(2);
+    await turns();
+    bench.callbacks.answer = () => 200;
+    bench.log.splice(1, 1, new Delivery({ number: 2, id: 'e3', name: 'Patient-open', text: delivery(3).text }));
+    bench.hook.goBack(2, []);
+    await turns();
+    assert.deepEqual(bench.callbacks.ids, ids(1, 2), 'it waits for its next attempt');
+    bench.hook.goBack(1, []);
+    await turns();
+    assert.deepEqual(bench.callbacks.ids, ['e1', 'e2', 'e3']);
   });
 
   it('tries again after each wait, and content that follows waits its turn', async () => {

@@ -61,6 +61,8 @@ interface Failing {
   readonly event: Sendable;
   /** Of the original, where the event was derived. */
   readonly number: number;
+  /** Whether the log has lost it since. */
+  isUndone?: boolean;
 }
 
 /** Statuses that say "not now" rather than "no" (RFC 9110). */
@@ -96,6 +98,9 @@ export class SubscriberCallback {
   /** Whether the log holds more than what waits in memory. */
   #behind = true;
   #cursor: number;
+  /** Number of the event that is being delivered. */
+  #serving: number | undefined;
+  #returns = 0;
   #running = false;
   /** Attempts in a row that got no connection. */
   #failures = 0;
@@ -159,15 +164,33 @@ export class SubscriberCallback {
     this.#start();
   }
 
-  /**
-   * The log may hold events that were not offered.
-   * @param from number after which the log has others than before, where it has lost some
-   */
-  catchUp(from = this.#cursor): void {
-    this.#cursor = Math.min(this.#cursor, from);
+  /** The log may hold events that were not offered. */
+  catchUp(): void {
     this.#behind = true;
     this.#lookForReplacement();
     this.#start();
+  }
+
+  /**
+   * The log has lost what came after a number, and may have others there now (SUB-11).
+   * @param first what makes right the screen of a subscriber that was sent what is lost; it is sent before what the log has now
+   */
+  goBack(after: number, first: readonly Delivery[]): void {
+    this.#returns += 1;
+    const wasSent = Math.max(this.#cursor, this.#serving ?? 0) > after;
+    if (this.#failing && this.#failing.number > after) this.#failing.isUndone = true;
+    this.#waiting = [];
+    if (wasSent) {
+      this.#standing = [...first];
+      this.#cursor = after;
+      this.#gapUpTo = after;
+    }
+    this.catchUp();
+  }
+
+  /** How often the log has lost something. */
+  get returns(): number {
+    return this.#returns;
   }
 
   /** Stops at once; what is under way is not tried again. */
@@ -214,8 +237,11 @@ export class SubscriberCallback {
       const next = await this.#next();
       if (!next && this.#gapUpTo !== undefined) continue;
       if (!next) return;
+      const returns = this.#returns;
+      this.#serving = next.number;
       await this.#serve(next);
-      if (!this.#ended) this.#advance(next.number);
+      this.#serving = undefined;
+      if (!this.#ended && returns === this.#returns) this.#advance(next.number);
     }
   }
 
@@ -241,8 +267,10 @@ export class SubscriberCallback {
       if (first && first.number <= this.#cursor) continue;
       if (first || !this.#behind) return first;
       this.#behind = false;
+      const returns = this.#returns;
       try {
-        this.#takeBacklog(await this.#read(this.#cursor, MAX_WAITING));
+        const backlog = await this.#read(this.#cursor, MAX_WAITING);
+        if (returns === this.#returns) this.#takeBacklog(backlog);
       } catch (error) {
         this.#behind = true;
         this.#listener.failed(error);
@@ -322,13 +350,16 @@ export class SubscriberCallback {
   }
 
   async #isReplaced(failing: Failing): Promise<boolean> {
+    if (this.#isUndone(failing)) return true;
     const waits = [...this.#standing, ...this.#waiting];
     if (waits.some((newer) => this.#isReplacedBy(newer, failing))) return true;
     if (!this.#behind) return false;
+    const returns = this.#returns;
     try {
       let after = Math.max(this.#cursor, failing.number);
       for (;;) {
         const { deliveries, gapUpTo, more } = await this.#read(after, MAX_WAITING);
+        if (returns !== this.#returns) return this.#isUndone(failing);
         if (deliveries.some((newer) => this.#isReplacedBy(newer, failing))) return true;
         after = gapUpTo ?? deliveries.at(-1)?.number ?? after;
         if (!more || this.#ended) return false;
@@ -337,6 +368,10 @@ export class SubscriberCallback {
       this.#listener.failed(error);
       return false;
     }
+  }
+
+  #isUndone({ isUndone = false }: Failing): boolean {
+    return isUndone;
   }
 
   #isReplacedBy(newer: Delivery, { event, number }: Failing): boolean {

@@ -12,6 +12,7 @@ import {
   Trial,
   updates,
 } from '../../test/events.ts';
+import { Screen } from '../../test/screen.ts';
 import type { Decision } from './commands.ts';
 import { believedBy, correction, openContexts } from './gap.ts';
 import type { SessionState } from './session-state.ts';
@@ -20,51 +21,6 @@ const MADE = { eventId: 'new', timestamp: '2026-01-08T00:00:00Z' };
 
 function away(trial: Trial, id: string): void {
   trial.decide({ kind: 'disconnect', node: 'n', closed: [{ id, code: 1006 }], eventId: 's', timestamp: 't' });
-}
-
-interface Shown {
-  'hub.event': string;
-  context: {
-    key: string;
-    resource?: {
-      resourceType: string;
-      id: string;
-      entry?: { request: { method: string; url: string }; resource: unknown }[];
-    };
-    reference?: { reference: string };
-  }[];
-}
-
-/** What a screen shows after events: open anchors with their content, and the current one. */
-class Screen {
-  readonly open = new Map<string, Map<string, unknown>>();
-  current: string | undefined;
-
-  take(text: string): void {
-    const { event } = JSON.parse(text) as { event: Shown };
-    const [type, action] = event['hub.event'].split('-');
-    if (event['hub.event'] === 'Home-open') {
-      this.current = undefined;
-      return;
-    }
-    if (action === 'update') {
-      const content = this.open.get(event.context[0]?.reference?.reference ?? '');
-      for (const { request, resource } of event.context.find(({ key }) => key === 'updates')?.resource?.entry ?? []) {
-        if (request.method === 'PUT') content?.set(request.url, resource);
-        else content?.delete(request.url);
-      }
-      return;
-    }
-    const anchor = event.context.find(({ resource }) => resource?.resourceType === type)?.resource;
-    const name = `${type}/${anchor?.id}`;
-    if (action === 'open') {
-      this.open.set(name, this.open.get(name) ?? new Map());
-      this.current = name;
-    } else {
-      this.open.delete(name);
-      if (this.current === name) this.current = undefined;
-    }
-  }
 }
 
 /** The same of a session. */
@@ -190,7 +146,7 @@ describe('SUB-11 a gap is said', () => {
   });
 
   it('SUB-11 whatever happened meanwhile, the screen shows what is open, current and shared of each type afterwards', () => {
-    const change = fc.oneof(...CHANGES, PUT);
+    const change = fc.oneof(...CHANGES, PUT, DELETE);
     fc.assert(
       fc.property(fc.array(change, { maxLength: 12 }), fc.array(change, { maxLength: 20 }), (seen, missed) => {
         const trial = new Trial();

@@ -27,8 +27,11 @@ const ON_ITS_WAY = 120_000;
 /** Characters of a context that are kept as they are for the close that may be sent; of a longer one, what it is about. */
 const SHORT = 2048;
 
-/** What is remembered once another context was closed, for subscribers that may not have received the close. */
-export function afterClose(
+/**
+ * What is remembered once a context was closed, or lost some of its content, for subscribers that may not have received that: they are
+ * sent a close of it.
+ */
+export function afterLoss(
   { subscriptions, closed }: SessionState,
   { key, opening }: Anchor,
   number: number,
@@ -41,8 +44,15 @@ export function afterClose(
   if (!webhooks && !presences.some(({ is }) => is !== 'awaited')) return NOTHING_CLOSED;
   const away = presences.flatMap((one) => (one.is === 'away' ? [one.since] : []));
   const from = webhooks ? Number.NEGATIVE_INFINITY : Math.min(now, ...away) - ON_ITS_WAY;
-  const needed = closed.filter(({ at = now }) => at > from);
+  const name = keyText(key);
+  // One close says it all, however often that happened to a context.
+  const needed = closed.filter((one) => (one.at ?? now) > from && keyText(one.key) !== name);
   return [...needed, { key, number, at: now, context: closingContext(opening) }].slice(-MAX_CLOSED);
+}
+
+/** Whether an update has deleted shared content: nobody can be told so who does not know what it believes shared. */
+export function hasLostContent(before: Anchor, after: Anchor | undefined): boolean {
+  return after !== undefined && [...before.content.keys()].some((url) => !after.content.has(url));
 }
 
 /** The context that a close is about: its resources by type, id and identifiers where it is long. */
@@ -76,6 +86,8 @@ export function believedBy(state: SessionState, presence: Presence | undefined):
  */
 export function believedAfter(state: SessionState, upTo: number): readonly Believed[] | undefined {
   if (upTo < state.loggedOutAt) return undefined;
+  // What it was sent is not in this history any more.
+  if (upTo >= state.nextNumber) return undefined;
   // More were closed than are remembered.
   if (state.closed.length >= MAX_CLOSED && (state.closed[0]?.number ?? 0) > upTo) return undefined;
   // What was sent just before the connection broke may not have arrived, and a webhook may have given the close up.
@@ -87,7 +99,12 @@ export function openContexts({ anchors }: SessionState): readonly Believed[] {
   return [...anchors.values()].map(({ key, opening, content }) => ({ key, context: opening.context, content }));
 }
 
-/** Closes, under new ids, of what is believed open and is not, or was closed meanwhile. */
+/** The contexts that somebody may believe open who was sent this state, or had not come as far yet. */
+export function openOrClosed(state: SessionState): readonly Believed[] {
+  return [...openContexts(state), ...state.closed];
+}
+
+/** Closes, under new ids, of what is believed open and is not, or was closed or lost content meanwhile. */
 export function closesOf(state: SessionState, believed: readonly Believed[], made: Made): readonly StandingOpen[] {
   const names = new Set<string>();
   return believed.flatMap(({ key, context, content }, index): readonly StandingOpen[] => {

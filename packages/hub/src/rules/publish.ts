@@ -27,7 +27,7 @@ import {
   type Originator,
   type Publish,
 } from './commands.ts';
-import { afterClose, NOTHING_CLOSED } from './gap.ts';
+import { afterLoss, hasLostContent, NOTHING_CLOSED } from './gap.ts';
 import { followsOnly } from './guests.ts';
 import { heldAfter, tooMuch } from './held-bytes.ts';
 import { otherPatient } from './patient-identity.ts';
@@ -193,6 +193,11 @@ function changesCurrent(before: SessionState, kind: ContextChange<Opening>['kind
   return kind === 'open' || kind === 'home' || kind === 'logout' || before.current !== current;
 }
 
+/** Whether the change closes the context, or deletes content shared in it. */
+function hasLost(kind: ContextChange<Opening>['kind'], anchor: Anchor, after: SessionState['anchors']): boolean {
+  return kind === 'close' || (kind === 'update' && hasLostContent(anchor, after.get(keyText(anchor.key))));
+}
+
 /** The session and the event after the rules of contexts and content (PUB-8 to PUB-11, CON-1 to CON-7). */
 function applied(
   state: SessionState,
@@ -241,7 +246,7 @@ function applied(
     ...(changesCurrent(state, change.kind, current) && { changedBy: number }),
     // What was said before a logout is not delivered any more (SUB-11), and no subscriber is behind what is gone.
     ...(change.kind === 'logout' && { loggedOutAt: number, following: NOBODY, closed: NOTHING_CLOSED }),
-    ...(change.kind === 'close' && anchor && { closed: afterClose(state, anchor, number, now) }),
+    ...(anchor && hasLost(change.kind, anchor, anchors) && { closed: afterLoss(state, anchor, number, now) }),
   };
   const full = tooMuch(state, after, maxSessionBytes);
   if (full) return full;

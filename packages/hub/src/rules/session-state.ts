@@ -172,10 +172,13 @@ export interface FollowingMark {
   readonly ended?: true;
 }
 
-/** A context that was closed, for subscribers that may not have received the close: they were disconnected, or their connection broke. */
+/**
+ * A context that was closed, or lost shared content, for subscribers that may not have received that: they were disconnected, or their
+ * connection broke.
+ */
 export interface ClosedContext {
   readonly key: ResourceKey;
-  /** Number of the event that closed it. */
+  /** Number of the event that closed it, or deleted content. */
   readonly number: number;
   /** ms since the epoch; absent where an earlier version stored it. */
   readonly at?: number;
@@ -192,7 +195,7 @@ export interface SessionState extends SessionContexts<Opening, string> {
   /** Number of the last UserLogout: nothing up to it is delivered any more (SUB-11). */
   readonly loggedOutAt: number;
   readonly subscriptions: ReadonlyMap<string, Subscription>;
-  /** Contexts that were closed, for subscribers that may not have received the close (SUB-11). */
+  /** Contexts that were closed or lost content, for subscribers that may not have received that (SUB-11). */
   readonly closed: readonly ClosedContext[];
   /** Who does not follow the context, by subscription (ERR-8). */
   readonly following: ReadonlyMap<string, FollowingMark>;
