@@ -11,10 +11,13 @@ import { LockstepProcess } from './process.ts';
 /** Mounts a small disk. @returns its folder; undefined where this user may not mount */
 function smallDisk(t: TestContext): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-disk-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', folder]).status !== 0) return undefined;
-  t.after(() => spawnSync('umount', ['-l', folder]));
-  return folder;
+  const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', folder]).status === 0;
+  t.after(() => {
+    // The server may still be there: the file system goes with it.
+    if (isMounted) spawnSync('umount', ['-l', folder]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return isMounted ? folder : undefined;
 }
 
 /** Takes all the room that there is. @returns gives it back */

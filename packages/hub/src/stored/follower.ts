@@ -26,7 +26,13 @@ export class StoreFollower {
   async start(): Promise<void> {
     const { store, background, nodes, nodeId } = this.#parts;
     background.onStop(store.watch((notice) => this.#noticed(notice)));
-    await this.#takeOver(nodeId);
+    try {
+      await this.#takeOver(nodeId);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      // It can be read and not written, as while the disk is full: that is no reason not to start.
+      background.later(() => this.#takeOver(nodeId));
+    }
     if (nodes) background.onStop(nodes.watch((node, alive) => this.#nodeChanged(nodes, node, alive)));
   }
 
