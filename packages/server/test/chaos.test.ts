@@ -1,7 +1,27 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import test from 'node:test';
 import { planned } from './cluster/plan.ts';
 import { BUGS, findBug } from './cluster/proof.ts';
+
+test('its command tells how it is used, and what is wrong with how it was used', () => {
+  const run = (...options: string[]) => {
+    const program = join(import.meta.dirname, 'chaos.ts');
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...options], { encoding: 'utf8' });
+    assert.doesNotMatch(stderr, /^ {4}at /m, 'no trace of the program');
+    return { status, stdout, stderr };
+  };
+  const help = run('--help');
+  assert.equal(help.status, 0);
+  assert.match(help.stdout, /--minutes N .*\n.*--seed N/);
+  const wrong = [['--what'], ['--on', 'paper'], ['--minutes', 'many'], ['--seed'], ['more']];
+  for (const options of wrong) {
+    const { status, stderr } = run(...options);
+    assert.equal(status, 2, options.join(' '));
+    assert.match(stderr, /--minutes N/);
+  }
+});
 
 test('the same seed gives the same faults, whatever a fault chooses; another seed gives others', () => {
   const faults = ['a', 'b', 'c', 'd'];

@@ -1,10 +1,4 @@
-/**
- * npm run chaos [-- --minutes 10] [--seed N] [--nodes 3] [--on pair|single|cluster|file] [--other-build FOLDER] [--verbose]: breaks
- * Hubs at random while applications use them, and compares what every subscriber was told, and would show, with what was
- * published and with what the Hub says at the end. Ends with 1 where anything differs. The same seed gives the same faults.
- *
- * npm run chaos -- --prove: gives a Hub one defect after the other, and ends with 1 where one is not found within a minute.
- */
+/** `npm run chaos`: breaks Hubs at random while applications use them; `npm run chaos -- --help` says how. */
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -15,30 +9,70 @@ import { planned } from './cluster/plan.ts';
 import { BUGS, findBug, wrong } from './cluster/proof.ts';
 import { Pair, type RedisSide, Shards, Single } from './cluster/redis-sides.ts';
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '10' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    nodes: { type: 'string' },
-    on: { type: 'string', default: 'pair' },
-    'other-build': { type: 'string' },
-    prove: { type: 'boolean', default: false },
-    verbose: { type: 'boolean', default: false },
-  },
-});
+const USAGE = `npm run chaos [-- OPTIONS]
+
+Breaks Hubs at random while applications use them, and compares what every subscriber was told, and would show, with what was
+published and with what the Hub says at the end. Ends with 1 where anything differs. The same seed gives the same faults.
+
+  --minutes N           how long, 10 by default
+  --seed N              which faults, in which order; another one each time by default
+  --on WHERE            file: one Hub on its file; single: on one Redis; pair: on a Redis with a replica, the default;
+                        cluster: on a Redis Cluster
+  --nodes N             how many Hubs, 3 by default; always 1 on a file
+  --other-build FOLDER  another checkout, whose Hub takes a node's place at times
+  --verbose             name each fault when it begins
+  --prove               instead: give a Hub one defect after the other; ends with 1 where one is not found within a minute
+  --help                this text
+`;
+
+const SIDES = ['file', 'single', 'pair', 'cluster'] as const;
+
+function options() {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: 'string', default: '10' },
+      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      nodes: { type: 'string', default: '3' },
+      on: { type: 'string', default: 'pair' },
+      'other-build': { type: 'string' },
+      prove: { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const on = SIDES.find((side) => side === values.on);
+  if (on === undefined) throw new Error(`--on ${values.on}: it is one of ${SIDES.join(', ')}`);
+  for (const name of ['minutes', 'seed', 'nodes'] as const) {
+    if (!(Number(values[name]) > 0)) throw new Error(`--${name} ${values[name]}: it is a number above 0`);
+  }
+  return { ...values, on };
+}
+
+function readOptions(): ReturnType<typeof options> {
+  try {
+    return options();
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const values = readOptions();
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 // What was started ends with this process, however it ends.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 async function startSide(): Promise<RedisSide | 'file'> {
   if (values.on === 'file') return 'file';
   if (values.on === 'single') return Single.start();
-  if (values.on === 'pair') return Pair.start();
-  if (values.on === 'cluster') return Shards.start();
-  throw new Error('--on is single, pair, cluster or file');
+  return values.on === 'pair' ? Pair.start() : Shards.start();
 }
 
 async function breakAtRandom(): Promise<boolean> {
-  const nodes = values.on === 'file' ? 1 : Number(values.nodes ?? 3);
+  const nodes = values.on === 'file' ? 1 : Number(values.nodes);
   const seed = Number(values.seed);
   console.log(`seed ${seed}, ${values.minutes} minutes, ${nodes} nodes on ${values.on}`);
   const cluster = await Cluster.start({ nodes, side: await startSide() });
