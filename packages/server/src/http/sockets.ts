@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type Channel, type Clock, type ConnectedSubscriber, type Hub, runningTime } from '@lockstep/hub';
 import { WebSocket, WebSocketServer } from 'ws';
-import { frameOf } from './frame.ts';
+import { writeTextFrame } from './frame.ts';
 import { cleanAddress, splitAddress } from './request-address.ts';
 
 /** Subscribers send answers; nothing they have to say is larger. Bytes. */
@@ -47,7 +47,7 @@ class Peer implements Channel {
   send(text: string | Uint8Array): void {
     if (typeof text === 'string') this.#socket.send(text);
     // Without compression `ws` writes each frame at once, so frames written beside it stay whole and in order.
-    else if (this.#socket.readyState === WebSocket.OPEN) this.#stream.write(frameOf(text));
+    else if (this.#socket.readyState === WebSocket.OPEN) writeTextFrame(this.#stream, text);
   }
 
   close(code: number, reason: string): void {
