@@ -19,6 +19,7 @@ import { path } from './program.ts';
 import { describeRun, type Run, sectionChart, sectionText } from './report.ts';
 import type { Scenario } from './scenario.ts';
 import { sessions } from './sessions.ts';
+import { storm } from './storm.ts';
 import { webhook } from './webhook.ts';
 
 const SCENARIOS: readonly Scenario[] = [
@@ -26,6 +27,7 @@ const SCENARIOS: readonly Scenario[] = [
   idle,
   sessions,
   isolation,
+  storm,
   hostile,
   access,
   gateway,

@@ -20,7 +20,7 @@ const PONG = Buffer.from([0x8a, 0x80, 0, 0, 0, 0]);
  * @returns the socket once the upgrade was answered; frames are written to it as they are
  */
 export function subscribe(url: string, onText: (payload: Buffer, socket: Socket) => void): Promise<Socket> {
-  const { hostname, port, pathname } = new URL(url);
+  const { hostname, port, pathname, search } = new URL(url);
   return new Promise((resolve, reject) => {
     let upgraded = false;
     /** A frame's beginning that waits for its end. */
@@ -76,7 +76,7 @@ export function subscribe(url: string, onText: (payload: Buffer, socket: Socket)
     socket.on('error', reject);
     socket.on('connect', () => {
       socket.write(
-        `GET ${pathname} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+        `GET ${pathname}${search} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
           'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
       );
     });

@@ -5,6 +5,9 @@ import type { Duplex } from 'node:stream';
 import { enter, responseBelow } from './base-path.ts';
 import type { Certificate } from './tls-files.ts';
 
+/** Connections that may wait to be taken: after a network has failed, everybody returns at once. The system may allow fewer. */
+const BACKLOG = 4_096;
+
 /** How long an idle connection is kept, ms: longer than the 60 s for which balancers keep theirs, so that they close first. */
 const KEEP_ALIVE = 72_000;
 /** How long a request's head, and a whole request, may take to arrive, ms: half-open ones must not pile up (CWE-400). */
@@ -108,7 +111,7 @@ export class Listener {
   listen(port: number, host: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(port, host, () => resolve());
+      this.#server.listen({ port, host, backlog: BACKLOG }, () => resolve());
     });
   }
 
