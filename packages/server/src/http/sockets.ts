@@ -65,7 +65,8 @@ class Peer implements Channel {
     }
     const over = (): void => {
       this.#stream.off('drain', over).off('close', over);
-      run();
+      // What the system takes at once is drained within this turn.
+      setImmediate(run);
     };
     this.#stream.on('drain', over).on('close', over);
   }
