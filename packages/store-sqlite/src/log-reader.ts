@@ -1,11 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { findSession, prepare, type SessionRow, type Statement } from './rows.ts';
+import { findSession, prepare, type SessionColumns, type Statement } from './rows.ts';
 
 /** Reads logs on a connection of its own, while another one commits. */
 export class LogReader {
   readonly #begin: () => void;
   readonly #end: () => void;
-  readonly #find: Statement<SessionRow>;
+  readonly #find: Statement<SessionColumns>;
   readonly #epochOf: Statement<readonly [epoch: string]>;
   readonly #entries: Statement<readonly [number: number, id: string, at: number, body: string]>;
 
@@ -61,7 +61,7 @@ export class LogReader {
   }
 
   /** @param number from that before the oldest entry held to that of the newest */
-  #epochAt([id, , first, last, , , lastEpoch, startEpoch]: SessionRow, number: number): string | undefined {
+  #epochAt([id, , first, last, , , lastEpoch, startEpoch]: SessionColumns, number: number): string | undefined {
     if (number === first - 1) return startEpoch;
     return number === last ? lastEpoch : this.#epochOf.get(id, number)?.[0];
   }

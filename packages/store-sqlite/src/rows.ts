@@ -16,10 +16,10 @@ export function prepare<R extends readonly unknown[] = never>(db: DatabaseSync, 
 }
 
 /** Columns of a session's row: id, revision, first, last, oldest_at, epoch, last_epoch, start_epoch, log_bytes. */
-export type SessionRow = readonly [number, number, number, number, number | null, string, string, string, number];
+export type SessionColumns = readonly [number, number, number, number, number | null, string, string, string, number];
 
 /** Finds a session's row by its topic. */
-export function findSession(db: DatabaseSync): Statement<SessionRow> {
+export function findSession(db: DatabaseSync): Statement<SessionColumns> {
   return prepare(
     db,
     'SELECT id, revision, first, last, oldest_at, epoch, last_epoch, start_epoch, log_bytes FROM session WHERE topic = ?',

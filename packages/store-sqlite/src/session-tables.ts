@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { LogBounds } from '@lockstep/store';
 import { entryChecksum } from './entry-checksum.ts';
 import { type FlatSession, Refused } from './operations.ts';
-import { findSession, flat, prepare, type SessionRow, type Statement } from './rows.ts';
+import { findSession, flat, prepare, type SessionColumns, type Statement } from './rows.ts';
 
 /** How far the log may exceed a bound before it is trimmed: one trim then serves many commits. */
 const SLACK = 1.25;
@@ -10,7 +10,7 @@ const SLACK = 1.25;
 /** Sessions in their tables. Methods that write run inside the caller's transaction and check before they change. */
 export class SessionTables {
   readonly #bounds: LogBounds;
-  readonly #find: Statement<SessionRow>;
+  readonly #find: Statement<SessionColumns>;
   readonly #create: Statement;
   readonly #update: Statement;
   readonly #putPart: Statement;
@@ -190,7 +190,7 @@ export class SessionTables {
     return true;
   }
 
-  #session(topic: string): SessionRow | undefined {
+  #session(topic: string): SessionColumns | undefined {
     return this.#find.get(topic);
   }
 
