@@ -52,7 +52,10 @@ export function wordContains(text: string, wanted: string): boolean {
   return text.includes(wanted) || joined(text).includes(joined(wanted));
 }
 
+const ASCII = /^[\0-\x7f]*$/;
+
 /** An identifier, or a code, as searches compare it: without case, as `ß` is `SS`. */
 export function foldedToken(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase();
   return text.normalize('NFC').toUpperCase().toLowerCase().replaceAll('ς', 'σ');
 }

@@ -64,15 +64,29 @@ export function references(resource: JsonObject): string[] {
  * @param path names joined by dots, such as `series.modality`
  */
 export function valuesAt(resource: JsonObject, path: string): Json[] {
-  let values: Json[] = [resource];
-  for (const name of path.split('.')) {
-    const next: Json[] = [];
-    for (const value of values) {
-      const child = isObject(value) ? value[name] : undefined;
-      if (Array.isArray(child)) for (const one of child as readonly Json[]) next.push(one);
-      else if (child !== undefined && child !== null) next.push(child as Json);
-    }
-    values = next;
+  const found: Json[] = [];
+  collect(resource, namesIn(path), 0, found);
+  return found;
+}
+
+/** Paths are few: each is taken apart once. */
+const NAMES = new Map<string, readonly string[]>();
+
+function namesIn(path: string): readonly string[] {
+  let names = NAMES.get(path);
+  if (!names) {
+    names = path.split('.');
+    NAMES.set(path, names);
   }
-  return values;
+  return names;
+}
+
+function collect(value: Json, names: readonly string[], at: number, found: Json[]): void {
+  const child = isObject(value) ? value[names[at]!] : undefined;
+  if (child === undefined || child === null) return;
+  const isLast = at === names.length - 1;
+  for (const one of Array.isArray(child) ? (child as readonly Json[]) : [child as Json]) {
+    if (isLast) found.push(one);
+    else collect(one, names, at + 1, found);
+  }
 }

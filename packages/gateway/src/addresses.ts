@@ -15,11 +15,13 @@ export class UpstreamAddresses {
 
   /** A text of the server's for Lockstep's clients. */
   inward(text: string): string {
+    if (!text.includes(this.#upstream)) return text;
     return text.replace(this.#upstreamAnywhere, () => this.#own);
   }
 
   /** A text of a client's for the server. */
   outward(text: string): string {
+    if (!text.includes(this.#own)) return text;
     return text.replace(this.#ownAnywhere, () => this.#upstream);
   }
 

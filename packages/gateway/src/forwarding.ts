@@ -314,7 +314,8 @@ export class Forwarding implements FhirExchange<Rights> {
   /** The resource of an answer, which must be the one asked for. */
   #resource({ text: written }: UpstreamAnswer, key: ResourceKey): Answered {
     const text = this.#addresses.inward(written);
-    const resource = parsed(text);
+    // The text is what is answered: its numbers need not be kept as they were written.
+    const resource = parsed(text, JSON.parse);
     if (!isObject(resource) || resource.resourceType !== key.type || resource.id !== key.id) throw notFhir();
     return { resource: resource as Resource, text };
   }
@@ -323,7 +324,7 @@ export class Forwarding implements FhirExchange<Rights> {
   async #written(answer: UpstreamAnswer, type: string, id: string | undefined): Promise<Answered> {
     if (answer.text !== '') {
       const text = this.#addresses.inward(answer.text);
-      const resource = parsed(text);
+      const resource = parsed(text, JSON.parse);
       if (isObject(resource) && resource.resourceType === type && typeof resource.id === 'string') {
         if (id !== undefined && resource.id !== id) throw notFhir();
         return { resource: resource as Resource, text };
@@ -358,7 +359,7 @@ export class Forwarding implements FhirExchange<Rights> {
     const path = page === null ? asked : this.#links.open(rights.holder, place, page);
     const answer = await this.#upstream.request({ method: 'GET', path });
     refuseFailure(answer, place.split('/')[0]!, rights.isWhole('s', '*'));
-    const bundle = parsed(this.#addresses.inward(answer.text));
+    const bundle = parsed(this.#addresses.inward(answer.text), parseExact);
     if (!isObject(bundle) || bundle.resourceType !== 'Bundle') throw notFhir();
     const entries: readonly Json[] = Array.isArray(bundle.entry) ? bundle.entry : [];
     if (entries.length > MAX_ENTRIES) throw new FhirRefusal(502, 'too-costly', "The FHIR server's page is too long.");
@@ -426,9 +427,9 @@ export class Forwarding implements FhirExchange<Rights> {
   }
 }
 
-function parsed(text: string): Json {
+function parsed(text: string, parse: (text: string) => Json): Json {
   try {
-    return parseExact(text);
+    return parse(text);
   } catch {
     throw notFhir();
   }

@@ -8,7 +8,7 @@ import { Capabilities } from './capabilities.ts';
 import { patientOf } from './compartment.ts';
 import { Forwarding } from './forwarding.ts';
 import { PageLinks } from './page-links.ts';
-import { Rights } from './rights.ts';
+import { type Rights, rightsOf } from './rights.ts';
 import { upstreamService } from './service.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -41,7 +41,7 @@ export async function createGateway(
   const plugin = fhirPlugin<Rights>({
     interactions: forwarding,
     bundles: new Bundles(forwarding, undefined, baseUrl),
-    accessOf: (token) => new Rights(token, baseUrl),
+    accessOf: rightsOf(baseUrl),
     patientOf: (resource) => patientOf(resource, baseUrl),
     baseUrl,
     r5,

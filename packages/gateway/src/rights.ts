@@ -1,7 +1,22 @@
 import type { JsonObject, TokenInfo } from '@lockstep/fhir';
 import { type Criterion, criteriaOf, definitionOf, forbidden, matchesAll, patientLimit } from '@lockstep/fhir/parts';
-import { type FhirScope, type Interaction, parseReference, textOf } from '@lockstep/fhircast';
+import { type FhirScope, type Interaction, parseReference, type Scopes, textOf } from '@lockstep/fhircast';
 import { hasOwner, isShared, patientOf } from './compartment.ts';
+
+/**
+ * What tokens' holders may do: worked out once for the scopes of a token, and again when they are used for another patient, user or
+ * client.
+ */
+export function rightsOf(baseUrl: string): (token: TokenInfo) => Rights {
+  const known = new WeakMap<Scopes, Rights>();
+  return (token) => {
+    const last = known.get(token.scopes);
+    if (last?.isFor(token)) return last;
+    const rights = new Rights(token, baseUrl);
+    known.set(token.scopes, rights);
+    return rights;
+  };
+}
 
 /** One reason why resources of a type may be reached. A resource must meet all its conditions; without any, all do. */
 interface Grant {
@@ -32,6 +47,13 @@ export class Rights {
   constructor(token: TokenInfo | 'trusted', baseUrl: string) {
     this.#token = token;
     this.#baseUrl = baseUrl;
+  }
+
+  /** Whether a token stands for the same rights. */
+  isFor({ scopes, clientId, user, patient }: TokenInfo): boolean {
+    const own = this.#token;
+    if (own === 'trusted') return false;
+    return own.scopes === scopes && own.clientId === clientId && own.user === user && own.patient === patient;
   }
 
   /** Whose rights these are, as one text: pages are bound to it. */

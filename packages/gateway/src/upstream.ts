@@ -1,5 +1,7 @@
+import { isUtf8 } from 'node:buffer';
+import type { IncomingHttpHeaders } from 'node:http';
 import { FhirRefusal } from '@lockstep/fhir';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, type Dispatcher, Pool } from 'undici';
 import type { Credentials } from './credentials.ts';
 
 /** How the FHIR server behind Lockstep is reached. */
@@ -31,34 +33,47 @@ export interface UpstreamAnswer {
   readonly location?: string;
 }
 
+/** An answer as it came. */
+interface Collected {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Empty where the body is of no use. */
+  readonly bytes: Buffer;
+}
+
 /** Connections kept to the server. */
 const CONNECTIONS = 64;
-const UTF_8 = new TextDecoder('utf-8', { fatal: true });
+/** Bytes that are read of a body of no use, so that its connection can be kept. */
+const MAX_UNREAD = 16 * 1024;
 const JSON_TYPE = /^application\/(fhir\+json|json|json\+fhir)\s*(;|$)/i;
+/** How UTF-8 may begin, and says nothing. */
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** The FHIR server behind Lockstep. Nothing that it says is trusted: every answer is bounded in time and length, and must be FHIR's JSON. */
 export class Upstream {
   readonly base: string;
   readonly #options: UpstreamOptions;
-  readonly #agent: Agent;
-  readonly #origin: string;
+  readonly #server: Pool;
+  /** For the authorization server, which may be elsewhere. */
+  readonly #others: Agent;
   readonly #folder: string;
 
   constructor(options: UpstreamOptions) {
     this.base = options.base;
     const { origin, pathname } = new URL(options.base);
-    this.#origin = origin;
     this.#folder = pathname.replace(/\/$/, '');
     this.#options = options;
     const { tls, timeoutMs } = options;
-    this.#agent = new Agent({
+    const connections = {
       connections: CONNECTIONS,
       pipelining: 1,
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
       connect: { timeout: timeoutMs, ...tls },
       maxHeaderSize: 32 * 1024,
-    });
+    };
+    this.#server = new Pool(origin, connections);
+    this.#others = new Agent(connections);
   }
 
   /**
@@ -67,53 +82,11 @@ export class Upstream {
    */
   async request(request: UpstreamRequest): Promise<UpstreamAnswer> {
     const until = performance.now() + this.#options.timeoutMs;
-    let answer = await this.#send(request);
-    if (answer.statusCode === 401 && this.#options.credentials.renew()) {
-      await drop(answer);
-      answer = await this.#send(request);
-    }
-    return this.#read(answer, until);
-  }
-
-  async close(): Promise<void> {
-    await this.#agent.destroy();
-  }
-
-  async #send({ method, path, headers, body }: UpstreamRequest): Promise<Dispatcher.ResponseData> {
-    const own = await this.#options.credentials.headers(this.#agent);
-    try {
-      return await this.#agent.request({
-        origin: this.#origin,
-        path: this.#folder + path,
-        method,
-        headers: {
-          accept: 'application/fhir+json',
-          'accept-encoding': 'identity',
-          ...(body !== undefined && { 'content-type': 'application/fhir+json; charset=utf-8' }),
-          ...headers,
-          ...own,
-        },
-        ...(body !== undefined && { body }),
-      });
-    } catch (error) {
-      throw unreachable(error);
-    }
-  }
-
-  async #read(answer: Dispatcher.ResponseData, until: number): Promise<UpstreamAnswer> {
-    const { statusCode: status, headers } = answer;
-    if (
-      status === 429 ||
-      status >= 500 ||
-      status < 200 ||
-      (status >= 300 && status < 400) ||
-      status === 401 ||
-      status === 403
-    ) {
-      await drop(answer);
-      throw refusalOf(status, headers['retry-after']);
-    }
-    const text = await this.#text(answer, until);
+    let answer = await this.#send(request, until);
+    if (answer.status === 401 && this.#options.credentials.renew()) answer = await this.#send(request, until);
+    const { status, headers, bytes } = answer;
+    if (isFailure(status)) throw refusalOf(status, headers['retry-after']);
+    const text = textIn(bytes);
     if (text !== '') requireJson(headers['content-type']);
     const { etag, location } = headers;
     return {
@@ -124,28 +97,97 @@ export class Upstream {
     };
   }
 
-  /** Reads a body as far as it may be long, and may take. */
-  async #text({ body }: Dispatcher.ResponseData, until: number): Promise<string> {
-    const bytes = await new Promise<Buffer>((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      let length = 0;
-      body.on('data', (chunk: Buffer) => {
-        length += chunk.length;
-        chunks.push(chunk);
-        // A destroyed body ends the connection: what comes is not read.
-        if (length > this.#options.maxBytes) {
-          body.destroy(new FhirRefusal(502, 'too-costly', "The FHIR server's answer is too long."));
-        } else if (performance.now() > until) body.destroy(tooSlow());
-      });
-      body.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-      body.on('error', (error) => reject(error instanceof FhirRefusal ? error : unreachable(error)));
-    });
-    try {
-      return UTF_8.decode(bytes);
-    } catch {
-      throw notFhir();
-    }
+  async close(): Promise<void> {
+    await Promise.all([this.#server.destroy(), this.#others.destroy()]);
   }
+
+  /** By a handler of its own: undici's `request` would make a stream of every answer. */
+  async #send({ method, path, headers, body }: UpstreamRequest, until: number): Promise<Collected> {
+    const own = await this.#options.credentials.headers(this.#others);
+    return new Promise((resolve, reject) => {
+      this.#server.dispatch(
+        {
+          path: this.#folder === '' && path.startsWith('?') ? `/${path}` : this.#folder + path,
+          method,
+          headers: {
+            accept: 'application/fhir+json',
+            'accept-encoding': 'identity',
+            ...(body !== undefined && { 'content-type': 'application/fhir+json; charset=utf-8' }),
+            ...headers,
+            ...own,
+          },
+          body: body ?? null,
+        },
+        new Collecting(this.#options.maxBytes, until, resolve, reject),
+      );
+    });
+  }
+}
+
+/** Reads an answer as far as it may be long, and may take. */
+class Collecting implements Dispatcher.DispatchHandler {
+  readonly #maxBytes: number;
+  readonly #until: number;
+  readonly #resolve: (answer: Collected) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
+  #status = 0;
+  #headers: IncomingHttpHeaders = {};
+
+  constructor(maxBytes: number, until: number, resolve: (answer: Collected) => void, reject: (error: unknown) => void) {
+    this.#maxBytes = maxBytes;
+    this.#until = until;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  onRequestStart(): void {}
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    // The answer comes after what is only informational.
+    if (status < 200) return;
+    this.#status = status;
+    this.#headers = headers;
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#length += chunk.length;
+    // What is aborted ends the connection: what comes is not read.
+    if (isFailure(this.#status)) {
+      if (this.#length > MAX_UNREAD) controller.abort(new Error('a body of no use'));
+    } else if (this.#length > this.#maxBytes) {
+      controller.abort(new FhirRefusal(502, 'too-costly', "The FHIR server's answer is too long."));
+    } else if (performance.now() > this.#until) controller.abort(tooSlow());
+    else this.#chunks.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.#end();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    // The status of a failure says all that is passed on of it.
+    if (this.#status !== 0 && isFailure(this.#status)) this.#end();
+    else this.#reject(error instanceof FhirRefusal ? error : unreachable(error));
+  }
+
+  #end(): void {
+    const chunks = this.#chunks;
+    const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+    this.#resolve({ status: this.#status, headers: this.#headers, bytes });
+  }
+}
+
+/** Whether an answer says that something went wrong between Lockstep and the server. */
+function isFailure(status: number): boolean {
+  return status === 429 || status === 401 || status === 403 || (status >= 300 && status < 400) || status >= 500;
+}
+
+/** @throws Refusal 502 for what is no UTF-8 */
+function textIn(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw notFhir();
+  return (bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? bytes.subarray(3) : bytes).toString('utf8');
 }
 
 /** What the server said that is no FHIR. */
@@ -179,9 +221,4 @@ function refusalOf(status: number, retryAfter: string | string[] | undefined): F
     return new FhirRefusal(502, 'exception', "The FHIR server refused Lockstep's credentials.");
   if (status >= 500) return new FhirRefusal(502, 'exception', 'The FHIR server failed.');
   return new FhirRefusal(502, 'exception', 'The FHIR server points elsewhere.');
-}
-
-/** Ends an answer without reading more of it than a little. */
-async function drop({ body }: Dispatcher.ResponseData): Promise<void> {
-  await body.dump({ limit: 16 * 1024 }).catch(() => undefined);
 }
