@@ -2,7 +2,7 @@ export type { TokenInfo } from './access.ts';
 export type { SmartAddresses } from './capability.ts';
 export { RESOURCE_TYPES } from './definitions.ts';
 export type { AccessRecord, TokenOf } from './plugin.ts';
-export { FhirRefusal, operationOutcome } from './refusal.ts';
+export { FhirRefusal, type IssueType, operationOutcome } from './refusal.ts';
 export type { Json, JsonObject, Meta, Resource } from './resource.ts';
 export type { SearchBundle } from './search.ts';
 export {

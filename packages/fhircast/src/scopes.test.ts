@@ -87,11 +87,20 @@ describe('TOK-5 scopes that cover others', () => {
     assert.ok(covers('hub/session.*', 'hub/session.read'));
     assert.ok(covers('system/*.cruds', 'system/Patient.rs?name=x'));
     assert.ok(covers('system/Patient.rs?name=x', 'system/Patient.r?name=x&gender=male'));
+    assert.ok(covers('system/Patient.rs?gender=male,female', 'system/Patient.r?gender=female'));
+    assert.ok(covers('system/Patient.r system/Patient.s', 'system/Patient.rs'));
+    assert.ok(covers('patient/*.read', 'patient/Observation.rs?category=laboratory'));
     assert.ok(covers('openid', 'openid'));
   });
 
   it('cover nothing else', () => {
     assert.ok(!covers('fhircast/Patient-open.*', 'fhircast/*.read'));
+    assert.ok(!covers('system/Patient.rs?gender=female', 'system/Patient.rs?gender=male,female'));
+    assert.ok(!covers('system/Patient.rs?gender=female', 'system/Patient.rs?name=female'));
+    assert.ok(!covers('system/Patient.rs?gender=female', 'system/Patient.rs'));
+    assert.ok(!covers('system/Patient.rs?gender:not=male,female', 'system/Patient.rs?gender:not=male'));
+    assert.ok(!covers('system/Patient.rs?name=a\\,b', 'system/Patient.rs?name=b'));
+    assert.ok(!covers('system/Observation.rs', 'system/*.rs'));
     assert.ok(!covers('fhircast/Patient-open.read', 'fhircast'));
     assert.ok(!covers('hub/session.read', 'hub/session.*'));
     assert.ok(!covers('system/Patient.rs?name=x', 'system/Patient.rs'));

@@ -195,7 +195,7 @@ export class Scopes {
           this.fhir(interaction, other.type).some(
             (own) =>
               own.context === other.context &&
-              own.params.every(([name, value]) => other.params.some(([n, v]) => n === name && v === value)),
+              own.params.every((wide) => other.params.some((narrow) => isNarrower(narrow, wide))),
           ),
         );
       default:
@@ -211,4 +211,16 @@ export class Scopes {
   toString(): string {
     return this.list.map((scope) => scope.text).join(' ');
   }
+}
+
+type Param = FhirScope['params'][number];
+
+/** Whether a restriction lets no more through than another: the same one, or some of its alternatives. */
+function isNarrower([name, value]: Param, [wideName, wideValue]: Param): boolean {
+  if (name !== wideName) return false;
+  if (value === wideValue) return true;
+  // More alternatives of `:not` let less through; a backslash may stand before a comma that parts nothing.
+  if (name.includes(':') || /\\/.test(value + wideValue)) return false;
+  const alternatives = wideValue.split(',');
+  return value.split(',').every((one) => alternatives.includes(one));
 }

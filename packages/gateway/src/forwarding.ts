@@ -1,5 +1,6 @@
 import {
   FhirRefusal,
+  type IssueType,
   type Json,
   type JsonObject,
   operationOutcome,
@@ -495,7 +496,18 @@ function versionIn(resource: Resource, { version }: Precondition): string {
   return current;
 }
 
-const ISSUES = { 404: 'not-found', 410: 'deleted', 409: 'conflict', 412: 'conflict', 413: 'too-long' } as const;
+/** What a server may refuse a request with; every other status says that it is no FHIR server, or failed. */
+const ISSUES: Readonly<Record<number, IssueType>> = {
+  400: 'processing',
+  405: 'not-supported',
+  406: 'not-supported',
+  409: 'conflict',
+  410: 'deleted',
+  412: 'conflict',
+  413: 'too-long',
+  415: 'not-supported',
+  422: 'processing',
+};
 
 /**
  * What the server refuses. Its words go on only to who may see everything of the type: they may be about other patients.
@@ -504,16 +516,21 @@ const ISSUES = { 404: 'not-found', 410: 'deleted', 409: 'conflict', 412: 'confli
 function refuseFailure({ status, text }: UpstreamAnswer, type: string, mayRead: boolean): void {
   if (status < 400) return;
   if (status === 404) throw notFound(type);
+  const issue = ISSUES[status];
+  if (!issue) throw new FhirRefusal(502, 'exception', 'The FHIR server failed.');
   const said = mayRead ? diagnosticsOf(text) : undefined;
-  const issue = ISSUES[status as keyof typeof ISSUES] ?? 'processing';
   throw new FhirRefusal(status, issue, said ?? `The FHIR server refused this with the status ${status}.`);
 }
+
+/** Words for programmers of the server: where in its code it failed, files, addresses. */
+const INWARD_WORDS = /\bat \S+\(|\b[\w.]*(Exception|Error)\b:?|[a-z]+:\/\/|(^|\s)\/[\w.-]+\/|[A-Z]:\\/;
 
 function diagnosticsOf(text: string): string | undefined {
   try {
     const outcome = JSON.parse(text) as { issue?: { diagnostics?: unknown; details?: { text?: unknown } }[] };
     const said = outcome.issue?.[0]?.diagnostics ?? outcome.issue?.[0]?.details?.text;
-    return typeof said === 'string' && said !== '' ? said.slice(0, 500) : undefined;
+    const [line = ''] = typeof said === 'string' ? said.split(/[\r\n]/, 1) : [];
+    return line !== '' && !INWARD_WORDS.test(line) ? line.slice(0, 500) : undefined;
   } catch {
     return undefined;
   }

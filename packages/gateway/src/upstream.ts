@@ -45,6 +45,9 @@ interface Collected {
 const CONNECTIONS = 64;
 /** Bytes that are read of a body of no use, so that its connection can be kept. */
 const MAX_UNREAD = 16 * 1024;
+/** s that are waited for a busy server which does not say, and at most. */
+const USUAL_WAIT = 5;
+const MAX_WAIT = 86_400;
 const JSON_TYPE = /^application\/(fhir\+json|json|json\+fhir)\s*(;|$)/i;
 /** How UTF-8 may begin, and says nothing. */
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -85,9 +88,9 @@ export class Upstream {
     let answer = await this.#send(request, until);
     if (answer.status === 401 && this.#options.credentials.renew()) answer = await this.#send(request, until);
     const { status, headers, bytes } = answer;
-    if (isFailure(status)) throw refusalOf(status, headers['retry-after']);
+    if (isFailure(status)) throw refusalOf(status, headers);
     const text = textIn(bytes);
-    if (text !== '') requireJson(headers['content-type']);
+    if (text !== '') requireJson(headers);
     const { etag, location } = headers;
     return {
       status,
@@ -195,7 +198,9 @@ export function notFhir(): FhirRefusal {
   return new FhirRefusal(502, 'exception', 'The FHIR server answered what is no FHIR R4.');
 }
 
-function requireJson(type: string | string[] | undefined): void {
+function requireJson({ 'content-type': type, 'content-encoding': encoding = 'identity' }: IncomingHttpHeaders): void {
+  // Nothing is unpacked: of what comes packed nobody knows how long it is.
+  if (encoding !== 'identity') throw notFhir();
   const text = Array.isArray(type) ? type.join() : (type ?? '');
   const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(text)?.[1];
   if (!JSON_TYPE.test(text) || (charset !== undefined && !/^utf-?8$/i.test(charset))) throw notFhir();
@@ -211,9 +216,9 @@ function tooSlow(): FhirRefusal {
 }
 
 /** What goes wrong between Lockstep and the server: the server's own words may hold anything, and are not passed on. */
-function refusalOf(status: number, retryAfter: string | string[] | undefined): FhirRefusal {
+function refusalOf(status: number, headers: IncomingHttpHeaders): FhirRefusal {
   if (status === 429 || status === 503) {
-    const wait = typeof retryAfter === 'string' && /^\d{1,6}$/.test(retryAfter) ? retryAfter : '5';
+    const wait = String(secondsToWait(headers));
     const issue = status === 429 ? 'throttled' : 'transient';
     return new FhirRefusal(status, issue, 'The FHIR server is busy; try again later.', { 'retry-after': wait });
   }
@@ -221,4 +226,11 @@ function refusalOf(status: number, retryAfter: string | string[] | undefined): F
     return new FhirRefusal(502, 'exception', "The FHIR server refused Lockstep's credentials.");
   if (status >= 500) return new FhirRefusal(502, 'exception', 'The FHIR server failed.');
   return new FhirRefusal(502, 'exception', 'The FHIR server points elsewhere.');
+}
+
+/** What `Retry-After` says: seconds, or a time as the server's clock has it. */
+function secondsToWait({ 'retry-after': after = '', date = '' }: IncomingHttpHeaders): number {
+  if (/^\d{1,6}$/.test(after)) return Number(after);
+  const seconds = Math.ceil((Date.parse(after) - Date.parse(date)) / 1000);
+  return seconds >= 0 && seconds <= MAX_WAIT ? seconds : USUAL_WAIT;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { BASE, type Gateway, keys, type StandIn, startGateway, startStandIn } from './harness.ts';
 
 const SECRET = 'Moreau';
@@ -54,6 +55,10 @@ function fhir(response: ServerResponse, body: unknown, status = 200, type = 'app
   response.writeHead(status, { 'content-type': type }).end(typeof body === 'string' ? body : JSON.stringify(body));
 }
 
+const outcome = (diagnostics: string) => ({
+  resourceType: 'OperationOutcome',
+  issue: [{ severity: 'error', code: 'invalid', diagnostics }],
+});
 const patient = (id: string) => ({ resourceType: 'Patient', id, name: [{ family: SECRET }], meta: { versionId: '1' } });
 const observation = (id: string, subject: string) => ({
   resourceType: 'Observation',
@@ -79,7 +84,7 @@ test('FHR-3 a server that is slow, dead, broken, busy or no FHIR server answers 
     response.write('{"resourceType":"Patient","x":[');
     write();
   };
-  const faults: [string, (response: ServerResponse) => void, number][] = [
+  const faults: [string, (response: ServerResponse) => unknown, number][] = [
     ['slow', () => undefined, 504],
     [
       'slow in the middle',
@@ -95,7 +100,66 @@ test('FHR-3 a server that is slow, dead, broken, busy or no FHIR server answers 
       },
       504,
     ],
+    [
+      'headers drop by drop',
+      ({ socket }) => {
+        socket?.write('HTTP/1.1 200 OK\r\n');
+        const drops = setInterval(() => socket?.write('x: y\r\n'), 20);
+        socket?.on('close', () => clearInterval(drops));
+      },
+      504,
+    ],
     ['dead', (response) => void response.destroy(), 502],
+    ['dead in the middle', ({ socket }) => socket?.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{'), 502],
+    ['no HTTP', ({ socket }) => socket?.end(`+OK ${SECRET}\r\n`), 502],
+    ['headers without end', ({ socket }) => socket?.write(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n`), 502],
+    [
+      'a length that is too long',
+      (response) =>
+        response
+          .writeHead(200, { 'content-type': 'application/fhir+json', 'content-length': 5000 })
+          .write(JSON.stringify(patient('p1'))),
+      504,
+    ],
+    [
+      'a length that is too short',
+      ({ socket }) =>
+        socket?.write(
+          `HTTP/1.1 200 OK\r\ncontent-type: application/fhir+json\r\ncontent-length: 20\r\n\r\n${JSON.stringify(patient('p1'))}`,
+        ),
+      502,
+    ],
+    [
+      'packed',
+      (response) =>
+        void response
+          .writeHead(200, { 'content-type': 'application/fhir+json', 'content-encoding': 'gzip' })
+          .end(gzipSync(JSON.stringify(patient('p1')))),
+      502,
+    ],
+    [
+      'packed, and much of it',
+      (response) =>
+        void response
+          .writeHead(200, { 'content-type': 'application/fhir+json', 'content-encoding': 'gzip' })
+          .end(gzipSync(Buffer.alloc(50_000_000, 'x'))),
+      502,
+    ],
+    [
+      'said to be packed',
+      (response) =>
+        void response
+          .writeHead(200, { 'content-type': 'application/fhir+json', 'content-encoding': 'br' })
+          .end(JSON.stringify(patient('p1'))),
+      502,
+    ],
+    ['an OperationOutcome instead', (response) => fhir(response, outcome(SECRET)), 502],
+    ['a Bundle instead', (response) => fhir(response, searchset([{ resource: patient('p1') }])), 502],
+    ['a type that is an object', (response) => fhir(response, { resourceType: { toString: 1 }, id: 'p1' }), 502],
+    ['an id that is an object', (response) => fhir(response, { resourceType: 'Patient', id: { toString: 1 } }), 502],
+    ['XML', (response) => fhir(response, `<Patient>${SECRET}</Patient>`, 200, 'application/fhir+xml'), 502],
+    ['UTF-16', (response) => fhir(response, patient('p1'), 200, 'application/json; charset="utf-16"'), 502],
+    ['lists in lists', (response) => fhir(response, `${'['.repeat(90_000)}${']'.repeat(90_000)}`), 502],
     ['endless', endless, 502],
     ['HTML', (response) => fhir(response, `<html>${SECRET}</html>`, 200, 'text/html'), 502],
     ['HTML that says it is FHIR', (response) => fhir(response, `<html>${SECRET}</html>`), 502],
@@ -115,7 +179,22 @@ test('FHR-3 a server that is slow, dead, broken, busy or no FHIR server answers 
     ['another resource', (response) => fhir(response, patient('p2')), 502],
     ['another type', (response) => fhir(response, observation('p1', 'Patient/p1')), 502],
     ['nothing', (response) => void response.writeHead(200).end(), 502],
-    ['a redirect', (response) => void response.writeHead(302, { location: 'http://127.0.0.1:9/x' }).end(), 502],
+    ...[300, 301, 302, 303, 304, 305, 307, 308].map((status): (typeof faults)[number] => [
+      `a redirect, ${status}`,
+      (response) => void response.writeHead(status, { location: 'http://127.0.0.1:9/x' }).end(),
+      502,
+    ]),
+    ...[402, 407, 418, 421, 451, 499].map((status): (typeof faults)[number] => [
+      `${status}`,
+      (response) => fhir(response, outcome(SECRET), status),
+      502,
+    ]),
+    ...[501, 502, 504, 599].map((status): (typeof faults)[number] => [
+      `${status}`,
+      (response) => fhir(response, `<html>${SECRET}</html>`, status, 'text/html'),
+      502,
+    ]),
+    ['404 in HTML', (response) => fhir(response, `<html>${SECRET}</html>`, 404, 'text/html'), 502],
     ['401', (response) => fhir(response, SECRET, 401), 502],
     ['403', (response) => fhir(response, SECRET, 403), 502],
     [
@@ -224,15 +303,108 @@ test('FHR-2 a change goes with the version that was checked, and none to a serve
 });
 
 test('FHR-3 the server’s words reach only who may see everything of the type', async () => {
-  const outcome = {
-    resourceType: 'OperationOutcome',
-    issue: [{ severity: 'error', code: 'invalid', diagnostics: `bad ${SECRET}` }],
-  };
-  answer = (response) => fhir(response, outcome, 422);
+  answer = (response) => fhir(response, outcome(`bad ${SECRET}`), 422);
   const body = observation('o1', 'Patient/p1');
   const { subject: _subject, ...rest } = body;
   assert.ok((await gateway.send('POST', '/Observation', all, { ...rest, id: undefined })).text.includes(SECRET));
   assert.ok(!(await gateway.send('POST', '/Observation', own, { ...body, id: undefined })).text.includes(SECRET));
+});
+
+test('FHR-3 the server’s words about its own code, files and addresses reach nobody', async () => {
+  for (const words of [
+    'java.lang.NullPointerException: boom',
+    'TypeError: undefined is not a function',
+    'Failed\n\tat ca.uhn.fhir.Server.handle(Server.java:77)',
+    'Failed at handler (server.js:7)',
+    'cannot open /var/lib/fhir/db',
+    'cannot open C:\\fhir\\db',
+    'jdbc:postgresql://db.internal/fhir refused',
+    `see ${standIn.base}/Patient/p2`,
+  ]) {
+    answer = (response) => fhir(response, outcome(words), 422);
+    const { status, text } = await gateway.send('POST', '/Patient', all, { resourceType: 'Patient' });
+    assert.equal(status, 422);
+    assert.ok(!/Exception|TypeError|Server\.|handler|\/var|fhir\\\\db|jdbc|127\.0\.0\.1/.test(text), text);
+  }
+});
+
+test('FHR-3 what a busy server says of when to try again is passed on, as seconds', async () => {
+  for (const [after, seconds] of [
+    ['17', '17'],
+    ['0', '0'],
+    ['Wed, 21 Oct 2026 07:28:30 GMT', '30'],
+    ['Wed, 21 Oct 2026 07:27:00 GMT', '5'],
+    ['soon', '5'],
+    ['-1', '5'],
+    ['99999999', '5'],
+    ['1, 2', '5'],
+  ] as const) {
+    for (const status of [429, 503]) {
+      answer = (response) =>
+        void response.writeHead(status, { 'retry-after': after, date: 'Wed, 21 Oct 2026 07:28:00 GMT' }).end();
+      const got = await gateway.get('/Patient/p1', own);
+      assert.deepEqual([got.status, got.headers.get('retry-after')], [status, seconds], after);
+    }
+  }
+});
+
+test('FHR-2 whatever the server answers instead, no operation shows another patient’s data', async () => {
+  const theirs = [
+    patient('p2'),
+    { ...observation('o2', 'Patient/p2'), note: [{ text: SECRET }], meta: { versionId: '1' } },
+    { ...observation('o1', 'Patient/p2'), note: [{ text: SECRET }], meta: { versionId: '1' } },
+  ];
+  const lies: unknown[] = [
+    ...theirs,
+    searchset(theirs.map((resource) => ({ resource, search: { mode: 'include' } }))),
+    searchset(theirs.map((resource) => ({ resource, search: { mode: 'outcome' } }))),
+    searchset([{ resource: { id: 'b', ...searchset(theirs.map((resource) => ({ resource }))) } }]),
+    searchset([
+      { resource: { resourceType: 'Parameters', id: 'x', parameter: theirs.map((resource) => ({ resource })) } },
+    ]),
+    { ...searchset(theirs.map((resource) => ({ resource }))), type: 'history' },
+    { ...searchset([]), entry: { resource: theirs[0] } },
+    { resourceType: 'Parameters', parameter: [{ resource: theirs[0] }] },
+    outcome(SECRET),
+    theirs,
+    SECRET,
+  ];
+  const change = observation('o1', 'Patient/p1');
+  const { id: _id, ...creation } = change;
+  const batch = (url: string) => ({
+    resourceType: 'Bundle',
+    type: 'batch',
+    entry: [{ request: { method: 'GET', url } }],
+  });
+  const operations: (() => Promise<{ status: number; text: string }>)[] = [
+    ...[
+      '/Patient/p1',
+      '/Patient/p1/_history/1',
+      '/Patient/p1/_history',
+      '/Observation/o1',
+      '/Observation?code=x&_include=Observation:subject',
+      '/Patient?_revinclude=Observation:patient',
+      '/Patient/p1/$everything',
+    ].map((path) => () => gateway.get(path, own)),
+    () => gateway.send('POST', '/Observation', own, creation),
+    () => gateway.send('PUT', '/Observation/o1', own, change),
+    () => gateway.send('DELETE', '/Observation/o1', own),
+    () =>
+      gateway.send('PATCH', '/Observation/o1', own, [{ op: 'replace', path: '/status', value: 'amended' }], {
+        'content-type': 'application/json-patch+json',
+      }),
+    () => gateway.send('POST', '', own, batch('Patient/p1')),
+    () => gateway.send('POST', '', own, batch('Observation?code=x')),
+  ];
+  for (const lie of lies) {
+    for (const status of [200, 201, 400, 409]) {
+      answer = (response) => fhir(response, lie, status);
+      for (const operation of operations) {
+        const { text } = await operation();
+        assert.ok(!text.includes(SECRET), `${operations.indexOf(operation)} ${JSON.stringify(lie)} ${text}`);
+      }
+    }
+  }
 });
 
 test('FHR-3 a write that is answered without the resource is read again; a lying one is no success', async () => {

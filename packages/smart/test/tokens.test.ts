@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fastify from 'fastify';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import { codeFields, codeFor, launched, refresh, registerApp, TestBrowser, tokensFor } from './browsing.ts';
 import { answerOf, assertion, assertionFields, backend, type Json, makeKey, post, startServer } from './harness.ts';
@@ -317,6 +318,39 @@ test('TOK-4 within the grace time a rotated refresh token gets the same successo
   assert.ok(!JSON.stringify(stored).includes(String(answers[0]?.body.refresh_token)));
 });
 
+test('TOK-4 two tabs at two nodes get the same successor, and its reuse after the grace time ends the family at both', async (t) => {
+  const server = await startServer(t);
+  server.clock.freeze();
+  const app = await registerApp(server);
+  const tokens = await tokensFor(new TestBrowser(server), app, `${SCOPE} offline_access`);
+  const second = fastify();
+  await second.register((await server.node()).plugin);
+  t.after(() => second.close());
+  const there = async (token: unknown) => {
+    const fields = { grant_type: 'refresh_token', client_id: app.clientId, refresh_token: String(token) };
+    const { host } = new URL(server.origin);
+    const { statusCode, body } = await second.inject({
+      method: 'POST',
+      url: '/auth/token',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', host },
+      payload: new URLSearchParams(fields).toString(),
+    });
+    return { status: statusCode, body: JSON.parse(body) as Json };
+  };
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, (_, tab) =>
+      tab % 2 === 0 ? there(tokens.refresh_token) : refresh(server, app, tokens.refresh_token),
+    ),
+  );
+  assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200]);
+  assert.equal(new Set(answers.map(({ body }) => body.refresh_token)).size, 1);
+  server.clock.ahead += 30_001;
+  assert.equal((await there(tokens.refresh_token)).body.error, 'invalid_grant');
+  const successor = answers[0]?.body.refresh_token;
+  assert.equal((await refresh(server, app, successor)).body.error, 'invalid_grant');
+  assert.equal((await there(successor)).body.error, 'invalid_grant');
+});
+
 test('TOK-4 the grace time is as long as configured, and can be none', async (t) => {
   for (const [refreshGrace, ahead, status] of [
     [0, 0, 400],
@@ -361,7 +395,8 @@ test('TOK-4 narrower scopes are those that mean less, in either syntax', async (
   for (const narrower of [
     ...['patient/Observation.rs', 'patient/Observation.r', 'patient/*.s', 'patient/Patient.read', 'user/Observation.c'],
     ...['patient/Observation.rs?category=laboratory', 'fhircast/Patient-open.read', 'fhircast/Patient-open.*'],
-    ...['patient/Observation.rs fhircast/Patient-open.read offline_access'],
+    ...['patient/Observation.rs fhircast/Patient-open.read offline_access', 'patient/*.read', 'user/Observation.write'],
+    ...['patient/Observation.s?category=laboratory&status=final', 'FHIRcast/patient-OPEN.write'],
   ]) {
     assert.equal((await asked(narrower)).scope, narrower);
   }
@@ -372,8 +407,43 @@ test('TOK-4 narrower scopes are those that mean less, in either syntax', async (
     'patient/*.write',
     'openid',
     'nonsense',
+    'user/*.r',
+    'patient/*.*',
+    'launch',
+    'online_access',
+    'hub/session.read',
   ]) {
     assert.equal((await asked(`patient/*.rs ${wider}`)).error, 'invalid_scope', wider);
+  }
+});
+
+test('TOK-4 a granular scope is narrowed by more conditions and fewer alternatives, never by others', async (t) => {
+  const server = await startServer(t);
+  const app = await registerApp(server);
+  const held = 'patient/Observation.rs?category=laboratory,vital-signs';
+  const scope = `launch/patient ${held} offline_access`;
+  const { refresh_token: token } = await tokensFor(new TestBrowser(server), app, scope);
+  const asked = async (wanted: string) => (await refresh(server, app, token, { scope: wanted })).body;
+  const by = (query: string, letters = 'rs') => `patient/Observation.${letters}${query}`;
+  for (const narrower of [
+    held,
+    by('?category=vital-signs'),
+    by('?category=laboratory,vital-signs&status=final'),
+    by('?status=final&category=laboratory', 's'),
+  ]) {
+    assert.equal((await asked(narrower)).scope, narrower);
+  }
+  for (const wider of [
+    by(''),
+    by('?category=imaging'),
+    by('?category=laboratory,imaging'),
+    by('?status=final'),
+    by('?category:not=laboratory'),
+    by('?category=laboratory', 'cruds'),
+    'patient/Observation.read',
+    'patient/*.rs?category=laboratory',
+  ]) {
+    assert.equal((await asked(wider)).error, 'invalid_scope', wider);
   }
 });
 
