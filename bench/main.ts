@@ -15,6 +15,7 @@ import { hostile } from './hostile.ts';
 import { hub } from './hub.ts';
 import { idle } from './idle.ts';
 import { isolation } from './isolation.ts';
+import { issuers } from './issuers.ts';
 import { path } from './program.ts';
 import { describeRun, type Run, sectionChart, sectionText } from './report.ts';
 import type { Scenario } from './scenario.ts';
@@ -31,6 +32,7 @@ const SCENARIOS: readonly Scenario[] = [
   hostile,
   access,
   gateway,
+  issuers,
   webhook,
   dialects,
   cluster,

@@ -523,7 +523,7 @@ function refuseFailure({ status, text }: UpstreamAnswer, type: string, mayRead: 
 }
 
 /** Words for programmers of the server: where in its code it failed, files, addresses. */
-const INWARD_WORDS = /\bat \S+\(|\b[\w.]*(Exception|Error)\b:?|[a-z]+:\/\/|(^|\s)\/[\w.-]+\/|[A-Z]:\\/;
+const INWARD_WORDS = /\bat \S+ ?\(|\b[\w.]*(Exception|Error)\b:?|[a-z]+:\/\/|(^|\s)\/[\w.-]+\/|[A-Z]:\\/;
 
 function diagnosticsOf(text: string): string | undefined {
   try {

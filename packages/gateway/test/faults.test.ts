@@ -5,6 +5,8 @@ import { gzipSync } from 'node:zlib';
 import { BASE, type Gateway, keys, type StandIn, startGateway, startStandIn } from './harness.ts';
 
 const SECRET = 'Moreau';
+/** 50 KB that unpack to 50 MB. */
+const BOMB = gzipSync(Buffer.alloc(50_000_000, 'x'));
 const CAPABILITIES = {
   resourceType: 'CapabilityStatement',
   status: 'active',
@@ -140,9 +142,7 @@ test('FHR-3 a server that is slow, dead, broken, busy or no FHIR server answers 
     [
       'packed, and much of it',
       (response) =>
-        void response
-          .writeHead(200, { 'content-type': 'application/fhir+json', 'content-encoding': 'gzip' })
-          .end(gzipSync(Buffer.alloc(50_000_000, 'x'))),
+        void response.writeHead(200, { 'content-type': 'application/fhir+json', 'content-encoding': 'gzip' }).end(BOMB),
       502,
     ],
     [

@@ -135,6 +135,23 @@ test('REG-5 a client that acts for nobody is refused unless it is named, and see
   );
 });
 
+test('REG-5 what is known of people and of sign-outs is used a minute at most, and no longer than their access', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  const fresh = async (change: Json = {}) => verify(await issuer.sign(server, { jti: crypto.randomUUID(), ...change }));
+  assert.equal((await fresh({ preferred_username: 'zoe' }))?.user, 'zoe');
+  await server.auth.users.add({
+    id: 'zoe',
+    name: 'Zoe Novak',
+    reference: 'Practitioner/zoe',
+    password: 'a long invented password',
+  });
+  server.clock.ahead += 60_000;
+  assert.equal((await fresh({ preferred_username: 'zoe' }))?.user, 'Practitioner/zoe');
+  assert.ok(await fresh());
+  await server.auth.users.suspend(LENA);
+  assert.equal(await fresh(), undefined, 'another token of a person who was just suspended');
+});
+
 test('REG-5 every forgery is refused', async (t) => {
   const { issuer, server, verify } = await withIssuer(t);
   const stranger = (await generateKeyPair('RS256')).privateKey;

@@ -12,6 +12,7 @@ import type { AccessEnded, TokenInfo } from '../token-info.ts';
 import type { UserProfile, Users } from '../users.ts';
 import { fetchJson, IssuerKeys, IssuerUnavailable, TRUST_FOR } from './issuer-keys.ts';
 import type { TrustedIssuer } from './options.ts';
+import { ShortMemory } from './short-memory.ts';
 
 const MAX_CACHED = 20_000;
 const MAX_TOKEN = 16 * 1024;
@@ -56,6 +57,8 @@ export class TrustedIssuers {
   /** The sessions at the issuer whose tokens were seen, by their subject. */
   readonly #sessions: RecordRepository<{ readonly subject: string; readonly grantId: string }>;
   readonly #spent: RecordRepository<object>;
+  readonly #people: ShortMemory<UserProfile | undefined>;
+  readonly #lastLogouts: ShortMemory<{ readonly at: number } | undefined>;
   #endings = 0;
 
   constructor(parts: Parts) {
@@ -65,6 +68,8 @@ export class TrustedIssuers {
     this.#logouts = new RecordRepository(records, clock, 'trusted-logout');
     this.#sessions = new RecordRepository(records, clock, 'trusted-session', ({ subject }) => ({ subject }));
     this.#spent = new RecordRepository(records, clock, 'trusted-logout-token');
+    this.#people = new ShortMemory(clock, TRUST_FOR, MAX_CACHED);
+    this.#lastLogouts = new ShortMemory(clock, TRUST_FOR, MAX_CACHED);
   }
 
   /**
@@ -213,7 +218,13 @@ export class TrustedIssuers {
     return { user, userAliases: own === undefined ? [] : [own], ...(typeof fhirUser === 'string' ? { fhirUser } : {}) };
   }
 
-  async #userOf(
+  /** Tokens of one person come one after the other, an application each: the person is looked up once. */
+  #userOf(issuer: Trusted, alias: string | undefined, reference: string | undefined): Promise<UserProfile | undefined> {
+    const key = JSON.stringify([issuer.name, alias, reference]);
+    return this.#people.get(key, () => this.#findUser(issuer, alias, reference));
+  }
+
+  async #findUser(
     issuer: Trusted,
     alias: string | undefined,
     reference: string | undefined,
@@ -235,10 +246,11 @@ export class TrustedIssuers {
   }
 
   async #isLoggedOut(issuer: Trusted, sub: string, sid: string | undefined, { iat }: Claims): Promise<boolean> {
-    const [session, subject] = await Promise.all([
-      sid === undefined ? undefined : this.#logouts.get(logoutKey(issuer, 'sid', sid)),
-      this.#logouts.get(logoutKey(issuer, 'sub', sub)),
-    ]);
+    const last = (kind: 'sid' | 'sub', value: string) => {
+      const key = logoutKey(issuer, kind, value);
+      return this.#lastLogouts.get(key, () => this.#logouts.get(key));
+    };
+    const [session, subject] = await Promise.all([sid === undefined ? undefined : last('sid', sid), last('sub', sub)]);
     // After signing out everywhere, a person signs in again and gets newer tokens.
     return session !== undefined || (subject !== undefined && !(typeof iat === 'number' && iat * 1000 > subject.at));
   }
@@ -262,6 +274,7 @@ export class TrustedIssuers {
     const kind = sid === undefined ? 'sub' : 'sid';
     const value = textOf(sid ?? sub);
     await this.#logouts.put(logoutKey(issuer, kind, value), { at }, { expiresAt });
+    this.#lastLogouts.forget();
     const sessions = sid === undefined ? await this.#sessions.findBy('subject', logoutKey(issuer, 'sub', value)) : [];
     const grants = new Set([`trusted ${issuer.name} ${digest(value)}`, ...sessions.map((one) => one.value.grantId)]);
     const reason = `the user signed out at ${issuer.name}`;
@@ -296,6 +309,8 @@ export class TrustedIssuers {
   /** Forgets what is known of tokens whose access has ended; without a word of whose, of all. */
   forget(ended?: Pick<AccessEnded, 'grantId' | 'user'>): void {
     this.#endings += 1;
+    this.#people.forget();
+    this.#lastLogouts.forget();
     for (const [id, { info }] of this.#cache) {
       const matches = ended === undefined || info?.grantId === ended.grantId || info?.user === ended.user;
       if (matches) this.#cache.delete(id);
