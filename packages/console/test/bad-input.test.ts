@@ -17,6 +17,8 @@ const FORMS: readonly { readonly path: string; readonly heading: string; readonl
   { path: '/users', heading: 'Users' },
   { path: '/users/new', heading: 'Add a user', send: 'Add' },
   { path: '/users/dr-mei-tanaka', heading: 'Dr. Mei Tanaka', send: 'Save' },
+  { path: '/launch?app=by-address&client_type=symmetric', heading: 'Launch builder', send: 'Launch the app' },
+  { path: '/launch?app=by-address&client_type=asymmetric', heading: 'Launch builder', send: 'Launch the app' },
   { path: '/conformance', heading: 'Conformance', send: 'Run' },
 ];
 
@@ -55,6 +57,16 @@ test('CWE-79 script, markup, controls of direction and 10,000 characters in ever
   const signIn = await stage.browser();
   await signIn.goto(stage.origin);
   await signIn.getByRole('heading', { name: 'Sign in as a sample user' }).waitFor();
+  assert.equal(await fillAll(signIn), 3);
+  await signIn.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await signIn.getByRole('alert').first().waitFor();
+  await unharmed(signIn, 'sign-in page');
+  // The authorization server's own page, without script.
+  await signIn.goto(`${stage.origin}/auth/sign-in`);
+  assert.equal(await fillAll(signIn), 3);
+  await signIn.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await signIn.getByRole('alert').first().waitFor();
+  await unharmed(signIn, 'page of the authorization server');
   await signIn.close();
   const page = await stage.person(/Administrator/);
   for (const { path, heading, send } of FORMS) {

@@ -47,6 +47,37 @@ test('after a reload the tabs, the apps beside the chart and their places are as
   await page.context().close();
 });
 
+test('apps beside the chart keep the sizes that they were given, also over a reload', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await openPatient(page, /Amara Diallo/);
+  await run(page, 'Report writer');
+  await run(page, 'Image viewer');
+  const divider = page.getByRole('separator', { name: 'Between Report writer and Image viewer' });
+  const height = async (app: string) => (await page.locator(`iframe[title="${app}"]`).boundingBox())?.height ?? 0;
+  const box = await divider.boundingBox();
+  assert.ok(box);
+  const before = await height('Report writer');
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2 - 60, { steps: 4 });
+  await page.mouse.up();
+  const dragged = await height('Report writer');
+  assert.ok(Math.abs(before - dragged - 60) <= 3, `${before} → ${dragged}`);
+  await divider.focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  const given = await height('Report writer');
+  assert.ok(given > dragged + 20, `${dragged} → ${given}`);
+  for (let press = 0; press < 30; press += 1) await page.keyboard.press('ArrowUp');
+  assert.equal(await divider.getAttribute('aria-valuenow'), '15', 'neither vanishes');
+  for (let press = 0; press < 10; press += 1) await page.keyboard.press('ArrowDown');
+  const chosen = await divider.getAttribute('aria-valuenow');
+  await page.reload();
+  await divider.waitFor();
+  assert.equal(await divider.getAttribute('aria-valuenow'), chosen);
+  await page.context().close();
+});
+
 test('a close can be undone', async () => {
   const page = await stage.person(/Mei Tanaka/);
   await openPatient(page, /Walter Pruitt/);

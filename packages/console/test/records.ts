@@ -12,6 +12,29 @@ const DAY = 86_400_000;
 /** Written at the same time: the store commits them together. */
 const AT_ONCE = 250;
 
+/** A user who signs in elsewhere, as tests need many of: no password is made, which takes long. */
+export interface ManyUser {
+  readonly id: string;
+  readonly name: string;
+  readonly aliases: readonly string[];
+}
+
+/** Writes users as the authorization server keeps them. @param data the server's folder */
+export async function writeUsers(data: string, users: readonly ManyUser[]): Promise<void> {
+  const store = await openSqlite({ path: join(data, 'lockstep.db'), log: { count: 1000, ageMs: DAY } });
+  const writes = users.map(({ id, name, aliases }) => {
+    const reference = `Practitioner/${id}`;
+    const user = { id, name, reference, administrator: false, aliases, sample: false, status: 'active' };
+    const indexes = { reference, alias: aliases, name: [id, reference, ...aliases].map((one) => one.toLowerCase()) };
+    return { kind: 'user', id, record: { body: JSON.stringify(user), indexes } };
+  });
+  // The store's worker alone does not keep the process waiting for it.
+  const waiting = setInterval(() => undefined, 1000);
+  await store.records.putAll(writes, Date.now());
+  await store.close();
+  clearInterval(waiting);
+}
+
 /** @param data the server's folder. @throws Error when the endpoint does not take a resource */
 export async function writeRecords(data: string, resources: readonly Resource[]): Promise<void> {
   const store = await openSqlite({ path: join(data, 'lockstep.db'), log: { count: 1000, ageMs: DAY } });

@@ -226,6 +226,20 @@ test('every page has its picture', async () => {
   await atEase(tablet, /Walter Pruitt/);
   await picture(tablet, 'tablet');
   await tablet.context().close();
+
+  const phone = await stage.person(/Mei Tanaka/, { viewport: { width: 390, height: 844 } });
+  await openPatient(phone, /Walter Pruitt/);
+  await run(phone, 'Image viewer');
+  await atEase(phone, /Walter Pruitt/);
+  await picture(phone, 'phone');
+  await phone.getByRole('link', { name: 'Launch builder', exact: true }).click();
+  await phone.getByRole('heading', { name: 'Launch builder' }).waitFor();
+  await picture(phone, 'phone-launch-builder');
+  await phone.getByRole('button', { name: 'Change to light' }).click();
+  await phone.getByRole('link', { name: 'Guests', exact: true }).click();
+  await phone.getByRole('heading', { name: 'Guests' }).waitFor();
+  await picture(phone, 'phone-guests');
+  await phone.context().close();
 });
 
 test('the conformance page has its picture', async (t) => {

@@ -25,9 +25,25 @@ function patientOf(index: number) {
   };
 }
 
+const USERS = 500;
+
+function userOf(index: number) {
+  return {
+    id: `user-${String(index).padStart(3, '0')}`,
+    name: `Dr. ${GIVEN[index % 10]} ${wordOf(index)}`,
+    aliases: [`urn:hospital|${40_000 + index}`],
+  };
+}
+
 let stage: Stage;
 before(async () => {
-  stage = await Stage.open({}, { records: Array.from({ length: COUNT }, (_, index) => patientOf(index)) });
+  stage = await Stage.open(
+    {},
+    {
+      records: Array.from({ length: COUNT }, (_, index) => patientOf(index)),
+      users: Array.from({ length: USERS }, (_, index) => userOf(index)),
+    },
+  );
 });
 after(() => stage.close());
 
@@ -101,6 +117,29 @@ test('HZ-14 while a search runs nobody of the older list can be clicked, and a s
   await rows(page).filter({ hasText: 'Okoye' }).first().waitFor();
   await search(page, 'Nobody of this name');
   await page.getByText('Nobody matches “Nobody of this name”.').waitFor();
+  await page.context().close();
+});
+
+test(`among ${USERS} users one is found by name, sign-in name or alias, and the rest page by page`, async () => {
+  const page = await stage.person(/Administrator/);
+  await page.getByRole('link', { name: 'Users', exact: true }).click();
+  const users = page.locator('.user-list tbody tr');
+  await users.nth(49).waitFor();
+  assert.equal(await users.count(), 50);
+  await page.getByRole('button', { name: 'Show more' }).click();
+  await users.nth(99).waitFor();
+  const find = page.getByRole('searchbox', { name: 'Search users' });
+  for (const query of [wordOf(321), 'user-321', '40321']) {
+    await find.fill(query);
+    await users
+      .filter({ hasText: wordOf(321) })
+      .first()
+      .waitFor();
+    await page.locator('.table-scroll[aria-busy="false"]').waitFor();
+    assert.equal(await users.count(), 1, query);
+  }
+  await find.fill('Nobody of this name');
+  await page.getByText('Nobody has such a name.').waitFor();
   await page.context().close();
 });
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Resource } from '@lockstep/fhircast';
 import { type Lockstep, readConfig, startLockstep } from '@lockstep/server';
 import { type Browser, type BrowserContext, chromium, type FrameLocator, type Page } from 'playwright-core';
-import { writeRecords } from './records.ts';
+import { type ManyUser, writeRecords, writeUsers } from './records.ts';
 import { ServerProcess } from './server-process.ts';
 
 const FLAGS = [
@@ -55,6 +55,8 @@ export interface StageOptions {
   readonly apart?: boolean;
   /** What the record holds besides the sample data. */
   readonly records?: readonly Resource[];
+  /** Who can sign in besides the sample users. */
+  readonly users?: readonly ManyUser[];
 }
 
 export interface PersonOptions {
@@ -87,9 +89,13 @@ export class Stage {
     this.origin = server.origin;
   }
 
-  static async open(settings: Settings = {}, { apart = false, records = [] }: StageOptions = {}): Promise<Stage> {
+  static async open(
+    settings: Settings = {},
+    { apart = false, records = [], users = [] }: StageOptions = {},
+  ): Promise<Stage> {
     const data = mkdtempSync(join(tmpdir(), 'lockstep-'));
     if (records.length > 0) await writeRecords(data, records);
+    if (users.length > 0) await writeUsers(data, users);
     const server = await (apart ? serveApart(data, settings) : serveHere(data, settings));
     const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS });
     return new Stage(server, browser, data);

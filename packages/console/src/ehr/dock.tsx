@@ -13,6 +13,7 @@ import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
 import { useStore } from '../store.ts';
 import type { DockedApp } from './docked-apps.ts';
+import { FrameDivider } from './frame-divider.tsx';
 import type { EhrSession } from './session.ts';
 
 async function startHere(session: EhrSession, app: App): Promise<void> {
@@ -44,6 +45,7 @@ export function useApps() {
 
 function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
   const { apps } = session;
+  const share = useStore(apps.shares)[one.app.id] ?? 1;
   const [problem, setProblem] = useState<string>();
 
   function move(): void {
@@ -52,7 +54,7 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
   }
 
   return (
-    <section className="frame" aria-label={one.app.name}>
+    <section className="frame" style={{ flexGrow: share }} aria-label={one.app.name}>
       <header>
         <AppIcon app={one.app} size={18} />
         <h2>
@@ -130,9 +132,12 @@ export function Dock({ session }: { session: EhrSession }) {
           {problem}
         </p>
       )}
-      {open.map((one) => (
-        <Frame key={one.run} session={session} one={one} />
-      ))}
+      {open.flatMap((one, index) => {
+        const above = open[index - 1];
+        const frame = <Frame key={one.run} session={session} one={one} />;
+        if (!above) return [frame];
+        return [<FrameDivider key={`above ${one.run}`} apps={session.apps} above={above} below={one} />, frame];
+      })}
       {startable.length > FEW && (
         <TextInput
           type="search"

@@ -29,8 +29,13 @@ export interface LeavingQuestion {
 /** An application that does not know the question has this long to answer it, ms. */
 const ANSWER_WITHIN = 500;
 
+/** What an application keeps of the height that it shares with its neighbour. */
+export const LEAST_PART = 0.15;
+
 export class DockedApps {
   readonly running = new Watchable<readonly DockedApp[]>([]);
+  /** How much of the height an application has, by its id, where the person has changed it: 1 unless it says otherwise. */
+  readonly shares = new Watchable<Readonly<Record<string, number>>>({});
   /** What the person is asked. */
   readonly question = new Watchable<LeavingQuestion | undefined>(undefined);
   readonly #frames = new Map<number, Window>();
@@ -59,6 +64,18 @@ export class DockedApps {
     if (!(await this.mayLeave([one], 'move'))) return;
     await open();
     this.#remove(one);
+  }
+
+  /** @returns what the application has of the height, against 1 of another */
+  shareOf(id: string): number {
+    return this.shares.get()[id] ?? 1;
+  }
+
+  /** Gives an application this part of what it and the one below it have together. @param part 0 to 1; neither vanishes */
+  divide(above: DockedApp, below: DockedApp, part: number): void {
+    const both = this.shareOf(above.app.id) + this.shareOf(below.app.id);
+    const kept = Math.min(Math.max(part, LEAST_PART), 1 - LEAST_PART);
+    this.shares.update((now) => ({ ...now, [above.app.id]: both * kept, [below.app.id]: both * (1 - kept) }));
   }
 
   #remove({ run }: DockedApp): void {

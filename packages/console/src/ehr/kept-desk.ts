@@ -13,12 +13,16 @@ import type { DockedApps } from './docked-apps.ts';
 
 /** Patients that are remembered as open before. */
 const MAX_RECENT = 8;
+/** No share of the height is larger than this. */
+const MOST_SHARE = 1000;
 
 interface Kept {
   /** Ids of patients, in the order of their tabs. */
   readonly tabs: readonly string[];
   /** Ids of applications, from top to bottom. */
   readonly apps: readonly string[];
+  /** What applications have of the height, by their ids. */
+  readonly shares: Readonly<Record<string, number>>;
   /** Ids of patients, the latest first. */
   readonly recent: readonly string[];
 }
@@ -36,6 +40,13 @@ function ids(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
 }
 
+function sharesIn(value: unknown): Readonly<Record<string, number>> {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter(([, share]) => typeof share === 'number' && share > 0 && share < MOST_SHARE),
+  );
+}
+
 export class KeptDesk {
   /** Patients that were open before, the latest first. */
   readonly recent = new Watchable<readonly Resource[]>([]);
@@ -49,17 +60,18 @@ export class KeptDesk {
     this.#parts = parts;
     this.#key = `lockstep-desk ${parts.topic}`;
     this.#before = this.#read();
+    parts.apps.shares.set(this.#before.shares);
   }
 
   #read(): Kept {
     try {
-      const { tabs, apps, recent } = JSON.parse(this.#parts.storage.getItem(this.#key) ?? '{}') as Record<
+      const { tabs, apps, shares, recent } = JSON.parse(this.#parts.storage.getItem(this.#key) ?? '{}') as Record<
         string,
         unknown
       >;
-      return { tabs: ids(tabs), apps: ids(apps), recent: ids(recent).slice(0, MAX_RECENT) };
+      return { tabs: ids(tabs), apps: ids(apps), shares: sharesIn(shares), recent: ids(recent).slice(0, MAX_RECENT) };
     } catch {
-      return { tabs: [], apps: [], recent: [] };
+      return { tabs: [], apps: [], shares: {}, recent: [] };
     }
   }
 
@@ -82,7 +94,11 @@ export class KeptDesk {
     } catch {
       // The record is away: the tabs of before are lost, the page says itself what is wrong.
     }
-    const ends = [book.desk.watch(() => this.#keep()), apps.running.watch(() => this.#keep())];
+    const ends = [
+      book.desk.watch(() => this.#keep()),
+      apps.running.watch(() => this.#keep()),
+      apps.shares.watch(() => this.#keep()),
+    ];
     this.#keep();
     return () => {
       for (const end of ends) end();
@@ -114,6 +130,7 @@ export class KeptDesk {
     const kept: Kept = {
       tabs: idsOf(desk.tabs.map(({ patient }) => patient)),
       apps: this.#keepsApps ? apps.running.get().map(({ app }) => app.id) : this.#before.apps,
+      shares: apps.shares.get(),
       recent: idsOf(this.recent.get()),
     };
     storage.setItem(this.#key, JSON.stringify(kept));
