@@ -1,0 +1,68 @@
+/** The server as `npm start` runs it: built as a few files. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { Backend, EVERYTHING, HubClient, json, patient } from '../packages/server/test/harness.ts';
+import { buildServer } from './build-server.ts';
+
+test('the built server does what the sources do, with its files, its threads and its OAuth library in their places', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'lockstep-built-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const main = await buildServer(join(folder, 'server'));
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
+    env: {
+      PATH: process.env.PATH,
+      PORT: '0',
+      LOCKSTEP_DATA: join(folder, 'data'),
+      LOCKSTEP_LOG_LEVEL: 'error',
+      LOCKSTEP_VALIDATION: 'fhir',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  let said = '';
+  for await (const chunk of child.stdout) {
+    said += chunk;
+    if (/ready at \S+\n/.test(said)) break;
+  }
+  const origin = / ready at (\S+)/.exec(said)?.[1] ?? '';
+  const { version } = JSON.parse(readFileSync(new URL('../packages/server/package.json', import.meta.url), 'utf8'));
+  assert.equal((await json(fetch(`${origin}/fhir/metadata`))).software.version, version);
+
+  // The OAuth library, the store's thread, the definitions of resources.
+  const scope = `${EVERYTHING} system/*.rs`;
+  const token = await (await Backend.register(origin, { scope })).token(scope);
+  const hub = new HubClient(`${origin}/hub`, token);
+  const topic = await hub.session();
+  const subscriber = await hub.subscribe(topic, 'Patient-open');
+  assert.ok((await subscriber.next())['hub.topic']);
+  assert.equal((await hub.publish(topic, 'Patient-open', [patient('1')])).status, 202);
+  assert.equal((await subscriber.next()).event['hub.event'], 'Patient-open');
+  const wrong = { key: 'patient', resource: { resourceType: 'Patient', id: '2', birthDate: 'never' } };
+  assert.equal((await hub.publish(topic, 'Patient-open', [wrong])).status, 400);
+  const headers = { authorization: `Bearer ${token}` };
+  assert.equal((await json(fetch(`${origin}/fhir/Patient?_count=1`, { headers }))).entry.length, 1);
+
+  child.kill('SIGTERM');
+  const [code] = await once(child, 'exit');
+  assert.equal(code, 0);
+});
+
+test('the server is built again where its place or its sources are others, and only then', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'lockstep-built-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const main = await buildServer(folder);
+  const first = readFileSync(main, 'utf8');
+  await utimes(main, 1, 1);
+  await buildServer(folder);
+  assert.equal((await stat(main)).mtimeMs, 1000);
+  await writeFile(join(folder, '.built-from'), 'other sources');
+  await buildServer(folder);
+  assert.notEqual((await stat(main)).mtimeMs, 1000);
+  assert.equal(readFileSync(main, 'utf8'), first);
+});

@@ -1,0 +1,87 @@
+// Builds the server that `npm start` runs, when something it is made of has changed: as few files without types it starts in a third
+// of the time, and takes a third less memory.
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { pathToFileURL } from 'node:url';
+import { build, type Plugin } from 'esbuild';
+import { root } from './bootstrap.mjs';
+
+const SOURCES = ['packages/*/src/**/*.ts', 'samples/*/index.ts', 'package-lock.json', 'scripts/build-server.ts'];
+const SERVER = 'packages/server/src/main.ts';
+/** Starts this one by its place beside itself, so it is built beside it. */
+const STARTS_THREAD = join(root, 'packages/store-sqlite/src/worker-client.ts');
+const THREAD = 'packages/store-sqlite/src/worker.ts';
+
+/** Hash over the place, the names and the contents of everything that it is made of. */
+function hashOfSources(): string {
+  const hash = createHash('sha256').update(root).update(process.version);
+  for (const file of globSync(SOURCES, { cwd: root }).sort()) {
+    if (file.endsWith('.test.ts')) continue;
+    hash
+      .update('\0')
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(root, file)));
+  }
+  return hash.digest('hex');
+}
+
+/** Files are found from where the sources are: `import.meta.url` of each stays what it was. */
+const placesOfSources: Plugin = {
+  name: 'places of sources',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.ts$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      if (path === STARTS_THREAD || !text.includes('import.meta.url')) return undefined;
+      const place = JSON.stringify(pathToFileURL(path).href);
+      return { contents: text.replaceAll('import.meta.url', place), loader: 'ts', resolveDir: dirname(path) };
+    });
+  },
+};
+
+async function buildInto(folder: string): Promise<void> {
+  await build({
+    entryPoints: { main: join(root, SERVER), worker: join(root, THREAD) },
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    // The OAuth library knows its models by the names of their classes.
+    keepNames: true,
+    // Without comments and white space Node has half the text to keep; names stay, so that a stack can be read.
+    minifyWhitespace: true,
+    lineLimit: 200,
+    legalComments: 'none',
+    logLevel: 'error',
+    plugins: [placesOfSources],
+    // Packages of CommonJS ask for Node's own modules by `require`.
+    banner: {
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+    },
+  });
+}
+
+/** Builds the server in the folder, unless it is there. @returns the file to run */
+export async function buildServer(folder = join(root, 'packages', 'server', 'dist')): Promise<string> {
+  const stamp = join(folder, '.built-from');
+  const hash = hashOfSources();
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== hash) {
+    const fresh = join(dirname(folder), `.build-${process.pid}`);
+    mkdirSync(fresh, { recursive: true });
+    await buildInto(fresh);
+    writeFileSync(join(fresh, 'package.json'), '{"type":"module"}\n');
+    writeFileSync(join(fresh, '.built-from'), hash);
+    // Whole or not at all: a server or another build may be reading.
+    const old = join(dirname(folder), `.build-${process.pid}-old`);
+    if (existsSync(folder)) renameSync(folder, old);
+    renameSync(fresh, folder);
+    rmSync(old, { recursive: true, force: true });
+  }
+  return join(folder, 'main.js');
+}
+
+if (process.argv[1] === import.meta.filename) await buildServer();
