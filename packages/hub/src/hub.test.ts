@@ -565,6 +565,70 @@ describe('SUB-11 coming back', () => {
     assert.deepEqual((await rig.connect(peer.endpoint, 'b'))?.events, [], 'nothing more once it has answered');
   });
 
+  it('ERR-8 who never answered before it was lost is asked once more as well, whatever is current', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const events = 'Patient-open,Patient-close,Home-open,org.lockstep.following';
+    const peer = await rig.join(topic, events, { 'subscriber.name': 'Viewer' });
+    const asks = (one: typeof peer | undefined) =>
+      one?.events.filter(({ event }) => event['hub.event'] !== 'org.lockstep.following') ?? [];
+    const names = async () => (await rig.hub.sessions())[0]?.notFollowing.map(({ name, why }) => [name, why]);
+    peer.connection?.closed(1006);
+    await rig.settle(topic);
+    assert.deepEqual(await names(), [['Viewer', 'lost']]);
+    let back = await rig.connect(peer.endpoint, 'nothing');
+    await rig.settle(topic);
+    assert.deepEqual(await names(), [], 'nothing was ever open');
+    const changes = [
+      ['Patient-open', [patient('a')], 'Patient-open'],
+      ['Home-open', [], 'Home-open'],
+      ['Patient-open', [patient('b')], 'Patient-open'],
+      ['Patient-close', [patient('b')], 'Home-open'],
+    ] as const;
+    for (const [index, [name, context, asked]] of changes.entries()) {
+      const id = `change-${index}`;
+      await rig.publish(topic, name, context, { id });
+      back?.connection?.closed(1006);
+      await rig.settle(topic);
+      assert.deepEqual(await names(), [['Viewer', 'lost']], id);
+      back = await rig.connect(peer.endpoint, id);
+      const [question, ...others] = asks(back);
+      assert.deepEqual([question?.event['hub.event'], others], [asked, []], id);
+      back?.answer(200, question?.id);
+      await rig.settle(topic);
+      assert.deepEqual(await names(), [], id);
+    }
+    const silent = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Old viewer' });
+    await rig.publish(topic, 'Patient-open', [patient('c')], { id: 'c' });
+    silent.connection?.closed(1006);
+    assert.deepEqual(
+      (await rig.connect(silent.endpoint, 'c'))?.events,
+      [],
+      'one that never answers is not asked again',
+    );
+  });
+
+  it('ERR-8 an answer that is taken back counts, and so does one that follows at once', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Viewer' });
+    const other = await rig.join(topic, 'SyncError');
+    await rig.publish(topic, 'Patient-open', [patient('a')], { id: 'a' });
+    peer.answer(200, 'a');
+    await rig.publish(topic, 'Patient-open', [patient('b')], { id: 'b' });
+    const marks = async () => (await rig.hub.sessions())[0]?.notFollowing.map(({ why, shows }) => [why, shows]);
+    peer.answer(202, 'b');
+    await rig.settle(topic);
+    assert.deepEqual(await marks(), []);
+    peer.answer(409, 'b');
+    await rig.settle(topic);
+    assert.deepEqual(await marks(), [['refused', 'Patient/a']]);
+    assert.equal(other.events.length, 1, 'the others get a SyncError (ERR-2)');
+    for (const status of [200, 409, 200]) peer.answer(status, 'b');
+    await rig.settle(topic);
+    assert.deepEqual(await marks(), []);
+  });
+
   it('with ?since of an event that the log has dropped brings the standing opens under new ids', async (t) => {
     const rig = await Rig.open(t, { log: { count: 2, ageMs: HOUR } });
     const topic = await rig.session();

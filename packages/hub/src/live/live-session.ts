@@ -478,7 +478,7 @@ export class LiveSession {
       const connected = (missed: Missed): SubscriberSocket =>
         this.audience.connect(subscription, channel, state, missed, this.#caughtUp);
       if (read && owesAnswer(state, id, after)) {
-        return connected({ ...read, first: this.#missed.currentFirst(state, read.first) });
+        return connected(this.#missed.askedAgain(state, read));
       }
       if (read) return connected(read);
       if (before?.presence?.is !== 'away') return connected(this.#missed.standing(state));

@@ -1,7 +1,7 @@
 import { keyText } from '@lockstep/fhircast';
 import type { LogEntry } from '@lockstep/store';
 import type { Made } from '../rules/commands.ts';
-import { type Believed, closesOf, correction, currentFirst } from '../rules/gap.ts';
+import { type Believed, closesOf, correction, currentFirst, nothingCurrent } from '../rules/gap.ts';
 import type { SessionState } from '../rules/session-state.ts';
 import { fromEntry } from '../stored/log-record.ts';
 import { standing } from './audience.ts';
@@ -46,10 +46,17 @@ export class MissedEvents {
     }
     // Of so much the current context would come late: it goes first as well.
     const isMuch = last < upTo || (characters > SENT_AT_ONCE && deliveries.length > 1);
-    return { first: isMuch ? this.currentFirst(state, deliveries) : deliveries, after: last };
+    return { first: isMuch ? this.#currentFirst(state, deliveries) : deliveries, after: last };
   }
 
-  currentFirst(state: SessionState, deliveries: readonly Delivery[]): readonly Delivery[] {
+  /** What was read, after what is current now: its subscriber has seen that, and is asked for its answer once more (ERR-8). */
+  askedAgain(state: SessionState, read: Missed): Missed {
+    const made = this.#made();
+    const asked = new Delivery(currentFirst(state, made) ?? nothingCurrent(state, made));
+    return { ...read, first: [asked, ...read.first] };
+  }
+
+  #currentFirst(state: SessionState, deliveries: readonly Delivery[]): readonly Delivery[] {
     const current = currentFirst(state, this.#made());
     return current ? [new Delivery(current), ...deliveries] : deliveries;
   }
@@ -84,7 +91,7 @@ export class MissedEvents {
   /** Opens and closes that stand for everything that has happened. */
   #insteadOfLog(state: SessionState, deliveries: readonly Delivery[]): Missed {
     const characters = deliveries.reduce((sum, { text }) => sum + text.length, 0);
-    const first = characters > SENT_AT_ONCE ? this.currentFirst(state, deliveries) : deliveries;
+    const first = characters > SENT_AT_ONCE ? this.#currentFirst(state, deliveries) : deliveries;
     return { first, after: state.nextNumber - 1 };
   }
 }

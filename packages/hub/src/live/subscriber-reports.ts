@@ -46,8 +46,8 @@ export class SubscriberReports implements SocketListener, CallbackListener {
   readonly #parts: ReportParts;
   /** Sockets that closed since the last command about them: many close at once, and are one change. */
   #closed: Closed[] = [];
-  /** Subscribers that are about to be reported as not having answered, by the number of such commands under way. */
-  readonly #doubted = new Map<string, number>();
+  /** Subscribers that are about to be reported as not following, by the number of such commands under way. */
+  readonly #suspected = new Map<string, number>();
 
   constructor(session: ReportedSession, node: string, parts: ReportParts) {
     this.#session = session;
@@ -81,10 +81,10 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     activity.delivery(this.#session.topic, subscription, { kind: 'answered', eventId, status, ms });
     if (!about) return;
     // Most answers say that all is well with one of whom nothing else is known.
-    const isKnownGood = this.#session.known?.following.has(id) === false && !this.#doubted.has(id);
+    const isKnownGood = this.#session.known?.following.has(id) === false && !this.#suspected.has(id);
     if (outcome === 'followed' && isKnownGood) return;
     const how = status === 0 ? 'could not be reached' : howAnswered(status);
-    this.#later((made) => ({
+    const command = (made: Made): SessionCommand => ({
       kind: 'answer',
       id,
       about,
@@ -93,7 +93,9 @@ export class SubscriberReports implements SocketListener, CallbackListener {
       followed,
       ...(reason !== undefined && { reason }),
       ...made,
-    }));
+    });
+    if (outcome === 'followed') this.#later(command);
+    else this.#suspect(id, command);
     if (channel === 'webhook' && status === GONE) {
       this.#later(() => ({ kind: 'deny', ids: [id], reason: 'The callback is gone' }));
     }
@@ -108,24 +110,24 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     if (news.due) {
       this.#parts.activity.delivery(this.#session.topic, subscription, { kind: 'unanswered', eventId: about.id });
     }
-    this.#tellMissing(id, (made) => ({ kind: 'no-answer', id, about, ...news, ...made }));
+    this.#suspect(id, (made) => ({ kind: 'no-answer', id, about, ...news, ...made }));
   }
 
   delayed({ id }: Subscription, about: Awaited, followed: number): void {
-    this.#tellMissing(id, () => ({ kind: 'delayed', id, about, followed }));
+    this.#suspect(id, () => ({ kind: 'delayed', id, about, followed }));
   }
 
   /** An answer that comes while this is under way is reported after it. */
-  #tellMissing(id: string, command: (made: Made) => SessionCommand): void {
+  #suspect(id: string, command: (made: Made) => SessionCommand): void {
     const made = this.made();
-    this.#doubted.set(id, (this.#doubted.get(id) ?? 0) + 1);
+    this.#suspected.set(id, (this.#suspected.get(id) ?? 0) + 1);
     this.#parts.background.later(() =>
       this.#session
         .execute(() => command(made))
         .then(() => {
-          const left = (this.#doubted.get(id) ?? 0) - 1;
-          if (left > 0) this.#doubted.set(id, left);
-          else this.#doubted.delete(id);
+          const left = (this.#suspected.get(id) ?? 0) - 1;
+          if (left > 0) this.#suspected.set(id, left);
+          else this.#suspected.delete(id);
         }),
     );
   }

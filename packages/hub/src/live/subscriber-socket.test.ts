@@ -210,12 +210,29 @@ describe('ERR-1, ERR-2 answers', () => {
     assert.deepEqual(trial.news, ['answered e1 202', 'answered e1 200']);
   });
 
-  it('after an acceptance nothing is to be refused', () => {
+  it('ERR-8 may take back the one to the last context change that was followed, once, and no older one', () => {
     const trial = new Trial();
     trial.socket.deliver(open('e1'));
-    trial.say({ id: 'e1', status: 202 });
-    trial.say({ id: 'e1', status: 409 });
-    assert.deepEqual(trial.news, ['answered e1 202', 'answered e1 409 nothing']);
+    trial.say({ id: 'e1', status: 200 });
+    const before = trial.socket.followed;
+    const second = open('e2');
+    trial.socket.deliver(second);
+    trial.say({ id: 'e2', status: 202 });
+    for (const id of ['e2', 'e2', 'e1']) trial.say({ id, status: 409 });
+    assert.deepEqual(trial.news.slice(2), ['answered e2 409', 'answered e2 409 nothing', 'answered e1 409 nothing']);
+    assert.equal(trial.socket.followed, before, 'what it followed before is what it may still show');
+    trial.socket.redeliver(second);
+    assert.equal(trial.sent.length, 3, 'it is sent again to who took its answer back (PUB-7)');
+    trial.say({ id: 'e2', status: 200 });
+    assert.equal(trial.socket.followed, before + 1);
+    assert.equal(trial.news.at(-1), 'answered e2 200');
+  });
+
+  it('about content that was taken is not taken back', () => {
+    const trial = new Trial();
+    trial.socket.deliver(event('DiagnosticReport-select', [reference('report', 'DiagnosticReport/r1')], 'e1'));
+    for (const status of [200, 409]) trial.say({ id: 'e1', status });
+    assert.deepEqual(trial.news, ['answered e1 200', 'answered e1 409 nothing']);
   });
 
   it('that come late still count', () => {

@@ -26,8 +26,8 @@ export function connect(state: SessionState, { id, node }: Of<'connect'>, now: n
   if (held.node === node && held.presence?.is === 'connected') return done(state);
   const after = withSubscription(state, { ...held, node, presence: { is: 'connected' } }, now);
   const mark = state.following.get(id);
-  // ERR-8: it had followed what is still current.
-  const follows = mark?.why === 'lost' && (mark.followed ?? -1) >= state.changedBy;
+  // ERR-8: it had followed what is still current, or nothing was ever open.
+  const follows = mark?.why === 'lost' && (mark.followed ?? 0) >= state.changedBy;
   return done(follows ? cleared(after, id) : after);
 }
 

@@ -35,8 +35,10 @@ export interface Conversation {
   readonly misses: number;
   /** Number of the last context change that the subscriber followed (ERR-8). */
   readonly followed: number;
-  /** That change: it may be acknowledged again by who said meanwhile that it does not follow it. */
+  /** That change: it may be acknowledged again by who said meanwhile that it does not follow it, or the answer taken back. */
   readonly lastFollowed?: Awaited;
+  /** Number of the context change that it had followed before that one. */
+  readonly followedBefore: number;
   /** Not acknowledged with success, oldest first. */
   readonly pending: readonly Pending[];
 }
@@ -45,7 +47,8 @@ export interface Conversation {
 const MAX_PENDING = 64;
 
 export function newConversation(acknowledgements: Acknowledgements): Conversation {
-  return { acknowledgements, armed: acknowledgements === 'strict', quiet: false, misses: 0, followed: 0, pending: [] };
+  const armed = acknowledgements === 'strict';
+  return { acknowledgements, armed, quiet: false, misses: 0, followed: 0, followedBefore: 0, pending: [] };
 }
 
 export function sent(conversation: Conversation, event: Awaited): Conversation {
@@ -61,8 +64,15 @@ export function unacknowledged({ pending }: Conversation, originalId: string): r
   return pending.filter((one) => one.originalId === originalId).map(({ id }) => id);
 }
 
+/** What remains of a conversation when its subscriber does not follow the last context change any more that it had followed. */
+function takenBack({ followedBefore, lastFollowed, pending }: Conversation): Partial<Conversation> {
+  const refused = lastFollowed && { ...lastFollowed, settled: true, refused: true, isLate: true };
+  return { followed: followedBefore, pending: [...(refused ? [refused] : []), ...pending] };
+}
+
 /**
- * Takes an answer.
+ * Takes an answer. The one to the last context change that was followed may be taken back by a later one: who has answered 202
+ * may find that it cannot follow (2.5).
  * @returns `about` is missing where nothing that was sent has that id, it was followed before and is not the last context change
  * that was, or its refusal was reported before
  */
@@ -72,7 +82,7 @@ export function answered(
   outcome: Outcome,
 ): { readonly conversation: Conversation; readonly about?: Awaited } {
   const sentBefore = conversation.pending.find((one) => one.id === id);
-  const again = outcome === 'followed' && conversation.lastFollowed?.id === id ? conversation.lastFollowed : undefined;
+  const again = conversation.lastFollowed?.id === id ? conversation.lastFollowed : undefined;
   const about = sentBefore ?? again;
   const arms = !conversation.armed && conversation.acknowledgements === 'answers';
   let { pending } = conversation;
@@ -82,13 +92,16 @@ export function answered(
   else pending = pending.map((one) => (one.id === id ? { ...one, settled: true, refused: true } : one));
   const follows = about && outcome === 'followed' && changesContext(about.originalName);
   const latest = follows && about.number >= conversation.followed ? about : undefined;
+  const { followed, followedBefore } = conversation;
+  const before = latest && latest.number > followed ? followed : followedBefore;
   const next = {
     ...conversation,
     armed: conversation.armed || arms,
     quiet: false,
     misses: 0,
-    ...(latest && { followed: latest.number, lastFollowed: latest }),
     pending,
+    ...(latest && { followed: latest.number, followedBefore: before, lastFollowed: latest }),
+    ...(again && !sentBefore && outcome !== 'followed' && takenBack({ ...conversation, pending })),
   };
   const told = sentBefore?.refused && outcome !== 'followed';
   return about && !told ? { conversation: next, about } : { conversation: next };

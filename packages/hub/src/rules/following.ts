@@ -18,16 +18,22 @@ export function isFollowing(state: SessionState, subscription: string): boolean 
   return !state.following.has(subscription);
 }
 
+/** Whether the application answers events: it has to, or it follows who follows, as our SDK does for every application. */
+function isKnownToAnswer({ acknowledgements, events }: Subscription): boolean {
+  return acknowledgements === 'strict' || events.includes(FOLLOWING_EVENT);
+}
+
 /**
  * Whether a returning subscriber has seen the current context, and its answer never came or was lost with a connection or a
- * server: it is asked once more, since nothing else would end its mark (ERR-8).
+ * server: it is asked once more, since nothing else would end its mark (ERR-8). Viewers that never answer are not.
  * @param seen number of the last event that it has seen
  */
 export function owesAnswer(state: SessionState, subscription: string, seen = -1): boolean {
   const mark = state.following.get(subscription);
-  if (!mark || seen < state.changedBy) return false;
+  const held = state.subscriptions.get(subscription);
+  if (!mark || !held || seen < state.changedBy) return false;
   const { why, followed } = mark;
-  return why === 'waiting' || why === 'silent' || (why === 'lost' && followed !== undefined);
+  return why === 'waiting' || why === 'silent' || (why === 'lost' && (followed !== undefined || isKnownToAnswer(held)));
 }
 
 /** The session with a subscriber marked: the first mark keeps its time, since then it has not followed. */

@@ -130,7 +130,8 @@ export function currentFirst(state: SessionState, { eventId }: Made): StandingOp
   return standingOpens(state, () => `${eventId}.f`).at(-1);
 }
 
-function nothingCurrent({ topic, changedBy }: SessionState, { eventId, timestamp }: Made): StandingOpen {
+/** Says that no context is current: what is open beside it must not look so. */
+export function nothingCurrent({ topic, changedBy }: SessionState, { eventId, timestamp }: Made): StandingOpen {
   const id = `${eventId}.h`;
   const event = { 'hub.topic': topic, 'hub.event': 'Home-open', 'context.versionId': id };
   return { number: changedBy, id, name: 'Home-open', text: eventText({ timestamp, id, event }, '[]') };
