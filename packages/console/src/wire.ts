@@ -123,17 +123,17 @@ export interface SessionView {
   /** `Type/id` of everything that is open, the latest last. */
   readonly open: readonly string[];
   readonly subscriptions: readonly SubscriptionView[];
+  /** Who does not follow the context, or has not answered it yet (ERR-8). */
+  readonly notFollowing: readonly NotFollowing[];
 }
 
 /** A session in the list of all. */
 export interface SessionRow extends SessionView {
   /** Name and record number of the patient that is open, where one is. */
   readonly patient?: string;
-  /** Who does not follow the context (ERR-8). */
-  readonly notFollowing: readonly Pick<NotFollowing, 'name' | 'why' | 'since' | 'reason'>[];
 }
 
-/** A page of the list of sessions: those in which somebody does not follow come first, then the latest change. */
+/** A page of the list of sessions: those in which somebody does not follow, or has not answered yet, come first, then the latest change. */
 export interface SessionPage {
   readonly sessions: readonly SessionRow[];
   /** Sessions that the search finds. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { RawSubscriber } from './raw-subscriber.ts';
 import { openPatient, Stage } from './stage.ts';
 
 let stage: Stage;
@@ -8,6 +9,32 @@ before(async () => {
   stage = await Stage.open();
 });
 after(() => stage.close());
+
+test('ERR-8 list and inspector say who has not answered, who does not follow, since when, and what it still shows', async () => {
+  const page = await stage.person(/Mei Tanaka/);
+  const raw = await RawSubscriber.join(page, 'Desktop PACS', ['Patient-open', 'Patient-close'], () => 200);
+  await openPatient(page, /Walter Pruitt/);
+  const administrator = await stage.person(/Administrator/);
+  await administrator.getByRole('link', { name: 'Sessions', exact: true }).click();
+  const row = administrator.locator('.session-list tr').filter({ hasText: 'Dr. Mei Tanaka' });
+  await row.getByText('everybody follows').waitFor();
+  raw.answering = () => undefined;
+  await openPatient(page, /Priya Raman/);
+  await row.getByText(/^not answered yet, since \d\d:\d\d/).waitFor();
+  await administrator.getByText(/with somebody who does not follow/).waitFor();
+  await row.getByRole('link', { name: 'Dr. Mei Tanaka' }).click();
+  const behind = administrator.getByTestId('following').getByRole('listitem').filter({ hasText: 'Desktop PACS' });
+  await behind.getByText(/^not answered yet, since \d\d:\d\d/).waitFor();
+  await behind.getByText('still shows Patient/walter-pruitt').waitFor();
+  raw.answerLatest(409);
+  await behind.getByText(/^refused, since \d\d:\d\d/).waitFor();
+  await behind.getByText('still shows Patient/walter-pruitt').waitFor();
+  raw.answerLatest(200);
+  await administrator.getByTestId('following').getByText('everybody follows').waitFor();
+  raw.close(1000);
+  await page.context().close();
+  await administrator.context().close();
+});
 
 test('the inspector shows a session live, replays it, composes into it and exports it', async () => {
   const page = await stage.person(/Mei Tanaka/);

@@ -137,8 +137,7 @@ export class SessionList {
       topic,
       changedAt: state.changedAt,
       patient: state.current === undefined ? undefined : patients[0]?.title,
-      // Who has not answered yet may still follow.
-      notFollowing: notFollowing(state, () => true).filter(({ why }) => why !== 'waiting'),
+      notFollowing: notFollowing(state, () => true),
       text: folded(texts.join('\n')),
     });
   }

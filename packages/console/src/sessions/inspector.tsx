@@ -11,12 +11,15 @@ import { Link, navigate } from '../router.tsx';
 import { Asking } from '../ui/asking.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { Composer } from './composer.tsx';
+import { NotFollowing } from './not-following.tsx';
 import { contentChanges, NOTHING, type Replayed, replay } from './replay.ts';
 import { describe, FILTERS, type Filter, keeps, withEntries } from './rows.ts';
 import { LatencyPlot, Timeline } from './timeline.tsx';
 
 /** Entries that are kept in the page. */
 const MAX_ENTRIES = 10_000;
+/** Who follows is read this often, ms. */
+const READ_EVERY = 1000;
 /** Between two steps of a replay, ms. */
 const PACE = 700;
 
@@ -43,7 +46,15 @@ function useHistory(topic: string) {
 
   useEffect(() => {
     let ended = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const changed = (): void => void queries.invalidateQueries({ queryKey: ['session', topic] });
+    // By then the Hub says of whom it waits for an answer.
+    const changedSoon = (): void => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        changed();
+      }, READ_EVERY);
+    };
     const stop = watchLive(topic, {
       ready() {
         get<readonly TimelineEntry[]>(`${base}/timeline`).then(
@@ -61,10 +72,12 @@ function useHistory(topic: string) {
         setEntries((now) => withEntries(now, more, MAX_ENTRIES));
         if (more.some(({ kind }) => kind === 'published')) readLog();
         if (more.some(({ kind }) => kind !== 'delivered' && kind !== 'answered')) changed();
+        changedSoon();
       },
     });
     return () => {
       ended = true;
+      clearTimeout(timer);
       stop();
     };
   }, [base, topic, queries, readLog]);
@@ -133,7 +146,13 @@ type Pane = 'state' | 'raw' | 'compose';
 
 export default function Inspector({ topic }: { topic: string }) {
   const base = `/api/console/sessions/${encodeURIComponent(topic)}`;
-  const session = useQuery({ queryKey: ['session', topic], queryFn: () => get<SessionDetail>(base), staleTime: 0 });
+  const session = useQuery({
+    queryKey: ['session', topic],
+    queryFn: () => get<SessionDetail>(base),
+    staleTime: 0,
+    // Why somebody does not follow may change without an entry of the timeline.
+    refetchInterval: ({ state }) => (state.data?.notFollowing.length ? READ_EVERY : false),
+  });
   const { entries, log, problem } = useHistory(topic);
   const [filter, setFilter] = useState<Filter>('all');
   const [selected, setSelected] = useState<TimelineEntry>();
@@ -307,6 +326,9 @@ export default function Inspector({ topic }: { topic: string }) {
             )}
             {pane === 'raw' && <Raw entry={selected} line={line} />}
             {pane === 'compose' && <Composer topic={topic} state={states.at(-1) ?? NOTHING} />}
+          </div>
+          <div className="inspector-following" data-testid="following">
+            <NotFollowing session={data} />
           </div>
           <ul className="subscribers" aria-label={t('sessions.subscribers')}>
             {data.subscriptions.map(({ id, name, client, connected, events, expiresAt }) => (

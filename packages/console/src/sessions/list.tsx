@@ -3,12 +3,12 @@ import { TextInput } from '@mantine/core';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useDeferredValue, useEffect, useState } from 'react';
 import { get, type SessionPage, type SessionRow } from '../api.ts';
-import { timeOf } from '../fhir.ts';
 import { date, number, t } from '../language/language.ts';
 import { watchLive } from '../live.ts';
 import { Link } from '../router.tsx';
 import { Pager } from '../ui/pager.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import { NotFollowing } from './not-following.tsx';
 
 /** Sessions on a page. */
 const PAGE = 50;
@@ -23,26 +23,6 @@ export function clock(ms: number): string {
 /** A moment, as people write it in their zone. */
 function Moment({ at }: { at: number }) {
   return <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>;
-}
-
-function Behind({ session }: { session: SessionRow }) {
-  if (session.notFollowing.length === 0) return <span className="label">{t('sessions.everybodyFollows')}</span>;
-  return (
-    <ul className="names">
-      {session.notFollowing.map(({ name, why, since, reason }) => (
-        <li key={`${name} ${since}`} data-tone="bad" title={reason}>
-          <span className="mark" aria-hidden="true">
-            !
-          </span>
-          <bdi>{name}</bdi>
-          <span className="label">
-            {' '}
-            {t('sessions.whySince', { why: t(`sessions.why.${why}`), since: timeOf(since) })}
-          </span>
-        </li>
-      ))}
-    </ul>
-  );
 }
 
 function Row({ session }: { session: SessionRow }) {
@@ -80,7 +60,7 @@ function Row({ session }: { session: SessionRow }) {
         {session.subscriptions.length === 0 && <span className="label">{t('sessions.none')}</span>}
       </td>
       <td>
-        <Behind session={session} />
+        <NotFollowing session={session} />
       </td>
       <td>
         {session.patient !== undefined && <bdi>{session.patient}</bdi>}

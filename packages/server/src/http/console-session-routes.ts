@@ -44,12 +44,11 @@ export function consoleSessionRoutes(app: FastifyInstance, parts: ConsoleSession
       throw new ConsoleError(400, 'offset must be a whole number.');
     const text = typeof search === 'string' ? search : '';
     const { sessions: page, ...counts } = await list.page(text, Number(offset), pageAsked(request).limit);
-    const rows = page.map(async ({ topic, patient, notFollowing }) => {
+    const rows = page.map(async ({ topic, patient }) => {
       const found = await hub.inspect(topic);
       if (!found) return undefined;
       const view = await sessionView(found, { authorization, views });
-      const behind = notFollowing.map(({ name, why, since, reason }) => ({ name, why, since, reason }));
-      return { ...view, ...(patient !== undefined && { patient }), notFollowing: behind };
+      return { ...view, ...(patient !== undefined && { patient }) };
     });
     return { sessions: (await Promise.all(rows)).filter((row) => row !== undefined), ...counts };
   });

@@ -1,6 +1,6 @@
 /** Sessions as the console shows them. Endpoints of subscriptions stay secret: see `subscriptionName`. */
 import type { AnchorView, SessionView, SubscriptionView } from '@lockstep/console/wire';
-import { contextOf, type Hub, type SessionState } from '@lockstep/hub';
+import { contextOf, type Hub, notFollowing, type SessionState } from '@lockstep/hub';
 import type { AuthorizationServer } from '@lockstep/smart';
 import { subscriptionName } from '../inspector.ts';
 import type { SharedViews } from '../shared-views.ts';
@@ -57,6 +57,7 @@ async function viewOf(
     ...(state.current !== undefined && { current: state.current }),
     open: [...state.anchors.keys()],
     subscriptions: await Promise.all(subscriptions),
+    notFollowing: notFollowing(state, () => true),
   };
 }
 

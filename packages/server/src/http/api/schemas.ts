@@ -66,7 +66,10 @@ export const SCHEMAS = {
       known: { const: false },
       guests: list(object({ user: text, joined: time }, { following_only: { type: 'boolean' } })),
       notFollowing: list(
-        object({ subscriber: text, why: { enum: ['refused', 'failed', 'silent', 'lost'] }, since: time }),
+        object(
+          { subscriber: text, why: { enum: ['refused', 'failed', 'silent', 'lost', 'waiting'] }, since: time },
+          { 'event.id': text, 'hub.event': text, reason: text, shows: text, ended: { const: true } },
+        ),
       ),
       context: { type: ['object', 'array'] },
     },
