@@ -19,6 +19,7 @@ const APIS = [
     introduction: 'How it is used: [Make your app follow](../make-your-app-follow.md).',
     entries: {
       '@lockstep/client': 'index',
+      '@lockstep/client/launch': 'launch',
       '@lockstep/client/status': 'status',
       '@lockstep/client/react': 'react',
       '@lockstep/client/unsaved': 'unsaved',

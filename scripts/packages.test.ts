@@ -28,7 +28,8 @@ const PUBLISHED = ['client', 'conformance', 'fhircast', 'hub', 'r4', 'server', '
 
 /** What an app does with the client library, on whatever Node it runs. */
 const CLIENT_PROGRAM = `
-import { Subscriber, fromArgs } from '@lockstep/client';
+import { Subscriber } from '@lockstep/client';
+import { fromArgs } from '@lockstep/client/launch';
 import { describeState } from '@lockstep/client/status';
 import { FakeHub } from '@lockstep/client/testing';
 import { hasUnsaved } from '@lockstep/client/unsaved';

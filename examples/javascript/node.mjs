@@ -1,7 +1,8 @@
 // A Node program that follows a session: node node.mjs --hub.url=… --hub.topic=…, with the token in TOKEN.
 // Node 22 or newer; on Node 20 and 21 pass ports: { WebSocket } from the package ws.
 import process from 'node:process';
-import { fromArgs, Subscriber } from '@lockstep/client';
+import { Subscriber } from '@lockstep/client';
+import { fromArgs } from '@lockstep/client/launch';
 
 const subscriber = new Subscriber({
   ...fromArgs(process.argv.slice(2)),

@@ -4,7 +4,7 @@ import { parseTimestamp } from './event-names.ts';
 import { HeldContexts } from './held-contexts.ts';
 import { type Failure, HubApi } from './hub-api.ts';
 import type { Link } from './link.ts';
-import { HubError, type SubscriberOptions } from './options.ts';
+import { HubError, type Settings, type SubscriberOptions, settingsOf } from './options.ts';
 import { type Ports, systemPorts } from './ports.ts';
 
 /** Recent events by id are kept, so that what comes twice is handled once. */
@@ -26,7 +26,7 @@ export function remember(ids: Set<string>, id: string): void {
 
 /** What a subscriber's parts share: its place in the session, and the way to the Hub. */
 export class Core {
-  readonly options: SubscriberOptions;
+  readonly options: Settings;
   readonly ports: Ports;
   readonly api: HubApi;
   contexts = new HeldContexts();
@@ -45,11 +45,11 @@ export class Core {
   readonly show: () => void;
 
   constructor(options: SubscriberOptions, settle: () => void, show: () => void) {
-    this.options = options;
+    this.options = settingsOf(options);
     this.settle = settle;
     this.show = show;
     this.ports = systemPorts(options.ports ?? {});
-    this.api = new HubApi(options, this.ports);
+    this.api = new HubApi(this.options, this.ports);
   }
 
   receives = (name: string): boolean => this.granted?.has(eventKey(name)) ?? true;

@@ -1,4 +1,12 @@
-import { contextAction, type EventMessage, eventKey, isObject, objectsIn, syncErrorOutcome } from '@lockstep/fhircast';
+import {
+  contextAction,
+  type EventMessage,
+  eventKey,
+  type JsonObject,
+  objectsIn,
+  syncErrorOutcome,
+  textOf,
+} from '@lockstep/fhircast';
 import { ask, FOLLOWED, followed, type Handled, type HandlerOutcome, unlessRefused } from './answers.ts';
 import type { Context } from './context.ts';
 import { bound, type Core, remember } from './core.ts';
@@ -45,7 +53,7 @@ export class Dispatcher {
   /** Why handlers have not finished with the current context; '' when they have. */
   get busy(): string {
     if (this.#deciding || this.#atWork.size > 0) return 'a handler is at work';
-    return this.#refusedUpdate ? 'a handler did not take an update' : '';
+    return this.#refusedUpdate ? 'an update was not taken' : '';
   }
 
   on(name: string, handler: Handler<never>): () => void {
@@ -61,7 +69,7 @@ export class Dispatcher {
     const latest = this.#latest;
     const { current } = this.#core.contexts;
     const { report } = this.#core;
-    if (latest && current) this.#conclude(latest, ask([() => run(follower, current, latest)], report), true, true);
+    if (latest && current) this.#conclude(latest, ask([() => run(follower, current, latest)], report), true, 202);
     return () => this.#followers.delete(follower);
   }
 
@@ -105,6 +113,16 @@ export class Dispatcher {
     this.#answer(id, 202);
   }
 
+  #asking(event: HubEvent): (() => Handled | Promise<Handled>)[] {
+    const handlers = [...(this.#handlers.get(eventKey(event.name)) ?? []), ...(this.#handlers.get('*') ?? [])];
+    return handlers.map((handler) => () => handler(event));
+  }
+
+  /** Lets the handlers see an event that is answered later, when it is known what is current. */
+  inform(event: HubEvent): void {
+    void ask(this.#asking(event), this.#core.report);
+  }
+
   /** @param moved the event is about which context is current */
   dispatch(event: HubEvent, moved: boolean): void {
     const { contexts, report, show } = this.#core;
@@ -120,16 +138,14 @@ export class Dispatcher {
     }
     // Watchers see the new context before handlers are asked about it.
     show();
-    const handlers = [...(this.#handlers.get(eventKey(event.name)) ?? []), ...(this.#handlers.get('*') ?? [])].map(
-      (handler) => () => handler(event),
-    );
+    const handlers = this.#asking(event);
     if (moved) for (const follower of this.#followers) handlers.push(() => run(follower, current, event));
     const outcome = ask(handlers, report);
     if (moved) this.#latestOutcome = outcome;
-    this.#conclude(event, outcome, moved, false);
+    this.#conclude(event, outcome, moved);
   }
 
-  /** The event opens what is current already, by a reading or by an event of the same id. */
+  /** The event makes current what is current already, by a reading or by an event of the same id. */
   reopened(event: HubEvent): void {
     const asked = this.#latest;
     // Again the event of the current context, which the handlers did not follow before.
@@ -139,38 +155,38 @@ export class Dispatcher {
     }
     // The handlers were asked when the reading was adopted.
     this.#latest = event;
-    this.#conclude(event, this.#latestOutcome, true, false);
+    this.#following.moved();
+    this.#conclude(event, this.#latestOutcome, true);
     if (asked && !asked.derived) remember(this.#superseded, asked.id);
   }
 
   /**
    * Answers the Hub with what the handlers say, in time.
    * @param moved the event is about which context is current
-   * @param answered the Hub has its answer
+   * @param told the status that the Hub was answered with; 0 for none
    */
-  #conclude(
-    event: HubEvent,
-    outcome: HandlerOutcome | Promise<HandlerOutcome>,
-    moved: boolean,
-    answered: boolean,
-  ): void {
+  #conclude(event: HubEvent, outcome: HandlerOutcome | Promise<HandlerOutcome>, moved: boolean, told = 0): void {
     if ('status' in outcome) {
-      this.#concluded(event, outcome, moved, answered);
+      this.#concluded(event, outcome, moved, told);
       return;
     }
     const { options, ports, settle } = this.#core;
-    const { answerWithin = 5000, decideWithin = 10_000 } = options;
-    let told = answered;
-    if (!answered) this.#remember(event.id, undefined);
+    if (told === 0) this.#remember(event.id, undefined);
     if (moved) this.#deciding = true;
     else this.#atWork.add(event);
-    const cancelAnswer = ports.clock.after(answerWithin, () => {
-      if (told) return;
-      told = true;
-      this.#answer(event.id, 202);
+    const accept = () => {
+      if (told === 0) this.#answer(event.id, 202);
+      told ||= 202;
+    };
+    const cancelAnswer = ports.clock.after(options.answerWithin, () => {
+      // A Hub that tells who follows says meanwhile who has not answered yet, and takes 202 for following.
+      if (!moved || !this.#following.tells) accept();
     });
-    const cancelDecision = ports.clock.after(decideWithin, () => {
-      if (moved && this.#latest === event) this.#refuse(event, 'no decision in time');
+    const cancelDecision = ports.clock.after(options.decideWithin, () => {
+      if (moved && this.#latest === event) {
+        this.#refuse(event, 'no decision in time', told);
+        told ||= 409;
+      } else accept();
     });
     settle();
     void outcome.then((final) => {
@@ -182,29 +198,34 @@ export class Dispatcher {
     });
   }
 
-  #concluded(event: HubEvent, outcome: HandlerOutcome, moved: boolean, answered: boolean): void {
+  #concluded(event: HubEvent, outcome: HandlerOutcome, moved: boolean, told: number): void {
     this.#remember(event.id, outcome);
     const good = followed(outcome);
-    if (!answered) this.#answer(event.id, outcome.status, outcome.reason);
+    if (told === 0) this.#answer(event.id, outcome.status, outcome.reason);
     if (moved && this.#latest === event) {
       if (good) {
         this.shown = this.#core.contexts.current;
         // Whoever watches the session learns that a refusal was taken back.
-        if (this.refusal !== undefined && answered) this.#answer(event.id, outcome.status);
+        if (this.refusal !== undefined && told > 0) this.#answer(event.id, outcome.status);
         this.refusal = undefined;
-      } else if (answered && event.id !== '') this.#refuse(event, outcome.reason);
+      } else if (told > 0) this.#refuse(event, outcome.reason, told);
       else this.refusal = outcome.reason;
     } else if (contextAction(event.name)?.action === 'update') this.#refusedUpdate = !good;
     this.#core.settle();
   }
 
-  /** Tells the others that this application does not follow after all (2.5: 202, then SyncError). */
-  #refuse(event: HubEvent, reason: string): void {
+  /**
+   * The application does not follow after all. A Hub that has its 202 may not take another answer for it: then a SyncError says
+   * it (2.5), and the answer reaches a Hub whose HTTP hangs.
+   * @param told the status that the Hub was answered with; 0 for none
+   */
+  #refuse(event: HubEvent, reason: string, told: number): void {
     const core = this.#core;
     this.refusal = reason;
     core.settle();
-    if (event.id === '') return;
-    const subscriberName = core.options.name ?? 'unnamed application';
+    this.#answer(event.id, 409, reason);
+    if (event.id === '' || told !== 202) return;
+    const subscriberName = core.options.name ?? 'an application';
     const cause = {
       eventId: event.id,
       eventName: event.name,
@@ -218,7 +239,7 @@ export class Dispatcher {
 
   /** A new connection: what was said over the old one may not have arrived. */
   remind(): void {
-    if (this.#latest && this.refusal !== undefined) this.#refuse(this.#latest, this.refusal);
+    if (this.#latest && this.refusal !== undefined) this.#refuse(this.#latest, this.refusal, 202);
   }
 
   /** Says it to the others until it has arrived, or a newer context came. */
@@ -242,17 +263,12 @@ export class Dispatcher {
   syncError(event: HubEvent, update: (id: string, reason: string) => boolean): void {
     const outcome = event.elements.find((one) => one.key === 'operationoutcome')?.resource;
     const [issue = {}] = objectsIn(outcome?.issue);
-    const codings = objectsIn(isObject(issue.details) ? issue.details.coding : undefined);
-    const code = (...kinds: string[]) => {
-      const value = codings.find(
-        ({ system }) => typeof system === 'string' && kinds.some((kind) => system.endsWith(`/syncerror/${kind}`)),
-      )?.code;
-      return typeof value === 'string' ? value : '';
-    };
-    const about = code('eventid');
+    const codings = objectsIn((issue.details as JsonObject | undefined)?.coding);
+    const code = (kind: RegExp) => textOf(codings.find(({ system }) => kind.test(textOf(system)))?.code);
+    const about = code(/\/eventid$/);
     // The specification's example says "subscriber", its profile "subscribername".
-    const who = code('subscribername', 'subscriber');
-    const reason = typeof issue.diagnostics === 'string' ? issue.diagnostics : 'an application did not follow';
+    const who = code(/\/subscriber(name)?$/);
+    const reason = textOf(issue.diagnostics) || 'an application did not follow';
     if (update(about, reason)) return;
     if (event.mine) return;
     // By its id alone: the Hub's clock may be behind that of who opened the context.

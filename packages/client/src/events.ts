@@ -74,10 +74,10 @@ export class HubEvent<Name extends string = string> {
   #resources: ResourcesOf<Name> | undefined;
 
   constructor(message: EventMessage, mine: boolean, derived: boolean) {
-    const { event } = message;
+    const { id, timestamp, event } = message;
     this.name = event['hub.event'] as Name;
-    this.id = message.id;
-    this.time = parseTimestamp(message.timestamp);
+    this.id = id;
+    this.time = parseTimestamp(timestamp);
     this.versionId = event['context.versionId'];
     this.priorVersionId = event['context.priorVersionId'];
     this.elements = event.context;

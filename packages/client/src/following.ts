@@ -1,4 +1,4 @@
-import { type NotFollowing, readNotFollowing } from '@lockstep/fhircast';
+import { FOLLOWING_EVENT, type NotFollowing, readNotFollowing } from '@lockstep/fhircast';
 import type { Core } from './core.ts';
 import type { HubEvent } from './events.ts';
 
@@ -7,6 +7,10 @@ import type { HubEvent } from './events.ts';
  * context is taken to follow it: a Hub waits ten seconds for an answer (2.5), and its report must arrive.
  */
 const NO_OBJECTION = 12_000;
+/** A Hub that takes the subscription to who follows, and says nothing for this long after its confirmation, does not tell. */
+const UNTOLD = 1000;
+/** Who has not answered a newer context half a second later is told by the Hub: until then there may be somebody. */
+const UNANSWERED = 750;
 
 /**
  * The other applications that do not follow (ERR-8): what the Hub tells, and the SyncErrors of those that it does not name. An
@@ -19,11 +23,14 @@ export class Following {
   #objections: readonly NotFollowing[] = [];
   /** Those that do not follow. The same list until it changes. */
   list: readonly NotFollowing[] = [];
-  /** Who has not answered the current context yet, and may follow still: the first of them; undefined where there is none. */
-  waitingFor: string | undefined;
-  #cancel: (() => void) | undefined;
-  /** The Hub tells who follows, as Lockstep does. */
-  tells = false;
+  #late: string | undefined;
+  /** A newer context came so lately that the Hub has not told yet who has not answered it. */
+  #isFresh = false;
+  #cancelUntold = () => {};
+  /** Cancels what a newer context started. */
+  #cancelMoved = () => {};
+  /** Whether the Hub tells who follows, as Lockstep does; undefined while that is not known. */
+  tells: boolean | undefined;
   /** It has said so over this connection. */
   #isTold = false;
 
@@ -33,12 +40,27 @@ export class Following {
 
   /** Why the list may not be the Hub's; '' when it is, as far as is known. */
   get uncertainty(): string {
-    return this.tells && !this.#isTold ? 'the Hub has not told yet who follows' : '';
+    return this.#isTold || this.tells === false ? '' : 'who follows is not known yet';
   }
 
-  /** A new connection: the Hub says it again. */
-  reconnected(): void {
+  /**
+   * Who has not answered the current context yet, and may follow still: the first of them; '' while that is not known, undefined
+   * where there is none.
+   */
+  get waitingFor(): string | undefined {
+    return this.#late ?? (this.#isFresh ? '' : undefined);
+  }
+
+  /** A new connection: a Hub that tells says it again. */
+  connected(): void {
+    const { ports, receives, settle } = this.#core;
     this.#isTold = false;
+    if (!receives(FOLLOWING_EVENT)) this.tells = false;
+    this.#cancelUntold();
+    this.#cancelUntold = ports.clock.after(UNTOLD, () => {
+      this.tells ??= false;
+      settle();
+    });
   }
 
   #set(told: readonly NotFollowing[], objections: readonly NotFollowing[]): void {
@@ -55,11 +77,10 @@ export class Following {
 
   /** The Hub has said who does not follow. */
   told({ elements }: HubEvent): void {
-    this.tells = true;
-    this.#isTold = true;
+    this.tells = this.#isTold = true;
     const told = readNotFollowing(elements);
     const isLate = ({ why }: NotFollowing) => why === 'waiting';
-    this.waitingFor = told.find(isLate)?.name;
+    this.#late = told.find(isLate)?.name;
     this.#set(
       told.filter((one) => !isLate(one)),
       this.#objections,
@@ -71,7 +92,7 @@ export class Following {
     // Then the SyncError is the Hub's own.
     if (this.#named(name)) return;
     const before = this.#objections.find((one) => one.name === name);
-    const since = before?.since ?? (Number.isNaN(event.time) ? this.#core.ports.clock.now() : event.time);
+    const since = before?.since ?? (event.time || this.#core.ports.clock.now());
     const shows = before?.shows ?? this.#core.contexts.before;
     const mark = { name, why: 'refused' as const, since, reason, eventId, ...(shows !== undefined && { shows }) };
     this.#set(this.#told, [...this.#objections.filter((one) => one !== before), mark]);
@@ -91,20 +112,28 @@ export class Following {
 
   /** A newer context came: who objected to an older one may follow this one. */
   moved(): void {
-    this.#cancel?.();
+    const { clock } = this.#core.ports;
+    this.#cancelMoved();
+    this.#isFresh = this.tells === true;
     const before = this.#objections;
-    if (before.length === 0) return;
-    this.#cancel = this.#core.ports.clock.after(NO_OBJECTION, () => {
+    const timers = [
+      clock.after(UNANSWERED, () => {
+        this.#isFresh = false;
+        this.#core.settle();
+      }),
       // Who objected again has another mark.
-      this.#withdraw((one) => before.includes(one));
-    });
+      clock.after(NO_OBJECTION, () => this.#withdraw((one) => before.includes(one))),
+    ];
+    this.#cancelMoved = () => {
+      for (const cancel of timers) cancel();
+    };
   }
 
   close(): void {
-    this.#cancel?.();
-    this.waitingFor = undefined;
-    this.#told = [];
-    this.#objections = [];
-    this.list = [];
+    this.#cancelUntold();
+    this.#cancelMoved();
+    this.#isFresh = false;
+    this.#late = undefined;
+    this.#told = this.#objections = this.list = [];
   }
 }

@@ -1,4 +1,4 @@
-import { type EventBody, type EventMessage, isObject, type JsonObject } from '@lockstep/fhircast';
+import { type EventBody, type EventMessage, isObject, type JsonObject, textOf } from '@lockstep/fhircast';
 import { spellEventName } from './event-names.ts';
 import { contextElements, nonEmptyText, parseJson } from './hub-api.ts';
 
@@ -31,13 +31,8 @@ function confirmation(body: JsonObject): HubFrame {
     ?.split(',')
     .map((one) => one.trim())
     .filter((one) => one !== '');
-  const given = body['hub.lease_seconds'];
-  const lease = typeof given === 'string' ? Number(given) : given;
-  return {
-    kind: 'confirmation',
-    events,
-    lease: typeof lease === 'number' && Number.isFinite(lease) && lease > 0 ? lease : undefined,
-  };
+  const lease = Number(textOf(body['hub.lease_seconds']));
+  return { kind: 'confirmation', events, lease: lease > 0 && lease < Number.POSITIVE_INFINITY ? lease : undefined };
 }
 
 /**

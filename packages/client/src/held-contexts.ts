@@ -31,10 +31,11 @@ export type HeldVerdict =
     }
   /** The Hub's reading showed it already. */
   | { readonly kind: 'known' }
-  /** Older than what established the current context: to be ignored (2.5). */
-  | { readonly kind: 'older' }
-  /** Says that a context changed, but not to what. */
-  | { readonly kind: 'unreadable' };
+  /**
+   * What is current is not known: the event is `older` than what established the current context, and to be ignored (2.5), closes
+   * what is `unheld`, which the application should see, or says that a context changed, but not to what.
+   */
+  | { readonly kind: 'older' | 'unheld' | 'unreadable'; readonly reason: string };
 
 type Elements = readonly ContextElement[];
 type Open = OpenContext<Elements>;
@@ -56,6 +57,8 @@ const MAX_PENDING = 100;
 const MAX_PAST = 50;
 /** Its open was missed, or was before our time. */
 const UNKNOWN = 'a context was not opened here';
+export const LATE = 'events arrive late';
+const OLDER: HeldVerdict = { kind: 'older', reason: LATE };
 
 function news(moved: boolean, uncertainty = ''): HeldVerdict {
   return { kind: 'news', moved, uncertainty };
@@ -85,7 +88,10 @@ export class HeldContexts {
   /** When the current context, also an empty one, was established by its publisher's clock; -Infinity when unknown. */
   established = Number.NEGATIVE_INFINITY;
   #ignored: { readonly anchor: string; readonly timestamp: number; readonly id: string } | undefined;
-  /** Id of the event that opened what was adopted last, where it had come and was taken for an older one; '' otherwise. */
+  /**
+   * Id of the event that opened what was adopted last, where it had come and was taken for an older one; '' otherwise, and from the
+   * next event on.
+   */
   adoptedId = '';
   #past: string[] = [];
   /** Versions that updates of the current context led on from, over this connection. */
@@ -158,10 +164,10 @@ export class HeldContexts {
     return !this.#lost && this.content !== undefined;
   }
 
-  /** Whether the event opens what is current. */
+  /** Whether the event opens what is current, or opens nothing where nothing is. */
   reopens({ event }: EventMessage): boolean {
     const key = openedAnchor(event['hub.event'], event.context);
-    return key !== undefined && keyText(key) === this.#model.current;
+    return (key && keyText(key)) === this.#model.current;
   }
 
   /**
@@ -183,12 +189,17 @@ export class HeldContexts {
     const read = contextChange(message, message.event.context);
     // What is about no context may come from another clock, as the Hub's SyncErrors do.
     if (!read) return news(false);
-    if (!read.ok) return this.#unreadable();
+    if (!read.ok) {
+      this.#lost = true;
+      this.epoch++;
+      return { kind: 'unreadable', reason: 'a message could not be read' };
+    }
     const { change } = read;
+    this.adoptedId = '';
     if (change.kind !== 'update' && change.kind !== 'select') this.#spoken = true;
     switch (change.kind) {
       case 'home':
-        return older ? { kind: 'older' } : this.#leave(change, timestamp);
+        return older ? OLDER : this.#leave(change, timestamp);
       case 'logout': {
         this.#leave(change, timestamp);
         this.#unread.clear();
@@ -202,7 +213,7 @@ export class HeldContexts {
       case 'update':
         return this.#update(change);
       case 'select':
-        if (older) return { kind: 'older' };
+        if (older) return OLDER;
         this.#step(change);
         return news(false);
     }
@@ -230,7 +241,7 @@ export class HeldContexts {
     }
     if (older) {
       this.#ignored = { anchor, timestamp, id };
-      return { kind: 'older' };
+      return OLDER;
     }
     this.#moving(timestamp);
     this.#step(change);
@@ -242,13 +253,13 @@ export class HeldContexts {
   }
 
   #close(change: Extract<ContextChange<Elements>, { kind: 'close' }>, timestamp: number, older: boolean): HeldVerdict {
-    if (older) return { kind: 'older' };
+    if (older) return OLDER;
     const anchor = keyText(change.key);
     if (this.#model.current === anchor) return this.#leave(change, timestamp);
     const held = this.#step(change);
     this.#unread.delete(anchor);
     if (this.#model.current === undefined) this.#seen('');
-    return news(false, held ? '' : UNKNOWN);
+    return held ? news(false) : { kind: 'unheld', reason: UNKNOWN };
   }
 
   #leave(change: ContextChange<Elements>, timestamp: number): HeldVerdict {
@@ -269,19 +280,15 @@ export class HeldContexts {
       if (current) this.#seen(anchor);
       return { kind: 'known' };
     }
-    this.#leadOn(held, current);
+    this.epoch++;
+    if (current) {
+      this.#remember();
+      if (held.versionId !== '') push(this.#passed, held.versionId, MAX_PAST);
+    }
     const pending = this.#unread.get(anchor);
     if (pending || isPuzzling(change, held.content) || !this.#step(change)) this.#miss(held, change, pending);
     if (!current) return news(false);
     return news(false, this.content === undefined ? 'an update is missing' : this.#overtaken());
-  }
-
-  /** An update leads on from this version. */
-  #leadOn({ versionId }: Open, current: boolean): void {
-    this.epoch++;
-    if (!current) return;
-    this.#remember();
-    if (versionId !== '') push(this.#passed, versionId, MAX_PAST);
   }
 
   /** The content is unknown after an update that was not applied; the updates after it complete what will be read. */
@@ -298,15 +305,9 @@ export class HeldContexts {
     this.#model = { ...this.#model, anchors };
   }
 
-  #unreadable(): HeldVerdict {
-    this.#lost = true;
-    this.epoch++;
-    return { kind: 'unreadable' };
-  }
-
   /** While a reading has overtaken the socket, what comes next may be from before it. */
   #overtaken(): string {
-    return this.#awaited === undefined ? '' : 'events arrive late';
+    return this.#awaited === undefined ? '' : LATE;
   }
 
   #seen(anchor: string): void {

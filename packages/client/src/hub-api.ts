@@ -6,7 +6,7 @@ import {
   type JsonObject,
   objectsIn,
 } from '@lockstep/fhircast';
-import type { SubscriberOptions, TokenSource } from './options.ts';
+import type { Settings, TokenSource } from './options.ts';
 import type { Ports } from './ports.ts';
 
 /** Why a request did not do what it was for. */
@@ -132,7 +132,7 @@ export class HubApi {
   #held: string | undefined;
   #renewing: Promise<string | undefined> | undefined;
 
-  constructor({ hubUrl, token, requestTimeout = 10_000, maxMessage = 16_000_000 }: SubscriberOptions, ports: Ports) {
+  constructor({ hubUrl, token, requestTimeout, maxMessage }: Settings, ports: Ports) {
     this.url = hubUrl.replace(/\/+$/, '');
     this.#token = token;
     this.#ports = ports;
@@ -152,7 +152,7 @@ export class HubApi {
     });
     const renewing = this.#renewing;
     return new Promise((resolve) => {
-      const cancel = this.#ports.clock.after(this.#timeout, () => resolve('the token source has not answered yet'));
+      const cancel = this.#ports.clock.after(this.#timeout, () => resolve('the token source has not answered'));
       void renewing.then((failed) => {
         cancel();
         resolve(failed);
@@ -161,10 +161,10 @@ export class HubApi {
   }
 
   async #renew(): Promise<string | undefined> {
-    if (typeof this.#token !== 'function') return 'the token cannot be renewed';
+    if (typeof this.#token !== 'function') return 'there is no new token';
     try {
       const token = nonEmptyText(await this.#token(this.#held !== undefined));
-      if (token === undefined) return 'the token source gave no token';
+      if (token === undefined) return 'there is no new token';
       this.#held = token;
       return undefined;
     } catch (error) {
@@ -183,7 +183,7 @@ export class HubApi {
     const body = parseJson(answer.text);
     const given = isObject(body) ? body['hub.channel.endpoint'] : undefined;
     const socket = typeof given === 'string' ? this.#socketUrl(given) : undefined;
-    return socket ? { ok: true, endpoint: socket } : nonsense(answer, 'the answer has no hub.channel.endpoint');
+    return socket ? { ok: true, endpoint: socket } : nonsense(answer, 'it has no hub.channel.endpoint');
   }
 
   /** @param leaving the page is being closed: the request must outlive it */
@@ -220,13 +220,13 @@ export class HubApi {
     const body = parseJson(answer.text);
     // The second draft answers with the bare array.
     const said = Array.isArray(body) ? { context: body } : isObject(body) ? body : {};
-    if (!Array.isArray(said.context)) return nonsense(answer, 'the answer is no current context');
+    if (!Array.isArray(said.context)) return nonsense(answer, 'it is no context');
     const elements = contextElements(said.context);
     const bundle = elements.find((one) => one.key === 'content')?.resource;
     const context = elements.filter((one) => one.key !== 'content');
     const given = said['context.type'];
     const type = typeof given === 'string' ? given : (context[0]?.resource?.resourceType ?? '');
-    if (type !== '' && !anchorOf(type, context)) return nonsense(answer, 'the context is not identified');
+    if (type !== '' && !anchorOf(type, context)) return nonsense(answer, 'it is no context');
     const versionId = nonEmptyText(said['context.versionId']) ?? '';
     return { ok: true, type, versionId, context, content: bundle && objectsIn(bundle.entry) };
   }
@@ -260,7 +260,7 @@ export class HubApi {
     // A fetch that ignores the signal must not hold the client up either.
     const late = new Promise<never>((_, reject) => {
       cancel = this.#ports.clock.after(this.#timeout, () => {
-        reject(new Error('no answer in time'));
+        reject(new Error('the Hub did not answer'));
         aborted.abort();
       });
     });
@@ -283,8 +283,8 @@ export class HubApi {
     const text = await this.#body(response);
     const { status } = response;
     if (status >= 200 && status < 300) return { ok: true, status, text };
-    const later = status < 400 || status >= 500 || [408, 421, 425, 429].includes(status);
-    const kind = status === 401 ? 'unauthorized' : later && status !== 501 ? 'unavailable' : 'refused';
+    const later = status < 400 || (status >= 500 && status !== 501) || [408, 421, 425, 429].includes(status);
+    const kind = status === 401 ? 'unauthorized' : later ? 'unavailable' : 'refused';
     const wait = retryAfter(response.headers.get('Retry-After') ?? '', clock.now());
     return failure(kind, status, sentence(text, status), wait);
   }

@@ -1,6 +1,7 @@
 import type { EventMessage } from '@lockstep/fhircast';
 import { readFrame } from './frames.ts';
 import { errorText, type Failure, type HubApi, uriComponent } from './hub-api.ts';
+import type { Settings } from './options.ts';
 import type { Ports, Socket } from './ports.ts';
 
 /** What the link tells its owner. None of these may throw. */
@@ -26,23 +27,9 @@ export interface LinkEvents {
   closed(reason: string): void;
 }
 
-export interface LinkOptions {
-  readonly topic: string;
-  /** What the application asks for. */
-  readonly events: readonly string[];
-  /** Asked for as well: the first list that the Hub does not refuse. */
+export interface LinkOptions extends Settings {
+  /** Asked for beside the application's events: the first list that the Hub does not refuse. */
   readonly extras: readonly (readonly string[])[];
-  readonly name: string | undefined;
-  /** Seconds. */
-  readonly lease: number;
-  /** ms without a frame until the Hub is asked. */
-  readonly silence: number;
-  /** ms from a connection's beginning to its confirmation. */
-  readonly confirmWithin: number;
-  /** ms between two attempts, at most. */
-  readonly maxBackoff: number;
-  /** Characters of a frame, at most. */
-  readonly maxFrame: number;
   /** Whether the Hub answers `{"type":"ping"}`. */
   readonly pings: () => boolean;
 }
@@ -115,7 +102,7 @@ export class Link {
     this.#ports = ports;
     this.#events = events;
     this.#extras = options.extras;
-    this.#leaseSeconds = options.lease;
+    this.#leaseSeconds = options.leaseSeconds;
   }
 
   /** Whether nothing was heard for so long that the timers must have stood still. */
@@ -268,7 +255,7 @@ export class Link {
   }
 
   async #subscribe(endpoint?: string): Promise<Failure | { ok: true; endpoint: string }> {
-    const { topic, events, name, lease } = this.#options;
+    const { topic, events, name, leaseSeconds: lease } = this.#options;
     for (;;) {
       const [extras = [], ...fewer] = this.#extras;
       const answer = await this.#api.subscribe({
@@ -312,7 +299,7 @@ export class Link {
         if (events > 0) confirm(undefined);
         else
           finish({
-            reason: opened ? 'the Hub did not confirm the subscription' : 'the Hub did not answer',
+            reason: opened ? 'the Hub did not confirm' : 'the Hub did not answer',
             drop: opened,
           });
       });
@@ -355,11 +342,11 @@ export class Link {
       socket.addEventListener('message', ({ data }) => {
         if (this.#finish !== finish) return;
         this.#hearSocket();
-        const frame = readFrame(data, this.#options.topic, this.#options.maxFrame);
+        const frame = readFrame(data, this.#options.topic, this.#options.maxMessage);
         switch (frame.kind) {
           case 'confirmation':
             this.#proveBy = Number.POSITIVE_INFINITY;
-            this.#lease(frame.lease ?? this.#options.lease);
+            this.#lease(frame.lease ?? this.#options.leaseSeconds);
             if (confirmedAt === undefined) confirm(frame.events);
             break;
           case 'denial':

@@ -31,9 +31,9 @@ export interface SubscriberOptions {
   readonly name?: string;
   /** Seconds; default 7200. */
   readonly leaseSeconds?: number;
-  /** A handler that has not answered by then answers 202 (default 5000). */
+  /** A handler that has not answered by then answers 202 (default 5000), but not about a context to a Hub that tells who follows. */
   readonly answerWithin?: number;
-  /** A handler that has not decided by then does not follow: SyncError (default 10000, as 2.5 recommends). */
+  /** A handler that has not decided by then does not follow: 409, or a SyncError (default 9000, since a Hub waits for 10 s). */
   readonly decideWithin?: number;
   /**
    * A context change of this application's that another one did not follow is sent again, unchanged, this long after the
@@ -65,6 +65,30 @@ export interface SubscriberOptions {
   /** Called with what handlers throw and what could not be reported to the Hub. Default: `console.error`. */
   readonly onError?: (error: unknown) => void;
   readonly ports?: Partial<Ports>;
+}
+
+/** What holds where the application does not say otherwise. */
+const DEFAULTS = {
+  leaseSeconds: 7200,
+  answerWithin: 5000,
+  decideWithin: 9000,
+  resendEvery: 15_000,
+  silence: 15_000,
+  checkEvery: 60_000,
+  requestTimeout: 10_000,
+  confirmWithin: 10_000,
+  maxBackoff: 10_000,
+  maxMessage: 16_000_000,
+};
+
+type Defaults = typeof DEFAULTS;
+
+/** The options, complete. */
+export type Settings = Omit<SubscriberOptions, keyof Defaults> & Readonly<Defaults>;
+
+export function settingsOf(options: SubscriberOptions): Settings {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...DEFAULTS, ...Object.fromEntries(given), events: [...options.events] } as unknown as Settings;
 }
 
 /** A request to the Hub that was not granted. */

@@ -84,11 +84,9 @@ const systemEnvironment: Environment = {
   },
 };
 
-// crypto.randomUUID exists on https and localhost only; hospital pages may be neither.
+// 128 random bits. crypto.randomUUID exists on https and localhost only; hospital pages may be neither.
 function newId(): string {
-  if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();
-  const digits = crypto.getRandomValues(new Uint8Array(36));
-  return 'xxxxxxxx-xxxx-4xxx-axxx-xxxxxxxxxxxx'.replace(/x/g, (_, at) => ((digits[at] ?? 0) & 15).toString(16));
+  return crypto.randomUUID?.() ?? crypto.getRandomValues(new Uint32Array(4)).join('-');
 }
 
 /**
@@ -97,7 +95,7 @@ function newId(): string {
  */
 export function systemPorts(given: Partial<Ports>): Ports {
   const WebSocket = given.WebSocket ?? (globalThis.WebSocket as SocketConstructor | undefined);
-  if (!WebSocket) throw new TypeError('this platform has no WebSocket: pass one, as of the ws package');
+  if (!WebSocket) throw new TypeError('there is no WebSocket: pass one, as of the ws package');
   return {
     clock: systemClock,
     fetch: (url, init) => globalThis.fetch(url, init),

@@ -44,7 +44,7 @@ export class Resender {
   #wait(event: HubEvent): void {
     const { options, ports, session } = this.#core;
     this.#again = false;
-    this.#cancel = ports.clock.after(options.resendEvery ?? 15_000, () => {
+    this.#cancel = ports.clock.after(options.resendEvery, () => {
       // While the connection is gone a newer context, or an objection, may have been missed.
       const heard = session !== 0 && session === this.#core.session;
       if (heard && !this.#again) {

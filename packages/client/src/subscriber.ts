@@ -14,7 +14,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { ending, opened, selected } from './elements.ts';
 import { type EventName, HubEvent } from './events.ts';
 import { Following } from './following.ts';
-import { HeldContexts } from './held-contexts.ts';
+import { HeldContexts, LATE } from './held-contexts.ts';
 import { Link } from './link.ts';
 import {
   type AnyResource,
@@ -43,14 +43,12 @@ function extrasOf(events: readonly string[]): readonly string[] {
     if (about.action !== 'open') extras.add(`${about.type}-open`);
     extras.add(`${about.type}-close`).add('Home-open');
   }
-  const asked = new Set(events.map(eventKey));
-  return [...extras].filter((name) => !asked.has(eventKey(name)));
+  return [...extras].filter((name) => !events.some((one) => eventKey(one) === eventKey(name)));
 }
 
-/** Silence after which the Hub is asked whether it is there, unless the application says otherwise. */
-const SILENCE = 15_000;
 /** What was confirmed counts for this long after the Hub should have been heard. */
 const GRACE = 7000;
+const CONNECTING: SyncState = { status: 'connecting', attempt: 1 };
 /** Equal to no context. */
 const UNKNOWN: Shown = { type: '', id: '' };
 
@@ -73,7 +71,6 @@ export class Subscriber {
   readonly #state: Observable<SyncState>;
   readonly #context: Observable<Context | undefined>;
   readonly #content: Observable<Content | undefined>;
-  readonly #events: readonly string[];
   readonly #extras: readonly string[];
   /** Events granted or asked for: of others nothing is believed. undefined stands for every event. */
   #welcome: ReadonlySet<string> | undefined;
@@ -81,26 +78,24 @@ export class Subscriber {
   #unwatch: (() => void) | undefined;
   #left = false;
   #closed: string | undefined = 'not started';
-  #attempt = 1;
-  #lostReason: string | undefined;
+  /** The state while there is no confirmed connection. */
+  #connecting: SyncState = CONNECTING;
   #sessions = 0;
   #ignored = 0;
 
   /** @throws TypeError when `hubUrl` is not absolute, `topic` or `events` is empty, or there is no WebSocket */
   constructor(options: SubscriberOptions) {
-    if (!/^https?:\/\//i.test(options.hubUrl) || !URL.canParse(options.hubUrl)) {
-      throw new TypeError('hubUrl is not an absolute http or https URL');
-    }
-    if (!options.topic) throw new TypeError('topic is empty');
-    if (options.events.length === 0) throw new TypeError('events is empty');
-    this.#events = [...options.events];
-    this.#extras = extrasOf(this.#events);
+    const { hubUrl, topic, events } = options;
+    const wrong =
+      !/^https?:\/\//i.test(hubUrl) || !URL.canParse(hubUrl) ? 'hubUrl' : !topic ? 'topic' : !events[0] && 'events';
+    if (wrong) throw new TypeError(`${wrong} is empty, or no absolute URL`);
     const core = new Core(
       options,
       () => this.#settle(),
       () => this.#show(),
     );
     this.#core = core;
+    this.#extras = extrasOf(core.options.events);
     this.#following = new Following(core);
     this.#dispatcher = new Dispatcher(core, this.#following);
     this.#surveys = new Surveys(core, this.#dispatcher);
@@ -223,16 +218,7 @@ export class Subscriber {
 
   #start(): void {
     const core = this.#core;
-    const {
-      topic,
-      name,
-      ping,
-      leaseSeconds: lease = 7200,
-      silence = SILENCE,
-      confirmWithin = 10_000,
-      maxBackoff = 10_000,
-      maxMessage: maxFrame = 16_000_000,
-    } = core.options;
+    const { options } = core;
     const guard =
       <A extends unknown[]>(run: (...args: A) => void) =>
       (...args: A) => {
@@ -240,17 +226,10 @@ export class Subscriber {
       };
     const link = new Link(
       {
-        topic,
-        events: this.#events,
+        ...options,
         extras: [[...this.#extras, ...OWN], this.#extras, []],
-        name,
         // Lockstep tells who follows, and answers pings.
-        pings: () => ping ?? this.#following.tells,
-        lease,
-        silence,
-        confirmWithin,
-        maxBackoff,
-        maxFrame,
+        pings: () => options.ping ?? this.#following.tells === true,
       },
       core.api,
       core.ports,
@@ -286,8 +265,7 @@ export class Subscriber {
     core.contexts = new HeldContexts();
     this.#grant(undefined);
     this.#closed = undefined;
-    this.#attempt = 1;
-    this.#lostReason = undefined;
+    this.#connecting = CONNECTING;
     this.#left = false;
     this.#unwatch ??= core.ports.environment.watch((sign) => this.#sign(sign));
     this.#show();
@@ -307,7 +285,6 @@ export class Subscriber {
   #close(reason: string): void {
     this.#closed = reason;
     this.#core.session = 0;
-    this.#verifier.verified = false;
     this.#dispatcher.forget();
     this.#following.close();
     this.#updater.close(reason);
@@ -332,18 +309,18 @@ export class Subscriber {
     const core = this.#core;
     core.session = ++this.#sessions;
     this.#verifier.confirmed(resumed);
-    this.#following.reconnected();
     this.#dispatcher.remind();
     const { current } = core.contexts;
     const shared = current && this.#shares(current.type);
     this.#grant(events);
+    this.#following.connected();
     core.contexts.reconnected(current !== undefined && !shared && this.#shares(current.type));
     void this.#verifier.verify('catching up');
   }
 
   /** @param events those that the Hub granted, where it said so */
   #grant(events: readonly string[] | undefined): void {
-    const asked = [...this.#events, ...this.#extras, ...OWN];
+    const asked = [...this.#core.options.events, ...this.#extras, ...OWN];
     const set = (names: readonly string[]) => (names.includes('*') ? undefined : new Set(names.map(eventKey)));
     this.#core.granted = set(events ?? asked);
     this.#welcome = set([...asked, ...(events ?? [])]);
@@ -351,9 +328,7 @@ export class Subscriber {
 
   #lost(reason: string, attempt: number): void {
     this.#core.session = 0;
-    this.#verifier.verified = false;
-    this.#attempt = attempt + 1;
-    this.#lostReason = reason;
+    this.#connecting = { status: 'connecting', attempt: attempt + 1, reason };
     this.#settle();
   }
 
@@ -366,22 +341,18 @@ export class Subscriber {
 
   #compute(): SyncState {
     if (this.#closed !== undefined) return { status: 'closed', reason: this.#closed };
-    if (!this.#core.session) {
-      const reason = this.#lostReason;
-      return { status: 'connecting', attempt: this.#attempt, ...(reason !== undefined && { reason }) };
-    }
+    if (!this.#core.session) return this.#connecting;
     const { contexts, link, options } = this.#core;
     const { shown, busy, refusal } = this.#dispatcher;
-    const { verified, uncertainty } = this.#verifier;
     return syncState({
       shown: options.showing ? this.#asked(options.showing) : identity(shown),
       busy,
       refusal,
       name: options.name,
       current: contexts.current,
-      uncertainty: verified ? contexts.uncertainty || this.#following.uncertainty : uncertainty,
+      uncertainty: this.#verifier.uncertainty || contexts.uncertainty || this.#following.uncertainty,
       age: link?.age ?? 0,
-      maxAge: (options.silence ?? SILENCE) + GRACE,
+      maxAge: options.silence + GRACE,
       notFollowing: this.#following.list,
       waitingFor: this.#following.waitingFor,
     });
@@ -442,17 +413,6 @@ export class Subscriber {
     verifier.resent ||= contexts.reopens(message);
     this.#updater.echoed(id);
     switch (verdict.kind) {
-      case 'older':
-      case 'unreadable':
-        // A Hub takes an answer for following: there is none before it is known what is current.
-        void verifier
-          .verify(verdict.kind === 'older' ? 'events arrive late' : 'a message could not be read')
-          .then((certain) => {
-            if (!certain || dispatcher.knows(id)) return;
-            if (contexts.reopens(message)) dispatcher.reopened(event);
-            else dispatcher.ignore(id);
-          });
-        break;
       case 'known':
         if (contextAction(name)?.action === 'open') dispatcher.reopened(event);
         else dispatcher.dispatch(event, false);
@@ -463,7 +423,17 @@ export class Subscriber {
         if (name === 'SyncError') dispatcher.syncError(event, (about, reason) => this.#updater.refused(about, reason));
         dispatcher.dispatch(event, verdict.moved);
         if (verdict.uncertainty !== '') void verifier.verify(verdict.uncertainty);
+        else if (verdict.moved && verifier.isFresh) void verifier.verify(LATE);
         break;
+      default:
+        if (verdict.kind === 'unheld') dispatcher.inform(event);
+        // A Hub takes an answer for following: there is none before it is known what is current.
+        void verifier.verify(verdict.reason).then((certain) => {
+          if (!certain || dispatcher.knows(id)) return;
+          // Of several that came late, the newest one is what was adopted.
+          if (contexts.reopens(message) && !dispatcher.knows(contexts.adoptedId)) dispatcher.reopened(event);
+          else dispatcher.ignore(id);
+        });
     }
   }
 
@@ -511,7 +481,7 @@ export class Subscriber {
 
   /** @throws HubError */
   openStudy(study: AnyResource, others: { patient?: AnyResource; encounter?: AnyResource } = {}) {
-    return this.open(study, { encounter: others.encounter, patient: others.patient });
+    return this.open(study, others);
   }
 
   /** @throws HubError */
@@ -519,7 +489,7 @@ export class Subscriber {
     report: AnyResource,
     others: { patient: AnyResource; study?: AnyResource | readonly AnyResource[]; encounter?: AnyResource },
   ) {
-    return this.open(report, { encounter: others.encounter, study: others.study, patient: others.patient });
+    return this.open(report, others);
   }
 
   /**

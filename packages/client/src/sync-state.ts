@@ -54,7 +54,7 @@ export interface Standing {
   readonly maxAge: number;
   /** The others that do not follow. */
   readonly notFollowing: readonly NotFollowing[];
-  /** An application that has not answered the current context yet. */
+  /** An application that has not answered the current context yet; '' for one that is not known. */
   readonly waitingFor?: string | undefined;
 }
 
@@ -78,14 +78,14 @@ export function syncState(standing: Standing): SyncState {
   const busy = standing.busy || (isSame(standing.shown, standing.current) ? '' : 'another context is shown');
   if (busy !== '') return { status: 'behind', reason: busy };
   if (waitingFor !== undefined) {
-    return { status: 'behind', reason: `${waitingFor} has not answered yet`, who: waitingFor };
+    const reason = waitingFor ? `${waitingFor} has not answered yet` : 'waiting for the others';
+    return { status: 'behind', reason, ...(waitingFor && { who: waitingFor }) };
   }
   return { status: 'in-sync' };
 }
 
 export function sameState(a: SyncState, b: SyncState): boolean {
-  const keys = Object.keys(a) as (keyof SyncState)[];
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** A value that can be watched. */

@@ -13,6 +13,7 @@ import {
   type ContextElement,
   contextChange,
   type EventMessage,
+  FOLLOWING_EVENT,
   isObject,
   NO_CONTEXTS,
   obstacleText,
@@ -215,7 +216,7 @@ export class FakeHub {
     if (method === 'GET') return Response.json(this.#current());
     if (body instanceof URLSearchParams) {
       if (body.get('hub.mode') === 'unsubscribe') this.#socket?.close(1000);
-      else this.#events = (body.get('hub.events') ?? '').split(',');
+      else this.#events = (body.get('hub.events') ?? '').split(',').filter((one) => one !== FOLLOWING_EVENT);
       return Response.json({ 'hub.channel.endpoint': `${url.replace('https', 'wss')}/ws` }, { status: 202 });
     }
     if (this.#refusal !== undefined) return new Response(this.#refusal, { status: 409 });

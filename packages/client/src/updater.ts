@@ -53,7 +53,7 @@ export class Updater {
     let conflict: Failure | undefined;
     for (let attempt = 0; attempt < UPDATE_TRIES; attempt++) {
       if (!core.contexts.content && !(await this.#verifier.verify('the content is being read'))) {
-        throw new HubError(0, 'the content is unknown');
+        throw new HubError(0, 'the content cannot be read');
       }
       const { current: context, content } = core.contexts;
       if (context?.type !== meant.type || context.id !== meant.id) throw new HubError(409, 'the context has changed');
@@ -85,7 +85,7 @@ export class Updater {
     let end = (_refused?: Failure) => {};
     const done = new Promise<Failure | undefined>((resolve) => {
       const cancel = this.#core.ports.clock.after(ECHO, () => {
-        void this.#verifier.verify('an update did not come back').then(() => end());
+        void this.#verifier.verify('an event did not come back').then(() => end());
       });
       end = (refused) => {
         cancel();

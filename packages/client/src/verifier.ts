@@ -10,8 +10,6 @@ const SETTLE = 100;
 const RESEND = 1000;
 /** Events are to arrive this soon after a reading showed them, or the Hub took them from us. */
 export const OWED = 2500;
-/** However much is heard, the Hub's context is read once in this time, unless the application says otherwise. */
-const CHECK = 60_000;
 /** Readings of what is past already, until one is believed. */
 const MAX_PAST = 5;
 
@@ -19,9 +17,7 @@ const MAX_PAST = 5;
 export class Verifier {
   readonly #core: Core;
   readonly #tell: (event: HubEvent) => void;
-  /** Ours was the Hub's when it was last read, and nothing has made it uncertain since. */
-  verified = false;
-  /** Why it is not verified. */
+  /** Why ours may not be the Hub's; '' when it was when it was last read, and nothing spoke against it since. */
   uncertainty = '';
   /** The Hub cannot be read: what the socket says is all there is. */
   trusted = false;
@@ -51,15 +47,19 @@ export class Verifier {
     this.#checking = undefined;
   }
 
+  /** The Hub was read just now: an event that comes may be from before. */
+  get isFresh(): boolean {
+    return this.#core.ports.clock.now() - this.#verifiedAt < OWED;
+  }
+
   markUncertain(reason: string): void {
-    this.verified = false;
     this.uncertainty = reason;
     this.#core.settle();
   }
 
   /** Reads the Hub when it was not read for long. */
   routine(): void {
-    const { checkEvery = CHECK } = this.#core.options;
+    const { checkEvery } = this.#core.options;
     // A check that is under way is enough: one more check with every tick, and the answers of a slow Hub never counted.
     if (this.#checking || checkEvery === 0) return;
     if (this.#core.ports.clock.now() - this.#verifiedAt > checkEvery) void this.verify('routine', true);
@@ -74,11 +74,10 @@ export class Verifier {
     const core = this.#core;
     const { session } = core;
     if (gentle) {
-      const asked = this.#asked;
-      const checkedAt = this.#verifiedAt;
+      const before = this.#verifiedAt;
       core.ports.clock.after(GENTLE, () => {
-        const open = this.#checking && this.#verifiedAt === checkedAt && this.#asked >= asked;
-        if (open && session && session === core.session && this.verified) this.markUncertain(reason);
+        const open = this.#checking && this.#verifiedAt === before;
+        if (open && session && session === core.session && this.uncertainty === '') this.markUncertain(reason);
       });
     } else {
       this.markUncertain(reason);
@@ -112,7 +111,7 @@ export class Verifier {
       if (!reading.ok) {
         if (reading.kind !== 'unavailable' && !this.#readable) return this.#trustSocket(here);
         failures++;
-        const why = `the Hub's context cannot be read: ${reading.reason}`;
+        const why = `the Hub cannot be read: ${reading.reason}`;
         if (reading.kind !== 'unavailable' && failures >= 3) core.link?.suspect(why);
         else if (failures > 1) this.markUncertain(why);
         await core.pause(Math.max(reading.retryAfter, Math.min(5000, 125 * 2 ** failures)));
@@ -148,7 +147,7 @@ export class Verifier {
   }
 
   #certain(): true {
-    this.verified = true;
+    this.uncertainty = '';
     this.#verifiedAt = this.#core.ports.clock.now();
     this.#core.show();
     this.#core.settle();
@@ -162,7 +161,7 @@ export class Verifier {
     const fresh = clock.now() - this.#confirmedAt < OWED;
     clock.after(OWED, () => {
       if (session !== core.session || !core.contexts.awaiting) return;
-      if (!fresh) core.link?.suspect('an event did not arrive');
+      if (!fresh) core.link?.suspect('an event did not come back');
       // A Hub that sends no open contexts to a newcomer owes nothing.
       else if (core.contexts.uncertainty === '') core.contexts.stopAwaiting();
       else this.#owe(session);

@@ -4,108 +4,20 @@
  */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { EventMessage } from '@lockstep/fhircast';
 import fc from 'fast-check';
-import { refuse, type Shown, type Subscriber } from '../src/index.ts';
-import { ModelHub, type ModelSocket } from './model-hub.ts';
-import { type VirtualClock, VirtualNetwork } from './virtual.ts';
+import { type Refusal, refuse, type Shown, type Subscriber } from '../src/index.ts';
+import { VirtualNetwork } from './virtual.ts';
+import { WatchfulHub } from './watchful-hub.ts';
 
 /** ms: a Hub waits 10 s for an answer (ERR-4); a silent Hub is noticed after 15 s and 7 s of asking; 3 s for frames and faults. */
 const FIND_OUT = 10_000 + 22_000 + 3000;
-const ANSWER = 10_000;
-
-/** The codes of a SyncError: event id, event name, subscriber name. */
-function codings(outcome: unknown): readonly string[] {
-  const issue = (outcome as { issue?: { details?: { coding?: { code: string }[] } }[] } | undefined)?.issue;
-  return issue?.[0]?.details?.coding?.map(({ code }) => code) ?? [];
-}
-
-/** The tests' Hub, with ERR-8: it keeps who does not follow, and tells those who ask. */
-class WatchfulHub extends ModelHub {
-  clock: VirtualClock | undefined;
-  readonly #orders = new Map<string, number>();
-  #order = 0;
-  readonly #followed = new Map<string, number>();
-  readonly #marks = new Map<string, { why: string; since: number }>();
-
-  override publish(message: EventMessage, token: string | undefined): ReturnType<ModelHub['publish']> {
-    const known = this.log.some(({ id }) => id === message.id);
-    const isChange = /-(open|close)$|^UserLogout$/.test(message.event['hub.event']);
-    if (isChange && !known) this.#orders.set(message.id, ++this.#order);
-    const order = this.#order;
-    const answer = super.publish(message, token);
-    // ERR-6, ERR-8: who says by a SyncError that it does not follow the current context is taken at its word.
-    const outcome = message.event.context.find(({ key }) => key === 'operationoutcome')?.resource;
-    const [about, , who] = codings(outcome);
-    if (outcome && this.#orders.get(about ?? '') === this.#order) {
-      for (const [endpoint, { name }] of this.subscriptions) if (name === who) this.#mark(endpoint, 'refused');
-    }
-    if (isChange && !known) {
-      this.clock?.after(ANSWER, () => {
-        if (order !== this.#order) return;
-        for (const endpoint of this.subscriptions.keys()) {
-          if ((this.#followed.get(endpoint) ?? 0) < order && !this.#marks.has(endpoint)) this.#mark(endpoint, 'silent');
-        }
-      });
-    }
-    return answer;
-  }
-
-  /** How often the context was changed, or opened again. */
-  get changes(): number {
-    return this.#order;
-  }
-
-  #mark(endpoint: string, why: string): void {
-    this.#marks.set(endpoint, { why, since: this.clock?.now() ?? 0 });
-    this.#tell();
-  }
-
-  #tell(): void {
-    const context = [...this.#marks].flatMap(([endpoint, { why, since }]) => {
-      const name = this.subscriptions.get(endpoint)?.name;
-      if (name === undefined) return [];
-      return [{ key: 'not-following', subscriber: name, why, since: new Date(since).toISOString(), reason: why }];
-    });
-    this.tellFollowing(context, this.clock?.now() ?? 0);
-  }
-
-  override connect(endpoint: string, since: string | null, socket: ModelSocket): boolean {
-    const connected = super.connect(endpoint, since, socket);
-    const mark = this.#marks.get(endpoint);
-    if (mark?.why === 'lost' && (this.#followed.get(endpoint) ?? 0) >= this.#order) this.#marks.delete(endpoint);
-    this.#tell();
-    return connected;
-  }
-
-  override gone(socket: ModelSocket): void {
-    const [endpoint] = [...this.subscriptions].find(([, one]) => one.socket === socket) ?? [];
-    super.gone(socket);
-    // Who did not follow before does not follow when it is back.
-    if (endpoint !== undefined && !this.#marks.has(endpoint)) this.#mark(endpoint, 'lost');
-  }
-
-  override hear(text: string, socket?: ModelSocket): void {
-    super.hear(text, socket);
-    const [endpoint] = [...this.subscriptions].find(([, one]) => one.socket === socket) ?? [];
-    const { id, status } = JSON.parse(text) as { id?: string; status?: number };
-    const order = this.#orders.get(id ?? '');
-    if (endpoint === undefined || order === undefined || status === undefined) return;
-    if (status >= 300) {
-      if (order === this.#order) this.#mark(endpoint, 'refused');
-      return;
-    }
-    this.#followed.set(endpoint, Math.max(order, this.#followed.get(endpoint) ?? 0));
-    if (order === this.#order && this.#marks.delete(endpoint)) this.#tell();
-  }
-}
+/** What an application does with a context: one that thinks follows or refuses late. */
+type Kind = 'shows' | 'refuses' | 'asks' | 'fails' | 'forgets' | 'walks' | 'thinks';
 
 /** An application: what it does with a context, and how long it takes. */
 const application = fc.record({
-  kind: fc.constantFrom('shows', 'shows', 'refuses', 'asks', 'fails', 'forgets', 'walks') as fc.Arbitrary<
-    'shows' | 'refuses' | 'asks' | 'fails' | 'forgets' | 'walks'
-  >,
-  ms: fc.constantFrom(0, 10, 800, 6000, 14_000),
+  kind: fc.constantFrom<Kind>('shows', 'shows', 'refuses', 'asks', 'fails', 'forgets', 'walks', 'thinks'),
+  ms: fc.constantFrom<number>(0, 10, 800, 6000, 14_000),
 });
 type Application = typeof application extends fc.Arbitrary<infer T> ? T : never;
 
@@ -121,7 +33,7 @@ const action = fc.record({
   /** ms that the publisher's clock is ahead or behind. */
   skew: fc.constantFrom(0, 0, 5000, -5000),
   /** ms until the next one. */
-  pause: fc.constantFrom(0, 50, 3000, 20_000, 50_000),
+  pause: fc.constantFrom<number>(0, 50, 3000, 20_000, 50_000),
 });
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
 
@@ -151,6 +63,11 @@ class Desk {
       if (kind === 'refuses' && context?.id === '2') return refuse('a note is not saved');
       if (kind === 'fails' && context?.id === '3') throw new Error('broken');
       if (kind === 'asks' && context?.id === '1') return new Promise<undefined>(() => {});
+      if (kind === 'thinks' && context?.id !== '1') {
+        return new Promise<Refusal>((resolve) => {
+          clock.after(ms, () => resolve(refuse('a report is dictated')));
+        });
+      }
       if (kind === 'forgets') {
         clock.after(ms, () => show(context));
         return undefined;
@@ -260,6 +177,72 @@ it('HZ-1 HZ-2 HZ-3 HZ-4 green implies that every subscriber shows the Hub’s cu
     ),
     // The same sessions every time: longer searches still find a rare one in which a socket is half open and a handler is slow.
     { numRuns: 60, seed: 20261129 },
+  );
+  assert.ok(greens > 500, `${greens} looks were green`);
+});
+
+/** Applications that answer what they show. */
+const honest = fc.record({
+  kind: fc.constantFrom<Kind>('shows', 'refuses', 'asks', 'fails', 'thinks'),
+  ms: fc.constantFrom(0, 10, 300, 800, 4900, 6000, 8900, 9500, 14_000),
+});
+const quietFault = fc.record({
+  do: fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom('patient', 'report', 'close', 'home') },
+    { weight: 3, arbitrary: fc.constantFrom('no http', 'http 503', 'hang', 'heal') },
+  ),
+  id: fc.constantFrom('1', '2', '3'),
+  skew: fc.constantFrom(0, 5000, -5000),
+  pause: fc.constantFrom(10, 400, 600, 1100, 5500, 11_000, 40_000),
+});
+
+it('HZ-2 HZ-3 ERR-8 with sockets that work, green is never untrue, whatever is answered, when, and however HTTP fails', async () => {
+  let greens = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(honest, { minLength: 2, maxLength: 3 }),
+      fc.array(quietFault, { minLength: 3, maxLength: 10 }),
+      fc.integer({ min: 1, max: 1_000_000 }),
+      async (applications, actions, seed) => {
+        const hub = new WatchfulHub();
+        hub.can.pong = true;
+        const network = new VirtualNetwork(hub);
+        network.seed = seed;
+        const { clock } = network;
+        hub.clock = clock;
+        const desks = applications.map((one, at) => new Desk(network, one, `App ${at}`));
+        let changed = Number.NEGATIVE_INFINITY;
+        let changes = hub.changes;
+        const look = () => {
+          if (hub.changes !== changes) changed = clock.now();
+          changes = hub.changes;
+          // A frame is on its way to everybody.
+          if (clock.now() - changed <= network.latency) return;
+          const [type = '', id = ''] = hub.current?.split('/') ?? [];
+          const truth = hub.current === undefined ? undefined : { type, id };
+          const green = desks.filter(({ subscriber }) => subscriber.state.status === 'in-sync');
+          greens += green.length;
+          if (green.length === 0) return;
+          for (const { screen } of desks) assert.deepEqual(screen && { type: screen.type, id: screen.id }, truth);
+        };
+        for (const { subscriber } of desks) {
+          subscriber.onState(look);
+          void subscriber.connect();
+        }
+        await clock.until(() => desks.every(({ subscriber }) => subscriber.state.status === 'in-sync'));
+        for (const one of actions) {
+          act(network, one);
+          look();
+          await clock.advance(network.latency + 1);
+          look();
+          await clock.advance(one.pause);
+          look();
+        }
+        for (const { subscriber } of desks) void subscriber.unsubscribe();
+        await clock.advance(100);
+      },
+    ),
+    { numRuns: 150 },
   );
   assert.ok(greens > 500, `${greens} looks were green`);
 });

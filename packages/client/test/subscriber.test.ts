@@ -46,10 +46,46 @@ describe('subscribing', () => {
       'org.lockstep.survey.answer',
     ]);
     assert.deepEqual(
-      states.map((one) => one.status),
-      ['connecting', 'unknown', 'in-sync'],
+      states.map((one) => ('reason' in one ? `${one.status}: ${one.reason}` : one.status)),
+      ['connecting', 'unknown: catching up', 'unknown: who follows is not known yet', 'in-sync'],
     );
     assert.equal(subscriber.granted?.has('syncerror'), true);
+  });
+
+  it('HZ-2 ERR-8 is not in sync before it knows who follows, or that the Hub does not tell', async () => {
+    for (const way of ['told', 'never told', 'told late'] as const) {
+      const network = new VirtualNetwork();
+      const { hub, clock } = network;
+      const subscriber = network.subscriber();
+      void subscriber.connect();
+      await clock.advance(500);
+      assert.equal(statusOf(subscriber), 'unknown', way);
+      if (way !== 'told') {
+        await clock.advance(490);
+        assert.equal(statusOf(subscriber), 'unknown', way);
+        await clock.advance(100);
+        assert.equal(statusOf(subscriber), 'in-sync', 'a Hub that takes every event and tells nothing');
+      }
+      if (way === 'never told') continue;
+      const since = new Date(clock.now()).toISOString();
+      hub.tellFollowing([{ key: 'not-following', subscriber: 'Writer', why: 'lost', since }], clock.now());
+      await clock.advance(10);
+      assert.equal(statusOf(subscriber), 'out-of-sync', way);
+    }
+    const network = new VirtualNetwork();
+    const { hub, clock } = network;
+    hub.can.strictEvents = true;
+    const subscriber = network.subscriber({ events: ['Patient-open'] });
+    void subscriber.connect();
+    await clock.advance(200);
+    assert.equal(statusOf(subscriber), 'in-sync', 'a Hub that refused the event does not tell');
+  });
+
+  it('ERR-8 comes back at once to a Hub that did not tell who follows before', async () => {
+    const { network, clock, subscriber } = await joined();
+    for (const socket of [...network.sockets]) socket.cut(1006);
+    await clock.advance(500);
+    assert.equal(subscriber.state.status, 'in-sync');
   });
 
   for (const status of [400, 403, 422]) {
@@ -428,7 +464,7 @@ describe('answers', () => {
     const id = hub.observe('o1', 1, clock.now());
     await clock.advance(50);
     assert.deepEqual(hub.answers.at(-1), { id, status: 409 });
-    assert.deepEqual(subscriber.state, { status: 'behind', reason: 'a handler did not take an update' });
+    assert.deepEqual(subscriber.state, { status: 'behind', reason: 'an update was not taken' });
     busy = false;
     hub.observe('o1', 2, clock.now());
     await clock.advance(50);
@@ -536,6 +572,9 @@ describe('SyncErrors', () => {
     assert.equal(subscriber.state.status, 'in-sync');
     const next = hub.openPatient('p3', clock.now());
     await clock.advance(50);
+    assert.equal(statusOf(subscriber), 'behind', 'the Hub tells half a second later who has not answered');
+    await clock.advance(1000);
+    assert.equal(statusOf(subscriber), 'in-sync');
     for (const syncErrorFirst of [true, false]) {
       const named = { ...element, subscriber: 'Writer', why: 'refused' };
       if (!syncErrorFirst) tell(named);
@@ -580,11 +619,17 @@ describe('SyncErrors', () => {
     writer.follow(() => new Promise<undefined>(() => {}));
     void writer.connect();
     await clock.advance(100);
-    hub.openPatient('p1', clock.now());
+    const id = hub.openPatient('p1', clock.now());
+    await clock.advance(5100);
+    assert.ok(hub.answers.some((one) => one.id === id && one.status === 202));
     hub.tellFollowing([], clock.now());
-    await clock.advance(10_100);
+    await clock.advance(4000);
     assert.equal(subscriber.state.status, 'out-of-sync');
     assert.equal(subscriber.notFollowing[0]?.name, 'Writer');
+    assert.ok(
+      hub.answers.some((one) => one.id === id && one.status === 409),
+      'the answer is taken back as well',
+    );
     hub.tellFollowing([], clock.now());
     await clock.advance(50);
     assert.equal(statusOf(subscriber), 'out-of-sync');

@@ -334,6 +334,7 @@ describe('real sockets', () => {
     await Promise.all([one.connect(), two.connect()]);
     await openReport(one, 'r1');
     await one.update([observation('o1', 1)]);
+    await inSync(two);
     const lost = disturbed(two);
     await hub.down();
     assert.equal((await lost).status, 'connecting');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fromTicket } from '@lockstep/client';
+import { fromTicket } from '@lockstep/client/launch';
 import { parseArguments, parseWebLaunch } from '@lockstep/fhircast';
 import { Backend, HubClient, type Json, json, withLockstep } from './harness.ts';
 import { App } from './person.ts';

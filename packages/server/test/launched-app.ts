@@ -1,6 +1,7 @@
 /** A program as a hospital has them: it takes switches, follows, writes what it shows, and ends after its first patient. */
 import process from 'node:process';
-import { fromArgs, fromTicket, Subscriber } from '@lockstep/client';
+import { Subscriber } from '@lockstep/client';
+import { fromArgs, fromTicket } from '@lockstep/client/launch';
 import { parseArguments } from '@lockstep/fhircast';
 
 const args = process.argv.slice(2);

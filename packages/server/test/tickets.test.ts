@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Subscriber as Client, fromTicket } from '@lockstep/client';
+import { Subscriber as Client } from '@lockstep/client';
+import { fromTicket } from '@lockstep/client/launch';
 import type { Lockstep } from '@lockstep/server';
 import { ConsolePerson } from './console-person.ts';
 import { Backend, EVERYTHING, HubClient, type Json, json, patient, withLockstep } from './harness.ts';

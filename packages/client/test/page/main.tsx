@@ -1,7 +1,8 @@
 // What a web app does: connect from its address, show the state and the patient, follow.
 import { createRoot } from 'react-dom/client';
 import { MessageRecorder } from '../../src/devtools.ts';
-import { fromUrl, Subscriber } from '../../src/index.ts';
+import { Subscriber } from '../../src/index.ts';
+import { fromUrl } from '../../src/launch.ts';
 import { useContent, useCurrentContext, useFollow, useSyncState } from '../../src/react.ts';
 import '../../src/status.ts';
 

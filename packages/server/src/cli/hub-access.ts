@@ -1,7 +1,7 @@
 /** How a command reaches a Hub: the local server's, or any maker's. */
 import { createPrivateKey, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { fromTicket } from '@lockstep/client';
+import { fromTicket } from '@lockstep/client/launch';
 import { LaunchError } from '@lockstep/fhircast';
 import { type Call, CliError, EXIT, type Option } from './command.ts';
 import { readLaunch } from './launch-text.ts';
