@@ -56,7 +56,7 @@ const MAX_ANCHORS = 50;
 const MAX_PENDING = 100;
 const MAX_PAST = 50;
 /** Its open was missed, or was before our time. */
-const UNKNOWN = 'a context was not opened here';
+const UNKNOWN = 'an open was missed';
 export const LATE = 'events arrive late';
 const OLDER: HeldVerdict = { kind: 'older', reason: LATE };
 

@@ -152,7 +152,7 @@ export class HubApi {
     });
     const renewing = this.#renewing;
     return new Promise((resolve) => {
-      const cancel = this.#ports.clock.after(this.#timeout, () => resolve('the token source has not answered'));
+      const cancel = this.#ports.clock.after(this.#timeout, () => resolve('the token source is silent'));
       void renewing.then((failed) => {
         cancel();
         resolve(failed);

@@ -489,7 +489,8 @@ export class Subscriber {
     report: AnyResource,
     others: { patient: AnyResource; study?: AnyResource | readonly AnyResource[]; encounter?: AnyResource },
   ) {
-    return this.open(report, others);
+    const { patient, ...first } = others;
+    return this.open(report, { ...first, patient });
   }
 
   /**
