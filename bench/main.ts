@@ -17,6 +17,7 @@ import { idle } from './idle.ts';
 import { isolation } from './isolation.ts';
 import { issuers } from './issuers.ts';
 import { path } from './program.ts';
+import { repaint } from './repaint.ts';
 import { describeRun, type Run, sectionChart, sectionText } from './report.ts';
 import type { Scenario } from './scenario.ts';
 import { sessions } from './sessions.ts';
@@ -38,6 +39,7 @@ const SCENARIOS: readonly Scenario[] = [
   cluster,
   client,
   pages,
+  repaint,
 ];
 const FOLDER = path('../docs/benchmarks/');
 /** What a program may differ from itself in a run that is kept. */

@@ -411,7 +411,7 @@ export class Link {
     if (slept) {
       // In a hidden page the browser holds timers up; elsewhere only sleep does, and connections seldom survive it.
       if (!this.#ports.environment.hidden()) {
-        this.suspect('the computer slept');
+        this.suspect('timers stood still');
         return;
       }
       this.heard();

@@ -487,10 +487,12 @@ export class Subscriber {
   /** @throws HubError */
   openReport(
     report: AnyResource,
-    others: { patient: AnyResource; study?: AnyResource | readonly AnyResource[]; encounter?: AnyResource },
+    {
+      patient,
+      ...others
+    }: { patient: AnyResource; study?: AnyResource | readonly AnyResource[]; encounter?: AnyResource },
   ) {
-    const { patient, ...first } = others;
-    return this.open(report, { ...first, patient });
+    return this.open(report, { ...others, patient });
   }
 
   /**
