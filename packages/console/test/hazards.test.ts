@@ -53,6 +53,26 @@ async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path, type: 'jpeg', quality: 60, animations: 'disabled', caret: 'hide' });
 }
 
+/**
+ * Counts how often a status becomes green from now on, however shortly.
+ * @returns reads the number
+ */
+async function greens(
+  screen: Page | FrameLocator,
+  selector: string,
+  attribute: string,
+): Promise<() => Promise<number>> {
+  const status = screen.locator(selector);
+  await status.evaluate((element, name) => {
+    const holder = element as typeof element & { greens?: number };
+    holder.greens = 0;
+    new MutationObserver(() => {
+      if (element.getAttribute(name) === 'in-sync') holder.greens = (holder.greens ?? 0) + 1;
+    }).observe(element, { attributes: true, attributeFilter: [name] });
+  }, attribute);
+  return () => status.evaluate((element) => (element as typeof element & { greens: number }).greens);
+}
+
 const headline = (page: Page, status: string) => page.locator(`.own-status[data-status="${status}"]`);
 const isGreen = async (page: Page): Promise<boolean> => (await headline(page, 'in-sync').count()) > 0;
 
@@ -191,6 +211,15 @@ const WAYS: readonly {
     },
     back: (page) => RawSubscriber.join(page, 'Desktop PACS', PATIENTS, follows),
   },
+  {
+    way: 'accepts by 202 and takes it back',
+    answering: () => 202,
+    async later(page, raw) {
+      await member(page, 'Desktop PACS').getByText('still working').waitFor();
+      raw.answerLatest(409);
+      await member(page, 'Desktop PACS').and(page.locator('[data-tone="bad"]')).waitFor();
+    },
+  },
 ];
 
 for (const { way, answering, later, back } of WAYS) {
@@ -200,6 +229,10 @@ for (const { way, answering, later, back } of WAYS) {
     const viewer = await run(page, 'Image viewer');
     await headline(page, 'in-sync').waitFor();
     const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, answering);
+    const counts = [
+      await greens(page, '.own-status', 'data-status'),
+      await greens(viewer, 'lockstep-status', 'status'),
+    ];
     await openPatient(page, /Amara Diallo/);
     await later?.(page, raw);
     const isYet = way === 'has not answered yet';
@@ -215,6 +248,10 @@ for (const { way, answering, later, back } of WAYS) {
       .getByText(/Desktop PACS/)
       .waitFor();
     assert.equal(await isGreen(page), false);
+    // One that has followed nothing may be followed by no green, however shortly.
+    if (answering !== follows && answering({ id: '', name: '' }) !== 202) {
+      assert.deepEqual(await Promise.all(counts.map((count) => count())), [0, 0], 'it was green for a moment');
+    }
     if (!isYet) {
       await page
         .getByRole('alert')

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { RawSubscriber } from './raw-subscriber.ts';
-import { openPatient, Stage } from './stage.ts';
+import { member, openPatient, Stage } from './stage.ts';
 
 let stage: Stage;
 before(async () => {
-  stage = await Stage.open();
+  // For as long as a test looks, an answer may still come.
+  stage = await Stage.open({ LOCKSTEP_ANSWER_SECONDS: '600' });
 });
 after(() => stage.close());
 
@@ -14,6 +15,9 @@ test('ERR-8 list and inspector say who has not answered, who does not follow, si
   const page = await stage.person(/Mei Tanaka/);
   const raw = await RawSubscriber.join(page, 'Desktop PACS', ['Patient-open', 'Patient-close'], () => 200);
   await openPatient(page, /Walter Pruitt/);
+  await member(page, 'Desktop PACS')
+    .getByText(/^followed/)
+    .waitFor();
   const administrator = await stage.person(/Administrator/);
   await administrator.getByRole('link', { name: 'Sessions', exact: true }).click();
   const row = administrator.locator('.session-list tr').filter({ hasText: 'Dr. Mei Tanaka' });

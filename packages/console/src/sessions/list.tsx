@@ -86,6 +86,8 @@ export default function Sessions() {
     },
     staleTime: 0,
     placeholderData: keepPreviousData,
+    // Why somebody does not follow may change without a word from the server.
+    refetchInterval: ({ state }) => (state.data?.troubled ? READ_EVERY : false),
   });
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
