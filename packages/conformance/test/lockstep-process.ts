@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { RedisProcess } from '@lockstep/store-redis/testing';
 
 const LOCKSTEP = fileURLToPath(new URL('../../../node_modules/.bin/lockstep', import.meta.url));
 
@@ -57,28 +57,8 @@ export async function startLockstep(env: Readonly<Record<string, string>>): Prom
   return { url: url!, stop: () => stop(child, data) };
 }
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
-
 /** Runs a `redis-server` that loses nothing. */
-export async function startRedis(tries = 5): Promise<Running> {
-  const folder = mkdtempSync(join(tmpdir(), 'lockstep-redis-'));
-  const port = String(await freePort());
-  const args = ['--port', port, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'];
-  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  try {
-    await ready(child, /Ready to accept connections/);
-  } catch (error) {
-    // Somebody else took the port in between.
-    await stop(child, folder);
-    if (tries > 1) return startRedis(tries - 1);
-    throw error;
-  }
-  return { url: `redis://127.0.0.1:${port}`, stop: () => stop(child, folder) };
+export async function startRedis(): Promise<Running> {
+  const redis = await RedisProcess.start();
+  return { url: redis.url, stop: () => redis.remove() };
 }

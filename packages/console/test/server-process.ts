@@ -1,29 +1,12 @@
 /** Lockstep as a child process that can be killed and started again on the same data and port. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '@lockstep/store-redis/testing';
 
 const SERVE = fileURLToPath(new URL('./serve.ts', import.meta.url));
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
-
-/** A port that is not among those which the system hands out, so that nobody takes it while the server is away. */
-async function quietPort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(15_000, 30_000);
-    if (await isFree(port)) return port;
-  }
-}
 
 export class ServerProcess {
   readonly port: number;
@@ -39,7 +22,7 @@ export class ServerProcess {
 
   /** @param settings as the server's environment would say them */
   static async start(data: string, settings: Readonly<Record<string, string>>): Promise<ServerProcess> {
-    const server = new ServerProcess(data, settings, await quietPort());
+    const server = new ServerProcess(data, settings, await freePort());
     await server.start();
     return server;
   }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createFhir, type FhirService, type TokenInfo, type TokenOf } from '@lockstep/fhir';
 import { bearerToken, Scopes } from '@lockstep/fhircast';
 import { R4Validator } from '@lockstep/r4';
+import { freePort } from '@lockstep/store-redis/testing';
 import { openSqlite } from '@lockstep/store-sqlite';
 import fastify from 'fastify';
 import { type Credentials, createGateway, NO_CREDENTIALS, Upstream } from '../src/index.ts';
@@ -74,10 +75,7 @@ export async function startFhirServer(): Promise<FhirServer> {
     asked.push(`${request.method} ${request.url}`);
   });
   // The port is needed for the base URL before the endpoint can be made.
-  const probe = createServer();
-  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((done) => probe.close(done));
+  const port = await freePort();
   const base = `http://127.0.0.1:${port}/fhir`;
   const { plugin, service } = await createFhir({
     records: kept.records,

@@ -9,6 +9,7 @@ import type { TestContext } from 'node:test';
 import { createFhir, type FhirService } from '@lockstep/fhir';
 import { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
+import { freePort } from '@lockstep/store-redis/testing';
 import { openSqlite } from '@lockstep/store-sqlite';
 import fastify, { type FastifyInstance } from 'fastify';
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
@@ -197,14 +198,6 @@ export async function startServer(
   const local = `http://localhost:${port}`;
   const node = () => createAuthorizationServer(settings);
   return { origin, app, auth, clock, sessions, ended, audits, file, url: (path) => `${local}${path}`, node, close };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, 'localhost', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 /** A plain HTTP server for what clients bring: key sets, callbacks. */
