@@ -11,7 +11,7 @@ const out = resolve(process.argv[2] ?? join(root, 'dist'));
  * What is built, in the order of dependence.
  * `from`: the package's folder, by default the one of its name in packages/.
  * `source`, `built`: folder of its sources, and of what is built from them; by default src and dist.
- * `entries`: its modules, where not everything in the folder of sources is one.
+ * `pages`: what browsers get is built; of its sources only what its manifest exports is taken.
  * `browser`: it runs in browsers and in Node 20.
  * `single`: a module that is built as one file without imports, for a plain `<script type=module>`.
  * `also`: files and folders that are taken as they are.
@@ -31,13 +31,12 @@ const PACKAGES = [
   { name: 'fhir' },
   { name: 'gateway' },
   { name: 'smart' },
-  { name: 'console', built: 'lib', entries: ['index.ts', 'wire.ts'], also: ['dist'], pages: true },
+  { name: 'console', built: 'lib', also: ['dist'], pages: true },
   {
     name: 'sample-viewer',
     from: 'samples/viewer',
     source: '.',
     built: '.',
-    entries: ['index.ts'],
     also: ['dist'],
     pages: true,
   },
@@ -46,7 +45,6 @@ const PACKAGES = [
     from: 'samples/report-writer',
     source: '.',
     built: '.',
-    entries: ['index.ts'],
     also: ['dist'],
     pages: true,
   },
@@ -124,7 +122,7 @@ function readmeOf(home) {
 }
 
 /** JavaScript and declarations of a package's sources. */
-function compile(home, target, { source, built, entries, browser }) {
+function compile(home, target, { source, built, pages, browser }) {
   const project = join(target, 'tsconfig.json');
   const sources = join(home, source);
   const config = {
@@ -134,8 +132,9 @@ function compile(home, target, { source, built, entries, browser }) {
       outDir: join(target, built),
       typeRoots: [join(root, 'node_modules', '@types')],
     },
-    ...(entries
-      ? { files: entries.map((file) => join(sources, file)) }
+    // Of pages only what others import is more than their `dist`.
+    ...(pages
+      ? { files: Object.values(readManifest(home).exports).map((file) => join(home, file)) }
       : { include: [sources], exclude: [join(sources, '**/*.test.ts')] }),
   };
   writeFileSync(project, JSON.stringify(config));
