@@ -8,6 +8,14 @@ import { test } from 'node:test';
 
 const root = dirname(import.meta.dirname);
 
+test('every page is in the navigation of the site, but for decisions and what another page shows', () => {
+  const config = readFileSync(join(root, 'site', '.vitepress', 'config.ts'), 'utf8');
+  const linked = new Set([...config.matchAll(/link: '\/([^']*)'/g)].map(([, path]) => path));
+  const pages = globSync('**/*.md', { cwd: join(root, 'docs') }).map((path) => path.replace(/\.md$/, ''));
+  const missing = pages.filter((path) => !linked.has(path) && !/^(index|decisions\/0.*|safety\/pictures)$/.test(path));
+  assert.deepEqual(missing, []);
+});
+
 test('the documentation site builds, with no link that leads nowhere', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-site-'));
   t.after(() => rmSync(folder, { recursive: true }));

@@ -25,6 +25,7 @@ export default defineConfig({
     outline: [2, 3],
     nav: [
       { text: 'Start', link: '/' },
+      { text: 'Tutorials', link: '/tutorials/app-developer' },
       { text: 'Guides', link: '/make-your-app-follow' },
       { text: 'Reference', link: '/api/http' },
       { text: 'Explanation', link: '/architecture' },
@@ -33,6 +34,7 @@ export default defineConfig({
       {
         text: 'For the developer of an app',
         items: [
+          { text: 'Tutorial: an app that follows', link: '/tutorials/app-developer' },
           { text: 'Make your app follow', link: '/make-your-app-follow' },
           { text: 'Launch without SMART', link: '/launch-without-smart' },
           { text: 'Programs that cannot be changed', link: '/programs-that-cannot-be-changed' },
@@ -42,6 +44,8 @@ export default defineConfig({
       {
         text: 'For the vendor of an EHR',
         items: [
+          { text: 'Tutorial: an EHR that leads', link: '/tutorials/ehr-vendor' },
+          { text: 'Your EHR drives the session', link: '/ehr-drives-the-session' },
           { text: 'HTTP reference', link: '/api/http' },
           { text: 'Compatibility', link: '/compatibility' },
           { text: 'Group sessions', link: '/group-sessions' },
@@ -50,13 +54,17 @@ export default defineConfig({
       {
         text: 'For the operator',
         items: [
+          { text: 'Tutorial: run Lockstep', link: '/tutorials/operator' },
           { text: 'Sign-in elsewhere', link: '/sign-in-elsewhere' },
+          { text: 'Trusted issuers', link: '/trusted-issuers' },
+          { text: 'In front of a FHIR server', link: '/gateway' },
           { text: 'Durability', link: '/durability' },
           { text: 'Privacy', link: '/privacy' },
           { text: 'Audit trail', link: '/audit' },
           { text: 'Packages', link: '/packages' },
           { text: 'Upgrade', link: '/upgrade' },
           { text: 'Runbooks', link: '/runbooks' },
+          { text: 'Hazards', link: '/safety/hazards' },
           { text: 'Threat model', link: '/security/threat-model' },
           { text: 'ASVS 5.0', link: '/security/asvs' },
           { text: 'Tried with other programs', link: '/interop' },
@@ -67,6 +75,7 @@ export default defineConfig({
       {
         text: 'For the tester of a Hub',
         items: [
+          { text: 'Tutorial: test a Hub', link: '/tutorials/conformance-tester' },
           { text: 'Conformance suite', link: '/conformance' },
           { text: 'Suite as a library', link: '/api/conformance' },
         ],
@@ -76,6 +85,7 @@ export default defineConfig({
         items: [
           { text: 'Architecture', link: '/architecture' },
           { text: 'Glossary', link: '/glossary' },
+          { text: 'Rules and their tests', link: '/rules' },
           { text: 'Protocol', link: '/api/fhircast' },
           { text: 'Hub engine', link: '/api/hub' },
           { text: 'Store ports', link: '/api/store' },
