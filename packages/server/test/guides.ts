@@ -44,6 +44,8 @@ export function shellBlocks(page: string): readonly ShellBlock[] {
 export interface GuideRun {
   /** Programs that the page takes for granted, by their paths below the folder: scripts of a shell. */
   readonly programs?: Readonly<Record<string, string>>;
+  /** Commands of a reader who comes to the page: each in a terminal of its own, or in order. */
+  readonly before?: readonly ShellBlock[];
   /** What stands for what a reader has to fill in. */
   readonly replace?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -73,8 +75,9 @@ export async function runGuide(t: TestContext, path: string, run: GuideRun): Pro
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text, { mode: 0o755 });
   }
-  const blocks = shellBlocks(readFileSync(join(ROOT, path), 'utf8'));
-  assert.ok(blocks.length > 0, `${path} has no commands`);
+  const own = shellBlocks(readFileSync(join(ROOT, path), 'utf8'));
+  assert.ok(own.length > 0, `${path} has no commands`);
+  const blocks = [...(run.before ?? []), ...own];
   const script = ['set -euo pipefail'];
   for (const [index, block] of blocks.entries()) {
     if (!block.terminal) {
@@ -104,7 +107,9 @@ export async function runGuide(t: TestContext, path: string, run: GuideRun): Pro
   const child = spawn('bash', ['-c', text], {
     cwd: folder,
     env: {
-      PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+      PATH: [dirname(process.execPath), join(folder, 'bin'), join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(
+        ':',
+      ),
       HOME: folder,
       TERMINALS: terminals,
       PORT: ports.get('8080'),
