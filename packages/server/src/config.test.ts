@@ -56,6 +56,7 @@ const SETTINGS: readonly (readonly [variable: string, name: string, good: string
   ['LOCKSTEP_AUDIT_FILE_BYTES', 'auditFileBytes', '65536', ['', '1', '100MB']],
   ['LOCKSTEP_AUDIT_FHIR', 'auditFhir', 'https://audit.example/fhir', ['', 'audit', 'ftp://audit', 'http://a?b']],
   ['LOCKSTEP_AUDIT_SYSLOG', 'auditSyslog', 'udp://logs:514', ['', 'logs', 'http://logs', 'udp://logs/x']],
+  ['LOCKSTEP_OTLP_URL', 'otlpUrl', 'http://collector:4318', ['', 'collector:4318', 'http://c/?x']],
   ['LOCKSTEP_AUDIT_FAILURE', 'auditFailure', 'refuse', ['', 'stop', 'on']],
   ['LOCKSTEP_AUDIT_PATIENTS', 'auditPatients', 'on', ['', 'yes']],
   ['LOCKSTEP_MANAGEMENT_PORT', 'managementPort', '9090', ['', 'x', '65536']],

@@ -90,6 +90,8 @@ export interface Config {
   /** Port of health and metrics only; without it metrics are served on loopback only. */
   readonly managementPort?: number;
   readonly managementHost?: string;
+  /** OpenTelemetry collector that spans of requests are sent to (OTLP over HTTP), without a trailing slash. */
+  readonly otlpUrl?: string;
   /** Files with a certificate chain and its key, as PEM: the server then speaks https itself. */
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -304,6 +306,7 @@ const SETTINGS = {
   auditPatients: ['LOCKSTEP_AUDIT_PATIENTS', 'off', onOff],
   managementPort: ['LOCKSTEP_MANAGEMENT_PORT', undefined, whole(0, 65_535)],
   managementHost: ['LOCKSTEP_MANAGEMENT_HOST', undefined, hostName],
+  otlpUrl: ['LOCKSTEP_OTLP_URL', undefined, serviceUrl],
   tlsCert: ['LOCKSTEP_TLS_CERT', undefined, filled],
   tlsKey: ['LOCKSTEP_TLS_KEY', undefined, filled],
   trustedIssuers: ['LOCKSTEP_TRUSTED_ISSUERS', undefined, filled],

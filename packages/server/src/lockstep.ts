@@ -33,6 +33,7 @@ import { openHubOnly } from './roles/hub-only.ts';
 import { openStore, sweepRecords } from './store.ts';
 import { StoreWatch } from './store-watch.ts';
 import { goBy, systemClock } from './system.ts';
+import { openTelemetry } from './telemetry.ts';
 import { trustedIssuers } from './trusted-issuers.ts';
 import { WorkAtStart } from './work-at-start.ts';
 
@@ -234,6 +235,12 @@ async function startParts(
     start: () => (store.shared ? shareAccessEnds(store.sessions, authorization, failed) : undefined),
     stop: (end) => end?.(),
   });
+  const telemetry = await parts.start({
+    name: 'telemetry',
+    start: () =>
+      config.otlpUrl === undefined ? undefined : openTelemetry({ url: config.otlpUrl, version: VERSION, node: nodeId }),
+    stop: (opened) => opened?.close(),
+  });
   const { app, routes } = await parts.start({
     name: 'requests',
     start: () =>
@@ -241,6 +248,7 @@ async function startParts(
         guard: { tokens, limiter, https: publicUrl.startsWith('https:') },
         audit,
         metrics: metrics.registry,
+        told: telemetry?.request,
         hub,
       }),
     stop: async (opened) => {

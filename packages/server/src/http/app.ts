@@ -13,7 +13,7 @@ import { answerOAuthErrors, parseJsonWithinLimits } from './json-bodies.ts';
 import type { Listener } from './listener.ts';
 import { cleanAddress } from './request-address.ts';
 import { requestId } from './request-id.ts';
-import { countRequests } from './request-metrics.ts';
+import { type CountRequest, countRequests } from './request-metrics.ts';
 
 export interface HttpApp {
   readonly app: FastifyInstance;
@@ -25,6 +25,8 @@ export interface AppParts {
   readonly guard: Pick<GuardParts, 'tokens' | 'limiter' | 'https'>;
   readonly audit: ServerAuditTrail | undefined;
   readonly metrics: Registry;
+  /** Is told of each request that was answered. */
+  readonly told?: CountRequest | undefined;
   readonly hub: Hub;
 }
 
@@ -51,7 +53,7 @@ export function createApp(config: Config, listener: Listener, log: FastifyBaseLo
   });
   const { audit, guard, metrics, hub } = parts;
   if (audit) auditRequests(app, audit);
-  const count = countRequests(app, metrics);
+  const count = countRequests(app, metrics, parts.told);
   guardDoors(app, { doors: DOORS, ...guard, audit });
   parseJsonWithinLimits(app);
   answerOAuthErrors(app);

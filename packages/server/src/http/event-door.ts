@@ -11,7 +11,7 @@ import { doorHeaders, mayCome } from './doors/guard.ts';
 import type { Limiter } from './doors/limiter.ts';
 import { isSubscription, readJson } from './hub-bodies.ts';
 import { requestId } from './request-id.ts';
-import type { countRequests } from './request-metrics.ts';
+import type { CountRequest } from './request-metrics.ts';
 
 /** What is decided about the door of events in the table of doors. */
 const DOOR = { shared: true, audit: 'publish' } as const;
@@ -28,7 +28,7 @@ export interface EventDoorOptions {
   readonly audit: ServerAuditTrail | undefined;
   /** Whether the audit records of events name the patient. */
   readonly auditPatients: boolean;
-  readonly count: ReturnType<typeof countRequests>;
+  readonly count: CountRequest;
   /** Bytes of a body at most. */
   readonly bodyLimit: number;
   /** Addresses whose `X-Forwarded-For` counts. */
@@ -136,7 +136,7 @@ export class EventDoor {
     headers['content-length'] = '0';
     response.writeHead(answer.value, headers).end();
     const route = topic === undefined ? '/hub' : '/hub/:topic';
-    count({ method: 'POST', route, status: answer.value }, (performance.now() - startedAt) / 1000);
+    count({ method: 'POST', route, status: answer.value }, (performance.now() - startedAt) / 1000, request.headers);
   }
 
   #handOver(request: IncomingMessage, response: ServerResponse, what: Begun): void {

@@ -1,4 +1,5 @@
 /** Requests counted and timed by route: never by address, which may hold names of patients and topics. */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { Histogram, type Registry } from 'prom-client';
 
@@ -10,8 +11,14 @@ export interface RequestLabels {
   readonly status: number;
 }
 
-/** @returns counts a request that Fastify does not see, with the s that it took */
-export function countRequests(app: FastifyInstance, registry: Registry): (of: RequestLabels, seconds: number) => void {
+/** What is done with each request that was answered, with the s that it took. */
+export type CountRequest = (of: RequestLabels, seconds: number, headers: IncomingHttpHeaders) => void;
+
+/**
+ * @param told is told of each request besides
+ * @returns counts a request that Fastify does not see
+ */
+export function countRequests(app: FastifyInstance, registry: Registry, told?: CountRequest): CountRequest {
   const histogram = new Histogram({
     name: 'lockstep_http_request_duration_seconds',
     help: 'Requests by method, route and status',
@@ -19,14 +26,20 @@ export function countRequests(app: FastifyInstance, registry: Registry): (of: Re
     buckets: BOUNDS,
     registers: [registry],
   });
-  const count = ({ method, route, status }: RequestLabels, seconds: number): void =>
-    histogram.observe({ method, route, status }, seconds);
+  const count: CountRequest = (of, seconds, headers) => {
+    histogram.observe({ ...of }, seconds);
+    told?.(of, seconds, headers);
+  };
   app.addHook('onResponse', (request, reply, done) => {
     const { method, routeOptions } = request;
     // An unknown method or address is the sender's invention: it must not make a series of its own.
     const known = routeOptions.url !== undefined;
     const route = routeOptions.url ?? 'none';
-    count({ method: known ? method : 'other', route, status: reply.raw.statusCode }, reply.elapsedTime / 1000);
+    count(
+      { method: known ? method : 'other', route, status: reply.raw.statusCode },
+      reply.elapsedTime / 1000,
+      request.headers,
+    );
     done();
   });
   return count;
