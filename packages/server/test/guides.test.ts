@@ -101,7 +101,7 @@ it('guide: programs that cannot be changed', async (t) => {
   await runGuide(t, 'docs/programs-that-cannot-be-changed.md', {
     before: [
       SERVER,
-      { text: 'node listens.mjs   # listen 7070', terminal: true },
+      { text: 'node listens.mjs 7070   # listen 7070', terminal: true },
       { text: 'mkdir -p dictation/out\nlockstep sessions open --user jsmith', terminal: false },
     ],
     programs: {
@@ -111,7 +111,7 @@ it('guide: programs that cannot be changed', async (t) => {
         createServer((request, response) => {
           request.on('data', (chunk) => console.log('called with ' + chunk));
           request.on('end', () => response.end());
-        }).listen(7070, '127.0.0.1', () => console.log('listening'));`,
+        }).listen(Number(process.argv[2]), '127.0.0.1', () => console.log('listening'));`,
     },
     replace: { '/opt/pacs/show': './show', '/mnt/dictation': 'dictation' },
     shows: [/called with .*"?123"?/, /patient\.identifier\.MR/, /study\.accession/],
