@@ -21,9 +21,27 @@ export function readCatalog(language: string): Catalog {
   return JSON.parse(readFileSync(new URL(`${language}.json`, FOLDER), 'utf8')) as Catalog;
 }
 
-/** The compiled messages of one part, or of all. */
-export function compiled(catalog: Catalog, part?: string) {
-  const wanted = Object.entries(catalog).filter(([key]) => part === undefined || key.startsWith(`${part}.`));
+/**
+ * Parts without a file of their own, and where they are: the first page names every file of every language. `small` holds what
+ * is asked for by a name that has no file; `shell` and `ehr` are always shown together.
+ */
+const FILES: Readonly<Record<string, string>> = {
+  ehr: 'shell',
+  guests: 'small',
+  links: 'small',
+  shortcuts: 'small',
+  worklist: 'small',
+};
+
+function fileOf(part: string): string {
+  return FILES[part] ?? part;
+}
+
+/** The compiled messages of one file, or of all. */
+export function compiled(catalog: Catalog, file?: string) {
+  const wanted = Object.entries(catalog).filter(
+    ([key]) => file === undefined || fileOf(key.split('.')[0] ?? '') === file,
+  );
   return Object.fromEntries(wanted.map(([key, message]) => [key, compile(message)]));
 }
 
@@ -36,16 +54,16 @@ export function messages(): Plugin {
       if (id === '\0virtual:languages') {
         const all = languages().map((language) => {
           const catalog = readCatalog(language);
-          const parts = [...new Set(Object.keys(catalog).map((key) => key.split('.')[0]))];
-          const loads = parts.map((part) => `${part}: () => import('virtual:messages/${language}/${part}')`);
+          const files = [...new Set(Object.keys(catalog).map((key) => fileOf(key.split('.')[0] ?? '')))];
+          const loads = files.map((file) => `${file}: () => import('virtual:messages/${language}/${file}')`);
           const name = JSON.stringify(catalog['start.language']);
-          return `${JSON.stringify(language)}: { name: ${name}, parts: { ${loads.join(', ')} } }`;
+          return `${JSON.stringify(language)}: { name: ${name}, files: { ${loads.join(', ')} } }`;
         });
         return `export default { ${all.join(', ')} };`;
       }
-      const [, language, part] = /^\0virtual:messages\/([^/]+)\/([^/]+)$/.exec(id) ?? [];
-      if (language === undefined || part === undefined) return undefined;
-      return `export default ${JSON.stringify(compiled(readCatalog(language), part))};`;
+      const [, language, file] = /^\0virtual:messages\/([^/]+)\/([^/]+)$/.exec(id) ?? [];
+      if (language === undefined || file === undefined) return undefined;
+      return `export default ${JSON.stringify(compiled(readCatalog(language), file))};`;
     },
   };
 }

@@ -29,11 +29,7 @@ export function Console() {
 
   const enter = useCallback(async (person: SignedInPerson) => {
     setCsrf(person.csrf);
-    const [{ startSession, Workspace }] = await Promise.all([
-      import('./workspace.tsx'),
-      loadMessages('shell'),
-      loadMessages('ehr'),
-    ]);
+    const [{ startSession, Workspace }] = await Promise.all([import('./workspace.tsx'), loadMessages('shell')]);
     const session = await startSession(person);
     setState({ kind: 'signed-in', session, Workspace });
   }, []);

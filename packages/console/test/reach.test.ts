@@ -13,6 +13,7 @@ const PAGES = [
   '/users/new',
   '/users/dr-mei-tanaka',
   '/launch',
+  '/worklist',
   '/guests',
   '/join/code',
   '/conformance',
@@ -97,6 +98,27 @@ for (const [scheme, rules] of [
     await page.context().close();
   });
 }
+
+test('no page has an accessibility finding in German, in the light, on a phone', async () => {
+  const page = await stage.browser({ width: 390, height: 844 }, { locale: 'de-DE' });
+  await page.addInitScript(() => localStorage.setItem('lockstep-color-scheme', 'light'));
+  await page.goto(stage.origin);
+  await page.getByRole('heading', { level: 1 }).first().waitFor();
+  assert.deepEqual(await findings(page), [], 'sign-in');
+  await page.getByRole('button', { name: /Administrator/ }).click();
+  await openPatient(page, /Amara Diallo/);
+  for (const to of PAGES) {
+    await page.evaluate((path) => {
+      history.pushState(null, '', path);
+      dispatchEvent(new PopStateEvent('popstate'));
+    }, to);
+    await page.getByRole('heading', { level: 1 }).last().waitFor();
+    await page.locator('.waiting').first().waitFor({ state: 'detached' });
+    assert.equal(await page.locator('html').getAttribute('lang'), 'de');
+    assert.deepEqual(await findings(page), [], to);
+  }
+  await page.context().close();
+});
 
 for (const [device, viewport] of [
   ['tablet', { width: 820, height: 1180 }],

@@ -13,9 +13,54 @@ function chanceOf(seed: string): () => number {
 }
 
 /** An ellipse of one brightness, in fractions of the picture. */
-type Blob = readonly [x: number, y: number, width: number, height: number, brightness: number, turn?: number];
+export type Blob = readonly [x: number, y: number, width: number, height: number, brightness: number, turn?: number];
 
-function shapesOf(kind: string, depth: number, chance: () => number): readonly Blob[] {
+/** Modalities that project the whole body onto one picture, and cut no slices. */
+const PROJECTIONS = new Set(['CR', 'DX', 'RF', 'XA']);
+
+/** A chest radiograph from the front: lungs beside the spine under the ribs, the heart to the patient's left. */
+function frontalChest(chance: () => number): readonly Blob[] {
+  const ribs = Array.from({ length: 8 }, (_, index) => 0.2 + index * 0.068);
+  return [
+    [0.5, 0.56, 0.42, 0.48, 96],
+    [0.32, 0.46, 0.135, 0.28, 30, 0.06],
+    [0.68, 0.46, 0.135, 0.28, 30, -0.06],
+    ...ribs.flatMap((y): readonly Blob[] => [
+      [0.31, y, 0.15, 0.008, 66, -0.28],
+      [0.69, y, 0.15, 0.008, 66, 0.28],
+    ]),
+    [0.3, 0.17, 0.16, 0.014, 120, -0.2],
+    [0.7, 0.17, 0.16, 0.014, 120, 0.2],
+    [0.5, 0.5, 0.035, 0.46, 140],
+    [0.56, 0.57, 0.115, 0.13, 158, 0.5],
+    [0.3, 0.8, 0.19, 0.1, 150],
+    [0.7, 0.82, 0.19, 0.1, 146],
+    [0.28 + 0.08 * chance(), 0.34 + 0.1 * chance(), 0.016, 0.016, 96],
+  ];
+}
+
+/** A chest radiograph from the side: the heart behind the breastbone, the spine at the back. */
+function lateralChest(): readonly Blob[] {
+  return [
+    [0.5, 0.55, 0.34, 0.47, 92],
+    [0.5, 0.45, 0.24, 0.3, 34],
+    [0.28, 0.42, 0.02, 0.26, 150, -0.12],
+    [0.4, 0.6, 0.13, 0.14, 150, 0.4],
+    ...Array.from({ length: 10 }, (_, index): Blob => [0.72, 0.18 + index * 0.07, 0.035, 0.026, 150]),
+    [0.48, 0.82, 0.25, 0.09, 140],
+  ];
+}
+
+/**
+ * What a picture is drawn of.
+ * @param kind what is shown, in words of study and series
+ * @param modality DICOM code: a radiograph is a projection, a CT is cut
+ * @param depth where in the series, 0 to 1
+ */
+export function shapesOf(kind: string, modality: string, depth: number, chance: () => number): readonly Blob[] {
+  if (PROJECTIONS.has(modality) && /chest|lung|thora/i.test(kind)) {
+    return /lateral/i.test(kind) ? lateralChest() : frontalChest(chance);
+  }
   const wave = Math.sin(depth * Math.PI);
   if (/chest|lung|thora/i.test(kind)) {
     const lung = 0.115 + 0.05 * wave;
@@ -93,10 +138,17 @@ function shapesOf(kind: string, depth: number, chance: () => number): readonly B
 
 /**
  * Draws one image of a series.
- * @param kind what is shown, in words of the study
+ * @param kind what is shown, in words of study and series
+ * @param modality DICOM code
  * @param depth where in the series, 0 to 1
  */
-export function drawPhantom(canvas: HTMLCanvasElement, seed: string, kind: string, depth: number): void {
+export function drawPhantom(
+  canvas: HTMLCanvasElement,
+  seed: string,
+  kind: string,
+  modality: string,
+  depth: number,
+): void {
   const context = canvas.getContext('2d');
   if (!context) return;
   const { width, height } = canvas;
@@ -104,7 +156,7 @@ export function drawPhantom(canvas: HTMLCanvasElement, seed: string, kind: strin
   context.fillStyle = '#000';
   context.fillRect(0, 0, width, height);
   context.filter = 'blur(1.6px)';
-  for (const [x, y, rx, ry, brightness, turn = 0] of shapesOf(kind, depth, chance)) {
+  for (const [x, y, rx, ry, brightness, turn = 0] of shapesOf(kind, modality, depth, chance)) {
     context.fillStyle = `rgb(${brightness} ${brightness} ${brightness})`;
     context.beginPath();
     context.ellipse(x * width, y * height, Math.max(0, rx) * width, Math.max(0, ry) * height, turn, 0, Math.PI * 2);

@@ -12,7 +12,10 @@ export interface Drawn {
 
 interface PictureProps {
   readonly seed: string;
+  /** What is shown, in words of study and series. */
   readonly kind: string;
+  /** DICOM code. */
+  readonly modality: string;
   readonly images: number;
   readonly shared: readonly Drawn[];
   readonly draft: Line | undefined;
@@ -50,7 +53,7 @@ function LineMark({ line, scale, className }: { line: Line; scale: number; class
 }
 
 /** One series: the wheel or the slider goes through its images, dragging measures. */
-export function Picture({ seed, kind, images, shared, draft, onDraft }: PictureProps) {
+export function Picture({ seed, kind, modality, images, shared, draft, onDraft }: PictureProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const surface = useRef<SVGSVGElement>(null);
   const [image, setImage] = useState(Math.ceil(images / 2));
@@ -59,8 +62,9 @@ export function Picture({ seed, kind, images, shared, draft, onDraft }: PictureP
 
   useEffect(() => setImage(Math.ceil(images / 2)), [images]);
   useEffect(() => {
-    if (canvas.current) drawPhantom(canvas.current, seed, kind, images > 1 ? (image - 1) / (images - 1) : 0.5);
-  }, [seed, kind, image, images]);
+    if (canvas.current)
+      drawPhantom(canvas.current, seed, kind, modality, images > 1 ? (image - 1) / (images - 1) : 0.5);
+  }, [seed, kind, modality, image, images]);
 
   function pointOf({ clientX, clientY }: PointerEvent): { x: number; y: number } {
     const matrix = surface.current?.getScreenCTM()?.inverse();

@@ -209,7 +209,10 @@ export function Viewer(connected: Connected) {
         {one && study ? (
           <Picture
             seed={String(one.uid)}
-            kind={`${titleOf(study)} ${textAt(one, 'bodySite.display') ?? ''}`}
+            kind={[titleOf(study), textAt(one, 'bodySite.display'), textAt(one, 'description')]
+              .filter(Boolean)
+              .join(' ')}
+            modality={textAt(one, 'modality.code') ?? ''}
             images={Math.max(1, Number(one.numberOfInstances) || 1)}
             shared={measured.flatMap(({ id }) => {
               const line = lines.get(`Observation/${id}`);

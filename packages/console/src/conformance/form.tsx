@@ -1,5 +1,6 @@
 /** What to test, and how. */
 import { Checkbox, NativeSelect, PasswordInput, Radio, Textarea, TextInput } from '@mantine/core';
+import { useState } from 'react';
 import type { ConformanceRun, ConformanceSetup } from '../api.ts';
 import { post } from '../api.ts';
 import { t } from '../language/language.ts';
@@ -10,8 +11,11 @@ import {
   CHECKS,
   fieldOf,
   initialFields,
+  PRESETS,
+  presetFields,
   problemsOf,
   type RunFields,
+  type RunPreset,
   type SessionChoice,
   SPEC_WORDS,
   specsFor,
@@ -106,6 +110,7 @@ export function RunForm({ setup, onStarted }: { setup: ConformanceSetup; onStart
   });
   const { values, text, flag, set } = form;
   const { kind } = values;
+  const [preset, setPreset] = useState<RunPreset | ''>('');
   const specs = specsFor(kind, setup.specs);
 
   function choose(next: RunFields['kind']): void {
@@ -114,8 +119,26 @@ export function RunForm({ setup, onStarted }: { setup: ConformanceSetup; onStart
     if (!possible.includes(values.spec)) set('spec', possible[0] ?? '3.0.0');
   }
 
+  function fill(next: RunPreset | ''): void {
+    setPreset(next);
+    if (next === '') return;
+    for (const [field, value] of Object.entries(presetFields(next, setup.specs))) {
+      set(field as keyof RunFields, value as never);
+    }
+  }
+
   return (
     <form className="app-form" onSubmit={form.onSubmit} noValidate>
+      <NativeSelect
+        label={t('conformance.preset')}
+        description={t('conformance.presetText')}
+        value={preset}
+        data={[
+          { value: '', label: t('conformance.preset.none') },
+          ...PRESETS.map((value) => ({ value, label: t(`conformance.preset.${value}`) })),
+        ]}
+        onChange={({ currentTarget }) => fill(currentTarget.value as RunPreset | '')}
+      />
       <Part title={t('conformance.whatToTest')}>
         <Radio.Group
           aria-label={t('conformance.whatToTest')}

@@ -1,7 +1,7 @@
 import '../language/testing.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fieldOf, initialFields, problemsOf, specsFor, toBody } from './options.ts';
+import { fieldOf, initialFields, PRESETS, presetFields, problemsOf, specsFor, toBody } from './options.ts';
 
 const OWN = initialFields(['IRA']);
 const OTHER = { ...initialFields(['3.0.0']), kind: 'other' as const };
@@ -23,6 +23,17 @@ test('another Hub needs its address, access and sessions, and nothing is sent th
   const body = toBody(whole);
   assert.equal(body.clientId, 'suite');
   assert.equal('token' in body || 'topics' in body, false);
+});
+
+test('every preset of this Hub can be run as it is, and one for another Hub lacks only what nobody else knows', () => {
+  for (const preset of PRESETS) {
+    const fields = { ...initialFields(['3.0.0']), ...presetFields(preset, ['3.0.0']) };
+    const missing = Object.keys(problemsOf(fields)).sort();
+    assert.deepEqual(missing, fields.kind === 'own' ? [] : ['token', 'topics', 'url'], preset);
+    assert.ok(specsFor(fields.kind, ['3.0.0']).includes(fields.spec), preset);
+  }
+  assert.equal(presetFields('quick', ['IRA']).spec, 'IRA');
+  assert.equal(toBody({ ...initialFields([]), ...presetFields('safety', []) }).checks, 'safety');
 });
 
 test('an application needs a name; a factor is a number from 1 to 20', () => {

@@ -66,6 +66,27 @@ export function initialFields(specs: readonly ConformanceSpec[]): RunFields {
   };
 }
 
+export const PRESETS = ['quick', 'safety', 'release', 'ira', 'other'] as const;
+/** A run that is set up by one choice. */
+export type RunPreset = (typeof PRESETS)[number];
+
+/** What a preset fills in; everything else stays as it was entered. @param own specifications of this server's Hub */
+export function presetFields(preset: RunPreset, own: readonly ConformanceSpec[]): Partial<RunFields> {
+  const [first = '3.0.0'] = own;
+  switch (preset) {
+    case 'quick':
+      return { kind: 'own', spec: first, checks: 'basics', slowness: '1', insecure: false };
+    case 'safety':
+      return { kind: 'own', spec: first, checks: 'safety', slowness: '1', insecure: false };
+    case 'release':
+      return { kind: 'own', spec: first, checks: 'all', slowness: '2', insecure: false };
+    case 'ira':
+      return { kind: 'other', spec: 'IRA', checks: 'all', slowness: '1' };
+    case 'other':
+      return { kind: 'other', spec: '3.0.0', checks: 'basics', slowness: '2' };
+  }
+}
+
 /** The specifications that there are for what is tested. */
 export function specsFor(kind: RunFields['kind'], own: readonly ConformanceSpec[]): readonly ConformanceSpec[] {
   if (kind === 'subscriber') return ['3.0.0', 'IRA'];

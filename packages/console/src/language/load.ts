@@ -15,7 +15,8 @@ export const LANGUAGES: readonly { readonly language: string; readonly name: str
 const needed = new Set<string>();
 
 async function read(language: string, parts: Iterable<string>): Promise<Messages> {
-  const loads = [...parts].map((part) => languages[language]?.parts[part]?.().then((loaded) => loaded.default));
+  const { files = {} } = languages[language] ?? {};
+  const loads = [...parts].map((part) => (files[part] ?? files.small)?.().then((loaded) => loaded.default));
   return Object.assign({}, ...(await Promise.all(loads))) as Messages;
 }
 

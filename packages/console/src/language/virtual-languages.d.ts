@@ -4,7 +4,7 @@ declare module 'virtual:languages' {
   const languages: Readonly<
     Record<
       string,
-      { readonly name: string; readonly parts: Readonly<Record<string, () => Promise<{ readonly default: Messages }>>> }
+      { readonly name: string; readonly files: Readonly<Record<string, () => Promise<{ readonly default: Messages }>>> }
     >
   >;
   export default languages;
