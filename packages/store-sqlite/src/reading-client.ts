@@ -25,6 +25,7 @@ export class ReadingClient {
   readonly #copies: (() => void)[] = [];
   #worker: Promise<Worker> | undefined;
   #asked = 0;
+  #isClosed = false;
 
   constructor(options: ReadingWorkerOptions) {
     this.#options = options;
@@ -53,6 +54,7 @@ export class ReadingClient {
 
   /** Finishes what was asked before, and ends the thread. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const worker = await this.#worker?.catch(() => undefined);
     if (worker === undefined) return;
     const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
@@ -62,10 +64,12 @@ export class ReadingClient {
 
   /** Ends the thread at once. */
   async end(): Promise<void> {
+    this.#isClosed = true;
     await (await this.#worker?.catch(() => undefined))?.terminate();
   }
 
   async #started(): Promise<Worker> {
+    if (this.#isClosed) throw new StoreUnavailable('the store is closed');
     this.#worker ??= this.#start();
     try {
       return await this.#worker;
