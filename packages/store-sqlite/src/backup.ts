@@ -2,7 +2,7 @@ import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync } from 'no
 import { copyFile, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { openBeside, openDatabase } from './database.ts';
+import { type FileIdentity, openBeside, openDatabase } from './database.ts';
 import { findDamage, identityOf } from './integrity.ts';
 import { lastChangePath } from './last-change.ts';
 import { takeFile } from './own-files.ts';
@@ -24,18 +24,18 @@ export interface BackupReport {
  * before the call is in the copy; what is committed meanwhile is not, and does not wait.
  * @throws Error when the file exists, or cannot be written; nothing is left of it then
  */
-export function backUp(from: string, path: string): BackupReport {
+export function backUp(from: string, file: FileIdentity, path: string): BackupReport {
   closeSync(openSync(path, 'wx', 0o600));
   try {
-    const db = openBeside(from);
+    const db = openBeside(from, file);
     try {
       db.prepare('VACUUM INTO ?').run(path);
     } finally {
       db.close();
     }
-    const file = openSync(path, 'r');
-    fsyncSync(file);
-    closeSync(file);
+    const copy = openSync(path, 'r');
+    fsyncSync(copy);
+    closeSync(copy);
     return checkBackup(path);
   } catch (error) {
     rmSync(path, { force: true });

@@ -212,6 +212,29 @@ for (const [name, { harm, said }] of Object.entries(harms)) {
   });
 }
 
+const moves: Readonly<Record<string, (path: string) => void>> = {
+  'is moved away': () => undefined,
+  'is moved away, with an empty file in its place': (path) => writeFileSync(path, ''),
+  'is moved away, with another database in its place': (path) => copyFileSync(`${path}.moved`, path),
+};
+
+for (const [name, put] of Object.entries(moves)) {
+  test(`PUB-4 a file that ${name} while it is in use loses nothing to who reads, copies or deletes next`, async (t) => {
+    const path = freshPath(t);
+    const store = await openIn(t, path, { scrubAfterMs: 0 });
+    await append(store.sessions, 1, 300);
+    renameSync(path, `${path}.moved`);
+    put(path);
+    const [before, place] = [statSync(`${path}-wal`).size, statSync(path, { throwIfNoEntry: false })?.size];
+    await assert.rejects(store.sessions.readLog('topic', 0), StoreUnavailable);
+    await assert.rejects(store.backup(freshPath(t)), RangeError);
+    await assert.rejects(store.sessions.erase('topic'), StoreUnavailable);
+    await assert.rejects(store.stats(), StoreUnavailable);
+    assert.ok(statSync(`${path}-wal`).size >= before, 'its write-ahead log has lost nothing');
+    assert.equal(statSync(path, { throwIfNoEntry: false })?.size, place, 'nothing was made in its place');
+  });
+}
+
 test('checkpoints and deletions of its own are not taken for harm', async (t) => {
   const path = freshPath(t);
   const store = await openIn(t, path, { scrubAfterMs: 0 });

@@ -1,4 +1,5 @@
 import { type Stats, statSync } from 'node:fs';
+import type { FileIdentity } from './database.ts';
 import type { ThreadSignals } from './thread-signals.ts';
 
 function look(path: string): Stats | undefined {
@@ -30,6 +31,12 @@ export class DataFiles {
     this.#log = `${path}-wal`;
     this.#main = statSync(path);
     this.#wal = statSync(this.#log);
+  }
+
+  /** Which file the database is. */
+  get file(): FileIdentity {
+    const { dev, ino } = this.#main;
+    return { dev, ino };
   }
 
   /**

@@ -18,7 +18,7 @@ const OPEN_TIMEOUT = 1_000;
  */
 function addressOf(path: string): string {
   const url = pathToFileURL(resolve(path));
-  if (process.platform !== 'win32') url.searchParams.set('vfs', 'unix-excl');
+  url.searchParams.set('vfs', process.platform === 'win32' ? 'win32' : 'unix-excl');
   return url.href;
 }
 
@@ -53,19 +53,34 @@ export function openDatabase(path: string, steps: readonly Migration[] = migrati
   }
 }
 
+/** Which file a path leads to. */
+export interface FileIdentity {
+  readonly dev: number;
+  readonly ino: number;
+}
+
 /**
  * Opens a file that this process has open already once more: to read, and to copy its write-ahead log, while the other connection
  * commits.
+ * @param file that it is: another one in its place would be given the write-ahead log, and an empty one would delete it
+ * @throws Error where the path leads to another file, or to none
  */
-export function openBeside(path: string): DatabaseSync {
-  const db = new DatabaseSync(addressOf(path), { timeout: OPEN_TIMEOUT });
-  db.exec(`
-    PRAGMA synchronous = FULL;
-    PRAGMA wal_autocheckpoint = 0;
-    PRAGMA temp_store = MEMORY;
-    PRAGMA cache_size = -2000;
-  `);
-  return db;
+export function openBeside(path: string, file: FileIdentity): DatabaseSync {
+  const db = new DatabaseSync(`${addressOf(path)}&mode=rw`, { timeout: OPEN_TIMEOUT });
+  try {
+    const { dev, ino } = statSync(path);
+    if (dev !== file.dev || ino !== file.ino) throw new Error(`${path} was replaced while it was in use`);
+    db.exec(`
+      PRAGMA synchronous = FULL;
+      PRAGMA wal_autocheckpoint = 0;
+      PRAGMA temp_store = MEMORY;
+      PRAGMA cache_size = -2000;
+    `);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 /** Takes the lock, and signs a new file. A signed one is not written to: it can be read while the disk is full. */

@@ -1,5 +1,6 @@
 import { type LogPosition, StoreUnavailable } from '@lockstep/store';
 import type { BackupReport } from './backup.ts';
+import type { FileIdentity } from './database.ts';
 import type { LogReader } from './log-reader.ts';
 import type { UnusableReason } from './unusable-database.ts';
 
@@ -143,7 +144,7 @@ export class Refused extends Error {}
  * it is not.
  */
 export type Opened =
-  | { readonly opened: true; readonly warnings: readonly string[] }
+  | { readonly opened: true; readonly file: FileIdentity; readonly warnings: readonly string[] }
   | { readonly opened: false; readonly failure: OpenFailure };
 
 export interface OpenFailure {

@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { failureOf } from './batch.ts';
-import { openBeside } from './database.ts';
+import { type FileIdentity, openBeside } from './database.ts';
 import { LogReader } from './log-reader.ts';
 import { CLOSE, COPIED, COPY, type LogAnswer, type LogRequest } from './operations.ts';
 import { prepare } from './rows.ts';
@@ -11,14 +11,15 @@ import { ThreadSignals } from './thread-signals.ts';
 /** What the thread is started with. */
 export interface ReadingWorkerOptions {
   readonly path: string;
+  readonly file: FileIdentity;
   /** See `ThreadSignals`. */
   readonly signals: SharedArrayBuffer;
 }
 
 const port = parentPort!;
-const { path, signals: shared } = workerData as ReadingWorkerOptions;
+const { path, file, signals: shared } = workerData as ReadingWorkerOptions;
 const signals = new ThreadSignals(shared);
-const db = openBeside(path);
+const db = openBeside(path, file);
 const logs = new LogReader(db);
 const copy = prepare(db, 'PRAGMA wal_checkpoint(PASSIVE)');
 

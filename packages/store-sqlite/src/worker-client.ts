@@ -18,6 +18,7 @@ import {
 } from './operations.ts';
 import { takeFile } from './own-files.ts';
 import { ReadingClient } from './reading-client.ts';
+import type { ReadingWorkerOptions } from './reading-worker.ts';
 import { ThreadSignals } from './thread-signals.ts';
 import { UnusableDatabase } from './unusable-database.ts';
 import type { WorkerOptions } from './worker.ts';
@@ -50,7 +51,7 @@ export class WorkerClient {
   readonly warnings: readonly string[];
   readonly #worker: Worker;
   readonly #logs: ReadingClient;
-  readonly #path: string;
+  readonly #opened: ReadingWorkerOptions;
   readonly #waiting = new Lanes<Waiting>();
   #underWay: Waiting[] | undefined;
   #copying: Promise<BackupAnswer> | undefined;
@@ -85,20 +86,14 @@ export class WorkerClient {
     });
     const first = await started<Opened>(worker);
     if (!first.opened) throw new UnusableDatabase(options.path, first.failure.reason, first.failure.message);
-    const logs = new ReadingClient({ path: options.path, signals });
-    return new WorkerClient(worker, logs, options.path, first.warnings, release);
+    return new WorkerClient(worker, { path: options.path, file: first.file, signals }, first.warnings, release);
   }
 
-  private constructor(
-    worker: Worker,
-    logs: ReadingClient,
-    path: string,
-    warnings: readonly string[],
-    release: () => void,
-  ) {
+  private constructor(worker: Worker, opened: ReadingWorkerOptions, warnings: readonly string[], release: () => void) {
     this.#worker = worker;
+    this.#opened = opened;
+    const logs = new ReadingClient(opened);
     this.#logs = logs;
-    this.#path = path;
     this.warnings = warnings;
     worker.on('message', (answers: Answers | typeof COPY) => {
       if (answers === COPY) void logs.copyLog().then(() => worker.postMessage(COPIED));
@@ -147,8 +142,9 @@ export class WorkerClient {
   async backup(path: string): Promise<BackupReport> {
     this.requireOpen();
     if (this.#copying !== undefined) throw new RangeError('a copy is being made already');
+    const { path: from, file } = this.#opened;
     const worker = new Worker(workerFile('backup-worker'), {
-      workerData: { from: this.#path, to: path } satisfies BackupWorkerOptions,
+      workerData: { from, file, to: path } satisfies BackupWorkerOptions,
       name: 'store: backup',
     });
     this.#copying = started<BackupAnswer>(worker).finally(() => {

@@ -42,8 +42,8 @@ function settleDamage(db: DatabaseSync): readonly string[] {
   return [`${path} is damaged: ${what}. It is used as it is`];
 }
 
-/** Opens the file and serves batches until it is asked to close. @returns what the operator is to know about the file */
-function serve(): readonly string[] {
+/** Opens the file and serves batches until it is asked to close. */
+function serve(): Opened {
   const db = openDatabase(options.path);
   let warnings: readonly string[];
   try {
@@ -150,7 +150,7 @@ function serve(): readonly string[] {
     port.postMessage(answers);
     if (batches.transactions > before) checkpoints.afterTransaction();
   });
-  return warnings;
+  return { opened: true, file: files.file, warnings };
 }
 
 function refuseAll(requests: readonly Request[], message: string): Answers {
@@ -159,7 +159,7 @@ function refuseAll(requests: readonly Request[], message: string): Answers {
 
 function open(): Opened {
   try {
-    return { opened: true, warnings: serve() };
+    return serve();
   } catch (error) {
     if (!(error instanceof UnusableDatabase)) throw error;
     return { opened: false, failure: { reason: error.reason, message: error.message } };

@@ -72,6 +72,21 @@ describe('the listener', () => {
     assert.equal(waiting.length, 0);
   });
 
+  it('closes at once when it never opened and somebody waits for a WebSocket', async () => {
+    const { listener } = await listening();
+    const socket = connect(listener.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    const upgrade = once(
+      listener.serve(() => undefined),
+      'upgrade',
+    );
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    await upgrade;
+    const ended = once(socket, 'close');
+    await listener.close();
+    await ended;
+  });
+
   it('refuses a request with more than one Host header, in whatever letters, and an upgrade too', async (t) => {
     const { listener, waiting } = await listening();
     t.after(() => listener.close());

@@ -48,6 +48,8 @@ export class Listener {
   #isOpen = false;
   #connections = 0;
   #waiting: (() => void)[] = [];
+  /** Those that wait for a WebSocket until everything is let in: the server counts them no longer. */
+  readonly #upgrades = new Set<Duplex>();
 
   readonly #basePath: string;
 
@@ -87,7 +89,13 @@ export class Listener {
       socket.on('error', destroyed);
       if (hostHeaders(request) > 1)
         socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-      else this.#once(() => this.#onUpgrade?.(request, socket, head));
+      else {
+        this.#upgrades.add(socket);
+        this.#once(() => {
+          this.#upgrades.delete(socket);
+          this.#onUpgrade?.(request, socket, head);
+        });
+      }
     });
   }
 
@@ -158,6 +166,7 @@ export class Listener {
     const cut = setTimeout(() => this.#server.closeAllConnections(), GRACE);
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
+      for (const socket of this.#upgrades) socket.destroy();
       if (this.#isOpen) this.#server.closeIdleConnections();
       else this.#server.closeAllConnections();
     });
