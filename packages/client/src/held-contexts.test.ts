@@ -98,6 +98,41 @@ describe('the current context', () => {
   });
 });
 
+describe('updates without a version', () => {
+  const content = [{ resourceType: 'Observation', id: 'o' }];
+  const report = [element('DiagnosticReport', 'r', 'report')];
+  const updates = { resourceType: 'Bundle', entry: [{ request: { method: 'PUT' }, resource: content[0] }] };
+  const update = message(
+    'DiagnosticReport-update',
+    [
+      { key: 'report', reference: { reference: 'DiagnosticReport/r' } },
+      { key: 'updates', resource: updates },
+    ],
+    2,
+  );
+  const opened = (reads: () => boolean): HeldContexts => {
+    const contexts = new HeldContexts();
+    contexts.apply(message('DiagnosticReport-open', report, 1), reads);
+    contexts.compare(reading('DiagnosticReport', '', report), everything, true);
+    return contexts;
+  };
+
+  it('CON-8 may follow on one that was lost: the content is read from the Hub, where it can be read', () => {
+    const contexts = opened(everything);
+    assert.equal(contexts.whole, true);
+    contexts.apply(update, everything);
+    assert.equal(contexts.whole, false);
+    assert.equal(contexts.compare(reading('DiagnosticReport', '', report, content), everything, true), 'same');
+    assert.equal(contexts.whole, true);
+  });
+
+  it('CON-8 are taken as they come from a Hub that cannot be read', () => {
+    const contexts = opened(nothing);
+    contexts.apply(update, nothing);
+    assert.equal(contexts.whole, true);
+  });
+});
+
 describe('readings', () => {
   it('DER-1 CON-6 a context whose open is not granted is taken for what derives from it', () => {
     const contexts = new HeldContexts();

@@ -211,7 +211,7 @@ export class HeldContexts {
       case 'close':
         return this.#close(change, timestamp, older);
       case 'update':
-        return this.#update(change);
+        return this.#update(change, shares(change.key.type));
       case 'select':
         if (older) return OLDER;
         this.#step(change);
@@ -271,7 +271,7 @@ export class HeldContexts {
     return news(true, this.#overtaken());
   }
 
-  #update(change: Update): HeldVerdict {
+  #update(change: Update, shares: boolean): HeldVerdict {
     const anchor = keyText(change.key);
     const held = this.#model.anchors.get(anchor);
     if (!held) return news(false, UNKNOWN);
@@ -286,7 +286,9 @@ export class HeldContexts {
       if (held.versionId !== '') push(this.#passed, held.versionId, MAX_PAST);
     }
     const pending = this.#unread.get(anchor);
-    if (pending || isPuzzling(change, held.content) || !this.#step(change)) this.#miss(held, change, pending);
+    // Without a version nothing shows whether an update before it was lost: the content is read.
+    const isUnsure = (change.versionId === '' && shares) || isPuzzling(change, held.content);
+    if (pending || isUnsure || !this.#step(change)) this.#miss(held, change, pending);
     if (!current) return news(false);
     return news(false, this.content === undefined ? 'an update is missing' : this.#overtaken());
   }
