@@ -102,7 +102,30 @@ export function observation(of: Resource, text = 'measurement'): Resource {
 const EXTENSION = 'https://conformance.example.org/fhir/StructureDefinition';
 
 /** Numbers that a program changes which takes them for its own: a precision, a large whole number, thirty digits, an exponent. */
-const NUMBERS = ['7.10', '0.00', '9007199254740993', '1.234567890123456789012345678901', '1.50e-7', '-3.0'];
+const NUMBERS = [
+  '7.10',
+  '0.00',
+  '100',
+  '9007199254740993',
+  '1.234567890123456789012345678901',
+  '1.50e-7',
+  '2E+3',
+  '-3.0',
+];
+
+/**
+ * Texts that a program changes which tidies up what it passes on: composed and decomposed letters, marks that nobody sees, ends of
+ * lines, blanks, and what other formats read as code.
+ */
+const TEXTS = [
+  'A\u030angstro\u0308m \u212bngstr\u00f6m \ufb01n \uff76 \u00bd',
+  'a\u200db\u00adc\ufeffd\u200fe',
+  'one\r\ntwo\ttabs  two blanks\nthree ',
+  '&amp; &lt;b&gt; <b> %41 +1 \\u0041 \\n \'single\' "double" {{y}}',
+  'null',
+  '007',
+  '2026-01-31',
+];
 
 /** The resource with what programs like to lose: metadata, narrative, extensions of resources and of primitives, numbers. */
 export function enriched(resource: Resource): Resource {
@@ -110,7 +133,8 @@ export function enriched(resource: Resource): Resource {
     ...resource,
     meta: {
       versionId: '7',
-      lastUpdated: '2026-01-31T09:00:00.123+01:00',
+      lastUpdated: '2026-01-31T09:00:00.120+01:00',
+      source: 'urn:oid:2.999.7',
       security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }],
       tag: [{ system: 'https://conformance.example.org/tags', code: 'a', display: 'Ä "quoted" \\ tag' }],
     },
@@ -122,14 +146,25 @@ export function enriched(resource: Resource): Resource {
     },
     extension: [
       ...NUMBERS.map((text) => ({ url: `${EXTENSION}/number`, valueDecimal: numeral(text) })),
+      ...TEXTS.map((valueString) => ({ url: `${EXTENSION}/text`, valueString })),
+      { url: `${EXTENSION}/text`, valueString: TEXTS[0] },
+      { url: `${EXTENSION}/bytes`, valueBase64Binary: '+/+/AAEC/w==' },
+      { url: `${EXTENSION}/count`, valueInteger: 0 },
+      { url: `${EXTENSION}/month`, valueDate: '2026-02' },
+      { url: `${EXTENSION}/day`, valueDateTime: '2026-01-31T00:00:00+00:00' },
+      { url: `${EXTENSION}/link`, valueUrl: 'https://conformance.example.org/a%20b?x=1&y=%C3%A9#top' },
+      { url: `${EXTENSION}/by`, valueReference: { reference: '#org' } },
+      { url: `${EXTENSION}/of`, valueReference: { reference: `${resource.resourceType}/${resource.id}/_history/7` } },
       {
         url: `${EXTENSION}/nested`,
         extension: [
           { url: 'flag', valueBoolean: false },
           { url: 'none', valueString: ' a ' },
+          { url: 'deeper', extension: [{ url: 'deepest', valueQuantity: { value: numeral('1.0'), unit: 'mm' } }] },
         ],
       },
     ],
+    contained: [{ resourceType: 'Organization', id: 'org', name: 'Contained', active: false }],
   };
 }
 
@@ -161,6 +196,9 @@ export function richPatient(): Resource {
     deceasedBoolean: false,
     multipleBirthInteger: 2,
     contact: [{ name: { text: 'A contact\nin two lines' } }],
+    photo: [{ contentType: 'image/png', data: 'iVBORw0KGgo+/+8=', title: 'a+b/c=' }],
+    managingOrganization: { reference: '#org' },
+    link: [{ other: { reference: `urn:uuid:${one.id}` }, type: 'seealso' }],
   });
 }
 

@@ -31,6 +31,8 @@ interface Open {
   message: Message;
   version: string;
   content: Map<string, Json>;
+  /** What was removed, kept by a defect. */
+  removed?: string[];
 }
 
 interface Sub {
@@ -68,6 +70,7 @@ interface Session {
   opens: Map<string, Open>;
   current?: string;
   versions: number;
+  newcomers: number;
   history: Message[];
   /** Broadcasts held back by a defect. */
   held: Message[];
@@ -319,7 +322,8 @@ export class ModelHub {
     return (event, access) =>
       token.scopes.some((scope) => {
         const [name, allowed] = scope.replace(/^fhircast\//, '').split('.');
-        return (name === '*' || name?.toLowerCase() === event.toLowerCase()) && (allowed === access || allowed === '*');
+        const typeOf = (one = '') => (this.#is('scopes-by-type') ? one.split('-')[0] : one)?.toLowerCase();
+        return (name === '*' || typeOf(name) === typeOf(event)) && (allowed === access || allowed === '*');
       });
   }
 
@@ -328,10 +332,26 @@ export class ModelHub {
   #session(topic: string): Session {
     let session = this.#sessions.get(topic);
     if (!session) {
-      session = { topic, subs: new Map(), opens: new Map(), versions: 0, history: [], held: [], taken: new Map() };
+      session = {
+        topic,
+        subs: new Map(),
+        opens: new Map(),
+        versions: 0,
+        newcomers: 0,
+        history: [],
+        held: [],
+        taken: new Map(),
+      };
       this.#sessions.set(topic, session);
     }
     return session;
+  }
+
+  /** A defect: a topic that begins like one that is known is taken for that. */
+  #likeness(topic: string): string {
+    if (!this.#is('topics-by-their-beginning')) return topic;
+    const known = [...this.#sessions.keys()].find((one) => one.slice(0, 30) === topic.slice(0, 30));
+    return known ?? topic;
   }
 
   async #subscription(request: IncomingMessage, body: string, response: ServerResponse): Promise<void> {
@@ -355,7 +375,7 @@ export class ModelHub {
       throw new Refusal(404, 'no such session');
     }
     const topic = need('hub.topic', this.#is('ira-empty-topic') ? 'ira-empty-topic' : 'topic-not-required', 'default');
-    const session = this.#session(topic);
+    const session = this.#session(this.#likeness(topic));
     const mode = need('hub.mode', 'mode-not-required', 'subscribe');
     if (mode !== 'subscribe' && mode !== 'unsubscribe' && !this.#is('any-mode')) {
       if (this.#is('refusal-drops-subscription')) {
@@ -419,7 +439,8 @@ export class ModelHub {
     if (this.#is('one-subscriber-a-name')) {
       for (const other of session.subs.values()) if (other !== existing && other.name === name) this.#forget(other);
     }
-    if (existing && existing.topic !== topic && !this.#is('endpoint-moves')) throw new Refusal(404, 'no such endpoint');
+    if (existing && existing.topic !== session.topic && !this.#is('endpoint-moves'))
+      throw new Refusal(404, 'no such endpoint');
     if (existing && this.#is('endpoint-moves')) this.#move(existing, session);
     const sub: Sub = existing ?? this.#newSub(session, name, granted, caller);
     sub.asked = asked.map((event) => event.toLowerCase());
@@ -427,7 +448,9 @@ export class ModelHub {
     else if (existing) existing.granted = () => true;
     if (existing && this.#is('resubscribing-only-adds')) sub.events = this.#distinct([...sub.events, ...events]);
     else if (!existing || !this.#is('resubscribing-adds-nothing')) sub.events = events;
-    if (!existing || !this.#is('lease-never-renewed')) this.#startLease(sub, lease);
+    const longer = existing !== undefined && lease < sub.leaseSeconds && this.#is('lease-never-shorter');
+    if (longer) sub.leaseSeconds = lease;
+    else if (!existing || !this.#is('lease-never-renewed')) this.#startLease(sub, lease);
     if (existing) this.#confirm(sub);
     const answer = {
       ...(this.#otherwise && { 'hub.topic': topic, 'hub.lease_seconds': sub.leaseSeconds, status: 'accepted' }),
@@ -550,6 +573,9 @@ export class ModelHub {
       if (sub && part[0] !== '' && this.#is('webhook-unsubscribe-in-part')) {
         sub.events = sub.events.filter((event) => !part.includes(event.toLowerCase()));
       } else if (sub && !this.#is('webhook-unsubscribe-ignored')) this.#forget(sub);
+      if (this.#is('webhook-unsubscribes-all')) {
+        for (const one of session.subs.values()) if (one.callback !== undefined) this.#forget(one);
+      }
       response.writeHead(202).end();
       return;
     }
@@ -612,6 +638,11 @@ export class ModelHub {
 
   #connected(sub: Sub, socket: WebSocket): void {
     sub.socket = socket;
+    if (this.#is('idle-sockets-closed')) {
+      const idle = setTimeout(() => socket.close(1011), 8000);
+      socket.on('message', () => idle.refresh());
+      socket.on('close', () => clearTimeout(idle));
+    }
     socket.on('error', () => {});
     socket.on('message', (data) => this.#heard(sub, String(data)));
     socket.on('close', (code) => {
@@ -656,19 +687,23 @@ export class ModelHub {
   #confirm(sub: Sub): void {
     const events = sub.events.filter((event) => sub.granted(event) || this.#is('ungranted-confirmed'));
     const lease = this.#is('lease-as-string') ? String(sub.leaseSeconds) : sub.leaseSeconds;
-    this.#send(sub, {
-      ...(!this.#is('confirmation-without-mode') && { 'hub.mode': 'subscribe' }),
-      ...(!this.#is('confirmation-without-topic') && { 'hub.topic': sub.topic }),
-      'hub.events': this.#is('confirmation-events-as-array') ? events : events.join(','),
-      ...(!this.#is('confirmation-without-lease') && { 'hub.lease_seconds': lease }),
-    });
+    const others = this.#is('confirmations-to-all') ? (this.#sessions.get(sub.topic)?.subs.values() ?? []) : [];
+    for (const one of new Set([sub, ...others]))
+      this.#send(one, {
+        ...(!this.#is('confirmation-without-mode') && { 'hub.mode': 'subscribe' }),
+        ...(!this.#is('confirmation-without-topic') && { 'hub.topic': sub.topic }),
+        'hub.events': this.#is('confirmation-events-as-array') ? events : events.join(','),
+        ...(!this.#is('confirmation-without-lease') && { 'hub.lease_seconds': lease }),
+      });
   }
 
   /** What a new subscriber is told. */
   #latest(session: Session, sub: Sub): Message[] {
     const is = (defect: DefectName) => this.#is(defect);
     if (is('late-joiner-told-nothing')) return [];
-    let opens = [...session.opens.values()];
+    if (is('first-newcomer-only') && session.opens.size > 0 && ++session.newcomers > 1) return [];
+    const of = is('newcomers-told-of-any-session') ? [...this.#sessions.values()] : [session];
+    let opens = of.flatMap((one) => [...one.opens.values()]);
     if (is('late-joiner-told-closed')) return session.history.filter((one) => this.#nameOf(one).endsWith('-open'));
     if (is('late-joiner-current-only')) opens = opens.filter((one) => one.key === session.current);
     if (is('late-joiner-forgets-earlier')) {
@@ -796,7 +831,8 @@ export class ModelHub {
     };
     let told = 0;
     offender.refuses = true;
-    for (const sub of session.subs.values()) {
+    const everywhere = is('refusals-in-every-session') ? [...this.#sessions.values()] : [session];
+    for (const sub of everywhere.flatMap(({ subs }) => [...subs.values()])) {
       if (sub === offender && !ira && !is('syncerror-to-offender')) continue;
       if (is('offenders-not-told') && sub.refuses) continue;
       if (is('syncerror-to-first-only') && told++ > 0) continue;
@@ -815,9 +851,15 @@ export class ModelHub {
 
   #wants(sub: Sub, message: Message): boolean {
     const name = String(message.event['hub.event']);
-    const wants = sub.events.some((event) =>
-      this.#is('case-sensitive-subscriptions') ? event === name : event.toLowerCase() === name.toLowerCase(),
-    );
+    const wants = sub.events.some((event) => {
+      const exact = this.#is('case-sensitive-subscriptions') || this.#is('proprietary-case-sensitive');
+      if (exact && (name.includes('.') || this.#is('case-sensitive-subscriptions'))) return event === name;
+      const [asked, told] = [event.toLowerCase(), name.toLowerCase()];
+      if (this.#is('names-by-their-beginning') && told.includes('.')) return told.startsWith(asked);
+      if (this.#is('closes-to-all-of-type') && told.endsWith('-close')) return asked.endsWith('-close');
+      if (this.#is('home-to-everybody') && told === 'home-open') return true;
+      return asked === told;
+    });
     return wants && sub.granted(name);
   }
 
@@ -856,6 +898,7 @@ export class ModelHub {
     const timer = setTimeout(() => {
       sub.pending.delete(id);
       if (!this.#subs.has(sub.id)) return;
+      if (sub.away) return;
       this.#report(sub, id, name, 'no answer');
       if (++sub.misses >= 3 && !this.#is('mute-stays')) {
         this.#deny(sub, 'no answers');
@@ -884,7 +927,11 @@ export class ModelHub {
 
   #spread(session: Session, message: Message): void {
     const is = (defect: DefectName) => this.#is(defect);
-    const sessions = is('sessions-mixed') ? [...this.#sessions.values()] : [session];
+    const hooks = is('webhook-any-session') ? [...this.#sessions.values()].filter((one) => one !== session) : [];
+    for (const sub of hooks.flatMap(({ subs }) => [...subs.values()]))
+      if (sub.callback !== undefined) this.#deliver(sub, message);
+    const update = is('updates-in-every-session') && this.#nameOf(message).endsWith('-update');
+    const sessions = is('sessions-mixed') || update ? [...this.#sessions.values()] : [session];
     let first = true;
     for (const sub of sessions.flatMap(({ subs }) => [...subs.values()])) {
       const own = sub.callback !== undefined && is('webhook-all-events');
@@ -908,9 +955,12 @@ export class ModelHub {
   #derive(session: Session, sub: Sub, message: Message): void {
     if (this.#setup === 'ira' || this.#is('no-derived-opens')) return;
     const name = this.#nameOf(message);
-    if (!name.endsWith('-open')) return;
+    const closes = name.endsWith('-close') && this.#is('closes-derived');
+    if (!name.endsWith('-open') && !closes) return;
+    if (this.#is('encounters-only-derived') && name !== 'encounter-open') return;
     for (const [type, { required }] of Object.entries(ANCHORS)) {
-      if (`${type}-open`.toLowerCase() === name) continue;
+      const event = `${type}-${closes ? 'close' : 'open'}`;
+      if (event.toLowerCase() === name) continue;
       const anchor = message.event.context.find((one) => one.resource?.resourceType === type);
       if (!anchor) continue;
       const keys = new Set([...Object.keys(required), ...(type === 'ImagingStudy' ? ['patient'] : [])]);
@@ -919,11 +969,12 @@ export class ModelHub {
       const derived: Message = {
         timestamp: message.timestamp,
         id: randomUUID(),
-        event: { 'hub.topic': session.topic, 'hub.event': `${type}-open`, context },
+        event: { 'hub.topic': session.topic, 'hub.event': event, context },
       };
       const twice = this.#is('derived-beside-original') ? 2 : 1;
       if (this.#wants(sub, derived))
         for (let n = 0; n < twice; n++) this.#deliver(sub, { ...derived, id: randomUUID() });
+      if (this.#is('first-derived-only')) return;
     }
   }
 
@@ -950,8 +1001,8 @@ export class ModelHub {
     }
     if (typeof message.id !== 'string' && !is('id-not-required')) throw new Refusal(wrong, 'id is missing');
     if (typeof message.timestamp !== 'string' && !is('timestamp-not-required')) throw new Refusal(wrong, 'timestamp');
-    const topic = event['hub.topic'];
-    if (typeof topic !== 'string') {
+    const topic = typeof event['hub.topic'] === 'string' ? this.#likeness(event['hub.topic']) : undefined;
+    if (topic === undefined) {
       if (is('publish-topic-not-required')) return 202;
       throw new Refusal(400, 'hub.topic is missing');
     }
@@ -991,6 +1042,9 @@ export class ModelHub {
     if (/^heartbeat$/i.test(name) && is('ira-no-heartbeat')) throw new Refusal(400, 'an event of no catalog');
     if (/^heartbeat$/i.test(name) && is('ira-heartbeat-swallowed')) return 202;
     if (name === 'UserLogout' && is('logout-swallowed')) return 202;
+    if (name === 'UserLogout' && is('logout-ends-all-sessions')) {
+      for (const one of this.#sessions.values()) delete one.current;
+    }
     if (name === 'UserHibernate' && is('hibernate-swallowed')) return 202;
     if (name === 'Home-open' && is('home-swallowed')) return 202;
     if (name === 'SyncError') {
@@ -1140,8 +1194,22 @@ export class ModelHub {
     if (!is('no-versions') && !(type === 'Patient' && is('patients-without-version'))) {
       out.event['context.versionId'] = version;
     }
+    if (is('first-context-stays') && before) {
+      session.current = key;
+      return;
+    }
+    const known = session.history.some(
+      (one) =>
+        this.#nameOf(one) === `${type}-close`.toLowerCase() &&
+        one.event.context.some(({ resource }) => resource?.id !== undefined && key.endsWith(String(resource.id))),
+    );
+    if (is('closed-stays-closed') && known) return;
     session.opens.delete(key);
-    const content = before && !is('content-lost-on-reopen') ? before.content : new Map<string, Json>();
+    const elsewhere = is('content-across-sessions')
+      ? [...this.#sessions.values()].map(({ opens }) => opens.get(key)).find((one) => one !== undefined)
+      : undefined;
+    const content =
+      elsewhere?.content ?? (before && !is('content-lost-on-reopen') ? before.content : new Map<string, Json>());
     session.opens.set(key, { key, type, written, message: out, version, content });
     if (is('context-first-stays') && session.current !== undefined) return;
     if (is('reopen-ignored') && before) return;
@@ -1165,6 +1233,13 @@ export class ModelHub {
     }
     if (is('close-of-type-empties') && session.current?.startsWith(`${type}/`)) delete session.current;
     if (!(is('content-kept-after-close') && open)) session.opens.delete(key);
+    if (is('close-disposes-of-all-content')) for (const one of session.opens.values()) one.content.clear();
+    if (is('close-across-sessions')) {
+      for (const one of this.#sessions.values()) {
+        one.opens.delete(key);
+        if (one.current === key) delete one.current;
+      }
+    }
     if (is('update-of-closed') && open) session.opens.set(key, open);
     if (session.current === key || is('close-of-any-empties')) delete session.current;
     if (is('close-brings-previous') && session.current === undefined) {
@@ -1199,14 +1274,17 @@ export class ModelHub {
     const given = event['context.versionId'];
     const missing = given === undefined && is('version-not-required');
     const older = is('older-version') && session.history.some((one) => one.event['context.versionId'] === given);
-    if (given !== open.version && !is('any-version') && !missing && !older) {
+    const elsewhere =
+      is('versions-across-sessions') &&
+      [...this.#sessions.values()].some(({ opens }) => opens.get(key)?.version === given);
+    if (given !== open.version && !is('any-version') && !missing && !older && !elsewhere) {
       if (is('applied-before-refused')) this.#apply(open, entries);
       throw new Refusal(ira && !is('ira-version-409') ? 400 : 409, 'another version');
     }
     if (is('late-version-check')) await new Promise((resolve) => setTimeout(resolve, 700));
     const reason = this.#refusalOf(open, entries);
     if (reason !== undefined) {
-      if (is('applied-in-part')) this.#apply(open, entries.slice(0, 1));
+      if (is('applied-in-part') || is('ira-good-entries-kept')) this.#apply(open, entries.slice(0, 1));
       throw new Refusal(ira ? 400 : 422, reason);
     }
     const target = is('content-of-session') ? ([...session.opens.values()][0] ?? open) : open;
@@ -1233,7 +1311,7 @@ export class ModelHub {
   #refusalOf(open: Open, entries: readonly Json[]): string | undefined {
     const is = (defect: DefectName) => this.#is(defect);
     const seen = new Set<string>();
-    for (const entry of entries) {
+    for (const entry of is('ira-first-entry-judged') ? entries.slice(0, 1) : entries) {
       const request = isObject(entry.request) ? entry.request : {};
       const resource = isObject(entry.resource) ? entry.resource : undefined;
       if (request.method !== 'PUT' && request.method !== 'DELETE') return 'PUT or DELETE only';
@@ -1280,10 +1358,13 @@ export class ModelHub {
       if (this.#is('content-by-id')) key = key.split('/')[1] ?? key;
       const request = isObject(entry.request) ? entry.request : {};
       if (request.method === 'DELETE') {
-        if (!this.#is('delete-ignored')) open.content.delete(key);
+        const beside = entries.length > 1 && this.#is('removals-alone-only');
+        if (!this.#is('delete-ignored') && !beside) open.content.delete(key);
+        if (this.#is('removed-for-good')) open.removed = [...(open.removed ?? []), key];
       } else if (isObject(entry.resource)) {
         if (this.#is('put-appends') && open.content.has(key)) key = `${key}#${open.content.size}`;
-        open.content.set(key, entry.resource);
+        const full = this.#is('content-of-ten-resources') && open.content.size >= 10;
+        if (!full && !open.removed?.includes(key)) open.content.set(key, entry.resource);
         if (this.#is('context-changed-by-update')) {
           for (const one of open.message.event.context) {
             if (one.resource?.resourceType === entry.resource.resourceType) one.resource = entry.resource;
@@ -1300,6 +1381,7 @@ export class ModelHub {
     if (!anchor) throw new Refusal(400, `${anchorKey} is missing`);
     const open = session.opens.get(String(anchor.reference?.reference));
     if (!open) throw new Refusal(is('ira-not-open-400') ? 400 : 409, `${type} is not open`);
+    if (is('select-makes-version')) open.version = this.#version(session);
     if (this.#setup !== 'ira') return 202;
     if (selected.length === 0 && !is('ira-select-nothing')) throw new Refusal(400, 'select is missing');
     const known = (one: Element) => open.content.has(String(one.reference?.reference));
@@ -1390,7 +1472,9 @@ export class ModelHub {
     const sub = existing ?? this.#newSub(session, form.get('subscriber.name') ?? 'webhook', granted);
     sub.callback = callback;
     sub.verified = existing?.verified ?? false;
-    if (secret !== undefined) sub.secret = secret;
+    if (secret !== undefined && !(existing && is('webhook-old-secret'))) sub.secret = secret;
+    const one = [...session.subs.values()].find((other) => other.secret !== undefined);
+    if (one?.secret !== undefined && is('webhook-first-secret')) sub.secret = one.secret;
     const wanted = existing && is('webhook-resubscribing-adds') ? [...existing.events, ...events] : events;
     if (is('webhook-not-verified')) sub.events = wanted;
     else void this.#verify(sub, wanted, lease);
@@ -1415,8 +1499,16 @@ export class ModelHub {
       this.#forget(sub);
       return;
     }
-    const echoed = (await response.text()) === challenge;
-    const lax = is('webhook-status-unread') || (is('webhook-500-verifies') && response.status === 500);
+    const answer = await response.text();
+    const echoed =
+      answer === challenge ||
+      (is('webhook-challenge-anywhere') && answer.includes(challenge)) ||
+      (is('webhook-challenge-begins') && answer !== '' && challenge.startsWith(answer)) ||
+      (is('webhook-empty-verifies') && answer === '');
+    const lax =
+      is('webhook-status-unread') ||
+      (is('webhook-500-verifies') && response.status === 500) ||
+      (is('webhook-410-verifies') && response.status === 410);
     const good = (response.ok || lax) && (echoed || is('webhook-challenge-unread'));
     if (!good) {
       this.#forget(sub);
@@ -1434,9 +1526,16 @@ export class ModelHub {
     const url = is('webhook-delivered-without-query') ? callback.split('?')[0]! : callback;
     sub.count = (sub.count ?? 0) + 1;
     if (is('webhook-third-lost') && sub.count === 3) return;
-    const event = is('webhook-simplified')
-      ? { ...message.event, context: simplified(message.event.context) }
-      : message.event;
+    const event =
+      is('webhook-simplified') || (is('webhook-patients-only-whole') && !/^patient/i.test(name))
+        ? { ...message.event, context: simplified(message.event.context) }
+        : message.event;
+    if (is('webhook-cut-at-64k')) {
+      for (const { resource } of message.event.context) {
+        const [photo] = Array.isArray(resource?.photo) ? (resource.photo as Json[]) : [];
+        if (photo) photo.data = String(photo.data).slice(0, 65_536);
+      }
+    }
     const body = JSON.stringify({
       ...message,
       event,
@@ -1446,7 +1545,7 @@ export class ModelHub {
     const signed = is('webhook-signature-of-text') ? `${body}\n` : bytes;
     const encoding = is('webhook-signature-base64') ? 'base64' : 'hex';
     const headers: Record<string, string> = { 'content-type': 'application/json' };
-    if (sub.secret !== undefined) {
+    if (sub.secret !== undefined && !(is('webhook-closes-unsigned') && /-close$/i.test(name))) {
       const method = is('webhook-sha1') ? 'sha1' : 'sha256';
       headers['x-hub-signature'] = `${method}=${createHmac(method, sub.secret).update(signed).digest(encoding)}`;
     }

@@ -1,4 +1,5 @@
 import type { Check } from '../check.ts';
+import { sessionsApart } from './apart.ts';
 import { authorization } from './authorization.ts';
 import { contentSharing } from './content.ts';
 import { currentContext } from './current-context.ts';
@@ -10,6 +11,7 @@ import { lateJoiner } from './late-joiner.ts';
 import { publishing } from './publishing.ts';
 import { rights } from './rights.ts';
 import { sameAsPublished } from './same.ts';
+import { sequences } from './sequences.ts';
 import { soak } from './soak.ts';
 import { subscribing } from './subscribing.ts';
 import { subscriptions } from './subscriptions.ts';
@@ -31,11 +33,13 @@ export const HUB_CHECKS: readonly Check[] = [
   ...delivery,
   ...sameAsPublished,
   ...soak,
+  ...sessionsApart,
   ...derived,
   ...syncErrors,
   ...currentContext,
   ...updates,
   ...contentSharing,
+  ...sequences,
   ...webhooks,
   ...ira,
 ];

@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts';
 import { expect } from '../expecting.ts';
-import { type JsonObject, objects, sameJson } from '../json.ts';
+import { isObject, type JsonObject, objects, sameJson } from '../json.ts';
 import { patient, patientElements, reportContext, reportElements, study, studyElements } from '../samples.ts';
 import type { Scenario } from '../target/scenario.ts';
 import { CONTEXT_EVENTS, CORE, checksOf, close, driver, openPatient, openReport } from './parts.ts';
@@ -11,6 +11,9 @@ const opening = (context: JsonObject) => objects(context.context).filter((one) =
 function isEmpty(context: JsonObject): void {
   expect(context['context.type'] === '', 'context.type: ""', context);
   expect(Array.isArray(context.context) && opening(context).length === 0, 'context: []', context);
+  // IRA's Hub always tells its content, if there is none an empty Bundle.
+  const left = objects(context.context).flatMap(({ resource }) => (isObject(resource) ? objects(resource.entry) : []));
+  expect(left.length === 0, 'context: [], without content', context);
 }
 
 const build = checksOf({ versions: CORE, safety: true, needs: ['get-current'] });
@@ -42,9 +45,7 @@ export const currentContext: readonly Check[] = [
   }),
   check('context-none', 'Before anything is opened the context is empty', ['2.9-none'], async (s) => {
     await driver(s, CONTEXT_EVENTS);
-    const context = await s.context();
-    expect(context['context.type'] === '', 'context.type: ""', context);
-    expect(Array.isArray(context.context) && opening(context).length === 0, 'context: []', context);
+    isEmpty(await s.context());
   }),
   check(
     'context-type-patient',

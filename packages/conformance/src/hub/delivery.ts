@@ -1,10 +1,23 @@
+import { randomUUID } from 'node:crypto';
 import type { Check } from '../check.ts';
 import { expect } from '../expecting.ts';
 import { sameJson, textOf } from '../json.ts';
-import { logoutElements, patient, patientAbroad, patientElements, study, studyElements } from '../samples.ts';
+import {
+  encounter,
+  encounterElements,
+  logoutElements,
+  patient,
+  patientAbroad,
+  patientElements,
+  reportContext,
+  reportElements,
+  study,
+  studyElements,
+} from '../samples.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';
 import type { Notification } from '../target/subscriber.ts';
 import { ALL, CONTEXT_EVENTS, CORE, closing, driver, openPatient, PATIENT } from './parts.ts';
+import { expectSame } from './same.ts';
 
 /** A check on what another application receives of an opened patient. */
 function delivered(
@@ -131,6 +144,7 @@ export const delivery: readonly Check[] = [
     rule: 'PUB-3',
     requirements: ['2.5-id', '2.5-no-duplicates'],
     level: 'SHOULD',
+    safety: true,
     versions: ALL,
     run: async (s) => {
       const one = await driver(s, PATIENT);
@@ -187,6 +201,73 @@ export const delivery: readonly Check[] = [
       await s.settle();
       const other = narrow.events.find((event) => event.name !== 'imagingstudy-close');
       expect(other === undefined, 'ImagingStudy-close only', other?.frame.text);
+    },
+  },
+  {
+    id: 'subscribed-events-each',
+    title: 'Each of several subscribers of one event is told that one alone',
+    rule: 'PUB-3',
+    requirements: ['2.4-not-subscribed', '2.5-notify'],
+    level: 'SHALL',
+    safety: true,
+    versions: CORE,
+    seconds: 25,
+    run: async (s) => {
+      const all = await driver(s, [...CONTEXT_EVENTS, 'SyncError', 'Home-open']);
+      const wanted = ['Patient-close', 'Encounter-close', 'ImagingStudy-close', 'DiagnosticReport-close', 'Home-open'];
+      const narrow = [];
+      for (const name of wanted.filter((one) => s.claims(one))) {
+        narrow.push(await s.subscribe({ events: [name], name: `Only ${name}` }));
+      }
+      const context = reportContext();
+      const opens = [
+        s.event('Patient-open', patientElements(context.patient)),
+        s.event('Encounter-open', encounterElements(encounter(context.patient), context.patient)),
+        s.event('ImagingStudy-open', studyElements(context.study, context.patient)),
+        s.event('DiagnosticReport-open', reportElements(context)),
+      ];
+      const rest = [...opens.map((open) => closing(s, open)), s.event('Home-open', [])];
+      const messages = [...opens, ...rest].filter((message) => s.claims(message.event['hub.event']));
+      for (const message of messages) {
+        await s.accepted(message);
+        await all.event(message.id);
+      }
+      await s.settle();
+      for (const one of narrow) {
+        const own = messages.filter((message) => one.name === `Only ${message.event['hub.event']}`);
+        for (const { id } of own) await one.event(id);
+        const ids = one.events.map(({ id }) => id);
+        const right = sameJson(
+          ids,
+          own.map(({ id }) => id),
+        );
+        expect(right, `${one.name}: what it subscribed to and nothing else`, one.events.at(-1)?.frame.text);
+      }
+    },
+  },
+  {
+    id: 'broadcast-any-id',
+    title: 'Ids and times of any form come back as they were given',
+    rule: 'PUB-3',
+    requirements: ['2.6-id', '2.5-timestamp', '2.6-broadcast'],
+    level: 'SHALL',
+    versions: ALL,
+    run: async (s) => {
+      const both = [await driver(s, PATIENT), await s.subscribe({ events: PATIENT, name: 'Second' })];
+      // The specification's own example has sixteen letters and no UUID, and a time without a zone.
+      const tail = randomUUID().replaceAll('-', '');
+      const ids = [`wYXStHqxFQyHFELh${tail}`, `urn:uuid:${randomUUID()}`, randomUUID().toUpperCase(), `0${tail}.7`];
+      const now = Math.floor(Date.now() / 1000) * 1000;
+      const times = ['Z', '.5Z', '.123456Z', '+00:00'];
+      for (const [at, id] of ids.entries()) {
+        const second = new Date(now + at * 1000).toISOString().slice(0, 19);
+        const message = {
+          ...s.event('Patient-open', patientElements(patient()), { id }),
+          timestamp: `${second}${times[at]}`,
+        };
+        await s.accepted(message);
+        for (const one of both) expectSame(message, await one.event(id));
+      }
     },
   },
   {

@@ -1,10 +1,19 @@
 import type { Check } from '../check.ts';
 import { CheckFailure, expect } from '../expecting.ts';
 import { sameJson } from '../json.ts';
-import { encounter, encounterElements, patient, type Resource } from '../samples.ts';
+import {
+  encounter,
+  encounterElements,
+  patient,
+  type Resource,
+  reportContext,
+  reportElements,
+  study,
+  studyElements,
+} from '../samples.ts';
 import type { Scenario } from '../target/scenario.ts';
 import type { Notification, PlayedSubscriber } from '../target/subscriber.ts';
-import { CONTEXT_EVENTS, driver, elementsOf, elementWith, ONLY_3 } from './parts.ts';
+import { CONTEXT_EVENTS, closing, driver, elementsOf, elementWith, ONLY_3 } from './parts.ts';
 
 /** Events that a Hub derives from others. */
 export const derived: readonly Check[] = [
@@ -40,6 +49,64 @@ export const derived: readonly Check[] = [
     },
   },
   {
+    id: 'derived-from-each',
+    title: 'Who follows patients or studies only is told those of studies and reports',
+    rule: 'DER-1',
+    requirements: ['2.5-derive'],
+    level: 'SHALL',
+    safety: true,
+    versions: ONLY_3,
+    run: async (s) => {
+      const all = await driver(s, CONTEXT_EVENTS);
+      const patients = await narrowTo(s, 'Patient-open');
+      const studies = await narrowTo(s, 'ImagingStudy-open');
+      const about = patient();
+      const context = reportContext();
+      const opens = [
+        s.event('ImagingStudy-open', studyElements(study(about), about)),
+        s.event('DiagnosticReport-open', reportElements(context)),
+      ].filter((message) => s.claims(message.event['hub.event']));
+      for (const open of opens) {
+        const isReport = open.event['hub.event'] === 'DiagnosticReport-open';
+        await s.accepted(open);
+        await all.event(open.id);
+        const holds = (key: string, of: Resource) => (one: Notification) =>
+          sameJson(elementWith(elementsOf(one), key)?.resource, of);
+        const name = open.event['hub.event'];
+        await patients?.notification(
+          `a Patient-open for the patient of a ${name}`,
+          holds('patient', isReport ? context.patient : about),
+        );
+        if (isReport)
+          await studies?.notification(`an ImagingStudy-open for the study of a ${name}`, holds('study', context.study));
+      }
+    },
+  },
+  {
+    id: 'derived-no-closes',
+    title: 'A close is told to who subscribed to it, and no close is made of it for others',
+    rule: 'DER-2',
+    requirements: ['2.5-no-derived-closes'],
+    level: 'SHOULD',
+    safety: true,
+    versions: ONLY_3,
+    run: async (s) => {
+      const all = await driver(s, CONTEXT_EVENTS);
+      const narrow = await narrowTo(s, 'Patient-close');
+      if (!narrow) return;
+      const of = patient();
+      const open = await s.accepted(s.event('Encounter-open', encounterElements(encounter(of), of)));
+      const close = await s.accepted(closing(s, open));
+      await all.event(close.id);
+      await s.settle();
+      expect(
+        narrow.events.length === 0,
+        'no Patient-close, since nobody closed the patient',
+        narrow.events[0]?.frame.text,
+      );
+    },
+  },
+  {
     id: 'derived-not-twice',
     title: 'Who is told the original is told no derived one',
     rule: 'DER-2',
@@ -59,10 +126,11 @@ export const derived: readonly Check[] = [
   },
 ];
 
-/** A subscriber of Patient-open alone; undefined where the Hub wants the same events from all, which it may. */
-async function patientsOnly(s: Scenario): Promise<PlayedSubscriber | undefined> {
+/** A subscriber of one event alone; undefined where the Hub wants the same events from all, which it may. */
+async function narrowTo(s: Scenario, event: string): Promise<PlayedSubscriber | undefined> {
+  if (!s.claims(event)) return undefined;
   try {
-    return await s.subscribe({ events: ['Patient-open'], name: 'Patients only' });
+    return await s.subscribe({ events: [event], name: `${event} only` });
   } catch (error) {
     if (!(error instanceof CheckFailure)) throw error;
     s.note('The Hub refuses a subscription to other events than the first one’s, which 2.4 and 2.5 allow');
@@ -74,7 +142,7 @@ async function patientsOnly(s: Scenario): Promise<PlayedSubscriber | undefined> 
 async function derivedOpen(s: Scenario): Promise<{ derived?: Notification; of: Resource }> {
   const of = patient();
   const all = await driver(s, CONTEXT_EVENTS);
-  const narrow = await patientsOnly(s);
+  const narrow = await narrowTo(s, 'Patient-open');
   if (!narrow) return { of };
   const open = await s.accepted(s.event('Encounter-open', encounterElements(encounter(of), of)));
   await all.event(open.id);

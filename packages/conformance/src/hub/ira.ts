@@ -20,6 +20,7 @@ import { check, iraSubscriptions, status } from './ira-subscriptions.ts';
 import {
   closing,
   contentElements,
+  contentResources,
   driver,
   elementsOf,
   type OpenReport,
@@ -63,11 +64,17 @@ function refusedUpdate(
 ): Check {
   return check(id, title, 'CON-4', [requirement, 'RAD-150-reject'], async (s) => {
     const report = await openReport(s);
-    const message = updateOf(s, report, report.version, entries(report));
-    status(await s.publish(message), 400, 'this update');
-    await s.settle();
-    const came = report.driver.events.some((event) => event.id === message.id);
-    expect(!came, 'no broadcast of a refused update', 'it was broadcast');
+    const good = observation(report.context.patient);
+    for (const list of [entries(report), [put(good), ...entries(report)]]) {
+      const message = updateOf(s, report, report.version, list);
+      status(await s.publish(message), 400, list.length === 1 ? 'this update' : 'this update behind a good entry');
+      await s.settle();
+      const came = report.driver.events.some((event) => event.id === message.id);
+      expect(!came, 'no broadcast of a refused update', 'it was broadcast');
+    }
+    if (!s.hub.claims.has('get-current')) return;
+    const held = contentResources(await s.context());
+    expect(held.length === 0, 'nothing of a refused update in the content', held);
   });
 }
 

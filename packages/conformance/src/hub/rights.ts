@@ -3,7 +3,7 @@ import { CheckSkip, expect } from '../expecting.ts';
 import { patient, patientElements, study, studyElements } from '../samples.ts';
 import { endpointOf, type Scenario, succeeded } from '../target/scenario.ts';
 import type { TestToken } from '../target/tokens.ts';
-import { ALL, CONTEXT_EVENTS, CORE, checksOf, driver, expectRefused, openPatient, PATIENT } from './parts.ts';
+import { ALL, CONTEXT_EVENTS, CORE, checksOf, closing, driver, expectRefused, openPatient, PATIENT } from './parts.ts';
 
 const check = checksOf({ versions: ALL, safety: true });
 
@@ -179,7 +179,7 @@ export const rights: readonly Check[] = [
     async (s) => {
       const token = await s.limitedToken();
       const all = await driver(s, CONTEXT_EVENTS);
-      const asked = ['Patient-open', 'ImagingStudy-open', 'ImagingStudy-close'];
+      const asked = ['Patient-open', 'Patient-close', 'ImagingStudy-open', 'ImagingStudy-close'];
       const whole = await s.post(s.fields(asked, 'Limited'), { bearer: token });
       // Refusing the whole request is an answer too.
       const limited = succeeded(whole)
@@ -190,8 +190,10 @@ export const rights: readonly Check[] = [
       await second.event(open.id);
       const next = await openPatient(s, all);
       for (const one of [limited, second]) await one.event(next.id);
-      const close = await s.accepted(s.event('ImagingStudy-close', open.event.context));
-      for (const one of [all, second]) await one.event(close.id);
+      for (const close of [s.event('ImagingStudy-close', open.event.context), closing(s, next)]) {
+        await s.accepted(close);
+        for (const one of [all, second]) await one.event(close.id);
+      }
       await s.settle();
       const other = limited.events.find((event) => event.name !== 'patient-open');
       expect(other === undefined, 'Patient-open only for who may read only that', other?.frame.text);

@@ -105,7 +105,12 @@ const MAKE: Readonly<Record<Kind, (stage: Stage) => Promise<EventMessage>>> = {
     await open(stage, 'ImagingStudy-open', elements);
     return stage.s.event('ImagingStudy-close', elements);
   },
-  'diagnosticreport-open': async ({ s, context }) => s.event('DiagnosticReport-open', reportElements(context)),
+  // Of two studies: an element may come more than once.
+  'diagnosticreport-open': async ({ s, context }) =>
+    s.event('DiagnosticReport-open', [
+      ...reportElements(context),
+      { key: 'study', resource: enriched(study(context.patient)) },
+    ]),
   'diagnosticreport-close': async (stage) => {
     const elements = reportElements(stage.context);
     await open(stage, 'DiagnosticReport-open', elements);
@@ -252,6 +257,41 @@ export const sameAsPublished: readonly Check[] = [
       { versions: ALL },
     ),
     id: 'broadcast-numbers',
+  },
+  {
+    ...build(
+      'proprietary',
+      'Events of no catalog are told apart by their whole names, in any case',
+      'SUB-3',
+      ['2.4-not-subscribed', '2.3-case'],
+      async (s) => {
+        const other = `${PROPRIETARY}_of_another_kind`;
+        const probe = await s.post(s.fields([PROPRIETARY, other], 'Probe'));
+        if (!succeeded(probe)) throw new CheckSkip(`The Hub takes no events of no catalog: HTTP ${probe.status}`);
+        const [one, two] = [
+          await s.subscribe({ events: [PROPRIETARY.toUpperCase()], name: 'One' }),
+          await s.subscribe({ events: [other], name: 'Two' }),
+        ];
+        const context: ContextElement[] = [
+          { key: 'note', resource: { resourceType: 'Basic', id: 'one', code: { text: 'x' } } },
+        ];
+        const [first, second] = [s.event(PROPRIETARY, context), s.event(other, context)];
+        const answer = await s.publish(first);
+        if (!succeeded(answer)) throw new CheckSkip(`The Hub takes no events of no catalog: HTTP ${answer.status}`);
+        await one.event(first.id);
+        await s.accepted(second);
+        await two.event(second.id);
+        await s.settle();
+        for (const [at, own] of [
+          [one, first],
+          [two, second],
+        ] as const) {
+          const foreign = at.events.find(({ id }) => id !== own.id);
+          expect(foreign === undefined, `${own.event['hub.event']} alone`, foreign?.frame.text);
+        }
+      },
+    ),
+    id: 'proprietary-apart',
   },
   build(
     'large',

@@ -46,6 +46,9 @@ export const soak: readonly Check[] = [
           `${missing.length} are missing, such as ${missing[0]?.id}`,
         );
         expect(came.length === EVENTS, `every event once at ${one.name}`, `${came.length - EVENTS} came again`);
+        const versions = came.map(({ event }) => event['context.versionId']).filter((one) => one !== undefined);
+        const again = versions.find((one, at) => versions.indexOf(one) !== at);
+        expect(again === undefined, 'a version of its own for every open', `${textOf(again)} more than once`);
         const byId = new Map(came.map((event) => [event.id, event]));
         for (const message of sent) expectSame(message, byId.get(message.id)!);
         const ids = came.map(({ id }) => id);
@@ -79,9 +82,16 @@ export const soak: readonly Check[] = [
         const started = performance.now();
         await s.accepted(message);
         const answered = performance.now() - started;
+        // Where a busy machine makes everything late, the answer to a ping is late as well.
+        const ponged = one.ping().then(
+          () => performance.now(),
+          () => undefined,
+        );
         const { frame } = await one.event(message.id);
+        const pong = await ponged;
+        const most = pong === undefined ? PROMPT * s.hub.pace.factor : PROMPT + pong - started;
         const took = frame.at - started;
-        if (took > PROMPT * s.hub.pace.factor + 4 * answered) late.push(Math.round(took));
+        if (took > most + 4 * answered) late.push(Math.round(took));
       }
       expect(late.length === 0, `every event within ${PROMPT} ms`, `after ${late.join(', ')} ms`);
     },

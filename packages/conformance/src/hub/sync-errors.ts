@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts';
-import { CheckSkip, expect } from '../expecting.ts';
+import { CheckFailure, CheckSkip, expect } from '../expecting.ts';
 import { sameJson, textOf } from '../json.ts';
 import { pause } from '../pause.ts';
 import {
@@ -10,6 +10,8 @@ import {
   patient,
   patientElements,
   put,
+  reportContext,
+  reportElements,
   study,
   studyElements,
   syncErrorElements,
@@ -245,13 +247,16 @@ export const syncErrors: readonly Check[] = [
     safety: true,
     versions: CORE,
     run: async (s) => {
-      const events = ['Encounter-open', 'Encounter-close', 'ImagingStudy-open', 'ImagingStudy-close'];
+      const types = ['Encounter', 'ImagingStudy', 'DiagnosticReport'];
+      const events = types.flatMap((type) => [`${type}-open`, `${type}-close`]);
       const watcher = await s.subscribe({ events: [...EVENTS, ...events], name: 'Watcher' });
       await s.subscribe({ events: [...PATIENT, ...events], name: 'Offender', answer: () => 409 });
-      const of = patient();
+      const report = reportContext();
+      const of = report.patient;
       for (const [type, elements] of [
         ['Encounter', encounterElements(encounter(of), of)],
         ['ImagingStudy', studyElements(study(of), of)],
+        ['DiagnosticReport', reportElements(report)],
       ] as const) {
         for (const action of ['open', 'close']) {
           const name = `${type}-${action}`;
@@ -265,17 +270,82 @@ export const syncErrors: readonly Check[] = [
     },
   },
   {
+    id: 'syncerror-every-status',
+    title: 'Whatever 4xx or 5xx a subscriber answers becomes a SyncError',
+    rule: 'ERR-2',
+    requirements: ['2.5-4xx', '2.5-5xx', '2.5-2xx', '2.5-others'],
+    level: 'SHALL',
+    safety: true,
+    versions: CORE,
+    seconds: 30,
+    run: async (s) => {
+      const refusals = [400, 401, 403, 404, 408, 410, 413, 423, 429, 499, 501, 502, 504, 599];
+      const statuses = [...refusals];
+      const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
+      await s.subscribe({ events: PATIENT, name: 'Offender', answer: () => statuses.shift() ?? 200 });
+      for (const status of refusals) {
+        const open = await openPatient(s, watcher);
+        await watcher.syncError(open.id).catch((error: unknown) => {
+          if (!(error instanceof CheckFailure)) throw error;
+          throw new CheckFailure(`a SyncError after an answer ${status}`, error.seen);
+        });
+      }
+    },
+  },
+  {
+    id: 'syncerror-right-event',
+    title: 'A refusal is of the event whose id the answer has, also where another one came since',
+    rule: 'ERR-1',
+    requirements: ['3.2.1-profile', '2.5-409', 'RAD-155-id'],
+    level: 'SHALL',
+    safety: true,
+    versions: CORE,
+    run: async (s) => {
+      const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
+      const slow = await s.subscribe({ events: PATIENT, name: 'Slow', answer: () => undefined });
+      const first = await openPatient(s, watcher);
+      const second = await s.accepted(closing(s, first));
+      for (const { id } of [first, second]) await slow.event(id);
+      slow.send(JSON.stringify({ id: second.id, status: 200 }));
+      slow.send(JSON.stringify({ id: first.id, status: 409 }));
+      const error = await watcher.syncError(first.id);
+      const { eventId, eventName } = syncErrorCodes(error);
+      const right = eventId === first.id && textOf(eventName).toLowerCase() === 'patient-open';
+      expect(right, `codings of the Patient-open ${first.id}`, syncErrorIssue(error));
+      await s.settle();
+      const other = watcher.events.find((one) => isAbout(one, second.id));
+      expect(other === undefined, 'no SyncError about the event that was accepted', other?.frame.text);
+    },
+  },
+  {
+    id: 'syncerror-name-as-given',
+    title: 'A SyncError names the subscriber as it named itself, whatever letters that takes',
+    rule: 'ERR-2',
+    requirements: ['2.4-name', '3.2.1-profile', 'RAD-155-subscriber'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const name = 'Łukasz & Söhne: Viewer 100% + "健太" 😀';
+      const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
+      await s.subscribe({ events: PATIENT, name, answer: () => 409 });
+      const open = await openPatient(s, watcher);
+      const { subscriber } = syncErrorCodes(await watcher.syncError(open.id));
+      expect(subscriber === name, `a coding of the subscriber name ${name}`, subscriber);
+    },
+  },
+  {
     id: 'no-syncerror-after-success',
-    title: 'A 200 or 202 is no error',
+    title: 'A 200, a 202 or any other 2xx is no error',
     rule: 'ERR-1',
     requirements: ['2.5-2xx'],
     level: 'SHALL',
     versions: ALL,
     run: async (s) => {
-      const statuses = [200, 202, 204];
+      const successes = [200, 201, 202, 203, 204, 206, 226];
+      const statuses = [...successes];
       const watcher = await s.subscribe({ events: EVENTS, name: 'Watcher' });
       await s.subscribe({ events: EVENTS, name: 'Other', answer: () => statuses.shift() ?? 200 });
-      for (let index = 0; index < 3; index++) await openPatient(s, watcher);
+      for (const _status of successes) await openPatient(s, watcher);
       await s.settle();
       const error = watcher.events.find(isSyncError);
       expect(error === undefined, 'no SyncError', error?.frame.text);

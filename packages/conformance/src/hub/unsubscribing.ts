@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts';
 import { CheckSkip, expect, stepping } from '../expecting.ts';
-import { isObject, textOf } from '../json.ts';
+import { isObject, sameJson, textOf } from '../json.ts';
 import { type Scenario, succeeded } from '../target/scenario.ts';
 import type { PlayedSubscriber, ReceivedFrame } from '../target/subscriber.ts';
 import { ALL, CORE, driver, expectRefused, madeUp, openPatient, PATIENT } from './parts.ts';
@@ -17,6 +17,11 @@ async function denied(s: Scenario): Promise<Record<string, unknown>> {
   await s.unsubscribe(leaver);
   return stepping('deny', () => leaver.message('a denial', (message) => message['hub.mode'] === 'denied'));
 }
+
+const namesIn = (list: unknown): readonly string[] =>
+  textOf(list)
+    .split(',')
+    .map((name) => name.trim().toLowerCase());
 
 /** What distinguishes a denial, or what was meant for one, from whatever else a Hub may send. */
 const MARKS = ['hub.mode', 'hub.reason'];
@@ -95,10 +100,14 @@ export const unsubscribing: readonly Check[] = [
     level: 'SHALL',
     versions: CORE,
     run: async (s) => {
-      const message = await denied(s);
-      const events = textOf(message['hub.events']).toLowerCase();
-      const named = typeof message['hub.events'] === 'string' && events.includes('patient-open');
-      expect(named, 'hub.events: a string with the denied events', message);
+      const { leaver } = await leaving(s);
+      const confirmed = namesIn((await leaver.confirmation())['hub.events']);
+      await s.unsubscribe(leaver);
+      const denial = await stepping('deny', () => leaver.message('a denial', (one) => one['hub.mode'] === 'denied'));
+      expect(typeof denial['hub.events'] === 'string', 'hub.events: a string', denial);
+      const named = namesIn(denial['hub.events']);
+      const same = sameJson([...new Set(named)].sort(), [...new Set(confirmed)].sort());
+      expect(same, `hub.events: the events of the subscription, ${confirmed.join(', ')}`, denial);
     },
   },
   {
@@ -169,9 +178,79 @@ export const unsubscribing: readonly Check[] = [
     versions: ALL,
     run: async (s) => {
       const { leaver, stays } = await leaving(s);
+      // Who came before it, who came after it, and who has its name; where that is what tells them apart, another one.
+      const name = s.hub.versions.has('IRA') ? 'Namesake' : 'Leaver';
+      const others = [stays, await s.subscribe({ events: PATIENT, name: 'Later' })];
+      others.push(await s.subscribe({ events: PATIENT, name }));
       await s.unsubscribe(leaver);
-      await openPatient(s, stays);
-      expect(stays.denials.length === 0, 'no denial to the others', stays.denials[0]);
+      await leaver.waitForClose().catch(() => undefined);
+      const open = await openPatient(s, stays);
+      for (const one of others) {
+        await one.event(open.id);
+        expect(one.denials.length === 0 && !one.closed, `nothing of it to ${one.name}`, one.denials[0] ?? one.closed);
+      }
+    },
+  },
+  {
+    id: 'unsubscribe-each',
+    title: 'Of several applications each can unsubscribe, one after the other',
+    rule: 'SUB-9',
+    requirements: ['2.4-unsubscribe-denial', '2.4-destroyed', 'RAD-152-terminate'],
+    level: 'SHALL',
+    versions: CORE,
+    run: async (s) => {
+      const stays = await driver(s, PATIENT);
+      const leavers: PlayedSubscriber[] = [];
+      for (const name of ['One', 'Two', 'Three']) leavers.push(await s.subscribe({ events: PATIENT, name }));
+      for (const [at, one] of leavers.entries()) {
+        const response = await s.unsubscribe(one);
+        expect(response.status === 202, 'HTTP 202', `HTTP ${response.status} ${response.body}`);
+        await stepping('deny', () => one.message('a denial', (message) => message['hub.mode'] === 'denied'));
+        await one.waitForClose();
+        const open = await openPatient(s, stays);
+        for (const other of leavers.slice(at + 1)) await other.event(open.id);
+      }
+    },
+  },
+  {
+    id: 'unsubscribe-other-topic',
+    title: 'A request that names another session does not end the subscription',
+    rule: 'SUB-9',
+    requirements: ['2.4-override', '2.4-unsubscribe-error', 'RAD-152-mismatch'],
+    level: 'SHALL',
+    safety: true,
+    versions: ALL,
+    run: async (s) => {
+      const other = await s.otherTopic();
+      const one = await driver(s, PATIENT);
+      await s.subscribe({ events: PATIENT, name: 'Elsewhere', fields: { 'hub.topic': other } });
+      await s.unsubscribe(one, { 'hub.topic': other });
+      await openPatient(s, one);
+      expect(one.denials.length === 0, 'no denial', one.denials[0]);
+    },
+  },
+  {
+    id: 'unsubscribe-needs-token',
+    title: 'Without a good token nobody unsubscribes',
+    rule: 'SUB-9',
+    requirements: ['2.4-bearer', '2.4-unsubscribe-error'],
+    level: 'SHALL',
+    safety: true,
+    versions: ALL,
+    needs: ['tokens'],
+    run: async (s) => {
+      const one = await driver(s, PATIENT);
+      const fields = {
+        'hub.channel.type': 'websocket',
+        'hub.mode': 'unsubscribe',
+        'hub.topic': s.topic,
+        'hub.channel.endpoint': one.endpoint,
+      };
+      for (const bearer of [null, { value: 'not-a-token', expiresAt: undefined }]) {
+        const { status } = await s.post(fields, { bearer, who: 'Nobody' });
+        expect(status === 401 || status === 403, 'HTTP 401 or 403', `HTTP ${status}`);
+      }
+      await openPatient(s, one);
     },
   },
   {

@@ -5,6 +5,7 @@ import { DEFECTS, type DefectName, type Setup } from '../defects.ts';
 import { ModelHub } from '../model-hub.ts';
 import { type Change, Relay } from '../relay.ts';
 import { BROADCAST_MUTANTS } from './broadcasts.ts';
+import { CONDITIONAL_MUTANTS } from './conditional.ts';
 import { OTHER_MUTANTS } from './others.ts';
 
 /** A defect that is made by changing messages between the suite and a healthy Hub. */
@@ -84,7 +85,7 @@ export const SEEDED_HUBS: readonly SeededHub[] = [
       judge: (options = {}) => judgeModel(name, options),
     }),
   ),
-  ...Object.entries({ ...BROADCAST_MUTANTS, ...OTHER_MUTANTS }).map(
+  ...Object.entries({ ...BROADCAST_MUTANTS, ...OTHER_MUTANTS, ...CONDITIONAL_MUTANTS }).map(
     ([name, mutant]): SeededHub => ({
       name,
       check: mutant.check,

@@ -244,7 +244,7 @@ export const OTHER_MUTANTS: Readonly<Record<string, Mutant>> = {
     make: () => onMode('subscribe', (one) => ({ ...one, 'hub.topic': OTHER })),
   },
   'a confirmation of events never asked for': {
-    check: 'confirmation-events',
+    check: 'confirmation-kept',
     make: () => onMode('subscribe', (one) => ({ ...one, 'hub.events': `${one['hub.events']},Encounter-open` })),
   },
   'a confirmation of a lease of nothing': {
