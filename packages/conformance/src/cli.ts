@@ -309,13 +309,16 @@ function listOf<T extends string>(
   });
 }
 
-function hubOptions(hubUrl: string, values: Values, env: NodeJS.ProcessEnv): ConformanceOptions {
-  const total = number(values, 'total');
-  const callback = given({
+/** Where the Hub reaches the suite's webhooks. */
+const callbackOf = (values: Values) =>
+  given({
     host: values['callback-host'],
     port: number(values, 'callback-port'),
     publicUrl: values['callback-url'],
   });
+
+function hubOptions(hubUrl: string, values: Values, env: NodeJS.ProcessEnv): ConformanceOptions {
+  const total = number(values, 'total');
   return {
     hubUrl,
     ...given({
@@ -335,7 +338,7 @@ function hubOptions(hubUrl: string, values: Values, env: NodeJS.ProcessEnv): Con
       assume: listOf<Assumable>('assume', values.assume, ASSUMABLE),
       exchanges: values.all ? ('all' as const) : undefined,
     }),
-    callback,
+    callback: callbackOf(values),
   };
 }
 
@@ -590,13 +593,18 @@ async function replayCheck(
 ): Promise<number> {
   const wanted = needed(id, 'replay needs the id of a check');
   const report = load(file);
-  const { sent, differences, leftOut } = await replay(checkOf(report, wanted), {
+  const { sent, differences, leftOut, unreachable } = await replay(checkOf(report, wanted), {
     ...given({ token: values.token ?? terminal.env.FHIRCAST_TOKEN }),
     ...(values.url !== undefined && { hub: { from: report.target.name, to: values.url } }),
     rejectUnauthorized: !values.insecure,
+    callback: callbackOf(values),
     timeoutMs: REPLAY_STEP_MS * (number(values, 'slow') ?? 1),
     tell: (line) => terminal.out(`${line}\n`),
   });
+  if (unreachable !== undefined) {
+    terminal.err(`${unreachable}\n`);
+    return EXIT.unreachable;
+  }
   terminal.out(`${sent} requests sent, ${differences} differences, ${leftOut} left out\n`);
   return differences === 0 && leftOut === 0 ? EXIT.conforms : EXIT.fails;
 }

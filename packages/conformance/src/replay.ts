@@ -2,11 +2,14 @@
 
 import { randomUUID } from 'node:crypto';
 import { WebSocket } from 'ws';
-import { show } from './expecting.ts';
+import { CheckFailure, show } from './expecting.ts';
 import { isObject, parseJson } from './json.ts';
 import { within } from './pause.ts';
+import { unreachable } from './preflight.ts';
+import { type CallbackCall, ReplayedCallbacks } from './replay-callback.ts';
 import { requestOf, type SentRequest } from './report/har.ts';
 import type { CheckResult } from './report/report.ts';
+import type { PlayedCallbackOptions } from './target/callback.ts';
 import { send } from './target/http.ts';
 import { Transcript } from './transcript.ts';
 
@@ -22,6 +25,8 @@ export interface ReplayOptions {
   /** The Hub that the report is about, and another one that is sent the requests instead. */
   readonly hub?: { readonly from: string; readonly to: string };
   readonly rejectUnauthorized?: boolean;
+  /** Where the Hub reaches the callbacks, for webhooks. */
+  readonly callback?: PlayedCallbackOptions;
   /** Longest time to wait for an answer or a frame, ms. */
   readonly timeoutMs: number;
   /** Told of every step in one line. */
@@ -34,24 +39,30 @@ export interface ReplayOutcome {
   readonly differences: number;
   /** Requests that could not be sent: a secret or the end of a body is not in the report. */
   readonly leftOut: number;
+  /** Why the Hub could not be reached at all, in one sentence that says what to do. */
+  readonly unreachable?: string;
 }
 
-/** A socket and what it has got. */
-class ReplayedSocket {
-  readonly opened: Promise<unknown>;
-  readonly #socket: WebSocket;
-  readonly #frames: string[] = [];
+/** The connections of one name, which may be several at once, and what they have got. */
+class ReplayedParty {
+  readonly #sockets: WebSocket[] = [];
+  readonly #frames: { readonly text: string; readonly socket: WebSocket }[] = [];
+  /** Where the frame came that was looked at last: what is sent is the answer to it. */
+  #last: WebSocket | undefined;
   #wake: () => void = () => {};
 
-  constructor(endpoint: string, rejectUnauthorized: boolean) {
-    this.#socket = new WebSocket(endpoint, { rejectUnauthorized });
-    this.#socket.on('message', (data) => {
-      this.#frames.push(String(data));
+  /** Resolves when the connection is open, or is not to be had. */
+  connect(endpoint: string, rejectUnauthorized: boolean): Promise<void> {
+    const socket = new WebSocket(endpoint, { rejectUnauthorized });
+    this.#sockets.push(socket);
+    this.#last = socket;
+    socket.on('message', (data) => {
+      this.#frames.push({ text: String(data), socket });
       this.#wake();
     });
-    this.opened = new Promise<void>((resolve) => {
-      this.#socket.on('open', resolve);
-      this.#socket.on('error', () => resolve());
+    return new Promise<void>((resolve) => {
+      socket.on('open', resolve);
+      socket.on('error', () => resolve());
     });
   }
 
@@ -64,21 +75,26 @@ class ReplayedSocket {
         }),
       );
     }
-    return this.#frames.shift();
+    const frame = this.#frames.shift();
+    if (frame) this.#last = frame.socket;
+    return frame?.text;
   }
 
   send(text: string): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(text);
+    if (this.#last?.readyState === WebSocket.OPEN) this.#last.send(text);
   }
 
   end(): void {
-    this.#socket.terminate();
+    for (const socket of this.#sockets) socket.terminate();
   }
 }
 
 /** What kind of frame it is: its event, or its mode. */
 function frameKind(text: string | undefined): string {
   const json = text === undefined ? undefined : parseJson(text);
+  // Of a long frame the report keeps the beginning.
+  const cut = text !== undefined && CUT.test(text) ? /"hub\.event":"([^"]*)"/.exec(text)?.[1] : undefined;
+  if (cut !== undefined) return cut;
   if (!isObject(json)) return text === undefined ? 'nothing' : 'a frame that is no object';
   if (isObject(json.event)) return show(json.event['hub.event']);
   return show(json['hub.mode'] ?? 'a frame');
@@ -97,9 +113,12 @@ const bodyOf = (answer: string): string => answer.split('\n\n').slice(1).join('\
  */
 export async function replay(result: CheckResult, options: ReplayOptions): Promise<ReplayOutcome> {
   const { token, hub, timeoutMs, tell, rejectUnauthorized = true } = options;
+  const callbacks = new ReplayedCallbacks(options.callback);
+  const calls = new Map<string, { recorded: string; call: CallbackCall }>();
+  let away: string | undefined;
   const lines = result.exchange ?? [];
   const renamed = new Map<string, string>(hub ? [[hub.from, hub.to]] : []);
-  const sockets = new Map<string, ReplayedSocket>();
+  const parties = new Map<string, ReplayedParty>();
   const counts = { sent: 0, differences: 0, leftOut: 0 };
   const now = (text: string): string => {
     let changed = text;
@@ -115,7 +134,8 @@ export async function replay(result: CheckResult, options: ReplayOptions): Promi
     const recorded = requestOf(text);
     const id = eventId(recorded);
     if (id !== undefined) renamed.set(id, renamed.get(id) ?? randomUUID());
-    const { method, url, headers, body } = requestOf(now(text));
+    const { method, url, headers, body: written } = requestOf(now(text));
+    const body = await withCallback(written, callbacks);
     const filled = headers.map(([name, value]) => [name, token === undefined ? value : value.replace(HIDDEN, token)]);
     if (CUT.test(text) || `${JSON.stringify(filled)}${url}${body}`.includes(HIDDEN)) {
       counts.leftOut++;
@@ -128,6 +148,10 @@ export async function replay(result: CheckResult, options: ReplayOptions): Promi
     const response = await send({ ...request, ...(body !== '' && { body }) }, limits, new Transcript()).catch(
       (error: Error) => error,
     );
+    if (response instanceof CheckFailure && counts.sent === 1) {
+      away = unreachable(url, response.seen);
+      return;
+    }
     const status = response instanceof Error ? `no answer (${response.message})` : response.status;
     judge(`${method} ${url}`, statusOf(answer), status);
     const before = answer === undefined ? undefined : parseJson(bodyOf(answer));
@@ -139,22 +163,62 @@ export async function replay(result: CheckResult, options: ReplayOptions): Promi
   };
   try {
     for (const [at, { kind, who, text }] of lines.entries()) {
-      if (kind === 'request') {
+      if (away !== undefined) break;
+      if (who === CALLBACK && kind === 'received') {
+        const call = await callbacks.next(pathOf(text), timeoutMs);
+        if (call) calls.set(who, { recorded: text, call });
+        judge('Callback is asked', callKind(text), call && callKind(`${call.method} \n\n${call.body}`));
+      } else if (who === CALLBACK && kind === 'sent') {
+        const waiting = calls.get(who);
+        calls.delete(who);
+        if (waiting) answerCall(waiting.recorded, waiting.call, text);
+      } else if (kind === 'request') {
         const answer = lines.slice(at + 1).find((line) => line.kind === 'response' && line.who === who);
         await post(text, answer?.text);
       } else if (kind === 'connect') {
-        const socket = new ReplayedSocket(now(text), rejectUnauthorized);
-        sockets.get(who)?.end();
-        sockets.set(who, socket);
-        await within(timeoutMs, socket.opened);
+        const party = parties.get(who) ?? new ReplayedParty();
+        parties.set(who, party);
+        await within(timeoutMs, party.connect(now(text), rejectUnauthorized));
       } else if (kind === 'received') {
-        judge(`${who} hears`, frameKind(text), frameKind(await sockets.get(who)?.next(timeoutMs)));
-      } else if (kind === 'sent') sockets.get(who)?.send(now(text));
+        judge(`${who} hears`, frameKind(text), frameKind(await parties.get(who)?.next(timeoutMs)));
+      } else if (kind === 'sent') parties.get(who)?.send(now(text));
     }
   } finally {
-    for (const socket of sockets.values()) socket.end();
+    for (const party of parties.values()) party.end();
+    await callbacks.end();
   }
-  return counts;
+  return { ...counts, ...(away !== undefined && { unreachable: away }) };
+}
+
+/** The party of a transcript that stands for a webhook. */
+const CALLBACK = 'Callback';
+
+/** The path of a recorded call, whose text begins with its method and its address. */
+const pathOf = (text: string): string => new URL(text.split(/\s/)[1] ?? '/', 'http://callback').pathname;
+
+/** What kind of call it is: a verification, or the delivery of an event. */
+function callKind(text: string): string {
+  const method = text.split(' ')[0] ?? '';
+  const body = text.split('\n\n').slice(1).join('\n\n');
+  return body === '' ? method : `${method} ${frameKind(body)}`;
+}
+
+/** Answers a call as it was answered then; where the answer had the call's challenge in it, the new one is in its place. */
+function answerCall(recorded: string, call: CallbackCall, text: string): void {
+  const [, status = '200', body = ''] = /^HTTP (\d+) ?([\s\S]*)$/.exec(text) ?? [];
+  const before = new URL(recorded.split(/\s/)[1] ?? '/', 'http://callback').searchParams.get('hub.challenge');
+  const challenge = call.query.get('hub.challenge');
+  const same = before === null || before === '' || challenge === null;
+  call.answer(Number(status), same ? body : body.replaceAll(before, challenge));
+}
+
+/** A form whose callback is one that is there now. */
+async function withCallback(body: string, callbacks: ReplayedCallbacks): Promise<string> {
+  const recorded = body.includes('hub.callback=') ? new URLSearchParams(body).get('hub.callback') : null;
+  if (recorded === null || !URL.canParse(recorded)) return body;
+  const fields = new URLSearchParams(body);
+  fields.set('hub.callback', await callbacks.addressFor(recorded));
+  return fields.toString();
 }
 
 /** The id of the event that a request publishes: a Hub takes the same one again for a repetition. */
