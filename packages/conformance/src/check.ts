@@ -20,6 +20,8 @@ export interface Check {
   readonly needs?: readonly Claim[];
   /** Seconds that the check may take on a Hub of normal speed; 15 unless said. */
   readonly seconds?: number;
+  /** Whether it holds much in memory: of such checks one runs at a time. */
+  readonly heavy?: boolean;
   /** Whether it runs after all others, since it judges what they met. */
   readonly last?: boolean;
   readonly run: (scenario: Scenario) => Promise<void>;

@@ -254,13 +254,18 @@ async function runAll(
   // What takes long begins first: the short ones fill the time beside it.
   const queue = checks.map((check, index) => ({ check, index }));
   queue.sort((a, b) => (b.check.seconds ?? 15) - (a.check.seconds ?? 15) || a.index - b.index);
+  let heavy = false;
+  // Whoever is left with heavy ones alone does one of them: there would be nothing else to do.
+  const take = () => queue.splice(Math.max(0, heavy ? queue.findIndex(({ check }) => !check.heavy) : 0), 1)[0];
   const worker = async () => {
-    for (let next = queue.shift(); next; next = queue.shift()) {
+    for (let next = take(); next; next = take()) {
       if (presence.gone) {
         settle(next.index, unjudged(next.check));
         continue;
       }
+      if (next.check.heavy) heavy = true;
       const result = await run(next.check);
+      if (next.check.heavy) heavy = false;
       if (!presence.doubts(result)) settle(next.index, result);
       else {
         doubtful.push({ ...next, result });

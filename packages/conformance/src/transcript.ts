@@ -11,6 +11,9 @@ export interface WireExchange {
 const LONGEST_TEXT = 6000;
 const MOST_LINES = 150;
 
+/** A text of its own: a part of a long one keeps the whole of it in memory. */
+const copied = (text: string): string => Buffer.from(text, 'utf16le').toString('utf16le');
+
 /** Keeps what was exchanged, bounded, without secrets. */
 export class Transcript {
   #lines: WireExchange[] = [];
@@ -28,7 +31,8 @@ export class Transcript {
       this.#dropped++;
       return;
     }
-    let shown = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}… (${text.length} characters)` : text;
+    let shown =
+      text.length > LONGEST_TEXT ? `${copied(text.slice(0, LONGEST_TEXT))}… (${text.length} characters)` : text;
     for (const secret of this.#secrets) shown = shown.replaceAll(secret, '(hidden)');
     this.#lines.push({ at: Math.round(performance.now() - this.#started), kind, who, text: shown });
   }

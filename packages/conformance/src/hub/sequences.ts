@@ -138,7 +138,7 @@ export const sequences: readonly Check[] = [
       }
       expect(new Set(versions).size === versions.length, `${versions.length} different versions`, versions);
     },
-    { seconds: 40 },
+    { seconds: 40, heavy: true },
   ),
   check(
     'content-large',
@@ -149,9 +149,9 @@ export const sequences: readonly Check[] = [
       const report = await openReport(s);
       const held = new Map<string, Resource>();
       let { version } = report;
-      for (const size of [64_000, 400_000]) {
+      for (const size of [64_000, 300_000]) {
         const text = `${'Größe 7.10 '.repeat(size / 11)}end`;
-        const large: Resource = { ...richObservation(report.context.patient), note: [{ text }] };
+        const large: Resource = { ...observation(report.context.patient), note: [{ text }] };
         const message = updateOf(s, report, version, [put(large), put(observation(report.context.patient))]);
         const response = await s.publish(message);
         if (response.status === 413) throw new CheckSkip(`The Hub takes no updates of ${size} characters (HTTP 413)`);
@@ -166,7 +166,7 @@ export const sequences: readonly Check[] = [
         if (s.hub.claims.has('get-current')) await expectContent(s, held, `with one of ${size} characters`);
       }
     },
-    { seconds: 30 },
+    { seconds: 30, heavy: true },
   ),
   check(
     'update-version-alike',

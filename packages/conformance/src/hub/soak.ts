@@ -67,7 +67,7 @@ export const soak: readonly Check[] = [
         );
       }
     },
-    { seconds: 60 },
+    { seconds: 60, heavy: true },
   ),
   check(
     'broadcast-prompt',

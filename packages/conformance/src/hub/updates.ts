@@ -285,7 +285,7 @@ export const updates: readonly Check[] = [
       const codes = syncErrorIssues(fate).map(({ code }) => code);
       expect(codes.includes('too-long'), 'an issue with the code "too-long"', codes);
     },
-    { seconds: 25 },
+    { seconds: 25, heavy: true },
   ),
   check(
     'update-non-current',

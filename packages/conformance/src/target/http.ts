@@ -142,12 +142,15 @@ export function send(
       // A Hub may refuse a large body by its length alone: it gets the time to say so before the body comes.
       if (large) {
         call.flushHeaders();
-        await pause(300);
+        const until = performance.now() + limits.timeoutMs / 10;
+        while (!answered && !call.destroyed && performance.now() < until) await pause(10);
       }
       for (const piece of body ? piecesOf(body, padding) : []) {
         if (answered || call.destroyed) break;
         call.write(piece);
         if (large) await pause(1);
+        // A Hub that reads slowly is not run ahead of: what it has not read is kept in memory here.
+        while (call.writableNeedDrain && !answered && !call.destroyed) await pause(5);
       }
       if (!call.destroyed && !answered) call.end();
     })();

@@ -28,6 +28,25 @@ export interface Closed {
   readonly reason: string;
 }
 
+/** Characters from which on a frame is parsed each time that it is looked at: both its text and its object are large. */
+const LARGE = 50_000;
+
+function frameOf(text: string): ReceivedFrame {
+  const at = performance.now();
+  const parsed = () => {
+    const json = parseJson(text);
+    return isObject(json) ? json : undefined;
+  };
+  if (text.length < LARGE) return { text, message: parsed(), at };
+  return {
+    text,
+    at,
+    get message() {
+      return parsed();
+    },
+  };
+}
+
 /** What is kept of one connection: frames, and characters in them. A Hub that floods it is cut off. */
 const MOST_FRAMES = 5000;
 const MOST_TEXT = 64_000_000;
@@ -274,8 +293,7 @@ export class PlayedSubscriber {
 
   #receive(text: string): void {
     this.#transcript.add('received', this.name, text);
-    const json = parseJson(text);
-    const frame: ReceivedFrame = { text, message: isObject(json) ? json : undefined, at: performance.now() };
+    const frame = frameOf(text);
     this.#length += text.length;
     if (this.#length > MOST_TEXT) this.cut();
     else if (this.frames.length < MOST_FRAMES) this.frames.push(frame);

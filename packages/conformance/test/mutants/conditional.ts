@@ -523,10 +523,6 @@ export const CONDITIONAL_MUTANTS: Readonly<Record<string, Mutant>> = {
     check: 'confirmation-events',
     make: () => onMode('subscribe', (one) => ({ ...one, 'hub.events': [one['hub.events']] })),
   },
-  'confirmations of four times a short lease': {
-    check: 'lease-lasts',
-    make: () => onMode('subscribe', (one) => replaced(one, /"hub\.lease_seconds":2\b/, '"hub.lease_seconds":8')),
-  },
   'denials of one event less': {
     check: 'denial-events',
     make: () => onMode('denied', (one) => ({ ...one, 'hub.events': String(one['hub.events']).replace(/,[^,]*$/, '') })),
