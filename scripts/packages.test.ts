@@ -26,6 +26,28 @@ const root = dirname(import.meta.dirname);
 
 const PUBLISHED = ['client', 'conformance', 'fhircast', 'hub', 'r4', 'server', 'store', 'store-redis', 'store-sqlite'];
 
+/** Most resident memory of a whole run of the suite, bytes: 100 MB, and what is measured differently from run to run. */
+const MOST_MEMORY = 110e6;
+
+/** Runs a program to its end. @returns what it said, and its most resident memory as Linux counted it, bytes */
+async function peakOf(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ said: string; peak: number }> {
+  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  let peak = 0;
+  child.stdout.on('data', (data) => (said += data));
+  const look = setInterval(() => {
+    const status = existsSync(`/proc/${child.pid}/status`) ? readFileSync(`/proc/${child.pid}/status`, 'utf8') : '';
+    peak = Math.max(peak, Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024);
+  }, 100);
+  await once(child, 'close');
+  clearInterval(look);
+  return { said, peak };
+}
+
 /** What an app does with the client library, on whatever Node it runs. */
 const CLIENT_PROGRAM = `
 import { Subscriber } from '@lockstep/client';
@@ -344,6 +366,12 @@ describe('the published packages', () => {
       env: environment(),
     });
     assert.match(help.stdout, /^Tests FHIRcast Hubs/);
+    const installedSuite = join(prefix, 'bin', 'fhircast-conformance');
+    const whole = ['hub', `${origin}/hub`, '--register', `${origin}/fhir`, '--session-user', 'jsmith', '--quiet'];
+    const { said, peak } = await peakOf(installedSuite, [...whole, '--spec', '3.0.0'], environment());
+    assert.match(said, /: conforms$/m, 'the whole suite from its tarball');
+    test.diagnostic(`a whole run took ${Math.round(peak / 1e6)} MB`);
+    assert.ok(peak < MOST_MEMORY, `${Math.round(peak / 1e6)} MB`);
     const pages = await (await fetch(`${origin}/`)).text();
     assert.match(pages, /<script type="module"/, 'the console has travelled along');
     assert.equal((await fetch(`${origin}/samples/viewer/`)).status, 200);

@@ -265,7 +265,11 @@ async function runAll(
       }
       if (next.check.heavy) heavy = true;
       const result = await run(next.check);
-      if (next.check.heavy) heavy = false;
+      if (next.check.heavy) {
+        heavy = false;
+        // There where the program was started so that it has it.
+        globalThis.gc?.();
+      }
       if (!presence.doubts(result)) settle(next.index, result);
       else {
         doubtful.push({ ...next, result });
