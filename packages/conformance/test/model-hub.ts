@@ -894,11 +894,11 @@ export class ModelHub {
     this.#send(sub, message);
     if (this.#is('delivered-twice')) this.#send(sub, message);
     const fromTheStart = this.#setup === 'ira' && !this.#is('ira-silence-ignored');
-    if (!(sub.hasAnswered || fromTheStart) || name.toLowerCase() === 'syncerror') return;
+    // Where who was lost may return, silence is not watched: both would race.
+    if (!(sub.hasAnswered || fromTheStart) || name.toLowerCase() === 'syncerror' || this.#setup === 'grace') return;
     const timer = setTimeout(() => {
       sub.pending.delete(id);
       if (!this.#subs.has(sub.id)) return;
-      if (sub.away) return;
       this.#report(sub, id, name, 'no answer');
       if (++sub.misses >= 3 && !this.#is('mute-stays')) {
         this.#deny(sub, 'no answers');

@@ -537,7 +537,7 @@ export const syncErrors: readonly Check[] = [
     needs: ['content'],
     run: async (s) => {
       const report = await openReport(s);
-      await s.subscribe({
+      const refusing = await s.subscribe({
         events: REPORT,
         name: 'Refusing',
         answer: (event) => (event.name === 'diagnosticreport-update' ? 409 : 200),
@@ -545,6 +545,9 @@ export const syncErrors: readonly Check[] = [
       const message = updateOf(s, report, report.version, [put(observation(report.context.patient))]);
       await s.accepted(message);
       versionOf(await report.driver.event(message.id));
+      await refusing.event(message.id);
+      // What came of the answer is there before what is asked for after it.
+      await openReport(s, report.driver);
       await s.settle();
       const error = report.driver.events.find(isSyncError);
       expect(error === undefined, 'no SyncError about an update', error?.frame.text);
