@@ -25,3 +25,6 @@ export type Claim =
   | 'limited-token'
   /** The run can be a second client. */
   | 'second-client';
+
+/** A time as messages have it: ISO 8601 in UTC. The specification's own examples leave the zone out. */
+export const ISO_8601_UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]00(:?00)?)?$/;

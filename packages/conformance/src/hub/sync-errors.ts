@@ -16,6 +16,7 @@ import {
   studyElements,
   syncErrorElements,
 } from '../samples.ts';
+import { ISO_8601_UTC } from '../specification.ts';
 import { type Scenario, versionOf } from '../target/scenario.ts';
 import {
   isAbout,
@@ -29,9 +30,6 @@ import {
 import { ALL, CORE, closing, elementsOf, ONLY_3, openPatient, openReport, PATIENT, REPORT, updateOf } from './parts.ts';
 
 const EVENTS = [...PATIENT, 'SyncError'];
-
-/** The specification's own examples leave the zone out. */
-const ISO_8601_UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|\+00(:?00)?)?$/;
 
 interface Refused {
   readonly watcher: PlayedSubscriber;

@@ -78,6 +78,9 @@ export const ending: readonly SubscriberCheck[] = [
       // The two are on their way at once: the request may come last.
       const left = () => session.forms.slice(forms).some(({ fields }) => fields.get('hub.mode') === 'unsubscribe');
       await session.until('an unsubscribe request', left);
+      const { fields } = session.unsubscription!;
+      const named = fields.get('hub.topic') === session.topic && (fields.get('hub.channel.endpoint') ?? '') !== '';
+      expect(named, 'hub.topic and hub.channel.endpoint of the subscription', fields.toString());
       const { code } = session.closes.at(-1)!;
       expect(code === 1000, 'a close with 1000', code);
     },

@@ -1,5 +1,6 @@
 import { CheckSkip, expect } from '../expecting.ts';
 import { isObject, type JsonObject, objects, textOf } from '../json.ts';
+import { ISO_8601_UTC } from '../specification.ts';
 import type { PlayedSession } from './played-session.ts';
 import { type AppScenario, eventOf, nameOf, opening, type SubscriberCheck, tellReport, versionIn } from './scenario.ts';
 
@@ -37,12 +38,15 @@ export async function sharedUpdate(
   return update;
 }
 
+/** How the systems of a SyncError's codings begin. */
+const SYNCERROR_SYSTEMS = 'https://fhircast.hl7.org/events/syncerror/';
+
 /** What an application publishes. */
 export const publishing: readonly SubscriberCheck[] = [
   onPublished('app-publishes-ids', 'What it publishes has ids of its own', ['S-unique'], (messages) => {
     const ids = messages.map(({ id }) => id);
     expect(
-      ids.every((id) => typeof id === 'string' && id !== ''),
+      ids.every((id) => typeof id === 'string' && id.trim() !== ''),
       'an id in every request',
       ids,
     );
@@ -50,8 +54,9 @@ export const publishing: readonly SubscriberCheck[] = [
   }),
   onPublished('app-publishes-timestamps', 'What it publishes has a timestamp', ['S-timestamp'], (messages) => {
     for (const { timestamp } of messages) {
-      const right = typeof timestamp === 'string' && !Number.isNaN(Date.parse(timestamp));
-      expect(right, 'timestamp: an ISO 8601 time', timestamp);
+      const right =
+        typeof timestamp === 'string' && ISO_8601_UTC.test(timestamp) && !Number.isNaN(Date.parse(timestamp));
+      expect(right, 'timestamp: an ISO 8601 time in UTC', timestamp);
     }
   }),
   onPublished(
@@ -66,11 +71,10 @@ export const publishing: readonly SubscriberCheck[] = [
         const [type, action] = textOf(name).toLowerCase().split('-');
         if (type === undefined || type === 'home' || (action !== 'open' && action !== 'close')) continue;
         const key = keys[type] ?? type;
-        expect(
-          objects(context).some((one) => one.key === key),
-          `an element with the key "${key}"`,
-          message,
-        );
+        const anchor = objects(context).find((one) => one.key === key);
+        expect(anchor !== undefined, `an element with the key "${key}"`, message);
+        const held = isObject(anchor.resource) ? textOf(anchor.resource.resourceType).toLowerCase() : '';
+        expect(held === type, `the ${type} as a resource`, anchor);
       }
     },
   ),
@@ -123,7 +127,10 @@ export const publishing: readonly SubscriberCheck[] = [
         expect(issue !== undefined, 'an operationoutcome with an issue of the code "processing"', eventOf(error));
         expect(issue.severity === 'warning', 'issue.severity: "warning"', issue);
         const codings = isObject(issue.details) ? objects(issue.details.coding) : [];
-        const systems = codings.map(({ system }) => textOf(system).split('/').at(-1) ?? '');
+        const told = codings.every(({ code }) => textOf(code) !== '') && textOf(issue.diagnostics).trim() !== '';
+        expect(told, 'issue.diagnostics, and a code in each coding', issue);
+        const known = codings.filter(({ system }) => textOf(system).startsWith(SYNCERROR_SYSTEMS));
+        const systems = known.map(({ system }) => textOf(system).split('/').at(-1) ?? '');
         const right = ['eventid', 'eventname'].every((one) => systems.includes(one));
         expect(right && systems.some((one) => one.startsWith('subscriber')), 'codings of event and subscriber', issue);
       }

@@ -31,6 +31,8 @@ export const subscribing: readonly SubscriberCheck[] = [
       'hub.channel.type, hub.mode, hub.topic and hub.events',
       `without ${missing.join(', ')}`,
     );
+    const list = fields.get('hub.events') ?? '';
+    expect(!/[\s;|]/.test(list.trim().replaceAll(', ', ',')), 'hub.events: names with commas between them', list);
   }),
   onSubscription('app-sends-form', 'Its request is a form', 'S-form', (session) => {
     const { contentType } = subscription(session);

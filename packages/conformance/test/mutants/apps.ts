@@ -21,6 +21,16 @@ const subscribing = (change: (fields: URLSearchParams) => void): Change => ({
   },
 });
 
+/** Changes the fields of requests to unsubscribe. */
+const leaving = (change: (fields: URLSearchParams) => void): Change => ({
+  request: (request) => {
+    if (!isSubscription(request, 'unsubscribe')) return request;
+    const fields = new URLSearchParams(request.body);
+    change(fields);
+    return { ...request, body: fields.toString() };
+  },
+});
+
 const field = (name: string, value: string | undefined): Change =>
   subscribing((fields) => (value === undefined ? fields.delete(name) : fields.set(name, value)));
 
@@ -56,6 +66,13 @@ const outcome = (change: (issue: Json) => Json): Change =>
     const issue = element!.resource.issue.map(change);
     return { ...event, context: [{ ...element, resource: { ...element!.resource, issue } }] };
   });
+
+/** An issue whose codings are changed. */
+const codes = (issue: Json, change: Json): Json => {
+  const details = isObject(issue.details) ? issue.details : {};
+  const coding = Array.isArray(details.coding) ? details.coding : [];
+  return { ...issue, details: { ...details, coding: coding.map((one: Json) => ({ ...one, ...change })) } };
+};
 
 /** Each with the check that has to find it. */
 const MESSAGES: Readonly<Record<string, readonly [check: string, make: () => Change]>> = {
@@ -130,6 +147,86 @@ const MESSAGES: Readonly<Record<string, readonly [check: string, make: () => Cha
         ...one,
         context: (one.context as Json[]).filter(({ key }) => key !== 'patient'),
       })),
+  ],
+  'answers in an envelope': ['app-answers', () => answering((one) => ({ answer: one }))],
+  'answers with the id in capitals': [
+    'app-answers',
+    () => answering((one) => ({ ...one, id: String(one.id).toUpperCase() })),
+  ],
+  'answers of status 600': ['app-status', () => answering((one) => ({ ...one, status: 600 }))],
+  'answers with the status in a list': ['app-status', () => answering((one) => ({ ...one, status: [200] }))],
+  'a lease with its unit': ['app-lease', () => field('hub.lease_seconds', '3600s')],
+  'a lease with a sign': ['app-lease', () => field('hub.lease_seconds', '+3600')],
+  'a lease with an exponent': ['app-lease', () => field('hub.lease_seconds', '36e2')],
+  'events with semicolons': [
+    'app-subscribes',
+    () => subscribing((fields) => fields.set('hub.events', (fields.get('hub.events') ?? '').replaceAll(',', ';'))),
+  ],
+  'events with blanks': [
+    'app-subscribes',
+    () => subscribing((fields) => fields.set('hub.events', (fields.get('hub.events') ?? '').replaceAll(',', ' '))),
+  ],
+  'no topic': ['app-subscribes', () => field('hub.topic', undefined)],
+  'unsubscribes without the endpoint': [
+    'app-shutdown',
+    () => leaving((fields) => fields.delete('hub.channel.endpoint')),
+  ],
+  'unsubscribes with an empty endpoint': [
+    'app-shutdown',
+    () => leaving((fields) => fields.set('hub.channel.endpoint', '')),
+  ],
+  'published with blanks for an id': ['app-publishes-ids', () => publishing((one) => ({ ...one, id: ' ' }))],
+  'published at a time of mail': [
+    'app-publishes-timestamps',
+    () => publishing((one) => ({ ...one, timestamp: new Date().toUTCString() })),
+  ],
+  'published at a local time': [
+    'app-publishes-timestamps',
+    () => publishing((one) => ({ ...one, timestamp: '2026-01-31T09:00:00+01:00' })),
+  ],
+  'published at a time in milliseconds': [
+    'app-publishes-timestamps',
+    () => publishing((one) => ({ ...one, timestamp: Date.now() })),
+  ],
+  'opened by reference': [
+    'app-publishes-context',
+    () =>
+      events(/-open$/, (one) => ({
+        ...one,
+        context: (one.context as Json[]).map(({ key, resource }) => ({
+          key,
+          reference: { reference: `${(resource as Json)?.resourceType}/${(resource as Json)?.id}` },
+        })),
+      })),
+  ],
+  'opened with a resource of another type': [
+    'app-publishes-context',
+    () =>
+      events(/-open$/, (one) => ({
+        ...one,
+        context: (one.context as Json[]).map((element) => ({
+          ...element,
+          resource: { ...(element.resource as Json), resourceType: 'Person' },
+        })),
+      })),
+  ],
+  'updates with two Bundles': [
+    'app-updates-versioned',
+    () =>
+      events(/-update$/, (one) => ({
+        ...one,
+        context: [...(one.context as Json[]), ...(one.context as Json[]).filter(({ key }) => key === 'updates')],
+      })),
+  ],
+  'updates with the version in another member': [
+    'app-updates-versioned',
+    () => events(/-update$/, (one) => ({ ...without(one, 'context.versionId'), version: one['context.versionId'] })),
+  ],
+  'SyncErrors without words': ['app-publishes-syncerrors', () => outcome((one) => without(one, 'diagnostics'))],
+  'SyncErrors about no event': ['app-publishes-syncerrors', () => outcome((one) => codes(one, { code: '' }))],
+  'SyncErrors in systems of its own': [
+    'app-publishes-syncerrors',
+    () => outcome((one) => codes(one, { system: 'urn:own/eventid' })),
   ],
   'no unsubscribe': [
     'app-shutdown',
