@@ -24,14 +24,14 @@ test('ERR-8 list and inspector say who has not answered, who does not follow, si
   await row.getByText('everybody follows').waitFor();
   raw.answering = () => undefined;
   await openPatient(page, /Priya Raman/);
-  await row.getByText(/^not answered yet, since \d\d:\d\d/).waitFor();
+  await row.getByText(/not answered yet, since \d\d:\d\d/).waitFor();
   await administrator.getByText(/with somebody who does not follow/).waitFor();
   await row.getByRole('link', { name: 'Dr. Mei Tanaka' }).click();
   const behind = administrator.getByTestId('following').getByRole('listitem').filter({ hasText: 'Desktop PACS' });
-  await behind.getByText(/^not answered yet, since \d\d:\d\d/).waitFor();
+  await behind.getByText(/not answered yet, since \d\d:\d\d/).waitFor();
   await behind.getByText('still shows Patient/walter-pruitt').waitFor();
   raw.answerLatest(409);
-  await behind.getByText(/^refused, since \d\d:\d\d/).waitFor();
+  await behind.getByText(/refused, since \d\d:\d\d/).waitFor();
   await behind.getByText('still shows Patient/walter-pruitt').waitFor();
   raw.answerLatest(200);
   await administrator.getByTestId('following').getByText('everybody follows').waitFor();
