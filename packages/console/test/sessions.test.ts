@@ -12,7 +12,7 @@ before(async () => {
 after(() => stage.close());
 
 test('ERR-8 list and inspector say who has not answered, who does not follow, since when, and what it still shows', async () => {
-  const page = await stage.person(/Mei Tanaka/);
+  const page = await stage.person(/Lena Okafor/);
   const raw = await RawSubscriber.join(page, 'Desktop PACS', ['Patient-open', 'Patient-close'], () => 200);
   await openPatient(page, /Walter Pruitt/);
   await member(page, 'Desktop PACS')
@@ -20,13 +20,13 @@ test('ERR-8 list and inspector say who has not answered, who does not follow, si
     .waitFor();
   const administrator = await stage.person(/Administrator/);
   await administrator.getByRole('link', { name: 'Sessions', exact: true }).click();
-  const row = administrator.locator('.session-list tr').filter({ hasText: 'Dr. Mei Tanaka' });
+  const row = administrator.locator('.session-list tr').filter({ hasText: 'Dr. Lena Okafor' });
   await row.getByText('everybody follows').waitFor();
   raw.answering = () => undefined;
   await openPatient(page, /Priya Raman/);
   await row.getByText(/not answered yet, since \d\d:\d\d/).waitFor();
   await administrator.getByText(/with somebody who does not follow/).waitFor();
-  await row.getByRole('link', { name: 'Dr. Mei Tanaka' }).click();
+  await row.getByRole('link', { name: 'Dr. Lena Okafor' }).click();
   const behind = administrator.getByTestId('following').getByRole('listitem').filter({ hasText: 'Desktop PACS' });
   await behind.getByText(/not answered yet, since \d\d:\d\d/).waitFor();
   await behind.getByText('still shows Patient/walter-pruitt').waitFor();
