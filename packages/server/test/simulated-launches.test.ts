@@ -96,6 +96,39 @@ test('a declared client is not a registered app: it takes the name of none, and 
   assert.match(refused.text, /jwks/);
 });
 
+test('CWE-601 a link sends nobody elsewhere without a registration, and hands over nothing unasked', async () => {
+  const lena = await signedIn();
+  const elsewhere = [
+    'https://evil.example/',
+    'http://localhost.evil.example/',
+    'http://127.0.0.1.evil.example/',
+    '//evil',
+  ];
+  for (const redirect of elsewhere) {
+    const client: DeclaredClient = { type: 'public', id: 'from-a-link' };
+    for (const simulated of [
+      { client },
+      { client: { ...client, redirects: [redirect] } },
+      { client: { ...client, redirects: [redirect] }, faults: ['bad-scope'] as const },
+      { unchecked: true },
+      { unchecked: true, skipsConsent: true },
+    ]) {
+      const app = App.stranger(at(simulated), client.id);
+      for (const changes of [{}, { state: undefined }, { response_type: 'token' }]) {
+        const page = await lena.go(app.begin(SCOPE, { redirect_uri: redirect, ...changes }).url);
+        assert.equal(page.status, 400, `${redirect} ${JSON.stringify(simulated)}`);
+        assert.ok(page.url.startsWith(origin), page.url);
+      }
+    }
+  }
+  const remote = 'https://app.example.org/back';
+  const registered = await App.register(origin, 'public', { redirect_uris: [remote] });
+  const page = await lena.go(
+    registered.at(at({ skipsConsent: true, skipsPickers: true })).begin(SCOPE, { redirect_uri: remote }).url,
+  );
+  assert.match(page.text, /<title>Allow access/);
+});
+
 test('a backend service gets its token, by keys in the address or at an address', async () => {
   const { app } = await declared('asymmetric', { backend: true, scope: 'system/*.rs' });
   const form = { grant_type: 'client_credentials', scope: 'system/Patient.rs' };

@@ -3,6 +3,7 @@ import { Button, Checkbox, NativeSelect } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { words } from '../api.ts';
+import { serverUrl } from '../base.ts';
 import type { EhrSession } from '../ehr/session.ts';
 import { timeOf } from '../fhir.ts';
 import { t } from '../language/language.ts';
@@ -65,7 +66,7 @@ function Sent({ one, onWithdraw }: { one: SentInvitation; onWithdraw: () => void
   const title = t('guests.linkUntil', { kind, time: timeOf(one.expiresAt) });
   return (
     <li className={styles.invitation}>
-      <Copyable title={title} text={`${location.origin}/join/${one.code}`} />
+      <Copyable title={title} text={`${serverUrl()}/join/${one.code}`} />
       <Button variant="default" aria-label={t('guests.withdrawNamed', { title })} onClick={onWithdraw}>
         {t('guests.withdraw')}
       </Button>

@@ -92,7 +92,7 @@ export function ClientFields({
       {!isBackend && (
         <Textarea
           label={t('launch.clientRedirects')}
-          description={t('launch.leftOutAnyWillDo')}
+          description={t('launch.redirectsOnThisMachine')}
           value={plan.clientRedirects}
           rows={2}
           maxLength={1000}

@@ -8,14 +8,13 @@ import { Scopes, syncErrorMessage, textOf } from '@lockstep/fhircast';
 import type { Clock, Hub } from '@lockstep/hub';
 import { type AuthorizationServer, OAuthError, type UserProfile } from '@lockstep/smart';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { isLoopback } from '../config.ts';
 import type { Inspector } from '../inspector.ts';
 import { CONSOLE_CLIENT } from '../own-apps.ts';
 import type { LaunchContexts } from '../simulation/contexts.ts';
 import { fhirFault, type OAuthFault, returnedFault, shownFault, tokenFault } from '../simulation/faults.ts';
 import { type SimulatedPeople, servePerson } from '../simulation/person.ts';
 import { failsOnSocket, type SocketFaults } from '../simulation/socket-faults.ts';
-import { asStandIn, type StandIns } from '../simulation/stand-ins.ts';
+import { asStandIn, isOnThisMachine, type StandIns } from '../simulation/stand-ins.ts';
 import { answerOAuthErrors } from './json-bodies.ts';
 
 export interface SimulationOptions {
@@ -146,7 +145,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     const redirect = URL.parse(asked);
     const client = await authorization.clients.get(query.get('client_id') ?? '');
     const registered = client?.redirectUris.includes(asked) === true;
-    const here = unchecked && redirect?.protocol === 'http:' && isLoopback(redirect.hostname.replace(/^\[|\]$/g, ''));
+    const here = unchecked && isOnThisMachine(asked);
     if (redirect && (registered || here)) return redirect;
     throw new OAuthError('invalid_request', 'redirect_uri is not registered for this client');
   }
@@ -216,7 +215,8 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     return authorization.prepareLaunch(launched, {
       clientId: params.get('client_id') ?? '',
       ...(skipsPickers && { topic }),
-      consented: skipsConsent,
+      // A link alone must not hand over what nobody was asked for.
+      consented: skipsConsent && isOnThisMachine(params.get('redirect_uri') ?? ''),
       ...context,
     });
   }

@@ -3,6 +3,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { DeclaredClient } from '@lockstep/console/simulation';
 import { type AuthorizationServer, OAuthError, type UserProfile } from '@lockstep/smart';
+import { isLoopback } from '../config.ts';
 import { assertedId, basicId } from '../http/claimed-client.ts';
 
 /** How long a launch by address may be redeemed, ms. */
@@ -41,6 +42,19 @@ export function isStandIn(clientId: string): boolean {
 /** The id of the client that stands in for whoever says to be `clientId`. */
 export function standInOf(clientId: string): string {
   return `${PREFIX}${hash('sha256', clientId, 'base64url').slice(0, 22)}`;
+}
+
+/** Whether an address is one of this machine: the only ones to which a link may send people without a registration (CWE-601). */
+export function isOnThisMachine(address: string): boolean {
+  const url = URL.parse(address);
+  return url !== null && /^https?:$/.test(url.protocol) && isLoopback(url.hostname.replace(/^\[|\]$/g, ''));
+}
+
+/** @throws OAuthError */
+function requireThisMachine(address: string): void {
+  if (isOnThisMachine(address)) return;
+  const why = 'redirect_uri: without a registration an app comes back to this machine only: register it instead';
+  throw new OAuthError('invalid_request', why);
 }
 
 /** Removes what simulated launches have left, on a server that does not simulate any. */
@@ -93,6 +107,7 @@ export class StandIns {
     const clientId = params.get('client_id');
     const redirectUri = params.get('redirect_uri');
     if (!clientId || !redirectUri) throw new OAuthError('invalid_request', 'client_id and redirect_uri are needed');
+    requireThisMachine(redirectUri);
     const id = await this.#standIn(clientId, redirectUri, params.get('scope') ?? '');
     const admitted = new URLSearchParams(params);
     admitted.set('client_id', id);
@@ -122,6 +137,7 @@ export class StandIns {
   ): Promise<void> {
     const { clients } = this.#parts.authorization;
     const { id, secret } = client;
+    for (const address of [...(client.redirects ?? []), asked.redirectUri ?? []].flat()) requireThisMachine(address);
     const known = await clients.get(id);
     if (known && known.simulated !== true) {
       throw new OAuthError('invalid_client', `client_id: ${id} is a registered app: choose that one`);
