@@ -66,8 +66,8 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     assert.equal((await hub.context(topic)).context[0].resource.id, 'p1');
     const refused = await until(503, () => hub.publish(topic, 'Patient-open', [patient('p2')]));
     assert.ok(refused.headers.has('retry-after'));
-    const unready = await fetch(`${origin}/health/ready`);
-    assert.equal(unready.status, 503);
+    // What is left of the room may do for some of the smallest writes.
+    const unready = await until(503, () => fetch(`${origin}/health/ready`));
     assert.match((await json(unready)).status, /the store cannot be written: .*full/);
     assert.equal((await hub.context(topic)).context[0].resource.id, 'p1');
 

@@ -1,0 +1,109 @@
+/**
+ * What every route answers while the store fails: never 500, and never a word about what has happened to a change that nobody knows.
+ * A write whose answer was lost may have been made.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { type RecordStore, type SessionStore, StoreUnavailable } from '@lockstep/store';
+import { type Asked, ask, rowOf, served, started } from './every-route.ts';
+
+const WRITES = ['commit', 'erase', 'put', 'putAll', 'consume', 'delete', 'deleteBy'];
+/** What is told, not asked: it fails in no request. */
+const NO_REQUEST = ['watch', 'announce'];
+
+type Mode = 'works' | 'cannot be reached' | 'loses the answers to writes' | 'is full';
+
+/** A store that fails as it is told to. */
+class FailingStore {
+  mode: Mode = 'works';
+  /** Calls that failed. */
+  failed = 0;
+
+  of<T extends RecordStore | SessionStore>(store: T): T {
+    return new Proxy(store, {
+      get: (target, name) => {
+        const method = Reflect.get(target, name);
+        if (typeof method !== 'function') return method;
+        return (...args: unknown[]) =>
+          NO_REQUEST.includes(String(name))
+            ? method.apply(target, args)
+            : this.#call(String(name), () => method.apply(target, args));
+      },
+    });
+  }
+
+  async #call(name: string, call: () => Promise<unknown>): Promise<unknown> {
+    const isWrite = WRITES.includes(name);
+    const { mode } = this;
+    if (mode === 'works' || (mode !== 'cannot be reached' && !isWrite)) return call();
+    this.failed += 1;
+    if (mode === 'loses the answers to writes') await call();
+    throw new StoreUnavailable('database or disk is full', 7);
+  }
+}
+
+/** Says that a change was not made. */
+const CLAIM =
+  /nothing (was|is|has been|of it)|(was|were|is|are|has been|have been) not \w+ed|not (stored|saved|sent|changed|done)/i;
+
+describe('PUB-4 a request whose store fails', () => {
+  const store = new FailingStore();
+  let asked: Asked;
+  before(async () => {
+    asked = await started(10, (opened) => ({
+      ...opened,
+      records: store.of(opened.records),
+      sessions: store.of(opened.sessions),
+    }));
+  });
+  after(async () => {
+    store.mode = 'works';
+    await asked?.close();
+  });
+
+  for (const mode of ['cannot be reached', 'is full', 'loses the answers to writes'] as const) {
+    it(`is 503 with the time to wait at every route where the store ${mode}, and says nothing of the change`, async () => {
+      const wrong: string[] = [];
+      let met = 0;
+      for (const route of served(asked.lockstep.routes)) {
+        const row = rowOf(route);
+        assert.ok(row, route);
+        store.failed = 0;
+        store.mode = mode;
+        const answer = await ask(asked, route, row);
+        store.mode = 'works';
+        const text = await answer.text();
+        // What did not need the store is none of this.
+        if (answer.status < 500 || (store.failed === 0 && answer.status !== 500)) continue;
+        const isRight = answer.status === 503 && Number(answer.headers.get('retry-after')) > 0 && !CLAIM.test(text);
+        // Readiness is asked again by itself.
+        if (isRight || route === 'GET /health/ready') met += 1;
+        else wrong.push(`${route}: ${answer.status} ${text.slice(0, 200)}`);
+      }
+      assert.deepEqual(wrong, []);
+      assert.ok(met >= 10, `${met} routes met the failure`);
+    });
+  }
+
+  it('PUB-7 an event whose answer was lost is accepted when it is sent again, and is one event', async () => {
+    const event = (): Promise<Response> =>
+      asked.hub.publish(
+        asked.topic,
+        'Patient-open',
+        [{ key: 'patient', resource: { resourceType: 'Patient', id: 'p9' } }],
+        {
+          id: 'again',
+          timestamp: '2026-11-30T08:00:00Z',
+        },
+      );
+    const topic = await asked.hub.session('Practitioner/again');
+    Object.assign(asked, { topic });
+    store.mode = 'loses the answers to writes';
+    assert.equal((await event()).status, 503);
+    store.mode = 'works';
+    assert.equal((await event()).status, 202);
+    const subscriber = await asked.hub.subscribe(topic, 'Patient-open');
+    assert.equal((await subscriber.event()).id, 'again');
+    await subscriber.close();
+  });
+});
