@@ -10,6 +10,7 @@ import type { SqliteOptions, SqliteStore } from './index.ts';
 
 const LARGE = 'x'.repeat(500_000);
 const ENTRIES = 40;
+const ROUNDS = 30;
 
 function append(store: SqliteStore, topic: string, number: number, body: string) {
   const entry = { number, id: `${topic} ${number}`, at: 1, body };
@@ -40,12 +41,17 @@ test('a commit does not wait for a log that is read, nor for a backup', async (t
   await store.sessions.readLog('large', ENTRIES);
   let number = 0;
   for (const [kind, ask] of Object.entries(kinds)) {
-    const order: string[] = [];
-    const asked = ask().then(() => order.push(kind));
-    number += 1;
-    await append(store, 'small', number, '{}').then(() => order.push('commit'));
-    await asked;
-    assert.deepEqual(order, ['commit', kind]);
+    // A commit that had to wait would never be first; one that need not may be late, for its flush takes as long as the disk does.
+    let isFirst = false;
+    for (let round = 0; round < ROUNDS && !isFirst; round++) {
+      const order: string[] = [];
+      const asked = ask().then(() => order.push(kind));
+      number += 1;
+      await append(store, 'small', number, '{}').then(() => order.push('commit'));
+      await asked;
+      isFirst = order[0] === 'commit';
+    }
+    assert.ok(isFirst, `${kind} came first, ${ROUNDS} times`);
   }
 });
 
