@@ -1,6 +1,6 @@
-/** A thread that does harm to a server until it is ended: `hostile.ts` says what. */
-import { connect } from 'node:net';
-import { parentPort, workerData } from 'node:worker_threads';
+/** A process that does harm to a server until it is ended: `hostile.ts` says what. */
+import { connect, type Socket } from 'node:net';
+import process from 'node:process';
 
 /** What harm is done, and to what. */
 export interface Flood {
@@ -15,7 +15,8 @@ const FHIR_PER_SECOND = 2_000;
 const HALF_OPEN = 1_500;
 const MEGABYTE = 1_000_000;
 
-const { kind, origin, token } = workerData as Flood;
+const { kind, origin, token } = JSON.parse(process.argv[2] ?? '') as Flood;
+const { hostname, host, port } = new URL(origin);
 let sent = 0;
 
 /** Counts requests that fail as sent: the server may cut them off. */
@@ -33,6 +34,13 @@ async function asFastAsPossible(request: () => Promise<void>): Promise<void> {
   );
 }
 
+/** A connection whose answers nobody reads into. */
+function kept(): Socket {
+  return connect(Number(port), hostname)
+    .on('error', () => undefined)
+    .resume();
+}
+
 const json = { 'content-type': 'application/json' };
 const authorization = `Bearer ${token}`;
 
@@ -41,13 +49,20 @@ const FLOODS: Readonly<Record<Flood['kind'], () => unknown>> = {
     const body = JSON.stringify({ client_name: 'x'.repeat(900_000), redirect_uris: ['http://localhost/x'] });
     return asFastAsPossible(() => send('/auth/register', { method: 'POST', headers: json, body }));
   },
-  tokens: () =>
-    asFastAsPossible(() => {
-      const guess = `Bearer ${crypto.randomUUID()}`;
-      return send('/hub', { method: 'POST', headers: { ...json, authorization: guess }, body: '{}' });
-    }),
+  tokens: () => {
+    const guess = (socket: Socket): void => {
+      sent += 1;
+      const head = `POST /hub HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n`;
+      socket.write(`${head}Authorization: Bearer ${crypto.randomUUID()}\r\n\r\n{}`);
+    };
+    for (let n = 0; n < IN_FLIGHT; n += 1) {
+      const socket = kept();
+      guess(socket);
+      // The next when the one before is answered.
+      socket.on('data', () => guess(socket));
+    }
+  },
   'half-open': () => {
-    const { hostname, port } = new URL(origin);
     const open = (): void => {
       sent += 1;
       const socket = connect(Number(port), hostname, () => socket.write('POST /hub HTTP/1.1\r\nHost: x\r\nContent-'));
@@ -57,12 +72,15 @@ const FLOODS: Readonly<Record<Flood['kind'], () => unknown>> = {
     for (let n = 0; n < HALF_OPEN; n += 1) open();
   },
   fhir: () => {
-    const every = 20;
+    const request = `GET /fhir/Patient?_count=1 HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${authorization}\r\n\r\n`;
+    const sockets = Array.from({ length: IN_FLIGHT }, () => kept());
+    const startedAt = performance.now();
+    // By the time that has passed: a timer that comes late makes up for it.
     setInterval(() => {
-      for (let n = 0; n < (FHIR_PER_SECOND * every) / 1000; n += 1) {
-        void send('/fhir/Patient?_count=1', { headers: { authorization } });
+      for (const due = ((performance.now() - startedAt) / 1000) * FHIR_PER_SECOND; sent < due; sent += 1) {
+        sockets[sent % IN_FLIGHT]!.write(request);
       }
-    }, every);
+    }, 20);
   },
   search: () => {
     const body = new URLSearchParams({ _sort: 'name,'.repeat(MEGABYTE / 5) });
@@ -70,5 +88,7 @@ const FLOODS: Readonly<Record<Flood['kind'], () => unknown>> = {
   },
 };
 
-parentPort?.on('message', () => parentPort?.postMessage(sent));
+process.on('message', () => process.send?.(sent));
+process.on('disconnect', () => process.exit());
+process.send?.(sent);
 void FLOODS[kind]();

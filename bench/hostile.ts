@@ -4,10 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import type { Flood } from './flood.ts';
-import { median, percentile, residentBytes } from './measure.ts';
-import { type Program, path, startServer } from './program.ts';
+import { cpuSeconds, median, percentile, residentBytes } from './measure.ts';
+import { type Program, startFlood, startServer } from './program.ts';
 import type { Goal, Row, Scenario, Section } from './scenario.ts';
 import { Backend } from './target.ts';
 
@@ -59,23 +58,26 @@ async function harmed(
   topic: string,
   { kind, token }: Omit<Flood, 'origin'>,
 ): Promise<Row['values']> {
-  const pairs: { readonly alone: readonly number[]; readonly beside: readonly number[] }[] = [];
+  const pairs: { readonly alone: readonly number[]; readonly beside: readonly number[]; readonly cores: number }[] = [];
   const before = residentBytes(program.pid);
   let most = before;
   let requests = 0;
   for (let pair = 0; pair < PAIRS; pair += 1) {
     const alone = await turn(backend, topic);
-    const workerData: Flood = { kind, origin: program.origin, token };
-    const flood = new Worker(path('./flood.ts'), { workerData });
+    const flood = startFlood(JSON.stringify({ kind, origin: program.origin, token } satisfies Flood));
+    await once(flood, 'message');
     const look = setInterval(() => (most = Math.max(most, residentBytes(program.pid))), 20);
     await wait(kind === 'search' ? 0 : BEGIN);
+    const [usedBefore, startedAt] = [cpuSeconds(program.pid), performance.now()];
     const beside = await turn(backend, topic);
-    flood.postMessage('how many');
+    const cores = (cpuSeconds(program.pid) - usedBefore) / ((performance.now() - startedAt) / 1000);
+    flood.send('how many');
     requests += Number((await once(flood, 'message'))[0]);
-    await flood.terminate();
+    flood.kill('SIGKILL');
+    await once(flood, 'exit');
     clearInterval(look);
     await wait(BEGIN);
-    pairs.push({ alone, beside });
+    pairs.push({ alone, beside, cores });
   }
   const besides = pairs.flatMap(({ beside }) => beside).sort((a, b) => a - b);
   return {
@@ -84,6 +86,7 @@ async function harmed(
     beside: median(pairs.map(({ beside }) => median(beside))),
     ratio: median(pairs.map(({ alone, beside }) => median(beside) / median(alone))),
     p99: percentile(besides, 0.99),
+    cores: median(pairs.map(({ cores }) => cores)),
     grown: (most - before) / 2 ** 20,
   };
 }
@@ -112,13 +115,14 @@ async function run(say: (line: string) => void): Promise<readonly Section[]> {
         title: 'Publishing while somebody does harm',
         note:
           `One client publishes an event every ${PACE} ms: ${PAIRS} pairs of turns of ${TURN / 1000} s, alone and beside the harm, which ` +
-          'another thread of the load generator does. The server has the limits that it has by default, and shares its cores with that thread.',
+          'a process of the lowest priority does on the core of that client. The server has the limits that it has by default.',
         columns: [
           { key: 'requests', title: 'sent', digits: 0 },
           { key: 'alone', title: 'alone: p50 ms', digits: 2 },
           { key: 'beside', title: 'beside: p50 ms', digits: 2 },
           { key: 'ratio', title: '×', digits: 2 },
           { key: 'p99', title: 'beside: p99 ms', digits: 1 },
+          { key: 'cores', title: 'cores used', digits: 2 },
           { key: 'grown', title: 'grown MiB', digits: 0 },
         ],
         rows,

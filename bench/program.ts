@@ -1,6 +1,6 @@
 /** Programs under test and the load on them, as child processes that each have a core of their own where there are two. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { cpus } from 'node:os';
+import { constants, cpus, setPriority } from 'node:os';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
@@ -114,10 +114,25 @@ export function startLockstep(data: string, nodeOptions: readonly string[] = [],
   return startServer(env, nodeOptions, main);
 }
 
-/** Starts the load generator with a channel to talk to it. */
-export function startLoad(): ChildProcess {
-  const [file, rest] = command(LOAD_CORE, [path('./load.ts')]);
+function startBesides(args: readonly string[]): ChildProcess {
+  const [file, rest] = command(LOAD_CORE, args);
   const child = spawn(file, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   watched(child);
+  return child;
+}
+
+/** Starts the load generator with a channel to talk to it. */
+export function startLoad(): ChildProcess {
+  return startBesides([path('./load.ts')]);
+}
+
+/**
+ * Starts what does harm to a server, with a channel to talk to it. It gives way to whoever measures on the same core: what it takes
+ * from the server is to be seen, not what it takes from the one who measures.
+ * @param what JSON that says what is done
+ */
+export function startFlood(what: string): ChildProcess {
+  const child = startBesides([path('./flood.ts'), what]);
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   return child;
 }
