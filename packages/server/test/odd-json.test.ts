@@ -67,8 +67,12 @@ const others = await Promise.all(
   OTHER_WORDS.map((switches) => HubClient.backend(origin, EVERYTHING, { scope: EVERYTHING, switches })),
 );
 const topic = await hub.session();
-/** For subscriptions that nobody connects to. */
+/** For subscriptions that nobody connects to: ended with the test, before they expire in the middle of another. */
 const subscribed = await hub.session('Practitioner/2');
+async function endSubscriptions(): Promise<void> {
+  await lockstep.hub.endSession(subscribed, 'the test is over');
+  await lockstep.hub.openSession({ user: 'Practitioner/2', aliases: [], topic: subscribed });
+}
 const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
 const person = new Person(origin);
 await person.signIn();
@@ -360,10 +364,12 @@ async function spoil(method: string, path: string, example: Example, bodies: Ite
     assert.ok(text.length > 1, `a refusal without a reason: ${what}`);
     assert.deepEqual(written, [], what);
   }
+  await endSubscriptions();
   if (example.ok === undefined) return;
   const good = example.form ? new URLSearchParams(example.form()).toString() : JSON.stringify(example.json?.());
   const { status, text } = await send(method, path, example, good);
   assert.equal(status, example.ok, `${method} ${path} ${shown(good)} → ${text}`);
+  await endSubscriptions();
 }
 
 function* oddForms(form: Readonly<Record<string, string>>): Iterable<string> {
