@@ -5,6 +5,10 @@ import { createServer, type IncomingMessage, request as passOn, type ServerRespo
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { MedplumClient } from 'medplum-core-5';
+import * as openid from 'openid-client';
+import { fhirKitFlow, openidFlow } from '../packages/server/test/client-flows.ts';
+import { FhirClientApp } from '../packages/server/test/fhirclient-app.ts';
 import { HubClient, patient, sharedLockstep } from '../packages/server/test/harness.ts';
 import { App, fhir, Person } from '../packages/server/test/person.ts';
 import { freePort, sharedFolder, startHapi, startKeycloak } from './java.ts';
@@ -216,6 +220,33 @@ describe('Lockstep’s own launches on HAPI’s patients', () => {
     });
     assert.equal((await fhir(lockstep.origin, 'Observation', body.access_token)).body.entry.length, 2);
     assert.equal((await fhir(lockstep.origin, 'Patient/p1', body.access_token)).status, 403);
+  });
+});
+
+describe('clients of npm, unmodified', () => {
+  it('fhir-kit-client and Medplum’s work with Keycloak’s token, which openid-client got', async () => {
+    const execute = [openid.allowInsecureRequests];
+    const secret = openid.ClientSecretPost(PASSWORD);
+    const configuration = await openid.discovery(new URL(keycloak.issuer), 'ehr', {}, secret, { execute });
+    const { access_token: bearer } = await openid.clientCredentialsGrant(configuration);
+    await fhirKitFlow(lockstep.origin, bearer);
+    const client = new MedplumClient({ baseUrl: `${lockstep.origin}/`, fhirUrlPath: 'fhir', fetch });
+    client.setAccessToken(bearer);
+    assert.equal((await client.readResource('Patient', 'p2')).id, 'p2');
+    assert.equal((await client.searchResources('Observation', { patient: 'Patient/p2' })).length, 1);
+  });
+
+  it('openid-client and fhirclient launch on HAPI’s patients by Lockstep’s own tokens', async (t) => {
+    for (const kind of ['public', 'symmetric'] as const) await openidFlow(lockstep.origin, 'p1', kind);
+    const app = await FhirClientApp.start(t, 'public', lockstep.origin);
+    const person = new Person(lockstep.origin);
+    const { session_topic: topic } = await person.signIn();
+    const { body } = await person.launch({ client_id: app.app.clientId, patient: 'p2', topic });
+    const client = await app.open(person, body.launch_url, 'launch openid fhirUser patient/*.read offline_access');
+    assert.equal((await client.patient.read()).id, 'p2');
+    const { entry } = (await client.request('Observation?patient=p2')) as { entry: unknown[] };
+    assert.equal(entry.length, 1);
+    assert.equal((await client.refresh()).tokenResponse.patient, 'p2');
   });
 });
 

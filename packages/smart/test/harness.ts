@@ -7,11 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createFhir, type FhirService } from '@lockstep/fhir';
+import { Scopes } from '@lockstep/fhircast';
+import { createGateway, NO_CREDENTIALS, Upstream } from '@lockstep/gateway';
 import { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import { freePort } from '@lockstep/store-redis/testing';
 import { openSqlite } from '@lockstep/store-sqlite';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { ASSERTION_TYPE } from '../src/client-authentication.ts';
 import {
@@ -104,6 +106,8 @@ interface TestStore {
 }
 
 const log = { count: 100, ageMs: 60_000 };
+/** One for all servers of a test file: it loads the definitions once. */
+const validator = new R4Validator();
 let storeAt: (file: string) => Promise<TestStore> = (path) => openSqlite({ path, log });
 
 /** Runs what follows on another store: the same name leads to the same data. */
@@ -131,8 +135,8 @@ export async function startServer(
   t: Pick<TestContext, 'after'>,
   options: Partial<AuthorizationServerOptions> & {
     file?: string;
-    /** Whether the real FHIR endpoint with its sample data is there. */
-    fhir?: boolean;
+    /** Whether the real FHIR endpoint with its sample data is there: in the server, or behind it. */
+    fhir?: boolean | 'behind';
     /** Pages of our own origin beside the authorization server's. */
     pages?: (app: FastifyInstance) => void;
   } = {},
@@ -148,22 +152,24 @@ export async function startServer(
   const audits: AuditEntry[] = [];
   const problems: unknown[] = [];
   const quiet = () => undefined;
-  const fhir =
-    options.fhir &&
-    (await createFhir({
-      records: store.records,
-      validator: new R4Validator(),
-      clock,
-      baseUrl: `${origin}/fhir`,
-      hubUrl: `${origin}/hub`,
-      version: '0.0.0',
-      ids: () => crypto.randomUUID(),
-      tokenOf: async (request) => {
-        const admission = await auth.tokens.admit(request, await auth.tokens.find(request.headers.authorization));
-        return admission.ok ? admission.info : undefined;
-      },
-      smart: () => new AuthorizationAddresses(origin),
-    }));
+  const tokenOf = async (request: FastifyRequest) => {
+    const admission = await auth.tokens.admit(request, await auth.tokens.find(request.headers.authorization));
+    return admission.ok ? admission.info : undefined;
+  };
+  const shared = {
+    records: store.records,
+    validator,
+    clock,
+    baseUrl: `${origin}/fhir`,
+    hubUrl: `${origin}/hub`,
+    version: '0.0.0',
+    tokenOf,
+    smart: () => new AuthorizationAddresses(origin),
+  };
+  const upstream = options.fhir === 'behind' ? await startFhirServer(t) : undefined;
+  const fhir = upstream
+    ? await createGateway({ ...shared, upstream })
+    : options.fhir && (await createFhir({ ...shared, ids: () => crypto.randomUUID() }));
   if (fhir) await fhir.service.seedSampleData();
   const settings: AuthorizationServerOptions = {
     records: store.records,
@@ -198,6 +204,39 @@ export async function startServer(
   const local = `http://localhost:${port}`;
   const node = () => createAuthorizationServer(settings);
   return { origin, app, auth, clock, sessions, ended, audits, file, url: (path) => `${local}${path}`, node, close };
+}
+
+/** A FHIR server with the sample data, for whoever can reach it. */
+async function startFhirServer(t: Pick<TestContext, 'after'>): Promise<Upstream> {
+  const directory = mkdtempSync(join(tmpdir(), 'lockstep-smart-'));
+  const store = await openSqlite({ path: join(directory, 'fhir.db'), log });
+  const app = fastify({ forceCloseConnections: true });
+  const port = await freePort();
+  const base = `http://localhost:${port}`;
+  const anyone = { tokenId: 'any', clientId: 'any', scopes: new Scopes('system/*.cruds'), expiresAt: Number.MAX_VALUE };
+  const { plugin, service } = await createFhir({
+    records: store.records,
+    validator,
+    clock: { now: Date.now },
+    baseUrl: `${base}/fhir`,
+    hubUrl: base,
+    version: '0.0.0',
+    tokenOf: () => anyone,
+    smart: () => new AuthorizationAddresses(base),
+    ids: () => crypto.randomUUID(),
+  });
+  await service.seedSampleData();
+  await app.register(plugin, { prefix: '/fhir' });
+  await app.listen({ port, host: 'localhost' });
+  const credentials = NO_CREDENTIALS;
+  const upstream = new Upstream({ base: `${base}/fhir`, credentials, timeoutMs: 30_000, maxBytes: 4 * 1024 * 1024 });
+  t.after(async () => {
+    await upstream.close();
+    await app.close();
+    await store.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  return upstream;
 }
 
 /** A plain HTTP server for what clients bring: key sets, callbacks. */

@@ -225,103 +225,111 @@ async function firstPatient(server: TestServer): Promise<string> {
   return String((bundle.entry as { resource: Json }[])[0]?.resource.id);
 }
 
-suite('Inferno: discovery', () => {
-  test('STU1, STU2, STU2.2: well-known and CapabilityStatement', async (t) => {
-    const server = await startServer(t, { fhir: true });
-    const wellKnown = await answerOf(
-      await fetch(`${server.origin}/fhir/.well-known/smart-configuration`, {
-        headers: { accept: 'application/json', origin: ORIGIN },
-      }),
-    );
-    assert.equal(wellKnown.status, 200);
-    assert.match(wellKnown.headers.get('content-type') ?? '', /^application\/json/);
-    assert.ok([ORIGIN, '*'].includes(wellKnown.headers.get('access-control-allow-origin') ?? ''));
-    const config = wellKnown.body;
-    for (const field of ['authorization_endpoint', 'token_endpoint', 'issuer', 'jwks_uri'])
-      assert.equal(typeof config[field], 'string', field);
-    for (const field of ['capabilities', 'grant_types_supported', 'code_challenge_methods_supported'])
-      assert.ok(Array.isArray(config[field]), field);
-    assert.ok((config.capabilities as unknown[]).every((one) => typeof one === 'string'));
-    assert.ok((config.grant_types_supported as string[]).includes('authorization_code'));
-    assert.ok((config.grant_types_supported as string[]).includes('client_credentials'));
-    assert.deepEqual(config.code_challenge_methods_supported, ['S256']);
-    const metadata = await answerOf(await fetch(`${server.origin}/fhir/metadata`, { headers: { origin: ORIGIN } }));
-    assert.equal(metadata.status, 200);
-    assert.ok([ORIGIN, '*'].includes(metadata.headers.get('access-control-allow-origin') ?? ''));
-    assert.match(JSON.stringify(metadata.body), /SMART-on-FHIR/);
-  });
-});
+/** Where the patients are: the kit must find no difference. */
+const PLACES = [
+  ['FHIR data of its own', true],
+  ['a FHIR server behind it', 'behind'],
+] as const;
 
-for (const kind of ['public', 'symmetric', 'asymmetric'] as const) {
-  suite(`Inferno: launches of a ${kind} app`, () => {
-    for (const ehr of [false, true]) {
-      test(`${ehr ? 'EHR' : 'standalone'} launch, OpenID Connect, refresh, introspection (STU2, STU2.2)`, async (t) => {
-        const server = await startServer(t, { fhir: true });
-        const kit = await kitFor(server, kind);
-        const { body } = await launch(kit, STU2, { ehr, pkce: true, byPost: ehr });
-        const patient = await readFhir(server, `Patient/${body.patient}`, body.access_token);
-        assert.equal(patient.status, 200);
+for (const [where, data] of PLACES) {
+  suite(`Inferno: discovery, ${where}`, () => {
+    test('STU1, STU2, STU2.2: well-known and CapabilityStatement', async (t) => {
+      const server = await startServer(t, { fhir: data });
+      const wellKnown = await answerOf(
+        await fetch(`${server.origin}/fhir/.well-known/smart-configuration`, {
+          headers: { accept: 'application/json', origin: ORIGIN },
+        }),
+      );
+      assert.equal(wellKnown.status, 200);
+      assert.match(wellKnown.headers.get('content-type') ?? '', /^application\/json/);
+      assert.ok([ORIGIN, '*'].includes(wellKnown.headers.get('access-control-allow-origin') ?? ''));
+      const config = wellKnown.body;
+      for (const field of ['authorization_endpoint', 'token_endpoint', 'issuer', 'jwks_uri'])
+        assert.equal(typeof config[field], 'string', field);
+      for (const field of ['capabilities', 'grant_types_supported', 'code_challenge_methods_supported'])
+        assert.ok(Array.isArray(config[field]), field);
+      assert.ok((config.capabilities as unknown[]).every((one) => typeof one === 'string'));
+      assert.ok((config.grant_types_supported as string[]).includes('authorization_code'));
+      assert.ok((config.grant_types_supported as string[]).includes('client_credentials'));
+      assert.deepEqual(config.code_challenge_methods_supported, ['S256']);
+      const metadata = await answerOf(await fetch(`${server.origin}/fhir/metadata`, { headers: { origin: ORIGIN } }));
+      assert.equal(metadata.status, 200);
+      assert.ok([ORIGIN, '*'].includes(metadata.headers.get('access-control-allow-origin') ?? ''));
+      assert.match(JSON.stringify(metadata.body), /SMART-on-FHIR/);
+    });
+  });
+
+  for (const kind of ['public', 'symmetric', 'asymmetric'] as const) {
+    suite(`Inferno: launches of a ${kind} app, ${where}`, () => {
+      for (const ehr of [false, true]) {
+        test(`${ehr ? 'EHR' : 'standalone'} launch, OpenID Connect, refresh, introspection (STU2, STU2.2)`, async (t) => {
+          const server = await startServer(t, { fhir: data });
+          const kit = await kitFor(server, kind);
+          const { body } = await launch(kit, STU2, { ehr, pkce: true, byPost: ehr });
+          const patient = await readFhir(server, `Patient/${body.patient}`, body.access_token);
+          assert.equal(patient.status, 200);
+          await checkOpenid(kit, body);
+          if (kind !== 'public') await checkIntrospection(kit, body, true);
+          await checkRefresh(kit, body);
+        });
+      }
+    });
+  }
+
+  suite(`Inferno: presets of the reference server, ${where}`, () => {
+    for (const scope of [OF_USER, `${IDENTITY} user/*.read`]) {
+      test(`EHR launch with ${scope}`, async (t) => {
+        const server = await startServer(t, { fhir: data });
+        const kit = await kitFor(server, 'symmetric');
+        const { body } = await launch(kit, scope, { ehr: true, pkce: true });
+        assert.equal((await readFhir(server, `Patient/${body.patient}`, body.access_token)).status, 200);
         await checkOpenid(kit, body);
-        if (kind !== 'public') await checkIntrospection(kit, body, true);
+        await checkIntrospection(kit, body, true);
         await checkRefresh(kit, body);
       });
     }
   });
+
+  suite(`Inferno: STU1, ${where}`, () => {
+    for (const ehr of [false, true]) {
+      test(`${ehr ? 'EHR' : 'standalone'} launch with v1 scopes, without PKCE for an app with the legacy switch`, async (t) => {
+        const server = await startServer(t, { fhir: data });
+        const kit = await kitFor(server, 'symmetric', { legacy: true });
+        const { body } = await launch(kit, STU1, { ehr, pkce: false });
+        await checkOpenid(kit, body);
+        await checkRefresh(kit, body);
+      });
+    }
+  });
+
+  suite(`Inferno: backend services, ${where}`, () => {
+    for (const alg of ['RS384', 'ES384'] as const) {
+      test(`invalid grant_type, client_assertion_type and JWT are refused, a good request succeeds (${alg})`, async (t) => {
+        const server = await startServer(t, { fhir: data });
+        const service = await backend(server, {}, await makeKey(alg));
+        const ask = async (change: Record<string, string>, claims: Json = {}) =>
+          post(server, '/auth/token', {
+            grant_type: 'client_credentials',
+            scope: 'system/*.read',
+            ...assertionFields(
+              await assertion(server, service.key, service.clientId, {
+                claims: { exp: Math.floor(Date.now() / 1000) + 300, ...claims },
+              }),
+            ),
+            ...change,
+          });
+        assert.equal((await ask({ grant_type: 'not_a_grant_type' })).status, 400);
+        assert.ok([400, 401].includes((await ask({ client_assertion_type: 'not_an_assertion_type' })).status));
+        assert.ok([400, 401].includes((await ask({}, { iss: 'not_a_client' })).status));
+        const good = await ask({});
+        assert.equal(good.status, 200);
+        for (const field of ['access_token', 'token_type', 'scope']) assert.ok(good.body[field], field);
+        assert.equal(typeof good.body.expires_in, 'number');
+        assert.equal((await readFhir(server, 'Patient?_count=1', good.body.access_token)).status, 200);
+      });
+    }
+  });
 }
-
-suite('Inferno: presets of the reference server', () => {
-  for (const scope of [OF_USER, `${IDENTITY} user/*.read`]) {
-    test(`EHR launch with ${scope}`, async (t) => {
-      const server = await startServer(t, { fhir: true });
-      const kit = await kitFor(server, 'symmetric');
-      const { body } = await launch(kit, scope, { ehr: true, pkce: true });
-      assert.equal((await readFhir(server, `Patient/${body.patient}`, body.access_token)).status, 200);
-      await checkOpenid(kit, body);
-      await checkIntrospection(kit, body, true);
-      await checkRefresh(kit, body);
-    });
-  }
-});
-
-suite('Inferno: STU1', () => {
-  for (const ehr of [false, true]) {
-    test(`${ehr ? 'EHR' : 'standalone'} launch with v1 scopes, without PKCE for an app with the legacy switch`, async (t) => {
-      const server = await startServer(t, { fhir: true });
-      const kit = await kitFor(server, 'symmetric', { legacy: true });
-      const { body } = await launch(kit, STU1, { ehr, pkce: false });
-      await checkOpenid(kit, body);
-      await checkRefresh(kit, body);
-    });
-  }
-});
-
-suite('Inferno: backend services', () => {
-  for (const alg of ['RS384', 'ES384'] as const) {
-    test(`invalid grant_type, client_assertion_type and JWT are refused, a good request succeeds (${alg})`, async (t) => {
-      const server = await startServer(t, { fhir: true });
-      const service = await backend(server, {}, await makeKey(alg));
-      const ask = async (change: Record<string, string>, claims: Json = {}) =>
-        post(server, '/auth/token', {
-          grant_type: 'client_credentials',
-          scope: 'system/*.read',
-          ...assertionFields(
-            await assertion(server, service.key, service.clientId, {
-              claims: { exp: Math.floor(Date.now() / 1000) + 300, ...claims },
-            }),
-          ),
-          ...change,
-        });
-      assert.equal((await ask({ grant_type: 'not_a_grant_type' })).status, 400);
-      assert.ok([400, 401].includes((await ask({ client_assertion_type: 'not_an_assertion_type' })).status));
-      assert.ok([400, 401].includes((await ask({}, { iss: 'not_a_client' })).status));
-      const good = await ask({});
-      assert.equal(good.status, 200);
-      for (const field of ['access_token', 'token_type', 'scope']) assert.ok(good.body[field], field);
-      assert.equal(typeof good.body.expires_in, 'number');
-      assert.equal((await readFhir(server, 'Patient?_count=1', good.body.access_token)).status, 200);
-    });
-  }
-});
 
 suite('Inferno: what its requirements say and its checks leave out', () => {
   test('state comes back as the exact value, with a code and with an error', async (t) => {

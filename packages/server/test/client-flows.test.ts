@@ -1,0 +1,24 @@
+/** Clients of npm, unmodified, with FHIR data of Lockstep's own and with a FHIR server behind it. */
+import { describe, it } from 'node:test';
+import { fhirKitFlow, openidFlow } from './client-flows.ts';
+import { sharedGateway } from './gateway-rig.ts';
+import { Backend, sharedLockstep } from './harness.ts';
+
+const WAYS = [
+  ['FHIR data of its own', (await sharedLockstep({ sampleData: true })).origin],
+  ['a FHIR server behind it', (await sharedGateway()).gateway.origin],
+] as const;
+
+for (const [way, origin] of WAYS) {
+  describe(`with ${way}`, () => {
+    it('FHR-3 fhir-kit-client reads, writes, searches, turns pages and sends batches', async () => {
+      const backend = await Backend.register(origin, { scope: 'system/*.cruds' });
+      await fhirKitFlow(origin, await backend.token('system/*.cruds'));
+    });
+
+    for (const kind of ['public', 'symmetric'] as const) {
+      it(`TOK-1 openid-client, ${kind}: code, userinfo, refresh, revocation`, () =>
+        openidFlow(origin, 'kofi-mensah', kind));
+    }
+  });
+}

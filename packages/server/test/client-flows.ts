@@ -1,0 +1,99 @@
+/** Flows of clients of npm, unmodified, that hold in front of any FHIR server. */
+import assert from 'node:assert/strict';
+import { Client, type FhirResource } from 'fhir-kit-client';
+import * as openid from 'openid-client';
+import type { Json } from './harness.ts';
+import { App, fhir, type Kind, Person, REDIRECT } from './person.ts';
+
+const entries = (bundle: FhirResource): readonly Json[] => (bundle as Json).entry ?? [];
+
+/**
+ * `fhir-kit-client`: discovery, create, read, version, history, update, search with its pages, batch, delete.
+ * @param bearer a token that may do everything
+ */
+export async function fhirKitFlow(origin: string, bearer: string): Promise<void> {
+  const client = new Client({ baseUrl: `${origin}/fhir`, bearerToken: bearer });
+  const { authorizeUrl, tokenUrl } = await client.smartAuthMetadata();
+  assert.ok([authorizeUrl, tokenUrl].every((url) => String(url).startsWith(`${origin}/`)));
+  assert.equal((await client.capabilityStatement()).resourceType, 'CapabilityStatement');
+  const family = `Kit${crypto.randomUUID().slice(0, 8)}`;
+  const made = (await client.create({
+    resourceType: 'Patient',
+    body: { resourceType: 'Patient', name: [{ family }] } as FhirResource,
+  })) as Json;
+  const { id } = made;
+  const read = (await client.read({ resourceType: 'Patient', id })) as Json;
+  assert.equal(read.name[0].family, family);
+  const changed = { ...read, active: true };
+  const updated = (await client.update({
+    resourceType: 'Patient',
+    id,
+    body: changed as unknown as FhirResource,
+  })) as Json;
+  assert.equal(updated.active, true);
+  const first = (await client.vread({ resourceType: 'Patient', id, version: '1' })) as Json;
+  assert.equal(first.active, undefined);
+  assert.equal(entries(await client.history({ resourceType: 'Patient', id })).length, 2);
+  const others = await Promise.all(
+    [1, 2].map((n) =>
+      client.create({
+        resourceType: 'Patient',
+        body: { resourceType: 'Patient', name: [{ family, given: [`${n}`] }] } as FhirResource,
+      }),
+    ),
+  );
+  const found = new Set<string>();
+  let page = await client.search({ resourceType: 'Patient', searchParams: { name: family, _count: 2 } });
+  for (let pages = 0; pages < 5; pages++) {
+    for (const { resource } of entries(page)) found.add(resource.id);
+    const next = client.nextPage({ bundle: page as Parameters<typeof client.nextPage>[0]['bundle'] });
+    if (!next) break;
+    page = await next;
+  }
+  assert.equal(found.size, 3);
+  const batch = {
+    resourceType: 'Bundle',
+    type: 'batch',
+    entry: [id, 'nobody-at-all'].map((one) => ({ request: { method: 'GET', url: `Patient/${one}` } })),
+  };
+  const answers = entries(await client.batch({ body: batch as unknown as FhirResource }));
+  assert.deepEqual(
+    answers.map(({ response }) => response.status.slice(0, 3)),
+    ['200', '404'],
+  );
+  for (const one of [id, ...others.map((other) => (other as Json).id)]) {
+    await client.delete({ resourceType: 'Patient', id: one });
+    await assert.rejects(client.read({ resourceType: 'Patient', id: one }), /4(04|10)|found|deleted/i);
+  }
+}
+
+/**
+ * `openid-client`: discovery, code with PKCE, userinfo, a read, refresh, revocation.
+ * @param patient whom the person picks
+ */
+export async function openidFlow(origin: string, patient: string, kind: Kind): Promise<void> {
+  const app = await App.register(origin, kind);
+  const auth = kind === 'public' ? openid.None() : openid.ClientSecretBasic(app.registration.client_secret);
+  const execute = [openid.allowInsecureRequests];
+  const configuration = await openid.discovery(new URL(origin), app.clientId, {}, auth, { execute });
+  const [verifier, state, nonce] = [openid.randomPKCECodeVerifier(), openid.randomState(), openid.randomNonce()];
+  const address = openid.buildAuthorizationUrl(configuration, {
+    redirect_uri: REDIRECT,
+    scope: 'openid fhirUser launch/patient patient/*.rs offline_access',
+    ...{ state, nonce, aud: `${origin}/fhir` },
+    code_challenge: await openid.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+  });
+  const person = new Person(origin);
+  const sent = await person.through(await person.go(address.href), { patient });
+  const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier, idTokenExpected: true };
+  const tokens = await openid.authorizationCodeGrant(configuration, new URL(sent.url), checks);
+  assert.equal(tokens.patient, patient);
+  assert.equal((await fhir(origin, `Patient/${patient}`, tokens.access_token)).status, 200);
+  const { fhirUser } = await openid.fetchUserInfo(configuration, tokens.access_token, tokens.claims()?.sub ?? '');
+  assert.ok(String(fhirUser).startsWith(`${origin}/fhir/Practitioner/`));
+  const next = await openid.refreshTokenGrant(configuration, tokens.refresh_token ?? '');
+  assert.equal((await fhir(origin, `Patient/${patient}`, next.access_token)).status, 200);
+  await openid.tokenRevocation(configuration, next.refresh_token ?? tokens.refresh_token ?? '');
+  assert.equal((await fhir(origin, `Patient/${patient}`, next.access_token)).status, 401);
+}
