@@ -237,7 +237,7 @@ describe('clients of npm, unmodified', () => {
   });
 
   it('openid-client and fhirclient launch on HAPI’s patients by Lockstep’s own tokens', async (t) => {
-    for (const kind of ['public', 'symmetric'] as const) await openidFlow(lockstep.origin, 'p1', kind);
+    for (const kind of ['public', 'symmetric'] as const) await openidFlow(lockstep.origin, 'p1', kind, false);
     const app = await FhirClientApp.start(t, 'public', lockstep.origin);
     const person = new Person(lockstep.origin);
     const { session_topic: topic } = await person.signIn();

@@ -382,12 +382,15 @@ function form(body: Body): URLSearchParams {
 
 /**
  * What a write is about: the resource of the address, or the one that its search parameters find.
- * @throws Refusal 405 for a whole type
+ * @throws Refusal 400 for both, 405 for a whole type
  */
 function targetOf({ method, params: { type, id } }: Request, params: URLSearchParams): WriteTarget {
-  if (id !== undefined) return { type, id };
   const condition = new URLSearchParams(params);
   for (const name of ['_format', '_pretty']) condition.delete(name);
+  if (id !== undefined) {
+    if (condition.size === 0) return { type, id };
+    throw new FhirRefusal(400, 'not-supported', 'A write names its resource by an id or by a search, not by both.');
+  }
   if (condition.size > 0) return { type, condition: condition.toString() };
   const headers = { allow: 'GET, HEAD, POST, OPTIONS' };
   throw new FhirRefusal(405, 'not-supported', `${method} needs an id, or search parameters.`, headers);

@@ -154,8 +154,19 @@ test('FHR-3 conditions that say nothing, or nothing certain, are refused and cha
       assert.equal(answer.body.resourceType, 'OperationOutcome');
     }
   }
+  for (const [method, body, headers] of [
+    ['PUT', patient('a1', { id: 'p1' }), {}],
+    ['DELETE', undefined, {}],
+    ['PATCH', [{ op: 'remove', path: '/identifier' }], PATCH],
+  ] as const) {
+    assert.equal((await write(method, 'Patient/p1', 'identifier=b2', body, all, headers)).status, 400, method);
+  }
   assert.equal((await endpoint.get('/Patient/p1', all)).headers.get('etag'), 'W/"1"');
   assert.equal(await count('Patient'), 1);
+  assert.equal(
+    (await write('PUT', 'Patient/p1', '_format=json&_pretty=true', patient('a1', { id: 'p1' }))).status,
+    200,
+  );
 });
 
 test('FHR-3 preconditions hold for what a condition finds', async () => {

@@ -18,7 +18,7 @@ for (const [way, origin] of WAYS) {
 
     for (const kind of ['public', 'symmetric'] as const) {
       it(`TOK-1 openid-client, ${kind}: code, userinfo, refresh, revocation`, () =>
-        openidFlow(origin, 'kofi-mensah', kind));
+        openidFlow(origin, 'kofi-mensah', kind, true));
     }
   });
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { Client, type FhirResource } from 'fhir-kit-client';
 import * as openid from 'openid-client';
 import type { Json } from './harness.ts';
-import { App, fhir, type Kind, Person, REDIRECT } from './person.ts';
+import { App, fhir, type Kind, Person, REDIRECT, USER } from './person.ts';
 
 const entries = (bundle: FhirResource): readonly Json[] => (bundle as Json).entry ?? [];
 
@@ -69,9 +69,9 @@ export async function fhirKitFlow(origin: string, bearer: string): Promise<void>
 
 /**
  * `openid-client`: discovery, code with PKCE, userinfo, a read, refresh, revocation.
- * @param patient whom the person picks
+ * @param patient whom the person picks @param isKnown whether the FHIR data has a Practitioner for the person
  */
-export async function openidFlow(origin: string, patient: string, kind: Kind): Promise<void> {
+export async function openidFlow(origin: string, patient: string, kind: Kind, isKnown: boolean): Promise<void> {
   const app = await App.register(origin, kind);
   const auth = kind === 'public' ? openid.None() : openid.ClientSecretBasic(app.registration.client_secret);
   const execute = [openid.allowInsecureRequests];
@@ -91,7 +91,7 @@ export async function openidFlow(origin: string, patient: string, kind: Kind): P
   assert.equal(tokens.patient, patient);
   assert.equal((await fhir(origin, `Patient/${patient}`, tokens.access_token)).status, 200);
   const { fhirUser } = await openid.fetchUserInfo(configuration, tokens.access_token, tokens.claims()?.sub ?? '');
-  assert.ok(String(fhirUser).startsWith(`${origin}/fhir/Practitioner/`));
+  assert.equal(fhirUser, isKnown ? `${origin}/fhir/Practitioner/${USER}` : undefined);
   const next = await openid.refreshTokenGrant(configuration, tokens.refresh_token ?? '');
   assert.equal((await fhir(origin, `Patient/${patient}`, next.access_token)).status, 200);
   await openid.tokenRevocation(configuration, next.refresh_token ?? tokens.refresh_token ?? '');
