@@ -48,6 +48,13 @@ const seenOf = (error: unknown): string => (error instanceof CheckFailure ? erro
 
 const plain = (status: number, body: string): string => `HTTP ${status} ${body.slice(0, 200)}`.trimEnd();
 
+/** What may be done about some statuses. */
+const REFUSED: readonly (readonly [statuses: RegExp, hint: string])[] = [
+  [/^3/, '; is this its hub.url, or the one that it redirects to?'],
+  [/^405|^404/, '; is this its hub.url?'],
+  [/^429|^503/, '; it may take it later, or with --concurrency 1'],
+];
+
 /** Why a subscription is refused, where that is known. */
 function refused(hub: HubUnderTest, topic: string, status: number, body: string): Diagnosis {
   const seen = plain(status, body);
@@ -61,10 +68,9 @@ function refused(hub: HubUnderTest, topic: string, status: number, body: string)
     const sentence = `The Hub knows no session "${topic}" or no such address (${seen}): is this its hub.url? If it takes only sessions of its own, give them by --topic, --topic-command or --session-user.`;
     return { stage: 'subscription', sentence, stops: true };
   }
-  return {
-    stage: 'subscription',
-    sentence: `A plain subscription is refused (${seen}): checks that need one are skipped.`,
-  };
+  const hint = REFUSED.find(([statuses]) => statuses.test(String(status)))?.[1] ?? '';
+  const sentence = `A plain subscription is refused (${seen})${hint}: checks that need one are skipped.`;
+  return { stage: 'subscription', sentence };
 }
 
 async function reach(hub: HubUnderTest): Promise<Diagnosis | undefined> {
@@ -87,6 +93,10 @@ async function through(hub: HubUnderTest, s: Scenario, silent: boolean): Promise
   try {
     const response = await s.post(s.fields(events, 'Preflight'));
     if (!succeeded(response)) return [refused(hub, s.topic, response.status, response.body)];
+    if (response.body === '') {
+      const sentence = `A subscription is answered HTTP ${response.status} without a body, which has to name hub.channel.endpoint: checks that need one are skipped.`;
+      return [{ stage: 'subscription', sentence }];
+    }
     endpoint = endpointOf(response);
     if (response.status !== 202) {
       const sentence = `A subscription is answered HTTP ${response.status} for 202: the other checks go on as if it were 202.`;

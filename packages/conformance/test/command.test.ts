@@ -141,6 +141,21 @@ test('201 for 202 is said in one sentence, and is one failure', async () => {
   assert.match(out, /14 passed, 1 failed/);
 });
 
+test('a refusal of everything is said in one sentence that says what to do', async () => {
+  for (const [status, words] of [
+    [302, /HTTP 302.*is this its hub\.url, or the one that it redirects to\?/],
+    [405, /HTTP 405.*is this its hub\.url\?/],
+    [429, /HTTP 429.*it may take it later/],
+    [503, /HTTP 503.*--concurrency 1/],
+    [204, /HTTP 204 without a body, which has to name hub\.channel\.endpoint/],
+  ] as const) {
+    const argv = ['--slow', '0.1', '--only', 'subscribe-accepted'];
+    const { code, out } = await testServer((_request, response) => void response.writeHead(status).end(), ...argv);
+    assert.equal(code, EXIT.fails);
+    assert.match(out, words);
+  }
+});
+
 test('an answer without end and a huge one are bounded, and said in one sentence', async () => {
   const endless = await testServer(
     (_request, response) => {
