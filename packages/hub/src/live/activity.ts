@@ -36,6 +36,11 @@ export class Activity {
     this.#audit = audit;
   }
 
+  /** Whether anybody observes: what nobody does need not be said. */
+  get isObserved(): boolean {
+    return this.#observer !== undefined;
+  }
+
   observe(topic: string, observation: Observation): void {
     this.#observer?.observe(topic, this.#clock.now(), observation);
   }
@@ -44,19 +49,6 @@ export class Activity {
     if (!this.#observer) return;
     const { id, subscriberName, events, expiresAt } = subscription;
     this.observe(topic, { kind, subscription: id, subscriber: subscriberName, events, expiresAt });
-  }
-
-  delivery(
-    topic: string,
-    { id, subscriberName }: Subscription,
-    what:
-      | { kind: 'delivered'; eventId: string; event: string }
-      | { kind: 'answered'; eventId: string; status: number; ms: number }
-      | { kind: 'unanswered'; eventId: string }
-      | { kind: 'dropped'; code: number },
-  ): void {
-    if (!this.#observer) return;
-    this.observe(topic, { ...what, subscription: id, subscriber: subscriberName });
   }
 
   published(topic: string, { number, message }: Accepted, clientId?: string): void {

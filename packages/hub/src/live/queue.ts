@@ -8,8 +8,9 @@ export class JobQueue {
     return !this.#running && this.#waiting.length === 0;
   }
 
-  /** Runs the job once everything queued before has ended. */
+  /** Runs the job once everything queued before has ended: at once where nothing is. */
   run<T>(job: () => Promise<T>): Promise<T> {
+    if (!this.#running) return this.#runNow(job);
     return new Promise((resolve, reject) => {
       this.#waiting.push(() =>
         job().then(
@@ -17,17 +18,30 @@ export class JobQueue {
           (error) => () => reject(error),
         ),
       );
-      if (!this.#running) void this.#drain();
     });
   }
 
-  async #drain(): Promise<void> {
+  async #runNow<T>(job: () => Promise<T>): Promise<T> {
     this.#running = true;
-    for (let next = this.#waiting.shift(); next; ) {
+    try {
+      return await job();
+    } finally {
+      void this.#drain();
+    }
+  }
+
+  async #drain(): Promise<void> {
+    for (let next = this.#take(); next; ) {
       const settle = await next();
-      next = this.#waiting.shift();
-      this.#running = next !== undefined;
+      next = this.#take();
       settle();
     }
+  }
+
+  /** The next job; without one the queue is idle. */
+  #take(): (() => Promise<() => void>) | undefined {
+    const next = this.#waiting.shift();
+    this.#running = next !== undefined;
+    return next;
   }
 }

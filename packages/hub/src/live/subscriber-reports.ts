@@ -66,19 +66,23 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     this.#parts.background.later(() => this.#session.execute(() => command(made)));
   }
 
-  delivered(subscription: Subscription, eventId: string, event: string): void {
+  delivered({ id, subscriberName }: Subscription, eventId: string, event: string): void {
     const { activity } = this.#parts;
     activity.counts.delivered += 1;
-    activity.delivery(this.#session.topic, subscription, { kind: 'delivered', eventId, event });
+    if (!activity.isObserved) return;
+    const observation = { kind: 'delivered', subscription: id, subscriber: subscriberName, eventId, event } as const;
+    activity.observe(this.#session.topic, observation);
   }
 
   answered(subscription: Subscription, answer: SubscriberAnswer): void {
     const { activity, clock } = this.#parts;
     const { eventId, status, about, outcome, reason, followed } = answer;
-    const { id, channel } = subscription;
+    const { id, channel, subscriberName: subscriber } = subscription;
     if (status !== 0) activity.counts.answered += 1;
     const ms = about ? Math.round(runningTime(clock) - about.sentAt) : 0;
-    activity.delivery(this.#session.topic, subscription, { kind: 'answered', eventId, status, ms });
+    if (activity.isObserved) {
+      activity.observe(this.#session.topic, { kind: 'answered', subscription: id, subscriber, eventId, status, ms });
+    }
     if (!about) return;
     // Most answers say that all is well with one of whom nothing else is known.
     const isKnownGood = this.#session.known?.following.has(id) === false && !this.#suspected.has(id);
@@ -107,10 +111,19 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     news: { readonly misses: number; readonly due: boolean; readonly followed: number },
   ): void {
     const { id } = subscription;
-    if (news.due) {
-      this.#parts.activity.delivery(this.#session.topic, subscription, { kind: 'unanswered', eventId: about.id });
-    }
+    if (news.due) this.#observeSilence(subscription, about);
     this.#suspect(id, (made) => ({ kind: 'no-answer', id, about, ...news, ...made }));
+  }
+
+  #observeSilence({ id, subscriberName }: Subscription, about: Awaited): void {
+    const { activity } = this.#parts;
+    const observation = {
+      kind: 'unanswered',
+      subscription: id,
+      subscriber: subscriberName,
+      eventId: about.id,
+    } as const;
+    activity.observe(this.#session.topic, observation);
   }
 
   delayed({ id }: Subscription, about: Awaited, followed: number): void {
@@ -133,7 +146,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
   }
 
   gaveUp(subscription: Subscription, about: Awaited, misses: number): void {
-    this.#parts.activity.delivery(this.#session.topic, subscription, { kind: 'unanswered', eventId: about.id });
+    this.#observeSilence(subscription, about);
     const { maxMisses } = this.#parts.policy;
     if (misses < maxMisses) return;
     const reason = `${maxMisses} events in a row could not be delivered`;
@@ -163,8 +176,9 @@ export class SubscriberReports implements SocketListener, CallbackListener {
   disconnected({ subscription, followed, caughtUpTo }: SubscriberSocket, code: number): void {
     const { background, activity } = this.#parts;
     if (background.stopping) return;
-    activity.delivery(this.#session.topic, subscription, { kind: 'dropped', code });
-    this.#closed.push({ id: subscription.id, code, followed, behind: caughtUpTo !== undefined });
+    const { id, subscriberName: subscriber } = subscription;
+    activity.observe(this.#session.topic, { kind: 'dropped', subscription: id, subscriber, code });
+    this.#closed.push({ id, code, followed, behind: caughtUpTo !== undefined });
     if (this.#closed.length > 1) return;
     const made = this.made();
     let closed: readonly Closed[] | undefined;

@@ -101,7 +101,8 @@ export class Publishing {
   async publishRead(access: Access, written: ExactJson, pathTopic?: string): Promise<Answer<202 | 206>> {
     const { policy, topics, ids, live, activity } = this.#parts;
     const { reads, anchorAlone } = publisherRules(access.switches, policy.profile);
-    const plain = await this.#withoutDialect(access, written);
+    const hasDialect = dialectsOf(access.switches).length > 0;
+    const plain = hasDialect ? await this.#withoutDialect(access, written) : ({ ok: true, value: written } as const);
     if (!plain.ok) return this.#refuse(access, plain, pathTopic);
     const exact = plain.value;
     const body = exact.value;
@@ -113,7 +114,7 @@ export class Publishing {
       const refusal = refuse('invalid', 'event.hub.topic and the topic in the path differ');
       return this.#refuse(access, refusal, pathTopic, event);
     }
-    const own = await topics.own(access, writtenTopic);
+    const own = topics.held(writtenTopic) ?? (await topics.own(access, writtenTopic));
     if (!own.ok) return this.#refused(access, own, undefined, event);
     const request = withTopic(event, own.value);
     const session = live.of(own.value);
@@ -150,7 +151,7 @@ export class Publishing {
   ): Promise<{ readonly ok: true; readonly value: ExactJson } | Rejection> {
     const dialects = dialectsOf(access.switches);
     const body = written.value;
-    if (dialects.length === 0 || !isObject(body) || !isObject(body.event)) return { ok: true, value: written };
+    if (!isObject(body) || !isObject(body.event)) return { ok: true, value: written };
     const state = await this.#readable(access, textOf(body.event['hub.topic']));
     const anchors = [...(state?.anchors.values() ?? [])];
     const open = anchors.map(({ key, versionId, opening }) => ({ ...key, versionId, context: contextOf(opening) }));

@@ -21,14 +21,22 @@ export class Topics {
     return topicIn(this.#hubUrl, written);
   }
 
+  /** The Hub's own topic for the one that a caller wrote, where its session is in memory. */
+  held(written: string): { readonly ok: true; readonly value: string } | undefined {
+    const topic = this.plain(written);
+    return this.#isHeld(topic) ? { ok: true, value: topic } : undefined;
+  }
+
   /**
    * The Hub's own topic for the one that a caller wrote.
    * @param subscriber name of who subscribes; see `DerivedTopics`
    */
   async own(access: Access, written: string, subscriber?: string): Promise<Answer<string>> {
+    const held = this.held(written);
+    if (held) return held;
     const topic = this.plain(written);
     const own = { ok: true, value: topic } as const;
-    if (!this.#derived || this.#isHeld(topic)) return own;
+    if (!this.#derived) return own;
     const found = await this.#derived.resolve(topic, access, subscriber);
     if (!found) return own;
     return found.ok ? found : { ...found, code: 'derived-topic-refused' };

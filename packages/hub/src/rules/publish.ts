@@ -258,9 +258,13 @@ function applied(
 
 /** Who published an event: the client, and its subscription if it has one in the session. */
 function originator(state: SessionState, access: Access): Originator {
-  const own = [...state.subscriptions.values()].filter((one) => owns(access, one));
-  const [name, ...others] = new Set(own.map(({ subscriberName }) => subscriberName));
-  return { client: access.clientId, ...(name !== undefined && others.length === 0 && { subscriber: name }) };
+  let name: string | undefined;
+  for (const one of state.subscriptions.values()) {
+    if (!owns(access, one)) continue;
+    if (name !== undefined && name !== one.subscriberName) return { client: access.clientId };
+    name = one.subscriberName;
+  }
+  return name === undefined ? { client: access.clientId } : { client: access.clientId, subscriber: name };
 }
 
 /** `POST {hub.url}` (PUB-1 to PUB-14). */
