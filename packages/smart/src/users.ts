@@ -3,7 +3,7 @@ import { isPlainText, MISLEADING_NAME } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import { passwordProblem } from './password-rules.ts';
 import type { Clock } from './ports.ts';
-import { RecordRepository } from './repository.ts';
+import { RecordRepository, type RecordWrite } from './repository.ts';
 import { digest } from './secrets.ts';
 
 export interface User {
@@ -134,12 +134,19 @@ export class Users {
   readonly #records: RecordRepository<User>;
   /** The user that an outside identity stands for, under that identity's digest: it is given to one user only. */
   readonly #links: RecordRepository<{ readonly user: string }>;
+  /** One record, written with every change of a name: of two changes at the same time the later one looks again. */
+  readonly #nameChanges: RecordRepository<{ readonly at: number }>;
+  readonly #clock: Clock;
+  /** Changes of names in this process follow one another; only those of other nodes can come between. */
+  #lastWrite: Promise<void> = Promise.resolve();
   readonly #end: (user: User, reason: string) => Promise<void>;
 
   /** @param end ends the access of a user who is suspended or deleted */
   constructor(store: RecordStore, clock: Clock, end: (user: User, reason: string) => Promise<void>) {
     this.#records = userRecords(store, clock);
     this.#links = new RecordRepository(store, clock, 'outside-user');
+    this.#nameChanges = new RecordRepository(store, clock, 'user-name-change');
+    this.#clock = clock;
     this.#end = end;
   }
 
@@ -165,8 +172,11 @@ export class Users {
    */
   async addOutside(user: Omit<NewUser, 'password'>, identity: OutsideIdentity): Promise<UserProfile> {
     const record = { ...(await this.#build(user, false)), outside: identity };
-    const writes = [this.#records.write(record.id, record, { condition: 'absent' }), this.#link(record.id, identity)];
-    if (!(await this.#records.putAll(writes))) throw new InvalidUser(`there is a user ${record.id} already`);
+    await this.#writeNames(async () => {
+      await this.#checkNew(record);
+      if (await this.#links.get(linkId(identity))) throw new InvalidUser('the identity is that of another user');
+      return [this.#records.write(record.id, record, { condition: 'absent' }), this.#link(record.id, identity)];
+    });
     return withoutPassword(record);
   }
 
@@ -224,13 +234,41 @@ export class Users {
     }
   }
 
+  /** @throws InvalidUser when the user is there already, or one of the names means somebody else */
+  async #checkNew(user: User): Promise<void> {
+    await this.#checkNames(user.id, user);
+    if (await this.#records.get(user.id)) throw new InvalidUser(`there is a user ${user.id} already`);
+  }
+
+  /**
+   * Writes names that were checked to be free, together with the mark that no other name was written meanwhile; looks again
+   * where one was (CWE-367).
+   * @param prepare checks, and says what is to be written; throws for a name that is taken
+   */
+  #writeNames(prepare: () => Promise<readonly RecordWrite[]>): Promise<void> {
+    const turn = this.#lastWrite.then(() => this.#writeNamesNow(prepare));
+    this.#lastWrite = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #writeNamesNow(prepare: () => Promise<readonly RecordWrite[]>): Promise<void> {
+    for (;;) {
+      const mark = await this.#nameChanges.find('last');
+      const writes = await prepare();
+      if (writes.length === 0) return;
+      const at = { at: this.#clock.now() };
+      const marked = this.#nameChanges.write('last', at, { condition: mark?.revision ?? 'absent' });
+      if (await this.#records.putAll([...writes, marked])) return;
+    }
+  }
+
   /** @throws InvalidUser when a field is wrong or the name is taken */
   async add(user: NewUser, options: { sample?: boolean } = {}): Promise<UserProfile> {
     const record = await this.#build(user, options.sample ?? false);
-    await this.#checkNames(record.id, record);
-    if (!(await this.#records.put(record.id, record, { condition: 'absent' }))) {
-      throw new InvalidUser(`there is a user ${record.id} already`);
-    }
+    await this.#writeNames(async () => {
+      await this.#checkNew(record);
+      return [this.#records.write(record.id, record, { condition: 'absent' })];
+    });
     return withoutPassword(record);
   }
 
@@ -244,13 +282,21 @@ export class Users {
       { ...before, ...fields, password: undefined, ...pickPassword(fields) },
       before.sample,
     );
-    await this.#checkNames(id, fields);
-    const changed = await this.#records.update(id, ({ status, sample, outside, password }) => ({
-      ...built,
-      status,
-      sample,
-      ...(outside ? { outside } : !built.password && password ? { password } : {}),
-    }));
+    let changed: User | undefined;
+    await this.#writeNames(async () => {
+      await this.#checkNames(id, fields);
+      const stored = await this.#records.find(id);
+      changed = undefined;
+      if (!stored) return [];
+      const { status, sample, outside, password } = stored.value;
+      changed = {
+        ...built,
+        status,
+        sample,
+        ...(outside ? { outside } : !built.password && password ? { password } : {}),
+      };
+      return [this.#records.write(id, changed, { condition: stored.revision })];
+    });
     if (changed && changed.reference !== before.reference)
       await this.#end(before, 'the user stands for another resource');
     return changed && withoutPassword(changed);
