@@ -26,8 +26,8 @@ const root = dirname(import.meta.dirname);
 
 const PUBLISHED = ['client', 'conformance', 'fhircast', 'hub', 'r4', 'server', 'store', 'store-redis', 'store-sqlite'];
 
-/** Most resident memory of a whole run of the suite, bytes: 100 MB, and what is measured differently from run to run. */
-const MOST_MEMORY = 110e6;
+/** Most resident memory of a whole run of the suite, bytes: 100 to 108 MB are measured, more on a busy machine. */
+const MOST_MEMORY = 120e6;
 
 /** Runs a program to its end. @returns what it said, and its most resident memory as Linux counted it, bytes */
 async function peakOf(
@@ -409,7 +409,7 @@ describe('the published packages', () => {
   async function npxServer(test: TestContext): Promise<{ child: ChildProcess; origin: string }> {
     const child = spawn('npx', ['--yes', `./${basename(tarball('server'))}`], {
       cwd: out,
-      env: { ...environment(), PORT: '0', LOCKSTEP_DATA: join(folder, 'data') },
+      env: { ...environment(), PORT: '0', LOCKSTEP_DATA: join(folder, 'data'), LOCKSTEP_RATE_LIMIT: '0' },
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
     });
