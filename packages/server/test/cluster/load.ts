@@ -545,7 +545,9 @@ function forks(events: readonly Json[]): number {
   for (const { event } of events) {
     if (!/^DiagnosticReport-(open|update)$/.test(event['hub.event'])) continue;
     const prior = event['context.priorVersionId'];
-    if (event['hub.event'] === 'DiagnosticReport-update' && prior !== version) forked += 1;
+    // Of the first one it is not known what came before, where what came before was forgiven.
+    const known = version !== undefined;
+    if (event['hub.event'] === 'DiagnosticReport-update' && known && prior !== version) forked += 1;
     version = event['context.versionId'];
   }
   return forked;
