@@ -32,7 +32,7 @@ let framed: { readonly payload: Uint8Array; readonly frame: Buffer } | undefined
  * The WebSocket frame of a short text message. An event goes to all subscribers of its topic in a row: framing it once saves each of
  * them a copy and a `writev`.
  */
-function frameOf(payload: Uint8Array): Buffer {
+export function frameOf(payload: Uint8Array): Buffer {
   if (framed?.payload !== payload) framed = { payload, frame: textFrame(payload) };
   return framed.frame;
 }
