@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { WebSocket } from 'ws';
 import {
   type Report,
   runSubscriberConformance,
   SUBSCRIBER_CHECKS,
   type SubscriberTesterOptions,
 } from '../src/index.ts';
+import { PlayedHub } from '../src/subscriber/played-hub.ts';
 import { PlayedSession } from '../src/subscriber/played-session.ts';
 import { Transcript } from '../src/transcript.ts';
 import { type AppDefect, ModelApp } from './model-app.ts';
@@ -305,6 +308,49 @@ test('CON-9 the played Hub knows what a DELETE means that names a fullUrl alone'
     assert.equal(content()?.length, 1);
     assert.equal(update([{ fullUrl, request: { method: 'DELETE' } }]), 202);
     assert.equal(content()?.length, 0, fullUrl);
+  }
+});
+
+test('SUB-9 the played Hub ends the subscription of the endpoint that is named, and not the one that replaced it', async (t) => {
+  const hub = await PlayedHub.start();
+  t.after(() => hub.close());
+  const session = hub.session({ timeoutMs: 100, settleMs: 10 }, new Transcript());
+  const post = async (mode: string, more: Record<string, string>) => {
+    const body = new URLSearchParams({ 'hub.mode': mode, 'hub.topic': session.topic, ...more });
+    const answer = await fetch(hub.url, { method: 'POST', body });
+    assert.equal(answer.status, 202);
+    return ((await answer.json()) as { 'hub.channel.endpoint': string })['hub.channel.endpoint'];
+  };
+  const connect = async () => {
+    const endpoint = await post('subscribe', { 'hub.events': 'Patient-open' });
+    const socket = new WebSocket(endpoint);
+    const modes: unknown[] = [];
+    socket.on('message', (data) => modes.push(JSON.parse(String(data))['hub.mode']));
+    await once(socket, 'message');
+    return { endpoint, socket, modes };
+  };
+  const unsubscribe = (endpoint: string) => post('unsubscribe', { 'hub.channel.endpoint': endpoint });
+  const endings: [string, () => void][] = [
+    ['after the end of its lease', () => session.expire()],
+    ['after a denial', () => session.deny('the session has ended')],
+  ];
+  for (const [when, end] of endings) {
+    const first = await connect();
+    const closed = once(first.socket, 'close');
+    end();
+    await closed;
+    const second = await connect();
+    assert.notEqual(second.endpoint, first.endpoint);
+    // The application ends what it left behind, while the new connection is open already.
+    await unsubscribe(first.endpoint);
+    assert.ok(session.connected, when);
+    assert.ok(second.endpoint.endsWith(`/${session.endpoint}`), when);
+    const { unsubscription } = session;
+    const over = once(second.socket, 'close');
+    await unsubscribe(second.endpoint);
+    await over;
+    assert.deepEqual(second.modes, ['subscribe', 'denied'], `${when}: denied by its own request alone`);
+    assert.notEqual(session.unsubscription, unsubscription, when);
   }
 });
 

@@ -1,5 +1,6 @@
 import { CheckSkip, expect } from '../expecting.ts';
 import { pause } from '../pause.ts';
+import { endpointIn } from './played-session.ts';
 import { opening, type SubscriberCheck, subscription } from './scenario.ts';
 
 /** How long an application may take to come back, ms: those in use wait up to ten seconds. */
@@ -70,17 +71,17 @@ export const ending: readonly SubscriberCheck[] = [
     own: true,
     run: async ({ session, ask, quit }) => {
       await session.deliver(opening(session));
-      const [closes, forms] = [session.closes.length, session.forms.length];
+      const { endpoint, unsubscription } = session;
+      const closes = session.closes.length;
       if (quit) await quit();
       else if (!(await ask?.('Quit the application in the normal way now.')))
         throw new CheckSkip('Nobody can quit the application');
       await session.until('the end of the connection', () => session.closes.length > closes);
       // The two are on their way at once: the request may come last.
-      const left = () => session.forms.slice(forms).some(({ fields }) => fields.get('hub.mode') === 'unsubscribe');
-      await session.until('an unsubscribe request', left);
-      const { fields } = session.unsubscription!;
-      const named = fields.get('hub.topic') === session.topic && (fields.get('hub.channel.endpoint') ?? '') !== '';
-      expect(named, 'hub.topic and hub.channel.endpoint of the subscription', fields.toString());
+      await session.until('a request to end the subscription', () => session.unsubscription !== unsubscription);
+      const request = session.unsubscription!;
+      const named = request.fields.get('hub.topic') === session.topic && endpointIn(request) === endpoint;
+      expect(named, 'hub.topic and hub.channel.endpoint of the subscription', request.fields.toString());
       const { code } = session.closes.at(-1)!;
       expect(code === 1000, 'a close with 1000', code);
     },

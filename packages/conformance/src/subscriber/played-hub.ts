@@ -137,12 +137,8 @@ export class PlayedHub {
       return;
     }
     session.transcript.add('request', 'App', `POST /hub\ncontent-type: ${contentType}\n\n${body}`);
-    session.forms.push({
-      method: 'POST',
-      contentType,
-      authorization: request.headers.authorization,
-      fields,
-    });
+    const form = { method: 'POST', contentType, authorization: request.headers.authorization, fields };
+    session.forms.push(form);
     const mode = fields.get('hub.mode');
     if (mode === 'subscribe') {
       const id = session.subscribed(fields.get('hub.events') ?? '');
@@ -151,7 +147,7 @@ export class PlayedHub {
     }
     if (mode === 'unsubscribe') {
       json(202, { 'hub.channel.endpoint': fields.get('hub.channel.endpoint') });
-      session.ended();
+      session.unsubscribed(form);
       return;
     }
     plain(400, 'hub.mode is not known');

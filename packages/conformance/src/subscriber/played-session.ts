@@ -15,6 +15,10 @@ export interface FormRequest {
   readonly fields: URLSearchParams;
 }
 
+/** The path segment of the endpoint that a request names; `''` where it names none. */
+export const endpointIn = ({ fields }: FormRequest): string =>
+  (fields.get('hub.channel.endpoint') ?? '').split('/').at(-1) ?? '';
+
 /** What the application answered to an event. */
 export interface AppAnswer {
   readonly id: string;
@@ -62,8 +66,12 @@ export class PlayedSession {
   readonly behaviour: Behaviour = { leaseSeconds: 3600, publishStatus: 202 };
   readonly waits: Waits;
   transcript: Transcript;
+  /** The last request that ended the subscription. */
+  unsubscription: FormRequest | undefined;
   #socket: WebSocket | undefined;
   #endpoint: string | undefined;
+  /** Path segments of the endpoints that are over. */
+  readonly #over = new Set<string>();
   #events = '';
   #current: EventMessage | undefined;
   /** The last `context.versionId` of every open report, patient, …, by its reference. */
@@ -84,10 +92,6 @@ export class PlayedSession {
   /** The last subscription request. */
   get subscription(): FormRequest | undefined {
     return this.forms.findLast(({ fields }) => fields.get('hub.mode') === 'subscribe');
-  }
-
-  get unsubscription(): FormRequest | undefined {
-    return this.forms.findLast(({ fields }) => fields.get('hub.mode') === 'unsubscribe');
   }
 
   get connected(): boolean {
@@ -112,7 +116,13 @@ export class PlayedSession {
     return this.#endpoint;
   }
 
-  ended(): void {
+  /**
+   * Takes a request to unsubscribe. One for an endpoint that is over changes nothing: an application that came back with a new
+   * subscription may end its old one (2.4).
+   */
+  unsubscribed(request: FormRequest): void {
+    if (this.#over.has(endpointIn(request))) return;
+    this.unsubscription = request;
     this.deny('unsubscribed');
   }
 
@@ -313,12 +323,12 @@ export class PlayedSession {
   /** Ends the subscription with a denial and a normal close; its endpoint is over. */
   deny(reason: string): void {
     this.send({ 'hub.mode': 'denied', 'hub.topic': this.topic, 'hub.events': this.#events, 'hub.reason': reason });
-    this.#endpoint = undefined;
-    this.#socket?.close(1000);
+    this.expire();
   }
 
   /** Ends the lease: closes without a word, as 2.4 allows. */
   expire(): void {
+    if (this.#endpoint !== undefined) this.#over.add(this.#endpoint);
     this.#endpoint = undefined;
     this.#socket?.close(1000);
   }

@@ -175,6 +175,10 @@ const MESSAGES: Readonly<Record<string, readonly [check: string, make: () => Cha
     'app-shutdown',
     () => leaving((fields) => fields.set('hub.channel.endpoint', '')),
   ],
+  'unsubscribes from the endpoint of another': [
+    'app-shutdown',
+    () => leaving((fields) => fields.set('hub.channel.endpoint', 'ws://hub.example.org/another')),
+  ],
   'published with blanks for an id': ['app-publishes-ids', () => publishing((one) => ({ ...one, id: ' ' }))],
   'published at a time of mail': [
     'app-publishes-timestamps',
