@@ -236,6 +236,15 @@ for (const { way, answering, later, back } of WAYS) {
     await openPatient(page, /Amara Diallo/);
     await later?.(page, raw);
     const isYet = way === 'has not answered yet';
+    // The Hub's time is another than the page's: only what it has said can be waited for.
+    await page
+      .locator('.own-status')
+      .getByText(/Desktop PACS/)
+      .waitFor();
+    await viewer
+      .locator('lockstep-status')
+      .getByText(/Desktop PACS/)
+      .waitFor();
     // Ten seconds for a decision, in the page's own time.
     if (!isYet) await page.clock.runFor(11_000);
     const status = isYet ? ':not([data-status="in-sync"])' : '[data-status="out-of-sync"]';
