@@ -57,5 +57,7 @@ const ASCII = /^[\0-\x7f]*$/;
 /** An identifier, or a code, as searches compare it: without case, as `ß` is `SS`. */
 export function foldedToken(text: string): string {
   if (ASCII.test(text)) return text.toLowerCase();
-  return text.normalize('NFC').toUpperCase().toLowerCase().replaceAll('ς', 'σ');
+  // Taken apart first: capitals of letters with several marks do not keep their order. The capital ẞ is one of ß, not SS.
+  const folded = text.normalize('NFD').toLowerCase().toUpperCase().toLowerCase();
+  return folded.replaceAll('ς', 'σ').normalize('NFC');
 }

@@ -71,8 +71,8 @@ function takenBack({ followedBefore, lastFollowed, pending }: Conversation): Par
 }
 
 /**
- * Takes an answer. The one to the last context change that was followed may be taken back by a later one: who has answered 202
- * may find that it cannot follow (2.5).
+ * Takes an answer. The one to the last context change that was followed may be taken back by a later one: who has
+ * accepted it and works on may find that it cannot follow (2.5).
  * @returns `about` is missing where nothing that was sent has that id, it was followed before and is not the last context change
  * that was, or its refusal was reported before
  */
