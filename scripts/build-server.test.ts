@@ -7,6 +7,7 @@ import { mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { ConsolePerson } from '../packages/server/test/console-person.ts';
 import { Backend, EVERYTHING, HubClient, json, patient } from '../packages/server/test/harness.ts';
 import { buildServer } from './build-server.ts';
 
@@ -47,6 +48,17 @@ test('the built server does what the sources do, with its files, its threads and
   assert.equal((await hub.publish(topic, 'Patient-open', [wrong])).status, 400);
   const headers = { authorization: `Bearer ${token}` };
   assert.equal((await json(fetch(`${origin}/fhir/Patient?_count=1`, { headers }))).entry.length, 1);
+
+  // What is loaded when it is needed: the list of common passwords.
+  const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
+  const added = await admin.call('POST', 'users', {
+    id: 'new',
+    name: 'Somebody Else',
+    password: 'a lantern of quartz',
+  });
+  assert.equal(added.status, 201);
+  const common = await admin.call('POST', 'users', { id: 'other', name: 'Else', password: 'password1' });
+  assert.equal(common.status, 400);
 
   child.kill('SIGTERM');
   const [code] = await once(child, 'exit');

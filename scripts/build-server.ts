@@ -41,6 +41,23 @@ const placesOfSources: Plugin = {
   },
 };
 
+/**
+ * Packages that are loaded when they are needed stay as they are, each in the version that its importer has: as parts of this build,
+ * those of CommonJS would have no other export than their default.
+ */
+const packagesLoadedLater: Plugin = {
+  name: 'packages loaded later',
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^[^./]/ }, async ({ path, resolveDir, kind, pluginData }) => {
+      const isOwn = path.startsWith('node:') || path.startsWith('@lockstep/');
+      if (kind !== 'dynamic-import' || isOwn || pluginData === 'asked') return undefined;
+      const found = await resolve(path, { resolveDir, kind, pluginData: 'asked' });
+      if (found.errors.length > 0 || found.external) return found;
+      return { path: pathToFileURL(found.path).href, external: true };
+    });
+  },
+};
+
 async function buildInto(folder: string): Promise<void> {
   await build({
     entryPoints: { main: join(root, SERVER), worker: join(root, THREAD) },
@@ -50,6 +67,8 @@ async function buildInto(folder: string): Promise<void> {
     format: 'esm',
     platform: 'node',
     target: 'node24',
+    // As Node resolves: no entry that only bundlers understand.
+    conditions: [],
     // The OAuth library knows its models by the names of their classes.
     keepNames: true,
     // Without comments and white space Node has half the text to keep; names stay, so that a stack can be read.
@@ -57,7 +76,7 @@ async function buildInto(folder: string): Promise<void> {
     lineLimit: 200,
     legalComments: 'none',
     logLevel: 'error',
-    plugins: [placesOfSources],
+    plugins: [placesOfSources, packagesLoadedLater],
     // Packages of CommonJS ask for Node's own modules by `require`.
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",

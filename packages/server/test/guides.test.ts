@@ -63,7 +63,7 @@ it('tutorial for the operator', async (t) => {
       /refused, and said why/,
       /lockstep_build_info/,
       /Dr\. Marta Ruiz/,
-      /rosa-quispe[\s\S]*rosa-quispe/,
+      /is restored:[\s\S]*patient Patient\/rosa-quispe/,
       /walter-pruitt/,
       /"fhircastVersion":"3\.0\.0"/,
     ],
