@@ -20,10 +20,17 @@ const goTo = (key: string, path: string, what: MessageKey): Shortcut => ({
   run: () => navigate(path),
 });
 
+/** @returns whether the field is there */
+function focusSearch(): boolean {
+  const field = document.querySelector<HTMLInputElement>('[data-shortcut="search"]');
+  field?.focus();
+  return field !== null;
+}
+
 function searchPatients(): void {
   navigate('/');
-  // The page is there at once, but perhaps not drawn yet.
-  requestAnimationFrame(() => document.querySelector<HTMLInputElement>('[data-shortcut="search"]')?.focus());
+  // Where the page is drawn already, what is typed at once goes into the field.
+  if (!focusSearch()) requestAnimationFrame(focusSearch);
 }
 
 /** Opens the patient of another tab. */
