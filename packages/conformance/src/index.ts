@@ -26,7 +26,7 @@ export {
   type StepDecision,
   type SubscriberTesterOptions,
 } from './subscriber/run.ts';
-export type { PlayedCallbackOptions } from './target/callback.ts';
+export type { PlayedCallbackOptions } from './target/callback-server.ts';
 export type { Authorization } from './target/tokens.ts';
 export type { TopicSource } from './target/topics.ts';
 export type { WireExchange } from './transcript.ts';

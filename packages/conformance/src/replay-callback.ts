@@ -1,9 +1,8 @@
 /** The callbacks of a check that is sent again: they hear what the Hub calls them with, and answer what was answered then. */
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { within } from './pause.ts';
-import type { PlayedCallbackOptions } from './target/callback.ts';
+import { type CallbackArrival, CallbackServer, type PlayedCallbackOptions } from './target/callback-server.ts';
 
 /** A request of the Hub that waits for its answer. */
 export interface CallbackCall {
@@ -13,26 +12,21 @@ export interface CallbackCall {
   answer(status: number, body: string): void;
 }
 
-/** Longest body that is read, bytes. */
-const LONGEST_BODY = 4_000_000;
-
 /** Listens in the place of the callbacks that a report tells of. */
 export class ReplayedCallbacks {
-  readonly #options: PlayedCallbackOptions;
+  readonly #server: CallbackServer;
   /** The path that stands for each recorded one. */
   readonly #paths = new Map<string, string>();
   readonly #calls = new Map<string, CallbackCall[]>();
   #wake: () => void = () => {};
-  #server: Promise<{ server: Server; base: string }> | undefined;
 
   constructor(options: PlayedCallbackOptions = {}) {
-    this.#options = options;
+    this.#server = new CallbackServer(options, (arrival, response) => this.#serve(arrival, response));
   }
 
   /** The address that a Hub is given in the place of a recorded one, with its query. @throws Error when nothing can listen */
   async addressFor(recorded: string): Promise<string> {
-    this.#server ??= this.#listen();
-    const { base } = await this.#server;
+    const base = await this.#server.base();
     const url = new URL(recorded);
     const path = this.#paths.get(url.pathname) ?? `/callback/${randomUUID()}`;
     this.#paths.set(url.pathname, path);
@@ -53,41 +47,20 @@ export class ReplayedCallbacks {
     return queue().shift();
   }
 
-  async end(): Promise<void> {
-    const running = await this.#server?.catch(() => undefined);
-    running?.server.closeAllConnections();
-    running?.server.close();
+  end(): Promise<void> {
+    return this.#server.close();
   }
 
-  #listen(): Promise<{ server: Server; base: string }> {
-    const { host = '127.0.0.1', port = 0, publicUrl } = this.#options;
-    return new Promise((resolve, reject) => {
-      const server = createServer((request, response) => void this.#serve(request, response));
-      server.on('error', reject);
-      server.listen(port, host, () => {
-        const own = `http://${host}:${(server.address() as AddressInfo).port}`;
-        resolve({ server, base: publicUrl ?? own });
-      });
-    });
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://callback');
+  #serve({ method, url, bytes }: CallbackArrival, response: ServerResponse): void {
     const path = [...this.#paths.values()].find((one) => url.pathname.endsWith(one));
-    let body = '';
-    try {
-      for await (const chunk of request) if (body.length < LONGEST_BODY) body += chunk;
-    } catch {
-      return;
-    }
     if (path === undefined) {
       response.writeHead(404).end();
       return;
     }
     const call: CallbackCall = {
-      method: request.method ?? '',
+      method,
       query: url.searchParams,
-      body,
+      body: bytes.toString('utf8'),
       answer: (status, text) => void response.writeHead(status, { 'content-type': 'text/html' }).end(text),
     };
     this.#calls.set(path, [...(this.#calls.get(path) ?? []), call]);

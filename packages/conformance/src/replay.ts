@@ -9,7 +9,7 @@ import { unreachable } from './preflight.ts';
 import { type CallbackCall, ReplayedCallbacks } from './replay-callback.ts';
 import { requestOf, type SentRequest } from './report/har.ts';
 import type { CheckResult } from './report/report.ts';
-import type { PlayedCallbackOptions } from './target/callback.ts';
+import type { PlayedCallbackOptions } from './target/callback-server.ts';
 import { send } from './target/http.ts';
 import { Transcript } from './transcript.ts';
 

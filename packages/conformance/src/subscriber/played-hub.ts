@@ -73,6 +73,8 @@ export class PlayedHub {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // A letter may be split between two chunks.
+    request.setEncoding('utf8');
     let body = '';
     try {
       for await (const chunk of request) {

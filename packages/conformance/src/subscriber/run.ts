@@ -347,7 +347,7 @@ function output(command: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, { shell: true, stdio: ['ignore', 'pipe', 'ignore'], timeout: 10_000 });
     let text = '';
-    child.stdout.on('data', (data) => {
+    child.stdout.setEncoding('utf8').on('data', (data) => {
       text += data;
     });
     child.on('error', (error) => reject(new CheckSkip(`The state command failed: ${error.message}`)));

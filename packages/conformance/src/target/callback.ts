@@ -1,31 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { CheckFailure, CheckSkip } from '../expecting.ts';
 import { isObject, type JsonObject, parseJson } from '../json.ts';
 import { pause } from '../pause.ts';
 import type { Transcript } from '../transcript.ts';
+import { type CallbackArrival, CallbackServer, type PlayedCallbackOptions } from './callback-server.ts';
 import type { Waits } from './subscriber.ts';
 
-export interface CallbackRequest {
-  readonly method: string;
-  readonly url: URL;
-  readonly headers: IncomingMessage['headers'];
-  /** The exact bytes: signatures are over these. */
-  readonly bytes: Buffer;
+/** Signatures are over its exact bytes. */
+export interface CallbackRequest extends CallbackArrival {
   readonly json: unknown;
 }
 
 export type PlayedCallbackAnswer = (request: CallbackRequest) => { status: number; body?: string; location?: string };
-
-/** Where the Hub reaches the suite's webhooks. */
-export interface PlayedCallbackOptions {
-  /** Address to listen on; 127.0.0.1 unless given. */
-  readonly host?: string;
-  readonly port?: number;
-  /** What the Hub has to call, when it differs from `http://{host}:{port}`; no trailing slash. */
-  readonly publicUrl?: string;
-}
 
 const confirm: PlayedCallbackAnswer = ({ method, url }) =>
   method === 'GET' ? { status: 200, body: url.searchParams.get('hub.challenge') ?? '' } : { status: 200 };
@@ -82,17 +69,15 @@ export class Callback {
 
 /** One HTTP server for all callbacks of a run; it starts with the first. */
 export class CallbackHost {
-  readonly #options: PlayedCallbackOptions;
+  readonly #server: CallbackServer;
   readonly #callbacks = new Map<string, { callback: Callback; transcript: Transcript }>();
-  #server: Promise<{ server: Server; base: string }> | undefined;
 
   constructor(options: PlayedCallbackOptions = {}) {
-    this.#options = options;
+    this.#server = new CallbackServer(options, (arrival, response) => this.#serve(arrival, response));
   }
 
   async create(transcript: Transcript, waits: Waits): Promise<Callback> {
-    this.#server ??= this.#listen();
-    const { base } = await this.#server.catch((error: Error) => {
+    const base = await this.#server.base().catch((error: Error) => {
       throw new CheckSkip(`The suite cannot listen for webhooks: ${error.message}`);
     });
     const path = `/callback/${randomUUID()}`;
@@ -101,54 +86,21 @@ export class CallbackHost {
     return callback;
   }
 
-  async close(): Promise<void> {
-    const running = await this.#server?.catch(() => undefined);
-    if (!running) return;
-    const closed = new Promise((resolve) => running.server.close(resolve));
-    running.server.closeAllConnections();
-    await closed;
+  close(): Promise<void> {
+    return this.#server.close();
   }
 
-  #listen(): Promise<{ server: Server; base: string }> {
-    const { host = '127.0.0.1', port = 0, publicUrl } = this.#options;
-    return new Promise((resolve, reject) => {
-      const server = createServer((request, response) => void this.#serve(request, response));
-      server.on('error', reject);
-      server.listen(port, host, () => {
-        const own = `http://${host}:${(server.address() as AddressInfo).port}`;
-        resolve({ server, base: publicUrl ?? own });
-      });
-    });
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://callback');
+  #serve(arrival: CallbackArrival, response: ServerResponse): void {
+    const { method, url, headers, bytes } = arrival;
     const found = [...this.#callbacks].find(([path]) => url.pathname.endsWith(path))?.[1];
-    const chunks: Buffer[] = [];
-    let length = 0;
-    try {
-      for await (const chunk of request) {
-        length += (chunk as Buffer).length;
-        if (length < 4_000_000) chunks.push(chunk as Buffer);
-      }
-    } catch {
-      return;
-    }
     if (!found) {
       response.writeHead(404).end();
       return;
     }
-    const bytes = Buffer.concat(chunks);
     const text = bytes.toString('utf8');
-    const received: CallbackRequest = {
-      method: request.method ?? '',
-      url,
-      headers: request.headers,
-      bytes,
-      json: parseJson(text),
-    };
-    const signature = request.headers['x-hub-signature'];
-    const head = `${received.method} ${url.pathname}${url.search}${signature ? `\nx-hub-signature: ${signature}` : ''}`;
+    const received: CallbackRequest = { ...arrival, json: parseJson(text) };
+    const signature = headers['x-hub-signature'];
+    const head = `${method} ${url.pathname}${url.search}${signature ? `\nx-hub-signature: ${signature}` : ''}`;
     found.transcript.add('received', 'Callback', `${head}\n\n${text}`.trimEnd());
     found.callback.requests.push(received);
     const answer = found.callback.answer(received);

@@ -114,10 +114,10 @@ export class TopicPool {
       });
       let out = '';
       let err = '';
-      child.stdout.on('data', (data) => {
+      child.stdout.setEncoding('utf8').on('data', (data) => {
         out += data;
       });
-      child.stderr.on('data', (data) => {
+      child.stderr.setEncoding('utf8').on('data', (data) => {
         err += data;
       });
       child.on('error', (error) => reject(new CheckFailure('a topic from the topic command', error.message)));
