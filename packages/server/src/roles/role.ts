@@ -12,7 +12,7 @@ import type { Config } from '../config.ts';
 import type { AppsAndUsers } from '../http/admin-routes.ts';
 import type { Limiter } from '../http/doors/limiter.ts';
 import type { Inspector } from '../inspector.ts';
-import type { ServerParts } from '../parts.ts';
+import type { ServerParts } from '../start/parts.ts';
 import type { ServerStore } from '../store.ts';
 import type { WorkAtStart } from '../work-at-start.ts';
 

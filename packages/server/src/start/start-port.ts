@@ -1,0 +1,111 @@
+/** First step of the start: the ports are taken, before anything is opened for a server that could not be reached. */
+import type { FastifyPluginAsync } from 'fastify';
+import { type Config, ConfigError, publicUrlOf } from '../config.ts';
+import { basePathOf } from '../http/base-path.ts';
+import { Listener } from '../http/listener.ts';
+import { type Management, openManagement } from '../http/management.ts';
+import { type Certificate, readCertificate } from '../http/tls-files.ts';
+import type { Start } from './start.ts';
+
+/** The port that clients use, and what it shows. */
+export interface ServedPort {
+  readonly listener: Listener;
+  /** What clients use, without a trailing slash; with a path where a proxy serves one. */
+  readonly publicUrl: string;
+  readonly hubUrl: string;
+  /** When the certificate that is shown ends, ms since the epoch; undefined where a proxy speaks https, or nobody does. */
+  readonly certificateEnds: (() => number) | undefined;
+  /**
+   * Reads the certificate that a changed configuration names.
+   * @returns shows it from then on
+   * @throws ConfigError for one that cannot be used; the one before stays
+   */
+  renewal(changed: Config): () => void;
+}
+
+/** @throws ConfigError when the port cannot be listened on or the certificate cannot be used */
+export async function startPort({ config, parts }: Start): Promise<ServedPort> {
+  let certificate = certificateOf(config);
+  const listener = await parts.start({
+    name: 'port',
+    start: async () => {
+      const taken = new Listener({ certificate, basePath: basePathOf(config.publicUrl) });
+      await taken.listen(config.port, config.host).catch((error) => {
+        throw portError('PORT', 'LOCKSTEP_HOST', config.port, config.host, error);
+      });
+      return taken;
+    },
+    stop: (taken) => taken.close(),
+  });
+  const publicUrl = publicUrlOf(config, listener.port);
+  return {
+    listener,
+    publicUrl,
+    hubUrl: `${publicUrl}/hub`,
+    certificateEnds: certificate && (() => certificate?.expiresAt ?? 0),
+    renewal(changed) {
+      const renewed = certificateOf(changed);
+      return () => {
+        if (!renewed) return;
+        certificate = renewed;
+        listener.renew(renewed);
+      };
+    },
+  };
+}
+
+/**
+ * Opens the management port, where the configuration has one.
+ * @throws ConfigError when it cannot be listened on
+ */
+export function startManagementPort(
+  { config, log, parts }: Start,
+  plugins: readonly FastifyPluginAsync[],
+): Promise<Management | undefined> {
+  const { managementPort: port, managementHost: host = config.host } = config;
+  return parts.start({
+    name: 'management port',
+    start: () =>
+      port === undefined
+        ? undefined
+        : openManagement(port, host, log, plugins).catch((error) => {
+            throw portError('LOCKSTEP_MANAGEMENT_PORT', 'LOCKSTEP_MANAGEMENT_HOST', port, host, error);
+          }),
+    stop: (opened) => opened?.close(),
+  });
+}
+
+function certificateOf({ tlsCert, tlsKey }: Config): Certificate | undefined {
+  return tlsCert === undefined || tlsKey === undefined ? undefined : readCertificate(tlsCert, tlsKey);
+}
+
+const LISTEN_PROBLEMS: Readonly<
+  Record<string, (port: number, host: string) => readonly [setting: 'port' | 'host', text: string]>
+> = {
+  EADDRINUSE: (port) => ['port', `the port ${port} is taken by another program: choose another, or 0 for a free one`],
+  EACCES: (port) => ['port', `the port ${port} is for privileged programs: choose one from 1024 on`],
+  ENOTFOUND: (_, host) => [
+    'host',
+    `no address is known for ${host}: choose one of this machine, such as 127.0.0.1, or 0.0.0.0 for all`,
+  ],
+  EAI_AGAIN: (_, host) => [
+    'host',
+    `no address is known for ${host}: choose one of this machine, such as 127.0.0.1, or 0.0.0.0 for all`,
+  ],
+  EADDRNOTAVAIL: (_, host) => [
+    'host',
+    `${host} is no address of this machine: choose one of its own, or 0.0.0.0 for all`,
+  ],
+};
+
+/** What cannot be listened on, in words for whoever configured it. */
+function portError(
+  portName: string,
+  hostName: string,
+  port: number,
+  host: string,
+  error: NodeJS.ErrnoException,
+): Error {
+  const [setting, text] = LISTEN_PROBLEMS[error.code ?? '']?.(port, host) ?? [];
+  return setting === undefined ? error : new ConfigError([`${setting === 'port' ? portName : hostName}: ${text}`]);
+}

@@ -1,0 +1,72 @@
+/** Second step of the start: the store is opened and watched. It is the last to stop, so that no other node takes over what this one still does. */
+import { mkdirSync } from 'node:fs';
+import { NodeLease } from '@lockstep/hub';
+import { ConfigError } from '../config.ts';
+import { type openStore, type ServerStore, sweepRecords } from '../store.ts';
+import { StoreWatch } from '../store-watch.ts';
+import { goBy, systemClock } from '../system.ts';
+import { WorkAtStart } from '../work-at-start.ts';
+import type { Start } from './start.ts';
+
+export interface OpenedStore {
+  readonly store: ServerStore;
+  /** What is wrong with it now, in words for whoever operates it. */
+  readonly watch: StoreWatch;
+  /** What is written at the start; done again until it can be. */
+  readonly atStart: WorkAtStart;
+  /** Says to other nodes that this one is alive; undefined where there are none. */
+  readonly nodes: NodeLease | undefined;
+}
+
+/**
+ * @param open opens what everything is kept in
+ * @throws ConfigError when the data folder cannot be made, and what `open` throws
+ */
+export async function startStore({ config, log, parts, failed }: Start, open: typeof openStore): Promise<OpenedStore> {
+  const store = await parts.start({ name: 'store', start: () => open(config), stop: (opened) => opened.close() });
+  for (const warning of store.warnings) log.warn(warning);
+  await parts.start({
+    name: 'time of the store',
+    start: () => (store.now ? goBy(store.now) : undefined),
+    stop: (end) => end?.(),
+  });
+  const watch = await parts.start({
+    name: 'watch over the store',
+    async start() {
+      const begun = new StoreWatch(store, systemClock, log);
+      await begun.start();
+      return begun;
+    },
+    stop: (begun) => begun.stop(),
+  });
+  const atStart = await parts.start({
+    name: 'what is written at the start',
+    start: () => new WorkAtStart(systemClock, log),
+    stop: (work) => work.stop(),
+  });
+  const { records, nodeId } = store;
+  const nodes = await parts.start({
+    name: 'node lease',
+    async start() {
+      const lease = store.shared ? new NodeLease(records, systemClock, { nodeId }, failed) : undefined;
+      await lease?.start();
+      return lease;
+    },
+    stop: (lease) => lease?.stop(),
+  });
+  await parts.start({
+    name: 'sweep of expired records',
+    start: () => sweepRecords(records, systemClock, failed),
+    stop: (end) => end(),
+  });
+  return { store, watch, atStart, nodes };
+}
+
+/** @throws ConfigError when it cannot be made */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new ConfigError([`LOCKSTEP_DATA: the folder ${path} cannot be made: ${(error as Error).message}`]);
+  }
+}
