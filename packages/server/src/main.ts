@@ -1,15 +1,8 @@
 /** `npm start`: runs Lockstep until it is stopped by a signal. */
-import { flushCompileCache } from 'node:module';
 import process from 'node:process';
-import { setFlagsFromString } from 'node:v8';
 import { UnusableDatabase } from '@lockstep/store-sqlite';
 import { ConfigError } from './config.ts';
 import { readyText, serve } from './serve.ts';
-
-// What dies young here is little: more threads that look for it cost more than they save.
-setFlagsFromString('--no-parallel-scavenge');
-// A Hub between two bursts gives memory back after 2 s instead of 8.
-setFlagsFromString('--gc-memory-reducer-start-delay-ms=2000');
 
 const told = new AbortController();
 process.on('SIGTERM', () => told.abort());
@@ -18,11 +11,7 @@ process.on('SIGINT', () => told.abort());
 process.on('disconnect', () => told.abort());
 process.channel?.unref();
 try {
-  await serve(process.env, told.signal, (lockstep) => {
-    console.log(readyText(lockstep));
-    // Now, and not at the end, which a process that is killed does not reach.
-    flushCompileCache();
-  });
+  await serve(process.env, told.signal, (lockstep) => console.log(readyText(lockstep)));
   process.exit(0);
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,16 @@
+import { flushCompileCache } from 'node:module';
 import process from 'node:process';
+import { setFlagsFromString } from 'node:v8';
 import { ConfigError, readConfig } from './config.ts';
 import { type Lockstep, startLockstep } from './lockstep.ts';
+
+/** How V8 manages memory, from now on. */
+const MEMORY_FLAGS = [
+  // What dies young here is little: more threads that look for it cost more than they save.
+  '--no-parallel-scavenge',
+  // A Hub between two bursts gives memory back after 2 s instead of 8.
+  '--gc-memory-reducer-start-delay-ms=2000',
+];
 
 /**
  * Runs Lockstep until the signal aborts. SIGHUP has it read its configuration and open moved files again; where the configuration
@@ -13,6 +23,7 @@ export async function serve(
   signal: AbortSignal,
   ready: (lockstep: Lockstep) => void,
 ): Promise<void> {
+  for (const flag of MEMORY_FLAGS) setFlagsFromString(flag);
   let lockstep: Lockstep | undefined;
   // From the beginning: a hang-up would end the process otherwise.
   const hangUp = async (): Promise<void> => {
@@ -28,6 +39,8 @@ export async function serve(
   try {
     lockstep = await startLockstep(readConfig(env));
     ready(lockstep);
+    // Now, and not at the end, which a process that is killed does not reach.
+    flushCompileCache();
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     await lockstep.close();
   } finally {

@@ -82,7 +82,9 @@ test('the image: its steps build a server that starts, is healthy, and ends in g
   const port = await freePort();
   const [program, ...args] = JSON.parse(steps(runtime, 'CMD').at(-1) ?? '') as string[];
   assert.equal(program, 'node');
-  assert.deepEqual(args.slice(0, -1), NODE_FLAGS, 'as npm start runs it');
+  assert.deepEqual(args, [...NODE_FLAGS, 'packages/server/dist/main.js'], 'as npm start runs it');
+  // What is in the image is all that there is.
+  await rm(first, { recursive: true, maxRetries: 10 });
   const child = spawn(process.execPath, args, {
     cwd: second,
     env: { ...set, PATH: env.PATH, PORT: `${port}`, LOCKSTEP_DATA: join(folder, 'data') },
@@ -102,4 +104,11 @@ test('the image: its steps build a server that starts, is healthy, and ends in g
   assert.match(await page.text(), /<script type="module"/, 'the console has travelled along');
   child.kill('SIGTERM');
   assert.deepEqual(await ended, [0, null]);
+});
+
+test('the systemd unit starts the server as the image does', () => {
+  const [, command = ''] =
+    /^ExecStart=(.*)$/m.exec(readFileSync(join(ROOT, 'deploy/systemd/lockstep.service'), 'utf8')) ?? [];
+  const [, ...args] = JSON.parse(steps(runtime, 'CMD').at(-1) ?? '') as string[];
+  assert.deepEqual(command.split(' '), ['/usr/bin/node', ...args.slice(0, -1), `/opt/lockstep/${args.at(-1)}`]);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { request } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
@@ -207,7 +207,7 @@ describe('signals', () => {
     assert.equal(server.problems.length, broken.length, server.problems.join('\n'));
   });
 
-  it('the server ends when the command that started it is killed', async (t) => {
+  it('the server runs from its built files, and ends when the command that started it is killed', async (t) => {
     const data = folder(t);
     const child = spawn(process.execPath, [LAUNCHER, 'serve', '--port', '0', '--data', data], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -218,6 +218,8 @@ describe('signals', () => {
     });
     const origin = /http:\S+/.exec(line)?.[0] ?? '';
     assert.equal((await fetch(`${origin}/health/live`)).status, 200);
+    const [server] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').split(' ');
+    assert.match(readFileSync(`/proc/${server}/cmdline`, 'utf8'), /\/packages\/server\/dist\/cli\.js\0serve\0/);
     child.kill('SIGKILL');
     for (;;) {
       const answers = await fetch(`${origin}/health/live`).then(
