@@ -1,6 +1,7 @@
 /** What holds for every address of the server: a new route cannot leave any of it out. */
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { TokenDoor } from '@lockstep/smart';
 import Fastify from 'fastify';
@@ -19,10 +20,13 @@ interface Raw {
 }
 
 /** Sends bytes as they are. */
-function send(port: number, head: string, body = ''): Promise<Raw> {
+function send(port: number, head: string, body: string | Buffer = ''): Promise<Raw> {
   return new Promise((resolve, reject) => {
     const from = performance.now();
-    const socket = connect(port, '127.0.0.1', () => socket.write(`${head}\r\n\r\n${body}`));
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.write(`${head}\r\n\r\n`);
+      socket.write(body);
+    });
     let text = '';
     const done = (): void => {
       const [first = '', ...rest] = text.split('\r\n\r\n');
@@ -179,6 +183,40 @@ describe('every door of the server', () => {
       }
       const form = `POST /hub HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded`;
       assert.equal((await send(port, `${form}\r\nContent-Length: ${SMALL_BODY + 1}`)).status, 413);
+    }, EVERYTHING_ON));
+
+  it('that refuses a large body answers at once, reads no more of it and ends the connection', () =>
+    withLockstep(async ({ routes, port }) => {
+      const body = Buffer.alloc(900_000, '[');
+      const connections: Socket[] = [];
+      const note = (message: unknown): void => {
+        connections.push((message as { readonly socket: Socket }).socket);
+      };
+      subscribe('http.server.request.start', note);
+      try {
+        for (const [method, path] of served(routes)) {
+          const door = findDoor(DOORS, method, path);
+          if (!door || path.startsWith('/simulate/')) continue;
+          if (!['POST', 'PUT', 'PATCH', 'DELETE'].includes(method)) continue;
+          const expected = ['none', 'handler'].includes(door.authentication) ? 413 : 401;
+          for (const length of [`Content-Length: ${body.length}`, 'Transfer-Encoding: chunked']) {
+            connections.length = 0;
+            const head = `${method} ${address(path)} HTTP/1.1\r\nHost: localhost:${port}\r\nContent-Type: application/json`;
+            const chunked = length.startsWith('Transfer');
+            const sent = chunked ? Buffer.concat([Buffer.from(`${body.length.toString(16)}\r\n`), body]) : body;
+            const answer = await send(port, `${head}\r\n${length}`, sent);
+            assert.equal(answer.status, expected, `${method} ${path} ${length}`);
+            assert.match(answer.head, /^connection: close$/im, `${method} ${path}`);
+            const [connection] = connections;
+            assert.ok(connection);
+            // What the door is to read at most, and what arrived with it.
+            const most = (expected === 413 && chunked ? SMALL_BODY : 0) + 3 * 65_536;
+            assert.ok(connection.bytesRead <= most, `${method} ${path}: ${connection.bytesRead} bytes were read`);
+          }
+        }
+      } finally {
+        unsubscribe('http.server.request.start', note);
+      }
     }, EVERYTHING_ON));
 
   it('makes whoever asks too often wait, and says for how long', async () => {

@@ -24,6 +24,9 @@ export type Admission =
 /** The part of a request that a token is shown with. */
 export type TokenRequest = Pick<FastifyRequest, 'method' | 'originalUrl' | 'headers'>;
 
+/** Tokens that are remembered to have been good. */
+const MOST_FAMILIAR = 20_000;
+
 const REALM = 'realm="Lockstep"';
 const ALGORITHMS = `algs="${DPOP_ALGORITHMS.join(' ')}"`;
 /** What is said to whoever shows no token (RFC 9449 section 7.2). */
@@ -36,6 +39,8 @@ const BOTH_SCHEMES = `Bearer ${REALM}, DPoP ${ALGORITHMS}`;
 export class TokenDoor {
   readonly #lookUp: (token: string) => Promise<TokenInfo | undefined>;
   readonly #proofs: Pick<DpopProofs, 'check'>;
+  /** Tokens that were good when they were last looked up; the one that was looked up last is the last. */
+  readonly #familiar = new Set<string>();
 
   /** @param lookUp what a token stands for, whoever shows it */
   constructor(lookUp: (token: string) => Promise<TokenInfo | undefined>, proofs: Pick<DpopProofs, 'check'>) {
@@ -49,7 +54,24 @@ export class TokenDoor {
    */
   async find(authorization: string | undefined, inForm?: string): Promise<FoundToken | undefined> {
     const presented = presentedToken(authorization ?? (inForm && `Bearer ${inForm}`));
-    return presented && { ...presented, info: await this.#lookUp(presented.token) };
+    if (!presented) return undefined;
+    const info = await this.#lookUp(presented.token);
+    this.#remember(presented.token, info !== undefined);
+    return { ...presented, info };
+  }
+
+  /** Whether the token of the header was good when it was last looked up: it may have ended since. */
+  isFamiliar(authorization: string | undefined): boolean {
+    const presented = presentedToken(authorization);
+    return presented !== undefined && this.#familiar.has(presented.token);
+  }
+
+  #remember(token: string, isGood: boolean): void {
+    this.#familiar.delete(token);
+    if (!isGood) return;
+    this.#familiar.add(token);
+    if (this.#familiar.size > MOST_FAMILIAR)
+      for (const oldest of this.#familiar.keys().take(1)) this.#familiar.delete(oldest);
   }
 
   /** Decides whether the token that was found lets this request in. A proof is spent by it. */

@@ -1,5 +1,6 @@
 /** The web framework as Lockstep sets it up. */
 import type { Hub } from '@lockstep/hub';
+import type { TokenDoor } from '@lockstep/smart';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { ServerAuditTrail } from '../audit/audit-trail.ts';
@@ -22,7 +23,7 @@ export interface HttpApp {
 }
 
 export interface AppParts {
-  readonly guard: Pick<GuardParts, 'tokens' | 'limiter' | 'https'>;
+  readonly guard: Pick<GuardParts, 'limiter' | 'https'> & { readonly tokens: TokenDoor };
   readonly audit: ServerAuditTrail | undefined;
   readonly metrics: Registry;
   /** Is told of each request that was answered. */

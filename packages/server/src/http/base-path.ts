@@ -88,9 +88,12 @@ function lengthen(name: string, value: Value, basePath: string): Value {
   }
 }
 
-/** The class of answers whose headers name public paths. */
-export function responseBelow(basePath: string): typeof ServerResponse {
-  return class extends ServerResponse {
+/**
+ * The class of answers whose headers name public paths.
+ * @param Answer what it extends
+ */
+export function responseBelow(basePath: string, Answer = ServerResponse): typeof ServerResponse {
+  return class extends Answer {
     override setHeader(name: string, value: number | string | readonly string[]): this {
       return super.setHeader(name, lengthen(name, value as Value, basePath));
     }

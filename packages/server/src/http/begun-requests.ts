@@ -1,13 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Hub } from '@lockstep/hub';
-import type { TokenInfo } from '@lockstep/smart';
+import type { FoundToken, TokenInfo } from '@lockstep/smart';
 
 /** Who calls, and from which network (SUB-13). */
 export type Caller = TokenInfo & { readonly address: string };
 
 /** What has happened to a request before the web framework gets it: nothing of it is done twice. */
 export interface Begun {
+  /** The token that was looked up; nothing has been decided about it where this is there. */
+  readonly token?: { readonly found: FoundToken | undefined };
   /** Who was let in; undefined where there were too many requests. */
   readonly caller?: Caller;
   /** The body, which has been read: the bytes again, or what went wrong with them. */

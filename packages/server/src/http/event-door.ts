@@ -1,9 +1,9 @@
-/** A short way past the web framework for published events, which are nearly all requests of a busy Hub. */
+/** A short way past the web framework for published events, which are nearly all requests of a busy Hub, and which go first. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import proxyAddress from '@fastify/proxy-addr';
 import type { Hub } from '@lockstep/hub';
-import { networkOf, type TokenDoor } from '@lockstep/smart';
+import { type FoundToken, networkOf, type TokenDoor } from '@lockstep/smart';
 import type { ServerAuditTrail } from '../audit/audit-trail.ts';
 import { describePublished } from '../audit/published-event.ts';
 import { type Begun, begin, type Caller } from './begun-requests.ts';
@@ -12,6 +12,7 @@ import type { Limiter } from './doors/limiter.ts';
 import { isSubscription, readJson } from './hub-bodies.ts';
 import { requestId } from './request-id.ts';
 import type { CountRequest } from './request-metrics.ts';
+import { RequestTurns } from './request-turns.ts';
 
 /** What is decided about the door of events in the table of doors. */
 const DOOR = { shared: true, audit: 'publish' } as const;
@@ -23,7 +24,7 @@ const UNUSUAL = ['transfer-encoding', 'content-encoding', 'expect', 'upgrade', '
 
 export interface EventDoorOptions {
   readonly hub: Hub;
-  readonly tokens: Pick<TokenDoor, 'find'>;
+  readonly tokens: Pick<TokenDoor, 'find' | 'isFamiliar'>;
   readonly limiter: Limiter;
   readonly audit: ServerAuditTrail | undefined;
   /** Whether the audit records of events name the patient. */
@@ -46,6 +47,7 @@ export class EventDoor {
   readonly #options: EventDoorOptions;
   readonly #slow: RequestListener;
   readonly #addressOf: (request: IncomingMessage) => string;
+  readonly #turns = new RequestTurns();
   #isClosed = false;
 
   /** @param slow the framework's listener */
@@ -64,30 +66,43 @@ export class EventDoor {
   }
 
   readonly handle: RequestListener = (request, response) => {
-    const length = this.#lengthOf(request);
-    if (length === undefined) this.#slow(request, response);
-    else void this.#admit(request, response);
+    const isEvent = this.#isEvent(request);
+    if (isEvent && this.#options.tokens.isFamiliar(request.headers.authorization)) void this.#admit(request, response);
+    else {
+      this.#turns.begin(this.#addressOf(request), () => {
+        // The client may be gone by now.
+        if (request.destroyed) return;
+        if (isEvent) void this.#admit(request, response);
+        else this.#slow(request, response);
+      });
+    }
   };
 
-  /** Bytes of the body; undefined for a request that is not for this door. */
-  #lengthOf({ method, url = '', headers }: IncomingMessage): number | undefined {
+  /** Whether a request is for this door, as far as its head says. */
+  #isEvent({ method, url = '', headers }: IncomingMessage): boolean {
     const { bodyLimit, audit, routes } = this.#options;
-    if (method !== 'POST' || this.#isClosed || audit?.refuses) return undefined;
-    if (!ADDRESS.test(url) || !CONTENT_TYPE.test(headers['content-type'] ?? '')) return undefined;
+    if (method !== 'POST' || this.#isClosed || audit?.refuses) return false;
+    if (!ADDRESS.test(url) || !CONTENT_TYPE.test(headers['content-type'] ?? '')) return false;
     // `POST /hub/session` is no event of a topic of that name.
-    if (url !== '/hub' && routes.includes(`POST ${url}`)) return undefined;
-    if (UNUSUAL.some((name) => headers[name] !== undefined)) return undefined;
+    if (url !== '/hub' && routes.includes(`POST ${url}`)) return false;
+    if (UNUSUAL.some((name) => headers[name] !== undefined)) return false;
     const length = Number(headers['content-length']);
-    return length > 0 && length <= bodyLimit ? length : undefined;
+    return length > 0 && length <= bodyLimit;
   }
 
   async #admit(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = performance.now();
     const { tokens, limiter } = this.#options;
-    const found = await tokens.find(request.headers.authorization).catch(() => undefined);
-    const info = found?.info;
-    if (!info || found.scheme !== 'Bearer' || info.jkt !== undefined || this.#isClosed) {
+    let found: FoundToken | undefined;
+    try {
+      found = await tokens.find(request.headers.authorization);
+    } catch {
       this.#slow(request, response);
+      return;
+    }
+    const info = found?.info;
+    if (!info || found?.scheme !== 'Bearer' || info.jkt !== undefined || this.#isClosed) {
+      this.#handOver(request, response, { token: { found } });
       return;
     }
     const ip = this.#addressOf(request);

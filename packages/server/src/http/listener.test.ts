@@ -102,4 +102,28 @@ describe('the listener', () => {
     }
     assert.equal(waiting.length, 0);
   });
+
+  it('cuts a connection that sends more requests ahead than are kept for it', async (t) => {
+    const { listener, waiting, next } = await listening();
+    t.after(() => listener.close());
+    listener.open(() => undefined);
+    const get = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+    const few = connect(listener.port, '127.0.0.1');
+    t.after(() => few.destroy());
+    const arrived = next();
+    few.write(get.repeat(20));
+    await arrived;
+    const many = connect(listener.port, '127.0.0.1');
+    many.on('error', () => undefined);
+    many.resume();
+    many.write(get.repeat(2_000));
+    await once(many, 'close');
+    assert.ok(waiting.length < 200, `${waiting.length} are kept`);
+    for (const answer of waiting.splice(0)) answer();
+    let text = '';
+    few.on('data', (data) => {
+      text += data;
+    });
+    while (text.split('HTTP/1.1 200 OK').length <= 20) await once(few, 'data');
+  });
 });

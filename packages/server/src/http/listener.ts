@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { enter, responseBelow } from './base-path.ts';
+import { answersOf, Lingering } from './early-answers.ts';
 import type { Certificate } from './tls-files.ts';
 
 /** Connections that may wait to be taken: after a network has failed, everybody returns at once. The system may allow fewer. */
@@ -15,6 +16,8 @@ const HEADERS_TIMEOUT = 20_000;
 const REQUEST_TIMEOUT = 60_000;
 /** How long requests in progress may take while the server stops, ms. */
 const GRACE = 5000;
+/** Requests of one connection that may wait behind another (RFC 9112 section 9.3.2): a connection that sends more is cut. */
+const MOST_WAITING = 64;
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
@@ -52,6 +55,9 @@ export class Listener {
   readonly #upgrades = new Set<Duplex>();
 
   readonly #basePath: string;
+  readonly #lingering = new Lingering();
+  /** By connection: requests that wait behind others of it. */
+  readonly #behind = new WeakMap<Socket, number>();
 
   /**
    * @param options.certificate what it shows; without one it speaks plain http
@@ -65,18 +71,19 @@ export class Listener {
     readonly basePath?: string;
   } = {}) {
     this.#basePath = basePath;
+    const answer = answersOf(this.#lingering);
     const options = {
       keepAliveTimeout: KEEP_ALIVE,
       headersTimeout: HEADERS_TIMEOUT,
       requestTimeout: REQUEST_TIMEOUT,
-      ...(basePath !== '' && { ServerResponse: responseBelow(basePath) }),
+      ServerResponse: basePath === '' ? answer : responseBelow(basePath, answer),
       // Java's HTTP client offers h2c with every request; that is no reason not to answer it.
       shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
     };
-    const answer = (request: IncomingMessage, response: ServerResponse): void => this.#request(request, response);
+    const onRequest = (request: IncomingMessage, response: ServerResponse): void => this.#request(request, response);
     this.#secure =
-      certificate && createSecureServer({ ...options, ...pemOf(certificate), minVersion: 'TLSv1.2' }, answer);
-    this.#server = this.#secure ?? createServer(options, answer);
+      certificate && createSecureServer({ ...options, ...pemOf(certificate), minVersion: 'TLSv1.2' }, onRequest);
+    this.#server = this.#secure ?? createServer(options, onRequest);
     const gone = (): void => {
       this.#connections -= 1;
     };
@@ -100,6 +107,10 @@ export class Listener {
   }
 
   #request(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#isOneTooMany(request, response)) {
+      request.socket.destroy();
+      return;
+    }
     if (hostHeaders(request) > 1) {
       response.writeHead(400, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
       response.end('A request has one Host header\n');
@@ -108,6 +119,18 @@ export class Listener {
     enter(request, this.#basePath);
     if (this.#isOpen) this.#onRequest(request, response);
     else this.#waiting.push(() => this.#onRequest(request, response));
+  }
+
+  /** Whether the client has sent more requests ahead of their turn than are kept for it. */
+  #isOneTooMany({ socket }: IncomingMessage, response: ServerResponse): boolean {
+    if (socket.destroyed) return true;
+    // It has the connection: nothing is before it.
+    if (response.socket) return false;
+    const waiting = (this.#behind.get(socket) ?? 0) + 1;
+    if (waiting > MOST_WAITING) return true;
+    this.#behind.set(socket, waiting);
+    response.once('close', () => this.#behind.set(socket, (this.#behind.get(socket) ?? 1) - 1));
+    return false;
   }
 
   #once(run: () => void): void {
@@ -164,6 +187,7 @@ export class Listener {
   /** Takes no more connections, lets what has been asked be answered, and cuts what is left after `GRACE`. */
   async close(): Promise<void> {
     const cut = setTimeout(() => this.#server.closeAllConnections(), GRACE);
+    this.#lingering.close();
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
       for (const socket of this.#upgrades) socket.destroy();

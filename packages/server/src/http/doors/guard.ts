@@ -106,14 +106,15 @@ async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardP
   const door = request.routeOptions.config?.door ?? (isShared(request.url) ? SHARED_NOWHERE : NOWHERE);
   reply.headers(doorHeaders(door, request.headers, request.id, parts.https));
   const begun = begunOf(request.raw);
-  if (begun) {
+  if (begun && !begun.token) {
     if (!begun.caller) throw tooMany(reply);
     request.caller = begun.caller;
     return;
   }
   const takesToken = door.authentication.startsWith('bearer');
   const { authorization } = request.headers;
-  const found = takesToken ? await parts.tokens.find(authorization) : undefined;
+  const lookUp = async () => (begun?.token ? begun.token.found : parts.tokens.find(authorization));
+  const found = takesToken ? await lookUp() : undefined;
   if (door.limit === 'door' && !mayCome(request.ip, found?.info, door, parts.limiter)) throw tooMany(reply);
   if (parts.audit && !parts.audit.admits && typeof door.audit === 'string') {
     throw unrecorded();

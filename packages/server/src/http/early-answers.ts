@@ -1,0 +1,76 @@
+/** Answers that are given before the request has arrived whole: what is still to come is not read. */
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** Bytes of a body that are read although nobody wants them, so that the connection can be kept. */
+const WORTH_READING = 64 * 1024;
+/** How long a client has for reading its answer before the connection is cut, ms. */
+const LINGER = 500;
+/** Connections that are left such time at once. The system holds up to some MB for each that nobody reads. */
+const MOST_LINGERING = 64;
+
+/** Whether more than is worth reading is, or may be, still to come. */
+function hasMuchLeft({ complete, headers }: IncomingMessage): boolean {
+  if (complete) return false;
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > WORTH_READING;
+}
+
+/**
+ * Connections that were answered and are read no more. Cut at once, the system would tell the client that the connection failed, and
+ * the client would lose its answer (RFC 9112 section 9.6).
+ */
+export class Lingering {
+  readonly #cuts = new Map<Socket, NodeJS.Timeout>();
+
+  /** Says to the client that nothing more comes, reads nothing more, and cuts the connection when the client had time to read. */
+  leave(socket: Socket): void {
+    if (this.#cuts.has(socket)) return;
+    // Node's server goes on reading the body after its answer; it does so by this method.
+    socket.resume = () => socket;
+    socket.pause();
+    socket.end();
+    this.#cuts.set(
+      socket,
+      setTimeout(() => socket.destroy(), LINGER),
+    );
+    socket.once('close', () => {
+      clearTimeout(this.#cuts.get(socket));
+      this.#cuts.delete(socket);
+    });
+    for (const oldest of this.#cuts.keys()) {
+      if (this.#cuts.size <= MOST_LINGERING) break;
+      this.#cut(oldest);
+    }
+  }
+
+  #cut(socket: Socket): void {
+    clearTimeout(this.#cuts.get(socket));
+    this.#cuts.delete(socket);
+    socket.destroy();
+  }
+
+  /** Cuts them all now. */
+  close(): void {
+    for (const socket of [...this.#cuts.keys()]) this.#cut(socket);
+  }
+}
+
+/** The class of answers that end the connection where the request's body would have to be read for nothing. */
+export function answersOf(lingering: Lingering): typeof ServerResponse {
+  return class extends ServerResponse {
+    override writeHead(status: number, ...rest: readonly unknown[]): this {
+      if (hasMuchLeft(this.req)) this.shouldKeepAlive = false;
+      return (super.writeHead as (status: number, ...rest: readonly unknown[]) => this).call(this, status, ...rest);
+    }
+
+    override end(...args: unknown[]): this {
+      const { req, socket } = this;
+      // Called by Node's server after the last answer of a connection.
+      if (socket && !req.complete) {
+        const destroySoon = socket.destroySoon;
+        socket.destroySoon = () => (req.complete ? destroySoon.call(socket) : lingering.leave(socket));
+      }
+      return (super.end as (...args: unknown[]) => this).apply(this, args);
+    }
+  } as typeof ServerResponse;
+}
