@@ -18,6 +18,7 @@ import { chromium } from 'playwright-core';
 import { publint } from 'publint';
 import { build as vite } from 'vite';
 import { parse as parseYaml } from 'yaml';
+import { runGuide } from '../packages/server/test/guides.ts';
 import { type LocalRegistry, startLocalRegistry } from './local-registry.ts';
 
 const run = promisify(execFile);
@@ -319,6 +320,13 @@ describe('the published packages', () => {
       server.closeAllConnections();
       server.close();
     }
+  });
+
+  it('client: the guide for an app that follows runs as it stands there', async (test) => {
+    await runGuide(test, 'docs/make-your-app-follow.md', {
+      replace: { 'npm run pack': `ln -s ${out} dist` },
+      shows: [/in-sync/, /Patient rosa-quispe/],
+    });
   });
 
   it('server and conformance: npx runs each from its tarball: a Hub starts, and the suite tests it', async (test) => {

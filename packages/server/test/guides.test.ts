@@ -3,25 +3,32 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { settingsFor } from './gateway-rig.ts';
 import { ROOT, runGuide, type ShellBlock, shellBlocks } from './guides.ts';
+import { sharedLockstep, testConfig } from './harness.ts';
+import { sharedIssuer } from './issuer.ts';
 
 /** A server that runs already, as these guides take for granted. */
 const SERVER: ShellBlock = { text: 'npm start', terminal: true };
 
-/** Pages whose commands are run elsewhere, or by nobody, and why. */
+/** Pages whose commands are run elsewhere, and where. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  'docs/ehr-drives-the-session.md': 'guide.test.ts runs them against an issuer of its own',
-  'docs/conformance.md': "the suite's own test of its guide runs them, and packages.test.ts its recipes",
-  'docs/group-sessions.md': 'group-sessions.test.ts makes the same request',
-  'docs/make-your-app-follow.md': 'packages.test.ts packs, installs and imports the client; the tutorial runs the rest',
-  'docs/gateway.md': 'they start Lockstep in front of a FHIR server of the hospital',
-  'docs/trusted-issuers.md': 'they start Lockstep beside an authorization server of the hospital',
-  'docs/sign-in-elsewhere.md': 'they are settings, for a provider of the hospital',
+  'README.md': 'readme.test.ts',
+  'CONTRIBUTING.md': '.ci/run',
+  'docs/ehr-drives-the-session.md': 'guide.test.ts, against an issuer of its own',
+  'docs/conformance.md': "the suite's own test of its guide, and packages.test.ts for its recipes",
+  'docs/make-your-app-follow.md': 'packages.test.ts, which has packed the client',
+  'docs/packages.md': 'packages.test.ts, with the tarballs that it has packed',
+  'packages/conformance/README.md': 'packages.test.ts, with the tarballs that it has packed',
+  'examples/README.md': 'npm run interop, which has Java and Python',
 };
 
 it('every page with commands is run, or says where else its commands are', () => {
   const source = readFileSync(import.meta.filename, 'utf8');
-  const pages = globSync('docs/**/*.md', { cwd: ROOT }).map((path) => path.replaceAll('\\', '/'));
+  const pages = globSync(
+    ['*.md', 'docs/**/*.md', 'deploy/**/*.md', 'examples/*.md', 'packages/*/*.md', 'samples/*/*.md'],
+    { cwd: ROOT },
+  ).map((path) => path.replaceAll('\\', '/'));
   const withCommands = pages.filter((path) => shellBlocks(readFileSync(join(ROOT, path), 'utf8')).length > 0);
   assert.deepEqual(
     withCommands.filter((path) => !source.includes(`runGuide(t, '${path}'`) && ELSEWHERE[path] === undefined),
@@ -115,5 +122,45 @@ it('guide: programs that cannot be changed', async (t) => {
     },
     replace: { '/opt/pacs/show': './show', '/mnt/dictation': 'dictation' },
     shows: [/called with .*"?123"?/, /patient\.identifier\.MR/, /study\.accession/],
+  });
+});
+
+it('guide: in front of a FHIR server', async (t) => {
+  const server = await sharedLockstep({ sampleData: true });
+  const { data } = testConfig();
+  const settings = await settingsFor(server.origin, data);
+  await runGuide(t, 'docs/gateway.md', {
+    replace: { 'https://fhir.hospital.example/r4': settings.fhirUpstream },
+    env: {
+      LOCKSTEP_FHIR_UPSTREAM_TOKEN_URL: settings.fhirUpstreamTokenUrl,
+      LOCKSTEP_FHIR_UPSTREAM_CLIENT_ID: settings.fhirUpstreamClientId,
+      LOCKSTEP_FHIR_UPSTREAM_CLIENT_KEY: settings.fhirUpstreamClientKey,
+    },
+    shows: [/"fullUrl":"http:\/\/localhost:\d+\/fhir\/Patient\/rosa-quispe"/],
+  });
+});
+
+it('guide: tokens of an authorization server that exists', async (t) => {
+  const issuer = await sharedIssuer();
+  const page = readFileSync(join(ROOT, 'docs/trusted-issuers.md'), 'utf8');
+  const file = /```json\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+  assert.match(file, /sso\.hospital\.example/);
+  await runGuide(t, 'docs/trusted-issuers.md', {
+    programs: { 'issuers.json': file.replace('https://sso.hospital.example/realms/hospital', issuer.url) },
+    shows: [
+      /keycloak is http:\/\/127\.0\.0\.1:\d+, for lockstep/,
+      new RegExp(`"authorization_servers":\\["${issuer.url}"\\]`),
+    ],
+  });
+});
+
+it('guide: group sessions', async (t) => {
+  await runGuide(t, 'docs/group-sessions.md', {
+    before: [
+      SERVER,
+      { text: 'TOKEN=$(npx lockstep token)\nTOPIC=$(npx lockstep sessions open --user jsmith)', terminal: false },
+    ],
+    replace: { 'https://hub.example.com': 'http://localhost:8080' },
+    shows: [/"invitation_url":"http:/],
   });
 });

@@ -17,7 +17,7 @@ import { freePort } from '@lockstep/store-redis/testing';
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** What of the repository is the work of whoever has it, and not part of it. */
-const OWN = new Set(['.git', 'data', 'my-app']);
+const OWN = new Set(['.git', 'data', 'dist', 'my-app']);
 
 /** Ports in the pages; each run takes free ones in their places. */
 const PORTS = /\b(8080|8081|8082|8090|6390|7070|7071|9090)\b/g;
