@@ -3,7 +3,7 @@ import { CheckFailure, CheckSkip } from './expecting.ts';
 import { HUB_CHECKS } from './hub/checks.ts';
 import { isObject } from './json.ts';
 import { Pace } from './pace.ts';
-import { pause, within } from './pause.ts';
+import { pause, unlessAborted, within } from './pause.ts';
 import { type Diagnosis, preflight } from './preflight.ts';
 import { TargetPresence } from './presence.ts';
 import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from './report/report.ts';
@@ -363,11 +363,6 @@ async function judge(
     while (left() > 0 && !limit.signal.aborted) await pause(left(), limit.signal);
     throw new CheckFailure(`an end within ${seconds} s`, 'the scenario was still waiting');
   };
-  const stopped = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(new CheckSkip('The run was ended during this check')), {
-      signal: limit.signal,
-    });
-  });
   try {
     const run = async () => {
       const began = await Scenario.begin(hub, transcript, check.id);
@@ -375,7 +370,7 @@ async function judge(
       scenario = began;
       await check.run(began);
     };
-    await Promise.race([run(), late(), stopped]);
+    await unlessEnded(signal, Promise.race([run(), late()]));
     return { verdict: 'pass' };
   } catch (error) {
     return findingOf(error, check);
@@ -385,6 +380,10 @@ async function judge(
     await within(signal.aborted ? Math.min(1000, hub.waits.timeoutMs) : hub.waits.timeoutMs, scenario?.end());
   }
 }
+
+/** A check's work. @throws CheckSkip where the run is ended during it */
+export const unlessEnded = (signal: AbortSignal | undefined, work: Promise<void>): Promise<void> =>
+  unlessAborted(signal, () => new CheckSkip('The run was ended during this check'), work);
 
 /** A check's verdict from what it threw. */
 export function findingOf(error: unknown, check: Pick<Check, 'level'>): Finding {

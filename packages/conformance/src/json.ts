@@ -33,7 +33,9 @@ function isTooDeep(value: unknown): boolean {
   let level: readonly unknown[] = [value];
   for (let depth = 0; level.length > 0; depth += 1) {
     if (depth > MAX_DEPTH) return true;
-    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []));
+    level = level.flatMap((one) =>
+      typeof one === 'object' && one !== null && !(one instanceof Numeral) ? Object.values(one) : [],
+    );
   }
   return false;
 }
@@ -70,11 +72,11 @@ const exact = JSON as unknown as Exact;
 
 /** Parses JSON and keeps every number as {@link Numeral}; undefined when it is no JSON, or nested deeper than 500 levels. */
 export function parseAsWritten(text: string): unknown {
-  if (parseJson(text) === undefined) return undefined;
   try {
-    return exact.parse(text, (_key, value, { source }) =>
-      typeof value === 'number' ? new Numeral(source ?? String(value)) : value,
+    const value = exact.parse(text, (_key, one, { source }) =>
+      typeof one === 'number' ? new Numeral(source ?? String(one)) : one,
     );
+    return isTooDeep(value) ? undefined : value;
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { findingOf, type OnProgress, resultOf } from '../engine.ts';
+import { findingOf, type OnProgress, resultOf, unlessEnded } from '../engine.ts';
 import { CheckFailure, CheckSkip } from '../expecting.ts';
 import { pause, within } from '../pause.ts';
 import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from '../report/report.ts';
@@ -258,21 +258,13 @@ async function judge(check: SubscriberCheck, scenario: AppScenario, signal?: Abo
     throw new CheckFailure(`an end within ${seconds} s`, 'the scenario was still waiting');
   };
   try {
-    await Promise.race([check.run(scenario), late(), stopped(signal, ended.signal)]);
+    await unlessEnded(signal, Promise.race([check.run(scenario), late()]));
     return { verdict: 'pass' };
   } catch (error) {
     return findingOf(error, check);
   } finally {
     ended.abort();
   }
-}
-
-/** Never resolves; rejects when the run is ended, unless `over` first. */
-function stopped(signal: AbortSignal | undefined, over: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const end = () => reject(new CheckSkip('The run was ended during this check'));
-    signal?.addEventListener('abort', end, { signal: over });
-  });
 }
 
 async function launch(invitation: Invitation, options: SubscriberTesterOptions): Promise<RunningApp | undefined> {
