@@ -116,10 +116,11 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   for (const one of options.assume ?? []) {
     if (!ASSUMABLE.includes(one)) throw new TypeError(`assume: one or more of ${ASSUMABLE.join(', ')}`);
   }
-  const waits = new Pace({
-    timeoutMs: positive('timeoutMs', options.timeoutMs ?? 4000) * slowness,
-    settleMs: positive('settleMs', options.settleMs ?? 300) * slowness,
-  });
+  const base = {
+    timeoutMs: positive('timeoutMs', options.timeoutMs ?? 4000),
+    settleMs: positive('settleMs', options.settleMs ?? 300),
+  };
+  const waits = new Pace(base, slowness);
   const limits: HttpLimits = {
     get timeoutMs() {
       return waits.timeoutMs;
@@ -176,7 +177,7 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   const found = stopped
     ? unrun(checks, stopped, onProgress)
     : await runAll(checks, width, presence, onProgress, (check) =>
-        runCheck(check, hub, slowness, signal, options.exchanges ?? 'failures'),
+        runCheck(check, hub, signal, options.exchanges ?? 'failures'),
       );
   await callbacks.close();
   waits.end();
@@ -310,13 +311,12 @@ function unjudged(check: Check): CheckResult {
 async function runCheck(
   check: Check,
   hub: HubUnderTest,
-  slowness: number,
   signal: AbortSignal,
   exchanges: 'failures' | 'all',
 ): Promise<CheckResult> {
   const started = performance.now();
   const transcript = new Transcript();
-  const found = await judge(check, hub, slowness, signal, transcript);
+  const found = await judge(check, hub, signal, transcript);
   return resultOf(check, found, Math.round(performance.now() - started), transcript, exchanges);
 }
 
@@ -343,26 +343,12 @@ export function resultOf(
   };
 }
 
-async function judge(
-  check: Check,
-  hub: HubUnderTest,
-  slowness: number,
-  signal: AbortSignal,
-  transcript: Transcript,
-): Promise<Finding> {
+async function judge(check: Check, hub: HubUnderTest, signal: AbortSignal, transcript: Transcript): Promise<Finding> {
   const missing = check.needs?.find((claim) => !hub.claims.has(claim));
   if (missing !== undefined) return { verdict: 'skip', reason: unclaimed(missing, hub.configured) };
   if (signal.aborted) return { verdict: 'skip', reason: 'The run was ended before this check' };
   let scenario: Scenario | undefined;
-  const seconds = (check.seconds ?? 15) * slowness;
   const limit = new AbortController();
-  const late = async (): Promise<never> => {
-    const started = performance.now();
-    // Where everything takes longer, so may the check.
-    const left = () => started + seconds * 1000 * hub.pace.factor - performance.now();
-    while (left() > 0 && !limit.signal.aborted) await pause(left(), limit.signal);
-    throw new CheckFailure(`an end within ${seconds} s`, 'the scenario was still waiting');
-  };
   try {
     const run = async () => {
       const began = await Scenario.begin(hub, transcript, check.id);
@@ -370,7 +356,7 @@ async function judge(
       scenario = began;
       await check.run(began);
     };
-    await unlessEnded(signal, Promise.race([run(), late()]));
+    await unlessEnded(signal, Promise.race([run(), tooLate(check.seconds ?? 15, hub.pace, limit.signal)]));
     return { verdict: 'pass' };
   } catch (error) {
     return findingOf(error, check);
@@ -379,6 +365,17 @@ async function judge(
     // Whoever ends a run does not want to wait for a Hub that hangs.
     await within(signal.aborted ? Math.min(1000, hub.waits.timeoutMs) : hub.waits.timeoutMs, scenario?.end());
   }
+}
+
+/**
+ * Never resolves.
+ * @throws CheckFailure when a check has taken that many seconds; where everything takes longer, so may the check
+ */
+export async function tooLate(seconds: number, pace: { readonly patience: number }, over: AbortSignal): Promise<never> {
+  const started = performance.now();
+  const left = () => started + seconds * 1000 * pace.patience - performance.now();
+  while (left() > 0 && !over.aborted) await pause(left(), over);
+  throw new CheckFailure(`an end within ${Math.round(seconds * pace.patience)} s`, 'the scenario was still waiting');
 }
 
 /** A check's work. @throws CheckSkip where the run is ended during it */

@@ -14,11 +14,17 @@ const TICK = 100;
  */
 export class Pace implements Waits {
   readonly #base: Waits;
+  readonly #slowness: number;
   readonly #recent: number[] = [];
   readonly #timer: NodeJS.Timeout;
 
-  constructor(base: Waits) {
+  /**
+   * @param base the waiting times of the options
+   * @param slowness how many times slower than a good one the target is said to be; the waiting times are for a good one
+   */
+  constructor(base: Waits, slowness = 1) {
     this.#base = base;
+    this.#slowness = slowness;
     let last = performance.now();
     this.#timer = setInterval(() => {
       const now = performance.now();
@@ -42,12 +48,17 @@ export class Pace implements Waits {
     return Math.min(MOST, Math.max(1, slow / NORMAL));
   }
 
+  /** How many times longer than on a machine that is not busy anything may take that has to come. */
+  get patience(): number {
+    return this.#slowness * this.factor;
+  }
+
   get timeoutMs(): number {
-    return this.#base.timeoutMs * this.factor;
+    return this.#base.timeoutMs * this.patience;
   }
 
   get settleMs(): number {
-    return this.#base.settleMs * Math.min(3, this.factor);
+    return this.#base.settleMs * this.#slowness * Math.min(3, this.factor);
   }
 
   end(): void {

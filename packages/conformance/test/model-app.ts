@@ -63,6 +63,7 @@ interface Notice {
 export class ModelApp implements RunningApp {
   readonly #invitation: Invitation;
   readonly #defect: AppDefect | undefined;
+  readonly #lagMs: number;
   #socket: WebSocket | undefined;
   #endpoint = '';
   #patient = '';
@@ -76,15 +77,21 @@ export class ModelApp implements RunningApp {
   #timer: NodeJS.Timeout | undefined;
   #leaving = false;
 
-  static async launch(invitation: Invitation, defect?: AppDefect): Promise<ModelApp> {
-    const app = new ModelApp(invitation, defect);
+  /** @param lagMs how late it does everything, ms: with its answer, what it shows and what it publishes */
+  static async launch(invitation: Invitation, defect?: AppDefect, lagMs = 0): Promise<ModelApp> {
+    const app = new ModelApp(invitation, defect, lagMs);
     await app.#subscribe();
     return app;
   }
 
-  constructor(invitation: Invitation, defect: AppDefect | undefined) {
+  constructor(invitation: Invitation, defect: AppDefect | undefined, lagMs: number) {
     this.#invitation = invitation;
     this.#defect = defect;
+    this.#lagMs = lagMs;
+  }
+
+  async #lag(): Promise<void> {
+    if (this.#lagMs > 0) await new Promise((resolve) => setTimeout(resolve, this.#lagMs));
   }
 
   #is(defect: AppDefect): boolean {
@@ -92,11 +99,18 @@ export class ModelApp implements RunningApp {
   }
 
   async shown(): Promise<string> {
-    return this.#patient;
+    return this.#shown;
   }
 
   /** What a person would do at the application. */
   async do(instruction: string): Promise<boolean> {
+    // A slow one is still at it when whoever was asked says that it is done.
+    if (this.#lagMs > 0 && /^(Change|Share)/.test(instruction)) void this.#obey(instruction).catch(() => {});
+    else return this.#obey(instruction);
+    return true;
+  }
+
+  async #obey(instruction: string): Promise<boolean> {
     if (/^Begin something/.test(instruction)) {
       this.#draft = true;
     } else if (/^Change the patient/.test(instruction)) {
@@ -117,6 +131,7 @@ export class ModelApp implements RunningApp {
   async quit(): Promise<void> {
     this.#leaving = true;
     clearTimeout(this.#timer);
+    await this.#lag();
     if (this.#is('just-leaves')) {
       this.#socket?.terminate();
       return;
@@ -183,6 +198,7 @@ export class ModelApp implements RunningApp {
       if (this.#leaving) this.#socket?.close(1000);
       return;
     }
+    await this.#lag();
     if (!message.event || message.id === undefined) return;
     const notice = message as Notice;
     if (this.#seen.has(notice.id) && this.#is('leaves-on-duplicate')) return this.#socket?.close(1000);
@@ -196,7 +212,11 @@ export class ModelApp implements RunningApp {
       ? { status }
       : { id: notice.id, ...(!this.#is('no-status') && { status: this.#is('status-ok') ? 'OK' : status }) };
     this.#socket?.send(JSON.stringify(answer));
+    // What a slow one shows follows its answer.
+    if (this.#lagMs > 0) await this.#lag();
+    this.#shown = this.#patient;
   }
+  #shown = '';
 
   #follow({ id, timestamp, event }: Notice, size: number): number {
     if (this.#is('small-resources-only') && size > 50_000) return 413;
@@ -243,6 +263,7 @@ export class ModelApp implements RunningApp {
   }
 
   async #send(name: string, context: unknown[], versionId?: string): Promise<void> {
+    await this.#lag();
     const response = await fetch(this.#invitation.hubUrl, {
       method: 'POST',
       headers: { ...this.#headers(), 'content-type': 'application/json' },

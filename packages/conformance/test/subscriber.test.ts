@@ -12,6 +12,7 @@ import {
   SUBSCRIBER_CHECKS,
   type SubscriberTesterOptions,
 } from '../src/index.ts';
+import { Pace } from '../src/pace.ts';
 import { PlayedHub } from '../src/subscriber/played-hub.ts';
 import { PlayedSession } from '../src/subscriber/played-session.ts';
 import { Transcript } from '../src/transcript.ts';
@@ -43,12 +44,36 @@ async function runAgainst(
   return report;
 }
 
+/** How late a late application is with each thing that it does, ms. */
+const LAG = 250;
+
 test('a healthy application fails no check', async () => {
   const report = await runAgainst(undefined, { versions: ['3.0.0', 'IRA'] });
   const unhappy = report.results.filter(({ verdict }) => verdict === 'fail' || verdict === 'warning');
   assert.deepEqual(unhappy, []);
   const skipped = report.results.filter(({ verdict }) => verdict === 'skip').map(({ id }) => id);
   assert.deepEqual(skipped, []);
+});
+
+test('a healthy application that is late with everything fails no check', async () => {
+  const apps: ModelApp[] = [];
+  const report = await runSubscriberConformance({
+    name: 'Late application',
+    launch: async (invitation) => {
+      apps.push(await ModelApp.launch(invitation, undefined, LAG));
+      return apps.at(-1)!;
+    },
+    ask: async (instruction) => (await apps.at(-1)?.do(instruction)) ?? false,
+    // Less than it takes: its answers say how slow it is.
+    timeoutMs: LAG,
+    settleMs: 20,
+    only: ['app-any-case', 'app-order', 'app-updates-*', 'app-rejected', 'app-denied', 'app-shutdown'],
+  });
+  for (const app of apps) await app.quit();
+  assert.deepEqual(
+    report.results.filter(({ verdict }) => verdict !== 'pass').map(({ id, verdict, seen }) => [id, verdict, seen]),
+    [],
+  );
 });
 
 test('what needs a person is skipped where there is none', async () => {
@@ -139,7 +164,7 @@ test('an application that ends before it came is not waited for', async () => {
 });
 
 test('the played Hub versions what an application opens and updates, and tells its content', async () => {
-  const session = new PlayedSession({ timeoutMs: 100, settleMs: 10 }, new Transcript());
+  const session = new PlayedSession(new Pace({ timeoutMs: 100, settleMs: 10 }), new Transcript());
   const sent = (name: string, context: readonly object[], versionId?: string) => ({
     timestamp: '2026-01-31T09:00:00Z',
     id: `${name} ${versionId}`,
@@ -278,7 +303,7 @@ test('what an application writes to its error output is kept with the check', as
 });
 
 test('CON-9 the played Hub knows what a DELETE means that names a fullUrl alone', () => {
-  const session = new PlayedSession({ timeoutMs: 100, settleMs: 10 }, new Transcript());
+  const session = new PlayedSession(new Pace({ timeoutMs: 100, settleMs: 10 }), new Transcript());
   const reference = { reference: 'DiagnosticReport/1' };
   const send = (name: string, context: readonly object[], versionId?: string) =>
     session.take({
@@ -314,7 +339,7 @@ test('CON-9 the played Hub knows what a DELETE means that names a fullUrl alone'
 test('SUB-9 the played Hub ends the subscription of the endpoint that is named, and not the one that replaced it', async (t) => {
   const hub = await PlayedHub.start();
   t.after(() => hub.close());
-  const session = hub.session({ timeoutMs: 100, settleMs: 10 }, new Transcript());
+  const session = hub.session(new Pace({ timeoutMs: 100, settleMs: 10 }), new Transcript());
   const post = async (mode: string, more: Record<string, string>) => {
     const body = new URLSearchParams({ 'hub.mode': mode, 'hub.topic': session.topic, ...more });
     const answer = await fetch(hub.url, { method: 'POST', body });

@@ -1,9 +1,8 @@
 import { CheckSkip, expect } from '../expecting.ts';
-import { pause } from '../pause.ts';
 import { endpointIn } from './played-session.ts';
 import { opening, type SubscriberCheck, subscription } from './scenario.ts';
 
-/** How long an application may take to come back, ms: those in use wait up to ten seconds. */
+/** How long an application may take to come back, ms where nothing is slow: those in use wait up to ten seconds. */
 const RETURNING = 20_000;
 
 /** How an application ends, and what it does where others end it; it is quit last, so that one start is enough. */
@@ -32,17 +31,20 @@ export const ending: readonly SubscriberCheck[] = [
     own: true,
     run: async ({ session }) => {
       const before = session.forms.length;
-      session.behaviour.leaseSeconds = 3;
+      // Longer where everything takes longer: the renewal has to come in it.
+      const lease = Math.ceil(1 + 2 * session.pace.factor);
+      session.behaviour.leaseSeconds = lease;
       session.send({
         'hub.mode': 'subscribe',
         'hub.topic': session.topic,
         'hub.events': subscription(session).fields.get('hub.events'),
-        'hub.lease_seconds': 3,
+        'hub.lease_seconds': lease,
       });
-      await pause(3000);
-      if (session.forms.length === before) session.expire();
+      const renewed = () => session.forms.length > before;
+      await session.within(lease * 1000, renewed);
+      if (!renewed()) session.expire();
       session.behaviour.leaseSeconds = 3600;
-      await session.until('another subscription request', () => session.forms.length > before);
+      await session.until('another subscription request', renewed, RETURNING);
     },
   },
   {
@@ -57,7 +59,10 @@ export const ending: readonly SubscriberCheck[] = [
       const [closes, dead] = [session.closes.length, session.deadConnections];
       session.deny('session unexpectedly stopped');
       await session.until('the end of the connection', () => session.closes.length > closes);
-      await pause(session.waits.settleMs * 8);
+      // Whoever has come back by a new subscription leaves the old endpoint alone from then on.
+      const connections = session.connections;
+      await session.within(session.pace.settleMs * 8, () => session.connections > connections);
+      await session.settle();
       const since = session.deadConnections - dead;
       expect(since === 0, 'no connection to an endpoint that is over', `${since} of them`);
     },

@@ -6,6 +6,7 @@ import {
   accepts,
   eventOf,
   nameOf,
+  publishedAfter,
   type SubscriberCheck,
   subscription,
   tellReport,
@@ -118,10 +119,9 @@ export const iraApplication: readonly SubscriberCheck[] = [
       const { context, open } = await tellReport(session, 'DiagnosticReport-close');
       const answer = await session.deliver(session.event('DiagnosticReport-close', open.event.context));
       expect(accepts(answer), 'a 2xx status', answer.status);
-      await session.settle();
       if (shown) {
-        const found = await shown();
-        expect(found !== context.patient.id, 'the application not to show the closed report’s patient', found);
+        const closed = async () => (await shown()) !== context.patient.id;
+        await session.until('the application not to show the closed report’s patient', closed);
       } else if (ask) {
         const closed = await ask('Answer yes if the application shows no report any more: it was told to close it.');
         expect(closed, 'the report to be closed', 'it is still shown, says who watched it');
@@ -154,16 +154,15 @@ export const iraApplication: readonly SubscriberCheck[] = [
     ['S-RAD-148-retry', 'S-RAD-149-retry', 'S-RAD-150-retry', 'S-RAD-151-retry', 'S-RAD-156-retry'],
     async ({ session, ask }) => {
       if (!ask) throw new CheckSkip('A person has to make the application publish something');
-      const before = session.published.length;
       session.behaviour.publishStatus = 500;
-      try {
-        await ask(
-          'Change the patient or the report in the application twice, or let it try again: the Hub refuses it.',
-        );
-      } finally {
+      const refused = await publishedAfter(
+        { session, ask },
+        'Change the patient or the report in the application twice, or let it try again: the Hub refuses it.',
+        (since) => since.length > 1,
+      ).finally(() => {
         session.behaviour.publishStatus = 202;
-      }
-      const ids = session.published.slice(before).map(({ id }) => id);
+      });
+      const ids = refused.map(({ id }) => id);
       if (ids.length < 2) throw new CheckSkip('The application did not try again');
       expect(new Set(ids).size === ids.length, 'a new id for every request', ids);
     },

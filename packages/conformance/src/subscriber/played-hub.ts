@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { isObject, parseJson } from '../json.ts';
-import type { Waits } from '../target/subscriber.ts';
+import type { Pace } from '../pace.ts';
 import type { Transcript } from '../transcript.ts';
 import { PlayedSession } from './played-session.ts';
 
@@ -58,8 +58,8 @@ export class PlayedHub {
     return `${this.origin}/hub`;
   }
 
-  session(waits: Waits, transcript: Transcript): PlayedSession {
-    const session = new PlayedSession(waits, transcript);
+  session(pace: Pace, transcript: Transcript): PlayedSession {
+    const session = new PlayedSession(pace, transcript);
     transcript.hide(session.token);
     this.#sessions.set(session.topic, session);
     return session;

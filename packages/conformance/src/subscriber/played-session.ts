@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { WebSocket } from 'ws';
 import { CheckFailure, show } from '../expecting.ts';
 import { isObject, type JsonObject, objects, parseJson, textOf } from '../json.ts';
+import type { Pace } from '../pace.ts';
 import { pause } from '../pause.ts';
 import type { ContextElement, EventMessage } from '../samples.ts';
-import type { Waits } from '../target/subscriber.ts';
 import type { Transcript } from '../transcript.ts';
 
 /** A subscription or unsubscription request that the application sent. */
@@ -27,6 +27,9 @@ export interface AppAnswer {
   /** `performance.now()`. */
   readonly at: number;
 }
+
+/** How long an application may take to answer an event, ms (section 2.5). */
+export const ANSWER_MS = 10_000;
 
 /** How the played Hub treats the application; a check may change it. */
 export interface Behaviour {
@@ -64,7 +67,8 @@ export class PlayedSession {
   connections = 0;
   contextReads = 0;
   readonly behaviour: Behaviour = { leaseSeconds: 3600, publishStatus: 202 };
-  readonly waits: Waits;
+  /** How long the application may take; its answers say how fast everything is. */
+  readonly pace: Pace;
   transcript: Transcript;
   /** The last request that ended the subscription. */
   unsubscription: FormRequest | undefined;
@@ -77,6 +81,8 @@ export class PlayedSession {
   /** The last `context.versionId` of every open report, patient, …, by its reference. */
   readonly #versions = new Map<string, string>();
   readonly #made = new Map<JsonObject, string>();
+  /** `performance.now()` of the sending of every event that is not answered yet, by its id. */
+  readonly #sent = new Map<string, number>();
   /** The current context's shared content, by reference. */
   #content = new Map<string, JsonObject>();
   /** Which resource a fullUrl stood for. */
@@ -84,8 +90,8 @@ export class PlayedSession {
   /** Time of the newest event so far, ms. */
   #newest = 0;
 
-  constructor(waits: Waits, transcript: Transcript) {
-    this.waits = waits;
+  constructor(pace: Pace, transcript: Transcript) {
+    this.pace = pace;
     this.transcript = transcript;
   }
 
@@ -138,6 +144,23 @@ export class PlayedSession {
       this.closes.push({ endpoint, code });
     });
     this.#confirm();
+    void this.ping();
+  }
+
+  /** Pings the application. @returns how long its pong took, ms; undefined where none came in the time of a check */
+  ping(): Promise<number | undefined> {
+    const socket = this.#socket;
+    const started = performance.now();
+    return new Promise((resolve) => {
+      if (socket?.readyState !== 1) return resolve(undefined);
+      socket.once('close', () => resolve(undefined));
+      socket.once('pong', () => {
+        const took = performance.now() - started;
+        this.pace.saw(took);
+        resolve(took);
+      });
+      socket.ping();
+    });
   }
 
   #confirm(): void {
@@ -153,7 +176,11 @@ export class PlayedSession {
     this.transcript.add('received', 'Hub', text);
     const message = parseJson(text);
     if (isObject(message) && typeof message.id === 'string') {
-      this.answers.push({ id: message.id, status: message.status, at: performance.now() });
+      const at = performance.now();
+      this.answers.push({ id: message.id, status: message.status, at });
+      const sent = this.#sent.get(message.id);
+      this.#sent.delete(message.id);
+      if (sent !== undefined) this.pace.saw(at - sent);
     } else if (!(isObject(message) && message.type === 'ping')) this.noise.push(text);
   }
 
@@ -283,10 +310,11 @@ export class PlayedSession {
   /** Sends an event; what the current context is says the same from now on. */
   tell(message: EventMessage): void {
     this.#remember({ ...message.event }, message);
+    this.#sent.set(message.id, performance.now());
     this.send(message);
   }
 
-  /** Sends an event and waits for its answer, ten seconds at most. */
+  /** Sends an event and waits for its answer. */
   async deliver(message: EventMessage): Promise<AppAnswer> {
     if (!this.connected) throw new CheckFailure('the application to be connected', 'it is not');
     const before = this.answers.length;
@@ -294,30 +322,47 @@ export class PlayedSession {
     return this.answerTo(message, before);
   }
 
-  /** The answer to an event, ten seconds at most. @param before how many answers had come before it was sent */
+  /**
+   * The answer to an event, awaited for the ten seconds of section 2.5, longer where everything is slow.
+   * @param before how many answers had come before it was sent
+   */
   async answerTo(message: EventMessage, before: number): Promise<AppAnswer> {
     const answered = () => this.answers.slice(before).find(({ id }) => id === message.id);
     await this.until(
       `an answer to ${message.event['hub.event']} ${message.id}`,
       () => answered() !== undefined,
-      10_000,
+      ANSWER_MS,
     );
     return answered()!;
   }
 
-  async until(what: string, done: () => boolean, timeoutMs = this.waits.timeoutMs): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
-    while (!done()) {
-      if (performance.now() > deadline) {
+  /**
+   * Waits for something that has to come.
+   * @param quickMs how long it may take on a machine that is not busy, ms; the time of the options unless given
+   * @throws CheckFailure when it has not come by then
+   */
+  async until(what: string, done: () => boolean | Promise<boolean>, quickMs?: number): Promise<void> {
+    const started = performance.now();
+    const most = () => (quickMs === undefined ? this.pace.timeoutMs : quickMs * this.pace.patience);
+    while (!(await done())) {
+      if (performance.now() > started + most()) {
         const noise = this.noise.at(-1);
-        throw new CheckFailure(what, `${timeoutMs} ms passed${noise === undefined ? '' : `; it sent ${show(noise)}`}`);
+        const passed = `${Math.round(most())} ms passed`;
+        throw new CheckFailure(what, `${passed}${noise === undefined ? '' : `; it sent ${show(noise)}`}`);
       }
       await pause(10);
     }
   }
 
+  /** Waits for something that may come, so many ms at most. */
+  async within(ms: number, done: () => boolean): Promise<void> {
+    const end = performance.now() + ms;
+    while (!done() && performance.now() < end) await pause(Math.min(10, ms));
+  }
+
+  /** Lets the time pass in which something that must not come would come. */
   settle(): Promise<void> {
-    return pause(this.waits.settleMs);
+    return pause(this.pace.settleMs);
   }
 
   /** Ends the subscription with a denial and a normal close; its endpoint is over. */

@@ -1,8 +1,17 @@
 import { CheckSkip, expect } from '../expecting.ts';
 import { isObject, type JsonObject, objects, textOf } from '../json.ts';
 import { ISO_8601_UTC } from '../specification.ts';
-import type { PlayedSession } from './played-session.ts';
-import { type AppScenario, eventOf, nameOf, opening, type SubscriberCheck, tellReport, versionIn } from './scenario.ts';
+import { ANSWER_MS, type PlayedSession } from './played-session.ts';
+import {
+  type AppScenario,
+  eventOf,
+  nameOf,
+  opening,
+  publishedAfter,
+  type SubscriberCheck,
+  tellReport,
+  versionIn,
+} from './scenario.ts';
 
 /** What the application published, judged; skipped where it published nothing. */
 export function onPublished(
@@ -18,22 +27,31 @@ export function onPublished(
     requirements,
     level: 'SHALL',
     run: async ({ session, ask }) => {
-      if (session.published.length === 0) await ask?.('Change the patient or the report in the application now.');
+      if (session.published.length === 0)
+        await publishedAfter({ session, ask }, 'Change the patient or the report in the application now.');
       if (session.published.length === 0) throw new CheckSkip('The application published nothing');
       judge(session.published);
     },
   };
 }
 
-/** The first update that the application publishes of the open report. @throws CheckSkip where it publishes none */
+const isUpdate = (message: JsonObject) => nameOf(message).endsWith('-update');
+
+/**
+ * The first update that the application publishes of the open report, by itself or asked to.
+ * @param before how many messages it had published before the report was opened
+ * @throws CheckSkip where it publishes none
+ */
 export async function sharedUpdate(
   session: PlayedSession,
   ask: AppScenario['ask'],
   before: number,
 ): Promise<JsonObject> {
-  await ask?.('Share something of the open report in the application (a measurement, a finding) now.');
-  await session.settle();
-  const update = session.published.slice(before).find((one) => nameOf(one).endsWith('-update'));
+  const published = () => session.published.slice(before).find(isUpdate);
+  const instruction = 'Share something of the open report in the application (a measurement, a finding) now.';
+  await publishedAfter({ session, ask }, instruction, () => published() !== undefined);
+  if (!published()) await session.settle();
+  const update = published();
   if (!update) throw new CheckSkip('The application published no update');
   return update;
 }
@@ -108,6 +126,9 @@ export const publishing: readonly SubscriberCheck[] = [
       const first = await sharedUpdate(session, ask, session.published.length);
       const told = session.versionAfter(first);
       if (told === undefined) throw new CheckSkip('The Hub rejected the first update: see app-updates-versioned');
+      // It knows the new version when it has answered its own update.
+      const answered = () => session.answers.some(({ id }) => id === first.id);
+      await session.until('an answer to the update', answered, ANSWER_MS).catch(() => undefined);
       const second = await sharedUpdate(session, ask, session.published.length);
       const version = eventOf(second)['context.versionId'];
       expect(version === told, `context.versionId: "${told}"`, version);
@@ -145,10 +166,11 @@ export const publishing: readonly SubscriberCheck[] = [
     run: async ({ session, ask }) => {
       if (!ask) throw new CheckSkip('A person has to make the application publish something');
       session.behaviour.publishStatus = 409;
-      const before = session.published.length;
-      await ask('Change the patient or the report in the application once more: the Hub will reject it.');
-      session.behaviour.publishStatus = 202;
-      if (session.published.length === before) throw new CheckSkip('The application published nothing');
+      const instruction = 'Change the patient or the report in the application once more: the Hub will reject it.';
+      const rejected = await publishedAfter({ session, ask }, instruction).finally(() => {
+        session.behaviour.publishStatus = 202;
+      });
+      if (rejected.length === 0) throw new CheckSkip('The application published nothing');
       await session.deliver(opening(session));
     },
   },

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { findingOf, type OnProgress, resultOf, unlessEnded } from '../engine.ts';
+import { findingOf, type OnProgress, resultOf, tooLate, unlessEnded } from '../engine.ts';
 import { CheckFailure, CheckSkip } from '../expecting.ts';
+import { Pace } from '../pace.ts';
 import { pause, within } from '../pause.ts';
 import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from '../report/report.ts';
 import { expectKnown, matches } from '../selection.ts';
 import type { HubVersion } from '../specification.ts';
-import type { Waits } from '../target/subscriber.ts';
 import { Transcript } from '../transcript.ts';
 import { SUITE } from '../version.ts';
 import { type AppScenario, SUBSCRIBER_CHECKS, type SubscriberCheck } from './checks.ts';
@@ -85,10 +85,7 @@ export async function runSubscriberConformance(
   expectKnown('only', options.only, SUBSCRIBER_CHECKS);
   const startedAt = new Date();
   const slowness = options.slowness ?? 1;
-  const waits: Waits = {
-    timeoutMs: (options.timeoutMs ?? 4000) * slowness,
-    settleMs: (options.settleMs ?? 400) * slowness,
-  };
+  const pace = new Pace({ timeoutMs: options.timeoutMs ?? 4000, settleMs: options.settleMs ?? 400 }, slowness);
   const versions: readonly HubVersion[] = options.versions ?? ['3.0.0'];
   const checks = SUBSCRIBER_CHECKS.filter(
     (check) =>
@@ -106,7 +103,7 @@ export async function runSubscriberConformance(
         await leave(guest);
         guest = undefined;
       }
-      guest ??= await welcome(hub, waits, options);
+      guest ??= await welcome(hub, pace, options);
       for await (const result of runGroup(group, guest, options)) {
         results.push(result);
         onProgress({ done: results.length, total: checks.length, result });
@@ -115,6 +112,7 @@ export async function runSubscriberConformance(
     if (guest) await leave(guest);
   } finally {
     await hub.close();
+    pace.end();
   }
   const judged = attributed(results);
   return {
@@ -156,18 +154,18 @@ interface Guest {
   beginning: Transcript | undefined;
 }
 
-/** How long an application may take to come back before it is started again, ms: a person takes longer to start one. */
+/** How long an application may take to come back before it is started again, ms where nothing is slow: a person takes longer to start one. */
 const BACK = { started: 3000, byPerson: 15_000 };
 
 /** Starts the application and waits until it has subscribed and connected. */
-async function welcome(hub: PlayedHub, waits: Waits, options: SubscriberTesterOptions): Promise<Guest> {
+async function welcome(hub: PlayedHub, pace: Pace, options: SubscriberTesterOptions): Promise<Guest> {
   const beginning = new Transcript();
-  const session = hub.session(waits, beginning);
+  const session = hub.session(pace, beginning);
   let app: RunningApp | undefined;
   let failure: Finding | undefined;
   try {
     const invitation = { hubUrl: hub.url, topic: session.topic, token: session.token };
-    app = options.signal?.aborted ? undefined : await launch(invitation, options);
+    app = options.signal?.aborted ? undefined : await launch(invitation, pace, options);
     const ended = () => (session.connected ? undefined : app?.ended?.());
     const settled = () => session.connected || options.signal?.aborted === true || ended() !== undefined;
     await session.until(COMING, settled, options.startMs ?? 60_000);
@@ -192,7 +190,7 @@ async function isBack({ session, app, failure }: Guest, options: SubscriberTeste
 async function leave({ session, app }: Guest): Promise<void> {
   session.leave();
   await within(
-    5000,
+    LEAVING * session.pace.patience + 1000,
     app?.quit().catch(() => undefined),
   );
 }
@@ -207,7 +205,7 @@ async function* runGroup(
   const scenario: AppScenario = {
     session,
     ask: options.ask,
-    shown: options.stateCommand ? () => output(options.stateCommand!) : app?.shown?.bind(app),
+    shown: options.stateCommand ? () => output(options.stateCommand!, session.pace) : app?.shown?.bind(app),
     quit: app && (() => app.quit()),
   };
   for (const check of group) {
@@ -241,8 +239,11 @@ async function* runGroup(
 
 const SKIPPED: Finding = { verdict: 'skip', reason: 'The person at the application skipped it' };
 
-/** How long a started application may take to quit, ms. */
+/** How long a started application may take to quit, ms where nothing is slow. */
 const LEAVING = 4000;
+
+/** How long a state command may take, ms where nothing is slow. */
+const STATE_MS = 10_000;
 
 /** Characters of an application's error output that are kept for one check. */
 const MOST_WRITTEN = 4000;
@@ -253,12 +254,11 @@ async function judge(check: SubscriberCheck, scenario: AppScenario, signal?: Abo
   if (signal?.aborted) return ENDED;
   const seconds = scenario.ask ? LONGEST_WITH_PERSON : LONGEST_CHECK;
   const ended = new AbortController();
-  const late = async (): Promise<never> => {
-    await pause(seconds * 1000, ended.signal);
-    throw new CheckFailure(`an end within ${seconds} s`, 'the scenario was still waiting');
-  };
   try {
-    await unlessEnded(signal, Promise.race([check.run(scenario), late()]));
+    await unlessEnded(
+      signal,
+      Promise.race([check.run(scenario), tooLate(seconds, scenario.session.pace, ended.signal)]),
+    );
     return { verdict: 'pass' };
   } catch (error) {
     return findingOf(error, check);
@@ -267,16 +267,20 @@ async function judge(check: SubscriberCheck, scenario: AppScenario, signal?: Abo
   }
 }
 
-async function launch(invitation: Invitation, options: SubscriberTesterOptions): Promise<RunningApp | undefined> {
+async function launch(
+  invitation: Invitation,
+  pace: Pace,
+  options: SubscriberTesterOptions,
+): Promise<RunningApp | undefined> {
   if (typeof options.launch === 'function') return options.launch(invitation);
-  if (options.launch !== undefined) return spawnApp(options.launch, invitation);
+  if (options.launch !== undefined) return spawnApp(options.launch, invitation, pace);
   const instruction = `Start the application with hub.url ${invitation.hubUrl} and hub.topic ${invitation.topic} (access token ${invitation.token}).`;
   if (!options.ask) throw new CheckSkip('Nobody starts the application: neither a command nor a person is there');
   if (!(await options.ask(instruction, invitation))) throw new CheckSkip('The application was not started');
   return undefined;
 }
 
-function spawnApp(command: string, invitation: Invitation): RunningApp {
+function spawnApp(command: string, invitation: Invitation, pace: Pace): RunningApp {
   const child = spawn(command, {
     shell: true,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -325,19 +329,25 @@ function spawnApp(command: string, invitation: Invitation): RunningApp {
       return since;
     },
     quit: async () => {
-      const deadline = performance.now() + LEAVING;
+      const started = performance.now();
+      const left = () => started + LEAVING * pace.patience - performance.now();
       signal('SIGTERM');
-      await within(LEAVING, gone);
+      await within(left(), gone);
       // The shell ends at once; the application behind it may still be taking its leave.
-      while (signal(0) && performance.now() < deadline) await pause(20);
+      while (signal(0) && left() > 0) await pause(20);
       signal('SIGKILL');
     },
   };
 }
 
-function output(command: string): Promise<string> {
+/** What a command prints. @throws CheckSkip where it fails or takes too long */
+function output(command: string, pace: Pace): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, { shell: true, stdio: ['ignore', 'pipe', 'ignore'], timeout: 10_000 });
+    const child = spawn(command, {
+      shell: true,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: STATE_MS * pace.patience,
+    });
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (data) => {
       text += data;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Check } from '../check.ts';
 import { CheckFailure, CheckSkip, show } from '../expecting.ts';
-import { isObject, numberOf, textOf } from '../json.ts';
+import { isObject, type JsonObject, numberOf, textOf } from '../json.ts';
 import {
   type EventMessage,
   observation,
@@ -41,6 +41,45 @@ export const statusOf = (answer: AppAnswer) => numberOf(answer.status);
 /** Whether an answer is no refusal. One without a status is not: that it lacks one is for the check of the status to say. */
 export const accepts = (answer: AppAnswer) =>
   answer.status === undefined || (statusOf(answer) >= 200 && statusOf(answer) < 300);
+
+/**
+ * Waits until the application shows this patient: what it shows may follow its answer later.
+ * @throws CheckFailure when it does not
+ */
+export async function expectShown(
+  session: PlayedSession,
+  shown: () => Promise<string>,
+  patientId: string,
+  what = `the application to show the patient ${patientId}`,
+): Promise<void> {
+  let found = '';
+  const follows = async () => {
+    found = await shown();
+    return found === patientId;
+  };
+  await session.until(what, follows).catch((error) => {
+    throw error instanceof CheckFailure ? new CheckFailure(what, show(found)) : error;
+  });
+}
+
+/**
+ * Asks the person at the application to do something that makes it publish, and waits for what it publishes.
+ * @param enough whether what was published since is what is waited for; anything unless given
+ * @returns what was published since; too little of it where nobody was there to ask, or nobody did it
+ */
+export async function publishedAfter(
+  { session, ask }: Pick<AppScenario, 'session' | 'ask'>,
+  instruction: string,
+  enough: (since: readonly JsonObject[]) => boolean = (since) => since.length > 0,
+): Promise<readonly JsonObject[]> {
+  const before = session.published.length;
+  const since = () => session.published.slice(before);
+  if (await ask?.(instruction)) {
+    // The request may still be on its way when whoever was asked says that it is done.
+    await session.until('a request', () => enough(since())).catch(() => undefined);
+  }
+  return since();
+}
 
 /** An event that the application follows: a patient where it subscribed to patients, a report otherwise. */
 export function opening(session: PlayedSession, of: Resource = patient(), name?: string, timestamp?: string) {

@@ -28,7 +28,7 @@ export interface HubUnderTest {
   readonly limits: HttpLimits;
   readonly waits: Waits;
   /** How slow the Hub and this machine are at the moment. */
-  readonly pace: { readonly factor: number };
+  readonly pace: { readonly factor: number; readonly patience: number };
   readonly callbacks: CallbackHost;
   /** What is taken for granted though the Hub does not do it. */
   readonly assumed: ReadonlySet<Assumable>;
