@@ -16,7 +16,7 @@ import {
 } from '../samples.ts';
 import { type Scenario, succeeded, versionOf } from '../target/scenario.ts';
 import type { PlayedSubscriber } from '../target/subscriber.ts';
-import { ALL, CORE, checksOf, closing, contentElements, openPatient, PATIENT } from './parts.ts';
+import { ALL, CORE, checksOf, closing, contentElements, openPatient, PATIENT, READ_AS_WELL } from './parts.ts';
 import { EVERYTHING } from './same.ts';
 
 const check = checksOf({ versions: CORE, safety: true });
@@ -149,7 +149,7 @@ export const sessionsApart: readonly Check[] = [
         held,
       );
     },
-    { needs: ['content', 'get-current'], seconds: 25 },
+    { ...READ_AS_WELL, seconds: 25 },
   ),
   check(
     'sessions-alike-apart',

@@ -6,23 +6,19 @@ import { type BundleEntry, observation, put, type Resource, remove } from '../sa
 import { type Scenario, succeeded, versionOf } from '../target/scenario.ts';
 import { isAbout, type Notification } from '../target/subscriber.ts';
 import {
-  CORE,
-  checksOf,
   close,
   contentBundle,
+  contentCheck,
   contentElements,
   contentResources,
   holds,
   type OpenReport,
   openReport,
+  READ_AS_WELL,
   reportWithContent,
   update,
   updateOf,
 } from './parts.ts';
-
-const check = checksOf({ versions: CORE, safety: true, needs: ['content'] });
-
-const STATE: Pick<Check, 'needs'> = { needs: ['content', 'get-current'] };
 
 /** Something that a Hub may reject in the middle of a Bundle; the first entry is always good. */
 function doubtful(report: OpenReport, good: Resource): readonly (readonly BundleEntry[])[] {
@@ -42,7 +38,7 @@ export async function content(s: Scenario): Promise<readonly JsonObject[]> {
 
 /** What becomes of content: applied whole or not at all, read again, kept and disposed of. */
 export const contentSharing: readonly Check[] = [
-  check(
+  contentCheck(
     'update-rejected-changes-nothing',
     'Nothing of a rejected update is applied',
     'CON-3',
@@ -54,9 +50,9 @@ export const contentSharing: readonly Check[] = [
       await s.settle();
       expect(!holds(await content(s), one), 'no content from a rejected update', 'the resource is there');
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'update-atomic',
     'Where one entry is rejected, none is applied',
     'CON-3',
@@ -90,9 +86,9 @@ export const contentSharing: readonly Check[] = [
       }
       if (rejections === 0) throw new CheckSkip('The Hub takes every Bundle that the suite knows to be doubtful');
     },
-    { ...STATE, seconds: 25 },
+    { ...READ_AS_WELL, seconds: 25 },
   ),
-  check(
+  contentCheck(
     'update-applied',
     'Every entry of an accepted update is in the content',
     'CON-3',
@@ -106,9 +102,9 @@ export const contentSharing: readonly Check[] = [
         expect(sameJson(holds(found, one), one), `the Observation ${one.id} as it was sent`, found);
       }
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'update-replaces',
     'A second PUT replaces the resource',
     'CON-3',
@@ -121,9 +117,9 @@ export const contentSharing: readonly Check[] = [
       const found = (await content(s)).filter((resource) => resource.id === one.id);
       expect(found.length === 1 && sameJson(found[0], changed), 'the resource once, as it was sent last', found);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'update-removes',
     'A DELETE removes the resource',
     'CON-3',
@@ -137,9 +133,9 @@ export const contentSharing: readonly Check[] = [
       expect(!holds(found, one), 'the removed resource to be gone', found);
       expect(holds(found, two) !== undefined, 'the other resource to stay', found);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'content-by-type-and-id',
     'Resources of different types with one id are two resources',
     'CON-3',
@@ -153,9 +149,9 @@ export const contentSharing: readonly Check[] = [
       const both = holds(found, one) !== undefined && holds(found, media) !== undefined;
       expect(both, 'an Observation and a Media with the same id', found);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'content-without-full-url',
     'A resource is the same whatever its entry’s fullUrl',
     'CON-3',
@@ -170,9 +166,9 @@ export const contentSharing: readonly Check[] = [
       const found = (await content(s)).filter((resource) => resource.id === one.id);
       expect(found.length === 1 && sameJson(found[0], changed), 'the resource once, as it was sent last', found);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'content-empty',
     'Without content there is one Bundle without entries',
     'CON-5',
@@ -182,9 +178,9 @@ export const contentSharing: readonly Check[] = [
       const bundle = contentBundle(await s.context());
       expect(objects(bundle.entry).length === 0, 'no entries', bundle);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'content-one-bundle',
     'Content is one Bundle of the type collection',
     'CON-5',
@@ -197,9 +193,9 @@ export const contentSharing: readonly Check[] = [
       expect(bundle.type === 'collection', 'Bundle.type: "collection"', bundle.type);
       expect(bundle.link === undefined, 'no Bundle.link', bundle.link);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'content-without-request',
     'No entry of the content has a request',
     'CON-5',
@@ -213,9 +209,9 @@ export const contentSharing: readonly Check[] = [
       );
       expect(wrong === undefined, 'entries without request, response and search', wrong);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'content-version',
     'The current context has the version of the last update',
     'CON-5',
@@ -226,9 +222,9 @@ export const contentSharing: readonly Check[] = [
       const found = (await s.context())['context.versionId'];
       expect(found === version, `context.versionId: "${version}"`, found);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'content-context-unchanged',
     'A changed context resource shows in the content, not in the opening context',
     'CON-5',
@@ -243,9 +239,9 @@ export const contentSharing: readonly Check[] = [
       const found = holds(contentResources(context), changed);
       expect(sameJson(found, changed), 'the changed report in the content', found);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'content-survives-reopen',
     'Opening a report again keeps its content',
     'PUB-8',
@@ -259,9 +255,9 @@ export const contentSharing: readonly Check[] = [
       const found = await content(s);
       expect(holds(found, one) !== undefined, 'the content from before', found);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'content-of-its-anchor',
     'Content belongs to one report',
     'CON-5',
@@ -272,9 +268,9 @@ export const contentSharing: readonly Check[] = [
       const found = await content(s);
       expect(found.length === 0, 'no content in the second report', found);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'content-gone-after-close',
     'Closing a report disposes of its content',
     'PUB-9',
@@ -287,6 +283,6 @@ export const contentSharing: readonly Check[] = [
       const found = await content(s);
       expect(found.length === 0, 'no content from before the close', found);
     },
-    { ...STATE, level: 'SHOULD' },
+    { ...READ_AS_WELL, level: 'SHOULD' },
   ),
 ];

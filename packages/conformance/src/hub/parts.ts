@@ -68,6 +68,11 @@ export function checksOf(common: Pick<Check, 'versions'> & Partial<Check>, prefi
   ): Check => ({ id: `${prefix}${id}`, title, rule, requirements, level: 'SHALL', ...common, run, ...more });
 }
 
+/** Checks on content sharing. */
+export const contentCheck = checksOf({ versions: CORE, safety: true, needs: ['content'] });
+/** What such a check needs that reads the content back. */
+export const READ_AS_WELL: Pick<Check, 'needs'> = { needs: ['content', 'get-current'] };
+
 /** The Hub refused this. */
 export function expectRefused(response: HttpResponse, what = ''): void {
   const { status, body } = response;

@@ -27,7 +27,7 @@ import {
 import { KINDS } from '../steps.ts';
 import { type Scenario, succeeded, versionOf } from '../target/scenario.ts';
 import type { Notification, PlayedSubscriber } from '../target/subscriber.ts';
-import { ALL, CORE, checksOf } from './parts.ts';
+import { ALL, CORE, checksOf, READ_AS_WELL } from './parts.ts';
 
 type Kind = (typeof KINDS)[number];
 
@@ -393,7 +393,7 @@ export const sameAsPublished: readonly Check[] = [
       }
       expect(found.length === 3, 'the three shared resources and nothing else', `${found.length} resources`);
     },
-    { needs: ['content', 'get-current'] },
+    READ_AS_WELL,
   ),
   {
     id: 'envelope-clean',

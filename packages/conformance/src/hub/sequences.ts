@@ -17,25 +17,21 @@ import { priorVersionOf, type Scenario, succeeded, versionOf } from '../target/s
 import { content } from './content.ts';
 import {
   CONTEXT_EVENTS,
-  CORE,
-  checksOf,
   close,
+  contentCheck,
   contentElements,
   driver,
   holds,
   ONLY_3,
   openPatient,
   openReport,
+  READ_AS_WELL,
   REPORT,
   reportWithContent,
   update,
   updateOf,
 } from './parts.ts';
 import { expectSame } from './same.ts';
-
-const check = checksOf({ versions: CORE, safety: true, needs: ['content'] });
-
-const STATE: Pick<Check, 'needs'> = { needs: ['content', 'get-current'] };
 
 /** Updates of the long chain, and after how many of them the content is read. */
 const UPDATES = 24;
@@ -109,7 +105,7 @@ function wrongVersions(
 
 /** What state a session is in after several events. */
 export const sequences: readonly Check[] = [
-  check(
+  contentCheck(
     'content-chain',
     `After each of ${UPDATES} updates the content is what they make of it`,
     'CON-3',
@@ -140,7 +136,7 @@ export const sequences: readonly Check[] = [
     },
     { seconds: 40, heavy: true },
   ),
-  check(
+  contentCheck(
     'content-large',
     'A large resource is broadcast and read as it was shared',
     'CON-3',
@@ -168,7 +164,7 @@ export const sequences: readonly Check[] = [
     },
     { seconds: 30, heavy: true },
   ),
-  check(
+  contentCheck(
     'update-version-alike',
     'A version is the current one or it is none: nothing like it, of another report, or gone by, is taken',
     'CON-2',
@@ -193,7 +189,7 @@ export const sequences: readonly Check[] = [
     },
     { seconds: 40 },
   ),
-  check(
+  contentCheck(
     'update-after-reopen',
     'After a report is opened again its new version is the one that counts',
     'CON-2',
@@ -211,7 +207,7 @@ export const sequences: readonly Check[] = [
       await update(s, report, version, entries());
     },
   ),
-  check(
+  contentCheck(
     'update-after-select',
     'A selection changes no version',
     'CON-7',
@@ -224,7 +220,7 @@ export const sequences: readonly Check[] = [
     },
     { needs: ['content', 'select'] },
   ),
-  check(
+  contentCheck(
     'content-after-close-of-another',
     'Closing another report leaves the content of the current one',
     'PUB-9',
@@ -241,9 +237,9 @@ export const sequences: readonly Check[] = [
       expect(holds(found, one) !== undefined && found.length === 1, 'the content of the current report', found);
       await update(s, report, version, [put(observation(report.context.patient))]);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'content-not-of-patient',
     'A patient opened after a report has none of the report’s content',
     'CON-5',
@@ -256,9 +252,9 @@ export const sequences: readonly Check[] = [
       await close(s, report.opened, report.driver);
       await expectNoContent(s);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'content-not-after-close',
     'After the current report is closed nothing of its content is told',
     'PUB-9',
@@ -268,9 +264,9 @@ export const sequences: readonly Check[] = [
       await close(s, report.opened, report.driver);
       await expectNoContent(s);
     },
-    STATE,
+    READ_AS_WELL,
   ),
-  check(
+  contentCheck(
     'reopened-with-changes',
     'A patient opened again with something changed is told and answered as it was opened last',
     'PUB-8',
@@ -296,7 +292,7 @@ export const sequences: readonly Check[] = [
     },
     { needs: [], versions: ONLY_3 },
   ),
-  check(
+  contentCheck(
     'late-joiners-all',
     'Every newcomer is told the open contexts, not only the first',
     'SUB-8',
@@ -314,7 +310,7 @@ export const sequences: readonly Check[] = [
     },
     { needs: [] },
   ),
-  check(
+  contentCheck(
     'context-read-again',
     'Reading the current context changes nothing',
     'CON-5',

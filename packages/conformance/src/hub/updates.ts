@@ -8,9 +8,8 @@ import { priorVersionOf, succeeded, versionOf } from '../target/scenario.ts';
 import { isAbout, type Notification, syncErrorIssues } from '../target/subscriber.ts';
 import { content } from './content.ts';
 import {
-  CORE,
-  checksOf,
   close,
+  contentCheck,
   driver,
   elementsOf,
   elementWith,
@@ -23,8 +22,6 @@ import {
   updateOf,
 } from './parts.ts';
 
-const check = checksOf({ versions: CORE, safety: true, needs: ['content'] });
-
 const bundleOf = (elements: readonly JsonObject[]): JsonObject => {
   const resource = elementWith(elements, 'updates')?.resource;
   expect(isObject(resource), 'a Bundle with the key "updates"', elements);
@@ -33,7 +30,7 @@ const bundleOf = (elements: readonly JsonObject[]): JsonObject => {
 
 /** Versions, updates and selections as they are taken, refused and distributed. */
 export const updates: readonly Check[] = [
-  check(
+  contentCheck(
     'open-has-version',
     'A broadcast open has a context.versionId',
     'PUB-8',
@@ -42,7 +39,7 @@ export const updates: readonly Check[] = [
       await openReport(s);
     },
   ),
-  check(
+  contentCheck(
     'versions-unique',
     'No version is used twice in a session',
     'PUB-8',
@@ -60,7 +57,7 @@ export const updates: readonly Check[] = [
       expect(new Set(versions).size === versions.length, `${versions.length} different versions`, versions);
     },
   ),
-  check(
+  contentCheck(
     'update-broadcast',
     'An update with the right version is accepted and broadcast',
     'CON-2',
@@ -74,7 +71,7 @@ export const updates: readonly Check[] = [
       expect(carried, 'the update’s resource in the broadcast', notification.frame.text);
     },
   ),
-  check(
+  contentCheck(
     'update-new-version',
     'The broadcast update has a new version',
     'CON-2',
@@ -85,16 +82,22 @@ export const updates: readonly Check[] = [
       expect(version !== report.version, 'another context.versionId than before', version);
     },
   ),
-  check('update-prior-version', 'The broadcast update names the version before', 'CON-2', ['2.10-prior'], async (s) => {
-    const report = await openReport(s);
-    const first = await update(s, report, report.version, [put(observation(report.context.patient))]);
-    const prior = priorVersionOf(first.notification);
-    expect(prior === report.version, `context.priorVersionId: "${report.version}"`, prior);
-    const second = await update(s, report, first.version, [put(observation(report.context.patient))]);
-    const next = priorVersionOf(second.notification);
-    expect(next === first.version, `context.priorVersionId: "${first.version}"`, next);
-  }),
-  check(
+  contentCheck(
+    'update-prior-version',
+    'The broadcast update names the version before',
+    'CON-2',
+    ['2.10-prior'],
+    async (s) => {
+      const report = await openReport(s);
+      const first = await update(s, report, report.version, [put(observation(report.context.patient))]);
+      const prior = priorVersionOf(first.notification);
+      expect(prior === report.version, `context.priorVersionId: "${report.version}"`, prior);
+      const second = await update(s, report, first.version, [put(observation(report.context.patient))]);
+      const next = priorVersionOf(second.notification);
+      expect(next === first.version, `context.priorVersionId: "${first.version}"`, next);
+    },
+  ),
+  contentCheck(
     'update-bundle-id',
     'The broadcast update has the request’s Bundle id',
     'CON-2',
@@ -108,7 +111,7 @@ export const updates: readonly Check[] = [
       expect(bundle.id === id, `Bundle.id: "${id}"`, bundle.id);
     },
   ),
-  check(
+  contentCheck(
     'update-bundle-methods',
     'The broadcast update says of every entry what is done to which resource',
     'CON-2',
@@ -127,7 +130,7 @@ export const updates: readonly Check[] = [
       expect(sameJson(done, asked), 'entries whose request has the method and url that were sent', bundle.entry);
     },
   ),
-  check(
+  contentCheck(
     'update-context-kept',
     'The broadcast update has the request’s context',
     'PUB-3',
@@ -141,7 +144,7 @@ export const updates: readonly Check[] = [
       expect(sameJson(found, message.event.context[0]), 'the reference to the report', notification.event.context);
     },
   ),
-  check(
+  contentCheck(
     'update-in-order',
     'Every subscriber sees one unbroken chain of versions',
     'PUB-3',
@@ -167,7 +170,7 @@ export const updates: readonly Check[] = [
       expect(known === version, `the last version ${version}`, known);
     },
   ),
-  check(
+  contentCheck(
     'update-wrong-version',
     'An update with a version that is none is rejected',
     'CON-2',
@@ -178,7 +181,7 @@ export const updates: readonly Check[] = [
       await s.rejected('an update with a wrong version', updateOf(s, report, randomUUID(), entries), report.driver);
     },
   ),
-  check(
+  contentCheck(
     'update-old-version',
     'An update with a version gone by is rejected',
     'CON-2',
@@ -189,7 +192,7 @@ export const updates: readonly Check[] = [
       await s.rejected('an update with an old version', updateOf(s, report, report.version, entries), report.driver);
     },
   ),
-  check(
+  contentCheck(
     'update-without-version',
     'An update without a version is rejected',
     'CON-2',
@@ -200,7 +203,7 @@ export const updates: readonly Check[] = [
       await s.rejected('an update without a version', updateOf(s, report, undefined, entries), report.driver);
     },
   ),
-  check(
+  contentCheck(
     'update-without-bundle',
     'An update without "updates" is rejected',
     'CON-1',
@@ -212,7 +215,7 @@ export const updates: readonly Check[] = [
       await s.rejected('an update without "updates"', { ...whole, event: { ...whole.event, context } }, report.driver);
     },
   ),
-  check(
+  contentCheck(
     'update-without-anchor',
     'An update that names no report is rejected',
     'CON-1',
@@ -228,7 +231,7 @@ export const updates: readonly Check[] = [
       );
     },
   ),
-  check(
+  contentCheck(
     'update-resource-twice',
     'An update with the same resource twice is rejected',
     'CON-1',
@@ -241,7 +244,7 @@ export const updates: readonly Check[] = [
     },
     { level: 'SHOULD' },
   ),
-  check(
+  contentCheck(
     'update-one-winner',
     'Of two updates of one version exactly one is accepted',
     'CON-8',
@@ -257,7 +260,7 @@ export const updates: readonly Check[] = [
       expect(came.length === 1, 'one broadcast update', `${came.length} of them`);
     },
   ),
-  check(
+  contentCheck(
     'update-too-large',
     'An update that is too large is answered 413',
     'PUB-6',
@@ -287,7 +290,7 @@ export const updates: readonly Check[] = [
     },
     { seconds: 25, heavy: true },
   ),
-  check(
+  contentCheck(
     'update-non-current',
     'An update of a report that is not current is applied to that report',
     'CON-7',
@@ -304,7 +307,7 @@ export const updates: readonly Check[] = [
     },
     { needs: ['content', 'get-current', 'non-current-updates'], versions: ONLY_3 },
   ),
-  check(
+  contentCheck(
     'update-not-open',
     'An update of a report that is not open is rejected',
     'PUB-11',
@@ -316,7 +319,7 @@ export const updates: readonly Check[] = [
       await s.rejected('an update of a closed report', updateOf(s, report, report.version, entries), report.driver);
     },
   ),
-  check(
+  contentCheck(
     'select-broadcast',
     'A selection is broadcast',
     'CON-7',
@@ -330,7 +333,7 @@ export const updates: readonly Check[] = [
     },
     { needs: ['content', 'select'], level: 'SHOULD' },
   ),
-  check(
+  contentCheck(
     'patient-open-has-version',
     'Opens of every type have a version where content is shared',
     'PUB-8',
