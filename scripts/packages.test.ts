@@ -90,7 +90,8 @@ const SERVER_SAYS = '8080 7 function value function function function\n';
 
 /** Uses a type or two of each package; the last line is wrong and must be found. */
 const TYPED = `
-import { type Subscriber, refuse } from '@lockstep/client';
+import '@lockstep/client/r4';
+import { type Context, type Subscriber, refuse } from '@lockstep/client';
 import { FakeHub } from '@lockstep/client/testing';
 import { conforms, type Report, runConformance } from '@lockstep/conformance';
 import type { Hub } from '@lockstep/hub';
@@ -108,6 +109,11 @@ export const config: Config = readConfig({});
 export const stores: [Parameters<typeof openRedis>[0]['url'], Promise<{ sessions: SessionStore }>] =
   ['redis://x', openSqlite({ path: ':memory:', log: { count: 1, ageMs: 1 } })];
 export type Publish = Hub['publish'];
+export const born = ({ resources }: Context): string | undefined => resources.patient?.birthDate;
+// @ts-expect-error: a patient may not be there
+export const surely = ({ resources }: Context): object => resources.patient;
+// @ts-expect-error: FHIR R4 has no such status
+export const done = ({ resources }: Context): boolean => resources.report?.status === 'done';
 // @ts-expect-error: the port is a number, so types have come along
 export const port: string = config.port;
 `;
@@ -237,7 +243,7 @@ describe('the published packages', () => {
       const home = dirname(require.resolve(`${compiler}/package.json`));
       const types = join(app, 'node_modules', '@types');
       mkdirSync(types, { recursive: true });
-      for (const name of ['node', 'react', 'ws']) {
+      for (const name of ['fhir', 'node', 'react', 'ws']) {
         cpSync(join(root, 'node_modules', '@types', name), join(types, name), { recursive: true });
       }
       for (const resolution of [

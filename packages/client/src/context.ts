@@ -4,6 +4,16 @@ import type { ContextElement, Resource, ResourceKey } from '@lockstep/fhircast';
 /** Shared resources by `Type/id` (2.10). */
 export type Content = ReadonlyMap<string, Resource>;
 
+/**
+ * What the resources of some keys are, for TypeScript: nothing more than FHIR resources, or what `@types/fhir` says after
+ * `import '@lockstep/client/r4'`.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: r4.ts fills it
+export interface ResourceTypes {}
+
+/** Resources by the keys of a context; a key that is not there is undefined. */
+export type Resources = Readonly<Record<string, Resource | undefined>> & ResourceTypes;
+
 /** An open context: its anchor and what came with its opening event. */
 export interface Context {
   /** The anchor's resource type. */
@@ -14,12 +24,12 @@ export interface Context {
   /** The elements of the opening event, unchanged by updates (2.10). */
   readonly elements: readonly ContextElement[];
   /** The first resource of each key: `resources.patient`, `resources.report`. */
-  readonly resources: Readonly<Record<string, Resource>>;
+  readonly resources: Resources;
 }
 
 /** The first resource of each key. */
-export function resourcesByKey(elements: readonly ContextElement[]): Record<string, Resource> {
-  const resources: Record<string, Resource> = Object.create(null);
+export function resourcesByKey(elements: readonly ContextElement[]): Resources {
+  const resources: Record<string, Resource | undefined> = Object.create(null);
   for (const { key, resource } of elements) {
     if (resource) resources[key] ??= resource;
   }

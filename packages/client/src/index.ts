@@ -1,7 +1,7 @@
 export type { NotFollowing } from '@lockstep/fhircast';
 export { type Handled, type HandlerResult, Refusal, refuse } from './answers.ts';
 export { type Connection, fromSmart } from './connection.ts';
-export type { Content, Context } from './context.ts';
+export type { Content, Context, Resources, ResourceTypes } from './context.ts';
 export { type EventName, HubEvent, type ResourceOf, type ResourcesOf } from './events.ts';
 export {
   type AnyResource,

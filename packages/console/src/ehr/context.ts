@@ -12,9 +12,8 @@ export function patientOf(context: Context): Resource | undefined {
 
 /** The resource that a context is about. */
 export function anchorOf(context: Context): Resource | undefined {
-  return Object.values(context.resources).find(
-    ({ resourceType, id }) => resourceType === context.type && id === context.id,
-  );
+  const { type, id } = context;
+  return Object.values(context.resources).find((one) => one?.resourceType === type && one.id === id);
 }
 
 /** `Type/id` of what a close is about, whether the event brings the resource or refers to it. */
