@@ -21,7 +21,11 @@ test('the documentation site builds, with no link that leads nowhere', (t) => {
   t.after(() => rmSync(folder, { recursive: true }));
   const built = spawnSync(process.execPath, [join(root, 'scripts', 'site.mjs'), folder], { encoding: 'utf8' });
   assert.equal(built.status, 0, built.stdout + built.stderr);
-  assert.match(readFileSync(join(folder, 'index.html'), 'utf8'), /Where to go from here/);
+  const start = readFileSync(join(folder, 'index.html'), 'utf8');
+  assert.match(start, /Where to go from here/);
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  assert.ok(start.includes(version), 'the pages do not say which version they describe');
+  assert.match(readFileSync(join(folder, 'changelog.html'), 'utf8'), /All notable changes/);
   const pages = globSync('**/*.md', { cwd: join(root, 'docs') }).map((path) => path.replace(/\.md$/, '.html'));
   const made = new Set(globSync('**/*.html', { cwd: folder }));
   for (const page of pages) assert.ok(made.has(page), `${page} is missing`);

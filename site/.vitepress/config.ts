@@ -1,4 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitepress';
+
+/** Of the release that the pages describe. */
+const { version } = JSON.parse(readFileSync(`${import.meta.dirname}/../../package.json`, 'utf8'));
 
 /** The documentation site: pages of docs/, by who reads them. Links that lead nowhere fail the build. */
 export default defineConfig({
@@ -29,6 +33,13 @@ export default defineConfig({
       { text: 'Guides', link: '/make-your-app-follow' },
       { text: 'Reference', link: '/api/http' },
       { text: 'Explanation', link: '/architecture' },
+      {
+        text: version,
+        items: [
+          { text: 'Changes of each version', link: '/changelog' },
+          { text: 'From one version to the next', link: '/upgrade' },
+        ],
+      },
     ],
     sidebar: [
       {
