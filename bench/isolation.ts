@@ -61,7 +61,7 @@ class Publisher {
     return performance.now() - startedAt;
   }
 
-  /** Publishes to another session until told otherwise. @returns ms of each */
+  /** Publishes to another session until it is stopped. @returns ms of each */
   async keepOn(topic: string, goesOn: () => boolean): Promise<readonly number[]> {
     const times: number[] = [];
     while (goesOn()) {

@@ -67,7 +67,7 @@ async function connectAll({ urls, greets }: Returned): Promise<readonly Socket[]
   );
 }
 
-/** Publishes to another session until told otherwise. @returns ms of each */
+/** Publishes to another session until it is stopped. @returns ms of each */
 async function keepOn(one: Returned, goesOn: () => boolean): Promise<readonly number[]> {
   const times: number[] = [];
   for (; goesOn(); await wait(PACE)) times.push(await one.publish());

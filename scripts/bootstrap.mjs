@@ -106,7 +106,7 @@ let modern;
 /** The path of a Node that is new enough: this one, one of the machine's, else the one that scripts/node/ pins for this platform. */
 export function modernNode() {
   if (modern) return modern;
-  // An installation may have taken away the one that this runs on.
+  // An installation may have removed the one that this runs on.
   const own = isModern(process.versions.node) && existsSync(process.execPath);
   modern = own ? process.execPath : (nodeOnPath() ?? broughtNode());
   return modern;

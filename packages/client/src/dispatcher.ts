@@ -163,7 +163,7 @@ export class Dispatcher {
   /**
    * Answers the Hub with what the handlers say, in time.
    * @param moved the event is about which context is current
-   * @param told the status that the Hub was answered with; 0 for none
+   * @param told the status that was sent to the Hub; 0 for none
    */
   #conclude(event: HubEvent, outcome: HandlerOutcome | Promise<HandlerOutcome>, moved: boolean, told = 0): void {
     if ('status' in outcome) {
@@ -205,7 +205,7 @@ export class Dispatcher {
     if (moved && this.#latest === event) {
       if (good) {
         this.shown = this.#core.contexts.current;
-        // Whoever watches the session learns that a refusal was taken back.
+        // Observers of the session learn that a refusal was taken back.
         if (this.refusal !== undefined && told > 0) this.#answer(event.id, outcome.status);
         this.refusal = undefined;
       } else if (told > 0) this.#refuse(event, outcome.reason, told);
@@ -217,7 +217,7 @@ export class Dispatcher {
   /**
    * The application does not follow after all. A Hub that has its 202 may not take another answer for it: then a SyncError says
    * it (2.5), and the answer reaches a Hub whose HTTP hangs.
-   * @param told the status that the Hub was answered with; 0 for none
+   * @param told the status that was sent to the Hub; 0 for none
    */
   #refuse(event: HubEvent, reason: string, told: number): void {
     const core = this.#core;

@@ -9,7 +9,7 @@ import type { HubEvent } from './events.ts';
 const NO_OBJECTION = 12_000;
 /** A Hub that takes the subscription to who follows, and says nothing for this long after its confirmation, does not tell. */
 const UNTOLD = 1000;
-/** Who has not answered a newer context half a second later is told by the Hub: until then there may be somebody. */
+/** The Hub names who has not answered a newer context half a second later; until then that is unknown. */
 const UNANSWERED = 750;
 
 /**
@@ -24,7 +24,7 @@ export class Following {
   /** Those that do not follow. The same list until it changes. */
   list: readonly NotFollowing[] = [];
   #late: string | undefined;
-  /** A newer context came so lately that the Hub has not told yet who has not answered it. */
+  /** A newer context came so lately that the Hub has not yet named who has not answered it. */
   #isFresh = false;
   #cancelUntold = () => {};
   /** Cancels what a newer context started. */

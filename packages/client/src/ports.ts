@@ -20,7 +20,7 @@ export type SocketConstructor = new (url: string) => Socket;
 
 /**
  * What the surroundings tell about the connection:
- * `online`/`offline` the network came or went, `wake` the page is looked at again, `leave` it is going away, `return` it
+ * `online`/`offline` the network came or went, `wake` the page is looked at again, `leave` it is being closed or hidden, `return` it
  * came back from the browser's memory after a `leave`.
  */
 export type Sign = 'online' | 'offline' | 'wake' | 'leave' | 'return';

@@ -257,7 +257,7 @@ async function runAll(
   const queue = checks.map((check, index) => ({ check, index }));
   queue.sort((a, b) => (b.check.seconds ?? 15) - (a.check.seconds ?? 15) || a.index - b.index);
   let heavy = false;
-  // Whoever is left with heavy ones alone does one of them: there would be nothing else to do.
+  // A worker for which only heavy checks are left takes one: there is nothing else to do.
   const take = () => queue.splice(Math.max(0, heavy ? queue.findIndex(({ check }) => !check.heavy) : 0), 1)[0];
   const worker = async () => {
     for (let next = take(); next; next = take()) {
@@ -362,7 +362,7 @@ async function judge(check: Check, hub: HubUnderTest, signal: AbortSignal, trans
     return findingOf(error, check);
   } finally {
     limit.abort();
-    // Whoever ends a run does not want to wait for a Hub that hangs.
+    // A run that is ended does not wait for a Hub that hangs.
     await within(signal.aborted ? Math.min(1000, hub.waits.timeoutMs) : hub.waits.timeoutMs, scenario?.end());
   }
 }

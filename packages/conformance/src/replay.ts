@@ -29,7 +29,7 @@ export interface ReplayOptions {
   readonly callback?: PlayedCallbackOptions;
   /** Longest time to wait for an answer or a frame, ms. */
   readonly timeoutMs: number;
-  /** Told of every step in one line. */
+  /** Called with one line for every step. */
   readonly tell: (line: string) => void;
 }
 

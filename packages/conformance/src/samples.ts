@@ -114,7 +114,7 @@ const NUMBERS = [
 ];
 
 /**
- * Texts that a program changes which tidies up what it passes on: composed and decomposed letters, marks that nobody sees, ends of
+ * Texts that a program changes which tidies up what it passes on: composed and decomposed letters, invisible marks, ends of
  * lines, blanks, and what other formats read as code.
  */
 const TEXTS = [

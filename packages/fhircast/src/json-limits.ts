@@ -5,7 +5,7 @@ export const MAX_VALUES = 100_000;
 
 /**
  * Looks at a JSON text before it is parsed: what is small as text can be large as objects, and what is nested deeply ends
- * the stack of whoever walks through it (CWE-674, CWE-770). One pass, about 1 ms for a megabyte.
+ * the stack of a function that walks through it (CWE-674, CWE-770). One pass, about 1 ms for a megabyte.
  * @returns why it must not be parsed, in words for its sender; undefined where it may (whether it is JSON at all, the parser says)
  */
 export function jsonLimitProblem(text: string): string | undefined {

@@ -107,7 +107,7 @@ export class Forwarding implements FhirExchange<Rights> {
     const place = `${type}/${idOf(key)}/_history`;
     const isVersion: EntryRule = (resource) =>
       resource.resourceType === type && resource.id === key.id && rights.allows('r', resource);
-    // A deletion says nothing but that: whoever may read the resource may know it.
+    // A deletion says nothing more: a client that may read the resource may know it.
     const bundle = await this.#bundle(place, query, params, rights, isVersion, true, query, 'history');
     return { ...bundle, type: 'history' };
   }

@@ -199,7 +199,7 @@ export function notFhir(): FhirRefusal {
 }
 
 function requireJson({ 'content-type': type, 'content-encoding': encoding = 'identity' }: IncomingHttpHeaders): void {
-  // Nothing is unpacked: of what comes packed nobody knows how long it is.
+  // Nothing is unpacked: the length of a packed answer is unknown.
   if (encoding !== 'identity') throw notFhir();
   const text = Array.isArray(type) ? type.join() : (type ?? '');
   const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(text)?.[1];

@@ -138,7 +138,7 @@ export interface AuditTrail {
   record(entry: AuditRecord): void;
 }
 
-/** Something that happened in a session, for whoever watches: identifiers only, never patient data. */
+/** Something that happened in a session, for observers: identifiers only, never patient data. */
 export type Observation =
   | { readonly kind: 'session-started' | 'session-ended'; readonly reason?: string }
   | {

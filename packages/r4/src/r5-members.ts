@@ -18,7 +18,7 @@ const LATER: Readonly<Record<string, readonly LaterElement[]>> = {
   ],
 };
 
-/** A canonical of IHE IRA, or of FHIR R5: whoever names it in `meta.profile` says R5. */
+/** A canonical of IHE IRA, or of FHIR R5: a resource that names it in `meta.profile` is R5. */
 const R5_PROFILE = /^(https:\/\/profiles\.ihe\.net\/RAD\/IRA\/|http:\/\/hl7\.org\/fhir\/5\.0\/)/;
 
 /** Where FHIR keeps R5's elements in an R4 resource: as extensions. */

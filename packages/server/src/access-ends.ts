@@ -7,7 +7,7 @@ const CHANNEL = 'lockstep:access';
 type Message = { readonly ended: AccessEnded } | { readonly client: string };
 
 /**
- * Access that ended at one node ends at all of them (TOK-6), and a registration that changed is read again. Whoever asked for
+ * Access that ended at one node ends at all of them (TOK-6), and a registration that changed is read again. A client that asked for
  * it is answered after it was announced to the other nodes. A node that may not have heard asks the store.
  * @param failed called when it could not be announced
  * @returns ends it

@@ -351,7 +351,7 @@ const SECRETS = [
 
 /**
  * What Kubernetes puts into a pod's environment for a Service of the same name (`{NAME}_SERVICE_HOST`, `{NAME}_PORT=tcp://…`):
- * no setting, whoever wrote it.
+ * no setting, wherever it comes from.
  */
 function isOfKubernetes(name: string, value: string): boolean {
   if (/_PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)$/.test(name)) return true;
@@ -382,7 +382,7 @@ function withSecrets(env: NodeJS.ProcessEnv, problems: string[]): NodeJS.Process
 
 const PREFIX = /^LOCKSTEP_/;
 
-/** The setting whose name is nearest to a word that is none, for whoever misspelt it. */
+/** The setting whose name is nearest to a misspelt one. */
 function similar(name: string, names: Iterable<string>): string {
   const [best] = [...names]
     .map((one) => [one, distance(one.replace(PREFIX, ''), name.replace(PREFIX, ''))] as const)

@@ -106,6 +106,6 @@ export function toTimeline({ seq, at, observation }: Entry): TimelineEntry {
   if (!('subscription' in observation)) return { seq, at, ...observation };
   const subscription = subscriptionName(observation.subscription);
   if (observation.kind !== 'answered') return { seq, at, ...observation, subscription };
-  // The clock counts parts of them, which nobody reads.
+  // The clock counts parts of them, which are not used.
   return { seq, at, ...observation, subscription, ms: Math.round(observation.ms) };
 }

@@ -109,7 +109,7 @@ async function bringUp(
   }
 }
 
-/** Whoever uses the command line on the server's machine is an administrator, and may launch (LAU-1). */
+/** A user of the command line on the server's machine is an administrator, and may launch (LAU-1). */
 function mayLaunch(id: string): boolean {
   return id === COMMAND_LINE_CLIENT;
 }

@@ -23,7 +23,7 @@ export class StoreWatch {
     this.#log = log;
   }
 
-  /** What is wrong now, in words for whoever operates the server. */
+  /** What is wrong now, in words for the operator. */
   get problems(): readonly string[] {
     return this.#problems;
   }

@@ -17,14 +17,14 @@ export interface ServerStore {
   readonly nodeId: string;
   /** Whether other processes may share it. */
   readonly shared: boolean;
-  /** What should be changed about it, in words for whoever operates it. */
+  /** What should be changed about it, in words for the operator. */
   readonly warnings: readonly string[];
   /** Copies it into a new file while it is in use; absent where it is Redis. */
   backup?(path: string): Promise<BackupReport>;
   ping(): Promise<void>;
   /**
    * What is wrong with it now though nothing may have been asked of it: files that are gone, clocks that differ.
-   * @returns in words for whoever operates it
+   * @returns in words for the operator
    */
   problems(): Promise<readonly string[]>;
   /** The time that all who share it go by, ms since the epoch; without it each goes by the machine's. */
@@ -58,7 +58,7 @@ export async function openStore(config: Config): Promise<ServerStore> {
   return { ...store, nodeId, shared: true, problems: async () => skewed(store.skew()) };
 }
 
-/** Why Redis cannot be used, in words for whoever configured it; the password stays out of them. */
+/** Why Redis cannot be used, in words for the operator; the password stays out of them. */
 function redisError(url: string, error: unknown): Error {
   const address = url.replace(/\/\/[^@/]*@/, '//');
   const why = error instanceof Error ? error.message.replaceAll(url, address) : String(error);

@@ -16,11 +16,11 @@ export interface TelemetryOptions {
 
 export interface Telemetry {
   /**
-   * Tells of a request that was answered just now. Of its address only the route is told: the rest may name patients and topics.
+   * Reports a request that was answered just now. Of its address only the route is reported: the rest may name patients and topics.
    * @param seconds that it took
    */
   request(of: RequestLabels, seconds: number, headers: IncomingHttpHeaders): void;
-  /** Sends what waits, and ends. A collector that is away costs the spans and nothing else. */
+  /** Sends what waits, and ends. A collector that cannot be reached costs the spans and nothing else. */
   close(): Promise<void>;
 }
 

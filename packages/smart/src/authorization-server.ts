@@ -77,7 +77,7 @@ export interface AuthorizationServerOptions {
   readonly trustedIssuers?: readonly TrustedIssuer[];
   /** Fetches keys and answers of trusted issuers, which may be in internal networks; `fetch` without it. */
   readonly fetchIssuer?: typeof fetch;
-  /** Told to apps as `smart_style_url`; a plain style of the server's own otherwise. */
+  /** Given to apps as `smart_style_url`; a plain style of the server's own otherwise. */
   readonly smartStyleUrl?: string;
   /** Whether an address is one of the server's own by which its token endpoint is reached as well: client assertions may name it. */
   readonly isTokenEndpoint?: (address: string) => boolean;
@@ -134,7 +134,7 @@ export interface AuthorizationServer extends TokenVerifier {
   /** Where passwords are checked, with a limit on guesses that all pages share. */
   readonly passwordDoor: PasswordDoor;
   readonly secondFactors: SecondFactors;
-  /** Ends the user's other sign-ins, and what was granted with them: whoever knew the password before is out. */
+  /** Ends the user's other sign-ins, and what was granted with them: people who knew the old password lose access. */
   endOtherAccess(signedIn: SignedIn, reason: string): Promise<void>;
   readonly clients: Clients;
   readonly users: Users;

@@ -44,7 +44,7 @@ export type NewClientOptions = {
 } & ({ readonly status: 'active' } | { readonly status: 'waiting'; readonly network: string });
 
 /**
- * Names what a registration says, whoever reads it: an administrator approves the revision that was shown (REG-6). It
+ * Names what a registration says, the same for every reader: an administrator approves the revision that was shown (REG-6). It
  * changes with every field that the app or an administrator can set.
  */
 export function revisionOf(client: Client): string {

@@ -51,7 +51,7 @@ export interface SessionDirectory {
   belongsTo(topic: string, user: string): Promise<boolean>;
 }
 
-/** Where no Hub runs: nobody has a session, and none is opened. */
+/** Where no Hub runs: users have no sessions, and none is opened. */
 export const NO_SESSIONS: SessionDirectory = {
   ofUser: async () => [],
   open: () => Promise.reject(new Error('There is no Hub here to open a session at')),
@@ -89,7 +89,7 @@ export interface PatientDirectory {
   practitioner(id: string): Promise<{ readonly id: string; readonly name: string } | undefined>;
 }
 
-/** Where there is no FHIR side: nobody is found. */
+/** Where there is no FHIR side: no person is found. */
 export const NO_PATIENTS: PatientDirectory = {
   search: async () => [],
   patient: async () => undefined,

@@ -29,7 +29,7 @@ const MOST_FAMILIAR = 20_000;
 
 const REALM = 'realm="Lockstep"';
 const ALGORITHMS = `algs="${DPOP_ALGORITHMS.join(' ')}"`;
-/** What is said to whoever shows no token (RFC 9449 section 7.2). */
+/** The answer to a request without a token (RFC 9449 section 7.2). */
 const BOTH_SCHEMES = `Bearer ${REALM}, DPoP ${ALGORITHMS}`;
 
 /**
@@ -42,7 +42,7 @@ export class TokenDoor {
   /** Tokens that were good when they were last looked up; the one that was looked up last is the last. */
   readonly #familiar = new Set<string>();
 
-  /** @param lookUp what a token stands for, whoever shows it */
+  /** @param lookUp what a token stands for */
   constructor(lookUp: (token: string) => Promise<TokenInfo | undefined>, proofs: Pick<DpopProofs, 'check'>) {
     this.#lookUp = lookUp;
     this.#proofs = proofs;

@@ -5,7 +5,7 @@ import type { AccessEnded, TokenInfo } from './token-info.ts';
 export interface TokenVerifier {
   /** Lets requests in by the access tokens that they show: what every door asks that takes one. */
   readonly tokens: TokenDoor;
-  /** What an access token stands for, whoever shows it; undefined at once after it has ended (TOK-6). Doors ask `tokens`. */
+  /** What an access token stands for; undefined at once after it has ended (TOK-6). Doors ask `tokens`. */
   verifyToken(token: string): Promise<TokenInfo | undefined>;
   /**
    * Tells what access has ended: live subscriptions made with it must be denied. Whoever ends it is answered once that is

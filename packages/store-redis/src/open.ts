@@ -38,7 +38,7 @@ export interface RedisOptions {
 export interface RedisStore {
   readonly sessions: SessionStore;
   readonly records: RecordStore;
-  /** What should be changed about the server's configuration, in words for whoever operates it. */
+  /** What should be changed about the server's configuration, in words for the operator. */
   readonly warnings: readonly string[];
   /** Finishes what was asked before. Whatever is asked later rejects with `StoreUnavailable`. */
   close(): Promise<void>;

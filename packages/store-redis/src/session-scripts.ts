@@ -157,7 +157,7 @@ return {session, redis.call('LRANGE', KEYS[2], 0, -1)}
 `);
 
 /**
- * The same where replicas must confirm: it writes what was there, so that whoever waits for it waits for all that was read.
+ * The same where replicas must confirm: it writes what was there, so that waiting for it is waiting for all that was read.
  * Nothing is published, and nothing answered, that a fail-over may undo.
  */
 export const LOAD_TO_CONFIRM = new Script(`

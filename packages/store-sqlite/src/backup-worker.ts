@@ -1,4 +1,4 @@
-/** A thread for one copy of a database: whoever commits or reads meanwhile does not wait for it. */
+/** A thread for one copy of a database: commits and reads do not wait for it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { backUp } from './backup.ts';
 import type { FileIdentity } from './database.ts';

@@ -41,7 +41,7 @@ export class DataFiles {
 
   /**
    * To be called before each transaction, whose writes would hide it.
-   * @returns what is wrong, in words for whoever operates the server
+   * @returns what is wrong, in words for the operator
    */
   cut(): string | undefined {
     const size = look(this.#log)?.size ?? 0;
@@ -50,7 +50,7 @@ export class DataFiles {
 
   /**
    * To be called after each transaction, before it is announced.
-   * @returns what is wrong, in words for whoever operates the server
+   * @returns what is wrong, in words for the operator
    */
   problem(): string | undefined {
     const copies = this.#signals.copies;

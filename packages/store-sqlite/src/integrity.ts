@@ -43,7 +43,7 @@ function damagedEntries(db: DatabaseSync): Damage['entries'] {
   return damaged;
 }
 
-/** Says what is missing or damaged, in words for whoever operates the server. */
+/** Says what is missing or damaged, in words for the operator. */
 export function describeDamage(path: string, { missing, entries }: Damage): string {
   const parts: string[] = [];
   if (missing) {

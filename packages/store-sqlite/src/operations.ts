@@ -140,7 +140,7 @@ export function errorOf(failure: OperationFailure): Error {
 export class Refused extends Error {}
 
 /**
- * What the worker says first: that the file is open, and what is wrong with it in words for whoever operates the server; or why
+ * What the worker says first: that the file is open, and what is wrong with it in words for the operator; or why
  * it is not.
  */
 export type Opened =

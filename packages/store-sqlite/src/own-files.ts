@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UnusableDatabase } from './unusable-database.ts';
 
-/** Files that this process uses. SQLite keeps other processes away from them, but not another store of this one. */
+/** Files that this process uses. SQLite locks them against other processes, but not against another store of this one. */
 const taken = new Set<string>();
 
 function real(path: string): string {

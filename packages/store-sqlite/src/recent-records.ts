@@ -21,7 +21,7 @@ class Kind {
 
 /**
  * Records that were read or written lately. The file has one owner: what this process has read or written last is what there is. What
- * is being changed is not held, and no answer that was under way meanwhile is kept, so that nobody reads what a change that has
+ * is being changed is not held, and no answer that was under way meanwhile is kept, so that no reader gets what a change that has
  * ended has replaced.
  */
 export class RecentRecords {
@@ -145,7 +145,7 @@ export class RecentRecords {
     this.#characters = 0;
   }
 
-  /** Where the file cannot be used, nothing is told of it from memory. */
+  /** Where the file cannot be used, nothing is answered from memory. */
   async #failing<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();

@@ -47,7 +47,7 @@ export interface StoredSession {
   readonly position: LogPosition;
 }
 
-/** How much of a log is read in one go. Without it all is; whoever reads for one of many subscribers reads in pages. */
+/** How much of a log is read in one go. Without it all is; what is read for one of many subscribers is read in pages. */
 export interface LogPage {
   /** Entries at most: a positive whole number. */
   readonly limit?: number;
@@ -84,7 +84,7 @@ export interface Commit {
   readonly dropUpTo?: number;
   /** Index keys under which the topic can be looked up from now on, and those it is no longer found under. */
   readonly index?: { readonly add?: readonly string[]; readonly remove?: readonly string[] };
-  /** Told to the watchers on every node with the commit, and not kept. */
+  /** Passed to the watchers on every node with the commit, and not kept. */
   readonly note?: string;
   /** Time of the commit, ms since the epoch: what `LogBounds.ageMs` counts from. */
   readonly at: number;
@@ -162,7 +162,7 @@ export interface SessionStore {
   listParts(indexKey: string, part: string): Promise<readonly { readonly topic: string; readonly part: string }[]>;
   /**
    * Removes the session, its parts, log and index entries without a trace (SES-5).
-   * @param expected the revision that this was decided on, where it must still be that one: whoever ends a session because
+   * @param expected the revision that this was decided on, where it must still be that one: a sweep that ends a session because
    * nothing happens in it must not end one in which something has happened since it looked
    * @returns false when there was no such session, or it is at another revision
    */

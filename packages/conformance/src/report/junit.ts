@@ -40,7 +40,7 @@ function body(result: CheckResult, strict: boolean): string {
   }
 }
 
-/** What judged and how, for whoever reads the log. */
+/** What judged and how, for the reader of the log. */
 function properties({ suite, claims = [], options, diagnosis = [] }: Report): string {
   const pairs: readonly (readonly [string, string])[] = [
     ['suite', `${suite?.name ?? 'conformance'} ${suite?.version ?? ''}`.trim()],

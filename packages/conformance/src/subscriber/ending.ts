@@ -59,7 +59,7 @@ export const ending: readonly SubscriberCheck[] = [
       const [closes, dead] = [session.closes.length, session.deadConnections];
       session.deny('session unexpectedly stopped');
       await session.until('the end of the connection', () => session.closes.length > closes);
-      // Whoever has come back by a new subscription leaves the old endpoint alone from then on.
+      // An application that came back by a new subscription no longer uses the old endpoint.
       const connections = session.connections;
       await session.within(session.pace.settleMs * 8, () => session.connections > connections);
       await session.settle();

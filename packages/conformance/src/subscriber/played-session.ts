@@ -240,7 +240,7 @@ export class PlayedSession {
     const version = event['context.versionId'];
     if (action === 'open' || action === 'update')
       this.#versions.set(anchor, typeof version === 'string' ? version : '');
-    // Told out of order, the newest stays current.
+    // Messages may be out of order: the newest stays current.
     const current = Date.parse(this.#current?.timestamp ?? '');
     if (action === 'open' && Date.parse(message.timestamp) < current) return;
     if (action === 'open') {

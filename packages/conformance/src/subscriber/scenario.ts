@@ -65,7 +65,7 @@ export async function expectShown(
 /**
  * Asks the person at the application to do something that makes it publish, and waits for what it publishes.
  * @param enough whether what was published since is what is waited for; anything unless given
- * @returns what was published since; too little of it where nobody was there to ask, or nobody did it
+ * @returns what was published since; too little where no person was asked, or the person did not do it
  */
 export async function publishedAfter(
   { session, ask }: Pick<AppScenario, 'session' | 'ask'>,
@@ -75,7 +75,7 @@ export async function publishedAfter(
   const before = session.published.length;
   const since = () => session.published.slice(before);
   if (await ask?.(instruction)) {
-    // The request may still be on its way when whoever was asked says that it is done.
+    // The request may still be on its way when the person says that it is done.
     await session.until('a request', () => enough(since())).catch(() => undefined);
   }
   return since();

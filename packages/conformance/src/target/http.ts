@@ -39,7 +39,7 @@ export interface HttpLimits {
   /** Longest time to a complete answer, ms. */
   readonly timeoutMs: number;
   readonly rejectUnauthorized: boolean;
-  /** Told how long each answer took, ms. */
+  /** Called with the time that each answer took, ms. */
   readonly onRoundTrip?: (ms: number) => void;
 }
 

@@ -82,11 +82,11 @@ interface SubscriberOptions {
   readonly name: string;
   readonly endpoint: string;
   readonly answer?: PlayedAnswer;
-  /** Told of every event. */
+  /** Called with every event. */
   readonly onEvent?: (notification: Notification) => void;
 }
 
-/** One application at one WebSocket endpoint: keeps every frame and answers events as it is told. */
+/** One application at one WebSocket endpoint: keeps every frame and answers events as the check says. */
 export class PlayedSubscriber {
   readonly name: string;
   readonly endpoint: string;

@@ -3,7 +3,7 @@ import type { App, AppMetadata, LaunchKind } from '../api.ts';
 import { t } from '../language/language.ts';
 import { type Line, quoted } from './commands.ts';
 
-/** What another EHR is told of the app: its registration, without what is Lockstep's own. */
+/** What another EHR needs to know of the app: its registration, without what is Lockstep's own. */
 const ELSEWHERE = [
   'client_name',
   'description',

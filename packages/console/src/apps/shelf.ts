@@ -20,7 +20,7 @@ function ids(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
 }
 
-/** What storage holds may be of another version, or of nobody. */
+/** What storage holds may be of another version, or damaged. */
 function read(text: string | null): Shelf {
   try {
     const { favourites, recent } = JSON.parse(text ?? '{}') as Partial<Record<keyof Shelf, unknown>>;

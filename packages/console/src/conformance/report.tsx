@@ -52,7 +52,7 @@ function Exchange({ lines }: { lines: NonNullable<ConformanceResult['exchange']>
   );
 }
 
-/** Runs one check again, for whoever mends what it found. */
+/** Runs one check again, to see whether what it found is mended. */
 function RunAgain({ id, onStarted }: { id: string; onStarted: Again }) {
   const [problem, setProblem] = useState<string>();
   async function start(): Promise<void> {

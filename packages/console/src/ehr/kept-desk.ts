@@ -92,7 +92,7 @@ export class KeptDesk {
       book.desk.update((desk) => withTabs(desk, named(stillOpen)));
       this.recent.update((now) => [...now, ...named(recent)]);
     } catch {
-      // The record is away: the tabs of before are lost, the page says itself what is wrong.
+      // The record cannot be read: the earlier tabs are lost, and the page says what is wrong.
     }
     const ends = [
       book.desk.watch(() => this.#keep()),

@@ -9,7 +9,7 @@ export interface PatientRowsProps {
   /** Of the patients, in order. */
   readonly ids: readonly string[];
   readonly row: (index: number) => ReactNode;
-  /** Is told the last row that is shown: more may be read then. */
+  /** Called with the last row that is shown: more may be read then. */
   readonly onLast: (index: number) => void;
 }
 

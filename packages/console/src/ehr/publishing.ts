@@ -143,7 +143,7 @@ export class EhrPublishing {
     });
   }
 
-  /** @throws HubError unless it is closed afterwards, whoever closed it */
+  /** @throws HubError unless it is closed afterwards, by this application or another */
   async #close(resource: Resource, patient: Resource): Promise<void> {
     const event = `${resource.resourceType as 'Encounter'}-close` as const;
     try {
@@ -154,7 +154,7 @@ export class EhrPublishing {
     this.#book.desk.update((desk) => withClosed(desk, keyOf(resource)));
   }
 
-  /** Publishes the current context again: whoever did not follow may think better of it. */
+  /** Publishes the current context again: applications that did not follow may follow now. */
   async askAgain(): Promise<void> {
     const { context } = this.#subscriber;
     if (!context) return;

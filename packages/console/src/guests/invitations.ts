@@ -22,7 +22,7 @@ export interface GuestView {
   readonly followingOnly: boolean;
 }
 
-/** What a guest is told of the session. */
+/** What a guest learns about the session. */
 export interface JoinedSession {
   readonly topic: string;
   readonly hubUrl: string;
@@ -74,7 +74,7 @@ export class SessionInvitations {
     this.#keep([...this.#kept(), { id, code, expiresAt: Date.parse(expires), followingOnly }]);
   }
 
-  /** Whoever came by it is out. @throws ApiError */
+  /** Guests who came by it lose access. @throws ApiError */
   async withdraw(id: string): Promise<void> {
     const path = `/session/${encodeURIComponent(this.#topic)}/invitation/${encodeURIComponent(id)}`;
     await this.#hub.send('DELETE', path);

@@ -106,7 +106,7 @@ function problemsOf(plan: Plan, { byAddress }: Choice): ClientProblems {
   };
 }
 
-/** What a backend service needs to know: nobody launches it. */
+/** What a backend service needs to know: it is not launched. */
 function BackendAddresses({ plan, app }: { plan: Plan; app: App | undefined }) {
   return (
     <>

@@ -15,7 +15,7 @@ import {
 /** In place of an app's id: whatever answers at the plan's address. */
 export const BY_ADDRESS = 'by-address';
 
-/** Who launches what: an EHR or the app itself, for somebody who works here or for a patient, or a program for nobody. */
+/** Who launches what: an EHR or the app itself, for a person who works here or for a patient, or a program without a user. */
 export const PLAN_KINDS = ['ehr', 'patient-portal', 'standalone', 'patient-standalone', 'backend'] as const;
 export type PlanKind = (typeof PLAN_KINDS)[number];
 

@@ -1,4 +1,4 @@
-/** A link to a patient, or to a study of theirs. It opens nothing by itself: all applications would follow whoever sent it. */
+/** A link to a patient, or to a study of theirs. It opens nothing by itself: all applications would follow the sender of the link. */
 import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';

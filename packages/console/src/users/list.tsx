@@ -25,7 +25,7 @@ export default function Users() {
   const shown = users.data?.pages.flatMap(({ entries }) => entries) ?? [];
   // What is shown is not yet what was asked for: it cannot be clicked.
   const stale = text.trim() !== search || users.isPlaceholderData;
-  // A page of a search may hold nobody and lead on all the same.
+  // A page of a search may be empty and still have a next one.
   const isEmpty = shown.length === 0;
   useEffect(() => {
     if (isEmpty && hasNextPage && !isFetching) void fetchNextPage();

@@ -45,7 +45,7 @@ export const PEOPLE: readonly Sample[] = [
   ),
   practitioner('dr-ines-carvalho', 'NF-1005', 'Inês', 'Carvalho', 'female', snomed('56397003', 'Neurologist')),
   practitioner('dr-viktor-novak', 'NF-1006', 'Viktor', 'Novák', 'male', snomed('24590004', 'Urologist')),
-  // Whoever looks after this server; the sample user of the same name refers to it.
+  // The operator of this server; the sample user of the same name refers to it.
   {
     resourceType: 'Practitioner',
     id: 'admin',

@@ -1,6 +1,6 @@
 /**
  * Dialects: how some connectors write events, where that is not how FHIRcast 3.0.0 has them. A client is registered for the dialects
- * that it writes and reads. What it publishes is rewritten to 3.0.0 before any rule looks at it, what it is sent after; nobody else
+ * that it writes and reads. What it publishes is rewritten to 3.0.0 before any rule looks at it, what it is sent after; no other client
  * ever sees a dialect. A message that fits no rewrite is refused, never guessed.
  */
 import type { ContextElement, JsonObject } from '../messages.ts';

@@ -36,7 +36,7 @@ export class Activity {
     this.#audit = audit;
   }
 
-  /** Whether anybody observes: what nobody does need not be said. */
+  /** Whether there is an observer: without one nothing is reported. */
   get isObserved(): boolean {
     return this.#observer !== undefined;
   }

@@ -393,7 +393,7 @@ export class LiveSession {
     return state;
   }
 
-  /** The session is gone, and nobody has said so: its store may have lost it. */
+  /** The session is gone without a message: its store may have lost it. */
   #denyCallbacks(reason: string): void {
     const { background, webhooks } = this.#parts;
     if (!webhooks) return;

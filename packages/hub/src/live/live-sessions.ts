@@ -65,7 +65,7 @@ export class LiveSessions {
     }
   }
 
-  /** Heartbeats, for whoever asked for them. */
+  /** Heartbeats, for subscribers that asked for them. */
   beat(): void {
     for (const session of this.#live.values()) session.beat();
   }

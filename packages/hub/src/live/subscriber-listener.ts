@@ -14,7 +14,7 @@ export interface SubscriberAnswer {
   readonly followed: number;
 }
 
-/** Told what subscribers do, however they are reached. */
+/** Called with what subscribers do, by socket or webhook. */
 export interface SubscriberListener {
   delivered(subscription: Subscription, eventId: string, event: string): void;
   answered(subscription: Subscription, answer: SubscriberAnswer): void;

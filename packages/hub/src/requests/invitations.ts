@@ -14,7 +14,7 @@ import type { Topics } from './topics.ts';
 const DEFAULT_LIFE = 3600;
 const MAX_LIFE = 86_400;
 
-/** An invitation as its maker is told of it, once. */
+/** An invitation as it is given to its maker, once. */
 export interface Invited {
   /** By which it is withdrawn. */
   readonly id: string;
@@ -24,7 +24,7 @@ export interface Invited {
   readonly expiresAt: number;
 }
 
-/** What a guest is told of the session. */
+/** What a guest learns about the session. */
 export interface Joined {
   readonly topic: string;
   /** The session's own user. */

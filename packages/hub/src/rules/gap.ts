@@ -50,7 +50,7 @@ export function afterLoss(
   return [...needed, { key, number, at: now, context: closingContext(opening) }].slice(-MAX_CLOSED);
 }
 
-/** Whether an update has deleted shared content: nobody can be told so who does not know what it believes shared. */
+/** Whether an update has deleted shared content: a subscriber cannot be corrected while its own state is unknown. */
 export function hasLostContent(before: Anchor, after: Anchor | undefined): boolean {
   return after !== undefined && [...before.content.keys()].some((url) => !after.content.has(url));
 }

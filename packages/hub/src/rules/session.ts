@@ -27,7 +27,7 @@ export function cannotWriteSessions({ scopes }: Access): Rejection | undefined {
 
 const NONE_STARTED = { byClient: 0, forUser: 0, fromAddress: 0 };
 
-/** A session is started, by whoever may (SES-2) or by the server itself (SES-1). */
+/** A session is started, by a permitted client (SES-2) or by the server itself (SES-1). */
 export function begin(state: SessionState | undefined, command: Begin, now: number, policy: Policy): Decision {
   const { topic, access, started = NONE_STARTED } = command;
   if (state) return refuse('topic-taken', 'The topic is taken');

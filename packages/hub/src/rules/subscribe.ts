@@ -65,7 +65,7 @@ const KEPT_FOR_OWNER = 4;
 
 /**
  * SUB-13: why the caller finds no room, if so. One client has its share of the session, and so has one person whose session it
- * is not, whatever clients they use. Whoever fills the session does not keep its owner's applications and its EHR out: a few
+ * is not, whatever clients they use. A client that fills the session does not keep its owner's applications and its EHR out: a few
  * places for each of them count for nothing.
  */
 function full(state: SessionState, access: Access, asking: number, now: number, policy: Policy): Rejection | undefined {

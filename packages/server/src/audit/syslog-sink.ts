@@ -19,7 +19,7 @@ export interface SyslogTarget {
   readonly port: number;
 }
 
-/** @throws Error in words for whoever configures it */
+/** @throws Error in words for the operator */
 export function parseSyslogUrl(text: string): SyslogTarget {
   const url = URL.parse(text.replace(/^(udp|tcp|tls):/, 'http:'));
   const protocol = /^(udp|tcp|tls):\/\//.exec(text)?.[1] as SyslogTarget['protocol'] | undefined;

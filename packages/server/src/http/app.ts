@@ -26,7 +26,7 @@ export interface AppParts {
   readonly guard: Pick<GuardParts, 'limiter' | 'https'> & { readonly tokens: TokenDoor };
   readonly audit: ServerAuditTrail | undefined;
   readonly metrics: Registry;
-  /** Is told of each request that was answered. */
+  /** Called with each request that was answered. */
   readonly told?: CountRequest | undefined;
   readonly hub: Hub;
 }

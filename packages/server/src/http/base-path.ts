@@ -5,8 +5,8 @@
 import { type IncomingMessage, type OutgoingHttpHeader, ServerResponse } from 'node:http';
 
 /**
- * What Lockstep's own addresses begin with. A proxy's path that began so too could not be told from them, where the proxy takes
- * its path away before it passes a request on.
+ * What Lockstep's own addresses begin with. A proxy's path that began so too could not be distinguished from them, where the proxy removes
+ * its path before it passes a request on.
  */
 export const OWN_SEGMENTS: readonly string[] = [
   '.well-known',
@@ -41,7 +41,7 @@ export function basePathOf(publicUrl: string | undefined): string {
 }
 
 /**
- * The address that a request means, whether or not the proxy in front has taken its path away. The documents of RFC 8414 and RFC
+ * The address that a request means, whether or not the proxy in front has removed its path. The documents of RFC 8414 and RFC
  * 9728 are at the root of the host, with the path behind their names.
  */
 export function withoutBasePath(url: string, basePath: string): string {

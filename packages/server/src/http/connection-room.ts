@@ -35,7 +35,7 @@ interface Log {
 
 /**
  * How many connections the process can hold. The last part of the room is not given to WebSockets, which stay for hours: without it
- * the store could open no file, and nobody could publish.
+ * the store could open no file, and no client could publish.
  */
 export class ConnectionRoom {
   /** Connections up to which WebSockets are taken. */
@@ -49,7 +49,7 @@ export class ConnectionRoom {
   #refused = 0;
 
   /**
-   * @param descriptors of the process while nobody is connected
+   * @param descriptors of the process without connections
    * @param connections how many there are now
    */
   constructor({ limit, open }: Descriptors, connections: () => number, log: Log) {
@@ -86,7 +86,7 @@ export class ConnectionRoom {
     return fits;
   }
 
-  /** What is wrong now, in words for whoever operates the server. */
+  /** What is wrong now, in words for the operator. */
   get problems(): readonly string[] {
     return this.#connections() < this.forSockets ? [] : [`new WebSockets are refused: ${this.#reason}`];
   }

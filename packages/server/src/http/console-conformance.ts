@@ -203,7 +203,7 @@ export function consoleConformanceRoutes(app: FastifyInstance, options: Conforma
     return { hubUrl, specs, ...(run && { run }), others: runs.beside(id), reports: await reports.list() };
   });
 
-  /** The check of the administrator's last run again, alone: whoever mends a Hub looks at one thing. */
+  /** The check of the administrator's last run again, alone: the developer of a Hub looks at one thing at a time. */
   app.post('/conformance/run/again', async (request, reply) => {
     const { user } = personOf(request);
     const check = needed(bodyOf(request), 'check');

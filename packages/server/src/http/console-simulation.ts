@@ -1,4 +1,4 @@
-/** Launches made to order for the launch builder: for another user, or for whoever says to be an app. */
+/** Launches made to order for the launch builder: for another user, or for any client that claims to be an app. */
 import type { SimulationOffer } from '@lockstep/console/wire';
 import type { AuthorizationServer } from '@lockstep/smart';
 import type { FastifyInstance } from 'fastify';

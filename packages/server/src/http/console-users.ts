@@ -126,7 +126,7 @@ export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, pe
     const made = password === undefined ? newPassword() : undefined;
     await users.edit(user.id, { password: made ?? password ?? '' });
     note(request, 'user.password', user.id);
-    // Whoever knew the password before is out.
+    // People who knew the old password lose access.
     await signOut(user, 'an administrator set a new password');
     return { ...(made !== undefined && { password: made }) };
   });

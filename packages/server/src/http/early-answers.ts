@@ -2,11 +2,11 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Bytes of a body that are read although nobody wants them, so that the connection can be kept. */
+/** Bytes of a refused body that are read, so that the connection can be kept. */
 const WORTH_READING = 64 * 1024;
 /** How long a client has for reading its answer before the connection is cut, ms. */
 const LINGER = 500;
-/** Connections that are left such time at once. The system holds up to some MB for each that nobody reads. */
+/** Connections that are left such time at once. The system holds up to some MB for each connection that is not read. */
 const MOST_LINGERING = 64;
 
 /** Whether more than is worth reading is, or may be, still to come. */

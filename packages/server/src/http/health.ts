@@ -3,7 +3,7 @@ import type { FastifyPluginAsync } from 'fastify';
 export interface HealthOptions {
   readonly store: { ping(): Promise<void> };
   readonly health: { readonly draining: boolean };
-  /** What is wrong though the store can be written, in words for whoever operates the server. */
+  /** What is wrong though the store can be written, in words for the operator. */
   readonly warnings: () => readonly string[];
 }
 

@@ -15,7 +15,7 @@ export interface RequestLabels {
 export type CountRequest = (of: RequestLabels, seconds: number, headers: IncomingHttpHeaders) => void;
 
 /**
- * @param told is told of each request besides
+ * @param told called with each request as well
  * @returns counts a request that Fastify does not see
  */
 export function countRequests(app: FastifyInstance, registry: Registry, told?: CountRequest): CountRequest {

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RequestTurns } from './request-turns.ts';
 
 describe('requests of strangers', () => {
-  it('are begun at once where nobody waits', async () => {
+  it('are begun at once where no other request waits', async () => {
     const turns = new RequestTurns();
     for (let n = 0; n < 5; n += 1) {
       let isBegun = false;

@@ -15,7 +15,7 @@ export class RequestTurns {
   #begun = 0;
   #isScheduled = false;
 
-  /** @param address of the sender @param run begins the request: at once where nobody waits */
+  /** @param address of the sender @param run begins the request: at once where no other request waits */
   begin(address: string, run: () => void): void {
     if (this.#waiting.size === 0 && this.#begun < IN_TURN) {
       this.#run(run);

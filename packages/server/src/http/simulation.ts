@@ -215,7 +215,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     return authorization.prepareLaunch(launched, {
       clientId: params.get('client_id') ?? '',
       ...(skipsPickers && { topic }),
-      // A link alone must not hand over what nobody was asked for.
+      // A link alone must not hand over what the user was not asked for.
       consented: skipsConsent && isOnThisMachine(params.get('redirect_uri') ?? ''),
       ...context,
     });

@@ -108,7 +108,7 @@ function received(this: WebSocket, data: Buffer, isBinary: boolean): void {
   peer.connection?.received(isBinary ? '' : data.toString('utf8'));
 }
 
-/** The Hub's endpoints, for whoever asks an HTTP server for an upgrade. */
+/** The Hub's endpoints, for requests to upgrade to a WebSocket. */
 export class Sockets {
   readonly #hub: Hub;
   readonly #clock: Clock;

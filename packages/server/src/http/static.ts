@@ -78,7 +78,7 @@ export function staticRoutes(pages: readonly Pages[], publicUrl: string, reached
     app.get('/favicon.ico', (_, reply) => reply.redirect('/favicon.svg', 302));
     const missing = pages[0] && page(pages[0], 404);
     app.setNotFoundHandler((request, reply) => {
-      // Somebody at a browser is told by a page; programs get what they can read.
+      // Browsers get a page; programs get what they can read.
       if (missing && request.method === 'GET' && request.headers.accept?.includes('text/html')) {
         return missing(request, reply);
       }

@@ -1,4 +1,4 @@
-/** What a simulated launch opens, where nobody has picked it. */
+/** What a simulated launch opens, where the user has not picked it. */
 import type { Hub } from '@lockstep/hub';
 import type { PatientDirectory, UserProfile } from '@lockstep/smart';
 

@@ -12,7 +12,7 @@ function oauthFault(fault: Fault, status: number, error: string, description: st
   return { fault, status, error, description: `Simulated: ${description}` };
 }
 
-/** Faults that the browser is shown, since nobody may be redirected then (AUT-2). */
+/** Faults that are shown in the browser, since a redirect is not allowed then (AUT-2). */
 const SHOWN: readonly OAuthFault[] = [
   oauthFault('invalid-client', 400, 'invalid_client', 'the application is not known here'),
   oauthFault('invalid-redirect', 400, 'invalid_redirect_uri', 'redirect_uri is not registered for the application'),

@@ -1,6 +1,6 @@
 /**
  * The authorization server's pages for a launch as another user: the same pages, in the same browser, with cookies of the
- * simulation's own, so that whoever is signed in stays signed in.
+ * simulation's own, so that the person who is signed in stays so.
  */
 import { hash } from 'node:crypto';
 import type { SimulatedPerson } from '@lockstep/console/simulation';
@@ -74,7 +74,7 @@ export class SimulatedPeople {
       return await add(found.name);
     } catch (error) {
       if (!(error instanceof InvalidUser)) throw error;
-      // Another window was first, or the name is one that nobody signs in with.
+      // Another window was first, or the name cannot be used to sign in.
       return (await users.get(userId)) ?? add(reference);
     }
   }

@@ -92,7 +92,7 @@ export class SocketFaults {
       return true;
     };
     if (name?.toLowerCase().endsWith('-update') && happens('version-gap')) {
-      // The Hub is told that all is well: the app finds out by the version before the next update's.
+      // The Hub gets a 200: the app finds out by the version before the next update's.
       hub.send(JSON.stringify({ id: frame.id, status: '200' }));
       return;
     }

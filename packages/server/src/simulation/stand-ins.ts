@@ -39,7 +39,7 @@ export function isStandIn(clientId: string): boolean {
   return clientId.startsWith(PREFIX);
 }
 
-/** The id of the client that stands in for whoever says to be `clientId`. */
+/** The id of the client that stands in for one that claims to be `clientId`. */
 export function standInOf(clientId: string): string {
   return `${PREFIX}${hash('sha256', clientId, 'base64url').slice(0, 22)}`;
 }
@@ -116,7 +116,7 @@ export class StandIns {
 
   /**
    * An authorization request by the client that the launch declares.
-   * @throws OAuthError for another client, or one that nobody could register
+   * @throws OAuthError for another client, or one that could not be registered
    */
   async admitDeclared(params: URLSearchParams, client: DeclaredClient): Promise<URLSearchParams> {
     if (params.get('client_id') !== client.id) {

@@ -26,7 +26,7 @@ export interface OpenedDoors {
   readonly managementPort: number | undefined;
 }
 
-/** Starts the Hub as well: whoever comes in finds it running. */
+/** Starts the Hub as well: the first request finds it running. */
 export async function startDoors(
   start: Start,
   port: ServedPort,
@@ -133,7 +133,7 @@ function startTelemetry({ config, parts }: Start, node: string): Promise<Telemet
   });
 }
 
-/** What commands on this machine are told of the server. */
+/** What commands on this machine need to know of the server. */
 function administered({ data, host, tlsCert }: Config, { listener, publicUrl }: ServedPort) {
   const certificate = tlsCert !== undefined && { certificateFile: tlsCert };
   return { data, host, port: listener.port, publicUrl, version: VERSION, ...certificate };

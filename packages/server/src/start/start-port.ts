@@ -13,7 +13,7 @@ export interface ServedPort {
   /** What clients use, without a trailing slash; with a path where a proxy serves one. */
   readonly publicUrl: string;
   readonly hubUrl: string;
-  /** When the certificate that is shown ends, ms since the epoch; undefined where a proxy speaks https, or nobody does. */
+  /** When the certificate that is shown ends, ms since the epoch; undefined where a proxy speaks https, and where none is used. */
   readonly certificateEnds: (() => number) | undefined;
   /**
    * Reads the certificate that a changed configuration names.
@@ -98,7 +98,7 @@ const LISTEN_PROBLEMS: Readonly<
   ],
 };
 
-/** What cannot be listened on, in words for whoever configured it. */
+/** What cannot be listened on, in words for the operator. */
 function portError(
   portName: string,
   hostName: string,

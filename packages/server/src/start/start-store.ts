@@ -10,7 +10,7 @@ import type { Start } from './start.ts';
 
 export interface OpenedStore {
   readonly store: ServerStore;
-  /** What is wrong with it now, in words for whoever operates it. */
+  /** What is wrong with it now, in words for the operator. */
   readonly watch: StoreWatch;
   /** What is written at the start; done again until it can be. */
   readonly atStart: WorkAtStart;

@@ -22,6 +22,6 @@ export interface OutsideOptions {
   readonly passwords: boolean;
   /** Whether somebody who comes for the first time becomes a user. */
   readonly newUsers: boolean;
-  /** Whether a user who was here before is linked to whoever first comes with that user name. */
+  /** Whether a user who was here before is linked to the first person who comes with that user name. */
   readonly linkByName: boolean;
 }

@@ -37,7 +37,7 @@ export interface ResourceServer extends TokenVerifier {
   readonly plugin: FastifyPluginAsync;
 }
 
-/** Nobody is registered here: the issuers alone know their users. */
+/** No users are registered here: the issuers alone know theirs. */
 const NO_USERS = { resolve: async () => undefined, withReference: async () => [] };
 
 /** Trusts tokens of other authorization servers and gives out none (REG-5). */

@@ -18,7 +18,7 @@ async function manifest(path: string | undefined): Promise<Metadata> {
   throw new CliError(EXIT.usage, '--manifest must hold a JSON object');
 }
 
-/** A key pair of the client's own: the private half stays with whoever called. */
+/** A key pair of the client's own: the private half stays with the caller. */
 function newKey(): { privateJwk: object; publicJwk: object } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' });
   const named = { kid: randomUUID(), alg: 'ES384', use: 'sig' };

@@ -144,7 +144,7 @@ event only, as Patient-open=409. The most specific one counts.`,
     const until = [signal, ended.signal, ...(timeout === undefined ? [] : [AbortSignal.timeout(timeout * 1000)])];
     const end = AbortSignal.any(until);
     if (!end.aborted) await new Promise((resolve) => end.addEventListener('abort', resolve, { once: true }));
-    // Whoever ended it, the others are not to be alarmed.
+    // The other applications must not be alarmed by its end.
     ended.abort();
     const unreached = away;
     await subscriber.unsubscribe();

@@ -40,7 +40,7 @@ export function wantedEvent(text: string): WantedEvent {
   throw new Error('it must hold {"event": "Patient-open", "context": [ … ]}');
 }
 
-/** Publishes each line. @param told called with the outcome of each */
+/** Publishes each line. @param told called with the outcome of each line */
 export async function publishLines(
   input: NodeJS.ReadableStream,
   publish: PublishEvent,

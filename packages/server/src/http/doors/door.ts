@@ -15,7 +15,7 @@ export type Authentication =
   /** What the handler finds in a body of at most `SMALL_BODY` bytes: a client's secret or key, a password, a ticket. */
   | 'handler';
 
-/** Largest body, in bytes, of whoever has not been authenticated. */
+/** Largest body, in bytes, of a client that has not been authenticated. */
 export const SMALL_BODY = 64 * 1024;
 
 /** What is written to the audit trail about a request. */

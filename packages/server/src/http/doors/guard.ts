@@ -23,7 +23,7 @@ export interface GuardParts {
   readonly doors: readonly DoorRow[];
   readonly tokens: Pick<TokenDoor, 'find' | 'admit'>;
   readonly limiter: Limiter;
-  /** Whether clients reach the server by https: browsers are told to come back so only (RFC 6797). */
+  /** Whether clients reach the server by https: browsers are to use nothing else (RFC 6797). */
   readonly https: boolean;
   /** Whether acts that are recorded may be done now: not while the audit cannot be written and its setting says `refuse`. */
   readonly audit?: { readonly admits: boolean } | undefined;
@@ -80,7 +80,7 @@ function decide(route: RouteOptions & { path: string }, doors: readonly DoorRow[
   if (isUnknown(door)) route.bodyLimit = Math.min(route.bodyLimit ?? SMALL_BODY, SMALL_BODY);
 }
 
-/** Whether bodies of whoever was not authenticated are read here. */
+/** Whether bodies of unauthenticated clients are read here. */
 function isUnknown({ authentication }: DoorRow): boolean {
   return authentication === 'none' || authentication === 'handler';
 }
