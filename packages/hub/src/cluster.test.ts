@@ -370,11 +370,13 @@ describe('several nodes on one store', () => {
     let tell: (notice: StoreNotice) => void = () => undefined;
     // Doubts come in every turn after the session was read.
     const doubting = new Proxy(sessions, {
-      get: (_, name: keyof SessionStore) => async (argument: never) => {
-        const result = await sessions[name](argument, undefined as never);
-        if (name === 'load') queueMicrotask(() => void doubts());
-        return result;
-      },
+      get:
+        (_, name: keyof SessionStore) =>
+        async (...args: never[]) => {
+          const result = await Reflect.apply(sessions[name], sessions, args);
+          if (name === 'load') queueMicrotask(() => void doubts());
+          return result;
+        },
     });
     const doubts = async (): Promise<void> => {
       for (let turn = 0; turn < 30; turn++) await tell({ kind: 'gap' });

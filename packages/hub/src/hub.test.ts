@@ -19,6 +19,8 @@ import {
   updates,
 } from '../test/events.ts';
 import { access, good, type Json, type Peer, Rig, refusal } from '../test/rig.ts';
+import type { SessionPage } from './requests/sessions.ts';
+import type { Access } from './rules/permission.ts';
 import { CORE, IRA, STU1, STU2 } from './rules/versions.ts';
 
 const HOUR = 3_600_000;
@@ -80,7 +82,7 @@ describe('SES sessions', () => {
     const two = await rig.session('Practitioner/2', 'WS1');
     const three = await rig.session('Practitioner/1', 'WS2');
     const list = async (filter: { user?: string; workstation?: string }) =>
-      good(await rig.hub.listSessions(access(), filter)).map(({ topic }) => topic);
+      good(await rig.hub.listSessions(access(), filter)).sessions.map(({ topic }) => topic);
     assert.deepEqual((await list({})).sort(), [one, two, three].sort());
     assert.deepEqual((await list({ user: 'Practitioner/1' })).sort(), [one, three].sort());
     assert.deepEqual((await list({ user: 'https://ehr/fhir/Practitioner/1' })).sort(), [one, three].sort());
@@ -92,12 +94,49 @@ describe('SES sessions', () => {
     assert.deepEqual(await list({ user: 'Practitioner/3' }), []);
   });
 
+  it('SES-3 are listed a page at a time, each once, whoever asks', async (t) => {
+    const users = {
+      resolve: async (name: string) => (name === 'jdoe' ? { user: 'Practitioner/1', aliases: ['jdoe'] } : undefined),
+    };
+    const rig = await Rig.open(t, { users, maxSessionsPerUser: 1000, maxSessionsPerClient: 1000 });
+    const own: string[] = [];
+    for (let n = 0; n < 250; n += 1) own.push(await rig.session('Practitioner/1', 'WS1'));
+    const other = await rig.session('Practitioner/2', 'WS2');
+    const invited = good(await rig.hub.invite(user('Practitioner/2'), other, { followingOnly: false }));
+    good(await rig.hub.joinByInvitation(user('Practitioner/1'), invited.code));
+    const all = async (as: Access, filter: { user?: string; workstation?: string } = {}): Promise<string[]> => {
+      const found: string[] = [];
+      for (let after: string | undefined = '0-', pages = 0; after !== undefined; pages += 1) {
+        const page: SessionPage = good(await rig.hub.listSessions(as, { ...filter, after }));
+        assert.ok(page.sessions.length <= 200 && pages < 10, `${page.sessions.length} on page ${pages}`);
+        found.push(...page.sessions.map(({ topic }) => topic));
+        after = page.next;
+      }
+      return found.sort();
+    };
+    assert.deepEqual(await all(access()), [...own, other].sort());
+    assert.deepEqual(await all(access(), { user: 'jdoe' }), [...own].sort());
+    assert.deepEqual(await all(access(), { workstation: 'ws1' }), [...own].sort());
+    assert.deepEqual(await all(user('Practitioner/1')), [...own, other].sort());
+    assert.deepEqual(await all(user('Practitioner/2', { topics: [own[7]!] })), [own[7], other].sort());
+    assert.deepEqual(await all(user('Practitioner/1', { topics: [own[249]!] })), [...own, other].sort());
+    assert.deepEqual(
+      await all(access({ sessions: { users: ['practitioner/2', 'Practitioner/1'] } })),
+      [...own, other].sort(),
+    );
+    assert.deepEqual(await all(access({ sessions: { workstations: ['WS2'] } })), [other]);
+    for (const after of ['', 'x', '0', '-1', '0-x', '12345-', `0-${'9'.repeat(21)}`, '__proto__']) {
+      assert.equal(refusal(await rig.hub.listSessions(access(), { after })), 400, after);
+    }
+    assert.deepEqual(good(await rig.hub.listSessions(access(), { after: '7-0' })), { sessions: [] });
+  });
+
   it('SES-3 come with their subscribers, and with the context where scopes allow reading it', async (t) => {
     const rig = await Rig.open(t);
     const topic = await rig.session();
     await rig.join(topic, '*', { 'subscriber.name': 'Viewer' });
     await rig.publish(topic, 'Patient-open', [patient()]);
-    const listed = async (scope: string) => good(await rig.hub.listSessions(access({ scope }), {}))[0];
+    const listed = async (scope: string) => good(await rig.hub.listSessions(access({ scope }), {})).sessions[0];
     const type = async (scope: string) => JSON.parse((await listed(scope))?.context ?? '{}')['context.type'];
     assert.deepEqual(
       (await listed('fhircast/*.read'))?.subscribers.map(({ name }) => name),
@@ -122,8 +161,8 @@ describe('SES sessions', () => {
       access({ sessions: { users: [] } }),
     ];
     for (const as of strangers) {
-      assert.deepEqual(good(await rig.hub.listSessions(as, {})), []);
-      assert.deepEqual(good(await rig.hub.listSessions(as, { user: 'Practitioner/1' })), []);
+      assert.deepEqual(good(await rig.hub.listSessions(as, {})).sessions, []);
+      assert.deepEqual(good(await rig.hub.listSessions(as, { user: 'Practitioner/1' })).sessions, []);
       for (const name of [topic, 'nowhere']) {
         const answers = [
           await rig.hub.currentContext(as, name),
@@ -152,7 +191,7 @@ describe('SES sessions', () => {
       access({ sessions: { users: ['Practitioner/1'], workstations: ['WS1', 'WS2'] } }),
     ]) {
       assert.deepEqual(
-        good(await rig.hub.listSessions(as, {})).map((session) => session.topic),
+        good(await rig.hub.listSessions(as, {})).sessions.map((session) => session.topic),
         [topic],
       );
       assert.equal(await rig.publish(topic, 'Home-open', [], {}, as), 202);
@@ -171,7 +210,7 @@ describe('SES sessions', () => {
     assert.equal(await rig.store.sessions.load(topic), undefined);
     assert.equal(refusal(await rig.hub.currentContext(access(), topic)), 404);
     assert.equal(await rig.connect(peer.endpoint), undefined);
-    assert.deepEqual(good(await rig.hub.listSessions(access(), {})), []);
+    assert.deepEqual(good(await rig.hub.listSessions(access(), {})).sessions, []);
   });
 
   it('SES-5 that are idle end by themselves; not while somebody is subscribed', async (t) => {
@@ -996,7 +1035,7 @@ describe('PUB publishing', () => {
     const as = access({ scope: 'fhircast/*.write hub/session.read' });
     assert.equal(await rig.publish(topic, 'Patient-open', [patient()], {}, as), 202);
     assert.equal(refusal(await rig.hub.currentContext(as, topic)), 403);
-    const [listed] = good(await rig.hub.listSessions(as, {}));
+    const [listed] = good(await rig.hub.listSessions(as, {})).sessions;
     assert.deepEqual([listed?.topic, listed?.context], [topic, undefined]);
   });
 

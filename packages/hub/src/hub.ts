@@ -12,7 +12,13 @@ import { CallbackCheck } from './requests/callback-check.ts';
 import { type ConnectedSubscriber, Connecting } from './requests/connecting.ts';
 import { Invitations, type Invited, type Joined } from './requests/invitations.ts';
 import { Publishing } from './requests/publishing.ts';
-import { type SessionFilter, type SessionListing, Sessions, type Started } from './requests/sessions.ts';
+import {
+  type SessionFilter,
+  type SessionListing,
+  type SessionPage,
+  Sessions,
+  type Started,
+} from './requests/sessions.ts';
 import { type Subscribed, Subscribing } from './requests/subscribing.ts';
 import { Topics } from './requests/topics.ts';
 import { sessionRules } from './rules/decide.ts';
@@ -158,14 +164,14 @@ export class Hub implements HubSessions {
     return this.#invitations.leave(access, topic);
   }
 
-  /** `GET {hub.url}/session` (SES-3, SES-4). */
-  listSessions(access: Access, filter: SessionFilter): Promise<Answer<readonly SessionListing[]>> {
+  /** A page of `GET {hub.url}/session` (SES-3, SES-4). */
+  listSessions(access: Access, filter: SessionFilter): Promise<Answer<SessionPage>> {
     return this.#sessions.list(access, filter);
   }
 
   /** Sessions without asking for permission: for callers in this process. */
   sessions(filter: SessionFilter = {}): Promise<readonly SessionListing[]> {
-    return this.#sessions.all(undefined, filter);
+    return this.#sessions.all(filter);
   }
 
   /** Topics of all sessions, in no particular order: for callers in this process. */

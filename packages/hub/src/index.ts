@@ -6,7 +6,7 @@ export { runningTime } from './ports.ts';
 export type { Answer } from './requests/answers.ts';
 export type { ConnectedSubscriber } from './requests/connecting.ts';
 export type { Invited, Joined } from './requests/invitations.ts';
-export type { SessionListing } from './requests/sessions.ts';
+export type { SessionListing, SessionPage } from './requests/sessions.ts';
 export type { Subscribed } from './requests/subscribing.ts';
 export { notFollowing } from './rules/following.ts';
 export type { Access, AccessEnd } from './rules/permission.ts';

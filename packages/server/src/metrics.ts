@@ -91,6 +91,7 @@ export class Metrics {
       revision: (topic) => store.revision(topic),
       readLog: (topic, after, page) => store.readLog(topic, after, page),
       lookup: (key) => store.lookup(key),
+      lookupPage: (key, after, about) => store.lookupPage(key, after, about),
       count: (key, atMost) => store.count(key, atMost),
       listParts: (key, part) => store.listParts(key, part),
       erase: (topic, expected) => store.erase(topic, expected),

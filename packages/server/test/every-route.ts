@@ -122,7 +122,6 @@ export const ROWS: readonly Row[] = [
   {
     as: 'client',
     routes: ['GET /hub/session'],
-    query: '?user=Practitioner/first',
     status: 200,
   },
   { as: 'client', routes: ['GET /hub/:topic'], params: ({ topic }) => ({ topic }), status: 200 },

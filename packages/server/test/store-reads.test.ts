@@ -22,7 +22,8 @@ class ReadCount {
         if (!methods.includes(String(name))) return method.bind(target);
         return async (...args: unknown[]) => {
           const found = await method.apply(target, args);
-          this.records += Array.isArray(found) ? found.length : 1;
+          const many = Array.isArray(found) ? found : found?.topics;
+          this.records += Array.isArray(many) ? many.length : 1;
           return found;
         };
       },
@@ -41,7 +42,7 @@ async function counted(count: number): Promise<Counted> {
   const asked = await started(count, (store) => ({
     ...store,
     records: reads.of(store.records, ['get', 'find', 'list', 'deleteBy']),
-    sessions: reads.of(store.sessions, ['load', 'lookup', 'listParts']),
+    sessions: reads.of(store.sessions, ['load', 'lookup', 'lookupPage', 'listParts']),
   }));
   return { asked, reads };
 }

@@ -11,6 +11,7 @@ import {
   type StoredSession,
   type StoreNotice,
   StoreUnavailable,
+  type TopicPage,
 } from '@lockstep/store';
 import type { RedisConnection } from './connection.ts';
 import { indexKey, sessionKeys } from './keys.ts';
@@ -277,6 +278,17 @@ export class RedisSessionStore implements SessionStore {
     return found.map(({ topic }) => topic);
   }
 
+  async lookupPage(key: string, after: string | undefined, about: number): Promise<TopicPage> {
+    // Redis would call a greater number no cursor at all.
+    if (after !== undefined && BigInt(after) >= 2n ** 64n) return { topics: [] };
+    const name = indexKey(this.#options.prefix, key);
+    const [next, flat] = await this.#connection.call((client) => client.hscan(name, after ?? '0', 'COUNT', about));
+    const hints = new Map<string, string>();
+    for (let i = 0; i < flat.length; i += 2) hints.set(flat[i] ?? '', flat[i + 1] ?? '');
+    const topics = (await this.#confirmed(key, [...hints], [])).map(({ topic }) => topic);
+    return { topics, ...(next !== '0' && { next }) };
+  }
+
   /** Hints outlive their sessions now and then: they are looked at, and put in order, only where they reach the bound. */
   async count(key: string, atMost: number): Promise<number> {
     const name = indexKey(this.#options.prefix, key);
@@ -298,7 +310,16 @@ export class RedisSessionStore implements SessionStore {
     wanted: readonly string[],
   ): Promise<{ topic: string; fields: readonly (string | null)[] }[]> {
     const name = indexKey(this.#options.prefix, key);
-    const hints = Object.entries(await this.#connection.call((client) => client.hgetall(name)));
+    return this.#confirmed(key, Object.entries(await this.#connection.call((client) => client.hgetall(name))), wanted);
+  }
+
+  /** Those of some hints that are so. */
+  async #confirmed(
+    key: string,
+    hints: readonly (readonly [topic: string, nonce: string])[],
+    wanted: readonly string[],
+  ): Promise<{ topic: string; fields: readonly (string | null)[] }[]> {
+    const name = indexKey(this.#options.prefix, key);
     const found: { topic: string; fields: readonly (string | null)[] }[] = [];
     const stale: string[] = [];
     const settled = this.#connection.now() - HINT_SETTLES;

@@ -9,6 +9,7 @@ import type {
   SessionStore,
   StoredSession,
   StoreNotice,
+  TopicPage,
 } from '@lockstep/store';
 import type { WorkerClient } from './worker-client.ts';
 
@@ -126,6 +127,13 @@ export class SqliteSessionStore implements SessionStore {
       for (let i = 1; i < page.length; i += 2) topics.push(page[i] as string);
       if (page.length < 2 * ROWS) return topics;
     }
+  }
+
+  async lookupPage(indexKey: string, after: string | undefined, about: number): Promise<TopicPage> {
+    const limit = Math.min(about, ROWS);
+    const page = await this.#worker.call('lookup', indexKey, Number(after ?? 0), limit);
+    const topics = page.filter((_, index) => index % 2 === 1) as string[];
+    return { topics, ...(topics.length === limit && { next: String(page.at(-2)) }) };
   }
 
   async count(indexKey: string, atMost: number): Promise<number> {

@@ -11,5 +11,6 @@ export type {
   SessionStore,
   StoredSession,
   StoreNotice,
+  TopicPage,
 } from './session-store.ts';
 export { holdsPosition, StoreUnavailable } from './session-store.ts';

@@ -10,6 +10,7 @@ import {
   type LogHead,
   type SessionStore,
   type StoreNotice,
+  type TopicPage,
 } from './session-store.ts';
 import { AWKWARD, type OpenStore, opened, reopened } from './under-test.ts';
 
@@ -393,6 +394,28 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
         await assert.rejects(sessions.commit(change(topic, 3, { dropUpTo })), RangeError);
       }
       assert.deepEqual(await sessions.load(topic), before);
+    });
+
+    test('topics are found a page at a time, and none is left out', async (t) => {
+      const { sessions } = await opened(t, open);
+      const key = randomUUID();
+      const topics = Array.from({ length: 700 }, (_, n) => `${key} ${n}`);
+      await Promise.all(topics.map((topic) => sessions.commit(change(topic, 0, { index: { add: [key] } }))));
+      const found = new Set<string>();
+      let pages = 0;
+      for (let after: string | undefined, isLast = false; !isLast; pages += 1) {
+        const page: TopicPage = await sessions.lookupPage(key, after, 100);
+        assert.ok(page.topics.length < 400, `${page.topics.length}`);
+        for (const topic of page.topics) found.add(topic);
+        after = page.next;
+        if (after !== undefined) assert.match(after, /^\d{1,20}$/);
+        isLast = after === undefined;
+      }
+      assert.ok(pages > 3, `${pages}`);
+      assert.deepEqual([...found].sort(), [...topics].sort());
+      assert.deepEqual(await sessions.lookupPage('nothing', undefined, 100), { topics: [] });
+      // Whatever a client makes up, there is an answer.
+      assert.ok(Array.isArray((await sessions.lookupPage(key, '9'.repeat(20), 100)).topics));
     });
 
     test('topics are found by their index keys', async (t) => {

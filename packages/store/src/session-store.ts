@@ -113,6 +113,13 @@ export interface LogBounds {
   readonly bytes?: number;
 }
 
+/** A part of the topics under an index key. */
+export interface TopicPage {
+  readonly topics: readonly string[];
+  /** Decimal digits, 20 at most; undefined on the last page. */
+  readonly next?: string;
+}
+
 /** What a store announces to every node (this one too) after a commit, an erasure or an announcement. */
 export type StoreNotice =
   | {
@@ -151,6 +158,12 @@ export interface SessionStore {
   readLog(topic: string, after: number | LogPosition, page?: LogPage): Promise<readonly LogEntry[] | undefined>;
   /** Topics indexed under the key, in no particular order. */
   lookup(indexKey: string): Promise<readonly string[]>;
+  /**
+   * The same, a page at a time: no topic that is there all the time is left out, one may come twice.
+   * @param after `next` of the page before; undefined for the first. Any other number gives some page, or an empty one
+   * @param about how many topics: a positive whole number. A page may hold some hundreds more, or none and still not be the last
+   */
+  lookupPage(indexKey: string, after: string | undefined, about: number): Promise<TopicPage>;
   /**
    * How many sessions are indexed under the key, without reading them: for limits. No session is left out; ones that have just
    * gone may still count while there are fewer than `atMost`.

@@ -13,6 +13,7 @@ import { cannotWriteSessions, isTopicName } from '../rules/session.ts';
 import type { SessionInfo, SessionState, Subscription } from '../rules/session-state.ts';
 import {
   guestKey,
+  isUnder,
   startedByKey,
   startedForKey,
   startedFromKey,
@@ -22,6 +23,12 @@ import {
 import { changedAt, HEAD_PART } from '../stored/session-record.ts';
 import { type Answer, answerOf } from './answers.ts';
 import type { Topics } from './topics.ts';
+
+/** Sessions that are looked at for a page of a list. */
+const PAGE = 100;
+/** What a page begins after: the number of an index key, and where its topics go on. */
+const AFTER = /^\d{1,4}-\d{0,20}$/;
+const FIRST = '0-';
 
 /** Sessions of a list that are read at the same time. */
 const LISTED_AT_ONCE = 64;
@@ -44,6 +51,16 @@ export interface SessionListing {
 export interface SessionFilter {
   readonly user?: string;
   readonly workstation?: string;
+  /** `next` of the page before. */
+  readonly after?: string;
+}
+
+/** A part of a list of sessions. */
+export interface SessionPage {
+  /** Those that were started first come first. */
+  readonly sessions: readonly SessionListing[];
+  /** Undefined on the last page. */
+  readonly next?: string;
 }
 
 /** A session that was started. */
@@ -156,21 +173,37 @@ export class Sessions {
     return { ok: true, value: { topic, info: decision.state.info } };
   }
 
-  async #candidates(access: Access | undefined, user?: string, workstation?: string): Promise<readonly string[]> {
-    const { store, users } = this.#parts;
+  /** Index keys that the sessions of a list are found under, each session under one of them at least. */
+  async #listKeys(access: Access | undefined, user?: string, workstation?: string): Promise<readonly string[]> {
     if (user) {
       // The person may have got this name after the session was started (SES-7).
-      const known = await users?.resolve(userName(user));
-      const keys = new Set([userName(user), ...(known ? [known.user] : [])].map(userKey));
-      const found = await Promise.all([...keys].map((key) => store.lookup(key)));
-      return [...new Set(found.flat())];
+      const known = await this.#parts.users?.resolve(userName(user));
+      return [...new Set([userName(user), ...(known ? [known.user] : [])].map(userKey))];
     }
-    if (workstation) return store.lookup(workstationKey(workstation));
-    if (!access?.user) return store.lookup('all');
-    const [own, joined] = await Promise.all(
-      [userKey(access.user), guestKey(access.user)].map((key) => store.lookup(key)),
-    );
-    return [...new Set([...(own ?? []), ...(joined ?? []), ...access.topics])];
+    if (workstation) return [workstationKey(workstation)];
+    if (access?.user) return [userKey(access.user), guestKey(access.user)];
+    const { users, workstations } = typeof access?.sessions === 'object' ? access.sessions : {};
+    return users?.map(userKey) ?? workstations?.map(workstationKey) ?? ['all'];
+  }
+
+  /** Some sessions of a list: those of one key after those of another. */
+  async #candidates(keys: readonly string[], after: string): Promise<{ states: SessionState[]; next?: string }> {
+    const { store, live } = this.#parts;
+    const [first = '', from] = after.split('-');
+    const states: SessionState[] = [];
+    let [at, cursor] = [Number(first), from || undefined];
+    for (let looked = 0; at < keys.length && looked < PAGE; ) {
+      const key = keys[at] as string;
+      const { topics, next } = await store.lookupPage(key, cursor, PAGE - looked);
+      looked += topics.length;
+      for (let i = 0; i < topics.length; i += LISTED_AT_ONCE) {
+        const some = await Promise.all(topics.slice(i, i + LISTED_AT_ONCE).map((topic) => live.load(topic)));
+        const listed = (state: SessionState): boolean => keys.slice(0, at).some((before) => isUnder(state, before));
+        states.push(...some.filter((state) => state !== undefined).filter((state) => !listed(state)));
+      }
+      [at, cursor] = next === undefined ? [at + 1, undefined] : [at, next];
+    }
+    return { states, ...(at < keys.length && { next: `${at}-${cursor ?? ''}` }) };
   }
 
   #listing(state: SessionState, mayRead: (event: string) => boolean, context?: string): SessionListing {
@@ -196,36 +229,54 @@ export class Sessions {
     return node !== undefined && node !== nodeId && (nodes?.alive(node) ?? false);
   }
 
-  /** Sessions that the access is good for; without one, all of them. */
-  async all(access: Access | undefined, filter: SessionFilter): Promise<readonly SessionListing[]> {
+  /** Some of the sessions that the access is good for; without one, of all. */
+  async #page(access: Access | undefined, filter: SessionFilter): Promise<SessionPage> {
     const { live, policy } = this.#parts;
     const user = given(filter.user);
     const workstation = given(filter.workstation);
+    const { after = FIRST } = filter;
     const list: SessionListing[] = [];
-    const topics = await this.#candidates(access, user, workstation);
-    const states: (SessionState | undefined)[] = [];
-    for (let i = 0; i < topics.length; i += LISTED_AT_ONCE) {
-      const some = topics.slice(i, i + LISTED_AT_ONCE);
-      states.push(...(await Promise.all(some.map((topic) => live.load(topic)))));
-    }
-    for (const state of states) {
-      if (!state || (access && !mayJoin(access, state.topic, state.info))) continue;
+    const { states, next } = await this.#candidates(await this.#listKeys(access, user, workstation), after);
+    // What came with the token comes first, and once.
+    const handed = user || workstation ? [] : (access?.topics ?? []);
+    const others = states.filter(({ topic }) => !handed.includes(topic));
+    const own = after === FIRST ? await Promise.all(handed.map((topic) => live.load(topic))) : [];
+    const seen = new Set<string>();
+    for (const state of [...own, ...others]) {
+      if (!state || seen.has(state.topic) || (access && !mayJoin(access, state.topic, state.info))) continue;
+      seen.add(state.topic);
       if (workstation && !isSameName(state.info.workstation, workstation)) continue;
       const reads = !access || access.scopes.readsFhircast;
       const mayRead = (event: string): boolean => reads && (access?.scopes.mayReceive(event) ?? true);
       const context = reads ? currentContextJson(currentContext(state, mayRead, policy.profile)) : undefined;
       list.push(this.#listing(state, mayRead, context));
     }
+    list.sort((a, b) => a.info.startedAt - b.info.startedAt);
+    return { sessions: list, ...(next !== undefined && { next }) };
+  }
+
+  /** All sessions that the filter finds, page by page: for callers in this process. */
+  async all(filter: SessionFilter): Promise<readonly SessionListing[]> {
+    const list: SessionListing[] = [];
+    for (let after: string | undefined = FIRST; after !== undefined; ) {
+      const page: SessionPage = await this.#page(undefined, { ...filter, after });
+      list.push(...page.sessions);
+      after = page.next;
+    }
     return list.sort((a, b) => a.info.startedAt - b.info.startedAt);
   }
 
   /** `GET {hub.url}/session` (SES-3, SES-4). */
-  async list(access: Access, filter: SessionFilter): Promise<Answer<readonly SessionListing[]>> {
+  async list(access: Access, filter: SessionFilter): Promise<Answer<SessionPage>> {
     if (!access.scopes.maySession('read') && !access.scopes.hasFhircast) {
       const refusal = refuse('scope-missing', 'The token lacks the scope hub/session.read');
       return answerOf(refusal, this.#parts.policy.profile.name);
     }
-    return { ok: true, value: await this.all(access, filter) };
+    if (filter.after !== undefined && !AFTER.test(filter.after)) {
+      const refusal = refuse('invalid', 'after must be that of the link to the next page');
+      return answerOf(refusal, this.#parts.policy.profile.name);
+    }
+    return { ok: true, value: await this.#page(access, filter) };
   }
 
   /** `DELETE {hub.url}/session/{topic}` (SES-5). */

@@ -23,14 +23,14 @@ describe('group sessions (SES-4, SES-6)', () => {
     assert.equal(peer.events.length, 1, 'SUB-8');
     assert.equal(await rig.publish(topic, 'Patient-open', [patient('p2')], {}, guest), 202);
     assert.equal((await rig.context(topic, guest)).context[0].resource.id, 'p2');
-    const [listed] = good(await rig.hub.listSessions(guest, {}));
+    const [listed] = good(await rig.hub.listSessions(guest, {})).sessions;
     assert.deepEqual(
       listed?.info.guests?.map(({ user, followingOnly }) => [user, followingOnly]),
       [[GUEST, undefined]],
     );
     const stranger = person('Practitioner/3');
     assert.equal(await rig.publish(topic, 'Patient-open', [patient()], {}, stranger), 404);
-    assert.deepEqual(good(await rig.hub.listSessions(stranger, {})), []);
+    assert.deepEqual(good(await rig.hub.listSessions(stranger, {})).sessions, []);
     assert.equal(refusal(await rig.hub.joinByInvitation(stranger, `${code}x`)), 404);
     await rig.restart();
     assert.equal(await rig.publish(topic, 'Patient-open', [patient('p3')], {}, guest), 202, 'also after a restart');

@@ -73,6 +73,10 @@ export function workstationKey(name: string): string {
   return `workstation:${name.toLowerCase()}`;
 }
 
+export function isUnder(state: SessionState, key: string): boolean {
+  return indexKeys(state).has(key);
+}
+
 /** What a change of the session changes in where it is found. */
 export function indexChange(before: SessionState | undefined, after: SessionState): Commit['index'] {
   if (before && before.info === after.info && before.subscriptions === after.subscriptions) return undefined;

@@ -184,6 +184,14 @@ async function tokenEndpoint(fhirBase: string): Promise<string> {
 
 /** One request, its answer as JSON; undefined for an empty one. @throws CliError with the other side's own words */
 export async function request(url: string, init: RequestInit): Promise<unknown> {
+  return (await exchange(url, init)).body;
+}
+
+/** The same, with the headers of the answer. */
+async function exchange(
+  url: string,
+  init: RequestInit,
+): Promise<{ readonly body: unknown; readonly headers: Headers }> {
   let response: Response;
   let text: string;
   try {
@@ -197,9 +205,10 @@ export async function request(url: string, init: RequestInit): Promise<unknown> 
     const words = text.trim().startsWith('<') ? '' : `: ${text.trim().slice(0, 500)}`;
     throw new CliError(EXIT.refused, `${new URL(url).pathname} answered ${response.status}${words}`);
   }
-  if (text === '') return undefined;
+  const { headers } = response;
+  if (text === '') return { body: undefined, headers };
   try {
-    return JSON.parse(text);
+    return { body: JSON.parse(text), headers };
   } catch {
     throw new CliError(EXIT.failed, `${url} did not answer with JSON`);
   }
@@ -207,10 +216,14 @@ export async function request(url: string, init: RequestInit): Promise<unknown> 
 
 /** One request to the Hub, with the token. */
 export async function askHub(access: HubAccess, path: string, init: RequestInit = {}): Promise<unknown> {
+  return (await askWithHeaders(access, path, init)).body;
+}
+
+async function askWithHeaders(access: HubAccess, path: string, init: RequestInit = {}) {
   const headers = new Headers(init.headers);
   headers.set('accept', 'application/json');
   if (access.token) headers.set('authorization', `Bearer ${await access.token(false)}`);
-  return request(`${access.hubUrl}${path}`, { ...init, headers });
+  return exchange(`${access.hubUrl}${path}`, { ...init, headers });
 }
 
 export interface ListedSession {
@@ -223,12 +236,20 @@ export interface ListedSession {
   readonly context?: { readonly 'context.type'?: string };
 }
 
-/** The sessions that the token may see (SES-3). */
-export async function listSessions(access: HubAccess, filter: Readonly<Record<string, string>> = {}) {
-  const query = new URLSearchParams(filter);
-  const answer = await askHub(access, `/session${query.size > 0 ? `?${query}` : ''}`);
-  if (!Array.isArray(answer)) throw new CliError(EXIT.failed, 'the Hub has no list of sessions', 'Give --topic.');
-  return answer as readonly ListedSession[];
+/** The sessions that the token may see (SES-3), page by page. */
+export async function listSessions(
+  access: HubAccess,
+  filter: Readonly<Record<string, string>> = {},
+): Promise<readonly ListedSession[]> {
+  const list: ListedSession[] = [];
+  let query: string | undefined = new URLSearchParams(filter).toString();
+  while (query !== undefined) {
+    const { body, headers } = await askWithHeaders(access, `/session${query === '' ? '' : `?${query}`}`);
+    if (!Array.isArray(body)) throw new CliError(EXIT.failed, 'the Hub has no list of sessions', 'Give --topic.');
+    list.push(...(body as ListedSession[]));
+    query = /<[^>?]*\?([^>]*)>; *rel="?next/.exec(headers.get('link') ?? '')?.[1];
+  }
+  return list;
 }
 
 /** The session that was started last; undefined where there is none. */

@@ -281,13 +281,26 @@ export function hubRoutes(options: HubRouteOptions): FastifyPluginAsync {
       if (!access) return reply;
       const user = textField(request.query, 'user');
       const workstation = textField(request.query, 'workstation');
-      if (!user || !workstation) return refuse(reply, 400, 'user and workstation may each be given once');
+      const after = textField(request.query, 'after');
+      if (!user || !workstation || !after) {
+        return refuse(reply, 400, 'user, workstation and after may each be given once');
+      }
       const answer = await hub.listSessions(access, {
         ...(user.value && { user: user.value }),
         ...(workstation.value && { workstation: workstation.value }),
+        ...(after.value && { after: after.value }),
       });
       if (!answer.ok) return refuse(reply, answer.status, answer.reason);
-      const list = answer.value.map((session) => listing(hubUrl, session));
+      const { sessions, next } = answer.value;
+      if (next !== undefined) {
+        const query = new URLSearchParams({
+          ...(user.value && { user: user.value }),
+          ...(workstation.value && { workstation: workstation.value }),
+          after: next,
+        });
+        reply.header('link', `<${hubUrl}/session?${query}>; rel="next"`);
+      }
+      const list = sessions.map((session) => listing(hubUrl, session));
       return sendJson(reply.header('cache-control', 'no-store'), `[${list.join(',')}]`);
     });
 

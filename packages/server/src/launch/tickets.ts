@@ -131,7 +131,7 @@ export class Tickets {
     const { hub } = this.#parts;
     const listed = await hub.listSessions(caller, { user: user.reference });
     if (!listed.ok) throw refuse(listed.reason, listed.status, 'insufficient_scope');
-    const own = listed.value.filter(({ info }) => info.user === user.reference);
+    const own = listed.value.sessions.filter(({ info }) => info.user === user.reference);
     const found = topic === undefined ? own.at(-1)?.topic : own.find((one) => one.topic === topic)?.topic;
     if (found !== undefined) return found;
     if (topic !== undefined) throw refuse('topic: the user has no such session');

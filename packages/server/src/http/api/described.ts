@@ -89,7 +89,13 @@ export const DESCRIBED: readonly DescribedRoute[] = [
     'GET /hub/session',
     'The sessions that the token may join',
     { 200: ['The sessions', json({ type: 'array', items: ref('Session') })] },
-    { query: { user: 'Only those of this user', workstation: 'Only those at this workstation' } },
+    {
+      query: {
+        user: 'Only those of this user',
+        workstation: 'Only those at this workstation',
+        after: 'Of the link to the next page',
+      },
+    },
   ),
   hub(
     'POST /hub/session/:topic/invitation',

@@ -37,7 +37,7 @@ const SHARE_OF_FHIR = 0.2;
 const SHARED = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers':
-    'ETag, Location, Content-Location, Last-Modified, Retry-After, WWW-Authenticate, DPoP-Nonce, X-Request-Id',
+    'ETag, Link, Location, Content-Location, Last-Modified, Retry-After, WWW-Authenticate, DPoP-Nonce, X-Request-Id',
 };
 const ONE_YEAR = 'max-age=31536000';
 
