@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { jsonLimitProblem } from '@lockstep/fhircast';
 import type { JWK } from 'jose';
 import type { Client } from './client.ts';
 import { invalidClient } from './oauth-error.ts';
@@ -90,7 +91,7 @@ export class ClientKeys {
       });
       if (response.status !== 200) throw new Error(`status ${response.status}`);
       headers = response.headers;
-      keys = (JSON.parse(await readLimited(response)) as { keys?: unknown }).keys;
+      keys = ((await readJson(response)) as { keys?: unknown }).keys;
     } catch {
       throw invalidClient('the key set at jwks_uri could not be read');
     }
@@ -126,8 +127,15 @@ function importKey(jwk: JWK): KeyObject {
   return key;
 }
 
-/** The body of an answer. @throws Error when it is larger than 256 KiB */
-export async function readLimited(response: Response): Promise<string> {
+/** The JSON of an answer. @throws Error for what is none, larger than 256 KiB, or more than `jsonLimitProblem` lets through */
+export async function readJson(response: Response): Promise<unknown> {
+  const text = await readLimited(response);
+  const problem = jsonLimitProblem(text);
+  if (problem !== undefined) throw new Error(problem);
+  return JSON.parse(text);
+}
+
+async function readLimited(response: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {

@@ -1,3 +1,4 @@
+import { jsonLimitProblem } from '@lockstep/fhircast';
 import type { Metadata } from './client-metadata.ts';
 import { OAuthError } from './oauth-error.ts';
 
@@ -31,7 +32,8 @@ export function readManifest(text: string): Metadata {
     for (const other of others) delete fields[other];
     if (given !== undefined) fields[name] = given;
   }
-  if (Array.isArray(fields.scope)) fields.scope = fields.scope.join(' ');
+  const { scope } = fields;
+  if (Array.isArray(scope) && scope.every((one) => typeof one === 'string')) fields.scope = scope.join(' ');
   if (typeof fields.redirect_uris === 'string') fields.redirect_uris = [fields.redirect_uris];
   const hasKeys = fields.jwks !== undefined || fields.jwks_uri !== undefined;
   fields.token_endpoint_auth_method ??= hasKeys ? 'private_key_jwt' : 'none';
@@ -42,6 +44,8 @@ export function readManifest(text: string): Metadata {
 function parse(text: string): Metadata {
   const none = (why: string): OAuthError => new OAuthError('invalid_client_metadata', `the manifest ${why}`);
   if (text.length > MAX_LENGTH) throw none('is too long');
+  const problem = jsonLimitProblem(text);
+  if (problem !== undefined) throw new OAuthError('invalid_client_metadata', problem);
   let value: unknown;
   try {
     value = JSON.parse(text);

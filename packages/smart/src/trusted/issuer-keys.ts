@@ -1,7 +1,7 @@
 import { textOf } from '@lockstep/fhircast';
 import { StoreUnavailable } from '@lockstep/store';
 import { type CryptoKey, createLocalJWKSet, type FlattenedJWSInput, type JWK, type JWSHeaderParameters } from 'jose';
-import { readLimited } from '../client-keys.ts';
+import { readJson } from '../client-keys.ts';
 import type { Clock } from '../ports.ts';
 import type { TrustedIssuer } from './options.ts';
 
@@ -34,7 +34,7 @@ export async function fetchJson(
     signal: AbortSignal.timeout(PATIENCE),
   });
   if (response.status !== 200) throw new Error(`${address} answers ${response.status}`);
-  const value: unknown = JSON.parse(await readLimited(response));
+  const value = await readJson(response);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new Error(`${address} answers no object`);
   return value as Readonly<Record<string, unknown>>;

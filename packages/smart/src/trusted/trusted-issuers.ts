@@ -16,12 +16,18 @@ import { ShortMemory } from './short-memory.ts';
 
 const MAX_CACHED = 20_000;
 const MAX_TOKEN = 16 * 1024;
+/** Characters of the name of a client or a user. */
+const MAX_NAME = 200;
+/** Characters of the address of a user's resource. */
+const MAX_ADDRESS = 2_000;
 /** How far an issuer's clock may differ from ours, s. */
 const LEEWAY = 30;
 /** How long a logout is remembered, ms: longer than access tokens live. */
 const LOGOUT_LIFE = 24 * 3_600_000;
 /** How old a logout token may be, s. */
 const LOGOUT_AGE = 300;
+/** The last time there is, ms since the epoch (ECMA-262 section 21.4.1.1). */
+const MOST_TIME = 8.64e15;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const REFERENCE_AT_END =
   /(?:^|\/)((?:Practitioner|PractitionerRole|Patient|RelatedPerson|Person)\/[A-Za-z0-9.-]{1,64})$/;
@@ -166,13 +172,14 @@ export class TrustedIssuers {
     const grantId = `trusted ${issuer.name} ${digest(sid ?? subject)}`;
     if (await this.#isLoggedOut(issuer, subject, sid, claims)) return undefined;
     const clientId = issuer.claims.client.map((name) => claimAt(claims, name)).find((one) => typeof one === 'string');
-    if (typeof clientId !== 'string' || !isPlainText(clientId)) return undefined;
+    if (typeof clientId !== 'string' || clientId.length > MAX_NAME || !isPlainText(clientId)) return undefined;
     const who = await this.#personOf(issuer, claims, clientId);
     if (!who) return undefined;
     const confirmation = confirmationOf(claims);
     if (!confirmation) return undefined;
     const patient = claimAt(claims, issuer.claims.patient);
-    const exp = typeof claims.exp === 'number' ? claims.exp * 1000 : clock.now() + TRUST_FOR;
+    const exp = claims.exp === undefined ? clock.now() + TRUST_FOR : endOf(claims.exp);
+    if (exp === undefined) return undefined;
     if (sid !== undefined) await this.#noteSession(issuer, subject, sid, grantId);
     return {
       tokenId,
@@ -198,9 +205,12 @@ export class TrustedIssuers {
     const sessions = issuer.services.get(clientId);
     if (sessions) return { userAliases: [], sessions };
     const name = claimAt(claims, issuer.claims.user);
-    const fhirUser = claimAt(claims, issuer.claims.fhirUser);
-    const reference = typeof fhirUser === 'string' ? REFERENCE_AT_END.exec(fhirUser)?.[1] : undefined;
-    const alias = typeof name === 'string' && name !== '' && name.length <= 200 && isPlainText(name) ? name : undefined;
+    const claimed = claimAt(claims, issuer.claims.fhirUser);
+    const isSound = typeof claimed === 'string' && claimed.length <= MAX_ADDRESS && isPlainText(claimed);
+    const fhirUser = isSound ? claimed : undefined;
+    const reference = fhirUser === undefined ? undefined : REFERENCE_AT_END.exec(fhirUser)?.[1];
+    const alias =
+      typeof name === 'string' && name !== '' && name.length <= MAX_NAME && isPlainText(name) ? name : undefined;
     if (alias === undefined && reference === undefined) return undefined;
     const known = await this.#userOf(issuer, alias, reference);
     if (known) {
@@ -215,7 +225,7 @@ export class TrustedIssuers {
     if (own !== undefined && issuer.aliasSystem === undefined && /[/|]/.test(own)) return undefined;
     const user = reference ?? own;
     if (user === undefined) return undefined;
-    return { user, userAliases: own === undefined ? [] : [own], ...(typeof fhirUser === 'string' ? { fhirUser } : {}) };
+    return { user, userAliases: own === undefined ? [] : [own], ...(fhirUser === undefined ? {} : { fhirUser }) };
   }
 
   /** Tokens of one person come one after the other, an application each: the person is looked up once. */
@@ -316,6 +326,11 @@ export class TrustedIssuers {
       if (matches) this.#cache.delete(id);
     }
   }
+}
+
+/** ms since the epoch; undefined for what is no time: a token that never ends is none (RFC 9068 section 2.2). */
+function endOf(exp: unknown): number | undefined {
+  return typeof exp === 'number' && exp * 1000 <= MOST_TIME ? exp * 1000 : undefined;
 }
 
 function logoutKey(issuer: TrustedIssuer, kind: 'sid' | 'sub', value: string): string {
