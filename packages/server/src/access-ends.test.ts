@@ -36,13 +36,16 @@ class Node {
     };
     const sessions = {
       announce,
+      listen: () => ({ ready: Promise.resolve(), end: () => undefined }),
       watch: (listener: Node['notice']) => {
         this.notice = listener;
         return () => undefined;
       },
     };
-    shareAccessEnds(sessions as unknown as SessionStore, authorization as unknown as AuthorizationServer, (error) =>
-      this.seen.push((error as Error).message),
+    void shareAccessEnds(
+      sessions as unknown as SessionStore,
+      authorization as unknown as AuthorizationServer,
+      (error) => this.seen.push((error as Error).message),
     );
   }
 }

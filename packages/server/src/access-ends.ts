@@ -10,13 +10,13 @@ type Message = { readonly ended: AccessEnded } | { readonly client: string };
  * Access that ended at one node ends at all of them (TOK-6), and a registration that changed is read again. A client that asked for
  * it is answered after it was announced to the other nodes. A node that may not have heard asks the store.
  * @param failed called when it could not be announced
- * @returns ends it
+ * @returns ends it, once what other nodes tell is heard
  */
-export function shareAccessEnds(
+export async function shareAccessEnds(
   sessions: SessionStore,
   authorization: TokenVerifier & { readonly clients?: Pick<Clients, 'onChanged' | 'invalidate'> },
   failed: (error: unknown) => void,
-): () => void {
+): Promise<() => void> {
   let hearing = false;
   const tell = (message: Message): Promise<void> => sessions.announce(CHANNEL, JSON.stringify(message)).catch(failed);
   // What was heard from another node is no news for it.
@@ -34,9 +34,12 @@ export function shareAccessEnds(
       hearing = false;
     }
   });
+  const listening = sessions.listen(CHANNEL);
+  await listening.ready;
   return () => {
     endOwn();
     endChanges?.();
     endWatch();
+    listening.end();
   };
 }

@@ -96,7 +96,9 @@ export class Metrics {
       listParts: (key, part) => store.listParts(key, part),
       erase: (topic, expected) => store.erase(topic, expected),
       announce: (topic, body) => store.announce(topic, body),
+      listen: (topic) => store.listen(topic),
       watch: (listener) => store.watch(listener),
+      watchChanges: (listener) => store.watchChanges(listener),
       async commit(commit) {
         const startedAt = performance.now();
         const result = await store.commit(commit);

@@ -1,7 +1,10 @@
 import { type NotFollowing, parseReference, type Resource } from '@lockstep/fhircast';
 import { contextOf, type Hub, notFollowing, type SessionState } from '@lockstep/hub';
-import type { SessionStore } from '@lockstep/store';
+import type { Listening, SessionStore } from '@lockstep/store';
 import { folded, foldedWords } from './folded.ts';
+
+/** ms after the last request for the list for which the store tells what changes. */
+const WATCHED_FOR = 60_000;
 
 /** Sessions that are read at the same time. */
 const READ_AT_ONCE = 64;
@@ -30,7 +33,8 @@ export interface SessionListPage {
 
 export interface SessionListParts {
   readonly hub: Pick<Hub, 'topics' | 'inspect'>;
-  readonly sessions: Pick<SessionStore, 'watch'>;
+  readonly sessions: Pick<SessionStore, 'watchChanges'>;
+  readonly clock: { after(ms: number, run: () => void): () => void };
   /** The name of a person, by reference. */
   readonly nameOf: (user: string) => Promise<string | undefined>;
 }
@@ -62,8 +66,8 @@ function patientsOf({ anchors, current }: SessionState): readonly Resource[] {
 }
 
 /**
- * All sessions in a few words each, for lists: the store tells which have changed, so that a request reads those and the ones
- * that it shows. The first request reads all.
+ * All sessions in a few words each, for lists: while requests come, the store tells which have changed, so that a request reads
+ * those and the ones that it shows. The first request in a minute reads all.
  */
 export class SessionList {
   readonly #parts: SessionListParts;
@@ -71,18 +75,29 @@ export class SessionList {
   /** Topics whose sessions have changed since they were read; undefined while any may have. */
   #changed: Set<string> | undefined;
   #reading: Promise<void> = Promise.resolve();
-  readonly #end: () => void;
+  #watch: Listening | undefined;
+  #endLater: () => void = () => undefined;
 
   constructor(parts: SessionListParts) {
     this.#parts = parts;
-    this.#end = parts.sessions.watch((notice) => {
-      if (notice.kind === 'gap' && notice.topic === undefined) this.#changed = undefined;
-      else if (notice.kind !== 'announcement' && notice.topic !== undefined) this.#changed?.add(notice.topic);
-    });
   }
 
   close(): void {
-    this.#end();
+    this.#endLater();
+    this.#watch?.end();
+    this.#watch = undefined;
+    this.#changed = undefined;
+  }
+
+  /** Has changes told from now on, for as long as somebody asks. */
+  async #watchChanges(): Promise<void> {
+    this.#endLater();
+    this.#endLater = this.#parts.clock.after(WATCHED_FOR, () => this.close());
+    this.#watch ??= this.#parts.sessions.watchChanges((topic) => {
+      if (topic === undefined) this.#changed = undefined;
+      else this.#changed?.add(topic);
+    });
+    await this.#watch.ready;
   }
 
   /**
@@ -91,7 +106,10 @@ export class SessionList {
    */
   async page(search: string, offset: number, limit: number): Promise<SessionListPage> {
     // One after the other: who asks while the list is read is answered from what was changed by then.
-    this.#reading = this.#reading.catch(() => undefined).then(() => this.#read());
+    this.#reading = this.#reading
+      .catch(() => undefined)
+      .then(() => this.#watchChanges())
+      .then(() => this.#read());
     await this.#reading;
     const words = foldedWords(search);
     const found = [...this.#listed.values()].filter(({ text }) => words.every((word) => text.includes(word)));

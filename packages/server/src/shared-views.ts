@@ -81,6 +81,7 @@ export class SharedViews {
     this.#options = options;
     if (!options.nodes) return;
     this.#ends.push(
+      options.sessions.listen(CHANNEL).end,
       options.sessions.watch((notice) => {
         if (notice.kind === 'gap' && notice.topic === undefined) this.#missed();
         else if (notice.kind === 'announcement' && notice.topic === CHANNEL && !notice.local)

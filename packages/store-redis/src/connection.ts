@@ -44,8 +44,13 @@ function common({ address, timeoutMs, name }: ConnectionOptions): Settings {
   };
 }
 
-function hostOf(address: RedisAddress, attempt: number): { host: string; port: number } {
-  return address.hosts[attempt % address.hosts.length] ?? { host: 'localhost', port: 6379 };
+export interface Host {
+  readonly host: string;
+  readonly port: number;
+}
+
+function hostOf({ hosts: [first] }: RedisAddress): Host {
+  return first ?? { host: 'localhost', port: 6379 };
 }
 
 function sentinelsOf({ hosts, primary, password, tls }: RedisAddress, timeoutMs: number): Settings {
@@ -75,7 +80,7 @@ export function openClient(options: ConnectionOptions): RedisClient {
   }
   return new Redis({
     ...redisOptions,
-    ...(address.kind === 'sentinel' ? sentinelsOf(address, timeoutMs) : hostOf(address, 0)),
+    ...(address.kind === 'sentinel' ? sentinelsOf(address, timeoutMs) : hostOf(address)),
     retryStrategy: () => RETRY,
     reconnectOnError: isReadOnly,
   });
@@ -83,13 +88,13 @@ export function openClient(options: ConnectionOptions): RedisClient {
 
 /**
  * A client for one connection's life, which then ends.
- * @param attempt which of a cluster's nodes to connect to
+ * @param server one of a cluster's servers
  */
-export function openSubscriber(options: ConnectionOptions, attempt: number): Redis {
+export function openSubscriber(options: ConnectionOptions, server?: Host): Redis {
   const { address, timeoutMs } = options;
   return new Redis({
     ...common(options),
-    ...(address.kind === 'sentinel' ? sentinelsOf(address, timeoutMs) : hostOf(address, attempt)),
+    ...(address.kind === 'sentinel' ? sentinelsOf(address, timeoutMs) : (server ?? hostOf(address))),
     retryStrategy: null,
   });
 }

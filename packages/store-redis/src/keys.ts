@@ -14,6 +14,27 @@ export function sessionKeys(prefix: string, topic: string): [session: string, lo
   return [`${base}:session`, `${base}:log`, `${base}:heads`];
 }
 
+/**
+ * The slot of a cluster that a key or sharded channel is in (Redis Cluster specification, "Key distribution model"): CRC16 of its
+ * hash tag, or of all of it, modulo 16,384.
+ */
+export function hashSlot(key: string): number {
+  const open = key.indexOf('{');
+  const close = key.indexOf('}', open + 1);
+  const hashed = open >= 0 && close > open + 1 ? key.slice(open + 1, close) : key;
+  let crc = 0;
+  for (const byte of Buffer.from(hashed)) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1) & 0xffff;
+  }
+  return crc % 16_384;
+}
+
+/** The channel that tells what happens in a topic: of the same slot as its session, so that one script changes and tells. */
+export function noticeChannel(prefix: string, topic: string, db: number): string {
+  return `${prefix}:{${slotOf(topic)}}:notices:${db}`;
+}
+
 /** Hints under which sessions may be found; each index key is a slot of its own. */
 export function indexKey(prefix: string, key: string): string {
   return `${prefix}:index:{${slotOf(key)}}`;

@@ -1,15 +1,20 @@
 import type { Commit, LogEntry, StoreNotice } from '@lockstep/store';
 
 /**
- * A notice on the wire: its number in one line, the byte lengths of its fields in the next, then the fields themselves, so
- * that the script that commits can publish its own arguments and nothing is escaped or sent twice. What publishes it puts
- * the number before it.
+ * A notice on the wire: an empty line, where older nodes have its number, the byte lengths of its fields in the next, then the fields
+ * themselves, so that the script that commits can publish its own arguments and nothing is escaped or sent twice. What publishes
+ * it puts the first line before it.
  */
 export type Fields = readonly (string | number)[];
 
 export function encode(fields: Fields): string {
   const texts = fields.map(String);
   return `${texts.map((text) => Buffer.byteLength(text)).join(' ')}\n${texts.join('')}`;
+}
+
+/** A notice as it is published on a topic's channel. */
+export function message(fields: Fields): string {
+  return `\n${encode(fields)}`;
 }
 
 /**
@@ -111,31 +116,22 @@ class CommitNotice {
   }
 }
 
-/**
- * A notice as it arrives. A beat shows a node that it still hears what is published, and how far the numbers are; in a cluster
- * how many notices its origin has published until then.
- */
-export type Message = { readonly number: number | undefined; readonly origin: string } & (
+/** A notice as it arrives; a beat is sent by older nodes only, and says how many notices its origin has published until then. */
+export type Message = { readonly origin: string } & (
   | { readonly notice: StoreNotice }
-  | { readonly beat: number; readonly published: number; readonly local: boolean }
+  | { readonly beat: number; readonly published: number }
 );
 
-/**
- * @param node whose own notices are local
- * @returns `number` undefined where notices are not numbered: in a cluster
- */
+/** @param node whose own notices are local */
 export function decode(message: Buffer, node: string): Message {
-  const end = message.indexOf(10);
-  const number = end > 0 ? Number(message.toString('latin1', 0, end)) : undefined;
-  const reader = new Reader(message, end + 1);
+  const reader = new Reader(message, message.indexOf(10) + 1);
   const kind = reader.text();
   const origin = reader.text();
   const local = origin === node;
-  const from = { number, origin };
-  if (kind === 'beat') return { ...from, beat: reader.number(), published: reader.number(), local };
+  if (kind === 'beat') return { origin, beat: reader.number(), published: reader.number() };
   const topic = reader.text();
-  if (kind === 'commit') return { ...from, notice: new CommitNotice(topic, local, reader) };
-  if (kind === 'erased') return { ...from, notice: { kind, topic, local } };
-  if (kind === 'doubt') return { ...from, notice: { kind: 'gap', topic } };
-  return { ...from, notice: { kind: 'announcement', topic, body: reader.text(), local } };
+  if (kind === 'commit') return { origin, notice: new CommitNotice(topic, local, reader) };
+  if (kind === 'erased') return { origin, notice: { kind, topic, local } };
+  if (kind === 'doubt') return { origin, notice: { kind: 'gap', topic } };
+  return { origin, notice: { kind: 'announcement', topic, body: reader.text(), local } };
 }

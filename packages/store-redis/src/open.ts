@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { type LogBounds, type RecordStore, type SessionStore, StoreUnavailable } from '@lockstep/store';
-import { parseRedisUrl } from './address.ts';
+import { Cluster } from 'ioredis';
+import { parseRedisUrl, type RedisAddress } from './address.ts';
 import { type ConnectionOptions, RedisConnection } from './connection.ts';
-import { RecordKeys } from './keys.ts';
-import { encode } from './notice.ts';
+import { noticeChannel, RecordKeys } from './keys.ts';
+import { OlderNodes, type OlderNodesOptions } from './older-nodes.ts';
 import { RedisRecordStore } from './redis-record-store.ts';
 import { RedisSessionStore, type SessionLane } from './redis-session-store.ts';
 import { Replicas } from './replicas.ts';
-import { BEAT } from './session-scripts.ts';
+import { BEAT_TO_OLDER, PUBLISH_TO_OLDER } from './session-scripts.ts';
+import { ClusterShards, OneShard } from './shards.ts';
 import { NoticeSubscriber } from './subscriber.ts';
 
 const DAY = 86_400_000;
@@ -74,20 +76,29 @@ export async function openRedis(options: RedisOptions): Promise<RedisStore> {
   const open = (): RedisConnection => new RedisConnection(connectionOptions, () => subscriber.doubt());
   const connection = open();
   const others = Array.from({ length: cluster ? 0 : LANES - 1 }, open);
-  const channel = `${prefix}:notices:${address.db}`;
-  const counter = cluster ? undefined : `${prefix}:notices`;
-  const beat = (number: number): Promise<unknown> => {
-    const text = encode(['beat', nodeId, number, sessions.published]);
-    if (counter === undefined) return connection.call((client) => client.publish(channel, `\n${text}`));
-    return connection.run(BEAT, [counter], [channel, text]);
-  };
-  const subscriber = new NoticeSubscriber({ ...connectionOptions, channel, node: nodeId, beat });
+  const older = new OlderNodes({
+    ...olderChannel(connection, prefix, address),
+    node: nodeId,
+    found: () => void sessions.tellOlder().catch(() => undefined),
+  });
+  const changes = `${prefix}:changes:${address.db}`;
+  const { client } = connection;
+  const subscriber = new NoticeSubscriber({
+    shards: client instanceof Cluster ? new ClusterShards(client, connectionOptions) : new OneShard(connectionOptions),
+    older,
+    prefix,
+    node: nodeId,
+    timeoutMs,
+    channelOf: (topic) => noticeChannel(prefix, topic, address.db),
+    changes,
+    beat: (channel, text) => connection.call((client) => client.spublish(channel, text)),
+  });
   const laneOf = (one: RedisConnection): SessionLane => {
     return { connection: one, replicas: new Replicas(one, { count: required, timeoutMs: timeoutMs / 2, cluster }) };
   };
   const lane = laneOf(connection);
-  const sessionOptions = { prefix, channel, counter, node: nodeId, log, expiryMs };
-  const sessions = new RedisSessionStore([lane, ...others.map(laneOf)], subscriber, sessionOptions);
+  const sessionOptions = { prefix, db: address.db, changes, node: nodeId, log, expiryMs };
+  const sessions = new RedisSessionStore([lane, ...others.map(laneOf)], subscriber, older, sessionOptions);
   const close = async (): Promise<void> => {
     subscriber.close();
     await Promise.all([connection, ...others].map((one) => one.close()));
@@ -115,6 +126,25 @@ export async function openRedis(options: RedisOptions): Promise<RedisStore> {
       ? error
       : new StoreUnavailable(`Redis cannot be reached: ${(error as Error).message}`, 1);
   }
+}
+
+/** How older nodes are told: by number, but in a cluster, where no script could number and publish. */
+function olderChannel(
+  connection: RedisConnection,
+  prefix: string,
+  { kind, db }: RedisAddress,
+): Pick<OlderNodesOptions, 'channel' | 'publish' | 'beat'> {
+  const channel = `${prefix}:notices:${db}`;
+  if (kind === 'cluster') {
+    const publish = (text: string) => connection.call((client) => client.publish(channel, `\n${text}`));
+    return { channel, publish, beat: publish };
+  }
+  const counter = `${prefix}:notices`;
+  return {
+    channel,
+    publish: (notice) => connection.run(PUBLISH_TO_OLDER, [counter], [channel, notice]),
+    beat: (beat) => connection.run(BEAT_TO_OLDER, [counter], [channel, beat]),
+  };
 }
 
 /**

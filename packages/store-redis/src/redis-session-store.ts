@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   type Commit,
   type CommitResult,
+  type Listening,
   type LogBounds,
   type LogEntry,
   type LogHead,
@@ -14,20 +15,12 @@ import {
   type TopicPage,
 } from '@lockstep/store';
 import type { RedisConnection } from './connection.ts';
-import { indexKey, sessionKeys } from './keys.ts';
-import { commitFields, encode, type Fields } from './notice.ts';
+import { indexKey, noticeChannel, sessionKeys } from './keys.ts';
+import { commitFields, type Fields, message } from './notice.ts';
+import type { OlderNodes } from './older-nodes.ts';
 import type { Replicas } from './replicas.ts';
 import type { Reply } from './script.ts';
-import {
-  COMMIT,
-  ERASE,
-  LOAD,
-  LOAD_TO_CONFIRM,
-  PUBLISH,
-  PUBLISH_THROUGH,
-  READ_LOG,
-  TAKE_BACK,
-} from './session-scripts.ts';
+import { COMMIT, ERASE, LOAD, LOAD_TO_CONFIRM, READ_LOG, TAKE_BACK } from './session-scripts.ts';
 import type { NoticeSubscriber } from './subscriber.ts';
 
 /** How old a hint without its session is when it is removed: its commit may still be under way, ms. */
@@ -48,9 +41,9 @@ export interface SessionLane {
 
 export interface SessionStoreOptions {
   readonly prefix: string;
-  readonly channel: string;
-  /** Where notices are numbered; undefined in a cluster, where no script could do both. */
-  readonly counter: string | undefined;
+  readonly db: number;
+  /** The channel that names each session that changes. */
+  readonly changes: string;
   readonly node: string;
   readonly log: LogBounds;
   /** ms after which a session without a commit is gone. */
@@ -100,22 +93,23 @@ export class RedisSessionStore implements SessionStore {
   /** For what belongs to no session. */
   readonly #connection: RedisConnection;
   readonly #subscriber: NoticeSubscriber;
+  readonly #older: OlderNodes;
   readonly #options: SessionStoreOptions;
   /** Topics that may have changed without a notice so far. */
   readonly #untold = new Set<string>();
-  /** Notices that were published, or may have been. */
-  published = 0;
   #telling = false;
 
   /** @param lanes at least one: each session has one of them for all that it does, in order */
   constructor(
     lanes: readonly [SessionLane, ...SessionLane[]],
     subscriber: NoticeSubscriber,
+    older: OlderNodes,
     options: SessionStoreOptions,
   ) {
     this.#lanes = lanes;
     this.#connection = lanes[0].connection;
     this.#subscriber = subscriber;
+    this.#older = older;
     this.#options = options;
   }
 
@@ -133,14 +127,10 @@ export class RedisSessionStore implements SessionStore {
     return sessionKeys(this.#options.prefix, topic);
   }
 
-  #numbered(keys: readonly string[]): readonly string[] {
-    const { counter } = this.#options;
-    return counter === undefined || this.#mustConfirm ? keys : [...keys, counter];
-  }
-
   /** Where the script is to publish: nowhere while replicas may still lose what it announces. */
-  get #channel(): string {
-    return this.#mustConfirm ? '' : this.#options.channel;
+  #channel(topic: string): string {
+    const { prefix, db } = this.#options;
+    return this.#mustConfirm ? '' : noticeChannel(prefix, topic, db);
   }
 
   async load(topic: string): Promise<StoredSession | undefined> {
@@ -177,7 +167,7 @@ export class RedisSessionStore implements SessionStore {
   async commit(commit: Commit): Promise<CommitResult> {
     checked(commit);
     const { topic, index, epoch = '', dropUpTo = 0 } = commit;
-    const { node, expiryMs, log } = this.#options;
+    const { node, expiryMs, log, changes } = this.#options;
     const { connection, replicas } = this.#lane(topic);
     const nonce = `${Math.floor(connection.now())}.${randomBytes(6).toString('base64url')}`;
     const fields = commitFields(node, commit, nonce);
@@ -191,11 +181,11 @@ export class RedisSessionStore implements SessionStore {
       if (generation !== connection.generation) throw new StoreUnavailable('The connection to Redis broke', 1);
     }
     const { count, ageMs, bytes = 0 } = log;
-    const bounds = [connection.deadline(), expiryMs, count, ageMs, this.#channel, epoch, dropUpTo, bytes];
-    const keys = this.#numbered(this.#keys(topic));
+    const [deadline, channel] = [connection.deadline(), this.#channel(topic)];
+    const bounds = [deadline, expiryMs, count, ageMs, channel, epoch, dropUpTo, bytes, changes];
     const [won, revision = 0, stale, ...back] = await this.#surely(topic, async () => {
-      const reply = await this.#runCommit(replicas, keys, [...bounds, ...fields]);
-      if (reply[0] === 1 && replicas.required) await this.#publish(topic, fields);
+      const reply = await this.#runCommit(replicas, this.#keys(topic), [...bounds, ...fields]);
+      if (reply[0] === 1) await this.#published(topic, fields);
       return reply;
     });
     if (won !== 1) return { ok: false, revision: Number(revision) };
@@ -208,25 +198,22 @@ export class RedisSessionStore implements SessionStore {
   async #runCommit(replicas: Replicas, keys: readonly string[], args: Fields): Promise<readonly (string | number)[]> {
     const won = (reply: Reply): boolean => Array.isArray(reply) && reply[0] === 1;
     try {
-      const reply = await replicas.run(COMMIT, keys, args, won);
-      if (won(reply) && !replicas.required) this.published += 1;
-      return reply as (string | number)[];
+      return (await replicas.run(COMMIT, keys, args, won)) as (string | number)[];
     } catch (error) {
-      if (!replicas.required) this.published += 1;
       if (error instanceof Error && error.message.startsWith('GAP ')) throw new RangeError(error.message.slice(4));
       throw error;
     }
   }
 
   /**
-   * What replicas must confirm is announced after they have. Where that fails it may stand all the same, unannounced: then every node
-   * is to look for itself.
+   * What replicas must confirm is announced after they have, and to older nodes apart. Where that fails it may stand all the same,
+   * unannounced: then every node is to look for itself.
    */
   async #surely<T>(topic: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (this.#mustConfirm && error instanceof StoreUnavailable) {
+      if ((this.#mustConfirm || this.#older.present) && error instanceof StoreUnavailable) {
         this.#untold.add(topic);
         if (!this.#telling) void this.#tellDoubts();
       }
@@ -249,12 +236,20 @@ export class RedisSessionStore implements SessionStore {
     this.#telling = false;
   }
 
+  /** What a script has done is announced where the script could not. */
+  async #published(topic: string, fields: Fields): Promise<void> {
+    if (this.#mustConfirm) await this.#publish(topic, fields);
+    else await this.#older.tell(fields);
+  }
+
   async #publish(topic: string, fields: Fields): Promise<void> {
-    const { channel, counter } = this.#options;
-    const notice = encode(fields);
-    this.published += 1;
-    if (counter !== undefined) await this.#connection.run(PUBLISH, [counter], [channel, notice]);
-    else await this.#connection.run(PUBLISH_THROUGH, [this.#keys(topic)[0]], [channel, notice]);
+    const { prefix, db, changes } = this.#options;
+    const notice = message(fields);
+    await this.#connection.call(async (client) => {
+      await client.spublish(noticeChannel(prefix, topic, db), notice);
+      if (fields[0] !== 'announcement') await client.publish(changes, topic);
+    });
+    await this.#older.tell(fields);
   }
 
   async readLog(
@@ -374,12 +369,12 @@ export class RedisSessionStore implements SessionStore {
   async erase(topic: string, expected?: Pick<StoredSession, 'revision' | 'epoch'>): Promise<boolean> {
     const fields = ['erased', this.#options.node, topic];
     const { replicas } = this.#lane(topic);
-    const keys = this.#numbered(this.#keys(topic));
+    const { changes } = this.#options;
     const hints = await this.#surely(topic, async () => {
-      const args = [this.#channel, encode(fields), expected?.revision ?? '', expected?.epoch ?? ''];
-      const hints = (await replicas.run(ERASE, keys, args, (reply) => reply !== null)) as string[] | null;
-      if (hints && replicas.required) await this.#publish(topic, fields);
-      else if (hints) this.published += 1;
+      const { revision = '', epoch = '' } = expected ?? {};
+      const args = [this.#channel(topic), message(fields), revision, epoch, changes, topic];
+      const hints = (await replicas.run(ERASE, this.#keys(topic), args, (reply) => reply !== null)) as string[] | null;
+      if (hints) await this.#published(topic, fields);
       return hints;
     });
     if (!hints) return false;
@@ -391,7 +386,20 @@ export class RedisSessionStore implements SessionStore {
     return this.#publish(topic, ['announcement', this.#options.node, topic, body]);
   }
 
+  listen(topic: string): Listening {
+    return this.#subscriber.listen(topic);
+  }
+
   watch(listener: (notice: StoreNotice) => void): () => void {
     return this.#subscriber.watch(listener);
+  }
+
+  watchChanges(listener: (topic: string | undefined) => void): Listening {
+    return this.#subscriber.watchChanges(listener);
+  }
+
+  /** Older nodes have not been told of what happened here: they are to look for themselves. */
+  async tellOlder(): Promise<void> {
+    for (const topic of this.#subscriber.topics) await this.#older.tell(['doubt', this.#options.node, topic]);
   }
 }

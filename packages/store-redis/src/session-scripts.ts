@@ -7,9 +7,9 @@ const SLACK = 1.25;
  * One commit (PUB-4, CON-8): compare-and-set on the revision, parts, log, index marks, expiry, notice. Checks before it
  * changes: what a script has done is not undone.
  *
- * KEYS: session, log, heads[, counter of notices]. ARGV: deadline (ms of the server's clock, 0 is none), expiry (ms), count
- * and age of the log's bounds, channel (empty: the caller publishes), epoch of the expected revision (empty: any), number of the
- * last entry to erase from the log (0: none), bytes of the log's bounds (0: none), then the fields of the notice.
+ * KEYS: session, log, heads. ARGV: deadline (ms of the server's clock, 0 is none), expiry (ms), count and age of the log's
+ * bounds, the topic's channel (empty: the caller publishes), epoch of the expected revision (empty: any), number of the last
+ * entry to erase from the log (0: none), bytes of the log's bounds (0: none), channel of changes, then the fields of the notice.
  *
  * The session's hash holds `t` topic, `r` revision and `e` its epoch, `f` first and `l` last number of the log, `el` the epoch of
  * its last entry and `es` that of the entry before the first, `b` the bytes of the log's bodies, `x` when its hints were last refreshed, `p:` parts, and `k:` index
@@ -24,11 +24,11 @@ local session, log, heads = KEYS[1], KEYS[2], KEYS[3]
 local deadline, expiry = tonumber(ARGV[1]), ARGV[2]
 local count, age = tonumber(ARGV[3]), tonumber(ARGV[4])
 local expectedEpoch, dropUpTo, most = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-local FIRST = 9
-local topic, expected, at, nonce = ARGV[11], tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14]
-local put, removed, appended = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
-local added, dropped = tonumber(ARGV[18]), tonumber(ARGV[19])
-local next = 21
+local FIRST = 10
+local topic, expected, at, nonce = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14]), ARGV[15]
+local put, removed, appended = tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
+local added, dropped = tonumber(ARGV[19]), tonumber(ARGV[20])
+local next = 22
 
 if deadline > 0 then
   local time = redis.call('TIME')
@@ -132,7 +132,7 @@ end
 for i = addFrom, addFrom + added - 1 do redis.call('HSET', session, 'k:' .. ARGV[i], nonce) end
 
 local stale = held[4] and at - tonumber(held[4]) > tonumber(expiry) / 4
-if stale or not held[4] then redis.call('HSET', session, 'x', ARGV[13]) end
+if stale or not held[4] then redis.call('HSET', session, 'x', ARGV[14]) end
 local now = string.format('%.0f', revision + 1)
 redis.call('HSET', session, 't', topic, 'r', now, 'f', string.format('%.0f', first), 'l', string.format('%.0f', last))
 redis.call('HSET', session, 'e', nonce, 'el', lastEpoch, 'es', startEpoch, 'b', string.format('%.0f', math.max(0, bytes)))
@@ -142,8 +142,8 @@ redis.call('PEXPIRE', heads, expiry)
 if ARGV[5] ~= '' then
   local lengths = {}
   for i = FIRST, #ARGV do lengths[#lengths + 1] = #ARGV[i] end
-  local number = KEYS[4] and string.format('%.0f', redis.call('INCR', KEYS[4])) or ''
-  redis.call('PUBLISH', ARGV[5], number .. '\\n' .. table.concat(lengths, ' ') .. '\\n' .. table.concat(ARGV, '', FIRST))
+  redis.call('SPUBLISH', ARGV[5], '\\n' .. table.concat(lengths, ' ') .. '\\n' .. table.concat(ARGV, '', FIRST))
+  redis.call('PUBLISH', ARGV[9], topic)
 end
 return {1, revision + 1, stale and 1 or 0, unpack(back)}
 `);
@@ -210,9 +210,9 @@ return read
 `);
 
 /**
- * Removes a session (SES-5), also where memory is full. KEYS: session, log, heads[, counter of notices]. ARGV: channel (empty:
- * the caller publishes), notice, revision and epoch that it must be at (empty: any). Replies the hints to take back (key,
- * nonce, …), or nothing where there was no such session.
+ * Removes a session (SES-5), also where memory is full. KEYS: session, log, heads. ARGV: the topic's channel (empty:
+ * the caller publishes), notice, revision and epoch that it must be at (empty: any), channel of changes, topic. Replies the hints
+ * to take back (key, nonce, …), or nothing where there was no such session.
  */
 export const ERASE = new Script(`
 #!lua flags=allow-oom
@@ -231,8 +231,8 @@ for i = 1, #session, 2 do
   end
 end
 if ARGV[1] ~= '' then
-  local number = KEYS[4] and string.format('%.0f', redis.call('INCR', KEYS[4])) or ''
-  redis.call('PUBLISH', ARGV[1], number .. '\\n' .. ARGV[2])
+  redis.call('SPUBLISH', ARGV[1], ARGV[2])
+  redis.call('PUBLISH', ARGV[5], ARGV[6])
 end
 return hints
 `);
@@ -245,23 +245,14 @@ for i = 1, #ARGV, 2 do
 end
 `);
 
-/** Publishes a notice under the next number. KEYS: counter of notices. ARGV: channel, notice. */
-export const PUBLISH = new Script(`
+/** Publishes a notice to older nodes under the next number. KEYS: counter of notices. ARGV: channel, notice. */
+export const PUBLISH_TO_OLDER = new Script(`
 #!lua flags=allow-oom
 return redis.call('PUBLISH', ARGV[1], string.format('%.0f', redis.call('INCR', KEYS[1])) .. '\\n' .. ARGV[2])
 `);
 
-/**
- * Publishes a notice without a number, in a cluster: through the server that has the session, so that its notices come in
- * order. KEYS: session. ARGV: channel, notice.
- */
-export const PUBLISH_THROUGH = new Script(`
-#!lua flags=allow-oom
-return redis.call('PUBLISH', ARGV[1], '\\n' .. ARGV[2])
-`);
-
-/** Publishes a beat under the latest number. KEYS: counter of notices. ARGV: channel, beat. */
-export const BEAT = new Script(`
+/** Publishes a beat to older nodes under the latest number. KEYS: counter of notices. ARGV: channel, beat. */
+export const BEAT_TO_OLDER = new Script(`
 #!lua flags=allow-oom
 return redis.call('PUBLISH', ARGV[1], (redis.call('GET', KEYS[1]) or '0') .. '\\n' .. ARGV[2])
 `);

@@ -7,8 +7,8 @@ interface Origin {
 }
 
 /**
- * Notices of each node, counted against what it says in its beats. A cluster cannot number them all, and passes each on from
- * server to server at most once.
+ * Notices of each older node, counted against what it says in its beats: a cluster passes each on from server to server at most
+ * once.
  */
 export class Tally {
   readonly #origins = new Map<string, Origin>();

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type {
   Commit,
   CommitResult,
+  Listening,
   LogEntry,
   LogHead,
   LogPage,
@@ -171,6 +172,18 @@ export class SqliteSessionStore implements SessionStore {
     const watcher = (notice: StoreNotice) => listener(notice);
     this.#listeners.add(watcher);
     return () => this.#listeners.delete(watcher);
+  }
+
+  /** Every topic is told of here. */
+  listen(_topic: string): Listening {
+    return { ready: Promise.resolve(), end: () => undefined };
+  }
+
+  watchChanges(listener: (topic: string | undefined) => void): Listening {
+    const end = this.watch((notice) => {
+      if (notice.kind !== 'announcement') listener(notice.topic);
+    });
+    return { ready: Promise.resolve(), end };
   }
 
   #tell(notice: StoreNotice): void {

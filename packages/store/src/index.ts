@@ -2,6 +2,7 @@ export type * from './record-store.ts';
 export type {
   Commit,
   CommitResult,
+  Listening,
   LogBounds,
   LogEntry,
   LogHead,

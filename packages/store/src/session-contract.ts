@@ -68,6 +68,11 @@ function collect(sessions: SessionStore, count: number, of: (notice: StoreNotice
   });
 }
 
+/** Listens to topics: what happens in them from now on is told. */
+async function listenTo(sessions: SessionStore, ...topics: readonly string[]): Promise<void> {
+  await Promise.all(topics.map((topic) => sessions.listen(topic).ready));
+}
+
 /** Registers the tests of `SessionStore` for one store. */
 export function sessionStoreContract(name: string, open: OpenStore): void {
   suite(`SessionStore on ${name}`, () => {
@@ -502,6 +507,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       const { sessions } = await opened(t, open);
       const topics = ['a', 'b', 'c'];
       const epochs = new Map<string, string[]>(topics.map((topic) => [topic, []]));
+      await listenTo(sessions, ...topics);
       const told = collect(sessions, 3 * 31, (notice) => notice.kind === 'commit' || notice.kind === 'erased');
       await Promise.all(
         topics.map(async (topic) => {
@@ -537,6 +543,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
 
     test('announcements reach every watcher, with or without a session', async (t) => {
       const { sessions } = await opened(t, open);
+      await listenTo(sessions, 'topic');
       const isAnnouncement = (notice: StoreNotice) => notice.kind === 'announcement';
       const both = Promise.all([collect(sessions, 2, isAnnouncement), collect(sessions, 2, isAnnouncement)]);
       await sessions.announce('topic', '{"one":1}');
@@ -555,16 +562,67 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       const seen: StoreNotice[] = [];
       const listener = (notice: StoreNotice) => void seen.push(notice);
       const [end] = [sessions.watch(listener), sessions.watch(listener)];
+      await listenTo(sessions, 'one', 'two');
       const first = collect(sessions, 1, (notice) => notice.kind === 'commit');
-      await create(sessions);
+      await create(sessions, 0, 'one');
       await first;
       assert.equal(seen.length, 2);
       end();
       end();
       const second = collect(sessions, 1, (notice) => notice.kind === 'commit');
-      await create(sessions);
+      await create(sessions, 0, 'two');
       await second;
       assert.equal(seen.length, 3);
+    });
+
+    test('whoever listens to a topic is told of it until each has ended, whatever its name', async (t) => {
+      const { sessions } = await opened(t, open);
+      for (const topic of AWKWARD) {
+        const [first, second, third] = [sessions.listen(topic), sessions.listen(topic), sessions.listen(topic)];
+        await Promise.all([first.ready, second.ready]);
+        first.end();
+        first.end();
+        third.end();
+        const told = collect(sessions, 2, (notice) => notice.kind !== 'gap' && notice.topic === topic);
+        await create(sessions, 0, topic);
+        await sessions.announce(topic, '');
+        assert.deepEqual(
+          (await told).map(({ kind }) => kind),
+          ['commit', 'announcement'],
+        );
+        second.end();
+        await listenTo(sessions, topic);
+        const again = collect(sessions, 1, (notice) => notice.kind === 'erased' && notice.topic === topic);
+        await sessions.erase(topic);
+        await again;
+      }
+    });
+
+    test('every session that is committed to or erased is named, whether or not anybody listens to it', async (t) => {
+      const { sessions } = await opened(t, open);
+      const named: (string | undefined)[] = [];
+      let wake = (): void => undefined;
+      const watch = sessions.watchChanges((topic) => {
+        named.push(topic);
+        wake();
+      });
+      await watch.ready;
+      const topics = await Promise.all(AWKWARD.map((topic) => create(sessions, 0, topic)));
+      await sessions.announce('no session', '');
+      for (const topic of topics) await sessions.erase(topic);
+      while (named.length < 2 * topics.length) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      assert.deepEqual(named.slice(0, topics.length).sort(), [...topics].sort());
+      assert.deepEqual(named.slice(topics.length).sort(), [...topics].sort());
+      watch.end();
+      await listenTo(sessions, 'last');
+      const last = collect(sessions, 1, (notice) => notice.kind === 'commit');
+      await create(sessions, 0, 'last');
+      await last;
+      assert.equal(named.length, 2 * topics.length, 'a watch that ended is told nothing');
     });
 
     test('PUB-4 everything outlasts the store being closed and opened again', async (t) => {

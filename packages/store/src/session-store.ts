@@ -84,7 +84,7 @@ export interface Commit {
   readonly dropUpTo?: number;
   /** Index keys under which the topic can be looked up from now on, and those it is no longer found under. */
   readonly index?: { readonly add?: readonly string[]; readonly remove?: readonly string[] };
-  /** Passed to the watchers on every node with the commit, and not kept. */
+  /** Passed with the commit to the watchers on every node that listens, and not kept. */
   readonly note?: string;
   /** Time of the commit, ms since the epoch: what `LogBounds.ageMs` counts from. */
   readonly at: number;
@@ -120,7 +120,17 @@ export interface TopicPage {
   readonly next?: string;
 }
 
-/** What a store announces to every node (this one too) after a commit, an erasure or an announcement. */
+/** A wish to be told of something, until it ends. */
+export interface Listening {
+  /**
+   * Resolves when nothing is missed from now on without a `gap` that says so, and never rejects: what is read after it is not older
+   * than what is told.
+   */
+  readonly ready: Promise<void>;
+  end(): void;
+}
+
+/** What a store announces to the nodes that listen to the topic (this one too) after a commit, an erasure or an announcement. */
 export type StoreNotice =
   | {
       readonly kind: 'commit';
@@ -180,10 +190,25 @@ export interface SessionStore {
    * @returns false when there was no such session, or it is at another revision
    */
   erase(topic: string, expected?: Pick<StoredSession, 'revision' | 'epoch'>): Promise<boolean>;
-  /** Tells every node something that need not last. */
+  /** Tells every node that listens to the topic something that need not last. The topic need not be a session's. */
   announce(topic: string, body: string): Promise<void>;
-  /** Notices of one topic arrive in order of revision, commits of this node included. @returns a function that ends the watch */
+  /**
+   * Has the watchers of this node told what happens in a topic, at whichever node. Whoever keeps what it reads of a session listens
+   * first and reads once it is `ready`. Several may listen to one topic, each until it ends its own. A store of one process tells of
+   * every topic in any case.
+   */
+  listen(topic: string): Listening;
+  /**
+   * Notices of topics that are listened to, and gaps. Those of one topic arrive in order of revision, commits of this node included.
+   * @returns a function that ends the watch
+   */
   watch(listener: (notice: StoreNotice) => void): () => void;
+  /**
+   * Tells which sessions are committed to or erased, at any node, whether or not they are listened to: for lists. It costs a message
+   * for each, so it ends when nobody looks at the list.
+   * @param listener called with the topic; undefined where any session may have changed
+   */
+  watchChanges(listener: (topic: string | undefined) => void): Listening;
 }
 
 /** The store cannot be reached; the caller may try again after `retryAfterSeconds`. */

@@ -3,6 +3,7 @@ import {
   type Commit,
   type CommitResult,
   holdsPosition,
+  type Listening,
   type LogEntry,
   type LogPosition,
   type SessionStore,
@@ -118,6 +119,8 @@ export class LiveSession {
   #delivered: LogPosition | undefined;
   /** The state that the audience here was brought in line with last. */
   #told: SessionState | undefined;
+  /** That the store tells what other nodes do here. */
+  #listening: Listening | undefined;
 
   constructor(
     topic: string,
@@ -164,6 +167,13 @@ export class LiveSession {
   /** Drops what can be read from the store again. */
   forget(): void {
     if (this.idle) this.forgetStale();
+  }
+
+  /** Nothing here needs the session any more: what other nodes do in it is not told from now on. */
+  release(): void {
+    this.forgetStale();
+    this.#listening?.end();
+    this.#listening = undefined;
   }
 
   /** Runs the job once everything queued before has ended. */
@@ -372,6 +382,9 @@ export class LiveSession {
    * where it became uncertain meanwhile.
    */
   async #reload(): Promise<SessionState | undefined> {
+    // What is committed after it was read is told.
+    this.#listening ??= this.#parts.store.listen(this.topic);
+    await this.#listening.ready;
     const uncertainties = this.#uncertainties;
     const stored = await this.#parts.store.load(this.topic);
     if (!stored) {

@@ -52,16 +52,21 @@ export class LiveSessions {
 
   /** Requests for topics that do not exist leave nothing behind. */
   dropUnused(session: LiveSession): void {
-    if (session.unused && session.known === undefined) this.#live.delete(session.topic);
+    if (session.unused && session.known === undefined) this.#drop(session);
+  }
+
+  #drop(session: LiveSession): void {
+    session.release();
+    if (this.#live.get(session.topic) === session) this.#live.delete(session.topic);
   }
 
   /** Memory is for sessions in use: others are read again when somebody comes back. */
   evict(): void {
     const longAgo = this.#parts.clock.now() - EVICTED_AFTER;
-    for (const [topic, session] of this.#live) {
+    for (const session of this.#live.values()) {
       if (session.usedAt > longAgo || !session.idle) continue;
       session.forget();
-      if (session.unused) this.#live.delete(topic);
+      if (session.unused) this.#drop(session);
     }
   }
 

@@ -143,6 +143,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
       new SessionList({
         hub,
         sessions: store.sessions,
+        clock: systemClock,
         nameOf: async (user) => (await authorization.users.resolve(user))?.name,
       }),
     stop: (opened) => opened.close(),

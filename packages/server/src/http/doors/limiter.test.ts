@@ -59,6 +59,7 @@ function nodes(count: number, perSecond: number) {
       async announce(topic: string, body: string) {
         for (const one of listeners) one.tell({ kind: 'announcement', topic, body, local: one.node === node } as never);
       },
+      listen: () => ({ ready: Promise.resolve(), end: () => undefined }),
       watch(tell: (notice: never) => void) {
         listeners.push({ node, tell });
         return () => undefined;

@@ -98,10 +98,11 @@ export class Limiter {
  */
 export function shareLimits(
   limiter: Limiter,
-  sessions: Pick<SessionStore, 'announce' | 'watch'>,
+  sessions: Pick<SessionStore, 'announce' | 'listen' | 'watch'>,
   clock: { after(ms: number, run: () => void): () => void },
   failed: (error: unknown) => void,
 ): () => void {
+  const listening = sessions.listen(CHANNEL);
   const endWatch = sessions.watch((notice) => {
     if (notice.kind !== 'announcement' || notice.local || notice.topic !== CHANNEL) return;
     for (const [caller, requests, times] of JSON.parse(notice.body) as Taken[]) {
@@ -119,5 +120,6 @@ export function shareLimits(
   return () => {
     cancel();
     endWatch();
+    listening.end();
   };
 }
