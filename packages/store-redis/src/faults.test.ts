@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import test, { type TestContext } from 'node:test';
 import { type Commit, type SessionStore, type StoreNotice, StoreUnavailable } from '@lockstep/store';
-import { RedisProcess, startCluster } from '../test/redis-process.ts';
+import { RedisProcess } from '../test/redis-process.ts';
 import { openRedis, type RedisOptions, type RedisStore } from './index.ts';
 
 const LOG = { count: 100, ageMs: 3_600_000 };

@@ -27,6 +27,9 @@ byte shown[NODES];
 byte shownEpoch[NODES];
 /* What the node knows may be stale: it is read again before anything is decided on it. */
 bool doubts[NODES];
+/* Whether the node is told of the session: it listens to the topic, first of all or again after it had left. */
+bool listens[NODES];
+byte leaves = 1;
 /* The other nodes are to be told to look for themselves. */
 bool untold[NODES];
 
@@ -58,16 +61,20 @@ inline deliver(node, number, nonce) {
   shownEpoch[node] = nonce
 }
 
-/* A notice arrives later, or is lost, which is noticed: a number is missing, a beat or the connection. */
+/* A notice arrives later, or is lost, which is noticed: a beat or the connection. Who does not listen is sent nothing. */
 inline tell(node, number, nonce) {
-  assert(nfull(notices[node]));
   if
-  :: notices[node]!number,nonce
+  :: listens[node] ->
+    assert(nfull(notices[node]));
+    if
+    :: notices[node]!number,nonce
 #ifdef NO_DOUBT_AFTER_LOSS
-  :: true
+    :: true
 #else
-  :: doubts[node] = true
+    :: doubts[node] = true
 #endif
+    fi
+  :: else -> skip
   fi
 }
 
@@ -119,6 +126,13 @@ inline readAgain(node) {
   od;
   doubts[node] = false
 }
+
+/* Only who is told what follows keeps what it reads. */
+#ifdef READ_BEFORE_LISTENING
+#define MAY_READ true
+#else
+#define MAY_READ listens[me]
+#endif
 
 proctype Node(byte me) {
 end:
@@ -186,10 +200,24 @@ end:
   :: atomic { nempty(notices[me]) -> hear(me) }
 
 #if defined(ONE_COPY) || defined(READ_UNCONFIRMED)
-  :: atomic { doubts[me] && commit[me] == NONE -> readAgain(me) }
+  :: atomic { MAY_READ && doubts[me] && commit[me] == NONE -> readAgain(me) }
 #else
-  :: atomic { doubts[me] && commit[me] == NONE && safe == last -> readAgain(me) }
+  :: atomic { MAY_READ && doubts[me] && commit[me] == NONE && safe == last -> readAgain(me) }
 #endif
+
+  /* The node begins to listen, and reads then. */
+#ifdef READ_BEFORE_LISTENING
+  :: d_step { !listens[me] && !doubts[me] -> listens[me] = true }
+#else
+  :: d_step { !listens[me] -> listens[me] = true }
+#endif
+  /* Nothing at the node needs the session any more: it is forgotten. What is on its way may still arrive. */
+  :: d_step { leaves > 0 && listens[me] && commit[me] == NONE ->
+      leaves--;
+      listens[me] = false;
+      shown[me] = 0;
+      shownEpoch[me] = 0;
+      doubts[me] = true }
   od
 }
 
@@ -231,6 +259,7 @@ end:
       n = 0;
       do
       :: n < NODES ->
+        assert(listens[n]);
         assert(shown[n] == last);
         assert(STANDS(n));
         n++
@@ -256,6 +285,8 @@ end:
 
 init {
   atomic {
+    doubts[0] = true;
+    doubts[1] = true;
     run Node(0);
     run Node(1);
     run Replica();

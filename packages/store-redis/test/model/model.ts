@@ -20,6 +20,7 @@ export const OMISSIONS: readonly { readonly option: string; readonly harmful: re
   { option: 'NO_WORD_OF_UNKNOWN', harmful: ['a replica confirms'] },
   { option: 'NO_DEADLINE', harmful: ['a replica confirms'] },
   { option: 'NO_DOUBT_AFTER_TAKEOVER', harmful: ['a replica confirms', 'one copy'] },
+  { option: 'READ_BEFORE_LISTENING', harmful: ['a replica confirms', 'one copy'] },
   { option: 'NO_EPOCH', harmful: ['one copy'] },
 ];
 
