@@ -68,8 +68,8 @@ export async function startProgram(args: readonly string[], env: NodeJS.ProcessE
   watched(child);
   const origin = await new Promise<string>((resolve, reject) => {
     let text = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
       const ready = / is ready at (\S+)/.exec(text)?.[1];
       if (ready) resolve(ready);
     });

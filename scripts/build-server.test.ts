@@ -27,7 +27,7 @@ test('the built server does what the sources do, with its files, its threads and
   });
   t.after(() => child.kill('SIGKILL'));
   let said = '';
-  for await (const chunk of child.stdout) {
+  for await (const chunk of child.stdout.setEncoding('utf8')) {
     said += chunk;
     if (/ready at \S+\n/.test(said)) break;
   }

@@ -39,7 +39,7 @@ async function peakOf(
   const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   let said = '';
   let peak = 0;
-  child.stdout.on('data', (data) => (said += data));
+  child.stdout.setEncoding('utf8').on('data', (data) => (said += data));
   const look = setInterval(() => {
     const status = existsSync(`/proc/${child.pid}/status`) ? readFileSync(`/proc/${child.pid}/status`, 'utf8') : '';
     peak = Math.max(peak, Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024);

@@ -119,7 +119,7 @@ async function testFragile(comesBack: boolean): Promise<Report> {
   const hub = await ModelHub.start();
   const front = createServer((request, response) => {
     let body = '';
-    request.on('data', (chunk) => {
+    request.setEncoding('utf8').on('data', (chunk) => {
       body += chunk;
     });
     request.on('end', () => {

@@ -120,6 +120,7 @@ export class RandomHub {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = '';
+    request.setEncoding('utf8');
     for await (const chunk of request) if (body.length < 100_000) body += chunk;
     if (body.startsWith('{') && this.#heard.length < 500) this.#heard.push(body);
     if (this.#chance(0.02)) return;

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { text as textOfStream } from 'node:stream/consumers';
 import { WebSocket, WebSocketServer } from 'ws';
 
 /** What a hub says, by the moment at which it says it. */
@@ -149,8 +150,7 @@ export class Relay {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let body = '';
-    for await (const chunk of request) body += chunk;
+    const body = await textOfStream(request);
     const { 'content-type': type, authorization } = request.headers;
     const change = this.#options.change ?? {};
     const came: RelayedRequest = { method: request.method ?? 'GET', url: request.url ?? '/', body, authorization };

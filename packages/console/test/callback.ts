@@ -23,7 +23,7 @@ export class Callback {
           return;
         }
         let body = '';
-        request.on('data', (chunk) => {
+        request.setEncoding('utf8').on('data', (chunk) => {
           body += chunk;
         });
         request.on('end', () => {

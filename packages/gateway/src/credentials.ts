@@ -93,12 +93,15 @@ export class ClientCredentials implements Credentials {
         }).toString(),
         signal: AbortSignal.timeout(TOKEN_MS),
       });
-      let text = '';
-      for await (const chunk of body) {
-        text += chunk;
-        if (text.length > MAX_ANSWER) throw noToken();
+      const chunks: Buffer[] = [];
+      let length = 0;
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        length += chunk.length;
+        if (length > MAX_ANSWER) throw noToken();
+        chunks.push(chunk);
       }
-      const { access_token: token, expires_in: seconds } = JSON.parse(text) as Record<string, unknown>;
+      const answer = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>;
+      const { access_token: token, expires_in: seconds } = answer;
       if (statusCode !== 200 || typeof token !== 'string') throw noToken();
       const life = typeof seconds === 'number' ? seconds * 1000 : 60_000;
       this.#token = { text: token, until: now() + Math.max(life - MARGIN_MS, life / 2) };

@@ -77,6 +77,22 @@ test('client credentials: a token endpoint that gives none is a 502, whatever it
   assert.throws(() => credentials('no key'));
 });
 
+test('FHR-3 letters whose bytes come in two chunks are read whole: of a token, and of what is read', async () => {
+  const patient = { resourceType: 'Patient', id: 'p', name: [{ family: 'Müller-山田', given: ['😀'] }] };
+  let shown: string | undefined;
+  server.answer = ({ url, headers }, response) => {
+    shown = headers.authorization;
+    response.writeHead(200, { 'content-type': 'application/fhir+json' });
+    const answer = url === '/r4/token' ? { access_token: 'tökén', expires_in: 300 } : patient;
+    // Each write is a chunk of its own, whatever the network makes of it.
+    for (const byte of Buffer.from(JSON.stringify(answer))) response.write(Buffer.of(byte));
+    response.end();
+  };
+  const { text } = await upstream().request({ method: 'GET', path: '/Patient/p' });
+  assert.equal(shown, 'Bearer tökén');
+  assert.deepEqual(JSON.parse(text), patient);
+});
+
 test('a JWK will do for a key', async () => {
   const jwk = JSON.stringify({ ...privateKey.export({ format: 'jwk' }), kid: 'mine' });
   let kid: string | undefined;

@@ -176,7 +176,7 @@ export interface StandIn {
 export async function startStandIn(): Promise<StandIn> {
   const server: Server = createServer((request, response) => {
     let body = '';
-    request.on('data', (chunk) => {
+    request.setEncoding('utf8').on('data', (chunk) => {
       body += chunk;
     });
     request.on('end', () => standIn.answer(request, response, body));

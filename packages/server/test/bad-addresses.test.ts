@@ -29,7 +29,7 @@ function send(method: string, address: string, headers: Record<string, string> =
       socket.write([`${method} ${address} HTTP/1.1`, ...lines, '', body].join('\r\n'));
     });
     let text = '';
-    socket.on('data', (data) => {
+    socket.setEncoding('utf8').on('data', (data) => {
       text += data;
     });
     socket.on('error', reject);

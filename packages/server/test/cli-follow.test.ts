@@ -4,6 +4,7 @@ import { access, readFile, rename, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text as textOfStream } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { event, inSync, lockstep, Running, serverOfFile } from './command-line.ts';
 import type { Json } from './harness.ts';
@@ -44,8 +45,7 @@ class Program {
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let body = '';
-    for await (const chunk of request) body += chunk;
+    const body = await textOfStream(request);
     response.writeHead(this.status).end();
     const waiting = this.#waiting.shift();
     if (waiting) waiting(body);

@@ -33,7 +33,7 @@ function send(port: number, head: string, body: string | Buffer = ''): Promise<R
       const status = Number(/^HTTP\/1\.1 (\d+)/.exec(first)?.[1]);
       resolve({ status, head: first, body: rest.join('\r\n\r\n'), ms: performance.now() - from });
     };
-    socket.on('data', (data) => {
+    socket.setEncoding('utf8').on('data', (data) => {
       text += data;
     });
     socket.on('error', (error) => (text === '' ? reject(error) : done()));

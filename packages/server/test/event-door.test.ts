@@ -4,6 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { text as textOfStream } from 'node:stream/consumers';
 import { after, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Backend, HubClient, type Json, patient, report, sharedLockstep, testConfig, withLockstep } from './harness.ts';
@@ -32,8 +33,7 @@ interface Wire {
 
 /** Everything that comes back until the connection ends. */
 async function answerOf(socket: Socket): Promise<string> {
-  let text = '';
-  for await (const chunk of socket) text += chunk;
+  const text = await textOfStream(socket);
   return text.replace(/^date: .*\r\n/im, '');
 }
 

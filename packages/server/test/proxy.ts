@@ -84,7 +84,7 @@ export async function startProxy(
   );
   const child = spawn(program, args(path, folder), { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
-  child.stderr.on('data', (chunk) => {
+  child.stderr.setEncoding('utf8').on('data', (chunk) => {
     said += chunk;
   });
   const ended = once(child, 'exit').then(() => assert.fail(`${program} ended: ${said}`));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
+import { text as textOfStream } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { ConsolePerson } from './console-person.ts';
 import { json, withLockstep } from './harness.ts';
@@ -172,8 +173,7 @@ test('an address is passed on as it was written, and leads nowhere but below its
         const sent = request(
           { port, host: '127.0.0.1', path, headers: { host: new URL(origin).host } },
           async (answer) => {
-            let body = '';
-            for await (const chunk of answer) body += chunk;
+            const body = await textOfStream(answer);
             resolve({ status: answer.statusCode, body });
           },
         );

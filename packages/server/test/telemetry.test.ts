@@ -20,7 +20,7 @@ async function collector(t: TestContext): Promise<Collector> {
   const bodies: Json[] = [];
   const server = createServer((request, response) => {
     let text = '';
-    request.on('data', (chunk) => {
+    request.setEncoding('utf8').on('data', (chunk) => {
       text += chunk;
     });
     request.on('end', () => {

@@ -20,7 +20,7 @@ async function startIssuer(t: TestContext) {
       return send({ issuer: origin, jwks_uri: `${origin}/jwks` });
     if (request.url === '/jwks') return send({ keys: state.keys });
     let form = '';
-    request.on('data', (chunk) => (form += chunk));
+    request.setEncoding('utf8').on('data', (chunk) => (form += chunk));
     request.on('end', () => send(state.answers.get(new URLSearchParams(form).get('token') ?? '') ?? { active: false }));
     return undefined;
   });

@@ -96,8 +96,8 @@ export class RedisProcess {
     await new Promise<void>((resolve, reject) => {
       child.once('error', reject);
       child.once('exit', (code) => reject(new Error(`redis-server ended with ${code}: ${output}`)));
-      child.stdout?.on('data', (data: Buffer) => {
-        output = (output + data.toString()).slice(-4000);
+      child.stdout?.setEncoding('utf8').on('data', (data: string) => {
+        output = (output + data).slice(-4000);
         if (/Ready to accept connections|Sentinel ID is/.test(output)) resolve();
       });
     });

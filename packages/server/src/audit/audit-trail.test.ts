@@ -7,6 +7,7 @@ import { createServer as createHttp } from 'node:http';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as textOfStream } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
 import { ServerAuditTrail } from './audit-trail.ts';
 import { CHAIN_START, ChainCheck } from './chain.ts';
@@ -241,8 +242,7 @@ describe('the audit elsewhere', () => {
     const got: string[] = [];
     let refuse = 2;
     const server = createHttp(async (request, response) => {
-      let body = '';
-      for await (const chunk of request) body += chunk;
+      const body = await textOfStream(request);
       const bad = request.url !== '/fhir/AuditEvent' || request.headers.authorization !== 'Bearer secret';
       if (!bad && body.includes('"3"') && refuse > 0) {
         refuse -= 1;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
+import { text as textOfStream } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { Listener } from './listener.ts';
 
@@ -21,8 +22,7 @@ async function listening() {
 function ask(port: number, agent: Agent): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
     const sent = request({ port, agent, host: '127.0.0.1' }, async (response) => {
-      let body = '';
-      for await (const chunk of response) body += chunk;
+      const body = await textOfStream(response);
       resolve({ status: response.statusCode, body });
     });
     sent.on('error', reject);
