@@ -64,7 +64,8 @@ async function commandsOf(redis: RedisProcess | undefined): Promise<number> {
   return [...stats.matchAll(/^cmdstat_(evalsha|wait):calls=(\d+)/gm)].reduce((sum, [, , n]) => sum + Number(n), 0);
 }
 
-async function redisSeconds(redis: RedisProcess | undefined): Promise<number> {
+/** CPU time of Redis since it started, s. */
+export async function redisSeconds(redis: RedisProcess | undefined): Promise<number> {
   const cpu = (await redis?.command('INFO', 'cpu')) ?? '';
   return [...cpu.matchAll(/^used_cpu_(sys|user):([\d.]+)/gm)].reduce((sum, [, , s]) => sum + Number(s), 0);
 }
@@ -133,7 +134,8 @@ function rowOf({ label }: Case, { full, paced }: Turns): Row {
   };
 }
 
-function startNode(data: string, port: number, publicPort: number, redis: RedisProcess): Promise<Program> {
+/** A node on Redis. */
+export function startNode(data: string, port: number, publicPort: number, redis: RedisProcess): Promise<Program> {
   return startServer({
     PORT: String(port),
     LOCKSTEP_PUBLIC_URL: `http://localhost:${publicPort}`,

@@ -21,6 +21,7 @@ import { repaint } from './repaint.ts';
 import { describeRun, type Run, sectionChart, sectionText } from './report.ts';
 import type { Scenario } from './scenario.ts';
 import { sessions } from './sessions.ts';
+import { deployments } from './simulate.ts';
 import { storm } from './storm.ts';
 import { webhook } from './webhook.ts';
 
@@ -37,6 +38,7 @@ const SCENARIOS: readonly Scenario[] = [
   webhook,
   dialects,
   cluster,
+  deployments,
   client,
   pages,
   repaint,

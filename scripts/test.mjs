@@ -52,10 +52,13 @@ if (existsSync(build)) {
 }
 
 const under = process.argv.slice(2).map((path) => resolve(path));
-const files = globSync(['packages/*/{src,test}/**/*.test.{ts,tsx}', 'scripts/*.test.ts', 'samples/*/**/*.test.ts'], {
-  cwd: root,
-  exclude: (path) => String(path).includes('node_modules'),
-})
+const files = globSync(
+  ['packages/*/{src,test}/**/*.test.{ts,tsx}', '{scripts,bench}/*.test.ts', 'samples/*/**/*.test.ts'],
+  {
+    cwd: root,
+    exclude: (path) => String(path).includes('node_modules'),
+  },
+)
   .map((path) => join(root, path))
   .filter((path) => under.length === 0 || under.some((prefix) => path.startsWith(prefix)))
   .sort();
