@@ -31,7 +31,7 @@ test('a full node does what its core can, and more nodes as much more, until Red
       const node = next++ % nodes;
       return { publishedAt: node, subscribers: new Map([[node, 4]]) };
     };
-    return simulate({ nodes, shards, costs: COSTS, place }, { inFlight: 256 * nodes }, 1, numbers()).perSecond;
+    return simulate({ nodes, shards, costs: COSTS, place }, { inFlight: 256 * nodes }, 2, numbers()).perSecond;
   };
   const near = (value: number, expected: number) =>
     assert.ok(Math.abs(value / expected - 1) < 0.1, `${value} ${expected}`);

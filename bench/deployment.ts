@@ -135,7 +135,7 @@ export function simulate(deployment: Deployment, offered: Offered, seconds: numb
   const agenda = new Agenda();
   const end = seconds * 1000;
   const latencies: number[] = [];
-  let [reached, spent] = [0, 0];
+  let [reached, spent, inTime] = [0, 0, 0];
 
   const work = (node: number, now: number, micros: number): number => {
     spent += micros;
@@ -149,6 +149,7 @@ export function simulate(deployment: Deployment, offered: Offered, seconds: numb
       left -= 1;
       if (left > 0) return;
       latencies.push(at - now);
+      if (at < end) inTime += 1;
       reached += others.length;
       if ('inFlight' in offered && at < end) agenda.add(at, publish);
     };
@@ -185,7 +186,7 @@ export function simulate(deployment: Deployment, offered: Offered, seconds: numb
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
   return {
     events: latencies.length,
-    perSecond: latencies.length / seconds,
+    perSecond: inTime / seconds,
     nodeBusy: Math.max(...nodes.map(({ busy }) => busy)) / end,
     redisBusy: Math.max(...primaries.map(({ core }) => core.busy)) / end,
     nodeCpu: spent / latencies.length,

@@ -20,7 +20,7 @@ export interface Turns {
 }
 
 /** The numbers below `count` in an order of chance: no program always follows the same one. */
-function shuffled(count: number): number[] {
+export function shuffled(count: number): number[] {
   const order = Array.from({ length: count }, (_, index) => index);
   for (let last = count - 1; last > 0; last--) {
     const chosen = randomInt(last + 1);
