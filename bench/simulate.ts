@@ -15,12 +15,13 @@ import type { Goal, Row, Scenario, Section } from './scenario.ts';
 import { Backend, forEach } from './target.ts';
 import { shuffled } from './turns.ts';
 
-const TOPICS = 60;
+const TOPICS = 30;
+const NODES = 3;
 const FAN_OUT = 4;
 const IN_FLIGHT = 64;
 /** Rounds in which every arrangement has a turn, ms each; the first one warms up and does not count. */
-const ROUNDS = 9;
-const TURN_MS = 1_500;
+const ROUNDS = 8;
+const TURN_MS = 1_800;
 
 /** ms between two machines of one network. */
 const NETWORK_MS = 0.2;
@@ -33,7 +34,10 @@ const SOCKETS_A_NODE = 100_000;
 const SOCKET_BYTES = 15 * 1024;
 const SESSION_BYTES = 6_200 + 100 * 1_200;
 
-/** Where events are published and followed: nodes by number, for each subscriber of a topic. */
+/**
+ * Where events are published and followed, for each subscriber of a topic: nodes by their part in it. Every node has every part in turn, so
+ * that none is warmer than the others.
+ */
 interface Arrangement {
   readonly label: string;
   readonly publishAt: readonly number[];
@@ -57,7 +61,12 @@ const ARRANGEMENTS: readonly Arrangement[] = [
   { label: 'three nodes, each with sessions of its own', publishAt: [0, 1, 2], followAt: (at) => [at, at, at, at] },
 ];
 
-/** CPU µs of an event: at each node, and in Redis. */
+/** Whether the nodes' parts in it differ. */
+function turnsRound({ publishAt }: Arrangement): boolean {
+  return publishAt.length < NODES;
+}
+
+/** CPU µs of an event: at the node with each part, and in Redis. */
 interface Spent {
   readonly nodes: readonly number[];
   readonly redis: number;
@@ -115,29 +124,34 @@ async function background(nodes: readonly Program[], redis: RedisProcess): Promi
   };
 }
 
-/** Events at one node after the other, so that none waits for the core that they share. */
+/** Events at one node after the other, so that none waits for the core that they share. @param targets by rotation */
 async function turn(
   loader: Loader,
-  targets: readonly string[],
+  targets: readonly (readonly string[])[],
   nodes: readonly Program[],
   redis: RedisProcess,
   idle: Background,
 ): Promise<Spent> {
-  const before = nodes.map(({ pid }) => cpuSeconds(pid));
+  const used = nodes.map(() => 0);
   const redisBefore = await redisSeconds(redis);
   const from = performance.now();
   let events = 0;
-  for (const target of targets) {
-    const ms = TURN_MS / targets.length;
-    const order = { do: 'saturate', target, kind: 'open', ms, inFlight: IN_FLIGHT } as const;
-    events += ((await loader.order(order)) as RunResult).events;
+  for (const [rotation, some] of targets.entries()) {
+    const before = nodes.map(({ pid }) => cpuSeconds(pid));
+    const began = performance.now();
+    for (const target of some) {
+      const ms = TURN_MS / targets.length / some.length;
+      const order = { do: 'saturate', target, kind: 'open', ms, inFlight: IN_FLIGHT } as const;
+      events += ((await loader.order(order)) as RunResult).events;
+    }
+    const seconds = (performance.now() - began) / 1000;
+    for (const [n, { pid }] of nodes.entries()) {
+      used[(n - rotation + NODES) % NODES]! += cpuSeconds(pid) - before[n]! - idle.nodes[n]! * seconds;
+    }
   }
   const seconds = (performance.now() - from) / 1000;
-  const each = (used: number, resting: number): number => (Math.max(0, used - resting * seconds) / events) * 1e6;
-  return {
-    nodes: nodes.map(({ pid }, n) => each(cpuSeconds(pid) - before[n]!, idle.nodes[n]!)),
-    redis: each((await redisSeconds(redis)) - redisBefore, idle.redis),
-  };
+  const each = (cpu: number): number => (Math.max(0, cpu) / events) * 1e6;
+  return { nodes: used.map(each), redis: each((await redisSeconds(redis)) - redisBefore - idle.redis * seconds) };
 }
 
 /** ms that this disk takes for a write of an event. */
@@ -172,7 +186,7 @@ interface Held {
 /** What the simulation says of an arrangement, and what its nodes did in the same round: as if each node and Redis had a core. */
 function compared(arrangement: Arrangement, { nodes, redis }: Spent, costs: Costs): Readonly<Record<string, number>> {
   const place = placesOf(arrangement);
-  const simulated = simulate({ nodes: 3, shards: 1, costs, place }, { inFlight: 1000 }, 2, Math.random);
+  const simulated = simulate({ nodes: NODES, shards: 1, costs, place }, { inFlight: 1000 }, 2, Math.random);
   return {
     cpu: sum(nodes),
     simulatedCpu: simulated.nodeCpu,
@@ -252,10 +266,17 @@ async function run(say: (line: string) => void): Promise<readonly Section[]> {
     const backend = await Backend.register(`http://localhost:${ports[0]}`);
     disk = syncMs(data);
     say(`${ARRANGEMENTS.length} arrangements of ${TOPICS} topics at each node that takes events: connecting`);
-    const targets: string[][] = [];
-    for (const [i, { publishAt, followAt }] of ARRANGEMENTS.entries()) {
-      targets.push(publishAt.map((node) => `${i}-${node}`));
-      for (const node of publishAt) await prepare(loader, `${i}-${node}`, backend, origins, node, followAt(node));
+    const targets: string[][][] = [];
+    for (const [i, arrangement] of ARRANGEMENTS.entries()) {
+      const { publishAt, followAt } = arrangement;
+      const rotations = turnsRound(arrangement) ? NODES : 1;
+      targets[i] = Array.from({ length: rotations }, (_, n) => publishAt.map((part) => `${i}-${n}-${part}`));
+      for (let n = 0; n < rotations; n++) {
+        const rotated = [...origins.slice(n), ...origins.slice(0, n)];
+        for (const part of publishAt) {
+          await prepare(loader, `${i}-${n}-${part}`, backend, rotated, part, followAt(part));
+        }
+      }
     }
     for (let round = 0; round < ROUNDS; round++) {
       say(`round ${round + 1} of ${ROUNDS}`);
@@ -300,7 +321,7 @@ async function run(say: (line: string) => void): Promise<readonly Section[]> {
     {
       title: 'Nodes that add up',
       note:
-        `0.8 KB Patient-open in ${TOPICS} topics at each node that takes events, ${FAN_OUT} subscribers, ${IN_FLIGHT} events on their way, at one node after the other. ` +
+        `0.8 KB Patient-open in ${TOPICS} topics at each node that takes events, ${FAN_OUT} subscribers each unless it says otherwise, ${IN_FLIGHT} events on their way, at one node after the other. ` +
         'The nodes share a core, so events/s are what the busiest of them would do with a core of its own: a second, divided by the CPU ' +
         `that it spends on an event, without what it does while nothing happens. The arrangements take turns; medians of ${ROUNDS - 1} rounds. Costs read off: taking an event ` +
         `${of('accept')} µs, a subscriber ${of('deliver')} µs, following at another node ${of('follow')} µs, Redis ${of('redis')} µs, ` +
