@@ -19,6 +19,7 @@ import { publint } from 'publint';
 import { build as vite } from 'vite';
 import { parse as parseYaml } from 'yaml';
 import { runGuide } from '../packages/server/test/guides.ts';
+import { CHROMIUM } from './chromium.ts';
 import { type LocalRegistry, startLocalRegistry } from './local-registry.ts';
 
 const run = promisify(execFile);
@@ -312,7 +313,7 @@ describe('the published packages', () => {
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
     try {
       const tab = await browser.newPage();
       const errors: string[] = [];

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
+import { CHROMIUM } from '../../../scripts/chromium.ts';
 import { type ScriptedHub, scriptedHub } from './scripted-hub.ts';
 
 /** The page as an app's bundler makes it. */
@@ -42,7 +43,7 @@ describe('in a browser', () => {
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
     hub = await scriptedHub();
     page = await browser.newPage();
     const { port } = server.address() as AddressInfo;

@@ -45,6 +45,7 @@ export async function startLockstep(env: Readonly<Record<string, string>>): Prom
   const child = spawn(process.execPath, [LOCKSTEP, 'serve'], {
     env: {
       PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       PORT: '0',
       LOCKSTEP_DATA: data,
       LOCKSTEP_LOG_LEVEL: 'error',

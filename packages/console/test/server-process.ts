@@ -38,6 +38,7 @@ export class ServerProcess {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: {
         PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
         PORT: String(this.port),
         LOCKSTEP_LOG_LEVEL: 'error',
         LOCKSTEP_RATE_LIMIT: '0',

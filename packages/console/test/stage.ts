@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Resource } from '@lockstep/fhircast';
 import { type Lockstep, readConfig, startLockstep } from '@lockstep/server';
 import { type Browser, type BrowserContext, chromium, type FrameLocator, type Page } from 'playwright-core';
+import { CHROMIUM } from '../../../scripts/chromium.ts';
 import { type ManyUser, writeRecords, writeUsers } from './records.ts';
 import { ServerProcess } from './server-process.ts';
 
@@ -97,7 +98,7 @@ export class Stage {
     if (records.length > 0) await writeRecords(data, records);
     if (users.length > 0) await writeUsers(data, users);
     const server = await (apart ? serveApart(data, settings) : serveHere(data, settings));
-    const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS });
+    const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
     return new Stage(server, browser, data);
   }
 

@@ -5,6 +5,7 @@ import { type Lockstep, readConfig } from '@lockstep/server';
 import { freePort } from '@lockstep/store-redis/testing';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { WebSocket } from 'ws';
+import { CHROMIUM } from '../../../scripts/chromium.ts';
 import { OWN_SEGMENTS } from '../src/http/base-path.ts';
 import { HubClient, json, patient, sharedLockstep, withLockstep } from './harness.ts';
 import { App, Person } from './person.ts';
@@ -151,7 +152,7 @@ async function startedFor(publicUrl: string): Promise<Lockstep> {
 describe('below a path, in Chromium behind nginx', { skip: nginxMissing() }, () => {
   let browser: Browser;
   before(async () => {
-    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS });
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   });
   after(() => browser.close());
 

@@ -30,7 +30,13 @@ interface Surroundings {
 
 function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcessWithoutNullStreams {
   // Nothing of this machine's own settings.
-  const clean = { PATH: process.env.PATH, HOME: process.env.HOME, NODE_NO_WARNINGS: '1', ...env };
+  const clean = {
+    PATH: process.env.PATH,
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+    HOME: process.env.HOME,
+    NODE_NO_WARNINGS: '1',
+    ...env,
+  };
   return spawn(process.execPath, [MAIN, ...args], { env: clean });
 }
 

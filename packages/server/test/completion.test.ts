@@ -35,7 +35,7 @@ test('fish completes commands, options, choices and files', {
     const program = `source ${script}; complete -C ${JSON.stringify(line)}`;
     const said = execFileSync('fish', ['--no-config', '-c', program], {
       encoding: 'utf8',
-      env: { PATH: process.env.PATH, HOME: folder },
+      env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, HOME: folder },
     });
     return said.split('\n').flatMap((one) => one.split('\t')[0] || []);
   };
@@ -83,7 +83,7 @@ test('zsh completes at its prompt', { skip: hasZsh ? false : 'zsh is not install
     'zpty -d shell',
   ].join('\n');
   const run = spawnSync('zsh', ['-f', '-c', program], {
-    env: { PATH: process.env.PATH, HOME: folder, TERM: 'dumb' },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, HOME: folder, TERM: 'dumb' },
     encoding: 'utf8',
     timeout: 60_000,
   });

@@ -13,7 +13,9 @@ it('the commands of the guide run as they stand there, and do what it says', asy
   assert.match(start ?? '', /npm start/);
   assert.ok(commands.length >= 7, String(commands.length));
   const script = ['set -euo pipefail', ...commands].join('\necho\n');
-  const ran = await promisify(execFile)('bash', ['-c', script], { env: { PATH: process.env.PATH, ...env } });
+  const ran = await promisify(execFile)('bash', ['-c', script], {
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...env },
+  });
   const [, topic = ''] = /The topic is ([0-9a-f-]{36})/.exec(ran.stdout) ?? [];
   assert.ok(topic, ran.stdout);
   assert.match(ran.stdout, /"hub.channel.endpoint":"ws/);

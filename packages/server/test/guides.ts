@@ -110,6 +110,7 @@ export async function runGuide(t: TestContext, path: string, run: GuideRun): Pro
       PATH: [dirname(process.execPath), join(folder, 'bin'), join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(
         ':',
       ),
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       HOME: folder,
       TERMINALS: terminals,
       PORT: ports.get('8080'),

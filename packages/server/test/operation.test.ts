@@ -211,7 +211,7 @@ describe('signals', () => {
     const data = folder(t);
     const child = spawn(process.execPath, [LAUNCHER, 'serve', '--port', '0', '--data', data], {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { PATH: process.env.PATH },
+      env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE },
     });
     const line = await new Promise<string>((resolve) => {
       createInterface({ input: child.stdout }).on('line', (one) => one.includes('ready at') && resolve(one));
@@ -237,7 +237,9 @@ async function start(
   env: NodeJS.ProcessEnv,
   running: ChildProcess[] = [],
 ): Promise<{ code: number | null; said: string }> {
-  const child = spawn(process.execPath, [MAIN], { env: { PATH: process.env.PATH, PORT: '0', ...env } });
+  const child = spawn(process.execPath, [MAIN], {
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, PORT: '0', ...env },
+  });
   running.push(child);
   const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
   return { code: code as number | null, said: out + err };

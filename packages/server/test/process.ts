@@ -46,6 +46,7 @@ export class LockstepProcess {
     const child = spawn('sh', ['-c', `${this.#limits}; exec "$@"`, 'sh', process.execPath, MAIN], {
       env: {
         PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
         PORT: this.origin ? new URL(this.origin).port : '0',
         LOCKSTEP_DATA: this.data,
         LOCKSTEP_RATE_LIMIT: '0',

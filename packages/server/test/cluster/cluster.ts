@@ -62,6 +62,7 @@ export class ClusterNode {
     const child = spawn(process.execPath, [main], {
       env: {
         PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
         PORT: String(this.port),
         LOCKSTEP_DATA: this.#data,
         LOCKSTEP_RATE_LIMIT: '0',
