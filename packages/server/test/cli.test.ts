@@ -36,6 +36,24 @@ test('every command explains itself, with examples', async () => {
   assert.equal(asked.stdout, commandHelp(COMMANDS.find(({ name }) => name === 'apps launch')!));
 });
 
+test('a command that needs no part of the server loads none: every command would start with it', async () => {
+  const tellsLoaded = `
+    import { registerHooks } from 'node:module';
+    registerHooks({ load: (url, context, next) => (url.startsWith('file:') && console.error(url), next(url, context)) });`;
+  const { code, stderr } = await lockstep(['--help'], {
+    env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(tellsLoaded)}` },
+  });
+  assert.equal(code, 0);
+  const loaded = stderr.split('\n').filter((line) => line.startsWith('file:'));
+  assert.ok(loaded.length > 50);
+  const places = /\/packages\/(fhircast|client)\/src\/|\/packages\/server\/(src\/|package\.json)/;
+  assert.deepEqual(
+    loaded.filter((url) => !places.test(url)),
+    [],
+  );
+  assert.ok(!loaded.some((url) => url.endsWith('/server/src/config.ts')), 'nor its configuration');
+});
+
 test('wrong use ends with 2 and says what is wrong, as JSON too', async () => {
   const wrong: [string[], RegExp][] = [
     [['fly'], /there is no command fly/],

@@ -1,7 +1,5 @@
 import { type Command, EXIT } from '../command.ts';
-import { type DoctorFinding, examine } from '../doctor.ts';
-import { examineClient } from '../doctor-client.ts';
-import { examineIssuer } from '../doctor-issuer.ts';
+import type { DoctorFinding } from '../doctor.ts';
 import { DATA_OPTION, dataFolder } from '../local-server.ts';
 
 const MARKS = { ok: 'ok', warning: 'warning', problem: 'problem' } as const;
@@ -34,13 +32,14 @@ export const doctor: Command = {
     const issuer = values.text('issuer');
     const progress = (what: string) => terminal.progress(what);
     const client = values.text('client');
-    const all =
-      client !== undefined
-        ? examineClient(client)
-        : issuer === undefined
-          ? examine({ env, data: dataFolder(call), ...(hub !== undefined && { hub }) }, progress)
-          : examineIssuer(env, issuer, progress);
-    for await (const finding of all) {
+    const examined = async (): Promise<AsyncIterable<DoctorFinding>> => {
+      // Each knows a part of the server, which other commands do without.
+      if (client !== undefined) return (await import('../doctor-client.ts')).examineClient(client);
+      if (issuer !== undefined) return (await import('../doctor-issuer.ts')).examineIssuer(env, issuer, progress);
+      const { examine } = await import('../doctor.ts');
+      return examine({ env, data: dataFolder(call), ...(hub !== undefined && { hub }) }, progress);
+    };
+    for await (const finding of await examined()) {
       findings.push(finding);
       if (terminal.json) continue;
       const { check, status, message, fix } = finding;
