@@ -85,7 +85,7 @@ function run(command, args, cwd) {
 const readManifest = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 
 /** The manifest as it is published: built files instead of sources, nothing that only developers need. */
-function published(manifest, { source, built, pages, bin, also, bundles }) {
+function publishedManifest(manifest, { source, built, pages, bin, also, bundles }) {
   const path = (file) => `./${join(built, file.replace(new RegExp(`^\\./(${source}/)?`), '')).replace(/\.tsx?$/, '')}`;
   const exports = Object.entries(manifest.exports)
     .filter(([, file]) => !file.startsWith('./test/'))
@@ -121,7 +121,7 @@ function readmeOf(home) {
   return text.replace(/\[([^\]]+)\]\((?:\.\.\/)+([^)]+)\)/g, '$1 (`$2` in the repository)');
 }
 
-/** JavaScript and declarations of a package's sources. */
+/** JavaScript and declarations of a package's sources, whose types `npm run typecheck` checks. */
 function compile(home, target, { source, built, pages, browser }) {
   const project = join(target, 'tsconfig.json');
   const sources = join(home, source);
@@ -164,6 +164,8 @@ run(process.execPath, [join(root, 'scripts', 'build.mjs')], root);
 mkdirSync(out, { recursive: true });
 for (const file of readdirSync(out)) if (file.endsWith('.tgz')) rmSync(join(out, file));
 
+/** Folders of what gets a tarball. */
+const published = [];
 for (const given of PACKAGES) {
   const { name, from = `packages/${name}`, single } = given;
   const made = { source: 'src', built: 'dist', bundles: [], also: [], ...given };
@@ -179,7 +181,7 @@ for (const given of PACKAGES) {
       filter: (file) => !file.endsWith('/.built-from'),
     });
   }
-  const manifest = published(readManifest(home), made);
+  const manifest = publishedManifest(readManifest(home), made);
   writeFileSync(join(target, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   cpSync(join(root, 'LICENSE'), join(target, 'LICENSE'));
   if (manifest.private) continue;
@@ -191,8 +193,7 @@ for (const given of PACKAGES) {
       filter: (file) => file !== join(out, inside, 'node_modules'),
     });
   }
-  const [{ filename }] = JSON.parse(
-    run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], target),
-  );
-  console.log(join(out, filename));
+  published.push(target);
 }
+const packed = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out, ...published], out);
+for (const { filename } of JSON.parse(packed)) console.log(join(out, filename));
