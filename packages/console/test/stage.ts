@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Resource } from '@lockstep/fhircast';
 import { type Lockstep, readConfig, startLockstep } from '@lockstep/server';
-import { type Browser, type BrowserContext, chromium, type FrameLocator, type Page } from 'playwright-core';
+import { type Browser, chromium, type FrameLocator, type Page } from 'playwright-core';
 import { CHROMIUM } from '../../../scripts/chromium.ts';
 import { type ManyUser, writeRecords, writeUsers } from './records.ts';
 import { ServerProcess } from './server-process.ts';
@@ -74,7 +74,6 @@ export class Stage {
   readonly origin: string;
   readonly #server: Server;
   readonly #browser: Browser;
-  readonly #contexts: BrowserContext[] = [];
   #desks = 0;
   /** What pages threw or complained of, but for what tests provoked. */
   readonly complaints: string[] = [];
@@ -117,7 +116,6 @@ export class Stage {
   async browser(viewport = { width: 1280, height: 800 }, where: BrowserPlace = {}): Promise<Page> {
     const context = await this.#browser.newContext({ viewport, locale: 'en-GB', ...where });
     context.setDefaultTimeout(PATIENCE);
-    this.#contexts.push(context);
     context.on('weberror', (error) => this.#complain(String(error.error())));
     context.on('console', (message) => {
       const text = message.text();

@@ -53,10 +53,14 @@ export interface GuideRun {
   readonly shows: readonly RegExp[];
 }
 
-/** The port that a command listens on, as the page writes it. */
-function listensOn({ text }: ShellBlock): string | undefined {
-  const named = /\bPORT=(\d+)|--port (\d+)|listen (\d+)/.exec(text);
-  return named?.[1] ?? named?.[2] ?? named?.[3] ?? (/\bnpm start\b|lockstep serve/.test(text) ? '8080' : undefined);
+/**
+ * A shell's condition that holds once what a terminal runs is there, as a reader sees it: the server says that it is ready, which is
+ * later than that its port is open; another program listens on the port that the page writes, or has shown something.
+ */
+function isThere({ text }: ShellBlock, shown: string): string {
+  if (/\bnpm start\b|lockstep serve/.test(text)) return `grep -qs ' is ready at ' ${shown}`;
+  const port = /\bPORT=(\d+)|--port (\d+)|listen (\d+)/.exec(text)?.slice(1).find(Boolean);
+  return port === undefined ? `[ -s ${shown} ]` : `(: < /dev/tcp/127.0.0.1/${port}) 2> /dev/null`;
 }
 
 /**
@@ -84,12 +88,9 @@ export async function runGuide(t: TestContext, path: string, run: GuideRun): Pro
       script.push(block.text);
       continue;
     }
-    const port = listensOn(block);
     const shown = `"$TERMINALS/${index}"`;
     script.push(`{\n${block.text}\n} > ${shown} 2>&1 &`);
-    // As a reader does, who looks whether it is there.
-    const there = port === undefined ? `[ -s ${shown} ]` : `(: < /dev/tcp/127.0.0.1/${port}) 2> /dev/null`;
-    script.push(`until ${there}; do kill -0 $! || { cat ${shown}; exit 1; }; sleep 0.1; done`);
+    script.push(`until ${isThere(block, shown)}; do kill -0 $! || { cat ${shown}; exit 1; }; sleep 0.1; done`);
   }
   script.push('echo "@@ end of the page"', 'read -r _ || true');
   let text = script.join('\n');
