@@ -23,6 +23,14 @@ const SHARED = [
   'samples/kit/**',
 ];
 
+/** What is always loaded together is one file: small ones compress badly. The other pages stay files of their own. */
+const GROUPS = [
+  { name: 'start', tags: ['$initial'], priority: 3 },
+  // Both the sign-in page and the workspace have these.
+  { name: 'controls', test: /[\\/](components[\\/](ActionIcon|TextInput)[\\/]|ui[\\/]brand\.tsx)/, priority: 2 },
+  { name: 'workspace', test: /[\\/]src[\\/]workspace\.tsx$/, priority: 1 },
+];
+
 const BUILT = /(^|\/)(node_modules|dist|\.build-[^/]*)(\/|$)/;
 
 /** Hash over the names and contents of the files that the globs find. */
@@ -81,6 +89,7 @@ if (stale.length > 0) {
         assetsInlineLimit: 0,
         // The lists of what to load ahead would be a part of the first page.
         modulePreload: false,
+        rolldownOptions: { output: { codeSplitting: { groups: GROUPS } } },
         reportCompressedSize: false,
         chunkSizeWarningLimit: 700,
       },

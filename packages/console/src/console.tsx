@@ -1,12 +1,15 @@
 /** Who is signed in decides what is shown: the sign-in page, or the console around the session. */
-import { useCallback, useEffect, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
 import { ApiError, post, type SignedInPerson, setCsrf, words } from './api.ts';
 import { serverPath } from './base.ts';
 import type { EhrSession } from './ehr/session.ts';
 import { t } from './language/language.ts';
 import { loadMessages } from './language/load.ts';
-import { SignIn, type SignInWays } from './sign-in.tsx';
+import type { SignInWays } from './sign-in.tsx';
 import { Problem, Waiting } from './ui/problem.tsx';
+
+/** Loaded where nobody is signed in. */
+const SignIn = lazy(() => import('./sign-in.tsx'));
 
 type WorkspaceModule = typeof import('./workspace.tsx');
 
@@ -67,10 +70,12 @@ export function Console() {
       );
     case 'signed-out':
       return (
-        <SignIn
-          ways={state.ways}
-          onSignIn={async (given) => enter(await post<SignedInPerson>('/auth/session', given))}
-        />
+        <Suspense fallback={<Waiting what={t('start.starting')} />}>
+          <SignIn
+            ways={state.ways}
+            onSignIn={async (given) => enter(await post<SignedInPerson>('/auth/session', given))}
+          />
+        </Suspense>
       );
     case 'signed-in':
       return <state.Workspace session={state.session} onSignOut={() => void signOut(state.session)} />;

@@ -23,7 +23,7 @@ export interface SignInWays {
 }
 
 /** Sample users by one click; everybody else by name and password, or at an outside provider. */
-export function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given: Given) => Promise<void> }) {
+export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn: (given: Given) => Promise<void> }) {
   const { sample_users: samples = [], passwords = true, outside } = ways;
   const [user, setUser] = useState('');
   const [password, setPassword] = useState('');

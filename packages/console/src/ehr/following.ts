@@ -42,6 +42,8 @@ export interface FollowingParts {
   readonly fhir: Fhir;
   readonly book: ChartBook;
   readonly notes: Notes;
+  /** Makes ready what draws charts. @throws Error when it cannot be had */
+  readonly loadChart: () => Promise<void>;
   /** A report was closed: it may have been filed before. */
   readonly onReportClosed: () => void;
   /** An application, by its name, did not follow. */
@@ -126,7 +128,7 @@ export class OthersFollowing {
       return true;
     }
     const of = { type: context.type, id: context.id };
-    const found = await this.#find(context);
+    const found = await this.#prepare(context);
     if (event.signal.aborted) return REPLACED;
     if (found.kind !== 'found') {
       book.desk.update((desk) => withoutChart(desk, { ...found, of } satisfies DeskView));
@@ -141,6 +143,15 @@ export class OthersFollowing {
     book.desk.update((desk) => withChart(desk, of, patient, opened));
     await painted();
     return true;
+  }
+
+  /** All that a chart is drawn from, asked for at the same time. */
+  async #prepare(context: Context): Promise<Found> {
+    const problem = this.#parts.loadChart().then(() => undefined, words);
+    const found = await this.#find(context);
+    const reason = await problem;
+    if (found.kind !== 'found' || reason === undefined) return found;
+    return { kind: 'unreadable', patient: found.patient, reason };
   }
 
   /** The patient of a context as the record has them; what an event says of a person is not believed for the record. */

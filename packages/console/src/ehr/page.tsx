@@ -3,7 +3,7 @@ import { Button } from '@mantine/core';
 import { Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
-import { ChartView } from './chart.tsx';
+import { ChartPanel } from './chart-panel.tsx';
 import { ClosedPatient } from './closed-patient.tsx';
 import { shownChart } from './desk.ts';
 import { Dock } from './dock.tsx';
@@ -54,7 +54,7 @@ export function EhrPage({ session }: { session: EhrSession }) {
         <Tabs session={session} />
         <ClosedPatient session={session} />
         <DraftList session={session} />
-        {chart ? <ChartView key={chart.patient.id} session={session} chart={chart} /> : <NoChart session={session} />}
+        {chart ? <ChartPanel key={chart.patient.id} session={session} chart={chart} /> : <NoChart session={session} />}
       </section>
       <Dock session={session} />
     </div>

@@ -8,6 +8,7 @@ import { Fhir } from '../fhir.ts';
 import { SessionInvitations } from '../guests/invitations.ts';
 import { HubRequests } from '../hub-requests.ts';
 import { Watchable } from '../store.ts';
+import { loadChart } from './chart-panel.tsx';
 import { ChartBook } from './charts.ts';
 import { DockedApps } from './docked-apps.ts';
 import { EVENTS, OthersFollowing } from './following.ts';
@@ -117,6 +118,7 @@ export async function startSession(person: SignedInPerson): Promise<EhrSession> 
     fhir,
     book,
     notes,
+    loadChart,
     onReportClosed: wasFiled,
     onBehind: (name, reason) => members.noteReason(name, reason),
   });
