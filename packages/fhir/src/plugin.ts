@@ -5,6 +5,7 @@ import type { TokenInfo } from './access.ts';
 import type { Bundles } from './bundles.ts';
 import { parseExact } from './exact-json.ts';
 import type { Answered, FhirExchange, Precondition, WriteTarget } from './exchange.ts';
+import { DICOM, type ImageAddress, type ImagesOf, noImage, requireDicom, studySearch } from './images.ts';
 import { etag } from './interactions.ts';
 import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson } from './negotiation.ts';
 import { FhirRefusal, type IssueType, operationOutcome } from './refusal.ts';
@@ -52,6 +53,8 @@ export interface PluginOptions<A> {
   readonly now: () => number;
   readonly tokenOf: TokenOf;
   readonly metadata: () => JsonObject | Promise<JsonObject>;
+  /** Images of the studies, where there are any. */
+  readonly images?: ImagesOf | undefined;
   /** Resolves once the answer may go out; rejects where it must not. */
   readonly audit?: ((record: AccessRecord) => void | Promise<void>) | undefined;
 }
@@ -232,6 +235,22 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
     for (const { resource } of bundle.entry ?? []) note(caller, resource);
     return answer(reply, JSON.stringify(bundle), params);
   });
+  const { images } = options;
+  if (images) {
+    app.get<{ Params: ImageAddress }>(IMAGE, async (request, reply) => {
+      requireDicom(request.headers.accept);
+      const caller = callerOf(request);
+      const found = await interactions.search('ImagingStudy', studySearch(request.params), caller.access);
+      const study = found.entry?.[0]?.resource as Resource | undefined;
+      if (!study) throw noImage();
+      note(caller, study);
+      const patient = await readable(interactions, options.patientOf(study), caller.access);
+      const file = images(study, patient, request.params);
+      if (!file) throw noImage();
+      return reply.type(DICOM).header('cache-control', 'no-store').send(file);
+    });
+    notAllowed(app, IMAGE, ['GET', 'HEAD']);
+  }
   app.get<{ Params: Params }>('/:type', search);
   app.post<{ Params: Params }>('/:type/_search', search);
 
@@ -299,6 +318,24 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
       throw new FhirRefusal(404, 'not-supported', 'There is nothing at this address.');
     },
   });
+}
+
+/** DICOM PS3.18 10.4.1.1.3. */
+const IMAGE = '/dicom-web/studies/:study/series/:series/instances/:instance';
+
+/** The patient, where the caller may see them. */
+async function readable<A>(
+  interactions: FhirExchange<A>,
+  id: string | undefined,
+  access: A,
+): Promise<Resource | undefined> {
+  if (id === undefined) return undefined;
+  try {
+    return (await interactions.read({ type: 'Patient', id }, access)).resource;
+  } catch (error) {
+    if (error instanceof FhirRefusal && error.status < 500) return undefined;
+    throw error;
+  }
 }
 
 const STORED = {

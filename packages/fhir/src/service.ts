@@ -8,6 +8,7 @@ import { capabilityStatement, type SmartAddresses } from './capability.ts';
 import { patientOf } from './compartment.ts';
 import { stringsOf } from './criteria.ts';
 import { folded, foldedToken, wordBegins } from './fold.ts';
+import type { ImagesOf } from './images.ts';
 import { Interactions } from './interactions.ts';
 import { type AccessRecord, fhirPlugin, type TokenOf } from './plugin.ts';
 import { ResourceRepository } from './repository.ts';
@@ -31,6 +32,8 @@ export interface FhirOptions {
   readonly ids: () => string;
   /** Lockstep's version. */
   readonly version: string;
+  /** Images of the studies, where there are any. */
+  readonly images?: ImagesOf;
   readonly audit?: (record: AccessRecord) => void | Promise<void>;
 }
 
@@ -82,7 +85,7 @@ export interface FhirService {
 
 /** Makes the FHIR endpoint: the plugin is registered with the path of `baseUrl` as its prefix. */
 export async function createFhir(options: FhirOptions): Promise<{ plugin: FastifyPluginAsync; service: FhirService }> {
-  const { records, clock, baseUrl, tokenOf, smart, hubUrl, version, audit } = options;
+  const { records, clock, baseUrl, tokenOf, smart, hubUrl, version, images, audit } = options;
   const now = () => clock.now();
   const started = now();
   const repository = new ResourceRepository(records, baseUrl, now);
@@ -97,6 +100,7 @@ export async function createFhir(options: FhirOptions): Promise<{ plugin: Fastif
     now,
     tokenOf,
     metadata: () => capabilityStatement({ baseUrl, hubUrl, version, smart: smart(), date: started }),
+    images,
     audit,
   });
   return { plugin, service: fhirService(repository, interactions, baseUrl) };

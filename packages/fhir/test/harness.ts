@@ -11,6 +11,7 @@ import {
   type FhirService,
   type Json,
   type JsonObject,
+  sampleImage,
   type TokenInfo,
 } from '../src/index.ts';
 
@@ -32,6 +33,7 @@ export interface Answer {
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
   readonly body: any;
   readonly text: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 export interface Endpoint {
@@ -84,24 +86,27 @@ export async function startEndpoint(): Promise<Endpoint> {
     hubUrl: 'https://ehr.example/hub',
     ids: () => `made-${++made}`,
     version: '0.0.0-test',
+    images: sampleImage,
     audit: (record) => void audits.push(record),
   });
   await app.register(plugin, { prefix: '/fhir' });
   const local = `${await app.listen({ host: '127.0.0.1', port: 0 })}/fhir`;
 
-  const send: Endpoint['send'] = async (method, path, bearer, body, headers = {}) => {
+  const send: Endpoint['send'] = async (method, path, bearer, sent, headers = {}) => {
     const response = await fetch(`${local}${path.startsWith(BASE) ? path.slice(BASE.length) : path}`, {
       method,
       headers: {
         ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
-        ...(body !== undefined && { 'content-type': 'application/fhir+json' }),
+        ...(sent !== undefined && { 'content-type': 'application/fhir+json' }),
         ...headers,
       },
-      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(sent !== undefined && { body: typeof sent === 'string' ? sent : JSON.stringify(sent) }),
     });
-    const text = await response.text();
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const text = new TextDecoder().decode(bytes);
     const isJson = response.headers.get('content-type')?.includes('json') && text !== '';
-    return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
+    const body = isJson ? JSON.parse(text) : undefined;
+    return { status: response.status, headers: response.headers, text, bytes, body };
   };
   return {
     service,

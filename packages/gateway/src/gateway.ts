@@ -1,4 +1,4 @@
-import type { AccessRecord, FhirService, SmartAddresses, TokenOf } from '@lockstep/fhir';
+import type { AccessRecord, FhirService, ImagesOf, SmartAddresses, TokenOf } from '@lockstep/fhir';
 import { Bundles, fhirPlugin } from '@lockstep/fhir/parts';
 import type { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
@@ -25,6 +25,8 @@ export interface GatewayOptions {
   readonly hubUrl: string;
   readonly version: string;
   readonly r5?: boolean;
+  /** Images of the studies, where there are any. */
+  readonly images?: ImagesOf;
   readonly audit?: (record: AccessRecord) => void | Promise<void>;
 }
 
@@ -32,7 +34,20 @@ export interface GatewayOptions {
 export async function createGateway(
   options: GatewayOptions,
 ): Promise<{ plugin: FastifyPluginAsync; service: FhirService }> {
-  const { upstream, records, validator, clock, baseUrl, hubUrl, version, smart, tokenOf, r5 = false, audit } = options;
+  const {
+    upstream,
+    records,
+    validator,
+    clock,
+    baseUrl,
+    hubUrl,
+    version,
+    smart,
+    tokenOf,
+    r5 = false,
+    images,
+    audit,
+  } = options;
   const now = () => clock.now();
   const capabilities = new Capabilities(upstream, now);
   const links = await PageLinks.open(records, now());
@@ -48,6 +63,7 @@ export async function createGateway(
     now,
     tokenOf,
     metadata: () => capabilities.statement({ baseUrl, hubUrl, version, smart: smart() }),
+    images,
     audit,
   });
   return { plugin, service: upstreamService(forwarding, capabilities, baseUrl) };

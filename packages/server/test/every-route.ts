@@ -174,12 +174,20 @@ export const ROWS: readonly Row[] = [
     params: () => ({ id: 'seed-0003', version: '1' }),
     status: 200,
   },
+  {
+    as: 'client',
+    routes: ['GET /fhir/dicom-web/studies/:study/series/:series/instances/:instance'],
+    params: () => ({ study: '2.999.7.26.1.1', series: '2.999.7.26.1.1.1', instance: '2.999.7.26.1.1.1.1' }),
+  },
   { as: 'client', routes: ['GET /fhir/Patient/:id/$everything'], params: () => ({ id: 'seed-0003' }) },
   {
     as: 'client',
     routes: [
       ...['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].flatMap((method) => [`${method} /fhir`, `${method} /fhir/*`]),
       ...['POST', 'PUT', 'PATCH', 'DELETE'].map((method) => `${method} /fhir/Patient/:id/$everything`),
+      ...['POST', 'PUT', 'PATCH', 'DELETE'].map(
+        (method) => `${method} /fhir/dicom-web/studies/:study/series/:series/instances/:instance`,
+      ),
       ...['POST', 'PUT', 'PATCH', 'DELETE'].map((method) => `${method} /fhir/:type/:id/_history`),
       ...['POST', 'PUT', 'PATCH', 'DELETE'].map((method) => `${method} /fhir/:type/:id/_history/:version`),
       ...['PUT', 'PATCH', 'DELETE'].flatMap((method) => [`${method} /fhir/:type`, `${method} /fhir/:type/_search`]),

@@ -13,8 +13,8 @@ const IDS = 'http://northfield.example.org/ids';
 const V2_IDENTIFIER = 'http://terminology.hl7.org/CodeSystem/v2-0203';
 const CATEGORY = 'http://terminology.hl7.org/CodeSystem/observation-category';
 const CONDITION = 'http://terminology.hl7.org/CodeSystem/condition-';
-/** Below the arc that ITU-T keeps for examples. */
-const UID_ROOT = '2.999.7.26';
+/** What the UIDs of the sample studies begin with, below the arc that ITU-T keeps for examples. */
+export const UID_ROOT = '2.999.7.26';
 
 const CLASS: Readonly<Record<Visit['kind'], string>> = {
   AMB: 'ambulatory',

@@ -1,5 +1,5 @@
 import { files as consoleFiles } from '@lockstep/console';
-import { createFhir } from '@lockstep/fhir';
+import { createFhir, sampleImage } from '@lockstep/fhir';
 import { createGateway } from '@lockstep/gateway';
 import { AuthorizationAddresses, createAuthorizationServer } from '@lockstep/smart';
 import type { FastifyRequest } from 'fastify';
@@ -73,6 +73,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     // The door has verified it.
     tokenOf: ({ caller }: FastifyRequest) => caller,
     smart: () => addresses,
+    ...(config.sampleData && { images: sampleImage }),
     ...(audit && { audit: fhirAudit(audit) }),
   };
   const fhir = upstream

@@ -170,6 +170,9 @@ export const DESCRIBED: readonly DescribedRoute[] = [
   ),
   resource('GET /fhir/:type/:id/_history/:version', 'One version', { 200: RESOURCE, 304: ['Not changed'] }),
   resource('GET /fhir/Patient/:id/$everything', 'What belongs to a patient', { 200: BUNDLE }),
+  resource('GET /fhir/dicom-web/studies/:study/series/:series/instances/:instance', 'An image of a sample study', {
+    200: ['A DICOM file', { 'application/dicom': { type: 'string', format: 'binary' } }],
+  }),
   resource('POST /fhir', 'Batch or transaction', { 200: BUNDLE }, { body: fhir(ref('Bundle')) }),
 
   auth('GET /fhir/.well-known/smart-configuration', 'SMART discovery', {
