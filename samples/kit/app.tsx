@@ -1,14 +1,17 @@
 /** What both samples begin with: the launch, the subscription, and a bar that says where they stand. */
 import '@lockstep/client/status';
+import '@lockstep/console/tokens.css';
 import './kit.css';
 import { type EventName, fromSmart, HubError, Subscriber } from '@lockstep/client';
 import { useSyncState } from '@lockstep/client/react';
 import type { LockstepStatus } from '@lockstep/client/status';
+import { loadMessages, spoken, startLanguage, useStore } from '@lockstep/console/language';
 import { type HTMLAttributes, type ReactNode, type Ref, StrictMode, useEffect, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Fhir, type Resource } from './fhir.ts';
 import { identityText, Who } from './identity.tsx';
 import { authorize, forget, type Grant, homeServer, type SmartApp, start } from './smart.ts';
+import { refusalWords, type SampleMessage, t } from './words.ts';
 
 declare module 'react' {
   namespace JSX {
@@ -19,9 +22,14 @@ declare module 'react' {
 }
 
 export interface Sample extends SmartApp {
+  /** What it is called in the session. */
   readonly name: string;
-  readonly description: string;
+  /** The part of the catalog that it speaks from; it has a `name` and a `description`. */
+  readonly words: 'viewer' | 'writer';
 }
+
+/** What people call it. */
+export const nameOfApp = ({ words }: Sample): string => t(`${words}.name` satisfies SampleMessage);
 
 export interface Connected {
   readonly subscriber: Subscriber;
@@ -67,14 +75,16 @@ export function useLaunchPatient({ fhir, grant, subscriber }: Connected): string
       if (state.status === 'closed' || subscriber.context) return;
       await subscriber.openPatient(await fhir.read(`Patient/${patient}`));
     };
-    open().catch((error: unknown) => setProblem(`The patient of the launch was not opened: ${wordsOf(error)}`));
+    open().catch((error: unknown) => setProblem(t('kit.launchPatient', { error: wordsOf(error) })));
   }, [fhir, grant, subscriber]);
   return problem;
 }
 
 /** Words for an error of any kind. */
 export function wordsOf(error: unknown): string {
-  if (error instanceof HubError && error.status === 0) return 'The Hub cannot be reached.';
+  if (error instanceof HubError) {
+    return error.status === 0 ? t('kit.hubUnreachable') : refusalWords(error.status, error.message);
+  }
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -93,11 +103,17 @@ export function painted(): Promise<void> {
 /** The application's state against the session, in words, shape and color. @param brief the reason is said elsewhere */
 export function Status({ subscriber, brief = false }: { subscriber: Subscriber; brief?: boolean }) {
   const element = useRef<LockstepStatus>(null);
+  const { language } = useStore(spoken);
   useEffect(() => {
     if (!element.current) return;
-    element.current.words = { connecting: 'Reconnecting' };
+    element.current.words = Object.fromEntries(
+      (['connecting', 'in-sync', 'unknown', 'behind', 'out-of-sync', 'closed'] as const).map((status) => [
+        status,
+        t(`kit.status.${status}`),
+      ]),
+    );
     element.current.subscriber = subscriber;
-  }, [subscriber]);
+  }, [subscriber, language]);
   return <lockstep-status ref={element} brief={brief} />;
 }
 
@@ -114,13 +130,13 @@ export function Bar(props: {
   const { app, subscriber, patient, facts, brief } = props;
   const state = useSyncState(subscriber);
   const alarm = state.status === 'out-of-sync' || state.status === 'closed' ? '(!)' : '';
-  const title = [alarm, patient && identityText(patient), app.name].filter(Boolean).join(' · ');
+  const title = [alarm, patient && identityText(patient), nameOfApp(app)].filter(Boolean).join(' · ');
   useEffect(() => {
     document.title = title;
   }, [title]);
   return (
     <header className="bar">
-      <h1>{patient ? <Who patient={patient} /> : 'No patient is open'}</h1>
+      <h1>{patient ? <Who patient={patient} /> : t('kit.noPatientIsOpen')}</h1>
       <bdi className="facts">{facts}</bdi>
       <Status subscriber={subscriber} brief={brief} />
     </header>
@@ -133,7 +149,7 @@ export function Ended({ app, subscriber, grant }: Connected & { app: Sample }) {
   if (state.status !== 'closed' || state.reason === 'not connected yet') return null;
   return (
     <div className="apart" role="alert">
-      <span>Not in the session any more: {grant.ended ?? state.reason}.</span>
+      <span>{t('kit.ended', { reason: grant.ended ? t('kit.accessEnded') : state.reason })}</span>
       <button
         type="button"
         onClick={() => {
@@ -141,7 +157,7 @@ export function Ended({ app, subscriber, grant }: Connected & { app: Sample }) {
           void authorize(app, `${homeServer(app)}/fhir`);
         }}
       >
-        Launch again
+        {t('kit.launchAgain')}
       </button>
     </div>
   );
@@ -154,6 +170,8 @@ let connection: Connected | undefined;
 function Page(props: { app: Sample; events: readonly EventName[]; children: (connected: Connected) => ReactNode }) {
   const { app, events, children } = props;
   const [state, setState] = useState<State>({ kind: 'starting' });
+  // Drawn again when another language is chosen.
+  useStore(spoken);
 
   useEffect(() => {
     launched ??= start(app);
@@ -177,28 +195,28 @@ function Page(props: { app: Sample; events: readonly EventName[]; children: (con
 
   switch (state.kind) {
     case 'starting':
-      return <p className="kit-message">Starting …</p>;
+      return <p className="kit-message">{t('kit.starting')}</p>;
     case 'ready':
       return children(state.connected);
     case 'welcome':
       return (
         <main className="kit-message">
-          <h1>{app.name}</h1>
-          <p>{app.description}</p>
-          <p>Run it from the EHR, or let it ask for a patient itself.</p>
+          <h1>{nameOfApp(app)}</h1>
+          <p>{t(`${app.words}.description`)}</p>
+          <p>{t('kit.runItFromTheEhr')}</p>
           <button type="button" className="main" onClick={launch}>
-            Launch on its own
+            {t('kit.launchOnItsOwn')}
           </button>
         </main>
       );
     case 'failed':
       return (
         <main className="kit-message">
-          <h1>{app.name} was not launched</h1>
+          <h1>{t('kit.wasNotLaunched', { app: nameOfApp(app) })}</h1>
           <p role="alert">{state.why}</p>
-          <p>Run it again from the EHR, or let it ask for a patient itself.</p>
+          <p>{t('kit.runItAgain')}</p>
           <button type="button" className="main" onClick={launch}>
-            Launch on its own
+            {t('kit.launchOnItsOwn')}
           </button>
         </main>
       );
@@ -223,10 +241,16 @@ function followScheme(): void {
 }
 
 /** Shows the sample once it is launched and subscribed. */
-export function run(app: Sample, events: readonly EventName[], children: (connected: Connected) => ReactNode): void {
+export async function run(
+  app: Sample,
+  events: readonly EventName[],
+  children: (connected: Connected) => ReactNode,
+): Promise<void> {
   const root = document.getElementById('root');
   if (!root) return;
   followScheme();
+  await startLanguage('kit');
+  await loadMessages(app.words);
   createRoot(root).render(
     <StrictMode>
       <Page app={app} events={events}>

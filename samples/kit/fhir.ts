@@ -1,5 +1,7 @@
 /** The record, with the token of the launch; and what is in a resource, in words. */
+import { date as written } from '@lockstep/console/language';
 import type { Grant } from './smart.ts';
+import { refusalWords, t } from './words.ts';
 
 export interface Resource {
   readonly resourceType: string;
@@ -33,12 +35,12 @@ export function titleOf(resource: Resource | undefined): string {
   return textAt(resource, 'description', 'code.text', 'code.coding.display') ?? '';
 }
 
-/** A FHIR date or dateTime for people: `14 Jan 2026`. A date alone has no zone: it is the same day everywhere. */
+/** A FHIR date or dateTime for people: `14 Jan 2026`, `14. Jan. 2026`. A date alone has no zone: it is the same day everywhere. */
 export function dayOf(value: string | undefined): string {
   const alone = /^\d{4}-\d\d-\d\d$/.test(value ?? '');
   const date = new Date(alone ? `${value}T00:00:00` : (value ?? ''));
   if (Number.isNaN(date.getTime())) return value ?? '';
-  return date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+  return written(date, { day: 'numeric', month: 'short', year: 'numeric' });
 }
 
 /** A medical record number, else the first identifier. */
@@ -67,7 +69,7 @@ export function observedValue(observation: Resource): string {
 
 /** What an Observation is about. */
 export function observedName(observation: Resource): string {
-  return textAt(observation, 'code.text', 'code.coding.display', 'code.coding.code') ?? 'Observation';
+  return textAt(observation, 'code.text', 'code.coding.display', 'code.coding.code') ?? t('kit.observation');
 }
 
 /** `ImagingStudy/1` of a reference. */
@@ -78,7 +80,7 @@ export function referenceOf(resource: unknown, path: string): string | undefined
 /** A request that the record did not grant. The message is for people. */
 export class FhirError extends Error {
   override readonly name = 'FhirError';
-  /** HTTP status. */
+  /** HTTP status; 0 when the record could not be reached. */
   readonly status: number;
   constructor(status: number, message: string) {
     super(message);
@@ -93,17 +95,22 @@ export class Fhir {
     this.#grant = grant;
   }
 
-  async #request(path: string, init: RequestInit = {}, again = false): Promise<unknown> {
+  async #fetch(path: string, accept: string, init: RequestInit = {}, again = false): Promise<Response> {
     const { access_token: token } = again ? await this.#grant.renew() : this.#grant.token;
-    const headers = { ...init.headers, accept: 'application/fhir+json', authorization: `Bearer ${token}` };
-    const response = await fetch(`${this.#grant.iss}/${path}`, { ...init, headers });
-    if (response.status === 401 && !again) return this.#request(path, init, true);
+    const headers = { ...init.headers, accept, authorization: `Bearer ${token}` };
+    const response = await fetch(`${this.#grant.iss}/${path}`, { ...init, headers }).catch(() => {
+      throw new FhirError(0, t('kit.recordUnreachable'));
+    });
+    if (response.status === 401 && !again) return this.#fetch(path, accept, init, true);
+    if (response.ok) return response;
     const body: unknown = await response.json().catch(() => undefined);
-    if (response.ok) return body;
-    throw new FhirError(
-      response.status,
-      textAt(body, 'issue.diagnostics', 'issue.details.text') ?? `The record answered ${response.status}.`,
-    );
+    const said = textAt(body, 'issue.diagnostics', 'issue.details.text') ?? `HTTP ${response.status}`;
+    throw new FhirError(response.status, refusalWords(response.status, said));
+  }
+
+  async #request(path: string, init: RequestInit = {}): Promise<unknown> {
+    const response = await this.#fetch(path, 'application/fhir+json', init);
+    return response.json().catch(() => undefined);
   }
 
   async read(reference: string): Promise<Resource> {
@@ -112,6 +119,11 @@ export class Fhir {
 
   async search(type: string, params: Readonly<Record<string, string>>): Promise<readonly Resource[]> {
     return valuesAt(await this.#request(`${type}?${new URLSearchParams(params)}`), 'entry.resource') as Resource[];
+  }
+
+  /** A DICOM file. @param path below the record's address. @throws FhirError where there is none */
+  async image(path: string): Promise<ArrayBuffer> {
+    return (await this.#fetch(path, 'application/dicom')).arrayBuffer();
   }
 
   /** Writes the resource under its own id. */

@@ -5,6 +5,13 @@ import { useEffect, useRef, useState } from 'react';
 import { type Connected, painted } from './app.tsx';
 import type { Resource } from './fhir.ts';
 import { findPatient } from './patient.ts';
+import { t } from './words.ts';
+
+/** What stands in the way of following: in words for the others in the session, who may speak another language, and for people. */
+interface Obstacle {
+  readonly reason: string;
+  readonly words: string;
+}
 
 /** A context whose patient the record has. */
 export interface Followed {
@@ -15,7 +22,7 @@ export interface Followed {
 
 export interface FollowingParts {
   /**
-   * Why the application stays where it is, for people; undefined when it may go. Asked before a change as well.
+   * Why the application stays where it is, for the others in the session, who may speak another language; undefined when it may go. Asked before a change as well.
    * @param next the context that would be followed; undefined when nothing would be open
    */
   readonly staysFor: (next: Context | undefined) => string | undefined;
@@ -56,23 +63,23 @@ export function useFollowing({ subscriber, fhir }: Connected, parts: FollowingPa
         async show(context, { signal }) {
           const { next, problem } = context ? await read(context) : {};
           if (signal.aborted) return REPLACED;
-          setObstacle(problem);
+          setObstacle(problem?.words);
           latest.current.show(next);
           await painted();
-          return problem === undefined ? true : refuse(problem);
+          return problem === undefined ? true : refuse(problem.reason);
         },
       }),
     // `asked` follows once more.
     [subscriber, fhir, asked],
   );
 
-  async function read(context: Context): Promise<{ next?: Followed; problem?: string }> {
+  async function read(context: Context): Promise<{ next?: Followed; problem?: Obstacle }> {
     try {
       const found = await findPatient(fhir, context);
       if (found.kind === 'found') return { next: { context, patient: found.patient } };
-      return { problem: 'the patient is not in this record' };
+      return { problem: { reason: 'the patient is not in this record', words: t('kit.notInThisRecord') } };
     } catch {
-      return { problem: 'the record cannot be read' };
+      return { problem: { reason: 'the record cannot be read', words: t('kit.recordUnreadable') } };
     }
   }
 

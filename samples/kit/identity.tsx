@@ -1,8 +1,12 @@
 /** Who somebody is: a name alone identifies no one, so date of birth and record number stand beside it. */
 import { dayOf, nameOf, type Resource, recordNumber, textAt } from './fhir.ts';
+import { t } from './words.ts';
 
 function factsOf(patient: Resource): readonly [born: string, number: string] {
-  return [dayOf(textAt(patient, 'birthDate')) || 'born unknown', recordNumber(patient) ?? 'no record number'];
+  return [
+    dayOf(textAt(patient, 'birthDate')) || t('kit.bornUnknown'),
+    recordNumber(patient) ?? t('kit.noRecordNumber'),
+  ];
 }
 
 /** For titles and sentences: `Kofi Mensah, 12 Mar 1961, NF-104466`. */

@@ -1,4 +1,5 @@
 /** SMART App Launch for a page without a server: EHR launch, standalone launch, refresh. All of it is in this file. */
+import { t } from './words.ts';
 
 export interface SmartApp {
   readonly id: string;
@@ -92,8 +93,8 @@ export class Grant {
   readonly #tokenEndpoint: string;
   #token: TokenResponse;
   #renewing: Promise<TokenResponse> | undefined;
-  /** Why the server gives no token any more; undefined while it does. */
-  ended: string | undefined;
+  /** Whether the server gives no token any more. */
+  ended = false;
   /** Called when the access has ended for good. */
   onEnded: () => void = () => undefined;
 
@@ -134,15 +135,15 @@ export class Grant {
 
   async #renew(): Promise<TokenResponse> {
     const { refresh_token: refreshToken } = this.#token;
-    if (!refreshToken) throw this.#end('the access has ended');
+    if (!refreshToken) throw this.#end();
     const body = new URLSearchParams({
       grant_type: 'refresh_token',
       refresh_token: refreshToken,
       client_id: this.#app.id,
     });
     const response = await fetch(this.#tokenEndpoint, { method: 'POST', body });
-    if (response.status === 400 || response.status === 401) throw this.#end('the access was revoked or has ended');
-    const fresh = (await json(response, 'The access was not renewed')) as unknown as TokenResponse;
+    if (response.status === 400 || response.status === 401) throw this.#end();
+    const fresh = (await json(response, t('kit.launch.notRenewed'))) as unknown as TokenResponse;
     this.#token = { ...this.#token, ...fresh };
     slot<Kept>(`token ${this.#app.id}`).set({
       iss: this.iss,
@@ -152,16 +153,16 @@ export class Grant {
     return this.#token;
   }
 
-  #end(why: string): Error {
-    this.ended = why;
+  #end(): Error {
+    this.ended = true;
     this.onEnded();
-    return new Error(why);
+    return new Error(t('kit.accessEnded'));
   }
 }
 
 /** Sends the person to the authorization server. @param launch of an EHR; without one the app launches itself */
 export async function authorize(app: SmartApp, iss: string, launch?: string): Promise<void> {
-  const found = await json(await fetch(`${iss}/.well-known/smart-configuration`), 'The server could not be found');
+  const found = await json(await fetch(`${iss}/.well-known/smart-configuration`), t('kit.launch.noServer'));
   const verifier = random();
   const state = random();
   const scope = app.scope
@@ -191,7 +192,7 @@ async function redeem(app: SmartApp, code: string, state: string | null): Promis
   const { verifier, tokenEndpoint, iss, state: expected } = pending.get() ?? {};
   pending.clear();
   if (!verifier || !tokenEndpoint || !iss || state !== expected) {
-    throw new Error('This answer belongs to another launch. Launch the app again.');
+    throw new Error(t('kit.launch.another'));
   }
   const body = new URLSearchParams({
     grant_type: 'authorization_code',
@@ -201,7 +202,7 @@ async function redeem(app: SmartApp, code: string, state: string | null): Promis
     code_verifier: verifier,
   });
   const response = await fetch(tokenEndpoint, { method: 'POST', body });
-  const token = (await json(response, 'The launch was not completed')) as unknown as TokenResponse;
+  const token = (await json(response, t('kit.launch.notCompleted'))) as unknown as TokenResponse;
   const kept = { iss, tokenEndpoint, token };
   slot<Kept>(`token ${app.id}`).set(kept);
   return new Grant(app, kept, true);
@@ -224,7 +225,7 @@ export async function start(app: SmartApp): Promise<Start> {
     await authorize(app, record);
     return { kind: 'leaving' };
   }
-  if (iss || launch) throw new Error('An EHR launch brings both iss and launch; one of them is missing.');
+  if (iss || launch) throw new Error(t('kit.launch.missing'));
   const kept = slot<Kept>(`token ${app.id}`).get();
   return kept ? { kind: 'ready', grant: new Grant(app, kept, false) } : { kind: 'welcome' };
 }

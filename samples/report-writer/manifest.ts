@@ -3,6 +3,7 @@ export const app = {
   id: 'sample-report-writer',
   name: 'Report writer',
   description: 'Opens a report, collects what other applications share in it, signs it and files it.',
+  words: 'writer' as const,
   path: '/samples/report-writer/',
   scope: [
     'launch',

@@ -3,6 +3,7 @@ export const app = {
   id: 'sample-viewer',
   name: 'Image viewer',
   description: 'Shows the study you have open, measures in it and shares what was measured.',
+  words: 'viewer' as const,
   path: '/samples/viewer/',
   scope: [
     'launch',

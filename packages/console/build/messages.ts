@@ -1,24 +1,27 @@
 /**
- * Builds the console's messages: every file in `languages/` is one language, compiled and cut into parts by the first word of
- * its keys, so that a page loads only what it says.
+ * Builds the messages of pages: every file in a folder is one language, compiled and cut into parts by the first word of its
+ * keys, so that a page loads only what it says.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import compile from 'icu-minify/compile';
 import type { Plugin } from 'vite';
 
-const FOLDER = new URL('../languages/', import.meta.url);
+/** The console's own. */
+const CONSOLE = new URL('../languages/', import.meta.url);
+/** What the sample applications say. */
+export const SAMPLES = new URL('../../../samples/languages/', import.meta.url);
 
 /** Messages in ICU MessageFormat by key. */
 export type Catalog = Readonly<Record<string, string>>;
 
 /** BCP 47 tags of the languages there are. */
-export function languages(): readonly string[] {
-  return readdirSync(FOLDER).flatMap((file) => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : []));
+export function languages(folder: URL = CONSOLE): readonly string[] {
+  return readdirSync(folder).flatMap((file) => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : []));
 }
 
 /** @throws when there is no such language */
-export function readCatalog(language: string): Catalog {
-  return JSON.parse(readFileSync(new URL(`${language}.json`, FOLDER), 'utf8')) as Catalog;
+export function readCatalog(language: string, folder: URL = CONSOLE): Catalog {
+  return JSON.parse(readFileSync(new URL(`${language}.json`, folder), 'utf8')) as Catalog;
 }
 
 /**
@@ -45,25 +48,30 @@ export function compiled(catalog: Catalog, file?: string) {
   return Object.fromEntries(wanted.map(([key, message]) => [key, compile(message)]));
 }
 
+/** What a language is called by those who speak it. */
+function nameOf(language: string): string {
+  return new Intl.DisplayNames([language], { type: 'language' }).of(language) ?? language;
+}
+
 /** Serves `virtual:languages`, which loads the parts of each language when they are needed. */
-export function messages(): Plugin {
+export function messages(folder: URL = CONSOLE): Plugin {
   return {
     name: 'messages',
     resolveId: (id) => (/^virtual:(languages|messages\/)/.test(id) ? `\0${id}` : undefined),
     load(id) {
       if (id === '\0virtual:languages') {
-        const all = languages().map((language) => {
-          const catalog = readCatalog(language);
+        const all = languages(folder).map((language) => {
+          const catalog = readCatalog(language, folder);
           const files = [...new Set(Object.keys(catalog).map((key) => fileOf(key.split('.')[0] ?? '')))];
           const loads = files.map((file) => `${file}: () => import('virtual:messages/${language}/${file}')`);
-          const name = JSON.stringify(catalog['start.language']);
+          const name = JSON.stringify(nameOf(language));
           return `${JSON.stringify(language)}: { name: ${name}, files: { ${loads.join(', ')} } }`;
         });
         return `export default { ${all.join(', ')} };`;
       }
       const [, language, file] = /^\0virtual:messages\/([^/]+)\/([^/]+)$/.exec(id) ?? [];
       if (language === undefined || file === undefined) return undefined;
-      return `export default ${JSON.stringify(compiled(readCatalog(language), file))};`;
+      return `export default ${JSON.stringify(compiled(readCatalog(language, folder), file))};`;
     },
   };
 }

@@ -17,6 +17,7 @@ import '@mantine/core/styles/Menu.css';
 import '@mantine/core/styles/SegmentedControl.css';
 import '@mantine/core/styles/FloatingIndicator.css';
 import '@mantine/core/styles/VisuallyHidden.css';
+import './tokens.css';
 import './styles.css';
 import './print.css';
 import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';

@@ -103,7 +103,8 @@ test('a measurement is shared, selected, signed with its report, and filed', asy
   const writer = await run(page, 'Report writer');
   await writer.getByRole('button', { name: /CT Chest.*May 2026/ }).click();
   await writer.getByLabel('Impression').waitFor();
-  const picture = viewer.getByRole('img', { name: /Drag to measure/ });
+  await viewer.locator('[data-ready]').waitFor();
+  const picture = viewer.getByRole('img', { name: /Image 161 of 322/ });
   const box = await picture.boundingBox();
   assert.ok(box);
   await page.mouse.move(box.x + box.width / 2 - 20, box.y + box.height / 2);
@@ -113,8 +114,15 @@ test('a measurement is shared, selected, signed with its report, and filed', asy
   await viewer.getByLabel('What it is').fill('Nodule, right upper lobe');
   await viewer.getByRole('button', { name: 'Share' }).click();
   await writer.getByText('Nodule, right upper lobe').waitFor();
+  // The place in the images is shared with it: whoever selects it brings the viewer back to its image.
+  await viewer
+    .getByRole('button', { name: /Mediastinum/ })
+    .first()
+    .click();
+  await viewer.getByRole('img', { name: /Image 54 of 108/ }).waitFor();
   await writer.getByRole('button', { name: 'Show Nodule, right upper lobe in the images' }).click();
   await viewer.getByRole('button', { name: /Nodule, right upper lobe/, pressed: true }).waitFor();
+  await picture.locator('g[class*="selected"]').waitFor();
   await writer.getByRole('button', { name: 'Cite Nodule, right upper lobe in the text' }).click();
   await writer.getByLabel('Impression').pressSequentially(' Stable.');
   await writer.getByRole('button', { name: 'Sign' }).click();
@@ -131,7 +139,7 @@ test('ERR-2 an application with unsaved work refuses, the strip warns, and it fo
   await openPatient(page, /Walter Pruitt/);
   const viewer = await run(page, 'Image viewer');
   const writer = await run(page, 'Report writer');
-  await writer.locator('.worklist button').first().click();
+  await writer.getByRole('region', { name: 'Studies to report' }).getByRole('button').first().click();
   await writer.getByLabel('Impression').fill('Half a sentence');
   await openPatient(page, /Priya Raman/, true);
   await shows(viewer, 'Priya Raman');

@@ -38,7 +38,14 @@ async function speak(page: Page, language: string): Promise<void> {
     localStorage.setItem(key, newValue);
     dispatchEvent(new StorageEvent('storage', { key, newValue }));
   }, language);
-  await page.locator(`html[lang="${language}"]`).waitFor();
+  for (const frame of page.frames()) await frame.locator(`html[lang="${language}"]`).waitFor();
+}
+
+/** The viewer, with an image in it. */
+async function runViewer(page: Page): Promise<FrameLocator> {
+  const viewer = await run(page, 'Image viewer');
+  await viewer.locator('[data-ready]').waitFor();
+  return viewer;
 }
 
 /** Takes the picture in English, and one beside it in German. */
@@ -74,7 +81,8 @@ async function atEase(page: Page, patient: RegExp): Promise<void> {
 
 /** A measurement across the middle of the picture, shared in the open report. */
 async function measure(page: Page, viewer: FrameLocator, label: string): Promise<void> {
-  const box = await viewer.getByRole('img', { name: /Drag to measure/ }).boundingBox();
+  await viewer.locator('[data-ready]').waitFor();
+  const box = await viewer.getByRole('img').boundingBox();
   assert.ok(box);
   const [x, y] = [box.x + box.width / 2 - 52, box.y + box.height / 2 - 12];
   await page.mouse.move(x, y);
@@ -128,7 +136,7 @@ test('every page has its picture', async () => {
   await openPatient(page, /Hannah Kowalczyk/);
   await openPatient(page, /Amara Diallo/);
   await page.getByRole('heading', { name: /Imaging/ }).waitFor();
-  const viewer = await run(page, 'Image viewer');
+  const viewer = await runViewer(page);
   const writer = await run(page, 'Report writer');
   await viewer
     .getByRole('button', { name: /Mediastinum/ })
@@ -169,7 +177,7 @@ test('every page has its picture', async () => {
 
   const mei = await colleague(/Mei Tanaka/, 'Reading room 2');
   await openPatient(mei, /Walter Pruitt/);
-  await run(mei, 'Image viewer');
+  await runViewer(mei);
   const tomas = await colleague(/Tomas Lindqvist/, 'Emergency desk');
   await openPatient(tomas, /Priya Raman/);
   const administrator = await stage.person(/Administrator/, { viewport: SIZE });
@@ -222,14 +230,14 @@ test('every page has its picture', async () => {
 
   const tablet = await stage.person(/Mei Tanaka/, { viewport: { width: 1024, height: 1366 } });
   await openPatient(tablet, /Walter Pruitt/);
-  await run(tablet, 'Image viewer');
+  await runViewer(tablet);
   await atEase(tablet, /Walter Pruitt/);
   await picture(tablet, 'tablet');
   await tablet.context().close();
 
   const phone = await stage.person(/Mei Tanaka/, { viewport: { width: 390, height: 844 } });
   await openPatient(phone, /Walter Pruitt/);
-  await run(phone, 'Image viewer');
+  await runViewer(phone);
   await atEase(phone, /Walter Pruitt/);
   await picture(phone, 'phone');
   await phone.getByRole('link', { name: 'Launch builder', exact: true }).click();

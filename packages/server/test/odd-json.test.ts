@@ -314,7 +314,7 @@ const NO_BODY: readonly RegExp[] = [
   /^POST \/api\/console\/(token|apps\/:id\/(suspend|secret|topic-secret)|users\/:id\/(suspend|activate|sign-out))$/,
   /^POST \/api\/admin\/(keys\/rotate|apps\/:id\/topic-secret)$/,
   // Methods that the address has not: refused before anything is read.
-  /^(PUT|PATCH|POST) \/fhir\/(Patient\/:id\/\$everything|:type\/:id\/_history|:type\/:id\/_history\/:version|\*)$/,
+  /^(PUT|PATCH|POST) \/fhir\/(Patient\/:id\/\$everything|dicom-web\/.*|:type\/:id\/_history|:type\/:id\/_history\/:version|\*)$/,
   /^(PUT|PATCH) \/fhir(\/:type(\/_search)?)?$|^POST \/fhir\/:type\/:id$/,
   /^(PUT|PATCH|POST|QUERY) \/simulate\/:options\/(hub|hub\/\*|fhir\/\*|person\/auth\/\*)$/,
 ];

@@ -28,3 +28,21 @@ test('signing finishes the report and what it rests on, beside what it rested on
   );
   assert.equal(isUnfinished(done.report), false);
 });
+
+test('what only the open report had is not filed: a record of R4 keeps no ImagingSelection', () => {
+  const study = { reference: 'ImagingStudy/s' };
+  const given = { resourceType: 'Observation', id: 'o' };
+  const file = (derivedFrom: readonly object[]) =>
+    signed(
+      { resourceType: 'DiagnosticReport' },
+      {
+        text: '',
+        observations: [{ ...given, derivedFrom }],
+        at: new Date(0),
+      },
+    ).observations;
+  assert.deepEqual(file([study, { reference: 'ImagingSelection/i' }]), [
+    { ...given, derivedFrom: [study], status: 'final' },
+  ]);
+  assert.deepEqual(file([{ reference: 'ImagingSelection/i' }]), [{ ...given, status: 'final' }]);
+});

@@ -1,4 +1,4 @@
-import type { Resource } from '../../kit/fhir.ts';
+import { type Resource, textAt, valuesAt } from '../../kit/fhir.ts';
 
 type Coded = { readonly id: string };
 
@@ -28,6 +28,14 @@ export function isUnfinished(report: Resource): boolean {
   return ['registered', 'partial', 'preliminary'].includes(String(report.status));
 }
 
+/** Without what the report alone had: an ImagingSelection is of FHIR R5, and no record of R4 keeps it. */
+function ofR4({ derivedFrom, ...one }: Resource): Resource {
+  const kept = valuesAt({ derivedFrom }, 'derivedFrom').filter(
+    (from) => !textAt(from, 'reference')?.startsWith('ImagingSelection/'),
+  );
+  return { ...one, ...(kept.length > 0 && { derivedFrom: kept }) };
+}
+
 /** The signed report with what it rests on, ready to be filed. */
 export function signed(
   report: Resource,
@@ -36,7 +44,7 @@ export function signed(
   const earlier = Array.isArray(report.result) ? report.result : [];
   const result = [...earlier, ...given.observations.map(({ id }) => ({ reference: `Observation/${id}` }))];
   return {
-    observations: given.observations.map((one) => ({ ...one, status: 'final' })),
+    observations: given.observations.map((one) => ({ ...ofR4(one), status: 'final' })),
     report: {
       ...report,
       status: 'final',

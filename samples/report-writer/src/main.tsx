@@ -1,9 +1,8 @@
-import './writer.css';
 import { run } from '../../kit/app.tsx';
 import { app } from '../manifest.ts';
 import { Writer } from './writer.tsx';
 
-run(
+void run(
   app,
   [
     'Patient-open',

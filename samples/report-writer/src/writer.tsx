@@ -1,5 +1,6 @@
 import type { Content } from '@lockstep/client';
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
+import { codeWords } from '@lockstep/console/language';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { Bar, type Connected, Ended, useLaunchPatient, wordsOf } from '../../kit/app.tsx';
 import { draftStore } from '../../kit/drafts.ts';
@@ -14,8 +15,10 @@ import {
   titleOf,
 } from '../../kit/fhir.ts';
 import { type Followed, useFollowing, useUnsaved } from '../../kit/following.ts';
+import { t } from '../../kit/words.ts';
 import { app } from '../manifest.ts';
 import { isUnfinished, newReport, signed } from './filing.ts';
+import styles from './writer.module.css';
 
 /** What is shown of the session's context. */
 interface Shown {
@@ -37,6 +40,7 @@ function shownOf({ context, patient }: Followed): Shown {
   };
 }
 
+/** What the others are told, who may speak another language. */
 const UNSAVED = 'a report is not signed or saved';
 
 const isText = (value: unknown): value is string => typeof value === 'string';
@@ -115,7 +119,7 @@ export function Writer(connected: Connected) {
     if (open.current !== undefined) drafts.set(open.current, next);
   }
 
-  useUnsaved(unsaved.current ? UNSAVED : undefined);
+  useUnsaved(unsaved.current ? t('writer.unsaved') : undefined);
   const { obstacle, again } = useFollowing(connected, {
     staysFor: (next) => (unsaved.current && next?.resources.report?.id !== open.current ? UNSAVED : undefined),
     show: (next) => show(next && shownOf(next)),
@@ -206,7 +210,7 @@ export function Writer(connected: Connected) {
   const report = shown?.report;
   const apart = state.status === 'out-of-sync' && state.us;
   return (
-    <main className="writer">
+    <main className={styles.writer}>
       <Bar
         app={app}
         subscriber={subscriber}
@@ -218,12 +222,12 @@ export function Writer(connected: Connected) {
       {apart && (
         <div className="apart" role="alert">
           {obstacle === undefined ? (
-            <span>The session is elsewhere. Sign, save or discard this report to follow.</span>
+            <span>{t('writer.elsewhere')}</span>
           ) : (
             <>
-              <span>Not followed: {obstacle}.</span>
+              <span>{t('kit.notFollowed', { reason: obstacle })}</span>
               <button type="button" onClick={again}>
-                Try again
+                {t('kit.tryAgain')}
               </button>
             </>
           )}
@@ -235,30 +239,30 @@ export function Writer(connected: Connected) {
         </div>
       )}
       {report ? (
-        <div className="writer-body">
-          <section className="text" aria-label="Report">
-            <label htmlFor="impression">Impression</label>
+        <div className={styles.body}>
+          <section className={styles.text} aria-label={t('writer.report')}>
+            <label htmlFor="impression">{t('writer.impression')}</label>
             <textarea
               id="impression"
               value={text}
-              placeholder="What the images show. Measurements that are shared arrive on the right."
+              placeholder={t('writer.whatTheImagesShow')}
               onChange={(event) => write(event.currentTarget.value)}
             />
-            <div className="actions">
-              <span className="draft">{text !== saved ? 'not saved' : ''}</span>
+            <div className={styles.actions}>
+              <span className={styles.draft}>{text !== saved ? t('writer.notSaved') : ''}</span>
               <button type="button" disabled={busy} onClick={() => void close()}>
-                {text !== saved ? 'Discard' : 'Close'}
+                {text !== saved ? t('writer.discard') : t('writer.close')}
               </button>
               <button type="button" disabled={busy || text === saved} onClick={() => void save()}>
-                Save draft
+                {t('writer.saveDraft')}
               </button>
               <button type="button" className="main" disabled={busy || text.trim() === ''} onClick={() => void sign()}>
-                Sign
+                {t('writer.sign')}
               </button>
             </div>
           </section>
-          <aside className="collected" aria-label="Shared observations">
-            <h2>Shared in this report</h2>
+          <aside className={styles.collected} aria-label={t('writer.sharedObservations')}>
+            <h2>{t('writer.sharedInThisReport')}</h2>
             <ul>
               {observed.map((one) => {
                 const reference = `Observation/${one.id}`;
@@ -272,53 +276,60 @@ export function Writer(connected: Connected) {
                         {name} <b>{value}</b>
                       </span>
                     </label>
-                    <span className="choices">
+                    <span className={styles.choices}>
                       <button
                         type="button"
                         aria-pressed={selected.includes(reference)}
-                        aria-label={`Show ${name} in the images`}
+                        aria-label={t('writer.showInTheImages', { name })}
                         disabled={!here}
                         onClick={() => void attempt(() => subscriber.select([reference]))}
                       >
-                        Show
+                        {t('writer.show')}
                       </button>
                       <button
                         type="button"
-                        aria-label={`Cite ${name} in the text`}
+                        aria-label={t('writer.citeInTheText', { name })}
                         onClick={() =>
                           write(`${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${name}: ${value}.`)
                         }
                       >
-                        Cite
+                        {t('writer.cite')}
                       </button>
                     </span>
                   </li>
                 );
               })}
             </ul>
-            {observed.length === 0 && <p className="hint">Nothing is shared yet. Measure in the image viewer.</p>}
+            {observed.length === 0 && <p className={styles.hint}>{t('writer.nothingIsShared')}</p>}
           </aside>
         </div>
       ) : (
-        <section className="worklist" aria-label="Studies to report">
-          {shown === undefined && <p className="nothing">Open a patient in any application.</p>}
+        <section className={styles.worklist} aria-label={t('writer.studiesToReport')}>
+          {shown === undefined && <p className="nothing">{t('writer.openAPatient')}</p>}
           {shown !== undefined && (
             <ul>
               {studies.map((study) => {
                 const own = reports.filter((one) => referenceOf(one, 'imagingStudy') === `ImagingStudy/${study.id}`);
                 const going = own.some(isUnfinished);
-                const action = going ? 'Go on' : own.length > 0 ? 'New report' : 'Report';
+                const action = going ? t('writer.goOn') : own.length > 0 ? t('writer.newReport') : t('writer.reportIt');
                 const current = shown.study === `ImagingStudy/${study.id}`;
                 return (
                   <li key={study.id} data-current={current || undefined}>
-                    <span className="day">{dayOf(textAt(study, 'started'))}</span>
-                    <span className="title">{titleOf(study)}</span>
-                    <span className="status">{own.map(({ status }) => String(status)).join(', ') || 'no report'}</span>
+                    <span className={styles.day}>{dayOf(textAt(study, 'started'))}</span>
+                    <span>{titleOf(study)}</span>
+                    <span className={styles.status}>
+                      {own.map(({ status }) => codeWords('writer.state', String(status))).join(', ') ||
+                        t('writer.noReport')}
+                    </span>
                     <button
                       type="button"
                       className={current || going ? 'main' : ''}
                       disabled={busy}
-                      aria-label={`${action}: ${titleOf(study)}, ${dayOf(textAt(study, 'started'))}`}
+                      aria-label={t('writer.action', {
+                        action,
+                        title: titleOf(study),
+                        day: dayOf(textAt(study, 'started')),
+                      })}
                       onClick={() => begin(study)}
                     >
                       {action}
@@ -328,7 +339,7 @@ export function Writer(connected: Connected) {
               })}
             </ul>
           )}
-          {shown !== undefined && studies.length === 0 && <p className="nothing">No studies in the record.</p>}
+          {shown !== undefined && studies.length === 0 && <p className="nothing">{t('writer.noStudies')}</p>}
         </section>
       )}
     </main>

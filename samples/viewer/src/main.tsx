@@ -1,9 +1,8 @@
-import './viewer.css';
 import { run } from '../../kit/app.tsx';
 import { app } from '../manifest.ts';
 import { Viewer } from './viewer.tsx';
 
-run(
+void run(
   app,
   [
     'Patient-open',

@@ -1,121 +1,271 @@
-import { type PointerEvent, type RefObject, useEffect, useRef, useState, type WheelEvent } from 'react';
-import { type Line, lengthOf } from './measure.ts';
-import { drawPhantom } from './phantom.ts';
+import { number } from '@lockstep/console/language';
+import { type PointerEvent, useEffect, useRef, useState, type WheelEvent } from 'react';
+import { wordsOf } from '../../kit/app.tsx';
+import { type Fhir, FhirError } from '../../kit/fhir.ts';
+import { t } from '../../kit/words.ts';
+import type { DicomImage, ImageWindow } from './dicom-image.ts';
+import type { ImageStack } from './image-stack.ts';
+import { addressOf } from './instances.ts';
+import { type ImageLine, type ImagePoint, lengthOf, type Measured } from './measure.ts';
+import styles from './viewer.module.css';
+import { CT_WINDOWS, dragged, type WindowName, windowName } from './windows.ts';
 
-const SIZE = 512;
-
-export interface Drawn {
+/** A line that others see too. */
+export interface SharedLine {
   readonly id: string;
-  readonly line: Line;
+  /** UID of the image that it is in. */
+  readonly instance: string;
+  readonly line: ImageLine;
   readonly selected: boolean;
 }
 
+/** An image of the series that is to be shown now. */
+export interface Wanted {
+  /** UID. */
+  readonly instance: string;
+}
+
 interface PictureProps {
-  readonly seed: string;
-  /** What is shown, in words of study and series. */
-  readonly kind: string;
-  /** DICOM code. */
-  readonly modality: string;
-  readonly images: number;
-  readonly shared: readonly Drawn[];
-  readonly draft: Line | undefined;
-  readonly onDraft: (line: Line) => void;
+  readonly fhir: Fhir;
+  /** UIDs. */
+  readonly study: string;
+  readonly series: string;
+  readonly instances: readonly string[];
+  /** Each new one is shown once. */
+  readonly wanted: Wanted | undefined;
+  readonly shared: readonly SharedLine[];
+  readonly draft: Measured | undefined;
+  readonly onDraft: (measured: Measured) => void;
+  /** Counts how often a first line was asked for by its button. */
+  readonly begin: number;
 }
 
-/** Pixels of the picture to a pixel of the screen: marks are as large in a small frame as in a window. */
-function useScale(surface: RefObject<Element | null>): number {
-  const [scale, setScale] = useState(1);
-  useEffect(() => {
-    const { current } = surface;
-    if (!current) return undefined;
-    const observer = new ResizeObserver(([entry]) => {
-      const { width = SIZE, height = SIZE } = entry?.contentRect ?? {};
-      setScale(SIZE / Math.max(1, Math.min(width, height)));
-    });
-    observer.observe(current);
-    return () => observer.disconnect();
-  }, [surface]);
-  return scale;
-}
+/** Shorter ones are clicks, px of the page. */
+const SHORTEST = 4;
 
-function LineMark({ line, scale, className }: { line: Line; scale: number; className: string }) {
+function LineMark({ line, length, className }: { line: ImageLine; length: number; className: string | undefined }) {
   const { x1, y1, x2, y2 } = line;
   return (
     <g className={className}>
       <line {...line} />
-      <circle cx={x1} cy={y1} r={3 * scale} />
-      <circle cx={x2} cy={y2} r={3 * scale} />
-      <text x={Math.max(x1, x2) + 7 * scale} y={(x1 > x2 ? y1 : y2) + 4 * scale} fontSize={13 * scale}>
-        {lengthOf(line)} mm
+      <circle cx={x1} cy={y1} r={3} />
+      <circle cx={x2} cy={y2} r={3} />
+      <text x={Math.max(x1, x2) + 7} y={(x1 > x2 ? y1 : y2) + 4}>
+        {t('viewer.mm', { length })}
       </text>
     </g>
   );
 }
 
-/** One series: the wheel or the slider goes through its images, dragging measures. */
-export function Picture({ seed, kind, modality, images, shared, draft, onDraft }: PictureProps) {
-  const canvas = useRef<HTMLCanvasElement>(null);
+/** Where the edges of the image lie in the patient. */
+function Edges({ image }: { image: DicomImage }) {
+  const opposite: Readonly<Record<string, string>> = { L: 'R', R: 'L', A: 'P', P: 'A', H: 'F', F: 'H' };
+  const [row, column] = image.leads;
+  return (
+    <>
+      <span className={styles.left}>{opposite[row]}</span>
+      <span className={styles.right}>{row}</span>
+      <span className={styles.top}>{opposite[column]}</span>
+    </>
+  );
+}
+
+/** One series: the wheel or the slider goes through its images, dragging measures, or changes the window. */
+export function Picture(props: PictureProps) {
+  const { fhir, study, series, instances, wanted, shared, draft, onDraft, begin } = props;
+  const element = useRef<HTMLDivElement>(null);
   const surface = useRef<SVGSVGElement>(null);
-  const [image, setImage] = useState(Math.ceil(images / 2));
-  const scale = useScale(surface);
-  const [begun, setBegun] = useState<{ x: number; y: number }>();
+  const [stack, setStack] = useState<ImageStack>();
+  const [at, setAt] = useState(0);
+  const [image, setImage] = useState<{ readonly of: string; readonly image: DicomImage }>();
+  const [problem, setProblem] = useState<string>();
+  const [mode, setMode] = useState<'measure' | 'window'>('measure');
+  const [window, setWindow] = useState<ImageWindow>();
+  const [, redraw] = useState(0);
+  const drag = useRef<{ readonly from: ImagePoint; readonly window: ImageWindow | undefined }>(undefined);
 
-  useEffect(() => setImage(Math.ceil(images / 2)), [images]);
   useEffect(() => {
-    if (canvas.current)
-      drawPhantom(canvas.current, seed, kind, modality, images > 1 ? (image - 1) / (images - 1) : 0.5);
-  }, [seed, kind, modality, image, images]);
+    let opened: ImageStack | undefined;
+    let ended = false;
+    const open = async (): Promise<void> => {
+      const { ImageStack } = await import('./image-stack.ts');
+      if (ended || !element.current) return;
+      opened = await ImageStack.open(element.current, (address) => fhir.image(address));
+      if (ended) return opened.close();
+      opened.onDrawn = () => redraw((count) => count + 1);
+      setStack(opened);
+    };
+    open().catch((error: unknown) => setProblem(t('viewer.imageFailed', { error: wordsOf(error) })));
+    return () => {
+      ended = true;
+      opened?.close();
+    };
+  }, [fhir]);
 
-  function pointOf({ clientX, clientY }: PointerEvent): { x: number; y: number } {
-    const matrix = surface.current?.getScreenCTM()?.inverse();
-    const { x, y } = new DOMPoint(clientX, clientY).matrixTransform(matrix);
-    return { x: Math.round(x), y: Math.round(y) };
+  // Another series begins in its middle, or with the image that was selected in it.
+  useEffect(() => {
+    const found = wanted ? instances.indexOf(wanted.instance) : -1;
+    setAt(found >= 0 ? found : Math.ceil(instances.length / 2) - 1);
+  }, [instances, wanted]);
+
+  const instance = instances[at];
+  useEffect(() => {
+    if (!stack || instance === undefined) return undefined;
+    let current = true;
+    const addresses = instances.map((one) => addressOf({ study, series, instance: one }));
+    stack.show(addresses, instances.indexOf(instance)).then(
+      () => {
+        if (!current) return;
+        setProblem(undefined);
+        setWindow(stack.window);
+        if (stack.image) setImage({ of: instance, image: stack.image });
+      },
+      (error: unknown) => {
+        if (!current) return;
+        const none = error instanceof FhirError && error.status === 404;
+        setImage(undefined);
+        setProblem(none ? t('viewer.noImages') : t('viewer.imageFailed', { error: wordsOf(error) }));
+      },
+    );
+    return () => {
+      current = false;
+    };
+  }, [stack, study, series, instances, instance]);
+
+  const shown = image?.of === instance ? image?.image : undefined;
+  const isReady = stack !== undefined && shown !== undefined;
+
+  function propose(line: ImageLine): void {
+    if (!shown || instance === undefined) return;
+    onDraft({ line, length: lengthOf(line, shown.spacing), study, series, instance });
   }
 
-  function drag(event: PointerEvent): void {
-    if (!begun) return;
-    const { x, y } = pointOf(event);
-    if (Math.hypot(x - begun.x, y - begun.y) > 4) onDraft({ x1: begun.x, y1: begun.y, x2: x, y2: y });
+  const begun = useRef(begin);
+  useEffect(() => {
+    if (begun.current === begin || !shown) return;
+    begun.current = begin;
+    const { columns, rows } = shown;
+    propose({ x1: columns * 0.44, y1: rows * 0.48, x2: columns * 0.54, y2: rows * 0.51 });
+  });
+
+  function pointOf({ clientX, clientY }: PointerEvent): ImagePoint {
+    const { left, top } = surface.current?.getBoundingClientRect() ?? { left: 0, top: 0 };
+    return { x: clientX - left, y: clientY - top };
   }
 
-  function scroll({ deltaY }: WheelEvent): void {
-    setImage((now) => Math.min(images, Math.max(1, now + Math.sign(deltaY))));
+  function look(next: ImageWindow): void {
+    stack?.setWindow(next);
+    setWindow(next);
   }
+
+  function move(event: PointerEvent): void {
+    if (!drag.current || !stack) return;
+    const to = pointOf(event);
+    const { from, window: before } = drag.current;
+    if (before) {
+      look(dragged(before, to.x - from.x, to.y - from.y));
+      return;
+    }
+    const [one, other] = [stack.toImage(from), stack.toImage(to)];
+    if (!one || !other || Math.hypot(to.x - from.x, to.y - from.y) <= SHORTEST) return;
+    propose({ x1: one.x, y1: one.y, x2: other.x, y2: other.y });
+  }
+
+  function go(step: number): void {
+    setAt((now) => Math.min(instances.length - 1, Math.max(0, now + step)));
+  }
+
+  const place = { image: at + 1, images: instances.length };
+  const marks = [
+    ...shared.map((one) => ({ ...one, className: one.selected ? `${styles.line} ${styles.selected}` : styles.line })),
+    ...(draft
+      ? [{ id: 'draft', instance: draft.instance, line: draft.line, className: `${styles.line} ${styles.draft}` }]
+      : []),
+  ].filter((one) => one.instance === instance);
+  const named = window && windowName(window);
+  const asTaken = window && shown && window.center === shown.window.center && window.width === shown.window.width;
 
   return (
-    <div className="picture">
-      <div className="picture-surface">
-        <canvas ref={canvas} width={SIZE} height={SIZE} />
+    <div className={styles.picture}>
+      <fieldset className={styles.tools} disabled={!isReady}>
+        <fieldset className={styles.modes} aria-label={t('viewer.drag')}>
+          <button type="button" aria-pressed={mode === 'measure'} onClick={() => setMode('measure')}>
+            {t('viewer.dragMeasure')}
+          </button>
+          <button type="button" aria-pressed={mode === 'window'} onClick={() => setMode('window')}>
+            {t('viewer.dragWindow')}
+          </button>
+        </fieldset>
+        <select
+          aria-label={t('viewer.window')}
+          value={asTaken ? 'file' : (named ?? 'own')}
+          onChange={({ currentTarget: { value } }) => {
+            const next = value === 'file' ? shown?.window : CT_WINDOWS[value as WindowName];
+            if (next) look(next);
+          }}
+        >
+          <option value="file">{t('viewer.window.file')}</option>
+          {/* Hounsfield units are of slices: a topogram has none. */}
+          {shown?.modality === 'CT' &&
+            shown.orientation &&
+            (Object.keys(CT_WINDOWS) as WindowName[]).map((name) => (
+              <option key={name} value={name}>
+                {t(`viewer.window.${name}`)}
+              </option>
+            ))}
+          {!asTaken && !named && <option value="own">{t('viewer.window.own')}</option>}
+        </select>
+      </fieldset>
+      <div className={styles.surface}>
+        <div ref={element} className={styles.image} data-ready={isReady || undefined} />
         <svg
           ref={surface}
-          viewBox={`0 0 ${SIZE} ${SIZE}`}
           role="img"
-          aria-label={`Image ${image} of ${images}. Drag to measure.`}
+          aria-label={t(mode === 'measure' ? 'viewer.image' : 'viewer.imageToWindow', place)}
           onPointerDown={(event) => {
             event.currentTarget.setPointerCapture(event.pointerId);
-            setBegun(pointOf(event));
+            const isWindow = mode === 'window' || event.button === 2;
+            drag.current = { from: pointOf(event), window: isWindow ? window : undefined };
           }}
-          onPointerMove={drag}
-          onPointerUp={() => setBegun(undefined)}
-          onWheel={scroll}
+          onPointerMove={move}
+          onPointerUp={() => {
+            drag.current = undefined;
+          }}
+          onContextMenu={(event) => event.preventDefault()}
+          onWheel={({ deltaY }: WheelEvent) => go(Math.sign(deltaY))}
         >
-          {shared.map(({ id, line, selected }) => (
-            <LineMark key={id} line={line} scale={scale} className={selected ? 'line selected' : 'line'} />
-          ))}
-          {draft && <LineMark line={draft} scale={scale} className="line draft" />}
+          {shown &&
+            marks.map(({ id, line, className }) => {
+              const drawn = stack?.toElement(line);
+              return (
+                drawn && <LineMark key={id} line={drawn} length={lengthOf(line, shown.spacing)} className={className} />
+              );
+            })}
         </svg>
-        <span className="picture-place">
-          {image}/{images}
+        {shown && <Edges image={shown} />}
+        <span className={styles.place}>
+          {number(place.image)}/{number(place.images)}
         </span>
+        {window && shown && (
+          <span className={styles.values}>
+            {t('viewer.windowValues', { width: Math.round(window.width), center: Math.round(window.center) })}
+          </span>
+        )}
+        {problem !== undefined && (
+          <p className={styles.problem} role="alert">
+            {problem}
+          </p>
+        )}
+        {problem === undefined && !isReady && <p className={styles.problem}>{t('viewer.loading')}</p>}
       </div>
-      {images > 1 && (
+      {instances.length > 1 && (
         <input
           type="range"
-          aria-label="Image of the series"
+          aria-label={t('viewer.imageOfTheSeries')}
           min={1}
-          max={images}
-          value={image}
-          onChange={(event) => setImage(Number(event.currentTarget.value))}
+          max={instances.length}
+          value={at + 1}
+          onChange={(event) => setAt(Number(event.currentTarget.value) - 1)}
         />
       )}
     </div>

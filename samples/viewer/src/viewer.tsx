@@ -14,9 +14,15 @@ import {
   valuesAt,
 } from '../../kit/fhir.ts';
 import { type Followed, useFollowing, useUnsaved } from '../../kit/following.ts';
+import { t } from '../../kit/words.ts';
 import { app } from '../manifest.ts';
-import { type Line, lengthOf, toObservation } from './measure.ts';
-import { Picture } from './picture.tsx';
+import { instancesOf, studyUid } from './instances.ts';
+import { type Measured, placeOf, selectedPlace, toObservation, toSelection } from './measure.ts';
+import { Picture, type SharedLine, type Wanted } from './picture.tsx';
+import styles from './viewer.module.css';
+
+/** What the others are told, who may speak another language. */
+const UNSAVED = 'a measurement is not shared yet';
 
 /** What of the session's context this viewer can show. */
 interface Shown {
@@ -34,15 +40,35 @@ function shownOf({ context, patient }: Followed): Shown {
 
 /** A measurement that is not shared. */
 interface Draft {
-  readonly line: Line;
+  readonly measured: Measured;
   readonly label: string;
 }
 
 function isDraft(value: unknown): value is Draft {
   if (typeof value !== 'object' || value === null) return false;
-  const { line, label } = value as Partial<Draft>;
-  const numbers = [line?.x1, line?.y1, line?.x2, line?.y2];
-  return typeof label === 'string' && numbers.every((one) => typeof one === 'number');
+  const { measured, label } = value as Partial<Draft>;
+  const { line, length, study, series, instance } = measured ?? {};
+  const numbers = [line?.x1, line?.y1, line?.x2, line?.y2, length];
+  const texts = [label, study, series, instance];
+  return numbers.every((one) => typeof one === 'number') && texts.every((one) => typeof one === 'string');
+}
+
+/** The series with the most images: the others are to plan it by, or made of it. */
+function longest(series: readonly Resource[]): Resource | undefined {
+  const count = (one: Resource): number => instancesOf(one).length;
+  return series.reduce<Resource | undefined>(
+    (most, one) => (most && count(most) >= count(one) ? most : one),
+    undefined,
+  );
+}
+
+/** Lines that are shared in the report: those of its ImagingSelections, and of what was derived from them. */
+function sharedLines(content: ReadonlyMap<string, Resource>, selected: readonly string[]): readonly SharedLine[] {
+  const chosen = new Set(selected.map((reference) => selectedPlace(reference, content)?.instance));
+  return [...content].flatMap(([id, resource]) => {
+    const { instance, line } = placeOf(resource) ?? {};
+    return instance === undefined || line === undefined ? [] : [{ id, instance, line, selected: chosen.has(instance) }];
+  });
 }
 
 function useStudies(fhir: Fhir, patient: string | undefined) {
@@ -69,12 +95,13 @@ export function Viewer(connected: Connected) {
   const [shown, setShown] = useState<Shown>();
   const [draft, setDraft] = useState<Draft>();
   const [notice, setNotice] = useState<string>();
-  const [lines, setLines] = useState<ReadonlyMap<string, Line>>(new Map());
   const [selected, setSelected] = useState<readonly string[]>([]);
   const [picked, setPicked] = useState<number>();
+  const [wanted, setWanted] = useState<Wanted>();
+  const [begin, setBegin] = useState(0);
   const drafts = useMemo(() => draftStore(app.id, grant.user, isDraft), [grant]);
-  const unsaved = draft && 'a measurement is not shared yet';
-  useUnsaved(unsaved);
+  const unsaved = draft && UNSAVED;
+  useUnsaved(draft && t('viewer.unsaved'));
   const { obstacle, again } = useFollowing(connected, {
     staysFor: () => unsaved,
     show: (next) => setShown(next && shownOf(next)),
@@ -85,18 +112,38 @@ export function Viewer(connected: Connected) {
   const content = useContent(subscriber);
   const state = useSyncState(subscriber);
 
-  useHubEvent(subscriber, 'DiagnosticReport-select', (event) => setSelected(event.selected));
-
   const study = studies.find(({ id }) => id === shown?.study) ?? (shown?.study === undefined ? studies[0] : undefined);
   const series = valuesAt(study, 'series') as readonly Resource[];
-  const one = series[picked ?? -1] ?? series.find((each) => Number(each.numberOfInstances) > 1) ?? series[0];
+  const one = series[picked ?? -1] ?? longest(series);
   const report = context?.type === 'DiagnosticReport' ? context : undefined;
-  const measured = [...(report ? (content ?? new Map()).values() : [])].filter(
-    ({ resourceType }) => resourceType === 'Observation',
+  const inReport = useMemo<ReadonlyMap<string, Resource>>(
+    () => new Map(report && content ? (content as ReadonlyMap<string, Resource>) : []),
+    [report, content],
   );
+  const measured = [...inReport.values()].filter(({ resourceType }) => resourceType === 'Observation');
+  const uid = study && studyUid(study);
+  const instances = useMemo(() => instancesOf(one), [one]);
+
+  /** Shows where in the images something is. */
+  function lookAt(reference: string): void {
+    const place = selectedPlace(reference, inReport);
+    const index = series.findIndex((each) => each.uid === place?.series);
+    if (!place || index < 0) return;
+    setPicked(index);
+    if (place.instance !== undefined) setWanted({ instance: place.instance });
+  }
+
+  useHubEvent(subscriber, 'DiagnosticReport-select', (event) => {
+    setSelected(event.selected);
+    const [first] = event.selected;
+    if (first !== undefined) lookAt(first);
+  });
 
   const studyId = study?.id;
-  useEffect(() => setPicked(undefined), [studyId]);
+  useEffect(() => {
+    setPicked(undefined);
+    setWanted(undefined);
+  }, [studyId]);
   // What was measured before the window was closed is there again when the study is.
   useEffect(() => {
     if (studyId !== undefined) setDraft((now) => now ?? drafts.get(studyId));
@@ -126,26 +173,27 @@ export function Viewer(connected: Connected) {
   async function share(): Promise<void> {
     if (!draft || !shown) return;
     if (!report) {
-      setNotice('No report is open. Open one in the report writer, and the measurement can be shared in it.');
+      setNotice(t('viewer.noReport'));
       return;
     }
-    const id = crypto.randomUUID();
-    const observation = toObservation(draft.line, {
-      id,
-      label: draft.label.trim() || 'Length',
+    const about = {
+      label: draft.label.trim() || t('viewer.length'),
       patient: `Patient/${shown.patient.id}`,
-      ...(study && { study: `ImagingStudy/${study.id}` }),
+      study: `ImagingStudy/${studyId}`,
       at: new Date(),
-    });
-    if (!(await tell(() => subscriber.update([{ put: observation }])))) return;
-    setLines((all) => new Map(all).set(`Observation/${id}`, draft.line));
-    drop();
+    };
+    const place = crypto.randomUUID();
+    const changes = [
+      { put: toSelection(draft.measured, place, about) },
+      { put: toObservation(draft.measured, crypto.randomUUID(), place, about) },
+    ];
+    if (await tell(() => subscriber.update(changes))) drop();
   }
 
   const said = notice ?? problem ?? launchProblem;
   const apart = state.status === 'out-of-sync' && state.us;
   return (
-    <main className="viewer">
+    <main className={styles.viewer}>
       <Bar
         app={app}
         subscriber={subscriber}
@@ -157,12 +205,12 @@ export function Viewer(connected: Connected) {
       {apart && (
         <div className="apart" role="alert">
           {obstacle === undefined ? (
-            <span>The session is elsewhere. Share or discard the measurement to follow.</span>
+            <span>{t('viewer.elsewhere')}</span>
           ) : (
             <>
-              <span>Not followed: {obstacle}.</span>
+              <span>{t('kit.notFollowed', { reason: obstacle })}</span>
               <button type="button" onClick={again}>
-                Try again
+                {t('kit.tryAgain')}
               </button>
             </>
           )}
@@ -173,13 +221,13 @@ export function Viewer(connected: Connected) {
           <span>{said}</span>
         </div>
       )}
-      <div className="viewer-body">
-        <nav className="series" aria-label="Studies and series">
+      <div className={styles.body}>
+        <nav className={styles.series} aria-label={t('viewer.studiesAndSeries')}>
           {studies.map((each) => (
             <section key={each.id}>
               <button
                 type="button"
-                className="study"
+                className={styles.study}
                 aria-current={each === study || undefined}
                 onClick={() => {
                   if (each !== study && shown) void tell(() => subscriber.openStudy(each, { patient: shown.patient }));
@@ -193,7 +241,7 @@ export function Viewer(connected: Connected) {
                   {series.map((item, index) => (
                     <li key={String(item.uid)}>
                       <button type="button" aria-current={item === one || undefined} onClick={() => setPicked(index)}>
-                        {textAt(item, 'description') ?? `Series ${index + 1}`}
+                        {textAt(item, 'description') ?? t('viewer.series', { number: index + 1 })}
                         <small>
                           {textAt(item, 'modality.code')} · {String(item.numberOfInstances ?? '')}
                         </small>
@@ -204,27 +252,24 @@ export function Viewer(connected: Connected) {
               )}
             </section>
           ))}
-          {shown && studies.length === 0 && <p className="nothing">No studies in the record.</p>}
+          {shown && studies.length === 0 && <p className="nothing">{t('viewer.noStudies')}</p>}
         </nav>
-        {one && study ? (
+        {one && uid !== undefined && instances.length > 0 ? (
           <Picture
-            seed={String(one.uid)}
-            kind={[titleOf(study), textAt(one, 'bodySite.display'), textAt(one, 'description')]
-              .filter(Boolean)
-              .join(' ')}
-            modality={textAt(one, 'modality.code') ?? ''}
-            images={Math.max(1, Number(one.numberOfInstances) || 1)}
-            shared={measured.flatMap(({ id }) => {
-              const line = lines.get(`Observation/${id}`);
-              return line ? [{ id: id ?? '', line, selected: selected.includes(`Observation/${id}`) }] : [];
-            })}
-            draft={draft?.line}
-            onDraft={(line) => setDraft((now) => ({ label: now?.label ?? '', line }))}
+            fhir={fhir}
+            study={uid}
+            series={String(one.uid)}
+            instances={instances}
+            wanted={wanted}
+            shared={sharedLines(inReport, selected)}
+            draft={draft?.measured}
+            onDraft={(measured) => setDraft((now) => ({ label: now?.label ?? '', measured }))}
+            begin={begin}
           />
         ) : (
-          <p className="nothing">{shown ? 'Nothing to show.' : 'Open a patient in any application.'}</p>
+          <p className="nothing">{shown ? t('viewer.nothingToShow') : t('viewer.openAPatient')}</p>
         )}
-        <aside className="measures" aria-label="Measurements">
+        <aside className={styles.measures} aria-label={t('viewer.measurements')}>
           {draft ? (
             <form
               onSubmit={(event) => {
@@ -232,32 +277,28 @@ export function Viewer(connected: Connected) {
                 void share();
               }}
             >
-              <strong>{lengthOf(draft.line)} mm</strong>
+              <strong>{t('viewer.mm', { length: draft.measured.length })}</strong>
               <label>
-                What it is
+                {t('viewer.whatItIs')}
                 <input
                   value={draft.label}
-                  placeholder="Nodule"
+                  placeholder={t('viewer.nodule')}
                   onChange={(event) => setDraft({ ...draft, label: event.currentTarget.value })}
                 />
               </label>
               <button type="submit" className="main">
-                Share
+                {t('viewer.share')}
               </button>
               <button type="button" onClick={drop}>
-                Discard
+                {t('viewer.discard')}
               </button>
             </form>
           ) : (
-            <button
-              type="button"
-              disabled={!one}
-              onClick={() => setDraft({ label: '', line: { x1: 216, y1: 236, x2: 262, y2: 250 } })}
-            >
-              Measure
+            <button type="button" disabled={!one} onClick={() => setBegin((count) => count + 1)}>
+              {t('viewer.measure')}
             </button>
           )}
-          <h2>Shared in the report</h2>
+          <h2>{t('viewer.sharedInTheReport')}</h2>
           <ul>
             {measured.map((each) => {
               const reference = `Observation/${each.id}`;
@@ -275,7 +316,7 @@ export function Viewer(connected: Connected) {
             })}
           </ul>
           {measured.length === 0 && (
-            <p className="hint">{report ? 'Nothing yet: drag over the image.' : 'No report is open.'}</p>
+            <p className={styles.hint}>{report ? t('viewer.nothingYet') : t('viewer.noReportIsOpen')}</p>
           )}
         </aside>
       </div>

@@ -54,8 +54,13 @@ export const FORMATTERS = {
   },
 };
 
-/** A message for people. A key without a message is shown as it is, so that what is missing is seen. */
-export function t(key: MessageKey, values: MessageValues = {}): string {
+/** A message of the console for people. */
+export function t(key: MessageKey, values?: MessageValues): string {
+  return translate(key, values);
+}
+
+/** A message of any catalog. A key without a message is shown as it is, so that what is missing is seen. */
+export function translate(key: string, values: MessageValues = {}): string {
   const { locale, messages } = spoken.get();
   const message = messages[key];
   return message === undefined ? key : format<string>(message, locale, values, FORMATTERS).toString();
