@@ -40,6 +40,23 @@ export interface ScopeWords {
 export type AppMetadata = Readonly<Record<string, unknown>>;
 
 /** An app as administrators see it. */
+/** How an app does. */
+export interface AppHealth {
+  /** ms since the epoch. */
+  readonly lastFollowAt?: number;
+  /** The latest first; weeks without anything are not in it. */
+  readonly weeks: readonly {
+    /** Its first moment, a Monday in UTC, ms since the epoch. */
+    readonly from: number;
+    /** Events that it followed, refused, or did not answer in time. */
+    readonly followed: number;
+    readonly refused: number;
+    readonly unanswered: number;
+    /** Requests of its own that the Hub refused. */
+    readonly requestsRefused: number;
+  }[];
+}
+
 export interface AppDetails extends App {
   readonly metadata: AppMetadata;
   readonly trusted: boolean;
@@ -51,6 +68,7 @@ export interface AppDetails extends App {
   readonly registeredAt: number;
   readonly scopes: readonly { readonly title: string; readonly entries: readonly ScopeWords[] }[];
   readonly tokens: readonly LiveToken[];
+  readonly health: AppHealth;
 }
 
 /** The answer to a registration: what is shown once. */

@@ -177,12 +177,15 @@ export type Observation =
       readonly eventId: string;
       readonly status: number;
       readonly ms: number;
+      /** Whose subscription it is; of entries that were kept it is not known. */
+      readonly clientId?: string;
     }
   | {
       readonly kind: 'unanswered';
       readonly subscription: string;
       readonly subscriber: string;
       readonly eventId: string;
+      readonly clientId?: string;
     }
   | { readonly kind: 'dropped'; readonly subscription: string; readonly subscriber: string; readonly code: number }
   | { readonly kind: 'denied'; readonly subscription: string; readonly subscriber: string; readonly reason: string };

@@ -10,6 +10,7 @@ import { Asking, type Question } from '../ui/asking.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import { AppFormView } from './app-form.tsx';
+import { Health } from './health.tsx';
 import { howToLaunch } from './how-to-launch.ts';
 import { AppIcon } from './icon.tsx';
 import { fromMetadata, toMetadata } from './metadata.ts';
@@ -181,6 +182,7 @@ export default function AppPage({ id }: { id: string }) {
         </p>
       )}
       {secret !== undefined && <Copyable title={t('apps.theNewSecretShownOnce')} text={secret} secret />}
+      <Health app={data} />
       <Tokens app={data} onRevoke={(revoke) => act.mutate({ revoke })} />
       <section className="panel" aria-label={t('apps.whatItMayDo')}>
         <h2>{t('apps.theAppMay')}</h2>

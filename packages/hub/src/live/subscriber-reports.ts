@@ -77,11 +77,12 @@ export class SubscriberReports implements SocketListener, CallbackListener {
   answered(subscription: Subscription, answer: SubscriberAnswer): void {
     const { activity, clock } = this.#parts;
     const { eventId, status, about, outcome, reason, followed } = answer;
-    const { id, channel, subscriberName: subscriber } = subscription;
+    const { id, channel, subscriberName: subscriber, clientId } = subscription;
     if (status !== 0) activity.counts.answered += 1;
     const ms = about ? Math.round(runningTime(clock) - about.sentAt) : 0;
     if (activity.isObserved) {
-      activity.observe(this.#session.topic, { kind: 'answered', subscription: id, subscriber, eventId, status, ms });
+      const answered = { kind: 'answered', subscription: id, subscriber, eventId, status, ms, clientId } as const;
+      activity.observe(this.#session.topic, answered);
     }
     if (!about) return;
     // Most answers say that all is well with one of whom nothing else is known.
@@ -115,13 +116,14 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     this.#suspect(id, (made) => ({ kind: 'no-answer', id, about, ...news, ...made }));
   }
 
-  #observeSilence({ id, subscriberName }: Subscription, about: Awaited): void {
+  #observeSilence({ id, subscriberName, clientId }: Subscription, about: Awaited): void {
     const { activity } = this.#parts;
     const observation = {
       kind: 'unanswered',
       subscription: id,
       subscriber: subscriberName,
       eventId: about.id,
+      clientId,
     } as const;
     activity.observe(this.#session.topic, observation);
   }

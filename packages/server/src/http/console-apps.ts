@@ -12,6 +12,7 @@ import {
   toMetadata,
 } from '@lockstep/smart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { AppHealthCounts } from '../app-health.ts';
 import type { TopicSecrets } from '../launch/topic-secrets.ts';
 import { chosenId, isNoApp } from '../own-apps.ts';
 import { audit, type ById, bodyOf, ConsoleError, type PersonOf } from './console-request.ts';
@@ -39,6 +40,7 @@ export async function clientOf({ clients }: Pick<AuthorizationServer, 'clients'>
 }
 
 export interface ConsoleAppParts {
+  readonly health: Pick<AppHealthCounts, 'read' | 'forget'>;
   readonly authorization: AuthorizationServer;
   readonly secrets: TopicSecrets;
   readonly personOf: PersonOf;
@@ -61,7 +63,10 @@ const BLANK: Client = {
   registeredAt: 0,
 };
 
-export function consoleAppRoutes(app: FastifyInstance, { authorization, secrets, personOf }: ConsoleAppParts): void {
+export function consoleAppRoutes(
+  app: FastifyInstance,
+  { authorization, secrets, personOf, health }: ConsoleAppParts,
+): void {
   const { clients, users } = authorization;
 
   function note(request: FastifyRequest, action: string, clientId: string): void {
@@ -69,7 +74,7 @@ export function consoleAppRoutes(app: FastifyInstance, { authorization, secrets,
   }
 
   async function details(client: Client): Promise<AppDetails> {
-    const tokens = await authorization.liveTokens(client.id);
+    const [tokens, doing] = await Promise.all([authorization.liveTokens(client.id), health.read(client.id)]);
     return {
       ...appView(client),
       metadata: { ...toMetadata(client), trusted: client.trusted, ...(client.launcher && { launcher: true }) },
@@ -78,6 +83,7 @@ export function consoleAppRoutes(app: FastifyInstance, { authorization, secrets,
       revision: revisionOf(client),
       hasSecret: client.secretDigest !== undefined,
       registeredAt: client.registeredAt,
+      health: doing,
       scopes: groupScopes(new Scopes(client.scope).list).map(({ title, entries }) => ({
         title,
         entries: entries.map(({ scope, words }) => ({ scope: scope.text, words })),
@@ -175,6 +181,7 @@ export function consoleAppRoutes(app: FastifyInstance, { authorization, secrets,
   app.delete<ById>('/apps/:id', async (request, reply) => {
     const { id } = await clientOf(authorization, request.params.id);
     await clients.delete(id);
+    await health.forget(id);
     note(request, 'app.delete', id);
     return reply.code(204).send();
   });

@@ -4,6 +4,7 @@ import type { Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { AppHealthCounts } from '../app-health.ts';
 import { describeRequest } from '../audit/request-audit.ts';
 import { ConformanceReports } from '../conformance-reports.ts';
 import { ConformanceRuns } from '../conformance-runs.ts';
@@ -33,6 +34,7 @@ export interface ConsoleOptions {
   readonly administrator: FirstAdministrator;
   readonly launcher: Launcher;
   readonly secrets: TopicSecrets;
+  readonly health: AppHealthCounts;
   readonly now: () => number;
   readonly records: RecordStore;
   /** What the Hub keeps, for the conformance suite. */
@@ -45,7 +47,7 @@ export interface ConsoleOptions {
 const TOKEN_LIFE = 3600;
 
 export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
-  const { hub, hubUrl, publicUrl, authorization, views, list, administrator, launcher, secrets, now } = options;
+  const { hub, hubUrl, publicUrl, authorization, views, list, administrator, launcher, secrets, health, now } = options;
   const { clients, users } = authorization;
   const people = new WeakMap<FastifyRequest, SignedIn>();
 
@@ -160,7 +162,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     consoleSimulationRoutes(app, { publicUrl, authorization, personOf, simulation: options.simulation });
     await app.register(async (guarded) => {
       guarded.addHook('onRequest', requireAdministrator);
-      consoleAppRoutes(guarded, { authorization, secrets, personOf });
+      consoleAppRoutes(guarded, { authorization, secrets, personOf, health });
       consoleSessionRoutes(guarded, { hub, authorization, views, list, now, personOf });
       consoleUserRoutes(guarded, { hub, authorization, personOf });
       const reports = new ConformanceReports(options.records, now);

@@ -169,6 +169,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
           administrator,
           launcher,
           secrets,
+          health: given.health,
           records,
           specs: conformanceSpecs(config),
           now,

@@ -6,6 +6,7 @@ import type { R4Validator } from '@lockstep/r4';
 import type { TokenVerifier, TrustedIssuer } from '@lockstep/smart';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { AppHealthCounts } from '../app-health.ts';
 import type { ServerAuditTrail } from '../audit/audit-trail.ts';
 import type { AddressPolicy } from '../callbacks/address-policy.ts';
 import type { Config } from '../config.ts';
@@ -33,6 +34,7 @@ export interface RoleParts {
   readonly nodes: NodeLease | undefined;
   readonly hub: Hub;
   readonly inspector: Inspector;
+  readonly health: AppHealthCounts;
   readonly validator: R4Validator;
   readonly policy: AddressPolicy;
   readonly limiter: Limiter;

@@ -3,6 +3,7 @@ import type { Hub, Observer } from '@lockstep/hub';
 import { R4Validator } from '@lockstep/r4';
 import { UserNames } from '@lockstep/smart';
 import { shareAccessEnds } from '../access-ends.ts';
+import { AppHealthCounts } from '../app-health.ts';
 import type { ServerAuditTrail } from '../audit/audit-trail.ts';
 import { auditObservation, hubAudit, openAudit } from '../audit/open-audit.ts';
 import { AddressPolicy } from '../callbacks/address-policy.ts';
@@ -63,6 +64,11 @@ export async function startHub(start: Start, port: ServedPort, opened: OpenedSto
     stop: (counted) => counted.close(),
   });
   const inspector = new Inspector({ node: nodeId });
+  const health = await parts.start({
+    name: 'health of apps',
+    start: () => new AppHealthCounts(records, systemClock),
+    stop: (counts) => counts.flush(),
+  });
   const validator = new R4Validator();
   const hub = openHub(config, publicUrl, {
     validator,
@@ -71,14 +77,14 @@ export async function startHub(start: Start, port: ServedPort, opened: OpenedSto
     ...(nodes && { nodes }),
     ...(config.role !== 'hub' && { users: new UserNames(records, systemClock) }),
     derivedTopics: (derivedFor) => new DerivedTopicDirectory({ records, clock: systemClock, hub: derivedFor }),
-    observer: observers(inspector, metrics.sessions, audit),
+    observer: observers([inspector, metrics.sessions, health], audit),
     audit: hubAudit,
     failed,
     ...(webhooks && { webhooks }),
   });
   const around = { version: VERSION, publicUrl, hubUrl, local, issuers, atStart, nodes, validator, policy };
   const openRole = config.role === 'hub' ? openHubOnly : openEverything;
-  const role = await openRole({ ...start, ...around, store, hub, inspector, limiter, audit, log });
+  const role = await openRole({ ...start, ...around, store, hub, inspector, health, limiter, audit, log });
   const { authorization } = role;
   authorization.onAccessEnded((ended) => hub.accessEnded(ended).catch(failed));
   await parts.start({
@@ -104,12 +110,11 @@ function startAudit({ config, log, parts }: Start, publicUrl: string): Promise<S
   });
 }
 
-/** What the Hub does goes to those who watch sessions, to the metrics, and some of it to the audit. */
-function observers(inspector: Inspector, metrics: Observer, audit: ServerAuditTrail | undefined): Observer {
+/** What the Hub does goes to those who watch sessions and count, and some of it to the audit. */
+function observers(all: readonly Observer[], audit: ServerAuditTrail | undefined): Observer {
   return {
     observe(topic, at, observation) {
-      inspector.observe(topic, at, observation);
-      metrics.observe(topic, at, observation);
+      for (const one of all) one.observe(topic, at, observation);
       if (audit) auditObservation(audit, topic, observation);
     },
   };
