@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { openPatient, run, Stage, shows } from './stage.ts';
+import { zip } from './zip.ts';
 
 let stage: Stage;
 before(async () => {
@@ -129,14 +130,27 @@ test('REG-1 a manifest fills the form, and one that is none says why', async () 
     token_endpoint_auth_method: 'none',
     scope: 'launch openid fhircast/Patient-open.read',
   };
-  const upload = (name: string, text: string) =>
-    page.locator('input[type=file]').setInputFiles({ name, mimeType: 'application/json', buffer: Buffer.from(text) });
+  const upload = (name: string, content: string | Buffer) =>
+    page.locator('input[type=file]').setInputFiles({ name, mimeType: '', buffer: Buffer.from(content) });
   await upload('broken.json', '{');
   await page.getByText('broken.json: the manifest is no valid JSON').waitFor();
-  await upload('app.json', JSON.stringify(manifest));
+  await upload('empty.zip', zip([]));
+  await page.getByText('empty.zip: There is no manifest.json in the zip file.').waitFor();
+  const icon = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="4"/></svg>';
+  await upload(
+    'app.zip',
+    zip([
+      { name: 'app/manifest.json', content: JSON.stringify(manifest) },
+      { name: 'app/icon.svg', content: icon },
+    ]),
+  );
   await page.getByLabel('Name', { exact: true }).and(page.locator('[value="From a manifest"]')).waitFor();
   await page.getByRole('button', { name: 'Register', exact: true }).click();
   await page.getByRole('heading', { name: 'From a manifest' }).waitFor();
+  // The icon that came with it, as a picture of pixels.
+  const shown = page.locator('.app-title img[src^="data:image/webp;base64,"]');
+  assert.ok(await shown.evaluate((image: HTMLImageElement) => image.decode().then(() => image.naturalWidth === 64)));
+  await page.getByRole('region', { name: 'Health' }).getByText('not been in a session').waitFor();
   await page.getByRole('region', { name: 'What it may do' }).getByText('see which patient is open').waitFor();
   // Editing, suspending, deleting.
   await page.getByLabel('Description').fill('Edited');
@@ -177,6 +191,8 @@ test('TOK-6 an administrator revokes the tokens of an app that is subscribed, an
   const viewer = await run(page, 'Image viewer');
   const administrator = await stage.person(/Administrator/);
   await administrator.goto(`${stage.origin}/apps/sample-viewer`);
+  const week = administrator.getByRole('region', { name: 'Health' }).getByRole('row').nth(1);
+  assert.ok(Number(await week.getByRole('cell').first().innerText()) > 0, 'events that it followed');
   const row = administrator.getByRole('row').filter({ hasText: 'Dr. Lena Okafor' });
   await row.getByRole('button', { name: 'Revoke' }).click();
   await viewer.getByText('Not in the session any more').waitFor();

@@ -93,6 +93,22 @@ function webAddress(value: string | undefined, name: string, insecureAllowed: bo
   return value;
 }
 
+/** Longest icon that is in the registration itself, characters: lists of apps bring all of them. */
+const MAX_ICON = 16 * 1024;
+
+/** An address, or a small picture itself: one of pixels, since an SVG may hold more than a picture. */
+function readLogo(metadata: Metadata): string | undefined {
+  const { logo_uri: value } = metadata;
+  if (typeof value !== 'string' || !/^data:/i.test(value)) {
+    return webAddress(optionalString(metadata, 'logo_uri'), 'logo_uri', true);
+  }
+  if (value.length > MAX_ICON) throw invalid('logo_uri is too long: an icon of 64 × 64 pixels is large enough');
+  if (!/^data:image\/(?:png|jpeg|webp);base64,[A-Za-z0-9+/]+={0,2}$/.test(value)) {
+    throw invalid('logo_uri must be an http or https address, or a PNG, JPEG or WebP picture as a data: URL in Base64');
+  }
+  return value;
+}
+
 function checkRedirectUri(value: string, insecureAllowed: boolean): void {
   const fail = (why: string) => new OAuthError('invalid_redirect_uri', `redirect_uris: ${why}`);
   const url = URL.parse(value);
@@ -244,7 +260,7 @@ export function readMetadata(metadata: Metadata, policy: MetadataPolicy): Client
       description: optionalString(metadata, 'description') ?? optionalString(metadata, 'client_description'),
       category: shortString(metadata, 'category'),
       uri: webAddress(optionalString(metadata, 'client_uri'), 'client_uri', true),
-      logoUri: webAddress(optionalString(metadata, 'logo_uri'), 'logo_uri', true),
+      logoUri: readLogo(metadata),
       contacts: strings(metadata, 'contacts'),
       jwks,
       jwksUri,

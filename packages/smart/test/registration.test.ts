@@ -64,6 +64,36 @@ test('REG-1 a registration keeps every field and tells the secret once', async (
   assert.deepEqual(stored?.switches, { acknowledgements: 'strict', legacy: false, stu2: true, target_actor: true });
 });
 
+test('REG-1 an icon is an address or a small picture itself, and no SVG, which may hold more', async (t) => {
+  const server = await startServer(t);
+  const app = { redirect_uris: REDIRECTS, token_endpoint_auth_method: 'none' };
+  const ask = (logo: string) => register(server, { ...app, logo_uri: logo });
+  for (const logo of [
+    'data:image/png;base64,aWNvbg==',
+    'data:image/webp;base64,aWNv',
+    'data:image/jpeg;base64,aWNvbg==',
+  ]) {
+    const { status, body } = await ask(logo);
+    assert.equal(status, 201, logo);
+    assert.equal(body.logo_uri, logo);
+  }
+  for (const logo of [
+    'data:image/svg+xml;base64,aWNv',
+    'data:text/html;base64,aWNv',
+    'DATA:image/png;base64,aWNv',
+    'data:image/png,icon',
+    'data:image/png;base64,',
+    'data:image/png;base64,a b',
+    'data:image/png;base64,aWNv"onerror=',
+    `data:image/png;base64,${'a'.repeat(16 * 1024)}`,
+    'javascript:alert(1)',
+  ]) {
+    const { status, body } = await ask(logo);
+    assert.equal(status, 400, logo.slice(0, 60));
+    assert.match(String(body.error_description), /^logo_uri/);
+  }
+});
+
 test('REG-1 what a registration leaves out has sensible defaults', async (t) => {
   const server = await startServer(t);
   const app = await register(server, { redirect_uris: ['http://localhost:9090/callback'] });

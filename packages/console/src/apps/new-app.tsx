@@ -7,6 +7,8 @@ import { Link, navigate } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import { AppFormView } from './app-form.tsx';
 import { type AppForm, EMPTY_FORM, fromMetadata, toMetadata } from './metadata.ts';
+import { PackageError, readPackage } from './package.ts';
+import { smallIcon } from './small-icon.ts';
 
 /** Registering an app by form or by its manifest. A secret is shown once, here. */
 export default function NewApp() {
@@ -18,12 +20,14 @@ export default function NewApp() {
   async function upload(file: File | null): Promise<void> {
     if (!file) return;
     try {
-      const text = await file.text();
+      const { manifest: text, icon } = await readPackage(file);
       const { metadata, problem: refused } = await post<ReadManifest>('/api/console/manifest', { text });
-      setInitial(({ from }) => ({ form: fromMetadata(metadata), from: from + 1 }));
+      const form = fromMetadata(icon ? { ...metadata, logo_uri: await smallIcon(icon) } : metadata);
+      setInitial(({ from }) => ({ form, from: from + 1 }));
       setProblem(refused === undefined ? undefined : `${file.name}: ${refused}`);
     } catch (error) {
-      setProblem(`${file.name}: ${words(error)}`);
+      const why = error instanceof PackageError ? t(`apps.package.${error.fault}`) : words(error);
+      setProblem(`${file.name}: ${why}`);
     }
   }
 
@@ -57,7 +61,7 @@ export default function NewApp() {
           <h1>{t('apps.registerAnApp')}</h1>
           <p className="lead">{t('apps.fillInTheFormOrLet')}</p>
         </div>
-        <FileButton onChange={(file) => void upload(file)} accept="application/json,.json">
+        <FileButton onChange={(file) => void upload(file)} accept="application/json,.json,application/zip,.zip">
           {(props) => (
             <Button {...props} variant="default">
               {t('apps.uploadAManifest')}
