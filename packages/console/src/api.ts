@@ -1,7 +1,7 @@
 /** The server's answers to the console, and how they are asked for. */
 
 import { BASE_PATH, serverPath } from './base.ts';
-import { t } from './language/language.ts';
+import { codeWords, spoken, t } from './language/language.ts';
 import type { LaunchKind } from './wire.ts';
 
 export type * from './wire.ts';
@@ -43,17 +43,20 @@ export const LAUNCH_KINDS = [
   'derived',
 ] as const satisfies readonly LaunchKind[];
 
-/** A request that was not granted. The message is for people. */
+/** A request that was not granted. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   /** HTTP status; 0 when the server could not be reached. */
   readonly status: number;
   /** The server's error code, `second_factor_required`. */
   readonly code: string | undefined;
-  constructor(status: number, message: string, code?: string) {
+  /** Whether the message is the server's, which speaks English. */
+  readonly isServers: boolean;
+  constructor(status: number, message: string, code?: string, isServers = false) {
     super(message);
     this.status = status;
     this.code = code;
+    this.isServers = isServers;
   }
 }
 
@@ -76,13 +79,9 @@ export function setCsrf(value: string): void {
   csrf = value;
 }
 
-function messageOf(body: unknown, status: number): string {
-  if (typeof body === 'object' && body !== null) {
-    const { message, error_description: description } = body as Record<string, unknown>;
-    if (typeof message === 'string') return message;
-    if (typeof description === 'string') return description;
-  }
-  return t('start.theServerAnswered', { status });
+function saidBy(body: unknown): string | undefined {
+  const { message, error_description: description } = (body ?? {}) as Readonly<Record<string, unknown>>;
+  return [message, description].find((one) => typeof one === 'string');
 }
 
 function codeOf(body: unknown): string | undefined {
@@ -120,7 +119,7 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
     value = undefined;
   }
   if (response.status === 401) noteSignedOut();
-  if (!response.ok) throw new ApiError(response.status, messageOf(value, response.status), codeOf(value));
+  if (!response.ok) throw refused(response.status, saidBy(value), codeOf(value));
   const link = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
   // The server names the address as browsers know it.
   const next = link?.slice(BASE_PATH.length);
@@ -159,7 +158,19 @@ export async function getPage<T>(path: string): Promise<ListPage<T>> {
 export const get = <T>(path: string): Promise<T> => call<T>('GET', path);
 export const post = <T>(path: string, body: unknown = {}): Promise<T> => call<T>('POST', path, body);
 
-/** Words for an error of any kind. */
+/** The error for a refusal of the server's, in its words where it has any. */
+export function refused(status: number, said: string | undefined, code?: string): ApiError {
+  if (said !== undefined) return new ApiError(status, said, code, true);
+  return new ApiError(status, t('start.theServerAnswered', { status }), code);
+}
+
+/** Words for an error of any kind: in the person's language what a refusal means, beside what the server said. */
 export function words(error: unknown): string {
+  if (error instanceof ApiError && error.isServers && spoken.get().language !== 'en') {
+    const meaning = codeWords('start.refused', error.code);
+    const general = codeWords('start.refused', String(error.status));
+    const known = [meaning, general].find((one) => one !== error.code && one !== String(error.status));
+    if (known) return t('start.saidBy', { words: known, said: error.message });
+  }
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,6 @@
 /** Reading FHIR resources, and showing what is in them. Whatever a resource holds is shown as text. */
 import type { JsonObject, Resource } from '@lockstep/fhircast';
-import { ApiError } from './api.ts';
+import { ApiError, refused } from './api.ts';
 import { date as dateText, t } from './language/language.ts';
 
 function isObject(value: unknown): value is JsonObject {
@@ -189,11 +189,7 @@ export class Fhir {
     if (response.status === 401 && !renew) return this.#request(path, init, true);
     const body: unknown = await response.json().catch(() => undefined);
     if (response.ok) return body;
-    throw new ApiError(
-      response.status,
-      textAt(body, 'issue.details.text', 'issue.diagnostics') ??
-        t('shell.theRecordAnswered', { status: response.status }),
-    );
+    throw refused(response.status, textAt(body, 'issue.details.text', 'issue.diagnostics'));
   }
 
   async read(reference: string): Promise<Resource> {

@@ -1,5 +1,5 @@
 /** What the console asks the Hub for besides following and publishing, with the token of the person signed in. */
-import { ApiError } from './api.ts';
+import { ApiError, refused } from './api.ts';
 import type { FreshToken } from './fhir.ts';
 import { t } from './language/language.ts';
 
@@ -39,8 +39,7 @@ export class HubRequests {
     }
     if (response.status === 401 && !renew) return this.#send(method, path, body, true);
     const text = await response.text();
-    if (!response.ok)
-      throw new ApiError(response.status, text.trim() || t('shell.theHubAnswered', { status: response.status }));
+    if (!response.ok) throw refused(response.status, text.trim() || undefined);
     return text === '' ? undefined : (JSON.parse(text) as unknown);
   }
 }

@@ -71,7 +71,9 @@ export function useForm<F extends object>(options: FormOptions<F>): Form<F> {
     try {
       await options.onSubmit(values);
     } catch (error) {
-      setRefusal({ text: words(error), field: options.fieldOf(words(error)) });
+      // The server names the field first.
+      const said = error instanceof Error ? error.message : '';
+      setRefusal({ text: words(error), field: options.fieldOf(said) });
     }
     setBusy(false);
   }
