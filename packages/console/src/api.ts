@@ -167,10 +167,10 @@ export function refused(status: number, said: string | undefined, code?: string)
 /** Words for an error of any kind: in the person's language what a refusal means, beside what the server said. */
 export function words(error: unknown): string {
   if (error instanceof ApiError && error.isServers && spoken.get().language !== 'en') {
-    const meaning = codeWords('start.refused', error.code);
-    const general = codeWords('start.refused', String(error.status));
-    const known = [meaning, general].find((one) => one !== error.code && one !== String(error.status));
-    if (known) return t('start.saidBy', { words: known, said: error.message });
+    for (const code of [error.code ?? '', String(error.status)]) {
+      const meaning = codeWords('start.refused', code);
+      if (meaning !== code) return t('start.saidBy', { words: meaning, said: error.message });
+    }
   }
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,9 +1,10 @@
 /** The console in the language of the person at it. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Page } from 'playwright-core';
-import { readCatalog } from '../build/messages.ts';
+import type { Frame, Page } from 'playwright-core';
+import { readCatalog, SAMPLES } from '../build/messages.ts';
 import type { MessageKey } from '../src/language/language.ts';
+import { findings } from './axe.ts';
 import { Stage } from './stage.ts';
 
 const PAGES = [
@@ -23,16 +24,23 @@ const PAGES = [
 const ENGLISH = readCatalog('en') as Record<MessageKey, string>;
 const GERMAN = readCatalog('de') as Record<MessageKey, string>;
 
-/** English messages that no German message is like. */
+const SAMPLES_ENGLISH = readCatalog('en', SAMPLES);
+const SAMPLES_GERMAN = readCatalog('de', SAMPLES);
+
+/** English messages that no German message is like. The samples are listed by the English names that they registered. */
 const ONLY_ENGLISH = (() => {
-  const german = new Set(Object.values(GERMAN));
-  return new Set(Object.values(ENGLISH).filter((text) => /^[^{]*\p{L}{3}[^{]*$/u.test(text) && !german.has(text)));
+  const german = new Set([...Object.values(GERMAN), ...Object.values(SAMPLES_GERMAN)]);
+  const names = new Set(['viewer', 'writer'].flatMap((app) => [`${app}.name`, `${app}.description`]));
+  const samples = Object.entries(SAMPLES_ENGLISH).flatMap(([key, text]) => (names.has(key) ? [] : [text]));
+  return new Set(
+    [...Object.values(ENGLISH), ...samples].filter((text) => /^[^{]*\p{L}{3}[^{]*$/u.test(text) && !german.has(text)),
+  );
 })();
 
-const KEY = /^(?:start|shell|ehr|apps|sessions|users|launch|conformance)\.[\w.-]+$/;
+const KEY = /^(?:start|shell|ehr|apps|sessions|users|launch|conformance|kit|viewer|writer)\.[\w.-]+$/;
 
 /** Everything on the page that people read, or hear, but for what the record says. */
-function texts(page: Page): Promise<readonly string[]> {
+function texts(page: Page | Frame): Promise<readonly string[]> {
   return page.evaluate(() => {
     const found = [document.title];
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
@@ -66,15 +74,24 @@ test('a German browser is spoken to in German on every page, and the choice of a
   await page.getByRole('heading', { name: GERMAN['start.signInAsASampleUser'] }).waitFor();
   assert.equal(await page.locator('html').getAttribute('lang'), 'de');
   const wrong: string[] = [];
-  const check = async (where: string): Promise<void> => {
-    const found = await texts(page);
+  const check = async (where: string, shown: Page | Frame = page): Promise<void> => {
+    const found = await texts(shown);
     wrong.push(...found.filter((text) => ONLY_ENGLISH.has(text) || KEY.test(text)).map((text) => `${where}: ${text}`));
+    // Longer words are cut, wrapped or pushed aside where English ones are not.
+    wrong.push(...(await findings(shown)).map((text) => `${where}: ${text}`));
   };
   await check('sign-in');
   await page.getByRole('button', { name: /Administrator/ }).click();
   await page.locator('.patient').filter({ hasText: 'Amara Diallo' }).click();
   await page.getByRole('tabpanel').getByRole('heading', { name: 'Amara Diallo', level: 2 }).waitFor();
   await page.getByRole('heading', { name: new RegExp(GERMAN['ehr.observations']) }).waitFor();
+  for (const app of ['Image viewer', 'Report writer']) {
+    await page.getByRole('button', { name: `${app} starten`, exact: true }).click();
+    const frame = page.frameLocator(`iframe[title="${app}"]`);
+    await frame.getByRole('heading', { name: 'Amara Diallo', level: 1 }).waitFor();
+    await frame.locator('[data-ready], li').first().waitFor();
+  }
+  for (const frame of page.frames().slice(1)) await check(frame.url(), frame);
   for (const path of PAGES) {
     await visit(page, path);
     await check(path);
