@@ -1,6 +1,7 @@
 /** How an app does: when it was launched and followed last, and what of it was refused, by weeks. */
 import type { AppDetails } from '../api.ts';
 import { date, number, t } from '../language/language.ts';
+import styles from './health.module.css';
 
 function time(ms: number | undefined): string {
   return ms === undefined ? t('apps.never') : date(new Date(ms), { dateStyle: 'medium', timeStyle: 'short' });
@@ -11,7 +12,7 @@ export function Health({ app }: { app: AppDetails }) {
   return (
     <section className="panel" aria-label={t('apps.health')}>
       <h2>{t('apps.health')}</h2>
-      <dl className="facts">
+      <dl className={styles.facts}>
         <div>
           <dt>{t('apps.lastLaunch')}</dt>
           <dd>{time(app.lastLaunchAt)}</dd>
