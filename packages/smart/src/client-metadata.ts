@@ -94,7 +94,7 @@ function webAddress(value: string | undefined, name: string, insecureAllowed: bo
 }
 
 /** Longest icon that is in the registration itself, characters: lists of apps bring all of them. */
-const MAX_ICON = 8 * 1024;
+const MAX_ICON = 6 * 1024;
 
 /** An address, or a small picture itself: one of pixels, since an SVG may hold more than a picture. */
 function readLogo(metadata: Metadata): string | undefined {

@@ -85,7 +85,7 @@ test('REG-1 an icon is an address or a small picture itself, and no SVG, which m
     'data:image/png;base64,',
     'data:image/png;base64,a b',
     'data:image/png;base64,aWNv"onerror=',
-    `data:image/png;base64,${'a'.repeat(8 * 1024)}`,
+    `data:image/png;base64,${'a'.repeat(6 * 1024)}`,
     'javascript:alert(1)',
   ]) {
     const { status, body } = await ask(logo);
