@@ -21,7 +21,6 @@ const SHARED = [
   'packages/client/src/**',
   'packages/fhircast/src/**',
   'samples/kit/**',
-  'samples/languages/**',
   'packages/console/build/**',
   'packages/console/package.json',
   'packages/console/src/language/**',

@@ -1,6 +1,6 @@
 /** What the samples say, in the language that was chosen in the console, else in that of the browser. */
 import { codeWords, type MessageValues, spoken, translate } from '@lockstep/console/language';
-import type english from '../languages/en.json';
+import type english from './languages/en.json';
 
 /** The messages that there are: English has them all, and a test holds the other languages to it. */
 export type SampleMessage = keyof typeof english;

@@ -9,7 +9,7 @@ import type { Plugin } from 'vite';
 /** The console's own. */
 const CONSOLE = new URL('../languages/', import.meta.url);
 /** What the sample applications say. */
-export const SAMPLES = new URL('../../../samples/languages/', import.meta.url);
+export const SAMPLES = new URL('../../../samples/kit/languages/', import.meta.url);
 
 /** Messages in ICU MessageFormat by key. */
 export type Catalog = Readonly<Record<string, string>>;

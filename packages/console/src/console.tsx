@@ -32,8 +32,8 @@ export function Console() {
 
   const enter = useCallback(async (person: SignedInPerson) => {
     setCsrf(person.csrf);
-    const [{ startSession, Workspace }] = await Promise.all([import('./workspace.tsx'), loadMessages('shell')]);
-    const session = await startSession(person);
+    const [{ startWork, Workspace }] = await Promise.all([import('./workspace.tsx'), loadMessages('shell')]);
+    const session = await startWork(person);
     setState({ kind: 'signed-in', session, Workspace });
   }, []);
 

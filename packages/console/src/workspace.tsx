@@ -1,9 +1,12 @@
 /** What is around a signed-in person: loaded once somebody has signed in, so that the sign-in page stays small. */
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import type { EhrSession } from './ehr/session.ts';
+import type { SignedInPerson } from './api.ts';
+import { loadChart } from './ehr/chart-panel.tsx';
+import { type EhrSession, startSession } from './ehr/session.ts';
 import { Shell } from './shell.tsx';
 
-export { startSession } from './ehr/session.ts';
+/** @throws ApiError when no token is given */
+export const startWork = (person: SignedInPerson): Promise<EhrSession> => startSession(person, loadChart);
 
 const queries = new QueryClient({
   defaultOptions: {

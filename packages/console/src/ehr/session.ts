@@ -8,7 +8,6 @@ import { Fhir } from '../fhir.ts';
 import { SessionInvitations } from '../guests/invitations.ts';
 import { HubRequests } from '../hub-requests.ts';
 import { Watchable } from '../store.ts';
-import { loadChart } from './chart-panel.tsx';
 import { ChartBook } from './charts.ts';
 import { DockedApps } from './docked-apps.ts';
 import { EVENTS, OthersFollowing } from './following.ts';
@@ -54,8 +53,11 @@ export interface EhrSession {
   end(): void;
 }
 
-/** @throws ApiError when no token is given */
-export async function startSession(person: SignedInPerson): Promise<EhrSession> {
+/**
+ * @param loadChart makes ready what draws charts
+ * @throws ApiError when no token is given
+ */
+export async function startSession(person: SignedInPerson, loadChart: () => Promise<void>): Promise<EhrSession> {
   const first = await post<TokenResponse>('/api/console/token');
   let token = first.access_token;
   const refresh = async (): Promise<TokenResponse> => {

@@ -6,7 +6,7 @@ import { parseAst } from 'vite';
 import { compiled, languages, readCatalog, SAMPLES } from '../../build/messages.ts';
 
 const SOURCES = fileURLToPath(new URL('..', import.meta.url));
-const SAMPLE_SOURCES = fileURLToPath(new URL('../', SAMPLES));
+const SAMPLE_SOURCES = fileURLToPath(new URL('../../', SAMPLES));
 
 /** Whose pages have a folder of catalogs, and where what they are made of is. */
 const SPEAKERS = {

@@ -1,5 +1,5 @@
 /** Pictures of a body: slices through it, and projections of it. */
-import type { Body, Point } from './body.ts';
+import type { Phantom, Point } from './phantom.ts';
 import { ATTENUATION } from './tissues.ts';
 
 type Axis = 0 | 1 | 2;
@@ -41,7 +41,7 @@ export interface Picture {
 }
 
 /** The middles of the picture's pixels in the body's voxels: one list along rows, one along columns. */
-function grid(body: Body, plane: Plane, region: Region, longest: number) {
+function grid(body: Phantom, plane: Plane, region: Region, longest: number) {
   const { voxel, size } = body;
   const [fromRow, toRow] = region[plane.row];
   const [fromColumn, toColumn] = region[plane.column];
@@ -56,7 +56,7 @@ function grid(body: Body, plane: Plane, region: Region, longest: number) {
   return { spacing, along, across, u: along.map(inVoxels(plane.row)), v: across.map(inVoxels(plane.column)) };
 }
 
-function strides(body: Body): Point {
+function strides(body: Phantom): Point {
   return [1, body.size[0], body.size[0] * body.size[1]];
 }
 
@@ -90,7 +90,7 @@ function sampled(
  * @param longest pixels along the longer side
  */
 export function slice(
-  body: Body,
+  body: Phantom,
   plane: Plane,
   region: Region,
   at: number,
@@ -125,7 +125,7 @@ const SOFT_EDGE = 8;
  * A radiograph: what X-rays along the plane's normal meet, in mm of water.
  * @param compressed whether the body is pressed to one thickness, as a breast is: then what it is made of counts alone
  */
-export function projection(body: Body, plane: Plane, region: Region, longest: number, compressed: boolean): Picture {
+export function projection(body: Phantom, plane: Plane, region: Region, longest: number, compressed: boolean): Picture {
   const { spacing, along, across, u, v } = grid(body, plane, region, longest);
   const stride = strides(body);
   const [width, height, depth] = [body.size[plane.row], body.size[plane.column], body.size[plane.normal]];

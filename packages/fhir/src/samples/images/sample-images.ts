@@ -3,8 +3,8 @@ import { textOf } from '@lockstep/fhircast';
 import type { ImageAddress } from '../../images.ts';
 import { isObject, type JsonObject, type Resource, valuesAt } from '../../resource.ts';
 import { UID_ROOT } from '../expand.ts';
-import { type Body, type BodyName, bodyOf } from './body.ts';
 import { type DicomElement, writePart10 } from './part10.ts';
+import { type Phantom, type PhantomName, phantomOf } from './phantom.ts';
 import { type Picture, PLANES, type Plane, projection, type Region, slice } from './picture.ts';
 import { CT, ECHO, FAT_SATURATED, FLAIR, PET, T1, T2 } from './tissues.ts';
 
@@ -22,7 +22,7 @@ const SOP_CLASSES: Readonly<Record<string, string>> = {
 
 /** How one series is taken. */
 interface Technique {
-  readonly body: Body;
+  readonly body: Phantom;
   readonly region: Region;
   readonly plane: Plane;
   /** Of each tissue; without them the series is of radiographs. */
@@ -36,7 +36,7 @@ interface Technique {
   readonly window: readonly [center: number, width: number];
 }
 
-const REGIONS: Readonly<Record<string, readonly [BodyName, z?: readonly [number, number]]>> = {
+const REGIONS: Readonly<Record<string, readonly [PhantomName, z?: readonly [number, number]]>> = {
   brain: ['head'],
   knee: ['knee'],
   hand: ['hand'],
@@ -58,10 +58,10 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/chest|lung|thora|mediastin|pulmon/i, 'chest'],
 ];
 
-function regionOf(words: string): { readonly body: Body; readonly region: Region } {
+function regionOf(words: string): { readonly body: Phantom; readonly region: Region } {
   const named = WORDS.find(([pattern]) => pattern.test(words))?.[1] ?? 'abdomen';
   const [name, z] = REGIONS[named] ?? ['trunk'];
-  const body = bodyOf(name);
+  const body = phantomOf(name);
   return { body, region: [body.range(0), body.range(1), z ?? body.range(2)] };
 }
 
@@ -97,8 +97,8 @@ function techniqueOf(modality: string, words: string, description: string): Tech
   }
 }
 
-function radiograph(body: Body, region: Region, plane: Plane, longest: number): Technique {
-  const compressed = body === bodyOf('breast');
+function radiograph(body: Phantom, region: Region, plane: Plane, longest: number): Technique {
+  const compressed = body === phantomOf('breast');
   return { body, region, plane, longest, compressed, noise: 12, window: compressed ? [450, 900] : [2048, 4096] };
 }
 

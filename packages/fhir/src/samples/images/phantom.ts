@@ -7,7 +7,7 @@ import { TISSUES, type Tissue } from './tissues.ts';
 export type Point = readonly [x: number, y: number, z: number];
 
 /** A box of equal voxels, each of one tissue. */
-export class Body {
+export class Phantom {
   /** Edge of a voxel, mm. */
   readonly voxel: number;
   /** Voxels along x, y and z. */
@@ -58,7 +58,7 @@ export class Body {
 }
 
 /** Bones of the trunk: the spine, and ribs that run from it around the chest, down to the front. */
-function skeleton(body: Body): void {
+function skeleton(body: Phantom): void {
   for (let z = 270; z > -260; z -= 26) {
     body.fill('bone', [0, 62, z], [19, 16, 11]);
     body.fill('marrow', [0, 62, z], [16, 13, 8]);
@@ -82,8 +82,8 @@ function skeleton(body: Body): void {
 }
 
 /** From the neck to the hips. */
-function trunk(): Body {
-  const body = new Body([380, 260, 600], 3);
+function trunk(): Phantom {
+  const body = new Phantom([380, 260, 600], 3);
   body.fill('fat', [0, 0, -40], [176, 118, 330]);
   body.fill('fat', [0, 10, 280], [70, 70, 90]);
   body.fill('muscle', [0, 2, -40], [158, 104, 322]);
@@ -138,8 +138,8 @@ function trunk(): Body {
   return body;
 }
 
-function head(): Body {
-  const body = new Body([180, 220, 240], 2);
+function head(): Phantom {
+  const body = new Phantom([180, 220, 240], 2);
   body.fill('fat', [0, 0, 10], [80, 100, 104]);
   body.fill('muscle', [0, 26, -80], [50, 60, 60]);
   body.fill('bone', [0, 2, 14], [76, 95, 98]);
@@ -169,8 +169,8 @@ function head(): Body {
 }
 
 /** The right one, seen with its kneecap in front. */
-function knee(): Body {
-  const body = new Body([160, 160, 240], 1.6);
+function knee(): Phantom {
+  const body = new Phantom([160, 160, 240], 1.6);
   body.fill('fat', [0, 0, 0], [70, 72, 150]);
   body.fill('muscle', [0, 14, 0], [60, 54, 150]);
   body.fill('fat', [0, 10, 0], [54, 46, 60]);
@@ -196,8 +196,8 @@ function knee(): Body {
 }
 
 /** A left hand, fingers up. */
-function hand(): Body {
-  const body = new Body([130, 60, 220], 1.2);
+function hand(): Phantom {
+  const body = new Phantom([130, 60, 220], 1.2);
   body.fill('muscle', [0, 0, -34], [42, 14, 56]);
   body.fill('muscle', [0, 0, -96], [28, 18, 40]);
   const fingers: readonly (readonly [x: number, lean: number, length: number])[] = [
@@ -232,8 +232,8 @@ function hand(): Body {
 }
 
 /** One breast; the nipple is in front. */
-function breast(): Body {
-  const body = new Body([150, 110, 180], 1.4);
+function breast(): Phantom {
+  const body = new Phantom([150, 110, 180], 1.4);
   body.fill('fat', [0, 50, 0], [66, 96, 78]);
   for (let lobe = 0; lobe < 40; lobe++) {
     const angle = lobe * 2.39996;
@@ -249,12 +249,12 @@ function breast(): Body {
 
 const MAKERS = { trunk, head, knee, hand, breast } as const;
 
-export type BodyName = keyof typeof MAKERS;
+export type PhantomName = keyof typeof MAKERS;
 
-const made = new Map<BodyName, Body>();
+const made = new Map<PhantomName, Phantom>();
 
 /** Made when it is first wanted: up to 0.1 s and 3 MB each. */
-export function bodyOf(name: BodyName): Body {
+export function phantomOf(name: PhantomName): Phantom {
   const body = made.get(name) ?? MAKERS[name]();
   made.set(name, body);
   return body;
