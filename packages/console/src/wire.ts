@@ -152,7 +152,7 @@ export interface SessionRow extends SessionView {
 }
 
 /** A page of the list of sessions: those in which somebody does not follow, or has not answered yet, come first, then the latest change. */
-export interface SessionPage {
+export interface SessionRowPage {
   readonly sessions: readonly SessionRow[];
   /** Sessions that the search finds. */
   readonly total: number;

@@ -2,7 +2,7 @@
 import { TextInput } from '@mantine/core';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useDeferredValue, useEffect, useState } from 'react';
-import { get, type SessionPage, type SessionRow } from '../api.ts';
+import { get, type SessionRow, type SessionRowPage } from '../api.ts';
 import { date, number, t } from '../language/language.ts';
 import { watchLive } from '../live.ts';
 import { Link } from '../router.tsx';
@@ -82,7 +82,7 @@ export default function Sessions() {
     queryKey: ['sessions', search, offset],
     queryFn: () => {
       const asked = new URLSearchParams({ search, offset: String(offset), limit: String(PAGE) });
-      return get<SessionPage>(`/api/console/sessions?${asked}`);
+      return get<SessionRowPage>(`/api/console/sessions?${asked}`);
     },
     staleTime: 0,
     placeholderData: keepPreviousData,

@@ -1,5 +1,5 @@
 /** Sessions of everybody, for administrators: what happens in them, and a composer that takes part. */
-import type { LogLine, SessionDetail, SessionPage } from '@lockstep/console/wire';
+import type { LogLine, SessionDetail, SessionRowPage } from '@lockstep/console/wire';
 import { Scopes } from '@lockstep/fhircast';
 import type { Access, Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
@@ -38,7 +38,7 @@ export function consoleSessionRoutes(app: FastifyInstance, parts: ConsoleSession
   }
 
   /** `?search=…&offset=…&limit=…`: words that the user, the workstation or the patient is found by. */
-  app.get('/sessions', async (request): Promise<SessionPage> => {
+  app.get('/sessions', async (request): Promise<SessionRowPage> => {
     const { search, offset = '0' } = request.query as { readonly search?: unknown; readonly offset?: unknown };
     if (typeof offset !== 'string' || !/^\d{1,9}$/.test(offset))
       throw new ConsoleError(400, 'offset must be a whole number.');
