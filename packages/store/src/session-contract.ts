@@ -615,8 +615,8 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
           wake = resolve;
         });
       }
-      assert.deepEqual(named.slice(0, topics.length).sort(), [...topics].sort());
-      assert.deepEqual(named.slice(topics.length).sort(), [...topics].sort());
+      // Servers of a cluster tell of their sessions in an order of their own.
+      assert.deepEqual([...named].sort(), [...topics, ...topics].sort());
       watch.end();
       await listenTo(sessions, 'last');
       const last = collect(sessions, 1, (notice) => notice.kind === 'commit');

@@ -121,7 +121,7 @@ describe('the listener', () => {
     assert.ok(waiting.length < 200, `${waiting.length} are kept`);
     for (const answer of waiting.splice(0)) answer();
     let text = '';
-    few.on('data', (data) => {
+    few.setEncoding('utf8').on('data', (data) => {
       text += data;
     });
     while (text.split('HTTP/1.1 200 OK').length <= 20) await once(few, 'data');
