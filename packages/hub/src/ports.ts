@@ -33,7 +33,7 @@ export interface UserDirectory {
 
 /** The way to one subscriber. The engine knows no sockets: a WebSocket is one kind of channel, a webhook another. */
 export interface Channel {
-  /** Sends one text message (UTF-8). */
+  /** Sends one text message (UTF-8). The bytes stay as they are until `buffered` is 0, and may be gone after that. */
   send(text: string | Uint8Array): void;
   /** Ends the channel with a WebSocket close code. */
   close(code: number, reason: string): void;

@@ -55,7 +55,7 @@ export class Peer implements Channel {
 
   send(text: string | Uint8Array): void {
     assert.equal(this.closed, undefined, 'sent after the close');
-    this.received.push(JSON.parse(text.toString()));
+    this.received.push(JSON.parse(Buffer.from(text).toString()));
     this.#wake?.();
   }
 

@@ -90,6 +90,7 @@ export class Metrics {
       load: (topic) => store.load(topic),
       revision: (topic) => store.revision(topic),
       readLog: (topic, after, page) => store.readLog(topic, after, page),
+      readLogBytes: (topic, after, page) => store.readLogBytes(topic, after, page),
       lookup: (key) => store.lookup(key),
       lookupPage: (key, after, about) => store.lookupPage(key, after, about),
       count: (key, atMost) => store.count(key, atMost),

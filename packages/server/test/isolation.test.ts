@@ -52,7 +52,31 @@ const large = (id: string): Json => ({
   resource: { resourceType: 'Patient', id, text: { status: 'generated', div: `<div>${'x'.repeat(LARGE)}</div>` } },
 });
 
-/** A subscriber that was sent `seen`, lost its connection, and has missed 16 MB since. @returns its endpoint */
+/** Who takes part while a subscriber returns to a large backlog. */
+interface Returning {
+  readonly hub: HubClient;
+  /** The topic of another session. */
+  readonly other: string;
+  readonly written: Written;
+  /** The subscriber that returns. */
+  readonly back: Subscriber;
+}
+
+/** Does something while a subscriber that was sent `seen`, lost its connection, and has missed 16 MB since returns. */
+function whileOneReturns(t: TestContext, use: (returning: Returning) => Promise<void>): Promise<void> {
+  return withLockstep(async ({ origin }) => {
+    const hub = await HubClient.backend(origin);
+    const [topic, other] = [await hub.session(), await hub.session('Practitioner/2')];
+    const endpoint = await left(hub, topic);
+    const written = new Written(t);
+    const back = await Subscriber.connect(`${endpoint}?since=seen`);
+    await use({ hub, other, written, back });
+    back.socket.terminate();
+    await back.closed;
+  });
+}
+
+/** @returns the endpoint of a subscriber that lost its connection before 16 MB were published */
 async function left(hub: HubClient, topic: string): Promise<string> {
   const subscriber = await hub.subscribe(topic, 'Patient-open');
   assert.equal((await hub.publish(topic, 'Patient-open', [patient('p0')], { id: 'seen' })).status, 202);
@@ -62,16 +86,11 @@ async function left(hub: HubClient, topic: string): Promise<string> {
   for (let n = 1; n <= EVENTS; n++) {
     assert.equal((await hub.publish(topic, 'Patient-open', [large(`p${n}`)], { id: `e${n}` })).status, 202);
   }
-  return `${subscriber.endpoint}?since=seen`;
+  return subscriber.endpoint;
 }
 
 test('SUB-11 who returns to a large backlog is sent one event a turn, and others have theirs in between', (t) =>
-  withLockstep(async ({ origin }) => {
-    const hub = await HubClient.backend(origin);
-    const [topic, other] = [await hub.session(), await hub.session('Practitioner/2')];
-    const endpoint = await left(hub, topic);
-    const written = new Written(t);
-    const back = await Subscriber.connect(endpoint);
+  whileOneReturns(t, async ({ hub, other, written, back }) => {
     let isThere = false;
     const reading = (async () => {
       for (let id = ''; id !== `e${EVENTS}`; ) ({ id } = await back.event());
@@ -91,21 +110,13 @@ test('SUB-11 who returns to a large backlog is sent one event a turn, and others
       ids.filter((id) => /^e\d+$/.test(id)),
       Array.from({ length: EVENTS }, (_, n) => `e${n + 1}`),
     );
-    await back.close();
   }));
 
 test('SUB-11, ERR-7 who returns to a large backlog and reads nothing is held no more than one event, and others go on', (t) =>
-  withLockstep(async ({ origin }) => {
-    const hub = await HubClient.backend(origin);
-    const [topic, other] = [await hub.session(), await hub.session('Practitioner/2')];
-    const endpoint = await left(hub, topic);
-    const written = new Written(t);
-    const back = await Subscriber.connect(endpoint);
+  whileOneReturns(t, async ({ hub, other, written, back }) => {
     back.socket.pause();
     for (let n = 0; n < 50; n++) {
       assert.equal((await hub.publish(other, 'Patient-open', [patient(`q${n}`)])).status, 202);
     }
     assert.ok(written.waiting <= AT_ONCE, `${written.waiting} bytes waited`);
-    back.socket.terminate();
-    await back.closed;
   }));

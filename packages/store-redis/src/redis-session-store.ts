@@ -4,10 +4,12 @@ import {
   type CommitResult,
   type Listening,
   type LogBounds,
+  type LogBytes,
   type LogEntry,
   type LogHead,
   type LogPage,
   type LogPosition,
+  logBytes,
   type SessionStore,
   type StoredSession,
   type StoreNotice,
@@ -266,6 +268,16 @@ export class RedisSessionStore implements SessionStore {
     return reply?.map(([number, [, id = '', , at = '', , body = '']]) => {
       return { number: Number.parseInt(number, 10), id, at: Number(at), body };
     });
+  }
+
+  async readLogBytes(topic: string, after: number, page: Required<LogPage>): Promise<LogBytes | undefined> {
+    const entries = await this.readLog(topic, after, page);
+    if (!entries) return undefined;
+    const heads = entries.map(({ number, id, at, body }) => ({ number, id, at, length: Buffer.byteLength(body) }));
+    const bodies = Buffer.from(new ArrayBuffer(heads.reduce((sum, { length }) => sum + length, 0)));
+    let offset = 0;
+    for (const { body } of entries) offset += bodies.write(body, offset);
+    return logBytes(heads, bodies.buffer);
   }
 
   async lookup(indexKey: string): Promise<readonly string[]> {

@@ -65,13 +65,22 @@ export interface Operations {
   stats(): FileStats;
 }
 
+/** A page of a log with its bodies in one piece. */
+export interface FlatLogBytes {
+  /** number, id, at, bytes of the body, number … */
+  readonly heads: readonly (string | number)[];
+  readonly memory: ArrayBuffer;
+}
+
 /** What the thread that reads logs can be asked. */
-export type Reads = Pick<LogReader, 'readLog'>;
+export type Reads = Pick<LogReader, 'readLog' | 'readLogBytes'>;
+
+export type Read = { [K in keyof Reads]: readonly [K, ...Parameters<Reads[K]>] }[keyof Reads];
 
 /** One page of a log, and the number that its answer carries. */
-export type LogRequest = readonly [id: number, ...Parameters<Reads['readLog']>];
+export type LogRequest = readonly [id: number, read: Read];
 
-export type LogAnswer = readonly [id: number, page: ReturnType<Reads['readLog']>, failure?: OperationFailure];
+export type LogAnswer = readonly [id: number, page: ReturnType<Reads[keyof Reads]>, failure?: OperationFailure];
 
 /** Wished by the store's thread of the one that reads logs: that it copies the write-ahead log into the main file. */
 export const COPY = 'copy';

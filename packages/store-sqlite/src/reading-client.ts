@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { StoreUnavailable } from '@lockstep/store';
-import { CLOSE, COPIED, COPY, errorOf, type LogAnswer, type LogRequest, type Reads } from './operations.ts';
+import { CLOSE, COPIED, COPY, errorOf, type LogAnswer, type LogRequest, type Read, type Reads } from './operations.ts';
 import type { ReadingWorkerOptions } from './reading-worker.ts';
 import { started, workerFile } from './worker-file.ts';
 
@@ -11,7 +11,7 @@ const MAX_WAITING = 20_000;
 const YOUNG_MB = 8;
 
 interface Waiting {
-  readonly resolve: (value: ReturnType<Reads['readLog']>) => void;
+  readonly resolve: (value: LogAnswer[1]) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -32,13 +32,13 @@ export class ReadingClient {
   }
 
   /** @throws StoreUnavailable when the file cannot be read, or too much waits to be read */
-  async readLog(...of: Parameters<Reads['readLog']>): Promise<ReturnType<Reads['readLog']>> {
+  async read<K extends keyof Reads>(name: K, ...of: Parameters<Reads[K]>): Promise<ReturnType<Reads[K]>> {
     if (this.#waiting.size >= MAX_WAITING) throw new StoreUnavailable('the store cannot keep up', 1);
     const worker = await this.#started();
     return new Promise((resolve, reject) => {
       this.#asked += 1;
-      this.#waiting.set(this.#asked, { resolve, reject });
-      worker.postMessage([this.#asked, ...of] satisfies LogRequest);
+      this.#waiting.set(this.#asked, { resolve: resolve as Waiting['resolve'], reject });
+      worker.postMessage([this.#asked, [name, ...of] as unknown as Read] satisfies LogRequest);
     });
   }
 

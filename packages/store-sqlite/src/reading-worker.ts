@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { failureOf } from './batch.ts';
 import { type FileIdentity, openBeside } from './database.ts';
 import { LogReader } from './log-reader.ts';
-import { CLOSE, COPIED, COPY, type LogAnswer, type LogRequest } from './operations.ts';
+import { CLOSE, COPIED, COPY, type LogAnswer, type LogRequest, type Read } from './operations.ts';
 import { prepare } from './rows.ts';
 import { ThreadSignals } from './thread-signals.ts';
 
@@ -23,13 +23,27 @@ const db = openBeside(path, file);
 const logs = new LogReader(db);
 const copy = prepare(db, 'PRAGMA wal_checkpoint(PASSIVE)');
 
-function answer([id, ...of]: LogRequest): LogAnswer {
+function pageOf(read: Read): LogAnswer[1] {
+  if (read[0] === 'readLog') {
+    const [, ...of] = read;
+    return logs.readLog(...of);
+  }
+  const [, ...of] = read;
+  return logs.readLogBytes(...of);
+}
+
+function answer([id, read]: LogRequest): LogAnswer {
   if (signals.unusable) return [id, undefined, { kind: 'unavailable', message: 'the files of the store were changed' }];
   try {
-    return [id, logs.readLog(...of)];
+    return [id, pageOf(read)];
   } catch (error) {
     return [id, undefined, failureOf(error)];
   }
+}
+
+/** Bodies are given to the other thread and not copied. */
+function memoryOf([, page]: LogAnswer): ArrayBuffer[] {
+  return page && 'memory' in page ? [page.memory] : [];
 }
 
 function copyLog(): typeof COPIED {
@@ -45,8 +59,11 @@ port.on('message', (request: LogRequest | typeof COPY | typeof CLOSE) => {
   if (request === CLOSE) {
     db.close();
     port.close();
+  } else if (request === COPY) {
+    port.postMessage(copyLog());
   } else {
-    port.postMessage(request === COPY ? copyLog() : answer(request));
+    const page = answer(request);
+    port.postMessage(page, memoryOf(page));
   }
 });
 port.postMessage(true);

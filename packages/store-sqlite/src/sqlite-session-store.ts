@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import type {
-  Commit,
-  CommitResult,
-  Listening,
-  LogEntry,
-  LogHead,
-  LogPage,
-  LogPosition,
-  SessionStore,
-  StoredSession,
-  StoreNotice,
-  TopicPage,
+import {
+  type Commit,
+  type CommitResult,
+  type Listening,
+  type LogBytes,
+  type LogEntry,
+  type LogHead,
+  type LogPage,
+  type LogPosition,
+  logBytes,
+  type SessionStore,
+  type StoredSession,
+  type StoreNotice,
+  type TopicPage,
 } from '@lockstep/store';
 import type { WorkerClient } from './worker-client.ts';
 
@@ -111,7 +113,7 @@ export class SqliteSessionStore implements SessionStore {
     limit: number,
     bytes: number,
   ): Promise<readonly LogEntry[] | undefined> {
-    const flat = await this.#worker.readLog(topic, after, epoch, limit, bytes);
+    const flat = await this.#worker.read('readLog', topic, after, epoch, limit, bytes);
     if (flat === undefined) return undefined;
     const entries: LogEntry[] = [];
     for (let i = 0; i < flat.length; i += 4) {
@@ -119,6 +121,18 @@ export class SqliteSessionStore implements SessionStore {
       entries.push({ number, id, at, body });
     }
     return entries;
+  }
+
+  async readLogBytes(topic: string, after: number, { limit, bytes }: Required<LogPage>): Promise<LogBytes | undefined> {
+    requireCount('after', after);
+    const page = await this.#worker.read('readLogBytes', topic, after, limit, bytes);
+    if (page === undefined) return undefined;
+    const heads: { number: number; id: string; at: number; length: number }[] = [];
+    for (let i = 0; i < page.heads.length; i += 4) {
+      const [number, id, at, length] = page.heads.slice(i, i + 4) as [number, string, number, number];
+      heads.push({ number, id, at, length });
+    }
+    return logBytes(heads, page.memory);
   }
 
   async lookup(indexKey: string): Promise<readonly string[]> {

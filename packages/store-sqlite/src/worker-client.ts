@@ -130,9 +130,9 @@ export class WorkerClient {
    * Reads a page of a log. It waits for no commit, and no commit waits for it.
    * @throws StoreUnavailable when the file cannot be read, or the store is closed
    */
-  async readLog(...of: Parameters<Reads['readLog']>): Promise<ReturnType<Reads['readLog']>> {
+  async read<K extends keyof Reads>(name: K, ...of: Parameters<Reads[K]>): Promise<ReturnType<Reads[K]>> {
     this.requireOpen();
-    return this.#logs.readLog(...of);
+    return this.#logs.read(name, ...of);
   }
 
   /**

@@ -4,7 +4,9 @@ export type {
   CommitResult,
   Listening,
   LogBounds,
+  LogBytes,
   LogEntry,
+  LogEntryBytes,
   LogHead,
   LogPage,
   LogPosition,
@@ -14,4 +16,4 @@ export type {
   StoreNotice,
   TopicPage,
 } from './session-store.ts';
-export { holdsPosition, StoreUnavailable } from './session-store.ts';
+export { holdsPosition, logBytes, StoreUnavailable } from './session-store.ts';

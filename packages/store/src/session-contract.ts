@@ -211,6 +211,34 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       assert.equal(await sessions.readLog('topic', 301, { limit: 1 }), undefined);
     });
 
+    test('SUB-11 a page of a log as bytes is the page, until its memory is given back', async (t) => {
+      const { sessions } = await opened(t, open);
+      const bodies = ['{}', '{"text":"ä € 👍"}', `{"text":"${'x'.repeat(70_000)}"}`, '{"last":true}'];
+      const all = bodies.map((body, i) => ({ ...entry(i + 1), body }));
+      await sessions.commit(change('topic', 0, { append: all }));
+      for (const page of [
+        { limit: 1, bytes: 1_000 },
+        { limit: 2, bytes: 1_000 },
+        { limit: 10, bytes: 10 },
+        { limit: 10, bytes: 100_000 },
+      ]) {
+        for (let after = 0; after <= all.length; after++) {
+          const as = await sessions.readLog('topic', after, page);
+          const read = (await sessions.readLogBytes('topic', after, page))!;
+          assert.deepEqual(
+            read.entries.map(({ body, ...head }) => ({ ...head, body: Buffer.from(body).toString() })),
+            as,
+          );
+          read.release();
+          read.release();
+          for (const { body } of read.entries) assert.equal(body.length, 0);
+        }
+      }
+      const page = { limit: 10, bytes: 1_000 };
+      assert.equal(await sessions.readLogBytes('topic', 5, page), undefined);
+      assert.equal(await sessions.readLogBytes('nobody', 0, page), undefined);
+    });
+
     test('a session without entries has an empty log', async (t) => {
       const { sessions } = await opened(t, open);
       const topic = await create(sessions);

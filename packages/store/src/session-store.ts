@@ -55,6 +55,36 @@ export interface LogPage {
   readonly bytes?: number;
 }
 
+/** An entry of a page of a log, with its body as bytes: UTF-8 text. */
+export type LogEntryBytes = Omit<LogEntry, 'body'> & { readonly body: Uint8Array<ArrayBuffer> };
+
+/** A page of a log, in memory of its own: for whoever passes large entries on, and looks at little of them. */
+export interface LogBytes {
+  /** Oldest first; empty at the end of the log. */
+  readonly entries: readonly LogEntryBytes[];
+  /** Gives the memory back at once, and not when it is collected. The bodies are empty from then on. */
+  release(): void;
+}
+
+/** Entries of a page, their bodies one after the other in that memory. */
+export function logBytes(
+  heads: readonly (Omit<LogEntry, 'body'> & { readonly length: number })[],
+  memory: ArrayBuffer,
+): LogBytes {
+  let offset = 0;
+  const entries = heads.map(({ number, id, at, length }) => {
+    const body = new Uint8Array(memory, offset, length);
+    offset += length;
+    return { number, id, at, body };
+  });
+  return {
+    entries,
+    release() {
+      if (!memory.detached) memory.transfer(0);
+    },
+  };
+}
+
 /** Whether the session's log still has the position, so that what came after it can be read. */
 export function holdsPosition({ log, start, position }: StoredSession, { offset, epoch }: LogPosition): boolean {
   if (offset === start.offset) return epoch === start.epoch;
@@ -166,6 +196,8 @@ export interface SessionStore {
    * reached, the log is of another history, or there is no such session
    */
   readLog(topic: string, after: number | LogPosition, page?: LogPage): Promise<readonly LogEntry[] | undefined>;
+  /** What `readLog` reads, as bytes. */
+  readLogBytes(topic: string, after: number, page: Required<LogPage>): Promise<LogBytes | undefined>;
   /** Topics indexed under the key, in no particular order. */
   lookup(indexKey: string): Promise<readonly string[]>;
   /**

@@ -5,8 +5,8 @@ import type { Delivery } from './delivery.ts';
 const ROOM = 256 * 1024;
 
 /**
- * Characters sent in one go at most, but for one event that is larger: then others have their turn, also where the system takes
- * whatever it is given.
+ * Bytes sent in one go at most, but for one event that is larger: then others have their turn, also where the system takes whatever
+ * it is given.
  */
 export const SENT_AT_ONCE = 256 * 1024;
 
@@ -18,6 +18,13 @@ export interface Missed {
   readonly after: number;
 }
 
+/** Deliveries that were read together. */
+export interface DeliveryPage {
+  readonly deliveries: readonly Delivery[];
+  /** Gives their memory back: they are not sent any more. */
+  release(): void;
+}
+
 /** The session that a subscriber catches up with. */
 export interface CaughtUpSession {
   /** Number of the last event that went to everybody who is connected here. */
@@ -26,7 +33,7 @@ export interface CaughtUpSession {
    * The next events after a number, as many as are read in one go.
    * @returns none, or undefined, where the log no longer has them
    */
-  page(after: number): Promise<readonly Delivery[] | undefined>;
+  page(after: number): Promise<DeliveryPage | undefined>;
   /**
    * What came after a number is not in the log.
    * @returns the number after which the log goes on; undefined where what the subscriber has missed is not known: it was told so
@@ -55,9 +62,11 @@ export class CatchUp {
   readonly #parts: CatchUpParts;
   #first: readonly Delivery[];
   #sent = 0;
-  /** Characters sent since others had their turn. */
-  #characters = 0;
+  /** Bytes sent since others had their turn. */
+  #bytes = 0;
   #after: number;
+  /** Pages of which everything was sent, and may wait in the channel. */
+  readonly #spent: DeliveryPage[] = [];
   #ended = false;
 
   constructor({ first, after }: Missed, parts: CatchUpParts) {
@@ -88,14 +97,14 @@ export class CatchUp {
   }
 
   #send(delivery: Delivery): void {
-    this.#characters += delivery.text.length;
+    this.#bytes += delivery.size;
     this.#parts.send(delivery);
   }
 
   /** @returns whether all of it was sent */
   #sendFirst(): boolean {
     while (!this.#ended && this.#sent < this.#first.length) {
-      if (!this.#hasRoom || this.#characters >= SENT_AT_ONCE) return false;
+      if (!this.#hasRoom || this.#bytes >= SENT_AT_ONCE) return false;
       const next = this.#first[this.#sent];
       this.#sent += 1;
       if (next) this.#send(next);
@@ -117,11 +126,18 @@ export class CatchUp {
 
   /** Waits until the subscriber has read enough, and until others have had their turn where they are due one. */
   async #turn(): Promise<void> {
-    if (this.#hasRoom && this.#characters < SENT_AT_ONCE) return;
+    if (this.#hasRoom && this.#bytes < SENT_AT_ONCE) return;
     do {
       await new Promise<void>((resolve) => this.#parts.channel.onDrain(resolve));
     } while (!this.#ended && !this.#hasRoom);
-    this.#characters = 0;
+    this.#bytes = 0;
+    this.#release();
+  }
+
+  /** Gives the memory of pages back that were passed on: the collector might leave many large ones where they are. */
+  #release(): void {
+    if (this.#parts.channel.buffered > 0) return;
+    for (const page of this.#spent.splice(0)) page.release();
   }
 
   async #run(): Promise<void> {
@@ -131,18 +147,19 @@ export class CatchUp {
       await this.#turn();
       const page = await session.page(this.#after);
       if (this.#ended) return;
-      if (!page || page.length === 0) {
+      if (!page || page.deliveries.length === 0) {
         const from = await session.lost(subscription, this.#after);
         if (this.#ended || from === undefined) return;
         this.#after = from;
         continue;
       }
-      for (const next of page) {
+      for (const next of page.deliveries) {
         await this.#turn();
         if (this.#ended) return;
         this.#send(next);
         this.#after = next.number;
       }
+      this.#spent.push(page);
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Anchored, Offer, Offered } from '../rules/audience.ts';
 import type { Originator, TextWriter } from '../rules/commands.ts';
 import { deriveOpens } from '../rules/derived-opens.ts';
 import { eventText } from '../rules/event-text.ts';
-import { anchorName, type LoggedEvent } from '../stored/log-record.ts';
+import { anchorName, type LoggedBytes, type LoggedEvent } from '../stored/log-record.ts';
 
 /** An event with what writes its parts in their publisher's words (PUB-13). */
 export interface ReadEvent {
@@ -19,6 +19,8 @@ export interface Sendable extends Offered {
   /** The event, for those who get it in another spelling. */
   readonly read: ReadEvent;
 }
+
+const UTF8 = new TextDecoder();
 
 /** Writes what the Hub made itself. */
 const PLAIN: TextWriter = { write: (value) => JSON.stringify(value), textOf: () => undefined };
@@ -43,8 +45,9 @@ export class Delivery implements Offer<Sendable> {
   readonly key: string;
   /** The subscription that does not get it. */
   readonly except: string | undefined;
-  /** The event as JSON, as it goes out. */
-  readonly text: string;
+  /** The event as JSON, as it goes out: one of the two, the other where somebody asks for it. */
+  #text: string | undefined;
+  #bytes: Uint8Array | undefined;
   readonly #originator: Pick<ReadEvent, 'originator'> | undefined;
   /** See `LoggedEvent`. */
   readonly #anchor: string | undefined;
@@ -53,7 +56,7 @@ export class Delivery implements Offer<Sendable> {
   #derived: readonly Sendable[] | undefined;
 
   constructor(
-    event: Omit<LoggedEvent, 'except'> & { readonly except?: string | undefined },
+    event: (Omit<LoggedEvent, 'except'> | Omit<LoggedBytes, 'except'>) & { readonly except?: string | undefined },
     known?: { readonly message: EventMessage; readonly exact?: TextWriter },
   ) {
     this.number = event.number;
@@ -61,10 +64,26 @@ export class Delivery implements Offer<Sendable> {
     this.name = event.name;
     this.key = eventKey(event.name);
     this.except = event.except;
-    this.text = event.text;
+    if ('text' in event) this.#text = event.text;
+    else this.#bytes = event.bytes;
     this.#originator = event.originator && { originator: event.originator };
     if (known) this.#read = { message: known.message, exact: known.exact ?? PLAIN, ...this.#originator };
     this.#anchor = event.anchor;
+  }
+
+  get text(): string {
+    this.#text ??= UTF8.decode(this.#bytes);
+    return this.#text;
+  }
+
+  get bytes(): Uint8Array {
+    this.#bytes ??= Buffer.from(this.text);
+    return this.#bytes;
+  }
+
+  /** How much it is, in bytes, or in characters while it is not written as bytes. */
+  get size(): number {
+    return this.#bytes?.length ?? this.text.length;
   }
 
   get read(): ReadEvent {
@@ -75,11 +94,10 @@ export class Delivery implements Offer<Sendable> {
   get sendable(): Sendable {
     if (!this.#sendable) {
       const delivery = this;
-      const bytes = Buffer.from(this.text);
       this.#sendable = {
         id: this.id,
         name: this.name,
-        bytes,
+        bytes: this.bytes,
         // Read only where a subscriber needs it.
         get read() {
           return delivery.read;

@@ -144,7 +144,7 @@ export class LiveSession {
       get deliveredUpTo() {
         return deliveredUpTo();
       },
-      page: async (after) => within(await parts.pages.read(topic, after), deliveredUpTo()),
+      page: async (after) => within(await parts.pages.readBytes(topic, after), deliveredUpTo()),
       lost: (subscription, after) => this.#lost(subscription, after),
       later: (work) => parts.background.later(work),
     };

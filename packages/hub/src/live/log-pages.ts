@@ -1,4 +1,4 @@
-import type { LogEntry, SessionStore } from '@lockstep/store';
+import type { LogBytes, LogEntry, SessionStore } from '@lockstep/store';
 
 /** What is read of a log in one go: entries, and bytes of bodies after which no further entry is read. */
 const PAGE = { limit: 256, bytes: 256 * 1024 };
@@ -11,11 +11,11 @@ const AT_ONCE = 4;
  * subscribers return with however much to be sent.
  */
 export class LogPages {
-  readonly #store: Pick<SessionStore, 'readLog'>;
+  readonly #store: Pick<SessionStore, 'readLog' | 'readLogBytes'>;
   readonly #waiting: (() => void)[] = [];
   #reading = 0;
 
-  constructor(store: Pick<SessionStore, 'readLog'>) {
+  constructor(store: Pick<SessionStore, 'readLog' | 'readLogBytes'>) {
     this.#store = store;
   }
 
@@ -25,11 +25,20 @@ export class LogPages {
    * @param limit entries at most
    * @returns at least one entry where there is one; undefined where the log no longer has what came after that number
    */
-  async read(topic: string, after: number, limit = PAGE.limit): Promise<readonly LogEntry[] | undefined> {
+  read(topic: string, after: number, limit = PAGE.limit): Promise<readonly LogEntry[] | undefined> {
+    return this.#inTurn(() => this.#store.readLog(topic, after, { ...PAGE, limit: Math.min(limit, PAGE.limit) }));
+  }
+
+  /** The same, as bytes. */
+  readBytes(topic: string, after: number): Promise<LogBytes | undefined> {
+    return this.#inTurn(() => this.#store.readLogBytes(topic, after, PAGE));
+  }
+
+  async #inTurn<T>(read: () => Promise<T>): Promise<T> {
     while (this.#reading >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#reading += 1;
     try {
-      return await this.#store.readLog(topic, after, { ...PAGE, limit: Math.min(limit, PAGE.limit) });
+      return await read();
     } finally {
       this.#reading -= 1;
       this.#waiting.shift()?.();

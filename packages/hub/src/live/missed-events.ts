@@ -1,17 +1,19 @@
 import { keyText } from '@lockstep/fhircast';
-import type { LogEntry } from '@lockstep/store';
+import type { LogBytes } from '@lockstep/store';
 import type { Made } from '../rules/commands.ts';
 import { type Believed, closesOf, correction, currentFirst, nothingCurrent } from '../rules/gap.ts';
 import type { SessionState } from '../rules/session-state.ts';
-import { fromEntry } from '../stored/log-record.ts';
+import { fromEntryBytes } from '../stored/log-record.ts';
 import { standing } from './audience.ts';
-import { type Missed, SENT_AT_ONCE } from './catch-up.ts';
+import { type DeliveryPage, type Missed, SENT_AT_ONCE } from './catch-up.ts';
 import { Delivery } from './delivery.ts';
 import type { LogPages } from './log-pages.ts';
 
-/** Entries as deliveries, up to a number: what was committed since is not for everybody yet. */
-export function within(entries: readonly LogEntry[] | undefined, upTo: number): readonly Delivery[] | undefined {
-  return entries?.filter(({ number }) => number <= upTo).map((entry) => new Delivery(fromEntry(entry)));
+/** A page of a log as deliveries, up to a number: what was committed since is not for everybody yet. */
+export function within(page: LogBytes | undefined, upTo: number): DeliveryPage | undefined {
+  if (!page) return undefined;
+  const entries = page.entries.filter(({ number }) => number <= upTo);
+  return { deliveries: entries.map((entry) => new Delivery(fromEntryBytes(entry))), release: () => page.release() };
 }
 
 /** What a subscriber of one topic is sent that missed something: from the log, or what makes its screen right instead (SUB-11). */
@@ -34,18 +36,18 @@ export class MissedEvents {
    */
   async fromLog(state: SessionState, after: number, upTo: number): Promise<Missed | undefined> {
     const deliveries: Delivery[] = [];
-    let [last, characters] = [Math.max(after, state.loggedOutAt - 1), 0];
-    while (last < upTo && characters < SENT_AT_ONCE) {
-      const page = within(await this.#pages.read(this.#topic, last), upTo);
-      if (!page || page.length === 0) return undefined;
-      for (const one of page) {
+    let [last, size] = [Math.max(after, state.loggedOutAt - 1), 0];
+    while (last < upTo && size < SENT_AT_ONCE) {
+      const page = within(await this.#pages.readBytes(this.#topic, last), upTo);
+      if (!page || page.deliveries.length === 0) return undefined;
+      for (const one of page.deliveries) {
         deliveries.push(one);
-        characters += one.text.length;
+        size += one.size;
         last = one.number;
       }
     }
     // Of so much the current context would come late: it goes first as well.
-    const isMuch = last < upTo || (characters > SENT_AT_ONCE && deliveries.length > 1);
+    const isMuch = last < upTo || (size > SENT_AT_ONCE && deliveries.length > 1);
     return { first: isMuch ? this.#currentFirst(state, deliveries) : deliveries, after: last };
   }
 
@@ -90,8 +92,8 @@ export class MissedEvents {
 
   /** Opens and closes that stand for everything that has happened. */
   #insteadOfLog(state: SessionState, deliveries: readonly Delivery[]): Missed {
-    const characters = deliveries.reduce((sum, { text }) => sum + text.length, 0);
-    const first = characters > SENT_AT_ONCE ? this.#currentFirst(state, deliveries) : deliveries;
+    const all = deliveries.reduce((sum, { size }) => sum + size, 0);
+    const first = all > SENT_AT_ONCE ? this.#currentFirst(state, deliveries) : deliveries;
     return { first, after: state.nextNumber - 1 };
   }
 }

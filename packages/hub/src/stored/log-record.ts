@@ -1,8 +1,11 @@
 /** An event as the log keeps it: a line of facts, then the event as it goes out. */
 import { type EventMessage, eventDefinition } from '@lockstep/fhircast';
-import type { LogEntry } from '@lockstep/store';
+import type { LogEntry, LogEntryBytes } from '@lockstep/store';
 import type { Accepted, KnownEvent, Originator } from '../rules/commands.ts';
 import { eventText } from '../rules/event-text.ts';
+
+const UTF8 = new TextDecoder();
+const LINE_FEED = 10;
 
 interface Facts {
   readonly name: string;
@@ -56,6 +59,21 @@ export function fromEntry({ number, id, body }: LogEntry): LoggedEvent {
   const end = body.indexOf('\n');
   const facts = JSON.parse(body.slice(0, end)) as Facts;
   return { number, id, text: body.slice(end + 1), ...facts };
+}
+
+/** An accepted event, read back as bytes: they last as long as the page that they are part of. */
+export interface LoggedBytes extends Facts {
+  readonly number: number;
+  readonly id: string;
+  /** The event as JSON, as it goes out. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Reads an entry back of which only the facts are looked at. */
+export function fromEntryBytes({ number, id, body }: LogEntryBytes): LoggedBytes {
+  const end = body.indexOf(LINE_FEED);
+  const facts = JSON.parse(UTF8.decode(body.subarray(0, end))) as Facts;
+  return { number, id, bytes: body.subarray(end + 1), ...facts };
 }
 
 /** What the log says of an event whose id is used again (PUB-7). */
