@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { type Channel, type Clock, type ConnectedSubscriber, type Hub, runningTime } from '@lockstep/hub';
 import { WebSocket, WebSocketServer } from 'ws';
 import { writeTextFrame } from './frame.ts';
+import { JoinQueue } from './join-queue.ts';
 import { cleanAddress, splitAddress } from './request-address.ts';
 
 /** Subscribers send answers; nothing they have to say is larger. Bytes. */
@@ -123,6 +124,7 @@ export class Sockets {
     clientTracking: false,
   });
   readonly #peers = new Set<Peer>();
+  readonly #joins = new JoinQueue();
   readonly #closed: (this: WebSocket, code: number) => void;
   #cancelPing: () => void;
 
@@ -143,7 +145,11 @@ export class Sockets {
 
   /** Connects a subscriber to its endpoint, or refuses the upgrade. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#admit(request, socket, head).catch(() => refuseUpgrade(socket, '503 Service Unavailable', 'Try again later'));
+    this.#joins.add(() => {
+      this.#admit(request, socket, head).catch(() =>
+        refuseUpgrade(socket, '503 Service Unavailable', 'Try again later'),
+      );
+    });
   }
 
   async #admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {

@@ -76,7 +76,7 @@ export async function findBug(bug?: (typeof BUGS)[number]): Promise<Proof> {
   const env = bug === undefined ? {} : { NODE_OPTIONS: PRELOAD, TEST_BUG: bug, TEST_BUG_LOG: log };
   const cluster = await Cluster.start({ nodes: 1, side: 'file', env });
   try {
-    const load = await Load.start(cluster.origin, { sessions: 3, followers: 3, pauseMs: 5 });
+    const load = await Load.start(cluster.origin, { sessions: 6, followers: 4, pauseMs: 2 });
     try {
       await load.more(EVENTS);
       while (bug !== undefined && hits() === 0) {
