@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { parseSubscription } from '@lockstep/fhircast';
+import type { SessionStore } from '@lockstep/store';
 import { openSqlite, type SqliteStore } from '@lockstep/store-sqlite';
 import { Hub } from '../src/hub.ts';
 import type { HubOptions } from '../src/options.ts';
@@ -123,6 +124,8 @@ export interface RigOptions extends Partial<HubOptions> {
   readonly audit?: AuditTrail;
   readonly validation?: ResourceValidation;
   readonly log?: { readonly count: number; readonly ageMs: number };
+  /** What the Hub is given in the place of the store. */
+  readonly over?: (sessions: SessionStore) => SessionStore;
 }
 
 export class Rig {
@@ -158,7 +161,7 @@ export class Rig {
   }
 
   #open(): Hub {
-    const { users, log, webhooks, audit, validation, ...options } = this.#options;
+    const { users, log, webhooks, audit, validation, over, ...options } = this.#options;
     return new Hub(
       {
         hubUrl: 'https://hub.example/hub',
@@ -167,7 +170,7 @@ export class Rig {
         ...options,
       },
       {
-        store: this.store.sessions,
+        store: over ? over(this.store.sessions) : this.store.sessions,
         clock: this.clock,
         ids: { uuid: () => crypto.randomUUID(), secret: () => crypto.randomUUID().replaceAll('-', '') },
         ...(users && { users }),
