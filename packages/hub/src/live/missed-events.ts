@@ -1,7 +1,7 @@
 import { keyText } from '@lockstep/fhircast';
 import type { LogBytes } from '@lockstep/store';
 import type { Made } from '../rules/commands.ts';
-import { type Believed, closesOf, correction, currentFirst, nothingCurrent } from '../rules/gap.ts';
+import { type Believed, closesAndOpens, correction, currentFirst, nothingCurrent } from '../rules/gap.ts';
 import type { SessionState } from '../rules/session-state.ts';
 import { fromEntryBytes } from '../stored/log-record.ts';
 import { standing } from './audience.ts';
@@ -76,8 +76,8 @@ export class MissedEvents {
     // What is closed and still open, for it lost content, is opened again with the rest of it, and under a new id.
     const isOpenedAgain = believed.some(({ key }) => state.anchors.has(keyText(key)));
     if (saidWhatItSaw || isOpenedAgain) return this.#insteadOfLog(state, this.correction(state, believed));
-    const closes = closesOf(state, believed, this.#made()).map((one) => new Delivery(one));
-    return this.#insteadOfLog(state, [...closes, ...standing(state)]);
+    const events = closesAndOpens(state, believed, this.#made()).map((one) => new Delivery(one));
+    return this.#insteadOfLog(state, events);
   }
 
   /**

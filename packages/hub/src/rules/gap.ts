@@ -105,7 +105,7 @@ export function openOrClosed(state: SessionState): readonly Believed[] {
 }
 
 /** Closes, under new ids, of what is believed open and is not, or was closed or lost content meanwhile. */
-export function closesOf(state: SessionState, believed: readonly Believed[], made: Made): readonly StandingOpen[] {
+function closesOf(state: SessionState, believed: readonly Believed[], made: Made): readonly StandingOpen[] {
   const names = new Set<string>();
   return believed.flatMap(({ key, context, content }, index): readonly StandingOpen[] => {
     const name = keyText(key);
@@ -135,6 +135,25 @@ export function nothingCurrent({ topic, changedBy }: SessionState, { eventId, ti
   const id = `${eventId}.h`;
   const event = { 'hub.topic': topic, 'hub.event': 'Home-open', 'context.versionId': id };
   return { number: changedBy, id, name: 'Home-open', text: eventText({ timestamp, id, event }, '[]') };
+}
+
+/** Says so where no context is current. */
+function whereNothingIsCurrent(state: SessionState, made: Made): readonly StandingOpen[] {
+  return state.current === undefined && !state.home ? [nothingCurrent(state, made)] : [];
+}
+
+/**
+ * What brings somebody in line who does not say what it has seen, and has what is shared from the current context: closes of what it may
+ * believe open, then the standing opens as they were. What was closed may have been current or not, as far as it knows.
+ */
+export function closesAndOpens(
+  state: SessionState,
+  believed: readonly Believed[],
+  made: Made,
+): readonly StandingOpen[] {
+  const closes = closesOf(state, believed, made);
+  const nothing = closes.length > 0 ? whereNothingIsCurrent(state, made) : [];
+  return [...closes, ...standingOpens(state), ...nothing];
 }
 
 function isSame(content: Anchor['content'], believed: Anchor['content']): boolean {
@@ -181,6 +200,6 @@ function contentUpdates(state: SessionState, believed: readonly Believed[], made
  */
 export function correction(state: SessionState, believed: readonly Believed[], made: Made): readonly StandingOpen[] {
   const opens = standingOpens(state, (index) => `${made.eventId}.o${index}`);
-  const nothing = state.current === undefined && !state.home ? [nothingCurrent(state, made)] : [];
+  const nothing = whereNothingIsCurrent(state, made);
   return [...closesOf(state, believed, made), ...opens, ...nothing, ...contentUpdates(state, believed, made)];
 }
