@@ -12,6 +12,7 @@ const out = resolve(process.argv[2] ?? join(root, 'dist'));
  * `from`: the package's folder, by default the one of its name in packages/.
  * `source`, `built`: folder of its sources, and of what is built from them; by default src and dist.
  * `pages`: what browsers get is built; of its sources only what its manifest exports is taken.
+ * `forPages`: exports that other pages are built with, and nobody imports when they are.
  * `browser`: it runs in browsers and in Node 20.
  * `single`: a module that is built as one file without imports, for a plain `<script type=module>`.
  * `also`: files and folders that are taken as they are.
@@ -31,7 +32,7 @@ const PACKAGES = [
   { name: 'fhir' },
   { name: 'gateway' },
   { name: 'smart' },
-  { name: 'console', built: 'lib', also: ['dist'], pages: true },
+  { name: 'console', built: 'lib', also: ['dist'], pages: true, forPages: ['./language', './tokens.css'] },
   {
     name: 'sample-viewer',
     from: 'samples/viewer',
@@ -84,12 +85,20 @@ function run(command, args, cwd) {
 
 const readManifest = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 
+/** What others may import of a published package: names and sources. */
+function exportsOf(manifest, forPages) {
+  return Object.entries(manifest.exports).filter(
+    ([name, file]) => !file.startsWith('./test/') && !forPages.includes(name),
+  );
+}
+
 /** The manifest as it is published: built files instead of sources, nothing that only developers need. */
-function publishedManifest(manifest, { source, built, pages, bin, also, bundles }) {
+function publishedManifest(manifest, { source, built, pages, bin, also, bundles, forPages }) {
   const path = (file) => `./${join(built, file.replace(new RegExp(`^\\./(${source}/)?`), '')).replace(/\.tsx?$/, '')}`;
-  const exports = Object.entries(manifest.exports)
-    .filter(([, file]) => !file.startsWith('./test/'))
-    .map(([name, file]) => [name, { types: `${path(file)}.d.ts`, default: `${path(file)}.js` }]);
+  const exports = exportsOf(manifest, forPages).map(([name, file]) => [
+    name,
+    { types: `${path(file)}.d.ts`, default: `${path(file)}.js` },
+  ]);
   // Pages are built with everything in them.
   const needed = pages ? {} : { ...manifest.dependencies };
   // What bundled packages need of others is fetched beside them.
@@ -122,7 +131,7 @@ function readmeOf(home) {
 }
 
 /** JavaScript and declarations of a package's sources, whose types `npm run typecheck` checks. */
-function compile(home, target, { source, built, pages, browser }) {
+function compile(home, target, { source, built, pages, browser, forPages }) {
   const project = join(target, 'tsconfig.json');
   const sources = join(home, source);
   const config = {
@@ -134,7 +143,7 @@ function compile(home, target, { source, built, pages, browser }) {
     },
     // Of pages only what others import is more than their `dist`.
     ...(pages
-      ? { files: Object.values(readManifest(home).exports).map((file) => join(home, file)) }
+      ? { files: exportsOf(readManifest(home), forPages).map(([, file]) => join(home, file)) }
       : { include: [sources], exclude: [join(sources, '**/*.test.ts')] }),
   };
   writeFileSync(project, JSON.stringify(config));
@@ -168,7 +177,7 @@ for (const file of readdirSync(out)) if (file.endsWith('.tgz')) rmSync(join(out,
 const published = [];
 for (const given of PACKAGES) {
   const { name, from = `packages/${name}`, single } = given;
-  const made = { source: 'src', built: 'dist', bundles: [], also: [], ...given };
+  const made = { source: 'src', built: 'dist', bundles: [], also: [], forPages: [], ...given };
   const home = join(root, from);
   const target = join(out, name);
   rmSync(target, { recursive: true, force: true });
