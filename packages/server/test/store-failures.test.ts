@@ -9,7 +9,7 @@ import { type Asked, ask, rowOf, served, started } from './every-route.ts';
 
 const WRITES = ['commit', 'erase', 'put', 'putAll', 'consume', 'delete', 'deleteBy'];
 /** What is told, not asked: it fails in no request. */
-const NO_REQUEST = ['watch', 'announce'];
+const NO_REQUEST = ['watch', 'watchChanges', 'listen', 'announce'];
 
 type Mode = 'works' | 'cannot be reached' | 'loses the answers to writes' | 'is full';
 

@@ -14,7 +14,7 @@ import type { Answer } from './answers.ts';
 /** Steps that a request has at most. */
 const MOST_STEPS = 20;
 /** What is told, not asked: it fails in no request. */
-const NO_REQUEST: ReadonlySet<string> = new Set(['watch', 'announce']);
+const NO_REQUEST: ReadonlySet<string> = new Set(['watch', 'watchChanges', 'listen', 'announce']);
 
 type When = 'before' | 'after';
 
