@@ -4,8 +4,20 @@ import { difference, isObject, type JsonDifference, type JsonObject, objects, pa
 /** Members that a Hub adds to an event, beside those of its publisher. */
 const VERSIONS = ['context.versionId', 'context.priorVersionId', 'versionId', 'priorVersionId'];
 
-const sameInstant = (a: unknown, b: unknown): boolean =>
-  a === b || (typeof a === 'string' && typeof b === 'string' && Date.parse(a) === Date.parse(b));
+/** A time that says itself that it is UTC: the second, and its fraction. */
+const UTC = /^(\d{4}-\d\d-\d\dT\d\d:\d\d)(?::(\d\d)(?:[.,](\d*?)0*)?)?(?:Z|[+-]00(?::?00)?)$/;
+
+/**
+ * Whether two times are the same, to the last digit of their fraction. Told with an offset, or without a zone, a time is another to
+ * whoever compares it with others (2.5 wants UTC), and to some programs a local one.
+ */
+export function sameInstant(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'string' || typeof b !== 'string') return false;
+  const [one, other] = [UTC.exec(a), UTC.exec(b)];
+  if (!one || !other) return false;
+  return one[1] === other[1] && (one[2] ?? '00') === (other[2] ?? '00') && (one[3] ?? '') === (other[3] ?? '');
+}
 
 export interface ComparisonOptions {
   /**
@@ -51,7 +63,7 @@ function contextOf(name: unknown, sent: unknown, came: unknown): unknown {
 
 /**
  * How a broadcast differs from what was published; undefined when it does not. The id, the topic, the event and every member of
- * the context have to be the same, numbers as they were written; the time has to be the same instant. Versions are the Hub's, and
+ * the context have to be the same, numbers as they were written; the time has to be the same instant in UTC. Versions are the Hub's, and
  * other top-level members are not looked at.
  * @param sent the text of the request
  * @param came the text of the frame

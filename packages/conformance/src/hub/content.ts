@@ -95,7 +95,7 @@ export const contentSharing: readonly Check[] = [
     ['2.10-all-entries', '2.10-maintain', 'IRA-manage-content'],
     async (s) => {
       const report = await openReport(s);
-      const several = [1, 2, 3].map(() => observation(report.context.patient));
+      const several = Array.from({ length: 25 }, () => observation(report.context.patient));
       await update(s, report, report.version, several.map(put));
       const found = await content(s);
       for (const one of several) {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Check } from '../check.ts';
 import { expect } from '../expecting.ts';
+import { sameInstant } from '../fidelity.ts';
 import { sameJson, textOf } from '../json.ts';
 import {
   encounter,
@@ -104,10 +105,9 @@ export const delivery: readonly Check[] = [
   delivered('broadcast-id', 'The broadcast has the request’s id', ['2.6-id', '2.5-id'], (event, open) =>
     expect(event.id === open.id, `id: "${open.id}"`, event.id),
   ),
-  delivered('broadcast-timestamp', 'The broadcast has the request’s timestamp', ['2.5-timestamp'], (event, open) => {
-    const time = typeof event.timestamp === 'string' ? Date.parse(event.timestamp) : Number.NaN;
-    expect(time === Date.parse(open.timestamp), `timestamp: "${open.timestamp}"`, event.timestamp);
-  }),
+  delivered('broadcast-timestamp', 'The broadcast has the request’s timestamp', ['2.5-timestamp'], (event, open) =>
+    expect(sameInstant(open.timestamp, event.timestamp), `timestamp: "${open.timestamp}", in UTC`, event.timestamp),
+  ),
   delivered('broadcast-topic', 'The broadcast names the session', ['2.3-topic'], (event, _open, s) =>
     expect(event.event['hub.topic'] === s.topic, `hub.topic: "${s.topic}"`, event.event['hub.topic']),
   ),

@@ -31,6 +31,7 @@ import {
   reportWithContent,
   updateOf,
 } from './parts.ts';
+import { expectSame } from './same.ts';
 import { lost } from './sync-errors.ts';
 
 /** An event without one of its top-level fields. */
@@ -372,7 +373,7 @@ export const ira: readonly Check[] = [
       const one = await driver(s, ['HeartBeat', ...PATIENT]);
       const other = await s.subscribe({ events: PATIENT, name: 'Other' });
       const beat = await s.accepted(s.event('HeartBeat', [{ key: 'period', decimal: '10' }]));
-      await one.event(beat.id);
+      expectSame(beat, await one.event(beat.id));
       const open = await openPatient(s, one);
       await other.event(open.id);
       expect(

@@ -1,5 +1,6 @@
 import type { Check } from '../check.ts';
 import { expect } from '../expecting.ts';
+import { sameInstant } from '../fidelity.ts';
 import { sameJson } from '../json.ts';
 import { patient, patientElements, study, studyElements } from '../samples.ts';
 import { type Scenario, versionOf } from '../target/scenario.ts';
@@ -48,8 +49,8 @@ export const lateJoiner: readonly Check[] = [
     async (s, stays) => {
       const open = await openPatient(s, stays);
       const event = await (await join(s)).notification('the open Patient', (one) => one.name === 'patient-open');
-      const time = typeof event.timestamp === 'string' ? Date.parse(event.timestamp) : Number.NaN;
-      expect(time === Date.parse(open.timestamp), `the original timestamp ${open.timestamp}`, event.timestamp);
+      const same = sameInstant(open.timestamp, event.timestamp);
+      expect(same, `the original timestamp ${open.timestamp}, in UTC`, event.timestamp);
     },
   ),
   check('per-type', 'It is told one open for every anchor type', ['2.4-late-joiner'], async (s, stays) => {

@@ -137,6 +137,28 @@ export const sequences: readonly Check[] = [
     { seconds: 40, heavy: true },
   ),
   contentCheck(
+    'update-versions-apart',
+    'Two open reports that are updated in turn have versions of their own',
+    'CON-2',
+    ['2.10-prior', '2.10-compare', '2.10-new-version'],
+    async (s) => {
+      const first = await openReport(s);
+      const second = await openReport(s, first.driver);
+      const versions = new Map([first, second].map((report) => [report, report.version]));
+      for (const report of [first, second, second, first, first, second]) {
+        const before = versions.get(report)!;
+        const { version, notification } = await update(s, report, before, [put(observation(report.context.patient))]);
+        const prior = priorVersionOf(notification);
+        expect(prior === before, `context.priorVersionId: "${before}", of the same report`, prior);
+        versions.set(report, version);
+        if (!s.hub.claims.has('get-current')) continue;
+        const [current, read] = [versions.get(second), (await s.context())['context.versionId']];
+        expect(read === current, `context.versionId: "${current}", of the report that was opened last`, read);
+      }
+    },
+    { needs: ['content', 'non-current-updates'] },
+  ),
+  contentCheck(
     'content-large',
     'A large resource is broadcast and read as it was shared',
     'CON-3',
@@ -147,7 +169,7 @@ export const sequences: readonly Check[] = [
       let { version } = report;
       for (const size of [64_000, 300_000]) {
         const text = `${'Größe 7.10 '.repeat(size / 11)}end`;
-        const large: Resource = { ...observation(report.context.patient), note: [{ text }] };
+        const large: Resource = { ...richObservation(report.context.patient), note: [{ text }] };
         const message = updateOf(s, report, version, [put(large), put(observation(report.context.patient))]);
         const response = await s.publish(message);
         if (response.status === 413) throw new CheckSkip(`The Hub takes no updates of ${size} characters (HTTP 413)`);

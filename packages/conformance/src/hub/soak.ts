@@ -1,17 +1,62 @@
 import type { Check } from '../check.ts';
 import { CheckFailure, CheckSkip, expect } from '../expecting.ts';
 import { isObject, objects, sameJson, textOf } from '../json.ts';
-import { patient, patientElements, study, studyElements } from '../samples.ts';
-import { anchorId, type Scenario, succeeded } from '../target/scenario.ts';
-import type { PlayedSubscriber } from '../target/subscriber.ts';
+import {
+  type EventMessage,
+  encounter,
+  encounterElements,
+  observation,
+  patient,
+  patientElements,
+  put,
+  reportContext,
+  reportElements,
+  richReportContext,
+  selectElements,
+  study,
+  studyElements,
+  updateElements,
+} from '../samples.ts';
+import { anchorId, type Scenario, succeeded, versionOf } from '../target/scenario.ts';
+import type { Notification, PlayedSubscriber } from '../target/subscriber.ts';
 import { ALL, CORE, checksOf, closing, driver, openPatient, PATIENT } from './parts.ts';
-import { expectSame } from './same.ts';
+import { EVERYTHING, expectSame } from './same.ts';
 
 const check = checksOf({ versions: ALL, safety: true });
 
 /** Events of one soak, and those that are on their way at once. */
 const EVENTS = 500;
 const ABREAST = 10;
+
+/** Rounds through every kind of event; after one of them what is open stays open, and another subscriber joins. */
+const ROUNDS = 9;
+const LEFT_OPEN = 4;
+
+/** One round: what is opened, shared, selected and closed, in an order in which each is allowed. */
+async function* round(
+  s: Scenario,
+  number: number,
+  told: (message: EventMessage) => Promise<Notification>,
+): AsyncGenerator<EventMessage> {
+  const context = number % 3 === 0 ? richReportContext() : reportContext();
+  const visit = encounter(context.patient);
+  const opens = [
+    s.event('Patient-open', patientElements(context.patient)),
+    s.event('Encounter-open', encounterElements(visit, context.patient)),
+    s.event('ImagingStudy-open', studyElements(context.study, context.patient)),
+    s.event('DiagnosticReport-open', reportElements(context)),
+  ].filter((message) => s.claims(message.event['hub.event']));
+  yield* opens;
+  const opened = opens.find((message) => message.event['hub.event'] === 'DiagnosticReport-open');
+  if (opened && s.hub.claims.has('content')) {
+    const several = Array.from({ length: number * 4 }, () => observation(context.patient));
+    const versionId = versionOf(await told(opened));
+    yield s.event('DiagnosticReport-update', updateElements(context, several.map(put)), { versionId });
+    if (s.hub.claims.has('select'))
+      yield s.event('DiagnosticReport-select', selectElements(context, several.slice(-2)));
+  }
+  if (number !== LEFT_OPEN) yield* opens.reverse().map((open) => closing(s, open));
+}
 
 /** What a slow delivery is, ms, beside the round trips of the run. */
 const PROMPT = 1500;
@@ -68,6 +113,40 @@ export const soak: readonly Check[] = [
       }
     },
     { seconds: 60, heavy: true },
+  ),
+  check(
+    'rounds',
+    `In each of ${ROUNDS} rounds every kind of event reaches everybody as it was published`,
+    'PUB-13',
+    ['2.5-notify', '2.6-broadcast', '2.3-complete'],
+    async (s) => {
+      const all: PlayedSubscriber[] = [];
+      for (const name of ['First', 'Second']) all.push(await s.subscribe({ events: EVERYTHING, name }));
+      const told = (message: EventMessage) => all[0]!.event(message.id);
+      for (let number = 1; number <= ROUNDS; number++) {
+        if (number === LEFT_OPEN + 1) all.push(await s.subscribe({ events: EVERYTHING, name: 'Third' }));
+        for await (const message of round(s, number, told)) {
+          await s.accepted(message);
+          for (const one of all) {
+            expectSame(message, await one.event(message.id), { ira: s.hub.versions.has('IRA') });
+          }
+        }
+      }
+      await s.settle();
+      const published = new Set(s.published.map(({ id }) => id));
+      for (const one of all) {
+        const seen = new Set<unknown>();
+        for (const { id, frame, name } of one.events) {
+          // A Hub's own events are outside the catalog.
+          if (name.includes('.')) continue;
+          expect(published.has(textOf(id)), `nothing at ${one.name} that nobody published`, frame.text);
+          expect(!seen.has(id), `each event once at ${one.name}`, frame.text);
+          seen.add(id);
+        }
+        expect(one.denials.length === 0, `no denial at ${one.name}`, one.denials[0]);
+      }
+    },
+    { versions: CORE, seconds: 30, heavy: true },
   ),
   check(
     'broadcast-prompt',

@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts';
 import { CheckSkip, expect, stepping } from '../expecting.ts';
-import { numberOf, textOf } from '../json.ts';
+import { numberOf, objects, sameJson, textOf } from '../json.ts';
 import { pause } from '../pause.ts';
 import {
   encounter,
@@ -162,7 +162,7 @@ export const subscriptions: readonly Check[] = [
   },
   {
     id: 'connection-lasts',
-    title: 'A subscriber that hears nothing for a while is still told the next event',
+    title: 'After a while in which nothing happens everybody is told the next event, and newcomers what is open',
     rule: 'SUB-11',
     requirements: ['2.4-confirm-lease', '2.5-notify'],
     level: 'SHALL',
@@ -174,6 +174,13 @@ export const subscriptions: readonly Check[] = [
       const open = await openPatient(s, one);
       await pause(IDLE);
       for (const { name, closed } of [one, other]) expect(!closed, `the connection of ${name} to last`, closed);
+      // What is open stays open, for newcomers and for who asks.
+      const told = CORE.some((version) => s.hub.versions.has(version));
+      if (told) await (await s.subscribe({ events: PATIENT, name: 'Late' })).event(open.id);
+      if (told && s.hub.claims.has('get-current')) {
+        const { context } = await s.context();
+        expect(sameJson(objects(context)[0], open.event.context[0]), 'the patient, still current', context);
+      }
       const close = await s.accepted(closing(s, open));
       for (const each of [one, other]) await each.event(close.id);
     },

@@ -1,6 +1,7 @@
 /** Defects that show only in something particular: deep in a resource, in a large body, at the n-th time, at one of several. */
 import type { Change, RelayedRequest } from '../relay.ts';
 import {
+  atSubscriber,
   type Element,
   isGet,
   isObject,
@@ -8,13 +9,14 @@ import {
   isSubscription,
   type Json,
   type Message,
-  nameOf,
+  nth,
   onAnswers,
   onContext,
   onEvents,
   onMode,
   parse,
   replaced,
+  topicOf,
   withContext,
   without,
   withResources,
@@ -27,7 +29,6 @@ const OPENS = /-open$/;
 const UPDATE = /-update$/;
 
 const fieldsOf = (request: RelayedRequest) => new URLSearchParams(request.body);
-const topicOf = (message: Message) => String(message.event['hub.topic']);
 
 /** Rewrites the text of every event. */
 const text = (change: (text: string) => string, names: RegExp = EVERY): Change =>
@@ -41,38 +42,6 @@ const resources = (change: (resource: Json) => Json): Change =>
 
 const extensions = (change: (list: Json[]) => Json[]): Change =>
   resources((one) => (Array.isArray(one.extension) ? { ...one, extension: change(one.extension) } : one));
-
-/** Counts events of one session, and changes some. */
-function nth(names: RegExp, wanted: (n: number) => boolean, change: (message: Message) => Message | undefined): Change {
-  const seen = new Map<string, Set<unknown>>();
-  return onEvents(names, (message) => {
-    const ids = seen.get(topicOf(message)) ?? new Set();
-    seen.set(topicOf(message), ids.add(message.id));
-    return wanted([...ids].indexOf(message.id) + 1) ? change(message) : message;
-  });
-}
-
-/** Changes what the n-th subscriber of a session is told, counted from 1. */
-function atSubscriber(
-  names: RegExp,
-  wanted: (n: number) => boolean,
-  change: (message: Message) => Message | undefined,
-): Change {
-  const connections = new Map<string, number[]>();
-  return {
-    frame: (frame, connection) => {
-      const message = parse(frame);
-      const event = message && isObject(message.event) ? (message as Message) : undefined;
-      const topic = String(event ? event.event['hub.topic'] : message?.['hub.topic']);
-      const known = connections.get(topic) ?? [];
-      if (!known.includes(connection)) connections.set(topic, [...known, connection]);
-      const number = (connections.get(topic) ?? []).indexOf(connection) + 1;
-      if (!event || !names.test(nameOf(event)) || !wanted(number)) return [frame];
-      const changed = change(event);
-      return changed ? [JSON.stringify(changed)] : [];
-    },
-  };
-}
 
 /** Drops the last entry of a Bundle of updates. */
 const shortened = (message: Message): Message =>

@@ -138,3 +138,41 @@ export const replaced = <T>(value: T, from: RegExp, to: string): T =>
 
 const parseAny = (text: string): unknown =>
   exact.parse(text, (_key, one, { source }) => (typeof one === 'number' ? exact.rawJSON(source ?? String(one)) : one));
+
+export const topicOf = (message: Message): string => String(message.event['hub.topic']);
+
+/** Counts events of one session, and changes some. */
+export function nth(
+  names: RegExp,
+  wanted: (n: number) => boolean,
+  change: (message: Message) => Message | undefined,
+): Change {
+  const seen = new Map<string, Set<unknown>>();
+  return onEvents(names, (message) => {
+    const ids = seen.get(topicOf(message)) ?? new Set();
+    seen.set(topicOf(message), ids.add(message.id));
+    return wanted([...ids].indexOf(message.id) + 1) ? change(message) : message;
+  });
+}
+
+/** Changes what the n-th subscriber of a session is told, counted from 1. */
+export function atSubscriber(
+  names: RegExp,
+  wanted: (n: number) => boolean,
+  change: (message: Message) => Message | undefined,
+): Change {
+  const connections = new Map<string, number[]>();
+  return {
+    frame: (frame, connection) => {
+      const message = parse(frame);
+      const event = message && isObject(message.event) ? (message as Message) : undefined;
+      const topic = String(event ? event.event['hub.topic'] : message?.['hub.topic']);
+      const known = connections.get(topic) ?? [];
+      if (!known.includes(connection)) connections.set(topic, [...known, connection]);
+      const number = (connections.get(topic) ?? []).indexOf(connection) + 1;
+      if (!event || !names.test(nameOf(event)) || !wanted(number)) return [frame];
+      const changed = change(event);
+      return changed ? [JSON.stringify(changed)] : [];
+    },
+  };
+}

@@ -7,6 +7,7 @@ import { type Change, Relay } from '../relay.ts';
 import { BROADCAST_MUTANTS } from './broadcasts.ts';
 import { CONDITIONAL_MUTANTS } from './conditional.ts';
 import { OTHER_MUTANTS } from './others.ts';
+import { REPEATED_MUTANTS } from './repeated.ts';
 
 /** A defect that is made by changing messages between the suite and a healthy Hub. */
 export interface Mutant {
@@ -85,7 +86,7 @@ export const SEEDED_HUBS: readonly SeededHub[] = [
       judge: (options = {}) => judgeModel(name, options),
     }),
   ),
-  ...Object.entries({ ...BROADCAST_MUTANTS, ...OTHER_MUTANTS, ...CONDITIONAL_MUTANTS }).map(
+  ...Object.entries({ ...BROADCAST_MUTANTS, ...OTHER_MUTANTS, ...CONDITIONAL_MUTANTS, ...REPEATED_MUTANTS }).map(
     ([name, mutant]): SeededHub => ({
       name,
       check: mutant.check,
