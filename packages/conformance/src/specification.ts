@@ -28,3 +28,10 @@ export type Claim =
 
 /** A time as messages have it: ISO 8601 in UTC. The specification's own examples leave the zone out. */
 export const ISO_8601_UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]00(:?00)?)?$/;
+
+/** How far two clocks may be apart, ms: a local time that says it is UTC is further off. */
+export const CLOCKS_APART = 15 * 60_000;
+
+/** The moment that a time in UTC names, ms since 1970; NaN where it is none. Without a zone it is UTC as well. */
+export const momentOf = (time: string): number =>
+  ISO_8601_UTC.test(time) ? Date.parse(/(Z|[+-]\d\d(:?\d\d)?)$/.test(time) ? time : `${time}Z`) : Number.NaN;

@@ -27,6 +27,9 @@ export const APP_DEFECTS = {
   'no-timestamp': 'app-publishes-timestamps',
   'wrong-key': 'app-publishes-context',
   'version-of-its-own': 'app-updates-versioned',
+  'patient-stays': 'app-closes',
+  'any-close-closes': 'app-closes',
+  'deaf-when-back': 'app-returns',
   'own-updates-unnoticed': 'app-updates-again',
   'syncerror-as-error': 'app-publishes-syncerrors',
   'leaves-on-rejection': 'app-rejected',
@@ -66,6 +69,7 @@ export class ModelApp implements RunningApp {
   readonly #lagMs: number;
   #socket: WebSocket | undefined;
   #endpoint = '';
+  #connections = 0;
   #patient = '';
   #newest = '';
   #report: { id: string; version: string } | undefined;
@@ -183,6 +187,7 @@ export class ModelApp implements RunningApp {
   #connect(): void {
     const socket = new WebSocket(this.#endpoint);
     this.#socket = socket;
+    this.#connections++;
     socket.on('error', () => {});
     socket.on('message', (data) => void this.#heard(String(data)));
     socket.on('close', (code) => {
@@ -203,7 +208,7 @@ export class ModelApp implements RunningApp {
     const notice = message as Notice;
     if (this.#seen.has(notice.id) && this.#is('leaves-on-duplicate')) return this.#socket?.close(1000);
     this.#seen.add(notice.id);
-    if (this.#is('never-answers')) return;
+    if (this.#is('never-answers') || (this.#is('deaf-when-back') && this.#connections > 1)) return;
     if (this.#is('slow-answer')) await new Promise((resolve) => setTimeout(resolve, 11_000));
     const status = this.#follow(notice, text.length);
     if (this.#is('silent-on-errors') && /^syncerror$/i.test(notice.event['hub.event'])) return;
@@ -229,6 +234,10 @@ export class ModelApp implements RunningApp {
     }
     const lower = name.toLowerCase();
     if (lower.startsWith('diagnosticreport-')) this.#note(id, lower, event);
+    if (lower === 'patient-close' && !this.#is('patient-stays')) {
+      const closed = event.context[0]?.resource?.id;
+      if (closed === this.#patient || this.#is('any-close-closes')) this.#patient = '';
+    }
     if (!lower.endsWith('-open')) return 200;
     const old = timestamp < this.#newest;
     const stale = old && !(this.#is('follows-stale') || this.#is('last-wins'));

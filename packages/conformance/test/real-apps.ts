@@ -65,6 +65,7 @@ export async function startMedplumApp({ hubUrl, topic, token }: Invitation): Pro
       const resources = new Map(event.context.map((one) => [one.key, 'resource' in one ? one.resource : undefined]));
       const version = (event as { 'context.versionId'?: string })['context.versionId'];
       if (action === 'update' && report && version) report.version = version;
+      if (action === 'close' && resources.get('patient')?.id === shown) shown = '';
       if (action !== 'open' || timestamp < newest) return;
       newest = timestamp;
       shown = resources.get('patient')?.id ?? '';

@@ -30,6 +30,8 @@ export interface RelayedRequest {
   readonly url: string;
   readonly body: string;
   readonly authorization: string | undefined;
+  /** Its content type. */
+  readonly type: string | undefined;
 }
 
 export interface RelayedAnswer {
@@ -153,7 +155,13 @@ export class Relay {
     const body = await textOfStream(request);
     const { 'content-type': type, authorization } = request.headers;
     const change = this.#options.change ?? {};
-    const came: RelayedRequest = { method: request.method ?? 'GET', url: request.url ?? '/', body, authorization };
+    const came: RelayedRequest = {
+      method: request.method ?? 'GET',
+      url: request.url ?? '/',
+      body,
+      authorization,
+      type,
+    };
     const passed = change.request?.(came) ?? came;
     if ('status' in passed) {
       response.writeHead(passed.status, { 'content-type': passed.type }).end(passed.body);
@@ -163,7 +171,7 @@ export class Relay {
       fetch(this.#hub + one.url, {
         method: one.method,
         headers: {
-          ...(type && { 'content-type': type }),
+          ...(one.type && { 'content-type': one.type }),
           ...(one.authorization && { authorization: one.authorization }),
         },
         ...(one.method === 'POST' && { body: one.body }),

@@ -13,7 +13,7 @@ import {
 } from '../samples.ts';
 import type { Scenario } from '../target/scenario.ts';
 import type { Notification, PlayedSubscriber } from '../target/subscriber.ts';
-import { CONTEXT_EVENTS, closing, driver, elementsOf, elementWith, ONLY_3 } from './parts.ts';
+import { CONTEXT_EVENTS, closing, driver, elementsOf, elementWith, ONLY_3, openPatient } from './parts.ts';
 
 /** Events that a Hub derives from others. */
 export const derived: readonly Check[] = [
@@ -104,6 +104,11 @@ export const derived: readonly Check[] = [
         'no Patient-close, since nobody closed the patient',
         narrow.events[0]?.frame.text,
       );
+      await openPatient(s, all);
+      await openPatient(s, all);
+      await s.settle();
+      const closed = all.events.find(({ name }) => name === 'patient-close');
+      expect(closed === undefined, 'no Patient-close because another patient was opened', closed?.frame.text);
     },
   },
   {

@@ -167,7 +167,7 @@ const MAKE: Readonly<Record<Kind, (stage: Stage) => Promise<EventMessage>>> = {
 };
 
 /** Events that came to both and were not published: what a Hub may add is what it makes of what was published. */
-function expectNothingElse(s: Scenario, at: PlayedSubscriber, published: readonly EventMessage[]): void {
+export function expectNothingElse(s: Scenario, at: PlayedSubscriber, published: readonly EventMessage[]): void {
   const ids = new Set(published.map(({ id }) => id));
   const sent = published.map((message) => JSON.stringify(message));
   for (const one of at.events) {

@@ -20,7 +20,7 @@ import {
 import { anchorId, type Scenario, succeeded, versionOf } from '../target/scenario.ts';
 import type { Notification, PlayedSubscriber } from '../target/subscriber.ts';
 import { ALL, CORE, checksOf, closing, driver, openPatient, PATIENT } from './parts.ts';
-import { EVERYTHING, expectSame } from './same.ts';
+import { EVERYTHING, expectNothingElse, expectSame } from './same.ts';
 
 const check = checksOf({ versions: ALL, safety: true });
 
@@ -133,16 +133,11 @@ export const soak: readonly Check[] = [
         }
       }
       await s.settle();
-      const published = new Set(s.published.map(({ id }) => id));
       for (const one of all) {
-        const seen = new Set<unknown>();
-        for (const { id, frame, name } of one.events) {
-          // A Hub's own events are outside the catalog.
-          if (name.includes('.')) continue;
-          expect(published.has(textOf(id)), `nothing at ${one.name} that nobody published`, frame.text);
-          expect(!seen.has(id), `each event once at ${one.name}`, frame.text);
-          seen.add(id);
-        }
+        expectNothingElse(s, one, s.published);
+        const ids = one.events.map(({ id }) => id);
+        const again = one.events.find(({ id }, at) => ids.indexOf(id) !== at);
+        expect(again === undefined, `each event once at ${one.name}`, again?.frame.text);
         expect(one.denials.length === 0, `no denial at ${one.name}`, one.denials[0]);
       }
     },

@@ -2,6 +2,19 @@ import { type Requirement, subscriber3 } from './requirement.ts';
 
 /** What FHIRcast asks of an application; for the suite that plays a Hub. */
 export const SUBSCRIBER: readonly Requirement[] = [
+  ...subscriber3('2 Specification', '2_Specification.html', [
+    [
+      'S-json',
+      'All data exchanged through the HTTP APIs SHALL be formatted, sent, and received as JSON structures (unless otherwise specified), and SHALL be transmitted over channels secured using the Hypertext Transfer Protocol (HTTP) over Transport Layer Security (TLS)',
+    ],
+  ]),
+  ...subscriber3('2.2 FHIRcast Scopes', '2-2-FhircastScopes.html', [
+    [
+      'S-write',
+      'a scope of `fhircast/Patient-open.write` authorizes the subscribing application to request a notification',
+      { level: 'SHOULD' },
+    ],
+  ]),
   ...subscriber3('2.3 Events', '2-3-Events.html', [
     ['S-full-resource', 'Subscribers SHALL accept a full FHIR resource as defined in the Event Catalog'],
     ['S-required', 'An event SHALL contain all required data fields'],
@@ -73,6 +86,9 @@ export const SUBSCRIBER: readonly Requirement[] = [
   ...subscriber3('3.2.1 SyncError', '3-2-1-SyncError.html', [
     ['S-syncerror', 'A FHIR OperationOutcome based on the profile Operation outcome for sync-errors'],
     ['S-syncerror-severity', 'In these events the field `issue.severity` is SHALL be set to `warning`'],
+  ]),
+  ...subscriber3('3.3.2 Patient-close', '3-3-2-Patient-close.html', [
+    ['S-close', 'A previously opened and in context patient is no longer open nor in context', { level: 'SHOULD' }],
   ]),
   ...subscriber3('4.2.1 Synchronization Considerations', '4-2-1-syncconsiderations.html', [
     ['S-lost', 'Subscriber that loses the connection to the Hub should resubscribe to the topic', { level: 'SHOULD' }],

@@ -20,6 +20,8 @@ export const ending: readonly SubscriberCheck[] = [
       const before = session.connections;
       session.drop();
       await session.until('another connection', () => session.connections > before, RETURNING);
+      // It is back when it follows again.
+      await session.deliver(opening(session));
     },
   },
   {

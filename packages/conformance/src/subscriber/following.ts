@@ -30,7 +30,12 @@ export const following: readonly SubscriberCheck[] = [
     level: 'SHALL',
     safety: true,
     run: async ({ session }) => {
-      for (let index = 0; index < 3; index++) await session.deliver(opening(session));
+      for (let index = 0; index < 6; index++) {
+        const open = opening(session);
+        await session.deliver(open);
+        const close = open.event['hub.event'].replace('-open', '-close');
+        if (session.wants(close)) await session.deliver(session.event(close, open.event.context));
+      }
     },
   },
   {
@@ -159,6 +164,34 @@ export const following: readonly SubscriberCheck[] = [
       await session.settle();
       const found = await shown();
       expect(found === third.id, `the application to stay with ${third.id}`, found);
+    },
+  },
+  {
+    id: 'app-closes',
+    title: 'It leaves a patient that is closed, and no other',
+    rule: 'PUB-9',
+    requirements: ['S-close'],
+    level: 'SHOULD',
+    safety: true,
+    run: async ({ session, shown }) => {
+      if (!shown) throw new CheckSkip('Nobody can tell what the application shows (a state command is needed)');
+      if (!session.wants('Patient-open') || !session.wants('Patient-close'))
+        throw new CheckSkip('The application does not subscribe to Patient-open and Patient-close');
+      const [before, current] = [patient(), patient()];
+      const [first, second] = [opening(session, before), opening(session, current)];
+      for (const open of [first, second]) await session.deliver(open);
+      await expectShown(session, shown, current.id);
+      await session.deliver(session.event('Patient-close', first.event.context));
+      await session.settle();
+      await expectShown(
+        session,
+        shown,
+        current.id,
+        `the application to stay with ${current.id} when ${before.id} is closed`,
+      );
+      await session.deliver(session.event('Patient-close', second.event.context));
+      const left = async () => (await shown()) !== current.id;
+      await session.until(`the application to leave ${current.id}, which was closed`, left);
     },
   },
   {

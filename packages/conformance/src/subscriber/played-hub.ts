@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import { isObject, parseJson } from '../json.ts';
+import { isObject, type JsonObject, parseJson, textOf } from '../json.ts';
 import type { Pace } from '../pace.ts';
 import type { Transcript } from '../transcript.ts';
 import { PlayedSession } from './played-session.ts';
@@ -107,20 +107,29 @@ export class PlayedHub {
     }
     if (request.method !== 'POST') return plain(405, 'POST or GET');
     const contentType = request.headers['content-type'] ?? '';
-    if (/json/.test(contentType) && !/"hub\.mode"/.test(body)) return this.#published(body, plain, response);
+    const message = parseJson(body);
+    if (isObject(message) && !('hub.mode' in message)) return this.#published(request, message, body, plain, response);
     this.#form(request, contentType, body, json, plain);
   }
 
-  #published(body: string, plain: (status: number, text: string) => void, response: ServerResponse): void {
-    const message = parseJson(body);
-    const topic = isObject(message) && isObject(message.event) ? message.event['hub.topic'] : undefined;
-    const session = typeof topic === 'string' ? this.#sessions.get(topic) : undefined;
-    if (!session || !isObject(message)) {
+  #published(
+    { headers: { authorization, 'content-type': contentType = '' } }: IncomingMessage,
+    message: JsonObject,
+    body: string,
+    plain: (status: number, text: string) => void,
+    response: ServerResponse,
+  ): void {
+    const topic = isObject(message.event) ? message.event['hub.topic'] : undefined;
+    // One that names no session is told by its token.
+    const session =
+      this.#sessions.get(textOf(topic)) ??
+      [...this.#sessions.values()].find(({ token }) => authorization === `Bearer ${token}`);
+    if (!session) {
       plain(400, 'no event of a session');
       return;
     }
-    session.transcript.add('request', 'App', `POST /hub\n\n${body}`);
-    const status = session.take(message);
+    session.transcript.add('request', 'App', `POST /hub\ncontent-type: ${contentType}\n\n${body}`);
+    const status = session.take(message, { contentType, authorization, at: Date.now() });
     session.transcript.add('response', 'Hub', `HTTP ${status}`);
     response.writeHead(status).end();
   }

@@ -19,6 +19,14 @@ export interface FormRequest {
 export const endpointIn = ({ fields }: FormRequest): string =>
   (fields.get('hub.channel.endpoint') ?? '').split('/').at(-1) ?? '';
 
+/** How a message came that the application published. */
+export interface PublishRequest {
+  readonly contentType: string;
+  readonly authorization: string | undefined;
+  /** When it came, ms since 1970. */
+  readonly at: number;
+}
+
 /** What the application answered to an event. */
 export interface AppAnswer {
   readonly id: string;
@@ -59,6 +67,8 @@ export class PlayedSession {
   readonly forms: FormRequest[] = [];
   readonly answers: AppAnswer[] = [];
   readonly published: JsonObject[] = [];
+  /** How each of them came. */
+  readonly publishRequests = new Map<JsonObject, PublishRequest>();
   /** Frames from the application that are neither answer nor ping. */
   readonly noise: string[] = [];
   readonly closes: { endpoint: string; code: number }[] = [];
@@ -202,14 +212,17 @@ export class PlayedSession {
    * Takes what the application published, as a Hub does: gives opens and updates their version, and sends it on.
    * @returns the status of the answer
    */
-  take(message: JsonObject): number {
+  take(message: JsonObject, request?: PublishRequest): number {
     this.published.push(message);
+    if (request) this.publishRequests.set(message, request);
     const status = this.behaviour.publishStatus;
     if (status >= 300) return status;
+    if (request && !/\bjson\b/i.test(request.contentType)) return 415;
     const event = isObject(message.event) ? message.event : {};
     // What no Hub passes on. The check of it sees what was published.
     if (typeof message.id !== 'string' || typeof message.timestamp !== 'string' || !Array.isArray(event.context))
       return 400;
+    if (event['hub.topic'] !== this.topic) return 404;
     const { 'context.versionId': given, ...rest } = event;
     const time = Date.parse(String(message.timestamp));
     // The application's clock may be ahead: what the Hub sends it next is newer all the same.

@@ -1,6 +1,6 @@
 import { CheckSkip, expect } from '../expecting.ts';
 import { isObject, type JsonObject, objects, textOf } from '../json.ts';
-import { ISO_8601_UTC } from '../specification.ts';
+import { CLOCKS_APART, momentOf } from '../specification.ts';
 import { ANSWER_MS, type PlayedSession } from './played-session.ts';
 import {
   type AppScenario,
@@ -18,7 +18,8 @@ export function onPublished(
   id: string,
   title: string,
   requirements: SubscriberCheck['requirements'],
-  judge: (messages: PlayedSession['published']) => void,
+  judge: (messages: PlayedSession['published'], session: PlayedSession) => void,
+  more: Partial<SubscriberCheck> = {},
 ): SubscriberCheck {
   return {
     id,
@@ -30,8 +31,9 @@ export function onPublished(
       if (session.published.length === 0)
         await publishedAfter({ session, ask }, 'Change the patient or the report in the application now.');
       if (session.published.length === 0) throw new CheckSkip('The application published nothing');
-      judge(session.published);
+      judge(session.published, session);
     },
+    ...more,
   };
 }
 
@@ -70,13 +72,62 @@ export const publishing: readonly SubscriberCheck[] = [
     );
     expect(new Set(ids).size === ids.length, 'a new id for every request', ids);
   }),
-  onPublished('app-publishes-timestamps', 'What it publishes has a timestamp', ['S-timestamp'], (messages) => {
-    for (const { timestamp } of messages) {
-      const right =
-        typeof timestamp === 'string' && ISO_8601_UTC.test(timestamp) && !Number.isNaN(Date.parse(timestamp));
-      expect(right, 'timestamp: an ISO 8601 time in UTC', timestamp);
-    }
-  }),
+  onPublished(
+    'app-publishes-json',
+    'What it publishes says that it is JSON',
+    ['S-json'],
+    (messages, { publishRequests }) => {
+      for (const message of messages) {
+        const type = publishRequests.get(message)?.contentType;
+        const right = /^application\/(fhir\+)?json\b/i.test(type ?? '');
+        expect(right, 'Content-Type: application/json or application/fhir+json', type);
+      }
+    },
+  ),
+  onPublished(
+    'app-publishes-token',
+    'What it publishes has the access token as Bearer',
+    ['S-write'],
+    (messages, session) => {
+      if (session.subscription?.authorization === undefined)
+        throw new CheckSkip('The application sends no Authorization header: it uses no OAuth 2.0');
+      const without = messages.find(
+        (message) => session.publishRequests.get(message)?.authorization !== `Bearer ${session.token}`,
+      );
+      expect(without === undefined, 'Authorization: Bearer and the token it was given', without);
+    },
+    { level: 'SHOULD', rule: 'PUB-2' },
+  ),
+  onPublished(
+    'app-publishes-topic',
+    'What it publishes names its session',
+    ['S-required'],
+    (messages, { topic }) => {
+      for (const message of messages) {
+        const named = eventOf(message)['hub.topic'];
+        expect(named === topic, `hub.topic: "${topic}"`, named);
+      }
+    },
+    { safety: true },
+  ),
+  onPublished(
+    'app-publishes-timestamps',
+    'What it publishes has the time at which it happened, in UTC',
+    ['S-timestamp'],
+    (messages, { publishRequests }) => {
+      for (const message of messages) {
+        const moment = momentOf(textOf(message.timestamp));
+        expect(!Number.isNaN(moment), 'timestamp: an ISO 8601 time in UTC', message.timestamp);
+        const came = publishRequests.get(message)?.at ?? moment;
+        expect(
+          Math.abs(came - moment) < CLOCKS_APART,
+          `timestamp: about ${new Date(came).toISOString()}, when it came`,
+          message.timestamp,
+        );
+      }
+    },
+    { safety: true },
+  ),
   onPublished(
     'app-publishes-context',
     'What it publishes has its context, with the anchor',

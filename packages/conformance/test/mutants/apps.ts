@@ -48,6 +48,16 @@ const events = (names: RegExp, change: (event: Json) => Json): Change =>
     return names.test(String(event['hub.event'])) ? { ...message, event: change(event) } : message;
   });
 
+/** Publishes with another content type. */
+const typed = (type: string): Change => ({ request: (one) => (isPublish(one) ? { ...one, type } : one) });
+
+/** Publishes with another Authorization header, or none. */
+const bearing = (authorization: string | undefined): Change => ({
+  request: (one) => (isPublish(one) ? { ...one, authorization } : one),
+});
+
+const later = (time: unknown, ms: number): string => new Date(Date.parse(String(time)) + ms).toISOString();
+
 const answering = (change: (answer: Json, count: number) => Json | undefined): Change => {
   let count = 0;
   return {
@@ -231,6 +241,46 @@ const MESSAGES: Readonly<Record<string, readonly [check: string, make: () => Cha
   'SyncErrors in systems of its own': [
     'app-publishes-syncerrors',
     () => outcome((one) => codes(one, { system: 'urn:own/eventid' })),
+  ],
+  'every seventh answer lost': ['app-answers', () => answering((one, count) => (count % 7 === 0 ? undefined : one))],
+  'answers to opens alone': [
+    'app-answers',
+    () => {
+      const closes = new Set<unknown>();
+      return {
+        frame: (text) => {
+          if (/"hub\.event":"[^"]*-close"/.test(text)) closes.add(parse(text)?.id);
+          return [text];
+        },
+        heard: (text) => (closes.has(parse(text)?.id) ? [] : [text]),
+      };
+    },
+  ],
+  'published as plain text': ['app-publishes-json', () => typed('text/plain')],
+  'published as a form': ['app-publishes-json', () => typed('application/x-www-form-urlencoded')],
+  'published without a token': ['app-publishes-token', () => bearing(undefined)],
+  'published with the token of another': ['app-publishes-token', () => bearing('Bearer another')],
+  'published in another session': [
+    'app-publishes-topic',
+    () => events(/./, (one) => ({ ...one, 'hub.topic': 'another' })),
+  ],
+  'published in no session': ['app-publishes-topic', () => events(/./, (one) => without(one, 'hub.topic'))],
+  'published at a local time that says it is UTC': [
+    'app-publishes-timestamps',
+    () => publishing((one) => ({ ...one, timestamp: later(one.timestamp, 2 * 3_600_000) })),
+  ],
+  'published at a time of half an hour ago': [
+    'app-publishes-timestamps',
+    () => publishing((one) => ({ ...one, timestamp: later(one.timestamp, -1_800_000) })),
+  ],
+  'published at the time of its start': [
+    'app-publishes-timestamps',
+    () => publishing((one) => ({ ...one, timestamp: '2026-01-01T00:00:00Z' })),
+  ],
+  'unsubscribes from another session': ['app-shutdown', () => leaving((fields) => fields.set('hub.topic', 'another'))],
+  'events in upper case, twice': [
+    'app-events-distinct',
+    () => subscribing((fields) => fields.set('hub.events', `${fields.get('hub.events')},PATIENT-OPEN`)),
   ],
   'no unsubscribe': [
     'app-shutdown',

@@ -303,7 +303,7 @@ export const REPEATED_MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     );
   }),
-  'patients closed by the Hub when the next is opened': rounds(closingByItself),
+  'patients closed by the Hub when the next is opened': { check: 'derived-no-closes', make: closingByItself },
   'from the eightieth event on nothing': rounds(() => nth(EVERY, (n) => n >= 80, lost)),
   'updates of at most thirty entries': rounds(() => inUpdates((list) => list.slice(0, 30))),
   'updates of at most twenty entries': rounds(() => inUpdates((list) => list.slice(0, 20))),
@@ -372,6 +372,11 @@ export const REPEATED_MUTANTS: Readonly<Record<string, Mutant>> = {
   'times told without a zone': {
     check: 'broadcast-timestamp',
     make: () => onEvents(EVERY, (message) => ({ ...message, timestamp: String(message.timestamp).replace(/Z$/, '') })),
+  },
+  'local times of SyncErrors that say they are UTC': {
+    check: 'syncerror-timestamp',
+    make: () =>
+      onEvents(ERROR, (message) => ({ ...message, timestamp: atOffset(message.timestamp).replace('+02:00', 'Z') })),
   },
   'times told in milliseconds': {
     check: 'broadcast-any-id',
