@@ -1,5 +1,16 @@
 /** What a scenario has to do before it comes to what it checks. */
-export type Step = 'subscribe' | 'confirm' | 'publish' | 'notify' | 'deny' | 'carry' | 'carry-numbers' | 'carry-all';
+export type Step =
+  | 'subscribe'
+  | 'confirm'
+  | 'publish'
+  | 'notify'
+  | 'welcome'
+  | 'derive'
+  | 'refuse'
+  | 'deny'
+  | 'carry'
+  | 'carry-numbers'
+  | 'carry-all';
 
 /** Kinds of event, in lower case, as the ids of the checks on their broadcasts name them. */
 export const KINDS = [
@@ -26,6 +37,11 @@ export const STEPS: Readonly<Record<Step, readonly string[]>> = {
   confirm: ['confirmation-sent'],
   publish: ['publish-accepted'],
   notify: ['broadcast-to-all'],
+  /** Newcomers are told what is open. */
+  welcome: ['late-joiner-open'],
+  derive: ['derived-open'],
+  /** A refusal becomes a SyncError. */
+  refuse: ['syncerror-after-409'],
   deny: ['unsubscribe-denial'],
   /** What is broadcast of a plain event, and of one with everything in it. */
   carry: [

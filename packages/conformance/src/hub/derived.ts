@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts';
-import { CheckFailure, expect } from '../expecting.ts';
+import { CheckFailure, expect, stepping } from '../expecting.ts';
 import { sameJson } from '../json.ts';
 import {
   encounter,
@@ -73,10 +73,9 @@ export const derived: readonly Check[] = [
         const holds = (key: string, of: Resource) => (one: Notification) =>
           sameJson(elementWith(elementsOf(one), key)?.resource, of);
         const name = open.event['hub.event'];
-        await patients?.notification(
-          `a Patient-open for the patient of a ${name}`,
-          holds('patient', isReport ? context.patient : about),
-        );
+        const what = `a Patient-open for the patient of a ${name}`;
+        const held = holds('patient', isReport ? context.patient : about);
+        await stepping('derive', async () => patients?.notification(what, held));
         if (isReport)
           await studies?.notification(`an ImagingStudy-open for the study of a ${name}`, holds('study', context.study));
       }
@@ -152,5 +151,6 @@ async function derivedOpen(s: Scenario): Promise<{ derived?: Notification; of: R
   const open = await s.accepted(s.event('Encounter-open', encounterElements(encounter(of), of)));
   await all.event(open.id);
   const told = (one: Notification) => one.name === 'patient-open';
-  return { derived: await narrow.notification('a Patient-open for the encounter’s patient', told), of };
+  const waited = () => narrow.notification('a Patient-open for the encounter’s patient', told);
+  return { derived: await stepping('derive', waited), of };
 }

@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts';
-import { expect } from '../expecting.ts';
+import { expect, stepping } from '../expecting.ts';
 import { sameInstant } from '../fidelity.ts';
 import { sameJson } from '../json.ts';
 import { patient, patientElements, study, studyElements } from '../samples.ts';
@@ -20,7 +20,11 @@ function check(
   run: (s: Scenario, stays: PlayedSubscriber) => Promise<void>,
   versions: Check['versions'] = CORE,
 ): Check {
-  const withDriver = async (s: Scenario) => run(s, await driver(s, CONTEXT_EVENTS));
+  const withDriver = async (s: Scenario) => {
+    const stays = await driver(s, CONTEXT_EVENTS);
+    // Where newcomers are told nothing at all, there is nothing more to be said of what they are told.
+    return stepping('welcome', () => run(s, stays));
+  };
   return build(id, title, 'SUB-8', requirements, withDriver, { versions });
 }
 

@@ -331,7 +331,7 @@ export const sameAsPublished: readonly Check[] = [
       for (const message of opens) told.push(await settled(s, message, [stays]));
       const late = await everything(s, 'Late');
       for (const [index, message] of opens.entries()) {
-        const came = await late.event(message.id);
+        const came = await stepping('welcome', () => late.event(message.id));
         expectSame(message, came);
         const versions = [told[index]!, came].map(({ event }) => event['context.versionId']);
         expect(versions[0] === versions[1], `context.versionId: ${JSON.stringify(versions[0])}`, versions[1]);

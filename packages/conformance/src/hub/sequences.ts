@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts';
-import { CheckFailure, CheckSkip, expect } from '../expecting.ts';
+import { CheckFailure, CheckSkip, expect, stepping } from '../expecting.ts';
 import { difference, isObject, numeral, objects, parseAsWritten, sameJson, textOf } from '../json.ts';
 import {
   type BundleEntry,
@@ -302,7 +302,7 @@ export const sequences: readonly Check[] = [
       const again = await s.accepted(s.event('Patient-open', changed));
       await all.event(again.id);
       const late = await s.subscribe({ events: CONTEXT_EVENTS, name: 'Late' });
-      const told = await late.event(again.id);
+      const told = await stepping('welcome', () => late.event(again.id));
       expectSame(again, told);
       await s.settle();
       expect(!late.events.some(({ id }) => id === first.id), 'the last open only', 'the first one too');
@@ -324,7 +324,7 @@ export const sequences: readonly Check[] = [
       const open = await openPatient(s, stays);
       for (const name of ['One', 'Two', 'Three', 'One']) {
         const late = await s.subscribe({ events: CONTEXT_EVENTS, name });
-        expectSame(open, await late.event(open.id));
+        expectSame(open, await stepping('welcome', () => late.event(open.id)));
       }
       await s.settle();
       const times = stays.events.filter(({ id }) => id === open.id).length;

@@ -37,7 +37,14 @@ function confirmation(
       const endpoint = await s.ask({ events: PATIENT });
       const one = await s.connect(endpoint);
       const first = () => one.frame('a first message', (frame) => frame.message?.event === undefined);
-      judge((await stepping('confirm', first)).message ?? {}, s);
+      const message = await stepping('confirm', async () => {
+        const { message = {}, text } = await first();
+        // A greeting is no confirmation with everything missing.
+        const confirms = Object.keys(message).some((member) => member.startsWith('hub.'));
+        expect(confirms, 'the confirmation of the subscription', text);
+        return message;
+      });
+      judge(message, s);
     },
   };
 }
@@ -176,7 +183,10 @@ export const subscriptions: readonly Check[] = [
       for (const { name, closed } of [one, other]) expect(!closed, `the connection of ${name} to last`, closed);
       // What is open stays open, for newcomers and for who asks.
       const told = CORE.some((version) => s.hub.versions.has(version));
-      if (told) await (await s.subscribe({ events: PATIENT, name: 'Late' })).event(open.id);
+      if (told) {
+        const late = await s.subscribe({ events: PATIENT, name: 'Late' });
+        await stepping('welcome', () => late.event(open.id));
+      }
       if (told && s.hub.claims.has('get-current')) {
         const { context } = await s.context();
         expect(sameJson(objects(context)[0], open.event.context[0]), 'the patient, still current', context);

@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts';
-import { CheckFailure, CheckSkip, expect } from '../expecting.ts';
+import { CheckFailure, CheckSkip, expect, stepping } from '../expecting.ts';
 import { sameJson, textOf } from '../json.ts';
 import { pause } from '../pause.ts';
 import {
@@ -53,6 +53,10 @@ async function refused(s: Scenario, status: number | string): Promise<Refused> {
   return { watcher, offender, unaware, event };
 }
 
+/** The first SyncError, whatever is in it. @throws CheckFailure where none comes */
+const anyError = (watcher: PlayedSubscriber): Promise<Notification> =>
+  stepping('refuse', () => watcher.notification('a SyncError', isSyncError));
+
 /** A SyncError about a refusal, judged. */
 function about(
   id: string,
@@ -70,7 +74,7 @@ function about(
     versions,
     run: async (s) => {
       const refusal = await refused(s, 409);
-      judge(await refusal.watcher.notification('a SyncError', isSyncError), refusal, s);
+      judge(await anyError(refusal.watcher), refusal, s);
     },
   };
 }
@@ -179,7 +183,8 @@ export const syncErrors: readonly Check[] = [
       const open = await openPatient(s, watcher);
       for (const name of ['First', 'Second']) {
         const names = (one: Notification) => isAbout(one, open.id) && syncErrorCodes(one).subscriber === name;
-        await watcher.notification(`a SyncError about the event ${open.id} that names "${name}"`, names);
+        const what = `a SyncError about the event ${open.id} that names "${name}"`;
+        await stepping('refuse', () => watcher.notification(what, names));
       }
     },
   },
@@ -232,7 +237,8 @@ export const syncErrors: readonly Check[] = [
       for (const [index, one] of offenders.entries()) {
         const other = names[1 - index];
         const isIt = (error: Notification) => isAbout(error, open.id) && syncErrorCodes(error).subscriber === other;
-        await one.notification(`a SyncError about the event ${open.id} that names "${other}"`, isIt);
+        const what = `a SyncError about the event ${open.id} that names "${other}"`;
+        await stepping('refuse', () => one.notification(what, isIt));
       }
     },
   },
@@ -283,10 +289,11 @@ export const syncErrors: readonly Check[] = [
       await s.subscribe({ events: PATIENT, name: 'Offender', answer: () => statuses.shift() ?? 200 });
       for (const status of refusals) {
         const open = await openPatient(s, watcher);
-        await watcher.syncError(open.id).catch((error: unknown) => {
+        const told = watcher.syncError(open.id).catch((error: unknown) => {
           if (!(error instanceof CheckFailure)) throw error;
           throw new CheckFailure(`a SyncError after an answer ${status}`, error.seen);
         });
+        await stepping('refuse', () => told);
       }
     },
   },
@@ -358,7 +365,7 @@ export const syncErrors: readonly Check[] = [
     versions: ONLY_3,
     run: async (s) => {
       const { watcher, offender } = await refused(s, 409);
-      await watcher.notification('a SyncError', isSyncError);
+      await anyError(watcher);
       await s.settle();
       const error = offender.events.find(isSyncError);
       expect(error === undefined, 'no SyncError to the subscriber that refused', error?.frame.text);
@@ -373,7 +380,7 @@ export const syncErrors: readonly Check[] = [
     versions: CORE,
     run: async (s) => {
       const { watcher, unaware } = await refused(s, 409);
-      await watcher.notification('a SyncError', isSyncError);
+      await anyError(watcher);
       await s.settle();
       const error = unaware.events.find(isSyncError);
       expect(error === undefined, 'no SyncError to who did not subscribe to it', error?.frame.text);
@@ -388,7 +395,7 @@ export const syncErrors: readonly Check[] = [
     versions: CORE,
     run: async (s) => {
       const { watcher } = await refused(s, 409);
-      await watcher.notification('a SyncError', isSyncError);
+      await anyError(watcher);
       await s.settle();
       const times = watcher.events.filter(isSyncError).length;
       expect(times === 1, 'one SyncError', `${times} of them`);

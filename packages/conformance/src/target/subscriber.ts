@@ -202,11 +202,8 @@ export class PlayedSubscriber {
 
   /** The first SyncError about the event with this id. */
   syncError(aboutId: string, timeoutMs?: number): Promise<Notification> {
-    return this.notification(
-      `a SyncError about the event ${aboutId} at ${this.name}`,
-      (one) => isAbout(one, aboutId),
-      timeoutMs,
-    );
+    const what = `a SyncError about the event ${aboutId} at ${this.name}`;
+    return stepping('refuse', () => this.notification(what, (one) => isAbout(one, aboutId), timeoutMs));
   }
 
   /** Pings, and waits for the pong. @throws CheckFailure where none comes */
