@@ -8,6 +8,8 @@ import { isObject, type Json, type JsonObject, type Resource, references } from 
 import { contentOf, type SubmittedResource } from './validate.ts';
 
 const MAX_ENTRIES = 200;
+/** Characters of the resources that one Bundle has answered: small requests can ask for large resources again and again. */
+const MAX_ANSWERED = 8 * 1024 * 1024;
 /** How often a transaction is tried again when another write came first. */
 const ATTEMPTS = 5;
 const METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
@@ -67,31 +69,37 @@ export class Bundles<A, P = never> {
 
   async #batch(entries: readonly Json[], r5: boolean, access: A): Promise<readonly EntryAnswer[]> {
     const answers: EntryAnswer[] = [];
+    const room = new AnswerRoom();
     for (const [index, entry] of entries.entries()) {
-      answers.push(await answerOf(async () => this.#alone(this.#read(entry, index), r5, access)));
+      answers.push(
+        await answerOf(async () => {
+          room.require();
+          return this.#alone(this.#read(entry, index), r5, access, room);
+        }),
+      );
     }
     return answers;
   }
 
   /** One request, carried out. */
-  async #alone(request: EntryRequest, r5: boolean, access: A): Promise<EntryAnswer> {
+  async #alone(request: EntryRequest, r5: boolean, access: A, room: AnswerRoom): Promise<EntryAnswer> {
     const { method, precondition, condition, body } = request;
     const content = contentOf(body ?? null, r5);
     switch (method) {
       case 'GET':
-        return this.#get(request, access);
+        return room.fill(await this.#get(request, access));
       case 'POST': {
         const done = await this.#interactions.create(typeOf(request), content, condition, access);
-        return this.#written(done, done.created ? '201' : '200');
+        return room.fill(this.#written(done, done.created ? '201' : '200'));
       }
       case 'PUT': {
         const done = await this.#interactions.update(targetOf(request), content, precondition, access);
-        return this.#written(done, done.created ? '201' : '200');
+        return room.fill(this.#written(done, done.created ? '201' : '200'));
       }
       case 'PATCH': {
         const patch = contentOf(patchOf(body), r5);
         const done = await this.#interactions.patch(targetOf(request), patch, precondition, access);
-        return this.#written(done, '200', done.readable);
+        return room.fill(this.#written(done, '200', done.readable), done.resource);
       }
       default: {
         const { version } = await this.#interactions.remove(targetOf(request), precondition, access);
@@ -133,11 +141,17 @@ export class Bundles<A, P = never> {
     const requests = entries.map((entry, index) => at(index, () => this.#read(entry, index)));
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const answers = new Map<number, EntryAnswer>();
-      const planned = await this.#plan(planner, requests, r5, access, answers);
+      const room = new AnswerRoom();
+      const planned = await this.#plan(planner, requests, r5, access, answers, room);
       if (!(await planner.commit(planned))) continue;
       // The writes are done by now: a read that is refused cannot undo them, and says so alone.
       for (const request of requests) {
-        if (request.method === 'GET') answers.set(request.index, await answerOf(() => this.#get(request, access)));
+        if (request.method !== 'GET') continue;
+        const answer = await answerOf(async () => {
+          room.require();
+          return room.fill(await this.#get(request, access));
+        });
+        answers.set(request.index, answer);
       }
       return requests.map(({ index }) => answers.get(index)!);
     }
@@ -151,6 +165,7 @@ export class Bundles<A, P = never> {
     r5: boolean,
     access: A,
     answers: Map<number, EntryAnswer>,
+    room: AnswerRoom,
   ): Promise<readonly P[]> {
     const planned: P[] = [];
     const written = new Set<string>();
@@ -177,6 +192,7 @@ export class Bundles<A, P = never> {
       const { index, method } = request;
       if (method === 'DELETE' || method === 'GET') continue;
       await atAsync(index, async () => {
+        room.require();
         const body = rewritten(request.body ?? null, renamed.references);
         const { resource, answer, plans } = await this.#planWrite(
           planner,
@@ -189,7 +205,7 @@ export class Bundles<A, P = never> {
         const condition = conditionOf(request);
         if (condition !== undefined) once(`${resource.resourceType}?${condition}`);
         planned.push(...plans);
-        answers.set(index, answer);
+        answers.set(index, room.fill(answer, resource));
       });
     }
     return planned;
@@ -289,6 +305,27 @@ export class Bundles<A, P = never> {
 
   #relative(url: string): string {
     return url.startsWith(`${this.#baseUrl}/`) ? url.slice(this.#baseUrl.length + 1) : url;
+  }
+}
+
+/** How much the requests of one Bundle may still answer. */
+class AnswerRoom {
+  #left = MAX_ANSWERED;
+
+  /** @throws Refusal 413 when there is no room: before the next request is carried out */
+  require(): void {
+    if (this.#left > 0) return;
+    throw new FhirRefusal(
+      413,
+      'too-costly',
+      'The answers before this are too long: send what is left in another Bundle.',
+    );
+  }
+
+  /** @param resource what was read or changed, where the answer does not show it */
+  fill(answer: EntryAnswer, resource = answer.resource): EntryAnswer {
+    if (resource) this.#left -= JSON.stringify(resource).length;
+    return answer;
   }
 }
 

@@ -1,11 +1,11 @@
-import jsonPatch, { type Operation } from 'fast-json-patch';
+import jsonPatch, { type Operation, type Validator } from 'fast-json-patch';
 import { withPlainNumbers } from './exact-json.ts';
 import { FhirRefusal } from './refusal.ts';
 import { isObject, type Json, type JsonObject } from './resource.ts';
 
 const MAX_OPERATIONS = 200;
-/** Characters of a patched resource's JSON: a few copies of copies would fill the memory. */
-const MAX_LENGTH = 4 * 1024 * 1024;
+/** Characters of JSON that the operations of one patch copy together: a few copies of copies would fill the memory. */
+const MAX_COPIED = 1024 * 1024;
 const NAMES = new Set(['add', 'remove', 'replace', 'move', 'copy', 'test']);
 
 /**
@@ -18,24 +18,46 @@ export function applyJsonPatch(resource: JsonObject, patch: Json, readable: bool
   if (!Array.isArray(patch)) throw new FhirRefusal(400, 'structure', 'A JSON Patch must be an array of operations.');
   if (patch.length > MAX_OPERATIONS) throw new FhirRefusal(400, 'too-costly', `At most ${MAX_OPERATIONS} operations.`);
   let document = withPlainNumbers(resource);
+  let copied = 0;
   for (const [index, operation] of patch.entries()) {
     if (!isOperation(operation)) throw new FhirRefusal(400, 'structure', `Operation ${index} is none of RFC 6902.`);
     if (operation.op === 'test' && !readable) {
       throw new FhirRefusal(403, 'forbidden', 'A test needs the right to read the resource.');
     }
     try {
-      document = jsonPatch.applyOperation(document, operation, true, true, true, index).newDocument;
+      if (operation.op === 'copy') copied += JSON.stringify(valueAt(document, operation.from)).length;
+      if (copied > MAX_COPIED) throw new FhirRefusal(413, 'too-long', 'The patch copies too much.');
+      // What stays where it is has no effect (RFC 6902 section 4.4), and would be copied.
+      if (operation.op === 'move' && operation.from === operation.path) valueAt(document, operation.from);
+      else document = jsonPatch.applyOperation(document, operation, checkOperation, true, true, index).newDocument;
     } catch (error) {
-      if (!(error instanceof Error)) throw error;
+      if (!(error instanceof Error) || error instanceof FhirRefusal) throw error;
       const what = readable ? `Operation ${index}` : 'The patch';
       throw new FhirRefusal(422, 'processing', `${what} does not fit the resource.`);
-    }
-    if (operation.op === 'copy' && JSON.stringify(document).length > MAX_LENGTH) {
-      throw new FhirRefusal(413, 'too-long', 'The patched resource is too long.');
     }
   }
   return document;
 }
+
+/** What a JSON Pointer (RFC 6901) points to. @throws Error when there is nothing */
+function valueAt(document: Json, pointer: string): Json {
+  let value = document;
+  for (const part of pointer.split('/').slice(1)) {
+    const name = part.replaceAll('~1', '/').replaceAll('~0', '~');
+    const isThere = Array.isArray(value)
+      ? /^\d+$/.test(name) && Object.hasOwn(value, name)
+      : isObject(value) && Object.hasOwn(value, name);
+    if (!isThere) throw new Error('There is nothing to move or copy');
+    value = (value as JsonObject)[name] as Json;
+  }
+  return value;
+}
+
+/** As the library's own check, which copies the whole document to see whether there is something to move or copy (CWE-400). */
+const checkOperation: Validator<unknown> = (operation, index, document, existing) => {
+  if (operation.op === 'move' || operation.op === 'copy') valueAt(document as unknown as Json, operation.from);
+  else jsonPatch.validator(operation, index, document, existing);
+};
 
 function isOperation(value: Json): value is Operation & JsonObject {
   if (!isObject(value) || typeof value.op !== 'string' || !NAMES.has(value.op)) return false;

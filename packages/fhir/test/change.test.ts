@@ -131,6 +131,42 @@ const observation = (subject: string) => ({
   subject: { reference: subject },
 });
 
+test('FHR-6 small requests of one Bundle that ask for large resources again and again are answered until it is too much', async () => {
+  const text = 'x'.repeat(800_000);
+  await put('Patient', 'large', { contact: [{ name: { text } }] });
+  const all = endpoint.token({ scope: 'system/*.cruds' });
+  const blind = endpoint.token({ scope: 'system/*.u' });
+  const patch = Buffer.from('[{"op":"add","path":"/active","value":true}]').toString('base64');
+  const binary = { resourceType: 'Binary', contentType: 'application/json-patch+json', data: patch };
+  const read = { request: { method: 'GET', url: 'Patient/large' } };
+  const change = { request: { method: 'PATCH', url: 'Patient/large' }, resource: binary };
+  for (const [bearer, entry, done] of [
+    [all, read, '200'],
+    [all, { request: { method: 'GET', url: 'Patient?_id=large' } }, '200'],
+    [all, { request: { method: 'GET', url: 'Patient/large/_history?_count=1' } }, '200'],
+    [all, change, '200'],
+    [blind, change, '200'],
+  ] as const) {
+    const { status, body } = await endpoint.send(
+      'POST',
+      '',
+      bearer,
+      bundle('batch', ...Array.from({ length: 30 }, () => entry)),
+    );
+    assert.equal(status, 200);
+    const statuses: string[] = body.entry.map(({ response }: { response: { status: string } }) => response.status);
+    const enough = statuses.indexOf('413');
+    assert.ok(enough >= 8 && enough < 14, statuses.join());
+    assert.deepEqual(new Set(statuses.slice(0, enough)), new Set([done]));
+    assert.deepEqual(new Set(statuses.slice(enough)), new Set(['413']));
+  }
+  const reads = await endpoint.send('POST', '', all, bundle('transaction', ...Array.from({ length: 30 }, () => read)));
+  assert.equal(
+    reads.body.entry.filter(({ response }: { response: { status: string } }) => response.status === '413').length > 15,
+    true,
+  );
+});
+
 test('FHR-3 a batch answers each entry for itself, with the rights of each', async () => {
   await put('Patient', 'p1', {});
   await put('Patient', 'p2', {});

@@ -39,6 +39,11 @@ const MARGIN_MS = 30_000;
 const ASSERTION_SECONDS = 120;
 /** ms that a token endpoint may take. */
 const TOKEN_MS = 10_000;
+/** ms that a token is used where the endpoint does not say how long it lives, and at most. */
+const USUAL_LIFE = 60_000;
+const LONGEST_LIFE = 24 * 3_600_000;
+/** A token as it can stand in a header (RFC 6749 appendix A.12). */
+const TOKEN = /^[\x20-\x7e]{1,16384}$/;
 /** Bytes of an answer of a token endpoint. */
 const MAX_ANSWER = 64 * 1024;
 
@@ -102,8 +107,9 @@ export class ClientCredentials implements Credentials {
       }
       const answer = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>;
       const { access_token: token, expires_in: seconds } = answer;
-      if (statusCode !== 200 || typeof token !== 'string') throw noToken();
-      const life = typeof seconds === 'number' ? seconds * 1000 : 60_000;
+      if (statusCode !== 200 || typeof token !== 'string' || !TOKEN.test(token)) throw noToken();
+      const isLife = typeof seconds === 'number' && seconds > 0;
+      const life = isLife ? Math.min(seconds * 1000, LONGEST_LIFE) : USUAL_LIFE;
       this.#token = { text: token, until: now() + Math.max(life - MARGIN_MS, life / 2) };
       return token;
     } catch (error) {

@@ -318,6 +318,7 @@ export class Forwarding implements FhirExchange<Rights> {
     // The text is what is answered: its numbers need not be kept as they were written.
     const resource = parsed(text, JSON.parse);
     if (!isObject(resource) || resource.resourceType !== key.type || resource.id !== key.id) throw notFhir();
+    if (!isSound(resource)) throw notFhir();
     return { resource: resource as Resource, text };
   }
 
@@ -327,7 +328,7 @@ export class Forwarding implements FhirExchange<Rights> {
       const text = this.#addresses.inward(answer.text);
       const resource = parsed(text, JSON.parse);
       if (isObject(resource) && resource.resourceType === type && typeof resource.id === 'string') {
-        if (id !== undefined && resource.id !== id) throw notFhir();
+        if ((id !== undefined && resource.id !== id) || !isSound(resource)) throw notFhir();
         return { resource: resource as Resource, text };
       }
     }
@@ -381,7 +382,7 @@ export class Forwarding implements FhirExchange<Rights> {
     if (kind === 'history' && resource === undefined && isObject(request) && request.method === 'DELETE') {
       return [{ request: pastRequest(request), response: pastResponse(response, '204') }];
     }
-    if (!isObject(resource) || typeof resource.id !== 'string' || !isId(resource.id)) return [];
+    if (!isObject(resource) || typeof resource.id !== 'string' || !isSound(resource)) return [];
     const key = { type: textOf(resource.resourceType), id: resource.id };
     const here = `${this.#baseUrl}/${keyText(key)}`;
     // An entry that says it is of another server, or another resource, is not what was asked for.
@@ -426,6 +427,16 @@ export class Forwarding implements FhirExchange<Rights> {
     }
     return links;
   }
+}
+
+/** Whether what answers are made of, id, version and time, is of the form that R4 gives it. */
+function isSound({ id, meta }: JsonObject): boolean {
+  if (typeof id !== 'string' || !isId(id)) return false;
+  if (meta === undefined) return true;
+  if (!isObject(meta)) return false;
+  const { versionId, lastUpdated } = meta;
+  const isVersion = versionId === undefined || (typeof versionId === 'string' && isId(versionId));
+  return isVersion && (lastUpdated === undefined || typeof lastUpdated === 'string');
 }
 
 function parsed(text: string, parse: (text: string) => Json): Json {

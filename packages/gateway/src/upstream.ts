@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import { FhirRefusal } from '@lockstep/fhir';
+import { jsonLimitProblem } from '@lockstep/fhircast';
 import { Agent, type Dispatcher, Pool } from 'undici';
 import type { Credentials } from './credentials.ts';
 
@@ -91,6 +92,7 @@ export class Upstream {
     if (isFailure(status)) throw refusalOf(status, headers);
     const text = textIn(bytes);
     if (text !== '') requireJson(headers);
+    if (jsonLimitProblem(text, Number.POSITIVE_INFINITY) !== undefined) throw notFhir();
     const { etag, location } = headers;
     return {
       status,

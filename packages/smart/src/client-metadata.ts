@@ -43,6 +43,16 @@ function optionalString(metadata: Metadata, name: string): string | undefined {
   return value;
 }
 
+/** Blanks of all scripts, and letters that are drawn as nothing. */
+const BLANK = /^[\p{Z}\p{C}\p{M}\u115f\u1160\u2800\u3164\uffa0]*$/u;
+
+/** What people know the app by, at the page that asks for their consent. */
+function nameOf(metadata: Metadata): string {
+  const name = optionalString(metadata, 'client_name');
+  if (name !== undefined && BLANK.test(name)) throw invalid('client_name must show something');
+  return name ?? 'Unnamed app';
+}
+
 /** Longest name of a category, characters. */
 const MAX_CATEGORY = 60;
 
@@ -76,6 +86,9 @@ function boolean(metadata: Metadata, name: string): boolean | undefined {
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
+/** A web address that means the same wherever it stands: browsers take `https:x` for a path, and a backslash for a slash. */
+const WRITTEN_OUT = /^https?:\/\/[^\s\\/?#][^\s\\]*$/i;
+
 /** Schemes that belong to one app: a domain name of its maker, written backwards (RFC 8252 section 7.1). */
 const PRIVATE_USE = /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:$/;
 
@@ -85,7 +98,7 @@ const PACKED_ORIGIN = /^(capacitor|ionic):\/\/[a-z0-9.-]+$/;
 function webAddress(value: string | undefined, name: string, insecureAllowed: boolean): string | undefined {
   if (value === undefined) return undefined;
   const url = URL.parse(value);
-  if (!url || !/^https?:$/.test(url.protocol)) throw invalid(`${name} must be an http or https address`);
+  if (!url || !WRITTEN_OUT.test(value)) throw invalid(`${name} must be an http or https address`);
   if (url.username || url.password) throw invalid(`${name} must not hold credentials`);
   if (url.protocol === 'http:' && !insecureAllowed && !LOOPBACK.has(url.hostname)) {
     throw invalid(`${name} must use https`);
@@ -115,6 +128,9 @@ function checkRedirectUri(value: string, insecureAllowed: boolean): void {
   if (!url) throw fail('each must be an absolute address');
   if (value.includes('#')) throw fail('none may hold a fragment');
   if (url.username || url.password) throw fail('none may hold credentials');
+  if (/^https?:$/.test(url.protocol) && !WRITTEN_OUT.test(value))
+    throw fail('each must be written as https://host/path');
+  if (/[\s\\]/.test(value)) throw fail('none may hold white space or a backslash');
   if (url.protocol === 'https:' || PRIVATE_USE.test(url.protocol)) return;
   if (url.protocol !== 'http:') {
     throw fail(`the scheme ${url.protocol} is not allowed: use https, or a domain name written backwards`);
@@ -244,7 +260,7 @@ export function readMetadata(metadata: Metadata, policy: MetadataPolicy): Client
 
   const asked = optionalString({ scope: metadata.scope ?? metadata.scopes }, 'scope');
   const profile = {
-    name: optionalString(metadata, 'client_name') ?? 'Unnamed app',
+    name: nameOf(metadata),
     authMethod,
     redirectUris,
     grantTypes,

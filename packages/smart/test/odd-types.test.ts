@@ -255,6 +255,9 @@ test('REG-1 addresses that an app is sent back to are https, loopback, or its ow
       'tel:1',
       '.a:/',
     ],
+    // Browsers make something else of these than whoever compares them.
+    ...['https:app.example', 'https:/app.example', 'https:\\\\app.example', 'https://app.example\\@evil.example/'],
+    ...['https://app.example/a b', ' https://app.example/', 'https:///app.example', 'com.example.app:/a\\b'],
   ];
   for (const uri of good) {
     const { status, body } = await register(server, { redirect_uris: [uri] });
@@ -264,6 +267,30 @@ test('REG-1 addresses that an app is sent back to are https, loopback, or its ow
   for (const uri of bad) {
     const { status, body } = await register(server, { redirect_uris: ['https://app.example/', uri] });
     assert.deepEqual([status, body.error], [400, 'invalid_redirect_uri'], uri);
+  }
+});
+
+test('REG-1 a name that shows nothing is refused', async (t) => {
+  const server = await startServer(t);
+  const app = { redirect_uris: ['https://app.example/'], token_endpoint_auth_method: 'none' };
+  for (const name of [
+    ' ',
+    '\u00a0',
+    '\u3000 \u2003',
+    '\u2800',
+    '\u3164',
+    '\u115f\u1160',
+    '\uffa0',
+    '\u00ad',
+    '\u200c',
+    '\ufe0f',
+    '\u0301',
+  ]) {
+    const { status, body } = await register(server, { ...app, client_name: name });
+    assert.deepEqual([status, body.error], [400, 'invalid_client_metadata'], JSON.stringify(name));
+  }
+  for (const name of ['.', '1', 'क', '한', 'ｱ', '日', '✓']) {
+    assert.equal((await register(server, { ...app, client_name: name })).status, 201, name);
   }
 });
 
