@@ -42,8 +42,8 @@ const TOKEN_MS = 10_000;
 /** ms that a token is used where the endpoint does not say how long it lives, and at most. */
 const USUAL_LIFE = 60_000;
 const LONGEST_LIFE = 24 * 3_600_000;
-/** A token as it can stand in a header (RFC 6749 appendix A.12). */
-const TOKEN = /^[\x20-\x7e]{1,16384}$/;
+/** A token as it can stand in a header (RFC 9110 section 5.5). */
+const TOKEN = /^[\x20-\x7e\xa0-\xff]{1,16384}$/;
 /** Bytes of an answer of a token endpoint. */
 const MAX_ANSWER = 64 * 1024;
 
