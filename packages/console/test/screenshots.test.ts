@@ -38,7 +38,10 @@ async function speak(page: Page, language: string): Promise<void> {
     localStorage.setItem(key, newValue);
     dispatchEvent(new StorageEvent('storage', { key, newValue }));
   }, language);
-  for (const frame of page.frames()) await frame.locator(`html[lang="${language}"]`).waitFor();
+  // Frames of apps go on, and are hidden, while another page is looked at.
+  for (const frame of page.frames()) {
+    await frame.locator(`html[lang="${language}"]`).waitFor({ state: 'attached' });
+  }
 }
 
 /** The viewer, with an image in it. */
