@@ -66,6 +66,26 @@ const packagesLoadedLater = (folder: string): Plugin => ({
   },
 });
 
+/**
+ * An import of `node:http` makes Node load its own `fetch` and WebSocket client, which are exports of it: 3 MB that this server does not
+ * use. `require` loads what is named. HTTP/2, which the web framework names, is not spoken here either.
+ */
+const httpWithoutClients: Plugin = {
+  name: 'HTTP without clients',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(node:)?http2?$/ }, ({ path, namespace }) =>
+      namespace === 'file' ? { path, namespace: 'required' } : { path, external: true },
+    );
+    onLoad({ filter: /./, namespace: 'required' }, ({ path }) => {
+      const asked = `require(${JSON.stringify(path)})`;
+      const isHttp2 = path.endsWith('2');
+      return {
+        contents: `module.exports = ${isHttp2 ? `new Proxy({}, { get: (_, name) => ${asked}[name] })` : asked}`,
+      };
+    });
+  },
+};
+
 /** @param folder where it is to be @param outdir where it is written first, beside it */
 async function build(folder: string, outdir: string): Promise<void> {
   const { build: bundle } = await import('esbuild');
@@ -86,7 +106,7 @@ async function build(folder: string, outdir: string): Promise<void> {
     lineLimit: 200,
     legalComments: 'none',
     logLevel: 'error',
-    plugins: [placesOfSources(folder), packagesLoadedLater(folder)],
+    plugins: [placesOfSources(folder), packagesLoadedLater(folder), httpWithoutClients],
     // Packages of CommonJS ask for Node's own modules by `require`.
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { parseRedisUrl } from '@lockstep/store-redis';
+import { parseRedisUrl } from '@lockstep/store-redis/address';
 import { parseSyslogUrl } from './audit/syslog-sink.ts';
 import { networks } from './callbacks/address-policy.ts';
 import { OWN_SEGMENTS } from './http/base-path.ts';

@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs';
-import { bearerCredentials, ClientCredentials, type Credentials, NO_CREDENTIALS, Upstream } from '@lockstep/gateway';
+import type { Credentials, Upstream } from '@lockstep/gateway';
 import { type Config, ConfigError } from './config.ts';
 import { systemClock } from './system.ts';
 
 /** The FHIR server that the configuration names; undefined where Lockstep keeps resources itself. @throws ConfigError */
-export function openUpstream(config: Config): Upstream | undefined {
+export async function openUpstream(config: Config): Promise<Upstream | undefined> {
   const { fhirUpstream, fhirUpstreamCert, fhirUpstreamKey, fhirUpstreamCa } = config;
   if (fhirUpstream === undefined) return undefined;
+  const { Upstream } = await import('@lockstep/gateway');
   return new Upstream({
     base: fhirUpstream,
-    credentials: credentialsOf(config),
+    credentials: await credentialsOf(config),
     timeoutMs: config.fhirUpstreamSeconds * 1000,
     maxBytes: config.fhirUpstreamPageBytes,
     tls: {
@@ -20,7 +21,8 @@ export function openUpstream(config: Config): Upstream | undefined {
   });
 }
 
-function credentialsOf(config: Config): Credentials {
+async function credentialsOf(config: Config): Promise<Credentials> {
+  const { bearerCredentials, ClientCredentials, NO_CREDENTIALS } = await import('@lockstep/gateway');
   const { fhirUpstreamToken, fhirUpstreamTokenUrl, fhirUpstreamClientId, fhirUpstreamClientKey } = config;
   if (fhirUpstreamToken !== undefined) return bearerCredentials(() => fhirUpstreamToken);
   if (!fhirUpstreamTokenUrl || !fhirUpstreamClientId || !fhirUpstreamClientKey) return NO_CREDENTIALS;

@@ -3,7 +3,6 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '@lockstep/hub';
 import { type RecordStore, type SessionStore, StoreUnavailable } from '@lockstep/store';
-import { openRedis } from '@lockstep/store-redis';
 import { type BackupReport, openSqlite } from '@lockstep/store-sqlite';
 import { type Config, ConfigError } from './config.ts';
 
@@ -50,6 +49,7 @@ export async function openStore(config: Config): Promise<ServerStore> {
   const nodeId = `${hostname()}-${randomUUID().slice(0, 8)}`;
   // The Hub ends idle sessions; this is for those that no Hub is left to end.
   const sessionExpiryMs = config.idleHours * HOUR + config.maxLeaseSeconds * 1000 + 24 * HOUR;
+  const { openRedis } = await import('@lockstep/store-redis');
   const store = await openRedis({ url: redisUrl, log, nodeId, replicas: redisReplicas, sessionExpiryMs }).catch(
     (error) => {
       throw redisError(redisUrl, error);

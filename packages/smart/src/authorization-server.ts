@@ -172,7 +172,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   await keys.open();
   if (options.sampleUsers) await users.addSamples();
 
-  const clientKeys = new ClientKeys(clock, options.fetchKeys ?? (loopback ? fetch : fetchNothing));
+  const clientKeys = new ClientKeys(clock, options.fetchKeys ?? (loopback ? fetchLater : fetchNothing));
   const authentication = new ClientAuthentication(
     records,
     clock,
@@ -221,7 +221,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     users,
     addresses,
     audit,
-    fetchIssuer: options.fetchIssuer ?? fetch,
+    fetchIssuer: options.fetchIssuer ?? fetchLater,
     ended: (ended) => access.tellEnded(ended),
   });
   access.onAccessEnded((ended) => trusted.forget(ended));
@@ -329,6 +329,9 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     revokeToken: (tokenId) => access.endToken(tokenId, 'an administrator revoked the token'),
   };
 }
+
+/** Node's `fetch`, which it loads where it is first named. */
+const fetchLater: typeof fetch = (...asked) => fetch(...asked);
 
 function fetchNothing(): Promise<never> {
   return Promise.reject(new Error('key sets are not fetched here'));

@@ -1,5 +1,5 @@
 /** Fetches what clients point to, where the policy of addresses allows it (CWE-918). */
-import { Agent, fetch as fetchBy, type RequestInit } from 'undici';
+import type { Agent, RequestInit } from 'undici';
 import type { AddressPolicy } from './address-policy.ts';
 
 export interface GuardedFetch {
@@ -9,11 +9,14 @@ export interface GuardedFetch {
 }
 
 export function guardedFetch(policy: AddressPolicy): GuardedFetch {
-  const dispatcher = new Agent({ connect: { lookup: policy.lookup } });
+  let dispatcher: Agent | undefined;
   const guarded = async (input: string | URL | Request, init?: object): Promise<unknown> => {
     const url = input instanceof Request ? input.url : String(input);
     if (policy.objection(url)) throw new Error('The address is not allowed');
-    return fetchBy(url, { ...(init as RequestInit | undefined), dispatcher });
+    // Most servers never fetch anything.
+    const undici = await import('undici');
+    dispatcher ??= new undici.Agent({ connect: { lookup: policy.lookup } });
+    return undici.fetch(url, { ...(init as RequestInit | undefined), dispatcher });
   };
-  return { fetch: guarded as typeof fetch, close: () => dispatcher.destroy() };
+  return { fetch: guarded as typeof fetch, close: async () => dispatcher?.destroy() };
 }

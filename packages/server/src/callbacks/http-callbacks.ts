@@ -1,6 +1,6 @@
 /** Calls webhook callbacks: bounded in time, size and number, redirects not followed (WEB-4). */
 import type { CallbackAnswer, Callbacks, Clock } from '@lockstep/hub';
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import type { AddressPolicy } from './address-policy.ts';
 import { Lane } from './lane.ts';
 
@@ -79,12 +79,18 @@ class Call implements Handler {
   }
 }
 
+/** Connections to callbacks that answered last time, and to those that did not. */
+interface Agents {
+  readonly good: Agent;
+  readonly suspect: Agent;
+}
+
 export class HttpCallbacks implements Callbacks {
   readonly #policy: AddressPolicy;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  readonly #agent: Agent;
-  readonly #suspectAgent: Agent;
+  readonly #connect: NonNullable<Agent.Options['connect']>;
+  #agents: Promise<Agents> | undefined;
   readonly #good: Lane;
   readonly #suspect: Lane;
   readonly #asking: Lane;
@@ -97,13 +103,17 @@ export class HttpCallbacks implements Callbacks {
     this.#good = new Lane(clock, GOOD);
     this.#suspect = new Lane(clock, SUSPECT);
     this.#asking = new Lane(clock, ASKING);
-    const options = {
-      connect: { lookup: policy.lookup, timeout: timeoutMs, ...(ca && { ca }) },
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
+    this.#connect = { lookup: policy.lookup, timeout: timeoutMs, ...(ca && { ca }) };
+  }
+
+  /** Made with the first call: a Hub without webhooks needs none. */
+  async #openAgents(): Promise<Agents> {
+    const { Agent } = await import('undici');
+    const options = { connect: this.#connect, headersTimeout: this.#timeoutMs, bodyTimeout: this.#timeoutMs };
+    return {
+      good: new Agent({ ...options, connections: PER_HOST }),
+      suspect: new Agent({ ...options, connections: PER_SUSPECT_HOST }),
     };
-    this.#agent = new Agent({ ...options, connections: PER_HOST });
-    this.#suspectAgent = new Agent({ ...options, connections: PER_SUSPECT_HOST });
   }
 
   refusal(url: string): Promise<string | undefined> {
@@ -133,16 +143,18 @@ export class HttpCallbacks implements Callbacks {
     body: Uint8Array | null,
   ): Promise<CallbackAnswer> {
     if (this.#policy.objection(url)) return NOBODY;
+    this.#agents ??= this.#openAgents();
+    const { good, suspect } = await this.#agents;
     const { origin, pathname, search } = new URL(url);
     const request = { origin, path: pathname + search, method, headers, body };
     if (failures > 0) {
       const rank = Math.min(failures, MAX_RANK);
-      return this.#suspect.run(() => this.#call(this.#suspectAgent, request), rank);
+      return this.#suspect.run(() => this.#call(suspect, request), rank);
     }
     const host = this.#hosts.get(origin) ?? new Lane(this.#clock, { width: PER_HOST });
     this.#hosts.set(origin, host);
     try {
-      return await host.run(() => lane.run(() => this.#call(this.#agent, request)));
+      return await host.run(() => lane.run(() => this.#call(good, request)));
     } finally {
       if (host.idle) this.#hosts.delete(origin);
     }
@@ -165,6 +177,7 @@ export class HttpCallbacks implements Callbacks {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#agent.destroy(), this.#suspectAgent.destroy()]);
+    const agents = await this.#agents;
+    await Promise.all([agents?.good.destroy(), agents?.suspect.destroy()]);
   }
 }

@@ -1,6 +1,5 @@
 import { files as consoleFiles } from '@lockstep/console';
 import { createFhir, sampleImage } from '@lockstep/fhir';
-import { createGateway } from '@lockstep/gateway';
 import { AuthorizationAddresses, createAuthorizationServer } from '@lockstep/smart';
 import type { FastifyRequest } from 'fastify';
 import { createAdministration } from '../admin/administration.ts';
@@ -77,7 +76,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     ...(audit && { audit: fhirAudit(audit) }),
   };
   const fhir = upstream
-    ? await createGateway({ ...endpoint, upstream })
+    ? await (await import('@lockstep/gateway')).createGateway({ ...endpoint, upstream })
     : await createFhir({ ...endpoint, ids: () => systemIds.uuid() });
   if (config.sampleData) await atStart.do('Sample data', () => fhir.service.seedSampleData());
   const sessions = sessionDirectory(hub);

@@ -67,7 +67,7 @@ ${csrfField(view.csrf)}
 ${samples.map(
   (user) =>
     html`<button class="row" type="submit" name="sample" value="${user.id}">${user.name}${
-      user.administrator ? html` <span class="quiet">– may administer</span>` : undefined
+      user.administrator ? html` <span class="quiet">&ndash; may administer</span>` : undefined
     }</button>`,
 )}
 </form>`
