@@ -9,10 +9,10 @@ export interface Entry {
   readonly observation: Observation;
 }
 
-/** Numbers of one entry: `seq`, `at`, then an event's number or an answer's ms, and an answer's status. */
-const NUMBERS = 4;
-/** Words of one entry: its kind, or the whole observation; subscription, subscriber or client, event id, event name. */
-const WORDS = 5;
+/** Numbers of one entry: `seq`, `at`, then an event's number or an answer's ms, an answer's status, and which event's id it has. */
+const NUMBERS = 5;
+/** Words of one entry: its kind, or the whole observation; subscription, subscriber or client, event name. */
+const WORDS = 4;
 /** Entries that there is room for at first. */
 const FIRST = 16;
 
@@ -28,10 +28,15 @@ export class EntryColumns {
   readonly #size: number;
   #numbers = new Float64Array(0);
   readonly #words: Word[] = [];
+  /** Ids of events, in turn: each entry has the latest or a new one, so that no more than there are entries are in use. */
+  readonly #ids: string[] = [];
+  /** How many ids there have been. */
+  #idCount = 0;
   #length = 0;
   /** Where the oldest entry is. */
   #start = 0;
-  #latestId = '';
+  #latestId: string | undefined;
+  #latestName = '';
 
   /** @param size entries at most, a positive whole number */
   constructor(size: number) {
@@ -67,42 +72,55 @@ export class EntryColumns {
   #write(index: number, seq: number, at: number, one: Observation): void {
     switch (one.kind) {
       case 'published':
-        this.#put(index, one.kind, undefined, one.clientId, one.eventId, one.event);
-        this.#count(index, seq, at, one.number, 0);
+        this.#put(index, one.kind, undefined, one.clientId, this.#nameOf(one.event));
+        this.#count(index, seq, at, one.number, 0, this.#idOf(one.eventId));
         break;
       case 'delivered':
-        this.#put(index, one.kind, one.subscription, one.subscriber, one.eventId, one.event);
-        this.#count(index, seq, at, 0, 0);
+        this.#put(index, one.kind, one.subscription, one.subscriber, this.#nameOf(one.event));
+        this.#count(index, seq, at, 0, 0, this.#idOf(one.eventId));
         break;
       case 'answered':
-        this.#put(index, one.kind, one.subscription, one.subscriber, one.eventId, undefined);
-        this.#count(index, seq, at, one.ms, one.status);
+        this.#put(index, one.kind, one.subscription, one.subscriber, undefined);
+        this.#count(index, seq, at, one.ms, one.status, this.#idOf(one.eventId));
         break;
       default:
-        this.#put(index, one, undefined, undefined, undefined, undefined);
-        this.#count(index, seq, at, 0, 0);
+        this.#put(index, one, undefined, undefined, undefined);
+        this.#count(index, seq, at, 0, 0, 0);
     }
   }
 
-  #put(index: number, what: Word, subscription: Word, who: Word, eventId: string | undefined, event: Word): void {
+  /** Every answer comes with a copy of the id, and every event with one of its name: one of each is kept. */
+  #idOf(eventId: string): number {
+    if (eventId !== this.#latestId) {
+      this.#latestId = eventId;
+      this.#ids[this.#idCount % this.#size] = eventId;
+      this.#idCount += 1;
+    }
+    return this.#idCount - 1;
+  }
+
+  #nameOf(event: string): string {
+    if (event !== this.#latestName) this.#latestName = event;
+    return this.#latestName;
+  }
+
+  #put(index: number, what: Word, subscription: Word, who: Word, event: Word): void {
     const words = this.#words;
     const from = index * WORDS;
     words[from] = what;
     words[from + 1] = subscription;
     words[from + 2] = who;
-    // Every answer comes with a copy of the id: one is kept.
-    if (eventId !== undefined && eventId !== this.#latestId) this.#latestId = eventId;
-    words[from + 3] = eventId === undefined ? undefined : this.#latestId;
-    words[from + 4] = event;
+    words[from + 3] = event;
   }
 
-  #count(index: number, seq: number, at: number, count: number, status: number): void {
+  #count(index: number, seq: number, at: number, count: number, status: number, id: number): void {
     const numbers = this.#numbers;
     const from = index * NUMBERS;
     numbers[from] = seq;
     numbers[from + 1] = at;
     numbers[from + 2] = count;
     numbers[from + 3] = status;
+    numbers[from + 4] = id;
   }
 
   /** The entries, oldest first. */
@@ -111,14 +129,15 @@ export class EntryColumns {
   }
 
   #entry(index: number): Entry {
-    const [seq = 0, at = 0, count = 0, status = 0] = this.#numbers.subarray(index * NUMBERS, (index + 1) * NUMBERS);
-    const [what, subscription, who, eventId, event] = this.#words.slice(index * WORDS, (index + 1) * WORDS) as [
+    const numbers = this.#numbers.subarray(index * NUMBERS, (index + 1) * NUMBERS);
+    const [seq = 0, at = 0, count = 0, status = 0, id = 0] = numbers;
+    const [what, subscription, who, event] = this.#words.slice(index * WORDS, (index + 1) * WORDS) as [
       Observation | 'published' | 'delivered' | 'answered',
       string,
       string | undefined,
       string,
-      string,
     ];
+    const eventId = this.#ids[id % this.#size] ?? '';
     if (typeof what === 'object') return { seq, at, observation: what };
     if (what === 'published') {
       const client = who === undefined ? undefined : { clientId: who };

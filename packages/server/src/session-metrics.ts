@@ -9,7 +9,8 @@ const MAX_WAITING = 10_000;
 
 /** An event that subscribers have not all answered. */
 interface Waiting {
-  readonly publishedAt: number;
+  readonly topic: string;
+  readonly deliveredAt: number;
   unanswered: number;
 }
 
@@ -19,6 +20,7 @@ export type NotFollowingCause = 'refused' | 'unanswered' | 'lost';
 export class SessionMetrics implements Observer {
   readonly #notFollowing: Counter;
   readonly #lastAnswer: Histogram;
+  /** By the event's id, without its topic: putting both together would cost more than all else here. */
   readonly #waiting = new Map<string, Waiting>();
 
   constructor(registry: Registry) {
@@ -45,41 +47,42 @@ export class SessionMetrics implements Observer {
 
   observe(topic: string, at: number, observation: Observation): void {
     switch (observation.kind) {
-      case 'published':
-        this.#begin(`${topic} ${observation.eventId}`, at);
+      case 'delivered':
+        this.#delivered(topic, observation.eventId, at);
         break;
-      case 'delivered': {
-        const waiting = this.#waiting.get(`${topic} ${observation.eventId}`);
-        if (waiting) waiting.unanswered += 1;
-        break;
-      }
       case 'answered':
         if (observation.status >= 400) this.#count('refused');
-        this.#answered(`${topic} ${observation.eventId}`, at);
+        this.#answered(topic, observation.eventId, at);
         break;
       case 'unanswered':
         this.#count('unanswered');
-        this.#answered(`${topic} ${observation.eventId}`, at);
+        this.#answered(topic, observation.eventId, at);
         break;
       case 'dropped':
         this.#count('lost');
     }
   }
 
-  #begin(event: string, publishedAt: number): void {
+  #delivered(topic: string, event: string, at: number): void {
+    const waiting = this.#waiting.get(event);
+    if (waiting?.topic === topic) {
+      waiting.unanswered += 1;
+      return;
+    }
     if (this.#waiting.size >= MAX_WAITING) {
       const [oldest] = this.#waiting.keys();
       if (oldest !== undefined) this.#waiting.delete(oldest);
     }
-    this.#waiting.set(event, { publishedAt, unanswered: 0 });
+    // Of two sessions' events with one id, the later one is timed.
+    this.#waiting.set(event, { topic, deliveredAt: at, unanswered: 1 });
   }
 
-  #answered(event: string, at: number): void {
+  #answered(topic: string, event: string, at: number): void {
     const waiting = this.#waiting.get(event);
-    if (!waiting) return;
+    if (waiting?.topic !== topic) return;
     waiting.unanswered -= 1;
     if (waiting.unanswered > 0) return;
     this.#waiting.delete(event);
-    this.#lastAnswer.observe((at - waiting.publishedAt) / 1000);
+    this.#lastAnswer.observe((at - waiting.deliveredAt) / 1000);
   }
 }

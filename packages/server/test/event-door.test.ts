@@ -1,12 +1,16 @@
 /** Events take a short way past the web framework. Nobody may be able to tell: `/api/hub` is the same address by the long way. */
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { text as textOfStream } from 'node:stream/consumers';
 import { after, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { startLockstep } from '@lockstep/server';
+import { openSqlite } from '@lockstep/store-sqlite';
 import { Backend, HubClient, type Json, patient, report, sharedLockstep, testConfig, withLockstep } from './harness.ts';
 
 /** Requests whose handler the framework has called. */
@@ -290,6 +294,63 @@ describe('the short way for events', () => {
       assert.equal(answers[0], answers[1]);
       await closed;
     });
+  });
+
+  it('PUB-4 on a connection that is being closed, an event is taken and answered, or neither', async (t) => {
+    const config = testConfig();
+    t.after(() => rm(config.data, { recursive: true, force: true }));
+    const stopping = await startLockstep(config);
+    const client = new HubClient(`${stopping.origin}/hub`, await (await Backend.register(stopping.origin)).token());
+    const own = await client.session();
+    const sent = await Promise.all(
+      Array.from({ length: 24 }, async (_, index) => {
+        const socket = connect(stopping.port, '127.0.0.1');
+        const kept = {
+          socket,
+          id: crypto.randomUUID(),
+          said: '',
+          ended: new Promise((resolve) => socket.on('close', resolve)),
+          bytes: '',
+        };
+        socket.on('error', () => undefined);
+        socket.on('data', (data) => (kept.said += data));
+        socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n');
+        await once(socket, 'data');
+        kept.said = '';
+        const body = text(event({ 'hub.topic': own }, 'Patient-open', [patient('1')], kept.id));
+        const { head } = wire(body, [`Authorization: Bearer ${client.token}`, 'Connection: close']);
+        const path = index % 2 === 0 ? '/hub' : '/api/hub';
+        kept.bytes = `${head.join('\r\n').replace('/hub', path)}\r\n\r\n${body}`;
+        return kept;
+      }),
+    );
+    const [begun, meanwhile, late] = [sent.slice(0, 8), sent.slice(8, 16), sent.slice(16)];
+    for (const { socket, bytes } of begun) socket.write(bytes.slice(0, -50));
+    // An answer on a connection that came later: what was begun has been read.
+    assert.equal((await client.json('', event({ 'hub.topic': own }))).status, 202);
+    const closed = stopping.close();
+    for (const { socket, bytes } of meanwhile) {
+      socket.write(bytes);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const { socket, bytes } of begun) socket.write(bytes.slice(-50));
+    await refusesConnections(stopping.port);
+    for (const { socket, bytes } of late) socket.write(bytes);
+    await Promise.all(sent.map(({ ended }) => ended));
+    await closed;
+
+    const store = await openSqlite({ path: join(config.data, 'lockstep.db'), log: { count: 100, ageMs: 1e9 } });
+    const kept = new Set((await store.sessions.readLog(own, 0))?.map(({ id }) => id));
+    await store.close();
+    for (const { id, said } of sent) assert.equal(kept.has(id), / 202 /.test(said), said);
+    assert.ok(
+      begun.every(({ id }) => kept.has(id)),
+      'what had begun is finished',
+    );
+    assert.ok(
+      late.every(({ id }) => !kept.has(id)),
+      'what came too late is not begun',
+    );
   });
 });
 

@@ -217,7 +217,7 @@ export class LiveSession {
       const given = typeof make === 'function' ? make(before) : make;
       // Its commit was made, though its answer was lost, or a second attempt at it refused.
       if ('eventId' in given && this.#log.numberOf(given.eventId) !== undefined) return done(before);
-      const command = given.kind === 'publish' ? await this.#withLog(given) : given;
+      const command = given.kind === 'publish' && this.#isInLog(given) ? await this.#withLog(given) : given;
       const now = clock.now();
       const decision = decide(before, command, now);
       const changes = decision.ok && decision.state !== before;
@@ -233,6 +233,11 @@ export class LiveSession {
       await this.#redelivered(decision.effects);
       return decision;
     }
+  }
+
+  /** Whether the log may hold something of an event that is published: of most it does not, and they need not wait for it. */
+  #isInLog({ request: { message, definition } }: Publish): boolean {
+    return definition.name === 'SyncError' || this.#log.numberOf(message.id) !== undefined;
   }
 
   /** What the log holds of an event that is published (PUB-7), and of the one that a SyncError is about (ERR-8). */

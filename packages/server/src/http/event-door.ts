@@ -113,7 +113,11 @@ export class EventDoor {
     const caller = { ...info, address: networkOf(ip) };
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => void this.#read(request, response, { caller, ip, startedAt, body: Buffer.concat(chunks) }));
+    request.on('end', () => {
+      const [first] = chunks;
+      const body = first && chunks.length === 1 ? first : Buffer.concat(chunks);
+      void this.#read(request, response, { caller, ip, startedAt, body });
+    });
     request.on('error', (error) => {
       const failed = (): Readable => new Readable({ read: () => undefined }).destroy(error);
       this.#handOver(request, response, { caller, body: failed });
