@@ -10,13 +10,21 @@ export interface GuardedFetch {
 
 export function guardedFetch(policy: AddressPolicy): GuardedFetch {
   let dispatcher: Agent | undefined;
+  let isClosed = false;
   const guarded = async (input: string | URL | Request, init?: object): Promise<unknown> => {
     const url = input instanceof Request ? input.url : String(input);
     if (policy.objection(url)) throw new Error('The address is not allowed');
     // Most servers never fetch anything.
     const undici = await import('undici');
+    if (isClosed) throw new Error('Nothing is fetched any more');
     dispatcher ??= new undici.Agent({ connect: { lookup: policy.lookup } });
     return undici.fetch(url, { ...(init as RequestInit | undefined), dispatcher });
   };
-  return { fetch: guarded as typeof fetch, close: async () => dispatcher?.destroy() };
+  return {
+    fetch: guarded as typeof fetch,
+    async close() {
+      isClosed = true;
+      await dispatcher?.destroy();
+    },
+  };
 }

@@ -91,6 +91,7 @@ export class HttpCallbacks implements Callbacks {
   readonly #timeoutMs: number;
   readonly #connect: NonNullable<Agent.Options['connect']>;
   #agents: Promise<Agents> | undefined;
+  #isClosed = false;
   readonly #good: Lane;
   readonly #suspect: Lane;
   readonly #asking: Lane;
@@ -142,7 +143,7 @@ export class HttpCallbacks implements Callbacks {
     headers: Record<string, string>,
     body: Uint8Array | null,
   ): Promise<CallbackAnswer> {
-    if (this.#policy.objection(url)) return NOBODY;
+    if (this.#isClosed || this.#policy.objection(url)) return NOBODY;
     this.#agents ??= this.#openAgents();
     const { good, suspect } = await this.#agents;
     const { origin, pathname, search } = new URL(url);
@@ -177,6 +178,7 @@ export class HttpCallbacks implements Callbacks {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     const agents = await this.#agents;
     await Promise.all([agents?.good.destroy(), agents?.suspect.destroy()]);
   }
