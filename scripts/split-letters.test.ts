@@ -7,7 +7,7 @@ const root = dirname(import.meta.dirname);
 const SOURCES = ['packages/*/{src,test}/**/*.{ts,tsx,mjs}', '{bench,scripts,interop,examples}/**/*.{ts,mjs}'];
 
 /** A chunk that is made text by itself: added to a text, or turned into one that is. */
-const BY_ITSELF = /\+= ?(?:String\()?(?:chunk|data|bytes|part|piece)\b(?!\.length)(?!\.toString\('latin1'\))/;
+const BY_ITSELF = /\+= ?(?:String\()?(?:chunk|data|bytes|part|piece)\b(?!(?:\.\w+)*\.length)(?!\.toString\('latin1'\))/;
 /** What makes chunks text of whole letters, or the chunk was text before. */
 const WHOLE = /setEncoding\('utf8'\)|stream: true|createInterface|StringDecoder/;
 
