@@ -647,6 +647,145 @@ describe('SUB-11 coming back', () => {
     );
   });
 
+  it('ERR-8 who saw a close, and whose answer was lost, is asked by that close where it does not take Home-open', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const peer = await rig.join(topic, 'Patient-open,Patient-close', { 'subscriber.name': 'Viewer' });
+    const names = async () => (await rig.hub.sessions())[0]?.notFollowing.map(({ name, why }) => [name, why]);
+    await rig.publish(topic, 'Patient-open', [patient('a')], { id: 'a' });
+    peer.answer(200, 'a');
+    await rig.publish(topic, 'Patient-close', [patient('a')], { id: 'close' });
+    peer.connection?.closed(1006);
+    await rig.settle(topic);
+    assert.deepEqual(await names(), [['Viewer', 'lost']]);
+    const back = await rig.connect(peer.endpoint, 'close');
+    assert.deepEqual(
+      back?.events.map(({ event }) => [event['hub.event'], event.context[0].resource.id]),
+      [['Patient-close', 'a']],
+    );
+    assert.notEqual(back?.ids[0], 'close');
+    back?.answer(200, back.ids[0] ?? '');
+    await rig.settle(topic);
+    assert.deepEqual(await names(), []);
+  });
+
+  it('ERR-8 who takes neither closes nor Home-open follows again as soon as it is back, once nothing is open', async (t) => {
+    for (const since of ['a', undefined]) {
+      for (const [name, context] of [
+        ['Patient-close', [patient('a')]],
+        ['Home-open', []],
+      ] as const) {
+        const rig = await Rig.open(t);
+        const topic = await rig.session();
+        const peer = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Viewer' });
+        const names = async () => (await rig.hub.sessions())[0]?.notFollowing.map(({ why }) => why);
+        await rig.publish(topic, 'Patient-open', [patient('a')], { id: 'a' });
+        peer.answer(200, 'a');
+        peer.connection?.closed(1006);
+        await rig.publish(topic, name, context);
+        await rig.settle(topic);
+        assert.deepEqual(await names(), ['lost']);
+        await rig.connect(peer.endpoint, since);
+        await rig.settle(topic);
+        assert.deepEqual(await names(), [], `${name}, since ${since}`);
+      }
+    }
+  });
+
+  it('SUB-8, PUB-9 a newcomer is sent Home-open after what stands open and is not current', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const names = (peer: Peer | undefined) => peer?.events.map(({ event }) => event['hub.event']);
+    await rig.publish(topic, 'Patient-open', [patient('p1')], { id: 'a' });
+    await rig.publish(topic, 'ImagingStudy-open', [study()], { id: 'b' });
+    assert.deepEqual(names(await rig.join(topic)), ['Patient-open', 'ImagingStudy-open']);
+    const watcher = await rig.join(topic, 'Patient-open,Patient-close');
+    await rig.publish(topic, 'ImagingStudy-close', [study()], { id: 'c' });
+    const newcomer = await rig.join(topic);
+    assert.deepEqual(names(newcomer), ['Patient-open', 'Home-open']);
+    const why = async () =>
+      (await rig.hub.inspect(topic))?.state.following.get(newcomer.endpoint.split('/').at(-1) ?? '')?.why;
+    newcomer.answer(200, 'a');
+    await rig.settle(topic);
+    assert.equal(await why(), 'waiting', 'it shows what is not current');
+    newcomer.answer(200, newcomer.ids[1] ?? '');
+    await rig.settle(topic);
+    assert.equal(await why(), undefined);
+    assert.deepEqual(
+      names(await rig.join(topic, 'Patient-open')),
+      ['Patient-open'],
+      'nobody gets what it did not ask for',
+    );
+    assert.deepEqual(names(watcher), ['Patient-open']);
+    await rig.publish(topic, 'Home-open', [], { id: 'd' });
+    assert.deepEqual((await rig.join(topic)).ids, ['a', 'd'], 'the one that was published is enough');
+    await rig.publish(topic, 'Patient-close', [patient('p1')], { id: 'e' });
+    await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'f' });
+    await rig.publish(topic, 'Patient-close', [patient('p2')], { id: 'g' });
+    assert.deepEqual((await rig.join(topic)).events, [], 'nothing stands open');
+  });
+
+  it('ERR-8 a newcomer is said to be waited for as soon as it joins, and not once it has answered', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    await rig.publish(topic, 'Patient-open', [patient('a')], { id: 'a' });
+    const ehr = await rig.join(topic, 'Patient-open,org.lockstep.following', { 'subscriber.name': 'EHR' });
+    ehr.answer(200, 'a');
+    await rig.settle(topic);
+    const told = () =>
+      ehr.events.flatMap(({ event }) =>
+        event['hub.event'] === 'org.lockstep.following'
+          ? [event.context.map((one: Json) => [one.subscriber, one.why])]
+          : [],
+      );
+    const before = told().length;
+    const news = () => told().slice(before);
+    const viewer = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Viewer' });
+    assert.deepEqual(news(), [[['Viewer', 'waiting']]], 'no time has passed');
+    rig.clock.advance(9000);
+    await rig.settle(topic);
+    assert.equal(news().length, 1, 'it costs no message more');
+    viewer.answer(200, 'a');
+    await rig.settle(topic);
+    assert.deepEqual(news().slice(1), [[]]);
+    const late = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Old viewer' });
+    rig.clock.advance(10_000);
+    await rig.settle(topic);
+    assert.deepEqual(news().slice(2), [[['Old viewer', 'waiting']], [['Old viewer', 'silent']]]);
+    assert.ok(late.open);
+    await rig.join(topic, 'Encounter-open', { 'subscriber.name': 'Scheduler' });
+    assert.equal(news().length, 4, 'who is sent nothing is not waited for');
+  });
+
+  it('ERR-8, WEB-2 a callback that takes its time does not follow meanwhile', async (t) => {
+    const callbacks = new FakeCallbacks();
+    const rig = await Rig.open(t, { webhooks: { callbacks, cursors: new FakeCursors() } });
+    const topic = await rig.session();
+    const names = async () => (await rig.hub.sessions())[0]?.notFollowing.map(({ why }) => why) ?? ['no session'];
+    const becomes = (...whys: string[]) =>
+      eventually(`${whys}`, async () => {
+        await rig.settle(topic);
+        return (await names()).join() === whys.join();
+      });
+    await rig.publish(topic, 'Patient-open', [patient('p1')], { id: 'a' });
+    let answer: (status: number) => void = () => undefined;
+    callbacks.answer = () => new Promise((resolve) => (answer = resolve));
+    const form = { 'hub.channel.type': 'webhook', 'hub.callback': 'https://app.example/cb' };
+    good(await rig.subscribe(topic, '*', form));
+    await becomes('waiting');
+    await callbacks.until(() => callbacks.ids.at(-1) === 'a');
+    answer(200);
+    await becomes();
+    await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
+    await callbacks.until(() => callbacks.ids.at(-1) === 'b');
+    rig.clock.advance(500);
+    await becomes('waiting');
+    rig.clock.advance(9500);
+    await becomes('silent');
+    answer(200);
+    await becomes();
+  });
+
   it('ERR-8 an answer that is taken back counts, and so does one that follows at once', async (t) => {
     const rig = await Rig.open(t);
     const topic = await rig.session();

@@ -61,7 +61,13 @@ export class Hub implements HubSessions {
     const activity = new Activity(clock, ports.observer, ports.audit);
     const webhooks =
       ports.callbacks && ports.cursors
-        ? new WebhookCalls(ports.callbacks, ports.cursors, clock, ids, { derivesOpens, retryMs, spelling, hubUrl })
+        ? new WebhookCalls(ports.callbacks, ports.cursors, clock, ids, {
+            derivesOpens,
+            answerMs,
+            retryMs,
+            spelling,
+            hubUrl,
+          })
         : undefined;
     const live = new LiveSessions(
       {

@@ -20,15 +20,11 @@ export interface Ended {
   readonly reason: string;
 }
 
-/** The standing opens, as deliveries (SUB-8). */
-export function standing(state: SessionState): readonly Delivery[] {
-  return standingOpens(state).map((open) => new Delivery(open));
-}
-
-/** SUB-8; with `had`, only what a renewed subscription did not have before. */
+/** The standing opens of events that a renewed subscription did not have before (SUB-6, SUB-8). */
 function standingSince(state: SessionState, had: Subscription): readonly Delivery[] {
   const before = new Set(had.events.map(eventKey));
-  return standing(state).filter(({ key }) => !before.has(key) && !before.has('*'));
+  const standing = standingOpens(state).map((open) => new Delivery(open));
+  return standing.filter(({ key }) => !before.has(key) && !before.has('*'));
 }
 
 /** Those whom this node sends the events of one topic: connected subscribers, and callbacks that it posts to. */

@@ -32,7 +32,7 @@ import { indexChange } from '../stored/index-keys.ts';
 import { fromEntry, knownEvent, toEntry, toLogged } from '../stored/log-record.ts';
 import { applyParts, diffParts, fromParts } from '../stored/session-record.ts';
 import type { Activity } from './activity.ts';
-import { Audience, type AudienceOptions, type Ended, standing } from './audience.ts';
+import { Audience, type AudienceOptions, type Ended } from './audience.ts';
 import type { Background } from './background.ts';
 import type { CaughtUpSession, Missed } from './catch-up.ts';
 import { Deadline } from './deadline.ts';
@@ -495,8 +495,9 @@ export class LiveSession {
       this.#parts.activity.counts.connected += 1;
       const connected = (missed: Missed): SubscriberSocket =>
         this.audience.connect(subscription, channel, state, missed, this.#caughtUp);
-      if (read && owesAnswer(state, id, after)) {
-        return connected(this.#missed.askedAgain(state, read));
+      const { derivesOpens } = this.#options;
+      if (read && owesAnswer(state, id, derivesOpens, after)) {
+        return connected(this.#missed.askedAgain(state, subscription, derivesOpens, read));
       }
       if (read) return connected(read);
       if (before?.presence?.is !== 'away') return connected(this.#missed.standing(state));
@@ -526,7 +527,7 @@ export class LiveSession {
           this.#backlog(id, after, limit),
         );
         this.audience.callbacks.set(id, callback);
-        if (this.#fresh.delete(id)) callback.begin(standing(state));
+        if (this.#fresh.delete(id)) callback.begin(this.#missed.standing(state).first);
         callback.catchUp();
       }
     });

@@ -1,10 +1,11 @@
 import { keyText } from '@lockstep/fhircast';
 import type { LogBytes } from '@lockstep/store';
+import { newInterest, selected } from '../rules/audience.ts';
 import type { Made } from '../rules/commands.ts';
-import { type Believed, closesAndOpens, correction, currentFirst, nothingCurrent } from '../rules/gap.ts';
-import type { SessionState } from '../rules/session-state.ts';
+import { askedAgain, type Believed, closesAndOpens, correction, currentFirst, newcomersOpens } from '../rules/gap.ts';
+import type { SessionState, Subscription } from '../rules/session-state.ts';
+import { toldUpTo } from '../rules/told.ts';
 import { fromEntryBytes } from '../stored/log-record.ts';
-import { standing } from './audience.ts';
 import { type DeliveryPage, type Missed, SENT_AT_ONCE } from './catch-up.ts';
 import { Delivery } from './delivery.ts';
 import type { LogPages } from './log-pages.ts';
@@ -52,10 +53,12 @@ export class MissedEvents {
   }
 
   /** What was read, after what is current now: its subscriber has seen that, and is asked for its answer once more (ERR-8). */
-  askedAgain(state: SessionState, read: Missed): Missed {
-    const made = this.#made();
-    const asked = new Delivery(currentFirst(state, made) ?? nothingCurrent(state, made));
-    return { ...read, first: [asked, ...read.first] };
+  askedAgain(state: SessionState, { events }: Subscription, derivesOpens: boolean, read: Missed): Missed {
+    const upTo = toldUpTo(state, { events }, derivesOpens);
+    const questions = askedAgain(state, upTo, this.#made()).map((one) => new Delivery(one));
+    const interest = newInterest(events, derivesOpens);
+    const asked = questions.filter((one) => selected(interest, one).length > 0).slice(0, 1);
+    return { ...read, first: [...asked, ...read.first] };
   }
 
   #currentFirst(state: SessionState, deliveries: readonly Delivery[]): readonly Delivery[] {
@@ -65,7 +68,8 @@ export class MissedEvents {
 
   /** The standing opens, for one that was sent nothing yet (SUB-8). */
   standing(state: SessionState): Missed {
-    return this.#insteadOfLog(state, standing(state));
+    const opens = newcomersOpens(state, this.#made()).map((one) => new Delivery(one));
+    return this.#insteadOfLog(state, opens);
   }
 
   /**

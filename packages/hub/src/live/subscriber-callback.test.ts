@@ -57,7 +57,8 @@ class Bench {
           delivered: (_, id) => void this.said.push(`delivered ${id}`),
           answered: (_, { eventId, status, about }) =>
             void this.said.push(`answered ${eventId} ${status} after ${this.clock.now() - (about?.sentAt ?? 0)}`),
-          unanswered: () => assert.fail('a callback answers by its status'),
+          delayed: (_, { originalId }) => void this.said.push(`waits for ${originalId}`),
+          unanswered: (_, { originalId }) => void this.said.push(`no answer to ${originalId}`),
           gaveUp: (_, { id }, misses) => void this.said.push(`gave up ${id}, ${misses} in a row`),
           advanced: (_, number) => void this.said.push(`advanced ${number}`),
           failed: (error) => void this.said.push(`failed ${(error as Error).message}`),
@@ -67,7 +68,14 @@ class Bench {
           return this.instead ? this.instead() : this.page(after, limit);
         },
       },
-      { derivesOpens: true, retryMs: RETRY, spelling: CORE.spelling, hubUrl: 'https://hub.example/hub', ...options },
+      {
+        derivesOpens: true,
+        answerMs: 10_000,
+        retryMs: RETRY,
+        spelling: CORE.spelling,
+        hubUrl: 'https://hub.example/hub',
+        ...options,
+      },
     );
   }
 
@@ -305,6 +313,75 @@ describe('WEB-3 order and retry', () => {
     );
   });
 
+  it('WEB-3 what a callback cannot process is tried once more before a context change that waits, and then given up', async () => {
+    for (const name of ['Patient-select', 'Patient-update', 'SyncError', 'org.example.x']) {
+      for (const second of [500, 501, 200]) {
+        const bench = new Bench({ events: ['*', name] });
+        const statuses = [500, second];
+        bench.callbacks.answer = () => statuses.shift() ?? 200;
+        bench.offer(delivery(1, name));
+        await turns();
+        bench.publish(2);
+        await turns();
+        assert.deepEqual(bench.callbacks.ids, ['e1', 'e1', 'e2'], 'the patient comes at once');
+        assert.equal(bench.said.includes('gave up e1, 1 in a row'), second !== 200);
+        assert.deepEqual(bench.said.slice(-3), ['delivered e2', 'answered e2 200 after 0', 'advanced 2']);
+      }
+    }
+  });
+
+  it('ERR-8 a context change whose answer is not there yet is waited for, and then not followed, however it is held up', async () => {
+    for (const before of [undefined, 'Patient-select', 'Patient-open'] as const) {
+      const bench = new Bench();
+      let answer: (status: number) => void = () => undefined;
+      bench.callbacks.answer = () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        });
+      if (before) bench.offer(delivery(1, before));
+      await turns();
+      bench.publish(2);
+      const told = () => bench.said.filter((one) => /^(waits|no answer)/.test(one));
+      await bench.pass(499, 499);
+      assert.deepEqual(told(), [], 'it may still answer at once');
+      await bench.pass(1, 1);
+      assert.deepEqual(told(), ['waits for e2'], before);
+      await bench.pass(9500);
+      assert.deepEqual(told(), ['waits for e2', 'no answer to e2'], before);
+      for (const _ of [1, 2]) {
+        answer(200);
+        await turns();
+      }
+      await bench.pass(20_000);
+      assert.equal(told().length, 2, 'nothing more once it has answered');
+      assert.equal(bench.clock.timers, 0);
+    }
+  });
+
+  it('ERR-8 who is not sent a context change, or has answered it, is not waited for', async () => {
+    const bench = new Bench();
+    bench.offer(delivery(1, 'ImagingStudy-open'), delivery(2, 'Patient-select'));
+    bench.publish(3);
+    await bench.pass(1000);
+    const quick = bench.said.filter((one) => one.startsWith('waits'));
+    assert.deepEqual(quick, []);
+    assert.equal(bench.clock.timers, 0);
+  });
+
+  it('ERR-8 of several contexts that come while a call hangs, the last one is waited for', async () => {
+    const bench = new Bench();
+    bench.callbacks.answer = () => new Promise(() => undefined);
+    for (const number of [1, 2, 3]) {
+      bench.publish(number);
+      await bench.pass(400, 400);
+    }
+    await bench.pass(500);
+    assert.deepEqual(
+      bench.said.filter((one) => one.startsWith('waits')),
+      ['waits for e3'],
+    );
+  });
+
   it('stops for good when it is ended, during a wait and during a call', async () => {
     const waiting = new Bench();
     waiting.callbacks.answer = () => 0;
@@ -397,7 +474,7 @@ describe('WEB-3 a context event that a newer one has replaced', () => {
     it(`WEB-3 is not ${name}: it is tried again first`, async () => {
       const bench = new Bench(everything);
       let down = true;
-      bench.callbacks.answer = () => (down ? 500 : 200);
+      bench.callbacks.answer = () => (down ? 503 : 200);
       bench.offer(failing);
       await turns();
       bench.offer(newer);

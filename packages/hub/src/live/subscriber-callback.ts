@@ -10,7 +10,7 @@ import {
   selected,
 } from '../rules/audience.ts';
 import { changesContext } from '../rules/changes-context.ts';
-import type { Awaited } from '../rules/conversation.ts';
+import { type Awaited, SLOW_ANSWER } from '../rules/conversation.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import type { Spelling } from '../rules/versions.ts';
 import type { Delivery, Sendable } from './delivery.ts';
@@ -32,6 +32,8 @@ export interface CallbackListener extends SubscriberListener {
 
 export interface CallbackOptions {
   readonly derivesOpens: boolean;
+  /** ms after which a context change that is not answered counts as not followed (ERR-8). */
+  readonly answerMs: number;
   /** Waits between attempts at one event, ms; after the last one the event is given up. */
   readonly retryMs: readonly number[];
   /** How events are written where the subscription does not say. */
@@ -63,6 +65,8 @@ interface Failing {
   readonly number: number;
   /** Whether the log has lost it since. */
   isUndone?: boolean;
+  /** The last answer. */
+  status?: number;
 }
 
 /** Statuses that say "not now" rather than "no" (RFC 9110). */
@@ -70,9 +74,14 @@ function isTransient(status: number): boolean {
   return status === 0 || status === 408 || status === 429 || status >= 500;
 }
 
+/** Whether the event is what fails, and not the way to the callback, or the callback as a whole. */
+function isOfThisEvent(status = 0): boolean {
+  return status >= 500 && ![502, 503, 504].includes(status);
+}
+
 /**
  * A subscriber that is reached by POSTs to its callback: one event at a time, in order, tried again until it is answered or
- * given up, or until a newer context event replaces it (WEB-2, WEB-3). It reads from the topic's log, so a callback that is down
+ * given up, or until a newer context event replaces it; what else it cannot process holds no context change up (WEB-2, WEB-3). It reads from the topic's log, so a callback that is down
  * costs no memory.
  */
 export class SubscriberCallback {
@@ -109,6 +118,9 @@ export class SubscriberCallback {
   /** Whether something newer may have come since it was last looked for a replacement of the failing event. */
   #news = false;
   #ended = false;
+  /** The last context change that it is to be called with, while there is no answer to it: what is shown there is not known (ERR-8). */
+  #owed: { readonly delivery: Delivery; readonly since: number; called?: Sendable } | undefined;
+  #cancelOwed: (() => void) | undefined;
   #cancelRetry: (() => void) | undefined;
   #wake: (() => void) | undefined;
 
@@ -145,15 +157,18 @@ export class SubscriberCallback {
   /** Sends what comes before everything else: standing opens that the subscriber has not been sent (SUB-8). */
   begin(standing: readonly Delivery[]): void {
     this.#standing.push(...standing);
+    const last = standing.at(-1);
+    if (last) this.#owe(last);
     this.#lookForReplacement();
     this.#start();
   }
 
   /** Takes an event that was just accepted. */
   offer(delivery: Delivery): void {
+    this.#owe(delivery);
     if (this.#waiting.length < MAX_WAITING && !this.#behind) this.#waiting.push(delivery);
     else this.#behind = true;
-    if (this.#failing && this.#isReplacedBy(delivery, this.#failing)) this.#lookForReplacement();
+    if (this.#failing && this.#isOvertakenBy(delivery, this.#failing)) this.#lookForReplacement();
     this.#start();
   }
 
@@ -179,6 +194,7 @@ export class SubscriberCallback {
     this.#returns += 1;
     const wasSent = Math.max(this.#cursor, this.#serving ?? 0) > after;
     if (this.#failing && this.#failing.number > after) this.#failing.isUndone = true;
+    if (this.#owed && this.#owed.delivery.number > after) this.#settleOwed();
     this.#waiting = [];
     if (wasSent) {
       this.#standing = [...first];
@@ -193,9 +209,48 @@ export class SubscriberCallback {
     return this.#returns;
   }
 
+  /**
+   * A context change is to be answered from now on, however long it waits behind other events. A newer one is asked about instead of
+   * an older one.
+   */
+  #owe(delivery: Delivery): void {
+    const { name, number, except } = delivery;
+    if (this.#ended || !changesContext(name) || except === this.#subscription.id) return;
+    if (this.#owed && this.#owed.delivery.number >= number) return;
+    this.#settleOwed();
+    this.#owed = { delivery, since: runningTime(this.#clock) };
+    this.#cancelOwed = this.#clock.after(SLOW_ANSWER, () => {
+      this.#cancelOwed = this.#clock.after(Math.max(0, this.#options.answerMs - SLOW_ANSWER), () => {
+        const about = this.#unanswered;
+        this.#settleOwed();
+        const news = { misses: 0, due: false, followed: this.#followed };
+        if (about) this.#listener.unanswered(this.#subscription, about, news);
+      });
+      const about = this.#unanswered;
+      if (about) this.#listener.delayed(this.#subscription, about, this.#followed);
+    });
+  }
+
+  /** The context change that is owed an answer; undefined where the subscriber will not be called with it. */
+  get #unanswered(): Awaited | undefined {
+    if (!this.#owed) return undefined;
+    const { delivery, since, called = selected(this.#interest, delivery)[0] } = this.#owed;
+    const { number, id: originalId, name: originalName } = delivery;
+    return called && { id: called.id, number, originalId, originalName, sentAt: since };
+  }
+
+  /** @param upTo what is owed is answered, or will not be, where it has this number or a lower one */
+  #settleOwed(upTo = Number.POSITIVE_INFINITY): void {
+    if (!this.#owed || this.#owed.delivery.number > upTo) return;
+    this.#owed = undefined;
+    this.#cancelOwed?.();
+    this.#cancelOwed = undefined;
+  }
+
   /** Stops at once; what is under way is not tried again. */
   end(): void {
     this.#ended = true;
+    this.#settleOwed();
     this.#endPause();
   }
 
@@ -248,10 +303,13 @@ export class SubscriberCallback {
   async #serve(delivery: Delivery): Promise<void> {
     if (delivery.except === this.#subscription.id) return;
     for (const event of selected(this.#interest, delivery)) {
+      this.#owe(delivery);
+      if (this.#owed?.delivery.number === delivery.number) this.#owed.called = event;
       this.#interest = afterSending(this.#interest, event);
       const failing: Failing = { event, number: delivery.number };
       if ((await this.#deliver(failing, delivery)) === 'replaced') return;
     }
+    this.#settleOwed(delivery.number);
   }
 
   #advance(number: number): void {
@@ -300,15 +358,21 @@ export class SubscriberCallback {
     const { number, id: originalId, name: originalName } = original;
     const about: Awaited = { id: event.id, number, originalId, originalName, sentAt: runningTime(this.#clock) };
     let told = false;
+    let isLastAttempt = false;
     for (const wait of [undefined, ...this.#options.retryMs]) {
-      if (wait !== undefined && (await this.#isReplacedWithin(wait, delivered))) {
-        this.#remember(original.id);
-        return 'replaced';
+      if (isLastAttempt) break;
+      if (wait !== undefined && (await this.#isOvertakenWithin(wait, delivered))) {
+        if (changesContext(event.name) || delivered.isUndone) {
+          this.#remember(original.id);
+          return 'replaced';
+        }
+        isLastAttempt = true;
       }
       // The end of the lease is the end, though it may not have been acted on yet (SUB-5).
       if (this.#ended || this.#subscription.expiresAt <= this.#clock.now()) return undefined;
       if (wait === undefined) this.#listener.delivered(this.#subscription, event.id, event.name);
       const status = await this.#post(event);
+      delivered.status = status;
       if (this.#ended) return undefined;
       if (!isTransient(status)) {
         this.#misses = 0;
@@ -331,14 +395,14 @@ export class SubscriberCallback {
     return undefined;
   }
 
-  /** Waits before the next attempt. @returns true, at once, where a newer event has replaced this one (WEB-3) */
-  async #isReplacedWithin(ms: number, failing: Failing): Promise<boolean> {
+  /** Waits before the next attempt. @returns true, at once, where a newer event does not wait for this one (WEB-3) */
+  async #isOvertakenWithin(ms: number, failing: Failing): Promise<boolean> {
     const until = runningTime(this.#clock) + ms;
     this.#failing = failing;
     try {
       while (!this.#ended) {
         this.#news = false;
-        if (await this.#isReplaced(failing)) return true;
+        if (await this.#isOvertaken(failing)) return true;
         const left = until - runningTime(this.#clock);
         if (left <= 0) return false;
         if (!this.#news && !this.#ended) await this.#pause(left);
@@ -349,10 +413,10 @@ export class SubscriberCallback {
     }
   }
 
-  async #isReplaced(failing: Failing): Promise<boolean> {
+  async #isOvertaken(failing: Failing): Promise<boolean> {
     if (this.#isUndone(failing)) return true;
     const waits = [...this.#standing, ...this.#waiting];
-    if (waits.some((newer) => this.#isReplacedBy(newer, failing))) return true;
+    if (waits.some((newer) => this.#isOvertakenBy(newer, failing))) return true;
     if (!this.#behind) return false;
     const returns = this.#returns;
     try {
@@ -360,7 +424,7 @@ export class SubscriberCallback {
       for (;;) {
         const { deliveries, gapUpTo, more } = await this.#read(after, MAX_WAITING);
         if (returns !== this.#returns) return this.#isUndone(failing);
-        if (deliveries.some((newer) => this.#isReplacedBy(newer, failing))) return true;
+        if (deliveries.some((newer) => this.#isOvertakenBy(newer, failing))) return true;
         after = gapUpTo ?? deliveries.at(-1)?.number ?? after;
         if (!more || this.#ended) return false;
       }
@@ -374,12 +438,20 @@ export class SubscriberCallback {
     return isUndone;
   }
 
-  #isReplacedBy(newer: Delivery, { event, number }: Failing): boolean {
+  /**
+   * Whether a newer event replaces this one, or is a context change that would wait for something else that the callback cannot
+   * process (WEB-3).
+   */
+  #isOvertakenBy(newer: Delivery, { event, number, status }: Failing): boolean {
     if (newer.number <= number || newer.except === this.#subscription.id) return false;
-    return selected(this.#interest, newer).some((one) => replaces(one, event));
+    const isOvertaking = changesContext(event.name)
+      ? (one: Sendable) => replaces(one, event)
+      : (one: Sendable) => isOfThisEvent(status) && changesContext(one.name);
+    return selected(this.#interest, newer).some(isOvertaking);
   }
 
   #answered(about: Awaited, status: number): void {
+    if (changesContext(about.originalName)) this.#settleOwed(about.number);
     const outcome = outcomeOf(status);
     this.#listener.answered(this.#subscription, {
       eventId: about.id,

@@ -18,6 +18,8 @@ export interface SubscriberAnswer {
 export interface SubscriberListener {
   delivered(subscription: Subscription, eventId: string, event: string): void;
   answered(subscription: Subscription, answer: SubscriberAnswer): void;
+  /** The answer to a context change is not there yet (ERR-8). */
+  delayed(subscription: Subscription, about: Awaited, followed: number): void;
   /** The time for an answer has passed (ERR-4). `due`: whether an answer was due. */
   unanswered(
     subscription: Subscription,

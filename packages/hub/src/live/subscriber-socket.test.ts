@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ManualClock } from '../../test/clock.ts';
-import { patient, reference, report, request, START, subscription } from '../../test/events.ts';
+import { parameters, patient, reference, report, request, START, subscription } from '../../test/events.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import { Delivery } from './delivery.ts';
 import { SubscriberSocket } from './subscriber-socket.ts';
@@ -93,6 +93,71 @@ describe('ERR-8 an answer that is not there yet', () => {
     viewer.socket.deliver(open('e2'));
     viewer.clock.advance(60_000);
     assert.deepEqual(viewer.delays, ['e1']);
+  });
+});
+
+describe('ERR-8 a context change that is not answered is told of', () => {
+  const select = (id: string): Delivery =>
+    event('Patient-select', [reference('patient', 'Patient/p1'), { key: 'select' }], id);
+  const late = (trial: Trial): readonly string[] => {
+    trial.clock.advance(20_000);
+    return [...trial.delays, ...trial.news.filter((line) => !line.startsWith('answered'))];
+  };
+
+  it('also by who answers the one before it, and nothing before that', () => {
+    const trial = new Trial();
+    trial.socket.deliver(open('e1'));
+    trial.socket.deliver(open('e2'));
+    trial.say({ id: 'e1', status: 200 });
+    assert.deepEqual(late(trial), ['e2', 'unanswered e2, 1 in a row']);
+  });
+
+  it('also by who answers something that it was never sent', () => {
+    const trial = new Trial();
+    trial.socket.deliver(open('e1'));
+    trial.say({ id: 'another', status: 200 });
+    assert.deepEqual(late(trial), ['e1', 'unanswered e1, 1 in a row']);
+  });
+
+  it('however much content follows it', () => {
+    for (const answers of [true, false]) {
+      const trial = new Trial({ events: ['Patient-open', 'Patient-select'], acknowledgements: 'strict' });
+      trial.socket.deliver(open('e1'));
+      for (let n = 0; n < 200; n++) {
+        trial.socket.deliver(select(`s${n}`));
+        trial.say({ id: n < 100 ? `s${n}` : 'none', status: 200 });
+      }
+      if (answers) trial.say({ id: 'e1', status: 200 });
+      trial.clock.advance(500);
+      assert.deepEqual(trial.delays, answers ? [] : ['e1']);
+      assert.equal(trial.news.includes('answered e1 200'), answers, 'its answer counts');
+    }
+  });
+
+  it('after a logout also by who never answers: the Hub has forgotten that it does not', () => {
+    const viewer = new Trial({ events: ['*'] });
+    viewer.socket.deliver(open('e1'));
+    assert.deepEqual(late(viewer), ['e1', 'silent e1']);
+    viewer.socket.deliver(event('UserLogout', [parameters], 'out'));
+    assert.deepEqual(late(viewer), ['e1', 'out', 'silent e1', 'silent out']);
+    viewer.socket.deliver(open('e2'));
+    assert.deepEqual(late(viewer).length, 4, 'and not again');
+  });
+
+  it('by who has not come as far yet, from when it happens', () => {
+    const trial = new Trial();
+    trial.buffered = 1_000_000;
+    const session = {
+      deliveredUpTo: 0,
+      page: async () => undefined,
+      lost: async () => undefined,
+      later: () => undefined,
+    };
+    trial.socket.bring({ first: [open('e1')], after: 0 }, session);
+    trial.socket.deliver(select('s1'));
+    trial.socket.deliver(open('e2'));
+    assert.deepEqual(trial.sent, [], 'it has not read what it was sent before');
+    assert.deepEqual(late(trial), ['e2', 'silent e2']);
   });
 });
 

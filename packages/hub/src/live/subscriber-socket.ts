@@ -1,8 +1,8 @@
 import { parseSubscriberMessage } from '@lockstep/fhircast';
 import { type Channel, type Clock, runningTime } from '../ports.ts';
 import { afterSending, type Interest, newInterest, regranted, selected } from '../rules/audience.ts';
+import { changesContext } from '../rules/changes-context.ts';
 import {
-  type Awaited,
   answered,
   type Conversation,
   delayed,
@@ -12,7 +12,7 @@ import {
   sent,
   unacknowledged,
 } from '../rules/conversation.ts';
-import { isUnanswered } from '../rules/following.ts';
+import { isUnanswered } from '../rules/own-events.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import { CatchUp, type CaughtUpSession, type Missed } from './catch-up.ts';
 import type { Delivery, Sendable } from './delivery.ts';
@@ -20,8 +20,6 @@ import { bytesOf } from './spelling.ts';
 import { outcomeOf, type SubscriberListener } from './subscriber-listener.ts';
 
 export interface SocketListener extends SubscriberListener {
-  /** The answer to a context change is not there yet (ERR-8). */
-  delayed(subscription: Subscription, about: Awaited, followed: number): void;
   /** More is waiting to be sent than the limit allows (ERR-7). */
   overflowed(socket: SubscriberSocket): void;
   /** Nothing is sent through this socket any more, for whatever reason. */
@@ -129,6 +127,14 @@ export class SubscriberSocket {
   /** Sends an event that has just happened. One that is catching up finds it in the log when its turn comes. */
   deliver(delivery: Delivery): void {
     if (this.#catchUp === undefined) this.#offer(delivery);
+    // However long that takes, it does not show it yet (ERR-8).
+    else if (changesContext(delivery.name) && this.#takes(delivery)) this.#await(delivery.sendable, delivery);
+  }
+
+  /** Whether it is sent the event as it is. */
+  #takes(delivery: Delivery): boolean {
+    if (this.#closed || delivery.except === this.#subscription.id) return false;
+    return selected(this.#interest, delivery)[0] === delivery.sendable;
   }
 
   /** Sends the event if it was subscribed to, or else the opens derived from it that were (PUB-3, DER-1, DER-2). */
@@ -158,12 +164,15 @@ export class SubscriberSocket {
     }
     // A SyncError about an unanswered SyncError would never end.
     if (original.key !== 'syncerror' && !isUnanswered(original.key)) {
-      const { number, id: originalId, name: originalName } = original;
-      const awaited = { id: event.id, number, originalId, originalName, sentAt: runningTime(this.#clock) };
-      this.#conversation = sent(this.#conversation, awaited);
-      this.#schedule();
+      this.#await(event, original);
     }
     this.#listener.delivered(this.#subscription, event.id, event.name);
+  }
+
+  #await({ id }: Sendable, { number, id: originalId, name: originalName }: Delivery): void {
+    const awaited = { id, number, originalId, originalName, sentAt: runningTime(this.#clock) };
+    this.#conversation = sent(this.#conversation, awaited);
+    this.#schedule();
   }
 
   /** One timer a socket, for what is due first; answers do not touch it. */

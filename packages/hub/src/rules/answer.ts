@@ -8,6 +8,7 @@ import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import { isReported, reported } from './sync-errors.ts';
+import { toldUpTo } from './told.ts';
 
 type Answer = Extract<SessionCommand, { kind: 'answer' }>;
 type Delayed = Extract<SessionCommand, { kind: 'delayed' }>;
@@ -33,8 +34,11 @@ export function answer(state: SessionState, command: Answer, now: number, { prof
   if (!subscription) return NOTHING_TO_DO;
   const context = changesContext(about.originalName);
   if (outcome === 'followed') {
-    // ERR-8: it follows the current context, or a later one.
-    const isCurrent = about.number >= state.changedBy || isAwaited(state, id, about);
+    // ERR-8: it follows the current context, or a later one; or the last that it is told of.
+    const isCurrent =
+      about.number >= state.changedBy ||
+      isAwaited(state, id, about) ||
+      about.number >= (state.following.get(id)?.awaits ?? toldUpTo(state, subscription, profile.derivesOpens));
     const follows = context && isCurrent && !isOverruled(state, subscription, about);
     const after = follows ? cleared(state, id) : state;
     return after === state ? NOTHING_TO_DO : done({ ...after, changedAt: now });

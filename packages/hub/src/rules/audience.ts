@@ -1,7 +1,7 @@
 /** Who gets what of a session's events (PUB-3, DER-1, DER-2). */
 import { eventKey } from '@lockstep/fhircast';
 import { changesContext } from './changes-context.ts';
-import { isOwnEvent } from './following.ts';
+import { isOwnEvent } from './own-events.ts';
 
 /** A resource that an event opens or closes. */
 export interface Anchored {

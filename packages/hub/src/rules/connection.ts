@@ -1,11 +1,12 @@
 /** Sockets that connect, close and do not come back (SUB-7, SUB-11, SUB-13, ERR-3). */
 import { type Decision, done, type Effect, type SessionCommand } from './commands.ts';
-import { cleared, marked } from './following.ts';
+import { awaited, cleared, marked } from './following.ts';
 import { ended, hasEnded, LEASE_ENDED, overdue, pendingReport, withSubscription } from './lease.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO, UNKNOWN_ENDPOINT } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import { lostCause, reported } from './sync-errors.ts';
+import { type ContextChangeEvent, lastStandingOpen, toldUpTo } from './told.ts';
 
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
@@ -19,15 +20,30 @@ const LAPSED = 'let its subscription end';
 const LAPSED_MARK = { why: 'lost', reason: 'let its subscription end' } as const;
 const RESTARTED = 'did not come back after the Hub was restarted';
 
+/** The context change that a subscriber is about to be sent, which it has not answered (SUB-8, SUB-11); undefined for none. */
+function toBeAnswered(
+  state: SessionState,
+  subscription: Subscription,
+  { profile }: Policy,
+): ContextChangeEvent | undefined {
+  const { presence } = subscription;
+  if (presence?.is === 'awaited') return lastStandingOpen(state, subscription, profile.derivesOpens);
+  if (presence?.is !== 'away') return undefined;
+  // An open that would be derived may be of what it had last.
+  const last = lastStandingOpen(state, subscription, false);
+  return last && last.number > (presence.upTo ?? 0) ? last : undefined;
+}
+
 /** SUB-7: a subscriber connects, for the first time, again, or elsewhere. */
-export function connect(state: SessionState, { id, node }: Of<'connect'>, now: number): Decision {
+export function connect(state: SessionState, { id, node }: Of<'connect'>, now: number, policy: Policy): Decision {
   const held = state.subscriptions.get(id);
   if (!held || hasEnded(held, now)) return UNKNOWN_ENDPOINT;
   if (held.node === node && held.presence?.is === 'connected') return done(state);
   const after = withSubscription(state, { ...held, node, presence: { is: 'connected' } }, now);
   const mark = state.following.get(id);
-  // ERR-8: it had followed what is still current, or nothing was ever open.
-  const follows = mark?.why === 'lost' && (mark.followed ?? 0) >= state.changedBy;
+  if (!mark) return done(awaited(after, held, toBeAnswered(state, held, policy), now));
+  // ERR-8: it had followed all that it is told of, or nothing was ever open.
+  const follows = mark.why === 'lost' && (mark.followed ?? 0) >= toldUpTo(state, held, policy.profile.derivesOpens);
   return done(follows ? cleared(after, id) : after);
 }
 

@@ -1,4 +1,5 @@
 /** What one subscriber was sent and has not answered yet, and since when (ERR-1, ERR-4, PUB-7). Nothing here is stored. */
+import { eventKey } from '@lockstep/fhircast';
 import { changesContext } from './changes-context.ts';
 import type { Acknowledgements } from './session-state.ts';
 
@@ -55,8 +56,20 @@ export function sent(conversation: Conversation, event: Awaited): Conversation {
   const { pending } = conversation;
   // One that is sent again waits from now on.
   const others = pending.some(({ id }) => id === event.id) ? pending.filter(({ id }) => id !== event.id) : pending;
-  const kept = others.length >= MAX_PENDING ? others.slice(others.length - MAX_PENDING + 1) : others;
-  return { ...conversation, pending: [...kept, { ...event, settled: false, refused: false, isLate: false }] };
+  const kept = others.length >= MAX_PENDING ? withoutOldest(others, event) : others;
+  const next = { ...event, settled: false, refused: false, isLate: false };
+  if (eventKey(event.originalName) !== 'userlogout') return { ...conversation, pending: [...kept, next] };
+  // A logout forgets what was before, and who does not follow: what comes is waited for, of who never answers too.
+  return { ...conversation, quiet: false, pending: [...kept.map((one) => ({ ...one, settled: true })), next] };
+}
+
+/** What is remembered where there is room for one more: the context change whose answer counts is not forgotten over content. */
+function withoutOldest(pending: readonly Pending[], next: Awaited): readonly Pending[] {
+  const kept = pending.slice(pending.length - MAX_PENDING + 1);
+  const change = changesContext(next.originalName)
+    ? undefined
+    : pending.findLast(({ originalName }) => changesContext(originalName));
+  return change && !kept.includes(change) ? [change, ...kept.slice(1)] : kept;
 }
 
 /** Ids of what was sent of an event, itself or derived from it, and not acknowledged with success (PUB-7). */
@@ -86,8 +99,9 @@ export function answered(
   const about = sentBefore ?? again;
   const arms = !conversation.armed && conversation.acknowledgements === 'answers';
   let { pending } = conversation;
-  // What went out before the subscriber was known to answer is not held against it.
-  if (arms) pending = pending.map((one) => (one.settled ? one : { ...one, settled: true }));
+  // What went out before the first event that the subscriber answers is not held against it.
+  const first = pending.findIndex((one) => one.id === id);
+  if (arms) pending = pending.map((one, at) => (one.settled || at > first ? one : { ...one, settled: true }));
   if (outcome === 'followed') pending = pending.filter((one) => one.id !== id);
   else pending = pending.map((one) => (one.id === id ? { ...one, settled: true, refused: true } : one));
   const follows = about && outcome === 'followed' && changesContext(about.originalName);
@@ -108,7 +122,7 @@ export function answered(
 }
 
 /** An answer that takes longer than this is reported to the others as not there yet (ERR-8), ms. */
-const SLOW = 0.5 * 1000;
+export const SLOW_ANSWER = 0.5 * 1000;
 
 /** The context change whose answer is not there yet, where that was not reported. */
 function slow({ armed, quiet, pending }: Conversation): Pending | undefined {
@@ -123,7 +137,7 @@ export function delayed(
   now: number,
 ): { readonly conversation: Conversation; readonly about?: Awaited } {
   const late = slow(conversation);
-  if (!late || late.sentAt + SLOW > now) return { conversation };
+  if (!late || late.sentAt + SLOW_ANSWER > now) return { conversation };
   const pending = conversation.pending.map((one) => (one === late ? { ...one, isLate: true } : one));
   return { conversation: { ...conversation, pending }, about: late };
 }
@@ -133,7 +147,7 @@ export function nextDeadline(conversation: Conversation, answerMs: number): numb
   if (!conversation.armed && conversation.quiet) return undefined;
   const next = conversation.pending.find(({ settled }) => !settled);
   const late = slow(conversation);
-  return next && Math.min(next.sentAt + answerMs, late ? late.sentAt + SLOW : Number.POSITIVE_INFINITY);
+  return next && Math.min(next.sentAt + answerMs, late ? late.sentAt + SLOW_ANSWER : Number.POSITIVE_INFINITY);
 }
 
 /** What is not answered in time. Where answers are not due, only the latest is reported, once, and nothing is held against it. */

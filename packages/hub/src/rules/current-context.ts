@@ -11,7 +11,7 @@ function openHead(topic: string, name: string, anchor: Pick<Anchor, 'opening' | 
 }
 
 /** The open event of an anchor as it would go out now: original id and timestamp, current version (SUB-8). */
-function openMessage(topic: string, anchor: Anchor): EventMessage {
+export function openMessage(topic: string, anchor: Anchor): EventMessage {
   const { event, ...head } = openHead(topic, `${anchor.key.type}-open`, anchor);
   return { ...head, event: { ...event, context: contextOf(anchor.opening) } };
 }
@@ -29,7 +29,36 @@ export interface StandingOpen {
   readonly closes?: true;
 }
 
-type Opened = Pick<Anchor, 'opening' | 'versionId'>;
+/** An event that opened what still stands: an anchor, or the home screen. */
+export interface OpenEvent {
+  readonly name: string;
+  readonly opened: Pick<Anchor, 'opening' | 'versionId'>;
+  /** Absent for the home screen. */
+  readonly anchor?: Anchor;
+}
+
+/** The opens that no close followed, of these anchors and of the home screen, oldest first. */
+export function standingFor(anchors: Iterable<Anchor>, { home }: SessionState): readonly OpenEvent[] {
+  const standing: OpenEvent[] = [...anchors].map((anchor) => ({
+    name: `${anchor.key.type}-open`,
+    opened: anchor,
+    anchor,
+  }));
+  if (home) standing.push({ name: 'Home-open', opened: home });
+  return standing.sort((a, b) => a.opened.opening.number - b.opened.opening.number);
+}
+
+/** The latest anchor of each type. */
+export function latestAnchors({ anchors }: SessionState): Iterable<Anchor> {
+  const latest = new Map<string, Anchor>();
+  for (const anchor of anchors.values()) latest.set(anchor.key.type, anchor);
+  return latest.values();
+}
+
+/** Whether contexts are open and none is current, since the current one was closed (PUB-9): those must not look current. */
+export function leavesNothingCurrent({ current, home, anchors }: SessionState): boolean {
+  return current === undefined && !home && anchors.size > 0;
+}
 
 /**
  * The latest open of every anchor type that no close followed, oldest first, so that the current context comes last
@@ -37,19 +66,11 @@ type Opened = Pick<Anchor, 'opening' | 'versionId'>;
  * @param newId makes ids that are not taken for repeats; the original ones otherwise
  */
 export function standingOpens(state: SessionState, newId?: (index: number) => string): readonly StandingOpen[] {
-  const latest = new Map<string, Anchor>();
-  for (const anchor of state.anchors.values()) latest.set(anchor.key.type, anchor);
-  const opens: [name: string, opened: Opened & Partial<Pick<Anchor, 'key'>>][] = [...latest.values()].map((one) => [
-    `${one.key.type}-open`,
-    one,
-  ]);
-  if (state.home) opens.push(['Home-open', state.home]);
-  opens.sort(([, a], [, b]) => a.opening.number - b.opening.number);
-  return opens.map(([name, opened], index) => {
+  return standingFor(latestAnchors(state), state).map(({ name, opened, anchor }, index) => {
     const { number, context, id: original } = opened.opening;
     const id = newId?.(index) ?? original;
     const text = eventText({ ...openHead(state.topic, name, opened), id }, context);
-    return { number, id, name, text, ...(opened.key && { anchor: keyText(opened.key) }) };
+    return { number, id, name, text, ...(anchor && { anchor: keyText(anchor.key) }) };
   });
 }
 

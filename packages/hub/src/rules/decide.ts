@@ -54,11 +54,11 @@ function decided(
     case 'subscribe':
       return subscribe(state, command, now, policy);
     case 'confirm':
-      return confirm(state, command, now);
+      return confirm(state, command, now, policy);
     case 'unsubscribe':
       return unsubscribe(state, command, now);
     case 'connect':
-      return connect(state, command, now);
+      return connect(state, command, now, policy);
     case 'disconnect':
       return disconnect(state, command, now, policy);
     case 'elapse':

@@ -148,7 +148,15 @@ describe('ERR-8 who does not follow', () => {
     assert.deepEqual(trial.behind, {});
     trial.silence('c', true, 3);
     trial.join('d', { 'subscriber.name': 'App a' }, access({ clientId: 'other' }));
-    assert.deepEqual([...trial.state.following.keys()], ['c'], 'of another client it is another application');
+    const marks = [...trial.state.following].map(([id, { why }]) => [id, why]);
+    assert.deepEqual(
+      marks,
+      [
+        ['c', 'silent'],
+        ['d', 'waiting'],
+      ],
+      'of another client it is another application',
+    );
   });
 
   it('ERR-3, ERR-8 lost: at once in the following state, as a SyncError once it is not back in time', () => {
@@ -263,6 +271,7 @@ describe('ERR-8 who does not follow', () => {
     ] as const) {
       const trial = session('a', 'b');
       trial.join('c', { 'subscriber.name': 'Other' }, stranger);
+      for (const id of ['a', 'b', 'c']) trial.answer(id, 'followed');
       trial.syncError({ subscriberName }, { access: as });
       assert.deepEqual(Object.keys(trial.behind), marks, `${as.clientId} says ${subscriberName}`);
     }
@@ -364,6 +373,135 @@ describe('ERR-8 who does not follow', () => {
     gone.decide({ kind: 'delayed', id: 'a', about: gone.about(), followed: 0 });
     gone.decide({ kind: 'deny', ids: ['a'], reason: 'it is over' });
     assert.deepEqual(gone.behind, { 'App a': 'silent' }, 'no answer will come');
+  });
+
+  it('ERR-8 a newcomer is waited for as soon as it is sent a context, until it has answered the last one', () => {
+    const study1 = (trial: Answers): void => void trial.accepted('ImagingStudy-open', [study(), patient('p1')]);
+    const home = (trial: Answers): void => void trial.accepted('Home-open', []);
+    const close = (trial: Answers): void => void trial.accepted('Patient-close', [patient('p1')]);
+    const open2 = (trial: Answers): void => void trial.accepted('ImagingStudy-open', [study()]);
+    const closeStudy2 = (trial: Answers): void => void trial.accepted('ImagingStudy-close', [study()]);
+    /** What is open, what is subscribed to, and the number of the event that is waited for. */
+    for (const [happen, events, number] of [
+      [[], '*', 1],
+      [[], 'Patient-open', 1],
+      [[], 'Patient-close', undefined],
+      [[], 'ImagingStudy-open,Encounter-open', undefined],
+      [[study1], '*', 2],
+      [[study1], 'Patient-open', 1],
+      [[study1], 'ImagingStudy-open', 2],
+      [[home], '*', 2],
+      [[home], 'Patient-open', 1],
+      [[home], 'Home-open', 2],
+      [[close], '*', undefined],
+      [[study1, close], 'Patient-open', 2],
+      [[open2, closeStudy2], '*', 3],
+      [[open2, closeStudy2], 'Patient-open,Home-open', 3],
+      [[open2, closeStudy2], 'Patient-open', 1],
+      [[study1, close], 'Patient-open,ImagingStudy-open', 2],
+    ] as const) {
+      const trial = session();
+      for (const one of happen) one(trial);
+      trial.join('n', { 'hub.events': events });
+      const label = `${happen.map(({ name }) => name)} ${events}`;
+      assert.deepEqual(trial.behind, number === undefined ? {} : { 'App n': 'waiting' }, label);
+      if (number === undefined) continue;
+      const about = trial.about('Patient-open', number);
+      trial.answer('n', 'followed', { ...about, originalId: 'asked once more' });
+      assert.deepEqual(trial.behind, {}, `${label}: it has answered all that it is told`);
+    }
+  });
+
+  it('ERR-8 a newcomer that has answered what was open before does not follow what is current', () => {
+    const trial = session();
+    trial.accepted('ImagingStudy-open', [study(), patient('p1')]);
+    trial.join('n');
+    trial.answer('n', 'followed', trial.about('Patient-open', 1));
+    assert.deepEqual(trial.behind, { 'App n': 'waiting' });
+    trial.answer('n', 'followed', trial.about('ImagingStudy-open', 2));
+    assert.deepEqual(trial.behind, {});
+  });
+
+  it('ERR-8 who is known not to follow is not waited for on joining again: that says more', () => {
+    const trial = session('a');
+    trial.silence('a', true, 3);
+    trial.join('c', { 'subscriber.name': 'App a' });
+    assert.deepEqual(trial.behind, { 'App a': 'silent' });
+  });
+
+  it('ERR-8, SUB-11 who comes back to a context that it was not sent is waited for at once', () => {
+    const trial = session('a');
+    trial.answer('a', 'followed');
+    trial.drop(1001, 'a');
+    trial.decide({ kind: 'connect', id: 'a', node: 'n' });
+    assert.deepEqual(trial.behind, {}, 'nothing is new');
+    trial.drop(1001, 'a');
+    trial.open('p2');
+    trial.decide({ kind: 'connect', id: 'a', node: 'n' });
+    assert.deepEqual(trial.behind, { 'App a': 'waiting' });
+    trial.answer('a', 'followed');
+    assert.deepEqual(trial.behind, {});
+  });
+
+  it('ERR-8, SUB-6 a renewal that adds the current context is waited for at once', () => {
+    const renewed = (before: string, after: string): Record<string, string> => {
+      const trial = new Answers();
+      trial.join('a', { 'hub.events': before });
+      trial.open('p1');
+      trial.accepted('ImagingStudy-open', [study(), patient('p1')]);
+      trial.subscribe('a', { 'hub.events': after, 'hub.channel.endpoint': 'wss://hub.example/a' });
+      return trial.behind;
+    };
+    assert.deepEqual(renewed('Patient-open', 'Patient-open,ImagingStudy-open'), { 'App a': 'waiting' });
+    assert.deepEqual(renewed('Patient-open,ImagingStudy-open', 'ImagingStudy-open'), {});
+    assert.deepEqual(renewed('*', 'Patient-open,ImagingStudy-open'), {});
+    assert.deepEqual(renewed('Patient-open', 'Patient-open,Encounter-open'), {}, 'nothing is sent');
+  });
+
+  it('ERR-8, WEB-1 a callback that joins is waited for at once', () => {
+    const trial = session();
+    const asked = trial.subscribe('w', {
+      'hub.channel.type': 'webhook',
+      'hub.callback': 'https://app.example/cb',
+      'hub.channel.endpoint': '',
+    });
+    const [verify] = asked.ok ? asked.effects : [];
+    assert.ok(verify?.kind === 'verify', asked.ok ? '' : asked.reason);
+    assert.deepEqual(trial.behind, {});
+    trial.decide({ kind: 'confirm', subscription: verify.subscription });
+    assert.deepEqual(trial.behind, { 'App w': 'waiting' });
+    trial.answer('w', 'followed');
+    assert.deepEqual(trial.behind, {});
+  });
+
+  it('ERR-8 for who is not told of a change, the current context is the last one that it is told of', () => {
+    const close = ['Patient-close', [patient('p1')]] as const;
+    for (const [events, change, told] of [
+      ['Patient-open', close, false],
+      ['Patient-open,Home-open', close, false],
+      ['Patient-open,Patient-close', close, true],
+      ['Patient-open,Patient-close', ['Home-open', []], false],
+      ['Patient-open', ['ImagingStudy-open', [study(), patient('p1')]], false],
+      ['Patient-open', ['ImagingStudy-open', [study(), patient('p2')]], true],
+      ['Patient-open,ImagingStudy-open', ['ImagingStudy-open', [study(), patient('p1')]], true],
+      ['*', ['Home-open', []], true],
+    ] as const) {
+      const trial = new Answers();
+      trial.join('a', { 'hub.events': events });
+      trial.open('p1');
+      trial.decide({ kind: 'disconnect', node: 'n', closed: [{ id: 'a', code: 1006, followed: 1 }], ...MADE });
+      trial.accepted(change[0], change[1]);
+      trial.decide({ kind: 'connect', id: 'a', node: 'n' });
+      assert.deepEqual(trial.behind, told ? { 'App a': 'lost' } : {}, `${events} ${change[0]}`);
+      trial.answer('a', 'followed');
+      assert.deepEqual(trial.behind, {});
+      trial.open('p1');
+      trial.silence('a');
+      const opened = trial.about();
+      trial.accepted(change[0], change[1]);
+      trial.answer('a', 'followed', opened);
+      assert.deepEqual(trial.behind, told ? { 'App a': 'silent' } : {}, `a late answer, ${events} ${change[0]}`);
+    }
   });
 
   it('WEB-3 a callback that fails does not follow until a later attempt gets through', () => {

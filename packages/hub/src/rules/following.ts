@@ -1,13 +1,7 @@
 /** Who does not follow the context (ERR-8): a lasting state of the session, and not a message that passes. */
-import {
-  type EventMessage,
-  FOLLOWING_EVENT,
-  type NotFollowing,
-  notFollowingContext,
-  VENDOR_PREFIX,
-} from '@lockstep/fhircast';
-import { isHeartbeat } from './heartbeat.ts';
+import { type EventMessage, FOLLOWING_EVENT, type NotFollowing, notFollowingContext } from '@lockstep/fhircast';
 import type { FollowingMark, SessionState, Subscription } from './session-state.ts';
+import { type ContextChangeEvent, toldUpTo } from './told.ts';
 
 type Mark = Omit<FollowingMark, 'subscriberName' | 'clientId' | 'user' | 'ended'>;
 
@@ -24,14 +18,14 @@ function isKnownToAnswer({ acknowledgements, events }: Subscription): boolean {
 }
 
 /**
- * Whether a returning subscriber has seen the current context, and its answer never came or was lost with a connection or a
+ * Whether a returning subscriber has seen the last context that it is told of, and its answer never came or was lost with a connection or a
  * server: it is asked once more, since nothing else would end its mark (ERR-8). Viewers that never answer are not.
  * @param seen number of the last event that it has seen
  */
-export function owesAnswer(state: SessionState, subscription: string, seen = -1): boolean {
+export function owesAnswer(state: SessionState, subscription: string, derivesOpens: boolean, seen = -1): boolean {
   const mark = state.following.get(subscription);
   const held = state.subscriptions.get(subscription);
-  if (!mark || !held || seen < state.changedBy) return false;
+  if (!mark || !held || seen < toldUpTo(state, held, derivesOpens)) return false;
   const { why, followed } = mark;
   return why === 'waiting' || why === 'silent' || (why === 'lost' && (followed !== undefined || isKnownToAnswer(held)));
 }
@@ -47,6 +41,29 @@ export function marked(
   const since = held?.since ?? mark.since;
   const entry: FollowingMark = { subscriberName, clientId, ...(user !== undefined && { user }), ...mark, since };
   return { ...state, following: new Map(state.following).set(id, entry) };
+}
+
+/**
+ * The session after a subscriber was sent a context change outside its turn, on joining or by a renewal: until it has answered, what
+ * it shows is not known.
+ */
+export function awaited(
+  state: SessionState,
+  subscription: Subscription,
+  event: ContextChangeEvent | undefined,
+  now: number,
+): SessionState {
+  // What else is known of it says more.
+  if (!event || state.following.has(subscription.id)) return state;
+  const { id, name, number } = event;
+  const mark = {
+    why: 'waiting',
+    since: now,
+    awaits: number,
+    eventName: name,
+    ...(id !== undefined && { eventId: id }),
+  } as const;
+  return marked(state, subscription, mark);
 }
 
 /** The session without a mark. */
@@ -85,19 +102,6 @@ export function taken(state: SessionState, subscription: Subscription): SessionS
   const following = new Map(state.following);
   following.delete(old);
   return { ...state, following: following.set(id, mark) };
-}
-
-/** Names of events of our own begin so: who asks for every event does not mean them. */
-const OWN = 'org.lockstep.';
-
-/** @param key see `eventKey` */
-export function isOwnEvent(key: string): boolean {
-  return key.startsWith(OWN);
-}
-
-/** Whether no answer is waited for: heartbeats, and of our own events what the SDK asks and tells, but not a vendor's. */
-export function isUnanswered(key: string): boolean {
-  return isHeartbeat(key) || (isOwnEvent(key) && !key.startsWith(VENDOR_PREFIX));
 }
 
 type MayRead = (event: string) => boolean;

@@ -1,7 +1,7 @@
 /** What makes a screen right where what came in between is unknown, or undone (SUB-8, SUB-11). */
 import { anchorKeyOf, keyText } from '@lockstep/fhircast';
 import type { Made } from './commands.ts';
-import { type StandingOpen, standingOpens } from './current-context.ts';
+import { leavesNothingCurrent, type StandingOpen, standingOpens } from './current-context.ts';
 import { eventText, withMember } from './event-text.ts';
 import {
   type Anchor,
@@ -152,8 +152,26 @@ export function closesAndOpens(
   made: Made,
 ): readonly StandingOpen[] {
   const closes = closesOf(state, believed, made);
-  const nothing = closes.length > 0 ? whereNothingIsCurrent(state, made) : [];
+  const nothing = closes.length > 0 || state.anchors.size > 0 ? whereNothingIsCurrent(state, made) : [];
   return [...closes, ...standingOpens(state), ...nothing];
+}
+
+/** What a newcomer is sent (SUB-8): the standing opens, and after them Home-open where none of them is current. */
+export function newcomersOpens(state: SessionState, made: Made): readonly StandingOpen[] {
+  const opens = standingOpens(state);
+  return leavesNothingCurrent(state) ? [...opens, nothingCurrent(state, made)] : opens;
+}
+
+/**
+ * What asks a subscriber once more for its answer to the last context change that it is told of, under an id of its own: what is
+ * current, or else that change.
+ * @param upTo number of that change
+ * @returns those that it may be subscribed to, the best one first
+ */
+export function askedAgain(state: SessionState, upTo: number, made: Made): readonly StandingOpen[] {
+  const closed = state.closed.filter(({ number }) => number === upTo);
+  const opened = standingOpens(state, () => `${made.eventId}.f`).filter(({ number }) => number === upTo);
+  return [currentFirst(state, made) ?? nothingCurrent(state, made), ...closesOf(state, closed, made), ...opened];
 }
 
 function isSame(content: Anchor['content'], believed: Anchor['content']): boolean {

@@ -164,6 +164,8 @@ export interface FollowingMark {
   readonly eventName?: string;
   /** Number of the last context change that it followed: what it still shows, as far as is known. */
   readonly followed?: number;
+  /** Number of the context change that it was sent on joining or by a renewal, whose answer is waited for. */
+  readonly awaits?: number;
   /** Its own words, or the Hub's. */
   readonly reason?: string;
   /** Whether it said so in a SyncError of its own. */

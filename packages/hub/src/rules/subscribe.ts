@@ -1,12 +1,13 @@
 /** Who may subscribe to what, for how long, and how many (SUB-1 to SUB-6, SUB-9, SUB-12, SUB-13, WEB-1). */
 import { grantEvents, type SubscriptionRequest } from '@lockstep/fhircast';
 import { type Decision, done, type Effect, type SessionCommand, type Subscribe } from './commands.ts';
-import { taken } from './following.ts';
+import { awaited, taken } from './following.ts';
 import { deny, ended, hasEnded, LEASE_ENDED, leaseEnd, unexpired, withSubscription } from './lease.ts';
 import { type Access, endedWith, isOwner, isSameName, mayJoin, owns } from './permission.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO, type Rejection, refuse, UNKNOWN_ENDPOINT, UNKNOWN_TOPIC } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
+import { lastStandingOpen, lastStandingOpenSince } from './told.ts';
 import type { SubscriptionRules } from './versions.ts';
 
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
@@ -96,7 +97,10 @@ function renewed(state: SessionState, held: Subscription, next: Subscription, no
     ...(presence && { presence }),
     ...(after !== undefined && { after }),
   };
-  return done(withSubscription(state, subscription, now), { kind: 'renewed', subscription });
+  const isSent = held.channel === 'webhook' || presence?.is === 'connected';
+  const event = isSent ? lastStandingOpenSince(state, subscription, held.events) : undefined;
+  const asked = awaited(withSubscription(state, subscription, now), subscription, event, now);
+  return done(asked, { kind: 'renewed', subscription });
 }
 
 function renew(state: SessionState, command: Subscribe, endpoint: string, now: number, policy: Policy): Decision {
@@ -111,12 +115,15 @@ function renew(state: SessionState, command: Subscribe, endpoint: string, now: n
 }
 
 /** Puts a new subscription in, and those out whose lease ended meanwhile. */
-function added(state: SessionState, subscription: Subscription, now: number): Decision {
+function added(state: SessionState, subscription: Subscription, now: number, { profile }: Policy): Decision {
   const late = [...state.subscriptions.values()].filter((one) => one.channel === 'websocket' && hasEnded(one, now));
   const ids = late.map(({ id }) => id);
   const own = { ...subscription, after: state.nextNumber - 1 };
   const room = ids.length > 0 ? ended(state, ids, now, false) : state;
-  const after = taken(withSubscription(room, own, now), own);
+  const joined = taken(withSubscription(room, own, now), own);
+  // A callback is called at once; who is to connect is sent something once it has (SUB-7).
+  const event = own.channel === 'webhook' ? lastStandingOpen(state, own, profile.derivesOpens) : undefined;
+  const after = awaited(joined, own, event, now);
   const effects: Effect[] = [{ kind: 'subscribed', subscription: own }];
   if (ids.length > 0) effects.push({ kind: 'ended', ids, reason: LEASE_ENDED });
   return done(after, ...effects);
@@ -139,7 +146,7 @@ export function subscribe(state: SessionState, command: Subscribe, now: number, 
     if (problem) return problem;
   }
   if (request.channel === 'webhook') return done(state, { kind: 'verify', mode: 'subscribe', subscription });
-  return added(state, subscription, now);
+  return added(state, subscription, now, policy);
 }
 
 /** Whether one is a renewal of the other (SUB-6). */
@@ -152,10 +159,10 @@ function sameCallback(state: SessionState, subscription: Subscription): Subscrip
 }
 
 /** A callback has confirmed: the subscription begins, or is renewed (WEB-1, SUB-6). */
-export function confirm(state: SessionState, { subscription }: Of<'confirm'>, now: number): Decision {
+export function confirm(state: SessionState, { subscription }: Of<'confirm'>, now: number, policy: Policy): Decision {
   if (hasEnded(subscription, now)) return NOTHING_TO_DO;
   const held = sameCallback(state, subscription);
-  if (!held) return added(state, subscription, now);
+  if (!held) return added(state, subscription, now, policy);
   return renewed(state, held, { ...subscription, ...(held.after === undefined && { after: 0 }) }, now);
 }
 

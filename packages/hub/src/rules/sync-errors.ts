@@ -1,7 +1,7 @@
 /** The SyncErrors that the Hub makes (ERR-2 to ERR-5). */
 import { eventDefinition, eventKey, syncErrorMessage } from '@lockstep/fhircast';
 import type { Accepted, Effect, Made } from './commands.ts';
-import { isUnanswered } from './following.ts';
+import { isUnanswered } from './own-events.ts';
 import type { Policy } from './policy.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 
