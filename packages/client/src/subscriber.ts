@@ -49,11 +49,8 @@ function extrasOf(events: readonly string[]): readonly string[] {
 /** What was confirmed counts for this long after the Hub should have been heard. */
 const GRACE = 7000;
 const CONNECTING: SyncState = { status: 'connecting', attempt: 1 };
-/** Equal to no context. */
-const UNKNOWN: Shown = { type: '', id: '' };
-
 /** Without its version: handlers need not take every update. */
-function identity(context: Context | undefined): Shown | undefined {
+function identity(context: Shown | undefined): Shown | undefined {
   return context && { type: context.type, id: context.id };
 }
 
@@ -101,7 +98,7 @@ export class Subscriber {
     this.#surveys = new Surveys(core, this.#dispatcher);
     this.#verifier = new Verifier(core, (event) => this.#dispatcher.dispatch(event, true));
     this.#updater = new Updater(core, this.#verifier);
-    this.#state = new Observable<SyncState>({ status: 'closed', reason: this.#closed ?? '' }, core.report);
+    this.#state = new Observable(this.#compute(), core.report);
     this.#context = new Observable<Context | undefined>(undefined, core.report);
     this.#content = new Observable<Content | undefined>(undefined, core.report);
   }
@@ -361,10 +358,13 @@ export class Subscriber {
   /** What the application says that it shows; one that cannot say shows none of the Hub's contexts. */
   #asked(showing: () => Shown | undefined): Shown | undefined {
     try {
-      return showing();
+      const shown = showing() ?? undefined;
+      // Its members are read here, where one that throws does no harm.
+      return shown && ({ ...identity(shown), versionId: shown.versionId } as Shown);
     } catch (error) {
       this.#core.report(error);
-      return UNKNOWN;
+      // Equal to no context.
+      return {} as Shown;
     }
   }
 

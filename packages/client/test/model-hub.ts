@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ContextElement, EventMessage, Resource } from '@lockstep/fhircast';
 
 /** A Hub's side of one subscription. */
-interface ModelSubscription {
+export interface ModelSubscription {
   readonly endpoint: string;
   events: readonly string[];
   name: string;
@@ -119,12 +119,12 @@ export class ModelHub {
     socket.send(this.#confirmation(subscription));
     const at = this.log.findIndex((one) => one.id === since);
     if (this.can.since && since !== null && at >= 0) {
-      for (const message of this.log.slice(at + 1)) this.#deliver(subscription, message);
+      for (const message of this.log.slice(at + 1)) this.deliver(subscription, message);
     } else if (this.can.resend) {
       const latest = new Map<string, OpenContext>();
       for (const open of this.contexts.values()) latest.set(open.type, open);
       const inOrder = [...latest.values()].sort((a, b) => this.log.indexOf(a.message) - this.log.indexOf(b.message));
-      for (const open of inOrder) this.#deliver(subscription, open.message);
+      for (const open of inOrder) this.deliver(subscription, open.message);
     }
     return true;
   }
@@ -158,22 +158,24 @@ export class ModelHub {
     );
   }
 
-  #deliver(subscription: ModelSubscription, message: EventMessage): void {
+  /** @returns whether the subscriber gets such events */
+  protected deliver(subscription: ModelSubscription, message: EventMessage): boolean {
     const name = message.event['hub.event'].toLowerCase();
-    if (!subscription.events.some((one) => one === '*' || one.toLowerCase() === name)) return;
+    if (!subscription.events.some((one) => one === '*' || one.toLowerCase() === name)) return false;
     subscription.socket?.send(JSON.stringify(message));
+    return true;
   }
 
   /** Says who does not follow, as Lockstep does to those who ask for it; no event of the log. */
   tellFollowing(context: readonly ContextElement[], now: number): void {
     const event = { 'hub.topic': this.topic, 'hub.event': 'org.lockstep.following', context };
     const message = { timestamp: new Date(now).toISOString(), id: 'following', event };
-    for (const subscription of this.subscriptions.values()) this.#deliver(subscription, message);
+    for (const subscription of this.subscriptions.values()) this.deliver(subscription, message);
   }
 
   #broadcast(message: EventMessage): void {
     this.log.push(message);
-    for (const subscription of this.subscriptions.values()) this.#deliver(subscription, message);
+    for (const subscription of this.subscriptions.values()) this.deliver(subscription, message);
   }
 
   read(token: string | undefined): ModelAnswer {

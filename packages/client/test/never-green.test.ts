@@ -3,7 +3,7 @@
  * the Hub's current context, but for the time that it takes to find out.
  */
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { afterEach, beforeEach, it } from 'node:test';
 import fc from 'fast-check';
 import { type Refusal, refuse, type Shown, type Subscriber } from '../src/index.ts';
 import { VirtualNetwork } from './virtual.ts';
@@ -12,11 +12,11 @@ import { WatchfulHub } from './watchful-hub.ts';
 /** ms: a Hub waits 10 s for an answer (ERR-4); a silent Hub is noticed after 15 s and 7 s of asking; 3 s for frames and faults. */
 const FIND_OUT = 10_000 + 22_000 + 3000;
 /** What an application does with a context: one that thinks follows or refuses late. */
-type Kind = 'shows' | 'refuses' | 'asks' | 'fails' | 'forgets' | 'walks' | 'thinks';
+type Kind = 'shows' | 'refuses' | 'asks' | 'fails' | 'forgets' | 'walks' | 'thinks' | 'cannot say';
 
 /** An application: what it does with a context, and how long it takes. */
 const application = fc.record({
-  kind: fc.constantFrom<Kind>('shows', 'shows', 'refuses', 'asks', 'fails', 'forgets', 'walks', 'thinks'),
+  kind: fc.constantFrom<Kind>('shows', 'shows', 'refuses', 'asks', 'fails', 'forgets', 'walks', 'thinks', 'cannot say'),
   ms: fc.constantFrom<number>(0, 10, 800, 6000, 14_000),
 });
 type Application = typeof application extends fc.Arbitrary<infer T> ? T : never;
@@ -26,6 +26,7 @@ const fault = fc.constantFrom('late frames', 'twice', 'half-open', 'cut', 'no ht
 const action = fc.record({
   do: fc.oneof(
     { weight: 5, arbitrary: fc.constantFrom('patient', 'report', 'close', 'home') },
+    { weight: 1, arbitrary: fc.constantFrom('join', 'leave') },
     { weight: 2, arbitrary: fault },
     { weight: 2, arbitrary: fc.constant('heal') },
   ),
@@ -36,22 +37,36 @@ const action = fc.record({
   pause: fc.constantFrom<number>(0, 50, 3000, 20_000, 50_000),
 });
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
+const seed = fc.integer({ min: 1, max: 1_000_000 });
+
+/** What `showing` gives of an application that cannot say what it shows. */
+function broken(chance: number): Shown {
+  if (chance < 0.5) throw new Error('broken');
+  return {
+    id: '1',
+    get type(): string {
+      throw new Error('broken');
+    },
+  };
+}
 
 /** An application of a session, with its screen. */
 class Desk {
   screen: Shown | undefined;
   readonly subscriber: Subscriber;
+  readonly name: string;
   /** It went to another chart by itself, which the Hub cannot know. */
   away = false;
 
   constructor(network: VirtualNetwork, { kind, ms }: Application, name: string) {
     const { clock } = network;
-    const asked = kind === 'walks' || kind === 'forgets';
+    this.name = name;
+    const asked = kind === 'walks' || kind === 'forgets' || kind === 'cannot say';
     this.subscriber = network.subscriber({
       name,
       events: ['Patient-open', 'DiagnosticReport-open', 'DiagnosticReport-update'],
       onError: () => {},
-      ...(asked && { showing: () => this.screen }),
+      ...(asked && { showing: () => (kind === 'cannot say' ? broken(network.random()) : this.screen) }),
     });
     const show = (context: Shown | undefined): undefined => {
       // One that forgets answers at once, and may show what it is about much later.
@@ -94,91 +109,152 @@ function isSame(a: Shown | undefined, b: Shown | undefined): boolean {
   return a?.type === b?.type && a?.id === b?.id;
 }
 
-function act(network: VirtualNetwork, { do: what, id, skew }: Action): void {
-  const { hub, clock } = network;
-  const at = clock.now() + skew;
-  if (what === 'patient') hub.openPatient(id, at);
-  else if (what === 'report') hub.openReport(id, at);
-  else if (what === 'home') hub.say('Home-open', [], at);
-  else if (what === 'close') {
-    const open = hub.current?.startsWith('Patient/') ? hub.current.split('/')[1] : undefined;
-    if (open !== undefined) hub.closePatient(open, at);
-  } else if (what === 'cut') for (const socket of [...network.sockets]) socket.cut(1006);
-  else if (what === 'half-open') for (const socket of network.sockets) socket.dead = true;
-  else if (what === 'sleep') clock.sleep(30_000);
-  else {
-    const chance = <T>(value: T) => (network.random() < 0.5 ? value : undefined);
-    network.frameFault = () => {
-      if (what === 'late frames') return chance('late' as const);
-      return what === 'twice' ? chance('twice' as const) : undefined;
-    };
-    network.httpFault = () => {
-      if (what === 'no http') return chance('cut' as const);
-      if (what === 'hang') return chance('hang' as const);
-      return what === 'http 503' ? chance({ status: 503, body: 'later' }) : undefined;
-    };
+/** Applications that come and go, and their Hub. */
+class Session {
+  readonly hub = new WatchfulHub();
+  readonly network: VirtualNetwork;
+  readonly desks: Desk[] = [];
+  /** Since when a desk has shown something else than the Hub's current context. */
+  readonly apart = new Map<Desk, number>();
+  /** When the Hub's context changed last, or somebody joined, or the computer woke: asleep it shows nothing to anybody. */
+  changed: number;
+  #changes = 0;
+  #names = 0;
+  readonly #look: (session: Session, green: readonly Desk[]) => void;
+
+  /**
+   * @param seed of what the network does by chance
+   * @param look judges what the desks in sync have to do with the others
+   */
+  constructor(
+    applications: readonly Application[],
+    networkSeed: number,
+    look: (session: Session, green: readonly Desk[]) => void,
+  ) {
+    this.hub.can.pong = true;
+    this.network = new VirtualNetwork(this.hub);
+    this.network.seed = networkSeed;
+    this.hub.clock = this.network.clock;
+    this.changed = Number.NEGATIVE_INFINITY;
+    this.#look = look;
+    for (const one of applications) this.#join(one);
+  }
+
+  get truth(): Shown | undefined {
+    const [type = '', id = ''] = this.hub.current?.split('/') ?? [];
+    return this.hub.current === undefined ? undefined : { type, id };
+  }
+
+  /** The desks that are connected, as the Hub sees it: nobody can know of another one. */
+  get connected(): readonly Desk[] {
+    const names = new Set<string>();
+    for (const { name, socket } of this.hub.subscriptions.values()) if (socket) names.add(name);
+    return this.desks.filter(({ name }) => names.has(name));
+  }
+
+  #join(application: Application): void {
+    const desk = new Desk(this.network, application, `App ${this.#names++}`);
+    this.desks.push(desk);
+    desk.subscriber.onState(() => this.look());
+    void desk.subscriber.connect();
+  }
+
+  look(): void {
+    const now = this.network.clock.now();
+    if (this.hub.changes !== this.#changes) this.changed = now;
+    this.#changes = this.hub.changes;
+    for (const desk of this.desks) {
+      if (isSame(desk.screen, this.truth) || desk.away) this.apart.delete(desk);
+      else if (!this.apart.has(desk)) this.apart.set(desk, now);
+    }
+    const green = this.desks.filter(({ subscriber }) => subscriber.state.status === 'in-sync');
+    greens += green.length;
+    if (green.length > 0) this.#look(this, green);
+  }
+
+  act({ do: what, id, skew }: Action, newcomer: Application): void {
+    const { hub, network } = this;
+    const { clock } = network;
+    const at = clock.now() + skew;
+    if (what === 'patient') hub.openPatient(id, at);
+    else if (what === 'report') hub.openReport(id, at);
+    else if (what === 'home') hub.say('Home-open', [], at);
+    else if (what === 'close') {
+      const open = hub.current?.startsWith('Patient/') ? hub.current.split('/')[1] : undefined;
+      if (open !== undefined) hub.closePatient(open, at);
+    } else if (what === 'join') this.#join(newcomer);
+    else if (what === 'leave') {
+      const desk = this.desks.shift();
+      if (desk) this.apart.delete(desk);
+      void desk?.subscriber.unsubscribe();
+    } else if (what === 'cut') for (const socket of [...network.sockets]) socket.cut(1006);
+    else if (what === 'half-open') for (const socket of network.sockets) socket.dead = true;
+    else if (what === 'sleep') {
+      clock.sleep(30_000);
+      this.changed = clock.now();
+    } else {
+      const chance = <T>(value: T) => (network.random() < 0.5 ? value : undefined);
+      network.frameFault = () => {
+        if (what === 'late frames') return chance('late' as const);
+        return what === 'twice' ? chance('twice' as const) : undefined;
+      };
+      network.httpFault = () => {
+        if (what === 'no http') return chance('cut' as const);
+        if (what === 'hang') return chance('hang' as const);
+        return what === 'http 503' ? chance({ status: 503, body: 'later' }) : undefined;
+      };
+    }
+  }
+
+  async end(): Promise<void> {
+    for (const { subscriber } of this.desks) void subscriber.unsubscribe();
+    await this.network.clock.advance(100);
   }
 }
 
+/** How many states in sync were looked at, so that a test that looks at none fails. */
+let greens = 0;
+beforeEach(() => {
+  greens = 0;
+});
+afterEach(() => {
+  assert.ok(greens > 500, `${greens} looks were green`);
+});
+
 it('HZ-1 HZ-2 HZ-3 HZ-4 green implies that every subscriber shows the Hub’s current context', async () => {
-  let greens = 0;
+  const look = ({ apart, changed, network }: Session, green: readonly Desk[]) => {
+    const now = network.clock.now();
+    for (const { screen, subscriber } of green) {
+      assert.ok(isSame(screen, subscriber.context), 'its own screen is another one');
+      for (const since of apart.values()) {
+        const long = now - Math.max(since, changed);
+        assert.ok(long <= FIND_OUT, `green though another application was apart for ${long} ms`);
+      }
+    }
+  };
   await fc.assert(
     fc.asyncProperty(
       fc.array(application, { minLength: 2, maxLength: 3 }),
-      fc.array(action, { minLength: 4, maxLength: 12 }),
-      fc.integer({ min: 1, max: 1_000_000 }),
-      async (applications, actions, seed) => {
-        const hub = new WatchfulHub();
-        hub.can.pong = true;
-        const network = new VirtualNetwork(hub);
-        network.seed = seed;
-        hub.clock = network.clock;
-        const desks = applications.map((one, at) => new Desk(network, one, `App ${at}`));
-        for (const { subscriber } of desks) void subscriber.connect();
-        await network.clock.advance(500);
-        /** Since when a desk has shown something else than the Hub's current context. */
-        const apart = new Map<Desk, number>();
-        /** When the Hub's context changed last, or the computer woke: asleep it shows nothing to anybody. */
-        let changed = network.clock.now();
-        let changes = hub.changes;
-        const look = () => {
-          const now = network.clock.now();
-          if (hub.changes !== changes) changed = now;
-          changes = hub.changes;
-          const [type = '', id = ''] = hub.current?.split('/') ?? [];
-          const truth = hub.current === undefined ? undefined : { type, id };
-          for (const desk of desks) {
-            if (isSame(desk.screen, truth) || desk.away) apart.delete(desk);
-            else if (!apart.has(desk)) apart.set(desk, now);
-          }
-          for (const desk of desks) {
-            const { state, context } = desk.subscriber;
-            if (state.status !== 'in-sync') continue;
-            greens += 1;
-            assert.ok(isSame(desk.screen, context), 'its own screen is another one');
-            for (const since of apart.values()) {
-              const long = now - Math.max(since, changed);
-              assert.ok(long <= FIND_OUT, `green though another application was apart for ${long} ms`);
-            }
-          }
-        };
-        for (const one of actions) {
-          act(network, one);
-          if (one.do === 'sleep') changed = network.clock.now();
+      fc.array(fc.tuple(action, application), { minLength: 4, maxLength: 12 }),
+      seed,
+      async (applications, actions, networkSeed) => {
+        const session = new Session(applications, networkSeed, look);
+        const { clock } = session.network;
+        await clock.advance(500);
+        for (const [one, newcomer] of actions) {
+          session.act(one, newcomer);
           for (let passed = 0; passed < one.pause; passed += 1000) {
-            await network.clock.advance(Math.min(1000, one.pause));
-            for (const { subscriber } of desks) subscriber.showingChanged();
-            look();
+            await clock.advance(Math.min(1000, one.pause));
+            for (const { subscriber } of session.desks) subscriber.showingChanged();
+            session.look();
           }
         }
-        for (const { subscriber } of desks) void subscriber.unsubscribe();
-        await network.clock.advance(100);
+        await session.end();
       },
     ),
     // The same sessions every time; leave the seed out to search others.
     { numRuns: 60, seed: 20261129 },
   );
-  assert.ok(greens > 500, `${greens} looks were green`);
 });
 
 /** Applications that answer what they show. */
@@ -189,6 +265,7 @@ const honest = fc.record({
 const quietFault = fc.record({
   do: fc.oneof(
     { weight: 5, arbitrary: fc.constantFrom('patient', 'report', 'close', 'home') },
+    { weight: 2, arbitrary: fc.constantFrom('join', 'leave') },
     { weight: 3, arbitrary: fc.constantFrom('no http', 'http 503', 'hang', 'heal') },
   ),
   id: fc.constantFrom('1', '2', '3'),
@@ -196,53 +273,32 @@ const quietFault = fc.record({
   pause: fc.constantFrom(10, 400, 600, 1100, 5500, 11_000, 40_000),
 });
 
-it('HZ-2 HZ-3 ERR-8 with sockets that work, green is never untrue, whatever is answered, when, and however HTTP fails', async () => {
-  let greens = 0;
+it('HZ-2 HZ-3 ERR-8 with sockets that work, green is never untrue, whatever is answered, when, who joins, and however HTTP fails', async () => {
+  const look = ({ changed, connected, network, truth }: Session) => {
+    // A frame is on its way to everybody.
+    if (network.clock.now() - changed <= network.latency) return;
+    for (const { screen } of connected) assert.deepEqual(screen && { type: screen.type, id: screen.id }, truth);
+  };
   await fc.assert(
     fc.asyncProperty(
       fc.array(honest, { minLength: 2, maxLength: 3 }),
-      fc.array(quietFault, { minLength: 3, maxLength: 10 }),
-      fc.integer({ min: 1, max: 1_000_000 }),
-      async (applications, actions, seed) => {
-        const hub = new WatchfulHub();
-        hub.can.pong = true;
-        const network = new VirtualNetwork(hub);
-        network.seed = seed;
-        const { clock } = network;
-        hub.clock = clock;
-        const desks = applications.map((one, at) => new Desk(network, one, `App ${at}`));
-        let changed = Number.NEGATIVE_INFINITY;
-        let changes = hub.changes;
-        const look = () => {
-          if (hub.changes !== changes) changed = clock.now();
-          changes = hub.changes;
-          // A frame is on its way to everybody.
-          if (clock.now() - changed <= network.latency) return;
-          const [type = '', id = ''] = hub.current?.split('/') ?? [];
-          const truth = hub.current === undefined ? undefined : { type, id };
-          const green = desks.filter(({ subscriber }) => subscriber.state.status === 'in-sync');
-          greens += green.length;
-          if (green.length === 0) return;
-          for (const { screen } of desks) assert.deepEqual(screen && { type: screen.type, id: screen.id }, truth);
-        };
-        for (const { subscriber } of desks) {
-          subscriber.onState(look);
-          void subscriber.connect();
-        }
-        await clock.until(() => desks.every(({ subscriber }) => subscriber.state.status === 'in-sync'));
-        for (const one of actions) {
-          act(network, one);
-          look();
-          await clock.advance(network.latency + 1);
-          look();
+      fc.array(fc.tuple(quietFault, honest), { minLength: 3, maxLength: 10 }),
+      seed,
+      async (applications, actions, networkSeed) => {
+        const session = new Session(applications, networkSeed, look);
+        const { clock, latency } = session.network;
+        await clock.until(() => session.desks.every(({ subscriber }) => subscriber.state.status === 'in-sync'));
+        for (const [one, newcomer] of actions) {
+          session.act(one, newcomer);
+          session.look();
+          await clock.advance(latency + 1);
+          session.look();
           await clock.advance(one.pause);
-          look();
+          session.look();
         }
-        for (const { subscriber } of desks) void subscriber.unsubscribe();
-        await clock.advance(100);
+        await session.end();
       },
     ),
     { numRuns: 150 },
   );
-  assert.ok(greens > 500, `${greens} looks were green`);
 });

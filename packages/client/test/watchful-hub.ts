@@ -1,10 +1,10 @@
 import type { EventMessage } from '@lockstep/fhircast';
-import { ModelHub, type ModelSocket } from './model-hub.ts';
+import { ModelHub, type ModelSocket, type ModelSubscription } from './model-hub.ts';
 import type { VirtualClock } from './virtual.ts';
 
 /** ms that a subscriber has for its answer (ERR-4). */
 const ANSWER = 10_000;
-/** ms after which the others are told that an answer is not there yet (ERR-8). */
+/** ms after which the others are told that an answer to a change is not there yet; of a newcomer’s they are told at once (ERR-8). */
 const SLOW = 500;
 
 /** The codes of a SyncError: event id, event name, subscriber name. */
@@ -18,7 +18,10 @@ export class WatchfulHub extends ModelHub {
   clock: VirtualClock | undefined;
   readonly #orders = new Map<string, number>();
   #order = 0;
+  /** The last context change that each was sent, and the last that it followed. */
+  readonly #told = new Map<string, number>();
   readonly #followed = new Map<string, number>();
+  #joins = 0;
   readonly #marks = new Map<string, { why: string; since: number }>();
 
   override publish(message: EventMessage, token: string | undefined): ReturnType<ModelHub['publish']> {
@@ -43,16 +46,27 @@ export class WatchfulHub extends ModelHub {
     return answer;
   }
 
-  /** Marks a subscriber that has not answered the current context, unless worse is known of it. */
+  protected override deliver(subscription: ModelSubscription, message: EventMessage): boolean {
+    const isSent = super.deliver(subscription, message);
+    const order = this.#orders.get(message.id);
+    if (isSent && order !== undefined) this.#told.set(subscription.endpoint, order);
+    return isSent;
+  }
+
+  #follows(endpoint: string): boolean {
+    return (this.#followed.get(endpoint) ?? 0) >= (this.#told.get(endpoint) ?? 0);
+  }
+
+  /** Marks a subscriber that has not answered the last context that it was sent, unless worse is known of it. */
   #owes(endpoint: string, why: string): void {
     const before = this.#marks.get(endpoint);
-    if ((this.#followed.get(endpoint) ?? 0) >= this.#order || (before && before.why !== 'waiting')) return;
+    if (this.#follows(endpoint) || (before && before.why !== 'waiting')) return;
     this.#mark(endpoint, why, before?.since);
   }
 
-  /** How often the context was changed, or opened again. */
+  /** How often the context was changed or opened again, or somebody joined. */
   get changes(): number {
-    return this.#order;
+    return this.#order + this.#joins;
   }
 
   #mark(endpoint: string, why: string, since = this.clock?.now() ?? 0): void {
@@ -70,14 +84,28 @@ export class WatchfulHub extends ModelHub {
   }
 
   override connect(endpoint: string, since: string | null, socket: ModelSocket): boolean {
+    const isNew = this.subscriptions.get(endpoint)?.socket === undefined;
     const connected = super.connect(endpoint, since, socket);
+    const subscription = this.subscriptions.get(endpoint);
+    if (!connected || !subscription) return false;
+    // What is open beside no current context must not look current (SUB-8).
+    if (this.current === undefined && this.contexts.size > 0 && !this.log.some(({ id }) => id === since)) {
+      const id = `home-${this.#order}`;
+      this.#orders.set(id, this.#order);
+      const event = { 'hub.topic': this.topic, 'hub.event': 'Home-open', context: [] };
+      this.deliver(subscription, { timestamp: new Date(this.clock?.now() ?? 0).toISOString(), id, event });
+    }
+    if (isNew) this.#joins += 1;
     const mark = this.#marks.get(endpoint);
-    if (mark?.why === 'lost' && (this.#followed.get(endpoint) ?? 0) >= this.#order) this.#marks.delete(endpoint);
+    if (mark?.why === 'lost' && this.#follows(endpoint)) this.#marks.delete(endpoint);
+    this.#owes(endpoint, 'waiting');
     this.#tell();
-    this.clock?.after(SLOW, () => {
-      if (this.subscriptions.get(endpoint)?.socket === socket) this.#owes(endpoint, 'waiting');
-    });
-    return connected;
+    return true;
+  }
+
+  override deny(endpoint: string, reason: string): void {
+    super.deny(endpoint, reason);
+    if (this.#marks.delete(endpoint)) this.#tell();
   }
 
   override gone(socket: ModelSocket): void {
@@ -103,6 +131,6 @@ export class WatchfulHub extends ModelHub {
       return;
     }
     this.#followed.set(endpoint, Math.max(order, this.#followed.get(endpoint) ?? 0));
-    if (order === this.#order && this.#marks.delete(endpoint)) this.#tell();
+    if (this.#follows(endpoint) && this.#marks.delete(endpoint)) this.#tell();
   }
 }
