@@ -70,8 +70,8 @@ export class Link {
   readonly #ports: Ports;
   readonly #events: LinkEvents;
   #endpoint: string | undefined;
-  /** Endpoints that the Hub may still keep for us. */
-  readonly #left = new Set<string>();
+  /** Endpoints that we have used: the Hub may still keep those that another one has replaced. */
+  readonly #taken = new Set<string>();
   #extras: readonly (readonly string[])[];
   #ended = false;
   /** Ends the socket that is being served. */
@@ -249,7 +249,6 @@ export class Link {
     if (this.#ended) return { reason: 'unsubscribed' };
     if (!answer.ok) return { ...answer, refused: answer.kind !== 'unavailable' };
     const { endpoint } = answer;
-    if (this.#endpoint !== undefined && this.#endpoint !== endpoint) this.#left.add(this.#endpoint);
     this.#endpoint = endpoint;
     return this.#serve(endpoint, undefined);
   }
@@ -280,6 +279,7 @@ export class Link {
 
   #serve(endpoint: string, since: string | undefined): Promise<End> {
     const { clock, WebSocket } = this.#ports;
+    this.#taken.add(endpoint);
     const separator = endpoint.includes('?') ? '&' : '?';
     const url = since === undefined ? endpoint : `${endpoint}${separator}since=${uriComponent(since)}`;
     return new Promise((resolve) => {
@@ -368,10 +368,11 @@ export class Link {
 
   /** Ends subscriptions that another one has replaced: the Hub would wait for them to come back, and report them as lost. */
   #giveUp(): void {
-    for (const endpoint of this.#left) {
-      this.#left.delete(endpoint);
+    for (const endpoint of this.#taken) {
+      if (endpoint === this.#endpoint) continue;
+      this.#taken.delete(endpoint);
       void this.#api.unsubscribe(this.#options.topic, endpoint, false).then((answer) => {
-        if (!answer.ok && answer.kind === 'unavailable') this.#left.add(endpoint);
+        if (!answer.ok && answer.kind === 'unavailable') this.#taken.add(endpoint);
       });
     }
   }
