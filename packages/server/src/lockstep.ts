@@ -8,8 +8,8 @@ import { ServerParts } from './start/parts.ts';
 import type { Start } from './start/start.ts';
 import { startDoors } from './start/start-doors.ts';
 import { startHub } from './start/start-hub.ts';
-import { startPort } from './start/start-port.ts';
-import { makeFolder, startStore } from './start/start-store.ts';
+import { startPorts } from './start/start-ports.ts';
+import { startStore } from './start/start-store.ts';
 import { openStore } from './store.ts';
 
 /** A running Lockstep. */
@@ -40,16 +40,21 @@ export interface Lockstep {
 /**
  * Starts Lockstep; it is ready when this resolves. What was started is stopped again when a later part cannot start.
  * @param open opens what everything is kept in
+ * @param signal ends the wait for room on a full disk, where the store cannot be made yet
  * @throws when the port is taken or the store cannot be used
  */
-export async function startLockstep(config: Config, open: typeof openStore = openStore): Promise<Lockstep> {
+export async function startLockstep(
+  config: Config,
+  open: typeof openStore = openStore,
+  signal?: AbortSignal,
+): Promise<Lockstep> {
   const log = pino({ level: config.logLevel });
   const parts = new ServerParts();
   const failed = (error: unknown): void => log.error({ err: error }, 'work in the background failed');
   const stop = (): Promise<void> =>
     parts.stop((name, error) => log.error({ err: error, part: name }, 'a part of the server could not be stopped'));
   try {
-    return { ...(await startParts({ config, log, parts, failed }, open)), close: stop };
+    return { ...(await startParts({ config, log, parts, failed, signal }, open)), close: stop };
   } catch (error) {
     await stop();
     throw error;
@@ -58,24 +63,23 @@ export async function startLockstep(config: Config, open: typeof openStore = ope
 
 /** Starts the parts, each after those that it needs; they stop in the opposite order. */
 async function startParts(start: Start, open: typeof openStore): Promise<Omit<Lockstep, 'close'>> {
-  makeFolder(start.config.data);
-  const port = await startPort(start);
-  const store = await startStore(start, open);
-  const opened = await startHub(start, port, store);
-  const { routes, managementPort } = await startDoors(start, port, store, opened);
+  const ports = await startPorts(start);
+  const store = await startStore(start, ports, open);
+  const opened = await startHub(start, ports, store);
+  const { routes } = await startDoors(start, ports, store, opened);
   const { hub, inspector, audit, role } = opened;
   return {
-    origin: port.publicUrl,
-    port: port.listener.port,
+    origin: ports.publicUrl,
+    port: ports.listener.port,
     hub,
     inspector,
     routes,
-    ...(managementPort !== undefined && { managementPort }),
+    ...(ports.management && { managementPort: ports.management.port }),
     ...(audit && { audit }),
     ...(role.firstAdministrator && { firstAdministrator: role.firstAdministrator }),
     async reload(changed) {
       // First what may be refused: then nothing has changed.
-      const showNewCertificate = port.renewal(changed);
+      const showNewCertificate = ports.renewal(changed);
       start.log.level = changed.logLevel;
       showNewCertificate();
       await audit?.reopen();

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { ConfigError, readConfig } from './config.ts';
 import { type Lockstep, startLockstep } from './lockstep.ts';
+import { openStore } from './store.ts';
 
 /** How V8 manages memory, from now on. */
 const MEMORY_FLAGS = [
@@ -50,13 +51,16 @@ export async function serve(
   };
   process.on('SIGHUP', hangUp);
   try {
-    lockstep = await startLockstep(readConfig(env));
+    lockstep = await startLockstep(readConfig(env), openStore, signal);
     giveBackMemory();
     ready(lockstep);
     // Now, and not at the end, which a process that is killed does not reach.
     flushCompileCache();
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     await lockstep.close();
+  } catch (error) {
+    // It was told to end before it could begin.
+    if (!signal.aborted || error !== signal.reason) throw error;
   } finally {
     process.off('SIGHUP', hangUp);
   }

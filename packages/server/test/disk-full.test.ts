@@ -5,6 +5,8 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { freePort } from '@lockstep/store-redis/testing';
+import { WebSocket } from 'ws';
 import { HubClient, json, patient, Subscriber } from './harness.ts';
 import { LockstepProcess } from './process.ts';
 
@@ -38,9 +40,9 @@ function fill(folder: string): () => void {
 /** Asks until the answer has the status. */
 async function until(status: number, ask: () => Promise<Response>): Promise<Response> {
   for (;;) {
-    const response = await ask();
-    if (response.status === status) return response;
-    await response.arrayBuffer();
+    const response = await ask().catch(() => undefined);
+    if (response?.status === status) return response;
+    await response?.arrayBuffer();
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -81,3 +83,57 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     await back.close();
   });
 }
+
+/** A server with an empty disk of its own that is full before its first start; `data` is a folder that is not there yet. */
+async function firstStart(t: TestContext) {
+  const disk = smallDisk(t);
+  if (disk === undefined) return undefined;
+  const makeRoom = fill(disk);
+  const ports = { main: await freePort(), management: await freePort() };
+  const lockstep = LockstepProcess.prepare(t, {
+    LOCKSTEP_DATA: join(disk, 'data'),
+    LOCKSTEP_MANAGEMENT_PORT: String(ports.management),
+    PORT: String(ports.main),
+  });
+  const origins = [ports.main, ports.management].map((port) => `http://localhost:${port}`);
+  return { makeRoom, lockstep, origins, ready: lockstep.start() };
+}
+
+test('PUB-4 a first start on a full disk waits for room, says so, and begins by itself', async (t) => {
+  const started = await firstStart(t);
+  if (!started) return t.skip('this user may not mount a file system');
+  const { lockstep, origins, makeRoom, ready } = started;
+  for (const origin of origins) {
+    const unready = await until(503, () => fetch(`${origin}/health/ready`));
+    assert.match((await json(unready)).status, /no room on the disk/);
+    assert.equal((await fetch(`${origin}/health/live`)).status, 200);
+  }
+  const [origin = ''] = origins;
+  for (const path of ['/', '/hub', '/hub/session', '/fhir/Patient', '/auth/token']) {
+    const refused = await fetch(`${origin}${path}`, { method: 'POST', body: '{}' });
+    assert.equal(refused.status, 503, path);
+    assert.ok(Number(refused.headers.get('retry-after')) > 0, path);
+  }
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/hub/ws/unknown`);
+  const status = await new Promise((resolve) =>
+    socket.once('unexpected-response', (_, { statusCode }) => resolve(statusCode)),
+  );
+  assert.equal(status, 503);
+  assert.ok(!lockstep.output.some((line) => line.includes('ready')), 'it does not say that it is ready');
+
+  makeRoom();
+  await ready;
+  await until(200, () => fetch(`${origin}/health/ready`));
+  const hub = await HubClient.backend(lockstep.origin);
+  assert.equal((await hub.publish(await hub.session(), 'Patient-open', [patient('p1')])).status, 202);
+});
+
+test('a server that waits for room ends when it is told to', async (t) => {
+  const started = await firstStart(t);
+  if (!started) return t.skip('this user may not mount a file system');
+  const { lockstep, origins, ready } = started;
+  const ended = assert.rejects(ready, /ended with 0 before/);
+  await until(503, () => fetch(`${origins[0]}/health/ready`));
+  assert.equal(await lockstep.kill('SIGTERM'), 0);
+  await ended;
+});

@@ -30,13 +30,19 @@ export class LockstepProcess {
     this.#limits = limits;
   }
 
-  /** @param limits what a shell does before it becomes the server: `ulimit -n 256` */
-  static async start(t: TestContext, env: NodeJS.ProcessEnv = {}, limits = ':'): Promise<LockstepProcess> {
+  /** One that has not been started. @param limits what a shell does before it becomes the server: `ulimit -n 256` */
+  static prepare(t: TestContext, env: NodeJS.ProcessEnv = {}, limits = ':'): LockstepProcess {
     const lockstep = new LockstepProcess(env, limits);
     t.after(async () => {
       await lockstep.kill();
       await rm(lockstep.data, { recursive: true, force: true });
     });
+    return lockstep;
+  }
+
+  /** One that is ready. */
+  static async start(t: TestContext, env: NodeJS.ProcessEnv = {}, limits = ':'): Promise<LockstepProcess> {
+    const lockstep = LockstepProcess.prepare(t, env, limits);
     await lockstep.start();
     return lockstep;
   }

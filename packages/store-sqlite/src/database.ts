@@ -133,12 +133,16 @@ export function resultCode(error: unknown): number | undefined {
 
 const BUSY = 5;
 const LOCKED = 6;
+const FULL = 13;
 const NOT_A_DATABASE = 26;
+/** What the system says where there is no room for a new file. */
+const NO_ROOM: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT']);
 
 function reasonOf(error: unknown): UnusableReason {
   const code = resultCode(error);
   if (code === BUSY || code === LOCKED) return 'in-use';
   if (code === NOT_A_DATABASE) return 'not-a-database';
+  if (code === FULL || NO_ROOM.has((error as NodeJS.ErrnoException).code)) return 'full';
   return 'unreadable';
 }
 

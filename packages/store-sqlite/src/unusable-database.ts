@@ -1,4 +1,11 @@
-export type UnusableReason = 'in-use' | 'not-a-database' | 'foreign' | 'newer-schema' | 'unreadable' | 'damaged';
+export type UnusableReason =
+  | 'in-use'
+  | 'not-a-database'
+  | 'foreign'
+  | 'newer-schema'
+  | 'unreadable'
+  | 'damaged'
+  | 'full';
 
 /**
  * The file cannot serve as a store; nothing in it was changed.
@@ -8,6 +15,7 @@ export type UnusableReason = 'in-use' | 'not-a-database' | 'foreign' | 'newer-sc
  * - `foreign`: it is a SQLite file of another program
  * - `newer-schema`: a newer version of Lockstep wrote it
  * - `damaged`: changes that were made are missing from it, or entries of a log are not as they were written
+ * - `full`: its disk has no room to make it, or to bring it to a newer form
  * - `unreadable`: it cannot be opened or read: permissions, a missing folder, damage
  */
 export class UnusableDatabase extends Error {

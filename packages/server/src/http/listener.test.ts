@@ -7,8 +7,8 @@ import { describe, it } from 'node:test';
 import { Listener } from './listener.ts';
 
 /** A listener whose requests are answered when the test says so. */
-async function listening() {
-  const listener = new Listener();
+async function listening(options?: ConstructorParameters<typeof Listener>[0]) {
+  const listener = new Listener(options);
   const waiting: (() => void)[] = [];
   const arrived: (() => void)[] = [];
   listener.serve((_, response) => {
@@ -46,7 +46,7 @@ describe('the listener', () => {
   });
 
   it('answers what it was asked before it closed, and takes nothing after', async () => {
-    const { listener, waiting, next } = await listening();
+    const { listener, waiting, next } = await listening({ graceMs: 1000 });
     listener.open(() => undefined);
     const agent = new Agent({ keepAlive: true });
     const arrived = next();
@@ -85,6 +85,50 @@ describe('the listener', () => {
     const ended = once(socket, 'close');
     await listener.close();
     await ended;
+  });
+
+  it('closes when the grace time is over, though somebody who was refused a WebSocket never hangs up', async () => {
+    const { listener } = await listening({ graceMs: 50 });
+    listener.open((_request, socket) => socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'));
+    const socket = connect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    await once(socket, 'data');
+    const ended = once(socket, 'close');
+    await listener.close();
+    socket.end();
+    await ended;
+  });
+
+  it('answers what comes before it opens where it is told what, and keeps it waiting otherwise', async (t) => {
+    const { listener } = await listening();
+    t.after(() => listener.close());
+    const agent = new Agent();
+    // It has come already, and waits.
+    const early = ask(listener.port, agent);
+    await once(
+      listener.serve(() => undefined),
+      'request',
+    );
+    listener.answerBefore({
+      request: (_, response) => response.end('before'),
+      upgrade: (_request, socket) => socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n'),
+    });
+    assert.equal((await early).body, 'before');
+    assert.equal((await ask(listener.port, agent)).body, 'before');
+    const socket = connect(listener.port, '127.0.0.1');
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    const [data] = await once(socket, 'data');
+    assert.match(String(data), /^HTTP\/1\.1 503 /);
+    socket.destroy();
+    listener.answerBefore(undefined);
+    const asked = ask(listener.port, agent);
+    await once(
+      listener.serve((_, response) => response.end('after')),
+      'request',
+    );
+    listener.open(() => undefined);
+    assert.equal((await asked).body, 'after');
   });
 
   it('refuses a request with more than one Host header, in whatever letters, and an upgrade too', async (t) => {

@@ -19,6 +19,12 @@ const GRACE = 5000;
 /** Requests of one connection that may wait behind another (RFC 9112 section 9.3.2): a connection that sends more is cut. */
 const MOST_WAITING = 64;
 
+/** What answers while not everything is let in. */
+export interface BeforeOpen {
+  readonly request: RequestListener;
+  readonly upgrade: UpgradeListener;
+}
+
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 const pemOf = ({ cert, key }: Pick<Certificate, 'cert' | 'key'>) => ({ cert, key });
@@ -50,27 +56,32 @@ export class Listener {
   #onUpgrade: UpgradeListener | undefined;
   #isOpen = false;
   #connections = 0;
-  #waiting: (() => void)[] = [];
-  /** Those that wait for a WebSocket until everything is let in: the server counts them no longer. */
+  #waiting: ((before?: BeforeOpen) => void)[] = [];
+  #before: BeforeOpen | undefined;
+  /** Connections that asked for a WebSocket: the server no longer ends them. */
   readonly #upgrades = new Set<Duplex>();
-
   readonly #basePath: string;
   readonly #lingering = new Lingering();
   /** By connection: requests that wait behind others of it. */
   readonly #behind = new WeakMap<Socket, number>();
+  readonly #graceMs: number;
 
   /**
    * @param options.certificate what it shows; without one it speaks plain http
    * @param options.basePath the path that a proxy serves Lockstep below, such as `/lockstep`
+   * @param options.graceMs how long what is in progress may take while it closes, ms
    */
   constructor({
     certificate,
     basePath = '',
+    graceMs = GRACE,
   }: {
     readonly certificate?: Pick<Certificate, 'cert' | 'key'> | undefined;
     readonly basePath?: string;
+    readonly graceMs?: number;
   } = {}) {
     this.#basePath = basePath;
+    this.#graceMs = graceMs;
     const answer = answersOf(this.#lingering);
     const options = {
       keepAliveTimeout: KEEP_ALIVE,
@@ -87,22 +98,22 @@ export class Listener {
     const gone = (): void => {
       this.#connections -= 1;
     };
+    const upgrades = this.#upgrades;
+    // Shared by all sockets, as `destroyed` is.
+    function left(this: Duplex): void {
+      upgrades.delete(this);
+    }
     this.#server.on('connection', (socket) => {
       this.#connections += 1;
       socket.once('close', gone);
     });
     this.#server.on('upgrade', (request, socket, head) => {
       enter(request, this.#basePath);
-      socket.on('error', destroyed);
+      socket.on('error', destroyed).once('close', left);
+      upgrades.add(socket);
       if (hostHeaders(request) > 1)
         socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-      else {
-        this.#upgrades.add(socket);
-        this.#once(() => {
-          this.#upgrades.delete(socket);
-          this.#onUpgrade?.(request, socket, head);
-        });
-      }
+      else this.#once((before) => (before ? before.upgrade : this.#onUpgrade)?.(request, socket, head));
     });
   }
 
@@ -117,8 +128,7 @@ export class Listener {
       return;
     }
     enter(request, this.#basePath);
-    if (this.#isOpen) this.#onRequest(request, response);
-    else this.#waiting.push(() => this.#onRequest(request, response));
+    this.#once((before) => (before ? before.request(request, response) : this.#onRequest(request, response)));
   }
 
   /** Whether the client has sent more requests ahead of their turn than are kept for it. */
@@ -133,8 +143,9 @@ export class Listener {
     return false;
   }
 
-  #once(run: () => void): void {
+  #once(run: (before?: BeforeOpen) => void): void {
     if (this.#isOpen) run();
+    else if (this.#before) run(this.#before);
     else this.#waiting.push(run);
   }
 
@@ -177,6 +188,15 @@ export class Listener {
     return this.#server;
   }
 
+  /**
+   * Answers what waits, and what comes until everything is let in, instead of keeping it waiting.
+   * @param before undefined for that what comes from now on waits again
+   */
+  answerBefore(before: BeforeOpen | undefined): void {
+    this.#before = before;
+    if (before) for (const run of this.#waiting.splice(0)) run(before);
+  }
+
   /** Lets everything in, what has waited first. */
   open(onUpgrade: UpgradeListener): void {
     this.#onUpgrade = onUpgrade;
@@ -184,16 +204,20 @@ export class Listener {
     for (const run of this.#waiting.splice(0)) run();
   }
 
-  /** Takes no more connections, lets what has been asked be answered, and cuts what is left after `GRACE`. */
+  /** Takes no more connections, lets what has been asked be answered, and cuts what is left after the grace time. */
   async close(): Promise<void> {
-    const cut = setTimeout(() => this.#server.closeAllConnections(), GRACE);
+    const cut = setTimeout(() => this.#cut(), this.#graceMs);
     this.#lingering.close();
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
-      for (const socket of this.#upgrades) socket.destroy();
       if (this.#isOpen) this.#server.closeIdleConnections();
-      else this.#server.closeAllConnections();
+      else this.#cut();
     });
     clearTimeout(cut);
+  }
+
+  #cut(): void {
+    this.#server.closeAllConnections();
+    for (const socket of this.#upgrades) socket.destroy();
   }
 }

@@ -1,21 +1,17 @@
 /** The management port: health and metrics, off the public one. */
 import Fastify, { type FastifyBaseLogger, type FastifyPluginAsync, LogController } from 'fastify';
-import { Listener } from './listener.ts';
+import type { Listener } from './listener.ts';
 
 export interface Management {
-  readonly port: number;
   close(): Promise<void>;
 }
 
-/** @throws when the port is taken */
+/** @param listener has its port already */
 export async function openManagement(
-  port: number,
-  host: string,
+  listener: Listener,
   log: FastifyBaseLogger,
   plugins: readonly FastifyPluginAsync[],
 ): Promise<Management> {
-  const listener = new Listener();
-  await listener.listen(port, host);
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -26,7 +22,6 @@ export async function openManagement(
   await app.ready();
   listener.open((_request, socket) => socket.destroy());
   return {
-    port: listener.port,
     async close() {
       await app.close();
       await listener.close();

@@ -7,6 +7,7 @@ import { createApp } from '../http/app.ts';
 import { ConnectionRoom, ownDescriptors } from '../http/connection-room.ts';
 import { healthRoutes } from '../http/health.ts';
 import { hubRoutes } from '../http/hub-routes.ts';
+import { openManagement } from '../http/management.ts';
 import { metricsRoute } from '../http/metrics-route.ts';
 import { refuseUpgrade, Sockets } from '../http/sockets.ts';
 import { PROFILES } from '../open-hub.ts';
@@ -14,7 +15,7 @@ import { systemClock } from '../system.ts';
 import { openTelemetry, type Telemetry } from '../telemetry.ts';
 import { type Start, VERSION } from './start.ts';
 import type { OpenedHub } from './start-hub.ts';
-import { type ServedPort, startManagementPort } from './start-port.ts';
+import type { ServedPorts } from './start-ports.ts';
 import type { OpenedStore } from './start-store.ts';
 
 /** How long subscribers may take to answer the close of their sockets, ms. */
@@ -23,18 +24,17 @@ const CLOSE_ANSWER = 100;
 export interface OpenedDoors {
   /** What is served over HTTP, `GET /hub/session`. */
   readonly routes: readonly string[];
-  readonly managementPort: number | undefined;
 }
 
 /** Starts the Hub as well: the first request finds it running. */
 export async function startDoors(
   start: Start,
-  port: ServedPort,
+  ports: ServedPorts,
   opened: OpenedStore,
   { hub, role, limiter, metrics, audit, webhooks }: OpenedHub,
 ): Promise<OpenedDoors> {
   const { config, log, parts } = start;
-  const { listener, publicUrl, hubUrl } = port;
+  const { listener, publicUrl, hubUrl } = ports;
   const { tokens } = role.authorization;
   const telemetry = await startTelemetry(start, opened.store.nodeId);
   const { app, routes } = await parts.start({
@@ -62,7 +62,7 @@ export async function startDoors(
 
   metrics.tellOf(hub);
   if (audit) metrics.tellOfAudit(audit);
-  if (port.certificateEnds) metrics.tellOfCertificate(port.certificateEnds);
+  if (ports.certificateEnds) metrics.tellOfCertificate(ports.certificateEnds);
   if (opened.store.skew) metrics.tellSkew(opened.store.skew);
   metrics.tellOfConnections(room);
 
@@ -76,13 +76,17 @@ export async function startDoors(
   await app.register(ofHealth);
   // Numbers about a hospital's work are not for everybody: elsewhere than on loopback they are served on a port of their own.
   if (isLocal(config) && config.managementPort === undefined) await app.register(ofMetrics);
-  const management = await startManagementPort(start, [ofHealth, ofMetrics]);
+  await parts.start({
+    name: 'health and metrics on the management port',
+    start: () => ports.management && openManagement(ports.management, log, [ofHealth, ofMetrics]),
+    stop: (served) => served?.close(),
+  });
 
   const capabilities = { webhooks, version: PROFILES[config.profile].name };
   const { auditPatients } = config;
   await app.register(hubRoutes({ hub, hubUrl, tokens, ...capabilities, auditPatients }), { prefix: '/hub' });
   const announce = await openAdministration(app, {
-    ...administered(config, port),
+    ...administered(config, ports),
     appsAndUsers: await role.addRoutes(app),
     ...(opened.store.backup && { backup: opened.store.backup }),
   });
@@ -121,7 +125,7 @@ export async function startDoors(
       health.draining = true;
     },
   });
-  return { routes, managementPort: management?.port };
+  return { routes };
 }
 
 function startTelemetry({ config, parts }: Start, node: string): Promise<Telemetry | undefined> {
@@ -134,7 +138,7 @@ function startTelemetry({ config, parts }: Start, node: string): Promise<Telemet
 }
 
 /** What commands on this machine need to know of the server. */
-function administered({ data, host, tlsCert }: Config, { listener, publicUrl }: ServedPort) {
+function administered({ data, host, tlsCert }: Config, { listener, publicUrl }: ServedPorts) {
   const certificate = tlsCert !== undefined && { certificateFile: tlsCert };
   return { data, host, port: listener.port, publicUrl, version: VERSION, ...certificate };
 }

@@ -19,7 +19,7 @@ import type { Role } from '../roles/role.ts';
 import { systemClock } from '../system.ts';
 import { trustedIssuers } from '../trusted-issuers.ts';
 import { type Start, VERSION } from './start.ts';
-import type { ServedPort } from './start-port.ts';
+import type { ServedPorts } from './start-ports.ts';
 import type { OpenedStore } from './start-store.ts';
 
 export interface OpenedHub {
@@ -35,9 +35,9 @@ export interface OpenedHub {
 }
 
 /** The Hub itself starts later, when there is a way to it. */
-export async function startHub(start: Start, port: ServedPort, opened: OpenedStore): Promise<OpenedHub> {
+export async function startHub(start: Start, ports: ServedPorts, opened: OpenedStore): Promise<OpenedHub> {
   const { config, log, parts, failed } = start;
-  const { publicUrl, hubUrl } = port;
+  const { publicUrl, hubUrl } = ports;
   const { store, nodes, atStart } = opened;
   const { records, nodeId } = store;
   const issuers = trustedIssuers(config);

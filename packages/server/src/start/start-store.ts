@@ -2,11 +2,13 @@
 import { mkdirSync } from 'node:fs';
 import { NodeLease } from '@lockstep/hub';
 import { ConfigError } from '../config.ts';
+import { beforeStart } from '../http/before-start.ts';
 import { type openStore, type ServerStore, sweepRecords } from '../store.ts';
 import { StoreWatch } from '../store-watch.ts';
 import { goBy, systemClock } from '../system.ts';
-import { WorkAtStart } from '../work-at-start.ts';
+import { isFull, WorkAtStart } from '../work-at-start.ts';
 import type { Start } from './start.ts';
+import type { ServedPorts } from './start-ports.ts';
 
 export interface OpenedStore {
   readonly store: ServerStore;
@@ -19,11 +21,26 @@ export interface OpenedStore {
 }
 
 /**
+ * Waits while the disk has no room for a new store, and says so at the ports meanwhile.
  * @param open opens what everything is kept in
  * @throws ConfigError when the data folder cannot be made, and what `open` throws
  */
-export async function startStore({ config, log, parts, failed }: Start, open: typeof openStore): Promise<OpenedStore> {
-  const store = await parts.start({ name: 'store', start: () => open(config), stop: (opened) => opened.close() });
+export async function startStore(start: Start, ports: ServedPorts, open: typeof openStore): Promise<OpenedStore> {
+  const { config, log, parts, failed, signal } = start;
+  const atStart = await parts.start({
+    name: 'what is written at the start',
+    start: () => new WorkAtStart(systemClock, log, () => answerMeanwhile(ports), signal),
+    stop: (work) => work.stop(),
+  });
+  const openInFolder = async (): Promise<ServerStore> => {
+    makeFolder(config.data);
+    return open(config);
+  };
+  const store = await parts.start({
+    name: 'store',
+    start: () => atStart.first(openInFolder),
+    stop: (opened) => opened.close(),
+  });
   for (const warning of store.warnings) log.warn(warning);
   await parts.start({
     name: 'time of the store',
@@ -38,11 +55,6 @@ export async function startStore({ config, log, parts, failed }: Start, open: ty
       return begun;
     },
     stop: (begun) => begun.stop(),
-  });
-  const atStart = await parts.start({
-    name: 'what is written at the start',
-    start: () => new WorkAtStart(systemClock, log),
-    stop: (work) => work.stop(),
   });
   const { records, nodeId } = store;
   const nodes = await parts.start({
@@ -62,11 +74,22 @@ export async function startStore({ config, log, parts, failed }: Start, open: ty
   return { store, watch, atStart, nodes };
 }
 
-/** @throws ConfigError when it cannot be made */
-export function makeFolder(path: string): void {
+/** Answers at the ports that the server lives and is not ready. @returns ends it */
+function answerMeanwhile({ listener, management }: ServedPorts): () => void {
+  const answers = beforeStart('the store cannot be written yet: it may have no room on its disk');
+  const listeners = management ? [listener, management] : [listener];
+  for (const one of listeners) one.answerBefore(answers);
+  return () => {
+    for (const one of listeners) one.answerBefore(undefined);
+  };
+}
+
+/** @throws ConfigError; what the system says where there is no room for it */
+function makeFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true });
   } catch (error) {
+    if (isFull(error)) throw error;
     throw new ConfigError([`LOCKSTEP_DATA: the folder ${path} cannot be made: ${(error as Error).message}`]);
   }
 }

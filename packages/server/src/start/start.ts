@@ -11,6 +11,8 @@ export interface Start {
   readonly parts: ServerParts;
   /** Hears what fails in the background. */
   readonly failed: (error: unknown) => void;
+  /** Ends the wait for room on a full disk, where the store cannot be made yet. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /** The version of this package. */

@@ -1,15 +1,15 @@
 /** First step of the start: the ports are taken, before anything is opened for a server that could not be reached. */
-import type { FastifyPluginAsync } from 'fastify';
 import { type Config, ConfigError, publicUrlOf } from '../config.ts';
 import { basePathOf } from '../http/base-path.ts';
 import { Listener } from '../http/listener.ts';
-import { type Management, openManagement } from '../http/management.ts';
 import { type Certificate, readCertificate } from '../http/tls-files.ts';
 import type { Start } from './start.ts';
 
-/** The port that clients use, and what it shows. */
-export interface ServedPort {
+/** The ports, and what they show. */
+export interface ServedPorts {
   readonly listener: Listener;
+  /** The management port's, where the configuration has one; nothing is served there yet. */
+  readonly management: Listener | undefined;
   /** What clients use, without a trailing slash; with a path where a proxy serves one. */
   readonly publicUrl: string;
   readonly hubUrl: string;
@@ -23,8 +23,8 @@ export interface ServedPort {
   renewal(changed: Config): () => void;
 }
 
-/** @throws ConfigError when the port cannot be listened on or the certificate cannot be used */
-export async function startPort({ config, parts }: Start): Promise<ServedPort> {
+/** @throws ConfigError when a port cannot be listened on or the certificate cannot be used */
+export async function startPorts({ config, parts }: Start): Promise<ServedPorts> {
   let certificate = certificateOf(config);
   const listener = await parts.start({
     name: 'port',
@@ -37,9 +37,23 @@ export async function startPort({ config, parts }: Start): Promise<ServedPort> {
     },
     stop: (taken) => taken.close(),
   });
+  const { managementPort, managementHost = config.host } = config;
+  const management = await parts.start({
+    name: 'management port',
+    async start() {
+      if (managementPort === undefined) return undefined;
+      const taken = new Listener();
+      await taken.listen(managementPort, managementHost).catch((error) => {
+        throw portError('LOCKSTEP_MANAGEMENT_PORT', 'LOCKSTEP_MANAGEMENT_HOST', managementPort, managementHost, error);
+      });
+      return taken;
+    },
+    stop: (taken) => taken?.close(),
+  });
   const publicUrl = publicUrlOf(config, listener.port);
   return {
     listener,
+    management,
     publicUrl,
     hubUrl: `${publicUrl}/hub`,
     certificateEnds: certificate && (() => certificate?.expiresAt ?? 0),
@@ -52,27 +66,6 @@ export async function startPort({ config, parts }: Start): Promise<ServedPort> {
       };
     },
   };
-}
-
-/**
- * Opens the management port, where the configuration has one.
- * @throws ConfigError when it cannot be listened on
- */
-export function startManagementPort(
-  { config, log, parts }: Start,
-  plugins: readonly FastifyPluginAsync[],
-): Promise<Management | undefined> {
-  const { managementPort: port, managementHost: host = config.host } = config;
-  return parts.start({
-    name: 'management port',
-    start: () =>
-      port === undefined
-        ? undefined
-        : openManagement(port, host, log, plugins).catch((error) => {
-            throw portError('LOCKSTEP_MANAGEMENT_PORT', 'LOCKSTEP_MANAGEMENT_HOST', port, host, error);
-          }),
-    stop: (opened) => opened?.close(),
-  });
 }
 
 function certificateOf({ tlsCert, tlsKey }: Config): Certificate | undefined {
