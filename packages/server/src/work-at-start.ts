@@ -17,7 +17,7 @@ export function isFull(error: unknown): boolean {
 }
 
 function isForNow(error: unknown): boolean {
-  return error instanceof StoreUnavailable || NO_ROOM.has((error as NodeJS.ErrnoException).code);
+  return error instanceof StoreUnavailable || isFull(error) || NO_ROOM.has((error as NodeJS.ErrnoException).code);
 }
 
 /**
@@ -27,12 +27,25 @@ function isForNow(error: unknown): boolean {
 export class WorkAtStart {
   readonly #clock: Clock;
   readonly #log: { warn(message: string): void; error(details: object, message: string): void };
+  readonly #waits: () => () => void;
+  readonly #signal: AbortSignal | undefined;
   readonly #cancels = new Set<() => void>();
   #isStopped = false;
 
-  constructor(clock: Clock, log: { warn(message: string): void; error(details: object, message: string): void }) {
+  /**
+   * @param waits told when the start waits for something that cannot be written; what it gives is called when that is over
+   * @param signal ends that wait
+   */
+  constructor(
+    clock: Clock,
+    log: { warn(message: string): void; error(details: object, message: string): void },
+    waits: () => () => void,
+    signal?: AbortSignal,
+  ) {
     this.#clock = clock;
     this.#log = log;
+    this.#waits = waits;
+    this.#signal = signal;
   }
 
   /**
@@ -51,23 +64,21 @@ export class WorkAtStart {
   }
 
   /**
-   * Does work that nothing can begin without, and does it again for as long as the disk has no room for it.
-   * @param waits is told once that it waits; what it gives is called when that is over
-   * @param signal ends the wait
+   * Does work that nothing can begin without, and does it again for as long as nothing can be written.
    * @throws what the work throws other than that, and the signal's reason where it ended the wait
    */
-  async first<T>(work: () => Promise<T>, waits: () => () => void, signal?: AbortSignal): Promise<T> {
+  async first<T>(work: () => Promise<T>): Promise<T> {
     let isOver: (() => void) | undefined;
     try {
       for (;;) {
         try {
           return await work();
         } catch (error) {
-          if (!isFull(error)) throw error;
-          if (!isOver) this.#log.error({ err: error }, 'The disk is full: the server begins once there is room');
-          isOver ??= waits();
-          await this.#pause(signal);
-          signal?.throwIfAborted();
+          if (!isForNow(error)) throw error;
+          if (!isOver) this.#log.error({ err: error }, 'Nothing can be written yet: the server begins once it can');
+          isOver ??= this.#waits();
+          await this.#pause();
+          this.#signal?.throwIfAborted();
         }
       }
     } finally {
@@ -76,16 +87,16 @@ export class WorkAtStart {
   }
 
   /** Waits until the next attempt, or until the signal. */
-  #pause(signal: AbortSignal | undefined): Promise<void> {
+  #pause(): Promise<void> {
     return new Promise((resolve) => {
       const over = (): void => {
         cancel();
-        signal?.removeEventListener('abort', over);
+        this.#signal?.removeEventListener('abort', over);
         resolve();
       };
       const cancel = this.#clock.after(AGAIN, over);
-      signal?.addEventListener('abort', over);
-      if (signal?.aborted) over();
+      this.#signal?.addEventListener('abort', over);
+      if (this.#signal?.aborted) over();
     });
   }
 

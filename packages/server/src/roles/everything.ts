@@ -1,6 +1,6 @@
 import { files as consoleFiles } from '@lockstep/console';
 import { createFhir, sampleImage } from '@lockstep/fhir';
-import { AuthorizationAddresses, createAuthorizationServer } from '@lockstep/smart';
+import { AuthorizationAddresses, type AuthorizationServerOptions, createAuthorizationServer } from '@lockstep/smart';
 import type { FastifyRequest } from 'fastify';
 import { createAdministration } from '../admin/administration.ts';
 import { fhirAudit, smartAudit } from '../audit/open-audit.ts';
@@ -81,7 +81,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
   if (config.sampleData) await atStart.do('Sample data', () => fhir.service.seedSampleData());
   const sessions = sessionDirectory(hub);
   const patients = patientDirectory(fhir.service);
-  const authorization = await createAuthorizationServer({
+  const authorizationOptions: AuthorizationServerOptions = {
     records,
     clock: systemClock,
     publicUrl,
@@ -104,7 +104,8 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     dpopNonce: config.dpopNonce,
     logger: given.log,
     audit: smartAudit(audit),
-  });
+  };
+  const authorization = await atStart.first(() => createAuthorizationServer(authorizationOptions));
   await atStart.do("The registration of the server's own applications", () =>
     registerOwnApps(authorization.clients, { records, publicUrl, samples: config.sampleData, now: now() }),
   );
@@ -122,7 +123,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
   const administrator = new FirstAdministrator(records, authorization.users, now);
   // Where there is no sign-in by password, a one-time password opens nothing.
   const withoutFirst = (local && config.sampleData) || outside?.passwords === false;
-  const firstAdministrator = withoutFirst ? undefined : await administrator.create();
+  const firstAdministrator = withoutFirst ? undefined : await atStart.first(() => administrator.create());
   const views = await parts.start({
     name: 'views of the console',
     start: () =>
