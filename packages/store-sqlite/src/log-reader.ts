@@ -1,6 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { FlatLogBytes } from './operations.ts';
 import { findSession, prepare, type SessionColumns, type Statement } from './rows.ts';
+
+/** A page of a log with its bodies in one piece. */
+export interface FlatLogBytes {
+  /** number, id, at, bytes of the body, number … */
+  readonly heads: readonly (string | number)[];
+  readonly memory: ArrayBuffer;
+}
 
 /** The bodies in one piece. What they were read into is given back at once. */
 function joined(bodies: readonly Uint8Array<ArrayBuffer>[], length: number): ArrayBuffer {

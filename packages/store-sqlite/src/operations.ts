@@ -65,13 +65,6 @@ export interface Operations {
   stats(): FileStats;
 }
 
-/** A page of a log with its bodies in one piece. */
-export interface FlatLogBytes {
-  /** number, id, at, bytes of the body, number … */
-  readonly heads: readonly (string | number)[];
-  readonly memory: ArrayBuffer;
-}
-
 /** What the thread that reads logs can be asked. */
 export type Reads = Pick<LogReader, 'readLog' | 'readLogBytes'>;
 
