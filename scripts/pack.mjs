@@ -32,7 +32,13 @@ const PACKAGES = [
   { name: 'fhir' },
   { name: 'gateway' },
   { name: 'smart' },
-  { name: 'console', built: 'lib', also: ['dist'], pages: true, forPages: ['./language', './tokens.css'] },
+  {
+    name: 'console',
+    built: 'lib',
+    also: ['dist'],
+    pages: true,
+    forPages: ['./language', './language/load', './store', './tokens.css'],
+  },
   {
     name: 'sample-viewer',
     from: 'samples/viewer',

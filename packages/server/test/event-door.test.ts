@@ -313,7 +313,9 @@ describe('the short way for events', () => {
           bytes: '',
         };
         socket.on('error', () => undefined);
-        socket.on('data', (data) => (kept.said += data));
+        socket.setEncoding('utf8').on('data', (data: string) => {
+          kept.said += data;
+        });
         socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n');
         await once(socket, 'data');
         kept.said = '';
