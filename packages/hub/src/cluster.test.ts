@@ -56,6 +56,31 @@ describe('several nodes on one store', () => {
     assert.equal(refusal(await b.hub.currentContext(access(), topic)), 404);
   });
 
+  it('SUB-9 a subscriber gets the reason of another node, though its own node has read the session before the notice', async (t) => {
+    const { nodes } = await Nodes.start(t, ['a', 'b']);
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    for (const notice of ['comes late', 'never comes'] as const) {
+      const topic = await a.session();
+      const peer = await b.join(topic);
+      await b.publish(topic, 'Patient-open', [patient('p1')]);
+      b.holdNotices();
+      await a.unsubscribe(topic, peer.endpoint);
+      assert.equal(
+        await b.publish(topic, 'Patient-open', [patient('p2')], { id: 'later' }),
+        202,
+        'the session is read',
+      );
+      assert.ok(!peer.ids.includes('later'), 'it gets nothing more');
+      assert.equal(peer.denial, undefined);
+      if (notice === 'comes late') b.hear();
+      else b.clock.advance(1000);
+      await eventually('it is denied', async () => peer.denial !== undefined);
+      const reason = notice === 'comes late' ? 'Unsubscribed' : 'The subscription has ended';
+      assert.equal(peer.denial?.['hub.reason'], reason);
+      b.hear();
+    }
+  });
+
   it('SUB-11 a node that was behind sends a logout and what followed; what the logout erased is gone', async (t) => {
     const { nodes } = await Nodes.start(t, ['a', 'b']);
     const [a, b] = [nodes[0]!, nodes[1]!];

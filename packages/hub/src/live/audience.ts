@@ -20,6 +20,11 @@ export interface Ended {
   readonly reason: string;
 }
 
+/** What subscribers are told where no reason is known. */
+const ENDED = 'The subscription has ended';
+/** How long the notice with the reason may take, ms. */
+const REASON_WAIT = 1000;
+
 /** The standing opens of events that a renewed subscription did not have before (SUB-6, SUB-8). */
 function standingSince(state: SessionState, had: Subscription): readonly Delivery[] {
   const before = new Set(had.events.map(eventKey));
@@ -31,6 +36,8 @@ function standingSince(state: SessionState, had: Subscription): readonly Deliver
 export class Audience {
   readonly sockets = new Map<string, SubscriberSocket>();
   readonly callbacks = new Map<string, SubscriberCallback>();
+  /** Denies a subscriber, by the id of its subscription, for the reason that a notice gives. */
+  readonly #reasonsToCome = new Map<string, (reason: string) => void>();
   readonly #topic: string;
   readonly #clock: Clock;
   readonly #listener: SocketListener;
@@ -44,7 +51,12 @@ export class Audience {
   }
 
   get empty(): boolean {
-    return this.sockets.size === 0 && this.callbacks.size === 0;
+    return this.sockets.size === 0 && this.callbacks.size === 0 && this.#reasonsToCome.size === 0;
+  }
+
+  /** Whether a notice of another node is to say why subscriptions have ended. */
+  get awaitsReasons(): boolean {
+    return this.#reasonsToCome.size > 0;
   }
 
   deliver(delivery: Delivery): void {
@@ -93,14 +105,16 @@ export class Audience {
 
   /**
    * Brings everybody in line with the state: ended ones get the reason, renewed ones what they now have.
+   * @param reasonsFollow a reason that is missing is in a notice of another node that is still under way
    * @returns ids of those that are connected here although the state says that they are disconnected
    */
-  reconcile(state: SessionState, ended: readonly Ended[] = []): readonly string[] {
+  reconcile(state: SessionState, ended: readonly Ended[] = [], reasonsFollow = false): readonly string[] {
     const here: string[] = [];
     for (const [id, socket] of this.sockets) {
       const subscription = state.subscriptions.get(id);
       const why = ended.find(({ ids }) => ids.includes(id))?.reason;
-      if (!subscription) this.#end(socket, why ?? 'The subscription has ended');
+      if (!subscription && why === undefined && reasonsFollow) this.#endWithReasonToCome(socket);
+      else if (!subscription) this.#end(socket, why ?? ENDED);
       else if (subscription.presence?.is === 'away') here.push(id);
       else if (subscription.node !== this.#options.nodeId) {
         this.detach(socket);
@@ -158,19 +172,43 @@ export class Audience {
 
   /** Denial, normal close (SUB-5, SUB-9, SUB-10). */
   #end(socket: SubscriberSocket, reason: string): void {
-    socket.say(denial(socket.subscription, this.#topic, reason));
     this.detach(socket);
-    socket.channel.close(1000, 'Subscription ended');
+    this.#deny(socket, reason);
+  }
+
+  #deny({ subscription, channel }: SubscriberSocket, reason: string): void {
+    channel.send(JSON.stringify(denial(subscription, this.#topic, reason)));
+    channel.close(1000, 'Subscription ended');
+  }
+
+  /** Nothing more goes to the subscriber but its denial, once another node's notice says why; without one after `REASON_WAIT`. */
+  #endWithReasonToCome(socket: SubscriberSocket): void {
+    const { id } = socket.subscription;
+    this.detach(socket);
+    const deny = (reason: string): void => {
+      cancel();
+      this.#reasonsToCome.delete(id);
+      this.#deny(socket, reason);
+    };
+    const cancel = this.#clock.after(REASON_WAIT, () => deny(ENDED));
+    this.#reasonsToCome.set(id, deny);
+  }
+
+  /** A notice says why subscriptions have ended that are gone already. */
+  explain(ended: readonly Ended[]): void {
+    for (const { ids, reason } of ended) for (const id of ids) this.#reasonsToCome.get(id)?.(reason);
   }
 
   /** The session is gone: every subscriber is denied (SES-5). */
   endAll(reason: string): void {
+    for (const deny of [...this.#reasonsToCome.values()]) deny(ENDED);
     for (const socket of [...this.sockets.values()]) this.#end(socket, reason);
     this.#endCallbacks();
   }
 
   /** The Hub stops: subscribers return, and no loss is reported (SUB-11). */
   close(): void {
+    for (const deny of [...this.#reasonsToCome.values()]) deny(ENDED);
     for (const socket of [...this.sockets.values()]) {
       this.detach(socket);
       socket.channel.close(1012, 'The Hub restarts');

@@ -81,6 +81,19 @@ interface Note {
   readonly ended: readonly Ended[];
 }
 
+/** What is known of why subscriptions have ended. */
+interface EndedWhy extends Note {
+  /** More is in a notice of another node that is still under way. */
+  readonly more?: boolean;
+}
+
+const UNKNOWN_WHY: EndedWhy = { ended: [] };
+const NOTICE_UNDER_WAY: EndedWhy = { ended: [], more: true };
+
+function noteOf({ note }: Commit): Note {
+  return note === undefined ? UNKNOWN_WHY : (JSON.parse(note) as Note);
+}
+
 /** Whether a logout lies between two states. */
 function loggedOut(before: SessionState | undefined, after: SessionState): boolean {
   return after.loggedOutAt > (before?.loggedOutAt ?? 0);
@@ -197,7 +210,7 @@ export class LiveSession {
    * within `run`. @returns undefined when there is no such session
    */
   async current(): Promise<SessionState | undefined> {
-    return (await this.#isBehind()) ? this.#reload() : this.state();
+    return (await this.#isBehind()) ? this.#reload(NOTICE_UNDER_WAY) : this.state();
   }
 
   async #isBehind(): Promise<boolean> {
@@ -222,12 +235,12 @@ export class LiveSession {
       const decision = decide(before, command, now);
       const changes = decision.ok && decision.state !== before;
       if (!changes && held && !read && (await this.#isBehind())) {
-        await this.#reload();
+        await this.#reload(NOTICE_UNDER_WAY);
         continue;
       }
       if (!decision.ok) return decision;
       if (changes && !(await this.#commit(before, decision, now))) {
-        await this.#reload();
+        await this.#reload(NOTICE_UNDER_WAY);
         continue;
       }
       await this.#redelivered(decision.effects);
@@ -288,7 +301,7 @@ export class LiveSession {
     if (loggedOut(before, state)) this.#log.eraseBefore(state.loggedOutAt);
     for (const [index, one] of logged.entries()) this.#broadcast(new Delivery(one, events[index]), result.epoch);
     this.#carryOut(before, state, effects);
-    this.#changed(before, state, note.ended);
+    this.#changed(before, state, note);
     return true;
   }
 
@@ -320,10 +333,10 @@ export class LiveSession {
   }
 
   /** What a new state means for who is connected here, and for the time that something happens next by itself. */
-  #changed(before: SessionState | undefined, after: SessionState, ended: readonly Ended[]): void {
+  #changed(before: SessionState | undefined, after: SessionState, { ended, more = false }: EndedWhy): void {
     this.#told = after;
     if (before?.subscriptions !== after.subscriptions) {
-      for (const id of this.audience.reconcile(after, ended)) this.#reports.connectedHere(id);
+      for (const id of this.audience.reconcile(after, ended, more)) this.#reports.connectedHere(id);
       this.#watchDeadline(after);
     }
     if (before?.following !== after.following) this.audience.tellFollowing(after);
@@ -385,8 +398,9 @@ export class LiveSession {
   /**
    * Reads the session again, and delivers what the connected subscribers have not been sent. The state is the caller's even
    * where it became uncertain meanwhile.
+   * @param why what is known of why subscriptions have ended
    */
-  async #reload(): Promise<SessionState | undefined> {
+  async #reload(why: EndedWhy = UNKNOWN_WHY): Promise<SessionState | undefined> {
     // What is committed after it was read is told.
     this.#listening ??= this.#parts.store.listen(this.topic);
     await this.#listening.ready;
@@ -407,7 +421,7 @@ export class LiveSession {
     this.#log.replace(stored.log);
     // What was read before it became uncertain is not kept after it.
     this.#state = uncertainties === this.#uncertainties ? state : undefined;
-    this.#changed(before, state, []);
+    this.#changed(before, state, why);
     return state;
   }
 
@@ -569,18 +583,19 @@ export class LiveSession {
 
   /** Takes over what another node committed. Call within `run`. */
   async follow(revision: number, epoch: string, commit: Commit): Promise<void> {
+    const note = noteOf(commit);
+    this.audience.explain(note.ended);
     if (this.knows(revision)) return;
     const before = this.#state;
     if (this.audience.empty && !this.#deadline.isSet) return this.forgetStale();
-    if (!before || revision !== this.#revision + 1) return void (await this.#reload());
+    if (!before || revision !== this.#revision + 1) return void (await this.#reload(note));
     const state = applyParts(before, commit.parts);
     this.#state = state;
     this.#revision = revision;
     this.#epoch = epoch;
     if (loggedOut(before, state)) this.#log.eraseBefore(state.loggedOutAt);
     for (const entry of commit.append) this.#broadcast(new Delivery(fromEntry(entry)), epoch);
-    const note = commit.note === undefined ? undefined : (JSON.parse(commit.note) as Note);
-    this.#changed(before, state, note?.ended ?? []);
+    this.#changed(before, state, note);
   }
 
   /** Does what another node announced. Call within `run`. */

@@ -49,7 +49,8 @@ export class StoreFollower {
     if (!session) return;
     if (notice.kind === 'commit') {
       const { revision, epoch, commit } = notice;
-      if (!session.knows(revision)) this.#follow(session, () => session.follow(revision, epoch, commit));
+      if (!session.knows(revision) || session.audience.awaitsReasons)
+        this.#follow(session, () => session.follow(revision, epoch, commit));
     } else if (notice.kind === 'erased') {
       this.#follow(session, async () => session.endAll('The session has ended'));
     } else {
