@@ -123,7 +123,9 @@ export class ModelHub {
     } else if (this.can.resend) {
       const latest = new Map<string, OpenContext>();
       for (const open of this.contexts.values()) latest.set(open.type, open);
-      const inOrder = [...latest.values()].sort((a, b) => this.log.indexOf(a.message) - this.log.indexOf(b.message));
+      // An open is kept with its version, as another object than the one in the log. What is current comes last (SUB-8).
+      const place = ({ message }: OpenContext) => this.log.findIndex(({ id }) => id === message.id);
+      const inOrder = [...latest.values()].sort((a, b) => place(a) - place(b));
       for (const open of inOrder) this.deliver(subscription, open.message);
     }
     return true;
