@@ -114,7 +114,7 @@ export class Following {
   moved(): void {
     const { clock } = this.#core.ports;
     this.#cancelMoved();
-    this.#isFresh = this.tells === true;
+    this.#isFresh = this.tells !== false;
     const before = this.#objections;
     const timers = [
       clock.after(UNANSWERED, () => {

@@ -5,7 +5,7 @@ import type { VirtualClock } from './virtual.ts';
 /** ms that a subscriber has for its answer (ERR-4). */
 const ANSWER = 10_000;
 /** ms after which the others are told that an answer to a change is not there yet; of a newcomer’s they are told at once (ERR-8). */
-export const SLOW = 500;
+const SLOW = 500;
 
 /** The codes of a SyncError: event id, event name, subscriber name. */
 function codings(outcome: unknown): readonly string[] {
@@ -67,11 +67,6 @@ export class WatchfulHub extends ModelHub {
   /** How often the context was changed or opened again, or somebody joined. */
   get changes(): number {
     return this.#order + this.#joins;
-  }
-
-  /** How often the context was changed or opened again. */
-  get contextChanges(): number {
-    return this.#order;
   }
 
   #mark(endpoint: string, why: string, since = this.clock?.now() ?? 0): void {

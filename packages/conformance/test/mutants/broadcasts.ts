@@ -5,6 +5,7 @@ import {
   isPublish,
   type Json,
   type Message,
+  OTHER,
   onEvents,
   parse,
   replaced,
@@ -17,8 +18,6 @@ import type { Mutant } from './mutants.ts';
 type Kind = (typeof KINDS)[number];
 
 const nameOfKind = (kind: Kind): RegExp => (kind === 'proprietary' ? /^org\.example\./ : new RegExp(`^${kind}$`));
-
-const OTHER = '00000000-aaaa-4bbb-8ccc-dddddddddddd';
 
 /** The kinds whose elements hold resources with everything in them. */
 const RICH: readonly Kind[] = KINDS.filter(

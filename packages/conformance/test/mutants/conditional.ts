@@ -3,6 +3,8 @@ import type { Change, RelayedRequest } from '../relay.ts';
 import {
   atSubscriber,
   type Element,
+  ERROR,
+  EVERY,
   isGet,
   isObject,
   isPublish,
@@ -10,6 +12,7 @@ import {
   type Json,
   type Message,
   nth,
+  OPENS,
   onAnswers,
   onContext,
   onEvents,
@@ -17,16 +20,12 @@ import {
   parse,
   replaced,
   topicOf,
+  UPDATE,
   withContext,
   without,
   withResources,
 } from './messages.ts';
 import type { Mutant } from './mutants.ts';
-
-const EVERY = /./;
-const ERROR = /^syncerror$/;
-const OPENS = /-open$/;
-const UPDATE = /-update$/;
 
 const fieldsOf = (request: RelayedRequest) => new URLSearchParams(request.body);
 

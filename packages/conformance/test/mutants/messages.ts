@@ -1,6 +1,15 @@
 /** Tools for changing FHIRcast messages on their way. Numbers stay as they are written, unless that is the change. */
 import type { Change, RelayedAnswer, RelayedFrame, RelayedRequest } from '../relay.ts';
 
+/** Names of events, in small letters. */
+export const EVERY = /./;
+export const OPENS = /-open$/;
+export const UPDATE = /-update$/;
+export const SELECT = /-select$/;
+export const ERROR = /^syncerror$/;
+/** The id of something else. */
+export const OTHER = '00000000-aaaa-4bbb-8ccc-dddddddddddd';
+
 export type Json = Record<string, unknown>;
 
 export interface Element extends Json {

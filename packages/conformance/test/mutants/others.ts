@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto';
 import type { Change, RelayedAnswer, RelayedRequest } from '../relay.ts';
 import {
   type Element,
+  ERROR,
+  EVERY,
   isConfiguration,
   isGet,
   isObject,
@@ -11,6 +13,7 @@ import {
   type Json,
   type Message,
   nameOf,
+  OTHER,
   onAnswers,
   onContext,
   onEvents,
@@ -22,10 +25,7 @@ import {
 } from './messages.ts';
 import type { Mutant } from './mutants.ts';
 
-const OTHER = '00000000-aaaa-4bbb-8ccc-dddddddddddd';
 const EMPTY: RelayedAnswer = { status: 202, type: 'text/plain', body: '' };
-const EVERY = /./;
-const ERROR = /^syncerror$/;
 const CONTEXTS = /-(open|close)$/;
 
 const subscribing = (change: (answer: RelayedAnswer) => RelayedAnswer): Change =>

@@ -4,6 +4,8 @@ import type { Change } from '../relay.ts';
 import {
   atSubscriber,
   type Element,
+  ERROR,
+  EVERY,
   isGet,
   isObject,
   isPublish,
@@ -12,25 +14,22 @@ import {
   type Message,
   nameOf,
   nth,
+  OPENS,
+  OTHER,
   onAnswers,
   onContext,
   onEvents,
   onMode,
   parse,
   replaced,
+  SELECT,
   topicOf,
+  UPDATE,
   withContext,
   without,
   withResources,
 } from './messages.ts';
 import type { Mutant } from './mutants.ts';
-
-const EVERY = /./;
-const OPENS = /-open$/;
-const UPDATE = /-update$/;
-const SELECT = /-select$/;
-const ERROR = /^syncerror$/;
-const OTHER = '00000000-aaaa-4bbb-8ccc-dddddddddddd';
 
 const anchorIn = ({ context }: { readonly context: readonly Element[] }): string => {
   const [first] = context;
