@@ -1,10 +1,9 @@
 import { textOf } from '@lockstep/fhircast';
 import { StoreUnavailable } from '@lockstep/store';
-import { createLocalJWKSet, type JWK } from 'jose';
+import { type CryptoKey, createLocalJWKSet, type FlattenedJWSInput, type JWK, type JWSHeaderParameters } from 'jose';
 import { readJson } from '../client-keys.ts';
 import type { Clock } from '../ports.ts';
 import type { TrustedIssuer } from './options.ts';
-import type { FindKey } from './verify-jwt.ts';
 
 /** How long keys and answers of an issuer are used, ms: what it takes back counts within this time. */
 export const TRUST_FOR = 60_000;
@@ -51,6 +50,9 @@ export async function discoverJwks(issuer: TrustedIssuer, fetchIssuer: typeof fe
   if (typeof uri !== 'string' || !URL.canParse(uri)) throw new Error('the issuer names no jwks_uri');
   return uri;
 }
+
+type Key = CryptoKey;
+type FindKey = (header?: JWSHeaderParameters, token?: FlattenedJWSInput) => Promise<Key>;
 
 /** The keys of one issuer. */
 export class IssuerKeys {

@@ -13,7 +13,6 @@ import type { UserProfile, Users } from '../users.ts';
 import { fetchJson, IssuerKeys, IssuerUnavailable, TRUST_FOR } from './issuer-keys.ts';
 import type { TrustedIssuer } from './options.ts';
 import { ShortMemory } from './short-memory.ts';
-import { verifyJwt } from './verify-jwt.ts';
 
 const MAX_CACHED = 20_000;
 const MAX_TOKEN = 16 * 1024;
@@ -126,7 +125,7 @@ export class TrustedIssuers {
   /** Verifies a JWT access token. */
   async #check(issuer: Trusted, bearer: string): Promise<Claims | undefined> {
     try {
-      const payload = await verifyJwt(bearer, issuer.keys.find, {
+      const { payload } = await jwtVerify(bearer, issuer.keys.find, {
         issuer: issuer.issuer,
         audience: [...issuer.audience],
         algorithms: [...issuer.algorithms],
