@@ -87,12 +87,7 @@ export class HeldContexts {
   readonly #unread = new Map<string, Update[]>();
   /** When the current context, also an empty one, was established by its publisher's clock; -Infinity when unknown. */
   established = Number.NEGATIVE_INFINITY;
-  #ignored: { readonly anchor: string; readonly timestamp: number; readonly id: string } | undefined;
-  /**
-   * Id of the event that opened what was adopted last, where it had come and was taken for an older one; '' otherwise, and from the
-   * next event on.
-   */
-  adoptedId = '';
+  #ignored: { readonly anchor: string; readonly timestamp: number } | undefined;
   #past: string[] = [];
   /** Versions that updates of the current context led on from, over this connection. */
   #passed: string[] = [];
@@ -195,7 +190,6 @@ export class HeldContexts {
       return { kind: 'unreadable', reason: 'a message could not be read' };
     }
     const { change } = read;
-    this.adoptedId = '';
     if (change.kind !== 'update' && change.kind !== 'select') this.#spoken = true;
     switch (change.kind) {
       case 'home':
@@ -207,7 +201,7 @@ export class HeldContexts {
         return news(true);
       }
       case 'open':
-        return this.#open(change, message.id, timestamp, older, shares(change.key.type));
+        return this.#open(change, timestamp, older, shares(change.key.type));
       case 'close':
         return this.#close(change, timestamp, older);
       case 'update':
@@ -228,7 +222,6 @@ export class HeldContexts {
 
   #open(
     change: Extract<ContextChange<Elements>, { kind: 'open' }>,
-    id: string,
     timestamp: number,
     older: boolean,
     shares: boolean,
@@ -240,7 +233,7 @@ export class HeldContexts {
       return { kind: 'known' };
     }
     if (older) {
-      this.#ignored = { anchor, timestamp, id };
+      this.#ignored = { anchor, timestamp };
       return OLDER;
     }
     this.#moving(timestamp);
@@ -425,7 +418,6 @@ export class HeldContexts {
     if (!meant) return false;
     const before = this.#model.current;
     const [first] = meant;
-    this.adoptedId = '';
     if (!first) {
       this.drop();
       this.#awaited = '';
@@ -434,7 +426,6 @@ export class HeldContexts {
     const { key, elements, versionId, content = NO_CONTENT } = first;
     const anchor = keyText(key);
     const late = this.#ignored?.anchor === anchor ? this.#ignored : undefined;
-    this.adoptedId = late?.id ?? '';
     this.#moving(late?.timestamp ?? Number.NaN);
     this.#step({ kind: 'open', key, versionId, opening: elements });
     this.#bound();

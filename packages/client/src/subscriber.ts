@@ -79,6 +79,10 @@ export class Subscriber {
   #connecting: SyncState = CONNECTING;
   #sessions = 0;
   #ignored = 0;
+  /** Counts the events that came. */
+  #came = 0;
+  /** The number of the event that made the current context. */
+  #made = 0;
 
   /** @throws TypeError when `hubUrl` is not absolute, `topic` or `events` is empty, or there is no WebSocket */
   constructor(options: SubscriberOptions) {
@@ -409,18 +413,24 @@ export class Subscriber {
       return;
     }
     const event = new HubEvent(message, mine.has(id), false);
+    const number = ++this.#came;
     const verdict = contexts.apply(message, this.#shares);
     verifier.resent ||= contexts.reopens(message);
     this.#updater.echoed(id);
+    const reopened = () => {
+      this.#made = number;
+      dispatcher.reopened(event);
+    };
     switch (verdict.kind) {
       case 'known':
-        if (contextAction(name)?.action === 'open') dispatcher.reopened(event);
+        if (contextAction(name)?.action === 'open') reopened();
         else dispatcher.dispatch(event, false);
         this.#show();
         this.#settle();
         break;
       case 'news':
         if (name === 'SyncError') dispatcher.syncError(event, (about, reason) => this.#updater.refused(about, reason));
+        if (verdict.moved) this.#made = number;
         dispatcher.dispatch(event, verdict.moved);
         if (verdict.uncertainty !== '') void verifier.verify(verdict.uncertainty);
         else if (verdict.moved && verifier.isFresh) void verifier.verify(LATE);
@@ -430,8 +440,8 @@ export class Subscriber {
         // A Hub takes an answer for following: there is none before it is known what is current.
         void verifier.verify(verdict.reason).then((certain) => {
           if (!certain || dispatcher.knows(id)) return;
-          // Of several that came late, the newest one is what was adopted.
-          if (contexts.reopens(message) && !dispatcher.knows(contexts.adoptedId)) dispatcher.reopened(event);
+          // A Hub sends events in its order: what came later is newer, whatever its publisher's clock says.
+          if (contexts.reopens(message) && number > this.#made) reopened();
           else dispatcher.ignore(id);
         });
     }

@@ -190,12 +190,12 @@ export class Verifier {
   /** Tells the application of a change that no event reported. */
   #derive(before: Context | undefined): void {
     const core = this.#core;
-    const { current, adoptedId } = core.contexts;
+    const { current } = core.contexts;
     const event = current
       ? core.body(`${current.type}-open`, current.elements, current.versionId)
       : before && !core.receives('Home-open')
         ? core.body(`${before.type}-close`, before.elements)
         : core.body('Home-open', []);
-    this.#tell(new HubEvent({ id: current ? adoptedId : '', timestamp: '', event }, false, true));
+    this.#tell(new HubEvent({ id: '', timestamp: '', event }, false, true));
   }
 }

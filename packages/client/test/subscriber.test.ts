@@ -916,6 +916,29 @@ describe('order', () => {
     assert.equal(subscriber.state.status, 'in-sync');
   });
 
+  it('2.5 a late refusal is about the last open that the Hub sent, whatever the clocks of three publishers say', async () => {
+    const skews = [0, 5000, -5000];
+    for (const ids of ['111', '211', '121'])
+      for (const pause of [0, 10, 300])
+        for (const first of skews)
+          for (const second of skews)
+            for (const third of skews) {
+              const { hub, clock, subscriber } = await joined();
+              subscriber.follow(() => new Promise<undefined>(() => {}));
+              const sent: string[] = [];
+              for (const [n, skew] of [first, second, third].entries()) {
+                sent.push(hub.openPatient(ids[n] ?? '', clock.now() + skew));
+                await clock.advance(pause);
+              }
+              await clock.advance(15_000);
+              const refused = hub.answers.filter(({ status }) => status >= 300);
+              const about = [...new Set(refused.map(({ id }) => sent.indexOf(id)))];
+              assert.deepEqual(about, [2], `${ids}, ${pause} ms apart, clocks ${first}, ${second}, ${third}`);
+              assert.equal(subscriber.state.status, 'out-of-sync');
+              void subscriber.unsubscribe();
+            }
+  });
+
   it('what this application publishes is never older than the context it follows, whatever its clock says', async () => {
     const { hub, clock, subscriber } = await joined();
     const ahead = clock.now() + 60_000;
