@@ -31,9 +31,12 @@ const SHARED = [
 
 /** What is always loaded together is one file: small ones compress badly. The other pages stay files of their own. */
 const GROUPS = [
-  { name: 'start', tags: ['$initial'], priority: 3 },
+  { name: 'start', tags: ['$initial'], priority: 4 },
   // Both the sign-in page and the workspace have these.
-  { name: 'controls', test: /[\\/](components[\\/](ActionIcon|TextInput)[\\/]|ui[\\/]brand\.tsx)/, priority: 2 },
+  { name: 'controls', test: /[\\/]components[\\/](ActionIcon|TextInput)[\\/]/, priority: 3 },
+  { name: 'brand', test: /[\\/]ui[\\/]brand\.tsx$/, priority: 3 },
+  // What is drawn first for who is signed in.
+  { name: 'shell', test: /[\\/]src[\\/](shell\.tsx|shortcut-sheet-shown\.ts)$/, priority: 2 },
   { name: 'workspace', test: /[\\/]src[\\/]workspace\.tsx$/, priority: 1 },
 ];
 
@@ -93,6 +96,8 @@ if (stale.length > 0) {
         target: 'es2023',
         // A data: URL would need a wider content security policy.
         assetsInlineLimit: 0,
+        // One sheet: it is small, and no page waits for a sheet of its own.
+        cssCodeSplit: false,
         // The lists of what to load ahead would be a part of the first page.
         modulePreload: false,
         rolldownOptions: { output: { codeSplitting: { groups: GROUPS } } },

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
-import { bareScript, countScripts, gzipped } from '../test/bare-page.ts';
+import { bareScript, countScripts, gzipped, holdWorkspace } from '../test/bare-page.ts';
 import { Stage } from '../test/stage.ts';
 
 const TURNS = 7;
@@ -12,9 +12,10 @@ function median(values: readonly number[]): number {
 }
 
 /** Loads an address. @returns the gzipped bytes of its scripts, and the time to its first contentful paint, ms */
-async function load(page: Page, address: string) {
+async function load(page: Page, address: string, isHeld: boolean) {
   const loaded = countScripts(page);
-  await page.goto(address, { waitUntil: 'networkidle' });
+  await page.goto(address, { waitUntil: isHeld ? 'load' : 'networkidle' });
+  if (isHeld) await page.getByRole('navigation', { name: 'Pages' }).waitFor();
   const paint = await page.evaluate(
     () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Number.NaN,
   );
@@ -35,16 +36,24 @@ const bareAddress = `http://127.0.0.1:${(server.address() as AddressInfo).port}/
 const stage = await Stage.open();
 const person = await stage.person(/Lena Okafor/);
 const stranger = await stage.browser();
-const pages = { bare: bareAddress, 'signed-out': stage.origin, 'signed-in': stage.origin } as const;
-const paints: Record<keyof typeof pages, number[]> = { bare: [], 'signed-out': [], 'signed-in': [] };
-const bytes: Record<keyof typeof pages, number> = { bare: gzipped(script), 'signed-out': 0, 'signed-in': 0 };
+const pages = {
+  bare: bareAddress,
+  'signed-out': stage.origin,
+  shell: stage.origin,
+  'signed-in': stage.origin,
+} as const;
+const paints: Record<keyof typeof pages, number[]> = { bare: [], 'signed-out': [], shell: [], 'signed-in': [] };
+const bytes: Record<keyof typeof pages, number> = { bare: gzipped(script), 'signed-out': 0, shell: 0, 'signed-in': 0 };
 for (let turn = 0; turn < TURNS; turn++) {
   for (const [name, address] of Object.entries(pages) as [keyof typeof pages, string][]) {
-    const page = await (name === 'signed-in' ? person : stranger).context().newPage();
+    const isSignedIn = name === 'signed-in' || name === 'shell';
+    const page = await (isSignedIn ? person : stranger).context().newPage();
+    // What is loaded up to the first paint of the shell.
+    if (name === 'shell') await holdWorkspace(page);
     // As in a browser that has never been there.
     const session = await page.context().newCDPSession(page);
     await session.send('Network.setCacheDisabled', { cacheDisabled: true });
-    const measured = await load(page, address);
+    const measured = await load(page, address, name === 'shell');
     if (name !== 'bare') bytes[name] = measured.bytes;
     paints[name].push(measured.paint);
     await page.close();

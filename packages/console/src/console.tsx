@@ -1,23 +1,30 @@
 /** Who is signed in decides what is shown: the sign-in page, or the console around the session. */
-import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { ApiError, post, type SignedInPerson, setCsrf, words } from './api.ts';
 import { serverPath } from './base.ts';
 import type { EhrSession } from './ehr/session.ts';
 import { t } from './language/language.ts';
 import { loadMessages } from './language/load.ts';
+import { painted } from './painted.ts';
+import type { Shell, Work } from './shell.tsx';
 import type { SignInWays } from './sign-in.tsx';
 import { Problem, Waiting } from './ui/problem.tsx';
 
 /** Loaded where nobody is signed in. */
 const SignIn = lazy(() => import('./sign-in.tsx'));
 
-type WorkspaceModule = typeof import('./workspace.tsx');
-
 type State =
   | { readonly kind: 'asking' }
   | { readonly kind: 'unreachable'; readonly error: unknown }
   | { readonly kind: 'signed-out'; readonly ways: SignInWays }
-  | { readonly kind: 'signed-in'; readonly session: EhrSession; readonly Workspace: WorkspaceModule['Workspace'] };
+  | {
+      readonly kind: 'signed-in';
+      readonly person: SignedInPerson;
+      readonly Frame: typeof Shell;
+      /** Undefined until the shell is on the screen and the session is there. */
+      readonly work?: Work;
+    };
 
 async function whoIsThere(): Promise<SignedInPerson | SignInWays> {
   const response = await fetch(serverPath('/auth/session'), { headers: { accept: 'application/json' } });
@@ -29,12 +36,25 @@ async function whoIsThere(): Promise<SignedInPerson | SignInWays> {
 
 export function Console() {
   const [state, setState] = useState<State>({ kind: 'asking' });
+  /** Who is signed in: they may sign out while their session is made ready. */
+  const here = useRef<SignedInPerson>(undefined);
 
   const enter = useCallback(async (person: SignedInPerson) => {
     setCsrf(person.csrf);
-    const [{ startWork, Workspace }] = await Promise.all([import('./workspace.tsx'), loadMessages('shell')]);
-    const session = await startWork(person);
-    setState({ kind: 'signed-in', session, Workspace });
+    const [{ Shell: Frame }] = await Promise.all([import('./shell.tsx'), loadMessages('shell')]);
+    here.current = person;
+    flushSync(() => setState({ kind: 'signed-in', person, Frame }));
+    // The rest is much larger: the shell is painted before it comes.
+    await painted();
+    try {
+      const { startWork, Workspace } = await import('./workspace.tsx');
+      if (here.current !== person) return;
+      const session = await startWork(person);
+      if (here.current === person) setState({ kind: 'signed-in', person, Frame, work: { session, Workspace } });
+      else session.end();
+    } catch (error) {
+      if (here.current === person) setState({ kind: 'unreachable', error });
+    }
   }, []);
 
   const begin = useCallback(async () => {
@@ -51,10 +71,11 @@ export function Console() {
     void begin();
   }, [begin]);
 
-  async function signOut(session: EhrSession): Promise<void> {
-    if (!(await session.signOut())) return;
-    session.end();
-    const headers = { 'x-csrf-token': session.person.csrf };
+  async function signOut({ csrf }: SignedInPerson, session: EhrSession | undefined): Promise<void> {
+    if (session && !(await session.signOut())) return;
+    session?.end();
+    here.current = undefined;
+    const headers = { 'x-csrf-token': csrf };
     const response = await fetch(serverPath('/auth/session'), { method: 'DELETE', headers });
     // Who came from an outside provider signs out there too.
     if (response.status === 200) location.assign(((await response.json()) as { sign_out_url: string }).sign_out_url);
@@ -78,6 +99,12 @@ export function Console() {
         </Suspense>
       );
     case 'signed-in':
-      return <state.Workspace session={state.session} onSignOut={() => void signOut(state.session)} />;
+      return (
+        <state.Frame
+          person={state.person}
+          work={state.work}
+          onSignOut={() => void signOut(state.person, state.work?.session)}
+        />
+      );
   }
 }

@@ -2,7 +2,7 @@ import { Menu } from '@mantine/core';
 import { spoken, t } from './language/language.ts';
 import { chooseLanguage, LANGUAGES } from './language/load.ts';
 import { PersonButton, type PersonMenuProps } from './person-button.tsx';
-import { sheet } from './shortcuts.ts';
+import { sheet } from './shortcut-sheet-shown.ts';
 
 /** What a person does about themselves: open when it comes. */
 export default function PersonMenu({ person, onPassword, onSignOut }: PersonMenuProps) {

@@ -1,6 +1,7 @@
 import { Switch } from '@mantine/core';
 import { t } from './language/language.ts';
-import { SHORTCUTS, sheet, shortcutsOn, turnShortcuts } from './shortcuts.ts';
+import { sheet } from './shortcut-sheet-shown.ts';
+import { SHORTCUTS, shortcutsOn, turnShortcuts } from './shortcuts.ts';
 import { useStore } from './store.ts';
 import { Dialog } from './ui/dialog.tsx';
 

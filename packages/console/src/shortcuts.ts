@@ -5,6 +5,7 @@ import { shownChart } from './ehr/desk.ts';
 import type { EhrSession } from './ehr/session.ts';
 import type { MessageKey } from './language/language.ts';
 import { navigate } from './router.tsx';
+import { sheet } from './shortcut-sheet-shown.ts';
 import { Watchable } from './store.ts';
 
 export interface Shortcut {
@@ -52,9 +53,6 @@ export const SHORTCUTS: readonly Shortcut[] = [
   goTo('l', '/launch', 'shortcuts.goToLaunch'),
   { keys: ['?'], what: 'shortcuts.showThisSheet', run: () => sheet.set(true) },
 ];
-
-/** Whether the help sheet is shown. */
-export const sheet = new Watchable(false);
 
 const SETTING = 'lockstep-shortcuts';
 

@@ -47,3 +47,13 @@ export function countScripts(page: Page): () => Promise<number> {
   });
   return async () => (await Promise.all(scripts.values())).reduce((sum, body) => sum + gzipped(body), 0);
 }
+
+/** Keeps what is loaded after a signed-in page's first paint from coming. @returns lets it come */
+export async function holdWorkspace(page: Page): Promise<() => void> {
+  const held = Promise.withResolvers<void>();
+  await page.route(/\/workspace-[^/]*\.js$/, async (route) => {
+    await held.promise;
+    await route.continue();
+  });
+  return held.resolve;
+}

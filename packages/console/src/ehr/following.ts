@@ -5,6 +5,7 @@ import { ApiError, words } from '../api.ts';
 import { type Fhir, subjectOf, textAt, valuesAt } from '../fhir.ts';
 import { identityText } from '../identity.tsx';
 import { t } from '../language/language.ts';
+import { painted } from '../painted.ts';
 import { Watchable } from '../store.ts';
 import type { ChartBook } from './charts.ts';
 import { anchorOf, anchorTitle, closedKey, keyOf, patientOf } from './context.ts';
@@ -55,17 +56,6 @@ type Found =
   | { readonly kind: 'found'; readonly patient: Resource }
   | { readonly kind: 'not-in-record'; readonly patient?: Resource }
   | { readonly kind: 'unreadable'; readonly patient?: Resource; readonly reason: string };
-
-/** Lets the browser paint, so that an answer means that the context is on the screen. Hidden pages never paint. */
-export function painted(): Promise<void> {
-  return new Promise((resolve) => {
-    const late = setTimeout(resolve, 100);
-    requestAnimationFrame(() => {
-      clearTimeout(late);
-      setTimeout(resolve);
-    });
-  });
-}
 
 export class OthersFollowing {
   /** What events opened, in words, by event id: says what an application that did not follow still shows. */
