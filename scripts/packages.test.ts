@@ -14,12 +14,11 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { build as esbuild } from 'esbuild';
-import { chromium } from 'playwright-core';
 import { publint } from 'publint';
 import { build as vite } from 'vite';
 import { parse as parseYaml } from 'yaml';
 import { runGuide } from '../packages/server/test/guides.ts';
-import { CHROMIUM } from './chromium.ts';
+import { startChromium } from './chromium.ts';
 import { type LocalRegistry, startLocalRegistry } from './local-registry.ts';
 
 const run = promisify(execFile);
@@ -313,7 +312,7 @@ describe('the published packages', () => {
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+    const browser = await startChromium();
     try {
       const tab = await browser.newPage();
       const errors: string[] = [];

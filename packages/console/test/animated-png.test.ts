@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { deflateSync } from 'node:zlib';
-import { chromium } from 'playwright-core';
-import { CHROMIUM } from '../../../scripts/chromium.ts';
+import { startChromium } from '../../../scripts/chromium.ts';
 import { animatedPng, chunksOf } from './animated-png.ts';
 
 const root = new URL('../../../', import.meta.url);
@@ -20,7 +19,7 @@ test('the moving picture of the README is one, is small, and comes first', () =>
 });
 
 test('frames of another size are refused, and so is what is no PNG', async (t) => {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+  const browser = await startChromium();
   t.after(() => browser.close());
   const page = await browser.newPage();
   const shot = async (width: number): Promise<Buffer> => {

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Resource } from '@lockstep/fhircast';
 import { type Lockstep, readConfig, startLockstep } from '@lockstep/server';
-import { type Browser, chromium, type FrameLocator, type Page } from 'playwright-core';
-import { CHROMIUM } from '../../../scripts/chromium.ts';
+import type { Browser, FrameLocator, Page } from 'playwright-core';
+import { startChromium } from '../../../scripts/chromium.ts';
 import { type ManyUser, writeRecords, writeUsers } from './records.ts';
 import { ServerProcess } from './server-process.ts';
 
@@ -19,9 +19,6 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
-
-/** How long a test waits for what must happen before it fails, ms: much longer than it takes on a busy machine. */
-const PATIENCE = 90_000;
 
 /** The server of a stage: in this process, where tests look into it, or in one of its own. */
 interface Server {
@@ -97,7 +94,7 @@ export class Stage {
     if (records.length > 0) await writeRecords(data, records);
     if (users.length > 0) await writeUsers(data, users);
     const server = await (apart ? serveApart(data, settings) : serveHere(data, settings));
-    const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    const browser = await startChromium(FLAGS);
     return new Stage(server, browser, data);
   }
 
@@ -115,7 +112,6 @@ export class Stage {
   /** A browser with nobody signed in. @param where the language of the browser, and the zone that its clock shows */
   async browser(viewport = { width: 1280, height: 800 }, where: BrowserPlace = {}): Promise<Page> {
     const context = await this.#browser.newContext({ viewport, locale: 'en-GB', ...where });
-    context.setDefaultTimeout(PATIENCE);
     context.on('weberror', (error) => this.#complain(String(error.error())));
     context.on('console', (message) => {
       const text = message.text();

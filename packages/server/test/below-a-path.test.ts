@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { type Lockstep, readConfig } from '@lockstep/server';
 import { freePort } from '@lockstep/store-redis/testing';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { WebSocket } from 'ws';
-import { CHROMIUM } from '../../../scripts/chromium.ts';
+import { startChromium } from '../../../scripts/chromium.ts';
 import { OWN_SEGMENTS } from '../src/http/base-path.ts';
 import { HubClient, json, patient, sharedLockstep, withLockstep } from './harness.ts';
 import { App, Person } from './person.ts';
@@ -152,7 +152,7 @@ async function startedFor(publicUrl: string): Promise<Lockstep> {
 describe('below a path, in Chromium behind nginx', { skip: nginxMissing() }, () => {
   let browser: Browser;
   before(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    browser = await startChromium(FLAGS);
   });
   after(() => browser.close());
 
@@ -162,7 +162,6 @@ describe('below a path, in Chromium behind nginx', { skip: nginxMissing() }, () 
     await behind(t, nginx, async (publicUrl) => {
       // The certificate is this test's own.
       const context = await browser.newContext({ ignoreHTTPSErrors: true, locale: 'en-GB' });
-      context.setDefaultTimeout(90_000);
       const strayed: string[] = [];
       const failed: string[] = [];
       context.on('request', (request) => {

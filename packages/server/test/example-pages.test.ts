@@ -5,9 +5,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { build } from 'vite';
-import { CHROMIUM } from '../../../scripts/chromium.ts';
+import { startChromium } from '../../../scripts/chromium.ts';
 import { ROOT } from './guides.ts';
 import { HubClient, patient, sharedLockstep } from './harness.ts';
 
@@ -92,7 +92,7 @@ describe('the examples for pages', () => {
     };
     await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
     address = `http://localhost:${(server.address() as AddressInfo).port}`;
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+    browser = await startChromium();
   });
   after(async () => {
     await browser.close();

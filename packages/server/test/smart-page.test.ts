@@ -8,8 +8,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
-import { CHROMIUM } from '../../../scripts/chromium.ts';
+import type { BrowserContext, Page } from 'playwright-core';
+import { startChromiumIn } from '../../../scripts/chromium.ts';
 import { HubClient, type Json, patient, sharedLockstep } from './harness.ts';
 import { App, type Kind, resources } from './person.ts';
 
@@ -69,7 +69,7 @@ describe('fhirclient in Chromium, served on another port', () => {
   before(async () => {
     await new Promise<void>((resolve) => pages.listen(0, 'localhost', resolve));
     address = `http://localhost:${(pages.address() as AddressInfo).port}`;
-    context = await chromium.launchPersistentContext(profile, { executablePath: CHROMIUM, args: FLAGS });
+    context = await startChromiumIn(profile, FLAGS);
   });
   after(async () => {
     await context.close();

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, suite, test } from 'node:test';
-import { type Browser, type BrowserContext, chromium, type Page, type Request } from 'playwright-core';
-import { CHROMIUM } from '../../../scripts/chromium.ts';
+import type { Browser, BrowserContext, Page, Request } from 'playwright-core';
+import { startChromium } from '../../../scripts/chromium.ts';
 import { attempt, registerApp } from './browsing.ts';
 import { serve, startServer, type TestServer } from './harness.ts';
 import { startOutside } from './outside-provider.ts';
@@ -45,7 +45,7 @@ async function assertAccessible(page: Page): Promise<void> {
 suite('pages in Chromium', () => {
   let browser: Browser;
   before(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+    browser = await startChromium();
   });
   after(() => browser.close());
 

@@ -1,6 +1,7 @@
 /** Real Redis servers for tests, on loopback. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,7 @@ process.on('exit', () => {
  */
 const PORTS = { first: 10_000, count: 10_000 };
 
+/** Whether nobody listens there. */
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();
@@ -25,11 +27,23 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** A port for a server that may end and come back to it: nobody takes it meanwhile. */
-export async function freePort(): Promise<number> {
+/**
+ * Keeps a port from the other tests until this process ends, whether or not something listens there: the system lets one socket
+ * of UDP have the port of that number.
+ */
+function reserve(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const mark = createSocket('udp4').unref();
+    mark.once('error', () => mark.close(() => resolve(false)));
+    mark.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true));
+  });
+}
+
+/** A port for a server that may end and come back to it: no other test is given it while this process runs. */
+export async function freePort({ first, count } = PORTS): Promise<number> {
   for (;;) {
-    const port = randomInt(PORTS.first, PORTS.first + PORTS.count);
-    if (await isFree(port)) return port;
+    const port = randomInt(first, first + count);
+    if ((await reserve(port)) && (await isFree(port))) return port;
   }
 }
 
