@@ -78,6 +78,9 @@ test('an idle tab asks for nothing: ten minutes, with a patient and both samples
   await shows(viewer, 'Amara Diallo');
   await shows(writer, 'Amara Diallo');
   for (const name of ['EHR', 'Image viewer', 'Report writer']) await member(page, name).getByText('followed').waitFor();
+  // What they show is there, the images last.
+  await viewer.locator('[data-ready]').waitFor();
+  await page.waitForLoadState('networkidle');
   const asked: string[] = [];
   page.on('request', (request) => asked.push(`${request.method()} ${request.url()}`));
   // Time passes in the page alone, so the network is given its own.
