@@ -26,7 +26,7 @@ function codeOf({ subtype }: Json): string {
 }
 
 /** ms after which a record that is not there is missing. */
-const LONGEST = 15_000;
+const LONGEST = 120_000;
 
 /** The records that an act leaves behind. */
 class Records {
