@@ -1,6 +1,7 @@
-// npm run pack [-- FOLDER]: writes the packages as they are published, built JavaScript with types, and one tarball each. Default: dist/
+// npm run pack [-- FOLDER]: writes the packages as they are published, built JavaScript with types, and one tarball each: under a name
+// with the version, and under one that stays the same (lockstep-server.tgz). Default: dist/
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { root } from './bootstrap.mjs';
@@ -200,7 +201,9 @@ for (const given of PACKAGES) {
   writeFileSync(join(target, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   cpSync(join(root, 'LICENSE'), join(target, 'LICENSE'));
   if (manifest.private) continue;
-  cpSync(join(root, 'CHANGELOG.md'), join(target, 'CHANGELOG.md'));
+  // A package has a changelog of its own from its first changeset on.
+  const changelog = [home, root].map((folder) => join(folder, 'CHANGELOG.md')).find((file) => existsSync(file));
+  cpSync(changelog, join(target, 'CHANGELOG.md'));
   writeFileSync(join(target, 'README.md'), readmeOf(home));
   for (const inside of made.bundles) {
     cpSync(join(out, inside), join(target, 'node_modules', '@lockstep', inside), {
@@ -211,4 +214,7 @@ for (const given of PACKAGES) {
   published.push(target);
 }
 const packed = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out, ...published], out);
-for (const { filename } of JSON.parse(packed)) console.log(join(out, filename));
+for (const { filename, version } of JSON.parse(packed)) {
+  copyFileSync(join(out, filename), join(out, filename.replace(`-${version}.tgz`, '.tgz')));
+  console.log(join(out, filename));
+}
