@@ -1,4 +1,4 @@
-// npm run typecheck: checks the types of every package, sample, test, benchmark and script.
+// npm run typecheck: checks the types of every package, sample, example, test, benchmark and script.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -9,7 +9,9 @@ const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 const folders = ['packages', 'samples'].flatMap((parent) =>
   readdirSync(join(root, parent)).map((name) => join(root, parent, name)),
 );
-const projects = [root, ...folders].map((folder) => join(folder, 'tsconfig.json')).filter((path) => existsSync(path));
+const projects = [root, join(root, 'examples', 'javascript'), ...folders]
+  .map((folder) => join(folder, 'tsconfig.json'))
+  .filter((path) => existsSync(path));
 
 for (const project of projects) {
   if ((await runNode([compiler, '--noEmit', '-p', project])) !== 0) process.exitCode = 1;

@@ -6,11 +6,11 @@ import { fromArgs } from '@lockstep/client/launch';
 
 const subscriber = new Subscriber({
   ...fromArgs(process.argv.slice(2)),
-  token: process.env.TOKEN,
+  token: process.env.TOKEN ?? '',
   name: 'Node example',
   events: ['Patient-open', 'ImagingStudy-open'],
 });
-subscriber.onState(({ status, reason }) => console.log(`[${status}]${reason ? ` ${reason}` : ''}`));
+subscriber.onState((state) => console.log(`[${state.status}]${'reason' in state ? ` ${state.reason}` : ''}`));
 subscriber.follow((context) => console.log(context ? `${context.type}/${context.id}` : 'nothing is open'));
 process.once('SIGTERM', () => subscriber.unsubscribe().then(() => process.exit()));
 await subscriber.connect();

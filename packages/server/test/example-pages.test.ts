@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { build as esbuild } from 'esbuild';
 import type { Browser } from 'playwright-core';
 import { build } from 'vite';
 import { startChromium } from '../../../scripts/chromium.ts';
@@ -14,7 +15,7 @@ import { HubClient, patient, sharedLockstep } from './harness.ts';
 const examples = join(ROOT, 'examples', 'javascript');
 
 /** What a page around the example does, as an app would: it makes the subscriber and shows what the example gives. */
-const AROUND: Readonly<Record<'react' | 'vue', string>> = {
+const AROUND: Readonly<Record<'react' | 'vue' | 'angular', string>> = {
   react: `
     import { createElement } from 'react';
     import { createRoot } from 'react-dom/client';
@@ -30,6 +31,11 @@ const AROUND: Readonly<Record<'react' | 'vue', string>> = {
         h('p', context.value ? context.value.type + '/' + context.value.id : 'nothing is open'),
       ]);
     } }).mount(document.body.appendChild(document.createElement('main')));`,
+  angular: `
+    import { bootstrapApplication } from '@angular/platform-browser';
+    import { OpenPatient, SUBSCRIBER } from '${examples}/angular.ts';
+    document.body.append(document.createElement('app-open-patient'));
+    await bootstrapApplication(OpenPatient, { providers: [{ provide: SUBSCRIBER, useValue: subscriber }] });`,
 };
 
 const SUBSCRIBER = `
@@ -69,6 +75,21 @@ async function bundled(module: string): Promise<string> {
   return outputs.flatMap((one) => (one.type === 'chunk' ? [one.code] : [])).join('\n');
 }
 
+/** The same with Angular, whose templates are compiled in the browser: its decorators are those before the standard. */
+async function bundledWithAngular(module: string): Promise<string> {
+  const { outputFiles } = await esbuild({
+    stdin: { contents: `import '@angular/compiler';${module}`, resolveDir: join(ROOT, 'packages', 'console') },
+    tsconfigRaw: { compilerOptions: { experimentalDecorators: true } },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    write: false,
+    logLevel: 'error',
+  });
+  return outputFiles[0]?.text ?? '';
+}
+
 const { origin } = await sharedLockstep();
 
 describe('the examples for pages', () => {
@@ -87,6 +108,7 @@ describe('the examples for pages', () => {
     scripts = {
       'react.js': await bundled(SUBSCRIBER + AROUND.react),
       'vue.js': await bundled(SUBSCRIBER + AROUND.vue),
+      'angular.js': await bundledWithAngular(SUBSCRIBER + AROUND.angular),
       // The file that npm run pack writes for pages without a bundler.
       'browser.js': await bundled(`export * from '${join(ROOT, 'packages/client/src/browser.ts')}';`),
     };
@@ -104,6 +126,7 @@ describe('the examples for pages', () => {
     ['page', 'lockstep-status[status="in-sync"]'],
     ['react', '[role="status"]:has-text("In sync")'],
     ['vue', '[role="status"]:has-text("In sync")'],
+    ['angular', '[role="status"]:has-text("In sync")'],
   ] as const) {
     it(`${name}: shows what is open, and that it is in sync`, async () => {
       const hub = await HubClient.backend(origin);
