@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { startLockstep } from '@lockstep/server';
 import { findRunning } from '../src/admin/running.ts';
 import { COMMANDS } from '../src/cli/commands.ts';
-import { commandHelp } from '../src/cli/help.ts';
+import { createParser, helpText, reached } from '../src/cli/parser.ts';
 import { Terminal } from '../src/cli/terminal.ts';
 import { event, inSync, lockstep, Running, serverOfFile } from './command-line.ts';
 import { type Json, json, testConfig } from './harness.ts';
@@ -22,18 +22,33 @@ async function openSession(user: string): Promise<string> {
 test('every command explains itself, with examples', async () => {
   const overview = await lockstep(['--help']);
   assert.equal(overview.code, 0);
-  for (const command of COMMANDS) {
-    const { name, options } = command;
+  const helpOf = (name: string) =>
+    helpText(
+      reached(
+        createParser(COMMANDS, 120, async () => undefined),
+        name.split(' '),
+      ),
+    );
+  for (const { name, options } of COMMANDS) {
     assert.ok(overview.stdout.includes(`\n  ${name} `), name);
-    const help = commandHelp(command);
-    assert.match(help, new RegExp(`^lockstep ${name}`));
+    const help = helpOf(name);
+    assert.match(help, new RegExp(`^Usage: lockstep ${name} `));
     assert.match(help, /\nExamples:\n {2}# .+\n {2}\S/);
     assert.match(help, /Exit codes: 0 done/);
     for (const option of Object.keys(options)) assert.ok(help.includes(`--${option}`), `${name} --${option}`);
   }
   const asked = await lockstep(['apps', 'launch', '--help']);
   assert.equal(asked.code, 0);
-  assert.equal(asked.stdout, commandHelp(COMMANDS.find(({ name }) => name === 'apps launch')!));
+  assert.equal(asked.stdout, helpOf('apps launch'));
+  for (const same of [
+    ['help', 'apps', 'launch'],
+    ['apps', 'launch', '-h', '--user', 'x'],
+  ]) {
+    assert.equal((await lockstep(same)).stdout, asked.stdout, same.join(' '));
+  }
+  const group = await lockstep(['apps', '--help']);
+  assert.equal(group.code, 0);
+  for (const name of ['apps register', 'apps list', 'apps launch']) assert.ok(group.stdout.includes(`\n  ${name} `));
 });
 
 test('a command that needs no part of the server loads none: every command would start with it', async () => {
@@ -46,7 +61,8 @@ test('a command that needs no part of the server loads none: every command would
   assert.equal(code, 0);
   const loaded = stderr.split('\n').filter((line) => line.startsWith('file:'));
   assert.ok(loaded.length > 50);
-  const places = /\/packages\/(fhircast|client)\/src\/|\/packages\/server\/(src\/|package\.json)/;
+  const places =
+    /\/packages\/(fhircast|client)\/src\/|\/packages\/server\/(src\/|package\.json)|\/node_modules\/commander\//;
   assert.deepEqual(
     loaded.filter((url) => !places.test(url)),
     [],
@@ -57,15 +73,20 @@ test('a command that needs no part of the server loads none: every command would
 test('wrong use ends with 2 and says what is wrong, as JSON too', async () => {
   const wrong: [string[], RegExp][] = [
     [['fly'], /there is no command fly/],
-    [['--fly'], /Unknown option '--fly'/],
+    [['seve'], /there is no command seve\n.*mean serve/],
+    [['fly', '--help'], /there is no command fly/],
+    [['apps', 'fly'], /there is no command apps fly/],
+    [['--fly'], /unknown option '--fly'/],
+    [['listen', '--cuont', '3'], /unknown option '--cuont'\n.*mean --count/],
+    [['listen', '--count'], /option '-n, --count <N>' argument missing/],
     [['apps'], /apps needs one of: apps register, apps list, apps launch/],
-    [['sessions', '--fly'], /Unknown option '--fly'/],
+    [['sessions', '--fly'], /unknown option '--fly'/],
     [['apps', 'launch'], /which app/],
     [['publish', ...at], /which event/],
     [['publish', 'Patient-open', 'nonsense', '--topic', 't', ...at], /no resource/],
     [['listen', '--answer', 'perhaps', ...at], /--answer perhaps/],
     [['listen', '--count', 'many', ...at], /whole number/],
-    [['launch', 'build', '--form', 'smoke'], /must be one of windows, posix/],
+    [['launch', 'build', '--form', 'smoke'], /'smoke' is invalid\. Allowed choices are windows, posix/],
     [['launch', 'start'], /program is missing/],
     [['topic', 'derive', 'jsmith'], /no secret/],
     [['completion', 'csh'], /bash, zsh, fish, powershell/],

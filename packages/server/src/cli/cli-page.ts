@@ -1,5 +1,5 @@
 import type { Command } from './command.ts';
-import { commandHelp, overview } from './help.ts';
+import { createParser, helpText, reached } from './parser.ts';
 
 const INTRODUCTION = `# The lockstep command
 
@@ -19,8 +19,12 @@ function fence(text: string): string {
   return `\`\`\`\n${text.trimEnd()}\n\`\`\`\n`;
 }
 
+/** Letters in a line of help. */
+const WIDTH = 120;
+
 /** The commands' help as a page of documentation, in Markdown. */
 export function cliPage(commands: readonly Command[]): string {
-  const sections = commands.map((command) => `## ${command.name}\n\n${fence(commandHelp(command))}`);
-  return `${INTRODUCTION}\n${fence(overview(commands))}\n${sections.join('\n')}`;
+  const parser = createParser(commands, WIDTH, async () => undefined);
+  const sections = commands.map(({ name }) => `## ${name}\n\n${fence(helpText(reached(parser, name.split(' '))))}`);
+  return `${INTRODUCTION}\n${fence(helpText(parser))}\n${sections.join('\n')}`;
 }

@@ -30,7 +30,7 @@ export class CliError extends Error {
   }
 }
 
-/** An option, as parseArgs reads it and as help shows it. */
+/** An option of a command. */
 export interface Option {
   readonly type: 'string' | 'boolean';
   readonly short?: string;
@@ -58,7 +58,7 @@ export interface Command {
   readonly details?: string;
   readonly options: Readonly<Record<string, Option>>;
   readonly examples: readonly Example[];
-  /** Reads its own arguments instead of having them parsed. */
+  /** Reads its own options instead of having them parsed. */
   readonly raw?: boolean;
   /** @returns the exit code; 0 without one */
   run(call: Call): Promise<number | undefined>;

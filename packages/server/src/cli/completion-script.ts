@@ -1,5 +1,5 @@
 import type { Command, Option } from './command.ts';
-import { COMMON } from './help.ts';
+import { COMMON } from './parser.ts';
 
 /** First words, and the second words of those that have some. */
 function words(commands: readonly Command[]): ReadonlyMap<string, readonly string[]> {
