@@ -26,14 +26,6 @@ async function send(path: string, init: RequestInit): Promise<void> {
   await response?.arrayBuffer().catch(() => undefined);
 }
 
-async function asFastAsPossible(request: () => Promise<void>): Promise<void> {
-  await Promise.all(
-    Array.from({ length: IN_FLIGHT }, async () => {
-      for (;;) await request();
-    }),
-  );
-}
-
 /** A connection whose answers nobody reads into. */
 function kept(): Socket {
   return connect(Number(port), hostname)
@@ -41,13 +33,19 @@ function kept(): Socket {
     .resume();
 }
 
-const json = { 'content-type': 'application/json' };
 const authorization = `Bearer ${token}`;
 
 const FLOODS: Readonly<Record<Flood['kind'], () => unknown>> = {
   registrations: () => {
     const body = JSON.stringify({ client_name: 'x'.repeat(900_000), redirect_uris: ['http://localhost/x'] });
-    return asFastAsPossible(() => send('/auth/register', { method: 'POST', headers: json, body }));
+    const head = `POST /auth/register HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const request = Buffer.from(head + body);
+    const register = (): void => {
+      sent += 1;
+      // The next one when the server has ended the connection.
+      kept().on('close', register).write(request);
+    };
+    for (let n = 0; n < IN_FLIGHT; n += 1) register();
   },
   tokens: () => {
     const guess = (socket: Socket): void => {

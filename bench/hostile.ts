@@ -29,15 +29,14 @@ const PACE = 5;
 const LIMIT = 1.5;
 const GROWTH = 200 * 2 ** 20;
 
-/** Patients that are opened in turn: contexts that are never closed would add up, and each event would cost more than the one before. */
-const PATIENTS = 8;
-
 let published = 0;
 
+/** Opens a patient, or closes it again: contexts that stay open would make each event cost more than the one before. */
 async function publish(backend: Backend, topic: string): Promise<number> {
   const id = crypto.randomUUID();
-  const resource = { resourceType: 'Patient', id: `p${published++ % PATIENTS}` };
-  const event = { 'hub.topic': topic, 'hub.event': 'Patient-open', context: [{ key: 'patient', resource }] };
+  const name = published++ % 2 === 0 ? 'Patient-open' : 'Patient-close';
+  const context = [{ key: 'patient', resource: { resourceType: 'Patient', id: 'p1' } }];
+  const event = { 'hub.topic': topic, 'hub.event': name, context };
   const startedAt = performance.now();
   const response = await fetch(`${backend.origin}/hub`, {
     method: 'POST',

@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { TokenDoor } from '@lockstep/smart';
 import Fastify from 'fastify';
-import { findDoor, SMALL_BODY } from '../src/http/doors/door.ts';
+import { doorFinder, findDoor, SMALL_BODY } from '../src/http/doors/door.ts';
 import { DOORS } from '../src/http/doors/doors.ts';
 import { guardDoors } from '../src/http/doors/guard.ts';
 import { Limiter } from '../src/http/doors/limiter.ts';
@@ -115,6 +115,19 @@ describe('every door of the server', () => {
         used.add(door);
       }
       for (const door of DOORS) assert.ok(used.has(door), `${door.methods} ${door.path} is no route`);
+    }, EVERYTHING_ON));
+
+  it('is found by its address as it is by its route', () =>
+    withLockstep(async ({ routes }) => {
+      const doorOf = doorFinder(DOORS);
+      for (const [method, path] of served(routes)) {
+        // What is at no other address: one segment would be a topic.
+        assert.equal(
+          doorOf(method, address(path.replace('/*', '/x/y'))),
+          findDoor(DOORS, method, path),
+          `${method} ${path}`,
+        );
+      }
     }, EVERYTHING_ON));
 
   it('has a row, or the server does not start', async () => {

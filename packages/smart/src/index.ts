@@ -13,6 +13,7 @@ export { networkOf } from './guess-limit.ts';
 export type { Keys, SigningKey } from './keys.ts';
 export type { LaunchBinding, LaunchTokens } from './launch-tokens.ts';
 export type { LaunchAnswer, LaunchRequest, PreparedLaunch } from './launches.ts';
+export { authorizationCaller } from './limits.ts';
 export { readManifest } from './manifest.ts';
 export { OAuthError } from './oauth-error.ts';
 export type { OutsideOptions } from './outside/options.ts';

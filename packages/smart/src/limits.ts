@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PageError } from './browser.ts';
+import { networkOf } from './guess-limit.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { RequestLimit } from './ports.ts';
 
@@ -11,10 +12,15 @@ const PAGES = /^\/auth\/(authorize|interaction|manage|outside|second-factor|sign
 /** What costs work or can be guessed at; what is published (discovery, keys, styles) is neither. */
 const LIMITED = /^\/(auth\/(?!jwks|style|smart-style|brand)|launch(\?|$))/;
 
+/** Those who come to the authorization server from an address, as a caller of the limiter. */
+export function authorizationCaller(ip: string): string {
+  return `authorization of ${networkOf(ip)}`;
+}
+
 /** Limits the requests of each address; at the token endpoint those of each client too, see `limitClient`. */
 export function limitRequests(app: FastifyInstance, limit: RequestLimit): void {
   app.addHook('onRequest', async (request, reply) => {
-    if (!LIMITED.test(request.url) || limit.take(`authorization of ${request.ip}`)) return;
+    if (!LIMITED.test(request.url) || limit.take(authorizationCaller(request.ip))) return;
     throw tooMany(request, reply);
   });
 }

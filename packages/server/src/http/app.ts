@@ -7,12 +7,15 @@ import type { ServerAuditTrail } from '../audit/audit-trail.ts';
 import { auditRequests } from '../audit/request-audit.ts';
 import type { Config } from '../config.ts';
 import { answerBadAddress } from './bad-address.ts';
+import { doorFinder } from './doors/door.ts';
 import { DOORS } from './doors/doors.ts';
 import { type GuardParts, guardDoors } from './doors/guard.ts';
+import { EarlyRefusals } from './early-refusals.ts';
 import { EventDoor } from './event-door.ts';
+import { FrontDoor } from './front-door.ts';
 import { answerOAuthErrors, parseJsonWithinLimits } from './json-bodies.ts';
 import type { Listener } from './listener.ts';
-import { cleanAddress } from './request-address.ts';
+import { cleanAddress, senderAddress } from './request-address.ts';
 import { requestId } from './request-id.ts';
 import { type CountRequest, countRequests } from './request-metrics.ts';
 
@@ -58,8 +61,14 @@ export function createApp(config: Config, listener: Listener, log: FastifyBaseLo
   guardDoors(app, { doors: DOORS, ...guard, audit });
   parseJsonWithinLimits(app);
   answerOAuthErrors(app);
-  const events = new EventDoor({ ...config, ...guard, hub, audit, count, routes }, listener.handler);
+  const addressOf = senderAddress(config.trustedProxies);
+  const refusals = new EarlyRefusals({ https: guard.https, count });
+  const events = new EventDoor({ ...config, ...guard, hub, audit, count, refusals, addressOf, routes });
   app.addHook('preClose', async () => events.close());
-  listener.serve(events.handle);
+  const doorOf = doorFinder(DOORS);
+  const now = (): number => performance.now();
+  const front = new FrontDoor({ ...guard, now, doorOf, addressOf, refusals, events, framework: listener.handler });
+  listener.serve(front.handle);
+  listener.readWhen((address, read, cut) => front.connect(address, read, cut));
   return { app, routes };
 }

@@ -63,6 +63,27 @@ describe('the listener', () => {
     agent.destroy();
   });
 
+  it('closes though connections wait unread for their turn, and reads none of them any more', async () => {
+    const { listener } = await listening();
+    listener.open(() => undefined);
+    const reads: (() => void)[] = [];
+    const waits = new Promise<void>((resolve) => {
+      listener.readWhen((_address, read) => {
+        reads.push(read);
+        resolve();
+      });
+    });
+    const socket = connect(listener.port, '127.0.0.1');
+    socket.on('error', () => undefined).resume();
+    const ended = once(socket, 'close');
+    await waits;
+    assert.equal(listener.connections, 1);
+    await listener.close();
+    await ended;
+    reads[0]?.();
+    assert.equal(listener.connections, 0);
+  });
+
   it('closes at once when it never opened', async () => {
     const { listener, waiting } = await listening();
     const asked = ask(listener.port, new Agent());

@@ -25,6 +25,9 @@ export interface BeforeOpen {
   readonly upgrade: UpgradeListener;
 }
 
+/** Reads a new connection when it is its turn, or cuts it. */
+export type ReadWhen = (address: string, read: () => void, cut: () => void) => void;
+
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 const pemOf = ({ cert, key }: Pick<Certificate, 'cert' | 'key'>) => ({ cert, key });
@@ -60,6 +63,9 @@ export class Listener {
   #before: BeforeOpen | undefined;
   /** Connections that asked for a WebSocket: the server no longer ends them. */
   readonly #upgrades = new Set<Duplex>();
+  #readWhen: ReadWhen = (_address, read) => read();
+  /** Connections that are not read yet: the server does not know of them. */
+  readonly #unread = new Set<Socket>();
   readonly #basePath: string;
   readonly #lingering = new Lingering();
   /** By connection: requests that wait behind others of it. */
@@ -95,18 +101,12 @@ export class Listener {
     this.#secure =
       certificate && createSecureServer({ ...options, ...pemOf(certificate), minVersion: 'TLSv1.2' }, onRequest);
     this.#server = this.#secure ?? createServer(options, onRequest);
-    const gone = (): void => {
-      this.#connections -= 1;
-    };
     const upgrades = this.#upgrades;
     // Shared by all sockets, as `destroyed` is.
     function left(this: Duplex): void {
       upgrades.delete(this);
     }
-    this.#server.on('connection', (socket) => {
-      this.#connections += 1;
-      socket.once('close', gone);
-    });
+    this.#readInTurn();
     this.#server.on('upgrade', (request, socket, head) => {
       enter(request, this.#basePath);
       socket.on('error', destroyed).once('close', left);
@@ -115,6 +115,35 @@ export class Listener {
         socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       else this.#once((before) => (before ? before.upgrade : this.#onUpgrade)?.(request, socket, head));
     });
+  }
+
+  /** Has connections wait, unread, until `readWhen` says that they are read. */
+  #readInTurn(): void {
+    const server: Server & { pauseOnConnect?: boolean } = this.#server;
+    // An option of net.Server, which the servers of HTTP do not pass on.
+    server.pauseOnConnect = true;
+    const take = server.listeners('connection') as ((socket: Socket) => void)[];
+    server.removeAllListeners('connection');
+    const gone = (socket: Socket): void => {
+      this.#connections -= 1;
+      this.#unread.delete(socket);
+    };
+    // Shared by all sockets, as `destroyed` is.
+    function closed(this: Socket): void {
+      gone(this);
+    }
+    server.on('connection', (socket: Socket) => {
+      this.#connections += 1;
+      this.#unread.add(socket);
+      socket.once('close', closed);
+      const read = (): void => {
+        if (!this.#unread.delete(socket)) return;
+        for (const one of take) one.call(server, socket);
+        socket.resume();
+      };
+      this.#readWhen(socket.remoteAddress ?? '', read, () => socket.destroy());
+    });
+    this.#secure?.on('secureConnection', (socket) => socket.resume());
   }
 
   #request(request: IncomingMessage, response: ServerResponse): void {
@@ -182,6 +211,11 @@ export class Listener {
     return this.#onRequest;
   }
 
+  /** @param when decides about every new connection from now on */
+  readWhen(when: ReadWhen): void {
+    this.#readWhen = when;
+  }
+
   /** The server, for Fastify, which brings the handler of requests; a later handler replaces it. */
   serve(handler: RequestListener): Server {
     this.#onRequest = handler;
@@ -208,6 +242,7 @@ export class Listener {
   async close(): Promise<void> {
     const cut = setTimeout(() => this.#cut(), this.#graceMs);
     this.#lingering.close();
+    for (const socket of this.#unread) socket.destroy();
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
       if (this.#isOpen) this.#server.closeIdleConnections();

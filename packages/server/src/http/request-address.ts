@@ -1,3 +1,6 @@
+import type { IncomingMessage } from 'node:http';
+import proxyAddress from '@fastify/proxy-addr';
+
 /** A request's path, and its query without the question mark. Never throws, whatever was sent. */
 export function splitAddress(url: string): readonly [path: string, query: string | undefined] {
   const mark = url.indexOf('?');
@@ -14,4 +17,14 @@ export function cleanAddress(url: string): string {
   if (!/^((\/api)?\/hub|\/fhir)(\/|$)/.test(clean)) return url;
   const short = clean.replace(/^\/api/, '');
   return query === undefined ? short : `${short}?${query}`;
+}
+
+/**
+ * Finds the sender's address of a request, as the framework does.
+ * @param trustedProxies addresses whose `X-Forwarded-For` counts: anybody can write that header
+ */
+export function senderAddress(trustedProxies: readonly string[]): (request: IncomingMessage) => string {
+  if (trustedProxies.length === 0) return ({ socket }) => socket.remoteAddress ?? '';
+  const trusted = proxyAddress.compile([...trustedProxies]);
+  return (request) => proxyAddress(request, trusted);
 }

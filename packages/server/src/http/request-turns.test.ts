@@ -38,4 +38,47 @@ describe('requests of strangers', () => {
       assert.equal(order.filter((name) => name === one).length, 2, order.join());
     }
   });
+
+  it('that send too much are begun one in each 2 ms, the newest connection and the oldest request first', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const turns = new RequestTurns();
+    const begun: string[] = [];
+    const never = (): void => {
+      assert.fail('cut');
+    };
+    for (const n of [1, 2, 3]) {
+      turns.beginSlowly('a', () => begun.push(`request ${n}`), never);
+      turns.readSlowly('a', () => begun.push(`connection ${n}`), never);
+    }
+    assert.equal(begun.length, 0);
+    for (let turn = 0; turn < 3; turn += 1) t.mock.timers.tick(2);
+    assert.deepEqual(
+      begun.filter((one) => one.startsWith('request')),
+      ['request 1', 'request 2', 'request 3'],
+    );
+    assert.deepEqual(
+      begun.filter((one) => one.startsWith('connection')),
+      ['connection 3', 'connection 2', 'connection 1'],
+    );
+  });
+
+  it('that send too much keep no other address waiting, and the oldest of too many is cut', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const turns = new RequestTurns();
+    const [read, cut]: [number[], number[]] = [[], []];
+    let isOtherRead = false;
+    for (let n = 0; n < 1_030; n += 1) {
+      turns.readSlowly(
+        'flood',
+        () => read.push(n),
+        () => cut.push(n),
+      );
+    }
+    turns.readSlowly('b', () => (isOtherRead = true), assert.fail);
+    assert.deepEqual(cut, [0, 1, 2, 3, 4, 5]);
+    t.mock.timers.tick(2);
+    t.mock.timers.tick(2);
+    assert.ok(isOtherRead);
+    assert.deepEqual(read, [1_029]);
+  });
 });

@@ -2,11 +2,17 @@
 
 /** Requests that are begun in one turn. Each costs some 0.1 ms, which is what an event may find before it. */
 const IN_TURN = 2;
+/** ms between two things of the slow lane. */
+const SLOW_PACE = 2;
+/** Things of one address that wait in the slow lane at most. */
+const MOST_SLOW = 1_024;
 
 /**
  * Begins requests, a few in each turn of the event loop; between two turns the sockets of events are read. Addresses take turns too:
- * a flood from one of them keeps no other waiting. Nothing is refused here, so answers are what they are without a flood. A connection
- * has few requests that wait, see `MOST_WAITING` of the listener.
+ * a flood from one of them keeps no other waiting. A connection has few requests that wait, see `MOST_WAITING` of the listener.
+ *
+ * What comes from addresses that send too much goes into slow lanes: one thing each 2 ms, the newest connection and the
+ * oldest request. Of many connections the newest has waited least, and one that is good is not kept waiting by a flood behind it.
  */
 export class RequestTurns {
   /** By address; whose turn is next comes first. */
@@ -14,6 +20,8 @@ export class RequestTurns {
   /** Begun in this turn. */
   #begun = 0;
   #isScheduled = false;
+  readonly #slowRequests = new SlowLane((queue) => queue.shift());
+  readonly #slowConnections = new SlowLane((queue) => queue.pop());
 
   /** @param address of the sender @param run begins the request: at once where no other request waits */
   begin(address: string, run: () => void): void {
@@ -25,6 +33,16 @@ export class RequestTurns {
     if (before) before.push(run);
     else this.#waiting.set(address, [run]);
     this.#schedule();
+  }
+
+  /** Begins a request of an address that has sent too much. @param cut called instead where too many of it wait */
+  beginSlowly(address: string, run: () => void, cut: () => void): void {
+    this.#slowRequests.add(address, { run, cut });
+  }
+
+  /** Reads a new connection of such an address. @param cut called instead where too many of it wait */
+  readSlowly(address: string, run: () => void, cut: () => void): void {
+    this.#slowConnections.add(address, { run, cut });
   }
 
   #run(run: () => void): void {
@@ -46,9 +64,49 @@ export class RequestTurns {
     for (const [address, queue] of this.#waiting) {
       if (this.#begun === IN_TURN) break;
       const run = queue.shift();
-      this.#waiting.delete(address);
-      if (queue.length > 0) this.#waiting.set(address, queue);
+      moveBack(this.#waiting, address, queue);
       if (run) this.#run(run);
     }
   };
+}
+
+interface Slowed {
+  readonly run: () => void;
+  readonly cut: () => void;
+}
+
+/** One thing in each pace; addresses take turns. */
+class SlowLane {
+  readonly #waiting = new Map<string, Slowed[]>();
+  readonly #take: (queue: Slowed[]) => Slowed | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param take takes the one that is next of an address */
+  constructor(take: (queue: Slowed[]) => Slowed | undefined) {
+    this.#take = take;
+  }
+
+  add(address: string, slowed: Slowed): void {
+    const queue = this.#waiting.get(address);
+    if (!queue) this.#waiting.set(address, [slowed]);
+    else if (queue.push(slowed) > MOST_SLOW) queue.shift()?.cut();
+    this.#timer ??= setTimeout(this.#turn, SLOW_PACE);
+  }
+
+  readonly #turn = (): void => {
+    this.#timer = undefined;
+    for (const [address, queue] of this.#waiting) {
+      const next = this.#take(queue);
+      moveBack(this.#waiting, address, queue);
+      next?.run();
+      break;
+    }
+    if (this.#waiting.size > 0) this.#timer = setTimeout(this.#turn, SLOW_PACE);
+  };
+}
+
+/** An address whose turn it was comes to its turn again after all others. */
+function moveBack<Queue extends readonly unknown[]>(queues: Map<string, Queue>, address: string, queue: Queue): void {
+  queues.delete(address);
+  if (queue.length > 0) queues.set(address, queue);
 }

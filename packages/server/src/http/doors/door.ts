@@ -71,3 +71,26 @@ export function findDoor(rows: readonly DoorRow[], method: string, route: string
     return row.path.endsWith('**') ? path.startsWith(row.path.slice(0, -2)) : path === row.path;
   });
 }
+
+/**
+ * Finds doors by the address of a request, before it has a route.
+ * @returns the first row that fits; undefined where none does
+ */
+export function doorFinder(rows: readonly DoorRow[]): (method: string, path: string) => DoorRow | undefined {
+  const patterns = rows.map((row) => ({ row, methods: new Set(row.methods.split(' ')), path: patternOf(row.path) }));
+  return (method, path) => {
+    const asked = method === 'HEAD' ? 'GET' : method;
+    return patterns.find(({ methods, path: pattern }) => {
+      return (methods.has('*') || methods.has(asked)) && pattern.test(path);
+    })?.row;
+  };
+}
+
+/** The addresses of a route: a parameter is one segment, a star is everything that follows. */
+function patternOf(path: string): RegExp {
+  const pattern = path
+    .replace(/[.]/g, '\\.')
+    .replace(/:[A-Za-z]+/g, '[^/]+')
+    .replace(/\*+/g, '.*');
+  return new RegExp(`^${pattern}/?$`);
+}

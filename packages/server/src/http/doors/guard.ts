@@ -29,6 +29,10 @@ export interface GuardParts {
   readonly audit?: { readonly admits: boolean } | undefined;
 }
 
+export const TOO_MANY = 'Too many requests';
+/** s. */
+export const RETRY_AFTER = '1';
+
 /** An address may send more than one client: a whole hospital may have one address. */
 const CLIENTS_AT_ADDRESS = 10;
 /** A FHIR request costs many times what an event costs: those of one client for one user must not hold sessions up. */
@@ -81,11 +85,12 @@ function decide(route: RouteOptions & { path: string }, doors: readonly DoorRow[
 }
 
 /** Whether bodies of unauthenticated clients are read here. */
-function isUnknown({ authentication }: DoorRow): boolean {
+export function isUnknown({ authentication }: DoorRow): boolean {
   return authentication === 'none' || authentication === 'handler';
 }
 
-function isForm(request: FastifyRequest): boolean {
+/** Whether a request brings a form. */
+export function isForm(request: Pick<FastifyRequest, 'headers'>): boolean {
   return /^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '');
 }
 
@@ -106,8 +111,7 @@ async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardP
   const door = request.routeOptions.config?.door ?? (isShared(request.url) ? SHARED_NOWHERE : NOWHERE);
   reply.headers(doorHeaders(door, request.headers, request.id, parts.https));
   const begun = begunOf(request.raw);
-  if (begun && !begun.token) {
-    if (!begun.caller) throw tooMany(reply);
+  if (begun?.caller) {
     request.caller = begun.caller;
     return;
   }
@@ -115,7 +119,11 @@ async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardP
   const { authorization } = request.headers;
   const lookUp = async () => (begun?.token ? begun.token.found : parts.tokens.find(authorization));
   const found = takesToken ? await lookUp() : undefined;
-  if (door.limit === 'door' && !mayCome(request.ip, found?.info, door, parts.limiter)) throw tooMany(reply);
+  const isCounted = begun?.counted === door;
+  if (door.limit === 'door' && !isCounted && !mayCome(request.ip, found?.info, door, parts.limiter)) {
+    reply.header('retry-after', RETRY_AFTER);
+    throw new RequestRefused('too-many-requests', TOO_MANY);
+  }
   if (parts.audit && !parts.audit.admits && typeof door.audit === 'string') {
     throw unrecorded();
   }
@@ -135,6 +143,11 @@ const REFUSED = {
   use_dpop_nonce: 'proof-nonce',
 } as const;
 
+/** Those who show no token that is good, as callers of the limiter. Who has one IPv6 address has all of its network. */
+export function addressCaller(ip: string): string {
+  return `address ${networkOf(ip)}`;
+}
+
 /** A client, its user and its address have a share each: many clients of one person or place get no more together. */
 export function mayCome(
   ip: string,
@@ -142,16 +155,11 @@ export function mayCome(
   { audit }: Pick<DoorRow, 'audit'>,
   limiter: Limiter,
 ): boolean {
-  if (!caller) return limiter.take(`address ${ip}`);
+  if (!caller) return limiter.take(addressCaller(ip));
   return (
-    limiter.take(`address of clients ${ip}`, CLIENTS_AT_ADDRESS) &&
+    limiter.take(`address of clients ${networkOf(ip)}`, CLIENTS_AT_ADDRESS) &&
     (caller.user === undefined || limiter.take(`user ${caller.user}`)) &&
     limiter.take(`client ${caller.clientId}`) &&
     (audit !== 'fhir' || limiter.take(`FHIR of client ${caller.clientId} ${caller.user}`, SHARE_OF_FHIR))
   );
-}
-
-function tooMany(reply: FastifyReply): RequestRefused {
-  reply.header('retry-after', '1');
-  return new RequestRefused('too-many-requests', 'Too many requests');
 }

@@ -50,6 +50,12 @@ export class Limiter {
     return true;
   }
 
+  /** Whether this caller would have to wait now. Takes nothing. */
+  isSpent(caller: string): boolean {
+    const bucket = this.#buckets.get(caller);
+    return bucket !== undefined && this.#perSecond > 0 && this.#bucket(caller, bucket.times).tokens < 1;
+  }
+
   /** The caller's bucket, with what has come in since it was last looked at. */
   #bucket(caller: string, times: number): Bucket {
     const now = this.#now();
