@@ -24,6 +24,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 
 /**
@@ -513,6 +514,7 @@ public final class FhircastClient {
 
   /** Prints what it follows until it is told to end. */
   public static void main(String[] arguments) throws Exception {
+    var shown = new AtomicReference<String>();
     Handler print =
         message -> {
           Map<String, Object> event = object(message.get("event"));
@@ -525,10 +527,13 @@ public final class FhircastClient {
             if (first == null) first = String.valueOf(resource.get("id"));
           }
           System.out.println(event.get("hub.event") + ": " + (named.isEmpty() ? "nothing" : String.join(", ", named)));
+          String name = String.valueOf(event.get("hub.event"));
+          if ("patient-open".equalsIgnoreCase(name)) shown.set(first);
+          else if ("patient-close".equalsIgnoreCase(name) && first != null && first.equals(shown.get())) shown.set("");
           String state = System.getenv("FHIRCAST_STATE_FILE");
-          if (state == null || !"patient-open".equalsIgnoreCase(String.valueOf(event.get("hub.event")))) return;
+          if (state == null || shown.get() == null) return;
           try {
-            Files.writeString(Path.of(state), first);
+            Files.writeString(Path.of(state), shown.get());
           } catch (IOException error) {
             throw new Refused("the state cannot be written: " + error.getMessage());
           }

@@ -340,15 +340,23 @@ class FhircastClient:
 
 
 def main():
+    shown = None
+
     def show(message):
+        nonlocal shown
         event = message["event"]
         resources = [one["resource"] for one in event["context"] if "resource" in one]
         named = ", ".join(f"{one.get('resourceType')}/{one.get('id')}" for one in resources)
         print(f"{event['hub.event']}: {named or 'nothing'}", flush=True)
+        name = event["hub.event"].lower()
+        if name == "patient-open":
+            shown = resources[0]["id"]
+        elif name == "patient-close" and resources and resources[0].get("id") == shown:
+            shown = ""
         state = os.environ.get("FHIRCAST_STATE_FILE")
-        if state and event["hub.event"].lower() == "patient-open":
+        if state and shown is not None:
             with open(state, "w", encoding="utf-8") as file:
-                file.write(resources[0]["id"])
+                file.write(shown)
 
     client = FhircastClient(
         os.environ["FHIRCAST_HUB_URL"],

@@ -1,6 +1,6 @@
 import { isResourceType, keyText, textOf } from '@lockstep/fhircast';
-import { numberOf } from './exact-json.ts';
-import type { Answered, FhirExchange, Planner, Precondition, WriteTarget } from './exchange.ts';
+import { numberOf, parseExact } from './exact-json.ts';
+import type { Answered, AnsweredBundle, FhirExchange, Planner, Precondition, WriteTarget } from './exchange.ts';
 import { etag } from './interactions.ts';
 import { ifMatch } from './negotiation.ts';
 import { FhirRefusal, operationOutcome } from './refusal.ts';
@@ -110,7 +110,10 @@ export class Bundles<A, P = never> {
 
   async #get({ path, query }: EntryRequest, access: A): Promise<EntryAnswer> {
     const [type = '', id, history, version] = path;
-    const ok = (resource: unknown): EntryAnswer => ({ resource: resource as JsonObject, response: { status: '200' } });
+    const ok = ({ text }: AnsweredBundle): EntryAnswer => ({
+      resource: parseExact(text) as JsonObject,
+      response: { status: '200' },
+    });
     if (id === undefined) return ok(await this.#interactions.search(type, query, access));
     if (path.length === 2) return this.#read200(await this.#interactions.read({ type, id }, access));
     if (type === 'Patient' && history === '$everything' && path.length === 3) {

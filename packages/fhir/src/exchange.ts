@@ -1,11 +1,17 @@
 import type { ResourceKey } from '@lockstep/fhircast';
 import type { JsonObject, Resource } from './resource.ts';
-import type { SearchBundle } from './search.ts';
 import type { SubmittedResource } from './validate.ts';
 
 /** A resource as it is answered: `text` is its JSON. */
 export interface Answered {
   readonly resource: Resource;
+  readonly text: string;
+}
+
+/** A Bundle as it is answered: `text` is its JSON. */
+export interface AnsweredBundle {
+  /** The resources in it, to look into: their numbers need not be as they were written. */
+  readonly resources: readonly JsonObject[];
   readonly text: string;
 }
 
@@ -28,9 +34,9 @@ export const ANY_VERSION = '*';
 export interface FhirExchange<A> {
   read(key: ResourceKey, access: A): Promise<Answered>;
   vread(key: ResourceKey, version: string, access: A): Promise<Answered>;
-  history(key: ResourceKey, params: URLSearchParams, access: A): Promise<HistoryBundle>;
+  history(key: ResourceKey, params: URLSearchParams, access: A): Promise<AnsweredBundle>;
   /** @param lenient whether unknown parameters are left out and named in the answer, or refused */
-  search(type: string, params: URLSearchParams, access: A, lenient?: boolean): Promise<SearchBundle>;
+  search(type: string, params: URLSearchParams, access: A, lenient?: boolean): Promise<AnsweredBundle>;
   create(
     type: string,
     body: SubmittedResource,
@@ -55,11 +61,7 @@ export interface FhirExchange<A> {
     precondition: Precondition,
     access: A,
   ): Promise<{ readonly removed?: Resource; readonly version?: number | string }>;
-  everything(id: string, params: URLSearchParams, access: A): Promise<SearchBundle>;
-}
-
-export interface HistoryBundle extends JsonObject {
-  readonly entry?: readonly (JsonObject & { readonly resource?: JsonObject })[];
+  everything(id: string, params: URLSearchParams, access: A): Promise<AnsweredBundle>;
 }
 
 /** The part of a transaction that is planned before anything is written. */

@@ -7,6 +7,7 @@ import { everything } from './everything.ts';
 import {
   ANY_VERSION,
   type Answered,
+  type AnsweredBundle,
   type FhirExchange,
   type Planner,
   type Precondition,
@@ -16,7 +17,7 @@ import { historyBundle, parseHistory } from './history.ts';
 import { applyJsonPatch } from './json-patch.ts';
 import { FhirRefusal } from './refusal.ts';
 import type { Planned, ResourceRepository, ResourceVersion, StoredResource } from './repository.ts';
-import { isId, type JsonObject, type Resource } from './resource.ts';
+import { isId, isObject, type JsonObject, type Resource } from './resource.ts';
 import { type SearchBundle, search, Totals } from './search.ts';
 import { parseSearch } from './search-request.ts';
 import { contentOf, type SubmittedResource, validate } from './validate.ts';
@@ -87,10 +88,20 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
       if (Date.parse(version.at) < asked.since) continue;
       if (!version.resource || (await access.allows('r', version.resource))) visible.push(version);
     }
-    return historyBundle(`${this.#baseUrl}/${keyText(key)}`, key, visible, asked);
+    return bundleAnswer(historyBundle(`${this.#baseUrl}/${keyText(key)}`, key, visible, asked));
   }
 
-  async search(type: string, params: URLSearchParams, access: ResourceAccess, lenient = false): Promise<SearchBundle> {
+  async search(
+    type: string,
+    params: URLSearchParams,
+    access: ResourceAccess,
+    lenient = false,
+  ): Promise<AnsweredBundle> {
+    return bundleAnswer(await this.find(type, params, access, lenient));
+  }
+
+  /** A search for callers inside the server. */
+  async find(type: string, params: URLSearchParams, access: ResourceAccess, lenient = false): Promise<SearchBundle> {
     requireServed(type);
     access.require('s', type);
     const request = parseSearch(type, params, lenient, this.#validator, this.#baseUrl);
@@ -145,7 +156,7 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
     const params = parseCondition(condition);
     params.set('_count', '2');
     params.set('_total', 'none');
-    const { entry = [] } = await this.search(type, params, access);
+    const { entry = [] } = await this.find(type, params, access);
     if (entry.length > 1) throw new FhirRefusal(412, 'multiple-matches', 'The condition finds several resources.');
     return entry[0]?.resource as Resource | undefined;
   }
@@ -327,9 +338,9 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
   }
 
   /** The patient, and all of the compartment and of what it refers to that the caller may read (`Patient/{id}/$everything`). */
-  async everything(id: string, params: URLSearchParams, access: ResourceAccess): Promise<SearchBundle> {
+  async everything(id: string, params: URLSearchParams, access: ResourceAccess): Promise<AnsweredBundle> {
     await this.read({ type: 'Patient', id }, access);
-    return everything(id, params, access, this.#repository, this.#baseUrl);
+    return bundleAnswer(await everything(id, params, access, this.#repository, this.#baseUrl));
   }
 
   /** @throws Refusal 403 unless the caller is allowed to do this with what is, or last was, under the id */
@@ -348,6 +359,11 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
 /** A version as an entity tag. */
 export function etag(version: string | number): string {
   return `W/"${version}"`;
+}
+
+function bundleAnswer(bundle: JsonObject & { readonly entry?: readonly JsonObject[] }): AnsweredBundle {
+  const resources = (bundle.entry ?? []).flatMap(({ resource }) => (isObject(resource) ? [resource] : []));
+  return { resources, text: JSON.stringify(bundle) };
 }
 
 function answered(resource: Resource): Answered {

@@ -9,14 +9,14 @@ export { parseExact } from './exact-json.ts';
 export {
   ANY_VERSION,
   type Answered,
+  type AnsweredBundle,
   type FhirExchange,
-  type HistoryBundle,
   type Precondition,
   type WriteTarget,
 } from './exchange.ts';
 export { folded } from './fold.ts';
 export { applyJsonPatch } from './json-patch.ts';
 export { fhirPlugin } from './plugin.ts';
-export { isId, isObject, valuesAt } from './resource.ts';
+export { isId, isObject, localReference, valuesAt } from './resource.ts';
 export { encounterSummary, patientSummary } from './service.ts';
 export { contentOf, type SubmittedResource, validate } from './validate.ts';

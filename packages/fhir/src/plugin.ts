@@ -4,7 +4,7 @@ import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, F
 import type { TokenInfo } from './access.ts';
 import type { Bundles } from './bundles.ts';
 import { parseExact } from './exact-json.ts';
-import type { Answered, FhirExchange, Precondition, WriteTarget } from './exchange.ts';
+import type { Answered, AnsweredBundle, FhirExchange, Precondition, WriteTarget } from './exchange.ts';
 import { DICOM, type ImageAddress, type ImagesOf, noImage, requireDicom, studySearch } from './images.ts';
 import { etag } from './interactions.ts';
 import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson } from './negotiation.ts';
@@ -74,9 +74,11 @@ interface Caller<A> {
   written?: string;
 }
 
-const CORS = {
+/** The headers of every answer. */
+const COMMON_HEADERS = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers': 'ETag, Location, Content-Location, Last-Modified, WWW-Authenticate, Retry-After',
+  'x-content-type-options': 'nosniff',
 };
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 /** What a preflight may ask for, where it does not say. */
@@ -111,9 +113,9 @@ export function fhirPlugin<A>(options: PluginOptions<A>): FastifyPluginAsync {
       { parseAs: 'string', bodyLimit: BODY_LIMIT },
       (_request, text, done) => done(null, { kind: 'form', text } satisfies Body),
     );
-    app.addHook('onRequest', async (_request, reply) => {
-      reply.headers(CORS);
-      reply.header('x-content-type-options', 'nosniff');
+    app.addHook('onRequest', (_request, reply, done) => {
+      reply.headers(COMMON_HEADERS);
+      done();
     });
     app.setErrorHandler((error: FastifyError, request, reply) => {
       const refusal = asRefusal(error);
@@ -164,6 +166,7 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
 
   const callerOf = (request: FastifyRequest): Caller<A> => callers.get(request)!;
   const note = (caller: Caller<A>, resource: JsonObject): void => {
+    if (!audit) return;
     const patient = options.patientOf(resource);
     if (patient !== undefined) caller.patients.add(patient);
   };
@@ -189,15 +192,19 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
     return answer(reply, found.text, params);
   };
 
+  const bundleAnswer = (reply: FastifyReply, found: AnsweredBundle, params: URLSearchParams, caller: Caller<A>) => {
+    for (const resource of found.resources) note(caller, resource);
+    return answer(reply, found.text, params);
+  };
+
   const search = async (request: Request, reply: FastifyReply) => {
     const params = query(request);
     if (request.method === 'POST') for (const [name, value] of form(request.body as Body)) params.append(name, value);
     requireJson(request.headers.accept, params.get('_format'));
     const caller = callerOf(request);
     const { lenient } = preferences(request.headers.prefer);
-    const bundle = await interactions.search(request.params.type, params, caller.access, lenient);
-    for (const { resource } of bundle.entry ?? []) note(caller, resource);
-    return answer(reply, JSON.stringify(bundle), params);
+    const found = await interactions.search(request.params.type, params, caller.access, lenient);
+    return bundleAnswer(reply, found, params, caller);
   };
 
   const written = (request: Request, reply: FastifyReply, done: Answered, status: number, params: URLSearchParams) => {
@@ -224,16 +231,14 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
   app.get<{ Params: Params }>('/:type/:id/_history', async (request, reply) => {
     const params = begin(request);
     const caller = callerOf(request);
-    const bundle = await interactions.history(request.params, params, caller.access);
-    for (const { resource } of bundle.entry ?? []) if (resource) note(caller, resource);
-    return answer(reply, JSON.stringify(bundle), params);
+    const found = await interactions.history(request.params, params, caller.access);
+    return bundleAnswer(reply, found, params, caller);
   });
   app.get<{ Params: Params }>('/Patient/:id/$everything', async (request, reply) => {
     const params = begin(request);
     const caller = callerOf(request);
-    const bundle = await interactions.everything(request.params.id, params, caller.access);
-    for (const { resource } of bundle.entry ?? []) note(caller, resource);
-    return answer(reply, JSON.stringify(bundle), params);
+    const found = await interactions.everything(request.params.id, params, caller.access);
+    return bundleAnswer(reply, found, params, caller);
   });
   const { images } = options;
   if (images) {
@@ -241,7 +246,7 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
       requireDicom(request.headers.accept);
       const caller = callerOf(request);
       const found = await interactions.search('ImagingStudy', studySearch(request.params), caller.access);
-      const study = found.entry?.[0]?.resource as Resource | undefined;
+      const study = found.resources[0] as Resource | undefined;
       if (!study) throw noImage();
       note(caller, study);
       const patient = await readable(interactions, options.patientOf(study), caller.access);

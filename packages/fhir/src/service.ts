@@ -114,7 +114,7 @@ function fhirService(repository: ResourceRepository, interactions: Interactions,
       return stored && !stored.deleted ? stored.resource : undefined;
     },
     search(type, params) {
-      return interactions.search(type, new URLSearchParams(params as Record<string, string>), access);
+      return interactions.find(type, new URLSearchParams(params as Record<string, string>), access);
     },
     async patients(query, limit = 50) {
       const words = query.split(/\s+/).filter((word) => folded(word) !== '');
@@ -127,7 +127,7 @@ function fhirService(repository: ResourceRepository, interactions: Interactions,
     },
     async encounters(patientId) {
       const params = new URLSearchParams({ patient: patientId, _sort: '-date', _count: '500' });
-      const bundle = await interactions.search('Encounter', params, access);
+      const bundle = await interactions.find('Encounter', params, access);
       return (bundle.entry ?? []).map(({ resource }) => encounterSummary(resource as Resource));
     },
     async seedSampleData() {

@@ -74,7 +74,7 @@ const system = caller('system/*.rs');
 
 async function searched(query: string, access = system): Promise<SearchBundle & { readonly read: number }> {
   read = 0;
-  const bundle = await interactions.search('Observation', new URLSearchParams(query), access);
+  const bundle = await interactions.find('Observation', new URLSearchParams(query), access);
   return { ...bundle, read };
 }
 

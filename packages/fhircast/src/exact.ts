@@ -143,61 +143,50 @@ class Scanner {
   }
 
   #string(): void {
-    const text = this.#text;
-    let end = text.indexOf('"', this.#at + 1);
-    for (;;) {
-      let before = end - 1;
-      while (text.charCodeAt(before) === BACKSLASH) before--;
-      if ((end - before) % 2 === 1) break;
-      end = text.indexOf('"', end + 1);
-    }
-    this.#at = end + 1;
+    this.#at = stringEnd(this.#text, this.#at);
   }
 
   /** Goes behind one value. */
   #skip(around: number): void {
     const text = this.#text;
     let depth = around;
-    for (;;) {
-      switch (text.charCodeAt(this.#at)) {
-        case QUOTE:
-          this.#string();
-          break;
-        case OPEN_BRACE:
-        case OPEN_BRACKET:
-          depth++;
-          if (depth > this.deepest) this.deepest = depth;
-          this.#at++;
-          continue;
-        case CLOSE_BRACE:
-        case CLOSE_BRACKET:
-          depth--;
-          this.#at++;
-          break;
-        case COLON:
-          this.members++;
-          this.#at++;
-          continue;
-        default: {
-          if (depth > around) {
-            this.#at++;
-            continue;
-          }
-          this.#scalar();
-        }
-      }
-      if (depth === around) return;
-    }
+    let at = this.#at;
+    do {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) at = stringEnd(text, at);
+      else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+        depth++;
+        if (depth > this.deepest) this.deepest = depth;
+        at++;
+      } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
+        depth--;
+        at++;
+      } else if (depth > around) {
+        if (code === COLON) this.members++;
+        at++;
+      } else at = scalarEnd(text, at);
+    } while (depth > around);
+    this.#at = at;
   }
+}
 
-  /** Goes behind a number, `true`, `false` or `null`. */
-  #scalar(): void {
-    for (;;) {
-      const code = this.#text.charCodeAt(this.#at);
-      // Not a number: the end of the text.
-      if (!(code > SPACE) || code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET) return;
-      this.#at++;
-    }
+/** Behind the string that begins at `start`. */
+function stringEnd(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1);
+  for (;;) {
+    let before = end - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before--;
+    if ((end - before) % 2 === 1) return end + 1;
+    end = text.indexOf('"', end + 1);
+  }
+}
+
+/** Behind the number, `true`, `false` or `null` that begins at `start`. */
+function scalarEnd(text: string, start: number): number {
+  for (let at = start; ; at++) {
+    const code = text.charCodeAt(at);
+    // Not a number: the end of the text.
+    if (!(code > SPACE) || code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET) return at;
   }
 }
 

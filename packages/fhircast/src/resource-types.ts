@@ -35,6 +35,8 @@ const SPELLING: ReadonlyMap<string, string> = new Map(
   [...R4_RESOURCE_TYPES, ...LATER.split(/\s+/)].map((type) => [type.toLowerCase(), type]),
 );
 
+const SPELT: ReadonlySet<string> = new Set(SPELLING.values());
+
 /**
  * The resource type in FHIR's spelling, whatever the case it is given in.
  * @returns undefined when FHIR has no such type
@@ -45,5 +47,5 @@ export function resourceTypeSpelling(type: string): string | undefined {
 
 /** Whether FHIR has this resource type, spelt exactly so. */
 export function isResourceType(type: string): boolean {
-  return SPELLING.get(type.toLowerCase()) === type;
+  return SPELT.has(type);
 }

@@ -1,7 +1,7 @@
-import { FhirRefusal, type JsonObject, type SmartAddresses } from '@lockstep/fhir';
+import { FhirRefusal, type Json, type JsonObject, type SmartAddresses } from '@lockstep/fhir';
 import { hubExtensions, isObject, smartSecurity, valuesAt } from '@lockstep/fhir/parts';
 import { textOf } from '@lockstep/fhircast';
-import { notFhir, type Upstream } from './upstream.ts';
+import { notFhir, readAnswer, type Upstream } from './upstream.ts';
 
 /** ms after which what the server can do is asked for again. */
 const FRESH_MS = 10 * 60_000;
@@ -19,29 +19,35 @@ export interface TypeAbilities {
   readonly conditional: ReadonlySet<'create' | 'update' | 'delete'>;
 }
 
+/** The server's CapabilityStatement, as it was read at a time. */
+interface Known {
+  readonly statement: JsonObject;
+  readonly types: ReadonlyMap<string, TypeAbilities>;
+  /** ms since the epoch */
+  readonly at: number;
+}
+
 /** What the server behind Lockstep can do, by its CapabilityStatement: asked for when first needed, and again every ten minutes. */
 export class Capabilities {
   readonly #upstream: Upstream;
   readonly #now: () => number;
-  #known:
-    | { readonly statement: JsonObject; readonly types: ReadonlyMap<string, TypeAbilities>; readonly at: number }
-    | undefined;
-  #asking: Promise<void> | undefined;
+  #known: Known | undefined;
+  #asking: Promise<Known> | undefined;
 
   constructor(upstream: Upstream, now: () => number) {
     this.#upstream = upstream;
     this.#now = now;
   }
 
-  /** @throws Refusal 404 for a type that the server has not, 405 for what it cannot do with it */
-  async require(type: string, interaction: string): Promise<TypeAbilities> {
-    const { types } = await this.#current();
-    const abilities = types.get(type);
-    if (!abilities) throw new FhirRefusal(404, 'not-supported', `The FHIR server has no ${type}.`);
-    if (!abilities.interactions.has(interaction)) {
-      throw new FhirRefusal(405, 'not-supported', `The FHIR server has no ${interaction} of ${type}.`);
-    }
-    return abilities;
+  /**
+   * What the server can do with the type; at once where that is known.
+   * @throws Refusal 404 for a type that the server has not, 405 for what it cannot do with it
+   */
+  require(type: string, interaction: string): TypeAbilities | Promise<TypeAbilities> {
+    const known = this.#current();
+    return known instanceof Promise
+      ? known.then(({ types }) => abilitiesFor(types, type, interaction))
+      : abilitiesFor(known.types, type, interaction);
   }
 
   /** Whether the server can search the type by the parameter. */
@@ -107,34 +113,38 @@ export class Capabilities {
     };
   }
 
-  async #current() {
-    if (!this.#known || this.#known.at + FRESH_MS < this.#now()) {
-      this.#asking ??= this.#ask().finally(() => {
-        this.#asking = undefined;
-      });
-      // What was known stays good while the server cannot be asked.
-      if (this.#known) this.#asking.catch(() => undefined);
-      else await this.#asking;
-    }
-    return this.#known!;
+  #current(): Known | Promise<Known> {
+    if (this.#known && this.#known.at + FRESH_MS >= this.#now()) return this.#known;
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined;
+    });
+    if (!this.#known) return this.#asking;
+    // What was known stays good while the server cannot be asked.
+    this.#asking.catch(() => undefined);
+    return this.#known;
   }
 
-  async #ask(): Promise<void> {
+  async #ask(): Promise<Known> {
     const { status, text } = await this.#upstream.request({ method: 'GET', path: '/metadata' });
-    let statement: unknown;
-    try {
-      statement = JSON.parse(text);
-    } catch {
-      throw notFhir();
-    }
-    if (status !== 200 || !isObject(statement as never)) throw notFhir();
-    const read = statement as JsonObject;
+    const read = status === 200 ? (readAnswer(text).value as Json) : null;
+    if (!isObject(read)) throw notFhir();
     if (read.resourceType !== 'CapabilityStatement') throw notFhir();
     if (!/^4\.0/.test(textOf(read.fhirVersion)))
       throw new FhirRefusal(502, 'exception', 'The FHIR server is not of FHIR R4.');
     const types = new Map(restOf(read).map((one) => [textOf(one.type), abilitiesOf(one)]));
     this.#known = { statement: read, types, at: this.#now() };
+    return this.#known;
   }
+}
+
+/** @throws Refusal 404, 405 */
+function abilitiesFor(types: Known['types'], type: string, interaction: string): TypeAbilities {
+  const abilities = types.get(type);
+  if (!abilities) throw new FhirRefusal(404, 'not-supported', `The FHIR server has no ${type}.`);
+  if (!abilities.interactions.has(interaction)) {
+    throw new FhirRefusal(405, 'not-supported', `The FHIR server has no ${interaction} of ${type}.`);
+  }
+  return abilities;
 }
 
 function restOf(statement: JsonObject): JsonObject[] {

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@lockstep/fhir';
-import { isObject, valuesAt } from '@lockstep/fhir/parts';
-import { parseReference, textOf } from '@lockstep/fhircast';
+import { isObject, localReference, valuesAt } from '@lockstep/fhir/parts';
+import { textOf } from '@lockstep/fhircast';
 
 const OWNERS: Readonly<Record<string, string>> = {
   subject: `Account AdverseEvent Basic CarePlan CareTeam ChargeItem ClinicalImpression Communication CommunicationRequest
@@ -43,12 +43,13 @@ export function patientOf(resource: JsonObject, baseUrl: string): string | undef
   if (type === 'Patient') return typeof resource.id === 'string' ? resource.id : undefined;
   const element = OWNER.get(type);
   if (element === undefined) return undefined;
-  const patients = new Set<string>();
+  let patient: string | undefined;
   for (const value of valuesAt(resource, element)) {
     const reference = isObject(value) && typeof value.reference === 'string' ? value.reference : '';
-    const local = reference.startsWith(`${baseUrl}/`) ? reference.slice(baseUrl.length + 1) : reference;
-    const key = /^[a-z]+:/i.test(local) ? undefined : parseReference(local);
-    if (key?.type === 'Patient') patients.add(key.id);
+    const key = localReference(reference, baseUrl);
+    if (key?.type !== 'Patient') continue;
+    if (patient !== undefined && patient !== key.id) return undefined;
+    patient = key.id;
   }
-  return patients.size === 1 ? [...patients][0] : undefined;
+  return patient;
 }

@@ -5,38 +5,65 @@ import {
   type JsonObject,
   operationOutcome,
   type Resource,
-  type SearchBundle,
 } from '@lockstep/fhir';
 import {
   ANY_VERSION,
   type Answered,
+  type AnsweredBundle,
   applyJsonPatch,
   contentOf,
   type FhirExchange,
-  type HistoryBundle,
   isId,
   isObject,
   type Precondition,
   parseCondition,
-  parseExact,
   type SubmittedResource,
   validate,
   type WriteTarget,
 } from '@lockstep/fhir/parts';
-import { isResourceType, keyText, type ResourceKey, textOf } from '@lockstep/fhircast';
+import { type ExactJson, isResourceType, type ResourceKey, type TextShape, textOf } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
 import type { UpstreamAddresses } from './addresses.ts';
 import type { Capabilities, TypeAbilities } from './capabilities.ts';
 import type { PageLinks } from './page-links.ts';
 import type { Rights } from './rights.ts';
 import { outgoingQuery } from './search-query.ts';
-import { notFhir, type Upstream, type UpstreamAnswer } from './upstream.ts';
+import { notFhir, readAnswer, type Upstream, type UpstreamAnswer } from './upstream.ts';
 
 /** Entries of a Bundle that are looked at: no page is longer. */
 const MAX_ENTRIES = 2000;
 
 /** What an entry of an answer must be allowed by. */
 type EntryRule = (resource: JsonObject, entry: JsonObject) => boolean;
+
+/** An entry as it is answered: `text` is its JSON. */
+interface AnsweredEntry {
+  readonly resource?: JsonObject;
+  readonly text: string;
+}
+
+/** The resources of a Bundle are answered in the server's own words, so their text is kept. */
+const PAGE: TextShape = {
+  members: new Map([['entry', { items: { members: new Map([['resource', { keep: true }]]) } }]]),
+};
+
+/** A page that is asked of the server. */
+interface AskedPage {
+  /** Where its pages belong, such as `Patient`. */
+  readonly place: string;
+  readonly query: URLSearchParams;
+  /** What the client asked, for the self link, where the server is asked something else. */
+  readonly used?: URLSearchParams;
+  /** The client's own parameters, of which `_page` counts. */
+  readonly params: URLSearchParams;
+  readonly rights: Rights;
+  readonly isAllowed: EntryRule;
+  /** Whether what the server counts is what the caller may see. */
+  readonly counts: boolean;
+  readonly kind?: 'searchset' | 'history';
+  /** What the caller is told beside the answer. */
+  readonly note?: JsonObject;
+}
 
 export interface ForwardingParts {
   readonly upstream: Upstream;
@@ -93,7 +120,7 @@ export class Forwarding implements FhirExchange<Rights> {
     return found;
   }
 
-  async history(key: ResourceKey, params: URLSearchParams, rights: Rights): Promise<HistoryBundle> {
+  async history(key: ResourceKey, params: URLSearchParams, rights: Rights): Promise<AnsweredBundle> {
     const { type } = key;
     requireType(type);
     rights.require('r', type);
@@ -108,11 +135,10 @@ export class Forwarding implements FhirExchange<Rights> {
     const isVersion: EntryRule = (resource) =>
       resource.resourceType === type && resource.id === key.id && rights.allows('r', resource);
     // A deletion says nothing more: a client that may read the resource may know it.
-    const bundle = await this.#bundle(place, query, params, rights, isVersion, true, query, 'history');
-    return { ...bundle, type: 'history' };
+    return this.#bundle({ place, query, params, rights, isAllowed: isVersion, counts: true, kind: 'history' });
   }
 
-  async search(type: string, params: URLSearchParams, rights: Rights, lenient = false): Promise<SearchBundle> {
+  async search(type: string, params: URLSearchParams, rights: Rights, lenient = false): Promise<AnsweredBundle> {
     requireType(type);
     rights.require('s', type);
     await this.#capabilities.require(type, 'search-type');
@@ -122,22 +148,20 @@ export class Forwarding implements FhirExchange<Rights> {
       const matched = resource.resourceType === type && mode !== 'include';
       return rights.allows(matched ? 's' : 'r', resource);
     };
-    const bundle = await this.#bundle(
-      type,
-      this.#outward(outgoing.query),
+    const { counts, used, ignored } = outgoing;
+    return this.#bundle({
+      place: type,
+      query: this.#outward(outgoing.query),
+      used,
       params,
       rights,
-      isOwn,
-      outgoing.counts,
-      outgoing.used,
-    );
-    const notes = outgoing.ignored.length > 0 ? [ignoredNote(type, outgoing.ignored)] : [];
-    const entry = [...(bundle.entry ?? []), ...notes];
-    const { entry: _entry, ...rest } = bundle;
-    return { ...rest, type: 'searchset', ...(entry.length > 0 && { entry }) } as unknown as SearchBundle;
+      isAllowed: isOwn,
+      counts,
+      ...(ignored.length > 0 && { note: ignoredNote(type, ignored) }),
+    });
   }
 
-  async everything(id: string, params: URLSearchParams, rights: Rights): Promise<SearchBundle> {
+  async everything(id: string, params: URLSearchParams, rights: Rights): Promise<AnsweredBundle> {
     const patient = await this.read({ type: 'Patient', id }, rights);
     const { everything } = await this.#capabilities.require('Patient', 'read');
     if (!everything) throw new FhirRefusal(404, 'not-supported', 'The FHIR server has no $everything.');
@@ -148,8 +172,7 @@ export class Forwarding implements FhirExchange<Rights> {
     }
     const isAllowed: EntryRule = (resource) => rights.allows('r', resource);
     const place = `Patient/${patient.resource.id}/$everything`;
-    const bundle = await this.#bundle(place, query, params, rights, isAllowed, rights.isWhole('r', '*'));
-    return { ...bundle, type: 'searchset' } as unknown as SearchBundle;
+    return this.#bundle({ place, query, params, rights, isAllowed, counts: rights.isWhole('r', '*') });
   }
 
   async create(type: string, body: SubmittedResource, condition: string | undefined, rights: Rights) {
@@ -315,8 +338,7 @@ export class Forwarding implements FhirExchange<Rights> {
   /** The resource of an answer, which must be the one asked for. */
   #resource({ text: written }: UpstreamAnswer, key: ResourceKey): Answered {
     const text = this.#addresses.inward(written);
-    // The text is what is answered: its numbers need not be kept as they were written.
-    const resource = parsed(text, JSON.parse);
+    const resource = readAnswer(text).value as Json;
     if (!isObject(resource) || resource.resourceType !== key.type || resource.id !== key.id) throw notFhir();
     if (!isSound(resource)) throw notFhir();
     return { resource: resource as Resource, text };
@@ -326,7 +348,7 @@ export class Forwarding implements FhirExchange<Rights> {
   async #written(answer: UpstreamAnswer, type: string, id: string | undefined): Promise<Answered> {
     if (answer.text !== '') {
       const text = this.#addresses.inward(answer.text);
-      const resource = parsed(text, JSON.parse);
+      const resource = readAnswer(text).value as Json;
       if (isObject(resource) && resource.resourceType === type && typeof resource.id === 'string') {
         if ((id !== undefined && resource.id !== id) || !isSound(resource)) throw notFhir();
         return { resource: resource as Resource, text };
@@ -341,60 +363,59 @@ export class Forwarding implements FhirExchange<Rights> {
     });
   }
 
-  /**
-   * Asks for a page and keeps of it what is allowed.
-   * @param place where its pages belong, such as `Patient`
-   * @param counts whether what the server counts is what the caller may see
-   */
-  async #bundle(
-    place: string,
-    query: URLSearchParams,
-    params: URLSearchParams,
-    rights: Rights,
-    isAllowed: EntryRule,
-    counts: boolean,
-    used = query,
-    kind: 'searchset' | 'history' = 'searchset',
-  ): Promise<JsonObject & { readonly entry?: readonly JsonObject[] }> {
+  /** Asks for a page and keeps of it what is allowed. */
+  async #bundle(asked: AskedPage): Promise<AnsweredBundle> {
+    const { place, query, used = query, params, rights, isAllowed, counts, kind = 'searchset', note } = asked;
     const page = params.get('_page');
-    const asked = query.size > 0 ? `/${place}?${query}` : `/${place}`;
-    const path = page === null ? asked : this.#links.open(rights.holder, place, page);
+    const first = query.size > 0 ? `/${place}?${query}` : `/${place}`;
+    const path = page === null ? first : this.#links.open(rights.holder, place, page);
     const answer = await this.#upstream.request({ method: 'GET', path });
     refuseFailure(answer, place.split('/')[0]!, rights.isWhole('s', '*'));
-    const bundle = parsed(this.#addresses.inward(answer.text), parseExact);
+    const read = readAnswer(this.#addresses.inward(answer.text), PAGE);
+    const bundle = read.value as Json;
     if (!isObject(bundle) || bundle.resourceType !== 'Bundle') throw notFhir();
     const entries: readonly Json[] = Array.isArray(bundle.entry) ? bundle.entry : [];
     if (entries.length > MAX_ENTRIES) throw new FhirRefusal(502, 'too-costly', "The FHIR server's page is too long.");
-    const kept = entries.flatMap((entry) => this.#entry(entry, kind, isAllowed));
+    const kept: AnsweredEntry[] = [];
+    for (const entry of entries) {
+      const answered = this.#entry(entry, kind, isAllowed, read);
+      if (answered) kept.push(answered);
+    }
     const isTrue = counts && kept.length === entries.length && typeof bundle.total === 'number';
-    return {
-      resourceType: 'Bundle',
-      ...(isTrue && { total: bundle.total }),
-      link: this.#pageLinks(bundle, place, page, used, rights),
-      ...(kept.length > 0 && { entry: kept }),
-    };
+    const link = this.#pageLinks(bundle, place, page, used, rights);
+    const head = { resourceType: 'Bundle', type: kind, ...(isTrue && { total: bundle.total }), link };
+    return bundleOf(head, note ? [...kept, { resource: note, text: JSON.stringify(outcomeEntry(note)) }] : kept);
   }
 
   /** An entry with nothing in it but what is known to be right; none where it is not allowed, or of elsewhere. */
-  #entry(entry: Json, kind: 'searchset' | 'history', isAllowed: EntryRule): JsonObject[] {
-    if (!isObject(entry)) return [];
+  #entry(
+    entry: Json,
+    kind: 'searchset' | 'history',
+    isAllowed: EntryRule,
+    read: Pick<ExactJson, 'textOf'>,
+  ): AnsweredEntry | undefined {
+    if (!isObject(entry)) return undefined;
     const { resource, search, request, response, fullUrl } = entry;
     if (kind === 'history' && resource === undefined && isObject(request) && request.method === 'DELETE') {
-      return [{ request: pastRequest(request), response: pastResponse(response, '204') }];
+      return { text: JSON.stringify({ request: pastRequest(request), response: pastResponse(response, '204') }) };
     }
-    if (!isObject(resource) || typeof resource.id !== 'string' || !isSound(resource)) return [];
-    const key = { type: textOf(resource.resourceType), id: resource.id };
-    const here = `${this.#baseUrl}/${keyText(key)}`;
+    if (!isObject(resource)) return undefined;
+    const { resourceType: type, id } = resource;
+    if (typeof id !== 'string' || !isId(id) || typeof type !== 'string' || !isResourceType(type)) return undefined;
+    const here = `${this.#baseUrl}/${type}/${id}`;
     // An entry that says it is of another server, or another resource, is not what was asked for.
     if (typeof fullUrl === 'string' && fullUrl !== here && !fullUrl.startsWith(`${here}/_history/`)) {
-      if (!/^urn:/.test(fullUrl)) return [];
+      if (!fullUrl.startsWith('urn:')) return undefined;
     }
-    if (!isResourceType(key.type) || !isAllowed(resource, entry)) return [];
-    if (kind === 'history') {
-      return [{ fullUrl: here, resource, request: pastRequest(request), response: pastResponse(response, '200') }];
-    }
-    const mode = isObject(search) && search.mode === 'include' ? 'include' : 'match';
-    return [{ fullUrl: here, resource, search: { mode } }];
+    const text = read.textOf(resource);
+    if (text === undefined || !isAllowed(resource, entry)) return undefined;
+    const around =
+      kind === 'history'
+        ? `"request":${JSON.stringify(pastRequest(request))},"response":${JSON.stringify(pastResponse(response, '200'))}`
+        : isObject(search) && search.mode === 'include'
+          ? '"search":{"mode":"include"}'
+          : '"search":{"mode":"match"}';
+    return { resource, text: `{"fullUrl":"${here}","resource":${text},${around}}` };
   }
 
   /** Links of the page, to Lockstep: the way on, and the way back, are sealed. @throws Refusal 502 for a link that leads elsewhere */
@@ -439,12 +460,12 @@ function isSound({ id, meta }: JsonObject): boolean {
   return isVersion && (lastUpdated === undefined || typeof lastUpdated === 'string');
 }
 
-function parsed(text: string, parse: (text: string) => Json): Json {
-  try {
-    return parse(text);
-  } catch {
-    throw notFhir();
-  }
+/** A Bundle with its entries, in the words that they were read in. */
+function bundleOf(head: JsonObject, entries: readonly AnsweredEntry[]): AnsweredBundle {
+  const resources = entries.flatMap(({ resource }) => (resource ? [resource] : []));
+  const start = JSON.stringify(head);
+  if (entries.length === 0) return { resources, text: start };
+  return { resources, text: `${start.slice(0, -1)},"entry":[${entries.map(({ text }) => text).join(',')}]}` };
 }
 
 /** What made a version, as a history says it. */
@@ -468,10 +489,11 @@ function pastResponse(response: Json | undefined, usual: string): JsonObject {
 function ignoredNote(type: string, ignored: readonly string[]): JsonObject {
   const text = `The FHIR server cannot search ${type} by ${ignored.join(', ')}: left out.`;
   const { resourceType, issue } = operationOutcome('not-supported', text);
-  return {
-    resource: { resourceType, issue: issue.map((one) => ({ ...one, severity: 'warning' })) },
-    search: { mode: 'outcome' },
-  };
+  return { resourceType, issue: issue.map((one) => ({ ...one, severity: 'warning' })) };
+}
+
+function outcomeEntry(resource: JsonObject): JsonObject {
+  return { resource, search: { mode: 'outcome' } };
 }
 
 function requireType(type: string): void {
@@ -538,7 +560,7 @@ const INWARD_WORDS = /\bat \S+ ?\(|\b[\w.]*(Exception|Error)\b:?|[a-z]+:\/\/|(^|
 
 function diagnosticsOf(text: string): string | undefined {
   try {
-    const outcome = JSON.parse(text) as { issue?: { diagnostics?: unknown; details?: { text?: unknown } }[] };
+    const outcome = readAnswer(text).value as { issue?: { diagnostics?: unknown; details?: { text?: unknown } }[] };
     const said = outcome.issue?.[0]?.diagnostics ?? outcome.issue?.[0]?.details?.text;
     const [line = ''] = typeof said === 'string' ? said.split(/[\r\n]/, 1) : [];
     return line !== '' && !INWARD_WORDS.test(line) ? line.slice(0, 500) : undefined;

@@ -1,4 +1,4 @@
-import type { FhirService, PatientSummary, Resource } from '@lockstep/fhir';
+import type { FhirService, PatientSummary, Resource, SearchBundle } from '@lockstep/fhir';
 import { FhirRefusal } from '@lockstep/fhir';
 import { encounterSummary, folded, isId, patientSummary } from '@lockstep/fhir/parts';
 import type { Capabilities } from './capabilities.ts';
@@ -11,14 +11,12 @@ const DATE = /^\d{4}(-\d\d(-\d\d)?)?$/;
 export function upstreamService(forwarding: Forwarding, capabilities: Capabilities, baseUrl: string): FhirService {
   const trusted = new Rights('trusted', baseUrl);
   const found = async (type: string, params: readonly (readonly [string, string])[]): Promise<Resource[]> => {
-    const bundle = await forwarding.search(
+    const { resources } = await forwarding.search(
       type,
       new URLSearchParams(params.map(([name, value]): [string, string] => [name, value])),
       trusted,
     );
-    return (bundle.entry ?? [])
-      .map(({ resource }) => resource as Resource)
-      .filter(({ resourceType }) => resourceType === type);
+    return (resources as readonly Resource[]).filter(({ resourceType }) => resourceType === type);
   };
   return {
     async read(type, id) {
@@ -30,8 +28,9 @@ export function upstreamService(forwarding: Forwarding, capabilities: Capabiliti
         throw error;
       }
     },
-    search(type, params) {
-      return forwarding.search(type, new URLSearchParams(params as Record<string, string>), trusted);
+    async search(type, params) {
+      const query = new URLSearchParams(params as Record<string, string>);
+      return JSON.parse((await forwarding.search(type, query, trusted)).text) as SearchBundle;
     },
     async patients(query, limit = 50) {
       const words = query.split(/\s+/).filter((word) => folded(word) !== '');

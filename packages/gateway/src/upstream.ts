@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import { FhirRefusal } from '@lockstep/fhir';
-import { jsonLimitProblem } from '@lockstep/fhircast';
+import { type ExactJson, readExact, type TextShape } from '@lockstep/fhircast';
 import { Agent, type Dispatcher, Pool } from 'undici';
 import type { Credentials } from './credentials.ts';
 
@@ -30,7 +30,6 @@ export interface UpstreamAnswer {
   readonly status: number;
   /** Empty where there is no body. */
   readonly text: string;
-  readonly etag?: string;
   readonly location?: string;
 }
 
@@ -49,6 +48,8 @@ const MAX_UNREAD = 16 * 1024;
 /** s that are waited for a busy server which does not say, and at most. */
 const USUAL_WAIT = 5;
 const MAX_WAIT = 86_400;
+const ASKING = { accept: 'application/fhir+json', 'accept-encoding': 'identity' };
+const SENDING = { ...ASKING, 'content-type': 'application/fhir+json; charset=utf-8' };
 const JSON_TYPE = /^application\/(fhir\+json|json|json\+fhir)\s*(;|$)/i;
 /** How UTF-8 may begin, and says nothing. */
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -92,14 +93,8 @@ export class Upstream {
     if (isFailure(status)) throw refusalOf(status, headers);
     const text = textIn(bytes);
     if (text !== '') requireJson(headers);
-    if (jsonLimitProblem(text, Number.POSITIVE_INFINITY) !== undefined) throw notFhir();
-    const { etag, location } = headers;
-    return {
-      status,
-      text,
-      ...(typeof etag === 'string' && { etag }),
-      ...(typeof location === 'string' && { location }),
-    };
+    const { location } = headers;
+    return typeof location === 'string' ? { status, text, location } : { status, text };
   }
 
   async close(): Promise<void> {
@@ -114,13 +109,7 @@ export class Upstream {
         {
           path: this.#folder === '' && path.startsWith('?') ? `/${path}` : this.#folder + path,
           method,
-          headers: {
-            accept: 'application/fhir+json',
-            'accept-encoding': 'identity',
-            ...(body !== undefined && { 'content-type': 'application/fhir+json; charset=utf-8' }),
-            ...headers,
-            ...own,
-          },
+          headers: body === undefined ? { ...ASKING, ...headers, ...own } : { ...SENDING, ...headers, ...own },
           body: body ?? null,
         },
         new Collecting(this.#options.maxBytes, until, resolve, reject),
@@ -193,6 +182,16 @@ function isFailure(status: number): boolean {
 function textIn(bytes: Buffer): string {
   if (!isUtf8(bytes)) throw notFhir();
   return (bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? bytes.subarray(3) : bytes).toString('utf8');
+}
+
+/**
+ * Reads the JSON of an answer.
+ * @throws Refusal 502 for what is no JSON, is nested too deep, or has a name twice in one object: what is checked must be what clients read
+ */
+export function readAnswer(text: string, shape: TextShape = {}): ExactJson {
+  const read = readExact(text, shape);
+  if (!read.ok) throw notFhir();
+  return read.value;
 }
 
 /** What the server said that is no FHIR. */

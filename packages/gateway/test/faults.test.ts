@@ -174,6 +174,16 @@ test('FHR-3 a server that is slow, dead, broken, busy or no FHIR server answers 
         void response.writeHead(200, { 'content-type': 'application/fhir+json' }).end(Buffer.from([0x7b, 0xff, 0x7d])),
       502,
     ],
+    [
+      'a name twice',
+      (response) => fhir(response, '{"resourceType":"Patient","id":"p1","name":[{"family":"A"}],"name":[]}'),
+      502,
+    ],
+    [
+      'a name twice, once with an escape',
+      (response) => fhir(response, '{"resourceType":"Patient","id":"p2","\\u0069d":"p1"}'),
+      502,
+    ],
     ['half a resource', (response) => fhir(response, '{"resourceType":"Patient","id":"p1",'), 502],
     ['a list', (response) => fhir(response, '[]'), 502],
     ['another resource', (response) => fhir(response, patient('p2')), 502],
@@ -257,6 +267,46 @@ test('FHR-2 what a server answers that was not asked for, or is another patient�
   assert.ok(!text.includes(SECRET) && !text.includes(standIn.base));
   assert.deepEqual(body.entry[0].search, { mode: 'match' });
   assert.equal(body.entry[1].resource.subject.reference, `${BASE}/Patient/p1`);
+});
+
+test('FHR-2 a page whose words can be read in two ways is refused: what is checked must be what clients read', async () => {
+  const page = (resource: string, more = '') =>
+    `{"resourceType":"Bundle","type":"searchset","entry":[{"resource":${resource}${more}}]}`;
+  const mine = JSON.stringify(observation('o1', 'Patient/p1'));
+  const theirs = JSON.stringify(observation('o1', 'Patient/p2'));
+  for (const text of [
+    page(`${theirs.slice(0, -1)},"subject":{"reference":"Patient/p1"}}`),
+    page(`${theirs.slice(0, -1)},"\\u0073ubject":{"reference":"Patient/p1"}}`),
+    page(theirs, `,"resource":${mine}`),
+    page(mine, `,"\\u0072esource":${theirs}`),
+    `{"entry":[{"resource":${theirs}}],${page(mine).slice(1)}`,
+    page(`${mine.slice(0, -1)},"__proto__":{"subject":{"reference":"Patient/p2"}}}`),
+  ]) {
+    answer = (response) => fhir(response, text);
+    for (const bearer of [own, all]) {
+      const got = await gateway.get('/Observation', bearer);
+      assert.deepEqual([got.status, got.body.resourceType], [502, 'OperationOutcome'], text);
+    }
+  }
+});
+
+test('FHR-3 a page has the resources in the server’s own words, and nothing else that the server wrote', async () => {
+  const words = ` {"resourceType" : "Observation","id":"o1",\n"status":"final","subject":{"reference":"${standIn.base}/Patient/p1"},
+    "valueQuantity":{"value":7.10,"_value":{"id":"a"}},"note":[{"text":"7.10 \\u00b5\\/ \\" ]}, 😀"}],"code":{"coding":[{"code":"1e-7"}]},
+    "component":[{"valueQuantity":{"value":1E2}},{"valueQuantity":{"value":-0.0}},{"valueQuantity":{"value":12345678901234567890.10}}]} `;
+  answer = (response) =>
+    fhir(
+      response,
+      `{"resourceType":"Bundle","meta":{"tag":[{"display":"${SECRET}"}]},"type":"searchset","total":1, "entry" : [ {"fullUrl":"${standIn.base}/Observation/o1","extension":[{"valueString":"${SECRET}"}],"resource":${words},"search":{"mode":"match","score":0.50}}]}`,
+    );
+  for (const bearer of [own, all]) {
+    const { text, status, body } = await gateway.get('/Observation', bearer);
+    assert.equal(status, 200);
+    assert.ok(text.includes(words.trim().replace(standIn.base, BASE)), text);
+    assert.ok(!text.includes(SECRET) && !text.includes(standIn.base));
+    assert.deepEqual(body.entry[0].search, { mode: 'match' });
+    assert.equal(body.entry[0].fullUrl, `${BASE}/Observation/o1`);
+  }
 });
 
 test('FHR-3 links that lead to another server are refused; those to the server are sealed', async () => {

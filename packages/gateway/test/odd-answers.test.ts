@@ -114,7 +114,7 @@ test('DIS-4 a CapabilityStatement may be any JSON', async () => {
       const capabilities = new Capabilities(upstream, () => 0);
       const asked: readonly (() => Promise<unknown>)[] = [
         async () => JSON.stringify(await capabilities.statement(about)),
-        () => capabilities.require('Patient', 'read'),
+        async () => capabilities.require('Patient', 'read'),
         () => capabilities.hasParameter('Patient', 'name'),
       ];
       for (const ask of asked) {

@@ -7,11 +7,15 @@ export function splitAddress(url: string): readonly [path: string, query: string
   return mark < 0 ? [url, undefined] : [url.slice(0, mark), url.slice(mark + 1)];
 }
 
+/** What an address has that may have to be cleaned: most have nothing of it. */
+const UNCLEAN = /^\/api\/|\/(?:\/|\?|$)/;
+
 /**
  * `/api/hub` is `/hub`; at the Hub and at the FHIR endpoint (DIS-1) doubled and trailing slashes make no difference. Other
  * addresses stay as they are.
  */
 export function cleanAddress(url: string): string {
+  if (!UNCLEAN.test(url)) return url;
   const [path, query] = splitAddress(url);
   const clean = path.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1');
   if (!/^((\/api)?\/hub|\/fhir)(\/|$)/.test(clean)) return url;
