@@ -89,12 +89,13 @@ async function breakAtRandom(): Promise<boolean> {
     counts[step.fault] = (counts[step.fault] ?? 0) + 1;
     await (faults[step.fault] as Fault)(broken, step);
   }
-  const { denied, ...findings } = await load.finish(60_000);
+  const { denied, details, ...findings } = await load.finish(60_000);
   await cluster.close();
   for (const [name, count] of Object.entries({ ...counts, ...findings }))
     console.log(`${String(count).padStart(7)}  ${name}`);
   for (const reason of denied) console.log(`denied: ${reason}`);
-  return wrong({ denied, ...findings }) === 0;
+  for (const detail of details) console.log(detail);
+  return wrong({ denied, details, ...findings }) === 0;
 }
 
 async function proveItself(): Promise<boolean> {

@@ -42,8 +42,17 @@ export class Audience {
   readonly #clock: Clock;
   readonly #listener: SocketListener;
   readonly #options: AudienceOptions;
+  readonly #lastSent: () => string | undefined;
 
-  constructor(topic: string, clock: Clock, listener: SocketListener, options: AudienceOptions) {
+  /** @param lastSent id of the last event of the log that went to everybody who is up to date */
+  constructor(
+    topic: string,
+    clock: Clock,
+    listener: SocketListener,
+    options: AudienceOptions,
+    lastSent: () => string | undefined,
+  ) {
+    this.#lastSent = lastSent;
     this.#topic = topic;
     this.#clock = clock;
     this.#listener = listener;
@@ -153,12 +162,19 @@ export class Audience {
     for (const socket of this.sockets.values()) this.#sayFollowing(socket, state);
   }
 
-  /** A heartbeat for those who asked for it. @param make called once, where somebody did */
-  beat(make: () => EventMessage): void {
-    let beat: Delivery | undefined;
+  /** Id of the last event of the log that it was sent; undefined while it is catching up. */
+  #lastSeen({ caughtUpTo }: SubscriberSocket): string | undefined {
+    return caughtUpTo === undefined ? this.#lastSent() : undefined;
+  }
+
+  /** A heartbeat for those who asked for it. @param make is given the id of the last event of the log that they have been sent */
+  beat(make: (lastSeen: string | undefined) => EventMessage): void {
+    const beats = new Map<string | undefined, Delivery>();
     for (const socket of this.sockets.values()) {
       if (!wantsHeartbeats(socket.subscription)) continue;
-      beat ??= unlogged(make());
+      const lastSeen = this.#lastSeen(socket);
+      const beat = beats.get(lastSeen) ?? unlogged(make(lastSeen));
+      beats.set(lastSeen, beat);
       socket.tell(beat.sendable);
     }
   }
@@ -167,7 +183,8 @@ export class Audience {
     const { events, spelling } = socket.subscription;
     if (!events.includes(FOLLOWING_EVENT)) return;
     const gets = (event: string): boolean => events.includes(event) || events.includes('*');
-    socket.say(followingEvent(state, spelling?.topic ?? this.#topic, gets, this.#clock.now()));
+    const topic = spelling?.topic ?? this.#topic;
+    socket.say(followingEvent(state, topic, gets, this.#clock.now(), this.#lastSeen(socket)));
   }
 
   /** Denial, normal close (SUB-5, SUB-9, SUB-10). */

@@ -1,10 +1,13 @@
 import type { LogHead } from '@lockstep/store';
 import { originalIds } from '../rules/derived-opens.ts';
+import { lastSeenOf } from '../rules/seen-ids.ts';
 
 /** Where the events of one topic's log stand, by their ids: the log itself stays in the store. */
 export class HeldLog {
   readonly #numbers = new Map<string, number>();
   readonly #most: number;
+  /** The newest entry, while it is held. */
+  #last: { readonly id: string; readonly number: number } | undefined;
 
   /** @param most how many ids are remembered: as many as the store's log keeps */
   constructor(most: number) {
@@ -14,6 +17,13 @@ export class HeldLog {
   /** Number of the entry that holds the event; undefined where none does. */
   numberOf(eventId: string): number | undefined {
     return this.#numbers.get(eventId);
+  }
+
+  /** Id of the entry with a number; undefined where it is not held. */
+  idOf(number: number): string | undefined {
+    if (this.#last?.number === number) return this.#last.id;
+    for (const [id, held] of this.#numbers) if (held === number) return id;
+    return undefined;
   }
 
   /** Number of the entry that a derived event was made from, if it is held (DER-3). */
@@ -29,6 +39,8 @@ export class HeldLog {
   seenUpTo(eventId: string): number | undefined {
     const number = this.numberOf(eventId);
     if (number !== undefined) return number;
+    const seen = lastSeenOf(eventId);
+    if (seen !== undefined) return this.numberOf(seen);
     // Of several opens derived from one event it may have seen only this one: they are sent again.
     const original = this.numberOfOriginal(eventId);
     return original === undefined ? undefined : original - 1;
@@ -36,21 +48,25 @@ export class HeldLog {
 
   append(eventId: string, number: number): void {
     this.#numbers.set(eventId, number);
+    this.#last = { id: eventId, number };
     if (this.#numbers.size > this.#most) this.#numbers.delete(this.#numbers.keys().next().value ?? '');
   }
 
   /** A logout has erased the entries before its own (PUB-10). */
   eraseBefore(number: number): void {
     for (const [id, held] of this.#numbers) if (held < number) this.#numbers.delete(id);
+    if (this.#last && this.#last.number < number) this.#last = undefined;
   }
 
   replace(log: readonly LogHead[]): void {
     this.clear();
     for (const { id, number } of log) this.#numbers.set(id, number);
+    this.#last = log.at(-1);
   }
 
   clear(): void {
     this.#numbers.clear();
+    this.#last = undefined;
   }
 
   /**

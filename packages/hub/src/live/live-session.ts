@@ -119,7 +119,7 @@ export class LiveSession {
   readonly #caughtUp: CaughtUpSession;
   readonly #deadline: Deadline;
   /** Stale while the state is not loaded. */
-  readonly #log: HeldLog;
+  #log: HeldLog;
   /** Webhooks that are to be sent the standing opens first (SUB-8). */
   readonly #fresh = new Set<string>();
   #state: SessionState | undefined;
@@ -151,8 +151,9 @@ export class LiveSession {
     this.#deadline = new Deadline(parts.clock, parts.background, () => {
       this.#reports.timePassed(() => this.#watchDeadline(this.#state));
     });
-    this.audience = new Audience(topic, parts.clock, this.#reports, options);
     const deliveredUpTo = (): number => this.#delivered?.offset ?? 0;
+    const lastSent = (): string | undefined => this.#log.idOf(deliveredUpTo());
+    this.audience = new Audience(topic, parts.clock, this.#reports, options, lastSent);
     this.#caughtUp = {
       get deliveredUpTo() {
         return deliveredUpTo();
@@ -413,12 +414,14 @@ export class LiveSession {
     }
     const before = this.#state;
     const state = fromParts(this.topic, stored.parts);
-    const bring = this.audience.empty ? undefined : await this.#whatToBring(state, stored);
+    const log = new HeldLog(this.#options.logCount);
+    log.replace(stored.log);
+    const bring = this.audience.empty ? undefined : await this.#whatToBring(state, stored, log);
     this.#delivered = stored.position;
     bring?.();
     this.#revision = stored.revision;
     this.#epoch = stored.epoch;
-    this.#log.replace(stored.log);
+    this.#log = log;
     // What was read before it became uncertain is not kept after it.
     this.#state = uncertainties === this.#uncertainties ? state : undefined;
     this.#changed(before, state, why);
@@ -438,17 +441,17 @@ export class LiveSession {
    * What the subscribers here have to be sent so that they are up to date with what was read.
    * @returns sends it; undefined where nothing is missing
    */
-  async #whatToBring(state: SessionState, stored: StoredSession): Promise<(() => void) | undefined> {
+  async #whatToBring(state: SessionState, stored: StoredSession, log: HeldLog): Promise<(() => void) | undefined> {
     const last = stored.position.offset;
     const delivered = this.#delivered?.offset ?? 0;
     const undone = this.#isUndone(stored);
     if (delivered === last && !undone) return undefined;
     const from = undone ? this.#log.newAfter(stored.log) : delivered;
-    const read = from === undefined ? undefined : await this.#missed.fromLog(state, from, last);
+    const read = from === undefined ? undefined : await this.#missed.fromLog(state, log, from, last);
     // Subscribers that were sent what is gone are sent how things stand now (SUB-11).
     const correcting = (of: typeof openContexts): readonly Delivery[] => {
       if (!undone && read) return [];
-      return this.#missed.correction(state, this.#told ? of(this.#told) : [], read && from);
+      return this.#missed.correction(state, log, this.#told ? of(this.#told) : [], read && from);
     };
     const logFrom = read ? (from ?? 0) : last;
     const rest = { first: read?.first ?? [], after: read?.after ?? last };
@@ -503,21 +506,23 @@ export class LiveSession {
       const subscription = state?.subscriptions.get(id);
       if (!state || !subscription) return UNKNOWN_ENDPOINT;
       const returns = since !== undefined && before !== undefined && mayReturn(before);
-      const seen = returns ? (this.#log.seenUpTo(since) ?? seenBeforeLogout(state, subscription)) : undefined;
+      const log = this.#log;
+      const seen = returns ? (log.seenUpTo(since) ?? seenBeforeLogout(state, subscription)) : undefined;
       const after = seen && Math.max(seen, replayedAfter(state, subscription));
-      const read = after === undefined ? undefined : await this.#missed.fromLog(state, after, state.nextNumber - 1);
+      const read =
+        after === undefined ? undefined : await this.#missed.fromLog(state, log, after, state.nextNumber - 1);
       this.#parts.activity.counts.connected += 1;
       const connected = (missed: Missed): SubscriberSocket =>
         this.audience.connect(subscription, channel, state, missed, this.#caughtUp);
       const { derivesOpens } = this.#options;
       if (read && owesAnswer(state, id, derivesOpens, after)) {
-        return connected(this.#missed.askedAgain(state, subscription, derivesOpens, read));
+        return connected(this.#missed.askedAgain(state, log, after ?? 0, subscription, derivesOpens, read));
       }
       if (read) return connected(read);
-      if (before?.presence?.is !== 'away') return connected(this.#missed.standing(state));
+      if (before?.presence?.is !== 'away') return connected(this.#missed.standing(state, log));
       const believed = believedBy(state, before.presence);
-      if (believed) return connected(this.#missed.rightScreen(state, believed, since !== undefined));
-      const socket = connected(this.#missed.standing(state));
+      if (believed) return connected(this.#missed.rightScreen(state, log, believed, since !== undefined));
+      const socket = connected(this.#missed.standing(state, log));
       await this.decide({ kind: 'deny', ids: [id], reason: UNKNOWN_SINCE });
       return socket;
     });
@@ -541,7 +546,7 @@ export class LiveSession {
           this.#backlog(id, after, limit),
         );
         this.audience.callbacks.set(id, callback);
-        if (this.#fresh.delete(id)) callback.begin(this.#missed.standing(state).first);
+        if (this.#fresh.delete(id)) callback.begin(this.#missed.standing(state, this.#log).first);
         callback.catchUp();
       }
     });
@@ -565,7 +570,7 @@ export class LiveSession {
       await this.run(() => this.decide({ kind: 'deny', ids: [subscription], reason: UNKNOWN_SINCE }));
       return { deliveries: [], gapUpTo, more: false };
     }
-    return { deliveries: this.#missed.correction(state, believed), gapUpTo, more: false };
+    return { deliveries: this.#missed.correction(state, this.#log, believed), gapUpTo, more: false };
   }
 
   #page(entries: readonly LogEntry[]): Backlog {
@@ -633,7 +638,7 @@ export class LiveSession {
   /** Sends a heartbeat to those who asked for it. */
   beat(): void {
     const { heartbeatMs } = this.#parts.policy;
-    this.audience.beat(() => heartbeat(this.topic, this.#reports.made(), heartbeatMs));
+    this.audience.beat((lastSeen) => heartbeat(this.topic, this.#reports.made(), heartbeatMs, lastSeen));
   }
 
   /** Closes every socket with 1012: subscribers return, and no loss is reported (SUB-11). */

@@ -1,5 +1,6 @@
 /** Who does not follow the context (ERR-8): a lasting state of the session, and not a message that passes. */
 import { type EventMessage, FOLLOWING_EVENT, type NotFollowing, notFollowingContext } from '@lockstep/fhircast';
+import { withLastSeen } from './seen-ids.ts';
 import type { FollowingMark, SessionState, Subscription } from './session-state.ts';
 import { type ContextChangeEvent, toldUpTo } from './told.ts';
 
@@ -134,13 +135,22 @@ export function notFollowing(state: SessionState, mayRead: MayRead): readonly No
   );
 }
 
-/** Tells who does not follow to those who asked for this event by name; each replaces the one before. See docs/api/http.md. */
-export function followingEvent(state: SessionState, topic: string, mayRead: MayRead, now: number): EventMessage {
+/**
+ * Tells who does not follow to those who asked for this event by name; each replaces the one before. See docs/api/http.md.
+ * @param lastSeen id of the last event of the log that they have been sent
+ */
+export function followingEvent(
+  state: SessionState,
+  topic: string,
+  mayRead: MayRead,
+  now: number,
+  lastSeen?: string,
+): EventMessage {
   const context = notFollowingContext(notFollowing(state, mayRead));
   return {
     timestamp: new Date(now).toISOString(),
     // The same list has the same id, whichever node sends it.
-    id: `following-${state.changedAt}-${state.following.size}`,
+    id: withLastSeen(`following-${state.changedAt}-${state.following.size}`, lastSeen),
     event: { 'hub.topic': topic, 'hub.event': FOLLOWING_EVENT, context },
   };
 }

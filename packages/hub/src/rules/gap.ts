@@ -145,14 +145,16 @@ function whereNothingIsCurrent(state: SessionState, made: Made): readonly Standi
 /**
  * What brings somebody in line who does not say what it has seen, and has what is shared from the current context: closes of what it may
  * believe open, then the standing opens as they were. What was closed may have been current or not, as far as it knows.
+ * @param last of the last one: who has it has the others too
  */
 export function closesAndOpens(
   state: SessionState,
   believed: readonly Believed[],
   made: Made,
+  last: Made,
 ): readonly StandingOpen[] {
   const closes = closesOf(state, believed, made);
-  const nothing = closes.length > 0 || state.anchors.size > 0 ? whereNothingIsCurrent(state, made) : [];
+  const nothing = closes.length > 0 || state.anchors.size > 0 ? whereNothingIsCurrent(state, last) : [];
   return [...closes, ...standingOpens(state), ...nothing];
 }
 
@@ -215,9 +217,26 @@ function contentUpdates(state: SessionState, believed: readonly Believed[], made
  * What brings somebody in line with the session whatever it was sent before: closes of what it may believe open, then the
  * standing opens under ids that it cannot take for repeats, the current context last, then updates of the content. Where there
  * is no current context, Home-open says so: what is open beside it must not look current.
+ * @param last of the last one: who has it has the others too
+ * @param upTo leaves out the opens of later entries: they go out as the log has them
  */
-export function correction(state: SessionState, believed: readonly Believed[], made: Made): readonly StandingOpen[] {
+export function correction(
+  state: SessionState,
+  believed: readonly Believed[],
+  made: Made,
+  last: Made = made,
+  upTo = Number.POSITIVE_INFINITY,
+): readonly StandingOpen[] {
   const opens = standingOpens(state, (index) => `${made.eventId}.o${index}`);
   const nothing = whereNothingIsCurrent(state, made);
-  return [...closesOf(state, believed, made), ...opens, ...nothing, ...contentUpdates(state, believed, made)];
+  const all = [...closesOf(state, believed, made), ...opens, ...nothing, ...contentUpdates(state, believed, made)];
+  const sent = all.filter(({ number, closes }) => closes || number <= upTo);
+  return sent.map((one, index) => (index === sent.length - 1 ? renamed(one, made, last) : one));
+}
+
+/** The same event under an id that is made of another one. */
+function renamed(event: StandingOpen, made: Made, other: Made): StandingOpen {
+  const id = other.eventId + event.id.slice(made.eventId.length);
+  // Before its id there is only its time.
+  return { ...event, id, text: event.text.replace(JSON.stringify(event.id), () => JSON.stringify(id)) };
 }

@@ -3,10 +3,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { WebSocket } from 'ws';
 import { Backend, EVERYTHING, type Json, json, observation, patient, put, report, updates } from '../harness.ts';
+import { compared } from './compare.ts';
 import { current, Screen } from './screen.ts';
 
 /** s after which tokens and leases are renewed; they last for 300. */
 const RENEW = 120;
+
+/** s since the run began. */
+function now(): string {
+  return (performance.now() / 1000).toFixed(1);
+}
 
 /** An answer that says that the client itself is at fault, which it never is. */
 class TurnedAway extends Error {}
@@ -125,6 +131,8 @@ export class Follower {
   replayed = 0;
   /** Why the Hub ended the subscription, if it did. */
   denied: string | undefined;
+  /** When it connected, after what, and what it was sent first: for whoever reads what a run has found wrong. */
+  readonly journal: string[] = [];
   #wake: (() => void) | undefined;
 
   /** @param published text of each published event's context, by its id */
@@ -172,6 +180,7 @@ export class Follower {
     const socket = new WebSocket(`${this.#endpoint}${since}`, { handshakeTimeout: 10_000 });
     this.#socket = socket;
     let returning = this.#lastId !== undefined;
+    const connection = { at: now(), since: this.#lastId, first: [] as string[] };
     socket.on('message', (data) => {
       const text = data.toString();
       const message = JSON.parse(text) as Json;
@@ -183,12 +192,15 @@ export class Follower {
         });
       } else if (message['hub.mode'] === 'denied') this.denied = message['hub.reason'];
       else if (message.event) {
+        if (connection.first.length < 8) connection.first.push(`${message.event['hub.event']} ${message.id}`);
         socket.send(JSON.stringify({ id: message.id, status: 200 }));
         this.#take(message, text, returning);
       }
     });
     socket.on('error', () => undefined);
-    socket.on('close', () => {
+    socket.on('close', (code) => {
+      const { at, since, first } = connection;
+      this.journal.push(`${at} s after ${since} until ${now()} s (${code}): ${first.join(', ')}`);
       if (!this.#stopped && !this.denied) setTimeout(() => this.#connect(ready), 50);
     });
   }
@@ -260,6 +272,8 @@ export interface Findings {
   /** Events that nobody published: the Hub's own SyncErrors. */
   readonly unexplained: number;
   readonly denied: readonly string[];
+  /** What exactly is wrong, for a reader. */
+  readonly details: readonly string[];
 }
 
 interface Session {
@@ -475,30 +489,13 @@ export class Load {
     this.#stopped = true;
     await Promise.all(this.#publishers);
     const wrongScreens = await this.#rest(waitMs);
-    let [lost, reordered, forked, unexplained, differing] = [0, 0, 0, 0, 0];
-    const all: Follower[] = [];
     await Promise.all(
       this.#sessions.flatMap(({ followers, accepted }) => followers.map((one) => one.until(accepted, waitMs))),
     );
-    for (const { followers, accepted } of this.#sessions) {
-      all.push(...followers);
-      const histories = followers.map(({ events }) => events.map(({ id }) => id as string));
-      const longest = histories.reduce((a, b) => (b.length > a.length ? b : a), []);
-      const inLongest = new Set(longest);
-      for (const history of histories) {
-        const seen = new Set(history);
-        lost += accepted.difference(seen).size;
-        // An event without its 202 may have been accepted all the same, and then everybody got it.
-        lost += longest.filter((id) => !seen.has(id) && !accepted.has(id) && this.#tried.has(id)).length;
-        // Who caused a SyncError is not sent it: only what both were sent has an order.
-        const both = history.filter((id) => inLongest.has(id));
-        const shared = longest.filter((id) => seen.has(id));
-        reordered += both.filter((id, i) => shared[i] !== id).length;
-      }
-      differing += differingVersions(followers);
-      unexplained += longest.filter((id) => !this.#tried.has(id)).length;
-      forked += forks(followers.find(({ events }) => events.length === longest.length)?.events ?? []);
-    }
+    const all = this.#sessions.flatMap(({ followers }) => followers);
+    const found = this.#sessions.map(({ followers, accepted }) => compared(followers, accepted, this.#tried));
+    const total = (kind: 'lost' | 'reordered' | 'forked' | 'differing' | 'unexplained'): number =>
+      found.reduce((sum, one) => sum + one[kind], 0);
     this.stop();
     return {
       accepted: this.accepted,
@@ -508,15 +505,16 @@ export class Load {
       reconnects: all.reduce((sum, { connections }) => sum + connections - 1, 0),
       refused: this.#client.refused,
       conflicts: this.#conflicts,
-      lost,
-      reordered,
-      forked,
+      lost: total('lost'),
+      reordered: total('reordered'),
+      forked: total('forked'),
       altered: all.reduce((sum, { altered }) => sum + altered, 0),
-      differing,
+      differing: total('differing'),
       wrongScreens,
       defects: this.#client.defects,
-      unexplained,
+      unexplained: total('unexplained'),
       denied: all.flatMap(({ denied }) => denied ?? []),
+      details: found.flatMap(({ details }) => details),
     };
   }
 }
@@ -524,31 +522,4 @@ export class Load {
 /** An observation whose value is written with a zero that a parser would drop. */
 function measured(n: number): Json {
   return { resourceType: 'Observation', id: 'measured', status: 'final', valueQuantity: { value: `@${n}.10@` } };
-}
-
-/** Events that two subscribers were told with different versions. */
-function differingVersions(followers: readonly Follower[]): number {
-  const versions = new Map<string, Set<string>>();
-  for (const { events } of followers) {
-    for (const { id, event } of events) {
-      const told = `${event['context.versionId']} ${event['context.priorVersionId']}`;
-      versions.set(id, (versions.get(id) ?? new Set()).add(told));
-    }
-  }
-  return [...versions.values()].filter(({ size }) => size > 1).length;
-}
-
-/** Updates that do not follow the version before them. */
-function forks(events: readonly Json[]): number {
-  let version: string | undefined;
-  let forked = 0;
-  for (const { event } of events) {
-    if (!/^DiagnosticReport-(open|update)$/.test(event['hub.event'])) continue;
-    const prior = event['context.priorVersionId'];
-    // Of the first one it is not known what came before, where what came before was forgiven.
-    const known = version !== undefined;
-    if (event['hub.event'] === 'DiagnosticReport-update' && known && prior !== version) forked += 1;
-    version = event['context.versionId'];
-  }
-  return forked;
 }
