@@ -249,7 +249,8 @@ export class HeldContexts {
     if (older) return OLDER;
     const anchor = keyText(change.key);
     if (this.#model.current === anchor) return this.#leave(change, timestamp);
-    const held = this.#step(change);
+    // What was opened again, and looked older, may have been the Hub's context until now.
+    const held = this.#step(change) && this.#ignored?.anchor !== anchor;
     this.#unread.delete(anchor);
     if (this.#model.current === undefined) this.#seen('');
     return held ? news(false) : { kind: 'unheld', reason: UNKNOWN };
@@ -283,7 +284,7 @@ export class HeldContexts {
     const isUnsure = (change.versionId === '' && shares) || isPuzzling(change, held.content);
     if (pending || isUnsure || !this.#step(change)) this.#miss(held, change, pending);
     if (!current) return news(false);
-    return news(false, this.content === undefined ? 'an update is missing' : this.#overtaken());
+    return news(false, this.content === undefined ? 'an update was missed' : this.#overtaken());
   }
 
   /** The content is unknown after an update that was not applied; the updates after it complete what will be read. */

@@ -52,8 +52,8 @@ interface End {
 const TICK = 2000;
 /** ms of confirmed life after which a connection counts as good, and the next attempt comes at once. */
 const STEADY = 2000;
-/** A tick that comes this much later than asked for means that the computer slept. */
-const SLEPT = 8000;
+/** A tick that is not within twice this time of the one before means that the computer slept, or that its clock was set. */
+const SLEPT = 5000;
 const PROBE = 5000;
 
 /** Normal closure, and the code for leaving a socket that does not answer. */
@@ -105,9 +105,9 @@ export class Link {
     this.#leaseSeconds = options.leaseSeconds;
   }
 
-  /** Whether nothing was heard for so long that the timers must have stood still. */
+  /** Whether the timers must have stood still, or the clock was set: what was heard when is not known. */
   get overslept(): boolean {
-    return this.#finish !== undefined && this.#ports.clock.now() - this.#ticked > TICK + SLEPT;
+    return this.#finish !== undefined && Math.abs(this.#ports.clock.now() - this.#ticked - SLEPT) > SLEPT;
   }
 
   /** ms since the Hub was last heard: over the socket, where it can be asked there. */
@@ -401,7 +401,7 @@ export class Link {
 
   #tick(): void {
     const now = this.#ports.clock.now();
-    const slept = now - this.#ticked > TICK + SLEPT;
+    const slept = this.overslept;
     this.#ticked = now;
     const { pings: canPing, silence } = this.#options;
     const pings = canPing();

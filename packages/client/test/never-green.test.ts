@@ -22,7 +22,18 @@ const application = fc.record({
 type Application = typeof application extends fc.Arbitrary<infer T> ? T : never;
 
 /** A socket loses everything or nothing: frames that vanish alone are the matter of hostile.test.ts. */
-const fault = fc.constantFrom('late frames', 'twice', 'half-open', 'cut', 'no http', 'http 503', 'hang', 'sleep');
+const fault = fc.constantFrom(
+  'late frames',
+  'twice',
+  'half-open',
+  'cut',
+  'no http',
+  'http 503',
+  'hang',
+  'sleep',
+  'clock back',
+  'clock ahead',
+);
 const action = fc.record({
   do: fc.oneof(
     { weight: 5, arbitrary: fc.constantFrom('patient', 'report', 'close', 'home') },
@@ -114,7 +125,9 @@ class Session {
   readonly hub = new WatchfulHub();
   readonly network: VirtualNetwork;
   readonly desks: Desk[] = [];
-  /** Since when a desk has shown something else than the Hub's current context. */
+  /** Desks that have joined: before that nobody can know of them. */
+  readonly #joined = new Set<Desk>();
+  /** Since when a desk that has joined has shown something else than the Hub's current context. */
   readonly apart = new Map<Desk, number>();
   /** When the Hub's context changed last, or somebody joined, or the computer woke: asleep it shows nothing to anybody. */
   changed: number;
@@ -160,11 +173,12 @@ class Session {
   }
 
   look(): void {
-    const now = this.network.clock.now();
+    const now = this.network.clock.passed;
     if (this.hub.changes !== this.#changes) this.changed = now;
     this.#changes = this.hub.changes;
+    for (const desk of this.connected) this.#joined.add(desk);
     for (const desk of this.desks) {
-      if (isSame(desk.screen, this.truth) || desk.away) this.apart.delete(desk);
+      if (!this.#joined.has(desk) || isSame(desk.screen, this.truth) || desk.away) this.apart.delete(desk);
       else if (!this.apart.has(desk)) this.apart.set(desk, now);
     }
     const green = this.desks.filter(({ subscriber }) => subscriber.state.status === 'in-sync');
@@ -191,8 +205,10 @@ class Session {
     else if (what === 'half-open') for (const socket of network.sockets) socket.dead = true;
     else if (what === 'sleep') {
       clock.sleep(30_000);
-      this.changed = clock.now();
-    } else {
+      this.changed = clock.passed;
+    } else if (what === 'clock back') clock.set(-3_600_000);
+    else if (what === 'clock ahead') clock.set(3_600_000);
+    else {
       const chance = <T>(value: T) => (network.random() < 0.5 ? value : undefined);
       network.frameFault = () => {
         if (what === 'late frames') return chance('late' as const);
@@ -223,7 +239,7 @@ afterEach(() => {
 
 it('HZ-1 HZ-2 HZ-3 HZ-4 green implies that every subscriber shows the Hub’s current context', async () => {
   const look = ({ apart, changed, network }: Session, green: readonly Desk[]) => {
-    const now = network.clock.now();
+    const now = network.clock.passed;
     for (const { screen, subscriber } of green) {
       assert.ok(isSame(screen, subscriber.context), 'its own screen is another one');
       for (const since of apart.values()) {
@@ -276,7 +292,7 @@ const quietFault = fc.record({
 it('HZ-2 HZ-3 ERR-8 with sockets that work, green is never untrue, whatever is answered, when, who joins, and however HTTP fails', async () => {
   const look = ({ changed, connected, network, truth }: Session) => {
     // A frame is on its way to everybody.
-    if (network.clock.now() - changed <= network.latency) return;
+    if (network.clock.passed - changed <= network.latency) return;
     for (const { screen } of connected) assert.deepEqual(screen && { type: screen.type, id: screen.id }, truth);
   };
   await fc.assert(

@@ -860,6 +860,32 @@ describe('losing the connection', () => {
     assert.equal(held(subscriber), hub.truth());
   });
 
+  it('HZ-1 a clock that is set back or ahead does not make a silent Hub look alive', async () => {
+    for (const ms of [-3_600_000, -11_000, 11_000, 3_600_000])
+      for (const when of ['as it falls silent', 'while it is asked', 'before'])
+        for (const hidden of [false, true]) {
+          const network = new VirtualNetwork();
+          network.hub.can.pong = true;
+          const { hub, clock, subscriber } = await joined({ ping: true, checkEvery: 0 }, network);
+          network.hidden = hidden;
+          const fallSilent = () => {
+            for (const socket of network.sockets) socket.dead = true;
+            hub.openPatient('p1', clock.now());
+          };
+          if (when !== 'before') fallSilent();
+          if (when === 'while it is asked') await clock.advance(17_000);
+          clock.set(ms);
+          if (when === 'before') {
+            await clock.advance(100);
+            fallSilent();
+          }
+          await clock.advance(24_000);
+          const known = subscriber.state.status !== 'in-sync' || held(subscriber) === hub.truth();
+          assert.ok(known, `${ms} ms, ${when}, hidden ${hidden}`);
+          void subscriber.unsubscribe();
+        }
+  });
+
   it('in a hidden page late timers are no sleep', async () => {
     const { network, clock, subscriber } = await joined();
     network.hidden = true;
@@ -937,6 +963,28 @@ describe('order', () => {
               assert.equal(subscriber.state.status, 'out-of-sync');
               void subscriber.unsubscribe();
             }
+  });
+
+  it('ERR-8 a close of what an open that looked older made current is not answered before the Hub was read', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    hub.openPatient('p1', clock.now());
+    await clock.advance(100);
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    subscriber.follow((context) => (context ? undefined : promise));
+    network.httpFault = () => 'cut';
+    hub.say('Home-open', [], clock.now());
+    hub.openPatient('p1', clock.now() - 5000);
+    const close = hub.closePatient('p1', clock.now());
+    const statuses = () => hub.answers.filter(({ id }) => id === close).map(({ status }) => status);
+    await clock.advance(3000);
+    assert.deepEqual(statuses(), []);
+    network.httpFault = () => undefined;
+    await clock.advance(3000);
+    assert.notEqual(subscriber.state.status, 'in-sync');
+    resolve(undefined);
+    await clock.advance(3000);
+    assert.equal(statuses().at(-1), 200);
+    assert.equal(subscriber.state.status, 'in-sync');
   });
 
   it('what this application publishes is never older than the context it follows, whatever its clock says', async () => {

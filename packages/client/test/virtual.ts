@@ -6,11 +6,23 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** Time that passes when told to. */
 export class VirtualClock implements Clock {
   #now = Date.parse('2026-11-22T08:00:00Z');
+  /** What the clock shows against what has passed, ms. */
+  #set = 0;
   #timers: { at: number; order: number; run: () => void }[] = [];
   #order = 0;
 
   now(): number {
+    return this.#now + this.#set;
+  }
+
+  /** ms that have passed since some moment, whatever the clock shows. */
+  get passed(): number {
     return this.#now;
+  }
+
+  /** The clock is set: it shows another time, and timers run on. */
+  set(ms: number): void {
+    this.#set += ms;
   }
 
   after(ms: number, run: () => void): () => void {

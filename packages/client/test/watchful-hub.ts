@@ -26,7 +26,9 @@ export class WatchfulHub extends ModelHub {
 
   override publish(message: EventMessage, token: string | undefined): ReturnType<ModelHub['publish']> {
     const known = this.log.some(({ id }) => id === message.id);
-    const isChange = /-(open|close)$|^UserLogout$/.test(message.event['hub.event']);
+    const name = message.event['hub.event'];
+    // A close of another context says nothing of the current one.
+    const isChange = /-open$|^UserLogout$/.test(name) || (name.endsWith('-close') && this.#isCurrent(message));
     if (isChange && !known) this.#orders.set(message.id, ++this.#order);
     const order = this.#order;
     const answer = super.publish(message, token);
@@ -44,6 +46,10 @@ export class WatchfulHub extends ModelHub {
       this.clock?.after(ANSWER, () => owing('silent'));
     }
     return answer;
+  }
+
+  #isCurrent({ event }: EventMessage): boolean {
+    return event.context.some(({ resource }) => resource && `${resource.resourceType}/${resource.id}` === this.current);
   }
 
   protected override deliver(subscription: ModelSubscription, message: EventMessage): boolean {

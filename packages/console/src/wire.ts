@@ -212,6 +212,8 @@ export interface TimelineEntry {
   readonly expiresAt?: number;
   readonly ms?: number;
   readonly code?: number;
+  /** It closes another context than the current one, which stays as it is. */
+  readonly keepsCurrent?: true;
 }
 
 /** What launches can be simulated with here. */

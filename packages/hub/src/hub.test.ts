@@ -807,6 +807,53 @@ describe('SUB-11 coming back', () => {
     assert.deepEqual(await marks(), []);
   });
 
+  const said = { eventId: 'b', eventName: 'Patient-open', subscriberName: 'Viewer', diagnostics: '' } as const;
+  const syncError = { key: 'operationoutcome', resource: syncErrorOutcome({ ...said, severity: 'warning' }) };
+  /** What happens to the open of b, before and after the close of a, which is not current, was answered 200. */
+  const NOT_FOLLOWED: Readonly<Record<string, readonly ((rig: Rig, peer: Peer, topic: string) => unknown)[]>> = {
+    refused: [(_, peer) => peer.answer(409, 'b')],
+    'refused late': [() => undefined, (_, peer) => peer.answer(409, 'b')],
+    failed: [(_, peer) => peer.answer(500, 'b')],
+    'refused by SyncError': [
+      async (rig, peer, topic) => {
+        peer.answer(202, 'b');
+        await rig.publish(topic, 'SyncError', [syncError]);
+      },
+    ],
+    waiting: [(rig) => rig.clock.advance(600)],
+    'waiting late': [() => undefined, (rig) => rig.clock.advance(600)],
+    silent: [(rig) => rig.clock.advance(10_000)],
+    'silent late': [() => undefined, (rig) => rig.clock.advance(10_000)],
+  };
+  for (const [way, [before, after]] of Object.entries(NOT_FOLLOWED)) {
+    it(`ERR-8 the answer to a close of another context is none to the current one, which is ${way}`, async (t) => {
+      const rig = await Rig.open(t);
+      const topic = await rig.session();
+      const peer = await rig.join(topic, 'Patient-open,Patient-close', { 'subscriber.name': 'Viewer' });
+      await rig.publish(topic, 'Patient-open', [patient('a')], { id: 'a' });
+      peer.answer(200, 'a');
+      await rig.publish(topic, 'Patient-open', [patient('b')], { id: 'b' });
+      const marks = async () => {
+        await rig.settle(topic);
+        return (await rig.hub.sessions())[0]?.notFollowing.map(({ why, eventId }) => [why, eventId]);
+      };
+      await before?.(rig, peer, topic);
+      await rig.settle(topic);
+      await rig.publish(topic, 'Patient-close', [patient('a')], { id: 'close-a' });
+      peer.answer(200, 'close-a');
+      await rig.settle(topic);
+      await after?.(rig, peer, topic);
+      assert.deepEqual(await marks(), [[way.split(' ')[0], 'b']]);
+      peer.answer(200, 'b');
+      assert.deepEqual(await marks(), []);
+      await rig.publish(topic, 'Patient-close', [patient('b')], { id: 'close-b' });
+      peer.answer(409, 'close-b');
+      assert.deepEqual(await marks(), [['refused', 'close-b']], 'of the current one it is');
+      peer.answer(200, 'close-b');
+      assert.deepEqual(await marks(), []);
+    });
+  }
+
   it('with ?since of an event that the log has dropped brings the standing opens under new ids', async (t) => {
     const rig = await Rig.open(t, { log: { count: 2, ageMs: HOUR } });
     const topic = await rig.session();

@@ -169,6 +169,8 @@ export type Observation =
       readonly subscriber: string;
       readonly eventId: string;
       readonly event: string;
+      /** It closes another context than the current one, which stays as it is. */
+      readonly keepsCurrent?: true;
     }
   | {
       readonly kind: 'answered';

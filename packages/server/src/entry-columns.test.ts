@@ -13,6 +13,13 @@ const observations: fc.Arbitrary<Observation> = fc.oneof(
   fc.record({ kind: fc.constant('published' as const), number, eventId: word, event: word, clientId: word }),
   fc.record({ kind: fc.constant('delivered' as const), ...subscriber, eventId: word, event: word }),
   fc.record({
+    kind: fc.constant('delivered' as const),
+    ...subscriber,
+    eventId: word,
+    event: word,
+    keepsCurrent: fc.constant(true as const),
+  }),
+  fc.record({
     kind: fc.constant('answered' as const),
     ...subscriber,
     eventId: word,

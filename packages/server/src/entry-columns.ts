@@ -9,7 +9,10 @@ export interface Entry {
   readonly observation: Observation;
 }
 
-/** Numbers of one entry: `seq`, `at`, then an event's number or an answer's ms, an answer's status, and which event's id it has. */
+/**
+ * Numbers of one entry: `seq`, `at`, then an event's number, an answer's ms or 1 for what keeps the current context, an answer's status,
+ * and which event's id it has.
+ */
 const NUMBERS = 5;
 /** Words of one entry: its kind, or the whole observation; subscription, subscriber or client, event name. */
 const WORDS = 4;
@@ -77,7 +80,7 @@ export class EntryColumns {
         break;
       case 'delivered':
         this.#put(index, one.kind, one.subscription, one.subscriber, this.#nameOf(one.event));
-        this.#count(index, seq, at, 0, 0, this.#idOf(one.eventId));
+        this.#count(index, seq, at, one.keepsCurrent ? 1 : 0, 0, this.#idOf(one.eventId));
         break;
       case 'answered':
         this.#put(index, one.kind, one.subscription, one.subscriber, undefined);
@@ -146,7 +149,7 @@ export class EntryColumns {
     const subscriber = who ?? '';
     const observation: Observation =
       what === 'delivered'
-        ? { kind: what, subscription, subscriber, eventId, event }
+        ? { kind: what, subscription, subscriber, eventId, event, ...(count === 1 && { keepsCurrent: true }) }
         : { kind: what, subscription, subscriber, eventId, status, ms: count };
     return { seq, at, observation };
   }

@@ -36,6 +36,15 @@ const present = followEntries(new Map(), [entry('subscribed'), entry('connected'
 const opened = followEntries(present, [sent('e1')]);
 const subscription = { channel: 'websocket', events: [], expiresAt: 0, name: 'Viewer', clientId: 'c' };
 
+test('ERR-8 the answer to a close that kept the current context is none to that context', () => {
+  const close = (keepsCurrent: boolean) =>
+    entry('delivered', { eventId: 'c1', event: 'Patient-close', ...(keepsCurrent && { keepsCurrent }) });
+  const refused = followEntries(opened, [answers('e1', 409)]);
+  assert.equal(isBehind(viewer(followEntries(refused, [close(true), answers('c1', 200)]))), true);
+  assert.equal(isWaiting(viewer(followEntries(opened, [close(true), answers('c1', 200)]))), true);
+  assert.equal(isBehind(viewer(followEntries(refused, [close(false), answers('c1', 200)]))), false);
+});
+
 test('ERR-1 an application that answers 200 followed, and the time it took is kept', () => {
   assert.equal(isWaiting(viewer(opened)), true);
   const roster = followEntries(opened, [entry('answered', { eventId: 'e1', status: 200, ms: 12 })]);

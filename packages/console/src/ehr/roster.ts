@@ -141,7 +141,8 @@ function apply(roster: Map<string, Member>, entry: TimelineEntry): void {
       return;
     }
     case 'delivered':
-      if (changesContext(entry.event))
+      // Who closes something else shows what it showed.
+      if (changesContext(entry.event) && !entry.keepsCurrent)
         roster.set(id, {
           // What is sent to it has arrived: a callback never connects.
           ...withoutJoining(member),

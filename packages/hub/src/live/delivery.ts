@@ -1,6 +1,7 @@
 import { EVENT_TEXT, type EventMessage, eventDefinition, eventKey, readExact } from '@lockstep/fhircast';
 import type { Anchored, Offer, Offered } from '../rules/audience.ts';
 import type { Originator, TextWriter } from '../rules/commands.ts';
+import type { Awaited } from '../rules/conversation.ts';
 import { deriveOpens } from '../rules/derived-opens.ts';
 import { eventText } from '../rules/event-text.ts';
 import { anchorName, type LoggedBytes, type LoggedEvent } from '../stored/log-record.ts';
@@ -45,6 +46,8 @@ export class Delivery implements Offer<Sendable> {
   readonly key: string;
   /** The subscription that does not get it. */
   readonly except: string | undefined;
+  /** See `Accepted`. */
+  readonly keepsCurrent: true | undefined;
   /** The event as JSON, as it goes out: one of the two, the other where somebody asks for it. */
   #text: string | undefined;
   #bytes: Uint8Array | undefined;
@@ -64,11 +67,22 @@ export class Delivery implements Offer<Sendable> {
     this.name = event.name;
     this.key = eventKey(event.name);
     this.except = event.except;
+    this.keepsCurrent = event.keepsCurrent;
     if ('text' in event) this.#text = event.text;
     else this.#bytes = event.bytes;
     this.#originator = event.originator && { originator: event.originator };
     if (known) this.#read = { message: known.message, exact: known.exact ?? PLAIN, ...this.#originator };
     this.#anchor = event.anchor;
+  }
+
+  /**
+   * What is waited for once a subscriber was sent it.
+   * @param id of what it was sent: the event, or an open derived from it
+   * @param sentAt ms of running time
+   */
+  awaitedAs(id: string, sentAt: number): Awaited {
+    const { number, id: originalId, name: originalName, keepsCurrent } = this;
+    return { id, number, originalId, originalName, sentAt, ...(keepsCurrent && { keepsCurrent }) };
   }
 
   get text(): string {

@@ -9,7 +9,7 @@ import {
   replaces,
   selected,
 } from '../rules/audience.ts';
-import { changesContext } from '../rules/changes-context.ts';
+import { changesContext, hasChangedContext } from '../rules/changes-context.ts';
 import { type Awaited, SLOW_ANSWER } from '../rules/conversation.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import type { Spelling } from '../rules/versions.ts';
@@ -214,8 +214,8 @@ export class SubscriberCallback {
    * an older one.
    */
   #owe(delivery: Delivery): void {
-    const { name, number, except } = delivery;
-    if (this.#ended || !changesContext(name) || except === this.#subscription.id) return;
+    const { name, number, except, keepsCurrent } = delivery;
+    if (this.#ended || keepsCurrent || !changesContext(name) || except === this.#subscription.id) return;
     if (this.#owed && this.#owed.delivery.number >= number) return;
     this.#settleOwed();
     this.#owed = { delivery, since: runningTime(this.#clock) };
@@ -235,8 +235,7 @@ export class SubscriberCallback {
   get #unanswered(): Awaited | undefined {
     if (!this.#owed) return undefined;
     const { delivery, since, called = selected(this.#interest, delivery)[0] } = this.#owed;
-    const { number, id: originalId, name: originalName } = delivery;
-    return called && { id: called.id, number, originalId, originalName, sentAt: since };
+    return called && delivery.awaitedAs(called.id, since);
   }
 
   /** @param upTo what is owed is answered, or will not be, where it has this number or a lower one */
@@ -355,8 +354,7 @@ export class SubscriberCallback {
 
   async #deliver(delivered: Failing, original: Delivery): Promise<'replaced' | undefined> {
     const { event } = delivered;
-    const { number, id: originalId, name: originalName } = original;
-    const about: Awaited = { id: event.id, number, originalId, originalName, sentAt: runningTime(this.#clock) };
+    const about = original.awaitedAs(event.id, runningTime(this.#clock));
     let told = false;
     let isLastAttempt = false;
     for (const wait of [undefined, ...this.#options.retryMs]) {
@@ -370,7 +368,9 @@ export class SubscriberCallback {
       }
       // The end of the lease is the end, though it may not have been acted on yet (SUB-5).
       if (this.#ended || this.#subscription.expiresAt <= this.#clock.now()) return undefined;
-      if (wait === undefined) this.#listener.delivered(this.#subscription, event.id, event.name);
+      if (wait === undefined) {
+        this.#listener.delivered(this.#subscription, event.id, event.name, original.keepsCurrent);
+      }
       const status = await this.#post(event);
       delivered.status = status;
       if (this.#ended) return undefined;
@@ -379,7 +379,7 @@ export class SubscriberCallback {
         this.#failures = 0;
         this.#interest = afterSending(this.#interest, event);
         if (outcomeOf(status) !== 'followed') this.#remember(original.id);
-        else if (changesContext(originalName)) this.#followed = number;
+        else if (hasChangedContext(about)) this.#followed = about.number;
         this.#answered(about, status);
         return undefined;
       }
@@ -451,7 +451,7 @@ export class SubscriberCallback {
   }
 
   #answered(about: Awaited, status: number): void {
-    if (changesContext(about.originalName)) this.#settleOwed(about.number);
+    if (hasChangedContext(about)) this.#settleOwed(about.number);
     const outcome = outcomeOf(status);
     this.#listener.answered(this.#subscription, {
       eventId: about.id,

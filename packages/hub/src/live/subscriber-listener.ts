@@ -16,7 +16,8 @@ export interface SubscriberAnswer {
 
 /** Called with what subscribers do, by socket or webhook. */
 export interface SubscriberListener {
-  delivered(subscription: Subscription, eventId: string, event: string): void;
+  /** @param keepsCurrent see `Accepted` */
+  delivered(subscription: Subscription, eventId: string, event: string, keepsCurrent: true | undefined): void;
   answered(subscription: Subscription, answer: SubscriberAnswer): void;
   /** The answer to a context change is not there yet (ERR-8). */
   delayed(subscription: Subscription, about: Awaited, followed: number): void;

@@ -66,12 +66,17 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     this.#parts.background.later(() => this.#session.execute(() => command(made)));
   }
 
-  delivered({ id, subscriberName }: Subscription, eventId: string, event: string): void {
+  delivered(
+    { id, subscriberName: subscriber }: Subscription,
+    eventId: string,
+    event: string,
+    keepsCurrent: true | undefined,
+  ): void {
     const { activity } = this.#parts;
     activity.counts.delivered += 1;
     if (!activity.isObserved) return;
-    const observation = { kind: 'delivered', subscription: id, subscriber: subscriberName, eventId, event } as const;
-    activity.observe(this.#session.topic, observation);
+    const about = { subscription: id, subscriber, eventId, event, ...(keepsCurrent && { keepsCurrent }) };
+    activity.observe(this.#session.topic, { kind: 'delivered', ...about });
   }
 
   answered(subscription: Subscription, answer: SubscriberAnswer): void {

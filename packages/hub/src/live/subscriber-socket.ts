@@ -166,12 +166,11 @@ export class SubscriberSocket {
     if (original.key !== 'syncerror' && !isUnanswered(original.key)) {
       this.#await(event, original);
     }
-    this.#listener.delivered(this.#subscription, event.id, event.name);
+    this.#listener.delivered(this.#subscription, event.id, event.name, original.keepsCurrent);
   }
 
-  #await({ id }: Sendable, { number, id: originalId, name: originalName }: Delivery): void {
-    const awaited = { id, number, originalId, originalName, sentAt: runningTime(this.#clock) };
-    this.#conversation = sent(this.#conversation, awaited);
+  #await({ id }: Sendable, original: Delivery): void {
+    this.#conversation = sent(this.#conversation, original.awaitedAs(id, runningTime(this.#clock)));
     this.#schedule();
   }
 

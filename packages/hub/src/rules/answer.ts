@@ -27,6 +27,11 @@ function isAwaited(state: SessionState, id: string, { originalId }: Awaited): bo
   return mark?.why === 'waiting' && mark.eventId === originalId;
 }
 
+/** Whether the subscriber is marked for more than that it does not follow a close that kept the current context. */
+function isKnownWorse(state: SessionState, id: string, { keepsCurrent }: Awaited): boolean {
+  return keepsCurrent === true && state.following.has(id);
+}
+
 /** A subscriber answered an event (ERR-2). */
 export function answer(state: SessionState, command: Answer, now: number, { profile }: Policy): Decision {
   const { id, about, outcome, how, reason, followed = 0 } = command;
@@ -34,11 +39,13 @@ export function answer(state: SessionState, command: Answer, now: number, { prof
   if (!subscription) return NOTHING_TO_DO;
   const context = changesContext(about.originalName);
   if (outcome === 'followed') {
-    // ERR-8: it follows the current context, or a later one; or the last that it is told of.
-    const isCurrent =
-      about.number >= state.changedBy ||
-      isAwaited(state, id, about) ||
-      about.number >= (state.following.get(id)?.awaits ?? toldUpTo(state, subscription, profile.derivesOpens));
+    // ERR-8: it follows the current context, or a later one; or the last that it is told of. Of a close that kept the current context
+    // only what was said of that close is over.
+    const isCurrent = about.keepsCurrent
+      ? state.following.get(id)?.eventId === about.originalId
+      : about.number >= state.changedBy ||
+        isAwaited(state, id, about) ||
+        about.number >= (state.following.get(id)?.awaits ?? toldUpTo(state, subscription, profile.derivesOpens));
     const follows = context && isCurrent && !isOverruled(state, subscription, about);
     const after = follows ? cleared(state, id) : state;
     return after === state ? NOTHING_TO_DO : done({ ...after, changedAt: now });
@@ -49,7 +56,7 @@ export function answer(state: SessionState, command: Answer, now: number, { prof
   const diagnostics = `${subscription.subscriberName} was sent ${eventName} and ${how}${because}.`;
   const told = reported(state, [{ subscription, cause: { eventId, eventName, diagnostics } }], command, now, profile);
   // What it refused is over where it has followed a later change.
-  if (!context || followed > about.number) return done(told.state, ...told.effects);
+  if (!context || followed > about.number || isKnownWorse(state, id, about)) return done(told.state, ...told.effects);
   const mark = {
     why: outcome,
     since: now,
@@ -81,7 +88,7 @@ export function noAnswer(state: SessionState, command: NoAnswer, now: number, po
   const diagnostics = `${subscription.subscriberName} did not answer ${eventName} within ${seconds} seconds.`;
   const causes = due ? [{ subscription, cause: { eventId, eventName, diagnostics } }] : [];
   const told = reported(state, causes, command, now, policy.profile);
-  const silent = changesContext(eventName) && followed <= about.number;
+  const silent = changesContext(eventName) && followed <= about.number && !isKnownWorse(state, id, about);
   const mark = { why: 'silent', since: now, eventId, eventName, ...(followed > 0 && { followed }) } as const;
   const after = silent ? marked(told.state, subscription, mark) : told.state;
   if (due && misses >= policy.maxMisses) {

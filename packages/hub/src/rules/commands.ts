@@ -162,6 +162,8 @@ export interface Accepted {
   readonly fingerprint?: string;
   /** Who published it; absent for what the Hub made. */
   readonly originator?: Originator;
+  /** It closes another context than the current one, which stays as it is: to follow it says nothing of the current one (ERR-8). */
+  readonly keepsCurrent?: true;
 }
 
 export type Effect =

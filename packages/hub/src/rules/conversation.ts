@@ -1,6 +1,6 @@
 /** What one subscriber was sent and has not answered yet, and since when (ERR-1, ERR-4, PUB-7). Nothing here is stored. */
 import { eventKey } from '@lockstep/fhircast';
-import { changesContext } from './changes-context.ts';
+import { hasChangedContext } from './changes-context.ts';
 import type { Acknowledgements } from './session-state.ts';
 
 /** What an answer says: the event was followed, refused, or could not be processed (ERR-2). */
@@ -13,6 +13,8 @@ export interface Awaited {
   readonly number: number;
   readonly originalId: string;
   readonly originalName: string;
+  /** See `Accepted`. */
+  readonly keepsCurrent?: true;
   /** ms of running time: what the process stood still for does not count. */
   readonly sentAt: number;
 }
@@ -66,9 +68,7 @@ export function sent(conversation: Conversation, event: Awaited): Conversation {
 /** What is remembered where there is room for one more: the context change whose answer counts is not forgotten over content. */
 function withoutOldest(pending: readonly Pending[], next: Awaited): readonly Pending[] {
   const kept = pending.slice(pending.length - MAX_PENDING + 1);
-  const change = changesContext(next.originalName)
-    ? undefined
-    : pending.findLast(({ originalName }) => changesContext(originalName));
+  const change = hasChangedContext(next) ? undefined : pending.findLast(hasChangedContext);
   return change && !kept.includes(change) ? [change, ...kept.slice(1)] : kept;
 }
 
@@ -104,7 +104,7 @@ export function answered(
   if (arms) pending = pending.map((one, at) => (one.settled || at > first ? one : { ...one, settled: true }));
   if (outcome === 'followed') pending = pending.filter((one) => one.id !== id);
   else pending = pending.map((one) => (one.id === id ? { ...one, settled: true, refused: true } : one));
-  const follows = about && outcome === 'followed' && changesContext(about.originalName);
+  const follows = about && outcome === 'followed' && hasChangedContext(about);
   const latest = follows && about.number >= conversation.followed ? about : undefined;
   const { followed, followedBefore } = conversation;
   const before = latest && latest.number > followed ? followed : followedBefore;
@@ -127,7 +127,7 @@ export const SLOW_ANSWER = 0.5 * 1000;
 /** The context change whose answer is not there yet, where that was not reported. */
 function slow({ armed, quiet, pending }: Conversation): Pending | undefined {
   if (!armed && quiet) return undefined;
-  const last = pending.findLast(({ originalName }) => changesContext(originalName));
+  const last = pending.findLast(hasChangedContext);
   return last?.settled || last?.isLate ? undefined : last;
 }
 

@@ -39,5 +39,9 @@ export function afterPostedSyncError(
     ...(eventName !== undefined && { eventName }),
     ...(diagnostics !== undefined && { reason: diagnostics }),
   } as const;
-  return meant(state, access, subscriberName).reduce((after, one) => marked(after, one, mark), state);
+  // What is known of the current context says more than what is said of the close of another one.
+  const isAside = about > state.changedBy;
+  return meant(state, access, subscriberName)
+    .filter(({ id }) => !isAside || !state.following.has(id))
+    .reduce((after, one) => marked(after, one, mark), state);
 }

@@ -18,6 +18,7 @@ import {
   stepContexts,
   syncErrorProblem,
 } from '@lockstep/fhircast';
+import { changesContext } from './changes-context.ts';
 import {
   type Accepted,
   type Decision,
@@ -297,6 +298,8 @@ export function publish(state: SessionState, command: Publish, now: number, poli
     exact,
     fingerprint,
     originator: originator(state, access),
+    ...(changesContext(definition.name) &&
+      change.state.changedBy !== state.nextNumber && { keepsCurrent: true as const }),
   };
   const effect: Effect = { kind: 'event', event, ...(partly && { partly }) };
   const after = definition.name === 'SyncError' ? afterPostedSyncError(change.state, command, now) : change.state;

@@ -16,6 +16,8 @@ interface Facts {
   readonly originator?: Originator;
   /** `Type/id` of what an open or a close is about, without reading the event; absent in what an earlier version wrote. */
   readonly anchor?: string;
+  /** See `Accepted`; absent in what an earlier version wrote. */
+  readonly keepsCurrent?: true;
 }
 
 /** `Type/id` of what an open or a close is about. */
@@ -35,7 +37,8 @@ export interface LoggedEvent extends Facts {
 }
 
 /** An accepted event as it goes out. This is the one time that it is written. */
-export function toLogged({ number, message, context, except, fingerprint, originator }: Accepted): LoggedEvent {
+export function toLogged(accepted: Accepted): LoggedEvent {
+  const { number, message, context, except, fingerprint, originator, keepsCurrent } = accepted;
   const anchor = anchorName(message);
   return {
     number,
@@ -46,6 +49,7 @@ export function toLogged({ number, message, context, except, fingerprint, origin
     ...(fingerprint !== undefined && { fingerprint }),
     ...(originator && { originator }),
     ...(anchor !== undefined && { anchor }),
+    ...(keepsCurrent && { keepsCurrent }),
   };
 }
 
