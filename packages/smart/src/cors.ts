@@ -9,7 +9,7 @@ const PREFLIGHT_AGE = '3600';
 /** Lets pages of any origin read the answer: for what is public anyway. */
 export function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('access-control-allow-origin', '*');
-  reply.header('access-control-expose-headers', 'DPoP-Nonce, WWW-Authenticate');
+  reply.header('access-control-expose-headers', 'DPoP-Nonce, ETag, WWW-Authenticate');
   if (request.method !== 'OPTIONS') return;
   reply.header('access-control-allow-methods', 'GET, OPTIONS');
   reply.header('access-control-allow-headers', request.headers['access-control-request-headers'] ?? '*');

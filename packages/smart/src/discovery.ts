@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { AuthorizationAddresses } from './addresses.ts';
 import { AUTH_METHODS, GRANT_TYPES } from './client.ts';
@@ -85,19 +86,23 @@ function brandIdentifier({ publicUrl }: AuthorizationAddresses) {
   return { system: 'urn:ietf:rfc:3986', value: publicUrl };
 }
 
-/** Who runs this endpoint, as apps show it in lists (SMART App Launch, User-access Brands). */
+/** Who runs this endpoint, as apps show it in lists (SMART App Launch, User-access Brands and its profiles). */
 export function brandBundle(addresses: AuthorizationAddresses) {
   const name = new URL(addresses.origin).host;
+  const meta = { lastUpdated: BRAND_SINCE };
   return {
     resourceType: 'Bundle',
+    meta,
     type: 'collection',
     timestamp: BRAND_SINCE,
     entry: [
       {
-        fullUrl: `${addresses.publicUrl}/auth/brand/Organization`,
+        // References are relative to it (R4 2.36.4.1).
+        fullUrl: `${addresses.publicUrl}/auth/brand/Organization/brand`,
         resource: {
           resourceType: 'Organization',
           id: 'brand',
+          meta,
           active: true,
           identifier: [brandIdentifier(addresses)],
           name,
@@ -106,16 +111,22 @@ export function brandBundle(addresses: AuthorizationAddresses) {
         },
       },
       {
-        fullUrl: `${addresses.publicUrl}/auth/brand/Endpoint`,
+        fullUrl: `${addresses.publicUrl}/auth/brand/Endpoint/fhir`,
         resource: {
           resourceType: 'Endpoint',
           id: 'fhir',
+          meta,
+          extension: [
+            { url: 'http://hl7.org/fhir/StructureDefinition/endpoint-fhir-version', valueCode: FHIR_VERSION },
+          ],
           status: 'active',
           connectionType: {
             system: 'http://terminology.hl7.org/CodeSystem/endpoint-connection-type',
             code: 'hl7-fhir-rest',
           },
           name: `FHIR endpoint of ${name}`,
+          // Where developers register their apps.
+          contact: [{ system: 'url', value: addresses.publicUrl }],
           payloadType: [
             { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/endpoint-payload-type', code: 'none' }] },
           ],
@@ -128,6 +139,7 @@ export function brandBundle(addresses: AuthorizationAddresses) {
 
 /** The bundle changes with the server's address only. */
 const BRAND_SINCE = '2026-01-01T00:00:00Z';
+const FHIR_VERSION = '4.0.1';
 
 /** `{issuer}/.well-known/openid-configuration` (DIS-5). */
 export function openidConfiguration(addresses: AuthorizationAddresses) {
@@ -175,8 +187,12 @@ export function publish(
   for (const [path, document] of Object.entries(documents)) {
     app.get(path, async (request, reply) => {
       allowAnyOrigin(request, reply);
-      reply.header('cache-control', `public, max-age=${MAX_AGE}`);
-      return reply.type('application/json').send(JSON.stringify(await document()));
+      const text = JSON.stringify(await document());
+      const etag = `W/"${hash('sha256', text, 'base64url')}"`;
+      reply.headers({ 'cache-control': `public, max-age=${MAX_AGE}`, etag });
+      const known = request.headers['if-none-match']?.split(',').map((one) => one.trim());
+      if (known?.some((one) => one === '*' || one === etag)) return reply.code(304).send();
+      return reply.type('application/json').send(text);
     });
     app.options(path, (request, reply) => {
       allowAnyOrigin(request, reply);

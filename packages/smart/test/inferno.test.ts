@@ -2,6 +2,7 @@
 // inputs: a public, a symmetric and an asymmetric app, each launched both ways.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { R4Validator } from '@lockstep/r4';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import { attempt, codeFields, REDIRECT, registerApp, returned, TestBrowser } from './browsing.ts';
 import {
@@ -19,6 +20,8 @@ import {
 } from './harness.ts';
 
 const ORIGIN = new URL(REDIRECT).origin;
+const OAUTH_URIS = 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris';
+const validator = new R4Validator();
 const FHIR_ID = /^[A-Za-z0-9.-]{1,64}$/;
 /** What the kit asks for unless the tester changes it: nothing but `fhirUser` opens the user's resource. */
 const IDENTITY = 'openid fhirUser offline_access';
@@ -26,6 +29,12 @@ const STU1 = `${IDENTITY} patient/*.read`;
 const STU2 = `${IDENTITY} patient/*.rs`;
 /** At an EHR launch some of its presets ask for the user's access. */
 const OF_USER = `${IDENTITY} user/*.rs`;
+
+interface Extension {
+  readonly url: string;
+  readonly valueUri?: string;
+  readonly extension?: readonly Extension[];
+}
 
 type Kind = 'public' | 'symmetric' | 'asymmetric';
 
@@ -256,6 +265,65 @@ for (const [where, data] of PLACES) {
       assert.equal(metadata.status, 200);
       assert.ok([ORIGIN, '*'].includes(metadata.headers.get('access-control-allow-origin') ?? ''));
       assert.match(JSON.stringify(metadata.body), /SMART-on-FHIR/);
+      const [rest] = metadata.body.rest as { security: { extension: Extension[] } }[];
+      const uris = rest?.security.extension.find(({ url }) => url === OAUTH_URIS)?.extension ?? [];
+      const said = Object.fromEntries(uris.map(({ url, valueUri }) => [url, valueUri]));
+      assert.deepEqual(said, {
+        authorize: config.authorization_endpoint,
+        token: config.token_endpoint,
+        introspect: config.introspection_endpoint,
+        manage: config.management_endpoint,
+        register: config.registration_endpoint,
+        revoke: config.revocation_endpoint,
+      });
+    });
+
+    test('user-access brands: the bundle, its brands and its endpoints', async (t) => {
+      const server = await startServer(t, { fhir: data });
+      const { body: config } = await answerOf(await fetch(`${server.origin}/fhir/.well-known/smart-configuration`));
+      const address = String(config.user_access_brand_bundle);
+      const { status, headers, body } = await answerOf(await fetch(address, { headers: { origin: ORIGIN } }));
+      assert.deepEqual([status, headers.get('access-control-allow-origin')], [200, '*']);
+      const etag = headers.get('etag') ?? '';
+      assert.match(etag, /^W\/"[^"]+"$/);
+      const ask = async (known: string) => (await fetch(address, { headers: { 'if-none-match': known } })).status;
+      assert.deepEqual([await ask(etag), await ask(`W/"other", ${etag}`), await ask('W/"other"')], [304, 304, 200]);
+      assert.deepEqual([body.resourceType, body.type, typeof body.timestamp], ['Bundle', 'collection', 'string']);
+      assert.equal(typeof (body.meta as Json).lastUpdated, 'string');
+      const entries = body.entry as { fullUrl: string; resource: Json }[];
+      const brands = entries.filter(({ resource }) => resource.resourceType === 'Organization');
+      const endpoints = entries.filter(({ resource }) => resource.resourceType === 'Endpoint');
+      assert.deepEqual([brands.length > 0, endpoints.length > 0], [true, true]);
+      for (const { fullUrl, resource } of entries) {
+        assert.ok(fullUrl.endsWith(`/${resource.resourceType}/${resource.id}`), fullUrl);
+        assert.equal(validator.problem(resource), undefined);
+      }
+      const referred = new Set<string>();
+      for (const { fullUrl, resource } of brands) {
+        assert.ok(resource.name);
+        const telecom = resource.telecom as { system: string; value: string }[];
+        assert.deepEqual([telecom.length, telecom[0]?.system, URL.canParse(telecom[0]?.value ?? '')], [1, 'url', true]);
+        const base = fullUrl.slice(0, fullUrl.lastIndexOf('/', fullUrl.lastIndexOf('/') - 1));
+        for (const { reference } of resource.endpoint as { reference: string }[]) referred.add(`${base}/${reference}`);
+      }
+      assert.deepEqual([...referred].sort(), endpoints.map(({ fullUrl }) => fullUrl).sort());
+      for (const { resource } of endpoints) {
+        const [version] = resource.extension as { url: string; valueCode: string }[];
+        assert.match(version?.url ?? '', /\/StructureDefinition\/endpoint-fhir-version$/);
+        assert.equal(version?.valueCode, '4.0.1');
+        assert.equal((resource.connectionType as Json).code, 'hl7-fhir-rest');
+        assert.equal((resource.payloadType as unknown[]).length, 1);
+        const contacts = resource.contact as { system: string; value: string }[];
+        assert.ok(contacts.some(({ system, value }) => system === 'url' && URL.canParse(value)));
+        const metadata = await answerOf(await fetch(`${resource.address}/metadata`));
+        assert.deepEqual([metadata.status, metadata.body.resourceType], [200, 'CapabilityStatement']);
+      }
+      const identified = brands.filter(({ resource }) =>
+        (resource.identifier as Json[]).some(
+          ({ value }) => value === (config.user_access_brand_identifier as Json).value,
+        ),
+      );
+      assert.equal(identified.length, 1);
     });
   });
 
