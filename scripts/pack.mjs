@@ -215,6 +215,7 @@ for (const given of PACKAGES) {
 }
 const packed = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out, ...published], out);
 for (const { filename, version } of JSON.parse(packed)) {
-  copyFileSync(join(out, filename), join(out, filename.replace(`-${version}.tgz`, '.tgz')));
-  console.log(join(out, filename));
+  const path = join(out, filename.replace(`-${version}.tgz`, '.tgz'));
+  copyFileSync(join(out, filename), path);
+  console.log(path);
 }

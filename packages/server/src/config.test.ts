@@ -265,6 +265,20 @@ describe('the configuration', () => {
     }
   });
 
+  it('shows of each address of a service what one is like', () => {
+    const like = {
+      LOCKSTEP_OTLP_URL: 'http://collector:4318',
+      LOCKSTEP_FHIR_UPSTREAM: 'https://fhir.example.org/r4',
+      LOCKSTEP_FHIR_UPSTREAM_TOKEN_URL: 'https://login.example.org/token',
+    };
+    for (const [variable, example] of Object.entries(like)) {
+      for (const wrong of ['collector:4318', 'ftp://x', 'nothing']) {
+        const found = problems({ [variable]: wrong });
+        assert.ok(found.includes(`${variable} must be an http: or https: URL, such as ${example}`), found.join());
+      }
+    }
+  });
+
   it('reads secrets from files, and names a file that cannot be read or stands beside its value', () => {
     const path = file('  redis://:hidden@cache  \n');
     assert.equal(readConfig({ LOCKSTEP_REDIS_URL_FILE: path }).redisUrl, 'redis://:hidden@cache');

@@ -202,15 +202,17 @@ const webUrl: Reader<string> = (text) => {
   return url.origin + path;
 };
 
-/** The address of another service: http or https, without query, fragment or credentials. */
-const serviceUrl: Reader<string> = (text) => {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !['http:', 'https:'].includes(url.protocol))
-    return problem('must be an http: or https: URL, such as https://fhir.example.org/r4');
-  if (url.search || url.hash || url.username || url.password)
-    return problem('must be a URL without ?, # and credentials');
-  return text.replace(/\/+$/, '');
-};
+/** The address of another service, such as this one: http or https, without query, fragment or credentials. */
+const serviceUrl =
+  (example: string): Reader<string> =>
+  (text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (!url || !['http:', 'https:'].includes(url.protocol))
+      return problem(`must be an http: or https: URL, such as ${example}`);
+    if (url.search || url.hash || url.username || url.password)
+      return problem('must be a URL without ?, # and credentials');
+    return text.replace(/\/+$/, '');
+  };
 
 /** Plain http is for a provider on this machine. */
 const issuerUrl: Reader<string> = (text) => {
@@ -306,7 +308,7 @@ const SETTINGS = {
   auditPatients: ['LOCKSTEP_AUDIT_PATIENTS', 'off', onOff],
   managementPort: ['LOCKSTEP_MANAGEMENT_PORT', undefined, whole(0, 65_535)],
   managementHost: ['LOCKSTEP_MANAGEMENT_HOST', undefined, hostName],
-  otlpUrl: ['LOCKSTEP_OTLP_URL', undefined, serviceUrl],
+  otlpUrl: ['LOCKSTEP_OTLP_URL', undefined, serviceUrl('http://collector:4318')],
   tlsCert: ['LOCKSTEP_TLS_CERT', undefined, filled],
   tlsKey: ['LOCKSTEP_TLS_KEY', undefined, filled],
   trustedIssuers: ['LOCKSTEP_TRUSTED_ISSUERS', undefined, filled],
@@ -327,9 +329,9 @@ const SETTINGS = {
   oidcMode: ['LOCKSTEP_OIDC_MODE', 'beside', oneOf('beside', 'only')],
   oidcNewUsers: ['LOCKSTEP_OIDC_NEW_USERS', 'on', onOff],
   oidcLinkByName: ['LOCKSTEP_OIDC_LINK_BY_NAME', 'off', onOff],
-  fhirUpstream: ['LOCKSTEP_FHIR_UPSTREAM', undefined, serviceUrl],
+  fhirUpstream: ['LOCKSTEP_FHIR_UPSTREAM', undefined, serviceUrl('https://fhir.example.org/r4')],
   fhirUpstreamToken: ['LOCKSTEP_FHIR_UPSTREAM_TOKEN', undefined, filled],
-  fhirUpstreamTokenUrl: ['LOCKSTEP_FHIR_UPSTREAM_TOKEN_URL', undefined, serviceUrl],
+  fhirUpstreamTokenUrl: ['LOCKSTEP_FHIR_UPSTREAM_TOKEN_URL', undefined, serviceUrl('https://login.example.org/token')],
   fhirUpstreamClientId: ['LOCKSTEP_FHIR_UPSTREAM_CLIENT_ID', undefined, filled],
   fhirUpstreamClientKey: ['LOCKSTEP_FHIR_UPSTREAM_CLIENT_KEY', undefined, filled],
   fhirUpstreamScope: ['LOCKSTEP_FHIR_UPSTREAM_SCOPE', 'system/*.cruds', filled],

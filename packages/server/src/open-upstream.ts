@@ -45,6 +45,6 @@ function fileText(variable: string, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    throw new ConfigError([`${variable}: the file ${path} cannot be read`]);
+    throw new ConfigError([`${variable}: the file ${path} cannot be read: name one that can`]);
   }
 }

@@ -7,7 +7,7 @@ function readFile(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    throw new TrustedIssuerError(`the file ${path} cannot be read`);
+    throw new TrustedIssuerError(`the file ${path} cannot be read: name one that can`);
   }
 }
 

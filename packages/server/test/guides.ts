@@ -108,7 +108,8 @@ export async function runGuide(t: TestContext, path: string, run: GuideRun): Pro
   const child = spawn('bash', ['-c', text], {
     cwd: folder,
     env: {
-      PATH: [dirname(process.execPath), join(folder, 'bin'), join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(
+      // A reader has the machine's own Node, which may be older than the one that runs this.
+      PATH: [join(folder, 'bin'), join(ROOT, 'node_modules', '.bin'), process.env.PATH, dirname(process.execPath)].join(
         ':',
       ),
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,

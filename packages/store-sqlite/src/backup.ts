@@ -1,10 +1,11 @@
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type FileIdentity, openBeside, openDatabase } from './database.ts';
 import { findDamage, identityOf } from './integrity.ts';
 import { lastChangePath } from './last-change.ts';
+import { makeFolder } from './make-folder.ts';
 import { takeFile } from './own-files.ts';
 import { prepare } from './rows.ts';
 
@@ -84,7 +85,7 @@ export async function restoreBackup(from: string, path: string): Promise<BackupR
       if (!existsSync(`${path}-before`)) await copyFile(path, `${path}-before`);
     }
     for (const file of [path, `${path}-wal`, lastChangePath(path)]) rmSync(file, { force: true });
-    await mkdir(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     await copyFile(from, path);
   } finally {
     release();

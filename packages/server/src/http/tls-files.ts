@@ -30,6 +30,8 @@ function readText(variable: string, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new ConfigError([`${variable}: the file ${path} cannot be read: ${(error as Error).message}`]);
+    throw new ConfigError([
+      `${variable}: the file ${path} cannot be read (${(error as Error).message}): name one that can`,
+    ]);
   }
 }

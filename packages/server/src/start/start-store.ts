@@ -1,6 +1,6 @@
 /** Second step of the start: the store is opened and watched. It is the last to stop, so that no other node takes over what this one still does. */
-import { mkdirSync } from 'node:fs';
 import { NodeLease } from '@lockstep/hub';
+import { makeFolder } from '@lockstep/store-sqlite';
 import { ConfigError } from '../config.ts';
 import { beforeStart } from '../http/before-start.ts';
 import { type openStore, type ServerStore, sweepRecords } from '../store.ts';
@@ -33,7 +33,7 @@ export async function startStore(start: Start, ports: ServedPorts, open: typeof 
     stop: (work) => work.stop(),
   });
   const openInFolder = async (): Promise<ServerStore> => {
-    makeFolder(config.data);
+    makeDataFolder(config.data);
     return open(config);
   };
   const store = await parts.start({
@@ -85,11 +85,13 @@ function answerMeanwhile({ listener, management }: ServedPorts): () => void {
 }
 
 /** @throws ConfigError; what the system says where there is no room for it */
-function makeFolder(path: string): void {
+function makeDataFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    makeFolder(path);
   } catch (error) {
     if (isFull(error)) throw error;
-    throw new ConfigError([`LOCKSTEP_DATA: the folder ${path} cannot be made: ${(error as Error).message}`]);
+    throw new ConfigError([
+      `LOCKSTEP_DATA: the folder ${path} cannot be made: ${(error as Error).message}. Name one that the server may write to`,
+    ]);
   }
 }

@@ -177,7 +177,7 @@ export function readTrustedIssuers(text: string, readSecret: (path: string) => s
   try {
     value = JSON.parse(text);
   } catch {
-    fail('the file', 'holds no JSON');
+    fail('the file', 'holds no JSON, such as {"issuers": [{"issuer": "https://login.example.org", …}]}');
   }
   const { issuers } = fieldsOf(value, 'the file', new Set(['issuers', '$schema', '$comment']));
   if (!Array.isArray(issuers) || issuers.length === 0 || issuers.length > 50)
