@@ -22,6 +22,7 @@ import { type CheckResult, conforms, type Report } from './report/report.ts';
 import { renderProgress, renderTerminal } from './report/terminal.ts';
 import { renderTestReport } from './report/test-report.ts';
 import { requirement } from './requirements.ts';
+import { type RestartHub, restartBy } from './restart.ts';
 import { type Claim, type HubVersion, type Level, VERSIONS } from './specification.ts';
 import { ASSUMABLE, type Assumable } from './steps.ts';
 import { SUBSCRIBER_CHECKS } from './subscriber/checks.ts';
@@ -87,6 +88,10 @@ Hub: conditions
   --assume NAME           take for granted, so that the rest is judged: ${ASSUMABLE.join(', ')}
   --callback-host, --callback-port, --callback-url   where the Hub reaches the suite, for webhooks
 
+Hub: what outlasts a restart (not checked without one of these)
+  --restart-command COMMAND   restarts the Hub, and ends with 0 once it runs again or is about to; run once, after the other checks
+  --restart-by-hand       asks you to restart it
+
 Subscriber
   --name TEXT             the application's name
   --spec LIST             of 3.0.0, IRA; 3.0.0
@@ -141,6 +146,8 @@ const OPTIONS = {
   topic: { type: 'string', multiple: true },
   'topic-command': { type: 'string' },
   'session-user': { type: 'string' },
+  'restart-command': { type: 'string' },
+  'restart-by-hand': { type: 'boolean' },
   insecure: { type: 'boolean' },
   slow: { type: 'string' },
   total: { type: 'string' },
@@ -309,6 +316,16 @@ function listOf<T extends string>(
   });
 }
 
+/** How the Hub is restarted. */
+function restartOf(hubUrl: string, values: Values, { ask }: Pick<SuiteTerminal, 'ask'>): RestartHub | undefined {
+  if (values['restart-command'] !== undefined) return restartBy(values['restart-command'], hubUrl);
+  if (!values['restart-by-hand']) return undefined;
+  if (!ask) throw new UsageError('--restart-by-hand needs a person at a terminal');
+  return async () => {
+    if (!(await ask('Restart the Hub now, and say yes once it runs again.'))) throw new Error('nobody restarted it');
+  };
+}
+
 /** Where the Hub reaches the suite's webhooks. */
 const callbackOf = (values: Values) =>
   given({
@@ -317,14 +334,14 @@ const callbackOf = (values: Values) =>
     publicUrl: values['callback-url'],
   });
 
-function hubOptions(hubUrl: string, values: Values, env: NodeJS.ProcessEnv): ConformanceOptions {
+function hubOptions(hubUrl: string, values: Values, terminal: SuiteTerminal): ConformanceOptions {
   const total = number(values, 'total');
   return {
     hubUrl,
     ...given({
       versions: listOf<HubVersion>('spec', values.spec?.split(','), VERSIONS),
       claims: listOf<Claim>('claim', values.claim, Object.keys(UNCLAIMED) as Claim[]),
-      authorization: authorizationOf(values, env),
+      authorization: authorizationOf(values, terminal.env),
       topics: topicsOf(values),
       rejectUnauthorized: values.insecure ? false : undefined,
       slowness: number(values, 'slow'),
@@ -337,6 +354,7 @@ function hubOptions(hubUrl: string, values: Values, env: NodeJS.ProcessEnv): Con
       safety: values.safety,
       assume: listOf<Assumable>('assume', values.assume, ASSUMABLE),
       exchanges: values.all ? ('all' as const) : undefined,
+      restart: restartOf(hubUrl, values, terminal),
     }),
     callback: callbackOf(values),
   };
@@ -514,7 +532,7 @@ async function testHub(
   terminal: SuiteTerminal,
   settings: Settings,
 ): Promise<number> {
-  const options = hubOptions(url ?? 'http://localhost', values, terminal.env);
+  const options = hubOptions(url ?? 'http://localhost', values, terminal);
   if (values.list) {
     const chosen = new Set(selectChecks(options.versions ?? VERSIONS, options).map(({ id }) => id));
     return list(

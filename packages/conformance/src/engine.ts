@@ -8,6 +8,7 @@ import { type Diagnosis, preflight } from './preflight.ts';
 import { TargetPresence } from './presence.ts';
 import { type CheckResult, countVerdicts, type Finding, REPORT_FORMAT, type Report } from './report/report.ts';
 import { requirement } from './requirements.ts';
+import { type RestartHub, SharedRestart } from './restart.ts';
 import { expectKnown, matches } from './selection.ts';
 import { type Claim, type HubVersion, type Level, VERSIONS } from './specification.ts';
 import { ASSUMABLE, type Assumable, STEPS } from './steps.ts';
@@ -59,6 +60,8 @@ export interface ConformanceOptions {
   readonly callback?: PlayedCallbackOptions;
   /** What is taken for granted though the Hub does not do it; the check of it fails all the same. */
   readonly assume?: readonly Assumable[];
+  /** Restarts the Hub; without it, what outlasts a restart is not checked. */
+  readonly restart?: RestartHub;
   /** Whose exchanges the report keeps: those that did not pass unless given. */
   readonly exchanges?: 'failures' | 'all';
   /** Ends the run early; checks that did not run are skipped. */
@@ -142,6 +145,8 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   if (tokens.protects) claims.add('tokens');
   if (tokens.canLimit) claims.add('limited-token');
   if (tokens.hasOther) claims.add('second-client');
+  if (options.restart) claims.add('restart');
+  else claims.delete('restart');
   const versions = options.versions ?? (claims.has('webhooks') ? ['3.0.0', 'STU2'] : ['3.0.0']);
   if (versions.length === 0 || versions.some((one) => !VERSIONS.includes(one))) {
     throw new TypeError(`versions: one or more of ${VERSIONS.join(', ')}`);
@@ -164,6 +169,7 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
     callbacks,
     assumed,
     witness: new Witness(),
+    restart: options.restart && new SharedRestart(options.restart, () => presence.answers(), slowness, signal),
   };
   const checks = selectChecks(versions, options);
   if (checks.length === 0)
@@ -176,7 +182,7 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   const width = Math.min(positive('concurrency', options.concurrency ?? 8), topics.width, Math.max(1, checks.length));
   const found = stopped
     ? unrun(checks, stopped, onProgress)
-    : await runAll(checks, width, presence, onProgress, (check) =>
+    : await runAll(checks, width, hub, presence, onProgress, (check) =>
         runCheck(check, hub, signal, options.exchanges ?? 'failures'),
       );
   await callbacks.close();
@@ -224,7 +230,7 @@ function unrun(checks: readonly Check[], { sentence }: Diagnosis, onProgress: On
 
 /** The options of a run as a report shows them: without anything secret. */
 function shownOptions(options: ConformanceOptions, url: string): Readonly<Record<string, unknown>> {
-  const { signal: _signal, authorization, topics, ...rest } = options;
+  const { signal: _signal, authorization, topics, restart, ...rest } = options;
   const access = authorization && {
     kind: authorization.kind,
     ...('clientId' in authorization && { clientId: authorization.clientId }),
@@ -235,6 +241,7 @@ function shownOptions(options: ConformanceOptions, url: string): Readonly<Record
     hubUrl: url,
     ...(access && { authorization: access }),
     ...(topics && { topics: { kind: topics.kind } }),
+    ...(restart && { restart: true }),
   };
 }
 
@@ -242,6 +249,7 @@ function shownOptions(options: ConformanceOptions, url: string): Readonly<Record
 async function runAll(
   checks: readonly Check[],
   width: number,
+  { topics, restart }: Pick<HubUnderTest, 'topics' | 'restart'>,
   presence: TargetPresence,
   onProgress: OnProgress,
   run: (check: Check) => Promise<CheckResult>,
@@ -279,9 +287,18 @@ async function runAll(
       }
     }
   };
+  const restarting = restart ? queue.filter(({ check }) => check.needs?.includes('restart')) : [];
   const last = queue.filter(({ check }) => check.last);
-  for (const one of last) queue.splice(queue.indexOf(one), 1);
+  for (const one of [...restarting, ...last]) queue.splice(queue.indexOf(one), 1);
   await Promise.all(Array.from({ length: width }, worker));
+  // All at once, where there are sessions enough: they share one restart.
+  const restarter = async () => {
+    for (let next = restarting.shift(); next; next = restarting.shift()) {
+      const { check, index } = next;
+      settle(index, presence.gone ? unjudged(check) : await restart!.during(() => run(check)));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(topics.width, restarting.length) }, restarter));
   queue.push(...last);
   await worker();
   const beside = doubtful.filter(({ result }) => !hadGone(result)).length;

@@ -16,6 +16,7 @@ export * from './report/report.ts';
 export { renderProgress, renderTerminal } from './report/terminal.ts';
 export { renderTestReport } from './report/test-report.ts';
 export { REQUIREMENTS, type Requirement, requirement } from './requirements.ts';
+export type { RestartHub } from './restart.ts';
 export * from './specification.ts';
 export * from './steps.ts';
 export { type AppScenario, SUBSCRIBER_CHECKS, type SubscriberCheck } from './subscriber/checks.ts';

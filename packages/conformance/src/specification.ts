@@ -24,7 +24,9 @@ export type Claim =
   /** The run can get a token that reads `Patient-open` and nothing else. */
   | 'limited-token'
   /** The run can be a second client. */
-  | 'second-client';
+  | 'second-client'
+  /** The run can restart the Hub. */
+  | 'restart';
 
 /** A time as messages have it: ISO 8601 in UTC. The specification's own examples leave the zone out. */
 export const ISO_8601_UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]00(:?00)?)?$/;

@@ -8,6 +8,7 @@ export type Step =
   | 'derive'
   | 'refuse'
   | 'deny'
+  | 'restart'
   | 'carry'
   | 'carry-numbers'
   | 'carry-all';
@@ -43,6 +44,7 @@ export const STEPS: Readonly<Record<Step, readonly string[]>> = {
   /** A refusal becomes a SyncError. */
   refuse: ['syncerror-after-409'],
   deny: ['unsubscribe-denial'],
+  restart: ['restart-comes-back'],
   /** What is broadcast of a plain event, and of one with everything in it. */
   carry: [
     'broadcast-id',

@@ -70,6 +70,71 @@ async function testServer(listener: RequestListener, ...argv: readonly string[])
   }
 }
 
+const RESTARTS = ['--only', 'restart-comes-back', '--only', 'restart-context', '--only', 'restart-closed'];
+
+test('what outlasts a restart is skipped with a sentence, unless the Hub can be restarted', async () => {
+  const { code, out } = await testHub({}, '--only', 'publish-accepted', ...RESTARTS, '--all');
+  assert.equal(code, EXIT.conforms);
+  const skipped = out.match(/The run cannot restart the Hub \(--restart-command, --restart-by-hand\)/g);
+  assert.equal(skipped?.length, 3, out);
+});
+
+test('the restart command runs once for all checks that need it; one that fails is said, and they are skipped', async () => {
+  const log = inFolder('restarts');
+  const once = await testHub({}, ...RESTARTS, '--restart-command', `echo "$FHIRCAST_HUB_URL" >> "${log}"`);
+  assert.equal(once.code, EXIT.conforms, once.out);
+  assert.match(readFileSync(log, 'utf8'), /^http:\/\/\S+\/hub\n$/);
+  const failing = 'echo no such service >&2; exit 4';
+  const { code, out } = await testHub(
+    {},
+    '--only',
+    'publish-accepted',
+    ...RESTARTS,
+    '--all',
+    '--restart-command',
+    failing,
+  );
+  assert.equal(code, EXIT.conforms);
+  const said = out.match(/The Hub could not be restarted: the restart command ended with 4 no such service/g);
+  assert.equal(said?.length, 3, out);
+});
+
+test('a restart by hand is asked for once, and a person who says no is taken at their word', async (t) => {
+  const hub = await ModelHub.start();
+  t.after(() => hub.close());
+  const argv = [
+    'hub',
+    hub.url,
+    '--quiet',
+    '--all',
+    '--spec',
+    '3.0.0',
+    '--restart-by-hand',
+    '--only',
+    'publish-accepted',
+    ...RESTARTS,
+  ];
+  for (const done of [true, false]) {
+    const asked: string[] = [];
+    let out = '';
+    const say = (text: string) => {
+      out += text;
+    };
+    const ask = async (question: string) => {
+      asked.push(question);
+      if (done) hub.restart();
+      return done;
+    };
+    const code = await main(argv, { out: say, err: say, color: false, env: {}, ask });
+    assert.equal(code, EXIT.conforms, out);
+    assert.deepEqual(asked, ['Restart the Hub now, and say yes once it runs again.']);
+    assert.equal(/could not be restarted: nobody restarted it/.test(out), !done, out);
+  }
+  const alone = await testHub({}, '--restart-by-hand');
+  assert.equal(alone.code, EXIT.usage);
+  assert.match(alone.err, /^--restart-by-hand needs a person at a terminal/);
+});
+
 test('nobody at the address is one line, and exit code 3', async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

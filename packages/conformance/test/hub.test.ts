@@ -9,7 +9,8 @@ import { optionsFor, SEEDED_HUBS } from './mutants/mutants.ts';
 async function runAgainst(setup: Setup, more: Partial<ConformanceOptions>): Promise<Report> {
   const hub = await ModelHub.start({ setup });
   try {
-    return await runConformance({ ...optionsFor(hub, setup), timeoutMs: 6000, ...more });
+    const restart = async () => hub.restart();
+    return await runConformance({ ...optionsFor(hub, setup), restart, timeoutMs: 6000, ...more });
   } finally {
     await hub.close();
   }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { RedisProcess } from '@lockstep/store-redis/testing';
+import { freePort, RedisProcess } from '@lockstep/store-redis/testing';
 
 const LOCKSTEP = fileURLToPath(new URL('../../../node_modules/.bin/lockstep', import.meta.url));
 
@@ -14,6 +14,11 @@ export interface Running {
   /** Where it is reached. */
   readonly url: string;
   stop(): Promise<void>;
+}
+
+export interface RunningLockstep extends Running {
+  /** Ends it without a word and starts it again where it was. */
+  restart(): Promise<void>;
 }
 
 /** Waits for the line that says that it is ready. @throws when it ends before */
@@ -30,32 +35,44 @@ function ready(child: ChildProcess, line: RegExp): Promise<RegExpExecArray> {
   });
 }
 
-async function stop(child: ChildProcess, folder: string): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) {
-    const gone = once(child, 'exit');
-    child.kill('SIGTERM');
-    await gone;
-  }
-  rmSync(folder, { recursive: true, force: true });
+async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill(signal);
+  await gone;
 }
 
 /** Runs `lockstep serve` with these settings. */
-export async function startLockstep(env: Readonly<Record<string, string>>): Promise<Running> {
+export async function startLockstep(env: Readonly<Record<string, string>>): Promise<RunningLockstep> {
   const data = mkdtempSync(join(tmpdir(), 'lockstep-conformance-'));
-  const child = spawn(process.execPath, [LOCKSTEP, 'serve'], {
-    env: {
-      PATH: process.env.PATH,
-      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
-      PORT: '0',
-      LOCKSTEP_DATA: data,
-      LOCKSTEP_LOG_LEVEL: 'error',
-      LOCKSTEP_RATE_LIMIT: '0',
-      ...env,
+  const settings = {
+    PATH: process.env.PATH,
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+    // It comes back to it after a restart.
+    PORT: String(await freePort()),
+    LOCKSTEP_DATA: data,
+    LOCKSTEP_LOG_LEVEL: 'error',
+    LOCKSTEP_RATE_LIMIT: '0',
+    ...env,
+  };
+  let child: ChildProcess;
+  const start = async () => {
+    child = spawn(process.execPath, [LOCKSTEP, 'serve'], { env: settings, stdio: ['ignore', 'pipe', 'inherit'] });
+    const [, url] = await ready(child, /^Lockstep is ready at (\S+)$/);
+    return url!;
+  };
+  const url = await start();
+  return {
+    url,
+    async restart() {
+      await end(child, 'SIGKILL');
+      await start();
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [, url] = await ready(child, /^Lockstep is ready at (\S+)$/);
-  return { url: url!, stop: () => stop(child, data) };
+    async stop() {
+      await end(child, 'SIGTERM');
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
 }
 
 /** Runs a `redis-server` that loses nothing. */

@@ -32,6 +32,7 @@ async function testLockstep(
       authorization: { kind: 'register', smart: `${lockstep.url}/fhir` },
       topics: { kind: 'session', user: 'Practitioner/conformance' },
       timeoutMs: 8000,
+      restart: () => lockstep.restart(),
       ...(only && { only }),
     };
     const report = await runConformance(options);

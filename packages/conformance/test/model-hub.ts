@@ -152,6 +152,9 @@ export class ModelHub {
   readonly #server: Server;
   readonly #sockets: WebSocketServer;
   #count = 0;
+  #restarted = false;
+  /** Endpoints that a defect gives again, in their order. */
+  readonly #given: string[] = [];
   url = '';
   origin = '';
 
@@ -180,6 +183,59 @@ export class ModelHub {
     for (const socket of this.#sockets.clients) socket.terminate();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  /** Breaks off what is connected, and keeps what a hub with a store would: sessions, contexts, webhooks. */
+  restart(): void {
+    const is = (defect: DefectName) => this.#is(defect);
+    this.#restarted = true;
+    const stays = is('restart-deaf-endpoints') || is('restart-endpoints-hear-all');
+    for (const sub of this.#subs.values()) {
+      const { socket } = sub;
+      if (sub.callback === undefined) {
+        delete sub.socket;
+        if (!stays) this.#forget(sub);
+        else if (is('restart-deaf-endpoints')) sub.events = [];
+        else if (is('restart-endpoints-hear-all')) sub.events = Object.values(CATALOG).map(({ name }) => name);
+      } else if (is('restart-loses-webhooks')) this.#forget(sub);
+      else if (is('restart-loses-secrets')) sub.secret = '';
+      socket?.terminate();
+    }
+    const lasts = [...this.#sessions.values()].flatMap(({ opens, current }) => opens.get(current ?? '') ?? []);
+    for (const session of this.#sessions.values()) {
+      const { opens, history, current } = session;
+      const [first] = opens.keys();
+      if (is('restart-older-context') && first !== undefined) session.current = first;
+      if (is('restart-other-session-context')) {
+        for (const one of lasts) opens.set(one.key, one);
+        const other = lasts.find(({ key }) => key !== current);
+        if (other) session.current = other.key;
+      }
+      if (is('restart-empties-context')) delete session.current;
+      if (is('restart-new-version')) for (const one of opens.values()) one.version = randomUUID();
+      if (is('restart-tells-older') && opens.size > 1) opens.delete([...opens.keys()].at(-1)!);
+      if (is('restart-reopens-closed')) {
+        for (const message of history) {
+          const [type = ''] = String(message.event['hub.event']).split('-');
+          if (!this.#nameOf(message).endsWith('-open')) continue;
+          const key = `${type}/${message.event.context[0]?.resource?.id}`;
+          opens.set(key, { key, type, written: type, message, version: randomUUID(), content: new Map() });
+        }
+      }
+      if (is('restart-loses-content')) for (const one of opens.values()) one.content.clear();
+      if (is('restart-loses-last-content')) {
+        for (const { content } of opens.values()) content.delete([...content.keys()].at(-1) ?? '');
+      }
+      if (is('restart-versions-again')) session.versions = 0;
+      if (is('restart-forgets-ids')) session.taken.clear();
+    }
+    if (is('restart-revives-endpoints') || is('restart-revives-webhooks')) {
+      for (const sub of this.#dead.values()) {
+        delete sub.socket;
+        this.#subs.set(sub.id, sub);
+        this.#sessions.get(sub.topic)?.subs.set(sub.id, sub);
+      }
+    }
   }
 
   #is(defect: DefectName): boolean {
@@ -355,6 +411,7 @@ export class ModelHub {
   }
 
   async #subscription(request: IncomingMessage, body: string, response: ServerResponse): Promise<void> {
+    if (this.#restarted && this.#is('restart-takes-nothing')) throw new Refusal(503, 'starting');
     const ira = this.#setup === 'ira';
     const form = new URLSearchParams(body);
     const need = (name: string, lax: DefectName, fallback: string): string => {
@@ -511,6 +568,10 @@ export class ModelHub {
       id = createHash('sha256')
         .update(session.topic + name)
         .digest('base64url');
+    if (this.#is('restart-endpoints-again')) {
+      if (this.#restarted) id = this.#given.shift() ?? id;
+      else this.#given.push(id);
+    }
     const sub: Sub = {
       id,
       topic: session.topic,
@@ -700,7 +761,7 @@ export class ModelHub {
   /** What a new subscriber is told. */
   #latest(session: Session, sub: Sub): Message[] {
     const is = (defect: DefectName) => this.#is(defect);
-    if (is('late-joiner-told-nothing')) return [];
+    if (is('late-joiner-told-nothing') || (this.#restarted && is('restart-tells-nothing'))) return [];
     if (is('first-newcomer-only') && session.opens.size > 0 && ++session.newcomers > 1) return [];
     const of = is('newcomers-told-of-any-session') ? [...this.#sessions.values()] : [session];
     let opens = of.flatMap((one) => [...one.opens.values()]);
@@ -1176,6 +1237,7 @@ export class ModelHub {
   }
 
   #version(session: Session): string {
+    if (this.#is('restart-versions-again')) return `v${++session.versions}`;
     return this.#is('versions-counted-per-report') ? `v${++session.versions % 2}` : randomUUID();
   }
 
@@ -1277,7 +1339,8 @@ export class ModelHub {
     const elsewhere =
       is('versions-across-sessions') &&
       [...this.#sessions.values()].some(({ opens }) => opens.get(key)?.version === given);
-    if (given !== open.version && !is('any-version') && !missing && !older && !elsewhere) {
+    const taken = this.#restarted && is('restart-takes-earlier-versions');
+    if (given !== open.version && !is('any-version') && !missing && !older && !elsewhere && !taken) {
       if (is('applied-before-refused')) this.#apply(open, entries);
       throw new Refusal(ira && !is('ira-version-409') ? 400 : 409, 'another version');
     }

@@ -9,6 +9,7 @@ import { discovery } from './discovery.ts';
 import { ira } from './ira.ts';
 import { lateJoiner } from './late-joiner.ts';
 import { publishing } from './publishing.ts';
+import { restarts } from './restarts.ts';
 import { rights } from './rights.ts';
 import { sameAsPublished } from './same.ts';
 import { sequences } from './sequences.ts';
@@ -42,4 +43,5 @@ export const HUB_CHECKS: readonly Check[] = [
   ...sequences,
   ...webhooks,
   ...ira,
+  ...restarts,
 ];

@@ -3,10 +3,7 @@ import { expect } from '../expecting.ts';
 import { isObject, type JsonObject, objects, sameJson } from '../json.ts';
 import { patient, patientElements, reportContext, reportElements, study, studyElements } from '../samples.ts';
 import type { Scenario } from '../target/scenario.ts';
-import { CONTEXT_EVENTS, CORE, checksOf, close, driver, openPatient, openReport } from './parts.ts';
-
-/** The context without what content sharing adds to it. */
-const opening = (context: JsonObject) => objects(context.context).filter((one) => one.key !== 'content');
+import { CONTEXT_EVENTS, CORE, checksOf, close, driver, opening, openPatient, openReport } from './parts.ts';
 
 function isEmpty(context: JsonObject): void {
   expect(context['context.type'] === '', 'context.type: ""', context);

@@ -147,6 +147,9 @@ export async function reportWithContent(
   return { ...report, one, after: version };
 }
 
+/** A current context without what content sharing adds to it. */
+export const opening = (context: JsonObject) => objects(context.context).filter((one) => one.key !== 'content');
+
 /** The `content` elements of a current context. */
 export function contentElements(context: JsonObject): readonly JsonObject[] {
   return objects(context.context).filter((one) => one.key === 'content');

@@ -23,7 +23,7 @@ import type { Scenario } from '../target/scenario.ts';
 import { isSyncError, syncErrorCodes, syncErrorIssue } from '../target/subscriber.ts';
 import { checksOf, closing, driver, expectRefused, openPatient, PATIENT } from './parts.ts';
 
-const SECRET = 'shhh-this-is-a-secret-of-the-conformance-suite';
+export const WEBHOOK_SECRET = 'shhh-this-is-a-secret-of-the-conformance-suite';
 const QUERY = 'foo=bar&red=fish';
 
 const check = checksOf({ versions: ['STU2'], needs: ['webhooks'] }, 'webhook-');
@@ -36,7 +36,7 @@ function fieldsOf(s: Scenario, url: string, more: Fields = {}): Fields {
     'hub.mode': 'subscribe',
     'hub.topic': s.topic,
     'hub.events': PATIENT.join(','),
-    'hub.secret': SECRET,
+    'hub.secret': WEBHOOK_SECRET,
     'hub.callback': url,
     'subscriber.name': 'Webhook',
     ...more,
@@ -44,7 +44,7 @@ function fieldsOf(s: Scenario, url: string, more: Fields = {}): Fields {
 }
 
 /** Subscribes a webhook; the Hub has verified it when this resolves. */
-async function webhook(
+export async function webhook(
   s: Scenario,
   more: Fields = {},
   query = '',
@@ -69,12 +69,20 @@ async function unverified(s: Scenario, answer: PlayedCallbackAnswer): Promise<vo
   expect(hook.deliveries.length === 0, 'no delivery to a callback that was not verified', hook.deliveries[0]?.json);
 }
 
+/** Unsubscribes a webhook; the Hub has heard it when this resolves. */
+export async function unsubscribeWebhook(s: Scenario, hook: Callback): Promise<void> {
+  const fields = fieldsOf(s, hook.url, { 'hub.mode': 'unsubscribe', 'hub.events': undefined });
+  const response = await s.post(fields, { who: 'Webhook' });
+  expect(response.status === 202, 'HTTP 202', `HTTP ${response.status} ${response.body}`);
+  await pause(s.hub.waits.settleMs * 2);
+}
+
 async function publish(s: Scenario): Promise<EventMessage> {
   return s.accepted(s.event('Patient-open', patientElements(patient())));
 }
 
 /** Throws where a signature is not the HMAC of these bytes with this secret. */
-function expectSigned(given: string, bytes: Buffer, secret: string): void {
+export function expectSigned(given: string, bytes: Buffer, secret: string): void {
   const method = given.split('=')[0] ?? '';
   const known = ['sha1', 'sha256', 'sha384', 'sha512'].includes(method) ? method : 'sha256';
   const right = `${known}=${createHmac(known, secret).update(bytes).digest('hex')}`;
@@ -245,7 +253,7 @@ export const webhooks: readonly Check[] = [
       // Characters of several bytes: a Hub that signs anything but the bytes that it sends shows here.
       const open = await s.accepted(s.event('Patient-open', patientElements(patientAbroad())));
       const delivery = await hook.delivery(open.id);
-      expectSigned(String(delivery.headers['x-hub-signature'] ?? ''), delivery.bytes, SECRET);
+      expectSigned(String(delivery.headers['x-hub-signature'] ?? ''), delivery.bytes, WEBHOOK_SECRET);
     },
   ),
   check('every-delivery', 'Of ten events every one is delivered once', 'WEB-2', ['STU2-notify'], async (s) => {
@@ -300,7 +308,7 @@ export const webhooks: readonly Check[] = [
         const { bytes, headers } = await hook.delivery(message.id);
         const found = alteration(JSON.stringify(message), bytes.toString('utf8'));
         expect(found === undefined, `${found?.path} as it was published: ${found?.sent}`, found?.came);
-        expectSigned(String(headers['x-hub-signature'] ?? ''), bytes, SECRET);
+        expectSigned(String(headers['x-hub-signature'] ?? ''), bytes, WEBHOOK_SECRET);
       }
     },
     { safety: true, seconds: 30 },
@@ -400,10 +408,7 @@ export const webhooks: readonly Check[] = [
     ['STU2-unsubscribe', 'STU2-override'],
     async (s) => {
       const { hook } = await webhook(s);
-      const fields = fieldsOf(s, hook.url, { 'hub.mode': 'unsubscribe', 'hub.events': undefined });
-      const response = await s.post(fields, { who: 'Webhook' });
-      expect(response.status === 202, 'HTTP 202', `HTTP ${response.status} ${response.body}`);
-      await pause(s.hub.waits.settleMs * 2);
+      await unsubscribeWebhook(s, hook);
       const open = await openPatient(s, await driver(s, PATIENT));
       await s.settle();
       expect(!hook.deliveries.some(({ json }) => json.id === open.id), 'no delivery', 'the event was delivered');

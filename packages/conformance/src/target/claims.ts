@@ -42,12 +42,13 @@ export const UNCLAIMED: Readonly<Record<Claim, string>> = {
   tokens: 'The run has no access tokens: the Hub is tested as an open one',
   'limited-token': 'The run has no token limited to fhircast/Patient-open.read',
   'second-client': 'The run has no second client (--other-token, --other-client-id)',
+  restart: 'The run cannot restart the Hub (--restart-command, --restart-by-hand)',
 };
 
 /** What IRA's Hub has to do, whatever its configuration says. */
 export const REQUIRED_BY_IRA: readonly Claim[] = ['get-current', 'content', 'select'];
 
-const SAID_ELSEWHERE: readonly Claim[] = ['tokens', 'limited-token', 'second-client'];
+const SAID_ELSEWHERE: readonly Claim[] = ['tokens', 'limited-token', 'second-client', 'restart'];
 
 /** Why a check is skipped that needs a claim, of a Hub that serves a configuration or does not. */
 export function unclaimed(claim: Claim, configured: boolean): string {

@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { CheckFailure, CheckSkip, expect, show, stepping } from '../expecting.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import { pause } from '../pause.ts';
+import type { SharedRestart } from '../restart.ts';
 import type { ContextElement, EventMessage } from '../samples.ts';
 import type { Claim, HubVersion } from '../specification.ts';
 import type { Assumable } from '../steps.ts';
 import type { Transcript } from '../transcript.ts';
 import { Ledger, type Witness } from '../witness.ts';
 import type { Callback, CallbackHost } from './callback.ts';
+import { UNCLAIMED } from './claims.ts';
 import { form, type HttpLimits, type HttpResponse, send } from './http.ts';
 import { type Notification, type PlayedAnswer, PlayedSubscriber, type Waits } from './subscriber.ts';
 import type { TestToken, Tokens } from './tokens.ts';
@@ -33,6 +35,7 @@ export interface HubUnderTest {
   /** What is taken for granted though the Hub does not do it. */
   readonly assumed: ReadonlySet<Assumable>;
   readonly witness: Witness;
+  readonly restart: SharedRestart | undefined;
 }
 
 export interface SubscribeOptions {
@@ -342,6 +345,17 @@ export class Scenario {
     const callback = await this.hub.callbacks.create(this.transcript, this.hub.waits);
     this.#callbacks.push(callback);
     return callback;
+  }
+
+  /**
+   * Waits until the Hub was restarted: once for all checks that do.
+   * @throws CheckSkip where it cannot be
+   */
+  async restart(): Promise<void> {
+    this.note('waits for the Hub to be restarted');
+    if (!this.hub.restart) throw new CheckSkip(UNCLAIMED.restart);
+    await this.hub.restart.restarted();
+    this.note('the Hub was restarted');
   }
 
   /** Lets the time pass in which something that must not come would come. */

@@ -55,7 +55,8 @@ async function judgeModel(name: DefectName, options: Partial<ConformanceOptions>
   const setup: Setup = 'setup' in defect ? defect.setup : 'core';
   const hub = await ModelHub.start({ setup, defects: [name] });
   try {
-    return await runConformance({ ...optionsFor(hub, setup), only: runOf(defect.check), ...options });
+    const restart = async () => hub.restart();
+    return await runConformance({ ...optionsFor(hub, setup), restart, only: runOf(defect.check), ...options });
   } finally {
     await hub.close();
   }
