@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8';
 import type { Check } from './check.ts';
 import { CheckFailure, CheckSkip } from './expecting.ts';
 import { HUB_CHECKS } from './hub/checks.ts';
@@ -180,11 +181,13 @@ export async function runConformance(options: ConformanceOptions, onProgress: On
   const stopped = diagnosis.find(({ stops }) => stops);
 
   const width = Math.min(positive('concurrency', options.concurrency ?? 8), topics.width, Math.max(1, checks.length));
+  const endClearing = clearGarbage();
   const found = stopped
     ? unrun(checks, stopped, onProgress)
     : await runAll(checks, width, hub, presence, onProgress, (check) =>
         runCheck(check, hub, signal, options.exchanges ?? 'failures'),
       );
+  endClearing();
   await callbacks.close();
   waits.end();
   const results = attributed(found);
@@ -245,6 +248,22 @@ function shownOptions(options: ConformanceOptions, url: string): Readonly<Record
   };
 }
 
+/** Bytes of garbage that are let be: to clear memory takes some ten ms. */
+const SOME_GARBAGE = 3_000_000;
+
+/** Clears what checks leave in memory, where the program was started so that it can be done. @returns ends it */
+function clearGarbage(): () => void {
+  const { gc } = globalThis;
+  if (!gc) return () => undefined;
+  let least = 0;
+  const timer = setInterval(() => {
+    if (getHeapStatistics().used_heap_size < least + SOME_GARBAGE) return;
+    gc();
+    least = getHeapStatistics().used_heap_size;
+  }, 50);
+  return () => clearInterval(timer);
+}
+
 /** Runs the checks side by side; those that an outage of the Hub may have spoilt, again and alone. */
 async function runAll(
   checks: readonly Check[],
@@ -275,11 +294,7 @@ async function runAll(
       }
       if (next.check.heavy) heavy = true;
       const result = await run(next.check);
-      if (next.check.heavy) {
-        heavy = false;
-        // There where the program was started so that it has it.
-        globalThis.gc?.();
-      }
+      if (next.check.heavy) heavy = false;
       if (!presence.doubts(result)) settle(next.index, result);
       else {
         doubtful.push({ ...next, result });
