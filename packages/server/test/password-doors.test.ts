@@ -42,36 +42,50 @@ async function formOf(person: Person, address: string): Promise<{ action: string
   return { action: action.replaceAll('&amp;', '&'), csrf: /name="csrf" value="([^"]*)"/.exec(text)?.[1] ?? '' };
 }
 
-async function byForm(address: string, id: string, password: string, headers: Record<string, string>) {
+/** A page's form, ready for one password after another. */
+async function byForm(address: string): Promise<Knock> {
   const person = new Person(lockstep.origin);
   const { action, csrf } = await formOf(person, address);
-  const body = new URLSearchParams({ csrf, user: id, password });
-  return (await person.request(action, { method: 'POST', headers, body })).status;
+  return async (user, password, headers) => {
+    const body = new URLSearchParams({ csrf, user, password });
+    return (await person.request(action, { method: 'POST', headers, body })).status;
+  };
 }
 
-type Door = (id: string, password: string, from: Record<string, string>) => Promise<number>;
-const DOORS: Readonly<Record<string, Door>> = {
-  'JSON of the console': async (user, password, from) => (await session({ user, password }, from)).status,
-  'the sign-in page': (id, password, from) => byForm('/auth/sign-in', id, password, from),
-  "the sign-in page of an app's request": async (id, password, from) => {
-    const app = await App.register(lockstep.origin);
-    return byForm(app.begin('openid').url, id, password, from);
-  },
+/** Sends one password. @returns the status of the answer */
+type Knock = (id: string, password: string, from: Record<string, string>) => Promise<number>;
+/** Each gets ready what comes before a password, which takes its time on a slow machine. */
+const DOORS: Readonly<Record<string, () => Promise<Knock>>> = {
+  'JSON of the console': async () => async (user, password, from) => (await session({ user, password }, from)).status,
+  'the sign-in page': () => byForm('/auth/sign-in'),
+  "the sign-in page of an app's request": async () => byForm((await App.register(lockstep.origin)).begin('openid').url),
 };
 
 describe('REG-4 passwords', () => {
   for (const [name, door] of Object.entries(DOORS)) {
     it(`at ${name} five wrong ones in a row are too many, and shut the other doors as well`, async () => {
       const { id, from } = await newUser();
-      for (let guess = 0; guess < 5; guess++) assert.equal(await door(id, 'wrong', from), 401);
-      for (const [other, knock] of Object.entries(DOORS)) assert.equal(await knock(id, RIGHT, from), 429, other);
+      const guess = async () => (await door())(id, 'wrong', from);
+      const others = await Promise.all(
+        Object.entries(DOORS).map(async ([other, prepare]) => [other, await prepare()] as const),
+      );
+      for (let guesses = 0; guesses < 5; guesses++) assert.equal(await guess(), 401);
+      for (const [other, knock] of others) {
+        // One more guess is given every ten seconds: it is used up first.
+        while ((await guess()) === 401);
+        assert.equal(await knock(id, RIGHT, from), 429, other);
+      }
     });
   }
 
   it('are counted together: a guess at each door in turn', async () => {
     const { id, from } = await newUser();
-    const doors = Object.values(DOORS);
-    for (let guess = 0; guess < 5; guess++) assert.equal(await doors[guess % doors.length]?.(id, 'wrong', from), 401);
+    const doors = await Promise.all(Object.values(DOORS).map((prepare) => prepare()));
+    for (let guess = 0; guess < 3; guess++) assert.equal(await doors[guess]?.(id, 'wrong', from), 401);
+    const guess = () => doors[0]?.(id, 'wrong', from);
+    let made = 3;
+    while ((await guess()) === 401) made += 1;
+    assert.ok(made >= 5 && made < 10, `${made} guesses`);
     assert.equal(await doors[0]?.(id, RIGHT, from), 429);
   });
 
