@@ -51,6 +51,26 @@ test('every command explains itself, with examples', async () => {
   for (const name of ['apps register', 'apps list', 'apps launch']) assert.ok(group.stdout.includes(`\n  ${name} `));
 });
 
+test('an option without its value does not take the next option for it, whatever the command', async () => {
+  let tried = 0;
+  for (const { name, options } of COMMANDS) {
+    const words = name.split(' ');
+    for (const [option, { type }] of Object.entries(options)) {
+      if (type === 'boolean') continue;
+      for (const next of [['--json'], [`--${option}`, 'x'], []]) {
+        const parser = createParser(COMMANDS, 120, () => assert.fail(`${name} --${option} ${next} ran`));
+        const typed = [...words, `--${option}`, ...next];
+        await assert.rejects(
+          parser.parseAsync(typed, { from: 'user' }),
+          new RegExp(`option '.*--${option} .*(missing|invalid)`),
+        );
+        tried++;
+      }
+    }
+  }
+  assert.ok(tried > 100);
+});
+
 test('a command that needs no part of the server loads none: every command would start with it', async () => {
   const tellsLoaded = `
     import { registerHooks } from 'node:module';

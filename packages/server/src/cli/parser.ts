@@ -1,5 +1,5 @@
 /** What Commander reads the command line with: made of the table of commands. It parses, finds what is wrong, and writes the help texts. */
-import { Command as Parser, Option as ParserOption } from 'commander';
+import { InvalidArgumentError, Command as Parser, Option as ParserOption } from 'commander';
 import { type Command, EXIT, type Option, Values } from './command.ts';
 
 /** Options that every command has. */
@@ -24,11 +24,16 @@ function flagsOf(name: string, { short, type, value = 'TEXT', choices }: Option)
   return `${short ? `-${short}, ` : ''}--${name}${type === 'string' ? ` <${choices?.join('|') ?? value}>` : ''}`;
 }
 
-function optionOf(name: string, option: Option): ParserOption {
+/** @param parser the option's command: the name of another of its options is no value, but shows that the value is missing */
+function optionOf(parser: Parser, name: string, option: Option): ParserOption {
   const made = new ParserOption(flagsOf(name, option), `${option.help}${option.multiple ? '; may be repeated' : ''}`);
-  if (option.choices) made.choices(option.choices);
-  if (option.multiple) made.argParser((value, before: readonly string[] = []) => [...before, value]);
-  return made;
+  if (option.choices) return made.choices(option.choices);
+  return made.argParser<string | readonly string[]>((value, before = []) => {
+    if (parser.options.some(({ short, long }) => value === short || value === long)) {
+      throw new InvalidArgumentError('It is an option itself: the value is missing.');
+    }
+    return option.multiple ? [...before, value] : value;
+  });
 }
 
 /** The values that were given, by the options' names. */
@@ -61,8 +66,8 @@ function describe(parser: Parser, command: Command, run: Run): void {
     .passThroughOptions(raw === true)
     .action(() => run(command, valuesOf(parser), parser.args));
   addArguments(parser, command);
-  for (const [name, option] of Object.entries(options)) parser.addOption(optionOf(name, option));
-  if (!raw) parser.addOption(optionOf('json', COMMON.json!));
+  for (const [name, option] of Object.entries(options)) parser.addOption(optionOf(parser, name, option));
+  if (!raw) parser.addOption(optionOf(parser, 'json', COMMON.json!));
   const lines = examples.map(({ line, means }) => `  # ${means}\n  ${line}`);
   parser.addHelpText('after', `\nExamples:\n${lines.join('\n')}\n\n${EXIT_CODES}`);
 }
