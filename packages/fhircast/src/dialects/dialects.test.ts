@@ -96,6 +96,40 @@ describe('studyReports: reports that are known by their study alone', () => {
     ]);
   });
 
+  it('a study is known by an identifier of its system and type; a bare number may be anybody’s', () => {
+    const acsn = { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code: 'ACSN' }] };
+    const plac = { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code: 'PLAC' }] };
+    const ris = 'https://ris.example';
+    for (const [open, asked, same] of [
+      [{ system: ris, value: 'A1' }, { system: ris, value: 'A1' }, true],
+      [{ system: ris, value: 'A1', type: acsn }, { system: ris, value: 'A1' }, true],
+      [{ system: ris, value: 'A1', type: acsn }, { system: ris, value: 'A1', type: acsn }, true],
+      [{ system: ris, value: 'A1', type: acsn }, { system: ris, value: 'A1', type: plac }, false],
+      [{ system: ris, value: 'A1' }, { system: ris, value: 'A2' }, false],
+      [{ system: ris, value: 'A1' }, { value: 'A1' }, false],
+      [{ value: 'A1', type: acsn }, { value: 'A1', type: acsn }, true],
+      [{ value: 'A1', type: acsn }, { value: 'A1', type: plac }, false],
+      [{ value: '1' }, { value: '1' }, false],
+      [{ system: ris, value: '' }, { system: ris, value: '' }, false],
+      [{ system: ris }, { system: ris }, false],
+    ] as const) {
+      const held = { ...STUDY, identifier: [open] };
+      const anchor = {
+        ...reportAnchor,
+        context: [...reportAnchor.context.slice(0, 2), { key: 'study', resource: held }],
+      };
+      const study = { resourceType: 'ImagingStudy', id: 'elsewhere', identifier: [asked] };
+      const [report] = contextOf(
+        rewrite(REPORTS, 'DiagnosticReport-open', [{ key: 'study', resource: study }], {
+          current: anchor,
+          all: [anchor],
+        }),
+      );
+      const { id } = report!.resource as JsonObject;
+      assert.equal(id, same ? 'r1' : 'report-of-elsewhere', JSON.stringify([open, asked]));
+    }
+  });
+
   it('an open that has its report stays as it is', () => {
     const context = [
       { key: 'report', resource: REPORT },

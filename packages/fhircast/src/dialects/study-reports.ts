@@ -5,6 +5,7 @@ import { type Dialect, type OpenAnchor, type OpenAnchors, type RewrittenEvent, r
 const REPORT = 'DiagnosticReport';
 
 interface Identifier {
+  readonly type?: unknown;
   readonly system?: unknown;
   readonly value?: unknown;
 }
@@ -13,14 +14,26 @@ function identifiersOf(resource: JsonObject): readonly Identifier[] {
   return Array.isArray(resource.identifier) ? resource.identifier.filter(isObject) : [];
 }
 
-/** Whether two resources are the same study: one id, or an identifier of one system with one value. */
+/** The codes of an identifier's type, such as `ACSN` for an accession number. */
+function typeCodesOf({ type }: Identifier): readonly unknown[] {
+  const codings = isObject(type) && Array.isArray(type.coding) ? type.coding.filter(isObject) : [];
+  return codings.map(({ code }) => code).filter((code) => code !== undefined);
+}
+
+/** Whether two identifiers are the same one. A number without system and type, or of another type, may be anybody's. */
+function sameIdentifier(a: Identifier, b: Identifier): boolean {
+  if (typeof a.value !== 'string' || a.value === '' || a.value !== b.value || a.system !== b.system) return false;
+  const [codes, others] = [typeCodesOf(a), typeCodesOf(b)];
+  if (a.system !== undefined && (codes.length === 0 || others.length === 0)) return true;
+  return codes.some((code) => others.includes(code));
+}
+
+/** Whether two resources are the same study: one id, or an identifier in common. */
 function sameStudy(a: JsonObject, b: JsonObject): boolean {
   if (a.resourceType !== b.resourceType) return false;
   if (typeof a.id === 'string' && a.id === b.id) return true;
   const known = identifiersOf(b);
-  return identifiersOf(a).some(({ system, value }) =>
-    known.some((one) => typeof value === 'string' && one.system === system && one.value === value),
-  );
+  return identifiersOf(a).some((one) => known.some((other) => sameIdentifier(one, other)));
 }
 
 function elementsOf(event: JsonObject): readonly JsonObject[] {
@@ -30,7 +43,6 @@ function elementsOf(event: JsonObject): readonly JsonObject[] {
 const resourcesAt = (elements: readonly (JsonObject | ContextElement)[], key: string): readonly JsonObject[] =>
   elements.flatMap((one) => (one.key === key && isObject(one.resource) ? [one.resource] : []));
 
-/** The anchor whose context holds one of these studies, the latest first. */
 /** What several answers fit: nothing is guessed. */
 class Ambiguous extends Error {
   readonly field: string;
@@ -43,6 +55,7 @@ class Ambiguous extends Error {
 
 const STUDY_FIELD = 'event.context, key "study"';
 
+/** The anchors whose context holds one of these studies. */
 function anchorsWith(studies: readonly JsonObject[], open: OpenAnchors): readonly OpenAnchor[] {
   return open.all.filter((anchor) =>
     resourcesAt(anchor.context, 'study').some((one) => studies.some((study) => sameStudy(study, one))),
