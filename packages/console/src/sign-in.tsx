@@ -1,6 +1,7 @@
 import { Button, PasswordInput, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
-import { ApiError, type SampleUser, words } from './api.ts';
+import { type ApiError, type SampleUser, words } from './api.ts';
+import { serverPath } from './base.ts';
 import { spoken, t } from './language/language.ts';
 import { chooseLanguage, LANGUAGES } from './language/load.ts';
 import { Brand } from './ui/brand.tsx';
@@ -41,7 +42,10 @@ export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn:
       await onSignIn({ ...given, ...(workstation.trim() && { workstation: workstation.trim() }) });
     } catch (error) {
       setProblem(words(error));
-      if (error instanceof ApiError && error.code === 'second_factor_required') setNeedsCode(true);
+      const { code } = error as ApiError;
+      if (code === 'second_factor_required') setNeedsCode(true);
+      // The browser is asked for a passkey on a page of its own.
+      if (code === 'passkey_required') location.href = serverPath('/auth/sign-in');
       setBusy(undefined);
     }
   }

@@ -196,7 +196,11 @@ describe('REG-4 passwords', () => {
       const source = join(packages, name, 'src');
       for (const file of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
         if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
-        if (/\.checkPassword\(|secondFactors\.(check|confirm)\(/.test(readFileSync(join(source, file), 'utf8')))
+        if (
+          /\.checkPassword\(|secondFactors\.(check|confirm)\(|passkeys\.(check|add)\(/.test(
+            readFileSync(join(source, file), 'utf8'),
+          )
+        )
           callers.push(file);
       }
     }

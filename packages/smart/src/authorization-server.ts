@@ -29,6 +29,7 @@ import { openOutside } from './outside/desk.ts';
 import type { OutsideOptions } from './outside/options.ts';
 import { outsideRoutes } from './outside/routes.ts';
 import { errorPage } from './pages/layout.ts';
+import { Passkeys } from './passkeys.ts';
 import { PasswordDoor } from './password-door.ts';
 import type { AuditEntry, Clock, Logger, PatientDirectory, RequestLimit, SessionDirectory } from './ports.ts';
 import { SmartProvider } from './provider.ts';
@@ -133,7 +134,8 @@ export interface AuthorizationServer extends TokenVerifier {
   readonly launchTokens: LaunchTokens;
   /** Where passwords are checked, with a limit on guesses that all pages share. */
   readonly passwordDoor: PasswordDoor;
-  readonly secondFactors: SecondFactors;
+  /** Ends one-time codes and passkeys of a user. @returns whether there were any */
+  endSecondFactors(user: string): Promise<boolean>;
   /** Ends the user's other sign-ins, and what was granted with them: people who knew the old password lose access. */
   endOtherAccess(signedIn: SignedIn, reason: string): Promise<void>;
   readonly clients: Clients;
@@ -191,8 +193,9 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const samples = options.sampleUsers && loopback;
   const outside = options.outside && openOutside(options.outside, { records, clock, addresses, users, logger, audit });
   const secondFactors = new SecondFactors(records, clock, `Lockstep ${new URL(addresses.origin).host}`);
+  const passkeys = new Passkeys(records, clock, addresses);
   const browsers = new KnownBrowsers(records, clock, addresses.secure);
-  const door = new PasswordDoor({ users, browsers, secondFactors, records, clock, audit });
+  const door = new PasswordDoor({ users, browsers, secondFactors, passkeys, records, clock, audit });
   const signInParts = { base: addresses.path, users, signIns, browser, door, samples, outside, audit };
   const desk = new SignInDesk(signInParts);
   const signInPages = new SignInPages(signInParts, desk);
@@ -276,7 +279,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       audit,
     });
     signInRoutes(app, signInParts, desk, signInPages);
-    secondFactorRoutes(app, { base: addresses.path, browser, signIns, door, secondFactors, audit });
+    secondFactorRoutes(app, { base: addresses.path, browser, signIns, door, secondFactors, passkeys, audit });
     if (outside) outsideRoutes(app, { base: addresses.path, signIns, browser, desk, outside, pages: signInPages });
     trustedRoutes(app, trusted);
     launchRoutes(app, { hubUrl: options.hubUrl, tokens, launches, signIns, sessions, users, audit });
@@ -316,7 +319,10 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       return { token, expiresAt: clock.now() + life * 1000 };
     },
     passwordDoor: door,
-    secondFactors,
+    async endSecondFactors(user) {
+      const [hadCodes, removed] = await Promise.all([secondFactors.remove(user), passkeys.remove(user)]);
+      return hadCodes || removed.length > 0;
+    },
     async endOtherAccess({ user, signInId }, reason) {
       await signIns.endAllOf(user.id, reason, signInId);
       await access.endGrantsOfOtherSignIns(user.id, signInId, reason);

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AuthorizationAddresses } from './addresses.ts';
 import { cookieName, readCookies } from './form.ts';
+import { scriptPolicy } from './pages/passkey.ts';
 import { randomToken, sameSecret } from './secrets.ts';
 import type { SignedIn } from './sign-ins.ts';
 
@@ -30,7 +31,7 @@ export class Browser {
 
   /** @param framed whether our own pages may frame this one */
   send(reply: FastifyReply, status: number, page: string, framed = false): FastifyReply {
-    return pageHeaders(reply, framed).code(status).type('text/html; charset=utf-8').send(page);
+    return pageHeaders(reply, framed, scriptPolicy(page)).code(status).type('text/html; charset=utf-8').send(page);
   }
 
   /** The value that a form must bring back: of the sign-in, or before one of a cookie of this browser (CWE-352). */
@@ -80,12 +81,13 @@ export class Browser {
   }
 }
 
-export function pageHeaders(reply: FastifyReply, framed: boolean): FastifyReply {
+/** @param scripts the part of the policy that lets a script run; without it none does */
+export function pageHeaders(reply: FastifyReply, framed: boolean, scripts = ''): FastifyReply {
   const ancestors = framed ? "'self'" : "'none'";
   return reply
     .header(
       'content-security-policy',
-      `default-src 'none'; style-src 'self'; img-src 'self' https: data:; base-uri 'none'; frame-ancestors ${ancestors}`,
+      `default-src 'none'; style-src 'self'; ${scripts}img-src 'self' https: data:; base-uri 'none'; frame-ancestors ${ancestors}`,
     )
     .header('x-content-type-options', 'nosniff')
     .header('referrer-policy', 'same-origin')

@@ -32,7 +32,6 @@ export {
   type SessionDirectory,
 } from './ports.ts';
 export { groupScopes, scopeWords } from './scope-words.ts';
-export type { SecondFactors } from './second-factors.ts';
 export type { SignedIn, SignInEnded } from './sign-ins.ts';
 export { type Admission, type FoundToken, TokenDoor, type TokenRequest } from './token-door.ts';
 export type { AccessEnded, AcknowledgementMode, AllowedSessions, Switches, TokenInfo } from './token-info.ts';

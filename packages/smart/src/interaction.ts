@@ -191,7 +191,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     reply: FastifyReply,
     flow: Flow,
     status = 200,
-    view: { problem?: string; needsCode?: boolean; name?: string } = {},
+    view: { problem?: string; needsCode?: boolean; passkey?: object; name?: string } = {},
   ) {
     const { login_hint: hinted } = flow.interaction.params;
     const hint = typeof hinted === 'string' ? hinted : undefined;
@@ -268,12 +268,13 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
       user: name,
       password: form.get('password') ?? undefined,
       code: form.get('code') ?? undefined,
+      passkey: form.get('passkey') ?? undefined,
       sample: form.get('sample') ?? undefined,
       workstation: form.get('workstation') ?? undefined,
     });
     if ('problem' in outcome) {
-      const { problem, status, needsCode = false } = outcome;
-      return showSignIn(request, reply, flow, status, { problem, needsCode, name });
+      const { problem, status, needsCode = false, passkey } = outcome;
+      return showSignIn(request, reply, flow, status, { problem, needsCode, name, ...(passkey && { passkey }) });
     }
     return reply.redirect(await parts.held.pathOf(restartOf(flow.interaction.params)), 303);
   });

@@ -2,6 +2,7 @@ import type { RecordStore } from '@lockstep/store';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GuessLimit } from './guess-limit.ts';
 import type { KnownBrowsers } from './known-browsers.ts';
+import type { Passkeys } from './passkeys.ts';
 import type { AuditEntry, Clock } from './ports.ts';
 import type { SecondFactors } from './second-factors.ts';
 import type { UserProfile, Users } from './users.ts';
@@ -12,19 +13,24 @@ export interface PasswordRefusal {
   readonly status: number;
   /** The password was right; a code of the authenticator app is needed too. */
   readonly needsCode?: boolean;
+  /** The password was right; a passkey opens too. What the browser needs to ask for it. */
+  readonly passkey?: object;
+  /** Whether nothing was wrong: only more is needed. */
+  readonly isStep?: boolean;
 }
 
 interface Parts {
   readonly users: Users;
   readonly browsers: KnownBrowsers;
   readonly secondFactors: SecondFactors;
+  readonly passkeys: Passkeys;
   readonly records: RecordStore;
   readonly clock: Clock;
   readonly audit: (entry: AuditEntry) => void;
 }
 
 /**
- * The one place where passwords and one-time codes are checked, whichever page or address they were sent to, so that every
+ * The one place where passwords, one-time codes and passkeys are checked, whichever page or address they were sent to, so that every
  * guess is counted alike (CWE-307).
  */
 export class PasswordDoor {
@@ -36,26 +42,54 @@ export class PasswordDoor {
     this.#guesses = new GuessLimit(parts.records, parts.clock);
   }
 
-  /** Checks a password, and the code where the user has a second factor. */
+  /** Checks a password, and the code where the user has a second factor. A passkey is shown afterwards: `signInWithPasskey`. */
   signIn(
     request: FastifyRequest,
     reply: FastifyReply,
     given: { readonly name: string; readonly password: string; readonly code?: string | undefined },
   ): Promise<UserProfile | PasswordRefusal> {
-    const { users, secondFactors, browsers } = this.#parts;
+    const { users, secondFactors, passkeys } = this.#parts;
     const name = given.name.trim().toLowerCase();
     return this.#guess(request, reply, name, async () => {
       const user = await users.checkPassword(name, given.password);
       if (!user) return { problem: 'User name or password is wrong.', status: 401 };
-      if (await secondFactors.has(user.id)) {
-        if (!given.code) return { problem: 'Enter the code of your authenticator app.', status: 401, needsCode: true };
-        if (!(await secondFactors.check(user.id, given.code))) {
-          return { problem: 'The code is wrong, or was used before.', status: 401, needsCode: true };
-        }
-      }
-      await browsers.note(request, reply, user.id);
-      return user;
+      const needsCode = await secondFactors.has(user.id);
+      if (!needsCode && !(await passkeys.has(user.id))) return this.#let(request, reply, user);
+      const isRight = given.code !== undefined && needsCode && (await secondFactors.check(user.id, given.code));
+      if (isRight) return this.#let(request, reply, user);
+      const passkey = await passkeys.request(user.id);
+      const wanted = needsCode ? 'Enter the code of your authenticator app.' : 'Show your passkey.';
+      return {
+        problem: given.code ? 'The code is wrong, or was used before.' : wanted,
+        status: 401,
+        needsCode,
+        isStep: !given.code,
+        ...(passkey && { passkey }),
+      };
     });
+  }
+
+  /** Signs in a person whose password was right a moment ago: only they have the challenge that the passkey answers. */
+  async signInWithPasskey(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    answer: string,
+  ): Promise<UserProfile | PasswordRefusal> {
+    const { users, passkeys } = this.#parts;
+    const id = (await passkeys.challenged(answer)) ?? '';
+    return this.#guess(request, reply, id, async () => {
+      const isRight = await passkeys.check(id, answer);
+      const user = isRight ? await users.get(id) : undefined;
+      if (user?.status !== 'active') {
+        return { problem: 'The passkey was not accepted. Sign in with your password again.', status: 401 };
+      }
+      return this.#let(request, reply, user);
+    });
+  }
+
+  async #let(request: FastifyRequest, reply: FastifyReply, user: UserProfile): Promise<UserProfile> {
+    await this.#parts.browsers.note(request, reply, user.id);
+    return user;
   }
 
   /** Checks the password of somebody who is signed in already. */
@@ -84,6 +118,20 @@ export class PasswordDoor {
     });
   }
 
+  /** Keeps the passkey of somebody who has shown the password and was given a challenge for it. */
+  addPasskey(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    user: UserProfile,
+    name: string,
+    answer: string,
+  ): Promise<UserProfile | PasswordRefusal> {
+    return this.#guess(request, reply, user.id, async () => {
+      const isKept = await this.#parts.passkeys.add(user.id, name, answer);
+      return isKept ? user : { problem: 'The passkey was not accepted. Try again.', status: 400 };
+    });
+  }
+
   async #guess(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -99,7 +147,7 @@ export class PasswordDoor {
     }
     const outcome = await check();
     if ('problem' in outcome) {
-      if (!outcome.needsCode) audit({ action: 'sign-in.refuse', detail: name.slice(0, 100) });
+      if (!outcome.isStep) audit({ action: 'sign-in.refuse', detail: name.slice(0, 100) });
     } else await this.#guesses.succeeded(guesser);
     return outcome;
   }

@@ -69,19 +69,23 @@ export class SignInDesk {
       password?: string | undefined;
       /** Of the authenticator app, for users with a second factor. */
       code?: string | undefined;
+      /** What the browser said for a passkey, JSON; instead of name and password. */
+      passkey?: string | undefined;
       sample?: string | undefined;
       workstation?: string | undefined;
     },
   ): Promise<SignInOutcome> {
     const { outside, door } = this.#parts;
     if (outside && !outside.passwords) return { problem: `Sign in with ${outside.name}.`, status: 403 };
-    const user = !given.sample
-      ? await door.signIn(request, reply, {
-          name: given.user ?? '',
-          password: given.password ?? '',
-          code: given.code,
-        })
-      : ((await this.#sample(given.sample)) ?? NO_SAMPLE);
+    const user = given.sample
+      ? ((await this.#sample(given.sample)) ?? NO_SAMPLE)
+      : given.passkey
+        ? await door.signInWithPasskey(request, reply, given.passkey)
+        : await door.signIn(request, reply, {
+            name: given.user ?? '',
+            password: given.password ?? '',
+            code: given.code,
+          });
     if ('problem' in user) return user;
     const topic = await this.begin(request, reply, user, workstationOf(request, given.workstation));
     return { user, topic };
@@ -132,6 +136,7 @@ export class SignInPages {
       readonly status?: number;
       readonly problem?: string;
       readonly needsCode?: boolean;
+      readonly passkey?: object;
       readonly name?: string;
     },
   ): Promise<FastifyReply> {
@@ -146,6 +151,7 @@ export class SignInPages {
       workstation: workstationOf(request, (request.query as { workstation?: string }).workstation),
       problem: view.problem,
       needsCode: view.needsCode,
+      passkey: view.passkey,
       name: view.name,
     });
     return browser.send(reply, view.status ?? 200, page);
@@ -169,6 +175,7 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
       user: name,
       password: form.get('password') ?? undefined,
       code: form.get('code') ?? undefined,
+      passkey: form.get('passkey') ?? undefined,
       sample: form.get('sample') ?? undefined,
       workstation: form.get('workstation') ?? undefined,
     });
@@ -231,12 +238,14 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
       user: text(body.user),
       password: text(body.password),
       code: text(body.code),
+      passkey: text(body.passkey),
       sample: text(body.sample),
       workstation: text(body.workstation),
     });
     if ('problem' in outcome) {
-      const error = outcome.needsCode ? 'second_factor_required' : 'access_denied';
-      return reply.code(outcome.status).send({ error, error_description: outcome.problem });
+      const { problem, passkey, needsCode } = outcome;
+      const error = needsCode ? 'second_factor_required' : passkey ? 'passkey_required' : 'access_denied';
+      return reply.code(outcome.status).send({ error, error_description: problem, ...(passkey && { passkey }) });
     }
     const cookie = [reply.getHeader('set-cookie')]
       .flat()

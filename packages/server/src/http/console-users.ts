@@ -10,7 +10,7 @@ import { audit, type ById, bodyOf, ConsoleError, type PersonOf, pageAsked, tellN
 
 export interface ConsoleUserParts {
   readonly hub: Hub;
-  readonly authorization: Pick<AuthorizationServer, 'users' | 'secondFactors'>;
+  readonly authorization: Pick<AuthorizationServer, 'users' | 'endSecondFactors'>;
   readonly personOf: PersonOf;
 }
 
@@ -134,7 +134,7 @@ export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, pe
   /** Ends the second factor of somebody who has lost it. */
   app.delete<ById>('/users/:id/second-factor', async (request, reply) => {
     const user = await otherUser(request);
-    if (!(await authorization.secondFactors.remove(user.id))) throw new ConsoleError(404, 'There is no second factor.');
+    if (!(await authorization.endSecondFactors(user.id))) throw new ConsoleError(404, 'There is no second factor.');
     note(request, 'user.second-factor', user.id);
     return reply.code(204).send();
   });
@@ -164,7 +164,7 @@ export function consoleUserRoutes(app: FastifyInstance, { hub, authorization, pe
   app.delete<ById>('/users/:id', async (request, reply) => {
     const user = await otherUser(request);
     await users.delete(user.id);
-    await authorization.secondFactors.remove(user.id);
+    await authorization.endSecondFactors(user.id);
     await endSessions(user, 'the user was deleted');
     note(request, 'user.delete', user.id);
     return reply.code(204).send();

@@ -1,6 +1,7 @@
 import { type Html, html } from '../html.ts';
 import type { UserProfile } from '../users.ts';
 import { csrfField, page, problem } from './layout.ts';
+import { passkeyForm } from './passkey.ts';
 
 /** How people may sign in here. */
 export interface SignInPageWays {
@@ -24,6 +25,8 @@ export interface SignInView {
   readonly problem?: string | undefined;
   /** Whether a code of the authenticator app is asked for too. */
   readonly needsCode?: boolean | undefined;
+  /** What a passkey is asked for with, where one opens. */
+  readonly passkey?: object | undefined;
   readonly name?: string | undefined;
 }
 
@@ -47,6 +50,18 @@ export function signInPage(view: SignInView): string {
     html`<h1>Sign in</h1>
 ${view.app ? html`<p>to continue to <strong>${view.app}</strong></p>` : undefined}
 ${problem(view.problem)}
+${
+  view.passkey &&
+  passkeyForm({
+    action: view.action,
+    csrf: view.csrf,
+    act: 'get',
+    options: view.passkey,
+    fields: html`<input type="hidden" name="user" value="${view.name ?? ''}">
+<input type="hidden" name="workstation" value="${view.workstation ?? ''}">`,
+    button: 'Use a passkey',
+  })
+}
 <form method="post" action="${passwords ? view.action : view.outsideAction}">
 ${csrfField(view.csrf)}
 ${passwords && passwordFields(view)}

@@ -1,0 +1,268 @@
+/** REG-4: passkeys as a second factor, by bytes of an authenticator in software and by Chromium's virtual one. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { type Lockstep, startLockstep } from '@lockstep/server';
+import { startChromium } from '../../../scripts/chromium.ts';
+import { Authenticator, type Bent } from './authenticator.ts';
+import { ConsolePerson } from './console-person.ts';
+import { type Json, json, testConfig } from './harness.ts';
+import { Person } from './person.ts';
+
+const RIGHT = 'a lantern of quartz';
+let lockstep: Lockstep;
+let admin: ConsolePerson;
+let count = 0;
+
+before(async () => {
+  lockstep = await startLockstep(testConfig({ trustedProxies: ['127.0.0.1', '::1'] }));
+  admin = await ConsolePerson.signIn(lockstep.origin, { sample: 'admin' });
+});
+after(() => lockstep.close());
+
+/** A user with a password. Each test has its own, and an address of its own. */
+async function newUser(): Promise<{ id: string; from: Record<string, string> }> {
+  count += 1;
+  const id = `user-${count}`;
+  assert.equal((await admin.call('POST', 'users', { id, name: 'Somebody Else', password: RIGHT })).status, 201);
+  return { id, from: { 'x-forwarded-for': `198.51.100.${count}` } };
+}
+
+const attribute = (text: string, name: string): string => new RegExp(`${name}="([^"]*)"`).exec(text)?.[1] ?? '';
+const decoded = (text: string): string =>
+  text
+    .replace(/&quot;/g, '"')
+    .replace(/&#39;/g, "'")
+    .replace(/&lt;/g, '<')
+    .replace(/&gt;/g, '>')
+    .replace(/&amp;/g, '&');
+const optionsIn = (text: string): Json => JSON.parse(decoded(attribute(text, 'data-passkey'))) as Json;
+
+/** Somebody at the page where second factors are set up. */
+async function atSecondFactors(id: string, from: Record<string, string>) {
+  const person = new Person(lockstep.origin);
+  const { text } = await person.go('/auth/sign-in?return=%2Fauth%2Fsecond-factor');
+  const csrf = attribute(text, 'name="csrf" value');
+  const body = new URLSearchParams({ csrf, user: id, password: RIGHT });
+  assert.equal((await person.request('/auth/sign-in', { method: 'POST', headers: from, body })).status, 303);
+  const act = async (fields: Record<string, string>) => {
+    const page = await person.go('/auth/second-factor');
+    const form = new URLSearchParams({ csrf: attribute(page.text, 'name="csrf" value'), ...fields });
+    return person.request('/auth/second-factor', { method: 'POST', headers: from, body: form });
+  };
+  const begin = async (name: string): Promise<Json> =>
+    optionsIn(await (await act({ step: 'add-passkey', name, password: RIGHT })).text());
+  const keep = (name: string, passkey: Json) => act({ step: 'keep-passkey', name, passkey: JSON.stringify(passkey) });
+  const page = async () => (await person.go('/auth/second-factor')).text;
+  return { act, begin, keep, page };
+}
+
+const session = (given: Json, headers: Record<string, string> = {}) =>
+  fetch(`${lockstep.origin}/auth/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(given),
+  });
+
+/** What a browser is asked after the right password. */
+async function asked(id: string, from: Record<string, string>): Promise<Json> {
+  const answer = await session({ user: id, password: RIGHT }, from);
+  assert.equal(answer.status, 401);
+  const body = await json(answer);
+  assert.equal(body.error, 'passkey_required');
+  return body.passkey as Json;
+}
+
+const show = (passkey: unknown, from: Record<string, string>) => session({ passkey: JSON.stringify(passkey) }, from);
+
+async function withPasskey() {
+  const user = await newUser();
+  const at = await atSecondFactors(user.id, user.from);
+  const authenticator = new Authenticator(lockstep.origin);
+  assert.equal((await at.keep('My phone', authenticator.create(await at.begin('My phone')))).status, 303);
+  return { ...user, at, authenticator };
+}
+
+/** Answers that are not good, and why. */
+const BENT: Readonly<Record<string, Bent>> = {
+  'made at another site': { origin: 'https://evil.example' },
+  'made at the same name by another scheme': { origin: 'https://localhost' },
+  'for another server': { rpId: 'evil.example' },
+  'to a challenge that nobody made': { challenge: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' },
+  'of another ceremony': { type: 'payment.get' },
+  'without anybody there': { flags: 0 },
+  'by another key': { isForged: true },
+  'changed after it was signed': { isChanged: true },
+  'of an unknown passkey': { id: 'AAAA' },
+  'whose counter is 0 though it counted before': { counter: 0 },
+};
+
+describe('REG-4 passkeys', () => {
+  it('open after the password, once for each challenge', async () => {
+    const { id, from, authenticator, at } = await withPasskey();
+    assert.match(await at.page(), /My phone[\s\S]*not used yet/);
+    const options = await asked(id, from);
+    const answer = authenticator.get(options);
+    assert.equal((await show(answer, from)).status, 200);
+    assert.equal((await show(answer, from)).status, 401, 'replayed');
+    assert.match(await at.page(), /My phone[\s\S]*last used/);
+    const next = await asked(id, from);
+    const both = await Promise.all([show(authenticator.get(next), from), show(authenticator.get(next), from)]);
+    assert.ok(both.filter(({ status }) => status === 200).length <= 1, 'two answers to one challenge');
+  });
+
+  it('are not asked for before the password is right, and say nothing of whether there are any', async () => {
+    const { id, from } = await withPasskey();
+    const wrong = await session({ user: id, password: 'wrong' }, from);
+    assert.equal(wrong.status, 401);
+    assert.equal((await json(wrong)).passkey, undefined);
+  });
+
+  it('are refused when an answer is bent, and a good one still opens', async () => {
+    const all = Object.entries(BENT);
+    // No name is guessed at for ever: each half has a person of its own.
+    for (const half of [all.slice(0, 5), all.slice(5)]) {
+      const { id, authenticator } = await withPasskey();
+      for (const [why, bent] of [['good', {}], ...half, ['good again', {}]] as const) {
+        count += 1;
+        const from = { 'x-forwarded-for': `203.0.113.${count}` };
+        const { status } = await show(authenticator.get(await asked(id, from), bent), from);
+        assert.equal(status, why.startsWith('good') ? 200 : 401, why);
+      }
+    }
+  });
+
+  it('whose counter goes back or stands still are copies, and are refused', async () => {
+    const { id, from, authenticator } = await withPasskey();
+    for (const [counter, status] of [
+      [7, 200],
+      [7, 401],
+      [8, 200],
+      [3, 401],
+      [9, 200],
+    ] as const) {
+      assert.equal(
+        (await show(authenticator.get(await asked(id, from), { counter }), from)).status,
+        status,
+        `${counter}`,
+      );
+    }
+  });
+
+  it("of one person answer no other person's challenge", async () => {
+    const one = await withPasskey();
+    const other = await withPasskey();
+    const stolen = one.authenticator.get(await asked(other.id, other.from));
+    assert.equal((await show(stolen, other.from)).status, 401);
+    // An answer to a challenge for making a passkey signs nobody in.
+    const making = await one.at.begin('Another');
+    const answer = one.authenticator.get({ ...making, rpId: 'localhost' });
+    assert.equal((await show(answer, one.from)).status, 401);
+  });
+
+  it('are made only of an answer to a challenge of the same person, and not twice', async () => {
+    const one = await newUser();
+    const other = await newUser();
+    const [first, second] = [await atSecondFactors(one.id, one.from), await atSecondFactors(other.id, other.from)];
+    const authenticator = new Authenticator(lockstep.origin);
+    const answer = authenticator.create(await first.begin('A'));
+    assert.equal((await second.keep('A', answer)).status, 400);
+    assert.doesNotMatch(await second.page(), /<strong>A<\/strong>/);
+    assert.equal((await first.keep('A', answer)).status, 303);
+    assert.equal((await first.keep('A', answer)).status, 400);
+    assert.equal((await first.keep('A', authenticator.create(await first.begin('A')))).status, 400, 'the same again');
+    for (const bent of [{ origin: 'https://evil.example' }, { rpId: 'evil.example' }, { type: 'webauthn.get' }]) {
+      const another = new Authenticator(lockstep.origin);
+      assert.equal((await first.keep('B', another.create(await first.begin('B'), bent))).status, 400);
+    }
+    assert.doesNotMatch(await first.page(), /<strong>B<\/strong>/);
+  });
+
+  it('that are odd JSON are refused, and disturb nobody', async () => {
+    const { from } = await withPasskey();
+    const odd: unknown[] = [
+      null,
+      1,
+      [],
+      {},
+      'x',
+      { response: null },
+      { id: 1, response: {} },
+      { response: { clientDataJSON: {} } },
+    ];
+    for (const one of odd) {
+      const address = { 'x-forwarded-for': `203.0.113.${odd.indexOf(one)}` };
+      assert.equal((await show(one, address)).status, 401, JSON.stringify(one));
+    }
+    for (const text of ['', '{', '['.repeat(10_000)]) {
+      const address = { 'x-forwarded-for': `203.0.113.${100 + (text.length % 100)}` };
+      assert.equal((await session({ passkey: text || ' ' }, address)).status, 401, text.slice(0, 10));
+    }
+    assert.equal((await session({ sample: 'dr-mei-tanaka' }, from)).status, 200);
+  });
+
+  it('are guessed no more often than a password', async () => {
+    const { from, authenticator } = await withPasskey();
+    const statuses: number[] = [];
+    for (let n = 0; n < 60 && !statuses.includes(429); n += 1) {
+      const options = { challenge: 'AAAA', rpId: 'localhost' };
+      statuses.push((await show(authenticator.get(options), from)).status);
+    }
+    assert.ok(statuses.includes(429), statuses.join());
+  });
+
+  it('are removed with the password, one by one, and by an administrator all at once', async () => {
+    const { id, from, at } = await withPasskey();
+    const second = new Authenticator(lockstep.origin);
+    assert.equal((await at.keep('Key <b>2</b>', second.create(await at.begin('Key <b>2</b>')))).status, 303);
+    assert.match(await at.page(), /Key &lt;b&gt;2/);
+    const [passkeyId = ''] = [...(await at.page()).matchAll(/name="id" value="([^"]+)"/g)].map(([, one]) => one);
+    assert.equal((await at.act({ step: 'remove-passkey', id: passkeyId, password: 'wrong' })).status, 400);
+    assert.match(await at.page(), /My phone/);
+    assert.equal((await at.act({ step: 'remove-passkey', id: passkeyId, password: RIGHT })).status, 303);
+    assert.doesNotMatch(await at.page(), /My phone/);
+    assert.equal((await admin.call('DELETE', `users/${id}/second-factor`)).status, 204);
+    assert.equal((await admin.call('DELETE', `users/${id}/second-factor`)).status, 404);
+    assert.equal((await session({ user: id, password: RIGHT }, from)).status, 200);
+  });
+
+  it('are made, named, used and removed in a browser', async (t) => {
+    const { id } = await newUser();
+    const browser = await startChromium();
+    t.after(() => browser.close());
+    const page = await browser.newPage();
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send('WebAuthn.enable');
+    const options = {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasUserVerification: true,
+      isUserVerified: true,
+    } as const;
+    await devtools.send('WebAuthn.addVirtualAuthenticator', { options: { ...options, hasResidentKey: true } });
+    const enter = async () => {
+      await page.goto(`${lockstep.origin}/auth/sign-in?return=%2Fauth%2Fsecond-factor`);
+      await page.getByLabel('User name').fill(id);
+      await page.getByLabel('Password').fill(RIGHT);
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    };
+    await enter();
+    await page.getByLabel('A name for it').fill('My laptop');
+    const form = page.locator('form', { has: page.getByLabel('A name for it') });
+    await form.getByLabel('Your password').fill(RIGHT);
+    await form.getByRole('button', { name: 'Add a passkey' }).click();
+    await page.getByRole('button', { name: 'Make the passkey' }).click();
+    await page.getByText('My laptop').waitFor();
+    await page.context().clearCookies();
+    await enter();
+    await page.getByRole('button', { name: 'Use a passkey' }).click();
+    await page.getByText('last used').waitFor();
+    await page.getByText('Remove', { exact: true }).click();
+    const row = page.locator('details');
+    await row.getByLabel('Your password').fill(RIGHT);
+    await row.getByRole('button', { name: 'Remove this passkey' }).click();
+    await page.getByText('My laptop').waitFor({ state: 'detached' });
+    await page.context().clearCookies();
+    await enter();
+    await page.getByRole('heading', { name: 'Second factor' }).waitFor();
+  });
+});
