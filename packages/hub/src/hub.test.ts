@@ -1637,6 +1637,22 @@ describe('HeartBeat (ballot of STU3, 3.2.2; RAD-154)', () => {
     assert.equal(delivered.length, 3, 'the Patient-open alone');
   });
 
+  it('of the Hub is for connections: a webhook gets what others publish, and no beats', async (t) => {
+    const callbacks = new FakeCallbacks();
+    const webhooks = { callbacks, cursors: new FakeCursors() };
+    const rig = await Rig.open(t, { heartbeatMs: 5000, webhooks });
+    const topic = await rig.session();
+    const form = { 'hub.channel.type': 'webhook', 'hub.callback': 'https://app.example/events' };
+    await rig.subscribe(topic, 'HeartBeat', form);
+    await eventually('it is confirmed', async () => (await rig.hub.inspect(topic))?.state.subscriptions.size === 1);
+    const socket = await rig.join(topic, 'HeartBeat');
+    rig.clock.advance(15_000);
+    assert.equal(names(socket).length, 3);
+    await rig.publish(topic, 'HeartBeat', [{ key: 'period', decimal: '10' }], { id: 'published' });
+    await callbacks.until(() => callbacks.ids.includes('published'));
+    assert.deepEqual(callbacks.ids, ['published']);
+  });
+
   it('waits for a subscriber that reads too slowly, and is not what ends it (ERR-7)', async (t) => {
     const rig = await Rig.open(t, { heartbeatMs: 5000, maxBufferedBytes: 10 });
     const slow = await rig.join(await rig.session(), 'HeartBeat');
