@@ -15,6 +15,7 @@ import {
 import { Pace } from '../src/pace.ts';
 import { PlayedHub } from '../src/subscriber/played-hub.ts';
 import { PlayedSession } from '../src/subscriber/played-session.ts';
+import { outputOf } from '../src/subscriber/run.ts';
 import { Transcript } from '../src/transcript.ts';
 import { type AppDefect, ModelApp } from './model-app.ts';
 import { APP_MUTANTS, judgeApp } from './mutants/apps.ts';
@@ -376,6 +377,10 @@ test('SUB-9 the played Hub ends the subscription of the endpoint that is named, 
     assert.deepEqual(second.modes, ['subscribe', 'denied'], `${when}: denied by its own request alone`);
     assert.notEqual(session.unsubscription, unsubscription, when);
   }
+});
+
+test('a state command is run however slow the machine was found to be', async () => {
+  for (const patience of [1, 1.2345678, 14.9634453]) assert.equal(await outputOf('echo shown', { patience }), 'shown');
 });
 
 test('every check on an application has a defect that it finds', () => {

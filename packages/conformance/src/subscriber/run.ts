@@ -205,7 +205,7 @@ async function* runGroup(
   const scenario: AppScenario = {
     session,
     ask: options.ask,
-    shown: options.stateCommand ? () => output(options.stateCommand!, session.pace) : app?.shown?.bind(app),
+    shown: options.stateCommand ? () => outputOf(options.stateCommand!, session.pace) : app?.shown?.bind(app),
     quit: app && (() => app.quit()),
   };
   for (const check of group) {
@@ -341,12 +341,13 @@ function spawnApp(command: string, invitation: Invitation, pace: Pace): RunningA
 }
 
 /** What a command prints. @throws CheckSkip where it fails or takes too long */
-function output(command: string, pace: Pace): Promise<string> {
+export function outputOf(command: string, pace: Pick<Pace, 'patience'>): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, {
       shell: true,
       stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: STATE_MS * pace.patience,
+      // Whole ms: others are refused.
+      timeout: Math.ceil(STATE_MS * pace.patience),
     });
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (data) => {

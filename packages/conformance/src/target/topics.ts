@@ -110,7 +110,7 @@ export class TopicPool {
         shell: true,
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, FHIRCAST_HUB_URL: this.#hubUrl },
-        timeout: this.#limits.timeoutMs * 4,
+        timeout: Math.ceil(this.#limits.timeoutMs * 4),
       });
       let out = '';
       let err = '';
