@@ -80,7 +80,7 @@ export interface RecordStore {
   /** Deletes all records with this index value. @returns their ids */
   deleteBy(kind: string, index: string, value: string): Promise<readonly string[]>;
   /**
-   * Records with this index value, ordered by id; all of them unless the page has a limit. Whoever answers a request gives
+   * Records with this index value, ordered by id; all of them unless the page has a limit. A caller that answers a request gives
    * one wherever strangers or applications decide how many there are.
    */
   find(kind: string, index: string, value: string, now: number, page?: Page): Promise<readonly StoredRecord[]>;

@@ -58,7 +58,7 @@ export interface LogPage {
 /** An entry of a page of a log, with its body as bytes: UTF-8 text. */
 export type LogEntryBytes = Omit<LogEntry, 'body'> & { readonly body: Uint8Array<ArrayBuffer> };
 
-/** A page of a log, in memory of its own: for whoever passes large entries on, and looks at little of them. */
+/** A page of a log, in memory of its own: for callers that pass large entries on without reading most of them. */
 export interface LogBytes {
   /** Oldest first; empty at the end of the log. */
   readonly entries: readonly LogEntryBytes[];
@@ -150,11 +150,11 @@ export interface TopicPage {
   readonly next?: string;
 }
 
-/** A wish to be told of something, until it ends. */
+/** A listener's registration, until it is ended. */
 export interface Listening {
   /**
    * Resolves when nothing is missed from now on without a `gap` that says so, and never rejects: what is read after it is not older
-   * than what is told.
+   * than the notices.
    */
   readonly ready: Promise<void>;
   end(): void;
@@ -225,9 +225,9 @@ export interface SessionStore {
   /** Tells every node that listens to the topic something that need not last. The topic need not be a session's. */
   announce(topic: string, body: string): Promise<void>;
   /**
-   * Has the watchers of this node told what happens in a topic, at whichever node. Whoever keeps what it reads of a session listens
-   * first and reads once it is `ready`. Several may listen to one topic, each until it ends its own. A store of one process tells of
-   * every topic in any case.
+   * Sends the watchers of this node what happens in a topic, at any node. A caller that keeps what it reads of a session listens
+   * first and reads once it is `ready`. Several may listen to one topic, each until it ends its own. A store of one process sends
+   * notices of every topic in any case.
    */
   listen(topic: string): Listening;
   /**
@@ -237,7 +237,7 @@ export interface SessionStore {
   watch(listener: (notice: StoreNotice) => void): () => void;
   /**
    * Tells which sessions are committed to or erased, at any node, whether or not they are listened to: for lists. It costs a message
-   * for each, so it ends when nobody looks at the list.
+   * for each, so it ends when no list is open.
    * @param listener called with the topic; undefined where any session may have changed
    */
   watchChanges(listener: (topic: string | undefined) => void): Listening;

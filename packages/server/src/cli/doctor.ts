@@ -301,7 +301,7 @@ async function* certificate({ hostname, port }: URL): AsyncGenerator<DoctorFindi
     yield problem(
       'tls',
       `clients will not trust the certificate: ${seen.error}`,
-      'Use one for this name, from an authority they know, with its chain; a house has its own told to Node by NODE_EXTRA_CA_CERTS.',
+      'Use one for this name, from an authority they know, with its chain; name a certificate authority of your own to Node by NODE_EXTRA_CA_CERTS.',
     );
   } else if (days < 14) yield warning('tls', `the certificate ends in ${days} days`, 'Renew it.');
   else yield ok('tls', `the certificate is good for ${days} days`);

@@ -56,11 +56,16 @@ function addArguments(parser: Parser, { takes = '', raw }: Command): void {
   else for (const word of before.match(/\w+/g) ?? []) parser.argument(`[${word}]`);
 }
 
+/** A text without the line breaks of its source; those before an empty or an indented line stay. */
+function unwrapped(text: string): string {
+  return text.replace(/(?<!\n)\n(?![\n ])/g, ' ');
+}
+
 function describe(parser: Parser, command: Command, run: Run): void {
   const { summary, details, options, examples, takes, raw } = command;
   parser
     .summary(summary)
-    .description(`${summary}.${details ? `\n\n${details}` : ''}`)
+    .description(`${summary}.${details ? `\n\n${unwrapped(details)}` : ''}`)
     .usage(`[options]${takes ? ` ${takes}` : ''}`)
     .allowUnknownOption(raw === true)
     .passThroughOptions(raw === true)

@@ -102,7 +102,7 @@ export const appsRegister: Command = {
     { line: 'lockstep apps register --name PACS --kind command-line', means: 'a program that takes switches' },
     {
       line: 'lockstep apps register --name Dictation --kind derived --key-out key.json',
-      means: 'one that nobody launches',
+      means: 'one that users start by themselves',
     },
   ],
   async run(call) {

@@ -71,13 +71,13 @@ export const follow: Command = {
   details: `At each change of the context the program is run, an address is opened or called, or a file is written. {placeholders} stand
 for values of the context: {patient.id}, {patient.identifier.MR} (by type code or system), {patient.name}, {patient.birthDate},
 {study.accession}, {study.uid}, {encounter.id}, {report.id}, {event}. While nothing is open they are empty.
-The program's exit status is the answer: 0 follows, any other refuses, and the other applications are told. A context without
+The program's exit status is the answer: 0 follows, any other refuses, and the other applications get a SyncError. A context without
 a value that is asked for is refused.
 The program may publish as well: a line, a file or a request with {"event": "Patient-open", "context": [ … ]}, or in a line
 or file the words of lockstep publish.`,
   options: {
     events: { type: 'string', short: 'e', value: 'LIST', help: `events to follow, separated by commas; ${EVENTS}` },
-    name: { type: 'string', value: 'NAME', help: 'what others are told when the program does not follow; its name' },
+    name: { type: 'string', value: 'NAME', help: 'the name in the SyncError when the program does not follow' },
     open: { type: 'string', value: 'URL', help: 'open this address, with any scheme' },
     write: { type: 'string', value: 'FILE', file: true, help: 'write this file' },
     text: { type: 'string', value: 'TEXT', help: 'what --write writes; JSON with event and context' },

@@ -45,7 +45,7 @@ export const listen: Command = {
   summary: 'Subscribe to a session and show what happens in it',
   details: `Reconnects, renews its lease and says whether it is in sync, as every application with the client library does.
 With --json each line is an object: {"kind": "state" | "event", ...}; with --raw, each frame as it came.
---answer says what the Hub is told: a status, "none", or a status after some milliseconds (202, 409, 200/1500); for one
+--answer says what to answer the Hub: a status, "none", or a status after some milliseconds (202, 409, 200/1500); for one
 event only, as Patient-open=409. The most specific one counts.`,
   options: {
     events: {

@@ -14,7 +14,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
 
 export const serve: Command = {
   name: 'serve',
-  summary: 'Run the server until it is told to stop',
+  summary: 'Run the server until it is stopped',
   details:
     'Options win over the environment, and the environment over the configuration file; the README lists all settings.',
   options: {

@@ -3,7 +3,7 @@ import { askHub, findTopic, HUB_OPTIONS, reachHub } from '../hub-access.ts';
 
 export const sessionsEnd: Command = {
   name: 'sessions end',
-  summary: 'End a session: its subscribers are told, what it held is erased',
+  summary: 'End a session: its subscriptions end, what it held is erased',
   options: HUB_OPTIONS,
   examples: [{ line: 'lockstep sessions end --topic T', means: 'end this one' }],
   async run(call) {

@@ -5,7 +5,7 @@ export const token: Command = {
   name: 'token',
   summary: 'Print an access token for the Hub, for curl and other tools',
   details:
-    'Without further options, one of the server on this machine that sees every session, for an hour. It opens what the other commands open: give it to nobody.',
+    'Without further options, one of the server on this machine that sees every session, for an hour. It opens what the other commands open: keep it to yourself.',
   options: HUB_OPTIONS,
   examples: [
     { line: 'TOKEN=$(lockstep token)', means: 'of the local server' },

@@ -6,7 +6,7 @@ export const topicDerive: Command = {
   name: 'topic derive',
   takes: 'USER',
   summary: 'Compute the topic of a user’s session from a shared secret',
-  details: `For apps that nobody launches: the Hub decrypts the topic to the user's session. It must be used within five minutes,
+  details: `For apps that users start by themselves: the Hub decrypts the topic to the user's session. It must be used within five minutes,
 by one subscriber.`,
   options: SECRET_OPTIONS,
   examples: [{ line: 'TOPIC_SECRET=… lockstep topic derive jsmith', means: 'prints the topic' }],
