@@ -6,6 +6,7 @@ import { body, observation, parameters, patient, put, reference, report, study, 
 import { type Node, Nodes } from '../test/nodes.ts';
 import { access, good, type Peer, refusal } from '../test/rig.ts';
 import { Hub } from './hub.ts';
+import { CORE, IRA, STU2 } from './rules/versions.ts';
 
 const names = (peer: Peer): string[] => peer.events.map(({ event }) => event['hub.event']);
 
@@ -524,5 +525,94 @@ describe('several nodes on one store', () => {
     await b.publish(topic, 'Patient-open', [patient('p3')], { id: 'next' });
     await peer.until(() => peer.ids.includes('next'));
     assert.equal(new Set(lost().map(({ id }) => id)).size, 2, 'SUB-11 under an id that is no repeat');
+  });
+});
+
+/** An application at one node, with the EHR at another. */
+interface Desk {
+  readonly here: Node;
+  readonly nodes: Nodes;
+  readonly app: Peer;
+}
+
+/** Why an application does not follow, and what happens to it once the second patient was opened. */
+const WAYS: Readonly<Record<string, (desk: Desk) => unknown>> = {
+  refused: ({ app }) => app.answer(409, 'e2'),
+  failed: ({ app }) => app.answer(500, 'e2'),
+  waiting: ({ here }) => here.clock.advance(600),
+  silent: ({ nodes }) => nodes.pass(11_000),
+  lost: ({ app }) => app.connection?.closed(4001),
+};
+
+/** Who does not follow, and why, as a subscriber was last told. */
+function toldTo(peer: Peer): readonly string[] {
+  const last = peer.events.findLast(({ event }) => event['hub.event'] === 'org.lockstep.following');
+  return last?.event.context.map(({ subscriber, why }: Record<string, string>) => `${subscriber} ${why}`) ?? [];
+}
+
+describe('ERR-8 of an application at another node', () => {
+  for (const profile of [CORE, STU2, IRA])
+    it(`who does not follow is told at the EHR's node until it follows, whatever the reason (${profile.name})`, async (t) => {
+      const nodes = await Nodes.start(t, ['a', 'b'], { profile });
+      const [a, b] = [nodes.nodes[0]!, nodes.nodes[1]!];
+      for (const [why, happen] of Object.entries(WAYS)) {
+        const topic = await a.session();
+        const ehr = await a.join(topic, 'Patient-open,org.lockstep.following', { 'subscriber.name': 'EHR' });
+        const join = () => b.join(topic, 'Patient-open', { 'subscriber.name': 'PACS' });
+        const app = await join();
+        const told = () => toldTo(ehr);
+        const tells = (...marks: readonly string[]) =>
+          eventually(`${why}: the EHR is told ${marks}, and not ${told()}`, () => `${told()}` === `${marks}`);
+        const open = async (id: string, peers: readonly Peer[]): Promise<void> => {
+          await a.publish(topic, 'Patient-open', [patient(`patient-${id}`)], { id });
+          for (const peer of peers) await peer.until(() => peer.ids.includes(id));
+          ehr.answer(200, id);
+        };
+        await open('e1', [ehr, app]);
+        app.answer(200, 'e1');
+        await tells();
+        await open('e2', [ehr, app]);
+        await happen({ here: b, nodes, app });
+        await tells(`PACS ${why}`);
+        // Who is lost comes back: where the loss ended its subscription, with a new one.
+        const again = why === 'lost' ? await (profile === IRA ? join() : b.connect(app.endpoint)) : app;
+        await open('e3', [ehr, again]);
+        assert.notDeepEqual(told(), [], 'it lasts');
+        again.answer(200, 'e3');
+        await tells();
+      }
+    });
+
+  it('whose callback does not follow is told at the EHR’s node until it follows, whatever it answers (WEB-3)', async (t) => {
+    const callbacks = new FakeCallbacks();
+    const webhooks = { callbacks, cursors: new FakeCursors() };
+    const { nodes } = await Nodes.start(t, ['a', 'b'], { profile: STU2, webhooks });
+    const [a, b] = [nodes[0]!, nodes[1]!];
+    const topic = await a.session();
+    const ehr = await a.join(topic, 'Patient-open,org.lockstep.following', { 'subscriber.name': 'EHR' });
+    await b.subscribe(topic, 'Patient-open', {
+      'hub.channel.type': 'webhook',
+      'hub.callback': 'https://app.example/cb',
+      'subscriber.name': 'PACS',
+    });
+    await eventually('it is confirmed', async () => (await a.hub.inspect(topic))?.state.subscriptions.size === 2);
+    const open = async (id: string): Promise<void> => {
+      await a.publish(topic, 'Patient-open', [patient(`patient-${id}`)], { id });
+      await ehr.until(() => ehr.ids.includes(id));
+      ehr.answer(200, id);
+      await callbacks.until(() => callbacks.ids.includes(id));
+    };
+    for (const [status, why] of [
+      [409, 'refused'],
+      [500, 'failed'],
+      [0, 'failed'],
+    ] as const) {
+      callbacks.answer = () => status;
+      await open(`not-${status}`);
+      await eventually(`${status} is told`, () => `${toldTo(ehr)}` === `PACS ${why}`);
+      callbacks.answer = () => 200;
+      await open(`after-${status}`);
+      await eventually(`${status} is over`, () => toldTo(ehr).length === 0);
+    }
   });
 });

@@ -854,6 +854,52 @@ describe('SUB-11 coming back', () => {
     });
   }
 
+  it('ERR-8 who is not told of the current context, and was told of another patient, is marked until that is over', async (t) => {
+    const ofPatient = (id: string) => [study('x'), patient(id)];
+    /** What is opened after the study of p1, and who of those that follow studies alone is marked then. */
+    for (const [name, context, marked] of [
+      ['Patient-open', [patient('p2')], ['PACS']],
+      ['Encounter-open', [encounter(), patient('p2')], ['PACS']],
+      ['Patient-open', [patient('p1')], []],
+      ['ImagingStudy-open', [study('y'), patient('p2')], []],
+      ['Home-open', [], []],
+    ] as const) {
+      const rig = await Rig.open(t);
+      const topic = await rig.session();
+      const pacs = await rig.join(topic, 'ImagingStudy-open', { 'subscriber.name': 'PACS' });
+      const peers = [
+        pacs,
+        await rig.join(topic, '*', { 'subscriber.name': 'EHR' }),
+        await rig.join(topic, 'SyncError', { 'subscriber.name': 'Monitor' }),
+        await rig.join(topic, 'Practitioner-open', { 'subscriber.name': 'Never told' }),
+      ];
+      const answer = (id: string) => {
+        for (const peer of peers) if (peer.ids.includes(id)) peer.answer(200, id);
+      };
+      await rig.publish(topic, 'ImagingStudy-open', ofPatient('p1'), { id: 'e1' });
+      answer('e1');
+      await rig.publish(topic, name, context, { id: 'e2' });
+      answer('e2');
+      const marks = async () => {
+        await rig.settle(topic);
+        return (await rig.hub.sessions())[0]?.notFollowing ?? [];
+      };
+      const told = (await marks()).map((one) => [one.name, one.why, one.shows]);
+      assert.deepEqual(
+        told,
+        marked.map((who) => [who, 'untold', 'ImagingStudy/x']),
+        name,
+      );
+      // It is over once it follows what it is told of, or what it was told of is of the same patient.
+      await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'e3' });
+      answer('e3');
+      const again = name === 'Encounter-open' ? [patient('p1')] : ofPatient('p3');
+      await rig.publish(topic, again.length === 1 ? 'Patient-open' : 'ImagingStudy-open', again, { id: 'e4' });
+      answer('e4');
+      assert.deepEqual(await marks(), [], `${name}: it is over`);
+    }
+  });
+
   it('with ?since of an event that the log has dropped brings the standing opens under new ids', async (t) => {
     const rig = await Rig.open(t, { log: { count: 2, ageMs: HOUR } });
     const topic = await rig.session();

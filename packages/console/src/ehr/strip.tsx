@@ -25,7 +25,9 @@ const MARKS: Readonly<Record<Headline['status'], { readonly sign: string; readon
   closed: { sign: '×', tone: 'off' },
 };
 
-/** @param settled whether nothing the person asked for is waiting to be sent: until then no answer is about it */
+/**
+ * @param settled whether nothing the person asked for is waiting to be sent, until when no answer is about it, and what members do is reported
+ */
 function markOf(member: Member, settled: boolean): { sign: string; tone: Tone } {
   if (member.joining) return { sign: '…', tone: 'busy' };
   if (isBehind(member)) return { sign: member.connected ? '!' : '×', tone: 'bad' };
@@ -170,7 +172,7 @@ export function Strip({ session }: { session: EhrSession }) {
         </span>
         <ul className="members" aria-label={t('ehr.applicationsInTheSession')}>
           {members.map((member) => (
-            <MemberChip key={member.id} member={member} settled={pending === undefined} />
+            <MemberChip key={member.id} member={member} settled={live && pending === undefined} />
           ))}
         </ul>
         {!live && state.status !== 'connecting' && <span className="strip-note">{t('ehr.liveViewInterrupted')}</span>}

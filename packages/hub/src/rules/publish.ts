@@ -46,6 +46,7 @@ import {
   type SessionState,
   withReadContext,
 } from './session-state.ts';
+import { withUntold } from './untold.ts';
 import type { VersionRules } from './versions.ts';
 
 /** What an accepted event does beside being sent. */
@@ -268,6 +269,13 @@ function originator(state: SessionState, access: Access): Originator {
   return name === undefined ? { client: access.clientId } : { client: access.clientId, subscriber: name };
 }
 
+/** The session after an event, with what it says of who follows (ERR-8). */
+function afterwards(state: SessionState, command: Publish, now: number, { profile }: Policy): SessionState {
+  const { name, action } = command.request.definition;
+  if (name === 'SyncError') return afterPostedSyncError(state, command, now);
+  return action === 'open' ? withUntold(state, name, profile.derivesOpens, now) : state;
+}
+
 /** `POST {hub.url}` (PUB-1 to PUB-14). */
 export function publish(state: SessionState, command: Publish, now: number, policy: Policy): Decision {
   const { access, request, known, fingerprint, exact } = command;
@@ -302,6 +310,5 @@ export function publish(state: SessionState, command: Publish, now: number, poli
       change.state.changedBy !== state.nextNumber && { keepsCurrent: true as const }),
   };
   const effect: Effect = { kind: 'event', event, ...(partly && { partly }) };
-  const after = definition.name === 'SyncError' ? afterPostedSyncError(change.state, command, now) : change.state;
-  return done(after, effect);
+  return done(afterwards(change.state, command, now, policy), effect);
 }

@@ -67,7 +67,11 @@ export const SCHEMAS = {
       guests: list(object({ user: text, joined: time }, { following_only: { type: 'boolean' } })),
       notFollowing: list(
         object(
-          { subscriber: text, why: { enum: ['refused', 'failed', 'silent', 'lost', 'waiting'] }, since: time },
+          {
+            subscriber: text,
+            why: { enum: ['refused', 'failed', 'silent', 'lost', 'waiting', 'untold'] },
+            since: time,
+          },
           { 'event.id': text, 'hub.event': text, reason: text, shows: text, ended: { const: true } },
         ),
       ),
