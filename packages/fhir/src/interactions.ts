@@ -156,8 +156,10 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
     const params = parseCondition(condition);
     params.set('_count', '2');
     params.set('_total', 'none');
-    const { entry = [] } = await this.find(type, params, access);
+    const { entry = [], link } = await this.find(type, params, access);
     if (entry.length > 1) throw new FhirRefusal(412, 'multiple-matches', 'The condition finds several resources.');
+    // What was not read may meet the condition too.
+    if (link.some(({ relation }) => relation === 'next')) throw this.#repository.tooCostly(type);
     return entry[0]?.resource as Resource | undefined;
   }
 

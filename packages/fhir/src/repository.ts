@@ -4,6 +4,7 @@ import type { RecordInput, RecordStore, StoredRecord } from '@lockstep/store';
 import { patientOf, sharedReferences } from './compartment.ts';
 import { parseExact } from './exact-json.ts';
 import { foldedToken } from './fold.ts';
+import { FhirRefusal } from './refusal.ts';
 import { isObject, type Json, type JsonObject, type Resource, valuesAt } from './resource.ts';
 
 /** Current versions, and tombstones of deleted resources: `Type/id`. */
@@ -14,6 +15,8 @@ const REPLACED = 'fhir-version';
 const ONCE = 'fhir-once';
 /** ms for which a creation under a condition is remembered: longer than a write takes. */
 const ONCE_MS = 10_000;
+/** Resources that one request reads at most where no index helps. */
+const MOST_READ = 10_000;
 /** Records read in one go: few enough that reading them does not delay other work. */
 const PAGE = 200;
 
@@ -35,6 +38,15 @@ export interface Within {
   readonly identifiers?: readonly string[];
 }
 
+/** How many resources a request may still read where no index helps. */
+export interface ReadAllowance {
+  left: number;
+  /** What happens when nothing is left: the request is refused, or gets what was read until then. */
+  readonly whenSpent: 'refuse' | 'stop';
+  /** Id of the last one that was read; there where reading stopped before the end. */
+  stoppedAt?: string;
+}
+
 /** Part of what a request writes. */
 export interface Planned {
   readonly writes: Parameters<RecordStore['putAll']>[0];
@@ -52,8 +64,11 @@ export class ResourceRepository {
   readonly #records: RecordStore;
   readonly #baseUrl: string;
   readonly #now: () => number;
+  readonly #mostRead: number;
 
-  constructor(records: RecordStore, baseUrl: string, now: () => number) {
+  /** @param mostRead resources that one request reads at most where no index helps */
+  constructor(records: RecordStore, baseUrl: string, now: () => number, mostRead = MOST_READ) {
+    this.#mostRead = mostRead;
     this.#records = records;
     this.#baseUrl = baseUrl;
     this.#now = now;
@@ -91,8 +106,15 @@ export class ResourceRepository {
    * The resources of a type among which a search looks, ordered by id; read as they are taken where no index helps.
    * @param within the narrowest index the caller knows to hold every result
    * @param afterId only what comes after this id
+   * @param allowance what may be read where no index helps
+   * @throws FhirRefusal 400 when more would have to be read
    */
-  async *candidates(type: string, within: Within = {}, afterId = ''): AsyncGenerator<Resource> {
+  async *candidates(
+    type: string,
+    within: Within = {},
+    afterId = '',
+    allowance = this.allowance('refuse'),
+  ): AsyncGenerator<Resource> {
     const { ids, patients, identifiers } = within;
     if (ids) {
       const wanted = [...new Set(ids)].filter((id) => id > afterId).sort();
@@ -106,11 +128,29 @@ export class ResourceRepository {
       );
       for (const resource of found) if (resource.id > afterId) yield resource;
     } else {
+      let last = afterId;
       for await (const record of this.#scan(CURRENT, `${type}/`, afterId)) {
+        if (allowance.left <= 0) {
+          if (allowance.whenSpent === 'refuse') throw this.tooCostly(type);
+          allowance.stoppedAt = last;
+          return;
+        }
+        allowance.left -= 1;
+        last = record.id.slice(type.length + 1);
         const one = stored(record);
         if (!one.deleted) yield one.resource;
       }
     }
+  }
+
+  /** What one request may read where no index helps. */
+  allowance(whenSpent: ReadAllowance['whenSpent']): ReadAllowance {
+    return { left: this.#mostRead, whenSpent };
+  }
+
+  tooCostly(type: string): FhirRefusal {
+    const reason = `More than ${this.#mostRead} resources of ${type} would be read: name a patient, an identifier or an id.`;
+    return new FhirRefusal(400, 'too-costly', reason);
   }
 
   /** Whether a resource of the patient's compartment refers to the shared resource. */

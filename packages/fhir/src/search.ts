@@ -14,6 +14,9 @@ import type { SearchRequest } from './search-request.ts';
 /** Ids that are looked up one by one; beyond that, reading the whole type is quicker. */
 const MAX_LOOKUPS = 200;
 
+/** Matches beside two pages that are held until they are sorted. */
+const HELD = 100;
+
 type SortKey = string | number | null;
 
 export interface SearchBundle extends JsonObject {
@@ -35,13 +38,13 @@ const MAX_TOTALS = 1000;
 
 /** Totals of searches whose pages are being read, so that the pages after the first need not count again. */
 export class Totals {
-  readonly #kept = new Map<string, number>();
+  readonly #kept = new Map<string, number | 'unknown'>();
 
-  get(key: string): number | undefined {
+  get(key: string): number | 'unknown' | undefined {
     return this.#kept.get(key);
   }
 
-  set(key: string, total: number): void {
+  set(key: string, total: number | 'unknown'): void {
     this.#kept.delete(key);
     this.#kept.set(key, total);
     if (this.#kept.size > MAX_TOTALS) for (const oldest of this.#kept.keys().take(1)) this.#kept.delete(oldest);
@@ -68,10 +71,18 @@ export async function search(
   const { definition, cursor, count, withTotal } = request;
   const search = hash('sha256', `${access.caller}\n${definition.type}?${request.used}`, 'base64');
   const remembered = withTotal && cursor ? totals.get(search) : undefined;
-  const found = await matches(request, access, repository, baseUrl, withTotal && remembered === undefined);
-  const total = remembered ?? found.counted;
+  const counting = withTotal && remembered === undefined;
+  let found = await matches(request, access, repository, baseUrl, counting);
+  // Counting begins at the first resource: what may be read can be spent before the page is reached.
+  if (found.stoppedAt !== undefined && counting && cursor)
+    found = await matches(request, access, repository, baseUrl, false);
+  const { stoppedAt } = found;
+  // Only a search for nothing but the total needs it.
+  if (stoppedAt !== undefined && count === 0) throw repository.tooCostly(definition.type);
+  const total = remembered ?? (stoppedAt === undefined && counting ? found.counted : 'unknown');
   const page = found.matches.slice(0, count);
-  const next = found.matches.length > count ? page.at(-1)?.keys : undefined;
+  const reached = found.matches.length > count ? page.at(-1)?.keys : undefined;
+  const next = reached ?? (stoppedAt === undefined ? undefined : [stoppedAt]);
   if (withTotal && next) totals.set(search, total);
 
   const resources = page.map(({ resource }) => resource);
@@ -84,7 +95,7 @@ export async function search(
   return {
     resourceType: 'Bundle',
     type: 'searchset',
-    ...(withTotal && { total }),
+    ...(withTotal && total !== 'unknown' && { total }),
     link: links(request, next, baseUrl),
     ...(entries.length > 0 && { entry: entries }),
   };
@@ -92,7 +103,8 @@ export async function search(
 
 /**
  * The matches of a page, and one more when there is another page. Nothing beyond them is read unless all must be: to be
- * counted, or sorted.
+ * counted, or sorted. Where more would have to be read than a request may, an unsorted page ends early, and is counted no further.
+ * @throws FhirRefusal 400 for a sorted search of more than a request may read
  */
 async function matches(
   request: SearchRequest,
@@ -100,7 +112,7 @@ async function matches(
   repository: ResourceRepository,
   baseUrl: string,
   counting: boolean,
-): Promise<{ readonly matches: readonly Match[]; readonly counted: number }> {
+): Promise<{ readonly matches: readonly Match[]; readonly counted: number; readonly stoppedAt?: string }> {
   const { definition, criteria, cursor, count } = request;
   const sorted = request.sort.length > 0;
   const compare = comparator(request);
@@ -113,7 +125,8 @@ async function matches(
   const afterId = cursor && !sorted && !counting ? String(cursor.at(-1)) : '';
   const found: Match[] = [];
   let counted = 0;
-  for await (const resource of repository.candidates(definition.type, within, afterId)) {
+  const allowance = repository.allowance(sorted ? 'refuse' : 'stop');
+  for await (const resource of repository.candidates(definition.type, within, afterId, allowance)) {
     if (!matchesAll(resource, criteria, baseUrl) || !conditions.every((meets) => meets(resource))) continue;
     if (!(await access.allows('s', resource))) continue;
     counted += 1;
@@ -121,10 +134,13 @@ async function matches(
     const keys = sortKeys(resource, request, baseUrl);
     if (cursor && compare(keys, cursor) <= 0) continue;
     found.push({ resource, keys });
+    // Of what is sorted no more is held than a page or two.
+    if (sorted && found.length > 2 * count + HELD) found.sort((a, b) => compare(a.keys, b.keys)).splice(count + 1);
     if (!sorted && !counting && found.length > count) break;
   }
   if (sorted) found.sort((a, b) => compare(a.keys, b.keys));
-  return { matches: found, counted };
+  const { stoppedAt } = allowance;
+  return { matches: found, counted, ...(stoppedAt !== undefined && { stoppedAt }) };
 }
 
 /** The narrowest index that holds every match, as far as the criteria say. */

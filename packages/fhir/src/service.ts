@@ -119,10 +119,14 @@ function fhirService(repository: ResourceRepository, interactions: Interactions,
     async patients(query, limit = 50) {
       const words = query.split(/\s+/).filter((word) => folded(word) !== '');
       const byName: { readonly patient: Resource; readonly name: string }[] = [];
-      for await (const patient of repository.candidates('Patient')) {
+      const sort = () =>
+        byName.sort((a, b) => a.name.localeCompare(b.name) || a.patient.id.localeCompare(b.patient.id));
+      const everybody = { left: Number.POSITIVE_INFINITY, whenSpent: 'refuse' } as const;
+      for await (const patient of repository.candidates('Patient', {}, '', everybody)) {
         if (words.every(isIn(patient))) byName.push({ patient, name: sortName(patient) });
+        if (byName.length > 2 * limit + 100) sort().splice(limit);
       }
-      byName.sort((a, b) => a.name.localeCompare(b.name) || a.patient.id.localeCompare(b.patient.id));
+      sort();
       return byName.slice(0, limit).map(({ patient }) => patientSummary(patient));
     },
     async encounters(patientId) {

@@ -134,3 +134,53 @@ test('FHR-2 whether a patient’s resources refer to an organization is found ou
   await interactions.read({ type: 'Organization', id: 'hospital' }, access);
   assert.equal(read, 2);
 });
+
+test('FHR-6 a request reads a bounded part of the store where no index helps, and holds a page', async () => {
+  const most = 500;
+  const bounded = new ResourceRepository(counting(store.records), BASE, () => NOW, most);
+  const asked = new Interactions(bounded, new R4Validator(), BASE, () => 'made');
+  const search = async (type: string, query: string) => {
+    read = 0;
+    return asked.find(type, new URLSearchParams(query), system);
+  };
+  // A page of the store is read ahead.
+  const limit = most + 200;
+
+  // Pages of everything, and of what a filter finds nearly nowhere: each is short, none is forgotten, none is counted in vain.
+  for (const [query, expected] of [
+    ['_count=100', ALL],
+    ['status=final&_count=100', ALL],
+    ['status:not=final', 0],
+    ['identifier=n3|,urn:oid:2.999.1|&_count=300&_total=accurate', ALL],
+  ] as const) {
+    const seen = new Set<string>();
+    let pages = 0;
+    for (let on: string | undefined = query; on !== undefined; pages += 1) {
+      assert.ok(pages < 30, query);
+      const page: SearchBundle = await search('Observation', on);
+      assert.ok(read <= 2 * limit, `${query}: page ${pages} read ${read}`);
+      assert.equal(page.total, undefined, query);
+      for (const { resource } of page.entry ?? []) seen.add(String(resource.id));
+      on = next(page);
+    }
+    assert.equal(seen.size, expected, query);
+  }
+
+  // What needs all of it is refused by name, after no more was read.
+  for (const [type, query] of [
+    ['Observation', '_sort=date'],
+    ['Observation', '_count=0'],
+    ['Observation', '_summary=count'],
+    ['Observation', 'status=final&_sort=-date&_count=1'],
+    ['Organization', '_revinclude=Observation:performer'],
+    ['Organization', '_has:Observation:performer:status=final'],
+  ] as const) {
+    await assert.rejects(search(type, query), { status: 400, issue: 'too-costly' }, `${type}?${query}`);
+    assert.ok(read <= 2 * limit, `${type}?${query} read ${read}`);
+  }
+  // A condition that was not looked up whole is not one that finds nothing.
+  await assert.rejects(asked.matching('Observation', 'status:not=final', system), { issue: 'too-costly' });
+
+  // An index still finds what is there.
+  assert.equal((await search('Observation', 'patient=p7&_sort=date')).total, EACH);
+});
