@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import test from 'node:test';
 import { planned } from './cluster/plan.ts';
-import { BUGS, findBug } from './cluster/proof.ts';
+import { BUGS, EVENTS_A_MINUTE, findBug } from './cluster/proof.ts';
 
 test('its command tells how it is used, and what is wrong with how it was used', () => {
   const run = (...options: string[]) => {
@@ -43,8 +43,9 @@ test('PUB-3, PUB-4, PUB-13, CON-5 a Hub without a defect is found to have none',
 
 for (const bug of BUGS) {
   test(`the checker finds ${bug}`, async () => {
-    const { found, hits } = await findBug(bug);
+    const { found, hits, accepted } = await findBug(bug);
     assert.ok(hits > 0);
+    assert.ok(accepted <= EVENTS_A_MINUTE, `found after ${accepted} events`);
     assert.notDeepEqual(found, []);
   });
 }
