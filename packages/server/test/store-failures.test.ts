@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type RecordStore, type SessionStore, StoreUnavailable } from '@lockstep/store';
 import { type Asked, ask, rowOf, served, started } from './every-route.ts';
+import { App, Person, returned } from './person.ts';
 
 const WRITES = ['commit', 'erase', 'put', 'putAll', 'consume', 'delete', 'deleteBy'];
 /** What is told, not asked: it fails in no request. */
@@ -13,11 +14,32 @@ const NO_REQUEST = ['watch', 'watchChanges', 'listen', 'announce'];
 
 type Mode = 'works' | 'cannot be reached' | 'loses the answers to writes' | 'is full';
 
+/** The call that fails from now on, 1 is the next, and whether it does before or after it has done what it is for. */
+interface Failure {
+  readonly step: number;
+  readonly when: 'before' | 'after';
+}
+
 /** A store that fails as it is told to. */
 class FailingStore {
   mode: Mode = 'works';
   /** Calls that failed. */
   failed = 0;
+  /** Names of the calls since `watch`. */
+  #calls: string[] = [];
+  #failure: Failure | undefined;
+
+  /** @param failure fails once, at this call */
+  watch(failure?: Failure): void {
+    this.mode = 'works';
+    this.failed = 0;
+    this.#calls = [];
+    this.#failure = failure;
+  }
+
+  get calls(): readonly string[] {
+    return this.#calls;
+  }
 
   of<T extends RecordStore | SessionStore>(store: T): T {
     return new Proxy(store, {
@@ -33,6 +55,12 @@ class FailingStore {
   }
 
   async #call(name: string, call: () => Promise<unknown>): Promise<unknown> {
+    this.#calls.push(name);
+    if (this.#calls.length === this.#failure?.step) {
+      this.failed += 1;
+      if (this.#failure.when === 'after') await call();
+      throw new StoreUnavailable('it failed at this step', 7);
+    }
     const isWrite = WRITES.includes(name);
     const { mode } = this;
     if (mode === 'works' || (mode !== 'cannot be reached' && !isWrite)) return call();
@@ -45,6 +73,17 @@ class FailingStore {
 /** Says that a change was not made. */
 const CLAIM =
   /nothing (was|is|has been|of it)|(was|were|is|are|has been|have been) not \w+ed|not (stored|saved|sent|changed|done)/i;
+
+/** Where a request may fail once something may have been changed: at each write after it was made, and at what follows before that. */
+function failuresAfterWrites(calls: readonly string[]): readonly Failure[] {
+  const first = calls.findIndex((name) => WRITES.includes(name));
+  if (first < 0) return [];
+  return calls.slice(first).flatMap((name, index): readonly Failure[] => {
+    const step = first + index + 1;
+    const before: readonly Failure[] = index > 0 ? [{ step, when: 'before' }] : [];
+    return WRITES.includes(name) ? [...before, { step, when: 'after' }] : before;
+  });
+}
 
 describe('PUB-4 a request whose store fails', () => {
   const store = new FailingStore();
@@ -84,6 +123,53 @@ describe('PUB-4 a request whose store fails', () => {
       assert.ok(met >= 10, `${met} routes met the failure`);
     });
   }
+
+  it('says at no route and no step that nothing was changed, once something may have been', async () => {
+    const wrong: string[] = [];
+    let met = 0;
+    for (const route of served(asked.lockstep.routes)) {
+      const row = rowOf(route);
+      assert.ok(row, route);
+      store.watch();
+      await (await ask(asked, route, row)).arrayBuffer();
+      for (const failure of failuresAfterWrites(store.calls)) {
+        store.watch(failure);
+        const answer = await ask(asked, route, row);
+        const text = await answer.text();
+        // What the request before has changed may spare it this step.
+        if (store.failed === 0 || answer.status < 400) continue;
+        met += 1;
+        if (answer.status !== 503 || CLAIM.test(text))
+          wrong.push(`${route}, ${failure.when} call ${failure.step}: ${answer.status} ${text.slice(0, 200)}`);
+      }
+    }
+    store.watch();
+    assert.deepEqual(wrong, []);
+    assert.ok(met >= 40, `${met} steps met the failure`);
+  });
+
+  it('AUT-4, TOK-1 an authorization and a code that meet an absent store are 503, and go on once it is back', async () => {
+    const { origin } = asked.lockstep;
+    const app = await App.register(origin);
+    const person = new Person(origin);
+    const { url, verifier } = app.begin('openid fhirUser');
+    const notNow = (status: number, text: string): void => {
+      assert.equal(status, 503);
+      assert.match(text, /temporarily_unavailable/);
+      assert.doesNotMatch(text, CLAIM);
+    };
+    const first = await person.through(await person.go(url));
+    const code = returned(first).get('code') ?? '';
+    store.mode = 'cannot be reached';
+    const page = await person.go(app.begin('openid fhirUser').url);
+    const redeemed = await app.redeem(code, verifier);
+    store.mode = 'works';
+    notNow(page.status, page.text);
+    assert.ok(Number(page.headers.get('retry-after')) > 0);
+    notNow(redeemed.status, JSON.stringify(redeemed.body));
+    assert.equal((await app.redeem(code, verifier)).status, 200);
+    assert.ok(returned(await person.through(await person.go(app.begin('openid fhirUser').url))).has('code'));
+  });
 
   it('PUB-7 an event whose answer was lost is accepted when it is sent again, and is one event', async () => {
     const event = (): Promise<Response> =>

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { IncomingMessage, type ServerResponse } from 'node:http';
 import { Scopes, textOf } from '@lockstep/fhircast';
-import type { RecordStore } from '@lockstep/store';
+import { type RecordStore, StoreUnavailable } from '@lockstep/store';
 import Provider, { type Configuration, interactionPolicy, type JWKS, type KoaContextWithOIDC } from 'oidc-provider';
 import type { BearerTokens } from './access.ts';
 import { adapterFactory, bindTokens, loadedContext } from './adapter.ts';
@@ -112,9 +112,12 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
       return grantId ? ctx.oidc.provider.Grant.find(grantId) : undefined;
     },
     pkce: { required: (_ctx, client) => client.lockstep_legacy !== true },
-    renderError: (ctx, out) => {
+    renderError: (ctx, out, error) => {
       ctx.type = 'html';
-      ctx.body = parts.errorPage(out.error, out.error_description);
+      if (error instanceof StoreUnavailable) {
+        notNow(ctx, error);
+        ctx.body = parts.errorPage(NOT_NOW, 'Lockstep cannot reach its store just now. Try again in a moment.');
+      } else ctx.body = parts.errorPage(out.error, out.error_description);
     },
     responseTypes: ['code'],
     revokeGrantPolicy: () => true,
@@ -130,6 +133,14 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
       Session: SIGN_IN_LIFE / 1000,
     },
   };
+}
+
+/** Error code of what may be asked again. */
+const NOT_NOW = 'temporarily_unavailable';
+
+function notNow(ctx: KoaContextWithOIDC, { retryAfterSeconds }: StoreUnavailable): void {
+  ctx.status = 503;
+  ctx.set('retry-after', String(retryAfterSeconds));
 }
 
 /** What the provider says to a code; the caller sends it. */
@@ -224,7 +235,13 @@ export class SmartProvider {
       },
     });
     const log = (error: Error) => logger.error({ err: error }, 'authorization failed');
-    provider.on('server_error', (_ctx, error) => log(error));
+    provider.on('server_error', (ctx, error) => {
+      log(error);
+      // A page is made of it elsewhere.
+      if (!(error instanceof StoreUnavailable) || ctx.response.is('html')) return;
+      notNow(ctx, error);
+      ctx.body = { error: NOT_NOW };
+    });
     (provider as EventEmitter).on('error', log);
     provider.use(async (ctx, next) => {
       const redeeming = this.#redeeming.get(ctx.req);
