@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Check } from '../check.ts';
-import { expect } from '../expecting.ts';
+import { CheckSkip, expect } from '../expecting.ts';
 import { sameInstant } from '../fidelity.ts';
 import { sameJson, textOf } from '../json.ts';
 import {
@@ -290,4 +290,25 @@ export const delivery: readonly Check[] = [
   infrastructure('user-logout', 'UserLogout', '3.2.2-logout', logoutElements),
   infrastructure('user-hibernate', 'UserHibernate', '3.2.3-hibernate', logoutElements),
   infrastructure('home-open', 'Home-open', '3.2.5-home', () => []),
+  {
+    id: 'events-after-logout',
+    title: 'An event that is taken after a UserLogout reaches those who are still subscribed',
+    rule: 'PUB-3',
+    requirements: ['2.6-broadcast', '3.2.2-logout'],
+    level: 'SHALL',
+    safety: true,
+    versions: CORE,
+    run: async (s) => {
+      const one = await driver(s, [...PATIENT, 'UserLogout']);
+      const logout = await s.accepted(s.event('UserLogout', logoutElements()));
+      await one.event(logout.id);
+      const next = s.event('Patient-open', patientElements(patient()));
+      const { status } = await s.publish(next);
+      if (status >= 400) throw new CheckSkip('After a UserLogout the Hub takes no events of the session');
+      await one.event(next.id).catch((error) => {
+        // The Hub may end the subscriptions of a session that is over.
+        if (one.closed === undefined && one.denials.length === 0) throw error;
+      });
+    },
+  },
 ];

@@ -8,6 +8,7 @@ import { BROADCAST_MUTANTS } from './broadcasts.ts';
 import { CONDITIONAL_MUTANTS } from './conditional.ts';
 import { OTHER_MUTANTS } from './others.ts';
 import { REPEATED_MUTANTS } from './repeated.ts';
+import { SELDOM_MUTANTS } from './seldom.ts';
 
 /** A defect that is made by changing messages between the suite and a healthy Hub. */
 export interface Mutant {
@@ -87,7 +88,13 @@ export const SEEDED_HUBS: readonly SeededHub[] = [
       judge: (options = {}) => judgeModel(name, options),
     }),
   ),
-  ...Object.entries({ ...BROADCAST_MUTANTS, ...OTHER_MUTANTS, ...CONDITIONAL_MUTANTS, ...REPEATED_MUTANTS }).map(
+  ...Object.entries({
+    ...BROADCAST_MUTANTS,
+    ...OTHER_MUTANTS,
+    ...CONDITIONAL_MUTANTS,
+    ...REPEATED_MUTANTS,
+    ...SELDOM_MUTANTS,
+  }).map(
     ([name, mutant]): SeededHub => ({
       name,
       check: mutant.check,
