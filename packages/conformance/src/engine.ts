@@ -249,7 +249,7 @@ function shownOptions(options: ConformanceOptions, url: string): Readonly<Record
 }
 
 /** Bytes of garbage that are let be: to clear memory takes some ten ms. */
-const SOME_GARBAGE = 2_000_000;
+const SOME_GARBAGE = 3_000_000;
 
 /** Clears what checks leave in memory, where the program was started so that it can be done. @returns ends it */
 function clearGarbage(): () => void {
@@ -260,7 +260,7 @@ function clearGarbage(): () => void {
     if (getHeapStatistics().used_heap_size < least + SOME_GARBAGE) return;
     gc();
     least = getHeapStatistics().used_heap_size;
-  }, 20);
+  }, 50);
   return () => clearInterval(timer);
 }
 
