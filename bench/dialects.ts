@@ -11,6 +11,7 @@ import {
   fromDialects,
   isObject,
   type JsonObject,
+  listedAnchors,
   madeOf,
   type OpenAnchors,
   parseEvent,
@@ -44,7 +45,7 @@ const ANCHOR = {
     { key: 'study', resource: STUDY },
   ],
 };
-const OPEN: OpenAnchors = { current: ANCHOR, all: [ANCHOR] };
+const OPEN: OpenAnchors = listedAnchors([ANCHOR], ANCHOR);
 
 function body(name: string, context: readonly object[], version?: string): string {
   const event = { 'hub.topic': 't', 'hub.event': name, ...(version && { 'context.versionId': version }), context };

@@ -454,7 +454,7 @@ function complete(
   let reached = content;
   for (const update of updates) {
     if (update.basedOn !== at) continue;
-    const applied = isPuzzling(update, reached) ? undefined : applyUpdates(reached, update.entries, AS_READ.hold);
+    const applied = isPuzzling(update, reached) ? undefined : applyUpdates(reached, update.entries, AS_READ);
     if (!applied?.ok) return undefined;
     reached = applied.value;
     at = update.versionId;

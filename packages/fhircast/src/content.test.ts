@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { applyUpdates, NO_CONTENT, readUpdates, type SharedContent } from './content.ts';
+import { AS_READ } from './contexts.ts';
 import type { ContextElement, Resource } from './messages.ts';
 
 const URN = 'urn:uuid:f0d1a9b0-6f5c-4c57-9a52-0b1a3c1c8d11';
@@ -34,7 +35,7 @@ function after(updates: readonly (readonly object[])[], opening?: ReadonlySet<st
   for (const entries of updates) {
     const read = readUpdates(bundle(...entries));
     if (!read.ok) return read.code;
-    const applied = applyUpdates(content, read.value, (resource: Resource) => resource, opening);
+    const applied = applyUpdates(content, read.value, AS_READ, opening);
     if (!applied.ok) return applied.code;
     content = applied.value;
   }
@@ -137,7 +138,7 @@ describe('CON-3 an update', () => {
     const copy = new Map(before);
     const entries = readUpdates(bundle(put('p'), remove({ url: 'Observation/x', fullUrl: URN })));
     assert.ok(entries.ok);
-    assert.equal(applyUpdates(before, entries.value, (resource) => resource).ok, false);
+    assert.equal(applyUpdates(before, entries.value, AS_READ).ok, false);
     assert.deepEqual(before, copy);
   });
 
@@ -168,7 +169,7 @@ describe('CON-3 an update', () => {
     const before = after([[put('o'), put('p')]]) as SharedContent;
     const entries = readUpdates(bundle(put('p')));
     assert.ok(entries.ok);
-    const applied = applyUpdates(before, entries.value, (resource) => resource);
+    const applied = applyUpdates(before, entries.value, AS_READ);
     assert.ok(applied.ok);
     assert.equal(applied.value.get('Observation/o'), before.get('Observation/o'));
     assert.notEqual(applied.value.get('Observation/p'), before.get('Observation/p'));

@@ -81,8 +81,8 @@ function readEntry(entry: unknown, where: string): Read<UpdateEntry> {
  */
 export function readUpdates(context: readonly ContextElement[]): Read<readonly UpdateEntry[]> {
   const bundle = context.find((element) => element.key === 'updates')?.resource;
-  const list = bundle?.entry ?? [];
-  if (!bundle || !Array.isArray(list)) {
+  const list = bundle && (bundle.entry ?? []);
+  if (!Array.isArray(list)) {
     return obstacle('malformed-update', '');
   }
   const entries: UpdateEntry[] = [];
@@ -113,8 +113,24 @@ export function readContent(entries: readonly unknown[]): SharedContent {
   return content;
 }
 
+/** A copy of a map that is about to be changed. */
+export interface Draft<V> extends ReadonlyMap<string, V> {
+  set(name: string, value: V): unknown;
+  delete(name: string): unknown;
+}
+
+/** How a holder keeps shared content. */
+export interface ContentHolding<R> {
+  /** The resource of a PUT as it is kept. */
+  hold(resource: Resource): R;
+  /** A copy of it, to be changed. */
+  content(content: SharedContent<R>): Draft<SharedResource<R>>;
+  /** `Type/id` of the held resources by the full URL that they were put under. */
+  names(content: SharedContent<R>): Pick<ReadonlyMap<string, string>, 'get'>;
+}
+
 /** `Type/id` of the held resources by the full URL that they were put under. */
-function namesByFullUrl(content: SharedContent<unknown>): ReadonlyMap<string, string> {
+export function namesByFullUrl(content: SharedContent<unknown>): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
   for (const [name, { fullUrl }] of content) if (fullUrl !== undefined) names.set(fullUrl, name);
   return names;
@@ -124,25 +140,24 @@ function namesByFullUrl(content: SharedContent<unknown>): ReadonlyMap<string, st
  * The content after an update, which is applied whole or not at all (CON-2, CON-3). A DELETE of what is not held changes
  * nothing.
  * @param entries as `readUpdates` gives them
- * @param hold how the holder keeps the resource of a PUT
+ * @param holding how the holder keeps the content
  * @param opening `Type/id` of the resources of the opening context, which are never deleted (CON-4)
  * @returns a new map that shares what did not change
  */
 export function applyUpdates<R>(
   content: SharedContent<R>,
   entries: readonly UpdateEntry[],
-  hold: (resource: Resource) => R,
-  opening: ReadonlySet<string> = new Set(),
+  holding: ContentHolding<R>,
+  opening?: ReadonlySet<string>,
 ): Read<SharedContent<R>> {
-  const changed = new Map(content);
+  const changed = holding.content(content);
   const seen = new Set<string>();
-  let byFullUrl: ReadonlyMap<string, string> | undefined;
+  let names: Pick<ReadonlyMap<string, string>, 'get'> | undefined;
   for (const entry of entries) {
     const { key, fullUrl } = entry;
     const named = key && keyText(key);
     // Looked up in the content before the update: its entries are one change, not a sequence.
-    if (fullUrl !== undefined) byFullUrl ??= namesByFullUrl(content);
-    const held = fullUrl === undefined ? undefined : byFullUrl?.get(fullUrl);
+    const held = fullUrl === undefined ? undefined : (names ??= holding.names(content)).get(fullUrl);
     if (named !== undefined && held !== undefined && named !== held) {
       return obstacle('names-disagree', named);
     }
@@ -152,9 +167,8 @@ export function applyUpdates<R>(
     seen.add(name);
     if (entry.method === 'PUT') {
       const known = fullUrl ?? content.get(name)?.fullUrl;
-      const resource = hold(entry.resource);
-      changed.set(name, { resource, ...(known !== undefined && { fullUrl: known }) });
-    } else if (opening.has(name)) {
+      changed.set(name, { resource: holding.hold(entry.resource), ...(known && { fullUrl: known }) });
+    } else if (opening?.has(name)) {
       return obstacle('opening-resource-deleted', name);
     } else {
       changed.delete(name);

@@ -5,7 +5,10 @@
 
 import {
   applyUpdates,
+  type ContentHolding,
+  type Draft,
   NO_CONTENT,
+  namesByFullUrl,
   readUpdates,
   type SharedContent,
   type UpdateEntry,
@@ -73,11 +76,11 @@ export type ContextReason =
   | UpdateReason;
 
 /** How a holder keeps what events bring. */
-export interface Holding<O, R> {
-  /** The resource of a PUT as it is kept. */
-  hold(resource: Resource): R;
+export interface Holding<O, R> extends ContentHolding<R> {
   /** `Type/id` of the resources in the opening event (CON-4). */
-  openingResources(opening: O): ReadonlySet<string>;
+  resources(opening: O): ReadonlySet<string>;
+  /** A copy of them, to be changed. */
+  anchors(anchors: SessionContexts<O, R>['anchors']): Draft<OpenContext<O, R>>;
 }
 
 const ACTION = /^([a-z]+)-(open|close|update|select)$/i;
@@ -164,7 +167,10 @@ export function contextChange<O>(
 /** For holders that keep everything as it was read. */
 export const AS_READ: Holding<readonly ContextElement[], Resource> = {
   hold: (resource) => resource,
-  openingResources: resourceKeys,
+  resources: resourceKeys,
+  anchors: (anchors) => new Map(anchors),
+  content: (content) => new Map(content),
+  names: namesByFullUrl,
 };
 
 type Stepped<O, R> = { readonly ok: true; readonly contexts: SessionContexts<O, R> } | Obstacle<ContextReason>;
@@ -189,7 +195,7 @@ export function stepContexts<O, R>(
   const current = keyText(key);
   const held = before.anchors.get(current);
   const isCurrent = before.current === current;
-  const anchors = new Map(before.anchors);
+  const anchors = holding.anchors(before.anchors);
   if (change.kind === 'open') {
     // A re-open keeps its content (PUB-8).
     const { opening, versionId } = change;
@@ -211,8 +217,7 @@ export function stepContexts<O, R>(
   if (basedOn !== undefined && held.versionId !== '' && basedOn !== held.versionId) {
     return obstacle('version-conflict', current);
   }
-  const opened = holding.openingResources(held.opening);
-  const content = applyUpdates(held.content, entries, (resource) => holding.hold(resource), opened);
+  const content = applyUpdates(held.content, entries, holding, holding.resources(held.opening));
   if (!content.ok) return content;
   // In place: an update does not change the order of opening.
   anchors.set(current, { ...held, versionId, content: content.value });

@@ -63,10 +63,11 @@ export function subscription(id: string, more: Partial<Subscription> = {}): Subs
   };
 }
 
-/** The state without the names of what it does not have. */
+/** The state as plain values, without the names of what it does not have: what it holds can be compared. */
 export function bare(state: SessionState): SessionState {
+  const anchors = [...state.anchors].map(([name, one]) => [name, { ...one, content: new Map(one.content) }] as const);
   return Object.fromEntries(
-    Object.entries(state).filter(([, value]) => value !== undefined),
+    Object.entries({ ...state, anchors: new Map(anchors) }).filter(([, value]) => value !== undefined),
   ) as unknown as SessionState;
 }
 

@@ -17,8 +17,14 @@ export interface OpenAnchor {
 /** What a rewrite may know of the session: some dialects leave out what is open anyway. */
 export interface OpenAnchors {
   readonly current: OpenAnchor | undefined;
-  /** All of them, the latest open last. */
+  /** All of them, the latest open last: asked for only where one cannot be named. */
   readonly all: readonly OpenAnchor[];
+  named(type: string, id: string): OpenAnchor | undefined;
+}
+
+/** Anchors that are held as a list. */
+export function listedAnchors(all: readonly OpenAnchor[], current: OpenAnchor | undefined): OpenAnchors {
+  return { current, all, named: (type, id) => all.find((one) => one.type === type && one.id === id) };
 }
 
 /** The `event` of a published message, not yet checked. Objects that are not rewritten are the given ones, so that they keep their text. */

@@ -10,6 +10,7 @@ import {
   dialectProblem,
   dialectsOf,
   fromDialects,
+  listedAnchors,
   nameIn,
   nameOut,
   type OpenAnchor,
@@ -40,8 +41,8 @@ const patientAnchor: OpenAnchor = {
   versionId: 'v9',
   context: [{ key: 'patient', resource: { resourceType: 'Patient', id: 'p9' } }],
 };
-const NOTHING: OpenAnchors = { current: undefined, all: [] };
-const REPORT_OPEN: OpenAnchors = { current: reportAnchor, all: [patientAnchor, reportAnchor] };
+const NOTHING: OpenAnchors = listedAnchors([], undefined);
+const REPORT_OPEN: OpenAnchors = listedAnchors([patientAnchor, reportAnchor], reportAnchor);
 
 function rewrite(switches: DialectSwitches, name: string, context: readonly JsonObject[], open = NOTHING, more = {}) {
   const event = { 'hub.topic': 't', 'hub.event': name, ...more, context };
@@ -77,7 +78,7 @@ describe('studyReports: reports that are known by their study alone', () => {
       contextOf(rewrite(REPORTS, 'DiagnosticReport-open', [{ key: 'study', resource: study }], open)).map(
         ({ key, resource }) => [key, (resource as JsonObject).id],
       );
-    const other = { current: patientAnchor, all: [patientAnchor] };
+    const other = listedAnchors([patientAnchor], patientAnchor);
     assert.deepEqual(keys(other), [
       ['report', 'report-of-s1'],
       ['study', 's1'],
@@ -196,7 +197,7 @@ describe('studyReports: reports that are known by their study alone', () => {
       [
         'DiagnosticReport-update',
         entryOf({ resource: { resourceType: 'Observation', id: 'a' } }),
-        { current: patientAnchor, all: [patientAnchor, reportAnchor] },
+        listedAnchors([patientAnchor, reportAnchor], patientAnchor),
         /no report is current/,
       ],
       [
@@ -262,7 +263,7 @@ describe('what several readings fit is refused, never guessed', () => {
   ];
   for (const [action, context, all, reason] of cases) {
     it(`studyReports, ${action}: ${reason.source}`, () => {
-      const outcome = rewrite(REPORTS, `DiagnosticReport-${action}`, context, { current: all.at(-1), all });
+      const outcome = rewrite(REPORTS, `DiagnosticReport-${action}`, context, listedAnchors(all, all.at(-1)));
       assert.ok(!outcome.ok);
       assert.match(outcome.reason, /^The dialect studyReports: event\.context, key "/);
       assert.match(outcome.reason, reason);

@@ -5,7 +5,7 @@ import { participleNames } from './participle-names.ts';
 import { studyReports } from './study-reports.ts';
 import { isVendorEventName, vendorEvents } from './vendor-events.ts';
 
-export type { Dialect, OpenAnchor, OpenAnchors, RewrittenEvent } from './dialect.ts';
+export { type Dialect, listedAnchors, type OpenAnchor, type OpenAnchors, type RewrittenEvent } from './dialect.ts';
 export { VENDOR_PREFIX } from './vendor-events.ts';
 
 /** The dialects that a registration may name in `switches.dialects`. Names come first: the others look at 3.0.0's. */

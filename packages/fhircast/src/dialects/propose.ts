@@ -5,7 +5,7 @@ import { isObject, type JsonObject } from '../messages.ts';
 import { eventKey } from '../names.ts';
 import { resourceTypeSpelling } from '../resource-types.ts';
 import { type EventRequest, parseEvent, parseUpdates } from '../validate.ts';
-import type { OpenAnchor } from './dialect.ts';
+import { listedAnchors, type OpenAnchor } from './dialect.ts';
 import { DIALECTS, dialectsOf, fromDialects, nameIn } from './index.ts';
 import { isVendorEventName } from './vendor-events.ts';
 
@@ -54,7 +54,7 @@ class RecordedSession {
     const dialects = dialectsOf({ dialects: set });
     const event = isObject(body.event) ? body.event : {};
     const open = this.#open.map(({ type, id, versionId, context }) => ({ type, id, versionId, context }));
-    const plain = fromDialects(dialects, event, { current: open.at(-1), all: open });
+    const plain = fromDialects(dialects, event, listedAnchors(open, open.at(-1)));
     if (!plain.ok) return plain;
     const drafts = set.includes(DRAFTS);
     const alone = dialects.some(({ opensAnchorAlone }) => opensAnchorAlone);

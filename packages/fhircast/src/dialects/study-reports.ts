@@ -172,7 +172,7 @@ function updated(event: JsonObject, open: OpenAnchors): RewrittenEvent {
   const named = own && isObject(own.resource) ? own.resource : undefined;
   const asked = own && isObject(own.reference) ? own.reference.reference : named && `${REPORT}/${textOf(named.id)}`;
   const key = typeof asked === 'string' ? parseReference(asked) : undefined;
-  const anchor = own ? open.all.find(({ type, id }) => type === REPORT && id === key?.id) : reportMeant(elements, open);
+  const anchor = own ? open.named(REPORT, key?.id ?? '') : reportMeant(elements, open);
   if (!anchor) return unfit('event.context, key "report"', own ? 'this report is not open' : 'no report is current');
   const updates = updatesOf(elements, whole);
   if (typeof updates === 'string') return unfit('event.context', updates);

@@ -10,6 +10,8 @@ import {
   isObject,
   type JsonObject,
   madeOf,
+  type OpenAnchor,
+  type OpenAnchors,
   parseEvent,
   readExact,
   senderFields,
@@ -18,11 +20,12 @@ import {
 import type { Activity } from '../live/activity.ts';
 import type { LiveSessions } from '../live/live-sessions.ts';
 import type { Ids } from '../ports.ts';
+import type { TextWriter } from '../rules/commands.ts';
 import { contextList, contextListJson, currentContext, currentContextJson } from '../rules/current-context.ts';
 import { type Access, mayJoin } from '../rules/permission.ts';
 import type { Policy } from '../rules/policy.ts';
 import { type Rejection, refuse, UNKNOWN_TOPIC } from '../rules/reasons.ts';
-import { contextOf, readOpening, type SessionState } from '../rules/session-state.ts';
+import { type Anchor, contextOf, readOpening, type SessionState } from '../rules/session-state.ts';
 import { type PublisherRules, publisherRules, type VersionRules } from '../rules/versions.ts';
 import { type Answer, answerOf } from './answers.ts';
 import type { Topics } from './topics.ts';
@@ -67,6 +70,41 @@ function eventFingerprint({ clientId }: Access, { message }: EventRequest, writt
   const version = event['context.versionId'] ?? event.versionId ?? '';
   const said = [clientId, message.timestamp, message.event['hub.event'], version];
   return hash('sha1', `${JSON.stringify(said)}${written.write(event.context)}`, 'base64url');
+}
+
+/** The open contexts of a session as a dialect asks for them: each is read where it is asked for. */
+class ReadAnchors implements OpenAnchors {
+  readonly #state: SessionState | undefined;
+  readonly #read = new Map<Anchor, OpenAnchor>();
+
+  constructor(state: SessionState | undefined) {
+    this.#state = state;
+  }
+
+  #readAnchor(anchor: Anchor | undefined): OpenAnchor | undefined {
+    if (!anchor) return undefined;
+    const { key, versionId, opening } = anchor;
+    const read = this.#read.get(anchor) ?? { ...key, versionId, context: contextOf(opening) };
+    this.#read.set(anchor, read);
+    return read;
+  }
+
+  get current(): OpenAnchor | undefined {
+    return this.#readAnchor(this.#state?.anchors.get(this.#state.current ?? ''));
+  }
+
+  get all(): readonly OpenAnchor[] {
+    return [...(this.#state?.anchors.values() ?? [])].flatMap((anchor) => this.#readAnchor(anchor) ?? []);
+  }
+
+  named(type: string, id: string): OpenAnchor | undefined {
+    return this.#readAnchor(this.#state?.anchors.get(`${type}/${id}`));
+  }
+
+  /** What writes the contexts that were read in their publisher's words (PUB-13). */
+  get sources(): readonly TextWriter[] {
+    return [...this.#read.keys()].map(({ opening }) => readOpening(opening).exact);
+  }
 }
 
 export interface PublishingParts {
@@ -153,13 +191,10 @@ export class Publishing {
     const body = written.value;
     if (!isObject(body) || !isObject(body.event)) return { ok: true, value: written };
     const state = await this.#readable(access, textOf(body.event['hub.topic']));
-    const anchors = [...(state?.anchors.values() ?? [])];
-    const open = anchors.map(({ key, versionId, opening }) => ({ ...key, versionId, context: contextOf(opening) }));
-    const current = open.find(({ type, id }) => `${type}/${id}` === state?.current);
-    const found = fromDialects(dialects, body.event, { current, all: open });
+    const open = new ReadAnchors(state);
+    const found = fromDialects(dialects, body.event, open);
     if (!found.ok) return refuse('invalid', found.reason);
-    const sources = [written, ...anchors.map(({ opening }) => readOpening(opening).exact)];
-    return { ok: true, value: madeOf({ ...body, event: found.event }, sources) };
+    return { ok: true, value: madeOf({ ...body, event: found.event }, [written, ...open.sources]) };
   }
 
   /** The session's state, where the caller may know of it. */

@@ -1,5 +1,6 @@
 /** What of a session's contexts is read (CON-5, CON-6), and what a newcomer is sent of them (SUB-8). */
 import { type EventMessage, keyText } from '@lockstep/fhircast';
+import { AnchorMap } from './anchor-map.ts';
 import { deriveOpens } from './derived-opens.ts';
 import { eventText, withMember } from './event-text.ts';
 import { type Anchor, contextOf, readOpening, type SessionState } from './session-state.ts';
@@ -50,9 +51,7 @@ export function standingFor(anchors: Iterable<Anchor>, { home }: SessionState): 
 
 /** The latest anchor of each type. */
 export function latestAnchors({ anchors }: SessionState): Iterable<Anchor> {
-  const latest = new Map<string, Anchor>();
-  for (const anchor of anchors.values()) latest.set(anchor.key.type, anchor);
-  return latest.values();
+  return AnchorMap.of(anchors).latestOfEachType();
 }
 
 /** Whether contexts are open and none is current, since the current one was closed (PUB-9): those must not look current. */
@@ -115,7 +114,7 @@ function anchored(anchor: Anchor, mayRead: MayRead): ReadContext {
  */
 export function currentContext(state: SessionState, mayRead: MayRead, profile: VersionRules): ReadContext {
   if (state.current === undefined) return EMPTY;
-  for (const anchor of [...state.anchors.values()].reverse()) {
+  for (const anchor of AnchorMap.of(state.anchors).latestFirst()) {
     if (mayRead(`${anchor.key.type}-open`)) return anchored(anchor, mayRead);
     if (!profile.derivesOpens) continue;
     const derived = deriveOpens(openMessage(state.topic, anchor), anchor.key.type).findLast(({ name }) =>
@@ -142,9 +141,9 @@ export function currentContext(state: SessionState, mayRead: MayRead, profile: V
 export function contextList(state: SessionState, mayRead: MayRead, profile: VersionRules): readonly ReadContext[] {
   const current = currentContext(state, mayRead, profile);
   if (current.type === '') return [];
-  const others = [...state.anchors.values()]
-    .reverse()
-    .filter(({ key, versionId }) => mayRead(`${key.type}-open`) && versionId !== current.versionId);
+  const others = [...AnchorMap.of(state.anchors).latestFirst()].filter(
+    ({ key, versionId }) => mayRead(`${key.type}-open`) && versionId !== current.versionId,
+  );
   return [current, ...others.map((anchor) => anchored(anchor, mayRead))];
 }
 

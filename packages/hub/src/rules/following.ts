@@ -1,5 +1,12 @@
 /** Who does not follow the context (ERR-8): a lasting state of the session, and not a message that passes. */
-import { type EventMessage, FOLLOWING_EVENT, type NotFollowing, notFollowingContext } from '@lockstep/fhircast';
+import {
+  type EventMessage,
+  FOLLOWING_EVENT,
+  keyText,
+  type NotFollowing,
+  notFollowingContext,
+} from '@lockstep/fhircast';
+import { AnchorMap } from './anchor-map.ts';
 import { withLastSeen } from './seen-ids.ts';
 import type { FollowingMark, SessionState, Subscription } from './session-state.ts';
 import { type ContextChangeEvent, toldUpTo } from './told.ts';
@@ -110,10 +117,8 @@ type MayRead = (event: string) => boolean;
 /** What a subscriber still shows, as `Type/id`, as far as is known and may be read. */
 function shown({ anchors }: SessionState, followed: number | undefined, mayRead: MayRead): { readonly shows?: string } {
   if (followed === undefined) return {};
-  for (const [name, { opening, key }] of anchors) {
-    if (opening.number === followed && mayRead(`${key.type}-open`)) return { shows: name };
-  }
-  return {};
+  const anchor = AnchorMap.of(anchors).openedBy(followed);
+  return anchor && mayRead(`${anchor.key.type}-open`) ? { shows: keyText(anchor.key) } : {};
 }
 
 /**

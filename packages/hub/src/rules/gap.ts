@@ -1,6 +1,7 @@
 /** What makes a screen right where what came in between is unknown, or undone (SUB-8, SUB-11). */
 import { anchorKeyOf, keyText } from '@lockstep/fhircast';
 import type { Made } from './commands.ts';
+import { ContentMap } from './content-map.ts';
 import { leavesNothingCurrent, type StandingOpen, standingOpens } from './current-context.ts';
 import { eventText, withMember } from './event-text.ts';
 import {
@@ -52,7 +53,9 @@ export function afterLoss(
 
 /** Whether an update has deleted shared content: a subscriber cannot be corrected while its own state is unknown. */
 export function hasLostContent(before: Anchor, after: Anchor | undefined): boolean {
-  return after !== undefined && [...before.content.keys()].some((url) => !after.content.has(url));
+  if (!after) return false;
+  const differences = ContentMap.of(after.content).differences(ContentMap.of(before.content));
+  return differences.some((one) => one.after === undefined);
 }
 
 /** The context that a close is about: its resources by type, id and identifiers where it is long. */
@@ -188,8 +191,9 @@ function isSame(content: Anchor['content'], believed: Anchor['content']): boolea
  * again keeps its content (PUB-8). Their version is the one that the opens before them have said.
  */
 function contentUpdates(state: SessionState, believed: readonly Believed[], made: Made): readonly StandingOpen[] {
+  const contents = new Map(believed.toReversed().map((one) => [keyText(one.key), one.content]));
   return [...state.anchors].flatMap(([name, { key, versionId, content }], index): readonly StandingOpen[] => {
-    const had = believed.find((one) => keyText(one.key) === name)?.content;
+    const had = contents.get(name);
     if (isSame(content, had ?? new Map())) return [];
     const gone = [...(had?.keys() ?? [])].filter((url) => !content.has(url));
     const entries = gone.map((url) => JSON.stringify({ request: { method: 'DELETE', url } }));

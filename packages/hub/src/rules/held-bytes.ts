@@ -1,4 +1,6 @@
 /** How much a session holds of what was published: contexts and content, in bytes of JSON. */
+import { NO_CONTENT } from '@lockstep/fhircast';
+import { ContentMap } from './content-map.ts';
 import { type Rejection, refuse } from './reasons.ts';
 import type { Anchor, SessionState } from './session-state.ts';
 
@@ -15,12 +17,9 @@ function growth(before: Anchor | undefined, after: Anchor | undefined): number {
     bytes += Buffer.byteLength(after?.opening.context ?? '') - Buffer.byteLength(before?.opening.context ?? '');
   }
   if (before?.content === after?.content) return bytes;
-  for (const [name, entry] of after?.content ?? []) {
-    const earlier = before?.content.get(name);
-    if (earlier !== entry) bytes += sizeOf(entry) - (earlier ? sizeOf(earlier) : 0);
-  }
-  for (const [name, entry] of before?.content ?? []) {
-    if (!after?.content.has(name)) bytes -= sizeOf(entry);
+  const content = ContentMap.of(after?.content ?? NO_CONTENT);
+  for (const { before: was, after: is } of content.differences(ContentMap.of(before?.content ?? NO_CONTENT))) {
+    bytes += (is ? sizeOf(is) : 0) - (was ? sizeOf(was) : 0);
   }
   return bytes;
 }

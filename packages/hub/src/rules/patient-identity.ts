@@ -3,6 +3,7 @@
  * different ids, so that ids alone prove nothing: identifiers of one system with other values do.
  */
 import { type EventRequest, isObject, type JsonObject, publishedResources } from '@lockstep/fhircast';
+import { ContentMap } from './content-map.ts';
 import { type Anchor, contextOf } from './session-state.ts';
 
 /** Values of patient identifiers, by their system. */
@@ -58,8 +59,8 @@ function ofEvent({ message: { event } }: EventRequest): readonly Identity[] {
 
 function ofAnchor({ opening, content }: Anchor): readonly Identity[] {
   const opened = contextOf(opening).flatMap(({ resource }) => (isObject(resource) ? identitiesIn(resource) : []));
-  const patients = [...content].filter(([key]) => key.startsWith('Patient/'));
-  return [...opened, ...patients.flatMap(([, entry]) => identitiesIn(JSON.parse(entry.resource) as JsonObject))];
+  const patients = [...ContentMap.of(content).under('Patient/')];
+  return [...opened, ...patients.flatMap(({ resource }) => identitiesIn(JSON.parse(resource) as JsonObject))];
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   type EventRequest,
   eventKey,
   FOLLOWING_EVENT,
+  type Holding,
   isProprietary,
   keyText,
   obstacleText,
@@ -18,6 +19,7 @@ import {
   stepContexts,
   syncErrorProblem,
 } from '@lockstep/fhircast';
+import { AnchorMap } from './anchor-map.ts';
 import { changesContext } from './changes-context.ts';
 import {
   type Accepted,
@@ -28,6 +30,7 @@ import {
   type Originator,
   type Publish,
 } from './commands.ts';
+import { ContentMap } from './content-map.ts';
 import { afterLoss, hasLostContent, NOTHING_CLOSED } from './gap.ts';
 import { followsOnly } from './guests.ts';
 import { heldAfter, tooMuch } from './held-bytes.ts';
@@ -57,6 +60,14 @@ interface Change {
   readonly state: SessionState;
   readonly partly?: true;
 }
+
+/** How contexts and content are kept, but for the words of a resource, which are its publisher's. */
+const HOLDING: Omit<Holding<Opening, string>, 'hold'> = {
+  resources: openingResources,
+  anchors: (anchors) => new AnchorMap(AnchorMap.of(anchors)),
+  content: (content) => new ContentMap(ContentMap.of(content)),
+  names: (content) => ContentMap.of(content).names,
+};
 
 /** Who does not follow, where everybody does. */
 const NOBODY: SessionState['following'] = new Map();
@@ -235,7 +246,7 @@ function applied(
       step = { ...change, selected: selectedReferences(known) };
     }
   }
-  const stepped = stepContexts(state, step, { hold: (resource) => exact.write(resource), openingResources });
+  const stepped = stepContexts(state, step, { ...HOLDING, hold: (resource) => exact.write(resource) });
   if (!stepped.ok) return refuse(REASONS[stepped.code], obstacleText(stepped));
   const { anchors, current, home, selected } = stepped.contexts;
   const after: SessionState = {

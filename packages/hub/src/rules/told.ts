@@ -3,10 +3,11 @@
  * to (PUB-3). For an application, the current context is the last one that it is told of (ERR-8).
  */
 import { eventKey, keyText } from '@lockstep/fhircast';
+import { AnchorMap } from './anchor-map.ts';
 import { afterSending, newInterest, type Offer, type Offered, selected } from './audience.ts';
 import { latestAnchors, leavesNothingCurrent, type OpenEvent, openMessage, standingFor } from './current-context.ts';
 import { deriveOpens } from './derived-opens.ts';
-import type { SessionState, Subscription } from './session-state.ts';
+import type { Anchor, Opening, SessionState, Subscription } from './session-state.ts';
 
 /** The event of a context change. */
 export interface ContextChangeEvent {
@@ -17,7 +18,24 @@ export interface ContextChangeEvent {
   readonly id?: string;
 }
 
+/** Open contexts that are looked at first, the latest ones. */
+const AT_FIRST = 16;
+
 type Interested = Pick<Subscription, 'events'>;
+
+/** What is derived from an opening event is looked at again with every answer. */
+const derivedFrom = new WeakMap<Opening, readonly Offered[]>();
+
+function derivedOf(topic: string, anchor: Anchor): readonly Offered[] {
+  let derived = derivedFrom.get(anchor.opening);
+  if (!derived) {
+    derived = deriveOpens(openMessage(topic, anchor), anchor.key.type).map(({ name, type, resourceId, message }) => {
+      return { id: message.id, name, opens: { type, resourceId } };
+    });
+    derivedFrom.set(anchor.opening, derived);
+  }
+  return derived;
+}
 
 function offerOf(topic: string, { name, opened, anchor }: OpenEvent): Offer<Offered> {
   const { id } = opened.opening;
@@ -27,32 +45,72 @@ function offerOf(topic: string, { name, opened, anchor }: OpenEvent): Offer<Offe
     sendable,
     // Asked for only where the event itself is not wanted.
     get derived() {
-      if (!anchor) return [];
-      const derived = deriveOpens(openMessage(topic, anchor), anchor.key.type);
-      return derived.map(({ name: derivedName, type, resourceId, message }) => {
-        return { id: message.id, name: derivedName, opens: { type, resourceId } };
-      });
+      return anchor ? derivedOf(topic, anchor) : [];
     },
   };
 }
 
-/** The last of these that a subscriber is sent which is sent them one after the other, as itself or as an open derived from it. */
+/** What was sent last depends on what was sent before. */
+const DEPENDS = Symbol();
+
+/**
+ * The last of these that a subscriber is sent which is sent them one after the other, as itself or as an open derived from it.
+ * @param isAll whether it was sent nothing before; otherwise that is not known
+ */
 function lastSent(
   topic: string,
   standing: readonly OpenEvent[],
   { events }: Interested,
   derivesOpens: boolean,
-): ContextChangeEvent | undefined {
+  isAll: boolean,
+): ContextChangeEvent | typeof DEPENDS | undefined {
   let interest = newInterest(events, derivesOpens);
   let last: ContextChangeEvent | undefined;
+  let isSure = isAll;
   for (const one of standing) {
-    for (const event of selected(interest, offerOf(topic, one))) {
-      interest = afterSending(interest, event);
-      const { number, id } = one.opened.opening;
-      last = { number, id, name: one.name };
-    }
+    const offer = offerOf(topic, one);
+    const sent = selected(interest, offer);
+    if (sent.length === 0) continue;
+    // A derived open is not sent of what was opened last of its type (DER-2).
+    const unsure =
+      isAll || sent[0] === offer.sendable ? [] : typesOf(sent).filter((type) => !interest.lastOpen.has(type));
+    if (new Set(unsure).size < unsure.length) return DEPENDS;
+    for (const event of sent) interest = afterSending(interest, event);
+    const { number, id } = one.opened.opening;
+    last = { number, id, name: one.name };
+    isSure = unsure.length < sent.length;
   }
-  return last;
+  return isSure ? last : DEPENDS;
+}
+
+function typesOf(opens: readonly Offered[]): readonly string[] {
+  return opens.map(({ opens: opened }) => opened?.type ?? '');
+}
+
+/** The last of the standing opens that a subscriber is sent which is sent no others. */
+function lastOf(
+  state: SessionState,
+  standing: readonly OpenEvent[],
+  subscription: Interested,
+  derivesOpens: boolean,
+): ContextChangeEvent | undefined {
+  const last = lastSent(state.topic, standing, subscription, derivesOpens, true);
+  return last === DEPENDS ? undefined : last;
+}
+
+/** The last of all open contexts that a subscriber is sent: of many, the latest say it in most cases. */
+function lastOpenSent(
+  state: SessionState,
+  subscription: Interested,
+  derivesOpens: boolean,
+): ContextChangeEvent | undefined {
+  const anchors = AnchorMap.of(state.anchors);
+  for (let most = AT_FIRST; most < anchors.size; most *= 8) {
+    const latest = standingFor(anchors.latestFirst().take(most), state);
+    const last = lastSent(state.topic, latest, subscription, derivesOpens, false);
+    if (last !== DEPENDS) return last;
+  }
+  return lastOf(state, standingFor(anchors.values(), state), subscription, derivesOpens);
 }
 
 /** The last of the standing opens that a newcomer is sent (SUB-8); undefined where it is sent none. */
@@ -61,12 +119,12 @@ export function lastStandingOpen(
   subscription: Interested,
   derivesOpens: boolean,
 ): ContextChangeEvent | undefined {
-  const { topic, changedBy } = state;
+  const { changedBy } = state;
   const home = { key: 'home-open', sendable: { id: '', name: 'Home-open' }, derived: [] };
   if (leavesNothingCurrent(state) && selected(newInterest(subscription.events, false), home).length > 0) {
     return { number: changedBy, name: 'Home-open' };
   }
-  return lastSent(topic, standingFor(latestAnchors(state), state), subscription, derivesOpens);
+  return lastOf(state, standingFor(latestAnchors(state), state), subscription, derivesOpens);
 }
 
 /**
@@ -81,16 +139,16 @@ export function lastStandingOpenSince(
   const before = new Set(had.map(eventKey));
   if (before.has('*')) return undefined;
   const added = standingFor(latestAnchors(state), state).filter(({ name }) => !before.has(eventKey(name)));
-  return lastSent(state.topic, added, subscription, false);
+  return lastOf(state, added, subscription, false);
 }
 
 /** Number of the last context change that a subscriber is told of, or was; 0 for none. It is never more than `changedBy`. */
 export function toldUpTo(state: SessionState, subscription: Interested, derivesOpens: boolean): number {
-  const { anchors, closed, changedBy, current, home, topic } = state;
+  const { anchors, closed, changedBy, current, home } = state;
   const ended = closed.filter(({ key }) => !anchors.has(keyText(key)));
   // What has made nothing current is not held any more, or was a logout.
   if (current === undefined && !home && !ended.some(({ number }) => number === changedBy)) return changedBy;
-  const open = lastSent(topic, standingFor(anchors.values(), state), subscription, derivesOpens);
+  const open = lastOpenSent(state, subscription, derivesOpens);
   const wants = newInterest(subscription.events, derivesOpens);
   const closes = ended.filter(({ key }) => {
     const name = `${key.type}-close`;

@@ -3,8 +3,17 @@
  * states share what did not change.
  */
 
-import { parseReference, readExact, type SharedResource, type TextShape } from '@lockstep/fhircast';
+import {
+  keyText,
+  NO_CONTENT,
+  parseReference,
+  readExact,
+  type SharedResource,
+  type TextShape,
+} from '@lockstep/fhircast';
 import type { SessionParts } from '@lockstep/store';
+import { AnchorMap } from '../rules/anchor-map.ts';
+import { ContentMap } from '../rules/content-map.ts';
 import { withMember } from '../rules/event-text.ts';
 import { heldBytes } from '../rules/held-bytes.ts';
 import type {
@@ -30,18 +39,22 @@ interface Head {
   readonly loggedOutAt?: number;
   /** `SessionState.heldBytes`; absent where it is 0, or an earlier version stored the session. */
   readonly held?: number;
-  readonly versions: Readonly<Record<string, string>>;
+  /** Versions of the contexts, where there are few; of many, each is a part of its own. */
+  readonly versions?: Readonly<Record<string, string>>;
 }
 
 const INFO = 'info';
 const HEAD = 'head';
 const ANCHOR = 'anchor:';
+const VERSION = 'version:';
 const CONTENT = 'content:';
 const SUBSCRIPTION = 'subscription:';
 /** Contexts that were closed while a subscriber was disconnected, as a list; absent where there are none. */
 const CLOSED = 'closed';
 /** Who does not follow, as a list of pairs; absent where everybody does. */
 const FOLLOWING = 'following';
+/** Open contexts of a session up to which their versions are in the head, which is written with every event. */
+export const VERSIONS_IN_HEAD = 16;
 /** No FHIR id holds a space. */
 const SEPARATOR = ' ';
 
@@ -70,9 +83,17 @@ function readFollowing(text: string | undefined): SessionState['following'] {
   return new Map(text === undefined ? [] : (JSON.parse(text) as [string, FollowingMark][]));
 }
 
-function head(state: SessionState): string {
+function isSmall({ anchors }: SessionState): boolean {
+  return anchors.size <= VERSIONS_IN_HEAD;
+}
+
+function versionsOf({ anchors }: SessionState): NonNullable<Head['versions']> {
   const versions: Record<string, string> = {};
-  for (const [name, anchor] of state.anchors) versions[name] = anchor.versionId;
+  for (const [name, { versionId }] of anchors) versions[name] = versionId;
+  return versions;
+}
+
+function head(state: SessionState): string {
   const value: Head = {
     next: state.nextNumber,
     at: state.changedAt,
@@ -82,7 +103,7 @@ function head(state: SessionState): string {
     changedBy: state.changedBy,
     ...(state.loggedOutAt > 0 && { loggedOutAt: state.loggedOutAt }),
     ...(state.heldBytes > 0 && { held: state.heldBytes }),
-    versions,
+    ...(isSmall(state) && { versions: versionsOf(state) }),
   };
   return JSON.stringify(value);
 }
@@ -133,11 +154,36 @@ function readHome(home: Head['home']): SessionState['home'] {
 
 function diffContent(parts: Map<string, string | null>, name: string, before?: Anchor, after?: Anchor): void {
   if (before?.content === after?.content) return;
-  for (const [key, entry] of after?.content ?? []) {
-    if (before?.content.get(key) !== entry) parts.set(CONTENT + name + SEPARATOR + key, contentPart(entry));
+  const content = ContentMap.of(after?.content ?? NO_CONTENT);
+  for (const { key, after: entry } of content.differences(ContentMap.of(before?.content ?? NO_CONTENT))) {
+    parts.set(CONTENT + name + SEPARATOR + key, entry ? contentPart(entry) : null);
   }
-  for (const key of before?.content.keys() ?? []) {
-    if (!after?.content.has(key)) parts.set(CONTENT + name + SEPARATOR + key, null);
+}
+
+type Differences = readonly {
+  readonly key: string;
+  readonly before?: Anchor | undefined;
+  readonly after?: Anchor | undefined;
+}[];
+
+/** States of many contexts whose versions are all in the head: an earlier version stored them so. */
+const storedEarlier = new WeakSet<SessionState>();
+
+function diffVersions(
+  parts: Map<string, string | null>,
+  before: SessionState | undefined,
+  after: SessionState,
+  differences: Differences,
+): void {
+  const wereInHead = !before || isSmall(before) || storedEarlier.has(before);
+  if (isSmall(after)) {
+    if (!wereInHead) for (const name of before.anchors.keys()) parts.set(VERSION + name, null);
+  } else if (wereInHead) {
+    for (const [name, { versionId }] of after.anchors) parts.set(VERSION + name, versionId);
+  } else {
+    for (const { key, before: was, after: is } of differences) {
+      if (was?.versionId !== is?.versionId) parts.set(VERSION + key, is?.versionId ?? null);
+    }
   }
 }
 
@@ -145,18 +191,13 @@ function diffContent(parts: Map<string, string | null>, name: string, before?: A
 export function diffParts(before: SessionState | undefined, after: SessionState): Map<string, string | null> {
   const parts = new Map<string, string | null>([[HEAD, head(after)]]);
   if (before?.info !== after.info) parts.set(INFO, JSON.stringify(after.info));
-  if (before?.anchors !== after.anchors) {
-    for (const [name, anchor] of after.anchors) {
-      const old = before?.anchors.get(name);
-      if (old?.opening !== anchor.opening) parts.set(ANCHOR + name, openingPart(anchor.opening));
-      diffContent(parts, name, old, anchor);
-    }
-    for (const [name, old] of before?.anchors ?? []) {
-      if (after.anchors.has(name)) continue;
-      parts.set(ANCHOR + name, null);
-      diffContent(parts, name, old, undefined);
-    }
+  const anchors = AnchorMap.of(after.anchors);
+  const differences = [...anchors.differences(AnchorMap.of(before?.anchors ?? new Map()))];
+  for (const { key, before: was, after: is } of differences) {
+    if (was?.opening !== is?.opening) parts.set(ANCHOR + key, is ? openingPart(is.opening) : null);
+    diffContent(parts, key, was, is);
   }
+  diffVersions(parts, before, after, differences);
   if (before?.subscriptions !== after.subscriptions) {
     for (const [id, subscription] of after.subscriptions) {
       if (before?.subscriptions.get(id) !== subscription) parts.set(SUBSCRIPTION + id, JSON.stringify(subscription));
@@ -179,49 +220,44 @@ export function applyParts(before: SessionState, changes: ReadonlyMap<string, st
   const headText = changes.get(HEAD);
   const infoText = changes.get(INFO);
   if (typeof headText !== 'string') throw new Error('A change without its head');
-  const {
-    next,
-    at,
-    current,
-    home,
-    selected = [],
-    versions,
-    changedBy = before.changedBy,
-    loggedOutAt = 0,
-    held,
-  } = readHead(headText);
+  const head = readHead(headText);
+  const { next, at, current, home, selected = [], changedBy = before.changedBy, loggedOutAt = 0, held } = head;
   const followingText = changes.get(FOLLOWING);
   const closedText = changes.get(CLOSED);
-  const anchors = new Map(before.anchors);
-  const contents = new Map<string, Map<string, Content>>();
+  const anchors = new AnchorMap(AnchorMap.of(before.anchors));
+  const opened: Anchor[] = [];
+  const changed = new Set<string>();
+  const contents = new Map<string, ContentMap>();
   let subscriptions: Map<string, Subscription> | undefined;
   for (const [part, text] of changes) {
     if (part.startsWith(ANCHOR)) {
       const name = part.slice(ANCHOR.length);
-      const held = anchors.get(name);
-      // The latest open comes last.
-      anchors.delete(name);
-      if (text !== null) anchors.set(name, anchorOf(name, readOpening(text), '', held?.content ?? new Map()));
+      if (text === null) anchors.delete(name);
+      else opened.push(anchorOf(name, text, before.anchors.get(name)?.content ?? NO_CONTENT, ''));
     } else if (part.startsWith(SUBSCRIPTION)) {
       const id = part.slice(SUBSCRIPTION.length);
       subscriptions ??= new Map(before.subscriptions);
       if (text === null) subscriptions.delete(id);
       else subscriptions.set(id, JSON.parse(text));
+    } else if (part.startsWith(VERSION)) {
+      changed.add(part.slice(VERSION.length));
     } else if (part.startsWith(CONTENT)) {
       const [name = '', key = ''] = part.slice(CONTENT.length).split(SEPARATOR);
-      const content = contents.get(name) ?? new Map(before.anchors.get(name)?.content);
+      const content = contents.get(name) ?? new ContentMap(before.anchors.get(name)?.content);
       contents.set(name, content);
       if (text === null) content.delete(key);
       else content.set(key, readContent(text));
     }
   }
-  for (const [name, anchor] of anchors) {
-    const versionId = versions[name] ?? '';
+  inOrder(opened, anchors);
+  for (const name of changed.union(contents)) {
+    const anchor = anchors.get(name);
+    if (!anchor) continue;
     const content = contents.get(name) ?? anchor.content;
-    if (anchor.versionId !== versionId || anchor.content !== content)
-      anchors.set(name, { ...anchor, versionId, content });
+    anchors.set(name, { ...anchor, content, versionId: changes.get(VERSION + name) ?? anchor.versionId });
   }
-  return {
+  setVersions(anchors, head);
+  const state: SessionState = {
     topic: before.topic,
     info: typeof infoText === 'string' ? sessionInfo(infoText) : before.info,
     anchors,
@@ -237,50 +273,62 @@ export function applyParts(before: SessionState, changes: ReadonlyMap<string, st
     ...(home && { home: readHome(home) }),
     selected,
   };
+  return noted(state, head);
 }
 
-function anchorOf(
-  name: string,
-  opening: Anchor['opening'],
-  versionId: string,
-  content: ReadonlyMap<string, Content>,
-): Anchor {
+/** Puts the anchors at the end, in the order of their opening: the latest open comes last. */
+function inOrder(opened: readonly Anchor[], anchors: AnchorMap): void {
+  for (const anchor of opened.toSorted((a, b) => a.opening.number - b.opening.number)) {
+    const name = keyText(anchor.key);
+    anchors.delete(name);
+    anchors.set(name, anchor);
+  }
+}
+
+/** Gives the anchors the versions that the head has. */
+function setVersions(anchors: AnchorMap, { versions = {} }: Head): void {
+  for (const [name, versionId] of Object.entries(versions)) {
+    const anchor = anchors.get(name);
+    if (anchor && anchor.versionId !== versionId) anchors.set(name, { ...anchor, versionId });
+  }
+}
+
+/** The state, of which is remembered where its versions are. */
+function noted(state: SessionState, { versions }: Head): SessionState {
+  if (versions && !isSmall(state)) storedEarlier.add(state);
+  return state;
+}
+
+function anchorOf(name: string, part: string, content: Anchor['content'], versionId: string): Anchor {
   const key = parseReference(name);
   if (!key) throw new Error(`The stored anchor ${name} is no reference`);
-  return { key, opening, versionId, content };
+  return { key, opening: readOpening(part), versionId, content };
 }
 
 /** The state that a store's parts say. */
 export function fromParts(topic: string, parts: SessionParts): SessionState {
-  const {
-    next,
-    at,
-    current,
-    home,
-    selected = [],
-    versions,
-    changedBy,
-    loggedOutAt = 0,
-    held,
-  } = readHead(parts.get(HEAD) ?? '{}');
-  const openings: [string, Anchor['opening']][] = [];
-  const contents = new Map<string, Map<string, Content>>();
+  const head = readHead(parts.get(HEAD) ?? '{}');
+  const { next, at, current, home, selected = [], changedBy, loggedOutAt = 0, held } = head;
+  const opened: Anchor[] = [];
+  const contents = new Map<string, ContentMap>();
   const subscriptions = new Map<string, Subscription>();
   for (const [part, text] of parts) {
-    if (part.startsWith(ANCHOR)) openings.push([part.slice(ANCHOR.length), readOpening(text)]);
-    else if (part.startsWith(SUBSCRIPTION)) subscriptions.set(part.slice(SUBSCRIPTION.length), JSON.parse(text));
+    if (part.startsWith(SUBSCRIPTION)) subscriptions.set(part.slice(SUBSCRIPTION.length), JSON.parse(text));
     else if (part.startsWith(CONTENT)) {
       const [name = '', key = ''] = part.slice(CONTENT.length).split(SEPARATOR);
-      const content = contents.get(name) ?? new Map<string, Content>();
+      const content = contents.get(name) ?? new ContentMap();
       contents.set(name, content.set(key, readContent(text)));
     }
   }
-  openings.sort(([, a], [, b]) => a.number - b.number);
-  const anchors = new Map<string, Anchor>();
-  for (const [name, opening] of openings) {
-    anchors.set(name, anchorOf(name, opening, versions[name] ?? '', contents.get(name) ?? new Map()));
+  for (const [part, text] of parts) {
+    if (!part.startsWith(ANCHOR)) continue;
+    const name = part.slice(ANCHOR.length);
+    opened.push(anchorOf(name, text, contents.get(name) ?? NO_CONTENT, parts.get(VERSION + name) ?? ''));
   }
-  return {
+  const anchors = new AnchorMap();
+  inOrder(opened, anchors);
+  setVersions(anchors, head);
+  const state: SessionState = {
     topic,
     info: sessionInfo(parts.get(INFO) ?? '{}'),
     anchors,
@@ -297,4 +345,5 @@ export function fromParts(topic: string, parts: SessionParts): SessionState {
     ...(home && { home: readHome(home) }),
     selected,
   };
+  return noted(state, head);
 }
