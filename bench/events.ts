@@ -80,8 +80,8 @@ function template(topic: string, event: string, context: readonly object[], vers
   };
 }
 
-/** Opens one of two patients. */
-export function patientOpen(topic: string, which: 0 | 1): Template {
+/** Opens one of many patients. */
+export function patientOpen(topic: string, which: number): Template {
   return template(topic, 'Patient-open', [{ key: 'patient', resource: patient(String(which)) }], false);
 }
 

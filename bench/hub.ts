@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { KINDS, type Kind } from './events.ts';
-import { Loader } from './loader.ts';
+import { Loader, type RunResult } from './loader.ts';
 import { median } from './measure.ts';
 import { type Program, startBareFloor, startDurableFloor, startLockstep } from './program.ts';
 import type { Column, Goal, Row, Scenario, Section } from './scenario.ts';
-import { Backend, prepareFloor, prepareLockstep } from './target.ts';
+import { authorizeLoad, Backend, prepareFloor, prepareLockstep } from './target.ts';
 import { type Contestant, medianOf, ratio, spread, type Turns, takeTurns } from './turns.ts';
 
 export const FAN_OUT = 4;
@@ -37,6 +37,15 @@ const CONTROL = 'durable floor, again';
 interface Entrant extends Contestant {
   /** Its name in the table. */
   readonly name: string;
+  /** Whose token the load publishes with; absent for a floor, which asks for none. */
+  readonly backend?: Backend;
+}
+
+/** A token lasts for five minutes, and all turns together longer: each turn has its own. */
+async function authorized(loader: Loader, { target, backend }: Entrant): Promise<void> {
+  if (!backend) return;
+  await backend.renew();
+  await authorizeLoad(loader, target, backend);
 }
 
 const COLUMNS: readonly Column[] = [
@@ -73,13 +82,14 @@ async function measure(
   perSecond: number,
   label: string,
 ): Promise<Row[]> {
-  const saturated = await takeTurns(entrants, TURNS, ({ target }) =>
-    loader.order({ do: 'saturate', target, kind, ms: TURN_MS, inFlight: IN_FLIGHT }),
-  );
+  const before = (entrant: Entrant): Promise<void> => authorized(loader, entrant);
+  const saturate = ({ target }: Entrant): Promise<RunResult> =>
+    loader.order({ do: 'saturate', target, kind, ms: TURN_MS, inFlight: IN_FLIGHT });
+  const saturated = await takeTurns(entrants, TURNS, saturate, before);
   const timed = entrants.filter(({ name }) => name !== BARE && name !== CONTROL);
-  const paced = await takeTurns(timed, PACED_TURNS, ({ target }) =>
-    loader.order({ do: 'pace', target, kind, ms: PACED_MS, perSecond }),
-  );
+  const pace = ({ target }: Entrant): Promise<RunResult> =>
+    loader.order({ do: 'pace', target, kind, ms: PACED_MS, perSecond });
+  const paced = await takeTurns(timed, PACED_TURNS, pace, before);
   const full = byName(entrants, saturated);
   const times = byName(timed, paced);
   return [...full].map(([name, turns]) => {
@@ -112,8 +122,9 @@ async function enter(
   await prepareFloor(loader, DURABLE, durable, sessions, FAN_OUT);
   const lockstep = async (name: string, folder: string, main?: string): Promise<Entrant> => {
     const program = started(await startLockstep(join(data, folder), [], main));
-    await prepareLockstep(loader, name, await Backend.register(program.origin), sessions, FAN_OUT);
-    return { name, target: name, program };
+    const backend = await Backend.register(program.origin);
+    await prepareLockstep(loader, name, backend, sessions, FAN_OUT);
+    return { name, target: name, program, backend };
   };
   return [
     { name: BARE, target: BARE, program: bare },
@@ -144,6 +155,7 @@ async function measureSize(
     for (const kind of ['open', 'update'] as const) {
       if (kind === 'update') {
         const targets = new Set(entrants.map(({ target }) => target));
+        for (const entrant of entrants) await authorized(loader, entrant);
         for (const target of targets) await loader.order({ do: 'open-reports', target });
       }
       const label = `${sessions} × ${FAN_OUT}, ${KINDS[kind]}`;

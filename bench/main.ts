@@ -9,6 +9,7 @@ import { access } from './access.ts';
 import { client } from './client.ts';
 import { cluster } from './cluster.ts';
 import { pages } from './console.ts';
+import { contexts } from './contexts.ts';
 import { dialects } from './dialects.ts';
 import { gateway } from './gateway.ts';
 import { hostile } from './hostile.ts';
@@ -29,6 +30,7 @@ const SCENARIOS: readonly Scenario[] = [
   hub,
   idle,
   sessions,
+  contexts,
   isolation,
   storm,
   hostile,

@@ -170,6 +170,12 @@ export async function prepareFloor(
   return { target, topics };
 }
 
+/** Has the load publish with the backend's token from now on. */
+export async function authorizeLoad(loader: Loader, target: string, backend: Backend): Promise<void> {
+  const origin = backend.origin.replace('//localhost:', '//127.0.0.1:');
+  await loader.order({ do: 'authorize', target, url: `${origin}/hub`, headers: backend.headers });
+}
+
 export async function prepareLockstep(
   loader: Loader,
   target: string,
@@ -178,9 +184,11 @@ export async function prepareLockstep(
   fanOut: number,
 ): Promise<Prepared> {
   const origin = backend.origin.replace('//localhost:', '//127.0.0.1:');
+  await backend.renew();
   const topics = await forEach(count, (index) => backend.session(`Practitioner/${index}`));
   await loader.order({ do: 'prepare', target, origin, topics });
-  await loader.order({ do: 'authorize', target, url: `${origin}/hub`, headers: backend.headers });
+  await backend.renew();
+  await authorizeLoad(loader, target, backend);
   await connect(loader, target, fanOut, topics, (topic) => backend.subscribe(topic));
   return { target, topics };
 }

@@ -29,11 +29,15 @@ export function shuffled(count: number): number[] {
   return order;
 }
 
-/** @param turns at least 2: the first does not count. One program may be several contestants. */
+/**
+ * @param turns at least 2: the first does not count. One program may be several contestants.
+ * @param prepare what is done before each turn, and counts for none
+ */
 export async function takeTurns<C extends Contestant>(
   contestants: readonly C[],
   turns: number,
   turn: (contestant: C, index: number) => Promise<RunResult>,
+  prepare: (contestant: C) => Promise<void> = async () => undefined,
 ): Promise<readonly Turns[]> {
   const taken = contestants.map(() => ({ results: [] as RunResult[], cpu: [] as number[], busy: [] as number[] }));
   /** Of each program: CPU s at the beginning of its latest turn, and where its end is to be noted. */
@@ -49,7 +53,9 @@ export async function takeTurns<C extends Contestant>(
       const contestant = contestants[index]!;
       const { program } = contestant;
       const { results, cpu, busy } = taken[index]!;
-      const since = settle(program);
+      settle(program);
+      await prepare(contestant);
+      const since = cpuSeconds(program.pid);
       const result = await turn(contestant, index);
       latest.set(program, { since, cpu, events: result.events });
       results.push(result);

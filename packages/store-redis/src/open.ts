@@ -149,9 +149,9 @@ function olderChannel(
 
 /**
  * Form of what is kept under the prefix. 1 had no epochs: what is left of it is read as it is, and each session has an epoch
- * from its next commit on.
+ * from its next commit on. 2 had the versions of all open contexts in a session's head; 3 has those of many each for itself.
  */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /**
  * Marks what is kept with its format, so that an older version of Lockstep that knows of formats leaves newer data alone.

@@ -106,7 +106,7 @@ test('data of format 1 is taken over with all that it holds, and marked once', a
   assert.equal(await server.command('GET', 'lockstep:format'), '$-1');
   for (let opening = 0; opening < 2; opening++) {
     const { sessions, records, close } = await open(t, server.url);
-    assert.equal(await server.command('GET', 'lockstep:format'), '2');
+    assert.equal(await server.command('GET', 'lockstep:format'), '3');
     const session = (await sessions.load(topic))!;
     assert.deepEqual(
       session.log.slice(0, 3).map(({ number, id, at }) => ({ number, id, dated: at > 1_700_000_000_000 })),
@@ -136,10 +136,10 @@ test('data of format 1 is taken over with all that it holds, and marked once', a
 test('data of a newer format is refused by name and left alone', async (t) => {
   const server = await RedisProcess.start();
   t.after(() => server.remove());
-  await server.command('SET', 'lockstep:format', '3');
+  await server.command('SET', 'lockstep:format', '4');
   await assert.rejects(openRedis({ url: server.url, log: LOG }), {
     name: 'RangeError',
-    message: 'Redis holds data of a newer version of Lockstep under lockstep: (format 3; this version knows 2)',
+    message: 'Redis holds data of a newer version of Lockstep under lockstep: (format 4; this version knows 3)',
   });
-  assert.equal(await server.command('GET', 'lockstep:format'), '3');
+  assert.equal(await server.command('GET', 'lockstep:format'), '4');
 });

@@ -99,6 +99,13 @@ export const migrations: readonly Migration[] = [
       );
     `,
   },
+  {
+    version: 4,
+    sql: `
+      -- Nothing here: the versions of a session's contexts, where many are open, are parts of their own from its next event on.
+      -- A program of an older version would not find them.
+    `,
+  },
 ];
 
 /**
