@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { applyUpdates, NO_CONTENT, readUpdates, type SharedContent } from './content.ts';
 import { AS_READ } from './contexts.ts';
-import type { ContextElement, Resource } from './messages.ts';
+import type { ContextElement } from './messages.ts';
 
 const URN = 'urn:uuid:f0d1a9b0-6f5c-4c57-9a52-0b1a3c1c8d11';
 const OTHER_URN = 'urn:uuid:0a2ec9d5-3f34-4e30-8f0b-3b1d0f6a9a77';

@@ -114,7 +114,7 @@ export function readContent(entries: readonly unknown[]): SharedContent {
 }
 
 /** A copy of a map that is about to be changed. */
-export interface Draft<V> extends ReadonlyMap<string, V> {
+export interface MapCopy<V> extends ReadonlyMap<string, V> {
   set(name: string, value: V): unknown;
   delete(name: string): unknown;
 }
@@ -124,7 +124,7 @@ export interface ContentHolding<R> {
   /** The resource of a PUT as it is kept. */
   hold(resource: Resource): R;
   /** A copy of it, to be changed. */
-  content(content: SharedContent<R>): Draft<SharedResource<R>>;
+  content(content: SharedContent<R>): MapCopy<SharedResource<R>>;
   /** `Type/id` of the held resources by the full URL that they were put under. */
   names(content: SharedContent<R>): Pick<ReadonlyMap<string, string>, 'get'>;
 }
@@ -151,13 +151,13 @@ export function applyUpdates<R>(
   opening?: ReadonlySet<string>,
 ): Read<SharedContent<R>> {
   const changed = holding.content(content);
+  // Of the content before the update: its entries are one change, not a sequence.
+  const names = holding.names(content);
   const seen = new Set<string>();
-  let names: Pick<ReadonlyMap<string, string>, 'get'> | undefined;
   for (const entry of entries) {
     const { key, fullUrl } = entry;
     const named = key && keyText(key);
-    // Looked up in the content before the update: its entries are one change, not a sequence.
-    const held = fullUrl === undefined ? undefined : (names ??= holding.names(content)).get(fullUrl);
+    const held = fullUrl === undefined ? undefined : names.get(fullUrl);
     if (named !== undefined && held !== undefined && named !== held) {
       return obstacle('names-disagree', named);
     }

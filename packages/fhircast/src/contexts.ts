@@ -6,7 +6,7 @@
 import {
   applyUpdates,
   type ContentHolding,
-  type Draft,
+  type MapCopy,
   NO_CONTENT,
   namesByFullUrl,
   readUpdates,
@@ -80,7 +80,7 @@ export interface Holding<O, R> extends ContentHolding<R> {
   /** `Type/id` of the resources in the opening event (CON-4). */
   resources(opening: O): ReadonlySet<string>;
   /** A copy of them, to be changed. */
-  anchors(anchors: SessionContexts<O, R>['anchors']): Draft<OpenContext<O, R>>;
+  anchors(anchors: SessionContexts<O, R>['anchors']): MapCopy<OpenContext<O, R>>;
 }
 
 const ACTION = /^([a-z]+)-(open|close|update|select)$/i;

@@ -24,13 +24,13 @@ const named = (index: number): string => `n${String(index).padStart(6, '0')}`;
 function visited(run: () => void): number {
   const { prototype } = PersistentMap;
   const ways = ['entries', 'keys', 'values', 'latestFirst', 'under', 'differences'] as const;
-  const originals = ways.map((way) => [way, Object.getOwnPropertyDescriptor(prototype, way)] as const);
+  const originals = ways.map((way) => [way, Object.getOwnPropertyDescriptor(prototype, way) ?? {}] as const);
   let count = 0;
   for (const [way, original] of originals) {
     Object.defineProperty(prototype, way, {
       ...original,
       *value(...given: unknown[]) {
-        for (const one of original?.value.apply(this, given)) {
+        for (const one of original.value.apply(this, given)) {
           count += 1;
           yield one;
         }
@@ -40,7 +40,7 @@ function visited(run: () => void): number {
   try {
     run();
   } finally {
-    for (const [way, original] of originals) if (original) Object.defineProperty(prototype, way, original);
+    for (const [way, original] of originals) Object.defineProperty(prototype, way, original);
   }
   return count;
 }

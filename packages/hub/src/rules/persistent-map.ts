@@ -1,9 +1,9 @@
 import {
-  type Difference,
   differences,
   firstWhere,
   found,
   inserted,
+  type KeyDifference,
   lastOf,
   removed,
   type Tree,
@@ -105,7 +105,7 @@ export class PersistentMap<Value> implements ReadonlyMap<string, Value> {
   }
 
   /** What this map has differently from one before it, in the order of keys. */
-  *differences(before: PersistentMap<Value>): Generator<Difference<string, Value>, undefined> {
+  *differences(before: PersistentMap<Value>): Generator<KeyDifference<string, Value>, undefined> {
     for (const { key, before: was, after: is } of differences(before.#byKey, this.#byKey)) {
       if (was?.entry[1] !== is?.entry[1]) yield { key, before: was?.entry[1], after: is?.entry[1] };
     }

@@ -125,7 +125,7 @@ export function* valuesFrom<Key, Value>(tree: Subtree<Key, Value>, from: Key): G
 }
 
 /** A key under which two trees have different values; `undefined` where there is none. */
-export interface Difference<Key, Value> {
+export interface KeyDifference<Key, Value> {
   readonly key: Key;
   readonly before: Value | undefined;
   readonly after: Value | undefined;
@@ -146,7 +146,7 @@ function open<Key, Value>(stack: Tree<Key, Value>[]): void {
 export function* differences<Key, Value>(
   before: Subtree<Key, Value>,
   after: Subtree<Key, Value>,
-): Generator<Difference<Key, Value>, undefined> {
+): Generator<KeyDifference<Key, Value>, undefined> {
   const old = before ? [before] : [];
   const current = after ? [after] : [];
   for (;;) {
