@@ -121,10 +121,7 @@ describe('studyReports: reports that are known by their study alone', () => {
       };
       const study = { resourceType: 'ImagingStudy', id: 'elsewhere', identifier: [asked] };
       const [report] = contextOf(
-        rewrite(REPORTS, 'DiagnosticReport-open', [{ key: 'study', resource: study }], {
-          current: anchor,
-          all: [anchor],
-        }),
+        rewrite(REPORTS, 'DiagnosticReport-open', [{ key: 'study', resource: study }], listedAnchors([anchor], anchor)),
       );
       const { id } = report!.resource as JsonObject;
       assert.equal(id, same ? 'r1' : 'report-of-elsewhere', JSON.stringify([open, asked]));
