@@ -38,7 +38,7 @@ const PACKAGES = [
     built: 'lib',
     also: ['dist'],
     pages: true,
-    forPages: ['./language', './language/load', './store', './tokens.css'],
+    forPages: ['./language', './language/load', './store', './identity.module.css', './tokens.css'],
   },
   {
     name: 'sample-viewer',

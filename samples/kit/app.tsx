@@ -1,7 +1,7 @@
 /** What both samples begin with: the launch, the subscription, and a bar that says where they stand. */
 import '@lockstep/client/status';
 import '@lockstep/console/tokens.css';
-import './kit.css';
+import './base.css';
 import { type EventName, fromSmart, HubError, Subscriber } from '@lockstep/client';
 import { useSyncState } from '@lockstep/client/react';
 import type { LockstepStatus } from '@lockstep/client/status';
@@ -10,6 +10,7 @@ import { loadMessages, startLanguage } from '@lockstep/console/language/load';
 import { useStore } from '@lockstep/console/store';
 import { type HTMLAttributes, type ReactNode, type Ref, StrictMode, useEffect, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
+import styles from './app.module.css';
 import { Fhir, type Resource } from './fhir.ts';
 import { identityText, Who } from './identity.tsx';
 import { authorize, forget, type Grant, homeServer, type SmartApp, start } from './smart.ts';
@@ -137,9 +138,9 @@ export function Bar(props: {
     document.title = title;
   }, [title]);
   return (
-    <header className="bar">
+    <header className={styles.bar}>
       <h1>{patient ? <Who patient={patient} /> : t('kit.noPatientIsOpen')}</h1>
-      <bdi className="facts">{facts}</bdi>
+      <bdi className={styles.facts}>{facts}</bdi>
       <Status subscriber={subscriber} brief={brief} />
     </header>
   );
@@ -150,7 +151,7 @@ export function Ended({ app, subscriber, grant }: Connected & { app: Sample }) {
   const state = useSyncState(subscriber);
   if (state.status !== 'closed' || state.reason === 'not connected yet') return null;
   return (
-    <div className="apart" role="alert">
+    <div className={styles.apart} role="alert">
       <span>{t('kit.ended', { reason: grant.ended ? t('kit.accessEnded') : state.reason })}</span>
       <button
         type="button"
@@ -197,12 +198,12 @@ function Page(props: { app: Sample; events: readonly EventName[]; children: (con
 
   switch (state.kind) {
     case 'starting':
-      return <p className="kit-message">{t('kit.starting')}</p>;
+      return <p className={styles.message}>{t('kit.starting')}</p>;
     case 'ready':
       return children(state.connected);
     case 'welcome':
       return (
-        <main className="kit-message">
+        <main className={styles.message}>
           <h1>{nameOfApp(app)}</h1>
           <p>{t(`${app.words}.description`)}</p>
           <p>{t('kit.runItFromTheEhr')}</p>
@@ -213,7 +214,7 @@ function Page(props: { app: Sample; events: readonly EventName[]; children: (con
       );
     case 'failed':
       return (
-        <main className="kit-message">
+        <main className={styles.message}>
           <h1>{t('kit.wasNotLaunched', { app: nameOfApp(app) })}</h1>
           <p role="alert">{state.why}</p>
           <p>{t('kit.runItAgain')}</p>

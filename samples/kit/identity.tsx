@@ -1,4 +1,5 @@
 /** Who somebody is: a name alone identifies no one, so date of birth and record number stand beside it. */
+import styles from '@lockstep/console/identity.module.css';
 import { dayOf, nameOf, type Resource, recordNumber, textAt } from './fhir.ts';
 import { t } from './words.ts';
 
@@ -18,9 +19,11 @@ export function identityText(patient: Resource): string {
 export function Who({ patient }: { patient: Resource }) {
   const [born, number] = factsOf(patient);
   return (
-    <span className="identity" title={identityText(patient)}>
-      <bdi className="identity-name">{nameOf(patient)}</bdi>
-      <span className="identity-facts">
+    <span className={styles.identity} title={identityText(patient)}>
+      <bdi className={styles.name} data-testid="identity-name">
+        {nameOf(patient)}
+      </bdi>
+      <span className={styles.facts} data-testid="identity-facts">
         {born} · <bdi>{number}</bdi>
       </span>
     </span>

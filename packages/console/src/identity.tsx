@@ -4,6 +4,7 @@
  */
 import type { Resource } from '@lockstep/fhircast';
 import { nameOf, recordNumber, textAt, when } from './fhir.ts';
+import styles from './identity.module.css';
 import { t } from './language/language.ts';
 
 export interface Identity {
@@ -36,13 +37,18 @@ export function identityText(patient: Resource): string {
   return [isolated(name), born, isolated(number)].join(', ');
 }
 
-/** Name, date of birth and record number, of which only the name may be cut. */
-export function Who({ patient }: { patient: Resource }) {
+/**
+ * Name, date of birth and record number, of which only the name may be cut.
+ * @param stacked whether date and number stand below the name
+ */
+export function Who({ patient, stacked = false }: { patient: Resource; stacked?: boolean }) {
   const { name, born, number } = identityOf(patient);
   return (
-    <span className="identity" title={identityText(patient)}>
-      <bdi className="identity-name">{name}</bdi>
-      <span className="identity-facts">
+    <span className={stacked ? `${styles.identity} ${styles.stacked}` : styles.identity} title={identityText(patient)}>
+      <bdi className={styles.name} data-testid="identity-name">
+        {name}
+      </bdi>
+      <span className={styles.facts} data-testid="identity-facts">
         {born} · <bdi>{number}</bdi>
       </span>
     </span>

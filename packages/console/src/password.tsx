@@ -1,8 +1,9 @@
-import { Button, PasswordInput } from '@mantine/core';
+import { Button, PasswordInput, Stack } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { post, words } from './api.ts';
 import { t } from './language/language.ts';
 import { Dialog } from './ui/dialog.tsx';
+import problemStyles from './ui/problem.module.css';
 import { passwordProblem } from './users/fields.ts';
 
 /** Choosing a password of one's own; after the one-time password it cannot be put off. */
@@ -33,36 +34,38 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
       closable={!needed}
       title={needed ? t('shell.chooseAPasswordOfYourOwn') : t('shell.changePassword')}
     >
-      <form className="stack" onSubmit={(event) => void submit(event)}>
-        {needed && <p>{t('shell.youSignedInWithAOne')}</p>}
-        {problem !== undefined && (
-          <p className="problem" role="alert">
-            {problem}
-          </p>
-        )}
-        <PasswordInput
-          label={needed ? t('shell.oneTimePassword') : t('shell.passwordNow')}
-          autoComplete="current-password"
-          value={before}
-          onChange={(event) => setBefore(event.currentTarget.value)}
-        />
-        <PasswordInput
-          label={t('shell.newPassword')}
-          autoComplete="new-password"
-          value={after}
-          error={tried ? short : undefined}
-          onChange={(event) => setAfter(event.currentTarget.value)}
-        />
-        <PasswordInput
-          label={t('shell.newPasswordAgain')}
-          autoComplete="new-password"
-          value={again}
-          error={tried ? different : undefined}
-          onChange={(event) => setAgain(event.currentTarget.value)}
-        />
-        <Button type="submit" size="sm">
-          {t('shell.save')}
-        </Button>
+      <form onSubmit={(event) => void submit(event)}>
+        <Stack gap={12}>
+          {needed && <p>{t('shell.youSignedInWithAOne')}</p>}
+          {problem !== undefined && (
+            <p className={problemStyles.problem} role="alert">
+              {problem}
+            </p>
+          )}
+          <PasswordInput
+            label={needed ? t('shell.oneTimePassword') : t('shell.passwordNow')}
+            autoComplete="current-password"
+            value={before}
+            onChange={(event) => setBefore(event.currentTarget.value)}
+          />
+          <PasswordInput
+            label={t('shell.newPassword')}
+            autoComplete="new-password"
+            value={after}
+            error={tried ? short : undefined}
+            onChange={(event) => setAfter(event.currentTarget.value)}
+          />
+          <PasswordInput
+            label={t('shell.newPasswordAgain')}
+            autoComplete="new-password"
+            value={again}
+            error={tried ? different : undefined}
+            onChange={(event) => setAgain(event.currentTarget.value)}
+          />
+          <Button type="submit" size="sm">
+            {t('shell.save')}
+          </Button>
+        </Stack>
       </form>
     </Dialog>
   );

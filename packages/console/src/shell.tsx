@@ -3,11 +3,14 @@ import { useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 import type { SignedInPerson } from './api.ts';
 import type { EhrSession } from './ehr/session.ts';
+import stripStyles from './ehr/strip.module.css';
 import { t } from './language/language.ts';
 import { PersonMenuButton } from './person-menu-button.tsx';
 import { Link, usePath } from './router.tsx';
+import styles from './shell.module.css';
 import { Brand } from './ui/brand.tsx';
 import { Waiting } from './ui/problem.tsx';
+import workstationStyles from './ui/workstation.module.css';
 import type { Workspace } from './workspace.tsx';
 
 function NavLink({ href, children }: { href: string; children: ReactNode }) {
@@ -27,7 +30,7 @@ function SchemeButton() {
   return (
     <button
       type="button"
-      className="scheme"
+      className={styles.scheme}
       aria-label={t(other === 'dark' ? 'shell.darkScheme' : 'shell.lightScheme')}
       title={t(other === 'dark' ? 'shell.darkScheme' : 'shell.lightScheme')}
       onClick={() => setColorScheme(other)}
@@ -43,10 +46,10 @@ function SchemeButton() {
 function Arriving() {
   return (
     <>
-      <div className="strip">
-        <div className="strip-row" />
+      <div className={stripStyles.strip}>
+        <div className={stripStyles.row} />
       </div>
-      <main id="content" tabIndex={-1}>
+      <main id="content" className={styles.content} tabIndex={-1}>
         <Waiting what={t('start.starting')} />
       </main>
     </>
@@ -69,11 +72,11 @@ interface ShellProps {
 export function Shell({ person, work, onSignOut }: ShellProps) {
   const [changesPassword, setChangesPassword] = useState(false);
   return (
-    <div className="shell">
-      <a className="skip" href="#content">
+    <div className={styles.shell}>
+      <a className={styles.skip} href="#content">
         {t('shell.skipToTheContent')}
       </a>
-      <header className="top">
+      <header className={styles.top} data-testid="top">
         <Brand />
         <nav aria-label={t('shell.pages')}>
           <NavLink href="/">{t('shell.ehr')}</NavLink>
@@ -85,9 +88,9 @@ export function Shell({ person, work, onSignOut }: ShellProps) {
           <NavLink href="/launch">{t('shell.launchBuilder')}</NavLink>
           {person.administrator && <NavLink href="/conformance">{t('shell.conformance')}</NavLink>}
         </nav>
-        <div className="top-right">
+        <div className={styles.right}>
           {person.workstation !== undefined && (
-            <span className="workstation" title={person.workstation}>
+            <span className={workstationStyles.workstation} title={person.workstation}>
               {person.workstation}
             </span>
           )}

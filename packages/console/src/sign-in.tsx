@@ -4,7 +4,9 @@ import { type ApiError, type SampleUser, words } from './api.ts';
 import { serverPath } from './base.ts';
 import { spoken, t } from './language/language.ts';
 import { chooseLanguage, LANGUAGES } from './language/load.ts';
+import styles from './sign-in.module.css';
 import { Brand } from './ui/brand.tsx';
+import problemStyles from './ui/problem.module.css';
 
 export interface Given {
   readonly user?: string;
@@ -65,22 +67,22 @@ export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn:
   }
 
   return (
-    <main className="sign-in">
-      <section className="sign-in-story">
+    <main className={styles.page}>
+      <section className={styles.story}>
         <Brand large />
         <h1>{t('start.everyApplicationOnTheSamePatient')}</h1>
         <p>{t('start.openAPatientInOneApplication')}</p>
       </section>
-      <section className="sign-in-ways" aria-label={t('start.signIn')}>
+      <section className={styles.ways} aria-label={t('start.signIn')}>
         {problem !== undefined && (
-          <p className="problem" role="alert">
+          <p className={problemStyles.problem} role="alert">
             {problem}
           </p>
         )}
         {samples.length > 0 && (
           <>
             <h2>{t('start.signInAsASampleUser')}</h2>
-            <ul className="sample-users">
+            <ul className={styles.samples}>
               {[...samples]
                 .sort((a, b) => Number(a.administrator) - Number(b.administrator))
                 .map(({ id, name, administrator }) => (
@@ -93,7 +95,7 @@ export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn:
                       loading={busy === id}
                       onClick={() => void signIn(id, { sample: id })}
                       rightSection={
-                        <span className="role">
+                        <span className={styles.role}>
                           {administrator ? t('start.seesEverySession') : t('start.clinician')}
                         </span>
                       }
@@ -161,7 +163,7 @@ export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn:
             </Button>
           )}
         </form>
-        <label className="language">
+        <label className={styles.language}>
           {t('start.chooseLanguage')}
           <select value={spoken.get().language} onChange={(event) => void chooseLanguage(event.currentTarget.value)}>
             {LANGUAGES.map(({ language, name }) => (

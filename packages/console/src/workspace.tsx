@@ -15,10 +15,13 @@ import { identityText } from './identity.tsx';
 import { t } from './language/language.ts';
 import { loadMessages } from './language/load.ts';
 import { Link, usePath } from './router.tsx';
+import shellStyles from './shell.module.css';
 import { sheet } from './shortcut-sheet-shown.ts';
 import { listenForShortcuts } from './shortcuts.ts';
 import { useStore } from './store.ts';
+import dialogStyles from './ui/dialog.module.css';
 import { Dialog } from './ui/dialog.tsx';
+import pageStyles from './ui/page.module.css';
 import { Waiting } from './ui/problem.tsx';
 
 /** A page that is loaded when it is first shown, with the parts of the catalog that it speaks from. */
@@ -100,7 +103,7 @@ function pageOf(path: string, session: EhrSession): { title: string; page?: Reac
 
 function ForAdministrators() {
   return (
-    <div className="page">
+    <div className={pageStyles.page}>
       <h1>{t('shell.forAdministrators')}</h1>
       <p>{t('shell.signInAsAnAdministratorTo')}</p>
     </div>
@@ -109,7 +112,7 @@ function ForAdministrators() {
 
 function NotFound() {
   return (
-    <div className="page">
+    <div className={pageStyles.page}>
       <h1>{t('shell.thereIsNoSuchPage')}</h1>
       <p>
         <Link href="/">{t('shell.backToTheEhr')}</Link>
@@ -126,7 +129,7 @@ function SignedOut({ session }: { session: EhrSession }) {
   return (
     <Dialog onClose={again} title={t('shell.youAreSignedOut')}>
       <p>{t('shell.theSignInHasEndedAfter')}</p>
-      <div className="modal-end">
+      <div className={dialogStyles.end}>
         <Button data-autofocus onClick={again}>
           {t('shell.signIn')}
         </Button>
@@ -194,9 +197,9 @@ export function Workspace({ session, changesPassword, onPasswordDone }: Workspac
   return (
     <QueryClientProvider client={queries}>
       <Strip session={session} />
-      <main id="content" tabIndex={-1}>
+      <main id="content" className={shellStyles.content} tabIndex={-1}>
         {/* The EHR and the applications in it go on while another page is looked at. */}
-        <div className="keep" hidden={page !== undefined}>
+        <div className={shellStyles.keep} hidden={page !== undefined}>
           <EhrPage session={session} />
         </div>
         <Suspense fallback={<Waiting />}>{page}</Suspense>

@@ -11,7 +11,7 @@ const frames: { png: Buffer; ms: number }[] = [];
 
 async function take(page: Page, ms: number): Promise<void> {
   await page.mouse.move(2, 2);
-  await page.locator('.member[data-tone="busy"]').first().waitFor({ state: 'detached' });
+  await page.locator('[data-member][data-tone="busy"]').first().waitFor({ state: 'detached' });
   frames.push({ png: await page.screenshot({ animations: 'disabled', caret: 'hide' }), ms });
 }
 

@@ -58,7 +58,7 @@ test('REG-1 what is typed wrong is told next to its field; a secret is shown onc
   await page.getByText('keeps a secret that is made here').click();
   await page.getByRole('button', { name: 'Register', exact: true }).click();
   await page.getByText('What is secret is shown once').waitFor();
-  const secret = (await page.locator('.copyable[data-secret] pre').innerText()).trim();
+  const secret = (await page.locator('[data-testid="copyable"][data-secret] pre').innerText()).trim();
   assert.ok(secret.length >= 32);
   await page.getByRole('link', { name: 'Go on to the app' }).click();
   await page.getByRole('heading', { name: 'Live tokens' }).waitFor();
@@ -71,7 +71,7 @@ test('REG-1 what is typed wrong is told next to its field; a secret is shown onc
   await opened.getByRole('heading', { name: `Launched with ${stage.origin}/fhir 43` }).waitFor();
   assert.equal(await opened.evaluate(() => window.opener), null);
   // Markup in what others wrote is text.
-  assert.ok((await page.locator('.app-list').getByText(SCRIPT).count()) > 0);
+  assert.ok((await page.locator('[data-testid="apps"]').getByText(SCRIPT).count()) > 0);
   assert.equal(await page.evaluate(() => 'broken' in window), false);
   stage.strangers.length = 0;
   await page.context().close();
@@ -148,7 +148,7 @@ test('REG-1 a manifest fills the form, and one that is none says why', async () 
   await page.getByRole('button', { name: 'Register', exact: true }).click();
   await page.getByRole('heading', { name: 'From a manifest' }).waitFor();
   // The icon that came with it, as a picture of pixels.
-  const shown = page.locator('.app-title img[src^="data:image/webp;base64,"]');
+  const shown = page.locator('[data-testid="app-title"] img[src^="data:image/webp;base64,"]');
   assert.ok(await shown.evaluate((image: HTMLImageElement) => image.decode().then(() => image.naturalWidth === 64)));
   await page.getByRole('region', { name: 'Health' }).getByText('not been in a session').waitFor();
   await page.getByRole('region', { name: 'What it may do' }).getByText('see which patient is open').waitFor();
@@ -162,7 +162,7 @@ test('REG-1 a manifest fills the form, and one that is none says why', async () 
   await page.getByRole('button', { name: 'Delete' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await page.getByRole('heading', { name: 'Apps', exact: true }).waitFor();
-  assert.equal(await page.locator('.app-list').getByText('From a manifest').count(), 0);
+  assert.equal(await page.locator('[data-testid="apps"]').getByText('From a manifest').count(), 0);
   await page.context().close();
 });
 

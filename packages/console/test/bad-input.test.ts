@@ -75,7 +75,7 @@ test('CWE-79 script, markup, controls of direction and 10,000 characters in ever
       dispatchEvent(new PopStateEvent('popstate'));
     }, path);
     await page.getByRole('heading', { name: heading, level: 1 }).last().waitFor();
-    await page.locator('.waiting').first().waitFor({ state: 'detached' });
+    await page.locator('[data-testid="waiting"]').first().waitFor({ state: 'detached' });
     assert.ok((await fillAll(page)) > 0, `${path} has fields`);
     await unharmed(page, path);
     if (send === undefined) continue;

@@ -98,7 +98,7 @@ test('reports are kept, opened by their link, compared, and one check runs again
     await page.getByRole('progressbar', { name: 'Checks done' }).waitFor();
     await finished.waitFor(LONG);
   }
-  const link = await page.locator('.copyable pre').innerText();
+  const link = await page.locator('[data-testid="copyable"] pre').innerText();
   assert.match(link, /\/conformance\?report=\d{15}-/);
   const history = page.getByRole('heading', { name: /\d+ reports of earlier runs/ });
   await history.click();
@@ -134,9 +134,9 @@ test('of another Hub what failed comes first, with the exchange, the sentence an
   await page.getByText('Not a whole address: http://… or https://…').waitFor();
   await testOther(page, hub.url);
   await page.getByText('It does not conform').waitFor(LONG);
-  const [first] = await page.locator('.report > section h2').allInnerTexts();
+  const [first] = await page.locator('[data-testid="report"] > section h2').allInnerTexts();
   assert.ok(first?.includes(hub.url));
-  assert.match((await page.locator('.report h2').nth(1).innerText()) ?? '', /\d+ failed/);
+  assert.match((await page.locator('[data-testid="report"] h2').nth(1).innerText()) ?? '', /\d+ failed/);
   const failed = resultOf(page, 'well-known-served');
   // A few failures are open from the beginning, many are not.
   if ((await failed.getAttribute('open')) === null) await failed.locator('summary').first().click();
@@ -190,7 +190,7 @@ test('an application is told which Hub to join, and a person says in the page wh
   await page.getByRole('button', { name: 'Run', exact: true }).click();
   const asked = page.getByRole('region', { name: 'At the application' });
   const given = async (title: string) =>
-    (await asked.locator('.copyable').filter({ hasText: title }).locator('pre').innerText()).trim();
+    (await asked.locator('[data-testid="copyable"]').filter({ hasText: title }).locator('pre').innerText()).trim();
   await asked.waitFor();
   assert.deepEqual(await findings(page), []);
   const socket = await follow(await given('hub.url'), await given('hub.topic'), await given('Access token'));

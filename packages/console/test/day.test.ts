@@ -107,7 +107,7 @@ test('HZ-1 a link to a patient or a study opens nothing until the person says so
   await page.getByRole('tabpanel').getByRole('heading', { name: 'Kofi Mensah', level: 2 }).waitFor();
 
   await page.goto(`${stage.origin}/worklist`);
-  const study = page.locator('.worklist tbody tr').first().getByRole('link');
+  const study = page.locator('[data-testid="worklist"] tbody tr').first().getByRole('link');
   const title = await study.innerText();
   await study.click();
   await page.getByRole('heading', { name: 'Open this study?' }).waitFor();
@@ -144,9 +144,11 @@ test('by keys: search, worklist, open, tabs, undo; the sheet lists them and turn
   await page.keyboard.press('g');
   await page.keyboard.press('w');
   await page.getByRole('heading', { name: 'Worklist', level: 1 }).waitFor();
-  const open = page.locator('.worklist tbody button');
+  const open = page.locator('[data-testid="worklist"] tbody button');
   await open.first().waitFor();
-  await page.waitForFunction(() => document.activeElement?.matches('.worklist tbody tr:first-child button'));
+  await page.waitForFunction(() =>
+    document.activeElement?.matches('[data-testid="worklist"] tbody tr:first-child button'),
+  );
   await page.keyboard.press('j');
   await page.keyboard.press('k');
   await page.keyboard.press('Enter');
@@ -154,7 +156,7 @@ test('by keys: search, worklist, open, tabs, undo; the sheet lists them and turn
   await page.locator('body').click({ position: { x: 2, y: 2 } });
   await page.keyboard.press('/');
   await page.keyboard.type('mensah');
-  await page.locator('.patient').filter({ hasText: 'Kofi Mensah' }).click();
+  await page.locator('[data-testid="patient"]').filter({ hasText: 'Kofi Mensah' }).click();
   await tab(page, 'Kofi Mensah', true).waitFor();
   await page.keyboard.press('[');
   await tab(page, 'Kofi Mensah', false).waitFor();

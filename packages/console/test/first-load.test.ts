@@ -85,9 +85,9 @@ test('a session that cannot be made ready is said, and made once it can be', asy
 test('HZ-4 a chart whose program cannot be loaded is said not to be read, and is shown once it can be', async () => {
   const page = await stage.person(/Lena Okafor/);
   await page.route(/\/chart-[^/]*\.js$/, (route) => route.abort());
-  await page.locator('.patient').filter({ hasText: 'Kofi Mensah' }).click();
+  await page.locator('[data-testid="patient"]').filter({ hasText: 'Kofi Mensah' }).click();
   await page.getByRole('heading', { name: 'The record could not be read' }).waitFor();
-  await page.locator('.empty').getByText('Kofi Mensah').waitFor();
+  await page.locator('[data-testid="no-chart"]').getByText('Kofi Mensah').waitFor();
   await page.unroute(/\/chart-[^/]*\.js$/);
   await page.getByRole('button', { name: 'Try again' }).click();
   await page

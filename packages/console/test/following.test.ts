@@ -59,7 +59,7 @@ test('each change of context is on the other screens, and the strip says in how 
     await openPatient(page, new RegExp(name));
     await shows(viewer, name);
     await chip.getByText(/^followed/).waitFor();
-    assert.match(await chip.locator('.ms').innerText(), /^\s*\d+ ms$/);
+    assert.match(await chip.locator('[data-testid="ms"]').innerText(), /^\s*\d+ ms$/);
   }
   await page.context().close();
 });
@@ -118,7 +118,7 @@ test('ERR-2 an application with unsaved work refuses, the strip warns, and it fo
   await writer.getByRole('button', { name: 'Save draft' }).click();
   await shows(writer, 'Priya Raman');
   // Its late answer tells everybody: the warning goes by itself.
-  await page.locator('.own-status[data-status="in-sync"]').waitFor();
+  await page.locator('[data-testid="own-status"][data-status="in-sync"]').waitFor();
   await viewer.locator('lockstep-status[status="in-sync"]').waitFor();
   await page.getByRole('alert').waitFor({ state: 'detached' });
   await page.context().close();
@@ -180,7 +180,7 @@ test('the chart asks before it leaves a note that is not saved', async () => {
   await openPriya();
   const dialog = page.getByRole('dialog', { name: 'A note is not saved' });
   await dialog.getByRole('button', { name: 'Stay here', exact: true }).last().click();
-  await page.locator('.own-status[data-status="out-of-sync"]').waitFor();
+  await page.locator('[data-testid="own-status"][data-status="out-of-sync"]').waitFor();
   await page.getByRole('tabpanel').getByRole('heading', { name: 'Kofi Mensah' }).waitFor();
   await openPriya();
   // A note that the record does not take is not lost.
@@ -191,7 +191,7 @@ test('the chart asks before it leaves a note that is not saved', async () => {
   await dialog.getByText('The note was not saved: No room left').waitFor();
   await dialog.getByRole('button', { name: 'Save and follow' }).click();
   await page.getByRole('tabpanel').getByRole('heading', { name: 'Priya Raman' }).waitFor();
-  await page.locator('.own-status[data-status="in-sync"]').waitFor();
+  await page.locator('[data-testid="own-status"][data-status="in-sync"]').waitFor();
   await openPatient(page, /Kofi Mensah/);
   await page.getByRole('cell', { name: 'To be continued' }).waitFor();
   await page.context().close();

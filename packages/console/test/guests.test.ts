@@ -25,7 +25,11 @@ test('a link lets another person in, to follow only, until it is withdrawn', asy
   await guest.goto(address);
   await guest.getByRole('button', { name: 'Join' }).click();
   await guest.getByText('You follow the session of Dr. Lena Okafor.').waitFor();
-  const topic = await guest.locator('.copyable').filter({ hasText: 'hub.topic' }).locator('pre').innerText();
+  const topic = await guest
+    .locator('[data-testid="copyable"]')
+    .filter({ hasText: 'hub.topic' })
+    .locator('pre')
+    .innerText();
   assert.ok(topic.length > 20);
 
   await host.getByRole('button', { name: 'Look again' }).click();

@@ -73,14 +73,14 @@ async function greens(
   return () => status.evaluate((element) => (element as typeof element & { greens: number }).greens);
 }
 
-const headline = (page: Page, status: string) => page.locator(`.own-status[data-status="${status}"]`);
+const headline = (page: Page, status: string) => page.locator(`[data-testid="own-status"][data-status="${status}"]`);
 const isGreen = async (page: Page): Promise<boolean> => (await headline(page, 'in-sync').count()) > 0;
 
 /** The patient on the chart and the patient in the strip; both are the one who is open, or nobody. */
 async function shownAndOpen(page: Page): Promise<readonly [string, string]> {
   const heading = page.getByRole('tabpanel').getByRole('heading', { level: 2 });
   const chart = (await heading.count()) === 0 ? '' : await heading.innerText();
-  const strip = page.getByTestId('context').locator('.identity-name');
+  const strip = page.getByTestId('context').locator('[data-testid="identity-name"]');
   return [chart, (await strip.count()) === 0 ? '' : await strip.innerText()];
 }
 
@@ -119,11 +119,11 @@ for (const [failure, fail] of Object.entries(FAILURES)) {
       await page.route('**/hub', (route) =>
         route.request().headers()['content-type'] === 'application/json' ? fail(route) : route.continue(),
       );
-      await page.locator('.patient').filter({ hasText: 'Kofi Mensah' }).click();
+      await page.locator('[data-testid="patient"]').filter({ hasText: 'Kofi Mensah' }).click();
       await page.getByRole('alert').filter({ hasText: 'Not sent: Open Kofi Mensah' }).waitFor();
       await headline(page, 'out-of-sync').waitFor();
       assert.deepEqual(await shownAndOpen(page), ['Amara Diallo', 'Amara Diallo']);
-      assert.equal(await page.locator('.strip [data-tone="good"]').count(), 0, 'nothing is green');
+      assert.equal(await page.locator('[aria-label="Session"] [data-tone="good"]').count(), 0, 'nothing is green');
       assert.match(await page.title(), /^\(!\) Not sent · Amara Diallo, /);
       if (then === 'Send again') await picture(page, 'hz-1-not-sent');
       await page.unroute('**/hub');
@@ -142,7 +142,7 @@ test('HZ-1 with the Hub killed and started again, chart and session are the same
   await headline(page, 'in-sync').waitFor();
   await stage.restart('SIGKILL', async () => {
     await headline(page, 'connecting').waitFor();
-    await page.locator('.patient').filter({ hasText: 'Kofi Mensah' }).click();
+    await page.locator('[data-testid="patient"]').filter({ hasText: 'Kofi Mensah' }).click();
     await page.getByRole('alert').filter({ hasText: 'Not sent: Open Kofi Mensah' }).waitFor();
     assert.equal((await shownAndOpen(page))[0], 'Amara Diallo');
     assert.equal(await isGreen(page), false);
@@ -230,7 +230,7 @@ for (const { way, answering, later, back } of WAYS) {
     await headline(page, 'in-sync').waitFor();
     const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, answering);
     const counts = [
-      await greens(page, '.own-status', 'data-status'),
+      await greens(page, '[data-testid="own-status"]', 'data-status'),
       await greens(viewer, 'lockstep-status', 'status'),
     ];
     await openPatient(page, /Amara Diallo/);
@@ -238,7 +238,7 @@ for (const { way, answering, later, back } of WAYS) {
     const isYet = way === 'has not answered yet';
     // The Hub's time is another than the page's: only what it has said can be waited for.
     await page
-      .locator('.own-status')
+      .locator('[data-testid="own-status"]')
       .getByText(/Desktop PACS/)
       .waitFor();
     await viewer
@@ -249,7 +249,7 @@ for (const { way, answering, later, back } of WAYS) {
     if (!isYet) await page.clock.runFor(11_000);
     const status = isYet ? ':not([data-status="in-sync"])' : '[data-status="out-of-sync"]';
     await page
-      .locator(`.own-status${status}`)
+      .locator(`[data-testid="own-status"]${status}`)
       .getByText(/Desktop PACS/)
       .waitFor();
     await viewer
@@ -388,17 +388,17 @@ test('HZ-6 two people of one name look different wherever one of them is named',
     const number = identifier[0]?.value ?? '';
     await page.getByRole('searchbox', { name: 'Search patients' }).fill(number);
     // The list of both stands until the search is answered.
-    await page.locator('.patient').nth(1).waitFor({ state: 'detached' });
+    await page.locator('[data-testid="patient"]').nth(1).waitFor({ state: 'detached' });
     await openPatient(page, /Mira Holm/);
     await page.getByTestId('context').getByText(number).waitFor();
     await page.getByRole('tab', { selected: true }).getByText(number).waitFor();
-    await page.getByRole('tabpanel').locator('.banner').getByText(number).waitFor();
+    await page.getByRole('tabpanel').locator('[data-testid="banner"]').getByText(number).waitFor();
     await page.waitForFunction((wanted) => document.title.includes(wanted), number);
     const year = birthDate.slice(0, 4);
     for (const text of [
       await page.getByTestId('context').innerText(),
       await page.getByRole('tab', { selected: true }).innerText(),
-      await page.getByRole('tabpanel').locator('.banner').innerText(),
+      await page.getByRole('tabpanel').locator('[data-testid="banner"]').innerText(),
       await page.title(),
     ]) {
       assert.ok(text.includes('Mira Holm') && text.includes(number) && text.includes(year), text);
@@ -438,14 +438,19 @@ for (const viewport of [
   test(`HZ-6 a name of ${LONG_NAME.length} letters leaves every status to be read, ${viewport.width} pixels wide`, async () => {
     const page = await stage.person(/Lena Okafor/, { viewport });
     await page.getByRole('searchbox', { name: 'Search patients' }).fill('NF-900003');
-    await page.locator('.patient').filter({ hasText: 'Maximiliana' }).click();
+    await page.locator('[data-testid="patient"]').filter({ hasText: 'Maximiliana' }).click();
     await page.getByTestId('context').getByText('NF-900003').waitFor();
     const viewer = await run(page, 'Image viewer');
     const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, () => 409);
-    await page.locator('.own-status[data-status="out-of-sync"]').waitFor();
-    for (const selector of ['.own-status', '.own-words', '[data-testid="context"] .identity-facts', '.member .mark'])
+    await page.locator('[data-testid="own-status"][data-status="out-of-sync"]').waitFor();
+    for (const selector of [
+      '[data-testid="own-status"]',
+      '[data-testid="own-words"]',
+      '[data-testid="context"] [data-testid="identity-facts"]',
+      '[data-member] > [aria-hidden]',
+    ])
       assert.ok(await isWhole(page, selector, viewport.width), selector);
-    for (const selector of ['lockstep-status', '.identity-facts'])
+    for (const selector of ['lockstep-status', '[data-testid="identity-facts"]'])
       assert.ok(await isWhole(viewer, selector, viewport.width), `viewer: ${selector}`);
     await picture(page, `hz-6-long-name-${viewport.width}`);
     raw.close(1000);
@@ -494,7 +499,7 @@ test('an application that would not follow is heard before a change is made', as
   await writer.getByRole('button', { name: /CT Chest.*May 2026/ }).click();
   await writer.getByLabel('Impression').fill('Half a sentence');
   const dialog = page.getByRole('dialog', { name: 'Not everybody would follow' });
-  await page.locator('.patient').filter({ hasText: 'Kofi Mensah' }).click();
+  await page.locator('[data-testid="patient"]').filter({ hasText: 'Kofi Mensah' }).click();
   await dialog.getByText('Report writer: a report is not signed or saved.').waitFor();
   await picture(page, 'survey');
   await dialog.getByRole('button', { name: 'Stay here', exact: true }).last().click();
@@ -681,8 +686,8 @@ test('HZ-14 a patient is found whatever the case, the accents and the order of t
     ['NF-900002', 'Mira Holm'],
   ] as const) {
     await search.fill(text);
-    await page.locator('.patient').nth(1).waitFor({ state: 'detached' });
-    await page.locator('.patient').filter({ hasText: name }).waitFor();
+    await page.locator('[data-testid="patient"]').nth(1).waitFor({ state: 'detached' });
+    await page.locator('[data-testid="patient"]').filter({ hasText: name }).waitFor();
   }
   await picture(page, 'hz-14-found');
   await page.context().close();

@@ -11,7 +11,7 @@ before(async () => {
 after(() => stage.close());
 
 const statusOf = (page: Page | FrameLocator, status: string) =>
-  page.locator(`:is(lockstep-status[status="${status}"], .own-status[data-status="${status}"])`);
+  page.locator(`:is(lockstep-status[status="${status}"], [data-testid="own-status"][data-status="${status}"])`);
 
 for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
   test(`after ${signal} and a new start the console and both samples are back in sync without a click`, async () => {

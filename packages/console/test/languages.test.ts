@@ -59,7 +59,7 @@ async function visit(page: Page, path: string): Promise<void> {
     dispatchEvent(new PopStateEvent('popstate'));
   }, path);
   await page.getByRole('heading', { level: 1 }).last().waitFor();
-  await page.locator('.waiting').first().waitFor({ state: 'detached' });
+  await page.locator('[data-testid="waiting"]').first().waitFor({ state: 'detached' });
 }
 
 let stage: Stage;
@@ -82,7 +82,7 @@ test('a German browser is spoken to in German on every page, and the choice of a
   };
   await check('sign-in');
   await page.getByRole('button', { name: /Administrator/ }).click();
-  await page.locator('.patient').filter({ hasText: 'Amara Diallo' }).click();
+  await page.locator('[data-testid="patient"]').filter({ hasText: 'Amara Diallo' }).click();
   await page.getByRole('tabpanel').getByRole('heading', { name: 'Amara Diallo', level: 2 }).waitFor();
   await page.getByRole('heading', { name: new RegExp(GERMAN['ehr.observations']) }).waitFor();
   for (const app of ['Image viewer', 'Report writer']) {
@@ -124,9 +124,9 @@ test('dates are written as in the place of the browser, times in its zone', asyn
     const page = await stage.browser(undefined, { locale, timezoneId });
     await page.goto(stage.origin);
     await page.getByRole('button', { name: /Administrator/ }).click();
-    await page.locator('.patient', { hasText: born }).filter({ hasText: 'Kofi Mensah' }).waitFor();
+    await page.locator('[data-testid="patient"]', { hasText: born }).filter({ hasText: 'Kofi Mensah' }).waitFor();
     await visit(page, '/sessions');
-    const row = page.locator('.session-list tbody tr').first();
+    const row = page.locator('[data-testid="sessions"] tbody tr').first();
     await row.waitFor();
     started.add(await row.locator('time').first().innerText());
     await page.context().close();

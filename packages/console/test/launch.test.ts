@@ -99,7 +99,7 @@ test('the whole launch is in the address, which another person can open', async 
   );
   assert.ok(shared.get('study'));
   await page
-    .locator('.copyable')
+    .locator('[data-testid="copyable"]')
     .filter({ hasText: 'This launch, to share' })
     .getByText(address, { exact: true })
     .waitFor();
@@ -242,7 +242,7 @@ test('a backend service is told where it gets its token, and for which client', 
     'kind=backend&app=by-address&client_id=nightly&keys=https://service.example.org/jwks.json&faults=used-jti',
   );
   await page.getByText('Nothing is launched: the service asks for its token by itself.').waitFor();
-  const endpoint = page.locator('.copyable').filter({ hasText: 'Token endpoint' }).locator('pre');
+  const endpoint = page.locator('[data-testid="copyable"]').filter({ hasText: 'Token endpoint' }).locator('pre');
   assert.match(await endpoint.innerText(), /\/simulate\/used-jti,client:[\w-]+\/auth\/token$/);
   assert.equal(await page.getByRole('button', { name: /^Launch/ }).count(), 0);
   await page.getByText('R2 and R3 are not offered').waitFor();

@@ -89,7 +89,7 @@ for (const [scheme, rules] of [
     await visit('/users/dr-mei-tanaka', 'Dr. Mei Tanaka');
     await visit('/conformance', 'Conformance');
     await visit('/sessions', 'Sessions');
-    await page.locator('.session-list').getByRole('link', { name: 'Administrator' }).click();
+    await page.locator('[data-testid="sessions"]').getByRole('link', { name: 'Administrator' }).click();
     await page.getByRole('option').first().waitFor();
     assert.deepEqual(await findings(page, rules), []);
     await page.getByText('Compose', { exact: true }).click();
@@ -113,7 +113,7 @@ test('no page has an accessibility finding in German, in the light, on a phone',
       dispatchEvent(new PopStateEvent('popstate'));
     }, to);
     await page.getByRole('heading', { level: 1 }).last().waitFor();
-    await page.locator('.waiting').first().waitFor({ state: 'detached' });
+    await page.locator('[data-testid="waiting"]').first().waitFor({ state: 'detached' });
     assert.equal(await page.locator('html').getAttribute('lang'), 'de');
     assert.deepEqual(await findings(page), [], to);
   }
@@ -138,7 +138,7 @@ for (const [device, viewport] of [
       }, to);
       await page.getByRole('heading', { level: 1 }).last().waitFor();
       const wide = await page.evaluate(() =>
-        ['html', '#content', '.top', '.strip-row'].filter((one) => {
+        ['html', '#content', '[data-testid="top"]', '[data-testid="strip"]'].filter((one) => {
           const element = document.querySelector(one);
           return element && element.scrollWidth > Math.min(element.clientWidth, innerWidth);
         }),

@@ -73,12 +73,12 @@ async function picture(page: Page, name: string, size = page.viewportSize() ?? S
 async function atEase(page: Page, patient: RegExp): Promise<void> {
   if (!kept) return;
   for (let tries = 0; tries < 8; tries++) {
-    const times = await page.locator('.strip .ms').allInnerTexts();
+    const times = await page.locator('[data-testid="ms"]').allInnerTexts();
     if (times.every((text) => Number.parseInt(text, 10) < 100)) return;
     const answered = page.waitForResponse((response) => response.url().endsWith('/hub'));
     await openPatient(page, patient);
     await answered;
-    await page.locator('.member[data-tone="busy"]').first().waitFor({ state: 'detached' });
+    await page.locator('[data-member][data-tone="busy"]').first().waitFor({ state: 'detached' });
   }
 }
 
@@ -160,7 +160,7 @@ test('every page has its picture', async () => {
   await writer.getByRole('button', { name: 'Sign' }).click();
   await shows(writer, 'Kofi Mensah');
   await member(page, 'Report writer').and(page.locator('[data-tone="good"]')).waitFor();
-  await page.locator('.own-status[data-status="in-sync"]').waitFor();
+  await page.locator('[data-testid="own-status"][data-status="in-sync"]').waitFor();
   await register({
     client_name: 'Workstation PACS',
     description: 'A program on the desktop that speaks FHIRcast, and no OAuth.',
@@ -185,10 +185,10 @@ test('every page has its picture', async () => {
   await openPatient(tomas, /Priya Raman/);
   const administrator = await stage.person(/Administrator/, { viewport: SIZE });
   await administrator.getByRole('link', { name: 'Sessions', exact: true }).click();
-  await administrator.locator('.session-list').getByText('Emergency desk').waitFor();
+  await administrator.locator('[data-testid="sessions"]').getByText('Emergency desk').waitFor();
   await picture(administrator, 'sessions', LOW);
   await administrator.setViewportSize(SIZE);
-  await administrator.locator('.session-list').getByRole('link', { name: 'Dr. Lena Okafor' }).click();
+  await administrator.locator('[data-testid="sessions"]').getByRole('link', { name: 'Dr. Lena Okafor' }).click();
   await administrator.getByRole('option').first().waitFor();
   await administrator.getByText('events', { exact: true }).click();
   await administrator.getByRole('option').filter({ hasText: 'DiagnosticReport-update' }).click();
@@ -223,7 +223,7 @@ test('every page has its picture', async () => {
 
   await administrator.context().close();
   await page.getByRole('link', { name: 'Worklist', exact: true }).click();
-  await page.locator('.worklist tbody tr').first().waitFor();
+  await page.locator('[data-testid="worklist"] tbody tr').first().waitFor();
   await picture(page, 'worklist');
   await page.getByRole('link', { name: 'EHR', exact: true }).click();
   await page.getByRole('button', { name: 'Change to light' }).click();

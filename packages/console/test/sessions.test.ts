@@ -20,7 +20,7 @@ test('ERR-8 list and inspector say who has not answered, who does not follow, si
     .waitFor();
   const administrator = await stage.person(/Administrator/);
   await administrator.getByRole('link', { name: 'Sessions', exact: true }).click();
-  const row = administrator.locator('.session-list tr').filter({ hasText: 'Dr. Lena Okafor' });
+  const row = administrator.locator('[data-testid="sessions"] tr').filter({ hasText: 'Dr. Lena Okafor' });
   await row.getByText('everybody follows').waitFor();
   raw.answering = () => undefined;
   await openPatient(page, /Priya Raman/);
@@ -44,7 +44,7 @@ test('the inspector shows a session live, replays it, composes into it and expor
   const page = await stage.person(/Mei Tanaka/);
   const administrator = await stage.person(/Administrator/);
   await administrator.getByRole('link', { name: 'Sessions', exact: true }).click();
-  await administrator.locator('.session-list').getByRole('link', { name: 'Dr. Mei Tanaka' }).click();
+  await administrator.locator('[data-testid="sessions"]').getByRole('link', { name: 'Dr. Mei Tanaka' }).click();
   const timeline = administrator.getByRole('listbox', { name: 'Timeline' });
   await timeline.waitFor();
   await openPatient(page, /Walter Pruitt/);
@@ -89,9 +89,9 @@ test('the inspector shows a session live, replays it, composes into it and expor
   await administrator.getByRole('button', { name: 'End session' }).click();
   await administrator.getByRole('dialog').getByRole('button', { name: 'End session' }).click();
   await administrator.getByRole('heading', { name: 'Sessions', exact: true }).waitFor();
-  await page.locator('.own-status[data-status="closed"]').waitFor();
+  await page.locator('[data-testid="own-status"][data-status="closed"]').waitFor();
   await page.getByRole('button', { name: 'Rejoin' }).click();
-  await page.locator('.own-status[data-status="in-sync"]').waitFor();
+  await page.locator('[data-testid="own-status"][data-status="in-sync"]').waitFor();
   await administrator.context().close();
   await page.context().close();
 });

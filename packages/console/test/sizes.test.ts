@@ -47,7 +47,7 @@ before(async () => {
 });
 after(() => stage.close());
 
-const rows = (page: Page) => page.locator('.patient-list .patient');
+const rows = (page: Page) => page.locator('[data-testid="patient"]');
 const search = (page: Page, text: string) => page.getByRole('searchbox', { name: 'Search patients' }).fill(text);
 
 test(`HZ-14 among ${COUNT} patients the one who is meant is found, and only rows in view exist`, async () => {
@@ -68,19 +68,19 @@ test(`HZ-14 among ${COUNT} patients the one who is meant is found, and only rows
   ]) {
     await search(page, query);
     await rows(page).filter({ hasText: number }).waitFor();
-    await page.locator('.patient-scroller[aria-busy="false"]').waitFor();
+    await page.locator('[data-testid="patient-list"][aria-busy="false"]').waitFor();
     assert.equal(await rows(page).count(), 1, query);
   }
   for (const query of ['mull', 'MÜLLER', 'müller ng']) {
     await search(page, query);
-    await page.locator('.patient-scroller[aria-busy="false"]').waitFor();
+    await page.locator('[data-testid="patient-list"][aria-busy="false"]').waitFor();
     assert.match(await rows(page).first().innerText(), /Müller/, query);
   }
   await search(page, 'Quispe');
-  await page.locator('.patient-scroller[aria-busy="false"]').waitFor();
+  await page.locator('[data-testid="patient-list"][aria-busy="false"]').waitFor();
   // More is read as one goes on.
-  await page.locator('.patient-scroller').evaluate((element) => element.scrollTo(0, element.scrollHeight));
-  await page.locator('.patient-list > li[aria-posinset="105"]').waitFor();
+  await page.locator('[data-testid="patient-list"]').evaluate((element) => element.scrollTo(0, element.scrollHeight));
+  await page.locator('[data-testid="patient-list"] li[aria-posinset="105"]').waitFor();
   await page.context().close();
 });
 
@@ -96,7 +96,7 @@ test('HZ-14 while a search runs nobody of the older list can be clicked, and a s
     await route.continue();
   });
   await search(page, 'Haddad');
-  await page.locator('.patient-scroller[aria-busy="true"][inert]').waitFor();
+  await page.locator('[data-testid="patient-list"][aria-busy="true"][inert]').waitFor();
   const hit = await rows(page)
     .first()
     .evaluate((row) => {
@@ -106,7 +106,7 @@ test('HZ-14 while a search runs nobody of the older list can be clicked, and a s
   assert.equal(hit, false, 'a click does not reach a row');
   answer();
   await rows(page).filter({ hasText: 'Haddad' }).first().waitFor();
-  await page.locator('.patient-scroller[aria-busy="false"]').waitFor();
+  await page.locator('[data-testid="patient-list"][aria-busy="false"]').waitFor();
 
   await page.route(/\/fhir\/Patient\?.*name=Okoye/, (route) => route.abort('connectionrefused'));
   await search(page, 'Okoye');
@@ -123,7 +123,7 @@ test('HZ-14 while a search runs nobody of the older list can be clicked, and a s
 test(`among ${USERS} users one is found by name, sign-in name or alias, and the rest page by page`, async () => {
   const page = await stage.person(/Administrator/);
   await page.getByRole('link', { name: 'Users', exact: true }).click();
-  const users = page.locator('.user-list tbody tr');
+  const users = page.locator('[data-testid="users"] tbody tr');
   await users.nth(49).waitFor();
   assert.equal(await users.count(), 50);
   await page.getByRole('button', { name: 'Show more' }).click();
@@ -135,7 +135,7 @@ test(`among ${USERS} users one is found by name, sign-in name or alias, and the 
       .filter({ hasText: wordOf(321) })
       .first()
       .waitFor();
-    await page.locator('.table-scroll[aria-busy="false"]').waitFor();
+    await page.locator('[data-testid="table"][aria-busy="false"]').waitFor();
     assert.equal(await users.count(), 1, query);
   }
   await find.fill('Nobody of this name');
@@ -156,17 +156,17 @@ test(`among ${SESSIONS} sessions one is found, page by page, and a Hub that is a
   }
   const page = await stage.person(/Administrator/);
   await page.getByRole('link', { name: 'Sessions', exact: true }).click();
-  await page.locator('.session-list tbody tr').nth(49).waitFor();
-  assert.equal(await page.locator('.session-list tbody tr').count(), 50);
+  await page.locator('[data-testid="sessions"] tbody tr').nth(49).waitFor();
+  assert.equal(await page.locator('[data-testid="sessions"] tbody tr').count(), 50);
   const pager = page.getByRole('navigation', { name: 'Pages of the list' });
   await pager.getByText(/^1–50 of 2,0\d\d$/).waitFor();
   await pager.getByRole('button', { name: 'Next' }).click();
   await pager.getByText(/^51–100 of/).waitFor();
   const find = page.getByRole('searchbox', { name: 'Search sessions' });
   await find.fill(`desk ${wordOf(1234)}`);
-  await page.locator('.session-list tbody tr').filter({ hasText: 'Desk 1234' }).waitFor();
-  await page.locator('.table-scroll[aria-busy="false"]').waitFor();
-  assert.equal(await page.locator('.session-list tbody tr').count(), 1);
+  await page.locator('[data-testid="sessions"] tbody tr').filter({ hasText: 'Desk 1234' }).waitFor();
+  await page.locator('[data-testid="table"][aria-busy="false"]').waitFor();
+  assert.equal(await page.locator('[data-testid="sessions"] tbody tr').count(), 1);
   await find.fill('Nobody of this name');
   await page.getByText('No session matches “Nobody of this name”.').waitFor();
   await page.route(/\/api\/console\/sessions\?search=away/, (route) => route.abort('connectionrefused'));
@@ -201,12 +201,12 @@ test(`among ${APPS} apps one is found by words or category; favourites and those
   await page.getByRole('link', { name: 'Apps', exact: true }).click();
   await page.getByRole('combobox', { name: 'Category' }).selectOption('Imaging');
   await page.getByRole('heading', { name: `App ${wordOf(50)}` }).waitFor();
-  assert.equal(await page.locator('.app-card').count(), APPS / 50);
+  assert.equal(await page.locator('[data-testid="app"]').count(), APPS / 50);
   await page.getByRole('combobox', { name: 'Category' }).selectOption('');
   await page.getByRole('searchbox', { name: 'Search apps' }).fill(wordOf(77));
   await page.getByRole('button', { name: `Favourite: App ${wordOf(77)}` }).click();
   await page.getByRole('searchbox', { name: 'Search apps' }).fill('');
-  await page.locator('.app-card').first().getByText(wordOf(77)).waitFor();
+  await page.locator('[data-testid="app"]').first().getByText(wordOf(77)).waitFor();
   await page.getByRole('link', { name: 'EHR', exact: true }).click();
   await dock.getByRole('searchbox', { name: 'Search apps' }).fill('');
   await dock.getByRole('listitem').first().getByText(wordOf(77)).waitFor();

@@ -168,7 +168,7 @@ export class Stage {
 
 /** @param objections whether another application says that it would not follow, and the person goes on */
 export async function openPatient(page: Page, name: RegExp, objections = false): Promise<void> {
-  await page.locator('.patient').filter({ hasText: name }).click();
+  await page.locator('[data-testid="patient"]').filter({ hasText: name }).click();
   if (objections) await page.getByRole('dialog').getByRole('button', { name: 'Go on' }).click();
   await page.getByRole('tabpanel').getByRole('heading', { name, level: 2 }).waitFor();
 }

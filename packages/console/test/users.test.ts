@@ -62,7 +62,7 @@ test('REG-4 by keyboard an administrator adds a user, whose password is shown on
   await aliases.fill('urn:hospital|4711');
   await admin.getByRole('button', { name: 'Add', exact: true }).press('Enter');
   await admin.getByRole('heading', { name: 'Dr. Marta Ruiz can sign in' }).waitFor();
-  const password = (await admin.locator('.copyable[data-secret] pre').innerText()).trim();
+  const password = (await admin.locator('[data-testid="copyable"][data-secret] pre').innerText()).trim();
   await admin.getByRole('link', { name: 'Go on to the user' }).press('Enter');
   await admin.getByRole('heading', { name: 'Dr. Marta Ruiz' }).waitFor();
   assert.equal((await admin.content()).includes(password), false);
@@ -101,7 +101,7 @@ test('REG-4 ending sessions, a new password, suspending and deleting take hold w
   await searchPatients(ben).waitFor();
 
   await confirm('Make a password');
-  const made = (await admin.locator('.copyable[data-secret] pre').innerText()).trim();
+  const made = (await admin.locator('[data-testid="copyable"][data-secret] pre').innerText()).trim();
   await ben.getByRole('dialog', { name: 'You are signed out' }).waitFor();
   await signIn(ben, 'ben', 'a long password');
   await ben.getByText('User name or password is wrong.').waitFor();

@@ -190,7 +190,7 @@ describe('below a path, in Chromium behind nginx', { skip: nginxMissing() }, () 
       await page.getByRole('link', { name: 'EHR', exact: true }).click();
       await page.waitForURL(`${publicUrl}/`);
       await page
-        .locator('.patient')
+        .locator('[data-testid="patient"]')
         .filter({ hasText: /Kofi Mensah/ })
         .click();
       await page
@@ -225,7 +225,7 @@ describe('below a path, in Chromium behind nginx', { skip: nginxMissing() }, () 
       for (const path of ['/worklist', '/apps', '/launch']) {
         await page.goto(`${publicUrl}${path}`);
         await page.reload();
-        await page.locator('.page h1').first().waitFor();
+        await page.locator('main h1:visible').first().waitFor();
         assert.equal(new URL(page.url()).pathname, `/lockstep${path}`);
       }
 

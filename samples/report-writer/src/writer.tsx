@@ -2,6 +2,7 @@ import type { Content } from '@lockstep/client';
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
 import { codeWords } from '@lockstep/console/language';
 import { useEffect, useMemo, useRef, useState } from 'react';
+import kitStyles from '../../kit/app.module.css';
 import { Bar, type Connected, Ended, useLaunchPatient, wordsOf } from '../../kit/app.tsx';
 import { draftStore } from '../../kit/drafts.ts';
 import {
@@ -220,7 +221,7 @@ export function Writer(connected: Connected) {
       />
       <Ended app={app} {...connected} />
       {apart && (
-        <div className="apart" role="alert">
+        <div className={kitStyles.apart} role="alert">
           {obstacle === undefined ? (
             <span>{t('writer.elsewhere')}</span>
           ) : (
@@ -234,7 +235,7 @@ export function Writer(connected: Connected) {
         </div>
       )}
       {(notice ?? launchProblem) !== undefined && (
-        <div className="apart" role="alert">
+        <div className={kitStyles.apart} role="alert">
           <span>{notice ?? launchProblem}</span>
         </div>
       )}
@@ -305,7 +306,7 @@ export function Writer(connected: Connected) {
         </div>
       ) : (
         <section className={styles.worklist} aria-label={t('writer.studiesToReport')}>
-          {shown === undefined && <p className="nothing">{t('writer.openAPatient')}</p>}
+          {shown === undefined && <p className={kitStyles.nothing}>{t('writer.openAPatient')}</p>}
           {shown !== undefined && (
             <ul>
               {studies.map((study) => {
@@ -339,7 +340,7 @@ export function Writer(connected: Connected) {
               })}
             </ul>
           )}
-          {shown !== undefined && studies.length === 0 && <p className="nothing">{t('writer.noStudies')}</p>}
+          {shown !== undefined && studies.length === 0 && <p className={kitStyles.nothing}>{t('writer.noStudies')}</p>}
         </section>
       )}
     </main>

@@ -1,5 +1,6 @@
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
 import { useEffect, useMemo, useState } from 'react';
+import kitStyles from '../../kit/app.module.css';
 import { Bar, type Connected, Ended, useLaunchPatient, wordsOf } from '../../kit/app.tsx';
 import { draftStore } from '../../kit/drafts.ts';
 import {
@@ -203,7 +204,7 @@ export function Viewer(connected: Connected) {
       />
       <Ended app={app} {...connected} />
       {apart && (
-        <div className="apart" role="alert">
+        <div className={kitStyles.apart} role="alert">
           {obstacle === undefined ? (
             <span>{t('viewer.elsewhere')}</span>
           ) : (
@@ -217,7 +218,7 @@ export function Viewer(connected: Connected) {
         </div>
       )}
       {said !== undefined && (
-        <div className="apart" role="alert">
+        <div className={kitStyles.apart} role="alert">
           <span>{said}</span>
         </div>
       )}
@@ -252,7 +253,7 @@ export function Viewer(connected: Connected) {
               )}
             </section>
           ))}
-          {shown && studies.length === 0 && <p className="nothing">{t('viewer.noStudies')}</p>}
+          {shown && studies.length === 0 && <p className={kitStyles.nothing}>{t('viewer.noStudies')}</p>}
         </nav>
         {one && uid !== undefined && instances.length > 0 ? (
           <Picture
@@ -267,7 +268,7 @@ export function Viewer(connected: Connected) {
             begin={begin}
           />
         ) : (
-          <p className="nothing">{shown ? t('viewer.nothingToShow') : t('viewer.openAPatient')}</p>
+          <p className={kitStyles.nothing}>{shown ? t('viewer.nothingToShow') : t('viewer.openAPatient')}</p>
         )}
         <aside className={styles.measures} aria-label={t('viewer.measurements')}>
           {draft ? (

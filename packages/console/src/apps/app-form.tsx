@@ -2,7 +2,9 @@ import { Checkbox, NativeSelect, Radio, Textarea, TextInput } from '@mantine/cor
 import { useId } from 'react';
 import { LAUNCH_KINDS, type LaunchKind } from '../api.ts';
 import { t } from '../language/language.ts';
+import formStyles from '../ui/form.module.css';
 import { FormEnd, Part, useForm } from '../ui/form.tsx';
+import styles from './app-form.module.css';
 import { type AppForm, CLIENT_TYPES, type ClientType, fieldOf, isBackend, problemsOf } from './metadata.ts';
 import { SCOPE_GROUPS, scopeWords, unlisted } from './scopes.ts';
 
@@ -31,7 +33,7 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
   const id = useId();
 
   return (
-    <form className="app-form" onSubmit={form.onSubmit} noValidate>
+    <form className={formStyles.form} onSubmit={form.onSubmit} noValidate>
       <Part title={t('apps.whatItIs')}>
         <TextInput label={t('apps.name')} required withAsterisk={false} {...text('name')} maxLength={200} />
         <TextInput label={t('apps.description')} {...text('description')} />
@@ -44,7 +46,7 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
         <TextInput label={t('apps.icon')} description={t('apps.addressOrDataUrlTheConsole')} {...text('logo')} />
       </Part>
       <Part title={t('apps.howItIsStarted')}>
-        <fieldset className="choices" aria-label={t('apps.kindsOfLaunch')}>
+        <fieldset className={formStyles.choices} aria-label={t('apps.kindsOfLaunch')}>
           {LAUNCH_KINDS.map((kind: LaunchKind) => (
             <Checkbox
               key={kind}
@@ -56,7 +58,7 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
             />
           ))}
         </fieldset>
-        {problem('kinds') !== undefined && <p className="field-problem">{problem('kinds')}</p>}
+        {problem('kinds') !== undefined && <p className={formStyles.wrong}>{problem('kinds')}</p>}
         <TextInput
           label={t('apps.launchAddress')}
           placeholder="https://app.example.org/launch"
@@ -93,7 +95,7 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
         )}
       </Part>
       <Part title={t('apps.whatItMayAskFor')}>
-        <div className="scope-groups">
+        <div className={styles.scopes}>
           {SCOPE_GROUPS.map(({ group, choices }) => (
             <fieldset key={group}>
               <legend>{t(`apps.scopes.${group}`)}</legend>
@@ -126,7 +128,7 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
         <Checkbox label={t('apps.trustedStartedFromTheEhrIt')} {...flag('trusted')} />
         <Checkbox label={t('apps.launcherItMayMakeLaunchTickets')} {...flag('launcher')} />
       </Part>
-      <details className="form-part">
+      <details className={formStyles.part}>
         <summary>{t('apps.moreOriginsSessionsOfBackendServices')}</summary>
         <Textarea
           label={t('apps.origins')}

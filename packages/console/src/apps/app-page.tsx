@@ -1,4 +1,4 @@
-import { Button } from '@mantine/core';
+import { Button, Group } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type AppDetails, call, get, post, words } from '../api.ts';
@@ -8,8 +8,13 @@ import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
 import { Asking, type Question } from '../ui/asking.tsx';
 import { Copyable } from '../ui/copyable.tsx';
+import pageStyles from '../ui/page.module.css';
+import problemStyles from '../ui/problem.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import tableStyles from '../ui/table.module.css';
+import textStyles from '../ui/text.module.css';
 import { AppFormView } from './app-form.tsx';
+import styles from './app-page.module.css';
 import { Health } from './health.tsx';
 import { howToLaunch } from './how-to-launch.ts';
 import { AppIcon } from './icon.tsx';
@@ -29,10 +34,10 @@ function questionOf(asked: Asked): Question {
 function Tokens({ app, onRevoke }: { app: AppDetails; onRevoke: (tokenId?: string) => void }) {
   const users = [...new Set(app.tokens.flatMap(({ userName, user }) => userName ?? user ?? []))];
   return (
-    <section className="panel" aria-label={t('apps.liveTokens')}>
+    <section className={pageStyles.panel} aria-label={t('apps.liveTokens')}>
       <header>
         <h2>
-          {t('apps.liveTokens')} <span className="count">{app.tokens.length}</span>
+          {t('apps.liveTokens')} <span className={textStyles.count}>{app.tokens.length}</span>
         </h2>
         {app.tokens.length > 1 && (
           <Button variant="default" onClick={() => onRevoke()}>
@@ -40,10 +45,10 @@ function Tokens({ app, onRevoke }: { app: AppDetails; onRevoke: (tokenId?: strin
           </Button>
         )}
       </header>
-      {app.tokens.length === 0 && <p className="nothing">{t('apps.nobodyUsesTheAppNow')}</p>}
-      {users.length > 0 && <p className="lead">{t('apps.usedBy', { users: list(users) })}</p>}
+      {app.tokens.length === 0 && <p className={textStyles.nothing}>{t('apps.nobodyUsesTheAppNow')}</p>}
+      {users.length > 0 && <p className={textStyles.lead}>{t('apps.usedBy', { users: list(users) })}</p>}
       {app.tokens.length > 0 && (
-        <table className="dense">
+        <table className={tableStyles.table}>
           <thead>
             <tr>
               <th scope="col">{t('apps.issued')}</th>
@@ -51,7 +56,7 @@ function Tokens({ app, onRevoke }: { app: AppDetails; onRevoke: (tokenId?: strin
               <th scope="col">{t('apps.ends')}</th>
               <th scope="col">{t('apps.scope')}</th>
               <th scope="col">
-                <span className="sr-only">{t('apps.actions')}</span>
+                <span className={textStyles.srOnly}>{t('apps.actions')}</span>
               </th>
             </tr>
           </thead>
@@ -61,8 +66,8 @@ function Tokens({ app, onRevoke }: { app: AppDetails; onRevoke: (tokenId?: strin
                 <td>{time(token.issuedAt)}</td>
                 <td>{token.userName ?? token.user ?? t('apps.theAppItself')}</td>
                 <td>{time(token.expiresAt)}</td>
-                <td className="scope-text">{token.scope}</td>
-                <td className="row-actions">
+                <td className={styles.scopes}>{token.scope}</td>
+                <td className={tableStyles.actions}>
                   <Button size="compact-xs" variant="default" onClick={() => onRevoke(token.tokenId)}>
                     {t('apps.revoke')}
                   </Button>
@@ -119,7 +124,7 @@ export default function AppPage({ id }: { id: string }) {
   if (app.isPending) return <Waiting what={t('apps.readingTheApp')} />;
   if (app.isError) {
     return (
-      <div className="page">
+      <div className={pageStyles.page}>
         <Problem error={app.error} retry={() => void app.refetch()} />
       </div>
     );
@@ -127,23 +132,23 @@ export default function AppPage({ id }: { id: string }) {
   const { data } = app;
   const scopes = data.scopes.flatMap(({ entries }) => entries);
   return (
-    <div className="page">
+    <div className={pageStyles.page}>
       <p>
         <Link href="/apps">{t('apps.apps')}</Link>
       </p>
-      <header className="page-head">
-        <div className="app-title">
+      <header className={pageStyles.head}>
+        <div className={styles.title} data-testid="app-title">
           <AppIcon app={data} size={44} />
           <div>
             <h1>
               <bdi>{data.name}</bdi>{' '}
-              {data.status !== 'active' && <span className="app-status">{t(`apps.status.${data.status}`)}</span>}
+              {data.status !== 'active' && <span className={textStyles.pill}>{t(`apps.status.${data.status}`)}</span>}
             </h1>
-            <p className="lead">
+            <p className={textStyles.lead}>
               <Rich
                 id="apps.registeredAndLaunched"
                 values={{
-                  id: <span className="mono">{data.id}</span>,
+                  id: <span className={textStyles.mono}>{data.id}</span>,
                   registered: time(data.registeredAt),
                   launched: time(data.lastLaunchAt),
                 }}
@@ -151,7 +156,7 @@ export default function AppPage({ id }: { id: string }) {
             </p>
           </div>
         </div>
-        <div className="app-actions">
+        <Group gap={8} className={pageStyles.actions}>
           {data.status === 'active' ? (
             <Button variant="default" onClick={() => setAsked('suspend')}>
               {t('apps.suspend')}
@@ -174,19 +179,19 @@ export default function AppPage({ id }: { id: string }) {
           <Button variant="default" color="red" onClick={() => setAsked('delete')}>
             {t('apps.delete')}
           </Button>
-        </div>
+        </Group>
       </header>
       {act.isError && (
-        <p className="problem" role="alert">
+        <p className={problemStyles.problem} role="alert">
           {words(act.error)}
         </p>
       )}
       {secret !== undefined && <Copyable title={t('apps.theNewSecretShownOnce')} text={secret} secret />}
       <Health app={data} />
       <Tokens app={data} onRevoke={(revoke) => act.mutate({ revoke })} />
-      <section className="panel" aria-label={t('apps.whatItMayDo')}>
+      <section className={pageStyles.panel} aria-label={t('apps.whatItMayDo')}>
         <h2>{t('apps.theAppMay')}</h2>
-        <div className="may">
+        <div className={styles.may}>
           {SCOPE_GROUPS.map(({ group }) => ({ group, entries: scopes.filter(({ scope }) => groupOf(scope) === group) }))
             .filter(({ entries }) => entries.length > 0)
             .map(({ group, entries }) => (
@@ -203,13 +208,13 @@ export default function AppPage({ id }: { id: string }) {
             ))}
         </div>
       </section>
-      <section className="panel" aria-label={t('apps.howToLaunchMe')}>
+      <section className={pageStyles.panel} aria-label={t('apps.howToLaunchMe')}>
         <h2>{t('apps.howToLaunchMe')}</h2>
         {howToLaunch(data, data.metadata, serverUrl()).map(({ title, text }) => (
           <Copyable key={title} title={title} text={text} />
         ))}
       </section>
-      <section className="panel" aria-label={t('apps.registration')}>
+      <section className={pageStyles.panel} aria-label={t('apps.registration')}>
         <h2>{t('apps.registration')}</h2>
         <AppFormView
           key={edited}

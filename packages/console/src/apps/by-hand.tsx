@@ -1,12 +1,14 @@
 /** Apps that are not started by a click: what to run, with this session in it, and a launch that brings a token. */
 import type { LaunchParameters } from '@lockstep/fhircast';
-import { Button } from '@mantine/core';
+import { Button, Group } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { type App, type LaunchedApp, post, words } from '../api.ts';
 import { serverUrl } from '../base.ts';
 import type { EhrSession } from '../ehr/session.ts';
 import { t } from '../language/language.ts';
 import { Copyable } from '../ui/copyable.tsx';
+import problemStyles from '../ui/problem.module.css';
+import styles from './by-hand.module.css';
 import { type ByHand, type Line, launchedLines, linesOf } from './commands.ts';
 import { openWindow } from './run.ts';
 
@@ -56,11 +58,11 @@ function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByH
 
   const own = kind === 'derived' ? undefined : FORM_OF[kind];
   return (
-    <section className="by-hand" aria-label={t(`apps.kind.${kind}.long`)}>
+    <section className={styles.way} aria-label={t(`apps.kind.${kind}.long`)}>
       <header>
         <h3>{t(`apps.kind.${kind}.long`)}</h3>
         {own && app.status === 'active' && (
-          <div className="by-hand-actions">
+          <Group gap={8}>
             <Button
               aria-label={t('apps.makeNamed', { action: t(`apps.make.${own}`), name: app.name })}
               loading={busy === own}
@@ -76,16 +78,16 @@ function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByH
             >
               {t('apps.aTicket')}
             </Button>
-          </div>
+          </Group>
         )}
       </header>
       {problem !== undefined && (
-        <p className="problem" role="alert">
+        <p className={problemStyles.problem} role="alert">
           {problem}
         </p>
       )}
       {launched && (
-        <div className="by-hand-launched" role="status">
+        <div className={styles.launched} role="status">
           {launched.map(({ title, text }) => (
             <Copyable key={title} title={title} text={text} />
           ))}
@@ -100,7 +102,7 @@ function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByH
 
 export function Commands({ session, app, kinds }: { session: EhrSession; app: App; kinds: readonly ByHand[] }) {
   return (
-    <div className="commands">
+    <div className={styles.commands} data-commands>
       {kinds.map((kind) => (
         <Kind key={kind} session={session} app={app} kind={kind} />
       ))}

@@ -9,9 +9,13 @@ import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
 import { useStore } from '../store.ts';
+import pageStyles from '../ui/page.module.css';
+import problemStyles from '../ui/problem.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import textStyles from '../ui/text.module.css';
 import { Commands } from './by-hand.tsx';
 import { BY_HAND } from './commands.ts';
+import styles from './gallery.module.css';
 import { AppIcon } from './icon.tsx';
 import { runInWindow } from './run.ts';
 import { categoriesOf, foundBy, inOrder } from './shelf.ts';
@@ -56,32 +60,32 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
   }
 
   return (
-    <li className="app-card" aria-label={app.name}>
+    <li className={styles.card} data-testid="app" aria-label={app.name}>
       <AppIcon app={app} size={44} />
-      <div className="app-about">
+      <div className={styles.about}>
         <h2>
           <bdi>{app.name}</bdi>
           {app.category !== undefined && (
-            <span className="label">
+            <span className={textStyles.label}>
               <bdi>{app.category}</bdi>
             </span>
           )}
-          {app.status !== 'active' && <span className="app-status">{t(`apps.status.${app.status}`)}</span>}
+          {app.status !== 'active' && <span className={textStyles.pill}>{t(`apps.status.${app.status}`)}</span>}
         </h2>
         {app.description !== undefined && <p>{app.description}</p>}
-        <p className="app-facts">
+        <p className={styles.facts}>
           {app.launchKinds.map((kind) => t(`apps.kind.${kind}.short`)).join(' · ')}
-          {app.launchUrl !== undefined && <span className="mono"> {app.launchUrl}</span>}
+          {app.launchUrl !== undefined && <span className={textStyles.mono}> {app.launchUrl}</span>}
         </p>
         {problem !== undefined && (
-          <p className="problem" role="alert">
+          <p className={problemStyles.problem} role="alert">
             {problem}
           </p>
         )}
         {opened !== undefined && <Silent app={app} address={opened} />}
         {byHand.length > 0 && <Commands session={session} app={app} kinds={byHand} />}
       </div>
-      <div className="app-actions">
+      <div className={styles.actions}>
         <Star session={session} app={app} />
         {isLaunchable(app) && (
           <>
@@ -108,7 +112,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
         )}
         {session.person.administrator && (
           <Link
-            className="quiet-link"
+            className={textStyles.quietLink}
             href={`/apps/${encodeURIComponent(app.id)}`}
             aria-label={t('apps.manageNamed', { name: app.name })}
           >
@@ -134,21 +138,21 @@ export default function Gallery({ session }: { session: EhrSession }) {
   const shown = inOrder(foundBy(offered, text), shelf);
 
   return (
-    <div className="page">
-      <header className="page-head">
+    <div className={pageStyles.page}>
+      <header className={pageStyles.head}>
         <div>
           <h1>{t('apps.apps')}</h1>
-          <p className="lead">
+          <p className={textStyles.lead}>
             <Rich id="apps.runWithOpen" values={{ open: <OpenContext session={session} /> }} />
           </p>
         </div>
         {session.person.administrator && (
-          <Link className="button-link" href="/apps/new">
+          <Link className={textStyles.buttonLink} href="/apps/new">
             {t('apps.registerAnApp')}
           </Link>
         )}
       </header>
-      <div className="filters">
+      <div className={pageStyles.filters}>
         <TextInput
           type="search"
           aria-label={t('apps.searchApps')}
@@ -177,12 +181,12 @@ export default function Gallery({ session }: { session: EhrSession }) {
       </div>
       {apps.isPending && <Waiting what={t('apps.readingApps')} />}
       {apps.isError && <Problem error={apps.error} retry={() => void apps.refetch()} />}
-      <ul className="app-list">
+      <ul className={styles.list} data-testid="apps">
         {shown.map((app) => (
           <AppCard key={app.id} session={session} app={app} />
         ))}
       </ul>
-      {apps.data && shown.length === 0 && <p className="nothing">{t('apps.noAppIsOfThisKind')}</p>}
+      {apps.data && shown.length === 0 && <p className={textStyles.nothing}>{t('apps.noAppIsOfThisKind')}</p>}
     </div>
   );
 }

@@ -1,6 +1,9 @@
 /** How an app does: when it was launched and followed last, and what of it was refused, by weeks. */
 import type { AppDetails } from '../api.ts';
 import { date, number, t } from '../language/language.ts';
+import pageStyles from '../ui/page.module.css';
+import tableStyles from '../ui/table.module.css';
+import textStyles from '../ui/text.module.css';
 import styles from './health.module.css';
 
 function time(ms: number | undefined): string {
@@ -10,7 +13,7 @@ function time(ms: number | undefined): string {
 export function Health({ app }: { app: AppDetails }) {
   const { lastFollowAt, weeks } = app.health;
   return (
-    <section className="panel" aria-label={t('apps.health')}>
+    <section className={pageStyles.panel} aria-label={t('apps.health')}>
       <h2>{t('apps.health')}</h2>
       <dl className={styles.facts}>
         <div>
@@ -23,9 +26,9 @@ export function Health({ app }: { app: AppDetails }) {
         </div>
       </dl>
       {weeks.length === 0 ? (
-        <p className="nothing">{t('apps.nothingHappened')}</p>
+        <p className={textStyles.nothing}>{t('apps.nothingHappened')}</p>
       ) : (
-        <table className="dense">
+        <table className={tableStyles.table}>
           <thead>
             <tr>
               <th scope="col">{t('apps.week')}</th>

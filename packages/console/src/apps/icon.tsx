@@ -1,4 +1,5 @@
 import type { App } from '../api.ts';
+import styles from './icon.module.css';
 
 /** Pages of other origins are never asked for anything: an app's picture shows only when it is of ours. */
 function ownLogo(logo: string | undefined): string | undefined {
@@ -11,9 +12,9 @@ function ownLogo(logo: string | undefined): string | undefined {
 /** The app's picture, else its first letter. */
 export function AppIcon({ app, size }: { app: Pick<App, 'name' | 'logo'>; size: number }) {
   const logo = ownLogo(app.logo);
-  if (logo) return <img className="app-icon" src={logo} alt="" width={size} height={size} />;
+  if (logo) return <img className={styles.icon} src={logo} alt="" width={size} height={size} />;
   return (
-    <svg className="app-icon" viewBox="0 0 48 48" width={size} height={size} aria-hidden="true">
+    <svg className={styles.icon} viewBox="0 0 48 48" width={size} height={size} aria-hidden="true">
       <rect width="48" height="48" rx="10" />
       <text x="24" y="32" textAnchor="middle">
         {[...app.name][0]?.toUpperCase() ?? '?'}

@@ -5,6 +5,9 @@ import { post, type ReadManifest, type RegisteredApp, words } from '../api.ts';
 import { t } from '../language/language.ts';
 import { Link, navigate } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
+import pageStyles from '../ui/page.module.css';
+import problemStyles from '../ui/problem.module.css';
+import textStyles from '../ui/text.module.css';
 import { AppFormView } from './app-form.tsx';
 import { type AppForm, EMPTY_FORM, fromMetadata, toMetadata } from './metadata.ts';
 import { PackageError, readPackage } from './package.ts';
@@ -40,9 +43,9 @@ export default function NewApp() {
 
   if (done) {
     return (
-      <div className="page">
+      <div className={pageStyles.page}>
         <h1>{t('apps.isRegistered', { name: done.name })}</h1>
-        <p className="lead">{t('apps.whatIsSecretIsShownOnce')}</p>
+        <p className={textStyles.lead}>{t('apps.whatIsSecretIsShownOnce')}</p>
         <Copyable title={t('apps.clientId')} text={done.id} />
         {done.secret !== undefined && <Copyable title={t('apps.secret')} text={done.secret} secret />}
         {done.topicSecret !== undefined && (
@@ -55,11 +58,11 @@ export default function NewApp() {
     );
   }
   return (
-    <div className="page">
-      <header className="page-head">
+    <div className={pageStyles.page}>
+      <header className={pageStyles.head}>
         <div>
           <h1>{t('apps.registerAnApp')}</h1>
-          <p className="lead">{t('apps.fillInTheFormOrLet')}</p>
+          <p className={textStyles.lead}>{t('apps.fillInTheFormOrLet')}</p>
         </div>
         <FileButton onChange={(file) => void upload(file)} accept="application/json,.json,application/zip,.zip">
           {(props) => (
@@ -70,7 +73,7 @@ export default function NewApp() {
         </FileButton>
       </header>
       {problem !== undefined && (
-        <p className="problem" role="alert">
+        <p className={problemStyles.problem} role="alert">
           {problem}
         </p>
       )}

@@ -2,7 +2,10 @@ import { useEffect, useState } from 'react';
 import type { App } from '../api.ts';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
+import problemStyles from '../ui/problem.module.css';
+import textStyles from '../ui/text.module.css';
 import { isForeign, watchLaunch } from './run.ts';
+import styles from './silent.module.css';
 
 /** Says when an app does not come for its authorization after its launch, and what may be wrong. */
 export function Silent({ app, address, framed = false }: { app: App; address: string; framed?: boolean }) {
@@ -14,11 +17,11 @@ export function Silent({ app, address, framed = false }: { app: App; address: st
   }, [foreign, address]);
   if (!silent) return null;
   return (
-    <p className="problem silent" role="alert">
+    <p className={`${problemStyles.problem} ${styles.silent}`} data-framed={framed || undefined} role="alert">
       <span>
         <Rich
           id="apps.silent"
-          values={{ name: <bdi>{app.name}</bdi>, address: <span className="mono">{app.launchUrl}</span> }}
+          values={{ name: <bdi>{app.name}</bdi>, address: <span className={textStyles.mono}>{app.launchUrl}</span> }}
         />
         {framed && ` ${t('apps.ifItDoesNotLetItself')}`}
       </span>

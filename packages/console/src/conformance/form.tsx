@@ -5,7 +5,10 @@ import type { ConformanceRun, ConformanceSetup } from '../api.ts';
 import { post } from '../api.ts';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
+import formStyles from '../ui/form.module.css';
 import { type Form, FormEnd, Part, useForm } from '../ui/form.tsx';
+import textStyles from '../ui/text.module.css';
+import styles from './form.module.css';
 import {
   type AccessWay,
   CHECKS,
@@ -32,7 +35,7 @@ function OtherHub({ form }: { form: Form<RunFields> }) {
   return (
     <>
       <TextInput label="hub.url" placeholder="https://hub.example.com/fhircast" {...text('url')} />
-      <div className="form-columns">
+      <div className={formStyles.columns}>
         <NativeSelect
           label={t('conformance.access')}
           value={access}
@@ -57,7 +60,7 @@ function OtherHub({ form }: { form: Form<RunFields> }) {
         )}
         {access === 'client' && <TextInput label={t('conformance.orTokenEndpoint')} {...text('tokenUrl')} />}
       </div>
-      <div className="form-columns">
+      <div className={formStyles.columns}>
         <NativeSelect
           label={t('conformance.sessions')}
           value={sessions}
@@ -83,7 +86,7 @@ function OtherHub({ form }: { form: Form<RunFields> }) {
 function Application({ form }: { form: Form<RunFields> }) {
   const { text } = form;
   return (
-    <div className="form-columns">
+    <div className={formStyles.columns}>
       <TextInput label={t('conformance.nameOfTheApplication')} {...text('name')} />
       <TextInput
         label={t('conformance.addressToListenOn')}
@@ -128,7 +131,7 @@ export function RunForm({ setup, onStarted }: { setup: ConformanceSetup; onStart
   }
 
   return (
-    <form className="app-form" onSubmit={form.onSubmit} noValidate>
+    <form className={`${formStyles.form} ${styles.form}`} onSubmit={form.onSubmit} noValidate>
       <NativeSelect
         label={t('conformance.preset')}
         description={t('conformance.presetText')}
@@ -145,12 +148,15 @@ export function RunForm({ setup, onStarted }: { setup: ConformanceSetup; onStart
           value={kind}
           onChange={(next) => choose(next as RunFields['kind'])}
         >
-          <div className="choices">
+          <div className={formStyles.choices}>
             <Radio
               size="xs"
               value="own"
               label={
-                <Rich id="conformance.thisHubAt" values={{ url: <span className="mono label">{setup.hubUrl}</span> }} />
+                <Rich
+                  id="conformance.thisHubAt"
+                  values={{ url: <span className={`${textStyles.mono} ${textStyles.label}`}>{setup.hubUrl}</span> }}
+                />
               }
             />
             <Radio size="xs" value="other" label={t('conformance.anotherHub')} />
@@ -161,7 +167,7 @@ export function RunForm({ setup, onStarted }: { setup: ConformanceSetup; onStart
         {kind === 'subscriber' && <Application form={form} />}
       </Part>
       <Part title={t('conformance.how')}>
-        <div className="form-columns">
+        <div className={formStyles.columns}>
           <NativeSelect
             label={t('conformance.specification')}
             value={values.spec}
@@ -184,7 +190,7 @@ export function RunForm({ setup, onStarted }: { setup: ConformanceSetup; onStart
           />
         </div>
         {kind !== 'subscriber' && values.spec === 'STU2' && (
-          <div className="form-columns">
+          <div className={formStyles.columns}>
             <TextInput
               label={t('conformance.addressToListenOnForWebhooks')}
               placeholder="127.0.0.1"

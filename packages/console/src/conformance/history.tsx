@@ -4,8 +4,12 @@ import { type ConformanceReport, get, type KeptReport, type ReportChange, type R
 import { date, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
+import pageStyles from '../ui/page.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import tableStyles from '../ui/table.module.css';
+import textStyles from '../ui/text.module.css';
 import { SPEC_WORDS } from './options.ts';
+import reportStyles from './report.module.css';
 import { ReportView } from './report.tsx';
 
 const when = (ms: number): string => date(new Date(ms), { dateStyle: 'medium', timeStyle: 'short' });
@@ -21,12 +25,12 @@ function beforeIt(reports: readonly KeptReport[], one: KeptReport): KeptReport |
 export function History({ reports }: { reports: readonly KeptReport[] }) {
   if (reports.length === 0) return null;
   return (
-    <details className="result-group">
+    <details className={reportStyles.group}>
       <summary>
         <h2>{t('conformance.reportsOfEarlierRuns', { count: reports.length })}</h2>
       </summary>
-      <div className="scrolls">
-        <table className="dense">
+      <div>
+        <table className={tableStyles.table}>
           <thead>
             <tr>
               <th scope="col">{t('conformance.when')}</th>
@@ -47,7 +51,7 @@ export function History({ reports }: { reports: readonly KeptReport[] }) {
                   <td>
                     <Link href={`/conformance?report=${one.id}`}>{when(one.startedAt)}</Link>
                   </td>
-                  <td className="mono">
+                  <td className={textStyles.mono}>
                     {one.name}
                     {one.checks === 1 && ` ${t('conformance.oneCheck')}`}
                   </td>
@@ -86,9 +90,14 @@ function ChangeList({ title, changes }: { title: string; changes: readonly Repor
           <li key={id}>
             <Rich
               id="conformance.changedFrom"
-              values={{ name, id: <span className="mono label">{id}</span>, before: word(before), after: word(after) }}
+              values={{
+                name,
+                id: <span className={`${textStyles.mono} ${textStyles.label}`}>{id}</span>,
+                before: word(before),
+                after: word(after),
+              }}
             />
-            {reason !== undefined && <div className="label">{reason}</div>}
+            {reason !== undefined && <div className={textStyles.label}>{reason}</div>}
           </li>
         ))}
       </ul>
@@ -105,7 +114,7 @@ function Changes({ id, since }: { id: string; since: string }) {
   if (changes.isError) return <Problem error={changes.error} retry={() => void changes.refetch()} />;
   const { worse, better, other, same } = changes.data;
   return (
-    <section className="panel" aria-label={t('conformance.whatChanged')}>
+    <section className={pageStyles.panel} aria-label={t('conformance.whatChanged')}>
       <h2>{t('conformance.whatChanged')}</h2>
       <p>{t('conformance.changeCounts', { worse: worse.length, better: better.length, other: other.length, same })}</p>
       <ChangeList title={t('conformance.worse')} changes={worse} />

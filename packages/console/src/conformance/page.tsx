@@ -5,9 +5,12 @@ import { type ConformanceRun, type ConformanceSetup, get } from '../api.ts';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { useQueryText } from '../router.tsx';
+import pageStyles from '../ui/page.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import textStyles from '../ui/text.module.css';
 import { RunForm } from './form.tsx';
 import { History, Kept } from './history.tsx';
+import styles from './page.module.css';
 import { Report } from './report.tsx';
 import { Running } from './running.tsx';
 import { useRun } from './watch.ts';
@@ -27,8 +30,11 @@ function Watched({ started, onStarted }: { started: ConformanceRun; onStarted: (
 /** Runs of other administrators: two at one Hub at once disturb each other's timings. */
 function Others({ runs }: { runs: readonly ConformanceRun[] }) {
   return runs.map(({ id, name, done, total }) => (
-    <p key={id} className="label">
-      <Rich id="conformance.otherIsTesting" values={{ name: <span className="mono">{name}</span>, done, total }} />
+    <p key={id} className={textStyles.label}>
+      <Rich
+        id="conformance.otherIsTesting"
+        values={{ name: <span className={textStyles.mono}>{name}</span>, done, total }}
+      />
     </p>
   ));
 }
@@ -58,10 +64,10 @@ export default function Conformance() {
   const query = new URLSearchParams(useQueryText());
   const report = query.get('report');
   return (
-    <div className="page">
+    <div className={`${pageStyles.page} ${styles.conformance}`}>
       <header>
         <h1>{t('conformance.conformance')}</h1>
-        <p className="lead">{t('conformance.holdsAHubOrAnApplication')}</p>
+        <p className={textStyles.lead}>{t('conformance.holdsAHubOrAnApplication')}</p>
       </header>
       {report === null ? <Runs /> : <Kept key={report} id={report} since={query.get('since')} />}
     </div>

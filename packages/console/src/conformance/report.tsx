@@ -15,8 +15,12 @@ import { serverPath, serverUrl } from '../base.ts';
 import { codeWords, date, number, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Copyable } from '../ui/copyable.tsx';
+import pageStyles from '../ui/page.module.css';
+import problemStyles from '../ui/problem.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import textStyles from '../ui/text.module.css';
 import { SPEC_WORDS } from './options.ts';
+import styles from './report.module.css';
 import { VERDICT_MARKS, VERDICTS } from './verdicts.ts';
 
 const FORMS = [
@@ -36,12 +40,12 @@ const MOST_OPEN = 12;
 
 function Exchange({ lines }: { lines: NonNullable<ConformanceResult['exchange']> }) {
   return (
-    <details className="exchange">
+    <details className={styles.exchange}>
       <summary>{t('conformance.exchanged', { count: lines.length })}</summary>
       <ol>
         {lines.map(({ at, who, kind, text }, index) => (
           <li key={index}>
-            <span className="label">
+            <span className={textStyles.label}>
               {t('conformance.exchangeLine', { at, who, direction: codeWords('conformance.direction', kind) })}
             </span>
             <pre>{text}</pre>
@@ -68,7 +72,7 @@ function RunAgain({ id, onStarted }: { id: string; onStarted: Again }) {
         {t('conformance.runThisCheckAgain')}
       </Button>{' '}
       {problem !== undefined && (
-        <span className="problem" role="alert">
+        <span className={problemStyles.problem} role="alert">
           {problem}
         </span>
       )}
@@ -80,18 +84,18 @@ function Result({ result, open, again }: { result: ConformanceResult; open: bool
   const { id, title, verdict, safety, level, rule, requirement, reason, expected, seen, durationMs, exchange } = result;
   const judged = verdict === 'fail' || verdict === 'warning';
   return (
-    <details className="result" open={open}>
+    <details className={styles.result} open={open}>
       <summary>
-        <span className="result-mark" data-verdict={verdict} aria-hidden="true">
+        <span className={styles.mark} data-verdict={verdict} aria-hidden="true">
           {VERDICT_MARKS[verdict]}
         </span>
-        {title} <span className="mono label">{id}</span>
+        {title} <span className={`${textStyles.mono} ${textStyles.label}`}>{id}</span>
         {verdict === 'warning' && safety && <strong> {t('conformance.patientSafety')}</strong>}
-        {verdict === 'skip' && <p className="result-reason label">{reason}</p>}
+        {verdict === 'skip' && <p className={`${styles.reason} ${textStyles.label}`}>{reason}</p>}
       </summary>
       <blockquote>
         {requirement.quote}
-        <footer className="label">
+        <footer className={textStyles.label}>
           <Rich
             id="conformance.ruleTook"
             values={{
@@ -143,7 +147,7 @@ function Group({ verdict, results, again }: GroupProps) {
     );
   }
   return (
-    <details className="result-group">
+    <details className={styles.group}>
       <summary>
         <h2 data-verdict={verdict}>{title}</h2>
       </summary>
@@ -179,17 +183,17 @@ export function ReportView({ data, status, forms, kept, watched = false, again }
   }, [watched]);
   const safety = data.results.filter((one) => one.verdict === 'warning' && one.safety).length;
   return (
-    <article className="report" aria-label={t('conformance.report')}>
-      <section className="panel">
+    <article className={styles.report} data-testid="report" aria-label={t('conformance.report')}>
+      <section className={pageStyles.panel}>
         <h2 ref={heading} tabIndex={-1}>
-          <span className="mono">{data.target.name}</span>
+          <span className={textStyles.mono}>{data.target.name}</span>
         </h2>
         <p role="status">{outcome(data, status)}</p>
         {data.diagnosis?.map(({ sentence }) => (
           <p key={sentence}>{sentence}</p>
         ))}
         {safety > 0 && <p>{t('conformance.safetyCount', { count: safety })}</p>}
-        <p className="run-counts">
+        <p className={styles.counts}>
           {VERDICTS.map((verdict) => (
             <span key={verdict} data-verdict={verdict}>
               {VERDICT_MARKS[verdict]}{' '}
@@ -199,7 +203,7 @@ export function ReportView({ data, status, forms, kept, watched = false, again }
               })}
             </span>
           ))}
-          <span className="label">
+          <span className={textStyles.label}>
             {t('conformance.ranAt', {
               specs: data.versions.map((version) => SPEC_WORDS[version]).join(', '),
               when: date(new Date(data.startedAt), { dateStyle: 'medium', timeStyle: 'short' }),
@@ -208,7 +212,7 @@ export function ReportView({ data, status, forms, kept, watched = false, again }
             {data.suite && `, ${t('conformance.suite', { version: data.suite.version })}`}
           </span>
         </p>
-        <ul className="downloads" aria-label={t('conformance.downloadTheReport')}>
+        <ul className={styles.downloads} aria-label={t('conformance.downloadTheReport')}>
           {FORMS.map(([form, label]) => (
             <li key={form}>
               <a href={serverPath(`${forms}/${form}`)} download>

@@ -1,10 +1,15 @@
 /** A run under way: how far it is, and what somebody at the application has to do. */
-import { Button } from '@mantine/core';
+import { Button, Group } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 import { type ConformanceQuestion, type ConformanceRun, call, post, words } from '../api.ts';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Copyable } from '../ui/copyable.tsx';
+import pageStyles from '../ui/page.module.css';
+import problemStyles from '../ui/problem.module.css';
+import textStyles from '../ui/text.module.css';
+import reportStyles from './report.module.css';
+import styles from './running.module.css';
 import { VERDICT_MARKS, VERDICTS } from './verdicts.ts';
 
 function Question({ question }: { question: ConformanceQuestion }) {
@@ -24,7 +29,7 @@ function Question({ question }: { question: ConformanceQuestion }) {
   }
 
   return (
-    <section className="panel question" aria-labelledby="question">
+    <section className={`${pageStyles.panel} ${styles.question}`} aria-labelledby="question">
       <h2 id="question" ref={heading} tabIndex={-1}>
         {t('conformance.atTheApplication')}
       </h2>
@@ -37,18 +42,18 @@ function Question({ question }: { question: ConformanceQuestion }) {
         </>
       )}
       {problem !== undefined && (
-        <p className="problem" role="alert">
+        <p className={problemStyles.problem} role="alert">
           {problem}
         </p>
       )}
-      <div className="form-end">
+      <Group gap={12}>
         <Button onClick={() => void answer(true)}>
           {invitation ? t('conformance.started') : t('conformance.yesDone')}
         </Button>
         <Button variant="default" onClick={() => void answer(false)}>
           {invitation ? t('conformance.itCannotBeStarted') : t('conformance.no')}
         </Button>
-      </div>
+      </Group>
     </section>
   );
 }
@@ -68,17 +73,17 @@ export function Running({ run, interrupted }: { run: ConformanceRun; interrupted
 
   return (
     <>
-      <section className="panel run" aria-label={t('conformance.progress')}>
+      <section className={`${pageStyles.panel} ${styles.run}`} data-running aria-label={t('conformance.progress')}>
         <header>
           <h2 ref={heading} tabIndex={-1}>
-            <Rich id="conformance.testingNamed" values={{ name: <span className="mono">{name}</span> }} />
+            <Rich id="conformance.testingNamed" values={{ name: <span className={textStyles.mono}>{name}</span> }} />
           </h2>
           <Button variant="default" loading={cancelling} onClick={() => void cancel()}>
             {t('conformance.cancel')}
           </Button>
         </header>
         <progress aria-label={t('conformance.checksDone')} value={done} max={Math.max(1, total)} />
-        <p className="run-counts">
+        <p className={reportStyles.counts}>
           <span>{total === 0 ? t('conformance.beginning') : t('conformance.ofChecks', { done, total })}</span>
           {VERDICTS.map((verdict) => (
             <span key={verdict} data-verdict={verdict}>
@@ -89,7 +94,7 @@ export function Running({ run, interrupted }: { run: ConformanceRun; interrupted
             </span>
           ))}
         </p>
-        <p className="label run-latest">
+        <p className={`${textStyles.label} ${styles.latest}`}>
           {interrupted && `${t('conformance.theConnectionToTheServerIs')} `}
           {latest && (
             <>

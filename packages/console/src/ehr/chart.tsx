@@ -20,6 +20,9 @@ import { codeWords, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import tableStyles from '../ui/table.module.css';
+import textStyles from '../ui/text.module.css';
+import styles from './chart.module.css';
 import type { Chart } from './desk.ts';
 import type { EhrSession } from './session.ts';
 
@@ -48,7 +51,7 @@ function Banner({ patient }: { patient: Resource }) {
   const birthDate = textAt(patient, 'birthDate');
   const age = ageOf(birthDate);
   return (
-    <div className="banner">
+    <div className={styles.banner} data-testid="banner">
       <h2>
         <bdi>{nameOf(patient)}</bdi>
       </h2>
@@ -65,7 +68,7 @@ function Banner({ patient }: { patient: Resource }) {
         </div>
         <div>
           <dt>{t('ehr.recordNumber')}</dt>
-          <dd className="mono">{recordNumber(patient) ?? t('ehr.noNumber')}</dd>
+          <dd className={textStyles.mono}>{recordNumber(patient) ?? t('ehr.noNumber')}</dd>
         </div>
       </dl>
     </div>
@@ -92,8 +95,8 @@ function Row({ session, chart, resource, others, cells }: RowProps) {
       {cells.map((cell, index) => (
         <td key={index}>{cell}</td>
       ))}
-      <td className="row-actions">
-        {current && <span className="current-mark">{t('ehr.current')}</span>}
+      <td className={tableStyles.actions}>
+        {current && <span className={textStyles.pillCurrent}>{t('ehr.current')}</span>}
         {!current && (
           <Button
             size="compact-xs"
@@ -123,18 +126,18 @@ function Row({ session, chart, resource, others, cells }: RowProps) {
 function Section({ title, count, children }: { title: string; count: number; children: ReactNode }) {
   const id = useId();
   return (
-    <section className="chart-section" aria-labelledby={id}>
+    <section className={styles.section} aria-labelledby={id}>
       <h3 id={id}>
-        {title} <span className="count">{count}</span>
+        {title} <span className={textStyles.count}>{count}</span>
       </h3>
-      {count === 0 ? <p className="nothing">{t('ehr.noneInTheRecord')}</p> : children}
+      {count === 0 ? <p className={textStyles.nothing}>{t('ehr.noneInTheRecord')}</p> : children}
     </section>
   );
 }
 
 function Table({ head, children }: { head: readonly string[]; children: ReactNode }) {
   return (
-    <table className="dense">
+    <table className={tableStyles.table}>
       <thead>
         <tr>
           {head.map((one) => (
@@ -143,7 +146,7 @@ function Table({ head, children }: { head: readonly string[]; children: ReactNod
             </th>
           ))}
           <th scope="col">
-            <span className="sr-only">{t('ehr.actions')}</span>
+            <span className={textStyles.srOnly}>{t('ehr.actions')}</span>
           </th>
         </tr>
       </thead>
@@ -157,7 +160,10 @@ function Flag({ observation }: { observation: Resource }) {
   const code = textAt(observation, 'interpretation.coding.code');
   if (code !== 'H' && code !== 'L') return null;
   return (
-    <abbr className="flag" title={code === 'H' ? t('ehr.aboveTheReferenceRange') : t('ehr.belowTheReferenceRange')}>
+    <abbr
+      className={styles.flag}
+      title={code === 'H' ? t('ehr.aboveTheReferenceRange') : t('ehr.belowTheReferenceRange')}
+    >
       {code}
     </abbr>
   );
@@ -181,7 +187,7 @@ function Note({ session, patient }: { session: EhrSession; patient: Resource }) 
   }
 
   return (
-    <section className="chart-section note" aria-label={t('ehr.note')}>
+    <section className={`${styles.section} ${styles.note}`} aria-label={t('ehr.note')}>
       <Textarea
         label={t('ehr.note')}
         autosize={false}
@@ -192,8 +198,8 @@ function Note({ session, patient }: { session: EhrSession; patient: Resource }) 
         onChange={(event) => session.book.setDraft(patient, event.currentTarget.value)}
       />
       {text !== '' && (
-        <div className="note-actions">
-          <span className="unsaved">{t('ehr.notSaved')}</span>
+        <div className={styles.actions}>
+          <span className={styles.unsaved}>{t('ehr.notSaved')}</span>
           <Button variant="default" onClick={() => session.book.setDraft(patient, '')}>
             {t('ehr.discard')}
           </Button>
@@ -214,13 +220,13 @@ function Elsewhere({ session, chart, known }: { session: EhrSession; chart: Char
   if (listed.some(({ resourceType, id }) => resourceType === context.type && id === context.id)) return null;
   const opened = chart.open.get(`${context.type}/${context.id}`);
   return (
-    <p className="elsewhere">
+    <p className={styles.elsewhere}>
       <Rich
         id="ehr.elsewhere"
         values={{
           title: <bdi>{titleOf(opened) || context.type}</bdi>,
           reference: (
-            <span className="mono">
+            <span className={textStyles.mono}>
               {context.type}/{context.id}
             </span>
           ),
@@ -247,15 +253,15 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
   const active = conditions.filter((one) => textAt(one, 'clinicalStatus.coding.code') === 'active');
 
   return (
-    <div className="chart" id="chart" role="tabpanel" aria-labelledby={`tab-${id}`}>
+    <div className={styles.chart} id="chart" role="tabpanel" aria-labelledby={`tab-${id}`}>
       <Banner patient={patient} />
       {record.isError && <Problem error={record.error} retry={() => void record.refetch()} />}
       {record.isPending && <Waiting what={t('ehr.readingTheRecord')} />}
       {record.data && (
         <>
           <Elsewhere session={session} chart={chart} known={record.data} />
-          <p className="problems">
-            <span className="label">{t('ehr.problems')}</span>
+          <p className={styles.problems}>
+            <span className={textStyles.label}>{t('ehr.problems')}</span>
             {active.length === 0 ? t('ehr.noneActive') : active.map((one) => conceptOf(one, 'code')).join(' · ')}
           </p>
           <Section title={t('ehr.imaging')} count={studies.length}>
@@ -290,7 +296,7 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
                     when(textAt(report, 'effectiveDateTime', 'issued')),
                     titleOf(report),
                     codeWords('ehr.code', textAt(report, 'status')),
-                    <span key="impression" className="impression">
+                    <span key="impression" className={styles.impression}>
                       {textAt(report, 'conclusion') ?? '–'}
                     </span>,
                   ]}
@@ -318,7 +324,7 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
             </Table>
           </Section>
           <Section title={t('ehr.observations')} count={observations.length}>
-            <table className="dense">
+            <table className={tableStyles.table}>
               <thead>
                 <tr>
                   <th scope="col">{t('ehr.date')}</th>

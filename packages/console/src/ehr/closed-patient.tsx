@@ -2,6 +2,7 @@ import { Button, CloseButton } from '@mantine/core';
 import { identityText, Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
+import styles from './closed-patient.module.css';
 import type { EhrSession } from './session.ts';
 
 /** Opens the patient again whose tab was closed last. */
@@ -17,7 +18,7 @@ export function ClosedPatient({ session }: { session: EhrSession }) {
   const { tabs } = useStore(session.book.desk);
   if (!patient || tabs.some((tab) => tab.patient.id === patient.id)) return null;
   return (
-    <div className="closed-patient" role="status">
+    <div className={styles.closed} role="status">
       <span>{t('ehr.closed')}</span>
       <Who patient={patient} />
       <Button

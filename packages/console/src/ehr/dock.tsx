@@ -12,6 +12,8 @@ import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
 import { useStore } from '../store.ts';
+import problemStyles from '../ui/problem.module.css';
+import styles from './dock.module.css';
 import type { DockedApp } from './docked-apps.ts';
 import { FrameDivider } from './frame-divider.tsx';
 import type { EhrSession } from './session.ts';
@@ -54,7 +56,7 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
   }
 
   return (
-    <section className="frame" style={{ flexGrow: share }} aria-label={one.app.name}>
+    <section className={styles.frame} style={{ flexGrow: share }} aria-label={one.app.name}>
       <header>
         <AppIcon app={one.app} size={18} />
         <h2>
@@ -126,9 +128,9 @@ export function Dock({ session }: { session: EhrSession }) {
   }
 
   return (
-    <section className="dock" aria-label={t('ehr.applications')} data-empty={open.length === 0 || undefined}>
+    <section className={styles.dock} aria-label={t('ehr.applications')} data-empty={open.length === 0 || undefined}>
       {problem !== undefined && (
-        <p className="problem" role="alert">
+        <p className={problemStyles.problem} role="alert">
           {problem}
         </p>
       )}
@@ -141,7 +143,7 @@ export function Dock({ session }: { session: EhrSession }) {
       {startable.length > FEW && (
         <TextInput
           type="search"
-          className="dock-search"
+          className={styles.search}
           aria-label={t('ehr.searchApps')}
           placeholder={t('ehr.searchApps')}
           value={search}
@@ -149,9 +151,9 @@ export function Dock({ session }: { session: EhrSession }) {
           onChange={(event) => setSearch(event.currentTarget.value)}
         />
       )}
-      {startable.length > 0 && more.length === 0 && <p className="dock-hint">{t('ehr.noAppMatches', { search })}</p>}
+      {startable.length > 0 && more.length === 0 && <p className={styles.hint}>{t('ehr.noAppMatches', { search })}</p>}
       {more.length > 0 && (
-        <ul className="dock-apps">
+        <ul className={styles.apps}>
           {more.map((app) => (
             <li key={app.id}>
               <AppIcon app={app} size={open.length > 0 ? 22 : 36} />
@@ -173,7 +175,7 @@ export function Dock({ session }: { session: EhrSession }) {
         </ul>
       )}
       {open.length === 0 && (
-        <p className="dock-hint">
+        <p className={styles.hint}>
           <Rich id="ehr.dockHint" values={{ allApps: <Link href="/apps">{t('ehr.allApps')}</Link> }} />
         </p>
       )}

@@ -6,6 +6,7 @@ import { identityText, Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import type { Draft } from './desk.ts';
+import styles from './draft-list.module.css';
 import type { EhrSession } from './session.ts';
 
 function Waiting({ session, draft: { patient, text } }: { session: EhrSession; draft: Draft }) {
@@ -21,11 +22,11 @@ function Waiting({ session, draft: { patient, text } }: { session: EhrSession; d
 
   const of = identityText(patient);
   return (
-    <li className="draft-waiting">
+    <li className={styles.waiting}>
       <Who patient={patient} />
       <q>{text}</q>
       {problem !== undefined && <span role="alert">{problem}</span>}
-      <span className="draft-actions">
+      <span className={styles.actions}>
         <Button
           variant="default"
           aria-label={t('ehr.discardTheNoteOn', { of })}
@@ -54,7 +55,7 @@ export function DraftList({ session }: { session: EhrSession }) {
   const waiting = [...drafts.values()].filter(({ patient }) => !open.has(patient.id));
   if (waiting.length === 0) return null;
   return (
-    <section className="drafts" aria-label={t('ehr.notesThatAreNotSaved')}>
+    <section className={styles.drafts} aria-label={t('ehr.notesThatAreNotSaved')}>
       <h2>{t('ehr.draftsTitle')}</h2>
       <ul>
         {waiting.map((draft) => (

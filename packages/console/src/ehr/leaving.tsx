@@ -1,6 +1,7 @@
 import { Button } from '@mantine/core';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
+import dialogStyles from '../ui/dialog.module.css';
 import { Dialog } from '../ui/dialog.tsx';
 import type { EhrSession } from './session.ts';
 
@@ -17,7 +18,7 @@ export function LeavingApps({ session }: { session: EhrSession }) {
           </li>
         ))}
       </ul>
-      <div className="modal-end">
+      <div className={dialogStyles.end}>
         <Button data-autofocus onClick={() => question.answer(false)}>
           {t('ehr.stayHere')}
         </Button>

@@ -1,6 +1,7 @@
 import { Button } from '@mantine/core';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
+import dialogStyles from '../ui/dialog.module.css';
 import { Dialog } from '../ui/dialog.tsx';
 import type { EhrSession } from './session.ts';
 
@@ -22,7 +23,7 @@ export function Objections({ session }: { session: EhrSession }) {
         ))}
       </ul>
       <p>{question.what}?</p>
-      <div className="modal-end">
+      <div className={dialogStyles.end}>
         <Button data-autofocus onClick={() => question.answer(false)}>
           {t('ehr.stayHere')}
         </Button>

@@ -3,11 +3,13 @@ import { Button } from '@mantine/core';
 import { Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
+import textStyles from '../ui/text.module.css';
 import { ChartPanel } from './chart-panel.tsx';
 import { ClosedPatient } from './closed-patient.tsx';
 import { shownChart } from './desk.ts';
 import { Dock } from './dock.tsx';
 import { DraftList } from './draft-list.tsx';
+import styles from './page.module.css';
 import { PatientList } from './patients.tsx';
 import type { EhrSession } from './session.ts';
 import { Tabs } from './tabs.tsx';
@@ -19,14 +21,14 @@ function NoChart({ session }: { session: EhrSession }) {
     case 'chart':
     case 'nothing':
       return (
-        <div className="empty">
+        <div className={styles.empty} data-testid="no-chart">
           <h2>{t('ehr.noChartIsOpen')}</h2>
           <p>{t('ehr.openAPatientFromTheList')}</p>
         </div>
       );
     case 'not-in-record':
       return (
-        <div className="empty" role="alert">
+        <div className={styles.empty} data-testid="no-chart" role="alert">
           <h2>{t('ehr.notInThisRecord')}</h2>
           <p>{t('ehr.theSessionHasAPatientOpen')}</p>
           {shown.patient && <Who patient={shown.patient} />}
@@ -34,7 +36,7 @@ function NoChart({ session }: { session: EhrSession }) {
       );
     case 'unreadable':
       return (
-        <div className="empty" role="alert">
+        <div className={styles.empty} data-testid="no-chart" role="alert">
           <h2>{t('ehr.theRecordCouldNotBeRead')}</h2>
           <p>{t('ehr.notFollowed', { reason: shown.reason })}</p>
           {shown.patient && <Who patient={shown.patient} />}
@@ -47,10 +49,10 @@ function NoChart({ session }: { session: EhrSession }) {
 export function EhrPage({ session }: { session: EhrSession }) {
   const chart = shownChart(useStore(session.book.desk));
   return (
-    <div className="ehr">
-      <h1 className="sr-only">{t('ehr.ehr')}</h1>
+    <div className={styles.ehr}>
+      <h1 className={textStyles.srOnly}>{t('ehr.ehr')}</h1>
       <PatientList session={session} />
-      <section className="charts" aria-label={t('ehr.charts')}>
+      <section className={styles.charts} aria-label={t('ehr.charts')}>
         <Tabs session={session} />
         <ClosedPatient session={session} />
         <DraftList session={session} />

@@ -1,5 +1,6 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect } from 'react';
+import patientRowsStyles from './patient-rows.module.css';
 import { type PatientRowsProps, PlacedRow, ROW } from './patient-rows.tsx';
 
 /** Of a long list the rows in view. */
@@ -15,7 +16,7 @@ export default function RowsInView({ scroller, ids, row, onLast }: PatientRowsPr
   const last = items.at(-1)?.index ?? 0;
   useEffect(() => onLast(last), [last, onLast]);
   return (
-    <ul className="patient-list" style={{ height: rows.getTotalSize() }}>
+    <ul className={patientRowsStyles.list} style={{ height: rows.getTotalSize() }}>
       {items.map(({ index, start, key }) => (
         <PlacedRow key={key} index={index} start={start}>
           {row(index)}

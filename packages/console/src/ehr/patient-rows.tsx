@@ -1,4 +1,5 @@
 import type { ReactNode, RefObject } from 'react';
+import styles from './patient-rows.module.css';
 
 /** Height of a row, px. */
 export const ROW = 44;
@@ -25,7 +26,7 @@ export function PlacedRow({ index, start, children }: { index: number; start: nu
 /** Every row of a list that is short. */
 export function AllRows({ ids, row }: PatientRowsProps) {
   return (
-    <ul className="patient-list" style={{ height: ids.length * ROW }}>
+    <ul className={styles.list} style={{ height: ids.length * ROW }}>
       {ids.map((id, index) => (
         <PlacedRow key={id} index={index} start={index * ROW}>
           {row(index)}

@@ -7,9 +7,11 @@ import { isolated } from '../identity.tsx';
 import { codeWords, spoken, t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import textStyles from '../ui/text.module.css';
 import { shownChart } from './desk.ts';
 import { AllRows } from './patient-rows.tsx';
 import { matches, searchesFor } from './patient-search.ts';
+import styles from './patients.module.css';
 import { RecentPatients } from './recent-patients.tsx';
 import type { EhrSession } from './session.ts';
 
@@ -40,15 +42,16 @@ function Row({ session, patient, active, open }: RowProps) {
   return (
     <button
       type="button"
-      className="patient"
+      className={styles.patient}
+      data-testid="patient"
       aria-current={active || undefined}
       onClick={() => void session.publishing.openPatient(patient)}
     >
-      <span className="patient-name">
+      <span className={styles.name}>
         <bdi>{nameOf(patient)}</bdi>
-        {open && <span className="open-mark">{t('ehr.isOpen')}</span>}
+        {open && <span className={textStyles.pill}>{t('ehr.isOpen')}</span>}
       </span>
-      <span className="patient-facts">
+      <span className={styles.facts}>
         {[
           codeWords('ehr.gender', textAt(patient, 'gender')),
           born && (age === undefined ? born : t('ehr.bornAge', { born, age })),
@@ -133,7 +136,7 @@ export function PatientList({ session }: { session: EhrSession }) {
   const isLong = hasNextPage || list.length > PAGE;
 
   return (
-    <section className="patients" aria-label={t('ehr.patients')}>
+    <section className={styles.patients} aria-label={t('ehr.patients')}>
       <TextInput
         type="search"
         aria-label={t('ehr.searchPatients')}
@@ -146,7 +149,7 @@ export function PatientList({ session }: { session: EhrSession }) {
       {text === '' && <RecentPatients session={session} />}
       {source.isError && <Problem error={source.error} retry={() => void source.refetch()} />}
       {source.isPending && <Waiting what={t('ehr.readingPatients')} />}
-      <div className="patient-scroller" ref={scroller} aria-busy={stale} inert={stale}>
+      <div className={styles.scroller} data-testid="patient-list" ref={scroller} aria-busy={stale} inert={stale}>
         {isLong ? (
           <Suspense fallback={<AllRows {...rows} ids={rows.ids.slice(0, PAGE)} />}>
             <RowsInView {...rows} />
@@ -156,7 +159,7 @@ export function PatientList({ session }: { session: EhrSession }) {
         )}
       </div>
       {!stale && source.isSuccess && list.length === 0 && (
-        <p className="nothing">
+        <p className={textStyles.nothing}>
           {query === '' ? t('ehr.theRecordHoldsNoPatients') : t('ehr.nobodyMatches', { query })}
         </p>
       )}

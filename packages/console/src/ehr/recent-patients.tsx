@@ -2,6 +2,8 @@ import { nameOf } from '../fhir.ts';
 import { identityText } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
+import textStyles from '../ui/text.module.css';
+import styles from './recent-patients.module.css';
 import type { EhrSession } from './session.ts';
 
 /** Who was open before and is not now, the latest first. */
@@ -12,8 +14,8 @@ export function RecentPatients({ session }: { session: EhrSession }) {
   const closed = recent.filter(({ id }) => !open.has(id));
   if (closed.length === 0) return null;
   return (
-    <nav className="recent-patients" aria-label={t('ehr.recentPatients')}>
-      <span className="label">{t('ehr.recent')}</span>
+    <nav className={styles.recent} aria-label={t('ehr.recentPatients')}>
+      <span className={textStyles.label}>{t('ehr.recent')}</span>
       {closed.map((patient) => (
         <button
           key={patient.id}

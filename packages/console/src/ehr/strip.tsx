@@ -6,12 +6,14 @@ import { timeOf } from '../fhir.ts';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { useStore } from '../store.ts';
+import markStyles from '../ui/mark.module.css';
 import { median, Sparkline } from '../ui/sparkline.tsx';
 import type { SyncErrorReport } from './following.ts';
 import { type Headline, headline } from './headline.ts';
 import { OpenContext } from './open-context.tsx';
 import { apartWords, isBehind, type Member, outcomeWords } from './roster.ts';
 import type { EhrSession } from './session.ts';
+import styles from './strip.module.css';
 
 type Tone = 'good' | 'busy' | 'bad' | 'off';
 
@@ -47,15 +49,18 @@ function MemberChip({ member, settled }: { member: Member; settled: boolean }) {
   const { outcome, times } = member;
   const middle = median(times);
   return (
-    <li className="member" data-tone={tone} data-member={member.name}>
-      <span className="mark" aria-hidden="true">
+    <li className={styles.member} data-tone={tone} data-member={member.name}>
+      <span className={markStyles.mark} aria-hidden="true">
         {sign}
       </span>
-      <bdi className="member-name">{member.name}</bdi>
-      <span className="member-outcome">
+      <bdi className={styles.name}>{member.name}</bdi>
+      <span className={styles.outcome}>
         {outcomeWords(member)}
         {!member.apart && outcome?.state === 'followed' && outcome.ms !== undefined && (
-          <b className="ms"> {t('ehr.ms', { ms: outcome.ms })}</b>
+          <b className={styles.ms} data-testid="ms">
+            {' '}
+            {t('ehr.ms', { ms: outcome.ms })}
+          </b>
         )}
       </span>
       {middle !== undefined && times.length > 1 && (
@@ -88,8 +93,8 @@ export function useHeadline(session: EhrSession): Headline {
 
 function Warner({ children, actions }: { children: ReactNode; actions: ReactNode }) {
   return (
-    <div className="warner" role="alert">
-      <span className="mark" aria-hidden="true">
+    <div className={styles.warner} role="alert">
+      <span className={markStyles.mark} aria-hidden="true">
         !
       </span>
       <span>{children}</span>
@@ -155,27 +160,36 @@ export function Strip({ session }: { session: EhrSession }) {
   const reports = useReports(session).filter(({ who }) => !told.has(who));
 
   return (
-    <section className="strip" aria-label={t('ehr.session')}>
-      <div className="strip-row">
-        <span className="own-status" role="status" data-status={now.status} data-tone={tone} title={now.detail}>
-          <span className="mark" aria-hidden="true">
+    <section className={styles.strip} aria-label={t('ehr.session')}>
+      <div className={styles.row} data-testid="strip">
+        <span
+          className={styles.own}
+          data-testid="own-status"
+          role="status"
+          data-status={now.status}
+          data-tone={tone}
+          title={now.detail}
+        >
+          <span className={markStyles.mark} aria-hidden="true">
             {sign}
           </span>
-          <span className="own-words">{now.words}</span>
+          <span className={styles.words} data-testid="own-words">
+            {now.words}
+          </span>
         </span>
         {state.status === 'closed' && state.reason !== 'not connected yet' && (
           // The server opens the session again under its old topic.
           <Button onClick={() => location.reload()}>{t('ehr.rejoin')}</Button>
         )}
-        <span className="strip-open" data-testid="context">
+        <span className={styles.open} data-testid="context">
           <OpenContext session={session} />
         </span>
-        <ul className="members" aria-label={t('ehr.applicationsInTheSession')}>
+        <ul className={styles.members} aria-label={t('ehr.applicationsInTheSession')}>
           {members.map((member) => (
             <MemberChip key={member.id} member={member} settled={live && pending === undefined} />
           ))}
         </ul>
-        {!live && state.status !== 'connecting' && <span className="strip-note">{t('ehr.liveViewInterrupted')}</span>}
+        {!live && state.status !== 'connecting' && <span className={styles.note}>{t('ehr.liveViewInterrupted')}</span>}
       </div>
       {pending?.state === 'failed' && (
         <Warner

@@ -5,6 +5,7 @@ import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { shownChart } from './desk.ts';
 import type { EhrSession } from './session.ts';
+import styles from './tabs.module.css';
 
 /** One tab a patient. Changing tabs opens the patient again for everybody; closing a tab closes the patient. */
 export function Tabs({ session }: { session: EhrSession }) {
@@ -24,13 +25,13 @@ export function Tabs({ session }: { session: EhrSession }) {
   }
 
   return (
-    <div className="tabs">
-      <div role="tablist" aria-label={t('ehr.openPatients')} className="tab-list">
+    <div className={styles.tabs}>
+      <div role="tablist" aria-label={t('ehr.openPatients')} className={styles.list}>
         {tabs.map(({ patient }, index) => {
           const { id = '' } = patient;
           const front = id === active;
           return (
-            <div key={id} className="tab" data-front={front || undefined} role="presentation">
+            <div key={id} className={styles.tab} data-front={front || undefined} role="presentation">
               <button
                 type="button"
                 role="tab"
@@ -41,10 +42,10 @@ export function Tabs({ session }: { session: EhrSession }) {
                 onClick={() => void session.publishing.openPatient(patient)}
                 onKeyDown={(event) => move(event, index)}
               >
-                <Who patient={patient} />
+                <Who patient={patient} stacked />
                 {drafts.has(id) && (
                   <span
-                    className="unsaved-dot"
+                    className={styles.unsaved}
                     role="img"
                     aria-label={t('ehr.noteNotSaved')}
                     title={t('ehr.noteNotSaved')}
@@ -55,7 +56,7 @@ export function Tabs({ session }: { session: EhrSession }) {
           );
         })}
       </div>
-      <div className="tab-closers">
+      <div className={styles.closers}>
         {tabs
           .filter(({ patient }) => patient.id === active)
           .map(({ patient }) => (

@@ -3,7 +3,9 @@ import { useEffect } from 'react';
 import { Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
+import dialogStyles from '../ui/dialog.module.css';
 import { Dialog } from '../ui/dialog.tsx';
+import problemStyles from '../ui/problem.module.css';
 import type { EhrSession } from './session.ts';
 
 /** Something unsaved would be left behind: the person decides what becomes of it. */
@@ -23,7 +25,7 @@ export function Unsaved({ session }: { session: EhrSession }) {
   return (
     <Dialog title={t('ehr.aNoteIsNotSaved')} closeLabel={t('ehr.stayHere')} onClose={() => question.answer('stay')}>
       {question.problem !== undefined && (
-        <p className="problem" role="alert">
+        <p className={problemStyles.problem} role="alert">
           {question.problem}
         </p>
       )}
@@ -40,7 +42,7 @@ export function Unsaved({ session }: { session: EhrSession }) {
           </li>
         ))}
       </ul>
-      <div className="modal-end">
+      <div className={dialogStyles.end}>
         <Button variant="default" onClick={() => question.answer('stay')}>
           {t('ehr.stayHere')}
         </Button>

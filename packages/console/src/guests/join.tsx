@@ -1,5 +1,5 @@
 /** A link into somebody else's session. It joins nothing by itself: the person is asked. */
-import { Button } from '@mantine/core';
+import { Button, Group } from '@mantine/core';
 import { useState } from 'react';
 import { words } from '../api.ts';
 import type { EhrSession } from '../ehr/session.ts';
@@ -7,6 +7,9 @@ import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
+import pageStyles from '../ui/page.module.css';
+import problemStyles from '../ui/problem.module.css';
+import textStyles from '../ui/text.module.css';
 import { type JoinedSession, joinSession, leaveSession } from './invitations.ts';
 import { PersonName } from './person-name.tsx';
 
@@ -40,17 +43,17 @@ export default function Join({ session, code }: { session: EhrSession; code: str
     });
 
   return (
-    <div className="page">
+    <div className={pageStyles.page}>
       <h1>{t('guests.youAreInvited')}</h1>
       {problem !== undefined && (
-        <p className="problem" role="alert">
+        <p className={problemStyles.problem} role="alert">
           {t('guests.itDidNotWork', { error: problem })}
         </p>
       )}
       {left && <p role="status">{t('guests.youHaveLeft')}</p>}
       {joined ? (
         <>
-          <p className="lead" role="status">
+          <p className={textStyles.lead} role="status">
             <Rich
               id={joined.followingOnly ? 'guests.youFollow' : 'guests.youTakePart'}
               values={{ name: <PersonName session={session} user={joined.user} /> }}
@@ -59,23 +62,23 @@ export default function Join({ session, code }: { session: EhrSession; code: str
           <p>{t('guests.yourApplicationsNeedThis')}</p>
           <Copyable title="hub.url" text={joined.hubUrl} />
           <Copyable title="hub.topic" text={joined.topic} />
-          <div className="form-end">
+          <Group gap={12}>
             <Button variant="default" loading={busy} onClick={() => void leave()}>
               {t('guests.leave')}
             </Button>
-          </div>
+          </Group>
         </>
       ) : (
         <>
-          <p className="lead">{t('guests.whoeverInvitedYou')}</p>
-          <p className="link-actions">
+          <p className={textStyles.lead}>{t('guests.whoeverInvitedYou')}</p>
+          <Group component="p" gap={10}>
             <Button autoFocus loading={busy} onClick={() => void join()}>
               {t('guests.join')}
             </Button>
-            <Link className="quiet-link" href="/">
+            <Link className={textStyles.quietLink} href="/">
               {t('shell.backToTheEhr')}
             </Link>
-          </p>
+          </Group>
         </>
       )}
     </div>

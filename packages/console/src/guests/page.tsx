@@ -1,5 +1,5 @@
 /** Inviting others into the session: links, who came, and taking links back. */
-import { Button, Checkbox, NativeSelect } from '@mantine/core';
+import { Button, Checkbox, Group, NativeSelect } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { words } from '../api.ts';
@@ -8,8 +8,12 @@ import type { EhrSession } from '../ehr/session.ts';
 import { timeOf } from '../fhir.ts';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
+import columnsStyles from '../ui/columns.module.css';
 import { Copyable } from '../ui/copyable.tsx';
+import pageStyles from '../ui/page.module.css';
+import problemStyles from '../ui/problem.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import textStyles from '../ui/text.module.css';
 import styles from './guests.module.css';
 import type { SentInvitation } from './invitations.ts';
 import { PersonName } from './person-name.tsx';
@@ -38,7 +42,7 @@ function Invite({ session, onProblem }: { session: EhrSession; onProblem: (text:
   }
 
   return (
-    <section className="panel" aria-label={t('guests.invite')}>
+    <section className={pageStyles.panel} aria-label={t('guests.invite')}>
       <h2>{t('guests.invite')}</h2>
       <Checkbox
         label={t('guests.followingOnly')}
@@ -52,11 +56,11 @@ function Invite({ session, onProblem }: { session: EhrSession; onProblem: (text:
         onChange={(event) => setMinutes(Number(event.currentTarget.value))}
         data={LIVES.map((value) => ({ value: String(value), label: lifeWords(value) }))}
       />
-      <div className="form-end">
+      <Group gap={12}>
         <Button size="sm" loading={busy} onClick={() => void invite()}>
           {t('guests.makeALink')}
         </Button>
-      </div>
+      </Group>
     </section>
   );
 }
@@ -96,23 +100,23 @@ export default function Guests({ session }: { session: EhrSession }) {
   }
 
   return (
-    <div className="page">
+    <div className={pageStyles.page}>
       <header>
         <h1>{t('guests.guests')}</h1>
-        <p className="lead">{t('guests.whoHoldsALinkComesIn')}</p>
+        <p className={textStyles.lead}>{t('guests.whoHoldsALinkComesIn')}</p>
       </header>
       {problem !== undefined && (
-        <p className="problem" role="alert">
+        <p className={problemStyles.problem} role="alert">
           {problem}
         </p>
       )}
-      <div className="builder">
+      <div className={columnsStyles.columns}>
         <Invite session={session} onProblem={setProblem} />
-        <section className="panel" aria-label={t('guests.whoCame')}>
+        <section className={pageStyles.panel} aria-label={t('guests.whoCame')}>
           <h2>{t('guests.whoCame')}</h2>
           {guests.isPending && <Waiting />}
           {guests.isError && <Problem error={guests.error} retry={() => void guests.refetch()} />}
-          {guests.data?.length === 0 && <p className="nothing">{t('guests.nobodyCame')}</p>}
+          {guests.data?.length === 0 && <p className={textStyles.nothing}>{t('guests.nobodyCame')}</p>}
           <ul className={styles.list}>
             {guests.data?.map(({ user, joined, followingOnly }) => (
               <li key={user}>
@@ -123,17 +127,17 @@ export default function Guests({ session }: { session: EhrSession }) {
               </li>
             ))}
           </ul>
-          <div className="form-end">
+          <Group gap={12}>
             <Button variant="default" loading={guests.isFetching} onClick={() => void guests.refetch()}>
               {t('guests.lookAgain')}
             </Button>
-          </div>
+          </Group>
         </section>
       </div>
       {sent.length > 0 && (
         <section aria-label={t('guests.links')}>
           <h2>{t('guests.links')}</h2>
-          <p className="label">{t('guests.linksAreKnownHereOnly')}</p>
+          <p className={textStyles.label}>{t('guests.linksAreKnownHereOnly')}</p>
           <ul className={styles.list}>
             {sent.map((one) => (
               <Sent key={one.id} one={one} onWithdraw={() => void withdraw(one.id)} />

@@ -1,5 +1,5 @@
 /** Launches made to order: who, what, and which faults; the whole of it is in the page's address. */
-import { Button, NativeSelect, TextInput } from '@mantine/core';
+import { Button, Group, NativeSelect, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { ApiError, type App, get, type SimulationOffer, words } from '../api.ts';
@@ -10,8 +10,12 @@ import { useApps } from '../ehr/dock.tsx';
 import type { EhrSession } from '../ehr/session.ts';
 import { t } from '../language/language.ts';
 import { navigate, useQueryText } from '../router.tsx';
+import columnsStyles from '../ui/columns.module.css';
 import { Copyable } from '../ui/copyable.tsx';
+import pageStyles from '../ui/page.module.css';
+import problemStyles from '../ui/problem.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import textStyles from '../ui/text.module.css';
 import { addressOf } from './address.ts';
 import { ClientFields, type ClientProblems, clientProblems } from './client.tsx';
 import { PatientFields, UserFields } from './people.tsx';
@@ -110,7 +114,7 @@ function problemsOf(plan: Plan, { byAddress }: Choice): ClientProblems {
 function BackendAddresses({ plan, app }: { plan: Plan; app: App | undefined }) {
   return (
     <>
-      <p className="label">{t('launch.nothingIsLaunched')}</p>
+      <p className={textStyles.label}>{t('launch.nothingIsLaunched')}</p>
       <Copyable title={t('launch.tokenEndpoint')} text={`${planServer(serverUrl(), plan)}/auth/token`} />
       <Copyable title={t('launch.clientId')} text={app?.id ?? plan.clientId} />
     </>
@@ -127,7 +131,7 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
   if (apps.isPending || offer.isPending) return <Waiting />;
   if (apps.isError || offer.isError) {
     return (
-      <div className="page">
+      <div className={pageStyles.page}>
         <Problem
           error={apps.error ?? offer.error}
           retry={() => {
@@ -166,13 +170,13 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
   }
 
   return (
-    <div className="page">
+    <div className={pageStyles.page}>
       <header>
         <h1>{t('launch.launchBuilder')}</h1>
-        <p className="lead">{t('launch.aLaunchMadeToOrderWith')}</p>
+        <p className={textStyles.lead}>{t('launch.aLaunchMadeToOrderWith')}</p>
       </header>
-      <div className="builder">
-        <section className="panel" aria-label={t('launch.launch')}>
+      <div className={columnsStyles.columns}>
+        <section className={pageStyles.panel} aria-label={t('launch.launch')}>
           <h2>{t('launch.launch')}</h2>
           <NativeSelect
             label={t('launch.kindOfLaunch')}
@@ -219,31 +223,31 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
             <PatientFields session={session} plan={plan} change={change} />
           )}
           {plan.kind === 'standalone' && plan.patient === '' && (
-            <p className="label">{t('launch.theAppAsksForAPatient')}</p>
+            <p className={textStyles.label}>{t('launch.theAppAsksForAPatient')}</p>
           )}
-          {lacksPatient && <p className="label">{t('launch.choosePatientWhoLaunches')}</p>}
+          {lacksPatient && <p className={textStyles.label}>{t('launch.choosePatientWhoLaunches')}</p>}
         </section>
         {declaredClient(plan) && <ClientFields plan={plan} change={change} problems={problemAt} />}
         <SimulatedFields plan={plan} change={change} offer={offer.data} />
       </div>
       {problem !== undefined && (
-        <p className="problem" role="alert">
+        <p className={problemStyles.problem} role="alert">
           {problem}
         </p>
       )}
       {isBackend ? (
         <BackendAddresses plan={plan} app={app} />
       ) : (
-        <div className="form-end">
+        <Group gap={12}>
           <Button size="sm" disabled={(!app && !byAddress) || lacksPatient} onClick={() => void launch()}>
             {name === undefined ? t('launch.launch') : t('launch.launchNamed', { name })}
           </Button>
-          {!plan.checks && <span className="unsaved">{t('launch.simulatedClientChecksAreOff')}</span>}
-        </div>
+          {!plan.checks && <span>{t('launch.simulatedClientChecksAreOff')}</span>}
+        </Group>
       )}
       <Copyable title={t('launch.thisLaunchToShare')} text={`${serverUrl()}/launch${toQuery(plan)}`} />
       <Copyable title={t('launch.fhirEndpointOfThisLaunchIss')} text={`${planServer(serverUrl(), plan)}/fhir`} />
-      <p className="label">{t('launch.fhirIsR4')}</p>
+      <p className={textStyles.label}>{t('launch.fhirIsR4')}</p>
     </div>
   );
 }

@@ -1,6 +1,8 @@
 /** The client of an app that is registered nowhere: the launch says what it is, and it is held to that. */
 import { NativeSelect, Textarea, TextInput } from '@mantine/core';
 import { t } from '../language/language.ts';
+import pageStyles from '../ui/page.module.css';
+import textStyles from '../ui/text.module.css';
 import type { PlanPartProps } from './people.tsx';
 import type { Plan } from './plan.ts';
 import { DECLARED_CLIENT_TYPES, type DeclaredClientType } from './simulation.ts';
@@ -53,9 +55,9 @@ export function ClientFields({
   const isBackend = plan.kind === 'backend';
   const types = isBackend ? (['asymmetric'] as const) : DECLARED_CLIENT_TYPES;
   return (
-    <section className="panel" aria-label={t('launch.client')}>
+    <section className={pageStyles.panel} aria-label={t('launch.client')}>
       <h2>{t('launch.client')}</h2>
-      <p className="label">{t('launch.clientIsHeldToThis')}</p>
+      <p className={textStyles.label}>{t('launch.clientIsHeldToThis')}</p>
       <NativeSelect
         label={t('launch.clientType')}
         value={plan.clientType}

@@ -10,6 +10,7 @@ import { nameOf, textAt, titleOf, when } from '../fhir.ts';
 import { spoken, t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { Problem } from '../ui/problem.tsx';
+import textStyles from '../ui/text.module.css';
 import { isForPatient, type Plan } from './plan.ts';
 
 /** Found at once; who is not among them is found by more of their name. */
@@ -100,7 +101,7 @@ export function PatientFields({ session, plan, change }: PlanPartProps & { sessi
     <>
       <Search label={t('launch.findAPatient')} text={text} set={setText} />
       {found.isError && <Problem error={found.error} retry={() => void found.refetch()} />}
-      <span id={status} role="status" className="label">
+      <span id={status} role="status" className={textStyles.label}>
         {text !== '' && found.isSuccess && t('launch.patientsFound', { count: found.data.length })}
       </span>
       <NativeSelect

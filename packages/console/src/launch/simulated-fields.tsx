@@ -2,21 +2,24 @@
 import { Checkbox, NativeSelect, Switch } from '@mantine/core';
 import type { SimulationOffer } from '../api.ts';
 import { t } from '../language/language.ts';
+import formStyles from '../ui/form.module.css';
+import pageStyles from '../ui/page.module.css';
+import textStyles from '../ui/text.module.css';
 import type { PlanPartProps } from './people.tsx';
 import { FAULT_STAGES, FAULTS_BY_STAGE, type Fault, PKCE_RULES, type PkceRule } from './simulation.ts';
 
 export function SimulatedFields({ plan, change, offer }: PlanPartProps & { offer: SimulationOffer | null }) {
   if (offer === null) {
     return (
-      <section className="panel" aria-label={t('launch.simulated')}>
+      <section className={pageStyles.panel} aria-label={t('launch.simulated')}>
         <h2>{t('launch.simulated')}</h2>
-        <p className="label">{t('launch.faultsAreSimulatedWhereTheServer')}</p>
+        <p className={textStyles.label}>{t('launch.faultsAreSimulatedWhereTheServer')}</p>
       </section>
     );
   }
   const isBackend = plan.kind === 'backend';
   return (
-    <section className="panel" aria-label={t('launch.simulated')}>
+    <section className={pageStyles.panel} aria-label={t('launch.simulated')}>
       <h2>{t('launch.simulated')}</h2>
       <Switch
         label={t('launch.clientChecks')}
@@ -27,9 +30,9 @@ export function SimulatedFields({ plan, change, offer }: PlanPartProps & { offer
       />
       {!isBackend && <Pages plan={plan} change={change} />}
       <h3>{t('launch.faults')}</h3>
-      <p className="label">{t('launch.eachHappensAsItWouldWith')}</p>
+      <p className={textStyles.label}>{t('launch.eachHappensAsItWouldWith')}</p>
       {FAULT_STAGES.map((stage) => (
-        <fieldset key={stage} className="form-part">
+        <fieldset key={stage} className={formStyles.part}>
           <legend>{t(`launch.stage.${stage}`)}</legend>
           {FAULTS_BY_STAGE[stage].map((fault: Fault) => (
             <Checkbox
@@ -63,7 +66,7 @@ function Pages({ plan, change }: PlanPartProps) {
         onChange={(event) => change({ pkce: event.currentTarget.value as PkceRule })}
         data={PKCE_RULES.map((value) => ({ value, label: t(`launch.pkce.${value}`) }))}
       />
-      <fieldset className="form-part">
+      <fieldset className={formStyles.part}>
         <legend>{t('launch.pages')}</legend>
         <Checkbox
           label={t('launch.skipSignIn')}

@@ -1,5 +1,5 @@
 /** A link to a patient, or to a study of theirs. It opens nothing by itself: all applications would follow the sender of the link. */
-import { Button } from '@mantine/core';
+import { Button, Group } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { ApiError } from '../api.ts';
@@ -10,7 +10,9 @@ import { Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { Link, navigate } from '../router.tsx';
 import { useStore } from '../store.ts';
+import pageStyles from '../ui/page.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import textStyles from '../ui/text.module.css';
 
 export interface OpenLinkProps {
   readonly session: EhrSession;
@@ -57,7 +59,7 @@ export default function OpenLink({ session, patient: patientId, study: studyId }
   if (link.isError) return <Problem error={link.error} retry={() => void link.refetch()} />;
   if (link.data === null) {
     return (
-      <div className="page">
+      <div className={pageStyles.page}>
         <h1>{t('links.noSuchPatient')}</h1>
         <p>{t(studyId === undefined ? 'links.thisRecordHasNoSuchPatient' : 'links.thisPatientHasNoSuchStudy')}</p>
         <p>
@@ -68,9 +70,9 @@ export default function OpenLink({ session, patient: patientId, study: studyId }
   }
   const { patient, study } = link.data;
   return (
-    <div className="page">
+    <div className={pageStyles.page}>
       <h1>{t(study ? 'links.openThisStudy' : 'links.openThisPatient')}</h1>
-      <p className="link-target">
+      <p>
         <Who patient={patient} />
       </p>
       {study && (
@@ -78,15 +80,15 @@ export default function OpenLink({ session, patient: patientId, study: studyId }
           <bdi>{titleOf(study)}</bdi> · {when(textAt(study, 'started'))}
         </p>
       )}
-      <p className="lead">{t('links.everyApplicationFollows')}</p>
-      <p className="link-actions">
+      <p className={textStyles.lead}>{t('links.everyApplicationFollows')}</p>
+      <Group component="p" gap={10}>
         <Button data-autofocus autoFocus loading={busy} onClick={() => void open()}>
           {t('links.open')}
         </Button>
-        <Link className="quiet-link" href="/">
+        <Link className={textStyles.quietLink} href="/">
           {t('links.backToTheEhr')}
         </Link>
-      </p>
+      </Group>
     </div>
   );
 }

@@ -1,9 +1,11 @@
 import { eventDefinition, STANDARD_EVENTS } from '@lockstep/fhircast';
-import { Button, NativeSelect, SegmentedControl, Textarea, TextInput } from '@mantine/core';
+import { Button, NativeSelect, SegmentedControl, Stack, Textarea, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { post, words } from '../api.ts';
 import { t } from '../language/language.ts';
+import problemStyles from '../ui/problem.module.css';
 import { compose, type Filled, problemsOf, typeOf } from './compose.ts';
+import inspectorStyles from './inspector.module.css';
 import type { Replayed } from './replay.ts';
 
 const OTHER = 'other';
@@ -74,84 +76,89 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
   }
 
   return (
-    <form className="composer stack" onSubmit={(event) => void publish(event)} noValidate>
-      <SegmentedControl
-        aria-label={t('sessions.howToWriteTheEvent')}
-        value={mode}
-        onChange={change}
-        data={[
-          { value: 'form', label: t('sessions.form') },
-          { value: 'json', label: 'JSON' },
-        ]}
-      />
-      {mode === 'form' ? (
-        <>
-          <NativeSelect
-            label={t('sessions.event')}
-            value={picked}
-            onChange={(event) => setPicked(event.currentTarget.value)}
-            data={[...STANDARD_EVENTS, { value: OTHER, label: t('sessions.another') }]}
-          />
-          {picked === OTHER && (
-            <TextInput
-              label={t('sessions.nameOfTheEvent')}
-              placeholder={t('sessions.eventNameExample')}
-              value={other}
-              error={tried ? problems.event : undefined}
-              onChange={(event) => setOther(event.currentTarget.value)}
-            />
-          )}
-          {definition?.keys.map((key) => {
-            const type = typeOf(key);
-            const props = {
-              label: key.min > 0 ? key.key : t('sessions.optional', { key: key.key }),
-              value: filled[key.key] ?? '',
-              error: tried ? problems[key.key] : undefined,
-            };
-            const set = (value: string): void => setFilled((now) => ({ ...now, [key.key]: value }));
-            return type === 'Bundle' ? (
-              <Textarea
-                key={key.key}
-                {...props}
-                rows={5}
-                description={t('sessions.theResourcesToShareOneOr')}
-                onChange={(event) => set(event.currentTarget.value)}
-              />
-            ) : (
-              <TextInput
-                key={key.key}
-                {...props}
-                description={
-                  type === 'OperationOutcome'
-                    ? t('sessions.whatWentWrong')
-                    : type === 'Parameters'
-                      ? t('sessions.code')
-                      : t('sessions.idOfThe', { type })
-                }
-                onChange={(event) => set(event.currentTarget.value)}
-              />
-            );
-          })}
-        </>
-      ) : (
-        <Textarea
-          label={t('sessions.theMessageAsItIsPosted')}
-          rows={16}
-          classNames={{ input: 'mono' }}
-          value={json}
-          error={jsonProblem}
-          onChange={(event) => {
-            setJson(event.currentTarget.value);
-            setJsonProblem(undefined);
-          }}
+    <form onSubmit={(event) => void publish(event)} noValidate>
+      <Stack gap={12}>
+        <SegmentedControl
+          aria-label={t('sessions.howToWriteTheEvent')}
+          value={mode}
+          onChange={change}
+          data={[
+            { value: 'form', label: t('sessions.form') },
+            { value: 'json', label: 'JSON' },
+          ]}
         />
-      )}
-      <Button type="submit">{t('sessions.publish')}</Button>
-      {outcome && (
-        <p className={outcome.good ? 'accepted' : 'problem'} role={outcome.good ? 'status' : 'alert'}>
-          {outcome.text}
-        </p>
-      )}
+        {mode === 'form' ? (
+          <>
+            <NativeSelect
+              label={t('sessions.event')}
+              value={picked}
+              onChange={(event) => setPicked(event.currentTarget.value)}
+              data={[...STANDARD_EVENTS, { value: OTHER, label: t('sessions.another') }]}
+            />
+            {picked === OTHER && (
+              <TextInput
+                label={t('sessions.nameOfTheEvent')}
+                placeholder={t('sessions.eventNameExample')}
+                value={other}
+                error={tried ? problems.event : undefined}
+                onChange={(event) => setOther(event.currentTarget.value)}
+              />
+            )}
+            {definition?.keys.map((key) => {
+              const type = typeOf(key);
+              const props = {
+                label: key.min > 0 ? key.key : t('sessions.optional', { key: key.key }),
+                value: filled[key.key] ?? '',
+                error: tried ? problems[key.key] : undefined,
+              };
+              const set = (value: string): void => setFilled((now) => ({ ...now, [key.key]: value }));
+              return type === 'Bundle' ? (
+                <Textarea
+                  key={key.key}
+                  {...props}
+                  rows={5}
+                  description={t('sessions.theResourcesToShareOneOr')}
+                  onChange={(event) => set(event.currentTarget.value)}
+                />
+              ) : (
+                <TextInput
+                  key={key.key}
+                  {...props}
+                  description={
+                    type === 'OperationOutcome'
+                      ? t('sessions.whatWentWrong')
+                      : type === 'Parameters'
+                        ? t('sessions.code')
+                        : t('sessions.idOfThe', { type })
+                  }
+                  onChange={(event) => set(event.currentTarget.value)}
+                />
+              );
+            })}
+          </>
+        ) : (
+          <Textarea
+            label={t('sessions.theMessageAsItIsPosted')}
+            rows={16}
+            classNames={{ input: 'mono' }}
+            value={json}
+            error={jsonProblem}
+            onChange={(event) => {
+              setJson(event.currentTarget.value);
+              setJsonProblem(undefined);
+            }}
+          />
+        )}
+        <Button type="submit">{t('sessions.publish')}</Button>
+        {outcome && (
+          <p
+            className={outcome.good ? inspectorStyles.accepted : problemStyles.problem}
+            role={outcome.good ? 'status' : 'alert'}
+          >
+            {outcome.text}
+          </p>
+        )}
+      </Stack>
     </form>
   );
 }

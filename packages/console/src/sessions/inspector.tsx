@@ -9,8 +9,13 @@ import { Rich } from '../language/rich.tsx';
 import { watchLive } from '../live.ts';
 import { Link, navigate } from '../router.tsx';
 import { Asking } from '../ui/asking.tsx';
+import markStyles from '../ui/mark.module.css';
+import pageStyles from '../ui/page.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import textStyles from '../ui/text.module.css';
+import workstationStyles from '../ui/workstation.module.css';
 import { Composer } from './composer.tsx';
+import styles from './inspector.module.css';
 import { NotFollowing } from './not-following.tsx';
 import { contentChanges, NOTHING, type Replayed, replay } from './replay.ts';
 import { describe, FILTERS, type Filter, keeps, withEntries } from './rows.ts';
@@ -87,26 +92,30 @@ function useHistory(topic: string) {
 
 function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
   const anchors = [...state.anchors].reverse();
-  if (anchors.length === 0) return <p className="nothing">{t('sessions.nothingIsOpen')}</p>;
+  if (anchors.length === 0) return <p className={textStyles.nothing}>{t('sessions.nothingIsOpen')}</p>;
   return (
-    <ul className="anchors">
+    <ul className={styles.anchors}>
       {anchors.map(([anchor, { versionId, content }]) => {
         const changes = contentChanges(before.anchors.get(anchor)?.content, content);
         return (
           <li key={anchor} data-current={state.current === anchor || undefined}>
-            <h2 className="mono anchor-title">
-              {anchor} {state.current === anchor && <span className="current-mark">{t('sessions.current')}</span>}
+            <h2 className={`${textStyles.mono} ${textStyles.subtitle}`}>
+              {anchor}{' '}
+              {state.current === anchor && <span className={textStyles.pillCurrent}>{t('sessions.current')}</span>}
             </h2>
-            <p className="label">
-              {t('sessions.version')} <span className="mono">{versionId || t('sessions.noVersion')}</span>
+            <p className={textStyles.label}>
+              {t('sessions.version')} <span className={textStyles.mono}>{versionId || t('sessions.noVersion')}</span>
             </p>
             {changes.map(({ target, kind, differences }) => (
-              <div key={target} className="change" data-kind={kind}>
+              <div key={target} className={styles.change} data-kind={kind}>
                 <span>
-                  <Rich id={`sessions.${kind}`} values={{ target: <span className="mono">{target}</span> }} />
+                  <Rich
+                    id={`sessions.${kind}`}
+                    values={{ target: <span className={textStyles.mono}>{target}</span> }}
+                  />
                 </span>
                 {differences.map(({ path, before: old, after }) => (
-                  <p key={path} className="mono difference">
+                  <p key={path} className={`${textStyles.mono} ${styles.difference}`}>
                     {path}: {old !== undefined && <del>{old}</del>} {after !== undefined && <ins>{after}</ins>}
                   </p>
                 ))}
@@ -114,9 +123,11 @@ function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
             ))}
             {[...content].map(([target, { resource }]) => (
               <details key={target}>
-                <summary className="mono">
+                <summary className={textStyles.mono}>
                   {target}
-                  {state.selected.includes(target) && <span className="current-mark">{t('sessions.selected')}</span>}
+                  {state.selected.includes(target) && (
+                    <span className={textStyles.pillCurrent}>{t('sessions.selected')}</span>
+                  )}
                 </summary>
                 {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
                 <pre tabIndex={0}>{JSON.stringify(resource, null, 2)}</pre>
@@ -130,12 +141,12 @@ function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
 }
 
 function Raw({ entry, line }: { entry: TimelineEntry | undefined; line: LogLine | undefined }) {
-  if (!entry) return <p className="nothing">{t('sessions.chooseARowOfTheTimeline')}</p>;
+  if (!entry) return <p className={textStyles.nothing}>{t('sessions.chooseARowOfTheTimeline')}</p>;
   const { what, detail } = describe(entry);
   return (
     <>
-      <h2 className="entry-title">{what}</h2>
-      {detail !== '' && <p className="label">{detail}</p>}
+      <h2 className={textStyles.subtitle}>{what}</h2>
+      {detail !== '' && <p className={textStyles.label}>{detail}</p>}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>{JSON.stringify(line?.message ?? entry, null, 2)}</pre>
     </>
@@ -220,7 +231,7 @@ export default function Inspector({ topic }: { topic: string }) {
   if (session.isPending) return <Waiting what={t('sessions.readingTheSession')} />;
   if (session.isError) {
     return (
-      <div className="page">
+      <div className={pageStyles.page}>
         <h1>{t('sessions.session')}</h1>
         <Problem error={session.error} retry={() => void session.refetch()} />
         <p>
@@ -233,18 +244,20 @@ export default function Inspector({ topic }: { topic: string }) {
   const names = new Map(data.subscriptions.map(({ clientId, client = clientId }) => [clientId, client]));
   const truncated = (log[0]?.number ?? 1) > 1;
   return (
-    <div className="inspector">
-      <header className="inspector-head">
+    <div className={styles.inspector}>
+      <header className={styles.head}>
         <div>
           <h1>
             {data.userName ?? data.user}
-            {data.workstation !== undefined && <span className="workstation">{data.workstation}</span>}
+            {data.workstation !== undefined && (
+              <span className={workstationStyles.workstation}>{data.workstation}</span>
+            )}
           </h1>
-          <p className="lead mono">{topic}</p>
+          <p className={`${styles.topic} ${textStyles.mono}`}>{topic}</p>
         </div>
         <LatencyPlot entries={entries} />
-        <div className="inspector-actions">
-          <a className="quiet-link" href={serverPath(`${base}/export`)} download>
+        <div className={styles.actions}>
+          <a className={textStyles.quietLink} href={serverPath(`${base}/export`)} download>
             {t('sessions.exportJsonLines')}
           </a>
           <Button variant="default" onClick={() => setEnding(true)}>
@@ -253,16 +266,16 @@ export default function Inspector({ topic }: { topic: string }) {
         </div>
       </header>
       {(problem ?? refusal) !== undefined && <Problem error={problem ?? refusal} />}
-      <div className="inspector-body">
-        <section className="inspector-timeline" aria-label={t('sessions.whatHappened')}>
-          <div className="toolbar">
+      <div className={styles.body}>
+        <section className={styles.events} aria-label={t('sessions.whatHappened')}>
+          <div className={styles.toolbar}>
             <SegmentedControl
               aria-label={t('sessions.rowsThatAreShown')}
               value={filter}
               onChange={(value) => setFilter(value as Filter)}
               data={FILTERS.map((one) => ({ value: one, label: t(`sessions.filter.${one}`) }))}
             />
-            <span className="count">{t('sessions.rows', { count: shown.length })}</span>
+            <span className={`${textStyles.count} ${styles.found}`}>{t('sessions.rows', { count: shown.length })}</span>
           </div>
           <Timeline
             entries={shown}
@@ -272,8 +285,8 @@ export default function Inspector({ topic }: { topic: string }) {
             names={names}
           />
         </section>
-        <section className="inspector-pane" aria-label={t('sessions.details')}>
-          <div className="toolbar replay">
+        <section className={styles.pane} aria-label={t('sessions.details')}>
+          <div className={styles.toolbar}>
             <Button
               variant="default"
               disabled={log.length === 0 || at <= 0}
@@ -293,7 +306,7 @@ export default function Inspector({ topic }: { topic: string }) {
             >
               ▸
             </Button>
-            <span className="count">
+            <span className={`${textStyles.count} ${styles.found}`}>
               {log.length === 0 ? t('sessions.noEvents') : t('sessions.eventOf', { number: at + 1, count: log.length })}
             </span>
             <Switch
@@ -305,7 +318,7 @@ export default function Inspector({ topic }: { topic: string }) {
               }}
             />
           </div>
-          <div className="toolbar">
+          <div className={styles.toolbar}>
             <SegmentedControl
               aria-label={t('sessions.whatIsShown')}
               value={pane}
@@ -317,27 +330,29 @@ export default function Inspector({ topic }: { topic: string }) {
               ]}
             />
           </div>
-          <div className="inspector-scroll">
+          <div className={styles.scroll}>
             {pane === 'state' && (
               <>
-                {truncated && <p className="label">{t('sessions.truncated', { number: log[0]?.number ?? 0 })}</p>}
+                {truncated && (
+                  <p className={textStyles.label}>{t('sessions.truncated', { number: log[0]?.number ?? 0 })}</p>
+                )}
                 <Anchors state={state} before={before} />
               </>
             )}
             {pane === 'raw' && <Raw entry={selected} line={line} />}
             {pane === 'compose' && <Composer topic={topic} state={states.at(-1) ?? NOTHING} />}
           </div>
-          <div className="inspector-following" data-testid="following">
+          <div className={styles.following} data-testid="following">
             <NotFollowing session={data} />
           </div>
-          <ul className="subscribers" aria-label={t('sessions.subscribers')}>
+          <ul className={styles.subscribers} aria-label={t('sessions.subscribers')}>
             {data.subscriptions.map(({ id, name, client, connected, events, expiresAt }) => (
               <li key={id} data-tone={connected ? 'good' : 'bad'}>
-                <span className="mark" aria-hidden="true">
+                <span className={markStyles.mark} aria-hidden="true">
                   {connected ? '✓' : '×'}
                 </span>
                 <b>{name}</b>
-                <span className="label" title={events.join(', ')}>
+                <span className={`${textStyles.label} ${styles.subscribed}`} title={events.join(', ')}>
                   {t('sessions.lease', {
                     client: client ?? '',
                     count: events.length,

@@ -6,8 +6,14 @@ import { get, type SessionRow, type SessionRowPage } from '../api.ts';
 import { date, number, t } from '../language/language.ts';
 import { watchLive } from '../live.ts';
 import { Link } from '../router.tsx';
+import markStyles from '../ui/mark.module.css';
+import pageStyles from '../ui/page.module.css';
 import { Pager } from '../ui/pager.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import tableStyles from '../ui/table.module.css';
+import textStyles from '../ui/text.module.css';
+import styles from './list.module.css';
+import namesStyles from './names.module.css';
 import { NotFollowing } from './not-following.tsx';
 
 /** Sessions on a page. */
@@ -36,7 +42,7 @@ function Row({ session }: { session: SessionRow }) {
           <bdi>{session.userName ?? session.user}</bdi>
         </Link>
         {session.label !== undefined && (
-          <span className="label">
+          <span className={textStyles.label}>
             {' '}
             <bdi>{session.label}</bdi>
           </span>
@@ -46,25 +52,25 @@ function Row({ session }: { session: SessionRow }) {
         <bdi>{session.workstation ?? '–'}</bdi>
       </td>
       <td>
-        <ul className="names">
+        <ul className={namesStyles.names}>
           {session.subscriptions.map(({ id, name, connected }) => (
             <li key={id} data-tone={connected ? 'good' : 'bad'}>
-              <span className="mark" aria-hidden="true">
+              <span className={markStyles.mark} aria-hidden="true">
                 {connected ? '✓' : '×'}
               </span>
               <bdi>{name}</bdi>
-              {!connected && <span className="sr-only"> {t('sessions.notConnected')}</span>}
+              {!connected && <span className={textStyles.srOnly}> {t('sessions.notConnected')}</span>}
             </li>
           ))}
         </ul>
-        {session.subscriptions.length === 0 && <span className="label">{t('sessions.none')}</span>}
+        {session.subscriptions.length === 0 && <span className={textStyles.label}>{t('sessions.none')}</span>}
       </td>
       <td>
         <NotFollowing session={session} />
       </td>
       <td>
         {session.patient !== undefined && <bdi>{session.patient}</bdi>}
-        <span className="mono current">{session.current ?? '–'}</span>
+        <span className={`${textStyles.mono} ${styles.current}`}>{session.current ?? '–'}</span>
       </td>
       <td>
         <Moment at={session.changedAt} />
@@ -110,12 +116,12 @@ export default function Sessions() {
   const stale = text.trim() !== search || query.isPlaceholderData;
 
   return (
-    <div className="page">
+    <div className={pageStyles.page}>
       <header>
         <h1>{t('sessions.sessions')}</h1>
-        <p className="lead">{t('sessions.whoWorksWhereWithWhichApplications')}</p>
+        <p className={textStyles.lead}>{t('sessions.whoWorksWhereWithWhichApplications')}</p>
       </header>
-      <div className="filters">
+      <div className={pageStyles.filters}>
         <TextInput
           type="search"
           aria-label={t('sessions.searchSessions')}
@@ -128,7 +134,7 @@ export default function Sessions() {
           }}
         />
         {query.isSuccess && !stale && (
-          <p className="label" role="status">
+          <p className={textStyles.label} role="status">
             {t('sessions.found', { total: number(total), count: total, troubled })}
           </p>
         )}
@@ -136,13 +142,13 @@ export default function Sessions() {
       {query.isPending && <Waiting what={t('sessions.readingSessions')} />}
       {query.isError && <Problem error={query.error} retry={() => void query.refetch()} />}
       {query.isSuccess && !stale && total === 0 && (
-        <p className="nothing">
+        <p className={textStyles.nothing}>
           {search === '' ? t('sessions.noSessionIsOpen') : t('sessions.noSessionMatches', { query: search })}
         </p>
       )}
       {sessions.length > 0 && (
-        <div className="table-scroll" aria-busy={stale} inert={stale}>
-          <table className="dense session-list">
+        <div className={tableStyles.scroll} data-testid="table" aria-busy={stale} inert={stale}>
+          <table className={`${tableStyles.table} ${styles.list}`} data-testid="sessions">
             <thead>
               <tr>
                 <th scope="col">{t('sessions.since')}</th>

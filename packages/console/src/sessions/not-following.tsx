@@ -2,27 +2,34 @@
 import type { SessionView } from '../api.ts';
 import { timeOf } from '../fhir.ts';
 import { t } from '../language/language.ts';
+import markStyles from '../ui/mark.module.css';
+import textStyles from '../ui/text.module.css';
+import namesStyles from './names.module.css';
 
 type One = SessionView['notFollowing'][number];
 
 function Shows({ shows }: Pick<One, 'shows'>) {
   if (shows === undefined) return null;
   return (
-    <span className="label"> · {shows === '' ? t('sessions.showsNothing') : t('sessions.stillShows', { shows })}</span>
+    <span className={textStyles.label}>
+      {' '}
+      · {shows === '' ? t('sessions.showsNothing') : t('sessions.stillShows', { shows })}
+    </span>
   );
 }
 
 export function NotFollowing({ session }: { session: Pick<SessionView, 'notFollowing'> }) {
-  if (session.notFollowing.length === 0) return <span className="label">{t('sessions.everybodyFollows')}</span>;
+  if (session.notFollowing.length === 0)
+    return <span className={textStyles.label}>{t('sessions.everybodyFollows')}</span>;
   return (
-    <ul className="names" aria-label={t('sessions.doesNotFollow')}>
+    <ul className={namesStyles.names} aria-label={t('sessions.doesNotFollow')}>
       {session.notFollowing.map(({ name, why, since, reason, shows }) => (
         <li key={`${name} ${since}`} data-tone={why === 'waiting' ? 'busy' : 'bad'} title={reason}>
-          <span className="mark" aria-hidden="true">
+          <span className={markStyles.mark} aria-hidden="true">
             {why === 'waiting' ? '…' : '!'}
           </span>
           <bdi>{name}</bdi>
-          <span className="label">
+          <span className={textStyles.label}>
             {' '}
             {t('sessions.whySince', { why: t(`sessions.why.${why}`), since: timeOf(since) })}
           </span>

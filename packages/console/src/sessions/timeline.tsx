@@ -3,7 +3,9 @@ import { type KeyboardEvent, useEffect, useRef } from 'react';
 import type { TimelineEntry } from '../api.ts';
 import { date, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
+import textStyles from '../ui/text.module.css';
 import { describe, toneOf } from './rows.ts';
+import styles from './timeline.module.css';
 
 const ROW = 25;
 
@@ -54,7 +56,7 @@ export function Timeline({ entries, selected, onSelect, follow, names }: Timelin
   return (
     <div
       ref={scroller}
-      className="timeline"
+      className={styles.timeline}
       role="listbox"
       aria-label={t('sessions.timeline')}
       aria-activedescendant={selected === undefined ? undefined : `entry-${selected}`}
@@ -75,18 +77,18 @@ export function Timeline({ entries, selected, onSelect, follow, names }: Timelin
               aria-selected={entry.seq === selected}
               aria-setsize={length}
               aria-posinset={index + 1}
-              className="entry"
+              className={styles.entry}
               data-tone={toneOf(entry)}
               data-kind={entry.kind}
               style={{ transform: `translateY(${start}px)` }}
               onClick={() => onSelect(entry)}
               onKeyDown={() => undefined}
             >
-              <span className="entry-time">{timeOf(entry.at)}</span>
-              <span className="entry-what">{what}</span>
-              <span className="entry-detail">{detail}</span>
+              <span className={styles.time}>{timeOf(entry.at)}</span>
+              <span className={styles.what}>{what}</span>
+              <span className={styles.detail}>{detail}</span>
               {entry.ms !== undefined && (
-                <span className="entry-ms">
+                <span className={styles.ms}>
                   {t('sessions.ms', { ms: entry.ms })}
                   <svg width="40" height="6" aria-hidden="true">
                     <rect width={Math.min(40, 1 + Math.log2(1 + entry.ms) * 4)} height="6" rx="1" />
@@ -107,11 +109,11 @@ export function LatencyPlot({ entries }: { entries: readonly TimelineEntry[] }) 
   const times = answers.map(({ ms = 0 }) => ms);
   const sorted = [...times].sort((a, b) => a - b);
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  if (answers.length === 0) return <span className="label">{t('sessions.noAnswersYet')}</span>;
+  if (answers.length === 0) return <span className={textStyles.label}>{t('sessions.noAnswersYet')}</span>;
   const top = Math.max(20, ...times);
   const label = t('sessions.answersWithin', { count: answers.length, half: at(0.5), most: at(0.99) });
   return (
-    <figure className="latency">
+    <figure className={styles.latency}>
       <svg width={answers.length * 3} height="30" role="img" aria-label={label}>
         {answers.map((entry, index) => (
           <rect

@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core';
 import { t } from '../language/language.ts';
+import dialogStyles from './dialog.module.css';
 import { Dialog } from './dialog.tsx';
 
 export interface Question {
@@ -21,7 +22,7 @@ export function Asking(props: {
   return (
     <Dialog title={question.title} onClose={onCancel}>
       <p>{question.text}</p>
-      <div className="modal-end">
+      <div className={dialogStyles.end}>
         <Button variant="default" onClick={onCancel}>
           {t('start.cancel')}
         </Button>

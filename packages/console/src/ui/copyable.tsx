@@ -1,6 +1,7 @@
 import { Button } from '@mantine/core';
 import { useState } from 'react';
 import { t } from '../language/language.ts';
+import styles from './copyable.module.css';
 
 /** Text to take along, with a button that copies it. */
 export function Copyable({ title, text, secret = false }: { title: string; text: string; secret?: boolean }) {
@@ -16,8 +17,8 @@ export function Copyable({ title, text, secret = false }: { title: string; text:
   }
 
   return (
-    <div className="copyable" data-secret={secret || undefined}>
-      <span className="copyable-title">{title}</span>
+    <div className={styles.copyable} data-testid="copyable" data-secret={secret || undefined}>
+      <span className={styles.title}>{title}</span>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>{text}</pre>
       <Button variant="default" aria-label={t('start.copyNamed', { title })} onClick={() => void copy()}>

@@ -1,6 +1,7 @@
 import { CloseButton } from '@mantine/core';
 import { type MouseEvent, type ReactNode, type SyntheticEvent, useEffect, useId, useRef } from 'react';
 import { t } from '../language/language.ts';
+import styles from './dialog.module.css';
 
 interface DialogProps {
   readonly title: string;
@@ -42,8 +43,15 @@ export function Dialog({ title, onClose, closeLabel = t('start.close'), closable
 
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Escape does the same
-    <dialog ref={dialog} className="dialog" aria-labelledby={id} onCancel={cancel} onClose={closed} onClick={click}>
-      <div className="dialog-inside">
+    <dialog
+      ref={dialog}
+      className={styles.dialog}
+      aria-labelledby={id}
+      onCancel={cancel}
+      onClose={closed}
+      onClick={click}
+    >
+      <div className={styles.inside}>
         <header>
           <h2 id={id}>{title}</h2>
           {closable && <CloseButton aria-label={closeLabel} onClick={onClose} />}

@@ -1,8 +1,10 @@
 /** What forms share: nothing is said of a field before something was typed in it, and a refusal shows at the field it is about. */
-import { Button } from '@mantine/core';
+import { Button, Group } from '@mantine/core';
 import { type FormEvent, type ReactNode, type SyntheticEvent, useState } from 'react';
 import { words } from '../api.ts';
 import { t } from '../language/language.ts';
+import styles from './form.module.css';
+import problemStyles from './problem.module.css';
 
 export type FormProblems<F> = { readonly [K in keyof F]?: string };
 
@@ -104,7 +106,7 @@ export function useForm<F extends object>(options: FormOptions<F>): Form<F> {
 /** A part of a long form, under a title of its own. */
 export function Part({ title, children }: { title: string; children: ReactNode }) {
   return (
-    <fieldset className="form-part">
+    <fieldset className={styles.part}>
       <legend>{title}</legend>
       {children}
     </fieldset>
@@ -117,20 +119,20 @@ export function FormEnd<F>({ form, action }: { form: Form<F>; action: string }) 
   return (
     <>
       {refusal !== undefined && (
-        <p className="problem" role="alert">
+        <p className={problemStyles.problem} role="alert">
           {refusal}
         </p>
       )}
-      <div className="form-end">
+      <Group gap={12}>
         <Button type="submit" size="sm" loading={busy}>
           {action}
         </Button>
         {wrong > 0 && (
-          <span className="field-problem" role="alert">
+          <span className={styles.wrong} role="alert">
             {t('start.fieldsNeedAttention', { count: wrong })}
           </span>
         )}
-      </div>
+      </Group>
     </>
   );
 }

@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core';
 import { number, t } from '../language/language.ts';
+import styles from './pager.module.css';
 
 interface PagerProps {
   /** How many entries come before the page. */
@@ -15,7 +16,7 @@ export function Pager({ offset, size, total, onMove }: PagerProps) {
   if (total <= size && offset === 0) return null;
   const last = Math.min(offset + size, total);
   return (
-    <nav className="pager" aria-label={t('shell.pagesOfTheList')}>
+    <nav className={styles.pager} aria-label={t('shell.pagesOfTheList')}>
       <Button variant="default" disabled={offset === 0} onClick={() => onMove(Math.max(0, offset - size))}>
         {t('shell.previousPage')}
       </Button>

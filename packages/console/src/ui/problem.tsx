@@ -1,11 +1,12 @@
 import { Button } from '@mantine/core';
 import { words } from '../api.ts';
 import { t } from '../language/language.ts';
+import styles from './problem.module.css';
 
 /** What went wrong, and a way on. */
 export function Problem({ error, retry }: { error: unknown; retry?: () => void }) {
   return (
-    <div className="problem" role="alert">
+    <div className={styles.problem} role="alert">
       <span>{words(error)}</span>
       {retry && (
         <Button variant="default" onClick={retry}>
@@ -19,7 +20,7 @@ export function Problem({ error, retry }: { error: unknown; retry?: () => void }
 /** Something is being read. It shows only after a while: what is fast needs no word. */
 export function Waiting({ what = t('start.reading') }: { what?: string }) {
   return (
-    <p className="waiting" role="status">
+    <p className={styles.waiting} data-testid="waiting" role="status">
       {t('start.waiting', { what })}
     </p>
   );

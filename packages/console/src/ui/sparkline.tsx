@@ -1,3 +1,4 @@
+import styles from './sparkline.module.css';
 /** The latest times to follow as bars: how steady they are shows at a glance, and the words are in the label. */
 export function Sparkline({
   values,
@@ -13,7 +14,7 @@ export function Sparkline({
   const width = values.length * 3;
   return (
     <svg
-      className="sparkline"
+      className={styles.sparkline}
       width={width}
       height={height}
       viewBox={`0 0 ${width} ${height}`}

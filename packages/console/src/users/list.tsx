@@ -5,7 +5,11 @@ import { useDeferredValue, useEffect, useState } from 'react';
 import { getPage, type UserView } from '../api.ts';
 import { t } from '../language/language.ts';
 import { Link } from '../router.tsx';
+import pageStyles from '../ui/page.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import tableStyles from '../ui/table.module.css';
+import textStyles from '../ui/text.module.css';
+import styles from './list.module.css';
 
 /** Users that are read at once. */
 const PAGE = 50;
@@ -32,17 +36,17 @@ export default function Users() {
   }, [isEmpty, hasNextPage, isFetching, fetchNextPage]);
 
   return (
-    <div className="page">
-      <header className="page-head">
+    <div className={pageStyles.page}>
+      <header className={pageStyles.head}>
         <div>
           <h1>{t('users.users')}</h1>
-          <p className="lead">{t('users.whoSignsInHereWhoThey')}</p>
+          <p className={textStyles.lead}>{t('users.whoSignsInHereWhoThey')}</p>
         </div>
-        <Link className="button-link" href="/users/new">
+        <Link className={textStyles.buttonLink} href="/users/new">
           {t('users.addAUser')}
         </Link>
       </header>
-      <div className="filters">
+      <div className={pageStyles.filters}>
         <TextInput
           type="search"
           aria-label={t('users.searchUsers')}
@@ -55,8 +59,8 @@ export default function Users() {
       {users.isPending && <Waiting what={t('users.readingUsers')} />}
       {users.isError && <Problem error={users.error} retry={() => void users.refetch()} />}
       {shown.length > 0 && (
-        <div className="table-scroll" aria-busy={stale} inert={stale}>
-          <table className="dense user-list">
+        <div className={tableStyles.scroll} data-testid="table" aria-busy={stale} inert={stale}>
+          <table className={`${tableStyles.table} ${styles.list}`} data-testid="users">
             <thead>
               <tr>
                 <th scope="col">{t('users.name')}</th>
@@ -74,14 +78,16 @@ export default function Users() {
                     <Link href={`/users/${encodeURIComponent(user.id)}`}>
                       <bdi>{user.name}</bdi>
                     </Link>
-                    {user.status === 'suspended' && <span className="app-status">{t('users.status.suspended')}</span>}
+                    {user.status === 'suspended' && (
+                      <span className={`${textStyles.pill} ${styles.status}`}>{t('users.status.suspended')}</span>
+                    )}
                   </td>
-                  <td className="mono">{user.id}</td>
-                  <td className="mono">{user.reference}</td>
-                  <td className="mono">{user.aliases.join(', ') || '–'}</td>
+                  <td className={textStyles.mono}>{user.id}</td>
+                  <td className={textStyles.mono}>{user.reference}</td>
+                  <td className={textStyles.mono}>{user.aliases.join(', ') || '–'}</td>
                   <td>
                     {user.administrator ? t('users.administrator') : t('users.clinician')}
-                    {user.sample && <span className="label"> {t('users.sample')}</span>}
+                    {user.sample && <span className={textStyles.label}> {t('users.sample')}</span>}
                   </td>
                   <td>{user.sessions === 0 ? '–' : user.sessions}</td>
                 </tr>
@@ -96,7 +102,7 @@ export default function Users() {
         </Button>
       )}
       {users.isSuccess && !stale && !hasNextPage && isEmpty && (
-        <p className="nothing">{t('users.nobodyHasSuchAName')}</p>
+        <p className={textStyles.nothing}>{t('users.nobodyHasSuchAName')}</p>
       )}
     </div>
   );

@@ -4,6 +4,8 @@ import { post, type UserView } from '../api.ts';
 import { t } from '../language/language.ts';
 import { Link, navigate } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
+import pageStyles from '../ui/page.module.css';
+import textStyles from '../ui/text.module.css';
 import { NEW_USER, toBody, type UserFields } from './fields.ts';
 import { UserForm } from './user-form.tsx';
 
@@ -24,9 +26,9 @@ export default function NewUser() {
 
   if (done) {
     return (
-      <div className="page">
+      <div className={pageStyles.page}>
         <h1>{t('users.canSignIn', { name: done.name })}</h1>
-        <p className="lead">{t('users.thePasswordIsShownOnceHand')}</p>
+        <p className={textStyles.lead}>{t('users.thePasswordIsShownOnceHand')}</p>
         <Copyable title={t('users.signsInAs')} text={done.id} />
         <Copyable title={t('users.password')} text={done.password} secret />
         <p>
@@ -36,7 +38,7 @@ export default function NewUser() {
     );
   }
   return (
-    <div className="page">
+    <div className={pageStyles.page}>
       <p>
         <Link href="/users">{t('users.users')}</Link>
       </p>

@@ -1,6 +1,7 @@
 import { Checkbox, PasswordInput, Radio, Textarea, TextInput } from '@mantine/core';
 import { useId } from 'react';
 import { t } from '../language/language.ts';
+import formStyles from '../ui/form.module.css';
 import { FormEnd, Part, useForm } from '../ui/form.tsx';
 import { fieldOf, problemsOf, type UserFields } from './fields.ts';
 
@@ -18,9 +19,9 @@ export function UserForm({ initial, known, action, onSubmit }: UserFormProps) {
   const { values, text, flag, set, problem } = form;
   const id = useId();
   return (
-    <form className="app-form" onSubmit={form.onSubmit} noValidate>
+    <form className={formStyles.form} onSubmit={form.onSubmit} noValidate>
       <Part title={t('users.whoItIs')}>
-        <div className="form-columns">
+        <div className={formStyles.columns}>
           <TextInput
             label={t('users.name')}
             description={t('users.asOtherPeopleReadIt')}
@@ -54,7 +55,7 @@ export function UserForm({ initial, known, action, onSubmit }: UserFormProps) {
           {...text('aliases')}
         />
         <Checkbox label={t('users.administratorSeesEverySessionManagesApps')} {...flag('administrator')} />
-        {problem('administrator') !== undefined && <p className="field-problem">{problem('administrator')}</p>}
+        {problem('administrator') !== undefined && <p className={formStyles.wrong}>{problem('administrator')}</p>}
       </Part>
       {!known && (
         <Part title={t('users.password')}>

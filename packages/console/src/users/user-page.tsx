@@ -1,4 +1,4 @@
-import { Button, PasswordInput } from '@mantine/core';
+import { Button, Group, PasswordInput, Stack } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { call, get, post, type SignedInPerson, type UserView, words } from '../api.ts';
@@ -9,7 +9,10 @@ import { Asking, type Question } from '../ui/asking.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { FormEnd, useForm } from '../ui/form.tsx';
+import pageStyles from '../ui/page.module.css';
+import problemStyles from '../ui/problem.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import textStyles from '../ui/text.module.css';
 import { passwordProblem, toBody, toFields } from './fields.ts';
 import { UserForm } from './user-form.tsx';
 
@@ -35,15 +38,17 @@ function TypePassword({ path, onDone }: { path: string; onDone: () => void }) {
   });
   return (
     <Dialog onClose={onDone} title={t('users.setAPassword')}>
-      <form className="stack" onSubmit={form.onSubmit} noValidate>
-        <p>{t('users.whoeverIsSignedInWithThe')}</p>
-        <PasswordInput
-          label={t('users.newPassword')}
-          autoComplete="new-password"
-          data-autofocus
-          {...form.text('password')}
-        />
-        <FormEnd form={form} action={t('users.setThePassword')} />
+      <form onSubmit={form.onSubmit} noValidate>
+        <Stack gap={12}>
+          <p>{t('users.whoeverIsSignedInWithThe')}</p>
+          <PasswordInput
+            label={t('users.newPassword')}
+            autoComplete="new-password"
+            data-autofocus
+            {...form.text('password')}
+          />
+          <FormEnd form={form} action={t('users.setThePassword')} />
+        </Stack>
       </form>
     </Dialog>
   );
@@ -86,7 +91,7 @@ export default function UserPage({ id, person }: { id: string; person: SignedInP
   if (user.isPending) return <Waiting what={t('users.readingTheUser')} />;
   if (user.isError) {
     return (
-      <div className="page">
+      <div className={pageStyles.page}>
         <h1>{t('users.user')}</h1>
         <Problem error={user.error} retry={() => void user.refetch()} />
         <p>
@@ -98,25 +103,25 @@ export default function UserPage({ id, person }: { id: string; person: SignedInP
   const { data } = user;
   const self = data.id === person.user_name;
   return (
-    <div className="page">
+    <div className={pageStyles.page}>
       <p>
         <Link href="/users">{t('users.users')}</Link>
       </p>
-      <header className="page-head">
+      <header className={pageStyles.head}>
         <div>
           <h1>
             <bdi>{data.name}</bdi>{' '}
-            {data.status !== 'active' && <span className="app-status">{t(`users.status.${data.status}`)}</span>}
+            {data.status !== 'active' && <span className={textStyles.pill}>{t(`users.status.${data.status}`)}</span>}
           </h1>
-          <p className="lead">
-            <Rich id="users.signsInAsId" values={{ id: <span className="mono">{data.id}</span> }} />
+          <p className={textStyles.lead}>
+            <Rich id="users.signsInAsId" values={{ id: <span className={textStyles.mono}>{data.id}</span> }} />
             {data.sample && ` · ${t('users.aSampleUserOneClickSigns')}`}
             {data.outside && ` · ${t('users.atAnOutsideProviderWithoutA')}`}
             {` · ${t('users.countOfSessions', { count: data.sessions })}`}
           </p>
         </div>
         {!self && (
-          <div className="app-actions">
+          <Group gap={8} className={pageStyles.actions}>
             {!data.outside && (
               <>
                 <Button variant="default" onClick={() => setAsked('made-password')}>
@@ -140,12 +145,12 @@ export default function UserPage({ id, person }: { id: string; person: SignedInP
             <Button variant="default" color="red" onClick={() => setAsked('delete')}>
               {t('users.delete')}
             </Button>
-          </div>
+          </Group>
         )}
       </header>
-      {self && <p className="label">{t('users.thisIsYouYourPasswordIs')}</p>}
+      {self && <p className={textStyles.label}>{t('users.thisIsYouYourPasswordIs')}</p>}
       {act.isError && (
-        <p className="problem" role="alert">
+        <p className={problemStyles.problem} role="alert">
           {words(act.error)}
         </p>
       )}

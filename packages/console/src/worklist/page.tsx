@@ -9,7 +9,10 @@ import { Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { Link, navigate } from '../router.tsx';
 import { useStore } from '../store.ts';
+import pageStyles from '../ui/page.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import tableStyles from '../ui/table.module.css';
+import textStyles from '../ui/text.module.css';
 import { type StudyToRead, studiesToRead } from './to-read.ts';
 
 const SEARCH = [
@@ -49,17 +52,19 @@ export default function Worklist({ session }: { session: EhrSession }) {
   }
 
   return (
-    <div className="page">
+    <div className={pageStyles.page}>
       <header>
         <h1>{t('worklist.worklist')}</h1>
-        <p className="lead">{t('worklist.studiesWithoutAFinishedReport')}</p>
+        <p className={textStyles.lead}>{t('worklist.studiesWithoutAFinishedReport')}</p>
       </header>
       {pages.isPending && <Waiting what={t('worklist.readingStudies')} />}
       {pages.isError && <Problem error={pages.error} retry={() => void pages.refetch()} />}
-      {pages.isSuccess && studies.length === 0 && <p className="nothing">{t('worklist.everythingIsRead')}</p>}
+      {pages.isSuccess && studies.length === 0 && (
+        <p className={textStyles.nothing}>{t('worklist.everythingIsRead')}</p>
+      )}
       {studies.length > 0 && (
-        <div className="table-scroll">
-          <table className="dense worklist">
+        <div className={tableStyles.scroll}>
+          <table className={tableStyles.table} data-testid="worklist">
             <thead>
               <tr>
                 <th scope="col">{t('worklist.date')}</th>
@@ -67,7 +72,7 @@ export default function Worklist({ session }: { session: EhrSession }) {
                 <th scope="col">{t('worklist.study')}</th>
                 <th scope="col">{t('worklist.modality')}</th>
                 <th scope="col">
-                  <span className="sr-only">{t('worklist.actions')}</span>
+                  <span className={textStyles.srOnly}>{t('worklist.actions')}</span>
                 </th>
               </tr>
             </thead>
@@ -84,7 +89,7 @@ export default function Worklist({ session }: { session: EhrSession }) {
                     </Link>
                   </td>
                   <td>{valuesAt(one.study, 'modality.code').join(', ')}</td>
-                  <td className="row-actions">
+                  <td className={tableStyles.actions}>
                     <Button
                       size="compact-xs"
                       variant="default"
