@@ -17,6 +17,7 @@ import {
 } from '@cornerstonejs/core';
 import { type DicomImage, type ImageWindow, rangeOf, readDicomImage } from './dicom-image.ts';
 import type { ImageLine, ImagePoint } from './measure.ts';
+import { moved, type View, WHOLE, zoomed } from './view.ts';
 
 /** Fetches a DICOM file. @param address of the image, as a stack names it */
 export type FetchImage = (address: string) => Promise<ArrayBuffer>;
@@ -138,6 +139,7 @@ export class ImageStack {
   onDrawn: () => void = () => undefined;
   #addresses: readonly string[] = [];
   #window: ImageWindow | undefined;
+  #view = WHOLE;
   /** Counts what was asked for. */
   #asked = 0;
 
@@ -148,6 +150,7 @@ export class ImageStack {
     element.addEventListener(Enums.Events.IMAGE_RENDERED, drawn);
     this.#resized = new ResizeObserver(() => {
       engine.resize(true, false);
+      this.#look();
     });
     this.#resized.observe(element);
   }
@@ -173,7 +176,7 @@ export class ImageStack {
   }
 
   /**
-   * Shows an image of a series. The same series keeps its window; another begins with that of its image.
+   * Shows an image of a series. The same series keeps its window and view; another begins with those of its image.
    * @param at index of the address
    * @throws Error when the image cannot be had
    */
@@ -190,9 +193,60 @@ export class ImageStack {
     else {
       this.#addresses = addresses;
       this.#window = undefined;
+      this.#view = WHOLE;
       await this.#viewport.setStack(addresses.map(idOf), at);
     }
-    if (asked === this.#asked) this.setWindow(this.window);
+    if (asked !== this.#asked) return;
+    this.#look();
+    this.setWindow(this.window);
+  }
+
+  get view(): View {
+    return this.#view;
+  }
+
+  set view(view: View) {
+    this.#view = view;
+    this.#look();
+    this.#viewport.render();
+  }
+
+  /** Zooms so that what is at a point stays there. @param point in the element, pixels of the page */
+  zoom(factor: number, point: ImagePoint): void {
+    const before = this.toImage(point);
+    this.view = zoomed(this.#view, factor);
+    const after = this.toImage(point);
+    if (before && after) this.#moveBy({ x: before.x - after.x, y: before.y - after.y });
+  }
+
+  /** Moves the image. @param by pixels of the page */
+  move(by: ImagePoint): void {
+    const [from, to] = [this.toImage({ x: 0, y: 0 }), this.toImage(by)];
+    if (from && to) this.#moveBy({ x: from.x - to.x, y: from.y - to.y });
+  }
+
+  /** @param by pixels of the image, of its part that is in the middle */
+  #moveBy(by: ImagePoint): void {
+    const { columns, rows } = this.image ?? { columns: 1, rows: 1 };
+    this.view = moved(this.#view, { x: by.x / columns, y: by.y / rows });
+  }
+
+  /** Points the camera at what is to be seen. Cornerstone's own pan and zoom mean other things where it draws without WebGL. */
+  #look(): void {
+    const { image } = this;
+    if (!image) return;
+    this.#viewport.resetCamera();
+    const { zoom, center } = this.#view;
+    const { focalPoint, position, parallelScale } = this.#viewport.getCamera();
+    const id = this.#viewport.getCurrentImageId();
+    const target = utilities.imageToWorldCoords(id, [center.x * image.columns, center.y * image.rows]);
+    if (this.#view === WHOLE || !focalPoint || !position || parallelScale === undefined || !target) return;
+    const ahead = position.map((value, axis) => value - (focalPoint[axis] ?? 0) + (target[axis] ?? 0));
+    this.#viewport.setCamera({
+      focalPoint: target,
+      position: ahead as Types.Point3,
+      parallelScale: parallelScale / zoom,
+    });
   }
 
   get window(): ImageWindow | undefined {

@@ -1,12 +1,13 @@
 import { number } from '@lockstep/console/language';
-import { type PointerEvent, useEffect, useRef, useState, type WheelEvent } from 'react';
+import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from 'react';
 import { wordsOf } from '../../kit/app.tsx';
 import { type Fhir, FhirError } from '../../kit/fhir.ts';
-import { t } from '../../kit/words.ts';
+import { type SampleMessage, t } from '../../kit/words.ts';
 import type { DicomImage, ImageWindow } from './dicom-image.ts';
 import type { ImageStack } from './image-stack.ts';
 import { addressOf } from './instances.ts';
 import { type ImageLine, type ImagePoint, lengthOf, type Measured } from './measure.ts';
+import { MOVE_STEP, WHOLE, wheelFactor, ZOOM_STEP } from './view.ts';
 import styles from './viewer.module.css';
 import { CT_WINDOWS, dragged, type WindowName, windowName } from './windows.ts';
 
@@ -70,7 +71,66 @@ function Edges({ image }: { image: DicomImage }) {
   );
 }
 
-/** One series: the wheel or the slider goes through its images, dragging measures, or changes the window. */
+type Mode = 'measure' | 'window' | 'move';
+
+/** What dragging does, by what it is called, and what is said of the image then. */
+const MODES = {
+  measure: ['viewer.dragMeasure', 'viewer.image'],
+  window: ['viewer.dragWindow', 'viewer.imageToWindow'],
+  move: ['viewer.dragMove', 'viewer.imageToMove'],
+} as const satisfies Readonly<Record<Mode, readonly [SampleMessage, SampleMessage]>>;
+
+/** What buttons of a mouse other than the first do, whatever the mode. */
+const BUTTONS: Readonly<Record<number, Mode>> = { 1: 'move', 2: 'window' };
+
+/** What keys and gestures do, as the help lists them. */
+const HELP = [
+  ['viewer.keys.plusMinus', 'viewer.help.zoom'],
+  ['viewer.keys.zero', 'viewer.help.fit'],
+  ['viewer.keys.arrows', 'viewer.help.move'],
+  ['viewer.keys.pages', 'viewer.help.image'],
+  ['viewer.keys.ends', 'viewer.help.ends'],
+  ['viewer.keys.wheel', 'viewer.help.image'],
+  ['viewer.keys.controlWheel', 'viewer.help.zoom'],
+  ['viewer.keys.middle', 'viewer.help.move'],
+  ['viewer.keys.right', 'viewer.help.window'],
+] as const satisfies readonly (readonly [SampleMessage, SampleMessage])[];
+
+/** Keys and gestures, once they are asked for. */
+function Help() {
+  return (
+    <details className={styles.help}>
+      <summary aria-label={t('viewer.help')} title={t('viewer.help')}>
+        ?
+      </summary>
+      <dl>
+        {HELP.map(([keys, what]) => (
+          <div key={keys}>
+            <dt>{t(keys)}</dt>
+            <dd>{t(what)}</dd>
+          </div>
+        ))}
+      </dl>
+    </details>
+  );
+}
+
+function middleOf([one, other]: readonly [ImagePoint, ImagePoint]): ImagePoint {
+  return { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2 };
+}
+
+function distanceOf([one, other]: readonly [ImagePoint, ImagePoint]): number {
+  return Math.max(1, Math.hypot(one.x - other.x, one.y - other.y));
+}
+
+/** A drag that goes on. */
+interface Drag {
+  readonly mode: Mode;
+  readonly from: ImagePoint;
+  readonly window: ImageWindow | undefined;
+}
+
+/** One series: the wheel or the slider goes through its images; dragging measures, changes the window or moves. */
 export function Picture(props: PictureProps) {
   const { fhir, study, series, instances, wanted, shared, draft, onDraft, begin } = props;
   const element = useRef<HTMLDivElement>(null);
@@ -79,10 +139,12 @@ export function Picture(props: PictureProps) {
   const [at, setAt] = useState(0);
   const [image, setImage] = useState<{ readonly of: string; readonly image: DicomImage }>();
   const [problem, setProblem] = useState<string>();
-  const [mode, setMode] = useState<'measure' | 'window'>('measure');
+  const [mode, setMode] = useState<Mode>('measure');
   const [window, setWindow] = useState<ImageWindow>();
   const [, redraw] = useState(0);
-  const drag = useRef<{ readonly from: ImagePoint; readonly window: ImageWindow | undefined }>(undefined);
+  const drag = useRef<Drag>(undefined);
+  /** Where fingers and the mouse are on the image, by their ids. */
+  const pointers = useRef(new Map<number, ImagePoint>());
 
   useEffect(() => {
     let opened: ImageStack | undefined;
@@ -148,7 +210,7 @@ export function Picture(props: PictureProps) {
     propose({ x1: columns * 0.44, y1: rows * 0.48, x2: columns * 0.54, y2: rows * 0.51 });
   });
 
-  function pointOf({ clientX, clientY }: PointerEvent): ImagePoint {
+  function pointOf({ clientX, clientY }: PointerEvent | WheelEvent): ImagePoint {
     const { left, top } = surface.current?.getBoundingClientRect() ?? { left: 0, top: 0 };
     return { x: clientX - left, y: clientY - top };
   }
@@ -158,12 +220,43 @@ export function Picture(props: PictureProps) {
     setWindow(next);
   }
 
+  function press(event: PointerEvent): void {
+    event.currentTarget.setPointerCapture(event.pointerId);
+    pointers.current.set(event.pointerId, pointOf(event));
+    // A second finger makes a pinch of it.
+    drag.current =
+      pointers.current.size === 1 ? { mode: BUTTONS[event.button] ?? mode, from: pointOf(event), window } : undefined;
+  }
+
+  function release({ pointerId }: PointerEvent): void {
+    pointers.current.delete(pointerId);
+    drag.current = undefined;
+  }
+
+  /** Two fingers zoom by their distance, and move by their middle. */
+  function pinch(before: readonly [ImagePoint, ImagePoint], after: readonly [ImagePoint, ImagePoint]): void {
+    const [from, to] = [middleOf(before), middleOf(after)];
+    stack?.move({ x: to.x - from.x, y: to.y - from.y });
+    stack?.zoom(distanceOf(after) / distanceOf(before), to);
+  }
+
   function move(event: PointerEvent): void {
-    if (!drag.current || !stack) return;
+    const last = pointers.current.get(event.pointerId);
+    if (!last || !stack) return;
     const to = pointOf(event);
-    const { from, window: before } = drag.current;
-    if (before) {
-      look(dragged(before, to.x - from.x, to.y - from.y));
+    const [other] = [...pointers.current].flatMap(([id, point]) => (id === event.pointerId ? [] : [point]));
+    pointers.current.set(event.pointerId, to);
+    if (other) pinch([last, other], [to, other]);
+    else if (drag.current) dragTo(stack, drag.current, last, to);
+  }
+
+  function dragTo(stack: ImageStack, { mode, from, window: before }: Drag, last: ImagePoint, to: ImagePoint): void {
+    if (mode === 'move') {
+      stack.move({ x: to.x - last.x, y: to.y - last.y });
+      return;
+    }
+    if (mode === 'window') {
+      if (before) look(dragged(before, to.x - from.x, to.y - from.y));
       return;
     }
     const [one, other] = [stack.toImage(from), stack.toImage(to)];
@@ -174,6 +267,53 @@ export function Picture(props: PictureProps) {
   function go(step: number): void {
     setAt((now) => Math.min(instances.length - 1, Math.max(0, now + step)));
   }
+
+  /** Zooms around the middle. */
+  function zoom(factor: number): void {
+    const { width = 0, height = 0 } = surface.current?.getBoundingClientRect() ?? {};
+    stack?.zoom(factor, { x: width / 2, y: height / 2 });
+  }
+
+  function fit(): void {
+    if (stack) stack.view = WHOLE;
+  }
+
+  const KEYS: Readonly<Record<string, () => void>> = {
+    '+': () => zoom(ZOOM_STEP),
+    '=': () => zoom(ZOOM_STEP),
+    '-': () => zoom(1 / ZOOM_STEP),
+    '0': fit,
+    ArrowLeft: () => stack?.move({ x: MOVE_STEP, y: 0 }),
+    ArrowRight: () => stack?.move({ x: -MOVE_STEP, y: 0 }),
+    ArrowUp: () => stack?.move({ x: 0, y: MOVE_STEP }),
+    ArrowDown: () => stack?.move({ x: 0, y: -MOVE_STEP }),
+    PageUp: () => go(-1),
+    PageDown: () => go(1),
+    Home: () => go(-instances.length),
+    End: () => go(instances.length),
+  };
+
+  function pressKey(event: KeyboardEvent): void {
+    if (!isReady || event.ctrlKey || event.metaKey || event.altKey) return;
+    const what = KEYS[event.key];
+    if (!what) return;
+    event.preventDefault();
+    what();
+  }
+
+  // React's own listener may not keep the page from being scrolled or zoomed.
+  const turn = useRef<(event: WheelEvent) => void>(() => undefined);
+  turn.current = (event) => {
+    event.preventDefault();
+    if (!(event.ctrlKey || event.metaKey)) go(Math.sign(event.deltaY));
+    else if (isReady) stack.zoom(wheelFactor(event.deltaY), pointOf(event));
+  };
+  useEffect(() => {
+    const listen = (event: WheelEvent): void => turn.current(event);
+    const element = surface.current;
+    element?.addEventListener('wheel', listen, { passive: false });
+    return () => element?.removeEventListener('wheel', listen);
+  }, []);
 
   const place = { image: at + 1, images: instances.length };
   const marks = [
@@ -189,12 +329,11 @@ export function Picture(props: PictureProps) {
     <div className={styles.picture}>
       <fieldset className={styles.tools} disabled={!isReady}>
         <fieldset className={styles.modes} aria-label={t('viewer.drag')}>
-          <button type="button" aria-pressed={mode === 'measure'} onClick={() => setMode('measure')}>
-            {t('viewer.dragMeasure')}
-          </button>
-          <button type="button" aria-pressed={mode === 'window'} onClick={() => setMode('window')}>
-            {t('viewer.dragWindow')}
-          </button>
+          {(Object.keys(MODES) as Mode[]).map((one) => (
+            <button key={one} type="button" aria-pressed={mode === one} onClick={() => setMode(one)}>
+              {t(MODES[one][0])}
+            </button>
+          ))}
         </fieldset>
         <select
           aria-label={t('viewer.window')}
@@ -215,24 +354,34 @@ export function Picture(props: PictureProps) {
             ))}
           {!asTaken && !named && <option value="own">{t('viewer.window.own')}</option>}
         </select>
+        <fieldset className={styles.modes} aria-label={t('viewer.help.zoom')}>
+          <button type="button" aria-label={t('viewer.zoomOut')} onClick={() => zoom(1 / ZOOM_STEP)}>
+            −
+          </button>
+          <button type="button" onClick={fit}>
+            {t('viewer.fit')}
+          </button>
+          <button type="button" aria-label={t('viewer.zoomIn')} onClick={() => zoom(ZOOM_STEP)}>
+            +
+          </button>
+        </fieldset>
+        <Help />
       </fieldset>
       <div className={styles.surface}>
         <div ref={element} className={styles.image} data-ready={isReady || undefined} />
         <svg
           ref={surface}
           role="img"
-          aria-label={t(mode === 'measure' ? 'viewer.image' : 'viewer.imageToWindow', place)}
-          onPointerDown={(event) => {
-            event.currentTarget.setPointerCapture(event.pointerId);
-            const isWindow = mode === 'window' || event.button === 2;
-            drag.current = { from: pointOf(event), window: isWindow ? window : undefined };
-          }}
+          aria-label={t(MODES[mode][1], place)}
+          data-mode={mode}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: keys zoom and move it
+          tabIndex={0}
+          onKeyDown={pressKey}
+          onPointerDown={press}
           onPointerMove={move}
-          onPointerUp={() => {
-            drag.current = undefined;
-          }}
+          onPointerUp={release}
+          onPointerCancel={release}
           onContextMenu={(event) => event.preventDefault()}
-          onWheel={({ deltaY }: WheelEvent) => go(Math.sign(deltaY))}
         >
           {shown &&
             marks.map(({ id, line, className }) => {
@@ -248,7 +397,8 @@ export function Picture(props: PictureProps) {
         </span>
         {window && shown && (
           <span className={styles.values}>
-            {t('viewer.windowValues', { width: Math.round(window.width), center: Math.round(window.center) })}
+            {t('viewer.windowValues', { width: Math.round(window.width), center: Math.round(window.center) })} ·{' '}
+            {number(stack?.view.zoom ?? 1, { style: 'percent' })}
           </span>
         )}
         {problem !== undefined && (
