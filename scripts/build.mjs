@@ -91,6 +91,8 @@ if (stale.length > 0) {
       logLevel: 'warn',
       plugins: [react(), messages(folder.startsWith('samples/') ? SAMPLES : undefined)],
       resolve: { dedupe: ['react', 'react-dom'] },
+      // Names are a part of the script too.
+      css: { modules: { generateScopedName: '[hash:base64:5]' } },
       build: {
         outDir: fresh,
         emptyOutDir: true,

@@ -164,13 +164,30 @@ export function refused(status: number, said: string | undefined, code?: string)
   return new ApiError(status, t('start.theServerAnswered', { status }), code);
 }
 
-/** Words for an error of any kind: in the person's language what a refusal means, beside what the server said. */
+/** What went wrong, for people. */
+export interface Told {
+  readonly text: string;
+  /** What the server said, where the person reads another language than it speaks. */
+  readonly details?: string;
+}
+
+/** What a refusal of the server's means, in the person's language; undefined where its own words are in it. */
+function meaningOf(error: unknown): string | undefined {
+  if (!(error instanceof ApiError && error.isServers) || spoken.get().language === 'en') return undefined;
+  const found = [error.code ?? '', String(error.status)].find((code) => codeWords('start.refused', code) !== code);
+  return codeWords('start.refused', found ?? 'other');
+}
+
+/** Words for an error of any kind, in the person's language. */
 export function words(error: unknown): string {
-  if (error instanceof ApiError && error.isServers && spoken.get().language !== 'en') {
-    for (const code of [error.code ?? '', String(error.status)]) {
-      const meaning = codeWords('start.refused', code);
-      if (meaning !== code) return t('start.saidBy', { words: meaning, said: error.message });
-    }
-  }
-  return error instanceof Error ? error.message : String(error);
+  return meaningOf(error) ?? (error instanceof Error ? error.message : String(error));
+}
+
+/**
+ * An error of any kind for people, with what the server said.
+ * @param put makes a sentence of its words
+ */
+export function told(error: unknown, put: (words: string) => string = (said) => said): Told {
+  const isForeign = meaningOf(error) !== undefined && error instanceof ApiError;
+  return { text: put(words(error)), ...(isForeign && { details: error.message }) };
 }

@@ -1,9 +1,9 @@
 import { Button, PasswordInput, Stack } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
-import { post, words } from './api.ts';
+import { post, type Told, told } from './api.ts';
 import { t } from './language/language.ts';
 import { Dialog } from './ui/dialog.tsx';
-import problemStyles from './ui/problem.module.css';
+import { Alert } from './ui/problem.tsx';
 import { passwordProblem } from './users/fields.ts';
 
 /** Choosing a password of one's own; after the one-time password it cannot be put off. */
@@ -11,7 +11,7 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
   const [before, setBefore] = useState('');
   const [after, setAfter] = useState('');
   const [again, setAgain] = useState('');
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
   const [tried, setTried] = useState(false);
   const short = passwordProblem(after);
   const different = after !== again ? t('shell.theTwoAreNotTheSame') : undefined;
@@ -24,7 +24,7 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
       await post('/api/console/password', { before, after });
       onDone();
     } catch (error) {
-      setProblem(words(error).replace(/^(before|after): /, ''));
+      setProblem(told(error, (said) => said.replace(/^(before|after): /, '')));
     }
   }
 
@@ -37,11 +37,7 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
       <form onSubmit={(event) => void submit(event)}>
         <Stack gap={12}>
           {needed && <p>{t('shell.youSignedInWithAOne')}</p>}
-          {problem !== undefined && (
-            <p className={problemStyles.problem} role="alert">
-              {problem}
-            </p>
-          )}
+          {problem && <Alert {...problem} />}
           <PasswordInput
             label={needed ? t('shell.oneTimePassword') : t('shell.passwordNow')}
             autoComplete="current-password"

@@ -1,12 +1,12 @@
 import { Button, PasswordInput, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
-import { type ApiError, type SampleUser, words } from './api.ts';
+import { type ApiError, type SampleUser, type Told, told } from './api.ts';
 import { serverPath } from './base.ts';
 import { spoken, t } from './language/language.ts';
 import { chooseLanguage, LANGUAGES } from './language/load.ts';
 import styles from './sign-in.module.css';
 import { Brand } from './ui/brand.tsx';
-import problemStyles from './ui/problem.module.css';
+import { Alert } from './ui/problem.tsx';
 
 export interface Given {
   readonly user?: string;
@@ -33,7 +33,7 @@ export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn:
   const [code, setCode] = useState('');
   const [needsCode, setNeedsCode] = useState(false);
   const [workstation, setWorkstation] = useState('');
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
   const [missing, setMissing] = useState(false);
   const [busy, setBusy] = useState<string>();
 
@@ -43,7 +43,7 @@ export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn:
     try {
       await onSignIn({ ...given, ...(workstation.trim() && { workstation: workstation.trim() }) });
     } catch (error) {
-      setProblem(words(error));
+      setProblem(told(error));
       const { code } = error as ApiError;
       if (code === 'second_factor_required') setNeedsCode(true);
       // The browser is asked for a passkey on a page of its own.
@@ -74,11 +74,7 @@ export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn:
         <p>{t('start.openAPatientInOneApplication')}</p>
       </section>
       <section className={styles.ways} aria-label={t('start.signIn')}>
-        {problem !== undefined && (
-          <p className={problemStyles.problem} role="alert">
-            {problem}
-          </p>
-        )}
+        {problem && <Alert {...problem} />}
         {samples.length > 0 && (
           <>
             <h2>{t('start.signInAsASampleUser')}</h2>

@@ -47,7 +47,7 @@ async function testOther(page: Page, url: string): Promise<void> {
 }
 
 const resultOf = (page: Page, id: string) =>
-  page.locator('details.result', { has: page.locator('summary').getByText(id, { exact: true }) });
+  page.locator('details[data-testid="result"]', { has: page.locator('summary').getByText(id, { exact: true }) });
 
 async function download(page: Page, name: string): Promise<string> {
   const [file] = await Promise.all([

@@ -90,7 +90,7 @@ test('a measurement is shared, selected, signed with its report, and filed', asy
   await viewer.getByRole('img', { name: /Image 54 of 108/ }).waitFor();
   await writer.getByRole('button', { name: 'Show Nodule, right upper lobe in the images' }).click();
   await viewer.getByRole('button', { name: /Nodule, right upper lobe/, pressed: true }).waitFor();
-  await picture.locator('g[class*="selected"]').waitFor();
+  await picture.locator('g[data-state="selected"]').waitFor();
   await writer.getByRole('button', { name: 'Cite Nodule, right upper lobe in the text' }).click();
   await writer.getByLabel('Impression').pressSequentially(' Stable.');
   await writer.getByRole('button', { name: 'Sign' }).click();

@@ -47,7 +47,8 @@ function texts(page: Page | Frame): Promise<readonly string[]> {
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       if (node instanceof Element) {
         for (const name of ['aria-label', 'title', 'placeholder', 'alt']) found.push(node.getAttribute(name) ?? '');
-      } else if (!node.parentElement?.closest('script, style, option, .chart td')) found.push(node.textContent ?? '');
+      } else if (!node.parentElement?.closest('script, style, option, [role="tabpanel"] td'))
+        found.push(node.textContent ?? '');
     }
     return found.map((text) => text.trim()).filter(Boolean);
   });

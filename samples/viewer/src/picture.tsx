@@ -44,10 +44,12 @@ interface PictureProps {
 /** Shorter ones are clicks, px of the page. */
 const SHORTEST = 4;
 
-function LineMark({ line, length, className }: { line: ImageLine; length: number; className: string | undefined }) {
+type LineState = 'shared' | 'selected' | 'draft';
+
+function LineMark({ line, length, state }: { line: ImageLine; length: number; state: LineState }) {
   const { x1, y1, x2, y2 } = line;
   return (
-    <g className={className}>
+    <g className={styles.line} data-state={state}>
       <line {...line} />
       <circle cx={x1} cy={y1} r={3} />
       <circle cx={x2} cy={y2} r={3} />
@@ -317,10 +319,8 @@ export function Picture(props: PictureProps) {
 
   const place = { image: at + 1, images: instances.length };
   const marks = [
-    ...shared.map((one) => ({ ...one, className: one.selected ? `${styles.line} ${styles.selected}` : styles.line })),
-    ...(draft
-      ? [{ id: 'draft', instance: draft.instance, line: draft.line, className: `${styles.line} ${styles.draft}` }]
-      : []),
+    ...shared.map((one) => ({ ...one, state: one.selected ? ('selected' as const) : ('shared' as const) })),
+    ...(draft ? [{ id: 'draft', instance: draft.instance, line: draft.line, state: 'draft' as const }] : []),
   ].filter((one) => one.instance === instance);
   const named = window && windowName(window);
   const asTaken = window && shown && window.center === shown.window.center && window.width === shown.window.width;
@@ -384,11 +384,9 @@ export function Picture(props: PictureProps) {
           onContextMenu={(event) => event.preventDefault()}
         >
           {shown &&
-            marks.map(({ id, line, className }) => {
+            marks.map(({ id, line, state }) => {
               const drawn = stack?.toElement(line);
-              return (
-                drawn && <LineMark key={id} line={drawn} length={lengthOf(line, shown.spacing)} className={className} />
-              );
+              return drawn && <LineMark key={id} line={drawn} length={lengthOf(line, shown.spacing)} state={state} />;
             })}
         </svg>
         {shown && <Edges image={shown} />}

@@ -1,7 +1,7 @@
 import { Button, Group } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { type AppDetails, call, get, post, words } from '../api.ts';
+import { type AppDetails, call, get, post } from '../api.ts';
 import { serverUrl } from '../base.ts';
 import { date, list, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
@@ -9,7 +9,6 @@ import { Link, navigate } from '../router.tsx';
 import { Asking, type Question } from '../ui/asking.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import pageStyles from '../ui/page.module.css';
-import problemStyles from '../ui/problem.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import tableStyles from '../ui/table.module.css';
 import textStyles from '../ui/text.module.css';
@@ -181,11 +180,7 @@ export default function AppPage({ id }: { id: string }) {
           </Button>
         </Group>
       </header>
-      {act.isError && (
-        <p className={problemStyles.problem} role="alert">
-          {words(act.error)}
-        </p>
-      )}
+      {act.isError && <Problem error={act.error} />}
       {secret !== undefined && <Copyable title={t('apps.theNewSecretShownOnce')} text={secret} secret />}
       <Health app={data} />
       <Tokens app={data} onRevoke={(revoke) => act.mutate({ revoke })} />

@@ -2,12 +2,12 @@
 import type { LaunchParameters } from '@lockstep/fhircast';
 import { Button, Group } from '@mantine/core';
 import { useEffect, useState } from 'react';
-import { type App, type LaunchedApp, post, words } from '../api.ts';
+import { type App, type LaunchedApp, post, type Told, told } from '../api.ts';
 import { serverUrl } from '../base.ts';
 import type { EhrSession } from '../ehr/session.ts';
 import { t } from '../language/language.ts';
 import { Copyable } from '../ui/copyable.tsx';
-import problemStyles from '../ui/problem.module.css';
+import { Alert } from '../ui/problem.tsx';
 import styles from './by-hand.module.css';
 import { type ByHand, type Line, launchedLines, linesOf } from './commands.ts';
 import { openWindow } from './run.ts';
@@ -23,7 +23,7 @@ const FORM_OF = { 'command-line': 'switches', web: 'web', file: 'file' } as cons
 
 function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByHand }) {
   const [launched, setLaunched] = useState<readonly Line[]>();
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
   const [busy, setBusy] = useState<Form>();
   const launch: LaunchParameters = {
     hubUrl: `${serverUrl()}/hub`,
@@ -51,7 +51,7 @@ function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByH
         });
       } else setLaunched(launchedLines(await ask(), app));
     } catch (error) {
-      setProblem(t('apps.wasNotLaunched', { name: app.name, error: words(error) }));
+      setProblem(told(error, (said) => t('apps.wasNotLaunched', { name: app.name, error: said })));
     }
     setBusy(undefined);
   }
@@ -81,11 +81,7 @@ function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByH
           </Group>
         )}
       </header>
-      {problem !== undefined && (
-        <p className={problemStyles.problem} role="alert">
-          {problem}
-        </p>
-      )}
+      {problem && <Alert {...problem} />}
       {launched && (
         <div className={styles.launched} role="status">
           {launched.map(({ title, text }) => (

@@ -1,7 +1,7 @@
 /** The registered apps: what each is, and how to start it. */
 import { ActionIcon, Button, NativeSelect, SegmentedControl, TextInput } from '@mantine/core';
 import { useState } from 'react';
-import { type App, LAUNCH_KINDS, type LaunchKind, words } from '../api.ts';
+import { type App, LAUNCH_KINDS, type LaunchKind, type Told, told } from '../api.ts';
 import { isLaunchable, runHere, useApps } from '../ehr/dock.tsx';
 import { OpenContext } from '../ehr/open-context.tsx';
 import type { EhrSession } from '../ehr/session.ts';
@@ -10,8 +10,7 @@ import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
 import { useStore } from '../store.ts';
 import pageStyles from '../ui/page.module.css';
-import problemStyles from '../ui/problem.module.css';
-import { Problem, Waiting } from '../ui/problem.tsx';
+import { Alert, Problem, Waiting } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
 import { Commands } from './by-hand.tsx';
 import { BY_HAND } from './commands.ts';
@@ -43,7 +42,7 @@ function Star({ session, app }: { session: EhrSession; app: App }) {
 }
 
 function AppCard({ session, app }: { session: EhrSession; app: App }) {
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
   const [busy, setBusy] = useState(false);
   const [opened, setOpened] = useState<string>();
   const byHand = BY_HAND.filter((kind) => app.launchKinds.includes(kind));
@@ -54,7 +53,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
     try {
       await start();
     } catch (error) {
-      setProblem(t('apps.wasNotLaunched', { name: app.name, error: words(error) }));
+      setProblem(told(error, (said) => t('apps.wasNotLaunched', { name: app.name, error: said })));
     }
     setBusy(false);
   }
@@ -77,11 +76,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
           {app.launchKinds.map((kind) => t(`apps.kind.${kind}.short`)).join(' · ')}
           {app.launchUrl !== undefined && <span className={textStyles.mono}> {app.launchUrl}</span>}
         </p>
-        {problem !== undefined && (
-          <p className={problemStyles.problem} role="alert">
-            {problem}
-          </p>
-        )}
+        {problem && <Alert {...problem} />}
         {opened !== undefined && <Silent app={app} address={opened} />}
         {byHand.length > 0 && <Commands session={session} app={app} kinds={byHand} />}
       </div>

@@ -1,12 +1,12 @@
 import { Button, FileButton } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { post, type ReadManifest, type RegisteredApp, words } from '../api.ts';
+import { post, type ReadManifest, type RegisteredApp, type Told, told } from '../api.ts';
 import { t } from '../language/language.ts';
 import { Link, navigate } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import pageStyles from '../ui/page.module.css';
-import problemStyles from '../ui/problem.module.css';
+import { Alert } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
 import { AppFormView } from './app-form.tsx';
 import { type AppForm, EMPTY_FORM, fromMetadata, toMetadata } from './metadata.ts';
@@ -17,7 +17,7 @@ import { smallIcon } from './small-icon.ts';
 export default function NewApp() {
   const queries = useQueryClient();
   const [initial, setInitial] = useState<{ form: AppForm; from: number }>({ form: EMPTY_FORM, from: 0 });
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
   const [done, setDone] = useState<RegisteredApp>();
 
   async function upload(file: File | null): Promise<void> {
@@ -27,10 +27,12 @@ export default function NewApp() {
       const { metadata, problem: refused } = await post<ReadManifest>('/api/console/manifest', { text });
       const form = fromMetadata(icon ? { ...metadata, logo_uri: await smallIcon(icon) } : metadata);
       setInitial(({ from }) => ({ form, from: from + 1 }));
-      setProblem(refused === undefined ? undefined : `${file.name}: ${refused}`);
+      setProblem(refused === undefined ? undefined : { text: `${file.name}: ${refused}` });
     } catch (error) {
-      const why = error instanceof PackageError ? t(`apps.package.${error.fault}`) : words(error);
-      setProblem(`${file.name}: ${why}`);
+      const named = (why: string): string => `${file.name}: ${why}`;
+      setProblem(
+        error instanceof PackageError ? { text: named(t(`apps.package.${error.fault}`)) } : told(error, named),
+      );
     }
   }
 
@@ -72,11 +74,7 @@ export default function NewApp() {
           )}
         </FileButton>
       </header>
-      {problem !== undefined && (
-        <p className={problemStyles.problem} role="alert">
-          {problem}
-        </p>
-      )}
+      {problem && <Alert {...problem} />}
       <AppFormView key={initial.from} initial={initial.form} action={t('apps.register')} onSubmit={register} />
     </div>
   );

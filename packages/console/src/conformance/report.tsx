@@ -8,16 +8,16 @@ import {
   type ConformanceRun,
   get,
   post,
+  type Told,
+  told,
   type Verdict,
-  words,
 } from '../api.ts';
 import { serverPath, serverUrl } from '../base.ts';
 import { codeWords, date, number, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import pageStyles from '../ui/page.module.css';
-import problemStyles from '../ui/problem.module.css';
-import { Problem, Waiting } from '../ui/problem.tsx';
+import { Alert, Problem, Waiting } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
 import { SPEC_WORDS } from './options.ts';
 import styles from './report.module.css';
@@ -58,12 +58,12 @@ function Exchange({ lines }: { lines: NonNullable<ConformanceResult['exchange']>
 
 /** Runs one check again, to see whether what it found is mended. */
 function RunAgain({ id, onStarted }: { id: string; onStarted: Again }) {
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
   async function start(): Promise<void> {
     try {
       onStarted(await post<ConformanceRun>('/api/console/conformance/run/again', { check: id }));
     } catch (error) {
-      setProblem(words(error));
+      setProblem(told(error));
     }
   }
   return (
@@ -71,11 +71,7 @@ function RunAgain({ id, onStarted }: { id: string; onStarted: Again }) {
       <Button variant="default" onClick={() => void start()}>
         {t('conformance.runThisCheckAgain')}
       </Button>{' '}
-      {problem !== undefined && (
-        <span className={problemStyles.problem} role="alert">
-          {problem}
-        </span>
-      )}
+      {problem && <Alert {...problem} />}
     </p>
   );
 }
@@ -84,7 +80,7 @@ function Result({ result, open, again }: { result: ConformanceResult; open: bool
   const { id, title, verdict, safety, level, rule, requirement, reason, expected, seen, durationMs, exchange } = result;
   const judged = verdict === 'fail' || verdict === 'warning';
   return (
-    <details className={styles.result} open={open}>
+    <details className={styles.result} data-testid="result" open={open}>
       <summary>
         <span className={styles.mark} data-verdict={verdict} aria-hidden="true">
           {VERDICT_MARKS[verdict]}

@@ -1,12 +1,12 @@
 /** A run under way: how far it is, and what somebody at the application has to do. */
 import { Button, Group } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
-import { type ConformanceQuestion, type ConformanceRun, call, post, words } from '../api.ts';
+import { type ConformanceQuestion, type ConformanceRun, call, post, type Told, told } from '../api.ts';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import pageStyles from '../ui/page.module.css';
-import problemStyles from '../ui/problem.module.css';
+import { Alert } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
 import reportStyles from './report.module.css';
 import styles from './running.module.css';
@@ -14,7 +14,7 @@ import { VERDICT_MARKS, VERDICTS } from './verdicts.ts';
 
 function Question({ question }: { question: ConformanceQuestion }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
   const { number, text, invitation } = question;
 
   useEffect(() => heading.current?.focus(), [number]);
@@ -24,7 +24,7 @@ function Question({ question }: { question: ConformanceQuestion }) {
       await post('/api/console/conformance/run/answer', { question: number, done });
       setProblem(undefined);
     } catch (error) {
-      setProblem(words(error));
+      setProblem(told(error));
     }
   }
 
@@ -41,11 +41,7 @@ function Question({ question }: { question: ConformanceQuestion }) {
           <Copyable title={t('conformance.accessToken')} text={invitation.token} />
         </>
       )}
-      {problem !== undefined && (
-        <p className={problemStyles.problem} role="alert">
-          {problem}
-        </p>
-      )}
+      {problem && <Alert {...problem} />}
       <Group gap={12}>
         <Button onClick={() => void answer(true)}>
           {invitation ? t('conformance.started') : t('conformance.yesDone')}

@@ -3,7 +3,7 @@ import { useSyncState } from '@lockstep/client/react';
 import { ActionIcon, Button, CloseButton, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import { type App, getAll, words } from '../api.ts';
+import { type App, getAll, type Told, told } from '../api.ts';
 import { AppIcon } from '../apps/icon.tsx';
 import { isForeign, launchContext, makeLaunch, runInWindow } from '../apps/run.ts';
 import { foundBy, inOrder } from '../apps/shelf.ts';
@@ -12,7 +12,7 @@ import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
 import { useStore } from '../store.ts';
-import problemStyles from '../ui/problem.module.css';
+import { Alert } from '../ui/problem.tsx';
 import styles from './dock.module.css';
 import type { DockedApp } from './docked-apps.ts';
 import { FrameDivider } from './frame-divider.tsx';
@@ -48,11 +48,11 @@ export function useApps() {
 function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
   const { apps } = session;
   const share = useStore(apps.shares)[one.app.id] ?? 1;
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
 
   function move(): void {
     const open = () => runInWindow(session, one.app);
-    apps.move(one, open).catch((error: unknown) => setProblem(words(error)));
+    apps.move(one, open).catch((error: unknown) => setProblem(told(error)));
   }
 
   return (
@@ -89,7 +89,7 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
         />
       </header>
       <Silent app={one.app} address={one.url} framed />
-      {problem !== undefined && <p role="alert">{problem}</p>}
+      {problem && <Alert {...problem} />}
       <iframe
         ref={(frame) => apps.attach(one.run, frame?.contentWindow ?? null)}
         title={one.app.name}
@@ -104,7 +104,7 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
 export function Dock({ session }: { session: EhrSession }) {
   const open = useStore(session.apps.running);
   const apps = useApps();
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
   const shelf = useStore(session.shelf.shelf);
   const [search, setSearch] = useState('');
   const there = new Set(open.map(({ app }) => app.id));
@@ -123,17 +123,13 @@ export function Dock({ session }: { session: EhrSession }) {
     try {
       await runHere(session, app);
     } catch (error) {
-      setProblem(t('ehr.wasNotLaunched', { name: app.name, error: words(error) }));
+      setProblem(told(error, (said) => t('ehr.wasNotLaunched', { name: app.name, error: said })));
     }
   }
 
   return (
     <section className={styles.dock} aria-label={t('ehr.applications')} data-empty={open.length === 0 || undefined}>
-      {problem !== undefined && (
-        <p className={problemStyles.problem} role="alert">
-          {problem}
-        </p>
-      )}
+      {problem && <Alert {...problem} />}
       {open.flatMap((one, index) => {
         const above = open[index - 1];
         const frame = <Frame key={one.run} session={session} one={one} />;

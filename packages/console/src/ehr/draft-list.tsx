@@ -1,22 +1,23 @@
 /** Notes whose patients are not open any more: they wait here until they are saved or discarded. */
 import { Button } from '@mantine/core';
 import { useState } from 'react';
-import { words } from '../api.ts';
+import { type Told, told } from '../api.ts';
 import { identityText, Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
+import { ToldText } from '../ui/problem.tsx';
 import type { Draft } from './desk.ts';
 import styles from './draft-list.module.css';
 import type { EhrSession } from './session.ts';
 
 function Waiting({ session, draft: { patient, text } }: { session: EhrSession; draft: Draft }) {
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
 
   async function save(): Promise<void> {
     try {
       await session.saveDraft(patient);
     } catch (error) {
-      setProblem(t('ehr.theNoteWasNotSaved', { error: words(error) }));
+      setProblem(told(error, (said) => t('ehr.theNoteWasNotSaved', { error: said })));
     }
   }
 
@@ -25,7 +26,11 @@ function Waiting({ session, draft: { patient, text } }: { session: EhrSession; d
     <li className={styles.waiting}>
       <Who patient={patient} />
       <q>{text}</q>
-      {problem !== undefined && <span role="alert">{problem}</span>}
+      {problem && (
+        <span role="alert">
+          <ToldText {...problem} />
+        </span>
+      )}
       <span className={styles.actions}>
         <Button
           variant="default"

@@ -1,14 +1,14 @@
 /** A link into somebody else's session. It joins nothing by itself: the person is asked. */
 import { Button, Group } from '@mantine/core';
 import { useState } from 'react';
-import { words } from '../api.ts';
+import { type Told, told } from '../api.ts';
 import type { EhrSession } from '../ehr/session.ts';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import pageStyles from '../ui/page.module.css';
-import problemStyles from '../ui/problem.module.css';
+import { Alert } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
 import { type JoinedSession, joinSession, leaveSession } from './invitations.ts';
 import { PersonName } from './person-name.tsx';
@@ -16,7 +16,7 @@ import { PersonName } from './person-name.tsx';
 export default function Join({ session, code }: { session: EhrSession; code: string }) {
   const [joined, setJoined] = useState<JoinedSession>();
   const [left, setLeft] = useState(false);
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
   const [busy, setBusy] = useState(false);
 
   async function act(run: () => Promise<void>): Promise<void> {
@@ -25,7 +25,7 @@ export default function Join({ session, code }: { session: EhrSession; code: str
     try {
       await run();
     } catch (error) {
-      setProblem(words(error));
+      setProblem(told(error, (said) => t('guests.itDidNotWork', { error: said })));
     }
     setBusy(false);
   }
@@ -45,11 +45,7 @@ export default function Join({ session, code }: { session: EhrSession; code: str
   return (
     <div className={pageStyles.page}>
       <h1>{t('guests.youAreInvited')}</h1>
-      {problem !== undefined && (
-        <p className={problemStyles.problem} role="alert">
-          {t('guests.itDidNotWork', { error: problem })}
-        </p>
-      )}
+      {problem && <Alert {...problem} />}
       {left && <p role="status">{t('guests.youHaveLeft')}</p>}
       {joined ? (
         <>

@@ -2,7 +2,7 @@
 import { Button, Checkbox, Group, NativeSelect } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { words } from '../api.ts';
+import { type Told, told } from '../api.ts';
 import { serverUrl } from '../base.ts';
 import type { EhrSession } from '../ehr/session.ts';
 import { timeOf } from '../fhir.ts';
@@ -11,8 +11,7 @@ import { useStore } from '../store.ts';
 import columnsStyles from '../ui/columns.module.css';
 import { Copyable } from '../ui/copyable.tsx';
 import pageStyles from '../ui/page.module.css';
-import problemStyles from '../ui/problem.module.css';
-import { Problem, Waiting } from '../ui/problem.tsx';
+import { Alert, Problem, Waiting } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
 import styles from './guests.module.css';
 import type { SentInvitation } from './invitations.ts';
@@ -25,7 +24,7 @@ function lifeWords(minutes: number): string {
   return minutes < 60 ? t('guests.minutes', { count: minutes }) : t('guests.hours', { count: minutes / 60 });
 }
 
-function Invite({ session, onProblem }: { session: EhrSession; onProblem: (text: string | undefined) => void }) {
+function Invite({ session, onProblem }: { session: EhrSession; onProblem: (told: Told | undefined) => void }) {
   const [followingOnly, setFollowingOnly] = useState(true);
   const [minutes, setMinutes] = useState<number>(60);
   const [busy, setBusy] = useState(false);
@@ -36,7 +35,7 @@ function Invite({ session, onProblem }: { session: EhrSession; onProblem: (text:
       await session.invitations.invite(followingOnly, minutes * 60);
       onProblem(undefined);
     } catch (error) {
-      onProblem(t('guests.noLinkWasMade', { error: words(error) }));
+      onProblem(told(error, (said) => t('guests.noLinkWasMade', { error: said })));
     }
     setBusy(false);
   }
@@ -81,7 +80,7 @@ function Sent({ one, onWithdraw }: { one: SentInvitation; onWithdraw: () => void
 export default function Guests({ session }: { session: EhrSession }) {
   const sent = useStore(session.invitations.sent);
   const members = useStore(session.members.roster);
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
   const guests = useQuery({
     // An application that comes or goes may be a guest's.
     queryKey: ['guests', [...members.keys()].join()],
@@ -94,7 +93,7 @@ export default function Guests({ session }: { session: EhrSession }) {
       await session.invitations.withdraw(id);
       setProblem(undefined);
     } catch (error) {
-      setProblem(t('guests.notWithdrawn', { error: words(error) }));
+      setProblem(told(error, (said) => t('guests.notWithdrawn', { error: said })));
     }
     void guests.refetch();
   }
@@ -105,11 +104,7 @@ export default function Guests({ session }: { session: EhrSession }) {
         <h1>{t('guests.guests')}</h1>
         <p className={textStyles.lead}>{t('guests.whoHoldsALinkComesIn')}</p>
       </header>
-      {problem !== undefined && (
-        <p className={problemStyles.problem} role="alert">
-          {problem}
-        </p>
-      )}
+      {problem && <Alert {...problem} />}
       <div className={columnsStyles.columns}>
         <Invite session={session} onProblem={setProblem} />
         <section className={pageStyles.panel} aria-label={t('guests.whoCame')}>

@@ -2,7 +2,7 @@
 import { Button, Group, NativeSelect, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { ApiError, type App, get, type SimulationOffer, words } from '../api.ts';
+import { ApiError, type App, get, type SimulationOffer, type Told, told } from '../api.ts';
 import { webAddressProblem } from '../apps/metadata.ts';
 import { openWindow } from '../apps/run.ts';
 import { serverUrl } from '../base.ts';
@@ -13,8 +13,7 @@ import { navigate, useQueryText } from '../router.tsx';
 import columnsStyles from '../ui/columns.module.css';
 import { Copyable } from '../ui/copyable.tsx';
 import pageStyles from '../ui/page.module.css';
-import problemStyles from '../ui/problem.module.css';
-import { Problem, Waiting } from '../ui/problem.tsx';
+import { Alert, Problem, Waiting } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
 import { addressOf } from './address.ts';
 import { ClientFields, type ClientProblems, clientProblems } from './client.tsx';
@@ -125,7 +124,7 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
   const asked = readPlan(useQueryText());
   const apps = useApps();
   const offer = useOffer();
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Told>();
   const [tried, setTried] = useState(false);
 
   if (apps.isPending || offer.isPending) return <Waiting />;
@@ -165,7 +164,7 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
       await openWindow(() => addressOf(session, plan, app));
       setProblem(undefined);
     } catch (error) {
-      setProblem(t('launch.wasNotLaunched', { name: name ?? '', error: words(error) }));
+      setProblem(told(error, (said) => t('launch.wasNotLaunched', { name: name ?? '', error: said })));
     }
   }
 
@@ -230,11 +229,7 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
         {declaredClient(plan) && <ClientFields plan={plan} change={change} problems={problemAt} />}
         <SimulatedFields plan={plan} change={change} offer={offer.data} />
       </div>
-      {problem !== undefined && (
-        <p className={problemStyles.problem} role="alert">
-          {problem}
-        </p>
-      )}
+      {problem && <Alert {...problem} />}
       {isBackend ? (
         <BackendAddresses plan={plan} app={app} />
       ) : (

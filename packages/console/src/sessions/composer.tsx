@@ -1,9 +1,9 @@
 import { eventDefinition, STANDARD_EVENTS } from '@lockstep/fhircast';
 import { Button, NativeSelect, SegmentedControl, Stack, Textarea, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
-import { post, words } from '../api.ts';
+import { post, type Told, told, words } from '../api.ts';
 import { t } from '../language/language.ts';
-import problemStyles from '../ui/problem.module.css';
+import { Alert } from '../ui/problem.tsx';
 import { compose, type Filled, problemsOf, typeOf } from './compose.ts';
 import inspectorStyles from './inspector.module.css';
 import type { Replayed } from './replay.ts';
@@ -30,7 +30,7 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
   const [json, setJson] = useState('');
   const [tried, setTried] = useState(false);
   const [jsonProblem, setJsonProblem] = useState<string>();
-  const [outcome, setOutcome] = useState<{ good: boolean; text: string }>();
+  const [outcome, setOutcome] = useState<{ readonly good: boolean; readonly told: Told }>();
   const name = picked === OTHER ? other.trim() : picked;
   const definition = eventDefinition(name);
   const problems = problemsOf(name, filled);
@@ -68,10 +68,10 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
         `/api/console/sessions/${encodeURIComponent(topic)}/publish`,
         body,
       );
-      setOutcome({ good: true, text: t('sessions.accepted', { status }) });
+      setOutcome({ good: true, told: { text: t('sessions.accepted', { status }) } });
       setTried(false);
     } catch (error) {
-      setOutcome({ good: false, text: words(error) });
+      setOutcome({ good: false, told: told(error) });
     }
   }
 
@@ -150,14 +150,12 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
           />
         )}
         <Button type="submit">{t('sessions.publish')}</Button>
-        {outcome && (
-          <p
-            className={outcome.good ? inspectorStyles.accepted : problemStyles.problem}
-            role={outcome.good ? 'status' : 'alert'}
-          >
-            {outcome.text}
+        {outcome?.good === true && (
+          <p className={inspectorStyles.accepted} role="status">
+            {outcome.told.text}
           </p>
         )}
+        {outcome?.good === false && <Alert {...outcome.told} />}
       </Stack>
     </form>
   );

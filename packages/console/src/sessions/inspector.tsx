@@ -2,7 +2,7 @@
 import { Button, SegmentedControl, Switch } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { call, get, type LogLine, type SessionDetail, type TimelineEntry, words } from '../api.ts';
+import { call, get, type LogLine, type SessionDetail, type TimelineEntry } from '../api.ts';
 import { serverPath } from '../base.ts';
 import { date, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
@@ -171,7 +171,7 @@ export default function Inspector({ topic }: { topic: string }) {
   const [playing, setPlaying] = useState(false);
   const [pane, setPane] = useState<Pane>('state');
   const [ending, setEnding] = useState(false);
-  const [refusal, setRefusal] = useState<string>();
+  const [refusal, setRefusal] = useState<unknown>();
 
   const shown = useMemo(
     () => (filter === 'all' ? entries : entries.filter((entry) => keeps(filter, entry))),
@@ -223,7 +223,7 @@ export default function Inspector({ topic }: { topic: string }) {
       await call('DELETE', base);
       navigate('/sessions');
     } catch (error) {
-      setRefusal(words(error));
+      setRefusal(error);
     }
     setEnding(false);
   }

@@ -1,10 +1,10 @@
 /** What forms share: nothing is said of a field before something was typed in it, and a refusal shows at the field it is about. */
 import { Button, Group } from '@mantine/core';
 import { type FormEvent, type ReactNode, type SyntheticEvent, useState } from 'react';
-import { words } from '../api.ts';
+import { type Told, told } from '../api.ts';
 import { t } from '../language/language.ts';
 import styles from './form.module.css';
-import problemStyles from './problem.module.css';
+import { Alert, ToldText } from './problem.tsx';
 
 export type FormProblems<F> = { readonly [K in keyof F]?: string };
 
@@ -25,15 +25,15 @@ export interface Form<F> {
   readonly values: F;
   readonly busy: boolean;
   /** What the server refused. */
-  readonly refusal: string | undefined;
+  readonly refusal: Told | undefined;
   /** How many fields need attention, once it was tried. */
   readonly wrong: number;
   set<K extends keyof F>(field: K, value: F[K]): void;
-  problem(field: keyof F): string | undefined;
+  problem(field: keyof F): ReactNode;
   /** Properties of an input of text. */
   text(field: KeysOf<F, string>): {
     readonly value: string;
-    readonly error: string | undefined;
+    readonly error: ReactNode;
     readonly onChange: (event: SyntheticEvent<{ value: string }>) => void;
   };
   /** Properties of a checkbox. */
@@ -48,7 +48,7 @@ export function useForm<F extends object>(options: FormOptions<F>): Form<F> {
   const [values, setValues] = useState(options.initial);
   const [touched, setTouched] = useState<ReadonlySet<keyof F>>(new Set());
   const [tried, setTried] = useState(false);
-  const [refusal, setRefusal] = useState<{ field: keyof F | undefined; text: string }>();
+  const [refusal, setRefusal] = useState<{ readonly field: keyof F | undefined; readonly told: Told }>();
   const [busy, setBusy] = useState(false);
   const problems = options.problems(values);
 
@@ -58,8 +58,8 @@ export function useForm<F extends object>(options: FormOptions<F>): Form<F> {
     setRefusal(undefined);
   }
 
-  function problem(field: keyof F): string | undefined {
-    if (refusal?.field === field) return refusal.text;
+  function problem(field: keyof F): ReactNode {
+    if (refusal?.field === field) return <ToldText {...refusal.told} />;
     return tried || touched.has(field) ? problems[field] : undefined;
   }
 
@@ -75,7 +75,7 @@ export function useForm<F extends object>(options: FormOptions<F>): Form<F> {
     } catch (error) {
       // The server names the field first.
       const said = error instanceof Error ? error.message : '';
-      setRefusal({ text: words(error), field: options.fieldOf(said) });
+      setRefusal({ told: told(error), field: options.fieldOf(said) });
     }
     setBusy(false);
   }
@@ -83,7 +83,7 @@ export function useForm<F extends object>(options: FormOptions<F>): Form<F> {
   return {
     values,
     busy,
-    refusal: refusal?.text,
+    refusal: refusal?.told,
     wrong: tried ? Object.keys(problems).length : 0,
     set,
     problem,
@@ -118,11 +118,7 @@ export function FormEnd<F>({ form, action }: { form: Form<F>; action: string }) 
   const { refusal, busy, wrong } = form;
   return (
     <>
-      {refusal !== undefined && (
-        <p className={problemStyles.problem} role="alert">
-          {refusal}
-        </p>
-      )}
+      {refusal && <Alert {...refusal} />}
       <Group gap={12}>
         <Button type="submit" size="sm" loading={busy}>
           {action}

@@ -1,13 +1,40 @@
 import { Button } from '@mantine/core';
-import { words } from '../api.ts';
+import { type Told, told } from '../api.ts';
 import { t } from '../language/language.ts';
 import styles from './problem.module.css';
+
+/** What went wrong, in a line; what the server said of it in its own language can be unfolded. */
+export function ToldText({ text, details }: Told) {
+  if (details === undefined || details === '') return text;
+  return (
+    <>
+      {text}{' '}
+      <details className={styles.details}>
+        <summary>{t('start.details')}</summary>
+        <bdi lang="en">{details}</bdi>
+      </details>
+    </>
+  );
+}
+
+/** What went wrong, as an alert. */
+export function Alert(told: Told) {
+  return (
+    <div className={styles.problem} role="alert">
+      <span>
+        <ToldText {...told} />
+      </span>
+    </div>
+  );
+}
 
 /** What went wrong, and a way on. */
 export function Problem({ error, retry }: { error: unknown; retry?: () => void }) {
   return (
     <div className={styles.problem} role="alert">
-      <span>{words(error)}</span>
+      <span>
+        <ToldText {...told(error)} />
+      </span>
       {retry && (
         <Button variant="default" onClick={retry}>
           {t('start.tryAgain')}

@@ -1,7 +1,7 @@
 import { Button, Group, PasswordInput, Stack } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { call, get, post, type SignedInPerson, type UserView, words } from '../api.ts';
+import { call, get, post, type SignedInPerson, type UserView } from '../api.ts';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
@@ -10,7 +10,6 @@ import { Copyable } from '../ui/copyable.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { FormEnd, useForm } from '../ui/form.tsx';
 import pageStyles from '../ui/page.module.css';
-import problemStyles from '../ui/problem.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
 import { passwordProblem, toBody, toFields } from './fields.ts';
@@ -149,11 +148,7 @@ export default function UserPage({ id, person }: { id: string; person: SignedInP
         )}
       </header>
       {self && <p className={textStyles.label}>{t('users.thisIsYouYourPasswordIs')}</p>}
-      {act.isError && (
-        <p className={problemStyles.problem} role="alert">
-          {words(act.error)}
-        </p>
-      )}
+      {act.isError && <Problem error={act.error} />}
       {password !== undefined && <Copyable title={t('users.theNewPasswordShownOnce')} text={password} secret />}
       <UserForm
         key={edited}
