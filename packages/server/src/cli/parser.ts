@@ -18,7 +18,7 @@ any maker's with --hub.
 ${EXIT_CODES}`;
 
 /** Takes what was typed for a command: its options and the arguments before `--`. */
-export type Run = (command: Command, values: Values, args: readonly string[]) => Promise<void>;
+type Run = (command: Command, values: Values, args: readonly string[]) => Promise<void>;
 
 function flagsOf(name: string, { short, type, value = 'TEXT', choices }: Option): string {
   return `${short ? `-${short}, ` : ''}--${name}${type === 'string' ? ` <${choices?.join('|') ?? value}>` : ''}`;
