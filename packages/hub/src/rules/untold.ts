@@ -3,6 +3,7 @@
  * may show that one still.
  */
 import { eventKey, isObject } from '@lockstep/fhircast';
+import { AnchorMap } from './anchor-map.ts';
 import { cleared, marked } from './following.ts';
 import { type Anchor, contextOf, type SessionState, type Subscription } from './session-state.ts';
 import { toldUpTo } from './told.ts';
@@ -20,7 +21,7 @@ function patientsOf({ opening }: Anchor): readonly string[] {
 function toldBefore(state: SessionState, subscription: Subscription, derivesOpens: boolean): Anchor | undefined {
   const number = toldUpTo(state, subscription, derivesOpens);
   if (number >= state.changedBy) return undefined;
-  return [...state.anchors.values()].find(({ opening }) => opening.number === number);
+  return AnchorMap.of(state.anchors).openedBy(number);
 }
 
 /**
