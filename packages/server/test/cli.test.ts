@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { startLockstep } from '@lockstep/server';
 import { findRunning } from '../src/admin/running.ts';
+import type { Option } from '../src/cli/command.ts';
 import { COMMANDS } from '../src/cli/commands.ts';
 import { createParser, helpText, reached } from '../src/cli/parser.ts';
 import { Terminal } from '../src/cli/terminal.ts';
@@ -69,6 +70,26 @@ test('an option without its value does not take the next option for it, whatever
     }
   }
   assert.ok(tried > 100);
+});
+
+test('a command gets each of its options by its name, as it was typed', async () => {
+  for (const { name, options, raw } of COMMANDS) {
+    const all: Readonly<Record<string, Option>> = raw ? options : { ...options, json: { type: 'boolean', help: '' } };
+    for (const [option, { type, choices, multiple }] of Object.entries(all)) {
+      const value = choices?.[0] ?? '-x';
+      const typed = type === 'boolean' ? [`--${option}`] : [`--${option}`, value];
+      let ran = false;
+      const parser = createParser(COMMANDS, 120, async (command, values) => {
+        ran = true;
+        assert.equal(command.name, name);
+        assert.equal(values.flag(option), type === 'boolean', `${name} --${option}`);
+        if (multiple) assert.deepEqual(values.list(option), [value], `${name} --${option}`);
+        else assert.equal(values.text(option), type === 'boolean' ? undefined : value, `${name} --${option}`);
+      });
+      await parser.parseAsync([...name.split(' '), ...typed], { from: 'user' });
+      assert.ok(ran, name);
+    }
+  }
 });
 
 test('a command that needs no part of the server loads none: every command would start with it', async () => {

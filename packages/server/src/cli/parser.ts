@@ -27,6 +27,7 @@ function flagsOf(name: string, { short, type, value = 'TEXT', choices }: Option)
 /** @param parser the option's command: the name of another of its options is no value, but shows that the value is missing */
 function optionOf(parser: Parser, name: string, option: Option): ParserOption {
   const made = new ParserOption(flagsOf(name, option), `${option.help}${option.multiple ? '; may be repeated' : ''}`);
+  if (option.type === 'boolean') return made;
   if (option.choices) return made.choices(option.choices);
   return made.argParser<string | readonly string[]>((value, before = []) => {
     if (parser.options.some(({ short, long }) => value === short || value === long)) {
