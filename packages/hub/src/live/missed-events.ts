@@ -5,7 +5,7 @@ import type { Made } from '../rules/commands.ts';
 import { askedAgain, type Believed, closesAndOpens, correction, currentFirst, newcomersOpens } from '../rules/gap.ts';
 import { withLastSeen } from '../rules/seen-ids.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
-import { toldUpTo } from '../rules/told.ts';
+import { lastTold } from '../rules/told.ts';
 import { fromEntryBytes } from '../stored/log-record.ts';
 import { type DeliveryPage, type Missed, SENT_AT_ONCE } from './catch-up.ts';
 import { Delivery } from './delivery.ts';
@@ -72,7 +72,7 @@ export class MissedEvents {
     derivesOpens: boolean,
     read: Missed,
   ): Missed {
-    const upTo = toldUpTo(state, { events }, derivesOpens);
+    const upTo = lastTold(state, { events }, derivesOpens);
     const isWhole = read.after >= state.nextNumber - 1;
     const made = this.#madeAfter(log, isWhole ? read.after : after);
     const questions = askedAgain(state, upTo, made).map((one) => new Delivery(one));

@@ -8,7 +8,7 @@ import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import { isReported, reported } from './sync-errors.ts';
-import { toldUpTo } from './told.ts';
+import { lastTold, toldUpTo } from './told.ts';
 
 type Answer = Extract<SessionCommand, { kind: 'answer' }>;
 type Delayed = Extract<SessionCommand, { kind: 'delayed' }>;
@@ -40,9 +40,10 @@ export function answer(state: SessionState, command: Answer, now: number, { prof
   const context = changesContext(about.originalName);
   if (outcome === 'followed') {
     // ERR-8: it follows the current context, or a later one; or the last that it is told of. Of a close that kept the current context
-    // only what was said of that close is over.
+    // only what was said of that close is over, unless it closed what was current for this subscriber.
     const isCurrent = about.keepsCurrent
-      ? state.following.get(id)?.eventId === about.originalId
+      ? state.following.get(id)?.eventId === about.originalId ||
+        about.number === lastTold(state, subscription, profile.derivesOpens)
       : about.number >= state.changedBy ||
         isAwaited(state, id, about) ||
         about.number >= (state.following.get(id)?.awaits ?? toldUpTo(state, subscription, profile.derivesOpens));

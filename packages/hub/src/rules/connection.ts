@@ -67,18 +67,22 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
     }
     const how = `lost its connection (${code})`;
     const report = { at: now + holdOffMs, how };
+    const before = after.following.get(id);
+    // ERR-8: who leaves is not waited for any more. What it has not answered it is asked for if it comes back.
+    const leaves = code === GOING_AWAY && before?.why === 'waiting';
+    const upTo = leaves ? Math.max(followed ?? 0, state.loggedOutAt) : state.nextNumber - 1;
     const presence = {
       is: 'away',
       since: now,
       // What a subscriber believes that had not been sent everything is not known.
-      ...(!behind && { upTo: state.nextNumber - 1 }),
+      ...(!behind && { upTo }),
       ...(code !== GOING_AWAY && { report }),
     } as const;
     after = withSubscription(after, { ...subscription, presence }, now);
+    if (leaves) after = cleared(after, id);
     if (code === GOING_AWAY) continue;
     lost.push({ subscription, how });
     // ERR-8: why it did not follow before is still why, whether it comes back or not.
-    const before = after.following.get(id);
     if (before && before.why !== 'lost' && before.why !== 'waiting') continue;
     after = marked(after, subscription, { why: 'lost', since: now, reason: how, ...(followed && { followed }) });
   }

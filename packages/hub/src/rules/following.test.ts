@@ -21,7 +21,9 @@ import {
 import type { Decision, Publish } from './commands.ts';
 import type { Awaited, Outcome } from './conversation.ts';
 import { followingEvent, notFollowing } from './following.ts';
-import { IRA } from './versions.ts';
+import { askedAgain, believedBy } from './gap.ts';
+import { lastTold } from './told.ts';
+import { CORE, IRA } from './versions.ts';
 
 const MADE = { eventId: 's1', timestamp: '2026-01-08T00:00:00Z' };
 
@@ -188,6 +190,50 @@ describe('ERR-8 who does not follow', () => {
     assert.equal(syncErrors(trial.drop(1001, 'b')), 0);
     assert.deepEqual(trial.behind, {});
     assert.equal(trial.state.subscriptions.size, 1);
+  });
+
+  it('ERR-3, ERR-8 who leaves before it has answered is not waited for, and is asked when it comes back', () => {
+    const late: Readonly<Record<string, (trial: Answers) => void>> = {
+      'while it joins': () => undefined,
+      'half a second after a change': (trial) => {
+        trial.answer('a', 'followed');
+        trial.open('p2');
+        trial.decide({ kind: 'delayed', id: 'a', about: trial.about(), followed: 1 });
+      },
+      'after a logout': (trial) => {
+        trial.accepted('UserLogout', [parameters]);
+        trial.open('p2');
+        trial.decide({ kind: 'delayed', id: 'a', about: trial.about(), followed: 0 });
+      },
+    };
+    for (const [when, happens] of Object.entries(late)) {
+      const trial = session();
+      trial.join('a');
+      happens(trial);
+      assert.deepEqual(trial.behind, { 'App a': 'waiting' }, when);
+      const followed = when === 'half a second after a change' ? 1 : 0;
+      const closed = [{ id: 'a', code: 1001, followed }];
+      trial.decide({ kind: 'disconnect', node: 'n', closed, ...MADE });
+      assert.deepEqual(trial.behind, {}, when);
+      assert.ok(believedBy(trial.state, trial.subscription('a').presence), `${when}: what it believes is known`);
+      const left = trial.state;
+      trial.elapse(120_000);
+      assert.deepEqual(trial.behind, {}, `${when}: nor is it, once it has not come back`);
+      trial.state = left;
+      trial.decide({ kind: 'connect', id: 'a', node: 'n' });
+      assert.deepEqual(trial.behind, { 'App a': 'waiting' }, when);
+      trial.answer('a', 'followed');
+      assert.deepEqual(trial.behind, {}, when);
+    }
+  });
+
+  it('ERR-3, ERR-8 who leaves and had refused does not follow until it does, or is gone', () => {
+    const trial = session('a');
+    trial.answer('a', 'refused');
+    trial.drop(1001, 'a');
+    assert.deepEqual(trial.behind, { 'App a': 'refused' });
+    trial.decide({ kind: 'connect', id: 'a', node: 'n' });
+    assert.deepEqual(trial.behind, { 'App a': 'refused' });
   });
 
   it('ERR-8 who had followed what is still current follows again as soon as it is back', () => {
@@ -502,6 +548,46 @@ describe('ERR-8 who does not follow', () => {
       trial.answer('a', 'followed', opened);
       assert.deepEqual(trial.behind, told ? { 'App a': 'silent' } : {}, `a late answer, ${events} ${change[0]}`);
     }
+  });
+
+  it('ERR-8 who is not told of the current context follows the close of what was current for it', () => {
+    const trial = new Answers({ ...CORE, derivesOpens: false });
+    trial.join('a', { 'hub.events': 'Patient-open,Patient-close' });
+    trial.open('p1');
+    trial.accepted('ImagingStudy-open', [study(), patient('p2')]);
+    assert.deepEqual(trial.behind, { 'App a': 'untold' });
+    trial.accepted('Patient-close', [patient('p1')]);
+    const close = { ...trial.about('Patient-close'), keepsCurrent: true as const };
+    trial.answer('a', 'followed', close);
+    assert.deepEqual(trial.behind, {}, 'it shows nobody any more');
+    trial.silence('a', true, 1, close);
+    assert.deepEqual(trial.behind, { 'App a': 'silent' });
+    trial.answer('a', 'followed', close);
+    assert.deepEqual(trial.behind, {});
+    trial.decide({ kind: 'disconnect', node: 'n', closed: [{ id: 'a', code: 1006, followed: 1 }], ...MADE });
+    trial.decide({ kind: 'connect', id: 'a', node: 'n' });
+    assert.deepEqual(trial.behind, { 'App a': 'lost' });
+    const [asked] = askedAgain(trial.state, lastTold(trial.state, trial.subscription('a'), false), MADE).filter(
+      ({ name }) => name.startsWith('Patient-'),
+    );
+    assert.equal(asked?.name, 'Patient-close');
+    trial.answer('a', 'followed', trial.about(asked.name, asked.number));
+    assert.deepEqual(trial.behind, {});
+  });
+
+  it('ERR-8 the close of what a subscriber was told of before says nothing of what it is told of last', () => {
+    const trial = new Answers();
+    trial.join('a', { 'hub.events': 'Patient-open,Patient-close' });
+    trial.open('p1');
+    trial.open('p2');
+    const opened = trial.about();
+    trial.silence('a');
+    trial.accepted('Patient-close', [patient('p1')]);
+    trial.answer('a', 'followed', { ...trial.about('Patient-close'), keepsCurrent: true });
+    trial.accepted('ImagingStudy-open', [study(), patient('p2')]);
+    assert.deepEqual(trial.behind, { 'App a': 'silent' }, 'it may show the first one still');
+    trial.answer('a', 'followed', opened);
+    assert.deepEqual(trial.behind, {}, 'a late answer to what it is told of last');
   });
 
   it('WEB-3 a callback that fails does not follow until a later attempt gets through', () => {

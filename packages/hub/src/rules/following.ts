@@ -9,7 +9,7 @@ import {
 import { AnchorMap } from './anchor-map.ts';
 import { withLastSeen } from './seen-ids.ts';
 import type { FollowingMark, SessionState, Subscription } from './session-state.ts';
-import { type ContextChangeEvent, toldUpTo } from './told.ts';
+import { type ContextChangeEvent, lastTold } from './told.ts';
 
 type Mark = Omit<FollowingMark, 'subscriberName' | 'clientId' | 'user' | 'ended'>;
 
@@ -33,7 +33,7 @@ function isKnownToAnswer({ acknowledgements, events }: Subscription): boolean {
 export function owesAnswer(state: SessionState, subscription: string, derivesOpens: boolean, seen = -1): boolean {
   const mark = state.following.get(subscription);
   const held = state.subscriptions.get(subscription);
-  if (!mark || !held || seen < toldUpTo(state, held, derivesOpens)) return false;
+  if (!mark || !held || seen < lastTold(state, held, derivesOpens)) return false;
   const { why, followed } = mark;
   return why === 'waiting' || why === 'silent' || (why === 'lost' && (followed !== undefined || isKnownToAnswer(held)));
 }

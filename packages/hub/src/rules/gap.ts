@@ -48,7 +48,8 @@ export function afterLoss(
   const name = keyText(key);
   // One close says it all, however often that happened to a context.
   const needed = closed.filter((one) => (one.at ?? now) > from && keyText(one.key) !== name);
-  return [...needed, { key, number, at: now, context: closingContext(opening) }].slice(-MAX_CLOSED);
+  const lost = { key, number, opened: opening.number, at: now, context: closingContext(opening) };
+  return [...needed, lost].slice(-MAX_CLOSED);
 }
 
 /** Whether an update has deleted shared content: a subscriber cannot be corrected while its own state is unknown. */

@@ -182,6 +182,8 @@ export interface ClosedContext {
   readonly key: ResourceKey;
   /** Number of the event that closed it, or deleted content. */
   readonly number: number;
+  /** Number of the event that had opened it; absent where an earlier version stored it. */
+  readonly opened?: number;
   /** ms since the epoch; absent where an earlier version stored it. */
   readonly at?: number;
   /** Its opening context as JSON, for the close that is sent; of a long one, which resources it is about. */

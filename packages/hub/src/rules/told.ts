@@ -142,17 +142,29 @@ export function lastStandingOpenSince(
   return lastOf(state, added, subscription, false);
 }
 
-/** Number of the last context change that a subscriber is told of, or was; 0 for none. It is never more than `changedBy`. */
-export function toldUpTo(state: SessionState, subscription: Interested, derivesOpens: boolean): number {
+/**
+ * Number of the last event that changed what is current for a subscriber, of those that it is told of, or was: the open that it was sent
+ * last, or its close. 0 for none. It may be more than `changedBy`: what is current for it may be closed while another context is current.
+ */
+export function lastTold(state: SessionState, subscription: Interested, derivesOpens: boolean): number {
   const { anchors, closed, changedBy, current, home } = state;
   const ended = closed.filter(({ key }) => !anchors.has(keyText(key)));
   // What has made nothing current is not held any more, or was a logout.
   if (current === undefined && !home && !ended.some(({ number }) => number === changedBy)) return changedBy;
-  const open = lastOpenSent(state, subscription, derivesOpens);
+  let { number = 0 } = lastOpenSent(state, subscription, derivesOpens) ?? {};
+  let opened = number;
   const wants = newInterest(subscription.events, derivesOpens);
-  const closes = ended.filter(({ key }) => {
+  for (const { key, number: closedBy, opened: openedBy = closedBy } of ended) {
     const name = `${key.type}-close`;
-    return selected(wants, { key: eventKey(name), sendable: { id: '', name }, derived: [] }).length > 0;
-  });
-  return Math.min(changedBy, Math.max(open?.number ?? 0, ...closes.map(({ number }) => number)));
+    // The close of what was opened before changes nothing for it.
+    if (openedBy < opened) continue;
+    if (selected(wants, { key: eventKey(name), sendable: { id: '', name }, derived: [] }).length === 0) continue;
+    [number, opened] = [closedBy, openedBy];
+  }
+  return number;
+}
+
+/** Number of the last context change that a subscriber is told of, or was; 0 for none. It is never more than `changedBy`. */
+export function toldUpTo(state: SessionState, subscription: Interested, derivesOpens: boolean): number {
+  return Math.min(state.changedBy, lastTold(state, subscription, derivesOpens));
 }
