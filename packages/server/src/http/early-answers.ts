@@ -1,6 +1,7 @@
 /** Answers that are given before the request has arrived whole: what is still to come is not read. */
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** Bytes of a refused body that are read, so that the connection can be kept. */
 const WORTH_READING = 64 * 1024;
@@ -53,6 +54,15 @@ export class Lingering {
   close(): void {
     for (const socket of [...this.#cuts.keys()]) this.#cut(socket);
   }
+}
+
+/**
+ * Ends a connection on which everything was said: what still comes is read for nothing, so that the client's end is seen, and who does
+ * not hang up is cut.
+ */
+export function endAfterLastWord(socket: Duplex): void {
+  const cut = setTimeout(() => socket.destroy(), LINGER);
+  socket.once('close', () => clearTimeout(cut)).resume();
 }
 
 /** The class of answers that end the connection where the request's body would have to be read for nothing. */

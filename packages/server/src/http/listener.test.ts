@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { text as textOfStream } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { Listener } from './listener.ts';
@@ -120,6 +121,34 @@ describe('the listener', () => {
     socket.end();
     await ended;
   });
+
+  for (const [who, hosts] of [
+    ['whoever opens it', ['x']],
+    ['the listener itself', ['x', 'y']],
+  ] as const) {
+    it(`ends a connection whose WebSocket was refused by ${who}: the client has gone, or never hangs up`, async (t) => {
+      const { listener } = await listening();
+      t.after(() => listener.close());
+      const taken: Duplex[] = [];
+      listener.open((_request, socket) => socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'));
+      listener.serve(() => undefined).on('upgrade', (_request, socket) => taken.push(socket));
+      const host = hosts.map((name) => `Host: ${name}\r\n`).join('');
+      const head = `GET / HTTP/1.1\r\n${host}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+      // More than the head: bytes that nobody reads would hide that the client has gone.
+      const goes = connect(listener.port, '127.0.0.1').on('error', () => undefined);
+      goes.write(`${head}more`);
+      await once(goes, 'data');
+      goes.write('and more');
+      const stays = connect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true });
+      stays.on('error', () => undefined).write(`${head}more`);
+      await once(stays, 'data');
+      goes.end();
+      await Promise.all(taken.map((socket) => socket.destroyed || once(socket, 'close')));
+      assert.equal(taken.length, 2);
+      assert.equal(listener.connections, 0);
+      stays.destroy();
+    });
+  }
 
   it('answers what comes before it opens where it is told what, and keeps it waiting otherwise', async (t) => {
     const { listener } = await listening();

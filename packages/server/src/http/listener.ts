@@ -3,7 +3,7 @@ import { createServer as createSecureServer, type Server as SecureServer } from 
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { enter, responseBelow } from './base-path.ts';
-import { answersOf, Lingering } from './early-answers.ts';
+import { answersOf, endAfterLastWord, Lingering } from './early-answers.ts';
 import type { Certificate } from './tls-files.ts';
 
 /** Connections that may wait to be taken: after a network has failed, everybody returns at once. The system may allow fewer. */
@@ -35,6 +35,11 @@ const pemOf = ({ cert, key }: Pick<Certificate, 'cert' | 'key'>) => ({ cert, key
 /** Shared by all sockets: one made for each would keep its request in memory for as long as the connection lasts. */
 function destroyed(this: Duplex): void {
   this.destroy();
+}
+
+/** Nothing watches a connection whose WebSocket was refused but this: it would stay for as long as the client likes (CWE-772). */
+function finished(this: Duplex): void {
+  endAfterLastWord(this);
 }
 
 /** How many Host headers there are: with two, a proxy in front may have decided by another one (RFC 9112 section 3.2). */
@@ -109,7 +114,7 @@ export class Listener {
     this.#readInTurn();
     this.#server.on('upgrade', (request, socket, head) => {
       enter(request, this.#basePath);
-      socket.on('error', destroyed).once('close', left);
+      socket.on('error', destroyed).once('finish', finished).once('close', left);
       upgrades.add(socket);
       if (hostHeaders(request) > 1)
         socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
