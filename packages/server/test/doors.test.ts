@@ -232,6 +232,28 @@ describe('every door of the server', () => {
       }
     }, EVERYTHING_ON));
 
+  it('that is none is answered before a byte of the body has come, whatever the head shows', () =>
+    withLockstep(async ({ port }) => {
+      for (const path of [
+        '/nowhere',
+        '/%6eowhere',
+        '/hub/x/y/z',
+        '/auth/x',
+        '/api/console/x',
+        '/api/admin/x',
+        '/metrics',
+      ]) {
+        for (const shown of ['Cookie: lockstep_session=x', 'Authorization: Bearer x', 'Authorization: Basic eDp4']) {
+          for (const length of ['Content-Length: 900000', 'Transfer-Encoding: chunked']) {
+            const head = `POST ${path} HTTP/1.1\r\nHost: localhost:${port}\r\nContent-Type: application/json\r\n${shown}`;
+            const answer = await send(port, `${head}\r\n${length}`);
+            assert.ok([404, 405].includes(answer.status), `${answer.status} for ${path} ${shown} ${length}`);
+            assert.match(answer.head, /^connection: close$/im, path);
+          }
+        }
+      }
+    }));
+
   it('makes whoever asks too often wait, and says for how long', async () => {
     await withLockstep(
       async ({ routes, port }) => {

@@ -67,6 +67,12 @@ export function guardDoors(app: FastifyInstance, parts: GuardParts): void {
   app.decorateRequest('caller', undefined);
   app.addHook('onRoute', (route) => decide(route, parts.doors));
   app.addHook('onRequest', (request, reply) => admit(request, reply, parts));
+  app.addHook('preParsing', answerNowhere);
+}
+
+/** Answers at once where no route is: nothing needs the body, and nobody has shown who they are. */
+async function answerNowhere(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (request.is404) await request.routeOptions.handler.call(request.server, request, reply);
 }
 
 function decide(route: RouteOptions & { path: string }, doors: readonly DoorRow[]): void {
