@@ -166,4 +166,21 @@ describe('before the framework', () => {
     advance(1_001);
     assert.ok(isReadAtOnce('192.0.2.1'));
   });
+
+  it('the addresses of an IPv6 network wait in one queue: it keeps no more connections waiting, and has no more turns', async (t) => {
+    const { front, send } = await frontDoor(t, 1);
+    for (let n = 0; n < 3; n += 1) await send('GET /', ['X-From: 2001:db8:0:7::1']);
+    const waits = (address: string): { isCut: boolean } => {
+      const one = { isCut: false };
+      const cut = (): void => {
+        one.isCut = true;
+      };
+      front.connect(address, () => undefined, cut);
+      return one;
+    };
+    // No turn comes.
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const all = Array.from({ length: 1_100 }, (_, n) => waits(`2001:db8:0:7::${n.toString(16)}`));
+    assert.equal(all.filter(({ isCut }) => isCut).length, 1_100 - 1_024);
+  });
 });

@@ -23,9 +23,9 @@ export interface FrontDoorOptions {
   readonly framework: RequestListener;
 }
 
-/** How long an address is slow after it has sent too much, ms. */
+/** How long a network is slow after it has sent too much, ms. */
 const SLOW_FOR = 1_000;
-/** Addresses that are remembered to be slow. */
+/** Networks that are remembered to be slow. */
 const MOST_SLOW = 10_000;
 
 /**
@@ -35,7 +35,7 @@ const MOST_SLOW = 10_000;
 export class FrontDoor {
   readonly #options: FrontDoorOptions;
   readonly #turns = new RequestTurns();
-  /** Addresses that have sent too much, and until when they are slow (ms of `now`); the oldest is the first. */
+  /** Networks that have sent too much, and until when they are slow (ms of `now`); the oldest is the first. */
   readonly #slow = new Map<string, number>();
 
   constructor(options: FrontDoorOptions) {
@@ -43,11 +43,12 @@ export class FrontDoor {
   }
 
   /**
-   * Decides when a new connection is read: those of an address that has sent too much wait for their turn, unread.
-   * @param address of the sender @param cut ends a connection that is not read, since too many of this address wait
+   * Decides when a new connection is read: those of a network that has sent too much wait for their turn, unread.
+   * @param address of the sender @param cut ends a connection that is not read, since too many of this network wait
    */
   connect(address: string, read: () => void, cut: () => void): void {
-    if (this.#isSlow(address)) this.#turns.readSlowly(address, read, cut);
+    const network = networkOf(address);
+    if (this.#isSlow(network)) this.#turns.readSlowly(network, read, cut);
     else read();
   }
 
@@ -59,20 +60,21 @@ export class FrontDoor {
       void events.admit(request, response, this.#otherwise);
       return;
     }
-    const address = addressOf(request);
+    // Who has one IPv6 address has all of its network: turns are the network's.
+    const network = networkOf(addressOf(request));
     const run = (): void => {
       // The client may be gone by now.
       if (request.destroyed) return;
       if (isEvent) void events.admit(request, response, this.#otherwise);
       else void this.#admit(request, response);
     };
-    if (isFamiliar) this.#turns.begin(`known at ${address}`, run);
-    else if (!this.#isSlow(address)) this.#turns.begin(address, run);
-    else this.#turns.beginSlowly(address, run, () => request.socket.destroy());
+    if (isFamiliar) this.#turns.begin(`known at ${network}`, run);
+    else if (!this.#isSlow(network)) this.#turns.begin(network, run);
+    else this.#turns.beginSlowly(network, run, () => request.socket.destroy());
   };
 
-  #isSlow(address: string): boolean {
-    const until = this.#slow.get(networkOf(address));
+  #isSlow(network: string): boolean {
+    const until = this.#slow.get(network);
     return until !== undefined && until > this.#options.now();
   }
 

@@ -4,18 +4,18 @@
 const IN_TURN = 2;
 /** ms between two things of the slow lane. */
 const SLOW_PACE = 2;
-/** Things of one address that wait in the slow lane at most. */
+/** Things of one network that wait in the slow lane at most. */
 const MOST_SLOW = 1_024;
 
 /**
- * Begins requests, a few in each turn of the event loop; between two turns the sockets of events are read. Addresses take turns too:
+ * Begins requests, a few in each turn of the event loop; between two turns the sockets of events are read. Networks take turns too:
  * a flood from one of them keeps no other waiting. A connection has few requests that wait, see `MOST_WAITING` of the listener.
  *
- * What comes from addresses that send too much goes into slow lanes: one thing each 2 ms, the newest connection and the
+ * What comes from networks that send too much goes into slow lanes: one thing each 2 ms, the newest connection and the
  * oldest request. Of many connections the newest has waited least, and one that is good is not kept waiting by a flood behind it.
  */
 export class RequestTurns {
-  /** By address; whose turn is next comes first. */
+  /** By network; whose turn is next comes first. */
   readonly #waiting = new Map<string, (() => void)[]>();
   /** Begun in this turn. */
   #begun = 0;
@@ -23,26 +23,26 @@ export class RequestTurns {
   readonly #slowRequests = new SlowLane((queue) => queue.shift());
   readonly #slowConnections = new SlowLane((queue) => queue.pop());
 
-  /** @param address of the sender @param run begins the request: at once where no other request waits */
-  begin(address: string, run: () => void): void {
+  /** @param network of the sender, as `networkOf` names it @param run begins the request: at once where no other request waits */
+  begin(network: string, run: () => void): void {
     if (this.#waiting.size === 0 && this.#begun < IN_TURN) {
       this.#run(run);
       return;
     }
-    const before = this.#waiting.get(address);
+    const before = this.#waiting.get(network);
     if (before) before.push(run);
-    else this.#waiting.set(address, [run]);
+    else this.#waiting.set(network, [run]);
     this.#schedule();
   }
 
-  /** Begins a request of an address that has sent too much. @param cut called instead where too many of it wait */
-  beginSlowly(address: string, run: () => void, cut: () => void): void {
-    this.#slowRequests.add(address, { run, cut });
+  /** Begins a request of a network that has sent too much. @param cut called instead where too many of it wait */
+  beginSlowly(network: string, run: () => void, cut: () => void): void {
+    this.#slowRequests.add(network, { run, cut });
   }
 
-  /** Reads a new connection of such an address. @param cut called instead where too many of it wait */
-  readSlowly(address: string, run: () => void, cut: () => void): void {
-    this.#slowConnections.add(address, { run, cut });
+  /** Reads a new connection of such a network. @param cut called instead where too many of it wait */
+  readSlowly(network: string, run: () => void, cut: () => void): void {
+    this.#slowConnections.add(network, { run, cut });
   }
 
   #run(run: () => void): void {
@@ -60,11 +60,11 @@ export class RequestTurns {
   readonly #turn = (): void => {
     this.#isScheduled = false;
     this.#begun = 0;
-    // An address that is put back comes to its turn again in the same loop.
-    for (const [address, queue] of this.#waiting) {
+    // A network that is put back comes to its turn again in the same loop.
+    for (const [network, queue] of this.#waiting) {
       if (this.#begun === IN_TURN) break;
       const run = queue.shift();
-      moveBack(this.#waiting, address, queue);
+      moveBack(this.#waiting, network, queue);
       if (run) this.#run(run);
     }
   };
@@ -75,29 +75,29 @@ interface Slowed {
   readonly cut: () => void;
 }
 
-/** One thing in each pace; addresses take turns. */
+/** One thing in each pace; networks take turns. */
 class SlowLane {
   readonly #waiting = new Map<string, Slowed[]>();
   readonly #take: (queue: Slowed[]) => Slowed | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param take takes the one that is next of an address */
+  /** @param take takes the one that is next of a network */
   constructor(take: (queue: Slowed[]) => Slowed | undefined) {
     this.#take = take;
   }
 
-  add(address: string, slowed: Slowed): void {
-    const queue = this.#waiting.get(address);
-    if (!queue) this.#waiting.set(address, [slowed]);
+  add(network: string, slowed: Slowed): void {
+    const queue = this.#waiting.get(network);
+    if (!queue) this.#waiting.set(network, [slowed]);
     else if (queue.push(slowed) > MOST_SLOW) queue.shift()?.cut();
     this.#timer ??= setTimeout(this.#turn, SLOW_PACE);
   }
 
   readonly #turn = (): void => {
     this.#timer = undefined;
-    for (const [address, queue] of this.#waiting) {
+    for (const [network, queue] of this.#waiting) {
       const next = this.#take(queue);
-      moveBack(this.#waiting, address, queue);
+      moveBack(this.#waiting, network, queue);
       next?.run();
       break;
     }
@@ -105,8 +105,8 @@ class SlowLane {
   };
 }
 
-/** An address whose turn it was comes to its turn again after all others. */
-function moveBack<Queue extends readonly unknown[]>(queues: Map<string, Queue>, address: string, queue: Queue): void {
-  queues.delete(address);
-  if (queue.length > 0) queues.set(address, queue);
+/** A network whose turn it was comes to its turn again after all others. */
+function moveBack<Queue extends readonly unknown[]>(queues: Map<string, Queue>, network: string, queue: Queue): void {
+  queues.delete(network);
+  if (queue.length > 0) queues.set(network, queue);
 }
