@@ -575,6 +575,34 @@ describe('ERR-8 who does not follow', () => {
     assert.deepEqual(trial.behind, {});
   });
 
+  it('ERR-8 a context about no patient is not one of another patient; one that does not name its patient may be', () => {
+    const location = { key: 'location', resource: { resourceType: 'Location', id: 'l1' } };
+    const place = ['Location-open', [location]] as const;
+    const placeOfPatient = ['Location-open', [location, patient('p2')]] as const;
+    const chart = ['Patient-open', [patient('p1')]] as const;
+    const images = ['ImagingStudy-open', [study()]] as const;
+    for (const [told, untold, isMarked] of [
+      [place, chart, false],
+      [chart, place, false],
+      [place, images, false],
+      [placeOfPatient, chart, true],
+      [chart, placeOfPatient, true],
+      [images, chart, true],
+      [chart, images, true],
+    ] as const) {
+      const trial = new Answers({ ...CORE, derivesOpens: false });
+      trial.join('a', { 'hub.events': told[0] });
+      for (const [event, context] of [told, untold]) trial.accepted(event, context);
+      assert.deepEqual(trial.behind, isMarked ? { 'App a': 'untold' } : {}, `${told[0]}, then ${untold[0]}`);
+    }
+    const trial = new Answers({ ...CORE, derivesOpens: false });
+    trial.join('a', { 'hub.events': 'Patient-open' });
+    for (const [event, context] of [chart, place, ['ImagingStudy-open', [study(), patient('p2')]] as const]) {
+      trial.accepted(event, context);
+    }
+    assert.deepEqual(trial.behind, { 'App a': 'untold' }, 'the place in between changes nothing');
+  });
+
   it('ERR-8 the close of what a subscriber was told of before says nothing of what it is told of last', () => {
     const trial = new Answers();
     trial.join('a', { 'hub.events': 'Patient-open,Patient-close' });

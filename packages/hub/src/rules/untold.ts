@@ -17,11 +17,28 @@ function patientsOf({ opening }: Anchor): readonly string[] {
   });
 }
 
-/** What the subscriber was told last, where that is not the current context and is open still. */
+/** Types of resources that have no element for a patient, and are opened as contexts of their own. */
+const OF_NO_PATIENT: ReadonlySet<string> = new Set([
+  'Endpoint',
+  'HealthcareService',
+  'Location',
+  'Medication',
+  'Organization',
+  'Practitioner',
+  'PractitionerRole',
+]);
+
+/** Whether a context is about no patient. One that does not name its patient, such as a study alone, may be about any. */
+function isOfNoPatient(anchor: Anchor): boolean {
+  return OF_NO_PATIENT.has(anchor.key.type) && patientsOf(anchor).length === 0;
+}
+
+/** What the subscriber was told last, where that is not the current context, is open still, and may be about a patient. */
 function toldBefore(state: SessionState, subscription: Subscription, derivesOpens: boolean): Anchor | undefined {
   const number = toldUpTo(state, subscription, derivesOpens);
   if (number >= state.changedBy) return undefined;
-  return AnchorMap.of(state.anchors).openedBy(number);
+  const anchor = AnchorMap.of(state.anchors).openedBy(number);
+  return anchor && !isOfNoPatient(anchor) ? anchor : undefined;
 }
 
 /**
@@ -32,7 +49,7 @@ function toldBefore(state: SessionState, subscription: Subscription, derivesOpen
  */
 export function withUntold(state: SessionState, eventName: string, derivesOpens: boolean, now: number): SessionState {
   const current = state.anchors.get(state.current ?? '');
-  if (!current) return state;
+  if (!current || isOfNoPatient(current)) return state;
   const patients = patientsOf(current);
   const key = eventKey(eventName);
   let after = state;
