@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type ConformanceOptions, type HubVersion, type Report, runConformance } from '../src/index.ts';
-import { confirmed } from './confirmed.ts';
+import { findings } from './findings.ts';
 import { startLockstep, startRedis } from './lockstep-process.ts';
 
 /** Checks that have nothing to look at here, with the reason that the report gives. */
@@ -13,17 +13,11 @@ const ON_LOOPBACK: Skips = {
   'sessions-alike-apart': /makes up no names/,
 };
 
-/** A run, and what failed in it. */
-interface Judged {
-  readonly report: Report;
-  readonly failed: Awaited<ReturnType<typeof confirmed>>;
-}
-
 async function testLockstep(
   env: Record<string, string>,
   versions: readonly HubVersion[],
   only?: readonly string[],
-): Promise<Judged> {
+): Promise<Report> {
   const lockstep = await startLockstep(env);
   try {
     const options: ConformanceOptions = {
@@ -35,14 +29,13 @@ async function testLockstep(
       restart: () => lockstep.restart(),
       ...(only && { only }),
     };
-    const report = await runConformance(options);
-    return { report, failed: await confirmed(report, (more) => runConformance({ ...options, ...more })) };
+    return await runConformance(options);
   } finally {
     await lockstep.stop();
   }
 }
 
-async function testOnRedis(env: Record<string, string>, versions: readonly HubVersion[]): Promise<Judged> {
+async function testOnRedis(env: Record<string, string>, versions: readonly HubVersion[]): Promise<Report> {
   const redis = await startRedis();
   try {
     return await testLockstep({ ...env, LOCKSTEP_REDIS_URL: redis.url }, versions);
@@ -51,8 +44,8 @@ async function testOnRedis(env: Record<string, string>, versions: readonly HubVe
   }
 }
 
-function judge({ report, failed }: Judged, skips: Skips): void {
-  assert.deepEqual(failed, []);
+function judge(report: Report, skips: Skips): void {
+  assert.deepEqual(findings(report), []);
   for (const { id, verdict, reason } of report.results) {
     if (verdict === 'skip') assert.match(reason ?? '', skips[id] ?? /^$/, `${id} may not be skipped: ${reason}`);
   }
@@ -71,15 +64,15 @@ const STORES = [
 describe('Lockstep', { concurrency: 2 }, () => {
   for (const [store, run] of STORES) {
     test(`keeps FHIRcast 3.0.0 and the webhooks of STU2 on ${store}`, async () => {
-      const judged = await run(QUICK, ['3.0.0', 'STU2']);
-      judge(judged, { ...ON_LOOPBACK, 'webhook-refused': /claims webhooks/ });
+      const report = await run(QUICK, ['3.0.0', 'STU2']);
+      judge(report, { ...ON_LOOPBACK, 'webhook-refused': /claims webhooks/ });
     });
   }
 
   for (const [store, run] of STORES) {
     test(`keeps IHE IRA on ${store}`, async () => {
-      const judged = await run({ ...QUICK, LOCKSTEP_PROFILE: 'ira' }, ['IRA']);
-      judge(judged, {
+      const report = await run({ ...QUICK, LOCKSTEP_PROFILE: 'ira' }, ['IRA']);
+      judge(report, {
         ...ON_LOOPBACK,
         'return-hears-close': /new subscription/,
         'return-told-current': /new subscription/,
@@ -88,7 +81,7 @@ describe('Lockstep', { concurrency: 2 }, () => {
   }
 
   test('without webhooks refuses them', async () => {
-    const { report } = await testLockstep({ LOCKSTEP_WEBHOOKS: 'off' }, ['STU2'], ['webhook-refused']);
+    const report = await testLockstep({ LOCKSTEP_WEBHOOKS: 'off' }, ['STU2'], ['webhook-refused']);
     const refused = report.results.find(({ id }) => id === 'webhook-refused');
     assert.equal(refused?.verdict, 'pass');
   });

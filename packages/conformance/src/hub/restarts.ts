@@ -26,6 +26,12 @@ import { expectSigned, unsubscribeWebhook, WEBHOOK_SECRET, webhook } from './web
 /** A check may wait for the others that need the restart, and for a person who does it. */
 const SECONDS = 600;
 
+/**
+ * ms. A Hub of several nodes calls the callbacks of a killed node once it is sure that the node is gone. No text says how soon
+ * that is.
+ */
+const TAKE_OVER_MS = 15_000;
+
 const build = checksOf({ versions: CORE, safety: true, needs: ['restart'], seconds: SECONDS }, 'restart-');
 
 function check(
@@ -272,7 +278,7 @@ export const restarts: readonly Check[] = [
       const { hook } = await webhook(s);
       await s.restart();
       const open = await openPatient(s, await newcomer(s, PATIENT));
-      const delivered = await hook.delivery(open.id);
+      const delivered = await hook.delivery(open.id, TAKE_OVER_MS);
       expectSigned(String(delivered.headers['x-hub-signature']), delivered.bytes, WEBHOOK_SECRET);
     },
     { versions: ['STU2'], needs: ['webhooks'] },

@@ -42,21 +42,20 @@ export class Callback {
     return this.next('a verification of intent by GET', (one) => one.url.searchParams.has('hub.challenge'));
   }
 
-  delivery(id: string): Promise<CallbackRequest> {
-    return this.next(`a POST of the event ${id}`, ({ json }) => isObject(json) && json.id === id);
+  /** @param longerMs ms that it may take beyond what an answer may */
+  delivery(id: string, longerMs = 0): Promise<CallbackRequest> {
+    return this.next(`a POST of the event ${id}`, ({ json }) => isObject(json) && json.id === id, longerMs);
   }
 
-  async next(what: string, matches: (request: CallbackRequest) => boolean): Promise<CallbackRequest> {
+  async next(what: string, matches: (request: CallbackRequest) => boolean, longerMs = 0): Promise<CallbackRequest> {
     const started = performance.now();
     for (;;) {
       const found = this.requests.find(matches);
       if (found) return found;
-      if (performance.now() > started + this.#waits.timeoutMs) {
+      const within = this.#waits.timeoutMs + longerMs;
+      if (performance.now() > started + within) {
         const seen = this.requests.map((one) => `${one.method} ${one.url.search}`).join(' | ');
-        throw new CheckFailure(
-          what,
-          `${Math.round(this.#waits.timeoutMs)} ms passed; ${seen === '' ? 'no request came' : seen}`,
-        );
+        throw new CheckFailure(what, `${Math.round(within)} ms passed; ${seen === '' ? 'no request came' : seen}`);
       }
       await pause(10);
     }
