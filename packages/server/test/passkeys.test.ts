@@ -117,6 +117,13 @@ describe('REG-4 passkeys', () => {
     assert.equal((await json(wrong)).passkey, undefined);
   });
 
+  it('keep nobody at the same address waiting, however many sign in there at browsers that are not known', async () => {
+    const { id, from, authenticator } = await withPasskey();
+    for (let n = 0; n < 22; n += 1) {
+      assert.equal((await show(authenticator.get(await asked(id, from)), from)).status, 200, `sign-in ${n}`);
+    }
+  });
+
   it('are refused when an answer is bent, and a good one still opens', async () => {
     const all = Object.entries(BENT);
     // No name is guessed at for ever: each half has a person of its own.

@@ -100,6 +100,26 @@ test('REG-4 a right password costs nothing, and does not pay for wrong ones at o
   assert.equal(wrong, 20);
 });
 
+test('REG-4 a right password that waits for a code costs others nothing, and buys no guesses at codes', async (t) => {
+  const { limit } = await limitAt(t);
+  const address = '192.0.2.1';
+  for (let n = 0; n < 25; n += 1) {
+    const person = { name: `person-${n}`, address };
+    assert.equal(await limit.begin(person), 0);
+    await limit.begun(person);
+    assert.equal(await limit.begin(person), 0);
+    await limit.succeeded(person);
+  }
+  const victim = { name: 'victim', address };
+  let wrongCodes = 0;
+  while ((await limit.begin(victim)) === 0) {
+    wrongCodes += 1;
+    if ((await limit.begin(victim)) !== 0) break;
+    await limit.begun(victim);
+  }
+  assert.ok(wrongCodes <= 5, `${wrongCodes}`);
+});
+
 test('REG-4 guesses are counted by all nodes together, also at the same moment, and forgotten in time', async (t) => {
   const { limit, other, records, pass } = await limitAt(t);
   const nodes = [limit, other];

@@ -85,8 +85,16 @@ export class GuessLimit {
 
   /** The guess was no guess. */
   async succeeded(guesser: Guesser): Promise<void> {
+    await this.#records.delete(keysOf(guesser).pair);
+    await this.begun(guesser);
+  }
+
+  /**
+   * The guess was right as far as it went, and more is asked for. It costs others at the address nothing, but what was wrong before at
+   * this name and address stays counted: a known password must not buy guesses at codes.
+   */
+  async begun(guesser: Guesser): Promise<void> {
     const keys = keysOf(guesser);
-    await this.#records.delete(keys.pair);
     for (;;) {
       const shared = await this.#shared(keys);
       const writes = this.#changed(shared, 1, this.#clock.now());

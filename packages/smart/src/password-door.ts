@@ -147,7 +147,8 @@ export class PasswordDoor {
     }
     const outcome = await check();
     if ('problem' in outcome) {
-      if (!outcome.isStep) audit({ action: 'sign-in.refuse', detail: name.slice(0, 100) });
+      if (outcome.isStep) await this.#guesses.begun(guesser);
+      else audit({ action: 'sign-in.refuse', detail: name.slice(0, 100) });
     } else await this.#guesses.succeeded(guesser);
     return outcome;
   }
