@@ -59,7 +59,7 @@ export interface GuideRun {
  */
 function isThere({ text }: ShellBlock, shown: string): string {
   if (/\bnpm start\b|lockstep serve/.test(text)) return `grep -qs ' is ready at ' ${shown}`;
-  const port = /\bPORT=(\d+)|--port (\d+)|listen (\d+)/.exec(text)?.slice(1).find(Boolean);
+  const port = /\bPORT=(\d+)|--(?:publish-)?port (\d+)|listen (\d+)/.exec(text)?.slice(1).find(Boolean);
   return port === undefined ? `[ -s ${shown} ]` : `(: < /dev/tcp/127.0.0.1/${port}) 2> /dev/null`;
 }
 

@@ -127,8 +127,8 @@ export function createParser(commands: readonly Command[], width: number, run: R
 
 /** The help text of a command, or of all. */
 export function helpText(parser: Parser): string {
-  let text = '';
-  parser.configureOutput({ writeOut: (part) => (text += part) });
+  const parts: string[] = [];
+  parser.configureOutput({ writeOut: (part) => parts.push(part) });
   parser.outputHelp();
-  return text;
+  return parts.join('');
 }
