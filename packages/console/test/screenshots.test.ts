@@ -151,6 +151,7 @@ test('every page has its picture', async () => {
   await writer.getByText('Nodule', { exact: false }).first().waitFor();
   await writer.getByRole('button', { name: 'Show Nodule in the images' }).click();
   await viewer.getByRole('button', { name: /Nodule/, pressed: true }).waitFor();
+  await page.getByText('In sync', { exact: true }).first().waitFor();
   await picture(page, 'ehr');
 
   await openPatient(page, /Kofi Mensah/, true);
