@@ -40,7 +40,10 @@ export interface SharedResource<R = Resource> {
   readonly fullUrl?: string;
 }
 
-/** Shared content by `Type/id` (CON-3), in the order in which the resources first came. */
+/**
+ * Shared content by `Type/id` (CON-3), in the order in which the resources first came. Where a Hub read it from its store, or from
+ * another node, what one update brought may stand in another order: no order is promised to clients.
+ */
 export type SharedContent<R = Resource> = ReadonlyMap<string, SharedResource<R>>;
 
 export const NO_CONTENT: SharedContent<never> = new Map();

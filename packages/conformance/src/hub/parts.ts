@@ -1,6 +1,6 @@
 /** Steps that several checks share. */
 import type { Check } from '../check.ts';
-import { expect, stepping } from '../expecting.ts';
+import { CheckFailure, CheckSkip, expect, stepping } from '../expecting.ts';
 import { isObject, type JsonObject, objects } from '../json.ts';
 import {
   type BundleEntry,
@@ -179,4 +179,20 @@ export function holds(
 export function madeUp(endpoint: string): string {
   const tail = endpoint.slice(-12).replace(/[A-Za-z0-9]/g, (character) => (character === 'f' ? 'e' : 'f'));
   return endpoint.slice(0, -12) + tail;
+}
+
+/** Connects to its endpoint again. @throws CheckSkip where the Hub wants a new subscription, which it may */
+export async function returned(
+  s: Scenario,
+  after: 'a restart' | 'a lost connection',
+  away: PlayedSubscriber,
+): Promise<PlayedSubscriber> {
+  try {
+    const back = await s.connect(away.endpoint, 'Back');
+    await back.confirmation();
+    return back;
+  } catch (error) {
+    if (!(error instanceof CheckFailure)) throw error;
+    throw new CheckSkip(`After ${after} the Hub wants a new subscription`);
+  }
 }

@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts';
-import { CheckFailure, CheckSkip, expect, stepping } from '../expecting.ts';
+import { CheckSkip, expect, stepping } from '../expecting.ts';
 import { type JsonObject, sameJson } from '../json.ts';
 import { observation, patient, patientElements, put, study, studyElements } from '../samples.ts';
 import { anchorId, type Scenario, succeeded, versionOf } from '../target/scenario.ts';
@@ -18,6 +18,7 @@ import {
   PATIENT,
   REPORT,
   reportWithContent,
+  returned,
   update,
   updateOf,
 } from './parts.ts';
@@ -54,18 +55,6 @@ async function toldAfterwards(s: Scenario, events: readonly string[] = CONTEXT_E
   const late = await newcomer(s, events);
   await s.settle();
   return late.events;
-}
-
-/** Connects to the endpoint of before the restart. @throws CheckSkip where the Hub wants a new subscription, which it may */
-async function returned(s: Scenario, away: PlayedSubscriber): Promise<PlayedSubscriber> {
-  try {
-    const back = await s.connect(away.endpoint, 'Back');
-    await back.confirmation();
-    return back;
-  } catch (error) {
-    if (!(error instanceof CheckFailure)) throw error;
-    throw new CheckSkip('After a restart the Hub wants a new subscription');
-  }
 }
 
 /** What outlasts a restart of the Hub: nothing of an earlier moment may come back in its place. */
@@ -208,7 +197,7 @@ export const restarts: readonly Check[] = [
     async (s) => {
       const away = await driver(s, PATIENT);
       await s.restart();
-      const back = await returned(s, away);
+      const back = await returned(s, 'a restart', away);
       const of = patient();
       const other = await s.accepted(s.event('ImagingStudy-open', studyElements(study(of), of)));
       const meant = await s.accepted(s.event('Patient-open', patientElements(patient())));

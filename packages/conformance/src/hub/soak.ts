@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts';
-import { CheckFailure, CheckSkip, expect } from '../expecting.ts';
+import { expect } from '../expecting.ts';
 import { isObject, objects, sameJson, textOf } from '../json.ts';
 import {
   type EventMessage,
@@ -19,7 +19,7 @@ import {
 } from '../samples.ts';
 import { anchorId, type Scenario, succeeded, versionOf } from '../target/scenario.ts';
 import type { Notification, PlayedSubscriber } from '../target/subscriber.ts';
-import { ALL, CORE, checksOf, closing, driver, openPatient, PATIENT } from './parts.ts';
+import { ALL, CORE, checksOf, closing, driver, openPatient, PATIENT, returned } from './parts.ts';
 import { EVERYTHING, expectNothingElse, expectSame } from './same.ts';
 
 const check = checksOf({ versions: ALL, safety: true });
@@ -223,7 +223,7 @@ export const soak: readonly Check[] = [
         await s.accepted(closing(s, next));
       }
       await s.accepted(closing(s, first));
-      const back = await returned(s, away);
+      const back = await returned(s, 'a lost connection', away);
       await s.settle();
       await s.settle();
       const denied = back.denials.length > 0 || back.closed !== undefined;
@@ -245,7 +245,7 @@ export const soak: readonly Check[] = [
       await away.event(first.id);
       away.cut();
       const second = await openPatient(s, stays);
-      const back = await returned(s, away);
+      const back = await returned(s, 'a lost connection', away);
       await back.event(second.id);
     },
     { level: 'SHOULD', versions: CORE },
@@ -283,15 +283,3 @@ export const soak: readonly Check[] = [
     { safety: false },
   ),
 ];
-
-/** Connects to the endpoint again. @throws CheckSkip where the Hub wants a new subscription after a lost connection, which it may */
-async function returned(s: Scenario, away: PlayedSubscriber): Promise<PlayedSubscriber> {
-  try {
-    const back = await s.connect(away.endpoint, 'Back');
-    await back.confirmation();
-    return back;
-  } catch (error) {
-    if (!(error instanceof CheckFailure)) throw error;
-    throw new CheckSkip('After a lost connection the Hub wants a new subscription');
-  }
-}
