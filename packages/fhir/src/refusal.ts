@@ -16,6 +16,7 @@ export type IssueType =
   | 'multiple-matches'
   | 'conflict'
   | 'exception'
+  | 'incomplete'
   | 'transient';
 
 /** A request that is answered with an error: the status, and an OperationOutcome that says why (FHR-4). */

@@ -19,7 +19,8 @@ export interface Meta extends JsonObject {
   readonly lastUpdated: string;
 }
 
-const ID = /^[A-Za-z0-9\-.]{1,64}$/;
+/** `.` and `..` are none: in an address they name a folder. */
+const ID = /^(?!\.{1,2}$)[A-Za-z0-9\-.]{1,64}$/;
 
 /** Whether the text is a FHIR id. */
 export function isId(text: string): boolean {

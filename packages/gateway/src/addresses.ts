@@ -2,6 +2,9 @@
 export class UpstreamAddresses {
   readonly #upstream: string;
   readonly #own: string;
+  readonly #bases: readonly URL[];
+  /** A part of the base URL that every text with it holds, however its slashes are written. */
+  readonly #host: string;
   readonly #upstreamAnywhere: RegExp;
   readonly #ownAnywhere: RegExp;
 
@@ -9,13 +12,15 @@ export class UpstreamAddresses {
   constructor(upstream: string, own: string) {
     this.#upstream = upstream;
     this.#own = own;
+    this.#bases = [new URL(upstream), new URL(own)];
+    this.#host = upstream.split('/')[2] ?? upstream;
     this.#upstreamAnywhere = anywhere(upstream);
     this.#ownAnywhere = anywhere(own);
   }
 
-  /** A text of the server's for Lockstep's clients. */
+  /** A JSON text of the server's for Lockstep's clients. */
   inward(text: string): string {
-    if (!text.includes(this.#upstream)) return text;
+    if (!text.includes(this.#host)) return text;
     return text.replace(this.#upstreamAnywhere, () => this.#own);
   }
 
@@ -26,19 +31,26 @@ export class UpstreamAddresses {
   }
 
   /**
-   * The path and query behind the base URL, of an address of the server, written by it or already as Lockstep's.
+   * The path and query behind the base URL, of an address of the server, written by it or already as Lockstep's. A relative one is
+   * relative to the base URL, as FHIR's references are; one that has a query only, to `page`.
+   * @param page path behind the base URL, such as `/Patient`
    * @returns undefined for an address that leads elsewhere
    */
-  pathOf(url: string): string | undefined {
-    for (const base of [this.#upstream, this.#own]) {
-      const rest = url.startsWith(base) ? url.slice(base.length) : undefined;
-      if (rest !== undefined && /^[/?]/.test(rest) && !/[\s\\#]|\.\.(\/|$)/.test(rest)) return rest;
+  pathOf(url: string, page = ''): string | undefined {
+    if (url === '') return undefined;
+    const found = URL.parse(url, this.#upstream + (url.startsWith('?') ? page : '/'));
+    if (found?.username !== '' || found.password !== '') return undefined;
+    for (const { origin, pathname } of this.#bases) {
+      const folder = pathname.replace(/\/$/, '');
+      const rest = found.pathname.startsWith(folder) ? found.pathname.slice(folder.length) : undefined;
+      if (found.origin === origin && (rest === '' || rest?.startsWith('/'))) return rest + found.search;
     }
     return undefined;
   }
 }
 
-/** A base URL wherever it stands whole: not as the beginning of another. */
+/** A base URL wherever it stands whole, not as the beginning of another. JSON may have a backslash before each slash. */
 function anywhere(base: string): RegExp {
-  return new RegExp(`${base.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?=[/?"#])`, 'g');
+  const escaped = base.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('/', '\\\\?/');
+  return new RegExp(`${escaped}(?=\\\\?[/?"#])`, 'g');
 }

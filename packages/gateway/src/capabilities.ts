@@ -65,6 +65,7 @@ export class Capabilities {
   }): Promise<JsonObject> {
     const { statement, types } = await this.#current();
     const { baseUrl, hubUrl, version, smart } = options;
+    const ofAll = serversOf(statement).flatMap((one) => valuesAt(one, 'searchParam'));
     const resource = restOf(statement).flatMap((one) => {
       const type = textOf(one.type);
       if (!types.has(type)) return [];
@@ -107,6 +108,7 @@ export class Capabilities {
           extension: hubExtensions(hubUrl),
           security: smartSecurity(smart),
           resource,
+          ...(ofAll.length > 0 && { searchParam: ofAll }),
           interaction: [{ code: 'batch' }],
         },
       ],
@@ -131,7 +133,8 @@ export class Capabilities {
     if (read.resourceType !== 'CapabilityStatement') throw notFhir();
     if (!/^4\.0/.test(textOf(read.fhirVersion)))
       throw new FhirRefusal(502, 'exception', 'The FHIR server is not of FHIR R4.');
-    const types = new Map(restOf(read).map((one) => [textOf(one.type), abilitiesOf(one)]));
+    const ofAll = serversOf(read).flatMap((one) => valuesAt(one, 'searchParam.name').map(textOf));
+    const types = new Map(restOf(read).map((one) => [textOf(one.type), abilitiesOf(one, ofAll)]));
     this.#known = { statement: read, types, at: this.#now() };
     return this.#known;
   }
@@ -147,19 +150,27 @@ function abilitiesFor(types: Known['types'], type: string, interaction: string):
   return abilities;
 }
 
-function restOf(statement: JsonObject): JsonObject[] {
-  const servers = valuesAt(statement, 'rest').filter((one) => isObject(one) && one.mode === 'server');
-  return servers.flatMap((one) => valuesAt(one as JsonObject, 'resource')).filter((one) => isObject(one));
+function serversOf(statement: JsonObject): JsonObject[] {
+  return valuesAt(statement, 'rest')
+    .filter((one) => isObject(one))
+    .filter(({ mode }) => mode === 'server');
 }
 
-function abilitiesOf(resource: JsonObject): TypeAbilities {
+function restOf(statement: JsonObject): JsonObject[] {
+  return serversOf(statement)
+    .flatMap((one) => valuesAt(one, 'resource'))
+    .filter((one) => isObject(one));
+}
+
+/** @param ofAll names of the search parameters that all types have */
+function abilitiesOf(resource: JsonObject, ofAll: readonly string[]): TypeAbilities {
   return {
     interactions: new Set(
       valuesAt(resource, 'interaction.code')
         .map(textOf)
         .filter((code) => PASSED.has(code)),
     ),
-    searchParameters: new Set(['_id', '_lastUpdated', ...valuesAt(resource, 'searchParam.name').map(textOf)]),
+    searchParameters: new Set(['_id', '_lastUpdated', ...ofAll, ...valuesAt(resource, 'searchParam.name').map(textOf)]),
     everything: valuesAt(resource, 'operation.name').some(isEverything),
     conditional: new Set([
       ...(resource.conditionalCreate === true ? (['create'] as const) : []),

@@ -37,6 +37,19 @@ export function isShared(type: string): boolean {
   return SHARED.has(type);
 }
 
+/** Search parameters that are not called as the element is (R4, the types' search parameters). */
+const SEARCHED_AS: Readonly<Record<string, string>> = { for: 'subject' };
+
+/** Search parameters with which one patient's resources of the type are found, and their value, the usual ones first. */
+export function patientSearches(type: string, patient: string): readonly (readonly [name: string, value: string])[] {
+  if (type === 'Patient') return [['_id', patient]];
+  const element = OWNER.get(type) ?? 'patient';
+  return [
+    ['patient', patient],
+    [SEARCHED_AS[element] ?? element, `Patient/${patient}`],
+  ];
+}
+
 /** The id of the one patient whose resource it is; undefined where it belongs to no patient, or to several. */
 export function patientOf(resource: JsonObject, baseUrl: string): string | undefined {
   const type = textOf(resource.resourceType);

@@ -33,6 +33,11 @@ import { notFhir, readAnswer, type Upstream, type UpstreamAnswer } from './upstr
 /** Entries of a Bundle that are looked at: no page is longer. */
 const MAX_ENTRIES = 2000;
 
+/** Characters of a search's address: a longer one goes as a form, since servers refuse long addresses. */
+const MAX_ADDRESS = 2000;
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+const ELSEWHERE = 'The FHIR server answered resources of another server: left out.';
+
 /** What an entry of an answer must be allowed by. */
 type EntryRule = (resource: JsonObject, entry: JsonObject) => boolean;
 
@@ -61,6 +66,8 @@ interface AskedPage {
   /** Whether what the server counts is what the caller may see. */
   readonly counts: boolean;
   readonly kind?: 'searchset' | 'history';
+  /** Of a search: whether the server may leave out what it does not know (R4 3.1.1.3.1). */
+  readonly handling?: 'strict' | 'lenient';
   /** What the caller is told beside the answer. */
   readonly note?: JsonObject;
 }
@@ -157,6 +164,7 @@ export class Forwarding implements FhirExchange<Rights> {
       rights,
       isAllowed: isOwn,
       counts,
+      handling: lenient ? 'lenient' : 'strict',
       ...(ignored.length > 0 && { note: ignoredNote(type, ignored) }),
     });
   }
@@ -365,11 +373,16 @@ export class Forwarding implements FhirExchange<Rights> {
 
   /** Asks for a page and keeps of it what is allowed. */
   async #bundle(asked: AskedPage): Promise<AnsweredBundle> {
-    const { place, query, used = query, params, rights, isAllowed, counts, kind = 'searchset', note } = asked;
+    const { place, query, used = query, params, rights, isAllowed, counts, kind = 'searchset', handling, note } = asked;
     const page = params.get('_page');
     const first = query.size > 0 ? `/${place}?${query}` : `/${place}`;
     const path = page === null ? first : this.#links.open(rights.holder, place, page);
-    const answer = await this.#upstream.request({ method: 'GET', path });
+    const headers = handling === undefined ? undefined : { prefer: `handling=${handling}` };
+    const answer = await this.#upstream.request(
+      handling !== undefined && page === null && path.length > MAX_ADDRESS
+        ? { method: 'POST', path: `/${place}/_search`, body: query.toString(), headers: { ...headers, ...FORM } }
+        : { method: 'GET', path, ...(headers && page === null && { headers }) },
+    );
     refuseFailure(answer, place.split('/')[0]!, rights.isWhole('s', '*'));
     const read = readAnswer(this.#addresses.inward(answer.text), PAGE);
     const bundle = read.value as Json;
@@ -377,14 +390,22 @@ export class Forwarding implements FhirExchange<Rights> {
     const entries: readonly Json[] = Array.isArray(bundle.entry) ? bundle.entry : [];
     if (entries.length > MAX_ENTRIES) throw new FhirRefusal(502, 'too-costly', "The FHIR server's page is too long.");
     const kept: AnsweredEntry[] = [];
+    let elsewhere = 0;
     for (const entry of entries) {
-      const answered = this.#entry(entry, kind, isAllowed, read);
-      if (answered) kept.push(answered);
+      const answered = this.#entry(entry, kind, isAllowed, read, place);
+      if (answered === 'elsewhere') elsewhere += 1;
+      else if (answered) kept.push(answered);
     }
     const isTrue = counts && kept.length === entries.length && typeof bundle.total === 'number';
     const link = this.#pageLinks(bundle, place, page, used, rights);
     const head = { resourceType: 'Bundle', type: kind, ...(isTrue && { total: bundle.total }), link };
-    return bundleOf(head, note ? [...kept, { resource: note, text: JSON.stringify(outcomeEntry(note)) }] : kept);
+    const notes = [note, elsewhere > 0 ? warning('incomplete', ELSEWHERE) : undefined].filter(
+      (one) => one !== undefined,
+    );
+    return bundleOf(head, [
+      ...kept,
+      ...notes.map((resource) => ({ resource, text: JSON.stringify(outcomeEntry(resource)) })),
+    ]);
   }
 
   /** An entry with nothing in it but what is known to be right; none where it is not allowed, or of elsewhere. */
@@ -393,19 +414,23 @@ export class Forwarding implements FhirExchange<Rights> {
     kind: 'searchset' | 'history',
     isAllowed: EntryRule,
     read: Pick<ExactJson, 'textOf'>,
-  ): AnsweredEntry | undefined {
+    place: string,
+  ): AnsweredEntry | 'elsewhere' | undefined {
     if (!isObject(entry)) return undefined;
     const { resource, search, request, response, fullUrl } = entry;
     if (kind === 'history' && resource === undefined && isObject(request) && request.method === 'DELETE') {
-      return { text: JSON.stringify({ request: pastRequest(request), response: pastResponse(response, '204') }) };
+      // R4 3.1.0.13: the address says what was deleted. In the history of one resource it can be no other.
+      const past = { method: 'DELETE', url: place.replace(/\/_history$/, '') };
+      return { text: JSON.stringify({ request: past, response: pastResponse(response, '204') }) };
     }
     if (!isObject(resource)) return undefined;
     const { resourceType: type, id } = resource;
     if (typeof id !== 'string' || !isId(id) || typeof type !== 'string' || !isResourceType(type)) return undefined;
     const here = `${this.#baseUrl}/${type}/${id}`;
     // An entry that says it is of another server, or another resource, is not what was asked for.
-    if (typeof fullUrl === 'string' && fullUrl !== here && !fullUrl.startsWith(`${here}/_history/`)) {
-      if (!fullUrl.startsWith('urn:')) return undefined;
+    if (typeof fullUrl === 'string' && fullUrl !== here && !fullUrl.startsWith('urn:')) {
+      const path = this.#addresses.pathOf(fullUrl);
+      if (path !== `/${type}/${id}` && !path?.startsWith(`/${type}/${id}/_history/`)) return 'elsewhere';
     }
     const text = read.textOf(resource);
     if (text === undefined || !isAllowed(resource, entry)) return undefined;
@@ -440,7 +465,7 @@ export class Forwarding implements FhirExchange<Rights> {
         !['next', 'previous', 'prev'].includes(textOf(link.relation))
       )
         continue;
-      const path = this.#addresses.pathOf(link.url);
+      const path = this.#addresses.pathOf(link.url, `/${place}`);
       if (path === undefined)
         throw new FhirRefusal(502, 'exception', "The FHIR server's links lead to another server.");
       const relation = link.relation === 'next' ? 'next' : 'previous';
@@ -487,8 +512,11 @@ function pastResponse(response: Json | undefined, usual: string): JsonObject {
 }
 
 function ignoredNote(type: string, ignored: readonly string[]): JsonObject {
-  const text = `The FHIR server cannot search ${type} by ${ignored.join(', ')}: left out.`;
-  const { resourceType, issue } = operationOutcome('not-supported', text);
+  return warning('not-supported', `The FHIR server cannot search ${type} by ${ignored.join(', ')}: left out.`);
+}
+
+function warning(code: IssueType, text: string): JsonObject {
+  const { resourceType, issue } = operationOutcome(code, text);
   return { resourceType, issue: issue.map((one) => ({ ...one, severity: 'warning' })) };
 }
 
@@ -538,6 +566,7 @@ const ISSUES: Readonly<Record<number, IssueType>> = {
   410: 'deleted',
   412: 'conflict',
   413: 'too-long',
+  414: 'too-long',
   415: 'not-supported',
   422: 'processing',
 };

@@ -1,5 +1,6 @@
 import { FhirRefusal } from '@lockstep/fhir';
 import type { Capabilities } from './capabilities.ts';
+import { patientSearches } from './compartment.ts';
 import type { Rights } from './rights.ts';
 
 const MAX_COUNT = 500;
@@ -126,25 +127,19 @@ async function narrow(
   params: readonly (readonly [name: string, value: string])[],
   capabilities: Capabilities,
 ): Promise<void> {
+  const refuse = (name: string): never => {
+    const why = `The FHIR server cannot search ${type} by ${name}, which this token needs.`;
+    throw new FhirRefusal(403, 'not-supported', why);
+  };
   if (patient !== undefined) {
-    const name = type === 'Patient' ? '_id' : 'patient';
-    if (!(await capabilities.hasParameter(type, name))) {
-      throw new FhirRefusal(
-        403,
-        'not-supported',
-        `The FHIR server cannot search ${type} by ${name}, which this token needs.`,
-      );
-    }
-    query.append(name, patient);
+    const searches = patientSearches(type, patient);
+    let known: readonly [name: string, value: string] | undefined;
+    for (const one of searches) if (!known && (await capabilities.hasParameter(type, one[0]))) known = one;
+    const [name, value] = known ?? refuse(searches[0]?.[0] ?? '');
+    query.append(name, value);
   }
   for (const [name, value] of params) {
-    if (!(await capabilities.hasParameter(type, name.split(':')[0] ?? ''))) {
-      throw new FhirRefusal(
-        403,
-        'not-supported',
-        `The FHIR server cannot search ${type} by ${name}, which this token needs.`,
-      );
-    }
+    if (!(await capabilities.hasParameter(type, name.split(':')[0] ?? ''))) refuse(name);
     query.append(name, value);
   }
 }

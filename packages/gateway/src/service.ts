@@ -15,6 +15,7 @@ export function upstreamService(forwarding: Forwarding, capabilities: Capabiliti
       type,
       new URLSearchParams(params.map(([name, value]): [string, string] => [name, value])),
       trusted,
+      true,
     );
     return (resources as readonly Resource[]).filter(({ resourceType }) => resourceType === type);
   };

@@ -105,6 +105,8 @@ export async function startFhirServer(): Promise<FhirServer> {
 
 export interface Gateway extends Pick<Tokens, 'token'> {
   readonly service: FhirService;
+  /** Where it listens: the path behind is sent as it is written, by other means than `get`. */
+  readonly local: string;
   get(path: string, bearer?: string, headers?: Record<string, string>): Promise<Answer>;
   send(
     method: string,
@@ -155,6 +157,7 @@ export async function startGateway(
   };
   return {
     service,
+    local,
     token: known.token,
     send,
     get: (path, bearer, headers) => send('GET', path, bearer, undefined, headers),
