@@ -100,9 +100,9 @@ export function listOf<T extends string>(
 }
 
 /** What a configuration file says beside options. */
-export type Settings = Pick<Configuration, 'waivers'>;
+export type SuiteSettings = Pick<Configuration, 'waivers'>;
 
-export const NO_SETTINGS: Settings = { waivers: [] };
+export const NO_SETTINGS: SuiteSettings = { waivers: [] };
 
 /** `--list --json` lists as JSON on the terminal: the option needs no file there. */
 const withListing = (argv: readonly string[]): string[] =>

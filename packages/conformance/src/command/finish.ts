@@ -8,7 +8,7 @@ import { renderJunit } from '../report/junit.ts';
 import { conforms, type Report } from '../report/report.ts';
 import { renderTerminal } from '../report/terminal.ts';
 import { renderTestReport } from '../report/test-report.ts';
-import { NO_SETTINGS, type Settings, type SuiteValues } from './arguments.ts';
+import { NO_SETTINGS, type SuiteSettings, type SuiteValues } from './arguments.ts';
 import { EXIT } from './help.ts';
 import { colored, put, type SuiteTerminal } from './terminal.ts';
 
@@ -29,7 +29,7 @@ export function finish(
   found: Report,
   values: SuiteValues,
   terminal: SuiteTerminal,
-  { waivers }: Settings = NO_SETTINGS,
+  { waivers }: SuiteSettings = NO_SETTINGS,
 ): number {
   const { report, notes } = withWaivers(found, waivers, new Date().toISOString().slice(0, 10));
   const strict = values.strict ?? false;

@@ -2,7 +2,7 @@
 import { runConformance, selectChecks } from '../engine.ts';
 import { VERSIONS } from '../specification.ts';
 import { runSubscriberConformance, type SubscriberTesterOptions } from '../subscriber/run.ts';
-import { given, listOf, needed, number, type Settings, type SuiteValues, UsageError } from './arguments.ts';
+import { given, listOf, needed, number, type SuiteSettings, type SuiteValues, UsageError } from './arguments.ts';
 import { finish } from './finish.ts';
 import { hubOptions } from './hub-options.ts';
 import { list, ON_HUBS } from './listing.ts';
@@ -25,7 +25,7 @@ function stepping(choose: NonNullable<SuiteTerminal['choose']>): NonNullable<Sub
 export async function testSubscriber(
   values: SuiteValues,
   terminal: SuiteTerminal,
-  settings: Settings,
+  settings: SuiteSettings,
 ): Promise<number> {
   const ask = values.alone ? undefined : terminal.ask;
   if (values.launch === undefined && !ask) {
@@ -58,7 +58,7 @@ export async function testHub(
   url: string | undefined,
   values: SuiteValues,
   terminal: SuiteTerminal,
-  settings: Settings,
+  settings: SuiteSettings,
 ): Promise<number> {
   const options = hubOptions(url ?? 'http://localhost', values, terminal);
   if (values.list) {
