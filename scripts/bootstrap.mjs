@@ -65,7 +65,7 @@ export function markInstalled() {
 /** Runs `npm ci` in a folder. */
 function install(folder, what) {
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const done = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  const done = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--no-update-notifier'], {
     cwd: folder,
     stdio: ['ignore', 'inherit', 'inherit'],
     shell: process.platform === 'win32',

@@ -1,5 +1,5 @@
-// node scripts/lock.mjs [--fresh]: writes package-lock.json with every platform's packages and no download addresses, after
-// packages were added with npm install.
+// node scripts/lock.mjs [--fresh]: after `npm install` of a package, writes package-lock.json with the packages of every platform,
+// without download addresses and without engines.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,12 +8,14 @@ import { markInstalled, root } from './bootstrap.mjs';
 
 const path = join(root, 'package-lock.json');
 if (process.argv.includes('--fresh')) rmSync(path, { force: true });
-const npm = ['install', '--package-lock-only', '--omit-lockfile-registry-resolved=false', '--loglevel=error'];
+const npm = ['install', '--package-lock-only', '--omit-lockfile-registry-resolved=false'];
 const done = spawnSync('npm', npm, { cwd: root, stdio: 'inherit' });
 if (done.status !== 0) process.exit(1);
 const lock = JSON.parse(readFileSync(path, 'utf8'));
 const unchecked = [];
 for (const [name, entry] of Object.entries(lock.packages)) {
+  // Packages run on the Node that scripts/bootstrap.mjs brings. npm would warn about the one that npm itself runs on.
+  if (name !== '') delete entry.engines;
   if (String(entry.resolved).startsWith('http')) delete entry.resolved;
   if (name.includes('node_modules/') && !entry.link && !entry.inBundle && !entry.integrity) unchecked.push(name);
 }

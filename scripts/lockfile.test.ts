@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
@@ -12,6 +12,7 @@ interface LockedPackage {
   readonly inBundle?: boolean;
   readonly license?: string;
   readonly dev?: boolean;
+  readonly engines?: unknown;
 }
 
 const root = dirname(import.meta.dirname);
@@ -68,4 +69,13 @@ test('npm run sbom lists what is shipped, in CycloneDX', () => {
   const names = bom.components.map(({ name }) => name);
   for (const name of ['fastify', 'ws', 'oidc-provider', 'react', 'ioredis']) assert.ok(names.includes(name), name);
   assert.ok(!names.includes('typescript'), 'tools of development are left out');
+});
+
+test('npm does not warn about the Node of the machine: the commands of the repository bring their own', () => {
+  for (const [path, { engines }] of Object.entries(lock.packages))
+    if (path !== '') assert.equal(engines, undefined, path);
+  for (const path of globSync('{packages,samples}/*/package.json', { cwd: root })) {
+    const manifest = JSON.parse(readFileSync(join(root, path), 'utf8')) as LockedPackage;
+    assert.equal(manifest.engines, undefined, `${path}: scripts/pack.mjs writes the engines of published packages`);
+  }
 });

@@ -100,7 +100,7 @@ function exportsOf(manifest, forPages) {
 }
 
 /** The manifest as it is published: built files instead of sources, nothing that only developers need. */
-function publishedManifest(manifest, { source, built, pages, bin, also, bundles, forPages }) {
+function publishedManifest(manifest, { source, built, pages, browser, bin, also, bundles, forPages }) {
   const path = (file) => `./${join(built, file.replace(new RegExp(`^\\./(${source}/)?`), '')).replace(/\.tsx?$/, '')}`;
   const exports = exportsOf(manifest, forPages).map(([name, file]) => [
     name,
@@ -121,6 +121,7 @@ function publishedManifest(manifest, { source, built, pages, bin, also, bundles,
   const code = built === '.' ? ['**/*.js', '**/*.d.ts'] : [built];
   return {
     ...kept,
+    engines: { node: browser ? '>=20' : '>=24' },
     ...(effects === undefined ? {} : { sideEffects: effects }),
     ...(bin && { bin }),
     exports: { ...Object.fromEntries(exports), './package.json': './package.json' },

@@ -191,6 +191,13 @@ describe('the published packages', () => {
     }
   });
 
+  it('say which Node they run on', () => {
+    for (const name of PUBLISHED) {
+      const { engines } = JSON.parse(readFileSync(join(out, name, 'package.json'), 'utf8'));
+      assert.deepEqual(engines, { node: ['client', 'fhircast'].includes(name) ? '>=20' : '>=24' }, name);
+    }
+  });
+
   it('have one version, and a changelog with a heading for each release', () => {
     const { version: one } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     for (const name of PUBLISHED) assert.equal(version(name), one, name);
