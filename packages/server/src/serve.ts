@@ -3,6 +3,7 @@ import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { ConfigError, readConfig } from './config.ts';
+import { lowerHelperThreads } from './helper-threads.ts';
 import { type Lockstep, startLockstep } from './lockstep.ts';
 import { openStore } from './store.ts';
 
@@ -53,6 +54,7 @@ export async function serve(
   try {
     lockstep = await startLockstep(readConfig(env), openStore, signal);
     giveBackMemory();
+    lowerHelperThreads();
     ready(lockstep);
     // Now, and not at the end, which a process that is killed does not reach.
     flushCompileCache();

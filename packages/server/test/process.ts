@@ -87,6 +87,11 @@ export class LockstepProcess {
     return line;
   }
 
+  /** Of its process while it runs. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** Sends a signal that does not end it. */
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);
