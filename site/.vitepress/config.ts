@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
+import process from 'node:process';
 import { defineConfig } from 'vitepress';
 
-/** Of the release that the pages describe. */
-const { version } = JSON.parse(readFileSync(`${import.meta.dirname}/../../package.json`, 'utf8'));
+/** The version that these pages are of, and all that the site has, as scripts/site.mjs says. */
+const { name, versions }: { name: string; versions: readonly { name: string; address: string }[] } = JSON.parse(
+  process.env.SITE_VERSIONS ?? '{"name": "next", "versions": []}',
+);
 
 /** The documentation site: pages of docs/, by who reads them. Links that lead nowhere fail the build. */
 export default defineConfig({
@@ -34,8 +36,9 @@ export default defineConfig({
       { text: 'Reference', link: '/api/http' },
       { text: 'Explanation', link: '/architecture' },
       {
-        text: version,
+        text: name,
         items: [
+          ...versions.map((one) => ({ component: 'VersionLink', props: { ...one, shown: one.name === name } })),
           { text: 'Changes of each version', link: '/changelog' },
           { text: 'From one version to the next', link: '/upgrade' },
         ],
