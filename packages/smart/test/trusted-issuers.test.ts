@@ -237,6 +237,120 @@ test('REG-5 answers are kept for a minute at most, negative ones too, and unknow
   await assert.rejects(verify(await issuer.sign(server)), { name: 'StoreUnavailable' });
 });
 
+test('REG-5 a new key counts at once: just after the keys were read, under a known id, for tokens that name none', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  server.clock.freeze();
+  assert.ok(await verify(await issuer.sign(server)));
+  const second = await issuer.newKey('second');
+  assert.ok(await verify(await issuer.sign(server, {}, { kid: 'second' }, second)), 'a new id');
+  server.clock.ahead += 5_000;
+  issuer.state.keys.length = 0;
+  const reused = await issuer.newKey('first');
+  assert.ok(await verify(await issuer.sign(server, { jti: 'a' }, {}, reused)), 'an id that was used before');
+  server.clock.ahead += 5_000;
+  issuer.state.keys.length = 0;
+  const nameless = await issuer.newKey('third');
+  assert.ok(await verify(await issuer.sign(server, { jti: 'b' }, { kid: undefined }, nameless)), 'no id');
+  const early = await issuer.newKey('fourth');
+  const token = await issuer.sign(server, {}, { kid: 'fourth' }, early);
+  assert.equal(await verify(token), undefined, 'the keys were read a moment ago');
+  server.clock.ahead += 5_000;
+  assert.ok(await verify(token), 'and the refusal lasts no longer');
+});
+
+test('REG-5 a token that names no key is good by any key of its kind', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  server.clock.freeze();
+  const second = await issuer.newKey('second');
+  const stranger = (await generateKeyPair('RS256')).privateKey;
+  for (const key of [issuer.key, second]) {
+    assert.ok(await verify(await issuer.sign(server, {}, { kid: undefined }, key)));
+  }
+  assert.equal(await verify(await issuer.sign(server, {}, { kid: undefined }, stranger)), undefined);
+  assert.equal(await verify(await issuer.sign(server, { aud: 'x' }, { kid: undefined }, second)), undefined);
+  const expired = { exp: Math.floor(server.clock.now() / 1000) - 60 };
+  assert.equal(await verify(await issuer.sign(server, expired, { kid: undefined }, second)), undefined);
+});
+
+test('REG-5 what a client got for itself is no person’s, whatever name the issuer gives it; a person’s is no service’s', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t, { services: { ehr: 'all' } });
+  const none = { sid: undefined, preferred_username: undefined };
+  const forItself: readonly ((client: string) => Json)[] = [
+    (client) => ({ ...none, sub: client, preferred_username: client }),
+    (client) => ({ ...none, cid: client, azp: undefined, sub: client, preferred_username: 'svc' }),
+    () => ({ ...none, sub: 'oid-7', oid: 'oid-7', preferred_username: 'oid-7' }),
+    () => ({ ...none, idtyp: 'app', preferred_username: 'oid-7' }),
+    (client) => ({ ...none, gty: 'client-credentials', sub: `${client}@clients`, preferred_username: 'svc' }),
+    (client) => ({ sid: 'session-9', preferred_username: `service-account-${client}` }),
+  ];
+  for (const claims of forItself) {
+    const service = await verify(await issuer.sign(server, { azp: 'ehr', ...claims('ehr') }));
+    assert.deepEqual([service?.sessions, service?.user], ['all', undefined], JSON.stringify(claims('ehr')));
+    const stranger = { azp: 'stranger', ...claims('stranger') };
+    assert.equal(await verify(await issuer.sign(server, stranger)), undefined, JSON.stringify(stranger));
+  }
+  for (const signIn of [{ sid: 'session-1' }, { sid: undefined, auth_time: 1 }, { sid: undefined, amr: ['pwd'] }]) {
+    const person = await verify(await issuer.sign(server, { azp: 'ehr', ...signIn }));
+    assert.deepEqual([person?.sessions, person?.user], [undefined, `Practitioner/${LENA}`], JSON.stringify(signIn));
+  }
+});
+
+test('REG-5 scopes and audiences are read as Keycloak, Entra, Okta and Epic write them', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t, {
+    claims: { scopes: ['scope', 'scp', 'resource_access.lock.step.roles', 'https://ehr.example/claims'] },
+    scopes: { 'Context.Read': 'fhircast/Patient-open.read', clinician: 'patient/*.rs' },
+  });
+  const granted = async (change: Json) => {
+    const info = await verify(await issuer.sign(server, { scope: undefined, jti: crypto.randomUUID(), ...change }));
+    return info?.scopes.list.map(({ text }) => text).join(' ');
+  };
+  for (const [change, wanted] of [
+    [{ scp: ['Context.Read', 'offline_access'], aud: ['account', AUDIENCE] }, /fhircast\/Patient-open\.read/],
+    [{ scp: 'Context.Read profile email' }, /^fhircast\/Patient-open\.read profile$/],
+    [{ scope: 'user/Observation.read user/Patient.rs user/*.write' }, /user\/Observation\.read .*user\/Patient\.rs/],
+    [{ resource_access: { 'lock.step': { roles: ['clinician'] } } }, /^patient\/\*\.rs$/],
+    [{ resource_access: { lock: { step: { roles: ['clinician'] } } } }, /^patient\/\*\.rs$/],
+    [{ 'https://ehr.example/claims': 'clinician' }, /^patient\/\*\.rs$/],
+    [{ scope: 'Context.Read', typ: 'Bearer', nonce: 'n' }, /fhircast/],
+    [{ scope: [{ toString: 'x' }, 7, null] }, /^$/],
+  ] as const) {
+    assert.match((await granted(change)) ?? 'refused', wanted, JSON.stringify(change));
+  }
+  for (const change of [
+    { aud: ['account'] },
+    { aud: [] },
+    { aud: [[AUDIENCE]] },
+    { nonce: 'n' },
+    { typ: 'ID', nonce: 'n' },
+  ]) {
+    assert.equal(await granted(change), undefined, JSON.stringify(change));
+  }
+});
+
+test('REG-5 keys are found by the metadata of RFC 8414 where there is no OpenID Connect', async (t) => {
+  const key = await generateKeyPair('ES256', { extractable: true });
+  const jwk = { ...(await exportJWK(key.publicKey)), kid: 'k' };
+  const { origin } = await serve(t, (request, response) => {
+    const send = (value: object) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    if (request.url === '/keys') return send({ keys: [jwk] });
+    const isMetadata = request.url === '/.well-known/oauth-authorization-server/tenant';
+    return isMetadata
+      ? send({ issuer: `${origin}/tenant`, jwks_uri: `${origin}/keys` })
+      : response.writeHead(404).end();
+  });
+  const file = { issuers: [{ name: 'other', issuer: `${origin}/tenant`, audience: AUDIENCE }] };
+  const server = await startServer(t, { trustedIssuers: readTrustedIssuers(JSON.stringify(file), () => '') });
+  const token = await new SignJWT({ azp: 'viewer', preferred_username: LENA, scope: 'fhircast/*.*' })
+    .setProtectedHeader({ alg: 'ES256', kid: 'k' })
+    .setIssuer(`${origin}/tenant`)
+    .setAudience(AUDIENCE)
+    .setSubject('s')
+    .setExpirationTime(Math.floor(server.clock.now() / 1000) + 300)
+    .sign(key.privateKey);
+  assert.equal((await server.auth.verifyToken(token))?.clientId, 'other/viewer');
+});
+
 test('REG-5 an issuer that is away is no wrong token: 503 with Retry-After', async (t) => {
   const { issuer, server, verify } = await withIssuer(t);
   server.clock.freeze();
@@ -284,6 +398,44 @@ test('REG-5 opaque tokens are asked about, and what the issuer answers is checke
   assert.ok(await server.auth.verifyToken('good'));
   server.clock.ahead += 60_000;
   assert.equal(await server.auth.verifyToken('good'), undefined, 'revoked a minute ago');
+});
+
+test('REG-5 an opaque token is asked about at each issuer that can be: with dots, without a subject, beside one that is away', async (t) => {
+  const issuer = await startIssuer(t);
+  const introspection = (endpoint: string) => ({ endpoint, client_id: 'lockstep', client_secret_file: 'secret' });
+  const away = {
+    name: 'away',
+    issuer: 'http://localhost:1',
+    audience: AUDIENCE,
+    introspection: introspection('http://localhost:1/'),
+  };
+  const here = {
+    name: 'other',
+    issuer: issuer.origin,
+    audience: AUDIENCE,
+    introspection: introspection(`${issuer.origin}/introspect`),
+  };
+  const file = JSON.stringify({ issuers: [away, { ...here, services: { ehr: 'all' }, claims: { user: 'username' } }] });
+  const server = await startServer(t, { trustedIssuers: readTrustedIssuers(file, () => 'secret') });
+  server.clock.freeze();
+  const { sub: _sub, preferred_username: _name, sid: _sid, ...claims } = issuer.claimsAt(server);
+  for (const token of [
+    'opaque',
+    'a.b',
+    'v4.local.c2VjcmV0',
+    `x.${Buffer.from('{"a":1}').toString('base64url')}.y`,
+    'a.b.c.d.e',
+  ]) {
+    issuer.state.answers.set(token, { active: true, ...claims, username: LENA });
+    assert.equal((await server.auth.verifyToken(token))?.user, `Practitioner/${LENA}`, token);
+  }
+  issuer.state.answers.set('service', { active: true, ...claims, azp: 'ehr' });
+  assert.equal((await server.auth.verifyToken('service'))?.sessions, 'all');
+  await assert.rejects(server.auth.verifyToken('nobodys'), { name: 'StoreUnavailable' });
+  const asked = issuer.state.asked;
+  const foreign = await issuer.sign(server, { iss: 'https://elsewhere.example' });
+  assert.equal(await server.auth.verifyToken(foreign), undefined);
+  assert.equal(issuer.state.asked, asked, 'a JWT of another issuer is shown to nobody');
 });
 
 async function logoutToken(issuer: Issuer, server: TestServer, change: Json = {}, header: Json = {}, key = issuer.key) {

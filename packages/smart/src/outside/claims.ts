@@ -20,15 +20,20 @@ export interface OutsidePerson {
 const MAX_NAME = 200;
 const REFERENCE_AT_END = /(?:^|\/)([A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/;
 
-/** A claim by its name, or by the path to it: `realm_access.roles`. Names with dots of their own come first. */
+/**
+ * A claim by its name, or by the path to it: `realm_access.roles`. Names may have dots of their own at every step, and the longest
+ * comes first: `resource_access.my.client.roles`.
+ */
 export function claimAt(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
-  let value: unknown = claims;
-  for (const part of name.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
-    value = (value as Claims)[part];
+  for (let dot = name.lastIndexOf('.'); dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
+    const first = name.slice(0, dot);
+    const inner = Object.hasOwn(claims, first) ? claims[first] : undefined;
+    const found =
+      typeof inner === 'object' && inner !== null ? claimAt(inner as Claims, name.slice(dot + 1)) : undefined;
+    if (found !== undefined) return found;
   }
-  return value;
+  return undefined;
 }
 
 function text(value: unknown): string | undefined {

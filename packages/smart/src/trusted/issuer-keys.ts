@@ -7,7 +7,7 @@ import type { TrustedIssuer } from './options.ts';
 
 /** How long keys and answers of an issuer are used, ms: what it takes back counts within this time. */
 export const TRUST_FOR = 60_000;
-/** How soon keys are fetched again when a token names an unknown one, ms. */
+/** How soon keys are fetched again for a token that none of them fits, ms. */
 const REFETCH_AFTER = 5_000;
 /** How soon an issuer that could not be reached is asked again, ms. */
 const RETRY_AFTER = 1_000;
@@ -40,11 +40,17 @@ export async function fetchJson(
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** Where an issuer says that its keys are (OpenID Connect Discovery, RFC 8414). @throws Error when it cannot be found */
+/** Where an issuer says that its keys are (OpenID Connect Discovery, else RFC 8414). @throws Error when it cannot be found */
 export async function discoverJwks(issuer: TrustedIssuer, fetchIssuer: typeof fetch): Promise<string> {
   if (issuer.jwksUri !== undefined) return issuer.jwksUri;
   const base = issuer.issuer.replace(/\/$/, '');
-  const document = await fetchJson(fetchIssuer, `${base}/.well-known/openid-configuration`);
+  const { origin, pathname } = new URL(base);
+  const folder = pathname.replace(/\/$/, '');
+  const document = await fetchJson(fetchIssuer, `${base}/.well-known/openid-configuration`).catch((error) =>
+    fetchJson(fetchIssuer, `${origin}/.well-known/oauth-authorization-server${folder}`).catch(() => {
+      throw error;
+    }),
+  );
   if (document.issuer !== issuer.issuer) throw new Error(`the issuer calls itself ${textOf(document.issuer)}`);
   const { jwks_uri: uri } = document;
   if (typeof uri !== 'string' || !URL.canParse(uri)) throw new Error('the issuer names no jwks_uri');
@@ -63,6 +69,7 @@ export class IssuerKeys {
   #set: { readonly find: FindKey; readonly ids: ReadonlySet<unknown>; readonly at: number } | undefined;
   #running: Promise<void> | undefined;
   #failedAt = Number.NEGATIVE_INFINITY;
+  #renewedAt = Number.NEGATIVE_INFINITY;
 
   constructor(issuer: TrustedIssuer, clock: Clock, fetchIssuer: typeof fetch) {
     this.#issuer = issuer;
@@ -70,14 +77,31 @@ export class IssuerKeys {
     this.#fetch = fetchIssuer;
   }
 
+  /** ms since the epoch: from when on a token that no key fits may be told so after another look. */
+  get renewableAt(): number {
+    return this.#renewedAt + REFETCH_AFTER;
+  }
+
   /** Finds the key of a token's header. @throws IssuerUnavailable, or an error of `jose` when no key fits */
   readonly find: FindKey = async (header, token) => {
-    const age = () => this.#clock.now() - (this.#set?.at ?? Number.NEGATIVE_INFINITY);
-    const unknown = () => header?.kid !== undefined && !this.#set?.ids.has(header.kid);
-    if (age() >= TRUST_FOR || (unknown() && age() >= REFETCH_AFTER)) await this.#load();
+    if (this.#clock.now() - (this.#set?.at ?? Number.NEGATIVE_INFINITY) >= TRUST_FOR) await this.#load();
+    else if (header?.kid !== undefined && !this.#set?.ids.has(header.kid)) await this.renew();
     if (!this.#set) throw new IssuerUnavailable(this.#issuer.name);
     return this.#set.find(header, token);
   };
+
+  /**
+   * Fetches the keys again for a token that none fits: the issuer may have changed them.
+   * @returns whether they were fetched; not so soon after the last time
+   * @throws IssuerUnavailable
+   */
+  async renew(): Promise<boolean> {
+    const now = this.#clock.now();
+    if (now < this.renewableAt) return false;
+    this.#renewedAt = now;
+    await this.#load();
+    return true;
+  }
 
   async #load(): Promise<void> {
     if (this.#clock.now() - this.#failedAt < RETRY_AFTER) throw new IssuerUnavailable(this.#issuer.name);

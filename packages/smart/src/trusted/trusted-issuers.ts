@@ -1,6 +1,6 @@
 import { isPlainText, Scopes, textOf } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
-import { type JWTPayload, jwtVerify } from 'jose';
+import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import type { AuthorizationAddresses } from '../addresses.ts';
 import { OAuthError } from '../oauth-error.ts';
 import { type Claims, claimAt } from '../outside/claims.ts';
@@ -29,6 +29,10 @@ const LOGOUT_AGE = 300;
 /** The last time there is, ms since the epoch (ECMA-262 section 21.4.1.1). */
 const MOST_TIME = 8.64e15;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
+/** None of the issuer's keys that are known fits. */
+const NO_KEY = Symbol('no key');
+/** Keys that are tried for a token which does not name one. */
+const MAX_TRIED = 10;
 const REFERENCE_AT_END =
   /(?:^|\/)((?:Practitioner|PractitionerRole|Patient|RelatedPerson|Person)\/[A-Za-z0-9.-]{1,64})$/;
 
@@ -91,9 +95,9 @@ export class TrustedIssuers {
     if (cached && now < cached.until) return cached.info && now < cached.info.expiresAt ? cached.info : undefined;
     for (;;) {
       const endings = this.#endings;
-      const info = await this.#load(bearer, id);
+      const { info, until } = await this.#load(bearer, id, now + TRUST_FOR);
       if (endings !== this.#endings) continue;
-      this.#remember(id, { info, until: now + TRUST_FOR });
+      this.#remember(id, { info, until });
       return info;
     }
   }
@@ -106,37 +110,69 @@ export class TrustedIssuers {
     if (oldest !== undefined) this.#cache.delete(oldest);
   }
 
-  async #load(bearer: string, id: string): Promise<TokenInfo | undefined> {
+  /** @param until how long the answer is used, ms since the epoch; shorter where the issuer may have new keys */
+  async #load(bearer: string, id: string, until: number): Promise<Cached> {
     const parts = bearer.split('.');
-    if (parts.length === 3) {
-      const iss = issuerIn(parts[1] ?? '');
-      const issuer = this.#issuers.find((one) => one.issuer === iss);
-      if (!issuer) return undefined;
-      const claims = issuer.introspection ? await this.#ask(issuer, bearer) : await this.#check(issuer, bearer);
-      return claims && this.#describe(issuer, claims, id);
-    }
+    const iss = parts.length === 3 ? issuerIn(parts[1] ?? '') : undefined;
+    if (iss === undefined) return { info: await this.#askAll(bearer, id), until };
+    const issuer = this.#issuers.find((one) => one.issuer === iss);
+    if (!issuer) return { info: undefined, until };
+    const claims = issuer.introspection ? await this.#ask(issuer, bearer) : await this.#check(issuer, bearer);
+    if (claims === NO_KEY) return { info: undefined, until: Math.min(until, issuer.keys.renewableAt) };
+    return { info: claims && (await this.#describe(issuer, claims, id)), until };
+  }
+
+  /** Asks about a token that does not say whose it is. One issuer that is away is no answer of the others. */
+  async #askAll(bearer: string, id: string): Promise<TokenInfo | undefined> {
+    let away: IssuerUnavailable | undefined;
     for (const issuer of this.#issuers) {
-      const claims = issuer.introspection && (await this.#ask(issuer, bearer));
-      if (claims) return this.#describe(issuer, claims, id);
+      if (!issuer.introspection) continue;
+      try {
+        const claims = await this.#ask(issuer, bearer);
+        if (claims) return await this.#describe(issuer, claims, id);
+      } catch (error) {
+        if (!(error instanceof IssuerUnavailable)) throw error;
+        away ??= error;
+      }
     }
+    if (away) throw away;
     return undefined;
   }
 
   /** Verifies a JWT access token. */
-  async #check(issuer: Trusted, bearer: string): Promise<Claims | undefined> {
-    try {
-      const { payload } = await jwtVerify(bearer, issuer.keys.find, {
-        issuer: issuer.issuer,
-        audience: [...issuer.audience],
-        algorithms: [...issuer.algorithms],
-        clockTolerance: LEEWAY,
-        currentDate: new Date(this.#parts.clock.now()),
-        requiredClaims: ['exp', 'sub'],
-      });
-      return isAccessToken(payload) && !isFromTheFuture(payload, this.#parts.clock.now()) ? payload : undefined;
-    } catch (error) {
-      if (error instanceof IssuerUnavailable) throw error;
-      return undefined;
+  async #check(issuer: Trusted, bearer: string): Promise<Claims | typeof NO_KEY | undefined> {
+    const payload = await this.#verify(issuer, bearer, {
+      audience: [...issuer.audience],
+      requiredClaims: ['exp', 'sub'],
+    });
+    if (payload === undefined || payload === NO_KEY) return payload;
+    return isAccessToken(payload) && !isFromTheFuture(payload, this.#parts.clock.now()) ? payload : undefined;
+  }
+
+  /**
+   * Verifies a JWT of the issuer with its keys, and once more where they had changed.
+   * @returns undefined for one that is not good, `NO_KEY` where none of the keys that are known fits
+   */
+  async #verify(
+    issuer: Trusted,
+    token: string,
+    more: JWTVerifyOptions,
+  ): Promise<(JWTPayload & { sid?: unknown }) | typeof NO_KEY | undefined> {
+    const options = {
+      issuer: issuer.issuer,
+      algorithms: [...issuer.algorithms],
+      clockTolerance: LEEWAY,
+      currentDate: new Date(this.#parts.clock.now()),
+      ...more,
+    };
+    for (;;) {
+      try {
+        return await verifiedBy(issuer.keys, token, options);
+      } catch (error) {
+        if (error instanceof IssuerUnavailable) throw error;
+        if (!isWithoutKey(error)) return undefined;
+        if (!(await issuer.keys.renew())) return NO_KEY;
+      }
     }
   }
 
@@ -162,7 +198,12 @@ export class TrustedIssuers {
     if (aud !== undefined && !issuer.audience.some((one) => audiences.includes(one))) return undefined;
     if (exp !== undefined && (typeof exp !== 'number' || exp + LEEWAY <= now)) return undefined;
     if (nbf !== undefined && (typeof nbf !== 'number' || nbf - LEEWAY > now)) return undefined;
-    return isAccessToken(claims as JWTPayload) ? claims : undefined;
+    // RFC 7662 section 2.2: whose token it is may be said in other words.
+    const sub = [claims.sub, claimAt(claims, issuer.claims.user), clientOf(issuer, claims)].find(
+      (one) => one !== undefined,
+    );
+    const named = { ...claims, sub };
+    return isAccessToken(named as JWTPayload) ? named : undefined;
   }
 
   async #describe(issuer: Trusted, claims: Claims, tokenId: string): Promise<TokenInfo | undefined> {
@@ -171,8 +212,8 @@ export class TrustedIssuers {
     const sid = typeof claims.sid === 'string' ? claims.sid : undefined;
     const grantId = `trusted ${issuer.name} ${digest(sid ?? subject)}`;
     if (await this.#isLoggedOut(issuer, subject, sid, claims)) return undefined;
-    const clientId = issuer.claims.client.map((name) => claimAt(claims, name)).find((one) => typeof one === 'string');
-    if (typeof clientId !== 'string' || clientId.length > MAX_NAME || !isPlainText(clientId)) return undefined;
+    const clientId = clientOf(issuer, claims);
+    if (clientId === undefined || clientId.length > MAX_NAME || !isPlainText(clientId)) return undefined;
     const who = await this.#personOf(issuer, claims, clientId);
     if (!who) return undefined;
     const confirmation = confirmationOf(claims);
@@ -203,7 +244,9 @@ export class TrustedIssuers {
     clientId: string,
   ): Promise<Pick<TokenInfo, 'user' | 'userAliases' | 'fhirUser' | 'sessions'> | undefined> {
     const sessions = issuer.services.get(clientId);
-    if (sessions) return { userAliases: [], sessions };
+    const isOwn = isOfClientItself(claims, clientId);
+    if (sessions && (isOwn || !isOfSignIn(claims))) return { userAliases: [], sessions };
+    if (isOwn) return undefined;
     const name = claimAt(claims, issuer.claims.user);
     const claimed = claimAt(claims, issuer.claims.fhirUser);
     const isSound = typeof claimed === 'string' && claimed.length <= MAX_ADDRESS && isPlainText(claimed);
@@ -295,25 +338,17 @@ export class TrustedIssuers {
   }
 
   async #checkLogout(issuer: Trusted, token: string): Promise<(JWTPayload & { sid?: unknown }) | undefined> {
-    try {
-      const { payload } = await jwtVerify(token, issuer.keys.find, {
-        issuer: issuer.issuer,
-        audience: [...issuer.logoutAudience],
-        algorithms: [...issuer.algorithms],
-        clockTolerance: LEEWAY,
-        currentDate: new Date(this.#parts.clock.now()),
-        maxTokenAge: LOGOUT_AGE,
-        requiredClaims: ['iat', 'jti', 'events'],
-      });
-      const { sub, sid, jti, events, nonce } = payload;
-      const named = [sub, sid].every((one) => one === undefined || (typeof one === 'string' && one !== ''));
-      const isLogout = typeof events === 'object' && events !== null && Object.hasOwn(events, LOGOUT_EVENT);
-      const good = named && (sub ?? sid) !== undefined && typeof jti === 'string' && isLogout && nonce === undefined;
-      return good ? payload : undefined;
-    } catch (error) {
-      if (error instanceof IssuerUnavailable) throw error;
-      return undefined;
-    }
+    const payload = await this.#verify(issuer, token, {
+      audience: [...issuer.logoutAudience],
+      maxTokenAge: LOGOUT_AGE,
+      requiredClaims: ['iat', 'jti', 'events'],
+    });
+    if (payload === undefined || payload === NO_KEY) return undefined;
+    const { sub, sid, jti, events, nonce } = payload;
+    const named = [sub, sid].every((one) => one === undefined || (typeof one === 'string' && one !== ''));
+    const isLogout = typeof events === 'object' && events !== null && Object.hasOwn(events, LOGOUT_EVENT);
+    const good = named && (sub ?? sid) !== undefined && typeof jti === 'string' && isLogout && nonce === undefined;
+    return good ? payload : undefined;
   }
 
   /** Forgets what is known of tokens whose access has ended; without a word of whose, of all. */
@@ -328,6 +363,56 @@ export class TrustedIssuers {
   }
 }
 
+/** Verifies a JWT with the key that it names, or each that fits where it names none (RFC 7515 section 4.1.4). */
+async function verifiedBy(keys: IssuerKeys, token: string, options: JWTVerifyOptions): Promise<JWTPayload> {
+  try {
+    return (await jwtVerify(token, keys.find, options)).payload;
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    let tried = 0;
+    for await (const key of error) {
+      tried += 1;
+      if (tried > MAX_TRIED) break;
+      try {
+        return (await jwtVerify(token, key, options)).payload;
+      } catch (failed) {
+        if (!(failed instanceof errors.JWSSignatureVerificationFailed)) throw failed;
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
+}
+
+/** Whether a JWT was refused for want of its key: also where another key now has the id that it names. */
+function isWithoutKey(error: unknown): boolean {
+  return error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JWKSNoMatchingKey;
+}
+
+function clientOf({ claims: { client } }: TrustedIssuer, claims: Claims): string | undefined {
+  return client.map((name) => claimAt(claims, name)).find((one) => typeof one === 'string');
+}
+
+/**
+ * Whether a client got the token for itself: as RFC 9068 section 2.2 says it, and Okta; as Microsoft Entra ID, Auth0 and Keycloak do,
+ * whose tokens then name a user all the same.
+ */
+function isOfClientItself(claims: Claims, clientId: string): boolean {
+  const { sub, oid, idtyp, gty, preferred_username: name } = claims;
+  const grants: readonly unknown[] = Array.isArray(gty) ? gty : [gty];
+  return (
+    sub === clientId ||
+    idtyp === 'app' ||
+    (oid !== undefined && oid === sub) ||
+    grants.includes('client-credentials') ||
+    name === `service-account-${clientId.toLowerCase()}`
+  );
+}
+
+/** Whether somebody has signed in for the token (OpenID Connect Core section 2, Session Management). */
+function isOfSignIn({ sid, auth_time: time, amr }: Claims): boolean {
+  return sid !== undefined || time !== undefined || amr !== undefined;
+}
+
 /** ms since the epoch; undefined for what is no time: a token that never ends is none (RFC 9068 section 2.2). */
 function endOf(exp: unknown): number | undefined {
   return typeof exp === 'number' && exp * 1000 <= MOST_TIME ? exp * 1000 : undefined;
@@ -337,7 +422,7 @@ function logoutKey(issuer: TrustedIssuer, kind: 'sid' | 'sub', value: string): s
   return digest(JSON.stringify([issuer.name, kind, value]));
 }
 
-/** `iss` of a token that has not been verified yet: it only says whose keys to verify it with. */
+/** `iss` of a token that has not been verified yet: it only says whose keys to verify it with. Undefined for what is no JWT. */
 function issuerIn(claims: string): unknown {
   try {
     const value: unknown = JSON.parse(Buffer.from(claims, 'base64url').toString('utf8'));
@@ -352,7 +437,11 @@ function isAccessToken(claims: JWTPayload): boolean {
   const { sub, typ, nonce, at_hash: hash, events, token_use: use } = claims;
   if (typeof sub !== 'string' || sub === '') return false;
   if (typeof typ === 'string' && /^(id|refresh|offline|logout)/i.test(typ)) return false;
-  return nonce === undefined && hash === undefined && events === undefined && use !== 'id' && use !== 'refresh';
+  // Keycloak before release 24 has the nonce in access tokens too, and says that they are.
+  const isBearer = typ === 'Bearer';
+  return (
+    (nonce === undefined || isBearer) && hash === undefined && events === undefined && use !== 'id' && use !== 'refresh'
+  );
 }
 
 /**
