@@ -16,6 +16,15 @@ const MOST = 64_000;
 /** Pages that this thread copies itself where it has nothing else to do: that takes some milliseconds. */
 const LITTLE = 500;
 
+/**
+ * Pages that are left for this thread once the other one has copied: a few commits. Commits wait while it copies them and brings them
+ * to the disk.
+ */
+const FEW = 50;
+
+/** Times that the other thread copies what was committed while it copied, before this one takes what is left. */
+const PASSES = 4;
+
 /** ms without a transaction after which the log is copied because no operation waits. */
 const IDLE = 2_000;
 
@@ -40,8 +49,8 @@ export interface CheckpointOptions {
 
 /**
  * Keeps the write-ahead log bounded, and empties it after a deletion so that it holds nothing of what was deleted. The copying is
- * done by another thread while this one commits; what has been committed meanwhile is little, and this one copies it, so that the log
- * begins again.
+ * done by another thread while this one commits, and once more for what was committed meanwhile; the last few pages are copied by this
+ * one, so that the log begins again.
  */
 export class Checkpoints {
   readonly #idle: NodeJS.Timeout;
@@ -53,7 +62,8 @@ export class Checkpoints {
   #count = 0;
   #pages = 0;
   #sinceLook = 0;
-  #isCopying = false;
+  /** Times that the copier has copied since it was asked; 0 while it has nothing to do. */
+  #passes = 0;
   #scrub: NodeJS.Timeout | undefined;
   #isScrubbing = false;
 
@@ -107,7 +117,11 @@ export class Checkpoints {
 
   /** To be called when the copier is done. */
   copied(): void {
-    this.#isCopying = false;
+    if (this.#passes < PASSES && this.#look() > FEW) {
+      this.#copyMore();
+      return;
+    }
+    this.#passes = 0;
     if (this.#isScrubbing) this.#endScrub();
     else this.#run(this.#copy);
   }
@@ -131,8 +145,11 @@ export class Checkpoints {
   }
 
   #askForCopy(): void {
-    if (this.#isCopying) return;
-    this.#isCopying = true;
+    if (this.#passes === 0) this.#copyMore();
+  }
+
+  #copyMore(): void {
+    this.#passes++;
     this.#options.copier.copy();
   }
 

@@ -146,7 +146,13 @@ export class Refused extends Error {}
  * it is not.
  */
 export type Opened =
-  | { readonly opened: true; readonly file: FileIdentity; readonly warnings: readonly string[] }
+  | {
+      readonly opened: true;
+      readonly file: FileIdentity;
+      /** See `ReadingWorkerOptions`. */
+      readonly descriptor: number;
+      readonly warnings: readonly string[];
+    }
   | { readonly opened: false; readonly failure: OpenFailure };
 
 export interface OpenFailure {

@@ -1,27 +1,30 @@
 /** The thread that reads logs, and copies the write-ahead log into the main file, while the store's thread commits. */
 
+import { fsyncSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { failureOf } from './batch.ts';
 import { type FileIdentity, openBeside } from './database.ts';
+import { LogCopier } from './log-copier.ts';
 import { LogReader } from './log-reader.ts';
 import { CLOSE, COPIED, COPY, type LogAnswer, type LogRequest, type Read } from './operations.ts';
-import { prepare } from './rows.ts';
 import { ThreadSignals } from './thread-signals.ts';
 
 /** What the thread is started with. */
 export interface ReadingWorkerOptions {
   readonly path: string;
   readonly file: FileIdentity;
+  /** Descriptor of the main file. Closing one ends the locks of the process on the file (POSIX): it stays open as long as the store. */
+  readonly descriptor: number;
   /** See `ThreadSignals`. */
   readonly signals: SharedArrayBuffer;
 }
 
 const port = parentPort!;
-const { path, file, signals: shared } = workerData as ReadingWorkerOptions;
+const { path, file, descriptor, signals: shared } = workerData as ReadingWorkerOptions;
 const signals = new ThreadSignals(shared);
 const db = openBeside(path, file);
 const logs = new LogReader(db);
-const copy = prepare(db, 'PRAGMA wal_checkpoint(PASSIVE)');
+const copier = new LogCopier(db, { signals, sync: () => fsyncSync(descriptor) });
 
 function pageOf(read: Read): LogAnswer[1] {
   if (read[0] === 'readLog') {
@@ -46,21 +49,13 @@ function memoryOf([, page]: LogAnswer): ArrayBuffer[] {
   return page && 'memory' in page ? [page.memory] : [];
 }
 
-function copyLog(): typeof COPIED {
-  try {
-    signals.copying(() => copy.get());
-  } catch {
-    // A full disk: all of it still stands in the write-ahead log.
-  }
-  return COPIED;
-}
-
 port.on('message', (request: LogRequest | typeof COPY | typeof CLOSE) => {
   if (request === CLOSE) {
     db.close();
     port.close();
   } else if (request === COPY) {
-    port.postMessage(copyLog());
+    copier.copy();
+    port.postMessage(COPIED);
   } else {
     const page = answer(request);
     port.postMessage(page, memoryOf(page));

@@ -86,7 +86,8 @@ export class WorkerClient {
     });
     const first = await started<Opened>(worker);
     if (!first.opened) throw new UnusableDatabase(options.path, first.failure.reason, first.failure.message);
-    return new WorkerClient(worker, { path: options.path, file: first.file, signals }, first.warnings, release);
+    const { file, descriptor, warnings } = first;
+    return new WorkerClient(worker, { path: options.path, file, descriptor, signals }, warnings, release);
   }
 
   private constructor(worker: Worker, opened: ReadingWorkerOptions, warnings: readonly string[], release: () => void) {

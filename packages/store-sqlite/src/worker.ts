@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { LogBounds } from '@lockstep/store';
@@ -57,6 +58,7 @@ function serve(): Opened {
   const sessions = new SessionTables(db, options.log);
   const records = new RecordTables(db);
   const files = new DataFiles(options.path, signals);
+  const descriptor = openSync(options.path, 'r+');
   const checkpoints = new Checkpoints(db, {
     copier: { copy: () => port.postMessage(COPY) },
     scrubAfterMs: options.scrubAfterMs,
@@ -130,6 +132,7 @@ function serve(): Opened {
     if (requests === CLOSE) {
       checkpoints.close();
       db.close();
+      closeSync(descriptor);
       lastChange.close();
       port.close();
       return;
@@ -150,7 +153,7 @@ function serve(): Opened {
     port.postMessage(answers);
     if (batches.transactions > before) checkpoints.afterTransaction();
   });
-  return { opened: true, file: files.file, warnings };
+  return { opened: true, file: files.file, descriptor, warnings };
 }
 
 function refuseAll(requests: readonly Request[], message: string): Answers {
