@@ -1,5 +1,5 @@
 /** The record, with the token of the launch; and what is in a resource, in words. */
-import { number, date as written } from '@lockstep/console/language';
+import { measured, date as written } from '@lockstep/console/language';
 import type { Grant } from './smart.ts';
 import { refusalWords, t } from './words.ts';
 
@@ -54,7 +54,7 @@ export function observedValue(observation: Resource): string {
   const [value] = valuesAt(observation, 'valueQuantity.value');
   if (value !== undefined) {
     const unit = textAt(observation, 'valueQuantity.unit', 'valueQuantity.code');
-    const shown = typeof value === 'number' ? number(value, { maximumFractionDigits: 10 }) : String(value);
+    const shown = typeof value === 'number' ? measured(value) : String(value);
     return unit === undefined ? shown : `${shown} ${unit}`;
   }
   return (

@@ -1,7 +1,7 @@
 /** Reading FHIR resources, and showing what is in them. Whatever a resource holds is shown as text. */
 import type { JsonObject, Resource } from '@lockstep/fhircast';
 import { ApiError, refused } from './api.ts';
-import { date as dateText, t } from './language/language.ts';
+import { date as dateText, measured, t } from './language/language.ts';
 
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -96,7 +96,7 @@ export function observedValue(observation: Resource): string {
   const one = (value: unknown): string => {
     const number = numberAt(value, 'valueQuantity.value');
     if (number !== undefined)
-      return `${number} ${textAt(value, 'valueQuantity.unit', 'valueQuantity.code') ?? ''}`.trim();
+      return `${measured(number)} ${textAt(value, 'valueQuantity.unit', 'valueQuantity.code') ?? ''}`.trim();
     return textAt(value, 'valueString') ?? conceptOf(value, 'valueCodeableConcept');
   };
   const whole = one(observation);

@@ -15,13 +15,17 @@ export interface Identity {
   readonly number: string;
 }
 
-export function identityOf(patient: Resource): Identity {
-  return {
-    name: nameOf(patient),
-    born: when(textAt(patient, 'birthDate')) || t('shell.bornUnknown'),
-    number: recordNumber(patient) ?? t('shell.noRecordNumber'),
-  };
+/** @param birthDate FHIR date */
+export function identity(name: string, birthDate: string | undefined, number: string | undefined): Identity {
+  return { name, born: when(birthDate) || t('shell.bornUnknown'), number: number ?? t('shell.noRecordNumber') };
 }
+
+export function identityOf(patient: Resource): Identity {
+  return identity(nameOf(patient), textAt(patient, 'birthDate'), recordNumber(patient));
+}
+
+const textOfIdentity = ({ name, born, number }: Identity): string =>
+  [isolated(name), born, isolated(number)].join(', ');
 
 /** Letters that are written from right to left, and controls of direction. */
 const DIRECTED = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufefc]/;
@@ -33,8 +37,7 @@ export function isolated(text: string): string {
 
 /** For attributes, titles and sentences: `Kofi Mensah, 12 Mar 1961, NF-104466`. */
 export function identityText(patient: Resource): string {
-  const { name, born, number } = identityOf(patient);
-  return [isolated(name), born, isolated(number)].join(', ');
+  return textOfIdentity(identityOf(patient));
 }
 
 /**
@@ -42,9 +45,17 @@ export function identityText(patient: Resource): string {
  * @param stacked whether date and number stand below the name
  */
 export function Who({ patient, stacked = false }: { patient: Resource; stacked?: boolean }) {
-  const { name, born, number } = identityOf(patient);
+  return <WhoIs identity={identityOf(patient)} stacked={stacked} />;
+}
+
+/** As `Who`, of somebody whose resource is elsewhere. */
+export function WhoIs({ identity, stacked = false }: { identity: Identity; stacked?: boolean }) {
+  const { name, born, number } = identity;
   return (
-    <span className={stacked ? `${styles.identity} ${styles.stacked}` : styles.identity} title={identityText(patient)}>
+    <span
+      className={stacked ? `${styles.identity} ${styles.stacked}` : styles.identity}
+      title={textOfIdentity(identity)}
+    >
       <bdi className={styles.name} data-testid="identity-name">
         {name}
       </bdi>

@@ -147,8 +147,8 @@ export interface SessionView {
 
 /** A session in the list of all. */
 export interface SessionRow extends SessionView {
-  /** Name and record number of the patient that is open, where one is. */
-  readonly patient?: string;
+  /** The patient that is open, where one is; `birthDate` is a FHIR date, `number` the record number. */
+  readonly patient?: { readonly name: string; readonly birthDate?: string; readonly number?: string };
 }
 
 /** A page of the list of sessions: those in which somebody does not follow, or has not answered yet, come first, then the latest change. */

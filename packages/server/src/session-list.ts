@@ -9,13 +9,22 @@ const WATCHED_FOR = 60_000;
 /** Sessions that are read at the same time. */
 const READ_AT_ONCE = 64;
 
+/** Who somebody is, in what tells two people of one name apart (HZ-6). */
+export interface OpenPatient {
+  readonly name: string;
+  /** FHIR date. */
+  readonly birthDate?: string;
+  /** Record number. */
+  readonly number?: string;
+}
+
 /** A session as the list knows it. */
 export interface SessionSummary {
   readonly topic: string;
   /** ms since the epoch. */
   readonly changedAt: number;
-  /** Name and record number of the patient that is open, where one is. */
-  readonly patient: string | undefined;
+  /** The patient that is open, where one is. */
+  readonly patient: OpenPatient | undefined;
   /** Who does not follow the context (ERR-8). */
   readonly notFollowing: readonly NotFollowing[];
   /** What a search looks in, folded: user, workstation, label, patients. */
@@ -40,6 +49,7 @@ export interface SessionListParts {
 }
 
 interface PatientNames {
+  readonly birthDate?: unknown;
   readonly identifier?: readonly {
     readonly value?: string;
     readonly type?: { readonly coding?: readonly { readonly code?: string }[] };
@@ -48,13 +58,17 @@ interface PatientNames {
 }
 
 /** Every name and number of a patient, the usual ones first. */
-function patientTexts(patient: Resource): { readonly title: string; readonly all: readonly string[] } {
-  const { name = [], identifier = [] } = patient as PatientNames;
+function patientTexts(patient: Resource): { readonly open: OpenPatient; readonly all: readonly string[] } {
+  const { name = [], identifier = [], birthDate } = patient as PatientNames;
   const names = name.map(({ text, given = [], family }) => text ?? [...given, family].filter(Boolean).join(' '));
   const usual = identifier.find(({ type }) => type?.coding?.some(({ code }) => code === 'MR')) ?? identifier[0];
   const numbers = identifier.flatMap(({ value }) => (value === undefined ? [] : [value]));
-  const title = [names[0], usual?.value].filter(Boolean).join(', ') || `Patient/${patient.id ?? ''}`;
-  return { title, all: [...names, ...numbers] };
+  const open = {
+    name: names[0] || `Patient/${patient.id ?? ''}`,
+    ...(typeof birthDate === 'string' && { birthDate }),
+    ...(usual?.value !== undefined && { number: usual.value }),
+  };
+  return { open, all: [...names, ...numbers] };
 }
 
 /** Patients that are open in a session, that of the current context first. */
@@ -154,7 +168,7 @@ export class SessionList {
     this.#listed.set(topic, {
       topic,
       changedAt: state.changedAt,
-      patient: state.current === undefined ? undefined : patients[0]?.title,
+      patient: state.current === undefined ? undefined : patients[0]?.open,
       notFollowing: notFollowing(state, () => true),
       text: folded(texts.join('\n')),
     });

@@ -62,9 +62,9 @@ function Tokens({ app, onRevoke }: { app: AppDetails; onRevoke: (tokenId?: strin
           <tbody>
             {app.tokens.map((token) => (
               <tr key={token.tokenId}>
-                <td>{time(token.issuedAt)}</td>
+                <td data-label={t('apps.issued')}>{time(token.issuedAt)}</td>
                 <td>{token.userName ?? token.user ?? t('apps.theAppItself')}</td>
-                <td>{time(token.expiresAt)}</td>
+                <td data-label={t('apps.ends')}>{time(token.expiresAt)}</td>
                 <td className={styles.scopes}>{token.scope}</td>
                 <td className={tableStyles.actions}>
                   <Button size="compact-xs" variant="default" onClick={() => onRevoke(token.tokenId)}>

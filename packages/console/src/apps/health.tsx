@@ -6,6 +6,9 @@ import tableStyles from '../ui/table.module.css';
 import textStyles from '../ui/text.module.css';
 import styles from './health.module.css';
 
+/** What is counted of an app in a week. */
+const COUNTS = ['followed', 'refused', 'unanswered', 'requestsRefused'] as const;
+
 function time(ms: number | undefined): string {
   return ms === undefined ? t('apps.never') : date(new Date(ms), { dateStyle: 'medium', timeStyle: 'short' });
 }
@@ -32,18 +35,21 @@ export function Health({ app }: { app: AppDetails }) {
           <thead>
             <tr>
               <th scope="col">{t('apps.week')}</th>
-              <th scope="col">{t('apps.followed')}</th>
-              <th scope="col">{t('apps.refused')}</th>
-              <th scope="col">{t('apps.unanswered')}</th>
-              <th scope="col">{t('apps.requestsRefused')}</th>
+              {COUNTS.map((count) => (
+                <th key={count} scope="col">
+                  {t(`apps.${count}`)}
+                </th>
+              ))}
             </tr>
           </thead>
           <tbody>
-            {weeks.map(({ from, followed, refused, unanswered, requestsRefused }) => (
-              <tr key={from}>
-                <th scope="row">{date(new Date(from), { dateStyle: 'medium', timeZone: 'UTC' })}</th>
-                {[followed, refused, unanswered, requestsRefused].map((count, column) => (
-                  <td key={column}>{number(count)}</td>
+            {weeks.map((week) => (
+              <tr key={week.from}>
+                <th scope="row">{date(new Date(week.from), { dateStyle: 'medium', timeZone: 'UTC' })}</th>
+                {COUNTS.map((count) => (
+                  <td key={count} data-label={t(`apps.${count}`)}>
+                    {number(week[count])}
+                  </td>
                 ))}
               </tr>
             ))}

@@ -56,10 +56,10 @@ export function History({ reports }: { reports: readonly KeptReport[] }) {
                     {one.checks === 1 && ` ${t('conformance.oneCheck')}`}
                   </td>
                   <td>{one.versions.map((version) => SPEC_WORDS[version]).join(', ')}</td>
-                  <td>{one.counts.fail}</td>
-                  <td>{one.safetyWarnings}</td>
-                  <td>{one.counts.pass}</td>
-                  <td>{one.by}</td>
+                  <td data-label={t('conformance.failed')}>{one.counts.fail}</td>
+                  <td data-label={t('conformance.safetyWarnings')}>{one.safetyWarnings}</td>
+                  <td data-label={t('conformance.passed')}>{one.counts.pass}</td>
+                  <td data-label={t('conformance.by')}>{one.by}</td>
                   <td>
                     {before && (
                       <Link href={`/conformance?report=${one.id}&since=${before.id}`}>

@@ -17,7 +17,11 @@ export function OpenContext({ session }: { session: EhrSession }) {
   return (
     <span className={styles.context}>
       {patient && <Who patient={patient} />}
-      {title !== '' && <bdi className={styles.anchor}>{title}</bdi>}
+      {title !== '' && (
+        <bdi className={styles.anchor} title={title}>
+          {title}
+        </bdi>
+      )}
     </span>
   );
 }

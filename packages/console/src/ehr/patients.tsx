@@ -3,7 +3,7 @@ import { TextInput } from '@mantine/core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { lazy, Suspense, useCallback, useDeferredValue, useRef, useState } from 'react';
 import { ageOf, type FhirPage, nameOf, recordNumber, textAt, when } from '../fhir.ts';
-import { isolated } from '../identity.tsx';
+import { identityText, isolated } from '../identity.tsx';
 import { codeWords, spoken, t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
@@ -43,6 +43,7 @@ function Row({ session, patient, active, open }: RowProps) {
     <button
       type="button"
       className={styles.patient}
+      title={identityText(patient)}
       data-testid="patient"
       aria-current={active || undefined}
       onClick={() => void session.publishing.openPatient(patient)}
@@ -53,9 +54,10 @@ function Row({ session, patient, active, open }: RowProps) {
       </span>
       <span className={styles.facts}>
         {[
-          codeWords('ehr.gender', textAt(patient, 'gender')),
+          // What tells two people of one name apart comes before what may be cut (HZ-6).
           born && (age === undefined ? born : t('ehr.bornAge', { born, age })),
           isolated(recordNumber(patient) ?? ''),
+          codeWords('ehr.gender', textAt(patient, 'gender')),
         ]
           .filter(Boolean)
           .join(' · ')}

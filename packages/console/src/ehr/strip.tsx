@@ -54,7 +54,7 @@ function MemberChip({ member, settled }: { member: Member; settled: boolean }) {
         {sign}
       </span>
       <bdi className={styles.name}>{member.name}</bdi>
-      <span className={styles.outcome}>
+      <span className={styles.outcome} title={outcomeWords(member)}>
         {outcomeWords(member)}
         {!member.apart && outcome?.state === 'followed' && outcome.ms !== undefined && (
           <b className={styles.ms} data-testid="ms">

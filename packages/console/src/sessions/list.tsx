@@ -3,6 +3,7 @@ import { TextInput } from '@mantine/core';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useDeferredValue, useEffect, useState } from 'react';
 import { get, type SessionRow, type SessionRowPage } from '../api.ts';
+import { identity, WhoIs } from '../identity.tsx';
 import { date, number, t } from '../language/language.ts';
 import { watchLive } from '../live.ts';
 import { Link } from '../router.tsx';
@@ -32,6 +33,7 @@ function Moment({ at }: { at: number }) {
 }
 
 function Row({ session }: { session: SessionRow }) {
+  const { patient } = session;
   return (
     <tr data-trouble={session.notFollowing.length > 0 || undefined}>
       <td>
@@ -48,10 +50,10 @@ function Row({ session }: { session: SessionRow }) {
           </span>
         )}
       </td>
-      <td>
+      <td data-label={t('sessions.workstation')}>
         <bdi>{session.workstation ?? '–'}</bdi>
       </td>
-      <td>
+      <td data-label={t('sessions.applications')}>
         <ul className={namesStyles.names}>
           {session.subscriptions.map(({ id, name, connected }) => (
             <li key={id} data-tone={connected ? 'good' : 'bad'}>
@@ -65,14 +67,14 @@ function Row({ session }: { session: SessionRow }) {
         </ul>
         {session.subscriptions.length === 0 && <span className={textStyles.label}>{t('sessions.none')}</span>}
       </td>
-      <td>
+      <td data-label={t('sessions.doesNotFollow')}>
         <NotFollowing session={session} />
       </td>
-      <td>
-        {session.patient !== undefined && <bdi>{session.patient}</bdi>}
+      <td data-label={t('sessions.currentContext')}>
+        {patient !== undefined && <WhoIs identity={identity(patient.name, patient.birthDate, patient.number)} />}
         <span className={`${textStyles.mono} ${styles.current}`}>{session.current ?? '–'}</span>
       </td>
-      <td>
+      <td data-label={t('sessions.lastChange')}>
         <Moment at={session.changedAt} />
       </td>
     </tr>

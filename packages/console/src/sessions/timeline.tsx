@@ -85,8 +85,12 @@ export function Timeline({ entries, selected, onSelect, follow, names }: Timelin
               onKeyDown={() => undefined}
             >
               <span className={styles.time}>{timeOf(entry.at)}</span>
-              <span className={styles.what}>{what}</span>
-              <span className={styles.detail}>{detail}</span>
+              <span className={styles.what} title={what}>
+                {what}
+              </span>
+              <span className={styles.detail} title={detail}>
+                {detail}
+              </span>
               {entry.ms !== undefined && (
                 <span className={styles.ms}>
                   {t('sessions.ms', { ms: entry.ms })}

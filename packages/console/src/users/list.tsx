@@ -82,14 +82,20 @@ export default function Users() {
                       <span className={`${textStyles.pill} ${styles.status}`}>{t('users.status.suspended')}</span>
                     )}
                   </td>
-                  <td className={textStyles.mono}>{user.id}</td>
-                  <td className={textStyles.mono}>{user.reference}</td>
-                  <td className={textStyles.mono}>{user.aliases.join(', ') || '–'}</td>
+                  <td className={textStyles.mono} data-label={t('users.signsInAs')}>
+                    {user.id}
+                  </td>
+                  <td className={textStyles.mono} data-label={t('users.inTheRecord')}>
+                    {user.reference}
+                  </td>
+                  <td className={textStyles.mono} data-label={t('users.alsoKnownAs')}>
+                    {user.aliases.join(', ') || '–'}
+                  </td>
                   <td>
                     {user.administrator ? t('users.administrator') : t('users.clinician')}
                     {user.sample && <span className={textStyles.label}> {t('users.sample')}</span>}
                   </td>
-                  <td>{user.sessions === 0 ? '–' : user.sessions}</td>
+                  <td data-label={t('users.openSessions')}>{user.sessions === 0 ? '–' : user.sessions}</td>
                 </tr>
               ))}
             </tbody>
