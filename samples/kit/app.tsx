@@ -5,7 +5,7 @@ import './base.css';
 import { type EventName, fromSmart, HubError, Subscriber } from '@lockstep/client';
 import { useSyncState } from '@lockstep/client/react';
 import type { LockstepStatus } from '@lockstep/client/status';
-import { spoken } from '@lockstep/console/language';
+import { reasonWords, spoken } from '@lockstep/console/language';
 import { loadMessages, startLanguage } from '@lockstep/console/language/load';
 import { useStore } from '@lockstep/console/store';
 import { type HTMLAttributes, type ReactNode, type Ref, StrictMode, useEffect, useRef, useState } from 'react';
@@ -13,8 +13,9 @@ import { createRoot } from 'react-dom/client';
 import styles from './app.module.css';
 import { Fhir, type Resource } from './fhir.ts';
 import { identityText, Who } from './identity.tsx';
+import { NoticeText } from './notice.tsx';
 import { authorize, forget, type Grant, homeServer, type SmartApp, start } from './smart.ts';
-import { refusalWords, type SampleMessage, t } from './words.ts';
+import { besideSaid, type Notice, noticeIn, refusalNotice, type SampleMessage, ToldError, t } from './words.ts';
 
 declare module 'react' {
   namespace JSX {
@@ -46,7 +47,7 @@ const SILENCE = 10_000;
 type State =
   | { readonly kind: 'starting' }
   | { readonly kind: 'welcome' }
-  | { readonly kind: 'failed'; readonly why: string }
+  | { readonly kind: 'failed'; readonly why: Notice }
   | { readonly kind: 'ready'; readonly connected: Connected };
 
 function connect(app: Sample, grant: Grant, events: readonly EventName[]): Connected {
@@ -68,8 +69,8 @@ function connect(app: Sample, grant: Grant, events: readonly EventName[]): Conne
 }
 
 /** Opens the patient of the launch for the session, once, unless something is open there. */
-export function useLaunchPatient({ fhir, grant, subscriber }: Connected): string | undefined {
-  const [problem, setProblem] = useState<string>();
+export function useLaunchPatient({ fhir, grant, subscriber }: Connected): Notice | undefined {
+  const [problem, setProblem] = useState<Notice>();
   useEffect(() => {
     const patient = grant.takeLaunchPatient();
     if (patient === undefined) return;
@@ -78,17 +79,20 @@ export function useLaunchPatient({ fhir, grant, subscriber }: Connected): string
       if (state.status === 'closed' || subscriber.context) return;
       await subscriber.openPatient(await fhir.read(`Patient/${patient}`));
     };
-    open().catch((error: unknown) => setProblem(t('kit.launchPatient', { error: wordsOf(error) })));
+    open().catch((thrown: unknown) =>
+      setProblem(noticeIn(noticeOf(thrown), (error) => t('kit.launchPatient', { error }))),
+    );
   }, [fhir, grant, subscriber]);
   return problem;
 }
 
-/** Words for an error of any kind. */
-export function wordsOf(error: unknown): string {
+/** An error of any kind, for people. */
+export function noticeOf(error: unknown): Notice {
+  if (error instanceof ToldError) return error;
   if (error instanceof HubError) {
-    return error.status === 0 ? t('kit.hubUnreachable') : refusalWords(error.status, error.message);
+    return error.status === 0 ? { text: t('kit.hubUnreachable') } : refusalNotice(error.status, error.message);
   }
-  return error instanceof Error ? error.message : String(error);
+  return besideSaid(t('kit.wentWrong'), error instanceof Error ? error.message : String(error));
 }
 
 /** Lets the browser paint: an answer to the Hub then means that the context is on the screen. */
@@ -115,6 +119,7 @@ export function Status({ subscriber, brief = false }: { subscriber: Subscriber; 
         t(`kit.status.${status}`),
       ]),
     );
+    element.current.reasons = reasonWords;
     element.current.subscriber = subscriber;
   }, [subscriber, language]);
   return <lockstep-status ref={element} brief={brief} />;
@@ -152,7 +157,7 @@ export function Ended({ app, subscriber, grant }: Connected & { app: Sample }) {
   if (state.status !== 'closed' || state.reason === 'not connected yet') return null;
   return (
     <div className={styles.apart} role="alert">
-      <span>{t('kit.ended', { reason: grant.ended ? t('kit.accessEnded') : state.reason })}</span>
+      <span>{t('kit.ended', { reason: grant.ended ? t('kit.accessEnded') : reasonWords(state.reason) })}</span>
       <button
         type="button"
         onClick={() => {
@@ -185,14 +190,14 @@ function Page(props: { app: Sample; events: readonly EventName[]; children: (con
         connection ??= connect(app, started.grant, events);
         setState({ kind: 'ready', connected: connection });
       },
-      (error: unknown) => setState({ kind: 'failed', why: wordsOf(error) }),
+      (error: unknown) => setState({ kind: 'failed', why: noticeOf(error) }),
     );
   }, [app, events]);
 
   function launch(): void {
     forget(app);
     authorize(app, `${homeServer(app)}/fhir`).catch((error: unknown) =>
-      setState({ kind: 'failed', why: wordsOf(error) }),
+      setState({ kind: 'failed', why: noticeOf(error) }),
     );
   }
 
@@ -216,7 +221,9 @@ function Page(props: { app: Sample; events: readonly EventName[]; children: (con
       return (
         <main className={styles.message}>
           <h1>{t('kit.wasNotLaunched', { app: nameOfApp(app) })}</h1>
-          <p role="alert">{state.why}</p>
+          <div role="alert">
+            <NoticeText {...state.why} />
+          </div>
           <p>{t('kit.runItAgain')}</p>
           <button type="button" className="main" onClick={launch}>
             {t('kit.launchOnItsOwn')}

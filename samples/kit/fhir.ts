@@ -1,7 +1,7 @@
 /** The record, with the token of the launch; and what is in a resource, in words. */
 import { measured, date as written } from '@lockstep/console/language';
 import type { Grant } from './smart.ts';
-import { refusalWords, t } from './words.ts';
+import { type Notice, refusalNotice, ToldError, t } from './words.ts';
 
 export interface Resource {
   readonly resourceType: string;
@@ -79,12 +79,12 @@ export function referenceOf(resource: unknown, path: string): string | undefined
 }
 
 /** A request that the record did not grant. The message is for people. */
-export class FhirError extends Error {
+export class FhirError extends ToldError {
   override readonly name = 'FhirError';
   /** HTTP status; 0 when the record could not be reached. */
   readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
+  constructor(status: number, notice: Notice) {
+    super(notice);
     this.status = status;
   }
 }
@@ -100,13 +100,13 @@ export class Fhir {
     const { access_token: token } = again ? await this.#grant.renew() : this.#grant.token;
     const headers = { ...init.headers, accept, authorization: `Bearer ${token}` };
     const response = await fetch(`${this.#grant.iss}/${path}`, { ...init, headers }).catch(() => {
-      throw new FhirError(0, t('kit.recordUnreachable'));
+      throw new FhirError(0, { text: t('kit.recordUnreachable') });
     });
     if (response.status === 401 && !again) return this.#fetch(path, accept, init, true);
     if (response.ok) return response;
     const body: unknown = await response.json().catch(() => undefined);
     const said = textAt(body, 'issue.diagnostics', 'issue.details.text') ?? `HTTP ${response.status}`;
-    throw new FhirError(response.status, refusalWords(response.status, said));
+    throw new FhirError(response.status, refusalNotice(response.status, said));
   }
 
   async #request(path: string, init: RequestInit = {}): Promise<unknown> {

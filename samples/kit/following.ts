@@ -1,6 +1,7 @@
 /** Following the session: what both samples do before they show anything of a context. */
 import { type Context, refuse } from '@lockstep/client';
 import { hasUnsaved } from '@lockstep/client/unsaved';
+import type { Reason } from '@lockstep/console/language';
 import { useEffect, useRef, useState } from 'react';
 import { type Connected, painted } from './app.tsx';
 import type { Resource } from './fhir.ts';
@@ -9,7 +10,7 @@ import { t } from './words.ts';
 
 /** What stands in the way of following: in words for the others in the session, who may speak another language, and for people. */
 interface Obstacle {
-  readonly reason: string;
+  readonly reason: Reason;
   readonly words: string;
 }
 
@@ -25,7 +26,7 @@ export interface FollowingParts {
    * Why the application stays where it is, for the others in the session, who may speak another language; undefined when it may go. Asked before a change as well.
    * @param next the context that would be followed; undefined when nothing would be open
    */
-  readonly staysFor: (next: Context | undefined) => string | undefined;
+  readonly staysFor: (next: Context | undefined) => Reason | undefined;
   /** Shows it; undefined when nothing is open: then nothing is shown (HZ-4). */
   readonly show: (next: Followed | undefined) => void;
 }

@@ -1,5 +1,5 @@
 /** SMART App Launch for a page without a server: EHR launch, standalone launch, refresh. All of it is in this file. */
-import { t } from './words.ts';
+import { besideSaid, ToldError, t } from './words.ts';
 
 export interface SmartApp {
   readonly id: string;
@@ -60,10 +60,15 @@ async function challengeOf(verifier: string): Promise<string> {
   return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier))));
 }
 
-async function json(response: Response, what: string): Promise<Record<string, unknown>> {
+/** @param what could not be done, for people. @throws ToldError */
+async function json(request: Promise<Response>, what: string): Promise<Record<string, unknown>> {
+  const response = await request.catch((): never => {
+    throw new ToldError({ text: t('kit.serverUnreachable') });
+  });
   const body = (await response.json().catch(() => ({}))) as Record<string, unknown>;
   if (response.ok) return body;
-  throw new Error(`${what}: ${String(body.error_description ?? body.error ?? `HTTP ${response.status}`)}`);
+  const said = String(body.error_description ?? body.error ?? `HTTP ${response.status}`);
+  throw new ToldError(besideSaid(what, `${what}: ${said}`));
 }
 
 /** `sub` of an identity token, which came straight from the token endpoint: its signature proves nothing more here. */
@@ -141,9 +146,11 @@ export class Grant {
       refresh_token: refreshToken,
       client_id: this.#app.id,
     });
-    const response = await fetch(this.#tokenEndpoint, { method: 'POST', body });
+    const response = await fetch(this.#tokenEndpoint, { method: 'POST', body }).catch((): never => {
+      throw new ToldError({ text: t('kit.serverUnreachable') });
+    });
     if (response.status === 400 || response.status === 401) throw this.#end();
-    const fresh = (await json(response, t('kit.launch.notRenewed'))) as unknown as TokenResponse;
+    const fresh = (await json(Promise.resolve(response), t('kit.launch.notRenewed'))) as unknown as TokenResponse;
     this.#token = { ...this.#token, ...fresh };
     slot<Kept>(`token ${this.#app.id}`).set({
       iss: this.iss,
@@ -156,13 +163,13 @@ export class Grant {
   #end(): Error {
     this.ended = true;
     this.onEnded();
-    return new Error(t('kit.accessEnded'));
+    return new ToldError({ text: t('kit.accessEnded') });
   }
 }
 
 /** Sends the person to the authorization server. @param launch of an EHR; without one the app launches itself */
 export async function authorize(app: SmartApp, iss: string, launch?: string): Promise<void> {
-  const found = await json(await fetch(`${iss}/.well-known/smart-configuration`), t('kit.launch.noServer'));
+  const found = await json(fetch(`${iss}/.well-known/smart-configuration`), t('kit.launch.noServer'));
   const verifier = random();
   const state = random();
   const scope = app.scope
@@ -192,7 +199,7 @@ async function redeem(app: SmartApp, code: string, state: string | null): Promis
   const { verifier, tokenEndpoint, iss, state: expected } = pending.get() ?? {};
   pending.clear();
   if (!verifier || !tokenEndpoint || !iss || state !== expected) {
-    throw new Error(t('kit.launch.another'));
+    throw new ToldError({ text: t('kit.launch.another') });
   }
   const body = new URLSearchParams({
     grant_type: 'authorization_code',
@@ -201,7 +208,7 @@ async function redeem(app: SmartApp, code: string, state: string | null): Promis
     client_id: app.id,
     code_verifier: verifier,
   });
-  const response = await fetch(tokenEndpoint, { method: 'POST', body });
+  const response = fetch(tokenEndpoint, { method: 'POST', body });
   const token = (await json(response, t('kit.launch.notCompleted'))) as unknown as TokenResponse;
   const kept = { iss, tokenEndpoint, token };
   slot<Kept>(`token ${app.id}`).set(kept);
@@ -213,7 +220,7 @@ export async function start(app: SmartApp): Promise<Start> {
   const query = new URLSearchParams(location.search);
   const [iss, launch, code, error] = ['iss', 'launch', 'code', 'error'].map((name) => query.get(name));
   if (location.search !== '') history.replaceState(null, '', location.pathname);
-  if (error) throw new Error(query.get('error_description') ?? error);
+  if (error) throw new ToldError(besideSaid(t('kit.launch.notCompleted'), query.get('error_description') ?? error));
   if (code) return { kind: 'ready', grant: await redeem(app, code, query.get('state')) };
   if (iss && launch) {
     await authorize(app, iss, launch);
@@ -225,7 +232,7 @@ export async function start(app: SmartApp): Promise<Start> {
     await authorize(app, record);
     return { kind: 'leaving' };
   }
-  if (iss || launch) throw new Error(t('kit.launch.missing'));
+  if (iss || launch) throw new ToldError({ text: t('kit.launch.missing') });
   const kept = slot<Kept>(`token ${app.id}`).get();
   return kept ? { kind: 'ready', grant: new Grant(app, kept, false) } : { kind: 'welcome' };
 }

@@ -8,11 +8,41 @@ export type SampleMessage = keyof typeof english;
 /** A message for people. */
 export const t = (key: SampleMessage, values?: MessageValues): string => translate(key, values);
 
+/** What went wrong, for people. */
+export interface Notice {
+  readonly text: string;
+  /** What a server or the browser said of it, in English: for who wants to know more. */
+  readonly said?: string;
+}
+
+/** An error whose message is for people, in their language. */
+export class ToldError extends Error implements Notice {
+  readonly said?: string;
+  constructor({ text, said }: Notice) {
+    super(text);
+    if (said !== undefined) this.said = said;
+  }
+
+  get text(): string {
+    return this.message;
+  }
+}
+
 /**
- * A refusal for people: in their language what its status means, and what the server said, which is in English.
- * @param status HTTP status
+ * What a server said, for people: where they read English in its words, else in theirs, with its words beside them.
+ * @param words in the person's language
  */
-export function refusalWords(status: number, said: string): string {
+export function besideSaid(words: string, said: string): Notice {
+  return spoken.get().language === 'en' ? { text: said } : { text: words, said };
+}
+
+/** A refusal for people. @param status HTTP status. @param said what the server said */
+export function refusalNotice(status: number, said: string): Notice {
   const words = codeWords('kit.refused', String(status));
-  return spoken.get().language === 'en' || words === String(status) ? said : t('kit.saidBy', { words, said });
+  return besideSaid(words === String(status) ? t('kit.wentWrong') : words, said);
+}
+
+/** A notice in a sentence of its own. @param put makes the sentence */
+export function noticeIn({ text, said }: Notice, put: (text: string) => string): Notice {
+  return { text: put(text), ...(said !== undefined && { said }) };
 }

@@ -2,8 +2,8 @@
  * `<lockstep-status>`: shows where the application stands against the session, in words, shape and colour.
  * Importing this module defines the element; set its `subscriber` property. Style it by `::part(mark)` and `::part(text)`
  * and the custom properties `--lockstep-good`, `--lockstep-busy`, `--lockstep-bad`, `--lockstep-off`; its attribute
- * `status` holds the state's name. Words of another language: the `words` property. With the attribute `brief` the state's
- * name stands alone, for a page that says the reason elsewhere.
+ * `status` holds the state's name. Another language: the properties `words`, for the states, and `reasons`, for reasons.
+ * With the attribute `brief` the state's name stands alone, for a page that says the reason elsewhere.
  */
 import type { Subscriber } from './subscriber.ts';
 import type { SyncState } from './sync-state.ts';
@@ -39,35 +39,43 @@ const STYLE = `
 [data-tone=bad] { background: var(--lockstep-bad, #b3261e); }
 [data-tone=off] { background: var(--lockstep-off, #5f6368); }`;
 
-/** What the state means, for people: the name of the state, and who or what is in the way. */
-export function describeState(state: SyncState, words: StatusWords = ENGLISH): string {
+/** Puts a reason, which comes in English, into other words. */
+export type ReasonWords = (reason: string) => string;
+
+const asSaid: ReasonWords = (reason) => reason;
+
+/**
+ * What the state means, for people: the name of the state, and who or what is in the way.
+ * @param reasons puts the reason into the person's language
+ */
+export function describeState(state: SyncState, words: StatusWords = ENGLISH, reasons: ReasonWords = asSaid): string {
   const word = words[state.status];
   switch (state.status) {
     case 'in-sync':
     case 'unknown':
       return word;
     case 'behind':
-      return state.who === undefined ? word : `${word}: ${state.reason}`;
+      return state.who === undefined ? word : `${word}: ${reasons(state.reason)}`;
     case 'out-of-sync': {
       const who = state.who && !state.reason.includes(state.who) ? `${state.who}: ` : '';
       const more = state.others.length - (state.us ? 0 : 1);
-      return `${word}: ${who}${state.reason}${more > 0 ? ` (+${more})` : ''}`;
+      return `${word}: ${who}${reasons(state.reason)}${more > 0 ? ` (+${more})` : ''}`;
     }
     case 'connecting':
       return state.attempt > 1 ? `${word} (${state.attempt})` : word;
     case 'closed':
-      return `${word}: ${state.reason}`;
+      return `${word}: ${reasons(state.reason)}`;
   }
 }
 
 /** Who does not follow, one a line: what it still shows, and since when. */
-function describeOthers(state: SyncState): string {
-  if (state.status !== 'out-of-sync') return 'reason' in state ? (state.reason ?? '') : '';
+function describeOthers(state: SyncState, reasons: ReasonWords): string {
+  if (state.status !== 'out-of-sync') return 'reason' in state ? reasons(state.reason ?? '') : '';
   const lines = state.others.map(({ name, reason, shows, since }) => {
     const time = Number.isNaN(since) ? '' : `, ${new Date(since).toLocaleTimeString()}`;
-    return `${name}: ${reason}${shows ? ` (${shows})` : ''}${time}`;
+    return `${name}: ${reasons(reason)}${shows ? ` (${shows})` : ''}${time}`;
   });
-  return [...(state.us ? [state.reason] : []), ...lines].join('\n');
+  return [...(state.us ? [reasons(state.reason)] : []), ...lines].join('\n');
 }
 
 // Where there is no DOM, as when a server renders, the module does nothing.
@@ -78,6 +86,7 @@ export class LockstepStatus extends Base {
 
   #subscriber: Subscriber | undefined;
   #words: StatusWords = ENGLISH;
+  #reasons: ReasonWords = asSaid;
   #stop: (() => void) | undefined;
   #mark: HTMLElement | undefined;
   #text: HTMLElement | undefined;
@@ -100,9 +109,19 @@ export class LockstepStatus extends Base {
     this.#show();
   }
 
+  get reasons(): ReasonWords {
+    return this.#reasons;
+  }
+
+  set reasons(reasons: ReasonWords) {
+    this.#reasons = reasons;
+    this.#show();
+  }
+
   connectedCallback(): void {
     this.#upgrade('subscriber');
     this.#upgrade('words');
+    this.#upgrade('reasons');
     if (!this.shadowRoot) {
       const root = this.attachShadow({ mode: 'open' });
       // A style element would need 'unsafe-inline' in the page's content security policy.
@@ -131,7 +150,7 @@ export class LockstepStatus extends Base {
   }
 
   /** What was set before the element was defined lies over its accessor. */
-  #upgrade(name: 'subscriber' | 'words'): void {
+  #upgrade(name: 'subscriber' | 'words' | 'reasons'): void {
     if (!Object.hasOwn(this, name)) return;
     const { value } = Object.getOwnPropertyDescriptor(this, name) ?? {};
     Reflect.deleteProperty(this, name);
@@ -151,8 +170,10 @@ export class LockstepStatus extends Base {
     this.setAttribute('status', state.status);
     this.#mark.textContent = mark;
     this.#mark.dataset.tone = tone;
-    this.#text.textContent = this.hasAttribute('brief') ? this.#words[state.status] : describeState(state, this.#words);
-    this.title = describeOthers(state);
+    this.#text.textContent = this.hasAttribute('brief')
+      ? this.#words[state.status]
+      : describeState(state, this.#words, this.#reasons);
+    this.title = describeOthers(state, this.#reasons);
   }
 }
 

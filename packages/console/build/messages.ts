@@ -14,6 +14,9 @@ export const SAMPLES = new URL('../../../samples/kit/languages/', import.meta.ur
 /** Messages in ICU MessageFormat by key. */
 export type Catalog = Readonly<Record<string, string>>;
 
+/** What programs say to each other in English, in other languages, by the English text. */
+export const REASONS = new URL('reasons/', CONSOLE);
+
 /** BCP 47 tags of the languages there are. */
 export function languages(folder: URL = CONSOLE): readonly string[] {
   return readdirSync(folder).flatMap((file) => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : []));
@@ -24,9 +27,16 @@ export function readCatalog(language: string, folder: URL = CONSOLE): Catalog {
   return JSON.parse(readFileSync(new URL(`${language}.json`, folder), 'utf8')) as Catalog;
 }
 
+/** A language's messages, and its words for reasons where it has any. @throws when there is no such language */
+export function wholeCatalog(language: string, folder: URL = CONSOLE): Catalog {
+  const reasons = languages(REASONS).includes(language) ? readCatalog(language, REASONS) : {};
+  const words = Object.entries(reasons).map(([said, text]) => [`reason.${said}`, text]);
+  return { ...readCatalog(language, folder), ...Object.fromEntries(words) };
+}
+
 /**
  * Parts without a file of their own, and where they are: the first page names every file of every language. `small` holds what
- * is asked for by a name that has no file; `shell` and `ehr` are always shown together.
+ * is asked for by a name that has no file; `shell` and `ehr` are always shown together. Reasons go with what all pages say.
  */
 const FILES: Readonly<Record<string, string>> = {
   ehr: 'shell',
@@ -36,14 +46,15 @@ const FILES: Readonly<Record<string, string>> = {
   worklist: 'small',
 };
 
-function fileOf(part: string): string {
+function fileOf(part: string, folder: URL): string {
+  if (part === 'reason') return folder === CONSOLE ? 'shell' : 'kit';
   return FILES[part] ?? part;
 }
 
 /** The compiled messages of one file, or of all. */
-export function compiled(catalog: Catalog, file?: string) {
+export function compiled(catalog: Catalog, file?: string, folder: URL = CONSOLE) {
   const wanted = Object.entries(catalog).filter(
-    ([key]) => file === undefined || fileOf(key.split('.')[0] ?? '') === file,
+    ([key]) => file === undefined || fileOf(key.split('.')[0] ?? '', folder) === file,
   );
   return Object.fromEntries(wanted.map(([key, message]) => [key, compile(message)]));
 }
@@ -61,8 +72,8 @@ export function messages(folder: URL = CONSOLE): Plugin {
     load(id) {
       if (id === '\0virtual:languages') {
         const all = languages(folder).map((language) => {
-          const catalog = readCatalog(language, folder);
-          const files = [...new Set(Object.keys(catalog).map((key) => fileOf(key.split('.')[0] ?? '')))];
+          const catalog = wholeCatalog(language, folder);
+          const files = [...new Set(Object.keys(catalog).map((key) => fileOf(key.split('.')[0] ?? '', folder)))];
           const loads = files.map((file) => `${file}: () => import('virtual:messages/${language}/${file}')`);
           const name = JSON.stringify(nameOf(language));
           return `${JSON.stringify(language)}: { name: ${name}, files: { ${loads.join(', ')} } }`;
@@ -71,7 +82,7 @@ export function messages(folder: URL = CONSOLE): Plugin {
       }
       const [, language, file] = /^\0virtual:messages\/([^/]+)\/([^/]+)$/.exec(id) ?? [];
       if (language === undefined || file === undefined) return undefined;
-      return `export default ${JSON.stringify(compiled(readCatalog(language, folder), file))};`;
+      return `export default ${JSON.stringify(compiled(wholeCatalog(language, folder), file, folder))};`;
     },
   };
 }

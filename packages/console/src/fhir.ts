@@ -1,7 +1,8 @@
 /** Reading FHIR resources, and showing what is in them. Whatever a resource holds is shown as text. */
 import type { JsonObject, Resource } from '@lockstep/fhircast';
 import { ApiError, refused } from './api.ts';
-import { date as dateText, measured, t } from './language/language.ts';
+import { date as dateText, t } from './language/language.ts';
+import { measured } from './language/measured.ts';
 
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Frame, Page } from 'playwright-core';
-import { readCatalog, SAMPLES } from '../build/messages.ts';
+import { REASONS, readCatalog, SAMPLES } from '../build/messages.ts';
 import type { MessageKey } from '../src/language/language.ts';
 import { findings } from './axe.ts';
 import { Stage } from './stage.ts';
@@ -37,6 +37,9 @@ const ONLY_ENGLISH = (() => {
   );
 })();
 
+/** What programs say to each other, long enough to be nobody's name. */
+const ENGLISH_REASONS = Object.keys(readCatalog('de', REASONS)).filter((text) => text.split(' ').length > 2);
+
 const KEY = /^(?:start|shell|ehr|apps|sessions|users|launch|conformance|kit|viewer|writer)\.[\w.-]+$/;
 
 /** Everything on the page that people read, or hear, but for what the record says. */
@@ -46,6 +49,7 @@ function texts(page: Page | Frame): Promise<readonly string[]> {
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       if (node instanceof Element) {
+        if (node.shadowRoot) found.push(node.shadowRoot.textContent ?? '');
         for (const name of ['aria-label', 'title', 'placeholder', 'alt']) found.push(node.getAttribute(name) ?? '');
       } else if (!node.parentElement?.closest('script, style, option, [role="tabpanel"] td'))
         found.push(node.textContent ?? '');
@@ -77,7 +81,9 @@ test('a German browser is spoken to in German on every page, and the choice of a
   const wrong: string[] = [];
   const check = async (where: string, shown: Page | Frame = page): Promise<void> => {
     const found = await texts(shown);
-    wrong.push(...found.filter((text) => ONLY_ENGLISH.has(text) || KEY.test(text)).map((text) => `${where}: ${text}`));
+    const isWrong = (text: string): boolean =>
+      ONLY_ENGLISH.has(text) || KEY.test(text) || ENGLISH_REASONS.some((reason) => text.includes(reason));
+    wrong.push(...found.filter(isWrong).map((text) => `${where}: ${text}`));
     // Longer words are cut, wrapped or pushed aside where English ones are not.
     wrong.push(...(await findings(shown)).map((text) => `${where}: ${text}`));
   };
@@ -93,6 +99,21 @@ test('a German browser is spoken to in German on every page, and the choice of a
     await frame.locator('[data-ready], li').first().waitFor();
   }
   for (const frame of page.frames().slice(1)) await check(frame.url(), frame);
+  // An application that stays where it is says why in English, for all; each person reads it in their language.
+  const writer = page.frameLocator('iframe[title="Report writer"]');
+  await writer.locator('li button').first().click();
+  await writer.getByLabel(SAMPLES_GERMAN['writer.impression'] ?? '').fill('Rundherd');
+  await page.locator('[data-testid="patient"]').filter({ hasText: 'Kofi Mensah' }).click();
+  await page.getByRole('dialog').getByText('ein Befund ist nicht unterschrieben oder gespeichert').waitFor();
+  await check('objections');
+  await page.getByRole('dialog').getByRole('button', { name: GERMAN['ehr.goOn'] }).click();
+  await page.getByRole('alert').getByText('ein Befund ist nicht unterschrieben oder gespeichert').waitFor();
+  await page
+    .frameLocator('iframe[title="Image viewer"]')
+    .getByRole('heading', { name: 'Kofi Mensah', level: 1 })
+    .waitFor();
+  await check('not following');
+  for (const frame of page.frames().slice(1)) await check(`not following: ${frame.url()}`, frame);
   for (const path of PAGES) {
     await visit(page, path);
     await check(path);

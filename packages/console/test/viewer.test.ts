@@ -140,6 +140,46 @@ test('two fingers zoom and move, and measure nothing', async () => {
   await page.context().close();
 });
 
+test('HZ-1 until the studies of a patient are read no others stand below their name, and none is not said', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await openPatient(page, /Amara Diallo/);
+  const viewer = await run(page, 'Image viewer');
+  const writer = await run(page, 'Report writer');
+  await viewer
+    .getByRole('button', { name: /CT Chest/ })
+    .first()
+    .waitFor();
+  await writer
+    .getByRole('button', { name: /CT Chest/ })
+    .first()
+    .waitFor();
+  const held = Promise.withResolvers<void>();
+  let fails = false;
+  await page.route(/\/fhir\/ImagingStudy\?patient=(kofi-mensah|walter-pruitt)/, async (route) => {
+    await held.promise;
+    await (fails
+      ? route.fulfill({ status: 503, json: { resourceType: 'OperationOutcome', issue: [] } })
+      : route.continue());
+  });
+  await openPatient(page, /Kofi Mensah/);
+  for (const app of [viewer, writer]) {
+    await app.getByRole('heading', { name: 'Kofi Mensah', level: 1 }).waitFor();
+    assert.equal(await app.getByText('CT Chest').count(), 0);
+    assert.equal(await app.getByText('No studies in the record').count(), 0);
+  }
+  fails = true;
+  stage.provoked.push(/^503 GET .*ImagingStudy/);
+  held.resolve();
+  for (const app of [viewer, writer]) {
+    await app.getByRole('alert').first().waitFor();
+    assert.equal(await app.getByText('No studies in the record').count(), 0);
+  }
+  fails = false;
+  await openPatient(page, /Walter Pruitt/);
+  for (const app of [viewer, writer]) await app.getByText('CT Head WO contrast').first().waitFor();
+  await page.context().close();
+});
+
 test('nothing was complained of', () => {
   assert.deepEqual([stage.complaints, stage.strangers], [[], []]);
 });

@@ -1,9 +1,9 @@
 import type { Content } from '@lockstep/client';
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
-import { codeWords } from '@lockstep/console/language';
+import { codeWords, type Reason } from '@lockstep/console/language';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import kitStyles from '../../kit/app.module.css';
-import { Bar, type Connected, Ended, useLaunchPatient, wordsOf } from '../../kit/app.tsx';
+import { Bar, type Connected, Ended, noticeOf, useLaunchPatient } from '../../kit/app.tsx';
 import { draftStore } from '../../kit/drafts.ts';
 import {
   dayOf,
@@ -16,7 +16,9 @@ import {
   titleOf,
 } from '../../kit/fhir.ts';
 import { type Followed, useFollowing, useUnsaved } from '../../kit/following.ts';
-import { t } from '../../kit/words.ts';
+import { Alert } from '../../kit/notice.tsx';
+import { useOfPatient } from '../../kit/of-patient.ts';
+import { type Notice, t } from '../../kit/words.ts';
 import { app } from '../manifest.ts';
 import { isUnfinished, newReport, signed } from './filing.ts';
 import styles from './writer.module.css';
@@ -42,7 +44,7 @@ function shownOf({ context, patient }: Followed): Shown {
 }
 
 /** What the others are told, who may speak another language. */
-const UNSAVED = 'a report is not signed or saved';
+const UNSAVED: Reason = 'a report is not signed or saved';
 
 const isText = (value: unknown): value is string => typeof value === 'string';
 
@@ -51,24 +53,15 @@ interface Work {
   readonly reports: readonly Resource[];
 }
 
-function useWork(fhir: Fhir, patient: string | undefined, filed: number) {
-  const [work, setWork] = useState<Work>({ studies: [], reports: [] });
-  useEffect(() => {
-    let current = true;
-    if (patient === undefined) return undefined;
-    const params = { patient, _count: '50' };
-    Promise.all([
-      fhir.search('ImagingStudy', { ...params, _sort: '-started' }),
-      fhir.search('DiagnosticReport', { ...params, _sort: '-date' }),
-    ]).then(
-      ([studies, reports]) => current && setWork({ studies, reports }),
-      () => current && setWork({ studies: [], reports: [] }),
-    );
-    return () => {
-      current = false;
-    };
-  }, [fhir, patient, filed]);
-  return work;
+const NO_WORK: Work = { studies: [], reports: [] };
+
+async function readWork(fhir: Fhir, patient: string): Promise<Work> {
+  const params = { patient, _count: '50' };
+  const [studies, reports] = await Promise.all([
+    fhir.search('ImagingStudy', { ...params, _sort: '-started' }),
+    fhir.search('DiagnosticReport', { ...params, _sort: '-date' }),
+  ]);
+  return { studies, reports };
 }
 
 /** What was shared in a report: it stays with the report when the session goes elsewhere before it is signed. */
@@ -88,13 +81,14 @@ export function Writer(connected: Connected) {
   const [saved, setSaved] = useState('');
   const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
   const [selected, setSelected] = useState<readonly string[]>([]);
-  const [notice, setNotice] = useState<string>();
+  const [notice, setNotice] = useState<Notice>();
   const [filed, setFiled] = useState(0);
   const [busy, setBusy] = useState(false);
   const context = useCurrentContext(subscriber);
   const content = useContent(subscriber);
   const state = useSyncState(subscriber);
-  const { studies, reports } = useWork(fhir, shown?.patient.id, filed);
+  const { value: work, problem } = useOfPatient(shown?.patient.id, (patient) => readWork(fhir, patient), filed);
+  const { studies, reports } = work ?? NO_WORK;
 
   const drafts = useMemo(() => draftStore(app.id, grant.user, isText), [grant]);
   const unsaved = useRef(false);
@@ -138,7 +132,7 @@ export function Writer(connected: Connected) {
       setNotice(undefined);
       return true;
     } catch (error) {
-      setNotice(wordsOf(error));
+      setNotice(noticeOf(error));
       return false;
     } finally {
       setBusy(false);
@@ -209,6 +203,7 @@ export function Writer(connected: Connected) {
   }
 
   const report = shown?.report;
+  const told = notice ?? problem ?? launchProblem;
   const apart = state.status === 'out-of-sync' && state.us;
   return (
     <main className={styles.writer}>
@@ -234,11 +229,7 @@ export function Writer(connected: Connected) {
           )}
         </div>
       )}
-      {(notice ?? launchProblem) !== undefined && (
-        <div className={kitStyles.apart} role="alert">
-          <span>{notice ?? launchProblem}</span>
-        </div>
-      )}
+      {told !== undefined && <Alert {...told} />}
       {report ? (
         <div className={styles.body}>
           <section className={styles.text} aria-label={t('writer.report')}>
@@ -340,7 +331,7 @@ export function Writer(connected: Connected) {
               })}
             </ul>
           )}
-          {shown !== undefined && studies.length === 0 && <p className={kitStyles.nothing}>{t('writer.noStudies')}</p>}
+          {work?.studies.length === 0 && <p className={kitStyles.nothing}>{t('writer.noStudies')}</p>}
         </section>
       )}
     </main>

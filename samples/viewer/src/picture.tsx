@@ -1,8 +1,9 @@
 import { number } from '@lockstep/console/language';
 import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from 'react';
-import { wordsOf } from '../../kit/app.tsx';
+import { noticeOf } from '../../kit/app.tsx';
 import { type Fhir, FhirError } from '../../kit/fhir.ts';
-import { type SampleMessage, t } from '../../kit/words.ts';
+import { NoticeText } from '../../kit/notice.tsx';
+import { type Notice, noticeIn, type SampleMessage, t } from '../../kit/words.ts';
 import type { DicomImage, ImageWindow } from './dicom-image.ts';
 import type { ImageStack } from './image-stack.ts';
 import { addressOf } from './instances.ts';
@@ -132,6 +133,10 @@ interface Drag {
   readonly window: ImageWindow | undefined;
 }
 
+function imageFailed(thrown: unknown): Notice {
+  return noticeIn(noticeOf(thrown), (error) => t('viewer.imageFailed', { error }));
+}
+
 /** One series: the wheel or the slider goes through its images; dragging measures, changes the window or moves. */
 export function Picture(props: PictureProps) {
   const { fhir, study, series, instances, wanted, shared, draft, onDraft, begin } = props;
@@ -140,7 +145,7 @@ export function Picture(props: PictureProps) {
   const [stack, setStack] = useState<ImageStack>();
   const [at, setAt] = useState(0);
   const [image, setImage] = useState<{ readonly of: string; readonly image: DicomImage }>();
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState<Notice>();
   const [mode, setMode] = useState<Mode>('measure');
   const [window, setWindow] = useState<ImageWindow>();
   const [, redraw] = useState(0);
@@ -159,7 +164,7 @@ export function Picture(props: PictureProps) {
       opened.onDrawn = () => redraw((count) => count + 1);
       setStack(opened);
     };
-    open().catch((error: unknown) => setProblem(t('viewer.imageFailed', { error: wordsOf(error) })));
+    open().catch((error: unknown) => setProblem(imageFailed(error)));
     return () => {
       ended = true;
       opened?.close();
@@ -188,7 +193,7 @@ export function Picture(props: PictureProps) {
         if (!current) return;
         const none = error instanceof FhirError && error.status === 404;
         setImage(undefined);
-        setProblem(none ? t('viewer.noImages') : t('viewer.imageFailed', { error: wordsOf(error) }));
+        setProblem(none ? { text: t('viewer.noImages') } : imageFailed(error));
       },
     );
     return () => {
@@ -400,9 +405,9 @@ export function Picture(props: PictureProps) {
           </span>
         )}
         {problem !== undefined && (
-          <p className={styles.problem} role="alert">
-            {problem}
-          </p>
+          <div className={styles.problem} role="alert">
+            <NoticeText {...problem} />
+          </div>
         )}
         {problem === undefined && !isReady && <p className={styles.problem}>{t('viewer.loading')}</p>}
       </div>

@@ -1,11 +1,11 @@
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
+import type { Reason } from '@lockstep/console/language';
 import { useEffect, useMemo, useState } from 'react';
 import kitStyles from '../../kit/app.module.css';
-import { Bar, type Connected, Ended, useLaunchPatient, wordsOf } from '../../kit/app.tsx';
+import { Bar, type Connected, Ended, noticeOf, useLaunchPatient } from '../../kit/app.tsx';
 import { draftStore } from '../../kit/drafts.ts';
 import {
   dayOf,
-  type Fhir,
   observedName,
   observedValue,
   type Resource,
@@ -15,7 +15,9 @@ import {
   valuesAt,
 } from '../../kit/fhir.ts';
 import { type Followed, useFollowing, useUnsaved } from '../../kit/following.ts';
-import { t } from '../../kit/words.ts';
+import { Alert } from '../../kit/notice.tsx';
+import { useOfPatient } from '../../kit/of-patient.ts';
+import { type Notice, t } from '../../kit/words.ts';
 import { app } from '../manifest.ts';
 import { instancesOf, studyUid } from './instances.ts';
 import { type Measured, placeOf, selectedPlace, toObservation, toSelection } from './measure.ts';
@@ -23,7 +25,7 @@ import { Picture, type SharedLine, type Wanted } from './picture.tsx';
 import styles from './viewer.module.css';
 
 /** What the others are told, who may speak another language. */
-const UNSAVED = 'a measurement is not shared yet';
+const UNSAVED: Reason = 'a measurement is not shared yet';
 
 /** What of the session's context this viewer can show. */
 interface Shown {
@@ -72,30 +74,13 @@ function sharedLines(content: ReadonlyMap<string, Resource>, selected: readonly 
   });
 }
 
-function useStudies(fhir: Fhir, patient: string | undefined) {
-  const [studies, setStudies] = useState<readonly Resource[]>([]);
-  const [problem, setProblem] = useState<string>();
-  useEffect(() => {
-    let current = true;
-    setStudies([]);
-    setProblem(undefined);
-    if (patient === undefined) return undefined;
-    fhir.search('ImagingStudy', { patient, _sort: '-started', _count: '50' }).then(
-      (found) => current && setStudies(found),
-      (error: Error) => current && setProblem(error.message),
-    );
-    return () => {
-      current = false;
-    };
-  }, [fhir, patient]);
-  return { studies, problem };
-}
+const NO_STUDIES: readonly Resource[] = [];
 
 export function Viewer(connected: Connected) {
   const { subscriber, fhir, grant } = connected;
   const [shown, setShown] = useState<Shown>();
   const [draft, setDraft] = useState<Draft>();
-  const [notice, setNotice] = useState<string>();
+  const [notice, setNotice] = useState<Notice>();
   const [selected, setSelected] = useState<readonly string[]>([]);
   const [picked, setPicked] = useState<number>();
   const [wanted, setWanted] = useState<Wanted>();
@@ -108,7 +93,10 @@ export function Viewer(connected: Connected) {
     show: (next) => setShown(next && shownOf(next)),
   });
   const launchProblem = useLaunchPatient(connected);
-  const { studies, problem } = useStudies(fhir, shown?.patient.id);
+  const read = useOfPatient(shown?.patient.id, (patient) =>
+    fhir.search('ImagingStudy', { patient, _sort: '-started', _count: '50' }),
+  );
+  const studies = read.value ?? NO_STUDIES;
   const context = useCurrentContext(subscriber);
   const content = useContent(subscriber);
   const state = useSyncState(subscriber);
@@ -159,7 +147,7 @@ export function Viewer(connected: Connected) {
       setNotice(undefined);
       return true;
     } catch (error) {
-      setNotice(wordsOf(error));
+      setNotice(noticeOf(error));
       return false;
     }
   }
@@ -174,7 +162,7 @@ export function Viewer(connected: Connected) {
   async function share(): Promise<void> {
     if (!draft || !shown) return;
     if (!report) {
-      setNotice(t('viewer.noReport'));
+      setNotice({ text: t('viewer.noReport') });
       return;
     }
     const about = {
@@ -191,7 +179,7 @@ export function Viewer(connected: Connected) {
     if (await tell(() => subscriber.update(changes))) drop();
   }
 
-  const said = notice ?? problem ?? launchProblem;
+  const told = notice ?? read.problem ?? launchProblem;
   const apart = state.status === 'out-of-sync' && state.us;
   return (
     <main className={styles.viewer}>
@@ -217,11 +205,7 @@ export function Viewer(connected: Connected) {
           )}
         </div>
       )}
-      {said !== undefined && (
-        <div className={kitStyles.apart} role="alert">
-          <span>{said}</span>
-        </div>
-      )}
+      {told !== undefined && <Alert {...told} />}
       <div className={styles.body}>
         <nav className={styles.series} aria-label={t('viewer.studiesAndSeries')}>
           {studies.map((each) => (
@@ -253,7 +237,7 @@ export function Viewer(connected: Connected) {
               )}
             </section>
           ))}
-          {shown && studies.length === 0 && <p className={kitStyles.nothing}>{t('viewer.noStudies')}</p>}
+          {shown && read.value?.length === 0 && <p className={kitStyles.nothing}>{t('viewer.noStudies')}</p>}
         </nav>
         {one && uid !== undefined && instances.length > 0 ? (
           <Picture

@@ -5,6 +5,7 @@ import { ApiError, words } from '../api.ts';
 import { type Fhir, subjectOf, textAt, valuesAt } from '../fhir.ts';
 import { identityText } from '../identity.tsx';
 import { t } from '../language/language.ts';
+import type { Reason } from '../language/reasons.ts';
 import { painted } from '../painted.ts';
 import { Watchable } from '../store.ts';
 import type { ChartBook } from './charts.ts';
@@ -106,7 +107,7 @@ export class OthersFollowing {
     const stays = elements.some(
       ({ resource }) => resource?.resourceType === 'Patient' && resource.id === front?.patient.id,
     );
-    return stays ? undefined : refuse('a note is not saved');
+    return stays ? undefined : refuse('a note is not saved' satisfies Reason);
   }
 
   async #follow(context: Context | undefined, event: HubEvent) {
@@ -123,11 +124,14 @@ export class OthersFollowing {
     if (found.kind !== 'found') {
       book.desk.update((desk) => withoutChart(desk, { ...found, of } satisfies DeskView));
       await painted();
-      return refuse(found.kind === 'unreadable' ? 'the record cannot be read' : 'the patient is not in this record');
+      const reason: Reason =
+        found.kind === 'unreadable' ? 'the record cannot be read' : 'the patient is not in this record';
+      return refuse(reason);
     }
     const { patient } = found;
     this.#remember(event.id, context, patient);
-    if (!event.mine && !(await this.#mayLeaveFor(patient, event.signal))) return refuse('a note is not saved');
+    if (!event.mine && !(await this.#mayLeaveFor(patient, event.signal)))
+      return refuse('a note is not saved' satisfies Reason);
     if (event.signal.aborted) return REPLACED;
     const opened = context.type === 'Patient' ? undefined : anchorOf(context);
     book.desk.update((desk) => withChart(desk, of, patient, opened));

@@ -14,7 +14,7 @@ export function LeavingApps({ session }: { session: EhrSession }) {
       <ul>
         {question.works.map(({ app, what }) => (
           <li key={app}>
-            <bdi>{app}</bdi>: {what}.
+            <bdi>{app}</bdi>: <bdi>{what}</bdi>.
           </li>
         ))}
       </ul>

@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core';
 import { t } from '../language/language.ts';
+import { reasonWords } from '../language/reasons.ts';
 import { useStore } from '../store.ts';
 import dialogStyles from '../ui/dialog.module.css';
 import { Dialog } from '../ui/dialog.tsx';
@@ -18,7 +19,7 @@ export function Objections({ session }: { session: EhrSession }) {
       <ul>
         {question.objections.map(({ name, reason }) => (
           <li key={name}>
-            <bdi>{name}</bdi>: {reason}.
+            <bdi>{name}</bdi>: <bdi>{reasonWords(reason)}</bdi>.
           </li>
         ))}
       </ul>

@@ -2,6 +2,7 @@
 import { SURVEY_EVENT } from '@lockstep/fhircast';
 import type { SubscriptionView, TimelineEntry } from '../api.ts';
 import { t } from '../language/language.ts';
+import { reasonWords } from '../language/reasons.ts';
 
 /** How one application took the last change of context that it was sent. */
 export interface FollowOutcome {
@@ -259,7 +260,8 @@ export function ownReason(reason: string | undefined): string | undefined {
 
 /** Why an application does not follow, in words. */
 export function apartWords({ why, status, reason }: Apart): string {
-  const own = ownReason(reason);
+  const said = ownReason(reason);
+  const own = said === undefined ? undefined : reasonWords(said);
   switch (why) {
     case 'refused':
       return own ?? t('ehr.didNotFollow', { status: status ?? t('ehr.late') });
@@ -272,7 +274,7 @@ export function apartWords({ why, status, reason }: Apart): string {
     case 'lost':
       return t('ehr.connectionLost');
     case 'gone':
-      return t('ehr.outOfTheSession', { reason: reason || t('ehr.noReasonGiven') });
+      return t('ehr.outOfTheSession', { reason: reason ? reasonWords(reason) : t('ehr.noReasonGiven') });
   }
 }
 

@@ -4,6 +4,7 @@ import { Button } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { timeOf } from '../fhir.ts';
 import { t } from '../language/language.ts';
+import { reasonWords } from '../language/reasons.ts';
 import { Rich } from '../language/rich.tsx';
 import { useStore } from '../store.ts';
 import markStyles from '../ui/mark.module.css';
@@ -168,7 +169,7 @@ export function Strip({ session }: { session: EhrSession }) {
           role="status"
           data-status={now.status}
           data-tone={tone}
-          title={now.detail}
+          title={now.detail === undefined ? undefined : reasonWords(now.detail)}
         >
           <span className={markStyles.mark} aria-hidden="true">
             {sign}
@@ -210,12 +211,12 @@ export function Strip({ session }: { session: EhrSession }) {
       ))}
       {others.map(({ name, since, reason, shows }) => (
         <Warner key={name} actions={<AskAgain session={session} />}>
-          <DoesNotFollow name={name} since={since} reason={reason} shows={shows} />
+          <DoesNotFollow name={name} since={since} reason={reasonWords(reason)} shows={shows} />
         </Warner>
       ))}
       {reports.map(({ who, text, at }) => (
         <Warner key={who} actions={<AskAgain session={session} />}>
-          {t('ehr.reportedAt', { text, at: timeOf(at) })}
+          {t('ehr.reportedAt', { text: reasonWords(text), at: timeOf(at) })}
         </Warner>
       ))}
     </section>

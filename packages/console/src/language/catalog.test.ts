@@ -100,6 +100,7 @@ const ALLOWED: Readonly<Record<string, readonly RegExp[]>> = {
   'ehr/session.ts': [/^Clinical note$/],
   'ehr/window-name.ts': [/^EHR \(window $/],
   'guests/join.tsx': [/^hub\.(?:url|topic)$/],
+  'language/reasons.ts': [/^ did not answer in time$/],
   'launch/simulation.ts': [/^ is not known: name faults /, /^client: no client /, /^pkce:auto or /],
   'kit/following.ts': [/^the patient is not in this record$/, /^the record cannot be read$/],
   'report-writer/src/filing.ts': [/^Imaging report$/],

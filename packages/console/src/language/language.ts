@@ -71,12 +71,6 @@ export function number(value: number, options?: Intl.NumberFormatOptions): strin
   return numberFormat(spoken.get().locale, options).format(value);
 }
 
-/** A measured value with every digit that it has, and the decimal sign of people there: `7.125` or `7,125` (HZ-10). */
-export function measured(value: number): string {
-  const parts = numberFormat(spoken.get().locale).formatToParts(0.5);
-  return String(value).replace('.', parts.find(({ type }) => type === 'decimal')?.value ?? '.');
-}
-
 /** A date or time as people write it, in the zone that the browser is in. */
 export function date(value: Date, options: Intl.DateTimeFormatOptions): string {
   return dateFormat(spoken.get().locale, options).format(value);

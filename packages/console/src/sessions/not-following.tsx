@@ -2,6 +2,7 @@
 import type { SessionView } from '../api.ts';
 import { timeOf } from '../fhir.ts';
 import { t } from '../language/language.ts';
+import { reasonWords } from '../language/reasons.ts';
 import markStyles from '../ui/mark.module.css';
 import textStyles from '../ui/text.module.css';
 import namesStyles from './names.module.css';
@@ -24,7 +25,7 @@ export function NotFollowing({ session }: { session: Pick<SessionView, 'notFollo
   return (
     <ul className={namesStyles.names} aria-label={t('sessions.doesNotFollow')}>
       {session.notFollowing.map(({ name, why, since, reason, shows }) => (
-        <li key={`${name} ${since}`} data-tone={why === 'waiting' ? 'busy' : 'bad'} title={reason}>
+        <li key={`${name} ${since}`} data-tone={why === 'waiting' ? 'busy' : 'bad'} title={reasonWords(reason)}>
           <span className={markStyles.mark} aria-hidden="true">
             {why === 'waiting' ? '…' : '!'}
           </span>

@@ -1,6 +1,7 @@
 /** The timeline's rows: what each entry says, and which rows a filter keeps. */
 import type { TimelineEntry } from '../api.ts';
 import { date, t } from '../language/language.ts';
+import { reasonWords } from '../language/reasons.ts';
 
 export const FILTERS = ['all', 'events', 'answers', 'subscriptions', 'problems'] as const;
 export type Filter = (typeof FILTERS)[number];
@@ -85,7 +86,7 @@ export function describe(
     case 'session-started':
       return { what: t('sessions.sessionStarted'), detail: '' };
     case 'session-ended':
-      return { what: t('sessions.sessionEnded'), detail: entry.reason ?? '' };
+      return { what: t('sessions.sessionEnded'), detail: reasonWords(entry.reason ?? '') };
     case 'published':
       return { what: event, detail: client === '' ? t('sessions.byTheHub') : t('sessions.by', { client }) };
     case 'refused':
@@ -121,7 +122,10 @@ export function describe(
     case 'dropped':
       return { what: t('sessions.disconnected', { code: entry.code ?? '' }), detail: subscriber };
     case 'denied':
-      return { what: t('sessions.denied'), detail: t('sessions.colon', { subscriber, what: entry.reason ?? '' }) };
+      return {
+        what: t('sessions.denied'),
+        detail: t('sessions.colon', { subscriber, what: reasonWords(entry.reason ?? '') }),
+      };
   }
 }
 

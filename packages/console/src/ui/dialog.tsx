@@ -52,10 +52,10 @@ export function Dialog({ title, onClose, closeLabel = t('start.close'), closable
       onClick={click}
     >
       <div className={styles.inside}>
-        <header>
+        <div className={styles.title}>
           <h2 id={id}>{title}</h2>
           {closable && <CloseButton aria-label={closeLabel} onClick={onClose} />}
-        </header>
+        </div>
         {children}
       </div>
     </dialog>
