@@ -55,8 +55,10 @@ export function afterLoss(
 /** Whether an update has deleted shared content: a subscriber cannot be corrected while its own state is unknown. */
 export function hasLostContent(before: Anchor, after: Anchor | undefined): boolean {
   if (!after) return false;
-  const differences = ContentMap.of(after.content).differences(ContentMap.of(before.content));
-  return differences.some((one) => one.after === undefined);
+  for (const one of ContentMap.of(after.content).differences(ContentMap.of(before.content))) {
+    if (one.after === undefined) return true;
+  }
+  return false;
 }
 
 /** The context that a close is about: its resources by type, id and identifiers where it is long. */

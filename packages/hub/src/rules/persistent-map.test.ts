@@ -7,10 +7,15 @@ import { differences, found, inserted, removed, type Tree } from './tree.ts';
 type Change = readonly [key: string, value: number | undefined];
 
 const keys = fc.integer({ min: 0, max: 80 }).map((n) => `${n % 3 === 0 ? 'Patient' : 'Report'}/${n}`);
-const changes: fc.Arbitrary<readonly Change[]> = fc.array(
+const some: fc.Arbitrary<readonly Change[]> = fc.array(
   fc.tuple(keys, fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined, freq: 2 })),
   { maxLength: 200, size: 'max' },
 );
+const removals: fc.Arbitrary<readonly Change[]> = fc
+  .uniqueArray(keys, { maxLength: 80, size: 'max' })
+  .map((list) => list.map((key) => [key, undefined]));
+/** The map grows from a list to trees, shrinks to a list, and grows again. */
+const changes = fc.tuple(some, removals, some).map((lists) => lists.flat());
 
 function make(
   map: { set(key: string, value: number): unknown; delete(key: string): unknown },
