@@ -90,6 +90,8 @@ function define(type: string, action: Action): EventDefinition {
 }
 
 const DEFINED = new Map<string, EventDefinition>(INFRASTRUCTURE.map((event) => [event.name.toLowerCase(), event]));
+/** The same by the names as they are spelt here: most senders spell them so. */
+const SPELT = new Map<string, EventDefinition>(INFRASTRUCTURE.map((event) => [event.name, event]));
 
 /** Reverse domain notation: at least two labels, no dash (2.3 "Event name"). */
 const REVERSE_DNS = /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$/i;
@@ -100,6 +102,8 @@ const REVERSE_DNS = /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$/i;
  * @returns undefined when the name is no FHIRcast event name
  */
 export function eventDefinition(name: string): EventDefinition | undefined {
+  const spelt = SPELT.get(name);
+  if (spelt) return spelt;
   const lower = name.toLowerCase();
   const known = DEFINED.get(lower);
   if (known) return known;
@@ -109,8 +113,9 @@ export function eventDefinition(name: string): EventDefinition | undefined {
   const action = ACTIONS.find((one) => one === lower.slice(dash + 1));
   if (!type || !action) return undefined;
   const event = define(type, action);
-  // The number of FHIR types bounds this map, whatever clients send.
+  // The number of FHIR types bounds these maps, whatever clients send.
   DEFINED.set(lower, event);
+  SPELT.set(event.name, event);
   return event;
 }
 

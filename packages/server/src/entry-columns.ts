@@ -16,10 +16,16 @@ export interface Entry {
 const NUMBERS = 5;
 /** Words of one entry: its kind, or the whole observation; subscription, subscriber or client, event name. */
 const WORDS = 4;
-/** Entries that there is room for at first. */
-const FIRST = 16;
+/** Entries of one block: room is made for so many at a time, and never moved. */
+const BLOCK = 64;
 
 type Word = Observation | string | undefined;
+
+/** The columns of some entries that follow each other. */
+interface Block {
+  readonly numbers: Float64Array;
+  readonly words: Word[];
+}
 
 /**
  * The latest entries of one session, up to a number. What happens with every event is kept in columns: an object for each would
@@ -29,8 +35,7 @@ export class EntryColumns {
   /** `seq` of the newest entry. */
   newest = 0;
   readonly #size: number;
-  #numbers = new Float64Array(0);
-  readonly #words: Word[] = [];
+  readonly #blocks: Block[] = [];
   /** Ids of events, in turn: each entry has the latest or a new one, so that no more than there are entries are in use. */
   readonly #ids: string[] = [];
   /** How many ids there have been. */
@@ -54,7 +59,6 @@ export class EntryColumns {
   push(seq: number, at: number, observation: Observation): 0 | 1 {
     this.newest = seq;
     if (this.#length < this.#size) {
-      this.#makeRoom();
       this.#write(this.#length, seq, at, observation);
       this.#length += 1;
       return 1;
@@ -64,12 +68,15 @@ export class EntryColumns {
     return 0;
   }
 
-  #makeRoom(): void {
-    const room = this.#numbers.length / NUMBERS;
-    if (this.#length < room) return;
-    const numbers = new Float64Array(Math.min(this.#size, Math.max(FIRST, room * 2)) * NUMBERS);
-    numbers.set(this.#numbers);
-    this.#numbers = numbers;
+  /** Where an entry is, whose room is made here if it is the first of its block. */
+  #blockOf(index: number): Block {
+    const at = Math.floor(index / BLOCK);
+    let block = this.#blocks[at];
+    if (!block) {
+      block = { numbers: new Float64Array(BLOCK * NUMBERS), words: new Array(BLOCK * WORDS) };
+      this.#blocks[at] = block;
+    }
+    return block;
   }
 
   #write(index: number, seq: number, at: number, one: Observation): void {
@@ -108,8 +115,8 @@ export class EntryColumns {
   }
 
   #put(index: number, what: Word, subscription: Word, who: Word, event: Word): void {
-    const words = this.#words;
-    const from = index * WORDS;
+    const { words } = this.#blockOf(index);
+    const from = (index % BLOCK) * WORDS;
     words[from] = what;
     words[from + 1] = subscription;
     words[from + 2] = who;
@@ -117,8 +124,8 @@ export class EntryColumns {
   }
 
   #count(index: number, seq: number, at: number, count: number, status: number, id: number): void {
-    const numbers = this.#numbers;
-    const from = index * NUMBERS;
+    const { numbers } = this.#blockOf(index);
+    const from = (index % BLOCK) * NUMBERS;
     numbers[from] = seq;
     numbers[from + 1] = at;
     numbers[from + 2] = count;
@@ -132,9 +139,10 @@ export class EntryColumns {
   }
 
   #entry(index: number): Entry {
-    const numbers = this.#numbers.subarray(index * NUMBERS, (index + 1) * NUMBERS);
-    const [seq = 0, at = 0, count = 0, status = 0, id = 0] = numbers;
-    const [what, subscription, who, event] = this.#words.slice(index * WORDS, (index + 1) * WORDS) as [
+    const { numbers, words } = this.#blockOf(index);
+    const place = index % BLOCK;
+    const [seq = 0, at = 0, count = 0, status = 0, id = 0] = numbers.subarray(place * NUMBERS, (place + 1) * NUMBERS);
+    const [what, subscription, who, event] = words.slice(place * WORDS, (place + 1) * WORDS) as [
       Observation | 'published' | 'delivered' | 'answered',
       string,
       string | undefined,

@@ -4,6 +4,7 @@ import { standingOpens } from '../rules/current-context.ts';
 import { followingEvent } from '../rules/following.ts';
 import { wantsHeartbeats } from '../rules/heartbeat.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
+import { AnswerTimer } from './answer-timer.ts';
 import type { CaughtUpSession, Missed } from './catch-up.ts';
 import { confirmation, denial } from './control-messages.ts';
 import { Delivery, unlogged } from './delivery.ts';
@@ -43,6 +44,7 @@ export class Audience {
   readonly #listener: SocketListener;
   readonly #options: AudienceOptions;
   readonly #lastSent: () => string | undefined;
+  readonly #timer: AnswerTimer;
 
   /** @param lastSent id of the last event of the log that went to everybody who is up to date */
   constructor(
@@ -55,6 +57,7 @@ export class Audience {
     this.#lastSent = lastSent;
     this.#topic = topic;
     this.#clock = clock;
+    this.#timer = new AnswerTimer(clock);
     this.#listener = listener;
     this.#options = options;
   }
@@ -95,7 +98,7 @@ export class Audience {
       this.detach(earlier);
       earlier.channel.close(1000, 'Connected elsewhere');
     }
-    const socket = new SubscriberSocket(subscription, channel, this.#clock, this.#listener, this.#options);
+    const socket = new SubscriberSocket(subscription, channel, this.#clock, this.#listener, this.#options, this.#timer);
     this.sockets.set(subscription.id, socket);
     socket.say(confirmation(subscription, this.#topic, this.#clock.now()));
     socket.bring(missed, session);

@@ -1,4 +1,4 @@
-import { EVENT_TEXT, type EventMessage, eventDefinition, eventKey, readExact } from '@lockstep/fhircast';
+import { type Action, EVENT_TEXT, type EventMessage, eventDefinition, eventKey, readExact } from '@lockstep/fhircast';
 import type { Anchored, Offer, Offered } from '../rules/audience.ts';
 import type { Originator, TextWriter } from '../rules/commands.ts';
 import type { Awaited } from '../rules/conversation.ts';
@@ -39,7 +39,7 @@ export function unlogged(message: EventMessage): Delivery {
 }
 
 /** One event on its way to the subscribers of a topic: made once, shared by all of them. */
-export class Delivery implements Offer<Sendable> {
+export class Delivery implements Sendable, Offer<Sendable> {
   readonly number: number;
   readonly id: string;
   readonly name: string;
@@ -52,10 +52,12 @@ export class Delivery implements Offer<Sendable> {
   #text: string | undefined;
   #bytes: Uint8Array | undefined;
   readonly #originator: Pick<ReadEvent, 'originator'> | undefined;
+  readonly #action: Action | undefined;
   /** See `LoggedEvent`. */
   readonly #anchor: string | undefined;
+  #anchored: Anchored | undefined;
   #read: ReadEvent | undefined;
-  #sendable: Sendable | undefined;
+  #awaited: Awaited | undefined;
   #derived: readonly Sendable[] | undefined;
 
   constructor(
@@ -72,6 +74,7 @@ export class Delivery implements Offer<Sendable> {
     else this.#bytes = event.bytes;
     this.#originator = event.originator && { originator: event.originator };
     if (known) this.#read = { message: known.message, exact: known.exact ?? PLAIN, ...this.#originator };
+    this.#action = eventDefinition(event.name)?.action;
     this.#anchor = event.anchor;
   }
 
@@ -82,7 +85,10 @@ export class Delivery implements Offer<Sendable> {
    */
   awaitedAs(id: string, sentAt: number): Awaited {
     const { number, id: originalId, name: originalName, keepsCurrent } = this;
-    return { id, number, originalId, originalName, sentAt, ...(keepsCurrent && { keepsCurrent }) };
+    // Nearly all subscribers are sent the same at the same time.
+    if (this.#awaited?.id === id && this.#awaited.sentAt === sentAt) return this.#awaited;
+    this.#awaited = { id, number, originalId, originalName, sentAt, ...(keepsCurrent && { keepsCurrent }) };
+    return this.#awaited;
   }
 
   get text(): string {
@@ -105,30 +111,25 @@ export class Delivery implements Offer<Sendable> {
     return this.#read;
   }
 
+  /** The event itself, where it is chosen among what can be derived from it. */
   get sendable(): Sendable {
-    if (!this.#sendable) {
-      const delivery = this;
-      this.#sendable = {
-        id: this.id,
-        name: this.name,
-        bytes: this.bytes,
-        // Read only where a subscriber needs it.
-        get read() {
-          return delivery.read;
-        },
-        ...this.#anchored(),
-      };
-    }
-    return this.#sendable;
+    return this;
   }
 
-  #anchored(): { opens?: Anchored; closes?: Anchored } {
-    const action = eventDefinition(this.name)?.action;
-    if (action !== 'open' && action !== 'close') return {};
-    const [type, resourceId] = (this.#anchor ?? anchorName(this.read.message))?.split('/') ?? [];
-    if (!type || !resourceId) return {};
-    const anchored = { type, resourceId };
-    return action === 'open' ? { opens: anchored } : { closes: anchored };
+  get opens(): Anchored | undefined {
+    return this.#action === 'open' ? this.#about : undefined;
+  }
+
+  get closes(): Anchored | undefined {
+    return this.#action === 'close' ? this.#about : undefined;
+  }
+
+  get #about(): Anchored | undefined {
+    if (!this.#anchored) {
+      const [type, resourceId] = (this.#anchor ?? anchorName(this.read.message))?.split('/') ?? [];
+      this.#anchored = type && resourceId ? { type, resourceId } : undefined;
+    }
+    return this.#anchored;
   }
 
   /** The opens derived from this one (DER-1). */

@@ -75,8 +75,8 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     const { activity } = this.#parts;
     activity.counts.delivered += 1;
     if (!activity.isObserved) return;
-    const about = { subscription: id, subscriber, eventId, event, ...(keepsCurrent && { keepsCurrent }) };
-    activity.observe(this.#session.topic, { kind: 'delivered', ...about });
+    const about = { kind: 'delivered', subscription: id, subscriber, eventId, event } as const;
+    activity.observe(this.#session.topic, keepsCurrent ? { ...about, keepsCurrent } : about);
   }
 
   answered(subscription: Subscription, answer: SubscriberAnswer): void {

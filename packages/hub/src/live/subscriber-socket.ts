@@ -14,6 +14,7 @@ import {
 } from '../rules/conversation.ts';
 import { isUnanswered } from '../rules/own-events.ts';
 import type { Subscription } from '../rules/session-state.ts';
+import { AnswerTimer, type Waiting } from './answer-timer.ts';
 import { CatchUp, type CaughtUpSession, type Missed } from './catch-up.ts';
 import type { Delivery, Sendable } from './delivery.ts';
 import { bytesOf } from './spelling.ts';
@@ -33,7 +34,7 @@ export interface SubscriberSocketOptions {
 }
 
 /** A subscriber that is connected here: what it is sent, and what it answers. */
-export class SubscriberSocket {
+export class SubscriberSocket implements Waiting {
   readonly channel: Channel;
   /** Frames that were no answer (ERR-1). */
   ignored = 0;
@@ -46,7 +47,7 @@ export class SubscriberSocket {
   /** What brings it up to date, while it is not. */
   #catchUp: CatchUp | undefined;
   #closed = false;
-  #timer: { readonly at: number; readonly cancel: () => void } | undefined;
+  readonly #timer: AnswerTimer;
 
   constructor(
     subscription: Subscription,
@@ -54,11 +55,13 @@ export class SubscriberSocket {
     clock: Clock,
     listener: SocketListener,
     options: SubscriberSocketOptions,
+    timer = new AnswerTimer(clock),
   ) {
     this.channel = channel;
     this.#clock = clock;
     this.#listener = listener;
     this.#options = options;
+    this.#timer = timer;
     this.#subscription = subscription;
     this.#conversation = newConversation(subscription.acknowledgements);
     this.#interest = newInterest(subscription.events, options.derivesOpens);
@@ -170,25 +173,17 @@ export class SubscriberSocket {
   }
 
   #await({ id }: Sendable, original: Delivery): void {
-    this.#conversation = sent(this.#conversation, original.awaitedAs(id, runningTime(this.#clock)));
-    this.#schedule();
+    // In whole ms, so that all who are sent an event at once share what is waited for.
+    const sentAt = Math.floor(runningTime(this.#clock));
+    this.#conversation = sent(this.#conversation, original.awaitedAs(id, sentAt));
+    this.#timer.wait(this);
   }
 
-  /** One timer a socket, for what is due first; answers do not touch it. */
-  #schedule(): void {
-    if (this.#closed) return;
-    const at = nextDeadline(this.#conversation, this.#options.answerMs);
-    if (at === undefined || (this.#timer && this.#timer.at <= at)) return;
-    this.#timer?.cancel();
-    const cancel = this.#clock.after(Math.max(0, at - runningTime(this.#clock)), () => {
-      this.#timer = undefined;
-      this.#expire();
-      this.#schedule();
-    });
-    this.#timer = { at, cancel };
+  get due(): number | undefined {
+    return this.#closed ? undefined : nextDeadline(this.#conversation, this.#options.answerMs);
   }
 
-  #expire(): void {
+  expire(): void {
     const due = this.#conversation.armed;
     const now = runningTime(this.#clock);
     const { conversation, unanswered } = elapsed(this.#conversation, now, this.#options.answerMs);
@@ -229,8 +224,7 @@ export class SubscriberSocket {
     if (this.#closed) return;
     this.#closed = true;
     this.#catchUp?.end();
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#timer.forget(this);
     this.#listener.ended(this);
   }
 }

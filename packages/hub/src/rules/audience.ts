@@ -1,6 +1,6 @@
 /** Who gets what of a session's events (PUB-3, DER-1, DER-2). */
 import { eventKey } from '@lockstep/fhircast';
-import { changesContext } from './changes-context.ts';
+import { changesContext, endsContexts, isLogout } from './changes-context.ts';
 import { isOwnEvent } from './own-events.ts';
 
 /** A resource that an event opens or closes. */
@@ -14,9 +14,9 @@ export interface Offered {
   readonly id: string;
   readonly name: string;
   /** For an open: what becomes the subscriber's context of that type. */
-  readonly opens?: Anchored;
+  readonly opens?: Anchored | undefined;
   /** For a close: what is no longer open. */
-  readonly closes?: Anchored;
+  readonly closes?: Anchored | undefined;
 }
 
 /** An event, and the opens that can be derived from it. */
@@ -32,13 +32,31 @@ export interface Interest {
   readonly derivesOpens: boolean;
   /** Event keys, or `*`. */
   readonly granted: ReadonlySet<string>;
-  /** Resource id of what the subscriber was last sent an open of, by resource type (DER-2). */
-  readonly lastOpen: ReadonlyMap<string, string>;
+  /** What the subscriber was last sent an open of, one of each resource type (DER-2). */
+  readonly lastOpen: readonly Anchored[];
+}
+
+const NOTHING_OPEN: readonly Anchored[] = [];
+
+/** What the subscriber was last sent an open of. */
+export function lastOpenOf({ lastOpen }: Interest, type: string): Anchored | undefined {
+  return lastOpen.find((one) => one.type === type);
+}
+
+function withLastOpen(interest: Interest, lastOpen: readonly Anchored[]): Interest {
+  return { derivesOpens: interest.derivesOpens, granted: interest.granted, lastOpen };
+}
+
+function without(interest: Interest, type: string): Interest {
+  return withLastOpen(
+    interest,
+    interest.lastOpen.filter((one) => one.type !== type),
+  );
 }
 
 /** @param events granted events, or `*` */
 export function newInterest(events: readonly string[], derivesOpens: boolean): Interest {
-  return { derivesOpens, granted: new Set(events.map(eventKey)), lastOpen: new Map() };
+  return { derivesOpens, granted: new Set(events.map(eventKey)), lastOpen: NOTHING_OPEN };
 }
 
 /** The same subscriber with other events (SUB-6). */
@@ -57,35 +75,31 @@ export function selected<Event extends Offered>(interest: Interest, offer: Offer
   if (!interest.derivesOpens || !offer.key.endsWith('-open')) return [];
   return offer.derived.filter(
     ({ name, opens }) =>
-      opens && wants(interest, eventKey(name)) && interest.lastOpen.get(opens.type) !== opens.resourceId,
+      opens && wants(interest, eventKey(name)) && lastOpenOf(interest, opens.type)?.resourceId !== opens.resourceId,
   );
 }
 
 /** What the subscriber was last sent an open of, after it was sent an event. */
 export function afterSending(interest: Interest, { name, opens, closes }: Offered): Interest {
-  const { lastOpen } = interest;
   if (opens) {
-    if (lastOpen.get(opens.type) === opens.resourceId) return interest;
-    return { ...interest, lastOpen: new Map(lastOpen).set(opens.type, opens.resourceId) };
+    const { lastOpen } = interest;
+    const place = lastOpen.findIndex(({ type }) => type === opens.type);
+    if (lastOpen[place]?.resourceId === opens.resourceId) return interest;
+    const next = lastOpen.slice();
+    next[place < 0 ? next.length : place] = opens;
+    return withLastOpen(interest, next);
   }
   if (closes) {
-    if (lastOpen.get(closes.type) !== closes.resourceId) return interest;
-    const left = new Map(lastOpen);
-    left.delete(closes.type);
-    return { ...interest, lastOpen: left };
+    return lastOpenOf(interest, closes.type)?.resourceId === closes.resourceId
+      ? without(interest, closes.type)
+      : interest;
   }
-  const key = eventKey(name);
-  return (key === 'home-open' || key === 'userlogout') && lastOpen.size > 0
-    ? { ...interest, lastOpen: new Map() }
-    : interest;
+  return interest.lastOpen.length > 0 && endsContexts(name) ? withLastOpen(interest, NOTHING_OPEN) : interest;
 }
 
 /** What the subscriber was last sent an open of, after a delivery failed: of that type it is not known. */
 export function afterFailing(interest: Interest, { opens }: Offered): Interest {
-  if (!opens || !interest.lastOpen.has(opens.type)) return interest;
-  const left = new Map(interest.lastOpen);
-  left.delete(opens.type);
-  return { ...interest, lastOpen: left };
+  return opens && lastOpenOf(interest, opens.type) ? without(interest, opens.type) : interest;
 }
 
 /**
@@ -94,7 +108,7 @@ export function afterFailing(interest: Interest, { opens }: Offered): Interest {
  * who works and not about a context.
  */
 export function replaces(newer: Offered, older: Offered): boolean {
-  if (!changesContext(older.name) || eventKey(older.name) === 'userlogout') return false;
+  if (!changesContext(older.name) || isLogout(older.name)) return false;
   if (newer.closes) {
     return newer.closes.type === older.opens?.type && newer.closes.resourceId === older.opens.resourceId;
   }

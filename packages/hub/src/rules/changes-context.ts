@@ -1,11 +1,20 @@
-import { eventDefinition, eventKey } from '@lockstep/fhircast';
+import { eventDefinition } from '@lockstep/fhircast';
 
 /** Whether events of this name change which context is current: not to follow one is to show the wrong patient (ERR-8). */
 export function changesContext(eventName: string): boolean {
-  const key = eventKey(eventName);
-  if (key === 'home-open' || key === 'userlogout') return true;
-  const action = eventDefinition(eventName)?.action;
-  return action === 'open' || action === 'close';
+  const { name, action } = eventDefinition(eventName) ?? {};
+  return action === 'open' || action === 'close' || name === 'Home-open' || name === 'UserLogout';
+}
+
+/** Whether events of this name leave no context open that was. */
+export function endsContexts(eventName: string): boolean {
+  const name = eventDefinition(eventName)?.name;
+  return name === 'Home-open' || name === 'UserLogout';
+}
+
+/** Whether the event is a logout. */
+export function isLogout(eventName: string): boolean {
+  return eventDefinition(eventName)?.name === 'UserLogout';
 }
 
 /** Whether an event that was sent has changed which context is current: a close of another one has not. */

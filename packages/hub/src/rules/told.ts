@@ -4,7 +4,7 @@
  */
 import { eventKey, keyText } from '@lockstep/fhircast';
 import { AnchorMap } from './anchor-map.ts';
-import { afterSending, newInterest, type Offer, type Offered, selected } from './audience.ts';
+import { afterSending, lastOpenOf, newInterest, type Offer, type Offered, selected } from './audience.ts';
 import { latestAnchors, leavesNothingCurrent, type OpenEvent, openMessage, standingFor } from './current-context.ts';
 import { deriveOpens } from './derived-opens.ts';
 import type { Anchor, Opening, SessionState, Subscription } from './session-state.ts';
@@ -73,7 +73,7 @@ function lastSent(
     if (sent.length === 0) continue;
     // A derived open is not sent of what was opened last of its type (DER-2).
     const unsure =
-      isAll || sent[0] === offer.sendable ? [] : typesOf(sent).filter((type) => !interest.lastOpen.has(type));
+      isAll || sent[0] === offer.sendable ? [] : typesOf(sent).filter((type) => !lastOpenOf(interest, type));
     if (new Set(unsure).size < unsure.length) return DEPENDS;
     for (const event of sent) interest = afterSending(interest, event);
     const { number, id } = one.opened.opening;

@@ -54,7 +54,7 @@ export function withUntold(state: SessionState, eventName: string, derivesOpens:
   const key = eventKey(eventName);
   let after = state;
   for (const subscription of state.subscriptions.values()) {
-    const isTold = subscription.events.some((one) => one === '*' || eventKey(one) === key);
+    const isTold = subscription.events.some((one) => one === eventName || one === '*' || eventKey(one) === key);
     const before = isTold ? undefined : toldBefore(state, subscription, derivesOpens);
     if (!before) continue;
     const { id } = subscription;
