@@ -32,14 +32,30 @@ interface EntryAnswer extends JsonObject {
   readonly response: JsonObject;
 }
 
+/** An answer, and how many characters it has. */
+interface SizedAnswer {
+  readonly answer: EntryAnswer;
+  readonly size: number;
+}
+
 /** Requests of a batch or a transaction, each with the caller's own rights: nothing is allowed that is not allowed alone. */
 export class Bundles<A, P = never> {
   readonly #interactions: FhirExchange<A>;
   readonly #planner: Planner<A, P> | undefined;
   readonly #baseUrl: string;
+  readonly #slice: () => Promise<void>;
 
-  /** @param planner without one, transactions are refused */
-  constructor(interactions: FhirExchange<A>, planner: Planner<A, P> | undefined, baseUrl: string) {
+  /**
+   * @param planner without one, transactions are refused
+   * @param slice waits for the turn of the next slice of work (see `WorkTurns`)
+   */
+  constructor(
+    interactions: FhirExchange<A>,
+    planner: Planner<A, P> | undefined,
+    baseUrl: string,
+    slice = () => Promise.resolve(),
+  ) {
+    this.#slice = slice;
     this.#interactions = interactions;
     this.#planner = planner;
     this.#baseUrl = baseUrl;
@@ -71,6 +87,7 @@ export class Bundles<A, P = never> {
     const answers: EntryAnswer[] = [];
     const room = new AnswerRoom();
     for (const [index, entry] of entries.entries()) {
+      await this.#slice();
       answers.push(
         await answerOf(async () => {
           room.require();
@@ -87,7 +104,7 @@ export class Bundles<A, P = never> {
     const content = contentOf(body ?? null, r5);
     switch (method) {
       case 'GET':
-        return room.fill(await this.#get(request, access));
+        return room.fillRead(await this.#get(request, access));
       case 'POST': {
         const done = await this.#interactions.create(typeOf(request), content, condition, access);
         return room.fill(this.#written(done, done.created ? '201' : '200'));
@@ -108,11 +125,11 @@ export class Bundles<A, P = never> {
     }
   }
 
-  async #get({ path, query }: EntryRequest, access: A): Promise<EntryAnswer> {
+  async #get({ path, query }: EntryRequest, access: A): Promise<SizedAnswer> {
     const [type = '', id, history, version] = path;
-    const ok = ({ text }: AnsweredBundle): EntryAnswer => ({
-      resource: parseExact(text) as JsonObject,
-      response: { status: '200' },
+    const ok = ({ text, bundle }: AnsweredBundle): SizedAnswer => ({
+      answer: { resource: bundle ?? (parseExact(text) as JsonObject), response: { status: '200' } },
+      size: text.length,
     });
     if (id === undefined) return ok(await this.#interactions.search(type, query, access));
     if (path.length === 2) return this.#read200(await this.#interactions.read({ type, id }, access));
@@ -124,8 +141,8 @@ export class Bundles<A, P = never> {
     return this.#read200(await this.#interactions.vread({ type, id }, version, access));
   }
 
-  #read200({ resource }: Answered): EntryAnswer {
-    return { resource, response: { status: '200', ...versionOf(resource) } };
+  #read200({ resource, text }: Answered): SizedAnswer {
+    return { answer: { resource, response: { status: '200', ...versionOf(resource) } }, size: text.length };
   }
 
   #written({ resource }: Answered, status: string, readable = true): EntryAnswer {
@@ -150,9 +167,10 @@ export class Bundles<A, P = never> {
       // The writes are done by now: a read that is refused cannot undo them, and says so alone.
       for (const request of requests) {
         if (request.method !== 'GET') continue;
+        await this.#slice();
         const answer = await answerOf(async () => {
           room.require();
-          return room.fill(await this.#get(request, access));
+          return room.fillRead(await this.#get(request, access));
         });
         answers.set(request.index, answer);
       }
@@ -178,6 +196,7 @@ export class Bundles<A, P = never> {
     };
     for (const request of requests) {
       if (request.method !== 'DELETE') continue;
+      await this.#slice();
       await atAsync(request.index, async () => {
         const {
           key,
@@ -194,6 +213,7 @@ export class Bundles<A, P = never> {
     for (const request of requests) {
       const { index, method } = request;
       if (method === 'DELETE' || method === 'GET') continue;
+      await this.#slice();
       await atAsync(index, async () => {
         room.require();
         const body = rewritten(request.body ?? null, renamed.references);
@@ -247,6 +267,7 @@ export class Bundles<A, P = never> {
     for (const request of requests) {
       const { index, method, fullUrl, body } = request;
       if (method !== 'POST' && method !== 'PUT') continue;
+      await this.#slice();
       await atAsync(index, async () => {
         const type = typeOf(request);
         const id = await this.#idOf(planner, request, access);
@@ -325,7 +346,13 @@ class AnswerRoom {
     );
   }
 
-  /** @param resource what was read or changed, where the answer does not show it */
+  /** @param size characters of what was read */
+  fillRead({ answer, size }: SizedAnswer): EntryAnswer {
+    this.#left -= size;
+    return answer;
+  }
+
+  /** @param resource what was changed, where the answer does not show it */
   fill(answer: EntryAnswer, resource = answer.resource): EntryAnswer {
     if (resource) this.#left -= JSON.stringify(resource).length;
     return answer;

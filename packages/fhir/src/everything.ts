@@ -1,11 +1,11 @@
-import { keyText } from '@lockstep/fhircast';
+import { keyText, parseReference, type ResourceKey } from '@lockstep/fhircast';
 import type { ResourceAccess } from './access.ts';
 import { patientOf, sharedReferences } from './compartment.ts';
 import { parseTime } from './dates.ts';
 import { definitionOf, RESOURCE_TYPES } from './definitions.ts';
-import { FhirRefusal } from './refusal.ts';
-import type { ResourceRepository } from './repository.ts';
-import { localReference, type Resource } from './resource.ts';
+import { FhirRefusal, warningOutcome } from './refusal.ts';
+import type { ReadAllowance, ResourceRepository } from './repository.ts';
+import type { Resource } from './resource.ts';
 import type { SearchBundle } from './search.ts';
 
 const DEFAULT_COUNT = 100;
@@ -23,7 +23,8 @@ interface EverythingRequest {
 
 /**
  * All that the caller may read of a patient: the compartment, type by type, and the shared resources that it refers to. Types
- * that the token does not cover are left out, as they are from a search for several types.
+ * that the token does not cover are left out, as they are from a search for several types. No more is read and held than a page
+ * needs; a page ends early where it would be too much.
  * @throws Refusal 400 for a parameter other than `_count`, `_since` and `_type`
  */
 export async function everything(
@@ -34,45 +35,129 @@ export async function everything(
   baseUrl: string,
 ): Promise<SearchBundle> {
   const asked = parse(params);
-  const all = new Map<string, Resource>();
-  const shared = new Set<string>();
-  for (const type of RESOURCE_TYPES) {
-    if (definitionOf(type)?.shared) continue;
-    const within = type === 'Patient' ? { ids: [id] } : { patients: [id] };
-    for await (const resource of repository.candidates(type, within)) {
-      if (patientOf(resource, baseUrl) !== id || !(await access.allows('r', resource))) continue;
-      all.set(keyText({ type, id: resource.id }), resource);
-      for (const key of sharedReferences(resource, baseUrl)) shared.add(keyText(key));
-    }
-  }
-  for (const text of [...shared].sort()) {
-    const stored = await repository.get(localReference(text, baseUrl)!);
-    if (stored && !stored.deleted && (await access.allows('r', stored.resource))) all.set(text, stored.resource);
-  }
-  const wanted = [...all].filter(
-    ([, { resourceType, meta }]) =>
-      (asked.types.length === 0 || asked.types.includes(resourceType)) && Date.parse(meta.lastUpdated) >= asked.since,
-  );
-  const start = asked.after === undefined ? 0 : wanted.findIndex(([key]) => key === asked.after) + 1;
-  const page = wanted.slice(start, start + asked.count);
-  const more = start + page.length < wanted.length && page.length > 0 ? page.at(-1)?.[0] : undefined;
+  const page = await new Compartment(id, access, repository, baseUrl).page(asked);
   const here = `${baseUrl}/Patient/${id}/$everything`;
+  const entries = [
+    ...page.resources.map((resource) => ({
+      fullUrl: `${baseUrl}/${keyOf(resource)}`,
+      resource,
+      search: { mode: isShared(resource.resourceType) ? ('include' as const) : ('match' as const) },
+    })),
+    ...(page.isWithoutShared ? [WITHOUT_SHARED] : []),
+  ];
   return {
     resourceType: 'Bundle',
     type: 'searchset',
-    total: wanted.length,
+    ...(asked.after === undefined && page.next === undefined && { total: page.resources.length }),
     link: [
       { relation: 'self', url: address(here, asked.used, asked.after) },
-      ...(more === undefined ? [] : [{ relation: 'next', url: address(here, asked.used, more) }]),
+      ...(page.next === undefined ? [] : [{ relation: 'next', url: address(here, asked.used, page.next) }]),
     ],
-    ...(page.length > 0 && {
-      entry: page.map(([key, resource]) => ({
-        fullUrl: `${baseUrl}/${key}`,
-        resource,
-        search: { mode: definitionOf(resource.resourceType)?.shared ? ('include' as const) : ('match' as const) },
-      })),
-    }),
+    ...(entries.length > 0 && { entry: entries }),
   };
+}
+
+interface EverythingPage {
+  readonly resources: readonly Resource[];
+  /** `Type/id` after which the next page begins; undefined on the last one. */
+  readonly next?: string;
+  /** The shared resources are not there: looking for them would take too much reading. */
+  readonly isWithoutShared?: boolean;
+}
+
+const PATIENTS_OWN = RESOURCE_TYPES.filter((type) => !isShared(type));
+
+const WITHOUT_SHARED = {
+  resource: warningOutcome(
+    'too-costly',
+    'The patient has too many resources to look up practitioners, organizations and the like that they refer to: read these by id.',
+  ),
+  search: { mode: 'outcome' as const },
+};
+
+const keyOf = ({ resourceType, id }: Resource): string => keyText({ type: resourceType, id });
+
+function isShared(type: string): boolean {
+  return definitionOf(type)?.shared ?? false;
+}
+
+/** One patient's resources, as far as a caller may read them. */
+class Compartment {
+  readonly #id: string;
+  readonly #access: ResourceAccess;
+  readonly #repository: ResourceRepository;
+  readonly #baseUrl: string;
+
+  constructor(id: string, access: ResourceAccess, repository: ResourceRepository, baseUrl: string) {
+    this.#id = id;
+    this.#access = access;
+    this.#repository = repository;
+    this.#baseUrl = baseUrl;
+  }
+
+  async page({ count, since, types, after }: EverythingRequest): Promise<EverythingPage> {
+    const isWanted = (type: string): boolean => types.length === 0 || types.includes(type);
+    const isRecent = ({ meta }: Resource): boolean => Date.parse(meta.lastUpdated) >= since;
+    const start = after === undefined ? undefined : parseReference(after);
+    const found: Resource[] = [];
+    const page = (stoppedAt?: string): EverythingPage | undefined => {
+      const last = found.length > count ? keyOf(found[count - 1] as Resource) : stoppedAt;
+      return last === undefined ? undefined : { resources: found.slice(0, count), next: last };
+    };
+    if (!start || !isShared(start.type)) {
+      const allowance = this.#repository.allowance('stop');
+      for await (const resource of this.#own(allowance, start, isWanted)) {
+        if (isRecent(resource)) found.push(resource);
+        const full = page();
+        if (full) return full;
+      }
+      const stopped = page(allowance.stoppedAt);
+      if (stopped) return stopped;
+    }
+    if (types.length > 0 && !types.some(isShared)) return { resources: found };
+    const shared = await this.#shared(isWanted);
+    if (!shared) return { resources: found, isWithoutShared: true };
+    for (const text of shared) {
+      if (start && isShared(start.type) && text <= keyText(start)) continue;
+      const stored = await this.#repository.get(parseReference(text)!);
+      if (!stored || stored.deleted || !(await this.#access.allows('r', stored.resource))) continue;
+      if (isRecent(stored.resource)) found.push(stored.resource);
+      const full = page();
+      if (full) return full;
+    }
+    return { resources: found };
+  }
+
+  /** Resources of the patient, type by type. @param allowance `stoppedAt` is `Type/id` @param start what comes after this one */
+  async *#own(
+    allowance: ReadAllowance,
+    start: ResourceKey | undefined,
+    isWanted: (type: string) => boolean,
+  ): AsyncGenerator<Resource> {
+    const id = this.#id;
+    for (const type of PATIENTS_OWN.slice(start ? PATIENTS_OWN.indexOf(start.type) : 0)) {
+      if (!isWanted(type) || !this.#access.may('r', type)) continue;
+      const within = type === 'Patient' ? { ids: [id] } : { patients: [id] };
+      const afterId = type === start?.type ? start.id : '';
+      for await (const resource of this.#repository.candidates(type, within, afterId, allowance)) {
+        if (patientOf(resource, this.#baseUrl) !== id || !(await this.#access.allows('r', resource))) continue;
+        yield resource;
+      }
+      if (allowance.stoppedAt === undefined) continue;
+      allowance.stoppedAt = keyText({ type, id: allowance.stoppedAt });
+      return;
+    }
+  }
+
+  /** What the patient's resources refer to, sorted: `Type/id`. @returns undefined where that takes too much reading */
+  async #shared(isWanted: (type: string) => boolean): Promise<readonly string[] | undefined> {
+    const allowance = this.#repository.allowance('stop');
+    const shared = new Set<string>();
+    for await (const resource of this.#own(allowance, undefined, () => true)) {
+      for (const key of sharedReferences(resource, this.#baseUrl)) if (isWanted(key.type)) shared.add(keyText(key));
+    }
+    return allowance.stoppedAt === undefined ? [...shared].sort() : undefined;
+  }
 }
 
 function address(here: string, used: URLSearchParams, after: string | undefined): string {
@@ -111,7 +196,7 @@ function parse(params: URLSearchParams): EverythingRequest {
         }
         break;
       case '_page':
-        if (!/^[A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.test(value))
+        if (!/^[A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.test(value) || !definitionOf(value.split('/')[0]!))
           throw new FhirRefusal(400, 'value', 'The page is none of this answer.');
         after = value;
         continue;

@@ -13,6 +13,8 @@ export interface AnsweredBundle {
   /** The resources in it, to look into: their numbers need not be as they were written. */
   readonly resources: readonly JsonObject[];
   readonly text: string;
+  /** The Bundle, its numbers as they were written, where it need not be read of the text. */
+  readonly bundle?: JsonObject;
 }
 
 /** What a write depends on, from its headers: `If-Match` (a version, or `any`) and `If-None-Match: *`. */

@@ -1,7 +1,8 @@
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
+import type { ResourceAccess } from './access.ts';
 import { parseTime } from './dates.ts';
 import { FhirRefusal } from './refusal.ts';
-import type { ResourceVersion } from './repository.ts';
+import type { ResourceRepository, ResourceVersion, StoredResource } from './repository.ts';
 
 const DEFAULT_COUNT = 100;
 const MAX_COUNT = 500;
@@ -50,34 +51,77 @@ export function parseHistory(params: URLSearchParams): HistoryRequest {
   return { count, since, ...(before !== undefined && { before }), used };
 }
 
+/** The versions of a page. */
+interface HistoryPage {
+  readonly versions: readonly ResourceVersion[];
+  /** Where the next page begins: before this version; undefined on the last one. */
+  readonly next?: number;
+  /** How many versions the caller may see in all, where that was counted. */
+  readonly total?: number;
+}
+
+/**
+ * Reads a page's versions, newest first; the first page counts all, as far as a request may read. A page ends early where that is spent.
+ * @param current what is stored under the id
+ */
+export async function historyPage(
+  key: ResourceKey,
+  current: StoredResource,
+  { count, since, before }: HistoryRequest,
+  access: ResourceAccess,
+  repository: ResourceRepository,
+): Promise<HistoryPage> {
+  const allowance = repository.allowance('stop');
+  const counting = before === undefined;
+  const versions: ResourceVersion[] = [];
+  let seen = 0;
+  const take = async (version: ResourceVersion): Promise<void> => {
+    if (Date.parse(version.at) < since) return;
+    if (version.resource && !(await access.allows('r', version.resource))) return;
+    seen += 1;
+    if (versions.length <= count) versions.push(version);
+  };
+  if (counting || before > current.version) await take(repository.currentVersion(current));
+  const from = Math.min(before ?? current.version, current.version);
+  for await (const version of repository.versionsBefore(key, from, allowance)) {
+    await take(version);
+    if (!counting && versions.length > count) break;
+  }
+  const page = versions.slice(0, count);
+  const reached = versions.length > count ? page.at(-1)?.version : undefined;
+  const { stoppedAt } = allowance;
+  const next = reached ?? (stoppedAt === undefined ? undefined : Number(stoppedAt));
+  return {
+    versions: page,
+    ...(next !== undefined && { next }),
+    ...(counting && stoppedAt === undefined && { total: seen }),
+  };
+}
+
 /**
  * A page of a resource's history.
  * @param url the resource's
- * @param visible all versions that the caller may see, newest first
  */
 export function historyBundle(
   url: string,
   key: ResourceKey,
-  visible: readonly ResourceVersion[],
-  { count, before, used }: HistoryRequest,
+  { versions, next, total }: HistoryPage,
+  { before, used }: HistoryRequest,
 ) {
-  const from = before === undefined ? visible : visible.filter(({ version }) => version < before);
-  const page = from.slice(0, count);
   const address = (start: number | undefined) => {
     const params = new URLSearchParams(used);
     if (start !== undefined) params.set('_page', String(start));
     return params.size > 0 ? `${url}/_history?${params}` : `${url}/_history`;
   };
-  const next = from.length > count ? page.at(-1)?.version : undefined;
   return {
     resourceType: 'Bundle',
     type: 'history',
-    total: visible.length,
+    ...(total !== undefined && { total }),
     link: [
       { relation: 'self', url: address(before) },
       ...(next === undefined ? [] : [{ relation: 'next', url: address(next) }]),
     ],
-    entry: page.map(({ version, at, resource }) => ({
+    entry: versions.map(({ version, at, resource }) => ({
       fullUrl: url,
       ...(resource && { resource }),
       request: { method: resource ? 'PUT' : 'DELETE', url: keyText(key) },

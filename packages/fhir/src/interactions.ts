@@ -1,6 +1,7 @@
 import { keyText, type ResourceKey } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
 import type { ResourceAccess } from './access.ts';
+import { bundleText } from './bundle-text.ts';
 import { parseCondition } from './condition.ts';
 import { definitionOf } from './definitions.ts';
 import { everything } from './everything.ts';
@@ -13,10 +14,10 @@ import {
   type Precondition,
   type WriteTarget,
 } from './exchange.ts';
-import { historyBundle, parseHistory } from './history.ts';
+import { historyBundle, historyPage, parseHistory } from './history.ts';
 import { applyJsonPatch } from './json-patch.ts';
 import { FhirRefusal } from './refusal.ts';
-import type { Planned, ResourceRepository, ResourceVersion, StoredResource } from './repository.ts';
+import type { Planned, ResourceRepository, StoredResource } from './repository.ts';
 import { isId, isObject, type JsonObject, type Resource } from './resource.ts';
 import { type SearchBundle, search, Totals } from './search.ts';
 import { parseSearch } from './search-request.ts';
@@ -34,9 +35,18 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
   readonly #baseUrl: string;
   readonly #ids: () => string;
   readonly #validator: R4Validator;
+  readonly #slice: () => Promise<void>;
   readonly #totals = new Totals();
 
-  constructor(repository: ResourceRepository, validator: R4Validator, baseUrl: string, ids: () => string) {
+  /** @param slice waits for the turn of the next slice of work (see `WorkTurns`) */
+  constructor(
+    repository: ResourceRepository,
+    validator: R4Validator,
+    baseUrl: string,
+    ids: () => string,
+    slice = () => Promise.resolve(),
+  ) {
+    this.#slice = slice;
     this.#repository = repository;
     this.#validator = validator;
     this.#baseUrl = baseUrl;
@@ -72,23 +82,24 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
   }
 
   /**
-   * The versions that the caller may read, newest first, as a history Bundle.
+   * The versions that the caller may read, newest first, as a history Bundle. It says how many there are on its first page, where
+   * they are few enough to be counted.
    * @param params `_count` and `_since`; any other is refused
    */
   async history(key: ResourceKey, params: URLSearchParams, access: ResourceAccess) {
     requireServed(key.type);
     access.require('r', key.type);
     const asked = parseHistory(params);
-    const versions = isId(key.id) ? await this.#repository.history(key) : [];
-    const newest = versions.find(({ resource }) => resource)?.resource;
+    const current = isId(key.id) ? await this.#repository.get(key) : undefined;
+    if (!current) throw notFound(key.type);
+    const newest = current.deleted
+      ? (await this.#repository.version(key, current.version - 1))?.resource
+      : current.resource;
     if (!newest) throw notFound(key.type);
     await access.requireFor('r', newest);
-    const visible: ResourceVersion[] = [];
-    for (const version of versions) {
-      if (Date.parse(version.at) < asked.since) continue;
-      if (!version.resource || (await access.allows('r', version.resource))) visible.push(version);
-    }
-    return bundleAnswer(historyBundle(`${this.#baseUrl}/${keyText(key)}`, key, visible, asked));
+    const url = `${this.#baseUrl}/${keyText(key)}`;
+    const page = await historyPage(key, current, asked, access, this.#repository);
+    return this.#answer(historyBundle(url, key, page, asked));
   }
 
   async search(
@@ -97,7 +108,7 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
     access: ResourceAccess,
     lenient = false,
   ): Promise<AnsweredBundle> {
-    return bundleAnswer(await this.find(type, params, access, lenient));
+    return this.#answer(await this.find(type, params, access, lenient));
   }
 
   /** A search for callers inside the server. */
@@ -137,7 +148,7 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
   ): Promise<{ readonly existing: Resource } | { readonly resource: Resource; readonly planned: readonly Planned[] }> {
     requireServed(type);
     access.require('c', type);
-    const content = { ...validate(body, type, this.#validator), id };
+    const content = { ...(await validate(body, type, this.#validator)), id };
     await access.requireFor('c', content);
     await access.requireReferences(content);
     if (condition === undefined) {
@@ -220,7 +231,7 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
     if ('id' in target && !isId(target.id)) {
       throw new FhirRefusal(400, 'value', 'The id must be 1 to 64 of A-Z, a-z, 0-9, "-" and ".".');
     }
-    const valid = validate(body, type, this.#validator);
+    const valid = await validate(body, type, this.#validator);
     const found = await this.#located(target, access);
     const given = typeof valid.id === 'string' ? valid.id : undefined;
     const key = found.key ?? { type, id: given ?? id };
@@ -274,7 +285,7 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
     check(previous, precondition);
     const readable = await access.allows('r', previous.resource);
     const changed = applyJsonPatch(previous.resource, patch.read(), readable);
-    const content = validate(contentOf(changed, patch.r5), key.type, this.#validator);
+    const content = await validate(contentOf(changed, patch.r5), key.type, this.#validator);
     if (content.id !== key.id) throw new FhirRefusal(400, 'invariant', 'A patch cannot change the id.');
     await access.requireFor('u', content);
     await access.requireReferences(content);
@@ -342,7 +353,12 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
   /** The patient, and all of the compartment and of what it refers to that the caller may read (`Patient/{id}/$everything`). */
   async everything(id: string, params: URLSearchParams, access: ResourceAccess): Promise<AnsweredBundle> {
     await this.read({ type: 'Patient', id }, access);
-    return bundleAnswer(await everything(id, params, access, this.#repository, this.#baseUrl));
+    return this.#answer(await everything(id, params, access, this.#repository, this.#baseUrl));
+  }
+
+  async #answer(bundle: JsonObject & { readonly entry?: readonly JsonObject[] }): Promise<AnsweredBundle> {
+    const resources = (bundle.entry ?? []).flatMap(({ resource }) => (isObject(resource) ? [resource] : []));
+    return { resources, text: await bundleText(bundle, this.#slice), bundle };
   }
 
   /** @throws Refusal 403 unless the caller is allowed to do this with what is, or last was, under the id */
@@ -361,11 +377,6 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
 /** A version as an entity tag. */
 export function etag(version: string | number): string {
   return `W/"${version}"`;
-}
-
-function bundleAnswer(bundle: JsonObject & { readonly entry?: readonly JsonObject[] }): AnsweredBundle {
-  const resources = (bundle.entry ?? []).flatMap(({ resource }) => (isObject(resource) ? [resource] : []));
-  return { resources, text: JSON.stringify(bundle) };
 }
 
 function answered(resource: Resource): Answered {

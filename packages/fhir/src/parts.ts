@@ -20,3 +20,4 @@ export { fhirPlugin } from './plugin.ts';
 export { isId, isObject, localReference, valuesAt } from './resource.ts';
 export { encounterSummary, patientSummary } from './service.ts';
 export { contentOf, type SubmittedResource, validate } from './validate.ts';
+export { FORWARDED_WORK, WorkTurns } from './work-turns.ts';

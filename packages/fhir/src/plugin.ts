@@ -1,16 +1,25 @@
 import { jsonLimitProblem } from '@lockstep/fhircast';
 import { StoreUnavailable } from '@lockstep/store';
-import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifyReply,
+  FastifyRequest,
+  RouteHandlerMethod,
+} from 'fastify';
 import type { TokenInfo } from './access.ts';
+import { bundleText } from './bundle-text.ts';
 import type { Bundles } from './bundles.ts';
 import { parseExact } from './exact-json.ts';
 import type { Answered, AnsweredBundle, FhirExchange, Precondition, WriteTarget } from './exchange.ts';
 import { DICOM, type ImageAddress, type ImagesOf, noImage, requireDicom, studySearch } from './images.ts';
 import { etag } from './interactions.ts';
 import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson } from './negotiation.ts';
-import { FhirRefusal, type IssueType, operationOutcome } from './refusal.ts';
+import { FhirRefusal, type IssueType, NotBegun, operationOutcome } from './refusal.ts';
 import { isObject, type Json, type JsonObject, type Resource, valuesAt } from './resource.ts';
 import type { SubmittedResource } from './validate.ts';
+import type { WorkTurns } from './work-turns.ts';
 
 /** Bytes of a request body, of whatever kind (FHR-6); the largest report of the sample data has a few thousand. */
 const BODY_LIMIT = 2 * 1024 * 1024;
@@ -50,6 +59,8 @@ export interface PluginOptions<A> {
   readonly baseUrl: string;
   /** Whether the elements that IHE IRA takes from FHIR R5 may be stored, whatever the client says (FHR-7). */
   readonly r5: boolean;
+  /** Bounds the work for requests (FHR-6). */
+  readonly turns: WorkTurns;
   readonly now: () => number;
   readonly tokenOf: TokenOf;
   readonly metadata: () => JsonObject | Promise<JsonObject>;
@@ -119,7 +130,8 @@ export function fhirPlugin<A>(options: PluginOptions<A>): FastifyPluginAsync {
     });
     app.setErrorHandler((error: FastifyError, request, reply) => {
       const refusal = asRefusal(error);
-      if (refusal.status >= 500) request.log.error({ err: error }, 'FHIR request failed');
+      if (refusal.status >= 500 && !(error instanceof NotBegun))
+        request.log.error({ err: error }, 'FHIR request failed');
       return reply
         .code(refusal.status)
         .headers({ 'cache-control': 'no-store', ...refusal.headers })
@@ -151,6 +163,7 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
     const token = await authenticate(request, options);
     callers.set(request, { token, access: options.accessOf(token), patients: new Set() });
   });
+  doInTurn(app, options.turns, (request) => callers.get(request)?.token);
   const { audit } = options;
   if (audit) {
     const audited = new WeakSet<FastifyRequest>();
@@ -272,7 +285,7 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
     const caller = callerOf(request);
     const bundle = await options.bundles.run(content(request), caller.access);
     for (const resource of resourcesIn(bundle)) note(caller, resource);
-    return answer(reply, JSON.stringify(bundle), params);
+    return answer(reply, await bundleText(bundle, () => options.turns.slice()), params);
   });
 
   const patch = async (request: Request, reply: FastifyReply) => {
@@ -322,6 +335,42 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
     handler: async () => {
       throw new FhirRefusal(404, 'not-supported', 'There is nothing at this address.');
     },
+  });
+}
+
+/** Has the handlers of all routes that are added from now on do their work when it is their turn. */
+function doInTurn(
+  app: FastifyInstance,
+  turns: WorkTurns,
+  tokenOf: (request: FastifyRequest) => TokenInfo | undefined,
+): void {
+  const answered = new WeakMap<FastifyRequest, () => void>();
+  const inTurn = new WeakSet<RouteHandlerMethod>();
+  app.addHook('onRoute', (route) => {
+    const { handler } = route;
+    // A route for HEAD is added with the handler of the one for GET.
+    if (inTurn.has(handler)) return;
+    route.handler = async function (request, reply) {
+      const { clientId, user = '' } = tokenOf(request) ?? {};
+      const body = request.body as Body;
+      let answer: unknown;
+      await turns.run(`${clientId} ${user}`, body?.text.length ?? 0, () => {
+        if (request.raw.socket.destroyed) throw new NotBegun(503, 'transient', 'The client has left.');
+        // Until the answer is made: how long a client takes to read it is its own affair.
+        return new Promise<void>((resolve, reject) => {
+          answered.set(request, resolve);
+          const made = handler.call(this, request, reply);
+          answer = made;
+          Promise.resolve(made).then(() => resolve(), reject);
+        });
+      });
+      return answer;
+    };
+    inTurn.add(route.handler);
+  });
+  app.addHook('onSend', (request, _reply, _payload, done) => {
+    answered.get(request)?.();
+    done();
   });
 }
 

@@ -35,10 +35,19 @@ export class FhirRefusal extends Error {
   }
 }
 
+/** A request that was not begun: too much else is to be done, or its client has left. It is no failure of the server. */
+export class NotBegun extends FhirRefusal {}
+
 /** The OperationOutcome of one error. */
 export function operationOutcome(issue: IssueType, diagnostics: string) {
-  return {
-    resourceType: 'OperationOutcome',
-    issue: [{ severity: issue === 'exception' ? 'fatal' : 'error', code: issue, diagnostics }],
-  };
+  return outcomeOf(issue === 'exception' ? 'fatal' : 'error', issue, diagnostics);
+}
+
+/** The OperationOutcome that says what an answer lacks. */
+export function warningOutcome(issue: IssueType, diagnostics: string) {
+  return outcomeOf('warning', issue, diagnostics);
+}
+
+function outcomeOf(severity: 'fatal' | 'error' | 'warning', code: IssueType, diagnostics: string) {
+  return { resourceType: 'OperationOutcome', issue: [{ severity, code, diagnostics }] };
 }

@@ -15,10 +15,15 @@ const REPLACED = 'fhir-version';
 const ONCE = 'fhir-once';
 /** ms for which a creation under a condition is remembered: longer than a write takes. */
 const ONCE_MS = 10_000;
-/** Resources that one request reads at most where no index helps. */
-const MOST_READ = 10_000;
-/** Records read in one go: few enough that reading them does not delay other work. */
+/** Resources, and characters of them, that one request reads at most. */
+export const MOST_READ = 10_000;
+const MOST_CHARACTERS = 16 * 1024 * 1024;
+/** Records read in one go, first and at most, and about how many characters: few enough that reading them does not delay other work. */
+const FIRST_PAGE = 50;
 const PAGE = 200;
+const PAGE_CHARACTERS = 1024 * 1024;
+/** Resources made of their text in one slice of work. */
+const SLICE = 50;
 
 /** The current state of one id. */
 export type StoredResource =
@@ -38,9 +43,12 @@ export interface Within {
   readonly identifiers?: readonly string[];
 }
 
-/** How many resources a request may still read where no index helps. */
+/** How much a request may still read, and thus hold. */
 export interface ReadAllowance {
+  /** Resources. */
   left: number;
+  /** Characters of them. */
+  charactersLeft: number;
   /** What happens when nothing is left: the request is refused, or gets what was read until then. */
   readonly whenSpent: 'refuse' | 'stop';
   /** Id of the last one that was read; there where reading stopped before the end. */
@@ -65,10 +73,21 @@ export class ResourceRepository {
   readonly #baseUrl: string;
   readonly #now: () => number;
   readonly #mostRead: number;
+  readonly #slice: () => Promise<void>;
 
-  /** @param mostRead resources that one request reads at most where no index helps */
-  constructor(records: RecordStore, baseUrl: string, now: () => number, mostRead = MOST_READ) {
+  /**
+   * @param mostRead resources that one request reads at most
+   * @param slice waits for the turn of the next slice of work (see `WorkTurns`)
+   */
+  constructor(
+    records: RecordStore,
+    baseUrl: string,
+    now: () => number,
+    mostRead = MOST_READ,
+    slice = () => Promise.resolve(),
+  ) {
     this.#mostRead = mostRead;
+    this.#slice = slice;
     this.#records = records;
     this.#baseUrl = baseUrl;
     this.#now = now;
@@ -89,24 +108,44 @@ export class ResourceRepository {
     return record && replaced(record, version);
   }
 
-  /** All versions, newest first. */
-  async history(key: ResourceKey): Promise<readonly ResourceVersion[]> {
-    const current = await this.get(key);
-    if (!current) return [];
+  /**
+   * The versions before one, newest first, read as they are taken; the current one is none of them.
+   * @param allowance what may be read
+   */
+  async *versionsBefore(key: ResourceKey, before: number, allowance: ReadAllowance): AsyncGenerator<ResourceVersion> {
     const prefix = `${keyText(key)}/`;
-    const versions: ResourceVersion[] = [];
-    for await (const record of this.#scan(REPLACED, prefix)) {
-      versions.push(replaced(record, Number(record.id.slice(prefix.length))));
+    let last = before;
+    let limit = FIRST_PAGE;
+    for (let from = before; from > 1; ) {
+      const first = Math.max(1, from - limit);
+      const page = { afterId: versionId(key, first - 1), limit: from - first };
+      const records = await this.#records.list(REPLACED, this.#now(), page);
+      for await (const record of this.#inSlices(records.toReversed())) {
+        const version = record.id.startsWith(prefix) ? Number(record.id.slice(prefix.length)) : from;
+        // A version that is not there: the next that are may be those of another resource.
+        if (version >= from) continue;
+        if (isSpent(allowance, record, last === before)) {
+          allowance.stoppedAt = String(last);
+          return;
+        }
+        last = version;
+        yield replaced(record, version);
+      }
+      from = first;
+      limit = nextPage(records);
     }
-    versions.push(asVersion(current));
-    return versions.reverse();
+  }
+
+  /** The current state of one id as a version of it. */
+  currentVersion(current: StoredResource): ResourceVersion {
+    return asVersion(current);
   }
 
   /**
-   * The resources of a type among which a search looks, ordered by id; read as they are taken where no index helps.
+   * The resources of a type among which a search looks, ordered by id, read as they are taken.
    * @param within the narrowest index the caller knows to hold every result
    * @param afterId only what comes after this id
-   * @param allowance what may be read where no index helps
+   * @param allowance what may be read, other than by ids
    * @throws FhirRefusal 400 when more would have to be read
    */
   async *candidates(
@@ -118,38 +157,54 @@ export class ResourceRepository {
     const { ids, patients, identifiers } = within;
     if (ids) {
       const wanted = [...new Set(ids)].filter((id) => id > afterId).sort();
-      const found = await Promise.all(wanted.map((id) => this.get({ type, id })));
-      for (const one of found) if (one && !one.deleted) yield one.resource;
-    } else if (patients || identifiers) {
-      const [index, values] = patients ? ['patient', patients] : ['identifier', spellings(identifiers ?? [])];
-      const found = await this.#find(
-        index,
-        values.map((value) => `${type}|${value}`),
-      );
-      for (const resource of found) if (resource.id > afterId) yield resource;
-    } else {
-      let last = afterId;
-      for await (const record of this.#scan(CURRENT, `${type}/`, afterId)) {
-        if (allowance.left <= 0) {
-          if (allowance.whenSpent === 'refuse') throw this.tooCostly(type);
-          allowance.stoppedAt = last;
-          return;
-        }
-        allowance.left -= 1;
-        last = record.id.slice(type.length + 1);
-        const one = stored(record);
-        if (!one.deleted) yield one.resource;
+      yield* this.resources(wanted.map((id) => ({ type, id })));
+      return;
+    }
+    const prefix = `${type}/`;
+    const after = prefix + afterId;
+    const records =
+      patients || identifiers
+        ? this.#find(patients ? 'patient' : 'identifier', type, patients ?? spellings(identifiers ?? []), after)
+        : this.#scan(CURRENT, prefix, after);
+    let last = afterId;
+    for await (const record of records) {
+      if (isSpent(allowance, record, last === afterId)) {
+        if (allowance.whenSpent === 'refuse') throw this.tooCostly(type);
+        allowance.stoppedAt = last;
+        return;
+      }
+      last = record.id.slice(prefix.length);
+      const one = stored(record);
+      if (!one.deleted) yield one.resource;
+    }
+  }
+
+  /**
+   * The resources with these keys, as far as there are any, in the order of the keys.
+   * @throws FhirRefusal 400 when they are too large together
+   */
+  async *resources(keys: readonly ResourceKey[]): AsyncGenerator<Resource> {
+    let charactersLeft = MOST_CHARACTERS;
+    for (let at = 0; at < keys.length; at += SLICE) {
+      const part = await Promise.all(keys.slice(at, at + SLICE).map((key) => this.get(key)));
+      await this.#slice();
+      for (const one of part) {
+        if (!one || one.deleted) continue;
+        charactersLeft -= one.text.length;
+        if (charactersLeft < 0) throw this.tooCostly(one.resource.resourceType);
+        yield one.resource;
       }
     }
   }
 
-  /** What one request may read where no index helps. */
+  /** What one request may read. */
   allowance(whenSpent: ReadAllowance['whenSpent']): ReadAllowance {
-    return { left: this.#mostRead, whenSpent };
+    return { left: this.#mostRead, charactersLeft: MOST_CHARACTERS, whenSpent };
   }
 
   tooCostly(type: string): FhirRefusal {
-    const reason = `More than ${this.#mostRead} resources of ${type} would be read: name a patient, an identifier or an id.`;
+    const most = `${this.#mostRead} resources, or ${MOST_CHARACTERS / 2 ** 20} MB,`;
+    const reason = `More than ${most} of ${type} would be read: name a patient, an identifier or an id, or ask without sorting.`;
     return new FhirRefusal(400, 'too-costly', reason);
   }
 
@@ -252,29 +307,44 @@ export class ResourceRepository {
     };
   }
 
-  /** Resources with any of these index values, once, ordered by id. */
-  async #find(index: string, values: readonly string[]): Promise<readonly Resource[]> {
-    const found = new Map<string, Resource>();
-    for (const value of new Set(values)) {
-      for (const record of await this.#records.find(CURRENT, index, value, this.#now())) {
-        const one = stored(record);
-        if (!one.deleted) found.set(one.resource.id, one.resource);
-      }
+  /** Records with any of these index values, once, ordered by id. @param after only those after this id */
+  async *#find(index: string, type: string, of: readonly string[], after: string): AsyncGenerator<StoredRecord> {
+    const values = [...new Set(of)].map((value) => `${type}|${value}`);
+    let together = FIRST_PAGE;
+    for (let afterId = after; ; ) {
+      const now = this.#now();
+      const limit = Math.max(1, Math.ceil(together / values.length));
+      const pages = await Promise.all(
+        values.map((value) => this.#records.find(CURRENT, index, value, now, { afterId, limit })),
+      );
+      together = nextPage(pages.flat());
+      // Of a value whose page is full more may come: up to the least of these all are known.
+      const ends = pages.filter(({ length }) => length === limit).map((page) => page.at(-1)!.id);
+      const end = ends.length === 0 ? undefined : ends.reduce((least, id) => (id < least ? id : least));
+      const found = new Map(pages.flat().map((record) => [record.id, record]));
+      const known = [...found.values()].filter(({ id }) => end === undefined || id <= end);
+      yield* this.#inSlices(values.length === 1 ? known : known.sort((a, b) => (a.id < b.id ? -1 : 1)));
+      if (end === undefined) return;
+      afterId = end;
     }
-    const resources = [...found.values()];
-    return values.length > 1 ? resources.sort((a, b) => (a.id < b.id ? -1 : 1)) : resources;
   }
 
-  async *#scan(kind: string, prefix: string, after = ''): AsyncGenerator<StoredRecord> {
-    let afterId = prefix + after;
-    for (;;) {
-      const page = await this.#records.list(kind, this.#now(), { afterId, limit: PAGE });
-      for (const record of page) {
-        if (!record.id.startsWith(prefix)) return;
-        yield record;
-      }
-      if (page.length < PAGE) return;
+  async *#scan(kind: string, prefix: string, after: string): AsyncGenerator<StoredRecord> {
+    let limit = FIRST_PAGE;
+    for (let afterId = after; ; ) {
+      const page = await this.#records.list(kind, this.#now(), { afterId, limit });
+      const found = page.filter(({ id }) => id.startsWith(prefix));
+      yield* this.#inSlices(found);
+      if (page.length < limit || found.length < page.length) return;
       afterId = page.at(-1)!.id;
+      limit = nextPage(page);
+    }
+  }
+
+  async *#inSlices(records: readonly StoredRecord[]): AsyncGenerator<StoredRecord> {
+    for (const [index, record] of records.entries()) {
+      if (index % SLICE === 0) await this.#slice();
+      yield record;
     }
   }
 
@@ -286,6 +356,21 @@ export class ResourceRepository {
 /** Identifiers as the index holds them, and as earlier versions wrote it. */
 function spellings(identifiers: readonly string[]): string[] {
   return identifiers.flatMap((value) => [foldedToken(value), value, value.toLowerCase(), value.toUpperCase()]);
+}
+
+/** Takes a record from what a request may read. @returns whether it may not be read; the first one may */
+function isSpent(allowance: ReadAllowance, { body }: StoredRecord, isFirst: boolean): boolean {
+  if (!isFirst && (allowance.left <= 0 || allowance.charactersLeft < body.length)) return true;
+  allowance.left -= 1;
+  allowance.charactersLeft -= body.length;
+  return false;
+}
+
+/** How many records are read next, by the size of those before. */
+function nextPage(before: readonly StoredRecord[]): number {
+  const characters = before.reduce((sum, { body }) => sum + body.length, 1);
+  const fitting = Math.floor((PAGE_CHARACTERS * before.length) / characters);
+  return Math.min(PAGE, Math.max(10, fitting));
 }
 
 function versionId(key: ResourceKey, version: number): string {

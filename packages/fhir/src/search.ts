@@ -6,7 +6,7 @@ import { definitionOf, type SearchParameter, type TypeDefinition } from './defin
 import { numberOf } from './exact-json.ts';
 import { folded, foldedToken } from './fold.ts';
 import { referencedKeys, requireFew, resolveLinked } from './linked.ts';
-import { operationOutcome } from './refusal.ts';
+import { warningOutcome } from './refusal.ts';
 import type { ResourceRepository, Within } from './repository.ts';
 import { isId, isObject, type Json, type JsonObject, localReference, type Resource } from './resource.ts';
 import type { SearchRequest } from './search-request.ts';
@@ -252,9 +252,9 @@ async function include(
   for (const key of matched) wanted.delete(key);
   requireFew(wanted.size);
   const found = new Map<string, Resource>();
-  for (const stored of await Promise.all([...wanted.values()].map((key) => repository.get(key)))) {
-    if (!stored || stored.deleted || !(await access.allows('r', stored.resource))) continue;
-    found.set(keyText({ type: stored.resource.resourceType, id: stored.resource.id }), stored.resource);
+  for await (const resource of repository.resources([...wanted.values()])) {
+    if (!(await access.allows('r', resource))) continue;
+    found.set(keyText({ type: resource.resourceType, id: resource.id }), resource);
   }
   if (page.length === 0) return [...found.values()];
   for (const { source, parameter } of request.revIncludes) {
@@ -301,7 +301,5 @@ function subset(resource: Resource, { shows }: SearchRequest): Resource {
 function ignoredNotes({ ignored, definition }: SearchRequest): SearchEntry[] {
   if (ignored.length === 0) return [];
   const text = `${definition.type} has no search parameter ${ignored.join(', ')} here: left out.`;
-  const { resourceType, issue } = operationOutcome('not-supported', text);
-  const resource = { resourceType, issue: issue.map((one) => ({ ...one, severity: 'warning' })) };
-  return [{ resource, search: { mode: 'outcome' } }];
+  return [{ resource: warningOutcome('not-supported', text), search: { mode: 'outcome' } }];
 }

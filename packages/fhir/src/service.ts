@@ -11,10 +11,11 @@ import { folded, foldedToken, wordBegins } from './fold.ts';
 import type { ImagesOf } from './images.ts';
 import { Interactions } from './interactions.ts';
 import { type AccessRecord, fhirPlugin, type TokenOf } from './plugin.ts';
-import { ResourceRepository } from './repository.ts';
+import { MOST_READ, ResourceRepository } from './repository.ts';
 import { isObject, type JsonObject, type Resource, valuesAt } from './resource.ts';
 import { sampleResources } from './samples/index.ts';
 import type { SearchBundle } from './search.ts';
+import { WorkTurns } from './work-turns.ts';
 
 export interface FhirOptions {
   readonly records: RecordStore;
@@ -88,15 +89,18 @@ export async function createFhir(options: FhirOptions): Promise<{ plugin: Fastif
   const { records, clock, baseUrl, tokenOf, smart, hubUrl, version, images, audit } = options;
   const now = () => clock.now();
   const started = now();
-  const repository = new ResourceRepository(records, baseUrl, now);
-  const interactions = new Interactions(repository, options.validator, baseUrl, options.ids);
+  const turns = new WorkTurns();
+  const slice = () => turns.slice();
+  const repository = new ResourceRepository(records, baseUrl, now, MOST_READ, slice);
+  const interactions = new Interactions(repository, options.validator, baseUrl, options.ids, slice);
   const plugin = fhirPlugin({
     interactions,
-    bundles: new Bundles(interactions, interactions, baseUrl),
+    bundles: new Bundles(interactions, interactions, baseUrl, slice),
     accessOf: (token) => new ResourceAccess(token, repository, baseUrl),
     patientOf: (resource) => patientOf(resource, baseUrl),
     baseUrl,
     r5: options.r5 ?? false,
+    turns,
     now,
     tokenOf,
     metadata: () => capabilityStatement({ baseUrl, hubUrl, version, smart: smart(), date: started }),
@@ -121,7 +125,8 @@ function fhirService(repository: ResourceRepository, interactions: Interactions,
       const byName: { readonly patient: Resource; readonly name: string }[] = [];
       const sort = () =>
         byName.sort((a, b) => a.name.localeCompare(b.name) || a.patient.id.localeCompare(b.patient.id));
-      const everybody = { left: Number.POSITIVE_INFINITY, whenSpent: 'refuse' } as const;
+      const all = Number.POSITIVE_INFINITY;
+      const everybody = { left: all, charactersLeft: all, whenSpent: 'refuse' } as const;
       for await (const patient of repository.candidates('Patient', {}, '', everybody)) {
         if (words.every(isIn(patient))) byName.push({ patient, name: sortName(patient) });
         if (byName.length > 2 * limit + 100) sort().splice(limit);

@@ -23,13 +23,13 @@ export function contentOf(value: Json, r5: boolean): SubmittedResource {
  * @returns it with its numbers as they were written
  * @throws Refusal 400, naming the element and the rule
  */
-export function validate(content: SubmittedResource, type: string, validator: R4Validator): JsonObject {
+export async function validate(content: SubmittedResource, type: string, validator: R4Validator): Promise<JsonObject> {
   const value = content.read();
   if (!isObject(value)) throw new FhirRefusal(400, 'structure', 'The body must be a JSON object: one resource.');
   if (value.resourceType !== type) {
     throw new FhirRefusal(400, 'structure', `The body's resourceType must be ${type}.`);
   }
-  const problem = validator.problem(value, { r5: content.r5 });
+  const problem = await validator.check(value, { r5: content.r5 });
   if (problem) throw new FhirRefusal(400, problem.kind, `${problem.text}.`);
   return content.exact() as JsonObject;
 }

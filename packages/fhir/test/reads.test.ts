@@ -3,20 +3,26 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, before, beforeEach, type TestContext, test } from 'node:test';
 import { Scopes } from '@lockstep/fhircast';
 import { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import { openSqlite } from '@lockstep/store-sqlite';
+import fastify from 'fastify';
 import { ResourceAccess } from '../src/access.ts';
 import { Interactions } from '../src/interactions.ts';
 import { ResourceRepository } from '../src/repository.ts';
 import type { SearchBundle } from '../src/search.ts';
-import { BASE, NOW } from './harness.ts';
+import { createFhir } from '../src/service.ts';
+import { contentOf } from '../src/validate.ts';
+import { BASE, NOW, SMART } from './harness.ts';
 
 const PATIENTS = 50;
 const EACH = 24;
 const ALL = PATIENTS * EACH;
+/** Conditions of one patient, who has nothing else; and versions of their doctor. */
+const MANY = 1_000;
+const VERSIONS = 120;
 
 let folder: string;
 let store: Awaited<ReturnType<typeof openSqlite>>;
@@ -54,7 +60,23 @@ before(async () => {
     performer: [{ reference: 'Organization/hospital' }],
   }));
   const hospital = { resourceType: 'Organization', id: 'hospital', name: 'Hospital' };
-  assert.ok(await repository.createAll([...observations, hospital]));
+  const conditions = Array.from({ length: MANY }, (_, index) => ({
+    resourceType: 'Condition',
+    id: `c${String(index).padStart(5, '0')}`,
+    identifier: [{ value: 'shared' }],
+    subject: { reference: 'Patient/many' },
+    recorder: { reference: 'Practitioner/doctor' },
+  }));
+  const others = [
+    { resourceType: 'Patient', id: 'many' },
+    { resourceType: 'Practitioner', id: 'doctor' },
+  ];
+  assert.ok(await repository.createAll([...observations, hospital, ...conditions, ...others]));
+  const key = { type: 'Practitioner', id: 'doctor' };
+  for (let version = 1; version < VERSIONS; version += 1) {
+    const previous = await repository.get(key);
+    assert.ok(await repository.commit([repository.plan(key, { resourceType: 'Practitioner' }, previous)]));
+  }
 });
 beforeEach(() => {
   read = 0;
@@ -71,6 +93,7 @@ const caller = (scope: string, patient?: string, tokenId = scope) =>
     BASE,
   );
 const system = caller('system/*.rs');
+const writer = caller('system/*.cruds');
 
 async function searched(query: string, access = system): Promise<SearchBundle & { readonly read: number }> {
   read = 0;
@@ -183,4 +206,203 @@ test('FHR-6 a request reads a bounded part of the store where no index helps, an
 
   // An index still finds what is there.
   assert.equal((await search('Observation', 'patient=p7&_sort=date')).total, EACH);
+});
+
+/** Bounds that what is stored exceeds many times, and what a request may read beside: a page of the store is read ahead. */
+const MOST = 100;
+const AHEAD = 200;
+
+const bounded = (): Interactions => {
+  const small = new ResourceRepository(counting(store.records), BASE, () => NOW, MOST);
+  return new Interactions(small, new R4Validator(), BASE, () => 'made');
+};
+
+interface Read {
+  readonly keys: readonly string[];
+  readonly next: string | undefined;
+}
+
+const keysOf = (bundle: { readonly entry?: readonly unknown[] }): string[] =>
+  (bundle.entry ?? []).flatMap((one) => {
+    const { resource, search } = one as { resource: { resourceType: string; id: string }; search?: { mode: string } };
+    return search?.mode === 'outcome' ? [] : [`${resource.resourceType}/${resource.id}`];
+  });
+
+/** What is read in pages: each page, by the query that the page before has named. */
+const PAGED: Readonly<Record<string, { readonly query: string; readonly all: number; readonly read: string }>> = {
+  'GET /:type, without an index': { query: '_count=40', all: MANY, read: 'Condition' },
+  'GET /:type, of one patient': { query: 'patient=many&_count=400', all: MANY, read: 'Condition' },
+  'GET /:type, of several patients': { query: 'patient=many,Patient/p1&_count=400', all: MANY, read: 'Condition' },
+  'GET /:type, by an identifier': { query: 'identifier=shared&_count=400', all: MANY, read: 'Condition' },
+  'GET /:type, what is found nearly nowhere': { query: 'patient=many&code:missing=false', all: 0, read: 'Condition' },
+  'GET /Patient/:id/$everything': { query: '_count=400', all: MANY + 1, read: '$everything' },
+  'GET /Patient/:id/$everything, some types': { query: '_type=Condition&_count=7', all: MANY, read: '$everything' },
+  'GET /:type/:id/_history': { query: '_count=500', all: VERSIONS, read: '_history' },
+  'GET /:type/:id/_history, short pages': { query: '_count=9', all: VERSIONS, read: '_history' },
+};
+
+async function paged(asked: Interactions, what: string, query: string): Promise<Read> {
+  const params = new URLSearchParams(query);
+  const run = {
+    $everything: () => asked.everything('many', params, system),
+    _history: () => asked.history({ type: 'Practitioner', id: 'doctor' }, params, system),
+  }[what];
+  const { text } = await (run ? run() : asked.search(what, params, system));
+  const bundle = JSON.parse(text);
+  return { keys: keysOf(bundle), next: next(bundle) };
+}
+
+test('FHR-6 whatever reads several resources reads a bounded number at a time, and pages bring each once', async () => {
+  const asked = bounded();
+  for (const [name, { query, all, read: what }] of Object.entries(PAGED)) {
+    const keys: string[] = [];
+    let pages = 0;
+    for (let on: string | undefined = query; on !== undefined; pages += 1) {
+      read = 0;
+      assert.ok(pages < 200, name);
+      const page = await paged(asked, what, on);
+      assert.ok(read <= 2 * (MOST + AHEAD), `${name}: page ${pages} read ${read}`);
+      assert.ok(page.keys.length <= MOST + 1, `${name}: page ${pages} holds ${page.keys.length}`);
+      keys.push(...page.keys);
+      on = page.next;
+    }
+    assert.equal(keys.length, all, name);
+    if (what !== '_history') assert.equal(new Set(keys).size, all, name);
+    if (all > 0) assert.ok(pages > 1, name);
+  }
+});
+
+test('FHR-6 what cannot be answered in pages is refused by name after a bounded number was read', async () => {
+  const asked = bounded();
+  const condition = contentOf({ resourceType: 'Condition', subject: { reference: 'Patient/p1' } }, false);
+  const none = { type: 'Condition', condition: 'patient=many&code:missing=false' };
+  for (const [name, run] of Object.entries({
+    'sorted, of one patient': () => asked.find('Condition', new URLSearchParams('patient=many&_sort=code'), system),
+    'counted, of one patient': () => asked.find('Condition', new URLSearchParams('patient=many&_count=0'), system),
+    'what refers to a page': () =>
+      asked.find('Patient', new URLSearchParams('_id=many&_revinclude=Condition:patient'), system),
+    'what others are found by': () =>
+      asked.find('Patient', new URLSearchParams('_has:Condition:patient:code=x'), system),
+    'a condition of a creation': () => asked.create('Condition', condition, 'patient=many&code:missing=false', writer),
+    'a condition of an update': () => asked.update(none, condition, {}, writer),
+    'a condition of a deletion': () => asked.remove(none, {}, writer),
+  })) {
+    read = 0;
+    await assert.rejects(run, { status: 400, issue: 'too-costly' }, name);
+    assert.ok(read <= 2 * (MOST + AHEAD), `${name} read ${read}`);
+  }
+});
+
+/** Routes that read one resource, or none. */
+const READ_ONE = [
+  'GET /:type/:id',
+  'GET /:type/:id/_history/:version',
+  'GET /metadata',
+  'PUT /:type/:id',
+  'PATCH /:type/:id',
+  'DELETE /:type/:id',
+];
+/** Routes that do what the tables above hold, and nothing more. */
+const READ_MANY = [
+  'GET /:type',
+  'POST /:type/_search',
+  'GET /Patient/:id/$everything',
+  'GET /:type/:id/_history',
+  // Of several requests, one after the other; of conditions.
+  'POST /',
+  'POST /:type',
+  'PUT /:type',
+  'PATCH /:type',
+  'DELETE /:type',
+];
+
+/** The endpoint with a store of many resources, over HTTP. */
+async function endpoint(t: TestContext) {
+  const app = fastify();
+  const routes: string[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const one of [method].flat()) routes.push(`${one} ${url.replace(/^\/fhir/, '') || '/'}`);
+  });
+  const tokenInfo = { tokenId: 't', clientId: 'c', scopes: new Scopes('system/*.cruds'), expiresAt: NOW + 1 };
+  const { plugin } = await createFhir({
+    records: store.records,
+    validator: new R4Validator(),
+    clock: { now: () => NOW },
+    baseUrl: BASE,
+    tokenOf: () => tokenInfo,
+    smart: () => SMART,
+    hubUrl: 'https://ehr.example/hub',
+    ids: () => crypto.randomUUID(),
+    version: '0.0.0-test',
+  });
+  await app.register(plugin, { prefix: '/fhir' });
+  t.after(() => app.close());
+  return { app, routes };
+}
+
+test('FHR-6 every route is known by whether it reads several resources', async (t) => {
+  const { app, routes } = await endpoint(t);
+  const refused: string[] = [];
+  for (const route of routes) {
+    if (READ_ONE.includes(route) || READ_MANY.includes(route) || /^(HEAD|OPTIONS) /.test(route)) continue;
+    const [method = 'GET', path = ''] = route.split(' ');
+    const { statusCode } = await app.inject({
+      method: method as 'GET',
+      url: `/fhir${path.replaceAll(':', '').replace('*', 'a/b/c/d/e')}`,
+    });
+    assert.ok([404, 405].includes(statusCode), `${route} answers ${statusCode}: say what it reads`);
+    refused.push(route);
+  }
+  assert.ok(refused.length > 10);
+  for (const route of [...READ_ONE, ...READ_MANY]) assert.ok(routes.includes(route), route);
+});
+
+test('FHR-6 in one turn of the event loop few resources are read of their text, whoever asks', async (t) => {
+  const { app } = await endpoint(t);
+  const parse = t.mock.method(JSON, 'parse');
+  const urls = ['Observation?status=x', 'Condition?patient=many&_sort=code', 'Patient/many/$everything'];
+  const entry = urls.map((url) => ({ request: { method: 'GET', url } }));
+  const requests = Array.from({ length: 16 }, (_, n) => {
+    const url = urls[n % 4];
+    if (url !== undefined) return app.inject({ url: `/fhir/${url}` });
+    return app.inject({ method: 'POST', url: '/fhir', payload: { resourceType: 'Bundle', type: 'batch', entry } });
+  });
+  let isDone = false;
+  const all = Promise.all(requests).then((answers) => {
+    isDone = true;
+    return answers;
+  });
+  let most = 0;
+  for (let before = 0; !isDone; before = parse.mock.callCount()) {
+    await new Promise((resolve) => setImmediate(resolve));
+    most = Math.max(most, parse.mock.callCount() - before);
+  }
+  assert.ok((await all).every(({ statusCode }) => statusCode === 200));
+  assert.ok(parse.mock.callCount() > 5_000, `${parse.mock.callCount()} in all`);
+  // A slice, and what the answer to one request needs beside it.
+  assert.ok(most <= 150, `${most} in one turn`);
+});
+
+test('FHR-6 a large resource is not checked in the event loop, however it is written', async (t) => {
+  const { app } = await endpoint(t);
+  const here = t.mock.method(R4Validator.prototype, 'problem');
+  const component = Array.from({ length: 300 }, () => ({ code: { text: 'a' }, valueString: 'b' }));
+  const large = { resourceType: 'Observation', id: 'large', status: 'final', code: { text: 'x' }, component };
+  const request = { method: 'POST', url: 'Observation' };
+  const entry = [{ request, resource: large }];
+  const patch = JSON.stringify([{ op: 'add', path: '/note', value: [{ text: 'x' }] }]);
+  const json = { 'content-type': 'application/fhir+json' };
+  for (const [method, url, payload, headers] of [
+    ['PUT', 'Observation/large', large, json],
+    ['PUT', 'Observation?_id=large', large, json],
+    ['POST', 'Observation', large, json],
+    ['POST', '', { resourceType: 'Bundle', type: 'batch', entry }, json],
+    ['POST', '', { resourceType: 'Bundle', type: 'transaction', entry }, json],
+    ['PATCH', 'Observation/large', patch, { 'content-type': 'application/json-patch+json' }],
+  ] as const) {
+    const answer = await app.inject({ method, url: `/fhir/${url}`, payload, headers });
+    assert.ok([200, 201].includes(answer.statusCode), `${method} ${url} ${answer.body.slice(0, 300)}`);
+    assert.doesNotMatch(answer.body, /"status":"4/);
+  }
+  assert.equal(here.mock.callCount(), 0);
 });

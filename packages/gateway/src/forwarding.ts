@@ -189,7 +189,7 @@ export class Forwarding implements FhirExchange<Rights> {
     const abilities = await this.#capabilities.require(type, 'create');
     const unless =
       condition === undefined ? undefined : await this.#condition(type, condition, 'create', abilities, rights);
-    const { id: _id, ...content } = validate(body, type, this.#validator);
+    const { id: _id, ...content } = await validate(body, type, this.#validator);
     rights.requireFor('c', content);
     const answer = await this.#upstream.request({
       method: 'POST',
@@ -209,7 +209,7 @@ export class Forwarding implements FhirExchange<Rights> {
     requireType(type);
     rights.require('u', type);
     const abilities = await this.#capabilities.require(type, 'update');
-    const content = validate(body, type, this.#validator);
+    const content = await validate(body, type, this.#validator);
     const id = 'id' in target ? idOf(target) : undefined;
     if (id !== undefined && content.id !== id)
       throw new FhirRefusal(400, 'invariant', "The body's id must be the one in the address.");
@@ -239,7 +239,7 @@ export class Forwarding implements FhirExchange<Rights> {
     const readable = rights.allows('r', current.resource);
     // Done here as well: what comes of it must be allowed before the server does it.
     const changed = contentOf(applyJsonPatch(current.resource, patch.read(), readable), patch.r5);
-    const result = validate(changed, type, this.#validator);
+    const result = await validate(changed, type, this.#validator);
     if (result.id !== key.id) throw new FhirRefusal(400, 'invariant', 'A patch cannot change the id.');
     rights.requireFor('u', result);
     const version = versionIn(current.resource, precondition);

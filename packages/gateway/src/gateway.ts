@@ -1,5 +1,5 @@
 import type { AccessRecord, FhirService, ImagesOf, SmartAddresses, TokenOf } from '@lockstep/fhir';
-import { Bundles, fhirPlugin } from '@lockstep/fhir/parts';
+import { Bundles, FORWARDED_WORK, fhirPlugin, WorkTurns } from '@lockstep/fhir/parts';
 import type { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyPluginAsync } from 'fastify';
@@ -53,9 +53,11 @@ export async function createGateway(
   const links = await PageLinks.open(records, now());
   const addresses = new UpstreamAddresses(upstream.base, baseUrl);
   const forwarding = new Forwarding({ upstream, capabilities, addresses, links, validator, baseUrl });
+  const turns = new WorkTurns(FORWARDED_WORK);
   const plugin = fhirPlugin<Rights>({
     interactions: forwarding,
-    bundles: new Bundles(forwarding, undefined, baseUrl),
+    bundles: new Bundles(forwarding, undefined, baseUrl, () => turns.slice()),
+    turns,
     accessOf: rightsOf(baseUrl),
     patientOf: (resource) => patientOf(resource, baseUrl),
     baseUrl,

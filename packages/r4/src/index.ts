@@ -1,2 +1,2 @@
-export type { Problem, ProblemKind } from './problem.ts';
-export { R4Validator, type ValidationOptions } from './r4-validator.ts';
+export type { Problem, ProblemKind, ValidationOptions } from './problem.ts';
+export { R4Validator } from './r4-validator.ts';

@@ -15,3 +15,17 @@ const MAX_NAME = 60;
 export function named(name: string): string {
   return name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name;
 }
+
+export interface ValidationOptions {
+  /**
+   * Whether elements may be missing: a close may name a resource by type and id alone (FHIRcast 3.0.0 §3.2). What is there must
+   * still be right.
+   */
+  readonly partial?: boolean;
+  /** Whether the elements that IHE IRA takes from FHIR R5 may be there (FHR-7). */
+  readonly r5?: boolean;
+}
+
+/** What the thread that checks large resources is asked, and what it answers. */
+export type CheckRequest = readonly [id: number, resource: unknown, options: ValidationOptions];
+export type CheckAnswer = readonly [id: number, problem: Problem | undefined];

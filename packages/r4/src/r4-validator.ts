@@ -2,18 +2,9 @@ import { isObject, isResourceType, type JsonObject, textOf } from '@lockstep/fhi
 import type { InternalSchemaElement, InternalTypeSchema, TypedValueWithPath } from '@medplum/core';
 import { Definitions } from './definitions.ts';
 import { checkForm } from './json-form.ts';
-import { named, type Problem } from './problem.ts';
+import { named, type Problem, type ValidationOptions } from './problem.ts';
 import { isLater, type Moved, mayBeLater, R4Form } from './r5-members.ts';
-
-export interface ValidationOptions {
-  /**
-   * Whether elements may be missing: a close may name a resource by type and id alone (FHIRcast 3.0.0 §3.2). What is there must
-   * still be right.
-   */
-  readonly partial?: boolean;
-  /** Whether the elements that IHE IRA takes from FHIR R5 may be there (FHR-7). */
-  readonly r5?: boolean;
-}
+import { ValidationThread } from './validation-thread.ts';
 
 interface Issue {
   readonly severity: string;
@@ -21,6 +12,8 @@ interface Issue {
   readonly expression?: readonly string[];
 }
 
+/** Values of a resource that is checked at once: that takes some 5 ms. Larger ones are checked by a thread (CWE-400). */
+const MOST_AT_ONCE = 300;
 /** As many codes as a message lists. */
 const MAX_CODES = 12;
 /** The library's limit guards its own server; bodies here are limited before. */
@@ -34,6 +27,7 @@ const DATE_TIME = /^[^T]+(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$/;
  */
 export class R4Validator {
   #definitions: Definitions | undefined;
+  readonly #thread = new ValidationThread();
 
   /** Loads the definitions now, about 150 ms, rather than with the first resource. */
   load(): void {
@@ -54,6 +48,15 @@ export class R4Validator {
   #loaded(): Definitions {
     this.#definitions ??= new Definitions();
     return this.#definitions;
+  }
+
+  /**
+   * Holds up the event loop no longer than a small resource takes.
+   * @returns the first thing that is wrong; undefined when nothing is
+   * @throws Error where the thread for large resources fails
+   */
+  async check(resource: unknown, options: ValidationOptions = {}): Promise<Problem | undefined> {
+    return isLarge(resource) ? this.#thread.check(resource, options) : this.problem(resource, options);
   }
 
   /** @returns the first thing that is wrong; undefined when nothing is */
@@ -153,6 +156,21 @@ export class R4Validator {
     const codes = this.#definitions!.codesOf(binding.valueSet ?? '');
     return codes && !codes.has(text) ? { kind: 'value', text: `${path} must be ${listed(codes)}` } : undefined;
   }
+}
+
+/** Whether a value holds more values than are checked at once. No more of them are looked at. */
+function isLarge(resource: unknown): boolean {
+  const open = [resource];
+  let seen = 0;
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    for (const name in next) {
+      seen += 1;
+      if (seen > MOST_AT_ONCE) return true;
+      open.push((next as Readonly<Record<string, unknown>>)[name]);
+    }
+  }
+  return false;
 }
 
 /** With the paths of what was moved as the client wrote them. */

@@ -111,3 +111,12 @@ test('records that are held are bounded in number and size', async () => {
   for (let index = 0; index < 1_000; index++) await read(`r${index}`, 'x'.repeat(10_000));
   assert.ok(held(10_000) * 10_000 <= 5_000_000);
 });
+
+test('as many records as there are can be changed as one', async () => {
+  const recent = new RecentRecords();
+  const many = Array.from({ length: 100_000 }, (_, n) => ({ kind: KIND, id: String(n) }));
+  assert.equal(await recent.changeEach(many, async () => 'done'), 'done');
+  const record = { id: '7', revision: 1, body: 'x' };
+  await recent.read(KIND, async () => record);
+  assert.equal(recent.get(KIND, '7', 0), record, 'nothing is under way any more');
+});

@@ -6,6 +6,12 @@ const MOST_CHARACTERS = 4 * 1024 * 1024;
 /** Characters of a body that is held. */
 const LONGEST = 16 * 1024;
 
+/** Changes of one record: those under way, and those that have begun since there were none. */
+interface Changing {
+  underWay: number;
+  begun: number;
+}
+
 /** What is known of the records of one kind. */
 class Kind {
   readonly records = new Map<string, StoredRecord>();
@@ -15,8 +21,8 @@ class Kind {
   changes = 0;
   /** Deletions of many records that have begun or ended. */
   clearings = 0;
-  /** By record that is being changed: changes under way, and those that have begun since there were none. */
-  readonly changing = new Map<string, { underWay: number; begun: number }>();
+  /** By record that is being changed. */
+  readonly changing = new Map<string, Changing>();
 }
 
 /**
@@ -56,13 +62,8 @@ export class RecentRecords {
   ): Promise<T> {
     const known = this.#kind(kind);
     const before = known.records.get(id);
-    this.#drop(known, id);
-    const changing = known.changing.get(id) ?? { underWay: 0, begun: 0 };
-    known.changing.set(id, changing);
-    changing.underWay += 1;
-    changing.begun += 1;
+    const changing = this.#beginOne(known, id);
     const { clearings } = known;
-    this.#begin(known);
     try {
       const result = await this.#failing(change);
       const record = after(result, before);
@@ -70,20 +71,24 @@ export class RecentRecords {
       if (record && changing.begun === 1 && clearings === known.clearings) this.#hold(known, record);
       return result;
     } finally {
-      changing.underWay -= 1;
-      if (changing.underWay === 0) known.changing.delete(id);
-      this.#end(known);
+      this.#endOne(known, id, changing);
     }
   }
 
   /** Changes several records as one. */
-  changeEach<T>(
+  async changeEach<T>(
     records: readonly { readonly kind: string; readonly id: string }[],
     change: () => Promise<T>,
   ): Promise<T> {
-    const [first, ...others] = records;
-    if (!first) return this.#failing(change);
-    return this.change(first.kind, first.id, () => this.changeEach(others, change));
+    const begun = records.map(({ kind, id }) => {
+      const known = this.#kind(kind);
+      return { known, id, changing: this.#beginOne(known, id) };
+    });
+    try {
+      return await this.#failing(change);
+    } finally {
+      for (const { known, id, changing } of begun) this.#endOne(known, id, changing);
+    }
   }
 
   /** Changes records of one kind that are not known one by one. */
@@ -101,6 +106,22 @@ export class RecentRecords {
       clear();
       this.#end(known);
     }
+  }
+
+  #beginOne(kind: Kind, id: string): Changing {
+    this.#drop(kind, id);
+    const changing = kind.changing.get(id) ?? { underWay: 0, begun: 0 };
+    kind.changing.set(id, changing);
+    changing.underWay += 1;
+    changing.begun += 1;
+    this.#begin(kind);
+    return changing;
+  }
+
+  #endOne(kind: Kind, id: string, changing: Changing): void {
+    changing.underWay -= 1;
+    if (changing.underWay === 0) kind.changing.delete(id);
+    this.#end(kind);
   }
 
   #begin(kind: Kind): void {
