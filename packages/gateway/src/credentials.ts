@@ -31,6 +31,8 @@ export interface ClientCredentialsOptions {
   readonly scope: string;
   /** ms since the epoch */
   readonly now: () => number;
+  /** The same by the clock that the server knows as well, where that is another one. */
+  readonly wall?: () => number;
 }
 
 /** ms before its end from which on a token is not used any more. */
@@ -118,8 +120,8 @@ export class ClientCredentials implements Credentials {
   }
 
   async #assertion(): Promise<string> {
-    const { clientId, tokenUrl, now } = this.#options;
-    const issued = Math.floor(now() / 1000);
+    const { clientId, tokenUrl, now, wall = now } = this.#options;
+    const issued = Math.floor(wall() / 1000);
     const kid = this.#keyId ?? (await calculateJwkThumbprint(await exportJWK(createPublicKey(this.#key))));
     return new SignJWT({})
       .setProtectedHeader({ alg: this.#key.asymmetricKeyType === 'ec' ? 'ES384' : 'RS384', kid, typ: 'JWT' })

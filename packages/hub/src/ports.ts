@@ -11,11 +11,18 @@ export interface Clock {
    * differences count. Without it, `now` stands for it.
    */
   running?(): number;
+  /** ms for which the process stood still within the last minute. Without it, 0. */
+  paused?(): number;
 }
 
 /** Time by which a missing answer is judged: what was sent to a process that stood still is read first (ERR-4). */
 export function runningTime(clock: Clock): number {
   return clock.running?.() ?? clock.now();
+}
+
+/** ms by which the ends of what waits come later, since the process stood still within the last minute (ERR-4). */
+export function pausedFor(clock: Clock): number {
+  return clock.paused?.() ?? 0;
 }
 
 export interface Ids {

@@ -5,6 +5,7 @@ export class ManualClock implements Clock {
   #now: number;
   /** ms that the process stood still. */
   #stood = 0;
+  #pauses: { readonly ms: number; readonly until: number }[] = [];
   readonly #timers = new Set<{ at: number; run: () => void }>();
 
   constructor(now: number) {
@@ -43,7 +44,14 @@ export class ManualClock implements Clock {
   pause(ms: number): void {
     this.#now += ms;
     this.#stood += ms;
+    this.#pauses.push({ ms, until: this.#now + 60_000 });
     this.advance(0);
+  }
+
+  /** What it stood still for within the last minute. */
+  paused(): number {
+    this.#pauses = this.#pauses.filter(({ until }) => until > this.#now);
+    return this.#pauses.reduce((sum, { ms }) => sum + ms, 0);
   }
 
   get timers(): number {

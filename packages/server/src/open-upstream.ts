@@ -35,6 +35,7 @@ async function credentialsOf(config: Config): Promise<Credentials> {
       key,
       scope: config.fhirUpstreamScope,
       now: () => systemClock.now(),
+      wall: () => systemClock.wall(),
     });
   } catch {
     throw new ConfigError([`${variable}: the file holds no private key, PEM or JWK`]);

@@ -3,8 +3,10 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '@lockstep/hub';
 import { type RecordStore, type SessionStore, StoreUnavailable } from '@lockstep/store';
-import { type BackupReport, openSqlite } from '@lockstep/store-sqlite';
+import { type BackupReport, openSqlite, readLastChange } from '@lockstep/store-sqlite';
 import { type Config, ConfigError } from './config.ts';
+import { ServerTime } from './server-time.ts';
+import { type OtherTime, processTime, wallClock } from './system.ts';
 
 const HOUR = 3_600_000;
 
@@ -26,10 +28,11 @@ export interface ServerStore {
    * @returns in words for the operator
    */
   problems(): Promise<readonly string[]>;
-  /** The time that all who share it go by, ms since the epoch; without it each goes by the machine's. */
-  now?(): number;
-  /** ms that this machine's clock is ahead of that. */
-  skew?(): number;
+  /** The time that all who share it go by; where nobody does, one that no setting of the machine's clock changes. */
+  readonly time: OtherTime & {
+    /** ms that this machine's clock is ahead of that. */
+    skew(): number;
+  };
   close(): Promise<void>;
 }
 
@@ -41,10 +44,15 @@ export async function openStore(config: Config): Promise<ServerStore> {
   const log = { count: config.logEvents, ageMs: config.logHours * HOUR, bytes: config.logBytes };
   const { redisUrl, redisReplicas } = config;
   if (redisUrl === undefined) {
-    const store = await openSqlite({ path: join(config.data, 'lockstep.db'), log, onDamage: config.storeDamage });
-    const problems = (): Promise<readonly string[]> => store.stats().then(() => [], told);
+    const path = join(config.data, 'lockstep.db');
+    const changedAt = readLastChange(path)?.at ?? 0;
+    const store = await openSqlite({ path, log, onDamage: config.storeDamage });
+    const own = new ServerTime(processTime, wallClock);
+    const time = { now: () => own.now(), wall: wallClock, skew: () => own.skew() };
+    const clockProblems = (): readonly string[] => [...wasSet(own.skew()), ...isBehind(changedAt - wallClock())];
+    const problems = (): Promise<readonly string[]> => store.stats().then(clockProblems, told);
     // Always the same: after a restart the subscribers of before are this process's own.
-    return { ...store, nodeId: 'local', shared: false, problems };
+    return { ...store, nodeId: 'local', shared: false, problems, time };
   }
   const nodeId = `${hostname()}-${randomUUID().slice(0, 8)}`;
   // The Hub ends idle sessions; this is for those that no Hub is left to end.
@@ -55,7 +63,8 @@ export async function openStore(config: Config): Promise<ServerStore> {
       throw redisError(redisUrl, error);
     },
   );
-  return { ...store, nodeId, shared: true, problems: async () => skewed(store.skew()) };
+  const time = { now: () => store.now(), wall: () => store.now(), skew: () => store.skew() };
+  return { ...store, nodeId, shared: true, problems: async () => skewed(time.skew()), time };
 }
 
 /** Why Redis cannot be used, in words for the operator; the password stays out of them. */
@@ -79,6 +88,21 @@ function skewed(ms: number): readonly string[] {
   if (Math.abs(ms) <= SKEW) return [];
   const direction = ms > 0 ? 'ahead of' : 'behind';
   return [`the clock of this machine is ${Math.round(Math.abs(ms) / 1000)} s ${direction} the clock of Redis`];
+}
+
+/** @param ms that what the store held at the start is newer than the machine's clock */
+function isBehind(ms: number): readonly string[] {
+  if (ms <= SKEW) return [];
+  return [
+    `the clock of this machine is ${Math.round(ms / 1000)} s behind the last change of the store before the start`,
+  ];
+}
+
+function wasSet(ms: number): readonly string[] {
+  if (Math.abs(ms) <= SKEW) return [];
+  const direction = ms > 0 ? 'ahead of' : 'behind';
+  const seconds = Math.round(Math.abs(ms) / 1000);
+  return [`the clock of this machine was set: it is ${seconds} s ${direction} the time that the server goes by`];
 }
 
 /** ms between sweeps. */

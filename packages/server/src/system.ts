@@ -1,43 +1,36 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Clock, Ids } from '@lockstep/hub';
+import { ProcessTime } from './process-time.ts';
 
 /** Longest delay that a Node timer takes; longer ones are cut into several. */
 const MAX_DELAY = 2_147_483_647;
 
-/** ms between two looks at the time. */
-const BEAT = 500;
-/** ms without a look after which the process stood still: longer than any work at a stretch. */
-const STANDSTILL = 2000;
+/** The wall clock of the machine, also while `Date.now` goes by another time. */
+export const wallClock = Date.now.bind(Date);
 
-/** How long a process has run: what it stood still for, as a look at the time too late shows, is left out. */
-export class RunningTime {
-  readonly #monotonic: () => number;
-  #seen: number;
-  #stood = 0;
+/** What has passed for this process. */
+export const processTime = new ProcessTime();
+processTime.start();
 
-  /** @param monotonic ms of a clock that is never set */
-  constructor(monotonic: () => number) {
-    this.#monotonic = monotonic;
-    this.#seen = monotonic();
-  }
-
-  /** ms. To be asked at least every `BEAT`. */
-  get ms(): number {
-    const now = this.#monotonic();
-    const gap = now - this.#seen;
-    if (gap > STANDSTILL) this.#stood += gap - BEAT;
-    this.#seen = now;
-    return now - this.#stood;
-  }
+/** A time that a process goes by in the place of its machine's. Both are ms since the epoch. */
+export interface OtherTime {
+  /** What this server has made ends by it. */
+  now(): number;
+  /** What others have made is judged by it: their tokens, assertions and proofs. */
+  wall(): number;
 }
 
-const runningTime = new RunningTime(() => performance.now());
-setInterval(() => runningTime.ms, BEAT).unref();
+const MACHINE: OtherTime = { now: wallClock, wall: wallClock };
 
-/** The machine's own clock. Its timers keep no process alive. */
-export const systemClock: Clock = {
+/** The times that this process was told to go by and that have not ended; the last one counts. */
+const times = [MACHINE];
+
+/** The clock of this process. Its timers keep no process alive. */
+export const systemClock: Clock & { wall(): number } = {
   now: () => Date.now(),
-  running: () => runningTime.ms,
+  wall: () => (times.at(-1) ?? MACHINE).wall(),
+  running: () => processTime.running,
+  paused: () => processTime.paused,
   after(ms, run) {
     if (ms <= MAX_DELAY) {
       const timer = setTimeout(run, Math.max(0, ms)).unref();
@@ -51,16 +44,15 @@ export const systemClock: Clock = {
 };
 
 /**
- * Makes this process go by another clock than the machine's: `Date.now`, and with it every expiry here and in the libraries that
- * tokens and client assertions are checked with. Nodes that share a store agree on what has expired, whatever their clocks say.
- * @param now ms since the epoch
+ * Makes this process go by another time than the machine's: `Date.now`, and with it every expiry here and in the libraries that
+ * tokens are checked with. Nodes that share a store agree on what has expired, whatever their clocks say.
  * @returns what ends it
  */
-export function goBy(now: () => number): () => void {
-  const own = Date.now;
-  Date.now = now;
+export function goBy(time: OtherTime): () => void {
+  times.push(time);
+  Date.now = () => (times.at(-1) ?? MACHINE).now();
   return () => {
-    Date.now = own;
+    times.splice(times.lastIndexOf(time), 1);
   };
 }
 

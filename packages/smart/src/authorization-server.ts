@@ -284,7 +284,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     trustedRoutes(app, trusted);
     launchRoutes(app, { hubUrl: options.hubUrl, tokens, launches, signIns, sessions, users, audit });
     manageRoutes(app, { addresses, access, clients, signIns, browser, audit });
-    introspectionRoutes(app, { addresses, access, clients, users, authentication, cors, launchContext, tokens });
+    introspectionRoutes(app, { addresses, access, clients, clock, users, authentication, cors, launchContext, tokens });
   };
 
   return {

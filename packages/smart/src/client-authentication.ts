@@ -8,6 +8,7 @@ import { invalidClient, OAuthError } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
 import { RecordRepository, type RecordWrite } from './repository.ts';
 import { digest, sameSecret } from './secrets.ts';
+import { overByBoth, proofTimes } from './wall-time.ts';
 
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
@@ -148,17 +149,12 @@ export class ClientAuthentication {
 
   /** @returns when the assertion expires, ms since the epoch */
   #checkTimes(claims: JWTPayload): number {
-    const now = this.#clock.now();
-    if (typeof claims.exp !== 'number' || !Number.isFinite(claims.exp)) throw invalidClient('exp must be a number');
-    const expiresAt = Math.floor(claims.exp * 1000);
-    if (expiresAt + LEEWAY <= now) throw invalidClient('the assertion has expired');
-    if (expiresAt > now + MAX_LIFE + LEEWAY) throw invalidClient('exp may be at most five minutes ahead');
-    for (const claim of [claims.nbf, claims.iat]) {
-      if (claim === undefined) continue;
-      if (typeof claim !== 'number' || claim * 1000 > now + LEEWAY)
-        throw invalidClient('the assertion is not valid yet');
-    }
-    return expiresAt;
+    const { exp } = claims;
+    if (typeof exp !== 'number' || !Number.isFinite(exp)) throw invalidClient('exp must be a number');
+    const problems = proofTimes(this.#clock).map((now) => timeProblem({ ...claims, exp }, now));
+    const [problem] = problems;
+    if (problem !== undefined && !problems.includes(undefined)) throw invalidClient(problem);
+    return overByBoth(this.#clock, Math.floor(exp * 1000));
   }
 
   /** A jti counts once, under parallel use too: the store lets exactly one create its record. */
@@ -167,6 +163,18 @@ export class ClientAuthentication {
     const id = digest(JSON.stringify([client.id, claims.jti]));
     return this.#jtis.write(id, { clientId: client.id }, { condition: 'absent', expiresAt: expiresAt + LEEWAY });
   }
+}
+
+/** Why an assertion is not good at a time, ms since the epoch. */
+function timeProblem({ exp, nbf, iat }: JWTPayload & { readonly exp: number }, now: number): string | undefined {
+  const expiresAt = Math.floor(exp * 1000);
+  if (expiresAt + LEEWAY <= now) return 'the assertion has expired';
+  if (expiresAt > now + MAX_LIFE + LEEWAY) return 'exp may be at most five minutes ahead';
+  for (const claim of [nbf, iat] as readonly unknown[]) {
+    if (claim === undefined) continue;
+    if (typeof claim !== 'number' || claim * 1000 > now + LEEWAY) return 'the assertion is not valid yet';
+  }
+  return undefined;
 }
 
 export function usedBefore(): OAuthError {

@@ -4,6 +4,7 @@ import type { JWK } from 'jose';
 import type { Client } from './client.ts';
 import { invalidClient } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
+import { wallTime } from './wall-time.ts';
 
 /** How long a key set without cache headers is kept, and how soon one may be fetched again, ms. */
 const DEFAULT_AGE = 60_000;
@@ -98,7 +99,11 @@ export class ClientKeys {
     if (!Array.isArray(keys) || keys.some((key) => typeof key !== 'object' || key === null)) {
       throw invalidClient('what jwks_uri answers is no key set');
     }
-    const set = { keys: keys as readonly JWK[], fetchedAt, freshUntil: fetchedAt + freshFor(headers, fetchedAt) };
+    const set = {
+      keys: keys as readonly JWK[],
+      fetchedAt,
+      freshUntil: fetchedAt + freshFor(headers, wallTime(this.#clock)),
+    };
     if (this.#sets.size > 1000) this.#sets.clear();
     this.#sets.set(uri, set);
     return set;

@@ -5,6 +5,7 @@ import { isRepresented } from './charts.ts';
 import { ID_TOKEN_LIFE, type Keys } from './keys.ts';
 import type { Clock, PatientDirectory } from './ports.ts';
 import type { UserProfile } from './users.ts';
+import { toldLife } from './wall-time.ts';
 
 interface Parts {
   readonly addresses: AuthorizationAddresses;
@@ -58,7 +59,8 @@ export class IdTokens {
     const { addresses, keys, clock } = this.#parts;
     const [jwk] = await keys.signing();
     if (!jwk) throw new Error('there is no signing key');
-    const iat = Math.floor(clock.now() / 1000);
+    const now = Math.floor(clock.now() / 1000);
+    const { iat, exp } = toldLife(clock, { iat: now, exp: now + ID_TOKEN_LIFE / 1000 });
     const digest = hash('sha256', given.accessToken, 'buffer');
     const claims = {
       ...(await this.claimsFor(user, given.scope)),
@@ -71,7 +73,7 @@ export class IdTokens {
       .setIssuer(addresses.issuer)
       .setAudience(given.clientId)
       .setIssuedAt(iat)
-      .setExpirationTime(iat + ID_TOKEN_LIFE / 1000)
+      .setExpirationTime(exp)
       .sign(await importJWK(jwk, 'RS256'));
   }
 }

@@ -52,3 +52,4 @@ export {
   type UserProfile,
   type Users,
 } from './users.ts';
+export { proofTimes } from './wall-time.ts';

@@ -8,12 +8,15 @@ import type { Clients } from './clients.ts';
 import type { ClientCors } from './cors.ts';
 import type { LaunchContext } from './launch-context.ts';
 import { invalidClient, OAuthError } from './oauth-error.ts';
+import type { Clock } from './ports.ts';
 import { digest } from './secrets.ts';
 import type { TokenDoor } from './token-door.ts';
 import { noStore, oauthParams } from './token-endpoint.ts';
 import type { Users } from './users.ts';
+import { toldLife } from './wall-time.ts';
 
 interface Parts {
+  readonly clock: Clock;
   readonly addresses: AuthorizationAddresses;
   readonly access: BearerTokens;
   readonly clients: Clients;
@@ -36,7 +39,7 @@ interface Found {
 
 /** Token introspection (RFC 7662) and revocation (RFC 7009): TOK-6. */
 export function introspectionRoutes(app: FastifyInstance, parts: Parts): void {
-  const { addresses, access, clients, users, authentication, cors, launchContext, tokens } = parts;
+  const { addresses, access, clients, clock, users, authentication, cors, launchContext, tokens } = parts;
 
   /** Callers show themselves by client authentication, or by an access token of their own. */
   async function caller(
@@ -74,12 +77,14 @@ export function introspectionRoutes(app: FastifyInstance, parts: Parts): void {
   async function describe(found: Found): Promise<object | undefined> {
     const client = await clients.get(found.clientId);
     if (client?.status !== 'active') return undefined;
+    // Whoever asks compares it with a clock of its own.
+    const told = toldLife(clock, { iat: found.iat ?? 0, exp: found.exp });
     const basics = {
       active: true,
       client_id: found.clientId,
       scope: found.scope,
-      exp: found.exp,
-      iat: found.iat,
+      exp: told.exp,
+      ...(found.iat !== undefined && { iat: told.iat }),
       iss: addresses.issuer,
       aud: addresses.fhir,
       ...(found.kind === 'access' ? { token_type: found.jkt === undefined ? 'Bearer' : 'DPoP' } : {}),

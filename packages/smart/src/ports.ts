@@ -4,6 +4,11 @@ export interface Clock {
   now(): number;
   /** Calls back once after `ms`. @returns a function that cancels the call */
   after(ms: number, run: () => void): () => void;
+  /**
+   * ms since the epoch by the machine's wall clock, which others know as well: their tokens are judged by it. It differs from `now`
+   * once it was set. Without it, `now` stands for it.
+   */
+  wall?(): number;
 }
 
 /** The part of a pino logger that is used. Messages never hold patient data, secrets or tokens. */

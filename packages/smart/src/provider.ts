@@ -16,6 +16,7 @@ import type { Clock, Logger } from './ports.ts';
 import { isRegisteredRedirect } from './redirects.ts';
 import { SESSION_COOKIE, SIGN_IN_LIFE, type SignIns } from './sign-ins.ts';
 import type { Users } from './users.ts';
+import { toldLife } from './wall-time.ts';
 
 /** Lives, s. */
 export const ACCESS_TOKEN_LIFE = 3600;
@@ -224,7 +225,7 @@ export class SmartProvider {
   }
 
   #build(jwks: JWKS): Provider {
-    const { addresses, logger, launchContext } = this.#parts;
+    const { addresses, logger, launchContext, clock } = this.#parts;
     const provider = new Provider(addresses.issuer, configuration(this.#parts, jwks));
     provider.proxy = true;
     // The id is new at every sign-in already; changing it again would break flows in other windows.
@@ -232,6 +233,16 @@ export class SmartProvider {
     Object.assign(provider.Client.prototype, {
       redirectUriAllowed(this: { redirectUris: readonly string[] }, uri: string) {
         return isRegisteredRedirect(this.redirectUris, uri);
+      },
+    });
+    // Apps check id tokens by their own clocks.
+    const { issue } = provider.IdToken.prototype;
+    Object.assign(provider.IdToken.prototype, {
+      issue(this: InstanceType<typeof provider.IdToken>, options: Parameters<typeof issue>[0]) {
+        const now = Math.floor(Date.now() / 1000);
+        const { iat, exp } = toldLife(clock, { iat: now, exp: now + ID_TOKEN_LIFE / 1000 });
+        this.set('iat', iat);
+        return issue.call(this, { ...options, expiresAt: exp });
       },
     });
     const log = (error: Error) => logger.error({ err: error }, 'authorization failed');

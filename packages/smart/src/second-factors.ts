@@ -2,6 +2,7 @@ import type { RecordStore } from '@lockstep/store';
 import { Secret, TOTP } from 'otpauth';
 import type { Clock } from './ports.ts';
 import { RecordRepository } from './repository.ts';
+import { proofTimes } from './wall-time.ts';
 
 /** RFC 6238's own values, which every authenticator app knows. */
 const PERIOD = 30;
@@ -74,11 +75,12 @@ export class SecondFactors {
     const stored = await this.#records.find(user);
     if (!stored || stored.value.confirmed !== confirmed || !/^\d{6}$/.test(token)) return false;
     const { secret, lastStep } = stored.value;
-    const timestamp = this.#clock.now();
-    const delta = this.#totp(user, secret).validate({ token, timestamp, window: WINDOW });
-    if (delta === null) return false;
-    const step = Math.floor(timestamp / 1000 / PERIOD) + delta;
-    if (step <= lastStep) return false;
+    const totp = this.#totp(user, secret);
+    const [step] = proofTimes(this.#clock).flatMap((timestamp) => {
+      const delta = totp.validate({ token, timestamp, window: WINDOW });
+      return delta === null ? [] : [Math.floor(timestamp / 1000 / PERIOD) + delta];
+    });
+    if (step === undefined || step <= lastStep) return false;
     const accepted = { secret, confirmed: true, lastStep: step };
     return this.#records.put(user, accepted, { condition: stored.revision });
   }

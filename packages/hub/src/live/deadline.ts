@@ -1,20 +1,18 @@
-import { type Clock, runningTime } from '../ports.ts';
+import { type Clock, pausedFor } from '../ports.ts';
 import type { Background } from './background.ts';
 
-/** ms that a process may stand still without anybody noticing. */
-const PAUSE = 1000;
-/** ms by which a pause delays the end of something at most: a clock that jumped by hours is no pause of hours. */
-const LONGEST_DELAY = 30_000;
+/** ms between two looks at the clock at most: timers stand still while the machine is suspended, and the clock goes on. */
+const LOOK = 60_000;
 
 /**
- * The time at which something happens next by itself. After a pause of the process it comes later: who waits to come back or to be
- * read gets as much time as the process stood still (ERR-4).
+ * The time at which something happens next by itself. For a minute after a pause of the process it comes as much later as the
+ * process stood still: who waits to come back or to be read has that minute (ERR-4).
  */
 export class Deadline {
   readonly #clock: Clock;
   readonly #background: Background;
   readonly #passed: () => void;
-  #set: { readonly at: number; readonly cancel: () => void } | undefined;
+  #set: { readonly at: number; cancel: () => void } | undefined;
 
   /** @param passed called once the time has come */
   constructor(clock: Clock, background: Background, passed: () => void) {
@@ -32,20 +30,16 @@ export class Deadline {
     if (at === this.#set?.at) return;
     this.#set?.cancel();
     this.#set = undefined;
-    if (at === undefined) return;
-    const ms = at - this.#clock.now();
-    if (ms <= 0) this.#passed();
-    else this.#wait(at, ms);
+    if (at !== undefined) this.#look(at);
   }
 
-  #wait(at: number, ms: number): void {
-    const [now, ran] = [this.#clock.now(), runningTime(this.#clock)];
-    const cancel = this.#background.after(ms, () => {
-      const stood = this.#clock.now() - now - (runningTime(this.#clock) - ran);
-      if (stood > PAUSE) return this.#wait(at, Math.min(stood, LONGEST_DELAY));
-      this.#set = undefined;
-      this.#passed();
-    });
-    this.#set = { at, cancel };
+  #look(at: number): void {
+    const left = at + pausedFor(this.#clock) - this.#clock.now();
+    if (left > 0) {
+      this.#set = { at, cancel: this.#background.after(Math.min(left, LOOK), () => this.#look(at)) };
+      return;
+    }
+    this.#set = undefined;
+    this.#passed();
   }
 }

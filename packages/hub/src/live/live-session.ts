@@ -9,7 +9,7 @@ import {
   type SessionStore,
   type StoredSession,
 } from '@lockstep/store';
-import type { Channel, Clock, Ids } from '../ports.ts';
+import { type Channel, type Clock, type Ids, pausedFor } from '../ports.ts';
 import {
   type Decision,
   type Done,
@@ -233,7 +233,7 @@ export class LiveSession {
       if ('eventId' in given && this.#log.numberOf(given.eventId) !== undefined) return done(before);
       const command = given.kind === 'publish' && this.#isInLog(given) ? await this.#withLog(given) : given;
       const now = clock.now();
-      const decision = decide(before, command, now);
+      const decision = decide(before, command, now, pausedFor(clock));
       const changes = decision.ok && decision.state !== before;
       if (!changes && held && !read && (await this.#isBehind())) {
         await this.#reload(NOTICE_UNDER_WAY);

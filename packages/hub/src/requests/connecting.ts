@@ -2,7 +2,7 @@ import { type SessionStore, StoreUnavailable } from '@lockstep/store';
 import type { Activity } from '../live/activity.ts';
 import type { Background } from '../live/background.ts';
 import type { LiveSessions } from '../live/live-sessions.ts';
-import type { Channel, Clock } from '../ports.ts';
+import { type Channel, type Clock, pausedFor } from '../ports.ts';
 import { hasEnded } from '../rules/lease.ts';
 import { endpointKey } from '../stored/index-keys.ts';
 
@@ -42,7 +42,7 @@ export class Connecting {
     const [topic] = await store.lookup(endpointKey(id));
     if (topic === undefined) return undefined;
     const subscription = (await live.load(topic))?.subscriptions.get(id);
-    return subscription && !hasEnded(subscription, clock.now()) ? { topic } : undefined;
+    return subscription && !hasEnded(subscription, clock.now() - pausedFor(clock)) ? { topic } : undefined;
   }
 
   /**

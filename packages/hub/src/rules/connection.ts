@@ -35,9 +35,15 @@ function toBeAnswered(
 }
 
 /** SUB-7: a subscriber connects, for the first time, again, or elsewhere. */
-export function connect(state: SessionState, { id, node }: Of<'connect'>, now: number, policy: Policy): Decision {
+export function connect(
+  state: SessionState,
+  { id, node }: Of<'connect'>,
+  now: number,
+  policy: Policy,
+  pausedMs: number,
+): Decision {
   const held = state.subscriptions.get(id);
-  if (!held || hasEnded(held, now)) return UNKNOWN_ENDPOINT;
+  if (!held || hasEnded(held, now - pausedMs)) return UNKNOWN_ENDPOINT;
   if (held.node === node && held.presence?.is === 'connected') return done(state);
   const after = withSubscription(state, { ...held, node, presence: { is: 'connected' } }, now);
   const mark = state.following.get(id);
@@ -114,13 +120,20 @@ function follows({ channel, presence }: Subscription): boolean {
  * Time has passed: subscribers that have not come back, and leases that ended unrenewed, are reported, and what has ended is
  * forgotten (ERR-3, ERR-8, SUB-5, SUB-11, SUB-13).
  */
-export function elapse(state: SessionState, command: Of<'elapse'>, now: number, policy: Policy): Decision {
+export function elapse(
+  state: SessionState,
+  command: Of<'elapse'>,
+  now: number,
+  policy: Policy,
+  pausedMs: number,
+): Decision {
   const { node } = command;
-  const over = overdue(state, node, now, policy);
+  const until = now - pausedMs;
+  const over = overdue(state, node, until, policy);
   const gone = new Set([...over.values()].flat().map(({ id }) => id));
   const causes = [...state.subscriptions.values()].flatMap((subscription) => {
     const report = subscription.node === node ? pendingReport(subscription) : undefined;
-    if (!report || (report.at > now && !gone.has(subscription.id))) return [];
+    if (!report || (report.at > until && !gone.has(subscription.id))) return [];
     return [{ subscription, cause: lostCause(state, subscription, report.how, policy.profile) }];
   });
   if (gone.size === 0 && causes.length === 0) return NOTHING_TO_DO;

@@ -18,8 +18,14 @@ import { accessEnded, confirm, subscribe, unsubscribe } from './subscribe.ts';
  * Decides one command.
  * @param state undefined where there is no such session
  * @param now ms since the epoch
+ * @param pausedMs by which the ends of subscriptions come later, since the Hub stood still within the last minute (ERR-4)
  */
-export type Decide = (state: SessionState | undefined, command: SessionCommand, now: number) => Decision;
+export type Decide = (
+  state: SessionState | undefined,
+  command: SessionCommand,
+  now: number,
+  pausedMs?: number,
+) => Decision;
 
 /** What a command is answered where there is no session. */
 function withoutSession(command: Exclude<SessionCommand, { kind: 'begin' }>): Decision {
@@ -37,6 +43,7 @@ function decided(
   command: Exclude<SessionCommand, { kind: 'begin' }>,
   now: number,
   policy: Policy,
+  pausedMs: number,
 ) {
   switch (command.kind) {
     case 'end':
@@ -52,17 +59,17 @@ function decided(
     case 'publish':
       return publish(state, command, now, policy);
     case 'subscribe':
-      return subscribe(state, command, now, policy);
+      return subscribe(state, command, now, policy, pausedMs);
     case 'confirm':
-      return confirm(state, command, now, policy);
+      return confirm(state, command, now, policy, pausedMs);
     case 'unsubscribe':
       return unsubscribe(state, command, now);
     case 'connect':
-      return connect(state, command, now, policy);
+      return connect(state, command, now, policy, pausedMs);
     case 'disconnect':
       return disconnect(state, command, now, policy);
     case 'elapse':
-      return elapse(state, command, now, policy);
+      return elapse(state, command, now, policy, pausedMs);
     case 'answer':
       return answer(state, command, now, policy);
     case 'delayed':
@@ -80,8 +87,8 @@ function decided(
 
 /** The rules of a deployment. */
 export function sessionRules(policy: Policy): Decide {
-  return (state, command, now) => {
+  return (state, command, now, pausedMs = 0) => {
     if (command.kind === 'begin') return begin(state, command, now, policy);
-    return state ? decided(state, command, now, policy) : withoutSession(command);
+    return state ? decided(state, command, now, policy, pausedMs) : withoutSession(command);
   };
 }

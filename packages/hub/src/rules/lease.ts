@@ -78,7 +78,7 @@ export function nextDeadline(state: SessionState, node: string, policy: Policy):
   return next;
 }
 
-/** The subscriptions that have ended by themselves, by the reason why. */
+/** The subscriptions that had ended by themselves at a time, by the reason why. */
 export function overdue(
   state: SessionState,
   node: string,

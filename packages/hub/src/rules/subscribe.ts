@@ -103,10 +103,17 @@ function renewed(state: SessionState, held: Subscription, next: Subscription, no
   return done(asked, { kind: 'renewed', subscription });
 }
 
-function renew(state: SessionState, command: Subscribe, endpoint: string, now: number, policy: Policy): Decision {
+function renew(
+  state: SessionState,
+  command: Subscribe,
+  endpoint: string,
+  now: number,
+  policy: Policy,
+  pausedMs: number,
+): Decision {
   const { access, request } = command;
   const held = state.subscriptions.get(endpointId(endpoint));
-  if (!held || !owns(access, held) || hasEnded(held, now)) return UNKNOWN_ENDPOINT;
+  if (!held || !owns(access, held) || hasEnded(held, now - pausedMs)) return UNKNOWN_ENDPOINT;
   const { subscriberName = held.subscriberName } = request;
   const next = { ...granted(command, now, policy), subscriberName };
   // A renewal is never the first word of its endpoint.
@@ -115,8 +122,15 @@ function renew(state: SessionState, command: Subscribe, endpoint: string, now: n
 }
 
 /** Puts a new subscription in, and those out whose lease ended meanwhile. */
-function added(state: SessionState, subscription: Subscription, now: number, { profile }: Policy): Decision {
-  const late = [...state.subscriptions.values()].filter((one) => one.channel === 'websocket' && hasEnded(one, now));
+function added(
+  state: SessionState,
+  subscription: Subscription,
+  now: number,
+  { profile }: Policy,
+  pausedMs: number,
+): Decision {
+  const until = now - pausedMs;
+  const late = [...state.subscriptions.values()].filter((one) => one.channel === 'websocket' && hasEnded(one, until));
   const ids = late.map(({ id }) => id);
   const own = { ...subscription, after: state.nextNumber - 1 };
   const room = ids.length > 0 ? ended(state, ids, now, false) : state;
@@ -130,7 +144,13 @@ function added(state: SessionState, subscription: Subscription, now: number, { p
 }
 
 /** `hub.mode=subscribe`. A webhook is asked first: nothing changes until it has confirmed (WEB-1). */
-export function subscribe(state: SessionState, command: Subscribe, now: number, policy: Policy): Decision {
+export function subscribe(
+  state: SessionState,
+  command: Subscribe,
+  now: number,
+  policy: Policy,
+  pausedMs: number,
+): Decision {
   const { access, request, rules, asking = 0 } = command;
   const wrong = formProblem(request, rules);
   if (wrong) return wrong;
@@ -138,7 +158,9 @@ export function subscribe(state: SessionState, command: Subscribe, now: number, 
   if (grantEvents(request.events, access.scopes).length === 0) {
     return refuse('scope-missing', "None of hub.events is covered by the token's fhircast/….read scopes");
   }
-  if (request.endpoint && request.channel === 'websocket') return renew(state, command, request.endpoint, now, policy);
+  if (request.endpoint && request.channel === 'websocket') {
+    return renew(state, command, request.endpoint, now, policy, pausedMs);
+  }
   const subscription = granted(command, now, policy);
   const again = request.channel === 'webhook' && sameCallback(state, subscription);
   if (!again) {
@@ -146,7 +168,7 @@ export function subscribe(state: SessionState, command: Subscribe, now: number, 
     if (problem) return problem;
   }
   if (request.channel === 'webhook') return done(state, { kind: 'verify', mode: 'subscribe', subscription });
-  return added(state, subscription, now, policy);
+  return added(state, subscription, now, policy, pausedMs);
 }
 
 /** Whether one is a renewal of the other (SUB-6). */
@@ -159,10 +181,16 @@ function sameCallback(state: SessionState, subscription: Subscription): Subscrip
 }
 
 /** A callback has confirmed: the subscription begins, or is renewed (WEB-1, SUB-6). */
-export function confirm(state: SessionState, { subscription }: Of<'confirm'>, now: number, policy: Policy): Decision {
+export function confirm(
+  state: SessionState,
+  { subscription }: Of<'confirm'>,
+  now: number,
+  policy: Policy,
+  pausedMs: number,
+): Decision {
   if (hasEnded(subscription, now)) return NOTHING_TO_DO;
   const held = sameCallback(state, subscription);
-  if (!held) return added(state, subscription, now, policy);
+  if (!held) return added(state, subscription, now, policy, pausedMs);
   return renewed(state, held, { ...subscription, ...(held.after === undefined && { after: 0 }) }, now);
 }
 

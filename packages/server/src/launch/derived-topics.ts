@@ -1,6 +1,7 @@
 /** Topics that apps compute themselves, since they are not launched (LAU-2). */
 import { openDerivedTopic } from '@lockstep/fhircast';
 import type { Access, Clock, DerivedTopics, HubSessions, ResolvedTopic } from '@lockstep/hub';
+import { proofTimes } from '@lockstep/smart';
 import type { RecordStore } from '@lockstep/store';
 import { TopicSecrets } from './topic-secrets.ts';
 
@@ -27,7 +28,7 @@ interface Binding {
 
 export interface DerivedTopicParts {
   readonly records: RecordStore;
-  readonly clock: Clock;
+  readonly clock: Clock & { wall?(): number };
   readonly hub: HubSessions;
 }
 
@@ -65,7 +66,7 @@ export class DerivedTopicDirectory implements DerivedTopics {
     const key = subscriber === undefined ? undefined : subscriberKey(access, subscriber);
     const bound = await this.#bound(id);
     if (bound) return this.#again(id, bound, key);
-    if (Math.abs(this.#parts.clock.now() - opened.issuedAt) > NONCE_WINDOW) {
+    if (!proofTimes(this.#parts.clock).some((now) => Math.abs(now - opened.issuedAt) <= NONCE_WINDOW)) {
       return refuse(403, "The derived hub.topic's time is not now: derive a new one, and check the clock");
     }
     const session = await this.#sessionOf(opened.user, access, key !== undefined);

@@ -63,7 +63,7 @@ export async function startDoors(
   metrics.tellOf(hub);
   if (audit) metrics.tellOfAudit(audit);
   if (ports.certificateEnds) metrics.tellOfCertificate(ports.certificateEnds);
-  if (opened.store.skew) metrics.tellSkew(opened.store.skew);
+  metrics.tellSkew(() => opened.store.time.skew());
   metrics.tellOfConnections(room);
 
   const health = { draining: false };

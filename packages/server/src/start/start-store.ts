@@ -44,8 +44,8 @@ export async function startStore(start: Start, ports: ServedPorts, open: typeof 
   for (const warning of store.warnings) log.warn(warning);
   await parts.start({
     name: 'time of the store',
-    start: () => (store.now ? goBy(store.now) : undefined),
-    stop: (end) => end?.(),
+    start: () => goBy(store.time),
+    stop: (end) => end(),
   });
   const watch = await parts.start({
     name: 'watch over the store',

@@ -74,6 +74,9 @@ const CLOCKS: Faults = {
     await node.end('SIGTERM');
     await node.start();
   },
+};
+
+const JUMPS: Faults = {
   'the clock of a node jumps by hours, twice': async (broken, step) => {
     const node = some(broken, step);
     await node.end('SIGTERM');
@@ -252,9 +255,9 @@ function shardFaults(shards: Shards): Faults {
 export function faultsOf({ cluster, otherBuild }: Pick<Broken, 'cluster' | 'otherBuild'>): Faults {
   const { side } = cluster;
   const builds = otherBuild === undefined ? {} : BUILDS;
-  if (side === undefined) return { ...NODES, ...builds, ...DISK };
-  const clocks = cluster.nodes[0]?.fakeTime === undefined ? {} : CLOCKS;
-  const common = { ...NODES, ...builds, ...clocks };
+  const hasFakeTime = cluster.nodes[0]?.fakeTime !== undefined;
+  if (side === undefined) return { ...NODES, ...builds, ...DISK, ...(hasFakeTime && JUMPS) };
+  const common = { ...NODES, ...builds, ...(hasFakeTime && { ...CLOCKS, ...JUMPS }) };
   if (side instanceof Shards) return { ...common, ...shardFaults(side) };
   return {
     ...common,

@@ -4,6 +4,7 @@ import { calculateJwkThumbprint, EmbeddedJWK, type JWTPayload, jwtVerify } from 
 import type { Clock } from '../ports.ts';
 import { RecordRepository } from '../repository.ts';
 import { digest } from '../secrets.ts';
+import { overByBoth, proofTimes } from '../wall-time.ts';
 import type { DpopNonces } from './nonces.ts';
 
 /** How proofs may be signed; published to clients as `dpop_signing_alg_values_supported`. */
@@ -30,6 +31,12 @@ export type ProofResult =
       readonly nonce?: string;
     }
   | { readonly ok: false; readonly error: ProofError; readonly reason: string; readonly nonce?: string };
+
+/** A proof whose signature is right, and the thumbprint of its key. */
+interface Verified {
+  readonly payload: JWTPayload;
+  readonly jkt: string;
+}
 
 /** The request that a proof must be made for. */
 export interface ProvenRequest {
@@ -79,7 +86,7 @@ export class DpopProofs {
     const { proof } = request;
     if (typeof proof !== 'string' || proof === '') return invalid('one DPoP proof is required');
     if (proof.length > MAX_PROOF) return invalid('the DPoP proof is too long');
-    const verified = await this.#verify(proof);
+    const verified = await this.#verified(proof);
     if (!verified) return invalid('the DPoP proof is no JWT that is signed with the public key in its header');
     const { payload, jkt } = verified;
     const problem = this.#problemOf(payload, request) ?? (boundTo !== undefined && boundTo !== jkt && OTHER_KEY);
@@ -92,12 +99,20 @@ export class DpopProofs {
     return { ok: true, jkt, ...(next && { nonce: this.#nonces.next() }) };
   }
 
-  async #verify(proof: string): Promise<{ readonly payload: JWTPayload; readonly jkt: string } | undefined> {
+  async #verified(proof: string): Promise<Verified | undefined> {
+    for (const now of proofTimes(this.#clock)) {
+      const verified = await this.#verify(proof, now);
+      if (verified) return verified;
+    }
+    return undefined;
+  }
+
+  async #verify(proof: string, now: number): Promise<Verified | undefined> {
     try {
       const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
         algorithms: [...DPOP_ALGORITHMS],
         typ: 'dpop+jwt',
-        currentDate: new Date(this.#clock.now()),
+        currentDate: new Date(now),
       });
       if (!protectedHeader.jwk) return undefined;
       return { payload, jkt: await calculateJwkThumbprint(protectedHeader.jwk) };
@@ -137,14 +152,15 @@ export class DpopProofs {
     if (nonce !== undefined) return undefined;
     if (this.#nonceRequired) return useNonce('the DPoP proof must hold the nonce of the header DPoP-Nonce');
     // A client whose clock is wrong can go on with a nonce.
-    if (Math.abs(this.#clock.now() - iat * 1000) > WINDOW) return useNonce('the DPoP proof was not made just now');
+    const isNow = proofTimes(this.#clock).some((now) => Math.abs(now - iat * 1000) <= WINDOW);
+    if (!isNow) return useNonce('the DPoP proof was not made just now');
     return undefined;
   }
 
   /** @returns whether this is the first time */
   #spend(jkt: string, { jti, iat = 0 }: JWTPayload, withNonce: boolean): Promise<boolean> {
-    const now = this.#clock.now();
-    const expiresAt = withNonce ? now + NONCE_WINDOW : iat * 1000 + WINDOW + 1000;
+    const made = overByBoth(this.#clock, iat * 1000);
+    const expiresAt = withNonce ? this.#clock.now() + NONCE_WINDOW : made + WINDOW + 1000;
     return this.#records.put(digest(`${jkt} ${jti}`), {}, { expiresAt, condition: 'absent' });
   }
 }

@@ -126,7 +126,7 @@ export function openOutside(
 ): OutsideDesk {
   const { records, clock, addresses, users, logger, audit } = parts;
   return new OutsideDesk({
-    provider: new OutsideProvider(options, `${addresses.publicUrl}${CALLBACK}`),
+    provider: new OutsideProvider(options, `${addresses.publicUrl}${CALLBACK}`, clock),
     flows: new OutsideFlows(records, clock, addresses.secure),
     people: new OutsidePeople(users, options, audit),
     signedOut: `${addresses.publicUrl}${SIGNED_OUT}`,

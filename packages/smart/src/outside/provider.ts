@@ -1,5 +1,7 @@
 import { decodeProtectedHeader, importJWK } from 'jose';
 import * as openid from 'openid-client';
+import type { Clock } from '../ports.ts';
+import { wallTime } from '../wall-time.ts';
 import type { Claims } from './claims.ts';
 import { claimAt } from './claims.ts';
 import type { OutsideOptions } from './options.ts';
@@ -10,6 +12,8 @@ const CLOCK_TOLERANCE = 30;
 const PATIENCE = 10;
 /** How long the provider's description of itself is used before it is asked again, ms. */
 const METADATA_AGE = 10 * 60_000;
+/** ms by which the clock may be set before the provider's metadata are read again, with the library's view of the clock. */
+const SKEW = 5000;
 
 /** Only signatures that the provider alone can make. */
 const ALGORITHMS = /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519)$/;
@@ -42,9 +46,13 @@ export interface SignInBinding {
 export class OutsideProvider {
   readonly options: OutsideOptions;
   readonly #redirectUri: string;
-  #found: { readonly at: number; readonly configuration: Promise<openid.Configuration> } | undefined;
+  readonly #clock: Clock;
+  #found:
+    | { readonly at: number; readonly skew: number; readonly configuration: Promise<openid.Configuration> }
+    | undefined;
 
-  constructor(options: OutsideOptions, redirectUri: string) {
+  constructor(options: OutsideOptions, redirectUri: string, clock: Clock) {
+    this.#clock = clock;
     this.options = options;
     this.#redirectUri = redirectUri;
   }
@@ -101,8 +109,11 @@ export class OutsideProvider {
   }
 
   #configuration(): Promise<openid.Configuration> {
-    if (this.#found && Date.now() - this.#found.at < METADATA_AGE) return this.#found.configuration;
-    const found = { at: Date.now(), configuration: this.#discover() };
+    const at = Date.now();
+    const skew = wallTime(this.#clock) - this.#clock.now();
+    const known = this.#found;
+    if (known && at - known.at < METADATA_AGE && Math.abs(skew - known.skew) < SKEW) return known.configuration;
+    const found = { at, skew, configuration: this.#discover(skew) };
     this.#found = found;
     found.configuration.catch(() => {
       if (this.#found === found) this.#found = undefined;
@@ -110,14 +121,18 @@ export class OutsideProvider {
     return found.configuration;
   }
 
-  async #discover(): Promise<openid.Configuration> {
+  /** @param skew ms that the wall clock is ahead of the time that the library goes by: an id token may fit either */
+  async #discover(skew: number): Promise<openid.Configuration> {
     const { issuer, clientId } = this.options;
     const plain = issuer.startsWith('http:');
     try {
       return await openid.discovery(
         new URL(issuer),
         clientId,
-        { [openid.clockTolerance]: CLOCK_TOLERANCE },
+        {
+          [openid.clockSkew]: Math.round(skew / 2000),
+          [openid.clockTolerance]: CLOCK_TOLERANCE + Math.ceil(Math.abs(skew) / 2000),
+        },
         await this.#clientAuth(),
         {
           timeout: PATIENCE,

@@ -10,6 +10,7 @@ import { grantableScopes } from '../scope-policy.ts';
 import { digest } from '../secrets.ts';
 import type { AccessEnded, TokenInfo } from '../token-info.ts';
 import type { UserProfile, Users } from '../users.ts';
+import { fromWall, proofTimes, wallTime } from '../wall-time.ts';
 import { fetchJson, IssuerKeys, IssuerUnavailable, TRUST_FOR } from './issuer-keys.ts';
 import type { TrustedIssuer } from './options.ts';
 import { ShortMemory } from './short-memory.ts';
@@ -39,6 +40,8 @@ const REFERENCE_AT_END =
 interface Trusted extends TrustedIssuer {
   readonly keys: IssuerKeys;
 }
+
+type LogoutClaims = JWTPayload & { readonly iat: number; readonly sid?: unknown };
 
 interface Cached {
   readonly info: TokenInfo | undefined;
@@ -146,7 +149,7 @@ export class TrustedIssuers {
       requiredClaims: ['exp', 'sub'],
     });
     if (payload === undefined || payload === NO_KEY) return payload;
-    return isAccessToken(payload) && !isFromTheFuture(payload, this.#parts.clock.now()) ? payload : undefined;
+    return isAccessToken(payload) && !isFromTheFuture(payload, wallTime(this.#parts.clock)) ? payload : undefined;
   }
 
   /**
@@ -162,7 +165,7 @@ export class TrustedIssuers {
       issuer: issuer.issuer,
       algorithms: [...issuer.algorithms],
       clockTolerance: LEEWAY,
-      currentDate: new Date(this.#parts.clock.now()),
+      currentDate: new Date(wallTime(this.#parts.clock)),
       ...more,
     };
     for (;;) {
@@ -191,7 +194,7 @@ export class TrustedIssuers {
       throw new IssuerUnavailable(issuer.name, error);
     }
     const { active, iss, aud, exp, nbf } = claims;
-    const now = this.#parts.clock.now() / 1000;
+    const now = wallTime(this.#parts.clock) / 1000;
     if (active !== true) return undefined;
     if (iss !== undefined && iss !== issuer.issuer) return undefined;
     const audiences = Array.isArray(aud) ? aud : [aud];
@@ -219,15 +222,15 @@ export class TrustedIssuers {
     const confirmation = confirmationOf(claims);
     if (!confirmation) return undefined;
     const patient = claimAt(claims, issuer.claims.patient);
-    const exp = claims.exp === undefined ? clock.now() + TRUST_FOR : endOf(claims.exp);
-    if (exp === undefined) return undefined;
+    const end = claims.exp === undefined ? wallTime(clock) + TRUST_FOR : endOf(claims.exp);
+    if (end === undefined) return undefined;
     if (sid !== undefined) await this.#noteSession(issuer, subject, sid, grantId);
     return {
       tokenId,
       grantId,
       clientId: `${issuer.name}/${clientId}`,
       clientName: clientId,
-      expiresAt: exp,
+      expiresAt: fromWall(clock, end),
       switches: {},
       topics: [],
       scopes: scopesOf(issuer, claims, who.user === undefined ? 'backend' : 'user'),
@@ -319,14 +322,13 @@ export class TrustedIssuers {
     const issuer = this.#issuers.find((one) => one.issuer === iss);
     const claims = issuer && logoutToken.length <= MAX_TOKEN ? await this.#checkLogout(issuer, logoutToken) : undefined;
     if (!issuer || !claims) throw new OAuthError('invalid_request', 'the logout token is not good');
-    const { sub, sid, jti } = claims;
-    const at = clock.now();
-    const expiresAt = at + LOGOUT_LIFE;
+    const { sub, sid, jti, iat } = claims;
+    const expiresAt = clock.now() + LOGOUT_LIFE;
     const spent = digest(JSON.stringify([issuer.name, jti]));
     if (!(await this.#spent.put(spent, {}, { condition: 'absent', expiresAt }))) return;
     const kind = sid === undefined ? 'sub' : 'sid';
     const value = textOf(sid ?? sub);
-    await this.#logouts.put(logoutKey(issuer, kind, value), { at }, { expiresAt });
+    await this.#logouts.put(logoutKey(issuer, kind, value), { at: iat * 1000 }, { expiresAt });
     this.#lastLogouts.forget();
     const sessions = sid === undefined ? await this.#sessions.findBy('subject', logoutKey(issuer, 'sub', value)) : [];
     const grants = new Set([`trusted ${issuer.name} ${digest(value)}`, ...sessions.map((one) => one.value.grantId)]);
@@ -337,8 +339,17 @@ export class TrustedIssuers {
     }
   }
 
-  async #checkLogout(issuer: Trusted, token: string): Promise<(JWTPayload & { sid?: unknown }) | undefined> {
+  async #checkLogout(issuer: Trusted, token: string): Promise<LogoutClaims | undefined> {
+    for (const now of proofTimes(this.#parts.clock)) {
+      const claims = await this.#logoutClaims(issuer, token, now);
+      if (claims) return claims;
+    }
+    return undefined;
+  }
+
+  async #logoutClaims(issuer: Trusted, token: string, now: number): Promise<LogoutClaims | undefined> {
     const payload = await this.#verify(issuer, token, {
+      currentDate: new Date(now),
       audience: [...issuer.logoutAudience],
       maxTokenAge: LOGOUT_AGE,
       requiredClaims: ['iat', 'jti', 'events'],
@@ -348,7 +359,7 @@ export class TrustedIssuers {
     const named = [sub, sid].every((one) => one === undefined || (typeof one === 'string' && one !== ''));
     const isLogout = typeof events === 'object' && events !== null && Object.hasOwn(events, LOGOUT_EVENT);
     const good = named && (sub ?? sid) !== undefined && typeof jti === 'string' && isLogout && nonce === undefined;
-    return good ? payload : undefined;
+    return good ? { ...payload, iat: payload.iat ?? 0 } : undefined;
   }
 
   /** Forgets what is known of tokens whose access has ended; without a word of whose, of all. */
