@@ -8,6 +8,7 @@
 
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Net.Http;
 using System.Net.Http.Headers;
@@ -53,7 +54,7 @@ public sealed class FhircastClient(
     private readonly Dictionary<string, string> _versions = [];
     private readonly string _hubUrl = hubUrl.TrimEnd('/');
     private string? _endpoint;
-    private string _newest = "";
+    private DateTimeOffset _newest = DateTimeOffset.MinValue;
 
     private async Task<string> RequestAsync(HttpMethod method, string url, HttpContent? content, CancellationToken cancellation)
     {
@@ -240,9 +241,13 @@ public sealed class FhircastClient(
         if (kind.EndsWith("-open", StringComparison.Ordinal))
         {
             // An open that is older than the context must not replace it (2.3).
-            var timestamp = message["timestamp"]?.ToString() ?? "";
-            if (string.CompareOrdinal(timestamp, _newest) < 0) return 200;
-            _newest = timestamp;
+            // As text, "…:05.5Z" is less than "…:05Z". A time without a zone is UTC (2.5).
+            var timestamp = message["timestamp"]?.ToString();
+            if (DateTimeOffset.TryParse(timestamp, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var opened))
+            {
+                if (opened < _newest) return 200;
+                _newest = opened;
+            }
         }
         try
         {

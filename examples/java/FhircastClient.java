@@ -10,6 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeParseException;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -86,7 +89,7 @@ public final class FhircastClient {
   private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(FhircastClient::daemon);
   private final Map<String, Integer> answered = new LinkedHashMap<>();
   private final Map<String, String> versions = new LinkedHashMap<>();
-  private String newest = "";
+  private Instant newest = Instant.MIN;
   private volatile String endpoint;
   private volatile WebSocket socket;
   private volatile boolean stopping;
@@ -340,11 +343,11 @@ public final class FhircastClient {
   private int shown(Map<String, Object> message) {
     Map<String, Object> event = object(message.get("event"));
     String kind = String.valueOf(event.get("hub.event")).toLowerCase();
-    String timestamp = String.valueOf(message.getOrDefault("timestamp", ""));
     if (kind.endsWith("-open")) {
       // An open that is older than the context must not replace it (2.3).
-      if (timestamp.compareTo(newest) < 0) return 200;
-      newest = timestamp;
+      Instant opened = momentOf(String.valueOf(message.get("timestamp")));
+      if (opened != null && opened.isBefore(newest)) return 200;
+      if (opened != null) newest = opened;
     }
     try {
       if (missedUpdate(kind, event)) event.put("content", currentContext());
@@ -358,6 +361,22 @@ public final class FhircastClient {
       // The Hub has to be told, whatever went wrong here.
       status.accept("not followed: " + error);
       return 500;
+    }
+  }
+
+  /**
+   * The time that a timestamp names: as text, {@code …:05.5Z} is less than {@code …:05Z}. One without a zone is UTC (2.5); null if it
+   * is no time.
+   */
+  private static Instant momentOf(String timestamp) {
+    try {
+      return Instant.parse(timestamp);
+    } catch (DateTimeParseException noZone) {
+      try {
+        return LocalDateTime.parse(timestamp).toInstant(ZoneOffset.UTC);
+      } catch (DateTimeParseException noTime) {
+        return null;
+      }
     }
   }
 

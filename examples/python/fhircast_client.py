@@ -50,6 +50,15 @@ class Ended(Exception):
         self.code = code
 
 
+def moment(timestamp):
+    """The time that a timestamp names: as text, `…:05.5Z` is less than `…:05Z`. One without a zone is UTC (2.5). None if it is no time."""
+    try:
+        time_ = datetime.fromisoformat(timestamp)
+    except (TypeError, ValueError):
+        return None
+    return time_ if time_.tzinfo else time_.replace(tzinfo=timezone.utc)
+
+
 class WebSocket:
     """The client's side of RFC 6455: text messages, pings and a closing handshake."""
 
@@ -171,7 +180,7 @@ class FhircastClient:
         self._socket = None
         self._stopping = threading.Event()
         self._seen = {}
-        self._newest = ""
+        self._newest = None
         self._versions = {}
         self._renew_at = 0.0
 
@@ -229,11 +238,12 @@ class FhircastClient:
 
     def _stale(self, name, timestamp):
         """An open that is older than the context must not replace it (2.3)."""
-        if not name.endswith("-open") or not timestamp:
+        opened = moment(timestamp)
+        if not name.endswith("-open") or opened is None:
             return False
-        if timestamp < self._newest:
+        if self._newest is not None and opened < self._newest:
             return True
-        self._newest = timestamp
+        self._newest = opened
         return False
 
     def _missed_update(self, name, event):
@@ -251,7 +261,7 @@ class FhircastClient:
         name = event["hub.event"].lower()
         if message["id"] in self._seen:
             return self._answer(socket_, message, self._seen[message["id"]])
-        if self._stale(name, message.get("timestamp", "")):
+        if self._stale(name, message.get("timestamp")):
             return self._answer(socket_, message, 200)
         if self._missed_update(name, event):
             event = {**event, "content": self.current_context()}

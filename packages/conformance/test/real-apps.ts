@@ -55,7 +55,7 @@ export async function startMedplumApp({ hubUrl, topic, token }: Invitation): Pro
   const medplum = new MedplumClient({ baseUrl: `${new URL(hubUrl).origin}/`, fhircastHubUrl: hubUrl, fetch });
   medplum.setAccessToken(token);
   let shown = '';
-  let newest = '';
+  let newest = 0;
   let report: { id: string; version: string } | undefined;
   const subscribe = async () => {
     const subscription = await medplum.fhircastSubscribe(topic, [...EVENTS.slice(0, -1), 'syncerror'] as never);
@@ -66,8 +66,8 @@ export async function startMedplumApp({ hubUrl, topic, token }: Invitation): Pro
       const version = (event as { 'context.versionId'?: string })['context.versionId'];
       if (action === 'update' && report && version) report.version = version;
       if (action === 'close' && resources.get('patient')?.id === shown) shown = '';
-      if (action !== 'open' || timestamp < newest) return;
-      newest = timestamp;
+      if (action !== 'open' || Date.parse(timestamp) < newest) return;
+      newest = Date.parse(timestamp);
       shown = resources.get('patient')?.id ?? '';
       const opened = resources.get('report');
       report = opened?.id && version ? { id: opened.id, version } : undefined;
