@@ -48,6 +48,15 @@ export const APP_DEFECTS = {
   'opens-without-study': 'ira-app-opens-whole',
   'closes-nothing': 'ira-app-names-report',
   'selects-by-resource': 'ira-app-names-report',
+  'answers-before-it-fails': 'app-full-resource',
+  'compares-times-as-text': 'app-times',
+  'busy-while-rendering': 'app-burst',
+  'closed-stays-closed': 'app-opens-again',
+  echoes: 'app-echoes',
+  'stays-at-home': 'app-home',
+  'stays-after-logout': 'app-logout',
+  'refuses-in-silence': 'app-refuses',
+  'follows-only-what-is-new': 'app-returns-to-current',
 } as const;
 
 export type AppDefect = keyof typeof APP_DEFECTS;
@@ -71,12 +80,16 @@ export class ModelApp implements RunningApp {
   #endpoint = '';
   #connections = 0;
   #patient = '';
-  #newest = '';
+  #newest = Number.NEGATIVE_INFINITY;
+  /** When the connection was opened, ms since 1970. */
+  #connected = 0;
+  #busy = false;
+  readonly #closed = new Set<string>();
   #report: { id: string; version: string } | undefined;
   #draft = false;
   /** What is shown as selected, `Type/id`. */
   #selected: (string | undefined)[] = [];
-  #lastId = '';
+  #last = { id: '', name: '' };
   readonly #seen = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #leaving = false;
@@ -121,8 +134,8 @@ export class ModelApp implements RunningApp {
       await this.#publish();
       await this.#publish();
       await this.#openReport();
-      await this.#selectStudy();
       await this.#regret();
+      await this.#selectStudy();
       await this.#closeReport();
     } else if (/^Share something/.test(instruction)) await this.#share();
     else if (/no report any more/.test(instruction)) return this.#report === undefined;
@@ -170,9 +183,9 @@ export class ModelApp implements RunningApp {
   }
 
   async #subscribe(): Promise<void> {
-    const events = ['Patient-open', 'Patient-close', 'SyncError'];
+    const events = ['Patient-open', 'Patient-close', 'SyncError', 'Home-open', 'UserLogout'];
     for (const action of ['open', 'close', 'update', 'select']) events.push(`DiagnosticReport-${action}`);
-    if (this.#is('four-events')) events.pop();
+    if (this.#is('four-events')) events.splice(events.indexOf('DiagnosticReport-select'), 1);
     if (this.#is('events-twice')) events.push('patient-open');
     const response = await this.#post({
       'hub.mode': 'subscribe',
@@ -188,6 +201,7 @@ export class ModelApp implements RunningApp {
     const socket = new WebSocket(this.#endpoint);
     this.#socket = socket;
     this.#connections++;
+    this.#connected = Date.now();
     socket.on('error', () => {});
     socket.on('message', (data) => void this.#heard(String(data)));
     socket.on('close', (code) => {
@@ -210,7 +224,15 @@ export class ModelApp implements RunningApp {
     this.#seen.add(notice.id);
     if (this.#is('never-answers') || (this.#is('deaf-when-back') && this.#connections > 1)) return;
     if (this.#is('slow-answer')) await new Promise((resolve) => setTimeout(resolve, 11_000));
-    const status = this.#follow(notice, text.length);
+    const isDropped = this.#busy && this.#is('busy-while-rendering');
+    const status = isDropped ? 200 : this.#follow(notice, text.length);
+    if (this.#is('busy-while-rendering')) {
+      this.#busy = true;
+      setTimeout(() => (this.#busy = false), 100);
+    }
+    if (this.#is('echoes') && notice.id !== this.#last.id && /-open$/i.test(notice.event['hub.event'])) {
+      await this.#send(notice.event['hub.event'], notice.event.context).catch(() => undefined);
+    }
     if (this.#is('silent-on-errors') && /^syncerror$/i.test(notice.event['hub.event'])) return;
     if (this.#is('strict-fields') && notice.event.context.some(({ key }) => key === 'extension')) return;
     const answer = this.#is('answers-without-id')
@@ -222,28 +244,38 @@ export class ModelApp implements RunningApp {
     this.#shown = this.#patient;
   }
   #shown = '';
+  #newestText = '';
 
   #follow({ id, timestamp, event }: Notice, size: number): number {
     if (this.#is('small-resources-only') && size > 50_000) return 413;
+    if (this.#is('answers-before-it-fails') && size > 50_000) return 200;
     const name = event['hub.event'];
     if (this.#is('case-sensitive') && name === name.toUpperCase()) return 400;
     if (this.#draft && !this.#is('follows-with-draft')) {
       // Its user gives the draft up when asked about it.
       this.#draft = false;
-      return 409;
+      return this.#is('refuses-in-silence') ? 202 : 409;
     }
     const lower = name.toLowerCase();
     if (lower.startsWith('diagnosticreport-')) this.#note(id, lower, event);
     if (lower === 'patient-close' && !this.#is('patient-stays')) {
       const closed = event.context[0]?.resource?.id;
       if (closed === this.#patient || this.#is('any-close-closes')) this.#patient = '';
+      this.#closed.add(closed ?? '');
     }
+    if (lower === 'userlogout' && !this.#is('stays-after-logout')) this.#patient = '';
+    if (lower === 'home-open' && this.#is('stays-at-home')) return 200;
     if (!lower.endsWith('-open')) return 200;
-    const old = timestamp < this.#newest;
+    const time = Date.parse(timestamp);
+    const old = this.#is('compares-times-as-text') ? timestamp < this.#newestText : time < this.#newest;
     const stale = old && !(this.#is('follows-stale') || this.#is('last-wins'));
     if (stale) return 200;
-    this.#newest = timestamp;
-    this.#patient = event.context.find(({ key }) => key === 'patient')?.resource?.id ?? '';
+    if (this.#is('follows-only-what-is-new') && time < this.#connected) return 200;
+    this.#newest = time;
+    this.#newestText = timestamp;
+    const patient = event.context.find(({ key }) => key === 'patient')?.resource?.id ?? '';
+    if (this.#is('closed-stays-closed') && this.#closed.has(patient)) return 200;
+    this.#patient = patient;
     const report = event.context.find(({ key }) => key === 'report')?.resource?.id;
     if (report !== undefined) {
       this.#report = { id: report, version: event['context.versionId'] ?? '' };
@@ -258,7 +290,7 @@ export class ModelApp implements RunningApp {
       if (missed && !this.#is('ignores-gaps')) {
         void fetch(`${this.#invitation.hubUrl}/${this.#invitation.topic}`, { headers: this.#headers() });
       }
-      const own = id === this.#lastId && this.#is('own-updates-unnoticed');
+      const own = id === this.#last.id && this.#is('own-updates-unnoticed');
       if (!this.#is('version-of-the-open') && !own) this.#report.version = event['context.versionId'] ?? '';
     }
     if (name.endsWith('-select')) {
@@ -278,7 +310,7 @@ export class ModelApp implements RunningApp {
       headers: { ...this.#headers(), 'content-type': 'application/json' },
       body: JSON.stringify({
         ...(!this.#is('no-timestamp') && { timestamp: new Date().toISOString() }),
-        id: this.#id(),
+        id: this.#id(name),
         event: {
           'hub.topic': this.#invitation.topic,
           'hub.event': name,
@@ -292,10 +324,10 @@ export class ModelApp implements RunningApp {
   }
   #refused = false;
 
-  #id(): string {
+  #id(name: string): string {
     if (this.#is('same-id')) return 'always-the-same';
-    if (!(this.#refused && this.#is('retries-with-the-id'))) this.#lastId = randomUUID();
-    return this.#lastId;
+    if (!(this.#refused && this.#is('retries-with-the-id'))) this.#last = { id: randomUUID(), name };
+    return this.#last.id;
   }
 
   /** The context of the report that it opened itself. */
@@ -328,8 +360,8 @@ export class ModelApp implements RunningApp {
   #regret(): Promise<void> {
     const base = 'https://fhircast.hl7.org/events/syncerror/';
     const coding = [
-      { system: `${base}eventid`, code: this.#lastId },
-      { system: `${base}eventname`, code: 'DiagnosticReport-open' },
+      { system: `${base}eventid`, code: this.#last.id },
+      { system: `${base}eventname`, code: this.#last.name },
       { system: `${base}subscribername`, code: 'Model application' },
     ];
     const severity = this.#is('syncerror-as-error') ? 'error' : 'warning';

@@ -1,10 +1,14 @@
 import { CheckFailure, CheckSkip, expect, show } from '../expecting.ts';
 import { objects, textOf } from '../json.ts';
+import { pause } from '../pause.ts';
 import { patient, type Resource } from '../samples.ts';
 import { ANSWER_MS } from './played-session.ts';
 import {
   accepts,
+  eventOf,
   expectShown,
+  isSyncError,
+  NOBODY_SEES,
   nameOf,
   opening,
   type SubscriberCheck,
@@ -12,8 +16,6 @@ import {
   tellReport,
   updateFor,
 } from './scenario.ts';
-
-const isSyncError = (message: object) => nameOf(message) === 'syncerror';
 
 function mrn(of: Resource): string {
   const identifiers = objects(of.identifier);
@@ -73,7 +75,7 @@ export const following: readonly SubscriberCheck[] = [
     rule: 'PUB-5',
     requirements: ['S-full-resource'],
     level: 'SHALL',
-    run: async ({ session }) => {
+    run: async ({ session, shown }) => {
       const whole = {
         ...patient(),
         meta: { versionId: '7', lastUpdated: '2026-01-01T00:00:00Z' },
@@ -85,6 +87,7 @@ export const following: readonly SubscriberCheck[] = [
       };
       const answer = await session.deliver(opening(session, whole));
       expect(accepts(answer), 'a 2xx status', answer.status);
+      if (shown && session.wants('Patient-open')) await expectShown(session, shown, whole.id);
     },
   },
   {
@@ -152,7 +155,7 @@ export const following: readonly SubscriberCheck[] = [
     level: 'SHALL',
     safety: true,
     run: async ({ session, shown }) => {
-      if (!shown) throw new CheckSkip('Nobody can tell what the application shows (a state command is needed)');
+      if (!shown) throw new CheckSkip(NOBODY_SEES);
       const [first, second, third] = [patient(), patient(), patient()];
       // Times that are fixed once, before the first of them is sent.
       const times = [0, 1, 2].map((ms) => session.newer(ms));
@@ -167,6 +170,105 @@ export const following: readonly SubscriberCheck[] = [
     },
   },
   {
+    id: 'app-times',
+    title: 'It compares times as times, however many digits they have',
+    rule: 'PUB-3',
+    requirements: ['S-stale'],
+    level: 'SHALL',
+    safety: true,
+    run: async ({ session, shown }) => {
+      if (!shown) throw new CheckSkip(NOBODY_SEES);
+      // As text, the time with a fraction is less than the whole second before it.
+      const second = new Date(Math.ceil(Date.parse(session.newer(0)) / 1000) * 1000).toISOString().slice(0, 19);
+      const [first, newer, older] = [patient(), patient(), patient()];
+      await session.deliver(opening(session, first, undefined, `${second}Z`));
+      await session.deliver(opening(session, newer, undefined, `${second}.1Z`));
+      await expectShown(session, shown, newer.id, `the newer patient, ${newer.id}, opened a moment later`);
+      const before = session.answers.length;
+      const stale = opening(session, older, undefined, `${second}Z`);
+      session.tell(stale);
+      await session.answerTo(stale, before).catch(() => undefined);
+      await session.settle();
+      await expectShown(session, shown, newer.id, `the application to stay with ${newer.id}, which is newer`);
+      // Until then, what the application publishes would be older than that.
+      await pause(Math.max(0, Date.parse(`${second}.1Z`) - Date.now()));
+    },
+  },
+  {
+    id: 'app-burst',
+    title: 'It ends with the last of many events that come at once',
+    rule: 'PUB-3',
+    requirements: ['S-open', 'S-answer'],
+    level: 'SHOULD',
+    safety: true,
+    run: async ({ session, shown }) => {
+      if (!shown) throw new CheckSkip(NOBODY_SEES);
+      const patients = Array.from({ length: 8 }, () => patient());
+      const opens = patients.map((of) => opening(session, of));
+      const before = session.answers.length;
+      for (const open of opens) session.tell(open);
+      for (const open of opens) await session.answerTo(open, before);
+      const last = patients.at(-1)!.id;
+      await expectShown(session, shown, last, `the last of ${patients.length} patients, ${last}`);
+    },
+  },
+  {
+    id: 'app-opens-again',
+    title: 'It shows a patient again who was closed and is opened again',
+    rule: 'PUB-9',
+    requirements: ['S-open'],
+    level: 'SHOULD',
+    safety: true,
+    run: async ({ session, shown }) => {
+      if (!shown) throw new CheckSkip(NOBODY_SEES);
+      if (!session.wants('Patient-open')) throw new CheckSkip('The application does not subscribe to Patient-open');
+      const [again, other] = [patient(), patient()];
+      const first = opening(session, again);
+      await session.deliver(first);
+      if (session.wants('Patient-close')) await session.deliver(session.event('Patient-close', first.event.context));
+      await session.deliver(opening(session, other));
+      await session.deliver(opening(session, again));
+      await expectShown(session, shown, again.id, `the patient ${again.id}, who was opened a second time`);
+    },
+  },
+  {
+    id: 'app-echoes',
+    title: 'It does not publish again what it is told',
+    rule: 'PUB-7',
+    requirements: ['S-echo'],
+    level: 'SHOULD',
+    safety: true,
+    run: async ({ session }) => {
+      const told = opening(session);
+      const before = session.published.length;
+      await session.deliver(told);
+      await session.settle();
+      const anchorOf = (message: object) => JSON.stringify(objects(eventOf(message).context)[0]);
+      const echo = session.published
+        .slice(before)
+        .find((one) => nameOf(one) === nameOf(told) && anchorOf(one) === anchorOf(told));
+      expect(echo === undefined, 'nothing published about the context that the Hub has just told', echo);
+    },
+  },
+  {
+    id: 'app-home',
+    title: 'It leaves its patient when the user goes home',
+    rule: 'PUB-10',
+    requirements: ['S-home'],
+    level: 'SHOULD',
+    safety: true,
+    run: async ({ session, shown }) => {
+      if (!session.wants('Home-open')) throw new CheckSkip('The application does not subscribe to Home-open');
+      if (!shown) throw new CheckSkip(NOBODY_SEES);
+      const of = patient();
+      await session.deliver(opening(session, of));
+      await expectShown(session, shown, of.id);
+      await session.deliver(session.event('Home-open', []));
+      const left = async () => (await shown()) !== of.id;
+      await session.until(`the application to leave ${of.id}: its user went home`, left);
+    },
+  },
+  {
     id: 'app-closes',
     title: 'It leaves a patient that is closed, and no other',
     rule: 'PUB-9',
@@ -174,7 +276,7 @@ export const following: readonly SubscriberCheck[] = [
     level: 'SHOULD',
     safety: true,
     run: async ({ session, shown }) => {
-      if (!shown) throw new CheckSkip('Nobody can tell what the application shows (a state command is needed)');
+      if (!shown) throw new CheckSkip(NOBODY_SEES);
       if (!session.wants('Patient-open') || !session.wants('Patient-close'))
         throw new CheckSkip('The application does not subscribe to Patient-open and Patient-close');
       const [before, current] = [patient(), patient()];

@@ -23,6 +23,8 @@ const EVENTS = [
   'DiagnosticReport-update',
   'DiagnosticReport-select',
   'SyncError',
+  'Home-open',
+  'UserLogout',
 ];
 
 const LONGEST_BODY = 4_000_000;

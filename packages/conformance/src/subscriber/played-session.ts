@@ -77,6 +77,8 @@ export class PlayedSession {
   connections = 0;
   contextReads = 0;
   readonly behaviour: Behaviour = { leaseSeconds: 3600, publishStatus: 202 };
+  /** `hub.event` of every event that the Hub told or was told, in lower case, by its id. */
+  readonly names = new Map<string, string>();
   /** How long the application may take; its answers say how fast everything is. */
   readonly pace: Pace;
   transcript: Transcript;
@@ -214,6 +216,7 @@ export class PlayedSession {
    */
   take(message: JsonObject, request?: PublishRequest): number {
     this.published.push(message);
+    if (isObject(message.event)) this.#name(message.id, message.event['hub.event']);
     if (request) this.publishRequests.set(message, request);
     const status = this.behaviour.publishStatus;
     if (status >= 300) return status;
@@ -320,9 +323,19 @@ export class PlayedSession {
     return new Date(Math.max(Date.now(), this.#newest + 1) + ms).toISOString();
   }
 
+  #name(id: unknown, name: unknown): void {
+    this.names.set(textOf(id), textOf(name).toLowerCase());
+  }
+
+  /** Makes an event's context the current one while the application is away, and does not hear of it. */
+  keep(message: EventMessage): void {
+    this.#remember({ ...message.event }, message);
+    this.#name(message.id, message.event['hub.event']);
+  }
+
   /** Sends an event; what the current context is says the same from now on. */
   tell(message: EventMessage): void {
-    this.#remember({ ...message.event }, message);
+    this.keep(message);
     this.#sent.set(message.id, performance.now());
     this.send(message);
   }

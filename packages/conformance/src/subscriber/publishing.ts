@@ -189,7 +189,7 @@ export const publishing: readonly SubscriberCheck[] = [
     'app-publishes-syncerrors',
     'A SyncError of its own has the profile’s OperationOutcome',
     ['S-syncerror', 'S-syncerror-severity', 'S-RAD-156-context', 'S-RAD-156-severity'],
-    (messages) => {
+    (messages, session) => {
       const errors = messages.filter((message) => nameOf(message) === 'syncerror');
       if (errors.length === 0) throw new CheckSkip('The application published no SyncError');
       for (const error of errors) {
@@ -205,6 +205,10 @@ export const publishing: readonly SubscriberCheck[] = [
         const systems = known.map(({ system }) => textOf(system).split('/').at(-1) ?? '');
         const right = ['eventid', 'eventname'].every((one) => systems.includes(one));
         expect(right && systems.some((one) => one.startsWith('subscriber')), 'codings of event and subscriber', issue);
+        const said = (name: string) => textOf(known.find(({ system }) => textOf(system).endsWith(`/${name}`))?.code);
+        const name = session.names.get(said('eventid'));
+        expect(name !== undefined, 'in the coding eventid, the id of an event of this session', issue);
+        expect(said('eventname').toLowerCase() === name, `in the coding eventname, ${name}`, issue);
       }
     },
   ),

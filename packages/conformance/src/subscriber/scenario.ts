@@ -42,6 +42,9 @@ export const statusOf = (answer: AppAnswer) => numberOf(answer.status);
 export const accepts = (answer: AppAnswer) =>
   answer.status === undefined || (statusOf(answer) >= 200 && statusOf(answer) < 300);
 
+/** Why a check is skipped that has to know what the application shows. */
+export const NOBODY_SEES = 'Nobody can tell what the application shows (a state command is needed)';
+
 /**
  * Waits until the application shows this patient: what it shows may follow its answer later.
  * @throws CheckFailure when it does not
@@ -108,6 +111,8 @@ export const eventOf = (message: object): Record<string, unknown> => {
 
 /** Its `hub.event` in lower case. */
 export const nameOf = (message: object): string => textOf(eventOf(message)['hub.event']).toLowerCase();
+
+export const isSyncError = (message: object): boolean => nameOf(message) === 'syncerror';
 
 /** An open report that the application knows of. */
 export interface ToldReport {

@@ -84,6 +84,14 @@ const codes = (issue: Json, change: Json): Json => {
   return { ...issue, details: { ...details, coding: coding.map((one: Json) => ({ ...one, ...change })) } };
 };
 
+/** An issue with another code in one of its codings. */
+const coding = (issue: Json, name: string, code: string): Json => {
+  const details = isObject(issue.details) ? issue.details : {};
+  const list = Array.isArray(details.coding) ? details.coding : [];
+  const changed = list.map((one: Json) => (String(one.system).endsWith(`/${name}`) ? { ...one, code } : one));
+  return { ...issue, details: { ...details, coding: changed } };
+};
+
 /** Each with the check that has to find it. */
 const MESSAGES: Readonly<Record<string, readonly [check: string, make: () => Change]>> = {
   'answers with another id': ['app-answers', () => answering((one) => ({ ...one, id: 'another' }))],
@@ -281,6 +289,22 @@ const MESSAGES: Readonly<Record<string, readonly [check: string, make: () => Cha
   'events in upper case, twice': [
     'app-events-distinct',
     () => subscribing((fields) => fields.set('hub.events', `${fields.get('hub.events')},PATIENT-OPEN`)),
+  ],
+  'unsubscribes as text': [
+    'app-shutdown',
+    () => ({ request: (one) => (isSubscription(one, 'unsubscribe') ? { ...one, type: 'text/plain' } : one) }),
+  ],
+  'unsubscribes without a token': [
+    'app-shutdown',
+    () => ({ request: (one) => (isSubscription(one, 'unsubscribe') ? { ...one, authorization: undefined } : one) }),
+  ],
+  'SyncErrors about an event of nobody': [
+    'app-publishes-syncerrors',
+    () => outcome((one) => coding(one, 'eventid', '00000000-aaaa-4bbb-8ccc-dddddddddddd')),
+  ],
+  'SyncErrors that name another event': [
+    'app-publishes-syncerrors',
+    () => outcome((one) => coding(one, 'eventname', 'Patient-close')),
   ],
   'no unsubscribe': [
     'app-shutdown',
