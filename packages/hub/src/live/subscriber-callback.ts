@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { type Callbacks, type Clock, runningTime } from '../ports.ts';
+import { type Callbacks, type Clock, pausedFor, runningTime } from '../ports.ts';
 import {
   afterFailing,
   afterSending,
@@ -367,7 +367,8 @@ export class SubscriberCallback {
         isLastAttempt = true;
       }
       // The end of the lease is the end, though it may not have been acted on yet (SUB-5).
-      if (this.#ended || this.#subscription.expiresAt <= this.#clock.now()) return undefined;
+      const until = this.#subscription.expiresAt + pausedFor(this.#clock);
+      if (this.#ended || until <= this.#clock.now()) return undefined;
       if (wait === undefined) {
         this.#listener.delivered(this.#subscription, event.id, event.name, original.keepsCurrent);
       }
