@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { eventually, FakeCallbacks, FakeCursors } from '../test/callbacks.ts';
 import { patient } from '../test/events.ts';
+import { Nodes } from '../test/nodes.ts';
 import { access, good, type Peer, Rig } from '../test/rig.ts';
 
 const LEASE = 30;
@@ -169,4 +170,54 @@ describe('ERR-4, SUB-5, SUB-11 a pause of the Hub', () => {
     await back.until(() => back.denial !== undefined);
     assert.equal(back.denial?.['hub.reason'], 'The lease has ended');
   });
+});
+
+describe('ERR-4, SUB-11, WEB-3 a pause of one of two nodes', () => {
+  for (const ms of [1000, 12_000, 70_000]) {
+    it(`of ${ms / 1000} s is held against none of its subscribers, and no event is lost`, async (t) => {
+      const callbacks = new FakeCallbacks();
+      const all = await Nodes.start(t, ['stopped', 'other'], {
+        answerMs: ANSWER,
+        maxMisses: 1,
+        acknowledgements: 'strict',
+        webhooks: { callbacks, cursors: new FakeCursors() },
+      });
+      const [stopped, other] = [all.nodes[0]!, all.nodes[1]!];
+      const topic = await stopped.session();
+      const watcher = await other.join(topic, 'SyncError', { 'subscriber.name': 'Watcher' });
+      const peers = [];
+      for (const as of [access(), STU2]) {
+        peers.push(await stopped.connect(await stopped.subscribe(topic, 'Patient-open', {}, as)));
+      }
+      await stopped.subscribe(topic, 'Patient-open', WEBHOOK);
+      await eventually('the webhook is confirmed', async () => {
+        return (await stopped.hub.inspect(topic))?.state.subscriptions.size === 4;
+      });
+      assert.equal(await stopped.publish(topic, 'Patient-open', [patient('p1')], { id: 'before' }), 202);
+      for (const peer of peers) await peer.until(() => peer.ids.includes('before'));
+      await callbacks.until(() => callbacks.ids.includes('before'));
+      await all.pass(2000);
+
+      await all.pass(ms, [other]);
+      assert.equal(await other.publish(topic, 'Patient-open', [patient('p2')], { id: 'meanwhile' }), 202);
+      stopped.clock.pause(ms);
+      for (const peer of peers) {
+        peer.answer(200, 'before');
+        await peer.until(() => peer.ids.includes('meanwhile'));
+        peer.answer(200, 'meanwhile');
+      }
+      await all.pass(130_000);
+      assert.equal(await other.publish(topic, 'Patient-open', [patient('p3')], { id: 'after' }), 202);
+      for (const peer of peers) {
+        await peer.until(() => peer.ids.includes('after'));
+        peer.answer(200, 'after');
+        assert.deepEqual(peer.ids, ['before', 'meanwhile', 'after']);
+        assert.deepEqual([peer.denial, peer.closed], [undefined, undefined]);
+      }
+      await callbacks.until(() => callbacks.ids.includes('after'));
+      await all.pass(3000);
+      assert.deepEqual(watcher.syncErrors, []);
+      assert.deepEqual([...new Set(callbacks.ids)], ['before', 'meanwhile', 'after']);
+    });
+  }
 });
