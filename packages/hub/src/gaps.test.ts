@@ -1,6 +1,7 @@
 /**
  * Whoever is connected by a socket or called as a webhook, whichever kind of gap lies in what it was sent, and whatever it has missed or
- * has been sent in vain: afterwards it shows what the Hub has, or was told to start afresh (SUB-11).
+ * has been sent in vain: afterwards it shows what the Hub has, or was told to start afresh (SUB-11). So does who speaks STU2, and who
+ * knows patients and studies only: of those.
  */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
@@ -19,9 +20,9 @@ import {
   updates,
 } from '../test/events.ts';
 import { type Node, Nodes } from '../test/nodes.ts';
-import type { Peer } from '../test/rig.ts';
+import { access, type Peer } from '../test/rig.ts';
 import { Screen } from '../test/screen.ts';
-import type { SessionState } from './rules/session-state.ts';
+import { contextOf, type SessionState } from './rules/session-state.ts';
 
 const REPORT = 'DiagnosticReport/r1';
 /** Entries that a log keeps where it is to roll over. */
@@ -99,18 +100,53 @@ const MISSED: Readonly<Record<string, readonly Change[]>> = {
   'a logout': [(node, topic) => accepted(node, topic, 'UserLogout', [parameters])],
 };
 
+/** How a subscriber speaks, and what it subscribed to. */
+interface Speaker {
+  readonly version: '3.0.0' | 'STU2';
+  readonly events: string;
+  /** The types of the events; without them, all. */
+  readonly types?: readonly string[];
+}
+
+const FEW = ['Patient', 'ImagingStudy'];
+const SPEAKERS: readonly Speaker[] = [
+  { version: '3.0.0', events: '*' },
+  { version: 'STU2', events: '*' },
+  {
+    version: 'STU2',
+    events: [...FEW.flatMap((type) => [`${type}-open`, `${type}-close`]), 'Home-open', 'UserLogout'].join(),
+    types: FEW,
+  },
+];
+
+function accessOf({ version }: Speaker): ReturnType<typeof access> {
+  return version === 'STU2' ? access({ clientId: 'stu2', switches: { fhircast: version } }) : access();
+}
+
 /** A subscriber, however it is reached. */
 interface Follower {
   readonly topic: string;
   readonly missed: string;
+  readonly speaker: Speaker;
   /** What it was sent, in order. */
   sent(): readonly string[];
   wasDenied(): boolean;
 }
 
-function shows(sent: readonly string[], { anchors, current }: SessionState): boolean {
+function shows(sent: readonly string[], { anchors, current }: SessionState, { types }: Speaker): boolean {
   const screen = new Screen();
   for (const text of sent) screen.take(text);
+  if (types) {
+    const ofTypes = (names: readonly string[]): Set<string> =>
+      new Set(names.filter((name) => types.includes(name.split('/')[0] ?? '')));
+    const known = ofTypes([...anchors.keys()]);
+    // An open that it is not told of comes as opens of what that is about (DER).
+    const about = [...anchors.values()].flatMap(({ opening }) => contextOf(opening).map(({ resource }) => resource));
+    const derived = ofTypes(about.map((resource) => `${resource?.resourceType}/${resource?.id}`));
+    const shown = new Set(screen.open.keys());
+    const isCurrent = current === undefined || !known.has(current) || screen.current === current;
+    return isCurrent && known.isSubsetOf(shown) && shown.isSubsetOf(known.union(derived));
+  }
   const content = [...anchors].map(
     ([name, anchor]) =>
       [name, new Map([...anchor.content].map(([url, { resource }]) => [url, JSON.parse(resource)]))] as const,
@@ -121,11 +157,13 @@ function shows(sent: readonly string[], { anchors, current }: SessionState): boo
 class Subscribed implements Follower {
   readonly topic: string;
   readonly missed: string;
+  readonly speaker: Speaker;
   readonly peers: Peer[];
 
-  constructor(topic: string, missed: string, peer: Peer) {
+  constructor(topic: string, missed: string, speaker: Speaker, peer: Peer) {
     this.topic = topic;
     this.missed = missed;
+    this.speaker = speaker;
     this.peers = [peer];
   }
 
@@ -141,12 +179,14 @@ class Subscribed implements Follower {
 class Called implements Follower {
   readonly topic: string;
   readonly missed: string;
+  readonly speaker: Speaker;
   readonly url: string;
   readonly #callbacks: FakeCallbacks;
 
-  constructor(topic: string, missed: string, callbacks: FakeCallbacks) {
+  constructor(topic: string, missed: string, speaker: Speaker, callbacks: FakeCallbacks) {
     this.topic = topic;
     this.missed = missed;
+    this.speaker = speaker;
     this.url = `https://app.example/${crypto.randomUUID()}`;
     this.#callbacks = callbacks;
   }
@@ -165,6 +205,8 @@ class Called implements Follower {
 class Gap {
   readonly node: Node;
   readonly all: Nodes;
+  /** A session for everything that may be missed. */
+  readonly topics = new Map<string, string>();
   readonly sockets: Subscribed[] = [];
   readonly webhooks: Called[] = [];
   readonly callbacks: FakeCallbacks;
@@ -176,7 +218,7 @@ class Gap {
     this.callbacks = callbacks;
   }
 
-  /** A session, with a socket and a webhook, for everything that may be missed; all were sent what was there before. */
+  /** A session, with sockets and webhooks, for everything that may be missed; all were sent what was there before. */
   static async open(t: TestContext, log?: number): Promise<Gap> {
     const callbacks = new FakeCallbacks();
     const webhooks = { callbacks, cursors: new FakeCursors() };
@@ -185,15 +227,19 @@ class Gap {
     const { node } = gap;
     for (const missed of Object.keys(MISSED)) {
       const topic = await node.session();
-      gap.sockets.push(new Subscribed(topic, missed, await node.join(topic)));
-      const called = new Called(topic, missed, callbacks);
-      gap.webhooks.push(called);
-      await node.subscribe(topic, '*', {
-        'hub.channel.type': 'webhook',
-        'hub.callback': called.url,
-        'subscriber.name': 'webhook',
+      gap.topics.set(missed, topic);
+      for (const speaker of SPEAKERS) {
+        const as = accessOf(speaker);
+        const peer = await node.connect(await node.subscribe(topic, speaker.events, {}, as));
+        gap.sockets.push(new Subscribed(topic, missed, speaker, peer));
+        const called = new Called(topic, missed, speaker, callbacks);
+        gap.webhooks.push(called);
+        const webhook = { 'hub.channel.type': 'webhook', 'hub.callback': called.url, 'subscriber.name': 'webhook' };
+        await node.subscribe(topic, speaker.events, webhook, as);
+      }
+      await eventually('all are confirmed', async () => {
+        return (await node.hub.inspect(topic))?.state.subscriptions.size === 2 * SPEAKERS.length;
       });
-      await eventually('it is confirmed', async () => (await node.hub.inspect(topic))?.state.subscriptions.size === 2);
       for (const change of SEEN) await change(node, topic);
     }
     await gap.eachShowsWhatIs();
@@ -205,7 +251,7 @@ class Gap {
   }
 
   async happens(): Promise<void> {
-    for (const { topic, missed } of this.sockets) {
+    for (const [missed, topic] of this.topics) {
       for (const change of MISSED[missed] ?? []) await change(this.node, topic);
     }
   }
@@ -227,12 +273,12 @@ class Gap {
   /** @param mayDeny what it was, of which nobody knows what is shown */
   async eachShowsWhatIs(mayDeny: readonly string[] = []): Promise<void> {
     for (const follower of this.followers) {
-      const { topic, missed } = follower;
-      const how = follower instanceof Called ? 'webhook' : 'socket';
+      const { topic, missed, speaker } = follower;
+      const how = `${follower instanceof Called ? 'webhook' : 'socket'} of ${speaker.version} for ${speaker.events}`;
       await eventually(`${how}, ${missed}: it shows what the Hub has`, async () => {
         if (mayDeny.includes(missed) && follower.wasDenied()) return true;
         const state = (await this.node.hub.inspect(topic))?.state;
-        return state !== undefined && shows(follower.sent(), state);
+        return state !== undefined && shows(follower.sent(), state, speaker);
       });
       if (!mayDeny.includes(missed)) assert.equal(follower.wasDenied(), false, `${how}, ${missed}: not denied`);
     }
@@ -259,7 +305,7 @@ class Gap {
 
   /** Other events, until the log holds nothing of what was missed. */
   async rollOver(size: number): Promise<void> {
-    for (const { topic } of this.sockets) {
+    for (const topic of this.topics.values()) {
       for (let n = 0; n < 3 * size; n++) await accepted(this.node, topic, 'org.example.other', []);
     }
   }
