@@ -70,6 +70,11 @@ class FailingStore {
   }
 }
 
+/** What browsers ask for when a person goes somewhere. */
+const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+/** The authorization server's addresses that are pages. */
+const PAGES = /^\/auth\/(authorize|interaction|manage|outside|second-factor|sign-in|sign-out)(\/|$)/;
+
 /** Says that a change was not made. */
 const CLAIM =
   /nothing (was|is|has been|of it)|(was|were|is|are|has been|have been) not \w+ed|not (stored|saved|sent|changed|done)/i;
@@ -146,6 +151,42 @@ describe('PUB-4 a request whose store fails', () => {
     store.watch();
     assert.deepEqual(wrong, []);
     assert.ok(met >= 40, `${met} steps met the failure`);
+  });
+
+  it('AUT-4 is told on a page where a browser shows it, and as JSON to everybody else, at every page', async () => {
+    const { origin } = asked.lockstep;
+    const query = new URL((await App.register(origin)).begin('openid fhirUser').url).search;
+    const person = new Person(origin);
+    await person.signIn();
+    const told: string[] = [];
+    for (const route of served(asked.lockstep.routes)) {
+      const [method = '', path = ''] = route.split(' ');
+      if (!PAGES.test(path) || !['GET', 'POST'].includes(method)) continue;
+      for (const [accept, type] of [
+        [BROWSER, 'text/html; charset=utf-8'],
+        ['*/*', 'application/json; charset=utf-8'],
+      ] as const) {
+        store.failed = 0;
+        store.mode = 'cannot be reached';
+        const isGet = method === 'GET';
+        const asks = `${path.replaceAll(/:\w+/g, 'x'.repeat(21))}${isGet ? query : ''}`;
+        const sent = isGet ? {} : { body: new URLSearchParams(query.slice(1)) };
+        const answer = await person.request(asks, { method, headers: { accept }, ...sent });
+        store.mode = 'works';
+        const text = await answer.text();
+        if (store.failed === 0) continue;
+        told.push(`${route} for ${accept}`);
+        assert.equal(answer.headers.get('content-type'), type, `${route}: ${answer.status} ${text.slice(0, 200)}`);
+        assert.equal(answer.status, 503, `${route}: ${text.slice(0, 200)}`);
+        assert.ok(Number(answer.headers.get('retry-after')) > 0, route);
+        assert.match(
+          text,
+          accept === BROWSER ? /<h1[\s\S]*Try again in a moment/ : /^\{"error":"temporarily_unavailable"/,
+        );
+        assert.doesNotMatch(text, CLAIM);
+      }
+    }
+    assert.ok(told.length >= 20, told.join());
   });
 
   it('AUT-4, TOK-1 an authorization and a code that meet an absent store are 503, and go on once it is back', async () => {

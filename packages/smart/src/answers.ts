@@ -1,5 +1,6 @@
 /** What all routes of the authorization server have in common: how forms are read, and how errors are answered. */
-import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import { StoreUnavailable } from '@lockstep/store';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PageError } from './browser.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { Logger } from './ports.ts';
@@ -8,6 +9,19 @@ import type { Logger } from './ports.ts';
 export function readBodies(app: FastifyInstance): void {
   const options = { parseAs: 'string', bodyLimit: 64 * 1024 } as const;
   app.addContentTypeParser('application/x-www-form-urlencoded', options, (_request, body, done) => done(null, body));
+}
+
+/** What a page says while the store cannot be reached: what was asked for may have been done, and can be asked again. */
+export const STORE_AWAY = 'Lockstep cannot reach its store just now. Try again in a moment.';
+/** s after which to ask again, where what failed does not say it. */
+const RETRY_AFTER = 5;
+
+/** The addresses that people come to with a browser. */
+const PAGES = /^\/auth\/(authorize|interaction|manage|outside|second-factor|sign-in|sign-out)(\/|$)/;
+
+/** Whether a browser shows what it is answered: programs get JSON at the same addresses. */
+function isShown({ headers, routeOptions }: FastifyRequest): boolean {
+  return PAGES.test(routeOptions.url ?? '') && (headers.accept ?? '').includes('text/html');
 }
 
 /**
@@ -30,12 +44,20 @@ export function answerErrors(
         reply.header('www-authenticate', challenge(request.headers.authorization));
       return reply.code(error.status).send(error.body);
     }
+    const shown = page && isShown(request) ? page : undefined;
     const status = error.statusCode ?? 500;
-    if (status < 500) return reply.code(status).send({ error: 'invalid_request', error_description: error.message });
-    if (error.name === 'StoreUnavailable' || status === 503) {
-      return reply.code(503).header('retry-after', '5').send({ error: 'temporarily_unavailable' });
+    if (status < 500) {
+      if (shown) return shown(reply, new PageError('invalid_request', error.message, status));
+      return reply.code(status).send({ error: 'invalid_request', error_description: error.message });
+    }
+    if (error instanceof StoreUnavailable || status === 503) {
+      const wait = error instanceof StoreUnavailable ? error.retryAfterSeconds : RETRY_AFTER;
+      reply.header('retry-after', String(wait));
+      if (shown) return shown(reply, new PageError('temporarily_unavailable', STORE_AWAY, 503));
+      return reply.code(503).send({ error: 'temporarily_unavailable' });
     }
     logger.error({ err: error, route: request.routeOptions.url }, 'request failed');
+    if (shown) return shown(reply, new PageError('server_error', 'Lockstep could not do this. Try again.', 500));
     return reply.code(500).send({ error: 'server_error' });
   });
 }

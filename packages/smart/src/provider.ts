@@ -6,6 +6,7 @@ import Provider, { type Configuration, interactionPolicy, type JWKS, type KoaCon
 import type { BearerTokens } from './access.ts';
 import { adapterFactory, bindTokens, loadedContext } from './adapter.ts';
 import type { AuthorizationAddresses } from './addresses.ts';
+import { STORE_AWAY } from './answers.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
 import { cookieName } from './form.ts';
@@ -114,11 +115,9 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
     },
     pkce: { required: (_ctx, client) => client.lockstep_legacy !== true },
     renderError: (ctx, out, error) => {
+      if (error instanceof StoreUnavailable) return notNow(ctx, error, parts);
       ctx.type = 'html';
-      if (error instanceof StoreUnavailable) {
-        notNow(ctx, error);
-        ctx.body = parts.errorPage(NOT_NOW, 'Lockstep cannot reach its store just now. Try again in a moment.');
-      } else ctx.body = parts.errorPage(out.error, out.error_description);
+      ctx.body = parts.errorPage(out.error, out.error_description);
     },
     responseTypes: ['code'],
     revokeGrantPolicy: () => true,
@@ -139,9 +138,17 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
 /** Error code of what may be asked again. */
 const NOT_NOW = 'temporarily_unavailable';
 
-function notNow(ctx: KoaContextWithOIDC, { retryAfterSeconds }: StoreUnavailable): void {
+/** Says that the store cannot be reached, on a page where a browser shows it. */
+function notNow(
+  ctx: KoaContextWithOIDC,
+  { retryAfterSeconds }: StoreUnavailable,
+  { errorPage }: Pick<ProviderParts, 'errorPage'>,
+): void {
   ctx.status = 503;
   ctx.set('retry-after', String(retryAfterSeconds));
+  const isShown = ctx.path.startsWith('/auth/authorize') && ctx.accepts('json', 'html') === 'html';
+  ctx.type = isShown ? 'html' : 'json';
+  ctx.body = isShown ? errorPage(NOT_NOW, STORE_AWAY) : { error: NOT_NOW };
 }
 
 /** What the provider says to a code; the caller sends it. */
@@ -248,10 +255,7 @@ export class SmartProvider {
     const log = (error: Error) => logger.error({ err: error }, 'authorization failed');
     provider.on('server_error', (ctx, error) => {
       log(error);
-      // A page is made of it elsewhere.
-      if (!(error instanceof StoreUnavailable) || ctx.response.is('html')) return;
-      notNow(ctx, error);
-      ctx.body = { error: NOT_NOW };
+      if (error instanceof StoreUnavailable) notNow(ctx, error, this.#parts);
     });
     (provider as EventEmitter).on('error', log);
     provider.use(async (ctx, next) => {
