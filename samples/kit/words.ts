@@ -17,14 +17,13 @@ export interface Notice {
 
 /** An error whose message is for people, in their language. */
 export class ToldError extends Error implements Notice {
+  /** Its own, so that it is copied with what else the notice has. */
+  readonly text: string;
   readonly said?: string;
   constructor({ text, said }: Notice) {
     super(text);
+    this.text = text;
     if (said !== undefined) this.said = said;
-  }
-
-  get text(): string {
-    return this.message;
   }
 }
 

@@ -1,6 +1,5 @@
 /** What a signed-in person works with: the session's strip, its EHR and the pages. Loaded once the shell is on the screen. */
 import { Button } from '@mantine/core';
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { type ComponentType, lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
 import { get, type SignedInPerson } from './api.ts';
 import { loadChart } from './ehr/chart-panel.tsx';
@@ -24,16 +23,30 @@ import { Dialog } from './ui/dialog.tsx';
 import pageStyles from './ui/page.module.css';
 import { Waiting } from './ui/problem.tsx';
 
-/** A page that is loaded when it is first shown, with the parts of the catalog that it speaks from. */
-function lazyPage<Props>(load: () => Promise<{ default: ComponentType<Props> }>, ...parts: readonly string[]) {
+/** A part that is loaded when it is first shown, with the parts of the catalog that it speaks from. */
+function lazyPart<Props>(load: () => Promise<{ default: ComponentType<Props> }>, ...parts: readonly string[]) {
   return lazy(async () => {
-    const [page] = await Promise.all([load(), ...parts.map(loadMessages)]);
-    return page;
+    const [part] = await Promise.all([load(), ...parts.map(loadMessages)]);
+    return part;
   });
 }
 
-const Gallery = lazyPage(() => import('./apps/gallery.tsx'), 'apps');
-const NewApp = lazyPage(() => import('./apps/new-app.tsx'), 'apps');
+/** A page that reads something, which is loaded as well when it is first shown. */
+function lazyPage<Props extends object>(
+  load: () => Promise<{ default: ComponentType<Props> }>,
+  ...parts: readonly string[]
+) {
+  return lazyPart(
+    async () => {
+      const [{ default: Page }, { withQueries }] = await Promise.all([load(), import('./ui/queries.tsx')]);
+      return { default: withQueries(Page) };
+    },
+    ...parts,
+  );
+}
+
+const Gallery = lazyPart(() => import('./apps/gallery.tsx'), 'apps');
+const NewApp = lazyPart(() => import('./apps/new-app.tsx'), 'apps');
 const AppPage = lazyPage(() => import('./apps/app-page.tsx'), 'apps');
 const Sessions = lazyPage(() => import('./sessions/list.tsx'), 'sessions');
 const Inspector = lazyPage(() => import('./sessions/inspector.tsx'), 'sessions');
@@ -46,8 +59,8 @@ const Worklist = lazyPage(() => import('./worklist/page.tsx'), 'worklist');
 const OpenLink = lazyPage(() => import('./links/open-link.tsx'), 'links');
 const Guests = lazyPage(() => import('./guests/page.tsx'), 'guests');
 const Join = lazyPage(() => import('./guests/join.tsx'), 'guests');
-const ShortcutSheet = lazyPage(() => import('./shortcut-sheet.tsx'), 'shortcuts');
-const Password = lazyPage(() => import('./password.tsx'), 'users');
+const ShortcutSheet = lazyPart(() => import('./shortcut-sheet.tsx'), 'shortcuts');
+const Password = lazyPart(() => import('./password.tsx'), 'users');
 
 /** The parts of a path; an address that is not well formed is one that leads nowhere. */
 function partsOf(path: string): readonly string[] {
@@ -67,8 +80,8 @@ function pageOf(path: string, session: EhrSession): { title: string; page?: Reac
     case 'apps':
       if (second === undefined) return { title: t('shell.apps'), page: <Gallery session={session} /> };
       if (!administrator) return { title: t('shell.apps'), page: <ForAdministrators /> };
-      if (second === 'new') return { title: t('shell.registerAnApp'), page: <NewApp /> };
-      return { title: t('shell.app'), page: <AppPage key={second} id={second} /> };
+      if (second === 'new') return { title: t('shell.registerAnApp'), page: <NewApp session={session} /> };
+      return { title: t('shell.app'), page: <AppPage key={second} session={session} id={second} /> };
     case 'sessions':
       if (!administrator) return { title: t('shell.sessions'), page: <ForAdministrators /> };
       if (second === undefined) return { title: t('shell.sessions'), page: <Sessions /> };
@@ -153,13 +166,6 @@ function useTitle(session: EhrSession, page: string): void {
 /** @throws ApiError when no token is given */
 export const startWork = (person: SignedInPerson): Promise<EhrSession> => startSession(person, loadChart);
 
-const queries = new QueryClient({
-  defaultOptions: {
-    // What changes is pushed by the server; nothing is asked for because time has passed.
-    queries: { staleTime: Number.POSITIVE_INFINITY, refetchOnWindowFocus: false, refetchOnReconnect: false, retry: 1 },
-  },
-});
-
 /** Whether an administrator signed in with a one-time password, and has to choose one. */
 function useNeedsPassword({ administrator }: SignedInPerson): [boolean, () => void] {
   const [needed, setNeeded] = useState(false);
@@ -195,7 +201,7 @@ export function Workspace({ session, changesPassword, onPasswordDone }: Workspac
   }
 
   return (
-    <QueryClientProvider client={queries}>
+    <>
       <Strip session={session} />
       <main id="content" className={shellStyles.content} tabIndex={-1}>
         {/* The EHR and the applications in it go on while another page is looked at. */}
@@ -212,6 +218,6 @@ export function Workspace({ session, changesPassword, onPasswordDone }: Workspac
         {showsSheet && <ShortcutSheet />}
         {(needsPassword || changesPassword) && <Password needed={needsPassword} onDone={passwordDone} />}
       </Suspense>
-    </QueryClientProvider>
+    </>
   );
 }

@@ -158,7 +158,10 @@ test('HZ-1 until the studies of a patient are read no others stand below their n
   await page.route(/\/fhir\/ImagingStudy\?patient=(kofi-mensah|walter-pruitt)/, async (route) => {
     await held.promise;
     await (fails
-      ? route.fulfill({ status: 503, json: { resourceType: 'OperationOutcome', issue: [] } })
+      ? route.fulfill({
+          status: 503,
+          json: { resourceType: 'OperationOutcome', issue: [{ diagnostics: 'The server is away' }] },
+        })
       : route.continue());
   });
   await openPatient(page, /Kofi Mensah/);
@@ -171,7 +174,7 @@ test('HZ-1 until the studies of a patient are read no others stand below their n
   stage.provoked.push(/^503 GET .*ImagingStudy/);
   held.resolve();
   for (const app of [viewer, writer]) {
-    await app.getByRole('alert').first().waitFor();
+    await app.getByRole('alert').getByText('The server is away').first().waitFor();
     assert.equal(await app.getByText('No studies in the record').count(), 0);
   }
   fails = false;

@@ -3,6 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type AppDetails, call, get, post } from '../api.ts';
 import { serverUrl } from '../base.ts';
+import type { EhrSession } from '../ehr/session.ts';
 import { date, list, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
@@ -81,7 +82,7 @@ function Tokens({ app, onRevoke }: { app: AppDetails; onRevoke: (tokenId?: strin
 }
 
 /** One app for administrators: what it may do, who uses it, and every way to change or stop it. */
-export default function AppPage({ id }: { id: string }) {
+export default function AppPage({ session, id }: { session: EhrSession; id: string }) {
   const path = `/api/console/apps/${encodeURIComponent(id)}`;
   const queries = useQueryClient();
   const app = useQuery({ queryKey: ['app', id], queryFn: () => get<AppDetails>(path), staleTime: 0 });
@@ -90,10 +91,7 @@ export default function AppPage({ id }: { id: string }) {
   const [edited, setEdited] = useState(0);
 
   async function refresh(): Promise<void> {
-    await Promise.all([
-      queries.invalidateQueries({ queryKey: ['app', id] }),
-      queries.invalidateQueries({ queryKey: ['apps'] }),
-    ]);
+    await Promise.all([queries.invalidateQueries({ queryKey: ['app', id] }), session.appList.read()]);
   }
 
   const act = useMutation({
@@ -113,7 +111,7 @@ export default function AppPage({ id }: { id: string }) {
     onSuccess: async (_, what) => {
       setAsked(undefined);
       if (what === 'delete') {
-        await queries.invalidateQueries({ queryKey: ['apps'] });
+        await session.appList.read();
         navigate('/apps', { replace: true });
       } else await refresh();
     },

@@ -2,7 +2,7 @@
 import { ActionIcon, Button, NativeSelect, SegmentedControl, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { type App, LAUNCH_KINDS, type LaunchKind, type Told, told } from '../api.ts';
-import { isLaunchable, runHere, useApps } from '../ehr/dock.tsx';
+import { isLaunchable, runHere } from '../ehr/dock.tsx';
 import { OpenContext } from '../ehr/open-context.tsx';
 import type { EhrSession } from '../ehr/session.ts';
 import { t } from '../language/language.ts';
@@ -12,6 +12,7 @@ import { useStore } from '../store.ts';
 import pageStyles from '../ui/page.module.css';
 import { Alert, Problem, Waiting } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
+import { useApps } from './app-list.ts';
 import { Commands } from './by-hand.tsx';
 import { BY_HAND } from './commands.ts';
 import styles from './gallery.module.css';
@@ -120,7 +121,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
 }
 
 export default function Gallery({ session }: { session: EhrSession }) {
-  const apps = useApps();
+  const apps = useApps(session.appList);
   const [kind, setKind] = useState<string>(ALL);
   const [text, setText] = useState('');
   const kinds = LAUNCH_KINDS.filter((one) => apps.data?.some(({ launchKinds }) => launchKinds.includes(one)));
@@ -174,8 +175,8 @@ export default function Gallery({ session }: { session: EhrSession }) {
           ]}
         />
       </div>
-      {apps.isPending && <Waiting what={t('apps.readingApps')} />}
-      {apps.isError && <Problem error={apps.error} retry={() => void apps.refetch()} />}
+      {apps.data === undefined && apps.error === undefined && <Waiting what={t('apps.readingApps')} />}
+      {apps.error !== undefined && <Problem error={apps.error} retry={() => void session.appList.read()} />}
       <ul className={styles.list} data-testid="apps">
         {shown.map((app) => (
           <AppCard key={app.id} session={session} app={app} />

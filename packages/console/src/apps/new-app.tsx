@@ -1,7 +1,7 @@
 import { Button, FileButton } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { post, type ReadManifest, type RegisteredApp, type Told, told } from '../api.ts';
+import type { EhrSession } from '../ehr/session.ts';
 import { t } from '../language/language.ts';
 import { Link, navigate } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
@@ -14,8 +14,7 @@ import { PackageError, readPackage } from './package.ts';
 import { smallIcon } from './small-icon.ts';
 
 /** Registering an app by form or by its manifest. A secret is shown once, here. */
-export default function NewApp() {
-  const queries = useQueryClient();
+export default function NewApp({ session }: { session: EhrSession }) {
   const [initial, setInitial] = useState<{ form: AppForm; from: number }>({ form: EMPTY_FORM, from: 0 });
   const [problem, setProblem] = useState<Told>();
   const [done, setDone] = useState<RegisteredApp>();
@@ -38,7 +37,7 @@ export default function NewApp() {
 
   async function register(form: AppForm): Promise<void> {
     const app = await post<RegisteredApp>('/api/console/apps', toMetadata(form));
-    await queries.invalidateQueries({ queryKey: ['apps'] });
+    await session.appList.read();
     if (app.secret === undefined && app.topicSecret === undefined) navigate(`/apps/${encodeURIComponent(app.id)}`);
     else setDone(app);
   }

@@ -1,9 +1,9 @@
 /** Applications that run inside the EHR, each in its frame. */
 import { useSyncState } from '@lockstep/client/react';
 import { ActionIcon, Button, CloseButton, TextInput } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import { type App, getAll, type Told, told } from '../api.ts';
+import { type App, type Told, told } from '../api.ts';
+import { useApps } from '../apps/app-list.ts';
 import { AppIcon } from '../apps/icon.tsx';
 import { isForeign, launchContext, makeLaunch, runInWindow } from '../apps/run.ts';
 import { foundBy, inOrder } from '../apps/shelf.ts';
@@ -12,7 +12,7 @@ import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
 import { useStore } from '../store.ts';
-import { Alert } from '../ui/problem.tsx';
+import { Alert, Problem } from '../ui/problem.tsx';
 import styles from './dock.module.css';
 import type { DockedApp } from './docked-apps.ts';
 import { FrameDivider } from './frame-divider.tsx';
@@ -38,11 +38,6 @@ const SANDBOX = 'allow-scripts allow-same-origin allow-forms allow-popups allow-
 
 export function isLaunchable({ launchUrl, launchKinds, status }: App): boolean {
   return launchUrl !== undefined && launchKinds.includes('ehr') && status === 'active';
-}
-
-export function useApps() {
-  // The page is not informed when an app is registered elsewhere: every page that lists them reads them again when it opens.
-  return useQuery({ queryKey: ['apps'], queryFn: () => getAll<App>('/api/console/apps'), staleTime: 0 });
 }
 
 function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
@@ -103,7 +98,7 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
 
 export function Dock({ session }: { session: EhrSession }) {
   const open = useStore(session.apps.running);
-  const apps = useApps();
+  const apps = useApps(session.appList);
   const [problem, setProblem] = useState<Told>();
   const shelf = useStore(session.shelf.shelf);
   const [search, setSearch] = useState('');
@@ -130,6 +125,7 @@ export function Dock({ session }: { session: EhrSession }) {
   return (
     <section className={styles.dock} aria-label={t('ehr.applications')} data-empty={open.length === 0 || undefined}>
       {problem && <Alert {...problem} />}
+      {apps.error !== undefined && <Problem error={apps.error} retry={() => void session.appList.read()} />}
       {open.flatMap((one, index) => {
         const above = open[index - 1];
         const frame = <Frame key={one.run} session={session} one={one} />;

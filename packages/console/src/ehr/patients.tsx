@@ -1,10 +1,10 @@
 import type { Resource } from '@lockstep/fhircast';
 import { TextInput } from '@mantine/core';
-import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
-import { lazy, Suspense, useCallback, useDeferredValue, useRef, useState } from 'react';
-import { ageOf, type FhirPage, nameOf, recordNumber, textAt, when } from '../fhir.ts';
+import { lazy, Suspense, useCallback, useDeferredValue, useEffect, useRef, useState } from 'react';
+import { ageOf, type Fhir, type FhirPage, nameOf, recordNumber, textAt, when } from '../fhir.ts';
 import { identityText, isolated } from '../identity.tsx';
 import { codeWords, spoken, t } from '../language/language.ts';
+import { PagesRead } from '../pages-read.ts';
 import { useStore } from '../store.ts';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
@@ -35,6 +35,22 @@ const ALL: readonly (readonly [string, string])[] = [
   ['_count', String(PAGE)],
   ['_sort', 'family'],
 ];
+
+/** A search, and the locale that dates in it are read by. */
+const questionOf = (query: string, locale: string): string => JSON.stringify([query, locale]);
+
+/** Reads of the patients that a search finds; of all where nothing is searched for. */
+function readsOf(fhir: Fhir): PagesRead<Page> {
+  const first = (query: string, locale: string) =>
+    (query === '' ? [[]] : searchesFor(query, locale)).map((by) => fhir.searchPage('Patient', [...ALL, ...by]));
+  return new PagesRead<Page>(
+    async (question, after) => {
+      const [query = '', locale = ''] = JSON.parse(question) as readonly string[];
+      return pageOf(await Promise.all(after?.next.map((url) => fhir.page(url)) ?? first(query, locale)));
+    },
+    ({ next }) => next.length === 0,
+  );
+}
 
 function Row({ session, patient, active, open }: RowProps) {
   const born = when(textAt(patient, 'birthDate'));
@@ -81,46 +97,36 @@ export function PatientList({ session }: { session: EhrSession }) {
   const { locale } = useStore(spoken);
   const { fhir } = session;
 
-  const all = useInfiniteQuery({
-    queryKey: ['patient-list', ''],
-    queryFn: async ({ pageParam: next }) =>
-      pageOf(await Promise.all(next ? next.map((url) => fhir.page(url)) : [fhir.searchPage('Patient', ALL)])),
-    initialPageParam: undefined as readonly string[] | undefined,
-    getNextPageParam: ({ next }: Page) => (next.length > 0 ? next : undefined),
-  });
+  const [reads] = useState(() => ({ all: readsOf(fhir), found: readsOf(fhir) }));
+  const all = useStore(reads.all.state);
+  const found = useStore(reads.found.state);
   // Of a record that has been read as a whole nothing more is asked.
-  const whole = all.data !== undefined && !all.hasNextPage;
-  const found = useInfiniteQuery({
-    queryKey: ['patient-list', query],
-    queryFn: async ({ pageParam: next }) =>
-      pageOf(
-        await Promise.all(
-          next
-            ? next.map((url) => fhir.page(url))
-            : searchesFor(query, locale).map((by) => fhir.searchPage('Patient', [...ALL, ...by])),
-        ),
-      ),
-    initialPageParam: undefined as readonly string[] | undefined,
-    getNextPageParam: ({ next }: Page) => (next.length > 0 ? next : undefined),
-    enabled: all.data !== undefined && !whole && query !== '',
-    placeholderData: keepPreviousData,
-  });
+  const whole = all.of !== undefined && !reads.all.hasMore;
+  const searched = all.of !== undefined && !whole && query !== '';
+  useEffect(() => {
+    void reads.all.ask(questionOf('', ''));
+  }, [reads]);
+  useEffect(() => {
+    if (searched) void reads.found.ask(questionOf(query, locale));
+  }, [reads, searched, query, locale]);
 
-  const searched = !whole && query !== '';
+  const read = searched ? reads.found : reads.all;
   const source = searched ? found : all;
-  const known = source.data?.pages.flatMap(({ patients }) => patients) ?? [];
+  // Until something has been found the list of all stays.
+  const { pages } = source.of === undefined ? all : source;
+  const known = pages.flatMap(({ patients }) => patients);
   const list = whole && query !== '' ? known.filter((patient) => matches(patient, query, locale)) : known;
+  const answered = source.of !== undefined && source.error === undefined;
   // What is shown is not yet what was asked for: it cannot be clicked.
-  const stale = text.trim() !== query || (searched && (found.isPlaceholderData || found.isPending || found.isError));
+  const stale = text.trim() !== query || (searched && (found.of !== questionOf(query, locale) || !answered));
   const open = new Set(desk.tabs.map(({ patient }) => patient.id));
 
   const scroller = useRef<HTMLDivElement>(null);
-  const { hasNextPage, isFetching, fetchNextPage } = source;
   const showsLast = useCallback(
     (last: number) => {
-      if (last >= list.length - 20 && hasNextPage && !isFetching && list.length > 0) void fetchNextPage();
+      if (last >= list.length - 20 && !stale) read.more();
     },
-    [list.length, hasNextPage, isFetching, fetchNextPage],
+    [list.length, stale, read],
   );
   const rows = {
     scroller,
@@ -135,7 +141,7 @@ export function PatientList({ session }: { session: EhrSession }) {
     },
     onLast: showsLast,
   };
-  const isLong = hasNextPage || list.length > PAGE;
+  const isLong = read.hasMore || list.length > PAGE;
 
   return (
     <section className={styles.patients} aria-label={t('ehr.patients')}>
@@ -149,8 +155,8 @@ export function PatientList({ session }: { session: EhrSession }) {
         onChange={(event) => setText(event.currentTarget.value)}
       />
       {text === '' && <RecentPatients session={session} />}
-      {source.isError && <Problem error={source.error} retry={() => void source.refetch()} />}
-      {source.isPending && <Waiting what={t('ehr.readingPatients')} />}
+      {source.error !== undefined && <Problem error={source.error} retry={() => void read.again()} />}
+      {source.of === undefined && source.error === undefined && <Waiting what={t('ehr.readingPatients')} />}
       <div className={styles.scroller} data-testid="patient-list" ref={scroller} aria-busy={stale} inert={stale}>
         {isLong ? (
           <Suspense fallback={<AllRows {...rows} ids={rows.ids.slice(0, PAGE)} />}>
@@ -160,7 +166,7 @@ export function PatientList({ session }: { session: EhrSession }) {
           <AllRows {...rows} />
         )}
       </div>
-      {!stale && source.isSuccess && list.length === 0 && (
+      {!stale && answered && list.length === 0 && (
         <p className={textStyles.nothing}>
           {query === '' ? t('ehr.theRecordHoldsNoPatients') : t('ehr.nobodyMatches', { query })}
         </p>

@@ -2,6 +2,7 @@
 import { fromSmart, Subscriber } from '@lockstep/client';
 import type { Resource } from '@lockstep/fhircast';
 import { get, onSignedOut, post, type SessionView, type SignedInPerson, type TokenResponse } from '../api.ts';
+import { AppList } from '../apps/app-list.ts';
 import { AppShelf } from '../apps/shelf.ts';
 import { browserStorage, tabStorage } from '../browser-storage.ts';
 import { Fhir } from '../fhir.ts';
@@ -36,6 +37,8 @@ export interface EhrSession {
   readonly apps: DockedApps;
   /** The person's favourite apps, and those used last. */
   readonly shelf: AppShelf;
+  /** Of those that can be run. */
+  readonly appList: AppList;
   /** What outlasts loading the page again. */
   readonly kept: KeptDesk;
   /** The patient whose tab the person closed last, until another is opened. */
@@ -160,6 +163,7 @@ export async function startSession(person: SignedInPerson, loadChart: () => Prom
     members,
     apps,
     shelf: new AppShelf(browserStorage, person.user),
+    appList: new AppList(),
     kept,
     lastClosed,
     filed,

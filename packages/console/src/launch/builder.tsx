@@ -3,10 +3,10 @@ import { Button, Group, NativeSelect, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { ApiError, type App, get, type SimulationOffer, type Told, told } from '../api.ts';
+import { useApps } from '../apps/app-list.ts';
 import { webAddressProblem } from '../apps/metadata.ts';
 import { openWindow } from '../apps/run.ts';
 import { serverUrl } from '../base.ts';
-import { useApps } from '../ehr/dock.tsx';
 import type { EhrSession } from '../ehr/session.ts';
 import { t } from '../language/language.ts';
 import { navigate, useQueryText } from '../router.tsx';
@@ -122,25 +122,27 @@ function BackendAddresses({ plan, app }: { plan: Plan; app: App | undefined }) {
 
 export default function LaunchBuilder({ session }: { session: EhrSession }) {
   const asked = readPlan(useQueryText());
-  const apps = useApps();
+  const apps = useApps(session.appList);
   const offer = useOffer();
   const [problem, setProblem] = useState<Told>();
   const [tried, setTried] = useState(false);
 
-  if (apps.isPending || offer.isPending) return <Waiting />;
-  if (apps.isError || offer.isError) {
+  const error = apps.error ?? offer.error ?? undefined;
+  if (error !== undefined) {
     return (
       <div className={pageStyles.page}>
         <Problem
-          error={apps.error ?? offer.error}
+          error={error}
           retry={() => {
-            void apps.refetch();
+            void session.appList.read();
             void offer.refetch();
           }}
         />
       </div>
     );
   }
+
+  if (apps.data === undefined || offer.data === undefined) return <Waiting />;
 
   const plan = possible(asked, offer.data, session.person.user_name);
   const choice = choiceOf(plan, apps.data, offer.data);
