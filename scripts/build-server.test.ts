@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import test from 'node:test';
 import { ConsolePerson } from '../packages/server/test/console-person.ts';
 import { Backend, EVERYTHING, HubClient, json, patient } from '../packages/server/test/harness.ts';
+import { root } from './bootstrap.mjs';
 import { buildServer } from './build-server.ts';
 
 /** Has a server say, on a signal, which of Node's own modules it has loaded, and how large its heap is. */
@@ -24,16 +25,24 @@ test('the built server does what the sources do, with its files, its threads and
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-built-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const main = await buildServer(join(folder, 'server'));
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
-    env: {
-      PATH: process.env.PATH,
-      PORT: '0',
-      LOCKSTEP_DATA: join(folder, 'data'),
-      LOCKSTEP_LOG_LEVEL: 'error',
-      LOCKSTEP_VALIDATION: 'fhir',
+  for (const thread of globSync('packages/store-sqlite/src/*worker.ts', { cwd: root })) {
+    assert.ok(existsSync(join(folder, 'server', `${basename(thread, '.ts')}.js`)), thread);
+  }
+  // A thread of the sources would be refused, where another server would spend 25 MB on reading TypeScript.
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', '--no-experimental-strip-types', main],
+    {
+      env: {
+        PATH: process.env.PATH,
+        PORT: '0',
+        LOCKSTEP_DATA: join(folder, 'data'),
+        LOCKSTEP_LOG_LEVEL: 'error',
+        LOCKSTEP_VALIDATION: 'fhir',
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  );
   t.after(() => child.kill('SIGKILL'));
   let said = '';
   for await (const chunk of child.stdout.setEncoding('utf8')) {

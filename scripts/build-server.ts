@@ -10,9 +10,9 @@ import { root } from './bootstrap.mjs';
 const SOURCES = ['packages/*/src/**/*.ts', 'samples/*/index.ts', 'package-lock.json', 'scripts/build-server.ts'];
 const SERVER = 'packages/server/src/main.ts';
 const COMMAND_LINE = 'packages/server/src/cli/main.ts';
-/** Starts this one by its place beside itself, so it is built beside it. */
-const STARTS_THREAD = join(root, 'packages/store-sqlite/src/worker-client.ts');
-const THREAD = 'packages/store-sqlite/src/worker.ts';
+/** Starts threads by their place beside itself, so they are built beside it. */
+const STARTS_THREADS = join(root, 'packages/store-sqlite/src/worker-file.ts');
+const THREADS = ['worker', 'reading-worker', 'backup-worker'];
 
 /** Where the file is from the folder, as modules name it. */
 function fromFolder(folder: string, file: string): string {
@@ -42,7 +42,7 @@ const placesOfSources = (folder: string): Plugin => ({
   setup({ onLoad }) {
     onLoad({ filter: /\.ts$/ }, ({ path }) => {
       const text = readFileSync(path, 'utf8');
-      if (path === STARTS_THREAD || !text.includes('import.meta.url')) return undefined;
+      if (path === STARTS_THREADS || !text.includes('import.meta.url')) return undefined;
       const place = `new URL(${JSON.stringify(fromFolder(folder, path))}, import.meta.url).href`;
       return { contents: text.replaceAll('import.meta.url', place), loader: 'ts', resolveDir: dirname(path) };
     });
@@ -90,7 +90,11 @@ const httpWithoutClients: Plugin = {
 async function build(folder: string, outdir: string): Promise<void> {
   const { build: bundle } = await import('esbuild');
   await bundle({
-    entryPoints: { main: join(root, SERVER), cli: join(root, COMMAND_LINE), worker: join(root, THREAD) },
+    entryPoints: {
+      main: join(root, SERVER),
+      cli: join(root, COMMAND_LINE),
+      ...Object.fromEntries(THREADS.map((name) => [name, join(root, `packages/store-sqlite/src/${name}.ts`)])),
+    },
     outdir,
     bundle: true,
     splitting: true,
