@@ -1,6 +1,8 @@
 import {
   differences,
+  type Fold,
   firstWhere,
+  folded,
   found,
   inserted,
   type KeyDifference,
@@ -155,6 +157,14 @@ export class PersistentMap<Value> implements ReadonlyMap<string, Value> {
   /** All entries in order. */
   #list(): Iterable<Entry<Value>> {
     return this.#trees ? valuesOf(this.#trees.byPlace) : this.#few;
+  }
+
+  /** All values as one, in their order; undefined of none. See `Fold`. */
+  folded<Sum>({ one, both, known }: Fold<Value, Sum>): Sum | undefined {
+    const ofEntry = ([, value]: Entry<Value>): Sum => one(value);
+    if (this.#trees) return this.#trees.byPlace && folded(this.#trees.byPlace, { one: ofEntry, both, known });
+    const [first, ...others] = this.#few;
+    return first && others.reduce((sum, entry) => both(sum, ofEntry(entry)), ofEntry(first));
   }
 
   /** All values, the last one first. */

@@ -3,11 +3,15 @@ import { describe, it } from 'node:test';
 import { eventKey } from '@lockstep/fhircast';
 import fc from 'fast-check';
 import { encounter, patient, report, study, Trial } from '../../test/events.ts';
+import { AnchorMap } from './anchor-map.ts';
 import { afterSending, newInterest, selected } from './audience.ts';
 import { openMessage } from './current-context.ts';
 import { deriveOpens } from './derived-opens.ts';
+import { lastOfMany } from './last-of-many.ts';
+import { PersistentMap } from './persistent-map.ts';
 import type { SessionState } from './session-state.ts';
 import { toldUpTo } from './told.ts';
+import type { Fold } from './tree.ts';
 
 /** Number of the last open that is sent where all that stand are sent one after the other, written down as it happens. */
 function sentLast({ anchors, topic }: SessionState, events: readonly string[]): number {
@@ -63,11 +67,53 @@ describe('ERR-8 the last context change that a subscriber is told of', () => {
     fc.assert(
       fc.property(fc.array(open, { minLength: 20, maxLength: 150, size: 'max' }), events, (opens, wanted) => {
         const trial = new Trial();
-        for (const one of opens) one(trial);
+        opens.forEach((one, index) => {
+          one(trial);
+          // Also while contexts come and go: what was found before is not taken for what is.
+          if (index % 8 !== 0 || trial.state.current === undefined) return;
+          const last = sentLast(trial.state, wanted);
+          assert.equal(toldUpTo(trial.state, { events: wanted }, true), last);
+          const found = lastOfMany(trial.state.topic, AnchorMap.of(trial.state.anchors), wanted, true);
+          assert.equal(found?.opening.number ?? 0, last);
+        });
         trial.accepted('Encounter-open', [encounter('last'), patient('1')]);
         assert.equal(toldUpTo(trial.state, { events: wanted }, true), sentLast(trial.state, wanted));
       }),
       { numRuns: 60 },
     );
   });
+
+  for (const [rare, what] of [
+    ['Encounter-open', 'an event that did not happen'],
+    ['Patient-open', 'opens that are derived, and are all of one patient'],
+  ] as const) {
+    it(`ERR-8 takes few steps among 10,000 contexts where it subscribed to ${what}`, () => {
+      const trial = new Trial();
+      const interested = { events: [rare] };
+      for (let index = 0; index < 10_000; index += 1) {
+        trial.accepted('DiagnosticReport-open', [report(`n${index}`), patient()]);
+      }
+      const before = toldUpTo(trial.state, interested, true);
+      assert.equal(before, sentLast(trial.state, interested.events));
+      const { folded } = PersistentMap.prototype;
+      let [asked, steps] = [0, 0];
+      PersistentMap.prototype.folded = function <Sum>(this: PersistentMap<unknown>, fold: Fold<unknown, Sum>) {
+        asked += 1;
+        const one = (value: unknown): Sum => {
+          steps += 1;
+          return fold.one(value);
+        };
+        return folded.call(this, { ...fold, one } as Fold<unknown, unknown>) as Sum | undefined;
+      };
+      try {
+        trial.accepted('DiagnosticReport-open', [report('another'), patient()]);
+        trial.accepted('DiagnosticReport-close', [report('n5000'), patient()]);
+        assert.equal(toldUpTo(trial.state, interested, true), before);
+      } finally {
+        PersistentMap.prototype.folded = folded;
+      }
+      assert.equal(asked, 1, 'all contexts were asked about');
+      assert.ok(steps > 0 && steps <= 100, `${steps} contexts were gone through`);
+    });
+  }
 });

@@ -4,10 +4,10 @@
  */
 import { eventKey, keyText } from '@lockstep/fhircast';
 import { AnchorMap } from './anchor-map.ts';
-import { afterSending, lastOpenOf, newInterest, type Offer, type Offered, selected } from './audience.ts';
-import { latestAnchors, leavesNothingCurrent, type OpenEvent, openMessage, standingFor } from './current-context.ts';
-import { deriveOpens } from './derived-opens.ts';
-import type { Anchor, Opening, SessionState, Subscription } from './session-state.ts';
+import { afterSending, lastOpenOf, newInterest, type Offered, selected } from './audience.ts';
+import { latestAnchors, leavesNothingCurrent, type OpenEvent, standingFor } from './current-context.ts';
+import { lastOfMany, offerOf } from './last-of-many.ts';
+import type { SessionState, Subscription } from './session-state.ts';
 
 /** The event of a context change. */
 export interface ContextChangeEvent {
@@ -22,33 +22,6 @@ export interface ContextChangeEvent {
 const AT_FIRST = 16;
 
 type Interested = Pick<Subscription, 'events'>;
-
-/** What is derived from an opening event is looked at again with every answer. */
-const derivedFrom = new WeakMap<Opening, readonly Offered[]>();
-
-function derivedOf(topic: string, anchor: Anchor): readonly Offered[] {
-  let derived = derivedFrom.get(anchor.opening);
-  if (!derived) {
-    derived = deriveOpens(openMessage(topic, anchor), anchor.key.type).map(({ name, type, resourceId, message }) => {
-      return { id: message.id, name, opens: { type, resourceId } };
-    });
-    derivedFrom.set(anchor.opening, derived);
-  }
-  return derived;
-}
-
-function offerOf(topic: string, { name, opened, anchor }: OpenEvent): Offer<Offered> {
-  const { id } = opened.opening;
-  const sendable = { id, name, ...(anchor && { opens: { type: anchor.key.type, resourceId: anchor.key.id } }) };
-  return {
-    key: eventKey(name),
-    sendable,
-    // Asked for only where the event itself is not wanted.
-    get derived() {
-      return anchor ? derivedOf(topic, anchor) : [];
-    },
-  };
-}
 
 /** What was sent last depends on what was sent before. */
 const DEPENDS = Symbol();
@@ -98,19 +71,22 @@ function lastOf(
   return last === DEPENDS ? undefined : last;
 }
 
-/** The last of all open contexts that a subscriber is sent: of many, the latest say it in most cases. */
+/** The last of all open contexts that a subscriber is sent: of many, a few of the latest say it in most cases. */
 function lastOpenSent(
   state: SessionState,
   subscription: Interested,
   derivesOpens: boolean,
 ): ContextChangeEvent | undefined {
   const anchors = AnchorMap.of(state.anchors);
-  for (let most = AT_FIRST; most < anchors.size; most *= 8) {
-    const latest = standingFor(anchors.latestFirst().take(most), state);
-    const last = lastSent(state.topic, latest, subscription, derivesOpens, false);
-    if (last !== DEPENDS) return last;
+  if (anchors.size <= AT_FIRST) {
+    return lastOf(state, standingFor(anchors.values(), state), subscription, derivesOpens);
   }
-  return lastOf(state, standingFor(anchors.values(), state), subscription, derivesOpens);
+  const latest = standingFor(anchors.latestFirst().take(AT_FIRST), state);
+  const last = lastSent(state.topic, latest, subscription, derivesOpens, false);
+  if (last !== DEPENDS) return last;
+  // The home screen would have said it: it is the latest where it is shown.
+  const found = lastOfMany(state.topic, anchors, subscription.events, derivesOpens);
+  return found && { number: found.opening.number, id: found.opening.id, name: `${found.key.type}-open` };
 }
 
 /** The last of the standing opens that a newcomer is sent (SUB-8); undefined where it is sent none. */

@@ -124,6 +124,25 @@ export function* valuesFrom<Key, Value>(tree: Subtree<Key, Value>, from: Key): G
   }
 }
 
+/** How values in the order of keys become one: what was found for a part of a tree is kept for the trees that share it. */
+export interface Fold<Value, Sum> {
+  readonly one: (value: Value) => Sum;
+  readonly both: (first: Sum, second: Sum) => Sum;
+  readonly known: WeakMap<object, Sum>;
+}
+
+/** All values of a tree as one. Where most of it was asked about before, this takes as many steps as the tree is high. */
+export function folded<Value, Sum>(tree: Tree<unknown, Value>, fold: Fold<Value, Sum>): Sum {
+  const known = fold.known.get(tree);
+  if (known !== undefined) return known;
+  const { left, right } = tree;
+  let sum = fold.one(tree.value);
+  if (left) sum = fold.both(folded(left, fold), sum);
+  if (right) sum = fold.both(sum, folded(right, fold));
+  fold.known.set(tree, sum);
+  return sum;
+}
+
 /** A key under which two trees have different values; `undefined` where there is none. */
 export interface KeyDifference<Key, Value> {
   readonly key: Key;
