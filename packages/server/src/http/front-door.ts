@@ -43,13 +43,13 @@ export class FrontDoor {
   }
 
   /**
-   * Decides when a new connection is read: those of a network that has sent too much wait for their turn, unread.
+   * Decides when a new connection is read: a few in each turn of the event loop, and those of a network that has sent too much later.
    * @param address of the sender @param cut ends a connection that is not read, since too many of this network wait
    */
   connect(address: string, read: () => void, cut: () => void): void {
     const network = networkOf(address);
     if (this.#isSlow(network)) this.#turns.readSlowly(network, read, cut);
-    else read();
+    else this.#turns.read(network, read);
   }
 
   readonly handle: RequestListener = (request, response) => {

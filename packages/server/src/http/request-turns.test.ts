@@ -39,6 +39,21 @@ describe('requests of strangers', () => {
     }
   });
 
+  it('on new connections are read of sixteen connections in each turn, those of one address beside those of others', async () => {
+    const turns = new RequestTurns();
+    const read = { many: 0, one: 0 };
+    for (let n = 0; n < 1_000; n += 1) turns.read('many', () => (read.many += 1));
+    for (let n = 0; n < 8; n += 1) turns.read('one', () => (read.one += 1));
+    assert.deepEqual(read, { many: 16, one: 0 });
+    await nextTurn();
+    assert.deepEqual(read, { many: 24, one: 8 });
+    for (let turn = 2; read.many < 1_000; turn += 1) {
+      await nextTurn();
+      assert.ok(read.many + read.one <= 16 * (turn + 1), `${read.many} in ${turn} turns`);
+      assert.ok(read.many > turn, 'nothing is forgotten');
+    }
+  });
+
   it('that send too much are begun one in each 2 ms, the newest connection and the oldest request first', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const turns = new RequestTurns();

@@ -1,38 +1,36 @@
-/** Requests that may have to wait, so that events never do: only so many of them are begun in one turn of the event loop. */
+/** Requests and new connections that may have to wait, so that events never do: only so many are begun in one turn of the event loop. */
 
 /** Requests that are begun in one turn. Each costs some 0.1 ms, which is what an event may find before it. */
-const IN_TURN = 2;
+const REQUESTS_IN_TURN = 2;
+/** New connections that are read from one turn on: some 2 ms of work, with the request that each brings. */
+const CONNECTIONS_IN_TURN = 16;
 /** ms between two things of the slow lane. */
 const SLOW_PACE = 2;
 /** Things of one network that wait in the slow lane at most. */
 const MOST_SLOW = 1_024;
 
 /**
- * Begins requests, a few in each turn of the event loop; between two turns the sockets of events are read. Networks take turns too:
- * a flood from one of them keeps no other waiting. A connection has few requests that wait, see `MOST_WAITING` of the listener.
+ * Begins requests and reads new connections, a few in each turn of the event loop; between two turns the sockets of events are read.
+ * Networks take turns too: a flood from one of them keeps no other waiting. A connection has few requests that wait, see `MOST_WAITING`
+ * of the listener. After a network has failed everybody returns at once: those are new connections.
  *
  * What comes from networks that send too much goes into slow lanes: one thing each 2 ms, the newest connection and the
  * oldest request. Of many connections the newest has waited least, and one that is good is not kept waiting by a flood behind it.
  */
 export class RequestTurns {
-  /** By network; whose turn is next comes first. */
-  readonly #waiting = new Map<string, (() => void)[]>();
-  /** Begun in this turn. */
-  #begun = 0;
-  #isScheduled = false;
+  readonly #requests = new Turns(REQUESTS_IN_TURN);
+  readonly #connections = new Turns(CONNECTIONS_IN_TURN);
   readonly #slowRequests = new SlowLane((queue) => queue.shift());
   readonly #slowConnections = new SlowLane((queue) => queue.pop());
 
   /** @param network of the sender, as `networkOf` names it @param run begins the request: at once where no other request waits */
   begin(network: string, run: () => void): void {
-    if (this.#waiting.size === 0 && this.#begun < IN_TURN) {
-      this.#run(run);
-      return;
-    }
-    const before = this.#waiting.get(network);
-    if (before) before.push(run);
-    else this.#waiting.set(network, [run]);
-    this.#schedule();
+    this.#requests.add(network, run);
+  }
+
+  /** Reads a new connection: at once where no other waits. */
+  read(network: string, run: () => void): void {
+    this.#connections.add(network, run);
   }
 
   /** Begins a request of a network that has sent too much. @param cut called instead where too many of it wait */
@@ -43,6 +41,31 @@ export class RequestTurns {
   /** Reads a new connection of such a network. @param cut called instead where too many of it wait */
   readSlowly(network: string, run: () => void, cut: () => void): void {
     this.#slowConnections.add(network, { run, cut });
+  }
+}
+
+/** Runs so many things in one turn of the event loop at most; networks take turns. */
+class Turns {
+  /** By network; whose turn is next comes first. */
+  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #inTurn: number;
+  /** Begun in this turn. */
+  #begun = 0;
+  #isScheduled = false;
+
+  constructor(inTurn: number) {
+    this.#inTurn = inTurn;
+  }
+
+  add(network: string, run: () => void): void {
+    if (this.#waiting.size === 0 && this.#begun < this.#inTurn) {
+      this.#run(run);
+      return;
+    }
+    const before = this.#waiting.get(network);
+    if (before) before.push(run);
+    else this.#waiting.set(network, [run]);
+    this.#schedule();
   }
 
   #run(run: () => void): void {
@@ -62,7 +85,7 @@ export class RequestTurns {
     this.#begun = 0;
     // A network that is put back comes to its turn again in the same loop.
     for (const [network, queue] of this.#waiting) {
-      if (this.#begun === IN_TURN) break;
+      if (this.#begun === this.#inTurn) break;
       const run = queue.shift();
       moveBack(this.#waiting, network, queue);
       if (run) this.#run(run);

@@ -124,13 +124,14 @@ export class Sockets {
     clientTracking: false,
   });
   readonly #peers = new Set<Peer>();
-  readonly #joins = new JoinQueue();
+  readonly #joins: JoinQueue;
   readonly #closed: (this: WebSocket, code: number) => void;
   #cancelPing: () => void;
 
   constructor({ hub, clock, pingMs }: SocketOptions) {
     this.#hub = hub;
     this.#clock = clock;
+    this.#joins = new JoinQueue(clock);
     this.#pingMs = pingMs;
     const peers = this.#peers;
     this.#closed = function closed(code) {
@@ -145,11 +146,11 @@ export class Sockets {
 
   /** Connects a subscriber to its endpoint, or refuses the upgrade. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#joins.add(() => {
+    this.#joins.add(() =>
       this.#admit(request, socket, head).catch(() =>
         refuseUpgrade(socket, '503 Service Unavailable', 'Try again later'),
-      );
-    });
+      ),
+    );
   }
 
   async #admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -162,7 +163,11 @@ export class Sockets {
     }
     const since = new URLSearchParams(query).get('since') ?? undefined;
     const endpoint = { id, topic: found.topic };
-    this.#server.handleUpgrade(request, socket, head, (client) => void this.#connect(client, socket, endpoint, since));
+    let connected: Promise<void> | undefined;
+    this.#server.handleUpgrade(request, socket, head, (client) => {
+      connected = this.#connect(client, socket, endpoint, since);
+    });
+    await connected;
   }
 
   async #connect(
