@@ -129,7 +129,7 @@ export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn:
                   autoComplete="one-time-code"
                   size="sm"
                   value={code}
-                  maxLength={7}
+                  maxLength={40}
                   onChange={(event) => setCode(event.currentTarget.value)}
                 />
               )}

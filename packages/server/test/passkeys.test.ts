@@ -52,7 +52,8 @@ async function atSecondFactors(id: string, from: Record<string, string>) {
   const begin = async (name: string): Promise<Json> =>
     optionsIn(await (await act({ step: 'add-passkey', name, password: RIGHT })).text());
   const keep = (name: string, passkey: Json) => act({ step: 'keep-passkey', name, passkey: JSON.stringify(passkey) });
-  const page = async () => (await person.go('/auth/second-factor')).text;
+  const page = async (headers: Record<string, string> = {}) =>
+    (await person.request('/auth/second-factor', { headers })).text();
   return { act, begin, keep, page };
 }
 
@@ -80,6 +81,12 @@ async function withPasskey() {
   const authenticator = new Authenticator(lockstep.origin);
   assert.equal((await at.keep('My phone', authenticator.create(await at.begin('My phone')))).status, 303);
   return { ...user, at, authenticator };
+}
+
+/** Makes recovery codes. */
+async function codesOf(at: Awaited<ReturnType<typeof atSecondFactors>>): Promise<readonly string[]> {
+  const text = await (await at.act({ step: 'make-codes', password: RIGHT })).text();
+  return [...text.matchAll(/<code>([\d-]{24})<\/code>/g)].map(([, code = '']) => code);
 }
 
 /** Answers that are not good, and why. */
@@ -217,6 +224,41 @@ describe('REG-4 passkeys', () => {
     assert.ok(statuses.includes(429), statuses.join());
   });
 
+  it('keep nobody waiting for the junk of others, which is counted by its address', async () => {
+    const { id, from, authenticator } = await withPasskey();
+    const junk = {
+      'no JSON': 'x',
+      'no object': '[]',
+      'no answer': '{"id":"a"}',
+      'to no challenge of ours': JSON.stringify(
+        authenticator.get(await asked(id, from), { challenge: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' }),
+      ),
+    };
+    const statuses: number[] = [];
+    // More than all doors together allow for guesses, from many addresses: and a person signs in at one of them.
+    for (let n = 0; n < 320; n += 1) {
+      const passkey = Object.values(junk)[n % 4];
+      const { status } = await session({ passkey }, { 'x-forwarded-for': `192.0.2.${n % 14}` });
+      statuses.push(status);
+    }
+    assert.ok(statuses.includes(429), 'it is limited');
+    assert.ok(statuses.slice(0, 200).every((status) => status === 401));
+    const there = { 'x-forwarded-for': '192.0.2.1' };
+    assert.equal((await show(authenticator.get(await asked(id, there)), there)).status, 200);
+    assert.equal((await session({ user: id, password: 'wrong' }, there)).status, 401, 'and no password is locked');
+  });
+
+  it('speak German to who asks for it', async () => {
+    const user = await newUser();
+    const at = await atSecondFactors(user.id, user.from);
+    const german = { 'accept-language': 'fr, de-CH;q=0.8, en;q=0.5' };
+    const page = await at.page(german);
+    assert.match(page, /<html lang="de">[\s\S]*Zweiter Faktor[\s\S]*Passkey hinzufügen/);
+    assert.match(await at.page({ 'accept-language': 'en, de;q=0.9' }), /<html lang="en">[\s\S]*Add a passkey/);
+    const signIn = await fetch(`${lockstep.origin}/auth/sign-in`, { headers: german });
+    assert.match(await signIn.text(), /<html lang="de">[\s\S]*Benutzername/);
+  });
+
   it('are removed with the password, one by one, and by an administrator all at once', async () => {
     const { id, from, at } = await withPasskey();
     const second = new Authenticator(lockstep.origin);
@@ -271,5 +313,57 @@ describe('REG-4 passkeys', () => {
     await page.context().clearCookies();
     await enter();
     await page.getByRole('heading', { name: 'Second factor' }).waitFor();
+  });
+});
+
+describe('REG-4 recovery codes', () => {
+  const enter = (id: string, code: string | undefined, from: Record<string, string>) =>
+    session({ user: id, password: RIGHT, code }, from);
+
+  it('open once each instead of a lost authenticator, after the password', async () => {
+    const { id, at, from } = await withPasskey();
+    const codes = await codesOf(at);
+    assert.equal(new Set(codes).size, 10);
+    assert.match(await at.page(), /10 are left/);
+    assert.doesNotMatch(await at.page(), new RegExp(codes[0] ?? ''), 'they are shown once');
+    const [first = '', second = '', third = ''] = codes;
+    assert.equal((await session({ user: id, password: 'wrong', code: first }, from)).status, 401);
+    assert.equal((await enter(id, first, from)).status, 200);
+    assert.equal((await enter(id, first, from)).status, 401, 'once');
+    assert.equal((await enter(id, ` ${second.replaceAll('-', ' ')} `, from)).status, 200, 'as people write it');
+    const both = await Promise.all([enter(id, third, from), enter(id, third, from)]);
+    assert.equal(both.filter(({ status }) => status === 200).length, 1, 'twice at the same moment');
+    assert.match(await at.page(), /7 are left/);
+  });
+
+  it('are those that were made last, of this person, while there is a second factor', async () => {
+    const { id, at, from } = await withPasskey();
+    const other = await withPasskey();
+    const [old = ''] = await codesOf(at);
+    const [fresh = ''] = await codesOf(at);
+    assert.equal((await enter(id, old, from)).status, 401);
+    assert.equal((await enter(other.id, fresh, other.from)).status, 401);
+    const [, passkey = ''] = /name="id" value="([^"]*)"/.exec(await at.page()) ?? [];
+    assert.equal((await at.act({ step: 'remove-passkey', password: RIGHT, id: passkey })).status, 303);
+    assert.equal((await at.act({ step: 'make-codes', password: RIGHT })).status, 409, 'nothing to recover');
+    const authenticator = new Authenticator(lockstep.origin);
+    await at.keep('Another', authenticator.create(await at.begin('Another')));
+    assert.equal((await enter(id, fresh, from)).status, 401, 'of a factor that was ended');
+    const [last = ''] = await codesOf(at);
+    assert.equal((await admin.call('DELETE', `users/${id}/second-factor`)).status, 204);
+    assert.doesNotMatch(await at.page(), /are left/);
+    assert.equal((await at.act({ step: 'make-codes', password: RIGHT })).status, 409);
+    assert.ok(last);
+  });
+
+  it('need the password to be made, and are guessed no more often than it', async () => {
+    const { id, at, from } = await withPasskey();
+    assert.match(await (await at.act({ step: 'make-codes', password: 'wrong' })).text(), /is another/);
+    assert.match(await at.page(), /0 are left/);
+    const statuses: number[] = [];
+    for (let n = 0; n < 12; n += 1) {
+      statuses.push((await enter(id, String(n).padStart(20, '0'), from)).status);
+    }
+    assert.ok(statuses.includes(429), statuses.join());
   });
 });

@@ -33,6 +33,7 @@ import { Passkeys } from './passkeys.ts';
 import { PasswordDoor } from './password-door.ts';
 import type { AuditEntry, Clock, Logger, PatientDirectory, RequestLimit, SessionDirectory } from './ports.ts';
 import { SmartProvider } from './provider.ts';
+import { RecoveryCodes } from './recovery-codes.ts';
 import { REFRESH_GRACE, RefreshGrant } from './refresh-grant.ts';
 import { registrationRoutes } from './registration.ts';
 import { secondFactorRoutes } from './second-factor-routes.ts';
@@ -134,7 +135,7 @@ export interface AuthorizationServer extends TokenVerifier {
   readonly launchTokens: LaunchTokens;
   /** Where passwords are checked, with a limit on guesses that all pages share. */
   readonly passwordDoor: PasswordDoor;
-  /** Ends one-time codes and passkeys of a user. @returns whether there were any */
+  /** Ends one-time codes, passkeys and recovery codes of a user. @returns whether there were any */
   endSecondFactors(user: string): Promise<boolean>;
   /** Ends the user's other sign-ins, and what was granted with them: people who knew the old password lose access. */
   endOtherAccess(signedIn: SignedIn, reason: string): Promise<void>;
@@ -194,8 +195,9 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const outside = options.outside && openOutside(options.outside, { records, clock, addresses, users, logger, audit });
   const secondFactors = new SecondFactors(records, clock, `Lockstep ${new URL(addresses.origin).host}`);
   const passkeys = new Passkeys(records, clock, addresses);
+  const recoveryCodes = new RecoveryCodes(records, clock);
   const browsers = new KnownBrowsers(records, clock, addresses.secure);
-  const door = new PasswordDoor({ users, browsers, secondFactors, passkeys, records, clock, audit });
+  const door = new PasswordDoor({ users, browsers, secondFactors, passkeys, recoveryCodes, records, clock, audit });
   const signInParts = { base: addresses.path, users, signIns, browser, door, samples, outside, audit };
   const desk = new SignInDesk(signInParts);
   const signInPages = new SignInPages(signInParts, desk);
@@ -279,7 +281,16 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       audit,
     });
     signInRoutes(app, signInParts, desk, signInPages);
-    secondFactorRoutes(app, { base: addresses.path, browser, signIns, door, secondFactors, passkeys, audit });
+    secondFactorRoutes(app, {
+      base: addresses.path,
+      browser,
+      signIns,
+      door,
+      secondFactors,
+      passkeys,
+      recoveryCodes,
+      audit,
+    });
     if (outside) outsideRoutes(app, { base: addresses.path, signIns, browser, desk, outside, pages: signInPages });
     trustedRoutes(app, trusted);
     launchRoutes(app, { hubUrl: options.hubUrl, tokens, launches, signIns, sessions, users, audit });
@@ -320,7 +331,11 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     },
     passwordDoor: door,
     async endSecondFactors(user) {
-      const [hadCodes, removed] = await Promise.all([secondFactors.remove(user), passkeys.remove(user)]);
+      const [hadCodes, removed] = await Promise.all([
+        secondFactors.remove(user),
+        passkeys.remove(user),
+        recoveryCodes.remove(user),
+      ]);
       return hadCodes || removed.length > 0;
     },
     async endOtherAccess({ user, signInId }, reason) {

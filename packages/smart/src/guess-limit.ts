@@ -44,6 +44,8 @@ export interface Guesser {
   readonly address: string;
   /** The browser, where the owner of the name has signed in before: its guesses are counted apart from all others. */
   readonly browser?: string | undefined;
+  /** Whether nothing can be guessed with it: it slows junk of its address, and costs nobody a guess. */
+  readonly isJunk?: boolean;
 }
 
 /**
@@ -76,7 +78,8 @@ export class GuessLimit {
       const wait = Math.ceil(Math.max((pair?.value.until ?? 0) - now, 0, ...waits));
       if (wait > 0) return wait;
       const count = (pair?.value.count ?? 0) + 1;
-      const next = count < FREE_FAILURES ? 0 : Math.min(FIRST_WAIT * 2 ** (count - FREE_FAILURES), LONGEST_WAIT);
+      const next =
+        keys.isJunk || count < FREE_FAILURES ? 0 : Math.min(FIRST_WAIT * 2 ** (count - FREE_FAILURES), LONGEST_WAIT);
       const failed = { count, until: now + next };
       const write = this.#records.write(keys.pair, failed, { expiresAt: now + FORGOTTEN, condition: revisionOf(pair) });
       if (await this.#records.putAll([write, ...this.#changed(shared, -1, now)])) return 0;
@@ -102,14 +105,15 @@ export class GuessLimit {
     }
   }
 
-  /** What a guess shares with others: nothing where the browser is known. */
-  #shared({ name, address, known }: Keys): Promise<readonly Shared[]> {
-    if (known) return Promise.resolve([]);
-    const all: readonly (readonly [Allowance, string])[] = [
+  /** What a guess shares with others: nothing where the browser is known; junk shares with junk of its address. */
+  #shared({ name, address, isKnown, isJunk }: Keys): Promise<readonly Shared[]> {
+    if (isKnown) return Promise.resolve([]);
+    const guesses: readonly (readonly [Allowance, string])[] = [
       [OF_ADDRESS, `address ${address}`],
       [OF_NAME, `name ${name}`],
       [OVERALL, 'all'],
     ];
+    const all = isJunk ? ([[OF_ADDRESS, `junk ${address}`]] as const) : guesses;
     return Promise.all(
       all.map(async ([allowance, key]) => {
         const id = digest(key);
@@ -146,14 +150,16 @@ interface Keys {
   readonly name: string;
   readonly address: string;
   readonly pair: string;
-  readonly known: boolean;
+  readonly isKnown: boolean;
+  readonly isJunk: boolean;
 }
 
-function keysOf({ name, address, browser }: Guesser): Keys {
+function keysOf({ name, address, browser, isJunk = false }: Guesser): Keys {
   const who = name.slice(0, MAX_NAME);
   const where = networkOf(address);
-  const known = browser !== undefined;
-  return { name: who, address: where, pair: digest(`pair ${known ? `browser ${browser}` : where} ${who}`), known };
+  const isKnown = browser !== undefined;
+  const pair = digest(`pair ${isJunk ? 'junk ' : ''}${isKnown ? `browser ${browser}` : where} ${who}`);
+  return { name: who, address: where, pair, isKnown, isJunk };
 }
 
 /** An IPv4 address; of an IPv6 address the /64 that one customer has to choose from. */

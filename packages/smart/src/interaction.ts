@@ -16,6 +16,7 @@ import type { OutsideDesk } from './outside/desk.ts';
 import { consentPage } from './pages/consent.ts';
 import { encounterPage, patientPage, sessionPage } from './pages/pickers.ts';
 import { signInPage } from './pages/sign-in.ts';
+import { languageOf } from './pages/words.ts';
 import type { AuditEntry, Clock, PatientDirectory, SessionDirectory } from './ports.ts';
 import type { SmartProvider } from './provider.ts';
 import { RecordRepository } from './repository.ts';
@@ -204,6 +205,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
       ways: await desk.ways(hint),
       workstation: workstationOf(request),
       name: hint,
+      language: languageOf(request.headers['accept-language']),
       ...view,
     });
     return browser.send(reply, status, page, flow.launch?.embedded ?? false);

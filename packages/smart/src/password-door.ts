@@ -4,6 +4,7 @@ import { GuessLimit } from './guess-limit.ts';
 import type { KnownBrowsers } from './known-browsers.ts';
 import type { Passkeys } from './passkeys.ts';
 import type { AuditEntry, Clock } from './ports.ts';
+import type { RecoveryCodes } from './recovery-codes.ts';
 import type { SecondFactors } from './second-factors.ts';
 import type { UserProfile, Users } from './users.ts';
 
@@ -24,10 +25,16 @@ interface Parts {
   readonly browsers: KnownBrowsers;
   readonly secondFactors: SecondFactors;
   readonly passkeys: Passkeys;
+  readonly recoveryCodes: RecoveryCodes;
   readonly records: RecordStore;
   readonly clock: Clock;
   readonly audit: (entry: AuditEntry) => void;
 }
+
+const NOT_ACCEPTED: PasswordRefusal = {
+  problem: 'The passkey was not accepted. Sign in with your password again.',
+  status: 401,
+};
 
 /**
  * The one place where passwords, one-time codes and passkeys are checked, whichever page or address they were sent to, so that every
@@ -55,8 +62,8 @@ export class PasswordDoor {
       if (!user) return { problem: 'User name or password is wrong.', status: 401 };
       const needsCode = await secondFactors.has(user.id);
       if (!needsCode && !(await passkeys.has(user.id))) return this.#let(request, reply, user);
-      const isRight = given.code !== undefined && needsCode && (await secondFactors.check(user.id, given.code));
-      if (isRight) return this.#let(request, reply, user);
+      const isRight = needsCode && given.code !== undefined && (await secondFactors.check(user.id, given.code));
+      if (isRight || (await this.#isRecovery(user, given.code))) return this.#let(request, reply, user);
       const passkey = await passkeys.request(user.id);
       const wanted = needsCode ? 'Enter the code of your authenticator app.' : 'Show your passkey.';
       return {
@@ -76,15 +83,24 @@ export class PasswordDoor {
     answer: string,
   ): Promise<UserProfile | PasswordRefusal> {
     const { users, passkeys } = this.#parts;
-    const id = (await passkeys.challenged(answer)) ?? '';
+    const id = await passkeys.challenged(answer);
+    // Without a challenge of ours nothing is guessed at: it costs its sender alone.
+    if (id === undefined) return this.#guess(request, reply, '', async () => NOT_ACCEPTED, true);
     return this.#guess(request, reply, id, async () => {
       const isRight = await passkeys.check(id, answer);
       const user = isRight ? await users.get(id) : undefined;
       if (user?.status !== 'active') {
-        return { problem: 'The passkey was not accepted. Sign in with your password again.', status: 401 };
+        return NOT_ACCEPTED;
       }
       return this.#let(request, reply, user);
     });
+  }
+
+  async #isRecovery({ id }: UserProfile, code: string | undefined): Promise<boolean> {
+    const { recoveryCodes, audit } = this.#parts;
+    if (code === undefined || !(await recoveryCodes.use(id, code))) return false;
+    audit({ action: 'recovery-code.use', user: id, detail: `${await recoveryCodes.left(id)} left` });
+    return true;
   }
 
   async #let(request: FastifyRequest, reply: FastifyReply, user: UserProfile): Promise<UserProfile> {
@@ -137,9 +153,10 @@ export class PasswordDoor {
     reply: FastifyReply,
     name: string,
     check: () => Promise<UserProfile | PasswordRefusal>,
+    isJunk = false,
   ): Promise<UserProfile | PasswordRefusal> {
     const { browsers, audit } = this.#parts;
-    const guesser = { name, address: request.ip, browser: await browsers.of(request, name) };
+    const guesser = { name, address: request.ip, browser: await browsers.of(request, name), isJunk };
     const wait = Math.ceil((await this.#guesses.begin(guesser)) / 1000);
     if (wait > 0) {
       reply.header('retry-after', String(wait));

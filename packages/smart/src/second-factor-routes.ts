@@ -2,9 +2,11 @@ import { toPlainText } from '@lockstep/fhircast';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Browser, PageError } from './browser.ts';
 import { secondFactorPage } from './pages/second-factor.ts';
+import { languageOf } from './pages/words.ts';
 import type { Passkeys } from './passkeys.ts';
 import type { PasswordDoor } from './password-door.ts';
 import type { AuditEntry } from './ports.ts';
+import type { RecoveryCodes } from './recovery-codes.ts';
 import type { SecondFactors } from './second-factors.ts';
 import type { SignedIn, SignIns } from './sign-ins.ts';
 
@@ -16,6 +18,7 @@ interface Parts {
   readonly door: PasswordDoor;
   readonly secondFactors: SecondFactors;
   readonly passkeys: Passkeys;
+  readonly recoveryCodes: RecoveryCodes;
   readonly audit: (entry: AuditEntry) => void;
 }
 
@@ -28,7 +31,7 @@ function nameOf(given: string): string {
 
 /** Where people who sign in with a password set up second factors, or end them. Both need the password once more. */
 export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
-  const { base, browser, signIns, door, secondFactors, passkeys, audit } = parts;
+  const { base, browser, signIns, door, secondFactors, passkeys, recoveryCodes, audit } = parts;
 
   /** @throws PageError for people who have no password here */
   async function personOf(request: FastifyRequest): Promise<SignedIn | undefined> {
@@ -40,6 +43,7 @@ export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
   }
 
   async function show(
+    request: FastifyRequest,
     reply: FastifyReply,
     { user, csrf }: SignedIn,
     view: Partial<Parameters<typeof secondFactorPage>[0]> & { readonly status?: number } = {},
@@ -51,9 +55,20 @@ export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
       active: await secondFactors.has(user.id),
       passkeys: await passkeys.of(user.id),
       passkeysAvailable: passkeys.available,
+      codesLeft: await recoveryCodes.left(user.id),
+      language: languageOf(request.headers['accept-language']),
       ...view,
     });
     return browser.send(reply, view.status ?? 200, page);
+  }
+
+  const hasFactor = async (user: string): Promise<boolean> =>
+    (await secondFactors.has(user)) || (await passkeys.has(user));
+
+  /** Without a second factor there is nothing that codes stand for: those of before must not open for a later one. */
+  async function endCodes(user: string): Promise<void> {
+    if (!(await hasFactor(user)) && (await recoveryCodes.remove(user)))
+      audit({ action: 'recovery-codes.remove', user });
   }
 
   const signInFirst = (reply: FastifyReply) =>
@@ -61,7 +76,7 @@ export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
 
   app.get(PATH, async (request, reply) => {
     const signedIn = await personOf(request);
-    return signedIn ? show(reply, signedIn) : signInFirst(reply);
+    return signedIn ? show(request, reply, signedIn) : signInFirst(reply);
   });
 
   app.post(PATH, async (request, reply) => {
@@ -76,31 +91,40 @@ export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
     };
     if (step === 'confirm') {
       const outcome = await door.confirmCode(request, reply, user, form.get('code') ?? '');
-      if ('problem' in outcome) return show(reply, signedIn, { ...outcome, confirming: true });
+      if ('problem' in outcome) return show(request, reply, signedIn, { ...outcome, confirming: true });
       return done('second-factor.add');
     }
     const name = nameOf(form.get('name') ?? '');
     if (step === 'keep-passkey') {
       const outcome = await door.addPasskey(request, reply, user, name, form.get('passkey') ?? '');
-      return 'problem' in outcome ? show(reply, signedIn, outcome) : done('passkey.add', name);
+      return 'problem' in outcome ? show(request, reply, signedIn, outcome) : done('passkey.add', name);
     }
     const outcome = await door.confirm(request, reply, user, form.get('password') ?? '');
-    if ('problem' in outcome) return show(reply, signedIn, outcome);
+    if ('problem' in outcome) return show(request, reply, signedIn, outcome);
     switch (step) {
       case 'remove':
-        await secondFactors.remove(user.id);
+        if (await secondFactors.remove(user.id)) await endCodes(user.id);
         return done('second-factor.remove');
       case 'add-passkey': {
         const options = await passkeys.creation(user);
-        if (options) return show(reply, signedIn, { creation: { options, name } });
-        return show(reply, signedIn, { problem: 'No more passkeys can be added here.', status: 409 });
+        if (options) return show(request, reply, signedIn, { creation: { options, name } });
+        return show(request, reply, signedIn, { problem: 'No more passkeys can be added here.', status: 409 });
       }
       case 'remove-passkey': {
         const [removed] = await passkeys.remove(user.id, form.get('id') ?? '');
+        await endCodes(user.id);
         return removed === undefined ? reply.redirect(PATH, 303) : done('passkey.remove', removed);
       }
+      case 'make-codes': {
+        if (!(await hasFactor(user.id)))
+          return show(request, reply, signedIn, { problem: 'Codes need a second factor first.', status: 409 });
+        const codes = await recoveryCodes.make(user.id);
+        audit({ action: 'recovery-codes.make', user: user.id });
+        return show(request, reply, signedIn, { codes });
+      }
       default:
-        return show(reply, signedIn, { enrolment: await secondFactors.enroll(user.id) });
+        audit({ action: 'second-factor.begin', user: user.id });
+        return show(request, reply, signedIn, { enrolment: await secondFactors.enroll(user.id) });
     }
   });
 }

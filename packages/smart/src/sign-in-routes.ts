@@ -4,6 +4,7 @@ import { OAuthError } from './oauth-error.ts';
 import type { OutsideDesk } from './outside/desk.ts';
 import { signedOutPage } from './pages/manage.ts';
 import { type SignInPageWays, signInPage } from './pages/sign-in.ts';
+import { languageOf } from './pages/words.ts';
 import type { PasswordDoor, PasswordRefusal } from './password-door.ts';
 import type { AuditEntry } from './ports.ts';
 import { sameSecret } from './secrets.ts';
@@ -153,6 +154,7 @@ export class SignInPages {
       needsCode: view.needsCode,
       passkey: view.passkey,
       name: view.name,
+      language: languageOf(request.headers['accept-language']),
     });
     return browser.send(reply, view.status ?? 200, page);
   }

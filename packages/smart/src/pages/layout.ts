@@ -1,13 +1,14 @@
 import { type Html, html } from '../html.ts';
+import type { PageLanguage } from './words.ts';
 
 /**
  * A whole page.
  * @param base what the paths of our pages begin with (`AuthorizationAddresses.path`)
  * @param title names the page first, as screen readers announce it
  */
-export function page(base: string, title: string, body: Html): string {
+export function page(base: string, title: string, body: Html, language: PageLanguage = 'en'): string {
   return html`<!doctype html>
-<html lang="en">
+<html lang="${language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

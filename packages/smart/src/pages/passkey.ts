@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Html, html } from '../html.ts';
 import { csrfField } from './layout.ts';
+import type { Words } from './words.ts';
 
 /** Asks the browser for a passkey when its button is pressed, and sends what it says with the form. */
 const SCRIPT = `
@@ -42,6 +43,7 @@ export interface PasskeyFormView {
   /** More of the form. */
   readonly fields: Html;
   readonly button: string;
+  readonly words: Words;
 }
 
 /** A form whose button asks for a passkey. One to a page. */
@@ -50,8 +52,8 @@ export function passkeyForm(view: PasskeyFormView): Html {
 ${csrfField(view.csrf)}
 ${view.fields}
 <input type="hidden" name="passkey">
-<p class="problem" role="alert" hidden>The passkey was not used. Try again.</p>
-<noscript><p class="problem">Passkeys need JavaScript.</p></noscript>
+<p class="problem" role="alert" hidden>${view.words('The passkey was not used. Try again.')}</p>
+<noscript><p class="problem">${view.words('Passkeys need JavaScript.')}</p></noscript>
 <div class="actions"><button class="main" type="submit" disabled>${view.button}</button></div></form>
 <script>${new Html(SCRIPT)}</script>`;
 }

@@ -3,6 +3,7 @@ import type { Passkey } from '../passkeys.ts';
 import type { Enrolment } from '../second-factors.ts';
 import { csrfField, page, problem } from './layout.ts';
 import { passkeyForm } from './passkey.ts';
+import { type PageLanguage, sentenceIn, type Words, wordsIn } from './words.ts';
 
 export interface SecondFactorView {
   readonly base: string;
@@ -19,84 +20,123 @@ export interface SecondFactorView {
   readonly creation?: { readonly options: object; readonly name: string } | undefined;
   /** Whether a code was wrong, and may be entered again. */
   readonly confirming?: boolean;
+  /** Recovery codes that were just made. They are shown once. */
+  readonly codes?: readonly string[] | undefined;
+  /** Recovery codes that were not used. */
+  readonly codesLeft: number;
   readonly problem?: string | undefined;
+  readonly language: PageLanguage;
 }
 
-function passwordForm(view: SecondFactorView, step: string, button: string, more?: Html): Html {
+/** What a page is made with. */
+interface Asked extends SecondFactorView {
+  readonly words: Words;
+}
+
+function passwordForm(view: Asked, step: string, button: string, more?: Html): Html {
   return html`<form method="post" action="${view.base}/auth/second-factor">${csrfField(view.csrf)}
 ${more}
-<label>Your password
+<label>${view.words('Your password')}
 <input type="password" name="password" autocomplete="current-password"></label>
 <div class="actions"><button class="main" type="submit" name="step" value="${step}">${button}</button></div></form>`;
 }
 
-function codeForm(view: SecondFactorView): Html {
+function codeForm(view: Asked): Html {
+  const { words } = view;
   return html`<form method="post" action="${view.base}/auth/second-factor">${csrfField(view.csrf)}
-<label for="code">The code that it shows now</label>
+<label for="code">${words('The code that it shows now')}</label>
 <input type="text" id="code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="7">
-<div class="actions"><button class="main" type="submit" name="step" value="confirm">Confirm</button></div></form>`;
+<div class="actions"><button class="main" type="submit" name="step" value="confirm">${words('Confirm')}</button></div></form>`;
 }
 
-function authenticatorApp(view: SecondFactorView): Html {
-  const { enrolment, active } = view;
+function authenticatorApp(view: Asked): Html {
+  const { enrolment, active, words } = view;
   if (active) {
-    return html`<p>A code of your authenticator app opens, after your password.</p>${passwordForm(view, 'remove', 'End the authenticator app')}`;
+    return html`<p>${words('A code of your authenticator app opens, after your password.')}</p>${passwordForm(view, 'remove', words('End the authenticator app'))}`;
   }
   if (enrolment) {
-    return html`<p>Enter this key into your authenticator app, or <a href="${enrolment.uri}">open it there</a>:</p>
+    return html`<p>${words('Enter this key into your authenticator app, or')} <a href="${enrolment.uri}">${words('open it there')}</a>:</p>
 <p><code>${enrolment.secret}</code></p>${codeForm(view)}`;
   }
-  return html`<p>An authenticator app on your phone shows a code that changes every 30 seconds. With it, your password alone opens nothing.</p>
-${passwordForm(view, 'begin', 'Set up')}
+  return html`<p>${words('An authenticator app on your phone shows a code that changes every 30 seconds. With it, your password alone opens nothing.')}</p>
+${passwordForm(view, 'begin', words('Set up'))}
 ${view.confirming && codeForm(view)}`;
 }
 
 const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
-function passkeyRow(view: SecondFactorView, { id, name, createdAt, lastUsedAt }: Passkey): Html {
-  const used = lastUsedAt === undefined ? 'not used yet' : `last used ${day(lastUsedAt)}`;
-  return html`<li><strong>${name}</strong> <span class="quiet">added ${day(createdAt)}, ${used}</span>
-<details><summary>Remove</summary>${passwordForm(
+function passkeyRow(view: Asked, { id, name, createdAt, lastUsedAt }: Passkey): Html {
+  const { words } = view;
+  const used =
+    lastUsedAt === undefined
+      ? words('added {}, not used yet', day(createdAt))
+      : words('added {}, last used {}', day(createdAt), day(lastUsedAt));
+  return html`<li><strong>${name}</strong> <span class="quiet">${used}</span>
+<details><summary>${words('Remove')}</summary>${passwordForm(
     view,
     'remove-passkey',
-    'Remove this passkey',
+    words('Remove this passkey'),
     html`<input type="hidden" name="id" value="${id}">`,
   )}</details></li>`;
 }
 
-function passkeys(view: SecondFactorView): Html {
-  const { creation } = view;
+function passkeys(view: Asked): Html {
+  const { creation, words } = view;
   if (creation) {
-    return html`<p>Your browser asks for the passkey now.</p>${passkeyForm({
+    return html`<p>${words('Your browser asks for the passkey now.')}</p>${passkeyForm({
       action: `${view.base}/auth/second-factor`,
       csrf: view.csrf,
       act: 'create',
       options: creation.options,
       fields: html`<input type="hidden" name="step" value="keep-passkey"><input type="hidden" name="name" value="${creation.name}">`,
-      button: 'Make the passkey',
+      button: words('Make the passkey'),
+      words,
     })}`;
   }
-  const name = html`<label>A name for it
+  const name = html`<label>${words('A name for it')}
 <input type="text" name="name" maxlength="60" autocomplete="off"></label>`;
-  return html`<p>A passkey is kept by your computer, your phone or a security key. Nobody can give it away on a false page.</p>
+  return html`<p>${words('A passkey is kept by your computer, your phone or a security key. Nobody can give it away on a false page.')}</p>
 ${view.passkeys.length > 0 && html`<ul>${view.passkeys.map((one) => passkeyRow(view, one))}</ul>`}
 ${
   view.passkeysAvailable
-    ? passwordForm(view, 'add-passkey', 'Add a passkey', name)
-    : html`<p class="quiet">Passkeys need a server with a name: this one is reached by an IP address.</p>`
+    ? passwordForm(view, 'add-passkey', words('Add a passkey'), name)
+    : html`<p class="quiet">${words('Passkeys need a server with a name: this one is reached by an IP address.')}</p>`
 }`;
 }
 
+function recoveryCodes(view: Asked): Html | undefined {
+  const { words, codes, codesLeft } = view;
+  if (codes) {
+    return html`<h2>${words('Recovery codes')}</h2>
+<p>${words('Print these codes or write them down. They are shown only now, and each opens once.')}</p>
+<ul>${codes.map((code) => html`<li><code>${code}</code></li>`)}</ul>`;
+  }
+  if (!view.active && view.passkeys.length === 0) return undefined;
+  const left = words(
+    'A recovery code opens once, after your password, when you have lost your authenticator. {} are left.',
+    codesLeft,
+  );
+  const more = codesLeft > 0 ? html`<p class="quiet">${words('Those before count no more.')}</p>` : undefined;
+  return html`<h2>${words('Recovery codes')}</h2>
+<p>${left}</p>${passwordForm(view, 'make-codes', words('Make new codes'), more)}`;
+}
+
 /** Setting up, confirming and ending second factors. */
-export function secondFactorPage(view: SecondFactorView): string {
+export function secondFactorPage(asked: SecondFactorView): string {
+  const words = wordsIn(asked.language);
+  const view = { ...asked, words };
+  const told =
+    'You are {}. One of these is asked for after your password, once you have one. Set up two, for that you lose one.';
   return page(
     view.base,
-    'Second factor',
-    html`<h1>Second factor</h1>
-<p class="quiet">You are ${view.user}. One of these is asked for after your password, once you have one. Set up two, for that you lose one.</p>
-${problem(view.problem)}
-${!view.creation && html`<h2>Authenticator app</h2>${authenticatorApp(view)}`}
-${!view.enrolment && html`<h2>Passkeys</h2>${passkeys(view)}`}
-<p><a href="${view.base}/auth/manage">Applications with access</a></p>`,
+    words('Second factor'),
+    html`<h1>${words('Second factor')}</h1>
+<p class="quiet">${words(told, view.user)}</p>
+${problem(view.problem === undefined ? undefined : sentenceIn(words, view.problem))}
+${!view.creation && html`<h2>${words('Authenticator app')}</h2>${authenticatorApp(view)}`}
+${!view.enrolment && html`<h2>${words('Passkeys')}</h2>${passkeys(view)}`}
+${!view.creation && !view.enrolment && recoveryCodes(view)}
+<p><a href="${view.base}/auth/manage">${words('Applications with access')}</a></p>`,
+    view.language,
   );
 }

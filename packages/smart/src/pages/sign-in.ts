@@ -2,6 +2,7 @@ import { type Html, html } from '../html.ts';
 import type { UserProfile } from '../users.ts';
 import { csrfField, page, problem } from './layout.ts';
 import { passkeyForm } from './passkey.ts';
+import { type PageLanguage, sentenceIn, type Words, wordsIn } from './words.ts';
 
 /** How people may sign in here. */
 export interface SignInPageWays {
@@ -28,28 +29,33 @@ export interface SignInView {
   /** What a passkey is asked for with, where one opens. */
   readonly passkey?: object | undefined;
   readonly name?: string | undefined;
+  readonly language: PageLanguage;
 }
 
-function passwordFields(view: SignInView): Html {
-  return html`<label for="user">User name</label>
+function passwordFields(view: SignInView, words: Words): Html {
+  const code = view.needsCode
+    ? 'Code of your authenticator app, or a recovery code'
+    : 'Recovery code, if your passkey is lost';
+  return html`<label for="user">${words('User name')}</label>
 <input type="text" id="user" name="user" value="${view.name ?? ''}" autocomplete="username" autocapitalize="none" spellcheck="false">
-<label for="password">Password</label>
+<label for="password">${words('Password')}</label>
 <input type="password" id="password" name="password" autocomplete="current-password">
 ${
-  view.needsCode &&
-  html`<label for="code">Code of your authenticator app</label>
-<input type="text" id="code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="7">`
+  (view.needsCode || view.passkey) &&
+  html`<label for="code">${words(code)}</label>
+<input type="text" id="code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="40">`
 }`;
 }
 
 export function signInPage(view: SignInView): string {
   const { samples, passwords, outside } = view.ways;
+  const words = wordsIn(view.language);
   return page(
     view.base,
-    'Sign in',
-    html`<h1>Sign in</h1>
-${view.app ? html`<p>to continue to <strong>${view.app}</strong></p>` : undefined}
-${problem(view.problem)}
+    words('Sign in'),
+    html`<h1>${words('Sign in')}</h1>
+${view.app ? html`<p>${words('to continue to')} <strong>${view.app}</strong></p>` : undefined}
+${problem(view.problem === undefined ? undefined : sentenceIn(words, view.problem))}
 ${
   view.passkey &&
   passkeyForm({
@@ -59,17 +65,18 @@ ${
     options: view.passkey,
     fields: html`<input type="hidden" name="user" value="${view.name ?? ''}">
 <input type="hidden" name="workstation" value="${view.workstation ?? ''}">`,
-    button: 'Use a passkey',
+    button: words('Use a passkey'),
+    words,
   })
 }
 <form method="post" action="${passwords ? view.action : view.outsideAction}">
 ${csrfField(view.csrf)}
-${passwords && passwordFields(view)}
-<label for="workstation">Workstation <span class="quiet">(optional)</span></label>
+${passwords && passwordFields(view, words)}
+<label for="workstation">${words('Workstation')} <span class="quiet">${words('(optional)')}</span></label>
 <input type="text" id="workstation" name="workstation" value="${view.workstation ?? ''}" autocomplete="off">
-<div class="actions">${passwords && html`<button class="main" type="submit">Sign in</button>`}${
+<div class="actions">${passwords && html`<button class="main" type="submit">${words('Sign in')}</button>`}${
       outside !== undefined &&
-      html`<button class="${passwords ? 'other' : 'main'}" type="submit" formaction="${view.outsideAction}">Sign in with ${outside}</button>`
+      html`<button class="${passwords ? 'other' : 'main'}" type="submit" formaction="${view.outsideAction}">${words('Sign in with {}', outside)}</button>`
     }</div>
 </form>
 ${
@@ -77,15 +84,16 @@ ${
     ? undefined
     : html`<form method="post" action="${view.action}" aria-labelledby="samples">
 ${csrfField(view.csrf)}
-<h2 id="samples">Sample users</h2>
-<p class="quiet">Invented people, for trying Lockstep out on this machine.</p>
+<h2 id="samples">${words('Sample users')}</h2>
+<p class="quiet">${words('Invented people, for trying Lockstep out on this machine.')}</p>
 ${samples.map(
   (user) =>
     html`<button class="row" type="submit" name="sample" value="${user.id}">${user.name}${
-      user.administrator ? html` <span class="quiet">&ndash; may administer</span>` : undefined
+      user.administrator ? html` <span class="quiet">&ndash; ${words('may administer')}</span>` : undefined
     }</button>`,
 )}
 </form>`
 }`,
+    view.language,
   );
 }
