@@ -2,6 +2,7 @@ import { isObject, isResourceType, type JsonObject, textOf } from '@lockstep/fhi
 import type { InternalSchemaElement, InternalTypeSchema, TypedValueWithPath } from '@medplum/core';
 import { Definitions } from './definitions.ts';
 import { checkForm } from './json-form.ts';
+import { narrativeProblem } from './narrative.ts';
 import { named, type Problem, type ValidationOptions } from './problem.ts';
 import { isLater, type Moved, mayBeLater, R4Form } from './r5-members.ts';
 import { ValidationThread } from './validation-thread.ts';
@@ -152,6 +153,8 @@ export class R4Validator {
     if (type === 'xhtml' && !/^\s*<div[\s>]/.test(text)) {
       return { kind: 'value', text: `${path} must be XHTML that begins with <div` };
     }
+    const narrative = type === 'xhtml' ? narrativeProblem(text) : undefined;
+    if (narrative !== undefined) return { kind: 'value', text: `${path} ${narrative}` };
     if (type !== 'code' || binding?.strength !== 'required') return undefined;
     const codes = this.#definitions!.codesOf(binding.valueSet ?? '');
     return codes && !codes.has(text) ? { kind: 'value', text: `${path} must be ${listed(codes)}` } : undefined;
