@@ -90,14 +90,63 @@ function failuresAfterWrites(calls: readonly string[]): readonly Failure[] {
   });
 }
 
+/** ms after which the keys of tokens are read once more. */
+const KEYS_READ_AGAIN = 6000;
+/** ms after which a request counts as one that is never answered: a busy machine takes a part of it. */
+const NEVER = 60_000;
+
+class Unanswered extends Error {}
+
+/** @throws Unanswered where the answer does not come, with what was asked for */
+async function answered<T>(what: string, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const never = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Unanswered(`${what} is not answered`)), NEVER);
+  });
+  try {
+    return await Promise.race([answer, never]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A person whose browser asks once more where it is told "not now"; every answer is looked at. */
+class Watched extends Person {
+  readonly #look: (what: string, status: number, text: string) => void;
+  readonly #begin: () => void;
+
+  /** @param begin called before each request, but for those that are asked once more */
+  constructor(origin: string, begin: () => void, look: (what: string, status: number, text: string) => void) {
+    super(origin);
+    this.#begin = begin;
+    this.#look = look;
+  }
+
+  override async request(url: string, init: RequestInit = {}): Promise<Response> {
+    const ask = async (): Promise<Response> => {
+      const what = `${init.method ?? 'GET'} ${new URL(url, this.origin).pathname}`;
+      const response = await answered(what, super.request(url, init));
+      const text = await response.clone().text();
+      this.#look(what, response.status, text);
+      return response;
+    };
+    this.#begin();
+    const response = await ask();
+    return response.status === 503 ? ask() : response;
+  }
+}
+
 describe('PUB-4 a request whose store fails', () => {
   const store = new FailingStore();
+  /** ms that the server's time is ahead: what is read again from time to time is read at once. */
+  let ahead = 0;
   let asked: Asked;
   before(async () => {
     asked = await started(10, (opened) => ({
       ...opened,
       records: store.of(opened.records),
       sessions: store.of(opened.sessions),
+      time: { ...opened.time, now: () => opened.time.now() + ahead },
     }));
   });
   after(async () => {
@@ -210,6 +259,61 @@ describe('PUB-4 a request whose store fails', () => {
     notNow(redeemed.status, JSON.stringify(redeemed.body));
     assert.equal((await app.redeem(code, verifier)).status, 200);
     assert.ok(returned(await person.through(await person.go(app.begin('openid fhirUser').url))).has('code'));
+  });
+
+  it('AUT-4 answers at every step of an authorization, and never that nothing was changed; it goes on, or can be begun once more', async () => {
+    const { origin } = asked.lockstep;
+    const app = await App.register(origin);
+    const wrong: string[] = [];
+    let last = 0;
+    const look = (what: string, status: number, text: string): void => {
+      last = status;
+      const isRight = status < 500 || (status === 503 && store.failed > 0);
+      if (!isRight || (status >= 400 && CLAIM.test(text))) wrong.push(`${what}: ${status} ${text.slice(0, 300)}`);
+    };
+    const scope = 'launch/patient openid fhirUser offline_access patient/Patient.rs fhircast/Patient-open.*';
+    /** @returns whether it comes to a token */
+    const authorizes = async (begin: () => void = () => undefined): Promise<boolean> => {
+      ahead += KEYS_READ_AGAIN;
+      const person = new Watched(origin, begin, look);
+      const { url, verifier } = app.begin(scope);
+      const end = await person.go(url).then((page) => (page.status === 200 ? person.through(page) : page));
+      const code = returned(end).get('code');
+      if (code === null) return false;
+      begin();
+      const { status, body } = await answered('POST /auth/token', app.redeem(code, verifier));
+      look('POST /auth/token', status, JSON.stringify(body));
+      return status === 200;
+    };
+    /** A page that says what is wrong may end it, or one that asks the same again and again. */
+    const endsWell = async (begin?: () => void): Promise<void> => {
+      await authorizes(begin).catch((error: unknown) => {
+        if (error instanceof Unanswered) throw error;
+        assert.ok(last < 500, `it ends with ${last}`);
+      });
+    };
+    store.watch();
+    assert.ok(await authorizes());
+    let met = 0;
+    for (const failure of failuresAfterWrites(store.calls).filter(({ when }) => when === 'after')) {
+      store.watch(failure);
+      await endsWell();
+      met += store.failed;
+    }
+    assert.ok(met >= 10, `${met} answers to writes were lost`);
+    // One call of every request, until none has as many.
+    for (let step = 1, failed = 1; failed > 0; step++) {
+      failed = 0;
+      await endsWell(() => {
+        failed += store.failed;
+        store.watch({ step, when: 'before' });
+      });
+      met += failed;
+    }
+    store.watch();
+    assert.deepEqual(wrong, []);
+    assert.ok(met >= 40, `${met} steps met the failure`);
+    assert.ok(await authorizes());
   });
 
   it('PUB-7 an event whose answer was lost is accepted when it is sent again, and is one event', async () => {

@@ -65,13 +65,15 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
   }
 
   async function handOver(request: FastifyRequest, reply: FastifyReply, url: string): Promise<void> {
+    // It reads the store: once the reply is taken from the framework, nobody would answer a failure of that.
+    const handle = await provider.handler();
     pageHeaders(reply, false);
     for (const [name, value] of Object.entries(reply.getHeaders())) {
       if (value !== undefined) reply.raw.setHeader(name, value);
     }
     reply.hijack();
     request.raw.url = url;
-    await provider.handle(request.raw, reply.raw);
+    await handle(request.raw, reply.raw);
   }
 
   async function begin(request: FastifyRequest, reply: FastifyReply, query: Query) {

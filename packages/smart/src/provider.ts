@@ -186,11 +186,17 @@ export class SmartProvider {
     return this.#built.provider;
   }
 
-  /** Passes a browser's request on; the provider answers it. */
-  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /**
+   * The provider's own handler of requests, which answers each of them, failures included. Nothing can fail between it and a
+   * request that is handed to it.
+   */
+  async handler(): Promise<(request: IncomingMessage, response: ServerResponse) => Promise<void>> {
     const provider = await this.provider();
-    this.#atPublicAddress(request);
-    await provider.callback()(request, response);
+    const handle = provider.callback();
+    return (request, response) => {
+      this.#atPublicAddress(request);
+      return handle(request, response);
+    };
   }
 
   /**
@@ -219,7 +225,8 @@ export class SmartProvider {
     request.push(null);
     const redeeming: Redeeming = { client, jkt };
     this.#redeeming.set(request, redeeming);
-    await this.handle(request, response);
+    const handle = await this.handler();
+    await handle(request, response);
     return redeeming.answer;
   }
 
