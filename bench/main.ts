@@ -10,6 +10,7 @@ import { client } from './client.ts';
 import { cluster } from './cluster.ts';
 import { pages } from './console.ts';
 import { contexts } from './contexts.ts';
+import { Control, STEADY } from './control.ts';
 import { dialects } from './dialects.ts';
 import { gateway } from './gateway.ts';
 import { hostile } from './hostile.ts';
@@ -46,8 +47,6 @@ const SCENARIOS: readonly Scenario[] = [
   repaint,
 ];
 const FOLDER = path('../docs/benchmarks/');
-/** What a program may differ from itself in a run that is kept. */
-const STEADY = 0.05;
 const BEGIN = '<!-- runs: written by npm run bench -->';
 const END = '<!-- end of runs -->';
 
@@ -74,9 +73,11 @@ async function latest(): Promise<string> {
   for (const { name } of SCENARIOS) {
     const text = await readFile(`${FOLDER}${name}.json`, 'utf8').catch(() => undefined);
     if (text === undefined) continue;
-    const { date, machine, node, sections } = JSON.parse(text) as Run;
+    // Runs of earlier versions have no control.
+    const { date, machine, node, sections, control } = JSON.parse(text) as Omit<Run, 'control'> & Partial<Run>;
+    const steady = control === undefined ? '' : `; control within ${(control * 100).toFixed(1)} %`;
     for (const section of sections) {
-      parts.push(sectionText(section), `${date}; ${machine}; Node ${node}.\n`);
+      parts.push(sectionText(section), `${date}; ${machine}; Node ${node}${steady}.\n`);
       if (section.chart) parts.push(`![${section.chart.title}](benchmarks/${name}.svg)\n`);
     }
   }
@@ -92,15 +93,35 @@ async function showLatest(): Promise<void> {
   await writeFile(page, `${before}${BEGIN}\n\n${await latest()}\n${END}${after}`);
 }
 
+/** Runs a scenario between two measurements of the control. */
+async function measured(scenario: Scenario): Promise<Run> {
+  const load = loadavg()[0]!;
+  const say = (line: string): void => console.error(`${scenario.name}: ${line}`);
+  const control = await Control.start();
+  try {
+    say('control: one program against itself');
+    await control.measure();
+    const sections = await scenario.run(say);
+    say('control: once more');
+    await control.measure();
+    const spread = Math.max(control.spread, ...sections.map((section) => section.control ?? 0));
+    return describeRun(sections, load, spread);
+  } finally {
+    await control.stop();
+  }
+}
+
 await mkdir(FOLDER, { recursive: true });
 for (const scenario of chosen(process.argv.slice(2))) {
-  const load = loadavg()[0]!;
-  const run = describeRun(await scenario.run((line) => console.error(`${scenario.name}: ${line}`)), load);
+  const run = await measured(scenario);
   for (const section of run.sections) console.log(`\n${sectionText(section)}`);
-  const control = Math.max(0, ...run.sections.map((section) => section.control ?? 0));
-  if (control > STEADY) {
-    console.error(`${scenario.name}: not kept: one program differed from itself by ${(control * 100).toFixed(1)} %`);
+  const differs = `one program differed from itself by ${(run.control * 100).toFixed(1)} %`;
+  if (run.control > STEADY) {
+    console.error(`${scenario.name}: not kept: ${differs}`);
     process.exitCode = 1;
-  } else if (process.env.BENCH_BEFORE === undefined) await keep(scenario.name, run);
+    continue;
+  }
+  console.error(`${scenario.name}: ${differs}`);
+  if (process.env.BENCH_BEFORE === undefined) await keep(scenario.name, run);
 }
 await showLatest();

@@ -11,6 +11,8 @@ export interface Run {
   readonly node: string;
   readonly revision: string;
   readonly sections: readonly Section[];
+  /** How far a program that was measured against itself was from 1. */
+  readonly control: number;
 }
 
 function revision(): string {
@@ -21,8 +23,8 @@ function revision(): string {
   }
 }
 
-/** @param load the machine's load average before the run */
-export function describeRun(sections: readonly Section[], load: number): Run {
+/** @param load the machine's load average before the run @param control see `Run` */
+export function describeRun(sections: readonly Section[], load: number, control: number): Run {
   const cores = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
   const cpu = cores[0]?.model.trim() ?? 'unknown processor';
@@ -34,6 +36,7 @@ export function describeRun(sections: readonly Section[], load: number): Run {
     node: process.version,
     revision: revision(),
     sections,
+    control,
   };
 }
 
