@@ -23,6 +23,7 @@ const DEBIAN = {
   'nginx-light': 'nginx',
   haproxy: 'haproxy',
   fish: 'fish',
+  zsh: 'zsh',
 };
 
 /** What drives the same browser with half the CPU; without it the tests take longer. */
