@@ -85,9 +85,12 @@ export function send(
       reject(new CheckFailure(`an HTTP answer to ${request.method} ${request.url}`, reason));
     };
     const started = performance.now();
+    // An answer is late when so much time has passed since something of the request could be sent.
+    let wentOn = started;
+    let sent = false;
     // The limit may grow while the answer is awaited.
     const late = () => {
-      const left = started + limits.timeoutMs - performance.now();
+      const left = wentOn + limits.timeoutMs - performance.now();
       if (left > 1) timer = setTimeout(late, left);
       else give(`none within ${Math.round(limits.timeoutMs)} ms`);
     };
@@ -134,8 +137,9 @@ export function send(
         if (length <= LONGEST_BODY) chunks.push(chunk);
       });
       response.on('end', finish);
-      response.on('error', (error) => give(`the body broke off: ${error.message}`));
-      response.on('aborted', () => give('the body broke off'));
+      // Who refuses a large request by its head, and hangs up on the rest, takes the end of the answer with it.
+      response.on('error', (error) => (sent ? give(`the body broke off: ${error.message}`) : finish()));
+      response.on('aborted', () => (sent ? give('the body broke off') : finish()));
     });
     void (async () => {
       const large = length > CHUNK;
@@ -148,11 +152,15 @@ export function send(
       for (const piece of body ? piecesOf(body, padding) : []) {
         if (answered || call.destroyed) break;
         call.write(piece);
+        wentOn = performance.now();
         if (large) await pause(1);
         // A Hub that reads slowly is not run ahead of: what it has not read is kept in memory here.
         while (call.writableNeedDrain && !answered && !call.destroyed) await pause(5);
       }
-      if (!call.destroyed && !answered) call.end();
+      if (call.destroyed || answered) return;
+      sent = true;
+      wentOn = performance.now();
+      call.end();
     })();
   });
 }
