@@ -132,3 +132,22 @@ export function difference(sent: unknown, came: unknown, path = ''): JsonDiffere
   }
   return Object.is(sent, came) ? undefined : differs();
 }
+
+/** A string of JSON, or a brace; the name of a member is in the first group. */
+const NAMES_AND_BRACES = /("[^"\\]*(?:\\.[^"\\]*)*")\s*:|"[^"\\]*(?:\\.[^"\\]*)*"|[{}]/g;
+
+/** The name of a member that an object of a JSON text has twice; undefined where none has. Programs differ in which of the two they take. */
+export function repeatedMember(text: string): string | undefined {
+  const open: Set<string>[] = [];
+  for (const [token, quoted] of text.matchAll(NAMES_AND_BRACES)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '}') open.pop();
+    else if (quoted !== undefined) {
+      const name = textOf(parseJson(quoted));
+      const names = open.at(-1);
+      if (names?.has(name)) return name;
+      names?.add(name);
+    }
+  }
+  return undefined;
+}

@@ -186,7 +186,7 @@ export function richPatient(): Resource {
         given: ['Ada', null, '健太'],
         _given: [null, { extension: [{ url: `${EXTENSION}/unknown`, valueCode: 'masked' }] }, null],
       },
-      { use: 'maiden', family: "O'Neill" },
+      { use: 'maiden', family: "O'Neill", given: ['Bo'] },
     ],
     _birthDate: {
       extension: [

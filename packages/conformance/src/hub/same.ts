@@ -1,7 +1,7 @@
 import type { Check } from '../check.ts';
 import { CheckFailure, CheckSkip, expect, stepping } from '../expecting.ts';
 import { alteration, isMadeOf } from '../fidelity.ts';
-import { difference, isObject, type JsonDifference, parseAsWritten, textOf } from '../json.ts';
+import { difference, isObject, type JsonDifference, parseAsWritten, repeatedMember, textOf } from '../json.ts';
 import {
   type ContextElement,
   type EventMessage,
@@ -430,6 +430,28 @@ export const sameAsPublished: readonly Check[] = [
         (key) => !['id', 'timestamp', 'event'].includes(key),
       );
       expect(members.length === 0, 'id, timestamp and event', members);
+    },
+  },
+  {
+    id: 'members-once',
+    title: 'A broadcast has every member once, and versions that are text',
+    rule: 'PUB-12',
+    requirements: ['2.5-event'],
+    level: 'SHOULD',
+    safety: true,
+    versions: CORE,
+    run: async (s) => {
+      const one = await s.subscribe({ events: ['Patient-open', 'Patient-close'], name: 'First' });
+      const context = patientElements(richPatient());
+      for (const name of ['Patient-open', 'Patient-close']) {
+        const { frame, event } = await settled(s, s.event(name, context), [one]);
+        const twice = repeatedMember(frame.text);
+        expect(twice === undefined, 'every member once: programs differ in which of two they take', `${twice} twice`);
+        for (const version of ['context.versionId', 'context.priorVersionId']) {
+          const told = event[version];
+          expect(told === undefined || typeof told === 'string', `${version} as text, or not at all`, told);
+        }
+      }
     },
   },
   {

@@ -20,6 +20,7 @@ import {
   onMode,
   parse,
   replaced,
+  SELECT,
   topicOf,
   UPDATE,
   withContext,
@@ -99,7 +100,146 @@ const swapKeys = (a: string, b: string) => (context: Element[]) =>
 
 const isSubscribe = (request: RelayedRequest) => isSubscription(request, 'subscribe');
 
+/** Rewrites the text of opens. */
+const texts = (change: (text: string) => string): Change => ({
+  frame: (text) => [/"hub\.event":"[^"]*-open"/i.test(text) ? change(text) : text],
+});
+
+/** Changes every entry of the Bundles of updates. */
+const entries = (change: (entry: Json) => Json): Change =>
+  onEvents(UPDATE, (message) =>
+    withContext(message, (context) =>
+      context.map((one) =>
+        isObject(one.resource) && Array.isArray(one.resource.entry)
+          ? { ...one, resource: { ...one.resource, entry: one.resource.entry.map((it) => change(it as Json)) } }
+          : one,
+      ),
+    ),
+  );
+
 export const SELDOM_MUTANTS: Readonly<Record<string, Mutant>> = {
+  'opens told again after the next event': { check: 'broadcast-once', make: () => again(OPENS) },
+  'SyncErrors for who refused alone': {
+    check: 'syncerror-after-409',
+    make: () => {
+      const refused = new Map<number, Set<unknown>>();
+      return {
+        heard: (text, connection) => {
+          const answer = parse(text);
+          const known = refused.get(connection) ?? new Set();
+          refused.set(connection, known);
+          if (answer && /^"?[45]/.test(JSON.stringify(answer.status) ?? '')) known.add(answer.id);
+          return [text];
+        },
+        frame: (text, connection) => (/"syncerror"/i.test(text) && !refused.get(connection)?.size ? [] : [text]),
+      };
+    },
+  },
+  'every 150th open in another session': {
+    check: 'soak',
+    make: () =>
+      nth(
+        OPENS,
+        (n) => n % 150 === 0,
+        (one) => ({ ...one, event: { ...one.event, 'hub.topic': OTHER } }),
+      ),
+  },
+  'from the 100th open on one time': {
+    check: 'soak',
+    make: () => {
+      let time: unknown;
+      return nth(
+        OPENS,
+        (n) => n >= 100,
+        (one) => {
+          time ??= one.timestamp;
+          return { ...one, timestamp: time };
+        },
+      );
+    },
+  },
+  'the 150th open under another id': {
+    check: 'soak',
+    make: () =>
+      nth(
+        OPENS,
+        (n) => n === 150,
+        (one) => ({ ...one, id: OTHER }),
+      ),
+  },
+  'every 150th open lost at the second subscriber': {
+    check: 'soak',
+    make: () => {
+      let count = 0;
+      return atSubscriber(
+        OPENS,
+        (n) => n === 2,
+        (one) => (++count % 150 === 0 ? undefined : one),
+      );
+    },
+  },
+  'members twice': {
+    check: 'members-once',
+    make: () => ({ frame: (text) => [/"hub\.event":/.test(text) ? text.replace('{', '{"id":"first",') : text] }),
+  },
+  'absent members told as null': {
+    check: 'members-once',
+    make: () => member(EVERY, (event) => ({ 'context.priorVersionId': null, ...event })),
+  },
+  'entries of updates without their fullUrl': {
+    check: 'same-diagnosticreport-update',
+    make: () => entries((entry) => without(entry, 'fullUrl')),
+  },
+  'PUT told as POST': {
+    check: 'update-bundle-methods',
+    make: () =>
+      entries((entry) => ({
+        ...entry,
+        request: {
+          ...(entry.request as Json),
+          ...(isObject(entry.request) && entry.request.method === 'PUT' && { method: 'POST' }),
+        },
+      })),
+  },
+  'selections by absolute references': {
+    check: 'same-diagnosticreport-select',
+    make: () =>
+      onEvents(SELECT, (message) =>
+        replaced(message, /"reference":"(?=[A-Z])/g, '"reference":"https://hub.example.org/'),
+      ),
+  },
+  'references in resources made absolute': {
+    check: 'same-imagingstudy-open',
+    make: () =>
+      onEvents(OPENS, (message) =>
+        replaced(message, /"reference":"(?=[A-Z])/g, '"reference":"https://hub.example.org/'),
+      ),
+  },
+  'blanks at the ends of texts lost': {
+    check: 'same-patient-open',
+    make: () => texts((text) => text.replace(/"((?:[^"\\]|\\.)*?) +"/g, '"$1"')),
+  },
+  'line breaks of texts lost': {
+    check: 'same-patient-open',
+    make: () => texts((text) => text.replace(/\\n|\\r|\\t/g, ' ')),
+  },
+  'angle brackets escaped': { check: 'same-patient-open', make: () => texts((text) => text.replaceAll('<', '&lt;')) },
+  'booleans as text': {
+    check: 'same-patient-open',
+    make: () => texts((text) => text.replace(/:(true|false)\b/g, ':"$1"')),
+  },
+  'dates with a time': {
+    check: 'same-patient-open',
+    make: () => texts((text) => text.replace(/"birthDate":"(\d{4}-\d\d-\d\d)"/g, '"birthDate":"$1T00:00:00Z"')),
+  },
+  'dates moved by a day': {
+    check: 'same-patient-open',
+    make: () => texts((text) => text.replace(/"birthDate":"(\d{4}-\d\d)-31"/g, '"birthDate":"$1-30"')),
+  },
+  'lists of one told as the one': {
+    check: 'same-patient-open',
+    make: () => texts((text) => text.replace(/\["([^"\]]*)"\]/g, '"$1"')),
+  },
   'confirmations of nothing': {
     check: 'confirmation-events',
     make: () => onMode('subscribe', (one) => ({ ...one, 'hub.events': '' })),
