@@ -145,11 +145,12 @@ function anchorOf(event: EventDefinition, context: readonly ContextElement[]): R
  * top level is dropped (PUB-12).
  * @param body the parsed JSON
  * @param anchorAlone actions whose events may name their anchor alone: a close in the drafts, an open in some dialects
+ * @param isSafe whether the body is as `readExact` has read it, which refuses deep nesting and dangerous names
  * @returns the reason names the key and the rule that was broken
  */
-export function parseEvent(body: unknown, anchorAlone: readonly Action[] = []): Parsed<EventRequest> {
+export function parseEvent(body: unknown, anchorAlone: readonly Action[] = [], isSafe = false): Parsed<EventRequest> {
   if (!isObject(body)) return refused('The body must be a JSON object {timestamp, id, event}');
-  const danger = unsafe(body, 0);
+  const danger = isSafe ? undefined : unsafe(body, 0);
   if (danger) return refused(danger);
   const { timestamp, id, event } = body;
   if (typeof timestamp !== 'string' || !TIMESTAMP.test(timestamp)) {
@@ -241,10 +242,18 @@ export function parseUpdates(
   return read;
 }
 
-/** A resource in a published event, and where it is, in words. */
+/** A resource in a published event. */
 export interface PublishedResource {
-  readonly where: string;
   readonly resource: Resource;
+  /** The key of its element. */
+  readonly key: string;
+  /** Of an update: its place among the entries of the `updates` Bundle. */
+  readonly entry?: number;
+}
+
+/** Where a published resource is, in words. */
+export function placeOf({ key, entry }: PublishedResource): string {
+  return entry === undefined ? `context key "${key}"` : `context key "${key}": Bundle.entry[${entry}].resource`;
 }
 
 /**
@@ -252,15 +261,17 @@ export interface PublishedResource {
  * FHIRcast's own envelope, whose rules are those of `parseUpdates`.
  */
 export function publishedResources(context: readonly ContextElement[]): readonly PublishedResource[] {
-  return context.flatMap(({ key, resource }) => {
-    if (!isObject(resource)) return [];
-    const where = `context key "${key}"`;
-    if (key !== 'updates') return [{ where, resource }];
+  const found: PublishedResource[] = [];
+  for (const { key, resource } of context) {
+    if (!isObject(resource)) continue;
+    if (key !== 'updates') {
+      found.push({ key, resource });
+      continue;
+    }
     const entries: readonly unknown[] = Array.isArray(resource.entry) ? resource.entry : [];
-    return entries.flatMap((entry, index) =>
-      isObject(entry) && isObject(entry.resource)
-        ? [{ where: `${where}: Bundle.entry[${index}].resource`, resource: entry.resource as Resource }]
-        : [],
-    );
-  });
+    entries.forEach((one, entry) => {
+      if (isObject(one) && isObject(one.resource)) found.push({ key, entry, resource: one.resource as Resource });
+    });
+  }
+  return found;
 }

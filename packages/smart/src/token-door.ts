@@ -39,8 +39,9 @@ const BOTH_SCHEMES = `Bearer ${REALM}, DPoP ${ALGORITHMS}`;
 export class TokenDoor {
   readonly #lookUp: (token: string) => Promise<TokenInfo | undefined>;
   readonly #proofs: Pick<DpopProofs, 'check'>;
-  /** Tokens that were good when they were last looked up; the one that was looked up last is the last. */
-  readonly #familiar = new Set<string>();
+  /** Tokens that were good when they were last looked up: those of late, and those of the time before. */
+  #familiar = new Set<string>();
+  #familiarBefore = new Set<string>();
 
   /** @param lookUp what a token stands for */
   constructor(lookUp: (token: string) => Promise<TokenInfo | undefined>, proofs: Pick<DpopProofs, 'check'>) {
@@ -63,15 +64,21 @@ export class TokenDoor {
   /** Whether the token of the header was good when it was last looked up: it may have ended since. */
   isFamiliar(authorization: string | undefined): boolean {
     const presented = presentedToken(authorization);
-    return presented !== undefined && this.#familiar.has(presented.token);
+    if (!presented) return false;
+    return this.#familiar.has(presented.token) || this.#familiarBefore.has(presented.token);
   }
 
   #remember(token: string, isGood: boolean): void {
-    this.#familiar.delete(token);
-    if (!isGood) return;
+    if (!isGood) {
+      this.#familiar.delete(token);
+      this.#familiarBefore.delete(token);
+      return;
+    }
+    if (this.#familiar.has(token)) return;
     this.#familiar.add(token);
-    if (this.#familiar.size > MOST_FAMILIAR)
-      for (const oldest of this.#familiar.keys().take(1)) this.#familiar.delete(oldest);
+    if (this.#familiar.size <= MOST_FAMILIAR / 2) return;
+    this.#familiarBefore = this.#familiar;
+    this.#familiar = new Set();
   }
 
   /** Decides whether the token that was found lets this request in. A proof is spent by it. */

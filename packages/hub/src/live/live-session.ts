@@ -277,30 +277,44 @@ export class LiveSession {
 
   async #commit(before: SessionState | undefined, { state, effects }: Done, now: number): Promise<boolean> {
     if (!state) return this.#erase(before, effects);
-    const events = effects.flatMap((effect) => (effect.kind === 'event' ? [effect.event] : []));
-    const logged = events.map(toLogged);
-    const ended = effects.flatMap((effect) => (effect.kind === 'ended' ? [effect] : []));
+    const deliveries: Delivery[] = [];
+    const append: LogEntry[] = [];
+    const ended: Ended[] = [];
+    for (const effect of effects) {
+      if (effect.kind === 'ended') ended.push({ ids: effect.ids, reason: effect.reason });
+      if (effect.kind !== 'event') continue;
+      const logged = toLogged(effect.event);
+      append.push(toEntry(logged, now));
+      deliveries.push(new Delivery(logged, effect.event));
+    }
     const index = indexChange(before, state);
-    const note: Note = { ended: ended.map(({ ids, reason }) => ({ ids, reason })) };
-    const result = await this.#attempt({
-      topic: this.topic,
-      expected: before ? this.#revision : 0,
-      ...(before && this.#epoch !== undefined && { epoch: this.#epoch }),
-      parts: diffParts(before, state),
-      append: logged.map((one) => toEntry(one, now)),
-      at: now,
-      // PUB-10: what was said before a logout goes from the log as it goes from contexts and content.
-      ...(loggedOut(before, state) && { dropUpTo: state.loggedOutAt - 1 }),
-      ...(index && { index }),
-      ...(ended.length > 0 && { note: JSON.stringify(note) }),
-    });
+    const note: Note = { ended };
+    let result: CommitResult;
+    try {
+      result = await this.#parts.store.commit({
+        topic: this.topic,
+        expected: before ? this.#revision : 0,
+        ...(before && this.#epoch !== undefined && { epoch: this.#epoch }),
+        parts: diffParts(before, state),
+        append,
+        at: now,
+        // PUB-10: what was said before a logout goes from the log as it goes from contexts and content.
+        ...(loggedOut(before, state) && { dropUpTo: state.loggedOutAt - 1 }),
+        ...(index && { index }),
+        ...(ended.length > 0 && { note: JSON.stringify(note) }),
+      });
+    } catch (error) {
+      // It may have happened all the same: no answer is given from a state that may be stale.
+      this.#uncertain(this);
+      throw error;
+    }
     if (!result.ok) return false;
     this.#state = state;
     this.#revision = result.revision;
     this.#epoch = result.epoch;
     if (!before) this.#delivered = { offset: 0, epoch: result.epoch };
     if (loggedOut(before, state)) this.#log.eraseBefore(state.loggedOutAt);
-    for (const [index, one] of logged.entries()) this.#broadcast(new Delivery(one, events[index]), result.epoch);
+    for (const delivery of deliveries) this.#broadcast(delivery, result.epoch);
     this.#carryOut(before, state, effects);
     this.#changed(before, state, note);
     return true;
@@ -366,16 +380,6 @@ export class LiveSession {
       const announcement: Announcement = { redeliver: effect.number };
       await this.#redeliver(effect.number);
       await this.#parts.store.announce(this.topic, JSON.stringify(announcement));
-    }
-  }
-
-  async #attempt(commit: Commit): Promise<CommitResult> {
-    try {
-      return await this.#parts.store.commit(commit);
-    } catch (error) {
-      // It may have happened all the same: no answer is given from a state that may be stale.
-      this.#uncertain(this);
-      throw error;
     }
   }
 

@@ -3,6 +3,7 @@ export class JobQueue {
   /** Each gives what tells its caller; by then the queue is idle again, unless more is queued. */
   readonly #waiting: (() => Promise<() => void>)[] = [];
   #running = false;
+  readonly #ended = (): void => void this.#drain();
 
   get idle(): boolean {
     return !this.#running && this.#waiting.length === 0;
@@ -21,13 +22,12 @@ export class JobQueue {
     });
   }
 
-  async #runNow<T>(job: () => Promise<T>): Promise<T> {
+  /** The queue is idle again, or goes on, before who waits for the job is told of its end. */
+  #runNow<T>(job: () => Promise<T>): Promise<T> {
     this.#running = true;
-    try {
-      return await job();
-    } finally {
-      void this.#drain();
-    }
+    const result = job();
+    result.then(this.#ended, this.#ended);
+    return result;
   }
 
   async #drain(): Promise<void> {

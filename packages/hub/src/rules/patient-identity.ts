@@ -4,25 +4,34 @@
  */
 import { type EventRequest, isObject, type JsonObject, publishedResources } from '@lockstep/fhircast';
 import { ContentMap } from './content-map.ts';
-import { type Anchor, contextOf } from './session-state.ts';
+import { type Anchor, contextOf, type Opening } from './session-state.ts';
+
+/** Values of the identifiers of one system: nearly always there is one. */
+type Values = string | Set<string>;
 
 /** Values of patient identifiers, by their system. */
-type Identity = ReadonlyMap<string, ReadonlySet<string>>;
+type Identity = ReadonlyMap<string, Values>;
 
 /** Elements that refer to the patient whom a resource is about. */
 const PATIENT_ELEMENTS = ['patient', 'subject'];
 
-function identity(identifiers: unknown): Identity {
-  const found = new Map<string, Set<string>>();
+function withValue(values: Values | undefined, value: string): Values {
+  if (values === undefined || values === value) return value;
+  return (typeof values === 'string' ? new Set([values]) : values).add(value);
+}
+
+/** Adds to a list what identifiers say, where they say anything. */
+function addIdentity(found: Identity[], identifiers: unknown): void {
+  let identity: Map<string, Values> | undefined;
   for (const one of Array.isArray(identifiers) ? identifiers : [identifiers]) {
     // An identifier of old may be another one's today.
     if (!isObject(one) || one.use === 'old') continue;
     const { system, value } = one;
     if (typeof system !== 'string' || typeof value !== 'string' || system === '' || value.trim() === '') continue;
-    const values = found.get(system) ?? new Set();
-    found.set(system, values.add(value.trim()));
+    identity ??= new Map();
+    identity.set(system, withValue(identity.get(system), value.trim()));
   }
-  return found;
+  if (identity) found.push(identity);
 }
 
 /** Whether a reference is to a patient, as far as it says. */
@@ -31,36 +40,62 @@ function isToPatient(reference: JsonObject): boolean {
   return typeof reference.reference !== 'string' || /(^|\/)Patient\//.test(reference.reference);
 }
 
-/** What a resource says about its patient: a Patient of itself, any other by its references. */
-function identitiesIn(resource: JsonObject): readonly Identity[] {
-  if (resource.resourceType === 'Patient') return [identity(resource.identifier)];
-  return PATIENT_ELEMENTS.flatMap((name) => {
+/** Adds what a resource says about its patient: a Patient of itself, any other by its references. */
+function addIdentitiesIn(found: Identity[], resource: JsonObject): void {
+  const isPatient = resource.resourceType === 'Patient';
+  if (isPatient) addIdentity(found, resource.identifier);
+  for (const name of isPatient ? [] : PATIENT_ELEMENTS) {
     const reference = resource[name];
-    return isObject(reference) && isToPatient(reference) ? [identity(reference.identifier)] : [];
-  });
+    if (isObject(reference) && isToPatient(reference)) addIdentity(found, reference.identifier);
+  }
+}
+
+function hasAny(values: Values, others: Values): boolean {
+  if (typeof values === 'string') return typeof others === 'string' ? values === others : others.has(values);
+  return typeof others === 'string' ? values.has(others) : !values.isDisjointFrom(others);
 }
 
 /** The first system whose values have nothing in common. */
 function conflict(one: Identity, other: Identity): string | undefined {
   for (const [system, values] of one) {
     const others = other.get(system);
-    if (others && ![...values].some((value) => others.has(value))) return system;
+    if (others !== undefined && !hasAny(values, others)) return system;
   }
   return undefined;
 }
 
 function ofEvent({ message: { event } }: EventRequest): readonly Identity[] {
-  const resources = publishedResources(event.context).flatMap(({ resource }) => identitiesIn(resource));
-  const references = event.context.flatMap(({ key, reference }) =>
-    key === 'patient' && isObject(reference) ? [identity(reference.identifier)] : [],
-  );
-  return [...resources, ...references].filter(({ size }) => size > 0);
+  const found: Identity[] = [];
+  for (const { resource } of publishedResources(event.context)) addIdentitiesIn(found, resource);
+  for (const { key, reference } of event.context) {
+    if (key === 'patient' && isObject(reference)) addIdentity(found, reference.identifier);
+  }
+  return found;
+}
+
+/** They are asked for with every event about a context. */
+const identitiesOf = new WeakMap<Opening, readonly Identity[]>();
+
+function ofOpening(opening: Opening): readonly Identity[] {
+  const known = identitiesOf.get(opening);
+  if (known) return known;
+  const found: Identity[] = [];
+  for (const { resource } of contextOf(opening)) if (isObject(resource)) addIdentitiesIn(found, resource);
+  identitiesOf.set(opening, found);
+  return found;
+}
+
+/** Looks into an opening event while it is read: later it would be read again for it. */
+export function notePatients(opening: Opening): void {
+  ofOpening(opening);
 }
 
 function ofAnchor({ opening, content }: Anchor): readonly Identity[] {
-  const opened = contextOf(opening).flatMap(({ resource }) => (isObject(resource) ? identitiesIn(resource) : []));
-  const patients = [...ContentMap.of(content).under('Patient/')];
-  return [...opened, ...patients.flatMap(({ resource }) => identitiesIn(JSON.parse(resource) as JsonObject))];
+  const shared: Identity[] = [];
+  for (const { resource } of ContentMap.of(content).under('Patient/')) {
+    addIdentitiesIn(shared, JSON.parse(resource) as JsonObject);
+  }
+  return shared.length === 0 ? ofOpening(opening) : [...ofOpening(opening), ...shared];
 }
 
 /**
@@ -69,9 +104,9 @@ function ofAnchor({ opening, content }: Anchor): readonly Identity[] {
  */
 export function otherPatient(request: EventRequest, anchor: Anchor | undefined): string | undefined {
   const told = ofEvent(request);
-  for (const [index, one] of told.entries()) {
-    for (const other of told.slice(index + 1)) {
-      const system = conflict(one, other);
+  for (let first = 0; first < told.length - 1; first += 1) {
+    for (const other of told.slice(first + 1)) {
+      const system = conflict(told[first] ?? other, other);
       if (system) return `its resources carry patient identifiers of the system ${system} with different values`;
     }
   }

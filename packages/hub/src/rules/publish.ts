@@ -14,6 +14,7 @@ import {
   obstacleText,
   parseReference,
   parseUpdates,
+  placeOf,
   publishedResources,
   selectedReferences,
   stepContexts,
@@ -34,7 +35,7 @@ import { ContentMap } from './content-map.ts';
 import { afterLoss, hasLostContent, NOTHING_CLOSED } from './gap.ts';
 import { followsOnly } from './guests.ts';
 import { heldAfter, tooMuch } from './held-bytes.ts';
-import { otherPatient } from './patient-identity.ts';
+import { notePatients, otherPatient } from './patient-identity.ts';
 import { type Access, mayJoin, owns } from './permission.ts';
 import type { Policy } from './policy.ts';
 import { afterPostedSyncError } from './posted-sync-errors.ts';
@@ -134,9 +135,9 @@ function invalidResource(
 ): string | undefined {
   if (!resourceProblem || isProprietary(definition)) return undefined;
   const partial = definition.action !== undefined && profile.partialResources.includes(definition.action);
-  for (const { where, resource } of publishedResources(message.event.context)) {
-    const problem = resourceProblem(resource, partial);
-    if (problem) return `${where}: ${problem}`;
+  for (const one of publishedResources(message.event.context)) {
+    const problem = resourceProblem(one.resource, partial);
+    if (problem) return `${placeOf(one)}: ${problem}`;
   }
   return undefined;
 }
@@ -157,6 +158,7 @@ function completed({ message, definition }: EventRequest, { opening }: Anchor, c
   const given = message.event.context;
   const has = (key: string): boolean => given.some((one) => one.key === key);
   const lacks = (key: string): boolean => !has(key) && definition.keys.some((one) => one.key === key && one.min > 0);
+  if (!definition.keys.some(({ key }) => lacks(key))) return { message, context };
   const opened = contextOf(opening).filter(({ key }) => lacks(key));
   if (opened.length === 0) return { message, context };
   const added = opened.map((element) => readOpening(opening).exact.write(element));
@@ -211,6 +213,18 @@ function hasLost(kind: ContextChange<Opening>['kind'], anchor: Anchor, after: Se
   return kind === 'close' || (kind === 'update' && hasLostContent(anchor, after.get(keyText(anchor.key))));
 }
 
+/** What is remembered of what was closed, or lost content, by this event. */
+function closedAfter(
+  state: SessionState,
+  kind: ContextChange<Opening>['kind'],
+  anchor: Anchor | undefined,
+  anchors: SessionState['anchors'],
+  now: number,
+): SessionState['closed'] {
+  if (kind === 'logout') return NOTHING_CLOSED;
+  return anchor && hasLost(kind, anchor, anchors) ? afterLoss(state, anchor, state.nextNumber, now) : state.closed;
+}
+
 /** The session and the event after the rules of contexts and content (PUB-8 to PUB-11, CON-1 to CON-7). */
 function applied(
   state: SessionState,
@@ -229,8 +243,7 @@ function applied(
   );
   const change = changeOf(request, command.versionId, opening);
   if (change && 'ok' in change) return change;
-  const counted = { ...state, nextNumber: number + 1, changedAt: now };
-  if (!change) return { message, context, state: counted };
+  if (!change) return { message, context, state: { ...state, nextNumber: number + 1, changedAt: now } };
   const anchor = key && state.anchors.get(keyText(key));
   let step = change;
   let partly: true | undefined;
@@ -249,17 +262,21 @@ function applied(
   const stepped = stepContexts(state, step, { ...HOLDING, hold: (resource) => exact.write(resource) });
   if (!stepped.ok) return refuse(REASONS[stepped.code], obstacleText(stepped));
   const { anchors, current, home, selected } = stepped.contexts;
+  const isLogout = change.kind === 'logout';
   const after: SessionState = {
-    ...counted,
+    ...state,
+    nextNumber: number + 1,
+    changedAt: now,
     anchors,
     current,
     home,
     selected,
     heldBytes: heldAfter(state, anchors, key && keyText(key)),
-    ...(changesCurrent(state, change.kind, current) && { changedBy: number }),
+    changedBy: changesCurrent(state, change.kind, current) ? number : state.changedBy,
     // What was said before a logout is not delivered any more (SUB-11), and no subscriber is behind what is gone.
-    ...(change.kind === 'logout' && { loggedOutAt: number, following: NOBODY, closed: NOTHING_CLOSED }),
-    ...(anchor && hasLost(change.kind, anchor, anchors) && { closed: afterLoss(state, anchor, number, now) }),
+    loggedOutAt: isLogout ? number : state.loggedOutAt,
+    following: isLogout ? NOBODY : state.following,
+    closed: closedAfter(state, change.kind, anchor, anchors, now),
   };
   const full = tooMuch(state, after, maxSessionBytes);
   if (full) return full;
@@ -309,6 +326,8 @@ export function publish(state: SessionState, command: Publish, now: number, poli
   if ('ok' in change) return named(change);
   const problem = otherPatient(request, key && state.anchors.get(keyText(key)));
   if (problem) return named(refuse('other-patient', problem));
+  const opened = definition.action === 'open' && key ? change.state.anchors.get(keyText(key)) : undefined;
+  if (opened) notePatients(opened.opening);
   const { message, context, partly } = change;
   const event: Accepted = {
     number: state.nextNumber,

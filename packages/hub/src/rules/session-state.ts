@@ -68,34 +68,45 @@ export interface ReadOpening {
   readonly exact: Pick<ExactJson, 'write' | 'textOf'>;
 }
 
-/** What was read of a context is kept for as long as its opening is: it is looked into again with every event about it. */
-const read = new WeakMap<Opening, ReadOpening>();
+/**
+ * Contexts that stay read, the latest ones: each takes several times the memory of its text. What is asked of a context with every event
+ * about it is kept with its opening instead.
+ */
+const MOST_READ = 64;
+const read: { readonly opening: Opening; readonly context: ReadOpening }[] = [];
+let nextRead = 0;
 
 /** The opening event as its context was read already. */
 export function withReadContext(opening: Opening, context: ReadOpening): Opening {
-  read.set(opening, context);
+  read[nextRead] = { opening, context };
+  nextRead = (nextRead + 1) % MOST_READ;
   return opening;
 }
 
 /** The context of an opening event, with what writes its parts. */
 export function readOpening(opening: Opening): ReadOpening {
-  let found = read.get(opening);
-  if (!found) {
-    const exact = readExact(opening.context, CONTEXT_TEXT);
-    if (!exact.ok) throw new Error(`A stored context cannot be read: ${exact.reason}`);
-    found = { context: exact.value.value as readonly ContextElement[], exact: exact.value };
-    read.set(opening, found);
-  }
-  return found;
+  for (const one of read) if (one.opening === opening) return one.context;
+  const exact = readExact(opening.context, CONTEXT_TEXT);
+  if (!exact.ok) throw new Error(`A stored context cannot be read: ${exact.reason}`);
+  const context = { context: exact.value.value as readonly ContextElement[], exact: exact.value };
+  withReadContext(opening, context);
+  return context;
 }
 
 export function contextOf(opening: Opening): readonly ContextElement[] {
   return readOpening(opening).context;
 }
 
+const resourcesOf = new WeakMap<Opening, ReadonlySet<string>>();
+
 /** `Type/id` of the resources in the opening event (CON-4). */
 export function openingResources(opening: Opening): ReadonlySet<string> {
-  return resourceKeys(contextOf(opening));
+  let resources = resourcesOf.get(opening);
+  if (!resources) {
+    resources = resourceKeys(contextOf(opening));
+    resourcesOf.set(opening, resources);
+  }
+  return resources;
 }
 
 /** An open anchor context with the content shared in it, each resource as JSON (CON-1, PUB-13). */

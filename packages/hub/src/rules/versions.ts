@@ -186,6 +186,7 @@ export function subscriptionRules(
   return { ...version, spelling: { ...version.spelling, ...lower, ...drafts, ...own, ...told } };
 }
 
+const NO_ACTIONS: readonly Action[] = [];
 const CLOSES: readonly Action[] = ['close'];
 const OPENS_AND_CLOSES: readonly Action[] = ['open', 'close'];
 
@@ -194,5 +195,6 @@ export function publisherRules(switches: VersionSwitches, hub: VersionRules): Pu
   const version = versionNamed(switches.fhircast) ?? hub;
   const reads = switches.draftContent === true ? 'drafts' : version.reads;
   const opens = dialectsOf(switches).some(({ opensAnchorAlone }) => opensAnchorAlone);
-  return { reads, anchorAlone: [...(reads === '3.0.0' ? [] : CLOSES), ...(opens ? OPENS_AND_CLOSES : [])] };
+  if (opens) return { reads, anchorAlone: OPENS_AND_CLOSES };
+  return { reads, anchorAlone: reads === '3.0.0' ? NO_ACTIONS : CLOSES };
 }

@@ -121,7 +121,12 @@ export class EventDoor {
       return;
     }
     const published = hub.publish(caller, read.exact, topic);
-    const answer = await published.catch(() => undefined);
+    let answer: Awaited<typeof published> | undefined;
+    try {
+      answer = await published;
+    } catch {
+      // The framework says what is wrong.
+    }
     if (!answer?.ok) {
       otherwise(request, response, { caller, body, published });
       return;

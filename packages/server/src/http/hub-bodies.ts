@@ -1,7 +1,7 @@
 /** What is sent to the Hub's addresses, read from its bytes. */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
-import { type ExactJson, isObject, jsonLimitProblem, readExact } from '@lockstep/fhircast';
+import { type ExactJson, isObject, jsonLimitProblem, MAX_VALUES, readExact } from '@lockstep/fhircast';
 
 export interface HubJson {
   readonly json: unknown;
@@ -39,11 +39,15 @@ export function readForm(headers: IncomingHttpHeaders, body: Buffer): HubBody | 
 export function readJson(headers: IncomingHttpHeaders, body: Buffer): HubJson | UnreadableBody {
   const read = textOf(headers, body);
   if (!('text' in read)) return read;
-  const problem = jsonLimitProblem(read.text);
-  if (problem !== undefined) return { status: 400, problem };
+  // A shorter text cannot hold too many values, and how deep it is nested is seen as it is read.
+  const mayBeTooMuch = read.text.length > MAX_VALUES;
+  const tooMuch = mayBeTooMuch ? jsonLimitProblem(read.text) : undefined;
+  if (tooMuch !== undefined) return { status: 400, problem: tooMuch };
   const exact = readExact(read.text);
   if (exact.ok) return { json: exact.value.value, exact: exact.value };
-  return { status: 400, problem: exact.code === 'malformed-json' ? 'The body is not valid JSON' : exact.reason };
+  const problem = mayBeTooMuch ? undefined : jsonLimitProblem(read.text);
+  const reason = exact.code === 'malformed-json' ? 'The body is not valid JSON' : exact.reason;
+  return { status: 400, problem: problem ?? reason };
 }
 
 /**
