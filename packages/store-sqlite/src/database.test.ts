@@ -8,6 +8,7 @@ import { freshPath, openIn, WIDE } from '../test/folder.ts';
 import { openDatabase } from './database.ts';
 import { openSqlite, UnusableDatabase, type UnusableReason } from './index.ts';
 import { type Migration, migrations, schemaVersion } from './migrations.ts';
+import { SessionTables } from './session-tables.ts';
 
 function refusal(path: string, reason: UnusableReason, message: RegExp) {
   return (error: unknown) => {
@@ -69,6 +70,52 @@ test('a file of an older schema is migrated with what it holds', async (t) => {
     );
     db.close();
   }
+});
+
+test('logs of version 4 are taken over in the order in which they are read', async (t) => {
+  const path = freshPath(t);
+  const earlier = openDatabase(path, migrations.slice(0, 4));
+  const tables = new SessionTables(earlier, WIDE);
+  const topics = ['a', 'b', 'c'];
+  const body = (topic: string, number: number): string => `${topic} ${number} ${'x'.repeat(number * 100)}`;
+  for (let number = 1; number <= 40; number++) {
+    for (const topic of topics) {
+      const entry = [number, `${topic}-${number}`, number, body(topic, number)];
+      tables.commit(topic, number - 1, null, `epoch-${number}`, number, [], entry, [], [], 0);
+    }
+  }
+  earlier.close();
+  const { sessions } = await openIn(t, path, { onDamage: 'refuse' });
+  for (const topic of topics) {
+    const held = (await sessions.readLog(topic, 7))?.map((entry) => [entry.number, entry.id, entry.body]);
+    const expected = Array.from({ length: 33 }, (_, index) => index + 8);
+    assert.deepEqual(
+      held,
+      expected.map((number) => [number, `${topic}-${number}`, body(topic, number)]),
+    );
+    assert.ok(await sessions.readLog(topic, { offset: 20, epoch: 'epoch-20' }), 'its positions are the same');
+  }
+});
+
+test('PUB-4 an entry of a log is written behind all others, whatever session it is of', async (t) => {
+  const store = await openIn(t, freshPath(t));
+  const topics = Array.from({ length: 100 }, (_, index) => `topic-${index}`);
+  const body = 'x'.repeat(1200);
+  const pages = async (from: number, to: number): Promise<number> => {
+    const { walPages } = await store.stats();
+    for (let number = from; number <= to; number++) {
+      await Promise.all(
+        topics.map((topic) => {
+          const append = [{ number, id: `${topic}-${number}`, at: Date.now(), body }];
+          return store.sessions.commit({ topic, expected: number - 1, at: Date.now(), parts: new Map(), append });
+        }),
+      );
+    }
+    return (await store.stats()).walPages - walPages;
+  };
+  await pages(1, 10);
+  const written = (await pages(11, 20)) / (10 * topics.length);
+  assert.ok(written < 2, `${written} pages an entry of a third of a page`);
 });
 
 test('a migration that fails leaves the file as it was', async (t) => {

@@ -33,14 +33,14 @@ export function findDamage(db: DatabaseSync, path: string): Damage | undefined {
 function damagedEntries(db: DatabaseSync): Damage['entries'] {
   const all = prepare<
     readonly [session: number, number: number, id: string, at: number, epoch: string, body: string, checksum: number]
-  >(db, 'SELECT key >> 32, key & 0xffffffff, id, at, epoch, body, checksum FROM log ORDER BY key');
+  >(db, 'SELECT key >> 32, key & 0xffffffff, id, at, epoch, body, checksum FROM log');
   const topicOf = prepare<readonly [topic: string]>(db, 'SELECT topic FROM session WHERE id = ?');
   const damaged: { session: number; topic: string; number: number }[] = [];
   for (const [session, number, id, at, epoch, body, checksum] of all.iterate()) {
     if (entryChecksum(id, at, epoch, body) === checksum) continue;
     damaged.push({ session, number, topic: topicOf.get(session)?.[0] ?? '' });
   }
-  return damaged;
+  return damaged.sort((a, b) => a.session - b.session || a.number - b.number);
 }
 
 /** Says what is missing or damaged, in words for the operator. */

@@ -11,8 +11,9 @@ export interface Migration {
 /**
  * The schema's history. A released step is never changed; what changes is a new step.
  *
- * Texts that can be large sit in rowid tables, whose inner nodes hold no bodies. An entry of the log has the key
- * `session << 32 | number`: one tree, in the order in which it is read.
+ * Texts that can be large sit in rowid tables, whose inner nodes hold no bodies. Entries of all logs follow each other as they are
+ * written; an index finds them by their key, `session << 32 | number`. In one tree by that key, each entry would be written into the
+ * middle of it: with its neighbours moved, that is three pages for an entry of a third of a page.
  */
 export const migrations: readonly Migration[] = [
   {
@@ -104,6 +105,24 @@ export const migrations: readonly Migration[] = [
     sql: `
       -- Nothing here: the versions of a session's contexts, where many are open, are parts of their own from its next event on.
       -- A program of an older version would not find them.
+    `,
+  },
+  {
+    version: 5,
+    sql: `
+      CREATE TABLE written_log (
+        row INTEGER PRIMARY KEY,
+        key INTEGER NOT NULL UNIQUE,
+        at INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        epoch TEXT NOT NULL,
+        checksum INTEGER NOT NULL
+      ) STRICT;
+      INSERT INTO written_log (key, at, id, body, epoch, checksum)
+        SELECT key, at, id, body, epoch, checksum FROM log ORDER BY key;
+      DROP TABLE log;
+      ALTER TABLE written_log RENAME TO log;
     `,
   },
 ];
