@@ -18,8 +18,15 @@ export class AnswerTimer {
     this.#clock = clock;
   }
 
-  /** Calls `expire` once what `one` waits for is due. */
-  wait(one: Waiting): void {
+  /**
+   * Calls `expire` once what `one` waits for is due.
+   * @param from nothing that it did not wait for before is due before that, ms of running time
+   */
+  wait(one: Waiting, from = 0): void {
+    if (this.#set && this.#set.at <= from) {
+      this.#waiting.add(one);
+      return;
+    }
     const at = one.due;
     if (at === undefined) return;
     this.#waiting.add(one);

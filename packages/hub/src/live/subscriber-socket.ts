@@ -9,6 +9,7 @@ import {
   elapsed,
   newConversation,
   nextDeadline,
+  SLOW_ANSWER,
   sent,
   unacknowledged,
 } from '../rules/conversation.ts';
@@ -176,7 +177,7 @@ export class SubscriberSocket implements Waiting {
     // In whole ms, so that all who are sent an event at once share what is waited for.
     const sentAt = Math.floor(runningTime(this.#clock));
     this.#conversation = sent(this.#conversation, original.awaitedAs(id, sentAt));
-    this.#timer.wait(this);
+    this.#timer.wait(this, sentAt + Math.min(SLOW_ANSWER, this.#options.answerMs));
   }
 
   get due(): number | undefined {
