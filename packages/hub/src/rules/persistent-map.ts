@@ -154,11 +154,6 @@ export class PersistentMap<Value> implements ReadonlyMap<string, Value> {
     return this.#few.findLast(([, value]) => isSuch(value))?.[0];
   }
 
-  /** All entries in order. */
-  #list(): Iterable<Entry<Value>> {
-    return this.#trees ? valuesOf(this.#trees.byPlace) : this.#few;
-  }
-
   /** All values as one, in their order; undefined of none. See `Fold`. */
   folded<Sum>({ one, both, known }: Fold<Value, Sum>): Sum | undefined {
     const ofEntry = ([, value]: Entry<Value>): Sum => one(value);
@@ -189,19 +184,24 @@ export class PersistentMap<Value> implements ReadonlyMap<string, Value> {
     return this.#few === before.#few ? [] : listDifferences(before.#few, this.#few);
   }
 
-  *entries(): Generator<[string, Value], undefined> {
-    for (const [key, value] of this.#list()) yield [key, value];
+  entries(): MapIterator<[string, Value]> {
+    return this.#each(([key, value]) => [key, value]);
   }
 
-  *keys(): Generator<string, undefined> {
-    for (const [key] of this.#list()) yield key;
+  keys(): MapIterator<string> {
+    return this.#each(([key]) => key);
   }
 
-  *values(): Generator<Value, undefined> {
-    for (const [, value] of this.#list()) yield value;
+  values(): MapIterator<Value> {
+    return this.#each(([, value]) => value);
   }
 
-  [Symbol.iterator](): Generator<[string, Value], undefined> {
+  /** Something of all entries in order. */
+  #each<Part>(of: (entry: Entry<Value>) => Part): MapIterator<Part> {
+    return this.#trees ? valuesOf(this.#trees.byPlace).map(of) : this.#few.map(of).values();
+  }
+
+  [Symbol.iterator](): MapIterator<[string, Value]> {
     return this.entries();
   }
 
@@ -239,5 +239,6 @@ function listDifferences<Value>(
     if (before !== after) found.push({ key, before, after });
   }
   for (const [key, before] of old) if (placeOf(current, key) < 0) found.push({ key, before, after: undefined });
-  return found.length > 1 ? found.sort((a, b) => (a.key < b.key ? -1 : 1)) : found;
+  const isInOrder = found.every(({ key }, at) => at === 0 || (found[at - 1]?.key ?? '') < key);
+  return isInOrder ? found : found.sort((a, b) => (a.key < b.key ? -1 : 1));
 }
