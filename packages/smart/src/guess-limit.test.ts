@@ -159,6 +159,17 @@ test('REG-4 an IPv6 network of one customer counts as one address', () => {
     ['2001:db8::1', '2001:db8:0:0::/64'],
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
     ['::1', '0:0:0:0::/64'],
+    // With a port, as some proxies write them: each of a sender's connections has another.
+    ['192.0.2.1:4711', '192.0.2.1'],
+    ['[2001:db8:1:2::1]:4711', '2001:db8:1:2::/64'],
+    ['[2001:db8:1:2::9]', '2001:db8:1:2::/64'],
+    ['[::ffff:192.0.2.1]:80', '192.0.2.1'],
+    ['2001:0db8:0001:0002::1', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::3:4:5:6', '2001:db8:1:2::/64'],
+    // What is no address has no network of its own.
+    ...['', 'unknown', '_hidden', 'a:b', '1:2:3:4:5', '192.0.2.1:x', '[192.0.2', '999.1.1.1', '1.2.3.4, 5.6.7.8'].map(
+      (junk): [string, string] => [junk, 'unknown'],
+    ),
   ];
   for (const [address, network] of cases) assert.equal(networkOf(address), network, address);
 });

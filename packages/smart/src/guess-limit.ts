@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { RecordStore, WriteCondition } from '@lockstep/store';
 import type { Clock } from './ports.ts';
 import { type RecordEntry, RecordRepository, type RecordWrite } from './repository.ts';
@@ -162,13 +163,24 @@ function keysOf({ name, address, browser, isJunk = false }: Guesser): Keys {
   return { name: who, address: where, pair, isKnown, isJunk };
 }
 
-/** An IPv4 address; of an IPv6 address the /64 that one customer has to choose from. */
+/** Whoever comes from an address that is none: a proxy has written something else. They are one sender. */
+const UNKNOWN = 'unknown';
+
+/**
+ * An IPv4 address; of an IPv6 address the /64 that one customer has to choose from.
+ * @param address as a socket or a proxy names it, which may add a port: `203.0.113.7:4711`, `[2001:db8::7]:4711`
+ */
 export function networkOf(address: string): string {
-  const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !address.includes(':')) return mapped ?? address;
-  const [head = '', tail] = (address.split('%')[0] ?? '').toLowerCase().split('::');
+  const [, bracketed, , plain] = /^\[([^\]]*)\](:\d+)?$|^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(address) ?? [];
+  const bare = bracketed ?? plain ?? address;
+  const mapped = /^::ffff:([\d.]+)$/i.exec(bare)?.[1] ?? bare;
+  // Some write `::` where there is nothing to leave out.
+  const version = isIP(mapped) || isIP(mapped.replace('::', ':'));
+  if (version !== 6) return version === 4 ? mapped : UNKNOWN;
+  const [head = '', tail] = (mapped.split('%')[0] ?? '').toLowerCase().split('::');
   const groups = (text: string): string[] => text.split(':').filter(Boolean);
   const ends = groups(tail ?? '');
   const zeros = Array.from({ length: Math.max(0, 8 - groups(head).length - ends.length) }, () => '0');
-  return `${[...groups(head), ...zeros, ...ends].slice(0, 4).join(':')}::/64`;
+  const network = [...groups(head), ...zeros, ...ends].slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ''));
+  return `${network.join(':')}::/64`;
 }

@@ -197,6 +197,22 @@ describe('the listener', () => {
     assert.equal(waiting.length, 0);
   });
 
+  it('ends the connection of who offers another protocol with the answer: what was sent behind the offer is lost', async (t) => {
+    const { listener, waiting, next } = await listening();
+    t.after(() => listener.close());
+    listener.open(() => undefined);
+    for (const protocol of ['h2c', 'TLS/1.0', 'x', 'websocket2, h2c']) {
+      const arrived = next();
+      const socket = connect(listener.port, '127.0.0.1');
+      const offer = `Connection: Upgrade\r\nUpgrade: ${protocol}`;
+      socket.write(`GET /1 HTTP/1.1\r\nHost: x\r\n${offer}\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n`);
+      await arrived;
+      for (const answer of waiting.splice(0)) answer();
+      const text = await textOfStream(socket);
+      assert.match(text, /^HTTP\/1\.1 200 OK[\s\S]*connection: close\r\n[\s\S]*answer$/i, protocol);
+    }
+  });
+
   it('cuts a connection that sends more requests ahead than are kept for it', async (t) => {
     const { listener, waiting, next } = await listening();
     t.after(() => listener.close());

@@ -161,6 +161,8 @@ export class Listener {
       response.end('A request has one Host header\n');
       return;
     }
+    // What was sent ahead behind an offer to change the protocol is lost: the end of the connection tells its sender.
+    if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
     enter(request, this.#basePath);
     this.#once((before) => (before ? before.request(request, response) : this.#onRequest(request, response)));
   }
