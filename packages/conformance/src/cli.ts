@@ -60,7 +60,7 @@ export async function main(argv: readonly string[], terminal: SuiteTerminal = pr
     return await run(argv, terminal);
   } catch (error) {
     // Wrong options, and files that cannot be read or written; what the Hub does never throws.
-    terminal.err(`${error instanceof Error ? error.message : error}\nconformance --help says more\n`);
+    terminal.err(`${error instanceof Error ? error.message : error}\nfhircast-conformance --help says more\n`);
     return EXIT.usage;
   }
 }

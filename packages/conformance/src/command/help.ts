@@ -1,4 +1,4 @@
-/** What `conformance --help` says, and the exit codes. */
+/** What `fhircast-conformance --help` says, and the exit codes. */
 import { PRESETS } from '../config.ts';
 import { VERSIONS } from '../specification.ts';
 import { ASSUMABLE } from '../steps.ts';
@@ -8,16 +8,18 @@ export const EXIT = { conforms: 0, fails: 1, usage: 2, unreachable: 3 } as const
 
 export const HELP = `Tests FHIRcast Hubs and applications by what they do on the wire.
 
-conformance hub URL [options]           test the Hub with this hub.url
-conformance subscriber [options]        test an application: the suite plays the Hub
-conformance report REPORT.json [files]  write other forms of a report
-conformance diff BEFORE.json AFTER.json what changed between two reports
-conformance matrix REPORT.json... --html FILE   many reports on one page
-conformance curl REPORT.json CHECK      the requests of one check as a shell script with curl
-conformance replay REPORT.json CHECK [--url URL]   sends them again, to another Hub with --url, and tells what is answered otherwise
-conformance certify REPORT.json --key FILE --package FILE   a signed package of report, transcript, options and versions
-conformance verify PACKAGE [--key FILE] whether a package is as it was signed, by this public key
-conformance checks                      list the checks; --list with hub or subscriber lists those of that run
+fhircast-conformance COMMAND (or: lockstep conformance COMMAND)
+
+  hub URL [options]                           test the Hub with this hub.url
+  subscriber [options]                        test an application: the suite plays the Hub
+  report REPORT.json [files]                  write other forms of a report
+  diff BEFORE.json AFTER.json                 what changed between two reports
+  matrix REPORT.json... --html FILE           many reports on one page
+  curl REPORT.json CHECK                      the requests of one check as a shell script with curl
+  replay REPORT.json CHECK [--url URL]        sends them again, to another Hub with --url, and tells what is answered otherwise
+  certify REPORT.json --key FILE --package FILE  a signed package of report, transcript, options and versions
+  verify PACKAGE [--key FILE]                 whether a package is as it was signed, by this public key
+  checks                                      list the checks; --list with hub or subscriber lists those of that run
 
 Options from a file
   --config FILE           options as JSON, "presets" of them, and "waivers" with check, reason and expires
