@@ -1,6 +1,5 @@
 /** Lockstep in front of HAPI FHIR's own server: searches, pages, scopes, changes and launches with real answers. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { describe, it } from 'node:test';
 import { Backend, sharedLockstep } from '../packages/server/test/harness.ts';
@@ -10,7 +9,7 @@ import { sharedFolder, startHapi } from './java.ts';
 const PATIENTS = ['p1', 'p2'];
 const CATEGORY = 'http://terminology.hl7.org/CodeSystem/observation-category';
 
-const { base, process: hapi } = await startHapi(sharedFolder());
+const { base, stop } = await startHapi(sharedFolder());
 const lockstep = await sharedLockstep({ sampleData: true, fhirUpstream: base });
 const all = await token('system/*.cruds');
 
@@ -140,8 +139,7 @@ describe('in front of HAPI FHIR', () => {
   });
 
   it('a server that is away is a 502 with an OperationOutcome', async () => {
-    hapi.kill();
-    await once(hapi, 'exit');
+    await stop();
     const { status, body } = await fhir(lockstep.origin, 'Patient/p1', all);
     assert.deepEqual([status, body.resourceType], [502, 'OperationOutcome']);
   });

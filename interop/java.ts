@@ -22,13 +22,46 @@ export function sharedFolder(): string {
   return folder;
 }
 
-function stopAfterwards(child: ChildProcess): void {
-  after(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill();
-    await once(child, 'exit');
+/**
+ * Ends with everything that it started when its input ends: with this process at the latest, however that ends. The watcher has no
+ * input of the program's, and the program none of the watcher's.
+ */
+const ENDS_WITH_LAUNCHER = 'exec 3<&0; (cat <&3 >/dev/null; kill -9 0) & exec 3<&-; exec "$@" </dev/null';
+
+/** Programs by a process group of their own, so that what they start ends with them. */
+const running = new Set<ChildProcess>();
+
+function startInGroup(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): ChildProcess {
+  const child = spawn('sh', ['-c', ENDS_WITH_LAUNCHER, 'sh', command, ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    detached: true,
+    env,
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  after(() => stop(child));
+  return child;
 }
+
+/** Ends a program and all that it started, and waits for that. */
+async function stop(child: ChildProcess): Promise<void> {
+  if (!running.has(child)) return;
+  const ended = once(child, 'exit');
+  killGroup(child);
+  await ended;
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+process.on('exit', () => {
+  for (const child of running) killGroup(child);
+});
 
 export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
@@ -39,18 +72,36 @@ export async function freePort(): Promise<number> {
 }
 
 /** HAPI FHIR's own server, with nothing in it. */
-export async function startHapi(folder: string): Promise<{ readonly base: string; readonly process: ChildProcess }> {
+export async function startHapi(folder: string): Promise<{ readonly base: string; stop(): Promise<void> }> {
   const source = join(import.meta.dirname, 'hapi');
   const lib = join(folder, 'lib');
   const copy = ['-q', '-B', '-f', join(source, 'pom.xml'), 'dependency:copy-dependencies', `-DoutputDirectory=${lib}`];
   execFileSync('mvn', copy, { stdio: ['ignore', 'ignore', 'inherit'] });
   execFileSync('javac', ['-cp', join(lib, '*'), '-d', folder, join(source, 'HapiServer.java')]);
-  const hapi = spawn('java', ['-cp', `${folder}:${join(lib, '*')}`, 'HapiServer'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  stopAfterwards(hapi);
-  const [line] = await once(createInterface({ input: hapi.stdout! }), 'line');
-  return { base: String(line), process: hapi };
+  const hapi = startInGroup('java', ['-cp', `${folder}:${join(lib, '*')}`, 'HapiServer']);
+  const base = await lineOf(hapi, 'HAPI FHIR', /^http/);
+  return { base, stop: () => stop(hapi) };
+}
+
+/**
+ * Waits for a line of a program's output.
+ * @throws when the program ends before, or is late: it is then ended with all that it started
+ */
+async function lineOf(child: ChildProcess, name: string, wanted: RegExp): Promise<string> {
+  const lines = createInterface({ input: child.stdout! });
+  const late = AbortSignal.timeout(START);
+  try {
+    return await new Promise<string>((found, failed) => {
+      lines.on('line', (line) => {
+        if (wanted.test(line)) found(line);
+      });
+      child.once('exit', (code, signal) => failed(new Error(`${name} ended (${code ?? signal}) before it was ready`)));
+      late.addEventListener('abort', () => failed(new Error(`${name} is late`)));
+    });
+  } catch (error) {
+    await stop(child);
+    throw error;
+  }
 }
 
 /** Name and password of Keycloak's own administrator. */
@@ -66,27 +117,14 @@ export async function startKeycloak(folder: string, port: number, realm: { reado
   const [, name = '', version = ''] = KEYCLOAK.split(':');
   execFileSync('jar', ['xf', join(folder, `${name}-${version}.zip`)], { cwd: folder });
   const home = join(folder, `keycloak-${version}`);
-  const child = spawn('sh', [join(home, 'bin', 'kc.sh'), 'start-dev', `--http-port=${port}`, '--http-host=127.0.0.1'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      ...process.env,
-      JAVA_OPTS_APPEND: '-Xmx700m',
-      KC_BOOTSTRAP_ADMIN_USERNAME: ADMINISTRATOR.username,
-      KC_BOOTSTRAP_ADMIN_PASSWORD: ADMINISTRATOR.password,
-    },
+  const start = ['start-dev', `--http-port=${port}`, '--http-host=127.0.0.1'];
+  const child = startInGroup('sh', [join(home, 'bin', 'kc.sh'), ...start], {
+    ...process.env,
+    JAVA_OPTS_APPEND: '-Xmx700m',
+    KC_BOOTSTRAP_ADMIN_USERNAME: ADMINISTRATOR.username,
+    KC_BOOTSTRAP_ADMIN_PASSWORD: ADMINISTRATOR.password,
   });
-  stopAfterwards(child);
-  await Promise.race([
-    new Promise<void>((ready) => {
-      createInterface({ input: child.stdout! }).on('line', (line) => {
-        if (/Listening on:/.test(line)) ready();
-      });
-    }),
-    once(child, 'exit').then(() => Promise.reject(new Error('Keycloak ended'))),
-    new Promise((_, late) =>
-      AbortSignal.timeout(START).addEventListener('abort', () => late(new Error('Keycloak is late'))),
-    ),
-  ]);
+  await lineOf(child, 'Keycloak', /Listening on:/);
   const url = `http://127.0.0.1:${port}`;
   const keycloak = new Keycloak(url, realm.realm);
   await keycloak.administer('POST', '', realm);

@@ -46,6 +46,11 @@ const keycloak = await startKeycloak(folder, keycloakPort, {
       clientId: 'ehr',
       ...{ enabled: true, serviceAccountsEnabled: true, secret: PASSWORD, protocolMappers: [audience] },
     },
+    // Nobody has named it in Lockstep's file.
+    {
+      clientId: 'unnamed',
+      ...{ enabled: true, serviceAccountsEnabled: true, secret: PASSWORD, protocolMappers: [audience] },
+    },
     // Its tokens are for somebody else.
     { clientId: 'elsewhere', ...{ enabled: true, publicClient: true, directAccessGrantsEnabled: true } },
   ],
@@ -105,8 +110,8 @@ assert.equal(lockstep.origin, lockstepOrigin);
 
 const signIn = (username: string, client = 'viewer') =>
   keycloak.post('token', { grant_type: 'password', client_id: client, username, password: PASSWORD, scope: 'openid' });
-const service = async () =>
-  (await keycloak.post('token', { grant_type: 'client_credentials', client_id: 'ehr', client_secret: PASSWORD }))
+const service = async (client = 'ehr') =>
+  (await keycloak.post('token', { grant_type: 'client_credentials', client_id: client, client_secret: PASSWORD }))
     .access_token;
 
 async function put(type: string, id: string, elements: object, bearer: string): Promise<number> {
@@ -131,6 +136,12 @@ describe('Keycloak’s tokens', () => {
     const before = connections;
     for (let n = 0; n < 20; n++) assert.equal((await fhir(lockstep.origin, 'Patient/p1', bearer)).status, 200);
     assert.ok(connections - before <= 1, `${connections - before} new connections for 20 requests`);
+  });
+
+  it('of a service that nobody named open nothing, though Keycloak gives it a user name', async () => {
+    const bearer = await service('unnamed');
+    assert.equal((await fhir(lockstep.origin, 'Patient/p1', bearer)).status, 401);
+    assert.equal((await new HubClient(`${lockstep.origin}/hub`, bearer).request('/session')).status, 401);
   });
 
   it('of a person open the person’s sessions and no others', async () => {

@@ -92,6 +92,8 @@ public final class FhircastClient {
   private Instant newest = Instant.MIN;
   private volatile String endpoint;
   private volatile WebSocket socket;
+  /** Done when the socket's other side has closed it too, or it is lost. */
+  private volatile CompletableFuture<Void> gone = CompletableFuture.completedFuture(null);
   private volatile boolean stopping;
   private ScheduledFuture<?> renewal;
   private int attempt;
@@ -146,9 +148,10 @@ public final class FhircastClient {
     }
     if (open != null) {
       try {
-        open.sendClose(1000, "").get(5, TimeUnit.SECONDS);
-      } catch (Exception closed) {
-        // It is closed already.
+        // It fails where it is closing already. A program that ends before the other side has closed may take the frame back.
+        open.sendClose(1000, "").exceptionally(closing -> open).thenCombine(gone, (sent, done) -> done).get(5, TimeUnit.SECONDS);
+      } catch (Exception late) {
+        open.abort();
       }
     }
   }
@@ -259,11 +262,13 @@ public final class FhircastClient {
   /** Reads whole messages and hands them to the one thread that follows. */
   private final class Listener implements WebSocket.Listener {
     private final StringBuilder parts = new StringBuilder();
+    private final CompletableFuture<Void> closed = new CompletableFuture<>();
     private boolean over;
 
     @Override
     public void onOpen(WebSocket opened) {
       socket = opened;
+      gone = closed;
       opened.request(1);
     }
 
@@ -282,6 +287,7 @@ public final class FhircastClient {
 
     @Override
     public CompletionStage<?> onClose(WebSocket from, int code, String reason) {
+      closed.complete(null);
       if (code == 1000) endpoint = null;
       ended("closed with " + code);
       return null;
@@ -289,6 +295,7 @@ public final class FhircastClient {
 
     @Override
     public void onError(WebSocket from, Throwable error) {
+      closed.complete(null);
       ended("connection lost: " + error.getMessage());
     }
 

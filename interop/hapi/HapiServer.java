@@ -124,7 +124,6 @@ public final class HapiServer {
     server.setHandler(handler);
     server.start();
     System.out.println("http://127.0.0.1:" + connector.getLocalPort() + "/r4");
-    while (System.in.read() >= 0) {}
-    server.stop();
+    server.join();
   }
 }

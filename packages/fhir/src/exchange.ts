@@ -15,6 +15,8 @@ export interface AnsweredBundle {
   readonly text: string;
   /** The Bundle, its numbers as they were written, where it need not be read of the text. */
   readonly bundle?: JsonObject;
+  /** Ids of the patients whose resources are in it, where they are known without looking into them. */
+  readonly patients?: Iterable<string>;
 }
 
 /** What a write depends on, from its headers: `If-Match` (a version, or `any`) and `If-None-Match: *`. */

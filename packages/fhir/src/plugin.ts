@@ -206,7 +206,8 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
   };
 
   const bundleAnswer = (reply: FastifyReply, found: AnsweredBundle, params: URLSearchParams, caller: Caller<A>) => {
-    for (const resource of found.resources) note(caller, resource);
+    if (!found.patients) for (const resource of found.resources) note(caller, resource);
+    else for (const patient of found.patients) caller.patients.add(patient);
     return answer(reply, found.text, params);
   };
 

@@ -19,12 +19,11 @@ export interface Meta extends JsonObject {
   readonly lastUpdated: string;
 }
 
-/** `.` and `..` are none: in an address they name a folder. */
-const ID = /^(?!\.{1,2}$)[A-Za-z0-9\-.]{1,64}$/;
+const ID = /^[A-Za-z0-9\-.]{1,64}$/;
 
-/** Whether the text is a FHIR id. */
+/** Whether the text is a FHIR id. `.` and `..` are none: in an address they name a folder. */
 export function isId(text: string): boolean {
-  return ID.test(text);
+  return ID.test(text) && text !== '.' && text !== '..';
 }
 
 export function isObject(value: Json | undefined): value is JsonObject {
@@ -37,9 +36,11 @@ export function isObject(value: Json | undefined): value is JsonObject {
  */
 export function localReference(reference: string, baseUrl: string): ResourceKey | undefined {
   const path = reference.startsWith(`${baseUrl}/`) ? reference.slice(baseUrl.length + 1) : reference;
-  const segments = path.split('/');
-  const [type = '', id = '', history, version] = segments;
-  if (segments.length !== 2 && !(segments.length === 4 && history === '_history' && version)) return undefined;
+  const first = path.indexOf('/');
+  const second = path.indexOf('/', first + 1);
+  if (first < 0 || (second >= 0 && !/^\/_history\/[^/]+$/.test(path.slice(second)))) return undefined;
+  const type = path.slice(0, first);
+  const id = path.slice(first + 1, second < 0 ? undefined : second);
   return isResourceType(type) && isId(id) ? { type, id } : undefined;
 }
 

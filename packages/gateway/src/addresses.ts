@@ -1,6 +1,7 @@
 /** Writes the addresses of the server behind Lockstep's, and back. Clients need not know the server's. */
 export class UpstreamAddresses {
-  readonly #upstream: string;
+  /** Base URL of the server behind Lockstep. */
+  readonly upstream: string;
   readonly #own: string;
   readonly #bases: readonly URL[];
   /** A part of the base URL that every text with it holds, however its slashes are written. */
@@ -10,7 +11,7 @@ export class UpstreamAddresses {
 
   /** @param upstream base URL of the server behind Lockstep @param own base URL of Lockstep's endpoint */
   constructor(upstream: string, own: string) {
-    this.#upstream = upstream;
+    this.upstream = upstream;
     this.#own = own;
     this.#bases = [new URL(upstream), new URL(own)];
     this.#host = upstream.split('/')[2] ?? upstream;
@@ -27,7 +28,7 @@ export class UpstreamAddresses {
   /** A text of a client's for the server. */
   outward(text: string): string {
     if (!text.includes(this.#own)) return text;
-    return text.replace(this.#ownAnywhere, () => this.#upstream);
+    return text.replace(this.#ownAnywhere, () => this.upstream);
   }
 
   /**
@@ -38,7 +39,7 @@ export class UpstreamAddresses {
    */
   pathOf(url: string, page = ''): string | undefined {
     if (url === '') return undefined;
-    const found = URL.parse(url, this.#upstream + (url.startsWith('?') ? page : '/'));
+    const found = URL.parse(url, this.upstream + (url.startsWith('?') ? page : '/'));
     if (found?.username !== '' || found.password !== '') return undefined;
     for (const { origin, pathname } of this.#bases) {
       const folder = pathname.replace(/\/$/, '');

@@ -33,6 +33,11 @@ export function hasOwner(type: string): boolean {
   return type === 'Patient' || OWNER.has(type);
 }
 
+/** The element of the type that names the patient; undefined for Patient, and for types that belong to none. */
+export function ownerElement(type: string): string | undefined {
+  return OWNER.get(type);
+}
+
 export function isShared(type: string): boolean {
   return SHARED.has(type);
 }

@@ -21,10 +21,12 @@ import {
   validate,
   type WriteTarget,
 } from '@lockstep/fhir/parts';
-import { type ExactJson, isResourceType, type ResourceKey, type TextShape, textOf } from '@lockstep/fhircast';
+import { type Interaction, isResourceType, type ResourceKey, textOf } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
 import type { UpstreamAddresses } from './addresses.ts';
 import type { Capabilities, TypeAbilities } from './capabilities.ts';
+import { patientOf } from './compartment.ts';
+import { type PageEntry, type PageObject, readPage } from './page.ts';
 import type { PageLinks } from './page-links.ts';
 import type { Rights } from './rights.ts';
 import { outgoingQuery } from './search-query.ts';
@@ -38,19 +40,16 @@ const MAX_ADDRESS = 2000;
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 const ELSEWHERE = 'The FHIR server answered resources of another server: left out.';
 
-/** What an entry of an answer must be allowed by. */
-type EntryRule = (resource: JsonObject, entry: JsonObject) => boolean;
+/** What a resource of an answer must be allowed by; undefined for one that was not asked for. */
+type EntryRule = (key: ResourceKey, mode: Json | undefined) => Interaction | undefined;
 
 /** An entry as it is answered: `text` is its JSON. */
 interface AnsweredEntry {
-  readonly resource?: JsonObject;
   readonly text: string;
+  readonly resource?: Pick<PageObject, 'whole'>;
+  /** The patient whose resource it is. */
+  readonly patient?: string | undefined;
 }
-
-/** The resources of a Bundle are answered in the server's own words, so their text is kept. */
-const PAGE: TextShape = {
-  members: new Map([['entry', { items: { members: new Map([['resource', { keep: true }]]) } }]]),
-};
 
 /** A page that is asked of the server. */
 interface AskedPage {
@@ -62,7 +61,7 @@ interface AskedPage {
   /** The client's own parameters, of which `_page` counts. */
   readonly params: URLSearchParams;
   readonly rights: Rights;
-  readonly isAllowed: EntryRule;
+  readonly interactionFor: EntryRule;
   /** Whether what the server counts is what the caller may see. */
   readonly counts: boolean;
   readonly kind?: 'searchset' | 'history';
@@ -139,10 +138,9 @@ export class Forwarding implements FhirExchange<Rights> {
       else if (!['_format', '_pretty', '_page'].includes(name)) throw unknownParameter('A history', name);
     }
     const place = `${type}/${idOf(key)}/_history`;
-    const isVersion: EntryRule = (resource) =>
-      resource.resourceType === type && resource.id === key.id && rights.allows('r', resource);
+    const ofVersion: EntryRule = (found) => (found.type === type && found.id === key.id ? 'r' : undefined);
     // A deletion says nothing more: a client that may read the resource may know it.
-    return this.#bundle({ place, query, params, rights, isAllowed: isVersion, counts: true, kind: 'history' });
+    return this.#bundle({ place, query, params, rights, interactionFor: ofVersion, counts: true, kind: 'history' });
   }
 
   async search(type: string, params: URLSearchParams, rights: Rights, lenient = false): Promise<AnsweredBundle> {
@@ -150,11 +148,7 @@ export class Forwarding implements FhirExchange<Rights> {
     rights.require('s', type);
     await this.#capabilities.require(type, 'search-type');
     const outgoing = await outgoingQuery(type, params, lenient, rights, this.#capabilities);
-    const isOwn: EntryRule = (resource, entry) => {
-      const mode = isObject(entry.search) ? entry.search.mode : undefined;
-      const matched = resource.resourceType === type && mode !== 'include';
-      return rights.allows(matched ? 's' : 'r', resource);
-    };
+    const ofMatch: EntryRule = (found, mode) => (found.type === type && mode !== 'include' ? 's' : 'r');
     const { counts, used, ignored } = outgoing;
     return this.#bundle({
       place: type,
@@ -162,7 +156,7 @@ export class Forwarding implements FhirExchange<Rights> {
       used,
       params,
       rights,
-      isAllowed: isOwn,
+      interactionFor: ofMatch,
       counts,
       handling: lenient ? 'lenient' : 'strict',
       ...(ignored.length > 0 && { note: ignoredNote(type, ignored) }),
@@ -178,9 +172,8 @@ export class Forwarding implements FhirExchange<Rights> {
       if (['_count', '_since', '_type', 'start', 'end'].includes(name)) query.append(name, value);
       else if (!['_format', '_pretty', '_page'].includes(name)) throw unknownParameter('$everything', name);
     }
-    const isAllowed: EntryRule = (resource) => rights.allows('r', resource);
     const place = `Patient/${patient.resource.id}/$everything`;
-    return this.#bundle({ place, query, params, rights, isAllowed, counts: rights.isWhole('r', '*') });
+    return this.#bundle({ place, query, params, rights, interactionFor: () => 'r', counts: rights.isWhole('r', '*') });
   }
 
   async create(type: string, body: SubmittedResource, condition: string | undefined, rights: Rights) {
@@ -354,7 +347,7 @@ export class Forwarding implements FhirExchange<Rights> {
 
   /** What a write answered: the resource, read again where the server does not say it. */
   async #written(answer: UpstreamAnswer, type: string, id: string | undefined): Promise<Answered> {
-    if (answer.text !== '') {
+    if (answer.bytes.length > 0) {
       const text = this.#addresses.inward(answer.text);
       const resource = readAnswer(text).value as Json;
       if (isObject(resource) && resource.resourceType === type && typeof resource.id === 'string') {
@@ -373,7 +366,7 @@ export class Forwarding implements FhirExchange<Rights> {
 
   /** Asks for a page and keeps of it what is allowed. */
   async #bundle(asked: AskedPage): Promise<AnsweredBundle> {
-    const { place, query, used = query, params, rights, isAllowed, counts, kind = 'searchset', handling, note } = asked;
+    const { place, query, used = query, params, rights, counts, kind = 'searchset', handling, note } = asked;
     const page = params.get('_page');
     const first = query.size > 0 ? `/${place}?${query}` : `/${place}`;
     const path = page === null ? first : this.#links.open(rights.holder, place, page);
@@ -384,68 +377,66 @@ export class Forwarding implements FhirExchange<Rights> {
         : { method: 'GET', path, ...(headers && page === null && { headers }) },
     );
     refuseFailure(answer, place.split('/')[0]!, rights.isWhole('s', '*'));
-    const read = readAnswer(this.#addresses.inward(answer.text), PAGE);
-    const bundle = read.value as Json;
-    if (!isObject(bundle) || bundle.resourceType !== 'Bundle') throw notFhir();
-    const entries: readonly Json[] = Array.isArray(bundle.entry) ? bundle.entry : [];
+    const found = readPage(answer.bytes, rights.noted, this.#addresses);
+    const { entries } = found;
     if (entries.length > MAX_ENTRIES) throw new FhirRefusal(502, 'too-costly', "The FHIR server's page is too long.");
     const kept: AnsweredEntry[] = [];
     let elsewhere = 0;
     for (const entry of entries) {
-      const answered = this.#entry(entry, kind, isAllowed, read, place);
+      const answered = entry && this.#entry(entry, asked, kind);
       if (answered === 'elsewhere') elsewhere += 1;
       else if (answered) kept.push(answered);
     }
-    const isTrue = counts && kept.length === entries.length && typeof bundle.total === 'number';
-    const link = this.#pageLinks(bundle, place, page, used, rights);
-    const head = { resourceType: 'Bundle', type: kind, ...(isTrue && { total: bundle.total }), link };
-    const notes = [note, elsewhere > 0 ? warning('incomplete', ELSEWHERE) : undefined].filter(
-      (one) => one !== undefined,
-    );
-    return bundleOf(head, [
-      ...kept,
-      ...notes.map((resource) => ({ resource, text: JSON.stringify(outcomeEntry(resource)) })),
-    ]);
+    const total = found.member('total');
+    const isTrue = counts && kept.length === entries.length && typeof total === 'number';
+    const link = this.#pageLinks(found.member('link'), place, page, used, rights);
+    const head = { resourceType: 'Bundle', type: kind, ...(isTrue && { total }), link };
+    const notes = [note, elsewhere > 0 ? warning('incomplete', ELSEWHERE) : undefined];
+    for (const resource of notes)
+      if (resource) kept.push({ text: JSON.stringify(outcomeEntry(resource)), resource: { whole: () => resource } });
+    return bundleOf(head, kept);
   }
 
   /** An entry with nothing in it but what is known to be right; none where it is not allowed, or of elsewhere. */
   #entry(
-    entry: Json,
+    entry: PageEntry,
+    { place, rights, interactionFor }: AskedPage,
     kind: 'searchset' | 'history',
-    isAllowed: EntryRule,
-    read: Pick<ExactJson, 'textOf'>,
-    place: string,
   ): AnsweredEntry | 'elsewhere' | undefined {
-    if (!isObject(entry)) return undefined;
-    const { resource, search, request, response, fullUrl } = entry;
-    if (kind === 'history' && resource === undefined && isObject(request) && request.method === 'DELETE') {
+    const { resource } = entry;
+    if (kind === 'history' && entry.member('resource') === undefined) {
+      const request = entry.member('request');
+      if (!isObject(request) || request.method !== 'DELETE') return undefined;
       // R4 3.1.0.13: the address says what was deleted. In the history of one resource it can be no other.
       const past = { method: 'DELETE', url: place.replace(/\/_history$/, '') };
-      return { text: JSON.stringify({ request: past, response: pastResponse(response, '204') }) };
+      return { text: JSON.stringify({ request: past, response: pastResponse(entry.member('response'), '204') }) };
     }
-    if (!isObject(resource)) return undefined;
-    const { resourceType: type, id } = resource;
+    if (!resource) return undefined;
+    const [type, id] = [resource.member('resourceType'), resource.member('id')];
     if (typeof id !== 'string' || !isId(id) || typeof type !== 'string' || !isResourceType(type)) return undefined;
-    const here = `${this.#baseUrl}/${type}/${id}`;
+    const path = `/${type}/${id}`;
     // An entry that says it is of another server, or another resource, is not what was asked for.
-    if (typeof fullUrl === 'string' && fullUrl !== here && !fullUrl.startsWith('urn:')) {
-      const path = this.#addresses.pathOf(fullUrl);
-      if (path !== `/${type}/${id}` && !path?.startsWith(`/${type}/${id}/_history/`)) return 'elsewhere';
-    }
-    const text = read.textOf(resource);
-    if (text === undefined || !isAllowed(resource, entry)) return undefined;
+    if (!entry.isAt(path)) return 'elsewhere';
+    const search = kind === 'history' ? undefined : entry.member('search');
+    const mode = isObject(search) ? search.mode : undefined;
+    const interaction = interactionFor({ type, id }, mode);
+    if (interaction === undefined) return undefined;
+    const checked: Record<string, Json | undefined> = { resourceType: type, id };
+    for (const name of rights.looksAt(interaction, type)) checked[name] = resource.member(name);
+    if (!rights.allows(interaction, checked)) return undefined;
     const around =
       kind === 'history'
-        ? `"request":${JSON.stringify(pastRequest(request))},"response":${JSON.stringify(pastResponse(response, '200'))}`
-        : isObject(search) && search.mode === 'include'
+        ? `"request":${JSON.stringify(pastRequest(entry.member('request')))},"response":${JSON.stringify(pastResponse(entry.member('response'), '200'))}`
+        : mode === 'include'
           ? '"search":{"mode":"include"}'
           : '"search":{"mode":"match"}';
-    return { resource, text: `{"fullUrl":"${here}","resource":${text},${around}}` };
+    const text = `{"fullUrl":"${this.#baseUrl}${path}","resource":${resource.text},${around}}`;
+    return { resource, text, patient: patientOf(checked, this.#baseUrl) };
   }
 
   /** Links of the page, to Lockstep: the way on, and the way back, are sealed. @throws Refusal 502 for a link that leads elsewhere */
   #pageLinks(
-    bundle: JsonObject,
+    found: Json | undefined,
     place: string,
     page: string | null,
     used: URLSearchParams,
@@ -458,7 +449,7 @@ export class Forwarding implements FhirExchange<Rights> {
       return params.size > 0 ? `${here}?${params}` : here;
     };
     const links: JsonObject[] = [{ relation: 'self', url: url(page) }];
-    for (const link of Array.isArray(bundle.link) ? bundle.link : []) {
+    for (const link of Array.isArray(found) ? found : []) {
       if (
         !isObject(link) ||
         typeof link.url !== 'string' ||
@@ -487,10 +478,15 @@ function isSound({ id, meta }: JsonObject): boolean {
 
 /** A Bundle with its entries, in the words that they were read in. */
 function bundleOf(head: JsonObject, entries: readonly AnsweredEntry[]): AnsweredBundle {
-  const resources = entries.flatMap(({ resource }) => (resource ? [resource] : []));
   const start = JSON.stringify(head);
-  if (entries.length === 0) return { resources, text: start };
-  return { resources, text: `${start.slice(0, -1)},"entry":[${entries.map(({ text }) => text).join(',')}]}` };
+  const text = `${start.slice(0, -1)},"entry":[${entries.map((one) => one.text).join(',')}]}`;
+  return {
+    patients: new Set(entries.flatMap(({ patient }) => patient ?? [])),
+    text: entries.length === 0 ? start : text,
+    get resources() {
+      return entries.flatMap(({ resource }) => (resource ? [resource.whole()] : []));
+    },
+  };
 }
 
 /** What made a version, as a history says it. */

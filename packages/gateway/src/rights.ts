@@ -1,7 +1,8 @@
 import type { JsonObject, TokenInfo } from '@lockstep/fhir';
 import { type Criterion, criteriaOf, definitionOf, forbidden, matchesAll, patientLimit } from '@lockstep/fhir/parts';
 import { type FhirScope, type Interaction, parseReference, type Scopes, textOf } from '@lockstep/fhircast';
-import { hasOwner, isShared, patientOf } from './compartment.ts';
+import { hasOwner, isShared, ownerElement, patientOf } from './compartment.ts';
+import { NotedNames } from './page-scan.ts';
 
 /**
  * What tokens' holders may do: worked out once for the scopes of a token, and again when they are used for another patient, user or
@@ -42,6 +43,8 @@ export class Rights {
   readonly #token: TokenInfo | 'trusted';
   readonly #baseUrl: string;
   readonly #grants = new Map<string, readonly Grant[]>();
+  readonly #looksAt = new Map<string, readonly string[]>();
+  #noted = new NotedNames(['resourceType', 'id']);
 
   /** @param token `trusted` for callers inside the server, who may do everything */
   constructor(token: TokenInfo | 'trusted', baseUrl: string) {
@@ -63,6 +66,11 @@ export class Rights {
     return JSON.stringify([clientId, user, patient, scopes.list.map(({ text }) => text).sort()]);
   }
 
+  /** The elements that were looked at so far, of resources of all types. */
+  get noted(): NotedNames {
+    return this.#noted;
+  }
+
   may(interaction: Interaction, type: string): boolean {
     return this.#for(interaction, type).length > 0;
   }
@@ -79,6 +87,23 @@ export class Rights {
     if (!this.may(interaction, type)) throw forbidden(interaction, type);
   }
 
+  /** The elements of a resource of the type that `allows` looks at, and that says whose it is; beside its type and id. */
+  looksAt(interaction: Interaction, type: string): readonly string[] {
+    const key = interaction + type;
+    let names = this.#looksAt.get(key);
+    if (!names) {
+      const paths = this.#for(interaction, type).flatMap(({ criteria }) =>
+        criteria.flatMap((one) => one.parameter.paths),
+      );
+      const elements = [ownerElement(type), ...paths.map((path) => path.split('.', 1)[0])];
+      names = [...new Set(elements.filter((name) => name !== undefined && name !== 'id'))] as string[];
+      this.#looksAt.set(key, names);
+      this.#noted = this.#noted.with(names);
+    }
+    return names;
+  }
+
+  /** @param resource the whole, or what `looksAt` names of it */
   allows(interaction: Interaction, resource: JsonObject): boolean {
     return this.#for(interaction, textOf(resource.resourceType)).some(
       ({ patient, id, criteria }) =>

@@ -26,11 +26,22 @@ export interface UpstreamRequest {
   readonly body?: string;
 }
 
-export interface UpstreamAnswer {
+/** An answer of FHIR's JSON. */
+export class UpstreamAnswer {
   readonly status: number;
-  /** Empty where there is no body. */
-  readonly text: string;
-  readonly location?: string;
+  /** UTF-8; empty where there is no body. */
+  readonly bytes: Buffer;
+  readonly location: string | undefined;
+
+  constructor(status: number, bytes: Buffer, location?: string) {
+    this.status = status;
+    this.bytes = bytes;
+    this.location = location;
+  }
+
+  get text(): string {
+    return this.bytes.toString('utf8');
+  }
 }
 
 /** An answer as it came. */
@@ -89,12 +100,11 @@ export class Upstream {
     const until = performance.now() + this.#options.timeoutMs;
     let answer = await this.#send(request, until);
     if (answer.status === 401 && this.#options.credentials.renew()) answer = await this.#send(request, until);
-    const { status, headers, bytes } = answer;
+    const { status, headers } = answer;
     if (isFailure(status)) throw refusalOf(status, headers);
-    const text = textIn(bytes);
-    if (text !== '') requireJson(headers);
-    const { location } = headers;
-    return typeof location === 'string' ? { status, text, location } : { status, text };
+    const bytes = utf8In(answer.bytes);
+    if (bytes.length > 0) requireJson(headers);
+    return new UpstreamAnswer(status, bytes, headers.location);
   }
 
   async close(): Promise<void> {
@@ -179,9 +189,9 @@ function isFailure(status: number): boolean {
 }
 
 /** @throws Refusal 502 for what is no UTF-8 */
-function textIn(bytes: Buffer): string {
+function utf8In(bytes: Buffer): Buffer {
   if (!isUtf8(bytes)) throw notFhir();
-  return (bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? bytes.subarray(3) : bytes).toString('utf8');
+  return bytes[0] === BYTE_ORDER_MARK[0] && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? bytes.subarray(3) : bytes;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The descriptions that the server gives of itself, held against the running server. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { describe, it } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
@@ -79,7 +80,17 @@ for (const [name, server] of Object.entries(servers)) {
   });
 }
 
-/** Asks, and holds the answer against what the document says about it. */
+const written = await readFile(new URL('../../../docs/api/http.md', import.meta.url), 'utf8');
+
+/** What `docs/api/http.md` says that an operation answers where it is well; undefined where it has no row of its own. */
+function statusesOf(operation: string): readonly string[] | undefined {
+  const [method, path] = operation.split(' ');
+  const row = written.split('\n').find((line) => line.startsWith(`| ${method} | \`${path}\` |`));
+  const said = row?.split('|').at(-2)?.split(';')[0];
+  return said === undefined ? undefined : [...said.matchAll(/\b[23]\d\d\b/g)].map(([status]) => status);
+}
+
+/** Asks, and holds the answer against what the document says about it; once more where the answer can be told unchanged. */
 async function asker(origin: string) {
   const document = await json(fetch(`${origin}/openapi.json`));
   const ajv = addFormats.default(new Ajv2020({ strict: false }));
@@ -93,8 +104,21 @@ async function asker(origin: string) {
       const said = document.paths[path][method.toLowerCase()].responses;
       const described = said[response.status] ?? said.default;
       if (response.status < 400) assert.ok(said[response.status], `${operation} answers ${response.status}`);
+      const stated = statusesOf(operation);
+      if (response.status < 400 && stated) {
+        assert.ok(stated.includes(String(response.status)), `docs/api/http.md: ${operation} ${response.status}`);
+      }
       const text = await response.text();
       seen.add(`${operation} ${response.status}`);
+      const tag = response.headers.get('etag');
+      if (method === 'GET' && response.status === 200 && tag !== null) {
+        const headers = { ...init.headers, 'if-none-match': tag };
+        const { status } = await fetch(origin + address, { ...init, headers });
+        assert.equal(status, 304, `${operation} has an ETag and answers If-None-Match with ${status}`);
+        assert.ok(said[status], `${operation} answers ${status}`);
+        assert.ok(stated?.includes('304'), `docs/api/http.md: ${operation} 304`);
+        seen.add(`${operation} 304`);
+      }
       if (text === '') return { status: response.status, headers: response.headers, text, body: undefined };
       const type = (response.headers.get('content-type') ?? '').split(';')[0]!;
       assert.ok(described.content?.[type], `${operation} ${response.status} answers ${type}`);
@@ -197,6 +221,12 @@ describe('real answers', () => {
     await ask('GET /api/admin/server', '/api/admin/server');
     await ask('POST /launch', '/launch', withJson(token, {}));
     assert.ok(seen.size > 40, String(seen.size));
+    assert.ok([...seen].filter((one) => one.endsWith(' 304')).length >= 9);
+    const { paths } = await json(fetch(`${everything.origin}/openapi.json`));
+    for (const [path, { get }] of Object.entries<Json>(paths)) {
+      if (!get?.responses[304] || path === '/.well-known/oauth-protected-resource/fhir') continue;
+      assert.ok(seen.has(`GET ${path} 304`), `GET ${path} is said to answer 304`);
+    }
   });
 
   it('of a launch and its token are what the document says', async () => {

@@ -54,6 +54,8 @@ const ACCEPTED: Answers = {
 const EVENT = { 'application/json': ref('Event'), 'application/fhir+json': ref('Event') };
 const RESOURCE: readonly [string, Content] = ['The resource', fhir(ref('Resource'))];
 const BUNDLE: readonly [string, Content] = ['A Bundle', fhir(ref('Bundle'))];
+/** What anybody may read is answered with an ETag. */
+const UNCHANGED: Answers = { 304: ['Not changed'] };
 const NEXT_PAGE: Answers = { 200: page('The page again, with what is wrong'), 303: ['The next page'] };
 
 export const DESCRIBED: readonly DescribedRoute[] = [
@@ -131,7 +133,7 @@ export const DESCRIBED: readonly DescribedRoute[] = [
     { 200: ['What If-None-Exist found', RESOURCE[1]], 201: RESOURCE },
     { body: fhir(ref('Resource')) },
   ),
-  resource('GET /fhir/:type/:id', 'Read', { 200: RESOURCE, 304: ['Not changed'] }),
+  resource('GET /fhir/:type/:id', 'Read', { 200: RESOURCE, ...UNCHANGED }),
   resource(
     'PUT /fhir/:type/:id',
     'Update, or create under this id',
@@ -168,7 +170,7 @@ export const DESCRIBED: readonly DescribedRoute[] = [
       query: { _count: 'Versions a page', _since: 'Only those of this instant or later' },
     },
   ),
-  resource('GET /fhir/:type/:id/_history/:version', 'One version', { 200: RESOURCE, 304: ['Not changed'] }),
+  resource('GET /fhir/:type/:id/_history/:version', 'One version', { 200: RESOURCE, ...UNCHANGED }),
   resource('GET /fhir/Patient/:id/$everything', 'What belongs to a patient', { 200: BUNDLE }),
   resource('GET /fhir/dicom-web/studies/:study/series/:series/instances/:instance', 'An image of a sample study', {
     200: ['A DICOM file', { 'application/dicom': { type: 'string', format: 'binary' } }],
@@ -177,20 +179,30 @@ export const DESCRIBED: readonly DescribedRoute[] = [
 
   auth('GET /fhir/.well-known/smart-configuration', 'SMART discovery', {
     200: ['The document', json(ref('Discovery'))],
+    ...UNCHANGED,
   }),
-  auth('GET /.well-known/openid-configuration', 'OpenID discovery', { 200: ['The document', json(ref('Discovery'))] }),
+  auth('GET /.well-known/openid-configuration', 'OpenID discovery', {
+    200: ['The document', json(ref('Discovery'))],
+    ...UNCHANGED,
+  }),
   auth('GET /.well-known/oauth-authorization-server', 'OAuth discovery (RFC 8414)', {
     200: ['The document', json(ref('Discovery'))],
+    ...UNCHANGED,
   }),
   ...['', '/fhir', '/hub'].map((path) =>
     auth(`GET /.well-known/oauth-protected-resource${path}`, 'Where tokens come from (RFC 9728)', {
       200: ['The document', json(ref('ProtectedResource'))],
+      ...UNCHANGED,
     }),
   ),
   auth('GET /auth/brand.json', 'Who runs the FHIR endpoint (User-access Brands)', {
     200: ['A Bundle', json(ref('Bundle'))],
+    ...UNCHANGED,
   }),
-  auth('GET /auth/jwks', 'The keys that id tokens are signed with', { 200: ['The keys', json(ref('KeySet'))] }),
+  auth('GET /auth/jwks', 'The keys that id tokens are signed with', {
+    200: ['The keys', json(ref('KeySet'))],
+    ...UNCHANGED,
+  }),
   auth('GET /auth/smart-style.json', 'The style of launched apps', { 200: ['The style', json({ type: 'object' })] }),
   auth('GET /auth/style.css', 'The style of the pages', { 200: ['A style sheet', { 'text/css': { type: 'string' } }] }),
   ...['GET', 'POST'].map((method) =>
