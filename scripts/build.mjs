@@ -26,6 +26,7 @@ const SHARED = [
   'packages/console/src/language/**',
   'packages/console/src/store.ts',
   'packages/console/src/browser-storage.ts',
+  'packages/console/src/common.css',
   'packages/console/src/identity.module.css',
   'packages/console/src/tokens.css',
 ];

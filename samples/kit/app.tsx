@@ -1,6 +1,7 @@
 /** What both samples begin with: the launch, the subscription, and a bar that says where they stand. */
 import '@lockstep/client/status';
 import '@lockstep/console/tokens.css';
+import '@lockstep/console/common.css';
 import './base.css';
 import { type EventName, fromSmart, HubError, Subscriber } from '@lockstep/client';
 import { useSyncState } from '@lockstep/client/react';

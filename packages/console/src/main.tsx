@@ -20,6 +20,7 @@ import '@mantine/core/styles/VisuallyHidden.css';
 import '@mantine/core/styles/Stack.css';
 import '@mantine/core/styles/Group.css';
 import './tokens.css';
+import './common.css';
 import './base.css';
 import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
 import { StrictMode } from 'react';

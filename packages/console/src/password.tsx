@@ -3,7 +3,7 @@ import { type FormEvent, useState } from 'react';
 import { post, type Told, told } from './api.ts';
 import { t } from './language/language.ts';
 import { Dialog } from './ui/dialog.tsx';
-import { Alert } from './ui/problem.tsx';
+import { Alert, ToldText } from './ui/problem.tsx';
 import { passwordProblem } from './users/fields.ts';
 
 /** Choosing a password of one's own; after the one-time password it cannot be put off. */
@@ -11,7 +11,7 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
   const [before, setBefore] = useState('');
   const [after, setAfter] = useState('');
   const [again, setAgain] = useState('');
-  const [problem, setProblem] = useState<Told>();
+  const [refusal, setRefusal] = useState<{ readonly field: string | undefined; readonly told: Told }>();
   const [tried, setTried] = useState(false);
   const short = passwordProblem(after);
   const different = after !== again ? t('shell.theTwoAreNotTheSame') : undefined;
@@ -24,8 +24,16 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
       await post('/api/console/password', { before, after });
       onDone();
     } catch (error) {
-      setProblem(told(error, (said) => said.replace(/^(before|after): /, '')));
+      // The server names the field first.
+      const field = error instanceof Error ? /^(before|after): /.exec(error.message)?.[1] : undefined;
+      setRefusal({ field, told: told(error, (said) => said.replace(/^(before|after): /, '')) });
     }
+  }
+
+  const refusedAt = (field: 'before' | 'after') => refusal?.field === field && <ToldText {...refusal.told} />;
+  function change(set: (text: string) => void, text: string): void {
+    set(text);
+    setRefusal(undefined);
   }
 
   return (
@@ -37,19 +45,20 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
       <form onSubmit={(event) => void submit(event)}>
         <Stack gap={12}>
           {needed && <p>{t('shell.youSignedInWithAOne')}</p>}
-          {problem && <Alert {...problem} />}
+          {refusal && refusal.field === undefined && <Alert {...refusal.told} />}
           <PasswordInput
             label={needed ? t('shell.oneTimePassword') : t('shell.passwordNow')}
             autoComplete="current-password"
             value={before}
-            onChange={(event) => setBefore(event.currentTarget.value)}
+            error={refusedAt('before')}
+            onChange={(event) => change(setBefore, event.currentTarget.value)}
           />
           <PasswordInput
             label={t('shell.newPassword')}
             autoComplete="new-password"
             value={after}
-            error={tried ? short : undefined}
-            onChange={(event) => setAfter(event.currentTarget.value)}
+            error={(tried && short) || refusedAt('after')}
+            onChange={(event) => change(setAfter, event.currentTarget.value)}
           />
           <PasswordInput
             label={t('shell.newPasswordAgain')}

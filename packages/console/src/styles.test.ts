@@ -52,8 +52,31 @@ test('every rule of a CSS module is of a class that a component names, and the o
   );
 });
 
+const CONSOLE_SHEETS = ['tokens', 'common', 'base'].map((name) => `packages/console/src/${name}.css`);
+
+/** Rules of a sheet that are not in a media query, by selector. */
+const rulesOf = (sheet: string): ReadonlyMap<string, string> =>
+  new Map(
+    [
+      ...read(sheet)
+        .replace(/\/\*[\s\S]*?\*\//g, '')
+        .matchAll(/^([^\s@}][^{}]*)\{([^{}]*)\}/gm),
+    ].map(([, selector = '', rule = '']) => [selector.replace(/\s+/g, ' ').trim(), rule.replace(/\s+/g, ' ').trim()]),
+  );
+
+test('what the pages of the console and of the samples have in common is in one sheet', () => {
+  const [, common = '', own = ''] = CONSOLE_SHEETS;
+  const shared = rulesOf(common);
+  assert.ok(shared.size > 4);
+  const samples = rulesOf('samples/kit/base.css');
+  for (const [selector, rule] of rulesOf(own)) assert.notEqual(samples.get(selector), rule, selector);
+  for (const sheet of [own, 'samples/kit/base.css']) {
+    for (const [selector, rule] of rulesOf(sheet)) assert.notEqual(shared.get(selector), rule, `${sheet}: ${selector}`);
+  }
+});
+
 test('the sheets for all pages have no classes of ours but the name that stands in the page before its script', () => {
-  for (const sheet of ['packages/console/src/base.css', 'packages/console/src/tokens.css', 'samples/kit/base.css']) {
+  for (const sheet of [...CONSOLE_SHEETS, 'samples/kit/base.css']) {
     const own = [...classesOf(sheet)].filter((name) => !name.startsWith('mantine-'));
     assert.deepEqual(
       own,

@@ -88,3 +88,111 @@ test('CWE-79 script, markup, controls of direction and 10,000 characters in ever
   assert.deepEqual(stage.complaints, []);
   await page.context().close();
 });
+
+/** A form, and how one gets to it. */
+interface FormPlace {
+  readonly path: string;
+  readonly heading: string;
+  /** Brings the form about where the page alone does not. */
+  readonly open?: (page: Page) => Promise<void>;
+  readonly send: string;
+  /** Values of other fields, by label, without which nothing is sent. */
+  readonly good?: Readonly<Record<string, string>>;
+  /** Values that are refused, by the label of their field: by the page, or by the server. */
+  readonly wrong: readonly (readonly [label: string, value: string])[];
+}
+
+const openComposer = async (page: Page): Promise<void> => {
+  await page.locator('[data-testid="sessions"]').getByRole('link', { name: 'Administrator' }).first().click();
+  await page.getByText('Compose', { exact: true }).click();
+  await page.getByText('JSON', { exact: true }).click();
+};
+const chooseOther = (page: Page): Promise<void> => page.getByLabel('Another Hub').check();
+
+const FIELDS: readonly FormPlace[] = [
+  {
+    path: '/apps/new',
+    heading: 'Register an app',
+    send: 'Register',
+    wrong: [
+      ['Name', ''],
+      ['Launch address', 'javascript:alert(1)'],
+      ['Redirect addresses', 'data:text/html,<script>alert(1)</script>'],
+    ],
+  },
+  {
+    path: '/users/new',
+    heading: 'Add a user',
+    send: 'Add',
+    good: { Name: 'Dr. Sara Novak', 'Signs in as': 'snovak' },
+    wrong: [
+      ['Name', ' '],
+      ['Signs in as', '<b>'],
+      ['In the record', 'Practitioner/<script>'],
+      ['Also known as', 'lokafor'],
+    ],
+  },
+  {
+    path: '/conformance',
+    heading: 'Conformance',
+    open: chooseOther,
+    send: 'Run',
+    good: { 'hub.url': 'https://hub.example.com/fhircast' },
+    wrong: [
+      ['hub.url', 'javascript:alert(1)'],
+      ['Slowness', '<b>1</b>'],
+    ],
+  },
+  {
+    path: '/launch?app=by-address&client_type=asymmetric',
+    heading: 'Launch builder',
+    send: 'Launch the app',
+    wrong: [
+      ['Client id', 'a b'],
+      ['Public keys (JWKS)', '{"keys":"<script>"}'],
+      ['Redirect addresses', '\u202ejavascript'],
+    ],
+  },
+  {
+    path: '/launch?app=by-address&client_type=symmetric',
+    heading: 'Launch builder',
+    send: 'Launch the app',
+    wrong: [['Client secret', '']],
+  },
+  {
+    path: '/sessions',
+    heading: 'Sessions',
+    open: openComposer,
+    send: 'Publish',
+    wrong: [['The message as it is posted', '{']],
+  },
+];
+
+test('what is wrong with a field is said beside it, in every form', async (t) => {
+  stage.provoked.push(/^4(?:00|01|03|09|22) /);
+  for (const { path, heading, open, send, good = {}, wrong } of FIELDS) {
+    await t.test(path, async () => {
+      const page = await stage.person(/Administrator/);
+      for (const [label, value] of wrong) {
+        await page.goto(stage.origin + path);
+        await page.getByRole('heading', { name: heading, level: 1 }).last().waitFor();
+        await page.locator('[data-testid="waiting"]').first().waitFor({ state: 'detached' });
+        await open?.(page);
+        for (const [other, text] of Object.entries(good)) await page.getByLabel(other, { exact: true }).fill(text);
+        const field = page.getByLabel(label, { exact: true }).and(page.locator('input, textarea'));
+        await field.fill(value);
+        await page.getByRole('button', { name: send, exact: true }).first().click();
+        await field.and(page.locator('[aria-invalid="true"]')).waitFor();
+        const said = await field.evaluate((element) =>
+          (element.getAttribute('aria-describedby') ?? '')
+            .split(' ')
+            .map((id) => (/-error$/.test(id) ? (document.getElementById(id)?.textContent ?? '') : ''))
+            .join(''),
+        );
+        assert.match(said, /\p{L}{2}/u, `${path}: ${label}`);
+        await unharmed(page, `${path}: ${label}`);
+      }
+      await page.context().close();
+    });
+  }
+});

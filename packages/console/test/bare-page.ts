@@ -1,7 +1,7 @@
 /** The least that a page of the console's tools loads: React, and a button that counts clicks. */
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import type { Page } from 'playwright-core';
+import type { Page, Response } from 'playwright-core';
 import { build } from 'vite';
 
 const BARE = `
@@ -41,11 +41,14 @@ export function gzipped(code: string | Buffer): number {
 
 /** Counts the JavaScript that a page loads from now on. @returns gzipped bytes so far */
 export function countScripts(page: Page): () => Promise<number> {
-  const scripts = new Map<string, Promise<Buffer>>();
+  const scripts = new Map<string, Response>();
   page.on('response', (response) => {
-    if (response.request().resourceType() === 'script') scripts.set(response.url(), response.body());
+    if (response.request().resourceType() === 'script') scripts.set(response.url(), response);
   });
-  return async () => (await Promise.all(scripts.values())).reduce((sum, body) => sum + gzipped(body), 0);
+  return async () => {
+    const bodies = await Promise.all([...scripts.values()].map((response) => response.body()));
+    return bodies.reduce((sum, body) => sum + gzipped(body), 0);
+  };
 }
 
 /** Keeps what is loaded after a signed-in page's first paint from coming. @returns lets it come */

@@ -162,6 +162,8 @@ for (const [device, viewport, locale] of [
       const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
       assert.equal(wide, false, to);
       assert.deepEqual(await outOfSight(page), [], to);
+      // In German, and in the light, another test looks.
+      if (device === 'phone') assert.deepEqual(await findings(page), [], to);
     }
     await page.evaluate(() => {
       history.pushState(null, '', '/sessions');

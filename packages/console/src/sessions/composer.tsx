@@ -4,6 +4,7 @@ import { type FormEvent, useState } from 'react';
 import { post, type Told, told, words } from '../api.ts';
 import { t } from '../language/language.ts';
 import { Alert } from '../ui/problem.tsx';
+import textStyles from '../ui/text.module.css';
 import { compose, type Filled, problemsOf, typeOf } from './compose.ts';
 import inspectorStyles from './inspector.module.css';
 import type { Replayed } from './replay.ts';
@@ -140,7 +141,7 @@ export function Composer({ topic, state }: { topic: string; state: Replayed }) {
           <Textarea
             label={t('sessions.theMessageAsItIsPosted')}
             rows={16}
-            classNames={{ input: 'mono' }}
+            classNames={{ input: textStyles.mono ?? '' }}
             value={json}
             error={jsonProblem}
             onChange={(event) => {
