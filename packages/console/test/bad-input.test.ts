@@ -168,11 +168,11 @@ const FIELDS: readonly FormPlace[] = [
   },
 ];
 
-test('what is wrong with a field is said beside it, in every form', async (t) => {
+test('what is wrong with a field is said beside it, form by form', async (t) => {
   stage.provoked.push(/^4(?:00|01|03|09|22) /);
+  const page = await stage.person(/Administrator/);
   for (const { path, heading, open, send, good = {}, wrong } of FIELDS) {
     await t.test(path, async () => {
-      const page = await stage.person(/Administrator/);
       for (const [label, value] of wrong) {
         await page.goto(stage.origin + path);
         await page.getByRole('heading', { name: heading, level: 1 }).last().waitFor();
@@ -192,7 +192,7 @@ test('what is wrong with a field is said beside it, in every form', async (t) =>
         assert.match(said, /\p{L}{2}/u, `${path}: ${label}`);
         await unharmed(page, `${path}: ${label}`);
       }
-      await page.context().close();
     });
   }
+  await page.context().close();
 });
