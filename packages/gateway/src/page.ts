@@ -22,7 +22,7 @@ export interface PageEntry extends Pick<PageObject, 'member'> {
 }
 
 /** A Bundle that a server answered. */
-export interface Page extends Pick<PageObject, 'member'> {
+export interface AnsweredPage extends Pick<PageObject, 'member'> {
   /** What is no object among the entries is undefined. */
   readonly entries: readonly (PageEntry | undefined)[];
 }
@@ -40,7 +40,7 @@ const MAX_SHARED = 512;
  * @param noted members of the resources that are looked at
  * @throws Refusal 502 for what is no Bundle, no JSON, nested too deep, or has a name twice in one object
  */
-export function readPage(bytes: Buffer, noted: NotedNames, addresses: UpstreamAddresses): Page {
+export function readPage(bytes: Buffer, noted: NotedNames, addresses: UpstreamAddresses): AnsweredPage {
   const scanned = scanPage(bytes, noted);
   if (!scanned) return readWhole(addresses.inward(bytes.toString('utf8')), addresses);
   const source = new Source(bytes, noted, addresses);
@@ -154,7 +154,7 @@ function isAt(fullUrl: Json | undefined, path: string, addresses: UpstreamAddres
   return found === path || found?.startsWith(`${path}/_history/`) === true;
 }
 
-function readWhole(text: string, addresses: UpstreamAddresses): Page {
+function readWhole(text: string, addresses: UpstreamAddresses): AnsweredPage {
   const read = readAnswer(text, PAGE);
   const bundle = read.value as Json;
   if (!isObject(bundle) || bundle.resourceType !== 'Bundle') throw notFhir();
