@@ -183,4 +183,37 @@ describe('before the framework', () => {
     const all = Array.from({ length: 1_100 }, (_, n) => waits(`2001:db8:0:7::${n.toString(16)}`));
     assert.equal(all.filter(({ isCut }) => isCut).length, 1_100 - 1_024);
   });
+
+  it('events of a token that was good lately begin at once, its other requests two in a turn', async () => {
+    const begun: string[] = [];
+    const tokens = {
+      isFamiliar: () => true,
+      find: async () => undefined,
+      admit: () => assert.fail('nobody is refused'),
+    };
+    const events = {
+      takes: ({ url }: IncomingMessage) => url === '/hub',
+      admit: async () => void begun.push('event'),
+    };
+    const front = new FrontDoor({
+      tokens,
+      limiter: new Limiter(0, () => 0),
+      now: () => 0,
+      doorOf: doorFinder(DOORS),
+      addressOf: () => '192.0.2.1',
+      refusals: new EarlyRefusals({ https: false, count: () => undefined }),
+      events: events as never,
+      framework: ({ url }) => void begun.push(String(url)),
+    });
+    const ask = (method: string, url: string): void =>
+      front.handle({ method, url, headers: { authorization: 'Bearer good' } } as never, {} as never);
+    for (let n = 0; n < 50; n += 1) ask('GET', '/fhir/Patient');
+    ask('POST', '/hub');
+    assert.ok(begun.includes('event'), 'it waits for none of those before it');
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    for (let turns = 1; begun.length < 51; turns += 1) {
+      await turn();
+      assert.ok(begun.length <= 2 * (turns + 1) + 1, `${begun.length} in ${turns} turns`);
+    }
+  });
 });
