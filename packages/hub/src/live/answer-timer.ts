@@ -20,7 +20,7 @@ export class AnswerTimer {
 
   /**
    * Calls `expire` once what `one` waits for is due.
-   * @param from nothing that it did not wait for before is due before that, ms of running time
+   * @param from the earliest time at which what it waits for in addition may be due, ms of running time
    */
   wait(one: Waiting, from = 0): void {
     if (this.#set && this.#set.at <= from) {

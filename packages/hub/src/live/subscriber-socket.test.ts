@@ -144,6 +144,49 @@ describe('ERR-8 a context change that is not answered is told of', () => {
     assert.deepEqual(late(viewer).length, 4, 'and not again');
   });
 
+  it('not where a later one was followed: what was before it is over', () => {
+    const trial = new Trial({ acknowledgements: 'strict' });
+    const first = open('e1');
+    trial.socket.deliver(first);
+    trial.clock.advance(100);
+    trial.socket.deliver(open('e2'));
+    trial.say({ id: 'e2', status: 200 });
+    trial.clock.advance(9_800);
+    trial.socket.redeliver(first);
+    trial.clock.advance(5_000);
+    assert.deepEqual(trial.delays, []);
+  });
+
+  it('the latest one, though an earlier one was sent again after it', () => {
+    const trial = new Trial({ acknowledgements: 'strict' });
+    const first = open('e1');
+    trial.socket.deliver(first);
+    trial.socket.deliver(open('e2'));
+    trial.socket.redeliver(first);
+    trial.clock.advance(5_000);
+    assert.deepEqual(trial.delays, ['e2']);
+  });
+
+  it('also by who answers again after a silence in which nothing was waited for', () => {
+    const trial = new Trial();
+    trial.socket.deliver(open('e1'));
+    assert.deepEqual(late(trial), ['e1', 'silent e1']);
+    trial.socket.deliver(open('e2'));
+    trial.socket.deliver(open('e3'));
+    trial.say({ id: 'e2', status: 200 });
+    assert.deepEqual(late(trial), ['e1', 'e3', 'silent e1', 'unanswered e3, 1 in a row']);
+  });
+
+  it('once by who must not answer, and answers something later', () => {
+    for (const acknowledgements of ['answers', 'off'] as const) {
+      const trial = new Trial({ acknowledgements });
+      trial.socket.deliver(open('e1'));
+      assert.deepEqual(late(trial), ['e1', 'silent e1']);
+      trial.say({ id: 'another', status: 200 });
+      assert.deepEqual(late(trial), ['e1', 'silent e1']);
+    }
+  });
+
   it('by who has not come as far yet, from when it happens', () => {
     const trial = new Trial();
     trial.buffered = 1_000_000;

@@ -208,8 +208,11 @@ export class SubscriberSocket implements Waiting {
   /** Takes an answer, however it arrived. */
   answered(eventId: string, status: number, reason?: string): void {
     const outcome = outcomeOf(status);
+    const { quiet } = this.#conversation;
     const { conversation, about } = answered(this.#conversation, eventId, outcome);
     this.#conversation = conversation;
+    // It answers again: answers to what it was sent meanwhile may be due.
+    if (quiet) this.#timer.wait(this);
     this.#listener.answered(this.#subscription, {
       eventId,
       status,

@@ -95,9 +95,13 @@ function without(pending: readonly Pending[], id: string): readonly Pending[] {
   return left.length === 0 ? NONE : left;
 }
 
-/** The latest context change among them. */
+/** The latest context change among them: an earlier one may have been sent again after it. */
 function latestChange(pending: readonly Pending[]): Pending | undefined {
-  return pending.findLast(({ about }) => hasChangedContext(about));
+  let latest: Pending | undefined;
+  for (const one of pending) {
+    if (hasChangedContext(one.about) && one.about.number >= (latest?.about.number ?? 0)) latest = one;
+  }
+  return latest;
 }
 
 /** What is remembered where there is room for one more: the context change whose answer counts is not forgotten over content. */
@@ -165,11 +169,11 @@ export function answered(
 /** An answer that takes longer than this is reported to the others as not there yet (ERR-8), ms. */
 export const SLOW_ANSWER = 0.5 * 1000;
 
-/** The context change whose answer is not there yet, where that was not reported. */
-function slow({ armed, quiet, pending }: Conversation): Pending | undefined {
+/** The context change whose answer is not there yet, where that was not reported and no later change was followed. */
+function slow({ armed, quiet, followed, pending }: Conversation): Pending | undefined {
   if (!armed && quiet) return undefined;
   const last = latestChange(pending);
-  return last?.settled || last?.isLate ? undefined : last;
+  return !last || last.settled || last.isLate || last.about.number < followed ? undefined : last;
 }
 
 /** Takes note of an answer that is not there yet. @returns `about` where there is news of that */
@@ -201,14 +205,14 @@ export function elapsed(
 ): { readonly conversation: Conversation; readonly unanswered: readonly { about: Awaited; misses: number }[] } {
   const late = conversation.pending.filter(({ about, settled }) => !settled && about.sentAt + answerMs <= now);
   if (late.length === 0) return { conversation, unanswered: [] };
+  const pending = conversation.pending.map((one) => (late.includes(one) ? { ...one, settled: true } : one));
   if (!conversation.armed) {
     const latest = late.at(-1);
     return {
-      conversation: { ...conversation, quiet: true },
+      conversation: { ...conversation, quiet: true, pending },
       unanswered: latest ? [{ about: latest.about, misses: 0 }] : [],
     };
   }
-  const pending = conversation.pending.map((one) => (late.includes(one) ? { ...one, settled: true } : one));
   const unanswered = late.map(({ about }, index) => ({ about, misses: conversation.misses + index + 1 }));
   return { conversation: { ...conversation, misses: conversation.misses + late.length, pending }, unanswered };
 }
