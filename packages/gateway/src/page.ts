@@ -72,6 +72,13 @@ class Source {
     return this.#text === undefined ? this.#bytes.toString('utf8', start, end) : this.#text.slice(start, end);
   }
 
+  /** The id that is a value, where it is a string without escapes. Ids are of one resource each: they are not kept for others. */
+  plainId(start: number, end: number): string | undefined {
+    const text = this.slice(start, end);
+    const id = text.slice(1, -1);
+    return text.startsWith('"') && isId(id) ? id : undefined;
+  }
+
   read(start: number, end: number): Json {
     const text = this.slice(start, end);
     if (end - start > MAX_SHARED) return JSON.parse(this.addresses.inward(text)) as Json;
@@ -101,9 +108,7 @@ class ScannedPart implements PageObject {
     const index = this.#part.indexOf(name);
     if (index < 0) return undefined;
     const [start, end] = [this.#part.startOf(index), this.#part.endOf(index)];
-    // Ids are of one resource each: they are not kept for others.
-    const plain = name === 'id' ? this.#source.slice(start + 1, end - 1) : '';
-    return isId(plain) ? plain : this.#source.read(start, end);
+    return (name === 'id' ? this.#source.plainId(start, end) : undefined) ?? this.#source.read(start, end);
   }
 
   whole(): JsonObject {

@@ -4,10 +4,13 @@ import { test } from 'node:test';
 import { readExact } from '@lockstep/fhircast';
 import fc from 'fast-check';
 import { oddTexts } from '../../../scripts/odd-json.ts';
+import { UpstreamAddresses } from '../src/addresses.ts';
+import { readPage } from '../src/page.ts';
 import { NotedNames, type ScannedObject, scanPage } from '../src/page-scan.ts';
 
 const NOTED = ['id', 'resourceType', 'subject', 'a'];
 const noted = new NotedNames(NOTED);
+const addresses = new UpstreamAddresses('https://upstream.example/r4', 'https://lockstep.example/fhir');
 
 function check(text: string): boolean {
   const bytes = Buffer.from(text);
@@ -132,6 +135,16 @@ test('FHR-2 any change of one character is seen as a whole reading sees it', () 
     for (const other of ['', '"', '\\', '{', '}', '[', ']', ',', ':', '0', 'e', ' ', '\u0001']) {
       check(text.slice(0, at) + other + text.slice(at + 1));
     }
+  }
+});
+
+test('FHR-2 members of resources have the values that JSON gives them, whatever these are', () => {
+  const values = ['"abc"', '"a\\u0062c"', '""', '1', '1234', '-12', '1.25', 'true', 'false', 'null', '[]', '[1]', '[12]', '{}'];
+  for (const value of values) {
+    const text = `{"resourceType":"Bundle","entry":[{"resource":{"resourceType":${value},"id":${value},"a":${value}}}]}`;
+    const { resource } = readPage(Buffer.from(text), noted, addresses).entries[0] ?? assert.fail();
+    for (const name of ['resourceType', 'id', 'a'])
+      assert.deepEqual(resource?.member(name), JSON.parse(value), `${name} of ${text}`);
   }
 });
 

@@ -35,6 +35,17 @@ const ACTIVE: Readonly<Record<string, string>> = {
   'an address of XLink': '<a xlink:href="javascript:alert(1)">x</a>',
   'a style that runs': '<p style="width: expression(alert(1))">x</p>',
   'a tag that does not end': '<p title="x',
+  'a comment that HTML ends at once': '<!--><script>alert(1)</script>-->',
+  'a comment that HTML ends after a dash': '<!---><script>alert(1)</script>-->',
+  'a comment that HTML ends before': '<!-- x --!><script>alert(1)</script> -->',
+  'a comment with two dashes': '<!-- x -- y -->',
+  'a quote within a value without quotes': '<p class=x"><script>alert(1)</script>">y</p>',
+  'a quote without an attribute': '<p "><script>alert(1)</script>">y</p>',
+  'a quote within a name': `<p a'='><script>alert(1)</script>'>y</p>`,
+  'a quote behind a value': '<p class="x""><script>alert(1)</script>">y</p>',
+  'a name that goes on behind a space of no XML': '<b\u00a0title="><script>alert(1)</script>">y</b>',
+  'an attribute without a value': '<p hidden>x</p>',
+  'CDATA': '<![CDATA[<script>alert(1)</script>]]>',
   'what is no tag': '<%= x %>',
   'a declaration': '<!DOCTYPE html [<!ENTITY x "y">]>',
   'an instruction': '<?xml-stylesheet href="x"?>',
@@ -48,7 +59,8 @@ const HARMLESS: Readonly<Record<string, string>> = {
     '<table border="1"><thead><tr><th scope="col">A</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>',
   links: '<a href="https://example.org/a?b=c:d#e">x</a> <a href="#a">y</a> <a name="z"/> <a href="Patient/1">p</a>',
   'a picture': '<img src="data:image/png;base64,AAAA" alt="a > b"/> <img src="#contained"/>',
-  'a comment': '<!-- a <comment> -->',
+  'a comment': '<!-- a <comment> - b --><!---->',
+  'white space in tags': `<p\n  class = "a"\tid='b' >x</p ><br /><img alt="it's" src='#a"b'/>`,
 };
 
 describe('FHR-7 a narrative', () => {
@@ -80,7 +92,7 @@ describe('FHR-7 a narrative', () => {
   });
 
   it('takes a time that grows with its length alone', () => {
-    for (const piece of ['<a ', '<a "', "<a '", '<!--', '<a href="', '&#', '<p a=b ', '<p a="">', '<a href="&#1']) {
+    for (const piece of ['<a ', '<a "', "<a '", '<!--', '<a href="', '&#', '<p a=b ', '<p a="">', '<a href="&#1', ' a=""', '<p a', '<p  ', '<!-- -']) {
       // Quadratic time would take minutes.
       narrativeProblem(div(piece.repeat(300_000 / piece.length)));
     }

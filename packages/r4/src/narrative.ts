@@ -11,9 +11,13 @@ const ADDRESSES = new Set(['href', 'src', 'cite', 'longdesc', 'background', 'act
 /** Addresses that a browser runs nothing of: of a scheme named here, or without one. */
 const HARMLESS = /^(https?:|mailto:|tel:|urn:|data:image\/(png|jpe?g|gif|webp)[;,]|[^:]*$|[^:]*[/?#])/i;
 
-/** What begins with `<` at this place; quoted values may hold `>`. Nothing in it can match in two ways: it never takes long. */
-const MARKUP = /<!--[\s\S]*?-->|<(\/?)([A-Za-z][\w.:-]*)((?:"[^"]*"|'[^']*'|[^"'<>])*)>/y;
-const ATTRIBUTE = /([^\s=/"']+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"']+))?/g;
+/**
+ * A comment or a tag of XML that begins at this place; quoted values may hold `>`. What else a reader of HTML may take for a comment or a
+ * tag, such as `<!-->` or a value without quotes, it may end elsewhere than a reader of XML: there is no match. It never takes long.
+ */
+const MARKUP =
+  /<!--(?!-?>)(?:(?!--)[\s\S])*-->|<\/?([A-Za-z][\w.:-]*)((?:[ \t\r\n]+[A-Za-z_:][\w.:-]*[ \t\r\n]*=[ \t\r\n]*(?:"[^"]*"|'[^']*'))*)[ \t\r\n]*\/?>/y;
+const ATTRIBUTE = /([\w.:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
 
 /**
  * What a narrative has that no narrative may have: elements, attributes and addresses by which a page that shows it would do something
@@ -25,11 +29,11 @@ export function narrativeProblem(xhtml: string): string | undefined {
     MARKUP.lastIndex = at;
     const found = MARKUP.exec(xhtml);
     if (!found) return 'must be well-formed XHTML';
-    const [, , element, attributes = ''] = found;
+    const [, element, attributes = ''] = found;
     if (element === undefined) continue;
     if (!ELEMENTS.has(element.toLowerCase())) return 'must hold no other elements than those of basic HTML text';
-    for (const [, name = '', quoted = ''] of attributes.matchAll(ATTRIBUTE)) {
-      const problem = attributeProblem(name.toLowerCase(), quoted.replace(/^["']|["']$/g, ''));
+    for (const [, name = '', inDouble, inSingle] of attributes.matchAll(ATTRIBUTE)) {
+      const problem = attributeProblem(name.toLowerCase(), inDouble ?? inSingle ?? '');
       if (problem) return problem;
     }
   }
