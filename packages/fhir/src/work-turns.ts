@@ -99,9 +99,9 @@ export class WorkTurns {
 
   async #enter(caller: string, size: number): Promise<Lane> {
     const lane = this.#lanes.get(caller) ?? { running: 0, waitingSize: 0, waiting: [] };
-    this.#lanes.set(caller, lane);
     const { perCaller, overall, waiting, waitingSize, waitingOverall, waitingSizeOverall } = this.#limits;
     if (lane.waiting.length === 0 && lane.running < perCaller && this.#running < overall) {
+      this.#lanes.set(caller, lane);
       this.#begin(lane);
       return lane;
     }
@@ -112,6 +112,7 @@ export class WorkTurns {
     if (this.#waiting >= waitingOverall || this.#waitingSize + size > waitingSizeOverall) {
       throw new NotBegun(503, 'transient', 'Too many requests wait for their turn.', { 'retry-after': '1' });
     }
+    this.#lanes.set(caller, lane);
     await new Promise<void>((begin) => {
       lane.waiting.push({ size, begin });
       this.#count(lane, 1, size);

@@ -139,7 +139,22 @@ test('FHR-2 any change of one character is seen as a whole reading sees it', () 
 });
 
 test('FHR-2 members of resources have the values that JSON gives them, whatever these are', () => {
-  const values = ['"abc"', '"a\\u0062c"', '""', '1', '1234', '-12', '1.25', 'true', 'false', 'null', '[]', '[1]', '[12]', '{}'];
+  const values = [
+    '"abc"',
+    '"a\\u0062c"',
+    '""',
+    '1',
+    '1234',
+    '-12',
+    '1.25',
+    'true',
+    'false',
+    'null',
+    '[]',
+    '[1]',
+    '[12]',
+    '{}',
+  ];
   for (const value of values) {
     const text = `{"resourceType":"Bundle","entry":[{"resource":{"resourceType":${value},"id":${value},"a":${value}}}]}`;
     const { resource } = readPage(Buffer.from(text), noted, addresses).entries[0] ?? assert.fail();

@@ -166,6 +166,13 @@ test('REG-4 an IPv6 network of one customer counts as one address', () => {
     ['[::ffff:192.0.2.1]:80', '192.0.2.1'],
     ['2001:0db8:0001:0002::1', '2001:db8:1:2::/64'],
     ['2001:db8:1:2::3:4:5:6', '2001:db8:1:2::/64'],
+    // IPv4 addresses in other spellings: each sender behind a proxy that writes them so has its own.
+    ['::ffff:c000:201', '192.0.2.1'],
+    ['[::FFFF:c000:0201]:80', '192.0.2.1'],
+    ['0:0:0:0:0:ffff:192.0.2.1', '192.0.2.1'],
+    ['0000:0000:0000:0000:0000:ffff:c000:0201', '192.0.2.1'],
+    ['::fffe:c000:201', '0:0:0:0::/64'],
+    ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
     // What is no address has no network of its own.
     ...['', 'unknown', '_hidden', 'a:b', '1:2:3:4:5', '192.0.2.1:x', '[192.0.2', '999.1.1.1', '1.2.3.4, 5.6.7.8'].map(
       (junk): [string, string] => [junk, 'unknown'],

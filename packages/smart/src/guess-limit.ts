@@ -177,10 +177,36 @@ export function networkOf(address: string): string {
   // Some write `::` where there is nothing to leave out.
   const version = isIP(mapped) || isIP(mapped.replace('::', ':'));
   if (version !== 6) return version === 4 ? mapped : UNKNOWN;
-  const [head = '', tail] = (mapped.split('%')[0] ?? '').toLowerCase().split('::');
-  const groups = (text: string): string[] => text.split(':').filter(Boolean);
-  const ends = groups(tail ?? '');
-  const zeros = Array.from({ length: Math.max(0, 8 - groups(head).length - ends.length) }, () => '0');
-  const network = [...groups(head), ...zeros, ...ends].slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ''));
-  return `${network.join(':')}::/64`;
+  const groups = groupsOf(mapped);
+  if (groups.slice(0, 6).join(':') === MAPPED) return ipv4Of(groups.slice(6));
+  return `${groups.slice(0, 4).join(':')}::/64`;
+}
+
+/** What the IPv6 address of an IPv4 address begins with (RFC 4291 section 2.5.5.2). */
+const MAPPED = '0:0:0:0:0:ffff';
+
+/** The eight groups of an IPv6 address, without leading zeros. */
+function groupsOf(address: string): readonly string[] {
+  const [head = '', tail = ''] = (address.split('%')[0] ?? '').toLowerCase().split('::');
+  const groups = (text: string): readonly string[] =>
+    text
+      .split(':')
+      .filter(Boolean)
+      .flatMap((group) => (group.includes('.') ? hexadecimal(group) : group.replace(/^0+(?=.)/, '')));
+  const [before, behind] = [groups(head), groups(tail)];
+  const zeros = Array.from({ length: Math.max(0, 8 - before.length - behind.length) }, () => '0');
+  return [...before, ...zeros, ...behind];
+}
+
+/** The two groups that an IPv4 address stands for at the end of an IPv6 address. */
+function hexadecimal(address: string): readonly string[] {
+  const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number);
+  return [a * 256 + b, c * 256 + d].map((group) => group.toString(16));
+}
+
+function ipv4Of(groups: readonly string[]): string {
+  return groups
+    .map((group) => Number.parseInt(group, 16))
+    .flatMap((group) => [group >> 8, group & 255])
+    .join('.');
 }

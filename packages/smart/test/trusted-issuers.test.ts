@@ -258,6 +258,40 @@ test('REG-5 a new key counts at once: just after the keys were read, under a kno
   assert.ok(await verify(token), 'and the refusal lasts no longer');
 });
 
+test('REG-5 a new key counts for all tokens that come while the keys are read', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  server.clock.freeze();
+  assert.ok(await verify(await issuer.sign(server)));
+  const second = await issuer.newKey('second');
+  const tokens = await Promise.all(
+    Array.from({ length: 5 }, (_, n) => issuer.sign(server, { jti: String(n) }, { kid: 'second' }, second)),
+  );
+  const asked = issuer.state.asked;
+  const found = await Promise.all(tokens.map(verify));
+  assert.deepEqual(
+    found.map((info) => info?.clientId),
+    tokens.map(() => 'other/viewer'),
+  );
+  assert.equal(issuer.state.asked, asked + 1, 'they are read once for all');
+});
+
+test('REG-5 while the issuer is away, no token is wrong for want of its key', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  server.clock.freeze();
+  const good = await issuer.sign(server);
+  assert.ok(await verify(good));
+  const second = await issuer.newKey('second');
+  issuer.state.away = true;
+  for (let n = 0; n < 4; n += 1) {
+    const token = await issuer.sign(server, { jti: String(n) }, { kid: 'second' }, second);
+    await assert.rejects(verify(token), { name: 'StoreUnavailable' }, `after ${n} s`);
+    server.clock.ahead += 1_000;
+  }
+  assert.ok(await verify(good), 'keys that are known count');
+  issuer.state.away = false;
+  assert.ok(await verify(await issuer.sign(server, {}, { kid: 'second' }, second)), 'as soon as it is back');
+});
+
 test('REG-5 a token that names no key is good by any key of its kind', async (t) => {
   const { issuer, server, verify } = await withIssuer(t);
   server.clock.freeze();
@@ -289,6 +323,12 @@ test('REG-5 what a client got for itself is no person’s, whatever name the iss
     const stranger = { azp: 'stranger', ...claims('stranger') };
     assert.equal(await verify(await issuer.sign(server, stranger)), undefined, JSON.stringify(stranger));
   }
+  const namesake = await verify(await issuer.sign(server, { azp: 'ehr', sub: 'ehr', auth_time: 1 }));
+  assert.deepEqual(
+    [namesake?.sessions, namesake?.user],
+    [undefined, `Practitioner/${LENA}`],
+    'who is called as the client',
+  );
   for (const signIn of [{ sid: 'session-1' }, { sid: undefined, auth_time: 1 }, { sid: undefined, amr: ['pwd'] }]) {
     const person = await verify(await issuer.sign(server, { azp: 'ehr', ...signIn }));
     assert.deepEqual([person?.sessions, person?.user], [undefined, `Practitioner/${LENA}`], JSON.stringify(signIn));
@@ -503,6 +543,21 @@ test('REG-5 signing out at the issuer ends its session here at once, by session 
   assert.equal(await other.verifyToken(b), undefined, 'at every node');
   server.clock.ahead += 2_000;
   assert.ok(await verify(await issuer.sign(server, { sid: 'c' })), 'who signs in again is let in');
+});
+
+test('REG-5 a logout that comes late, after a newer one, opens nothing that the newer one ended', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  server.clock.freeze();
+  const now = Math.floor(server.clock.now() / 1000);
+  const token = await issuer.sign(server, { iat: now - 20, sid: undefined });
+  assert.ok(await verify(token));
+  for (const iat of [now - 10, now - 60, now - 30]) {
+    const logout = await logoutToken(issuer, server, { iat, sid: undefined });
+    assert.equal((await post(server, '/auth/backchannel-logout', { logout_token: logout })).status, 200);
+    const other = await server.node();
+    for (const door of [verify, other.verifyToken.bind(other)])
+      assert.equal(await door(token), undefined, `after the logout of ${now - iat} s ago`);
+  }
 });
 
 test('REG-5 a logout token that is forged, stale, of another kind or repeated ends nothing', async (t) => {

@@ -91,14 +91,16 @@ export class IssuerKeys {
   };
 
   /**
-   * Fetches the keys again for a token that none fits: the issuer may have changed them.
+   * Fetches the keys again for a token that none fits: the issuer may have changed them. Tokens that come meanwhile wait for the same keys.
    * @returns whether they were fetched; not so soon after the last time
    * @throws IssuerUnavailable
    */
   async renew(): Promise<boolean> {
-    const now = this.#clock.now();
-    if (now < this.renewableAt) return false;
-    this.#renewedAt = now;
+    if (!this.#running) {
+      const now = this.#clock.now();
+      if (now < this.renewableAt) return false;
+      this.#renewedAt = now;
+    }
     await this.#load();
     return true;
   }
@@ -121,6 +123,8 @@ export class IssuerKeys {
     } catch (error) {
       this.#uri = undefined;
       this.#failedAt = this.#clock.now();
+      // Nothing is known of its keys by this: the next token that none fits is a reason to ask as well.
+      this.#renewedAt = Number.NEGATIVE_INFINITY;
       throw new IssuerUnavailable(this.#issuer.name, error);
     }
   }

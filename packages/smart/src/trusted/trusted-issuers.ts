@@ -325,10 +325,9 @@ export class TrustedIssuers {
     const { sub, sid, jti, iat } = claims;
     const expiresAt = clock.now() + LOGOUT_LIFE;
     const spent = digest(JSON.stringify([issuer.name, jti]));
-    if (!(await this.#spent.put(spent, {}, { condition: 'absent', expiresAt }))) return;
     const kind = sid === undefined ? 'sub' : 'sid';
     const value = textOf(sid ?? sub);
-    await this.#logouts.put(logoutKey(issuer, kind, value), { at: iat * 1000 }, { expiresAt });
+    if (!(await this.#noteLogout(spent, logoutKey(issuer, kind, value), iat * 1000, expiresAt))) return;
     this.#lastLogouts.forget();
     const sessions = sid === undefined ? await this.#sessions.findBy('subject', logoutKey(issuer, 'sub', value)) : [];
     const grants = new Set([`trusted ${issuer.name} ${digest(value)}`, ...sessions.map((one) => one.value.grantId)]);
@@ -336,6 +335,24 @@ export class TrustedIssuers {
     audit({ action: 'sign-out', detail: `back channel of ${issuer.name}` });
     for (const grantId of grants) {
       await ended({ grantId, reason });
+    }
+  }
+
+  /**
+   * Remembers a logout, and that its token was used, both or neither: an issuer sends a token again that could not be dealt with. The
+   * newest of several logouts counts, in whichever order they come.
+   * @param at when, ms since the epoch @returns whether the token was not used before
+   */
+  async #noteLogout(spent: string, key: string, at: number, expiresAt: number): Promise<boolean> {
+    for (;;) {
+      if (await this.#spent.get(spent)) return false;
+      const before = await this.#logouts.find(key);
+      const newest = Math.max(at, before?.value.at ?? at);
+      const isKept = await this.#logouts.putAll([
+        this.#spent.write(spent, {}, { condition: 'absent', expiresAt }),
+        this.#logouts.write(key, { at: newest }, { condition: before?.revision ?? 'absent', expiresAt }),
+      ]);
+      if (isKept) return true;
     }
   }
 
@@ -411,7 +428,8 @@ function isOfClientItself(claims: Claims, clientId: string): boolean {
   const { sub, oid, idtyp, gty, preferred_username: name } = claims;
   const grants: readonly unknown[] = Array.isArray(gty) ? gty : [gty];
   return (
-    sub === clientId ||
+    // Where people choose their subject, one may be called as the client that they sign in with.
+    (sub === clientId && !isOfSignIn(claims)) ||
     idtyp === 'app' ||
     (oid !== undefined && oid === sub) ||
     grants.includes('client-credentials') ||
