@@ -504,6 +504,36 @@ describe('several nodes on one store', () => {
     assert.ok(undone, 'SUB-11 what was lost is closed for who was sent it');
   });
 
+  it('ERR-8 who followed events that Redis has lost is told of where it does not answer what came in their place', async (t) => {
+    const all = await Nodes.start(t, ['a', 'b'], { acknowledgements: 'strict' }, { appendonly: 'no' });
+    const [a, b] = [all.nodes[0]!, all.nodes[1]!];
+    const topic = await a.session();
+    const peer = await a.join(topic);
+    await a.publish(topic, 'Patient-open', [patient('p1')], { id: 'saved' });
+    await peer.until(() => peer.ids.includes('saved'));
+    peer.answer(200, 'saved');
+    await all.server.command('SAVE');
+    for (const id of ['lost-1', 'lost-2', 'lost-3', 'lost-4', 'lost-5']) {
+      await a.publish(topic, 'Patient-open', [patient(id)], { id });
+      await peer.until(() => peer.ids.includes(id));
+      peer.answer(200, id);
+    }
+    await all.server.kill();
+    await all.server.restart();
+    await all.whenBack();
+    await b.publish(topic, 'Patient-open', [patient('p3')], { id: 'instead' });
+    a.clock.advance(2000);
+    await peer.until(() => peer.ids.includes('instead'));
+    for (const id of peer.ids) if (id !== 'instead') peer.answer(200, id);
+    const marks = async () => (await a.hub.sessions())[0]?.notFollowing.map(({ why }) => why) ?? [];
+    a.clock.advance(600);
+    await eventually('its answer is waited for', async () => (await marks()).includes('waiting'));
+    a.clock.advance(10_000);
+    await eventually('it is silent', async () => (await marks()).includes('silent'));
+    peer.answer(200, 'instead');
+    await eventually('it follows', async () => (await marks()).length === 0);
+  });
+
   it('PUB-4 a lost event that is published again, and gets its old number, goes out with its new version', async (t) => {
     const all = await Nodes.start(t, ['a', 'b'], {}, { appendonly: 'no' });
     const [a, b] = [all.nodes[0]!, all.nodes[1]!];

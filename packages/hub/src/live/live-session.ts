@@ -464,6 +464,7 @@ export class LiveSession {
     const behind = correcting(openOrClosed);
     return () => {
       for (const socket of [...this.audience.sockets.values()]) {
+        if (undone) socket.goBack(from ?? 0);
         const { caughtUpTo } = socket;
         // Who has not come as far yet goes on with the log.
         if (caughtUpTo !== undefined && (!undone || caughtUpTo <= (from ?? -1))) continue;

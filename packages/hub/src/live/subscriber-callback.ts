@@ -195,6 +195,7 @@ export class SubscriberCallback {
     const wasSent = Math.max(this.#cursor, this.#serving ?? 0) > after;
     if (this.#failing && this.#failing.number > after) this.#failing.isUndone = true;
     if (this.#owed && this.#owed.delivery.number > after) this.#settleOwed();
+    if (this.#followed > after) this.#followed = 0;
     this.#waiting = [];
     if (wasSent) {
       this.#standing = [...first];

@@ -167,6 +167,24 @@ describe('ERR-8 a context change that is not answered is told of', () => {
     assert.deepEqual(trial.delays, ['e2']);
   });
 
+  it('also by who followed later ones that the log has lost since (SUB-11)', () => {
+    const trial = new Trial({ acknowledgements: 'strict' });
+    const kept = open('e1');
+    trial.socket.deliver(kept);
+    trial.say({ id: 'e1', status: 200 });
+    const after = kept.number;
+    for (const id of ['e2', 'e3', 'e4']) trial.socket.deliver(open(id));
+    for (const id of ['e2', 'e3']) trial.say({ id, status: 200 });
+    trial.socket.goBack(after);
+    assert.equal(trial.socket.followed, 0, 'what it followed before that is not known any more');
+    number = after;
+    trial.socket.deliver(open('instead'));
+    trial.say({ id: 'e4', status: 200 });
+    trial.clock.advance(10_000);
+    assert.deepEqual(trial.delays, ['instead']);
+    assert.equal(trial.news.at(-1), 'unanswered instead, 1 in a row');
+  });
+
   it('also by who answers again after a silence in which nothing was waited for', () => {
     const trial = new Trial();
     trial.socket.deliver(open('e1'));

@@ -12,6 +12,7 @@ import {
   SLOW_ANSWER,
   sent,
   unacknowledged,
+  withoutLost,
 } from '../rules/conversation.ts';
 import { isUnanswered } from '../rules/own-events.ts';
 import type { Subscription } from '../rules/session-state.ts';
@@ -116,6 +117,11 @@ export class SubscriberSocket implements Waiting {
       },
     });
     this.#catchUp.start();
+  }
+
+  /** The log has lost what came after a number, and may have others there now: no answer to what is lost counts (SUB-11, ERR-8). */
+  goBack(after: number): void {
+    this.#conversation = withoutLost(this.#conversation, after);
   }
 
   /** Sends standing opens of a renewed subscription; those that it finds in the log are left to their turn (SUB-6). */

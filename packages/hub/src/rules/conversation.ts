@@ -123,6 +123,19 @@ function takenBack(conversation: Conversation, about: Awaited): Conversation {
   return { ...conversation, followed, pending: [refused, ...pending] };
 }
 
+/** What remains of a conversation when the log has lost what came after a number, and may have others there now (SUB-11). */
+export function withoutLost(conversation: Conversation, after: number): Conversation {
+  const { lastFollowed, pending } = conversation;
+  const followedBefore = conversation.followedBefore > after ? 0 : conversation.followedBefore;
+  return {
+    ...conversation,
+    followed: conversation.followed > after ? followedBefore : conversation.followed,
+    lastFollowed: lastFollowed && lastFollowed.number > after ? undefined : lastFollowed,
+    followedBefore,
+    pending: pending.filter(({ about }) => about.number <= after),
+  };
+}
+
 /** What is not acknowledged after an answer. @param arms whether it is the first answer of a subscriber that need not answer */
 function pendingAfter(pending: readonly Pending[], id: string, outcome: Outcome, arms: boolean): readonly Pending[] {
   // What went out before the first event that the subscriber answers is not held against it.
