@@ -73,7 +73,7 @@ export class ScannedObject {
     const members = this.#members;
     const wanted = numberOf(name);
     for (let at = 0; at < members.length; at += PARTS) {
-      if (members[at] === wanted && this.#isAt(name, members[at + 1]!)) return at;
+      if (members[at] === wanted && isNameAt(this.#bytes, members[at + 1]!, name)) return at;
     }
     return -1;
   }
@@ -84,11 +84,6 @@ export class ScannedObject {
 
   endOf(index: number): number {
     return this.#members[index + 3]!;
-  }
-
-  #isAt(name: string, start: number): boolean {
-    for (let at = 0; at < name.length; at++) if (this.#bytes[start + at] !== name.charCodeAt(at)) return false;
-    return this.#bytes[start + name.length] === QUOTE;
   }
 }
 
@@ -108,7 +103,13 @@ export function scanPage(bytes: Buffer, noted: NotedNames): ScannedPage | undefi
   return new Scan(bytes, noted).page();
 }
 
-/** A number for a name: two names with the same are taken for the same. */
+/** Whether a name in ASCII, and no longer one, is written at this place. */
+function isNameAt(bytes: Buffer, start: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) if (bytes[start + at] !== name.charCodeAt(at)) return false;
+  return bytes[start + name.length] === QUOTE;
+}
+
+/** A number for a name. Other names may have the same. */
 function numberOf(name: string): number {
   let number = 0;
   for (let at = 0; at < name.length; at++) number = (Math.imul(number, 31) + name.charCodeAt(at)) | 0;
@@ -116,8 +117,12 @@ function numberOf(name: string): number {
 }
 
 const UNSAFE = numberOf('__proto__');
-const ENTRY = numberOf('entry');
-const RESOURCE = numberOf('resource');
+/** The member of an object that is looked into. */
+const INNER = {
+  bundle: { name: 'entry', number: numberOf('entry') },
+  entry: { name: 'resource', number: numberOf('resource') },
+  resource: undefined,
+};
 
 /** Bytes that stand for themselves in a string. */
 const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
@@ -157,7 +162,7 @@ class Scan {
   }
 
   /** Reads an object whose members are noted. */
-  #object(depth: number, kind: 'bundle' | 'entry' | 'resource'): ScannedObject {
+  #object(depth: number, kind: keyof typeof INNER): ScannedObject {
     const start = this.#at;
     const members: number[] = [];
     let resource: ScannedObject | undefined;
@@ -168,8 +173,12 @@ class Scan {
       const number = this.#name(first);
       const value = this.#at;
       const opens = this.#bytes[value];
-      if (kind === 'bundle' && number === ENTRY && opens === OPEN_BRACKET) this.#pageEntries(depth + 1);
-      else if (kind === 'entry' && number === RESOURCE && opens === OPEN_BRACE) {
+      const inner = INNER[kind];
+      const isInner = inner?.number === number;
+      // Another name may have the same number.
+      if (isInner && !isNameAt(this.#bytes, name, inner.name)) throw UNSURE;
+      if (isInner && kind === 'bundle' && opens === OPEN_BRACKET) this.#pageEntries(depth + 1);
+      else if (isInner && kind === 'entry' && opens === OPEN_BRACE) {
         resource = this.#object(depth + 1, 'resource');
       } else this.#value(depth);
       if (kind !== 'resource' || this.#noted.mayHave(number)) members.push(number, name, value, this.#at);

@@ -170,6 +170,9 @@ test('FHR-2 names that are taken for one another by their numbers, and many memb
     assert.equal(check(`{"entry":[{"resource":${object}}]}`), false, object.slice(0, 40));
     assert.equal(check(`{"x":[[${object}]]}`), false);
   }
+  // These have the numbers of `entry` and `resource`.
+  assert.equal(check('{"entsZ":[{"resource":{"id":"a"}}]}'), false);
+  assert.equal(check('{"entry":[{"resourdF":{"id":"a"}}]}'), false);
   assert.equal(check(`{"x":${'['.repeat(63)}${']'.repeat(63)}}`), true);
   assert.equal(check(`{"x":${'['.repeat(64)}${']'.repeat(64)}}`), false);
 });

@@ -188,10 +188,10 @@ export function publish(
     app.get(path, async (request, reply) => {
       allowAnyOrigin(request, reply);
       const text = JSON.stringify(await document());
-      const etag = `W/"${hash('sha256', text, 'base64url')}"`;
-      reply.headers({ 'cache-control': `public, max-age=${MAX_AGE}`, etag });
-      const known = request.headers['if-none-match']?.split(',').map((one) => one.trim());
-      if (known?.some((one) => one === '*' || one === etag)) return reply.code(304).send();
+      const tag = `"${hash('sha256', text, 'base64url')}"`;
+      reply.headers({ 'cache-control': `public, max-age=${MAX_AGE}`, etag: `W/${tag}` });
+      const known = request.headers['if-none-match']?.split(',').map((one) => one.trim().replace(/^W\//, ''));
+      if (known?.some((one) => one === '*' || one === tag)) return reply.code(304).send();
       return reply.type('application/json').send(text);
     });
     app.options(path, (request, reply) => {

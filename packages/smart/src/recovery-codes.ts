@@ -27,7 +27,7 @@ export class RecoveryCodes {
     return (await this.#records.get(user))?.unused.length ?? 0;
   }
 
-  /** Makes new codes; those before count no more. @returns the codes, which are shown once: `1234-5678-…` */
+  /** Makes new codes; earlier ones no longer work. @returns the codes, which are shown once: `1234-5678-…` */
   async make(user: string): Promise<readonly string[]> {
     const codes = Array.from({ length: CODES }, () =>
       Array.from({ length: DIGITS / 4 }, () => String(randomInt(10_000)).padStart(4, '0')).join('-'),
@@ -36,14 +36,9 @@ export class RecoveryCodes {
     return codes;
   }
 
-  /** Whether this may be a code, whoever's it is. */
-  isCode(given: string): boolean {
-    return digitsOf(given).length === DIGITS;
-  }
-
   /** Uses up a code. @returns whether it was one; of the same code shown twice at the same moment one counts */
   async use(user: string, given: string): Promise<boolean> {
-    if (!this.isCode(given)) return false;
+    if (digitsOf(given).length !== DIGITS) return false;
     const code = kept(user, given);
     for (;;) {
       const stored = await this.#records.find(user);

@@ -288,6 +288,7 @@ for (const [where, data] of PLACES) {
       assert.match(etag, /^W\/"[^"]+"$/);
       const ask = async (known: string) => (await fetch(address, { headers: { 'if-none-match': known } })).status;
       assert.deepEqual([await ask(etag), await ask(`W/"other", ${etag}`), await ask('W/"other"')], [304, 304, 200]);
+      assert.equal(await ask(etag.slice(2)), 304, 'RFC 9110 section 13.1.2: whether a tag is weak makes no difference');
       assert.deepEqual([body.resourceType, body.type, typeof body.timestamp], ['Bundle', 'collection', 'string']);
       assert.equal(typeof (body.meta as Json).lastUpdated, 'string');
       const entries = body.entry as { fullUrl: string; resource: Json }[];

@@ -116,7 +116,7 @@ function recoveryCodes(view: Asked): Html | undefined {
     'A recovery code opens once, after your password, when you have lost your authenticator. {} are left.',
     codesLeft,
   );
-  const more = codesLeft > 0 ? html`<p class="quiet">${words('Those before count no more.')}</p>` : undefined;
+  const more = codesLeft > 0 ? html`<p class="quiet">${words('Codes from before no longer work.')}</p>` : undefined;
   return html`<h2>${words('Recovery codes')}</h2>
 <p>${left}</p>${passwordForm(view, 'make-codes', words('Make new codes'), more)}`;
 }
@@ -126,7 +126,7 @@ export function secondFactorPage(asked: SecondFactorView): string {
   const words = wordsIn(asked.language);
   const view = { ...asked, words };
   const told =
-    'You are {}. One of these is asked for after your password, once you have one. Set up two, for that you lose one.';
+    'You are {}. One of these is asked for after your password, once you have one. Set up two, in case you lose one.';
   return page(
     view.base,
     words('Second factor'),

@@ -23,7 +23,7 @@ export const GERMAN: Readonly<Record<string, string>> = {
   'The passkey was not used. Try again.': 'Der Passkey wurde nicht verwendet. Versuchen Sie es noch einmal.',
   'Passkeys need JavaScript.': 'Passkeys brauchen JavaScript.',
   'Second factor': 'Zweiter Faktor',
-  'You are {}. One of these is asked for after your password, once you have one. Set up two, for that you lose one.':
+  'You are {}. One of these is asked for after your password, once you have one. Set up two, in case you lose one.':
     'Sie sind {}. Nach Ihrem Passwort wird einer davon verlangt, sobald Sie einen haben. Richten Sie zwei ein, falls Sie einen verlieren.',
   'Authenticator app': 'Authenticator-App',
   'A code of your authenticator app opens, after your password.':
@@ -54,7 +54,7 @@ export const GERMAN: Readonly<Record<string, string>> = {
   'A recovery code opens once, after your password, when you have lost your authenticator. {} are left.':
     'Ein Wiederherstellungscode öffnet einmal, nach Ihrem Passwort, wenn Sie Ihren Authenticator verloren haben. {} sind übrig.',
   'Make new codes': 'Neue Codes erzeugen',
-  'Those before count no more.': 'Frühere gelten dann nicht mehr.',
+  'Codes from before no longer work.': 'Frühere gelten dann nicht mehr.',
   'Print these codes or write them down. They are shown only now, and each opens once.':
     'Drucken Sie diese Codes oder schreiben Sie sie auf. Sie werden nur jetzt gezeigt, und jeder öffnet einmal.',
   'Applications with access': 'Anwendungen mit Zugriff',
