@@ -38,7 +38,7 @@ const PACKAGES = [
     built: 'lib',
     also: ['dist'],
     pages: true,
-    forPages: ['./language', './language/load', './store', './identity.module.css', './tokens.css'],
+    forPages: ['./language', './language/load', './store'],
   },
   {
     name: 'sample-viewer',
@@ -92,10 +92,10 @@ function run(command, args, cwd) {
 
 const readManifest = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 
-/** What others may import of a published package: names and sources. */
+/** What others may import of a published package: names and sources. Styles are built into pages. */
 function exportsOf(manifest, forPages) {
   return Object.entries(manifest.exports).filter(
-    ([name, file]) => !file.startsWith('./test/') && !forPages.includes(name),
+    ([name, file]) => !file.startsWith('./test/') && !file.endsWith('.css') && !forPages.includes(name),
   );
 }
 
