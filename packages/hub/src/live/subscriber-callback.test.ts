@@ -43,6 +43,8 @@ class Bench {
   /** What the next reads of the log do instead of answering from it. */
   instead: (() => Backlog | Promise<Backlog>) | undefined;
   readonly said: string[] = [];
+  /** Number of the last context change that it had followed, as was said with its latest answer. */
+  followed = 0;
   readonly hook: SubscriberCallback;
 
   constructor(more: Partial<Subscription> = {}, cursor = 0, options: Partial<CallbackOptions> = {}) {
@@ -55,8 +57,10 @@ class Bench {
         clock: this.clock,
         listener: {
           delivered: (_, id) => void this.said.push(`delivered ${id}`),
-          answered: (_, { eventId, status, about }) =>
-            void this.said.push(`answered ${eventId} ${status} after ${this.clock.now() - (about?.sentAt ?? 0)}`),
+          answered: (_, { eventId, status, about, followed }) => {
+            this.said.push(`answered ${eventId} ${status} after ${this.clock.now() - (about?.sentAt ?? 0)}`);
+            this.followed = followed;
+          },
           delayed: (_, { originalId }) => void this.said.push(`waits for ${originalId}`),
           unanswered: (_, { originalId }) => void this.said.push(`no answer to ${originalId}`),
           gaveUp: (_, { id }, misses) => void this.said.push(`gave up ${id}, ${misses} in a row`),
@@ -242,6 +246,27 @@ describe('WEB-3 order and retry', () => {
     bench.hook.goBack(1, [new Delivery({ number: 1, id: 'e9', name: 'Patient-open', text: delivery(9).text })]);
     await turns();
     assert.deepEqual(bench.callbacks.ids, ['e1', 'e2', 'e9', 'e3'], 'SUB-11 after what makes the screen right');
+  });
+
+  it('ERR-8 has not followed what the log has lost, nor fewer changes once an earlier one was sent again', async () => {
+    const bench = new Bench();
+    bench.callbacks.answer = () => 409;
+    bench.publish(1);
+    await turns();
+    bench.callbacks.answer = () => 200;
+    bench.publish(2, 3);
+    await turns();
+    bench.hook.redeliver(delivery(1));
+    await turns();
+    assert.deepEqual(bench.callbacks.ids, ['e1', 'e2', 'e3', 'e1']);
+    assert.equal(bench.followed, 3);
+    bench.log.splice(1);
+    bench.hook.goBack(1, []);
+    bench.callbacks.answer = () => 409;
+    bench.offer(new Delivery({ number: 2, id: 'instead', name: 'Patient-open', text: delivery(4).text }));
+    await turns();
+    assert.equal(bench.callbacks.ids.at(-1), 'e4');
+    assert.equal(bench.followed, 0);
   });
 
   it('SUB-11 what the log has lost is not tried again, and who was not sent it is not corrected', async () => {

@@ -381,7 +381,7 @@ export class SubscriberCallback {
         this.#failures = 0;
         this.#interest = afterSending(this.#interest, event);
         if (outcomeOf(status) !== 'followed') this.#remember(original.id);
-        else if (hasChangedContext(about)) this.#followed = about.number;
+        else if (hasChangedContext(about)) this.#followed = Math.max(this.#followed, about.number);
         this.#answered(about, status);
         return undefined;
       }
