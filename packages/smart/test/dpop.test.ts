@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
+import { DpopNonces } from '../src/dpop/nonces.ts';
 import { codeFields, codeFor, refresh, registerApp, TestBrowser } from './browsing.ts';
 import { assertion, assertionFields, backend, type Json, post, startServer, type TestServer } from './harness.ts';
 
@@ -362,7 +363,20 @@ test('DPOP-3 where nonces are required every proof needs one of ours, which last
   server.clock.ahead += 100_000;
   assert.equal((await ask({ nonce })).status, 401);
   const [time = ''] = nonce.split('.');
-  assert.equal((await ask({ nonce: `${time}.${'A'.repeat(43)}` })).status, 401);
+  for (const letter of ['A', 'é', '\u0000'])
+    assert.equal((await ask({ nonce: `${time}.${letter.repeat(43)}` })).status, 401);
+});
+
+test('DPOP-3 a nonce of a clock that was set back since is not good: its proofs are not remembered for so long', () => {
+  const made = 1_000_000_000;
+  let time = made;
+  const nonces = new DpopNonces(Buffer.alloc(32), { now: () => time, after: () => () => undefined });
+  const nonce = nonces.next();
+  const behind = (seconds: number) => {
+    time = made - seconds * 1_000;
+    return nonces.check(nonce);
+  };
+  assert.deepEqual([0, 30, 31, 3_600, 13 * 3_600].map(behind), ['good', 'good', 'bad', 'bad', 'bad']);
 });
 
 test('DPOP-3 a client whose clock is wrong goes on with a nonce', async (t) => {

@@ -12,7 +12,7 @@ export const DPOP_ALGORITHMS: readonly string[] = ['ES256', 'ES384', 'Ed25519', 
 
 /** How far from now a proof may have been made, ms. A proof with a nonce of ours needs no right clock. */
 const WINDOW = 60_000;
-/** How long a proof with a nonce is remembered, ms: longer than the nonce is good. */
+/** How long a proof with a nonce is remembered, ms: as long as the nonce is good at most. */
 const NONCE_WINDOW = 330_000;
 
 /** Characters of a proof: an RSA key of 4096 bits and its signature need half of it. */
