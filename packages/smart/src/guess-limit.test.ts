@@ -150,6 +150,16 @@ test('REG-4 guesses from elsewhere do not lock the owner out at a browser that i
   assert.ok((await limit.begin(mine)) > 0, 'a browser that was stolen guesses no more than others');
 });
 
+test('REG-4 after a start with a clock that is behind, nobody waits longer than with one that is right', async (t) => {
+  const { limit, pass } = await limitAt(t);
+  const mine = { name: 'ann', address: '192.0.2.1' };
+  for (let n = 0; n < 5; n += 1) assert.equal(await limit.begin(mine), 0);
+  pass(-13 * 3_600_000);
+  assert.equal(await limit.begin({ name: 'ben', address: '192.0.2.1' }), 0, 'who has guesses left');
+  const wait = await limit.begin(mine);
+  assert.ok(wait > 0 && wait <= 15 * 60_000, `${wait} ms`);
+});
+
 test('REG-4 an IPv6 network of one customer counts as one address', () => {
   const cases: [string, string][] = [
     ['192.0.2.1', '192.0.2.1'],

@@ -76,7 +76,9 @@ export class GuessLimit {
       const waits = shared.map(
         ({ allowance, stored }) => (1 - leftOf(allowance, stored?.value, now)) * allowance.every,
       );
-      const wait = Math.ceil(Math.max((pair?.value.until ?? 0) - now, 0, ...waits));
+      // Nobody waits longer, also where the server was started again with a clock that is behind.
+      const pairWait = Math.min((pair?.value.until ?? 0) - now, LONGEST_WAIT);
+      const wait = Math.ceil(Math.max(pairWait, 0, ...waits));
       if (wait > 0) return wait;
       const count = (pair?.value.count ?? 0) + 1;
       const next =
@@ -140,7 +142,7 @@ interface Shared {
 
 function leftOf({ burst, every }: Allowance, kept: Kept | undefined, now: number): number {
   const { left = burst, at = now } = kept ?? {};
-  return Math.min(burst, left + (now - at) / every);
+  return Math.min(burst, left + Math.max(0, now - at) / every);
 }
 
 function revisionOf(stored: RecordEntry<Kept> | undefined): WriteCondition {
