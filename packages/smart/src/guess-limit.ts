@@ -76,14 +76,13 @@ export class GuessLimit {
       const waits = shared.map(
         ({ allowance, stored }) => (1 - leftOf(allowance, stored?.value, now)) * allowance.every,
       );
-      // Nobody waits longer, also where the server was started again with a clock that is behind.
-      const pairWait = Math.min((pair?.value.until ?? 0) - now, LONGEST_WAIT);
+      // No longer than it was, also where the server was started again with a clock that is behind.
+      const { count: before = 0, until = now } = pair?.value ?? {};
+      const pairWait = Math.min(until - now, waitAfter(before, keys.isJunk));
       const wait = Math.ceil(Math.max(pairWait, 0, ...waits));
       if (wait > 0) return wait;
-      const count = (pair?.value.count ?? 0) + 1;
-      const next =
-        keys.isJunk || count < FREE_FAILURES ? 0 : Math.min(FIRST_WAIT * 2 ** (count - FREE_FAILURES), LONGEST_WAIT);
-      const failed = { count, until: now + next };
+      const count = before + 1;
+      const failed = { count, until: now + waitAfter(count, keys.isJunk) };
       const write = this.#records.write(keys.pair, failed, { expiresAt: now + FORGOTTEN, condition: revisionOf(pair) });
       if (await this.#records.putAll([write, ...this.#changed(shared, -1, now)])) return 0;
     }
@@ -132,6 +131,11 @@ export class GuessLimit {
       return this.#records.write(id, { left, at: now }, { expiresAt, condition: revisionOf(stored) });
     });
   }
+}
+
+/** @param count wrong guesses in a row @returns the wait until the next, ms */
+function waitAfter(count: number, isJunk: boolean): number {
+  return isJunk || count < FREE_FAILURES ? 0 : Math.min(FIRST_WAIT * 2 ** (count - FREE_FAILURES), LONGEST_WAIT);
 }
 
 interface Shared {
