@@ -19,7 +19,8 @@ export interface NotFollowing {
    * `refused`: it answered, or said in a SyncError of its own, that it does not follow (ERR-2). `failed`: it could not process
    * the event, or could not be reached (ERR-2, WEB-3). `silent`: it has not answered in time (ERR-4). `lost`: its connection is
    * gone (ERR-3). `waiting`: it has not answered yet, and may still do so in time.
-   * `untold`: it did not subscribe to the event of the current context, and was told of another patient before.
+   * `untold`: it did not subscribe to the event that changed the context, and was told before of another patient, or of one where none is
+   * open now.
    */
   readonly why: 'refused' | 'failed' | 'silent' | 'lost' | 'waiting' | 'untold';
   /** ms since the epoch, by the Hub's clock. */

@@ -1,9 +1,10 @@
-import { type EventMessage, eventKey, FOLLOWING_EVENT } from '@lockstep/fhircast';
+import { type EventMessage, FOLLOWING_EVENT } from '@lockstep/fhircast';
 import type { Channel, Clock } from '../ports.ts';
 import { standingOpens } from '../rules/current-context.ts';
 import { followingEvent } from '../rules/following.ts';
 import { wantsHeartbeats } from '../rules/heartbeat.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
+import { standingSince } from '../rules/told.ts';
 import { AnswerTimer } from './answer-timer.ts';
 import type { CaughtUpSession, Missed } from './catch-up.ts';
 import { confirmation, denial } from './control-messages.ts';
@@ -26,11 +27,9 @@ const ENDED = 'The subscription has ended';
 /** How long the notice with the reason may take, ms. */
 const REASON_WAIT = 1000;
 
-/** The standing opens of events that a renewed subscription did not have before (SUB-6, SUB-8). */
-function standingSince(state: SessionState, had: Subscription): readonly Delivery[] {
-  const before = new Set(had.events.map(eventKey));
-  const standing = standingOpens(state).map((open) => new Delivery(open));
-  return standing.filter(({ key }) => !before.has(key) && !before.has('*'));
+/** What a renewed subscription is sent of what stands open (SUB-6, SUB-8). */
+function standingOf(state: SessionState, had: Subscription, { events }: Subscription): readonly Delivery[] {
+  return standingSince(standingOpens(state), had.events, events).map((open) => new Delivery(open));
 }
 
 /** Those whom this node sends the events of one topic: connected subscribers, and callbacks that it posts to. */
@@ -143,7 +142,7 @@ export class Audience {
     // The same subscription read again from the store is no news.
     if (had.renewals === subscription.renewals) return;
     socket.say(confirmation(subscription, this.#topic, this.#clock.now()));
-    socket.begin(standingSince(state, had));
+    socket.begin(standingOf(state, had, subscription));
   }
 
   #reconcileCallbacks(state: SessionState): void {
@@ -155,7 +154,7 @@ export class Audience {
       } else if (subscription !== callback.subscription) {
         const had = callback.subscription;
         callback.grant(subscription);
-        if (had.renewals !== subscription.renewals) callback.begin(standingSince(state, had));
+        if (had.renewals !== subscription.renewals) callback.begin(standingOf(state, had, subscription));
       }
     }
   }

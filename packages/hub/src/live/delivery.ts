@@ -2,7 +2,7 @@ import { type Action, EVENT_TEXT, type EventMessage, eventDefinition, eventKey, 
 import type { Anchored, Offer, Offered } from '../rules/audience.ts';
 import type { Originator, TextWriter } from '../rules/commands.ts';
 import type { Awaited } from '../rules/conversation.ts';
-import { deriveOpens } from '../rules/derived-opens.ts';
+import { deriveOpens, resourcesIn } from '../rules/derived-opens.ts';
 import { eventText } from '../rules/event-text.ts';
 import { anchorName, type LoggedBytes, type LoggedEvent } from '../stored/log-record.ts';
 
@@ -59,6 +59,7 @@ export class Delivery implements Sendable, Offer<Sendable> {
   #read: ReadEvent | undefined;
   #awaited: Awaited | undefined;
   #derived: readonly Sendable[] | undefined;
+  #resources: readonly Anchored[] | undefined;
 
   constructor(
     event: (Omit<LoggedEvent, 'except'> | Omit<LoggedBytes, 'except'>) & { readonly except?: string | undefined },
@@ -136,6 +137,11 @@ export class Delivery implements Sendable, Offer<Sendable> {
   get derived(): readonly Sendable[] {
     this.#derived ??= this.#derive();
     return this.#derived;
+  }
+
+  get resources(): readonly Anchored[] {
+    this.#resources ??= resourcesIn(this.read.message.event.context);
+    return this.#resources;
   }
 
   #derive(): readonly Sendable[] {

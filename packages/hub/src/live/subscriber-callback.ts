@@ -305,7 +305,7 @@ export class SubscriberCallback {
     for (const event of selected(this.#interest, delivery)) {
       this.#owe(delivery);
       if (this.#owed?.delivery.number === delivery.number) this.#owed.called = event;
-      this.#interest = afterSending(this.#interest, event);
+      this.#interest = afterSending(this.#interest, event, delivery);
       const failing: Failing = { event, number: delivery.number };
       if ((await this.#deliver(failing, delivery)) === 'replaced') return;
     }
@@ -379,7 +379,7 @@ export class SubscriberCallback {
       if (!isTransient(status)) {
         this.#misses = 0;
         this.#failures = 0;
-        this.#interest = afterSending(this.#interest, event);
+        this.#interest = afterSending(this.#interest, event, original);
         if (outcomeOf(status) !== 'followed') this.#remember(original.id);
         else if (hasChangedContext(about)) this.#followed = Math.max(this.#followed, about.number);
         this.#answered(about, status);

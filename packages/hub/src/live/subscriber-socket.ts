@@ -165,7 +165,7 @@ export class SubscriberSocket implements Waiting {
   #send(event: Sendable, original: Delivery): void {
     if (this.#closed) return;
     const { spelling } = this.#subscription;
-    this.#interest = afterSending(this.#interest, event);
+    this.#interest = afterSending(this.#interest, event, original);
     this.channel.send(spelling ? bytesOf(event, spelling) : event.bytes);
     // One that is catching up is sent no more than it reads.
     if (this.#catchUp === undefined && this.channel.buffered > this.#options.maxBufferedBytes) {

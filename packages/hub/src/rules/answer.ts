@@ -2,13 +2,14 @@
 import { changesContext } from './changes-context.ts';
 import { type Decision, done, type SessionCommand } from './commands.ts';
 import type { Awaited } from './conversation.ts';
-import { cleared, marked } from './following.ts';
+import { marked } from './following.ts';
 import { ended } from './lease.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import { isReported, reported } from './sync-errors.ts';
 import { lastTold, toldUpTo } from './told.ts';
+import { isToldOfEnd, withFollowed } from './untold.ts';
 
 type Answer = Extract<SessionCommand, { kind: 'answer' }>;
 type Delayed = Extract<SessionCommand, { kind: 'delayed' }>;
@@ -43,12 +44,15 @@ export function answer(state: SessionState, command: Answer, now: number, { prof
     // only what was said of that close is over, unless it closed what was current for this subscriber.
     const isCurrent = about.keepsCurrent
       ? state.following.get(id)?.eventId === about.originalId ||
-        about.number === lastTold(state, subscription, profile.derivesOpens)
+        about.number === lastTold(state, subscription, profile.derivesOpens) ||
+        isToldOfEnd(state, subscription, about.number, profile.derivesOpens)
       : about.number >= state.changedBy ||
         isAwaited(state, id, about) ||
-        about.number >= (state.following.get(id)?.awaits ?? toldUpTo(state, subscription, profile.derivesOpens));
+        about.number >=
+          (state.following.get(id)?.awaits ??
+            Math.max(toldUpTo(state, subscription, profile.derivesOpens), subscription.told?.number ?? 0));
     const follows = context && isCurrent && !isOverruled(state, subscription, about);
-    const after = follows ? cleared(state, id) : state;
+    const after = follows ? withFollowed(state, id, profile.derivesOpens, now) : state;
     return after === state ? NOTHING_TO_DO : done({ ...after, changedAt: now });
   }
   if (!isReported(about.originalName, profile)) return NOTHING_TO_DO;

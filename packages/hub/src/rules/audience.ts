@@ -79,15 +79,31 @@ export function selected<Event extends Offered>(interest: Interest, offer: Offer
   );
 }
 
-/** What the subscriber was last sent an open of, after it was sent an event. */
-export function afterSending(interest: Interest, { name, opens, closes }: Offered): Interest {
+/** What was last opened and is of these resources: after an open, the rest is not what was sent last any more (DER-2). */
+function stillOpen(interest: Interest, resources: readonly Anchored[]): Interest['lastOpen'] {
+  return interest.lastOpen.filter(({ type, resourceId }) =>
+    resources.some((one) => one.type === type && one.resourceId === resourceId),
+  );
+}
+
+/**
+ * What the subscriber was last sent an open of, after it was sent an event.
+ * @param original the event, or what it is derived from, with the resources that its context carries; without it, opens of other types
+ *   count as they did
+ */
+export function afterSending(
+  interest: Interest,
+  { name, opens, closes }: Offered,
+  original?: { readonly resources: readonly Anchored[] },
+): Interest {
   if (opens) {
-    const { lastOpen } = interest;
-    const place = lastOpen.findIndex(({ type }) => type === opens.type);
-    if (lastOpen[place]?.resourceId === opens.resourceId) return interest;
-    const next = lastOpen.slice();
-    next[place < 0 ? next.length : place] = opens;
-    return withLastOpen(interest, next);
+    const { derivesOpens, lastOpen } = interest;
+    const held = lastOpenOf(interest, opens.type);
+    // The resources are asked for only where another type was opened.
+    const others = derivesOpens && lastOpen.length > (held ? 1 : 0) ? original : undefined;
+    if (!others && held?.resourceId === opens.resourceId) return interest;
+    const kept = others ? stillOpen(interest, others.resources) : lastOpen;
+    return withLastOpen(interest, [...kept.filter(({ type }) => type !== opens.type), opens]);
   }
   if (closes) {
     return lastOpenOf(interest, closes.type)?.resourceId === closes.resourceId

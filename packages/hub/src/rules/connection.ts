@@ -7,6 +7,7 @@ import { NOTHING_TO_DO, UNKNOWN_ENDPOINT } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import { lostCause, reported } from './sync-errors.ts';
 import { type ContextChangeEvent, lastStandingOpen, toldUpTo } from './told.ts';
+import { withFollowed, withSent } from './untold.ts';
 
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
@@ -47,10 +48,17 @@ export function connect(
   if (held.node === node && held.presence?.is === 'connected') return done(state);
   const after = withSubscription(state, { ...held, node, presence: { is: 'connected' } }, now);
   const mark = state.following.get(id);
-  if (!mark) return done(awaited(after, held, toBeAnswered(state, held, policy), now));
+  const { derivesOpens } = policy.profile;
+  const event = toBeAnswered(state, held, policy);
+  const here = after.subscriptions.get(id) ?? held;
+  const sent = held.presence?.is === 'awaited' ? withSent(after, here, event?.number, derivesOpens) : after;
+  if (!mark) {
+    const asked = awaited(sent, held, event, now);
+    return done(asked.following.has(id) ? asked : withFollowed(asked, id, derivesOpens, now));
+  }
   // ERR-8: it had followed all that it is told of, or nothing was ever open.
-  const follows = mark.why === 'lost' && (mark.followed ?? 0) >= toldUpTo(state, held, policy.profile.derivesOpens);
-  return done(follows ? cleared(after, id) : after);
+  const follows = mark.why === 'lost' && (mark.followed ?? 0) >= toldUpTo(state, held, derivesOpens);
+  return done(follows ? withFollowed(sent, id, derivesOpens, now) : sent);
 }
 
 /** Whether this closed socket is still what the session knows of the subscriber. */

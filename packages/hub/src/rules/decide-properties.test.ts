@@ -390,7 +390,7 @@ describe('whatever happens in a session', () => {
           const name = message.event['hub.event'];
           const original = delivery(message, index + 1);
           const sent = selected(interest, original);
-          for (const one of sent) interest = afterSending(interest, one);
+          for (const one of sent) interest = afterSending(interest, one, original);
           const wanted = granted.includes('*') || granted.includes(name);
           if (wanted) assert.deepEqual(sent, [original.sendable]);
           for (const one of sent) {

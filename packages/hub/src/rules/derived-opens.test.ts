@@ -28,8 +28,9 @@ class Reader {
 
   /** @returns ids of what it is sent for the event */
   take(event: EventMessage): readonly string[] {
-    const sent = selected(this.#interest, delivery(event));
-    for (const one of sent) this.#interest = afterSending(this.#interest, one);
+    const offer = delivery(event);
+    const sent = selected(this.#interest, offer);
+    for (const one of sent) this.#interest = afterSending(this.#interest, one, offer);
     return sent.map(({ id }) => id);
   }
 }

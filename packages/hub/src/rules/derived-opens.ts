@@ -6,6 +6,7 @@ import {
   isObject,
   type Resource,
 } from '@lockstep/fhircast';
+import type { Anchored } from './audience.ts';
 
 /** An open that the Hub derives from another open's context (DER-1); its elements' resources are those of the original. */
 export interface DerivedOpen {
@@ -54,6 +55,13 @@ function contextFor(
     for (const other of rule.max === 1 ? others.slice(0, 1) : others) context.push({ key: rule.key, resource: other });
   }
   return context;
+}
+
+/** The resources that a context carries, each by its type and id. */
+export function resourcesIn(context: readonly ContextElement[]): readonly Anchored[] {
+  return context.flatMap(({ resource }) =>
+    isIdentified(resource) ? [{ type: resource.resourceType, resourceId: resource.id }] : [],
+  );
 }
 
 /**

@@ -115,10 +115,16 @@ export function taken(state: SessionState, subscription: Subscription): SessionS
 type MayRead = (event: string) => boolean;
 
 /** What a subscriber still shows, as `Type/id`, as far as is known and may be read. */
-function shown({ anchors }: SessionState, followed: number | undefined, mayRead: MayRead): { readonly shows?: string } {
+function shown(
+  { anchors, subscriptions }: SessionState,
+  id: string,
+  followed: number | undefined,
+  mayRead: MayRead,
+): { readonly shows?: string } {
   if (followed === undefined) return {};
-  const anchor = AnchorMap.of(anchors).openedBy(followed);
-  return anchor && mayRead(`${anchor.key.type}-open`) ? { shows: keyText(anchor.key) } : {};
+  const told = subscriptions.get(id)?.told;
+  const { key } = AnchorMap.of(anchors).openedBy(followed) ?? (told?.number === followed ? told : {});
+  return key && mayRead(`${key.type}-open`) ? { shows: keyText(key) } : {};
 }
 
 /**
@@ -126,8 +132,8 @@ function shown({ anchors }: SessionState, followed: number | undefined, mayRead:
  * @param mayRead whether events of this name may be received: who may not is not sent what is still shown (CON-6)
  */
 export function notFollowing(state: SessionState, mayRead: MayRead): readonly NotFollowing[] {
-  return [...state.following.values()].map(
-    ({ subscriberName: name, why, since, eventId, eventName, reason = '', ended, followed }) => ({
+  return [...state.following].map(
+    ([id, { subscriberName: name, why, since, eventId, eventName, reason = '', ended, followed }]) => ({
       name,
       why,
       since,
@@ -135,7 +141,7 @@ export function notFollowing(state: SessionState, mayRead: MayRead): readonly No
       ...(eventId !== undefined && { eventId }),
       ...(eventName !== undefined && { eventName }),
       ...(ended && { ended }),
-      ...shown(state, followed, mayRead),
+      ...shown(state, id, followed, mayRead),
     }),
   );
 }

@@ -298,10 +298,19 @@ function originator(state: SessionState, access: Access): Originator {
 }
 
 /** The session after an event, with what it says of who follows (ERR-8). */
-function afterwards(state: SessionState, command: Publish, now: number, { profile }: Policy): SessionState {
-  const { name, action } = command.request.definition;
-  if (name === 'SyncError') return afterPostedSyncError(state, command, now);
-  return action === 'open' ? withUntold(state, name, profile.derivesOpens, now) : state;
+function afterwards(
+  before: SessionState,
+  after: SessionState,
+  command: Publish,
+  now: number,
+  { profile }: Policy,
+): SessionState {
+  const { anchor: key, definition, message } = command.request;
+  const { name } = definition;
+  if (name === 'SyncError') return afterPostedSyncError(after, command, now);
+  return changesContext(name)
+    ? withUntold(before, after, { id: message.id, name, key }, profile.derivesOpens, now)
+    : after;
 }
 
 /** `POST {hub.url}` (PUB-1 to PUB-14). */
@@ -340,5 +349,5 @@ export function publish(state: SessionState, command: Publish, now: number, poli
       change.state.changedBy !== state.nextNumber && { keepsCurrent: true as const }),
   };
   const effect: Effect = { kind: 'event', event, ...(partly && { partly }) };
-  return done(afterwards(change.state, command, now, policy), effect);
+  return done(afterwards(state, change.state, command, now, policy), effect);
 }

@@ -133,6 +133,15 @@ export type Presence =
       readonly report?: { readonly at: number; readonly how: string };
     };
 
+/** A context that a subscriber was told of. */
+export interface ToldContext {
+  readonly key: ResourceKey;
+  /** Number of the event that opened it. */
+  readonly number: number;
+  /** `Patient/id` of those whom it is about, as its publisher names them. */
+  readonly patients: readonly string[];
+}
+
 export interface Subscription {
   /** The unguessable part of the endpoint's path. */
   readonly id: string;
@@ -160,6 +169,11 @@ export interface Subscription {
   readonly node?: string;
   /** Absent for webhooks, and in sessions that an earlier version stored. */
   readonly presence?: Presence;
+  /**
+   * What it was told of last, and of no end of that, where its events do not say so: the context is closed, or it had other events then.
+   * null for nothing.
+   */
+  readonly told?: ToldContext | null;
 }
 
 /** What the Hub holds of one subscriber that does not follow the context (ERR-8); `NotFollowing` is what it publishes of it. */

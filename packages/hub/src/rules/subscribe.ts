@@ -8,6 +8,7 @@ import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO, type Rejection, refuse, UNKNOWN_ENDPOINT, UNKNOWN_TOPIC } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import { lastStandingOpen, lastStandingOpenSince } from './told.ts';
+import { withRenewed, withSent } from './untold.ts';
 import type { SubscriptionRules } from './versions.ts';
 
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
@@ -87,8 +88,14 @@ function full(state: SessionState, access: Access, asking: number, now: number, 
 }
 
 /** SUB-6: the same endpoint, other events, another lease. Its socket stays where it is, wherever the renewal was asked for. */
-function renewed(state: SessionState, held: Subscription, next: Subscription, now: number): Decision {
-  const { node, presence, after } = held;
+function renewed(
+  state: SessionState,
+  held: Subscription,
+  next: Subscription,
+  now: number,
+  { profile }: Policy,
+): Decision {
+  const { node, presence, after, told } = held;
   const subscription: Subscription = {
     ...next,
     id: held.id,
@@ -96,11 +103,13 @@ function renewed(state: SessionState, held: Subscription, next: Subscription, no
     ...(node !== undefined && held.channel === 'websocket' && { node }),
     ...(presence && { presence }),
     ...(after !== undefined && { after }),
+    ...(told !== undefined && { told }),
   };
   const isSent = held.channel === 'webhook' || presence?.is === 'connected';
   const event = isSent ? lastStandingOpenSince(state, subscription, held.events) : undefined;
   const asked = awaited(withSubscription(state, subscription, now), subscription, event, now);
-  return done(asked, { kind: 'renewed', subscription });
+  const noted = withRenewed(state, asked, held.id, event?.number, profile.derivesOpens, now);
+  return done(noted, { kind: 'renewed', subscription });
 }
 
 function renew(
@@ -118,7 +127,7 @@ function renew(
   const next = { ...granted(command, now, policy), subscriberName };
   // A renewal is never the first word of its endpoint.
   const { presence: _, ...rest } = next;
-  return renewed(state, held, rest, now);
+  return renewed(state, held, rest, now, policy);
 }
 
 /** Puts a new subscription in, and those out whose lease ended meanwhile. */
@@ -137,7 +146,8 @@ function added(
   const joined = taken(withSubscription(room, own, now), own);
   // A callback is called at once; who is to connect is sent something once it has (SUB-7).
   const event = own.channel === 'webhook' ? lastStandingOpen(state, own, profile.derivesOpens) : undefined;
-  const after = awaited(joined, own, event, now);
+  const sent = own.channel === 'webhook' ? withSent(joined, own, event?.number, profile.derivesOpens) : joined;
+  const after = awaited(sent, own, event, now);
   const effects: Effect[] = [{ kind: 'subscribed', subscription: own }];
   if (ids.length > 0) effects.push({ kind: 'ended', ids, reason: LEASE_ENDED });
   return done(after, ...effects);
@@ -191,7 +201,7 @@ export function confirm(
   if (hasEnded(subscription, now)) return NOTHING_TO_DO;
   const held = sameCallback(state, subscription);
   if (!held) return added(state, subscription, now, policy, pausedMs);
-  return renewed(state, held, { ...subscription, ...(held.after === undefined && { after: 0 }) }, now);
+  return renewed(state, held, { ...subscription, ...(held.after === undefined && { after: 0 }) }, now, policy);
 }
 
 /** `hub.mode=unsubscribe`: topic and endpoint, or what identifies the one that is meant (SUB-9). */

@@ -2,7 +2,7 @@
  * What of the context changes a subscriber is told, which may be less than happens: nobody gets an event that it did not subscribe
  * to (PUB-3). For an application, the current context is the last one that it is told of (ERR-8).
  */
-import { eventKey, keyText } from '@lockstep/fhircast';
+import { eventKey, keyText, type ResourceKey } from '@lockstep/fhircast';
 import { AnchorMap } from './anchor-map.ts';
 import { afterSending, lastOpenOf, newInterest, type Offered, selected } from './audience.ts';
 import { latestAnchors, leavesNothingCurrent, type OpenEvent, standingFor } from './current-context.ts';
@@ -96,26 +96,58 @@ export function lastStandingOpen(
   derivesOpens: boolean,
 ): ContextChangeEvent | undefined {
   const { changedBy } = state;
-  const home = { key: 'home-open', sendable: { id: '', name: 'Home-open' }, derived: [] };
-  if (leavesNothingCurrent(state) && selected(newInterest(subscription.events, false), home).length > 0) {
+  if (leavesNothingCurrent(state) && isSubscribedTo(subscription, 'Home-open')) {
     return { number: changedBy, name: 'Home-open' };
   }
   return lastOf(state, standingFor(latestAnchors(state), state), subscription, derivesOpens);
 }
 
 /**
- * The last of the standing opens that a subscriber is sent of events that it has not had (SUB-6).
+ * The standing opens that a renewed subscription is sent, oldest first: those of events that it did not have before, and those after them
+ * once more, so that what is current comes last (SUB-6, SUB-8).
+ * @param had the events that it had
+ * @param has the events that it has now
+ */
+export function standingSince<Open extends { readonly name: string }>(
+  standing: readonly Open[],
+  had: readonly string[],
+  has: readonly string[],
+): readonly Open[] {
+  const taken = standing.filter(({ name }) => isSubscribedTo({ events: has }, name));
+  const first = taken.findIndex(({ name }) => !isSubscribedTo({ events: had }, name));
+  return first < 0 ? [] : taken.slice(first);
+}
+
+/**
+ * The last of the standing opens that a renewed subscription is sent; undefined for none.
  * @param had the events that it had
  */
 export function lastStandingOpenSince(
   state: SessionState,
-  subscription: Interested,
+  { events }: Interested,
   had: readonly string[],
 ): ContextChangeEvent | undefined {
-  const before = new Set(had.map(eventKey));
-  if (before.has('*')) return undefined;
-  const added = standingFor(latestAnchors(state), state).filter(({ name }) => !before.has(eventKey(name)));
-  return lastOf(state, added, subscription, false);
+  const last = standingSince(standingFor(latestAnchors(state), state), had, events).at(-1);
+  return last && { number: last.opened.opening.number, id: last.opened.opening.id, name: last.name };
+}
+
+/** Whether a subscriber gets such events as they are. */
+export function isSubscribedTo({ events }: Interested, name: string): boolean {
+  const key = eventKey(name);
+  return events.some((one) => one === name || one === '*' || eventKey(one) === key);
+}
+
+/** Whether a subscriber is told of an open context, by its own open or by one that is derived from it. */
+export function isToldOf(
+  state: SessionState,
+  { events }: Interested,
+  key: ResourceKey,
+  derivesOpens: boolean,
+): boolean {
+  const anchor = state.anchors.get(keyText(key));
+  if (!anchor) return false;
+  const offer = offerOf(state.topic, { name: `${key.type}-open`, opened: anchor, anchor });
+  return selected(newInterest(events, derivesOpens), offer).length > 0;
 }
 
 /**
@@ -123,18 +155,16 @@ export function lastStandingOpenSince(
  * last, or its close. 0 for none. It may be more than `changedBy`: what is current for it may be closed while another context is current.
  */
 export function lastTold(state: SessionState, subscription: Interested, derivesOpens: boolean): number {
-  const { anchors, closed, changedBy, current, home } = state;
+  const { anchors, closed, changedBy, current, home, loggedOutAt } = state;
+  if (changedBy > 0 && changedBy === loggedOutAt) return isSubscribedTo(subscription, 'UserLogout') ? changedBy : 0;
   const ended = closed.filter(({ key }) => !anchors.has(keyText(key)));
-  // What has made nothing current is not held any more, or was a logout.
+  // What has made nothing current is not held any more.
   if (current === undefined && !home && !ended.some(({ number }) => number === changedBy)) return changedBy;
   let { number = 0 } = lastOpenSent(state, subscription, derivesOpens) ?? {};
   let opened = number;
-  const wants = newInterest(subscription.events, derivesOpens);
   for (const { key, number: closedBy, opened: openedBy = closedBy } of ended) {
-    const name = `${key.type}-close`;
     // The close of what was opened before changes nothing for it.
-    if (openedBy < opened) continue;
-    if (selected(wants, { key: eventKey(name), sendable: { id: '', name }, derived: [] }).length === 0) continue;
+    if (openedBy < opened || !isSubscribedTo(subscription, `${key.type}-close`)) continue;
     [number, opened] = [closedBy, openedBy];
   }
   return number;

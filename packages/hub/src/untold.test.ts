@@ -1,0 +1,218 @@
+/**
+ * Random sessions of applications that subscribe to some events only, on a whole Hub: who shows another patient than the session has open,
+ * or one where none is, is named, and who shows what is open is not (ERR-8).
+ */
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import fc from 'fast-check';
+import { parameters, patient, report, study } from '../test/events.ts';
+import { type Peer, Rig } from '../test/rig.ts';
+import { CORE, IRA, STU2 } from './rules/versions.ts';
+
+const EVENTS = [
+  ...['Patient', 'ImagingStudy', 'DiagnosticReport'].flatMap((type) => [`${type}-open`, `${type}-close`]),
+  'Home-open',
+  'UserLogout',
+];
+
+/** A context, and the patient that it is about. */
+interface Shown {
+  readonly patient: string;
+  readonly anchor: string;
+}
+
+/** An application that shows what it is told, and answers it. */
+class Application {
+  readonly name: string;
+  peer: Peer;
+  isHere = true;
+  shown: Shown | undefined;
+  /** It was told that the patient was closed of whom it shows something else: whether it goes on showing that, nobody can say. */
+  isUnsure = false;
+  /** It has come back, and was sent no open since: the Hub cannot tell whether it saw those that have ended meanwhile. */
+  isBack = false;
+  #read = 0;
+
+  constructor(name: string, peer: Peer) {
+    this.name = name;
+    this.peer = peer;
+  }
+
+  /** Shows what it was sent since, and answers. */
+  take(): void {
+    for (const { id, event } of this.peer.events.slice(this.#read)) {
+      this.#show(event);
+      this.peer.answer(200, id);
+    }
+    this.#read = this.peer.events.length;
+  }
+
+  #show(event: Peer['events'][number]): void {
+    const [type = '', action = ''] = event['hub.event'].split('-');
+    const idOf = (wanted: string): string | undefined =>
+      event.context.find((one: Peer['events'][number]) => one.resource?.resourceType === wanted)?.resource.id;
+    const anchor = `${type}/${idOf(type)}`;
+    if (action !== 'close') {
+      this.isUnsure = this.isBack = false;
+      this.shown = action === 'open' && type !== 'Home' ? { patient: idOf('Patient') ?? '', anchor } : undefined;
+    } else if (this.shown?.anchor === anchor) this.shown = undefined;
+    else this.isUnsure ||= this.shown?.patient === idOf('Patient');
+  }
+
+  leave(code: number): void {
+    if (!this.isHere) return;
+    this.peer.connection?.closed(code);
+    this.isHere = false;
+  }
+
+  async comeBack(rig: Rig, sinceLast: boolean): Promise<void> {
+    if (this.isHere) return;
+    const since = sinceLast ? this.peer.ids.findLast((id) => id.startsWith('event-')) : undefined;
+    const peer = await rig.connect(this.peer.endpoint, since);
+    if (!peer) return;
+    this.peer = peer;
+    this.isHere = this.isBack = true;
+    this.#read = 0;
+  }
+}
+
+const CONTEXTS = {
+  Patient: (of: string) => [patient(of)],
+  ImagingStudy: (of: string) => [study(of), patient(of)],
+  DiagnosticReport: (of: string) => [report(of), patient(of), study(of)],
+};
+
+const type = fc.constantFrom('Patient' as const, 'ImagingStudy' as const, 'DiagnosticReport' as const);
+const id = fc.constantFrom('p1', 'p2');
+const one = fc.nat(2);
+const events = fc.oneof(
+  fc.subarray(EVENTS, { minLength: 1 }).map(String),
+  fc.constantFrom(String(EVENTS), '*', 'Patient-open', 'Patient-open,Patient-close', 'ImagingStudy-open'),
+);
+const action = fc.oneof(
+  { weight: 9, arbitrary: fc.record({ do: fc.constant('open' as const), type, id }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('close' as const), type, id }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('home' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('logout' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('renew' as const), one, events }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), one, code: fc.constantFrom(1001, 1006) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('come back' as const), one, sinceLast: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('join' as const), events }) },
+);
+type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
+
+/** A session, its applications, and the truth about it. */
+class Session {
+  readonly #rig: Rig;
+  readonly #topic: string;
+  readonly #applications: Application[] = [];
+  #open: Shown | undefined;
+  #published = 0;
+
+  private constructor(rig: Rig, topic: string) {
+    this.#rig = rig;
+    this.#topic = topic;
+  }
+
+  static async start(rig: Rig, wanted: readonly string[]): Promise<Session> {
+    const session = new Session(rig, await rig.session());
+    for (const list of wanted) await session.#join(list);
+    return session;
+  }
+
+  async #join(list: string): Promise<void> {
+    const name = `App ${this.#applications.length}`;
+    this.#applications.push(
+      new Application(name, await this.#rig.join(this.#topic, list, { 'subscriber.name': name })),
+    );
+  }
+
+  #application(index: number): Application {
+    const application = this.#applications[index];
+    assert.ok(application);
+    return application;
+  }
+
+  /** @returns whether the Hub took it */
+  async #publish(event: string, context: readonly unknown[]): Promise<boolean> {
+    this.#published += 1;
+    const status = await this.#rig.publish(this.#topic, event, context, { id: `event-${this.#published}` });
+    return status === 202;
+  }
+
+  #renew({ name, peer }: Application, list: string): unknown {
+    const more = { 'hub.channel.endpoint': peer.endpoint, 'subscriber.name': name };
+    return this.#rig.subscribe(this.#topic, list, more);
+  }
+
+  async act(what: Action): Promise<void> {
+    switch (what.do) {
+      case 'open':
+        if (await this.#publish(`${what.type}-open`, CONTEXTS[what.type](what.id)))
+          this.#open = { patient: what.id, anchor: `${what.type}/${what.id}` };
+        break;
+      case 'close':
+        if (await this.#publish(`${what.type}-close`, CONTEXTS[what.type](what.id)))
+          if (this.#open?.anchor === `${what.type}/${what.id}`) this.#open = undefined;
+        break;
+      case 'home':
+      case 'logout':
+        await (what.do === 'home' ? this.#publish('Home-open', []) : this.#publish('UserLogout', [parameters]));
+        this.#open = undefined;
+        break;
+      case 'join':
+        await this.#join(what.events);
+        break;
+      case 'renew':
+        await this.#renew(this.#application(what.one), what.events);
+        break;
+      case 'leave':
+        this.#application(what.one).leave(what.code);
+        break;
+      case 'come back':
+        await this.#application(what.one).comeBack(this.#rig, what.sinceLast);
+    }
+    for (let round = 0; round < 3; round++) {
+      await this.#rig.settle(this.#topic);
+      for (const application of this.#applications) if (application.isHere) application.take();
+    }
+    await this.#rig.settle(this.#topic);
+  }
+
+  async check(): Promise<void> {
+    const marks = (await this.#rig.hub.inspect(this.#topic))?.state.following;
+    for (const { isBack, isHere, isUnsure, name, peer, shown } of this.#applications) {
+      if (!isHere || !peer.open || isUnsure) continue;
+      const mark = marks?.get(peer.endpoint.split('/').at(-1) ?? '');
+      const shows = `${name} shows ${shown?.anchor}, ${this.#open?.anchor} is open`;
+      if (shown && shown.patient !== this.#open?.patient) assert.ok(mark, `${shows}, and it is not named`);
+      if (!isBack && shown?.patient === this.#open?.patient) assert.equal(mark, undefined, `${shows}, and it is named`);
+    }
+  }
+
+  end(): Promise<unknown> {
+    return this.#rig.hub.endSession(this.#topic, 'Done');
+  }
+}
+
+for (const profile of [CORE, STU2, IRA]) {
+  it(`ERR-8 whatever applications subscribe to, they are named while they show another patient, and only then (${profile.name})`, async (t) => {
+    const rig = await Rig.open(t, { profile });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.tuple(events, events, events),
+        fc.array(action, { maxLength: 14 }),
+        async (wanted, actions) => {
+          const session = await Session.start(rig, wanted);
+          for (const what of actions) {
+            await session.act(what);
+            await session.check();
+          }
+          await session.end();
+        },
+      ),
+      // The same sessions every time; leave the seed out to search others.
+      { numRuns: 40, seed: 20261130 },
+    );
+  });
+}
