@@ -9,7 +9,7 @@ const SUSPENDED = 2000;
 /** ms after a pause during which it is taken into account: whoever waited meanwhile can come back. */
 const FORGIVING = 60_000;
 
-/** The clocks of a machine that nobody sets. */
+/** The clocks of a machine that cannot be set: they count from its start. */
 export interface SteadyClocks {
   /** ms. It may stand still while the machine is suspended. */
   monotonic(): number;

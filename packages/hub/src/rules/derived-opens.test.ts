@@ -116,6 +116,28 @@ describe('DER-2', () => {
     assert.deepEqual(names(one, next('d', 'p1')), ['d~Patient.p1']);
   });
 
+  it('DER-2 in a row is without another context between: the resource is sent again after one of another patient', () => {
+    const of = (p: string, id: string) => message('DiagnosticReport-open', [report(id), patient(p)], id);
+    for (const between of [
+      message('Encounter-open', [encounter('n2'), patient('p2')], 'b'),
+      message('ImagingStudy-open', [study('s2'), patient('p2')], 'b'),
+      // A study that does not name its patient may be of another.
+      message('ImagingStudy-open', [study('s3'), encounter('n3')], 'b'),
+    ]) {
+      const one = interest('Patient-open', 'Encounter-open', 'ImagingStudy-open');
+      assert.deepEqual(names(one, of('p1', 'a')), ['a~Patient.p1']);
+      assert.deepEqual(names(one, between), ['b']);
+      assert.deepEqual(names(one, of('p1', 'c')), ['c~Patient.p1'], between.event['hub.event']);
+    }
+  });
+
+  it('DER-2 a context of the same patient between does not have it sent again', () => {
+    const one = interest('Patient-open', 'Encounter-open');
+    assert.deepEqual(names(one, message('DiagnosticReport-open', [report('a'), patient('p1')], 'a')), ['a~Patient.p1']);
+    assert.deepEqual(names(one, message('Encounter-open', [encounter('n1'), patient('p1')], 'b')), ['b']);
+    assert.deepEqual(names(one, message('DiagnosticReport-open', [report('c'), patient('p1')], 'c')), []);
+  });
+
   it('an open that was sent as such counts; it is always sent itself', () => {
     const one = interest('Patient-open');
     assert.deepEqual(names(one, message('Patient-open', [patient('p1')], 'a')), ['a']);
