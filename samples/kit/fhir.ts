@@ -75,7 +75,7 @@ export function observedName(observation: Resource): string {
 
 /** `ImagingStudy/1` of a reference. */
 export function referenceOf(resource: unknown, path: string): string | undefined {
-  return /([A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/.exec(textAt(resource, `${path}.reference`) ?? '')?.[1];
+  return /(?<![A-Za-z])([A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/.exec(textAt(resource, `${path}.reference`) ?? '')?.[1];
 }
 
 /** A request that the record did not grant. The message is for people. */

@@ -449,7 +449,7 @@ async function readConfiguration(url: string, limits: HttpLimits): Promise<unkno
 function hubUrlOf(text: string): string {
   if (!/^https?:\/\//.test(text) || !URL.canParse(text))
     throw new TypeError(`hubUrl: an http or https URL, not ${text}`);
-  return text.replace(/\/+$/, '');
+  return text.replace(/(?<!\/)\/+$/, '');
 }
 
 function positive(name: string, value: number): number {

@@ -5,7 +5,12 @@ import { difference, isObject, type JsonDifference, type JsonObject, objects, pa
 const VERSIONS = ['context.versionId', 'context.priorVersionId', 'versionId', 'priorVersionId'];
 
 /** A time that says itself that it is UTC: the second, and its fraction. */
-const UTC = /^(\d{4}-\d\d-\d\dT\d\d:\d\d)(?::(\d\d)(?:[.,](\d*?)0*)?)?(?:Z|[+-]00(?::?00)?)$/;
+const UTC = /^(\d{4}-\d\d-\d\dT\d\d:\d\d)(?::(\d\d)(?:[.,](\d*))?)?(?:Z|[+-]00(?::?00)?)$/;
+
+/** The digits behind the second, without zeros at the end. */
+function fractionOf([, , , digits = '']: RegExpExecArray): string {
+  return digits.replace(/(?<!0)0+$/, '');
+}
 
 /**
  * Whether two times are the same, to the last digit of their fraction. Told with an offset, or without a zone, a time is another to
@@ -16,7 +21,7 @@ export function sameInstant(a: unknown, b: unknown): boolean {
   if (typeof a !== 'string' || typeof b !== 'string') return false;
   const [one, other] = [UTC.exec(a), UTC.exec(b)];
   if (!one || !other) return false;
-  return one[1] === other[1] && (one[2] ?? '00') === (other[2] ?? '00') && (one[3] ?? '') === (other[3] ?? '');
+  return one[1] === other[1] && (one[2] ?? '00') === (other[2] ?? '00') && fractionOf(one) === fractionOf(other);
 }
 
 export interface ComparisonOptions {

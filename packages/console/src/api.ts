@@ -120,7 +120,7 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
   }
   if (response.status === 401) noteSignedOut();
   if (!response.ok) throw refused(response.status, saidBy(value), codeOf(value));
-  const link = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
+  const link = /<([^<>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
   // The server names the address as browsers know it.
   const next = link?.slice(BASE_PATH.length);
   return { value: value as T, next };

@@ -47,7 +47,7 @@ export function conceptOf(resource: unknown, path: string): string {
 
 /** `Patient/123` of a reference, whatever stands before it. */
 export function referenceOf(resource: unknown, path: string): string | undefined {
-  return /([A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/.exec(textAt(resource, `${path}.reference`) ?? '')?.[1];
+  return /(?<![A-Za-z])([A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/.exec(textAt(resource, `${path}.reference`) ?? '')?.[1];
 }
 
 /** The patient a resource is about: `Patient/123`. */
@@ -216,7 +216,7 @@ export class Fhir {
     const bundle = await this.#request(path);
     const links = valuesAt(bundle, 'link').filter((one) => textAt(one, 'relation') === 'next');
     // The record may be reached at another address than it knows itself by: what follows the type's name counts.
-    const next = /[^/]+$/.exec(textAt(links[0], 'url') ?? '')?.[0];
+    const next = /(?<![^/])[^/]+$/.exec(textAt(links[0], 'url') ?? '')?.[0];
     return {
       resources: valuesAt(bundle, 'entry.resource') as readonly Resource[],
       ...(next !== undefined && { next }),

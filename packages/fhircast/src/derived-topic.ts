@@ -23,7 +23,7 @@ const NONCE = /^([0-9a-z]{1,11})\.[A-Za-z0-9_-]{22}$/;
 function toBase64url(bytes: Uint8Array): string {
   let binary = '';
   for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+/, '');
 }
 
 /** @returns undefined when the text is not base64url in its one canonical form, so that no topic has two spellings */

@@ -112,7 +112,7 @@ export function windowsCommandLine(program: string, args: readonly string[]): st
     .map((arg) => {
       if (arg !== '' && !/[\s"]/.test(arg)) return arg;
       // Backslashes count as escapes only before a quote.
-      return `"${arg.replace(/(\\*)"/g, '$1$1\\"').replace(/(\\+)$/, '$1$1')}"`;
+      return `"${arg.replace(/(?<!\\)(\\*)"/g, '$1$1\\"').replace(/(?<!\\)(\\+)$/, '$1$1')}"`;
     })
     .join(' ');
 }
@@ -276,7 +276,7 @@ export function buildTicketUrl({ hubUrl, ticket }: LaunchTicket): string {
   checkHubUrl(hubUrl);
   if (!/^[A-Za-z0-9_-]+$/.test(ticket)) throw new LaunchError('a ticket is base64url text');
   if (/[?#]/.test(hubUrl)) throw new LaunchError('hub.url holds a query or a fragment');
-  return `${hubUrl.replace(/\/+$/, '')}/ticket/${ticket}`;
+  return `${hubUrl.replace(/(?<!\/)\/+$/, '')}/ticket/${ticket}`;
 }
 
 /**

@@ -15,7 +15,7 @@ export function topicIn(hubUrl: string, written: string): string {
   const base = hubUrl.toLowerCase();
   const prefix = [`${base}/`, `${base.replace(/\/hub$/, '/api/hub')}/`].find((one) => lower.startsWith(one));
   if (prefix === undefined) return written;
-  const topic = written.slice(prefix.length).replace(/\/+$/, '');
+  const topic = written.slice(prefix.length).replace(/(?<!\/)\/+$/, '');
   try {
     return decodeURIComponent(topic);
   } catch {

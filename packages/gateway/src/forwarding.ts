@@ -583,12 +583,16 @@ function refuseFailure({ status, text }: UpstreamAnswer, type: string, mayRead: 
 /** Words for programmers of the server: where in its code it failed, files, addresses. */
 const INWARD_WORDS = /\bat \S+ ?\(|\b[\w.]*(Exception|Error)\b:?|[a-z]+:\/\/|(^|\s)\/[\w.-]+\/|[A-Z]:\\/;
 
+/** Characters of the server's words that are looked at, and passed on. */
+const MAX_SAID = 500;
+
 function diagnosticsOf(text: string): string | undefined {
   try {
     const outcome = readAnswer(text).value as { issue?: { diagnostics?: unknown; details?: { text?: unknown } }[] };
     const said = outcome.issue?.[0]?.diagnostics ?? outcome.issue?.[0]?.details?.text;
-    const [line = ''] = typeof said === 'string' ? said.split(/[\r\n]/, 1) : [];
-    return line !== '' && !INWARD_WORDS.test(line) ? line.slice(0, 500) : undefined;
+    const [whole = ''] = typeof said === 'string' ? said.split(/[\r\n]/, 1) : [];
+    const line = whole.slice(0, MAX_SAID);
+    return line !== '' && !INWARD_WORDS.test(line) ? line : undefined;
   } catch {
     return undefined;
   }

@@ -17,7 +17,7 @@ const HARMLESS = /^(https?:|mailto:|tel:|urn:|data:image\/(png|jpe?g|gif|webp)[;
  */
 const MARKUP =
   /<!--(?!-?>)(?:(?!--)[\s\S])*-->|<\/?([A-Za-z][\w.:-]*)((?:[ \t\r\n]+[A-Za-z_:][\w.:-]*[ \t\r\n]*=[ \t\r\n]*(?:"[^"]*"|'[^']*'))*)[ \t\r\n]*\/?>/y;
-const ATTRIBUTE = /([\w.:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
+const ATTRIBUTE = /(?<![\w.:-])([\w.:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
 
 /**
  * What a narrative has that no narrative may have: elements, attributes and addresses by which a page that shows it would do something

@@ -46,7 +46,7 @@ export async function serve(
       await lockstep?.reload(readConfig(env));
     } catch (error) {
       const problems = error instanceof ConfigError ? error.problems : [(error as Error).message];
-      const why = problems.join('; ').replaceAll(/\s*\n\s*/g, ' ');
+      const why = problems.join('; ').replaceAll(/(?<!\s)\s*\n\s*/g, ' ');
       console.error(`The server goes on with the settings that it has: ${why}`);
     }
   };

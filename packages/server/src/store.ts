@@ -70,7 +70,10 @@ export async function openStore(config: Config): Promise<ServerStore> {
 /** Why Redis cannot be used, in words for the operator; the password stays out of them. */
 function redisError(url: string, error: unknown): Error {
   const address = url.replace(/\/\/[^@/]*@/, '//');
-  const why = (error instanceof Error ? error.message.replaceAll(url, address) : String(error)).replace(/\.+$/, '');
+  const why = (error instanceof Error ? error.message.replaceAll(url, address) : String(error)).replace(
+    /(?<!\.)\.+$/,
+    '',
+  );
   return new ConfigError([
     `LOCKSTEP_REDIS_URL: ${address} cannot be used: ${why}. Start Redis there, or name where it is`,
   ]);

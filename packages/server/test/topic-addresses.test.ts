@@ -127,6 +127,14 @@ const DOORS: Readonly<Record<string, Door>> = {
 };
 
 describe('SES-9 {hub.url}/{topic} in the place of a topic', () => {
+  it('is looked up at once, with hundreds of thousands of slashes in it too: nobody else waits for that (CWE-1333)', () =>
+    onStage(async ({ hub }) => {
+      const written = `${hub.hubUrl}/${'/'.repeat(900_000)}x`;
+      assert.equal((await hub.json('', event(written))).status, 404);
+      const short = `${hub.hubUrl}/${'/'.repeat(20_000)}x`;
+      assert.equal((await hub.form({ ...FORM, 'hub.topic': short })).status, 404);
+    }));
+
   it('is taken at every door and answered as it was written, for topics of the Hub and computed ones', () =>
     onStage(async ({ origin, hub, topic, derive }) => {
       await ok(hub.json('', event(topic)));

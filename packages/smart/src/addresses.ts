@@ -9,10 +9,10 @@ export class AuthorizationAddresses {
   readonly fhir: string;
 
   constructor(publicUrl: string) {
-    this.publicUrl = publicUrl.replace(/\/+$/, '');
+    this.publicUrl = publicUrl.replace(/(?<!\/)\/+$/, '');
     const { origin, pathname } = new URL(this.publicUrl);
     this.origin = origin;
-    this.path = pathname.replace(/\/+$/, '');
+    this.path = pathname.replace(/(?<!\/)\/+$/, '');
     this.fhir = `${this.publicUrl}/fhir`;
   }
 

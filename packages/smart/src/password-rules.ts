@@ -20,7 +20,7 @@ export async function passwordProblem(password: string, words: readonly string[]
   if ([...password].length < MIN_LENGTH) return `a password has at least ${MIN_LENGTH} characters`;
   if (password.length > MAX_LENGTH) return `a password has at most ${MAX_LENGTH} characters`;
   const plain = password.normalize('NFKC').toLowerCase();
-  const base = plain.replace(/[^\p{L}]+$/u, '');
+  const base = plain.replace(/(?<=\p{L}|^)[^\p{L}]+$/u, '');
   const known = await readCommon();
   if (known.has(plain) || /^(.{1,4})\1+$/u.test(plain) || isSequence(plain)) {
     return 'this password is among the first that anybody would try';

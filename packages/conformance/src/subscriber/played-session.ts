@@ -284,7 +284,7 @@ export class PlayedSession {
     if (typeof url !== 'string' && known !== undefined) return known;
     const address = typeof url === 'string' ? url : textOf(fullUrl);
     return address
-      .replace(/\/_history\/.*$/, '')
+      .replace(/\/_history\/.*/, '')
       .split('/')
       .slice(-2)
       .join('/');

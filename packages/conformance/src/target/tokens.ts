@@ -261,7 +261,7 @@ export class Tokens {
 
   async #smart(base: string | undefined, field: string, transcript: Transcript): Promise<string> {
     if (base === undefined) throw new CheckFailure('a token endpoint or a FHIR base URL in the options', 'neither');
-    const url = `${base.replace(/\/+$/, '')}/.well-known/smart-configuration`;
+    const url = `${base.replace(/(?<!\/)\/+$/, '')}/.well-known/smart-configuration`;
     const answer = await send(
       { method: 'GET', url, headers: { accept: 'application/json' } },
       this.#limits,

@@ -48,7 +48,7 @@ const WRITTEN = [
   // 2 March 1957, 2. März 1957
   /(?<day>\d{1,2})\.?\s+(?<month>\p{L}+)\.?,?\s+(?<year>\d{4})/u,
   // March 2, 1957
-  /(?<month>\p{L}+)\.?\s+(?<day>\d{1,2}),?\s+(?<year>\d{4})/u,
+  /(?<!\p{L})(?<month>\p{L}+)\.?\s+(?<day>\d{1,2}),?\s+(?<year>\d{4})/u,
   /(?<whole>\d{4}(?:-\d\d(?:-\d\d)?)?)/,
 ];
 

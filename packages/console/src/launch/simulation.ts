@@ -138,7 +138,7 @@ function encoded(client: DeclaredClient): string {
   return btoa(String.fromCharCode(...bytes))
     .replaceAll('+', '-')
     .replaceAll('/', '_')
-    .replace(/=+$/, '');
+    .replace(/=+/, '');
 }
 
 /** @returns null for what describes no client */

@@ -51,7 +51,7 @@ const reason = (error: unknown): string => {
 /** @param doing called with what is looked at next */
 export async function* examine(patient: Patient, doing: (what: string) => void): AsyncGenerator<DoctorFinding> {
   if (patient.hub !== undefined) {
-    yield* examineHub(patient.hub.replace(/\/+$/, ''), doing);
+    yield* examineHub(patient.hub.replace(/(?<!\/)\/+$/, ''), doing);
     return;
   }
   yield nodeVersion();

@@ -91,7 +91,7 @@ export async function reachHub(call: Call): Promise<HubAccess> {
   const own = given.token ?? (text === undefined ? undefined : async () => text);
   const topic = given.topic === undefined ? {} : { topic: given.topic };
   if (given.hubUrl !== undefined) {
-    const hubUrl = given.hubUrl.replace(/\/+$/, '');
+    const hubUrl = given.hubUrl.replace(/(?<!\/)\/+$/, '');
     const token = own ?? backendToken(call, hubUrl);
     return { hubUrl, local: false, ...topic, ...(token && { token }) };
   }
@@ -176,7 +176,7 @@ function guessFhirBase(hubUrl: string): string {
 }
 
 async function tokenEndpoint(fhirBase: string): Promise<string> {
-  const url = `${fhirBase.replace(/\/+$/, '')}/.well-known/smart-configuration`;
+  const url = `${fhirBase.replace(/(?<!\/)\/+$/, '')}/.well-known/smart-configuration`;
   const configuration = (await request(url, {})) as { token_endpoint?: unknown } | undefined;
   if (typeof configuration?.token_endpoint === 'string') return configuration.token_endpoint;
   throw new CliError(EXIT.failed, `${url} names no token_endpoint`, 'Give --smart or --token-url.');
@@ -247,7 +247,7 @@ export async function listSessions(
     const { body, headers } = await askWithHeaders(access, `/session${query === '' ? '' : `?${query}`}`);
     if (!Array.isArray(body)) throw new CliError(EXIT.failed, 'the Hub has no list of sessions', 'Give --topic.');
     list.push(...(body as ListedSession[]));
-    query = /<[^>?]*\?([^>]*)>; *rel="?next/.exec(headers.get('link') ?? '')?.[1];
+    query = /<[^<>?]*\?([^<>]*)>; *rel="?next/.exec(headers.get('link') ?? '')?.[1];
   }
   return list;
 }

@@ -47,7 +47,7 @@ export const webUrl: Reader<string> = (text) => {
     return problem('must be an http: or https: URL, such as https://lockstep.example.org');
   if (url.search || url.hash || url.username || url.password)
     return problem(`must be a URL without ?, # and credentials: ${url.origin}${url.pathname}`);
-  const path = url.pathname.replace(/\/+$/, '');
+  const path = url.pathname.replace(/(?<!\/)\/+$/, '');
   if (!/^(\/[A-Za-z0-9._~-]+)*$/.test(path) || OWN_SEGMENTS.includes(path.split('/')[1] ?? ''))
     return problem(`must have no path, or one that is no address of Lockstep's own, such as ${url.origin}/lockstep`);
   return url.origin + path;
@@ -62,7 +62,7 @@ export const serviceUrl =
       return problem(`must be an http: or https: URL, such as ${example}`);
     if (url.search || url.hash || url.username || url.password)
       return problem('must be a URL without ?, # and credentials');
-    return text.replace(/\/+$/, '');
+    return text.replace(/(?<!\/)\/+$/, '');
   };
 
 /** Plain http is for a provider on this machine. */
@@ -80,7 +80,7 @@ export const fhirBase: Reader<string> = (text) => {
   if (!url || !['http:', 'https:'].includes(url.protocol) || url.search || url.hash || url.username) {
     return problem('must be the http: or https: base address of a FHIR server, such as https://audit.example.org/fhir');
   }
-  return text.replace(/\/+$/, '');
+  return text.replace(/(?<!\/)\/+$/, '');
 };
 
 export const syslogAddress: Reader<string> = (text) => {

@@ -37,7 +37,7 @@ export const OWN_SEGMENTS: readonly string[] = [
 
 /** The path of a public URL, without a slash at its end; empty for a host of its own. */
 export function basePathOf(publicUrl: string | undefined): string {
-  return publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/+$/, '');
+  return publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/(?<!\/)\/+$/, '');
 }
 
 /**
@@ -78,7 +78,9 @@ function lengthen(name: string, value: Value, basePath: string): Value {
     case 'content-location':
       return each(value, (one) => (one === '/' ? `${basePath}/` : publicPath(one, basePath)));
     case 'link':
-      return each(value, (one) => one.replace(/<([^>]*)>/g, (_all, path: string) => `<${publicPath(path, basePath)}>`));
+      return each(value, (one) =>
+        one.replace(/<([^<>]*)>/g, (_all, path: string) => `<${publicPath(path, basePath)}>`),
+      );
     case 'set-cookie':
       return each(value, (one) =>
         one.replace(/(; *path=)([^;]*)/i, (_all, name: string, path: string) => name + publicPath(path, basePath)),

@@ -83,7 +83,7 @@ function webAddress(body: Body, field: string): string | undefined {
   if (text === undefined) return undefined;
   if (!/^https?:\/\//.test(text) || !URL.canParse(text))
     throw new ConsoleError(400, `${field}: an http or https address`);
-  return text.replace(/\/+$/, '');
+  return text.replace(/(?<!\/)\/+$/, '');
 }
 
 function neededAddress(body: Body, field: string): string {
