@@ -1,4 +1,3 @@
-import { type KeyObject, verify } from 'node:crypto';
 import type { RecordStore } from '@lockstep/store';
 import type { JWTPayload } from 'jose';
 import { type Client, isAsymmetric, isPublic } from './client.ts';
@@ -8,6 +7,7 @@ import { invalidClient, OAuthError } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
 import { RecordRepository, type RecordWrite } from './repository.ts';
 import { digest, sameSecret } from './secrets.ts';
+import { type JwsParts, jwsParts, readPart, signatureFits } from './signatures.ts';
 import { overByBoth, proofTimes } from './wall-time.ts';
 
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -113,7 +113,7 @@ export class ClientAuthentication {
     if (request.params.get('client_assertion_type') !== ASSERTION_TYPE) {
       throw invalidClient(`client_assertion_type must be ${ASSERTION_TYPE}`);
     }
-    const { header, claims } = readAssertion(assertion);
+    const { parts, header, claims } = readAssertion(assertion);
     const client = await this.#assertedClient(claims, request.params.get('client_id'));
     this.#checkAudience(claims, request.endpoint);
     const expiresAt = this.#checkTimes(claims);
@@ -122,8 +122,7 @@ export class ClientAuthentication {
     if (header.kid === undefined && client.switches.legacy !== true)
       throw invalidClient('kid is missing in the header');
     const key = await this.#keys.select(client, header);
-    if (!signatureFits(header.alg, key, assertion ?? ''))
-      throw invalidClient('the signature of the assertion is wrong');
+    if (!(await signatureFits(header.alg, key, parts))) throw invalidClient('the signature of the assertion is wrong');
     return { client, spend: this.#spending(client, claims, expiresAt) };
   }
 
@@ -181,14 +180,6 @@ export function usedBefore(): OAuthError {
   return invalidClient('jti was used before');
 }
 
-/** Verifies a compact JWS. The key was chosen for the algorithm; ECDSA signatures are r and s, not DER (RFC 7518). */
-function signatureFits(alg: AssertionAlgorithm, key: KeyObject, jws: string): boolean {
-  const end = jws.lastIndexOf('.');
-  const signed = Buffer.from(jws.slice(0, end));
-  const signature = Buffer.from(jws.slice(end + 1), 'base64url');
-  return verify('sha384', signed, alg === 'ES384' ? { key, dsaEncoding: 'ieee-p1363' } : key, signature);
-}
-
 interface Credentials {
   readonly id: string;
   readonly secret: string;
@@ -216,34 +207,24 @@ function readBasic(authorization: string): readonly Credentials[] {
   return decoded ? [raw, { id, secret }] : [raw];
 }
 
-/** A compact JWS (RFC 7515): header, claims, signature. */
-const JWS = /^([\w-]+)\.([\w-]+)\.[\w-]+$/;
-
-/** @throws SyntaxError or TypeError when it is no JSON object */
-function readPart(part: string): Readonly<Record<string, unknown>> {
-  const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('no object');
-  return value as Readonly<Record<string, unknown>>;
-}
-
 function readAssertion(assertion: string | undefined): {
+  parts: JwsParts;
   header: { alg: AssertionAlgorithm; kid?: string; jku?: unknown };
   claims: JWTPayload;
 } {
-  const [, first = '', second = ''] = JWS.exec(assertion ?? '') ?? [];
-  let header: Readonly<Record<string, unknown>>;
-  let claims: JWTPayload;
-  try {
-    header = readPart(first);
-    claims = readPart(second);
-  } catch {
-    throw invalidClient('client_assertion is no signed JWT');
-  }
+  const parts = jwsParts(assertion ?? '');
+  const header = parts && readPart(parts.header);
+  const claims: JWTPayload | undefined = parts && readPart(parts.payload);
+  if (!parts || !header || !claims) throw invalidClient('client_assertion is no signed JWT');
   const alg = ASSERTION_ALGORITHMS.find((one) => one === header.alg);
   if (!alg) throw invalidClient('the assertion must be signed with RS384 or ES384');
   // An extension that is critical and not understood (RFC 7515 section 4.1.11): none is.
   if (header.crit !== undefined) throw invalidClient('crit is not supported');
   const { kid, jku } = header;
   if (kid !== undefined && typeof kid !== 'string') throw invalidClient('kid must be a string');
-  return { header: { alg, ...(kid === undefined ? {} : { kid }), ...(jku === undefined ? {} : { jku }) }, claims };
+  return {
+    parts,
+    header: { alg, ...(kid === undefined ? {} : { kid }), ...(jku === undefined ? {} : { jku }) },
+    claims,
+  };
 }

@@ -4,6 +4,7 @@ import type { JWK } from 'jose';
 import type { Client } from './client.ts';
 import { invalidClient } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
+import { keysFor, MIN_RSA_BITS } from './signatures.ts';
 import { wallTime } from './wall-time.ts';
 
 /** How long a key set without cache headers is kept, and how soon one may be fetched again, ms. */
@@ -12,9 +13,6 @@ const MIN_REFETCH = 5_000;
 const MAX_AGE = 24 * 3_600_000;
 const FETCH_TIMEOUT = 5_000;
 const MAX_BYTES = 256 * 1024;
-
-/** Shorter RSA keys are refused (RFC 7518 section 3.3). */
-const MIN_RSA_BITS = 2048;
 
 interface Fetched {
   readonly keys: readonly JWK[];
@@ -55,8 +53,8 @@ export class ClientKeys {
    * @throws OAuthError invalid_client when none fits, or more than one
    */
   async select(client: Client, header: { readonly alg: 'RS384' | 'ES384'; readonly kid?: string }): Promise<KeyObject> {
-    let matching = matchingKeys(await this.#keysOf(client, false), header);
-    if (matching.length === 0 && client.jwksUri) matching = matchingKeys(await this.#keysOf(client, true), header);
+    let matching = keysFor(await this.#keysOf(client, false), header);
+    if (matching.length === 0 && client.jwksUri) matching = keysFor(await this.#keysOf(client, true), header);
     const [key, second] = matching;
     if (!key) throw invalidClient('no registered key fits the assertion');
     if (second) throw invalidClient('more than one registered key fits the assertion');
@@ -149,15 +147,4 @@ async function readLimited(response: Response): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-function matchingKeys(keys: readonly JWK[], header: { readonly alg: string; readonly kid?: string }): readonly JWK[] {
-  return keys.filter(
-    (key) =>
-      (header.alg === 'RS384' ? key.kty === 'RSA' : key.kty === 'EC' && key.crv === 'P-384') &&
-      (header.kid === undefined || key.kid === header.kid) &&
-      (key.alg === undefined || key.alg === header.alg) &&
-      (key.use === undefined || key.use === 'sig') &&
-      (key.key_ops === undefined || (Array.isArray(key.key_ops) && key.key_ops.includes('verify'))),
-  );
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { KeyObject, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { exportJWK, generateKeyPair, type JWK, SignJWT, UnsecuredJWT } from 'jose';
@@ -164,9 +165,22 @@ test('REG-5 every forgery is refused', async (t) => {
   const asHmac = new SignJWT(issuer.claimsAt(server)).setProtectedHeader({ alg: 'HS256', kid: 'first' });
   const publicText = new TextEncoder().encode(JSON.stringify(issuer.state.keys[0]));
   const none = new UnsecuredJWT(issuer.claimsAt(server)).encode();
-  const odd: Json[] = [5, null, {}, [], [5], '', true].flatMap((value) =>
-    ['iss', 'aud', 'exp', 'sub'].map((name) => ({ [name]: value })),
-  );
+  const odd: Json[] = [
+    ...[5, null, {}, [], [5], '', true].flatMap((value) =>
+      ['iss', 'aud', 'exp', 'sub'].map((name) => ({ [name]: value })),
+    ),
+    ...[null, {}, [], [5], '', true, `${now}`, 1e300].flatMap((value) =>
+      ['exp', 'nbf', 'iat'].map((name) => ({ [name]: value })),
+    ),
+  ];
+  const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const signedText = (header: string, payload: string) => {
+    const signed = [header, payload].map((text) => Buffer.from(text).toString('base64url')).join('.');
+    return `${signed}.${sign('sha256', Buffer.from(signed), KeyObject.from(issuer.key)).toString('base64url')}`;
+  };
+  /** Rightly signed by the issuer, with a header that libraries would not write. */
+  const byHand = (header: unknown) => signedText(JSON.stringify(header), JSON.stringify(issuer.claimsAt(server)));
+  assert.ok(await verify(byHand({ alg: 'RS256', kid: 'first' })), 'this way of signing is right');
   const forgeries: Record<string, string | Promise<string>> = {
     'another key': issuer.sign(server, {}, {}, stranger),
     'an unknown key': issuer.sign(server, {}, { kid: 'made-up' }, stranger),
@@ -193,6 +207,34 @@ test('REG-5 every forgery is refused', async (t) => {
     'a critical extension': new SignJWT(issuer.claimsAt(server))
       .setProtectedHeader({ alg: 'RS256', kid: 'first', crit: ['urn:x'], 'urn:x': true })
       .sign(issuer.key, { crit: { 'urn:x': true } }),
+    'a payload that is not encoded': new SignJWT(issuer.claimsAt(server))
+      .setProtectedHeader({ alg: 'RS256', kid: 'first', crit: ['b64'], b64: true })
+      .sign(issuer.key),
+    'one that says it is not encoded': issuer.sign(server, {}, { b64: false }),
+    'an empty list of extensions': byHand({ alg: 'RS256', kid: 'first', crit: [] }),
+    'the address of a key': issuer.sign(server, {}, { kid: undefined, jku: `${issuer.origin}/jwks` }, stranger),
+    'the address of a certificate': issuer.sign(server, {}, { kid: undefined, x5u: `${issuer.origin}/jwks` }, stranger),
+    'a certificate': issuer.sign(server, {}, { kid: undefined, x5c: ['MIIB'] }, stranger),
+    'a file as the key': issuer.sign(server, {}, { kid: '../../dev/null' }, stranger),
+    'a key that is no text': byHand({ alg: 'RS256', kid: ['first'] }),
+    'an algorithm in other letters': byHand({ alg: 'rs256', kid: 'first' }),
+    'a list of algorithms': byHand({ alg: ['RS256'], kid: 'first' }),
+    'a header that is a list': byHand([]),
+    'claims that are a list': `${head}.${encoded([])}.${signature}`,
+    'one in another': signedText(`{"alg":"RS256","kid":"first","cty":"JWT"}`, `"${good}"`),
+    'a typed logout token': issuer.sign(server, {}, { typ: 'logout+jwt' }),
+    'a security event': issuer.sign(server, {}, { typ: 'application/secevent+jwt' }),
+    'a proof of a key': issuer.sign(server, {}, { typ: 'dpop+jwt' }),
+    'an answer of introspection': issuer.sign(server, {}, { typ: 'token-introspection+jwt' }),
+    'a type that is none': issuer.sign(server, {}, { typ: 'chat+jwt' }),
+    'a type that is no text': byHand({ alg: 'RS256', kid: 'first', typ: 5 }),
+    'the issuer in other letters': issuer.sign(server, { iss: issuer.origin.toUpperCase() }),
+    'a list of issuers': issuer.sign(server, { iss: [issuer.origin] }),
+    'an audience in a list in a list': issuer.sign(server, { aud: [[AUDIENCE]] }),
+    'an audience with more in it': issuer.sign(server, { aud: `${AUDIENCE} x` }),
+    'a refresh token by its use': issuer.sign(server, { token_use: 'refresh_token' }),
+    'an id token by its use': issuer.sign(server, { token_use: 'id' }),
+    'a refresh token by its type': issuer.sign(server, { token_type: 'refresh_token' }),
     'a key of its own': issuer.sign(server, {}, { kid: undefined, jwk: issuer.state.keys[0] }, stranger),
     'no JWT': 'a.b.c',
     'too many parts': `${good}.x`,
@@ -201,6 +243,20 @@ test('REG-5 every forgery is refused', async (t) => {
   };
   for (const [name, token] of Object.entries(forgeries)) assert.equal(await verify(await token), undefined, name);
   assert.ok(await verify(good), 'the good one still counts');
+});
+
+test('REG-5 a type that a token may have is taken in each of its spellings', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  for (const typ of [
+    undefined,
+    'JWT',
+    'jwt',
+    'at+jwt',
+    'at+JWT',
+    'application/at+jwt',
+    'application/okta-internal-at+jwt',
+  ])
+    assert.ok(await verify(await issuer.sign(server, {}, typ === undefined ? {} : { typ })), typ);
 });
 
 test('REG-5 keys are rotated without a pause, and one that is taken back counts no longer than a minute', async (t) => {

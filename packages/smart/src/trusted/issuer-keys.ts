@@ -1,8 +1,10 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { textOf } from '@lockstep/fhircast';
 import { StoreUnavailable } from '@lockstep/store';
-import { type CryptoKey, createLocalJWKSet, type FlattenedJWSInput, type JWK, type JWSHeaderParameters } from 'jose';
+import type { JWK } from 'jose';
 import { readJson } from '../client-keys.ts';
 import type { Clock } from '../ports.ts';
+import { keysFor } from '../signatures.ts';
 import type { TrustedIssuer } from './options.ts';
 
 /** How long keys and answers of an issuer are used, ms: what it takes back counts within this time. */
@@ -57,8 +59,8 @@ export async function discoverJwks(issuer: TrustedIssuer, fetchIssuer: typeof fe
   return uri;
 }
 
-type Key = CryptoKey;
-type FindKey = (header?: JWSHeaderParameters, token?: FlattenedJWSInput) => Promise<Key>;
+/** Keys that are tried for a token which does not name one. */
+const MAX_TRIED = 10;
 
 /** The keys of one issuer. */
 export class IssuerKeys {
@@ -66,7 +68,8 @@ export class IssuerKeys {
   readonly #clock: Clock;
   readonly #fetch: typeof fetch;
   #uri: string | undefined;
-  #set: { readonly find: FindKey; readonly ids: ReadonlySet<unknown>; readonly at: number } | undefined;
+  #set: { readonly keys: readonly JWK[]; readonly ids: ReadonlySet<unknown>; readonly at: number } | undefined;
+  #imported = new WeakMap<JWK, KeyObject>();
   #running: Promise<void> | undefined;
   #failedAt = Number.NEGATIVE_INFINITY;
   #renewedAt = Number.NEGATIVE_INFINITY;
@@ -82,13 +85,27 @@ export class IssuerKeys {
     return this.#renewedAt + REFETCH_AFTER;
   }
 
-  /** Finds the key of a token's header. @throws IssuerUnavailable, or an error of `jose` when no key fits */
-  readonly find: FindKey = async (header, token) => {
+  /** The key that a token's header names, or each that fits where it names none (RFC 7515 section 4.1.4). @throws IssuerUnavailable */
+  async find(header: { readonly alg: string; readonly kid?: string | undefined }): Promise<readonly KeyObject[]> {
     if (this.#clock.now() - (this.#set?.at ?? Number.NEGATIVE_INFINITY) >= TRUST_FOR) await this.#load();
-    else if (header?.kid !== undefined && !this.#set?.ids.has(header.kid)) await this.renew();
+    else if (header.kid !== undefined && !this.#set?.ids.has(header.kid)) await this.renew();
     if (!this.#set) throw new IssuerUnavailable(this.#issuer.name);
-    return this.#set.find(header, token);
-  };
+    const fitting = keysFor(this.#set.keys, header).slice(0, MAX_TRIED);
+    return fitting.flatMap((key) => this.#import(key) ?? []);
+  }
+
+  /** @returns undefined for a key that cannot be used; a private one must not be known to us */
+  #import(jwk: JWK): KeyObject | undefined {
+    const held = this.#imported.get(jwk);
+    if (held || jwk.d !== undefined) return held;
+    try {
+      const key = createPublicKey({ key: jwk, format: 'jwk' });
+      this.#imported.set(jwk, key);
+      return key;
+    } catch {
+      return undefined;
+    }
+  }
 
   /**
    * Fetches the keys again for a token that none fits: the issuer may have changed them. Tokens that come meanwhile wait for the same keys.
@@ -117,9 +134,9 @@ export class IssuerKeys {
     try {
       this.#uri ??= await discoverJwks(this.#issuer, this.#fetch);
       const { keys } = await fetchJson(this.#fetch, this.#uri);
-      if (!Array.isArray(keys)) throw new Error('no key set');
-      const find = createLocalJWKSet({ keys: keys as JWK[] }) as FindKey;
-      this.#set = { find, ids: new Set(keys.map((key: JWK) => key?.kid)), at: this.#clock.now() };
+      if (!Array.isArray(keys) || keys.some((key) => typeof key !== 'object' || key === null))
+        throw new Error('no key set');
+      this.#set = { keys: keys as JWK[], ids: new Set(keys.map((key: JWK) => key.kid)), at: this.#clock.now() };
     } catch (error) {
       this.#uri = undefined;
       this.#failedAt = this.#clock.now();

@@ -1,6 +1,7 @@
+import type { KeyObject } from 'node:crypto';
 import { isPlainText, Scopes, textOf } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
-import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
+import { type JWTClaimVerificationOptions, type JWTPayload, UnsecuredJWT } from 'jose';
 import type { AuthorizationAddresses } from '../addresses.ts';
 import { OAuthError } from '../oauth-error.ts';
 import { type Claims, claimAt } from '../outside/claims.ts';
@@ -8,6 +9,7 @@ import type { AuditEntry, Clock } from '../ports.ts';
 import { RecordRepository } from '../repository.ts';
 import { grantableScopes } from '../scope-policy.ts';
 import { digest } from '../secrets.ts';
+import { type JwsParts, jwsParts, readPart, signatureFits } from '../signatures.ts';
 import type { AccessEnded, TokenInfo } from '../token-info.ts';
 import type { UserProfile, Users } from '../users.ts';
 import { fromWall, proofTimes, wallTime } from '../wall-time.ts';
@@ -30,10 +32,11 @@ const LOGOUT_AGE = 300;
 /** The last time there is, ms since the epoch (ECMA-262 section 21.4.1.1). */
 const MOST_TIME = 8.64e15;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
+/** Access tokens are typed so by their issuer (RFC 9068 section 2.1), as any JWT, or not at all. */
+const ACCESS_TOKEN_TYPE = /^(application\/)?([\w-]*\bat\+)?jwt$/i;
+const LOGOUT_TOKEN_TYPE = /^(application\/)?(logout\+)?jwt$/i;
 /** None of the issuer's keys that are known fits. */
 const NO_KEY = Symbol('no key');
-/** Keys that are tried for a token which does not name one. */
-const MAX_TRIED = 10;
 const REFERENCE_AT_END =
   /(?:^|\/)((?:Practitioner|PractitionerRole|Patient|RelatedPerson|Person)\/[A-Za-z0-9.-]{1,64})$/;
 
@@ -144,7 +147,7 @@ export class TrustedIssuers {
 
   /** Verifies a JWT access token. */
   async #check(issuer: Trusted, bearer: string): Promise<Claims | typeof NO_KEY | undefined> {
-    const payload = await this.#verify(issuer, bearer, {
+    const payload = await this.#verify(issuer, bearer, ACCESS_TOKEN_TYPE, {
       audience: [...issuer.audience],
       requiredClaims: ['exp', 'sub'],
     });
@@ -154,29 +157,26 @@ export class TrustedIssuers {
 
   /**
    * Verifies a JWT of the issuer with its keys, and once more where they had changed.
+   * @param types what its header may say that it is
    * @returns undefined for one that is not good, `NO_KEY` where none of the keys that are known fits
    */
   async #verify(
     issuer: Trusted,
     token: string,
-    more: JWTVerifyOptions,
+    types: RegExp,
+    more: JWTClaimVerificationOptions,
   ): Promise<(JWTPayload & { sid?: unknown }) | typeof NO_KEY | undefined> {
-    const options = {
+    const parts = jwsParts(token);
+    const header = parts && jwtHeader(parts, types);
+    if (!header || !issuer.algorithms.includes(header.alg)) return undefined;
+    while (!(await isSignedByOne(await issuer.keys.find(header), header.alg, parts)))
+      if (!(await issuer.keys.renew())) return NO_KEY;
+    return claimsOf(parts, {
       issuer: issuer.issuer,
-      algorithms: [...issuer.algorithms],
       clockTolerance: LEEWAY,
       currentDate: new Date(wallTime(this.#parts.clock)),
       ...more,
-    };
-    for (;;) {
-      try {
-        return await verifiedBy(issuer.keys, token, options);
-      } catch (error) {
-        if (error instanceof IssuerUnavailable) throw error;
-        if (!isWithoutKey(error)) return undefined;
-        if (!(await issuer.keys.renew())) return NO_KEY;
-      }
-    }
+    });
   }
 
   /** Asks the issuer (RFC 7662). */
@@ -365,7 +365,7 @@ export class TrustedIssuers {
   }
 
   async #logoutClaims(issuer: Trusted, token: string, now: number): Promise<LogoutClaims | undefined> {
-    const payload = await this.#verify(issuer, token, {
+    const payload = await this.#verify(issuer, token, LOGOUT_TOKEN_TYPE, {
       currentDate: new Date(now),
       audience: [...issuer.logoutAudience],
       maxTokenAge: LOGOUT_AGE,
@@ -391,29 +391,36 @@ export class TrustedIssuers {
   }
 }
 
-/** Verifies a JWT with the key that it names, or each that fits where it names none (RFC 7515 section 4.1.4). */
-async function verifiedBy(keys: IssuerKeys, token: string, options: JWTVerifyOptions): Promise<JWTPayload> {
-  try {
-    return (await jwtVerify(token, keys.find, options)).payload;
-  } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-    let tried = 0;
-    for await (const key of error) {
-      tried += 1;
-      if (tried > MAX_TRIED) break;
-      try {
-        return (await jwtVerify(token, key, options)).payload;
-      } catch (failed) {
-        if (!(failed instanceof errors.JWSSignatureVerificationFailed)) throw failed;
-      }
-    }
-    throw new errors.JWSSignatureVerificationFailed();
-  }
+/**
+ * @param types what the header may say that the token is: others are good for something else (RFC 8725 section 3.11)
+ * @returns undefined for a header that says what is not understood here
+ */
+function jwtHeader({ header }: JwsParts, types: RegExp): { readonly alg: string; readonly kid?: string } | undefined {
+  const { alg, kid, typ, crit, b64 } = readPart(header) ?? {};
+  if (typ !== undefined && !(typeof typ === 'string' && types.test(typ))) return undefined;
+  // Extensions that are critical (RFC 7515 section 4.1.11), such as a payload that is not encoded (RFC 7797).
+  if (typeof alg !== 'string' || crit !== undefined || b64 !== undefined) return undefined;
+  if (kid === undefined) return { alg };
+  return typeof kid === 'string' ? { alg, kid } : undefined;
 }
 
-/** Whether a JWT was refused for want of its key: also where another key now has the id that it names. */
-function isWithoutKey(error: unknown): boolean {
-  return error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JWKSNoMatchingKey;
+async function isSignedByOne(keys: readonly KeyObject[], alg: string, parts: JwsParts): Promise<boolean> {
+  for (const key of keys) if (await signatureFits(alg, key, parts)) return true;
+  return false;
+}
+
+const UNSIGNED = Buffer.from('{"alg":"none"}').toString('base64url');
+
+/**
+ * The claims of a JWT whose signature was checked. `jose` checks them, which it does by themselves only where there is no signature.
+ * @returns undefined where they are not good
+ */
+function claimsOf({ payload }: JwsParts, options: JWTClaimVerificationOptions): JWTPayload | undefined {
+  try {
+    return UnsecuredJWT.decode(`${UNSIGNED}.${payload}.`, options).payload;
+  } catch {
+    return undefined;
+  }
 }
 
 function clientOf({ claims: { client } }: TrustedIssuer, claims: Claims): string | undefined {
@@ -461,16 +468,17 @@ function issuerIn(claims: string): unknown {
   }
 }
 
+/** How issuers name tokens that open nothing: id, refresh, offline and logout tokens. */
+const OTHER_TOKEN = /^(id|refresh|offline|logout)/i;
+
 /** Id, refresh and logout tokens of the same issuer are none that open anything here (RFC 9068 section 4, RFC 8725 3.11). */
 function isAccessToken(claims: JWTPayload): boolean {
-  const { sub, typ, nonce, at_hash: hash, events, token_use: use } = claims;
+  const { sub, typ, token_type: type, token_use: use, nonce, at_hash: hash, events } = claims;
   if (typeof sub !== 'string' || sub === '') return false;
-  if (typeof typ === 'string' && /^(id|refresh|offline|logout)/i.test(typ)) return false;
+  if ([typ, type, use].some((one) => typeof one === 'string' && OTHER_TOKEN.test(one))) return false;
   // Keycloak before release 24 has the nonce in access tokens too, and says that they are.
   const isBearer = typ === 'Bearer';
-  return (
-    (nonce === undefined || isBearer) && hash === undefined && events === undefined && use !== 'id' && use !== 'refresh'
-  );
+  return (nonce === undefined || isBearer) && hash === undefined && events === undefined;
 }
 
 /**
