@@ -5,6 +5,7 @@ import { followingEvent } from '../rules/following.ts';
 import { wantsHeartbeats } from '../rules/heartbeat.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
 import { standingSince } from '../rules/told.ts';
+import type { Ended } from '../stored/session-notices.ts';
 import { AnswerTimer } from './answer-timer.ts';
 import type { CaughtUpSession, Missed } from './catch-up.ts';
 import { confirmation, denial } from './control-messages.ts';
@@ -14,12 +15,6 @@ import { type SocketListener, SubscriberSocket, type SubscriberSocketOptions } f
 
 export interface AudienceOptions extends SubscriberSocketOptions {
   readonly nodeId: string;
-}
-
-/** Subscriptions that ended, and the reason that their subscribers get. */
-export interface Ended {
-  readonly ids: readonly string[];
-  readonly reason: string;
 }
 
 /** What subscribers are told where no reason is known. */

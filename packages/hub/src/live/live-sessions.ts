@@ -1,7 +1,8 @@
 import { StoreUnavailable } from '@lockstep/store';
 import type { SessionState } from '../rules/session-state.ts';
 import { fromParts } from '../stored/session-record.ts';
-import { LiveSession, type LiveSessionOptions, type LiveSessionParts } from './live-session.ts';
+import { LiveSession } from './live-session.ts';
+import type { LiveSessionOptions, LiveSessionParts } from './session-parts.ts';
 
 /** Sessions read again at the same time after a gap. */
 const RESYNCED_AT_ONCE = 64;

@@ -3,15 +3,33 @@ export class JobQueue {
   /** Each gives what tells its caller; by then the queue is idle again, unless more is queued. */
   readonly #waiting: (() => Promise<() => void>)[] = [];
   #running = false;
-  readonly #ended = (): void => void this.#drain();
+  readonly #ended = (): void => {
+    this.#running = false;
+    if (this.#waiting.length > 0) void this.#drain();
+  };
 
   get idle(): boolean {
-    return !this.#running && this.#waiting.length === 0;
+    return !this.#running;
   }
 
-  /** Runs the job once everything queued before has ended: at once where nothing is. */
-  run<T>(job: () => Promise<T>): Promise<T> {
-    if (!this.#running) return this.#runNow(job);
+  /**
+   * Begins a job at once where nothing is under way: the caller does it, and gives what it becomes to `until`.
+   * @returns false where something is: then `wait` does the job
+   */
+  begin(): boolean {
+    if (this.#running) return false;
+    this.#running = true;
+    return true;
+  }
+
+  /** The job that was begun ends with `result`. The queue is idle again, or goes on, before who waits for the result is told. */
+  until<T>(result: Promise<T>): Promise<T> {
+    result.then(this.#ended, this.#ended);
+    return result;
+  }
+
+  /** Runs the job once everything queued before has ended. */
+  wait<T>(job: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.push(() =>
         job().then(
@@ -20,14 +38,6 @@ export class JobQueue {
         ),
       );
     });
-  }
-
-  /** The queue is idle again, or goes on, before who waits for the job is told of its end. */
-  #runNow<T>(job: () => Promise<T>): Promise<T> {
-    this.#running = true;
-    const result = job();
-    result.then(this.#ended, this.#ended);
-    return result;
   }
 
   async #drain(): Promise<void> {

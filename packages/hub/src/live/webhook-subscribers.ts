@@ -1,0 +1,103 @@
+import type { LogEntry } from '@lockstep/store';
+import { believedAfter } from '../rules/gap.ts';
+import type { Subscription } from '../rules/session-state.ts';
+import { UNSUBSCRIBED } from '../rules/subscribe.ts';
+import { fromEntry } from '../stored/log-record.ts';
+import type { Background } from './background.ts';
+import { Delivery } from './delivery.ts';
+import type { LogPages } from './log-pages.ts';
+import type { MissedEvents } from './missed-events.ts';
+import { type SessionHere, UNKNOWN_SINCE } from './session-parts.ts';
+import type { Backlog, CallbackListener } from './subscriber-callback.ts';
+import type { WebhookCalls } from './webhook-calls.ts';
+
+export interface WebhookParts {
+  readonly calls: WebhookCalls;
+  readonly pages: LogPages;
+  readonly background: Background;
+  readonly listener: CallbackListener;
+  readonly missed: MissedEvents;
+  readonly nodeId: string;
+}
+
+/** The subscribers of one session whose callbacks this node calls. */
+export class WebhookSubscribers {
+  readonly #session: SessionHere;
+  readonly #parts: WebhookParts;
+  /** Those that are to be sent the standing opens first (SUB-8). */
+  readonly #fresh = new Set<string>();
+
+  constructor(session: SessionHere, parts: WebhookParts) {
+    this.#session = session;
+    this.#parts = parts;
+  }
+
+  /** A subscription was made. */
+  subscribed({ id, channel }: Subscription): void {
+    if (channel === 'webhook') this.#fresh.add(id);
+  }
+
+  /** A subscription has ended: its callback is told, unless it unsubscribed itself. */
+  ended(subscription: Subscription, reason: string): void {
+    if (subscription.channel !== 'webhook') return;
+    const { calls, background } = this.#parts;
+    const { topic } = this.#session;
+    if (reason === UNSUBSCRIBED) calls.forget(topic, subscription.id);
+    else background.later(() => calls.deny(topic, subscription, reason));
+  }
+
+  /** The session is gone without a message: its store may have lost it. */
+  lost(reason: string): void {
+    for (const { subscription } of this.#session.audience.callbacks.values()) this.ended(subscription, reason);
+  }
+
+  /** Begins to call those that this node is to call, once everything queued before has ended. */
+  tend(): Promise<void> {
+    const { calls, listener, missed, nodeId } = this.#parts;
+    const session = this.#session;
+    const { topic, audience } = session;
+    return session.run(async () => {
+      const state = await session.state();
+      if (!state) return;
+      for (const subscription of state.subscriptions.values()) {
+        const { id, channel, node } = subscription;
+        if (channel !== 'webhook' || node !== nodeId || audience.callbacks.has(id)) continue;
+        const callback = await calls.open(topic, subscription, listener, (after, limit) =>
+          this.#backlog(id, after, limit),
+        );
+        audience.callbacks.set(id, callback);
+        if (this.#fresh.delete(id)) callback.begin(missed.standing(state, session.log).first);
+        callback.catchUp();
+      }
+    });
+  }
+
+  /** The next events for a callback that is done with everything up to a number. */
+  async #backlog(subscription: string, after: number, limit: number): Promise<Backlog> {
+    const session = this.#session;
+    const { pages, missed } = this.#parts;
+    const entries = await pages.read(session.topic, after, limit);
+    if (entries) return this.#page(entries);
+    const callback = session.audience.callbacks.get(subscription);
+    const returns = callback?.returns;
+    const state = await session.run(() => session.current());
+    if (!state) return { deliveries: [], more: false };
+    // What was read just now has brought it elsewhere.
+    if (callback?.returns !== returns) return { deliveries: [], more: true };
+    const afterLogout = await pages.read(session.topic, Math.max(after, state.loggedOutAt - 1), limit);
+    if (afterLogout) return this.#page(afterLogout);
+    const gapUpTo = state.nextNumber - 1;
+    const believed = believedAfter(state, after);
+    if (!believed) {
+      await session.run(() => session.decide({ kind: 'deny', ids: [subscription], reason: UNKNOWN_SINCE }));
+      return { deliveries: [], gapUpTo, more: false };
+    }
+    return { deliveries: missed.correction(state, session.log, believed), gapUpTo, more: false };
+  }
+
+  #page(entries: readonly LogEntry[]): Backlog {
+    const deliveries = entries.map((entry) => new Delivery(fromEntry(entry)));
+    const last = deliveries.at(-1)?.number ?? Number.POSITIVE_INFINITY;
+    return { deliveries, more: last < this.#session.deliveredUpTo };
+  }
+}
