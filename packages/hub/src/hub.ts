@@ -45,6 +45,8 @@ export class Hub implements HubSessions {
   readonly #invitations: Invitations;
   readonly #subscribing: Subscribing;
   readonly #connecting: Connecting;
+  /** Events whose body was read already: the short way for the one door through which nearly all of them come. */
+  readonly publishing: Pick<Publishing, 'publishRead'>;
   readonly #publishing: Publishing;
 
   constructor(options: HubOptions, ports: HubPorts) {
@@ -58,7 +60,7 @@ export class Hub implements HubSessions {
     const { answerMs } = policy;
     const { spelling, derivesOpens } = policy.profile;
     const background = new Background(clock, ports.failed);
-    const activity = new Activity(clock, ports.observer, ports.audit);
+    const activity = new Activity(clock, ports.observer, ports.audit, ports.committed);
     const webhooks =
       ports.callbacks && ports.cursors
         ? new WebhookCalls(ports.callbacks, ports.cursors, clock, ids, {
@@ -108,6 +110,7 @@ export class Hub implements HubSessions {
     });
     this.#connecting = new Connecting({ store, clock, live, background, activity });
     this.#publishing = new Publishing({ ids, policy, live, topics, activity });
+    this.publishing = this.#publishing;
   }
 
   /** Starts to follow the store and to wait for the subscribers that were connected before a restart. */

@@ -41,6 +41,8 @@ export interface HubPorts {
   readonly validation?: ResourceValidation;
   readonly observer?: Observer;
   readonly audit?: AuditTrail;
+  /** Called with how long each commit took, ms. */
+  readonly committed?: (ms: number) => void;
   /** Called with what went wrong in work in the background. */
   readonly failed?: (error: unknown) => void;
   /** The nodes that share the store, where there may be others. */

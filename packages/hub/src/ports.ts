@@ -20,6 +20,18 @@ export function runningTime(clock: Clock): number {
   return clock.running?.() ?? clock.now();
 }
 
+/** One look at the clock. */
+export interface Moment {
+  /** ms since the epoch. */
+  readonly now: number;
+  /** ms of running time, see `runningTime`. */
+  readonly running: number;
+}
+
+export function momentOf(clock: Clock): Moment {
+  return { now: clock.now(), running: runningTime(clock) };
+}
+
 /** ms by which the ends of what waits come later, since the process stood still within the last minute (ERR-4). */
 export function pausedFor(clock: Clock): number {
   return clock.paused?.() ?? 0;

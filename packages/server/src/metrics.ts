@@ -2,7 +2,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import process from 'node:process';
 import type { Hub } from '@lockstep/hub';
-import type { SessionStore } from '@lockstep/store';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ServerAuditTrail } from './audit/audit-trail.ts';
 import { SessionMetrics } from './session-metrics.ts';
@@ -83,30 +82,9 @@ export class Metrics {
     });
   }
 
-  /** The store, its commits timed. */
-  timed(store: SessionStore): SessionStore {
-    const commits = this.#commits;
-    return {
-      load: (topic) => store.load(topic),
-      revision: (topic) => store.revision(topic),
-      readLog: (topic, after, page) => store.readLog(topic, after, page),
-      readLogBytes: (topic, after, page) => store.readLogBytes(topic, after, page),
-      lookup: (key) => store.lookup(key),
-      lookupPage: (key, after, about) => store.lookupPage(key, after, about),
-      count: (key, atMost) => store.count(key, atMost),
-      listParts: (key, part) => store.listParts(key, part),
-      erase: (topic, expected) => store.erase(topic, expected),
-      announce: (topic, body) => store.announce(topic, body),
-      listen: (topic) => store.listen(topic),
-      watch: (listener) => store.watch(listener),
-      watchChanges: (listener) => store.watchChanges(listener),
-      async commit(commit) {
-        const startedAt = performance.now();
-        const result = await store.commit(commit);
-        commits.observe((performance.now() - startedAt) / 1000);
-        return result;
-      },
-    };
+  /** @param ms from a decision to its being on disk */
+  committed(ms: number): void {
+    this.#commits.observe(ms / 1000);
   }
 
   /** Tells by how much this machine's clock differs from that of the store. @param skew ms */

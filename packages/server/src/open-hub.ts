@@ -50,6 +50,8 @@ export interface HubParts {
   readonly derivedTopics: NonNullable<HubPorts['derivedTopics']>;
   readonly observer?: Observer;
   readonly audit?: AuditTrail;
+  /** See `HubPorts`. */
+  readonly committed?: (ms: number) => void;
   readonly failed: (error: unknown) => void;
   readonly webhooks?: { readonly callbacks: HttpCallbacks; readonly cursors: RecordCursors };
 }
@@ -88,7 +90,7 @@ function userDirectory(users: UserNames): UserDirectory {
 export function openHub(
   config: Config,
   publicUrl: string,
-  { validator, sessions, nodeId, nodes, users, derivedTopics, observer, audit, failed, webhooks }: HubParts,
+  { validator, sessions, nodeId, nodes, users, derivedTopics, observer, audit, committed, failed, webhooks }: HubParts,
 ): Hub {
   const validation = resourceValidation(config, validator);
   return new Hub(
@@ -126,6 +128,7 @@ export function openHub(
       ...(validation && { validation }),
       ...(observer && { observer }),
       ...(audit && { audit }),
+      ...(committed && { committed }),
       failed,
       ...(nodes && { nodes }),
       ...webhooks,

@@ -1,4 +1,11 @@
-import type { AuditRecord, AuditTrail, Clock, Observation, Observer } from '../ports.ts';
+import {
+  type AuditRecord,
+  type AuditTrail,
+  type Clock,
+  type Observation,
+  type Observer,
+  runningTime,
+} from '../ports.ts';
 import type { Accepted } from '../rules/commands.ts';
 import type { Access } from '../rules/permission.ts';
 import type { Subscription } from '../rules/session-state.ts';
@@ -29,11 +36,19 @@ export class Activity {
   readonly #clock: Clock;
   readonly #observer: Observer | undefined;
   readonly #audit: AuditTrail | undefined;
+  readonly #committed: ((ms: number) => void) | undefined;
 
-  constructor(clock: Clock, observer?: Observer, audit?: AuditTrail) {
+  /** @param committed is given how long each commit took, ms */
+  constructor(clock: Clock, observer?: Observer, audit?: AuditTrail, committed?: (ms: number) => void) {
     this.#clock = clock;
     this.#observer = observer;
     this.#audit = audit;
+    this.#committed = committed;
+  }
+
+  /** A decision is durable. @param since when it was made, ms of running time */
+  committed(since: number): void {
+    this.#committed?.(runningTime(this.#clock) - since);
   }
 
   /** Whether there is an observer: without one nothing is reported. */
@@ -41,8 +56,9 @@ export class Activity {
     return this.#observer !== undefined;
   }
 
-  observe(topic: string, observation: Observation): void {
-    this.#observer?.observe(topic, this.#clock.now(), observation);
+  /** @param at when it happened, ms since the epoch */
+  observe(topic: string, observation: Observation, at = this.#clock.now()): void {
+    this.#observer?.observe(topic, at, observation);
   }
 
   subscription(topic: string, kind: 'subscribed' | 'renewed' | 'connected', subscription: Subscription): void {

@@ -1,5 +1,5 @@
 import { type EventMessage, FOLLOWING_EVENT } from '@lockstep/fhircast';
-import type { Channel, Clock } from '../ports.ts';
+import { type Channel, type Clock, momentOf } from '../ports.ts';
 import { standingOpens } from '../rules/current-context.ts';
 import { followingEvent } from '../rules/following.ts';
 import { wantsHeartbeats } from '../rules/heartbeat.ts';
@@ -66,7 +66,8 @@ export class Audience {
   }
 
   deliver(delivery: Delivery): void {
-    for (const socket of this.sockets.values()) socket.deliver(delivery);
+    const moment = momentOf(this.#clock);
+    for (const socket of this.sockets.values()) socket.deliver(delivery, moment);
     for (const callback of this.callbacks.values()) callback.offer(delivery);
   }
 

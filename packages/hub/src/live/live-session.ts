@@ -1,5 +1,5 @@
 import type { Commit, CommitResult, Listening, LogPosition } from '@lockstep/store';
-import { type Channel, pausedFor } from '../ports.ts';
+import { type Channel, pausedFor, runningTime } from '../ports.ts';
 import { type Decision, type Done, done, type Effect, type SessionCommand } from '../rules/commands.ts';
 import { heartbeat } from '../rules/heartbeat.ts';
 import { nextDeadline } from '../rules/lease.ts';
@@ -195,14 +195,17 @@ export class LiveSession implements SessionHere {
     const held = { revision: this.#revision, epoch: this.#epoch };
     const { commit, appended, why } = written(this.topic, before, state, effects, held, now);
     const deliveries = appended.map(({ logged, accepted }) => new Delivery(logged, accepted));
+    const { store, clock, activity } = this.#parts;
+    const decidedAt = runningTime(clock);
     let result: CommitResult;
     try {
-      result = await this.#parts.store.commit(commit);
+      result = await store.commit(commit);
     } catch (error) {
       // It may have happened all the same: no answer is given from a state that may be stale.
       this.#uncertain(this);
       throw error;
     }
+    activity.committed(decidedAt);
     if (!result.ok) return false;
     this.#state = state;
     this.#revision = result.revision;

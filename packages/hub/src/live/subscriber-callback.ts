@@ -371,7 +371,7 @@ export class SubscriberCallback {
       const until = this.#subscription.expiresAt + pausedFor(this.#clock);
       if (this.#ended || until <= this.#clock.now()) return undefined;
       if (wait === undefined) {
-        this.#listener.delivered(this.#subscription, event.id, event.name, original.keepsCurrent);
+        this.#listener.delivered(this.#subscription, event.id, event.name, original.keepsCurrent, this.#clock.now());
       }
       const status = await this.#post(event);
       delivered.status = status;

@@ -16,8 +16,17 @@ export interface SubscriberAnswer {
 
 /** Called with what subscribers do, by socket or webhook. */
 export interface SubscriberListener {
-  /** @param keepsCurrent see `Accepted` */
-  delivered(subscription: Subscription, eventId: string, event: string, keepsCurrent: true | undefined): void;
+  /**
+   * @param keepsCurrent see `Accepted`
+   * @param at ms since the epoch
+   */
+  delivered(
+    subscription: Subscription,
+    eventId: string,
+    event: string,
+    keepsCurrent: true | undefined,
+    at: number,
+  ): void;
   answered(subscription: Subscription, answer: SubscriberAnswer): void;
   /** The answer to a context change is not there yet (ERR-8). */
   delayed(subscription: Subscription, about: Awaited, followed: number): void;

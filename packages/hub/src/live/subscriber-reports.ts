@@ -71,12 +71,13 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     eventId: string,
     event: string,
     keepsCurrent: true | undefined,
+    at: number,
   ): void {
     const { activity } = this.#parts;
     activity.counts.delivered += 1;
     if (!activity.isObserved) return;
     const about = { kind: 'delivered', subscription: id, subscriber, eventId, event } as const;
-    activity.observe(this.#session.topic, keepsCurrent ? { ...about, keepsCurrent } : about);
+    activity.observe(this.#session.topic, keepsCurrent ? { ...about, keepsCurrent } : about, at);
   }
 
   answered(subscription: Subscription, answer: SubscriberAnswer): void {

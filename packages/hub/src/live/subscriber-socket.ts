@@ -1,5 +1,5 @@
 import { parseSubscriberMessage } from '@lockstep/fhircast';
-import { type Channel, type Clock, runningTime } from '../ports.ts';
+import { type Channel, type Clock, type Moment, momentOf, runningTime } from '../ports.ts';
 import { afterSending, type Interest, newInterest, regranted, selected } from '../rules/audience.ts';
 import { changesContext } from '../rules/changes-context.ts';
 import {
@@ -134,11 +134,14 @@ export class SubscriberSocket implements Waiting {
     return this.#catchUp?.after;
   }
 
-  /** Sends an event that has just happened. One that is catching up finds it in the log when its turn comes. */
-  deliver(delivery: Delivery): void {
-    if (this.#catchUp === undefined) this.#offer(delivery);
+  /**
+   * Sends an event that has just happened. One that is catching up finds it in the log when its turn comes.
+   * @param moment now, read once for all who are sent the event
+   */
+  deliver(delivery: Delivery, moment = momentOf(this.#clock)): void {
+    if (this.#catchUp === undefined) this.#offer(delivery, moment);
     // However long that takes, it does not show it yet (ERR-8).
-    else if (changesContext(delivery.name) && this.#takes(delivery)) this.#await(delivery.sendable, delivery);
+    else if (changesContext(delivery.name) && this.#takes(delivery)) this.#await(delivery.sendable, delivery, moment);
   }
 
   /** Whether it is sent the event as it is. */
@@ -148,9 +151,9 @@ export class SubscriberSocket implements Waiting {
   }
 
   /** Sends the event if it was subscribed to, or else the opens derived from it that were (PUB-3, DER-1, DER-2). */
-  #offer(delivery: Delivery): void {
+  #offer(delivery: Delivery, moment = momentOf(this.#clock)): void {
     if (this.#closed || delivery.except === this.#subscription.id) return;
-    for (const event of selected(this.#interest, delivery)) this.#send(event, delivery);
+    for (const event of selected(this.#interest, delivery)) this.#send(event, delivery, moment);
   }
 
   /** Delivers again unless the event was acknowledged with 2xx (PUB-7). */
@@ -158,11 +161,11 @@ export class SubscriberSocket implements Waiting {
     const ids = unacknowledged(this.#conversation, delivery.id);
     if (this.#closed || ids.length === 0) return;
     for (const event of [delivery.sendable, ...(delivery.key.endsWith('-open') ? delivery.derived : [])]) {
-      if (ids.includes(event.id)) this.#send(event, delivery);
+      if (ids.includes(event.id)) this.#send(event, delivery, momentOf(this.#clock));
     }
   }
 
-  #send(event: Sendable, original: Delivery): void {
+  #send(event: Sendable, original: Delivery, moment: Moment): void {
     if (this.#closed) return;
     const { spelling } = this.#subscription;
     this.#interest = afterSending(this.#interest, event, original);
@@ -174,14 +177,14 @@ export class SubscriberSocket implements Waiting {
     }
     // A SyncError about an unanswered SyncError would never end.
     if (original.key !== 'syncerror' && !isUnanswered(original.key)) {
-      this.#await(event, original);
+      this.#await(event, original, moment);
     }
-    this.#listener.delivered(this.#subscription, event.id, event.name, original.keepsCurrent);
+    this.#listener.delivered(this.#subscription, event.id, event.name, original.keepsCurrent, moment.now);
   }
 
-  #await({ id }: Sendable, original: Delivery): void {
+  #await({ id }: Sendable, original: Delivery, { running }: Moment): void {
     // In whole ms, so that all who are sent an event at once share what is waited for.
-    const sentAt = Math.floor(runningTime(this.#clock));
+    const sentAt = Math.floor(running);
     this.#conversation = sent(this.#conversation, original.awaitedAs(id, sentAt));
     this.#timer.wait(this, sentAt + Math.min(SLOW_ANSWER, this.#options.answerMs));
   }

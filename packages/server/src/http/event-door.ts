@@ -120,7 +120,7 @@ export class EventDoor {
       otherwise(request, response, { caller, body });
       return;
     }
-    const published = hub.publish(caller, read.exact, topic);
+    const published = hub.publishing.publishRead(caller, read.exact, topic);
     let answer: Awaited<typeof published> | undefined;
     try {
       answer = await published;

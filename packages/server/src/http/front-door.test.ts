@@ -26,7 +26,7 @@ async function frontDoor(t: TestContext, perSecond: number) {
   const seen: (string | undefined)[] = [];
   const refusals = new EarlyRefusals({ https: false, count: ({ status }) => counted.push(status) });
   const addressOf = ({ headers }: IncomingMessage): string => String(headers['x-from'] ?? '192.0.2.1');
-  const never = { publish: () => assert.fail('nothing here is an event') };
+  const never = { publishing: { publishRead: () => assert.fail('nothing here is an event') } };
   const events = new EventDoor({
     hub: never as never,
     tokens,

@@ -72,7 +72,8 @@ export async function startHub(start: Start, ports: ServedPorts, opened: OpenedS
   const validator = new R4Validator();
   const hub = openHub(config, publicUrl, {
     validator,
-    sessions: metrics.timed(store.sessions),
+    sessions: store.sessions,
+    committed: (ms) => metrics.committed(ms),
     nodeId,
     ...(nodes && { nodes }),
     ...(config.role !== 'hub' && { users: new UserNames(records, systemClock) }),
