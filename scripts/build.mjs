@@ -24,6 +24,7 @@ const SHARED = [
   'packages/console/build/**',
   'packages/console/package.json',
   'packages/console/src/language/**',
+  'packages/console/src/boundary.tsx',
   'packages/console/src/store.ts',
   'packages/console/src/browser-storage.ts',
   'packages/console/src/common.css',
@@ -40,6 +41,13 @@ const GROUPS = [
   // What is drawn first for who is signed in.
   { name: 'shell', test: /[\\/]src[\\/](shell\.tsx|shortcut-sheet-shown\.ts)$/, priority: 2 },
   { name: 'workspace', test: /[\\/]src[\\/]workspace\.tsx$/, priority: 1 },
+];
+
+/** Preact stands in for React, in a twelfth of the script: docs/decisions/0016-preact.md. */
+const PREACT = [
+  { find: /^react(-dom)?$/, replacement: join(root, 'packages/console/build/react.js') },
+  { find: /^react-dom\/client$/, replacement: 'preact/compat/client' },
+  { find: /^react\/jsx-runtime$/, replacement: 'preact/jsx-runtime' },
 ];
 
 const BUILT = /(^|\/)(node_modules|dist|\.build-[^/]*)(\/|$)/;
@@ -74,7 +82,6 @@ const stale = wanted.filter(({ folder, hash }) => stampOf(folder) !== hash);
 
 if (stale.length > 0) {
   const { build } = await import('vite');
-  const { default: react } = await import('@vitejs/plugin-react');
   const { messages, SAMPLES } = await import('../packages/console/build/messages.ts');
   for (const { folder, hash } of stale) {
     const started = Date.now();
@@ -90,8 +97,8 @@ if (stale.length > 0) {
       },
       configFile: false,
       logLevel: 'warn',
-      plugins: [react(), messages(folder.startsWith('samples/') ? SAMPLES : undefined)],
-      resolve: { dedupe: ['react', 'react-dom'] },
+      plugins: [messages(folder.startsWith('samples/') ? SAMPLES : undefined)],
+      resolve: { alias: PREACT, dedupe: ['preact'] },
       // Names are a part of the script too.
       css: { modules: { generateScopedName: '[hash:base64:5]' } },
       build: {
@@ -104,7 +111,13 @@ if (stale.length > 0) {
         cssCodeSplit: false,
         // The lists of what to load ahead would be a part of the first page.
         modulePreload: false,
-        rolldownOptions: { output: { codeSplitting: { groups: GROUPS } } },
+        rolldownOptions: {
+          output: { codeSplitting: { groups: GROUPS } },
+          // Libraries mark what is for browsers ("use client"), as all of it is here.
+          onLog: (level, log, handle) => log.code !== 'MODULE_LEVEL_DIRECTIVE' && handle(level, log),
+          // How long plugins take depends on the machine.
+          checks: { pluginTimings: false },
+        },
         reportCompressedSize: false,
         chunkSizeWarningLimit: 3000,
       },

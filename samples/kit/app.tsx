@@ -6,10 +6,11 @@ import './base.css';
 import { type EventName, fromSmart, HubError, Subscriber } from '@lockstep/client';
 import { useSyncState } from '@lockstep/client/react';
 import type { LockstepStatus } from '@lockstep/client/status';
+import { Boundary } from '@lockstep/console/boundary';
 import { reasonWords, spoken } from '@lockstep/console/language';
 import { loadMessages, startLanguage } from '@lockstep/console/language/load';
 import { useStore } from '@lockstep/console/store';
-import { type HTMLAttributes, type ReactNode, type Ref, StrictMode, useEffect, useRef, useState } from 'react';
+import { type HTMLAttributes, type ReactNode, type Ref, useEffect, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import styles from './app.module.css';
 import { Fhir, type Resource } from './fhir.ts';
@@ -172,7 +173,23 @@ export function Ended({ app, subscriber, grant }: Connected & { app: Sample }) {
   );
 }
 
-// A launch is redeemed once and subscribed once, however often React mounts the page.
+/** The application is not there: why, and the way back. */
+function Failed({ title, why, onLaunch }: { title: string; why: Notice; onLaunch: () => void }) {
+  return (
+    <main className={styles.message}>
+      <h1>{title}</h1>
+      <div role="alert">
+        <NoticeText {...why} />
+      </div>
+      <p>{t('kit.runItAgain')}</p>
+      <button type="button" className="main" onClick={onLaunch}>
+        {t('kit.launchOnItsOwn')}
+      </button>
+    </main>
+  );
+}
+
+// A launch is redeemed once and subscribed once, however often the page is mounted.
 let launched: ReturnType<typeof start> | undefined;
 let connection: Connected | undefined;
 
@@ -205,8 +222,20 @@ function Page(props: { app: Sample; events: readonly EventName[]; children: (con
   switch (state.kind) {
     case 'starting':
       return <p className={styles.message}>{t('kit.starting')}</p>;
-    case 'ready':
-      return children(state.connected);
+    case 'ready': {
+      const { subscriber } = state.connected;
+      return (
+        <Boundary
+          onFailed={() => {
+            document.title = nameOfApp(app);
+            void subscriber.unsubscribe();
+          }}
+          instead={<Failed title={nameOfApp(app)} why={{ text: t('kit.notDrawn') }} onLaunch={launch} />}
+        >
+          {children(state.connected)}
+        </Boundary>
+      );
+    }
     case 'welcome':
       return (
         <main className={styles.message}>
@@ -219,18 +248,7 @@ function Page(props: { app: Sample; events: readonly EventName[]; children: (con
         </main>
       );
     case 'failed':
-      return (
-        <main className={styles.message}>
-          <h1>{t('kit.wasNotLaunched', { app: nameOfApp(app) })}</h1>
-          <div role="alert">
-            <NoticeText {...state.why} />
-          </div>
-          <p>{t('kit.runItAgain')}</p>
-          <button type="button" className="main" onClick={launch}>
-            {t('kit.launchOnItsOwn')}
-          </button>
-        </main>
-      );
+      return <Failed title={t('kit.wasNotLaunched', { app: nameOfApp(app) })} why={state.why} onLaunch={launch} />;
   }
 }
 
@@ -263,10 +281,8 @@ export async function run(
   await startLanguage('kit');
   await loadMessages(app.words);
   createRoot(root).render(
-    <StrictMode>
-      <Page app={app} events={events}>
-        {children}
-      </Page>
-    </StrictMode>,
+    <Page app={app} events={events}>
+      {children}
+    </Page>,
   );
 }

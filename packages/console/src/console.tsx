@@ -3,6 +3,7 @@ import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react'
 import { flushSync } from 'react-dom';
 import { ApiError, post, type SignedInPerson, setCsrf, words } from './api.ts';
 import { serverPath } from './base.ts';
+import { Boundary } from './boundary.tsx';
 import type { EhrSession } from './ehr/session.ts';
 import { t } from './language/language.ts';
 import { loadMessages } from './language/load.ts';
@@ -100,11 +101,19 @@ export function Console() {
       );
     case 'signed-in':
       return (
-        <state.Frame
-          person={state.person}
-          work={state.work}
-          onSignOut={() => void signOut(state.person, state.work?.session)}
-        />
+        <Boundary
+          onFailed={() => {
+            document.title = 'Lockstep';
+            state.work?.session.end();
+          }}
+          instead={<Problem error={new Error(t('start.notDrawn'))} retry={() => location.reload()} />}
+        >
+          <state.Frame
+            person={state.person}
+            work={state.work}
+            onSignOut={() => void signOut(state.person, state.work?.session)}
+          />
+        </Boundary>
       );
   }
 }

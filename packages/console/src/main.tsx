@@ -23,7 +23,6 @@ import './tokens.css';
 import './common.css';
 import './base.css';
 import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
-import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Console } from './console.tsx';
 import { spoken } from './language/language.ts';
@@ -53,9 +52,5 @@ function Root() {
 
 if (root) {
   await startLanguage('start');
-  createRoot(root).render(
-    <StrictMode>
-      <Root />
-    </StrictMode>,
-  );
+  createRoot(root).render(<Root />);
 }

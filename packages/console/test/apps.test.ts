@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { openPatient, run, Stage, shows } from './stage.ts';
+import { holds, openPatient, run, Stage, shows } from './stage.ts';
 import { zip } from './zip.ts';
 
 let stage: Stage;
@@ -144,7 +144,7 @@ test('REG-1 a manifest fills the form, and one that is none says why', async () 
       { name: 'app/icon.svg', content: icon },
     ]),
   );
-  await page.getByLabel('Name', { exact: true }).and(page.locator('[value="From a manifest"]')).waitFor();
+  await holds(page.getByLabel('Name', { exact: true }), 'From a manifest');
   await page.getByRole('button', { name: 'Register', exact: true }).click();
   await page.getByRole('heading', { name: 'From a manifest' }).waitFor();
   // The icon that came with it, as a picture of pixels.

@@ -280,6 +280,39 @@ for (const { way, answering, later, back } of WAYS) {
   });
 }
 
+test('HZ-1 what cannot be drawn is taken off the screen, and leaves the session', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  const other = await page.context().newPage();
+  await other.goto(stage.origin);
+  await page.locator('[data-member]').nth(1).waitFor();
+  // Whatever of a record a chart may stumble over.
+  await page.route(/\/chart-[^/]*\.js$/, (route) =>
+    route.fulfill({
+      contentType: 'text/javascript',
+      body: "export function ChartView() { throw new Error('stumbled'); }",
+    }),
+  );
+  await page.locator('[data-testid="patient"]').filter({ hasText: 'Kofi Mensah' }).click();
+  await page.getByRole('alert').getByText('This page could not be drawn.').waitFor();
+  assert.equal(await page.getByText('Kofi Mensah').count(), 0);
+  await other.locator('[data-member]').nth(1).waitFor({ state: 'detached' });
+  await other.getByRole('heading', { name: /Kofi Mensah/, level: 2 }).waitFor();
+
+  await other.addInitScript(() => {
+    if (!location.pathname.startsWith('/samples/viewer/')) return;
+    const stumble = (): never => {
+      throw new Error('stumbled');
+    };
+    Object.defineProperty(Intl.DateTimeFormat.prototype, 'format', { value: stumble });
+  });
+  await other.getByRole('button', { name: 'Run Image viewer', exact: true }).click();
+  const viewer = other.frameLocator('iframe[title="Image viewer"]');
+  await viewer.getByRole('alert').getByText('The application could not be drawn.').waitFor();
+  assert.equal(await viewer.getByText('Kofi Mensah').count(), 0);
+  await member(other, 'Image viewer').waitFor({ state: 'detached' });
+  await page.context().close();
+});
+
 test('HZ-2 an application that did not follow is green again once it follows a later context', async () => {
   const page = await stage.person(/Mei Tanaka/);
   const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, follows);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { ServerApp } from './server-app.ts';
-import { member, openPatient, Stage, shows } from './stage.ts';
+import { holds, member, openPatient, Stage, shows } from './stage.ts';
 
 let stage: Stage;
 before(async () => {
@@ -108,7 +108,7 @@ test('the whole launch is in the address, which another person can open', async 
   const other = await stage.browser();
   await other.goto(address);
   await other.getByRole('button', { name: /Tomas Lindqvist/ }).click();
-  await other.getByLabel('Launch address').and(other.locator('[value="http://localhost:1/launch"]')).waitFor();
+  await holds(other.getByLabel('Launch address'), 'http://localhost:1/launch');
   assert.equal(await other.getByLabel('User', { exact: true }).inputValue(), 'dr-mei-tanaka');
   assert.ok(await other.getByLabel('Slow Hub').isChecked());
   await other.context().close();

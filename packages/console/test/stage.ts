@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Resource } from '@lockstep/fhircast';
 import { type Lockstep, readConfig, startLockstep } from '@lockstep/server';
-import type { Browser, FrameLocator, Page } from 'playwright-core';
+import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
 import { startChromium } from '../../../scripts/chromium.ts';
 import { type ManyUser, writeRecords, writeUsers } from './records.ts';
 import { ServerProcess } from './server-process.ts';
@@ -179,6 +179,11 @@ export async function run(page: Page, app: string): Promise<FrameLocator> {
   const frame = page.frameLocator(`iframe[title="${app}"]`);
   await frame.locator('lockstep-status[status="in-sync"]').waitFor();
   return frame;
+}
+
+/** Waits until a field holds a text, however it came there. */
+export async function holds(field: Locator, text: string): Promise<void> {
+  while ((await field.inputValue()) !== text) await field.page().evaluate(() => new Promise(requestAnimationFrame));
 }
 
 /** Waits until the application shows the patient. */

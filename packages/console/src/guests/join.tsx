@@ -7,6 +7,7 @@ import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
+import { focusOnce } from '../ui/focus-once.ts';
 import pageStyles from '../ui/page.module.css';
 import { Alert } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
@@ -68,7 +69,7 @@ export default function Join({ session, code }: { session: EhrSession; code: str
         <>
           <p className={textStyles.lead}>{t('guests.whoeverInvitedYou')}</p>
           <Group component="p" gap={10}>
-            <Button autoFocus loading={busy} onClick={() => void join()}>
+            <Button ref={focusOnce} loading={busy} onClick={() => void join()}>
               {t('guests.join')}
             </Button>
             <Link className={textStyles.quietLink} href="/">

@@ -2,7 +2,7 @@
 import type { Resource } from '@lockstep/fhircast';
 import { NativeSelect, TextInput } from '@mantine/core';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useDeferredValue, useId, useState } from 'react';
+import { useId, useState } from 'react';
 import type { SimulationOffer } from '../api.ts';
 import { searchesFor } from '../ehr/patient-search.ts';
 import type { EhrSession } from '../ehr/session.ts';
@@ -92,7 +92,7 @@ function Search({ label, text, set }: { label: string; text: string; set: (text:
 export function PatientFields({ session, plan, change }: PlanPartProps & { session: EhrSession }) {
   const [text, setText] = useState('');
   const status = useId();
-  const { patients, known, ...found } = usePatients(session, useDeferredValue(text), plan.patient);
+  const { patients, known, ...found } = usePatients(session, text, plan.patient);
   const of = useOfPatient(session, plan.patient);
   const none = { value: '', label: t('launch.none') };
   const missing = t('launch.notInTheListTheLaunch');
@@ -154,7 +154,7 @@ export function UserFields({
   offer,
 }: PlanPartProps & { session: EhrSession; asked: string; offer: SimulationOffer }) {
   const [text, setText] = useState('');
-  const wanted = useDeferredValue(text.trim());
+  const wanted = text.trim();
   const found = useQuery({
     queryKey: ['launch-practitioners', wanted],
     queryFn: () =>

@@ -10,6 +10,7 @@ import { Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { Link, navigate } from '../router.tsx';
 import { useStore } from '../store.ts';
+import { focusOnce } from '../ui/focus-once.ts';
 import pageStyles from '../ui/page.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
@@ -82,7 +83,7 @@ export default function OpenLink({ session, patient: patientId, study: studyId }
       )}
       <p className={textStyles.lead}>{t('links.everyApplicationFollows')}</p>
       <Group component="p" gap={10}>
-        <Button data-autofocus autoFocus loading={busy} onClick={() => void open()}>
+        <Button ref={focusOnce} loading={busy} onClick={() => void open()}>
           {t('links.open')}
         </Button>
         <Link className={textStyles.quietLink} href="/">

@@ -1,7 +1,7 @@
 /** The sessions of the Hub, a page at a time: those in which somebody does not follow come first. */
 import { TextInput } from '@mantine/core';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useDeferredValue, useEffect, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { get, type SessionRow, type SessionRowPage } from '../api.ts';
 import { identity, WhoIs } from '../identity.tsx';
 import { date, number, t } from '../language/language.ts';
@@ -85,7 +85,7 @@ export default function Sessions() {
   const queries = useQueryClient();
   const [text, setText] = useState('');
   const [offset, setOffset] = useState(0);
-  const search = useDeferredValue(text.trim());
+  const search = text.trim();
   const query = useQuery({
     queryKey: ['sessions', search, offset],
     queryFn: () => {
@@ -115,7 +115,7 @@ export default function Sessions() {
 
   const { sessions, total, troubled } = query.data ?? { sessions: [], total: 0, troubled: 0 };
   // What is shown is not yet what was asked for: it cannot be clicked.
-  const stale = text.trim() !== search || query.isPlaceholderData;
+  const stale = query.isPlaceholderData;
 
   return (
     <div className={pageStyles.page}>

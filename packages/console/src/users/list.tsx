@@ -1,7 +1,7 @@
 /** Everybody who can sign in. */
 import { Button, TextInput } from '@mantine/core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
-import { useDeferredValue, useEffect, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { getPage, type UserView } from '../api.ts';
 import { t } from '../language/language.ts';
 import { Link } from '../router.tsx';
@@ -16,7 +16,7 @@ const PAGE = 50;
 
 export default function Users() {
   const [text, setText] = useState('');
-  const search = useDeferredValue(text.trim());
+  const search = text.trim();
   const users = useInfiniteQuery({
     queryKey: ['users', search],
     queryFn: ({ pageParam: address }) => getPage<UserView>(address),
@@ -28,7 +28,7 @@ export default function Users() {
   const { hasNextPage, isFetching, fetchNextPage } = users;
   const shown = users.data?.pages.flatMap(({ entries }) => entries) ?? [];
   // What is shown is not yet what was asked for: it cannot be clicked.
-  const stale = text.trim() !== search || users.isPlaceholderData;
+  const stale = users.isPlaceholderData;
   // A page of a search may be empty and still have a next one.
   const isEmpty = shown.length === 0;
   useEffect(() => {

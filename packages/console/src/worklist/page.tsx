@@ -2,7 +2,7 @@
 
 import { Button } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { type KeyboardEvent, useRef } from 'react';
+import { type KeyboardEvent, useEffect, useRef } from 'react';
 import type { EhrSession } from '../ehr/session.ts';
 import { textAt, titleOf, valuesAt, when } from '../fhir.ts';
 import { Who } from '../identity.tsx';
@@ -35,6 +35,10 @@ export default function Worklist({ session }: { session: EhrSession }) {
   });
   const studies = studiesToRead(pages.data?.pages.flatMap(({ resources }) => resources) ?? []);
   const body = useRef<HTMLTableSectionElement>(null);
+  const isEmpty = studies.length === 0;
+  useEffect(() => {
+    if (!isEmpty) body.current?.querySelector<HTMLElement>('[data-open]')?.focus();
+  }, [isEmpty]);
 
   async function open({ study, patient }: StudyToRead): Promise<void> {
     await session.publishing.open(study, patient, {});
@@ -77,7 +81,7 @@ export default function Worklist({ session }: { session: EhrSession }) {
               </tr>
             </thead>
             <tbody ref={body} onKeyDown={move}>
-              {studies.map((one, index) => (
+              {studies.map((one) => (
                 <tr key={one.study.id}>
                   <td>{when(textAt(one.study, 'started'), true)}</td>
                   <td>
@@ -94,7 +98,6 @@ export default function Worklist({ session }: { session: EhrSession }) {
                       size="compact-xs"
                       variant="default"
                       data-open
-                      autoFocus={index === 0}
                       aria-label={t('worklist.openNamed', { title: titleOf(one.study) })}
                       onClick={() => void open(one)}
                     >
