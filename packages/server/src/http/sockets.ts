@@ -6,6 +6,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { writeTextFrame } from './frame.ts';
 import { JoinQueue } from './join-queue.ts';
 import { cleanAddress, splitAddress } from './request-address.ts';
+import { type FrameListener, ShortFrames } from './short-frames.ts';
 
 /** Subscribers send answers; nothing they have to say is larger. Bytes. */
 const MAX_FRAME = 64 * 1024;
@@ -32,7 +33,7 @@ export function refuseUpgrade(socket: Duplex, status: string, reason: string): v
 }
 
 /** One subscriber's connection: the Hub's channel to it. */
-class Peer implements Channel {
+class Peer implements Channel, FrameListener {
   /** Whether anything came since the last ping. */
   heard = true;
   connection: ConnectedSubscriber | undefined;
@@ -49,6 +50,16 @@ class Peer implements Channel {
     if (typeof text === 'string') this.#socket.send(text);
     // Without compression `ws` writes each frame at once, so frames written beside it stay whole and in order.
     else if (this.#socket.readyState === WebSocket.OPEN) writeTextFrame(this.#stream, text);
+  }
+
+  /** A text frame arrived. */
+  text(text: string): void {
+    this.heard = true;
+    this.connection?.received(text);
+  }
+
+  pong(): void {
+    this.heard = true;
   }
 
   close(code: number, reason: string): void {
@@ -97,16 +108,12 @@ function peerOf(socket: WebSocket): Peer | undefined {
 }
 
 function hear(this: WebSocket): void {
-  const peer = peerOf(this);
-  if (peer) peer.heard = true;
+  peerOf(this)?.pong();
 }
 
 function received(this: WebSocket, data: Buffer, isBinary: boolean): void {
-  const peer = peerOf(this);
-  if (!peer) return;
-  peer.heard = true;
   // A binary frame is no answer, whatever it holds.
-  peer.connection?.received(isBinary ? '' : data.toString('utf8'));
+  peerOf(this)?.text(isBinary ? '' : data.toString('utf8'));
 }
 
 /** The Hub's endpoints, for requests to upgrade to a WebSocket. */
@@ -183,6 +190,7 @@ export class Sockets {
     socket.on('close', this.#closed);
     // Protocol errors end in a close, which is what counts.
     socket.on('error', hear);
+    ShortFrames.read(stream, peer);
     // What the client says first is read once the Hub knows it.
     socket.pause();
     try {
