@@ -250,7 +250,7 @@ test('PUB-3 while an older node is there, it and the newer ones tell each other 
   assert.deepEqual(announced, { kind: 'announcement', topic: 'topic', body: 'body', local: false });
   assert.equal(older.heard[1]!.number, older.heard[0]!.number + 1, 'numbered as it expects');
 
-  await older.publish(commitFields('older', change('topic', 2), 'epoch'));
+  await older.publish(commitFields('older', change('topic', 2), 'epoch', true));
   await older.publish(['erased', 'older', 'topic']);
   await ears.until(() => ears.of('topic').includes('erased'));
   assert.deepEqual(ears.of('topic'), ['commit', 'commit', 'announcement', 'commit', 'erased'], 'each once');

@@ -1,4 +1,5 @@
 import type { Commit, LogEntry, StoreNotice } from '@lockstep/store';
+import { type SharedText, sharedText } from './shared-text.ts';
 
 /**
  * A notice on the wire: an empty line, where older nodes have its number, the byte lengths of its fields in the next, then the fields
@@ -17,27 +18,53 @@ export function message(fields: Fields): string {
   return `\n${encode(fields)}`;
 }
 
+/** A commit in which no text stands twice. Older nodes know only `commit`, which has all parts in full. */
+const ONCE = 'commit-once';
+
+/** What the body of the first entry and another text have in common; undefined where there is no entry. */
+function sharedWith(append: readonly LogEntry[], text: string): SharedText | undefined {
+  const [entry] = append;
+  return entry && sharedText(text, entry.body);
+}
+
 /**
- * The fields of a commit: the script takes them as its last arguments.
+ * The fields of a commit: the script takes them as its last arguments. What a part has in common with the first entry, such as the
+ * context of an event that opens one, is sent and published once: such parts come last, each as name, text before, place and bytes in
+ * the entry's body, and text after.
  * @param nonce epoch of the new revision
+ * @param inFull whether older nodes are told as well
  */
-export function commitFields(origin: string, commit: Commit, nonce: string): (string | number)[] {
+export function commitFields(origin: string, commit: Commit, nonce: string, inFull: boolean): (string | number)[] {
   const { topic, expected, parts, append, index, note, at } = commit;
   const put: string[] = [];
   const removed: string[] = [];
+  const shared: (string | number)[] = [];
   for (const [name, body] of parts) {
-    if (body === null) removed.push(name);
+    if (body === null) {
+      removed.push(name);
+      continue;
+    }
+    const found = inFull ? undefined : sharedWith(append, body);
+    if (found) shared.push(name, found.before, found.from, found.length, found.after);
     else put.push(name, body);
   }
   const add = [...new Set(index?.add)];
   const remove = index?.remove ?? [];
-  const fields: (string | number)[] = ['commit', origin, topic, expected, at, nonce];
+  const fields: (string | number)[] = [inFull ? 'commit' : ONCE, origin, topic, expected, at, nonce];
   fields.push(put.length / 2, removed.length, append.length, add.length, remove.length, note === undefined ? 0 : 1);
+  if (!inFull) fields.push(shared.length / 5);
   fields.push(...put, ...removed);
   for (const { number, id, at: acceptedAt, body } of append) fields.push(number, id, acceptedAt, body);
   fields.push(...add, ...remove);
   if (note !== undefined) fields.push(note);
+  fields.push(...shared);
   return fields;
+}
+
+/** Fields as older nodes are told: where texts stand once they are told to look for themselves. */
+export function fieldsForOlder([kind = '', ...fields]: Fields): Fields {
+  const [, topic = ''] = fields;
+  return kind === ONCE ? ['doubt', '', topic] : [kind, ...fields];
 }
 
 /** Reads the fields of a message one after the other. */
@@ -54,10 +81,20 @@ class Reader {
     this.#offset = end + 1;
   }
 
+  /** Where the next field begins, in bytes. */
+  get offset(): number {
+    return this.#offset;
+  }
+
   text(): string {
     const start = this.#offset;
     this.#offset += Number(this.#lengths[this.#next++]);
     return this.#message.toString('utf8', start, this.#offset);
+  }
+
+  /** Text that was read already, or is part of it. */
+  again(from: number, length: number): string {
+    return this.#message.toString('utf8', from, from + length);
   }
 
   number(): number {
@@ -69,16 +106,27 @@ class Reader {
   }
 }
 
-function readCommit(reader: Reader, topic: string, expected: number, at: number): Commit {
-  const [put = 0, removed = 0, appended = 0, added = 0, dropped = 0, noted = 0] = reader.texts(6).map(Number);
+/** @param once whether parts that share text with the first entry come last */
+function readCommit(reader: Reader, once: boolean, topic: string, expected: number, at: number): Commit {
+  const counts = reader.texts(once ? 7 : 6).map(Number);
+  const [put = 0, removed = 0, appended = 0, added = 0, dropped = 0, noted = 0, shared = 0] = counts;
   const parts = new Map<string, string | null>();
   for (let i = 0; i < put; i++) parts.set(reader.text(), reader.text());
   for (const name of reader.texts(removed)) parts.set(name, null);
   const append: LogEntry[] = [];
+  let firstBody = 0;
   for (let i = 0; i < appended; i++) {
-    append.push({ number: reader.number(), id: reader.text(), at: reader.number(), body: reader.text() });
+    const entry = { number: reader.number(), id: reader.text(), at: reader.number() };
+    if (i === 0) firstBody = reader.offset;
+    append.push({ ...entry, body: reader.text() });
   }
   const index = { add: reader.texts(added), remove: reader.texts(dropped) };
+  const note = noted === 1 ? { note: reader.text() } : undefined;
+  for (let i = 0; i < shared; i++) {
+    const [name, before] = [reader.text(), reader.text()];
+    const common = reader.again(firstBody + reader.number(), reader.number());
+    parts.set(name, `${before}${common}${reader.text()}`);
+  }
   return {
     topic,
     expected,
@@ -86,7 +134,7 @@ function readCommit(reader: Reader, topic: string, expected: number, at: number)
     append,
     at,
     ...(added + dropped > 0 && { index }),
-    ...(noted === 1 && { note: reader.text() }),
+    ...note,
   };
 }
 
@@ -99,19 +147,21 @@ class CommitNotice {
   readonly local: boolean;
   readonly #at: number;
   readonly #reader: Reader;
+  readonly #once: boolean;
   #commit: Commit | undefined;
 
-  constructor(topic: string, local: boolean, reader: Reader) {
+  constructor(topic: string, local: boolean, reader: Reader, once: boolean) {
     this.topic = topic;
     this.revision = reader.number() + 1;
     this.local = local;
     this.#at = reader.number();
     this.epoch = reader.text();
     this.#reader = reader;
+    this.#once = once;
   }
 
   get commit(): Commit {
-    this.#commit ??= readCommit(this.#reader, this.topic, this.revision - 1, this.#at);
+    this.#commit ??= readCommit(this.#reader, this.#once, this.topic, this.revision - 1, this.#at);
     return this.#commit;
   }
 }
@@ -130,7 +180,9 @@ export function decode(message: Buffer, node: string): Message {
   const local = origin === node;
   if (kind === 'beat') return { origin, beat: reader.number(), published: reader.number() };
   const topic = reader.text();
-  if (kind === 'commit') return { origin, notice: new CommitNotice(topic, local, reader) };
+  if (kind === 'commit' || kind === ONCE) {
+    return { origin, notice: new CommitNotice(topic, local, reader, kind === ONCE) };
+  }
   if (kind === 'erased') return { origin, notice: { kind, topic, local } };
   if (kind === 'doubt') return { origin, notice: { kind: 'gap', topic } };
   return { origin, notice: { kind: 'announcement', topic, body: reader.text(), local } };

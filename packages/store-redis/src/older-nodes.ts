@@ -1,5 +1,5 @@
 import type { StoreNotice } from '@lockstep/store';
-import { decode, encode, type Fields } from './notice.ts';
+import { decode, encode, type Fields, fieldsForOlder } from './notice.ts';
 import { Tally } from './tally.ts';
 
 /** Signs of life that older nodes may miss, one a second, before nothing is published for them any more. */
@@ -57,9 +57,10 @@ export class OlderNodes {
   }
 
   /** Tells them, if there are any. */
-  async tell([kind = '', , ...rest]: Fields): Promise<void> {
+  async tell(fields: Fields): Promise<void> {
     if (!this.present) return;
     this.#published += 1;
+    const [kind = '', , ...rest] = fieldsForOlder(fields);
     await this.#options.publish(encode([kind, this.#options.node + NEWER, ...rest]));
   }
 

@@ -172,7 +172,7 @@ export class RedisSessionStore implements SessionStore {
     const { node, expiryMs, log, changes } = this.#options;
     const { connection, replicas } = this.#lane(topic);
     const nonce = `${Math.floor(connection.now())}.${randomBytes(6).toString('base64url')}`;
-    const fields = commitFields(node, commit, nonce);
+    const fields = commitFields(node, commit, nonce, this.#older.present);
     if (index?.add?.length) {
       const { generation } = connection;
       await this.#hint(

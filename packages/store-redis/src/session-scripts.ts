@@ -9,7 +9,8 @@ const SLACK = 1.25;
  *
  * KEYS: session, log, heads. ARGV: deadline (ms of the server's clock, 0 is none), expiry (ms), count and age of the log's
  * bounds, the topic's channel (empty: the caller publishes), epoch of the expected revision (empty: any), number of the last
- * entry to erase from the log (0: none), bytes of the log's bounds (0: none), channel of changes, then the fields of the notice.
+ * entry to erase from the log (0: none), bytes of the log's bounds (0: none), channel of changes, then the fields of the notice, as
+ * `commitFields` makes them.
  *
  * The session's hash holds `t` topic, `r` revision and `e` its epoch, `f` first and `l` last number of the log, `el` the epoch of
  * its last entry and `es` that of the entry before the first, `b` the bytes of the log's bodies, `x` when its hints were last refreshed, `p:` parts, and `k:` index
@@ -27,8 +28,9 @@ local expectedEpoch, dropUpTo, most = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[
 local FIRST = 10
 local topic, expected, at, nonce = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14]), ARGV[15]
 local put, removed, appended = tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
-local added, dropped = tonumber(ARGV[19]), tonumber(ARGV[20])
-local next = 22
+local added, dropped, noted = tonumber(ARGV[19]), tonumber(ARGV[20]), tonumber(ARGV[21])
+local shared, next = 0, 22
+if ARGV[FIRST] == 'commit-once' then shared, next = tonumber(ARGV[22]), 23 end
 
 if deadline > 0 then
   local time = redis.call('TIME')
@@ -83,6 +85,14 @@ for i = 1, appended do
   next = next + 4
 end
 last = last + appended
+
+local common = next + added + dropped + noted
+for i = 1, shared do
+  local from, length = tonumber(ARGV[common + 2]), tonumber(ARGV[common + 3])
+  local text = string.sub(ARGV[entries + 3], from + 1, from + length)
+  redis.call('HSET', session, 'p:' .. ARGV[common], ARGV[common + 1] .. text .. ARGV[common + 4])
+  common = common + 5
+end
 
 local function timeOf(head) return tonumber(string.match(head, '^%d+')) end
 if last >= first then

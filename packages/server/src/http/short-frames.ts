@@ -1,4 +1,4 @@
-import { isAscii, isUtf8 } from 'node:buffer';
+import { isUtf8 } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 
 /** First bytes of whole frames: the last of their message, without an extension (RFC 6455 section 5.2). */
@@ -56,9 +56,14 @@ function frameAt(bytes: Buffer, start: number): Frame | undefined {
 function textOf(bytes: Buffer, { mask, end }: Frame): string | undefined {
   const from = mask + MASK_BYTES;
   const length = end - from;
-  for (let at = 0; at < length; at++) payload[at] = bytes[from + at]! ^ bytes[mask + (at & 3)]!;
+  let all = 0;
+  for (let at = 0; at < length; at++) {
+    const byte = bytes[from + at]! ^ bytes[mask + (at & 3)]!;
+    payload[at] = byte;
+    all |= byte;
+  }
+  if (all < 128) return payload.toString('latin1', 0, length);
   const text = payload.subarray(0, length);
-  if (isAscii(text)) return text.latin1Slice(0, length);
   return isUtf8(text) ? text.toString() : undefined;
 }
 
