@@ -8,7 +8,7 @@ import { LeavingApps } from './ehr/leaving.tsx';
 import { Objections } from './ehr/objections.tsx';
 import { EhrPage } from './ehr/page.tsx';
 import { type EhrSession, startSession } from './ehr/session.ts';
-import { Strip, useHeadline } from './ehr/strip.tsx';
+import { Strip, useStanding } from './ehr/strip.tsx';
 import { Unsaved } from './ehr/unsaved.tsx';
 import { identityText } from './identity.tsx';
 import { t } from './language/language.ts';
@@ -153,7 +153,7 @@ function SignedOut({ session }: { session: EhrSession }) {
 
 /** The window's title: whether something is wrong, whose chart is open, and the page. */
 function useTitle(session: EhrSession, page: string): void {
-  const { status, words } = useHeadline(session);
+  const { status, words } = useStanding(session).headline;
   const chart = shownChart(useStore(session.book.desk));
   const alarm = status === 'out-of-sync' || status === 'closed' ? `(!) ${words}` : '';
   const who = chart ? identityText(chart.patient) : '';

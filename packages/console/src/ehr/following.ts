@@ -59,7 +59,10 @@ type Found =
   | { readonly kind: 'unreadable'; readonly patient?: Resource; readonly reason: string };
 
 export class OthersFollowing {
-  /** What events opened, in words, by event id: says what an application that did not follow still shows. */
+  /**
+   * What events opened, in words, by event id and by `Type/id` of what was opened: says what an application that did not follow still
+   * shows.
+   */
   readonly titles = new Watchable<ReadonlyMap<string, string>>(new Map());
   /** SyncErrors about the current context: of applications that are not in the session they are all there is (ERR-6). */
   readonly reports = new Watchable<readonly SyncErrorReport[]>([]);
@@ -198,8 +201,9 @@ export class OthersFollowing {
     if (eventId === '') return;
     this.titles.update((all) => {
       const title = [identityText(patient), anchorTitle(context)].filter(Boolean).join(' · ');
-      const next = [...all].filter(([id]) => id !== eventId).slice(1 - MAX_TITLES);
-      return new Map([...next, [eventId, title]]);
+      const names = [eventId, `${context.type}/${context.id}`];
+      const next = [...all].filter(([name]) => !names.includes(name)).slice(names.length - MAX_TITLES);
+      return new Map([...next, ...names.map((name) => [name, title] as const)]);
     });
   }
 

@@ -18,6 +18,7 @@ export interface Known {
   readonly desk: Desk;
   /** The session's current context; undefined when none is open. */
   readonly accepted: DeskContext | undefined;
+  /** With what the Hub says of them. */
   readonly members: readonly Member[];
   /** Names of applications that are no members, and of which SyncErrors say that they do not follow. */
   readonly reported: readonly string[];
@@ -30,17 +31,25 @@ function names(members: readonly Member[]): string {
   return others.length === 0 ? `${first}` : t('ehr.andOthers', { first: `${first}`, count: others.length });
 }
 
-/** The worst of what is known (HZ-2): green means that this window and everybody else show the session's context. */
-export function headline({ own, desk, accepted, members, reported, live }: Known): Headline {
-  if (own.status === 'closed') return { status: 'closed', words: t('ehr.notConnected'), detail: own.reason };
-  if (own.status === 'connecting') return { status: 'connecting', words: t('ehr.reconnecting') };
-  const { pending, shown } = desk;
-  if (pending?.state === 'failed') return { status: 'out-of-sync', words: t('ehr.notSent'), detail: pending.what };
+/** Why this window does not show what is open, and will not by itself; undefined when it may. */
+export function ownTrouble({ own, desk: { shown } }: Pick<Known, 'own' | 'desk'>): Headline | undefined {
   if (shown.kind === 'not-in-record') return { status: 'out-of-sync', words: t('ehr.notInThisRecord') };
   if (shown.kind === 'unreadable')
     return { status: 'out-of-sync', words: t('ehr.recordNotRead'), detail: shown.reason };
   if (own.status === 'out-of-sync' && own.us)
     return { status: 'out-of-sync', words: t('ehr.thisWindowDoesNotFollow'), detail: own.reason };
+  return undefined;
+}
+
+/** The worst of what is known (HZ-2): green means that this window and everybody else show the session's context. */
+export function headline(known: Known): Headline {
+  const { own, desk, accepted, members, reported, live } = known;
+  if (own.status === 'closed') return { status: 'closed', words: t('ehr.notConnected'), detail: own.reason };
+  if (own.status === 'connecting') return { status: 'connecting', words: t('ehr.reconnecting') };
+  const { pending } = desk;
+  if (pending?.state === 'failed') return { status: 'out-of-sync', words: t('ehr.notSent'), detail: pending.what };
+  const trouble = ownTrouble(known);
+  if (trouble) return trouble;
   const behind = members.filter(isBehind);
   if (behind.length > 0) {
     const [{ apart } = {}] = behind;

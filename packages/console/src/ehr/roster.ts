@@ -19,13 +19,15 @@ export interface FollowOutcome {
  * wish (ERR-8).
  */
 export interface Apart {
-  readonly why: 'refused' | 'failed' | 'silent' | 'undecided' | 'lost' | 'gone';
-  /** ms since the epoch, by the server's clock. */
+  readonly why: 'refused' | 'failed' | 'silent' | 'undecided' | 'lost' | 'gone' | 'untold';
+  /** ms since the epoch, by the server's clock; NaN where it is not known. */
   readonly since: number;
   /** HTTP status of its answer. */
   readonly status?: number;
   /** What the application or the Hub said of it. */
   readonly reason?: string;
+  /** What it still shows as the Hub knows it, as `Type/id`; '' for nothing. */
+  readonly shows?: string;
 }
 
 export interface Member {
@@ -273,6 +275,8 @@ export function apartWords({ why, status, reason }: Apart): string {
       return own ?? t('ehr.hasNotDecided');
     case 'lost':
       return t('ehr.connectionLost');
+    case 'untold':
+      return t('ehr.isNotTold');
     case 'gone':
       return t('ehr.outOfTheSession', { reason: reason ? reasonWords(reason) : t('ehr.noReasonGiven') });
   }
@@ -280,8 +284,8 @@ export function apartWords({ why, status, reason }: Apart): string {
 
 /** What a member's chip says, in words. */
 export function outcomeWords({ connected, joining, outcome, apart }: Member): string {
-  if (joining) return t('ehr.joining');
   if (apart) return apartWords(apart);
+  if (joining) return t('ehr.joining');
   if (!connected) return t('ehr.connectionClosed');
   if (!outcome) return t('ehr.present');
   switch (outcome.state) {

@@ -24,6 +24,8 @@ const SILENCE = 10_000;
 export interface EhrSession {
   readonly person: SignedInPerson;
   readonly topic: string;
+  /** Name of this window in the session. */
+  readonly name: string;
   readonly subscriber: Subscriber;
   readonly fhir: Fhir;
   readonly hub: HubRequests;
@@ -152,6 +154,7 @@ export async function startSession(person: SignedInPerson, loadChart: () => Prom
   return {
     person,
     topic,
+    name: window.name,
     subscriber,
     fhir,
     hub,

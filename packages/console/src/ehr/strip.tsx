@@ -1,5 +1,5 @@
 /** The desktop's warner: what is open, who is in the session, who follows and who does not, and how long it took. */
-import { useCurrentContext, useNotFollowing, useSyncState } from '@lockstep/client/react';
+import { useCurrentContext, useSyncState } from '@lockstep/client/react';
 import { Button } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { timeOf } from '../fhir.ts';
@@ -10,13 +10,12 @@ import { useStore } from '../store.ts';
 import markStyles from '../ui/mark.module.css';
 import { median, Sparkline } from '../ui/sparkline.tsx';
 import type { SyncErrorReport } from './following.ts';
-import { type Headline, headline } from './headline.ts';
+import type { Headline } from './headline.ts';
 import { OpenContext } from './open-context.tsx';
-import { apartWords, isBehind, type Member, outcomeWords } from './roster.ts';
+import { apartWords, isBehind, type Member } from './roster.ts';
 import type { EhrSession } from './session.ts';
+import { type Chip, type Standing, standing, type Tone } from './standing.ts';
 import styles from './strip.module.css';
-
-type Tone = 'good' | 'busy' | 'bad' | 'off';
 
 /** One shape for each, so that color is never all there is. */
 const MARKS: Readonly<Record<Headline['status'], { readonly sign: string; readonly tone: Tone }>> = {
@@ -28,36 +27,32 @@ const MARKS: Readonly<Record<Headline['status'], { readonly sign: string; readon
   closed: { sign: '×', tone: 'off' },
 };
 
-/**
- * @param settled whether nothing the person asked for is waiting to be sent, until when no answer is about it, and what members do is reported
- */
-function markOf(member: Member, settled: boolean): { sign: string; tone: Tone } {
-  if (member.joining) return { sign: '…', tone: 'busy' };
-  if (isBehind(member)) return { sign: member.connected ? '!' : '×', tone: 'bad' };
-  if (!member.connected) return { sign: '×', tone: 'off' };
-  switch (member.outcome?.state) {
-    case undefined:
-      return { sign: '·', tone: 'off' };
-    case 'followed':
-      return settled ? { sign: '✓', tone: 'good' } : { sign: '·', tone: 'off' };
-    default:
-      return { sign: '…', tone: 'busy' };
+function signOf({ member, tone }: Chip): string {
+  switch (tone) {
+    case 'good':
+      return '✓';
+    case 'busy':
+      return '…';
+    case 'bad':
+      return member.connected ? '!' : '×';
+    case 'off':
+      return member.connected ? '·' : '×';
   }
 }
 
-function MemberChip({ member, settled }: { member: Member; settled: boolean }) {
-  const { sign, tone } = markOf(member, settled);
+function MemberChip({ chip }: { chip: Chip }) {
+  const { member, tone, words } = chip;
   const { outcome, times } = member;
   const middle = median(times);
   return (
     <li className={styles.member} data-tone={tone} data-member={member.name}>
       <span className={markStyles.mark} aria-hidden="true">
-        {sign}
+        {signOf(chip)}
       </span>
       <bdi className={styles.name}>{member.name}</bdi>
-      <span className={styles.outcome} title={outcomeWords(member)}>
-        {outcomeWords(member)}
-        {!member.apart && outcome?.state === 'followed' && outcome.ms !== undefined && (
+      <span className={styles.outcome} title={words}>
+        {words}
+        {tone !== 'bad' && outcome?.state === 'followed' && outcome.ms !== undefined && (
           <b className={styles.ms} data-testid="ms">
             {' '}
             {t('ehr.ms', { ms: outcome.ms })}
@@ -82,14 +77,14 @@ function useReports(session: EhrSession): readonly SyncErrorReport[] {
 }
 
 /** What the EHR claims of the session, computed from all that it knows. */
-export function useHeadline(session: EhrSession): Headline {
+export function useStanding(session: EhrSession): Standing {
   const own = useSyncState(session.subscriber);
   const accepted = useCurrentContext(session.subscriber);
   const desk = useStore(session.book.desk);
   const roster = useStore(session.members.roster);
   const live = useStore(session.members.live);
   const reported = useReports(session).map(({ who }) => who);
-  return headline({ own, desk, accepted, members: [...roster.values()], reported, live });
+  return standing({ name: session.name, own, desk, accepted, members: [...roster.values()], reported, live });
 }
 
 function Warner({ children, actions }: { children: ReactNode; actions: ReactNode }) {
@@ -137,7 +132,8 @@ function NotFollowing({ session, member }: { session: EhrSession; member: Member
   const titles = useStore(session.following.titles);
   const { name, apart, followed } = member;
   if (!apart) return null;
-  const shows = followed === undefined ? undefined : titles.get(followed);
+  // The Hub names what it knows by its id.
+  const shows = titles.get(followed ?? '') ?? titles.get(apart.shows ?? '') ?? apart.shows;
   return (
     <Warner actions={<AskAgain session={session} />}>
       <DoesNotFollow name={name} since={apart.since} reason={apartWords(apart)} shows={shows} />
@@ -146,19 +142,14 @@ function NotFollowing({ session, member }: { session: EhrSession; member: Member
 }
 
 export function Strip({ session }: { session: EhrSession }) {
-  const roster = useStore(session.members.roster);
   const live = useStore(session.members.live);
   const { pending } = useStore(session.book.desk);
   const state = useSyncState(session.subscriber);
-  const now = useHeadline(session);
+  const { headline: now, chips } = useStanding(session);
   const { sign, tone } = MARKS[now.status];
-  const members = [...roster.values()];
-  const behind = members.filter(isBehind);
+  const behind = chips.map(({ member }) => member).filter(isBehind);
   const named = new Set(behind.map(({ name }) => name));
-  // The Hub knows more than this page has seen, such as what was before it came.
-  const others = useNotFollowing(session.subscriber).filter(({ name }) => !named.has(name));
-  const told = new Set(others.map(({ name }) => name));
-  const reports = useReports(session).filter(({ who }) => !told.has(who));
+  const reports = useReports(session).filter(({ who }) => !named.has(who));
 
   return (
     <section className={styles.strip} aria-label={t('ehr.session')}>
@@ -186,8 +177,8 @@ export function Strip({ session }: { session: EhrSession }) {
           <OpenContext session={session} />
         </span>
         <ul className={styles.members} aria-label={t('ehr.applicationsInTheSession')}>
-          {members.map((member) => (
-            <MemberChip key={member.id} member={member} settled={live && pending === undefined} />
+          {chips.map((chip) => (
+            <MemberChip key={chip.member.id} chip={chip} />
           ))}
         </ul>
         {!live && state.status !== 'connecting' && <span className={styles.note}>{t('ehr.liveViewInterrupted')}</span>}
@@ -208,11 +199,6 @@ export function Strip({ session }: { session: EhrSession }) {
       )}
       {behind.map((member) => (
         <NotFollowing key={member.id} session={session} member={member} />
-      ))}
-      {others.map(({ name, since, reason, shows }) => (
-        <Warner key={name} actions={<AskAgain session={session} />}>
-          <DoesNotFollow name={name} since={since} reason={reasonWords(reason)} shows={shows} />
-        </Warner>
       ))}
       {reports.map(({ who, text, at }) => (
         <Warner key={who} actions={<AskAgain session={session} />}>
