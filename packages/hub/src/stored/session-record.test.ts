@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import {
   bare,
   observation,
@@ -7,12 +8,29 @@ import {
   patient,
   put,
   reference,
+  remove,
   report,
   START,
   Trial,
   updates,
 } from '../../test/events.ts';
+import type { SessionState } from '../rules/session-state.ts';
 import { applyParts, changedAt, diffParts, fromParts, HEAD_PART, VERSIONS_IN_HEAD } from './session-record.ts';
+
+/** Names of the resources shared in the report, in order. */
+const shared = ({ anchors }: SessionState): readonly string[] => [
+  ...(anchors.get('DiagnosticReport/r1')?.content.keys() ?? []),
+];
+
+/** Updates, each of which shares or removes some of few resources. */
+const UPDATES = fc.array(
+  fc.uniqueArray(fc.record({ id: fc.integer({ min: 1, max: 24 }), isPut: fc.boolean() }), {
+    minLength: 1,
+    maxLength: 24,
+    selector: ({ id }) => id,
+  }),
+  { maxLength: 8 },
+);
 
 const stored = (trial: Trial): Map<string, string> =>
   new Map([...diffParts(undefined, trial.state)].map(([part, text]) => [part, text ?? '']));
@@ -162,6 +180,59 @@ describe('PUB-4 stored parts', () => {
       else parts.set(part, text);
     }
     assert.deepEqual(bare(fromParts(trial.state.topic, parts)), bare(trial.state));
+  });
+
+  it('CON-6 keep the order of sharing, in whichever order the store gives them back', () => {
+    const check = (all: readonly (readonly { readonly id: number; readonly isPut: boolean }[])[]): void => {
+      const trial = new Trial();
+      trial.accepted('DiagnosticReport-open', [report(), patient()]);
+      let followed = trial.state;
+      const expected = new Map<string, true>();
+      for (const entries of all) {
+        for (const { id, isPut } of entries) {
+          if (isPut) expected.set(`Observation/o${id}`, true);
+          else expected.delete(`Observation/o${id}`);
+        }
+        const bundle = entries.map(({ id, isPut }) =>
+          isPut ? put(observation(`o${id}`)) : remove(`Observation/o${id}`),
+        );
+        const before = trial.state;
+        const more = { 'context.versionId': trial.version('DiagnosticReport/r1') };
+        trial.accepted(
+          'DiagnosticReport-update',
+          [reference('report', 'DiagnosticReport/r1'), updates(...bundle)],
+          more,
+        );
+        followed = applyParts(followed, diffParts(before, trial.state));
+        const read = fromParts(trial.state.topic, new Map([...stored(trial)].toReversed()));
+        for (const state of [trial.state, followed, read]) assert.deepEqual(shared(state), [...expected.keys()]);
+      }
+    };
+    fc.assert(fc.property(UPDATES, check), { numRuns: 60 });
+  });
+
+  it('CON-6 of an earlier version, without an order, come first, in the order of their names', () => {
+    const trial = busy();
+    const update = (...ids: readonly string[]): unknown => {
+      const more = { 'context.versionId': trial.version('DiagnosticReport/r1') };
+      const bundle = updates(...ids.map((id) => put(observation(id, 5))));
+      return trial.accepted('DiagnosticReport-update', [reference('report', 'DiagnosticReport/r1'), bundle], more);
+    };
+    const old = [...stored(trial)].map(([part, text]) => [part, text.replace(/,"order":\d+}$/, '}')] as const);
+    trial.state = fromParts(trial.state.topic, new Map(old.toReversed()));
+    update('o0', 'o2');
+    const order = ['Observation/o1', 'Observation/o2', 'Observation/o0'];
+    assert.deepEqual(shared(trial.state), order);
+    assert.deepEqual(shared(fromParts(trial.state.topic, stored(trial))), order);
+    // Another node of the earlier version shares one more.
+    const later = new Map([...stored(trial)].filter(([part]) => part.endsWith(' Observation/o1')));
+    const [[, text = ''] = []] = later;
+    const head = stored(trial).get(HEAD_PART) ?? '';
+    const changes = new Map([
+      [HEAD_PART, head],
+      ['content:DiagnosticReport/r1 Observation/a9', text],
+    ]);
+    assert.deepEqual(shared(applyParts(trial.state, changes)), ['Observation/a9', ...order]);
   });
 
   it('SES-5 tell the time of the last change', () => {

@@ -3,17 +3,10 @@
  * states share what did not change.
  */
 
-import {
-  keyText,
-  NO_CONTENT,
-  parseReference,
-  readExact,
-  type SharedResource,
-  type TextShape,
-} from '@lockstep/fhircast';
+import { keyText, NO_CONTENT, parseReference, readExact, type TextShape } from '@lockstep/fhircast';
 import type { SessionParts } from '@lockstep/store';
 import { AnchorMap } from '../rules/anchor-map.ts';
-import { ContentMap } from '../rules/content-map.ts';
+import { ContentMap, type HeldResource } from '../rules/content-map.ts';
 import { withMember } from '../rules/event-text.ts';
 import { heldBytes } from '../rules/held-bytes.ts';
 import type {
@@ -108,8 +101,6 @@ function head(state: SessionState): string {
   return JSON.stringify(value);
 }
 
-type Content = SharedResource<string>;
-
 /** Reads a part, and keeps the text of one of its members (PUB-13). */
 function readPart(text: string, member: string): { readonly value: Record<string, unknown>; readonly kept: string } {
   const shape: TextShape = { members: new Map([[member, { keep: true }]]) };
@@ -119,15 +110,21 @@ function readPart(text: string, member: string): { readonly value: Record<string
   return { value, kept: read.value.write(value[member]) };
 }
 
-/** The entry as `{resource, fullUrl?}`, its resource as it is. */
-function contentPart({ resource, fullUrl }: Content): string {
-  const part = withMember('{}', 'resource', resource);
-  return fullUrl === undefined ? part : withMember(part, 'fullUrl', JSON.stringify(fullUrl));
+/** The entry as `{resource, fullUrl?, order?}`, its resource as it is. */
+function contentPart({ resource, fullUrl, order }: HeldResource): string {
+  let part = withMember('{}', 'resource', resource);
+  if (fullUrl !== undefined) part = withMember(part, 'fullUrl', JSON.stringify(fullUrl));
+  return order === undefined ? part : withMember(part, 'order', String(order));
 }
 
-function readContent(part: string): Content {
+function readContent(part: string): HeldResource {
   const { value, kept } = readPart(part, 'resource');
-  return typeof value.fullUrl === 'string' ? { resource: kept, fullUrl: value.fullUrl } : { resource: kept };
+  const { fullUrl, order } = value;
+  return {
+    resource: kept,
+    ...(typeof fullUrl === 'string' && { fullUrl }),
+    ...(typeof order === 'number' && { order }),
+  };
 }
 
 /** The opening event as `{number, id, timestamp, context}`, its context as it is. */
@@ -227,7 +224,7 @@ export function applyParts(before: SessionState, changes: ReadonlyMap<string, st
   const anchors = new AnchorMap(AnchorMap.of(before.anchors));
   const opened: Anchor[] = [];
   const changed = new Set<string>();
-  const contents = new Map<string, ContentMap>();
+  const contents = new Map<string, Map<string, HeldResource | undefined>>();
   let subscriptions: Map<string, Subscription> | undefined;
   for (const [part, text] of changes) {
     if (part.startsWith(ANCHOR)) {
@@ -243,17 +240,16 @@ export function applyParts(before: SessionState, changes: ReadonlyMap<string, st
       changed.add(part.slice(VERSION.length));
     } else if (part.startsWith(CONTENT)) {
       const [name = '', key = ''] = part.slice(CONTENT.length).split(SEPARATOR);
-      const content = contents.get(name) ?? new ContentMap(before.anchors.get(name)?.content);
-      contents.set(name, content);
-      if (text === null) content.delete(key);
-      else content.set(key, readContent(text));
+      const content = contents.get(name) ?? new Map<string, HeldResource | undefined>();
+      contents.set(name, content.set(key, text === null ? undefined : readContent(text)));
     }
   }
   inOrder(opened, anchors);
   for (const name of changed.union(contents)) {
     const anchor = anchors.get(name);
     if (!anchor) continue;
-    const content = contents.get(name) ?? anchor.content;
+    const stored = contents.get(name);
+    const content = stored ? ContentMap.of(anchor.content).withStored(stored) : anchor.content;
     anchors.set(name, { ...anchor, content, versionId: changes.get(VERSION + name) ?? anchor.versionId });
   }
   setVersions(anchors, head);
@@ -310,20 +306,22 @@ export function fromParts(topic: string, parts: SessionParts): SessionState {
   const head = readHead(parts.get(HEAD) ?? '{}');
   const { next, at, current, home, selected = [], changedBy, loggedOutAt = 0, held } = head;
   const opened: Anchor[] = [];
-  const contents = new Map<string, ContentMap>();
+  const contents = new Map<string, Map<string, HeldResource>>();
   const subscriptions = new Map<string, Subscription>();
   for (const [part, text] of parts) {
     if (part.startsWith(SUBSCRIPTION)) subscriptions.set(part.slice(SUBSCRIPTION.length), JSON.parse(text));
     else if (part.startsWith(CONTENT)) {
       const [name = '', key = ''] = part.slice(CONTENT.length).split(SEPARATOR);
-      const content = contents.get(name) ?? new ContentMap();
+      const content = contents.get(name) ?? new Map<string, HeldResource>();
       contents.set(name, content.set(key, readContent(text)));
     }
   }
   for (const [part, text] of parts) {
     if (!part.startsWith(ANCHOR)) continue;
     const name = part.slice(ANCHOR.length);
-    opened.push(anchorOf(name, text, contents.get(name) ?? NO_CONTENT, parts.get(VERSION + name) ?? ''));
+    const content = contents.get(name);
+    const shared = content ? ContentMap.restored(content) : NO_CONTENT;
+    opened.push(anchorOf(name, text, shared, parts.get(VERSION + name) ?? ''));
   }
   const anchors = new AnchorMap();
   inOrder(opened, anchors);
