@@ -54,7 +54,7 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
     <section className={styles.frame} style={{ flexGrow: share }} aria-label={one.app.name}>
       <header>
         <AppIcon app={one.app} size={18} />
-        <h2>
+        <h2 title={one.app.name}>
           <bdi>{one.app.name}</bdi>
         </h2>
         <ActionIcon

@@ -1,5 +1,5 @@
 import { CloseButton } from '@mantine/core';
-import type { KeyboardEvent } from 'react';
+import { type KeyboardEvent, useEffect, useRef } from 'react';
 import { identityText, Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
@@ -11,8 +11,17 @@ import styles from './tabs.module.css';
 export function Tabs({ session }: { session: EhrSession }) {
   const desk = useStore(session.book.desk);
   const { tabs, drafts } = desk;
-  if (tabs.length === 0) return null;
   const active = shownChart(desk)?.patient.id;
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const tab = document.getElementById(`tab-${active}`);
+    if (!tab || !list.current) return;
+    // Of many tabs the one in front is in sight. The page is not scrolled for it.
+    const [outer, inner] = [list.current.getBoundingClientRect(), tab.getBoundingClientRect()];
+    if (inner.left < outer.left) list.current.scrollLeft += inner.left - outer.left;
+    else if (inner.right > outer.right) list.current.scrollLeft += inner.right - outer.right;
+  }, [active]);
+  if (tabs.length === 0) return null;
 
   function move(event: KeyboardEvent, index: number): void {
     const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
@@ -26,7 +35,7 @@ export function Tabs({ session }: { session: EhrSession }) {
 
   return (
     <div className={styles.tabs}>
-      <div role="tablist" aria-label={t('ehr.openPatients')} className={styles.list}>
+      <div ref={list} role="tablist" aria-label={t('ehr.openPatients')} className={styles.list}>
         {tabs.map(({ patient }, index) => {
           const { id = '' } = patient;
           const front = id === active;
