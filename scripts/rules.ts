@@ -65,7 +65,7 @@ export const RULES: Readonly<Record<string, readonly (readonly [id: string, abou
   ],
   'Derived opens': [
     ['DER-1', 'opens that are made from another one'],
-    ['DER-2', 'who gets none, and none twice'],
+    ['DER-2', 'who gets none, none twice, and the home screen'],
     ['DER-3', 'refusals of derived opens'],
   ],
   Webhooks: [

@@ -303,6 +303,40 @@ describe('real sockets', () => {
     await hub.close();
   });
 
+  it('HZ-4 DER-2 a patient told by a derived open is shown no longer once its study is closed, or the user logs out', async () => {
+    // No reading of the Hub may have to find it out.
+    const session = await setup(lockstep, { events: ['Patient-open'], checkEvery: 0 });
+    const { tested, other } = session;
+    const study = { resourceType: 'ImagingStudy', id: 's1', status: 'available', subject: { reference: 'Patient/p1' } };
+    const elements = [
+      { key: 'study', resource: study },
+      { key: 'patient', resource: patient },
+    ];
+    const shown: (string | undefined)[] = [];
+    const until = (id: string | undefined) =>
+      new Promise<void>((resolve) => {
+        const stop = tested.onContext((context) => {
+          if (context?.id !== id) return;
+          stop();
+          resolve();
+        });
+      });
+    tested.follow((context, event) => {
+      if (!event.derived) shown.push(context?.id);
+    });
+    for (const end of [() => other.publish('ImagingStudy-close', elements), () => other.logout()]) {
+      const isOpen = until('p1');
+      await other.openStudy(study, { patient });
+      await isOpen;
+      const isEnded = until(undefined);
+      await end();
+      await isEnded;
+      await inSync(tested);
+    }
+    assert.deepEqual(shown, ['p1', undefined, 'p1', undefined]);
+    await session.end();
+  });
+
   it('ERR-2 ERR-3 a refusal and a lost connection reach the other application, until it follows again', async () => {
     const session = await setup(lockstep);
     const { tested, other, proxy } = session;

@@ -1360,6 +1360,62 @@ describe('ERR-2 a refusal', () => {
     assert.deepEqual(watcher.syncErrors.map(cause), [['a', 'DiagnosticReport-open', 'Derived']]);
   });
 
+  it('HZ-4, DER-2, ERR-8 who was told of a patient by a derived open is told at once that nothing is open, whatever ended it', async (t) => {
+    const opened = [study('s1'), patient('p1')];
+    const rig = await Rig.open(t);
+    for (const [event, context] of [
+      ['ImagingStudy-close', opened],
+      ['UserLogout', [parameters]],
+      ['Home-open', []],
+    ] as const) {
+      for (const returns of ['here', 'back before', 'back since', 'back']) {
+        // Who comes back after a logout and does not say what it saw has to subscribe again.
+        if (event === 'UserLogout' && returns === 'back') continue;
+        const what = `${event}, ${returns}`;
+        const topic = await rig.session(`Practitioner/${what}`);
+        const peer = await rig.join(topic, 'Patient-open,Patient-close,Home-open', { 'subscriber.name': 'Viewer' });
+        const behind = async () =>
+          (await rig.hub.sessions()).find((one) => one.topic === topic)?.notFollowing.map(({ why }) => why);
+        await rig.publish(topic, 'ImagingStudy-open', opened, { id: 'a' });
+        peer.answer(200);
+        if (returns !== 'here') peer.connection?.closed(1006);
+        await rig.settle(topic);
+        const first = returns === 'back before' ? await rig.connect(peer.endpoint, 'a~Patient.p1') : peer;
+        await rig.publish(topic, event, context, { id: 'b' });
+        const since = returns === 'back since' ? 'a~Patient.p1' : undefined;
+        const isBack = returns === 'here' || returns === 'back before';
+        const back = isBack ? first : await rig.connect(peer.endpoint, since);
+        assert.ok(back);
+        const last = back.events.at(-1);
+        assert.deepEqual([last?.event['hub.event'], last?.event.context], ['Home-open', []], what);
+        rig.clock.advance(600);
+        await rig.settle(topic);
+        assert.equal((await behind())?.length, 1, `${what}: it has not answered`);
+        back.answer(200);
+        await rig.settle(topic);
+        assert.deepEqual(await behind(), [], what);
+        await rig.publish(topic, 'ImagingStudy-open', opened, { id: 'c' });
+        assert.equal(back.ids.at(-1), 'c~Patient.p1', what);
+      }
+    }
+  });
+
+  it('DER-2, DER-3 what a close of another context leaves current stays, and a refused Home-open is reported under the close', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const viewer = await rig.join(topic, 'Patient-open,Home-open', { 'subscriber.name': 'Viewer' });
+    const watcher = await rig.join(topic, 'SyncError');
+    await rig.publish(topic, 'ImagingStudy-open', [study('s1'), patient('p1')], { id: 'a' });
+    await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
+    await rig.publish(topic, 'ImagingStudy-close', [study('s1'), patient('p1')], { id: 'c' });
+    assert.deepEqual(viewer.ids, ['a~Patient.p1', 'b']);
+    await rig.publish(topic, 'UserLogout', [parameters], { id: 'd' });
+    assert.deepEqual(viewer.ids.slice(2), ['d~Home-open']);
+    viewer.answer(409);
+    await rig.settle(topic);
+    assert.deepEqual(watcher.syncErrors.map(cause), [['d', 'UserLogout', 'Viewer']]);
+  });
+
   it('DER-1 no opens are derived by a Hub of STU1, STU2 or IHE IRA', async (t) => {
     for (const profile of [STU1, STU2, IRA, CORE]) {
       const rig = await Rig.open(t, { profile });

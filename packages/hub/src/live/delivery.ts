@@ -2,7 +2,7 @@ import { type Action, EVENT_TEXT, type EventMessage, eventDefinition, eventKey, 
 import type { Anchored, Offer, Offered } from '../rules/audience.ts';
 import type { Originator, TextWriter } from '../rules/commands.ts';
 import type { Awaited } from '../rules/conversation.ts';
-import { deriveOpens, resourcesIn } from '../rules/derived-opens.ts';
+import { deriveHome, deriveOpens, resourcesIn } from '../rules/derived-opens.ts';
 import { eventText } from '../rules/event-text.ts';
 import { anchorName, type LoggedBytes, type LoggedEvent } from '../stored/log-record.ts';
 
@@ -48,6 +48,7 @@ export class Delivery implements Sendable, Offer<Sendable> {
   readonly except: string | undefined;
   /** See `Accepted`. */
   readonly keepsCurrent: true | undefined;
+  readonly #leavesNothing: boolean;
   /** The event as JSON, as it goes out: one of the two, the other where somebody asks for it. */
   #text: string | undefined;
   #bytes: Uint8Array | undefined;
@@ -71,6 +72,7 @@ export class Delivery implements Sendable, Offer<Sendable> {
     this.key = eventKey(event.name);
     this.except = event.except;
     this.keepsCurrent = event.keepsCurrent;
+    this.#leavesNothing = event.leavesNothing === true;
     if ('text' in event) this.#text = event.text;
     else this.#bytes = event.bytes;
     this.#originator = event.originator && { originator: event.originator };
@@ -133,7 +135,7 @@ export class Delivery implements Sendable, Offer<Sendable> {
     return this.#anchored;
   }
 
-  /** The opens derived from this one (DER-1). */
+  /** What is derived from this event: opens (DER-1), or `Home-open` where it leaves no context current (DER-2). */
   get derived(): readonly Sendable[] {
     this.#derived ??= this.#derive();
     return this.#derived;
@@ -145,6 +147,7 @@ export class Delivery implements Sendable, Offer<Sendable> {
   }
 
   #derive(): readonly Sendable[] {
+    if (this.#leavesNothing) return [this.#home()];
     const definition = eventDefinition(this.name);
     if (definition?.action !== 'open' || !definition.anchorType) return [];
     const { message: original, exact } = this.read;
@@ -155,5 +158,11 @@ export class Delivery implements Sendable, Offer<Sendable> {
       read: { message, exact, ...this.#originator },
       opens: { type, resourceId },
     }));
+  }
+
+  #home(): Sendable {
+    const message = deriveHome(this.read.message);
+    const read = { message, exact: PLAIN, ...this.#originator };
+    return { id: message.id, name: message.event['hub.event'], bytes: Buffer.from(JSON.stringify(message)), read };
   }
 }

@@ -150,7 +150,7 @@ export class SubscriberSocket implements Waiting {
     return selected(this.#interest, delivery)[0] === delivery.sendable;
   }
 
-  /** Sends the event if it was subscribed to, or else the opens derived from it that were (PUB-3, DER-1, DER-2). */
+  /** Sends the event if it was subscribed to, or else what is derived from it and was (PUB-3, DER-1, DER-2). */
   #offer(delivery: Delivery, moment = momentOf(this.#clock)): void {
     if (this.#closed || delivery.except === this.#subscription.id) return;
     for (const event of selected(this.#interest, delivery)) this.#send(event, delivery, moment);
@@ -160,7 +160,7 @@ export class SubscriberSocket implements Waiting {
   redeliver(delivery: Delivery): void {
     const ids = unacknowledged(this.#conversation, delivery.id);
     if (this.#closed || ids.length === 0) return;
-    for (const event of [delivery.sendable, ...(delivery.key.endsWith('-open') ? delivery.derived : [])]) {
+    for (const event of [delivery.sendable, ...delivery.derived]) {
       if (ids.includes(event.id)) this.#send(event, delivery, momentOf(this.#clock));
     }
   }

@@ -19,7 +19,7 @@ export interface Offered {
   readonly closes?: Anchored | undefined;
 }
 
-/** An event, and the opens that can be derived from it. */
+/** An event, and what can be derived from it for those who did not subscribe to it. */
 export interface Offer<Event extends Offered> {
   /** See `eventKey`. */
   readonly key: string;
@@ -69,14 +69,18 @@ function wants({ granted }: Interest, key: string): boolean {
   return granted.has(key) || (granted.has('*') && !isOwnEvent(key));
 }
 
-/** The event if it was subscribed to, or else the opens derived from it that were (PUB-3, DER-1, DER-2). */
+/** The event if it was subscribed to, or else what is derived from it and was (PUB-3, DER-1, DER-2). */
 export function selected<Event extends Offered>(interest: Interest, offer: Offer<Event>): readonly Event[] {
   if (wants(interest, offer.key)) return [offer.sendable];
-  if (!interest.derivesOpens || !offer.key.endsWith('-open')) return [];
+  if (!interest.derivesOpens) return [];
   return offer.derived.filter(
-    ({ name, opens }) =>
-      opens && wants(interest, eventKey(name)) && lastOpenOf(interest, opens.type)?.resourceId !== opens.resourceId,
+    ({ name, opens }) => wants(interest, eventKey(name)) && !(opens && isOpenedLast(interest, opens)),
   );
+}
+
+/** Whether this is what the subscriber was last sent an open of (DER-2). */
+function isOpenedLast(interest: Interest, { type, resourceId }: Anchored): boolean {
+  return lastOpenOf(interest, type)?.resourceId === resourceId;
 }
 
 /** What was last opened and is of these resources: after an open, the rest is not what was sent last any more (DER-2). */

@@ -164,6 +164,8 @@ export interface Accepted {
   readonly originator?: Originator;
   /** It closes another context than the current one, which stays as it is: to follow it says nothing of the current one (ERR-8). */
   readonly keepsCurrent?: true;
+  /** It closes the current context or ends the session's contexts: none is current afterwards (DER-2). */
+  readonly leavesNothing?: true;
 }
 
 export type Effect =

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { EventMessage } from '@lockstep/fhircast';
-import { encounter, patient, report, request, study } from '../../test/events.ts';
+import { encounter, parameters, patient, report, request, study } from '../../test/events.ts';
 import { Delivery } from '../live/delivery.ts';
 import { afterSending, type Interest, newInterest, selected } from './audience.ts';
 import { deriveOpens, originalIds } from './derived-opens.ts';
@@ -13,9 +13,10 @@ const message = (event: string, context: readonly unknown[], id = 'e1'): EventMe
 const opened = message('DiagnosticReport-open', [report(), study('s1'), study('s2'), encounter(), patient()]);
 
 let number = 0;
-function delivery(event: EventMessage): Delivery {
+function delivery(event: EventMessage, leavesNothing = false): Delivery {
   number += 1;
-  return new Delivery({ number, id: event.id, name: event.event['hub.event'], text: JSON.stringify(event) });
+  const [name, text] = [event.event['hub.event'], JSON.stringify(event)];
+  return new Delivery({ number, id: event.id, name, text, ...(leavesNothing && { leavesNothing }) });
 }
 
 /** What one subscriber is sent, one event after another. */
@@ -27,8 +28,8 @@ class Reader {
   }
 
   /** @returns ids of what it is sent for the event */
-  take(event: EventMessage): readonly string[] {
-    const offer = delivery(event);
+  take(event: EventMessage, leavesNothing = false): readonly string[] {
+    const offer = delivery(event, leavesNothing);
     const sent = selected(this.#interest, offer);
     for (const one of sent) this.#interest = afterSending(this.#interest, one, offer);
     return sent.map(({ id }) => id);
@@ -158,6 +159,38 @@ describe('DER-2', () => {
   it('DER-2 closes are not derived', () => {
     const closed = message('DiagnosticReport-close', [report(), patient()]);
     assert.deepEqual(names(interest('Patient-close', 'Patient-open'), closed), []);
+  });
+
+  it('DER-2 who did not subscribe to what leaves no context current is sent Home-open for it, and nobody else', () => {
+    const closed = message('ImagingStudy-close', [study(), patient()], 'a');
+    const loggedOut = message('UserLogout', [parameters], 'a');
+    const home = ['a~Home-open'];
+    const all = ['Patient-open', 'Patient-close', 'Home-open'];
+    for (const [event, subscribed, sent] of [
+      [closed, all, home],
+      [closed, ['home-open'], home],
+      [closed, [...all, 'imagingstudy-close'], ['a']],
+      [closed, ['*'], ['a']],
+      [closed, ['Patient-open', 'Patient-close'], []],
+      [loggedOut, all, home],
+      [loggedOut, [...all, 'UserLogout'], ['a']],
+      [loggedOut, ['Patient-open'], []],
+    ] as const) {
+      const take = (leavesNothing: boolean, derives: boolean) =>
+        new Reader(subscribed, derives).take(event, leavesNothing);
+      assert.deepEqual(take(true, true), sent, `${event.event['hub.event']}, ${subscribed}`);
+      const itself = sent === home ? [] : sent;
+      assert.deepEqual(take(false, true), itself, 'another context is current still');
+      assert.deepEqual(take(true, false), itself, 'a Hub that derives nothing');
+    }
+  });
+
+  it('DER-2 after that Home-open, what was open before is sent again', () => {
+    const one = interest('Patient-open', 'Home-open');
+    const opens = (id: string) => message('ImagingStudy-open', [study(id), patient('p1')], id);
+    assert.deepEqual(one.take(opens('a')), ['a~Patient.p1']);
+    assert.deepEqual(one.take(message('ImagingStudy-close', [study('a'), patient('p1')], 'b'), true), ['b~Home-open']);
+    assert.deepEqual(one.take(opens('c')), ['c~Patient.p1']);
   });
 
   it('ira: nothing is derived', () => {

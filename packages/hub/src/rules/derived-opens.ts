@@ -25,6 +25,17 @@ export function originalIds(derivedId: string): readonly string[] {
   return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join(MARK));
 }
 
+/**
+ * `Home-open` for those who did not subscribe to an event that leaves no context current: they would go on showing what an open told
+ * them of, derived or not (HZ-4). No close is derived (DER-2).
+ */
+export function deriveHome({ id: original, timestamp, event }: EventMessage): EventMessage {
+  const name = 'Home-open';
+  const id = `${original}${MARK}${name}`;
+  const about = { 'hub.topic': event['hub.topic'], 'hub.event': name, 'context.versionId': id };
+  return { timestamp, id, event: { ...about, context: [] } };
+}
+
 /** General before specific, so that the most specific context comes last and stays current. */
 function rank(type: string): number {
   const order = ['Patient', 'Encounter'].indexOf(type);

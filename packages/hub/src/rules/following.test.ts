@@ -528,7 +528,7 @@ describe('ERR-8 who does not follow', () => {
     const close = ['Patient-close', [patient('p1')]] as const;
     for (const [events, change, told] of [
       ['Patient-open', close, 'untold'],
-      ['Patient-open,Home-open', close, 'untold'],
+      ['Patient-open,Home-open', close, true],
       ['Patient-open,Patient-close', close, true],
       ['Patient-open,Patient-close', ['Home-open', []], 'untold'],
       ['Patient-open,Patient-close', ['UserLogout', [parameters]], 'untold'],

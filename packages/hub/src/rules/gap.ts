@@ -36,6 +36,7 @@ export function afterLoss(
   { subscriptions, closed }: SessionState,
   { key, opening }: Anchor,
   number: number,
+  leftNothing: boolean,
   now: number,
 ): readonly ClosedContext[] {
   const all = [...subscriptions.values()];
@@ -48,7 +49,14 @@ export function afterLoss(
   const name = keyText(key);
   // One close says it all, however often that happened to a context.
   const needed = closed.filter((one) => (one.at ?? now) > from && keyText(one.key) !== name);
-  const lost = { key, number, opened: opening.number, at: now, context: closingContext(opening) };
+  const lost: ClosedContext = {
+    key,
+    number,
+    opened: opening.number,
+    ...(leftNothing && { leftNothing }),
+    at: now,
+    context: closingContext(opening),
+  };
   return [...needed, lost].slice(-MAX_CLOSED);
 }
 

@@ -208,6 +208,17 @@ function changesCurrent(before: SessionState, kind: ContextChange<Opening>['kind
   return kind === 'open' || kind === 'home' || kind === 'logout' || before.current !== current;
 }
 
+/** What a context change says of the current context beside the opens: that it stays, or that none is current any more. */
+function effectOnCurrent(
+  name: string,
+  before: SessionState,
+  { changedBy, current, home }: SessionState,
+): Pick<Accepted, 'keepsCurrent' | 'leavesNothing'> {
+  if (!changesContext(name)) return {};
+  if (changedBy !== before.nextNumber) return { keepsCurrent: true };
+  return current === undefined && !home ? { leavesNothing: true } : {};
+}
+
 /** Whether the change closes the context, or deletes content shared in it. */
 function hasLost(kind: ContextChange<Opening>['kind'], anchor: Anchor, after: SessionState['anchors']): boolean {
   return kind === 'close' || (kind === 'update' && hasLostContent(anchor, after.get(keyText(anchor.key))));
@@ -222,7 +233,9 @@ function closedAfter(
   now: number,
 ): SessionState['closed'] {
   if (kind === 'logout') return NOTHING_CLOSED;
-  return anchor && hasLost(kind, anchor, anchors) ? afterLoss(state, anchor, state.nextNumber, now) : state.closed;
+  if (!anchor || !hasLost(kind, anchor, anchors)) return state.closed;
+  const leftNothing = kind === 'close' && state.current === keyText(anchor.key);
+  return afterLoss(state, anchor, state.nextNumber, leftNothing, now);
 }
 
 /** The session and the event after the rules of contexts and content (PUB-8 to PUB-11, CON-1 to CON-7). */
@@ -345,8 +358,7 @@ export function publish(state: SessionState, command: Publish, now: number, poli
     exact,
     fingerprint,
     originator: originator(state, access),
-    ...(changesContext(definition.name) &&
-      change.state.changedBy !== state.nextNumber && { keepsCurrent: true as const }),
+    ...effectOnCurrent(definition.name, state, change.state),
   };
   const effect: Effect = { kind: 'event', event, ...(partly && { partly }) };
   return done(afterwards(state, change.state, command, now, policy), effect);

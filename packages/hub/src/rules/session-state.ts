@@ -209,6 +209,8 @@ export interface ClosedContext {
   readonly number: number;
   /** Number of the event that had opened it; absent where an earlier version stored it. */
   readonly opened?: number;
+  /** Whether it was current when it was closed, so that none was afterwards. */
+  readonly leftNothing?: true;
   /** ms since the epoch; absent where an earlier version stored it. */
   readonly at?: number;
   /** Its opening context as JSON, for the close that is sent; of a long one, which resources it is about. */

@@ -4,10 +4,10 @@
  */
 import { eventKey, keyText, type ResourceKey } from '@lockstep/fhircast';
 import { AnchorMap } from './anchor-map.ts';
-import { afterSending, lastOpenOf, newInterest, type Offered, selected } from './audience.ts';
+import { newInterest, selected } from './audience.ts';
 import { latestAnchors, leavesNothingCurrent, type OpenEvent, standingFor } from './current-context.ts';
-import { lastOfMany, offerOf } from './last-of-many.ts';
-import type { SessionState, Subscription } from './session-state.ts';
+import { lastInTurn, lastOfAll, offerOf } from './sent-in-turn.ts';
+import type { ClosedContext, SessionState, Subscription } from './session-state.ts';
 
 /** The event of a context change. */
 export interface ContextChangeEvent {
@@ -18,75 +18,26 @@ export interface ContextChangeEvent {
   readonly id?: string;
 }
 
-/** Open contexts that are looked at first, the latest ones. */
-const AT_FIRST = 16;
-
 type Interested = Pick<Subscription, 'events'>;
 
-/** What was sent last depends on what was sent before. */
-const DEPENDS = Symbol();
-
-/**
- * The last of these that a subscriber is sent which is sent them one after the other, as itself or as an open derived from it.
- * @param isAll whether it was sent nothing before; otherwise that is not known
- */
-function lastSent(
-  topic: string,
-  standing: readonly OpenEvent[],
-  { events }: Interested,
-  derivesOpens: boolean,
-  isAll: boolean,
-): ContextChangeEvent | typeof DEPENDS | undefined {
-  let interest = newInterest(events, derivesOpens);
-  let last: ContextChangeEvent | undefined;
-  let isSure = isAll;
-  for (const one of standing) {
-    const offer = offerOf(topic, one);
-    const sent = selected(interest, offer);
-    if (sent.length === 0) continue;
-    // A derived open is not sent of what was opened last of its type (DER-2).
-    const unsure =
-      isAll || sent[0] === offer.sendable ? [] : typesOf(sent).filter((type) => !lastOpenOf(interest, type));
-    if (new Set(unsure).size < unsure.length) return DEPENDS;
-    for (const event of sent) interest = afterSending(interest, event);
-    const { number, id } = one.opened.opening;
-    last = { number, id, name: one.name };
-    isSure = unsure.length < sent.length;
-  }
-  return isSure ? last : DEPENDS;
+function changeOf({ name, opened: { opening } }: OpenEvent): ContextChangeEvent {
+  return { number: opening.number, id: opening.id, name };
 }
 
-function typesOf(opens: readonly Offered[]): readonly string[] {
-  return opens.map(({ opens: opened }) => opened?.type ?? '');
-}
-
-/** The last of the standing opens that a subscriber is sent which is sent no others. */
-function lastOf(
-  state: SessionState,
-  standing: readonly OpenEvent[],
-  subscription: Interested,
-  derivesOpens: boolean,
-): ContextChangeEvent | undefined {
-  const last = lastSent(state.topic, standing, subscription, derivesOpens, true);
-  return last === DEPENDS ? undefined : last;
-}
-
-/** The last of all open contexts that a subscriber is sent: of many, a few of the latest say it in most cases. */
+/** The last of all open contexts, and of the home screen, that a subscriber is sent which is sent them one after the other. */
 function lastOpenSent(
   state: SessionState,
   subscription: Interested,
   derivesOpens: boolean,
 ): ContextChangeEvent | undefined {
-  const anchors = AnchorMap.of(state.anchors);
-  if (anchors.size <= AT_FIRST) {
-    return lastOf(state, standingFor(anchors.values(), state), subscription, derivesOpens);
-  }
-  const latest = standingFor(anchors.latestFirst().take(AT_FIRST), state);
-  const last = lastSent(state.topic, latest, subscription, derivesOpens, false);
-  if (last !== DEPENDS) return last;
-  // The home screen would have said it: it is the latest where it is shown.
-  const found = lastOfMany(state.topic, anchors, subscription.events, derivesOpens);
-  return found && { number: found.opening.number, id: found.opening.id, name: `${found.key.type}-open` };
+  const { anchors, home, topic } = state;
+  // Where the home screen is shown, it was opened last.
+  if (home && isSubscribedTo(subscription, 'Home-open')) return changeOf({ name: 'Home-open', opened: home });
+  const all = AnchorMap.of(anchors);
+  // Most subscribers are sent the latest open as it is.
+  const isSentLatest = all.last && isSubscribedTo(subscription, `${all.last.key.type}-open`);
+  const last = isSentLatest ? all.last : lastOfAll(topic, all, subscription.events, derivesOpens);
+  return last && changeOf({ name: `${last.key.type}-open`, opened: last });
 }
 
 /** The last of the standing opens that a newcomer is sent (SUB-8); undefined where it is sent none. */
@@ -99,7 +50,9 @@ export function lastStandingOpen(
   if (leavesNothingCurrent(state) && isSubscribedTo(subscription, 'Home-open')) {
     return { number: changedBy, name: 'Home-open' };
   }
-  return lastOf(state, standingFor(latestAnchors(state), state), subscription, derivesOpens);
+  const standing = standingFor(latestAnchors(state), state);
+  const last = lastInTurn(state.topic, standing, newInterest(subscription.events, derivesOpens));
+  return last && changeOf(last);
 }
 
 /**
@@ -128,13 +81,23 @@ export function lastStandingOpenSince(
   had: readonly string[],
 ): ContextChangeEvent | undefined {
   const last = standingSince(standingFor(latestAnchors(state), state), had, events).at(-1);
-  return last && { number: last.opened.opening.number, id: last.opened.opening.id, name: last.name };
+  return last && changeOf(last);
 }
 
 /** Whether a subscriber gets such events as they are. */
 export function isSubscribedTo({ events }: Interested, name: string): boolean {
   const key = eventKey(name);
   return events.some((one) => one === name || one === '*' || eventKey(one) === key);
+}
+
+/** Whether a subscriber is sent `Home-open` for an event that leaves no context current, unless it subscribed to that event (DER-2). */
+function isSentHome(subscription: Interested, derivesOpens: boolean): boolean {
+  return derivesOpens && isSubscribedTo(subscription, 'Home-open');
+}
+
+/** Whether a subscriber is told of an event that leaves no context current, by that event or by `Home-open`. */
+export function isToldOfNothing(subscription: Interested, name: string, derivesOpens: boolean): boolean {
+  return isSubscribedTo(subscription, name) || isSentHome(subscription, derivesOpens);
 }
 
 /** Whether a subscriber is told of an open context, by its own open or by one that is derived from it. */
@@ -156,16 +119,22 @@ export function isToldOf(
  */
 export function lastTold(state: SessionState, subscription: Interested, derivesOpens: boolean): number {
   const { anchors, closed, changedBy, current, home, loggedOutAt } = state;
-  if (changedBy > 0 && changedBy === loggedOutAt) return isSubscribedTo(subscription, 'UserLogout') ? changedBy : 0;
-  const ended = closed.filter(({ key }) => !anchors.has(keyText(key)));
+  if (changedBy > 0 && changedBy === loggedOutAt) {
+    return isToldOfNothing(subscription, 'UserLogout', derivesOpens) ? changedBy : 0;
+  }
+  const isOver = ({ key }: ClosedContext): boolean => !anchors.has(keyText(key));
   // What has made nothing current is not held any more.
-  if (current === undefined && !home && !ended.some(({ number }) => number === changedBy)) return changedBy;
+  const isForgotten = !closed.some((one) => one.number === changedBy && isOver(one));
+  if (current === undefined && !home && isForgotten) return changedBy;
   let { number = 0 } = lastOpenSent(state, subscription, derivesOpens) ?? {};
   let opened = number;
-  for (const { key, number: closedBy, opened: openedBy = closedBy } of ended) {
-    // The close of what was opened before changes nothing for it.
-    if (openedBy < opened || !isSubscribedTo(subscription, `${key.type}-close`)) continue;
-    [number, opened] = [closedBy, openedBy];
+  for (const one of closed) {
+    const { key, number: closedBy, opened: openedBy = closedBy, leftNothing } = one;
+    const isClose = isSubscribedTo(subscription, `${key.type}-close`);
+    if (leftNothing && !isClose && isSentHome(subscription, derivesOpens)) {
+      // It ends whatever was opened before.
+      if (closedBy > opened) [number, opened] = [closedBy, closedBy];
+    } else if (isOver(one) && openedBy >= opened && isClose) [number, opened] = [closedBy, openedBy];
   }
   return number;
 }

@@ -6,7 +6,7 @@ import { isObject, keyText, type ResourceKey } from '@lockstep/fhircast';
 import { AnchorMap } from './anchor-map.ts';
 import { cleared, marked } from './following.ts';
 import { type Anchor, contextOf, type SessionState, type Subscription, type ToldContext } from './session-state.ts';
-import { isSubscribedTo, isToldOf, lastTold } from './told.ts';
+import { isSubscribedTo, isToldOf, isToldOfNothing, lastTold } from './told.ts';
 
 /** A context change, as it was published. */
 interface PublishedChange {
@@ -128,6 +128,14 @@ interface Step {
   readonly derivesOpens: boolean;
   /** What it opened. */
   readonly opened: ToldContext | undefined;
+  /** Whether no context is current since. */
+  readonly leavesNothing: boolean;
+}
+
+/** Whether a subscriber is sent the change, or `Home-open` in its place. */
+function isSent(subscription: Subscription, { change, derivesOpens, leavesNothing }: Step): boolean {
+  const { name } = change;
+  return leavesNothing ? isToldOfNothing(subscription, name, derivesOpens) : isSubscribedTo(subscription, name);
 }
 
 /** The session with what a subscriber was told of last, once it was sent the change, or not. @param last before the change */
@@ -135,14 +143,16 @@ function afterTelling(
   state: SessionState,
   held: Subscription,
   last: ToldContext | undefined,
-  { change, derivesOpens, opened }: Step,
+  step: Step,
 ): SessionState {
+  const { change, derivesOpens, opened } = step;
   const { key, name } = change;
   if (isSubscribedTo(held, name)) {
     const isAnother = last && key && !opened && keyText(last.key) !== keyText(key);
     // The end of another context, which it may not have been told of, changes nothing.
     return remembered(state, held, isAnother ? last : opened, derivesOpens);
   }
+  if (isSent(held, step)) return remembered(state, held, undefined, derivesOpens);
   // An open that is derived from this one tells it, unless it was told of the patient before (DER-2).
   const isDerived = opened && !(last && isSamePatient(last, opened)) && isToldOf(state, held, opened.key, derivesOpens);
   return remembered(state, held, isDerived ? opened : last, derivesOpens);
@@ -163,11 +173,12 @@ export function withUntold(
 ): SessionState {
   const anchor = change.key && after.anchors.get(keyText(change.key));
   const opened = anchor && toldContext(anchor);
-  const step: Step = { change, derivesOpens, opened };
+  const leavesNothing = after.changedBy !== before.changedBy && after.current === undefined && !after.home;
+  const step: Step = { change, derivesOpens, opened, leavesNothing };
   let state = after;
   for (const held of after.subscriptions.values()) {
     const { id, presence } = held;
-    const isTold = isSubscribedTo(held, change.name);
+    const isTold = isSent(held, step);
     // Most subscribers are told of every change.
     if (isTold && held.told === undefined && (opened || !change.key)) continue;
     const last = toldLast(before, held, derivesOpens);

@@ -18,6 +18,8 @@ interface Facts {
   readonly anchor?: string;
   /** See `Accepted`; absent in what an earlier version wrote. */
   readonly keepsCurrent?: true;
+  /** See `Accepted`; absent in what an earlier version wrote. */
+  readonly leavesNothing?: true;
 }
 
 /** `Type/id` of what an open or a close is about. */
@@ -38,7 +40,7 @@ export interface LoggedEvent extends Facts {
 
 /** An accepted event as it goes out. This is the one time that it is written. */
 export function toLogged(accepted: Accepted): LoggedEvent {
-  const { number, message, context, except, fingerprint, originator, keepsCurrent } = accepted;
+  const { number, message, context, except, fingerprint, originator, keepsCurrent, leavesNothing } = accepted;
   const anchor = anchorName(message);
   return {
     number,
@@ -50,6 +52,7 @@ export function toLogged(accepted: Accepted): LoggedEvent {
     ...(originator && { originator }),
     ...(anchor !== undefined && { anchor }),
     ...(keepsCurrent && { keepsCurrent }),
+    ...(leavesNothing && { leavesNothing }),
   };
 }
 
