@@ -1612,6 +1612,27 @@ describe('ERR-7 a subscriber that reads too slowly', () => {
     assert.deepEqual((await rig.connect(slow.endpoint, 'a'))?.ids.slice(-1), ['b']);
     assert.equal(rig.hub.counts.connected, 3);
   });
+
+  it('gets one answer for all pings that it sends meanwhile (ERR-1), once it has read what came before', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const slow = await rig.join(topic, '*');
+    const pongs = (): number => slow.received.filter(({ type }) => type === 'pong').length;
+    const ping = (): void => slow.connection?.received('{"type":"ping"}');
+    ping();
+    ping();
+    assert.equal(pongs(), 2, 'while it reads');
+    slow.buffered = 1;
+    for (let n = 0; n < 1000; n++) ping();
+    assert.equal(pongs(), 2);
+    slow.read();
+    assert.equal(pongs(), 3);
+    slow.buffered = 1;
+    ping();
+    slow.connection?.closed(1006);
+    slow.read();
+    assert.equal(pongs(), 3, 'none to who is gone');
+  });
 });
 
 describe('TOK-6 access that ends', () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import type { Lockstep } from '@lockstep/server';
 import { WebSocket } from 'ws';
@@ -67,6 +68,22 @@ test('live views open for their own people from our own pages only', () =>
     assert.equal(await live(lockstep, '/api/console/live', { cookie: admin.cookie, origin }), 101);
   }));
 
+test('one person has 64 live views open at once, whatever others have', () =>
+  withLockstep(async (lockstep) => {
+    const { origin, port } = lockstep;
+    const lena = await ConsolePerson.signIn(origin, { sample: 'dr-lena-okafor' });
+    const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
+    const own = `/api/console/live/${lena.session.session_topic}`;
+    const headers = { cookie: lena.cookie, origin };
+    const open = Array.from({ length: 64 }, () => new WebSocket(`ws://127.0.0.1:${port}${own}`, { headers }));
+    await Promise.all(open.map((socket) => once(socket, 'open')));
+    assert.equal(await live(lockstep, own, headers), 429);
+    assert.equal(await live(lockstep, own, { cookie: admin.cookie, origin }), 101);
+    open[0]?.close();
+    while ((await live(lockstep, own, headers)) !== 101) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (const socket of open) socket.terminate();
+  }));
+
 test('what the console tells of subscriptions does not give their endpoints away', () =>
   withLockstep(async ({ origin, hub }) => {
     const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
@@ -127,17 +144,23 @@ test('pages are strict about what they load, and are kept by the hash in their n
 
 test('REG-4 a server that others can reach makes one administrator, whose one-time password must be changed', () =>
   withLockstep(
-    async ({ origin, firstAdministrator }) => {
+    async (lockstep) => {
+      const { origin, firstAdministrator } = lockstep;
       assert.ok(firstAdministrator && firstAdministrator.password.length >= 16);
       const { user, password } = firstAdministrator;
       const admin = await ConsolePerson.signIn(origin, { user, password });
       assert.deepEqual(await json(admin.call('GET', 'me')), { mustChoosePassword: true });
       assert.equal((await admin.call('GET', 'sessions')).status, 403);
+      const headers = { cookie: admin.cookie, origin };
+      for (const views of ['', '/a-topic']) {
+        assert.equal(await live(lockstep, `/api/console/live${views}`, headers), 403, views);
+      }
       const wrong = await admin.call('POST', 'password', { before: 'not it', after: 'a new password' });
       assert.equal(wrong.status, 400);
       const short = await admin.call('POST', 'password', { before: password, after: 'short' });
       assert.equal(short.status, 400);
       assert.equal((await admin.call('POST', 'password', { before: password, after: 'a new password' })).status, 204);
+      assert.equal(await live(lockstep, '/api/console/live', headers), 101);
       const again = await ConsolePerson.signIn(origin, { user, password: 'a new password' });
       assert.equal((await again.call('GET', 'sessions')).status, 200);
       assert.deepEqual(await json(again.call('GET', 'me')), { mustChoosePassword: false });

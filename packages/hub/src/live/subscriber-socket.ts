@@ -22,6 +22,8 @@ import type { Delivery, Sendable } from './delivery.ts';
 import { bytesOf } from './spelling.ts';
 import { outcomeOf, type SubscriberListener } from './subscriber-listener.ts';
 
+const PONG = { type: 'pong' };
+
 export interface SocketListener extends SubscriberListener {
   /** More is waiting to be sent than the limit allows (ERR-7). */
   overflowed(socket: SubscriberSocket): void;
@@ -49,6 +51,8 @@ export class SubscriberSocket implements Waiting {
   /** What brings it up to date, while it is not. */
   #catchUp: CatchUp | undefined;
   #closed = false;
+  /** A ping waits for its answer until what was sent before is read. */
+  #pongIsDue = false;
   readonly #timer: AnswerTimer;
 
   constructor(
@@ -209,9 +213,23 @@ export class SubscriberSocket implements Waiting {
   /** Takes a text frame from the subscriber (ERR-1). */
   received(text: string): void {
     const message = parseSubscriberMessage(text);
-    if (message.kind === 'ping') this.say({ type: 'pong' });
+    if (message.kind === 'ping') this.#pong();
     else if (message.kind === 'answer') this.answered(message.id, message.status, message.reason);
     else this.ignored += 1;
+  }
+
+  /** One answer stands for all pings that come before the subscriber has read what it was sent: nobody pings the Hub full (ERR-7). */
+  #pong(): void {
+    if (this.#pongIsDue) return;
+    if (this.channel.buffered === 0) {
+      this.say(PONG);
+      return;
+    }
+    this.#pongIsDue = true;
+    this.channel.onDrain(() => {
+      this.#pongIsDue = false;
+      this.say(PONG);
+    });
   }
 
   /** Takes an answer, however it arrived. */

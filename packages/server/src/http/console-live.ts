@@ -5,7 +5,9 @@ import type { TimelineEntry } from '@lockstep/console/wire';
 import type { Clock, Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
 import { WebSocket, WebSocketServer } from 'ws';
+import type { FirstAdministrator } from '../first-administrator.ts';
 import type { SharedViews } from '../shared-views.ts';
+import { InboundFrames } from './inbound-frames.ts';
 import { splitAddress } from './request-address.ts';
 
 const PATH = /^\/api\/console\/live(?:\/([A-Za-z0-9._~-]+))?$/;
@@ -14,6 +16,8 @@ const BATCH = 15;
 /** A page that reads too slowly is closed, and reads again, bytes. */
 const MAX_BUFFERED = 4 * 1024 * 1024;
 const PING = 30_000;
+/** Views that one person may have open at a node: pages in many windows. */
+const MOST_VIEWS = 64;
 /** Entries that a page is sent when its view opens. */
 const RECENT = 200;
 
@@ -21,6 +25,7 @@ export interface LiveOptions {
   readonly hub: Hub;
   readonly views: SharedViews;
   readonly authorization: AuthorizationServer;
+  readonly administrator: Pick<FirstAdministrator, 'mustChoose'>;
   readonly origin: string;
   readonly clock: Clock;
 }
@@ -57,6 +62,7 @@ export class ConsoleLive {
     this.#admit(request, match[1]).then(
       (viewer) => {
         if (!viewer) socket.end(refusal('403 Forbidden'));
+        else if (this.#viewsOf(viewer) >= MOST_VIEWS) socket.end(refusal('429 Too Many Requests', 'Retry-After: 1'));
         else
           this.#sockets.handleUpgrade(request, socket, head, (client) => {
             this.#serve(client, request, viewer, match[1]).catch(() => client.close(1013, 'Try again later'));
@@ -69,12 +75,18 @@ export class ConsoleLive {
 
   /** Another site's page could open the socket with the person's cookie: so the origin is checked (CWE-1385). */
   async #admit(request: IncomingMessage, topic: string | undefined): Promise<SignedIn | undefined> {
-    const { authorization, origin, hub } = this.#options;
+    const { authorization, administrator, origin, hub } = this.#options;
     if (request.headers.origin !== origin) return undefined;
     const signedIn = await authorization.signedIn(request);
     if (!signedIn) return undefined;
-    if (topic === undefined || topic !== signedIn.topic) return signedIn.user.administrator ? signedIn : undefined;
+    const { user } = signedIn;
+    if (topic === undefined || topic !== signedIn.topic)
+      return user.administrator && !(await administrator.mustChoose(user.id)) ? signedIn : undefined;
     return (await hub.inspect(topic)) ? signedIn : undefined;
+  }
+
+  #viewsOf({ user: { reference } }: SignedIn): number {
+    return [...this.#viewers].filter(({ user }) => user === reference).length;
   }
 
   async #serve(
@@ -105,8 +117,12 @@ export class ConsoleLive {
       batch.push(...entries);
       schedule();
     });
+    const frames = new InboundFrames(socket, this.#options.clock);
+    socket.on('message', () => frames.count());
+    socket.on('ping', () => frames.count());
     socket.on('pong', () => {
       viewer.heard = true;
+      frames.count();
     });
     socket.on('error', () => socket.terminate());
     socket.on('close', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
-import { PassThrough } from 'node:stream';
+import { duplexPair, PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import type { Hub } from '@lockstep/hub';
 import { endpointPath, Sockets } from './sockets.ts';
@@ -64,3 +64,64 @@ test('SUB-7 who joins a slow session keeps nobody else out', async () => {
   assert.equal(asked.length, 64);
   sockets.end();
 });
+
+/** A short frame of a client (RFC 6455 section 5.2), masked with zeros. */
+function frame(opcode: number, text: string): Buffer {
+  return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
+}
+
+for (const [kind, opcode] of [
+  ['answers', 1],
+  ['pongs', 10],
+] as const) {
+  test(`SUB-7 of a peer that sends very many ${kind} some are read in a second, so that others have their turn`, async () => {
+    let now = 0;
+    const timers: { readonly at: number; readonly run: () => void }[] = [];
+    const after = (ms: number, run: () => void) => {
+      timers.push({ at: now + ms, run });
+      return () => undefined;
+    };
+    let closed = false;
+    const taken: string[] = [];
+    const connection = {
+      received: (text: string) => {
+        taken.push(text);
+      },
+      closed: () => {
+        closed = true;
+      },
+    };
+    const hub = { findEndpoint: async () => ({ topic: 't' }), connect: async () => connection };
+    const sockets = new Sockets({ hub: hub as unknown as Hub, clock: { now: () => now, after }, pingMs: 1e9 });
+    const [client, server] = duplexPair();
+    const headers = {
+      upgrade: 'websocket',
+      connection: 'Upgrade',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'sec-websocket-version': '13',
+    };
+    const request = { method: 'GET', url: endpointPath('x'), headers } as unknown as IncomingMessage;
+    sockets.upgrade(request, server, Buffer.alloc(0));
+    while (client.read() === null) await nextTurn();
+    client.resume();
+    const SENT = 10_000;
+    for (let n = 0; n < SENT; n++) client.write(frame(opcode, 'x'));
+    client.write(frame(1, 'last'));
+    const settle = async (): Promise<void> => {
+      for (let turns = 0; turns < 50; turns++) await nextTurn();
+    };
+    await settle();
+    assert.ok(!taken.includes('last'), 'the rest waits');
+    if (kind === 'answers') assert.ok(taken.length >= 2_000 && taken.length < 6_000, `${taken.length}`);
+    for (let seconds = 0; seconds < 20 && !taken.includes('last'); seconds++) {
+      now += 1_000;
+      const due = timers.filter(({ at }) => at > now - 1_000 && at <= now);
+      for (const { run } of due) run();
+      await settle();
+    }
+    assert.equal(taken.at(-1), 'last', 'all was read in the end');
+    assert.equal(taken.length, kind === 'answers' ? SENT + 1 : 1);
+    assert.equal(closed, false);
+    sockets.end();
+  });
+}

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { type Channel, type Clock, type ConnectedSubscriber, type Hub, runningTime } from '@lockstep/hub';
 import { WebSocket, WebSocketServer } from 'ws';
 import { writeTextFrame } from './frame.ts';
+import { InboundFrames } from './inbound-frames.ts';
 import { JoinQueue } from './join-queue.ts';
 import { cleanAddress, splitAddress } from './request-address.ts';
 import { type FrameListener, ShortFrames } from './short-frames.ts';
@@ -37,11 +38,13 @@ class Peer implements Channel, FrameListener {
   /** Whether anything came since the last ping. */
   heard = true;
   connection: ConnectedSubscriber | undefined;
+  readonly frames: InboundFrames;
   readonly #socket: PeerSocket;
   readonly #stream: Duplex;
 
-  constructor(socket: PeerSocket, stream: Duplex) {
+  constructor(socket: PeerSocket, stream: Duplex, clock: Clock) {
     this.#socket = socket;
+    this.frames = new InboundFrames(socket, clock);
     this.#stream = stream;
     socket.peer = this;
   }
@@ -55,11 +58,13 @@ class Peer implements Channel, FrameListener {
   /** A text frame arrived. */
   text(text: string): void {
     this.heard = true;
+    this.frames.count();
     this.connection?.received(text);
   }
 
   pong(): void {
     this.heard = true;
+    this.frames.count();
   }
 
   close(code: number, reason: string): void {
@@ -109,6 +114,11 @@ function peerOf(socket: WebSocket): Peer | undefined {
 
 function hear(this: WebSocket): void {
   peerOf(this)?.pong();
+}
+
+/** `ws` has answered it, and ends a connection on which too many answers wait to be read. */
+function pinged(this: WebSocket): void {
+  peerOf(this)?.frames.count();
 }
 
 function received(this: WebSocket, data: Buffer, isBinary: boolean): void {
@@ -183,9 +193,10 @@ export class Sockets {
     endpoint: { id: string; topic: string },
     since?: string,
   ): Promise<void> {
-    const peer = new Peer(socket, stream);
+    const peer = new Peer(socket, stream, this.#clock);
     this.#peers.add(peer);
     socket.on('message', received);
+    socket.on('ping', pinged);
     socket.on('pong', hear);
     socket.on('close', this.#closed);
     // Protocol errors end in a close, which is what counts.

@@ -192,7 +192,8 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     async open() {
       const live = await parts.start({
         name: 'live views of the console',
-        start: () => new ConsoleLive({ hub, views, authorization, origin: addresses.origin, clock: systemClock }),
+        start: () =>
+          new ConsoleLive({ hub, views, authorization, administrator, origin: addresses.origin, clock: systemClock }),
         stop: (opened) => opened.close(),
       });
       await parts.start({
