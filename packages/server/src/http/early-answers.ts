@@ -2,6 +2,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { UnreadAnswers } from './unread-answers.ts';
 
 /** Bytes of a refused body that are read, so that the connection can be kept. */
 const WORTH_READING = 64 * 1024;
@@ -65,8 +66,11 @@ export function endAfterLastWord(socket: Duplex): void {
   socket.once('close', () => clearTimeout(cut)).resume();
 }
 
-/** The class of answers that end the connection where the request's body would have to be read for nothing. */
-export function answersOf(lingering: Lingering): typeof ServerResponse {
+/**
+ * The class of answers that end the connection where the request's body would have to be read for nothing, and that are watched until
+ * they were sent.
+ */
+export function answersOf(lingering: Lingering, unread: UnreadAnswers): typeof ServerResponse {
   return class extends ServerResponse {
     override writeHead(status: number, ...rest: readonly unknown[]): this {
       if (hasMuchLeft(this.req)) this.shouldKeepAlive = false;
@@ -80,7 +84,9 @@ export function answersOf(lingering: Lingering): typeof ServerResponse {
         const destroySoon = socket.destroySoon;
         socket.destroySoon = () => (req.complete ? destroySoon.call(socket) : lingering.leave(socket));
       }
-      return (super.end as (...args: unknown[]) => this).apply(this, args);
+      (super.end as (...args: unknown[]) => this).apply(this, args);
+      unread.watch(this);
+      return this;
     }
   } as typeof ServerResponse;
 }

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { enter, responseBelow } from './base-path.ts';
 import { answersOf, endAfterLastWord, Lingering } from './early-answers.ts';
 import type { Certificate } from './tls-files.ts';
+import { UnreadAnswers } from './unread-answers.ts';
 
 /** Connections that may wait to be taken: after a network has failed, everybody returns at once. The system may allow fewer. */
 const BACKLOG = 4_096;
@@ -81,19 +82,22 @@ export class Listener {
    * @param options.certificate what it shows; without one it speaks plain http
    * @param options.basePath the path that a proxy serves Lockstep below, such as `/lockstep`
    * @param options.graceMs how long what is in progress may take while it closes, ms
+   * @param options.unread ends connections whose clients do not read their answers
    */
   constructor({
     certificate,
     basePath = '',
     graceMs = GRACE,
+    unread = new UnreadAnswers(),
   }: {
     readonly certificate?: Pick<Certificate, 'cert' | 'key'> | undefined;
     readonly basePath?: string;
     readonly graceMs?: number;
+    readonly unread?: UnreadAnswers;
   } = {}) {
     this.#basePath = basePath;
     this.#graceMs = graceMs;
-    const answer = answersOf(this.#lingering);
+    const answer = answersOf(this.#lingering, unread);
     const options = {
       keepAliveTimeout: KEEP_ALIVE,
       headersTimeout: HEADERS_TIMEOUT,
