@@ -1,9 +1,9 @@
 /** Puts Lockstep together: one store, one Hub, and what its role puts around the Hub, on one port. */
 import type { Hub } from '@lockstep/hub';
-import pino from 'pino';
 import type { ServerAuditTrail } from './audit/audit-trail.ts';
 import type { Config } from './config.ts';
 import type { Inspector } from './inspector.ts';
+import { openLog } from './log.ts';
 import { ServerParts } from './start/parts.ts';
 import type { Start } from './start/start.ts';
 import { startDoors } from './start/start-doors.ts';
@@ -48,7 +48,7 @@ export async function startLockstep(
   open: typeof openStore = openStore,
   signal?: AbortSignal,
 ): Promise<Lockstep> {
-  const log = pino({ level: config.logLevel });
+  const log = openLog(config.logLevel);
   const parts = new ServerParts();
   const failed = (error: unknown): void => log.error({ err: error }, 'work in the background failed');
   const stop = (): Promise<void> =>

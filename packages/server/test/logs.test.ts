@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { it } from 'node:test';
 import { HubClient, patient } from './harness.ts';
 import { LockstepProcess } from './process.ts';
@@ -20,6 +22,13 @@ it('each refusal is logged once, and nothing about patients, tokens or endpoints
     await hub.request('/secret-topic'),
   ].map(({ status }) => status);
   assert.deepEqual(refusals, [409, 400, 415, 401, 404]);
+  // What is no HTTP, with a token in it.
+  const { hostname, port } = new URL(lockstep.origin);
+  for (const broken of ['GET /secret\u0000 HTTP/1.1\r\n', 'GET / HTTP/1.1\r\nContent-Length: x\r\n', 'secret\r\n']) {
+    const socket = connect(Number(port), hostname);
+    socket.end(`${broken}Authorization: Bearer ${hub.token}\r\n\r\n`).resume();
+    await once(socket, 'close');
+  }
   assert.equal(await lockstep.kill('SIGTERM'), 0);
   const logged = lockstep.output.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
   const refused = logged.filter(({ msg }) => msg === 'refused');
@@ -28,6 +37,8 @@ it('each refusal is logged once, and nothing about patients, tokens or endpoints
     refusals,
   );
   const all = lockstep.output.join('\n');
+  assert.ok(logged.filter(({ msg }) => msg === 'client error').length >= 3);
+  assert.ok(!all.includes('rawPacket') && !all.includes([...Buffer.from('secret')].join()));
   assert.doesNotMatch(all, /secret/i);
   assert.ok(!all.includes(hub.token));
   assert.ok(!all.includes(subscriber.endpoint.split('/').at(-1) ?? ''));
