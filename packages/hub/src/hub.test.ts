@@ -1146,6 +1146,8 @@ describe('PUB publishing', () => {
           seen.push(`${resourceType}/${id}${partial ? ' in part' : ''}`);
           return id === 'bad' ? `${resourceType}.status is required` : undefined;
         },
+        isLarge: () => false,
+        problemAmong: async () => assert.fail('nothing was large'),
       },
     });
     const topic = await rig.session();

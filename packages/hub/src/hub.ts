@@ -109,7 +109,7 @@ export class Hub implements HubSessions {
       activity,
     });
     this.#connecting = new Connecting({ store, clock, live, background, activity });
-    this.#publishing = new Publishing({ ids, policy, live, topics, activity });
+    this.#publishing = new Publishing({ ids, policy, live, topics, activity, validation });
     this.publishing = this.#publishing;
   }
 
@@ -214,10 +214,11 @@ export class Hub implements HubSessions {
   }
 
   /**
-   * Ends subscriptions whose access has ended, wherever they are connected (TOK-6). Resolves also while the store cannot be
-   * reached: then they end as soon as it can.
+   * Ends subscriptions whose access has ended, wherever they are connected (TOK-6), and refuses what waits to be published with it.
+   * Resolves also while the store cannot be reached: then they end as soon as it can.
    */
   async accessEnded(end: AccessEnd): Promise<void> {
+    this.#publishing.accessEnded(end);
     try {
       await this.#subscribing.accessEnded(end);
     } catch (error) {

@@ -128,6 +128,18 @@ export interface ResourceValidation {
    * @returns where the resource breaks which rule, in words for the client's developer; undefined where it breaks none
    */
   problem(resource: Resource, partial: boolean): string | undefined;
+  /** Whether to look into these would hold up the event loop: such are for `problemAmong`. */
+  isLarge(resources: readonly Resource[]): boolean;
+  /**
+   * The same for the resources of one large event, while the event loop goes on.
+   * @param clientId whose event it is: each client has its turn
+   * @returns the first resource that breaks a rule
+   */
+  problemAmong(
+    resources: readonly Resource[],
+    partial: boolean,
+    clientId: string,
+  ): Promise<{ readonly index: number; readonly text: string } | undefined>;
 }
 
 /** Remembers how far each webhook subscriber has come, across restarts (WEB-3). */

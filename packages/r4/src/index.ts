@@ -1,2 +1,3 @@
-export type { Problem, ProblemKind, ValidationOptions } from './problem.ts';
-export { R4Validator } from './r4-validator.ts';
+export type { Problem, ProblemAmong, ProblemKind, ValidationOptions } from './problem.ts';
+export { isLarge, R4Validator } from './r4-validator.ts';
+export { ValidationThread } from './validation-thread.ts';

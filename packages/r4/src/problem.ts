@@ -26,6 +26,13 @@ export interface ValidationOptions {
   readonly r5?: boolean;
 }
 
+/** The first thing that is wrong with several resources. */
+export interface ProblemAmong {
+  /** Which of the resources has it, from 0. */
+  readonly index: number;
+  readonly problem: Problem;
+}
+
 /** What the thread that checks large resources is asked, and what it answers. */
-export type CheckRequest = readonly [id: number, resource: unknown, options: ValidationOptions];
-export type CheckAnswer = readonly [id: number, problem: Problem | undefined];
+export type CheckRequest = readonly [id: number, resources: readonly unknown[], options: ValidationOptions];
+export type CheckAnswer = readonly [id: number, found: ProblemAmong | undefined];

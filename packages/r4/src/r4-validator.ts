@@ -3,7 +3,7 @@ import type { InternalSchemaElement, InternalTypeSchema, TypedValueWithPath } fr
 import { Definitions } from './definitions.ts';
 import { checkForm } from './json-form.ts';
 import { narrativeProblem } from './narrative.ts';
-import { named, type Problem, type ValidationOptions } from './problem.ts';
+import { named, type Problem, type ProblemAmong, type ValidationOptions } from './problem.ts';
 import { isLater, type Moved, mayBeLater, R4Form } from './r5-members.ts';
 import { ValidationThread } from './validation-thread.ts';
 
@@ -57,7 +57,17 @@ export class R4Validator {
    * @throws Error where the thread for large resources fails
    */
   async check(resource: unknown, options: ValidationOptions = {}): Promise<Problem | undefined> {
-    return isLarge(resource) ? this.#thread.check(resource, options) : this.problem(resource, options);
+    if (!isLarge(resource)) return this.problem(resource, options);
+    return (await this.#thread.check([resource], options))?.problem;
+  }
+
+  /** @returns the first thing that is wrong with the first of them that has something wrong; undefined when none has */
+  problemAmong(resources: readonly unknown[], options: ValidationOptions = {}): ProblemAmong | undefined {
+    for (const [index, resource] of resources.entries()) {
+      const problem = this.problem(resource, options);
+      if (problem) return { index, problem };
+    }
+    return undefined;
   }
 
   /** @returns the first thing that is wrong; undefined when nothing is */
@@ -161,8 +171,8 @@ export class R4Validator {
   }
 }
 
-/** Whether a value holds more values than are checked at once. No more of them are looked at. */
-function isLarge(resource: unknown): boolean {
+/** Whether a resource, or several together, hold more values than are checked at once. No more of them are looked at. */
+export function isLarge(resource: unknown): boolean {
   const open = [resource];
   let seen = 0;
   for (let next = open.pop(); next !== undefined; next = open.pop()) {

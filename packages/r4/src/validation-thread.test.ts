@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { R4Validator } from './r4-validator.ts';
+import { isLarge, R4Validator } from './r4-validator.ts';
+import { ValidationThread } from './validation-thread.ts';
 
 const components = (length: number, more: object = {}): object => ({
   resourceType: 'Observation',
@@ -51,6 +52,16 @@ describe('FHR-6 a resource is checked', () => {
     ] as const) {
       assert.deepEqual(await validator.check(resource, options), validator.problem(resource, options), name);
     }
+  });
+
+  it('several resources together, with the first of them that has something wrong', async () => {
+    const thread = new ValidationThread();
+    const wrong = components(1, { status: 'unknown word' });
+    for (const resources of [[], [components(1), components(1)], [components(1), wrong, components(1, { code: 1 })]]) {
+      assert.deepEqual(await thread.check(resources, {}), validator.problemAmong(resources), `${resources.length}`);
+    }
+    assert.equal(validator.problemAmong([components(1), wrong])?.index, 1);
+    assert.deepEqual([isLarge([components(1), components(1)]), isLarge(Array(60).fill(components(1)))], [false, true]);
   });
 
   it('many at once, each with its own result', async () => {

@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads';
-import type { CheckAnswer, CheckRequest, Problem, ValidationOptions } from './problem.ts';
+import type { CheckAnswer, CheckRequest, ProblemAmong, ValidationOptions } from './problem.ts';
 
 /** How long the thread is kept while nothing is to be checked, ms: it holds the definitions once more. */
 const KEPT = 30_000;
 
 interface Waiting {
-  readonly resolve: (problem: Problem | undefined) => void;
+  readonly resolve: (found: ProblemAmong | undefined) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -17,10 +17,11 @@ export class ValidationThread {
   #asked = 0;
 
   /**
+   * Checks one after the other, until one has something wrong.
    * @returns the first thing that is wrong; undefined when nothing is
    * @throws Error where the thread cannot be started, or ends before it has answered
    */
-  check(resource: unknown, options: ValidationOptions): Promise<Problem | undefined> {
+  check(resources: readonly unknown[], options: ValidationOptions): Promise<ProblemAmong | undefined> {
     clearTimeout(this.#idle);
     this.#worker ??= this.#start();
     const worker = this.#worker;
@@ -28,7 +29,7 @@ export class ValidationThread {
       this.#asked += 1;
       this.#waiting.set(this.#asked, { resolve, reject });
       worker.ref();
-      worker.postMessage([this.#asked, resource, options] satisfies CheckRequest);
+      worker.postMessage([this.#asked, resources, options] satisfies CheckRequest);
     });
   }
 
@@ -36,8 +37,8 @@ export class ValidationThread {
     const file = `./validation-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
     const worker = new Worker(new URL(file, import.meta.url), { name: 'validation' });
     let failure: Error | undefined;
-    worker.on('message', ([id, problem]: CheckAnswer) => {
-      this.#waiting.get(id)?.resolve(problem);
+    worker.on('message', ([id, found]: CheckAnswer) => {
+      this.#waiting.get(id)?.resolve(found);
       this.#waiting.delete(id);
       if (this.#waiting.size === 0) this.#rest(worker);
     });

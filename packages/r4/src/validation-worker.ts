@@ -6,6 +6,6 @@ import { R4Validator } from './r4-validator.ts';
 const port = parentPort!;
 const validator = new R4Validator();
 
-port.on('message', ([id, resource, options]: CheckRequest) => {
-  port.postMessage([id, validator.problem(resource, options)] satisfies CheckAnswer);
+port.on('message', ([id, resources, options]: CheckRequest) => {
+  port.postMessage([id, validator.problemAmong(resources, options)] satisfies CheckAnswer);
 });

@@ -12,13 +12,14 @@ import {
   STU2,
   type UserDirectory,
 } from '@lockstep/hub';
-import type { R4Validator } from '@lockstep/r4';
+import { type R4Validator, ValidationThread } from '@lockstep/r4';
 import type { UserNames } from '@lockstep/smart';
 import type { SessionStore } from '@lockstep/store';
 import type { AddressPolicy } from './callbacks/address-policy.ts';
 import { RecordCursors } from './callbacks/cursors.ts';
 import { HttpCallbacks } from './callbacks/http-callbacks.ts';
 import type { Config } from './config.ts';
+import { EventValidation } from './event-validation.ts';
 import { endpointPath } from './http/sockets.ts';
 import type { ServerStore } from './store.ts';
 import { systemClock, systemIds } from './system.ts';
@@ -34,9 +35,8 @@ export function allowsR5({ profile }: Config): boolean {
 /** How published resources are looked into; undefined where they are not (PUB-5). */
 function resourceValidation(config: Config, validator: R4Validator): ResourceValidation | undefined {
   if (config.validation !== 'fhir') return undefined;
-  const r5 = allowsR5(config);
   validator.load();
-  return { problem: (resource, partial) => validator.problem(resource, { partial, r5 })?.text };
+  return new EventValidation({ validator, thread: new ValidationThread(), r5: allowsR5(config) });
 }
 
 /** What the Hub works with. */

@@ -76,6 +76,38 @@ describe('PUB-5 with validation', () => {
     assert.equal((await update(good)).status, 202);
   });
 
+  it('CWE-400 a large event is not looked into in the event loop, and is refused in the same words', async (t) => {
+    const here = t.mock.method(R4Validator.prototype, 'problem');
+    const topic = await hub.session();
+    const component = Array.from({ length: 100 }, () => ({ code, valueString: 'x' }));
+    const large = (id: string, more: Json = {}): Json => ({ ...observation(id), code, component, ...more });
+    const extra = (resource: Json): Json => ({ key: 'extra', resource });
+    const open = (...context: readonly Json[]) =>
+      hub.publish(topic, 'DiagnosticReport-open', [report, patient('p1'), ...context]);
+    assert.equal(
+      await refused(open(extra(large('o1', { status: 'done' })))),
+      'DiagnosticReport-open: context key "extra": Observation.status must be one of registered, preliminary, final, amended, corrected, cancelled, entered-in-error, unknown',
+    );
+    // Many resources that are small each.
+    const small = Array.from({ length: 100 }, (_, n) => extra({ ...observation(`s${n}`), code }));
+    assert.equal(
+      await refused(open(...small, extra(observation('last')))),
+      'DiagnosticReport-open: context key "extra": Observation.code is required',
+    );
+    assert.equal((await open(extra(large('o1')), ...small)).status, 202);
+    const more = { 'context.versionId': (await hub.context(topic))['context.versionId'] };
+    const bundle = updates(...small.map(({ resource }) => put(resource)), put(observation('wrong')));
+    assert.equal(
+      await refused(hub.publish(topic, 'DiagnosticReport-update', [anchor, bundle], more)),
+      'DiagnosticReport-update: context key "updates": Bundle.entry[100].resource: Observation.code is required',
+    );
+    const good = updates(...small.map(({ resource }) => put(resource)), put(large('o2')));
+    assert.equal((await hub.publish(topic, 'DiagnosticReport-update', [anchor, good], more)).status, 202);
+    const close = [extra({ resourceType: 'Observation', id: 'o1', component: component.map(() => ({ code })) })];
+    assert.equal((await hub.publish(topic, 'DiagnosticReport-close', [report, patient('p1'), ...close])).status, 202);
+    assert.equal(here.mock.callCount(), 0);
+  });
+
   it('what IHE IRA shares from R5 passes, and so do events of the Hub itself and of others own', async () => {
     const topic = await hub.session();
     await hub.publish(topic, 'DiagnosticReport-open', [report, patient('p1')]);

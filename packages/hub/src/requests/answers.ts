@@ -38,6 +38,7 @@ const STATUS: Readonly<Record<ReasonCode, number>> = {
   'unknown-invitation': 404,
   'too-many-invitations': 429,
   'follows-only': 403,
+  'too-many-waiting': 429,
   'event-too-large': 413,
   'session-full': 507,
   'nothing-to-do': 404,

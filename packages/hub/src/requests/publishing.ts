@@ -19,15 +19,16 @@ import {
 } from '@lockstep/fhircast';
 import type { Activity } from '../live/activity.ts';
 import type { LiveSessions } from '../live/live-sessions.ts';
-import type { Ids } from '../ports.ts';
-import type { TextWriter } from '../rules/commands.ts';
+import type { Ids, ResourceValidation } from '../ports.ts';
+import type { Decision, Publish, TextWriter } from '../rules/commands.ts';
 import { contextList, contextListJson, currentContext, currentContextJson } from '../rules/current-context.ts';
-import { type Access, mayJoin } from '../rules/permission.ts';
+import { type Access, type AccessEnd, mayJoin } from '../rules/permission.ts';
 import type { Policy } from '../rules/policy.ts';
 import { type Rejection, refuse, UNKNOWN_TOPIC } from '../rules/reasons.ts';
 import { type Anchor, contextOf, readOpening, type SessionState } from '../rules/session-state.ts';
 import { type PublisherRules, publisherRules, type VersionRules } from '../rules/versions.ts';
 import { type Answer, answerOf } from './answers.ts';
+import { EventChecks } from './event-checks.ts';
 import type { Topics } from './topics.ts';
 
 /** What is read of a session's contexts, as JSON. */
@@ -72,6 +73,13 @@ function eventFingerprint({ clientId }: Access, { message }: EventRequest, writt
   return hash('sha1', `${JSON.stringify(said)}${written.write(event.context)}`, 'base64url');
 }
 
+/** Characters of an event's context, as its client wrote it. */
+function contextSize(written: ExactJson): number {
+  const { event } = written.value as { readonly event: { readonly context?: unknown } };
+  const { context } = event;
+  return typeof context === 'object' && context !== null ? (written.textOf(context)?.length ?? 0) : 0;
+}
+
 /** The open contexts of a session as a dialect asks for them: each is read where it is asked for. */
 class ReadAnchors implements OpenAnchors {
   readonly #state: SessionState | undefined;
@@ -113,14 +121,24 @@ export interface PublishingParts {
   readonly live: LiveSessions;
   readonly topics: Topics;
   readonly activity: Activity;
+  /** Absent where resources are not looked into (PUB-5). */
+  readonly validation: ResourceValidation | undefined;
 }
 
 /** Events that come in, and the context that they leave (PUB, CON). */
 export class Publishing {
   readonly #parts: PublishingParts;
+  readonly #checks: EventChecks | undefined;
 
   constructor(parts: PublishingParts) {
+    const { validation, policy, live } = parts;
     this.#parts = parts;
+    this.#checks = validation && new EventChecks(validation, policy.profile, live);
+  }
+
+  /** What is not published yet with an access that has ended is refused (TOK-6). */
+  accessEnded(end: AccessEnd): void {
+    this.#checks?.accessEnded(end);
   }
 
   /**
@@ -156,18 +174,18 @@ export class Publishing {
     const own = topics.held(writtenTopic) ?? (await topics.own(access, writtenTopic));
     if (!own.ok) return this.#refused(access, own, undefined, event);
     const request = withTopic(event, own.value);
-    const session = live.of(own.value);
-    const decision = await session.execute({
+    const command: Publish = {
       kind: 'publish',
       access,
       request,
       exact,
       versionId: ids.uuid(),
       fingerprint: eventFingerprint(access, event, written),
-    });
+    };
+    const decision = await this.#decide(own.value, command, written);
     if (!decision.ok) {
       const answer = this.#refuse(access, decision, own.value, request);
-      live.dropUnused(session);
+      live.dropUnused(live.of(own.value));
       return answer;
     }
     activity.counts.published += 1;
@@ -178,6 +196,11 @@ export class Publishing {
       partly ||= effect.partly === true;
     }
     return { ok: true, value: partly ? 206 : 202 };
+  }
+
+  #decide(topic: string, command: Publish, written: ExactJson): Promise<Decision> {
+    const { live } = this.#parts;
+    return this.#checks ? this.#checks.decide(topic, command, contextSize(written)) : live.of(topic).execute(command);
   }
 
   /**

@@ -166,6 +166,7 @@ const REFUSED: Readonly<Record<ReasonCode, Prepare | string>> = {
     for (let i = 0; i < 16; i++) good(await rig.hub.invite(access(), topic, { followingOnly: false }));
     return () => rig.hub.invite(access(), topic, { followingOnly: false });
   },
+  'too-many-waiting': 'event-checks.test.ts: it takes a Hub that looks into resources',
   'follows-only': async (rig, topic) => {
     const { code } = good(await rig.hub.invite(access(), topic, { followingOnly: true }));
     good(await rig.hub.joinByInvitation(GUEST, code));

@@ -47,6 +47,8 @@ export interface Publish {
   readonly about?: number;
   /** Who published it, and what it is: see `eventFingerprint`. */
   readonly fingerprint: string;
+  /** What was found in its resources already; absent where the rules are to look into them (PUB-5). */
+  readonly checked?: { readonly problem?: string };
 }
 
 export interface Subscribe {

@@ -88,8 +88,11 @@ export function isOwner(access: Access, { info }: SessionState): boolean {
   return isSameName(access.user, info.user) || access.clientId === info.startedBy;
 }
 
-/** The subscriptions of a session whose access has ended (TOK-6). */
-export function endedWith({ grantId, clientId, tokenId, user }: AccessEnd, one: Subscription): boolean {
+/** Whether the access has ended that something was done, or is to be done, with (TOK-6). */
+export function endedWith(
+  { grantId, clientId, tokenId, user }: AccessEnd,
+  one: Pick<Access | Subscription, 'grantId' | 'clientId' | 'tokenId' | 'user'>,
+): boolean {
   return (
     (grantId === undefined || one.grantId === grantId) &&
     (clientId === undefined || one.clientId === clientId) &&

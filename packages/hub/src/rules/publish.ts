@@ -12,6 +12,7 @@ import {
   isProprietary,
   keyText,
   obstacleText,
+  type PublishedResource,
   parseReference,
   parseUpdates,
   placeOf,
@@ -128,14 +129,23 @@ function objection({ message, definition }: EventRequest, profile: VersionRules)
   return profile.checksSyncErrors && definition.name === 'SyncError' ? syncErrorProblem(context) : undefined;
 }
 
-/** PUB-5: why a resource is not what it should be, where that is looked into; what is in an event of others' own is theirs. */
-function invalidResource(
+/**
+ * PUB-5: the resources of an event that are looked into, and whether elements of them may be missing. What is in an event of others'
+ * own is theirs.
+ */
+export function checkedResources(
   { message, definition }: EventRequest,
-  { resourceProblem, profile }: Policy,
-): string | undefined {
-  if (!resourceProblem || isProprietary(definition)) return undefined;
-  const partial = definition.action !== undefined && profile.partialResources.includes(definition.action);
-  for (const one of publishedResources(message.event.context)) {
+  { partialResources }: VersionRules,
+): { readonly resources: readonly PublishedResource[]; readonly partial: boolean } {
+  const partial = definition.action !== undefined && partialResources.includes(definition.action);
+  return { resources: isProprietary(definition) ? [] : publishedResources(message.event.context), partial };
+}
+
+/** PUB-5: why a resource is not what it should be, where that is looked into. */
+function invalidResource(request: EventRequest, { resourceProblem, profile }: Policy): string | undefined {
+  if (!resourceProblem) return undefined;
+  const { resources, partial } = checkedResources(request, profile);
+  for (const one of resources) {
     const problem = resourceProblem(one.resource, partial);
     if (problem) return `${placeOf(one)}: ${problem}`;
   }
@@ -326,19 +336,29 @@ function afterwards(
     : after;
 }
 
-/** `POST {hub.url}` (PUB-1 to PUB-14). */
-export function publish(state: SessionState, command: Publish, now: number, policy: Policy): Decision {
-  const { access, request, known, fingerprint, exact } = command;
-  const { definition, anchor: key } = request;
-  if (!mayJoin(access, state.topic, state.info)) return refuse('unknown-topic-of-event', 'There is no such hub.topic');
+/** Why the caller may not publish this event in the session, whatever is in it (PUB-2, SES-6). */
+export function publishingRefusal(
+  { topic, info }: SessionState,
+  { access, request: { definition } }: Publish,
+): Rejection | undefined {
+  if (!mayJoin(access, topic, info)) return refuse('unknown-topic-of-event', 'There is no such hub.topic');
   if (!access.scopes.mayPublish(definition.name)) {
     return refuse('scope-missing', `The token lacks the scope fhircast/${definition.name}.write`);
   }
-  if (followsOnly(access, state.info, definition.name)) {
+  if (followsOnly(access, info, definition.name)) {
     return refuse('follows-only', "You follow this session: its own user's invitation does not let you publish");
   }
-  const named = (refusal: Rejection): Rejection => refuse(refusal.code, `${definition.name}: ${refusal.reason}`);
-  const wrong = invalidResource(request, policy) ?? objection(request, policy.profile);
+  return undefined;
+}
+
+/** `POST {hub.url}` (PUB-1 to PUB-14). */
+export function publish(state: SessionState, command: Publish, now: number, policy: Policy): Decision {
+  const { access, request, known, fingerprint, exact, checked } = command;
+  const { definition, anchor: key } = request;
+  const refusal = publishingRefusal(state, command);
+  if (refusal) return refusal;
+  const named = ({ code, reason }: Rejection): Rejection => refuse(code, `${definition.name}: ${reason}`);
+  const wrong = (checked ? checked.problem : invalidResource(request, policy)) ?? objection(request, policy.profile);
   if (wrong) return named(refuse('invalid', wrong));
   if (known) {
     if (known.fingerprint === undefined || known.fingerprint === fingerprint) return retried(state, known, definition);

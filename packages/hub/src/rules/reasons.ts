@@ -50,6 +50,8 @@ export type ReasonCode =
   | 'too-many-invitations'
   /** The caller is a guest who may follow and not publish. */
   | 'follows-only'
+  /** Too much waits already for resources of large events to be looked into (PUB-5). */
+  | 'too-many-waiting'
   /** The event alone exceeds what a session may hold. */
   | 'event-too-large'
   /** With the event, the session would exceed what it may hold. */
