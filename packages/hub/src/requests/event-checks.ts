@@ -76,12 +76,13 @@ export class EventChecks {
     const check = isLarge ? this.#check(topic, command) : undefined;
     // It is waited for in the line: until then nobody would hear of its failure.
     check?.catch(() => undefined);
+    const decide = async (): Promise<Decision> => {
+      const checked = await check;
+      if (waiting.ended) return refuse('scope-missing', 'The access ended while the event was looked into');
+      return this.#live.of(topic).execute(checked ? { ...command, checked } : command);
+    };
     try {
-      return await line.run(async () => {
-        const checked = await check;
-        if (waiting.ended) return refuse('scope-missing', 'The access ended while the event was looked into');
-        return this.#live.of(topic).execute(checked ? { ...command, checked } : command);
-      });
+      return await (line.begin() ? line.until(decide()) : line.wait(decide));
     } finally {
       this.#waiting.delete(waiting);
       if (line.idle) this.#lines.delete(topic);
