@@ -12,7 +12,7 @@ const page = (name: string): string => readFileSync(`${ROOT}docs/security/${name
 describe('the security pages', () => {
   it('name tests that are there, by the words of their titles', async () => {
     const tests = new Map<string, string>();
-    for await (const path of glob('packages/*/{src,test}/**/*.test.ts', { cwd: ROOT })) {
+    for await (const path of glob(['packages/*/{src,test}/**/*.test.ts', 'scripts/**/*.test.ts'], { cwd: ROOT })) {
       tests.set(basename(path), `${tests.get(basename(path)) ?? ''}${readFileSync(`${ROOT}${path}`, 'utf8')}`);
     }
     for (const name of ['threat-model.md', 'asvs.md']) {
