@@ -25,8 +25,8 @@ import { type Interaction, isResourceType, type ResourceKey, textOf } from '@loc
 import type { R4Validator } from '@lockstep/r4';
 import type { UpstreamAddresses } from './addresses.ts';
 import type { Capabilities, TypeAbilities } from './capabilities.ts';
-import { patientOf } from './compartment.ts';
 import { type PageEntry, type PageObject, readPage } from './page.ts';
+import { PageJudge } from './page-judge.ts';
 import type { PageLinks } from './page-links.ts';
 import type { Rights } from './rights.ts';
 import { outgoingQuery } from './search-query.ts';
@@ -43,9 +43,10 @@ const ELSEWHERE = 'The FHIR server answered resources of another server: left ou
 /** What a resource of an answer must be allowed by; undefined for one that was not asked for. */
 type EntryRule = (key: ResourceKey, mode: Json | undefined) => Interaction | undefined;
 
-/** An entry as it is answered: `text` is its JSON. */
+/** An entry as it is answered. */
 interface AnsweredEntry {
-  readonly text: string;
+  /** Its JSON, in parts. */
+  readonly text: readonly string[];
   readonly resource?: Pick<PageObject, 'whole'>;
   /** The patient whose resource it is. */
   readonly patient?: string | undefined;
@@ -382,8 +383,9 @@ export class Forwarding implements FhirExchange<Rights> {
     if (entries.length > MAX_ENTRIES) throw new FhirRefusal(502, 'too-costly', "The FHIR server's page is too long.");
     const kept: AnsweredEntry[] = [];
     let elsewhere = 0;
+    const judge = new PageJudge(rights, this.#baseUrl);
     for (const entry of entries) {
-      const answered = entry && this.#entry(entry, asked, kind);
+      const answered = entry && this.#entry(entry, asked, kind, judge);
       if (answered === 'elsewhere') elsewhere += 1;
       else if (answered) kept.push(answered);
     }
@@ -393,15 +395,16 @@ export class Forwarding implements FhirExchange<Rights> {
     const head = { resourceType: 'Bundle', type: kind, ...(isTrue && { total }), link };
     const notes = [note, elsewhere > 0 ? warning('incomplete', ELSEWHERE) : undefined];
     for (const resource of notes)
-      if (resource) kept.push({ text: JSON.stringify(outcomeEntry(resource)), resource: { whole: () => resource } });
+      if (resource) kept.push({ text: [JSON.stringify(outcomeEntry(resource))], resource: { whole: () => resource } });
     return bundleOf(head, kept);
   }
 
   /** An entry with nothing in it but what is known to be right; none where it is not allowed, or of elsewhere. */
   #entry(
     entry: PageEntry,
-    { place, rights, interactionFor }: AskedPage,
+    { place, interactionFor }: AskedPage,
     kind: 'searchset' | 'history',
+    judge: PageJudge,
   ): AnsweredEntry | 'elsewhere' | undefined {
     const { resource } = entry;
     if (kind === 'history' && entry.member('resource') === undefined) {
@@ -409,7 +412,7 @@ export class Forwarding implements FhirExchange<Rights> {
       if (!isObject(request) || request.method !== 'DELETE') return undefined;
       // R4 3.1.0.13: the address says what was deleted. In the history of one resource it can be no other.
       const past = { method: 'DELETE', url: place.replace(/\/_history$/, '') };
-      return { text: JSON.stringify({ request: past, response: pastResponse(entry.member('response'), '204') }) };
+      return { text: [JSON.stringify({ request: past, response: pastResponse(entry.member('response'), '204') })] };
     }
     if (!resource) return undefined;
     const [type, id] = [resource.member('resourceType'), resource.member('id')];
@@ -421,17 +424,16 @@ export class Forwarding implements FhirExchange<Rights> {
     const mode = isObject(search) ? search.mode : undefined;
     const interaction = interactionFor({ type, id }, mode);
     if (interaction === undefined) return undefined;
-    const checked: Record<string, Json | undefined> = { resourceType: type, id };
-    for (const name of rights.looksAt(interaction, type)) checked[name] = resource.member(name);
-    if (!rights.allows(interaction, checked)) return undefined;
+    const judged = judge.judge(interaction, type, id, resource);
+    if (!judged.isAllowed) return undefined;
     const around =
       kind === 'history'
-        ? `"request":${JSON.stringify(pastRequest(entry.member('request')))},"response":${JSON.stringify(pastResponse(entry.member('response'), '200'))}`
+        ? `,"request":${JSON.stringify(pastRequest(entry.member('request')))},"response":${JSON.stringify(pastResponse(entry.member('response'), '200'))}}`
         : mode === 'include'
-          ? '"search":{"mode":"include"}'
-          : '"search":{"mode":"match"}';
-    const text = `{"fullUrl":"${this.#baseUrl}${path}","resource":${resource.text},${around}}`;
-    return { resource, text, patient: patientOf(checked, this.#baseUrl) };
+          ? ',"search":{"mode":"include"}}'
+          : ',"search":{"mode":"match"}}';
+    const text = ['{"fullUrl":"', this.#baseUrl, path, '","resource":', resource.text, around];
+    return { resource, text, patient: judged.patient };
   }
 
   /** Links of the page, to Lockstep: the way on, and the way back, are sealed. @throws Refusal 502 for a link that leads elsewhere */
@@ -479,14 +481,35 @@ function isSound({ id, meta }: JsonObject): boolean {
 /** A Bundle with its entries, in the words that they were read in. */
 function bundleOf(head: JsonObject, entries: readonly AnsweredEntry[]): AnsweredBundle {
   const start = JSON.stringify(head);
-  const text = `${start.slice(0, -1)},"entry":[${entries.map((one) => one.text).join(',')}]}`;
-  return {
-    patients: new Set(entries.flatMap(({ patient }) => patient ?? [])),
-    text: entries.length === 0 ? start : text,
-    get resources() {
-      return entries.flatMap(({ resource }) => (resource ? [resource.whole()] : []));
-    },
-  };
+  const parts = [start];
+  const patients = new Set<string>();
+  if (entries.length > 0) parts[0] = `${start.slice(0, -1)},"entry":`;
+  let before = '[';
+  for (const { text, patient } of entries) {
+    parts.push(before, ...text);
+    before = ',';
+    if (patient !== undefined) patients.add(patient);
+  }
+  if (entries.length > 0) parts.push(']}');
+  // At once: a text that is put together step by step is copied again and again.
+  return new ForwardedBundle(parts.join(''), patients, entries);
+}
+
+/** By a class: an object that is written with a getter of its own is kept, with all that it knows, until the next major collection. */
+class ForwardedBundle implements AnsweredBundle {
+  readonly text: string;
+  readonly patients: ReadonlySet<string>;
+  readonly #entries: readonly AnsweredEntry[];
+
+  constructor(text: string, patients: ReadonlySet<string>, entries: readonly AnsweredEntry[]) {
+    this.text = text;
+    this.patients = patients;
+    this.#entries = entries;
+  }
+
+  get resources(): JsonObject[] {
+    return this.#entries.flatMap(({ resource }) => (resource ? [resource.whole()] : []));
+  }
 }
 
 /** What made a version, as a history says it. */
@@ -571,12 +594,13 @@ const ISSUES: Readonly<Record<number, IssueType>> = {
  * What the server refuses. Its words go on only to who may see everything of the type: they may be about other patients.
  * @throws Refusal
  */
-function refuseFailure({ status, text }: UpstreamAnswer, type: string, mayRead: boolean): void {
+function refuseFailure(answer: UpstreamAnswer, type: string, mayRead: boolean): void {
+  const { status } = answer;
   if (status < 400) return;
   if (status === 404) throw notFound(type);
   const issue = ISSUES[status];
   if (!issue) throw new FhirRefusal(502, 'exception', 'The FHIR server failed.');
-  const said = mayRead ? diagnosticsOf(text) : undefined;
+  const said = mayRead ? diagnosticsOf(answer.text) : undefined;
   throw new FhirRefusal(status, issue, said ?? `The FHIR server refused this with the status ${status}.`);
 }
 

@@ -145,10 +145,12 @@ class ScannedEntry extends ScannedPart implements PageEntry {
     const index = this.#entry.indexOf('fullUrl');
     if (index < 0) return true;
     const written = this.#source.slice(this.#entry.startOf(index), this.#entry.endOf(index));
-    return (
-      written === `"${this.#source.addresses.upstream}${path}"` ||
-      isAt(this.member('fullUrl'), path, this.#source.addresses)
-    );
+    const { upstream } = this.#source.addresses;
+    const isUsual =
+      written.length === upstream.length + path.length + 2 &&
+      written.startsWith(upstream, 1) &&
+      written.startsWith(path, upstream.length + 1);
+    return isUsual || isAt(this.member('fullUrl'), path, this.#source.addresses);
   }
 }
 

@@ -35,6 +35,12 @@ export interface Restriction {
   readonly exact: boolean;
 }
 
+/** What is looked at in a resource: elements by name, and whether its id is. */
+export interface Looks {
+  readonly names: readonly string[];
+  readonly atId: boolean;
+}
+
 /**
  * What one caller may do with the resources of the server behind Lockstep (FHR-2). A search is narrowed by `restriction` on its way
  * out; every resource of an answer must be allowed by `allows` on its way back.
@@ -43,7 +49,7 @@ export class Rights {
   readonly #token: TokenInfo | 'trusted';
   readonly #baseUrl: string;
   readonly #grants = new Map<string, readonly Grant[]>();
-  readonly #looksAt = new Map<string, readonly string[]>();
+  readonly #looksAt = new Map<string, Looks>();
   #noted = new NotedNames(['resourceType', 'id']);
 
   /** @param token `trusted` for callers inside the server, who may do everything */
@@ -87,20 +93,21 @@ export class Rights {
     if (!this.may(interaction, type)) throw forbidden(interaction, type);
   }
 
-  /** The elements of a resource of the type that `allows` looks at, and that says whose it is; beside its type and id. */
-  looksAt(interaction: Interaction, type: string): readonly string[] {
+  /** What `allows` looks at in a resource of the type, and what says whose it is; beside its type. */
+  looksAt(interaction: Interaction, type: string): Looks {
     const key = interaction + type;
-    let names = this.#looksAt.get(key);
-    if (!names) {
-      const paths = this.#for(interaction, type).flatMap(({ criteria }) =>
-        criteria.flatMap((one) => one.parameter.paths),
-      );
-      const elements = [ownerElement(type), ...paths.map((path) => path.split('.', 1)[0])];
-      names = [...new Set(elements.filter((name) => name !== undefined && name !== 'id'))] as string[];
-      this.#looksAt.set(key, names);
-      this.#noted = this.#noted.with(names);
+    let looks = this.#looksAt.get(key);
+    if (!looks) {
+      const grants = this.#for(interaction, type);
+      const paths = grants.flatMap(({ criteria }) => criteria.flatMap((one) => one.parameter.paths));
+      const elements = new Set([ownerElement(type), ...paths.map((path) => path.split('.', 1)[0])]);
+      const atId = type === 'Patient' || elements.has('id') || grants.some(({ id }) => id !== undefined);
+      elements.delete('id');
+      looks = { names: [...elements].filter((name) => name !== undefined), atId };
+      this.#looksAt.set(key, looks);
+      this.#noted = this.#noted.with(looks.names);
     }
-    return names;
+    return looks;
   }
 
   /** @param resource the whole, or what `looksAt` names of it */
