@@ -2,7 +2,7 @@ import type { Json } from '@lockstep/fhir';
 import type { Interaction } from '@lockstep/fhircast';
 import { patientOf } from './compartment.ts';
 import type { PageObject } from './page.ts';
-import type { Rights } from './rights.ts';
+import type { Looks, Rights } from './rights.ts';
 
 export interface Judged {
   readonly isAllowed: boolean;
@@ -17,7 +17,15 @@ export interface Judged {
 export class PageJudge {
   readonly #rights: Rights;
   readonly #baseUrl: string;
-  #last: { readonly key: string; readonly values: readonly (Json | undefined)[]; readonly judged: Judged } | undefined;
+  #last:
+    | {
+        readonly interaction: Interaction;
+        readonly type: string;
+        readonly looks: Looks;
+        readonly values: readonly (Json | undefined)[];
+        readonly judged: Judged;
+      }
+    | undefined;
 
   constructor(rights: Rights, baseUrl: string) {
     this.#rights = rights;
@@ -25,16 +33,16 @@ export class PageJudge {
   }
 
   judge(interaction: Interaction, type: string, id: string, resource: Pick<PageObject, 'member'>): Judged {
-    const { names, atId } = this.#rights.looksAt(interaction, type);
-    const key = interaction + type;
-    const values = names.map((name) => resource.member(name));
-    const last = this.#last;
-    if (last?.key === key && !atId && values.every((value, index) => value === last.values[index])) return last.judged;
+    const before = this.#last;
+    const last = before?.interaction === interaction && before.type === type ? before : undefined;
+    const looks = last?.looks ?? this.#rights.looksAt(interaction, type);
+    const values = looks.names.map((name) => resource.member(name));
+    if (last && !looks.atId && values.every((value, index) => value === last.values[index])) return last.judged;
     const checked: Record<string, Json | undefined> = { resourceType: type, id };
-    for (const [index, name] of names.entries()) checked[name] = values[index];
+    for (const [index, name] of looks.names.entries()) checked[name] = values[index];
     const isAllowed = this.#rights.allows(interaction, checked);
     const judged = isAllowed ? { isAllowed, patient: patientOf(checked, this.#baseUrl) } : { isAllowed };
-    this.#last = { key, values, judged };
+    this.#last = { interaction, type, looks, values, judged };
     return judged;
   }
 }

@@ -31,7 +31,7 @@ export interface AnsweredPage extends Pick<PageObject, 'member'> {
 const PAGE: TextShape = {
   members: new Map([['entry', { items: { members: new Map([['resource', { keep: true }]]) } }]]),
 };
-/** Characters of a value that is read once for all resources that have the same. */
+/** Characters of a value that is read once for all resources in a row that have the same. */
 const MAX_SHARED = 512;
 
 /**
@@ -52,14 +52,15 @@ export function readPage(bytes: Buffer, noted: NotedNames, addresses: UpstreamAd
   };
 }
 
-/** The text of a page, and values in it. Many of its resources have the same, such as their patient: each is read once. */
+/** The text of a page, and values in it. Many of its resources have the same, such as their patient. */
 class Source {
   readonly noted: NotedNames;
   readonly addresses: UpstreamAddresses;
   readonly #bytes: Buffer;
   /** Of a text in ASCII alone, whose places are those of the bytes. */
   readonly #text: string | undefined;
-  readonly #known = new Map<string, Json>();
+  /** What was read last of each member, by its name. */
+  readonly #last = new Map<string, { readonly text: string; readonly value: Json }>();
 
   constructor(bytes: Buffer, noted: NotedNames, addresses: UpstreamAddresses) {
     this.#bytes = bytes;
@@ -79,15 +80,18 @@ class Source {
     return text.startsWith('"') && isId(id) ? id : undefined;
   }
 
-  read(start: number, end: number): Json {
+  /** The value of a member. One that is written as the member of that name before is the same object. */
+  read(name: string, start: number, end: number): Json {
+    const last = this.#last.get(name);
+    if (last?.text.length === end - start && this.#isAt(last.text, start, end)) return last.value;
     const text = this.slice(start, end);
-    if (end - start > MAX_SHARED) return JSON.parse(this.addresses.inward(text)) as Json;
-    let value = this.#known.get(text);
-    if (value === undefined) {
-      value = JSON.parse(this.addresses.inward(text)) as Json;
-      this.#known.set(text, value);
-    }
+    const value = JSON.parse(this.addresses.inward(text)) as Json;
+    if (text.length === end - start && text.length <= MAX_SHARED) this.#last.set(name, { text, value });
     return value;
+  }
+
+  #isAt(text: string, start: number, end: number): boolean {
+    return this.#text === undefined ? this.slice(start, end) === text : this.#text.startsWith(text, start);
   }
 }
 
@@ -108,7 +112,7 @@ class ScannedPart implements PageObject {
     const index = this.#part.indexOf(name);
     if (index < 0) return undefined;
     const [start, end] = [this.#part.startOf(index), this.#part.endOf(index)];
-    return (name === 'id' ? this.#source.plainId(start, end) : undefined) ?? this.#source.read(start, end);
+    return (name === 'id' ? this.#source.plainId(start, end) : undefined) ?? this.#source.read(name, start, end);
   }
 
   whole(): JsonObject {
