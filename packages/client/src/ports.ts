@@ -20,8 +20,8 @@ export type SocketConstructor = new (url: string) => Socket;
 
 /**
  * What the surroundings tell about the connection:
- * `online`/`offline` the network came or went, `wake` the page is looked at again, `leave` it is being closed or hidden, `return` it
- * came back from the browser's memory after a `leave`.
+ * `offline` the network went, or the browser freezes the page; `online` the network came, or the page goes on; `wake` the page is looked
+ * at again, `leave` it is being closed or hidden, `return` it came back from the browser's memory after a `leave`.
  */
 export type Sign = 'online' | 'offline' | 'wake' | 'leave' | 'return';
 
@@ -67,19 +67,20 @@ const systemEnvironment: Environment = {
     const { window, document } = globalThis as unknown as Page;
     if (!window || !document) return () => {};
     const ended = new AbortController();
-    const { signal } = ended;
     const on = (
       target: EventTarget,
       type: string,
       sign: Sign,
-      counts = (_: Event & { readonly persisted?: boolean }): boolean | undefined => true,
-    ) => target.addEventListener(type, (event) => counts(event) && listener(sign), { signal });
+      unless?: (event: Event & { readonly persisted?: boolean }) => boolean | undefined,
+    ) => target.addEventListener(type, (event) => unless?.(event) || listener(sign), ended);
     on(window, 'online', 'online');
     on(window, 'offline', 'offline');
     on(window, 'pagehide', 'leave');
-    on(window, 'pageshow', 'return', ({ persisted }) => persisted);
-    on(document, 'resume', 'wake');
-    on(document, 'visibilitychange', 'wake', () => !document.hidden);
+    on(window, 'pageshow', 'return', ({ persisted }) => !persisted);
+    // What it shows when it is seen next is from before it was frozen.
+    on(document, 'freeze', 'offline');
+    on(document, 'resume', 'online');
+    on(document, 'visibilitychange', 'wake', () => document.hidden);
     return () => ended.abort();
   },
 };

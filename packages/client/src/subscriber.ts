@@ -48,6 +48,8 @@ function extrasOf(events: readonly string[]): readonly string[] {
 
 /** What was confirmed counts for this long after the Hub should have been heard. */
 const GRACE = 7000;
+/** ms after which a network that went is asked once more. */
+const OFFLINE = 1000;
 const CONNECTING: SyncState = { status: 'connecting', attempt: 1 };
 /** Without its version: handlers need not take every update. */
 function identity(context: Shown | undefined): Shown | undefined {
@@ -293,7 +295,7 @@ export class Subscriber {
   }
 
   #sign(sign: Sign): void {
-    const { link, options, session } = this.#core;
+    const { link, options } = this.#core;
     if (sign === 'leave') {
       if (options.leaveOnPageHide === false || !link) return;
       void this.#leave('the page was left', true);
@@ -301,8 +303,11 @@ export class Subscriber {
     } else if (sign === 'return') {
       if (this.#left) this.#start();
     } else {
-      if (sign !== 'offline') link?.hurry();
-      if (session) void this.#verifier.verify(`the network or the page: ${sign}`, sign === 'wake');
+      const check = () => void this.#verifier.verify(sign, sign === 'wake');
+      check();
+      // What was on its way before the network went may still be answered.
+      if (sign === 'offline') void this.#core.pause(OFFLINE).then(check);
+      else link?.hurry();
     }
   }
 

@@ -898,6 +898,23 @@ describe('losing the connection', () => {
     assert.equal(subscriber.state.status, 'in-sync');
   });
 
+  it('HZ-1 a network that is going may still answer once: the Hub is asked again, and is not taken for current without an answer', async () => {
+    const { network, hub, clock, subscriber } = await joined({ ping: true, checkEvery: 0 });
+    network.sign('offline');
+    assert.equal(subscriber.state.status, 'unknown');
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    for (const socket of network.sockets) socket.dead = true;
+    network.httpFault = () => 'cut';
+    hub.openPatient('p1', clock.now());
+    await clock.until(() => subscriber.state.status === 'unknown', 1500);
+    await clock.advance(5000);
+    assert.notEqual(subscriber.state.status, 'in-sync');
+    network.httpFault = () => undefined;
+    network.sign('online');
+    await clock.until(() => subscriber.state.status === 'in-sync');
+    assert.equal(held(subscriber), hub.truth());
+  });
+
   it('the network coming back is used at once', async () => {
     const { network, clock, subscriber } = await joined();
     network.down();
