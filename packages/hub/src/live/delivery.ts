@@ -4,6 +4,7 @@ import type { Originator, TextWriter } from '../rules/commands.ts';
 import type { Awaited } from '../rules/conversation.ts';
 import { deriveHome, deriveOpens, resourcesIn } from '../rules/derived-opens.ts';
 import { eventText } from '../rules/event-text.ts';
+import { isUnanswered } from '../rules/own-events.ts';
 import { anchorName, type LoggedBytes, type LoggedEvent } from '../stored/log-record.ts';
 
 /** An event with what writes its parts in their publisher's words (PUB-13). */
@@ -44,6 +45,8 @@ export class Delivery implements Sendable, Offer<Sendable> {
   readonly id: string;
   readonly name: string;
   readonly key: string;
+  /** Whether an answer is waited for: a SyncError about an unanswered SyncError would never end. */
+  readonly isAnswered: boolean;
   /** The subscription that does not get it. */
   readonly except: string | undefined;
   /** See `Accepted`. */
@@ -70,6 +73,7 @@ export class Delivery implements Sendable, Offer<Sendable> {
     this.id = event.id;
     this.name = event.name;
     this.key = eventKey(event.name);
+    this.isAnswered = this.key !== 'syncerror' && !isUnanswered(this.key);
     this.except = event.except;
     this.keepsCurrent = event.keepsCurrent;
     this.#leavesNothing = event.leavesNothing === true;

@@ -194,7 +194,6 @@ export class LiveSession implements SessionHere {
     if (!state) return this.#erase(before, effects);
     const held = { revision: this.#revision, epoch: this.#epoch };
     const { commit, appended, why } = written(this.topic, before, state, effects, held, now);
-    const deliveries = appended.map(({ logged, accepted }) => new Delivery(logged, accepted));
     const { store, clock, activity } = this.#parts;
     const decidedAt = runningTime(clock);
     let result: CommitResult;
@@ -212,7 +211,7 @@ export class LiveSession implements SessionHere {
     this.#epoch = result.epoch;
     if (!before) this.#delivered = { offset: 0, epoch: result.epoch };
     if (loggedOut(before, state)) this.#log.eraseBefore(state.loggedOutAt);
-    for (const delivery of deliveries) this.#broadcast(delivery, result.epoch);
+    for (const { logged, accepted } of appended) this.#broadcast(new Delivery(logged, accepted), result.epoch);
     this.#carryOut(before, state, effects);
     this.#changed(before, state, why);
     return true;

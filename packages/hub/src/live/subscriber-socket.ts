@@ -14,7 +14,6 @@ import {
   unacknowledged,
   withoutLost,
 } from '../rules/conversation.ts';
-import { isUnanswered } from '../rules/own-events.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import { AnswerTimer, type Waiting } from './answer-timer.ts';
 import { CatchUp, type CaughtUpSession, type Missed } from './catch-up.ts';
@@ -179,10 +178,7 @@ export class SubscriberSocket implements Waiting {
       this.#listener.overflowed(this);
       return;
     }
-    // A SyncError about an unanswered SyncError would never end.
-    if (original.key !== 'syncerror' && !isUnanswered(original.key)) {
-      this.#await(event, original, moment);
-    }
+    if (original.isAnswered) this.#await(event, original, moment);
     this.#listener.delivered(this.#subscription, event.id, event.name, original.keepsCurrent, moment.now);
   }
 

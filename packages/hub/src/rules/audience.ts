@@ -40,7 +40,8 @@ const NOTHING_OPEN: readonly Anchored[] = [];
 
 /** What the subscriber was last sent an open of. */
 export function lastOpenOf({ lastOpen }: Interest, type: string): Anchored | undefined {
-  return lastOpen.find((one) => one.type === type);
+  for (const one of lastOpen) if (one.type === type) return one;
+  return undefined;
 }
 
 function withLastOpen(interest: Interest, lastOpen: readonly Anchored[]): Interest {
@@ -90,6 +91,13 @@ function stillOpen(interest: Interest, resources: readonly Anchored[]): Interest
   );
 }
 
+function withOpen(lastOpen: readonly Anchored[], opens: Anchored): readonly Anchored[] {
+  const others: Anchored[] = [];
+  for (const one of lastOpen) if (one.type !== opens.type) others.push(one);
+  others.push(opens);
+  return others;
+}
+
 /**
  * What the subscriber was last sent an open of, after it was sent an event.
  * @param original the event, or what it is derived from, with the resources that its context carries; without it, opens of other types
@@ -107,7 +115,7 @@ export function afterSending(
     const others = derivesOpens && lastOpen.length > (held ? 1 : 0) ? original : undefined;
     if (!others && held?.resourceId === opens.resourceId) return interest;
     const kept = others ? stillOpen(interest, others.resources) : lastOpen;
-    return withLastOpen(interest, [...kept.filter(({ type }) => type !== opens.type), opens]);
+    return withLastOpen(interest, withOpen(kept, opens));
   }
   if (closes) {
     return lastOpenOf(interest, closes.type)?.resourceId === closes.resourceId

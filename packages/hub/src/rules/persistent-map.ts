@@ -234,11 +234,12 @@ function listDifferences<Value>(
   for (const entry of current) {
     // What did not change is the same entry in both.
     if (old.includes(entry)) continue;
-    const [key, after] = entry;
+    const key = entry[0];
     const before = old[placeOf(old, key)]?.[1];
-    if (before !== after) found.push({ key, before, after });
+    if (before !== entry[1]) found.push({ key, before, after: entry[1] });
   }
-  for (const [key, before] of old) if (placeOf(current, key) < 0) found.push({ key, before, after: undefined });
-  const isInOrder = found.every(({ key }, at) => at === 0 || (found[at - 1]?.key ?? '') < key);
-  return isInOrder ? found : found.sort((a, b) => (a.key < b.key ? -1 : 1));
+  for (const entry of old) {
+    if (placeOf(current, entry[0]) < 0) found.push({ key: entry[0], before: entry[1], after: undefined });
+  }
+  return found.length < 2 ? found : found.sort((a, b) => (a.key < b.key ? -1 : 1));
 }

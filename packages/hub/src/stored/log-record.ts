@@ -10,16 +10,16 @@ const LINE_FEED = 10;
 interface Facts {
   readonly name: string;
   /** The subscription that does not get it. */
-  readonly except?: string;
+  readonly except?: string | undefined;
   /** See `KnownEvent`. */
-  readonly fingerprint?: string;
-  readonly originator?: Originator;
+  readonly fingerprint?: string | undefined;
+  readonly originator?: Originator | undefined;
   /** `Type/id` of what an open or a close is about, without reading the event; absent in what an earlier version wrote. */
-  readonly anchor?: string;
+  readonly anchor?: string | undefined;
   /** See `Accepted`; absent in what an earlier version wrote. */
-  readonly keepsCurrent?: true;
+  readonly keepsCurrent?: true | undefined;
   /** See `Accepted`; absent in what an earlier version wrote. */
-  readonly leavesNothing?: true;
+  readonly leavesNothing?: true | undefined;
 }
 
 /** `Type/id` of what an open or a close is about. */
@@ -41,23 +41,17 @@ export interface LoggedEvent extends Facts {
 /** An accepted event as it goes out. This is the one time that it is written. */
 export function toLogged(accepted: Accepted): LoggedEvent {
   const { number, message, context, except, fingerprint, originator, keepsCurrent, leavesNothing } = accepted;
+  const { id, event } = message;
+  const name = event['hub.event'];
+  const text = eventText(message, context);
   const anchor = anchorName(message);
-  return {
-    number,
-    id: message.id,
-    name: message.event['hub.event'],
-    text: eventText(message, context),
-    ...(except !== undefined && { except }),
-    ...(fingerprint !== undefined && { fingerprint }),
-    ...(originator && { originator }),
-    ...(anchor !== undefined && { anchor }),
-    ...(keepsCurrent && { keepsCurrent }),
-    ...(leavesNothing && { leavesNothing }),
-  };
+  return { number, id, name, text, except, fingerprint, originator, anchor, keepsCurrent, leavesNothing };
 }
 
 /** @param at time of acceptance, ms since the epoch */
-export function toEntry({ number, id, text, ...facts }: LoggedEvent, at: number): LogEntry {
+export function toEntry(event: LoggedEvent, at: number): LogEntry {
+  const { number, id, text, name, except, fingerprint, originator, anchor, keepsCurrent, leavesNothing } = event;
+  const facts: Facts = { name, except, fingerprint, originator, anchor, keepsCurrent, leavesNothing };
   return { number, id, at, body: `${JSON.stringify(facts)}\n${text}` };
 }
 

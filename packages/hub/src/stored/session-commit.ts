@@ -19,6 +19,9 @@ export interface Appended {
   readonly logged: LoggedEvent;
 }
 
+/** While it is written. */
+type Written<T> = { -readonly [Member in keyof T]: T[Member] };
+
 /** A decision as it is stored. */
 export interface WrittenDecision {
   readonly commit: Commit;
@@ -58,17 +61,12 @@ export function written(
   const index = indexChange(before, after);
   const why: EndedWhy = ended.length > 0 ? { ended } : UNKNOWN_WHY;
   const note = writtenNote(why);
-  const commit: Commit = {
-    topic,
-    expected: before ? revision : 0,
-    ...(before && epoch !== undefined && { epoch }),
-    parts: diffParts(before, after),
-    append,
-    at: now,
-    // PUB-10: what was said before a logout goes from the log as it goes from contexts and content.
-    ...(loggedOut(before, after) && { dropUpTo: after.loggedOutAt - 1 }),
-    ...(index && { index }),
-    ...(note !== undefined && { note }),
-  };
+  const parts = diffParts(before, after);
+  const commit: Written<Commit> = { topic, expected: before ? revision : 0, parts, append, at: now };
+  if (before && epoch !== undefined) commit.epoch = epoch;
+  // PUB-10: what was said before a logout goes from the log as it goes from contexts and content.
+  if (loggedOut(before, after)) commit.dropUpTo = after.loggedOutAt - 1;
+  if (index) commit.index = index;
+  if (note !== undefined) commit.note = note;
   return { commit, appended, why };
 }

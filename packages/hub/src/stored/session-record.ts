@@ -110,11 +110,9 @@ function readPart(text: string, member: string): { readonly value: Record<string
   return { value, kept: read.value.write(value[member]) };
 }
 
-/** The entry as `{resource, fullUrl?, order?}`, its resource as it is. */
+/** The entry as `{fullUrl?, order?, resource}`, its resource as it is. */
 function contentPart({ resource, fullUrl, order }: HeldResource): string {
-  let part = withMember('{}', 'resource', resource);
-  if (fullUrl !== undefined) part = withMember(part, 'fullUrl', JSON.stringify(fullUrl));
-  return order === undefined ? part : withMember(part, 'order', String(order));
+  return withMember(JSON.stringify({ fullUrl, order }), 'resource', resource);
 }
 
 function readContent(part: string): HeldResource {
