@@ -67,18 +67,19 @@ export function fieldsForOlder([kind = '', ...fields]: Fields): Fields {
   return kind === ONCE ? ['doubt', '', topic] : [kind, ...fields];
 }
 
-/** Reads the fields of a message one after the other. */
+const [LINE_FEED, ZERO] = [0x0a, 0x30];
+
+/** Reads the fields of a message one after the other: of most messages of its own node the first few are looked at. */
 class Reader {
   readonly #message: Buffer;
-  readonly #lengths: readonly string[];
-  #next = 0;
+  /** Where the length of the next field is. */
+  #length: number;
   #offset: number;
 
   constructor(message: Buffer, start: number) {
-    const end = message.indexOf(10, start);
     this.#message = message;
-    this.#lengths = message.toString('latin1', start, end).split(' ');
-    this.#offset = end + 1;
+    this.#length = start;
+    this.#offset = message.indexOf(LINE_FEED, start) + 1;
   }
 
   /** Where the next field begins, in bytes. */
@@ -88,8 +89,16 @@ class Reader {
 
   text(): string {
     const start = this.#offset;
-    this.#offset += Number(this.#lengths[this.#next++]);
+    this.#offset += this.#nextLength();
     return this.#message.toString('utf8', start, this.#offset);
+  }
+
+  /** Goes behind the length that comes next: digits, then a space or the end of the line. */
+  #nextLength(): number {
+    let length = 0;
+    let digit = this.#message[this.#length++]! - ZERO;
+    for (; digit >= 0; digit = this.#message[this.#length++]! - ZERO) length = length * 10 + digit;
+    return length;
   }
 
   /** Text that was read already, or is part of it. */

@@ -28,6 +28,8 @@ interface Link {
   readonly redis: Redis;
   /** Only this node listens to it. */
   readonly beatChannel: string;
+  /** The same as it comes with a beat. */
+  readonly beatBytes: Buffer;
   /** The last beat that came back. */
   heard: number;
 }
@@ -188,7 +190,8 @@ export class NoticeSubscriber {
 
   async #open(name: string, links: Map<string, Link>): Promise<void> {
     const redis = this.#options.shards.open(name);
-    const link = { redis, beatChannel: this.#beatChannel(name), heard: this.#beat };
+    const beatChannel = this.#beatChannel(name);
+    const link = { redis, beatChannel, beatBytes: Buffer.from(beatChannel), heard: this.#beat };
     links.set(name, link);
     redis.on('error', () => undefined);
     redis.on('smessageBuffer', (channel: Buffer, message: Buffer) => this.#received(link, channel, message));
@@ -241,7 +244,7 @@ export class NoticeSubscriber {
   }
 
   #received(link: Link, channel: Buffer, bytes: Buffer): void {
-    if (channel.equals(Buffer.from(link.beatChannel))) {
+    if (channel.equals(link.beatBytes)) {
       link.heard = Number(bytes);
       return;
     }
