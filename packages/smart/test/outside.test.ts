@@ -172,6 +172,20 @@ test('REG-4 a user who was here before is not taken over by a name, unless the c
   assert.deepEqual(seen, [undefined, 'Practitioner/new-1', undefined, undefined]);
 });
 
+test('REG-4 linking by name: a name that becomes the same only in lower case is nobody (CWE-1007)', async (t) => {
+  const { server, idp } = await startOutside(t, { outside: { linkByName: true, newUsers: true } });
+  await server.auth.users.add({ id: 'kim', name: 'Kim', administrator: true, password: 'correct horse battery' });
+  for (const [index, name] of ['\u212aim', 'K\u0131m', 'k\u0130m', '\uff2bim'].entries()) {
+    idp.subject = `alike-${index}`;
+    idp.people.set(idp.subject, { preferred_username: name });
+    const impostor = new Traveller(server, idp);
+    assert.ok((await impostor.signIn()).status >= 400, name);
+    assert.equal((await impostor.browser.session()).status, 401, name);
+  }
+  assert.ok(await server.auth.users.checkPassword('kim', 'correct horse battery'));
+  assert.equal((await server.auth.users.get('kim'))?.outside, undefined);
+});
+
 test('REG-4 linking by name: the first to come with it has the user from then on, without the password', async (t) => {
   const { server, idp, person } = await startOutside(t, { outside: { linkByName: true, newUsers: false } });
   await server.auth.users.add({

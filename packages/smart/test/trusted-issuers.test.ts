@@ -94,7 +94,7 @@ test('REG-5 users are found by resource, sign-in name or alias; a name of nobody
     'Practitioner/7',
   );
   assert.equal(await who({ preferred_username: 'nobody-here' }), 'nobody-here');
-  for (const wrong of ['Practitioner/7', 'urn:ehr|ann-7', '', 5, ['ann'], 'a\u202en']) {
+  for (const wrong of ['Practitioner/7', 'urn:ehr|ann-7', '', 5, ['ann'], 'a\u202en', '\u212aim']) {
     assert.equal(await who({ preferred_username: wrong }), undefined, String(wrong));
   }
   const byAlias = await startServer(t, { trustedIssuers: trust(issuer, { alias_system: 'urn:ehr' }) });

@@ -117,6 +117,24 @@ describe('group sessions (SES-4, SES-6)', () => {
     assert.equal(await rig.publish(topic, 'Patient-open', [patient('p2')], {}, guest), 202);
   });
 
+  it('a guest of either kind does not end the session, and disturbs nobody by trying', async (t) => {
+    const rig = await Rig.open(t);
+    for (const followingOnly of [true, false]) {
+      const topic = await rig.session(HOST);
+      const peer = await rig.join(topic, '*', {}, host);
+      const { code } = good(await rig.hub.invite(host, topic, { followingOnly }));
+      good(await rig.hub.joinByInvitation(guest, code));
+      for (const one of [guest, person(GUEST.toUpperCase()), person(GUEST, { topics: [topic] })]) {
+        assert.equal(refusal(await rig.hub.deleteSession(one, topic)), 403);
+      }
+      assert.equal(refusal(await rig.hub.deleteSession(person('Practitioner/3'), topic)), 404, 'a stranger');
+      assert.equal(await rig.publish(topic, 'Patient-open', [patient()], { id: 'still' }, host), 202);
+      assert.deepEqual([peer.ids, peer.denial], [['still'], undefined]);
+      good(await rig.hub.leaveSession(guest, topic));
+      good(await rig.hub.deleteSession(host, topic));
+    }
+  });
+
   it('only the own user and services registered for the session invite, for a bounded time and number', async (t) => {
     const rig = await Rig.open(t);
     const topic = await rig.session(HOST);

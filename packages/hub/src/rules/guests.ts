@@ -1,6 +1,6 @@
 /**
  * Group sessions, an extension of ours: users who join somebody else's session by an invitation. A guest may do what the session's
- * own user may, but not invite, or follows only.
+ * own user may, but neither invites nor ends the session, or follows only.
  */
 import { eventKey } from '@lockstep/fhircast';
 import { type Decision, done, type SessionCommand } from './commands.ts';

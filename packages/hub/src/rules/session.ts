@@ -2,7 +2,7 @@
 import { isPlainText, MISLEADING_NAME } from '@lockstep/fhircast';
 import { type Begin, type Decision, done, type SessionCommand } from './commands.ts';
 import { unexpired } from './lease.ts';
-import { type Access, isSameName, mayJoin, mayOpen } from './permission.ts';
+import { type Access, guestOf, isSameName, mayJoin, mayOpen } from './permission.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO, type Rejection, refuse, UNKNOWN_TOPIC } from './reasons.ts';
 import { newSession, type SessionInfo, type SessionState } from './session-state.ts';
@@ -80,6 +80,9 @@ export function end(
   const unable = access && cannotWriteSessions(access);
   if (unable) return unable;
   if (access && !mayJoin(access, state.topic, state.info)) return UNKNOWN_TOPIC;
+  if (access && guestOf(access, state.info)) {
+    return refuse('session-not-allowed', 'A guest leaves the session, and does not end it for the others');
+  }
   if (ifIdle && (state.changedAt + idleMs > now || unexpired(state, now).length > 0)) return NOTHING_TO_DO;
   return done(undefined, { kind: 'erase', reason });
 }
