@@ -8,12 +8,12 @@ import { type Headline, headline, type Known, ownTrouble } from './headline.ts';
 import { type Apart, isBehind, isWaiting, type Member, outcomeWords } from './roster.ts';
 
 /** What a mark says: `good` follows, `busy` may follow still, `bad` does not follow, `off` claims nothing. */
-export type Tone = 'good' | 'busy' | 'bad' | 'off';
+export type ChipTone = 'good' | 'busy' | 'bad' | 'off';
 
 /** One application as the strip shows it. */
 export interface Chip {
   readonly member: Member;
-  readonly tone: Tone;
+  readonly tone: ChipTone;
   readonly words: string;
 }
 
@@ -81,7 +81,7 @@ function isSettled({ own, desk, accepted, live }: Known): boolean {
   return live && isCertain && desk.pending === undefined && (isShown(desk, accepted) || own.status === 'out-of-sync');
 }
 
-function toneOf(member: Member, settled: boolean): Tone {
+function toneOf(member: Member, settled: boolean): ChipTone {
   if (isBehind(member)) return 'bad';
   if (member.joining) return 'busy';
   if (!member.connected || !member.outcome) return 'off';

@@ -14,11 +14,11 @@ import type { Headline } from './headline.ts';
 import { OpenContext } from './open-context.tsx';
 import { apartWords, isBehind, type Member } from './roster.ts';
 import type { EhrSession } from './session.ts';
-import { type Chip, type Standing, standing, type Tone } from './standing.ts';
+import { type Chip, type ChipTone, type Standing, standing } from './standing.ts';
 import styles from './strip.module.css';
 
 /** One shape for each, so that color is never all there is. */
-const MARKS: Readonly<Record<Headline['status'], { readonly sign: string; readonly tone: Tone }>> = {
+const MARKS: Readonly<Record<Headline['status'], { readonly sign: string; readonly tone: ChipTone }>> = {
   'in-sync': { sign: '✓', tone: 'good' },
   unknown: { sign: '?', tone: 'busy' },
   behind: { sign: '…', tone: 'busy' },

@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto';
 import { type Callbacks, type Clock, pausedFor, runningTime } from '../ports.ts';
 import {
   afterFailing,
@@ -10,10 +9,12 @@ import {
   selected,
 } from '../rules/audience.ts';
 import { changesContext, hasChangedContext } from '../rules/changes-context.ts';
-import { type Awaited, SLOW_ANSWER } from '../rules/conversation.ts';
+import type { Awaited } from '../rules/conversation.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import type { Spelling } from '../rules/versions.ts';
+import { eventHeaders } from './callback-request.ts';
 import type { Delivery, Sendable } from './delivery.ts';
+import { OwedAnswer } from './owed-answer.ts';
 import { bytesOf } from './spelling.ts';
 import { outcomeOf, type SubscriberListener } from './subscriber-listener.ts';
 
@@ -118,9 +119,7 @@ export class SubscriberCallback {
   /** Whether something newer may have come since it was last looked for a replacement of the failing event. */
   #news = false;
   #ended = false;
-  /** The last context change that it is to be called with, while there is no answer to it: what is shown there is not known (ERR-8). */
-  #owed: { readonly delivery: Delivery; readonly since: number; called?: Sendable } | undefined;
-  #cancelOwed: (() => void) | undefined;
+  readonly #owed: OwedAnswer;
   #cancelRetry: (() => void) | undefined;
   #wake: (() => void) | undefined;
 
@@ -142,6 +141,14 @@ export class SubscriberCallback {
     this.#interest = newInterest(subscription.events, options.derivesOpens);
     const self = `${options.hubUrl}/${encodeURIComponent(subscription.spelling?.topic ?? topic)}`;
     this.#link = `<${options.hubUrl}>; rel="hub", <${self}>; rel="self"`;
+    this.#owed = new OwedAnswer(ports.clock, options.answerMs, {
+      selected: (delivery) => selected(this.#interest, delivery)[0],
+      delayed: (about) => this.#listener.delayed(this.#subscription, about, this.#followed),
+      unanswered: (about) => {
+        const news = { misses: 0, due: false, followed: this.#followed };
+        this.#listener.unanswered(this.#subscription, about, news);
+      },
+    });
   }
 
   get subscription(): Subscription {
@@ -194,7 +201,7 @@ export class SubscriberCallback {
     this.#returns += 1;
     const wasSent = Math.max(this.#cursor, this.#serving ?? 0) > after;
     if (this.#failing && this.#failing.number > after) this.#failing.isUndone = true;
-    if (this.#owed && this.#owed.delivery.number > after) this.#settleOwed();
+    this.#owed.settleAfter(after);
     if (this.#followed > after) this.#followed = 0;
     this.#waiting = [];
     if (wasSent) {
@@ -210,47 +217,17 @@ export class SubscriberCallback {
     return this.#returns;
   }
 
-  /**
-   * A context change is to be answered from now on, however long it waits behind other events. A newer one is asked about instead of
-   * an older one.
-   */
+  /** A context change is to be answered from now on, however long it waits behind other events. */
   #owe(delivery: Delivery): void {
-    const { name, number, except, keepsCurrent } = delivery;
+    const { name, except, keepsCurrent } = delivery;
     if (this.#ended || keepsCurrent || !changesContext(name) || except === this.#subscription.id) return;
-    if (this.#owed && this.#owed.delivery.number >= number) return;
-    this.#settleOwed();
-    this.#owed = { delivery, since: runningTime(this.#clock) };
-    this.#cancelOwed = this.#clock.after(SLOW_ANSWER, () => {
-      this.#cancelOwed = this.#clock.after(Math.max(0, this.#options.answerMs - SLOW_ANSWER), () => {
-        const about = this.#unanswered;
-        this.#settleOwed();
-        const news = { misses: 0, due: false, followed: this.#followed };
-        if (about) this.#listener.unanswered(this.#subscription, about, news);
-      });
-      const about = this.#unanswered;
-      if (about) this.#listener.delayed(this.#subscription, about, this.#followed);
-    });
-  }
-
-  /** The context change that is owed an answer; undefined where the subscriber will not be called with it. */
-  get #unanswered(): Awaited | undefined {
-    if (!this.#owed) return undefined;
-    const { delivery, since, called = selected(this.#interest, delivery)[0] } = this.#owed;
-    return called && delivery.awaitedAs(called.id, since);
-  }
-
-  /** @param upTo what is owed is answered, or will not be, where it has this number or a lower one */
-  #settleOwed(upTo = Number.POSITIVE_INFINITY): void {
-    if (!this.#owed || this.#owed.delivery.number > upTo) return;
-    this.#owed = undefined;
-    this.#cancelOwed?.();
-    this.#cancelOwed = undefined;
+    this.#owed.owe(delivery);
   }
 
   /** Stops at once; what is under way is not tried again. */
   end(): void {
     this.#ended = true;
-    this.#settleOwed();
+    this.#owed.settle();
     this.#endPause();
   }
 
@@ -304,12 +281,12 @@ export class SubscriberCallback {
     if (delivery.except === this.#subscription.id) return;
     for (const event of selected(this.#interest, delivery)) {
       this.#owe(delivery);
-      if (this.#owed?.delivery.number === delivery.number) this.#owed.called = event;
+      this.#owed.called(delivery, event);
       this.#interest = afterSending(this.#interest, event, delivery);
       const failing: Failing = { event, number: delivery.number };
       if ((await this.#deliver(failing, delivery)) === 'replaced') return;
     }
-    this.#settleOwed(delivery.number);
+    this.#owed.settle(delivery.number);
   }
 
   #advance(number: number): void {
@@ -453,7 +430,7 @@ export class SubscriberCallback {
   }
 
   #answered(about: Awaited, status: number): void {
-    if (hasChangedContext(about)) this.#settleOwed(about.number);
+    if (hasChangedContext(about)) this.#owed.settle(about.number);
     const outcome = outcomeOf(status);
     this.#listener.answered(this.#subscription, {
       eventId: about.id,
@@ -475,10 +452,7 @@ export class SubscriberCallback {
   async #post(event: Sendable): Promise<number> {
     const { callback = '', secret, spelling = this.#options.spelling } = this.#subscription;
     const bytes = bytesOf(event, spelling);
-    const headers: Record<string, string> = { 'content-type': 'application/json', link: this.#link };
-    if (secret !== undefined) {
-      headers['x-hub-signature'] = `sha256=${createHmac('sha256', secret).update(bytes).digest('hex')}`;
-    }
+    const headers = eventHeaders(bytes, this.#link, secret);
     return (await this.#callbacks.post(callback, bytes, headers, this.#failures)).status;
   }
 
@@ -488,12 +462,4 @@ export class SubscriberCallback {
       this.#cancelRetry = this.#clock.after(ms, resolve);
     });
   }
-}
-
-/** A callback's address with the Hub's fields after its own query (WEB-1). */
-export function callbackUrl(callback: string, fields: Readonly<Record<string, string>>): string {
-  const [address = '', fragment] = callback.split('#', 2);
-  const query = new URLSearchParams(fields).toString();
-  const url = `${address}${address.includes('?') ? '&' : '?'}${query}`;
-  return fragment === undefined ? url : `${url}#${fragment}`;
 }

@@ -1,11 +1,11 @@
 import type { Callbacks, Clock, Cursors, Ids } from '../ports.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import type { Spelling } from '../rules/versions.ts';
+import { callbackUrl } from './callback-request.ts';
 import { eventList } from './spelling.ts';
 import {
   type CallbackListener,
   type CallbackOptions,
-  callbackUrl,
   type ReadBacklog,
   SubscriberCallback,
 } from './subscriber-callback.ts';
