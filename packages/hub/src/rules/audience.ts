@@ -75,8 +75,15 @@ export function selected<Event extends Offered>(interest: Interest, offer: Offer
   if (wants(interest, offer.key)) return [offer.sendable];
   if (!interest.derivesOpens) return [];
   return offer.derived.filter(
-    ({ name, opens }) => wants(interest, eventKey(name)) && !(opens && isOpenedLast(interest, opens)),
+    ({ name, opens }) =>
+      wants(interest, eventKey(name)) && (opens ? !isOpenedLast(interest, opens) : isToldOfContexts(interest.granted)),
   );
+}
+
+/** Whether who subscribed to events of these keys is told of contexts that are opened, so that it may show one. */
+export function isToldOfContexts(keys: Iterable<string>): boolean {
+  for (const key of keys) if (key.endsWith('-open') && key !== 'home-open') return true;
+  return false;
 }
 
 /** Whether this is what the subscriber was last sent an open of (DER-2). */

@@ -168,7 +168,8 @@ describe('DER-2', () => {
     const all = ['Patient-open', 'Patient-close', 'Home-open'];
     for (const [event, subscribed, sent] of [
       [closed, all, home],
-      [closed, ['home-open'], home],
+      [closed, ['home-open', 'encounter-open'], home],
+      [closed, ['Home-open', 'Patient-close'], []],
       [closed, [...all, 'imagingstudy-close'], ['a']],
       [closed, ['*'], ['a']],
       [closed, ['Patient-open', 'Patient-close'], []],
