@@ -17,7 +17,7 @@ export interface Chip {
   readonly words: string;
 }
 
-export interface Standing {
+export interface StripStanding {
   readonly headline: Headline;
   readonly chips: readonly Chip[];
 }
@@ -90,7 +90,7 @@ function toneOf(member: Member, settled: boolean): ChipTone {
 }
 
 /** @param seen all that this window knows */
-export function standing(seen: Seen): Standing {
+export function standing(seen: Seen): StripStanding {
   const { own, name } = seen;
   const told = withTold(seen.members, own.status === 'out-of-sync' ? own.others : []);
   const members = withAwaited(told, own);

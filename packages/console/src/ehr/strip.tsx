@@ -14,7 +14,7 @@ import type { Headline } from './headline.ts';
 import { OpenContext } from './open-context.tsx';
 import { apartWords, isBehind, type Member } from './roster.ts';
 import type { EhrSession } from './session.ts';
-import { type Chip, type ChipTone, type Standing, standing } from './standing.ts';
+import { type Chip, type ChipTone, type StripStanding, standing } from './standing.ts';
 import styles from './strip.module.css';
 
 /** One shape for each, so that color is never all there is. */
@@ -77,7 +77,7 @@ function useReports(session: EhrSession): readonly SyncErrorReport[] {
 }
 
 /** What the EHR claims of the session, computed from all that it knows. */
-export function useStanding(session: EhrSession): Standing {
+export function useStanding(session: EhrSession): StripStanding {
   const own = useSyncState(session.subscriber);
   const accepted = useCurrentContext(session.subscriber);
   const desk = useStore(session.book.desk);
