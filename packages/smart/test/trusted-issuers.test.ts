@@ -245,6 +245,42 @@ test('REG-5 every forgery is refused', async (t) => {
   assert.ok(await verify(good), 'the good one still counts');
 });
 
+test('REG-5 two issuers are never mixed up: keys, subjects, sessions and sign-outs of one are none of the other’s', async (t) => {
+  const [one, two] = [await startIssuer(t), await startIssuer(t)];
+  const both = [one, two].map(({ origin }, index) => ({ name: `i${index}`, issuer: origin, audience: AUDIENCE }));
+  const issuers = readTrustedIssuers(JSON.stringify({ issuers: both }), () => '');
+  const server = await startServer(t, { trustedIssuers: issuers });
+  const verify = (token: string) => server.auth.verifyToken(token);
+  const second = await two.newKey('second');
+  // Both have a key called `first`, with the same subject and session.
+  const mixed = {
+    'the name of one with the key of the other': await one.sign(server, {}, {}, two.key),
+    'a key that only the other has': await one.sign(server, {}, { kid: 'second' }, second),
+    'its own key under the name of the other': await two.sign(server, { iss: one.origin }),
+    'two names': await one.sign(server, { iss: [one.origin, two.origin] }),
+    'a name with a slash more': await one.sign(server, { iss: `${one.origin}/` }),
+    'a key set of the other in its header': await one.sign(server, {}, { jku: `${two.origin}/jwks` }, two.key),
+    'a key in its header': await one.sign(server, {}, { jwk: two.state.keys[0] }, two.key),
+  };
+  for (const [what, token] of Object.entries(mixed)) assert.equal(await verify(token), undefined, what);
+  const [a, b] = [await one.sign(server), await two.sign(server)];
+  const [first, other] = [await verify(a), await verify(b)];
+  assert.ok(first && other);
+  assert.notEqual(first.grantId, other.grantId);
+  assert.deepEqual([first.clientId, other.clientId], ['i0/viewer', 'i1/viewer']);
+  for (const [change, key] of [
+    [{ iss: one.origin }, two.key],
+    [{}, two.key],
+  ] as const) {
+    const logout = await logoutToken(one, server, change, {}, key);
+    assert.equal((await post(server, '/auth/backchannel-logout', { logout_token: logout })).status, 400);
+  }
+  const logout = await logoutToken(one, server, {});
+  assert.equal((await post(server, '/auth/backchannel-logout', { logout_token: logout })).status, 200);
+  assert.equal(await verify(a), undefined);
+  assert.ok(await verify(b), 'the session at the other goes on');
+});
+
 test('REG-5 a type that a token may have is taken in each of its spellings', async (t) => {
   const { issuer, server, verify } = await withIssuer(t);
   for (const typ of [

@@ -1,4 +1,4 @@
-/** Fetches what clients point to, where the policy of addresses allows it (CWE-918). */
+/** Fetches what clients point to, where the policy of addresses allows it (CWE-918), and follows nobody to another address. */
 import type { Agent, RequestInit } from 'undici';
 import type { AddressPolicy } from './address-policy.ts';
 
@@ -18,7 +18,7 @@ export function guardedFetch(policy: AddressPolicy): GuardedFetch {
     const undici = await import('undici');
     if (isClosed) throw new Error('Nothing is fetched any more');
     dispatcher ??= new undici.Agent({ connect: { lookup: policy.lookup } });
-    return undici.fetch(url, { ...(init as RequestInit | undefined), dispatcher });
+    return undici.fetch(url, { ...(init as RequestInit | undefined), redirect: 'error', dispatcher });
   };
   return {
     fetch: guarded as typeof fetch,
