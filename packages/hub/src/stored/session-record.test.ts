@@ -182,6 +182,46 @@ describe('PUB-4 stored parts', () => {
     assert.deepEqual(bare(fromParts(trial.state.topic, parts)), bare(trial.state));
   });
 
+  it('PUB-13 are read in their own words, whatever stands in their texts and wherever their members stood earlier', () => {
+    const nasty = ['","context":[],"', ',"resource":1', '\\","context":', '{"resource":{}}', '\u2028"}', 'urn:o1'];
+    for (const text of nasty) {
+      const trial = new Trial();
+      trial.accepted('Patient-open', [patient('p1')]);
+      trial.accepted('DiagnosticReport-open', [report(), patient()]);
+      const inside = { ...observation('o1'), note: [{ text, fullUrl: text, resource: text, context: [text] }] };
+      trial.accepted(
+        'DiagnosticReport-update',
+        [reference('report', 'DiagnosticReport/r1'), updates(put(inside, text), put(observation('o2')))],
+        { 'context.versionId': 'v2' },
+      );
+      const parts = [...stored(trial)].map(([part, written]): [string, string] => {
+        if (!part.startsWith('anchor:')) return [part, written];
+        // The id of an opening is its publisher's.
+        return [part, written.replace(/"id":"[^"]*"/, () => `"id":${JSON.stringify(text)}`)];
+      });
+      const state = fromParts(trial.state.topic, new Map(parts));
+      for (const [name, { opening, content }] of state.anchors) {
+        const before = trial.state.anchors.get(name);
+        assert.equal(opening.id, text);
+        assert.equal(opening.context, before?.opening.context);
+        assert.deepEqual([...content], [...(before?.content ?? [])]);
+      }
+      // An earlier version wrote the resource first, and its address behind it.
+      const earlier = parts.map(([part, written]): [string, string] => {
+        if (!part.startsWith('content:')) return [part, written];
+        const { fullUrl, resource } = JSON.parse(written);
+        return [part, JSON.stringify({ resource, fullUrl })];
+      });
+      const [read] = [
+        ...(fromParts(trial.state.topic, new Map(earlier)).anchors.get('DiagnosticReport/r1')?.content ?? []),
+      ];
+      const [, held] =
+        [...(state.anchors.get('DiagnosticReport/r1')?.content ?? [])].find(([key]) => key === read?.[0]) ?? [];
+      assert.ok(read && held);
+      assert.deepEqual([read[1].resource, read[1].fullUrl], [held.resource, held.fullUrl]);
+    }
+  });
+
   it('CON-6 keep the order of sharing, in whichever order the store gives them back', () => {
     const check = (all: readonly (readonly { readonly id: number; readonly isPut: boolean }[])[]): void => {
       const trial = new Trial();

@@ -101,8 +101,17 @@ function head(state: SessionState): string {
   return JSON.stringify(value);
 }
 
-/** Reads a part, and keeps the text of one of its members (PUB-13). */
+/** Reads a part, and keeps the text of one of its members, which may be long and is not looked into (PUB-13). */
 function readPart(text: string, member: string): { readonly value: Record<string, unknown>; readonly kept: string } {
+  const name = `"${member}":`;
+  // It stands last, behind numbers and texts. In a text the quotation marks of its name would be escaped.
+  const at = text.startsWith(`{${name}`) ? -1 : text.indexOf(`,${name}`);
+  if (at < 0) return readWholePart(text, member);
+  return { value: JSON.parse(`${text.slice(0, at)}}`), kept: text.slice(at + 1 + name.length, -1) };
+}
+
+/** The same where the member stands first or alone: an earlier version wrote something behind it. */
+function readWholePart(text: string, member: string): ReturnType<typeof readPart> {
   const shape: TextShape = { members: new Map([[member, { keep: true }]]) };
   const read = readExact(text, shape);
   if (!read.ok) throw new Error(`A stored part cannot be read: ${read.reason}`);
