@@ -13,6 +13,7 @@ import { OWN_ACT } from '../src/audit/audit-event.ts';
 import { verifyAudit } from '../src/audit/verify.ts';
 import { findDoor } from '../src/http/doors/door.ts';
 import { DOORS } from '../src/http/doors/doors.ts';
+import { Authenticator } from './authenticator.ts';
 import { lockstep as command } from './command-line.ts';
 import { ConsolePerson } from './console-person.ts';
 import { Backend, HubClient, type Json, patient, testConfig, withLockstep } from './harness.ts';
@@ -241,6 +242,87 @@ describe('the audit trail', () => {
       );
       assert.equal(left?.entity[0].what.identifier.value, last);
       await records.of(['session-ended'], () => hub.endSession(last, 'a test ended it'));
+    }));
+
+  it('REG-4 says who made, used, renewed and lost second factors and recovery codes, and never a code', () =>
+    audited(async (records, { origin }) => {
+      const password = 'a lantern of quartz';
+      let admin!: ConsolePerson;
+      await records.of(['sign-in'], async () => {
+        admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
+      });
+      await records.of(['administration'], () =>
+        admin.call('POST', 'users', { id: 'novak', name: 'Sara Novak', password }),
+      );
+      const person = new Person(origin);
+      const attribute = (text: string, name: string): string => new RegExp(`${name}="([^"]*)"`).exec(text)?.[1] ?? '';
+      const send = async (path: string, fields: Record<string, string>): Promise<string> => {
+        const { text } = await person.go(path);
+        const body = new URLSearchParams({ csrf: attribute(text, 'name="csrf" value'), ...fields });
+        const answer = await person.request(path, { method: 'POST', body });
+        return answer.text();
+      };
+      await records.of(['sign-in'], () => send('/auth/sign-in', { user: 'novak', password }));
+      const act = (fields: Record<string, string>) => send('/auth/second-factor', { password, ...fields });
+      const authenticator = new Authenticator(origin);
+      const begin = async (): Promise<Json> => {
+        const options = attribute(await act({ step: 'add-passkey', name: 'Key' }), 'data-passkey');
+        return JSON.parse(options.replaceAll('&quot;', '"').replaceAll('&amp;', '&'));
+      };
+      const codes: string[] = [];
+      /** The records of an act, so many: what was done by whom, whether it was done, and to whom where that is said. */
+      const during = async (work: () => Promise<unknown>, count = 1): Promise<readonly string[]> => {
+        await work();
+        return (await records.next(count)).flatMap((record) => {
+          assert.ok(
+            codes.every((code) => !JSON.stringify(record).includes(code)),
+            'a code is in a record',
+          );
+          const { description, what } = record.entity[0];
+          if (description === undefined) return [];
+          const about = what === undefined ? '' : ` of ${what.identifier.value}`;
+          return [`${userOf(record)} ${description}${about} ${record.outcome}`];
+        });
+      };
+      const keep = async (): Promise<void> => {
+        const passkey = JSON.stringify(authenticator.create(await begin()));
+        await act({ step: 'keep-passkey', name: 'Key', passkey });
+      };
+      const make = async (): Promise<void> => {
+        const text = await act({ step: 'make-codes' });
+        codes.splice(0, codes.length, ...[...text.matchAll(/<code>([\d-]{24})<\/code>/g)].map(([, code = '']) => code));
+        assert.equal(codes.length, 10);
+      };
+      const enter = (code = '') =>
+        fetch(`${origin}/auth/session`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ user: 'novak', password, code }),
+        });
+      assert.deepEqual(await during(keep), ['novak passkey.add: Key 0']);
+      assert.deepEqual(await during(make), ['novak recovery-codes.make 0'], 'made');
+      const [first] = codes;
+      const used = (left: number) => [`novak recovery-code.use: ${left} left 0`, 'novak sign-in 0'];
+      assert.deepEqual(await during(() => enter(first), 2), used(9), 'used');
+      assert.deepEqual(await during(() => enter(first)), ['undefined sign-in.refuse: novak 4'], 'used before');
+      assert.deepEqual(
+        await during(() => enter('0000-0000-0000-0000-0000')),
+        ['undefined sign-in.refuse: novak 4'],
+        'wrong',
+      );
+      assert.deepEqual(await during(make), ['novak recovery-codes.make 0'], 'renewed');
+      for (const [index, code] of codes.entries())
+        assert.deepEqual(await during(() => enter(code), 2), used(9 - index));
+      const { text } = await person.go('/auth/second-factor');
+      const remove = { step: 'remove-passkey', id: attribute(text, 'name="id" value') };
+      assert.deepEqual(
+        await during(() => act(remove), 2),
+        ['novak recovery-codes.remove 0', 'novak passkey.remove: Key 0'],
+        'ended with the last second factor',
+      );
+      await during(keep);
+      const off = () => admin.call('DELETE', 'users/novak/second-factor');
+      assert.deepEqual(await during(off), ['admin user.second-factor of novak 0'], 'turned off by an administrator');
     }));
 
   it('names the patient of an event where that is asked for', () =>

@@ -407,7 +407,15 @@ test('REG-5 what a client got for itself is no person’s, whatever name the iss
     () => ({ ...none, sub: 'oid-7', oid: 'oid-7', preferred_username: 'oid-7' }),
     () => ({ ...none, idtyp: 'app', preferred_username: 'oid-7' }),
     (client) => ({ ...none, gty: 'client-credentials', sub: `${client}@clients`, preferred_username: 'svc' }),
-    (client) => ({ sid: 'session-9', preferred_username: `service-account-${client}` }),
+    // Keycloak, without a session and with one.
+    (client) => ({ ...none, preferred_username: `service-account-${client}` }),
+    (client) => ({
+      sid: 's',
+      preferred_username: `service-account-${client}`,
+      clientHost: '10.0.0.1',
+      client_id: client,
+    }),
+    (client) => ({ sid: 's', preferred_username: `service-account-${client}`, clientAddress: '10.0.0.1' }),
   ];
   for (const claims of forItself) {
     const service = await verify(await issuer.sign(server, { azp: 'ehr', ...claims('ehr') }));
@@ -415,6 +423,17 @@ test('REG-5 what a client got for itself is no person’s, whatever name the iss
     const stranger = { azp: 'stranger', ...claims('stranger') };
     assert.equal(await verify(await issuer.sign(server, stranger)), undefined, JSON.stringify(stranger));
   }
+  // A person who is called so where people choose their names: nothing is opened, neither the service's sessions nor a person's.
+  for (const client of ['ehr', 'stranger']) {
+    for (const signIn of [{ sid: 's' }, { sid: undefined, auth_time: 1 }, { sid: undefined, amr: ['pwd'] }]) {
+      for (const name of [`service-account-${client}`, `Service-Account-${client.toUpperCase()}`]) {
+        const claims = { azp: client, ...signIn, preferred_username: name };
+        assert.equal(await verify(await issuer.sign(server, claims)), undefined, JSON.stringify(claims));
+      }
+    }
+  }
+  const b2c = await verify(await issuer.sign(server, { azp: 'ehr', sub: 'oid-7', oid: 'oid-7', auth_time: 1 }));
+  assert.deepEqual([b2c?.sessions, b2c?.user], [undefined, `Practitioner/${LENA}`], 'oid is sub of people too');
   const namesake = await verify(await issuer.sign(server, { azp: 'ehr', sub: 'ehr', auth_time: 1 }));
   assert.deepEqual(
     [namesake?.sessions, namesake?.user],

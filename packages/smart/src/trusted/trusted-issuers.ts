@@ -249,7 +249,7 @@ export class TrustedIssuers {
     const sessions = issuer.services.get(clientId);
     const isOwn = isOfClientItself(claims, clientId);
     if (sessions && (isOwn || !isOfSignIn(claims))) return { userAliases: [], sessions };
-    if (isOwn) return undefined;
+    if (isOwn || isNamedAsClient(issuer, claims, clientId)) return undefined;
     const name = claimAt(claims, issuer.claims.user);
     const claimed = claimAt(claims, issuer.claims.fhirUser);
     const isSound = typeof claimed === 'string' && claimed.length <= MAX_ADDRESS && isPlainText(claimed);
@@ -429,19 +429,30 @@ function clientOf({ claims: { client } }: TrustedIssuer, claims: Claims): string
 
 /**
  * Whether a client got the token for itself: as RFC 9068 section 2.2 says it, and Okta; as Microsoft Entra ID, Auth0 and Keycloak do,
- * whose tokens then name a user all the same.
+ * whose tokens then name a user all the same. By what the issuer alone says: no name that a person can choose.
  */
 function isOfClientItself(claims: Claims, clientId: string): boolean {
-  const { sub, oid, idtyp, gty, preferred_username: name } = claims;
+  const { sub, oid, idtyp, gty, clientHost, clientAddress } = claims;
   const grants: readonly unknown[] = Array.isArray(gty) ? gty : [gty];
+  // Where people choose their subject, one may be called as the client that they sign in with; Azure AD B2C has `oid` for `sub` of people too.
+  const isSubject = sub === clientId || (oid !== undefined && oid === sub);
   return (
-    // Where people choose their subject, one may be called as the client that they sign in with.
-    (sub === clientId && !isOfSignIn(claims)) ||
+    (isSubject && !isOfSignIn(claims)) ||
     idtyp === 'app' ||
-    (oid !== undefined && oid === sub) ||
     grants.includes('client-credentials') ||
-    name === `service-account-${clientId.toLowerCase()}`
+    // Keycloak notes where a client came from that signed in by itself; such a session may have a `sid`.
+    typeof (clientHost ?? clientAddress) === 'string'
   );
+}
+
+/**
+ * Whether the token's user is called as Keycloak calls the user that it makes for this client. Such a name proves nothing, since a
+ * person may choose it elsewhere: it opens nothing, neither as a service nor as a person.
+ */
+function isNamedAsClient({ claims: { user } }: TrustedIssuer, claims: Claims, clientId: string): boolean {
+  const names = [claimAt(claims, user), claims.preferred_username, claims.username];
+  const own = `service-account-${clientId}`.toLowerCase();
+  return names.some((name) => typeof name === 'string' && name.toLowerCase() === own);
 }
 
 /** Whether somebody has signed in for the token (OpenID Connect Core section 2, Session Management). */
