@@ -165,7 +165,8 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     problem: string | undefined,
   ): Promise<string> {
     const { client, signedIn, patient, scopes } = flow;
-    const view = { base, flow: `${base}${flow.path}`, csrf: signedIn.csrf, app: client.name, problem };
+    const language = languageOf(request.headers['accept-language']);
+    const view = { base, flow: `${base}${flow.path}`, csrf: signedIn.csrf, app: client.name, problem, language };
     switch (step) {
       case 'patient': {
         const search = textOf((request.query as { search?: unknown }).search).slice(0, 100);

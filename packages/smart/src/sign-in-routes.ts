@@ -190,7 +190,7 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
     browser.form(request, signedIn);
     const elsewhere = await signOut(reply, signedIn);
     if (elsewhere !== undefined) return reply.redirect(elsewhere, 303);
-    return browser.send(reply, 200, signedOutPage(base));
+    return browser.send(reply, 200, signedOutPage(base, languageOf(request.headers['accept-language'])));
   });
 
   /** @returns where somebody who came from the outside provider signs out there too: the next person starts with a clean slate */

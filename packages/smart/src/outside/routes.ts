@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Browser } from '../browser.ts';
 import { signedOutPage } from '../pages/manage.ts';
+import { languageOf } from '../pages/words.ts';
 import type { SignInDesk, SignInPages } from '../sign-in-routes.ts';
 import { type SignIns, workstationOf } from '../sign-ins.ts';
 import { type OutsideDesk, SIGNED_OUT } from './desk.ts';
@@ -50,5 +51,7 @@ export function outsideRoutes(app: FastifyInstance, { base, signIns, browser, de
     return reply.header('cache-control', 'no-store').redirect(next, 303);
   });
 
-  app.get(SIGNED_OUT, (_request, reply) => browser.send(reply, 200, signedOutPage(base)));
+  app.get(SIGNED_OUT, (request, reply) =>
+    browser.send(reply, 200, signedOutPage(base, languageOf(request.headers['accept-language']))),
+  );
 }

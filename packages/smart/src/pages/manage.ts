@@ -1,5 +1,6 @@
 import { html } from '../html.ts';
 import { csrfField, page } from './layout.ts';
+import { type PageLanguage, wordsIn } from './words.ts';
 
 export interface GrantView {
   readonly id: string;
@@ -40,7 +41,8 @@ ${view.grants.map(
   );
 }
 
-export function signedOutPage(base: string): string {
-  const again = html`<p><a href="${base}/auth/sign-in">Sign in again</a></p>`;
-  return page(base, 'Signed out', html`<h1>You are signed out</h1>${again}`);
+export function signedOutPage(base: string, language: PageLanguage): string {
+  const words = wordsIn(language);
+  const again = html`<p><a href="${base}/auth/sign-in">${words('Sign in again')}</a></p>`;
+  return page(base, words('Signed out'), html`<h1>${words('You are signed out')}</h1>${again}`, language);
 }

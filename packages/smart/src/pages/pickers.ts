@@ -1,6 +1,7 @@
 import { type Html, html } from '../html.ts';
 import type { EncounterSummary, OpenSession, PatientSummary } from '../ports.ts';
 import { csrfField, page, problem } from './layout.ts';
+import { type PageLanguage, type Words, wordsIn } from './words.ts';
 
 interface PickerView {
   readonly base: string;
@@ -9,11 +10,12 @@ interface PickerView {
   readonly csrf: string;
   readonly app: string;
   readonly problem?: string | undefined;
+  readonly language: PageLanguage;
 }
 
-function cancel(view: PickerView): Html {
+function cancel(view: PickerView, words: Words): Html {
   return html`<form method="post" action="${view.flow}/cancel">${csrfField(view.csrf)}
-<div class="actions"><button type="submit">Cancel</button></div></form>`;
+<div class="actions"><button type="submit">${words('Cancel')}</button></div></form>`;
 }
 
 function listed(parts: readonly (string | undefined)[]): string {
@@ -23,44 +25,52 @@ function listed(parts: readonly (string | undefined)[]): string {
 export function patientPage(
   view: PickerView & { readonly search: string; readonly patients: readonly PatientSummary[] },
 ): string {
+  const words = wordsIn(view.language);
   return page(
     view.base,
-    'Choose a patient',
-    html`<h1>Choose a patient for ${view.app}</h1>
+    words('Choose a patient'),
+    html`<h1>${words('Choose a patient for {}', view.app)}</h1>
 ${problem(view.problem)}
 <form method="get" action="${view.flow}" role="search">
-<label for="search">Name or number</label>
+<label for="search">${words('Name or number')}</label>
 <input type="search" id="search" name="search" value="${view.search}" autocomplete="off">
-<div class="actions"><button type="submit">Search</button></div>
+<div class="actions"><button type="submit">${words('Search')}</button></div>
 </form>
 <form method="post" action="${view.flow}/patient">
 ${csrfField(view.csrf)}
-<h2>Patients</h2>
-${view.patients.length === 0 ? html`<p>No patient was found.</p>` : undefined}
+<h2>${words('Patients')}</h2>
+${view.patients.length === 0 ? html`<p>${words('No patient was found.')}</p>` : undefined}
 ${view.patients.map(
   (patient) => html`<button class="row" type="submit" name="patient" value="${patient.id}">${patient.name}
-<span class="quiet">${listed([patient.birthDate && `born ${patient.birthDate}`, patient.gender, patient.identifier])}</span></button>`,
+<span class="quiet">${listed([
+    patient.birthDate && words('born {}', patient.birthDate),
+    patient.gender && words(patient.gender),
+    patient.identifier,
+  ])}</span></button>`,
 )}
 </form>
-${cancel(view)}`,
+${cancel(view, words)}`,
+    view.language,
   );
 }
 
 export function encounterPage(view: PickerView & { readonly encounters: readonly EncounterSummary[] }): string {
+  const words = wordsIn(view.language);
   return page(
     view.base,
-    'Choose an encounter',
-    html`<h1>Choose an encounter for ${view.app}</h1>
+    words('Choose an encounter'),
+    html`<h1>${words('Choose an encounter for {}', view.app)}</h1>
 ${problem(view.problem)}
 <form method="post" action="${view.flow}/encounter">
 ${csrfField(view.csrf)}
 ${view.encounters.map(
   (encounter) => html`<button class="row" type="submit" name="encounter" value="${encounter.id}">${encounter.title}
-<span class="quiet">${listed([encounter.start?.slice(0, 10), encounter.status])}</span></button>`,
+<span class="quiet">${listed([encounter.start?.slice(0, 10), encounter.status && words(encounter.status)])}</span></button>`,
 )}
-<button class="row" type="submit" name="encounter" value="none">No encounter</button>
+<button class="row" type="submit" name="encounter" value="none">${words('No encounter')}</button>
 </form>
-${cancel(view)}`,
+${cancel(view, words)}`,
+    view.language,
   );
 }
 
@@ -68,29 +78,31 @@ ${cancel(view)}`,
 export function sessionPage(
   view: PickerView & { readonly sessions: readonly OpenSession[]; readonly own: string; readonly several: boolean },
 ): string {
+  const words = wordsIn(view.language);
   return page(
     view.base,
-    'Choose a session',
-    html`<h1>Which session should ${view.app} follow?</h1>
-<p>You are working in more than one place. The app follows what you open there.</p>
-${problem(view.problem)}
+    words('Choose a session'),
+    html`<h1>${words('Which session should {} follow?', view.app)}</h1>
+<p>${words('You are working in more than one place. The app follows what you open there.')}</p>
+${problem(view.problem === undefined ? undefined : words(view.problem))}
 <form method="post" action="${view.flow}/session">
 ${csrfField(view.csrf)}
 <fieldset>
-<legend>Your sessions</legend>
+<legend>${words('Your sessions')}</legend>
 ${view.sessions.map(
   (
     session,
   ) => html`<label class="choice"><input type="${view.several ? 'checkbox' : 'radio'}" name="topic" value="${session.topic}"${
     session.topic === view.own ? html` checked` : undefined
-  }> <span>${session.label ?? session.workstation ?? 'No workstation'}
-<span class="quiet">since ${new Date(session.startedAt).toISOString().slice(0, 16).replace('T', ' ')} UTC${
+  }> <span>${session.label ?? session.workstation ?? words('No workstation')}
+<span class="quiet">${words('since {} UTC', new Date(session.startedAt).toISOString().slice(0, 16).replace('T', ' '))}${
     session.subscribers.length > 0 ? ` · ${session.subscribers.join(', ')}` : ''
   }</span></span></label>`,
 )}
 </fieldset>
-<div class="actions"><button class="main" type="submit">Continue</button></div>
+<div class="actions"><button class="main" type="submit">${words('Continue')}</button></div>
 </form>
-${cancel(view)}`,
+${cancel(view, words)}`,
+    view.language,
   );
 }

@@ -1,4 +1,4 @@
-/** The languages of the pages where people sign in and set up second factors. */
+/** The languages of the pages. */
 export type PageLanguage = 'en' | 'de';
 
 /** Says a sentence in the person's language; each `{}` in it is one of the values. */
@@ -58,6 +58,41 @@ export const GERMAN: Readonly<Record<string, string>> = {
   'Print these codes or write them down. They are shown only now, and each opens once.':
     'Drucken Sie diese Codes oder schreiben Sie sie auf. Sie werden nur jetzt gezeigt, und jeder öffnet einmal.',
   'Applications with access': 'Anwendungen mit Zugriff',
+  'since {} UTC': 'seit {} UTC',
+  'Signed out': 'Abgemeldet',
+  'You are signed out': 'Sie sind abgemeldet',
+  'Sign in again': 'Wieder anmelden',
+  Cancel: 'Abbrechen',
+  Continue: 'Weiter',
+  Search: 'Suchen',
+  'Choose a patient': 'Patienten wählen',
+  'Choose a patient for {}': 'Wählen Sie einen Patienten für {}',
+  'Name or number': 'Name oder Nummer',
+  Patients: 'Patienten',
+  'No patient was found.': 'Es wurde kein Patient gefunden.',
+  'born {}': 'geboren {}',
+  male: 'männlich',
+  female: 'weiblich',
+  other: 'divers',
+  unknown: 'unbekannt',
+  'Choose an encounter': 'Behandlung wählen',
+  'Choose an encounter for {}': 'Wählen Sie eine Behandlung für {}',
+  'No encounter': 'Keine Behandlung',
+  planned: 'geplant',
+  arrived: 'eingetroffen',
+  triaged: 'triagiert',
+  'in-progress': 'laufend',
+  onleave: 'beurlaubt',
+  finished: 'abgeschlossen',
+  cancelled: 'abgesagt',
+  'entered-in-error': 'irrtümlich erfasst',
+  'Choose a session': 'Sitzung wählen',
+  'Which session should {} follow?': 'Welcher Sitzung soll {} folgen?',
+  'You are working in more than one place. The app follows what you open there.':
+    'Sie arbeiten an mehr als einem Ort. Die Anwendung folgt dem, was Sie dort öffnen.',
+  'Your sessions': 'Ihre Sitzungen',
+  'No workstation': 'Kein Arbeitsplatz',
+  'Choose one of your sessions.': 'Wählen Sie eine Ihrer Sitzungen.',
   'User name or password is wrong.': 'Benutzername oder Passwort ist falsch.',
   'Enter the code of your authenticator app.': 'Geben Sie den Code Ihrer Authenticator-App ein.',
   'Show your passkey.': 'Zeigen Sie Ihren Passkey.',
