@@ -25,6 +25,8 @@ const SHARED = [
   'packages/console/package.json',
   'packages/console/src/language/**',
   'packages/console/src/boundary.tsx',
+  'packages/console/src/foreign-text.tsx',
+  'packages/console/src/foreign-text.module.css',
   'packages/console/src/store.ts',
   'packages/console/src/browser-storage.ts',
   'packages/console/src/common.css',

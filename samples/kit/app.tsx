@@ -147,7 +147,9 @@ export function Bar(props: {
   return (
     <header className={styles.bar}>
       <h1>{patient ? <Who patient={patient} /> : t('kit.noPatientIsOpen')}</h1>
-      <bdi className={styles.facts}>{facts}</bdi>
+      <bdi className={styles.facts} title={facts}>
+        {facts}
+      </bdi>
       <Status subscriber={subscriber} brief={brief} />
     </header>
   );

@@ -1,4 +1,5 @@
 /** Who somebody is: a name alone identifies no one, so date of birth and record number stand beside it. */
+import { beginning } from '@lockstep/console/foreign-text';
 import styles from '@lockstep/console/identity.module.css';
 import { dayOf, nameOf, type Resource, recordNumber, textAt } from './fhir.ts';
 import { t } from './words.ts';
@@ -21,10 +22,10 @@ export function Who({ patient }: { patient: Resource }) {
   return (
     <span className={styles.identity} title={identityText(patient)}>
       <bdi className={styles.name} data-testid="identity-name">
-        {nameOf(patient)}
+        {beginning(nameOf(patient))}
       </bdi>
       <span className={styles.facts} data-testid="identity-facts">
-        {born} · <bdi>{number}</bdi>
+        {born} · <bdi>{beginning(number)}</bdi>
       </span>
     </span>
   );

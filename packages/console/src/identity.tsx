@@ -4,6 +4,7 @@
  */
 import type { Resource } from '@lockstep/fhircast';
 import { nameOf, recordNumber, textAt, when } from './fhir.ts';
+import { beginning } from './foreign-text.tsx';
 import styles from './identity.module.css';
 import { t } from './language/language.ts';
 
@@ -57,10 +58,10 @@ export function WhoIs({ identity, stacked = false }: { identity: Identity; stack
       title={textOfIdentity(identity)}
     >
       <bdi className={styles.name} data-testid="identity-name">
-        {name}
+        {beginning(name)}
       </bdi>
       <span className={styles.facts} data-testid="identity-facts">
-        {born} · <bdi>{number}</bdi>
+        {born} · <bdi>{beginning(number)}</bdi>
       </span>
     </span>
   );

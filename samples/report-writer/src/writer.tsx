@@ -1,5 +1,6 @@
 import type { Content } from '@lockstep/client';
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
+import { ForeignName, ForeignText } from '@lockstep/console/foreign-text';
 import { codeWords, type Reason } from '@lockstep/console/language';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import kitStyles from '../../kit/app.module.css';
@@ -265,7 +266,10 @@ export function Writer(connected: Connected) {
                     <label>
                       <input type="checkbox" checked={!left.has(one.id ?? '')} onChange={() => toggle(one.id ?? '')} />
                       <span>
-                        {name} <b>{value}</b>
+                        <ForeignName text={name} />{' '}
+                        <b>
+                          <ForeignName text={value} />
+                        </b>
                       </span>
                     </label>
                     <span className={styles.choices}>
@@ -308,7 +312,9 @@ export function Writer(connected: Connected) {
                 return (
                   <li key={study.id} data-current={current || undefined}>
                     <span className={styles.day}>{dayOf(textAt(study, 'started'))}</span>
-                    <span>{titleOf(study)}</span>
+                    <span>
+                      <ForeignText text={titleOf(study)} />
+                    </span>
                     <span className={styles.status}>
                       {own.map(({ status }) => codeWords('writer.state', String(status))).join(', ') ||
                         t('writer.noReport')}

@@ -1,4 +1,5 @@
 import { useContent, useCurrentContext, useHubEvent, useSyncState } from '@lockstep/client/react';
+import { ForeignName } from '@lockstep/console/foreign-text';
 import type { Reason } from '@lockstep/console/language';
 import { useEffect, useMemo, useState } from 'react';
 import kitStyles from '../../kit/app.module.css';
@@ -218,7 +219,7 @@ export function Viewer(connected: Connected) {
                   if (each !== study && shown) void tell(() => subscriber.openStudy(each, { patient: shown.patient }));
                 }}
               >
-                {titleOf(each)}
+                <ForeignName text={titleOf(each)} />
                 <small>{dayOf(textAt(each, 'started'))}</small>
               </button>
               {each === study && (
@@ -226,7 +227,7 @@ export function Viewer(connected: Connected) {
                   {series.map((item, index) => (
                     <li key={String(item.uid)}>
                       <button type="button" aria-current={item === one || undefined} onClick={() => setPicked(index)}>
-                        {textAt(item, 'description') ?? t('viewer.series', { number: index + 1 })}
+                        <ForeignName text={textAt(item, 'description') ?? t('viewer.series', { number: index + 1 })} />
                         <small>
                           {textAt(item, 'modality.code')} · {String(item.numberOfInstances ?? '')}
                         </small>
@@ -294,7 +295,10 @@ export function Viewer(connected: Connected) {
                     aria-pressed={selected.includes(reference)}
                     onClick={() => void tell(() => subscriber.select([reference]))}
                   >
-                    {observedName(each)} <b>{observedValue(each)}</b>
+                    <ForeignName text={observedName(each)} />{' '}
+                    <b>
+                      <ForeignName text={observedValue(each)} />
+                    </b>
                   </button>
                 </li>
               );

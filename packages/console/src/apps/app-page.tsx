@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { type AppDetails, call, get, post } from '../api.ts';
 import { serverUrl } from '../base.ts';
 import type { EhrSession } from '../ehr/session.ts';
+import { ForeignName } from '../foreign-text.tsx';
 import { date, list, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
@@ -138,7 +139,7 @@ export default function AppPage({ session, id }: { session: EhrSession; id: stri
           <AppIcon app={data} size={44} />
           <div>
             <h1>
-              <bdi>{data.name}</bdi>{' '}
+              <ForeignName text={data.name} />{' '}
               {data.status !== 'active' && <span className={textStyles.pill}>{t(`apps.status.${data.status}`)}</span>}
             </h1>
             <p className={textStyles.lead}>

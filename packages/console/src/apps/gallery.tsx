@@ -1,10 +1,12 @@
 /** The registered apps: what each is, and how to start it. */
+
 import { ActionIcon, Button, NativeSelect, SegmentedControl, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { type App, LAUNCH_KINDS, type LaunchKind, type Told, told } from '../api.ts';
 import { isLaunchable, runHere } from '../ehr/dock.tsx';
 import { OpenContext } from '../ehr/open-context.tsx';
 import type { EhrSession } from '../ehr/session.ts';
+import { ForeignName, ForeignText } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
@@ -64,18 +66,27 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
       <AppIcon app={app} size={44} />
       <div className={styles.about}>
         <h2>
-          <bdi>{app.name}</bdi>
+          <ForeignName text={app.name} />
           {app.category !== undefined && (
             <span className={textStyles.label}>
-              <bdi>{app.category}</bdi>
+              <ForeignName text={app.category} />
             </span>
           )}
           {app.status !== 'active' && <span className={textStyles.pill}>{t(`apps.status.${app.status}`)}</span>}
         </h2>
-        {app.description !== undefined && <p>{app.description}</p>}
+        {app.description !== undefined && (
+          <div>
+            <ForeignText text={app.description} />
+          </div>
+        )}
         <p className={styles.facts}>
           {app.launchKinds.map((kind) => t(`apps.kind.${kind}.short`)).join(' · ')}
-          {app.launchUrl !== undefined && <span className={textStyles.mono}> {app.launchUrl}</span>}
+          {app.launchUrl !== undefined && (
+            <span className={textStyles.mono}>
+              {' '}
+              <ForeignName text={app.launchUrl} />
+            </span>
+          )}
         </p>
         {problem && <Alert {...problem} />}
         {opened !== undefined && <Silent app={app} address={opened} />}

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react';
 import type { App } from '../api.ts';
+import { ForeignName } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import problemStyles from '../ui/problem.module.css';
@@ -21,7 +22,14 @@ export function Silent({ app, address, framed = false }: { app: App; address: st
       <span>
         <Rich
           id="apps.silent"
-          values={{ name: <bdi>{app.name}</bdi>, address: <span className={textStyles.mono}>{app.launchUrl}</span> }}
+          values={{
+            name: <ForeignName text={app.name} />,
+            address: (
+              <span className={textStyles.mono}>
+                <ForeignName text={app.launchUrl ?? ''} />
+              </span>
+            ),
+          }}
         />
         {framed && ` ${t('apps.ifItDoesNotLetItself')}`}
       </span>

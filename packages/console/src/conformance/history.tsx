@@ -1,6 +1,8 @@
 /** Reports that are kept: listed, read again by their link, and compared. */
+
 import { useQuery } from '@tanstack/react-query';
 import { type ConformanceReport, get, type KeptReport, type ReportChange, type ReportChanges } from '../api.ts';
+import { ForeignName } from '../foreign-text.tsx';
 import { date, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
@@ -52,7 +54,7 @@ export function History({ reports }: { reports: readonly KeptReport[] }) {
                     <Link href={`/conformance?report=${one.id}`}>{when(one.startedAt)}</Link>
                   </td>
                   <td className={textStyles.mono}>
-                    {one.name}
+                    <ForeignName text={one.name} />
                     {one.checks === 1 && ` ${t('conformance.oneCheck')}`}
                   </td>
                   <td>{one.versions.map((version) => SPEC_WORDS[version]).join(', ')}</td>

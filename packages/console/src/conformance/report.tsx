@@ -1,4 +1,5 @@
 /** What a run found: what failed first, with everything that one needs to see why. */
+
 import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
@@ -13,6 +14,7 @@ import {
   type Verdict,
 } from '../api.ts';
 import { serverPath, serverUrl } from '../base.ts';
+import { ForeignName } from '../foreign-text.tsx';
 import { codeWords, date, number, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Copyable } from '../ui/copyable.tsx';
@@ -182,7 +184,9 @@ export function ReportView({ data, status, forms, kept, watched = false, again }
     <article className={styles.report} data-testid="report" aria-label={t('conformance.report')}>
       <section className={pageStyles.panel}>
         <h2 ref={heading} tabIndex={-1}>
-          <span className={textStyles.mono}>{data.target.name}</span>
+          <span className={textStyles.mono}>
+            <ForeignName text={data.target.name} />
+          </span>
         </h2>
         <p role="status">{outcome(data, status)}</p>
         {data.diagnosis?.map(({ sentence }) => (

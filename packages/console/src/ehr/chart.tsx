@@ -16,6 +16,7 @@ import {
   valuesAt,
   when,
 } from '../fhir.ts';
+import { ForeignName, ForeignText } from '../foreign-text.tsx';
 import { codeWords, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { useStore } from '../store.ts';
@@ -53,7 +54,7 @@ function Banner({ patient }: { patient: Resource }) {
   return (
     <div className={styles.banner} data-testid="banner">
       <h2>
-        <bdi>{nameOf(patient)}</bdi>
+        <ForeignName text={nameOf(patient)} />
       </h2>
       <dl>
         <div>
@@ -68,7 +69,9 @@ function Banner({ patient }: { patient: Resource }) {
         </div>
         <div>
           <dt>{t('ehr.recordNumber')}</dt>
-          <dd className={textStyles.mono}>{recordNumber(patient) ?? t('ehr.noNumber')}</dd>
+          <dd className={textStyles.mono}>
+            <ForeignName text={recordNumber(patient) ?? t('ehr.noNumber')} />
+          </dd>
         </div>
       </dl>
     </div>
@@ -80,7 +83,7 @@ interface RowProps {
   readonly chart: Chart;
   readonly resource: Resource;
   readonly others: Readonly<Record<string, Resource | undefined>>;
-  readonly cells: readonly ReactNode[];
+  readonly cells: readonly string[];
 }
 
 /** A row that can be opened for everybody, and closed again. */
@@ -93,7 +96,9 @@ function Row({ session, chart, resource, others, cells }: RowProps) {
   return (
     <tr data-current={current || undefined} data-open={open || undefined}>
       {cells.map((cell, index) => (
-        <td key={index}>{cell}</td>
+        <td key={index}>
+          <ForeignText text={cell} />
+        </td>
       ))}
       <td className={tableStyles.actions}>
         {current && <span className={textStyles.pillCurrent}>{t('ehr.current')}</span>}
@@ -224,7 +229,7 @@ function Elsewhere({ session, chart, known }: { session: EhrSession; chart: Char
       <Rich
         id="ehr.elsewhere"
         values={{
-          title: <bdi>{titleOf(opened) || context.type}</bdi>,
+          title: <ForeignName text={titleOf(opened) || context.type} />,
           reference: (
             <span className={textStyles.mono}>
               {context.type}/{context.id}
@@ -260,10 +265,10 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
       {record.data && (
         <>
           <Elsewhere session={session} chart={chart} known={record.data} />
-          <p className={styles.problems}>
+          <div className={styles.problems}>
             <span className={textStyles.label}>{t('ehr.problems')}</span>
-            {active.length === 0 ? t('ehr.noneActive') : active.map((one) => conceptOf(one, 'code')).join(' · ')}
-          </p>
+            <ForeignText text={active.map((one) => conceptOf(one, 'code')).join(' · ') || t('ehr.noneActive')} />
+          </div>
           <Section title={t('ehr.imaging')} count={studies.length}>
             <Table head={[t('ehr.date'), t('ehr.study'), t('ehr.modality'), t('ehr.images')]}>
               {studies.map((study) => (
@@ -296,9 +301,7 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
                     when(textAt(report, 'effectiveDateTime', 'issued')),
                     titleOf(report),
                     codeWords('ehr.code', textAt(report, 'status')),
-                    <span key="impression" className={styles.impression}>
-                      {textAt(report, 'conclusion') ?? '–'}
-                    </span>,
+                    textAt(report, 'conclusion') ?? '–',
                   ]}
                 />
               ))}
@@ -337,9 +340,11 @@ export function ChartView({ session, chart }: { session: EhrSession; chart: Char
                 {observations.map((one) => (
                   <tr key={one.id}>
                     <td>{when(textAt(one, 'effectiveDateTime'))}</td>
-                    <td>{conceptOf(one, 'code')}</td>
                     <td>
-                      {observedValue(one)} <Flag observation={one} />
+                      <ForeignText text={conceptOf(one, 'code')} />
+                    </td>
+                    <td>
+                      <ForeignText text={observedValue(one)} /> <Flag observation={one} />
                     </td>
                     <td>{codeWords('ehr.code', textAt(one, 'status'))}</td>
                   </tr>

@@ -1,4 +1,5 @@
 /** Applications that run inside the EHR, each in its frame. */
+
 import { useSyncState } from '@lockstep/client/react';
 import { ActionIcon, Button, CloseButton, TextInput } from '@mantine/core';
 import { useEffect, useState } from 'react';
@@ -8,6 +9,7 @@ import { AppIcon } from '../apps/icon.tsx';
 import { isForeign, launchContext, makeLaunch, runInWindow } from '../apps/run.ts';
 import { foundBy, inOrder } from '../apps/shelf.ts';
 import { Silent } from '../apps/silent.tsx';
+import { ForeignName, ForeignText } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
@@ -151,9 +153,13 @@ export function Dock({ session }: { session: EhrSession }) {
               <AppIcon app={app} size={open.length > 0 ? 22 : 36} />
               <div>
                 <strong>
-                  <bdi>{app.name}</bdi>
+                  <ForeignName text={app.name} />
                 </strong>
-                {open.length === 0 && app.description !== undefined && <p>{app.description}</p>}
+                {open.length === 0 && app.description !== undefined && (
+                  <div className={styles.about}>
+                    <ForeignText text={app.description} />
+                  </div>
+                )}
               </div>
               <Button
                 variant={open.length === 0 ? 'filled' : 'default'}

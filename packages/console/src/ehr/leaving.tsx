@@ -1,4 +1,5 @@
 import { Button } from '@mantine/core';
+import { ForeignName } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import dialogStyles from '../ui/dialog.module.css';
@@ -14,7 +15,7 @@ export function LeavingApps({ session }: { session: EhrSession }) {
       <ul>
         {question.works.map(({ app, what }) => (
           <li key={app}>
-            <bdi>{app}</bdi>: <bdi>{what}</bdi>.
+            <ForeignName text={app} />: <ForeignName text={what} />.
           </li>
         ))}
       </ul>

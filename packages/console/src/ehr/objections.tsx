@@ -1,4 +1,5 @@
 import { Button } from '@mantine/core';
+import { ForeignName } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import { reasonWords } from '../language/reasons.ts';
 import { useStore } from '../store.ts';
@@ -19,7 +20,7 @@ export function Objections({ session }: { session: EhrSession }) {
       <ul>
         {question.objections.map(({ name, reason }) => (
           <li key={name}>
-            <bdi>{name}</bdi>: <bdi>{reasonWords(reason)}</bdi>.
+            <ForeignName text={name} />: <ForeignName text={reasonWords(reason)} />.
           </li>
         ))}
       </ul>

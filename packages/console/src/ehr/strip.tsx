@@ -1,8 +1,10 @@
 /** The desktop's warner: what is open, who is in the session, who follows and who does not, and how long it took. */
+
 import { useCurrentContext, useSyncState } from '@lockstep/client/react';
 import { Button } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { timeOf } from '../fhir.ts';
+import { ForeignName } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import { reasonWords } from '../language/reasons.ts';
 import { Rich } from '../language/rich.tsx';
@@ -49,7 +51,9 @@ function MemberChip({ chip }: { chip: Chip }) {
       <span className={markStyles.mark} aria-hidden="true">
         {signOf(chip)}
       </span>
-      <bdi className={styles.name}>{member.name}</bdi>
+      <bdi className={styles.name} title={member.name}>
+        {member.name}
+      </bdi>
       <span className={styles.outcome} title={words}>
         {words}
         {tone !== 'bad' && outcome?.state === 'followed' && outcome.ms !== undefined && (
@@ -119,8 +123,8 @@ interface DoesNotFollowProps {
 /** Who does not follow, since when and why, in a sentence. */
 function DoesNotFollow({ name, since, reason, shows }: DoesNotFollowProps) {
   const values = {
-    name: <bdi>{name || t('ehr.anApplication')}</bdi>,
-    reason: <bdi>{reason}</bdi>,
+    name: <ForeignName text={name || t('ehr.anApplication')} />,
+    reason: <ForeignName text={reason} />,
     shows: shows ? t('ehr.itStillShows', { shows }) : t('ehr.itMayStillShowSomethingElse'),
   };
   if (Number.isNaN(since)) return <Rich id="ehr.doesNotFollow" values={values} />;

@@ -1,4 +1,5 @@
 /** A link to a patient, or to a study of theirs. It opens nothing by itself: all applications would follow the sender of the link. */
+
 import { Button, Group } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
@@ -6,6 +7,7 @@ import { ApiError } from '../api.ts';
 import { shownChart } from '../ehr/desk.ts';
 import type { EhrSession } from '../ehr/session.ts';
 import { subjectOf, textAt, titleOf, when } from '../fhir.ts';
+import { ForeignName } from '../foreign-text.tsx';
 import { Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { Link, navigate } from '../router.tsx';
@@ -78,7 +80,7 @@ export default function OpenLink({ session, patient: patientId, study: studyId }
       </p>
       {study && (
         <p>
-          <bdi>{titleOf(study)}</bdi> · {when(textAt(study, 'started'))}
+          <ForeignName text={titleOf(study)} /> · {when(textAt(study, 'started'))}
         </p>
       )}
       <p className={textStyles.lead}>{t('links.everyApplicationFollows')}</p>

@@ -1,9 +1,11 @@
 /** One session in full: what happened, what is open, and how it came about. */
+
 import { Button, SegmentedControl, Switch } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { call, get, type LogLine, type SessionDetail, type TimelineEntry } from '../api.ts';
 import { serverPath } from '../base.ts';
+import { ForeignName, ForeignText } from '../foreign-text.tsx';
 import { date, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { watchLive } from '../live.ts';
@@ -145,8 +147,14 @@ function Raw({ entry, line }: { entry: TimelineEntry | undefined; line: LogLine 
   const { what, detail } = describe(entry);
   return (
     <>
-      <h2 className={textStyles.subtitle}>{what}</h2>
-      {detail !== '' && <p className={textStyles.label}>{detail}</p>}
+      <h2 className={textStyles.subtitle}>
+        <ForeignName text={what} />
+      </h2>
+      {detail !== '' && (
+        <div className={textStyles.label}>
+          <ForeignText text={detail} />
+        </div>
+      )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>{JSON.stringify(line?.message ?? entry, null, 2)}</pre>
     </>
@@ -248,9 +256,11 @@ export default function Inspector({ topic }: { topic: string }) {
       <header className={styles.head}>
         <div>
           <h1>
-            {data.userName ?? data.user}
+            <ForeignName text={data.userName ?? data.user} />
             {data.workstation !== undefined && (
-              <span className={workstationStyles.workstation}>{data.workstation}</span>
+              <span className={workstationStyles.workstation} title={data.workstation}>
+                {data.workstation}
+              </span>
             )}
           </h1>
           <p className={`${styles.topic} ${textStyles.mono}`}>{topic}</p>
@@ -351,7 +361,9 @@ export default function Inspector({ topic }: { topic: string }) {
                 <span className={markStyles.mark} aria-hidden="true">
                   {connected ? '✓' : '×'}
                 </span>
-                <b>{name}</b>
+                <b>
+                  <ForeignName text={name} />
+                </b>
                 <span className={`${textStyles.label} ${styles.subscribed}`} title={events.join(', ')}>
                   {t('sessions.lease', {
                     client: client ?? '',

@@ -1,8 +1,10 @@
 /** The sessions of the Hub, a page at a time: those in which somebody does not follow come first. */
+
 import { TextInput } from '@mantine/core';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { get, type SessionRow, type SessionRowPage } from '../api.ts';
+import { ForeignName } from '../foreign-text.tsx';
 import { identity, WhoIs } from '../identity.tsx';
 import { date, number, t } from '../language/language.ts';
 import { watchLive } from '../live.ts';
@@ -41,17 +43,17 @@ function Row({ session }: { session: SessionRow }) {
       </td>
       <td>
         <Link href={`/sessions/${encodeURIComponent(session.topic)}`}>
-          <bdi>{session.userName ?? session.user}</bdi>
+          <ForeignName text={session.userName ?? session.user} />
         </Link>
         {session.label !== undefined && (
           <span className={textStyles.label}>
             {' '}
-            <bdi>{session.label}</bdi>
+            <ForeignName text={session.label} />
           </span>
         )}
       </td>
       <td data-label={t('sessions.workstation')}>
-        <bdi>{session.workstation ?? '–'}</bdi>
+        <ForeignName text={session.workstation ?? '–'} />
       </td>
       <td data-label={t('sessions.applications')}>
         <ul className={namesStyles.names}>
@@ -60,7 +62,7 @@ function Row({ session }: { session: SessionRow }) {
               <span className={markStyles.mark} aria-hidden="true">
                 {connected ? '✓' : '×'}
               </span>
-              <bdi>{name}</bdi>
+              <ForeignName text={name} />
               {!connected && <span className={textStyles.srOnly}> {t('sessions.notConnected')}</span>}
             </li>
           ))}

@@ -1,6 +1,8 @@
 /** Who does not follow a session's context, or has not answered it yet: why, since when, and what it still shows (ERR-8). */
+
 import type { SessionView } from '../api.ts';
 import { timeOf } from '../fhir.ts';
+import { ForeignName } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import { reasonWords } from '../language/reasons.ts';
 import markStyles from '../ui/mark.module.css';
@@ -29,7 +31,7 @@ export function NotFollowing({ session }: { session: Pick<SessionView, 'notFollo
           <span className={markStyles.mark} aria-hidden="true">
             {why === 'waiting' ? '…' : '!'}
           </span>
-          <bdi>{name}</bdi>
+          <ForeignName text={name} />
           <span className={textStyles.label}>
             {' '}
             {t('sessions.whySince', { why: t(`sessions.why.${why}`), since: timeOf(since) })}

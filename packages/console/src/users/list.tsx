@@ -1,8 +1,10 @@
 /** Everybody who can sign in. */
+
 import { Button, TextInput } from '@mantine/core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { getPage, type UserView } from '../api.ts';
+import { ForeignName, ForeignText } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import { Link } from '../router.tsx';
 import pageStyles from '../ui/page.module.css';
@@ -76,20 +78,20 @@ export default function Users() {
                 <tr key={user.id}>
                   <td>
                     <Link href={`/users/${encodeURIComponent(user.id)}`}>
-                      <bdi>{user.name}</bdi>
+                      <ForeignName text={user.name} />
                     </Link>
                     {user.status === 'suspended' && (
                       <span className={`${textStyles.pill} ${styles.status}`}>{t('users.status.suspended')}</span>
                     )}
                   </td>
                   <td className={textStyles.mono} data-label={t('users.signsInAs')}>
-                    {user.id}
+                    <ForeignName text={user.id} />
                   </td>
                   <td className={textStyles.mono} data-label={t('users.inTheRecord')}>
-                    {user.reference}
+                    <ForeignName text={user.reference} />
                   </td>
                   <td className={textStyles.mono} data-label={t('users.alsoKnownAs')}>
-                    {user.aliases.join(', ') || '–'}
+                    <ForeignText text={user.aliases.join(', ') || '–'} />
                   </td>
                   <td>
                     {user.administrator ? t('users.administrator') : t('users.clinician')}

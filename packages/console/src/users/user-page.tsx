@@ -2,6 +2,7 @@ import { Button, Group, PasswordInput, Stack } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { call, get, post, type SignedInPerson, type UserView } from '../api.ts';
+import { ForeignName } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
@@ -109,7 +110,7 @@ export default function UserPage({ id, person }: { id: string; person: SignedInP
       <header className={pageStyles.head}>
         <div>
           <h1>
-            <bdi>{data.name}</bdi>{' '}
+            <ForeignName text={data.name} />{' '}
             {data.status !== 'active' && <span className={textStyles.pill}>{t(`users.status.${data.status}`)}</span>}
           </h1>
           <p className={textStyles.lead}>

@@ -5,6 +5,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { type KeyboardEvent, useEffect, useRef } from 'react';
 import type { EhrSession } from '../ehr/session.ts';
 import { textAt, titleOf, valuesAt, when } from '../fhir.ts';
+import { ForeignName } from '../foreign-text.tsx';
 import { Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { Link, navigate } from '../router.tsx';
@@ -89,7 +90,7 @@ export default function Worklist({ session }: { session: EhrSession }) {
                   </td>
                   <td>
                     <Link href={`/patients/${one.patient.id}/studies/${one.study.id}`}>
-                      <bdi>{titleOf(one.study)}</bdi>
+                      <ForeignName text={titleOf(one.study)} />
                     </Link>
                   </td>
                   <td>{valuesAt(one.study, 'modality.code').join(', ')}</td>
