@@ -1,8 +1,9 @@
-import { Button, PasswordInput, Stack } from '@mantine/core';
+import { Button, Stack } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { post, type Told, told } from './api.ts';
 import { t } from './language/language.ts';
 import { Dialog } from './ui/dialog.tsx';
+import { PasswordField } from './ui/password-field.tsx';
 import { Alert, ToldText } from './ui/problem.tsx';
 import { passwordProblem } from './users/fields.ts';
 
@@ -46,21 +47,21 @@ export default function Password({ needed, onDone }: { needed: boolean; onDone: 
         <Stack gap={12}>
           {needed && <p>{t('shell.youSignedInWithAOne')}</p>}
           {refusal && refusal.field === undefined && <Alert {...refusal.told} />}
-          <PasswordInput
+          <PasswordField
             label={needed ? t('shell.oneTimePassword') : t('shell.passwordNow')}
             autoComplete="current-password"
             value={before}
             error={refusedAt('before')}
             onChange={(event) => change(setBefore, event.currentTarget.value)}
           />
-          <PasswordInput
+          <PasswordField
             label={t('shell.newPassword')}
             autoComplete="new-password"
             value={after}
             error={(tried && short) || refusedAt('after')}
             onChange={(event) => change(setAfter, event.currentTarget.value)}
           />
-          <PasswordInput
+          <PasswordField
             label={t('shell.newPasswordAgain')}
             autoComplete="new-password"
             value={again}

@@ -1,4 +1,4 @@
-import { Button, PasswordInput, TextInput } from '@mantine/core';
+import { Button, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { type ApiError, type SampleUser, type Told, told } from './api.ts';
 import { serverPath } from './base.ts';
@@ -6,6 +6,7 @@ import { spoken, t } from './language/language.ts';
 import { chooseLanguage, LANGUAGES } from './language/load.ts';
 import styles from './sign-in.module.css';
 import { Brand } from './ui/brand.tsx';
+import { PasswordField } from './ui/password-field.tsx';
 import { Alert } from './ui/problem.tsx';
 
 export interface Given {
@@ -115,7 +116,7 @@ export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn:
                 error={missing && user.trim() === '' ? t('start.enterYourUserName') : undefined}
                 onChange={(event) => setUser(event.currentTarget.value)}
               />
-              <PasswordInput
+              <PasswordField
                 label={t('start.password')}
                 autoComplete="current-password"
                 value={password}

@@ -1,7 +1,7 @@
 /** What people enter by mistake, or to do harm, in every field of every page: it is shown as text, or refused beside its field. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { Stage } from './stage.ts';
 
 /** Script, markup, controls of direction and ten thousand characters. */
@@ -105,8 +105,17 @@ interface FormPlace {
 const openComposer = async (page: Page): Promise<void> => {
   await page.locator('[data-testid="sessions"]').getByRole('link', { name: 'Administrator' }).first().click();
   await page.getByText('Compose', { exact: true }).click();
+};
+const openJson = async (page: Page): Promise<void> => {
+  await openComposer(page);
   await page.getByText('JSON', { exact: true }).click();
 };
+const openOwnPassword = async (page: Page): Promise<void> => {
+  await page.getByRole('button', { name: 'Administrator' }).click();
+  await page.getByRole('menuitem', { name: 'Change password' }).click();
+};
+const openTheirPassword = (page: Page): Promise<void> => page.getByRole('button', { name: 'Set a password' }).click();
+const chooseApplication = (page: Page): Promise<void> => page.getByLabel(/^An application/).check();
 const chooseOther = (page: Page): Promise<void> => page.getByLabel('Another Hub').check();
 
 const FIELDS: readonly FormPlace[] = [
@@ -162,13 +171,70 @@ const FIELDS: readonly FormPlace[] = [
   {
     path: '/sessions',
     heading: 'Sessions',
-    open: openComposer,
+    open: openJson,
     send: 'Publish',
     wrong: [['The message as it is posted', '{']],
   },
+  { path: '/sessions', heading: 'Sessions', open: openComposer, send: 'Publish', wrong: [['patient', '']] },
+  {
+    path: '/',
+    heading: 'EHR',
+    open: openOwnPassword,
+    send: 'Save',
+    good: {
+      'Password now': 'not the password',
+      'New password': 'lantern orchard 17 violet',
+      'New password again': 'lantern orchard 17 violet',
+    },
+    wrong: [
+      ['Password now', ''],
+      ['New password', 'short'],
+      ['New password again', 'another'],
+    ],
+  },
+  {
+    path: '/users/dr-mei-tanaka',
+    heading: 'Dr. Mei Tanaka',
+    open: openTheirPassword,
+    send: 'Set the password',
+    wrong: [['New password', 'short']],
+  },
+  { path: '/users/dr-mei-tanaka', heading: 'Dr. Mei Tanaka', send: 'Save', wrong: [['Also known as', 'lokafor']] },
+  {
+    path: '/launch?app=by-address',
+    heading: 'Launch builder',
+    send: 'Launch the app',
+    wrong: [['Launch address', 'localhost']],
+  },
+  {
+    path: '/conformance',
+    heading: 'Conformance',
+    open: chooseApplication,
+    send: 'Run',
+    wrong: [['Address that the application calls', 'javascript:alert(1)']],
+  },
 ];
 
+/** What is said of a field where it is described. */
+function errorOf(field: Locator): Promise<string> {
+  return field.evaluate((element) =>
+    (element.getAttribute('aria-describedby') ?? '')
+      .split(' ')
+      .map((id) => (/-error$/.test(id) ? (document.getElementById(id)?.textContent ?? '') : ''))
+      .join(''),
+  );
+}
+
 test('what is wrong with a field is said beside it, form by form', async (t) => {
+  const signIn = await stage.browser();
+  await signIn.goto(stage.origin);
+  await signIn.getByRole('button', { name: 'Sign in', exact: true }).click();
+  for (const label of ['User name', 'Password']) {
+    const field = signIn.getByLabel(label, { exact: true });
+    await field.and(signIn.locator('[aria-invalid="true"]')).waitFor();
+    assert.match(await errorOf(field), /\p{L}{2}/u, label);
+  }
+  await signIn.context().close();
   stage.provoked.push(/^4(?:00|01|03|09|22) /);
   const page = await stage.person(/Administrator/);
   for (const { path, heading, open, send, good = {}, wrong } of FIELDS) {
@@ -183,13 +249,7 @@ test('what is wrong with a field is said beside it, form by form', async (t) => 
         await field.fill(value);
         await page.getByRole('button', { name: send, exact: true }).first().click();
         await field.and(page.locator('[aria-invalid="true"]')).waitFor();
-        const said = await field.evaluate((element) =>
-          (element.getAttribute('aria-describedby') ?? '')
-            .split(' ')
-            .map((id) => (/-error$/.test(id) ? (document.getElementById(id)?.textContent ?? '') : ''))
-            .join(''),
-        );
-        assert.match(said, /\p{L}{2}/u, `${path}: ${label}`);
+        assert.match(await errorOf(field), /\p{L}{2}/u, `${path}: ${label}`);
         await unharmed(page, `${path}: ${label}`);
       }
     });

@@ -46,7 +46,11 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
         <TextInput label={t('apps.icon')} description={t('apps.addressOrDataUrlTheConsole')} {...text('logo')} />
       </Part>
       <Part title={t('apps.howItIsStarted')}>
-        <fieldset className={formStyles.choices} aria-label={t('apps.kindsOfLaunch')}>
+        <fieldset
+          className={formStyles.choices}
+          aria-label={t('apps.kindsOfLaunch')}
+          aria-describedby={problem('kinds') === undefined ? undefined : `${id}-kinds-error`}
+        >
           {LAUNCH_KINDS.map((kind: LaunchKind) => (
             <Checkbox
               key={kind}
@@ -58,7 +62,11 @@ export function AppFormView({ initial, action, onSubmit }: AppFormProps) {
             />
           ))}
         </fieldset>
-        {problem('kinds') !== undefined && <p className={formStyles.wrong}>{problem('kinds')}</p>}
+        {problem('kinds') !== undefined && (
+          <p id={`${id}-kinds-error`} className={formStyles.wrong}>
+            {problem('kinds')}
+          </p>
+        )}
         <TextInput
           label={t('apps.launchAddress')}
           placeholder="https://app.example.org/launch"

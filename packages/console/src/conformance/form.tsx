@@ -1,5 +1,6 @@
 /** What to test, and how. */
-import { Checkbox, NativeSelect, PasswordInput, Radio, Textarea, TextInput } from '@mantine/core';
+
+import { Checkbox, NativeSelect, Radio, Textarea, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import type { ConformanceRun, ConformanceSetup } from '../api.ts';
 import { post } from '../api.ts';
@@ -7,6 +8,7 @@ import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import formStyles from '../ui/form.module.css';
 import { type Form, FormEnd, Part, useForm } from '../ui/form.tsx';
+import { PasswordField } from '../ui/password-field.tsx';
 import textStyles from '../ui/text.module.css';
 import styles from './form.module.css';
 import {
@@ -43,12 +45,12 @@ function OtherHub({ form }: { form: Form<RunFields> }) {
           onChange={({ currentTarget }) => set('access', currentTarget.value as AccessWay)}
         />
         {access === 'token' && (
-          <PasswordInput size="xs" label={t('conformance.accessToken')} autoComplete="off" {...text('token')} />
+          <PasswordField size="xs" label={t('conformance.accessToken')} autoComplete="off" {...text('token')} />
         )}
         {access === 'client' && (
           <>
             <TextInput label={t('conformance.clientId')} {...text('clientId')} />
-            <PasswordInput size="xs" label={t('conformance.clientSecret')} autoComplete="off" {...text('secret')} />
+            <PasswordField size="xs" label={t('conformance.clientSecret')} autoComplete="off" {...text('secret')} />
           </>
         )}
         {(access === 'client' || access === 'register') && (

@@ -1,8 +1,9 @@
-import { Checkbox, PasswordInput, Radio, Textarea, TextInput } from '@mantine/core';
+import { Checkbox, Radio, Textarea, TextInput } from '@mantine/core';
 import { useId } from 'react';
 import { t } from '../language/language.ts';
 import formStyles from '../ui/form.module.css';
 import { FormEnd, Part, useForm } from '../ui/form.tsx';
+import { PasswordField } from '../ui/password-field.tsx';
 import { fieldOf, problemsOf, type UserFields } from './fields.ts';
 
 export interface UserFormProps {
@@ -69,7 +70,7 @@ export function UserForm({ initial, known, action, onSubmit }: UserFormProps) {
             <Radio size="xs" value="typed" label={t('users.typeOne')} />
           </Radio.Group>
           {values.typed && (
-            <PasswordInput label={t('users.newPassword')} autoComplete="new-password" {...text('password')} />
+            <PasswordField label={t('users.newPassword')} autoComplete="new-password" {...text('password')} />
           )}
         </Part>
       )}

@@ -1,4 +1,4 @@
-import { Button, Group, PasswordInput, Stack } from '@mantine/core';
+import { Button, Group, Stack } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { call, get, post, type SignedInPerson, type UserView } from '../api.ts';
@@ -11,6 +11,7 @@ import { Copyable } from '../ui/copyable.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { FormEnd, useForm } from '../ui/form.tsx';
 import pageStyles from '../ui/page.module.css';
+import { PasswordField } from '../ui/password-field.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
 import { passwordProblem, toBody, toFields } from './fields.ts';
@@ -41,7 +42,7 @@ function TypePassword({ path, onDone }: { path: string; onDone: () => void }) {
       <form onSubmit={form.onSubmit} noValidate>
         <Stack gap={12}>
           <p>{t('users.whoeverIsSignedInWithThe')}</p>
-          <PasswordInput
+          <PasswordField
             label={t('users.newPassword')}
             autoComplete="new-password"
             data-autofocus
