@@ -1,7 +1,7 @@
 /** The engine around the session rules: a real SQLite store, a clock that the tests move. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { syncErrorOutcome } from '@lockstep/fhircast';
+import { FOLLOWING_EVENT, syncErrorOutcome } from '@lockstep/fhircast';
 import { eventually, FakeCallbacks, FakeCursors } from '../test/callbacks.ts';
 import {
   body,
@@ -609,8 +609,6 @@ describe('SUB-11 coming back', () => {
     const topic = await rig.session();
     const events = 'Patient-open,Patient-close,Home-open,org.lockstep.following';
     const peer = await rig.join(topic, events, { 'subscriber.name': 'Viewer' });
-    const asks = (one: typeof peer | undefined) =>
-      one?.events.filter(({ event }) => event['hub.event'] !== 'org.lockstep.following') ?? [];
     const names = async () => (await rig.hub.sessions())[0]?.notFollowing.map(({ name, why }) => [name, why]);
     peer.connection?.closed(1006);
     await rig.settle(topic);
@@ -631,7 +629,7 @@ describe('SUB-11 coming back', () => {
       await rig.settle(topic);
       assert.deepEqual(await names(), [['Viewer', 'lost']], id);
       back = await rig.connect(peer.endpoint, id);
-      const [question, ...others] = asks(back);
+      const [question, ...others] = back?.asked ?? [];
       assert.deepEqual([question?.event['hub.event'], others], [asked, []], id);
       back?.answer(200, question?.id);
       await rig.settle(topic);
@@ -1375,11 +1373,12 @@ describe('ERR-2 a refusal', () => {
         if (event === 'UserLogout' && returns === 'back') continue;
         const what = `${event}, ${returns}`;
         const topic = await rig.session(`Practitioner/${what}`);
-        const peer = await rig.join(topic, 'Patient-open,Patient-close,Home-open', { 'subscriber.name': 'Viewer' });
+        const events = `Patient-open,Patient-close,Home-open,${FOLLOWING_EVENT}`;
+        const peer = await rig.join(topic, events, { 'subscriber.name': 'Viewer' });
         const behind = async () =>
           (await rig.hub.sessions()).find((one) => one.topic === topic)?.notFollowing.map(({ why }) => why);
         await rig.publish(topic, 'ImagingStudy-open', opened, { id: 'a' });
-        peer.answer(200);
+        peer.answer(200, 'a~Patient.p1');
         if (returns !== 'here') peer.connection?.closed(1006);
         await rig.settle(topic);
         const first = returns === 'back before' ? await rig.connect(peer.endpoint, 'a~Patient.p1') : peer;
@@ -1388,16 +1387,16 @@ describe('ERR-2 a refusal', () => {
         const isBack = returns === 'here' || returns === 'back before';
         const back = isBack ? first : await rig.connect(peer.endpoint, since);
         assert.ok(back);
-        const last = back.events.at(-1);
+        const last = back.asked.at(-1);
         assert.deepEqual([last?.event['hub.event'], last?.event.context], ['Home-open', []], what);
         rig.clock.advance(600);
         await rig.settle(topic);
         assert.equal((await behind())?.length, 1, `${what}: it has not answered`);
-        back.answer(200);
+        back.answer(200, last?.id);
         await rig.settle(topic);
         assert.deepEqual(await behind(), [], what);
         await rig.publish(topic, 'ImagingStudy-open', opened, { id: 'c' });
-        assert.equal(back.ids.at(-1), 'c~Patient.p1', what);
+        assert.equal(back.asked.at(-1)?.id, 'c~Patient.p1', what);
       }
     }
   });
@@ -1405,15 +1404,22 @@ describe('ERR-2 a refusal', () => {
   it('DER-2, DER-3 what a close of another context leaves current stays, and a refused Home-open is reported under the close', async (t) => {
     const rig = await Rig.open(t);
     const topic = await rig.session();
-    const viewer = await rig.join(topic, 'Patient-open,Home-open', { 'subscriber.name': 'Viewer' });
+    const viewer = await rig.join(topic, `Patient-open,Home-open,${FOLLOWING_EVENT}`, { 'subscriber.name': 'Viewer' });
+    const other = await rig.join(topic, 'Patient-open,Home-open');
     const watcher = await rig.join(topic, 'SyncError');
     await rig.publish(topic, 'ImagingStudy-open', [study('s1'), patient('p1')], { id: 'a' });
     await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
     await rig.publish(topic, 'ImagingStudy-close', [study('s1'), patient('p1')], { id: 'c' });
-    assert.deepEqual(viewer.ids, ['a~Patient.p1', 'b']);
+    const asked = () => viewer.asked.map(({ id }) => id);
+    assert.deepEqual(asked(), ['a~Patient.p1', 'b']);
     await rig.publish(topic, 'UserLogout', [parameters], { id: 'd' });
-    assert.deepEqual(viewer.ids.slice(2), ['d~Home-open']);
-    viewer.answer(409);
+    assert.deepEqual(asked().slice(2), ['d~Home-open']);
+    assert.deepEqual(
+      other.ids,
+      ['a~Patient.p1', 'b'],
+      'who does not ask who follows gets nothing that nobody published',
+    );
+    viewer.answer(409, 'd~Home-open');
     await rig.settle(topic);
     assert.deepEqual(watcher.syncErrors.map(cause), [['d', 'UserLogout', 'Viewer']]);
   });

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { FOLLOWING_EVENT } from '@lockstep/fhircast';
 import fc from 'fast-check';
 import { parameters, patient, report, study } from '../test/events.ts';
 import { type Peer, Rig } from '../test/rig.ts';
@@ -47,6 +48,7 @@ class Application {
   /** Shows what it was sent since, and answers. */
   take(): void {
     for (const { id, event } of this.peer.events.slice(this.#read)) {
+      if (event['hub.event'] === FOLLOWING_EVENT) continue;
       this.#show(event);
       this.peer.answer(200, id);
     }
@@ -95,7 +97,11 @@ const events = fc.oneof(
   fc.subarray(EVENTS, { minLength: 1 }).map(String),
   fc.constantFrom(String(EVENTS), '*', 'Patient-open', 'Patient-open,Patient-close', 'ImagingStudy-open'),
   // What our SDK asks for where an application names one open.
-  fc.constantFrom('Patient-open,Patient-close,Home-open', 'ImagingStudy-open,ImagingStudy-close,Home-open'),
+  fc.constantFrom(
+    `Patient-open,Patient-close,Home-open,${FOLLOWING_EVENT}`,
+    `ImagingStudy-open,ImagingStudy-close,Home-open,${FOLLOWING_EVENT}`,
+    'Patient-open,Patient-close,Home-open',
+  ),
   // Those that are told of a patient by opens of its own and by derived ones.
   fc.constantFrom('Patient-open,ImagingStudy-open', 'Patient-open,DiagnosticReport-open,Home-open'),
 );
@@ -210,12 +216,12 @@ class Session {
     if (wasOpen && !this.#open && this.#derivesOpens) this.#checkHome(this.#lastPublished);
   }
 
-  /** Who subscribed to the home screen, and not to the event that left nothing open, shows nothing (HZ-4, DER-2). */
+  /** Who asks who follows, subscribed to the home screen, and not to the event that left nothing open, shows nothing (HZ-4, DER-2). */
   #checkHome(event: string): void {
     for (const application of this.#applications) {
       const { isHere, name, shown } = application;
-      const isTold = /(Patient|ImagingStudy|DiagnosticReport)-open/.test(application.events);
-      const isSentHome = event === 'Home-open' || (isTold && !application.isSubscribedTo(event));
+      const isSentHome =
+        event === 'Home-open' || (application.isSubscribedTo(FOLLOWING_EVENT) && !application.isSubscribedTo(event));
       if (!isHere || !application.isSubscribedTo('Home-open') || !isSentHome) continue;
       assert.equal(shown, undefined, `${name} shows ${shown?.anchor}, and nothing is open`);
     }

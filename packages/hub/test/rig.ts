@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { parseSubscription } from '@lockstep/fhircast';
+import { FOLLOWING_EVENT, parseSubscription } from '@lockstep/fhircast';
 import type { SessionStore } from '@lockstep/store';
 import { openSqlite, type SqliteStore } from '@lockstep/store-sqlite';
 import { Hub } from '../src/hub.ts';
@@ -97,6 +97,11 @@ export class Peer implements Channel {
 
   get ids(): readonly string[] {
     return this.events.map(({ id }) => id);
+  }
+
+  /** The events that it has to answer: not what the Hub tells of who follows. */
+  get asked(): readonly Json[] {
+    return this.events.filter(({ event }) => event['hub.event'] !== FOLLOWING_EVENT);
   }
 
   get syncErrors(): readonly Json[] {

@@ -1,5 +1,5 @@
 /** Who gets what of a session's events (PUB-3, DER-1, DER-2). */
-import { eventKey } from '@lockstep/fhircast';
+import { eventKey, FOLLOWING_EVENT } from '@lockstep/fhircast';
 import { changesContext, endsContexts, isLogout } from './changes-context.ts';
 import { isOwnEvent } from './own-events.ts';
 
@@ -74,16 +74,18 @@ function wants({ granted }: Interest, key: string): boolean {
 export function selected<Event extends Offered>(interest: Interest, offer: Offer<Event>): readonly Event[] {
   if (wants(interest, offer.key)) return [offer.sendable];
   if (!interest.derivesOpens) return [];
-  return offer.derived.filter(
-    ({ name, opens }) =>
-      wants(interest, eventKey(name)) && (opens ? !isOpenedLast(interest, opens) : isToldOfContexts(interest.granted)),
-  );
+  return offer.derived.filter(({ name, opens }) => {
+    return wants(interest, eventKey(name)) && (opens ? !isOpenedLast(interest, opens) : takesHome(interest.granted));
+  });
 }
 
-/** Whether who subscribed to events of these keys is told of contexts that are opened, so that it may show one. */
-export function isToldOfContexts(keys: Iterable<string>): boolean {
-  for (const key of keys) if (key.endsWith('-open') && key !== 'home-open') return true;
-  return false;
+/**
+ * Whether a subscriber is sent a `Home-open` that nobody published, for an event that it did not subscribe to (DER-2): it asks who
+ * follows, which is an extension of ours. Others are sent nothing that the specification does not have.
+ * @param granted of its events, as they were granted or as keys
+ */
+export function takesHome(granted: ReadonlySet<string>): boolean {
+  return granted.has(FOLLOWING_EVENT);
 }
 
 /** Whether this is what the subscriber was last sent an open of (DER-2). */

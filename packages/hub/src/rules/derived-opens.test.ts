@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { EventMessage } from '@lockstep/fhircast';
+import { type EventMessage, FOLLOWING_EVENT } from '@lockstep/fhircast';
 import { encounter, parameters, patient, report, request, study } from '../../test/events.ts';
 import { Delivery } from '../live/delivery.ts';
 import { afterSending, type Interest, newInterest, selected } from './audience.ts';
@@ -161,19 +161,21 @@ describe('DER-2', () => {
     assert.deepEqual(names(interest('Patient-close', 'Patient-open'), closed), []);
   });
 
-  it('DER-2 who did not subscribe to what leaves no context current is sent Home-open for it, and nobody else', () => {
+  it('DER-2 who asks who follows is sent Home-open for what leaves no context current and it did not subscribe to; nobody else is', () => {
     const closed = message('ImagingStudy-close', [study(), patient()], 'a');
     const loggedOut = message('UserLogout', [parameters], 'a');
     const home = ['a~Home-open'];
-    const all = ['Patient-open', 'Patient-close', 'Home-open'];
+    const all = ['Patient-open', 'Patient-close', 'Home-open', FOLLOWING_EVENT];
     for (const [event, subscribed, sent] of [
       [closed, all, home],
-      [closed, ['home-open', 'encounter-open'], home],
-      [closed, ['Home-open', 'Patient-close'], []],
+      [closed, ['home-open', FOLLOWING_EVENT], home],
+      [closed, ['Patient-open', 'Patient-close', 'Home-open'], []],
+      [closed, ['Home-open', 'org.lockstep.survey'], []],
       [closed, [...all, 'imagingstudy-close'], ['a']],
       [closed, ['*'], ['a']],
-      [closed, ['Patient-open', 'Patient-close'], []],
+      [closed, ['Patient-open', 'Patient-close', FOLLOWING_EVENT], []],
       [loggedOut, all, home],
+      [loggedOut, ['Patient-open', 'Home-open'], []],
       [loggedOut, [...all, 'UserLogout'], ['a']],
       [loggedOut, ['Patient-open'], []],
     ] as const) {
@@ -187,7 +189,7 @@ describe('DER-2', () => {
   });
 
   it('DER-2 after that Home-open, what was open before is sent again', () => {
-    const one = interest('Patient-open', 'Home-open');
+    const one = interest('Patient-open', 'Home-open', FOLLOWING_EVENT);
     const opens = (id: string) => message('ImagingStudy-open', [study(id), patient('p1')], id);
     assert.deepEqual(one.take(opens('a')), ['a~Patient.p1']);
     assert.deepEqual(one.take(message('ImagingStudy-close', [study('a'), patient('p1')], 'b'), true), ['b~Home-open']);

@@ -26,8 +26,8 @@ export function originalIds(derivedId: string): readonly string[] {
 }
 
 /**
- * `Home-open` for those who did not subscribe to an event that leaves no context current: they would go on showing what an open told
- * them of, derived or not (HZ-4). No close is derived (DER-2).
+ * `Home-open` for those who ask who follows, and did not subscribe to an event that leaves no context current: they would go on
+ * showing what an open told them of, derived or not (HZ-4). No close is derived (DER-2).
  */
 export function deriveHome({ id: original, timestamp, event }: EventMessage): EventMessage {
   const name = 'Home-open';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type SyncErrorCause, syncErrorOutcome } from '@lockstep/fhircast';
+import { FOLLOWING_EVENT, type SyncErrorCause, syncErrorOutcome } from '@lockstep/fhircast';
 import fc from 'fast-check';
 import {
   access,
@@ -528,7 +528,8 @@ describe('ERR-8 who does not follow', () => {
     const close = ['Patient-close', [patient('p1')]] as const;
     for (const [events, change, told] of [
       ['Patient-open', close, 'untold'],
-      ['Patient-open,Home-open', close, true],
+      ['Patient-open,Home-open', close, 'untold'],
+      [`Patient-open,Home-open,${FOLLOWING_EVENT}`, close, true],
       ['Patient-open,Patient-close', close, true],
       ['Patient-open,Patient-close', ['Home-open', []], 'untold'],
       ['Patient-open,Patient-close', ['UserLogout', [parameters]], 'untold'],

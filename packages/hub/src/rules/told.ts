@@ -4,7 +4,7 @@
  */
 import { eventKey, keyText, type ResourceKey } from '@lockstep/fhircast';
 import { AnchorMap } from './anchor-map.ts';
-import { isToldOfContexts, newInterest, selected } from './audience.ts';
+import { newInterest, selected, takesHome } from './audience.ts';
 import { latestAnchors, leavesNothingCurrent, type OpenEvent, standingFor } from './current-context.ts';
 import { lastInTurn, lastOfAll, offerOf } from './sent-in-turn.ts';
 import type { ClosedContext, SessionState, Subscription } from './session-state.ts';
@@ -92,8 +92,7 @@ export function isSubscribedTo({ events }: Interested, name: string): boolean {
 
 /** Whether a subscriber is sent `Home-open` for an event that leaves no context current, unless it subscribed to that event (DER-2). */
 function isSentHome(subscription: Interested, derivesOpens: boolean): boolean {
-  if (!derivesOpens || !isSubscribedTo(subscription, 'Home-open')) return false;
-  return isToldOfContexts(subscription.events.map(eventKey));
+  return derivesOpens && isSubscribedTo(subscription, 'Home-open') && takesHome(new Set(subscription.events));
 }
 
 /** Whether a subscriber is told of an event that leaves no context current, by that event or by `Home-open`. */
