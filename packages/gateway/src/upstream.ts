@@ -61,6 +61,15 @@ const USUAL_WAIT = 5;
 const MAX_WAIT = 86_400;
 const ASKING = { accept: 'application/fhir+json', 'accept-encoding': 'identity' };
 const SENDING = { ...ASKING, 'content-type': 'application/fhir+json; charset=utf-8' };
+/** What a server says when it has done the whole of a request (R4 3.1.0). */
+const WRITTEN = [200, 201, 204];
+const DONE_WITH: Readonly<Record<UpstreamRequest['method'], readonly number[]>> = {
+  GET: [200],
+  POST: WRITTEN,
+  PUT: WRITTEN,
+  PATCH: WRITTEN,
+  DELETE: [200, 202, 204],
+};
 const JSON_TYPE = /^application\/(fhir\+json|json|json\+fhir)\s*(;|$)/i;
 /** How UTF-8 may begin, and says nothing. */
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -102,6 +111,8 @@ export class Upstream {
     if (answer.status === 401 && this.#options.credentials.renew()) answer = await this.#send(request, until);
     const { status, headers } = answer;
     if (isFailure(status)) throw refusalOf(status, headers);
+    // A part of an answer, or one that is still to come, is none.
+    if (status < 300 && !DONE_WITH[request.method].includes(status)) throw notFhir();
     const bytes = utf8In(answer.bytes);
     if (bytes.length > 0) requireJson(headers);
     return new UpstreamAnswer(status, bytes, headers.location);
@@ -209,12 +220,19 @@ export function notFhir(): FhirRefusal {
   return new FhirRefusal(502, 'exception', 'The FHIR server answered what is no FHIR R4.');
 }
 
-function requireJson({ 'content-type': type, 'content-encoding': encoding = 'identity' }: IncomingHttpHeaders): void {
+function requireJson(headers: IncomingHttpHeaders): void {
+  const { 'content-type': type, 'content-encoding': packing = 'identity', 'transfer-encoding': transfer } = headers;
   // Nothing is unpacked: the length of a packed answer is unknown.
-  if (encoding !== 'identity') throw notFhir();
-  const text = Array.isArray(type) ? type.join() : (type ?? '');
+  if (textIn(packing).toLowerCase() !== 'identity') throw notFhir();
+  if (transfer !== undefined && textIn(transfer).toLowerCase() !== 'chunked') throw notFhir();
+  const text = textIn(type ?? '');
   const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(text)?.[1];
   if (!JSON_TYPE.test(text) || (charset !== undefined && !/^utf-?8$/i.test(charset))) throw notFhir();
+}
+
+/** A header, also one that is there more often. */
+function textIn(header: string | readonly string[]): string {
+  return typeof header === 'string' ? header : header.join();
 }
 
 function unreachable(error: unknown): FhirRefusal {

@@ -57,6 +57,12 @@ function fhir(response: ServerResponse, body: unknown, status = 200, type = 'app
   response.writeHead(status, { 'content-type': type }).end(typeof body === 'string' ? body : JSON.stringify(body));
 }
 
+/** A patient in UTF-16. @param mark what stands before it */
+function fhir16(response: ServerResponse, mark: string): void {
+  const body = Buffer.from(mark + JSON.stringify(patient('p1')), 'utf16le');
+  response.writeHead(200, { 'content-type': 'application/fhir+json' }).end(body);
+}
+
 const outcome = (diagnostics: string) => ({
   resourceType: 'OperationOutcome',
   issue: [{ severity: 'error', code: 'invalid', diagnostics }],
@@ -153,6 +159,41 @@ test('FHR-3 a server that is slow, dead, broken, busy or no FHIR server answers 
           .end(JSON.stringify(patient('p1'))),
       502,
     ],
+    ...[201, 202, 203, 205, 206, 226].map((status): (typeof faults)[number] => [
+      `the status ${status}`,
+      (response) => fhir(response, patient('p1'), status),
+      502,
+    ]),
+    ['no content', (response) => void response.writeHead(204).end(), 502],
+    ['nothing', (response) => fhir(response, ''), 502],
+    [
+      'packed on its way',
+      ({ socket }) => {
+        const body = JSON.stringify(patient('p1'));
+        socket?.end(
+          `HTTP/1.1 200 OK\r\ncontent-type: application/fhir+json\r\ntransfer-encoding: gzip, chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+        );
+      },
+      502,
+    ],
+    [
+      'two lengths',
+      ({ socket }) =>
+        socket?.end(
+          `HTTP/1.1 200 OK\r\ncontent-type: application/fhir+json\r\ncontent-length: 2\r\ncontent-length: 20\r\n\r\n${JSON.stringify(patient('p1'))}`,
+        ),
+      502,
+    ],
+    [
+      'two types',
+      (response) =>
+        void response
+          .writeHead(200, ['content-type', 'application/fhir+json', 'content-type', 'text/html'])
+          .end(JSON.stringify(patient('p1'))),
+      502,
+    ],
+    ['UTF-16 without a word of it', (response) => fhir16(response, '\ufeff'), 502],
+    ['UTF-16 without a mark', (response) => fhir16(response, ''), 502],
     ['an OperationOutcome instead', (response) => fhir(response, outcome(SECRET)), 502],
     ['a Bundle instead', (response) => fhir(response, searchset([{ resource: patient('p1') }])), 502],
     ['a type that is an object', (response) => fhir(response, { resourceType: { toString: 1 }, id: 'p1' }), 502],
