@@ -79,6 +79,7 @@ function narrowed(granted: string, asked: string | undefined): string {
   if (asked === undefined) return granted;
   const held = new Scopes(granted);
   const wanted = asked.split(/\s+/).filter(Boolean);
+  if (wanted.length === 0) throw new OAuthError('invalid_scope', 'scope names none');
   const beyond = wanted.filter((one) => {
     const [scope] = new Scopes(one).list;
     return scope === undefined || !held.covers(scope);

@@ -269,6 +269,10 @@ test('TOK-4 refresh narrows the scope, never widens it', async (t) => {
   const narrower = await refresh(server, app, tokens.refresh_token, { scope: 'patient/*.rs' });
   assert.equal(narrower.status, 200);
   assert.equal(narrower.body.scope, 'patient/*.rs');
+  for (const scope of [' ', '\t \n', '\u00a0']) {
+    const none = await refresh(server, app, narrower.body.refresh_token, { scope });
+    assert.deepEqual([none.status, none.body.error], [400, 'invalid_scope'], 'a token for nothing');
+  }
   const full = await refresh(server, app, narrower.body.refresh_token);
   assert.equal(full.body.scope, `${SCOPE} offline_access`, 'the refresh token keeps its scope');
 });
