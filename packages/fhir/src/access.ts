@@ -9,7 +9,7 @@ import {
 } from '@lockstep/fhircast';
 import { patientOf, sharedReferences } from './compartment.ts';
 import { type Criterion, matchesAll, parseCriterion } from './criteria.ts';
-import { definitionOf, type TypeDefinition } from './definitions.ts';
+import { definitionOf, RESOURCE_TYPES, type TypeDefinition } from './definitions.ts';
 import { FhirRefusal } from './refusal.ts';
 import type { ResourceRepository } from './repository.ts';
 import type { JsonObject } from './resource.ts';
@@ -167,6 +167,19 @@ function grantsOf(token: TokenInfo, interaction: Interaction, type: string, base
     if (user?.type === type) grants.push({ id: user.id, criteria: [] });
   }
   return grants;
+}
+
+/**
+ * Whether the conditions of a granular scope can be checked here, of a type at least: the scope opens nothing otherwise (FHR-1).
+ * @param baseUrl of the endpoint, which references may be relative to
+ */
+export function canCheckScope(scope: FhirScope, baseUrl: string): boolean {
+  if (scope.params.length === 0) return true;
+  const types = scope.type === '*' ? RESOURCE_TYPES : [scope.type];
+  return types.some((type) => {
+    const definition = definitionOf(type);
+    return definition !== undefined && criteriaOf(scope, definition, baseUrl) !== undefined;
+  });
 }
 
 /** Whose resources the scope's context reaches. */

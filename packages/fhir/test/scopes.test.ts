@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { Scopes } from '@lockstep/fhircast';
+import { canCheckScope } from '../src/index.ts';
 import { BASE, type Endpoint, type Grant, included, matches, startEndpoint } from './harness.ts';
 
 let endpoint: Endpoint;
@@ -371,4 +373,37 @@ test('FHR-2 a token that is revoked or has expired ends at once', async () => {
   const other = token('system/*.rs');
   endpoint.revoke(other);
   assert.equal(await status(`/Patient/${MINE}`, other), 401);
+});
+
+test('FHR-1 whether the conditions of a scope can be checked is said before it is granted, and shows when it is used', async () => {
+  const conditions: readonly [type: string, condition: string, canBeChecked: boolean][] = [
+    ['Observation', 'category=laboratory', true],
+    ['Observation', 'category:not=laboratory', true],
+    ['Observation', 'category=laboratory&code=1-8,2-9', true],
+    ['Observation', 'date=ge2020', true],
+    ['*', 'category=laboratory', true],
+    ['Patient', 'birthdate=lt2000-01', true],
+    ['Observation', 'category=laboratory&nothing=x', false],
+    ['Observation', 'nothing=x', false],
+    ['Observation', 'birthdate=2000', false],
+    ['Observation', 'subject.name=x', false],
+    ['Observation', '_has:Provenance:target:agent=x', false],
+    ['Observation', 'category:sideways=x', false],
+    ['Observation', 'date=yesterday', false],
+    ['Observation', 'date=ap2020', false],
+    ['Observation', '_count=1', false],
+    ['*', 'nothing=x', false],
+    ['Immunization', 'status=completed', true],
+    ['Invoice', 'status=draft', false],
+  ];
+  for (const [type, condition, canBeChecked] of conditions) {
+    const scope = `system/${type}.rs?${condition}`;
+    const [parsed] = new Scopes(scope).list;
+    assert.ok(parsed?.kind === 'fhir', scope);
+    assert.equal(canCheckScope(parsed, BASE), canBeChecked, scope);
+    // There is nothing to ask of a type that this endpoint does not have.
+    if (type === 'Invoice') continue;
+    const at = type === '*' ? 'Observation' : type;
+    assert.equal(await status(`/${at}?_count=1`, token(scope)), canBeChecked ? 200 : 403, scope);
+  }
 });

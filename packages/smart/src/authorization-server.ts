@@ -36,6 +36,7 @@ import { SmartProvider } from './provider.ts';
 import { RecoveryCodes } from './recovery-codes.ts';
 import { REFRESH_GRACE, RefreshGrant } from './refresh-grant.ts';
 import { registrationRoutes } from './registration.ts';
+import type { CanCheckScope } from './scope-policy.ts';
 import { secondFactorRoutes } from './second-factor-routes.ts';
 import { SecondFactors } from './second-factors.ts';
 import { SignInDesk, SignInPages, signInRoutes } from './sign-in-routes.ts';
@@ -56,6 +57,8 @@ export interface AuthorizationServerOptions {
   /** What clients use, such as `http://localhost:8080`, without a trailing slash; with a path where a proxy serves one. */
   readonly publicUrl: string;
   readonly hubUrl: string;
+  /** Scopes whose conditions the FHIR endpoint cannot check are dropped (FHR-1); without it, none is. */
+  readonly canCheckScope?: CanCheckScope;
   /** Whether the server listens on loopback only: self-registered clients work at once (REG-2), http is accepted. */
   readonly loopback: boolean;
   /** Brings immediate approval to a self-registration on any address (REG-2). */
@@ -149,7 +152,7 @@ export interface AuthorizationServer extends TokenVerifier {
 }
 
 export async function createAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
-  const { records, clock, loopback, logger } = options;
+  const { records, clock, loopback, logger, canCheckScope = () => true } = options;
   const addresses = new AuthorizationAddresses(options.publicUrl);
   const audit = options.audit ?? ((entry) => logger.info({ audit: entry }, 'audit'));
   const access: BearerTokens = new BearerTokens(records, clock, addresses, () => ({ clients, users }));
@@ -260,9 +263,10 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       provider,
       refresh,
       proofs,
+      canCheckScope,
       limit: options.rateLimit,
     });
-    authorizeRoutes(app, { addresses, clients, launches, provider, browser, held });
+    authorizeRoutes(app, { addresses, clients, launches, provider, browser, held, canCheckScope });
     interactionRoutes(app, {
       store: records,
       clock,

@@ -9,6 +9,7 @@ import { html } from './html.ts';
 import type { Launches } from './launches.ts';
 import type { SmartProvider } from './provider.ts';
 import { isRegisteredRedirect } from './redirects.ts';
+import { type CanCheckScope, withoutUncheckable } from './scope-policy.ts';
 
 interface Parts {
   readonly addresses: AuthorizationAddresses;
@@ -17,11 +18,19 @@ interface Parts {
   readonly provider: SmartProvider;
   readonly browser: Browser;
   readonly held: HeldRequests;
+  readonly canCheckScope: CanCheckScope;
 }
 
 /** The authorization endpoint (AUT-1, AUT-2): our checks first, then the provider's. */
 export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
-  const { addresses, clients, launches, provider, browser, held } = parts;
+  const { addresses, clients, launches, provider, browser, held, canCheckScope } = parts;
+
+  /** The request, without scopes that could never let it in anywhere. */
+  function readQuery(text: string): Query {
+    const { params, repeated } = queryIn(text);
+    const scope = withoutUncheckable(params.get('scope'), canCheckScope);
+    return { params: scope === undefined ? params : new Map([...params, ['scope', scope]]), repeated };
+  }
 
   /** @throws PageError for what must never be redirected: unknown client, redirect_uri not registered exactly (AUT-2) */
   async function knownClient({ params, repeated }: Query): Promise<{ client: Client; redirectUri: string }> {
@@ -123,7 +132,7 @@ interface Query {
   readonly repeated: readonly string[];
 }
 
-function readQuery(text: string): Query {
+function queryIn(text: string): Query {
   const params = new Map<string, string>();
   const repeated = new Set<string>();
   for (const [name, value] of new URLSearchParams(text)) {

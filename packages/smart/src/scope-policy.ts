@@ -1,4 +1,4 @@
-import { R4_RESOURCE_TYPES, type Scope, Scopes } from '@lockstep/fhircast';
+import { type FhirScope, R4_RESOURCE_TYPES, type Scope, Scopes } from '@lockstep/fhircast';
 import type { GrantType } from './client.ts';
 import { OAuthError } from './oauth-error.ts';
 
@@ -59,6 +59,22 @@ const RESOURCE_TYPES: ReadonlySet<string> = new Set(R4_RESOURCE_TYPES);
 /** Whether a scope could ever open anything: there are no resources of types that R4 does not have. */
 function canWork(scope: Scope): boolean {
   return scope.kind !== 'fhir' || scope.type === '*' || RESOURCE_TYPES.has(scope.type);
+}
+
+/** Whether the FHIR endpoint can check a scope's conditions; one whose conditions it cannot check opens nothing. */
+export type CanCheckScope = (scope: FhirScope) => boolean;
+
+/** The scopes asked for, without those that the FHIR endpoint could never let anybody in with; undefined where none were asked for. */
+export function withoutUncheckable<T extends string | undefined>(asked: T, canCheck: CanCheckScope): T | string {
+  if (asked === undefined || !asked.includes('?')) return asked;
+  const isUseless = (text: string): boolean => {
+    const [scope] = new Scopes(text).list;
+    return scope?.kind === 'fhir' && !canCheck(scope);
+  };
+  return asked
+    .split(/\s+/)
+    .filter((text) => !isUseless(text))
+    .join(' ');
 }
 
 /** Whether a scope can be given to a user's token. */

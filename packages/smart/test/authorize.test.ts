@@ -624,6 +624,35 @@ test('FHR-1 a patient scope never goes without a patient', async (t) => {
   assert.match(launched.text, /Choose a patient/);
 });
 
+test('FHR-1 a scope with conditions that can never be checked is dropped, by GET and POST and for services', async (t) => {
+  const server = await startServer(t, { fhir: true });
+  const app = await registerApp(server);
+  const works = 'patient/Observation.rs?category=laboratory';
+  const never = 'patient/Observation.rs?nothing=x patient/Observation.rs?subject.name=x patient/*.rs?date=yesterday';
+  const tokens = await tokensFor(new TestBrowser(server), app, `launch/patient ${never} ${works}`, {
+    patient: 'arthur-bellweather',
+  });
+  assert.deepEqual(String(tokens.scope).split(' ').sort(), ['launch/patient', works]);
+  const { url, state } = attempt(server, app, never);
+  for (const init of [
+    { redirect: 'manual' },
+    {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URL(url).search.slice(1),
+    },
+  ] as const) {
+    const address = 'method' in init ? server.url('/auth/authorize') : url;
+    const refused = new URL((await fetch(address, init)).headers.get('location') ?? '').searchParams;
+    assert.deepEqual([refused.get('error'), refused.get('state')], ['invalid_scope', state]);
+  }
+  const service = await backend(server);
+  const asSystem = (scopes: string) => scopes.replaceAll('patient/', 'system/');
+  assert.equal((await service.token(asSystem(`${never} ${works}`))).body.scope, asSystem(works));
+  assert.equal((await service.token(asSystem(never))).body.error, 'invalid_scope');
+});
+
 test('AUT-1 prompt=login asks for the password again, max_age when the sign-in is too old', async (t) => {
   const server = await startServer(t);
   const app = await registerApp(server);

@@ -1,5 +1,5 @@
 import { files as consoleFiles } from '@lockstep/console';
-import { createFhir, sampleImage } from '@lockstep/fhir';
+import { canCheckScope, createFhir, sampleImage } from '@lockstep/fhir';
 import { AuthorizationAddresses, type AuthorizationServerOptions, createAuthorizationServer } from '@lockstep/smart';
 import type { FastifyRequest } from 'fastify';
 import { createAdministration } from '../admin/administration.ts';
@@ -86,6 +86,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     clock: systemClock,
     publicUrl,
     hubUrl,
+    canCheckScope: (scope) => canCheckScope(scope, addresses.fhir),
     loopback: local,
     ...(issuers.length > 0 && { trustedIssuers: issuers }),
     fetchKeys: keySets.fetch,
