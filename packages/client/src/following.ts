@@ -56,6 +56,8 @@ export class Following {
     const { ports, receives, settle } = this.#core;
     this.#isTold = false;
     if (!receives(FOLLOWING_EVENT)) this.tells = false;
+    // For a newcomer: a context may have changed, or ended, just before it came.
+    else if (this.tells === undefined) this.moved();
     this.#cancelUntold();
     this.#cancelUntold = ports.clock.after(UNTOLD, () => {
       this.tells ??= false;
@@ -79,10 +81,9 @@ export class Following {
   told({ elements }: HubEvent): void {
     this.tells = this.#isTold = true;
     const told = readNotFollowing(elements);
-    const isLate = ({ why }: NotFollowing) => why === 'waiting';
-    this.#late = told.find(isLate)?.name;
+    this.#late = told.find(({ why }) => why === 'waiting')?.name;
     this.#set(
-      told.filter((one) => !isLate(one)),
+      told.filter(({ why }) => why !== 'waiting'),
       this.#objections,
     );
   }

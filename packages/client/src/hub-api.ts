@@ -95,7 +95,7 @@ export function parseJson(text: string): unknown {
 
 /** The value, where it is a text that is not empty. */
 export function nonEmptyText(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  return typeof value === 'string' && value ? value : undefined;
 }
 
 /** For any text: half of a surrogate pair, which JSON can spell, has no place in an address. */

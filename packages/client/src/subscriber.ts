@@ -437,7 +437,7 @@ export class Subscriber {
         if (name === 'SyncError') dispatcher.syncError(event, (about, reason) => this.#updater.refused(about, reason));
         if (verdict.moved) this.#made = number;
         dispatcher.dispatch(event, verdict.moved);
-        if (verdict.uncertainty !== '') void verifier.verify(verdict.uncertainty);
+        if (verdict.uncertainty) void verifier.verify(verdict.uncertainty);
         else if (verdict.moved && verifier.isFresh) void verifier.verify(LATE);
         break;
       default:

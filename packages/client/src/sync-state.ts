@@ -60,8 +60,9 @@ export interface Standing {
 
 function isSame(shown: Shown | undefined, current: Shown | undefined): boolean {
   if (!shown || !current) return shown === current;
-  const versions = shown.versionId === undefined || current.versionId === undefined;
-  return shown.type === current.type && shown.id === current.id && (versions || shown.versionId === current.versionId);
+  // A version that is not known is no other one.
+  const { type, id, versionId = current.versionId } = shown;
+  return type === current.type && id === current.id && versionId === (current.versionId ?? versionId);
 }
 
 /** The state of a connected application. Pure; the same for every application of ours. */
@@ -74,9 +75,9 @@ export function syncState(standing: Standing): SyncState {
     return { status: 'out-of-sync', reason, us, others, ...(who && { who }) };
   }
   const uncertainty = standing.uncertainty || (age > maxAge ? 'the Hub is silent' : '');
-  if (uncertainty !== '') return { status: 'unknown', reason: uncertainty };
+  if (uncertainty) return { status: 'unknown', reason: uncertainty };
   const busy = standing.busy || (isSame(standing.shown, standing.current) ? '' : 'another context is shown');
-  if (busy !== '') return { status: 'behind', reason: busy };
+  if (busy) return { status: 'behind', reason: busy };
   if (waitingFor !== undefined) {
     const reason = waitingFor ? `${waitingFor} has not answered yet` : 'waiting for the others';
     return { status: 'behind', reason, ...(waitingFor && { who: waitingFor }) };

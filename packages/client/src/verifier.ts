@@ -77,7 +77,7 @@ export class Verifier {
       const before = this.#verifiedAt;
       core.ports.clock.after(GENTLE, () => {
         const open = this.#checking && this.#verifiedAt === before;
-        if (open && session && session === core.session && this.uncertainty === '') this.markUncertain(reason);
+        if (open && session && session === core.session && !this.uncertainty) this.markUncertain(reason);
       });
     } else {
       this.markUncertain(reason);
@@ -163,7 +163,7 @@ export class Verifier {
       if (session !== core.session || !core.contexts.awaiting) return;
       if (!fresh) core.link?.suspect('an event did not come back');
       // A Hub that sends no open contexts to a newcomer owes nothing.
-      else if (core.contexts.uncertainty === '') core.contexts.stopAwaiting();
+      else if (!core.contexts.uncertainty) core.contexts.stopAwaiting();
       else this.#owe(session);
     });
   }

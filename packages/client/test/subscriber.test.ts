@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import type { ContextElement } from '@lockstep/fhircast';
 import { HubError, type HubEvent, refuse, type Shown, type SyncState } from '../src/index.ts';
 import { held, VirtualNetwork } from './virtual.ts';
+import { WatchfulHub } from './watchful-hub.ts';
 
 const patient = (id: string) => ({ resourceType: 'Patient', id });
 
@@ -611,6 +612,31 @@ describe('SyncErrors', () => {
     tell();
     await clock.advance(50);
     assert.equal(statusOf(subscriber), 'in-sync');
+  });
+
+  it('HZ-2 ERR-8 who joins just after a change is not in sync before it can know who has not followed that', async () => {
+    for (const change of ['close', 'home', 'open'] as const) {
+      const hub = new WatchfulHub();
+      const virtual = new VirtualNetwork(hub);
+      hub.clock = virtual.clock;
+      const { clock, network, subscriber: writer } = await joined({ name: 'Writer' }, virtual);
+      hub.openPatient('p1', clock.now());
+      await clock.advance(1000);
+      assert.equal(statusOf(writer), 'in-sync');
+      // It has followed p1, and goes on showing it.
+      writer.on('*', () => new Promise<undefined>(() => {}));
+      if (change === 'close') hub.closePatient('p1', clock.now());
+      else if (change === 'home') hub.say('Home-open', [], clock.now());
+      else hub.openPatient('p2', clock.now());
+      await clock.advance(20);
+      const newcomer = network.subscriber({ name: 'Newcomer' });
+      const states = new Set<string>();
+      newcomer.onState(({ status }) => states.add(status));
+      void newcomer.connect();
+      await clock.advance(9000);
+      assert.ok(states.has('behind'), change);
+      assert.ok(!states.has('in-sync'), `${change}: it was said to be in sync`);
+    }
   });
 
   it('HZ-3 of one that cannot decide count though the Hub takes its 202 for following', async () => {
