@@ -96,7 +96,7 @@ test('the inspector shows a session live, replays it, composes into it and expor
   await page.context().close();
 });
 
-test('ten thousand entries: only the rows in view exist', async () => {
+test('ten thousand entries: only the rows in view exist, also of those that are searched for', async () => {
   const administrator = await stage.person(/Administrator/);
   const { topic } = await stage.lockstep.hub.openSession({ user: 'Practitioner/busy' });
   await administrator.goto(`${stage.origin}/sessions/${topic}`);
@@ -105,7 +105,7 @@ test('ten thousand entries: only the rows in view exist', async () => {
     stage.lockstep.inspector.observe(topic, Date.now(), {
       kind: 'answered',
       subscription: 's',
-      subscriber: 'Busy',
+      subscriber: index % 10 === 0 ? 'Desktop PACS' : 'Busy',
       eventId: `e${index}`,
       status: 200,
       ms: index % 40,
@@ -116,6 +116,18 @@ test('ten thousand entries: only the rows in view exist', async () => {
   await administrator.getByRole('listbox', { name: 'Timeline' }).press('Home');
   await administrator.getByRole('option').first().waitFor();
   assert.ok((await administrator.getByRole('option').count()) < 120);
+  const find = administrator.getByRole('searchbox', { name: 'Search the timeline' });
+  for (const [query, rows, first] of [
+    ['pacs', '1,000 rows', 'Desktop PACS'],
+    ['busy 200', '9,000 rows', 'Busy'],
+    ['e7531', '1 row', 'Busy'],
+    ['nobody', '0 rows', undefined],
+  ] as const) {
+    await find.fill(query);
+    await administrator.getByText(rows, { exact: true }).waitFor();
+    if (first) await administrator.getByRole('option').first().getByText(first).waitFor();
+    assert.ok((await administrator.getByRole('option').count()) < 120, query);
+  }
   await administrator.context().close();
 });
 

@@ -2,6 +2,7 @@
 import type { App } from '../api.ts';
 import type { KeyStorage } from '../browser-storage.ts';
 import { compare } from '../language/language.ts';
+import { folded, searchWords } from '../search-text.ts';
 import { Watchable } from '../store.ts';
 
 /** Apps that are remembered as used. */
@@ -70,13 +71,9 @@ export function inOrder(apps: readonly App[], { favourites, recent }: Shelf): re
   return [...apps].sort((a, b) => rank(a) - rank(b) || compare(a.name, b.name));
 }
 
-function folded(text: string): string {
-  return text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase();
-}
-
 /** Apps whose name, description or category have every word. */
 export function foundBy(apps: readonly App[], search: string): readonly App[] {
-  const words = folded(search).split(/\s+/).filter(Boolean);
+  const words = searchWords(search);
   return apps.filter(({ name, description = '', category = '' }) => {
     const text = folded(`${name}\n${description}\n${category}`);
     return words.every((word) => text.includes(word));

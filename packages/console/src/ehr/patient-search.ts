@@ -1,10 +1,7 @@
 /** Finding patients by what people type: names in any order, record numbers, dates of birth as their locale writes them. */
 import type { Resource } from '@lockstep/fhircast';
 import { type Search, valuesAt } from '../fhir.ts';
-
-function folded(text: string): string {
-  return text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase();
-}
+import { folded } from '../search-text.ts';
 
 /** Whether people of the locale write the day before the month. */
 function isDayFirst(locale: string): boolean {

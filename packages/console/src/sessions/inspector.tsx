@@ -1,6 +1,6 @@
 /** One session in full: what happened, what is open, and how it came about. */
 
-import { Button, SegmentedControl, Switch } from '@mantine/core';
+import { Button, SegmentedControl, Switch, TextInput } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { call, get, type LogLine, type SessionDetail, type TimelineEntry } from '../api.ts';
@@ -21,6 +21,7 @@ import styles from './inspector.module.css';
 import { NotFollowing } from './not-following.tsx';
 import { contentChanges, NOTHING, type Replayed, replay } from './replay.ts';
 import { describe, FILTERS, type Filter, keeps, withEntries } from './rows.ts';
+import { foundBy } from './search.ts';
 import { LatencyPlot, Timeline } from './timeline.tsx';
 
 /** Entries that are kept in the page. */
@@ -174,6 +175,7 @@ export default function Inspector({ topic }: { topic: string }) {
   });
   const { entries, log, problem } = useHistory(topic);
   const [filter, setFilter] = useState<Filter>('all');
+  const [query, setQuery] = useState('');
   const [selected, setSelected] = useState<TimelineEntry>();
   const [position, setPosition] = useState<number>();
   const [playing, setPlaying] = useState(false);
@@ -181,10 +183,15 @@ export default function Inspector({ topic }: { topic: string }) {
   const [ending, setEnding] = useState(false);
   const [refusal, setRefusal] = useState<unknown>();
 
-  const shown = useMemo(
-    () => (filter === 'all' ? entries : entries.filter((entry) => keeps(filter, entry))),
-    [entries, filter],
+  const subscriptions = session.data?.subscriptions;
+  const names = useMemo(
+    () => new Map(subscriptions?.map(({ clientId, client = clientId }) => [clientId, client])),
+    [subscriptions],
   );
+  const shown = useMemo(() => {
+    const found = foundBy(entries, query, log, names);
+    return filter === 'all' ? found : found.filter((entry) => keeps(filter, entry));
+  }, [entries, filter, query, log, names]);
   const replayed = useRef<readonly Replayed[]>([]);
   const states = useMemo(() => {
     replayed.current = replay(log, replayed.current);
@@ -249,7 +256,6 @@ export default function Inspector({ topic }: { topic: string }) {
     );
   }
   const { data } = session;
-  const names = new Map(data.subscriptions.map(({ clientId, client = clientId }) => [clientId, client]));
   const truncated = (log[0]?.number ?? 1) > 1;
   return (
     <div className={styles.inspector}>
@@ -278,7 +284,15 @@ export default function Inspector({ topic }: { topic: string }) {
       {(problem ?? refusal) !== undefined && <Problem error={problem ?? refusal} />}
       <div className={styles.body}>
         <section className={styles.events} aria-label={t('sessions.whatHappened')}>
-          <div className={styles.toolbar}>
+          <div className={`${styles.toolbar} ${styles.finding}`}>
+            <TextInput
+              type="search"
+              aria-label={t('sessions.searchTimeline')}
+              placeholder={t('sessions.eventApplicationId')}
+              value={query}
+              maxLength={200}
+              onChange={(event) => setQuery(event.currentTarget.value)}
+            />
             <SegmentedControl
               aria-label={t('sessions.rowsThatAreShown')}
               value={filter}
