@@ -169,17 +169,43 @@ function grantsOf(token: TokenInfo, interaction: Interaction, type: string, base
   return grants;
 }
 
+/** Of which types an endpoint has resources, and whether they are patients' or those that patients' resources refer to. */
+export interface ServedTypes {
+  readonly types: readonly string[];
+  readonly belongsTo: (type: string) => 'patient' | 'shared' | 'nobody';
+}
+
+const SERVED: ServedTypes = {
+  types: RESOURCE_TYPES,
+  belongsTo: (type) => (definitionOf(type)?.shared ? 'shared' : 'patient'),
+};
+
 /**
- * Whether the conditions of a granular scope can be checked here, of a type at least: the scope opens nothing otherwise (FHR-1).
+ * Whether a scope could ever let anybody in, at one type at least (FHR-1): one for a type that is not here, with conditions that
+ * cannot be checked, or for what no patient's scope allows, never does.
  * @param baseUrl of the endpoint, which references may be relative to
  */
-export function canCheckScope(scope: FhirScope, baseUrl: string): boolean {
-  if (scope.params.length === 0) return true;
-  const types = scope.type === '*' ? RESOURCE_TYPES : [scope.type];
-  return types.some((type) => {
+export function canEverOpen(scope: FhirScope, baseUrl: string, { types, belongsTo }: ServedTypes = SERVED): boolean {
+  const named = types.filter((type) => scope.type === '*' || scope.type === type);
+  return named.some((type) => {
     const definition = definitionOf(type);
-    return definition !== undefined && criteriaOf(scope, definition, baseUrl) !== undefined;
+    const canBeChecked =
+      scope.params.length === 0 || (definition && criteriaOf(scope, definition, baseUrl) !== undefined);
+    const owner = belongsTo(type);
+    return canBeChecked && scope.interactions.some((interaction) => mayEver(scope.context, interaction, type, owner));
   });
+}
+
+function mayEver(
+  context: FhirScope['context'],
+  interaction: Interaction,
+  type: string,
+  owner: ReturnType<ServedTypes['belongsTo']>,
+): boolean {
+  if (context !== 'patient') return true;
+  // A patient's scopes end at that patient: there is no second one to create.
+  if (type === 'Patient') return interaction !== 'c';
+  return owner === 'patient' || (owner === 'shared' && (interaction === 'r' || interaction === 's'));
 }
 
 /** Whose resources the scope's context reaches. */

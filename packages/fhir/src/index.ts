@@ -1,4 +1,4 @@
-export { canCheckScope, type TokenInfo } from './access.ts';
+export { canEverOpen, type TokenInfo } from './access.ts';
 export type { SmartAddresses } from './capability.ts';
 export { RESOURCE_TYPES } from './definitions.ts';
 export type { ImageAddress, ImagesOf } from './images.ts';

@@ -1,5 +1,5 @@
 /** What a FHIR endpoint over another store is made of: the HTTP face, batches, and the rules that both share. */
-export { criteriaOf, forbidden, patientLimit } from './access.ts';
+export { canEverOpen, criteriaOf, forbidden, patientLimit } from './access.ts';
 export { Bundles } from './bundles.ts';
 export { hubExtensions, smartSecurity } from './capability.ts';
 export { parseCondition } from './condition.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Scopes } from '@lockstep/fhircast';
-import { canCheckScope } from '../src/index.ts';
+import { R4_RESOURCE_TYPES, Scopes } from '@lockstep/fhircast';
+import { definitionOf } from '../src/definitions.ts';
+import { canEverOpen, RESOURCE_TYPES } from '../src/index.ts';
 import { BASE, type Endpoint, type Grant, included, matches, startEndpoint } from './harness.ts';
 
 let endpoint: Endpoint;
@@ -400,10 +401,39 @@ test('FHR-1 whether the conditions of a scope can be checked is said before it i
     const scope = `system/${type}.rs?${condition}`;
     const [parsed] = new Scopes(scope).list;
     assert.ok(parsed?.kind === 'fhir', scope);
-    assert.equal(canCheckScope(parsed, BASE), canBeChecked, scope);
+    assert.equal(canEverOpen(parsed, BASE), canBeChecked, scope);
     // There is nothing to ask of a type that this endpoint does not have.
     if (type === 'Invoice') continue;
     const at = type === '*' ? 'Observation' : type;
     assert.equal(await status(`/${at}?_count=1`, token(scope)), canBeChecked ? 200 : 403, scope);
+  }
+});
+
+test('FHR-1 a scope that opens nothing of a type is said to, for each interaction of every type', async () => {
+  const canOpen = (scope: string) => {
+    const [parsed] = new Scopes(scope).list;
+    assert.ok(parsed?.kind === 'fhir', scope);
+    return canEverOpen(parsed, BASE);
+  };
+  for (const type of R4_RESOURCE_TYPES) {
+    const served = RESOURCE_TYPES.includes(type);
+    for (const context of ['patient', 'user', 'system'])
+      assert.equal(canOpen(`${context}/${type}.cruds`), served, type);
+    if (!served) continue;
+    const shared = definitionOf(type)!.shared;
+    for (const letter of ['c', 'r', 'u', 'd', 's']) {
+      assert.ok(canOpen(`user/${type}.${letter}`) && canOpen(`system/${type}.${letter}`), type);
+      const expected = type === 'Patient' ? letter !== 'c' : !shared || letter === 'r' || letter === 's';
+      assert.equal(canOpen(`patient/${type}.${letter}`), expected, `${type}.${letter}`);
+    }
+    const useless = ['c', 'u', 'd'].filter((letter) => !canOpen(`patient/${type}.${letter}`)).join('');
+    if (useless === '') continue;
+    const { body } = await endpoint.get(`/${type}?_count=1`, token('system/*.rs'));
+    const [{ resource }] = body.entry;
+    const bearer = patientToken(`patient/${type}.${useless}`);
+    const path = `/${type}/${resource.id}`;
+    if (useless.includes('c')) assertForbidden(await endpoint.send('POST', `/${type}`, bearer, resource), type);
+    if (useless.includes('u')) assertForbidden(await endpoint.send('PUT', path, bearer, resource), type);
+    if (useless.includes('d')) assertForbidden(await endpoint.send('DELETE', path, bearer), type);
   }
 });

@@ -11,6 +11,7 @@ export * from './exact.ts';
 export * from './json-limits.ts';
 export * from './launch.ts';
 export * from './messages.ts';
+export * from './name-key.ts';
 export * from './names.ts';
 export * from './obstacle-text.ts';
 export * from './own-events.ts';

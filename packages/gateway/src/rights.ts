@@ -1,6 +1,21 @@
 import type { JsonObject, TokenInfo } from '@lockstep/fhir';
-import { type Criterion, criteriaOf, definitionOf, forbidden, matchesAll, patientLimit } from '@lockstep/fhir/parts';
-import { type FhirScope, type Interaction, parseReference, type Scopes, textOf } from '@lockstep/fhircast';
+import {
+  type Criterion,
+  canEverOpen,
+  criteriaOf,
+  definitionOf,
+  forbidden,
+  matchesAll,
+  patientLimit,
+} from '@lockstep/fhir/parts';
+import {
+  type FhirScope,
+  type Interaction,
+  parseReference,
+  R4_RESOURCE_TYPES,
+  type Scopes,
+  textOf,
+} from '@lockstep/fhircast';
 import { hasOwner, isShared, ownerElement, patientOf } from './compartment.ts';
 import { NotedNames } from './page-scan.ts';
 
@@ -17,6 +32,12 @@ export function rightsOf(baseUrl: string): (token: TokenInfo) => Rights {
     known.set(token.scopes, rights);
     return rights;
   };
+}
+
+/** Whether a scope could ever let anybody in at a server of R4's types (FHR-1). @param baseUrl of the endpoint */
+export function canEverOpenBehind(scope: FhirScope, baseUrl: string): boolean {
+  const belongsTo = (type: string) => (hasOwner(type) ? 'patient' : isShared(type) ? 'shared' : 'nobody');
+  return canEverOpen(scope, baseUrl, { types: R4_RESOURCE_TYPES, belongsTo });
 }
 
 /** One reason why resources of a type may be reached. A resource must meet all its conditions; without any, all do. */

@@ -36,7 +36,7 @@ import { SmartProvider } from './provider.ts';
 import { RecoveryCodes } from './recovery-codes.ts';
 import { REFRESH_GRACE, RefreshGrant } from './refresh-grant.ts';
 import { registrationRoutes } from './registration.ts';
-import type { CanCheckScope } from './scope-policy.ts';
+import type { CanEverOpen } from './scope-policy.ts';
 import { secondFactorRoutes } from './second-factor-routes.ts';
 import { SecondFactors } from './second-factors.ts';
 import { SignInDesk, SignInPages, signInRoutes } from './sign-in-routes.ts';
@@ -57,8 +57,8 @@ export interface AuthorizationServerOptions {
   /** What clients use, such as `http://localhost:8080`, without a trailing slash; with a path where a proxy serves one. */
   readonly publicUrl: string;
   readonly hubUrl: string;
-  /** Scopes whose conditions the FHIR endpoint cannot check are dropped (FHR-1); without it, none is. */
-  readonly canCheckScope?: CanCheckScope;
+  /** Scopes that could never let anybody in at the FHIR endpoint are dropped (FHR-1); without it, none is. */
+  readonly canEverOpen?: CanEverOpen;
   /** Whether the server listens on loopback only: self-registered clients work at once (REG-2), http is accepted. */
   readonly loopback: boolean;
   /** Brings immediate approval to a self-registration on any address (REG-2). */
@@ -152,7 +152,7 @@ export interface AuthorizationServer extends TokenVerifier {
 }
 
 export async function createAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
-  const { records, clock, loopback, logger, canCheckScope = () => true } = options;
+  const { records, clock, loopback, logger, canEverOpen = () => true } = options;
   const addresses = new AuthorizationAddresses(options.publicUrl);
   const audit = options.audit ?? ((entry) => logger.info({ audit: entry }, 'audit'));
   const access: BearerTokens = new BearerTokens(records, clock, addresses, () => ({ clients, users }));
@@ -263,10 +263,10 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       provider,
       refresh,
       proofs,
-      canCheckScope,
+      canEverOpen,
       limit: options.rateLimit,
     });
-    authorizeRoutes(app, { addresses, clients, launches, provider, browser, held, canCheckScope });
+    authorizeRoutes(app, { addresses, clients, launches, provider, browser, held, canEverOpen });
     interactionRoutes(app, {
       store: records,
       clock,

@@ -9,7 +9,7 @@ import { html } from './html.ts';
 import type { Launches } from './launches.ts';
 import type { SmartProvider } from './provider.ts';
 import { isRegisteredRedirect } from './redirects.ts';
-import { type CanCheckScope, withoutUncheckable } from './scope-policy.ts';
+import { type CanEverOpen, withoutUseless } from './scope-policy.ts';
 
 interface Parts {
   readonly addresses: AuthorizationAddresses;
@@ -18,17 +18,17 @@ interface Parts {
   readonly provider: SmartProvider;
   readonly browser: Browser;
   readonly held: HeldRequests;
-  readonly canCheckScope: CanCheckScope;
+  readonly canEverOpen: CanEverOpen;
 }
 
 /** The authorization endpoint (AUT-1, AUT-2): our checks first, then the provider's. */
 export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
-  const { addresses, clients, launches, provider, browser, held, canCheckScope } = parts;
+  const { addresses, clients, launches, provider, browser, held, canEverOpen } = parts;
 
   /** The request, without scopes that could never let it in anywhere. */
   function readQuery(text: string): Query {
     const { params, repeated } = queryIn(text);
-    const scope = withoutUncheckable(params.get('scope'), canCheckScope);
+    const scope = withoutUseless(params.get('scope'), canEverOpen);
     return { params: scope === undefined ? params : new Map([...params, ['scope', scope]]), repeated };
   }
 

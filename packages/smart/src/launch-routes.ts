@@ -1,4 +1,4 @@
-import { presentedToken, topicIn } from '@lockstep/fhircast';
+import { nameKey, presentedToken, topicIn } from '@lockstep/fhircast';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Launches } from './launches.ts';
 import { OAuthError } from './oauth-error.ts';
@@ -47,8 +47,8 @@ interface Launching {
 /** Whether a backend client's registration lets it act for this user (SES-4). */
 function mayActFor(info: TokenInfo, user: UserProfile): boolean {
   if (info.sessions === 'all') return true;
-  const names = [user.reference, user.id, ...user.aliases].map((name) => name.toLowerCase());
-  return info.sessions?.users?.some((name) => names.includes(name.toLowerCase())) ?? false;
+  const names = [user.reference, user.id, ...user.aliases].map(nameKey);
+  return info.sessions?.users?.some((name) => names.includes(nameKey(name))) ?? false;
 }
 
 /** `POST /launch`: for the embedded EHR's person, and for an outside EHR with a backend token of the scope `launch` (AUT-3). */
@@ -87,8 +87,8 @@ export function launchRoutes(app: FastifyInstance, parts: Parts): void {
   async function checkTopic(topic: string, { user, workstations }: Launching): Promise<void> {
     if (workstations === undefined) return;
     const session = (await sessions.ofUser(user.reference)).find((one) => one.topic === topic);
-    const here = session?.workstation?.toLowerCase();
-    if (workstations.some((one) => one.toLowerCase() === here)) return;
+    const here = session?.workstation;
+    if (here !== undefined && workstations.some((one) => nameKey(one) === nameKey(here))) return;
     throw new OAuthError('invalid_request', 'topic: the user has no such session');
   }
 

@@ -61,15 +61,15 @@ function canWork(scope: Scope): boolean {
   return scope.kind !== 'fhir' || scope.type === '*' || RESOURCE_TYPES.has(scope.type);
 }
 
-/** Whether the FHIR endpoint can check a scope's conditions; one whose conditions it cannot check opens nothing. */
-export type CanCheckScope = (scope: FhirScope) => boolean;
+/** Whether a scope could ever let anybody in at the FHIR endpoint. */
+export type CanEverOpen = (scope: FhirScope) => boolean;
 
 /** The scopes asked for, without those that the FHIR endpoint could never let anybody in with; undefined where none were asked for. */
-export function withoutUncheckable<T extends string | undefined>(asked: T, canCheck: CanCheckScope): T | string {
-  if (asked === undefined || !asked.includes('?')) return asked;
+export function withoutUseless<T extends string | undefined>(asked: T, canEverOpen: CanEverOpen): T | string {
+  if (asked === undefined) return asked;
   const isUseless = (text: string): boolean => {
     const [scope] = new Scopes(text).list;
-    return scope?.kind === 'fhir' && !canCheck(scope);
+    return scope?.kind === 'fhir' && !canEverOpen(scope);
   };
   return asked
     .split(/\s+/)

@@ -12,7 +12,7 @@ import { OAuthError } from './oauth-error.ts';
 import type { RequestLimit } from './ports.ts';
 import type { SmartProvider } from './provider.ts';
 import type { RefreshGrant } from './refresh-grant.ts';
-import { type CanCheckScope, withoutUncheckable } from './scope-policy.ts';
+import { type CanEverOpen, withoutUseless } from './scope-policy.ts';
 import { digest } from './secrets.ts';
 
 /** The form parameters of an OAuth POST. @throws OAuthError invalid_request */
@@ -55,11 +55,11 @@ export function tokenRoutes(
     readonly provider: SmartProvider;
     readonly refresh: RefreshGrant;
     readonly proofs: DpopProofs;
-    readonly canCheckScope: CanCheckScope;
+    readonly canEverOpen: CanEverOpen;
     readonly limit?: RequestLimit | undefined;
   },
 ): void {
-  const { addresses, access, authentication, cors, provider, refresh, proofs, canCheckScope, limit } = parts;
+  const { addresses, access, authentication, cors, provider, refresh, proofs, canEverOpen, limit } = parts;
 
   /** The client a refresh token was given to: a public one may leave client_id out (TOK-4). */
   async function ownerOf({ authorization, params }: Credentials): Promise<string | undefined> {
@@ -112,7 +112,7 @@ export function tokenRoutes(
       cors.check(request, reply, authenticated.client);
       limitClient(limit, authenticated.client.id, request, reply);
       const jkt = await keyOf(authenticated.client, request, reply);
-      const asked = withoutUncheckable(params.get('scope'), canCheckScope);
+      const asked = withoutUseless(params.get('scope'), canEverOpen);
       return reply.send(await backendToken(access, authenticated, asked, jkt));
     }
     const client = await authentication.authenticate(credentials, await ownerOf(credentials));

@@ -1,5 +1,5 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
-import { isPlainText, MISLEADING_NAME } from '@lockstep/fhircast';
+import { isPlainText, MISLEADING_NAME, nameKey } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import { passwordProblem } from './password-rules.ts';
 import type { Clock } from './ports.ts';
@@ -95,7 +95,7 @@ function userRecords(store: RecordStore, clock: Clock): RecordRepository<User> {
   return new RecordRepository<User>(store, clock, 'user', (user) => ({
     reference: user.reference,
     alias: user.aliases,
-    name: [...new Set(namesOf(user).map((name) => name.toLowerCase()))],
+    name: [...new Set(namesOf(user).map(nameKey))],
   }));
 }
 
@@ -105,12 +105,12 @@ async function meantBy(records: RecordRepository<User>, name: string): Promise<r
   for (const [index, value] of [
     ['reference', name],
     ['alias', name],
-    ['name', name.toLowerCase()],
+    ['name', nameKey(name)],
   ] as const) {
     const found = await records.findBy(index, value, { limit: 2 });
     if (found.length > 0) return found.map(({ value: user }) => user);
   }
-  const signIn = await records.get(name.toLowerCase());
+  const signIn = await records.get(nameKey(name));
   return signIn ? [signIn] : [];
 }
 
@@ -342,8 +342,10 @@ export class Users {
     if (!USER_ID.test(id)) throw new InvalidUser('a user name holds lower-case letters, digits and . _ @ + - only');
     const reference = user.reference ?? defaultReference(id);
     if (!REFERENCE.test(reference)) throw new InvalidUser('reference must look like Practitioner/123');
-    if (!user.name) throw new InvalidUser('name is missing');
-    if (![user.name, ...(user.aliases ?? [])].every(isPlainText)) {
+    if (!user.name?.trim()) throw new InvalidUser('name is missing');
+    const aliases = (user.aliases ?? []).map((alias) => alias.trim());
+    if (aliases.includes('')) throw new InvalidUser('aliases: a name is blank');
+    if (![user.name, ...aliases].every(isPlainText)) {
       throw new InvalidUser(`name and aliases ${MISLEADING_NAME}`);
     }
     if (user.password !== undefined) {
@@ -355,7 +357,7 @@ export class Users {
       name: user.name,
       reference,
       administrator: user.administrator ?? false,
-      aliases: user.aliases ?? [],
+      aliases,
       sample,
       status: 'active',
       ...(user.password === undefined ? {} : { password: await hashPassword(user.password) }),

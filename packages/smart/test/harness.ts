@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { canCheckScope, createFhir, type FhirService } from '@lockstep/fhir';
+import { canEverOpen, createFhir, type FhirService } from '@lockstep/fhir';
 import { Scopes } from '@lockstep/fhircast';
-import { createGateway, NO_CREDENTIALS, Upstream } from '@lockstep/gateway';
+import { canEverOpenBehind, createGateway, NO_CREDENTIALS, Upstream } from '@lockstep/gateway';
 import { R4Validator } from '@lockstep/r4';
 import type { RecordStore } from '@lockstep/store';
 import { freePort } from '@lockstep/store-redis/testing';
@@ -182,7 +182,7 @@ export async function startServer(
     sampleUsers: true,
     logger: { info: quiet, warn: quiet, error: (fields) => problems.push(fields) },
     audit: (entry) => audits.push(entry),
-    ...(fhir && { canCheckScope: (scope) => canCheckScope(scope, shared.baseUrl) }),
+    ...(fhir && { canEverOpen: (scope) => (upstream ? canEverOpenBehind : canEverOpen)(scope, shared.baseUrl) }),
     ...options,
   };
   const auth: AuthorizationServer = await createAuthorizationServer(settings);

@@ -1,5 +1,5 @@
 /** Who may do what with which session (SES-2, SES-4, SES-6, SUB-6). */
-import type { DialectSwitches, Scopes } from '@lockstep/fhircast';
+import { type DialectSwitches, nameKey, type Scopes } from '@lockstep/fhircast';
 import type { Acknowledgements, SessionGuest, SessionInfo, SessionState, Subscription } from './session-state.ts';
 
 /** What a bearer token stands for. */
@@ -45,9 +45,9 @@ export interface AccessEnd {
   readonly reason: string;
 }
 
-/** SES-8: names of users and workstations compare without regard to case. */
+/** SES-8: whether two names of users or workstations are the same. */
 export function isSameName(one: string | undefined, other: string | undefined): boolean {
-  return one !== undefined && other !== undefined && one.toLowerCase() === other.toLowerCase();
+  return one !== undefined && other !== undefined && nameKey(one) === nameKey(other);
 }
 
 function among(list: readonly string[] | undefined, names: readonly (string | undefined)[]): boolean {

@@ -39,6 +39,9 @@ describe('sessions', () => {
   it('SES-8 names compare without regard to case, and a user who is not known is said to be, or refused', () => {
     assert.ok(begin({}, 'CITY\\MRuiz', access({ user: 'city\\mruiz' })).ok);
     assert.ok(begin({}, 'CITY\\MRuiz', access({ sessions: { users: ['city\\MRUIZ'] } })).ok);
+    for (const written of ['Rene\u0301', ' RENÉ', 'rené\u00a0'])
+      assert.ok(begin({}, written, access({ user: 'René' })).ok, written);
+    assert.equal(code(begin({}, 'Rene', access({ user: 'René' }))), 'session-not-allowed');
     const stranger = begin({}, 'nobody', access(), false);
     assert.equal(stranger.ok && stranger.state?.info.known, false);
     assert.equal(code(begin({ startsForUnknownUsers: false }, 'nobody', access(), false)), 'user-unknown');

@@ -1,3 +1,4 @@
+import { nameKey } from '@lockstep/fhircast';
 import type { Commit } from '@lockstep/store';
 import type { AccessEnd } from '../rules/permission.ts';
 import type { SessionState } from '../rules/session-state.ts';
@@ -21,17 +22,17 @@ function indexKeys(state: SessionState): Set<string> {
 }
 
 export function userKey(name: string): string {
-  return `user:${name.toLowerCase()}`;
+  return `user:${nameKey(name)}`;
 }
 
 /** The user that a subscription was made for, who need not be the session's own (SES-6). */
 export function subscriberKey(user: string): string {
-  return `subscriber:${user.toLowerCase()}`;
+  return `subscriber:${nameKey(user)}`;
 }
 
 /** A user who has joined somebody else's session. */
 export function guestKey(user: string): string {
-  return `guest:${user.toLowerCase()}`;
+  return `guest:${nameKey(user)}`;
 }
 
 export function invitationKey(id: string): string {
@@ -45,7 +46,7 @@ export function startedByKey(clientId: string): string {
 
 /** The client that started a session, and for whom (SUB-13). */
 export function startedForKey(clientId: string, user: string): string {
-  return `started-by:${clientId} for ${user.toLowerCase()}`;
+  return `started-by:${clientId} for ${nameKey(user)}`;
 }
 
 /** The address that a session was started from (SUB-13). */
@@ -70,7 +71,7 @@ export function endpointKey(id: string): string {
 }
 
 export function workstationKey(name: string): string {
-  return `workstation:${name.toLowerCase()}`;
+  return `workstation:${nameKey(name)}`;
 }
 
 export function isUnder(state: SessionState, key: string): boolean {

@@ -1,5 +1,5 @@
 /** Topics that apps compute themselves, since they are not launched (LAU-2). */
-import { openDerivedTopic } from '@lockstep/fhircast';
+import { nameKey, openDerivedTopic } from '@lockstep/fhircast';
 import type { Access, Clock, DerivedTopics, HubSessions, ResolvedTopic } from '@lockstep/hub';
 import { proofTimes } from '@lockstep/smart';
 import type { RecordStore } from '@lockstep/store';
@@ -114,7 +114,7 @@ export class DerivedTopicDirectory implements DerivedTopics {
     if (!mayOpen) return refuse(404, 'There is no such hub.topic');
     // The others on this node wait already; of several nodes one opens the session.
     const { records, clock } = this.#parts;
-    const id = user.toLowerCase();
+    const id = nameKey(user);
     for (;;) {
       const now = clock.now();
       const record = { body: '{}', expiresAt: now + OPENING_LIFE };

@@ -1,5 +1,5 @@
 import { files as consoleFiles } from '@lockstep/console';
-import { canCheckScope, createFhir, sampleImage } from '@lockstep/fhir';
+import { canEverOpen, createFhir, sampleImage } from '@lockstep/fhir';
 import { AuthorizationAddresses, type AuthorizationServerOptions, createAuthorizationServer } from '@lockstep/smart';
 import type { FastifyRequest } from 'fastify';
 import { createAdministration } from '../admin/administration.ts';
@@ -75,8 +75,9 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     ...(config.sampleData && { images: sampleImage }),
     ...(audit && { audit: fhirAudit(audit) }),
   };
-  const fhir = upstream
-    ? await (await import('@lockstep/gateway')).createGateway({ ...endpoint, upstream })
+  const gateway = upstream && (await import('@lockstep/gateway'));
+  const fhir = gateway
+    ? await gateway.createGateway({ ...endpoint, upstream })
     : await createFhir({ ...endpoint, ids: () => systemIds.uuid() });
   if (config.sampleData) await atStart.do('Sample data', () => fhir.service.seedSampleData());
   const sessions = sessionDirectory(hub);
@@ -86,7 +87,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     clock: systemClock,
     publicUrl,
     hubUrl,
-    canCheckScope: (scope) => canCheckScope(scope, addresses.fhir),
+    canEverOpen: (scope) => (gateway?.canEverOpenBehind ?? canEverOpen)(scope, addresses.fhir),
     loopback: local,
     ...(issuers.length > 0 && { trustedIssuers: issuers }),
     fetchKeys: keySets.fetch,

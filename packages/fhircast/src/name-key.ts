@@ -1,0 +1,7 @@
+/**
+ * What names of users and workstations are compared by (SES-7, SES-8): names that look the same are the same, whatever their
+ * case, their white space, and whether an accent is a character of its own (Unicode's canonical equivalence).
+ */
+export function nameKey(name: string): string {
+  return name.normalize('NFC').replaceAll(/\s+/g, ' ').trim().toLowerCase();
+}
