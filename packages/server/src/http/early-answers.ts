@@ -1,4 +1,4 @@
-/** Answers that are given before the request has arrived whole: what is still to come is not read. */
+/** How answers are given: before the request has arrived whole, and long ones in parts. */
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -10,6 +10,8 @@ const WORTH_READING = 64 * 1024;
 const LINGER = 500;
 /** Connections that are left such time at once. The system holds up to some MB for each connection that is not read. */
 const MOST_LINGERING = 64;
+/** Bytes of a long answer that are given to its connection at once: whether the client reads shows after each, also with TLS. */
+const PART = 256 * 1024;
 
 /** Whether more than is worth reading is, or may be, still to come. */
 function hasMuchLeft({ complete, headers }: IncomingMessage): boolean {
@@ -66,6 +68,14 @@ export function endAfterLastWord(socket: Duplex): void {
   socket.once('close', () => clearTimeout(cut)).resume();
 }
 
+/** The bytes of a body that is sent in parts; undefined for one that is not long, or not sent. */
+function longBody({ req, statusCode }: ServerResponse, body: unknown, encoding: unknown): Uint8Array | undefined {
+  if (req.method === 'HEAD' || statusCode === 204 || statusCode === 304) return undefined;
+  if (body instanceof Uint8Array) return body.length > PART ? body : undefined;
+  if (typeof body !== 'string' || body.length <= PART) return undefined;
+  return Buffer.from(body, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8');
+}
+
 /**
  * The class of answers that end the connection where the request's body would have to be read for nothing, and that are watched until
  * they were sent.
@@ -84,9 +94,25 @@ export function answersOf(lingering: Lingering, unread: UnreadAnswers): typeof S
         const destroySoon = socket.destroySoon;
         socket.destroySoon = () => (req.complete ? destroySoon.call(socket) : lingering.leave(socket));
       }
-      (super.end as (...args: unknown[]) => this).apply(this, args);
-      unread.watch(this);
+      const [body, encoding] = args;
+      const long = longBody(this, body, encoding);
+      if (long) this.#endInParts(long, args.at(-1));
+      else (super.end as (...args: unknown[]) => this).apply(this, args);
+      unread.watch(this, long && long.length - PART);
       return this;
+    }
+
+    #endInParts(bytes: Uint8Array, done: unknown): void {
+      if (!this.headersSent && !this.hasHeader('transfer-encoding')) this.setHeader('content-length', bytes.length);
+      const send = (from: number): void => {
+        const part = bytes.subarray(from, from + PART);
+        if (from + PART < bytes.length) {
+          super.write(part, (error) => {
+            if (!error) send(from + PART);
+          });
+        } else super.end(part, typeof done === 'function' ? (done as () => void) : undefined);
+      };
+      send(0);
     }
   } as typeof ServerResponse;
 }

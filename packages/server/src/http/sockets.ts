@@ -50,15 +50,20 @@ class Peer implements Channel, FrameListener {
   }
 
   send(text: string | Uint8Array): void {
-    if (typeof text === 'string') this.#socket.send(text);
+    if (typeof text === 'string') {
+      this.#socket.send(text);
+      return;
+    }
+    // Events are bytes, and are answered.
+    this.frames.awaitAnswer();
     // Without compression `ws` writes each frame at once, so frames written beside it stay whole and in order.
-    else if (this.#socket.readyState === WebSocket.OPEN) writeTextFrame(this.#stream, text);
+    if (this.#socket.readyState === WebSocket.OPEN) writeTextFrame(this.#stream, text);
   }
 
   /** A text frame arrived. */
   text(text: string): void {
     this.heard = true;
-    this.frames.count();
+    this.frames.count(text.length);
     this.connection?.received(text);
   }
 

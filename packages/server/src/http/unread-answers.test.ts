@@ -7,6 +7,14 @@ import { UnreadAnswers } from './unread-answers.ts';
 /** More than two systems keep of a connection that is not read. */
 const LARGE = 32 * 1024 * 1024;
 
+const LONG_TEXT = 'aä€'.repeat(200_000);
+
+const BODIES: Readonly<Record<string, string | Buffer>> = {
+  '/large': Buffer.alloc(LARGE, 'x'),
+  '/text': LONG_TEXT,
+  '/bytes': Buffer.from(LONG_TEXT),
+};
+
 const until = async (holds: () => boolean): Promise<void> => {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
 };
@@ -14,8 +22,10 @@ const until = async (holds: () => boolean): Promise<void> => {
 async function listening(t: TestContext, options: ConstructorParameters<typeof UnreadAnswers>[0]) {
   const unread = new UnreadAnswers(options);
   const listener = new Listener({ unread, graceMs: 100 });
-  listener.serve(({ url }, response) => {
-    response.end(Buffer.alloc(url === '/large' ? LARGE : 10, 'x'));
+  const served: Socket[] = [];
+  listener.serve(({ url, socket }, response) => {
+    served.push(socket);
+    response.end(BODIES[url ?? ''] ?? 'x'.repeat(10));
   });
   await listener.listen(0, '127.0.0.1');
   t.after(() => listener.close());
@@ -27,7 +37,7 @@ async function listening(t: TestContext, options: ConstructorParameters<typeof U
     socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(times));
     return socket;
   };
-  return { unread, listener, ask };
+  return { unread, listener, served, ask };
 }
 
 /** Lets a client read from now on. @returns the bytes that it has read */
@@ -74,6 +84,26 @@ describe('a client that does not read its answer', () => {
 });
 
 describe('a client that reads', () => {
+  it('shows that it does after each part: its connection is given no more of a long answer at once', async (t) => {
+    const { unread, served, ask } = await listening(t, {});
+    ask('/large');
+    await until(() => unread.bytes > 0 && (served[0]?.writableLength ?? 0) > 0);
+    const { writableLength = LARGE } = served[0] ?? {};
+    assert.ok(writableLength <= 512 * 1024, `${writableLength} bytes at once`);
+  });
+
+  for (const path of ['/text', '/bytes']) {
+    it(`gets a long answer whole, with its length: ${path}`, async (t) => {
+      const { listener } = await listening(t, {});
+      const url = `http://127.0.0.1:${listener.port}${path}`;
+      const answer = await fetch(url);
+      assert.equal(answer.headers.get('content-length'), String(Buffer.byteLength(LONG_TEXT)));
+      assert.equal(await answer.text(), LONG_TEXT);
+      const head = await fetch(url, { method: 'HEAD' });
+      assert.deepEqual([head.status, await head.text()], [200, '']);
+    });
+  }
+
   it('slowly gets all of its answer, and the next on the same connection', async (t) => {
     const { unread, ask } = await listening(t, { patience: 2_000 });
     const socket = ask('/large');

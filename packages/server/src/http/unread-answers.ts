@@ -2,8 +2,11 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** How long a client may read nothing of what waits for it, ms. */
-const PATIENCE = 30_000;
+/**
+ * How long a client may read nothing of what waits for it, ms. The systems of both sides hold some MB on the way: what a client reads at
+ * 25 KB a second shows only so often.
+ */
+const PATIENCE = 60_000;
 /** Bytes that wait for clients at once: those who have kept theirs longest are cut then. Clients that are merely slow need less. */
 const MOST_WAITING = 128 * 1024 * 1024;
 
@@ -31,9 +34,12 @@ export class UnreadAnswers {
     return this.#bytes;
   }
 
-  /** Watches an answer that was given whole, until it was sent. */
-  watch(response: ServerResponse): void {
-    const bytes = response.writableLength;
+  /**
+   * Watches an answer that was given whole, until it was sent.
+   * @param toCome bytes of it that its connection was not given yet
+   */
+  watch(response: ServerResponse, toCome = 0): void {
+    const bytes = response.writableLength + toCome;
     const { socket } = response.req;
     if (bytes === 0 || response.writableFinished || socket.destroyed) return;
     const before = this.#waiting.get(socket);
@@ -41,7 +47,7 @@ export class UnreadAnswers {
     this.#bytes += bytes;
     if (before === undefined) {
       socket.once('close', this.#closed);
-      // Counts from the last byte that was sent, however long the answer is. Node's server ends the connection then.
+      // Counts from when the system last took some, however long the answer is. Node's server ends the connection then.
       socket.setTimeout(this.#patience);
     }
     response.once('finish', () => this.#read(socket, bytes));
