@@ -123,7 +123,7 @@ describe('every door of the server', () => {
       for (const [method, path] of served(routes)) {
         // What is at no other address: one segment would be a topic.
         assert.equal(
-          doorOf(method, address(path.replace('/*', '/x/y'))),
+          doorOf(method, address(path.replace('/*', '/x/y/z'))),
           findDoor(DOORS, method, path),
           `${method} ${path}`,
         );
@@ -135,20 +135,30 @@ describe('every door of the server', () => {
     const limiter = new Limiter(0, () => 0);
     const tokens = new TokenDoor(async () => undefined, { check: () => assert.fail('no token here is known') });
     guardDoors(app, { doors: DOORS, tokens, limiter, https: false });
-    for (const [method, url] of [
-      ['GET', '/new'],
-      ['POST', '/hub/new'],
-      ['DELETE', '/health/live'],
-      ['POST', '/apps'],
-      ['PUT', '/metrics'],
-    ] as const) {
-      assert.throws(
-        () => app.route({ method, url, handler: async () => 'x' }),
-        /has no door of its own/,
-        `${method} ${url}`,
-      );
+    const known = new Set(DOORS.map(({ path }) => path));
+    const bases = [...known].flatMap((path) => path.split('/').map((_, at, parts) => parts.slice(0, at + 1).join('/')));
+    // Below every address that there is, and below every part of one: console, Hub, FHIR endpoint, sign-in, pages.
+    for (const base of new Set(bases)) {
+      const url = `${base.replace('*', 'x')}/new`;
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const)
+        assert.throws(() => app.route({ method, url, handler: async () => 'x' }), /has no door of its own/, url);
+    }
+    for (const { methods, path } of DOORS) {
+      if (methods === '*') continue;
+      for (const method of ['PUT', 'PATCH', 'DELETE'] as const) {
+        if (findDoor(DOORS, method, path)) continue;
+        const add = () => app.route({ method, url: path, handler: async () => 'x' });
+        assert.throws(add, /has no door of its own/, `${method} ${path}`);
+      }
     }
     await app.close();
+  });
+
+  it('of all methods is one where every request is recorded, or decided about by the door behind', () => {
+    for (const { methods, path, audit } of DOORS) {
+      if (methods !== '*' || path.startsWith('/simulate/')) continue;
+      assert.equal(audit, 'fhir', path);
+    }
   });
 
   it('records what is done there, but for what is on this list', () =>

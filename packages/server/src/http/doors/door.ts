@@ -57,19 +57,16 @@ export interface Door {
 
 /** A row of the table of doors. */
 export interface DoorRow extends Door {
-  /** `*` for all. */
+  /** Those of the route, with spaces between them; `*` for all. */
   readonly methods: string;
-  /** As the route is registered; with `**` at its end everything that begins so. */
+  /** As the route is registered: a row is about one route, so that nothing new is let in by a row for something else. */
   readonly path: string;
 }
 
 /** The first row that fits a route; a slash at its end makes no difference. */
 export function findDoor(rows: readonly DoorRow[], method: string, route: string): DoorRow | undefined {
   const path = route.replace(/(.)\/$/, '$1');
-  return rows.find((row) => {
-    if (row.methods !== '*' && !row.methods.split(' ').includes(method)) return false;
-    return row.path.endsWith('**') ? path.startsWith(row.path.slice(0, -2)) : path === row.path;
-  });
+  return rows.find((row) => row.path === path && (row.methods === '*' || row.methods.split(' ').includes(method)));
 }
 
 /**
@@ -89,8 +86,8 @@ export function doorFinder(rows: readonly DoorRow[]): (method: string, path: str
 /** The addresses of a route: a parameter is one segment, a star is everything that follows. */
 function patternOf(path: string): RegExp {
   const pattern = path
-    .replace(/[.]/g, '\\.')
+    .replace(/[.$]/g, '\\$&')
     .replace(/:[A-Za-z]+/g, '[^/]+')
-    .replace(/\*+/g, '.*');
+    .replace('*', '.*');
   return new RegExp(`^${pattern}/?$`);
 }
