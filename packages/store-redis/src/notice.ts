@@ -18,8 +18,11 @@ export function message(fields: Fields): string {
   return `\n${encode(fields)}`;
 }
 
-/** A commit in which no text stands twice. Older nodes know only `commit`, which has all parts in full. */
-const ONCE = 'commit-once';
+/**
+ * With the topic alone: its session is to be read again. A commit in which no text stands twice has the same name, and more fields: nodes
+ * that do not know it yet, as they know only `commit`, read the session.
+ */
+const DOUBT = 'doubt';
 
 /** What the body of the first entry and another text have in common; undefined where there is no entry. */
 function sharedWith(append: readonly LogEntry[], text: string): SharedText | undefined {
@@ -50,7 +53,7 @@ export function commitFields(origin: string, commit: Commit, nonce: string, inFu
   }
   const add = [...new Set(index?.add)];
   const remove = index?.remove ?? [];
-  const fields: (string | number)[] = [inFull ? 'commit' : ONCE, origin, topic, expected, at, nonce];
+  const fields: (string | number)[] = [inFull ? 'commit' : DOUBT, origin, topic, expected, at, nonce];
   fields.push(put.length / 2, removed.length, append.length, add.length, remove.length, note === undefined ? 0 : 1);
   if (!inFull) fields.push(shared.length / 5);
   fields.push(...put, ...removed);
@@ -61,13 +64,18 @@ export function commitFields(origin: string, commit: Commit, nonce: string, inFu
   return fields;
 }
 
+/** A notice that a session is to be read again. */
+export function doubtFields(origin: string, topic: string): Fields {
+  return [DOUBT, origin, topic];
+}
+
 /** Fields as older nodes are told: where texts stand once they are told to look for themselves. */
 export function fieldsForOlder([kind = '', ...fields]: Fields): Fields {
   const [, topic = ''] = fields;
-  return kind === ONCE ? ['doubt', '', topic] : [kind, ...fields];
+  return kind === DOUBT ? doubtFields('', String(topic)) : [kind, ...fields];
 }
 
-const [LINE_FEED, ZERO] = [0x0a, 0x30];
+const [LINE_FEED, SPACE, ZERO] = [0x0a, 0x20, 0x30];
 
 /** Reads the fields of a message one after the other: of most messages of its own node the first few are looked at. */
 class Reader {
@@ -85,6 +93,11 @@ class Reader {
   /** Where the next field begins, in bytes. */
   get offset(): number {
     return this.#offset;
+  }
+
+  /** Whether a field comes after those that were read. */
+  get hasMore(): boolean {
+    return this.#message[this.#length - 1] === SPACE;
   }
 
   text(): string {
@@ -189,10 +202,9 @@ export function decode(message: Buffer, node: string): Message {
   const local = origin === node;
   if (kind === 'beat') return { origin, beat: reader.number(), published: reader.number() };
   const topic = reader.text();
-  if (kind === 'commit' || kind === ONCE) {
-    return { origin, notice: new CommitNotice(topic, local, reader, kind === ONCE) };
-  }
+  const isOnce = kind === DOUBT && reader.hasMore;
+  if (kind === 'commit' || isOnce) return { origin, notice: new CommitNotice(topic, local, reader, isOnce) };
   if (kind === 'erased') return { origin, notice: { kind, topic, local } };
-  if (kind === 'doubt') return { origin, notice: { kind: 'gap', topic } };
+  if (kind === DOUBT) return { origin, notice: { kind: 'gap', topic } };
   return { origin, notice: { kind: 'announcement', topic, body: reader.text(), local } };
 }

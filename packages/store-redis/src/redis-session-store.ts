@@ -18,7 +18,7 @@ import {
 } from '@lockstep/store';
 import type { RedisConnection } from './connection.ts';
 import { indexKey, noticeChannel, sessionKeys } from './keys.ts';
-import { commitFields, type Fields, message } from './notice.ts';
+import { commitFields, doubtFields, type Fields, message } from './notice.ts';
 import type { OlderNodes } from './older-nodes.ts';
 import type { Replicas } from './replicas.ts';
 import type { Reply } from './script.ts';
@@ -229,7 +229,7 @@ export class RedisSessionStore implements SessionStore {
       const [topic = ''] = this.#untold;
       this.#untold.delete(topic);
       try {
-        await this.#publish(topic, ['doubt', this.#options.node, topic]);
+        await this.#publish(topic, doubtFields(this.#options.node, topic));
       } catch {
         this.#untold.add(topic);
         await new Promise((resolve) => setTimeout(resolve, RETRY));
@@ -412,6 +412,6 @@ export class RedisSessionStore implements SessionStore {
 
   /** Older nodes have not been told of what happened here: they are to look for themselves. */
   async tellOlder(): Promise<void> {
-    for (const topic of this.#subscriber.topics) await this.#older.tell(['doubt', this.#options.node, topic]);
+    for (const topic of this.#subscriber.topics) await this.#older.tell(doubtFields(this.#options.node, topic));
   }
 }

@@ -30,7 +30,7 @@ local topic, expected, at, nonce = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[1
 local put, removed, appended = tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
 local added, dropped, noted = tonumber(ARGV[19]), tonumber(ARGV[20]), tonumber(ARGV[21])
 local shared, next = 0, 22
-if ARGV[FIRST] == 'commit-once' then shared, next = tonumber(ARGV[22]), 23 end
+if ARGV[FIRST] == 'doubt' then shared, next = tonumber(ARGV[22]), 23 end
 
 if deadline > 0 then
   local time = redis.call('TIME')

@@ -3,7 +3,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { RedisProcess } from '../test/redis-process.ts';
 import { openRedis } from './index.ts';
-import { commitFields, decode, message } from './notice.ts';
+import { commitFields, decode, doubtFields, message } from './notice.ts';
 import { sharedText } from './shared-text.ts';
 
 /** Letters of one to four bytes, pairs of surrogates of which one is the same, and what JSON escapes. */
@@ -123,4 +123,9 @@ test('the context of an event is sent once, and published once', () => {
     assert.ok(told && 'notice' in told && told.notice.kind === 'commit');
     assert.deepEqual(told.notice.commit, commit);
   }
+  // A node of the version before reads the first three fields: it reads the session again.
+  const fields = commitFields('a', commit, 'epoch', false);
+  assert.deepEqual(fields.slice(0, 3), ['doubt', 'a', 'topic']);
+  const doubt = decode(Buffer.from(message(doubtFields('a', 'topic'))), 'b');
+  assert.deepEqual(doubt, { origin: 'a', notice: { kind: 'gap', topic: 'topic' } });
 });
