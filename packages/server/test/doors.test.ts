@@ -305,7 +305,8 @@ describe('every door of the server', () => {
     for (const publicUrl of [undefined, 'https://lockstep.example.org']) {
       await withLockstep(
         async ({ routes, port }) => {
-          for (const [method, path] of served(routes)) {
+          const undecodable = ['/', '/hub/', '/fhir/', '/auth/'].map((path) => ['GET', `${path}%zz`] as const);
+          for (const [method, path] of [...served(routes), ...undecodable]) {
             const { head, status } = await send(
               port,
               `${method} ${address(path)} HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\nContent-Length: 0`,

@@ -131,6 +131,7 @@ function checkRedirectUri(value: string, insecureAllowed: boolean): void {
   if (/^https?:$/.test(url.protocol) && !WRITTEN_OUT.test(value))
     throw fail('each must be written as https://host/path');
   if (/[\s\\]/.test(value)) throw fail('none may hold white space or a backslash');
+  if (url.host.includes('*')) throw fail('none may stand for several hosts: there are no wildcards');
   if (url.protocol === 'https:' || PRIVATE_USE.test(url.protocol)) return;
   if (url.protocol !== 'http:') {
     throw fail(`the scheme ${url.protocol} is not allowed: use https, or a domain name written backwards`);

@@ -246,6 +246,8 @@ test('REG-1 addresses that an app is sent back to are https, loopback, or its ow
       'http://127.0.0.1.example/',
       'https://user:secret@app.example/',
       'https://app.example/#x',
+      'https://*.example/',
+      'https://app.*/x',
     ],
     ...[
       'JaVaScRiPt:alert(1)',

@@ -172,10 +172,19 @@ test('REG-4 a user who was here before is not taken over by a name, unless the c
   assert.deepEqual(seen, [undefined, 'Practitioner/new-1', undefined, undefined]);
 });
 
-test('REG-4 linking by name: a name that becomes the same only in lower case is nobody (CWE-1007)', async (t) => {
+test('REG-4 linking by name: a name that becomes the same only in lower case, or without white space, is nobody (CWE-1007)', async (t) => {
   const { server, idp } = await startOutside(t, { outside: { linkByName: true, newUsers: true } });
   await server.auth.users.add({ id: 'kim', name: 'Kim', administrator: true, password: 'correct horse battery' });
-  for (const [index, name] of ['\u212aim', 'K\u0131m', 'k\u0130m', '\uff2bim'].entries()) {
+  for (const [index, name] of [
+    '\u212aim',
+    'K\u0131m',
+    'k\u0130m',
+    '\uff2bim',
+    ' kim',
+    'Kim ',
+    'kim\u00a0',
+    '\u3000kim',
+  ].entries()) {
     idp.subject = `alike-${index}`;
     idp.people.set(idp.subject, { preferred_username: name });
     const impostor = new Traveller(server, idp);

@@ -734,3 +734,13 @@ test('REG-5 the examples of the documentation are files that are read', () => {
   assert.equal(examples.length, 4);
   for (const text of examples) assert.equal(readTrustedIssuers(text, () => 'secret').length, 1);
 });
+
+test('REG-5 a name that is another’s only without white space, or with its accents joined, is nobody’s (CWE-1007)', async (t) => {
+  const { issuer, server, verify } = await withIssuer(t);
+  await server.auth.users.add({ id: 'rene', name: 'René', reference: 'Practitioner/rene', aliases: ['René'] });
+  const userOf = async (name: string) => (await verify(await issuer.sign(server, { preferred_username: name })))?.user;
+  for (const name of ['René', 'RENÉ', 'rene', 'Rene']) assert.equal(await userOf(name), 'Practitioner/rene', name);
+  assert.equal(await userOf('Zoë'), 'Zoë');
+  for (const name of ['Rene\u0301', ' rene', 'rene ', 'rene\u00a0', '\u3000René', 'Zoe\u0308', ' Zoë', 'Zoë  X'])
+    assert.equal(await userOf(name), undefined, JSON.stringify(name));
+});

@@ -43,7 +43,7 @@ export function createApp(config: Config, listener: Listener, log: FastifyBaseLo
     bodyLimit: config.bodyLimit,
     // Anybody can write X-Forwarded-For; only what a proxy of ours has written counts.
     trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
-    frameworkErrors: answerBadAddress,
+    frameworkErrors: answerBadAddress(parts.guard.https),
     rewriteUrl: (request) => cleanAddress(request.url ?? '/'),
     genReqId: requestId,
     forceCloseConnections: 'idle',

@@ -1,4 +1,4 @@
-import { isPlainText, toPlainText } from '@lockstep/fhircast';
+import { isPlainText, isWrittenAsCompared, toPlainText } from '@lockstep/fhircast';
 import type { OutsideIdentity } from '../users.ts';
 import type { OutsideOptions } from './options.ts';
 
@@ -50,8 +50,9 @@ export function readPerson(claims: Claims, options: OutsideOptions): OutsidePers
   const issuer = text(claims.iss);
   const subject = text(claims.sub);
   if (!issuer || !subject) return { missing: 'sub' };
-  const written = text(claimAt(claims, options.userClaim));
-  if (written === undefined || !isPlainText(written)) return { missing: options.userClaim };
+  const written = claimAt(claims, options.userClaim);
+  if (typeof written !== 'string' || written === '' || !isPlainText(written) || !isWrittenAsCompared(written))
+    return { missing: options.userClaim };
   const userName = written.toLowerCase();
   const fhirUser = text(claimAt(claims, options.fhirUserClaim));
   const reference = fhirUser === undefined ? undefined : REFERENCE_AT_END.exec(fhirUser)?.[1];

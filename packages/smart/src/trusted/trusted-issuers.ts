@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { isPlainText, Scopes, textOf } from '@lockstep/fhircast';
+import { isPlainText, isWrittenAsCompared, Scopes, textOf } from '@lockstep/fhircast';
 import type { RecordStore } from '@lockstep/store';
 import { type JWTClaimVerificationOptions, type JWTPayload, UnsecuredJWT } from 'jose';
 import type { AuthorizationAddresses } from '../addresses.ts';
@@ -255,8 +255,8 @@ export class TrustedIssuers {
     const isSound = typeof claimed === 'string' && claimed.length <= MAX_ADDRESS && isPlainText(claimed);
     const fhirUser = isSound ? claimed : undefined;
     const reference = fhirUser === undefined ? undefined : REFERENCE_AT_END.exec(fhirUser)?.[1];
-    const alias =
-      typeof name === 'string' && name !== '' && name.length <= MAX_NAME && isPlainText(name) ? name : undefined;
+    const isName = typeof name === 'string' && name !== '' && name.length <= MAX_NAME && isPlainText(name);
+    const alias = isName && isWrittenAsCompared(name) ? name : undefined;
     if (alias === undefined && reference === undefined) return undefined;
     const known = await this.#userOf(issuer, alias, reference);
     if (known) {
