@@ -14,4 +14,6 @@ export {
   type FhirOptions,
   type FhirService,
   type PatientSummary,
+  type PatientsAsked,
+  type PatientsPage,
 } from './service.ts';

@@ -60,6 +60,19 @@ export interface EncounterSummary {
   readonly resource: Resource;
 }
 
+/** Which page of patients is asked for. */
+export interface PatientsAsked {
+  readonly limit?: number;
+  readonly after?: string;
+}
+
+/** Some of the patients that a query finds. */
+export interface PatientsPage {
+  readonly patients: readonly PatientSummary[];
+  /** Where to go on; undefined once the whole record was searched. */
+  readonly next?: string;
+}
+
 /** The FHIR data for trusted callers in the same process: pickers and console. No scopes apply. */
 export interface FhirService {
   /** @returns undefined when there is none, or none any more */
@@ -70,11 +83,11 @@ export interface FhirService {
    */
   search(type: string, params: Readonly<Record<string, string>> | URLSearchParams): Promise<SearchBundle>;
   /**
-   * Patients for a picker, by family name. Each word of the query must begin a part of the name, an identifier or the
-   * birth date; an empty query finds all.
-   * @param limit at most so many, 50 by default
+   * A page of patients for a picker, sorted by family name. Each word of the query must begin a part of the name, an identifier or
+   * the birth date; an empty query finds all. No more is read than a page needs, nor more than one request may (FHR-6).
+   * @param page `limit`: at most so many, 50 by default; `after`: the `next` of the page before
    */
-  patients(query: string, limit?: number): Promise<readonly PatientSummary[]>;
+  patients(query: string, page?: PatientsAsked): Promise<PatientsPage>;
   /** A patient's encounters, the latest first. */
   encounters(patientId: string): Promise<readonly EncounterSummary[]>;
   /**
@@ -120,19 +133,37 @@ function fhirService(repository: ResourceRepository, interactions: Interactions,
     search(type, params) {
       return interactions.find(type, new URLSearchParams(params as Record<string, string>), access);
     },
-    async patients(query, limit = 50) {
+    async patients(query, { limit = 50, after = '' } = {}) {
       const words = query.split(/\s+/).filter((word) => folded(word) !== '');
-      const byName: { readonly patient: Resource; readonly name: string }[] = [];
-      const sort = () =>
-        byName.sort((a, b) => a.name.localeCompare(b.name) || a.patient.id.localeCompare(b.patient.id));
-      const all = Number.POSITIVE_INFINITY;
-      const everybody = { left: all, charactersLeft: all, whenSpent: 'refuse' } as const;
-      for await (const patient of repository.candidates('Patient', {}, '', everybody)) {
-        if (words.every(isIn(patient))) byName.push({ patient, name: sortName(patient) });
-        if (byName.length > 2 * limit + 100) sort().splice(limit);
+      const found = new Map<string, Resource>();
+      const [number] = words;
+      if (after === '' && number !== undefined && words.length === 1) {
+        // Who has just this number is found at once, wherever in the record.
+        for await (const patient of repository.candidates('Patient', { identifiers: [number] })) {
+          if (isIn(patient)(number)) found.set(patient.id, patient);
+          if (found.size === limit) break;
+        }
       }
-      sort();
-      return byName.slice(0, limit).map(({ patient }) => patientSummary(patient));
+      const allowance = repository.allowance('stop');
+      let last = after;
+      let next: string | undefined;
+      for await (const patient of repository.candidates('Patient', {}, after, allowance)) {
+        if (!found.has(patient.id) && words.every(isIn(patient))) {
+          if (found.size >= limit) {
+            next = last;
+            break;
+          }
+          found.set(patient.id, patient);
+        }
+        last = patient.id;
+      }
+      next ??= allowance.stoppedAt;
+      const byName = [...found.values()].map((patient) => ({ patient, name: sortName(patient) }));
+      byName.sort((a, b) => a.name.localeCompare(b.name) || a.patient.id.localeCompare(b.patient.id));
+      return {
+        patients: byName.map(({ patient }) => patientSummary(patient)),
+        ...(next !== undefined && { next }),
+      };
     },
     async encounters(patientId) {
       const params = new URLSearchParams({ patient: patientId, _sort: '-date', _count: '500' });

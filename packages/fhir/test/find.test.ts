@@ -93,10 +93,10 @@ test('FHR-5 names are found by every part, however they are written', async () =
   ] as const) {
     assert.deepEqual(await ids(`Patient?${query}`), found, query);
   }
-  const picked = (await endpoint.service.patients('quinones maria')).map(({ id }) => id);
+  const picked = (await endpoint.service.patients('quinones maria')).patients.map(({ id }) => id);
   assert.deepEqual(picked, ['carreno']);
   assert.deepEqual(
-    (await endpoint.service.patients('nf-obrien-AB1')).map(({ id }) => id),
+    (await endpoint.service.patients('nf-obrien-AB1')).patients.map(({ id }) => id),
     ['obrien'],
   );
 });

@@ -12,6 +12,7 @@ import fastify from 'fastify';
 import { ResourceAccess } from '../src/access.ts';
 import { Interactions } from '../src/interactions.ts';
 import { ResourceRepository } from '../src/repository.ts';
+import type { Json } from '../src/resource.ts';
 import type { SearchBundle } from '../src/search.ts';
 import { createFhir } from '../src/service.ts';
 import { contentOf } from '../src/validate.ts';
@@ -405,4 +406,76 @@ test('FHR-6 a large resource is not checked in the event loop, however it is wri
     assert.doesNotMatch(answer.body, /"status":"4/);
   }
   assert.equal(here.mock.callCount(), 0);
+});
+
+/** A FHIR service of its own whose record holds these patients, with the reads of its store counted. */
+async function serviceOf(t: TestContext, patients: readonly { readonly id: string; readonly [key: string]: Json }[]) {
+  const path = join(folder, `picker-${crypto.randomUUID()}.db`);
+  const own = await openSqlite({ path, log: { count: 100, ageMs: 60_000 } });
+  t.after(() => own.close());
+  const records = counting(own.records);
+  const written = new ResourceRepository(records, BASE, () => NOW);
+  assert.ok(await written.createAll(patients.map((one) => ({ resourceType: 'Patient', ...one }))));
+  const { service } = await createFhir({
+    records,
+    validator: new R4Validator(),
+    clock: { now: () => NOW },
+    baseUrl: BASE,
+    tokenOf: () => undefined,
+    smart: () => SMART,
+    hubUrl: `${BASE}/hub`,
+    ids: () => 'made',
+    version: '1',
+  });
+  return service;
+}
+
+const named = (index: number, family: string, more: Record<string, Json> = {}) => ({
+  id: `p${String(index).padStart(4, '0')}`,
+  name: [{ family, given: ['Ada'] }],
+  identifier: [{ value: `MR-${index}` }],
+  ...more,
+});
+
+test('FHR-6 a picker reads a page of patients, however many there are, and its pages bring each of them once', async (t) => {
+  const service = await serviceOf(
+    t,
+    Array.from({ length: 900 }, (_, index) => named(index, index % 3 === 0 ? 'Third' : 'Other')),
+  );
+  for (const [query, all] of [
+    ['', 900],
+    ['thi ada', 300],
+  ] as const) {
+    const ids: string[] = [];
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      read = 0;
+      const page = await service.patients(query, { limit: 50, after });
+      assert.ok(read <= 50 * 3 + 300, `${read} were read for a page`);
+      assert.ok(page.patients.length > 0 || page.next === undefined, 'a page that goes on has somebody');
+      ids.push(...page.patients.map(({ id }) => id));
+      after = page.next;
+    }
+    assert.equal(ids.length, all, query);
+    assert.equal(new Set(ids).size, all, query);
+  }
+  const { patients: numbered, next: rest } = await service.patients('mr-899');
+  assert.deepEqual([numbered.map(({ id }) => id), rest], [['p0899'], undefined]);
+  assert.deepEqual(await service.patients('nobody'), { patients: [] }, 'all of the record was searched');
+});
+
+test('FHR-6 a picker says that nobody is there only when the whole record was searched', async (t) => {
+  const text = 'x'.repeat(1024 * 1024);
+  const large = Array.from({ length: 18 }, (_, index) => named(index, 'Large', { implicitRules: text }));
+  const service = await serviceOf(t, [...large, named(18, 'Last')]);
+  const first = await service.patients('last');
+  assert.deepEqual(first.patients, []);
+  assert.ok(first.next !== undefined, 'not everybody was looked at');
+  const second = await service.patients('last', { after: first.next });
+  assert.deepEqual([second.patients.map(({ id }) => id), second.next], [['p0018'], undefined]);
+  const numbered = await service.patients('MR-18');
+  assert.deepEqual(
+    numbered.patients.map(({ id }) => id),
+    ['p0018'],
+    'a whole number is found wherever it is',
+  );
 });

@@ -286,19 +286,20 @@ test('FHR-3 what would widen a search when ignored is refused', async () => {
 
 test('FHR-3 the service finds patients and encounters for pickers', async () => {
   const { service } = endpoint;
-  const everybody = await service.patients('');
+  const { patients: everybody, next } = await service.patients('');
+  assert.equal(next, undefined);
   assert.equal(everybody.length, 13);
   assert.deepEqual(
     everybody.slice(0, 2).map(({ name }) => name),
     ['Arthur James Bellweather', 'Amara Diallo'],
   );
-  assert.equal((await service.patients('', 3)).length, 3);
-  const [found] = await service.patients('fern mat');
+  assert.equal((await service.patients('', { limit: 3 })).patients.length, 3);
+  const [found] = (await service.patients('fern mat')).patients;
   assert.equal(found?.id, 'mateo-fernandez');
   assert.equal(found?.identifier, 'NF-267708');
-  assert.equal((await service.patients('NF-2677'))[0]?.id, 'mateo-fernandez');
-  assert.equal((await service.patients('1979-01-25'))[0]?.id, 'mateo-fernandez');
-  assert.deepEqual(await service.patients('nobody at all'), []);
+  assert.equal((await service.patients('NF-2677')).patients[0]?.id, 'mateo-fernandez');
+  assert.equal((await service.patients('1979-01-25')).patients[0]?.id, 'mateo-fernandez');
+  assert.deepEqual(await service.patients('nobody at all'), { patients: [] });
   const visits = await service.encounters('amara-diallo');
   assert.deepEqual(
     visits.map(({ id }) => id),

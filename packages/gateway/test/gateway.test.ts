@@ -279,19 +279,36 @@ test('FHR-3 batches and $everything are answered with the rights of each part', 
 
 test('FHR-3 pickers and launches find the server’s patients', async () => {
   assert.deepEqual(
-    (await gateway.service.patients('diallo')).map(({ id }) => id),
+    (await gateway.service.patients('diallo')).patients.map(({ id }) => id),
     [PATIENT],
   );
-  assert.ok((await gateway.service.patients('')).length > 10);
+  assert.ok((await gateway.service.patients('')).patients.length > 10);
   assert.ok((await gateway.service.encounters(PATIENT)).length > 0);
-  const [first] = await gateway.service.patients('obrien');
+  const [first] = (await gateway.service.patients('obrien')).patients;
   assert.equal(first?.id, 'liam-obrien');
   assert.deepEqual(
-    (await gateway.service.patients(first!.identifier!)).map(({ id }) => id),
+    (await gateway.service.patients(first!.identifier!)).patients.map(({ id }) => id),
     ['liam-obrien'],
   );
   assert.equal((await gateway.service.read('Patient', PATIENT))?.id, PATIENT);
   assert.equal(await gateway.service.read('Patient', 'nobody'), undefined);
+});
+
+test('FHR-3 a picker goes on where the server’s page ends, and begins once more at a place that is none', async () => {
+  const { patients: all } = await gateway.service.patients('', { limit: 200 });
+  const ids: string[] = [];
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const page = await gateway.service.patients('', { limit: 4, after });
+    assert.ok(page.patients.length > 0 && page.patients.length <= 4);
+    ids.push(...page.patients.map(({ id }) => id));
+    after = page.next;
+  }
+  assert.deepEqual(ids.sort(), all.map(({ id }) => id).sort());
+  const whole = await gateway.service.patients('nobody-is-called-so');
+  assert.deepEqual(whole, { patients: [] });
+  const first = await gateway.service.patients('', { limit: 4 });
+  for (const place of ['x', '/Patient?_count=900', 'https://other.example/Patient', '%zz'])
+    assert.deepEqual((await gateway.service.patients('', { limit: 4, after: place })).patients, first.patients, place);
 });
 
 const TYPES = [

@@ -12,7 +12,7 @@ function nameOf(resource: { readonly id?: unknown; readonly name?: unknown }): s
 /** The FHIR store as the authorization server's pickers and launches see it. */
 export function patientDirectory(fhir: FhirService): PatientDirectory {
   return {
-    search: (text, limit) => fhir.patients(text, limit),
+    search: (text, limit, after) => fhir.patients(text, { limit, ...(after !== undefined && { after }) }),
     async patient(id) {
       const patient = await fhir.read('Patient', id);
       if (!patient) return undefined;

@@ -151,6 +151,19 @@ describe('the audit trail', () => {
       );
       assert.equal(bad?.outcome, '4');
       assert.equal(clientOf(bad ?? {}), app.clientId);
+      const [shown] = await records.of(['search-type'], async () => {
+        const picker = await lena.go(app.begin('launch/patient').url);
+        assert.match(picker.text, /Choose a patient/);
+        await lena.go(`${new URL(picker.url).pathname}?search=Secretname`);
+      });
+      assert.ok(
+        shown?.entity.some(({ what }: Json) => what?.reference === 'Patient/amara-diallo'),
+        'the picker showed her',
+      );
+      assert.equal(clientOf(shown ?? {}), app.clientId);
+      assert.equal(userOf(shown ?? {}), 'Practitioner/dr-lena-okafor');
+      const [nobody] = await records.of(['search-type'], async () => undefined);
+      assert.doesNotMatch(JSON.stringify(nobody), /Secretname/);
       await records.of(['token-introspect'], () => app.post('/auth/introspect', { token: tokens.access_token }));
       await records.of(['launch'], () => lena.launch({ client_id: app.clientId, patient: 'amara-diallo' }));
 

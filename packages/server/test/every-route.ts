@@ -8,6 +8,7 @@ import type { RecordStore } from '@lockstep/store';
 import { openStore, type ServerStore } from '../src/store.ts';
 import { ConsolePerson } from './console-person.ts';
 import { Backend, EVERYTHING, HubClient, type Json, testConfig } from './harness.ts';
+import { App, Person } from './person.ts';
 
 const ORIGIN = 'https://page.example';
 const SCOPE = `${EVERYTHING} system/*.cruds`;
@@ -19,12 +20,14 @@ export interface Asked {
   readonly hub: HubClient;
   readonly admin: ConsolePerson;
   readonly folderToken: string;
+  /** Somebody who is asked for a patient on the way to an app, and the id of that. */
+  readonly picker: { readonly person: Person; readonly uid: string };
   readonly topic: string;
   close(): Promise<void>;
 }
 
 /** Who asks. */
-type Caller = 'nobody' | 'page' | 'client' | 'administrator' | 'folder';
+type Caller = 'nobody' | 'page' | 'client' | 'administrator' | 'folder' | 'picker';
 
 export interface Row {
   readonly as: Caller;
@@ -76,7 +79,6 @@ const STEPS: Row = {
   as: 'page',
   routes: [
     ...['GET /auth/authorize', 'POST /auth/authorize', 'GET /auth/authorize/held/:id', 'GET /auth/authorize/:uid'],
-    'GET /auth/interaction/:uid',
     ...['sign-in', 'patient', 'encounter', 'session', 'consent', 'cancel'].map(
       (step) => `POST /auth/interaction/:uid/${step}`,
     ),
@@ -93,6 +95,12 @@ export const ROWS: readonly Row[] = [
   PLAIN,
   STEPS,
   { as: 'nobody', routes: ['/simulate/**'] },
+  {
+    as: 'picker',
+    routes: ['GET /auth/interaction/:uid'],
+    params: ({ picker }) => ({ uid: picker.uid }),
+    status: 200,
+  },
   { as: 'nobody', routes: ['POST /auth/session'], body: () => ({ sample: 'dr-mei-tanaka' }), status: 200 },
   {
     as: 'nobody',
@@ -349,8 +357,11 @@ export async function ask(asked: Asked, route: string, { as, params, query = '',
     client: { origin: ORIGIN, authorization: `Bearer ${asked.hub.token}` },
     administrator: { cookie: asked.admin.cookie, 'x-csrf-token': asked.admin.session.csrf },
     folder: { authorization: `Bearer ${asked.folderToken}` },
+    picker: {},
   };
-  return fetch(asked.lockstep.origin + address(pattern, params?.(asked)) + query, {
+  const url = asked.lockstep.origin + address(pattern, params?.(asked)) + query;
+  const send: typeof fetch = as === 'picker' ? (to, init) => asked.picker.person.request(String(to), init) : fetch;
+  return send(url, {
     method,
     redirect: 'manual',
     headers: { ...caller[as], ...(content && !isForm && { 'content-type': 'application/json' }) },
@@ -391,6 +402,11 @@ export async function started(count: number, over: (store: ServerStore) => Serve
   const hub = new HubClient(`${lockstep.origin}/hub`, await backend.token(SCOPE));
   const admin = await ConsolePerson.signIn(lockstep.origin, { sample: 'admin' });
   const topic = await hub.session('Practitioner/first');
+  const person = new Person(lockstep.origin);
+  await person.signIn();
+  const app = await App.register(lockstep.origin);
+  const picking = await person.go(app.begin('launch/patient').url);
+  const uid = new URL(picking.url).pathname.split('/').at(-1) ?? '';
   await each(count, (index) => command('users', { id: userId(index), name: `User ${index}`, aliases: [`U${index}`] }));
   const number = (index: number): string => String(index).padStart(4, '0');
   await each(count, (index) =>
@@ -421,6 +437,7 @@ export async function started(count: number, over: (store: ServerStore) => Serve
     hub,
     admin,
     folderToken,
+    picker: { person, uid },
     topic,
     async close() {
       await lockstep.close();

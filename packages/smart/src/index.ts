@@ -28,6 +28,7 @@ export {
   type OpenSession,
   type PatientDirectory,
   type PatientSummary,
+  type PickablePatients,
   type RequestLimit,
   type SessionDirectory,
 } from './ports.ts';

@@ -27,6 +27,8 @@ import { type SignedIn, type SignIns, workstationOf } from './sign-ins.ts';
 /** How long what was picked is kept for an unfinished flow, ms. */
 const PROGRESS_LIFE = 3_600_000;
 const LISTED_PATIENTS = 50;
+/** Characters of a place where a search goes on. */
+const LONGEST_PLACE = 4000;
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
@@ -169,11 +171,20 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     const view = { base, flow: `${base}${flow.path}`, csrf: signedIn.csrf, app: client.name, problem, language };
     switch (step) {
       case 'patient': {
-        const search = textOf((request.query as { search?: unknown }).search).slice(0, 100);
-        return patientPage({ ...view, search, patients: await patients.search(search, LISTED_PATIENTS) });
+        const asked = request.query as { readonly search?: unknown; readonly after?: unknown };
+        const search = textOf(asked.search).slice(0, 100);
+        const after = textOf(asked.after).slice(0, LONGEST_PLACE);
+        const found = await patients.search(search, LISTED_PATIENTS, after);
+        const query = new URLSearchParams(search === '' ? {} : { name: search }).toString();
+        noteShown(flow, { type: 'Patient', query, patients: found.patients.map(({ id }) => id) });
+        return patientPage({ ...view, search, ...found });
       }
-      case 'encounter':
-        return encounterPage({ ...view, encounters: await patients.encounters(patient ?? '') });
+      case 'encounter': {
+        const of = patient ?? '';
+        const encounters = await patients.encounters(of);
+        noteShown(flow, { type: 'Encounter', query: new URLSearchParams({ patient: of }).toString(), patients: [of] });
+        return encounterPage({ ...view, encounters });
+      }
       case 'session':
         return sessionPage({ ...view, sessions: flow.sessions, own: signedIn.topic, several: scopes.hasBareFhircast });
       case 'consent':
@@ -186,6 +197,11 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
           groups: groupScopes(flow.grantable),
         });
     }
+  }
+
+  /** A picker shows patients, so that it is recorded as other reads of the record are. */
+  function noteShown({ client, signedIn }: SignedInFlow, shown: NonNullable<AuditEntry['shown']>): void {
+    audit({ action: 'picker', user: signedIn.user.reference, clientId: client.id, shown });
   }
 
   async function showSignIn(

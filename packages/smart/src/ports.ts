@@ -30,6 +30,14 @@ export interface AuditEntry {
   readonly user?: string;
   readonly clientId?: string;
   readonly detail?: string;
+  /** What of the record a page showed to the person. */
+  readonly shown?: {
+    readonly type: 'Patient' | 'Encounter';
+    /** As a FHIR search says it; it may hold patient data. */
+    readonly query: string;
+    /** Ids. */
+    readonly patients: readonly string[];
+  };
 }
 
 export interface OpenSession {
@@ -82,10 +90,22 @@ export interface EncounterSummary {
   readonly start?: string;
 }
 
+/** A page of patients to choose from. */
+export interface PickablePatients {
+  readonly patients: readonly PatientSummary[];
+  /** Where the search goes on; undefined once the whole record was searched. */
+  readonly next?: string;
+}
+
 /** What the pickers and `POST /launch` ask of the FHIR side. Nothing here is limited by a token's scopes. */
 export interface PatientDirectory {
-  /** Patients whose name or identifier starts with the text; all of them for an empty text. At most `limit`. */
-  search(text: string, limit: number): Promise<readonly PatientSummary[]>;
+  /**
+   * Some of the patients whose name or number begins with the text; of all of them for an empty text.
+   * @param limit so many, or few more where some of them have just this number
+   * @param after the `next` of the page before
+   * @returns `next` where not the whole record was searched
+   */
+  search(text: string, limit: number, after?: string): Promise<PickablePatients>;
   patient(id: string): Promise<PatientSummary | undefined>;
   /** The patient's encounters, the latest first. */
   encounters(patient: string): Promise<readonly EncounterSummary[]>;
@@ -96,7 +116,7 @@ export interface PatientDirectory {
 
 /** Where there is no FHIR side: no person is found. */
 export const NO_PATIENTS: PatientDirectory = {
-  search: async () => [],
+  search: async () => ({ patients: [] }),
   patient: async () => undefined,
   encounters: async () => [],
   hasStudy: async () => false,

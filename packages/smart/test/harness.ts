@@ -80,8 +80,9 @@ const ENCOUNTERS: Readonly<Record<string, readonly EncounterSummary[]>> = {
 };
 
 export const patients: PatientDirectory = {
-  search: async (text, limit) =>
-    PATIENTS.filter(({ name }) => name.toLowerCase().includes(text.toLowerCase())).slice(0, limit),
+  search: async (text, limit) => ({
+    patients: PATIENTS.filter(({ name }) => name.toLowerCase().includes(text.toLowerCase())).slice(0, limit),
+  }),
   patient: async (id) => PATIENTS.find((patient) => patient.id === id),
   encounters: async (patient) => ENCOUNTERS[patient] ?? [],
   hasStudy: async (patient, study) => study === `${patient}-ct`,
@@ -91,7 +92,7 @@ export const patients: PatientDirectory = {
 /** The real FHIR endpoint's data for the pickers. */
 function directoryOf(fhir: FhirService): PatientDirectory {
   return {
-    search: (text, limit) => fhir.patients(text, limit),
+    search: (text, limit, after) => fhir.patients(text, { limit, ...(after !== undefined && { after }) }),
     patient: async (id) => (await fhir.read('Patient', id)) && { id, name: id },
     encounters: async (patient) => (await fhir.encounters(patient)).map((one) => ({ ...one, title: one.label })),
     hasStudy: async (patient, study) =>

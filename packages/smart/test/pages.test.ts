@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { PatientDirectory } from '../src/index.ts';
 import { attempt, formsOf, launched, type Page, registerApp, returned, TestBrowser, tokensFor } from './browsing.ts';
-import { answerOf, startServer, type TestServer } from './harness.ts';
+import { answerOf, patients, startServer, type TestServer } from './harness.ts';
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
@@ -230,6 +231,40 @@ test('AUT-2 a forged Host header changes no address', async (t) => {
     }).on('error', reject);
   });
   assert.equal(new URL(location ?? '', server.origin).origin, server.origin);
+});
+
+test('AUT-4 the patient picker shows a page, asks the server for more, and says when nobody is there', async (t) => {
+  const asked: unknown[] = [];
+  /** Of 120 patients the search looks at 50 at a time. */
+  const search: PatientDirectory['search'] = async (text, limit, after = '') => {
+    asked.push([text, limit, after]);
+    const from = Number(after);
+    const all = Array.from({ length: 120 }, (_, index) => ({ id: `n${index}`, name: `Person ${index}` }));
+    const patients = all.slice(from, from + 50).filter(({ name }) => text === '' || name === text);
+    return { patients, ...(from + 50 < 120 && { next: String(from + 50) }) };
+  };
+  const server = await startServer(t, { patients: { ...patients, search } });
+  const app = await registerApp(server);
+  const browser = new TestBrowser(server);
+  const signIn = await browser.go(attempt(server, app, 'launch/patient').url);
+  const first = await browser.submit(signIn, { name: 'sample', value: 'dr-lena-okafor' });
+  const { pathname } = new URL(first.url);
+  const further = (page: { readonly text: string }): string | undefined =>
+    /<a href="([^"]*)">Search on/.exec(page.text)?.[1]?.replaceAll('&amp;', '&');
+  assert.deepEqual(asked, [['', 50, '']]);
+  assert.match(first.text, /Person 49</);
+  assert.match(first.text, /There may be more patients/);
+  const none = await browser.go(`${pathname}?search=Person+110`);
+  assert.match(none.text, /No patient was found yet: not the whole record was searched/);
+  assert.doesNotMatch(none.text, /No patient was found\./);
+  let page = none;
+  for (let next = further(page); next !== undefined; next = further(page)) page = await browser.go(next);
+  assert.match(page.text, /Person 110</);
+  assert.deepEqual(asked.at(-1), ['Person 110', 50, '100'], 'the words go along');
+  const nobody = await browser.go(`${pathname}?search=Nobody&after=100`);
+  assert.match(nobody.text, /No patient was found\./);
+  const { length } = server.audits.filter(({ shown }) => shown?.type === 'Patient');
+  assert.equal(length, asked.length, 'what was shown is recorded');
 });
 
 test('CWE-79 what an app or a person calls itself is text on every page', async (t) => {

@@ -74,10 +74,18 @@ const OF_ACTION: Readonly<Record<string, AuditedAct['act']>> = {
 
 /** What the authorization server says about its acts. */
 export function smartAudit(trail: ServerAuditTrail | undefined): (entry: AuditEntry) => void {
-  return ({ action, user, clientId, detail }) => {
+  return ({ action, user, clientId, detail, shown }) => {
     const done = {
-      act: OF_ACTION[action.split('.')[0] ?? ''] ?? ('administration' as const),
-      detail: detail === undefined ? action : `${action}: ${detail}`,
+      ...(shown === undefined
+        ? {
+            act: OF_ACTION[action.split('.')[0] ?? ''] ?? ('administration' as const),
+            detail: detail === undefined ? action : `${action}: ${detail}`,
+          }
+        : {
+            act: 'fhir' as const,
+            fhir: { interaction: 'search-type', type: shown.type, query: shown.query },
+            patients: shown.patients,
+          }),
       ...(user !== undefined && { user }),
       ...(clientId !== undefined && { clientId }),
     };

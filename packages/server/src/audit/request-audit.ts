@@ -53,7 +53,7 @@ export function auditRequests(app: FastifyInstance, trail: ServerAuditTrail): vo
     record(request, reply.statusCode, trail);
     if (await trail.kept()) return;
     // What was done and could not be recorded is not confirmed; the answer that says so is not recorded once more.
-    if (reply.statusCode < 500 && isAudited(request)) throw unrecorded();
+    if (reply.statusCode < 500 && (isAudited(request) || request.audit.acts.length > 0)) throw unrecorded();
   });
   // What the provider answers by itself.
   app.addHook('onResponse', (request, reply, done) => {

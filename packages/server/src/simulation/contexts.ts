@@ -2,6 +2,9 @@
 import type { Hub } from '@lockstep/hub';
 import type { PatientDirectory, UserProfile } from '@lockstep/smart';
 
+/** Patients among which the first by name is looked for. */
+const FIRST_PATIENTS = 50;
+
 export interface PickedContext {
   readonly patient?: string;
   readonly encounter?: string;
@@ -36,7 +39,7 @@ export class LaunchContexts {
     if (!picks) return context;
     const { patients } = this.#parts;
     const own = /^Patient\/(.+)$/.exec(reference)?.[1];
-    const patient = context.patient ?? own ?? (await patients.search('', 1))[0]?.id;
+    const patient = context.patient ?? own ?? (await patients.search('', FIRST_PATIENTS)).patients[0]?.id;
     if (patient === undefined) return context;
     const encounter = context.encounter ?? (await patients.encounters(patient))[0]?.id;
     return { ...context, patient, ...(encounter !== undefined && { encounter }) };

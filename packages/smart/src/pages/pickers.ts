@@ -1,5 +1,5 @@
 import { type Html, html } from '../html.ts';
-import type { EncounterSummary, OpenSession, PatientSummary } from '../ports.ts';
+import type { EncounterSummary, OpenSession, PickablePatients } from '../ports.ts';
 import { csrfField, page, problem } from './layout.ts';
 import { type PageLanguage, type Words, wordsIn } from './words.ts';
 
@@ -22,25 +22,24 @@ function listed(parts: readonly (string | undefined)[]): string {
   return parts.filter(Boolean).join(', ');
 }
 
-export function patientPage(
-  view: PickerView & { readonly search: string; readonly patients: readonly PatientSummary[] },
-): string {
+export function patientPage(view: PickerView & PickablePatients & { readonly search: string }): string {
   const words = wordsIn(view.language);
+  const { next, patients, search } = view;
   return page(
     view.base,
     words('Choose a patient'),
     html`<h1>${words('Choose a patient for {}', view.app)}</h1>
-${problem(view.problem)}
+${problem(view.problem === undefined ? undefined : words(view.problem))}
 <form method="get" action="${view.flow}" role="search">
 <label for="search">${words('Name or number')}</label>
-<input type="search" id="search" name="search" value="${view.search}" autocomplete="off">
+<input type="search" id="search" name="search" value="${search}" autocomplete="off">
 <div class="actions"><button type="submit">${words('Search')}</button></div>
 </form>
 <form method="post" action="${view.flow}/patient">
 ${csrfField(view.csrf)}
 <h2>${words('Patients')}</h2>
-${view.patients.length === 0 ? html`<p>${words('No patient was found.')}</p>` : undefined}
-${view.patients.map(
+${patients.length === 0 && next === undefined ? html`<p>${words('No patient was found.')}</p>` : undefined}
+${patients.map(
   (patient) => html`<button class="row" type="submit" name="patient" value="${patient.id}">${patient.name}
 <span class="quiet">${listed([
     patient.birthDate && words('born {}', patient.birthDate),
@@ -49,6 +48,12 @@ ${view.patients.map(
   ])}</span></button>`,
 )}
 </form>
+${
+  next === undefined
+    ? undefined
+    : html`<p>${words(patients.length === 0 ? 'No patient was found yet: not the whole record was searched.' : 'There may be more patients.')}
+<a href="${view.flow}?${new URLSearchParams({ search, after: next }).toString()}">${words('Search on')}</a></p>`
+}
 ${cancel(view, words)}`,
     view.language,
   );
@@ -60,7 +65,7 @@ export function encounterPage(view: PickerView & { readonly encounters: readonly
     view.base,
     words('Choose an encounter'),
     html`<h1>${words('Choose an encounter for {}', view.app)}</h1>
-${problem(view.problem)}
+${problem(view.problem === undefined ? undefined : words(view.problem))}
 <form method="post" action="${view.flow}/encounter">
 ${csrfField(view.csrf)}
 ${view.encounters.map(

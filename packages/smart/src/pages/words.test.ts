@@ -57,6 +57,10 @@ describe('REG-4 pages of signing in', () => {
     });
     const pages = (language: PageLanguage): readonly string[] => [
       patientPage({ ...view(language), search: '', patients: [] }),
+      patientPage({ ...view(language), search: '', patients: [], next: '7' }),
+      patientPage({ ...view(language), search: '', patients: [{ id: '1', name: '7' }], next: '7' }),
+      patientPage({ ...view(language), problem: 'There is no such patient.', search: '', patients: [] }),
+      encounterPage({ ...view(language), problem: 'The patient has no such encounter.', encounters: [] }),
       ...['male', 'female', 'other', 'unknown'].map((gender) =>
         patientPage({ ...view(language), search: '', patients: [{ id: '1', name: '7', birthDate: '1961', gender }] }),
       ),

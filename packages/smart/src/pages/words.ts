@@ -70,6 +70,12 @@ export const GERMAN: Readonly<Record<string, string>> = {
   'Name or number': 'Name oder Nummer',
   Patients: 'Patienten',
   'No patient was found.': 'Es wurde kein Patient gefunden.',
+  'No patient was found yet: not the whole record was searched.':
+    'Noch wurde kein Patient gefunden: Die Akten sind nicht alle durchsucht.',
+  'There may be more patients.': 'Es kann weitere Patienten geben.',
+  'Search on': 'Weitersuchen',
+  'There is no such patient.': 'Diesen Patienten gibt es nicht.',
+  'The patient has no such encounter.': 'Diese Behandlung gibt es bei dem Patienten nicht.',
   'born {}': 'geboren {}',
   male: 'männlich',
   female: 'weiblich',
