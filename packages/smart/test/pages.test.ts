@@ -252,14 +252,14 @@ test('AUT-4 the patient picker shows a page, asks the server for more, and says 
   const further = (page: { readonly text: string }): string | undefined =>
     /<a href="([^"]*)">Search on/.exec(page.text)?.[1]?.replaceAll('&amp;', '&');
   assert.deepEqual(asked, [['', 50, '']]);
-  assert.match(first.text, /Person 49</);
+  assert.match(first.text, /Person 49\n/);
   assert.match(first.text, /There may be more patients/);
   const none = await browser.go(`${pathname}?search=Person+110`);
   assert.match(none.text, /No patient was found yet: not the whole record was searched/);
   assert.doesNotMatch(none.text, /No patient was found\./);
   let page = none;
   for (let next = further(page); next !== undefined; next = further(page)) page = await browser.go(next);
-  assert.match(page.text, /Person 110</);
+  assert.match(page.text, /Person 110\n/);
   assert.deepEqual(asked.at(-1), ['Person 110', 50, '100'], 'the words go along');
   const nobody = await browser.go(`${pathname}?search=Nobody&after=100`);
   assert.match(nobody.text, /No patient was found\./);
