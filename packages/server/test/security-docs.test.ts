@@ -16,10 +16,11 @@ describe('the security pages', () => {
       tests.set(basename(path), `${tests.get(basename(path)) ?? ''}${readFileSync(`${ROOT}${path}`, 'utf8')}`);
     }
     for (const name of ['threat-model.md', 'asvs.md']) {
-      for (const [, file = '', title] of page(name).matchAll(/`([\w/-]*[\w-]+\.test\.ts)`(?: "([^"]+)")?/g)) {
+      for (const [, file = '', titles = ''] of page(name).matchAll(/`([\w/-]*[\w-]+\.test\.ts)`((?:,? "[^"]+")*)/g)) {
         const source = tests.get(basename(file));
         assert.ok(source !== undefined, `${name}: ${file}`);
-        if (title !== undefined) assert.ok(source.includes(title), `${name}: ${file} has no "${title}"`);
+        for (const [, title = ''] of titles.matchAll(/"([^"]+)"/g))
+          assert.ok(source.includes(title), `${name}: ${file} has no "${title}"`);
       }
     }
   });
