@@ -84,5 +84,13 @@ export function useFollowing({ subscriber, fhir }: Connected, parts: FollowingPa
     }
   }
 
+  useEffect(() => {
+    if (obstacle === undefined) return undefined;
+    // The record could not be read while there was no network; what is open has not changed.
+    const again = (): void => setAsked((count) => count + 1);
+    addEventListener('online', again);
+    return () => removeEventListener('online', again);
+  }, [obstacle]);
+
   return { obstacle, again: () => setAsked((count) => count + 1) };
 }

@@ -645,6 +645,36 @@ describe('SUB-11 coming back', () => {
     );
   });
 
+  it('ERR-8 who connects once more before its last connection is gone owes the answer that was lost with that', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const names = async () => (await rig.hub.sessions())[0]?.notFollowing.map(({ name, why }) => [name, why]);
+    const sdk = await rig.join(topic, 'Patient-open,org.lockstep.following', { 'subscriber.name': 'Viewer' });
+    const plain = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Writer' });
+    const mute = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Old viewer' });
+    await rig.publish(topic, 'Patient-open', [patient('a')], { id: 'a' });
+    for (const one of [sdk, plain]) one.answer(200, 'a');
+    await rig.settle(topic);
+    const answered = await rig.connect(sdk.endpoint, 'a');
+    assert.deepEqual(answered?.asked, [], 'it has answered');
+    await rig.publish(topic, 'Patient-open', [patient('b')], { id: 'b' });
+    assert.deepEqual((await rig.connect(mute.endpoint, 'b'))?.asked, [], 'one that never answers');
+    const [sdkBack, plainBack] = [await rig.connect(sdk.endpoint, 'b'), await rig.connect(plain.endpoint, 'b')];
+    for (const back of [sdkBack, plainBack]) {
+      const asked = back?.asked.map(({ event }) => [event['hub.event'], event.context[0].resource.id]);
+      assert.deepEqual(asked, [['Patient-open', 'b']]);
+    }
+    rig.clock.advance(1000);
+    await rig.settle(topic);
+    assert.deepEqual(await names(), [
+      ['Viewer', 'waiting'],
+      ['Writer', 'waiting'],
+    ]);
+    for (const back of [sdkBack, plainBack]) back?.answer(200, back.asked[0]?.id);
+    await rig.settle(topic);
+    assert.deepEqual(await names(), []);
+  });
+
   it('ERR-8 who saw a close, and whose answer was lost, is asked by that close where it does not take Home-open', async (t) => {
     const rig = await Rig.open(t);
     const topic = await rig.session();

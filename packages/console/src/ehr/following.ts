@@ -87,6 +87,17 @@ export class OthersFollowing {
     }
     subscriber.on('UserLogout', () => book.desk.update(withSessionEnded));
     subscriber.on('SyncError', (event) => this.#note(event));
+    // The record could not be read while there was no network; what is open has not changed.
+    addEventListener('online', this.#online);
+  }
+
+  readonly #online = (): void => {
+    if (this.#parts.book.desk.get().shown.kind === 'unreadable') this.again();
+  };
+
+  /** Follows no more. */
+  end(): void {
+    removeEventListener('online', this.#online);
   }
 
   /** Follows the current context once more, such as when the record can be read again. */

@@ -124,6 +124,33 @@ test('ERR-8 one that is gone is forgotten for one that was started again and fol
   assert.deepEqual([...followEntries(both, follows).keys()].sort(), ['v', 'w'], 'it was there before');
 });
 
+test('ERR-8 one that was started again is told from the one that is gone by the server’s clock, and however it was read', () => {
+  const silent = entry('unanswered', { eventId: 'e1' });
+  const denied = entry('denied', { reason: '2 events were not answered' });
+  const again = { subscription: 'again', subscriber: 'Viewer' };
+  const [comes, connects] = [entry('subscribed', again), entry('connected', again)];
+  const follows = [
+    entry('delivered', { ...again, eventId: 'e2', event: 'Patient-open' }),
+    entry('answered', { ...again, eventId: 'e2', status: 200, ms: 3 }),
+  ];
+  const ahead = 3_600_000;
+  const froms: Readonly<Record<string, Roster>> = {
+    'it was said here first': withReason(opened, 'Viewer', 'no answer', ahead),
+    'it was late here': withLate(opened, 'v', 'e1', ahead),
+    'the server told it first': opened,
+  };
+  for (const [how, from] of Object.entries(froms)) {
+    const gone = followEntries(from, [silent, denied]);
+    assert.equal(viewer(gone).apart?.why, 'gone', how);
+    const read = readRoster([{ ...subscription, id: 'again', connected: true }], gone);
+    for (const before of [gone, read]) {
+      const back = followEntries(before, [comes, connects, ...follows]);
+      assert.deepEqual([...back.keys()], ['again'], how);
+      assert.equal(isBehind([...back.values()][0] ?? viewer(gone)), false, how);
+    }
+  }
+});
+
 test('ERR-4 an application that said 202 and then sends a SyncError did not follow', () => {
   const working = followEntries(opened, [entry('answered', { eventId: 'e1', status: 202, ms: 5000 })]);
   assert.equal(viewer(working).outcome?.state, 'working');

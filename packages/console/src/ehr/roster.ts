@@ -91,14 +91,16 @@ function withoutJoining({ joining: _, ...rest }: Member): Member {
   return rest;
 }
 
-/** Not following, for a reason; since the first of the reasons in a row. */
+/** Not following, for a reason; since the first of the reasons in a row that the server told. */
 function apartFor(
   member: Member,
   why: Apart['why'],
   at: number,
   more: Omit<Partial<Apart>, 'why' | 'since'> = {},
 ): Member {
-  return { ...member, apart: { why, since: member.apart?.since ?? at, ...more } };
+  // That it is undecided was seen here, by this machine's clock.
+  const told = member.apart?.why === 'undecided' ? undefined : member.apart;
+  return { ...member, apart: { why, since: told?.since ?? at, ...more } };
 }
 
 function following({ apart: _, said: __, ...member }: Member): Member {
@@ -122,7 +124,8 @@ function apply(roster: Map<string, Member>, entry: TimelineEntry): void {
   const member = roster.get(id);
   switch (entry.kind) {
     case 'subscribed':
-      if (!member) roster.set(id, { ...newcomer(entry), joining: true });
+      // The members may have been read after it came, and before this was told.
+      roster.set(id, member ? { joinedAt: entry.at, ...member } : { ...newcomer(entry), joining: true });
       return;
     case 'connected': {
       const here = { ...withoutJoining(member ?? newcomer(entry)), connected: true };

@@ -143,6 +143,7 @@ export async function startSession(person: SignedInPerson, loadChart: () => Prom
 
   function end(): void {
     stopWatching();
+    following.end();
     unwatchDesk();
     void keeping.then((stop) => stop());
     members.stop();

@@ -1,9 +1,10 @@
 import type { Channel } from '../ports.ts';
-import { owesAnswer } from '../rules/following.ts';
+import { isKnownToAnswer, owesAnswer } from '../rules/following.ts';
 import { believedBy } from '../rules/gap.ts';
 import { mayReturn, replayedAfter, seenBeforeLogout } from '../rules/lease.ts';
 import { type Rejection, UNKNOWN_ENDPOINT } from '../rules/reasons.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
+import { lastTold } from '../rules/told.ts';
 import type { CaughtUpSession, DeliveryPage, Missed } from './catch-up.ts';
 import { type MissedEvents, within } from './missed-events.ts';
 import { type LiveSessionOptions, type LiveSessionParts, type SessionHere, UNKNOWN_SINCE } from './session-parts.ts';
@@ -77,6 +78,17 @@ export class SocketSubscribers implements CaughtUpSession {
     });
   }
 
+  /**
+   * Whether the answer of a subscriber that comes before its last connection is known to be gone may have been lost with that: nobody
+   * waits for it any more, so that it is asked for once more (ERR-8).
+   * @param seen number of the last event that it has seen
+   */
+  #lostAnswer(state: SessionState, before: Subscription, seen: number): boolean {
+    if (before.presence?.is === 'away' || seen < lastTold(state, before, this.#options.derivesOpens)) return false;
+    // Without a socket here the last connection was to another node, or has just ended.
+    return this.#session.audience.sockets.get(before.id)?.owesAnswer ?? isKnownToAnswer(before);
+  }
+
   /** What the log has for a subscriber that returns. @returns undefined where it is new, or the log no longer has all of it */
   async #sinceLastSeen(
     state: SessionState,
@@ -91,7 +103,8 @@ export class SocketSubscribers implements CaughtUpSession {
     const after = Math.max(seen, replayedAfter(state, subscription));
     const read = await this.#missed.fromLog(state, log, after, state.nextNumber - 1);
     const { derivesOpens } = this.#options;
-    if (!read || !owesAnswer(state, subscription.id, derivesOpens, after)) return read;
+    const isOwed = owesAnswer(state, subscription.id, derivesOpens, after) || this.#lostAnswer(state, before, after);
+    if (!read || !isOwed) return read;
     return this.#missed.askedAgain(state, log, after, subscription, derivesOpens, read);
   }
 }

@@ -7,6 +7,7 @@ import {
   type Conversation,
   delayed,
   elapsed,
+  isUnanswered,
   newConversation,
   nextDeadline,
   SLOW_ANSWER,
@@ -14,6 +15,7 @@ import {
   unacknowledged,
   withoutLost,
 } from '../rules/conversation.ts';
+import { isKnownToAnswer } from '../rules/following.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import { AnswerTimer, type Waiting } from './answer-timer.ts';
 import { CatchUp, type CaughtUpSession, type Missed } from './catch-up.ts';
@@ -83,6 +85,12 @@ export class SubscriberSocket implements Waiting {
   /** Number of the last context change that the subscriber followed (ERR-8). */
   get followed(): number {
     return this.#conversation.followed;
+  }
+
+  /** Whether its answer to the last context change that it was sent is missing, and it is one that answers (ERR-8). */
+  get owesAnswer(): boolean {
+    const answers = this.#conversation.armed || isKnownToAnswer(this.#subscription);
+    return answers && isUnanswered(this.#conversation);
   }
 
   /** Takes over a renewed subscription (SUB-6). */

@@ -179,6 +179,12 @@ export function answered(
   return { conversation: next, about: isReported ? undefined : about };
 }
 
+/** Whether nothing is known of how the last context change that was sent was taken. */
+export function isUnanswered({ followed, pending }: Conversation): boolean {
+  const last = latestChange(pending);
+  return last !== undefined && !last.refused && last.about.number > followed;
+}
+
 /** An answer that takes longer than this is reported to the others as not there yet (ERR-8), ms. */
 export const SLOW_ANSWER = 0.5 * 1000;
 
