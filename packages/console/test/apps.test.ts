@@ -51,6 +51,15 @@ test('REG-1 what is typed wrong is told next to its field; a secret is shown onc
   await page.getByText('javascript: is not allowed').waitFor();
   await page.getByRole('button', { name: 'Register', exact: true }).click();
   await page.getByText('Give the app a name').waitFor();
+  // What is wrong with a choice is said of all of it.
+  const kinds = page.getByRole('group', { name: 'Kinds of launch' });
+  const fromTheEhr = kinds.getByRole('checkbox').and(page.locator(':checked'));
+  await fromTheEhr.uncheck();
+  await page.getByText('Choose how the app is started').waitFor();
+  const said = page.locator(`[id="${await kinds.getAttribute('aria-describedby')}"]`);
+  assert.equal(await said.innerText(), 'Choose how the app is started');
+  await kinds.getByRole('checkbox').first().check();
+  await page.getByText('Choose how the app is started').waitFor({ state: 'detached' });
   await page.getByLabel('Name', { exact: true }).fill(`Dictation ${SCRIPT}`);
   await page.getByLabel('Description').fill(SCRIPT);
   await page.getByLabel('Launch address').fill(`${app.origin}/launch`);

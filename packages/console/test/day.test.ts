@@ -82,6 +82,22 @@ test('apps beside the chart keep the sizes that they were given, also over a rel
   await page.context().close();
 });
 
+test('the tab in front stays in sight when the window is made smaller', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  for (const name of [/Walter Pruitt/, /Priya Raman/, /Amara Diallo/, /Kofi Mensah/]) await openPatient(page, name);
+  for (const width of [390, 1280, 640]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.waitForFunction(() => {
+      const tab = document.querySelector('[role="tab"][aria-selected="true"]');
+      const row = tab?.closest('[role="tablist"]');
+      if (!tab || !row) return false;
+      const [inner, outer] = [tab.getBoundingClientRect(), row.getBoundingClientRect()];
+      return inner.left >= outer.left - 1 && inner.right <= outer.right + 1;
+    });
+  }
+  await page.context().close();
+});
+
 test('a close can be undone', async () => {
   const page = await stage.person(/Mei Tanaka/);
   await openPatient(page, /Walter Pruitt/);

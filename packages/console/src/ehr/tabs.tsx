@@ -14,12 +14,18 @@ export function Tabs({ session }: { session: EhrSession }) {
   const active = shownChart(desk)?.patient.id;
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const tab = document.getElementById(`tab-${active}`);
-    if (!tab || !list.current) return;
-    // Of many tabs the one in front is in sight. The page is not scrolled for it.
-    const [outer, inner] = [list.current.getBoundingClientRect(), tab.getBoundingClientRect()];
-    if (inner.left < outer.left) list.current.scrollLeft += inner.left - outer.left;
-    else if (inner.right > outer.right) list.current.scrollLeft += inner.right - outer.right;
+    const [tab, row] = [document.getElementById(`tab-${active}`), list.current];
+    if (!tab || !row) return undefined;
+    // Of many tabs the one in front is in sight, however wide the window is made. The page is not scrolled for it.
+    const bringIntoSight = (): void => {
+      const [outer, inner] = [row.getBoundingClientRect(), tab.getBoundingClientRect()];
+      if (inner.left < outer.left) row.scrollLeft += inner.left - outer.left;
+      else if (inner.right > outer.right) row.scrollLeft += inner.right - outer.right;
+    };
+    bringIntoSight();
+    const resized = new ResizeObserver(bringIntoSight);
+    resized.observe(row);
+    return () => resized.disconnect();
   }, [active]);
   if (tabs.length === 0) return null;
 
