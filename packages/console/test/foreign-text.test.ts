@@ -2,6 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Frame, Page } from 'playwright-core';
+import type {
+  ConformanceReport,
+  ConformanceRun,
+  ConformanceSetup,
+  ReportChange,
+  ReportChanges,
+} from '../src/conformance/wire.ts';
 import { OtherApp, RawSubscriber } from './raw-subscriber.ts';
 import { run, Stage } from './stage.ts';
 
@@ -59,10 +66,70 @@ const RECORDS = [
     clinicalStatus: { coding: [{ code: 'active' }] },
   },
 ];
+const PERSON = { resourceType: 'Practitioner', id: 'hostile', name: [{ text: UNBROKEN }] };
 const USERS = [
   { id: 'hostile', name: UNBROKEN, aliases: [UNBROKEN] },
   { id: 'words', name: WORDS, aliases: [] },
 ];
+/** What another Hub or application said, in a report. */
+const RESULT = {
+  id: 'well-known-served',
+  title: 'The Hub says where it is',
+  rule: 'WKC-1',
+  level: 'SHALL',
+  requirement: { section: '1', quote: 'SHALL', link: 'https://example.org' },
+  durationMs: 1,
+} as const;
+const REPORT: ConformanceReport = {
+  diagnosis: [{ sentence: UNBROKEN }],
+  target: { kind: 'hub', name: UNBROKEN },
+  versions: ['3.0.0'],
+  startedAt: '2026-05-04T09:00:00Z',
+  durationMs: 1000,
+  counts: { pass: 0, fail: 1, warning: 0, skip: 1 },
+  results: [
+    {
+      ...RESULT,
+      verdict: 'fail',
+      expected: WORDS,
+      seen: UNBROKEN,
+      exchange: [{ at: 1, kind: 'received', who: UNBROKEN, text: WORDS.replaceAll(' ', '\n') }],
+    },
+    { ...RESULT, id: 'skipped', verdict: 'skip', reason: UNBROKEN },
+  ],
+};
+const CHANGE: ReportChange = { id: 'a', title: 'A check', before: 'pass', after: 'fail', reason: UNBROKEN };
+const CHANGES: ReportChanges = { worse: [CHANGE], better: [], other: [], same: 1 };
+const RUN: ConformanceRun = {
+  id: 'run',
+  kind: 'hub',
+  name: UNBROKEN,
+  spec: '3.0.0',
+  startedAt: 1,
+  status: 'failed',
+  problem: UNBROKEN,
+  done: 1,
+  total: 2,
+  counts: REPORT.counts,
+};
+const SETUP: ConformanceSetup = {
+  hubUrl: 'http://localhost/hub',
+  specs: ['3.0.0'],
+  run: RUN,
+  others: [{ ...RUN, id: 'other', status: 'running' }],
+  reports: [
+    {
+      ...REPORT,
+      id: '000000000000001-a',
+      kind: 'hub',
+      name: UNBROKEN,
+      startedAt: 1,
+      safetyWarnings: 0,
+      checks: 1,
+      by: UNBROKEN,
+    },
+  ],
+};
 /** As long and as bad as the server lets one be. */
 const APP = {
   client_name: `${MARKUP}${'x'.repeat(1900)}`,
@@ -77,7 +144,7 @@ const APP = {
 
 let stage: Stage;
 before(async () => {
-  stage = await Stage.open({}, { records: RECORDS, users: USERS });
+  stage = await Stage.open({}, { records: [...RECORDS, PERSON], users: USERS });
   // The invented app's address is nobody's.
   stage.provoked.push(/ERR_/);
 });
@@ -185,6 +252,106 @@ test('CWE-79 what others wrote is text in its place on every page, and can be re
   await page.locator('[data-testid="sessions"] a').first().click();
   await page.getByRole('option').first().waitFor();
   await unbroken(page, 'inspector');
+  await page.getByRole('searchbox').fill(HOSTILE);
+  await page.getByText('0 rows').waitFor();
+  await page.getByRole('searchbox').fill('Patient/hostile');
+  await page.getByRole('option').first().click();
+  await page.getByText('Message', { exact: true }).click();
+  await page.locator('pre').filter({ hasText: 'onerror' }).waitFor();
+  await unbroken(page, 'a message in the inspector');
+  await page.getByText('Compose', { exact: true }).click();
+  await page.getByRole('combobox').selectOption({ label: 'Another …' });
+  await page.getByLabel('Name of the event').fill(UNBROKEN);
+  await page.getByText('JSON', { exact: true }).click();
+  await page.getByLabel('The message as it is posted').fill(JSON.stringify({ id: UNBROKEN, event: { [UNBROKEN]: 1 } }));
+  stage.provoked.push(/^400 POST .*\/publish$/);
+  await page.getByRole('button', { name: 'Publish' }).click();
+  await page.getByRole('alert').last().waitFor();
+  await unbroken(page, 'composer');
+  await page.context().close();
+});
+
+/** Answers requests of the pages with what another program might. */
+async function answered(page: Page, path: RegExp, json: object): Promise<void> {
+  await page.route(path, (route) => route.fulfill({ json }));
+}
+
+test('CWE-79 what comes with files, reports, guests and invitations is text in its place, and can be read whole', async () => {
+  const page = await stage.person(/Administrator/);
+  await visit(page, '/apps/new');
+  // What is no JSON is refused.
+  stage.provoked.push(/^400 POST .*\/manifest$/);
+  // The server knows nothing of the run that is answered for, nor of the second guest.
+  stage.provoked.push(/^404 GET .*(?:\/run\/report$|\/fhir\/)/);
+  const upload = async (name: string, content: string) => {
+    await page
+      .locator('input[type=file]')
+      .setInputFiles({ name, mimeType: 'application/json', buffer: Buffer.from(content) });
+  };
+  // As long as file systems let a name be.
+  const name = `${HOSTILE}${'x'.repeat(250)}`.slice(0, 250);
+  await upload(name, '{');
+  await page.getByRole('alert').filter({ hasText: 'no valid JSON' }).waitFor();
+  await unbroken(page, 'a file that is no manifest');
+  const metadata = { ...APP, client_name: `${MARKUP} עברית ${'y'.repeat(1800)}` };
+  await upload(name, JSON.stringify({ ...metadata, software_id: UNBROKEN, token_endpoint_auth_method: UNBROKEN }));
+  await page.getByRole('alert').filter({ hasText: 'no valid JSON' }).waitFor({ state: 'detached' });
+  await unbroken(page, 'a manifest in the form');
+  await upload('app.json', JSON.stringify({ ...metadata, token_endpoint_auth_method: 'client_secret_basic' }));
+  await page.getByRole('radio', { name: /keeps a secret/, checked: true }).waitFor();
+  await page.getByRole('button', { name: 'Register', exact: true }).click();
+  await page.getByText('What is secret is shown once').waitFor();
+  await unbroken(page, 'a registered app');
+  await page.getByRole('link', { name: 'Go on to the app' }).click();
+  await page.getByRole('heading', { name: 'Live tokens' }).waitFor();
+  await unbroken(page, 'the page of an app');
+
+  await answered(page, /\/api\/console\/conformance$/, SETUP);
+  await answered(page, /\/conformance\/reports\/[^/]+$/, REPORT);
+  await answered(page, /\/conformance\/reports\/[^/]+\/since\//, CHANGES);
+  await visit(page, '/conformance');
+  await page.getByRole('heading', { name: /reports? of earlier runs/ }).click();
+  await page.locator('td').filter({ hasText: 'onerror' }).first().waitFor();
+  await unbroken(page, 'runs and reports');
+  await visit(page, '/conformance?report=000000000000001-a&since=000000000000002-b');
+  await page.getByRole('article').waitFor();
+  await page.getByText(/What was exchanged/).click();
+  await page.getByRole('heading', { name: '1 skipped' }).click();
+  await unbroken(page, 'a report');
+  const seen = page.locator('dd details').nth(1);
+  await seen.locator('summary').click();
+  assert.equal(await seen.locator('[tabindex]').innerText(), UNBROKEN);
+  await unbroken(page, 'a report with what was seen unfolded');
+
+  const hub = /\/hub\/session$/;
+  const sessions = async () => {
+    const { session_topic: topic } = (await (await page.request.get(`${stage.origin}/auth/session`)).json()) as {
+      session_topic: string;
+    };
+    const guest = { joined: '2026-05-04T09:00:00Z', following_only: true };
+    return [
+      {
+        'hub.topic': topic,
+        guests: [
+          { ...guest, user: 'Practitioner/hostile' },
+          { ...guest, user: UNBROKEN },
+        ],
+      },
+    ];
+  };
+  await answered(page, hub, await sessions());
+  await visit(page, '/guests');
+  await page.getByRole('button', { name: 'Make a link' }).click();
+  await page.locator('[data-testid="copyable"]').waitFor();
+  await page.locator('button[data-loading]').waitFor({ state: 'detached' });
+  await page.getByRole('listitem').filter({ hasText: 'onerror' }).nth(1).waitFor();
+  await unbroken(page, 'guests');
+  const joined = { 'hub.topic': UNBROKEN, 'hub.url': UNBROKEN, user: 'Practitioner/hostile' };
+  await answered(page, /\/hub\/invitation\//, joined);
+  await visit(page, `/join/${encodeURIComponent(MARKUP)}`);
+  await page.getByRole('button', { name: 'Join' }).click();
+  await page.getByRole('status').filter({ hasText: 'onerror' }).waitFor();
+  await unbroken(page, 'an invitation');
   await page.context().close();
 });
 

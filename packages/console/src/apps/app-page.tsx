@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { type AppDetails, call, get, post } from '../api.ts';
 import { serverUrl } from '../base.ts';
 import type { EhrSession } from '../ehr/session.ts';
-import { ForeignName } from '../foreign-text.tsx';
+import { ForeignName, ForeignText } from '../foreign-text.tsx';
 import { date, list, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
@@ -47,7 +47,11 @@ function Tokens({ app, onRevoke }: { app: AppDetails; onRevoke: (tokenId?: strin
         )}
       </header>
       {app.tokens.length === 0 && <p className={textStyles.nothing}>{t('apps.nobodyUsesTheAppNow')}</p>}
-      {users.length > 0 && <p className={textStyles.lead}>{t('apps.usedBy', { users: list(users) })}</p>}
+      {users.length > 0 && (
+        <div className={textStyles.lead}>
+          <ForeignText text={t('apps.usedBy', { users: list(users) })} />
+        </div>
+      )}
       {app.tokens.length > 0 && (
         <table className={tableStyles.table}>
           <thead>
@@ -65,9 +69,13 @@ function Tokens({ app, onRevoke }: { app: AppDetails; onRevoke: (tokenId?: strin
             {app.tokens.map((token) => (
               <tr key={token.tokenId}>
                 <td data-label={t('apps.issued')}>{time(token.issuedAt)}</td>
-                <td>{token.userName ?? token.user ?? t('apps.theAppItself')}</td>
+                <td>
+                  <ForeignName text={token.userName ?? token.user ?? t('apps.theAppItself')} />
+                </td>
                 <td data-label={t('apps.ends')}>{time(token.expiresAt)}</td>
-                <td className={styles.scopes}>{token.scope}</td>
+                <td className={styles.scopes}>
+                  <ForeignText text={token.scope} />
+                </td>
                 <td className={tableStyles.actions}>
                   <Button size="compact-xs" variant="default" onClick={() => onRevoke(token.tokenId)}>
                     {t('apps.revoke')}

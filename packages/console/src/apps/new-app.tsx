@@ -2,7 +2,9 @@ import { Button, FileButton } from '@mantine/core';
 import { useState } from 'react';
 import { post, type ReadManifest, type RegisteredApp, type Told, told } from '../api.ts';
 import type { EhrSession } from '../ehr/session.ts';
-import { t } from '../language/language.ts';
+import { ForeignName } from '../foreign-text.tsx';
+import { isolated, t } from '../language/language.ts';
+import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
 import { Copyable } from '../ui/copyable.tsx';
 import pageStyles from '../ui/page.module.css';
@@ -21,14 +23,14 @@ export default function NewApp({ session }: { session: EhrSession }) {
 
   async function upload(file: File | null): Promise<void> {
     if (!file) return;
+    const named = (why: string): string => `${isolated(file.name)}: ${why}`;
     try {
       const { manifest: text, icon } = await readPackage(file);
       const { metadata, problem: refused } = await post<ReadManifest>('/api/console/manifest', { text });
       const form = fromMetadata(icon ? { ...metadata, logo_uri: await smallIcon(icon) } : metadata);
       setInitial(({ from }) => ({ form, from: from + 1 }));
-      setProblem(refused === undefined ? undefined : { text: `${file.name}: ${refused}` });
+      setProblem(refused === undefined ? undefined : { text: named(refused) });
     } catch (error) {
-      const named = (why: string): string => `${file.name}: ${why}`;
       setProblem(
         error instanceof PackageError ? { text: named(t(`apps.package.${error.fault}`)) } : told(error, named),
       );
@@ -45,7 +47,9 @@ export default function NewApp({ session }: { session: EhrSession }) {
   if (done) {
     return (
       <div className={pageStyles.page}>
-        <h1>{t('apps.isRegistered', { name: done.name })}</h1>
+        <h1>
+          <Rich id="apps.isRegistered" values={{ name: <ForeignName text={done.name} /> }} />
+        </h1>
         <p className={textStyles.lead}>{t('apps.whatIsSecretIsShownOnce')}</p>
         <Copyable title={t('apps.clientId')} text={done.id} />
         {done.secret !== undefined && <Copyable title={t('apps.secret')} text={done.secret} secret />}

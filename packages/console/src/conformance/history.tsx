@@ -2,7 +2,7 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { type ConformanceReport, get, type KeptReport, type ReportChange, type ReportChanges } from '../api.ts';
-import { ForeignName } from '../foreign-text.tsx';
+import { ForeignName, ForeignText } from '../foreign-text.tsx';
 import { date, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
@@ -61,7 +61,9 @@ export function History({ reports }: { reports: readonly KeptReport[] }) {
                   <td data-label={t('conformance.failed')}>{one.counts.fail}</td>
                   <td data-label={t('conformance.safetyWarnings')}>{one.safetyWarnings}</td>
                   <td data-label={t('conformance.passed')}>{one.counts.pass}</td>
-                  <td data-label={t('conformance.by')}>{one.by}</td>
+                  <td data-label={t('conformance.by')}>
+                    <ForeignName text={one.by} />
+                  </td>
                   <td>
                     {before && (
                       <Link href={`/conformance?report=${one.id}&since=${before.id}`}>
@@ -99,7 +101,11 @@ function ChangeList({ title, changes }: { title: string; changes: readonly Repor
                 after: word(after),
               }}
             />
-            {reason !== undefined && <div className={textStyles.label}>{reason}</div>}
+            {reason !== undefined && (
+              <div className={textStyles.label}>
+                <ForeignText text={reason} />
+              </div>
+            )}
           </li>
         ))}
       </ul>

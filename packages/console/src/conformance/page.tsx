@@ -2,6 +2,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { type ConformanceRun, type ConformanceSetup, get } from '../api.ts';
+import { ForeignName } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { useQueryText } from '../router.tsx';
@@ -33,7 +34,15 @@ function Others({ runs }: { runs: readonly ConformanceRun[] }) {
     <p key={id} className={textStyles.label}>
       <Rich
         id="conformance.otherIsTesting"
-        values={{ name: <span className={textStyles.mono}>{name}</span>, done, total }}
+        values={{
+          name: (
+            <span className={textStyles.mono}>
+              <ForeignName text={name} />
+            </span>
+          ),
+          done,
+          total,
+        }}
       />
     </p>
   ));

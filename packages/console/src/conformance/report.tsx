@@ -14,7 +14,7 @@ import {
   type Verdict,
 } from '../api.ts';
 import { serverPath, serverUrl } from '../base.ts';
-import { ForeignName } from '../foreign-text.tsx';
+import { ForeignName, ForeignText } from '../foreign-text.tsx';
 import { codeWords, date, number, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Copyable } from '../ui/copyable.tsx';
@@ -48,9 +48,17 @@ function Exchange({ lines }: { lines: NonNullable<ConformanceResult['exchange']>
         {lines.map(({ at, who, kind, text }, index) => (
           <li key={index}>
             <span className={textStyles.label}>
-              {t('conformance.exchangeLine', { at, who, direction: codeWords('conformance.direction', kind) })}
+              <Rich
+                id="conformance.exchangeLine"
+                values={{
+                  at,
+                  who: <ForeignName text={who} />,
+                  direction: codeWords('conformance.direction', kind),
+                }}
+              />
             </span>
-            <pre>{text}</pre>
+            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+            <pre tabIndex={0}>{text}</pre>
           </li>
         ))}
       </ol>
@@ -89,7 +97,11 @@ function Result({ result, open, again }: { result: ConformanceResult; open: bool
         </span>
         {title} <span className={`${textStyles.mono} ${textStyles.label}`}>{id}</span>
         {verdict === 'warning' && safety && <strong> {t('conformance.patientSafety')}</strong>}
-        {verdict === 'skip' && <p className={`${styles.reason} ${textStyles.label}`}>{reason}</p>}
+        {verdict === 'skip' && (
+          <p className={`${styles.reason} ${textStyles.label}`}>
+            <ForeignName text={reason ?? ''} />
+          </p>
+        )}
       </summary>
       <blockquote>
         {requirement.quote}
@@ -112,9 +124,13 @@ function Result({ result, open, again }: { result: ConformanceResult; open: bool
       {judged && (
         <dl>
           <dt>{t('conformance.expected')}</dt>
-          <dd>{expected}</dd>
+          <dd>
+            <ForeignText text={expected ?? ''} />
+          </dd>
           <dt>{t('conformance.seen')}</dt>
-          <dd>{seen}</dd>
+          <dd>
+            <ForeignText text={seen ?? ''} />
+          </dd>
         </dl>
       )}
       {exchange && <Exchange lines={exchange} />}
@@ -190,7 +206,9 @@ export function ReportView({ data, status, forms, kept, watched = false, again }
         </h2>
         <p role="status">{outcome(data, status)}</p>
         {data.diagnosis?.map(({ sentence }) => (
-          <p key={sentence}>{sentence}</p>
+          <div key={sentence}>
+            <ForeignText text={sentence} />
+          </div>
         ))}
         {safety > 0 && <p>{t('conformance.safetyCount', { count: safety })}</p>}
         <p className={styles.counts}>

@@ -2,6 +2,7 @@
 import { Button, Group } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 import { type ConformanceQuestion, type ConformanceRun, call, post, type Told, told } from '../api.ts';
+import { ForeignName } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Copyable } from '../ui/copyable.tsx';
@@ -72,7 +73,16 @@ export function Running({ run, interrupted }: { run: ConformanceRun; interrupted
       <section className={`${pageStyles.panel} ${styles.run}`} data-running aria-label={t('conformance.progress')}>
         <header>
           <h2 ref={heading} tabIndex={-1}>
-            <Rich id="conformance.testingNamed" values={{ name: <span className={textStyles.mono}>{name}</span> }} />
+            <Rich
+              id="conformance.testingNamed"
+              values={{
+                name: (
+                  <span className={textStyles.mono}>
+                    <ForeignName text={name} />
+                  </span>
+                ),
+              }}
+            />
           </h2>
           <Button variant="default" loading={cancelling} onClick={() => void cancel()}>
             {t('conformance.cancel')}

@@ -54,6 +54,22 @@ export const FORMATTERS = {
   },
 };
 
+const DIRECTION = /[\u202a-\u202e\u2066-\u2069]/;
+
+/** A value that turns the direction of writing turns no more than itself: not the sentence that it stands in. */
+export function isolated(value: string): string {
+  if (!DIRECTION.test(value)) return value;
+  let open = 0;
+  let text = '';
+  for (const character of value) {
+    if (/[\u2066-\u2068]/.test(character)) open += 1;
+    // One that closes nothing of the value's own would close what is around it.
+    if (character === '\u2069' && open-- === 0) open = 0;
+    else text += character;
+  }
+  return `\u2068${text}${'\u2069'.repeat(open)}\u2069`;
+}
+
 /** A message of the console for people. */
 export function t(key: MessageKey, values?: MessageValues): string {
   return translate(key, values);
@@ -63,7 +79,11 @@ export function t(key: MessageKey, values?: MessageValues): string {
 export function translate(key: string, values: MessageValues = {}): string {
   const { locale, messages } = spoken.get();
   const message = messages[key];
-  return message === undefined ? key : format<string>(message, locale, values, FORMATTERS).toString();
+  if (message === undefined) return key;
+  const given: MessageValues = Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, typeof value === 'string' ? isolated(value) : value]),
+  );
+  return format<string>(message, locale, given, FORMATTERS).toString();
 }
 
 /** A number as people write it: `10,000` or `10.000`. */

@@ -118,9 +118,19 @@ function Anchors({ state, before }: { state: Replayed; before: Replayed }) {
                   />
                 </span>
                 {differences.map(({ path, before: old, after }) => (
-                  <p key={path} className={`${textStyles.mono} ${styles.difference}`}>
-                    {path}: {old !== undefined && <del>{old}</del>} {after !== undefined && <ins>{after}</ins>}
-                  </p>
+                  <div key={path} className={`${textStyles.mono} ${styles.difference}`}>
+                    <ForeignName text={path} />:{' '}
+                    {old !== undefined && (
+                      <del>
+                        <ForeignText text={old} />
+                      </del>
+                    )}{' '}
+                    {after !== undefined && (
+                      <ins>
+                        <ForeignText text={after} />
+                      </ins>
+                    )}
+                  </div>
                 ))}
               </div>
             ))}
@@ -378,7 +388,7 @@ export default function Inspector({ topic }: { topic: string }) {
                 <b>
                   <ForeignName text={name} />
                 </b>
-                <span className={`${textStyles.label} ${styles.subscribed}`} title={events.join(', ')}>
+                <span className={`${textStyles.label} ${styles.subscribed}`} title={[client, ...events].join(', ')}>
                   {t('sessions.lease', {
                     client: client ?? '',
                     count: events.length,

@@ -1,14 +1,15 @@
 import { Button } from '@mantine/core';
 import { type Told, told } from '../api.ts';
+import { ForeignText } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import styles from './problem.module.css';
 
 /** What went wrong, in a line; what the server said of it in its own language can be unfolded. */
 export function ToldText({ text, details }: Told) {
-  if (details === undefined || details === '') return text;
+  if (details === undefined || details === '') return <ForeignText text={text} />;
   return (
     <>
-      {text}{' '}
+      <ForeignText text={text} />{' '}
       <details className={styles.details}>
         <summary>{t('start.details')}</summary>
         <bdi lang="en">{details}</bdi>

@@ -54,7 +54,8 @@ export const STYLE = `
     --accent: #0b4fa8; --on-accent: #ffffff; --problem: #9b1c0c; }
 }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--text); font: 1rem/1.5 system-ui, sans-serif; }
+body { margin: 0; background: var(--ground); color: var(--text); font: 1rem/1.5 system-ui, sans-serif;
+  overflow-wrap: anywhere; }
 main { max-width: 34rem; margin: 6vh auto; padding: 1.5rem 2rem 2rem; background: var(--panel); border: 1px solid var(--line);
   border-radius: 0.75rem; }
 .brand { margin: 0 0 1rem; color: var(--quiet); letter-spacing: 0.08em; text-transform: uppercase; font-size: 0.8rem; }
@@ -75,7 +76,8 @@ button.row { display: block; width: 100%; text-align: left; margin: 0.4rem 0; }
 :is(button, input, a):focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 a { color: var(--accent); }
 .actions { display: flex; gap: 0.75rem; margin-top: 1.5rem; flex-wrap: wrap; }
-code { font-size: 0.9em; overflow-wrap: anywhere; }
+strong, li { unicode-bidi: isolate; }
+code { font-size: 0.9em; }
 .logo { max-height: 3rem; max-width: 100%; }
 ul { padding-left: 1.2rem; }
 @media (max-width: 36rem) { main { margin: 0; border-radius: 0; border-width: 0; min-height: 100vh; } }
