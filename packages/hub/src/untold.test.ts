@@ -243,6 +243,25 @@ class Session {
   }
 }
 
+const APP_2 = `Patient-open,Patient-close,Home-open,${FOLLOWING_EVENT}`;
+const OPENS: readonly Action[] = [
+  { do: 'open', type: 'ImagingStudy', id: 'p2' },
+  { do: 'open', type: 'Patient', id: 'p1' },
+];
+const LEAVES: Action = { do: 'leave', one: 2, code: 1001 };
+const RENEWS: Action = { do: 'renew', one: 2, events: 'ImagingStudy-open' };
+/** Sessions in which somebody asks for other events while it is disconnected, and is sent what is not current as it comes back. */
+const RENEWED_WHILE_AWAY = [false, true].flatMap((sinceLast) =>
+  [
+    [LEAVES, { do: 'open', type: 'Patient', id: 'p1' } as const, ...OPENS, RENEWS],
+    [...OPENS, LEAVES, RENEWS],
+    [...OPENS, LEAVES, ...OPENS, RENEWS],
+  ].map((happens): [[string, string, string], Action[]] => [
+    [String(EVENTS), 'Patient-open,ImagingStudy-open', APP_2],
+    [...happens, { do: 'come back', one: 2, sinceLast }],
+  ]),
+);
+
 for (const profile of [CORE, STU2, IRA]) {
   it(`ERR-8 whatever applications subscribe to, they are named while they show another patient, and only then (${profile.name})`, async (t) => {
     const rig = await Rig.open(t, { profile });
@@ -256,7 +275,7 @@ for (const profile of [CORE, STU2, IRA]) {
         await session.end();
       }),
       // The same sessions every time; leave the seed out to search others.
-      { numRuns: 40, seed: 20261130 },
+      { numRuns: 40, seed: 20261130, examples: RENEWED_WHILE_AWAY },
     );
   });
 }

@@ -43,7 +43,7 @@ export interface SessionHere {
   run<T>(job: () => Promise<T>): Promise<T>;
   state(): Promise<SessionState | undefined>;
   current(): Promise<SessionState | undefined>;
-  decide(command: SessionCommand): Promise<Decision>;
+  decide(command: SessionCommand | ((state: SessionState | undefined) => SessionCommand)): Promise<Decision>;
 }
 
 /** Why a subscription ends whose subscriber missed what the log no longer has. */

@@ -1,10 +1,10 @@
 import type { Channel } from '../ports.ts';
-import { isKnownToAnswer, owesAnswer } from '../rules/following.ts';
-import { believedBy } from '../rules/gap.ts';
+import { owesAnswer } from '../rules/following.ts';
+import { believedAfter, believedBy } from '../rules/gap.ts';
 import { mayReturn, replayedAfter, seenBeforeLogout } from '../rules/lease.ts';
 import { type Rejection, UNKNOWN_ENDPOINT } from '../rules/reasons.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
-import { lastTold } from '../rules/told.ts';
+import { lastSentAgain } from '../rules/told.ts';
 import type { CaughtUpSession, DeliveryPage, Missed } from './catch-up.ts';
 import { type MissedEvents, within } from './missed-events.ts';
 import { type LiveSessionOptions, type LiveSessionParts, type SessionHere, UNKNOWN_SINCE } from './session-parts.ts';
@@ -58,53 +58,74 @@ export class SocketSubscribers implements CaughtUpSession {
   connect(id: string, channel: Channel, since?: string): Promise<SubscriberSocket | Rejection> {
     const session = this.#session;
     return session.run(async () => {
-      const before = (await session.state())?.subscriptions.get(id);
-      const decision = await session.decide({ kind: 'connect', id, node: this.#options.nodeId });
+      let before: Subscription | undefined;
+      let seen: number | undefined;
+      // Without a socket here its last connection has just ended.
+      const owes = session.audience.sockets.get(id)?.owesAnswer ?? true;
+      // Decided again where another node was first: what that left counts.
+      const decision = await session.decide((held) => {
+        before = held?.subscriptions.get(id);
+        seen = held && before && this.#seen(held, before, since);
+        return { kind: 'connect', id, node: this.#options.nodeId, seen, owes };
+      });
       if (!decision.ok) return decision;
       const { state } = decision;
       const subscription = state?.subscriptions.get(id);
       if (!state || !subscription) return UNKNOWN_ENDPOINT;
-      const missed = await this.#sinceLastSeen(state, before, subscription, since);
+      const missed =
+        (await this.#sinceLastSeen(state, subscription, seen)) ??
+        (await this.#instead(state, before, owes, since !== undefined));
       this.#parts.activity.counts.connected += 1;
-      const connected = (first: Missed): SubscriberSocket =>
-        session.audience.connect(subscription, channel, state, first, this);
-      if (missed) return connected(missed);
-      if (before?.presence?.is !== 'away') return connected(this.#missed.standing(state, session.log));
-      const believed = believedBy(state, before.presence);
-      if (believed) return connected(this.#missed.rightScreen(state, session.log, believed, since !== undefined));
-      const socket = connected(this.#missed.standing(state, session.log));
-      await session.decide({ kind: 'deny', ids: [id], reason: UNKNOWN_SINCE });
+      const first = missed ?? this.#missed.standing(state, session.log);
+      const socket = session.audience.connect(subscription, channel, state, first, this);
+      if (!missed) await session.decide({ kind: 'deny', ids: [id], reason: UNKNOWN_SINCE });
       return socket;
     });
   }
 
-  /**
-   * Whether the answer of a subscriber that comes before its last connection is known to be gone may have been lost with that: nobody
-   * waits for it any more, so that it is asked for once more (ERR-8).
-   * @param seen number of the last event that it has seen
-   */
-  #lostAnswer(state: SessionState, before: Subscription, seen: number): boolean {
-    if (before.presence?.is === 'away' || seen < lastTold(state, before, this.#options.derivesOpens)) return false;
-    // Without a socket here the last connection was to another node, or has just ended.
-    return this.#session.audience.sockets.get(before.id)?.owesAnswer ?? isKnownToAnswer(before);
+  /** Number of the last event that a subscriber has seen; undefined where it is new, or does not say, or the log does not know. */
+  #seen(state: SessionState, before: Subscription, since: string | undefined): number | undefined {
+    if (since === undefined || !mayReturn(before)) return undefined;
+    return this.#session.log.seenUpTo(since) ?? seenBeforeLogout(state, before);
   }
 
-  /** What the log has for a subscriber that returns. @returns undefined where it is new, or the log no longer has all of it */
+  /** What the log has for a subscriber that returns. @returns undefined where the log does not have all of it */
   async #sinceLastSeen(
     state: SessionState,
-    before: Subscription | undefined,
     subscription: Subscription,
-    since: string | undefined,
+    seen: number | undefined,
   ): Promise<Missed | undefined> {
-    if (since === undefined || before === undefined || !mayReturn(before)) return undefined;
-    const { log } = this.#session;
-    const seen = log.seenUpTo(since) ?? seenBeforeLogout(state, subscription);
     if (seen === undefined) return undefined;
+    const { log } = this.#session;
     const after = Math.max(seen, replayedAfter(state, subscription));
     const read = await this.#missed.fromLog(state, log, after, state.nextNumber - 1);
     const { derivesOpens } = this.#options;
-    const isOwed = owesAnswer(state, subscription.id, derivesOpens, after) || this.#lostAnswer(state, before, after);
-    if (!read || !isOwed) return read;
+    if (!read || !owesAnswer(state, subscription.id, derivesOpens, after)) return read;
     return this.#missed.askedAgain(state, log, after, subscription, derivesOpens, read);
+  }
+
+  /**
+   * What a subscriber is sent that does not say what it has seen.
+   * @param before the subscription as it was
+   * @param owes whether the connection that it takes over here was sent a context change that it did not follow
+   * @returns undefined where nobody knows what it shows
+   */
+  async #instead(
+    state: SessionState,
+    before: Subscription | undefined,
+    owes: boolean,
+    saidWhatItSaw: boolean,
+  ): Promise<Missed | undefined> {
+    const { log } = this.#session;
+    const { derivesOpens, nodeId } = this.#options;
+    const { presence, node } = before ?? {};
+    const takesOver = presence?.is === 'connected';
+    if (takesOver ? node === nodeId && !owes : presence?.is !== 'away') return this.#missed.standing(state, log);
+    if (takesOver && before && lastSentAgain(state, before, derivesOpens)?.name === 'UserLogout') {
+      const read = await this.#missed.fromLog(state, log, state.loggedOutAt - 1, state.nextNumber - 1);
+      if (read) return read;
+    }
+    const believed = takesOver ? believedAfter(state, state.nextNumber - 1) : believedBy(state, presence);
+    return believed && this.#missed.rightScreen(state, log, believed, saidWhatItSaw);
   }
 }

@@ -7,7 +7,7 @@ import {
   type Conversation,
   delayed,
   elapsed,
-  isUnanswered,
+  isOwed,
   newConversation,
   nextDeadline,
   SLOW_ANSWER,
@@ -15,7 +15,6 @@ import {
   unacknowledged,
   withoutLost,
 } from '../rules/conversation.ts';
-import { isKnownToAnswer } from '../rules/following.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import { AnswerTimer, type Waiting } from './answer-timer.ts';
 import { CatchUp, type CaughtUpSession, type Missed } from './catch-up.ts';
@@ -87,10 +86,9 @@ export class SubscriberSocket implements Waiting {
     return this.#conversation.followed;
   }
 
-  /** Whether its answer to the last context change that it was sent is missing, and it is one that answers (ERR-8). */
+  /** Whether it may have been sent a context change, or was to be, that it did not follow, nor a later one (ERR-8). */
   get owesAnswer(): boolean {
-    const answers = this.#conversation.armed || isKnownToAnswer(this.#subscription);
-    return answers && isUnanswered(this.#conversation);
+    return this.#catchUp !== undefined || isOwed(this.#conversation);
   }
 
   /** Takes over a renewed subscription (SUB-6). */

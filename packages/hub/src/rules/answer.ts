@@ -8,7 +8,7 @@ import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import { isReported, reported } from './sync-errors.ts';
-import { lastTold, toldUpTo } from './told.ts';
+import { isSubscribedTo, lastTold, toldUpTo } from './told.ts';
 import { isToldOfEnd, withFollowed } from './untold.ts';
 
 type Answer = Extract<SessionCommand, { kind: 'answer' }>;
@@ -28,6 +28,21 @@ function isAwaited(state: SessionState, id: string, { originalId }: Awaited): bo
   return mark?.why === 'waiting' && mark.eventId === originalId;
 }
 
+/**
+ * Whether it is the close of another context than the current one, and the subscriber follows by it. A close that makes its screen right
+ * has the number of the change that left nothing current where `Home-open` follows it.
+ */
+function isLastClose(state: SessionState, subscription: Subscription, about: Awaited, derivesOpens: boolean): boolean {
+  const { number, originalId } = about;
+  const isMarked = state.following.get(subscription.id)?.eventId === originalId;
+  if (number === state.changedBy && isSubscribedTo(subscription, 'Home-open')) return isMarked;
+  return (
+    isMarked ||
+    number === lastTold(state, subscription, derivesOpens) ||
+    isToldOfEnd(state, subscription, number, derivesOpens)
+  );
+}
+
 /** Whether the subscriber is marked for more than that it does not follow a close that kept the current context. */
 function isKnownWorse(state: SessionState, id: string, { keepsCurrent }: Awaited): boolean {
   return keepsCurrent === true && state.following.has(id);
@@ -43,9 +58,7 @@ export function answer(state: SessionState, command: Answer, now: number, { prof
     // ERR-8: it follows the current context, or a later one; or the last that it is told of. Of a close that kept the current context
     // only what was said of that close is over, unless it closed what was current for this subscriber.
     const isCurrent = about.keepsCurrent
-      ? state.following.get(id)?.eventId === about.originalId ||
-        about.number === lastTold(state, subscription, profile.derivesOpens) ||
-        isToldOfEnd(state, subscription, about.number, profile.derivesOpens)
+      ? isLastClose(state, subscription, about, profile.derivesOpens)
       : about.number >= state.changedBy ||
         isAwaited(state, id, about) ||
         about.number >=

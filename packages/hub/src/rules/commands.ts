@@ -88,7 +88,15 @@ export type SessionCommand =
       readonly rules: SubscriptionRules;
     }
   /** A subscriber connects to its endpoint (SUB-7). */
-  | { readonly kind: 'connect'; readonly id: string; readonly node: string }
+  | {
+      readonly kind: 'connect';
+      readonly id: string;
+      readonly node: string;
+      /** Number of the last event that it has seen, where it says so and the log holds what came after (SUB-11). */
+      readonly seen?: number | undefined;
+      /** Whether the connection that it takes over here was sent a context change that it did not follow. */
+      readonly owes?: boolean;
+    }
   /** Sockets closed, each with its WebSocket close code (ERR-3, SUB-11). */
   | ({
       readonly kind: 'disconnect';

@@ -6,8 +6,8 @@ import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO, UNKNOWN_ENDPOINT } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import { lostCause, reported } from './sync-errors.ts';
-import { type ContextChangeEvent, lastStandingOpen, toldUpTo } from './told.ts';
-import { withFollowed, withSent } from './untold.ts';
+import { type ContextChangeEvent, lastSentAgain, lastStandingOpen, toldUpTo } from './told.ts';
+import { toldLast, withFollowed, withSent } from './untold.ts';
 
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
@@ -21,43 +21,91 @@ const LAPSED = 'let its subscription end';
 const LAPSED_MARK = { why: 'lost', reason: 'let its subscription end' } as const;
 const RESTARTED = 'did not come back after the Hub was restarted';
 
-/** The context change that a subscriber is about to be sent, which it has not answered (SUB-8, SUB-11); undefined for none. */
-function toBeAnswered(
-  state: SessionState,
-  subscription: Subscription,
-  { profile }: Policy,
-): ContextChangeEvent | undefined {
-  const { presence } = subscription;
-  if (presence?.is === 'awaited') return lastStandingOpen(state, subscription, profile.derivesOpens);
-  if (presence?.is !== 'away') return undefined;
-  // An open that would be derived may be of what it had last.
-  const last = lastStandingOpen(state, subscription, false);
-  return last && last.number > (presence.upTo ?? 0) ? last : undefined;
+/** What a subscriber is sent as it connects. */
+interface SentOnConnecting {
+  /** The last open that it is sent, or a close, or a logout; absent where it is sent none. */
+  readonly last?: ContextChangeEvent | undefined;
+  /** Whether its answer is waited for: it may show something else until then. */
+  readonly isAwaited: boolean;
 }
 
-/** SUB-7: a subscriber connects, for the first time, again, or elsewhere. */
+/** What a subscriber is sent that comes back (SUB-11). @param seen see the command */
+function sentOnReturn(
+  state: SessionState,
+  subscription: Subscription,
+  upTo: number,
+  seen: number | undefined,
+  derivesOpens: boolean,
+): SentOnConnecting {
+  if (seen !== undefined) {
+    // An open that would be derived may be of what it had last.
+    const last = lastStandingOpen(state, subscription, false);
+    return last && last.number > Math.min(seen, upTo) ? { last, isAwaited: true } : { isAwaited: false };
+  }
+  const last = lastStandingOpen(state, subscription, derivesOpens);
+  if (!last) return { isAwaited: false };
+  // It may have been told of another context by the events that it had before.
+  const told = toldLast(state, subscription, derivesOpens)?.number;
+  const opens = last.name === 'Home-open' ? undefined : last.number;
+  return { last, isAwaited: last.number > upTo || told !== opens };
+}
+
+/** The last change that a subscriber is sent which takes over a live connection, or is asked about once more. */
+function sentOnTakingOver(
+  state: SessionState,
+  subscription: Subscription,
+  seen: number | undefined,
+  derivesOpens: boolean,
+): ContextChangeEvent | undefined {
+  const open = seen === undefined ? undefined : lastStandingOpen(state, subscription, false);
+  if (open && open.number > (seen ?? 0)) return open;
+  const last = lastSentAgain(state, subscription, derivesOpens);
+  // Which of the opens that it has not seen is derived for it, depends on those that are closed.
+  return last && seen !== undefined ? { ...last, number: Math.min(last.number, seen + 1) } : last;
+}
+
+/** What a subscriber is about to be sent (SUB-8, SUB-11). */
+function sentOnConnecting(
+  state: SessionState,
+  subscription: Subscription,
+  { seen }: Of<'connect'>,
+  { profile: { derivesOpens } }: Policy,
+): SentOnConnecting {
+  const { presence } = subscription;
+  if (presence?.is === 'away') return sentOnReturn(state, subscription, presence.upTo ?? 0, seen, derivesOpens);
+  if (presence?.is === 'awaited') return { last: lastStandingOpen(state, subscription, derivesOpens), isAwaited: true };
+  return { last: sentOnTakingOver(state, subscription, seen, derivesOpens), isAwaited: true };
+}
+
+/**
+ * SUB-7: a subscriber connects, for the first time, again, or elsewhere. Who takes over a connection that is live has to answer what
+ * that was sent: whether it did at another node, this one does not know.
+ */
 export function connect(
   state: SessionState,
-  { id, node }: Of<'connect'>,
+  command: Of<'connect'>,
   now: number,
   policy: Policy,
   pausedMs: number,
 ): Decision {
+  const { id, node, owes } = command;
   const held = state.subscriptions.get(id);
   if (!held || hasEnded(held, now - pausedMs)) return UNKNOWN_ENDPOINT;
-  if (held.node === node && held.presence?.is === 'connected') return done(state);
-  const after = withSubscription(state, { ...held, node, presence: { is: 'connected' } }, now);
+  const isConnected = held.presence?.is === 'connected';
+  if (isConnected && held.node === node && !owes) return done(state);
+  const here = { ...held, node, presence: { is: 'connected' } } as const;
+  const after = withSubscription(state, here, now);
   const mark = state.following.get(id);
   const { derivesOpens } = policy.profile;
-  const event = toBeAnswered(state, held, policy);
-  const here = after.subscriptions.get(id) ?? held;
-  const sent = held.presence?.is === 'awaited' ? withSent(after, here, event?.number, derivesOpens) : after;
+  const { last, isAwaited } = sentOnConnecting(state, held, command, policy);
+  const isNew = held.presence?.is === 'awaited';
+  const sent = last || isNew ? withSent(after, here, last?.number, derivesOpens) : after;
   if (!mark) {
-    const asked = awaited(sent, held, event, now);
+    const asked = awaited(sent, held, isAwaited ? last : undefined, now);
     return done(asked.following.has(id) ? asked : withFollowed(asked, id, derivesOpens, now));
   }
   // ERR-8: it had followed all that it is told of, or nothing was ever open.
-  const follows = mark.why === 'lost' && (mark.followed ?? 0) >= toldUpTo(state, held, derivesOpens);
+  const follows = !isConnected && mark.why === 'lost' && (mark.followed ?? 0) >= toldUpTo(state, held, derivesOpens);
   return done(follows ? withFollowed(sent, id, derivesOpens, now) : sent);
 }
 

@@ -1,5 +1,5 @@
 /** What one subscriber was sent and has not answered yet, and since when (ERR-1, ERR-4, PUB-7). Nothing here is stored. */
-import { hasChangedContext, isLogout } from './changes-context.ts';
+import { changesContext, hasChangedContext, isLogout } from './changes-context.ts';
 import type { Acknowledgements } from './session-state.ts';
 
 /** What an answer says: the event was followed, refused, or could not be processed (ERR-2). */
@@ -179,12 +179,6 @@ export function answered(
   return { conversation: next, about: isReported ? undefined : about };
 }
 
-/** Whether nothing is known of how the last context change that was sent was taken. */
-export function isUnanswered({ followed, pending }: Conversation): boolean {
-  const last = latestChange(pending);
-  return last !== undefined && !last.refused && last.about.number > followed;
-}
-
 /** An answer that takes longer than this is reported to the others as not there yet (ERR-8), ms. */
 export const SLOW_ANSWER = 0.5 * 1000;
 
@@ -193,6 +187,11 @@ function slow({ armed, quiet, followed, pending }: Conversation): Pending | unde
   if (!armed && quiet) return undefined;
   const last = latestChange(pending);
   return !last || last.settled || last.isLate || last.about.number < followed ? undefined : last;
+}
+
+/** Whether a context change was sent, and neither that nor a later one was followed. */
+export function isOwed({ followed, pending }: Conversation): boolean {
+  return pending.some(({ about }) => changesContext(about.originalName) && about.number > followed);
 }
 
 /** Takes note of an answer that is not there yet. @returns `about` where there is news of that */

@@ -28,6 +28,8 @@ export interface StandingOpen {
   readonly anchor?: string;
   /** Whether it is a close instead, of what is no longer open. */
   readonly closes?: true;
+  /** Whether it is a close of another context than the current one. */
+  readonly keepsCurrent?: true;
 }
 
 /** An event that opened what still stands: an anchor, or the home screen. */

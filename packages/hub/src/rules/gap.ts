@@ -14,7 +14,8 @@ import {
 } from './session-state.ts';
 
 /** A context that somebody may believe open, with the content that it believes shared where that is known. */
-export type Believed = Pick<ClosedContext, 'key' | 'context'> & Partial<Pick<Anchor, 'content'>>;
+export type Believed = Pick<ClosedContext, 'key' | 'context'> &
+  Partial<Pick<ClosedContext, 'number'> & Pick<Anchor, 'content'>>;
 
 /** Closed contexts are remembered up to this number. */
 const MAX_CLOSED = 64;
@@ -121,7 +122,8 @@ export function openOrClosed(state: SessionState): readonly Believed[] {
 /** Closes, under new ids, of what is believed open and is not, or was closed or lost content meanwhile. */
 function closesOf(state: SessionState, believed: readonly Believed[], made: Made): readonly StandingOpen[] {
   const names = new Set<string>();
-  return believed.flatMap(({ key, context, content }, index): readonly StandingOpen[] => {
+  const isNothing = state.current === undefined && !state.home;
+  return believed.flatMap(({ key, number, context, content }, index): readonly StandingOpen[] => {
     const name = keyText(key);
     // What was closed and opened again has lost its content meanwhile.
     const isStillOpen = state.anchors.has(name) && content !== undefined;
@@ -130,7 +132,10 @@ function closesOf(state: SessionState, believed: readonly Believed[], made: Made
     const id = `${made.eventId}.c${index}`;
     const event = { 'hub.topic': state.topic, 'hub.event': `${key.type}-close` };
     const text = eventText({ timestamp: made.timestamp, id, event }, context);
-    return [{ number: state.changedBy, id, name: event['hub.event'], text, anchor: name, closes: true }];
+    // Who has closed it does not follow yet what comes after it.
+    const isLast = isNothing && number === undefined;
+    const about = isLast ? { number: state.changedBy } : ({ number: number ?? 0, keepsCurrent: true } as const);
+    return [{ ...about, id, name: event['hub.event'], text, anchor: name, closes: true }];
   });
 }
 

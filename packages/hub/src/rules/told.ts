@@ -56,6 +56,29 @@ export function lastStandingOpen(
 }
 
 /**
+ * The last context change that a subscriber is sent of whom it is not known what it has followed: what is no longer open is closed, and
+ * what stands open is opened, or else the log is sent from the last logout on (SUB-7); undefined where it is sent none.
+ */
+export function lastSentAgain(
+  state: SessionState,
+  subscription: Subscription,
+  derivesOpens: boolean,
+): ContextChangeEvent | undefined {
+  const { anchors, changedBy, current, home, loggedOutAt } = state;
+  const closed = state.closed.filter(({ key }) => !anchors.has(keyText(key)));
+  const isNothing = current === undefined && !home;
+  if (isNothing && closed.length > 0 && isSubscribedTo(subscription, 'Home-open')) {
+    return { number: changedBy, name: 'Home-open' };
+  }
+  const open = lastStandingOpen(state, subscription, derivesOpens);
+  if (open) return open;
+  const close = closed.findLast(({ key }) => isSubscribedTo(subscription, `${key.type}-close`));
+  if (close) return { number: close.number, name: `${close.key.type}-close` };
+  const isLogout = loggedOutAt > (subscription.after ?? 0) && isToldOfNothing(subscription, 'UserLogout', derivesOpens);
+  return isLogout ? { number: loggedOutAt, name: 'UserLogout' } : undefined;
+}
+
+/**
  * The standing opens that a renewed subscription is sent, oldest first: those of events that it did not have before, and those after them
  * once more, so that what is current comes last (SUB-6, SUB-8).
  * @param had the events that it had

@@ -46,7 +46,11 @@ function toldContext(anchor: Anchor): ToldContext {
 }
 
 /** The context that the subscriber was told of last, and whose end it was not told of; undefined for none. */
-function toldLast(state: SessionState, subscription: Subscription, derivesOpens: boolean): ToldContext | undefined {
+export function toldLast(
+  state: SessionState,
+  subscription: Subscription,
+  derivesOpens: boolean,
+): ToldContext | undefined {
   const { presence, told } = subscription;
   if (presence?.is === 'awaited') return undefined;
   if (told !== undefined) return told ?? undefined;
