@@ -1,4 +1,5 @@
 /** Sockets that connect, close and do not come back (SUB-7, SUB-11, SUB-13, ERR-3). */
+import { eventDefinition } from '@lockstep/fhircast';
 import { type Decision, done, type Effect, type SessionCommand } from './commands.ts';
 import { awaited, cleared, marked } from './following.ts';
 import { ended, hasEnded, LEASE_ENDED, overdue, pendingReport, withSubscription } from './lease.ts';
@@ -6,7 +7,7 @@ import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO, UNKNOWN_ENDPOINT } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import { lostCause, reported } from './sync-errors.ts';
-import { type ContextChangeEvent, lastSentAgain, lastStandingOpen, toldUpTo } from './told.ts';
+import { type ContextChangeEvent, lastSentAgain, lastStandingOpen, lastTold, toldUpTo } from './told.ts';
 import { toldLast, withFollowed, withSent } from './untold.ts';
 
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
@@ -20,6 +21,10 @@ const LOST = 'The connection was lost';
 const LAPSED = 'let its subscription end';
 const LAPSED_MARK = { why: 'lost', reason: 'let its subscription end' } as const;
 const RESTARTED = 'did not come back after the Hub was restarted';
+
+function isOpen(eventName: string): boolean {
+  return eventDefinition(eventName)?.action === 'open' || eventName === 'Home-open';
+}
 
 /** What a subscriber is sent as it connects. */
 interface SentOnConnecting {
@@ -57,11 +62,10 @@ function sentOnTakingOver(
   seen: number | undefined,
   derivesOpens: boolean,
 ): ContextChangeEvent | undefined {
-  const open = seen === undefined ? undefined : lastStandingOpen(state, subscription, false);
-  if (open && open.number > (seen ?? 0)) return open;
   const last = lastSentAgain(state, subscription, derivesOpens);
-  // Which of the opens that it has not seen is derived for it, depends on those that are closed.
-  return last && seen !== undefined ? { ...last, number: Math.min(last.number, seen + 1) } : last;
+  if (!last || seen === undefined) return last;
+  // The log is sent after what it has seen: the last that it tells may be a close.
+  return { name: last.name, number: Math.max(last.number, lastTold(state, subscription, derivesOpens)) };
 }
 
 /** What a subscriber is about to be sent (SUB-8, SUB-11). */
@@ -99,7 +103,10 @@ export function connect(
   const { derivesOpens } = policy.profile;
   const { last, isAwaited } = sentOnConnecting(state, held, command, policy);
   const isNew = held.presence?.is === 'awaited';
-  const sent = last || isNew ? withSent(after, here, last?.number, derivesOpens) : after;
+  // What a close, a logout or the log tells it was noted when that happened.
+  const isFromLog = isConnected && command.seen !== undefined;
+  const opens = last && !isFromLog && isOpen(last.name);
+  const sent = opens || isNew ? withSent(after, here, last?.number, derivesOpens) : after;
   if (!mark) {
     const asked = awaited(sent, held, isAwaited ? last : undefined, now);
     return done(asked.following.has(id) ? asked : withFollowed(asked, id, derivesOpens, now));
