@@ -1,5 +1,5 @@
 import type { Channel } from '../ports.ts';
-import { owesAnswer } from '../rules/following.ts';
+import { isKnownToAnswer, owesAnswer } from '../rules/following.ts';
 import { believedAfter, believedBy } from '../rules/gap.ts';
 import { mayReturn, replayedAfter, seenBeforeLogout } from '../rules/lease.ts';
 import { type Rejection, UNKNOWN_ENDPOINT } from '../rules/reasons.ts';
@@ -60,12 +60,14 @@ export class SocketSubscribers implements CaughtUpSession {
     return session.run(async () => {
       let before: Subscription | undefined;
       let seen: number | undefined;
-      // Without a socket here its last connection has just ended.
-      const owes = session.audience.sockets.get(id)?.owesAnswer ?? true;
+      const takenOver = session.audience.sockets.get(id);
+      let owes = false;
       // Decided again where another node was first: what that left counts.
       const decision = await session.decide((held) => {
         before = held?.subscriptions.get(id);
         seen = held && before && this.#seen(held, before, since);
+        // Without a socket here its last connection has just ended.
+        owes = takenOver?.owesAnswer ?? (before !== undefined && isKnownToAnswer(before));
         return { kind: 'connect', id, node: this.#options.nodeId, seen, owes };
       });
       if (!decision.ok) return decision;

@@ -15,6 +15,7 @@ import {
   unacknowledged,
   withoutLost,
 } from '../rules/conversation.ts';
+import { isKnownToAnswer } from '../rules/following.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import { AnswerTimer, type Waiting } from './answer-timer.ts';
 import { CatchUp, type CaughtUpSession, type Missed } from './catch-up.ts';
@@ -86,9 +87,10 @@ export class SubscriberSocket implements Waiting {
     return this.#conversation.followed;
   }
 
-  /** Whether it may have been sent a context change, or was to be, that it did not follow, nor a later one (ERR-8). */
+  /** Whether it is one that answers, and may have been sent a context change, or was to be, that it did not follow, nor a later one (ERR-8). */
   get owesAnswer(): boolean {
-    return this.#catchUp !== undefined || isOwed(this.#conversation);
+    const answers = this.#conversation.armed || isKnownToAnswer(this.#subscription);
+    return answers && (this.#catchUp !== undefined || isOwed(this.#conversation));
   }
 
   /** Takes over a renewed subscription (SUB-6). */

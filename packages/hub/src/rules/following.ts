@@ -21,7 +21,7 @@ export function isFollowing(state: SessionState, subscription: string): boolean 
 }
 
 /** Whether the application answers events: it has to, or it follows who follows, as our SDK does for every application. */
-function isKnownToAnswer({ acknowledgements, events }: Subscription): boolean {
+export function isKnownToAnswer({ acknowledgements, events }: Subscription): boolean {
   return acknowledgements === 'strict' || events.includes(FOLLOWING_EVENT);
 }
 
