@@ -126,6 +126,42 @@ describe('PUB-5 while a large event is looked into', () => {
     assert.deepEqual([validation.checks.length, validation.small.length], [0, 0]);
   });
 
+  it('SES-6 who may not publish it when it comes is refused, also where it may by its turn: the event loop looks into no large one', async (t) => {
+    const { validation, rig, topic, open } = await opened(t);
+    const { sessions, ...guest } = access({ user: 'Practitioner/2', clientId: 'of-guest', grantId: 'of-guest' });
+    const first = open('large1');
+    const check = await validation.check(0);
+    const early = open('large2', guest);
+    await rig.settle(topic);
+    const { code } = good(await rig.hub.invite(access({ user: 'Practitioner/1' }), topic, { followingOnly: false }));
+    good(await rig.hub.joinByInvitation(guest, code));
+    check.end();
+    assert.deepEqual([await first, (await early)[0]], [[202], 404]);
+    assert.deepEqual([validation.small, validation.checks.length], [[], 1]);
+    const again = open('large2', guest);
+    (await validation.check(1)).end();
+    assert.deepEqual(await again, [202]);
+  });
+
+  it('PUB-7 a retry that comes meanwhile is the same event, and one behind the end of the session finds none', async (t) => {
+    const { validation, rig, topic, open, patients } = await opened(t);
+    const peer = await rig.join(topic);
+    const twice = [open('large'), open('large')];
+    (await validation.check(1)).end();
+    (await validation.check(0)).end();
+    assert.deepEqual(await Promise.all(twice), [[202], [202]]);
+    assert.deepEqual(await patients(), ['large']);
+    assert.equal(new Set(peer.ids).size, 1);
+    const late = [open('large-late'), open('behind')];
+    const check = await validation.check(2);
+    await rig.hub.endSession(topic, 'closed');
+    check.end();
+    assert.deepEqual(
+      (await Promise.all(late)).map(([status]) => status),
+      [404, 404],
+    );
+  });
+
   it('TOK-6 it is refused where its access has ended meanwhile, and so is what waits behind it', async (t) => {
     const { validation, rig, open, patients } = await opened(t);
     const ended = access({ grantId: 'ended', tokenId: 'ended' });

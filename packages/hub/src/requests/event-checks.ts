@@ -5,7 +5,7 @@ import type { ResourceValidation } from '../ports.ts';
 import type { Decision, Publish } from '../rules/commands.ts';
 import { type Access, type AccessEnd, endedWith } from '../rules/permission.ts';
 import { checkedResources, publishingRefusal } from '../rules/publish.ts';
-import { refuse } from '../rules/reasons.ts';
+import { type Rejection, refuse, UNKNOWN_TOPIC } from '../rules/reasons.ts';
 import type { VersionRules } from '../rules/versions.ts';
 
 /** How much may wait: events, and characters of their contexts. */
@@ -77,9 +77,10 @@ export class EventChecks {
     // It is waited for in the line: until then nobody would hear of its failure.
     check?.catch(() => undefined);
     const decide = async (): Promise<Decision> => {
-      const checked = await check;
+      const found = await check;
       if (waiting.ended) return refuse('scope-missing', 'The access ended while the event was looked into');
-      return this.#live.of(topic).execute(checked ? { ...command, checked } : command);
+      if (found && 'code' in found) return found;
+      return this.#live.of(topic).execute(found ? { ...command, checked: found } : command);
     };
     try {
       return await (line.begin() ? line.until(decide()) : line.wait(decide));
@@ -99,11 +100,12 @@ export class EventChecks {
     return this.#validation.isLarge(resources.map(({ resource }) => resource));
   }
 
-  /** @returns undefined where the caller may not publish this: no work is done for it, and the rules refuse it */
-  async #check(topic: string, command: Publish): Promise<Publish['checked']> {
+  /** @returns a refusal where the caller may not publish this: no work is done for it, also where it may by the time of its turn */
+  async #check(topic: string, command: Publish): Promise<NonNullable<Publish['checked']> | Rejection> {
     const session = this.#live.of(topic);
     const state = await session.run(() => session.current());
-    if (!state || publishingRefusal(state, command)) return undefined;
+    const refusal = state ? publishingRefusal(state, command) : refuse('unknown-topic-of-event', UNKNOWN_TOPIC.reason);
+    if (refusal) return refusal;
     const { resources, partial } = checkedResources(command.request, this.#profile);
     const { clientId } = command.access;
     const all = resources.map(({ resource }) => resource);
