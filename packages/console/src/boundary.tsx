@@ -5,7 +5,7 @@ interface BoundaryProps {
   /** What is shown once the children could not be drawn. */
   readonly instead: ReactNode;
   /** Called once they could not be drawn. */
-  readonly onFailed: () => void;
+  readonly onFailed?: () => void;
 }
 
 /**
@@ -20,7 +20,7 @@ export class Boundary extends Component<BoundaryProps, { readonly failed: boolea
   }
 
   override componentDidCatch(): void {
-    this.props.onFailed();
+    this.props.onFailed?.();
   }
 
   override render(): ReactNode {

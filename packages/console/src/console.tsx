@@ -1,5 +1,5 @@
 /** Who is signed in decides what is shown: the sign-in page, or the console around the session. */
-import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
+import { Suspense, useCallback, useEffect, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { ApiError, post, type SignedInPerson, setCsrf, words } from './api.ts';
 import { serverPath } from './base.ts';
@@ -10,10 +10,11 @@ import { loadMessages } from './language/load.ts';
 import { painted } from './painted.ts';
 import type { Shell, Work } from './shell.tsx';
 import type { SignInWays } from './sign-in.tsx';
+import { lazyPart } from './ui/lazy-part.tsx';
 import { Problem, Waiting } from './ui/problem.tsx';
 
 /** Loaded where nobody is signed in. */
-const SignIn = lazy(() => import('./sign-in.tsx'));
+const SignIn = lazyPart(() => import('./sign-in.tsx'));
 
 type State =
   | { readonly kind: 'asking' }
@@ -48,10 +49,11 @@ export function Console() {
     // The rest is much larger: the shell is painted before it comes.
     await painted();
     try {
-      const { startWork, Workspace } = await import('./workspace.tsx');
+      const { NotDrawn, startWork, Workspace } = await import('./workspace.tsx');
       if (here.current !== person) return;
       const session = await startWork(person);
-      if (here.current === person) setState({ kind: 'signed-in', person, Frame, work: { session, Workspace } });
+      if (here.current === person)
+        setState({ kind: 'signed-in', person, Frame, work: { session, Workspace, NotDrawn } });
       else session.end();
     } catch (error) {
       if (here.current === person) setState({ kind: 'unreachable', error });
@@ -106,7 +108,13 @@ export function Console() {
             document.title = 'Lockstep';
             state.work?.session.end();
           }}
-          instead={<Problem error={new Error(t('start.notDrawn'))} retry={() => location.reload()} />}
+          instead={
+            state.work ? (
+              <state.work.NotDrawn session={state.work.session} />
+            ) : (
+              <Problem error={new Error(t('start.notDrawn'))} retry={() => location.reload()} />
+            )
+          }
         >
           <state.Frame
             person={state.person}

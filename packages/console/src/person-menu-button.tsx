@@ -1,7 +1,8 @@
-import { lazy, Suspense, useState } from 'react';
+import { Suspense, useState } from 'react';
 import { PersonButton, type PersonMenuProps } from './person-button.tsx';
+import { lazyPart } from './ui/lazy-part.tsx';
 
-const PersonMenu = lazy(() => import('./person-menu.tsx'));
+const PersonMenu = lazyPart(() => import('./person-menu.tsx'));
 
 /** Who is signed in. The menu is loaded when it is first wanted. */
 export function PersonMenuButton(props: PersonMenuProps) {

@@ -1,4 +1,5 @@
 import { Menu } from '@mantine/core';
+import { useRef } from 'react';
 import { spoken, t } from './language/language.ts';
 import { chooseLanguage, LANGUAGES } from './language/load.ts';
 import { PersonButton, type PersonMenuProps } from './person-button.tsx';
@@ -6,16 +7,22 @@ import { sheet } from './shortcut-sheet-shown.ts';
 
 /** What a person does about themselves: open when it comes. */
 export default function PersonMenu({ person, onPassword, onSignOut }: PersonMenuProps) {
+  const button = useRef<HTMLButtonElement>(null);
+  /** What is opened gives the focus back to the button: the menu will be gone. */
+  const opens = (open: () => void) => (): void => {
+    button.current?.focus();
+    open();
+  };
   return (
     <Menu defaultOpened position="bottom-end" withinPortal={false} withInitialFocusPlaceholder={false}>
       <Menu.Target>
-        <PersonButton person={person} />
+        <PersonButton ref={button} person={person} />
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Item onClick={onPassword}>{t('shell.changePassword')}</Menu.Item>
-        <Menu.Item onClick={onSignOut}>{t('shell.signOut')}</Menu.Item>
+        <Menu.Item onClick={opens(onPassword)}>{t('shell.changePassword')}</Menu.Item>
+        <Menu.Item onClick={opens(onSignOut)}>{t('shell.signOut')}</Menu.Item>
         <Menu.Divider />
-        <Menu.Item onClick={() => sheet.set(true)}>{t('shell.keyboardShortcuts')}</Menu.Item>
+        <Menu.Item onClick={opens(() => sheet.set(true))}>{t('shell.keyboardShortcuts')}</Menu.Item>
         <Menu.Divider />
         <Menu.Label>{t('start.chooseLanguage')}</Menu.Label>
         {LANGUAGES.map(({ language, name }) => (

@@ -11,7 +11,7 @@ import styles from './shell.module.css';
 import { Brand } from './ui/brand.tsx';
 import { Waiting } from './ui/problem.tsx';
 import workstationStyles from './ui/workstation.module.css';
-import type { Workspace } from './workspace.tsx';
+import type { NotDrawn, Workspace } from './workspace.tsx';
 
 function NavLink({ href, children }: { href: string; children: ReactNode }) {
   const path = usePath();
@@ -60,6 +60,8 @@ function Arriving() {
 export interface Work {
   readonly session: EhrSession;
   readonly Workspace: typeof Workspace;
+  /** What is shown instead once that could not be drawn. */
+  readonly NotDrawn: typeof NotDrawn;
 }
 
 interface ShellProps {

@@ -1,9 +1,11 @@
 /** What a signed-in person works with: the session's strip, its EHR and the pages. Loaded once the shell is on the screen. */
 import { Button } from '@mantine/core';
-import { type ComponentType, lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
+import { type ComponentType, type ReactNode, Suspense, useEffect, useState } from 'react';
 import { get, type SignedInPerson } from './api.ts';
+import { Boundary } from './boundary.tsx';
 import { loadChart } from './ehr/chart-panel.tsx';
 import { shownChart } from './ehr/desk.ts';
+import { DraftList } from './ehr/draft-list.tsx';
 import { LeavingApps } from './ehr/leaving.tsx';
 import { Objections } from './ehr/objections.tsx';
 import { EhrPage } from './ehr/page.tsx';
@@ -20,12 +22,16 @@ import { listenForShortcuts } from './shortcuts.ts';
 import { useStore } from './store.ts';
 import dialogStyles from './ui/dialog.module.css';
 import { Dialog } from './ui/dialog.tsx';
+import { lazyPart } from './ui/lazy-part.tsx';
 import pageStyles from './ui/page.module.css';
-import { Waiting } from './ui/problem.tsx';
+import { Problem, Waiting } from './ui/problem.tsx';
 
-/** A part that is loaded when it is first shown, with the parts of the catalog that it speaks from. */
-function lazyPart<Props>(load: () => Promise<{ default: ComponentType<Props> }>, ...parts: readonly string[]) {
-  return lazy(async () => {
+/** A part with the parts of the catalog that it speaks from. */
+function speakingPart<Props extends object>(
+  load: () => Promise<{ default: ComponentType<Props> }>,
+  ...parts: readonly string[]
+) {
+  return lazyPart(async () => {
     const [part] = await Promise.all([load(), ...parts.map(loadMessages)]);
     return part;
   });
@@ -36,7 +42,7 @@ function lazyPage<Props extends object>(
   load: () => Promise<{ default: ComponentType<Props> }>,
   ...parts: readonly string[]
 ) {
-  return lazyPart(
+  return speakingPart(
     async () => {
       const [{ default: Page }, { withQueries }] = await Promise.all([load(), import('./ui/queries.tsx')]);
       return { default: withQueries(Page) };
@@ -45,8 +51,8 @@ function lazyPage<Props extends object>(
   );
 }
 
-const Gallery = lazyPart(() => import('./apps/gallery.tsx'), 'apps');
-const NewApp = lazyPart(() => import('./apps/new-app.tsx'), 'apps');
+const Gallery = speakingPart(() => import('./apps/gallery.tsx'), 'apps');
+const NewApp = speakingPart(() => import('./apps/new-app.tsx'), 'apps');
 const AppPage = lazyPage(() => import('./apps/app-page.tsx'), 'apps');
 const Sessions = lazyPage(() => import('./sessions/list.tsx'), 'sessions');
 const Inspector = lazyPage(() => import('./sessions/inspector.tsx'), 'sessions');
@@ -59,8 +65,8 @@ const Worklist = lazyPage(() => import('./worklist/page.tsx'), 'worklist');
 const OpenLink = lazyPage(() => import('./links/open-link.tsx'), 'links');
 const Guests = lazyPage(() => import('./guests/page.tsx'), 'guests');
 const Join = lazyPage(() => import('./guests/join.tsx'), 'guests');
-const ShortcutSheet = lazyPart(() => import('./shortcut-sheet.tsx'), 'shortcuts');
-const Password = lazyPart(() => import('./password.tsx'), 'users');
+const ShortcutSheet = speakingPart(() => import('./shortcut-sheet.tsx'), 'shortcuts');
+const Password = speakingPart(() => import('./password.tsx'), 'users');
 
 /** The parts of a path; an address that is not well formed is one that leads nowhere. */
 function partsOf(path: string): readonly string[] {
@@ -191,6 +197,8 @@ export function Workspace({ session, changesPassword, onPasswordDone }: Workspac
   const { title, page } = pageOf(path, session);
   const [needsPassword, hasPassword] = useNeedsPassword(session.person);
   const showsSheet = useStore(sheet);
+  /** How often a page was tried again that could not be drawn. */
+  const [attempts, setAttempts] = useState(0);
 
   useTitle(session, title);
   useEffect(() => listenForShortcuts(session), [session]);
@@ -208,7 +216,14 @@ export function Workspace({ session, changesPassword, onPasswordDone }: Workspac
         <div className={shellStyles.keep} hidden={page !== undefined}>
           <EhrPage session={session} />
         </div>
-        <Suspense fallback={<Waiting />}>{page}</Suspense>
+        <Boundary
+          key={`${path} ${attempts}`}
+          instead={
+            <Problem error={new Error(t('shell.pageNotDrawn'))} retry={() => setAttempts((count) => count + 1)} />
+          }
+        >
+          <Suspense fallback={<Waiting />}>{page}</Suspense>
+        </Boundary>
       </main>
       <Unsaved session={session} />
       <LeavingApps session={session} />
@@ -218,6 +233,19 @@ export function Workspace({ session, changesPassword, onPasswordDone }: Workspac
         {showsSheet && <ShortcutSheet />}
         {(needsPassword || changesPassword) && <Password needed={needsPassword} onDone={passwordDone} />}
       </Suspense>
+    </>
+  );
+}
+
+/** In the place of a workspace that could not be drawn and has left the session. What was typed in it is not gone with it (HZ-15). */
+export function NotDrawn({ session }: { session: EhrSession }) {
+  return (
+    <>
+      <Problem error={new Error(t('start.notDrawn'))} retry={() => location.reload()} />
+      <Boundary instead={null}>
+        <DraftList session={session} left />
+      </Boundary>
+      <Unsaved session={session} />
     </>
   );
 }

@@ -256,3 +256,22 @@ test('what is wrong with a field is said beside it, form by form', async (t) => 
   }
   await page.context().close();
 });
+
+test('what a browser fills in is taken, though it says no more than that it changed', async () => {
+  const page = await stage.browser();
+  await page.goto(stage.origin);
+  const fill = (field: Locator, text: string): Promise<void> =>
+    field.evaluate((element: HTMLInputElement | HTMLTextAreaElement, value) => {
+      element.value = value;
+      element.dispatchEvent(new Event('change', { bubbles: true }));
+    }, text);
+  await fill(page.getByLabel('User name'), 'lokafor');
+  await fill(page.getByLabel('Password', { exact: true }), 'lantern orchard 17 violet');
+  const sent = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/auth/session'));
+  await page.route(/\/auth\/session$/, (route) => route.abort());
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  const { user, password } = (await sent).postDataJSON() as Record<string, unknown>;
+  assert.deepEqual([user, password], ['lokafor', 'lantern orchard 17 violet']);
+  assert.equal(await page.getByLabel('User name').inputValue(), 'lokafor');
+  await page.context().close();
+});

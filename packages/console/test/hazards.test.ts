@@ -313,6 +313,73 @@ test('HZ-1 what cannot be drawn is taken off the screen, and leaves the session'
   await page.context().close();
 });
 
+test('HZ-15 what cannot be loaded or drawn takes no unsaved note with it', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await openPatient(page, /Kofi Mensah/);
+  const note = page.getByRole('tabpanel').getByRole('textbox');
+  await note.fill('typed before the network was cut');
+  const to = (name: string) => page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name }).click();
+  const stays = async (): Promise<void> => {
+    await to('EHR');
+    assert.equal(await note.inputValue(), 'typed before the network was cut');
+    await headline(page, 'in-sync').waitFor();
+  };
+
+  const scripts = /\/assets\/[^/]*\.js$/;
+  await page.route(scripts, (route) => route.abort());
+  const alert = page.getByRole('alert').filter({ hasText: 'This part of the page could not be loaded.' });
+  for (const name of ['Worklist', 'Guests']) {
+    await to(name);
+    await alert.waitFor();
+    await stays();
+  }
+  await page.getByRole('button', { name: 'Dr. Lena Okafor' }).click();
+  await alert.waitFor();
+  await stays();
+  await page.unroute(scripts);
+  await alert.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('menuitem', { name: 'Keyboard shortcuts' }).waitFor();
+  await page.keyboard.press('Escape');
+  await to('Worklist');
+  await alert.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('heading', { name: 'Worklist', level: 1 }).waitFor();
+  await stays();
+
+  // Elements that stumble, as an answer might make them.
+  const stumbleAt = (name: string | undefined) =>
+    page.evaluate((wanted) => {
+      const prototype = Document.prototype as unknown as { createElementNS(...args: unknown[]): Element };
+      const holder = window as typeof window & { create?: typeof prototype.createElementNS };
+      holder.create ??= prototype.createElementNS;
+      const { create } = holder;
+      prototype.createElementNS = function (...args) {
+        if (args[1] === wanted) throw new Error('stumbled');
+        return create.apply(this, args);
+      };
+    }, name);
+  await stumbleAt('h1');
+  await to('Apps');
+  const instead = page.getByRole('alert').filter({ hasText: 'This page could not be shown.' });
+  await instead.waitFor();
+  await stumbleAt(undefined);
+  await instead.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('heading', { name: 'Apps', level: 1 }).waitFor();
+  await stays();
+
+  await stumbleAt('table');
+  await page.locator('[data-testid="patient"]').filter({ hasText: 'Ingrid' }).first().click();
+  await page.getByRole('alert').filter({ hasText: 'This page could not be drawn.' }).waitFor();
+  const waiting = page.getByRole('region', { name: 'Notes that are not saved' });
+  await waiting.getByText('typed before the network was cut').waitFor();
+  assert.equal(await waiting.getByRole('button', { name: /^Open/ }).count(), 0);
+  await waiting.getByRole('button', { name: /^Save the note on Kofi Mensah/ }).click();
+  await waiting.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await openPatient(page, /Kofi Mensah/);
+  await page.getByRole('tabpanel').getByText('typed before the network was cut').first().waitFor();
+  await page.context().close();
+});
+
 test('HZ-2 an application that did not follow is green again once it follows a later context', async () => {
   const page = await stage.person(/Mei Tanaka/);
   const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, follows);

@@ -229,3 +229,18 @@ test('by keyboard alone: sign in, find a patient, open, run an app, change tabs,
   await page.getByRole('heading', { name: 'Sign in as a sample user' }).waitFor();
   await page.context().close();
 });
+
+test('what the menu of the person opens gives the focus back to its button', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  const button = page.getByRole('button', { name: 'Dr. Lena Okafor' });
+  for (const item of ['Change password', 'Keyboard shortcuts']) {
+    await button.press('Enter');
+    await page.getByRole('menuitem', { name: item }).press('Enter');
+    const dialog = page.getByRole('dialog', { name: item });
+    await dialog.waitFor();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    await page.locator('button:focus').and(button).waitFor();
+  }
+  await page.context().close();
+});

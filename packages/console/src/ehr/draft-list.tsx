@@ -10,7 +10,13 @@ import type { Draft } from './desk.ts';
 import styles from './draft-list.module.css';
 import type { EhrSession } from './session.ts';
 
-function Waiting({ session, draft: { patient, text } }: { session: EhrSession; draft: Draft }) {
+interface DraftListProps {
+  readonly session: EhrSession;
+  /** Whether this window has left the session: none of its patients is open then, and none can be opened. */
+  readonly left?: boolean;
+}
+
+function Waiting({ session, left, draft: { patient, text } }: DraftListProps & { draft: Draft }) {
   const [problem, setProblem] = useState<Told>();
 
   async function save(): Promise<void> {
@@ -39,13 +45,15 @@ function Waiting({ session, draft: { patient, text } }: { session: EhrSession; d
         >
           {t('ehr.discard')}
         </Button>
-        <Button
-          variant="default"
-          aria-label={t('ehr.openNamed', { title: of })}
-          onClick={() => void session.publishing.openPatient(patient)}
-        >
-          {t('ehr.open')}
-        </Button>
+        {!left && (
+          <Button
+            variant="default"
+            aria-label={t('ehr.openNamed', { title: of })}
+            onClick={() => void session.publishing.openPatient(patient)}
+          >
+            {t('ehr.open')}
+          </Button>
+        )}
         <Button disabled={text.trim() === ''} aria-label={t('ehr.saveTheNoteOn', { of })} onClick={() => void save()}>
           {t('ehr.save')}
         </Button>
@@ -54,17 +62,17 @@ function Waiting({ session, draft: { patient, text } }: { session: EhrSession; d
   );
 }
 
-export function DraftList({ session }: { session: EhrSession }) {
+export function DraftList({ session, left = false }: DraftListProps) {
   const { drafts, tabs } = useStore(session.book.desk);
   const open = new Set(tabs.map(({ patient }) => patient.id));
-  const waiting = [...drafts.values()].filter(({ patient }) => !open.has(patient.id));
+  const waiting = [...drafts.values()].filter(({ patient }) => left || !open.has(patient.id));
   if (waiting.length === 0) return null;
   return (
     <section className={styles.drafts} aria-label={t('ehr.notesThatAreNotSaved')}>
       <h2>{t('ehr.draftsTitle')}</h2>
       <ul>
         {waiting.map((draft) => (
-          <Waiting key={draft.patient.id} session={session} draft={draft} />
+          <Waiting key={draft.patient.id} session={session} left={left} draft={draft} />
         ))}
       </ul>
     </section>

@@ -1,11 +1,12 @@
 import type { Resource } from '@lockstep/fhircast';
 import { TextInput } from '@mantine/core';
-import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
+import { Suspense, useCallback, useEffect, useRef, useState } from 'react';
 import { ageOf, type Fhir, type FhirPage, nameOf, recordNumber, textAt, when } from '../fhir.ts';
 import { identityText, isolated } from '../identity.tsx';
 import { codeWords, spoken, t } from '../language/language.ts';
 import { PagesRead } from '../pages-read.ts';
 import { useStore } from '../store.ts';
+import { lazyPart } from '../ui/lazy-part.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
 import textStyles from '../ui/text.module.css';
 import { shownChart } from './desk.ts';
@@ -18,7 +19,7 @@ import type { EhrSession } from './session.ts';
 /** Patients read at once; a record with more is searched by the server. */
 const PAGE = 100;
 /** Few records are so large that it is needed. */
-const RowsInView = lazy(() => import('./patient-rows-in-view.tsx'));
+const RowsInView = lazyPart(() => import('./patient-rows-in-view.tsx'));
 
 interface Page {
   readonly patients: readonly Resource[];

@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core';
-import { useEffect } from 'react';
+import { useLayoutEffect } from 'react';
 import { Who } from '../identity.tsx';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
@@ -14,7 +14,8 @@ export function Unsaved({ session }: { session: EhrSession }) {
   const { drafts } = useStore(session.book.desk);
   const unsaved = drafts.size > 0;
 
-  useEffect(() => {
+  // At once: a window may be closed before it is painted again.
+  useLayoutEffect(() => {
     if (!unsaved) return undefined;
     const ask = (event: BeforeUnloadEvent): void => event.preventDefault();
     addEventListener('beforeunload', ask);

@@ -25,7 +25,10 @@ export async function loadMessages(part: string): Promise<void> {
   if (needed.has(part)) return;
   needed.add(part);
   const { language } = spoken.get();
-  const more = await read(language, [part]);
+  const more = await read(language, [part]).catch((error: unknown) => {
+    needed.delete(part);
+    throw error;
+  });
   // Meanwhile another language may have been chosen, which brought the part along.
   spoken.update((now) => (now.language === language ? { ...now, messages: { ...now.messages, ...more } } : now));
 }

@@ -1,5 +1,5 @@
 import { CloseButton } from '@mantine/core';
-import { type MouseEvent, type ReactNode, type SyntheticEvent, useEffect, useId, useRef } from 'react';
+import { type MouseEvent, type ReactNode, type SyntheticEvent, useId, useLayoutEffect, useRef } from 'react';
 import { t } from '../language/language.ts';
 import styles from './dialog.module.css';
 
@@ -19,7 +19,8 @@ export function Dialog({ title, onClose, closeLabel = t('start.close'), closable
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
 
-  useEffect(() => {
+  // At once: what is typed next is for the dialog.
+  useLayoutEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
     shown?.querySelector<HTMLElement>('[data-autofocus]')?.focus();
