@@ -17,6 +17,9 @@ export async function findings(page: Page | Frame, rules: readonly string[] = []
     const { axe } = window as unknown as {
       axe: { run: (options: object) => Promise<{ violations: readonly Finding[] }> };
     };
+    // Text that still appears has less contrast than it will have.
+    const ending = document.getAnimations().filter(({ effect }) => effect?.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(ending.map(({ finished }) => finished));
     return (
       await axe.run({
         iframes: false,

@@ -39,18 +39,18 @@ export class UnreadAnswers {
    * @param toCome bytes of it that its connection was not given yet
    */
   watch(response: ServerResponse, toCome = 0): void {
-    const bytes = response.writableLength + toCome;
+    const size = response.writableLength + toCome;
     const { socket } = response.req;
-    if (bytes === 0 || response.writableFinished || socket.destroyed) return;
+    if (size === 0 || response.writableFinished || socket.destroyed) return;
     const before = this.#waiting.get(socket);
-    this.#waiting.set(socket, (before ?? 0) + bytes);
-    this.#bytes += bytes;
+    this.#waiting.set(socket, (before ?? 0) + size);
+    this.#bytes += size;
     if (before === undefined) {
       socket.once('close', this.#closed);
       // Counts from when the system last took some, however long the answer is. Node's server ends the connection then.
       socket.setTimeout(this.#patience);
     }
-    response.once('finish', () => this.#read(socket, bytes));
+    response.once('finish', () => this.#read(socket, size));
     for (const longest of this.#waiting.keys()) {
       if (this.#bytes <= this.#most) break;
       this.#read(longest, this.#waiting.get(longest) ?? 0);
