@@ -39,6 +39,8 @@ const UNANSWERED: readonly (readonly [changes: readonly Change[], patient: strin
   [[LOGOUT, OPEN_2, CLOSE_2], undefined],
 ];
 
+/** All that happens here, by name: `*` means no event of ours. */
+const EVERY = 'Patient-open,Patient-close,ImagingStudy-open,Home-open,UserLogout';
 const SUBSCRIBED = [
   '*',
   'Patient-open',
@@ -80,7 +82,10 @@ for (const [first, profile] of [CORE, STU2].entries()) {
       for (const [turn, [how, sinceOf]] of Object.entries(SINCE).entries()) {
         // Each kind of subscription meets each change and each way to come back, though not every pair of them at both nodes.
         const node = nodes[(index + turn + first) % 2]!;
-        const events = SUBSCRIBED[(index + turn * 2 + first * 3) % SUBSCRIBED.length]!;
+        const kind = SUBSCRIBED[(index + turn * 2 + first * 3) % SUBSCRIBED.length]!;
+        // What it owes at another node is known of applications only that answer whatever they are sent.
+        const named = kind === '*' ? EVERY : kind;
+        const events = node === a || kind.includes(FOLLOWING_EVENT) ? kind : `${named},${FOLLOWING_EVENT}`;
         const titles = changes.map(([name, , id = '']) => `${name} ${id}`);
         const row = `${titles} to ${events}, back at ${node.name} ${how}`;
         const topic = await a.session();

@@ -66,7 +66,7 @@ export class SocketSubscribers implements CaughtUpSession {
       const decision = await session.decide((held) => {
         before = held?.subscriptions.get(id);
         seen = held && before && this.#seen(held, before, since);
-        // Without a socket here its last connection has just ended.
+        // Without a socket here its last connection has just ended, or is to another node.
         owes = takenOver?.owesAnswer ?? (before !== undefined && isKnownToAnswer(before));
         return { kind: 'connect', id, node: this.#options.nodeId, seen, owes };
       });
@@ -109,7 +109,7 @@ export class SocketSubscribers implements CaughtUpSession {
   /**
    * What a subscriber is sent that does not say what it has seen.
    * @param before the subscription as it was
-   * @param owes whether the connection that it takes over here was sent a context change that it did not follow
+   * @param owes see the command `connect`
    * @returns undefined where nobody knows what it shows
    */
   async #instead(
@@ -119,10 +119,10 @@ export class SocketSubscribers implements CaughtUpSession {
     saidWhatItSaw: boolean,
   ): Promise<Missed | undefined> {
     const { log } = this.#session;
-    const { derivesOpens, nodeId } = this.#options;
-    const { presence, node } = before ?? {};
+    const { derivesOpens } = this.#options;
+    const presence = before?.presence;
     const takesOver = presence?.is === 'connected';
-    if (takesOver ? node === nodeId && !owes : presence?.is !== 'away') return this.#missed.standing(state, log);
+    if (takesOver ? !owes : presence?.is !== 'away') return this.#missed.standing(state, log);
     if (takesOver && before && lastSentAgain(state, before, derivesOpens)?.name === 'UserLogout') {
       const read = await this.#missed.fromLog(state, log, state.loggedOutAt - 1, state.nextNumber - 1);
       if (read) return read;

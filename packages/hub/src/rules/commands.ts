@@ -94,7 +94,10 @@ export type SessionCommand =
       readonly node: string;
       /** Number of the last event that it has seen, where it says so and the log holds what came after (SUB-11). */
       readonly seen?: number | undefined;
-      /** Whether the connection that it takes over here was sent a context change that it did not follow. */
+      /**
+       * Whether the connection that it takes over was sent a context change that it did not follow. Of a connection to another node that
+       * is not known: then, whether it is an application that answers whatever it is sent.
+       */
       readonly owes?: boolean;
     }
   /** Sockets closed, each with its WebSocket close code (ERR-3, SUB-11). */

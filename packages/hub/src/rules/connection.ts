@@ -83,7 +83,7 @@ function sentOnConnecting(
 
 /**
  * SUB-7: a subscriber connects, for the first time, again, or elsewhere. Who takes over a connection that is live has to answer what
- * that was sent: whether it did at another node, this one does not know.
+ * that was sent and did not answer.
  */
 export function connect(
   state: SessionState,
@@ -108,7 +108,7 @@ export function connect(
   const opens = last && !isFromLog && isOpen(last.name);
   const sent = opens || isNew ? withSent(after, here, last?.number, derivesOpens) : after;
   if (!mark) {
-    const asked = awaited(sent, held, isAwaited ? last : undefined, now);
+    const asked = awaited(sent, held, isAwaited && (!isConnected || owes) ? last : undefined, now);
     return done(asked.following.has(id) ? asked : withFollowed(asked, id, derivesOpens, now));
   }
   // ERR-8: it had followed all that it is told of, or nothing was ever open.
