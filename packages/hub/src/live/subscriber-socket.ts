@@ -87,7 +87,10 @@ export class SubscriberSocket implements Waiting {
     return this.#conversation.followed;
   }
 
-  /** Whether it is one that answers, and may have been sent a context change, or was to be, that it did not follow, nor a later one (ERR-8). */
+  /**
+   * Whether an answer to a context change is missing (ERR-8): it is an application that answers, and it has followed neither the last
+   * change that it was sent, or was to be sent, nor a later one.
+   */
   get owesAnswer(): boolean {
     const answers = this.#conversation.armed || isKnownToAnswer(this.#subscription);
     return answers && (this.#catchUp !== undefined || isOwed(this.#conversation));

@@ -82,8 +82,8 @@ function sentOnConnecting(
 }
 
 /**
- * SUB-7: a subscriber connects, for the first time, again, or elsewhere. Who takes over a connection that is live has to answer what
- * that was sent and did not answer.
+ * SUB-7: a subscriber connects, for the first time, again, or elsewhere. A new connection that takes the
+ * place of a live one has to answer what the old one was sent and did not answer.
  */
 export function connect(
   state: SessionState,
