@@ -20,6 +20,7 @@ published and with what the Hub says at the end. Ends with 1 where anything diff
                         cluster: on a Redis Cluster
   --nodes N             how many Hubs, 3 by default; always 1 on a file
   --other-build FOLDER  another checkout, whose Hub takes a node's place at times
+  --only TEXT           only faults whose names hold the text
   --verbose             name each fault when it begins
   --prove               instead: give a Hub one defect after the other; ends with 1 where one is not found within ${EVENTS_A_MINUTE} events,
                         which an idle machine has in a minute
@@ -36,6 +37,7 @@ function options() {
       nodes: { type: 'string', default: '3' },
       on: { type: 'string', default: 'pair' },
       'other-build': { type: 'string' },
+      only: { type: 'string', default: '' },
       prove: { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
@@ -83,7 +85,9 @@ async function breakAtRandom(): Promise<boolean> {
   const faults = faultsOf(broken);
   const counts: Record<string, number> = {};
   const end = performance.now() + Number(values.minutes) * 60_000;
-  for (const step of planned(seed, Object.keys(faults))) {
+  const names = Object.keys(faults).filter((name) => name.includes(values.only));
+  if (names.length === 0) throw new Error(`--only ${values.only}: there are ${Object.keys(faults).join(', ')}`);
+  for (const step of planned(seed, names)) {
     if (performance.now() > end) break;
     await pause(step.pauseMs);
     if (values.verbose) console.log(`${(performance.now() / 1000).toFixed(1).padStart(7)} s  ${step.fault}`);

@@ -16,11 +16,25 @@ const other = told('p', 'Patient-open', 'w1');
 const ALL = [open, first, second, other];
 
 function judged(...histories: readonly (readonly Json[])[]): Record<string, number> {
-  const followers = histories.map((events, n) => ({ name: `F${n}`, events, journal: [`journal of F${n}`] }));
+  return judgedAfterCopy([], histories);
+}
+
+/** @param before ids of what was published before a copy was put back, which each had been told of, but where it says otherwise */
+function judgedAfterCopy(
+  before: readonly string[],
+  histories: readonly (readonly Json[])[],
+  sawBefore = (_follower: number, id: string): boolean => before.includes(id),
+): Record<string, number> {
+  const followers = histories.map((events, n) => {
+    const saw = (id: string): boolean => events.some((one) => one.id === id) || sawBefore(n, id);
+    return { name: `F${n}`, events, journal: [`journal of F${n}`], saw };
+  });
   const ids = new Set(ALL.map(({ id }) => id));
-  const { details, ...counts } = compared(followers, ids, ids);
+  const tried = { has: (id: string) => ids.has(id), isBeforeCopy: (id: string) => before.includes(id) };
+  const { details, events, ...counts } = compared(followers, ids, tried);
   const found = Object.entries(counts).filter(([kind, count]) => kind !== 'unexplained' && count > 0);
   assert.equal(details.length > 0, found.length > 0, 'what is wrong is told');
+  assert.equal(events.length > 0, found.length > 0, 'and which events it is about');
   return Object.fromEntries(found);
 }
 
@@ -44,4 +58,27 @@ test('PUB-3 what the Hub made for one subscriber is nothing that others have to 
 test('CON-2 an open that is told ahead of the updates before it is found: their versions go back', () => {
   const early = told('o!seen.x.f', 'DiagnosticReport-open', 'v3');
   assert.deepEqual(judged([open, first, early, second, other]), { forked: 1 });
+});
+
+test('PUB-4, PUB-7 of an event on its way while a copy is put back: who was told of it before need not be told again, everybody else is', () => {
+  const again = told('p', 'Patient-open', 'w2');
+  const others = [open, first, second];
+  assert.deepEqual(judgedAfterCopy(['p'], [ALL, others]), {}, 'told again, and known still');
+  assert.deepEqual(judgedAfterCopy(['p'], [ALL, [again, ...others]]), {}, 'in another place, with another version');
+  assert.deepEqual(
+    judgedAfterCopy(['p'], [ALL, others], (follower) => follower === 0),
+    { lost: 1 },
+    'neither before nor after',
+  );
+  assert.deepEqual(
+    judgedAfterCopy(['p'], [ALL, [open, other]]),
+    { lost: 2 },
+    'what was published after it is due as ever',
+  );
+  assert.deepEqual(judgedAfterCopy(['p'], [ALL, [open, second, first]]), { reordered: 2 });
+  assert.deepEqual(
+    judgedAfterCopy(['u1'], [[open, second, other], ALL]),
+    { forked: 1 },
+    'an update that was accepted once more counts',
+  );
 });

@@ -120,10 +120,9 @@ async function copyWhileDown(node: ClusterNode): Promise<void> {
 
 /** Starts a node that has ended with the copy that was made of its database. */
 async function putCopyBack(node: ClusterNode, load: Load): Promise<void> {
-  await pause(200);
   for (const file of FILES) rmSync(node.database + file, { force: true });
   renameSync(`${node.database}.copy`, node.database);
-  load.forgive();
+  await load.forgive();
   await node.start();
 }
 
@@ -136,7 +135,7 @@ const DISK: Faults = {
     const log = `${node.database}-wal`;
     const size = existsSync(log) ? statSync(log).size : 0;
     if (size > 0) truncateSync(log, Math.floor((size * step.between(90, 100)) / 100));
-    load.forgive();
+    await load.forgive();
     await node.start({ env: { LOCKSTEP_STORE_DAMAGE: 'continue' } });
   },
   'an older copy is restored': async ({ cluster, load }, step) => {
@@ -214,13 +213,13 @@ const REDIS: Faults = {
 
 function singleFaults(single: Single): Faults {
   return {
-    'Redis comes back with an older copy, while nodes remember more': async ({ load }, step) => {
+    'Redis comes back with an older copy, while nodes remember more': async ({ cluster, load }, step) => {
       const restore = await single.copy();
       await load.more(step.between(5, 40));
       await restore(async () => {
-        // What was answered before may be on its way.
-        await pause(200);
-        load.forgive();
+        // What a node was told before Redis went, it has passed on once it knows that Redis is gone.
+        await Promise.all(cluster.nodes.map((node) => node.until('/health/ready', 503)));
+        await load.forgive();
       });
     },
   };

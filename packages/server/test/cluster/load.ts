@@ -1,5 +1,5 @@
 /** Applications that use a cluster while things break, and remember everything that they were told. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { WebSocket } from 'ws';
 import { Backend, EVERYTHING, type Json, json, observation, patient, put, report, updates } from '../harness.ts';
@@ -29,6 +29,8 @@ export class Client {
   defects = 0;
   /** Told of each answer: when its request was sent, ms of `performance.now()`, and its status, 0 for none. */
   readonly answers = new Set<(sentAt: number, status: number) => void>();
+  /** Requests without an answer yet. */
+  readonly #underWay = new Set<Promise<void>>();
 
   private constructor(origin: string, backend: Backend) {
     this.origin = origin;
@@ -67,11 +69,20 @@ export class Client {
     }
   }
 
+  /** Waits until all requests that are under way now have been answered, or have failed. */
+  async answered(): Promise<void> {
+    await Promise.all(this.#underWay);
+    // Whoever has asked takes the answer first.
+    await turn();
+  }
+
   /** Asks until somebody answers other than "not now". */
   post(path: string, body: string | URLSearchParams): Promise<{ status: number; answer: Json }> {
     return this.again(async () => {
       const form = body instanceof URLSearchParams;
       const bearer = await this.#bearer();
+      const { promise, resolve: ended } = Promise.withResolvers<void>();
+      this.#underWay.add(promise);
       const sentAt = performance.now();
       let status = 0;
       try {
@@ -88,6 +99,8 @@ export class Client {
         if (status >= 500 || isForgotten) throw new Error(`${status}`);
         return { status, answer: text.startsWith('{') ? JSON.parse(text) : { text } };
       } finally {
+        this.#underWay.delete(promise);
+        ended();
         for (const told of this.answers) told(sentAt, status);
       }
     });
@@ -111,7 +124,7 @@ export class Client {
 /** A subscriber that returns to its endpoint whenever its connection ends, and says what it has seen last. */
 export class Follower {
   readonly name: string;
-  /** Events in the order of their first arrival. */
+  /** Events in the order of their first arrival, since `forget`. */
   readonly events: Json[] = [];
   /** What it would show. */
   readonly screen = new Screen();
@@ -119,7 +132,9 @@ export class Follower {
   altered = 0;
   /** Text of the latest frame of each event. */
   readonly #seen = new Map<string, string>();
-  readonly #published: ReadonlyMap<string, string>;
+  /** Ids of `events`. */
+  readonly #told = new Set<string>();
+  readonly #published: ReadonlyMap<string, Published>;
   readonly #client: Client;
   readonly #topic: string;
   #endpoint = '';
@@ -134,9 +149,11 @@ export class Follower {
   /** When it connected, after what, and what it was sent first: for whoever reads what a run has found wrong. */
   readonly journal: string[] = [];
   #wake: (() => void) | undefined;
+  /** Called once what was sent before a ping has arrived, or the connection has ended. */
+  #hasReceived: (() => void) | undefined;
 
-  /** @param published text of each published event's context, by its id */
-  constructor(client: Client, topic: string, name: string, published: ReadonlyMap<string, string>) {
+  /** @param published each event that was published, by its id */
+  constructor(client: Client, topic: string, name: string, published: ReadonlyMap<string, Published>) {
     this.#client = client;
     this.#published = published;
     this.#topic = topic;
@@ -195,10 +212,11 @@ export class Follower {
         if (connection.first.length < 8) connection.first.push(`${message.event['hub.event']} ${message.id}`);
         socket.send(JSON.stringify({ id: message.id, status: 200 }));
         this.#take(message, text, returning);
-      }
+      } else if (message.type === 'pong') this.#hasReceived?.();
     });
     socket.on('error', () => undefined);
     socket.on('close', (code) => {
+      this.#hasReceived?.();
       const { at, since, first } = connection;
       this.journal.push(`${at} s after ${since} until ${now()} s (${code}): ${first.join(', ')}`);
       if (!this.#stopped && !this.denied) setTimeout(() => this.#connect(ready), 50);
@@ -209,15 +227,39 @@ export class Follower {
     const before = this.#seen.get(message.id);
     this.#seen.set(message.id, text);
     if (before !== undefined) this.duplicates += 1;
-    // The same event with another version was accepted anew, after the store had lost it.
+    // The same event with another version was accepted once more, after the store had lost it.
     if (before === text) return;
     this.screen.apply(message.event);
-    if (!text.includes(this.#published.get(message.id) ?? '')) this.altered += 1;
-    if (before !== undefined) return;
+    if (!text.includes(this.#published.get(message.id)?.context ?? '')) this.altered += 1;
+    if (this.#told.has(message.id)) return;
+    this.#told.add(message.id);
     this.#lastId = message.id;
     this.events.push(message);
     if (returning) this.replayed += 1;
     this.#wake?.();
+  }
+
+  /** Whether it was ever told of an event. */
+  saw(id: string): boolean {
+    return this.#seen.has(id);
+  }
+
+  /** Waits until everything has arrived that it was sent before, over a connection that may end meanwhile. */
+  async received(): Promise<void> {
+    const socket = this.#socket;
+    if (!socket || socket.readyState === WebSocket.CLOSED) return;
+    await new Promise<void>((resolve) => {
+      this.#hasReceived = resolve;
+      const ping = (): void => socket.send('{"type":"ping"}');
+      if (socket.readyState === WebSocket.OPEN) ping();
+      else if (socket.readyState === WebSocket.CONNECTING) socket.once('open', ping);
+    });
+  }
+
+  /** Begins a new history: what comes from now on. */
+  forget(): void {
+    this.events.length = 0;
+    this.#told.clear();
   }
 
   /** Waits until it has seen all of these. */
@@ -276,6 +318,17 @@ export interface Findings {
   readonly details: readonly string[];
 }
 
+/** An event that was published, whatever came of it. */
+interface Published {
+  /** Text of its context. */
+  readonly context: string;
+  /** When it was published first, and accepted, s since the run began. */
+  readonly at: string;
+  acceptedAt?: string;
+  /** Whether a copy was put back after it was published first: it may have been accepted, and sent, in what the store has lost. */
+  isBeforeCopy?: boolean;
+}
+
 interface Session {
   readonly topic: string;
   readonly followers: readonly Follower[];
@@ -296,12 +349,14 @@ export class Load {
   readonly #client: Client;
   readonly #sessions: readonly Session[];
   readonly #publishers: Promise<void>[] = [];
-  /** Text of the context of each event that was tried, by its id. */
-  readonly #tried: Map<string, string>;
+  /** Each event that was tried, by its id. */
+  readonly #tried: Map<string, Published>;
+  /** When copies were put back, s since the run began. */
+  readonly #copies: string[] = [];
   #stopped = false;
   #conflicts = 0;
 
-  private constructor(client: Client, sessions: readonly Session[], tried: Map<string, string>) {
+  private constructor(client: Client, sessions: readonly Session[], tried: Map<string, Published>) {
     this.#client = client;
     this.#tried = tried;
     this.#sessions = sessions;
@@ -313,7 +368,7 @@ export class Load {
   ): Promise<Load> {
     const client = await Client.register(origin);
     const sessions: Session[] = [];
-    const tried = new Map<string, string>();
+    const tried = new Map<string, Published>();
     for (let s = 0; s < count; s++) {
       const { answer } = await client.post('/hub/session', JSON.stringify({ user: `Practitioner/${s}` }));
       const topic: string = answer['hub.topic'];
@@ -388,13 +443,16 @@ export class Load {
     const id = crypto.randomUUID();
     // Numbers that JSON.stringify would write in another form.
     const text = JSON.stringify(context).replaceAll(/"@([0-9.]+)@"/g, '$1');
-    this.#tried.set(id, text);
+    const published: Published = { context: text, at: now() };
+    this.#tried.set(id, published);
     const message = JSON.stringify({ 'hub.topic': session.topic, 'hub.event': event, ...more });
     const head = JSON.stringify({ timestamp: new Date().toISOString(), id });
     const body = `${head.slice(0, -1)},"event":${message.slice(0, -1)},"context":${text}}}`;
     const { status, answer } = await this.#client.post('/hub', body);
-    if (status === 202) session.accepted.add(id);
-    else if (status !== 409) throw new Error(`publishing: ${status} ${answer.text}`);
+    if (status === 202) {
+      session.accepted.add(id);
+      published.acceptedAt = now();
+    } else if (status !== 409) throw new Error(`publishing: ${status} ${answer.text}`);
     return { id, status };
   }
 
@@ -432,16 +490,22 @@ export class Load {
   }
 
   /**
-   * What was accepted until now may be gone: a copy was restored, or a log cut. What subscribers show is not forgiven: that must
-   * be right in the end.
+   * What was accepted until now may be gone: a copy is being put back, or a log was cut. Call while nothing can be accepted. What
+   * subscribers show is not forgiven: that must be right in the end.
    */
-  forgive(): void {
-    for (const { followers, accepted } of this.#sessions) {
-      accepted.clear();
-      for (const { events } of followers) events.length = 0;
-    }
-    this.#tried.clear();
+  async forgive(): Promise<void> {
+    // What was answered and sent before belongs to what is gone, however long it is under way.
+    await this.#client.answered();
+    await Promise.all(this.#followers.map((follower) => follower.received()));
+    this.#copies.push(now());
+    for (const { accepted } of this.#sessions) accepted.clear();
+    for (const follower of this.#followers) follower.forget();
+    for (const published of this.#tried.values()) published.isBeforeCopy = true;
     this.#client.renew();
+  }
+
+  get #followers(): readonly Follower[] {
+    return this.#sessions.flatMap(({ followers }) => followers);
   }
 
   /**
@@ -492,8 +556,12 @@ export class Load {
     await Promise.all(
       this.#sessions.flatMap(({ followers, accepted }) => followers.map((one) => one.until(accepted, waitMs))),
     );
-    const all = this.#sessions.flatMap(({ followers }) => followers);
-    const found = this.#sessions.map(({ followers, accepted }) => compared(followers, accepted, this.#tried));
+    const all = this.#followers;
+    const tried = {
+      has: (id: string) => this.#tried.has(id),
+      isBeforeCopy: (id: string) => this.#tried.get(id)?.isBeforeCopy === true,
+    };
+    const found = this.#sessions.map(({ followers, accepted }) => compared(followers, accepted, tried));
     const total = (kind: 'lost' | 'reordered' | 'forked' | 'differing' | 'unexplained'): number =>
       found.reduce((sum, one) => sum + one[kind], 0);
     this.stop();
@@ -514,8 +582,15 @@ export class Load {
       defects: this.#client.defects,
       unexplained: total('unexplained'),
       denied: all.flatMap(({ denied }) => denied ?? []),
-      details: found.flatMap(({ details }) => details),
+      details: found.flatMap(({ details, events }) => [...details, ...events.map((id) => this.#when(id))]),
     };
+  }
+
+  /** When an event was published and accepted, and copies were put back. */
+  #when(id: string): string {
+    const { at, acceptedAt } = this.#tried.get(id) ?? {};
+    const copies = this.#copies.map((copy) => `${copy} s`).join(', ');
+    return `event ${id}: published at ${at} s, accepted at ${acceptedAt} s; copies put back at: ${copies}`;
   }
 }
 
