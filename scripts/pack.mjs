@@ -32,7 +32,7 @@ const PACKAGES = [
   { name: 'conformance', also: ['bin'] },
   { name: 'fhir' },
   { name: 'gateway' },
-  { name: 'smart' },
+  { name: 'smart', also: ['languages'] },
   {
     name: 'console',
     built: 'lib',

@@ -79,6 +79,7 @@ const UNRECORDED: readonly string[] = [
   'GET /auth/authorize/:uid',
   'GET /auth/authorize/held/:id',
   'GET /auth/interaction/:uid',
+  'GET /auth/language',
   'GET /auth/manage',
   'GET /auth/outside',
   'GET /auth/second-factor',

@@ -82,7 +82,14 @@ const STEPS: Row = {
     ...['sign-in', 'patient', 'encounter', 'session', 'consent', 'cancel'].map(
       (step) => `POST /auth/interaction/:uid/${step}`,
     ),
-    ...['GET /auth/sign-in', 'POST /auth/sign-in', 'POST /auth/sign-out', 'GET /auth/session', 'DELETE /auth/session'],
+    ...[
+      'GET /auth/language',
+      'GET /auth/sign-in',
+      'POST /auth/sign-in',
+      'POST /auth/sign-out',
+      'GET /auth/session',
+      'DELETE /auth/session',
+    ],
     ...['GET /auth/second-factor', 'POST /auth/second-factor', 'POST /auth/backchannel-logout', 'GET /auth/userinfo'],
     ...['POST /auth/userinfo', 'GET /auth/register/:id', 'PUT /auth/register/:id', 'DELETE /auth/register/:id'],
     ...['POST /auth/token', 'POST /auth/introspect', 'POST /auth/revoke', 'POST /auth/manage', 'POST /launch'],

@@ -3,6 +3,9 @@ import { StoreUnavailable } from '@lockstep/store';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PageError } from './browser.ts';
 import { OAuthError } from './oauth-error.ts';
+import { isPageAddress } from './pages/page-addresses.ts';
+import { said } from './pages/page-language.ts';
+import type { Sentence } from './pages/sentences.ts';
 import type { Logger } from './ports.ts';
 
 /** Form bodies stay text, for `readForm`. */
@@ -12,16 +15,13 @@ export function readBodies(app: FastifyInstance): void {
 }
 
 /** What a page says while the store cannot be reached: what was asked for may have been done, and can be asked again. */
-export const STORE_AWAY = 'Lockstep cannot reach its store just now. Try again in a moment.';
+export const STORE_AWAY: Sentence = 'Lockstep cannot reach its store just now. Try again in a moment.';
 /** s after which to ask again, where what failed does not say it. */
 const RETRY_AFTER = 5;
 
-/** The addresses that people come to with a browser. */
-const PAGES = /^\/auth\/(authorize|interaction|manage|outside|second-factor|sign-in|sign-out)(\/|$)/;
-
 /** Whether a browser shows what it is answered: programs get JSON at the same addresses. */
 function isShown({ headers, routeOptions }: FastifyRequest): boolean {
-  return PAGES.test(routeOptions.url ?? '') && (headers.accept ?? '').includes('text/html');
+  return isPageAddress(routeOptions.url ?? '') && (headers.accept ?? '').includes('text/html');
 }
 
 /**
@@ -31,12 +31,12 @@ function isShown({ headers, routeOptions }: FastifyRequest): boolean {
 export function answerErrors(
   app: FastifyInstance,
   logger: Logger,
-  page?: (reply: FastifyReply, error: PageError) => FastifyReply,
+  page?: (request: FastifyRequest, reply: FastifyReply, error: PageError) => FastifyReply,
 ): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     reply.header('cache-control', 'no-store').header('pragma', 'no-cache');
     if (error instanceof PageError) {
-      if (page && request.routeOptions.url !== '/auth/session') return page(reply, error);
+      if (page && request.routeOptions.url !== '/auth/session') return page(request, reply, error);
       return reply.code(error.status).send({ error: error.error, error_description: error.message });
     }
     if (error instanceof OAuthError) {
@@ -47,17 +47,25 @@ export function answerErrors(
     const shown = page && isShown(request) ? page : undefined;
     const status = error.statusCode ?? 500;
     if (status < 500) {
-      if (shown) return shown(reply, new PageError('invalid_request', error.message, status));
+      if (shown) {
+        const detail = error.message;
+        return shown(
+          request,
+          reply,
+          new PageError('invalid_request', { ...said('The request could not be read.'), detail }, status),
+        );
+      }
       return reply.code(status).send({ error: 'invalid_request', error_description: error.message });
     }
     if (error instanceof StoreUnavailable || status === 503) {
       const wait = error instanceof StoreUnavailable ? error.retryAfterSeconds : RETRY_AFTER;
       reply.header('retry-after', String(wait));
-      if (shown) return shown(reply, new PageError('temporarily_unavailable', STORE_AWAY, 503));
+      if (shown) return shown(request, reply, new PageError('temporarily_unavailable', STORE_AWAY, 503));
       return reply.code(503).send({ error: 'temporarily_unavailable' });
     }
     logger.error({ err: error, route: request.routeOptions.url }, 'request failed');
-    if (shown) return shown(reply, new PageError('server_error', 'Lockstep could not do this. Try again.', 500));
+    if (shown)
+      return shown(request, reply, new PageError('server_error', 'Lockstep could not do this. Try again.', 500));
     return reply.code(500).send({ error: 'server_error' });
   });
 }

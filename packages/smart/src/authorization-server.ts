@@ -29,6 +29,7 @@ import { openOutside } from './outside/desk.ts';
 import type { OutsideOptions } from './outside/options.ts';
 import { outsideRoutes } from './outside/routes.ts';
 import { errorPage } from './pages/layout.ts';
+import { PageLanguages } from './pages/page-language.ts';
 import { Passkeys } from './passkeys.ts';
 import { PasswordDoor } from './password-door.ts';
 import type { AuditEntry, Clock, Logger, PatientDirectory, RequestLimit, SessionDirectory } from './ports.ts';
@@ -96,6 +97,8 @@ export interface AuthorizationServerOptions {
   readonly launchTokenLife?: number;
   /** Whether every DPoP proof must hold a nonce of this server's (RFC 9449 section 8). */
   readonly dpopNonce?: boolean;
+  /** Folder with the languages of the pages, one file each; our own without it. */
+  readonly languages?: URL;
   readonly logger: Logger;
   readonly audit?: (entry: AuditEntry) => void;
 }
@@ -192,7 +195,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
 
   const { patients, sessions } = options;
   const launches = new Launches(records, clock, { addresses, clients, patients, sessions });
-  const browser = new Browser(addresses);
+  const browser = new Browser(addresses, new PageLanguages(options.languages));
   const held = new HeldRequests(records, clock);
   const samples = options.sampleUsers && loopback;
   const outside = options.outside && openOutside(options.outside, { records, clock, addresses, users, logger, audit });
@@ -217,7 +220,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     idTokens,
     launchContext,
     logger,
-    errorPage: (error, description) => errorPage(addresses.path, error, description),
+    errorPage: (request, error, description) => errorPage(browser.settingOf(request), error, description),
   });
   const grace = options.refreshGrace ?? REFRESH_GRACE;
   const refresh = new RefreshGrant({ clock, access, users, signIns, idTokens, launchContext, grace });
@@ -247,9 +250,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
 
   const plugin: FastifyPluginAsync = async (app) => {
     readBodies(app);
-    answerErrors(app, logger, (reply, error) =>
-      browser.send(reply, error.status, errorPage(addresses.path, error.error, error.message)),
-    );
+    answerErrors(app, logger, (request, reply, error) => browser.sendError(request, reply, error));
     if (options.rateLimit) limitRequests(app, options.rateLimit);
     const issuers = (options.trustedIssuers ?? []).map(({ issuer }) => issuer);
     discoveryRoutes(app, addresses, keys, options.hubUrl, issuers);
@@ -286,7 +287,6 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     });
     signInRoutes(app, signInParts, desk, signInPages);
     secondFactorRoutes(app, {
-      base: addresses.path,
       browser,
       signIns,
       door,
@@ -295,7 +295,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       recoveryCodes,
       audit,
     });
-    if (outside) outsideRoutes(app, { base: addresses.path, signIns, browser, desk, outside, pages: signInPages });
+    if (outside) outsideRoutes(app, { signIns, browser, desk, outside, pages: signInPages });
     trustedRoutes(app, trusted);
     launchRoutes(app, { hubUrl: options.hubUrl, tokens, launches, signIns, sessions, users, audit });
     manageRoutes(app, { addresses, access, clients, signIns, browser, audit });

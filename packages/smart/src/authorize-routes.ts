@@ -5,8 +5,9 @@ import { type Browser, PageError, pageHeaders } from './browser.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
 import type { HeldRequests } from './held-requests.ts';
-import { html } from './html.ts';
 import type { Launches } from './launches.ts';
+import { forwardPage } from './pages/layout.ts';
+import { said } from './pages/page-language.ts';
 import type { SmartProvider } from './provider.ts';
 import { isRegisteredRedirect } from './redirects.ts';
 import { type CanEverOpen, withoutUseless } from './scope-policy.ts';
@@ -35,7 +36,7 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
   /** @throws PageError for what must never be redirected: unknown client, redirect_uri not registered exactly (AUT-2) */
   async function knownClient({ params, repeated }: Query): Promise<{ client: Client; redirectUri: string }> {
     const twice = ['client_id', 'redirect_uri'].find((name) => repeated.includes(name));
-    if (twice !== undefined) throw new PageError('invalid_request', `${twice} is given more than once.`);
+    if (twice !== undefined) throw new PageError('invalid_request', said('{} is given more than once.', twice));
     const client = await clients.get(params.get('client_id') ?? '');
     if (client?.status !== 'active') throw new PageError('invalid_client', 'The application is not known here.');
     const redirectUri = params.get('redirect_uri') ?? '';
@@ -85,6 +86,12 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
     await handle(request.raw, reply.raw);
   }
 
+  /** Sends the frame here once more, this time from our own site, with the cookies (AUT-7). */
+  function forward(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const page = forwardPage(browser.setting(request), `${addresses.path}${request.url}`);
+    return browser.send(reply, 200, page, true);
+  }
+
   async function begin(request: FastifyRequest, reply: FastifyReply, query: Query) {
     const { params } = query;
     const { client, redirectUri } = await knownClient(query);
@@ -95,7 +102,7 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
 
   app.get('/auth/authorize', async (request, reply) => {
     reply.header('cache-control', 'no-store');
-    if (isForeignFrame(request)) return browser.send(reply, 200, bounce(`${addresses.path}${request.url}`), true);
+    if (isForeignFrame(request)) return forward(request, reply);
     return begin(request, reply, readQuery(request.url.slice(request.url.indexOf('?') + 1 || request.url.length)));
   });
 
@@ -115,7 +122,7 @@ export function authorizeRoutes(app: FastifyInstance, parts: Parts): void {
 
   app.get('/auth/authorize/held/:id', async (request, reply) => {
     reply.header('cache-control', 'no-store');
-    if (isForeignFrame(request)) return browser.send(reply, 200, bounce(`${addresses.path}${request.url}`), true);
+    if (isForeignFrame(request)) return forward(request, reply);
     const form = await held.find((request.params as { id: string }).id);
     if (form === undefined) {
       throw new PageError('session_expired', 'This request has expired. Start again from your application.');
@@ -147,10 +154,4 @@ function queryIn(text: string): Query {
 /** An app of another site, framed by our pages, has sent its frame here: the browser leaves Lax cookies out. */
 function isForeignFrame(request: FastifyRequest): boolean {
   return request.headers['sec-fetch-dest'] === 'iframe' && request.headers['sec-fetch-site'] === 'cross-site';
-}
-
-/** Sends the frame here once more, this time from our own site, with the cookies (AUT-7). */
-function bounce(url: string): string {
-  return html`<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Signing in</title>
-<meta http-equiv="refresh" content="0;url=${url}"></head><body><a href="${url}">Continue</a></body></html>`.toString();
 }

@@ -17,6 +17,8 @@ export { authorizationCaller } from './limits.ts';
 export { readManifest } from './manifest.ts';
 export { OAuthError } from './oauth-error.ts';
 export type { OutsideOptions } from './outside/options.ts';
+export { isPageAddress } from './pages/page-addresses.ts';
+export { ENGLISH, PageLanguages } from './pages/page-language.ts';
 export type { PasswordDoor } from './password-door.ts';
 export {
   type AuditEntry,

@@ -14,9 +14,10 @@ import type { HeldRequests } from './held-requests.ts';
 import type { Launch, Launches } from './launches.ts';
 import type { OutsideDesk } from './outside/desk.ts';
 import { consentPage } from './pages/consent.ts';
+import type { PageSetting } from './pages/layout.ts';
+import { type Said, said } from './pages/page-language.ts';
 import { encounterPage, patientPage, sessionPage } from './pages/pickers.ts';
 import { signInPage } from './pages/sign-in.ts';
-import { languageOf } from './pages/words.ts';
 import type { AuditEntry, Clock, PatientDirectory, SessionDirectory } from './ports.ts';
 import type { SmartProvider } from './provider.ts';
 import { RecordRepository } from './repository.ts';
@@ -139,7 +140,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     request: FastifyRequest,
     reply: FastifyReply,
     flow: SignedInFlow,
-    problem?: string,
+    problem?: Said,
   ): Promise<FastifyReply> {
     if (isForeignLaunch(flow)) {
       return deny(request, reply, 'access_denied', 'the launch was made for another person, or has expired');
@@ -160,15 +161,19 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     return browser.send(reply, problem ? 400 : 200, await render(request, step, flow, problem), framed);
   }
 
+  function settingOf(request: FastifyRequest, { interaction }: Flow): PageSetting {
+    return browser.setting(request, textOf(interaction.params.ui_locales));
+  }
+
   async function render(
     request: FastifyRequest,
     step: Step,
     flow: SignedInFlow,
-    problem: string | undefined,
+    problem: Said | undefined,
   ): Promise<string> {
     const { client, signedIn, patient, scopes } = flow;
-    const language = languageOf(request.headers['accept-language']);
-    const view = { base, flow: `${base}${flow.path}`, csrf: signedIn.csrf, app: client.name, problem, language };
+    const setting = settingOf(request, flow);
+    const view = { ...setting, flow: `${base}${flow.path}`, csrf: signedIn.csrf, app: client.name, problem };
     switch (step) {
       case 'patient': {
         const asked = request.query as { readonly search?: unknown; readonly after?: unknown };
@@ -191,10 +196,10 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
         return consentPage({
           ...view,
           description: client.description,
-          destination: new URL(textOf(flow.interaction.params.redirect_uri)).host || 'this machine',
+          destination: new URL(textOf(flow.interaction.params.redirect_uri)).host || undefined,
           user: signedIn.user.name,
           patient: patient === undefined ? undefined : (await patients.patient(patient))?.name,
-          groups: groupScopes(flow.grantable),
+          groups: groupScopes(flow.grantable, setting.language),
         });
     }
   }
@@ -209,12 +214,12 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     reply: FastifyReply,
     flow: Flow,
     status = 200,
-    view: { problem?: string; needsCode?: boolean; passkey?: object; name?: string } = {},
+    view: { problem?: Said; needsCode?: boolean; passkey?: object; name?: string } = {},
   ) {
     const { login_hint: hinted } = flow.interaction.params;
     const hint = typeof hinted === 'string' ? hinted : undefined;
     const page = signInPage({
-      base,
+      ...settingOf(request, flow),
       action: `${base}${flow.path}/sign-in`,
       csrf: browser.csrf(request, reply, await signIns.signedIn(request)),
       outsideAction: `${base}${flow.path}/outside`,
@@ -222,7 +227,6 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
       ways: await desk.ways(hint),
       workstation: workstationOf(request),
       name: hint,
-      language: languageOf(request.headers['accept-language']),
       ...view,
     });
     return browser.send(reply, status, page, flow.launch?.embedded ?? false);
@@ -316,7 +320,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     const flow = await loadSignedIn(request, reply);
     const patient = browser.form(request, flow.signedIn).get('patient') ?? '';
     if (!mayChoosePatient(flow.signedIn.user.reference) || !(await patients.patient(patient)))
-      return show(request, reply, flow, 'There is no such patient.');
+      return show(request, reply, flow, said('There is no such patient.'));
     await note(flow, { patient });
     return reply.redirect(flow.path, 303);
   });
@@ -326,7 +330,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     const encounter = browser.form(request, flow.signedIn).get('encounter') ?? '';
     const known = await patients.encounters(flow.patient ?? '');
     if (encounter !== 'none' && !known.some(({ id }) => id === encounter)) {
-      return show(request, reply, flow, 'The patient has no such encounter.');
+      return show(request, reply, flow, said('The patient has no such encounter.'));
     }
     await note(flow, { encounter });
     return reply.redirect(flow.path, 303);
@@ -337,7 +341,7 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     const topics = [...new Set(browser.form(request, flow.signedIn).getAll('topic'))];
     const known = topics.every((topic) => flow.sessions.some((session) => session.topic === topic));
     if (topics.length === 0 || !known || (topics.length > 1 && !flow.scopes.hasBareFhircast)) {
-      return show(request, reply, flow, 'Choose one of your sessions.');
+      return show(request, reply, flow, said('Choose one of your sessions.'));
     }
     await note(flow, { topics });
     return reply.redirect(flow.path, 303);

@@ -2,13 +2,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PageError } from './browser.ts';
 import { networkOf } from './guess-limit.ts';
 import { OAuthError } from './oauth-error.ts';
+import { isPageAddress } from './pages/page-addresses.ts';
 import type { RequestLimit } from './ports.ts';
 
 /** s. A caller gets its next request within one. */
 const RETRY_AFTER = '1';
 
-/** What people see in a browser. */
-const PAGES = /^\/auth\/(authorize|interaction|manage|outside|second-factor|sign-in|sign-out)(\/|\?|$)/;
 /** What costs work or can be guessed at; what is published (discovery, keys, styles) is neither. */
 const LIMITED = /^\/(auth\/(?!jwks|style|smart-style|brand)|launch(\?|$))/;
 
@@ -37,7 +36,7 @@ export function limitClient(
 
 function tooMany(request: FastifyRequest, reply: FastifyReply): Error {
   reply.header('retry-after', RETRY_AFTER);
-  return PAGES.test(request.url)
+  return isPageAddress(request.url)
     ? new PageError(
         'slow_down',
         'Too many requests come from your network. Wait a moment, then load this page again.',

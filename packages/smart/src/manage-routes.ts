@@ -6,6 +6,7 @@ import type { Browser } from './browser.ts';
 import type { Clients } from './clients.ts';
 import { STYLE } from './pages/layout.ts';
 import { type GrantView, managePage } from './pages/manage.ts';
+import type { PageLanguage } from './pages/page-language.ts';
 import type { AuditEntry } from './ports.ts';
 import { scopeWords } from './scope-words.ts';
 import type { SignIns } from './sign-ins.ts';
@@ -41,13 +42,13 @@ const MOST_LISTED = 200;
 export function manageRoutes(app: FastifyInstance, parts: Parts): void {
   const { addresses, access, clients, signIns, browser, audit } = parts;
 
-  async function grantsOf(user: string): Promise<readonly GrantView[]> {
+  async function grantsOf(user: string, language: PageLanguage): Promise<readonly GrantView[]> {
     const views: GrantView[] = [];
     for (const { id, value } of await access.grants.findBy('user', user, { limit: MOST_LISTED })) {
       const client = await clients.get(String(value.payload.clientId));
       if (!client || !value.context) continue;
       const scope = String((value.payload.resources as Record<string, string> | undefined)?.[addresses.fhir] ?? '');
-      const words = new Set(new Scopes(scope).list.map(scopeWords));
+      const words = new Set(new Scopes(scope).list.map((one) => scopeWords(one, language)));
       views.push({
         id,
         app: client.name,
@@ -63,11 +64,9 @@ export function manageRoutes(app: FastifyInstance, parts: Parts): void {
     const signedIn = await signIns.signedIn(request);
     if (!signedIn) return reply.redirect('/auth/sign-in?return=%2Fauth%2Fmanage', 303);
     const { user, csrf } = signedIn;
-    return browser.send(
-      reply,
-      200,
-      managePage({ base: addresses.path, user: user.name, csrf, grants: await grantsOf(user.id) }),
-    );
+    const setting = browser.setting(request);
+    const grants = await grantsOf(user.id, setting.language);
+    return browser.send(reply, 200, managePage({ ...setting, user: user.name, csrf, grants }));
   });
 
   app.post('/auth/manage', async (request, reply) => {
@@ -80,6 +79,13 @@ export function manageRoutes(app: FastifyInstance, parts: Parts): void {
       audit({ action: 'grant.revoke', user: signedIn.user.id });
     }
     return reply.redirect('/auth/manage', 303);
+  });
+
+  /** The person chooses the language of the pages, and comes back to the one that was shown. */
+  app.get('/auth/language', async (request, reply) => {
+    const { to, return: next } = request.query as { readonly to?: unknown; readonly return?: unknown };
+    browser.chooseLanguage(reply, to);
+    return reply.header('cache-control', 'no-store').redirect(browser.ownPath(next), 303);
   });
 
   app.get('/auth/style.css', (_request, reply) =>

@@ -2,6 +2,7 @@ import type { RecordStore } from '@lockstep/store';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GuessLimit } from './guess-limit.ts';
 import type { KnownBrowsers } from './known-browsers.ts';
+import { type Said, said } from './pages/page-language.ts';
 import type { Passkeys } from './passkeys.ts';
 import type { AuditEntry, Clock } from './ports.ts';
 import type { RecoveryCodes } from './recovery-codes.ts';
@@ -10,7 +11,7 @@ import type { UserProfile, Users } from './users.ts';
 
 /** Why somebody is not let in, in words for people. */
 export interface PasswordRefusal {
-  readonly problem: string;
+  readonly problem: Said;
   readonly status: number;
   /** The password was right; a code of the authenticator app is needed too. */
   readonly needsCode?: boolean;
@@ -32,7 +33,7 @@ interface Parts {
 }
 
 const NOT_ACCEPTED: PasswordRefusal = {
-  problem: 'The passkey was not accepted. Sign in with your password again.',
+  problem: said('The passkey was not accepted. Sign in with your password again.'),
   status: 401,
 };
 
@@ -59,7 +60,7 @@ export class PasswordDoor {
     const name = given.name.trim().toLowerCase();
     return this.#guess(request, reply, name, async () => {
       const user = await users.checkPassword(name, given.password);
-      if (!user) return { problem: 'User name or password is wrong.', status: 401 };
+      if (!user) return { problem: said('User name or password is wrong.'), status: 401 };
       const needsCode = await secondFactors.has(user.id);
       if (!needsCode && !(await passkeys.has(user.id))) return this.#let(request, reply, user);
       const isRight = needsCode && given.code !== undefined && (await secondFactors.check(user.id, given.code));
@@ -67,7 +68,7 @@ export class PasswordDoor {
       const passkey = await passkeys.request(user.id);
       const wanted = needsCode ? 'Enter the code of your authenticator app.' : 'Show your passkey.';
       return {
-        problem: given.code ? 'The code is wrong, or was used before.' : wanted,
+        problem: said(given.code ? 'The code is wrong, or was used before.' : wanted),
         status: 401,
         needsCode,
         isStep: !given.code,
@@ -117,7 +118,7 @@ export class PasswordDoor {
   ): Promise<UserProfile | PasswordRefusal> {
     return this.#guess(request, reply, user.id, async () => {
       const found = await this.#parts.users.checkPassword(user.id, password);
-      return found ?? { problem: 'The password you have now is another.', status: 400 };
+      return found ?? { problem: said('The password you have now is another.'), status: 400 };
     });
   }
 
@@ -130,7 +131,7 @@ export class PasswordDoor {
   ): Promise<UserProfile | PasswordRefusal> {
     return this.#guess(request, reply, user.id, async () => {
       const right = await this.#parts.secondFactors.confirm(user.id, code);
-      return right ? user : { problem: 'The code is wrong. Wait for the next one and try again.', status: 400 };
+      return right ? user : { problem: said('The code is wrong. Wait for the next one and try again.'), status: 400 };
     });
   }
 
@@ -144,7 +145,7 @@ export class PasswordDoor {
   ): Promise<UserProfile | PasswordRefusal> {
     return this.#guess(request, reply, user.id, async () => {
       const isKept = await this.#parts.passkeys.add(user.id, name, answer);
-      return isKept ? user : { problem: 'The passkey was not accepted. Try again.', status: 400 };
+      return isKept ? user : { problem: said('The passkey was not accepted. Try again.'), status: 400 };
     });
   }
 
@@ -160,7 +161,7 @@ export class PasswordDoor {
     const wait = Math.ceil((await this.#guesses.begin(guesser)) / 1000);
     if (wait > 0) {
       reply.header('retry-after', String(wait));
-      return { problem: `Too many attempts. Try again in ${inWords(wait)}.`, status: 429 };
+      return { problem: tooMany(wait), status: 429 };
     }
     const outcome = await check();
     if ('problem' in outcome) {
@@ -171,7 +172,9 @@ export class PasswordDoor {
   }
 }
 
-function inWords(seconds: number): string {
-  if (seconds > 90) return `${Math.ceil(seconds / 60)} minutes`;
-  return seconds === 1 ? 'a second' : `${seconds} seconds`;
+/** @param wait s */
+function tooMany(wait: number): Said {
+  if (wait > 90) return said('Too many attempts. Try again in {} minutes.', Math.ceil(wait / 60));
+  if (wait === 1) return said('Too many attempts. Try again in a second.');
+  return said('Too many attempts. Try again in {} seconds.', wait);
 }

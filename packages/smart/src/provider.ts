@@ -13,6 +13,7 @@ import { cookieName } from './form.ts';
 import type { IdTokens } from './id-tokens.ts';
 import { ID_TOKEN_LIFE, type Keys } from './keys.ts';
 import type { LaunchContext } from './launch-context.ts';
+import { type Said, said } from './pages/page-language.ts';
 import type { Clock, Logger } from './ports.ts';
 import { isRegisteredRedirect } from './redirects.ts';
 import { SESSION_COOKIE, SIGN_IN_LIFE, type SignIns } from './sign-ins.ts';
@@ -39,7 +40,8 @@ export interface ProviderParts {
   readonly launchContext: LaunchContext;
   readonly logger: Logger;
   /** The page for errors that must not be redirected (AUT-2). */
-  readonly errorPage: (error: string, description: string | undefined) => string;
+  /** @param description what the library says about it, or ours */
+  readonly errorPage: (request: IncomingMessage, error: string, description: Said) => string;
 }
 
 function isOffline(scope: string | undefined): boolean {
@@ -117,7 +119,10 @@ function configuration(parts: ProviderParts, jwks: JWKS): Configuration {
     renderError: (ctx, out, error) => {
       if (error instanceof StoreUnavailable) return notNow(ctx, error, parts);
       ctx.type = 'html';
-      ctx.body = parts.errorPage(out.error, out.error_description);
+      ctx.body = parts.errorPage(ctx.req, out.error, {
+        ...said('The request could not be answered.'),
+        detail: out.error_description,
+      });
     },
     responseTypes: ['code'],
     revokeGrantPolicy: () => true,
@@ -148,7 +153,7 @@ function notNow(
   ctx.set('retry-after', String(retryAfterSeconds));
   const isShown = ctx.path.startsWith('/auth/authorize') && ctx.accepts('json', 'html') === 'html';
   ctx.type = isShown ? 'html' : 'json';
-  ctx.body = isShown ? errorPage(NOT_NOW, STORE_AWAY) : { error: NOT_NOW };
+  ctx.body = isShown ? errorPage(ctx.req, NOT_NOW, said(STORE_AWAY)) : { error: NOT_NOW };
 }
 
 /** What the provider says to a code; the caller sends it. */

@@ -1,8 +1,8 @@
 import { toPlainText } from '@lockstep/fhircast';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Browser, PageError } from './browser.ts';
+import { said } from './pages/page-language.ts';
 import { secondFactorPage } from './pages/second-factor.ts';
-import { languageOf } from './pages/words.ts';
 import type { Passkeys } from './passkeys.ts';
 import type { PasswordDoor } from './password-door.ts';
 import type { AuditEntry } from './ports.ts';
@@ -11,8 +11,6 @@ import type { SecondFactors } from './second-factors.ts';
 import type { SignedIn, SignIns } from './sign-ins.ts';
 
 interface Parts {
-  /** What the paths of our pages begin with. */
-  readonly base: string;
   readonly browser: Browser;
   readonly signIns: SignIns;
   readonly door: PasswordDoor;
@@ -31,7 +29,7 @@ function nameOf(given: string): string {
 
 /** Where people who sign in with a password set up second factors, or end them. Both need the password once more. */
 export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
-  const { base, browser, signIns, door, secondFactors, passkeys, recoveryCodes, audit } = parts;
+  const { browser, signIns, door, secondFactors, passkeys, recoveryCodes, audit } = parts;
 
   /** @throws PageError for people who have no password here */
   async function personOf(request: FastifyRequest): Promise<SignedIn | undefined> {
@@ -49,14 +47,13 @@ export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
     view: Partial<Parameters<typeof secondFactorPage>[0]> & { readonly status?: number } = {},
   ): Promise<FastifyReply> {
     const page = secondFactorPage({
-      base,
+      ...browser.setting(request),
       user: user.name,
       csrf,
       active: await secondFactors.has(user.id),
       passkeys: await passkeys.of(user.id),
       passkeysAvailable: passkeys.available,
       codesLeft: await recoveryCodes.left(user.id),
-      language: languageOf(request.headers['accept-language']),
       ...view,
     });
     return browser.send(reply, view.status ?? 200, page);
@@ -108,7 +105,7 @@ export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
       case 'add-passkey': {
         const options = await passkeys.creation(user);
         if (options) return show(request, reply, signedIn, { creation: { options, name } });
-        return show(request, reply, signedIn, { problem: 'No more passkeys can be added here.', status: 409 });
+        return show(request, reply, signedIn, { problem: said('No more passkeys can be added here.'), status: 409 });
       }
       case 'remove-passkey': {
         const [removed] = await passkeys.remove(user.id, form.get('id') ?? '');
@@ -117,7 +114,7 @@ export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
       }
       case 'make-codes': {
         if (!(await hasFactor(user.id)))
-          return show(request, reply, signedIn, { problem: 'Codes need a second factor first.', status: 409 });
+          return show(request, reply, signedIn, { problem: said('Codes need a second factor first.'), status: 409 });
         const codes = await recoveryCodes.make(user.id);
         audit({ action: 'recovery-codes.make', user: user.id });
         return show(request, reply, signedIn, { codes });

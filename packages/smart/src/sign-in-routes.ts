@@ -3,8 +3,8 @@ import { type Browser, PageError } from './browser.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { OutsideDesk } from './outside/desk.ts';
 import { signedOutPage } from './pages/manage.ts';
+import { ENGLISH, type Said, said } from './pages/page-language.ts';
 import { type SignInPageWays, signInPage } from './pages/sign-in.ts';
-import { languageOf } from './pages/words.ts';
 import type { PasswordDoor, PasswordRefusal } from './password-door.ts';
 import type { AuditEntry } from './ports.ts';
 import { sameSecret } from './secrets.ts';
@@ -27,7 +27,7 @@ export interface SignInParts {
 
 export type SignInOutcome = { readonly user: UserProfile; readonly topic: string } | PasswordRefusal;
 
-const NO_SAMPLE: PasswordRefusal = { problem: 'There is no such sample user.', status: 401 };
+const NO_SAMPLE: PasswordRefusal = { problem: said('There is no such sample user.'), status: 401 };
 
 /** Signing in by form or by JSON. */
 export class SignInDesk {
@@ -77,7 +77,7 @@ export class SignInDesk {
     },
   ): Promise<SignInOutcome> {
     const { outside, door } = this.#parts;
-    if (outside && !outside.passwords) return { problem: `Sign in with ${outside.name}.`, status: 403 };
+    if (outside && !outside.passwords) return { problem: said('Sign in with {}.', outside.name), status: 403 };
     const user = given.sample
       ? ((await this.#sample(given.sample)) ?? NO_SAMPLE)
       : given.passkey
@@ -135,7 +135,7 @@ export class SignInPages {
     view: {
       readonly next: string;
       readonly status?: number;
-      readonly problem?: string;
+      readonly problem?: Said;
       readonly needsCode?: boolean;
       readonly passkey?: object;
       readonly name?: string;
@@ -144,7 +144,7 @@ export class SignInPages {
     const { base, browser, signIns } = this.#parts;
     const target = new URLSearchParams({ return: view.next });
     const page = signInPage({
-      base,
+      ...browser.setting(request),
       action: `${base}/auth/sign-in?${target}`,
       outsideAction: `${base}/auth/outside?${target}`,
       csrf: browser.csrf(request, reply, await signIns.signedIn(request)),
@@ -154,7 +154,6 @@ export class SignInPages {
       needsCode: view.needsCode,
       passkey: view.passkey,
       name: view.name,
-      language: languageOf(request.headers['accept-language']),
     });
     return browser.send(reply, view.status ?? 200, page);
   }
@@ -190,7 +189,7 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
     browser.form(request, signedIn);
     const elsewhere = await signOut(reply, signedIn);
     if (elsewhere !== undefined) return reply.redirect(elsewhere, 303);
-    return browser.send(reply, 200, signedOutPage(base, languageOf(request.headers['accept-language'])));
+    return browser.send(reply, 200, signedOutPage(browser.setting(request)));
   });
 
   /** @returns where somebody who came from the outside provider signs out there too: the next person starts with a clean slate */
@@ -247,7 +246,9 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
     if ('problem' in outcome) {
       const { problem, passkey, needsCode } = outcome;
       const error = needsCode ? 'second_factor_required' : passkey ? 'passkey_required' : 'access_denied';
-      return reply.code(outcome.status).send({ error, error_description: problem, ...(passkey && { passkey }) });
+      return reply
+        .code(outcome.status)
+        .send({ error, error_description: ENGLISH.say(problem), ...(passkey && { passkey }) });
     }
     const cookie = [reply.getHeader('set-cookie')]
       .flat()

@@ -1,7 +1,7 @@
 /** What the console asks of the server, as JSON: for the person signed in, and some of it for administrators only. */
 import type { ConformanceSpec } from '@lockstep/console/wire';
 import type { Hub } from '@lockstep/hub';
-import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
+import { type AuthorizationServer, ENGLISH, type SignedIn } from '@lockstep/smart';
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { AppHealthCounts } from '../app-health.ts';
@@ -141,7 +141,7 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
       const { before, after } = bodyOf(request);
       if (typeof before !== 'string') throw new ConsoleError(400, 'before: send the password you have now.');
       const checked = await authorization.passwordDoor.confirm(request, reply, user, before);
-      if ('problem' in checked) throw new ConsoleError(checked.status, `before: ${checked.problem}`);
+      if ('problem' in checked) throw new ConsoleError(checked.status, `before: ${ENGLISH.say(checked.problem)}`);
       if (typeof after !== 'string' || after === before) {
         throw new ConsoleError(400, 'after: choose a password you have not had.');
       }

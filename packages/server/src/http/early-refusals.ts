@@ -1,6 +1,7 @@
 /** Refusals that are answered before the web framework makes its request of what came: that work is what a flood would cost. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { FHIR_JSON, operationOutcome } from '@lockstep/fhir';
+import { isPageAddress, PageLanguages } from '@lockstep/smart';
 import type { DoorRow } from './doors/door.ts';
 import { doorHeaders, RETRY_AFTER, TOO_MANY } from './doors/guard.ts';
 import { requestId } from './request-id.ts';
@@ -15,13 +16,13 @@ const SAID = {
   'too-large': { status: 413, code: 'invalid_request', issue: 'too-long', reason: 'The body is too large' },
 } as const;
 
-/** Addresses of the authorization server that people see in a browser. */
-const PAGES = /^\/auth\/(authorize|interaction|manage|outside|second-factor|sign-in|sign-out)(\/|$)/;
-
+/** Says it in every language: who reads it is not looked at. */
 const PAGE = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Lockstep</title>
-<p>Too many requests come from your network. Wait a moment, then load this page again.
-<p lang="de">Aus Ihrem Netz kommen zu viele Anfragen. Warten Sie einen Moment, und laden Sie diese Seite dann neu.
+${new PageLanguages()
+  .inAll('Too many requests come from your network. Wait a moment, then load this page again.')
+  .map(({ tag, text }) => `<p lang="${tag}">${text}`)
+  .join('\n')}
 </html>
 `;
 
@@ -66,7 +67,7 @@ function bodyOf(path: string, reason: EarlyReason): readonly [type: string, text
   const { code, issue, reason: words } = SAID[reason];
   if (path.startsWith('/fhir')) return [FHIR_JSON, JSON.stringify(operationOutcome(issue, words))];
   if (path.startsWith('/hub')) return ['text/plain; charset=utf-8', `${words}\n`];
-  if (reason === 'too-many-requests' && PAGES.test(path)) return ['text/html; charset=utf-8', PAGE];
+  if (reason === 'too-many-requests' && isPageAddress(path)) return ['text/html; charset=utf-8', PAGE];
   const told = path.startsWith('/api/console') ? { message: words } : { error_description: words };
   return ['application/json; charset=utf-8', JSON.stringify({ error: code, ...told })];
 }

@@ -1,6 +1,8 @@
 import type { RecordStore } from '@lockstep/store';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AuthorizationAddresses } from '../addresses.ts';
+import { type Said, said } from '../pages/page-language.ts';
+import type { Sentence } from '../pages/sentences.ts';
 import type { AuditEntry, Clock, Logger } from '../ports.ts';
 import type { UserProfile, Users } from '../users.ts';
 import { readPerson } from './claims.ts';
@@ -14,7 +16,7 @@ export const SIGNED_OUT = '/auth/signed-out';
 
 /** Why there is no sign-in, in words for the person. */
 export interface SignInProblem {
-  readonly problem: string;
+  readonly problem: Said;
   readonly status: number;
 }
 
@@ -96,19 +98,20 @@ export class OutsideDesk {
     const { name } = this;
     if (error instanceof NotLetIn) {
       this.#audit({ action: 'sign-in.refuse', detail: `outside: ${error.message}` });
-      return { problem: error.message, status: 403 };
+      return { problem: error.problem, status: 403 };
     }
     if (!(error instanceof OutsideError)) throw error;
     this.#audit({ action: 'sign-in.refuse', detail: `outside: ${error.kind} ${error.code ?? ''}`.trim() });
-    const otherwise = this.passwords ? ' Try again later, or sign in with a password.' : ' Try again later.';
     if (error.kind === 'refused') return { problem: refusal(name, error), status: 403 };
     this.#logger.warn({ reason: error.message, code: error.code }, 'the outside provider did not sign somebody in');
-    return error.kind === 'unreachable'
-      ? { problem: `${name} cannot be reached now.${otherwise}`, status: 503 }
-      : {
-          problem: `The answer of ${name} cannot be trusted, so you were not signed in. Tell an administrator.`,
-          status: 502,
-        };
+    if (error.kind === 'invalid') {
+      const untrusted = 'The answer of {} cannot be trusted, so you were not signed in. Tell an administrator.';
+      return { problem: said(untrusted, name), status: 502 };
+    }
+    const away: Sentence = this.passwords
+      ? '{} cannot be reached now. Try again later, or sign in with a password.'
+      : '{} cannot be reached now. Try again later.';
+    return { problem: said(away, name), status: 503 };
   }
 }
 
@@ -136,18 +139,20 @@ export function openOutside(
 }
 
 /** The error codes of RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6, in plain words. */
-const WORDS: Readonly<Record<string, string>> = {
-  access_denied: 'did not let you in, or you stopped the sign-in there.',
-  login_required: 'wants you to sign in there first.',
-  interaction_required: 'wants something of you that it could not ask for.',
-  account_selection_required: 'wants you to choose an account there first.',
-  consent_required: 'wants your consent first.',
-  temporarily_unavailable: 'is not available now. Try again later.',
-  server_error: 'has a problem of its own. Try again later.',
-};
+const WORDS: ReadonlyMap<string, Sentence> = new Map([
+  ['access_denied', '{} did not let you in, or you stopped the sign-in there.'],
+  ['login_required', '{} wants you to sign in there first.'],
+  ['interaction_required', '{} wants something of you that it could not ask for.'],
+  ['account_selection_required', '{} wants you to choose an account there first.'],
+  ['consent_required', '{} wants your consent first.'],
+  ['temporarily_unavailable', '{} is not available now. Try again later.'],
+  ['server_error', '{} has a problem of its own. Try again later.'],
+]);
 
-function refusal(name: string, { code = '', description }: OutsideError): string {
-  const known = Object.hasOwn(WORDS, code) ? WORDS[code] : undefined;
-  const words = known ?? `refused the request (${code.slice(0, 60)}). Tell an administrator.`;
-  return `${name} ${words}${description ? ` It says: ${description.slice(0, 200)}` : ''}`;
+function refusal(name: string, { code = '', description }: OutsideError): Said {
+  const known = WORDS.get(code);
+  const problem = known
+    ? said(known, name)
+    : said('{} refused the request ({}). Tell an administrator.', name, code.slice(0, 60));
+  return { ...problem, detail: description?.slice(0, 200) };
 }

@@ -1,11 +1,18 @@
+import { ENGLISH, type Said, said } from '../pages/page-language.ts';
 import type { AuditEntry } from '../ports.ts';
 import { defaultReference, InvalidUser, type UserProfile, type Users } from '../users.ts';
 import type { OutsidePerson } from './claims.ts';
 import type { OutsideOptions } from './options.ts';
 
-/** The person is who they say, and may not come in all the same; the message says why. */
+/** The person is who they say, and may not come in all the same; the problem says why. */
 export class NotLetIn extends Error {
   override readonly name = 'NotLetIn';
+  readonly problem: Said;
+
+  constructor(problem: Said) {
+    super(ENGLISH.say(problem));
+    this.problem = problem;
+  }
 }
 
 /** Which user an outside person is: by issuer and subject, and by nothing else once that is settled (REG-4). */
@@ -28,10 +35,11 @@ export class OutsidePeople {
     try {
       const user =
         (await this.#users.byOutside(person.identity)) ?? (await this.#first(person).catch(this.#orMeanwhile(person)));
-      if (user.status !== 'active') throw new NotLetIn('Your account here is suspended. Ask an administrator.');
+      if (user.status !== 'active') throw new NotLetIn(said('Your account here is suspended. Ask an administrator.'));
       return await this.#upToDate(user, person);
     } catch (error) {
-      throw error instanceof InvalidUser ? new NotLetIn(`Your account cannot be used here: ${error.message}.`) : error;
+      if (!(error instanceof InvalidUser)) throw error;
+      throw new NotLetIn({ ...said('Your account cannot be used here:'), detail: `${error.message}.` });
     }
   }
 
@@ -47,7 +55,7 @@ export class OutsidePeople {
     }
     // A name by which others mean somebody else: their applications would follow the wrong person.
     if (await this.#users.resolve(userName)) throw taken(userName);
-    if (!newUsers) throw new NotLetIn(`${name} knows you, but you are no user here yet. Ask an administrator.`);
+    if (!newUsers) throw new NotLetIn(said('{} knows you, but you are no user here yet. Ask an administrator.', name));
     const reference = person.reference ?? defaultReference(userName);
     await this.#notAnothers(reference);
     const added = await this.#users.addOutside(
@@ -71,7 +79,7 @@ export class OutsidePeople {
   async #notAnothers(reference: string, own?: string): Promise<void> {
     const others = (await this.#users.withReference(reference)).filter(({ id }) => id !== own);
     if (others.length > 0)
-      throw new NotLetIn(`Another user here stands for ${reference} already. Ask an administrator.`);
+      throw new NotLetIn(said('Another user here stands for {} already. Ask an administrator.', reference));
   }
 
   async #upToDate(user: UserProfile, person: OutsidePerson): Promise<UserProfile> {
@@ -86,5 +94,5 @@ export class OutsidePeople {
 }
 
 function taken(userName: string): NotLetIn {
-  return new NotLetIn(`There is another user ${userName} here already. Ask an administrator.`);
+  return new NotLetIn(said('There is another user {} here already. Ask an administrator.', userName));
 }

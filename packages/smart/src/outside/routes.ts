@@ -1,15 +1,12 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Browser } from '../browser.ts';
 import { signedOutPage } from '../pages/manage.ts';
-import { languageOf } from '../pages/words.ts';
 import type { SignInDesk, SignInPages } from '../sign-in-routes.ts';
 import { type SignIns, workstationOf } from '../sign-ins.ts';
 import { type OutsideDesk, SIGNED_OUT } from './desk.ts';
 import { CALLBACK } from './flows.ts';
 
 interface Parts {
-  /** What the paths of our pages begin with. */
-  readonly base: string;
   readonly signIns: SignIns;
   readonly browser: Browser;
   readonly desk: SignInDesk;
@@ -18,7 +15,7 @@ interface Parts {
 }
 
 /** Sign-in at the outside provider: there, back, and out again (REG-4). */
-export function outsideRoutes(app: FastifyInstance, { base, signIns, browser, desk, outside, pages }: Parts): void {
+export function outsideRoutes(app: FastifyInstance, { signIns, browser, desk, outside, pages }: Parts): void {
   type Started = Awaited<ReturnType<OutsideDesk['begin']>>;
   const leave = (reply: FastifyReply, { address }: Extract<Started, { address: string }>) =>
     reply.header('cache-control', 'no-store').redirect(address, 303);
@@ -51,7 +48,5 @@ export function outsideRoutes(app: FastifyInstance, { base, signIns, browser, de
     return reply.header('cache-control', 'no-store').redirect(next, 303);
   });
 
-  app.get(SIGNED_OUT, (request, reply) =>
-    browser.send(reply, 200, signedOutPage(base, languageOf(request.headers['accept-language']))),
-  );
+  app.get(SIGNED_OUT, (request, reply) => browser.send(reply, 200, signedOutPage(browser.setting(request))));
 }

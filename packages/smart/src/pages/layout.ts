@@ -1,14 +1,22 @@
 import { type Html, html } from '../html.ts';
-import type { PageLanguage } from './words.ts';
+import type { PageLanguage, Said } from './page-language.ts';
+
+/** What every page is made with. */
+export interface PageSetting {
+  /** What the paths of our pages begin with (`AuthorizationAddresses.path`). */
+  readonly base: string;
+  readonly language: PageLanguage;
+  /** Where another language can be chosen: the tags that there are, and the path that shows the page again. */
+  readonly choice?: { readonly tags: readonly string[]; readonly here: string } | undefined;
+}
 
 /**
  * A whole page.
- * @param base what the paths of our pages begin with (`AuthorizationAddresses.path`)
  * @param title names the page first, as screen readers announce it
  */
-export function page(base: string, title: string, body: Html, language: PageLanguage = 'en'): string {
+export function page({ base, language, choice }: PageSetting, title: string, body: Html): string {
   return html`<!doctype html>
-<html lang="${language}">
+<html lang="${language.tag}"${language.isRightToLeft ? html` dir="rtl"` : undefined}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -19,10 +27,30 @@ export function page(base: string, title: string, body: Html, language: PageLang
 <main>
 <p class="brand" aria-hidden="true">Lockstep</p>
 ${body}
+${choice && languageChoice(base, language, choice)}
 </main>
 </body>
 </html>
 `.toString();
+}
+
+/** The other languages, each in its own words. */
+function languageChoice(
+  base: string,
+  language: PageLanguage,
+  choice: NonNullable<PageSetting['choice']>,
+): Html | undefined {
+  const others = choice.tags.filter((tag) => tag !== language.tag);
+  if (others.length === 0) return undefined;
+  return html`<nav class="languages" aria-label="${language.words('Language')}">${others.map((tag) => {
+    const query = new URLSearchParams({ to: tag, return: choice.here }).toString();
+    return html` <a href="${base}/auth/language?${query}" lang="${tag}" hreflang="${tag}">${ownName(tag)}</a>`;
+  })}</nav>`;
+}
+
+/** What a language calls itself. */
+function ownName(tag: string): string {
+  return new Intl.DisplayNames([tag], { type: 'language' }).of(tag) ?? tag;
 }
 
 /** The hidden field that shows that a form came from our page. */
@@ -30,19 +58,34 @@ export function csrfField(csrf: string): Html {
   return html`<input type="hidden" name="csrf" value="${csrf}">`;
 }
 
-export function problem(message: string | undefined): Html | undefined {
-  return message === undefined ? undefined : html`<p class="problem" role="alert">${message}</p>`;
+/** A sentence for people, and what others say about it as it came. */
+function told({ sentence, values, detail }: Said, { words }: PageLanguage): Html {
+  return html`${words(sentence, ...values)}${detail === undefined ? undefined : html` <code>${detail}</code>`}`;
 }
 
-export function errorPage(base: string, error: string, description: string | undefined): string {
+export function problem(message: Said | undefined, language: PageLanguage): Html | undefined {
+  return message === undefined ? undefined : html`<p class="problem" role="alert">${told(message, language)}</p>`;
+}
+
+/** @param error code of OAuth or of ours */
+export function errorPage(setting: PageSetting, error: string, message: Said): string {
+  const { words } = setting.language;
+  const again =
+    'Close this window and start again from your application. If it happens again, tell whoever looks after it.';
   return page(
-    base,
-    'This did not work',
-    html`<h1>This did not work</h1>
-<p role="alert">${description ?? 'The request could not be answered.'}</p>
-<p class="quiet">Error code: <code>${error}</code></p>
-<p>Close this window and start again from your application. If it happens again, tell whoever looks after it.</p>`,
+    setting,
+    words('This did not work'),
+    html`<h1>${words('This did not work')}</h1>
+<p role="alert">${told(message, setting.language)}</p>
+<p class="quiet">${words('Error code:')} <code>${error}</code></p>
+<p>${words(again)}</p>`,
   );
+}
+
+/** Sends a browser that shows it to an address at once. */
+export function forwardPage({ language }: PageSetting, url: string): string {
+  return html`<!doctype html><html lang="${language.tag}"><head><meta charset="utf-8"><title>${language.words('Signing in')}</title>
+<meta http-equiv="refresh" content="0;url=${url}"></head><body><a href="${url}">${language.words('Continue')}</a></body></html>`.toString();
 }
 
 /** Dark by default, light where the person prefers it; contrast of text at least 7:1. */
@@ -79,6 +122,7 @@ a { color: var(--accent); }
 strong, li { unicode-bidi: isolate; }
 code { font-size: 0.9em; }
 .logo { max-height: 3rem; max-width: 100%; }
+.languages { margin-top: 2rem; }
 ul { padding-left: 1.2rem; }
 @media (max-width: 36rem) { main { margin: 0; border-radius: 0; border-width: 0; min-height: 100vh; } }
 `;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Html, html } from '../html.ts';
 import { csrfField } from './layout.ts';
-import type { Words } from './words.ts';
+import type { Words } from './page-language.ts';
 
 /** Asks the browser for a passkey when its button is pressed, and sends what it says with the form. */
 const SCRIPT = `

@@ -1,16 +1,14 @@
 import { type Html, html } from '../html.ts';
 import type { EncounterSummary, OpenSession, PickablePatients } from '../ports.ts';
-import { csrfField, page, problem } from './layout.ts';
-import { type PageLanguage, type Words, wordsIn } from './words.ts';
+import { csrfField, type PageSetting, page, problem } from './layout.ts';
+import type { Said, Words } from './page-language.ts';
 
-interface PickerView {
-  readonly base: string;
+interface PickerView extends PageSetting {
   /** The address of the flow; each form goes to a step below it. */
   readonly flow: string;
   readonly csrf: string;
   readonly app: string;
-  readonly problem?: string | undefined;
-  readonly language: PageLanguage;
+  readonly problem?: Said | undefined;
 }
 
 function cancel(view: PickerView, words: Words): Html {
@@ -23,13 +21,13 @@ function listed(parts: readonly (string | undefined)[]): string {
 }
 
 export function patientPage(view: PickerView & PickablePatients & { readonly search: string }): string {
-  const words = wordsIn(view.language);
+  const { words } = view.language;
   const { next, patients, search } = view;
   return page(
-    view.base,
+    view,
     words('Choose a patient'),
     html`<h1>${words('Choose a patient for {}', view.app)}</h1>
-${problem(view.problem === undefined ? undefined : words(view.problem))}
+${problem(view.problem, view.language)}
 <form method="get" action="${view.flow}" role="search">
 <label for="search">${words('Name or number')}</label>
 <input type="search" id="search" name="search" value="${search}" autocomplete="off">
@@ -42,8 +40,8 @@ ${patients.length === 0 && next === undefined ? html`<p>${words('No patient was 
 ${patients.map(
   (patient) => html`<button class="row" type="submit" name="patient" value="${patient.id}">${patient.name}
 <span class="quiet">${listed([
-    patient.birthDate && words('born {}', patient.birthDate),
-    patient.gender && words(patient.gender),
+    patient.birthDate && words('born {}', view.language.date(patient.birthDate)),
+    patient.gender && view.language.code(patient.gender),
     patient.identifier,
   ])}</span></button>`,
 )}
@@ -55,27 +53,28 @@ ${
 <a href="${view.flow}?${new URLSearchParams({ search, after: next }).toString()}">${words('Search on')}</a></p>`
 }
 ${cancel(view, words)}`,
-    view.language,
   );
 }
 
 export function encounterPage(view: PickerView & { readonly encounters: readonly EncounterSummary[] }): string {
-  const words = wordsIn(view.language);
+  const { words } = view.language;
   return page(
-    view.base,
+    view,
     words('Choose an encounter'),
     html`<h1>${words('Choose an encounter for {}', view.app)}</h1>
-${problem(view.problem === undefined ? undefined : words(view.problem))}
+${problem(view.problem, view.language)}
 <form method="post" action="${view.flow}/encounter">
 ${csrfField(view.csrf)}
 ${view.encounters.map(
   (encounter) => html`<button class="row" type="submit" name="encounter" value="${encounter.id}">${encounter.title}
-<span class="quiet">${listed([encounter.start?.slice(0, 10), encounter.status && words(encounter.status)])}</span></button>`,
+<span class="quiet">${listed([
+    encounter.start && view.language.date(encounter.start),
+    encounter.status && view.language.code(encounter.status),
+  ])}</span></button>`,
 )}
 <button class="row" type="submit" name="encounter" value="none">${words('No encounter')}</button>
 </form>
 ${cancel(view, words)}`,
-    view.language,
   );
 }
 
@@ -83,13 +82,13 @@ ${cancel(view, words)}`,
 export function sessionPage(
   view: PickerView & { readonly sessions: readonly OpenSession[]; readonly own: string; readonly several: boolean },
 ): string {
-  const words = wordsIn(view.language);
+  const { words } = view.language;
   return page(
-    view.base,
+    view,
     words('Choose a session'),
     html`<h1>${words('Which session should {} follow?', view.app)}</h1>
 <p>${words('You are working in more than one place. The app follows what you open there.')}</p>
-${problem(view.problem === undefined ? undefined : words(view.problem))}
+${problem(view.problem, view.language)}
 <form method="post" action="${view.flow}/session">
 ${csrfField(view.csrf)}
 <fieldset>
@@ -100,7 +99,7 @@ ${view.sessions.map(
   ) => html`<label class="choice"><input type="${view.several ? 'checkbox' : 'radio'}" name="topic" value="${session.topic}"${
     session.topic === view.own ? html` checked` : undefined
   }> <span>${session.label ?? session.workstation ?? words('No workstation')}
-<span class="quiet">${words('since {} UTC', new Date(session.startedAt).toISOString().slice(0, 16).replace('T', ' '))}${
+<span class="quiet">${words('since {}', view.language.moment(session.startedAt))}${
     session.subscribers.length > 0 ? ` · ${session.subscribers.join(', ')}` : ''
   }</span></span></label>`,
 )}
@@ -108,6 +107,5 @@ ${view.sessions.map(
 <div class="actions"><button class="main" type="submit">${words('Continue')}</button></div>
 </form>
 ${cancel(view, words)}`,
-    view.language,
   );
 }

@@ -1,12 +1,11 @@
 import { type Html, html } from '../html.ts';
 import type { Passkey } from '../passkeys.ts';
 import type { Enrolment } from '../second-factors.ts';
-import { csrfField, page, problem } from './layout.ts';
+import { csrfField, type PageSetting, page, problem } from './layout.ts';
+import type { Said, Words } from './page-language.ts';
 import { passkeyForm } from './passkey.ts';
-import { type PageLanguage, sentenceIn, type Words, wordsIn } from './words.ts';
 
-export interface SecondFactorView {
-  readonly base: string;
+export interface SecondFactorView extends PageSetting {
   readonly user: string;
   readonly csrf: string;
   /** Whether the person has an authenticator app. */
@@ -24,8 +23,7 @@ export interface SecondFactorView {
   readonly codes?: readonly string[] | undefined;
   /** Recovery codes that were not used. */
   readonly codesLeft: number;
-  readonly problem?: string | undefined;
-  readonly language: PageLanguage;
+  readonly problem?: Said | undefined;
 }
 
 /** What a page is made with. */
@@ -63,10 +61,9 @@ ${passwordForm(view, 'begin', words('Set up'))}
 ${view.confirming && codeForm(view)}`;
 }
 
-const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-
 function passkeyRow(view: Asked, { id, name, createdAt, lastUsedAt }: Passkey): Html {
   const { words } = view;
+  const day = (ms: number): string => view.language.day(ms);
   const used =
     lastUsedAt === undefined
       ? words('added {}, not used yet', day(createdAt))
@@ -123,20 +120,19 @@ function recoveryCodes(view: Asked): Html | undefined {
 
 /** Setting up, confirming and ending second factors. */
 export function secondFactorPage(asked: SecondFactorView): string {
-  const words = wordsIn(asked.language);
+  const { words } = asked.language;
   const view = { ...asked, words };
   const told =
     'You are {}. One of these is asked for after your password, once you have one. Set up two, in case you lose one.';
   return page(
-    view.base,
+    view,
     words('Second factor'),
     html`<h1>${words('Second factor')}</h1>
 <p class="quiet">${words(told, view.user)}</p>
-${problem(view.problem === undefined ? undefined : sentenceIn(words, view.problem))}
+${problem(view.problem, view.language)}
 ${!view.creation && html`<h2>${words('Authenticator app')}</h2>${authenticatorApp(view)}`}
 ${!view.enrolment && html`<h2>${words('Passkeys')}</h2>${passkeys(view)}`}
 ${!view.creation && !view.enrolment && recoveryCodes(view)}
 <p><a href="${view.base}/auth/manage">${words('Applications with access')}</a></p>`,
-    view.language,
   );
 }

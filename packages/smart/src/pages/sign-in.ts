@@ -1,8 +1,8 @@
 import { type Html, html } from '../html.ts';
 import type { UserProfile } from '../users.ts';
-import { csrfField, page, problem } from './layout.ts';
+import { csrfField, type PageSetting, page, problem } from './layout.ts';
+import type { Said, Words } from './page-language.ts';
 import { passkeyForm } from './passkey.ts';
-import { type PageLanguage, sentenceIn, type Words, wordsIn } from './words.ts';
 
 /** How people may sign in here. */
 export interface SignInPageWays {
@@ -12,8 +12,7 @@ export interface SignInPageWays {
   readonly outside?: string;
 }
 
-export interface SignInView {
-  readonly base: string;
+export interface SignInView extends PageSetting {
   /** Where the form goes. */
   readonly action: string;
   /** Where it goes for the outside provider. */
@@ -23,13 +22,12 @@ export interface SignInView {
   readonly app?: string | undefined;
   readonly ways: SignInPageWays;
   readonly workstation?: string | undefined;
-  readonly problem?: string | undefined;
+  readonly problem?: Said | undefined;
   /** Whether a code of the authenticator app is asked for too. */
   readonly needsCode?: boolean | undefined;
   /** What a passkey is asked for with, where one opens. */
   readonly passkey?: object | undefined;
   readonly name?: string | undefined;
-  readonly language: PageLanguage;
 }
 
 function passwordFields(view: SignInView, words: Words): Html {
@@ -49,13 +47,13 @@ ${
 
 export function signInPage(view: SignInView): string {
   const { samples, passwords, outside } = view.ways;
-  const words = wordsIn(view.language);
+  const { words } = view.language;
   return page(
-    view.base,
+    view,
     words('Sign in'),
     html`<h1>${words('Sign in')}</h1>
 ${view.app ? html`<p>${words('to continue to')} <strong>${view.app}</strong></p>` : undefined}
-${problem(view.problem === undefined ? undefined : sentenceIn(words, view.problem))}
+${problem(view.problem, view.language)}
 ${
   view.passkey &&
   passkeyForm({
@@ -94,6 +92,5 @@ ${samples.map(
 )}
 </form>`
 }`,
-    view.language,
   );
 }

@@ -310,6 +310,12 @@ export const DESCRIBED: readonly DescribedRoute[] = [
   auth('DELETE /auth/session', 'Sign out', { 200: ['Where to sign out too', json({ type: 'object' })], 204: ['Done'] }),
   auth('GET /auth/second-factor', 'The second factor', { 200: page('The page'), 303: ['To the sign-in'] }),
   auth('POST /auth/second-factor', 'Set up or end the second factor', NEXT_PAGE, { body: form({ type: 'object' }) }),
+  auth(
+    'GET /auth/language',
+    'Choose the language of the pages',
+    { 303: ['The page that was shown'] },
+    { query: { to: 'BCP 47', return: 'A path' } },
+  ),
   auth('GET /auth/manage', 'The apps that one has let in', { 200: page('The page'), 303: ['To the sign-in'] }),
   auth('POST /auth/manage', "Take an app's access back", { 303: ['The page'] }, { body: form({ type: 'object' }) }),
   auth('GET /auth/outside', 'Sign in at the outside provider', { 303: ['To the provider'] }),

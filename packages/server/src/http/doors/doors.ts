@@ -84,7 +84,12 @@ export const DOORS: readonly DoorRow[] = [
   row('POST', '/auth/manage', limitedInside(door('handler', 'token-revoke'))),
   row('POST', '/launch', limitedInside(door('handler', 'launch'))),
   ...rows('GET', '/auth', ['authorize', 'authorize/:uid', 'authorize/held/:id', 'interaction/:uid', 'sign-in'], STEP),
-  ...rows('GET', '/auth', ['session', 'signed-out', 'outside', 'second-factor', 'manage', 'userinfo'], STEP),
+  ...rows(
+    'GET',
+    '/auth',
+    ['session', 'language', 'signed-out', 'outside', 'second-factor', 'manage', 'userinfo'],
+    STEP,
+  ),
   ...rows('POST', '/auth/interaction/:uid', ['outside', 'patient', 'encounter', 'session', 'cancel'], STEP),
   ...rows('POST', '/auth', ['authorize', 'outside', 'second-factor', 'backchannel-logout', 'userinfo'], STEP),
 
