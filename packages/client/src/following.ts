@@ -65,11 +65,10 @@ export class Following {
     });
   }
 
-  #set(told: readonly NotFollowing[], objections: readonly NotFollowing[]): void {
-    this.#told = told;
+  #set(objections: readonly NotFollowing[]): void {
     // The Hub will take back what it says of an answer; who comes back after a loss is where it was before.
     this.#objections = objections.filter(({ name }) => (this.#named(name)?.why ?? 'lost') === 'lost');
-    this.list = [...told, ...this.#objections.filter(({ name }) => !this.#named(name))];
+    this.list = [...this.#told, ...this.#objections.filter(({ name }) => !this.#named(name))];
     this.#core.settle();
   }
 
@@ -82,33 +81,24 @@ export class Following {
     this.tells = this.#isTold = true;
     const told = readNotFollowing(elements);
     this.#late = told.find(({ why }) => why === 'waiting')?.name;
-    this.#set(
-      told.filter(({ why }) => why !== 'waiting'),
-      this.#objections,
-    );
+    this.#told = told.filter(({ why }) => why !== 'waiting');
+    this.#set(this.#objections);
   }
 
   /** A SyncError says that an application does not follow. */
   objected(name: string, event: HubEvent, reason: string, eventId: string): void {
-    // Then the SyncError is the Hub's own.
-    if (this.#named(name)) return;
+    // Then the SyncError is the Hub's own. Of one that was missed, the Hub says next whether it still holds.
+    if (this.#named(name) || (!this.#isTold && this.tells)) return;
     const before = this.#objections.find((one) => one.name === name);
     const since = before?.since ?? (event.time || this.#core.ports.clock.now());
     const shows = before?.shows ?? this.#core.contexts.before;
     const mark = { name, why: 'refused' as const, since, reason, eventId, ...(shows !== undefined && { shows }) };
-    this.#set(this.#told, [...this.#objections.filter((one) => one !== before), mark]);
-  }
-
-  #withdraw(which: (objection: NotFollowing) => boolean): void {
-    this.#set(
-      this.#told,
-      this.#objections.filter((one) => !which(one)),
-    );
+    this.#set([...this.#objections.filter((one) => one !== before), mark]);
   }
 
   /** Who raised no objection when an event was sent again is as good as following (4.2.1). */
   follows(name: string): void {
-    this.#withdraw((one) => one.name === name);
+    this.#set(this.#objections.filter((one) => one.name !== name));
   }
 
   /** A newer context came: who objected to an older one may follow this one. */
@@ -123,7 +113,7 @@ export class Following {
         this.#core.settle();
       }),
       // Who objected again has another mark.
-      clock.after(NO_OBJECTION, () => this.#withdraw((one) => before.includes(one))),
+      clock.after(NO_OBJECTION, () => this.#set(this.#objections.filter((one) => !before.includes(one)))),
     ];
     this.#cancelMoved = () => {
       for (const cancel of timers) cancel();

@@ -590,6 +590,29 @@ describe('SyncErrors', () => {
     assert.ok(!hub.answers.some((one) => one.id === 'following'));
   });
 
+  it('ERR-8 SUB-11 a SyncError of while it was away is over where the Hub says afterwards that all follow', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    const tell = (...context: ContextElement[]) => hub.tellFollowing(context, clock.now());
+    tell();
+    await clock.advance(2000);
+    for (const still of [false, true]) {
+      for (const socket of [...network.sockets]) socket.cut(1006);
+      const id = hub.openPatient('p1', clock.now());
+      hub.syncError(id, 'Patient-open', 'Writer', clock.now());
+      hub.syncError('lost-1', 'SyncError', 'Archive', clock.now());
+      await clock.advance(900);
+      assert.equal(statusOf(subscriber), 'unknown', 'the Hub has not said yet who follows');
+      const since = new Date(clock.now()).toISOString();
+      tell(...(still ? [{ key: 'not-following', subscriber: 'Writer', why: 'refused', since }] : []));
+      await clock.advance(50);
+      assert.deepEqual(
+        subscriber.notFollowing.map(({ name }) => name),
+        still ? ['Writer'] : [],
+      );
+      assert.equal(statusOf(subscriber), still ? 'out-of-sync' : 'in-sync');
+    }
+  });
+
   it('HZ-2 ERR-8 whom the Hub has sent the context and who has not answered yet is waited for, and named', async () => {
     const { hub, clock, subscriber } = await joined();
     const tell = (...why: string[]) =>

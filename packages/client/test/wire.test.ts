@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { WebSocket as WsSocket } from 'ws';
 import {
   type Clock,
@@ -31,14 +32,20 @@ interface Setup {
   /** Reaches the Hub without the proxy. */
   readonly other: Subscriber;
   readonly states: SyncState[];
+  readonly hub: RunningHub;
   end(): Promise<void>;
+}
+
+interface RunningHub {
+  readonly origin: string;
+  readonly topic: string;
+  readonly token: () => Promise<string>;
+  close(): Promise<void>;
 }
 
 interface Kind {
   readonly name: string;
-  start(
-    proxy: FaultProxy,
-  ): Promise<{ origin: string; topic: string; token: () => Promise<string>; close(): Promise<void> }>;
+  start(proxy: FaultProxy): Promise<RunningHub>;
 }
 
 const lockstep: Kind = {
@@ -88,6 +95,7 @@ async function setup(kind: Kind, options: Partial<SubscriberOptions> = {}): Prom
     tested,
     other,
     states,
+    hub,
     async end() {
       await Promise.all([tested.unsubscribe(), other.unsubscribe()]);
       await proxy.close();
@@ -349,6 +357,35 @@ describe('real sockets', () => {
     await inSync(other);
     proxy.cut();
     assert.equal(await trouble(other), 'Tested');
+    await session.end();
+  });
+
+  it('ERR-8 SUB-11 who comes back does not believe a SyncError that was over before', async () => {
+    const session = await setup(lockstep);
+    const { tested, other, proxy, hub } = session;
+    const until = async (what: RegExp) => {
+      const headers = { Authorization: `Bearer ${await hub.token()}` };
+      while (!what.test(await (await fetch(`${hub.origin}/hub/session`, { headers })).text())) await pause(10);
+    };
+    // Who has been sent an event comes back for what it has missed since.
+    await other.openPatient({ ...patient, id: 'p0' });
+    await Promise.all([inSync(tested), inSync(other)]);
+    let decide = (_follows: boolean): void => assert.fail('it was not asked');
+    other.follow(() => new Promise<boolean>((resolve) => (decide = resolve)));
+    const gone = disturbed(tested);
+    proxy.refuse = true;
+    proxy.cut();
+    await gone;
+    await other.openPatient(patient);
+    await until(/"subscriber":"Other","why":"refused"/);
+    decide(true);
+    await until(/^(?!.*"subscriber":"Other")/s);
+    const { length } = session.states;
+    proxy.refuse = false;
+    await inSync(tested);
+    // Of itself it hears that it has not followed yet.
+    const named = session.states.slice(length).flatMap((one) => (one.status === 'out-of-sync' ? one.others : []));
+    assert.ok(!named.some(({ name }) => name === 'Other'));
     await session.end();
   });
 

@@ -18,7 +18,7 @@ import {
   study,
   updates,
 } from '../test/events.ts';
-import { access, good, type Json, type Peer, Rig, refusal } from '../test/rig.ts';
+import { access, good, type Json, Peer, Rig, refusal } from '../test/rig.ts';
 import type { SessionPage } from './requests/sessions.ts';
 import type { Access } from './rules/permission.ts';
 import { CORE, IRA, STU1, STU2 } from './rules/versions.ts';
@@ -1463,6 +1463,56 @@ describe('ERR-2 a refusal', () => {
       await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'b' });
       assert.deepEqual(peer.ids, profile === CORE ? ['a~Patient.p1', 'b'] : ['b'], profile.name);
     }
+  });
+
+  it('ERR-8 SUB-11 who comes back is told who follows after what it missed, and a newcomer at once', async (t) => {
+    const rig = await Rig.open(t);
+    const topic = await rig.session();
+    const events = `Patient-open,SyncError,${FOLLOWING_EVENT}`;
+    const viewer = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Viewer' });
+    await rig.publish(topic, 'Patient-open', [patient('p1')], { id: 'a' });
+    const resource = { resourceType: 'Patient', id: 'p2', note: 'x'.repeat(200_000) };
+    const large = { key: 'patient', resource };
+    for (const reads of ['as fast as it is sent', 'slowly'] as const) {
+      const away = await rig.join(topic, events, { 'subscriber.name': `EHR that reads ${reads}` });
+      away.answer();
+      away.connection?.closed(1006);
+      await rig.publish(topic, 'Patient-open', [large], { id: `b ${reads}` });
+      await rig.publish(topic, 'Patient-open', [large], { id: `c ${reads}` });
+      viewer.answer(409);
+      await rig.settle(topic);
+      const back = new Peer(away.endpoint);
+      if (reads === 'slowly') back.buffered = 1_000_000;
+      const id = away.endpoint.split('/').at(-1) ?? '';
+      back.connection = await rig.hub.connect({ id, topic }, back, 'a');
+      const told = () => back.events.filter(({ event }) => event['hub.event'] === FOLLOWING_EVENT);
+      if (reads === 'slowly') {
+        viewer.answer(200);
+        await rig.settle(topic);
+        assert.deepEqual([told(), back.syncErrors], [[], []], 'nothing is said of who follows before');
+        back.read();
+      }
+      await back.until(() => told().length > 0);
+      const names = back.events.map(({ event }) => event['hub.event']);
+      assert.ok(names.indexOf('SyncError') >= 0 && names.indexOf('SyncError') < names.indexOf(FOLLOWING_EVENT), reads);
+      const behind = told()[0]?.event.context.map((one: Json) => one.subscriber);
+      assert.equal(behind.includes('Viewer'), reads !== 'slowly', 'as it is now');
+      const before = told().length;
+      await rig.publish(topic, 'Patient-open', [patient('p1')], { id: `d ${reads}` });
+      viewer.answer(reads === 'slowly' ? 409 : 200);
+      await rig.settle(topic);
+      assert.ok(told().length > before, 'and at each change from then on');
+      back.connection?.closed(1000);
+    }
+    const { endpoint = '' } = good(await rig.subscribe(topic, events));
+    const newcomer = new Peer(endpoint);
+    newcomer.buffered = 1_000_000;
+    const id = endpoint.split('/').at(-1) ?? '';
+    newcomer.connection = await rig.hub.connect({ id, topic }, newcomer);
+    assert.deepEqual(
+      newcomer.events.map(({ event }) => event['hub.event']),
+      [FOLLOWING_EVENT],
+    );
   });
 
   it('ERR-8 202 and then a SyncError of its own is not following: a newcomer is told, also after a restart', async (t) => {

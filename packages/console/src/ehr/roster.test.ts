@@ -195,6 +195,29 @@ test('ERR-3 a page that went away in the ordinary way is no alarm, and leaves wh
   assert.equal(followEntries(away, [entry('denied', { reason: 'It did not come back' })]).size, 0);
 });
 
+test('ERR-8 a page that went away before it had answered is not waited for, and nobody is behind once its time is over', () => {
+  for (const code of [1000, 1001]) {
+    for (const before of [opened, followEntries(opened, [answers('e1', 202)])]) {
+      const away = followEntries(before, [entry('dropped', { code })]);
+      assert.deepEqual([isWaiting(viewer(away)), undecided(away).size], [false, 0]);
+      // The same page again, which is another subscription.
+      const w = { subscription: 'w', eventId: 'e1' };
+      const again = [
+        entry('subscribed', w),
+        entry('connected', w),
+        entry('delivered', { ...w, event: 'Patient-open' }),
+      ];
+      const back = followEntries(away, [...again, entry('answered', { ...w, status: 200, ms: 3 })]);
+      const over = followEntries(back, [entry('denied', { reason: 'The subscriber did not come back' })]);
+      assert.deepEqual([...over.keys()], ['w']);
+      const returned = followEntries(away, [entry('connected'), sent('e2')]);
+      assert.equal(isWaiting(viewer(returned)), true, 'it is asked again when it is back');
+    }
+  }
+  const refused = followEntries(opened, [answers('e1', 409), entry('dropped', { code: 1001 })]);
+  assert.equal(isBehind(viewer(refused)), true, 'what it did not follow it does not follow by leaving');
+});
+
 test('an application that has just subscribed is joining: its connection is not lost', () => {
   const joining = followEntries(new Map(), [entry('subscribed')]);
   assert.equal(outcomeWords(viewer(joining)), 'joining');

@@ -87,6 +87,12 @@ function newcomer({ subscription = '', subscriber = '', at }: TimelineEntry): Me
   return { id: subscription, name: subscriber, clientId: '', connected: false, joinedAt: at, times: [] };
 }
 
+/** Who leaves in the ordinary way is not waited for any more: the Hub asks it again when it is back. */
+function notAwaited(member: Member): Member {
+  const { outcome: _, ...rest } = member;
+  return isWaiting(member) ? rest : member;
+}
+
 function withoutJoining({ joining: _, ...rest }: Member): Member {
   return rest;
 }
@@ -143,7 +149,7 @@ function apply(roster: Map<string, Member>, entry: TimelineEntry): void {
     case 'dropped': {
       const there = { ...withoutJoining(member), connected: false };
       const lost = !CLEAN_CODES.has(entry.code ?? 1006);
-      roster.set(id, lost ? apartFor(there, 'lost', entry.at) : there);
+      roster.set(id, lost ? apartFor(there, 'lost', entry.at) : notAwaited(there));
       return;
     }
     case 'delivered':

@@ -33,6 +33,8 @@ export class Audience {
   readonly callbacks = new Map<string, SubscriberCallback>();
   /** Denies a subscriber, by the id of its subscription, for the reason that a notice gives. */
   readonly #reasonsToCome = new Map<string, (reason: string) => void>();
+  /** Ids of subscriptions that came back and are still sent what they missed: who follows is said after that. */
+  readonly #returning = new Set<string>();
   readonly #topic: string;
   readonly #clock: Clock;
   readonly #listener: SocketListener;
@@ -80,6 +82,7 @@ export class Audience {
   /**
    * Connects a subscriber, which is sent its confirmation and what it missed, and from then on each event.
    * @param session what it catches up with
+   * @param isNew it was never connected before
    */
   connect(
     subscription: Subscription,
@@ -87,6 +90,7 @@ export class Audience {
     state: SessionState,
     missed: Missed,
     session: CaughtUpSession,
+    isNew: boolean,
   ): SubscriberSocket {
     const earlier = this.sockets.get(subscription.id);
     if (earlier) {
@@ -97,8 +101,17 @@ export class Audience {
     this.sockets.set(subscription.id, socket);
     socket.say(confirmation(subscription, this.#topic, this.#clock.now()));
     socket.bring(missed, session);
-    this.#sayFollowing(socket, state);
+    // A SyncError that it missed may be over: the list comes after it, and counts.
+    if (isNew || socket.caughtUpTo === undefined) this.#sayFollowing(socket, state);
+    else this.#returning.add(subscription.id);
     return socket;
+  }
+
+  /** A subscriber has been sent all that it missed. */
+  caughtUp(id: string, state: SessionState | undefined): void {
+    const socket = this.sockets.get(id);
+    // Where the state is not known it is read again, and told then.
+    if (this.#returning.delete(id) && socket && state) this.#sayFollowing(socket, state);
   }
 
   /** Takes a socket out whose channel is gone. @returns false when it was replaced or ended before */
@@ -106,7 +119,10 @@ export class Audience {
     const { id } = socket.subscription;
     const held = this.sockets.get(id) === socket;
     socket.end();
-    if (held) this.sockets.delete(id);
+    if (held) {
+      this.sockets.delete(id);
+      this.#returning.delete(id);
+    }
     return held;
   }
 
@@ -157,7 +173,7 @@ export class Audience {
 
   /** ERR-8: says who does not follow, to those who asked for it. */
   tellFollowing(state: SessionState): void {
-    for (const socket of this.sockets.values()) this.#sayFollowing(socket, state);
+    for (const [id, socket] of this.sockets) if (!this.#returning.has(id)) this.#sayFollowing(socket, state);
   }
 
   /** Id of the last event of the log that it was sent; undefined while it is catching up. */

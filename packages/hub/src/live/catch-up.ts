@@ -39,6 +39,8 @@ export interface CaughtUpSession {
    * @returns the number after which the log goes on; undefined where what the subscriber has missed is not known: it was told so
    */
   lost(subscription: string, after: number): Promise<number | undefined>;
+  /** A subscriber has been sent all that it missed. */
+  caughtUp(subscription: string): void;
   /** Does the work, and does it again for as long as the store cannot be reached. */
   later(work: () => Promise<unknown>): void;
 }

@@ -40,6 +40,7 @@ export interface SessionHere {
   readonly log: HeldLog;
   /** Number of the last event that went to everybody who is connected here and up to date; 0 before the first. */
   readonly deliveredUpTo: number;
+  readonly known: SessionState | undefined;
   run<T>(job: () => Promise<T>): Promise<T>;
   state(): Promise<SessionState | undefined>;
   current(): Promise<SessionState | undefined>;

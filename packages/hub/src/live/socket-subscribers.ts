@@ -33,6 +33,10 @@ export class SocketSubscribers implements CaughtUpSession {
     return within(page, this.deliveredUpTo);
   }
 
+  caughtUp(subscription: string): void {
+    this.#session.audience.caughtUp(subscription, this.#session.known);
+  }
+
   later(work: () => Promise<unknown>): void {
     this.#parts.background.later(work);
   }
@@ -79,7 +83,8 @@ export class SocketSubscribers implements CaughtUpSession {
         (await this.#instead(state, before, owes, since !== undefined));
       this.#parts.activity.counts.connected += 1;
       const first = missed ?? this.#missed.standing(state, session.log);
-      const socket = session.audience.connect(subscription, channel, state, first, this);
+      const isNew = before?.presence?.is === 'awaited';
+      const socket = session.audience.connect(subscription, channel, state, first, this, isNew);
       if (!missed) await session.decide({ kind: 'deny', ids: [id], reason: UNKNOWN_SINCE });
       return socket;
     });

@@ -212,6 +212,7 @@ describe('ERR-8 a context change that is not answered is told of', () => {
       deliveredUpTo: 0,
       page: async () => undefined,
       lost: async () => undefined,
+      caughtUp: () => undefined,
       later: () => undefined,
     };
     trial.socket.bring({ first: [open('e1')], after: 0 }, session);

@@ -128,6 +128,7 @@ export class SubscriberSocket implements Waiting {
       send: (delivery) => this.#offer(delivery),
       done: () => {
         this.#catchUp = undefined;
+        session.caughtUp(this.#subscription.id);
       },
     });
     this.#catchUp.start();
