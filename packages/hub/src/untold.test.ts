@@ -262,6 +262,34 @@ const RENEWED_WHILE_AWAY = [false, true].flatMap((sinceLast) =>
   ]),
 );
 
+const PATIENT_1: Action = { do: 'open', type: 'Patient', id: 'p1' };
+const PATIENT_2: Action = { do: 'open', type: 'Patient', id: 'p2' };
+const CLOSE_2: Action = { do: 'close', type: 'Patient', id: 'p2' };
+const AWAY: Action = { do: 'leave', one: 1, code: 1001 };
+/** Sessions in which what somebody showed as it left has ended since, and it is not sent what came after. */
+const SHOWN_WHILE_AWAY = [
+  [PATIENT_2, { do: 'logout' } as const, AWAY],
+  [PATIENT_2, AWAY, CLOSE_2],
+  [PATIENT_2, AWAY, { do: 'logout' } as const],
+].map((happens): [[string, string, string], Action[]] => [
+  ['Patient-open', APP_2, APP_2],
+  [
+    ...happens,
+    PATIENT_1,
+    { do: 'renew', one: 1, events: 'ImagingStudy-close' },
+    { do: 'come back', one: 1, sinceLast: false },
+  ],
+]);
+
+/** A patient that was told of by a derived open is closed: nothing of it is shown any more. */
+const CLOSED_AS_DERIVED = [
+  [{ do: 'renew', one: 0, events: 'Patient-open' } as const, { do: 'logout' } as const],
+  [{ do: 'renew', one: 0, events: 'Patient-open' } as const, { do: 'home' } as const],
+].map((happens): [[string, string, string], Action[]] => [
+  [APP_2, APP_2, String(EVENTS)],
+  [PATIENT_2, PATIENT_1, { do: 'open', type: 'ImagingStudy', id: 'p2' }, CLOSE_2, ...happens],
+]);
+
 for (const profile of [CORE, STU2, IRA]) {
   it(`ERR-8 whatever applications subscribe to, they are named while they show another patient, and only then (${profile.name})`, async (t) => {
     const rig = await Rig.open(t, { profile });
@@ -275,7 +303,7 @@ for (const profile of [CORE, STU2, IRA]) {
         await session.end();
       }),
       // The same sessions every time; leave the seed out to search others.
-      { numRuns: 40, seed: 20261130, examples: RENEWED_WHILE_AWAY },
+      { numRuns: 40, seed: 20261130, examples: [...RENEWED_WHILE_AWAY, ...SHOWN_WHILE_AWAY, ...CLOSED_AS_DERIVED] },
     );
   });
 }

@@ -8,7 +8,7 @@ import { NOTHING_TO_DO, UNKNOWN_ENDPOINT } from './reasons.ts';
 import type { SessionState, Subscription } from './session-state.ts';
 import { lostCause, reported } from './sync-errors.ts';
 import { type ContextChangeEvent, lastSentAgain, lastStandingOpen, lastTold, toldUpTo } from './told.ts';
-import { toldLast, withFollowed, withSent } from './untold.ts';
+import { shownOnLeaving, toldLast, withFollowed, withSent } from './untold.ts';
 
 type Of<Kind extends SessionCommand['kind']> = Extract<SessionCommand, { kind: Kind }>;
 
@@ -127,7 +127,7 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
   const left: string[] = [];
   const lost: { subscription: Subscription; how: string }[] = [];
   let after = state;
-  for (const { id, code, followed, behind } of command.closed) {
+  for (const { id, code, followed = 0, behind } of command.closed) {
     const subscription = state.subscriptions.get(id);
     if (!isHere(subscription, command.node)) continue;
     if (code === NORMAL) {
@@ -139,13 +139,15 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
     const before = after.following.get(id);
     // ERR-8: who leaves is not waited for any more. What it has not answered it is asked for if it comes back.
     const leaves = code === GOING_AWAY && before?.why === 'waiting';
-    const upTo = leaves ? Math.max(followed ?? 0, state.loggedOutAt) : state.nextNumber - 1;
+    const upTo = leaves ? Math.max(followed, state.loggedOutAt) : state.nextNumber - 1;
+    const shows = shownOnLeaving(state, subscription, leaves ? followed : undefined, profile.derivesOpens);
     const presence = {
       is: 'away',
       since: now,
       // What a subscriber believes that had not been sent everything is not known.
       ...(!behind && { upTo }),
       ...(code !== GOING_AWAY && { report }),
+      ...(shows && { shows }),
     } as const;
     after = withSubscription(after, { ...subscription, presence }, now);
     if (leaves) after = cleared(after, id);
@@ -153,7 +155,7 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
     lost.push({ subscription, how });
     // ERR-8: why it did not follow before is still why, whether it comes back or not.
     if (before && before.why !== 'lost' && before.why !== 'waiting') continue;
-    after = marked(after, subscription, { why: 'lost', since: now, reason: how, ...(followed && { followed }) });
+    after = marked(after, subscription, { why: 'lost', since: now, reason: how, ...(followed > 0 && { followed }) });
   }
   if (left.length === 0 && after === state) return NOTHING_TO_DO;
   const effects: Effect[] = [];
@@ -244,7 +246,14 @@ export function takeOver(
       continue;
     }
     const report = { at: now + policy.graceMs, how: RESTARTED };
-    const presence = { is: 'away', since: now, upTo: state.nextNumber - 1, report } as const;
+    const shows = shownOnLeaving(state, one, undefined, policy.profile.derivesOpens);
+    const presence = {
+      is: 'away',
+      since: now,
+      upTo: state.nextNumber - 1,
+      report,
+      ...(shows && { shows }),
+    } as const;
     after = withSubscription(after, { ...one, node: to, presence }, now);
     const mark = { why: 'lost', since: now, reason: 'lost its connection when the Hub was restarted' } as const;
     // Who was not known to be behind had followed what was current.

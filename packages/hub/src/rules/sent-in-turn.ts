@@ -40,6 +40,13 @@ function derivedOf(topic: string, anchor: Anchor): readonly Offered[] {
   );
 }
 
+/** The opens that are derived from a context's for a subscriber to these events, the last one last; none where it is sent the open itself. */
+export function opensOf(topic: string, anchor: Anchor, events: readonly string[]): readonly Offered[] {
+  const wanted = newInterest(events, true);
+  const offer = offerOf(topic, { name: `${anchor.key.type}-open`, opened: anchor, anchor });
+  return selected(wanted, offer).filter(({ id }) => id !== offer.sendable.id);
+}
+
 /** An open context as it is offered to subscribers, with the resources that it carries. */
 export interface OpenOffer extends Offer<Offered> {
   readonly resources: readonly Anchored[];

@@ -131,6 +131,8 @@ export type Presence =
       readonly upTo?: number;
       /** When the others are sent a SyncError, and what it says; absent where it left in good order, or was reported (ERR-3). */
       readonly report?: { readonly at: number; readonly how: string };
+      /** What it showed as it left, as far as is known; absent for nothing, or where an earlier version stored it. */
+      readonly shows?: ToldContext;
     };
 
 /** A context that a subscriber was told of. */

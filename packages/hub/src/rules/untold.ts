@@ -5,6 +5,7 @@
 import { isObject, keyText, type ResourceKey } from '@lockstep/fhircast';
 import { AnchorMap } from './anchor-map.ts';
 import { cleared, marked } from './following.ts';
+import { opensOf } from './sent-in-turn.ts';
 import { type Anchor, contextOf, type SessionState, type Subscription, type ToldContext } from './session-state.ts';
 import { isSubscribedTo, isToldOf, isToldOfNothing, lastTold } from './told.ts';
 
@@ -142,8 +143,21 @@ function isSent(subscription: Subscription, { change, derivesOpens, leavesNothin
   return leavesNothing ? isToldOfNothing(subscription, name, derivesOpens) : isSubscribedTo(subscription, name);
 }
 
+/** `Type/id` of what the subscriber was told that the context is: of its own, or of the last open that was derived for it. */
+function toldAs(
+  { anchors, topic }: SessionState,
+  subscription: Subscription,
+  { key, number }: ToldContext,
+  derivesOpens: boolean,
+): string {
+  const anchor = AnchorMap.of(anchors).openedBy(number);
+  const opens = anchor && derivesOpens ? opensOf(topic, anchor, subscription.events).at(-1)?.opens : undefined;
+  return opens ? `${opens.type}/${opens.resourceId}` : keyText(key);
+}
+
 /** The session with what a subscriber was told of last, once it was sent the change, or not. @param last before the change */
 function afterTelling(
+  before: SessionState,
   state: SessionState,
   held: Subscription,
   last: ToldContext | undefined,
@@ -152,7 +166,9 @@ function afterTelling(
   const { change, derivesOpens, opened } = step;
   const { key, name } = change;
   if (isSubscribedTo(held, name)) {
-    const isAnother = last && key && !opened && keyText(last.key) !== keyText(key);
+    const closed = key && !opened && keyText(key);
+    const isAnother =
+      last && closed && keyText(last.key) !== closed && toldAs(before, held, last, derivesOpens) !== closed;
     // The end of another context, which it may not have been told of, changes nothing.
     return remembered(state, held, isAnother ? last : opened, derivesOpens);
   }
@@ -186,7 +202,7 @@ export function withUntold(
     // Most subscribers are told of every change.
     if (isTold && held.told === undefined && (opened || !change.key)) continue;
     const last = toldLast(before, held, derivesOpens);
-    state = afterTelling(state, held, last, step);
+    state = afterTelling(before, state, held, last, step);
     // A logout forgets who does not follow, but for those who are not told of it.
     const mark = isTold ? undefined : before.following.get(id);
     if (mark && !state.following.has(id)) state = { ...state, following: new Map(state.following).set(id, mark) };
@@ -213,7 +229,12 @@ export function isToldOfEnd(
 ): boolean {
   const mark = state.following.get(subscription.id);
   if (mark?.why !== 'untold') return false;
-  const isEnd = state.closed.some((one) => one.number === number && one.opened === mark.followed);
+  const { followed = 0 } = mark;
+  const anchor = AnchorMap.of(state.anchors).openedBy(followed);
+  const shown = anchor && toldAs(state, subscription, toldContext(anchor), derivesOpens);
+  const isEnd = state.closed.some(
+    (one) => one.number === number && (one.opened === followed || keyText(one.key) === shown),
+  );
   return isEnd && !AnchorMap.of(state.anchors).openedBy(lastTold(state, subscription, derivesOpens));
 }
 
@@ -231,6 +252,22 @@ export function withSent(
   return remembered(state, subscription, anchor && toldContext(anchor), derivesOpens);
 }
 
+/**
+ * What a subscriber shows as its connection closes, as far as is known.
+ * @param followed number of the last context change that it followed, where it leaves and has not answered what came after
+ */
+export function shownOnLeaving(
+  state: SessionState,
+  subscription: Subscription,
+  followed: number | undefined,
+  derivesOpens: boolean,
+): ToldContext | undefined {
+  const last = toldLast(state, subscription, derivesOpens);
+  if (followed === undefined || last?.number === followed) return last;
+  const anchor = AnchorMap.of(state.anchors).openedBy(followed);
+  return anchor && toldContext(anchor);
+}
+
 /** What a subscriber that asks for other events was told of last: what it was to be sent on its return may not be sent any more. */
 function toldBefore(
   state: SessionState,
@@ -240,10 +277,11 @@ function toldBefore(
 ): ToldContext | undefined {
   const last = toldLast(state, had, derivesOpens);
   const { presence } = had;
-  const upTo = presence?.is === 'away' ? (presence.upTo ?? 0) : Number.POSITIVE_INFINITY;
-  if (!last || last.number <= upTo || isToldOf(state, has, last.key, derivesOpens)) return last;
-  const seen = [...state.anchors].filter(([, { opening }]) => opening.number <= upTo);
-  return toldLast({ ...state, anchors: new AnchorMap(seen) }, had, derivesOpens);
+  if (presence?.is !== 'away') return last;
+  const { shows, upTo = 0 } = presence;
+  if (last && (last.number <= upTo || isToldOf(state, has, last.key, derivesOpens))) return last;
+  const isEndTold = shows && !state.anchors.has(keyText(shows.key)) && isSubscribedTo(has, `${shows.key.type}-close`);
+  return isEndTold ? undefined : shows;
 }
 
 /**
