@@ -88,6 +88,8 @@ export class HeldContexts {
   /** When the current context, also an empty one, was established by its publisher's clock; -Infinity when unknown. */
   established = Number.NEGATIVE_INFINITY;
   #ignored: { readonly anchor: string; readonly timestamp: number } | undefined;
+  /** The anchor that was current when a reading showed that none is: its close may be still to come. */
+  #dropped: string | undefined;
   #past: string[] = [];
   /** Versions that updates of the current context led on from, over this connection. */
   #passed: string[] = [];
@@ -249,8 +251,8 @@ export class HeldContexts {
     if (older) return OLDER;
     const anchor = keyText(change.key);
     if (this.#model.current === anchor) return this.#leave(change, timestamp);
-    // What was opened again, and looked older, may have been the Hub's context until now.
-    const held = this.#step(change) && this.#ignored?.anchor !== anchor;
+    // What was opened again, and looked older, may have been the Hub's context until now. What a reading had left may be closed only now.
+    const held = this.#step(change) && this.#ignored?.anchor !== anchor && this.#dropped !== anchor;
     this.#unread.delete(anchor);
     if (this.#model.current === undefined) this.#seen('');
     return held ? news(false) : { kind: 'unheld', reason: UNKNOWN };
@@ -258,9 +260,9 @@ export class HeldContexts {
 
   #leave(change: ContextChange<Elements>, timestamp: number): HeldVerdict {
     this.#moving(timestamp);
-    const left = this.#model.current;
+    const { current = '' } = this.#model;
     this.#step(change);
-    if (left !== undefined && !this.#model.anchors.has(left)) this.#unread.delete(left);
+    if (!this.#model.anchors.has(current)) this.#unread.delete(current);
     this.#seen('');
     return news(true, this.#overtaken());
   }
@@ -438,6 +440,7 @@ export class HeldContexts {
 
   /** No context is current, as far as the Hub tells or fails to tell (SUB-8). */
   drop(): void {
+    this.#dropped = this.#model.current;
     this.#moving(Number.NaN);
     this.#model = { anchors: this.#model.anchors, selected: [] };
   }
